@@ -1,0 +1,104 @@
+/**
+ * An embedding shard's door: it owns one part of the feature ids and their rows.
+ */
+import type { Request } from "../../mesh/runtime/actor.ts";
+import type { FeatureIds } from "../../kernels/embedding/options.ts";
+
+/** Rows of `ids`, weights only. */
+export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffer> }> {
+  readonly kind: "lookup";
+  /** Distinct or not; shape `[n]`. */
+  readonly ids: FeatureIds;
+  /** What an absent id gives: zeros, or the value that its row would begin with. */
+  readonly missing: "zeros" | "initial";
+}
+
+/**
+ * One trainer's gradients for one step. (source, sequence) makes it idempotent: a sequence at or below the
+ * source's high-water mark is acknowledged and changes nothing.
+ */
+export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
+  readonly kind: "applyGradients";
+  readonly source: string;
+  readonly sequence: number;
+  /** Distinct; shape `[n]`. */
+  readonly ids: FeatureIds;
+  /** Summed over duplicates; shape `[n, width]`. */
+  readonly gradients: Float32Array<ArrayBuffer>;
+  /** Occurrences of each id in the batch, for admission; shape `[n]`. */
+  readonly counts: Uint32Array<ArrayBuffer>;
+  /** Data clock, ms. */
+  readonly atMs: number;
+}
+
+/** Rows that changed and ids that went, numbered without gaps per shard. */
+export interface Delta {
+  readonly shard: number;
+  /** From 1, one more than the delta before. */
+  readonly sequence: number;
+  readonly ids: FeatureIds;
+  /** Weights; shape `[ids, width]`. */
+  readonly rows: Float32Array<ArrayBuffer>;
+  /** Evicted ids. */
+  readonly tombstones: FeatureIds;
+  /** CRC32C over ids, rows and tombstones as little-endian bytes. */
+  readonly checksum: number;
+}
+
+/**
+ * Takes the next delta. A touched key is forgotten only when a later call acknowledges the delta that carried it;
+ * asked again without acknowledgement, the shard gives the same delta again.
+ */
+export interface TakeDelta extends Request<Delta | undefined> {
+  readonly kind: "takeDelta";
+  /** The highest sequence that every replica has applied, 0 at first. */
+  readonly acknowledged: number;
+  readonly rowsMax: number;
+}
+
+/** All rows, for a replica that begins or has lost count: pages until `done`. */
+export interface ExportRows extends
+  Request<{
+    readonly ids: FeatureIds;
+    readonly rows: Float32Array<ArrayBuffer>;
+    /** Pass it back for the next page. */
+    readonly cursor: number;
+    readonly done: boolean;
+    /** The delta sequence that this page already contains. */
+    readonly sequence: number;
+  }> {
+  readonly kind: "exportRows";
+  readonly cursor: number;
+  readonly rowsMax: number;
+}
+
+/** Evicts expired rows, a bounded number of buckets a call; told by the shard to itself. */
+export interface EvictExpired {
+  readonly kind: "evictExpired";
+}
+
+export interface ShardStatistics {
+  readonly shard: number;
+  readonly rows: number;
+  readonly load: number;
+  readonly bytes: number;
+  readonly lookups: number;
+  readonly missing: number;
+  readonly admitted: number;
+  readonly filtered: number;
+  readonly evicted: number;
+  readonly rejected: number;
+  readonly touched: number;
+}
+
+export interface GetShardStatistics extends Request<ShardStatistics> {
+  readonly kind: "getStatistics";
+}
+
+export type EmbeddingShardMessage =
+  | Lookup
+  | ApplyGradients
+  | TakeDelta
+  | ExportRows
+  | EvictExpired
+  | GetShardStatistics;

@@ -1,0 +1,88 @@
+/**
+ * The joiner's door, and the two records of the event log that it reads: what was shown, and what people did.
+ */
+import { decode, encode } from "@msgpack/msgpack";
+import type { Request } from "../../mesh/runtime/actor.ts";
+
+/** One ranking as it was served. Written by the ranker before it answers. */
+export interface ImpressionRecord {
+  readonly kind: "impression";
+  readonly rankingId: string;
+  /** Data clock, ms since the Unix epoch. */
+  readonly atMs: number;
+  /** Wall time at which the log took it, ms. */
+  readonly acceptedAtMs: number;
+  readonly user: string;
+  /** Items in the order shown; row i of the features belongs to item i. */
+  readonly items: readonly string[];
+  readonly scores: Uint8Array; // float32 little-endian, [rows]
+  /** The features that were served ({@link FeatureBatch}), as little-endian bytes. */
+  readonly ids: Uint8Array;
+  readonly segmentOffsets: Uint8Array;
+  readonly dense: Uint8Array;
+}
+
+/** One thing that a person did with a shown item. Written by the gateway. */
+export interface ActionRecord {
+  readonly kind: "action";
+  /** Unique; a second action with the same id changes nothing. */
+  readonly eventId: string;
+  readonly rankingId: string;
+  readonly item: string;
+  /** What was done: `click`, `purchase`, `rating`, … */
+  readonly action: string;
+  /** Its strength where it has one (a rating, a price, seconds watched). */
+  readonly value?: number;
+  /** Data clock, ms since the Unix epoch. */
+  readonly atMs: number;
+  /** Wall time of acceptance, ms, fractional, strictly ascending within a gateway: the mark that freshness is measured from. */
+  readonly acceptedAtMs: number;
+}
+
+export type EventRecord = ImpressionRecord | ActionRecord;
+
+export function encodeEvent(record: EventRecord): Uint8Array {
+  return encode(record, { ignoreUndefined: true });
+}
+
+export function decodeEvent(bytes: Uint8Array): EventRecord {
+  return decode(bytes) as EventRecord;
+}
+
+/** Both records of one ranking lie in one partition, in order. FNV-1a over UTF-16 units. */
+export function eventPartition(rankingId: string, partitions: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < rankingId.length; i++) {
+    hash = Math.imul(hash ^ rankingId.charCodeAt(i), 0x01000193);
+  }
+  return (hash >>> 0) % partitions;
+}
+
+/** New records may be readable in the event log. */
+export interface EventsAppended {
+  readonly kind: "eventsAppended";
+}
+
+/** Closes windows by time: told by the joiner to itself. */
+export interface CloseWindows {
+  readonly kind: "closeWindows";
+}
+
+export interface JoinerStatus {
+  readonly impressionsOpen: number;
+  readonly examplesEmitted: number;
+  /** Actions whose ranking was never seen, or had left the window. */
+  readonly actionsUnmatched: number;
+  readonly actionsDuplicate: number;
+  readonly actionsLate: number;
+  /** Next event log offset per partition. */
+  readonly offsets: readonly number[];
+  /** Newest data time seen, ms. */
+  readonly dataClockMs: number;
+}
+
+export interface GetJoinerStatus extends Request<JoinerStatus> {
+  readonly kind: "getStatus";
+}
+
+export type JoinerMessage = EventsAppended | CloseWindows | GetJoinerStatus;

@@ -1,0 +1,32 @@
+/**
+ * Parameter sync's door: it carries what was learned from the training shards and the trainer to those who serve.
+ */
+import type { Request } from "../../mesh/runtime/actor.ts";
+
+/** One round: take deltas, apply them on the replicas, acknowledge; told by sync to itself every interval. */
+export interface SyncRows {
+  readonly kind: "syncRows";
+}
+
+/** Carries new dense weights to the rankers; told by sync to itself every interval. */
+export interface SyncDense {
+  readonly kind: "syncDense";
+}
+
+export interface SyncStatus {
+  /** Every decided event accepted up to this wall time is served. */
+  readonly learnedThroughMs: number;
+  readonly deltas: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly gaps: number;
+  readonly denseVersion: number;
+  /** Last acknowledged sequence per shard. */
+  readonly sequences: readonly number[];
+}
+
+export interface GetSyncStatus extends Request<SyncStatus> {
+  readonly kind: "getStatus";
+}
+
+export type ParameterSyncMessage = SyncRows | SyncDense | GetSyncStatus;

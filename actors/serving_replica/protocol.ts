@@ -1,0 +1,51 @@
+/**
+ * A serving replica's door: weights of one shard, for reading only, kept up by deltas.
+ */
+import type { Request } from "../../mesh/runtime/actor.ts";
+import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { Delta } from "../embedding_shard/protocol.ts";
+
+/** Rows of `ids` as float32; absent ids give zeros and a 0 in `found`. */
+export interface ReplicaLookup extends
+  Request<{
+    readonly rows: Float32Array<ArrayBuffer>;
+    /** 1 where the id has a row; shape `[n]`. */
+    readonly found: Uint8Array<ArrayBuffer>;
+  }> {
+  readonly kind: "lookup";
+  readonly ids: FeatureIds;
+}
+
+/**
+ * The next delta. Applied when its sequence is one more than the replica's; acknowledged without effect when it
+ * is not newer; refused as a gap otherwise, and then the replica says from where it needs to catch up.
+ */
+export interface ApplyDelta
+  extends Request<{ readonly sequence: number; readonly status: "applied" | "duplicate" | "gap" | "corrupt" }> {
+  readonly kind: "applyDelta";
+  readonly delta: Delta;
+}
+
+/** Rows outside the delta stream (catch-up); the last page sets the replica's sequence. */
+export interface LoadRows extends Request<void> {
+  readonly kind: "loadRows";
+  readonly ids: FeatureIds;
+  readonly rows: Float32Array<ArrayBuffer>;
+  /** The first page empties the replica. */
+  readonly first: boolean;
+  /** On the last page: deltas go on after this sequence. */
+  readonly sequence?: number;
+}
+
+export interface ReplicaStatistics {
+  readonly shard: number;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sequence: number;
+}
+
+export interface GetReplicaStatistics extends Request<ReplicaStatistics> {
+  readonly kind: "getStatistics";
+}
+
+export type ServingReplicaMessage = ReplicaLookup | ApplyDelta | LoadRows | GetReplicaStatistics;

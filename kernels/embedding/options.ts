@@ -1,0 +1,95 @@
+/**
+ * What a table's rows look like and how they learn: plain data, checked by the configuration, read by the kernel.
+ *
+ * A row is a concatenation of segments (say a first-order weight of dim 1 and an embedding of dim 16), each with
+ * its own initializer and optimizer. A slot (feature column) may override both, and has its own admission and expiry.
+ */
+
+/** Feature ids as 64-bit words: slot (15 bits) << 48 | signature (48 bits). A container: elements are never read one by one on a hot path. */
+export type FeatureIds = BigUint64Array<ArrayBuffer>;
+
+/** A row's first value, a function of (seed, feature id, column) alone. */
+export type InitializerOptions =
+  | { readonly kind: "zeros" }
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "uniform"; readonly low: number; readonly high: number }
+  | { readonly kind: "normal"; readonly mean: number; readonly stddev: number };
+
+/** Sparse optimizers; rules and defaults in docs and in the Rust crate, one file each. */
+export type SparseOptimizerOptions =
+  & {
+    readonly learningRate: number;
+    /** L2 decay added to the gradient: g + weightDecay · w. Default 0. */
+    readonly weightDecay?: number;
+    /** Elementwise clip of the gradient to [-gradientClip, gradientClip]; absent = none. */
+    readonly gradientClip?: number;
+  }
+  & (
+    | { readonly kind: "sgd" }
+    | { readonly kind: "momentum"; readonly momentum: number; readonly nesterov?: boolean }
+    | { readonly kind: "adagrad"; readonly initialAccumulator: number }
+    | { readonly kind: "rowwiseAdagrad"; readonly initialAccumulator: number }
+    | { readonly kind: "adadelta"; readonly averagingRatio: number; readonly epsilon: number }
+    | {
+      readonly kind: "adam";
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly amsgrad?: boolean;
+    }
+    | { readonly kind: "rmsprop"; readonly momentum: number; readonly version: 1 | 2 }
+    | {
+      readonly kind: "ftrl";
+      readonly beta: number;
+      readonly initialAccumulator: number;
+      readonly l1: number;
+      readonly l2: number;
+    }
+    | {
+      readonly kind: "groupAdagrad";
+      readonly beta: number;
+      readonly initialAccumulator: number;
+      readonly l2: number;
+    }
+  );
+
+export interface SegmentOptions {
+  /** The name by which the dense model asks for it, e.g. `"first_order"`, `"embeddings"`. */
+  readonly name: string;
+  /** Weights, ≥ 1. */
+  readonly dim: number;
+  readonly initializer: InitializerOptions;
+  readonly optimizer: SparseOptimizerOptions;
+}
+
+/** When an id gets a row: after `threshold` occurrences (0 = at once), or with `probability` at each occurrence. */
+export type AdmissionOptions =
+  | { readonly kind: "threshold"; readonly threshold: number }
+  | { readonly kind: "probability"; readonly probability: number };
+
+export interface SlotOptions {
+  /** 1 to 32,767. */
+  readonly slot: number;
+  readonly admission: AdmissionOptions;
+  /** A row not updated for this long, on the data clock, is evicted; absent = never. Seconds. */
+  readonly expirySeconds?: number;
+  /** Per-segment overrides, by segment name. */
+  readonly segments?: Readonly<
+    Record<string, Partial<Pick<SegmentOptions, "initializer" | "optimizer">>>
+  >;
+}
+
+export interface TableOptions {
+  /** Seeds every row's initial value. */
+  readonly seed: number;
+  readonly segments: readonly SegmentOptions[];
+  /** Slots that differ from the defaults (admission at once, no expiry, no override). */
+  readonly slots: readonly SlotOptions[];
+  /** Hard limit of the table's memory, bytes. */
+  readonly bytesMax: number;
+  /** What happens at the limit. */
+  readonly atLimit: "reject" | "evictLeastRecentlyUsed" | "evictLeastFrequentlyUsed";
+}
+
+/** Pooling of a list slot's embeddings. */
+export type Combiner = "sum" | "mean" | "sqrtn" | "first";

@@ -1,0 +1,45 @@
+/**
+ * Append-only, partitioned logs: the event log (impressions and actions) and the example log.
+ *
+ * A record is opaque bytes with an offset, dense and ascending from 0 in its partition. An append is
+ * durable when its promise resolves (adapters group-commit), and a reader that stores the offset after
+ * the last record that it handled resumes without loss.
+ */
+export interface LogRecord {
+  /** Position in the partition, from 0, without gaps. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface EventLog {
+  readonly partitions: number;
+  /**
+   * Appends in order; resolves with the offset of the first record once all are durable.
+   *
+   * @throws {LogFullError} When the log has reached its `bytesMax`; nothing was appended.
+   */
+  append(partition: number, records: readonly Uint8Array[]): Promise<number>;
+  /** Up to `recordsMax` records from `fromOffset` (inclusive); empty when there are none yet. */
+  read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]>;
+  /** The offset that the next record will get. */
+  endOffset(partition: number): Promise<number>;
+  /** Calls `listener` after records became readable in `partition` (coalesced; may be spurious). Returns unsubscribe. */
+  onAppended(partition: number, listener: () => void): () => void;
+  /** Remembers, durably, that `consumer` has handled all records before `offset`. */
+  commitOffset(consumer: string, partition: number, offset: number): Promise<void>;
+  /** The committed offset, 0 for a new consumer. */
+  committedOffset(consumer: string, partition: number): Promise<number>;
+  /** Forgets records before `offset`; reads below it then begin at `offset`. */
+  trim(partition: number, offset: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The log holds as many bytes as its configuration allows. */
+export class LogFullError extends Error {
+  override readonly name = "LogFullError";
+  constructor(readonly log: string, readonly bytes: number, readonly bytesMax: number) {
+    super(
+      `The log "${log}" holds ${bytes} bytes and its limit is ${bytesMax}; raise storage.logBytesMax or let its consumers catch up.`,
+    );
+  }
+}

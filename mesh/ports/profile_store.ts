@@ -1,0 +1,27 @@
+/**
+ * Attributes of users and items, written over HTTP and read when features are made.
+ */
+export type ProfileKind = "user" | "item";
+
+/** One attribute; a list is a list feature, a number may be bucketed. */
+export type AttributeValue = string | number | boolean | readonly string[] | null;
+
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+export interface Profile {
+  readonly id: string;
+  readonly attributes: Attributes;
+  /** Wall time of the last write, ms since the Unix epoch. */
+  readonly updatedAtMs: number;
+  /** Grows by one with each write of this profile, from 1: a cache of what was derived from it compares this. */
+  readonly version: number;
+}
+
+export interface ProfileStore {
+  /** Synchronous by contract: the ranking path reads profiles for 500 candidates without yielding. */
+  get(kind: ProfileKind, id: string): Profile | undefined;
+  /** Replaces the attributes; resolves with the new profile once durable. */
+  put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile>;
+  count(kind: ProfileKind): number;
+  close(): Promise<void>;
+}
