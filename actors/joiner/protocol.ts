@@ -63,20 +63,32 @@ export interface EventsAppended {
   readonly kind: "eventsAppended";
 }
 
-/** Closes windows by time: told by the joiner to itself. */
-export interface CloseWindows {
-  readonly kind: "closeWindows";
-}
-
 export interface JoinerStatus {
   readonly impressionsOpen: number;
+  /** Closed before their window was over, because `impressionsMax` was reached. */
+  readonly impressionsClosedEarly: number;
+  /** Rankings that came again under the id of an open one, and replaced it. */
+  readonly impressionsReplaced: number;
   readonly examplesEmitted: number;
-  /** Actions whose ranking was never seen, or had left the window. */
+  /** Negatives that sampling left out. */
+  readonly examplesSampledOut: number;
+  /** Actions that changed a label or confirmed one. */
+  readonly actionsMatched: number;
+  /** Actions that match no label rule: known, and without effect. */
+  readonly actionsIgnored: number;
+  /** Actions whose ranking was never seen or has been forgotten, or whose item was not shown in it. */
   readonly actionsUnmatched: number;
   readonly actionsDuplicate: number;
+  /** Actions on an item whose example was already emitted. */
   readonly actionsLate: number;
-  /** Next event log offset per partition. */
-  readonly offsets: readonly number[];
+  /** Actions over `actionsPerImpressionMax`. */
+  readonly actionsExcess: number;
+  /** Events whose time lay further ahead of their acceptance than `clockSkewMsMax`. */
+  readonly eventsAheadOfTime: number;
+  /** Records that could not be decoded; skipped. */
+  readonly recordsInvalid: number;
+  /** Next event log offset. */
+  readonly offset: number;
   /** Newest data time seen, ms. */
   readonly dataClockMs: number;
 }
@@ -85,4 +97,4 @@ export interface GetJoinerStatus extends Request<JoinerStatus> {
   readonly kind: "getStatus";
 }
 
-export type JoinerMessage = EventsAppended | CloseWindows | GetJoinerStatus;
+export type JoinerMessage = EventsAppended | GetJoinerStatus;

@@ -20,8 +20,10 @@ export interface ReplicaLookup extends
  * The next delta. Applied when its sequence is one more than the replica's; acknowledged without effect when it
  * is not newer; refused as a gap otherwise, and then the replica says from where it needs to catch up.
  */
-export interface ApplyDelta
-  extends Request<{ readonly sequence: number; readonly status: "applied" | "duplicate" | "gap" | "corrupt" }> {
+export interface ApplyDelta extends
+  Request<
+    { readonly sequence: number; readonly status: "applied" | "duplicate" | "gap" | "corrupt" }
+  > {
   readonly kind: "applyDelta";
   readonly delta: Delta;
 }

@@ -5,8 +5,16 @@ import { decode, encode } from "@msgpack/msgpack";
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 
-/** A chunk of labelled examples. Arrays are little-endian bytes of the shapes in {@link FeatureBatch}. */
+/**
+ * A chunk of labelled examples. Arrays are little-endian bytes of the shapes in `FeatureBatch`.
+ *
+ * Rows of a partition are numbered from 0 without gaps; a trainer's sequence is the number of rows that it has
+ * consumed, so that it means the same however rows fall into batches.
+ */
 export interface ExampleChunk {
+  /** The number of the first row in its partition. */
+  readonly firstRow: number;
+  /** May be 0: then the chunk only carries `acceptedAtMs` on. */
   readonly rows: number;
   readonly ids: Uint8Array;
   readonly segmentOffsets: Uint8Array;
@@ -15,12 +23,24 @@ export interface ExampleChunk {
   readonly labels: Uint8Array;
   /** float32 [rows]: ln(sample rate) of the example, 0 where it was not sampled: the loss sees logit - this. */
   readonly logSampleRate: Uint8Array;
-  /** float32 [rows]: logits' scores when served, for progressive comparison; NaN where unknown. */
+  /** float32 [rows]: scores when served, for progressive comparison; NaN where unknown. */
   readonly servedScores: Uint8Array;
   /** Data clock of the newest example, ms. */
   readonly atMs: number;
-  /** Newest `acceptedAtMs` of the actions that decided these examples. */
+  /** All that actions accepted up to this wall time have decided is in this chunk and those before it, ms. */
   readonly acceptedAtMs: number;
+  /** Where the joiner goes on if this chunk is the last that it wrote; absent in chunks of batch training. */
+  readonly resume?: JoinerPosition;
+}
+
+/** The joiner's memory is a function of the event log, so a position in it is all that a restart needs. */
+export interface JoinerPosition {
+  /** Examples decided by records before this offset are in the example log. */
+  readonly eventOffset: number;
+  /** Reading again from here rebuilds every impression that was open. */
+  readonly replayOffset: number;
+  /** The data clock at `replayOffset`, ms. */
+  readonly replayClockMs: number;
 }
 
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {

@@ -1,0 +1,48 @@
+/**
+ * What an action says about an item: each task has an ordered list of rules, and the first that matches decides.
+ *
+ * Several actions may fall on one item (a click, then a purchase, then a return). Per task the last action that
+ * matches a rule wins, in the order of the event log, so that a `return` can take a `purchase` back.
+ */
+import type { LabelRule, TaskLabels } from "./options.ts";
+
+/** What one action decides: a label per task, or undefined where the task has no rule for it. */
+export interface Verdict {
+  /** One per task. */
+  readonly labels: readonly (0 | 1 | undefined)[];
+  /** The item's example is complete. */
+  readonly final: boolean;
+}
+
+export class LabelRules {
+  readonly #tasks: readonly TaskLabels[];
+  readonly #actions: ReadonlySet<string>;
+
+  constructor(tasks: readonly TaskLabels[]) {
+    this.#tasks = tasks;
+    this.#actions = new Set(tasks.flatMap((task) => task.rules.map((rule) => rule.action)));
+  }
+
+  /** The verdict on an action; undefined where no rule of any task matches. */
+  judge(action: string, value: number | undefined): Verdict | undefined {
+    if (!this.#actions.has(action)) return undefined;
+    const rules = this.#tasks.map((task) =>
+      task.rules.find((rule) => matches(rule, action, value))
+    );
+    if (rules.every((rule) => rule === undefined)) return undefined;
+    return {
+      labels: rules.map((rule) =>
+        rule === undefined ? undefined : rule.label === "positive" ? 1 : 0
+      ),
+      final: rules.some((rule) => rule?.final === true),
+    };
+  }
+}
+
+/** A rule with a bound never matches an action without a value (or with NaN). */
+function matches(rule: LabelRule, action: string, value: number | undefined): boolean {
+  if (rule.action !== action) return false;
+  if (rule.atLeast !== undefined && !(value !== undefined && value >= rule.atLeast)) return false;
+  if (rule.below !== undefined && !(value !== undefined && value < rule.below)) return false;
+  return true;
+}
