@@ -1,0 +1,23 @@
+/**
+ * What parameter sync needs to know, as plain data.
+ */
+import type { Address } from "../../mesh/runtime/actor.ts";
+
+export interface ParameterSyncOptions {
+  /** Embedding shards, by shard number. */
+  readonly shards: readonly Address[];
+  /** Replicas of each shard, by shard number: `replicas[shard]`. */
+  readonly replicas: readonly (readonly Address[])[];
+  readonly trainer: Address;
+  readonly rankers: readonly Address[];
+  /** Pause between rounds of rows, ms. */
+  readonly rowsIntervalMs: number;
+  /** Pause between transfers of dense weights, ms. */
+  readonly denseIntervalMs: number;
+  /** Rows in one delta or catch-up page. */
+  readonly deltaRowsMax: number;
+  /** Deltas taken from one shard in one round. */
+  readonly deltasPerRoundMax: number;
+  /** Budget of one message, ms. */
+  readonly budgetMs: number;
+}

@@ -1,0 +1,24 @@
+/**
+ * What a ranker needs to know, as plain data.
+ */
+import type { Address } from "../../mesh/runtime/actor.ts";
+import type { Combiner } from "../../kernels/embedding/options.ts";
+
+export interface RankerOptions {
+  /** Replicas of each shard, by shard number; a ranker uses one of each and turns to the next when it fails. */
+  readonly replicas: readonly (readonly Address[])[];
+  /** Budget of a lookup, ms, where the request itself leaves more. */
+  readonly lookupBudgetMs: number;
+  /** Candidates scored in one forward pass: requests that wait are scored together up to here. */
+  readonly batchRowsMax: number;
+  /** Pooling per slot. */
+  readonly combiners: readonly Combiner[];
+  /** Slot names, for explanations. */
+  readonly slotNames: readonly string[];
+  /** Slots (by position) made from the item alone: an item none of whose ids has a row is cold. */
+  readonly itemSlots: readonly number[];
+  readonly denseWidth: number;
+  readonly tasks: number;
+  /** The table's segments in row order; the model's sparse inputs are found by name. */
+  readonly segments: readonly { readonly name: string; readonly dim: number }[];
+}

@@ -1,0 +1,37 @@
+/**
+ * What a trainer needs to know, as plain data.
+ */
+import type { Address } from "../../mesh/runtime/actor.ts";
+import type { Combiner } from "../../kernels/embedding/options.ts";
+
+export interface TrainerOptions {
+  /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */
+  readonly source: string;
+  /** The partition of the example log that it reads. */
+  readonly partition: number;
+  /** Rows per step. */
+  readonly batchRows: number;
+  /** A batch that is not full is trained on when its first row has waited this long, ms. */
+  readonly lingerMs: number;
+  /** Log records read at a time. */
+  readonly chunksPerRead: number;
+  /** Rows that may be read and not yet trained on. */
+  readonly rowsWaitingMax: number;
+  /** Embedding shards, by shard number. */
+  readonly shards: readonly Address[];
+  /** Budget of one lookup or gradient message, ms. */
+  readonly shardBudgetMs: number;
+  /** Attempts of one such message before the trainer gives up and is restarted. */
+  readonly shardAttemptsMax: number;
+  readonly slots: number;
+  readonly denseWidth: number;
+  readonly tasks: number;
+  /** Pooling per slot. */
+  readonly combiners: readonly Combiner[];
+  /** The table's segments in row order; the model's sparse inputs are found by name. */
+  readonly segments: readonly { readonly name: string; readonly dim: number }[];
+  /** Bins of the progressive validation's histograms. */
+  readonly validationBins: number;
+  /** Training stops when a batch's mean loss is over this. */
+  readonly lossMax: number;
+}
