@@ -1,0 +1,59 @@
+/**
+ * How numbers become buckets and dense values. The formulas are those stated at {@link NumericBuckets} and
+ * {@link Normalization}.
+ */
+import type { Normalization, NumericBuckets, TimePart } from "./schema.ts";
+
+/** The bucket of a finite number. */
+export function bucketOf(value: number, buckets: NumericBuckets): number {
+  switch (buckets.kind) {
+    case "log": {
+      const steps = Math.floor(buckets.perDoubling * Math.log2(1 + Math.abs(value) / buckets.unit));
+      return value < 0 ? -steps : steps;
+    }
+    case "linear":
+      return Math.floor(value / buckets.width);
+    default:
+      return buckets satisfies never;
+  }
+}
+
+/** The scaled value of a finite number. */
+export function normalize(value: number, normalization: Normalization): number {
+  switch (normalization.kind) {
+    case "none":
+      return value;
+    case "log":
+      return Math.sign(value) * Math.log1p(Math.abs(value));
+    case "standard":
+      return (value - normalization.mean) / normalization.stddev;
+    case "range": {
+      const share = (value - normalization.low) / (normalization.high - normalization.low);
+      return Math.min(1, Math.max(0, share));
+    }
+    default:
+      return normalization satisfies never;
+  }
+}
+
+const msPerHour = 3_600_000;
+
+/** The part of a time (ms since the Unix epoch); days begin with Sunday = 0. */
+export function timePartOf(atMs: number, part: TimePart, utcOffsetMinutes: number): number {
+  const hours = Math.floor((atMs + utcOffsetMinutes * 60_000) / msPerHour);
+  const hourOfWeek = modulo(hours + 4 * 24, 168); // the epoch was a Thursday
+  switch (part) {
+    case "hour_of_day":
+      return hourOfWeek % 24;
+    case "day_of_week":
+      return Math.floor(hourOfWeek / 24);
+    case "hour_of_week":
+      return hourOfWeek;
+    default:
+      return part satisfies never;
+  }
+}
+
+function modulo(value: number, divisor: number): number {
+  return ((value % divisor) + divisor) % divisor;
+}

@@ -1,0 +1,132 @@
+/**
+ * What a request is turned into: one slot per feature column, plus a few dense values.
+ *
+ * Plain data, made and checked by the configuration. A slot's number is part of every feature id that it
+ * makes, so it must never change while a table lives; its place in {@link FeatureSchema.slots} is its column
+ * in the batch and may change with the model.
+ */
+import type { Combiner } from "../embedding/options.ts";
+
+/** Whose attributes a slot reads. */
+export type FeatureSource = "user" | "item" | "context";
+
+interface SlotBase {
+  /** Unique within the schema. */
+  readonly name: string;
+  /** 1 to 32,767; the upper bits of its feature ids. */
+  readonly slot: number;
+  /** How several values of one row become one vector. */
+  readonly pooling: Combiner;
+}
+
+/** The user's or the item's own id. */
+export interface IdSlot extends SlotBase {
+  readonly kind: "id";
+  readonly source: "user" | "item";
+}
+
+/** One value: a string, a number or a boolean, by its text. */
+export interface CategoricalSlot extends SlotBase {
+  readonly kind: "categorical";
+  readonly source: FeatureSource;
+  readonly attribute: string;
+}
+
+/** Several strings. */
+export interface ListSlot extends SlotBase {
+  readonly kind: "list";
+  readonly source: FeatureSource;
+  readonly attribute: string;
+  /** Values after the first `valuesMax` are left out. */
+  readonly valuesMax: number;
+}
+
+/** A number as the id of the bucket that it falls into. */
+export interface NumericSlot extends SlotBase {
+  readonly kind: "numeric";
+  readonly source: FeatureSource;
+  readonly attribute: string;
+  readonly buckets: NumericBuckets;
+}
+
+/**
+ * The number of x's bucket:
+ * - `log`: sign(x) · floor(perDoubling · log2(1 + |x| / unit)): fine near zero, coarse far away;
+ * - `linear`: floor(x / width).
+ */
+export type NumericBuckets =
+  | { readonly kind: "log"; readonly unit: number; readonly perDoubling: number }
+  | { readonly kind: "linear"; readonly width: number };
+
+/** Every combination of the values of two or three other slots. */
+export interface CrossSlot extends SlotBase {
+  readonly kind: "cross";
+  /** Names of slots that are not crosses themselves. */
+  readonly of: readonly string[];
+  /** Combinations after the first `valuesMax` are left out. */
+  readonly valuesMax: number;
+}
+
+/** A part of the request's own time. */
+export interface TimeSlot extends SlotBase {
+  readonly kind: "time";
+  readonly part: TimePart;
+  /** Added to UTC before the part is taken, minutes. */
+  readonly utcOffsetMinutes: number;
+}
+
+/** 24, 7 (0 = Sunday) or 168 values. */
+export type TimePart = "hour_of_day" | "day_of_week" | "hour_of_week";
+
+export type SlotDefinition =
+  | IdSlot
+  | CategoricalSlot
+  | ListSlot
+  | NumericSlot
+  | CrossSlot
+  | TimeSlot;
+
+/** A number that reaches the model as it is, apart from its normalisation; absent gives 0. */
+export interface DenseDefinition {
+  readonly name: string;
+  readonly source: FeatureSource;
+  readonly attribute: string;
+  readonly normalization: Normalization;
+}
+
+/**
+ * How a dense value is scaled:
+ * - `none`: x;
+ * - `log`: sign(x) · ln(1 + |x|);
+ * - `standard`: (x - mean) / stddev;
+ * - `range`: (x - low) / (high - low), clipped to [0, 1].
+ */
+export type Normalization =
+  | { readonly kind: "none" }
+  | { readonly kind: "log" }
+  | { readonly kind: "standard"; readonly mean: number; readonly stddev: number }
+  | { readonly kind: "range"; readonly low: number; readonly high: number };
+
+export interface FeatureSchema {
+  /** Column s of a batch is `slots[s]`. */
+  readonly slots: readonly SlotDefinition[];
+  /** Column d of the dense values is `dense[d]`. */
+  readonly dense: readonly DenseDefinition[];
+  /** `dense.length`: the row length of {@link FeatureBatch.dense}. */
+  readonly denseWidth: number;
+}
+
+/** Slot numbers fit in 15 bits, and 0 is kept free. */
+export const slotNumberMax = 32_767;
+
+/**
+ * The number of a slot that was given none: FNV-1a over the name's UTF-16 units, folded into 1 to 32,767.
+ * A function of the name alone, so that adding or moving other slots changes no id.
+ */
+export function slotNumberOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) {
+    hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  }
+  return 1 + (hash >>> 0) % slotNumberMax;
+}
