@@ -1,0 +1,181 @@
+/**
+ * Keeps the house's rooms apart: reads the whole module graph from Deno itself and refuses an import that goes
+ * against ARCHITECTURE.md's layers, or that closes a cycle.
+ *
+ *     deno run -A scripts/check_layers.ts
+ */
+import { fromFileUrl, listSourceFiles } from "./source_files.ts";
+
+/** One import: paths relative to the repository's root. */
+export interface ImportEdge {
+  readonly from: string;
+  /** From 1. */
+  readonly line: number;
+  readonly to: string;
+  /** Erased by the compiler: counts for the layers, not for cycles. */
+  readonly typeOnly: boolean;
+}
+
+/** One row of the layers' table. The first row whose `room` begins the importing path holds. */
+interface Layer {
+  readonly room: RegExp;
+  /** What files of this room may import besides the room itself; {@link anything} for all. */
+  readonly mayImport: readonly RegExp[];
+  /** The same in words, for the finding. */
+  readonly inWords: string;
+}
+
+const anything = /^/;
+const meshCore = /^mesh\/(runtime|ports)\//;
+const actorDoors = /^actors\/[^/]+\/protocol\.ts$/;
+
+/** Who may import whom. */
+export const layers: readonly Layer[] = [
+  { room: /^(main\.ts$|cli\/|scripts\/|tests\/)/, mayImport: [anything], inWords: "anything" },
+  {
+    room: /^configuration\//,
+    mayImport: [/^kernels\//, /^mesh\//, actorDoors, /^(actors\/[^/]+|gateway)\/options\.ts$/],
+    inWords: "kernels/, mesh/, actors/*/protocol.ts and options.ts",
+  },
+  {
+    room: /^gateway\//,
+    mayImport: [meshCore, actorDoors],
+    inWords: "mesh/runtime, mesh/ports and actors/*/protocol.ts",
+  },
+  {
+    room: /^actors\/[^/]+\//,
+    mayImport: [meshCore, /^kernels\//, actorDoors],
+    inWords: "mesh/runtime, mesh/ports, kernels/ and actors/*/protocol.ts",
+  },
+  {
+    room: /^mesh\/adapters\//,
+    mayImport: [meshCore],
+    inWords: "mesh/runtime and mesh/ports",
+  },
+  {
+    room: /^mesh\/simulation\//,
+    mayImport: [meshCore],
+    inWords: "mesh/runtime and mesh/ports",
+  },
+  { room: meshCore, mayImport: [meshCore], inWords: "mesh/runtime and mesh/ports" },
+  { room: /^kernels\//, mayImport: [/^kernels\//], inWords: "kernels/ alone" },
+];
+
+/** The rule that `edge` breaks, in words; undefined where it keeps the layers. */
+export function violation(edge: ImportEdge): string | undefined {
+  const layer = layers.find(({ room }) => room.test(edge.from));
+  if (layer === undefined) {
+    return `${edge.from}:${edge.line} lies in no room of the house; move it, or give its folder a row in scripts/check_layers.ts`;
+  }
+  const room = layer.room.exec(edge.from)![0];
+  const allowed = edge.to.startsWith(room) ||
+    layer.mayImport.some((target) => target.test(edge.to));
+  if (allowed) return undefined;
+  return `${edge.from}:${edge.line} imports ${edge.to}; ${room} may import ${layer.inWords}`;
+}
+
+/** Each cycle of imports that run, once, as the paths along it; the first is repeated at the end. */
+export function importCycles(edges: readonly ImportEdge[]): string[][] {
+  const targets = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of edges) {
+    if (!typeOnly) targets.set(from, [...targets.get(from) ?? [], to]);
+  }
+  const done = new Set<string>();
+  const cycles: string[][] = [];
+  const walk = (path: string, trail: string[]) => {
+    const seenAt = trail.indexOf(path);
+    if (seenAt >= 0) {
+      cycles.push([...trail.slice(seenAt), path]);
+      return;
+    }
+    if (done.has(path)) return;
+    for (const next of targets.get(path) ?? []) walk(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of targets.keys()) walk(path, []);
+  return cycles;
+}
+
+/** The part of `deno info --json` that is read here. */
+interface ModuleGraph {
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly error?: string;
+    readonly dependencies?: readonly {
+      readonly specifier: string;
+      readonly code?: GraphTarget;
+      readonly type?: GraphTarget;
+    }[];
+  }[];
+}
+
+interface GraphTarget {
+  readonly specifier?: string;
+  readonly error?: string;
+  readonly span: { readonly start: { readonly line: number } };
+}
+
+/** All imports among `files` (absolute paths) under `root`, types and dynamic ones included. */
+export async function readImports(root: string, files: readonly string[]): Promise<ImportEdge[]> {
+  const entry = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    const lines = files.map((file) => `import ${JSON.stringify(`file://${file}`)};`);
+    await Deno.writeTextFile(entry, lines.join("\n"));
+    const config = `${root}deno.json`;
+    const hasConfig = await Deno.stat(config).then(() => true, () => false);
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", ...(hasConfig ? ["--config", config] : ["--no-config"]), entry],
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    if (code !== 0) throw new Error(`deno info failed: ${new TextDecoder().decode(stderr)}${text}`);
+    return edgesOf(JSON.parse(text), root);
+  } finally {
+    await Deno.remove(entry);
+  }
+}
+
+function edgesOf(graph: ModuleGraph, root: string): ImportEdge[] {
+  const edges: ImportEdge[] = [];
+  for (const module of graph.modules) {
+    const from = fromFileUrl(module.specifier);
+    if (!from?.startsWith(root) || from.includes("/node_modules/")) continue;
+    if (module.error !== undefined) {
+      throw new Error(`Cannot read the imports of ${from}: ${module.error}`);
+    }
+    for (const dependency of module.dependencies ?? []) {
+      const targets = new Set<string>();
+      for (const target of [dependency.code, dependency.type]) {
+        if (target?.specifier === undefined || targets.has(target.specifier)) continue;
+        targets.add(target.specifier);
+        const to = fromFileUrl(target.specifier);
+        if (!to?.startsWith(root) || to.includes("/node_modules/")) continue;
+        edges.push({
+          from: from.slice(root.length),
+          line: target.span.start.line + 1,
+          to: to.slice(root.length),
+          typeOnly: target !== dependency.code,
+        });
+      }
+    }
+  }
+  return edges;
+}
+
+/** All findings for the tree under `root` (with a trailing slash), one line each. */
+export async function checkLayers(root: string): Promise<{ imports: number; findings: string[] }> {
+  const edges = await readImports(root, await listSourceFiles(root));
+  const findings = edges.map(violation).filter((finding) => finding !== undefined);
+  for (const cycle of importCycles(edges)) {
+    findings.push(
+      `import cycle: ${cycle.join(" -> ")}; move what both need into a file of its own`,
+    );
+  }
+  return { imports: edges.length, findings };
+}
+
+if (import.meta.main) {
+  const { imports, findings } = await checkLayers(new URL("../", import.meta.url).pathname);
+  for (const finding of findings) console.error(finding);
+  console.log(`layers: ${imports} imports, ${findings.length} against the layers`);
+  if (findings.length > 0 || imports === 0) Deno.exit(1);
+}

@@ -1,0 +1,191 @@
+/**
+ * Keeps handlers deterministic: code that reads the machine's clock, draws its own randomness, starts timers or
+ * touches the host cannot be replayed by the simulation, and a failing seed would stop being a bug report.
+ *
+ * Such code belongs behind a port of the mesh. Only the rooms in {@link exemptRooms} may touch the real thing.
+ * One table ({@link bans}) says what is banned and what to use instead; each entry's rule can be silenced on one
+ * line with `// deno-lint-ignore cairn/<rule> -- why`.
+ */
+
+const root = new URL("../", import.meta.url).pathname;
+
+/** Rooms where the production parts live; everything else takes time, chance and the host through ports. */
+export const exemptRooms: readonly string[] = [
+  "mesh/adapters/",
+  "main.ts",
+  "cli/",
+  "scripts/",
+  "tests/",
+];
+
+interface Ban {
+  /** Dotted value, or a bare global; `new Date()` and `Date()` are told apart in the visitor. */
+  readonly names: readonly string[];
+  readonly instead: string;
+}
+
+/** What is banned, by rule name. A name that ends in `.*` bans every member and the bare value. */
+export const bans: Readonly<Record<string, Ban>> = {
+  "no-ambient-clock": {
+    names: ["Date.now", "performance.*", "Temporal.Now"],
+    instead: "read the time from the Clock port (mesh/ports/clock.ts)",
+  },
+  "no-ambient-randomness": {
+    names: ["Math.random", "crypto.randomUUID", "crypto.getRandomValues"],
+    instead: "draw from the Random port (mesh/ports/random.ts)",
+  },
+  "no-ambient-timers": {
+    names: ["setTimeout", "setInterval", "setImmediate", "AbortSignal.timeout"],
+    instead: "schedule through the Clock port or the actor's context",
+  },
+  "no-host-access": {
+    names: ["Deno.*", "process.*", "fetch", "Worker", "WebSocket", "BroadcastChannel"],
+    instead: "reach the host through a port of mesh/ports/, implemented in mesh/adapters/",
+  },
+};
+
+/** Node's built-in modules that only compute. */
+const pureNodeModules: readonly string[] = [
+  "node:assert",
+  "node:assert/strict",
+  "node:buffer",
+  "node:events",
+  "node:util",
+];
+
+const globalObjects = new Set(["globalThis", "self", "window"]);
+
+/** A node of the linter's tree, as far as this plugin looks at it. */
+// deno-lint-ignore no-explicit-any -- the linter's own node types have no common shape to walk
+type AnyNode = any;
+
+/** `a.b.c` or `a["b"].c` as a dotted path without a leading `globalThis.`; undefined for anything computed. */
+function dottedPath(node: AnyNode): string | undefined {
+  if (node.type === "Identifier") return node.name;
+  if (node.type === "ChainExpression") return dottedPath(node.expression);
+  if (node.type !== "MemberExpression") return undefined;
+  const object = dottedPath(node.object);
+  if (object === undefined) return undefined;
+  const property = node.computed
+    ? (typeof node.property.value === "string" ? node.property.value : undefined)
+    : node.property.name;
+  if (property === undefined) return undefined;
+  return globalObjects.has(object) ? property : `${object}.${property}`;
+}
+
+/** Whether an identifier stands for a value of the program: not a key, a declared name or a type. */
+function isValueReference(node: AnyNode): boolean {
+  const parent = node.parent;
+  switch (parent?.type) {
+    case "MemberExpression":
+      return parent.object === node || parent.computed;
+    case "Property":
+      return parent.value === node || parent.computed;
+    case "MethodDefinition":
+    case "PropertyDefinition":
+    case "AccessorProperty":
+      return parent.computed || parent.value === node;
+    case "ImportSpecifier":
+    case "ImportDefaultSpecifier":
+    case "ImportNamespaceSpecifier":
+    case "ExportSpecifier":
+    case "LabeledStatement":
+    case "BreakStatement":
+    case "ContinueStatement":
+      return false;
+    default:
+      return !(parent?.type?.startsWith("TS") && !valueWrappers.has(parent.type));
+  }
+}
+
+const valueWrappers = new Set([
+  "TSAsExpression",
+  "TSSatisfiesExpression",
+  "TSNonNullExpression",
+  "TSTypeAssertion",
+]);
+
+/** The ban that covers `path`, by the table. */
+function isBanned(ban: Ban, path: string): boolean {
+  return ban.names.some((name) =>
+    name.endsWith(".*")
+      ? path === name.slice(0, -2) || path.startsWith(name.slice(0, -1))
+      : path === name
+  );
+}
+
+/** Names out of which a banned member could be taken by destructuring: `const { now } = Date`. */
+function isOwnerOfBanned(ban: Ban, owner: string, member: string): boolean {
+  const path = globalObjects.has(owner) ? member : `${owner}.${member}`;
+  return isBanned(ban, path);
+}
+
+function isExempt(filename: string): boolean {
+  const path = filename.startsWith(root) ? filename.slice(root.length) : filename;
+  return exemptRooms.some((room) => room.endsWith("/") ? path.startsWith(room) : path === room);
+}
+
+function ambientRule(ruleName: string, ban: Ban): Deno.lint.Rule {
+  return {
+    create(context) {
+      if (isExempt(context.filename)) return {};
+      const report = (node: AnyNode, what: string) =>
+        context.report({
+          node,
+          message: `${what} makes this code unrepeatable: ${ban.instead}.`,
+          hint: `Allowed only in ${exemptRooms.join(", ")}.`,
+        });
+      const clock = ruleName === "no-ambient-clock";
+      return {
+        MemberExpression(node: AnyNode) {
+          const path = dottedPath(node);
+          if (path === undefined || !isBanned(ban, path)) return;
+          // `Deno.env.get` is one finding, at its innermost banned member.
+          const inner = dottedPath(node.object);
+          if (inner !== undefined && inner !== path && isBanned(ban, inner)) return;
+          report(node, path);
+        },
+        Identifier(node: AnyNode) {
+          if (!isBanned(ban, node.name) || !isValueReference(node)) return;
+          report(node, node.name);
+        },
+        NewExpression(node: AnyNode) {
+          if (clock && dottedPath(node.callee) === "Date" && node.arguments.length === 0) {
+            report(node, "new Date()");
+          }
+        },
+        CallExpression(node: AnyNode) {
+          if (clock && dottedPath(node.callee) === "Date") report(node, "Date()");
+        },
+        VariableDeclarator(node: AnyNode) {
+          if (node.id.type !== "ObjectPattern" || node.init === null) return;
+          const owner = dottedPath(node.init);
+          if (owner === undefined) return;
+          for (const property of node.id.properties) {
+            const member = property.key?.name;
+            if (member !== undefined && isOwnerOfBanned(ban, owner, member)) {
+              report(property, `${owner}.${member}`);
+            }
+          }
+        },
+        ImportDeclaration(node: AnyNode) {
+          if (ruleName !== "no-host-access" || node.importKind === "type") return;
+          const module: string = node.source.value;
+          if (module.startsWith("node:") && !pureNodeModules.includes(module)) {
+            report(node, `"${module}"`);
+          }
+        },
+      };
+    },
+  };
+}
+
+/** The plugin that deno.json's lint section loads. */
+const plugin: Deno.lint.Plugin = {
+  name: "cairn",
+  rules: Object.fromEntries(
+    Object.entries(bans).map(([name, ban]) => [name, ambientRule(name, ban)]),
+  ),
+};
+
+export default plugin;

@@ -1,0 +1,42 @@
+/**
+ * Which TypeScript files belong to the project: those in its rooms, never build outputs or node_modules.
+ */
+
+/** Top-level folders and files that hold the project's own code. */
+const rooms = [
+  "actors",
+  "cli",
+  "configuration",
+  "gateway",
+  "kernels",
+  "main.ts",
+  "mesh",
+  "scripts",
+  "tests",
+];
+
+/** Absolute paths of all TypeScript sources under `root` (with a trailing slash), ascending. */
+export async function listSourceFiles(root: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const room of rooms) {
+    const path = root + room;
+    const info = await Deno.stat(path).catch(() => undefined);
+    if (info?.isFile) files.push(path);
+    if (info?.isDirectory) await walk(path, files);
+  }
+  return files.sort();
+}
+
+async function walk(folder: string, files: string[]): Promise<void> {
+  for await (const entry of Deno.readDir(folder)) {
+    if (entry.name === "node_modules" || entry.name === "target") continue;
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) await walk(path, files);
+    else if (entry.isFile && /\.tsx?$/.test(entry.name)) files.push(path);
+  }
+}
+
+/** The path of a `file:` URL; undefined for any other. */
+export function fromFileUrl(url: string): string | undefined {
+  return url.startsWith("file://") ? decodeURIComponent(new URL(url).pathname) : undefined;
+}
