@@ -1,0 +1,76 @@
+/**
+ * Lints the documentation of the public doors: runs `deno doc --lint` over them as one set, so that a type of
+ * one door may name a type of another.
+ *
+ * A data field whose name and unit say everything (`readonly rows: number`) needs no sentence of its own; every
+ * exported function, class, method, interface and type does, and no door may leak a type that cannot be imported.
+ *
+ *     deno run -A scripts/check_docs.ts
+ */
+import { listSourceFiles } from "./source_files.ts";
+
+/** The files that others are meant to read and import. */
+export const doors: readonly RegExp[] = [
+  /^mesh\/(ports|runtime)\/[^/]+\.ts$/,
+  /^actors\/[^/]+\/(protocol|options)\.ts$/,
+  /^kernels\/embedding\/(options|embedding_table|serving_table|batch_kernel|feature_hasher)\.ts$/,
+  /^kernels\/features\/(feature_batch|schema|extractor)\.ts$/,
+  /^kernels\/dense\/(weights|training_session|inference_session)\.ts$/,
+];
+
+/** A finding of `deno doc --lint`. */
+export interface DocFinding {
+  readonly code: string;
+  readonly message: string;
+  readonly path: string;
+  readonly line: number;
+  readonly sourceLine: string;
+}
+
+const dataField = /^\s*(override |static |public )*readonly ("?\w+"?|\[\w+\])\??( =|:(?!.*=>))/;
+const dataParameter = /^\s*((private |public )?readonly \w+\??: (?!.*=>)|constructor\()/;
+
+/** Whether the finding asks for a sentence where the name already says it. */
+export function isSelfEvident(finding: DocFinding): boolean {
+  if (finding.code !== "missing-jsdoc") return false;
+  return dataField.test(finding.sourceLine) || dataParameter.test(finding.sourceLine);
+}
+
+/** Reads the findings out of the linter's text (without colours). */
+export function parseFindings(text: string): DocFinding[] {
+  const pattern = /^error\[([\w-]+)\]: (.*)\n\s*--> (.*):(\d+):\d+\n(?:.*\|\s*\n)?\s*\d+ \|(.*)$/gm;
+  return [...text.matchAll(pattern)].map(([, code, message, path, line, sourceLine]) => ({
+    code,
+    message,
+    path,
+    line: Number(line),
+    sourceLine,
+  }));
+}
+
+if (import.meta.main) {
+  const root = new URL("../", import.meta.url).pathname;
+  const files = (await listSourceFiles(root)).filter((path) =>
+    doors.some((door) => door.test(path.slice(root.length)))
+  );
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--lint", ...files],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  const all = parseFindings(text);
+  const stated = Number(
+    /Found (\d+) documentation lint error/.exec(text)?.[1] ?? (code === 0 ? 0 : -1),
+  );
+  if (stated !== all.length) {
+    console.error(text);
+    throw new Error(`deno doc --lint tells of ${stated} findings, ${all.length} were understood`);
+  }
+  const findings = all.filter((finding) => !isSelfEvident(finding));
+  for (const { path, line, message, sourceLine } of findings) {
+    console.error(`${path.replace(root, "")}:${line} ${message}:${sourceLine}`);
+  }
+  console.log(`docs: ${files.length} doors, ${findings.length} findings`);
+  if (findings.length > 0 || files.length === 0) Deno.exit(1);
+}

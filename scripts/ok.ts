@@ -1,0 +1,148 @@
+/**
+ * The one door for quality: runs every check of the project, streams what it says, and closes with one line
+ * `N passed, N failed`, where each check and each test of each runner counts once. CI calls nothing else.
+ *
+ *     deno task ok                  everything
+ *     deno task ok lint layers      these checks alone
+ *
+ * A check whose tool is missing (the Rust compiler) is skipped with a line that says so; with `CI=true` it fails.
+ */
+import { countCargo, countJunit, type Counts, noCounts, sumCounts } from "./test_counts.ts";
+
+interface Check {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** Programs that must be on the path. */
+  readonly needs?: readonly string[];
+  /** How its tests are counted; absent = the check itself is all there is. */
+  readonly counts?: "junit" | "cargo";
+}
+
+const deno = Deno.execPath();
+const sources = ["actors", "configuration", "gateway", "kernels", "mesh", "cli", "main.ts"];
+
+/** In the order in which they run: the quick ones first. */
+const checks: readonly Check[] = [
+  { name: "lockfile", command: [deno, "install", "--frozen"] },
+  { name: "format", command: [deno, "fmt", "--check"] },
+  { name: "lint", command: [deno, "lint"] },
+  { name: "types", command: [deno, "check", ...sources, "scripts", "tests"] },
+  { name: "layers", command: [deno, "run", "-A", "scripts/check_layers.ts"] },
+  { name: "docs", command: [deno, "run", "-A", "scripts/check_docs.ts"] },
+  {
+    name: "kernel",
+    command: [deno, "run", "-A", "scripts/build_kernel.ts", "--check"],
+    needs: ["rustc"],
+  },
+  {
+    name: "crate",
+    command: ["cargo", "test", "--release", "--manifest-path", "kernels/embedding/Cargo.toml"],
+    needs: ["cargo"],
+    counts: "cargo",
+  },
+  {
+    name: "doctests",
+    command: [deno, "test", "-A", "--doc", "--permit-no-files", ...sources],
+    counts: "junit",
+  },
+  { name: "tests", command: [deno, "task", "test"], counts: "junit" },
+];
+
+const root = new URL("../", import.meta.url).pathname;
+const strict = Deno.env.get("CI") === "true";
+
+/** Debian's compiler before one that a version manager put first: the committed kernel was built by it. */
+const path = `/usr/bin:${Deno.env.get("PATH") ?? ""}`;
+
+async function has(program: string): Promise<boolean> {
+  for (const folder of path.split(":")) {
+    const info = await Deno.stat(`${folder}/${program}`).catch(() => undefined);
+    if (info?.isFile) return true;
+  }
+  return false;
+}
+
+/** Runs the command, passing its output through; resolves with its exit code and what it wrote. */
+async function runCommand(command: readonly string[]): Promise<{ code: number; text: string }> {
+  const [program, ...args] = command;
+  const child = new Deno.Command(program, {
+    args,
+    cwd: root,
+    env: { NO_COLOR: "1", PATH: path },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const decoder = new TextDecoder();
+  let text = "";
+  const pass = async (from: ReadableStream<Uint8Array>, to: typeof Deno.stdout) => {
+    for await (const bytes of from) {
+      text += decoder.decode(bytes, { stream: true });
+      for (let written = 0; written < bytes.length;) {
+        written += await to.write(bytes.subarray(written));
+      }
+    }
+  };
+  await Promise.all([pass(child.stdout, Deno.stdout), pass(child.stderr, Deno.stderr)]);
+  return { code: (await child.status).code, text };
+}
+
+async function runCheck(check: Check): Promise<Counts> {
+  const missing: string[] = [];
+  for (const program of check.needs ?? []) if (!await has(program)) missing.push(program);
+  if (missing.length > 0) {
+    console.log(`${check.name}: needs ${missing.join(", ")}, which is not on the path`);
+    return strict ? { ...noCounts, failed: 1 } : { ...noCounts, skipped: 1 };
+  }
+  const report = check.counts === "junit" ? await Deno.makeTempFile({ suffix: ".xml" }) : undefined;
+  try {
+    const { code, text } = await runCommand(
+      report === undefined ? check.command : [...check.command, `--junit-path=${report}`],
+    );
+    if (check.counts === undefined) {
+      return code === 0 ? { ...noCounts, passed: 1 } : { ...noCounts, failed: 1 };
+    }
+    const counts = report === undefined
+      ? countCargo(text)
+      : countJunit(await Deno.readTextFile(report));
+    // A runner that fails without a failed test (a file that does not load, a crash) is a failure of its own,
+    // and so is one that ran nothing; doc comments may hold no example yet.
+    const ranNothing = counts.passed + counts.failed === 0 && check.name !== "doctests";
+    const unexplained = (code !== 0 && counts.failed === 0) || (code === 0 && counts.failed > 0);
+    return ranNothing || unexplained ? { ...counts, failed: counts.failed + 1 } : counts;
+  } finally {
+    if (report !== undefined) await Deno.remove(report);
+  }
+}
+
+const wanted = Deno.args.length === 0
+  ? checks
+  : checks.filter(({ name }) => Deno.args.includes(name));
+const unknown = Deno.args.filter((name) => !checks.some((check) => check.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `There is no check "${unknown[0]}"; the checks are ${checks.map((c) => c.name).join(", ")}.`,
+  );
+  Deno.exit(2);
+}
+
+const lines: string[] = [];
+let total = noCounts;
+for (const check of wanted) {
+  console.log(`\n── ${check.name}`);
+  const startedAtMs = performance.now();
+  const counts = await runCheck(check);
+  total = sumCounts(total, counts);
+  const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+  const verdict = counts.failed > 0 ? "FAILED" : counts.passed > 0 ? "ok" : "skipped";
+  lines.push(
+    `${check.name.padEnd(10)} ${verdict.padEnd(8)} ${counts.passed} passed, ` +
+      `${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`,
+  );
+}
+console.log(`\n── summary\n${lines.join("\n")}\n`);
+console.log(
+  `${total.passed} passed, ${total.failed} failed` +
+    (total.skipped > 0 ? `, ${total.skipped} skipped` : ""),
+);
+Deno.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
