@@ -67,8 +67,8 @@ export interface JoinerStatus {
   readonly impressionsOpen: number;
   /** Closed before their window was over, because `impressionsMax` was reached. */
   readonly impressionsClosedEarly: number;
-  /** Rankings that came again under the id of an open one, and replaced it. */
-  readonly impressionsReplaced: number;
+  /** Rankings that came again under the id of an open one, and changed nothing. */
+  readonly impressionsDuplicate: number;
   readonly examplesEmitted: number;
   /** Negatives that sampling left out. */
   readonly examplesSampledOut: number;

@@ -1,0 +1,21 @@
+/**
+ * How composition makes joiners.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { Joiner, type JoinerDependencies } from "./joiner.ts";
+import type { JoinerOptions } from "./options.ts";
+import type { JoinerMessage } from "./protocol.ts";
+
+export type { JoinerDependencies, JoinerOptions };
+
+export function defineJoiner(
+  dependencies: JoinerDependencies,
+): ActorDefinition<JoinerMessage, JoinerOptions> {
+  return {
+    kind: "joiner",
+    mailbox: { capacity: 1_024, overflow: "reject" },
+    restart: { restartsMax: 5, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
+    priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
+    create: (context, options) => Joiner.start(context, options, dependencies),
+  };
+}

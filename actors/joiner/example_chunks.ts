@@ -1,0 +1,150 @@
+/**
+ * Gathers single examples into columnar chunks, copying bytes and nothing else: a row's ids, offsets and dense
+ * values go from the impression that logged them to the example log without becoming numbers in between.
+ */
+import type { ExampleChunk, JoinerPosition } from "../trainer/protocol.ts";
+
+/** The features of all rows of one ranking, as they were logged. */
+export interface LoggedFeatures {
+  /** Little-endian uint64 `[nnz]`. */
+  readonly ids: Uint8Array;
+  /** `[rows·slots + 1]`. */
+  readonly segmentOffsets: Uint32Array;
+  /** Little-endian float32 `[rows, denseWidth]`. */
+  readonly dense: Uint8Array;
+}
+
+export interface ExampleShape {
+  readonly slots: number;
+  readonly denseWidth: number;
+  readonly tasks: number;
+}
+
+const BYTES_PER_ID = 8;
+
+export class ExampleChunkBuilder {
+  readonly #shape: ExampleShape;
+  #firstRow: number;
+  #rows = 0;
+  #idBytes = 0;
+  #atMs = 0;
+  #ids: Uint8Array<ArrayBuffer>;
+  #offsets: Uint32Array<ArrayBuffer>;
+  #dense: Uint8Array<ArrayBuffer>;
+  #labels: Float32Array<ArrayBuffer>;
+  #logSampleRate: Float32Array<ArrayBuffer>;
+  #servedScores: Float32Array<ArrayBuffer>;
+
+  /** @param firstRow The number that the next example gets in its partition. */
+  constructor(shape: ExampleShape, firstRow: number, rowsHint = 64) {
+    this.#shape = shape;
+    this.#firstRow = firstRow;
+    this.#ids = new Uint8Array(rowsHint * shape.slots * BYTES_PER_ID);
+    this.#offsets = new Uint32Array(rowsHint * shape.slots + 1);
+    this.#dense = new Uint8Array(rowsHint * shape.denseWidth * 4);
+    this.#labels = new Float32Array(rowsHint * shape.tasks);
+    this.#logSampleRate = new Float32Array(rowsHint);
+    this.#servedScores = new Float32Array(rowsHint);
+  }
+
+  /** Examples waiting. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** The number that the next example gets. */
+  get nextRow(): number {
+    return this.#firstRow + this.#rows;
+  }
+
+  /**
+   * Adds row `row` of a ranking.
+   *
+   * @param labels One per task.
+   * @param servedScore The score when served; NaN where unknown.
+   * @param atMs The example's time on the data clock.
+   */
+  add(
+    features: LoggedFeatures,
+    row: number,
+    labels: ArrayLike<number>,
+    logSampleRate: number,
+    servedScore: number,
+    atMs: number,
+  ): void {
+    const { slots, denseWidth, tasks } = this.#shape;
+    const from = features.segmentOffsets[row * slots];
+    const to = features.segmentOffsets[(row + 1) * slots];
+    const idBytes = (to - from) * BYTES_PER_ID;
+    this.#reserve(this.#rows + 1, this.#idBytes + idBytes);
+    this.#ids.set(features.ids.subarray(from * BYTES_PER_ID, to * BYTES_PER_ID), this.#idBytes);
+    const shift = this.#idBytes / BYTES_PER_ID - from;
+    const base = this.#rows * slots;
+    for (let slot = 1; slot <= slots; slot++) {
+      this.#offsets[base + slot] = features.segmentOffsets[row * slots + slot] + shift;
+    }
+    const denseBytes = denseWidth * 4;
+    this.#dense.set(
+      features.dense.subarray(row * denseBytes, (row + 1) * denseBytes),
+      this.#rows * denseBytes,
+    );
+    for (let task = 0; task < tasks; task++) this.#labels[this.#rows * tasks + task] = labels[task];
+    this.#logSampleRate[this.#rows] = logSampleRate;
+    this.#servedScores[this.#rows] = servedScore;
+    if (atMs > this.#atMs) this.#atMs = atMs;
+    this.#idBytes += idBytes;
+    this.#rows++;
+  }
+
+  /** The waiting examples as one chunk (its arrays are copies); the builder goes on empty after them. */
+  finish(acceptedAtMs: number, resume?: JoinerPosition): ExampleChunk {
+    const { slots, denseWidth, tasks } = this.#shape;
+    const rows = this.#rows;
+    const chunk: ExampleChunk = {
+      firstRow: this.#firstRow,
+      rows,
+      ids: this.#ids.slice(0, this.#idBytes),
+      segmentOffsets: bytesOf(this.#offsets, rows * slots + 1),
+      dense: this.#dense.slice(0, rows * denseWidth * 4),
+      labels: bytesOf(this.#labels, rows * tasks),
+      logSampleRate: bytesOf(this.#logSampleRate, rows),
+      servedScores: bytesOf(this.#servedScores, rows),
+      atMs: this.#atMs,
+      acceptedAtMs,
+      ...(resume === undefined ? {} : { resume }),
+    };
+    this.#firstRow += rows;
+    this.#rows = 0;
+    this.#idBytes = 0;
+    this.#atMs = 0;
+    return chunk;
+  }
+
+  #reserve(rows: number, idBytes: number): void {
+    if (idBytes > this.#ids.length) {
+      this.#ids = grown(this.#ids, Math.max(idBytes, this.#ids.length * 2), Uint8Array);
+    }
+    if (rows <= this.#servedScores.length) return;
+    const { slots, denseWidth, tasks } = this.#shape;
+    const capacity = Math.max(rows, this.#servedScores.length * 2);
+    this.#offsets = grown(this.#offsets, capacity * slots + 1, Uint32Array);
+    this.#dense = grown(this.#dense, capacity * denseWidth * 4, Uint8Array);
+    this.#labels = grown(this.#labels, capacity * tasks, Float32Array);
+    this.#logSampleRate = grown(this.#logSampleRate, capacity, Float32Array);
+    this.#servedScores = grown(this.#servedScores, capacity, Float32Array);
+  }
+}
+
+function grown<A extends Uint8Array | Uint32Array | Float32Array>(
+  array: A,
+  length: number,
+  make: new (length: number) => A,
+): A {
+  const larger = new make(length);
+  larger.set(array);
+  return larger;
+}
+
+function bytesOf(array: Uint32Array | Float32Array, length: number): Uint8Array {
+  return new Uint8Array(array.slice(0, length).buffer);
+}

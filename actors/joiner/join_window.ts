@@ -1,0 +1,243 @@
+/**
+ * Clicks arrive minutes after impressions. This window holds what was shown for `windowMs`, so that an item becomes
+ * a negative only when nobody acted on it in time, and an example carries the features that were served.
+ *
+ * All that happens here is a function of the event log: time is the data clock (the newest event time seen, which
+ * never goes back), and sampling is keyed. A joiner that reads the same records again decides the same again,
+ * which is what makes its output exactly-once (see {@link JoinWindow.resumePoint}).
+ */
+import type { ActionRecord, EventRecord, ImpressionRecord } from "./protocol.ts";
+import type { ExampleChunkBuilder, LoggedFeatures } from "./example_chunks.ts";
+import type { JoinerOptions } from "./options.ts";
+import { LabelRules } from "./label_rules.ts";
+import { NegativeSampling } from "./negative_sampling.ts";
+
+interface OpenImpression {
+  readonly rankingId: string;
+  readonly items: readonly string[];
+  readonly scores: DataView;
+  readonly features: LoggedFeatures;
+  readonly atMs: number;
+  /** The data clock when the record was read, so that windows close in the order of the log. */
+  readonly openedAtMs: number;
+  readonly offset: number;
+  /** One per (item, task): 0, 1, or NaN while nothing has decided it. Made at the first action. */
+  labels?: Float32Array;
+  /** One per item: 1 once its example is decided. Made at the first final action. */
+  emitted?: Uint8Array;
+  /** Ids of the actions that were counted. Made at the first action. */
+  eventIds?: Set<string>;
+}
+
+/** What the window counted; names as in `JoinerStatus`. */
+export interface JoinCounts {
+  impressionsClosedEarly: number;
+  impressionsDuplicate: number;
+  examplesEmitted: number;
+  examplesSampledOut: number;
+  actionsMatched: number;
+  actionsIgnored: number;
+  actionsUnmatched: number;
+  actionsDuplicate: number;
+  actionsLate: number;
+  actionsExcess: number;
+  eventsAheadOfTime: number;
+}
+
+export class JoinWindow {
+  readonly #options: JoinerOptions;
+  readonly #rules: LabelRules;
+  readonly #sampling: NegativeSampling;
+  /** In the order of the log. */
+  readonly #open = new Map<string, OpenImpression>();
+  /** Rankings whose window is over, oldest first: an action on one is late rather than unknown. */
+  readonly #closed = new Set<string>();
+  readonly #negative: Float32Array;
+  #clockMs: number;
+  readonly counts: JoinCounts = {
+    impressionsClosedEarly: 0,
+    impressionsDuplicate: 0,
+    examplesEmitted: 0,
+    examplesSampledOut: 0,
+    actionsMatched: 0,
+    actionsIgnored: 0,
+    actionsUnmatched: 0,
+    actionsDuplicate: 0,
+    actionsLate: 0,
+    actionsExcess: 0,
+    eventsAheadOfTime: 0,
+  };
+
+  /** @param clockMs Where the data clock stands before the first record. */
+  constructor(options: JoinerOptions, clockMs = 0) {
+    this.#options = options;
+    this.#clockMs = clockMs;
+    this.#rules = new LabelRules(options.tasks);
+    this.#sampling = new NegativeSampling(options.negativeSampling);
+    this.#negative = new Float32Array(options.tasks.length);
+  }
+
+  get impressionsOpen(): number {
+    return this.#open.size;
+  }
+
+  /** Newest data time seen, ms. */
+  get clockMs(): number {
+    return this.#clockMs;
+  }
+
+  /**
+   * From where to read again, and with which data clock, to rebuild this window: the oldest open impression, or
+   * `nextOffset` when none is open. Every impression before it is closed, so reading from there decides every
+   * later one as it was decided the first time.
+   */
+  resumePoint(
+    nextOffset: number,
+  ): { readonly replayOffset: number; readonly replayClockMs: number } {
+    const oldest = this.#oldest();
+    return oldest === undefined
+      ? { replayOffset: nextOffset, replayClockMs: this.#clockMs }
+      : { replayOffset: oldest.offset, replayClockMs: oldest.openedAtMs };
+  }
+
+  /**
+   * Moves the data clock on to a record's time. An event that claims to come from the future (a broken clock, a
+   * forged timestamp) moves it only to the time of its acceptance plus `clockSkewMsMax`, so that it cannot close
+   * the windows of everybody else.
+   */
+  observe(record: EventRecord): void {
+    const limitMs = record.acceptedAtMs + this.#options.clockSkewMsMax;
+    if (record.atMs > limitMs) this.counts.eventsAheadOfTime++;
+    this.#clockMs = Math.max(this.#clockMs, Math.min(record.atMs, limitMs));
+  }
+
+  /** Closes the oldest impression if its window is over; false when there is none to close. */
+  closeNext(out: ExampleChunkBuilder): boolean {
+    const oldest = this.#oldest();
+    if (oldest === undefined) return false;
+    if (this.#clockMs - oldest.openedAtMs < this.#options.windowMs) return false;
+    this.#close(oldest, out);
+    return true;
+  }
+
+  /** Takes in a record that was {@link observe}d, after the windows that it closes have been closed. */
+  accept(record: EventRecord, offset: number, out: ExampleChunkBuilder): void {
+    if (record.kind === "impression") this.#acceptImpression(record, offset, out);
+    else this.#acceptAction(record, out);
+  }
+
+  /** A ranking that comes again under the id of an open one is the retry of a request: the first one stays. */
+  #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleChunkBuilder): void {
+    if (this.#open.has(record.rankingId)) {
+      this.counts.impressionsDuplicate++;
+      return;
+    }
+    const oldest = this.#oldest();
+    if (oldest !== undefined && this.#open.size >= this.#options.impressionsMax) {
+      this.counts.impressionsClosedEarly++;
+      this.#close(oldest, out);
+    }
+    const offsets = record.segmentOffsets;
+    this.#open.set(record.rankingId, {
+      rankingId: record.rankingId,
+      items: record.items,
+      scores: new DataView(
+        record.scores.buffer,
+        record.scores.byteOffset,
+        record.scores.byteLength,
+      ),
+      features: {
+        ids: record.ids,
+        // Copied: bytes decoded from a log record begin at any address.
+        segmentOffsets: new Uint32Array(offsets.slice().buffer),
+        dense: record.dense,
+      },
+      atMs: record.atMs,
+      openedAtMs: this.#clockMs,
+      offset,
+    });
+  }
+
+  #acceptAction(record: ActionRecord, out: ExampleChunkBuilder): void {
+    const impression = this.#open.get(record.rankingId);
+    if (impression === undefined) {
+      if (this.#closed.has(record.rankingId)) this.counts.actionsLate++;
+      else this.counts.actionsUnmatched++;
+      return;
+    }
+    const item = impression.items.indexOf(record.item);
+    if (item < 0) {
+      this.counts.actionsUnmatched++;
+      return;
+    }
+    const eventIds = impression.eventIds ??= new Set();
+    if (eventIds.has(record.eventId)) {
+      this.counts.actionsDuplicate++;
+      return;
+    }
+    if (eventIds.size >= this.#options.actionsPerImpressionMax) {
+      this.counts.actionsExcess++;
+      return;
+    }
+    eventIds.add(record.eventId);
+    if (impression.emitted?.[item] === 1) {
+      this.counts.actionsLate++;
+      return;
+    }
+    const verdict = this.#rules.judge(record.action, record.value);
+    if (verdict === undefined) {
+      this.counts.actionsIgnored++;
+      return;
+    }
+    this.counts.actionsMatched++;
+    const tasks = this.#options.tasks.length;
+    const labels = impression.labels ??= new Float32Array(impression.items.length * tasks)
+      .fill(NaN);
+    for (let task = 0; task < tasks; task++) {
+      const label = verdict.labels[task];
+      if (label !== undefined) labels[item * tasks + task] = label;
+    }
+    if (verdict.final) this.#emit(impression, item, out);
+  }
+
+  #close(impression: OpenImpression, out: ExampleChunkBuilder): void {
+    for (let item = 0; item < impression.items.length; item++) this.#emit(impression, item, out);
+    this.#open.delete(impression.rankingId);
+    this.#closed.add(impression.rankingId);
+    if (this.#closed.size > this.#options.impressionsMax) {
+      const [first] = this.#closed;
+      this.#closed.delete(first);
+    }
+  }
+
+  #emit(impression: OpenImpression, item: number, out: ExampleChunkBuilder): void {
+    if (impression.emitted?.[item] === 1) return;
+    (impression.emitted ??= new Uint8Array(impression.items.length))[item] = 1;
+    const tasks = this.#options.tasks.length;
+    const labels = impression.labels === undefined
+      ? this.#negative
+      : impression.labels.slice(item * tasks, (item + 1) * tasks).map((label) => label || 0);
+    const positive = labels.some((label) => label > 0);
+    if (!positive && !this.#sampling.keeps(impression.rankingId, impression.items[item])) {
+      this.counts.examplesSampledOut++;
+      return;
+    }
+    this.counts.examplesEmitted++;
+    const score = item * 4 < impression.scores.byteLength
+      ? impression.scores.getFloat32(item * 4, true)
+      : NaN;
+    out.add(
+      impression.features,
+      item,
+      labels,
+      this.#sampling.logSampleRate,
+      score,
+      impression.atMs,
+    );
+  }
+
+  #oldest(): OpenImpression | undefined {
+    for (const impression of this.#open.values()) return impression;
+    return undefined;
+  }
+}

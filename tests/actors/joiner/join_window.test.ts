@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
+import { JoinWindow } from "../../../actors/joiner/join_window.ts";
+import type { JoinerOptions } from "../../../actors/joiner/options.ts";
+import type { EventRecord } from "../../../actors/joiner/protocol.ts";
+import { action, impression, joinerOptions, readExamples } from "./records.ts";
+
+/** Feeds records as the joiner does, and gives back the examples by their names. */
+function join(records: readonly EventRecord[], options: JoinerOptions = joinerOptions()) {
+  const window = new JoinWindow(options);
+  const out = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: options.tasks.length }, 0);
+  records.forEach((record, offset) => {
+    window.observe(record);
+    while (window.closeNext(out));
+    window.accept(record, offset, out);
+  });
+  return { examples: readExamples(out.finish(0)), counts: window.counts, window };
+}
+
+Deno.test("a final action emits its item at once, with the features that were served", () => {
+  const { examples, window } = join([
+    impression({ ranking: "r1", items: ["a", "b"], atMs: 0 }),
+    action({ ranking: "r1", item: "b", action: "buy", atMs: 10 }),
+  ]);
+  assert.deepEqual(examples.map((e) => [e.name, e.label, e.score]), [["r1/b", 1, 0.5]]);
+  assert.equal(window.impressionsOpen, 1);
+});
+
+Deno.test("a negative is emitted only when the window closes", () => {
+  const shown = impression({ ranking: "r1", items: ["a"], atMs: 0 });
+  const before = impression({ ranking: "r2", items: ["b"], atMs: 999 });
+  const after = impression({ ranking: "r3", items: ["c"], atMs: 1_000 });
+  assert.deepEqual(join([shown, before]).examples, []);
+  assert.deepEqual(join([shown, before, after]).examples.map((e) => [e.name, e.label]), [[
+    "r1/a",
+    0,
+  ]]);
+});
+
+Deno.test("an action that is not final waits for the window, and the last one wins", () => {
+  const { examples } = join([
+    impression({ ranking: "r1", items: ["a", "b"], atMs: 0 }),
+    action({ ranking: "r1", item: "a", action: "click", atMs: 1 }),
+    action({ ranking: "r1", item: "b", action: "click", atMs: 2 }),
+    action({ ranking: "r1", item: "b", action: "dislike", atMs: 3 }),
+    impression({ ranking: "r2", items: ["c"], atMs: 1_000 }),
+  ]);
+  assert.deepEqual(examples.map((e) => [e.name, e.label]), [["r1/b", 0], ["r1/a", 1]]);
+});
+
+Deno.test("an action with a known event id changes nothing and is counted", () => {
+  const bought = action({ ranking: "r1", item: "a", action: "click", atMs: 1, eventId: "e1" });
+  const { counts } = join([
+    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    bought,
+    bought,
+  ]);
+  assert.equal(counts.actionsMatched, 1);
+  assert.equal(counts.actionsDuplicate, 1);
+});
+
+Deno.test("an action after its item's example is late; on an unknown ranking or item it is unmatched", () => {
+  const { counts } = join([
+    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }),
+    action({ ranking: "r1", item: "a", action: "click", atMs: 2 }),
+    action({ ranking: "r1", item: "elsewhere", action: "click", atMs: 3 }),
+    action({ ranking: "r9", item: "a", action: "click", atMs: 4 }),
+    action({ ranking: "r1", item: "a", action: "click", atMs: 5_000 }),
+  ]);
+  assert.equal(counts.actionsLate, 2);
+  assert.equal(counts.actionsUnmatched, 2);
+});
+
+Deno.test("time does not go back, and an event from the future does not close the others' windows", () => {
+  const { window, examples, counts } = join([
+    impression({ ranking: "r1", items: ["a"], atMs: 5_000, acceptedAtMs: 5_000 }),
+    impression({ ranking: "r2", items: ["b"], atMs: 100, acceptedAtMs: 5_001 }),
+    action({
+      ranking: "r2",
+      item: "b",
+      action: "click",
+      atMs: 9_999_999,
+      acceptedAtMs: 5_002,
+    }),
+  ]);
+  assert.equal(window.clockMs, 5_002 + 100);
+  assert.equal(counts.eventsAheadOfTime, 1);
+  assert.deepEqual(examples, []);
+});
+
+Deno.test("one impression too many closes the oldest early", () => {
+  const { examples, counts, window } = join(
+    ["r1", "r2", "r3", "r4"].map((ranking) => impression({ ranking, items: ["a"], atMs: 0 })),
+    joinerOptions({ impressionsMax: 2 }),
+  );
+  assert.deepEqual(examples.map((e) => e.name), ["r1/a", "r2/a"]);
+  assert.equal(counts.impressionsClosedEarly, 2);
+  assert.equal(window.impressionsOpen, 2);
+});
+
+Deno.test("a retried ranking under the same id stays the first one", () => {
+  const { counts, examples } = join([
+    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    impression({ ranking: "r1", items: ["a", "b"], atMs: 1 }),
+    action({ ranking: "r1", item: "a", action: "buy", atMs: 2 }),
+  ]);
+  assert.equal(counts.impressionsDuplicate, 1);
+  assert.equal(examples.length, 1);
+});
+
+Deno.test("sampling leaves out negatives alone, and every example carries the rate", () => {
+  const records: EventRecord[] = [];
+  for (let i = 0; i < 200; i++) {
+    records.push(impression({ ranking: `r${i}`, items: ["a", "b"], atMs: 0 }));
+    records.push(action({ ranking: `r${i}`, item: "a", action: "buy", atMs: 0 }));
+  }
+  records.push(impression({ ranking: "end", items: ["z"], atMs: 1_000 }));
+  const { examples, counts } = join(
+    records,
+    joinerOptions({ negativeSampling: { rate: 0.25, seed: 5 } }),
+  );
+  const negatives = examples.filter((e) => e.label === 0).length;
+  assert.equal(examples.filter((e) => e.label === 1).length, 200);
+  assert.equal(negatives + counts.examplesSampledOut, 200);
+  assert.ok(negatives > 25 && negatives < 75, `${negatives} negatives kept`);
+  assert.ok(examples.every((e) => Math.abs(e.logSampleRate - Math.log(0.25)) < 1e-6));
+});
+
+Deno.test("every shown item becomes exactly one example, whatever happens to it", () => {
+  fc.assert(fc.property(
+    fc.array(
+      fc.record({
+        ranking: fc.integer({ min: 0, max: 8 }),
+        item: fc.integer({ min: 0, max: 3 }),
+        action: fc.constantFrom("click", "buy", "dislike", "unknown"),
+        stepMs: fc.integer({ min: 0, max: 400 }),
+        impression: fc.boolean(),
+      }),
+      { maxLength: 120 },
+    ),
+    (steps) => {
+      let atMs = 0;
+      let shown = 0;
+      const records: EventRecord[] = [];
+      steps.forEach((step, i) => {
+        atMs += step.stepMs;
+        if (step.impression) {
+          records.push(impression({ ranking: `n${i}-${step.ranking}`, items: ["0", "1"], atMs }));
+          shown += 2;
+        } else {
+          const rankings = records.filter((r) => r.kind === "impression");
+          const ranking = rankings[step.ranking % Math.max(1, rankings.length)]?.rankingId ??
+            "none";
+          records.push(
+            action({ ranking, item: String(step.item % 3), action: step.action, atMs }),
+          );
+        }
+      });
+      records.push(impression({ ranking: "end", items: [], atMs: atMs + 1_000 }));
+      const { examples, counts } = join(records);
+      const names = new Set(examples.map((e) => e.name));
+      assert.equal(names.size, examples.length);
+      assert.equal(examples.length, shown);
+      const actions = records.filter((r) => r.kind === "action").length;
+      assert.equal(
+        counts.actionsMatched + counts.actionsLate + counts.actionsUnmatched +
+          counts.actionsIgnored + counts.actionsDuplicate + counts.actionsExcess,
+        actions,
+      );
+    },
+  ));
+});

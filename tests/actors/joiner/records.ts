@@ -1,0 +1,124 @@
+/**
+ * Event records made small for the joiner's tests: the features of a row are two ids that spell its ranking and
+ * item, so that an example can be traced back to what was shown.
+ */
+import type { ActionRecord, ImpressionRecord } from "../../../actors/joiner/protocol.ts";
+import type { JoinerOptions } from "../../../actors/joiner/options.ts";
+import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
+
+export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptions {
+  return {
+    partition: 0,
+    slots: 2,
+    denseWidth: 1,
+    windowMs: 1_000,
+    clockSkewMsMax: 100,
+    impressionsMax: 1_000,
+    actionsPerImpressionMax: 100,
+    tasks: [{
+      task: "liked",
+      rules: [
+        { action: "click", label: "positive" },
+        { action: "buy", label: "positive", final: true },
+        { action: "dislike", label: "negative", final: true },
+      ],
+    }],
+    negativeSampling: { rate: 1, seed: 1 },
+    recordsPerTurn: 256,
+    chunkRowsMax: 64,
+    ...changes,
+  };
+}
+
+const names = new Map<string, bigint>();
+const idsToNames: string[] = [];
+
+/** A number that stands for a name, for as long as the tests run. */
+function idOf(name: string): bigint {
+  let id = names.get(name);
+  if (id === undefined) {
+    id = BigInt(idsToNames.length);
+    idsToNames.push(name);
+    names.set(name, id);
+  }
+  return id;
+}
+
+/** Row i has ids [ranking] and [item] in slots 0 and 1, the dense value i, and the score 0.5. */
+export function impression(
+  { ranking, items, atMs, acceptedAtMs = 1e9 }: {
+    ranking: string;
+    items: readonly string[];
+    atMs: number;
+    acceptedAtMs?: number;
+  },
+): ImpressionRecord {
+  const ids = BigUint64Array.from(items.flatMap((item) => [idOf(ranking), idOf(item)]));
+  const segmentOffsets = Uint32Array.from({ length: items.length * 2 + 1 }, (_, i) => i);
+  return {
+    kind: "impression",
+    rankingId: ranking,
+    atMs,
+    acceptedAtMs,
+    user: "u",
+    items,
+    scores: new Uint8Array(new Float32Array(items.length).fill(0.5).buffer),
+    ids: new Uint8Array(ids.buffer),
+    segmentOffsets: new Uint8Array(segmentOffsets.buffer),
+    dense: new Uint8Array(Float32Array.from(items, (_, i) => i).buffer),
+  };
+}
+
+let events = 0;
+
+export function action(
+  { ranking, item, action, atMs, value, eventId, acceptedAtMs = 1e9 }: {
+    ranking: string;
+    item: string;
+    action: string;
+    atMs: number;
+    value?: number;
+    eventId?: string;
+    acceptedAtMs?: number;
+  },
+): ActionRecord {
+  return {
+    kind: "action",
+    eventId: eventId ?? `event-${events++}`,
+    rankingId: ranking,
+    item,
+    action,
+    ...(value === undefined ? {} : { value }),
+    atMs,
+    acceptedAtMs,
+  };
+}
+
+export interface NamedExample {
+  /** `ranking/item`, read back from the ids. */
+  readonly name: string;
+  readonly label: number;
+  readonly dense: number;
+  readonly logSampleRate: number;
+  readonly score: number;
+}
+
+/** The examples of a chunk, by the names that their ids stand for. */
+export function readExamples(chunk: ExampleChunk): NamedExample[] {
+  const ids = new BigUint64Array(chunk.ids.slice().buffer);
+  const offsets = new Uint32Array(chunk.segmentOffsets.slice().buffer);
+  const floats = (bytes: Uint8Array) => new Float32Array(bytes.slice().buffer);
+  const [dense, labels, rates, scores] = [
+    floats(chunk.dense),
+    floats(chunk.labels),
+    floats(chunk.logSampleRate),
+    floats(chunk.servedScores),
+  ];
+  return Array.from({ length: chunk.rows }, (_, row) => ({
+    name: [0, 1].map((slot) => idsToNames[Number(ids[offsets[row * 2 + slot]])]).join("/"),
+    label: labels[row],
+    dense: dense[row],
+    logSampleRate: rates[row],
+    score: scores[row],
+  }));
+}
