@@ -1,0 +1,230 @@
+//! Sparse optimizers: how one segment of a row learns from its summed gradient.
+//!
+//! A rule per file. The state lies in the row behind the weights, as `STATES` arrays of `dim` floats, then the
+//! row's scalars; its size depends on the rule alone. Gradients are clipped first, then L2 decay is added.
+
+mod adadelta;
+mod adagrad;
+mod adam;
+mod elementwise;
+mod ftrl;
+mod group_adagrad;
+mod momentum;
+mod reductions;
+mod rmsprop;
+mod rowwise_adagrad;
+mod sgd;
+
+#[cfg(test)]
+mod tests;
+
+use crate::lanes::Lanes;
+
+/// The rule and its own hyperparameters. Codes and order of parameters: `optimizer_codes.ts`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    Sgd,
+    Momentum { momentum: f32, nesterov: bool },
+    Adagrad { initial_accumulator: f32 },
+    RowwiseAdagrad { initial_accumulator: f32 },
+    Adadelta { averaging_ratio: f32, epsilon: f32 },
+    Adam { beta1: f32, beta2: f32, epsilon: f32, amsgrad: bool },
+    Rmsprop { momentum: f32, version: RmspropVersion },
+    Ftrl { beta: f32, initial_accumulator: f32, l1: f32, l2: f32 },
+    GroupAdagrad { beta: f32, initial_accumulator: f32, l2: f32 },
+}
+
+/// V1 averages the squared gradients, V2 sums them with decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RmspropVersion {
+    V1,
+    V2,
+}
+
+/// Why eight words are not an optimizer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OptimizerError {
+    UnknownRule(f32),
+    NotFinite { word: usize },
+    OutOfRange { word: usize, value: f32 },
+}
+
+/// A rule with what all rules share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    pub learning_rate: f32,
+    /// L2: `g + weight_decay · w`.
+    pub weight_decay: f32,
+    /// Elementwise bound on |g|; infinity = none.
+    pub gradient_clip: f32,
+    pub rule: Rule,
+}
+
+/// What happens to every gradient before its rule sees it.
+#[derive(Clone, Copy)]
+struct Preparation {
+    weight_decay: f32,
+    clip: f32,
+}
+
+impl Preparation {
+    #[inline(always)]
+    fn prepare<L: Lanes>(&self, weight: L, gradient: L) -> L {
+        let clipped = gradient.lesser(L::splat(self.clip)).greater(L::splat(-self.clip));
+        clipped.add(L::splat(self.weight_decay).mul(weight))
+    }
+}
+
+impl Optimizer {
+    /// Words of an encoded optimizer: rule, learning rate, weight decay, clip, up to four parameters.
+    pub const WORDS: usize = 8;
+
+    /// Reads the form that `optimizer_codes.ts` writes, and checks every range.
+    pub fn decode(words: &[f32; Optimizer::WORDS]) -> Result<Optimizer, OptimizerError> {
+        for (word, value) in words.iter().enumerate() {
+            if value.is_nan() || (value.is_infinite() && word != 3) {
+                return Err(OptimizerError::NotFinite { word });
+            }
+        }
+        let within = |word: usize, accept: fn(f32) -> bool| match accept(words[word]) {
+            true => Ok(words[word]),
+            false => Err(OptimizerError::OutOfRange { word, value: words[word] }),
+        };
+        let positive = |word| within(word, |value| value > 0.0);
+        let not_negative = |word| within(word, |value| value >= 0.0);
+        let fraction = |word| within(word, |value| (0.0..1.0).contains(&value));
+        let flag = |word| within(word, |value| value == 0.0 || value == 1.0).map(|v| v == 1.0);
+        let rule = match words[0] {
+            0.0 => Rule::Sgd,
+            1.0 => Rule::Momentum { momentum: fraction(4)?, nesterov: flag(5)? },
+            2.0 => Rule::Adagrad { initial_accumulator: not_negative(4)? },
+            3.0 => Rule::RowwiseAdagrad { initial_accumulator: not_negative(4)? },
+            4.0 => Rule::Adadelta { averaging_ratio: fraction(4)?, epsilon: positive(5)? },
+            5.0 => Rule::Adam {
+                beta1: fraction(4)?,
+                beta2: fraction(5)?,
+                epsilon: positive(6)?,
+                amsgrad: flag(7)?,
+            },
+            6.0 => Rule::Rmsprop {
+                momentum: fraction(4)?,
+                version: match within(5, |value| value == 1.0 || value == 2.0)? {
+                    1.0 => RmspropVersion::V1,
+                    _ => RmspropVersion::V2,
+                },
+            },
+            7.0 => Rule::Ftrl {
+                beta: not_negative(4)?,
+                initial_accumulator: not_negative(5)?,
+                l1: not_negative(6)?,
+                l2: not_negative(7)?,
+            },
+            8.0 => Rule::GroupAdagrad {
+                beta: not_negative(4)?,
+                initial_accumulator: not_negative(5)?,
+                l2: not_negative(6)?,
+            },
+            unknown => return Err(OptimizerError::UnknownRule(unknown)),
+        };
+        Ok(Optimizer {
+            learning_rate: positive(1)?,
+            weight_decay: not_negative(2)?,
+            gradient_clip: positive(3)?,
+            rule,
+        })
+    }
+
+    /// Floats of state behind `dim` weights.
+    pub fn state_floats(&self, dim: usize) -> usize {
+        match self.rule {
+            Rule::Sgd => 0,
+            Rule::Momentum { .. } | Rule::Adagrad { .. } | Rule::Rmsprop { .. } => dim,
+            Rule::RowwiseAdagrad { .. } | Rule::GroupAdagrad { .. } => 1,
+            Rule::Adadelta { .. } | Rule::Ftrl { .. } => 2 * dim,
+            Rule::Adam { amsgrad: false, .. } => 2 * dim + 2,
+            Rule::Adam { amsgrad: true, .. } => 3 * dim + 2,
+        }
+    }
+
+    /// Writes the state of a row that has not learnt yet; `state` holds `state_floats(dim)` floats.
+    pub fn initialize_state(&self, dim: usize, state: &mut [f32]) {
+        assert_eq!(state.len(), self.state_floats(dim));
+        match self.rule {
+            Rule::Adagrad { initial_accumulator }
+            | Rule::RowwiseAdagrad { initial_accumulator }
+            | Rule::GroupAdagrad { initial_accumulator, .. } => state.fill(initial_accumulator),
+            Rule::Ftrl { initial_accumulator, .. } => {
+                let (z, accumulator) = state.split_at_mut(dim);
+                z.fill(0.0);
+                accumulator.fill(initial_accumulator);
+            }
+            Rule::Adam { beta1, beta2, .. } => {
+                let moments = state.len() - 2;
+                state[..moments].fill(0.0);
+                state[moments..].copy_from_slice(&[beta1, beta2]);
+            }
+            Rule::Sgd | Rule::Momentum { .. } | Rule::Adadelta { .. } | Rule::Rmsprop { .. } => {
+                state.fill(0.0);
+            }
+        }
+    }
+
+    /// One step at `learning_rate · learning_rate_scale`. `weights` and `gradient` hold `dim` finite floats,
+    /// `state` holds `state_floats(dim)`. A scale of 0 leaves the weights as they are.
+    #[inline(always)]
+    pub fn apply(
+        &self,
+        learning_rate_scale: f32,
+        weights: &mut [f32],
+        state: &mut [f32],
+        gradient: &[f32],
+    ) {
+        let rate = self.learning_rate * learning_rate_scale;
+        let preparation = Preparation { weight_decay: self.weight_decay, clip: self.gradient_clip };
+        match self.rule {
+            Rule::Sgd => {
+                let rule = sgd::Sgd { rate };
+                elementwise::apply(&rule, preparation, weights, state, gradient);
+            }
+            Rule::Momentum { momentum, nesterov } => {
+                let rule = momentum::Momentum { rate, momentum, nesterov };
+                elementwise::apply(&rule, preparation, weights, state, gradient);
+            }
+            Rule::Adagrad { .. } => {
+                let rule = adagrad::Adagrad { rate };
+                elementwise::apply(&rule, preparation, weights, state, gradient);
+            }
+            Rule::RowwiseAdagrad { .. } => {
+                rowwise_adagrad::apply(rate, preparation, weights, state, gradient);
+            }
+            Rule::Adadelta { averaging_ratio, epsilon } => {
+                let rule = adadelta::Adadelta { rate, averaging_ratio, epsilon };
+                elementwise::apply(&rule, preparation, weights, state, gradient);
+            }
+            Rule::Adam { beta1, beta2, epsilon, amsgrad } => {
+                let adam = adam::Adam { rate, beta1, beta2, epsilon };
+                adam.apply(amsgrad, preparation, weights, state, gradient);
+            }
+            Rule::Rmsprop { momentum, version } => {
+                let rule = rmsprop::Rmsprop::new(rate, momentum, version);
+                elementwise::apply(&rule, preparation, weights, state, gradient);
+            }
+            // FTRL divides by the rate; at rate 0 the row rests.
+            Rule::Ftrl { .. } if rate == 0.0 => {}
+            Rule::Ftrl { beta, l1, l2, .. } => {
+                let rule = ftrl::Ftrl { rate, beta, l1, l2 };
+                elementwise::apply(&rule, preparation, weights, state, gradient);
+            }
+            Rule::GroupAdagrad { beta, l2, .. } => {
+                let rule = group_adagrad::GroupAdagrad { rate, beta, l2 };
+                rule.apply(preparation, weights, state, gradient);
+            }
+        }
+    }
+}
+
+/// Whether no value is NaN or infinite; a gradient that fails this would poison its row for good.
+pub fn all_finite(values: &[f32]) -> bool {
+    // x · 0 is 0 for finite x and NaN otherwise, and NaN survives the sum.
+    reductions::sum(values, |value| value.mul(Lanes::splat(0.0))) == 0.0
+}
