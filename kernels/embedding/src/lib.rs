@@ -1,0 +1,12 @@
+//! Cairn's embedding kernel: what turns 64-bit feature ids into rows of floats that learn.
+//!
+//! Built for wasm32 it is one table, or one set of batch primitives, per instance (see ABI.md); built for the host
+//! it is an ordinary library, which is how `cargo test` runs it. It has no dependencies, no clock, no randomness,
+//! and gives the same bits on every machine.
+#![deny(unsafe_op_in_unsafe_fn)]
+#![deny(missing_docs)]
+
+// Pure functions over slices: each routine with lanes has a scalar twin that the tests compare it with.
+pub mod lanes;
+pub mod mixing;
+pub mod optimizers;
