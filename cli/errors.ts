@@ -1,0 +1,45 @@
+/**
+ * How a command says that it failed: a sentence for the person who typed it, and an exit code for scripts.
+ */
+
+/** Exit codes of the command line. */
+export const exitCodes = {
+  ok: 0,
+  /** The command ran and did not reach what it promises. */
+  failed: 1,
+  /** What was typed or configured cannot be used; nothing ran. */
+  usage: 2,
+  interrupted: 130,
+} as const;
+
+/** An expected failure: told without a stack trace. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  constructor(message: string, readonly exitCode: number = exitCodes.failed, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+  }
+}
+
+/** What was typed cannot be used. */
+export function usageError(message: string): CommandError {
+  return new CommandError(message, exitCodes.usage);
+}
+
+/** One line per cause, outermost first; `debug` adds the stacks. */
+export function describeError(error: unknown, debug: boolean): string {
+  const lines: string[] = [];
+  let at: unknown = error;
+  for (let depth = 0; at !== undefined && depth < 8; depth++) {
+    const prefix = depth === 0 ? "" : "  because: ";
+    if (at instanceof Error) {
+      const text = at.message === "" ? at.name : at.message;
+      if (!lines.some((line) => line.includes(text))) lines.push(prefix + text);
+      if (debug && at.stack !== undefined) lines.push(at.stack);
+      at = at.cause;
+    } else {
+      lines.push(prefix + String(at));
+      at = undefined;
+    }
+  }
+  return lines.join("\n");
+}

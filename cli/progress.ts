@@ -1,0 +1,113 @@
+/**
+ * Tells on stderr how far a long command is. On a terminal one line is refreshed in place; into a file or a pipe
+ * a plain line is written now and then, so that logs stay readable.
+ */
+
+/** Where progress goes, and on whose clock. */
+export interface ProgressTarget {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Columns of the terminal. */
+  columns(): number;
+  /** Monotonic, ms. */
+  nowMs(): number;
+}
+
+/** How often a line is written. */
+export interface ProgressOptions {
+  /** Between two refreshes on a terminal, ms. */
+  readonly refreshMs: number;
+  /** Between two plain lines elsewhere, ms. */
+  readonly plainLineMs: number;
+}
+
+const barCells = 24;
+const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+/** A bar of {@link barCells} cells for a share in [0, 1]. */
+export function bar(share: number): string {
+  const filled = Math.min(1, Math.max(0, share)) * barCells;
+  const whole = Math.floor(filled);
+  const part = eighths[Math.floor((filled - whole) * 8)];
+  return ("█".repeat(whole) + part).padEnd(barCells, "░");
+}
+
+/** Seconds as a person reads them: `8s`, `2m05s`, `1h02m`. */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, "0")}s`;
+  return `${Math.floor(whole / 3600)}h${String(Math.floor(whole % 3600 / 60)).padStart(2, "0")}m`;
+}
+
+/** One long work's line. */
+export class Progress {
+  readonly #startedAtMs: number;
+  #writtenAtMs = -Infinity;
+  #finished = false;
+
+  /** @param total Units of work, in the unit of `done`. */
+  constructor(
+    readonly label: string,
+    readonly total: number,
+    readonly target: ProgressTarget,
+    readonly options: ProgressOptions = { refreshMs: 100, plainLineMs: 5000 },
+  ) {
+    this.#startedAtMs = target.nowMs();
+  }
+
+  /** Shows `done` of the total and a few figures; quietly does nothing when the last line is fresh enough. */
+  update(done: number, figures = ""): void {
+    if (this.#finished) return;
+    const nowMs = this.target.nowMs();
+    const { refreshMs, plainLineMs } = this.options;
+    if (nowMs - this.#writtenAtMs < (this.target.isTerminal ? refreshMs : plainLineMs)) return;
+    this.#writtenAtMs = nowMs;
+    this.#write(done, figures);
+  }
+
+  /** The last line, which stays. */
+  finish(done: number = this.total, figures = ""): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#write(done, figures);
+    if (this.target.isTerminal) this.target.write("\n");
+  }
+
+  #write(done: number, figures: string): void {
+    const share = this.total > 0 ? Math.min(1, done / this.total) : 1;
+    const elapsed = (this.target.nowMs() - this.#startedAtMs) / 1000;
+    const left = share > 0 && share < 1 && elapsed >= 1
+      ? ` ${formatSeconds(elapsed / share - elapsed)} left`
+      : "";
+    const percent = `${Math.floor(share * 100)}%`.padStart(4);
+    const tail = figures === "" ? "" : `  ${figures}`;
+    if (!this.target.isTerminal) {
+      this.target.write(`${this.label} ${percent.trim()}${left}${tail}\n`);
+      return;
+    }
+    const line = `${this.label} ${bar(share)}${percent}${left}${tail}`;
+    this.target.write(
+      `\r\x1b[2K${[...line].slice(0, Math.max(20, this.target.columns() - 1)).join("")}`,
+    );
+  }
+}
+
+/** Progress on this process's stderr. */
+export function stderrTarget(): ProgressTarget {
+  const encoder = new TextEncoder();
+  return {
+    write: (text) => {
+      Deno.stderr.writeSync(encoder.encode(text));
+    },
+    isTerminal: Deno.stderr.isTerminal(),
+    columns: () => {
+      try {
+        return Deno.consoleSize().columns;
+      } catch {
+        return 80;
+      }
+    },
+    nowMs: () => performance.now(),
+  };
+}

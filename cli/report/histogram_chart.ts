@@ -1,0 +1,79 @@
+/**
+ * How long things took: a histogram on a logarithmic axis with the median and the 99th percentile marked.
+ */
+import { escapeHtml } from "./escape.ts";
+import { linearScale, logScale, shortNumber } from "./scale.ts";
+
+/** What is drawn. */
+export interface HistogramOptions {
+  /** Includes the unit: `rank latency, ms`. */
+  readonly xLabel: string;
+  /** Which of the page's series colours. */
+  readonly series: number;
+}
+
+const width = 760;
+const height = 240;
+const plot = { left: 52, right: width - 16, top: 26, bottom: height - 44 };
+const binsMax = 60;
+
+/** @param sorted Values ascending; those at or below 0 count into the first bin. */
+export function histogramChart(sorted: Float64Array, options: HistogramOptions): string {
+  if (sorted.length === 0) return `<p class="empty">Nothing to draw: no samples.</p>`;
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
+  const low = Math.max(1e-3, at(0.0005) * 0.9);
+  const high = Math.max(low * 2, at(0.9995) * 1.1);
+  const x = logScale([low, high], [plot.left, plot.right]);
+  const bins = new Float64Array(binsMax);
+  for (const value of sorted) {
+    const position = Math.log(Math.max(value, low) / low) / Math.log(high / low) * binsMax;
+    bins[Math.min(binsMax - 1, Math.max(0, Math.floor(position)))]++;
+  }
+  const y = linearScale([0, Math.max(...bins)], [plot.bottom, plot.top], 4);
+  const barWidth = (plot.right - plot.left) / binsMax;
+  const bars = Array.from(bins, (count, bin) => {
+    if (count === 0) return "";
+    const top = y.toPixels(count);
+    const from = low * (high / low) ** (bin / binsMax);
+    const to = low * (high / low) ** ((bin + 1) / binsMax);
+    return `<rect class="bar" x="${(plot.left + bin * barWidth + 0.5).toFixed(1)}" y="${
+      top.toFixed(1)
+    }" width="${(barWidth - 1).toFixed(1)}" height="${
+      (plot.bottom - top).toFixed(1)
+    }" rx="1.5"><title>${shortNumber(from)} to ${shortNumber(to)}: ${count}</title></rect>`;
+  });
+  const grid = y.ticks.slice(1).map((tick) => {
+    const line = y.toPixels(tick).toFixed(1);
+    return `<line class="grid" x1="${plot.left}" x2="${plot.right}" y1="${line}" y2="${line}"/>` +
+      `<text class="tick" x="${plot.left - 8}" y="${line}" dy="0.32em" text-anchor="end">${
+        shortNumber(tick)
+      }</text>`;
+  });
+  const below = x.ticks.map((tick) =>
+    `<text class="tick" x="${x.toPixels(tick).toFixed(1)}" y="${
+      plot.bottom + 18
+    }" text-anchor="middle">${shortNumber(tick)}</text>`
+  );
+  const marks = ([[0.5, "p50"], [0.99, "p99"]] as const).map(([share, name]) => {
+    const line = x.toPixels(Math.min(high, Math.max(low, at(share))));
+    const nearRight = line > plot.right - 90;
+    return `<g class="mark"><line x1="${line.toFixed(1)}" x2="${line.toFixed(1)}" y1="${
+      plot.top - 8
+    }" y2="${plot.bottom}"/><text x="${(line + (nearRight ? -5 : 5)).toFixed(1)}" y="${
+      plot.top - 10
+    }" text-anchor="${nearRight ? "end" : "start"}">${name} ${shortNumber(at(share))}</text></g>`;
+  });
+  return `<svg class="series-${options.series}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
+    escapeHtml(`Histogram of ${options.xLabel}`)
+  }">
+${grid.join("\n")}
+${bars.join("\n")}
+${below.join("\n")}
+<line class="axis" x1="${plot.left}" x2="${plot.right}" y1="${plot.bottom}" y2="${plot.bottom}"/>
+<text class="label" x="${(plot.left + plot.right) / 2}" y="${height - 6}" text-anchor="middle">${
+    escapeHtml(options.xLabel)
+  }</text>
+${marks.join("\n")}
+</svg>`;
+}
