@@ -1,0 +1,281 @@
+/**
+ * What no single value can tell: names that must exist elsewhere, numbers that must fit together, and limits that
+ * the machine sets. Each check sees only sections that are valid by themselves.
+ */
+import { slotNumberOf } from "../kernels/features/schema.ts";
+import type { Finding } from "./expectations.ts";
+import type { ConfigurationPath } from "./problems.ts";
+import type { CairnFile } from "./schema.ts";
+import { segmentsOf } from "./segments.ts";
+import { nearest } from "./suggestions.ts";
+import { formatBytes } from "./units.ts";
+
+/** The machine that the configuration is meant for, as far as it is known. */
+export interface HostLimits {
+  readonly memoryBytes: number;
+}
+
+type Sections = Partial<CairnFile>;
+type Check = (sections: Sections, host: HostLimits | undefined) => Iterable<Finding>;
+
+export function crossFieldFindings(sections: Sections, host?: HostLimits): Finding[] {
+  return checks.flatMap((check) => [...check(sections, host)]);
+}
+
+const slotsMax = 256;
+/** One table's WASM memory is addressed by 32 bits; a page is kept free. */
+const tableBytesMax = 2 ** 32 - 2 ** 16;
+const tableBytesMin = 2 ** 20;
+const denseWeightsMax = 256_000_000;
+
+function* slots({ features }: Sections): Iterable<Finding> {
+  if (features === undefined) return;
+  const names = Object.keys(features.slots);
+  if (names.length === 0 || names.length > slotsMax) {
+    yield {
+      path: ["features", "slots"],
+      message: `found ${names.length} slots, expected 1 to ${slotsMax}`,
+    };
+  }
+  const nameByNumber = new Map<number, string>();
+  for (const [name, slot] of Object.entries(features.slots)) {
+    const path = ["features", "slots", name];
+    const number = slot.slot ?? slotNumberOf(name);
+    const other = nameByNumber.get(number);
+    if (other !== undefined) {
+      yield {
+        path,
+        message:
+          `has the slot number ${number}, as "${other}" has; give one of them another by \`slot:\``,
+        atKey: true,
+      };
+    }
+    nameByNumber.set(number, name);
+    if (slot.kind === "numeric") {
+      if (slot.buckets === undefined && slot.dense === undefined) {
+        yield {
+          path,
+          message: "makes no feature; write buckets: { kind: log }, dense: { kind: log }, or both",
+          atKey: true,
+        };
+      }
+      if (slot.dense?.kind === "range" && slot.dense.low >= slot.dense.high) {
+        yield {
+          path: [...path, "dense", "high"],
+          message: `found ${slot.dense.high}, expected a number above low (${slot.dense.low})`,
+        };
+      }
+    }
+  }
+  if (names.length > 0 && Object.values(features.slots).every(makesNoIds)) {
+    yield {
+      path: ["features", "slots"],
+      message: "no slot makes feature ids; add one of kind id, categorical, list, time, " +
+        "or numeric with buckets",
+      atKey: true,
+    };
+  }
+}
+
+function* crosses({ features }: Sections): Iterable<Finding> {
+  for (const [name, slot] of Object.entries(features?.slots ?? {})) {
+    if (slot.kind !== "cross") continue;
+    for (const [i, part] of slot.of.entries()) {
+      const path = ["features", "slots", name, "of", i];
+      const target = Object.hasOwn(features!.slots, part) ? features!.slots[part] : undefined;
+      if (target === undefined) {
+        const others = Object.keys(features!.slots).filter((other) =>
+          features!.slots[other].kind !== "cross"
+        );
+        yield unknownName(path, part, "slot", others);
+      } else if (target.kind === "cross") {
+        yield { path, message: `"${part}" is a cross itself; name the slots that it is made of` };
+      } else if (makesNoIds(target)) {
+        yield { path, message: `"${part}" has only a dense value; give it buckets to cross it` };
+      } else if (slot.of.indexOf(part) < i) {
+        yield { path, message: `"${part}" stands in this cross twice; name each slot once` };
+      }
+    }
+  }
+}
+
+function makesNoIds(slot: CairnFile["features"]["slots"][string]): boolean {
+  return slot.kind === "numeric" && slot.buckets === undefined;
+}
+
+function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Finding> {
+  if (embeddings === undefined) return;
+  const segments = model === undefined ? undefined : segmentsOf(model).map(({ name }) => name);
+  const segmentMaps: [ConfigurationPath, EmbeddingOverrides][] = [
+    [["embeddings", "segments"], embeddings.segments],
+    ...Object.entries(embeddings.slots).map(([name, slot]) =>
+      [["embeddings", "slots", name, "segments"], slot.segments] as [
+        ConfigurationPath,
+        EmbeddingOverrides,
+      ]
+    ),
+  ];
+  for (const [path, overrides] of segmentMaps) {
+    for (const [name, { initializer }] of Object.entries(overrides)) {
+      if (segments !== undefined && !segments.includes(name)) {
+        yield {
+          ...unknownName([...path, name], name, "segment of this model", segments),
+          atKey: true,
+        };
+      }
+      if (initializer?.kind === "uniform" && initializer.low >= initializer.high) {
+        yield {
+          path: [...path, name, "initializer"],
+          message: `found low ${initializer.low} and high ${initializer.high}, expected low < high`,
+        };
+      }
+    }
+  }
+  for (const name of Object.keys(embeddings.slots)) {
+    if (features !== undefined && !Object.hasOwn(features.slots, name)) {
+      const finding = unknownName(
+        ["embeddings", "slots", name],
+        name,
+        "slot",
+        Object.keys(features.slots),
+      );
+      yield { ...finding, atKey: true };
+    }
+  }
+}
+
+type EmbeddingOverrides = CairnFile["embeddings"]["segments"];
+
+function* tasks({ model, joiner }: Sections): Iterable<Finding> {
+  if (model === undefined) return;
+  for (const [i, task] of model.tasks.entries()) {
+    if (model.tasks.indexOf(task) < i) {
+      yield { path: ["model", "tasks", i], message: `"${task}" stands here twice; keep one` };
+    }
+    if (joiner !== undefined && !Object.hasOwn(joiner.tasks, task)) {
+      yield {
+        path: ["joiner", "tasks"],
+        message: `the model's task "${task}" has no label rules; write joiner.tasks.${task}: ` +
+          "[{ action: click, label: positive }]",
+      };
+    }
+  }
+  for (const [task, rules] of Object.entries(joiner?.tasks ?? {})) {
+    if (!model.tasks.includes(task)) {
+      yield {
+        ...unknownName(["joiner", "tasks", task], task, "task of the model", model.tasks),
+        atKey: true,
+      };
+    }
+    for (const [i, { valueAtLeast, valueBelow }] of rules.entries()) {
+      if (valueAtLeast !== undefined && valueBelow !== undefined && valueAtLeast >= valueBelow) {
+        yield {
+          path: ["joiner", "tasks", task, i],
+          message: `found valueAtLeast ${valueAtLeast} and valueBelow ${valueBelow}: ` +
+            "no value matches both; expected valueAtLeast < valueBelow",
+        };
+      }
+    }
+  }
+}
+
+function* denseSize({ features, model }: Sections): Iterable<Finding> {
+  if (features === undefined || model === undefined || !("hidden" in model)) return;
+  const all = Object.values(features.slots);
+  const inputs = all.filter((slot) => !makesNoIds(slot)).length * model.embeddingDim +
+    all.filter((slot) => slot.kind === "numeric" && slot.dense !== undefined).length;
+  let weights = 0;
+  let before = inputs;
+  for (const units of [...model.hidden, model.tasks.length]) {
+    weights += (before + 1) * units;
+    before = units;
+  }
+  if (weights > denseWeightsMax) {
+    yield {
+      path: ["model", "hidden"],
+      message: `[${model.hidden.join(", ")}] over ${inputs} inputs makes ` +
+        `${weights.toLocaleString("en")} dense weights, at most ` +
+        `${denseWeightsMax.toLocaleString("en")} fit; lower hidden or embeddingDim`,
+    };
+  }
+}
+
+function* memory({ embeddings, shards }: Sections, host?: HostLimits): Iterable<Finding> {
+  if (embeddings === undefined || shards === undefined) return;
+  const limits: [ConfigurationPath, number][] = [
+    [["embeddings", "bytesMax"], embeddings.bytesMax],
+    [["embeddings", "serving", "bytesMax"], embeddings.serving.bytesMax],
+  ];
+  for (const [path, bytes] of limits) {
+    const share = bytes / shards.count;
+    const place = `${formatBytes(bytes)} over ${shards.count} shards is ` +
+      `${(share / 2 ** 20).toFixed(1)}MiB a shard`;
+    if (share > tableBytesMax) {
+      yield {
+        path,
+        message: `${place}, and one shard's table ends just under 4GiB; ` +
+          `raise shards.count to ${Math.ceil(bytes / tableBytesMax)} or more, or lower it`,
+      };
+    } else if (share < tableBytesMin) {
+      yield {
+        path,
+        message: `${place}, and a table needs 1MiB; write ${shards.count}MiB or more, ` +
+          "or lower shards.count",
+      };
+    }
+  }
+  const total = embeddings.bytesMax + embeddings.serving.bytesMax;
+  if (host !== undefined && total > host.memoryBytes) {
+    yield {
+      path: ["embeddings", "bytesMax"],
+      message: `${formatBytes(embeddings.bytesMax)} for training and ` +
+        `${formatBytes(embeddings.serving.bytesMax)} for serving do not fit in this machine's ` +
+        `${(host.memoryBytes / 2 ** 30).toFixed(1)}GiB; lower one of them`,
+    };
+  }
+}
+
+function* queues({ trainer, placement, shards, gateway }: Sections): Iterable<Finding> {
+  if (trainer !== undefined && trainer.rowsWaitingMax < trainer.batchRows) {
+    yield {
+      path: ["trainer", "rowsWaitingMax"],
+      message: `found ${trainer.rowsWaitingMax}, expected batchRows (${trainer.batchRows}) or ` +
+        "more: no batch would ever be full",
+    };
+  }
+  if (
+    placement?.kind === "workers" && shards !== undefined && placement.shardThreads > shards.count
+  ) {
+    yield {
+      path: ["placement", "shardThreads"],
+      message: `found ${placement.shardThreads} threads for ${shards.count} shards; ` +
+        `write ${shards.count} or less, or raise shards.count`,
+    };
+  }
+  for (const [i, key] of (gateway?.apiKeys ?? []).entries()) {
+    if (gateway!.apiKeys.indexOf(key) < i) {
+      yield { path: ["gateway", "apiKeys", i], message: "this key stands here twice; keep one" };
+    }
+  }
+}
+
+function unknownName(
+  path: ConfigurationPath,
+  name: string,
+  what: string,
+  known: readonly string[],
+): Finding {
+  const near = nearest(name, known);
+  const instead = near === undefined ? `known: ${known.join(", ")}.` : `did you mean "${near}"?`;
+  return { path, message: `"${name}" is no ${what}; ${instead}` };
+}
+
+const checks: readonly Check[] = [
+  slots,
+  crosses,
+  embeddingNames,
+  tasks,
+  denseSize,
+  memory,
+  queues,
+];

@@ -1,0 +1,87 @@
+/**
+ * From the text of `cairn.yaml` to the options of the parts. This is the one place where configuration is checked;
+ * what comes out of here is plain data that the parts trust.
+ */
+import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
+import type { JoinerOptions } from "../actors/joiner/options.ts";
+import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
+import type { RankerOptions } from "../actors/ranker/options.ts";
+import type { ServingReplicaOptions } from "../actors/serving_replica/options.ts";
+import type { TrainerOptions } from "../actors/trainer/options.ts";
+import type { GatewayOptions } from "../gateway/options.ts";
+import type { FeatureSchema } from "../kernels/features/schema.ts";
+import { crossFieldFindings, type HostLimits } from "./checks.ts";
+import { ConfigurationDocument } from "./document.ts";
+import { explainIssue, show } from "./expectations.ts";
+import { featureSchemaOf } from "./feature_schema.ts";
+import { partsOf } from "./parts.ts";
+import { ConfigurationError } from "./problems.ts";
+import { type CairnFile, cairnSchema, sections } from "./schema.ts";
+import type { ModelSection } from "./sections/model.ts";
+import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
+
+/** The whole mesh as options of its parts; what is left out there (addresses, partitions) the composition knows. */
+export interface CairnConfiguration {
+  readonly features: { readonly schema: FeatureSchema; readonly itemsCachedMax: number };
+  readonly model: ModelSection;
+  readonly session: {
+    readonly provider: "cpu" | "webgpu" | "cuda" | "auto";
+    readonly threads: number;
+  };
+  readonly shardCount: number;
+  readonly placement: PlacementSection;
+  readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
+  readonly servingReplica: Omit<ServingReplicaOptions, "shard">;
+  readonly joiner: Omit<JoinerOptions, "partition">;
+  readonly trainer: Omit<TrainerOptions, "source" | "partition" | "shards">;
+  readonly sync: Pick<
+    ParameterSyncOptions,
+    "rowsIntervalMs" | "denseIntervalMs" | "deltaRowsMax" | "deltasPerRoundMax" | "budgetMs"
+  >;
+  readonly ranker: Omit<RankerOptions, "replicas">;
+  readonly storage: StorageSection;
+  readonly http: { readonly host: string; readonly port: number; readonly docsPage: boolean };
+  readonly gateway: GatewayOptions;
+}
+
+/**
+ * @param text YAML (or JSON, which is YAML).
+ * @param file The file's name, for messages.
+ * @param host Limits of the machine that it is meant for; left out, nothing is checked against them.
+ * @throws {ConfigurationError} With every problem found.
+ */
+export function parseConfiguration(
+  text: string,
+  file: string,
+  host?: HostLimits,
+): CairnConfiguration {
+  const document = new ConfigurationDocument(text);
+  if (document.problems.length > 0) throw new ConfigurationError(file, document.problems);
+  const value = document.value();
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    const message = `found ${show(value)}, expected a map of sections, features: first`;
+    throw new ConfigurationError(file, [document.problem([], message)]);
+  }
+
+  const parsed = cairnSchema.safeParse(value);
+  const findings = (parsed.error?.issues ?? []).flatMap((issue) => explainIssue(issue, value));
+  const usable = parsed.data ?? validSections(value as Record<string, unknown>);
+  findings.push(...crossFieldFindings(usable, host));
+  if (findings.length > 0 || parsed.data === undefined) {
+    const problems = findings.map(({ path, message, atKey }) =>
+      document.problem(path, message, atKey)
+    );
+    problems.sort((a, b) => a.line - b.line || a.column - b.column);
+    throw new ConfigurationError(file, problems);
+  }
+  return partsOf(parsed.data, featureSchemaOf(parsed.data));
+}
+
+/** The sections that are valid by themselves, so that one mistake does not hide those between other sections. */
+function validSections(value: Record<string, unknown>): Partial<CairnFile> {
+  return Object.fromEntries(
+    Object.entries(sections)
+      .map(([name, section]) => [name, section.safeParse(value[name]).data])
+      .filter(([, data]) => data !== undefined),
+  );
+}

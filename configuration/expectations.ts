@@ -1,0 +1,188 @@
+/**
+ * Says in words what a schema expects at a path, and turns validation issues into problems that tell what to write.
+ */
+import type { z } from "zod";
+import type { ConfigurationPath } from "./problems.ts";
+import { describedSchema, type JsonSchemaNode } from "./schema.ts";
+import { nearest } from "./suggestions.ts";
+
+export interface Finding {
+  readonly path: ConfigurationPath;
+  readonly message: string;
+  /** The position wanted is that of the key, not of the value. */
+  readonly atKey?: boolean;
+}
+
+/** One finding, or one per unknown key. */
+export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[] {
+  const path = issue.path as (string | number)[];
+  if (issue.code === "unrecognized_keys") {
+    const known = keysOf(schemaAt(path, value));
+    return issue.keys.map((key) => {
+      const near = nearest(key, known);
+      const instead = near !== undefined
+        ? `did you mean "${near}"?`
+        : known.length > 0
+        ? `known here: ${known.join(", ")}.`
+        : "nothing is known here.";
+      return { path: [...path, key], message: `unknown key; ${instead}`, atKey: true };
+    });
+  }
+  const found = valueAt(value, path);
+  const node = schemaAt(path, value);
+  const expected = issue.code === "custom"
+    ? issue.message
+    : issue.code === "invalid_key"
+    ? `a key of ${issue.issues[0]?.message ?? "another form"}`
+    : expectation(node) ?? issue.message;
+  const choices = choicesOf(node);
+  const near = typeof found === "string" ? nearest(found, choices) : undefined;
+  const instead = near === undefined ? "" : `; did you mean "${near}"?`;
+  return [{
+    path,
+    message: found === undefined
+      ? `missing; expected ${expected}`
+      : `found ${show(found)}, expected ${expected}${instead}`,
+  }];
+}
+
+/** A value as it may stand in a message: JSON, shortened. */
+export function show(value: unknown): string {
+  if (value === null) return "nothing (null)";
+  if (Array.isArray(value)) {
+    return value.length === 0 ? "an empty list" : `a list of ${value.length}`;
+  }
+  if (typeof value === "object") {
+    const keys = Object.keys(value);
+    return keys.length === 0 ? "an empty map" : `a map with ${keys.slice(0, 4).join(", ")}`;
+  }
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+function expectation(node: JsonSchemaNode | undefined): string | undefined {
+  if (node === undefined) return undefined;
+  if (typeof node.expected === "string") return node.expected;
+  const choices = choicesOf(node);
+  if (choices.length > 0) {
+    return choices.length === 1 ? choices[0] : `one of ${choices.join(", ")}`;
+  }
+  const alternatives = node.oneOf ?? node.anyOf;
+  if (alternatives !== undefined) {
+    const kinds = alternatives.map((option) => option.properties?.kind?.const);
+    return kinds.every((kind) => typeof kind === "string")
+      ? `a map whose kind is one of ${kinds.join(", ")}`
+      : alternatives.map(expectation).join(" or ");
+  }
+  switch (node.type) {
+    case "integer":
+      return `a whole number${range(node)}`;
+    case "number":
+      return `a number${range(node)}`;
+    case "string":
+      return Number(node.minLength) > 1
+        ? `a text of ${node.minLength} characters or more`
+        : "a text";
+    case "boolean":
+      return "true or false";
+    case "array":
+      return `a list${counts(node)} of ${plural(expectation(node.items) ?? "values")}`;
+    case "object": {
+      const keys = keysOf(node);
+      return keys.length > 0 ? `a map with ${keys.join(", ")}` : "a map from names to values";
+    }
+    default:
+      return undefined;
+  }
+}
+
+function range(node: JsonSchemaNode): string {
+  const number = (value: unknown) =>
+    typeof value === "number" && Math.abs(value) < Number.MAX_SAFE_INTEGER ? value : undefined;
+  const least = number(node.minimum);
+  const above = number(node.exclusiveMinimum);
+  const most = number(node.maximum);
+  const under = number(node.exclusiveMaximum);
+  const low = least !== undefined
+    ? `from ${least.toLocaleString("en")}`
+    : above !== undefined
+    ? `above ${above}`
+    : undefined;
+  const high = most !== undefined
+    ? `${least === undefined ? "at most" : "to"} ${most.toLocaleString("en")}`
+    : under !== undefined
+    ? `below ${under}`
+    : undefined;
+  if (low === undefined && high === undefined) return "";
+  if (high === undefined) return least !== undefined ? ` of ${least} or more` : ` ${low}`;
+  return ` ${
+    [low, high].filter((part) => part !== undefined).join(
+      most !== undefined && least !== undefined ? " " : " and ",
+    )
+  }`;
+}
+
+function counts(node: JsonSchemaNode): string {
+  const { minItems, maxItems } = node;
+  if (minItems !== undefined && maxItems !== undefined) return ` (${minItems} to ${maxItems})`;
+  if (minItems !== undefined) return ` (${minItems} or more)`;
+  return maxItems !== undefined ? ` (at most ${maxItems})` : "";
+}
+
+/** "a whole number …" → "whole numbers …": enough for what lists hold here. */
+function plural(phrase: string): string {
+  const match = /^an? (whole number|number|text|map)(.*)$/.exec(phrase);
+  return match === null ? phrase : `${match[1]}s${match[2]}`;
+}
+
+function choicesOf(node: JsonSchemaNode | undefined): string[] {
+  if (node === undefined) return [];
+  if (node.const !== undefined) return [String(node.const)];
+  if (node.enum !== undefined) return node.enum.map(String);
+  const alternatives = node.anyOf ?? [];
+  const all = alternatives.map(choicesOf);
+  return all.every((choices) => choices.length > 0) ? all.flat() : [];
+}
+
+function keysOf(node: JsonSchemaNode | undefined): string[] {
+  return Object.keys(node?.properties ?? {});
+}
+
+/** The schema of what lies at `path`, choosing among alternatives by the `kind` that the file says. */
+export function schemaAt(path: ConfigurationPath, value: unknown): JsonSchemaNode | undefined {
+  let node: JsonSchemaNode | undefined = describedSchema;
+  let here = value;
+  for (let depth = 0; node !== undefined; depth++) {
+    const key = path[depth];
+    const options: readonly JsonSchemaNode[] | undefined = node.oneOf;
+    if (options !== undefined && key !== undefined) {
+      const kind = valueAt(here, ["kind"]);
+      if (key === "kind") {
+        return { enum: options.map((option) => option.properties?.kind?.const) };
+      }
+      node = options.find((option) => option.properties?.kind?.const === kind);
+    } else if (options !== undefined) {
+      const kind = valueAt(here, ["kind"]);
+      node = options.find((option) => option.properties?.kind?.const === kind) ?? node;
+    }
+    if (depth === path.length || node === undefined) return node;
+    node = typeof key === "number"
+      ? node.items
+      : Object.hasOwn(node.properties ?? {}, key)
+      ? node.properties![key]
+      : typeof node.additionalProperties === "object"
+      ? node.additionalProperties
+      : undefined;
+    here = valueAt(here, [key]);
+  }
+  return node;
+}
+
+export function valueAt(value: unknown, path: ConfigurationPath): unknown {
+  let here = value;
+  for (const key of path) {
+    if (typeof here !== "object" || here === null || !Object.hasOwn(here, key)) return undefined;
+    here = (here as Record<string | number, unknown>)[key];
+  }
+  return here;
+}

@@ -1,0 +1,56 @@
+/**
+ * `features` as the extractor wants it: columns in the file's order, with slot numbers and attribute names filled in.
+ */
+import {
+  type DenseDefinition,
+  type FeatureSchema,
+  type SlotDefinition,
+  slotNumberOf,
+} from "../kernels/features/schema.ts";
+import type { CairnFile } from "./schema.ts";
+
+export function featureSchemaOf({ features }: Pick<CairnFile, "features">): FeatureSchema {
+  const slots: SlotDefinition[] = [];
+  const dense: DenseDefinition[] = [];
+  for (const [name, definition] of Object.entries(features.slots)) {
+    const common = { name, slot: definition.slot ?? slotNumberOf(name), pooling: "sum" as const };
+    switch (definition.kind) {
+      case "id":
+        slots.push({ ...common, kind: "id", source: definition.source });
+        break;
+      case "time": {
+        const { part, utcOffsetMinutes } = definition;
+        slots.push({ ...common, kind: "time", part, utcOffsetMinutes });
+        break;
+      }
+      case "cross": {
+        const { pooling, of, valuesMax } = definition;
+        slots.push({ ...common, kind: "cross", pooling, of, valuesMax });
+        break;
+      }
+      case "categorical": {
+        const { source, attribute = name } = definition;
+        slots.push({ ...common, kind: "categorical", source, attribute });
+        break;
+      }
+      case "list": {
+        const { source, attribute = name, pooling, valuesMax } = definition;
+        slots.push({ ...common, kind: "list", source, attribute, pooling, valuesMax });
+        break;
+      }
+      case "numeric": {
+        const { source, attribute = name, buckets } = definition;
+        if (buckets !== undefined) {
+          slots.push({ ...common, kind: "numeric", source, attribute, buckets });
+        }
+        if (definition.dense !== undefined) {
+          dense.push({ name, source, attribute, normalization: definition.dense });
+        }
+        break;
+      }
+      default:
+        definition satisfies never;
+    }
+  }
+  return { slots, dense, denseWidth: dense.length };
+}

@@ -1,0 +1,65 @@
+/**
+ * The whole of `cairn.yaml`, section by section. Strict everywhere: a key that does nothing is an error.
+ */
+import { z } from "zod";
+import { embeddingsSection } from "./sections/embeddings.ts";
+import { featuresSection } from "./sections/features.ts";
+import { gatewaySection, rankerSection } from "./sections/gateway.ts";
+import { joinerSection, trainerSection } from "./sections/learning.ts";
+import { placementSection, shardsSection, storageSection, syncSection } from "./sections/mesh.ts";
+import { modelSection } from "./sections/model.ts";
+
+export const sections = {
+  features: featuresSection,
+  model: modelSection.prefault({ kind: "deepfm" }),
+  embeddings: embeddingsSection.prefault({}),
+  joiner: joinerSection.prefault({}),
+  trainer: trainerSection.prefault({}),
+  shards: shardsSection.prefault({}),
+  placement: placementSection.prefault({ kind: "single_thread" }),
+  sync: syncSection.prefault({}),
+  ranker: rankerSection.prefault({}),
+  storage: storageSection.prefault({ kind: "memory" }),
+  gateway: gatewaySection.prefault({}),
+} as const;
+
+export const cairnSchema = z.strictObject(sections);
+
+/** What the file says, with every default filled in. */
+export type CairnFile = z.output<typeof cairnSchema>;
+
+/** A part of the JSON Schema, as far as errors and editors need it. */
+export interface JsonSchemaNode {
+  readonly [keyword: string]: unknown;
+  readonly type?: string;
+  readonly description?: string;
+  /** In words, where the keywords do not say it; not part of the exported schema. */
+  readonly expected?: string;
+  readonly properties?: Readonly<Record<string, JsonSchemaNode>>;
+  readonly additionalProperties?: JsonSchemaNode | boolean;
+  readonly items?: JsonSchemaNode;
+  readonly oneOf?: readonly JsonSchemaNode[];
+  readonly anyOf?: readonly JsonSchemaNode[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly required?: readonly string[];
+}
+
+/** The schema that the error messages read. */
+export const describedSchema = z.toJSONSchema(cairnSchema, { io: "input" }) as JsonSchemaNode;
+
+/** JSON Schema of `cairn.yaml`, for editors (`# yaml-language-server: $schema=…`). */
+export function configurationJsonSchema(): JsonSchemaNode {
+  const { $schema, ...rest } = withoutExpected(describedSchema) as Record<string, unknown>;
+  return { $schema, title: "Cairn configuration", ...rest };
+}
+
+function withoutExpected(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withoutExpected);
+  if (typeof node !== "object" || node === null) return node;
+  return Object.fromEntries(
+    Object.entries(node)
+      .filter(([key, value]) => !(key === "expected" && typeof value === "string"))
+      .map(([key, value]) => [key, withoutExpected(value)]),
+  );
+}

@@ -1,0 +1,96 @@
+/**
+ * `features`: the slots by name, and how each is made.
+ */
+import { z } from "zod";
+import { slotNumberMax } from "../../kernels/features/schema.ts";
+
+const pooling = z.enum(["sum", "mean", "sqrtn", "first"])
+  .describe("How several values of one row become one vector.");
+const source = z.enum(["user", "item", "context"])
+  .describe("Whose attributes it reads; context is the request's own.");
+const attribute = z.string().min(1).optional()
+  .describe("The attribute's name; the slot's own name where it is left out.");
+const slot = z.int().min(1).max(slotNumberMax).optional().describe(
+  "The number in this slot's feature ids; derived from the name where it is left out. Keep it when you rename a slot.",
+);
+
+const buckets = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("log"),
+    unit: z.number().positive().default(1)
+      .describe("Values well below this share the first buckets."),
+    perDoubling: z.number().positive().max(1000).default(2)
+      .describe("Buckets from one value to its double."),
+  }),
+  z.strictObject({
+    kind: z.literal("linear"),
+    width: z.number().positive().describe("Width of a bucket, in the attribute's unit."),
+  }),
+]).describe("Makes the number a categorical id.");
+
+const dense = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("none") }).describe("x"),
+  z.strictObject({ kind: z.literal("log") }).describe("sign(x) · ln(1 + |x|)"),
+  z.strictObject({
+    kind: z.literal("standard"),
+    mean: z.number(),
+    stddev: z.number().positive(),
+  }).describe("(x - mean) / stddev"),
+  z.strictObject({
+    kind: z.literal("range"),
+    low: z.number(),
+    high: z.number(),
+  }).describe("(x - low) / (high - low), clipped to [0, 1]"),
+]).describe("Gives the number to the model as a dense value, scaled; absent attributes give 0.");
+
+const slotSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("id"),
+    source: z.enum(["user", "item"]).describe("Whose id it is."),
+    slot,
+  }).describe("The user's or the item's own id."),
+  z.strictObject({ kind: z.literal("categorical"), source, attribute, slot })
+    .describe("One value: a string, a number or a boolean."),
+  z.strictObject({
+    kind: z.literal("list"),
+    source,
+    attribute,
+    slot,
+    pooling: pooling.default("mean"),
+    valuesMax: z.int().min(1).max(1000).default(32)
+      .describe("Values after these are left out."),
+  }).describe("A list of strings."),
+  z.strictObject({
+    kind: z.literal("numeric"),
+    source,
+    attribute,
+    slot,
+    buckets: buckets.optional(),
+    dense: dense.optional(),
+  }).describe("A number: as a bucket's id, as a dense value, or both."),
+  z.strictObject({
+    kind: z.literal("cross"),
+    of: z.array(z.string()).min(2).max(3).describe("Names of the slots that are combined."),
+    slot,
+    pooling: pooling.default("mean"),
+    valuesMax: z.int().min(1).max(1000).default(64)
+      .describe("Combinations after these are left out."),
+  }).describe("Every combination of the values of two or three other slots."),
+  z.strictObject({
+    kind: z.literal("time"),
+    part: z.enum(["hour_of_day", "day_of_week", "hour_of_week"]),
+    utcOffsetMinutes: z.int().min(-14 * 60).max(14 * 60).default(0)
+      .describe("Added to UTC before the part is taken."),
+    slot,
+  }).describe("A part of the request's own time."),
+]);
+
+export const featuresSection = z.strictObject({
+  itemsCachedMax: z.int().min(0).max(10_000_000).default(100_000).describe(
+    "Items whose own features are kept between requests; 0 = none.",
+  ),
+  slots: z.record(z.string().min(1), slotSchema)
+    .describe("The feature columns, by name; at most 256."),
+}).describe("What a request is turned into.");
+
+export type FeaturesSection = z.output<typeof featuresSection>;

@@ -1,0 +1,49 @@
+/**
+ * `shards`, `placement`, `sync` and `storage`: how the parts lie in threads and on disk, and how they keep up.
+ */
+import { z } from "zod";
+import { duration, size } from "../units.ts";
+
+export const shardsSection = z.strictObject({
+  count: z.int().min(1).max(1024).default(4).describe(
+    "Parts of the training table. Ids are spread over them for good: choose it once.",
+  ),
+}).describe("How the training table is cut.");
+
+export const placementSection = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("single_thread") })
+    .describe("Everything in one thread: the least memory, and enough for most."),
+  z.strictObject({
+    kind: z.literal("workers"),
+    shardThreads: z.int().min(1).max(64).default(1)
+      .describe("Threads that the shards are spread over; the trainer has one more."),
+  }).describe("Shards and trainer in worker threads."),
+]).describe("Which threads the parts live in.");
+
+export const syncSection = z.strictObject({
+  rowsInterval: duration("1ms", "1d").default(100)
+    .describe("Pause between rounds that carry learned rows to those who serve."),
+  denseInterval: duration("1ms", "7d").default(100)
+    .describe("Pause between transfers of dense weights."),
+  rowsMax: z.int().min(1).max(1_000_000).default(8192).describe("Rows in one delta."),
+  deltasPerRoundMax: z.int().min(1).max(10_000).default(16)
+    .describe("Deltas taken from one shard in one round."),
+  budget: duration("10ms", "10m").default(5000).describe("Time for one message of a round."),
+}).describe("How what was learned reaches those who serve.");
+
+export const storageSection = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("memory"),
+    logBytesMax: size("1MiB", "1TiB").default(256 * 2 ** 20).describe("Limit of each log."),
+  }).describe("Nothing survives the process: demos and tests."),
+  z.strictObject({
+    kind: z.literal("directory"),
+    path: z.string().min(1).describe("Made where it is missing; relative to this file."),
+    logBytesMax: size("1MiB", "100TiB").default(8 * 2 ** 30).describe("Limit of each log."),
+  }).describe("Logs, profiles and snapshots on this machine's disk."),
+]).describe("Where logs and profiles are kept.");
+
+export type ShardsSection = z.output<typeof shardsSection>;
+export type PlacementSection = z.output<typeof placementSection>;
+export type SyncSection = z.output<typeof syncSection>;
+export type StorageSection = z.output<typeof storageSection>;

@@ -1,0 +1,85 @@
+/**
+ * Durations and sizes as people write them (`30m`, `512MiB`), so that no value in the file needs its unit guessed.
+ */
+import { z } from "zod";
+
+const msPerUnit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const bytesPerUnit = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+} as const;
+
+/** `"1.5s"` → 1500; undefined where it is no duration. */
+export function parseDurationMs(text: string): number | undefined {
+  return parseWithUnit(text, msPerUnit);
+}
+
+/** `"512MiB"` → 536870912; undefined where it is no size. */
+export function parseBytes(text: string): number | undefined {
+  return parseWithUnit(text, bytesPerUnit);
+}
+
+/** The shortest exact text, e.g. `30m`. */
+export function formatDuration(ms: number): string {
+  return formatWithUnit(ms, msPerUnit);
+}
+
+/** The shortest exact text in powers of 1024, e.g. `512MiB`. */
+export function formatBytes(bytes: number): string {
+  const { B, KiB, MiB, GiB, TiB } = bytesPerUnit;
+  return formatWithUnit(bytes, { B, KiB, MiB, GiB, TiB });
+}
+
+/** A duration from `least` to `most` (both as text); parsed to ms. */
+export function duration(least: string, most: string) {
+  return withUnit(
+    `a duration from ${least} to ${most}`,
+    parseDurationMs,
+    parseDurationMs(least)!,
+    parseDurationMs(most)!,
+  );
+}
+
+/** A size from `least` to `most` (both as text); parsed to bytes. */
+export function size(least: string, most: string) {
+  return withUnit(
+    `a size from ${least} to ${most}`,
+    parseBytes,
+    parseBytes(least)!,
+    parseBytes(most)!,
+  );
+}
+
+function withUnit(
+  expected: string,
+  parse: (text: string) => number | undefined,
+  least: number,
+  most: number,
+) {
+  return z.string().transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined && value >= least && value <= most) return value;
+    context.issues.push({ code: "custom", message: expected, input: text });
+    return z.NEVER;
+  }).meta({ expected });
+}
+
+function parseWithUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim());
+  if (match === null || !Object.hasOwn(units, match[2])) return undefined;
+  return Number(match[1]) * units[match[2]];
+}
+
+function formatWithUnit(value: number, units: Readonly<Record<string, number>>): string {
+  const [unit, factor] = Object.entries(units)
+    .filter(([, factor]) => value % factor === 0)
+    .reduce((best, entry) => entry[1] > best[1] ? entry : best, Object.entries(units)[0]);
+  return `${value / factor}${unit}`;
+}
