@@ -15,7 +15,8 @@ export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffe
 
 /**
  * One trainer's gradients for one step. (source, sequence) makes it idempotent: a sequence at or below the
- * source's high-water mark is acknowledged and changes nothing.
+ * source's high-water mark is acknowledged and changes nothing. Sequences grow and may have gaps (a trainer
+ * numbers by rows of its log, and leaves out shards that a batch does not touch).
  */
 export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly kind: "applyGradients";
@@ -29,6 +30,12 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly counts: Uint32Array<ArrayBuffer>;
   /** Data clock, ms. */
   readonly atMs: number;
+}
+
+/** The newest sequence of `source` that this shard has applied; 0 before the first. */
+export interface GetHighWaterMark extends Request<{ readonly sequence: number }> {
+  readonly kind: "getHighWaterMark";
+  readonly source: string;
 }
 
 /** Rows that changed and ids that went, numbered without gaps per shard. */
@@ -98,6 +105,7 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 export type EmbeddingShardMessage =
   | Lookup
   | ApplyGradients
+  | GetHighWaterMark
   | TakeDelta
   | ExportRows
   | EvictExpired

@@ -61,13 +61,21 @@ export interface FlushBatch {
   readonly kind: "flushBatch";
 }
 
-/** Cumulative scores by label since start: AUC and logloss of any interval come from the difference of two. */
-export interface ProgressiveValidation {
+/** Cumulative scores by label: AUC and logloss of any interval come from the difference of two readings. */
+export interface ScoreHistograms {
   /** Predictions per score bin, for label 0 and label 1. Scores are probabilities in equal bins of [0, 1]. */
   readonly negatives: Float64Array;
   readonly positives: Float64Array;
   readonly examples: number;
   readonly loglossSum: number;
+}
+
+/** The first task's scores since start, each made before its example was learned from. */
+export interface ProgressiveValidation {
+  /** The trainer's own, with all that it had learned by then. */
+  readonly trained: ScoreHistograms;
+  /** Those that were served with the ranking, as the joiner found them. */
+  readonly served: ScoreHistograms;
 }
 
 export interface TrainerStatus {

@@ -1,0 +1,206 @@
+/**
+ * Cuts the stream of example chunks into training batches, whatever sizes the chunks come in.
+ *
+ * A batch's sequence is the number of rows of the partition up to its end. Because rows keep their numbers, a
+ * trainer that starts again may cut the same rows into other batches: it only has to end a batch at each mark that
+ * some shard has already reached ({@link BatchAssembly.endBatchAt}), and then every shard applies every row once.
+ */
+import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { ExampleChunk } from "./protocol.ts";
+
+export interface TrainingBatch {
+  readonly features: FeatureBatch;
+  /** `[rows, tasks]` */
+  readonly labels: Float32Array<ArrayBuffer>;
+  /** `[rows]` */
+  readonly logSampleRate: Float32Array<ArrayBuffer>;
+  /** `[rows]` */
+  readonly servedScores: Float32Array<ArrayBuffer>;
+  /** Rows of the partition up to the end of this batch. */
+  readonly sequence: number;
+  /** The newest example's time on the data clock, ms. */
+  readonly atMs: number;
+  /** What was decided by actions accepted up to here is in this batch or an earlier one, ms. */
+  readonly learnedThroughMs: number;
+  /** Log offset from which the rows after this batch can be read again. */
+  readonly nextOffset: number;
+}
+
+export interface BatchShape {
+  readonly slots: number;
+  readonly denseWidth: number;
+  readonly tasks: number;
+}
+
+interface Piece {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly ids: BigUint64Array<ArrayBuffer>;
+  readonly segmentOffsets: Uint32Array<ArrayBuffer>;
+  readonly dense: Float32Array<ArrayBuffer>;
+  readonly labels: Float32Array<ArrayBuffer>;
+  readonly logSampleRate: Float32Array<ArrayBuffer>;
+  readonly servedScores: Float32Array<ArrayBuffer>;
+  readonly atMs: number;
+  readonly acceptedAtMs: number;
+  readonly offset: number;
+  /** Rows already given out. */
+  taken: number;
+}
+
+export class BatchAssembly {
+  readonly #shape: BatchShape;
+  readonly #pieces: Piece[] = [];
+  #boundaries: number[] = [];
+  #rows = 0;
+  #nextRow: number | undefined;
+  #nextOffset = 0;
+  #passedMs = 0;
+
+  /** @param nextRow Rows before this number are skipped: they were learned before. */
+  constructor(shape: BatchShape, nextRow?: number) {
+    this.#shape = shape;
+    this.#nextRow = nextRow;
+  }
+
+  /** Rows waiting. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** What chunks that were given out to the end have carried on, ms. */
+  get passedMs(): number {
+    return this.#passedMs;
+  }
+
+  /** No batch may cross row number `sequence`: some shard has already applied what lies before it. */
+  endBatchAt(sequence: number): void {
+    this.#boundaries = [...new Set([...this.#boundaries, sequence])].sort((a, b) => a - b);
+  }
+
+  /**
+   * Adds a chunk read at `offset` of the log.
+   *
+   * @throws {RangeError} When its arrays do not have the shapes of the model, or rows are missing before it.
+   */
+  add(chunk: ExampleChunk, offset: number): void {
+    const { slots, denseWidth, tasks } = this.#shape;
+    const expected: readonly [string, number, number][] = [
+      ["segmentOffsets", chunk.segmentOffsets.byteLength, (chunk.rows * slots + 1) * 4],
+      ["dense", chunk.dense.byteLength, chunk.rows * denseWidth * 4],
+      ["labels", chunk.labels.byteLength, chunk.rows * tasks * 4],
+      ["logSampleRate", chunk.logSampleRate.byteLength, chunk.rows * 4],
+      ["servedScores", chunk.servedScores.byteLength, chunk.rows * 4],
+    ];
+    for (const [name, bytes, wanted] of expected) {
+      if (bytes === wanted) continue;
+      throw new RangeError(
+        `Cannot train on the example chunk at offset ${offset}: ${name} has ${bytes} bytes and ${chunk.rows} rows ` +
+          `of ${slots} slots, ${denseWidth} dense values and ${tasks} tasks need ${wanted}. ` +
+          `The log was written under another schema: start with an empty example log.`,
+      );
+    }
+    const nextRow = this.#nextRow ??= chunk.firstRow;
+    if (chunk.firstRow > nextRow) {
+      throw new RangeError(
+        `Cannot train on the example chunk at offset ${offset}: it begins at row ${chunk.firstRow} and the row ` +
+          `before it was ${nextRow - 1}; the log lost ${chunk.firstRow - nextRow} rows.`,
+      );
+    }
+    this.#nextOffset = offset + 1;
+    const taken = Math.min(nextRow - chunk.firstRow, chunk.rows);
+    this.#pieces.push({
+      firstRow: chunk.firstRow,
+      rows: chunk.rows,
+      ids: new BigUint64Array(aligned(chunk.ids)),
+      segmentOffsets: new Uint32Array(aligned(chunk.segmentOffsets)),
+      dense: new Float32Array(aligned(chunk.dense)),
+      labels: new Float32Array(aligned(chunk.labels)),
+      logSampleRate: new Float32Array(aligned(chunk.logSampleRate)),
+      servedScores: new Float32Array(aligned(chunk.servedScores)),
+      atMs: chunk.atMs,
+      acceptedAtMs: chunk.acceptedAtMs,
+      offset,
+      taken,
+    });
+    this.#rows += chunk.rows - taken;
+    this.#nextRow = nextRow + chunk.rows - taken;
+    this.#passEmpty();
+  }
+
+  /** The next up to `rowsMax` rows; undefined when none wait. */
+  take(rowsMax: number): TrainingBatch | undefined {
+    if (this.#rows === 0) return undefined;
+    const start = this.#nextRow! - this.#rows;
+    this.#boundaries = this.#boundaries.filter((sequence) => sequence > start);
+    const rows = Math.min(rowsMax, this.#rows, (this.#boundaries[0] ?? Infinity) - start);
+    return this.#gather(rows, start + rows);
+  }
+
+  #gather(rows: number, sequence: number): TrainingBatch {
+    const { slots, denseWidth, tasks } = this.#shape;
+    const spans: { piece: Piece; from: number; to: number }[] = [];
+    let idCount = 0;
+    for (let missing = rows, i = 0; missing > 0; i++) {
+      const piece = this.#pieces[i];
+      const from = piece.taken;
+      const to = Math.min(piece.rows, from + missing);
+      if (to > from) spans.push({ piece, from, to });
+      idCount += piece.segmentOffsets[to * slots] - piece.segmentOffsets[from * slots];
+      missing -= to - from;
+      piece.taken = to;
+    }
+    const ids = new BigUint64Array(idCount);
+    const segmentOffsets = new Uint32Array(rows * slots + 1);
+    const dense = new Float32Array(rows * denseWidth);
+    const labels = new Float32Array(rows * tasks);
+    const logSampleRate = new Float32Array(rows);
+    const servedScores = new Float32Array(rows);
+    let atMs = 0;
+    let row = 0;
+    let id = 0;
+    for (const { piece, from, to } of spans) {
+      const idFrom = piece.segmentOffsets[from * slots];
+      const idTo = piece.segmentOffsets[to * slots];
+      ids.set(piece.ids.subarray(idFrom, idTo), id);
+      for (let segment = from * slots + 1; segment <= to * slots; segment++) {
+        segmentOffsets[row * slots + segment - from * slots] = piece.segmentOffsets[segment] -
+          idFrom + id;
+      }
+      dense.set(piece.dense.subarray(from * denseWidth, to * denseWidth), row * denseWidth);
+      labels.set(piece.labels.subarray(from * tasks, to * tasks), row * tasks);
+      logSampleRate.set(piece.logSampleRate.subarray(from, to), row);
+      servedScores.set(piece.servedScores.subarray(from, to), row);
+      atMs = Math.max(atMs, piece.atMs);
+      row += to - from;
+      id += idTo - idFrom;
+    }
+    this.#rows -= rows;
+    this.#passEmpty();
+    return {
+      features: { rows, ids, segmentOffsets, dense },
+      labels,
+      logSampleRate,
+      servedScores,
+      sequence,
+      atMs,
+      learnedThroughMs: this.#passedMs,
+      nextOffset: this.#pieces[0]?.offset ?? this.#nextOffset,
+    };
+  }
+
+  /** Forgets the pieces at the front that have no row left, and passes on what they carried. */
+  #passEmpty(): void {
+    let done = 0;
+    while (done < this.#pieces.length && this.#pieces[done].taken === this.#pieces[done].rows) {
+      this.#passedMs = Math.max(this.#passedMs, this.#pieces[done].acceptedAtMs);
+      done++;
+    }
+    if (done > 0) this.#pieces.splice(0, done);
+  }
+}
+
+/** Bytes decoded from a log record begin at any address: a copy begins at 0. */
+function aligned(bytes: Uint8Array): ArrayBuffer {
+  return bytes.slice().buffer as ArrayBuffer;
+}

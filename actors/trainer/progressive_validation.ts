@@ -1,0 +1,75 @@
+/**
+ * Every example is scored before it is learned from, so the trainer's own predictions are an honest test on data
+ * that it has not seen (progressive, or prequential, validation).
+ *
+ * Scores are kept as histograms by label: they add up, so the AUC of any interval comes from the difference of two
+ * readings, at the price of ties inside a bin.
+ *
+ * @see Blum, Kalai and Langford, "Beating the hold-out: bounds for k-fold and progressive cross-validation", 1999
+ */
+import type { ScoreHistograms } from "./protocol.ts";
+
+export class ScoreRecorder {
+  readonly #negatives: Float64Array<ArrayBuffer>;
+  readonly #positives: Float64Array<ArrayBuffer>;
+  #examples = 0;
+  #loglossSum = 0;
+
+  /** @param bins Equal bins of the probability range [0, 1]. */
+  constructor(bins: number) {
+    this.#negatives = new Float64Array(bins);
+    this.#positives = new Float64Array(bins);
+  }
+
+  /** Records a probability and the label that followed (positive when > 0.5); NaN is not recorded. */
+  record(probability: number, label: number, logloss: number): void {
+    if (Number.isNaN(probability)) return;
+    const bins = label > 0.5 ? this.#positives : this.#negatives;
+    bins[Math.min(bins.length - 1, Math.max(0, Math.floor(probability * bins.length)))]++;
+    this.#examples++;
+    this.#loglossSum += logloss;
+  }
+
+  /** What was recorded so far; copies. */
+  read(): ScoreHistograms {
+    return {
+      negatives: this.#negatives.slice(),
+      positives: this.#positives.slice(),
+      examples: this.#examples,
+      loglossSum: this.#loglossSum,
+    };
+  }
+}
+
+/** What `later` recorded after `earlier` was read. */
+export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHistograms {
+  return {
+    negatives: later.negatives.map((count, bin) => count - earlier.negatives[bin]),
+    positives: later.positives.map((count, bin) => count - earlier.positives[bin]),
+    examples: later.examples - earlier.examples,
+    loglossSum: later.loglossSum - earlier.loglossSum,
+  };
+}
+
+/** Area under the ROC curve; a pair in one bin counts half. NaN without both labels. */
+export function areaUnderCurve({ negatives, positives }: ScoreHistograms): number {
+  let below = 0;
+  let wins = 0;
+  let positivesAll = 0;
+  for (let bin = 0; bin < negatives.length; bin++) {
+    wins += positives[bin] * (below + negatives[bin] / 2);
+    below += negatives[bin];
+    positivesAll += positives[bin];
+  }
+  return wins / (below * positivesAll);
+}
+
+/** -ln of the probability that a logit gives to its label (0 or 1), without overflow. */
+export function logloss(logit: number, label: number): number {
+  const signed = label > 0.5 ? -logit : logit;
+  return signed > 0 ? signed + Math.log1p(Math.exp(-signed)) : Math.log1p(Math.exp(signed));
+}
+
+export function sigmoid(logit: number): number {
+  return 1 / (1 + Math.exp(-logit));
+}

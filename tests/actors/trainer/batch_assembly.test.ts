@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
+import { BatchAssembly, type TrainingBatch } from "../../../actors/trainer/batch_assembly.ts";
+import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
+
+const SHAPE = { slots: 2, denseWidth: 1, tasks: 1 };
+
+/** Chunks whose row n has ids n (n % 3 times in slot 0) and n + 1000 (slot 1), dense value n and label n % 2. */
+function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
+  const builder = new ExampleChunkBuilder(SHAPE, firstRow, 1);
+  let row = firstRow;
+  return sizes.map((size, i) => {
+    for (let n = 0; n < size; n++, row++) {
+      const repeated = row % 3;
+      const ids = BigUint64Array.from([
+        ...Array(repeated).fill(BigInt(row)),
+        BigInt(row + 1000),
+      ]);
+      builder.add(
+        {
+          ids: new Uint8Array(ids.buffer),
+          segmentOffsets: Uint32Array.of(0, repeated, repeated + 1),
+          dense: new Uint8Array(Float32Array.of(row).buffer),
+        },
+        0,
+        [row % 2],
+        0,
+        0.5,
+        row,
+      );
+    }
+    return builder.finish(100 + i);
+  });
+}
+
+/** The row numbers in a batch, after checking that all columns agree on them. */
+function rowsOf(batch: TrainingBatch): number[] {
+  const { features, labels } = batch;
+  return Array.from(features.dense, (row, i) => {
+    const offsets = features.segmentOffsets;
+    const repeated = Array.from(features.ids.subarray(offsets[i * 2], offsets[i * 2 + 1]), Number);
+    assert.deepEqual(repeated, Array(row % 3).fill(row));
+    const single = Array.from(
+      features.ids.subarray(offsets[i * 2 + 1], offsets[i * 2 + 2]),
+      Number,
+    );
+    assert.deepEqual(single, [row + 1000]);
+    assert.equal(labels[i], row % 2);
+    return row;
+  });
+}
+
+Deno.test("however chunks and batches are cut, rows come once and in order", () => {
+  fc.assert(fc.property(
+    fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 12 }),
+    fc.integer({ min: 1, max: 8 }),
+    fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 3 }),
+    (sizes, batchRows, marks) => {
+      const assembly = new BatchAssembly(SHAPE);
+      for (const mark of marks) assembly.endBatchAt(mark);
+      const seen: number[] = [];
+      chunks(sizes).forEach((chunk, offset) => {
+        assembly.add(chunk, offset);
+        while (assembly.rows >= batchRows) {
+          const batch = assembly.take(batchRows)!;
+          const from = seen.length;
+          seen.push(...rowsOf(batch));
+          assert.equal(batch.sequence, seen.length);
+          assert.ok(!marks.some((mark) => mark > from && mark < seen.length));
+        }
+      });
+      for (let batch; (batch = assembly.take(batchRows)) !== undefined;) {
+        seen.push(...rowsOf(batch));
+      }
+      assert.deepEqual(seen, Array.from({ length: seen.length }, (_, row) => row));
+      assert.equal(seen.length, sizes.reduce((a, b) => a + b, 0));
+    },
+  ));
+});
+
+Deno.test("what was learned moves on only when a chunk's last row is given out", () => {
+  const assembly = new BatchAssembly(SHAPE);
+  chunks([3, 2, 0]).forEach((chunk, offset) => assembly.add(chunk, offset));
+  assert.deepEqual([assembly.take(2)!.learnedThroughMs, assembly.passedMs], [0, 0]);
+  assert.equal(assembly.take(2)!.learnedThroughMs, 100);
+  // The empty chunk behind the last row carries its mark along.
+  assert.equal(assembly.take(2)!.learnedThroughMs, 102);
+});
+
+Deno.test("an empty chunk moves the mark on when no row waits before it", () => {
+  const assembly = new BatchAssembly(SHAPE);
+  assembly.add(chunks([0])[0], 0);
+  assert.equal(assembly.passedMs, 100);
+});
+
+Deno.test("a batch says from which record the rows after it can be read again", () => {
+  const assembly = new BatchAssembly(SHAPE);
+  chunks([3, 3]).forEach((chunk, i) => assembly.add(chunk, 40 + i));
+  assert.equal(assembly.take(2)!.nextOffset, 40);
+  assert.equal(assembly.take(1)!.nextOffset, 41);
+  assert.equal(assembly.take(3)!.nextOffset, 42);
+});
+
+Deno.test("rows learned before are skipped inside their chunk", () => {
+  const assembly = new BatchAssembly(SHAPE, 4);
+  chunks([3, 3]).forEach((chunk, offset) => assembly.add(chunk, offset));
+  const batch = assembly.take(10)!;
+  assert.deepEqual(rowsOf(batch), [4, 5]);
+  assert.equal(batch.sequence, 6);
+});
+
+Deno.test("a chunk of another schema and a hole in the log are refused with what was found", () => {
+  const [chunk] = chunks([2]);
+  assert.throws(
+    () => new BatchAssembly({ ...SHAPE, slots: 3 }).add(chunk, 7),
+    /offset 7: segmentOffsets has 20 bytes and 2 rows of 3 slots.*need 28/,
+  );
+  const assembly = new BatchAssembly(SHAPE);
+  assembly.add(chunk, 0);
+  assert.throws(() => assembly.add(chunks([1], 5)[0], 1), /lost 3 rows/);
+});
