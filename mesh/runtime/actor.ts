@@ -24,6 +24,9 @@ export interface Request<R> extends Message {
 /** The answer type of a request. */
 export type ReplyOf<Q> = Q extends Request<infer R> ? R : never;
 
+/** Those messages of a door that are requests: only they can be asked. */
+export type RequestIn<M> = M extends unknown ? typeof replyType extends keyof M ? M : never : never;
+
 /** Which mailbox queue a message waits in; lower ones are served first. */
 export type Priority = "control" | "read" | "write";
 
@@ -49,7 +52,10 @@ export interface ActorRef<M extends Message> {
    * @throws {OverloadedError} The mailbox was full and its policy rejects.
    * @throws {ActorFailedError} The handler failed, or the actor stopped before it answered.
    */
-  ask<Q extends M & Request<unknown>>(request: Q, options: AskOptions): Promise<ReplyOf<Q>>;
+  ask<K extends RequestIn<M>["kind"]>(
+    request: RequestIn<M> & { readonly kind: K },
+    options: AskOptions,
+  ): Promise<ReplyOf<Extract<M, { readonly kind: K }>>>;
 }
 
 /** All that a handler may touch besides its own state. */

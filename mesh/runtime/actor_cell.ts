@@ -1,0 +1,434 @@
+/**
+ * The place where one actor lives: its mailbox, its behaviour, and its supervision.
+ *
+ * The cell outlives crashes. Messages that wait stay in the mailbox while the behaviour is made anew; requests that
+ * the crashed behaviour had taken fail. A cell handles one message at a time: a handler that returns a promise keeps
+ * the cell busy until that settles.
+ */
+import type { ActorDefinition, ActorRef, Address, Behavior, Message, Priority } from "./actor.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import { CellContext } from "./actor_context.ts";
+import { Ask, type AskReceiver, type AskSender } from "./ask.ts";
+import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
+import { Mailbox } from "./mailbox.ts";
+
+/** What a cell needs of its node. */
+export interface CellHost {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  /** Gives the cell turns until its mailbox is empty. */
+  ready(cell: ActorCell): void;
+  createRef(address: Address, sender: ActorCell): ActorRef<Message>;
+  settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void;
+  settleError(ask: Ask, error: Error): void;
+  /** The actor has used up its restarts and is stopped. */
+  escalate(failure: ActorFailure): void;
+}
+
+/** An actor that its supervisor has given up. */
+export interface ActorFailure {
+  readonly address: Address;
+  readonly node: string;
+  readonly error: unknown;
+  /** Restarts within the policy's period before this. */
+  readonly restarts: number;
+}
+
+export interface ActorStatistics {
+  readonly address: Address;
+  readonly state: CellState;
+  readonly queued: number;
+  readonly handled: number;
+  /** Told messages that found the mailbox full. */
+  readonly dropped: number;
+  /** Asks that were refused as overloaded. */
+  readonly rejected: number;
+  /** Asks whose budget ran out before they were handled: skipped. */
+  readonly expired: number;
+  readonly restarts: number;
+}
+
+export type CellState = "starting" | "running" | "restarting" | "stopping" | "stopped";
+
+type AnyDefinition = ActorDefinition<Message, unknown>;
+
+export class ActorCell implements AskReceiver, AskSender {
+  readonly address: Address;
+  readonly #definition: AnyDefinition;
+  readonly #options: unknown;
+  readonly #host: CellHost;
+  readonly #mailbox: Mailbox;
+
+  state: CellState = "starting";
+  /** In the node's queue of cells that have work. */
+  scheduled = false;
+  #behavior: Behavior<Message> | undefined;
+  #context: CellContext | undefined;
+  #busy = false;
+  #currentMessage: Message | undefined;
+  #currentAsk: Ask | undefined;
+  /** Taken and not yet answered. */
+  readonly #kept = new Map<Message, Ask>();
+  readonly #timers = new Set<Timer>();
+  #restartTimer: Timer | undefined;
+  #restartTimesMs: number[] = [];
+  #asksOut = 0;
+  #waitingFor: string | undefined;
+  #drained: (() => void) | undefined;
+
+  #handled = 0;
+  #dropped = 0;
+  #rejected = 0;
+  #expired = 0;
+  #restarts = 0;
+
+  constructor(definition: AnyDefinition, address: Address, options: unknown, host: CellHost) {
+    this.#definition = definition;
+    this.address = address;
+    this.#options = options;
+    this.#host = host;
+    this.#mailbox = new Mailbox(definition.mailbox);
+  }
+
+  get nodeName(): string {
+    return this.#host.name;
+  }
+
+  get capacity(): number {
+    return this.#mailbox.options.capacity;
+  }
+
+  get waitingFor(): string | undefined {
+    return this.#asksOut > 0 ? this.#waitingFor : undefined;
+  }
+
+  /** The request whose handler runs, or runs on. */
+  get currentAsk(): Ask | undefined {
+    return this.#currentAsk;
+  }
+
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** It computes, or waits for something that is neither a message nor a timer of this mesh. */
+  get waitsOutside(): boolean {
+    return (this.#busy || this.state === "starting") && this.#asksOut === 0;
+  }
+
+  get hasWork(): boolean {
+    return !this.#busy && this.#mailbox.length > 0 &&
+      (this.state === "running" || this.state === "stopping");
+  }
+
+  statistics(): ActorStatistics {
+    return {
+      address: this.address,
+      state: this.state,
+      queued: this.#mailbox.length,
+      handled: this.#handled,
+      dropped: this.#dropped,
+      rejected: this.#rejected,
+      expired: this.#expired,
+      restarts: this.#restarts,
+    };
+  }
+
+  // ---- life
+
+  /** Makes the first behaviour. A failure here is the starter's: it is not retried. */
+  async start(): Promise<void> {
+    try {
+      await this.#create();
+    } catch (error) {
+      this.#end();
+      throw new ActorFailedError(this.address, `cannot start: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Takes no new messages, handles those that wait until `deadline` settles, then releases the behaviour.
+   *
+   * @returns How many messages and unanswered requests were given up.
+   */
+  async stop(deadline: Promise<void>): Promise<number> {
+    if (this.state === "stopped" || this.state === "stopping") return 0;
+    const runs = this.state === "running";
+    this.state = "stopping";
+    this.#cancelTimers();
+    if (runs && !this.#idle) {
+      await Promise.race([new Promise<void>((resolve) => this.#drained = resolve), deadline]);
+    }
+    const abandoned = this.#mailbox.length + this.#kept.size;
+    await this.#release(this.#behavior);
+    this.#end();
+    return abandoned;
+  }
+
+  async #create(): Promise<void> {
+    const context = new CellContext(this, this.#host);
+    const behavior = await this.#definition.create(context, this.#options);
+    if (this.state !== "starting" && this.state !== "restarting") {
+      await this.#release(behavior);
+      return;
+    }
+    this.#context = context;
+    this.#behavior = behavior;
+    this.state = "running";
+    if (this.hasWork) this.#host.ready(this);
+  }
+
+  async #release(behavior: Behavior<Message> | undefined): Promise<void> {
+    try {
+      await behavior?.stop?.();
+    } catch (error) {
+      this.#host.telemetry.log("error", `${this.address} did not stop cleanly`, {
+        reason: reasonOf(error),
+      });
+    }
+  }
+
+  #end(): void {
+    this.state = "stopped";
+    this.#behavior = undefined;
+    this.#context = undefined;
+    this.#cancelTimers();
+    this.#failTaken("it has stopped");
+    for (let mail = this.#mailbox.take(); mail; mail = this.#mailbox.take()) {
+      if (mail instanceof Ask) this.#refuse(mail, "it has stopped");
+      else this.#dropped++;
+    }
+  }
+
+  #cancelTimers(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    this.#restartTimer?.cancel();
+    this.#restartTimer = undefined;
+  }
+
+  // ---- receiving
+
+  priorityOf(message: Message): Priority {
+    return this.#definition.priorityOf(message);
+  }
+
+  deliverTell(message: Message): void {
+    if (this.state === "stopped" || this.state === "stopping") {
+      this.#dropped++;
+      return;
+    }
+    if (this.#mailbox.offer(message, this.priorityOf(message)) === "refused") this.#dropped++;
+    else if (!this.scheduled && this.hasWork) this.#host.ready(this);
+  }
+
+  deliverAsk(ask: Ask): void {
+    if (this.state === "stopped") return this.#refuse(ask, "it has stopped");
+    if (this.state === "stopping") return this.#refuse(ask, "it is stopping");
+    ask.receiver = this;
+    const priority = this.priorityOf(ask.message);
+    if (this.#mailbox.offer(ask, priority) === "refused") {
+      this.#rejected++;
+      const waiting = this.#mailbox.lengthOf(priority);
+      this.#host.settleError(ask, new OverloadedError(this.address, waiting, this.capacity));
+    } else if (!this.scheduled && this.hasWork) this.#host.ready(this);
+  }
+
+  /** Handles up to `messagesMax` waiting messages, fewer when a handler has to be waited for. */
+  run(messagesMax: number): number {
+    let handled = 0;
+    while (handled < messagesMax && this.hasWork) {
+      const mail = this.#mailbox.take()!;
+      let message: Message;
+      if (mail instanceof Ask) {
+        if (mail.settled) { // its budget ran out while it waited
+          this.#expired++;
+          continue;
+        }
+        mail.startedAtMs = this.#host.clock.monotonicMs();
+        this.#currentAsk = mail;
+        message = mail.message;
+      } else message = mail;
+      handled++;
+      this.#currentMessage = message;
+      try {
+        const result = this.#behavior!.receive(message);
+        if (result === undefined) this.#finish();
+        else {
+          const behavior = this.#behavior;
+          this.#busy = true;
+          result.then(
+            () => this.#behavior === behavior && this.#handlerSettled(),
+            (error) => this.#behavior === behavior && this.#crash(error),
+          );
+        }
+      } catch (error) {
+        this.#crash(error);
+      }
+    }
+    this.#handled += handled;
+    this.#noticeIdle();
+    return handled;
+  }
+
+  #handlerSettled(): void {
+    this.#busy = false;
+    this.#finish();
+    if (this.hasWork) this.#host.ready(this);
+    else this.#noticeIdle();
+  }
+
+  #finish(): void {
+    const ask = this.#currentAsk;
+    if (ask && !ask.settled) {
+      ask.nextOfSameMessage = this.#kept.get(ask.message);
+      this.#kept.set(ask.message, ask);
+    }
+    this.#currentAsk = undefined;
+    this.#currentMessage = undefined;
+  }
+
+  get #idle(): boolean {
+    return !this.#busy && this.#mailbox.length === 0 && this.#kept.size === 0;
+  }
+
+  #noticeIdle(): void {
+    if (this.#drained && this.#idle) this.#drained();
+  }
+
+  // ---- answering, for the context
+
+  /** The ask of a request that is being handled or was kept; undefined once it is answered. */
+  #askOf(request: Message): Ask | undefined {
+    if (this.#currentMessage === request) return this.#currentAsk;
+    return this.#kept.get(request);
+  }
+
+  answer(request: Message, settle: (ask: Ask) => void): void {
+    const ask = this.#askOf(request);
+    if (!ask) return;
+    if (ask !== this.#currentAsk) this.#forget(request, ask);
+    if (!ask.settled) settle(ask);
+    this.#noticeIdle();
+  }
+
+  #forget(request: Message, ask: Ask): void {
+    if (ask.nextOfSameMessage) this.#kept.set(request, ask.nextOfSameMessage);
+    else this.#kept.delete(request);
+  }
+
+  remainingMs(request: Message): number {
+    const ask = this.#askOf(request);
+    return ask ? Math.max(0, ask.deadlineMs - this.#host.clock.monotonicMs()) : Infinity;
+  }
+
+  /** A kept request's budget ran out: nobody waits for its answer any more. */
+  askExpired(ask: Ask): void {
+    if (ask === this.#currentAsk) return;
+    const message = ask.message;
+    let kept = this.#kept.get(message);
+    if (kept === ask) this.#forget(message, ask);
+    for (; kept; kept = kept.nextOfSameMessage) {
+      if (kept.nextOfSameMessage === ask) kept.nextOfSameMessage = ask.nextOfSameMessage;
+    }
+    this.#noticeIdle();
+  }
+
+  schedule(context: CellContext, delayMs: number, message: Message): { cancel(): void } {
+    if (this.state === "stopped" || this.state === "stopping") return { cancel() {} };
+    const timer = this.#host.clock.schedule(delayMs, () => {
+      this.#timers.delete(timer);
+      if (this.state === "stopped" || context !== (this.#context ?? context)) return;
+      this.#mailbox.force(message, this.priorityOf(message));
+      if (!this.scheduled && this.hasWork) this.#host.ready(this);
+    });
+    this.#timers.add(timer);
+    return {
+      cancel: () => {
+        timer.cancel();
+        this.#timers.delete(timer);
+      },
+    };
+  }
+
+  // ---- asking, for its references
+
+  askSent(address: string): void {
+    this.#asksOut++;
+    this.#waitingFor = address;
+  }
+
+  askSettled(): void {
+    this.#asksOut--;
+  }
+
+  // ---- supervision
+
+  #refuse(ask: Ask, reason: string): void {
+    this.#host.settleError(ask, new ActorFailedError(this.address, reason));
+  }
+
+  /** Fails what the behaviour had taken. */
+  #failTaken(reason: string, cause?: unknown): void {
+    const taken = [...this.#kept.values()];
+    this.#kept.clear();
+    if (this.#currentAsk && !this.#currentAsk.settled) taken.push(this.#currentAsk);
+    this.#currentAsk = undefined;
+    this.#currentMessage = undefined;
+    this.#busy = false;
+    for (let ask of taken) {
+      for (let next: Ask | undefined = ask; next; next = next.nextOfSameMessage) {
+        ask = next;
+        if (!ask.settled) {
+          this.#host.settleError(ask, new ActorFailedError(this.address, reason, { cause }));
+        }
+      }
+    }
+  }
+
+  #crash(error: unknown): void {
+    if (this.state === "stopped") return;
+    const behavior = this.#behavior;
+    this.#behavior = undefined;
+    this.#context = undefined;
+    this.#failTaken(reasonOf(error), error);
+    if (this.state === "stopping") { // it was to end anyway
+      this.#drained?.();
+      return;
+    }
+    this.state = "restarting";
+    this.#cancelTimers();
+    this.#release(behavior).then(() => this.#scheduleRestart(error));
+  }
+
+  #scheduleRestart(error: unknown): void {
+    if (this.state !== "restarting") return;
+    const { restartsMax, periodMs, backoffMs, backoffMsMax } = this.#definition.restart;
+    const nowMs = this.#host.clock.monotonicMs();
+    this.#restartTimesMs = this.#restartTimesMs.filter((atMs) => nowMs - atMs < periodMs);
+    const restarts = this.#restartTimesMs.length;
+    const { address } = this;
+    if (restarts >= restartsMax) {
+      this.#end();
+      this.#host.escalate({ address, node: this.#host.name, error, restarts });
+      return;
+    }
+    this.#restartTimesMs.push(nowMs);
+    this.#restarts++;
+    const delayMs = Math.min(backoffMs * 2 ** restarts, backoffMsMax);
+    this.#host.telemetry.log("warn", `${address} crashed and restarts in ${delayMs} ms`, {
+      reason: reasonOf(error),
+      restart: restarts + 1,
+      restartsMax,
+    });
+    this.#restartTimer = this.#host.clock.schedule(delayMs, () => {
+      this.#create().catch((failure) => this.#scheduleRestart(failure));
+    });
+  }
+}

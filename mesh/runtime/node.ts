@@ -1,0 +1,457 @@
+/**
+ * One thread's part of the mesh: it holds actors, gives them turns, and knows where the others live.
+ *
+ * Turns run in a microtask, so a message between two actors of one node costs no trip through the event loop. After
+ * `turnMessagesMax` messages or `turnMsMax` of work the node yields to the event loop through its clock, so network
+ * and timers are never starved. The order of delivery depends on the order of sends and on the clock alone.
+ */
+import type { ActorDefinition, ActorRef, Address, AskOptions, Message } from "./actor.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import { ActorCell, type ActorFailure, type ActorStatistics, type CellHost } from "./actor_cell.ts";
+import { Ask } from "./ask.ts";
+import { DeadlineWheel } from "./deadline_wheel.ts";
+import { ActorFailedError, AskTimeoutError, CallCycleError, reasonOf } from "./errors.ts";
+import type { NodeLink } from "./node_link.ts";
+import { RingQueue } from "./ring_queue.ts";
+
+export interface NodeOptions {
+  /** Unique in the mesh, e.g. `main` or `worker-1`. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  /** Messages handled before the event loop gets its turn. Default 1024. */
+  readonly turnMessagesMax?: number;
+  /** Work, ms, before the event loop gets its turn. Default 4. */
+  readonly turnMsMax?: number;
+  /** Budget of an ask that names none (Infinity), ms. Default 60,000. */
+  readonly askBudgetMsMax?: number;
+  /** Copy messages between actors of this node as a link would, so that a test finds shared or moved buffers. Default false. */
+  readonly copyMessages?: boolean;
+  /** An actor has used up its restarts. Default: it is logged, and the actor stays stopped. */
+  readonly onFailure?: (failure: ActorFailure) => void;
+}
+
+/** Time that a linked node has beyond the budget to say itself where the time went, ms. */
+const linkGraceMs = 25;
+const cellMessagesMax = 64;
+
+export class Node implements CellHost {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  readonly #turnMessagesMax: number;
+  readonly #turnMsMax: number;
+  readonly #askBudgetMsMax: number;
+  readonly #copyMessages: boolean;
+  readonly #onFailure: ((failure: ActorFailure) => void) | undefined;
+
+  readonly #cells = new Map<Address, ActorCell>();
+  readonly #links = new Map<string, NodeLink>();
+  readonly #placement = new Map<Address, string>();
+  /** Grows when an actor or a link comes or goes: references resolve anew. */
+  #topology = 0;
+
+  readonly #ready = new RingQueue<ActorCell>();
+  #turnPending = false;
+  #handledSinceYield = 0;
+  #workedMsSinceYield = 0;
+  readonly #flushing = new Set<NodeLink>();
+  readonly #wheel: DeadlineWheel;
+  #deadLetters = 0;
+  #asksOutside = 0;
+
+  constructor(options: NodeOptions) {
+    this.name = options.name;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.telemetry = options.telemetry;
+    this.#turnMessagesMax = options.turnMessagesMax ?? 1024;
+    this.#turnMsMax = options.turnMsMax ?? 4;
+    this.#askBudgetMsMax = options.askBudgetMsMax ?? 60_000;
+    this.#copyMessages = options.copyMessages ?? false;
+    this.#onFailure = options.onFailure;
+    this.#wheel = new DeadlineWheel(this.clock, (ask) => this.#expire(ask));
+  }
+
+  // ---- actors
+
+  /**
+   * Makes an actor here.
+   *
+   * @param key Second part of the address; with the definition's kind unique in the mesh.
+   * @throws {ActorFailedError} When its `create` fails, or the address is taken.
+   */
+  async spawn<M extends Message, O>(
+    definition: ActorDefinition<M, O>,
+    key: string | number,
+    options: O,
+  ): Promise<ActorRef<M>> {
+    const address: Address = `${definition.kind}/${key}`;
+    const old = this.#cells.get(address);
+    if (old && old.state !== "stopped") {
+      throw new ActorFailedError(address, `the address is taken on ${this.name}`);
+    }
+    const cell = new ActorCell(
+      definition as unknown as ActorDefinition<Message, unknown>,
+      address,
+      options,
+      this,
+    );
+    this.#cells.set(address, cell);
+    this.#topology++;
+    try {
+      await cell.start();
+    } catch (error) {
+      if (this.#cells.get(address) === cell) this.#cells.delete(address);
+      this.#topology++;
+      throw error;
+    }
+    return this.actorRef<M>(address);
+  }
+
+  /**
+   * Ends one actor: it handles what waits for at most `drainMs`, then releases what it holds.
+   *
+   * @returns Messages and requests given up.
+   */
+  async stopActor(address: Address, drainMs: number): Promise<number> {
+    const cell = this.#cells.get(address);
+    if (!cell) return 0;
+    let timer: { cancel(): void } | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = this.clock.schedule(drainMs, resolve);
+    });
+    const abandoned = await cell.stop(deadline);
+    timer?.cancel();
+    if (this.#cells.get(address) === cell) this.#cells.delete(address);
+    this.#topology++;
+    return abandoned;
+  }
+
+  /** Ends all actors, newest first, so that those whom others depend on end last; then the links. */
+  async stop(drainMs = 5_000): Promise<void> {
+    for (const address of [...this.#cells.keys()].reverse()) {
+      await this.stopActor(address, drainMs);
+    }
+    this.#flushLinks();
+    for (const link of [...this.#links.values()]) link.close();
+    this.#wheel.close();
+  }
+
+  /** A handle for whoever stands outside the actors (the gateway, a test). Never fails; asking may. */
+  actorRef<M extends Message>(address: Address): ActorRef<M> {
+    return new NodeRef(this, address, undefined) as unknown as ActorRef<M>;
+  }
+
+  statistics(): ActorStatistics[] {
+    return [...this.#cells.values()].map((cell) => cell.statistics());
+  }
+
+  /** Told messages whose receiver did not exist or could not be reached. */
+  get deadLetters(): number {
+    return this.#deadLetters;
+  }
+
+  /** Handlers that wait for something that no clock or message of this mesh will bring, e.g. inference. */
+  get handlersWaitingOutside(): number {
+    let waiting = 0;
+    for (const cell of this.#cells.values()) if (cell.waitsOutside) waiting++;
+    return waiting;
+  }
+
+  /** Asks from outside the actors that have no answer yet. */
+  get asksFromOutside(): number {
+    return this.#asksOutside;
+  }
+
+  // ---- turns
+
+  ready(cell: ActorCell): void {
+    if (cell.scheduled) return;
+    cell.scheduled = true;
+    this.#ready.push(cell);
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#turnPending) return;
+    this.#turnPending = true;
+    if (
+      this.#handledSinceYield < this.#turnMessagesMax && this.#workedMsSinceYield < this.#turnMsMax
+    ) {
+      queueMicrotask(this.#turn);
+      return;
+    }
+    this.#handledSinceYield = 0;
+    this.#workedMsSinceYield = 0;
+    this.clock.schedule(0, this.#turn);
+  }
+
+  #turn = (): void => {
+    const beganMs = this.clock.monotonicMs();
+    let workedMs = 0;
+    let handled = 0;
+    const handledMax = this.#turnMessagesMax - this.#handledSinceYield;
+    const workedMsMax = this.#turnMsMax - this.#workedMsSinceYield;
+    while (handled < handledMax && workedMs < workedMsMax) {
+      const cell = this.#ready.shift();
+      if (!cell) break;
+      handled += cell.run(cellMessagesMax);
+      if (cell.hasWork) this.#ready.push(cell);
+      else cell.scheduled = false;
+      if (this.#ready.length > 0) workedMs = this.clock.monotonicMs() - beganMs;
+    }
+    this.#handledSinceYield += handled;
+    this.#workedMsSinceYield += this.clock.monotonicMs() - beganMs;
+    this.#turnPending = false;
+    this.#flushLinks();
+    if (this.#ready.length > 0) this.#wake();
+  };
+
+  // ---- sending, for references
+
+  get topology(): number {
+    return this.#topology;
+  }
+
+  resolve(address: Address): ActorCell | NodeLink | undefined {
+    const cell = this.#cells.get(address);
+    if (cell) return cell;
+    const place = this.#placement.get(address) ??
+      (address.startsWith("node/") ? address.slice("node/".length) : undefined);
+    return place === undefined ? undefined : this.#links.get(place);
+  }
+
+  createRef(address: Address, sender: ActorCell): ActorRef<Message> {
+    return new NodeRef(this, address, sender);
+  }
+
+  tell(
+    target: ActorCell | NodeLink | undefined,
+    address: Address,
+    message: Message,
+    transfer: readonly Transferable[] | undefined,
+  ): void {
+    if (target instanceof ActorCell) {
+      target.deliverTell(this.#copyMessages ? copy(message, transfer) : message);
+    } else if (target) {
+      target.tell(address, message, transfer);
+      this.#scheduleFlush(target);
+    } else this.#deadLetters++;
+  }
+
+  ask(
+    target: ActorCell | NodeLink | undefined,
+    address: Address,
+    message: Message,
+    options: AskOptions,
+    sender: ActorCell | undefined,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const budgetMs = Math.max(0, Math.min(options.budgetMs, this.#askBudgetMsMax));
+      const nowMs = this.clock.monotonicMs();
+      const remote = target !== undefined && !(target instanceof ActorCell);
+      const copies = this.#copyMessages;
+      const ask = new Ask(
+        address,
+        copies && !remote ? copy(message, options.transfer) : message,
+        nowMs,
+        budgetMs,
+        nowMs + budgetMs + (remote ? linkGraceMs : 0),
+        remote ? target.peer : this.name,
+        sender,
+        sender?.currentAsk,
+        undefined,
+        copies && !remote ? (value, transfer) => resolve(copy(value, transfer)) : resolve,
+        reject,
+      );
+      if (sender) sender.askSent(address);
+      else this.#asksOutside++;
+      this.#wheel.add(ask);
+      if (target instanceof ActorCell) {
+        if (target.busy && waitsFor(ask.parent, target.currentAsk)) {
+          this.settleError(ask, new CallCycleError(address, ask.chain()));
+        } else target.deliverAsk(ask);
+      } else if (target) {
+        target.ask(ask, options.transfer);
+        this.#scheduleFlush(target);
+      } else {
+        this.settleError(
+          ask,
+          new ActorFailedError(
+            address,
+            `there is no such actor on ${this.name}, and no link to a node that has it`,
+          ),
+        );
+      }
+    });
+  }
+
+  settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void {
+    if (this.#settled(ask)) ask.onValue(value, transfer);
+  }
+
+  settleError(ask: Ask, error: Error): void {
+    if (this.#settled(ask)) ask.onError(error);
+  }
+
+  #settled(ask: Ask): boolean {
+    if (ask.settled) return false;
+    ask.settled = true;
+    this.#wheel.remove(ask);
+    if (ask.sender) ask.sender.askSettled();
+    else if (!ask.remoteChain) this.#asksOutside--;
+    return true;
+  }
+
+  #expire(ask: Ask): void {
+    const error = new AskTimeoutError(ask.address, ask.progress(this.clock.monotonicMs()));
+    const link = this.#links.get(ask.nodeName);
+    if (!ask.receiver && link) link.forget(ask);
+    this.settleError(ask, error);
+    if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
+  }
+
+  escalate(failure: ActorFailure): void {
+    this.telemetry.log(
+      "error",
+      `${failure.address} is stopped after ${failure.restarts} restarts`,
+      {
+        reason: reasonOf(failure.error),
+      },
+    );
+    this.#topology++;
+    this.#onFailure?.(failure);
+  }
+
+  // ---- other nodes
+
+  /** Messages for these addresses go to the nodes named. Merged into what was known. */
+  place(placement: Iterable<readonly [Address, string]>): void {
+    for (const [address, node] of placement) {
+      if (node === this.name) this.#placement.delete(address);
+      else this.#placement.set(address, node);
+    }
+    this.#topology++;
+  }
+
+  addLink(link: NodeLink): void {
+    this.#links.set(link.peer, link);
+    this.#topology++;
+  }
+
+  /** The node behind the link is gone: what was asked of it fails now, not at the deadline. */
+  removeLink(link: NodeLink, cause: Error): void {
+    if (this.#links.get(link.peer) !== link) return;
+    this.#links.delete(link.peer);
+    this.#flushing.delete(link);
+    this.#topology++;
+    for (const ask of link.takePending()) {
+      this.settleError(
+        ask,
+        new ActorFailedError(ask.address, `${link.peer} is gone: ${cause.message}`, { cause }),
+      );
+    }
+  }
+
+  /** An ask that came over a link. */
+  receiveAsk(
+    address: Address,
+    message: Message,
+    budgetMs: number,
+    chain: readonly string[],
+    onValue: (value: unknown, transfer?: readonly Transferable[]) => void,
+    onError: (error: unknown) => void,
+  ): void {
+    const nowMs = this.clock.monotonicMs();
+    const ask = new Ask(
+      address,
+      message,
+      nowMs,
+      budgetMs,
+      nowMs + budgetMs,
+      this.name,
+      undefined,
+      undefined,
+      chain,
+      onValue,
+      onError,
+    );
+    this.#wheel.add(ask);
+    const cell = this.#cells.get(address);
+    if (cell) cell.deliverAsk(ask);
+    else {
+      this.settleError(
+        ask,
+        new ActorFailedError(address, `there is no such actor on ${this.name}`),
+      );
+    }
+  }
+
+  receiveTell(address: Address, message: Message): void {
+    const cell = this.#cells.get(address);
+    if (cell) cell.deliverTell(message);
+    else this.#deadLetters++;
+  }
+
+  /** Sends what the link has collected, at the end of this turn. */
+  scheduleFlush(link: NodeLink): void {
+    this.#scheduleFlush(link);
+  }
+
+  #scheduleFlush(link: NodeLink): void {
+    if (this.#flushing.size === 0 && !this.#turnPending) queueMicrotask(this.#flushLinks);
+    this.#flushing.add(link);
+  }
+
+  #flushLinks = (): void => {
+    if (this.#flushing.size === 0) return;
+    const links = [...this.#flushing];
+    this.#flushing.clear();
+    for (const link of links) link.flush();
+  };
+}
+
+/** Whether `blocked` is `ask` or one of the requests that wait for it. */
+function waitsFor(ask: Ask | undefined, blocked: Ask | undefined): boolean {
+  if (!blocked) return false;
+  for (let asker = ask; asker; asker = asker.parent) if (asker === blocked) return true;
+  return false;
+}
+
+function copy<T>(value: T, transfer: readonly Transferable[] | undefined): T {
+  return structuredClone(value, transfer ? { transfer: [...transfer] } : undefined);
+}
+
+/** A reference that finds its actor again whenever the node's topology has changed. */
+class NodeRef implements ActorRef<Message> {
+  #target: ActorCell | NodeLink | undefined;
+  #topology = -1;
+
+  constructor(
+    readonly node: Node,
+    readonly address: Address,
+    readonly sender: ActorCell | undefined,
+  ) {}
+
+  tell(message: Message, transfer?: readonly Transferable[]): void {
+    this.node.tell(this.#resolve(), this.address, message, transfer);
+  }
+
+  ask(request: Message, options: AskOptions): Promise<never> {
+    const answer = this.node.ask(this.#resolve(), this.address, request, options, this.sender);
+    return answer as Promise<never>; // typed by the door through which the reference was made
+  }
+
+  #resolve(): ActorCell | NodeLink | undefined {
+    if (this.#topology !== this.node.topology) {
+      this.#topology = this.node.topology;
+      this.#target = this.node.resolve(this.address);
+    }
+    return this.#target;
+  }
+}

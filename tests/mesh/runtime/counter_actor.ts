@@ -1,0 +1,157 @@
+/**
+ * A small actor for tests of the runtime: it counts, answers now or later, asks others, and crashes when told to.
+ */
+import type {
+  ActorContext,
+  ActorDefinition,
+  Address,
+  Behavior,
+  MailboxOptions,
+  Request,
+  RestartPolicy,
+} from "../../../mesh/runtime/actor.ts";
+
+export type CounterMessage =
+  | { readonly kind: "add"; readonly amount: number }
+  | { readonly kind: "crash" }
+  | { readonly kind: "tick" }
+  | GetCount
+  | AnswerLater
+  | Release
+  | Relay
+  | SumOf
+  | CrashOnAsk
+  | Block;
+
+export interface GetCount extends Request<number> {
+  readonly kind: "getCount";
+}
+/** Kept until `release` or `tick` answers it. */
+export interface AnswerLater extends Request<number> {
+  readonly kind: "answerLater";
+  readonly afterMs?: number;
+}
+export interface Release extends Request<number> {
+  readonly kind: "release";
+}
+/** Asks the next in `path` and waits for its answer within the handler. */
+export interface Relay extends Request<number> {
+  readonly kind: "relay";
+  readonly path: readonly Address[];
+}
+export interface SumOf extends Request<{ readonly sum: number; readonly values: Float32Array }> {
+  readonly kind: "sumOf";
+  readonly values: Float32Array<ArrayBuffer>;
+}
+export interface CrashOnAsk extends Request<number> {
+  readonly kind: "crashOnAsk";
+}
+/** Holds the handler until `opened` is called. */
+export interface Block extends Request<void> {
+  readonly kind: "block";
+}
+
+export interface CounterOptions {
+  readonly start: number;
+  /** Called with the kind of each handled message. */
+  readonly onHandled?: (kind: string) => void;
+  readonly onStop?: () => void;
+  readonly gate?: Promise<void>;
+  readonly failCreate?: () => boolean;
+}
+
+class Counter implements Behavior<CounterMessage> {
+  #count: number;
+  readonly #kept: AnswerLater[] = [];
+
+  constructor(
+    readonly context: ActorContext<CounterMessage>,
+    readonly options: CounterOptions,
+  ) {
+    this.#count = options.start;
+  }
+
+  receive(message: CounterMessage): void | Promise<void> {
+    this.options.onHandled?.(message.kind);
+    switch (message.kind) {
+      case "add":
+        this.#count += message.amount;
+        return;
+      case "crash":
+        throw new Error("told to crash");
+      case "crashOnAsk":
+        throw new Error("asked to crash");
+      case "getCount":
+        return this.context.reply(message, this.#count);
+      case "answerLater":
+        this.#kept.push(message);
+        if (message.afterMs !== undefined) {
+          this.context.schedule(message.afterMs, { kind: "tick" });
+        }
+        return;
+      case "release":
+      case "tick":
+        for (const kept of this.#kept.splice(0)) this.context.reply(kept, this.#count);
+        if (message.kind === "release") this.context.reply(message, this.#count);
+        return;
+      case "relay":
+        return this.#relay(message);
+      case "sumOf": {
+        const sum = message.values.reduce((total, value) => total + value, 0);
+        return this.context.reply(message, { sum, values: message.values }, [
+          message.values.buffer,
+        ]);
+      }
+      case "block":
+        return this.options.gate!.then(() => this.context.reply(message, undefined));
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #relay(message: Relay): Promise<void> {
+    const [next, ...path] = message.path;
+    if (!next) return this.context.reply(message, this.#count);
+    const ref = this.context.actorRef<CounterMessage>(next);
+    try {
+      const budgetMs = this.context.remainingMs(message);
+      this.context.reply(message, await ref.ask({ kind: "relay", path }, { budgetMs }));
+    } catch (error) {
+      this.context.replyError(message, error as Error);
+    }
+  }
+
+  stop(): void {
+    this.options.onStop?.();
+  }
+}
+
+export function counterDefinition(
+  overrides: {
+    mailbox?: Partial<MailboxOptions>;
+    restart?: Partial<RestartPolicy>;
+    kind?: string;
+  } = {},
+): ActorDefinition<CounterMessage, CounterOptions> {
+  return {
+    kind: overrides.kind ?? "counter",
+    mailbox: { capacity: 1_000, overflow: "reject", ...overrides.mailbox },
+    restart: {
+      restartsMax: 3,
+      periodMs: 10_000,
+      backoffMs: 100,
+      backoffMsMax: 1_000,
+      ...overrides.restart,
+    },
+    priorityOf: (message) =>
+      message.kind === "release" || message.kind === "tick"
+        ? "control"
+        : message.kind === "getCount"
+        ? "read"
+        : "write",
+    create: (context, options) => {
+      if (options.failCreate?.()) throw new Error("cannot create");
+      return new Counter(context, options);
+    },
+  };
+}
