@@ -3,6 +3,7 @@
 //! (+ − × ÷ √ and comparisons) appear, each rounded once, so both widths and every machine give the same bits.
 
 /// A group of 1 or 4 floats on which all operations act elementwise.
+#[allow(missing_docs)] // named after the operation
 pub trait Lanes: Copy {
     fn splat(value: f32) -> Self;
     fn add(self, other: Self) -> Self;
@@ -80,14 +81,17 @@ mod vector {
     pub struct F32x4(v128);
 
     impl F32x4 {
+        /// The four floats of an array.
         #[inline(always)]
         pub fn load(from: &[f32; 4]) -> F32x4 {
             F32x4(f32x4(from[0], from[1], from[2], from[3]))
         }
+        /// Writes the four floats.
         #[inline(always)]
         pub fn store(self, to: &mut [f32; 4]) {
             *to = self.to_array();
         }
+        /// The four floats, lane 0 first.
         #[inline(always)]
         pub fn to_array(self) -> [f32; 4] {
             [
@@ -156,14 +160,17 @@ mod vector {
     pub struct F32x4([f32; 4]);
 
     impl F32x4 {
+        /// The four floats of an array.
         #[inline(always)]
         pub fn load(from: &[f32; 4]) -> F32x4 {
             F32x4(*from)
         }
+        /// Writes the four floats.
         #[inline(always)]
         pub fn store(self, to: &mut [f32; 4]) {
             *to = self.0;
         }
+        /// The four floats, lane 0 first.
         #[inline(always)]
         pub fn to_array(self) -> [f32; 4] {
             self.0

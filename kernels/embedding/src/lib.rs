@@ -7,6 +7,12 @@
 #![deny(missing_docs)]
 
 // Pure functions over slices: each routine with lanes has a scalar twin that the tests compare it with.
+pub mod batch;
+pub mod crc32c;
+pub mod feature_hash;
 pub mod lanes;
 pub mod mixing;
 pub mod optimizers;
+
+// The exports.
+pub mod abi_batch;

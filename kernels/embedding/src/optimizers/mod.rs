@@ -22,6 +22,7 @@ use crate::lanes::Lanes;
 
 /// The rule and its own hyperparameters. Codes and order of parameters: `optimizer_codes.ts`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)] // the fields are the hyperparameters that each rule's file explains
 pub enum Rule {
     Sgd,
     Momentum { momentum: f32, nesterov: bool },
@@ -37,12 +38,15 @@ pub enum Rule {
 /// V1 averages the squared gradients, V2 sums them with decay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RmspropVersion {
+    /// `n = m·n + (1-m)·g²`
     V1,
+    /// `n = m·n + g²`
     V2,
 }
 
 /// Why eight words are not an optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)] // `word` indexes the encoded words, `value` is what stood there
 pub enum OptimizerError {
     UnknownRule(f32),
     NotFinite { word: usize },
@@ -52,11 +56,13 @@ pub enum OptimizerError {
 /// A rule with what all rules share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {
+    /// Above 0; `apply` multiplies it by the schedule's scale.
     pub learning_rate: f32,
     /// L2: `g + weight_decay · w`.
     pub weight_decay: f32,
     /// Elementwise bound on |g|; infinity = none.
     pub gradient_clip: f32,
+    /// The rule itself.
     pub rule: Rule,
 }
 

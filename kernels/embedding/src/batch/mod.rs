@@ -1,0 +1,8 @@
+//! Batch primitives of trainer and ranker: which distinct ids a batch holds and on which shard they live, and the
+//! way from unique rows to pooled dense inputs and back.
+
+mod pool;
+mod unique;
+
+pub use pool::{Combiner, PoolError, PoolShape, pool, pool_gradient};
+pub use unique::{Unique, UniqueBatch};

@@ -1,0 +1,197 @@
+//! Distinct ids of a batch, grouped by shard, and where each original id went.
+//!
+//! An open-addressed index of positions, twice as large as the batch and never cleared: every slot carries the
+//! stamp of the batch that wrote it. Inside a shard, ids keep the order of their first appearance.
+
+use crate::mixing::shard_of;
+
+/// What [`Unique::group`] found. All slices live in the `Unique` and change with its next call.
+pub struct UniqueBatch<'a> {
+    /// Distinct ids, shard by shard.
+    pub ids: &'a [u64],
+    /// Ids of shard s are `ids[shard_starts[s]..shard_starts[s + 1]]`.
+    pub shard_starts: &'a [u32],
+    /// `ids[inverse[i]]` is the i-th id of the batch.
+    pub inverse: &'a [u32],
+    /// How often each distinct id occurs in the batch.
+    pub counts: &'a [u32],
+}
+
+/// The index and its results, reused from batch to batch.
+#[derive(Default)]
+pub struct Unique {
+    /// `stamp << 32 | position in first_seen`; empty unless the stamp is the current one.
+    slots: Vec<u64>,
+    stamp: u32,
+    first_seen: Vec<u64>,
+    first_counts: Vec<u32>,
+    shard_of_first: Vec<u32>,
+    position_of_first: Vec<u32>,
+    grouped_ids: Vec<u64>,
+    grouped_counts: Vec<u32>,
+    shard_starts: Vec<u32>,
+    inverse: Vec<u32>,
+}
+
+impl Unique {
+    /// Groups `ids` (fewer than 2³¹) by `shards` ≥ 1.
+    pub fn group(&mut self, ids: &[u64], shards: u32) -> UniqueBatch<'_> {
+        assert!(shards >= 1 && ids.len() < 1 << 31);
+        self.index(ids);
+        self.shard_starts.clear();
+        if shards == 1 {
+            self.shard_starts.extend([0, self.first_seen.len() as u32]);
+            return UniqueBatch {
+                ids: &self.first_seen,
+                shard_starts: &self.shard_starts,
+                inverse: &self.inverse,
+                counts: &self.first_counts,
+            };
+        }
+        self.regroup(shards);
+        UniqueBatch {
+            ids: &self.grouped_ids,
+            shard_starts: &self.shard_starts,
+            inverse: &self.inverse,
+            counts: &self.grouped_counts,
+        }
+    }
+
+    /// Bytes held by the index and its results.
+    pub fn bytes(&self) -> usize {
+        8 * (self.slots.capacity() + self.first_seen.capacity() + self.grouped_ids.capacity())
+            + 4 * (self.first_counts.capacity()
+                + self.shard_of_first.capacity()
+                + self.position_of_first.capacity()
+                + self.grouped_counts.capacity()
+                + self.shard_starts.capacity()
+                + self.inverse.capacity())
+    }
+
+    /// Fills `first_seen`, `first_counts` and `inverse` in order of first appearance.
+    fn index(&mut self, ids: &[u64]) {
+        let size = (2 * ids.len()).next_power_of_two().max(16);
+        if self.slots.len() < size || self.stamp == u32::MAX {
+            self.slots = vec![0; size.max(self.slots.len())];
+            self.stamp = 0;
+        }
+        self.stamp += 1;
+        let stamp = u64::from(self.stamp) << 32;
+        let shift = 64 - size.trailing_zeros();
+        let mask = size - 1;
+        let slots = &mut self.slots[..size];
+        self.first_seen.clear();
+        self.first_counts.clear();
+        self.inverse.clear();
+        self.inverse.reserve(ids.len());
+        for &id in ids {
+            // Fibonacci hashing of folded bits: slot, signature and small numbers all reach the top.
+            let mut at = ((id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as usize;
+            let position = loop {
+                let slot = slots[at & mask];
+                if slot & 0xFFFF_FFFF_0000_0000 != stamp {
+                    let position = self.first_seen.len() as u32;
+                    slots[at & mask] = stamp | u64::from(position);
+                    self.first_seen.push(id);
+                    self.first_counts.push(1);
+                    break position;
+                }
+                let position = slot as u32;
+                if self.first_seen[position as usize] == id {
+                    self.first_counts[position as usize] += 1;
+                    break position;
+                }
+                at += 1;
+            };
+            self.inverse.push(position);
+        }
+    }
+
+    /// Counting sort of the distinct ids by shard; `inverse` follows.
+    fn regroup(&mut self, shards: u32) {
+        let distinct = self.first_seen.len();
+        self.shard_starts.resize(shards as usize + 1, 0);
+        self.shard_of_first.clear();
+        for &id in &self.first_seen {
+            let shard = shard_of(id, shards);
+            self.shard_of_first.push(shard);
+            self.shard_starts[shard as usize + 1] += 1;
+        }
+        for shard in 0..shards as usize {
+            self.shard_starts[shard + 1] += self.shard_starts[shard];
+        }
+        let mut next = self.shard_starts.clone();
+        self.position_of_first.clear();
+        self.grouped_ids.resize(distinct, 0);
+        self.grouped_counts.resize(distinct, 0);
+        for first in 0..distinct {
+            let cursor = &mut next[self.shard_of_first[first] as usize];
+            let position = *cursor;
+            *cursor += 1;
+            self.position_of_first.push(position);
+            self.grouped_ids[position as usize] = self.first_seen[first];
+            self.grouped_counts[position as usize] = self.first_counts[first];
+        }
+        for position in &mut self.inverse {
+            *position = self.position_of_first[*position as usize];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixing::mix64;
+    use std::collections::HashMap;
+
+    fn check(unique: &mut Unique, ids: &[u64], shards: u32) {
+        let batch = unique.group(ids, shards);
+        let mut expected = HashMap::new();
+        for &id in ids {
+            *expected.entry(id).or_insert(0_u32) += 1;
+        }
+        assert_eq!(batch.ids.len(), expected.len());
+        assert_eq!(batch.inverse.len(), ids.len());
+        assert_eq!(batch.shard_starts.len(), shards as usize + 1);
+        assert_eq!(batch.shard_starts[shards as usize] as usize, expected.len());
+        for (index, &id) in ids.iter().enumerate() {
+            assert_eq!(batch.ids[batch.inverse[index] as usize], id);
+        }
+        for (index, id) in batch.ids.iter().enumerate() {
+            assert_eq!(batch.counts[index], expected[id]);
+        }
+        for shard in 0..shards {
+            let range = batch.shard_starts[shard as usize]..batch.shard_starts[shard as usize + 1];
+            for position in range {
+                assert_eq!(shard_of(batch.ids[position as usize], shards), shard);
+            }
+        }
+    }
+
+    #[test]
+    fn every_id_is_found_again_whatever_batch_came_before() {
+        let mut unique = Unique::default();
+        for round in 0..200_u64 {
+            let length = mix64(round) % 300;
+            let spread = 1 + mix64(round + 1000) % 200;
+            let ids: Vec<u64> = (0..length)
+                .map(|i| match mix64(round * 1000 + i) % spread {
+                    0 => 0,
+                    1 => u64::MAX,
+                    2 => 1 << 63,
+                    other => mix64(other),
+                })
+                .collect();
+            check(&mut unique, &ids, 1 + (round % 9) as u32);
+        }
+    }
+
+    #[test]
+    fn one_shard_keeps_the_order_of_first_appearance() {
+        let mut unique = Unique::default();
+        let batch = unique.group(&[9, 4, 9, 7, 4, 9], 1);
+        assert_eq!(batch.ids, [9, 4, 7]);
+        assert_eq!(batch.inverse, [0, 1, 0, 2, 1, 0]);
+        assert_eq!(batch.counts, [3, 2, 1]);
+    }
+}
