@@ -1,5 +1,6 @@
 /**
- * How good scores are: the area under the ROC curve, exactly from scores or from histograms, and logloss.
+ * How good scores are, from the scores themselves: the area under the ROC curve, exactly, and logloss.
+ * (The trainer keeps histograms instead: actors/trainer/progressive_validation.ts.)
  */
 
 /**
@@ -34,17 +35,6 @@ export function exactAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): 
     begin = end;
   }
   return pairs / (positives * negativesBelow);
-}
-
-/** The same from counts per score bin, ascending; ties within a bin count half. NaN where a class is missing. */
-export function binnedAuc(negatives: ArrayLike<number>, positives: ArrayLike<number>): number {
-  let [negativesBelow, positivesTotal, pairs] = [0, 0, 0];
-  for (let bin = 0; bin < negatives.length; bin++) {
-    pairs += positives[bin] * (negativesBelow + negatives[bin] / 2);
-    positivesTotal += positives[bin];
-    negativesBelow += negatives[bin];
-  }
-  return pairs / (positivesTotal * negativesBelow);
 }
 
 /** Mean of -ln(probability of the label), scores clipped to [1e-7, 1 - 1e-7]. */

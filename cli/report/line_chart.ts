@@ -85,7 +85,7 @@ ${below.join("\n")}
 <text class="label" transform="translate(12 ${
     (plot.top + plot.bottom) / 2
   }) rotate(-90)" text-anchor="middle">${escapeHtml(options.yLabel)}</text>
-${reference}
 ${curves.join("\n")}
+${reference}
 </svg>`;
 }

@@ -66,6 +66,7 @@ svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans
 .curve.secondary { stroke-width: 1.4; stroke-dasharray: 5 4; }
 .last, .bar { fill: var(--color); }
 .mark line { stroke: var(--ink); stroke-dasharray: 2 3; } .mark text { fill: var(--ink); font-weight: 600; }
+.reference text { paint-order: stroke; stroke: var(--card); stroke-width: 5px; }
 .reference line { stroke: var(--muted); stroke-dasharray: 2 4; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 10px 0 0; padding: 0; list-style: none;
   font-size: 13px; color: var(--muted); }
