@@ -1,0 +1,110 @@
+/**
+ * The HTTP door: a pure function from its parts to a Hono app. It opens no port, so tests call `app.request(…)`.
+ *
+ * Order of a request: trace → metrics → key → place in the house → deadline → endpoint. Whatever throws on the way
+ * becomes a problem in one place, {@link problemOf}.
+ */
+import { Hono } from "hono";
+import type { MiddlewareHandler } from "hono";
+import type { Endpoint, GatewayContext, GatewayEnv } from "./endpoint.ts";
+import { apiKeys } from "./middleware/api_keys.ts";
+import { deadline } from "./middleware/deadline.ts";
+import { loadShedding } from "./middleware/load_shedding.ts";
+import { requestMetrics } from "./middleware/request_metrics.ts";
+import { traceContext } from "./middleware/trace_context.ts";
+import type { GatewayParts } from "./parts.ts";
+import { ProblemError, problemOf } from "./problems.ts";
+import { Readiness } from "./readiness.ts";
+import { documentationEndpoints } from "./routes/documentation.ts";
+import { eventsEndpoint } from "./routes/events.ts";
+import { operationsEndpoints } from "./routes/operations.ts";
+import { profileEndpoints } from "./routes/profiles.ts";
+import { rankEndpoint } from "./routes/rank.ts";
+
+export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
+  const { clock, options, telemetry } = parts;
+  const readiness = new Readiness(parts.ranker);
+  const described = [
+    rankEndpoint(parts, readiness),
+    eventsEndpoint(parts),
+    ...profileEndpoints(parts),
+    ...operationsEndpoints(parts, readiness),
+  ];
+  const endpoints = [...described, ...documentationEndpoints(described)];
+
+  const app = new Hono<GatewayEnv>();
+  const metricsOf = requestMetrics(telemetry, clock);
+  const trace = traceContext(parts.random);
+  const guards: MiddlewareHandler<GatewayEnv>[] = [
+    apiKeys(options.apiKeys),
+    loadShedding(telemetry, options.requestsInFlightMax),
+  ];
+  const time = deadline(clock, options.deadlineMs);
+  for (const endpoint of endpoints) {
+    app.on(
+      endpoint.method.toUpperCase(),
+      honoPath(endpoint.path),
+      trace,
+      metricsOf(endpoint.method.toUpperCase(), endpoint.path),
+      ...(endpoint.guarded ? guards : []),
+      time,
+      (context) => endpoint.handle(context),
+    );
+  }
+  const elsewhere = metricsOf("", "");
+  app.notFound(async (context) => {
+    // Middleware of routes did not run; a wrong path is traced and counted all the same.
+    await trace(context, async () => {});
+    const problem = absence(context, endpoints);
+    await elsewhere(context, () => {
+      context.res = respond(context, problem);
+      return Promise.resolve();
+    });
+    return context.res;
+  });
+  app.onError((error, context) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500) {
+      telemetry.log(problem.kind === "internal-error" ? "error" : "warn", problem.message, {
+        method: context.req.method,
+        path: context.req.path,
+        traceId: context.get("traceId"),
+        ...(problem.kind === "internal-error" &&
+          { cause: (error as Error).stack ?? String(error) }),
+      });
+    }
+    return respond(context, problem);
+  });
+  return app;
+}
+
+function respond(context: GatewayContext, problem: ProblemError): Response {
+  return problem.response(context.newResponse(null).headers, context.get("traceId"));
+}
+
+/** What to say where no endpoint answers: the method is wrong, or the path. */
+function absence(context: GatewayContext, endpoints: readonly Endpoint[]): ProblemError {
+  const { method, path } = context.req;
+  const here = endpoints.filter((endpoint) => pathPattern(endpoint.path).test(path));
+  if (here.length === 0) {
+    return new ProblemError(
+      "unknown-path",
+      `There is nothing at ${path}. See /openapi.json for the paths of this server.`,
+    );
+  }
+  const allowed = here.map((endpoint) => endpoint.method.toUpperCase());
+  return new ProblemError(
+    "method-not-allowed",
+    `${path} does not take ${method}; send ${allowed.join(" or ")}.`,
+    { headers: { allow: allowed.join(", ") } },
+  );
+}
+
+/** `/v1/items/{id}` as Hono writes it. */
+function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+}
+
+function pathPattern(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+}

@@ -1,0 +1,45 @@
+/**
+ * Stamps a request with the time by which it must be answered; whatever it asks spends from that budget.
+ */
+import type { MiddlewareHandler } from "hono";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import type { GatewayContext, GatewayEnv } from "../endpoint.ts";
+import { ProblemError } from "../problems.ts";
+
+export function deadline(clock: Clock, deadlineMs: number): MiddlewareHandler<GatewayEnv> {
+  return (context, next) => {
+    context.set("deadlineAtMs", clock.monotonicMs() + deadlineMs);
+    return next();
+  };
+}
+
+/**
+ * What is left of the request's budget, ms.
+ *
+ * @throws {ProblemError} Nothing is left.
+ */
+export function budgetMs(context: GatewayContext, clock: Clock): number {
+  const leftMs = context.get("deadlineAtMs") - clock.monotonicMs();
+  if (leftMs > 0) return leftMs;
+  throw new ProblemError(
+    "deadline-exceeded",
+    "The deadline passed while the request was read and checked; nothing was asked of the mesh.",
+  );
+}
+
+/** Waits for `work` no longer than the request's budget; the work itself goes on. */
+export function withinDeadline<T>(
+  context: GatewayContext,
+  clock: Clock,
+  work: Promise<T>,
+  late: string,
+): Promise<T> {
+  const leftMs = Math.max(0, context.get("deadlineAtMs") - clock.monotonicMs());
+  return new Promise((resolve, reject) => {
+    const timer = clock.schedule(
+      leftMs,
+      () => reject(new ProblemError("deadline-exceeded", late)),
+    );
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
+}

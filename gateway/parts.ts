@@ -1,0 +1,27 @@
+/**
+ * What a gateway is put together from. All of it comes from outside, so that tests give it doubles and a virtual
+ * clock, and production the mesh.
+ */
+import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { Clock } from "../mesh/ports/clock.ts";
+import type { EventLog } from "../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../mesh/ports/profile_store.ts";
+import type { Random } from "../mesh/ports/random.ts";
+import type { Telemetry } from "../mesh/ports/telemetry.ts";
+import type { ActorRef } from "../mesh/runtime/actor.ts";
+import type { GatewayMemory } from "./memory/gateway_memory.ts";
+import type { GatewayOptions } from "./options.ts";
+
+export interface GatewayParts {
+  readonly ranker: ActorRef<RankerMessage>;
+  readonly eventLog: EventLog;
+  readonly profiles: ProfileStore;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly options: GatewayOptions;
+  /** From {@link GatewayMemory.recall} where the event log is not new. */
+  readonly memory: GatewayMemory;
+  /** All metrics of the mesh in Prometheus' text format. */
+  readonly metricsText: () => Promise<string>;
+}

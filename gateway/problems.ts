@@ -1,0 +1,221 @@
+/**
+ * Every way in which the gateway says no, as `application/problem+json` (RFC 9457), and the one place where
+ * errors become HTTP answers. A problem's `type` is stable: clients may switch on it, and it is the path of a
+ * page on this server that explains it.
+ */
+import type { z } from "zod";
+import { ActorFailedError, AskTimeoutError, OverloadedError } from "../mesh/runtime/errors.ts";
+import type { problemSchema } from "./schemas/problem.ts";
+
+interface ProblemDefinition {
+  readonly status: number;
+  readonly title: string;
+  /** What the client should do, in general; `detail` says it for the case at hand. */
+  readonly remedy: string;
+  /** Seconds to wait before a retry may succeed. */
+  readonly retryAfterSeconds?: number;
+}
+
+export const problems = {
+  "malformed-json": {
+    status: 400,
+    title: "The body is not JSON",
+    remedy: "Send one JSON value in UTF-8. The detail names the position where reading stopped.",
+  },
+  "malformed-request": {
+    status: 400,
+    title: "The request cannot be read",
+    remedy: "Check the percent-encoding of the path and the headers that the detail names.",
+  },
+  "unauthorized": {
+    status: 401,
+    title: "The API key is missing or wrong",
+    remedy: "Send a configured key as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
+  },
+  "unknown-path": {
+    status: 404,
+    title: "There is nothing at this path",
+    remedy: "See /openapi.json for the paths of this server.",
+  },
+  "unknown-item": {
+    status: 404,
+    title: "No attributes are stored for this item",
+    remedy: "Store them with PUT /v1/items/{id}. Ranking and events work without them.",
+  },
+  "unknown-user": {
+    status: 404,
+    title: "No attributes are stored for this user",
+    remedy: "Store them with PUT /v1/users/{id}. Ranking and events work without them.",
+  },
+  "method-not-allowed": {
+    status: 405,
+    title: "This path does not take this method",
+    remedy: "Use one of the methods in the Allow header.",
+  },
+  "body-timeout": {
+    status: 408,
+    title: "The body did not arrive in time",
+    remedy: "Send the whole body at once; the deadline (gateway.deadline) includes it.",
+  },
+  "ranking-exists": {
+    status: 409,
+    title: "This rankingId was already used",
+    remedy: "Leave rankingId out to get a fresh one, or send one that was never used.",
+  },
+  "body-too-large": {
+    status: 413,
+    title: "The body is too large",
+    remedy: "Send fewer candidates or events at a time, or raise gateway.bodyMax.",
+  },
+  "unsupported-media-type": {
+    status: 415,
+    title: "The body is not declared as plain JSON",
+    remedy: "Send `Content-Type: application/json` and no Content-Encoding.",
+  },
+  "invalid-request": {
+    status: 422,
+    title: "The request has wrong fields",
+    remedy: "Each entry of `errors` points to a field and says what to send instead.",
+  },
+  "timestamp-ahead": {
+    status: 422,
+    title: "The timestamp lies in the future",
+    remedy:
+      "Send the time at which it happened, in ms since the Unix epoch, or leave it out for now.",
+  },
+  "unknown-ranking": {
+    status: 422,
+    title: "No such ranking was served here recently",
+    remedy: "Send the rankingId of an answer of POST /v1/rank, while the gateway remembers it " +
+      "(gateway.rankingsRememberedMax). With several gateways, set gateway.unknownRankings to accept.",
+  },
+  "item-not-shown": {
+    status: 422,
+    title: "The ranking did not show this item",
+    remedy: "Send an item of the ranking's answer; candidates cut off by `limit` were not shown.",
+  },
+  "no-event-accepted": {
+    status: 422,
+    title: "No event of the batch was accepted",
+    remedy: "Each entry of `events` carries its own problem. Mend them and send the batch again.",
+  },
+  "overloaded": {
+    status: 429,
+    title: "Too many requests are in progress",
+    remedy: "Wait for Retry-After seconds, then send the request again; send fewer at a time.",
+    retryAfterSeconds: 1,
+  },
+  "internal-error": {
+    status: 500,
+    title: "The server failed",
+    remedy:
+      "This is a defect of the server. Report it with the traceId, which its log carries too.",
+  },
+  "not-ready": {
+    status: 503,
+    title: "The server cannot rank yet",
+    remedy: "Wait until GET /health/ready answers 200. Events and profiles are taken meanwhile.",
+    retryAfterSeconds: 1,
+  },
+  "unavailable": {
+    status: 503,
+    title: "A part of the server is restarting",
+    remedy: "Wait for Retry-After seconds, then send the request again; events keep their eventId.",
+    retryAfterSeconds: 1,
+  },
+  "log-full": {
+    status: 503,
+    title: "The event log is full",
+    remedy: "Nothing was accepted. Raise storage.logBytesMax or wait until consumers catch up, " +
+      "then send the events again with the same eventId.",
+    retryAfterSeconds: 5,
+  },
+  "deadline-exceeded": {
+    status: 504,
+    title: "The deadline passed",
+    remedy: "Send the request again: an event with the same eventId counts once. The detail says " +
+      "where the time went; gateway.deadline sets the deadline.",
+  },
+} as const satisfies Record<string, ProblemDefinition>;
+
+export type ProblemKind = keyof typeof problems;
+
+/** One wrong field: where (RFC 6901 pointer as a URI fragment), and what to send instead. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** The body of an `application/problem+json` answer. */
+export type ProblemBody = z.infer<typeof problemSchema>;
+
+export interface ProblemExtras {
+  readonly errors?: readonly FieldError[];
+  /** Further members of the body. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An answer that says no; thrown anywhere in the gateway, turned into a response at its outer edge. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+
+  constructor(
+    readonly kind: ProblemKind,
+    readonly detail: string,
+    readonly extras: ProblemExtras = {},
+  ) {
+    super(`${kind}: ${detail}`, { cause: extras.cause });
+  }
+
+  get status(): number {
+    return problems[this.kind].status;
+  }
+
+  body(traceId?: string): ProblemBody {
+    return {
+      type: `/problems/${this.kind}`,
+      title: problems[this.kind].title,
+      status: this.status,
+      detail: this.detail,
+      ...(this.extras.errors && { errors: [...this.extras.errors] }),
+      ...this.extras.members,
+      ...(traceId && { traceId }),
+    };
+  }
+
+  /** The problem as a response of its own. */
+  response(headers: Headers, traceId?: string): Response {
+    const definition: ProblemDefinition = problems[this.kind];
+    headers.set("content-type", "application/problem+json");
+    if (definition.retryAfterSeconds !== undefined) {
+      headers.set("retry-after", String(definition.retryAfterSeconds));
+    }
+    for (const [name, value] of Object.entries(this.extras.headers ?? {})) headers.set(name, value);
+    return new Response(JSON.stringify(this.body(traceId)), { status: this.status, headers });
+  }
+}
+
+/** The HTTP mapping of everything that can be thrown. */
+export function problemOf(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof AskTimeoutError) {
+    return new ProblemError("deadline-exceeded", error.message, { cause: error });
+  }
+  if (error instanceof OverloadedError) {
+    return new ProblemError("overloaded", error.message, { cause: error });
+  }
+  if (error instanceof ActorFailedError) {
+    return new ProblemError("unavailable", error.message, { cause: error });
+  }
+  // By name: an actor in another thread may have met it.
+  if (error instanceof Error && error.name === "LogFullError") {
+    return new ProblemError("log-full", error.message, { cause: error });
+  }
+  return new ProblemError(
+    "internal-error",
+    "The request failed for a reason that is not its own; the server's log has the cause.",
+    { cause: error },
+  );
+}

@@ -1,0 +1,64 @@
+/**
+ * What operators and probes ask: is it alive, can it rank, how is it doing.
+ */
+import type { Endpoint } from "../endpoint.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+import type { Readiness } from "../readiness.ts";
+import { liveSchema, readySchema } from "../schemas/health.ts";
+
+/** A probe waits this long for the ranker, ms: less than the second after which probes commonly give up. */
+const readyBudgetMs = 500;
+
+export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): Endpoint[] {
+  return [
+    {
+      method: "get",
+      path: "/health/live",
+      operationId: "live",
+      summary: "Is the process alive?",
+      tag: "Operations",
+      guarded: false,
+      answers: { 200: { description: "It is.", schema: liveSchema } },
+      problems: [],
+      handle: (context) => context.json({ status: "live" }),
+    },
+    {
+      method: "get",
+      path: "/health/ready",
+      operationId: "ready",
+      summary: "Can it rank?",
+      tag: "Operations",
+      guarded: false,
+      answers: { 200: { description: "It can.", schema: readySchema } },
+      problems: ["not-ready"],
+      async handle(context) {
+        const { modelVersion, learnedThroughMs } = await readiness.check(readyBudgetMs)
+          .catch((error) => {
+            if (error instanceof ProblemError) throw error;
+            throw new ProblemError("not-ready", `The ranker does not answer: ${error.message}`, {
+              cause: error,
+            });
+          });
+        return context.json({ status: "ready", modelVersion, learnedThroughMs });
+      },
+    },
+    {
+      method: "get",
+      path: "/metrics",
+      operationId: "metrics",
+      summary: "Metrics of all actors, for Prometheus",
+      tag: "Operations",
+      guarded: false,
+      answers: {
+        200: { description: "Prometheus' text format.", contentType: "text/plain; version=0.0.4" },
+      },
+      problems: [],
+      async handle(context) {
+        return context.body(await parts.metricsText(), 200, {
+          "content-type": "text/plain; version=0.0.4; charset=utf-8",
+        });
+      },
+    },
+  ];
+}

@@ -1,0 +1,85 @@
+/**
+ * `PUT` and `GET /v1/items/{id}` and `/v1/users/{id}`: stored attributes, which features are made of.
+ */
+import type { Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
+import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import { withinDeadline } from "../middleware/deadline.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+import { BodyReader, validate } from "../request_body.ts";
+import { profilePathSchema, profileRequestSchema, profileSchema } from "../schemas/profiles.ts";
+
+export function profileEndpoints(parts: GatewayParts): Endpoint[] {
+  return [...endpointsOf("item", parts), ...endpointsOf("user", parts)];
+}
+
+function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
+  const { clock, options, profiles } = parts;
+  const body = new BodyReader(clock, options);
+  const Kind = kind === "item" ? "Item" : "User";
+
+  async function put(context: GatewayContext): Promise<Response> {
+    const id = idOf(context);
+    const { attributes } = await body.read(context, profileRequestSchema);
+    const profile = await withinDeadline(
+      context,
+      clock,
+      profiles.put(kind, id, attributes),
+      `The profile store did not confirm ${kind} "${id}" in time, so whether it was written is unknown. ` +
+        "Send it again: the last write counts.",
+    );
+    return context.json(answerOf(profile), profile.version === 1 ? 201 : 200);
+  }
+
+  function get(context: GatewayContext): Response {
+    const id = idOf(context);
+    const profile = profiles.get(kind, id);
+    if (profile === undefined) {
+      throw new ProblemError(
+        `unknown-${kind}`,
+        `No attributes are stored for ${kind} "${id}". Store them with PUT /v1/${kind}s/{id}; it can be ranked without.`,
+      );
+    }
+    return context.json(answerOf(profile));
+  }
+
+  const shared = {
+    path: `/v1/${kind}s/{id}`,
+    tag: "Profiles",
+    guarded: true,
+    parameters: profilePathSchema,
+  } as const;
+  return [
+    {
+      ...shared,
+      method: "put",
+      operationId: `put${Kind}`,
+      summary: `Store ${kind === "item" ? "an item's" : "a user's"} attributes`,
+      description: "Replaces what was stored. Rankings use it from the next request on.",
+      body: profileRequestSchema,
+      answers: {
+        200: { description: "Replaced.", schema: profileSchema },
+        201: { description: "Stored for the first time.", schema: profileSchema },
+      },
+      problems: ["unavailable", "deadline-exceeded"],
+      handle: put,
+    },
+    {
+      ...shared,
+      method: "get",
+      operationId: `get${Kind}`,
+      summary: `Read ${kind === "item" ? "an item's" : "a user's"} attributes`,
+      answers: { 200: { description: "What is stored.", schema: profileSchema } },
+      problems: [`unknown-${kind}`],
+      handle: get,
+    },
+  ];
+}
+
+function idOf(context: GatewayContext): string {
+  return validate(profilePathSchema, { id: context.req.param("id") }).id;
+}
+
+function answerOf({ id, attributes, version, updatedAtMs }: Profile) {
+  return { id, attributes, version, updatedAtMs };
+}

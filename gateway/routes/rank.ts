@@ -1,0 +1,113 @@
+/**
+ * `POST /v1/rank`: one ranking, from a client's candidates to ordered items.
+ */
+import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
+import { DataClock } from "../data_clock.ts";
+import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+import { budgetMs } from "../middleware/deadline.ts";
+import { Readiness } from "../readiness.ts";
+import { BodyReader } from "../request_body.ts";
+import { rankingSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
+
+export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoint {
+  const { clock, memory, options, ranker, telemetry } = parts;
+  const body = new BodyReader(clock, options);
+  const dataClock = new DataClock(clock, options.timestampAheadMsMax);
+  const candidatesRanked = telemetry.counter("cairn_rank_candidates_total", {
+    help: "Candidates of answered rankings.",
+  });
+  const itemsCold = telemetry.counter("cairn_rank_items_cold_total", {
+    help: "Items returned that nothing was learned about yet.",
+  });
+
+  async function rank(context: GatewayContext): Promise<Response> {
+    const request = await body.read(context, rankRequestSchema);
+    requireDistinct(request);
+    const message = rankMessage(request, dataClock.atMs(request.timestamp));
+    const ranking = await askOnce(context, message);
+    memory.rankings.remember(ranking.rankingId, ranking.items);
+    candidatesRanked.add(request.candidates.length);
+    let cold = 0;
+    for (const item of ranking.items) if (item.cold) cold++;
+    itemsCold.add(cold);
+    return context.json({
+      rankingId: ranking.rankingId,
+      modelVersion: ranking.modelVersion,
+      learnedThroughMs: ranking.learnedThroughMs,
+      items: ranking.items,
+    });
+  }
+
+  /** Asks the ranker, holding the caller's own ranking id so that it is used once. */
+  async function askOnce(context: GatewayContext, message: Rank): Promise<Ranking> {
+    const { rankingId } = message;
+    if (rankingId !== undefined && !memory.rankings.reserve(rankingId)) {
+      throw new ProblemError(
+        "ranking-exists",
+        `Cannot rank as "${rankingId}": a ranking of this id was served or is being made. Leave rankingId out, or send a new one.`,
+      );
+    }
+    try {
+      await readiness.require(budgetMs(context, clock));
+      return await ranker.ask(message, { budgetMs: budgetMs(context, clock) });
+    } catch (error) {
+      readiness.doubt();
+      if (rankingId !== undefined) memory.rankings.release(rankingId);
+      throw error;
+    }
+  }
+
+  return {
+    method: "post",
+    path: "/v1/rank",
+    operationId: "rank",
+    summary: "Order candidates for a user",
+    description: "Items that nothing is known about are ranked too and flagged `cold`.",
+    tag: "Ranking",
+    guarded: true,
+    body: rankRequestSchema,
+    answers: { 200: { description: "The items, best first.", schema: rankingSchema } },
+    problems: [
+      "ranking-exists",
+      "timestamp-ahead",
+      "not-ready",
+      "unavailable",
+      "deadline-exceeded",
+    ],
+    handle: rank,
+  };
+}
+
+function rankMessage(request: RankRequest, atMs: number): Rank {
+  return {
+    kind: "rank",
+    user: request.user,
+    context: request.context ?? {},
+    ...(request.userFields && { userFields: request.userFields }),
+    atMs,
+    candidates: request.candidates as Rank["candidates"],
+    limit: Math.min(request.limit ?? request.candidates.length, request.candidates.length),
+    explain: request.explain ?? false,
+    ...(request.rankingId !== undefined && { rankingId: request.rankingId }),
+  };
+}
+
+function requireDistinct({ candidates }: RankRequest): void {
+  const seen = new Set<string>();
+  for (const { id } of candidates) seen.add(id);
+  if (seen.size === candidates.length) return;
+  const first = new Map<string, number>();
+  const errors = candidates.flatMap(({ id }, i) => {
+    const earlier = first.get(id);
+    if (earlier === undefined) first.set(id, i);
+    return earlier === undefined ? [] : [{
+      pointer: `#/candidates/${i}/id`,
+      detail: `repeats candidate ${earlier}, ${JSON.stringify(id)}; send each item once`,
+    }];
+  });
+  throw new ProblemError("invalid-request", `${errors[0].pointer} ${errors[0].detail}.`, {
+    errors,
+  });
+}

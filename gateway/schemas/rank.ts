@@ -1,0 +1,69 @@
+/**
+ * `POST /v1/rank`: candidates in, ordered items out.
+ */
+import { z } from "zod";
+import { candidatesMax } from "../options.ts";
+import { fields, namedSchemas } from "./registry.ts";
+import { attributesSchema, idSchema, timestampSchema } from "./values.ts";
+
+const sendCandidates =
+  `send a list of 1 to ${candidatesMax} candidates, each like {"id": "item-1"}`;
+
+export const rankRequestSchema = fields({
+  user: idSchema("For whom."),
+  candidates: z.array(
+    fields({
+      id: idSchema("The item. One without stored attributes is ranked all the same."),
+      fields: attributesSchema.optional(),
+    }, 'a candidate like {"id": "item-1"}'),
+    sendCandidates,
+  ).min(1, sendCandidates).max(candidatesMax, sendCandidates).meta({
+    description:
+      "What to choose from, each item once. `fields` override the stored attributes for this request.",
+  }),
+  context: attributesSchema.optional(),
+  userFields: attributesSchema.optional(),
+  timestamp: timestampSchema.optional(),
+  limit: z.int(`send a whole number from 1 to ${candidatesMax}`)
+    .min(1, `send a whole number from 1 to ${candidatesMax}`)
+    .max(candidatesMax, `send a whole number from 1 to ${candidatesMax}`).optional().meta({
+      description:
+        "How many items you will show, best first; the rest is not learned from. Absent = all.",
+    }),
+  explain: z.boolean("send true or false").optional().meta({
+    description: "Adds to each item what each feature slot brought to its logit.",
+  }),
+  rankingId: idSchema("Your own id for this ranking, never used before. Absent = a fresh one.")
+    .optional(),
+}, "a ranking request").meta({
+  examples: [{
+    user: "user-7",
+    context: { device: "phone" },
+    candidates: [{ id: "item-1" }, { id: "item-2", fields: { price: 9.5 } }, { id: "item-3" }],
+    limit: 2,
+  }],
+}).register(namedSchemas, { id: "RankRequest" });
+
+export type RankRequest = z.infer<typeof rankRequestSchema>;
+
+export const rankingSchema = z.strictObject({
+  rankingId: z.string().meta({ description: "Send it with each event on these items." }),
+  modelVersion: z.int().min(0).meta({
+    description: "Version of the dense weights; grows as the model learns, 0 = untrained.",
+  }),
+  learnedThroughMs: z.number().min(0).meta({
+    description:
+      "Freshness: every event whose acceptedAtMs is at most this is in these scores (wall time, ms; 0 = none yet).",
+  }),
+  items: z.array(z.strictObject({
+    id: z.string(),
+    score: z.number().min(0).max(1).meta({
+      description: "Probability of the first task's positive label.",
+    }),
+    cold: z.boolean().meta({
+      description: "Nothing is learned about this item yet; its score rests on user and context.",
+    }),
+    explanation: z.array(z.strictObject({ slot: z.string(), contribution: z.number() })).optional()
+      .meta({ description: "On `explain`: by how much the logit falls without the slot." }),
+  })).meta({ description: "Best first." }),
+}).register(namedSchemas, { id: "Ranking" });

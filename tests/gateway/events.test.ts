@@ -1,0 +1,276 @@
+/**
+ * `POST /v1/events` as a client sees it: durable, idempotent, and plain about what became of each event.
+ */
+import assert from "node:assert/strict";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
+import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
+import { defaultGatewayOptions } from "../../gateway/options.ts";
+import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
+import { encodeEvent, eventPartition } from "../../actors/joiner/protocol.ts";
+import { gatewayFixture, json, startMs } from "./fixture.ts";
+
+const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
+
+/** A log whose appends wait until they are told how to end. */
+function heldLog() {
+  const log = new MemoryEventLog({ partitions: 1 });
+  const held: { succeed(): void; fail(error: Error): void }[] = [];
+  const eventLog = Object.assign(Object.create(log) as EventLog, {
+    partitions: 1,
+    append: (partition: number, records: readonly Uint8Array[]) =>
+      new Promise<number>((resolve, reject) =>
+        held.push({
+          succeed: () => void log.append(partition, records).then(resolve),
+          fail: reject,
+        })
+      ),
+    read: log.read.bind(log),
+    endOffset: log.endOffset.bind(log),
+  });
+  return { eventLog, held };
+}
+
+Deno.test("one event is accepted and lies in the log when the answer comes", async () => {
+  const { post, rank, logged } = gatewayFixture();
+  await rank("r", ["a", "b"]);
+  const response = await post("/v1/events", { ...click, value: 4.5, timestamp: startMs - 1000 });
+  assert.equal(response.status, 200);
+  const answer = await json(response);
+  assert.ok(eventsAnswerSchema.safeParse(answer).success);
+  assert.deepEqual(answer, {
+    accepted: 1,
+    duplicates: 0,
+    rejected: 0,
+    events: [{ eventId: "e1", status: "accepted", acceptedAtMs: startMs }],
+  });
+  assert.deepEqual(await logged(), [{
+    kind: "action",
+    ...click,
+    value: 4.5,
+    atMs: startMs - 1000,
+    acceptedAtMs: startMs,
+  }]);
+});
+
+Deno.test("an event is not answered before the log says that it is durable", async () => {
+  const { eventLog, held } = heldLog();
+  const { post, rank, clock } = gatewayFixture({ eventLog });
+  await rank("r", ["a"]);
+  let answered = false;
+  const response = Promise.resolve(post("/v1/events", click)).finally(() => answered = true);
+  await clock.advance(10);
+  assert.equal(answered, false);
+  held[0].succeed();
+  assert.equal((await response).status, 200);
+});
+
+Deno.test("the same event again is a duplicate with the first acceptance's time", async () => {
+  const { post, rank, logged, clock } = gatewayFixture();
+  await rank("r", ["a"]);
+  await post("/v1/events", click);
+  await clock.advance(100);
+  assert.deepEqual((await json(post("/v1/events", click))).events, [
+    { eventId: "e1", status: "duplicate", acceptedAtMs: startMs },
+  ]);
+  assert.equal((await logged()).length, 1);
+});
+
+Deno.test("concurrent duplicates wait for the first one and are written once", async () => {
+  const { eventLog, held } = heldLog();
+  const { post, rank, clock, logged } = gatewayFixture({ eventLog });
+  await rank("r", ["a"]);
+  const responses = Array.from({ length: 5 }, () => post("/v1/events", click));
+  await clock.advance(10);
+  assert.equal(held.length, 1);
+  held[0].succeed();
+  const answers = await Promise.all(responses.map(json));
+  assert.deepEqual(answers.map(({ events }) => events[0].status), [
+    "accepted",
+    ...Array(4).fill("duplicate"),
+  ]);
+  assert.equal(new Set(answers.map(({ events }) => events[0].acceptedAtMs)).size, 1);
+  assert.equal((await logged()).length, 1);
+});
+
+Deno.test("when the first one fails its concurrent duplicates fail too, and a retry is accepted", async () => {
+  const { eventLog, held } = heldLog();
+  const { post, rank, clock } = gatewayFixture({ eventLog });
+  await rank("r", ["a"]);
+  const responses = [post("/v1/events", click), post("/v1/events", click)];
+  await clock.advance(10);
+  held[0].fail(new Error("disk on fire"));
+  for (const response of responses) assert.equal((await response).status, 500);
+  const retry = Promise.resolve(post("/v1/events", click));
+  await clock.advance(10);
+  held[1].succeed();
+  assert.equal((await json(retry)).events[0].status, "accepted");
+});
+
+Deno.test("acceptance times strictly ascend, also when the clock stands still or steps back", async () => {
+  const { post, rank, clock } = gatewayFixture();
+  await rank("r", ["a"]);
+  const batch = Array.from({ length: 50 }, (_, i) => ({ ...click, eventId: `e${i}` }));
+  const first = await json(post("/v1/events", batch));
+  clock.stepWall(-5000);
+  const later = await json(post("/v1/events", { ...click, eventId: "later" }));
+  const times = [...first.events, ...later.events].map(({ acceptedAtMs }) => acceptedAtMs);
+  assert.ok(times.every((time, i) => i === 0 || time > times[i - 1]), String(times));
+});
+
+Deno.test("a batch says what became of each event and accepts the good ones", async () => {
+  const { post, rank, logged, telemetry } = gatewayFixture();
+  await rank("r", ["a", "b"]);
+  const response = await post("/v1/events", [
+    click,
+    { ...click, eventId: "e2", item: "z" },
+    click,
+    { ...click, eventId: "e3", rankingId: "never" },
+    { ...click, eventId: "e4", value: "five" },
+    { ...click, eventId: "e5", item: "b" },
+    null,
+  ]);
+  assert.equal(response.status, 207);
+  const answer = await json(response);
+  assert.ok(eventsAnswerSchema.safeParse(answer).success);
+  assert.deepEqual([answer.accepted, answer.duplicates, answer.rejected], [2, 1, 4]);
+  assert.deepEqual(
+    answer.events.map((event: { status: string; eventId?: string; problem?: { type: string } }) => [
+      event.eventId,
+      event.problem?.type ?? event.status,
+    ]),
+    [
+      ["e1", "accepted"],
+      ["e2", "/problems/item-not-shown"],
+      ["e1", "duplicate"],
+      ["e3", "/problems/unknown-ranking"],
+      ["e4", "/problems/invalid-request"],
+      ["e5", "accepted"],
+      [undefined, "/problems/invalid-request"],
+    ],
+  );
+  assert.deepEqual(answer.events[4].problem.errors, [
+    { pointer: "#/4/value", detail: 'is the text "five"; send a finite number' },
+  ]);
+  assert.deepEqual(new Set((await logged()).map(({ eventId }) => eventId)), new Set(["e1", "e5"]));
+  assert.equal(telemetry.value("cairn_events_total", { status: "rejected" }), 4);
+});
+
+Deno.test("a batch of which nothing is accepted is a problem that lists every event", async () => {
+  const { post, logged } = gatewayFixture();
+  const response = await post("/v1/events", [click, { ...click, eventId: "e2" }]);
+  assert.equal(response.status, 422);
+  const body = await json(response);
+  assert.equal(body.type, "/problems/no-event-accepted");
+  assert.equal(body.rejected, 2);
+  assert.deepEqual(body.events.map(({ eventId }: { eventId: string }) => eventId), ["e1", "e2"]);
+  assert.deepEqual(await logged(), []);
+});
+
+Deno.test("a full log refuses with 503, and what lies in another partition is still accepted", async () => {
+  const full = new MemoryEventLog({ name: "events", partitions: 2 });
+  const eventLog = Object.assign(Object.create(full) as EventLog, {
+    partitions: 2,
+    append: (partition: number, records: readonly Uint8Array[]) =>
+      partition === 1
+        ? new MemoryEventLog({ name: "events", partitions: 2, bytesMax: 1 }).append(1, records)
+        : full.append(partition, records),
+    read: full.read.bind(full),
+  });
+  const { post, rank, logged } = gatewayFixture({ eventLog });
+  const ids = Array.from({ length: 8 }, (_, i) => `r${i}`);
+  for (const id of ids) await rank(id, ["a"]);
+  const open = ids.filter((id) => eventPartition(id, 2) === 0);
+  const closed = ids.filter((id) => eventPartition(id, 2) === 1);
+  assert.ok(open.length > 0 && closed.length > 0);
+
+  const refused = await post("/v1/events", { ...click, rankingId: closed[0] });
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get("retry-after"), "5");
+  assert.equal((await json(refused)).type, "/problems/log-full");
+
+  const mixed = await post("/v1/events", [
+    { ...click, eventId: "x", rankingId: open[0] },
+    { ...click, eventId: "y", rankingId: closed[0] },
+  ]);
+  assert.equal(mixed.status, 207);
+  const answer = await json(mixed);
+  assert.equal(answer.events[0].status, "accepted");
+  assert.equal(answer.events[1].problem.type, "/problems/log-full");
+  assert.deepEqual((await logged()).map(({ eventId }) => eventId), ["x"]);
+});
+
+Deno.test("a log that does not confirm in time answers 504, and the retry finds the event accepted", async () => {
+  const { eventLog, held } = heldLog();
+  const { post, rank, clock } = gatewayFixture({ eventLog, options: { deadlineMs: 100 } });
+  await rank("r", ["a"]);
+  const late = await clock.settle(Promise.resolve(post("/v1/events", click)));
+  assert.equal(late.status, 504);
+  assert.match((await json(late)).detail, /unknown.*same eventId/);
+  held[0].succeed();
+  await clock.advance(1);
+  assert.equal((await json(post("/v1/events", click))).events[0].status, "duplicate");
+});
+
+Deno.test("with unknownRankings: accept, the joiner decides", async () => {
+  const { post, logged } = gatewayFixture({ options: { unknownRankings: "accept" } });
+  assert.equal((await post("/v1/events", click)).status, 200);
+  assert.equal((await logged()).length, 1);
+});
+
+Deno.test("events are taken while the ranker is not ready", async () => {
+  const { post, rank, ranker } = gatewayFixture();
+  await rank("r", ["a"]);
+  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
+  assert.equal((await post("/v1/events", click)).status, 200);
+});
+
+Deno.test("after a restart, rankings and events of the log are still known", async () => {
+  const { post, eventLog, rank, clock } = gatewayFixture();
+  await rank("r", ["a"]);
+  await eventLog.append(
+    eventPartition("r", 2),
+    [encodeEvent({
+      kind: "impression",
+      rankingId: "r",
+      atMs: startMs,
+      acceptedAtMs: startMs,
+      user: "u",
+      items: ["a", "b"],
+      scores: new Uint8Array(8),
+      ids: new Uint8Array(),
+      segmentOffsets: new Uint8Array(),
+      dense: new Uint8Array(),
+    })],
+  );
+  const before = await json(post("/v1/events", click));
+  clock.stepWall(-1000);
+
+  const memory = await GatewayMemory.recall(eventLog, clock, defaultGatewayOptions);
+  const restarted = gatewayFixture({ eventLog, memory, clock });
+  const answer = await json(restarted.post("/v1/events", [
+    click,
+    { ...click, eventId: "e2", item: "b" },
+    { ...click, eventId: "e3", item: "c" },
+  ]));
+  assert.deepEqual(
+    answer.events.map((event: { status: string }) => event.status),
+    ["duplicate", "accepted", "rejected"],
+  );
+  assert.equal(answer.events[0].acceptedAtMs, before.events[0].acceptedAtMs);
+  assert.ok(answer.events[1].acceptedAtMs > before.events[0].acceptedAtMs);
+});
+
+Deno.test("the memory of events and rankings is bounded: the oldest are forgotten", async () => {
+  const { post, rank, memory } = gatewayFixture({
+    options: { eventsRememberedMax: 3, rankingsRememberedMax: 2 },
+  });
+  for (const id of ["r1", "r2", "r3"]) await rank(id, ["a"]);
+  assert.equal(memory.rankings.size, 2);
+  const forgotten = await post("/v1/events", { ...click, rankingId: "r1" });
+  assert.equal((await json(forgotten)).type, "/problems/unknown-ranking");
+  for (let i = 0; i < 5; i++) {
+    await post("/v1/events", { ...click, eventId: `e${i}`, rankingId: "r3" });
+  }
+  assert.equal(memory.events.size, 3);
+});

@@ -1,0 +1,130 @@
+/**
+ * A gateway on doubles: a ranker that follows a script, stores in memory, and a clock that stands still.
+ */
+import type { Rank, RankerMessage, RankerStatus, Ranking } from "../../actors/ranker/protocol.ts";
+import { createGateway } from "../../gateway/app.ts";
+import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
+import { defaultGatewayOptions, type GatewayOptions } from "../../gateway/options.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
+import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
+import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
+import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
+import { type ActionRecord, decodeEvent } from "../../actors/joiner/protocol.ts";
+
+/** Wall time at which every fixture begins. */
+export const startMs = Date.UTC(2026, 0, 1);
+
+/** Answers each rank request by `script`; the default gives candidates back in order with falling scores. */
+export class ScriptedRanker implements ActorRef<RankerMessage> {
+  readonly address = "ranker/0";
+  readonly asked: Rank[] = [];
+  readonly budgetsMs: number[] = [];
+  statusAsked = 0;
+  status: RankerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
+  script: (rank: Rank) => Ranking | Promise<Ranking> = (rank) => this.inOrder(rank);
+
+  tell(message: RankerMessage): void {
+    throw new Error(`The gateway tells the ranker nothing, but told it ${message.kind}`);
+  }
+
+  readonly ask =
+    ((request: RankerMessage, options: AskOptions) => this.#answer(request, options)) as ActorRef<
+      RankerMessage
+    >["ask"];
+
+  inOrder(rank: Rank): Ranking {
+    return {
+      rankingId: rank.rankingId ?? `ranking-${this.asked.length}`,
+      items: rank.candidates.slice(0, rank.limit).map(({ id }, i) => ({
+        id,
+        score: 1 / (i + 2),
+        cold: i % 2 === 1,
+        ...(rank.explain && { explanation: [{ slot: "item", contribution: 0.25 }] }),
+      })),
+      modelVersion: this.status.modelVersion,
+      learnedThroughMs: this.status.learnedThroughMs,
+    };
+  }
+
+  async #answer(request: RankerMessage, options: AskOptions): Promise<RankerStatus | Ranking> {
+    switch (request.kind) {
+      case "getStatus":
+        this.statusAsked++;
+        return this.status;
+      case "rank":
+        this.asked.push(request);
+        this.budgetsMs.push(options.budgetMs);
+        return await this.script(request);
+      default:
+        throw new Error(`The gateway does not ask the ranker for ${request.kind}`);
+    }
+  }
+}
+
+export interface FixtureParts {
+  readonly options?: Partial<GatewayOptions>;
+  readonly eventLog?: EventLog;
+  readonly profiles?: ProfileStore;
+  readonly memory?: GatewayMemory;
+  readonly clock?: VirtualClock;
+}
+
+export function gatewayFixture(parts: FixtureParts = {}) {
+  const clock = parts.clock ?? new VirtualClock(startMs);
+  const eventLog = parts.eventLog ?? new MemoryEventLog({ name: "events", partitions: 2 });
+  const options = { ...defaultGatewayOptions, ...parts.options };
+  const profiles = parts.profiles ?? new MemoryProfileStore(clock);
+  const memory = parts.memory ?? new GatewayMemory(clock, options);
+  const ranker = new ScriptedRanker();
+  const telemetry = new TelemetryRecorder();
+  const app = createGateway({
+    ranker,
+    eventLog,
+    profiles,
+    telemetry,
+    clock,
+    random: new SeededRandom(7),
+    options,
+    memory,
+    metricsText: () => Promise.resolve("# metrics\n"),
+  });
+
+  function post(path: string, body: unknown, headers: Record<string, string> = {}) {
+    return app.request(path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+  }
+
+  /** Serves a ranking of `items` under `rankingId`. */
+  async function rank(rankingId: string, items: readonly string[]): Promise<void> {
+    const response = await post("/v1/rank", {
+      user: "u",
+      rankingId,
+      candidates: items.map((id) => ({ id })),
+    });
+    if (response.status !== 200) throw new Error(await response.text());
+    await response.body?.cancel();
+  }
+
+  /** What the event log holds, in the order of partitions. */
+  async function logged(): Promise<ActionRecord[]> {
+    const records = [];
+    for (let partition = 0; partition < eventLog.partitions; partition++) {
+      records.push(...await eventLog.read(partition, 0, 10_000));
+    }
+    return records.map(({ bytes }) => decodeEvent(bytes) as ActionRecord);
+  }
+
+  return { app, clock, eventLog, profiles, memory, ranker, telemetry, options, post, rank, logged };
+}
+
+export async function json(response: Response | Promise<Response>) {
+  // deno-lint-ignore no-explicit-any -- tests compare the whole value or assert on its fields
+  return await (await response).json() as any;
+}

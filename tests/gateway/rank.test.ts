@@ -1,0 +1,189 @@
+/**
+ * `POST /v1/rank` as a client sees it.
+ */
+import assert from "node:assert/strict";
+import { ActorFailedError, AskTimeoutError, OverloadedError } from "../../mesh/runtime/errors.ts";
+import { rankingSchema } from "../../gateway/schemas/rank.ts";
+import { gatewayFixture, json, startMs } from "./fixture.ts";
+
+const three = { user: "u", candidates: [{ id: "a" }, { id: "b" }, { id: "c" }] };
+
+Deno.test("a ranking carries ordered items, its id, the model's version and how fresh it is", async () => {
+  const { post } = gatewayFixture();
+  const response = await post("/v1/rank", { ...three, limit: 2 });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "application/json");
+  const ranking = await json(response);
+  assert.deepEqual(ranking, {
+    rankingId: "ranking-1",
+    modelVersion: 3,
+    learnedThroughMs: startMs - 500,
+    items: [{ id: "a", score: 1 / 2, cold: false }, { id: "b", score: 1 / 3, cold: true }],
+  });
+  assert.ok(rankingSchema.safeParse(ranking).success);
+});
+
+Deno.test("the ranker gets what the client sent, with defaults filled in", async () => {
+  const { post, ranker } = gatewayFixture();
+  await post("/v1/rank", three);
+  await post("/v1/rank", {
+    user: "ü/1",
+    context: { device: "phone", hour: 7 },
+    userFields: { age: 40 },
+    timestamp: "2025-12-31T23:00:00+01:00",
+    candidates: [{ id: "a", fields: { genres: ["x", "y"], price: null } }, { id: "b" }],
+    limit: 500,
+    explain: true,
+    rankingId: "mine",
+  });
+  assert.deepEqual(ranker.asked, [
+    {
+      kind: "rank",
+      user: "u",
+      context: {},
+      atMs: startMs,
+      candidates: three.candidates,
+      limit: 3,
+      explain: false,
+    },
+    {
+      kind: "rank",
+      user: "ü/1",
+      context: { device: "phone", hour: 7 },
+      userFields: { age: 40 },
+      atMs: Date.UTC(2025, 11, 31, 22),
+      candidates: [{ id: "a", fields: { genres: ["x", "y"], price: null } }, { id: "b" }],
+      limit: 2,
+      explain: true,
+      rankingId: "mine",
+    },
+  ]);
+});
+
+Deno.test("500 candidates are ranked", async () => {
+  const { post } = gatewayFixture();
+  const candidates = Array.from({ length: 500 }, (_, i) => ({ id: `item-${i}` }));
+  const ranking = await json(post("/v1/rank", { user: "u", candidates }));
+  assert.equal(ranking.items.length, 500);
+});
+
+Deno.test("explanations come back on request", async () => {
+  const { post } = gatewayFixture();
+  const ranking = await json(post("/v1/rank", { ...three, explain: true, limit: 1 }));
+  assert.deepEqual(ranking.items[0].explanation, [{ slot: "item", contribution: 0.25 }]);
+});
+
+Deno.test("the ranker is asked with what is left of the request's deadline", async () => {
+  const { app, ranker, clock } = gatewayFixture({ options: { deadlineMs: 200 } });
+  let send!: () => void;
+  const body = new ReadableStream({
+    start(controller) {
+      send = () => {
+        controller.enqueue(new TextEncoder().encode(JSON.stringify(three)));
+        controller.close();
+      };
+    },
+  });
+  const request = new Request("http://cairn/v1/rank", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+  });
+  const response = Promise.resolve(app.request(request));
+  await clock.advance(50);
+  send();
+  assert.equal((await clock.settle(response)).status, 200);
+  assert.deepEqual(ranker.budgetsMs, [150]);
+});
+
+Deno.test("a ranking id of the client's own is used once, and again after a failure", async () => {
+  const { post, ranker } = gatewayFixture();
+  ranker.script = () => Promise.reject(new ActorFailedError("ranker/0", "restarting"));
+  assert.equal((await post("/v1/rank", { ...three, rankingId: "mine" })).status, 503);
+  ranker.script = (rank) => ranker.inOrder(rank);
+  assert.equal((await post("/v1/rank", { ...three, rankingId: "mine" })).status, 200);
+  const again = await post("/v1/rank", { ...three, rankingId: "mine" });
+  assert.equal(again.status, 409);
+  assert.deepEqual((await json(again)).type, "/problems/ranking-exists");
+});
+
+Deno.test("two concurrent rankings of one id: one is made, one is refused", async () => {
+  const { post, ranker } = gatewayFixture();
+  const statuses = await Promise.all(
+    [1, 2].map(async () => (await post("/v1/rank", { ...three, rankingId: "mine" })).status),
+  );
+  assert.deepEqual(statuses.sort(), [200, 409]);
+  assert.equal(ranker.asked.length, 1);
+});
+
+Deno.test("while the ranker is not ready, ranking answers 503 with Retry-After and asks again next time", async () => {
+  const { post, ranker } = gatewayFixture();
+  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
+  const refused = await post("/v1/rank", three);
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get("retry-after"), "1");
+  assert.equal((await json(refused)).type, "/problems/not-ready");
+  ranker.status = { ready: true, modelVersion: 1, learnedThroughMs: 0 };
+  assert.equal((await post("/v1/rank", three)).status, 200);
+  assert.equal((await post("/v1/rank", three)).status, 200);
+  assert.equal(ranker.statusAsked, 2, "once ready, no ranking asks for the status");
+});
+
+const failures = [
+  {
+    name: "a timeout is 504 and says where the time went",
+    error: new AskTimeoutError("ranker/0", {
+      budgetMs: 50,
+      node: "main",
+      queuedMs: 46,
+      behind: 812,
+      capacity: 4096,
+      handlerMs: 3,
+      chain: ["gateway", "ranker/0"],
+    }),
+    status: 504,
+    type: "/problems/deadline-exceeded",
+    detail: /queued 46 ms behind 812 messages/,
+  },
+  {
+    name: "a full mailbox is 429 with Retry-After",
+    error: new OverloadedError("ranker/0", 64, 64),
+    status: 429,
+    type: "/problems/overloaded",
+    retryAfter: "1",
+    detail: /64 messages wait/,
+  },
+  {
+    name: "a failed actor is 503 with Retry-After",
+    error: new ActorFailedError("ranker/0", "restarting"),
+    status: 503,
+    type: "/problems/unavailable",
+    retryAfter: "1",
+    detail: /restarting/,
+  },
+  {
+    name: "a defect is 500 and keeps its cause to the log",
+    error: new TypeError("secret is undefined"),
+    status: 500,
+    type: "/problems/internal-error",
+    detail: /server's log/,
+  },
+];
+
+for (const failure of failures) {
+  Deno.test(`the ranker fails: ${failure.name}`, async () => {
+    const { post, ranker, telemetry } = gatewayFixture();
+    ranker.script = () => Promise.reject(failure.error);
+    const response = await post("/v1/rank", three);
+    const body = await json(response);
+    assert.equal(response.status, failure.status);
+    assert.equal(body.type, failure.type);
+    assert.match(body.detail, failure.detail);
+    assert.equal(response.headers.get("retry-after"), failure.retryAfter ?? null);
+    assert.doesNotMatch(JSON.stringify(body), /secret|stack/);
+    if (failure.status === 500) {
+      assert.match(String(telemetry.lines.at(-1)?.fields.cause), /secret is undefined/);
+      assert.equal(telemetry.lines.at(-1)?.fields.traceId, body.traceId);
+    }
+  });
+}
