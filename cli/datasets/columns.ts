@@ -1,0 +1,132 @@
+/**
+ * Which column of a table means what: the four roles of an interaction, and attributes for the feature schema.
+ */
+import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
+import type { RowFields } from "./dataset.ts";
+import { DatasetError, numberAt, shown } from "./errors.ts";
+
+/** Column names by role; a role that is left out is found by its usual names. */
+export interface InteractionColumns {
+  readonly user?: string;
+  readonly item?: string;
+  readonly value?: string;
+  readonly time?: string;
+  readonly action?: string;
+}
+
+type Role = keyof InteractionColumns;
+
+/** Compared without case and without what is neither letter nor digit. */
+const usualNames: Readonly<Record<Role, readonly string[]>> = {
+  user: ["user", "userid", "customer", "customerid", "visitor", "visitorid"],
+  item: ["item", "itemid", "movie", "movieid", "product", "productid", "stockcode"],
+  value: ["value", "rating", "label", "score"],
+  time: ["timestamp", "time", "datetime", "date", "at", "atms"],
+  action: ["action", "event"],
+};
+
+export type ResolvedColumns = Readonly<Partial<Record<Role, string>>>;
+
+/**
+ * The columns of each role.
+ *
+ * @throws {DatasetError} When a named column is not there, or the table has neither users nor items.
+ */
+export function resolveColumns(
+  header: readonly string[],
+  wanted: InteractionColumns,
+  file: string,
+): ResolvedColumns {
+  const resolved: Partial<Record<Role, string>> = {};
+  for (const role of Object.keys(usualNames) as Role[]) {
+    const name = wanted[role];
+    if (name !== undefined && !header.includes(name)) {
+      throw new DatasetError(
+        file,
+        1,
+        `there is no column ${shown(name)} for the ${role}; its columns are ${header.join(", ")}.`,
+      );
+    }
+    const found = name ?? header.find((column) => usualNames[role].includes(plain(column)));
+    if (found !== undefined) resolved[role] = found;
+  }
+  if (resolved.user === undefined && resolved.item === undefined) {
+    throw new DatasetError(
+      file,
+      1,
+      `no column is called like a user or an item (${header.join(", ")}); name them, ` +
+        "e.g. --user-column customer --item-column sku.",
+    );
+  }
+  return resolved;
+}
+
+function plain(column: string): string {
+  return column.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+}
+
+/** A column that the feature schema reads, and as what. */
+export interface AttributeColumn {
+  readonly column: string;
+  readonly source: FeatureSource;
+  readonly attribute: string;
+  readonly type: "text" | "number" | "list";
+}
+
+/** The header's columns that bear the name of an attribute of the schema. */
+export function attributeColumns(
+  header: readonly string[],
+  schema: FeatureSchema | undefined,
+): AttributeColumn[] {
+  const found = new Map<string, AttributeColumn>();
+  for (const reader of [...(schema?.slots ?? []), ...(schema?.dense ?? [])]) {
+    if (!("attribute" in reader) || !header.includes(reader.attribute)) continue;
+    const kind = "kind" in reader ? reader.kind : "numeric";
+    const type = kind === "categorical" ? "text" : kind === "list" ? "list" : "number";
+    const { attribute, source } = reader;
+    found.set(`${source} ${attribute}`, { column: attribute, source, attribute, type });
+  }
+  return [...found.values()];
+}
+
+/** The row's attributes; an empty cell is an absent attribute, a list's values are told apart by `|`. */
+export function rowFields(
+  record: Readonly<Record<string, string>>,
+  columns: readonly AttributeColumn[],
+  action: string | undefined,
+  file: string,
+  line: number,
+): RowFields {
+  const fields: { [Source in FeatureSource]?: Record<string, FeatureAttributes[string]> } = {};
+  for (const { column, source, attribute, type } of columns) {
+    const text = record[column];
+    if (text === undefined || text === "") continue;
+    const value = type === "number"
+      ? numberAt(text, file, line, `column ${column}`)
+      : type === "list"
+      ? text.split("|").filter((part) => part !== "")
+      : text;
+    (fields[source] ??= {})[attribute] = value;
+  }
+  return { ...fields, ...(action === undefined || action === "" ? {} : { action }) };
+}
+
+/** Unix seconds, Unix ms (from 10^11 on: March 1973 as ms) or a date as ISO 8601; to ms. */
+export function timeAt(text: string, file: string, line: number): number {
+  const number = Number(text);
+  if (text.trim() !== "" && Number.isFinite(number)) {
+    return Math.abs(number) < 1e11 ? number * 1000 : number;
+  }
+  // Without a zone it is taken as UTC: the same file means the same times on each machine.
+  const iso = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.trim().replace(" ", "T")}Z`;
+  const ms = Date.parse(/^\d{4}-\d\d-\d\dZ$/.test(iso) ? iso.slice(0, -1) : iso);
+  if (Number.isFinite(ms)) return ms;
+  throw new DatasetError(
+    file,
+    line,
+    `the time is ${
+      shown(text)
+    }, expected Unix seconds, Unix ms or a date such as 2024-05-01T12:00:00Z.`,
+  );
+}

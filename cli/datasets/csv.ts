@@ -1,0 +1,88 @@
+/**
+ * Tables with a header: CSV with quotes, or with another delimiter.
+ */
+import { Readable } from "node:stream";
+import { CsvError, parse } from "csv-parse";
+import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import {
+  attributeColumns,
+  type InteractionColumns,
+  resolveColumns,
+  rowFields,
+  timeAt,
+} from "./columns.ts";
+import { ChunkBuilder, type Dataset, type InteractionChunk } from "./dataset.ts";
+import { DatasetError, numberAt } from "./errors.ts";
+import { readText } from "./lines.ts";
+
+export interface CsvOptions {
+  readonly columns?: InteractionColumns;
+  /** Default `,`. */
+  readonly delimiter?: string;
+  /** Columns with the names of its attributes become attributes. */
+  readonly schema?: FeatureSchema;
+}
+
+export function openCsv(file: string, action: string, options: CsvOptions): Dataset {
+  return {
+    name: "csv",
+    action,
+    users: new Map(),
+    items: new Map(),
+    interactions: () => readCsvInteractions(file, options),
+  };
+}
+
+export async function* readCsvInteractions(
+  file: string,
+  options: CsvOptions,
+): AsyncGenerator<InteractionChunk> {
+  const chunk = new ChunkBuilder();
+  let columns: ReturnType<typeof resolveColumns> | undefined;
+  let attributes: ReturnType<typeof attributeColumns> = [];
+  for await (const { line, record } of readCsvRecords(file, options.delimiter)) {
+    if (columns === undefined) {
+      const header = Object.keys(record);
+      columns = resolveColumns(header, options.columns ?? {}, file);
+      const roles = Object.values(columns);
+      attributes = attributeColumns(
+        header.filter((column) => !roles.includes(column)),
+        options.schema,
+      );
+    }
+    const { user, item, value, time, action } = columns;
+    const fields = attributes.length === 0 && action === undefined
+      ? undefined
+      : rowFields(record, attributes, action && record[action], file, line);
+    chunk.add(
+      user === undefined ? "" : record[user],
+      item === undefined ? "" : record[item],
+      value === undefined ? NaN : numberAt(record[value], file, line, `column ${value}`),
+      time === undefined ? 0 : timeAt(record[time], file, line),
+      fields,
+    );
+    if (chunk.full) yield chunk.take();
+  }
+  if (chunk.rows > 0) yield chunk.take();
+}
+
+/** Each record by its header's names, with the line that it ends on. */
+export async function* readCsvRecords(
+  file: string,
+  delimiter = ",",
+): AsyncGenerator<{ readonly line: number; readonly record: Readonly<Record<string, string>> }> {
+  const parser = parse({ bom: true, columns: true, delimiter, info: true, skip_empty_lines: true });
+  const source = Readable.from(readText(file));
+  source.on("error", (error) => parser.destroy(error));
+  source.pipe(parser);
+  try {
+    for await (const { record, info } of parser) yield { line: info.lines, record };
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const line = (error as { lines?: number }).lines;
+    throw new DatasetError(file, line, `${error.message}.`, error);
+  } finally {
+    source.destroy();
+    parser.destroy();
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * A dataset that cannot be read, with the place in the file.
+ */
+export class DatasetError extends Error {
+  override readonly name = "DatasetError";
+
+  constructor(
+    readonly file: string,
+    /** From 1; undefined where the file as a whole is meant. */
+    readonly line: number | undefined,
+    what: string,
+    cause?: unknown,
+  ) {
+    super(
+      `Cannot read ${file}${line === undefined ? "" : `:${line}`}: ${what}`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+}
+
+/** The text as a finite number. */
+export function numberAt(
+  text: string | undefined,
+  file: string,
+  line: number,
+  what: string,
+): number {
+  const value = text === undefined || text.trim() === "" ? NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new DatasetError(file, line, `the ${what} is ${shown(text)}, expected a number.`);
+}
+
+/** A field as it may stand in a message. */
+export function shown(text: string | undefined): string {
+  if (text === undefined) return "missing";
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}…` : text);
+}

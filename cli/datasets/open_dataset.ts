@@ -1,0 +1,52 @@
+/**
+ * The datasets that the command line knows, by name.
+ */
+import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import type { InteractionColumns } from "./columns.ts";
+import { openCsv } from "./csv.ts";
+import type { Dataset } from "./dataset.ts";
+import { openJsonl } from "./jsonl.ts";
+import { openLibsvm } from "./libsvm.ts";
+import { openMovieLens } from "./movielens.ts";
+import { openMovieTweetings } from "./movietweetings.ts";
+
+export const datasetKinds = ["movietweetings", "movielens", "csv", "jsonl", "libsvm"] as const;
+
+export type DatasetKind = typeof datasetKinds[number];
+
+export interface DatasetOptions {
+  readonly kind: DatasetKind;
+  /** A folder for movietweetings and movielens, a file for the others (`.gz` is unpacked). */
+  readonly path: string;
+  /** What an interaction is called where the file does not say. Default `rating`. */
+  readonly action?: string;
+  /** CSV only: which column is what. */
+  readonly columns?: InteractionColumns;
+  /** CSV only. Default `,`. */
+  readonly delimiter?: string;
+  /** CSV only: its attributes are read from the columns of the same name. */
+  readonly schema?: FeatureSchema;
+}
+
+/** @throws {DatasetError} When there is nothing to read. */
+export async function openDataset(options: DatasetOptions): Promise<Dataset> {
+  const { kind, path, action = "rating", columns, delimiter, schema } = options;
+  switch (kind) {
+    case "movietweetings":
+      return await openMovieTweetings(path);
+    case "movielens":
+      return await openMovieLens(path);
+    case "csv":
+      return openCsv(path, action, {
+        ...(columns === undefined ? {} : { columns }),
+        ...(delimiter === undefined ? {} : { delimiter }),
+        ...(schema === undefined ? {} : { schema }),
+      });
+    case "jsonl":
+      return openJsonl(path, action);
+    case "libsvm":
+      return openLibsvm(path, action);
+    default:
+      return kind satisfies never;
+  }
+}
