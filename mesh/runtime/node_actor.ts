@@ -1,0 +1,88 @@
+/**
+ * A node's own actor, `node/NAME`: through it the place that starts the mesh makes and ends actors elsewhere, with the
+ * same messages, deadlines and errors as everything else.
+ */
+import type { ActorDefinition, Address, Message, Request } from "./actor.ts";
+import type { ActorStatistics } from "./actor_cell.ts";
+import type { Node } from "./node.ts";
+
+/** Makes an actor of a kind that the node knows; fails as its `create` fails. */
+export interface SpawnActor extends Request<void> {
+  readonly kind: "spawn";
+  readonly actorKind: string;
+  readonly key: string;
+  readonly options: unknown;
+}
+
+/** Ends an actor after what waits is handled, or after `drainMs`; answers how many messages were given up. */
+export interface StopActor extends Request<number> {
+  readonly kind: "stop";
+  readonly address: Address;
+  readonly drainMs: number;
+}
+
+export interface NodeStatistics {
+  readonly actors: readonly ActorStatistics[];
+  readonly deadLetters: number;
+}
+
+export interface GetNodeStatistics extends Request<NodeStatistics> {
+  readonly kind: "getStatistics";
+}
+
+export type NodeMessage = SpawnActor | StopActor | GetNodeStatistics;
+
+/** Any definition; its options are checked where the plan is made. */
+// deno-lint-ignore no-explicit-any -- a registry of definitions is the one place where message types differ
+export type AnyDefinition = ActorDefinition<any, any>;
+
+export function defineNodeActor(
+  node: Node,
+  definitions: readonly AnyDefinition[],
+): ActorDefinition<NodeMessage, undefined> {
+  const byKind = new Map(definitions.map((definition) => [definition.kind, definition]));
+  return {
+    kind: "node",
+    mailbox: { capacity: 4_096, overflow: "reject" },
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 10, backoffMsMax: 1_000 },
+    priorityOf: () => "control",
+    create: (context) => ({
+      receive(message) {
+        switch (message.kind) {
+          case "spawn": {
+            const definition = byKind.get(message.actorKind);
+            if (!definition) {
+              return context.replyError(
+                message,
+                new Error(
+                  `Node ${node.name} knows no actor kind "${message.actorKind}"; it has ${
+                    [...byKind.keys()].join(", ")
+                  }`,
+                ),
+              );
+            }
+            // Kept, not awaited: an actor may ask others of this node while it is made.
+            node.spawn<Message, unknown>(definition, message.key, message.options).then(
+              () => context.reply(message, undefined),
+              (error) => context.replyError(message, error),
+            );
+            return;
+          }
+          case "stop":
+            node.stopActor(message.address, message.drainMs).then(
+              (abandoned) => context.reply(message, abandoned),
+              (error) => context.replyError(message, error),
+            );
+            return;
+          case "getStatistics":
+            return context.reply(message, {
+              actors: node.statistics(),
+              deadLetters: node.deadLetters,
+            });
+          default:
+            message satisfies never;
+        }
+      },
+    }),
+  };
+}

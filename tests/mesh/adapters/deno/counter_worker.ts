@@ -1,0 +1,19 @@
+/**
+ * A worker for tests: it can make counters.
+ */
+import { runWorkerPlace } from "../../../../mesh/adapters/deno/worker_place.ts";
+import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
+import { counterDefinition } from "../../runtime/counter_actor.ts";
+
+runWorkerPlace<{ readonly failWith?: string; readonly throwAfterMs?: number }>(
+  ({ setup }) => {
+    if (setup.failWith) throw new Error(setup.failWith);
+    if (setup.throwAfterMs !== undefined) {
+      setTimeout(() => {
+        throw new Error("a bug outside every handler");
+      }, setup.throwAfterMs);
+    }
+    return [counterDefinition()];
+  },
+  (log) => Object.assign(new TelemetryRecorder(), { log }),
+);
