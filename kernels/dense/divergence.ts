@@ -1,0 +1,93 @@
+/**
+ * Telling when training has gone wrong, before the wrong weights reach anyone.
+ */
+export interface DivergenceOptions {
+  /** A loss above this many times the mean of recent ones is an explosion. Default 1000; Infinity = never. */
+  readonly explosionFactor?: number;
+}
+
+/** Training stopped at a batch; the weights of the step before it are kept. */
+export class DivergenceError extends Error {
+  override readonly name = "DivergenceError";
+  readonly step: number;
+  readonly loss: number;
+
+  constructor(
+    cause: {
+      readonly step: number;
+      readonly loss: number;
+      readonly learningRate: number;
+      readonly reason: string;
+      readonly batch: string;
+    },
+  ) {
+    super(
+      `Training diverged at step ${cause.step}: ${cause.reason} (loss ${cause.loss}, learning rate ${cause.learningRate}) on a batch of ${cause.batch}. The weights of step ${
+        cause.step - 1
+      } are kept. Lower the learning rate, clip gradients, or look at the batch.`,
+    );
+    this.step = cause.step;
+    this.loss = cause.loss;
+  }
+}
+
+/** Share of the newest loss in the mean of recent ones. */
+const NEWEST_SHARE = 0.02;
+/** Mean losses below this never make the next one an explosion. */
+const LOSS_FLOOR = 1e-3;
+
+/** Remembers how large losses have been of late. */
+export class LossWatch {
+  readonly #factor: number;
+  /** NaN before the first loss. */
+  recent = NaN;
+
+  constructor({ explosionFactor = 1000 }: DivergenceOptions = {}) {
+    this.#factor = explosionFactor;
+  }
+
+  /** Why this loss must not be learned from, or undefined. */
+  refuse(loss: number): string | undefined {
+    if (!Number.isFinite(loss)) return "the loss is not finite";
+    const limit = this.#factor * Math.max(this.recent, LOSS_FLOOR);
+    if (loss > limit) {
+      return `the loss is over ${this.#factor} times its recent mean ${this.recent}`;
+    }
+    return undefined;
+  }
+
+  accept(loss: number): void {
+    this.recent = Number.isNaN(this.recent)
+      ? loss
+      : this.recent + NEWEST_SHARE * (loss - this.recent);
+  }
+}
+
+/** A batch in words: its size, what in it is not finite, and how large its inputs are. */
+export function describeBatch(batch: {
+  readonly rows: number;
+  readonly sparse: Readonly<Record<string, Float32Array>>;
+  readonly dense: Float32Array;
+  readonly labels: Float32Array;
+  readonly logSampleRate: Float32Array;
+}): string {
+  const arrays = Object.entries({
+    ...batch.sparse,
+    dense: batch.dense,
+    labels: batch.labels,
+    logSampleRate: batch.logSampleRate,
+  });
+  const parts = arrays.filter(([, values]) => values.length > 0).map(([name, values]) => {
+    let largest = 0, sum = 0, broken = 0;
+    for (const value of values) {
+      if (!Number.isFinite(value)) broken++;
+      else {
+        largest = Math.max(largest, Math.abs(value));
+        sum += value;
+      }
+    }
+    const mean = (sum / Math.max(1, values.length - broken)).toPrecision(4);
+    return `${name} mean ${mean}, largest ${largest.toPrecision(4)}, ${broken} not finite`;
+  });
+  return `${batch.rows} rows (${parts.join("; ")})`;
+}

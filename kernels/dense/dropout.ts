@@ -1,0 +1,17 @@
+/**
+ * Masks that silence hidden units in training, made by the host so that a resumed run draws the same ones.
+ *
+ * @see Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 2014
+ */
+import { mixKey, uniformAt } from "./counter_random.ts";
+
+/** Fills with 0 at `rate`, and with 1 / (1 - rate) elsewhere, so that the expected sum stays. */
+export function fillDropoutMask(
+  mask: Float32Array,
+  rate: number,
+  purpose: readonly number[],
+): void {
+  const key = mixKey(purpose);
+  const kept = 1 / (1 - rate);
+  for (let i = 0; i < mask.length; i++) mask[i] = uniformAt(key, i) < rate ? 0 : kept;
+}

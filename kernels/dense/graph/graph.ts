@@ -1,0 +1,192 @@
+/**
+ * The language in which models, losses and optimizers are written: each method adds a value to a graph.
+ *
+ * A few simplifications happen on the way in, where they cost one line each: a broadcast moves behind elementwise
+ * ops (so that gradients of sums are never written out in full before they meet a full-sized operand), factors
+ * of factors fold, and a transpose melts into the matrix product that uses it.
+ */
+import type { OpAttributes, OpName } from "../ops/op.ts";
+import { ruleOf } from "../ops/table.ts";
+import { broadcastShapes, sameShape, type Shape, ShapeError, staticSize } from "./shape.ts";
+import { stretchedAxes } from "./shape.ts";
+import type {
+  ElementType,
+  InputValue,
+  ParameterInitializer,
+  ParameterValue,
+  Value,
+} from "./value.ts";
+
+export class Graph {
+  readonly #inputs: InputValue[] = [];
+  readonly #parameters: ParameterValue[] = [];
+  #nextId = 0;
+
+  get inputs(): readonly InputValue[] {
+    return this.#inputs;
+  }
+
+  /** In the order of their definition, which is also their order in the flat weight vector. */
+  get parameters(): readonly ParameterValue[] {
+    return this.#parameters;
+  }
+
+  input(name: string, shape: Shape, type: ElementType = "float32"): Value {
+    this.#refuseTwice(name);
+    const value: InputValue = { id: this.#nextId++, op: "Input", name, shape, type };
+    this.#inputs.push(value);
+    return value;
+  }
+
+  parameter(name: string, shape: Shape, initializer: ParameterInitializer): Value {
+    this.#refuseTwice(name);
+    staticSize(shape);
+    const base = { id: this.#nextId++, shape, type: "float32" } as const;
+    const value: ParameterValue = { ...base, op: "Parameter", name, initializer };
+    this.#parameters.push(value);
+    return value;
+  }
+
+  constant(data: readonly number[] | number, shape: Shape = []): Value {
+    const values = Float64Array.from(typeof data === "number" ? [data] : data);
+    if (values.length !== staticSize(shape)) {
+      throw new ShapeError(`A constant of ${values.length} values cannot have shape [${shape}].`);
+    }
+    return { id: this.#nextId++, op: "Constant", shape, type: "float32", data: values };
+  }
+
+  add = (a: Value, b: Value) => this.#apply("Add", [a, b], {});
+  subtract = (a: Value, b: Value) => this.#apply("Subtract", [a, b], {});
+  divide = (a: Value, b: Value) => this.#apply("Divide", [a, b], {});
+  minimum = (a: Value, b: Value) => this.#apply("Minimum", [a, b], {});
+
+  multiply(a: Value, b: Value): Value {
+    const factorA = uniformFactor(a), factorB = uniformFactor(b);
+    const shape = broadcastShapes(a.shape, b.shape);
+    if (factorB !== undefined) return this.broadcastTo(this.scale(a, factorB), shape);
+    if (factorA !== undefined) return this.broadcastTo(this.scale(b, factorA), shape);
+    return this.#apply("Multiply", [a, b], {});
+  }
+
+  scale(x: Value, factor: number): Value {
+    if (factor === 1) return x;
+    if (x.op === "Scale") return this.scale(x.inputs[0], factor * x.attributes.factor);
+    return this.#apply("Scale", [x], { factor });
+  }
+
+  shift = (x: Value, offset: number) => this.#apply("Shift", [x], { offset });
+  square = (x: Value) => this.#apply("Square", [x], {});
+  squareRoot = (x: Value) => this.#apply("SquareRoot", [x], {});
+  exp = (x: Value) => this.#apply("Exp", [x], {});
+  log = (x: Value) => this.#apply("Log", [x], {});
+  relu = (x: Value) => this.#apply("Relu", [x], {});
+  sigmoid = (x: Value) => this.#apply("Sigmoid", [x], {});
+  tanh = (x: Value) => this.#apply("Tanh", [x], {});
+  softmax = (x: Value) => this.#apply("Softmax", [x], {});
+  /** `where(x > 0, y, 0)` */
+  passPositive = (x: Value, y: Value) => this.#apply("PassPositive", [x, y], {});
+  sigmoidCrossEntropy = (logit: Value, label: Value) =>
+    this.#apply("SigmoidCrossEntropy", [logit, label], {});
+
+  matMul(a: Value, b: Value): Value {
+    const left = untransposed(a), right = untransposed(b);
+    return this.#apply("MatMul", [left ?? a, right ?? b], {
+      transposeA: left !== undefined,
+      transposeB: right !== undefined,
+    });
+  }
+
+  /** `X · W + b` */
+  linear = (x: Value, w: Value, b: Value) => this.#apply("Linear", [x, w, b], {});
+
+  /** Sums over `axes`; they stay with size 1. */
+  reduceSum(x: Value, axes: readonly number[]): Value {
+    return axes.length === 0 ? x : this.#apply("ReduceSum", [x], { axes });
+  }
+
+  reshape(x: Value, shape: Shape): Value {
+    if (sameShape(x.shape, shape)) return x;
+    if (x.op === "Reshape") return this.reshape(x.inputs[0], shape);
+    return this.#apply("Reshape", [x], { shape });
+  }
+
+  transpose = (x: Value, permutation: readonly number[]) =>
+    this.#apply("Transpose", [x], { permutation });
+
+  /** Exchanges the last two axes. */
+  transposeLast(x: Value): Value {
+    const original = untransposed(x);
+    if (original !== undefined) return original;
+    const axes = [...x.shape.keys()];
+    return this.transpose(x, [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!]);
+  }
+
+  broadcastTo(x: Value, shape: Shape): Value {
+    if (sameShape(x.shape, shape)) return x;
+    return this.#apply("BroadcastTo", [x.op === "BroadcastTo" ? x.inputs[0] : x], { shape });
+  }
+
+  /** Sums a gradient over the axes along which a value of `shape` was stretched. */
+  sumTo(x: Value, shape: Shape): Value {
+    return this.reshape(this.reduceSum(x, stretchedAxes(shape, x.shape)), shape);
+  }
+
+  concat(inputs: readonly Value[], axis: number): Value {
+    return inputs.length === 1 ? inputs[0] : this.#apply("Concat", inputs, { axis });
+  }
+
+  slice(x: Value, axis: number, start: number, end: number): Value {
+    if (start === 0 && end === x.shape[axis]) return x;
+    return this.#apply("Slice", [x], { axis, start, end });
+  }
+
+  pad = (x: Value, axis: number, before: number, after: number) =>
+    this.#apply("Pad", [x], { axis, before, after });
+  selectColumns = (x: Value, indices: readonly number[]) =>
+    this.#apply("SelectColumns", [x], { indices });
+  gatherRows = (table: Value, indices: Value) => this.#apply("GatherRows", [table, indices], {});
+  scatterAddRows = (indices: Value, updates: Value, like: Value) =>
+    this.#apply("ScatterAddRows", [indices, updates, like], {});
+
+  #apply<Name extends OpName>(
+    op: Name,
+    inputs: readonly Value[],
+    attributes: OpAttributes[Name],
+  ): Value {
+    const rule = ruleOf(op);
+    const shape = rule.shape(inputs.map((input) => input.shape), attributes);
+    if (rule.elementwise && inputs.some((input) => input.op === "BroadcastTo")) {
+      const small = inputs.map((input) => input.op === "BroadcastTo" ? input.inputs[0] : input);
+      return this.broadcastTo(this.#apply(op, small, attributes), shape);
+    }
+    return {
+      id: this.#nextId++,
+      op,
+      inputs,
+      attributes,
+      shape,
+      type: rule.type ?? "float32",
+    } as unknown as Value;
+  }
+
+  #refuseTwice(name: string): void {
+    const taken = [...this.#inputs, ...this.#parameters].some((value) => value.name === name);
+    if (taken) throw new ShapeError(`The graph already has an input or parameter "${name}".`);
+  }
+}
+
+/** The factor that a constant stands for when all its elements are one number. */
+function uniformFactor(value: Value): number | undefined {
+  const source = value.op === "BroadcastTo" ? value.inputs[0] : value;
+  return source.op === "Constant" && source.data.length === 1 ? source.data[0] : undefined;
+}
+
+/** What `value` is the last-two-axes transpose of, if it is one. */
+function untransposed(value: Value): Value | undefined {
+  if (value.op !== "Transpose") return undefined;
+  const rank = value.shape.length;
+  const swapsLast = value.attributes.permutation.every((from, axis) =>
+    from === (axis < rank - 2 ? axis : 2 * rank - 3 - axis)
+  );
+  return swapsLast ? value.inputs[0] : undefined;
+}

@@ -1,0 +1,58 @@
+/**
+ * From options to a model: one definition per kind, in a table that the compiler completes.
+ */
+import { dcnV2 } from "./dcn_v2.ts";
+import { deepFm } from "./deep_fm.ts";
+import { dlrm } from "./dlrm.ts";
+import { factorizationMachine } from "./factorization_machine.ts";
+import { logisticRegression } from "./logistic_regression.ts";
+import { mmoe } from "./mmoe.ts";
+import type { Model, ModelDefinition } from "./model.ts";
+import {
+  type ModelKind,
+  type ModelOptions,
+  ModelOptionsError,
+  type ModelSizes,
+} from "./options.ts";
+import { wideAndDeep } from "./wide_and_deep.ts";
+
+type Definitions = {
+  readonly [Kind in ModelKind]: ModelDefinition<Extract<ModelOptions, { kind: Kind }>>;
+};
+
+const DEFINITIONS: Definitions = {
+  logisticRegression,
+  factorizationMachine,
+  wideAndDeep,
+  deepFm,
+  dcnV2,
+  dlrm,
+  mmoe,
+};
+
+/**
+ * A model of the given kind and sizes.
+ *
+ * @throws {ModelOptionsError} When the sizes do not allow it.
+ */
+export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
+  const tasks = options.tasks ?? Array.from({ length: sizes.tasks }, () => DEFAULT_TASK);
+  if (tasks.length !== sizes.tasks) {
+    throw new ModelOptionsError(
+      `The model has ${tasks.length} tasks and the labels have ${sizes.tasks} columns; give one task for each.`,
+    );
+  }
+  if (sizes.slots < 1) {
+    throw new ModelOptionsError("The feature schema has no slot; a model needs at least one.");
+  }
+  const definition = DEFINITIONS[options.kind] as ModelDefinition<ModelOptions>;
+  return {
+    options,
+    sizes,
+    sparseInputs: definition.sparseInputs(options, sizes),
+    tasks: tasks.map((task) => ({ weight: 1, ...task })),
+    logits: (g, inputs) => definition.logits(g, inputs, options, sizes),
+  };
+}
+
+const DEFAULT_TASK = { loss: "binaryCrossEntropy" } as const;

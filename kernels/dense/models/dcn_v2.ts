@@ -1,0 +1,28 @@
+/**
+ * DCN-v2, parallel form: layers of explicit feature crosses beside a deep tower, joined by one linear layer.
+ *
+ *     x_{l+1} = x_0 ∘ (x_l · W_l + b_l) + x_l
+ *     logit   = [x_L; MLP(x_0)] · out_w + out_b
+ *
+ * @see Wang et al., "DCN V2: Improved Deep & Cross Network", WWW 2021
+ */
+import { staticDim } from "../graph/shape.ts";
+import { concatenatedFeatures, linear, mlp } from "./layers.ts";
+import type { DeepTowerOptions } from "./deep_fm.ts";
+import type { ModelDefinition } from "./model.ts";
+
+export const dcnV2: ModelDefinition<DeepTowerOptions & { readonly crossLayers: number }> = {
+  sparseInputs: ({ embeddingDim }) => [{ segment: "embeddings", dim: embeddingDim }],
+
+  logits(g, inputs, { crossLayers, hidden, dropout = 0 }, { tasks }) {
+    const x0 = concatenatedFeatures(g, inputs);
+    const width = staticDim(x0.shape[1]);
+    let x = x0;
+    for (let layer = 0; layer < crossLayers; layer++) {
+      const crossed = linear(g, x, `cross_w${layer}`, `cross_b${layer}`, width);
+      x = g.add(g.multiply(x0, crossed), x);
+    }
+    const deep = mlp(g, x0, inputs, { prefix: "", widths: hidden, last: "relu", dropout });
+    return linear(g, g.concat([x, deep], 1), "out_w", "out_b", tasks);
+  },
+};

@@ -1,0 +1,64 @@
+/**
+ * Pieces that several papers share.
+ */
+import type { Graph } from "../graph/graph.ts";
+import { multiplyDim, staticDim } from "../graph/shape.ts";
+import type { Value } from "../graph/value.ts";
+import type { ModelInputs } from "./model.ts";
+
+export interface MlpOptions {
+  /** Parameter names are this prefix + `w{i}` and `b{i}`. */
+  readonly prefix: string;
+  readonly widths: readonly number[];
+  /** "linear" leaves the last layer without ReLU. */
+  readonly last: "relu" | "linear";
+  readonly dropout?: number;
+}
+
+/** A tower of `relu(x · w{i} + b{i})`, w{i} of shape `[in, out]`. */
+export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions): Value {
+  const { prefix, widths, last, dropout = 0 } = options;
+  return widths.reduce((hidden, width, layer) => {
+    const z = linear(g, hidden, `${prefix}w${layer}`, `${prefix}b${layer}`, width);
+    if (last === "linear" && layer === widths.length - 1) return z;
+    return inputs.dropout(g.relu(z), dropout);
+  }, x);
+}
+
+/** `x · W + b` with parameters of its own. */
+export function linear(g: Graph, x: Value, weight: string, bias: string, width: number): Value {
+  const w = g.parameter(weight, [staticDim(x.shape[1]), width], { kind: "glorotUniform" });
+  const b = g.parameter(bias, [width], { kind: "zeros" });
+  return g.linear(x, w, b);
+}
+
+/** All embeddings side by side, then the dense values: `[rows, slots · dim + denseWidth]`. */
+export function concatenatedFeatures(g: Graph, inputs: ModelInputs): Value {
+  const { embeddings } = inputs.sparse;
+  const [rows, slots, dim] = embeddings.shape;
+  const flat = g.reshape(embeddings, [rows, multiplyDim(dim, staticDim(slots))]);
+  return inputs.dense === undefined ? flat : g.concat([flat, inputs.dense], 1);
+}
+
+/** The sum of all slots' first-order weights: `[rows, 1]`. */
+export function firstOrderSum(g: Graph, inputs: ModelInputs): Value {
+  const { first_order: firstOrder } = inputs.sparse;
+  return g.reshape(g.reduceSum(firstOrder, [1, 2]), [firstOrder.shape[0], 1]);
+}
+
+/**
+ * All pairwise dot products of the slots' embeddings, `Σ_{i<j} ⟨e_i, e_j⟩`, in linear time: `[rows, 1]`.
+ *
+ * @see Rendle, "Factorization Machines", 2010, lemma 3.1
+ */
+export function pairwiseInteractions(g: Graph, embeddings: Value): Value {
+  const squareOfSum = g.square(g.reduceSum(embeddings, [1])); // (Σ_i e_i)², [rows, 1, dim]
+  const sumOfSquares = g.reduceSum(g.square(embeddings), [1]); // Σ_i e_i², [rows, 1, dim]
+  const pairs = g.reduceSum(g.subtract(squareOfSum, sumOfSquares), [1, 2]);
+  return g.reshape(g.scale(pairs, 0.5), [embeddings.shape[0], 1]);
+}
+
+/** One learned offset per task. */
+export function bias(g: Graph, tasks: number): Value {
+  return g.parameter("bias", [tasks], { kind: "zeros" });
+}

@@ -1,0 +1,19 @@
+/**
+ * Logistic regression over sparse ids and dense values: the baseline that every deeper model has to beat.
+ *
+ * @see McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013
+ */
+import { bias, firstOrderSum } from "./layers.ts";
+import type { ModelDefinition } from "./model.ts";
+
+export const logisticRegression: ModelDefinition<Record<never, never>> = {
+  sparseInputs: () => [{ segment: "first_order", dim: 1 }],
+
+  logits(g, inputs, _options, { tasks }) {
+    const logit = g.add(firstOrderSum(g, inputs), bias(g, tasks));
+    if (inputs.dense === undefined) return logit;
+    const shape = [inputs.dense.shape[1], tasks];
+    const weights = g.parameter("dense_w", shape, { kind: "zeros" });
+    return g.add(logit, g.matMul(inputs.dense, weights));
+  },
+};

@@ -1,0 +1,70 @@
+/**
+ * Which model to train, and for which tasks: plain data, checked by the configuration.
+ */
+
+/** What one column of the labels means. */
+export interface TaskOptions {
+  readonly loss: "binaryCrossEntropy" | "squaredError";
+  /** Weight in the summed loss, > 0. Default 1. */
+  readonly weight?: number;
+}
+
+interface Common {
+  /** One per label column. Default: binary cross entropy with weight 1 for each. */
+  readonly tasks?: readonly TaskOptions[];
+}
+
+interface Tower {
+  /** Widths of the hidden layers, e.g. `[256, 128]`. */
+  readonly hidden: readonly number[];
+  /** Share of hidden units silenced in training, in [0, 1). Default 0. */
+  readonly dropout?: number;
+}
+
+interface Embedded {
+  /** Width of every slot's embedding. */
+  readonly embeddingDim: number;
+}
+
+export type ModelOptions =
+  & Common
+  & (
+    | { readonly kind: "logisticRegression" }
+    | ({ readonly kind: "factorizationMachine" } & Embedded)
+    | ({ readonly kind: "wideAndDeep" } & Embedded & Tower)
+    | ({ readonly kind: "deepFm" } & Embedded & Tower)
+    | ({ readonly kind: "dcnV2"; readonly crossLayers: number } & Embedded & Tower)
+    | ({
+      readonly kind: "dlrm";
+      /** Hidden widths of the bottom tower; a last layer of `embeddingDim` follows. */
+      readonly bottom: readonly number[];
+      /** Hidden widths of the top tower; a last, linear layer of one unit per task follows. */
+      readonly top: readonly number[];
+      readonly dropout?: number;
+    } & Embedded)
+    | ({
+      readonly kind: "mmoe";
+      readonly experts: number;
+      /** Widths of each expert's layers. */
+      readonly expertHidden: readonly number[];
+      /** Hidden widths of each task's tower. */
+      readonly towerHidden: readonly number[];
+      readonly dropout?: number;
+    } & Embedded)
+  );
+
+export type ModelKind = ModelOptions["kind"];
+
+export interface ModelSizes {
+  /** Feature slots: each gives one pooled embedding per example. */
+  readonly slots: number;
+  /** Dense values per example; 0 = none. */
+  readonly denseWidth: number;
+  /** Label columns, ≥ 1. */
+  readonly tasks: number;
+}
+
+/** The options ask for a model that cannot be built. */
+export class ModelOptionsError extends Error {
+  override readonly name = "ModelOptionsError";
+}

@@ -1,0 +1,24 @@
+/**
+ * Wide & Deep: a linear model that memorises and a deep tower that generalises, summed and trained together. Crossed
+ * features of the wide part are slots of the feature schema.
+ *
+ * @see Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS 2016
+ */
+import type { DeepTowerOptions } from "./deep_fm.ts";
+import { bias, concatenatedFeatures, firstOrderSum, mlp } from "./layers.ts";
+import type { ModelDefinition } from "./model.ts";
+
+export const wideAndDeep: ModelDefinition<DeepTowerOptions> = {
+  sparseInputs: ({ embeddingDim }) => [
+    { segment: "first_order", dim: 1 },
+    { segment: "embeddings", dim: embeddingDim },
+  ],
+
+  logits(g, inputs, { hidden, dropout = 0 }, { tasks }) {
+    const wide = g.add(firstOrderSum(g, inputs), bias(g, tasks));
+    const x = concatenatedFeatures(g, inputs);
+    const widths = [...hidden, tasks];
+    const deep = mlp(g, x, inputs, { prefix: "", widths, last: "linear", dropout });
+    return g.add(deep, wide);
+  },
+};

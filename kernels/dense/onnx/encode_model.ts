@@ -1,0 +1,232 @@
+/**
+ * Writes a graph as an ONNX model that any ONNX runtime loads.
+ */
+import { type Dim, type Shape, staticSize } from "../graph/shape.ts";
+import type { ComputedValue, ElementType, ParameterValue, Value } from "../graph/value.ts";
+import { isLeaf, topologicalOrder } from "../graph/value.ts";
+import { ruleOf } from "../ops/table.ts";
+import type { NodeEmitter, OnnxAttributes } from "./node_emitter.ts";
+import {
+  ATTRIBUTE_TYPES,
+  type AttributeProto,
+  ELEMENT_TYPES,
+  IR_VERSION,
+  type NodeProto,
+  OPSET_VERSION,
+  serializeModel,
+  type TensorProto,
+  type ValueInfoProto,
+} from "./schema.ts";
+
+/** Where the model finds its parameters when it runs. */
+export type ParameterBinding =
+  /** Each parameter is an input under its name: new weights need no new session. */
+  | { readonly kind: "inputs" }
+  /** Written into the file, for other tools. */
+  | { readonly kind: "initializers"; readonly data: Readonly<Record<string, Float32Array>> }
+  /** Cut from one flat float32 input in the order of `parameters`: the optimizer then updates a single vector. */
+  | {
+    readonly kind: "flat";
+    readonly input: string;
+    readonly parameters: readonly ParameterValue[];
+  };
+
+export interface OnnxModelOptions {
+  readonly name: string;
+  readonly documentation: string;
+  /** Results by the name that they get in the file. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly parameters: ParameterBinding;
+}
+
+/** The bytes of an ONNX file that computes `outputs`. */
+export function encodeModel(options: OnnxModelOptions): Uint8Array<ArrayBuffer> {
+  const encoder = new ModelEncoder(options);
+  return serializeModel({
+    irVersion: IR_VERSION,
+    producerName: "cairn",
+    opsetImport: [{ domain: "", version: OPSET_VERSION }],
+    docString: options.documentation,
+    graph: encoder.graph(),
+  });
+}
+
+class ModelEncoder implements NodeEmitter {
+  readonly #options: OnnxModelOptions;
+  readonly #order: readonly Value[];
+  readonly #names = new Map<Value, string>();
+  readonly #nodes: NodeProto[] = [];
+  readonly #initializers = new Map<string, TensorProto>();
+  readonly #inputs: ValueInfoProto[] = [];
+  #current = "";
+  #temporaries = 0;
+
+  constructor(options: OnnxModelOptions) {
+    this.#options = options;
+    this.#order = topologicalOrder(Object.values(options.outputs));
+  }
+
+  graph() {
+    const { outputs, name } = this.#options;
+    for (const [outputName, value] of Object.entries(outputs)) {
+      if (!isLeaf(value) && !this.#names.has(value)) this.#names.set(value, outputName);
+    }
+    this.#bindParameters();
+    for (const value of this.#order) this.#encode(value);
+    const outputInfos = Object.entries(outputs).map(([outputName, value]) => {
+      if (this.#names.get(value) !== outputName) {
+        this.#push("Identity", [this.#names.get(value)!], outputName, {});
+      }
+      return valueInfo(outputName, value.shape, value.type);
+    });
+    return {
+      name,
+      node: this.#nodes,
+      initializer: [...this.#initializers.values()],
+      input: this.#inputs,
+      output: outputInfos,
+    };
+  }
+
+  node(opType: string, inputs: readonly string[], attributes: OnnxAttributes = {}): string {
+    const output = `${this.#current}_${this.#temporaries++}`;
+    this.#push(opType, inputs, output, attributes);
+    return output;
+  }
+
+  result(opType: string, inputs: readonly string[], attributes: OnnxAttributes = {}): void {
+    this.#push(opType, inputs, this.#current, attributes);
+  }
+
+  scalar(value: number): string {
+    return this.#initializer(`scalar(${value})`, [], "float32", Float32Array.of(value));
+  }
+
+  integers(values: readonly number[]): string {
+    const data = BigInt64Array.from(values, BigInt);
+    const name = values.length <= 8 ? values.join() : `${this.#current}/${this.#temporaries++}`;
+    return this.#initializer(`integers(${name})`, [values.length], "int64", data);
+  }
+
+  shape(dims: Shape): string {
+    if (dims.every((dim) => typeof dim === "number")) return this.integers(dims);
+    return this.node("Concat", dims.map((dim) => this.#runtimeDim(dim)), { axis: 0 });
+  }
+
+  #encode(value: Value): void {
+    switch (value.op) {
+      case "Input":
+        this.#names.set(value, value.name);
+        if (!this.#inputs.some(({ name }) => name === value.name)) {
+          this.#inputs.push(valueInfo(value.name, value.shape, value.type));
+        }
+        return;
+      case "Parameter":
+        return; // bound before
+      case "Constant": {
+        const name = `constant_${value.id}`;
+        const data = Float32Array.from(value.data);
+        this.#names.set(value, this.#initializer(name, value.shape, "float32", data));
+        return;
+      }
+      default: {
+        const name = this.#names.get(value) ?? `${value.op}_${value.id}`;
+        this.#names.set(value, name);
+        this.#current = name;
+        this.#temporaries = 0;
+        const inputs = value.inputs.map((input) => this.#names.get(input)!);
+        ruleOf(value.op).encode(value as ComputedValue, inputs, this);
+      }
+    }
+  }
+
+  #bindParameters(): void {
+    const binding = this.#options.parameters;
+    if (binding.kind === "flat") return this.#splitFlat(binding.input, binding.parameters);
+    for (const value of this.#order) {
+      if (value.op !== "Parameter") continue;
+      this.#names.set(value, value.name);
+      if (binding.kind === "inputs") {
+        this.#inputs.push(valueInfo(value.name, value.shape, value.type));
+      } else {
+        this.#initializer(value.name, value.shape, "float32", binding.data[value.name]);
+      }
+    }
+  }
+
+  #splitFlat(input: string, parameters: readonly ParameterValue[]): void {
+    const sizes = parameters.map(({ shape }) => staticSize(shape));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    this.#inputs.push(valueInfo(input, [total], "float32"));
+    const pieces = parameters.map(({ name, shape }) => shape.length === 1 ? name : `${name}/flat`);
+    const inputs = [input, this.integers(sizes)];
+    this.#nodes.push({
+      opType: "Split",
+      name: `${input}/split`,
+      input: inputs,
+      output: pieces,
+      attribute: attributeProtos({ axis: 0 }),
+    });
+    parameters.forEach((parameter, index) => {
+      this.#names.set(parameter, parameter.name);
+      if (parameter.shape.length === 1) return;
+      const shape = this.integers(parameter.shape as number[]);
+      this.#push("Reshape", [pieces[index], shape], parameter.name, {});
+    });
+  }
+
+  #runtimeDim(dim: Dim): string {
+    if (typeof dim === "number") return this.integers([dim]);
+    for (const value of this.#order) {
+      if (value.op !== "Input") continue;
+      const axis = value.shape.indexOf(dim);
+      if (axis >= 0) return this.node("Shape", [value.name], { start: axis, end: axis + 1 });
+    }
+    throw new Error(`No input of the graph has the dimension "${dim}".`);
+  }
+
+  #initializer(
+    name: string,
+    shape: Shape,
+    type: keyof typeof ELEMENT_TYPES,
+    data: Float32Array | BigInt64Array,
+  ): string {
+    this.#initializers.set(name, {
+      name,
+      dims: shape as number[],
+      dataType: ELEMENT_TYPES[type],
+      rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    });
+    return name;
+  }
+
+  #push(
+    opType: string,
+    input: readonly string[],
+    output: string,
+    attributes: OnnxAttributes,
+  ): void {
+    const attribute = attributeProtos(attributes);
+    this.#nodes.push({ opType, name: `${opType}:${output}`, input, output: [output], attribute });
+  }
+}
+
+function valueInfo(name: string, shape: Shape, type: ElementType): ValueInfoProto {
+  const dim = shape.map((size) =>
+    typeof size === "number" ? { dimValue: size } : { dimParam: size }
+  );
+  return { name, type: { tensorType: { elemType: ELEMENT_TYPES[type], shape: { dim } } } };
+}
+
+function attributeProtos(attributes: OnnxAttributes): AttributeProto[] {
+  return Object.entries(attributes).map(([name, value]): AttributeProto => {
+    if (name === "to") {
+      return { name, type: ATTRIBUTE_TYPES.int, i: ELEMENT_TYPES[value as "int64"] };
+    }
+    if (typeof value === "number") return { name, type: ATTRIBUTE_TYPES.int, i: value };
+    if (typeof value === "string") {
+      return { name, type: ATTRIBUTE_TYPES.string, s: new TextEncoder().encode(value) };
+    }
+    return { name, type: ATTRIBUTE_TYPES.ints, ints: value };
+  });
+}

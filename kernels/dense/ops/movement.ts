@@ -1,0 +1,247 @@
+/**
+ * Ops that move elements without computing: views, cuts, joins, selections.
+ */
+import {
+  broadcastShapes,
+  elementCount,
+  formatShape,
+  sameShape,
+  ShapeError,
+  staticDim,
+} from "../graph/shape.ts";
+import type { OpTable } from "./op.ts";
+import { broadcastStrides, forEachOffset, product, stretch } from "./strides.ts";
+
+type MovementName =
+  | "Reshape"
+  | "Transpose"
+  | "BroadcastTo"
+  | "Concat"
+  | "Slice"
+  | "Pad"
+  | "SelectColumns"
+  | "GatherRows"
+  | "ScatterAddRows";
+
+export const movementOps: Pick<OpTable, MovementName> = {
+  Reshape: {
+    shape: ([x], { shape }) => {
+      if (elementCount(x) === elementCount(shape)) return shape;
+      throw new ShapeError(`Cannot reshape ${formatShape(x)} to ${formatShape(shape)}.`);
+    },
+    gradient: ({ inputs: [x] }, dY, g) => [g.reshape(dY, x.shape)], // dX = dY in X's shape
+    evaluate: ([x]) => x.data,
+    encode: (y, [x], emit) => {
+      const dims = y.shape.map((dim) => typeof dim === "number" ? dim : -1);
+      if (dims.filter((dim) => dim === -1).length > 1) {
+        throw new ShapeError(`Cannot reshape to ${formatShape(y.shape)}: two unknown dimensions.`);
+      }
+      emit.result("Reshape", [x, emit.integers(dims)]);
+    },
+  },
+  Transpose: {
+    shape: ([x], { permutation }) => permutation.map((axis) => x[axis]),
+    gradient: ({ attributes: { permutation } }, dY, g) => {
+      const inverse = permutation.map((_, axis) => permutation.indexOf(axis));
+      return [g.transpose(dY, inverse)]; // dX = dY, permuted back
+    },
+    evaluate: ([x], { permutation }, shape) => {
+      const strides = broadcastStrides(x.shape, x.shape);
+      const y = new Float64Array(x.data.length);
+      forEachOffset(shape, permutation.map((axis) => strides[axis]), (position, offset) => {
+        y[position] = x.data[offset];
+      });
+      return y;
+    },
+    encode: (y, [x], emit) =>
+      emit.result("Transpose", [x], { perm: [...y.attributes.permutation] }),
+  },
+  BroadcastTo: {
+    shape: ([x], { shape }) => {
+      if (sameShape(broadcastShapes(x, shape), shape)) return shape;
+      throw new ShapeError(`Cannot stretch ${formatShape(x)} to ${formatShape(shape)}.`);
+    },
+    gradient: (_y, dY) => [dY], // dX = dY, summed over the stretched axes by the walk
+    evaluate: ([x], _attributes, shape) => stretch(x, shape),
+    encode: (y, [x], emit) => {
+      const given = y.inputs[0].shape;
+      const missing = y.shape.length - given.length;
+      // Expand stretches both ways, so a symbol that x already has may be asked for as 1.
+      const asked = y.shape.map((dim, axis) => dim === given[axis - missing] ? 1 : dim);
+      emit.result("Expand", [x, emit.shape(asked)]);
+    },
+  },
+  Concat: {
+    shape: (inputs, { axis }) => {
+      const [first] = inputs;
+      for (const other of inputs) {
+        if (
+          other.length !== first.length || other.some((dim, i) => i !== axis && dim !== first[i])
+        ) {
+          throw new ShapeError(
+            `Cannot join ${inputs.map(formatShape).join(", ")} on axis ${axis}.`,
+          );
+        }
+      }
+      const total = inputs.reduce((sum, shape) => sum + staticDim(shape[axis]), 0);
+      return first.map((dim, i) => i === axis ? total : dim);
+    },
+    gradient: ({ inputs, attributes: { axis } }, dY, g) => {
+      let start = 0;
+      return inputs.map((x) => {
+        const end = start + staticDim(x.shape[axis]);
+        const dX = g.slice(dY, axis, start, end); // dX = the columns of dY that X filled
+        start = end;
+        return dX;
+      });
+    },
+    evaluate: (inputs, { axis }, shape) => {
+      const y = new Float64Array(product(shape));
+      const rowSize = product(shape.slice(axis));
+      let start = 0;
+      for (const x of inputs) {
+        const size = product(x.shape.slice(axis));
+        for (let row = 0; row * size < x.data.length; row++) {
+          y.set(x.data.subarray(row * size, (row + 1) * size), row * rowSize + start);
+        }
+        start += size;
+      }
+      return y;
+    },
+    encode: (y, inputs, emit) => emit.result("Concat", inputs, { axis: y.attributes.axis }),
+  },
+  Slice: {
+    shape: ([x], { axis, start, end }) => {
+      if (start >= 0 && start < end && end <= staticDim(x[axis])) {
+        return x.map((dim, i) => i === axis ? end - start : dim);
+      }
+      throw new ShapeError(`Cannot cut ${start}:${end} from axis ${axis} of ${formatShape(x)}.`);
+    },
+    gradient: ({ inputs: [x], attributes: { axis, start, end } }, dY, g) => [
+      g.pad(dY, axis, start, staticDim(x.shape[axis]) - end), // dX = dY between zeros
+    ],
+    evaluate: ([x], { axis, start }, shape) => {
+      const inner = product(shape.slice(axis + 1));
+      const size = shape[axis] * inner, stride = x.shape[axis] * inner;
+      const y = new Float64Array(product(shape));
+      for (let row = 0; row * size < y.length; row++) {
+        const from = row * stride + start * inner;
+        y.set(x.data.subarray(from, from + size), row * size);
+      }
+      return y;
+    },
+    encode: (y, [x], emit) => {
+      const { axis, start, end } = y.attributes;
+      emit.result("Slice", [
+        x,
+        emit.integers([start]),
+        emit.integers([end]),
+        emit.integers([axis]),
+      ]);
+    },
+  },
+  Pad: {
+    shape: ([x], { axis, before, after }) =>
+      x.map((dim, i) => i === axis ? before + staticDim(dim) + after : dim),
+    gradient: ({ inputs: [x], attributes: { axis, before } }, dY, g) => [
+      g.slice(dY, axis, before, before + staticDim(x.shape[axis])), // dX = dY without its margins
+    ],
+    evaluate: ([x], { axis, before }, shape) => {
+      const inner = product(shape.slice(axis + 1));
+      const size = x.shape[axis] * inner, stride = shape[axis] * inner;
+      const y = new Float64Array(product(shape));
+      for (let row = 0; row * size < x.data.length; row++) {
+        y.set(x.data.subarray(row * size, (row + 1) * size), row * stride + before * inner);
+      }
+      return y;
+    },
+    encode: (y, [x], emit) => {
+      const { axis, before, after } = y.attributes;
+      const pads = new Array<number>(2 * y.shape.length).fill(0);
+      pads[axis] = before;
+      pads[axis + y.shape.length] = after;
+      emit.result("Pad", [x, emit.integers(pads)]);
+    },
+  },
+  SelectColumns: {
+    shape: ([x], { indices }) => {
+      const fits = x.length === 2 && indices.every((column) => column < staticDim(x[1])) &&
+        new Set(indices.filter((column) => column >= 0)).size ===
+          indices.filter((column) => column >= 0).length;
+      if (fits) return [x[0], indices.length];
+      throw new ShapeError(`Cannot select columns ${indices.join(", ")} of ${formatShape(x)}.`);
+    },
+    gradient: ({ inputs: [x], attributes: { indices } }, dY, g) => {
+      const columns = [...Array(staticDim(x.shape[1])).keys()];
+      return [g.selectColumns(dY, columns.map((column) => indices.indexOf(column)))]; // dX = dY put back, 0 elsewhere
+    },
+    evaluate: ([x], { indices }, [rows, width]) => {
+      const y = new Float64Array(rows * width);
+      for (let row = 0; row < rows; row++) {
+        for (let i = 0; i < width; i++) {
+          if (indices[i] >= 0) y[row * width + i] = x.data[row * x.shape[1] + indices[i]];
+        }
+      }
+      return y;
+    },
+    encode: (y, [x], emit) => {
+      const width = staticDim(y.inputs[0].shape[1]);
+      const { indices } = y.attributes;
+      // The column after the last one is zeros, for the indices that ask for none.
+      const source = indices.includes(-1) ? emit.node("Pad", [x, emit.integers([0, 0, 0, 1])]) : x;
+      const columns = indices.map((column) => column < 0 ? width : column);
+      emit.result("Gather", [source, emit.integers(columns)], { axis: 1 });
+    },
+  },
+  GatherRows: {
+    shape: ([table, indices]) => {
+      if (table.length === 2) return [...indices, table[1]];
+      throw new ShapeError(`Cannot gather rows of ${formatShape(table)}: it is no matrix.`);
+    },
+    gradient: ({ inputs: [table, indices] }, dY, g) => [
+      g.scatterAddRows(indices, dY, table), // dTable[r] = Σ dY[i] over i with indices[i] = r
+      undefined,
+    ],
+    evaluate: ([table, indices]) => {
+      const width = table.shape[1];
+      const y = new Float64Array(indices.data.length * width);
+      indices.data.forEach((row, i) =>
+        y.set(table.data.subarray(row * width, (row + 1) * width), i * width)
+      );
+      return y;
+    },
+    encode: (_y, inputs, emit) => emit.result("Gather", inputs, { axis: 0 }),
+  },
+  ScatterAddRows: {
+    shape: ([indices, updates, like]) => {
+      if (sameShape([...indices, like[1]], updates) && like.length === 2) return like;
+      throw new ShapeError(
+        `Cannot add ${formatShape(updates)} at ${formatShape(indices)} into ${formatShape(like)}.`,
+      );
+    },
+    gradient: ({ inputs: [indices] }, dY, g) => [
+      undefined,
+      g.gatherRows(dY, indices), // dUpdates[i] = dY[indices[i]]
+      undefined,
+    ],
+    evaluate: ([indices, updates, like]) => {
+      const width = like.shape[1];
+      const y = new Float64Array(like.data.length);
+      indices.data.forEach((row, i) => {
+        for (let column = 0; column < width; column++) {
+          y[row * width + column] += updates.data[i * width + column];
+        }
+      });
+      return y;
+    },
+    encode: ({ inputs }, [indices, updates, like], emit) => {
+      // ScatterND wants int64 positions with a last axis of one index into the rows.
+      const positions = emit.node("Unsqueeze", [
+        emit.node("Cast", [indices], { to: "int64" }),
+        emit.integers([inputs[0].shape.length]),
+      ]);
+      const zeros = emit.node("Mul", [like, emit.scalar(0)]);
+      emit.result("ScatterND", [zeros, positions, updates], { reduction: "add" });
+    },
+  },
+};

@@ -1,0 +1,87 @@
+/**
+ * What there is to say about an op, and the closed list of ops.
+ *
+ * Each op of the list has one entry in the table (ops/table.ts): how shapes follow, how gradients flow, what it
+ * computes (float64, the oracle of the tests and the engine of the simulation) and how ONNX writes it. The table is
+ * a mapped type over this list, so a missing entry does not compile.
+ */
+import type { Graph } from "../graph/graph.ts";
+import type { Shape } from "../graph/shape.ts";
+import type { ComputedValue, ElementType, Value } from "../graph/value.ts";
+import type { NodeEmitter } from "../onnx/node_emitter.ts";
+
+/** Ops by name, with what they need beside their inputs. */
+export interface OpAttributes {
+  Add: None;
+  Subtract: None;
+  Multiply: None;
+  Divide: None;
+  Minimum: None;
+  /** `factor · x` */
+  Scale: { readonly factor: number };
+  /** `x + offset` */
+  Shift: { readonly offset: number };
+  Square: None;
+  SquareRoot: None;
+  Exp: None;
+  Log: None;
+  Relu: None;
+  Sigmoid: None;
+  Tanh: None;
+  /** `where(x > 0, y, 0)` of inputs (x, y): what the gradient of Relu does. */
+  PassPositive: None;
+  /** Binary cross entropy of a logit: `ln(1 + e^z) - z·y` of inputs (z, y). */
+  SigmoidCrossEntropy: None;
+  /** Over the last axis. */
+  Softmax: None;
+  /** `A · B` over the last two axes; leading axes must be equal. */
+  MatMul: { readonly transposeA: boolean; readonly transposeB: boolean };
+  /** `X · W + b`, X of shape [n, in], W [in, out], b [out]. */
+  Linear: None;
+  /** Sums over `axes`, which stay with size 1. */
+  ReduceSum: { readonly axes: readonly number[] };
+  Reshape: { readonly shape: Shape };
+  Transpose: { readonly permutation: readonly number[] };
+  /** Stretches axes of size 1, and adds leading ones. */
+  BroadcastTo: { readonly shape: Shape };
+  Concat: { readonly axis: number };
+  /** `x[…, start:end, …]` along `axis`. */
+  Slice: { readonly axis: number; readonly start: number; readonly end: number };
+  /** Zeros before and after along `axis`. */
+  Pad: { readonly axis: number; readonly before: number; readonly after: number };
+  /** Columns of a matrix by distinct constant indices; -1 gives zeros. */
+  SelectColumns: { readonly indices: readonly number[] };
+  /** Rows of `table` [n, d] by int32 `indices` [r…]: [r…, d]. */
+  GatherRows: None;
+  /** Sums `updates` [r…, d] into `rows` zero rows by int32 `indices` [r…]: the gradient of GatherRows. Inputs (indices, updates, like). */
+  ScatterAddRows: None;
+}
+
+export type OpName = keyof OpAttributes;
+export type None = Readonly<Record<never, never>>;
+
+/** A tensor of the reference evaluator: row-major, shape without symbols. Indices are whole numbers in it too. */
+export interface ReferenceTensor {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+export interface OpRule<Name extends OpName> {
+  /** @throws {ShapeError} Where the inputs do not fit together. */
+  shape(inputs: readonly Shape[], attributes: OpAttributes[Name]): Shape;
+  /** Gradients of the inputs from the result's, in the result's or the input's shape; undefined = none flows. */
+  gradient(y: ComputedValue<Name>, dY: Value, g: Graph): readonly (Value | undefined)[];
+  /** Row-major result of the given shape, in float64. */
+  evaluate(
+    inputs: readonly ReferenceTensor[],
+    attributes: OpAttributes[Name],
+    shape: readonly number[],
+  ): Float64Array;
+  /** Emits ONNX nodes, the last one under the value's own name (`emit.result`). */
+  encode(y: ComputedValue<Name>, inputs: readonly string[], emit: NodeEmitter): void;
+  /** Elementwise ops: a broadcast before them may as well come after. */
+  readonly elementwise?: true;
+  readonly type?: ElementType;
+}
+
+export type OpTable = { readonly [Name in OpName]: OpRule<Name> };

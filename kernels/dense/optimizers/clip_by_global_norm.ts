@@ -1,0 +1,17 @@
+/**
+ * Keeps one bad batch from throwing the weights far away.
+ *
+ * @see Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013
+ */
+import type { Graph } from "../graph/graph.ts";
+import type { Value } from "../graph/value.ts";
+
+/** Keeps the division defined where all gradients are 0. */
+const TINY = 1e-6;
+
+/** `gradient · min(1, normMax / |gradient|)` of a flat vector. */
+export function clipByGlobalNorm(g: Graph, gradient: Value, normMax: number): Value {
+  const norm = g.squareRoot(g.reduceSum(g.square(gradient), [0])); // [1]
+  const scale = g.divide(g.constant(normMax, [1]), g.shift(norm, TINY));
+  return g.multiply(gradient, g.minimum(scale, g.constant(1, [1])));
+}

@@ -1,0 +1,41 @@
+/**
+ * Learning rates that change with the step: a linear warm-up, then a decay.
+ */
+export interface LearningRateSchedule {
+  /** Steps over which the rate grows linearly from 0 to its full value. Default 0. */
+  readonly warmupSteps?: number;
+  readonly decay?:
+    /** Halves (for `factor` 0.5) every `steps`, smoothly. */
+    | { readonly kind: "exponential"; readonly factor: number; readonly steps: number }
+    /** Falls linearly to `final` (a share of the full rate) over `steps`, then stays. */
+    | { readonly kind: "linear"; readonly final: number; readonly steps: number }
+    /** Falls along half a cosine. Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017. */
+    | { readonly kind: "cosine"; readonly final: number; readonly steps: number }
+    /** Falls with the root of the step: `√(steps / (steps + t))`. */
+    | { readonly kind: "inverseSquareRoot"; readonly steps: number };
+}
+
+/** The learning rate of step `t` (from 1), given the full rate. */
+export function learningRateAt(
+  full: number,
+  t: number,
+  schedule: LearningRateSchedule = {},
+): number {
+  const { warmupSteps = 0, decay } = schedule;
+  if (t <= warmupSteps) return full * t / warmupSteps;
+  if (decay === undefined) return full;
+  const after = t - warmupSteps;
+  const progress = Math.min(1, after / decay.steps);
+  switch (decay.kind) {
+    case "exponential":
+      return full * decay.factor ** (after / decay.steps);
+    case "linear":
+      return full * (1 - (1 - decay.final) * progress);
+    case "cosine":
+      return full * (decay.final + (1 - decay.final) * (1 + Math.cos(Math.PI * progress)) / 2);
+    case "inverseSquareRoot":
+      return full * Math.sqrt(decay.steps / (decay.steps + after));
+    default:
+      return decay satisfies never;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The one file that speaks to onnxruntime-node.
+ *
+ * The library is loaded on first use: the simulation and tools that never run a session do not load native code.
+ */
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { encodeModel, type OnnxModelOptions } from "../onnx/encode_model.ts";
+import type { Shape } from "../graph/shape.ts";
+
+type OnnxRuntime = typeof import("onnxruntime-node");
+
+/** Where ONNX Runtime can run a model. */
+export type Device = "cpu" | "webgpu" | "cuda";
+
+/** The device cannot be used on this machine; nothing else was tried in its place. */
+export class ProviderUnavailableError extends Error {
+  override readonly name = "ProviderUnavailableError";
+}
+
+let runtime: Promise<OnnxRuntime> | undefined;
+
+export function onnxRuntime(): Promise<OnnxRuntime> {
+  return runtime ??= import("onnxruntime-node");
+}
+
+const REMEDIES: { readonly [D in Device]: string } = {
+  cpu: "Reinstall the onnxruntime-node package.",
+  webgpu:
+    'Install a Vulkan driver for the GPU (or mesa-vulkan-drivers for a software one), or choose provider "cpu" or "auto".',
+  cuda:
+    'Run "deno task gpu:install" on a machine with an NVIDIA GPU, CUDA 13 and cuDNN 9, or choose provider "cpu" or "auto".',
+};
+
+export interface SessionSettings {
+  readonly device: Device;
+  readonly threads: number;
+  /** Outputs that stay on the card. WebGPU only. */
+  readonly outputsOnDevice?: readonly string[];
+}
+
+/**
+ * An ONNX Runtime session of an encoded model.
+ *
+ * @throws {ProviderUnavailableError} When the device cannot be used.
+ */
+export async function createOnnxSession(
+  model: OnnxModelOptions,
+  settings: SessionSettings,
+): Promise<InferenceSession> {
+  const ort = await onnxRuntime();
+  const { device, threads, outputsOnDevice = [] } = settings;
+  const options: InferenceSession.SessionOptions = {
+    executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    // Warnings tell of nodes kept on the CPU, as intended for shapes.
+    logSeverityLevel: 3,
+    ...(outputsOnDevice.length > 0 && {
+      preferredOutputLocation: Object.fromEntries(
+        outputsOnDevice.map((name) => [name, "gpu-buffer" as const]),
+      ),
+    }),
+  };
+  try {
+    return await ort.InferenceSession.create(encodeModel(model), options);
+  } catch (cause) {
+    throw new ProviderUnavailableError(
+      `Cannot run the dense model on "${device}": ${(cause as Error).message}. ${REMEDIES[device]}`,
+      { cause },
+    );
+  }
+}
+
+/** Wraps an array as a float32 tensor without copying. */
+export function float32Tensor(ort: OnnxRuntime, data: Float32Array, shape: Shape): Tensor {
+  return new ort.Tensor("float32", data, shape as number[]);
+}

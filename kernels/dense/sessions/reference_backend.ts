@@ -1,0 +1,55 @@
+/**
+ * Steps in plain TypeScript: no library, the same bits on every machine. Slow; for tests and the simulation.
+ */
+import { evaluate } from "../graph/evaluate.ts";
+import { staticSize } from "../graph/shape.ts";
+import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
+
+export class ReferenceBackend implements TrainingBackend {
+  readonly provider = "reference";
+  readonly #compiled: TrainingGraph;
+  #present: StateVectors = {};
+  #next: StateVectors = {};
+
+  constructor(compiled: TrainingGraph) {
+    this.#compiled = compiled;
+  }
+
+  run(rows: number, feeds: HostArrays): Promise<HostArrays> {
+    const { outputs, parameters, state } = this.#compiled;
+    const all: Record<string, Float32Array> = { ...feeds, ...this.#present };
+    let start = 0;
+    for (const { name, shape } of parameters) {
+      all[name] = this.#present[TRAINING_NAMES.weights].subarray(start, start += staticSize(shape));
+    }
+    const names = Object.keys(outputs);
+    // Rounded to float32, as in a checkpoint: a resumed run goes on with the same bits.
+    const results = Object.fromEntries(
+      evaluate(Object.values(outputs), all, { rows }).map(({ data }, index) =>
+        [names[index], Float32Array.from(data)] as const
+      ),
+    );
+    this.#next = Object.fromEntries(
+      Object.keys(state).map((name) => [name, results[TRAINING_NAMES.next(name)]]),
+    );
+    return Promise.resolve(results);
+  }
+
+  commit(): void {
+    this.#present = this.#next;
+  }
+
+  readState(): Promise<StateVectors> {
+    return Promise.resolve(structuredClone(this.#present));
+  }
+
+  writeState(vectors: Readonly<StateVectors>): Promise<void> {
+    this.#present = structuredClone(vectors) as StateVectors;
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The training compiler: from a model's text to one graph that makes loss, logits, gradients of the embeddings, and the
+ * next weights and optimizer state from a batch and the present ones.
+ */
+import { Graph } from "./graph/graph.ts";
+import { gradients } from "./graph/gradients.ts";
+import { ROWS, staticDim, staticSize } from "./graph/shape.ts";
+import type { ParameterValue, Value } from "./graph/value.ts";
+import { batchLoss } from "./losses.ts";
+import type { Model, ModelInputs } from "./models/model.ts";
+import { clipByGlobalNorm } from "./optimizers/clip_by_global_norm.ts";
+import type { DenseOptimizerOptions } from "./optimizers/options.ts";
+import { optimizerRule } from "./optimizers/rules.ts";
+
+/** A mask that the session draws for each step: 0 or 1 / (1 - rate). */
+export interface DropoutMask {
+  /** The graph's input. */
+  readonly name: string;
+  readonly width: number;
+  readonly rate: number;
+}
+
+export interface TrainingGraph {
+  readonly model: Model;
+  readonly optimizer: DenseOptimizerOptions;
+  readonly graph: Graph;
+  /** In the order of the flat vector. */
+  readonly parameters: readonly ParameterValue[];
+  /** Length of the flat vector of weights, and of each of the optimizer's. */
+  readonly weightCount: number;
+  /** The flat vectors that a step reads and replaces: `weights` first, then the optimizer's; with their first values. */
+  readonly state: Readonly<Record<string, number | undefined>>;
+  readonly dropoutMasks: readonly DropoutMask[];
+  /** Results of a step by name; see {@link TRAINING_NAMES}. */
+  readonly outputs: Readonly<Record<string, Value>>;
+}
+
+/** Names of a training graph's inputs and outputs. */
+export const TRAINING_NAMES = {
+  weights: "weights",
+  labels: "labels",
+  dense: "dense",
+  logSampleRate: "log_sample_rate",
+  inverseRows: "inverse_rows",
+  loss: "loss",
+  logits: "logits",
+  /** Sum of the next weights' squares: not finite as soon as one of them is not. */
+  weightsNorm: "weights_norm",
+  gradientOf: (segment: string) => `gradient/${segment}`,
+  next: (vector: string) => `next/${vector}`,
+} as const;
+
+/** Compiles the step of `model` under `optimizer`. */
+export function compileTraining(model: Model, optimizer: DenseOptimizerOptions): TrainingGraph {
+  const g = new Graph();
+  const { sizes, tasks } = model;
+  const names = TRAINING_NAMES;
+  const dropoutMasks: DropoutMask[] = [];
+  const inputs = modelInputs(g, model, (hidden, rate) => {
+    if (rate === 0) return hidden;
+    const width = staticDim(hidden.shape[1]);
+    const name = `dropout_mask${dropoutMasks.length}`;
+    dropoutMasks.push({ name, width, rate });
+    return g.multiply(hidden, g.input(name, [ROWS, width]));
+  });
+
+  const logits = model.logits(g, inputs);
+  const loss = batchLoss(g, {
+    logits,
+    labels: g.input(names.labels, [ROWS, sizes.tasks]),
+    logSampleRate: g.input(names.logSampleRate, [ROWS, 1]),
+    inverseRows: g.input(names.inverseRows, [1]),
+  }, tasks);
+
+  const { parameters } = g;
+  const segments = model.sparseInputs.map(({ segment }) => segment);
+  const variables = [...parameters, ...segments.map((segment) => inputs.sparse[segment])];
+  const computed = gradients(g, loss, variables);
+
+  const weightCount = parameters.reduce((sum, { shape }) => sum + staticSize(shape), 0);
+  const gradient = g.concat(
+    parameters.map(({ shape }, index) => g.reshape(computed[index], [staticSize(shape)])),
+    0,
+  );
+  const rule = optimizerRule(optimizer.kind);
+  const vectors = rule.state(optimizer);
+  const { gradientClipNorm } = optimizer;
+  const next = rule.update(g, {
+    weights: g.input(names.weights, [weightCount]),
+    gradient: gradientClipNorm === undefined
+      ? gradient
+      : clipByGlobalNorm(g, gradient, gradientClipNorm),
+    state: mapValues(vectors, (_first, name) => g.input(name, [weightCount])),
+    scalars: mapValues(rule.scalars(optimizer, 1, 1), (_value, name) => g.input(name, [1])),
+  }, optimizer);
+
+  return {
+    model,
+    optimizer,
+    graph: g,
+    parameters,
+    weightCount,
+    state: { [names.weights]: undefined, ...vectors },
+    dropoutMasks,
+    outputs: {
+      [names.loss]: g.reshape(loss, [1]),
+      [names.logits]: logits,
+      ...Object.fromEntries(
+        segments.map((segment, i) => [names.gradientOf(segment), computed[parameters.length + i]]),
+      ),
+      [names.next(names.weights)]: next.weights,
+      ...Object.fromEntries(
+        Object.entries(next.state).map(([name, value]) => [names.next(name), value]),
+      ),
+      [names.weightsNorm]: g.reduceSum(g.square(next.weights), [0]),
+    },
+  };
+}
+
+/** The graph inputs that a model reads. */
+export function modelInputs(
+  g: Graph,
+  model: Model,
+  dropout: ModelInputs["dropout"],
+): ModelInputs {
+  const { slots, denseWidth } = model.sizes;
+  return {
+    sparse: Object.fromEntries(
+      model.sparseInputs.map(({ segment, dim }) => [segment, g.input(segment, [ROWS, slots, dim])]),
+    ),
+    dense: denseWidth > 0 ? g.input(TRAINING_NAMES.dense, [ROWS, denseWidth]) : undefined,
+    dropout,
+  };
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  f: (value: From, name: string) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value, name)]));
+}
