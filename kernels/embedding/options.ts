@@ -93,3 +93,11 @@ export interface TableOptions {
 
 /** Pooling of a list slot's embeddings. */
 export type Combiner = "sum" | "mean" | "sqrtn" | "first";
+
+/** Combiners as the kernel reads them, one byte a slot. */
+export const COMBINER_CODES: Readonly<Record<Combiner, number>> = {
+  sum: 0,
+  mean: 1,
+  sqrtn: 2,
+  first: 3,
+};

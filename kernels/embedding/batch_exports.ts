@@ -1,0 +1,55 @@
+/** The kernel's batch exports, and how their refusals become errors. See ABI.md, "Batch". */
+import type { KernelExports } from "./kernel_module.ts";
+
+/** A reserve function returns the address of a buffer of at least `length` elements, 0 when memory is short. */
+type Reserve = (length: number) => number;
+
+export interface BatchExports extends KernelExports {
+  readonly batch_ids: Reserve;
+  readonly batch_inverse: Reserve;
+  readonly batch_offsets: Reserve;
+  readonly batch_slots: Reserve;
+  readonly batch_bytes: Reserve;
+  readonly batch_rows: Reserve;
+  readonly batch_pooled: Reserve;
+  readonly batch_unique: (length: number, shards: number) => number;
+  readonly batch_unique_result: (which: number) => number;
+  readonly batch_pool: PoolExport;
+  readonly batch_pool_gradient: PoolExport;
+  readonly batch_hash: (length: number) => number;
+  readonly batch_crc32c: (crc: number, length: number) => number;
+}
+
+export type PoolExport = (
+  unique: number,
+  width: number,
+  column: number,
+  dim: number,
+  ids: number,
+  segments: number,
+  slots: number,
+) => number;
+
+const REFUSALS: Readonly<Record<number, string>> = {
+  [-1]: "a length is out of range",
+  [-2]: "columns or buffer lengths do not fit the shape",
+  [-3]: "offsets must ascend and stay inside their buffer",
+  [-4]: "a position points past the unique rows",
+  [-5]: "combiner codes must be 0 to 3, and the segments a multiple of the slots",
+  [-6]: "slots must be at most 32,767",
+};
+
+/** Returns a status of 0 or more, or throws what it refuses. */
+export function accepted(action: string, status: number): number {
+  if (status >= 0) return status;
+  throw new RangeError(`Cannot ${action}: ${REFUSALS[status] ?? `status ${status}`}`);
+}
+
+/** Reserves a buffer, or throws. */
+export function reserved(action: string, reserve: Reserve, length: number): number {
+  const address = reserve(length);
+  if (address !== 0) return address;
+  throw new RangeError(
+    `Cannot ${action}: no memory for ${length} elements; use smaller batches`,
+  );
+}

@@ -1,0 +1,166 @@
+/**
+ * Batch primitives of trainer and ranker, in a WASM memory of their own: which distinct ids a batch holds, on which
+ * shard each lives, and the way from unique rows to pooled dense inputs and back.
+ */
+import { accepted, type BatchExports, type PoolExport, reserved } from "./batch_exports.ts";
+import { instantiateKernel } from "./kernel_module.ts";
+import type { FeatureIds } from "./options.ts";
+
+/** Distinct ids of a batch, grouped by shard, in order of first appearance inside a shard. */
+export interface UniqueIds {
+  /** Shape `[unique]`. */
+  readonly uniqueIds: FeatureIds;
+  /** Ids of shard s are `uniqueIds[shardStarts[s] .. shardStarts[s + 1]]`. Shape `[shards + 1]`. */
+  readonly shardStarts: Uint32Array<ArrayBuffer>;
+  /** `uniqueIds[inverse[i]]` is the i-th id of the batch. Shape `[ids]`. */
+  readonly inverse: Uint32Array<ArrayBuffer>;
+  /** Occurrences of each distinct id in the batch. Shape `[unique]`. */
+  readonly counts: Uint32Array<ArrayBuffer>;
+}
+
+const CHECKSUM_CHUNK_BYTES = 1 << 20;
+
+export class BatchKernel {
+  readonly #kernel: BatchExports;
+
+  private constructor(kernel: BatchExports) {
+    this.#kernel = kernel;
+  }
+
+  static create(): BatchKernel {
+    return new BatchKernel(instantiateKernel<BatchExports>());
+  }
+
+  /**
+   * Distinct ids grouped by shard. The shard is a function of the id alone.
+   *
+   * @param ids Feature ids, shape `[ids]`.
+   * @param shards Number of logical shards, 1 to 1,048,576.
+   * @throws {RangeError} When `shards` is out of range or memory is short.
+   */
+  unique(ids: FeatureIds, shards: number): UniqueIds {
+    const kernel = this.#kernel;
+    const address = reserved("find unique ids", kernel.batch_ids, ids.length);
+    new BigUint64Array(kernel.memory.buffer, address, ids.length).set(ids);
+    const unique = accepted("find unique ids", kernel.batch_unique(ids.length, shards));
+    const words = (which: number, length: number) =>
+      new Uint32Array(kernel.memory.buffer, kernel.batch_unique_result(which), length).slice();
+    return {
+      uniqueIds: new BigUint64Array(kernel.memory.buffer, kernel.batch_unique_result(0), unique)
+        .slice(),
+      shardStarts: words(1, shards + 1),
+      inverse: words(2, ids.length),
+      counts: words(3, unique),
+    };
+  }
+
+  /**
+   * Pools columns `[column, column + dim)` of each segment's rows; an empty segment gives zeros.
+   *
+   * @param rows Unique rows, shape `[unique, width]`.
+   * @param inverse Position of each id's row, shape `[ids]`.
+   * @param segmentOffsets Segment (row, slot) is `inverse[o[row·slots + slot] .. o[row·slots + slot + 1]]`.
+   * @param combiners One code a slot (`COMBINER_CODES`), shape `[slots]`.
+   * @param out Shape `[rows·slots, dim]`.
+   * @throws {RangeError} When shapes, offsets, positions or codes do not fit.
+   */
+  pool(
+    rows: Float32Array,
+    width: number,
+    column: number,
+    dim: number,
+    inverse: Uint32Array,
+    segmentOffsets: Uint32Array,
+    combiners: Uint8Array,
+    out: Float32Array,
+  ): void {
+    const kernel = this.#kernel;
+    const action = "pool rows";
+    const rowsAt = reserved(action, kernel.batch_rows, rows.length);
+    const pooledAt = reserved(action, kernel.batch_pooled, out.length);
+    const call = this.#prepare(action, kernel.batch_pool, inverse, segmentOffsets, combiners);
+    new Float32Array(kernel.memory.buffer, rowsAt, rows.length).set(rows);
+    call(rows.length, width, column, dim, out.length);
+    out.set(new Float32Array(kernel.memory.buffer, pooledAt, out.length));
+  }
+
+  /**
+   * The gradient of {@link pool}: adds each id's share of its segment's gradient to its unique row.
+   *
+   * @param gradients Shape `[rows·slots, dim]`.
+   * @param out Gradients of unique rows, shape `[unique, width]`; added to, so start from zeros.
+   * @throws {RangeError} When shapes, offsets, positions or codes do not fit.
+   */
+  poolGradient(
+    gradients: Float32Array,
+    width: number,
+    column: number,
+    dim: number,
+    inverse: Uint32Array,
+    segmentOffsets: Uint32Array,
+    combiners: Uint8Array,
+    out: Float32Array,
+  ): void {
+    const kernel = this.#kernel;
+    const action = "return pooled gradients";
+    const rowsAt = reserved(action, kernel.batch_rows, out.length);
+    const pooledAt = reserved(action, kernel.batch_pooled, gradients.length);
+    const operate = kernel.batch_pool_gradient;
+    const call = this.#prepare(action, operate, inverse, segmentOffsets, combiners);
+    new Float32Array(kernel.memory.buffer, rowsAt, out.length).set(out);
+    new Float32Array(kernel.memory.buffer, pooledAt, gradients.length).set(gradients);
+    call(out.length, width, column, dim, gradients.length);
+    out.set(new Float32Array(kernel.memory.buffer, rowsAt, out.length));
+  }
+
+  /** CRC-32C (Castagnoli) of the buffers one after another. */
+  crc32c(...buffers: readonly (ArrayBufferView | ArrayBufferLike)[]): number {
+    let crc = 0;
+    for (const buffer of buffers) {
+      const bytes = ArrayBuffer.isView(buffer)
+        ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+        : new Uint8Array(buffer);
+      for (let start = 0; start < bytes.length; start += CHECKSUM_CHUNK_BYTES) {
+        crc = this.#checksum(crc, bytes.subarray(start, start + CHECKSUM_CHUNK_BYTES));
+      }
+    }
+    return crc;
+  }
+
+  #checksum(crc: number, chunk: Uint8Array): number {
+    const kernel = this.#kernel;
+    const address = reserved("checksum", kernel.batch_bytes, chunk.length);
+    new Uint8Array(kernel.memory.buffer, address, chunk.length).set(chunk);
+    return kernel.batch_crc32c(crc, chunk.length) >>> 0;
+  }
+
+  /** Copies what both directions of pooling share, and binds the call. Reserve the floats before: memory may grow. */
+  #prepare(
+    action: string,
+    operate: PoolExport,
+    inverse: Uint32Array,
+    offsets: Uint32Array,
+    combiners: Uint8Array,
+  ) {
+    const kernel = this.#kernel;
+    const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
+    const offsetsAt = reserved(action, kernel.batch_offsets, offsets.length);
+    const combinersAt = reserved(action, kernel.batch_bytes, combiners.length);
+    const memory = kernel.memory.buffer;
+    new Uint32Array(memory, inverseAt, inverse.length).set(inverse);
+    new Uint32Array(memory, offsetsAt, offsets.length).set(offsets);
+    new Uint8Array(memory, combinersAt, combiners.length).set(combiners);
+    const segments = offsets.length - 1;
+    return (rows: number, width: number, column: number, dim: number, pooled: number) => {
+      if (rows % width !== 0 || pooled !== segments * dim) {
+        throw new RangeError(
+          `Cannot ${action}: ${rows} floats of rows of width ${width} and ${pooled} pooled floats ` +
+            `do not fit ${segments} segments of dim ${dim}`,
+        );
+      }
+      const unique = rows / width;
+      const slots = combiners.length;
+      accepted(action, operate(unique, width, column, dim, inverse.length, segments, slots));
+    };
+  }
+}

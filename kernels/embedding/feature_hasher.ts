@@ -1,0 +1,48 @@
+/**
+ * From features to ids: `slot << 48 | low 48 bits of XXH64(UTF-8 text, seed 0)`. XXH64 is public, so other
+ * programs may compute the same ids; here a whole batch is hashed in one call, without a string or BigInt an id.
+ */
+import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
+import { instantiateKernel } from "./kernel_module.ts";
+import type { FeatureIds } from "./options.ts";
+
+export class FeatureHasher {
+  readonly #kernel: BatchExports;
+
+  private constructor(kernel: BatchExports) {
+    this.#kernel = kernel;
+  }
+
+  static create(): FeatureHasher {
+    return new FeatureHasher(instantiateKernel<BatchExports>());
+  }
+
+  /**
+   * @param slots Slot of each text, at most 32,767, shape `[texts]`.
+   * @param utf8 All texts one after another.
+   * @param offsets Text i is `utf8[offsets[i] .. offsets[i + 1]]`, shape `[texts + 1]`.
+   * @returns Feature ids, shape `[texts]`.
+   * @throws {RangeError} When a slot or an offset is out of range.
+   * @see Yann Collet, "XXH64 digest algorithm", 2014
+   */
+  hash(slots: Uint16Array, utf8: Uint8Array, offsets: Uint32Array): FeatureIds {
+    const kernel = this.#kernel;
+    const action = "hash features";
+    if (offsets.length !== slots.length + 1 || offsets[slots.length] > utf8.length) {
+      throw new RangeError(
+        `Cannot ${action}: ${slots.length} slots need ${slots.length + 1} offsets inside ` +
+          `${utf8.length} bytes, got ${offsets.length} up to ${offsets[offsets.length - 1]}`,
+      );
+    }
+    const idsAt = reserved(action, kernel.batch_ids, slots.length);
+    const slotsAt = reserved(action, kernel.batch_slots, slots.length);
+    const bytesAt = reserved(action, kernel.batch_bytes, utf8.length);
+    const offsetsAt = reserved(action, kernel.batch_offsets, offsets.length);
+    const memory = kernel.memory.buffer;
+    new Uint16Array(memory, slotsAt, slots.length).set(slots);
+    new Uint8Array(memory, bytesAt, utf8.length).set(utf8);
+    new Uint32Array(memory, offsetsAt, offsets.length).set(offsets);
+    accepted(action, kernel.batch_hash(slots.length));
+    return new BigUint64Array(kernel.memory.buffer, idsAt, slots.length).slice();
+  }
+}
