@@ -179,23 +179,45 @@ function* tasks({ model, joiner }: Sections): Iterable<Finding> {
   }
 }
 
-function* denseSize({ features, model }: Sections): Iterable<Finding> {
-  if (features === undefined || model === undefined || !("hidden" in model)) return;
-  const all = Object.values(features.slots);
-  const inputs = all.filter((slot) => !makesNoIds(slot)).length * model.embeddingDim +
-    all.filter((slot) => slot.kind === "numeric" && slot.dense !== undefined).length;
-  let weights = 0;
-  let before = inputs;
-  for (const units of [...model.hidden, model.tasks.length]) {
-    weights += (before + 1) * units;
-    before = units;
+function* modelSize({ features, model }: Sections): Iterable<Finding> {
+  if (features === undefined || model === undefined) return;
+  for (const name of Object.keys(model.taskWeights)) {
+    if (!model.tasks.includes(name)) {
+      const path = ["model", "taskWeights", name];
+      yield { ...unknownName(path, name, "task of the model", model.tasks), atKey: true };
+    }
   }
+  if (model.kind === "mmoe" && model.tasks.length === 1) {
+    yield {
+      path: ["model", "kind"],
+      message: "mmoe mixes experts for several tasks and there is one; name more tasks, " +
+        "or use deepFm",
+    };
+  }
+  // The widest layer's weights bound the model's size well enough to catch a slip.
+  const all = Object.values(features.slots);
+  const slots = all.filter((slot) => !makesNoIds(slot)).length;
+  const dense = all.filter((slot) => slot.kind === "numeric" && slot.dense !== undefined).length;
+  const layers = "hidden" in model
+    ? ["hidden", model.hidden] as const
+    : "top" in model
+    ? ["top", model.top] as const
+    : "expertHidden" in model
+    ? ["expertHidden", model.expertHidden] as const
+    : undefined;
+  if (layers === undefined || !("embeddingDim" in model)) return;
+  const [key, units] = layers;
+  const inputs = slots * model.embeddingDim + dense;
+  const weights = units.reduce(
+    (sum, width, i) => sum + width * (i === 0 ? inputs : units[i - 1]),
+    0,
+  ) * (model.kind === "mmoe" ? model.experts : 1);
   if (weights > denseWeightsMax) {
     yield {
-      path: ["model", "hidden"],
-      message: `[${model.hidden.join(", ")}] over ${inputs} inputs makes ` +
+      path: ["model", key],
+      message: `[${units.join(", ")}] over ${inputs} inputs makes ` +
         `${weights.toLocaleString("en")} dense weights, at most ` +
-        `${denseWeightsMax.toLocaleString("en")} fit; lower hidden or embeddingDim`,
+        `${denseWeightsMax.toLocaleString("en")} fit; lower ${key} or embeddingDim`,
     };
   }
 }
@@ -275,7 +297,7 @@ const checks: readonly Check[] = [
   crosses,
   embeddingNames,
   tasks,
-  denseSize,
+  modelSize,
   memory,
   queues,
 ];

@@ -9,6 +9,10 @@ import type { RankerOptions } from "../actors/ranker/options.ts";
 import type { ServingReplicaOptions } from "../actors/serving_replica/options.ts";
 import type { TrainerOptions } from "../actors/trainer/options.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
+import type { DivergenceOptions } from "../kernels/dense/divergence.ts";
+import type { ModelOptions, ModelSizes } from "../kernels/dense/models/options.ts";
+import type { LearningRateSchedule } from "../kernels/dense/optimizers/learning_rate.ts";
+import type { DenseOptimizerOptions } from "../kernels/dense/optimizers/options.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import { crossFieldFindings, type HostLimits } from "./checks.ts";
 import { ConfigurationDocument } from "./document.ts";
@@ -17,16 +21,21 @@ import { featureSchemaOf } from "./feature_schema.ts";
 import { partsOf } from "./parts.ts";
 import { ConfigurationError } from "./problems.ts";
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
-import type { ModelSection } from "./sections/model.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
 /** The whole mesh as options of its parts; what is left out there (addresses, partitions) the composition knows. */
 export interface CairnConfiguration {
   readonly features: { readonly schema: FeatureSchema; readonly itemsCachedMax: number };
-  readonly model: ModelSection;
+  readonly model: ModelOptions;
+  readonly modelSizes: ModelSizes;
+  /** How the trainer's session learns, and on what. */
   readonly session: {
+    readonly optimizer: DenseOptimizerOptions;
+    readonly learningRateSchedule?: LearningRateSchedule;
     readonly provider: "cpu" | "webgpu" | "cuda" | "auto";
     readonly threads: number;
+    readonly seed: number;
+    readonly divergence: DivergenceOptions;
   };
   readonly shardCount: number;
   readonly placement: PlacementSection;

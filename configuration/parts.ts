@@ -1,35 +1,36 @@
 /**
  * The checked file as the options of the parts.
  */
-import type {
-  SegmentOptions,
-  SlotOptions,
-  SparseOptimizerOptions,
-  TableOptions,
-} from "../kernels/embedding/options.ts";
-import {
-  type FeatureSchema,
-  type SlotDefinition,
-  slotNumberOf,
-} from "../kernels/features/schema.ts";
+import type { SegmentOptions, SlotOptions, TableOptions } from "../kernels/embedding/options.ts";
+import { type FeatureSchema, slotNumberOf } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import type { CairnFile } from "./schema.ts";
+import {
+  denseOptimizerOf,
+  learningRateScheduleOf,
+  modelOptionsOf,
+  modelSizesOf,
+} from "./model_options.ts";
 import { segmentsOf } from "./segments.ts";
+import { withoutUndefined } from "./without_undefined.ts";
 
 export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfiguration {
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
   const table = tableOptionsOf(file);
   const segments = table.segments.map(({ name, dim }) => ({ name, dim }));
-  const columns = {
-    denseWidth: schema.denseWidth,
-    combiners: schema.slots.map(({ pooling }) => pooling),
-    tasks: model.tasks.length,
-    segments,
-  };
+  const schedule = learningRateScheduleOf(model);
   return {
     features: { schema, itemsCachedMax: file.features.itemsCachedMax },
-    model,
-    session: { provider: trainer.provider, threads: trainer.threads },
+    model: modelOptionsOf(model),
+    modelSizes: modelSizesOf(model, schema),
+    session: {
+      optimizer: denseOptimizerOf(model),
+      ...(schedule === undefined ? {} : { learningRateSchedule: schedule }),
+      provider: trainer.provider,
+      threads: trainer.threads,
+      seed: model.seed,
+      divergence: { explosionFactor: trainer.explosionFactor },
+    },
     shardCount: file.shards.count,
     placement: file.placement,
     embeddingShard: {
@@ -65,16 +66,19 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       chunkRowsMax: joiner.chunkRowsMax,
     },
     trainer: {
-      ...columns,
       slots: schema.slots.length,
+      denseWidth: schema.denseWidth,
+      combiners: schema.slots.map(({ pooling }) => pooling),
+      tasks: model.tasks.length,
+      segments,
       batchRows: trainer.batchRows,
       lingerMs: trainer.linger,
+      pipelined: trainer.pipelined,
       chunksPerRead: trainer.chunksPerRead,
       rowsWaitingMax: trainer.rowsWaitingMax,
       shardBudgetMs: trainer.shardBudget,
       shardAttemptsMax: trainer.shardAttemptsMax,
       validationBins: trainer.validationBins,
-      lossMax: trainer.lossMax,
     },
     sync: {
       rowsIntervalMs: sync.rowsInterval,
@@ -84,13 +88,13 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       budgetMs: sync.budget,
     },
     ranker: {
-      ...columns,
+      schema,
+      itemsCachedMax: file.features.itemsCachedMax,
+      tasks: model.tasks.length,
+      segments,
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,
-      slotNames: schema.slots.map(({ name }) => name),
-      itemSlots: schema.slots.flatMap((slot, column) =>
-        isOfItem(slot, schema.slots) ? [column] : []
-      ),
+      requestsWaitingMax: ranker.requestsWaitingMax,
     },
     storage: file.storage,
     http: { host: gateway.host, port: gateway.port, docsPage: gateway.docsPage },
@@ -105,13 +109,6 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       unknownRankings: gateway.unknownRankings,
     },
   };
-}
-
-/** Made from the item alone. */
-function isOfItem(slot: SlotDefinition, all: readonly SlotDefinition[]): boolean {
-  if (slot.kind === "time") return false;
-  if (slot.kind !== "cross") return slot.source === "item";
-  return slot.of.every((name) => isOfItem(all.find((other) => other.name === name)!, all));
 }
 
 /** One shard's table. */
@@ -147,11 +144,4 @@ function overridesOf(segments: CairnFile["embeddings"]["segments"]): Overrides {
       ...(optimizer === undefined ? {} : { optimizer: withoutUndefined(optimizer) }),
     }]),
   );
-}
-
-type OptimizerSection = NonNullable<CairnFile["embeddings"]["segments"][string]["optimizer"]>;
-
-function withoutUndefined(optimizer: OptimizerSection): SparseOptimizerOptions {
-  const entries = Object.entries(optimizer).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as unknown as SparseOptimizerOptions;
 }

@@ -11,12 +11,12 @@ import { modelSection } from "./sections/model.ts";
 
 export const sections = {
   features: featuresSection,
-  model: modelSection.prefault({ kind: "deepfm" }),
+  model: modelSection.prefault({ kind: "deepFm" }),
   embeddings: embeddingsSection.prefault({}),
   joiner: joinerSection.prefault({}),
   trainer: trainerSection.prefault({}),
   shards: shardsSection.prefault({}),
-  placement: placementSection.prefault({ kind: "single_thread" }),
+  placement: placementSection.prefault({ kind: "singleThread" }),
   sync: syncSection.prefault({}),
   ranker: rankerSection.prefault({}),
   storage: storageSection.prefault({ kind: "memory" }),

@@ -2,6 +2,7 @@
  * Which parts a row has, given the model, and how each begins and learns unless the file says otherwise.
  */
 import type { SegmentOptions } from "../kernels/embedding/options.ts";
+import { sparseInputsOf } from "./model_options.ts";
 import type { ModelSection } from "./sections/model.ts";
 
 /** First-order weights begin at zero and learn by FTRL, embeddings begin small and learn by Adagrad (as Monolith's do). */
@@ -18,8 +19,13 @@ const defaults: Readonly<Record<string, Pick<SegmentOptions, "initializer" | "op
 
 /** The segments that the model asks for, in row order, with their defaults. */
 export function segmentsOf(model: ModelSection): SegmentOptions[] {
-  const dims: [string, number][] = model.kind === "logistic_regression"
-    ? [["first_order", 1]]
-    : [["first_order", 1], ["embeddings", model.embeddingDim]];
-  return dims.map(([name, dim]) => ({ name, dim, ...defaults[name] }));
+  return sparseInputsOf(model).map(({ segment, dim }) => {
+    const learning = defaults[segment];
+    if (learning === undefined) {
+      throw new Error(
+        `The segment "${segment}" has no default initializer; give it one in segments.ts.`,
+      );
+    }
+    return { name: segment, dim, ...learning };
+  });
 }

@@ -78,7 +78,7 @@ const slotSchema = z.discriminatedUnion("kind", [
   }).describe("Every combination of the values of two or three other slots."),
   z.strictObject({
     kind: z.literal("time"),
-    part: z.enum(["hour_of_day", "day_of_week", "hour_of_week"]),
+    part: z.enum(["hourOfDay", "dayOfWeek", "hourOfWeek"]),
     utcOffsetMinutes: z.int().min(-14 * 60).max(14 * 60).default(0)
       .describe("Added to UTC before the part is taken."),
     slot,

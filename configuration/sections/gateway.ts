@@ -29,6 +29,8 @@ export const rankerSection = z.strictObject({
   lookupBudget: duration("1ms", "10m").default(500).describe("Time for one lookup of rows."),
   batchRowsMax: z.int().min(1).max(100_000).default(2048)
     .describe("Candidates scored together when requests wait."),
+  requestsWaitingMax: z.int().min(1).max(1_000_000).default(1024)
+    .describe("Requests that may wait for a forward pass; one more is answered 503."),
 }).describe("The part that scores.");
 
 export type GatewaySection = z.output<typeof gatewaySection>;

@@ -54,8 +54,11 @@ export const trainerSection = z.strictObject({
     .describe("Attempts of one message before the trainer is restarted."),
   validationBins: z.int().min(16).max(1_000_000).default(10_000)
     .describe("Bins of the progressive validation's score histograms."),
-  lossMax: z.number().positive().default(100)
-    .describe("Training stops when a batch's mean loss is over this."),
+  explosionFactor: z.number().min(2).max(1e9).default(1000)
+    .describe("A loss this many times the mean of recent ones stops training."),
+  pipelined: z.boolean().default(false).describe(
+    "Ask for the next batch's rows during a step: faster with shards in other threads, but those rows lack the last gradients.",
+  ),
 }).describe("How the model learns from examples.");
 
 export type JoinerSection = z.output<typeof joinerSection>;

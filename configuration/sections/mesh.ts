@@ -11,7 +11,7 @@ export const shardsSection = z.strictObject({
 }).describe("How the training table is cut.");
 
 export const placementSection = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("single_thread") })
+  z.strictObject({ kind: z.literal("singleThread") })
     .describe("Everything in one thread: the least memory, and enough for most."),
   z.strictObject({
     kind: z.literal("workers"),

@@ -1,54 +1,114 @@
 /**
- * `model`: the dense part, what it predicts and how it learns.
+ * `model`: the dense part, what it predicts and how its own weights learn.
  */
 import { z } from "zod";
 
-const hidden = z.array(z.int().min(1).max(8192)).max(8)
+const layers = z.array(z.int().min(1).max(8192)).max(8);
+const hidden = layers.min(1).default([64, 32])
   .describe("Units of each hidden layer, input side first.");
-const dropout = z.number().min(0).lt(1).default(0)
-  .describe("Share of hidden units left out in training; never in serving.");
 const embeddingDim = z.int().min(1).max(512).default(16)
   .describe("Weights of one embedding.");
+const dropout = z.number().min(0).lt(1).default(0)
+  .describe("Share of hidden units silenced in training; none in serving.");
+
+const moment = z.number().min(0).lt(1);
+const everyOptimizer = {
+  learningRate: z.number().positive().max(100),
+  gradientClipNorm: z.number().positive().optional().describe(
+    "Scales all dense gradients down so that their joint norm is at most this.",
+  ),
+  weightDecay: z.number().min(0).max(1).optional().describe(
+    "L2 decay of the dense weights; adamW's is decoupled from the gradient.",
+  ),
+};
+const moments = {
+  beta1: moment.default(0.9),
+  beta2: moment.default(0.999),
+  epsilon: z.number().positive().default(1e-8),
+};
 
 const optimizer = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("sgd"), learningRate: z.number().positive() }),
+  z.strictObject({ kind: z.literal("sgd"), ...everyOptimizer }),
   z.strictObject({
     kind: z.literal("momentum"),
-    learningRate: z.number().positive(),
-    momentum: z.number().min(0).lt(1).default(0.9),
+    ...everyOptimizer,
+    momentum: moment.default(0.9),
+    nesterov: z.boolean().default(false),
   }),
   z.strictObject({
     kind: z.literal("adagrad"),
-    learningRate: z.number().positive().default(0.01),
+    ...everyOptimizer,
     initialAccumulator: z.number().min(0).default(0.1),
-    epsilon: z.number().min(0).default(1e-10),
+    epsilon: z.number().positive().default(1e-10),
   }),
-  z.strictObject({
-    kind: z.literal("adam"),
-    learningRate: z.number().positive().default(0.001),
-    beta1: z.number().min(0).lt(1).default(0.9),
-    beta2: z.number().min(0).lt(1).default(0.999),
-    epsilon: z.number().positive().default(1e-8),
-  }),
-]).describe("How the dense weights learn.");
+  z.strictObject({ kind: z.literal("adam"), ...everyOptimizer, ...moments }),
+  z.strictObject({ kind: z.literal("adamW"), ...everyOptimizer, ...moments }),
+]).describe("How the dense weights learn; embeddings have optimizers of their own.");
 
-const common = {
+const steps = z.int().min(1).max(1_000_000_000);
+const final = z.number().min(0).max(1).describe("Share of the full rate that is left at the end.");
+
+const learningRateSchedule = z.strictObject({
+  warmupSteps: z.int().min(0).max(1_000_000_000).default(0)
+    .describe("Steps over which the rate grows from 0 to its full value."),
+  decay: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("exponential"),
+      factor: z.number().positive().max(1).default(0.5),
+      steps,
+    }).describe("Times `factor` every `steps`."),
+    z.strictObject({ kind: z.literal("linear"), final, steps }),
+    z.strictObject({ kind: z.literal("cosine"), final, steps }),
+    z.strictObject({ kind: z.literal("inverseSquareRoot"), steps })
+      .describe("√(steps / (steps + t)): never ends, as online training does not."),
+  ]).optional(),
+}).describe("How the dense learning rate changes with the steps; left out, it stays.");
+
+const everyModel = {
   tasks: z.array(z.string().min(1)).min(1).max(8).default(["positive"])
     .describe("What is predicted; the first task orders the ranking."),
-  optimizer: optimizer.prefault({ kind: "adagrad" }),
-  l2: z.number().min(0).default(0).describe("L2 penalty on the dense weights."),
-  seed: z.int().min(0).max(2 ** 32 - 1).default(1).describe("Seeds the dense weights."),
+  taskWeights: z.record(z.string(), z.number().positive()).default({})
+    .describe("Weight of a task in the summed loss, by name; 1 where it is left out."),
+  optimizer: optimizer.prefault({ kind: "adagrad", learningRate: 0.02 }),
+  learningRateSchedule: learningRateSchedule.optional(),
+  seed: z.int().min(0).max(2 ** 32 - 1).default(1)
+    .describe("Seeds the dense weights' first values and dropout."),
 };
 
 export const modelSection = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("logistic_regression"), ...common }),
+  z.strictObject({ kind: z.literal("logisticRegression"), ...everyModel })
+    .describe("A weight per feature id: the baseline."),
+  z.strictObject({ kind: z.literal("factorizationMachine"), embeddingDim, ...everyModel })
+    .describe("Weights and pairwise products (Rendle 2010)."),
+  z.strictObject({ kind: z.literal("wideAndDeep"), embeddingDim, hidden, dropout, ...everyModel })
+    .describe("Weights beside a deep tower (Cheng et al. 2016)."),
+  z.strictObject({ kind: z.literal("deepFm"), embeddingDim, hidden, dropout, ...everyModel })
+    .describe("Factorization machine and deep tower (Guo et al. 2017)."),
   z.strictObject({
-    kind: z.literal("deepfm"),
+    kind: z.literal("dcnV2"),
     embeddingDim,
-    hidden: hidden.default([64, 32]),
+    hidden,
+    crossLayers: z.int().min(1).max(8).default(2).describe("Explicit crosses, one a layer."),
     dropout,
-    ...common,
-  }),
+    ...everyModel,
+  }).describe("Cross network and deep tower (Wang et al. 2021)."),
+  z.strictObject({
+    kind: z.literal("dlrm"),
+    embeddingDim,
+    bottom: layers.default([64]).describe("Hidden units of the dense values' tower."),
+    top: layers.default([64, 32]).describe("Hidden units over the interactions."),
+    dropout,
+    ...everyModel,
+  }).describe("Pairwise interactions under a tower (Naumov et al. 2019)."),
+  z.strictObject({
+    kind: z.literal("mmoe"),
+    embeddingDim,
+    experts: z.int().min(1).max(64).default(4),
+    expertHidden: layers.min(1).default([64, 32]).describe("Units of each expert's layers."),
+    towerHidden: layers.default([16]).describe("Hidden units of each task's tower."),
+    dropout,
+    ...everyModel,
+  }).describe("Experts that several tasks mix by gates (Ma et al. 2018)."),
 ]).describe("The dense model.");
 
 export type ModelSection = z.output<typeof modelSection>;

@@ -43,11 +43,11 @@ export function timePartOf(atMs: number, part: TimePart, utcOffsetMinutes: numbe
   const hours = Math.floor((atMs + utcOffsetMinutes * 60_000) / msPerHour);
   const hourOfWeek = modulo(hours + 4 * 24, 168); // the epoch was a Thursday
   switch (part) {
-    case "hour_of_day":
+    case "hourOfDay":
       return hourOfWeek % 24;
-    case "day_of_week":
+    case "dayOfWeek":
       return Math.floor(hourOfWeek / 24);
-    case "hour_of_week":
+    case "hourOfWeek":
       return hourOfWeek;
     default:
       return part satisfies never;

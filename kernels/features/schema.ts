@@ -76,7 +76,7 @@ export interface TimeSlot extends SlotBase {
 }
 
 /** 24, 7 (0 = Sunday) or 168 values. */
-export type TimePart = "hour_of_day" | "day_of_week" | "hour_of_week";
+export type TimePart = "hourOfDay" | "dayOfWeek" | "hourOfWeek";
 
 export type SlotDefinition =
   | IdSlot
