@@ -6,6 +6,14 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
+// The rows: pages, index, regions, the whole store.
+pub mod cuckoo_index;
+pub mod memory;
+pub mod page;
+pub mod region;
+pub mod row_store;
+pub mod tags;
+
 // Pure functions over slices: each routine with lanes has a scalar twin that the tests compare it with.
 pub mod batch;
 pub mod crc32c;

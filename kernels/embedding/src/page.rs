@@ -1,0 +1,206 @@
+//! A page of rows: a header of bitmaps and counters, then the rows.
+//!
+//!     bitmaps   BITMAPS × words × u64   one bit a row: occupied, in the running snapshot, changed for consumer 0, 1, …
+//!     counters  rows × u8               how often each row was updated (only where the least frequent is evicted)
+//!     rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
+//!
+//! A row's bits lie near it, move with it, and cost an eighth of a byte each; so the lists of what changed are bounded by
+//! the table itself and nothing has to be forgotten for want of memory.
+
+use crate::memory::Page;
+
+/// Bytes of a row's id.
+pub const KEY_BYTES: usize = 8;
+/// Rows of a page lie in 64 kB, or as few as one where rows are huge; never more than this.
+const ROWS_MAX: usize = 256;
+const BYTES_AIMED: usize = 64 << 10;
+
+/// Which bitmap of a page's header.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bitmap(pub usize);
+
+impl Bitmap {
+    /// Rows that exist.
+    pub const OCCUPIED: Bitmap = Bitmap(0);
+    /// Rows that the running snapshot has still to write.
+    pub const IN_SNAPSHOT: Bitmap = Bitmap(1);
+
+    /// Rows that changed since this consumer took them.
+    pub fn changed_for(consumer: usize) -> Bitmap {
+        Bitmap(2 + consumer)
+    }
+}
+
+/// Where things are in the pages of one table.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLayout {
+    /// Rows a page, as a power of two.
+    pub rows_shift: u32,
+    /// Bytes from row to row.
+    pub stride: usize,
+    bitmaps: usize,
+    counters: bool,
+    words: usize,
+    rows_offset: usize,
+}
+
+impl PageLayout {
+    /// Pages for rows of `stride` bytes with `bitmaps` bits each, and an 8-bit counter where asked.
+    pub fn new(stride: usize, bitmaps: usize, counters: bool) -> PageLayout {
+        let rows = (BYTES_AIMED / stride).clamp(1, ROWS_MAX);
+        let rows_shift = rows.ilog2();
+        let rows = 1 << rows_shift;
+        let words = usize::div_ceil(rows, 64);
+        let header = bitmaps * words * 8 + if counters { rows } else { 0 };
+        PageLayout { rows_shift, stride, bitmaps, counters, words, rows_offset: header.next_multiple_of(8) }
+    }
+
+    /// Rows a page.
+    #[inline(always)]
+    pub fn rows(&self) -> usize {
+        1 << self.rows_shift
+    }
+
+    /// Bytes a page.
+    pub fn bytes(&self) -> usize {
+        self.rows_offset + self.rows() * self.stride
+    }
+
+    /// Words of one bitmap.
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
+    /// Clears the header of a new page.
+    pub fn clear(&self, page: Page) {
+        // SAFETY: the header lies inside the page.
+        unsafe { page.as_ptr().write_bytes(0, self.rows_offset) }
+    }
+
+    #[inline(always)]
+    fn word_of(&self, page: *mut u8, bitmap: Bitmap, word: usize) -> *mut u64 {
+        debug_assert!(bitmap.0 < self.bitmaps && word < self.words);
+        // SAFETY: bitmap and word are below what the header was laid out for, so the offset is inside the page.
+        unsafe { page.add((bitmap.0 * self.words + word) * 8).cast() }
+    }
+
+    /// One word of a bitmap.
+    #[inline(always)]
+    pub fn word(&self, page: *mut u8, bitmap: Bitmap, word: usize) -> u64 {
+        // SAFETY: `word_of` points into the header; pages are 64-byte aligned, so it is aligned.
+        unsafe { self.word_of(page, bitmap, word).read() }
+    }
+
+    /// Replaces one word of a bitmap.
+    #[inline(always)]
+    pub fn set_word(&self, page: *mut u8, bitmap: Bitmap, word: usize, bits: u64) {
+        // SAFETY: as in `word`.
+        unsafe { self.word_of(page, bitmap, word).write(bits) }
+    }
+}
+
+/// A row's place. Valid until its region grows, splits or frees the row: never kept across an insertion.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Null = no such row.
+    pub page: *mut u8,
+    /// Row of the page.
+    pub index: u32,
+    /// Region that owns it.
+    pub region: u32,
+}
+
+impl Row {
+    /// No row.
+    pub const NONE: Row = Row { page: std::ptr::null_mut(), index: 0, region: 0 };
+
+    /// Whether there is a row.
+    #[inline(always)]
+    pub fn exists(&self) -> bool {
+        !self.page.is_null()
+    }
+
+    /// The row's first byte, its key.
+    #[inline(always)]
+    pub fn start(&self, layout: &PageLayout) -> *mut u8 {
+        debug_assert!(self.exists() && (self.index as usize) < layout.rows());
+        // SAFETY: index < rows of the page, so the row lies inside the page.
+        unsafe { self.page.add(layout.rows_offset + self.index as usize * layout.stride) }
+    }
+
+    /// The id.
+    #[inline(always)]
+    pub fn key(&self, layout: &PageLayout) -> u64 {
+        // SAFETY: a row begins with its key; strides are multiples of 4 only, hence unaligned.
+        unsafe { self.start(layout).cast::<u64>().read_unaligned() }
+    }
+
+    /// Writes the id.
+    #[inline(always)]
+    pub fn set_key(&self, layout: &PageLayout, key: u64) {
+        // SAFETY: as in `key`.
+        unsafe { self.start(layout).cast::<u64>().write_unaligned(key) }
+    }
+
+    /// What lies behind the key. The caller holds no other slice of this row.
+    #[inline(always)]
+    pub fn payload<'a>(&self, layout: &PageLayout) -> &'a mut [u8] {
+        // SAFETY: the payload is the stride less the key, inside the page; rows never overlap.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start(layout).add(KEY_BYTES), layout.stride - KEY_BYTES)
+        }
+    }
+
+    /// The whole row as bytes.
+    pub fn bytes<'a>(&self, layout: &PageLayout) -> &'a [u8] {
+        // SAFETY: the row is `stride` bytes inside the page.
+        unsafe { std::slice::from_raw_parts(self.start(layout), layout.stride) }
+    }
+
+    /// Whether the row's bit is set.
+    #[inline(always)]
+    pub fn has(&self, layout: &PageLayout, bitmap: Bitmap) -> bool {
+        layout.word(self.page, bitmap, self.index as usize / 64) >> (self.index % 64) & 1 == 1
+    }
+
+    /// Sets or clears the row's bit; true when that changed it.
+    #[inline(always)]
+    pub fn put(&self, layout: &PageLayout, bitmap: Bitmap, on: bool) -> bool {
+        let word = self.index as usize / 64;
+        let before = layout.word(self.page, bitmap, word);
+        let bit = 1 << (self.index % 64);
+        let after = if on { before | bit } else { before & !bit };
+        layout.set_word(self.page, bitmap, word, after);
+        before != after
+    }
+
+    /// The row's update counter, or `None` where pages have none.
+    #[inline(always)]
+    pub fn counter<'a>(&self, layout: &PageLayout) -> Option<&'a mut u8> {
+        let at = layout.bitmaps * layout.words * 8 + self.index as usize;
+        // SAFETY: where `counters` is set the header holds one byte a row behind the bitmaps.
+        layout.counters.then(|| unsafe { &mut *self.page.add(at) })
+    }
+
+    /// Copies row, bits and counter to another row's place.
+    pub fn copy_to(&self, layout: &PageLayout, target: &Row) {
+        // SAFETY: two distinct rows of the same stride.
+        unsafe { self.start(layout).copy_to_nonoverlapping(target.start(layout), layout.stride) }
+        for bitmap in (0..layout.bitmaps).map(Bitmap) {
+            target.put(layout, bitmap, self.has(layout, bitmap));
+        }
+        if let (Some(to), Some(from)) = (target.counter(layout), self.counter(layout)) {
+            *to = *from;
+        }
+    }
+
+    /// Clears all bits and the counter.
+    pub fn clear_marks(&self, layout: &PageLayout) {
+        for bitmap in (0..layout.bitmaps).map(Bitmap) {
+            self.put(layout, bitmap, false);
+        }
+        if let Some(counter) = self.counter(layout) {
+            *counter = 0;
+        }
+    }
+}
