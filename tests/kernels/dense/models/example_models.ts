@@ -1,0 +1,55 @@
+/**
+ * One small model of each kind, for tests that must hold for all of them.
+ */
+import { createModel } from "../../../../kernels/dense/models/create_model.ts";
+import type { Model } from "../../../../kernels/dense/models/model.ts";
+import type { ModelKind, ModelOptions } from "../../../../kernels/dense/models/options.ts";
+import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.ts";
+import type { TrainingBatch } from "../../../../kernels/dense/training_session.ts";
+import { numbers } from "../finite_differences.ts";
+
+const embeddingDim = 3;
+
+type Examples = { readonly [Kind in ModelKind]: Extract<ModelOptions, { kind: Kind }> };
+
+export const EXAMPLE_OPTIONS: Examples = {
+  logisticRegression: { kind: "logisticRegression" },
+  factorizationMachine: { kind: "factorizationMachine", embeddingDim },
+  wideAndDeep: { kind: "wideAndDeep", embeddingDim, hidden: [6, 4] },
+  deepFm: { kind: "deepFm", embeddingDim, hidden: [6, 4] },
+  dcnV2: { kind: "dcnV2", embeddingDim, crossLayers: 2, hidden: [6] },
+  dlrm: { kind: "dlrm", embeddingDim, bottom: [5], top: [6] },
+  mmoe: {
+    kind: "mmoe",
+    embeddingDim,
+    experts: 3,
+    expertHidden: [5],
+    towerHidden: [4],
+    tasks: [
+      { loss: "binaryCrossEntropy" },
+      { loss: "squaredError", weight: 0.25 },
+    ],
+  },
+};
+
+export function exampleModel(options: ModelOptions): Model {
+  const tasks = options.tasks?.length ?? 1;
+  return createModel(options, { slots: 4, denseWidth: 2, tasks });
+}
+
+export function exampleBatch(model: Model, rows: number, seed = 0): TrainingBatch {
+  const { slots, denseWidth, tasks } = model.sizes;
+  const floats = (shape: readonly (number | string)[], offset: number) =>
+    Float32Array.from(numbers(staticSize(resolveShape(shape, { rows })), 100 * seed + offset));
+  return {
+    rows,
+    sparse: Object.fromEntries(
+      model.sparseInputs.map(({ segment, dim }, i) =>
+        [segment, floats(["rows", slots, dim], 10 + i)] as const
+      ),
+    ),
+    dense: floats(["rows", denseWidth], 1),
+    labels: floats(["rows", tasks], 2).map((value) => value > 0.3 ? 1 : 0),
+    logSampleRate: floats(["rows"], 3).map((value) => value > 0 ? Math.log(0.25) : 0),
+  };
+}

@@ -1,0 +1,102 @@
+/**
+ * What holds for every model: exact gradients, the same numbers in every engine, a valid ONNX file.
+ */
+import assert from "node:assert/strict";
+import { compileTraining, TRAINING_NAMES } from "../../../../kernels/dense/training_graph.ts";
+import { batchLoss } from "../../../../kernels/dense/losses.ts";
+import { Graph } from "../../../../kernels/dense/graph/graph.ts";
+import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.ts";
+import type { InputValue } from "../../../../kernels/dense/graph/value.ts";
+import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
+import { createInferenceSession } from "../../../../kernels/dense/inference_session.ts";
+import type { DenseOptimizerOptions } from "../../../../kernels/dense/optimizers/options.ts";
+import { modelInputs } from "../../../../kernels/dense/training_graph.ts";
+import { checkGradients, type Feeds, numbers } from "../finite_differences.ts";
+import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "./example_models.ts";
+
+const ROWS = 3;
+
+for (const options of Object.values(EXAMPLE_OPTIONS)) {
+  const model = exampleModel(options);
+
+  Deno.test(`${options.kind}'s gradients equal finite differences`, () => {
+    const g = new Graph();
+    const logits = model.logits(g, modelInputs(g, model, (hidden) => hidden));
+    const variables = [...g.parameters, ...g.inputs] as InputValue[];
+    const loss = batchLoss(g, {
+      logits,
+      labels: g.input(TRAINING_NAMES.labels, ["rows", model.sizes.tasks]),
+      logSampleRate: g.input(TRAINING_NAMES.logSampleRate, ["rows", 1]),
+      inverseRows: g.input(TRAINING_NAMES.inverseRows, [1]),
+    }, model.tasks);
+    const feeds: Feeds = {};
+    for (const [index, { name, shape }] of [...g.inputs, ...g.parameters].entries()) {
+      feeds[name] = numbers(staticSize(resolveShape(shape, { rows: ROWS })), index + 1);
+    }
+    feeds[TRAINING_NAMES.inverseRows][0] = 1 / ROWS;
+    checkGradients(g, g.reshape(loss, []), variables, feeds, { rows: ROWS });
+  });
+
+  Deno.test(`${options.kind} trains the same in ONNX Runtime and in the reference evaluator`, async () => {
+    const optimizer: DenseOptimizerOptions = {
+      kind: "adam",
+      learningRate: 0.01,
+      gradientClipNorm: 1,
+    };
+    const settings = { optimizer, threads: 1, seed: 7 } as const;
+    const onnx = await createTrainingSession(model, { ...settings, provider: "cpu" });
+    const reference = await createTrainingSession(model, { ...settings, provider: "reference" });
+    for (const [index, rows] of [4, 9, 1].entries()) {
+      const batch = exampleBatch(model, rows, index);
+      const found = await onnx.step(batch), expected = await reference.step(batch);
+      close([found.loss], [expected.loss], "loss");
+      close(found.logits, expected.logits, "logits");
+      for (const { segment } of model.sparseInputs) {
+        close(found.gradients[segment], expected.gradients[segment], segment);
+      }
+    }
+    const { parameters } = await onnx.weights();
+    for (const [name, { data }] of Object.entries((await reference.weights()).parameters)) {
+      close(parameters[name].data, data, name);
+    }
+    await onnx.close();
+  });
+
+  Deno.test(`${options.kind} serves the logits that its next training step starts from`, async () => {
+    const trainer = await createTrainingSession(model, {
+      optimizer: { kind: "sgd", learningRate: 0.1 },
+      provider: "cpu",
+      threads: 1,
+      seed: 7,
+    });
+    const server = await createInferenceSession(model, { provider: "cpu", threads: 1, seed: 3 });
+    const batch = exampleBatch(model, 5);
+    await trainer.step(batch);
+    server.load(await trainer.weights());
+    assert.equal(server.version, 1);
+    const served = await server.predict(batch);
+    close(served, (await trainer.step(batch)).logits, "logits");
+    await Promise.all([trainer.close(), server.close()]);
+  });
+}
+
+Deno.test("a compiled step has the batch size as its only unknown dimension", () => {
+  for (const options of Object.values(EXAMPLE_OPTIONS)) {
+    const compiled = compileTraining(exampleModel(options), { kind: "sgd", learningRate: 1 });
+    const symbols = Object.values(compiled.outputs).flatMap(({ shape }) =>
+      shape.filter((dim) => typeof dim === "string")
+    );
+    assert.deepEqual([...new Set(symbols)], ["rows"]);
+  }
+});
+
+function close(found: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
+  assert.equal(found.length, expected.length, what);
+  for (let i = 0; i < expected.length; i++) {
+    const tolerance = 5e-5 * Math.max(0.1, Math.abs(expected[i]));
+    assert(
+      Math.abs(found[i] - expected[i]) <= tolerance,
+      `${what}[${i}]: ${found[i]} ${expected[i]}`,
+    );
+  }
+}
