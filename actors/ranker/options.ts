@@ -2,7 +2,7 @@
  * What a ranker needs to know, as plain data.
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
-import type { Combiner } from "../../kernels/embedding/options.ts";
+import type { FeatureSchema } from "../../kernels/features/schema.ts";
 
 export interface RankerOptions {
   /** Replicas of each shard, by shard number; a ranker uses one of each and turns to the next when it fails. */
@@ -11,13 +11,11 @@ export interface RankerOptions {
   readonly lookupBudgetMs: number;
   /** Candidates scored in one forward pass: requests that wait are scored together up to here. */
   readonly batchRowsMax: number;
-  /** Pooling per slot. */
-  readonly combiners: readonly Combiner[];
-  /** Slot names, for explanations. */
-  readonly slotNames: readonly string[];
-  /** Slots (by position) made from the item alone: an item none of whose ids has a row is cold. */
-  readonly itemSlots: readonly number[];
-  readonly denseWidth: number;
+  /** Requests that may wait for a forward pass; more are answered "overloaded". */
+  readonly requestsWaitingMax: number;
+  readonly schema: FeatureSchema;
+  /** Items whose own features are kept between requests. */
+  readonly itemsCachedMax: number;
   readonly tasks: number;
   /** The table's segments in row order; the model's sparse inputs are found by name. */
   readonly segments: readonly { readonly name: string; readonly dim: number }[];

@@ -55,7 +55,7 @@ export interface LoadDenseWeights extends Request<{ readonly version: number }> 
 }
 
 /** The replicas have applied all that was learned up to here. */
-export interface AdvanceFreshness extends Request<void> {
+export interface AdvanceFreshness extends Request<RankerStatus> {
   readonly kind: "advanceFreshness";
   readonly learnedThroughMs: number;
 }
@@ -71,4 +71,14 @@ export interface GetRankerStatus extends Request<RankerStatus> {
   readonly kind: "getStatus";
 }
 
-export type RankerMessage = Rank | LoadDenseWeights | AdvanceFreshness | GetRankerStatus;
+/** Score the requests that wait: told by the ranker to itself. */
+export interface ScoreWaiting {
+  readonly kind: "scoreWaiting";
+}
+
+export type RankerMessage =
+  | Rank
+  | LoadDenseWeights
+  | AdvanceFreshness
+  | GetRankerStatus
+  | ScoreWaiting;

@@ -13,6 +13,11 @@ export interface TrainerOptions {
   readonly batchRows: number;
   /** A batch that is not full is trained on when its first row has waited this long, ms. */
   readonly lingerMs: number;
+  /**
+   * Ask for the next batch's rows while this one is in the dense step. Faster where shards live in other threads;
+   * those rows then lack the gradients of the batch before.
+   */
+  readonly pipelined: boolean;
   /** Log records read at a time. */
   readonly chunksPerRead: number;
   /** Rows that may be read and not yet trained on. */
@@ -32,6 +37,4 @@ export interface TrainerOptions {
   readonly segments: readonly { readonly name: string; readonly dim: number }[];
   /** Bins of the progressive validation's histograms. */
   readonly validationBins: number;
-  /** Training stops when a batch's mean loss is over this. */
-  readonly lossMax: number;
 }

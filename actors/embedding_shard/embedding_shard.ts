@@ -1,0 +1,122 @@
+/**
+ * An embedding shard's behaviour: the one owner of its table. It adds what the table does not know: who sent which
+ * gradients (so that each is applied once), and when to look for expired rows.
+ */
+import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
+import { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
+import type { EmbeddingShardOptions } from "./options.ts";
+import type { ApplyGradients, EmbeddingShardMessage, ExportRows, Lookup } from "./protocol.ts";
+
+/** The one consumer of a shard's deltas: parameter sync. */
+const PARAMETER_SYNC = 0;
+
+export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
+  readonly #context: ActorContext<EmbeddingShardMessage>;
+  readonly #options: EmbeddingShardOptions;
+  readonly #table: EmbeddingTable;
+  /** The newest sequence applied, by source. */
+  readonly #marks = new Map<string, number>();
+  /** The newest delta that was given out. */
+  #deltaSequence = 0;
+  readonly #labels: { readonly shard: string };
+  readonly #gradientRows: Counter;
+  readonly #rows: Gauge;
+  readonly #bytes: Gauge;
+
+  constructor(
+    context: ActorContext<EmbeddingShardMessage>,
+    options: EmbeddingShardOptions,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#table = EmbeddingTable.create(options.table);
+    this.#labels = { shard: String(options.shard) };
+    const labelNames = ["shard"];
+    this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
+      help: "Rows for which gradients came in, duplicates of a batch summed.",
+      labelNames,
+    });
+    this.#rows = context.telemetry.gauge("cairn_shard_rows", {
+      help: "Rows in the training table.",
+      labelNames,
+    });
+    this.#bytes = context.telemetry.gauge("cairn_shard_bytes", {
+      help: "Memory of the training table.",
+      labelNames,
+    });
+    this.#context.schedule(options.evictionIntervalMs, { kind: "evictExpired" });
+  }
+
+  receive(message: EmbeddingShardMessage): void {
+    switch (message.kind) {
+      case "lookup":
+        return this.#lookup(message);
+      case "applyGradients":
+        return this.#applyGradients(message);
+      case "getHighWaterMark":
+        return this.#context.reply(message, { sequence: this.#marks.get(message.source) ?? 0 });
+      case "takeDelta": {
+        const delta = this.#table.takeDelta(
+          PARAMETER_SYNC,
+          message.acknowledged,
+          message.rowsMax,
+        );
+        if (delta === undefined) return this.#context.reply(message, undefined);
+        this.#deltaSequence = delta.sequence;
+        return this.#context.reply(message, { shard: this.#options.shard, ...delta }, [
+          delta.ids.buffer,
+          delta.rows.buffer,
+          delta.tombstones.buffer,
+        ]);
+      }
+      case "exportRows":
+        return this.#exportRows(message);
+      case "evictExpired":
+        return this.#evictExpired();
+      case "getStatistics":
+        return this.#context.reply(message, {
+          ...this.#table.statistics(),
+          shard: this.#options.shard,
+        });
+      default:
+        message satisfies never;
+    }
+  }
+
+  #lookup(message: Lookup): void {
+    const rows = new Float32Array(message.ids.length * this.#table.width);
+    this.#table.lookup(message.ids, rows, message.missing);
+    this.#context.reply(message, { rows }, [rows.buffer]);
+  }
+
+  #applyGradients(message: ApplyGradients): void {
+    const mark = this.#marks.get(message.source) ?? 0;
+    if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
+    this.#table.applyGradients(
+      message.ids,
+      message.gradients,
+      message.counts,
+      Math.floor(message.atMs / 1_000),
+    );
+    this.#marks.set(message.source, message.sequence);
+    this.#gradientRows.add(message.ids.length, this.#labels);
+    this.#context.reply(message, { applied: true });
+  }
+
+  #exportRows(message: ExportRows): void {
+    const page = this.#table.exportRows(message.cursor, message.rowsMax);
+    this.#context.reply(message, { ...page, sequence: this.#deltaSequence }, [
+      page.ids.buffer,
+      page.rows.buffer,
+    ]);
+  }
+
+  #evictExpired(): void {
+    this.#table.evictExpired(this.#options.evictionBucketsMax);
+    const { rows, bytes } = this.#table.statistics();
+    this.#rows.set(rows, this.#labels);
+    this.#bytes.set(bytes, this.#labels);
+    this.#context.schedule(this.#options.evictionIntervalMs, { kind: "evictExpired" });
+  }
+}

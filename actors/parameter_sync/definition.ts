@@ -1,0 +1,22 @@
+/**
+ * How composition makes parameter sync.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { ParameterSyncOptions } from "./options.ts";
+import { ParameterSync } from "./parameter_sync.ts";
+import type { ParameterSyncMessage } from "./protocol.ts";
+
+export type { ParameterSyncOptions };
+
+export function defineParameterSync(): ActorDefinition<
+  ParameterSyncMessage,
+  ParameterSyncOptions
+> {
+  return {
+    kind: "parameter_sync",
+    mailbox: { capacity: 256, overflow: "reject" },
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
+    priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
+    create: (context, options) => new ParameterSync(context, options),
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * Parameter sync's behaviour: every `rowsIntervalMs` the changed rows go to the replicas, every `denseIntervalMs` the
+ * dense weights go to the rankers.
+ *
+ * What "fresh" promises. The trainer's mark W says that all gradients of what was decided by actions accepted up to
+ * W are applied in the shards. It is read *before* the deltas are taken, so when every shard's deltas of this round
+ * are on all of its replicas, every row that those actions changed is served: W goes to the rankers. Dense weights
+ * move slowly and travel apart, at their own interval; their version is in every answer and W does not speak of it.
+ */
+import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
+import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
+import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import type { RankerMessage } from "../ranker/protocol.ts";
+import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
+import type { TrainerMessage } from "../trainer/protocol.ts";
+import type { ParameterSyncOptions } from "./options.ts";
+import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
+import { type ShardRound, ShardSync } from "./shard_sync.ts";
+
+export class ParameterSync implements Behavior<ParameterSyncMessage> {
+  readonly #context: ActorContext<ParameterSyncMessage>;
+  readonly #options: ParameterSyncOptions;
+  readonly #shards: readonly ShardSync[];
+  readonly #trainer: ActorRef<TrainerMessage>;
+  readonly #rankers: readonly ActorRef<RankerMessage>[];
+  /** The dense version that each ranker said it serves; -1 = unknown. */
+  readonly #rankerVersions: number[];
+  readonly #rowsSent: Counter;
+  readonly #bytesSent: Counter;
+  readonly #gapsFound: Counter;
+  readonly #roundMs: Histogram;
+  readonly #denseServed: Gauge;
+  #learnedThroughMs = 0;
+  #deltas = 0;
+  #rows = 0;
+  #bytes = 0;
+  #gaps = 0;
+  #denseVersion = 0;
+
+  constructor(
+    context: ActorContext<ParameterSyncMessage>,
+    options: ParameterSyncOptions,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#shards = options.shards.map((address, shard) =>
+      new ShardSync(
+        context.actorRef<EmbeddingShardMessage>(address),
+        options.replicas[shard].map((replica) => context.actorRef<ServingReplicaMessage>(replica)),
+        options,
+      )
+    );
+    this.#trainer = context.actorRef<TrainerMessage>(options.trainer);
+    this.#rankers = options.rankers.map((address) => context.actorRef<RankerMessage>(address));
+    this.#rankerVersions = options.rankers.map(() => -1);
+    this.#rowsSent = context.telemetry.counter("cairn_sync_rows_total", {
+      help: "Changed rows carried to serving replicas.",
+    });
+    this.#bytesSent = context.telemetry.counter("cairn_sync_bytes_total", {
+      help: "Bytes of changed rows and tombstones.",
+    });
+    this.#gapsFound = context.telemetry.counter("cairn_sync_gaps_total", {
+      help: "Replicas that had missed a delta and were filled anew.",
+    });
+    this.#roundMs = context.telemetry.histogram("cairn_sync_round_ms", {
+      help: "One round of rows over all shards.",
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
+    });
+    this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
+      help: "Version of the dense weights that rankers were given.",
+    });
+    context.schedule(0, { kind: "syncRows" });
+    context.schedule(0, { kind: "syncDense" });
+  }
+
+  async receive(message: ParameterSyncMessage): Promise<void> {
+    switch (message.kind) {
+      case "syncRows":
+        await this.#guarded("rows", () => this.#syncRows());
+        this.#context.schedule(this.#options.rowsIntervalMs, { kind: "syncRows" });
+        return;
+      case "syncDense":
+        await this.#guarded("dense weights", () => this.#syncDense());
+        this.#context.schedule(this.#options.denseIntervalMs, { kind: "syncDense" });
+        return;
+      case "getStatus":
+        return this.#context.reply(message, this.#status());
+      default:
+        message satisfies never;
+    }
+  }
+
+  #status(): SyncStatus {
+    return {
+      learnedThroughMs: this.#learnedThroughMs,
+      deltas: this.#deltas,
+      rows: this.#rows,
+      bytes: this.#bytes,
+      gaps: this.#gaps,
+      denseVersion: this.#denseVersion,
+      sequences: this.#shards.map((shard) => shard.acknowledged),
+    };
+  }
+
+  async #syncRows(): Promise<void> {
+    const { budgetMs } = this.#options;
+    const beganMs = this.#context.clock.monotonicMs();
+    const { learnedThroughMs } = await this.#trainer.ask({ kind: "getStatus" }, { budgetMs });
+    const rounds = await Promise.all(this.#shards.map((shard) => shard.round()));
+    for (const round of rounds) this.#count(round);
+    this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
+    if (!rounds.every((round) => round.complete)) return;
+    this.#learnedThroughMs = Math.max(this.#learnedThroughMs, learnedThroughMs);
+    await Promise.all(this.#rankers.map(async (ranker, i) => {
+      const { modelVersion } = await ranker.ask(
+        { kind: "advanceFreshness", learnedThroughMs: this.#learnedThroughMs },
+        { budgetMs },
+      );
+      this.#rankerVersions[i] = modelVersion;
+    }));
+  }
+
+  async #syncDense(): Promise<void> {
+    const { budgetMs } = this.#options;
+    const { weights } = await this.#trainer.ask({ kind: "getDenseWeights" }, { budgetMs });
+    await Promise.all(this.#rankers.map(async (ranker, i) => {
+      if (this.#rankerVersions[i] >= weights.version) return;
+      const { version } = await ranker.ask({ kind: "loadDenseWeights", weights }, { budgetMs });
+      this.#rankerVersions[i] = version;
+    }));
+    this.#denseVersion = weights.version;
+    this.#denseServed.set(weights.version);
+  }
+
+  #count({ deltas, rows, bytes, gaps, failures }: ShardRound): void {
+    this.#deltas += deltas;
+    this.#rows += rows;
+    this.#bytes += bytes;
+    this.#gaps += gaps;
+    this.#rowsSent.add(rows);
+    this.#bytesSent.add(bytes);
+    this.#gapsFound.add(gaps);
+    for (const { message } of failures) {
+      this.#context.telemetry.log("warn", `a serving replica is behind: ${message}`);
+    }
+  }
+
+  /** What failed is tried again at the next interval: nothing was acknowledged that did not arrive. */
+  async #guarded(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#context.telemetry.log("warn", `syncing ${what} waits for its next turn: ${reason}`);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * How composition makes rankers.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { RankerOptions } from "./options.ts";
+import type { RankerMessage } from "./protocol.ts";
+import { Ranker, type RankerDependencies } from "./ranker.ts";
+
+export type { RankerDependencies, RankerOptions };
+
+export function defineRanker(
+  dependencies: RankerDependencies,
+): ActorDefinition<RankerMessage, RankerOptions> {
+  return {
+    kind: "ranker",
+    mailbox: { capacity: 4_096, overflow: "reject" },
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    priorityOf: (message) => {
+      switch (message.kind) {
+        case "getStatus":
+        case "loadDenseWeights":
+        case "advanceFreshness":
+          return "control";
+        case "rank":
+          return "read";
+        case "scoreWaiting":
+          return "write";
+      }
+    },
+    create: (context, options) => Ranker.start(context, options, dependencies),
+  };
+}

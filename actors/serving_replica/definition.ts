@@ -1,0 +1,33 @@
+/**
+ * How composition makes serving replicas.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { ServingReplicaOptions } from "./options.ts";
+import type { ServingReplicaMessage } from "./protocol.ts";
+import { ServingReplica } from "./serving_replica.ts";
+
+export type { ServingReplicaOptions };
+
+export function defineServingReplica(): ActorDefinition<
+  ServingReplicaMessage,
+  ServingReplicaOptions
+> {
+  return {
+    kind: "serving_replica",
+    mailbox: { capacity: 4_096, overflow: "reject" },
+    // It comes back empty; parameter sync meets the gap and fills it.
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    priorityOf: (message) => {
+      switch (message.kind) {
+        case "getStatistics":
+          return "control";
+        case "lookup":
+          return "read";
+        case "applyDelta":
+        case "loadRows":
+          return "write";
+      }
+    },
+    create: (context, options) => new ServingReplica(context, options),
+  };
+}

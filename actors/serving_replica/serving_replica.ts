@@ -1,0 +1,107 @@
+/**
+ * A serving replica's behaviour: one shard's weights for reading, kept up by numbered deltas. It never guesses: a
+ * delta that does not follow the last one is refused, and parameter sync sends what is missing.
+ */
+import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { ServingTable } from "../../kernels/embedding/serving_table.ts";
+import type { ServingReplicaOptions } from "./options.ts";
+import type { ApplyDelta, LoadRows, ReplicaLookup, ServingReplicaMessage } from "./protocol.ts";
+
+export class ServingReplica implements Behavior<ServingReplicaMessage> {
+  readonly #context: ActorContext<ServingReplicaMessage>;
+  readonly #options: ServingReplicaOptions;
+  readonly #table: ServingTable;
+  readonly #kernel = BatchKernel.create();
+  #sequence = 0;
+  /** Between the first and the last page of a catch-up deltas do not fit. */
+  #loading = false;
+  readonly #labels: { readonly shard: string };
+  readonly #lookups: Counter;
+  readonly #refused: Counter;
+  readonly #rows: Gauge;
+
+  constructor(
+    context: ActorContext<ServingReplicaMessage>,
+    options: ServingReplicaOptions,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#table = ServingTable.create(options);
+    this.#labels = { shard: String(options.shard) };
+    const labelNames = ["shard"];
+    this.#lookups = context.telemetry.counter("cairn_replica_lookups_total", {
+      help: "Ids looked up for ranking.",
+      labelNames,
+    });
+    this.#refused = context.telemetry.counter("cairn_replica_deltas_refused_total", {
+      help: "Deltas that did not follow the last one, or were damaged.",
+      labelNames,
+    });
+    this.#rows = context.telemetry.gauge("cairn_replica_rows", {
+      help: "Rows served.",
+      labelNames,
+    });
+  }
+
+  receive(message: ServingReplicaMessage): void {
+    switch (message.kind) {
+      case "lookup":
+        return this.#lookup(message);
+      case "applyDelta":
+        return this.#applyDelta(message);
+      case "loadRows":
+        return this.#loadRows(message);
+      case "getStatistics": {
+        const { rows, bytes } = this.#table.statistics();
+        return this.#context.reply(message, {
+          shard: this.#options.shard,
+          rows,
+          bytes,
+          sequence: this.#sequence,
+        });
+      }
+      default:
+        message satisfies never;
+    }
+  }
+
+  #lookup(message: ReplicaLookup): void {
+    const rows = new Float32Array(message.ids.length * this.#options.width);
+    const found = new Uint8Array(message.ids.length);
+    this.#table.lookup(message.ids, rows, found);
+    this.#lookups.add(message.ids.length, this.#labels);
+    this.#context.reply(message, { rows, found }, [rows.buffer, found.buffer]);
+  }
+
+  #applyDelta(message: ApplyDelta): void {
+    const { delta } = message;
+    const answer = (status: "applied" | "duplicate" | "gap" | "corrupt") => {
+      if (status === "gap" || status === "corrupt") this.#refused.add(1, this.#labels);
+      this.#context.reply(message, { sequence: this.#sequence, status });
+    };
+    if (!this.#loading && delta.sequence <= this.#sequence) return answer("duplicate");
+    if (this.#loading || delta.sequence !== this.#sequence + 1) return answer("gap");
+    const checksum = this.#kernel.crc32c(delta.ids, delta.rows, delta.tombstones);
+    if (checksum !== delta.checksum) return answer("corrupt");
+    this.#table.upsert(delta.ids, delta.rows);
+    this.#table.remove(delta.tombstones);
+    this.#sequence = delta.sequence;
+    this.#rows.set(this.#table.statistics().rows, this.#labels);
+    answer("applied");
+  }
+
+  #loadRows(message: LoadRows): void {
+    if (message.first) {
+      this.#table.clear();
+      this.#loading = true;
+    }
+    this.#table.upsert(message.ids, message.rows);
+    if (message.sequence !== undefined) {
+      this.#sequence = message.sequence;
+      this.#loading = false;
+    }
+    this.#context.reply(message, undefined);
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * How composition makes trainers.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { TrainerOptions } from "./options.ts";
+import type { TrainerMessage } from "./protocol.ts";
+import { Trainer, type TrainerDependencies } from "./trainer.ts";
+
+export type { TrainerDependencies, TrainerOptions };
+
+export function defineTrainer(
+  dependencies: TrainerDependencies,
+): ActorDefinition<TrainerMessage, TrainerOptions> {
+  return {
+    kind: "trainer",
+    mailbox: { capacity: 1_024, overflow: "reject" },
+    restart: { restartsMax: 5, periodMs: 60_000, backoffMs: 200, backoffMsMax: 10_000 },
+    priorityOf: (message) => {
+      switch (message.kind) {
+        case "getStatus":
+          return "control";
+        case "getProgressiveValidation":
+        case "getDenseWeights":
+          return "read";
+        case "examplesAppended":
+        case "flushBatch":
+          return "write";
+      }
+    },
+    create: (context, options) => Trainer.start(context, options, dependencies),
+  };
+}

@@ -1,0 +1,259 @@
+/**
+ * The trainer's behaviour: example log → batches → embedding rows → dense step → gradients back to the shards.
+ *
+ * It trains one batch a turn, so that whoever asks for weights or figures is answered between two batches. When it
+ * starts again it reads the log from its checkpoint (or from the beginning): the dense model learns those rows
+ * anew, and the shards ignore what they have applied before.
+ */
+import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import { DivergenceError } from "../../kernels/dense/divergence.ts";
+import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
+import type { TrainerOptions } from "./options.ts";
+import { logloss, ScoreRecorder, sigmoid } from "./progressive_validation.ts";
+import { decodeExamples, type TrainerMessage } from "./protocol.ts";
+import { ShardClient } from "./shard_client.ts";
+
+export interface TrainerDependencies {
+  readonly exampleLog: EventLog;
+  /** What the model asks for, see `Model.sparseInputs`. */
+  readonly sparseInputs: readonly { readonly segment: string; readonly dim: number }[];
+  createSession(): Promise<TrainingSession>;
+}
+
+/** A batch whose rows are on their way or here. */
+interface PreparedBatch {
+  readonly batch: TrainingBatch;
+  readonly grouped: ReturnType<BatchKernel["unique"]>;
+  readonly rows: Promise<Float32Array<ArrayBuffer>>;
+}
+
+export class Trainer implements Behavior<TrainerMessage> {
+  readonly #context: ActorContext<TrainerMessage>;
+  readonly #options: TrainerOptions;
+  readonly #log: EventLog;
+  readonly #session: TrainingSession;
+  readonly #kernel = BatchKernel.create();
+  readonly #inputs: ModelInputs;
+  readonly #shards: ShardClient;
+  readonly #assembly: BatchAssembly;
+  readonly #trained: ScoreRecorder;
+  readonly #served: ScoreRecorder;
+  readonly #unsubscribe: () => void;
+  readonly #exampleCount: Counter;
+  readonly #lossGauge: Gauge;
+  readonly #stepMs: Histogram;
+  #marksKnown = false;
+  #prepared: PreparedBatch | undefined;
+  #linger: { cancel(): void } | undefined;
+  #woken = false;
+  #readOffset = 0;
+  #offset = 0;
+  #steps = 0;
+  #examples = 0;
+  #loss = 0;
+  #learnedThroughMs = 0;
+  #diverged: string | undefined;
+
+  private constructor(
+    context: ActorContext<TrainerMessage>,
+    options: TrainerOptions,
+    dependencies: TrainerDependencies,
+    session: TrainingSession,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#log = dependencies.exampleLog;
+    this.#session = session;
+    this.#inputs = new ModelInputs(this.#kernel, {
+      segments: options.segments,
+      sparseInputs: dependencies.sparseInputs,
+      combiners: options.combiners,
+    });
+    const shards = options.shards.map((address) =>
+      context.actorRef<EmbeddingShardMessage>(address)
+    );
+    this.#shards = new ShardClient(shards, {
+      source: options.source,
+      width: this.#inputs.width,
+      budgetMs: options.shardBudgetMs,
+      attemptsMax: options.shardAttemptsMax,
+    });
+    this.#assembly = new BatchAssembly(options);
+    this.#trained = new ScoreRecorder(options.validationBins);
+    this.#served = new ScoreRecorder(options.validationBins);
+    this.#exampleCount = context.telemetry.counter("cairn_trainer_examples_total", {
+      help: "Examples trained on.",
+    });
+    this.#lossGauge = context.telemetry.gauge("cairn_trainer_loss", {
+      help: "Mean loss of the last batch, before it was learned from.",
+    });
+    this.#stepMs = context.telemetry.histogram("cairn_trainer_step_ms", {
+      help: "One batch, from lookups to applied gradients.",
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000],
+    });
+    this.#unsubscribe = this.#log.onAppended(options.partition, () => this.#wake());
+    this.#wake();
+  }
+
+  static async start(
+    context: ActorContext<TrainerMessage>,
+    options: TrainerOptions,
+    dependencies: TrainerDependencies,
+  ): Promise<Trainer> {
+    const session = await dependencies.createSession();
+    return new Trainer(context, options, dependencies, session);
+  }
+
+  async receive(message: TrainerMessage): Promise<void> {
+    switch (message.kind) {
+      case "examplesAppended":
+        this.#woken = false;
+        return await this.#turn(false);
+      case "flushBatch":
+        this.#linger = undefined;
+        return await this.#turn(true);
+      case "getStatus":
+        return this.#context.reply(message, {
+          steps: this.#steps,
+          examples: this.#examples,
+          loss: this.#loss,
+          learnedThroughMs: this.#learnedThroughMs,
+          offset: this.#offset,
+          ...(this.#diverged === undefined ? {} : { diverged: this.#diverged }),
+        });
+      case "getProgressiveValidation":
+        return this.#context.reply(message, {
+          trained: this.#trained.read(),
+          served: this.#served.read(),
+        });
+      case "getDenseWeights":
+        return this.#context.reply(message, {
+          weights: await this.#session.weights(),
+          learnedThroughMs: this.#learnedThroughMs,
+        });
+      default:
+        message satisfies never;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    await this.#session.close();
+  }
+
+  /** Reads what came, and trains on at most one batch; `flush` takes less than a full one. */
+  async #turn(flush: boolean): Promise<void> {
+    if (this.#diverged !== undefined) return;
+    if (!this.#marksKnown) {
+      for (const mark of await this.#shards.marks()) this.#assembly.endBatchAt(mark);
+      this.#marksKnown = true;
+    }
+    const caughtUp = await this.#read();
+    const prepared = this.#prepared ?? this.#prepareNext(flush);
+    this.#prepared = undefined;
+    if (prepared !== undefined) {
+      this.#linger?.cancel();
+      this.#linger = undefined;
+      await this.#train(prepared);
+    } else if (this.#assembly.rows === 0) this.#learnedThroughMs = this.#assembly.passedMs;
+    const { batchRows, lingerMs } = this.#options;
+    if (this.#prepared !== undefined || this.#assembly.rows >= batchRows || !caughtUp) this.#wake();
+    else if (this.#assembly.rows > 0) {
+      this.#linger ??= this.#context.schedule(lingerMs, { kind: "flushBatch" });
+    }
+  }
+
+  /** Reads on unless enough rows wait; true when the end of the log was reached. */
+  async #read(): Promise<boolean> {
+    const { partition, chunksPerRead, batchRows, rowsWaitingMax } = this.#options;
+    while (this.#assembly.rows < Math.min(2 * batchRows, rowsWaitingMax)) {
+      const records = await this.#log.read(partition, this.#readOffset, chunksPerRead);
+      for (const { offset, bytes } of records) {
+        this.#assembly.add(decodeExamples(bytes), offset);
+        this.#readOffset = offset + 1;
+      }
+      if (records.length < chunksPerRead) return true;
+    }
+    return false;
+  }
+
+  /** Takes the next batch and asks for its rows; undefined when it is not full and need not be. */
+  #prepareNext(flush: boolean): PreparedBatch | undefined {
+    const { batchRows, shards } = this.#options;
+    if (this.#assembly.rows < batchRows && !flush) return undefined;
+    const batch = this.#assembly.take(batchRows);
+    if (batch === undefined) return undefined;
+    const grouped = this.#kernel.unique(batch.features.ids, shards.length);
+    const rows = this.#shards.lookup(grouped);
+    // Awaited in the batch's own turn; until then a failure must not count as unhandled.
+    rows.catch(() => {});
+    return { batch, grouped, rows };
+  }
+
+  async #train({ batch, grouped, rows }: PreparedBatch): Promise<void> {
+    const beganMs = this.#context.clock.monotonicMs();
+    const { features, labels, logSampleRate } = batch;
+    const sparse = this.#inputs.pool(await rows, grouped.inverse, features);
+    if (this.#options.pipelined) this.#prepared = this.#prepareNext(false);
+    const step = await this.#session.step({
+      rows: features.rows,
+      sparse,
+      dense: features.dense,
+      labels,
+      logSampleRate,
+    }).catch((error) => this.#stopTraining(batch, error));
+    if (step === undefined) return;
+    this.#validate(batch, step.logits);
+    const gradients = this.#inputs.gradients(
+      step.gradients,
+      grouped.uniqueIds.length,
+      grouped.inverse,
+      features,
+    );
+    await this.#shards.applyGradients(grouped, gradients, batch.sequence, batch.atMs);
+    this.#steps++;
+    this.#examples += features.rows;
+    this.#loss = step.loss;
+    this.#offset = batch.nextOffset;
+    this.#learnedThroughMs = batch.learnedThroughMs;
+    this.#exampleCount.add(features.rows);
+    this.#lossGauge.set(step.loss);
+    this.#stepMs.record(this.#context.clock.monotonicMs() - beganMs);
+  }
+
+  #validate(
+    { features, labels, logSampleRate, servedScores }: TrainingBatch,
+    logits: Float32Array,
+  ) {
+    const { tasks } = this.#options;
+    for (let row = 0; row < features.rows; row++) {
+      const logit = logits[row * tasks];
+      const label = labels[row * tasks];
+      this.#trained.record(sigmoid(logit), label, logloss(logit - logSampleRate[row], label));
+      const served = servedScores[row];
+      const servedLogit = Math.log(served / (1 - served));
+      this.#served.record(served, label, logloss(servedLogit - logSampleRate[row], label));
+    }
+  }
+
+  /** Whoever is called at night needs to know which rows of the log it was. */
+  #stopTraining({ features, sequence }: TrainingBatch, error: unknown): undefined {
+    if (!(error instanceof DivergenceError)) throw error;
+    this.#diverged = `${error.message} These were rows ${sequence - features.rows} to ${
+      sequence - 1
+    } of partition ${this.#options.partition} of the example log; training has stopped, serving goes on.`;
+    this.#context.telemetry.log("error", this.#diverged);
+  }
+
+  #wake(): void {
+    if (this.#woken) return;
+    this.#woken = true;
+    this.#context.self.tell({ kind: "examplesAppended" });
+  }
+}
