@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { defineJoiner } from "../../../actors/joiner/definition.ts";
+import type { JoinerOptions } from "../../../actors/joiner/options.ts";
+import { encodeEvent, type EventRecord } from "../../../actors/joiner/protocol.ts";
+import { decodeExamples, type ExampleChunk } from "../../../actors/trainer/protocol.ts";
+import { MemoryEventLog } from "../../../mesh/simulation/memory_event_log.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { action, impression, joinerOptions, readExamples } from "./records.ts";
+
+class World {
+  readonly mesh = new SimulatedMesh({ seed: 1 });
+  readonly eventLog = new MemoryEventLog({ partitions: 1 });
+  readonly exampleLog: MemoryEventLog;
+  readonly options: JoinerOptions;
+
+  constructor(options: JoinerOptions = joinerOptions(), exampleBytesMax = Infinity) {
+    this.options = options;
+    this.exampleLog = new MemoryEventLog({ partitions: 1, bytesMax: exampleBytesMax });
+  }
+
+  start() {
+    const definition = defineJoiner({ eventLog: this.eventLog, exampleLog: this.exampleLog });
+    return this.mesh.settle(this.mesh.node().spawn(definition, 0, this.options));
+  }
+
+  async stopJoiner(): Promise<void> {
+    await this.mesh.settle(this.mesh.node().stopActor("joiner/0", 0));
+  }
+
+  async post(...records: EventRecord[]): Promise<void> {
+    await this.eventLog.append(0, records.map(encodeEvent));
+    await this.mesh.advance(1);
+  }
+
+  async chunks(): Promise<ExampleChunk[]> {
+    const records = await this.exampleLog.read(0, 0, 1e6);
+    return records.map(({ bytes }) => decodeExamples(bytes));
+  }
+
+  async names(): Promise<string[]> {
+    return (await this.chunks()).flatMap(readExamples).map((e) => `${e.name}=${e.label}`);
+  }
+}
+
+Deno.test("what an action decides is in the example log with the action's acceptance time", async () => {
+  const world = new World();
+  const joiner = await world.start();
+  await world.post(
+    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    action({ ranking: "r1", item: "a", action: "buy", atMs: 5, acceptedAtMs: 77.5 }),
+  );
+  assert.deepEqual(await world.names(), ["r1/a=1"]);
+  assert.equal((await world.chunks())[0].acceptedAtMs, 77.5);
+  const status = await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  assert.equal(status.examplesEmitted, 1);
+  assert.equal(status.offset, 2);
+  await world.mesh.stop();
+});
+
+Deno.test("actions that decide nothing move the acceptance mark on in an empty chunk", async () => {
+  const world = new World();
+  await world.start();
+  await world.post(action({ ranking: "?", item: "a", action: "buy", atMs: 5, acceptedAtMs: 9 }));
+  const [chunk] = await world.chunks();
+  assert.deepEqual([chunk.rows, chunk.acceptedAtMs], [0, 9]);
+  await world.mesh.stop();
+});
+
+Deno.test("a record that cannot be decoded is counted and skipped", async () => {
+  const world = new World();
+  const joiner = await world.start();
+  await world.eventLog.append(0, [Uint8Array.of(0xc1)]);
+  const wrongShape = { ...impression({ ranking: "r0", items: ["a"], atMs: 0 }) };
+  await world.post(
+    { ...wrongShape, segmentOffsets: new Uint8Array(4) },
+    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }),
+  );
+  const status = await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  assert.equal(status.recordsInvalid, 2);
+  assert.deepEqual(await world.names(), ["r1/a=1"]);
+  await world.mesh.stop();
+});
+
+Deno.test("a full example log makes the joiner wait, and nothing is lost or repeated", async () => {
+  const world = new World(joinerOptions({ recordsPerTurn: 4 }), 1_200);
+  await world.start();
+  const expected: string[] = [];
+  for (let i = 0; i < 8; i++) {
+    await world.post(
+      impression({ ranking: `r${i}`, items: ["a"], atMs: i }),
+      action({ ranking: `r${i}`, item: "a", action: "buy", atMs: i }),
+    );
+    expected.push(`r${i}/a=1`);
+  }
+  const held = await world.names();
+  assert.ok(held.length < 8, `${held.length} examples fit`);
+  const seen = [...held];
+  for (let round = 0; round < 20 && seen.length < 8; round++) {
+    // The trainer has read what is there, all but the last record.
+    await world.exampleLog.trim(0, await world.exampleLog.endOffset(0) - 1);
+    await world.mesh.advance(1_000);
+    for (const name of await world.names()) if (!seen.includes(name)) seen.push(name);
+  }
+  assert.deepEqual(seen, expected);
+  const rows = (await world.chunks()).at(-1)!;
+  assert.equal(rows.firstRow + rows.rows, 8);
+  await world.mesh.stop();
+});
+
+const step = fc.record({
+  impression: fc.boolean(),
+  ranking: fc.nat(12),
+  item: fc.nat(2),
+  action: fc.constantFrom("click", "buy", "dislike"),
+  stepMs: fc.integer({ min: 0, max: 500 }),
+  backMs: fc.integer({ min: 0, max: 300 }),
+  restart: fc.boolean(),
+});
+
+Deno.test("restarts at any moment change no example: each comes once, in the same order", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 50 }),
+      fc.constantFrom(1, 0.5),
+      async (steps, rate) => {
+        const options = joinerOptions({
+          recordsPerTurn: 3,
+          chunkRowsMax: 2,
+          impressionsMax: 6,
+          negativeSampling: { rate, seed: 3 },
+        });
+        const restarted = new World(options);
+        const steady = new World(options);
+        await restarted.start();
+        await steady.start();
+        let atMs = 0;
+        const rankings: string[] = [];
+        for (
+          const [i, { impression: shows, ranking, item, stepMs, backMs, ...rest }] of steps
+            .entries()
+        ) {
+          atMs += stepMs;
+          const eventMs = Math.max(0, atMs - backMs);
+          if (shows) rankings.push(`s${i}`);
+          const record = shows
+            ? impression({ ranking: `s${i}`, items: ["0", "1"], atMs: eventMs })
+            : action({
+              ranking: rankings[ranking % Math.max(1, rankings.length)] ?? "none",
+              item: String(item),
+              action: rest.action,
+              atMs: eventMs,
+              eventId: `e${i}`,
+            });
+          await restarted.post(record);
+          await steady.post(record);
+          if (rest.restart) {
+            await restarted.stopJoiner();
+            await restarted.start();
+          }
+        }
+        assert.deepEqual(await restarted.names(), await steady.names());
+        const numbers = (await restarted.chunks()).map(({ firstRow, rows }) => firstRow + rows);
+        assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b));
+        await restarted.mesh.stop();
+        await steady.mesh.stop();
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("the event log is forgotten up to the oldest impression that a restart would need", async () => {
+  const world = new World();
+  await world.start();
+  await world.post(impression({ ranking: "r1", items: ["a"], atMs: 0 }));
+  await world.post(impression({ ranking: "r2", items: ["a"], atMs: 900 }));
+  await world.mesh.advance(2_000);
+  await world.post(impression({ ranking: "r3", items: ["a"], atMs: 1_000 })); // closes r1
+  assert.deepEqual(await world.names(), ["r1/a=0"]);
+  assert.equal((await world.eventLog.read(0, 0, 10))[0].offset, 1);
+  await world.mesh.stop();
+});
