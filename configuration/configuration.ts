@@ -49,7 +49,7 @@ export interface CairnConfiguration {
   >;
   readonly ranker: Omit<RankerOptions, "replicas">;
   readonly storage: StorageSection;
-  readonly http: { readonly host: string; readonly port: number; readonly docsPage: boolean };
+  readonly http: { readonly host: string; readonly port: number };
   readonly gateway: GatewayOptions;
 }
 

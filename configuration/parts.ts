@@ -97,7 +97,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       requestsWaitingMax: ranker.requestsWaitingMax,
     },
     storage: file.storage,
-    http: { host: gateway.host, port: gateway.port, docsPage: gateway.docsPage },
+    http: { host: gateway.host, port: gateway.port },
     gateway: {
       apiKeys: gateway.apiKeys,
       bodyBytesMax: gateway.bodyMax,
@@ -107,6 +107,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       eventsRememberedMax: gateway.eventsRememberedMax,
       rankingsRememberedMax: gateway.rankingsRememberedMax,
       unknownRankings: gateway.unknownRankings,
+      docsPage: gateway.docsPage,
     },
   };
 }

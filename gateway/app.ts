@@ -30,7 +30,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
     ...profileEndpoints(parts),
     ...operationsEndpoints(parts, readiness),
   ];
-  const endpoints = [...described, ...documentationEndpoints(described)];
+  const endpoints = [...described, ...documentationEndpoints(described, options.docsPage)];
 
   const app = new Hono<GatewayEnv>();
   const metricsOf = requestMetrics(telemetry, clock);
@@ -51,7 +51,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
       (context) => endpoint.handle(context),
     );
   }
-  const elsewhere = metricsOf("", "");
+  const elsewhere = metricsOf("other", "none");
   app.notFound(async (context) => {
     // Middleware of routes did not run; a wrong path is traced and counted all the same.
     await trace(context, async () => {});

@@ -21,6 +21,8 @@ export interface GatewayOptions {
    * (for several gateways on one event log, each of which sees only its own rankings).
    */
   readonly unknownRankings: "refuse" | "accept";
+  /** Serve the page to try the API at `/`. */
+  readonly docsPage: boolean;
 }
 
 export const defaultGatewayOptions: GatewayOptions = {
@@ -32,6 +34,7 @@ export const defaultGatewayOptions: GatewayOptions = {
   eventsRememberedMax: 200_000,
   rankingsRememberedMax: 100_000,
   unknownRankings: "refuse",
+  docsPage: true,
 };
 
 /** Candidates of one ranking. */

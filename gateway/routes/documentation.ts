@@ -9,17 +9,16 @@ import pageHtml from "../page/try.html" with { type: "text" };
 import pageScript from "../page/try.js" with { type: "text" };
 import pageStyle from "../page/try.css" with { type: "text" };
 
-/** @param endpoints The endpoints that the document describes. */
-export function documentationEndpoints(endpoints: readonly Endpoint[]): Endpoint[] {
+/**
+ * @param endpoints The endpoints that the document describes.
+ * @param withPage Whether the page to try it is served.
+ */
+export function documentationEndpoints(
+  endpoints: readonly Endpoint[],
+  withPage: boolean,
+): Endpoint[] {
   let document: string | undefined;
-  return [
-    text(
-      "/openapi.json",
-      "openApi",
-      "This API as an OpenAPI 3.1 document",
-      "application/json",
-      () => document ??= JSON.stringify(openApiDocument(endpoints)),
-    ),
+  const page = [
     text("/", "tryPage", "A page to try this API", "text/html; charset=utf-8", () => pageHtml),
     text(
       "/try.js",
@@ -29,6 +28,15 @@ export function documentationEndpoints(endpoints: readonly Endpoint[]): Endpoint
       () => pageScript,
     ),
     text("/try.css", "tryStyle", "The page's style", "text/css; charset=utf-8", () => pageStyle),
+  ];
+  return [
+    text(
+      "/openapi.json",
+      "openApi",
+      "This API as an OpenAPI 3.1 document",
+      "application/json",
+      () => document ??= JSON.stringify(openApiDocument(endpoints)),
+    ),
     text(
       "/problems/{kind}",
       "problem",
@@ -36,6 +44,7 @@ export function documentationEndpoints(endpoints: readonly Endpoint[]): Endpoint
       "text/plain; charset=utf-8",
       problemText,
     ),
+    ...(withPage ? page : []),
   ];
 }
 

@@ -28,7 +28,9 @@ export type EventRequest = z.infer<typeof eventSchema>;
 export const eventsRequestSchema = z.union([
   eventSchema,
   z.array(eventSchema).min(1).max(eventsPerBatchMax),
-]).register(namedSchemas, { id: "EventOrEvents" });
+]).meta({
+  examples: [{ eventId: "e-1", rankingId: "r-1", item: "item-1", action: "click" }],
+}).register(namedSchemas, { id: "EventOrEvents" });
 
 const eventResultSchema = z.discriminatedUnion("status", [
   z.strictObject({

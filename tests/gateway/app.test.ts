@@ -1,0 +1,167 @@
+/**
+ * What holds for every endpoint: keys, shedding, traces, metrics, health, documentation.
+ */
+import assert from "node:assert/strict";
+import type { Ranking } from "../../actors/ranker/protocol.ts";
+import { ActorFailedError } from "../../mesh/runtime/errors.ts";
+import { problems } from "../../gateway/problems.ts";
+import { gatewayFixture, json, startMs } from "./fixture.ts";
+
+const rankBody = { user: "u", candidates: [{ id: "a" }] };
+
+Deno.test("either header opens the door with either key, and health needs none", async () => {
+  const { app, post } = gatewayFixture({ options: { apiKeys: ["key-one", "schlüssel"] } });
+  for (
+    const headers of [
+      { "authorization": "Bearer key-one" },
+      { "authorization": "bearer  key-one" },
+      { "x-api-key": "key-one" },
+    ]
+  ) assert.equal((await post("/v1/rank", rankBody, headers)).status, 200);
+  assert.equal((await post("/v1/rank", rankBody)).status, 401);
+  for (const path of ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/"]) {
+    assert.equal((await app.request(path)).status, 200, path);
+  }
+});
+
+Deno.test("past requestsInFlightMax a request is shed with Retry-After, and health still answers", async () => {
+  const { app, post, ranker, telemetry } = gatewayFixture({ options: { requestsInFlightMax: 2 } });
+  const held: PromiseWithResolvers<Ranking>[] = [];
+  ranker.script = () => {
+    const ranking = Promise.withResolvers<Ranking>();
+    held.push(ranking);
+    return ranking.promise;
+  };
+  const first = [post("/v1/rank", rankBody), post("/v1/rank", rankBody)];
+  await new Promise((resolve) => setImmediate(resolve));
+  const shed = await post("/v1/rank", rankBody);
+  assert.equal(shed.status, 429);
+  assert.equal(shed.headers.get("retry-after"), "1");
+  assert.match((await json(shed)).detail, /2 requests are in progress.*requestsInFlightMax is 2/);
+  assert.equal(telemetry.value("cairn_http_requests_shed_total"), 1);
+  assert.equal((await app.request("/health/live")).status, 200);
+  for (const ranking of held) ranking.resolve(ranker.inOrder(ranker.asked[0]));
+  for (const response of first) assert.equal((await response).status, 200);
+  ranker.script = (rank) => ranker.inOrder(rank);
+  assert.equal((await post("/v1/rank", rankBody)).status, 200, "places are given back");
+});
+
+Deno.test("a body that never ends is given up at the deadline and gives its place back", async () => {
+  const { app, post, clock } = gatewayFixture({
+    options: { deadlineMs: 100, requestsInFlightMax: 1 },
+  });
+  const slow = app.request(
+    new Request("http://cairn/v1/rank", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1)) }),
+    }),
+  );
+  const response = await clock.settle(Promise.resolve(slow));
+  assert.equal(response.status, 408);
+  assert.equal((await json(response)).type, "/problems/body-timeout");
+  assert.equal((await post("/v1/rank", rankBody)).status, 200);
+});
+
+Deno.test("a trace goes on through the gateway, a bad one is replaced", async () => {
+  const { post } = gatewayFixture();
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const on = await post("/v1/rank", {}, { traceparent: `00-${trace}-b7ad6b7169203331-01` });
+  assert.match(on.headers.get("traceparent") ?? "", new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
+  assert.doesNotMatch(on.headers.get("traceparent") ?? "", /b7ad6b7169203331/);
+  assert.equal((await json(on)).traceId, trace);
+
+  for (
+    const bad of [
+      "",
+      "garbage",
+      `00-${"0".repeat(32)}-b7ad6b7169203331-01`,
+      `00-${trace}-${"0".repeat(16)}-01`,
+      `ff-${trace}-b7ad6b7169203331-01`,
+    ]
+  ) {
+    const answer = await post("/v1/rank", rankBody, { traceparent: bad });
+    const made = answer.headers.get("traceparent") ?? "";
+    assert.match(made, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    assert.doesNotMatch(made, new RegExp(trace));
+  }
+});
+
+Deno.test("requests are timed by endpoint, so ids and wrong paths make no new series", async () => {
+  const { app, clock, post, ranker, telemetry } = gatewayFixture();
+  ranker.script = async (rank) => {
+    await clock.delay(20);
+    return ranker.inOrder(rank);
+  };
+  await clock.settle(Promise.resolve(post("/v1/rank", rankBody)));
+  await app.request("/v1/items/a");
+  await app.request("/v1/items/b");
+  await app.request("/wp-login.php");
+  const seconds = (method: string, route: string, status: string) =>
+    telemetry.samples("cairn_http_request_seconds", { method, route, status });
+  assert.deepEqual(seconds("POST", "/v1/rank", "200"), [0.02]);
+  assert.equal(seconds("GET", "/v1/items/{id}", "404").length, 2);
+  assert.equal(seconds("other", "none", "404").length, 1);
+});
+
+Deno.test("live is not ready", async () => {
+  const { app, ranker } = gatewayFixture();
+  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
+  assert.deepEqual(await json(app.request("/health/live")), { status: "live" });
+  const notReady = await app.request("/health/ready");
+  assert.equal(notReady.status, 503);
+  assert.equal(notReady.headers.get("retry-after"), "1");
+  assert.equal((await json(notReady)).type, "/problems/not-ready");
+  ranker.status = { ready: true, modelVersion: 4, learnedThroughMs: startMs };
+  assert.deepEqual(await json(app.request("/health/ready")), {
+    status: "ready",
+    modelVersion: 4,
+    learnedThroughMs: startMs,
+  });
+});
+
+Deno.test("a ranker that fails is not ready, and says why", async () => {
+  const { app, ranker } = gatewayFixture();
+  Object.defineProperty(ranker, "status", {
+    get() {
+      throw new ActorFailedError("ranker/0", "restarting after a crash");
+    },
+  });
+  const response = await app.request("/health/ready");
+  assert.equal(response.status, 503);
+  assert.match((await json(response)).detail, /restarting after a crash/);
+});
+
+Deno.test("metrics come as Prometheus' text", async () => {
+  const { app } = gatewayFixture();
+  const response = await app.request("/metrics");
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  assert.equal(await response.text(), "# metrics\n");
+});
+
+Deno.test("every problem type has a page that explains it", async () => {
+  const { app } = gatewayFixture();
+  for (const [kind, { title, status }] of Object.entries(problems)) {
+    const response = await app.request(`/problems/${kind}`);
+    assert.equal(response.status, 200, kind);
+    const text = await response.text();
+    assert.ok(text.startsWith(`/problems/${kind} (HTTP ${status})`) && text.includes(title), text);
+  }
+});
+
+Deno.test("the page to try it asks this server alone, and can be switched off", async () => {
+  const { app } = gatewayFixture();
+  const page = await app.request("/");
+  assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
+  assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'self'/);
+  const html = await page.text();
+  assert.doesNotMatch(html, /https?:\/\//);
+  for (const [, path] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+    const asset = await app.request(path);
+    assert.equal(asset.status, 200, path);
+    assert.doesNotMatch(await asset.text(), /https?:\/\/(?!www\.w3\.org)/, path);
+  }
+  const without = gatewayFixture({ options: { docsPage: false } }).app;
+  assert.equal((await without.request("/")).status, 404);
+  assert.equal((await without.request("/openapi.json")).status, 200);
+});
