@@ -15,12 +15,15 @@ pub mod row_store;
 pub mod tags;
 
 // Pure functions over slices: each routine with lanes has a scalar twin that the tests compare it with.
+pub mod admission;
 pub mod batch;
 pub mod crc32c;
 pub mod feature_hash;
+pub mod initializers;
 pub mod lanes;
 pub mod mixing;
 pub mod optimizers;
+pub mod quantization;
 
 // The exports.
 pub mod abi_batch;
