@@ -40,7 +40,8 @@ export class ItemCache {
   }
 
   #keep(id: string, item: CachedItem): void {
-    if (this.#young.size >= Math.ceil(this.itemsMax / 2) && !this.#young.has(id)) {
+    const youngMax = Math.max(1, Math.floor(this.itemsMax / 2));
+    if (this.#young.size >= youngMax && !this.#young.has(id)) {
       this.#old = this.itemsMax === 1 ? new Map() : this.#young;
       this.#young = new Map();
     }

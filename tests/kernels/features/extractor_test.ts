@@ -1,0 +1,202 @@
+/** The extractor against what its features are defined to be, one value at a time. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
+import { FeatureTypeError } from "../../../kernels/features/errors.ts";
+import { FeatureExtractor, type FeatureRequest } from "../../../kernels/features/extractor.ts";
+import { fullSchema, itemArbitrary, requestArbitrary, rowsOf } from "./schemas.ts";
+
+const hasher = FeatureHasher.create();
+const slots = fullSchema.slots.length;
+
+/** The id of one value, hashed by itself. */
+function idOf(slot: number, value: string | Uint8Array): string {
+  const utf8 = typeof value === "string" ? new TextEncoder().encode(value) : value;
+  return String(hasher.hash(Uint16Array.of(slot), utf8, Uint32Array.of(0, utf8.length))[0]);
+}
+
+/** The id of a combination: of the parts' ids as little-endian bytes. */
+function crossOf(slot: number, ...parts: string[]): string {
+  const bytes = new Uint8Array(8 * parts.length);
+  const view = new DataView(bytes.buffer);
+  parts.forEach((part, i) => view.setBigUint64(8 * i, BigInt(part), true));
+  return idOf(slot, bytes);
+}
+
+function extract(request: FeatureRequest) {
+  return rowsOf(new FeatureExtractor(fullSchema, hasher).extract(request), slots);
+}
+
+const request: FeatureRequest = {
+  user: "u1",
+  userAttributes: { age: 41 },
+  context: { device: "phone" },
+  atMs: Date.UTC(2024, 4, 1, 13, 59),
+  items: [
+    { id: "m1", attributes: { tags: ["a", "ü"], price: 7 }, version: 0 },
+    { id: "日本", attributes: {}, version: 0 },
+  ],
+};
+
+Deno.test("each slot's ids are those of its values, hashed one by one", () => {
+  const [first, second] = extract(request);
+  const user = idOf(1, "u1");
+  const [a, ue] = [idOf(3, "a"), idOf(3, "ü")];
+  const bucket = idOf(5, "6"); // floor(2 · log2(1 + 7)) = 6
+  assert.deepEqual(first.ids, [
+    [user],
+    [idOf(2, "m1")],
+    [a, ue],
+    [idOf(4, "phone")],
+    [bucket],
+    [crossOf(6, user, a), crossOf(6, user, ue)],
+    [crossOf(7, bucket, a), crossOf(7, bucket, ue)],
+    [crossOf(8, user, idOf(4, "phone"))],
+    [idOf(9, "13")],
+  ]);
+  assert.deepEqual(first.dense, [Math.fround(Math.log(8)), 41]);
+  assert.deepEqual(second.ids[1], [idOf(2, "日本")]);
+});
+
+Deno.test("an absent attribute is an empty segment and a dense zero", () => {
+  const [, second] = extract(request);
+  assert.deepEqual([2, 4, 5, 6].map((slot) => second.ids[slot]), [[], [], [], []]);
+  assert.deepEqual(second.dense, [0, 41]);
+});
+
+Deno.test("null is absent, and so are the ids of an unknown user and what crosses it", () => {
+  const [row] = extract({
+    ...request,
+    user: "",
+    context: { device: null },
+    items: [{ id: "m1", attributes: { tags: ["a"], price: null }, version: 0 }],
+  });
+  assert.deepEqual([0, 3, 4, 5, 7].map((slot) => row.ids[slot].length), [0, 0, 0, 0, 0]);
+});
+
+Deno.test("values and combinations beyond a slot's limit are left out, in order", () => {
+  const [row] = extract({
+    ...request,
+    items: [{ id: "m", attributes: { tags: ["a", "b", "c", "d"], price: 0 }, version: 0 }],
+  });
+  assert.deepEqual(row.ids[2], ["a", "b", "c"].map((tag) => idOf(3, tag)));
+  const bucket = idOf(5, "0");
+  assert.deepEqual(row.ids[6], ["a", "b"].map((tag) => crossOf(7, bucket, idOf(3, tag))));
+});
+
+Deno.test("numbers and booleans are categories by their text", () => {
+  for (const device of [7, true, "7"] as const) {
+    const [row] = extract({ ...request, context: { device } });
+    assert.deepEqual(row.ids[3], [idOf(4, String(device))]);
+  }
+});
+
+Deno.test("a wrong type is an error that says where it is and what to send", () => {
+  const cases: [Partial<FeatureRequest>, string, RegExp][] = [
+    [
+      { items: [request.items[0], { id: "x", attributes: { tags: "a" }, version: 0 }] },
+      "items[1].attributes.tags",
+      /it is the string "a", expected a list of strings/,
+    ],
+    [
+      { items: [{ id: "x", attributes: { price: "9" }, version: 0 }] },
+      "items[0].attributes.price",
+      /expected a finite number/,
+    ],
+    [
+      { items: [{ id: "x", attributes: { price: NaN }, version: 0 }] },
+      "items[0].attributes.price",
+      /expected a finite number/,
+    ],
+    [{ context: { device: ["a"] } }, "context.device", /a string, a number or a boolean/],
+    [{ userAttributes: { age: true } }, "user.attributes.age", /expected a finite number/],
+  ];
+  const extractor = new FeatureExtractor(fullSchema, hasher);
+  for (const [change, path, message] of cases) {
+    assert.throws(() => extractor.extract({ ...request, ...change }), (error) => {
+      assert.ok(error instanceof FeatureTypeError);
+      assert.equal(error.path, path);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+  const after = rowsOf(extractor.extract(request), slots);
+  assert.deepEqual(after, extract(request), "a refused request leaves nothing behind");
+});
+
+Deno.test("names that every object inherits are no attributes", () => {
+  const slot = { ...fullSchema.slots[3], attribute: "toString" } as typeof fullSchema.slots[3];
+  const schema = { slots: [slot], dense: [], denseWidth: 0 };
+  const batch = new FeatureExtractor(schema, hasher).extract(request);
+  assert.equal(batch.ids.length, 0);
+});
+
+Deno.test("no items give no rows", () => {
+  const batch = new FeatureExtractor(fullSchema, hasher).extract({ ...request, items: [] });
+  assert.deepEqual([batch.rows, batch.ids.length, batch.dense.length], [0, 0, 0]);
+  assert.deepEqual([...batch.segmentOffsets], [0]);
+});
+
+Deno.test("the same request gives the same batch, whatever the extractor made before", () => {
+  const used = new FeatureExtractor(fullSchema, hasher);
+  fc.assert(fc.property(requestArbitrary, (request) => {
+    assert.deepEqual(rowsOf(used.extract(request), slots), extract(request));
+  }));
+});
+
+Deno.test("permuting the items permutes the rows", () => {
+  const shuffled = requestArbitrary.chain((request) =>
+    fc.shuffledSubarray(request.items.map((_, i) => i), {
+      minLength: request.items.length,
+      maxLength: request.items.length,
+    }).map((order) => ({ request, order }))
+  );
+  fc.assert(fc.property(shuffled, ({ request, order }) => {
+    const rows = extract(request);
+    const permuted = extract({ ...request, items: order.map((i) => request.items[i]) });
+    assert.deepEqual(permuted, order.map((i) => rows[i]));
+  }));
+});
+
+Deno.test("a row does not depend on the others", () => {
+  fc.assert(fc.property(requestArbitrary, itemArbitrary, (request, item) => {
+    const [alone] = extract({ ...request, items: [item] });
+    assert.deepEqual(extract({ ...request, items: [...request.items, item] }).at(-1), alone);
+  }));
+});
+
+Deno.test("a cached item gives the row that it gave when it was fresh", () => {
+  const versioned = fc.tuple(requestArbitrary, requestArbitrary).map((requests) =>
+    requests.map((request) => ({
+      ...request,
+      // The id stands for the content, as a store's (id, version) does.
+      items: request.items.map(({ attributes }) => ({
+        id: JSON.stringify(attributes),
+        attributes,
+        version: 1,
+      })),
+    }))
+  );
+  fc.assert(fc.property(versioned, fc.constantFrom(0, 1, 2, 100), ([one, two], itemsCachedMax) => {
+    const extractor = new FeatureExtractor(fullSchema, hasher, { itemsCachedMax });
+    for (const request of [one, two, one, two]) {
+      assert.deepEqual(rowsOf(extractor.extract(request), slots), extract(request));
+    }
+  }));
+});
+
+Deno.test("a new version of an item replaces the cached one, and version 0 is never cached", () => {
+  const extractor = new FeatureExtractor(fullSchema, hasher);
+  const tagsOf = (tag: string, version: number) =>
+    rowsOf(
+      extractor.extract({
+        ...request,
+        items: [{ id: "m", attributes: { tags: [tag] }, version }],
+      }),
+      slots,
+    )[0].ids[2];
+  assert.deepEqual(tagsOf("a", 1), [idOf(3, "a")]);
+  assert.deepEqual(tagsOf("b", 2), [idOf(3, "b")]);
+  assert.deepEqual(tagsOf("c", 0), [idOf(3, "c")]);
+  assert.deepEqual(tagsOf("ignored: version 2 is known", 2), [idOf(3, "b")]);
+});

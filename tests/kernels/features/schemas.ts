@@ -1,0 +1,102 @@
+/** Schemas and requests that the feature tests share. */
+import fc from "fast-check";
+import type { FeatureItem, FeatureRequest } from "../../../kernels/features/extractor.ts";
+import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
+import type { FeatureSchema } from "../../../kernels/features/schema.ts";
+
+/** One slot of each kind from each source, crosses of each class, dense values of two sources. */
+export const fullSchema: FeatureSchema = {
+  slots: [
+    { name: "user", slot: 1, kind: "id", source: "user", pooling: "sum" },
+    { name: "item", slot: 2, kind: "id", source: "item", pooling: "sum" },
+    {
+      name: "tags",
+      slot: 3,
+      kind: "list",
+      source: "item",
+      attribute: "tags",
+      pooling: "mean",
+      valuesMax: 3,
+    },
+    {
+      name: "device",
+      slot: 4,
+      kind: "categorical",
+      source: "context",
+      attribute: "device",
+      pooling: "sum",
+    },
+    {
+      name: "price",
+      slot: 5,
+      kind: "numeric",
+      source: "item",
+      attribute: "price",
+      pooling: "sum",
+      buckets: { kind: "log", unit: 1, perDoubling: 2 },
+    },
+    {
+      name: "user_tags",
+      slot: 6,
+      kind: "cross",
+      of: ["user", "tags"],
+      pooling: "mean",
+      valuesMax: 64,
+    },
+    {
+      name: "price_tags",
+      slot: 7,
+      kind: "cross",
+      of: ["price", "tags"],
+      pooling: "mean",
+      valuesMax: 2,
+    },
+    {
+      name: "user_device",
+      slot: 8,
+      kind: "cross",
+      of: ["user", "device"],
+      pooling: "sum",
+      valuesMax: 4,
+    },
+    { name: "hour", slot: 9, kind: "time", part: "hourOfDay", utcOffsetMinutes: 0, pooling: "sum" },
+  ],
+  dense: [
+    { name: "price", source: "item", attribute: "price", normalization: { kind: "log" } },
+    { name: "age", source: "user", attribute: "age", normalization: { kind: "none" } },
+  ],
+  denseWidth: 2,
+};
+
+const id = fc.string({ maxLength: 6, unit: "grapheme" });
+const tags = fc.array(fc.constantFrom("a", "b", "ü", "日本", "emoji 🎬"), { maxLength: 5 });
+const price = fc.oneof(fc.constant(null), fc.double({ noNaN: true, noDefaultInfinity: true }));
+
+export const itemArbitrary: fc.Arbitrary<FeatureItem> = fc.record({
+  id,
+  attributes: fc.record({ tags, price }, { requiredKeys: [] }),
+  version: fc.constant(0),
+});
+
+export const requestArbitrary: fc.Arbitrary<FeatureRequest> = fc.record({
+  user: id,
+  userAttributes: fc.record({ age: fc.integer() }, { requiredKeys: [] }),
+  context: fc.record({ device: fc.oneof(id, fc.integer(), fc.boolean(), fc.constant(null)) }, {
+    requiredKeys: [],
+  }),
+  atMs: fc.integer({ min: -1e12, max: 2e12 }),
+  items: fc.array(itemArbitrary, { maxLength: 6 }),
+});
+
+/** Each row as plain values: its ids per slot, and its dense values. */
+export function rowsOf(batch: FeatureBatch, slots: number): { ids: string[][]; dense: number[] }[] {
+  const denseWidth = batch.rows === 0 ? 0 : batch.dense.length / batch.rows;
+  return Array.from({ length: batch.rows }, (_, row) => ({
+    ids: Array.from({ length: slots }, (_, slot) => {
+      const segment = row * slots + slot;
+      const [start, end] = [batch.segmentOffsets[segment], batch.segmentOffsets[segment + 1]];
+      return Array.from(batch.ids.subarray(start, end), String);
+    }),
+    dense: [...batch.dense.subarray(row * denseWidth, (row + 1) * denseWidth)],
+  }));
+}
