@@ -1,0 +1,49 @@
+/**
+ * `cairn model check`: does a compiled model train as another framework recorded it?
+ */
+import { Command, Option } from "commander";
+import type { Output } from "../command_line.ts";
+import { CommandError } from "../errors.ts";
+import { modelCheck, type ModelCheckOptions } from "../model_trace/check_trace.ts";
+import { jsonOption } from "../options.ts";
+
+/** Above this the model does not train as recorded. */
+const RELATIVE_ERROR_MAX = 1e-4;
+
+/** The command. */
+export function modelCheckCommand(output: Output): Command {
+  return new Command("check")
+    .description("compare training with a trace recorded in another framework")
+    .argument("<trace>", "JSON file: inputs, first weights, and each step's results")
+    .requiredOption("--model <name>", "deepFm, dcnV2, dlrm, …")
+    .requiredOption("--optimizer <name>", "sgd, momentum, adagrad, adam or adamW")
+    .addOption(
+      new Option("--provider <name>", "where to run")
+        .choices(["cpu", "webgpu", "cuda", "auto", "reference"]).default("cpu"),
+    )
+    .addOption(jsonOption())
+    .action(async (trace: string, options: Omit<ModelCheckOptions, "trace"> & { json?: true }) => {
+      const report = await modelCheck({ ...options, trace });
+      for (const rate of report.fitted) {
+        output.err(
+          `The trace states no ${
+            rate.split(" ").slice(0, -1).join(" ")
+          }: took ${rate}, which fits its first step.\n`,
+        );
+      }
+      const { maxRelativeError, worst, steps } = report;
+      if (options.json) output.out(`${JSON.stringify(report)}\n`);
+      else {
+        output.out(
+          `${steps} steps, largest relative error ${
+            maxRelativeError.toExponential(2)
+          } (${worst.tensor} at step ${worst.step})\n`,
+        );
+      }
+      if (maxRelativeError > RELATIVE_ERROR_MAX) {
+        throw new CommandError(
+          `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, allowed is ${RELATIVE_ERROR_MAX}.`,
+        );
+      }
+    });
+}

@@ -1,0 +1,44 @@
+/**
+ * Does a compiled model train as another framework recorded it?
+ */
+import type { Provider } from "../../kernels/dense/sessions/providers.ts";
+import { replayTrace, type TraceDifference } from "./replay_trace.ts";
+import { readTrace } from "./trace.ts";
+import { traceModel } from "./trace_model.ts";
+import { traceOptimizer } from "./trace_optimizer.ts";
+
+export interface ModelCheckOptions {
+  /** Path of the trace. */
+  readonly trace: string;
+  readonly model: string;
+  readonly optimizer: string;
+  readonly provider: Provider;
+}
+
+export interface ModelCheckReport {
+  readonly maxRelativeError: number;
+  /** Where it is. */
+  readonly worst: TraceDifference;
+  readonly steps: number;
+  readonly provider: string;
+  readonly optimizer: Readonly<Record<string, unknown>>;
+  /** Rates that the trace did not state. */
+  readonly fitted: readonly string[];
+}
+
+/** Replays a trace and reports the largest relative error. */
+export async function modelCheck(options: ModelCheckOptions): Promise<ModelCheckReport> {
+  const trace = await readTrace(options.trace);
+  const model = traceModel(trace, options.model);
+  const { options: optimizer, fitted } = traceOptimizer(trace, options.optimizer);
+  const differences = await replayTrace(trace, model, optimizer, options.provider);
+  const worst = differences.reduce((a, b) => b.relativeError > a.relativeError ? b : a);
+  return {
+    maxRelativeError: worst.relativeError,
+    worst,
+    steps: trace.steps.length,
+    provider: options.provider,
+    optimizer: { ...optimizer },
+    fitted,
+  };
+}
