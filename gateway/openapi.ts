@@ -32,7 +32,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]): Json {
       title: "Cairn",
       version: "1",
       description:
-        "Rank candidates, report what users did, and the next ranking has learned from it. " +
+        "Rank candidates, report what users did, and the next rankings have learned from it. " +
         "Every error is application/problem+json (RFC 9457).",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },

@@ -1,0 +1,259 @@
+// deno-lint-ignore-file cairn/no-host-access cairn/no-ambient-clock cairn/no-ambient-timers cairn/no-ambient-randomness -- runs in the browser
+/**
+ * The page to try the API: reads /openapi.json, offers each operation with its example, sends it, shows the answer
+ * and the same request as a curl command. After a ranking it fills in an event on what was shown, so that a newcomer
+ * goes round the loop with two clicks.
+ */
+const element = (id) => document.getElementById(id);
+
+const readyEveryMs = 5000;
+
+/** The operation that is shown, as { method, path, operation }. */
+let current;
+/** The last ranking that was answered. */
+let ranking;
+let api;
+
+const keyInput = element("key");
+keyInput.value = sessionStorage.getItem("key") ?? "";
+keyInput.addEventListener("input", () => {
+  sessionStorage.setItem("key", keyInput.value);
+  showCommand();
+});
+
+element("request").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+});
+element("request").addEventListener("input", showCommand);
+element("body").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
+});
+element("next").addEventListener("click", () => {
+  location.hash = "postEvents";
+});
+addEventListener("hashchange", showFromHash);
+
+try {
+  api = await (await fetch("/openapi.json")).json();
+  element("about").textContent = api.info.description;
+  listOperations();
+  showFromHash();
+} catch (error) {
+  element("about").textContent = `Cannot read /openapi.json: ${error.message}`;
+}
+showReadiness();
+setInterval(showReadiness, readyEveryMs);
+
+function* operations() {
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const [method, operation] of Object.entries(methods)) yield { method, path, operation };
+  }
+}
+
+function listOperations() {
+  for (const tag of api.tags) {
+    const heading = document.createElement("h2");
+    heading.textContent = tag.name;
+    heading.title = tag.description;
+    element("operations").append(heading);
+    for (const { method, path, operation } of operations()) {
+      if (!operation.tags.includes(tag.name)) continue;
+      const link = document.createElement("a");
+      link.href = `#${operation.operationId}`;
+      link.append(
+        text("b", method.toUpperCase()),
+        " ",
+        text("code", path),
+        text("small", operation.summary),
+      );
+      element("operations").append(link);
+    }
+  }
+}
+
+function showFromHash() {
+  const all = [...operations()];
+  const id = location.hash.slice(1);
+  current = all.find(({ operation }) => operation.operationId === id) ?? all[0];
+  const { method, path, operation } = current;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === `#${operation.operationId}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  element("operation").hidden = false;
+  element("answer").hidden = true;
+  element("next").hidden = true;
+  element("method").textContent = method.toUpperCase();
+  element("path").textContent = path;
+  element("summary").textContent = [operation.summary + ".", operation.description]
+    .filter(Boolean).join(" ");
+  showParameters(operation);
+  showBody(operation);
+  showFields(operation);
+  showCommand();
+}
+
+function showParameters(operation) {
+  element("parameters").replaceChildren(...(operation.parameters ?? []).map((parameter) => {
+    const label = text("label", `${parameter.name}: ${parameter.description ?? ""}`);
+    const input = document.createElement("input");
+    input.name = parameter.name;
+    input.required = true;
+    input.value = current.path.includes("/users/") ? "user-7" : "item-1";
+    label.append(input);
+    return label;
+  }));
+}
+
+function showBody(operation) {
+  const media = operation.requestBody?.content["application/json"];
+  element("body").hidden = element("bodyLabel").hidden = !media;
+  if (!media) return;
+  element("body").value = JSON.stringify(exampleOf(operation, media), null, 2);
+  element("body").rows = Math.min(24, element("body").value.split("\n").length + 1);
+}
+
+/** The document's example; for events, one on the ranking just shown. */
+function exampleOf(operation, media) {
+  if (operation.operationId !== "postEvents") return media.example;
+  return {
+    ...media.example,
+    eventId: freshId(),
+    ...(ranking && { rankingId: ranking.rankingId, item: ranking.items[0]?.id }),
+  };
+}
+
+function freshId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return "event-" + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function showFields(operation) {
+  const schema = operation.requestBody?.content["application/json"].schema;
+  const rows = schema ? [...fieldsOf(schema, "")] : [];
+  document.querySelector("details").hidden = rows.length === 0;
+  document.querySelector("#fields tbody").replaceChildren(...rows.map((cells) => {
+    const row = document.createElement("tr");
+    row.append(...cells.map((cell) => text("td", cell)));
+    return row;
+  }));
+}
+
+/** Rows of field, type and meaning; objects and lists of objects are walked into. */
+function* fieldsOf(reference, prefix) {
+  const schema = resolve(reference);
+  if (schema.anyOf) return yield* fieldsOf(schema.anyOf[0], prefix);
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const field = resolve(property);
+    const needed = schema.required?.includes(name) ? "" : "?";
+    yield [prefix + name + needed, typeOf(field), property.description ?? field.description ?? ""];
+    if (field.items) yield* fieldsOf(field.items, `${prefix}${name}[].`);
+  }
+}
+
+function typeOf(schema) {
+  if (schema.anyOf) return schema.anyOf.map((each) => typeOf(resolve(each))).join(" or ");
+  if (schema.type === "array") {
+    const bounds = schema.maxItems ? ` of ${schema.minItems ?? 0} to ${schema.maxItems}` : "";
+    return `list${bounds}`;
+  }
+  if (schema.type === "integer" && schema.minimum !== undefined) {
+    return `integer, ${schema.minimum} to ${schema.maximum}`;
+  }
+  return schema.format ?? schema.type ?? "any";
+}
+
+function resolve(schema) {
+  if (!schema.$ref) return schema;
+  return schema.$ref.slice(2).split("/").reduce((at, name) => at[name], api);
+}
+
+/** The request as the form has it. */
+function requestOf() {
+  const path = current.path.replaceAll(
+    /\{(\w+)\}/g,
+    (_, name) => encodeURIComponent(element("request").elements[name].value),
+  );
+  const headers = {};
+  if (keyInput.value) headers["x-api-key"] = keyInput.value;
+  const body = element("body").hidden ? undefined : element("body").value;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  return { method: current.method.toUpperCase(), path, headers, body };
+}
+
+function showCommand() {
+  const { method, path, headers, body } = requestOf();
+  const parts = [`curl ${shellQuoted(location.origin + path)}`];
+  if (body !== undefined) parts.push(`--json ${shellQuoted(compact(body))}`);
+  if (method !== "GET" && method !== (body === undefined ? "GET" : "POST")) {
+    parts.push(`-X ${method}`);
+  }
+  if (headers["x-api-key"]) parts.push('-H "X-API-Key: $CAIRN_KEY"');
+  element("command").textContent = parts.join(" \\\n  ");
+}
+
+function compact(body) {
+  try {
+    return JSON.stringify(JSON.parse(body));
+  } catch {
+    return body;
+  }
+}
+
+function shellQuoted(value) {
+  return `'${value.replaceAll("'", `'\\''`)}'`;
+}
+
+async function send() {
+  const { method, path, headers, body } = requestOf();
+  const asked = current;
+  const start = performance.now();
+  element("status").textContent = "…";
+  element("answer").hidden = false;
+  try {
+    const response = await fetch(path, { method, headers, body });
+    const answer = await response.text();
+    if (asked === current) showAnswer(response, answer, performance.now() - start);
+  } catch (error) {
+    element("status").className = "bad";
+    element("status").textContent = "none";
+    element("answerBody").textContent = `The server did not answer: ${error.message}`;
+    element("answerHeaders").textContent = "";
+  }
+}
+
+function showAnswer(response, answer, tookMs) {
+  element("status").className = response.ok ? "good" : "bad";
+  element("status").textContent = `${response.status} ${response.statusText}`;
+  element("took").textContent = `${tookMs.toFixed(1)} ms`;
+  element("answerHeaders").textContent = [...response.headers]
+    .map(([name, value]) => `${name}: ${value}`).join("\n");
+  const json = response.headers.get("content-type")?.includes("json");
+  const value = json ? JSON.parse(answer) : undefined;
+  element("answerBody").textContent = json ? JSON.stringify(value, null, 2) : answer;
+  if (response.ok && current.operation.operationId === "rank") {
+    ranking = value;
+    element("next").hidden = false;
+  }
+}
+
+async function showReadiness() {
+  const state = element("state");
+  try {
+    const response = await fetch("/health/ready");
+    const answer = await response.json();
+    state.className = response.ok ? "ready" : "waiting";
+    state.textContent = response.ok ? `ready, model version ${answer.modelVersion}` : "not ready";
+    state.title = answer.detail ?? "";
+  } catch {
+    state.className = "waiting";
+    state.textContent = "the server does not answer";
+  }
+}
+
+function text(tag, content) {
+  const made = document.createElement(tag);
+  made.textContent = content;
+  return made;
+}

@@ -75,7 +75,7 @@ function text(
     handle: (context) =>
       context.body(content(context.req.param("kind")), 200, {
         "content-type": contentType,
-        "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
+        "content-security-policy": "default-src 'self'; img-src data:; frame-ancestors 'none'",
         "x-content-type-options": "nosniff",
       }),
   };
