@@ -128,7 +128,7 @@ export class Ranker implements Behavior<RankerMessage> {
       case "loadDenseWeights": {
         const { version } = message.weights;
         if (version >= this.#modelVersion) {
-          await this.#session.load(message.weights);
+          this.#session.load(message.weights);
           this.#modelVersion = version;
         }
         return this.#context.reply(message, { version: this.#modelVersion });

@@ -1,0 +1,262 @@
+/**
+ * The whole loop in one thread under virtual time: every actor of the mesh over logs in memory. Each message is copied
+ * as it would be between threads, so that a buffer shared by mistake is found here.
+ */
+import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
+import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition.ts";
+import { encodeEvent, eventPartition, type JoinerMessage } from "../../actors/joiner/protocol.ts";
+import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
+import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
+import { defineRanker } from "../../actors/ranker/definition.ts";
+import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
+import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
+import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
+import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
+import { createInferenceSession } from "../../kernels/dense/inference_session.ts";
+import { createModel } from "../../kernels/dense/models/create_model.ts";
+import { createTrainingSession } from "../../kernels/dense/training_session.ts";
+import type { TableOptions } from "../../kernels/embedding/options.ts";
+import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
+import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
+import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
+import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+
+const DIM = 4;
+const BUDGET = { budgetMs: 5_000 };
+const SEGMENTS = [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }];
+
+export const SCHEMA: FeatureSchema = {
+  slots: [
+    { kind: "id", name: "user", slot: 1, source: "user", pooling: "sum" },
+    { kind: "id", name: "item", slot: 2, source: "item", pooling: "sum" },
+    {
+      kind: "list",
+      name: "tags",
+      slot: 3,
+      source: "item",
+      attribute: "tags",
+      valuesMax: 4,
+      pooling: "mean",
+    },
+  ],
+  dense: [],
+  denseWidth: 0,
+};
+
+const TABLE: TableOptions = {
+  seed: 17,
+  segments: [
+    {
+      name: "first_order",
+      dim: 1,
+      initializer: { kind: "zeros" },
+      optimizer: { kind: "adagrad", learningRate: 0.1, initialAccumulator: 0.01 },
+    },
+    {
+      name: "embeddings",
+      dim: DIM,
+      initializer: { kind: "uniform", low: -0.05, high: 0.05 },
+      optimizer: { kind: "adagrad", learningRate: 0.1, initialAccumulator: 0.01 },
+    },
+  ],
+  slots: [],
+  bytesMax: 64 << 20,
+  atLimit: "reject",
+};
+
+export interface LoopOptions {
+  readonly seed?: number;
+  readonly shards?: number;
+  readonly joiner?: Partial<JoinerOptions>;
+  readonly trainer?: Partial<TrainerOptions>;
+}
+
+export class Loop {
+  readonly mesh: SimulatedMesh;
+  readonly eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
+  readonly exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
+  readonly profiles: MemoryProfileStore;
+  readonly shards: number;
+  #events = 0;
+
+  private constructor(readonly options: LoopOptions) {
+    this.mesh = new SimulatedMesh({ seed: options.seed ?? 1 });
+    this.profiles = new MemoryProfileStore(this.mesh.clock);
+    this.shards = options.shards ?? 2;
+  }
+
+  static async start(options: LoopOptions = {}): Promise<Loop> {
+    const loop = new Loop(options);
+    await loop.#spawn();
+    return loop;
+  }
+
+  async #spawn(): Promise<void> {
+    const { mesh, eventLog, exampleLog, profiles } = this;
+    const node = mesh.node();
+    const model = createModel(
+      { kind: "deepFm", embeddingDim: DIM, hidden: [8] },
+      { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth, tasks: 1 },
+    );
+    const { sparseInputs } = model;
+    const shape = { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth };
+    const numbers = Array.from({ length: this.shards }, (_, shard) => shard);
+    const shards = numbers.map((shard): Address => `embedding_shard/${shard}`);
+    const replicas = numbers.map((shard): Address[] => [`serving_replica/${shard}`]);
+
+    for (const shard of numbers) {
+      await mesh.settle(node.spawn(defineEmbeddingShard(), shard, {
+        shard,
+        table: TABLE,
+        evictionIntervalMs: 1_000,
+        evictionBucketsMax: 1_024,
+      }));
+      await mesh.settle(node.spawn(defineServingReplica(), shard, {
+        shard,
+        width: 1 + DIM,
+        precision: "fp32",
+        bytesMax: 64 << 20,
+      }));
+    }
+    const createTraining = () =>
+      createTrainingSession(model, {
+        optimizer: { kind: "adagrad", learningRate: 0.05, initialAccumulator: 0.1 },
+        provider: "reference",
+        threads: 1,
+        seed: 5,
+      });
+    await mesh.settle(
+      node.spawn(defineTrainer({ exampleLog, sparseInputs, createSession: createTraining }), 0, {
+        ...shape,
+        source: "trainer/0",
+        partition: 0,
+        batchRows: 32,
+        lingerMs: 20,
+        pipelined: false,
+        chunksPerRead: 64,
+        rowsWaitingMax: 4_096,
+        shards,
+        shardBudgetMs: 1_000,
+        shardAttemptsMax: 3,
+        tasks: 1,
+        combiners: SCHEMA.slots.map(({ pooling }) => pooling),
+        segments: SEGMENTS,
+        validationBins: 1_000,
+        ...this.options.trainer,
+      }),
+    );
+    await mesh.settle(node.spawn(defineJoiner({ eventLog, exampleLog }), 0, {
+      ...shape,
+      partition: 0,
+      windowMs: 10_000,
+      clockSkewMsMax: 1_000,
+      impressionsMax: 10_000,
+      actionsPerImpressionMax: 100,
+      tasks: [{
+        task: "clicked",
+        rules: [{ action: "click", label: "positive", final: true }],
+      }],
+      negativeSampling: { rate: 1, seed: 1 },
+      recordsPerTurn: 256,
+      chunkRowsMax: 256,
+      ...this.options.joiner,
+    }));
+    const createInference = () =>
+      createInferenceSession(model, { provider: "reference", threads: 1, seed: 5 });
+    await mesh.settle(
+      node.spawn(
+        defineRanker({ eventLog, profiles, sparseInputs, createSession: createInference }),
+        0,
+        {
+          replicas,
+          lookupBudgetMs: 1_000,
+          batchRowsMax: 1_024,
+          requestsWaitingMax: 256,
+          schema: SCHEMA,
+          itemsCachedMax: 1_000,
+          tasks: 1,
+          segments: SEGMENTS,
+        },
+      ),
+    );
+    await mesh.settle(node.spawn(defineParameterSync(), 0, {
+      shards,
+      replicas,
+      trainer: "trainer/0",
+      rankers: ["ranker/0"],
+      rowsIntervalMs: 50,
+      denseIntervalMs: 200,
+      deltaRowsMax: 4_096,
+      deltasPerRoundMax: 8,
+      budgetMs: 1_000,
+    }));
+  }
+
+  #ref<M extends Message>(address: Address): ActorRef<M> {
+    return this.mesh.node().actorRef<M>(address);
+  }
+
+  joinerStatus() {
+    const joiner = this.#ref<JoinerMessage>("joiner/0");
+    return this.mesh.settle(joiner.ask({ kind: "getStatus" }, BUDGET));
+  }
+
+  trainerStatus() {
+    const trainer = this.#ref<TrainerMessage>("trainer/0");
+    return this.mesh.settle(trainer.ask({ kind: "getStatus" }, BUDGET));
+  }
+
+  progressiveValidation() {
+    const trainer = this.#ref<TrainerMessage>("trainer/0");
+    return this.mesh.settle(trainer.ask({ kind: "getProgressiveValidation" }, BUDGET));
+  }
+
+  syncStatus() {
+    const sync = this.#ref<ParameterSyncMessage>("parameter_sync/0");
+    return this.mesh.settle(sync.ask({ kind: "getStatus" }, BUDGET));
+  }
+
+  /** Sends a request; virtual time has to pass until it is answered. */
+  requestRanking(
+    user: string,
+    candidates: readonly string[],
+    more: Partial<Omit<Rank, "kind">> = {},
+  ): Promise<Ranking> {
+    const request: Rank = {
+      kind: "rank",
+      user,
+      context: {},
+      atMs: this.mesh.clock.nowMs(),
+      candidates: candidates.map((id) => ({ id })),
+      limit: candidates.length,
+      explain: false,
+      ...more,
+    };
+    return this.#ref<RankerMessage>("ranker/0").ask(request, BUDGET);
+  }
+
+  rank(...request: Parameters<Loop["requestRanking"]>): Promise<Ranking> {
+    return this.mesh.settle(this.requestRanking(...request));
+  }
+
+  /** Appends an action as the gateway does; resolves with its acceptance time. */
+  async act(rankingId: string, item: string, action: string, value?: number): Promise<number> {
+    const acceptedAtMs = this.mesh.clock.nowMs() + this.#events * 1e-3;
+    await this.eventLog.append(eventPartition(rankingId, 1), [encodeEvent({
+      kind: "action",
+      eventId: `event-${this.#events++}`,
+      rankingId,
+      item,
+      action,
+      ...(value === undefined ? {} : { value }),
+      atMs: this.mesh.clock.nowMs(),
+      acceptedAtMs,
+    })]);
+    return acceptedAtMs;
+  }
+
+  async stop(): Promise<void> {
+    await this.mesh.stop();
+  }
+}

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { contributions, leaveSlotsOut } from "../../../actors/ranker/explain.ts";
+
+Deno.test("each row comes once per slot, with that slot's vector at zero in every segment", () => {
+  const pooled = {
+    rows: 2,
+    sparse: {
+      first: Float32Array.of(1, 2, 3, 4), // [2 rows, 2 slots, dim 1]
+      wide: Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4), // dim 2
+    },
+    dense: Float32Array.of(7, 8),
+  };
+  const without = leaveSlotsOut(pooled, [1], 2);
+  assert.equal(without.rows, 2);
+  assert.deepEqual([...without.sparse.first], [0, 4, 3, 0]);
+  assert.deepEqual([...without.sparse.wide], [0, 0, 4, 4, 3, 3, 0, 0]);
+  assert.deepEqual([...without.dense], [8, 8]);
+});
+
+Deno.test("a linear model's contributions are its terms, the strongest first", () => {
+  const terms = { user: 0.5, item: -2, hour: 0.1 };
+  const logit = Object.values(terms).reduce((a, b) => a + b);
+  const without = Object.values(terms).map((term) => logit - term);
+  const explained = contributions(logit, without, Object.keys(terms));
+  assert.deepEqual(explained.map(({ slot }) => slot), ["item", "user", "hour"]);
+  assert.ok(Math.abs(explained[0].contribution + 2) < 1e-12);
+});
