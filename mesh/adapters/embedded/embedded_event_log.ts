@@ -1,0 +1,248 @@
+/**
+ * The event log of a single machine: partitions as directories of segment files, written by one thread, read by any.
+ *
+ * Segment files rather than SQLite: a commit of SQLite blocks its thread while the disk syncs, and the thread that
+ * appends is the one that answers rank requests. Here a sync runs beside the event loop.
+ */
+import { type EventLog, LogFullError, type LogRecord } from "../../ports/event_log.ts";
+import { CommittedOffsets } from "./committed_offsets.ts";
+import { listSegments } from "./segment_files.ts";
+import { SegmentReader } from "./segment_reader.ts";
+import { SegmentWriter } from "./segment_writer.ts";
+import { readFileIfAny, replaceFile } from "./small_file.ts";
+
+export interface EmbeddedEventLogOptions {
+  readonly directory: string;
+  /** Fixed when the log is made. */
+  readonly partitions: number;
+  /** `write` in one thread of one process; `read` in its other threads: they follow what the writer makes durable. */
+  readonly mode: "write" | "read";
+  /** Shared by all threads that open this log, see {@link createLogEnds}; may be left out where there is one. */
+  readonly ends?: SharedArrayBuffer;
+  /** Bytes on disk before appends fail. Default 64 GiB. */
+  readonly bytesMax?: number;
+  /** Default 64 MiB. */
+  readonly segmentBytesMax?: number;
+  /** Default `disk`: appends survive a power failure. `process`: they survive the end of the process. */
+  readonly durability?: "disk" | "process";
+}
+
+interface Partition {
+  readonly directory: string;
+  readonly reader: SegmentReader;
+  readonly writer: SegmentWriter | undefined;
+  readonly listeners: Set<() => void>;
+  endOffset: number;
+  /** Records before this are forgotten. */
+  floor: number;
+  bytes: number;
+}
+
+/** Memory through which the writing thread tells readers how far each partition is durable. */
+export function createLogEnds(partitions: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(partitions * BigInt64Array.BYTES_PER_ELEMENT);
+}
+
+/** The trim floor is kept where consumers' offsets are, under a name that no consumer can have. */
+const floorName = "(trimmed)";
+
+export class EmbeddedEventLog implements EventLog {
+  readonly partitions: number;
+  readonly #options: EmbeddedEventLogOptions;
+  readonly #bytesMax: number;
+  readonly #partitions: Partition[];
+  readonly #offsets: CommittedOffsets;
+  readonly #ends: BigInt64Array;
+  #closed = false;
+
+  private constructor(options: EmbeddedEventLogOptions) {
+    if (options.mode === "read" && !options.ends) {
+      throw new TypeError("A log that is opened for reading needs `ends`, shared with its writer");
+    }
+    this.#options = options;
+    this.partitions = options.partitions;
+    this.#bytesMax = options.bytesMax ?? 64 * 2 ** 30;
+    this.#offsets = new CommittedOffsets(`${options.directory}/offsets`);
+    this.#ends = new BigInt64Array(options.ends ?? createLogEnds(options.partitions));
+    this.#partitions = Array.from(
+      { length: options.partitions },
+      (_, partition) => this.#openPartition(partition),
+    );
+    for (let partition = 0; partition < this.partitions; partition++) {
+      if (options.mode === "read") this.#follow(partition);
+      else this.#announce(partition);
+    }
+  }
+
+  /**
+   * Opens the log, or makes it; drops a torn block that a crash left behind.
+   *
+   * @throws {Error} When it was made with another number of partitions: records would change their place.
+   */
+  static async open(options: EmbeddedEventLogOptions): Promise<EmbeddedEventLog> {
+    Deno.mkdirSync(options.directory, { recursive: true });
+    const path = `${options.directory}/log.json`;
+    const bytes = readFileIfAny(path);
+    if (!bytes) {
+      if (options.mode === "read") {
+        throw new Error(
+          `There is no log in ${options.directory}: open it for writing before readers open it.`,
+        );
+      }
+      const text = JSON.stringify({ format: 1, partitions: options.partitions });
+      await replaceFile(path, new TextEncoder().encode(text));
+    } else {
+      const { format, partitions } = JSON.parse(new TextDecoder().decode(bytes));
+      if (format !== 1) {
+        throw new Error(
+          `The log in ${options.directory} has format ${format}; this build reads 1.`,
+        );
+      }
+      if (partitions !== options.partitions) {
+        throw new Error(
+          `The log in ${options.directory} has ${partitions} partitions, not ${options.partitions}; set it back, or begin with an empty data directory.`,
+        );
+      }
+    }
+    return new EmbeddedEventLog(options);
+  }
+
+  append(partition: number, records: readonly Uint8Array[]): Promise<number> {
+    const target = this.#partition(partition);
+    if (!target.writer) {
+      return Promise.reject(
+        new Error(`The log in ${this.#options.directory} is open for reading in this thread.`),
+      );
+    }
+    let bytes = 4 * records.length;
+    for (const record of records) bytes += record.byteLength;
+    const held = this.#partitions.reduce((sum, one) => sum + one.bytes, 0);
+    if (held + bytes > this.#bytesMax) {
+      return Promise.reject(new LogFullError(this.#options.directory, held, this.#bytesMax));
+    }
+    target.bytes += bytes;
+    return target.writer.append(records);
+  }
+
+  read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
+    const { reader, floor, endOffset } = this.#partition(partition);
+    try {
+      return Promise.resolve(reader.read(Math.max(fromOffset, floor), recordsMax, endOffset));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  endOffset(partition: number): Promise<number> {
+    return Promise.resolve(this.#partition(partition).endOffset);
+  }
+
+  onAppended(partition: number, listener: () => void): () => void {
+    const { listeners } = this.#partition(partition);
+    const own = () => listener();
+    listeners.add(own);
+    return () => listeners.delete(own);
+  }
+
+  commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
+    this.#partition(partition);
+    return this.#offsets.set(consumer, partition, offset);
+  }
+
+  committedOffset(consumer: string, partition: number): Promise<number> {
+    this.#partition(partition);
+    return Promise.resolve(this.#offsets.get(consumer, partition));
+  }
+
+  /** Whole segments go; a segment that holds newer records too stays until they are trimmed. */
+  async trim(partition: number, offset: number): Promise<void> {
+    const target = this.#partition(partition);
+    const floor = Math.min(offset, target.endOffset);
+    if (floor <= target.floor) return;
+    target.floor = floor;
+    await this.#offsets.set(floorName, partition, floor);
+    const segments = listSegments(target.directory);
+    for (let i = 0; i + 1 < segments.length && segments[i + 1].firstOffset <= floor; i++) {
+      const { size } = Deno.statSync(segments[i].path);
+      await Deno.remove(segments[i].path);
+      target.bytes -= size;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#offsets.settle();
+    for (const { reader, writer, listeners } of this.#partitions) {
+      listeners.clear();
+      await writer?.close();
+      reader.close();
+    }
+    if (this.#options.mode === "read") { // wakes this log's own waits
+      for (let partition = 0; partition < this.partitions; partition++) {
+        Atomics.notify(this.#ends, partition);
+      }
+    }
+  }
+
+  #openPartition(partition: number): Partition {
+    const { directory: root, mode, segmentBytesMax, durability } = this.#options;
+    const directory = `${root}/${partition}`;
+    Deno.mkdirSync(directory, { recursive: true });
+    const writer = mode === "read" ? undefined : new SegmentWriter({
+      directory,
+      segmentBytesMax: segmentBytesMax ?? 64 * 2 ** 20,
+      durability: durability ?? "disk",
+      onDurable: (endOffset) => this.#onDurable(partition, endOffset),
+    });
+    const reader = new SegmentReader(directory);
+    let bytes = 0;
+    for (const { path } of listSegments(directory)) bytes += Deno.statSync(path).size;
+    return {
+      directory,
+      reader,
+      writer,
+      listeners: new Set(),
+      endOffset: writer ? writer.durableOffset : Number(Atomics.load(this.#ends, partition)),
+      floor: this.#offsets.get(floorName, partition),
+      bytes,
+    };
+  }
+
+  #onDurable(partition: number, endOffset: number): void {
+    this.#partitions[partition].endOffset = endOffset;
+    this.#announce(partition);
+    this.#notifyListeners(partition);
+  }
+
+  #announce(partition: number): void {
+    Atomics.store(this.#ends, partition, BigInt(this.#partitions[partition].endOffset));
+    Atomics.notify(this.#ends, partition);
+  }
+
+  /** Learns of each new end without a timer, until the log is closed. */
+  async #follow(partition: number): Promise<void> {
+    while (!this.#closed) {
+      const end = Atomics.load(this.#ends, partition);
+      if (Number(end) > this.#partitions[partition].endOffset) {
+        this.#partitions[partition].endOffset = Number(end);
+        this.#notifyListeners(partition);
+        continue;
+      }
+      const wait = Atomics.waitAsync(this.#ends, partition, end);
+      if (wait.async) await wait.value;
+    }
+  }
+
+  #notifyListeners(partition: number): void {
+    for (const listener of [...this.#partitions[partition].listeners]) listener();
+  }
+
+  #partition(partition: number): Partition {
+    const found = this.#partitions[partition];
+    if (!found) {
+      throw new RangeError(`The log has partitions 0 to ${this.partitions - 1}, not ${partition}`);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * A partition on disk: a directory of segment files, each named for the offset of its first record.
+ */
+export interface SegmentFile {
+  readonly path: string;
+  readonly firstOffset: number;
+}
+
+const suffix = ".segment";
+
+export function segmentPath(directory: string, firstOffset: number): string {
+  return `${directory}/${String(firstOffset).padStart(16, "0")}${suffix}`;
+}
+
+/** Segments by first offset, ascending. */
+export function listSegments(directory: string): SegmentFile[] {
+  const segments: SegmentFile[] = [];
+  for (const entry of Deno.readDirSync(directory)) {
+    if (!entry.isFile || !entry.name.endsWith(suffix)) continue;
+    const firstOffset = Number(entry.name.slice(0, -suffix.length));
+    segments.push({ path: `${directory}/${entry.name}`, firstOffset });
+  }
+  return segments.sort((a, b) => a.firstOffset - b.firstOffset);
+}
+
+/** Reads `bytes.byteLength` bytes at `position`, fewer at the end of the file. */
+export function readAt(file: Deno.FsFile, position: number, bytes: Uint8Array): number {
+  file.seekSync(position, Deno.SeekMode.Start);
+  let filled = 0;
+  while (filled < bytes.byteLength) {
+    const read = file.readSync(bytes.subarray(filled));
+    if (read === null) break;
+    filled += read;
+  }
+  return filled;
+}
+
+/** Makes a new or renamed entry of the directory survive a power failure. */
+export function syncDirectory(directory: string): void {
+  const handle = Deno.openSync(directory, { read: true });
+  try {
+    handle.syncSync();
+  } finally {
+    handle.close();
+  }
+}

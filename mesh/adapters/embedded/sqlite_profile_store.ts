@@ -1,0 +1,170 @@
+/**
+ * Profiles in SQLite, with a bounded cache so that ranking reads them without a query.
+ *
+ * Writes of one turn of the event loop share one transaction. A profile becomes readable when it is durable.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Clock } from "../../ports/clock.ts";
+import type { Attributes, Profile, ProfileKind, ProfileStore } from "../../ports/profile_store.ts";
+
+export interface SqliteProfileStoreOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  /** Profiles of each kind kept in memory, absent ones included. Default 200,000. */
+  readonly cacheProfilesMax?: number;
+}
+
+interface PendingPut {
+  readonly kind: ProfileKind;
+  readonly id: string;
+  readonly attributes: Attributes;
+  readonly resolve: (profile: Profile) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Row {
+  readonly attributes: string;
+  readonly updated_at_ms: number;
+  readonly version: number;
+}
+
+export class SqliteProfileStore implements ProfileStore {
+  readonly #database: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #cacheMax: number;
+  readonly #tables: Record<ProfileKind, ProfileTable>;
+  #pending: PendingPut[] = [];
+
+  constructor(options: SqliteProfileStoreOptions) {
+    this.#clock = options.clock;
+    this.#cacheMax = options.cacheProfilesMax ?? 200_000;
+    this.#database = new DatabaseSync(options.path);
+    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    this.#tables = {
+      user: new ProfileTable(this.#database, "user", this.#cacheMax),
+      item: new ProfileTable(this.#database, "item", this.#cacheMax),
+    };
+  }
+
+  get(kind: ProfileKind, id: string): Profile | undefined {
+    return this.#tables[kind].get(id);
+  }
+
+  put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
+    return new Promise((resolve, reject) => {
+      if (this.#pending.length === 0) this.#clock.schedule(0, () => this.#commit());
+      this.#pending.push({ kind, id, attributes, resolve, reject });
+    });
+  }
+
+  count(kind: ProfileKind): number {
+    return this.#tables[kind].count;
+  }
+
+  close(): Promise<void> {
+    this.#commit();
+    this.#database.close();
+    return Promise.resolve();
+  }
+
+  #commit(): void {
+    const puts = this.#pending;
+    if (puts.length === 0) return;
+    this.#pending = [];
+    // Several writes of one profile in one transaction follow each other.
+    const written = new Map<string, Profile>();
+    const outcomes: Profile[] = [];
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (const { kind, id, attributes } of puts) {
+        const key = `${kind} ${id}`;
+        const version = (written.get(key) ?? this.get(kind, id))?.version ?? 0;
+        const profile: Profile = {
+          id,
+          attributes: structuredClone(attributes),
+          updatedAtMs: this.#clock.nowMs(),
+          version: version + 1,
+        };
+        this.#tables[kind].write(profile);
+        written.set(key, profile);
+        outcomes.push(profile);
+      }
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      for (const { reject } of puts) reject(error);
+      return;
+    }
+    puts.forEach(({ kind, resolve }, i) => {
+      this.#tables[kind].publish(outcomes[i]);
+      resolve(outcomes[i]);
+    });
+  }
+}
+
+class ProfileTable {
+  readonly #cache = new Map<string, Profile | undefined>();
+  readonly #cacheMax: number;
+  readonly #select: StatementSync;
+  readonly #upsert: StatementSync;
+  #count: number;
+
+  constructor(database: DatabaseSync, kind: ProfileKind, cacheMax: number) {
+    this.#cacheMax = cacheMax;
+    database.exec(
+      `CREATE TABLE IF NOT EXISTS ${kind}_profile (
+         id TEXT PRIMARY KEY, attributes TEXT NOT NULL, updated_at_ms REAL NOT NULL, version INTEGER NOT NULL
+       ) WITHOUT ROWID`,
+    );
+    this.#select = database.prepare(
+      `SELECT attributes, updated_at_ms, version FROM ${kind}_profile WHERE id = ?`,
+    );
+    this.#upsert = database.prepare(
+      `INSERT INTO ${kind}_profile (id, attributes, updated_at_ms, version) VALUES (?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET attributes = excluded.attributes,
+         updated_at_ms = excluded.updated_at_ms, version = excluded.version`,
+    );
+    const { total } = database.prepare(`SELECT count(*) AS total FROM ${kind}_profile`).get() as {
+      total: number;
+    };
+    this.#count = total;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get(id: string): Profile | undefined {
+    const cached = this.#cache.get(id);
+    if (cached || this.#cache.has(id)) return cached;
+    const row = this.#select.get(id) as Row | undefined;
+    const profile = row && {
+      id,
+      attributes: JSON.parse(row.attributes) as Attributes,
+      updatedAtMs: row.updated_at_ms,
+      version: row.version,
+    };
+    this.#remember(id, profile);
+    return profile;
+  }
+
+  write({ id, attributes, updatedAtMs, version }: Profile): void {
+    this.#upsert.run(id, JSON.stringify(attributes), updatedAtMs, version);
+  }
+
+  /** The profile is durable: readers may see it. */
+  publish(profile: Profile): void {
+    if (profile.version === 1) this.#count++;
+    this.#cache.delete(profile.id);
+    this.#remember(profile.id, profile);
+  }
+
+  /** The oldest entry goes; a popular one comes back with one query. */
+  #remember(id: string, profile: Profile | undefined): void {
+    if (this.#cache.size >= this.#cacheMax) {
+      const oldest = this.#cache.keys().next().value;
+      if (oldest !== undefined) this.#cache.delete(oldest);
+    }
+    this.#cache.set(id, profile);
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * What every event log promises; each adapter's test runs it.
+ */
+import assert from "node:assert/strict";
+import { type EventLog, LogFullError } from "../../mesh/ports/event_log.ts";
+
+export interface EventLogUnderTest {
+  readonly log: EventLog;
+  /** Closes the log and opens it again where that means something. */
+  reopen?(): Promise<EventLog>;
+  dispose(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly partitions: number;
+  readonly bytesMax?: number;
+}
+
+const text = (value: string) => new TextEncoder().encode(value);
+const words = (...values: string[]) => values.map(text);
+
+export function eventLogContract(
+  adapter: string,
+  open: (options: OpenOptions) => Promise<EventLogUnderTest>,
+): void {
+  const test = (
+    name: string,
+    run: (under: EventLogUnderTest) => Promise<void>,
+    options: OpenOptions = { partitions: 2 },
+  ) =>
+    Deno.test(`${adapter}: ${name}`, async () => {
+      const under = await open(options);
+      try {
+        await run(under);
+      } finally {
+        await under.dispose();
+      }
+    });
+  const readAll = async (log: EventLog, partition: number, from = 0) =>
+    (await log.read(partition, from, 1_000_000)).map(({ offset, bytes }) =>
+      `${offset}:${new TextDecoder().decode(bytes)}`
+    );
+
+  test("records come back in order, with dense offsets, each partition for itself", async ({ log }) => {
+    assert.equal(log.partitions, 2);
+    assert.equal(await log.append(0, words("a", "b")), 0);
+    assert.equal(await log.append(1, words("x")), 0);
+    assert.equal(await log.append(0, words("c")), 2);
+    assert.deepEqual(await readAll(log, 0), ["0:a", "1:b", "2:c"]);
+    assert.deepEqual(await readAll(log, 1), ["0:x"]);
+    assert.equal(await log.endOffset(0), 3);
+    assert.equal(await log.endOffset(1), 1);
+  });
+
+  test("a read begins where it is told and is bounded", async ({ log }) => {
+    await log.append(0, words("a", "b", "c", "d"));
+    assert.deepEqual((await log.read(0, 1, 2)).map(({ offset }) => offset), [1, 2]);
+    assert.deepEqual(await log.read(0, 4, 10), []);
+    assert.deepEqual(await log.read(0, 99, 10), []);
+    assert.deepEqual(await log.read(1, 0, 10), []);
+  });
+
+  test("concurrent appends keep the order of the calls and get disjoint offsets", async ({ log }) => {
+    const firsts = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => log.append(0, words(`${i}`, `${i}!`))),
+    );
+    assert.deepEqual(firsts, firsts.map((_, i) => 2 * i));
+    const records = await readAll(log, 0);
+    assert.equal(records.length, 400);
+    assert.equal(records[398], "398:199");
+    assert.equal(records[399], "399:199!");
+  });
+
+  test("empty and large records survive", async ({ log }) => {
+    const large = new Uint8Array(1_500_000).map((_, i) => i % 251);
+    await log.append(0, [new Uint8Array(0), large, text("end")]);
+    const [empty, same, end] = await log.read(0, 0, 3);
+    assert.equal(empty.bytes.byteLength, 0);
+    assert.deepEqual(same.bytes, large);
+    assert.deepEqual(end.bytes, text("end"));
+  });
+
+  test("what was read is the reader's own, and what was appended stays the writer's", async ({ log }) => {
+    const record = text("abc");
+    await log.append(0, [record]);
+    record.fill(0);
+    const [first] = await log.read(0, 0, 1);
+    first.bytes.fill(1);
+    assert.deepEqual(await readAll(log, 0), ["0:abc"]);
+  });
+
+  test("a listener hears of appends to its partition until it unsubscribes", async ({ log }) => {
+    let heard = 0;
+    const unsubscribe = log.onAppended(0, () => heard++);
+    await log.append(1, words("other"));
+    assert.equal(heard, 0);
+    await log.append(0, words("a"));
+    await Promise.resolve();
+    assert.ok(heard >= 1);
+    const before = heard;
+    unsubscribe();
+    await log.append(0, words("b"));
+    await Promise.resolve();
+    assert.equal(heard, before);
+  });
+
+  test("a consumer's offset is 0 at first and then what it committed last", async ({ log }) => {
+    assert.equal(await log.committedOffset("joiner", 0), 0);
+    await Promise.all([
+      log.commitOffset("joiner", 0, 3),
+      log.commitOffset("joiner", 1, 8),
+      log.commitOffset("joiner", 0, 5),
+      log.commitOffset("trainer/0", 0, 1),
+    ]);
+    assert.equal(await log.committedOffset("joiner", 0), 5);
+    assert.equal(await log.committedOffset("joiner", 1), 8);
+    assert.equal(await log.committedOffset("trainer/0", 0), 1);
+  });
+
+  test("after a trim, reads below it begin at it and offsets go on", async ({ log }) => {
+    await log.append(0, words("a", "b", "c"));
+    await log.trim(0, 2);
+    assert.deepEqual(await readAll(log, 0), ["2:c"]);
+    assert.equal(await log.append(0, words("d")), 3);
+    await log.trim(0, 99);
+    assert.deepEqual(await readAll(log, 0), []);
+    assert.equal(await log.endOffset(0), 4);
+  });
+
+  test("a full log refuses the whole append and says what to do", async ({ log }) => {
+    await log.append(0, [new Uint8Array(600)]);
+    const error = await log.append(1, [new Uint8Array(10), new Uint8Array(600)]).catch((e) => e);
+    assert.ok(error instanceof LogFullError);
+    assert.match(error.message, /its limit is 1000; raise storage\.logBytesMax/);
+    assert.equal(await log.endOffset(1), 0);
+    await log.append(1, [new Uint8Array(10)]);
+  }, { partitions: 2, bytesMax: 1_000 });
+
+  test("a partition that does not exist is named", async ({ log }) => {
+    await assert.rejects(async () => await log.append(2, words("a")), /partitions 0 to 1, not 2/);
+  });
+
+  test("records, offsets and trims outlive a restart", async (under) => {
+    if (!under.reopen) return;
+    await under.log.append(0, words("a", "b", "c"));
+    await under.log.commitOffset("joiner", 0, 2);
+    await under.log.trim(0, 1);
+    const log = await under.reopen();
+    assert.deepEqual(await readAll(log, 0), ["1:b", "2:c"]);
+    assert.equal(await log.committedOffset("joiner", 0), 2);
+    assert.equal(await log.append(0, words("d")), 3);
+    assert.deepEqual(await readAll(log, 0, 2), ["2:c", "3:d"]);
+  });
+}

@@ -1,0 +1,82 @@
+/**
+ * What every profile store promises; each adapter's test runs it.
+ */
+import assert from "node:assert/strict";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+
+export interface ProfileStoreUnderTest {
+  readonly store: ProfileStore;
+  /** Lets what was put become durable: a virtual clock has to be told. */
+  settle<T>(promise: Promise<T>): Promise<T>;
+  reopen?(): Promise<ProfileStore>;
+  dispose(): Promise<void>;
+}
+
+export function profileStoreContract(
+  adapter: string,
+  open: () => Promise<ProfileStoreUnderTest>,
+): void {
+  const test = (name: string, run: (under: ProfileStoreUnderTest) => Promise<void>) =>
+    Deno.test(`${adapter}: ${name}`, async () => {
+      const under = await open();
+      try {
+        await run(under);
+      } finally {
+        await under.dispose();
+      }
+    });
+
+  test("a profile is read back as it was put, and users are not items", async ({ store, settle }) => {
+    const attributes = { genres: ["Drama", "Sci-Fi"], year: 1999, kids: false, note: null };
+    const put = await settle(store.put("item", "1", attributes));
+    assert.deepEqual(store.get("item", "1"), put);
+    assert.deepEqual(put.attributes, attributes);
+    assert.equal(put.version, 1);
+    assert.ok(put.updatedAtMs > 1_000_000_000_000);
+    assert.equal(store.get("user", "1"), undefined);
+    assert.equal(store.count("item"), 1);
+    assert.equal(store.count("user"), 0);
+  });
+
+  test("a put replaces all attributes and raises the version by one", async ({ store, settle }) => {
+    await settle(store.put("user", "ann", { age: 30, city: "Porto" }));
+    await settle(store.put("user", "ann", { age: 31 }));
+    const profile = store.get("user", "ann")!;
+    assert.deepEqual(profile.attributes, { age: 31 });
+    assert.equal(profile.version, 2);
+    assert.equal(store.count("user"), 1);
+  });
+
+  test("concurrent puts of one profile are numbered in the order of the calls", async ({ store, settle }) => {
+    const puts = await settle(
+      Promise.all([1, 2, 3].map((age) => store.put("user", "ann", { age }))),
+    );
+    assert.deepEqual(puts.map(({ version }) => version), [1, 2, 3]);
+    assert.deepEqual(store.get("user", "ann")!.attributes, { age: 3 });
+    assert.equal(store.count("user"), 1);
+  });
+
+  test("what the caller changes afterwards does not change the profile", async ({ store, settle }) => {
+    const attributes: Record<string, string[]> = { genres: ["Drama"] };
+    await settle(store.put("item", "1", attributes));
+    attributes.genres.push("Horror");
+    assert.deepEqual(store.get("item", "1")!.attributes, { genres: ["Drama"] });
+  });
+
+  test("an id is any text", async ({ store, settle }) => {
+    for (const id of ["", "a b", "Ω/ü", "'; drop table user; --"]) {
+      await settle(store.put("item", id, { id }));
+      assert.deepEqual(store.get("item", id)?.attributes, { id });
+    }
+    assert.equal(store.count("item"), 4);
+  });
+
+  test("profiles outlive a restart", async (under) => {
+    if (!under.reopen) return;
+    for (let i = 0; i < 50; i++) await under.settle(under.store.put("item", `${i}`, { i }));
+    const again = await under.reopen();
+    assert.equal(again.count("item"), 50);
+    for (let i = 0; i < 50; i++) assert.deepEqual(again.get("item", `${i}`)?.attributes, { i });
+    assert.equal((await under.settle(again.put("item", "7", { i: 70 }))).version, 2);
+  });
+}

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { openDataDirectory } from "../../../../mesh/adapters/embedded/data_directory.ts";
+import {
+  createLogEnds,
+  EmbeddedEventLog,
+  type EmbeddedEventLogOptions,
+} from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
+import { listSegments } from "../../../../mesh/adapters/embedded/segment_files.ts";
+
+const text = (value: string) => new TextEncoder().encode(value);
+
+async function withDirectory(run: (directory: string) => Promise<void>): Promise<void> {
+  const directory = Deno.makeTempDirSync();
+  try {
+    await run(directory);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function open(directory: string, options: Partial<EmbeddedEventLogOptions> = {}) {
+  return EmbeddedEventLog.open({ directory, partitions: 1, mode: "write", ...options });
+}
+
+async function read(log: EmbeddedEventLog, from = 0): Promise<string[]> {
+  return (await log.read(0, from, 1_000)).map(({ bytes }) => new TextDecoder().decode(bytes));
+}
+
+Deno.test("a block torn by a crash is dropped, whatever its length, and the log goes on after the one before", async () => {
+  await withDirectory(async (directory) => {
+    let log = await open(directory);
+    await log.append(0, [text("a"), text("b")]);
+    const [{ path }] = listSegments(`${directory}/0`);
+    const intact = Deno.statSync(path).size;
+    await log.append(0, [text("torn"), text("too")]);
+    await log.close();
+    const whole = Deno.readFileSync(path);
+    for (let length = intact; length < whole.length; length++) {
+      Deno.writeFileSync(path, whole.subarray(0, length));
+      log = await open(directory);
+      assert.deepEqual(await read(log), ["a", "b"], `cut at byte ${length}`);
+      assert.equal(await log.append(0, [text("c")]), 2);
+      assert.deepEqual(await read(log), ["a", "b", "c"]);
+      await log.close();
+    }
+  });
+});
+
+Deno.test("a damaged block is never given to a reader: the error names the file and the byte", async () => {
+  await withDirectory(async (directory) => {
+    let log = await open(directory, { segmentBytesMax: 32 });
+    for (const value of ["first", "second", "third"]) await log.append(0, [text(value)]);
+    await log.close();
+    const [{ path }] = listSegments(`${directory}/0`);
+    const bytes = Deno.readFileSync(path);
+    bytes[bytes.length - 1] ^= 1;
+    Deno.writeFileSync(path, bytes);
+    log = await open(directory, { segmentBytesMax: 32 });
+    const error = await read(log).catch((reason) => reason);
+    assert.ok(error instanceof LogCorruptError);
+    assert.equal(error.path, path);
+    assert.match(error.message, /checksum mismatch at byte 0/);
+    assert.deepEqual(await read(log, 1), ["second", "third"]);
+    await log.close();
+  });
+});
+
+Deno.test("a reader follows the writer through the shared ends, and only as far as it is durable", async () => {
+  await withDirectory(async (directory) => {
+    // Waiting on shared memory does not keep a process alive; a server's sockets do, and here this timer.
+    const alive = setInterval(() => {}, 1_000);
+    const ends = createLogEnds(1);
+    const writer = await open(directory, { ends, segmentBytesMax: 64 });
+    await writer.append(0, [text("before")]);
+    const reader = await open(directory, { ends, mode: "read" });
+    assert.deepEqual(await read(reader), ["before"]);
+    for (let i = 0; i < 20; i++) {
+      const heard = new Promise<void>((resolve) => {
+        const unsubscribe = reader.onAppended(0, () => {
+          unsubscribe();
+          resolve();
+        });
+      });
+      const appended = writer.append(0, [text(`${i}`)]);
+      assert.equal(await reader.endOffset(0), i + 1, "not durable yet");
+      await appended;
+      await heard;
+      assert.deepEqual(await read(reader, i + 1), [`${i}`]);
+    }
+    await assert.rejects(reader.append(0, [text("x")]), /open for reading in this thread/);
+    await reader.close();
+    await writer.close();
+    clearInterval(alive);
+  });
+});
+
+Deno.test("a log made with other partitions is refused before anything moves", async () => {
+  await withDirectory(async (directory) => {
+    await (await open(directory, { partitions: 4 })).close();
+    await assert.rejects(
+      open(directory, { partitions: 8 }),
+      /has 4 partitions, not 8; set it back/,
+    );
+  });
+});
+
+Deno.test("trimmed segments leave the disk and make room again", async () => {
+  await withDirectory(async (directory) => {
+    const log = await open(directory, { segmentBytesMax: 4_096, bytesMax: 64 * 1_024 });
+    const record = new Uint8Array(1_000);
+    for (let i = 0; i < 300; i++) {
+      const offset = await log.append(0, [record]);
+      if (i % 10 === 9) await log.trim(0, offset);
+    }
+    assert.ok(listSegments(`${directory}/0`).length < 6);
+    await log.close();
+  });
+});
+
+Deno.test("a data directory belongs to one holder at a time", async () => {
+  await withDirectory((directory) => {
+    const held = openDataDirectory(`${directory}/data`);
+    assert.throws(() => openDataDirectory(`${directory}/data`), /is in use by another process/);
+    held.release();
+    openDataDirectory(`${directory}/data`).release();
+    return Promise.resolve();
+  });
+});

@@ -1,0 +1,59 @@
+import { DirectoryBlobStore } from "../../../../mesh/adapters/embedded/directory_blob_store.ts";
+import { EmbeddedEventLog } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
+import { blobStoreContract } from "../../../contracts/blob_store_contract.ts";
+import { eventLogContract } from "../../../contracts/event_log_contract.ts";
+import { profileStoreContract } from "../../../contracts/profile_store_contract.ts";
+
+const dispose = (directory: string) => Deno.remove(directory, { recursive: true });
+
+// One commit to a segment makes every test cross segments; the usual size keeps all in one.
+for (const segmentBytesMax of [32, 64 * 2 ** 20]) {
+  eventLogContract(`embedded event log, segments of ${segmentBytesMax} bytes`, async (options) => {
+    const directory = Deno.makeTempDirSync();
+    const open = () =>
+      EmbeddedEventLog.open({ ...options, directory, mode: "write", segmentBytesMax });
+    let log = await open();
+    return {
+      log,
+      async reopen() {
+        await log.close();
+        return log = await open();
+      },
+      async dispose() {
+        await log.close();
+        await dispose(directory);
+      },
+    };
+  });
+}
+
+profileStoreContract("sqlite profile store", () => {
+  const directory = Deno.makeTempDirSync();
+  const clock = new VirtualClock();
+  // A cache smaller than the tests' profiles, so that reads reach the table too.
+  const open = () =>
+    new SqliteProfileStore({ path: `${directory}/profiles.db`, clock, cacheProfilesMax: 2 });
+  let store = open();
+  return Promise.resolve({
+    store,
+    settle: (promise) => clock.settle(promise),
+    async reopen() {
+      await store.close();
+      return store = open();
+    },
+    async dispose() {
+      await store.close();
+      await dispose(directory);
+    },
+  });
+});
+
+blobStoreContract("directory blob store", () => {
+  const directory = Deno.makeTempDirSync();
+  return Promise.resolve({
+    store: new DirectoryBlobStore(directory),
+    dispose: () => dispose(directory),
+  });
+});
