@@ -73,14 +73,14 @@ Deno.test("an id is slot << 48 | 48 bits of XXH64, for texts of any length and p
   }));
 });
 
-Deno.test("a million sequential names collide no more than chance allows in 48 bits", () => {
-  const names = 1_000_000;
+Deno.test("200,000 sequential names collide no more than chance allows in 48 bits", () => {
+  const names = 200_000;
   const texts = Array.from({ length: names }, (_, i) => new TextEncoder().encode(`user_${i}`));
   const { utf8, offsets } = pack(texts);
   const ids = hasher.hash(new Uint16Array(names).fill(1), utf8, offsets).sort();
   let collisions = 0;
   for (let i = 1; i < names; i++) collisions += Number(ids[i] === ids[i - 1]);
-  assert.ok(collisions <= 1, `${collisions} collisions; 0.002 expected`);
+  assert.ok(collisions <= 1, `${collisions} collisions; 0.0001 expected`);
 });
 
 Deno.test("slots above 32,767 and offsets outside the text are refused", () => {
