@@ -14,7 +14,10 @@ import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definit
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import { createInferenceSession } from "../../kernels/dense/inference_session.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
-import { createTrainingSession } from "../../kernels/dense/training_session.ts";
+import {
+  createTrainingSession,
+  type TrainingSession,
+} from "../../kernels/dense/training_session.ts";
 import type { TableOptions } from "../../kernels/embedding/options.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
@@ -65,8 +68,17 @@ const TABLE: TableOptions = {
   atLimit: "reject",
 };
 
+/** Where a test puts itself between an actor and the mesh. */
+export interface Interference {
+  shard?(
+    definition: ReturnType<typeof defineEmbeddingShard>,
+  ): ReturnType<typeof defineEmbeddingShard>;
+  trainingSession?(session: TrainingSession): TrainingSession;
+}
+
 export interface LoopOptions {
   readonly seed?: number;
+  readonly interference?: Interference;
   readonly shards?: number;
   readonly joiner?: Partial<JoinerOptions>;
   readonly trainer?: Partial<TrainerOptions>;
@@ -94,6 +106,8 @@ export class Loop {
 
   async #spawn(): Promise<void> {
     const { mesh, eventLog, exampleLog, profiles } = this;
+    const { interference = {} } = this.options;
+    const shardDefinition = interference.shard?.(defineEmbeddingShard()) ?? defineEmbeddingShard();
     const node = mesh.node();
     const model = createModel(
       { kind: "deepFm", embeddingDim: DIM, hidden: [8] },
@@ -106,7 +120,7 @@ export class Loop {
     const replicas = numbers.map((shard): Address[] => [`serving_replica/${shard}`]);
 
     for (const shard of numbers) {
-      await mesh.settle(node.spawn(defineEmbeddingShard(), shard, {
+      await mesh.settle(node.spawn(shardDefinition, shard, {
         shard,
         table: TABLE,
         evictionIntervalMs: 1_000,
@@ -119,13 +133,15 @@ export class Loop {
         bytesMax: 64 << 20,
       }));
     }
-    const createTraining = () =>
-      createTrainingSession(model, {
+    const createTraining = async () => {
+      const session = await createTrainingSession(model, {
         optimizer: { kind: "adagrad", learningRate: 0.05, initialAccumulator: 0.1 },
         provider: "reference",
         threads: 1,
         seed: 5,
       });
+      return interference.trainingSession?.(session) ?? session;
+    };
     await mesh.settle(
       node.spawn(defineTrainer({ exampleLog, sparseInputs, createSession: createTraining }), 0, {
         ...shape,

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import type {
+  ApplyGradients,
+  EmbeddingShardMessage,
+} from "../../../actors/embedding_shard/protocol.ts";
+import { decodeExamples } from "../../../actors/trainer/protocol.ts";
+import type { TrainingSession } from "../../../kernels/dense/training_session.ts";
+import type { ActorContext, Behavior } from "../../../mesh/runtime/actor.ts";
+import { Loop } from "../loop.ts";
+
+/** A member as its owner would call it. */
+function boundTo(owner: object, name: string | symbol): unknown {
+  const member = Reflect.get(owner, name, owner);
+  return typeof member === "function" ? member.bind(owner) : member;
+}
+
+/** How often each id's occurrences were applied, counted at the shards' doors. */
+class AppliedCounts {
+  readonly counts = new Map<bigint, number>();
+  refused = 0;
+  /** While set, gradients for this shard vanish before they are handled. */
+  deafShard: string | undefined;
+  /** While set, this shard applies gradients and its answers vanish. */
+  muteShard: string | undefined;
+
+  wrap(
+    behavior: Behavior<EmbeddingShardMessage>,
+    address: string,
+  ): Behavior<EmbeddingShardMessage> {
+    return {
+      receive: (message) => {
+        if (message.kind === "applyGradients" && this.deafShard === address) return;
+        return behavior.receive(message);
+      },
+    };
+  }
+
+  context(
+    context: ActorContext<EmbeddingShardMessage>,
+  ): ActorContext<EmbeddingShardMessage> {
+    return new Proxy(context, {
+      get: (target, name) => {
+        if (name !== "reply") return boundTo(target, name);
+        return (message: EmbeddingShardMessage, value: unknown, transfer?: Transferable[]) => {
+          if (message.kind === "applyGradients") {
+            this.#count(message, (value as { applied: boolean }).applied);
+            if (this.muteShard === target.self.address) return;
+          }
+          target.reply(message as never, value as never, transfer);
+        };
+      },
+    });
+  }
+
+  #count({ ids, counts }: ApplyGradients, applied: boolean): void {
+    if (!applied) this.refused++;
+    else {
+      ids.forEach((id, i) => this.counts.set(id, (this.counts.get(id) ?? 0) + counts[i]));
+    }
+  }
+}
+
+async function occurrences(loop: Loop): Promise<Map<bigint, number>> {
+  const counted = new Map<bigint, number>();
+  for (const { bytes } of await loop.exampleLog.read(0, 0, 1e6)) {
+    for (const id of new BigUint64Array(decodeExamples(bytes).ids.slice().buffer)) {
+      counted.set(id, (counted.get(id) ?? 0) + 1);
+    }
+  }
+  return counted;
+}
+
+async function visit(loop: Loop, i: number): Promise<void> {
+  const items = [0, 1, 2].map((k) => `item-${(i * 7 + k * 3) % 20}`);
+  const { rankingId } = await loop.rank(`user-${i % 5}`, items);
+  for (const item of items) if ((i + item.length) % 3 > 0) await loop.act(rankingId, item, "click");
+}
+
+async function runWithFaults(
+  fault: (world: { loop: Loop; applied: AppliedCounts; failStep(): void }, i: number) => void,
+): Promise<{ loop: Loop; applied: AppliedCounts }> {
+  const applied = new AppliedCounts();
+  let failing = false;
+  const loop = await Loop.start({
+    shards: 3,
+    trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2 },
+    interference: {
+      shard: (definition) => ({
+        ...definition,
+        create: async (context, options) =>
+          applied.wrap(
+            await definition.create(applied.context(context), options),
+            context.self.address,
+          ),
+      }),
+      trainingSession: (session): TrainingSession =>
+        new Proxy(session, {
+          get: (target, name) => {
+            if (name === "step" && failing) {
+              failing = false;
+              return () => Promise.reject(new Error("the step failed, as told"));
+            }
+            return boundTo(target, name);
+          },
+        }),
+    },
+  });
+  for (let i = 0; i < 60; i++) {
+    fault({ loop, applied, failStep: () => failing = true }, i);
+    await visit(loop, i);
+    await loop.mesh.advance(40);
+  }
+  await loop.mesh.advance(20_000);
+  return { loop, applied };
+}
+
+Deno.test("a trainer that crashes learns every example once", async () => {
+  const { loop, applied } = await runWithFaults(({ failStep }, i) => {
+    if (i % 20 === 13) failStep();
+  });
+  assert.deepEqual(applied.counts, await occurrences(loop));
+  assert.ok(applied.refused > 0, "the restarted trainer sent what was applied before");
+  await loop.stop();
+});
+
+Deno.test("a shard that misses gradients for a while gets each once, and the others do not get them twice", async () => {
+  const { loop, applied } = await runWithFaults(({ applied }, i) => {
+    applied.deafShard = i >= 20 && i < 35 ? "embedding_shard/1" : undefined;
+  });
+  assert.deepEqual(applied.counts, await occurrences(loop));
+  await loop.stop();
+});
+
+Deno.test("gradients whose acknowledgement is lost are not applied again", async () => {
+  const { loop, applied } = await runWithFaults(({ applied }, i) => {
+    applied.muteShard = i >= 20 && i < 35 ? "embedding_shard/2" : undefined;
+  });
+  assert.deepEqual(applied.counts, await occurrences(loop));
+  assert.ok(applied.refused > 0);
+  await loop.stop();
+});
