@@ -5,7 +5,7 @@
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
-import type { ProfileStore } from "../mesh/ports/profile_store.ts";
+import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { Random } from "../mesh/ports/random.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
@@ -22,6 +22,11 @@ export interface GatewayParts {
   readonly options: GatewayOptions;
   /** From {@link GatewayMemory.recall} where the event log is not new. */
   readonly memory: GatewayMemory;
+  /**
+   * Throws a `FeatureTypeError` for attributes that features cannot be made of, so that a wrong profile is refused
+   * when it is written and not at every ranking. Absent = profiles are stored unseen.
+   */
+  readonly checkProfile?: (kind: ProfileKind, attributes: Attributes) => void;
   /** All metrics of the mesh in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;
 }

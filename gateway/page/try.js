@@ -110,7 +110,7 @@ function showBody(operation) {
   const media = operation.requestBody?.content["application/json"];
   element("body").hidden = element("bodyLabel").hidden = !media;
   if (!media) return;
-  element("body").value = JSON.stringify(exampleOf(operation, media), null, 2);
+  element("body").value = pretty(exampleOf(operation, media));
   element("body").rows = Math.min(24, element("body").value.split("\n").length + 1);
 }
 
@@ -231,7 +231,7 @@ function showAnswer(response, answer, tookMs) {
     .map(([name, value]) => `${name}: ${value}`).join("\n");
   const json = response.headers.get("content-type")?.includes("json");
   const value = json ? JSON.parse(answer) : undefined;
-  element("answerBody").textContent = json ? JSON.stringify(value, null, 2) : answer;
+  element("answerBody").textContent = json ? pretty(value) : answer;
   if (response.ok && current.operation.operationId === "rank") {
     ranking = value;
     element("next").hidden = false;
@@ -250,6 +250,32 @@ async function showReadiness() {
     state.className = "waiting";
     state.textContent = "the server does not answer";
   }
+}
+
+/** Indented JSON in which what fits on a line stays on it. */
+function pretty(value, indent = "") {
+  const line = JSON.stringify(value);
+  if (typeof value !== "object" || value === null || line.length + indent.length <= 76) {
+    return spaced(value);
+  }
+  const inner = indent + "  ";
+  const list = Array.isArray(value);
+  const parts = list
+    ? value.map((each) => inner + pretty(each, inner))
+    : Object.entries(value).map(([name, each]) =>
+      `${inner}${JSON.stringify(name)}: ${pretty(each, inner)}`
+    );
+  return `${list ? "[" : "{"}\n${parts.join(",\n")}\n${indent}${list ? "]" : "}"}`;
+}
+
+/** JSON on one line, with spaces where people put them. */
+function spaced(value) {
+  if (Array.isArray(value)) return `[${value.map(spaced).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const parts = Object.entries(value).map(([name, each]) =>
+    `${JSON.stringify(name)}: ${spaced(each)}`
+  );
+  return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;
 }
 
 function text(tag, content) {

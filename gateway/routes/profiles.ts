@@ -2,6 +2,7 @@
  * `PUT` and `GET /v1/items/{id}` and `/v1/users/{id}`: stored attributes, which features are made of.
  */
 import type { Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
+import { profileProblem } from "../attribute_types.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -21,6 +22,11 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
   async function put(context: GatewayContext): Promise<Response> {
     const id = idOf(context);
     const { attributes } = await body.read(context, profileRequestSchema);
+    try {
+      parts.checkProfile?.(kind, attributes);
+    } catch (error) {
+      throw profileProblem(error);
+    }
     const profile = await withinDeadline(
       context,
       clock,

@@ -2,6 +2,7 @@
  * `POST /v1/rank`: one ranking, from a client's candidates to ordered items.
  */
 import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
+import { rankProblem } from "../attribute_types.ts";
 import { DataClock } from "../data_clock.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -26,7 +27,9 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     const request = await body.read(context, rankRequestSchema);
     requireDistinct(request);
     const message = rankMessage(request, dataClock.atMs(request.timestamp));
-    const ranking = await askOnce(context, message);
+    const ranking = await askOnce(context, message).catch((error) => {
+      throw rankProblem(error, request);
+    });
     memory.rankings.remember(ranking.rankingId, ranking.items);
     candidatesRanked.add(request.candidates.length);
     let cold = 0;
@@ -64,7 +67,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     path: "/v1/rank",
     operationId: "rank",
     summary: "Order candidates for a user",
-    description: "Items that nothing is known about are ranked too and flagged `cold`.",
+    description: "Items that nothing is known about are ranked too and flagged as cold.",
     tag: "Ranking",
     guarded: true,
     body: rankRequestSchema,

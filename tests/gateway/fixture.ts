@@ -5,6 +5,7 @@ import type { Rank, RankerMessage, RankerStatus, Ranking } from "../../actors/ra
 import { createGateway } from "../../gateway/app.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { defaultGatewayOptions, type GatewayOptions } from "../../gateway/options.ts";
+import type { GatewayParts } from "../../gateway/parts.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
@@ -71,6 +72,7 @@ export interface FixtureParts {
   readonly profiles?: ProfileStore;
   readonly memory?: GatewayMemory;
   readonly clock?: VirtualClock;
+  readonly checkProfile?: GatewayParts["checkProfile"];
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
@@ -90,6 +92,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     random: new SeededRandom(7),
     options,
     memory,
+    ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     metricsText: () => Promise.resolve("# metrics\n"),
   });
 

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import { profileSchema } from "../../gateway/schemas/profiles.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
@@ -42,6 +43,24 @@ Deno.test("items and users of the same id are told apart", async () => {
   await put(app, "/v1/users/x", { kind: "user" });
   assert.equal((await json(app.request("/v1/items/x"))).attributes.kind, "item");
   assert.equal((await json(app.request("/v1/users/x"))).attributes.kind, "user");
+});
+
+Deno.test("a profile that features cannot be made of is refused and not stored", async () => {
+  const { app } = gatewayFixture({
+    checkProfile(kind, { year }) {
+      if (typeof year === "string") {
+        throw new FeatureTypeError(kind, "year", "year", "a number", year, 0);
+      }
+    },
+  });
+  const refused = await put(app, "/v1/items/a", { year: "MCMXCIV" });
+  assert.equal(refused.status, 422);
+  assert.deepEqual((await json(refused)).errors, [{
+    pointer: "#/attributes/year",
+    detail: 'is the text "MCMXCIV"; the feature "year" reads it, so send a number, or null',
+  }]);
+  assert.equal((await app.request("/v1/items/a")).status, 404);
+  assert.equal((await put(app, "/v1/items/a", { year: 1994 })).status, 201);
 });
 
 Deno.test("a store that does not confirm in time answers 504", async () => {

@@ -2,7 +2,14 @@
  * `POST /v1/rank` as a client sees it.
  */
 import assert from "node:assert/strict";
-import { ActorFailedError, AskTimeoutError, OverloadedError } from "../../mesh/runtime/errors.ts";
+import { FeatureTypeError } from "../../kernels/features/errors.ts";
+import {
+  ActorFailedError,
+  AskTimeoutError,
+  decodeError,
+  encodeError,
+  OverloadedError,
+} from "../../mesh/runtime/errors.ts";
 import { rankingSchema } from "../../gateway/schemas/rank.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
@@ -185,5 +192,51 @@ for (const failure of failures) {
       assert.match(String(telemetry.lines.at(-1)?.fields.cause), /secret is undefined/);
       assert.equal(telemetry.lines.at(-1)?.fields.traceId, body.traceId);
     }
+  });
+}
+
+const mistyped = [
+  {
+    name: "of the context",
+    error: new FeatureTypeError("context", "hour", "hour", "a number", "noon"),
+    pointer: "#/context/hour",
+    detail: /^is the text "noon"; the feature "hour" reads it, so send a number, or null$/,
+  },
+  {
+    name: "sent with a candidate",
+    error: new FeatureTypeError("item", "year", "year", "a number", "old", 1),
+    pointer: "#/candidates/1/fields/year",
+    detail: /^is the text "old"; /,
+  },
+  {
+    name: "stored with an item",
+    error: new FeatureTypeError("item", "year", "year", "a number", "old", 0),
+    pointer: "#/candidates/0/id",
+    detail: /stored attribute "year", which is the text "old"; .* with PUT \/v1\/items\/\{id\}$/,
+  },
+  {
+    name: "sent with the user",
+    error: new FeatureTypeError("user", "age", "age", "a number", ["x"]),
+    pointer: "#/userFields/age",
+    detail: /^is a list of 1 entry; /,
+  },
+];
+
+for (const { name, error, pointer, detail } of mistyped) {
+  Deno.test(`an attribute of the wrong type ${name} is told where it stands`, async () => {
+    const { post, ranker } = gatewayFixture();
+    // As it comes out of another thread.
+    ranker.script = () => Promise.reject(decodeError(structuredClone(encodeError(error))));
+    const response = await post("/v1/rank", {
+      user: "u",
+      userFields: { age: ["x"] },
+      context: { hour: "noon" },
+      candidates: [{ id: "a" }, { id: "b", fields: { year: "old" } }],
+    });
+    assert.equal(response.status, 422);
+    const problem = await json(response);
+    assert.equal(problem.type, "/problems/invalid-request");
+    assert.equal(problem.errors[0].pointer, pointer);
+    assert.match(problem.errors[0].detail, detail);
   });
 }
