@@ -152,13 +152,6 @@ function* tasks({ model, joiner }: Sections): Iterable<Finding> {
     if (model.tasks.indexOf(task) < i) {
       yield { path: ["model", "tasks", i], message: `"${task}" stands here twice; keep one` };
     }
-    if (joiner !== undefined && !Object.hasOwn(joiner.tasks, task)) {
-      yield {
-        path: ["joiner", "tasks"],
-        message: `the model's task "${task}" has no label rules; write joiner.tasks.${task}: ` +
-          "[{ action: click, label: positive }]",
-      };
-    }
   }
   for (const [task, rules] of Object.entries(joiner?.tasks ?? {})) {
     if (!model.tasks.includes(task)) {

@@ -66,7 +66,7 @@ export function parseConfiguration(
 ): CairnConfiguration {
   const document = new ConfigurationDocument(text);
   if (document.problems.length > 0) throw new ConfigurationError(file, document.problems);
-  const value = document.value();
+  const value = valueOf(document, file);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const message = `found ${show(value)}, expected a map of sections, features: first`;
     throw new ConfigurationError(file, [document.problem([], message)]);
@@ -84,6 +84,15 @@ export function parseConfiguration(
     throw new ConfigurationError(file, problems);
   }
   return partsOf(parsed.data, featureSchemaOf(parsed.data));
+}
+
+function valueOf(document: ConfigurationDocument, file: string): unknown {
+  try {
+    return document.value();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigurationError(file, [document.problem([], `its aliases: ${reason}`)]);
+  }
 }
 
 /** The sections that are valid by themselves, so that one mistake does not hide those between other sections. */

@@ -42,8 +42,17 @@ export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[]
     path,
     message: found === undefined
       ? `missing; expected ${expected}`
-      : `found ${show(found)}, expected ${expected}${instead}`,
+      : `found ${isSecret(path) ? hidden(found) : show(found)}, expected ${expected}${instead}`,
   }];
+}
+
+/** Keys to the gateway must not reach a terminal or a log by way of an error. */
+function isSecret(path: ConfigurationPath): boolean {
+  return path.includes("apiKeys") && typeof path.at(-1) === "number";
+}
+
+function hidden(value: unknown): string {
+  return typeof value === "string" ? `a text of ${value.length} characters` : `a ${typeof value}`;
 }
 
 /** A value as it may stand in a message: JSON, shortened. */
@@ -96,30 +105,24 @@ function expectation(node: JsonSchemaNode | undefined): string | undefined {
   }
 }
 
+/** " from 1 to 8", " of 1 or more", " above 0 and at most 1", or nothing. */
 function range(node: JsonSchemaNode): string {
-  const number = (value: unknown) =>
-    typeof value === "number" && Math.abs(value) < Number.MAX_SAFE_INTEGER ? value : undefined;
-  const least = number(node.minimum);
-  const above = number(node.exclusiveMinimum);
-  const most = number(node.maximum);
-  const under = number(node.exclusiveMaximum);
-  const low = least !== undefined
-    ? `from ${least.toLocaleString("en")}`
-    : above !== undefined
-    ? `above ${above}`
+  const least = bound(node.minimum);
+  const most = bound(node.maximum);
+  if (least !== undefined && most !== undefined) return ` from ${least} to ${most}`;
+  const above = bound(node.exclusiveMinimum);
+  const below = bound(node.exclusiveMaximum);
+  const limits = [
+    least !== undefined ? `of ${least} or more` : above !== undefined ? `above ${above}` : "",
+    most !== undefined ? `at most ${most}` : below !== undefined ? `below ${below}` : "",
+  ].filter((limit) => limit !== "");
+  return limits.length === 0 ? "" : ` ${limits.join(" and ")}`;
+}
+
+function bound(value: unknown): string | undefined {
+  return typeof value === "number" && Math.abs(value) < Number.MAX_SAFE_INTEGER
+    ? value.toLocaleString("en", { maximumFractionDigits: 20 })
     : undefined;
-  const high = most !== undefined
-    ? `${least === undefined ? "at most" : "to"} ${most.toLocaleString("en")}`
-    : under !== undefined
-    ? `below ${under}`
-    : undefined;
-  if (low === undefined && high === undefined) return "";
-  if (high === undefined) return least !== undefined ? ` of ${least} or more` : ` ${low}`;
-  return ` ${
-    [low, high].filter((part) => part !== undefined).join(
-      most !== undefined && least !== undefined ? " " : " and ",
-    )
-  }`;
 }
 
 function counts(node: JsonSchemaNode): string {

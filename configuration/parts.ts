@@ -1,6 +1,7 @@
 /**
  * The checked file as the options of the parts.
  */
+import type { LabelRule } from "../actors/joiner/options.ts";
 import type { SegmentOptions, SlotOptions, TableOptions } from "../kernels/embedding/options.ts";
 import { type FeatureSchema, slotNumberOf } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
@@ -51,16 +52,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       impressionsMax: joiner.impressionsMax,
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the model's order: label column t is the model's task t.
-      tasks: model.tasks.map((task) => ({
-        task,
-        rules: joiner.tasks[task].map(({ action, valueAtLeast, valueBelow, label, final }) => ({
-          action,
-          ...(valueAtLeast === undefined ? {} : { atLeast: valueAtLeast }),
-          ...(valueBelow === undefined ? {} : { below: valueBelow }),
-          label,
-          final,
-        })),
-      })),
+      tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, joiner.tasks) })),
       negativeSampling: joiner.negativeSampling,
       recordsPerTurn: joiner.recordsPerTurn,
       chunkRowsMax: joiner.chunkRowsMax,
@@ -110,6 +102,17 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       docsPage: gateway.docsPage,
     },
   };
+}
+
+function labelRulesOf(task: string, rules: CairnFile["joiner"]["tasks"]): LabelRule[] {
+  if (!Object.hasOwn(rules, task)) return [{ action: task, label: "positive" }];
+  return rules[task].map(({ action, valueAtLeast, valueBelow, label, final }) => ({
+    action,
+    ...(valueAtLeast === undefined ? {} : { atLeast: valueAtLeast }),
+    ...(valueBelow === undefined ? {} : { below: valueBelow }),
+    label,
+    final,
+  }));
 }
 
 /** One shard's table. */

@@ -50,16 +50,10 @@ export const describedSchema = z.toJSONSchema(cairnSchema, { io: "input" }) as J
 
 /** JSON Schema of `cairn.yaml`, for editors (`# yaml-language-server: $schema=…`). */
 export function configurationJsonSchema(): JsonSchemaNode {
-  const { $schema, ...rest } = withoutExpected(describedSchema) as Record<string, unknown>;
-  return { $schema, title: "Cairn configuration", ...rest };
-}
-
-function withoutExpected(node: unknown): unknown {
-  if (Array.isArray(node)) return node.map(withoutExpected);
-  if (typeof node !== "object" || node === null) return node;
-  return Object.fromEntries(
-    Object.entries(node)
-      .filter(([key, value]) => !(key === "expected" && typeof value === "string"))
-      .map(([key, value]) => [key, withoutExpected(value)]),
-  );
+  const { $schema, ...rest } = z.toJSONSchema(cairnSchema, {
+    io: "input",
+    reused: "ref",
+    override: ({ jsonSchema }) => delete jsonSchema.expected,
+  });
+  return { $schema, title: "Cairn configuration", ...rest } as JsonSchemaNode;
 }

@@ -17,9 +17,9 @@ const rule = z.strictObject({
 export const joinerSection = z.strictObject({
   window: duration("1s", "90d").default(30 * 60_000)
     .describe("How long a ranking waits for actions, on the data clock."),
-  tasks: z.record(z.string(), z.array(rule).min(1))
-    .default({ positive: [{ action: "click", label: "positive", final: false }] })
-    .describe("Label rules of each of the model's tasks, in order."),
+  tasks: z.record(z.string(), z.array(rule).min(1)).default({}).describe(
+    "Label rules by task of the model, in order. A task without any: the action of its own name is positive.",
+  ),
   negativeSampling: z.strictObject({
     rate: z.number().positive().max(1).default(1)
       .describe("Share of negatives that is kept; the loss corrects for the rest."),

@@ -65,7 +65,7 @@ const learningRateSchedule = z.strictObject({
 }).describe("How the dense learning rate changes with the steps; left out, it stays.");
 
 const everyModel = {
-  tasks: z.array(z.string().min(1)).min(1).max(8).default(["positive"])
+  tasks: z.array(z.string().min(1)).min(1).max(8).default(["click"])
     .describe("What is predicted; the first task orders the ranking."),
   taskWeights: z.record(z.string(), z.number().positive()).default({})
     .describe("Weight of a task in the summed loss, by name; 1 where it is left out."),

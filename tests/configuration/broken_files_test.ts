@@ -1,0 +1,254 @@
+/** Broken files, each with the whole of what is said about it. */
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import { ConfigurationError } from "../../configuration/problems.ts";
+
+/** A valid beginning that cases add to. */
+const slots = "features: { slots: { user: { kind: id, source: user } } }";
+
+function problemsOf(text: string, host?: { memoryBytes: number }): string[] {
+  try {
+    parseConfiguration(text, "c.yaml", host);
+  } catch (error) {
+    assert.ok(error instanceof ConfigurationError);
+    const [headline, ...lines] = error.message.split("\n");
+    assert.equal(lines.length, error.problems.length);
+    assert.match(headline, /^Cannot use c\.yaml: \d+ problems?\.$/);
+    return lines.map((line) => line.replace(/^c\.yaml:/, ""));
+  }
+  return [];
+}
+
+const oneProblem: [name: string, text: string, problem: string][] = [
+  [
+    "a file that is no map",
+    "[1, 2]",
+    "1:1 found a list of 2, expected a map of sections, features: first",
+  ],
+  [
+    "an empty file",
+    "",
+    "1:1 features: missing; expected a map with itemsCachedMax, slots",
+  ],
+  [
+    "a key twice",
+    `${slots}\nshards: { count: 1 }\nshards: { count: 2 }`,
+    "3:1 this key stands here twice; keep one of them",
+  ],
+  [
+    "a misspelt section",
+    `${slots}\ntrianer: { batchRows: 4 }`,
+    '2:1 trianer: unknown key; did you mean "trainer"?',
+  ],
+  [
+    "a key in another style",
+    `${slots}\ntrainer:\n  batch_rows: 4`,
+    '3:3 trainer.batch_rows: unknown key; did you mean "batchRows"?',
+  ],
+  [
+    "a key like no other",
+    `${slots}\nshards: { replication: 3 }`,
+    "2:11 shards.replication: unknown key; known here: count.",
+  ],
+  [
+    "a number out of range",
+    `${slots}\nshards: { count: 0 }`,
+    "2:18 shards.count: found 0, expected a whole number from 1 to 1,024",
+  ],
+  [
+    "a fraction where a whole number is wanted",
+    `${slots}\nshards: { count: 2.5 }`,
+    "2:18 shards.count: found 2.5, expected a whole number from 1 to 1,024",
+  ],
+  [
+    "a text where a number is wanted",
+    `${slots}\nshards: { count: four }`,
+    '2:18 shards.count: found "four", expected a whole number from 1 to 1,024',
+  ],
+  [
+    "a duration without a unit",
+    `${slots}\njoiner:\n  window: 30`,
+    "3:11 joiner.window: found 30, expected a duration from 1s to 90d",
+  ],
+  [
+    "a duration that is too long",
+    `${slots}\njoiner: { window: 91d }`,
+    '2:19 joiner.window: found "91d", expected a duration from 1s to 90d',
+  ],
+  [
+    "a size with an unknown unit",
+    `${slots}\nembeddings: { bytesMax: 3 Gigs }`,
+    '2:25 embeddings.bytesMax: found "3 Gigs", expected a size from 1MiB to 1TiB',
+  ],
+  [
+    "a misspelt choice",
+    `${slots}\nembeddings: { atLimit: rejekt }`,
+    '2:24 embeddings.atLimit: found "rejekt", expected one of reject, ' +
+    'evictLeastRecentlyUsed, evictLeastFrequentlyUsed; did you mean "reject"?',
+  ],
+  [
+    "an unknown model",
+    `${slots}\nmodel: { kind: deepfm }`,
+    '2:16 model.kind: found "deepfm", expected one of logisticRegression, factorizationMachine, ' +
+    'wideAndDeep, deepFm, dcnV2, dlrm, mmoe; did you mean "deepFm"?',
+  ],
+  [
+    "an option of another model",
+    `${slots}\nmodel: { kind: deepFm, crossLayers: 2 }`,
+    "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, hidden, dropout, tasks, " +
+    "taskWeights, optimizer, learningRateSchedule, seed.",
+  ],
+  [
+    "an admission threshold that no counter can reach",
+    `${slots}\nembeddings: { admission: { kind: threshold, threshold: 65536 } }`,
+    "2:56 embeddings.admission.threshold: found 65536, expected a whole number from 0 to 65,535",
+  ],
+  [
+    "a missing learning rate",
+    `${slots}\nmodel: { kind: deepFm, optimizer: { kind: adam } }`,
+    "2:24 model.optimizer.learningRate: missing; expected a number above 0 and at most 100",
+  ],
+  [
+    "a list's element of the wrong type",
+    `${slots}\nmodel: { kind: deepFm, hidden: [64, x] }`,
+    '2:37 model.hidden[1]: found "x", expected a whole number from 1 to 8,192',
+  ],
+  [
+    "no slots",
+    "features: { slots: {} }",
+    "1:20 features.slots: found 0 slots, expected 1 to 256",
+  ],
+  [
+    "a cross of an unknown slot",
+    "features:\n  slots:\n    user: { kind: id, source: user }\n" +
+    "    item: { kind: id, source: item }\n    both: { kind: cross, of: [user, itme] }",
+    '5:37 features.slots.both.of[1]: "itme" is no slot; did you mean "item"?',
+  ],
+  [
+    "a numeric slot that makes nothing",
+    "features:\n  slots:\n    user: { kind: id, source: user }\n" +
+    "    age: { kind: numeric, source: user }",
+    "4:5 features.slots.age: makes no feature; write buckets: { kind: log }, " +
+    "dense: { kind: log }, or both",
+  ],
+  [
+    "two slots with one number",
+    "features:\n  slots:\n    a: { kind: id, source: user, slot: 7 }\n" +
+    "    b: { kind: id, source: item, slot: 7 }",
+    '4:5 features.slots.b: has the slot number 7, as "a" has; give one of them another by `slot:`',
+  ],
+  [
+    "an override for a slot that is not there",
+    `${slots}\nembeddings:\n  slots:\n    usr: { expiry: 30d }`,
+    '4:5 embeddings.slots.usr: "usr" is no slot; did you mean "user"?',
+  ],
+  [
+    "a segment that the model does not have",
+    `${slots}\nmodel: { kind: logisticRegression }\nembeddings: { segments: { embeddings: {} } }`,
+    '3:27 embeddings.segments.embeddings: "embeddings" is no segment of this model; ' +
+    "known: first_order.",
+  ],
+  [
+    "label rules for a task that the model does not have",
+    `${slots}\njoiner:\n  tasks:\n    click: [{ action: click, label: positive }]\n` +
+    "    bought: [{ action: buy, label: positive }]",
+    '5:5 joiner.tasks.bought: "bought" is no task of the model; known: click.',
+  ],
+  [
+    "a rule that nothing can match",
+    `${slots}\njoiner:\n  tasks:\n    click:\n` +
+    "      - { action: rating, valueAtLeast: 5, valueBelow: 4, label: positive }",
+    "5:9 joiner.tasks.click[0]: found valueAtLeast 5 and valueBelow 4: no value matches both; " +
+    "expected valueAtLeast < valueBelow",
+  ],
+  [
+    "tables larger than a shard can address",
+    `${slots}\nshards: { count: 2 }\nembeddings: { bytesMax: 16GiB }`,
+    "3:25 embeddings.bytesMax: 16GiB over 2 shards is 8192.0MiB a shard, and one shard's table " +
+    "ends just under 4GiB; raise shards.count to 5 or more, or lower it",
+  ],
+  [
+    "a batch that can never fill",
+    `${slots}\ntrainer: { batchRows: 512, rowsWaitingMax: 100 }`,
+    "2:44 trainer.rowsWaitingMax: found 100, expected batchRows (512) or more: " +
+    "no batch would ever be full",
+  ],
+  [
+    "more threads than shards",
+    `${slots}\nshards: { count: 2 }\nplacement: { kind: workers, shardThreads: 3 }`,
+    "3:43 placement.shardThreads: found 3 threads for 2 shards; write 2 or less, " +
+    "or raise shards.count",
+  ],
+  [
+    "a model too large to be meant",
+    "features: { slots: { a: { kind: id, source: user }, b: { kind: id, source: item } } }\n" +
+    "model: { kind: deepFm, embeddingDim: 512, hidden: [8192, 8192, 8192, 8192, 8192] }",
+    "2:51 model.hidden: [8192, 8192, 8192, 8192, 8192] over 1024 inputs makes 276,824,064 dense " +
+    "weights, at most 256,000,000 fit; lower hidden or embeddingDim",
+  ],
+];
+
+for (const [name, text, problem] of oneProblem) {
+  Deno.test(`${name}: one problem, with its place and what to write`, () => {
+    assert.deepEqual(problemsOf(text), [problem]);
+  });
+}
+
+Deno.test("text that is not YAML is said to be none, with its place", () => {
+  const [problem] = problemsOf("features: {\n  slots: [");
+  assert.match(problem, /^2:\d+ this is not YAML: /);
+});
+
+Deno.test("every problem is told at once, in the file's order", () => {
+  const places = problemsOf(`features:
+  slots:
+    user: { kind: id, sorce: user }
+    x: { kind: cross, of: [user, nobody] }
+shards: { count: 0 }
+embeddings: { slots: { nowhere: {} } }
+sink: {}`).map((problem) => problem.split(" ")[1]);
+  assert.deepEqual(places, [
+    "features.slots.user.source:",
+    "features.slots.user.sorce:",
+    "shards.count:",
+    "sink:",
+  ]);
+});
+
+Deno.test("a mistake in one section does not hide mistakes between others", () => {
+  const places = problemsOf(`${slots}
+model: { kind: deepFm, tasks: [a] }
+shards: { count: 0 }
+joiner: { tasks: { b: [{ action: click, label: positive }] } }`)
+    .map((problem) => problem.split(" ")[1]);
+  assert.deepEqual(places, ["shards.count:", "joiner.tasks.b:"]);
+});
+
+Deno.test("tables must fit in the machine's memory where that is known", () => {
+  const [problem] = problemsOf(`${slots}\nembeddings: { bytesMax: 2GiB }`, {
+    memoryBytes: 2 ** 31,
+  });
+  assert.equal(
+    problem,
+    "2:25 embeddings.bytesMax: 2GiB for training and 512MiB for serving do not fit in this " +
+      "machine's 2.0GiB; lower one of them",
+  );
+});
+
+Deno.test("an API key never stands in a message", () => {
+  const [problem] = problemsOf(`${slots}\ngateway: { apiKeys: [s3cret] }`);
+  assert.equal(
+    problem,
+    "2:22 gateway.apiKeys[0]: found a text of 6 characters, expected a text of 16 characters or more",
+  );
+});
+
+Deno.test("aliases that unfold into a huge file are refused", () => {
+  const bomb = [
+    "a: &a [x, x, x, x, x, x, x, x, x, x]",
+    ...["b", "c", "d", "e", "f", "g"].map((name, i) =>
+      `${name}: &${name} [${Array(10).fill(`*${"abcdef"[i]}`).join(", ")}]`
+    ),
+  ].join("\n");
+  assert.match(problemsOf(bomb)[0], /1:1 .*alias/i);
+});

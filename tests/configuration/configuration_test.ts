@@ -1,0 +1,148 @@
+/** What a good file becomes. */
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import { createModel } from "../../kernels/dense/models/create_model.ts";
+import { slotNumberOf } from "../../kernels/features/schema.ts";
+import { schemaFile, schemaText } from "../../scripts/write_configuration_schema.ts";
+
+const minimal = "features: { slots: { user: { kind: id, source: user } } }";
+
+Deno.test("a file of one line is a whole configuration", () => {
+  const { model, modelSizes, embeddingShard, trainer, joiner } = parseConfiguration(minimal, "c");
+  assert.equal(model.kind, "deepFm");
+  assert.deepEqual(modelSizes, { slots: 1, denseWidth: 0, tasks: 1 });
+  assert.deepEqual(
+    embeddingShard.table.segments.map(({ name, dim }) => [name, dim]),
+    [["first_order", 1], ["embeddings", 16]],
+  );
+  assert.deepEqual(
+    trainer.segments,
+    createModel(model, modelSizes).sparseInputs.map(
+      ({ segment, dim }) => ({ name: segment, dim }),
+    ),
+  );
+  assert.deepEqual(joiner.tasks, [
+    { task: "click", rules: [{ action: "click", label: "positive" }] },
+  ]);
+});
+
+Deno.test("JSON is YAML", () => {
+  const json = JSON.stringify({ features: { slots: { user: { kind: "id", source: "user" } } } });
+  assert.deepEqual(parseConfiguration(json, "c"), parseConfiguration(minimal, "c"));
+});
+
+Deno.test("units become ms, seconds and bytes, and each shard gets its part", () => {
+  const { joiner, embeddingShard, servingReplica, sync } = parseConfiguration(
+    `${minimal}
+joiner: { window: 1.5h }
+shards: { count: 4 }
+sync: { rowsInterval: 250ms }
+embeddings:
+  bytesMax: 1GiB
+  expiry: 30d
+  serving: { bytesMax: 64MiB, precision: int8 }`,
+    "c",
+  );
+  assert.equal(joiner.windowMs, 5_400_000);
+  assert.equal(sync.rowsIntervalMs, 250);
+  assert.equal(embeddingShard.table.bytesMax, 2 ** 28);
+  assert.deepEqual(servingReplica, { width: 17, precision: "int8", bytesMax: 2 ** 24 });
+  assert.deepEqual(embeddingShard.table.slots, [
+    {
+      slot: slotNumberOf("user"),
+      admission: { kind: "threshold", threshold: 0 },
+      expirySeconds: 30 * 86_400,
+    },
+  ]);
+});
+
+Deno.test("a numeric slot makes a bucket column, a dense column, or both", () => {
+  const { features } = parseConfiguration(
+    `features:
+  slots:
+    both: { kind: numeric, source: item, attribute: price, buckets: { kind: log }, dense: { kind: log } }
+    dense: { kind: numeric, source: user, dense: { kind: standard, mean: 1, stddev: 2 } }`,
+    "c",
+  );
+  const { slots, dense, denseWidth } = features.schema;
+  assert.deepEqual(slots.map(({ name }) => name), ["both"]);
+  assert.deepEqual(dense, [
+    { name: "both", source: "item", attribute: "price", normalization: { kind: "log" } },
+    {
+      name: "dense",
+      source: "user",
+      attribute: "dense",
+      normalization: { kind: "standard", mean: 1, stddev: 2 },
+    },
+  ]);
+  assert.equal(denseWidth, 2);
+});
+
+Deno.test("an override covers one segment of one slot and leaves the rest", () => {
+  const { table } = parseConfiguration(
+    `${minimal}
+embeddings:
+  segments:
+    first_order: { optimizer: { kind: sgd, learningRate: 0.5 } }
+  slots:
+    user:
+      admission: { kind: threshold, threshold: 3 }
+      segments: { embeddings: { initializer: { kind: zeros } } }`,
+    "c",
+  ).embeddingShard;
+  const [first, embeddings] = table.segments;
+  assert.deepEqual(first.optimizer, { kind: "sgd", learningRate: 0.5 });
+  assert.deepEqual(first.initializer, { kind: "zeros" });
+  assert.equal(embeddings.optimizer.kind, "adagrad");
+  assert.deepEqual(table.slots[0].segments, { embeddings: { initializer: { kind: "zeros" } } });
+  assert.deepEqual(table.slots[0].admission, { kind: "threshold", threshold: 3 });
+});
+
+Deno.test("every kind of model can be asked for, and is built", () => {
+  const kinds = [
+    "{ kind: logisticRegression }",
+    "{ kind: factorizationMachine }",
+    "{ kind: wideAndDeep }",
+    "{ kind: deepFm, dropout: 0.1 }",
+    "{ kind: dcnV2, crossLayers: 3 }",
+    "{ kind: dlrm, bottom: [8], top: [16] }",
+    "{ kind: mmoe, tasks: [click, buy], taskWeights: { buy: 2 } }",
+  ];
+  for (const kind of kinds) {
+    const { model, modelSizes, trainer, embeddingShard } = parseConfiguration(
+      `features:
+  slots: { user: { kind: id, source: user }, item: { kind: id, source: item } }
+model: ${kind}`,
+      kind,
+    );
+    const built = createModel(model, modelSizes);
+    assert.deepEqual(
+      built.sparseInputs.map(({ segment, dim }) => ({ name: segment, dim })),
+      trainer.segments,
+    );
+    assert.deepEqual(
+      embeddingShard.table.segments.map(({ name, dim }) => ({ name, dim })),
+      trainer.segments,
+    );
+  }
+});
+
+Deno.test("options that the file leaves out are absent, not undefined", () => {
+  const walk = (value: unknown, path: string) => {
+    assert.notEqual(value, undefined, path);
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, part] of Object.entries(value)) walk(part, `${path}.${key}`);
+  };
+  walk(parseConfiguration(minimal, "c"), "configuration");
+});
+
+Deno.test("the example files are valid", async () => {
+  for await (const { name } of Deno.readDir("examples")) {
+    if (!name.endsWith(".yaml")) continue;
+    parseConfiguration(await Deno.readTextFile(`examples/${name}`), name);
+  }
+});
+
+Deno.test("docs/cairn.schema.json is current (deno task schema writes it)", async () => {
+  assert.equal(await Deno.readTextFile(schemaFile), schemaText());
+});
