@@ -69,7 +69,8 @@ export class ShardSync {
         this.#acknowledged = delta.sequence;
       }
     }
-    // Even where nothing changed, a replica that was away must come back.
+    // Without a delta nobody would notice a replica that went away or came back empty.
+    if (round.deltas === 0) await this.#check(round);
     for (const replica of [...this.#behind]) await this.#fill(replica, round);
     return { ...round, complete: drained && this.#behind.size === 0 };
   }
@@ -87,6 +88,24 @@ export class ShardSync {
         round.failures.push(error as Error);
         this.#behind.add(replica);
       }
+    }));
+  }
+
+  async #check(round: { gaps: number; failures: Error[] }): Promise<void> {
+    const { budgetMs } = this.#options;
+    await Promise.all(this.#replicas.map(async (replica) => {
+      if (this.#behind.has(replica)) return;
+      try {
+        const { sequence } = await replica.ask(
+          { kind: "confirm", sequence: this.#acknowledged },
+          { budgetMs },
+        );
+        if (sequence === this.#acknowledged) return;
+        round.gaps++;
+      } catch (error) {
+        round.failures.push(error as Error);
+      }
+      this.#behind.add(replica);
     }));
   }
 
@@ -120,6 +139,7 @@ export class ShardSync {
         done = page.done;
       }
       this.#behind.delete(replica);
+      this.#acknowledged = Math.max(this.#acknowledged, begins ?? 0);
     } catch (error) {
       round.failures.push(error as Error);
     }

@@ -25,6 +25,7 @@ export function defineServingReplica(): ActorDefinition<
           return "read";
         case "applyDelta":
         case "loadRows":
+        case "confirm":
           return "write";
       }
     },

@@ -5,7 +5,10 @@ import type { Request } from "../../mesh/runtime/actor.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { Delta } from "../embedding_shard/protocol.ts";
 
-/** Rows of `ids` as float32; absent ids give zeros and a 0 in `found`. */
+/**
+ * Rows of `ids` as float32; absent ids give zeros and a 0 in `found`. Refused with {@link ReplicaNotCurrentError}
+ * while the replica does not know whether it has all rows: after a start, and during catch-up.
+ */
 export interface ReplicaLookup extends
   Request<{
     readonly rows: Float32Array<ArrayBuffer>;
@@ -39,15 +42,38 @@ export interface LoadRows extends Request<void> {
   readonly sequence?: number;
 }
 
+/** A round brought nothing for this shard: says which sequence is the newest, and asks for the replica's own. */
+export interface Confirm extends Request<{ readonly sequence: number }> {
+  readonly kind: "confirm";
+  readonly sequence: number;
+}
+
 export interface ReplicaStatistics {
   readonly shard: number;
   readonly rows: number;
   readonly bytes: number;
   readonly sequence: number;
+  /** It answers lookups. */
+  readonly current: boolean;
 }
 
 export interface GetReplicaStatistics extends Request<ReplicaStatistics> {
   readonly kind: "getStatistics";
 }
 
-export type ServingReplicaMessage = ReplicaLookup | ApplyDelta | LoadRows | GetReplicaStatistics;
+export type ServingReplicaMessage =
+  | ReplicaLookup
+  | ApplyDelta
+  | LoadRows
+  | Confirm
+  | GetReplicaStatistics;
+
+/** The replica waits for parameter sync; another one may serve meanwhile. */
+export class ReplicaNotCurrentError extends Error {
+  override readonly name = "ReplicaNotCurrentError";
+  constructor(shard: number) {
+    super(
+      `The serving replica of shard ${shard} waits for its rows from parameter sync; try again in a moment.`,
+    );
+  }
+}

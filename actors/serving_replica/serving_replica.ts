@@ -7,7 +7,13 @@ import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ServingTable } from "../../kernels/embedding/serving_table.ts";
 import type { ServingReplicaOptions } from "./options.ts";
-import type { ApplyDelta, LoadRows, ReplicaLookup, ServingReplicaMessage } from "./protocol.ts";
+import {
+  type ApplyDelta,
+  type LoadRows,
+  type ReplicaLookup,
+  ReplicaNotCurrentError,
+  type ServingReplicaMessage,
+} from "./protocol.ts";
 
 export class ServingReplica implements Behavior<ServingReplicaMessage> {
   readonly #context: ActorContext<ServingReplicaMessage>;
@@ -17,6 +23,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   #sequence = 0;
   /** Between the first and the last page of a catch-up deltas do not fit. */
   #loading = false;
+  /** It has all rows up to its sequence, and no later one was known when it last heard of it. */
+  #current = false;
   readonly #labels: { readonly shard: string };
   readonly #lookups: Counter;
   readonly #refused: Counter;
@@ -60,14 +68,21 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
           rows,
           bytes,
           sequence: this.#sequence,
+          current: this.#current,
         });
       }
+      case "confirm":
+        if (!this.#loading && message.sequence === this.#sequence) this.#current = true;
+        return this.#context.reply(message, { sequence: this.#sequence });
       default:
         message satisfies never;
     }
   }
 
   #lookup(message: ReplicaLookup): void {
+    if (!this.#current) {
+      return this.#context.replyError(message, new ReplicaNotCurrentError(this.#options.shard));
+    }
     const rows = new Float32Array(message.ids.length * this.#options.width);
     const found = new Uint8Array(message.ids.length);
     this.#table.lookup(message.ids, rows, found);
@@ -88,6 +103,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     this.#table.upsert(delta.ids, delta.rows);
     this.#table.remove(delta.tombstones);
     this.#sequence = delta.sequence;
+    this.#current = true;
     this.#rows.set(this.#table.statistics().rows, this.#labels);
     answer("applied");
   }
@@ -96,11 +112,13 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     if (message.first) {
       this.#table.clear();
       this.#loading = true;
+      this.#current = false;
     }
     this.#table.upsert(message.ids, message.rows);
     if (message.sequence !== undefined) {
       this.#sequence = message.sequence;
       this.#loading = false;
+      this.#current = true;
     }
     this.#context.reply(message, undefined);
   }

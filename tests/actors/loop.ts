@@ -101,6 +101,7 @@ export class Loop {
   static async start(options: LoopOptions = {}): Promise<Loop> {
     const loop = new Loop(options);
     await loop.#spawn();
+    await loop.mesh.advance(100); // parameter sync tells the replicas that they are current
     return loop;
   }
 
@@ -126,12 +127,7 @@ export class Loop {
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
       }));
-      await mesh.settle(node.spawn(defineServingReplica(), shard, {
-        shard,
-        width: 1 + DIM,
-        precision: "fp32",
-        bytesMax: 64 << 20,
-      }));
+      await this.startReplica(shard);
     }
     const createTraining = async () => {
       const session = await createTrainingSession(model, {
@@ -207,6 +203,26 @@ export class Loop {
       deltasPerRoundMax: 8,
       budgetMs: 1_000,
     }));
+  }
+
+  async startReplica(shard: number): Promise<void> {
+    await this.mesh.settle(
+      this.mesh.node().spawn(defineServingReplica(), shard, {
+        shard,
+        width: 1 + DIM,
+        precision: "fp32",
+        bytesMax: 64 << 20,
+      }),
+    );
+  }
+
+  async stopReplica(shard: number): Promise<void> {
+    await this.mesh.settle(this.mesh.node().stopActor(`serving_replica/${shard}`, 0));
+  }
+
+  async restartReplica(shard: number): Promise<void> {
+    await this.stopReplica(shard);
+    await this.startReplica(shard);
   }
 
   #ref<M extends Message>(address: Address): ActorRef<M> {

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { Loop } from "../loop.ts";
+
+async function visit(loop: Loop, i: number): Promise<void> {
+  const items = [0, 1, 2].map((k) => `item-${(i * 7 + k * 3) % 20}`);
+  const { rankingId } = await loop.rank(`user-${i % 5}`, items);
+  await loop.act(rankingId, items[0], "click");
+  await loop.mesh.advance(60);
+}
+
+/** The scores that a ranking of all items gives, by item. */
+async function scores(loop: Loop): Promise<Record<string, number>> {
+  const items = Array.from({ length: 20 }, (_, i) => `item-${i}`);
+  const ranking = await loop.rank("user-0", items);
+  return Object.fromEntries(ranking.items.map(({ id, score }) => [id, score]));
+}
+
+Deno.test("a replica that comes back empty is filled anew, and serves as before", async () => {
+  const loop = await Loop.start();
+  for (let i = 0; i < 30; i++) await visit(loop, i);
+  await loop.mesh.advance(1_000);
+  const before = await scores(loop);
+  const { gaps } = await loop.syncStatus();
+  assert.equal(gaps, 0);
+
+  await loop.restartReplica(1);
+  await assert.rejects(scores(loop), { name: "ReplicaNotCurrentError" });
+  await loop.mesh.advance(1_000);
+  assert.deepEqual(await scores(loop), before);
+  assert.equal((await loop.syncStatus()).gaps, 1);
+  await loop.stop();
+});
+
+Deno.test("an empty replica refuses the delta that does not follow, and is filled", async () => {
+  const loop = await Loop.start();
+  for (let i = 0; i < 30; i++) await visit(loop, i);
+  await loop.mesh.advance(1_000);
+  const { rankingId } = await loop.rank("user-0", ["item-0"]);
+  await loop.restartReplica(0);
+  await loop.restartReplica(1);
+  await loop.act(rankingId, "item-0", "click"); // changes rows before sync looks again
+  await loop.mesh.advance(1_000);
+
+  const steady = await Loop.start();
+  for (let i = 0; i < 30; i++) await visit(steady, i);
+  await steady.mesh.advance(1_000);
+  await steady.act((await steady.rank("user-0", ["item-0"])).rankingId, "item-0", "click");
+  await steady.mesh.advance(1_000);
+  assert.deepEqual(await scores(loop), await scores(steady));
+  assert.ok((await loop.syncStatus()).gaps >= 2);
+  await loop.stop();
+  await steady.stop();
+});
+
+Deno.test("while a replica is away the freshness mark stands still, and moves on when it is back", async () => {
+  const loop = await Loop.start();
+  for (let i = 0; i < 5; i++) await visit(loop, i);
+  await loop.stopReplica(0);
+  const { learnedThroughMs } = await loop.syncStatus();
+  const { rankingId } = await loop.rank("user-0", ["item-0"]).catch(() => ({ rankingId: "none" }));
+  assert.equal(rankingId, "none", "a ranking without rows must fail, not guess");
+  const acceptedAtMs = await loop.act("unknown", "item-0", "click");
+  await loop.mesh.advance(3_000);
+  assert.equal((await loop.syncStatus()).learnedThroughMs, learnedThroughMs);
+  await loop.startReplica(0);
+  await loop.mesh.advance(3_000);
+  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  await loop.stop();
+});
