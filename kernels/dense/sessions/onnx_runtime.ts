@@ -7,7 +7,7 @@ import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { encodeModel, type OnnxModelOptions } from "../onnx/encode_model.ts";
 import type { Shape } from "../graph/shape.ts";
 
-type OnnxRuntime = typeof import("onnxruntime-node");
+export type OnnxRuntime = typeof import("onnxruntime-node");
 
 /** Where ONNX Runtime can run a model. */
 export type Device = "cpu" | "webgpu" | "cuda";

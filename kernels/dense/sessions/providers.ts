@@ -2,11 +2,19 @@
  * From a provider's name to what runs there. A named device that is missing is an error, never a silent detour; only
  * "auto" looks for the next best one.
  */
-import type { TrainingGraph } from "../training_graph.ts";
+import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { DeviceReader } from "./device_reader.ts";
+import { DeviceStateBackend } from "./device_state_backend.ts";
 import { HostStateBackend } from "./host_state_backend.ts";
-import { type Device, ProviderUnavailableError } from "./onnx_runtime.ts";
+import {
+  createOnnxSession,
+  type Device,
+  onnxRuntime,
+  ProviderUnavailableError,
+} from "./onnx_runtime.ts";
 import { ReferenceBackend } from "./reference_backend.ts";
 import type { TrainingBackend } from "./training_backend.ts";
+import { trainingModel } from "./training_model.ts";
 
 /** "auto" takes the first of cuda, webgpu and cpu that works; "reference" is plain TypeScript, deterministic to the bit. */
 export type Provider = Device | "auto" | "reference";
@@ -21,9 +29,20 @@ export async function createBackend(
     case "reference":
       return new ReferenceBackend(compiled);
     case "cpu":
-    case "cuda":
-    case "webgpu":
-      return await HostStateBackend.create(compiled, provider, threads);
+    case "cuda": {
+      const session = await createOnnxSession(trainingModel(compiled), {
+        device: provider,
+        threads,
+      });
+      return new HostStateBackend(await onnxRuntime(), session, compiled, provider);
+    }
+    case "webgpu": {
+      const outputsOnDevice = Object.keys(compiled.state).map(TRAINING_NAMES.next);
+      const settings = { device: provider, threads, outputsOnDevice };
+      const session = await createOnnxSession(trainingModel(compiled), settings);
+      const reader = await DeviceReader.create(compiled.weightCount);
+      return new DeviceStateBackend(await onnxRuntime(), session, compiled, provider, reader);
+    }
     case "auto":
       return await firstAvailable(
         ["cuda", "webgpu", "cpu"],

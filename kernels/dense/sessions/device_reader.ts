@@ -1,0 +1,39 @@
+/**
+ * Reading a tensor that lives on the graphics card.
+ *
+ * onnxruntime-node 1.29 keeps outputs on the card but cannot copy one to the host (`getData` ends the process), so a
+ * session of one node does it: its input is the tensor on the card, its output is fetched as usual.
+ */
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { Graph } from "../graph/graph.ts";
+import { createOnnxSession } from "./onnx_runtime.ts";
+
+export class DeviceReader {
+  readonly #session: InferenceSession;
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  /** A reader of vectors of `length` elements. */
+  static async create(length: number): Promise<DeviceReader> {
+    const g = new Graph();
+    const model = {
+      name: "read",
+      documentation: "Copies a vector from the device.",
+      outputs: { copy: g.input("vector", [length]) },
+      parameters: { kind: "inputs" },
+    } as const;
+    return new DeviceReader(await createOnnxSession(model, { device: "webgpu", threads: 1 }));
+  }
+
+  async read(vector: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    if (vector.location === "cpu") return Float32Array.from(vector.data as Float32Array);
+    const { copy } = await this.#session.run({ vector });
+    return Float32Array.from(copy.data as Float32Array);
+  }
+
+  async close(): Promise<void> {
+    await this.#session.release();
+  }
+}

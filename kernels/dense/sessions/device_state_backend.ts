@@ -1,0 +1,79 @@
+/**
+ * State on the graphics card: a step's next state stays there and is fed to the next step; only batches, losses and
+ * embedding gradients travel. ONNX Runtime's Node binding can do this on WebGPU.
+ */
+import type { InferenceSession } from "onnxruntime-node";
+import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import type { DeviceReader } from "./device_reader.ts";
+import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
+import type { Device, OnnxRuntime } from "./onnx_runtime.ts";
+import type { StateVectors } from "./training_backend.ts";
+
+export class DeviceStateBackend extends OnnxBackend {
+  readonly #reader: DeviceReader;
+  #present: Tensors = {};
+  #next: Tensors = {};
+
+  constructor(
+    ort: OnnxRuntime,
+    session: InferenceSession,
+    compiled: TrainingGraph,
+    device: Device,
+    reader: DeviceReader,
+  ) {
+    super(ort, session, compiled, device);
+    this.#reader = reader;
+  }
+
+  commit(): void {
+    disposeAll(this.#present);
+    this.#present = this.#next;
+    this.#next = {};
+  }
+
+  async readState(): Promise<StateVectors> {
+    const vectors: StateVectors = {};
+    for (const [name, tensor] of Object.entries(this.#present)) {
+      vectors[name] = await this.#reader.read(tensor);
+    }
+    return vectors;
+  }
+
+  writeState(vectors: Readonly<StateVectors>): Promise<void> {
+    disposeAll(this.#present);
+    const shape = [this.compiled.weightCount];
+    this.#present = Object.fromEntries(
+      // Uploaded with the next step.
+      Object.entries(vectors).map(([name, data]) => [name, this.tensor(data.slice(), shape)]),
+    );
+    return Promise.resolve();
+  }
+
+  override async close(): Promise<void> {
+    disposeAll(this.#present);
+    disposeAll(this.#next);
+    await this.#reader.close();
+    await super.close();
+  }
+
+  protected override stateFeeds(): Tensors {
+    return { ...this.#present };
+  }
+
+  protected override nextState(): undefined {
+    return undefined;
+  }
+
+  protected override takeNextState(results: Readonly<Tensors>): void {
+    disposeAll(this.#next); // of a step that was not committed
+    this.#next = Object.fromEntries(
+      Object.keys(this.compiled.state).map((name) => [name, results[TRAINING_NAMES.next(name)]]),
+    );
+  }
+}
+
+function disposeAll(tensors: Readonly<Tensors>): void {
+  for (const tensor of Object.values(tensors)) {
+    if (tensor.location === "gpu-buffer") tensor.dispose();
+  }
+}
