@@ -16,6 +16,7 @@ export interface BatchExports extends KernelExports {
   readonly batch_unique_result: (which: number) => number;
   readonly batch_pool: PoolExport;
   readonly batch_pool_gradient: PoolExport;
+  readonly batch_sum: (unique: number, width: number, ids: number) => number;
   readonly batch_hash: (length: number) => number;
   readonly batch_crc32c: (crc: number, length: number) => number;
 }

@@ -173,6 +173,20 @@ pub extern "C" fn batch_pool_gradient(
     })
 }
 
+/// Sums the `ids` rows of `pooled` that share a position, into `unique` rows of `rows`.
+#[no_mangle]
+pub extern "C" fn batch_sum(unique: usize, width: usize, ids: usize) -> i32 {
+    with(|buffers| {
+        let Buffers { rows, pooled, inverse, .. } = buffers;
+        let sums = unique.checked_mul(width).and_then(|floats| rows.get_mut(..floats));
+        let values = ids.checked_mul(width).and_then(|floats| pooled.get(..floats));
+        let (Some(sums), Some(values), Some(inverse)) = (sums, values, inverse.get(..ids)) else {
+            return REFUSED_LENGTH;
+        };
+        status(batch::sum_by_inverse(width, inverse, values, sums))
+    })
+}
+
 /// Hashes `length` texts, text i being `bytes[offsets[i]..offsets[i + 1]]` in slot `slots[i]`, into `ids`.
 #[no_mangle]
 pub extern "C" fn batch_hash(length: usize) -> i32 {

@@ -155,6 +155,19 @@ Deno.test("pooling and its gradient are adjoint: <pool(x), y> = <x, poolGradient
   }));
 });
 
+Deno.test("rows of equal ids are summed in their order, to the bit", () => {
+  fc.assert(fc.property(batches, ({ width, inverse, unique, floats }) => {
+    const values = floats(inverse.length * width);
+    const expected = new Float32Array(unique * width);
+    inverse.forEach((position, index) => {
+      for (let d = 0; d < width; d++) expected[position * width + d] += values[index * width + d];
+    });
+    const out = new Float32Array(unique * width).fill(NaN);
+    kernel.sumByInverse(values, width, inverse, unique, out);
+    assert.deepEqual(out, expected);
+  }));
+});
+
 Deno.test("malformed batches are refused in words, and the kernel lives on", () => {
   const pool = (inverse: number[], offsets: number[], combiners: number[], outLength = 2) =>
     kernel.pool(

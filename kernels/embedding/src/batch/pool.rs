@@ -120,7 +120,7 @@ pub fn pool(shape: &PoolShape, rows: &[f32], pooled: &mut [f32]) -> Result<(), P
             continue;
         }
         for &position in rest {
-            add_scaled(out, &rows[shape.columns_of(position)], 1.0);
+            add(out, &rows[shape.columns_of(position)]);
         }
         if combiner != Combiner::Sum {
             divide(out, combiner.divisor(positions.len()));
@@ -145,6 +145,37 @@ pub fn pool_gradient(
         }
     }
     Ok(())
+}
+
+/// Sums rows that share a position: `values [inverse.len(), width]` into `sums [unique, width]`, in order.
+pub fn sum_by_inverse(
+    width: usize,
+    inverse: &[u32],
+    values: &[f32],
+    sums: &mut [f32],
+) -> Result<(), PoolError> {
+    if width == 0 || inverse.len().checked_mul(width) != Some(values.len()) {
+        return Err(PoolError::Shape);
+    }
+    if sums.len() % width != 0 {
+        return Err(PoolError::Shape);
+    }
+    let unique = sums.len() / width;
+    if inverse.iter().any(|&position| position as usize >= unique) {
+        return Err(PoolError::Position);
+    }
+    sums.fill(0.0);
+    for (value, &position) in values.chunks_exact(width).zip(inverse) {
+        let start = position as usize * width;
+        add(&mut sums[start..start + width], value);
+    }
+    Ok(())
+}
+
+/// `to += from`.
+#[inline(always)]
+fn add(to: &mut [f32], from: &[f32]) {
+    add_scaled(to, from, 1.0);
 }
 
 /// `to += factor · from`.
@@ -220,6 +251,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_of_one_position_are_summed() {
+        let mut sums = [f32::NAN; 4];
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert_eq!(sum_by_inverse(2, &[1, 0, 1], &values, &mut sums), Ok(()));
+        assert_eq!(sums, [3.0, 4.0, 6.0, 8.0]);
+        assert_eq!(sum_by_inverse(2, &[1, 2, 1], &values, &mut sums), Err(PoolError::Position));
+        assert_eq!(sum_by_inverse(4, &[0], &values, &mut sums), Err(PoolError::Shape));
+        assert_eq!(sum_by_inverse(0, &[], &[], &mut sums), Err(PoolError::Shape));
     }
 
     #[test]
