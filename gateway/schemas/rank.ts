@@ -14,15 +14,20 @@ export const rankRequestSchema = fields({
   candidates: z.array(
     fields({
       id: idSchema("The item. One without stored attributes is ranked all the same."),
-      fields: attributesSchema.optional(),
+      fields: attributesSchema.optional().meta({
+        description: "Override the item's stored attributes for this request.",
+      }),
     }, 'a candidate like {"id": "item-1"}'),
     sendCandidates,
   ).min(1, sendCandidates).max(candidatesMax, sendCandidates).meta({
-    description:
-      "What to choose from, each item once. `fields` override the stored attributes for this request.",
+    description: "What to choose from, each item once.",
   }),
-  context: attributesSchema.optional(),
-  userFields: attributesSchema.optional(),
+  context: attributesSchema.optional().meta({
+    description: "Attributes of this moment: device, page, …",
+  }),
+  userFields: attributesSchema.optional().meta({
+    description: "Override the user's stored attributes for this request.",
+  }),
   timestamp: timestampSchema.optional(),
   limit: z.int(`send a whole number from 1 to ${candidatesMax}`)
     .min(1, `send a whole number from 1 to ${candidatesMax}`)
