@@ -5,8 +5,8 @@
 import type { ActorRef, Address, Message } from "./actor.ts";
 import type { Node } from "./node.ts";
 import {
-  type AnyDefinition,
   defineNodeActor,
+  type NodeComposition,
   type NodeMessage,
   type NodeStatistics,
 } from "./node_actor.ts";
@@ -24,22 +24,22 @@ export interface PlannedActor {
 export interface MeshOptions {
   /** The node of the thread that starts the mesh. */
   readonly home: Node;
-  /** Kinds that the home node can make. */
-  readonly definitions: readonly AnyDefinition[];
+  /** What the home node can make. */
+  readonly composition: NodeComposition;
   /** Budget for making one actor (it may restore gigabytes), ms. Default 120,000. */
   readonly spawnBudgetMs?: number;
 }
 
 export class Mesh {
   readonly home: Node;
-  readonly #definitions: readonly AnyDefinition[];
+  readonly #composition: NodeComposition;
   readonly #spawnBudgetMs: number;
   readonly #nodes = new Set<string>();
   readonly #started: { readonly address: Address; readonly node: string }[] = [];
 
   constructor(options: MeshOptions) {
     this.home = options.home;
-    this.#definitions = options.definitions;
+    this.#composition = options.composition;
     this.#spawnBudgetMs = options.spawnBudgetMs ?? 120_000;
   }
 
@@ -49,7 +49,7 @@ export class Mesh {
    * @throws {ActorFailedError} The first that cannot be made; those before it run on until {@link stop}.
    */
   async start(plan: readonly PlannedActor[]): Promise<void> {
-    await this.home.spawn(defineNodeActor(this.home, this.#definitions), this.home.name, undefined);
+    await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
     this.home.place(placementOf(plan));
     for (const { kind, key, options, node } of plan) {
       this.#nodes.add(node);
@@ -70,6 +70,14 @@ export class Mesh {
       node,
       ...await this.#node(node).ask({ kind: "getStatistics" }, { budgetMs }),
     })));
+  }
+
+  /** Every node's snapshot of its instruments. */
+  async metrics(budgetMs = 1_000): Promise<unknown[]> {
+    const nodes = new Set([this.home.name, ...this.#nodes]);
+    return await Promise.all(
+      [...nodes].map((node) => this.#node(node).ask({ kind: "getMetrics" }, { budgetMs })),
+    );
   }
 
   /**

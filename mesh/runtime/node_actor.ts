@@ -30,15 +30,27 @@ export interface GetNodeStatistics extends Request<NodeStatistics> {
   readonly kind: "getStatistics";
 }
 
-export type NodeMessage = SpawnActor | StopActor | GetNodeStatistics;
+/** The node's metrics, in the form of the telemetry adapter that the composition chose; plain data. */
+export interface GetNodeMetrics extends Request<unknown> {
+  readonly kind: "getMetrics";
+}
+
+export type NodeMessage = SpawnActor | StopActor | GetNodeStatistics | GetNodeMetrics;
 
 /** Any definition; its options are checked where the plan is made. */
 // deno-lint-ignore no-explicit-any -- a registry of definitions is the one place where message types differ
 export type AnyDefinition = ActorDefinition<any, any>;
 
+/** What a node can make, and how it reports; composed in its own thread. */
+export interface NodeComposition {
+  readonly definitions: readonly AnyDefinition[];
+  /** Takes a snapshot of this thread's instruments. */
+  readonly metrics?: () => Promise<unknown>;
+}
+
 export function defineNodeActor(
   node: Node,
-  definitions: readonly AnyDefinition[],
+  { definitions, metrics }: NodeComposition,
 ): ActorDefinition<NodeMessage, undefined> {
   const byKind = new Map(definitions.map((definition) => [definition.kind, definition]));
   return {
@@ -79,6 +91,12 @@ export function defineNodeActor(
               actors: node.statistics(),
               deadLetters: node.deadLetters,
             });
+          case "getMetrics":
+            (metrics?.() ?? Promise.resolve(undefined)).then(
+              (snapshot) => context.reply(message, snapshot),
+              (error) => context.replyError(message, error),
+            );
+            return;
           default:
             message satisfies never;
         }

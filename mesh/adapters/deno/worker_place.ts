@@ -7,7 +7,7 @@
 import type { Address } from "../../runtime/actor.ts";
 import type { ActorFailure } from "../../runtime/actor_cell.ts";
 import { Node } from "../../runtime/node.ts";
-import { type AnyDefinition, defineNodeActor } from "../../runtime/node_actor.ts";
+import { defineNodeActor, type NodeComposition } from "../../runtime/node_actor.ts";
 import { NodeLink } from "../../runtime/node_link.ts";
 import { reasonOf } from "../../runtime/errors.ts";
 import type { LogLevel, Telemetry } from "../../ports/telemetry.ts";
@@ -153,21 +153,21 @@ export async function startWorkerPlaces(options: WorkerPlacesOptions): Promise<W
   return { close };
 }
 
-/** What a worker's composition gets to build its definitions with. */
+/** What a worker's composition gets to begin with. */
 export interface WorkerPlace<S> {
   readonly node: Node;
   readonly setup: S;
 }
 
-/**
- * The body of a worker entry: waits for its orders, builds the node, links it, and reports.
- *
- * @param compose Opens this thread's resources and gives the definitions that may live here.
- */
-export function runWorkerPlace<S>(
-  compose: (place: WorkerPlace<S>) => Promise<readonly AnyDefinition[]> | readonly AnyDefinition[],
-  telemetryOf: (report: Telemetry["log"]) => Telemetry,
-): void {
+export interface WorkerComposition<S> {
+  /** This thread's instruments; log lines go to the starting thread through `log`. */
+  telemetry(log: Telemetry["log"]): Telemetry;
+  /** Opens this thread's resources and says what may live here. */
+  compose(place: WorkerPlace<S>): Promise<NodeComposition> | NodeComposition;
+}
+
+/** The body of a worker entry: waits for its orders, builds the node, links it, composes, and reports. */
+export function runWorkerPlace<S>({ telemetry, compose }: WorkerComposition<S>): void {
   const scope = self as unknown as {
     onmessage: ((event: MessageEvent) => void) | null;
     postMessage(report: Report): void;
@@ -184,7 +184,7 @@ export function runWorkerPlace<S>(
         name: begin.name,
         clock: new DenoClock(),
         random: new DenoRandom(),
-        telemetry: telemetryOf((level, message, fields = {}) =>
+        telemetry: telemetry((level, message, fields = {}) =>
           scope.postMessage({ type: "log", level, message, fields: plain(fields) })
         ),
         onFailure: ({ address, node, restarts, error }) =>
@@ -199,8 +199,8 @@ export function runWorkerPlace<S>(
         new NodeLink(node, peer, link);
       });
       node.place(begin.placement);
-      const definitions = await compose({ node, setup: begin.setup as S });
-      await node.spawn(defineNodeActor(node, definitions), begin.name, undefined);
+      const composition = await compose({ node, setup: begin.setup as S });
+      await node.spawn(defineNodeActor(node, composition), begin.name, undefined);
       scope.postMessage({ type: "ready" });
     } catch (error) {
       scope.postMessage({ type: "failed", reason: reasonOf(error) });

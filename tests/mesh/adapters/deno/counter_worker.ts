@@ -5,15 +5,15 @@ import { runWorkerPlace } from "../../../../mesh/adapters/deno/worker_place.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
 import { counterDefinition } from "../../runtime/counter_actor.ts";
 
-runWorkerPlace<{ readonly failWith?: string; readonly throwAfterMs?: number }>(
-  ({ setup }) => {
+runWorkerPlace<{ readonly failWith?: string; readonly throwAfterMs?: number }>({
+  telemetry: (log) => Object.assign(new TelemetryRecorder(), { log }),
+  compose({ setup }) {
     if (setup.failWith) throw new Error(setup.failWith);
     if (setup.throwAfterMs !== undefined) {
       setTimeout(() => {
         throw new Error("a bug outside every handler");
       }, setup.throwAfterMs);
     }
-    return [counterDefinition()];
+    return { definitions: [counterDefinition()] };
   },
-  (log) => Object.assign(new TelemetryRecorder(), { log }),
-);
+});

@@ -49,7 +49,7 @@ async function start(setup: Record<string, unknown> = {}, begin = plan): Promise
     onCrashed: (name, cause) => crashes.push(`${name}: ${cause.message}`),
     onFailure: (failure) => failures.push(failure),
   });
-  const mesh = new Mesh({ home, definitions: [counterDefinition()] });
+  const mesh = new Mesh({ home, composition: { definitions: [counterDefinition()] } });
   await mesh.start(begin);
   return { mesh, places, crashes, failures, counter: (key) => counterRef(mesh, key) };
 }

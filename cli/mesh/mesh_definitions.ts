@@ -1,0 +1,54 @@
+/**
+ * The kinds of actors with what they need beside messages, opened in the thread where they live.
+ */
+import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
+import { defineJoiner } from "../../actors/joiner/definition.ts";
+import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
+import { defineRanker } from "../../actors/ranker/definition.ts";
+import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
+import { defineTrainer } from "../../actors/trainer/definition.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { createModel } from "../../kernels/dense/models/create_model.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
+import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
+
+/** What a worker thread can host: the parts that learn. */
+export function learningDefinitions(
+  configuration: CairnConfiguration,
+  { exampleLog }: { readonly exampleLog: EventLog },
+): AnyDefinition[] {
+  const { sparseInputs } = createModel(configuration.model, configuration.modelSizes);
+  return [
+    defineEmbeddingShard(),
+    defineTrainer({
+      exampleLog,
+      sparseInputs,
+      createSession: () => openTrainingSession(configuration),
+    }),
+  ];
+}
+
+/** What the main thread hosts beside: the parts that serve, and the joiner that writes what is learned from. */
+export function servingDefinitions(
+  configuration: CairnConfiguration,
+  stores: {
+    readonly eventLog: EventLog;
+    readonly exampleLog: EventLog;
+    readonly profiles: ProfileStore;
+  },
+): AnyDefinition[] {
+  const { sparseInputs } = createModel(configuration.model, configuration.modelSizes);
+  return [
+    defineServingReplica(),
+    defineRanker({
+      eventLog: stores.eventLog,
+      profiles: stores.profiles,
+      sparseInputs,
+      createSession: () => openInferenceSession(configuration),
+    }),
+    defineParameterSync(),
+    defineJoiner(stores),
+  ];
+}

@@ -1,0 +1,80 @@
+/**
+ * Which actors a configuration means, and in which thread each lives: the one picture of the running mesh.
+ *
+ *     main        gateway, ranker, serving replicas, joiner, parameter sync
+ *     trainer     trainer
+ *     shards-1…n  embedding shards, in turn
+ *
+ * With one thread all of them live in `main`.
+ */
+import type { JoinerOptions } from "../../actors/joiner/options.ts";
+import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
+import type { ParameterSyncOptions } from "../../actors/parameter_sync/options.ts";
+import type { RankerOptions } from "../../actors/ranker/options.ts";
+import type { ServingReplicaOptions } from "../../actors/serving_replica/options.ts";
+import type { TrainerOptions } from "../../actors/trainer/options.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
+import type { PlannedActor } from "../../mesh/runtime/mesh.ts";
+
+export const homeNode = "main";
+
+export const addresses = {
+  ranker: "ranker/0",
+  joiner: "joiner/0",
+  trainer: "trainer/0",
+  parameterSync: "parameter_sync/0",
+  embeddingShard: (shard: number): Address => `embedding_shard/${shard}`,
+  servingReplica: (shard: number): Address => `serving_replica/${shard}`,
+} as const;
+
+/** Threads beside the main one. */
+export function workerNames({ placement, shardCount }: CairnConfiguration): string[] {
+  if (placement.kind === "singleThread") return [];
+  const shardThreads = Math.min(placement.shardThreads, shardCount);
+  return ["trainer", ...Array.from({ length: shardThreads }, (_, i) => `shards-${i + 1}`)];
+}
+
+/** The actors in the order in which they start; they stop in the reverse order, so readers end before what they read. */
+export function planOf(configuration: CairnConfiguration): PlannedActor[] {
+  const { shardCount } = configuration;
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const [trainerNode = homeNode, ...shardNodes] = workerNames(configuration);
+  const shardNode = (shard: number) =>
+    shardNodes.length > 0 ? shardNodes[shard % shardNodes.length] : homeNode;
+
+  const plan: PlannedActor[] = [];
+  const add = <O>(address: Address, node: string, options: O) => {
+    const [kind, key] = address.split("/");
+    plan.push({ kind, key, node, options });
+  };
+  for (const shard of shards) {
+    add<EmbeddingShardOptions>(addresses.embeddingShard(shard), shardNode(shard), {
+      ...configuration.embeddingShard,
+      shard,
+    });
+  }
+  for (const shard of shards) {
+    add<ServingReplicaOptions>(addresses.servingReplica(shard), homeNode, {
+      ...configuration.servingReplica,
+      shard,
+    });
+  }
+  const replicas = shards.map((shard) => [addresses.servingReplica(shard)]);
+  add<TrainerOptions>(addresses.trainer, trainerNode, {
+    ...configuration.trainer,
+    source: addresses.trainer,
+    partition: 0,
+    shards: shards.map(addresses.embeddingShard),
+  });
+  add<RankerOptions>(addresses.ranker, homeNode, { ...configuration.ranker, replicas });
+  add<ParameterSyncOptions>(addresses.parameterSync, homeNode, {
+    ...configuration.sync,
+    shards: shards.map(addresses.embeddingShard),
+    replicas,
+    trainer: addresses.trainer,
+    rankers: [addresses.ranker],
+  });
+  add<JoinerOptions>(addresses.joiner, homeNode, { ...configuration.joiner, partition: 0 });
+  return plan;
+}

@@ -1,0 +1,121 @@
+/**
+ * Where the mesh keeps its logs, profiles and snapshots, by configuration; and how its other threads open them.
+ */
+import type { StorageSection } from "../../configuration/sections/mesh.ts";
+import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
+import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
+import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import {
+  createLogEnds,
+  EmbeddedEventLog,
+} from "../../mesh/adapters/embedded/embedded_event_log.ts";
+import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
+import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
+import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
+
+/** One joiner and one trainer: one partition each. */
+const partitions = 1;
+
+export interface MeshStorage {
+  readonly eventLog: EventLog;
+  readonly exampleLog: EventLog;
+  readonly profiles: ProfileStore;
+  readonly blobs: BlobStore;
+  /** What the other threads need to read along; undefined where storage is this thread's memory. */
+  readonly shared: SharedStorage | undefined;
+  close(): Promise<void>;
+}
+
+/** Plain data for {@link openSharedStorage} in another thread. */
+export interface SharedStorage {
+  readonly path: string;
+  readonly exampleLogEnds: SharedArrayBuffer;
+}
+
+/**
+ * @param manyThreads Other threads will read along. Logs in memory cannot be shared, so `memory` then means a
+ * temporary directory that goes when the mesh stops.
+ */
+export async function openStorage(
+  storage: StorageSection,
+  manyThreads: boolean,
+): Promise<MeshStorage> {
+  if (storage.kind === "directory") {
+    return await openDirectory(storage.path, storage.logBytesMax, "disk");
+  }
+  if (!manyThreads) return openMemory(storage.logBytesMax);
+  const path = Deno.makeTempDirSync({ prefix: "cairn-" });
+  const opened = await openDirectory(path, storage.logBytesMax, "process");
+  return {
+    ...opened,
+    async close() {
+      await opened.close();
+      Deno.removeSync(path, { recursive: true });
+    },
+  };
+}
+
+/** The stores that a worker thread reads. */
+export async function openSharedStorage(
+  { path, exampleLogEnds }: SharedStorage,
+): Promise<{ readonly exampleLog: EventLog; readonly blobs: BlobStore }> {
+  return {
+    exampleLog: await EmbeddedEventLog.open({
+      directory: `${path}/examples`,
+      partitions,
+      mode: "read",
+      ends: exampleLogEnds,
+    }),
+    blobs: new DirectoryBlobStore(`${path}/blobs`),
+  };
+}
+
+function openMemory(bytesMax: number): MeshStorage {
+  const eventLog = new MemoryEventLog({ name: "events", partitions, bytesMax });
+  const exampleLog = new MemoryEventLog({ name: "examples", partitions, bytesMax });
+  const profiles = new MemoryProfileStore(new DenoClock());
+  return {
+    eventLog,
+    exampleLog,
+    profiles,
+    blobs: new MemoryBlobStore(),
+    shared: undefined,
+    close: () =>
+      Promise.all([eventLog.close(), exampleLog.close(), profiles.close()]).then(() => {}),
+  };
+}
+
+async function openDirectory(
+  path: string,
+  bytesMax: number,
+  durability: "disk" | "process",
+): Promise<MeshStorage> {
+  const directory = openDataDirectory(path);
+  const exampleLogEnds = createLogEnds(partitions);
+  const common = { partitions, bytesMax, durability, mode: "write" } as const;
+  const eventLog = await EmbeddedEventLog.open({ ...common, directory: `${path}/events` });
+  const exampleLog = await EmbeddedEventLog.open({
+    ...common,
+    directory: `${path}/examples`,
+    ends: exampleLogEnds,
+  });
+  const profiles = new SqliteProfileStore({
+    path: `${path}/profiles.db`,
+    clock: new DenoClock(),
+  });
+  return {
+    eventLog,
+    exampleLog,
+    profiles,
+    blobs: new DirectoryBlobStore(`${path}/blobs`),
+    shared: { path, exampleLogEnds },
+    async close() {
+      await Promise.all([eventLog.close(), exampleLog.close(), profiles.close()]);
+      directory.release();
+    },
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * The composition: from a checked configuration to a running mesh with the HTTP door in front of it.
+ *
+ * The returned app listens on nothing; `serve`, `demo`, `replay` and tests decide how it is reached.
+ */
+import type { JoinerMessage } from "../actors/joiner/protocol.ts";
+import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
+import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { TrainerMessage } from "../actors/trainer/protocol.ts";
+import type { CairnConfiguration } from "../configuration/configuration.ts";
+import { createGateway } from "../gateway/app.ts";
+import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
+import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
+import { DenoRandom } from "../mesh/adapters/deno/deno_random.ts";
+import { startWorkerPlaces, type WorkerPlaces } from "../mesh/adapters/deno/worker_place.ts";
+import type { LogLine } from "../mesh/adapters/prometheus/log_lines.ts";
+import { registerProcessMetrics } from "../mesh/adapters/prometheus/process_metrics.ts";
+import {
+  type MetricsSnapshot,
+  PrometheusTelemetry,
+  renderMetrics,
+} from "../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import type { LogLevel } from "../mesh/ports/telemetry.ts";
+import type { ActorRef } from "../mesh/runtime/actor.ts";
+import { reasonOf } from "../mesh/runtime/errors.ts";
+import { Mesh, placementOf } from "../mesh/runtime/mesh.ts";
+import { Node } from "../mesh/runtime/node.ts";
+import { learningDefinitions, servingDefinitions } from "./mesh/mesh_definitions.ts";
+import { addresses, homeNode, planOf, workerNames } from "./mesh/mesh_plan.ts";
+import { type MeshStorage, openStorage } from "./mesh/mesh_storage.ts";
+import { nodeMetrics } from "./mesh/node_metrics.ts";
+import type { WorkerSetup } from "./worker.ts";
+
+export interface StartMeshOptions {
+  /** Takes each log line that is at least `logLevelMin`. Default: none are written. */
+  readonly writeLog?: (line: LogLine) => void;
+  /** Default `info`. */
+  readonly logLevelMin?: LogLevel;
+  /** A part is gone for good (an actor used up its restarts, a thread crashed). The mesh should be stopped. */
+  readonly onFatal?: (error: Error) => void;
+}
+
+/** A mesh at work. */
+export interface RunningMesh {
+  readonly configuration: CairnConfiguration;
+  /** Answers one HTTP request; what a server or a test calls. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly ranker: ActorRef<RankerMessage>;
+  readonly joiner: ActorRef<JoinerMessage>;
+  readonly trainer: ActorRef<TrainerMessage>;
+  readonly parameterSync: ActorRef<ParameterSyncMessage>;
+  readonly mesh: Mesh;
+  /** All threads' metrics in Prometheus' text format. */
+  metricsText(): Promise<string>;
+  /**
+   * Resolves when the mesh can rank.
+   *
+   * @throws {Error} When it cannot within `budgetMs` (default 60,000); says what the ranker said last.
+   */
+  waitReady(budgetMs?: number): Promise<void>;
+  /**
+   * Resolves when every record that the event log holds now is joined, and every example made of them is trained on.
+   *
+   * @throws {Error} When that takes longer than `budgetMs` (default 60,000).
+   */
+  waitLearned(budgetMs?: number): Promise<void>;
+  /** Handles what waits, ends the actors, closes the stores. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const pollMs = 20;
+const askBudgetMs = 5_000;
+
+/**
+ * Opens the stores, starts the threads and the actors.
+ *
+ * @throws {Error} When a part cannot start; what had started is stopped.
+ */
+export async function startMesh(
+  configuration: CairnConfiguration,
+  options: StartMeshOptions = {},
+): Promise<RunningMesh> {
+  const telemetry = new PrometheusTelemetry({
+    logLevelMin: options.logLevelMin ?? "info",
+    writeLog: options.writeLog ?? (() => {}),
+  });
+  registerProcessMetrics(telemetry);
+  const fatal = options.onFatal ?? (() => {});
+  const home = new Node({
+    name: homeNode,
+    clock: new DenoClock(),
+    random: new DenoRandom(),
+    telemetry,
+    onFailure: ({ address, error, restarts }) =>
+      fatal(new Error(`${address} is stopped after ${restarts} restarts: ${reasonOf(error)}`)),
+  });
+  const workers = workerNames(configuration);
+  const storage = await openStorage(configuration.storage, workers.length > 0);
+  const mesh = new Mesh({
+    home,
+    composition: {
+      definitions: [
+        ...servingDefinitions(configuration, storage),
+        ...learningDefinitions(configuration, storage),
+      ],
+      metrics: nodeMetrics(home, telemetry),
+    },
+  });
+  let places: WorkerPlaces | undefined;
+  const stop = once(async () => {
+    const abandoned = await mesh.stop();
+    for (const [address, count] of Object.entries(abandoned)) {
+      telemetry.log("warn", `${address} was stopped with messages unhandled`, { count });
+    }
+    places?.close();
+    await storage.close();
+  });
+  try {
+    const plan = planOf(configuration);
+    if (workers.length > 0) {
+      places = await startWorkerPlaces({
+        home,
+        names: workers,
+        entry: new URL("./worker.ts", import.meta.url),
+        placement: placementOf(plan),
+        setup: { configuration, storage: storage.shared! } satisfies WorkerSetup,
+        onCrashed: (_name, cause) => fatal(cause),
+        onFailure: ({ address, node, error, restarts }) =>
+          fatal(
+            new Error(
+              `${address} in thread ${node} is stopped after ${restarts} restarts: ${
+                reasonOf(error)
+              }`,
+            ),
+          ),
+      });
+    }
+    await mesh.start(plan);
+    return await openDoor(configuration, { home, mesh, storage, telemetry, stop });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Started {
+  readonly home: Node;
+  readonly mesh: Mesh;
+  readonly storage: MeshStorage;
+  readonly telemetry: PrometheusTelemetry;
+  stop(): Promise<void>;
+}
+
+async function openDoor(
+  configuration: CairnConfiguration,
+  { home, mesh, storage, telemetry, stop }: Started,
+): Promise<RunningMesh> {
+  const { clock, random } = home;
+  const ranker = mesh.actorRef<RankerMessage>(addresses.ranker);
+  const joiner = mesh.actorRef<JoinerMessage>(addresses.joiner);
+  const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer);
+  const metricsText = async () => renderMetrics(await mesh.metrics() as MetricsSnapshot[]);
+  const app = createGateway({
+    ranker,
+    eventLog: storage.eventLog,
+    profiles: storage.profiles,
+    telemetry,
+    clock,
+    random,
+    options: configuration.gateway,
+    memory: await GatewayMemory.recall(storage.eventLog, clock, configuration.gateway),
+    metricsText,
+  });
+
+  /** Asks again and again until the answer is the one that is waited for. */
+  const until = async (what: string, budgetMs: number, holds: () => Promise<true | string>) => {
+    const deadlineMs = clock.monotonicMs() + budgetMs;
+    for (;;) {
+      const state = await holds().catch(reasonOf);
+      if (state === true) return;
+      if (clock.monotonicMs() >= deadlineMs) {
+        throw new Error(`${what} within ${budgetMs} ms: ${state}`);
+      }
+      await new Promise<void>((resolve) => clock.schedule(pollMs, resolve));
+    }
+  };
+  return {
+    configuration,
+    fetch: (request) => app.fetch(request),
+    ranker,
+    joiner,
+    trainer,
+    parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
+    mesh,
+    metricsText,
+    waitReady: (budgetMs = 60_000) =>
+      until("The mesh is not ready", budgetMs, async () => {
+        const status = await ranker.ask({ kind: "getStatus" }, { budgetMs: askBudgetMs });
+        return status.ready || "the ranker has no weights yet, or its replicas do not answer";
+      }),
+    async waitLearned(budgetMs = 60_000) {
+      const accepted = await storage.eventLog.endOffset(0);
+      await until("The mesh has not learned everything", budgetMs, async () => {
+        const { offset } = await joiner.ask({ kind: "getStatus" }, { budgetMs: askBudgetMs });
+        if (offset < accepted) return `${accepted - offset} of ${accepted} events are not joined`;
+        const examples = await storage.exampleLog.endOffset(0);
+        const learned = await trainer.ask({ kind: "getStatus" }, { budgetMs: askBudgetMs });
+        if (learned.diverged !== undefined) throw new Error(learned.diverged);
+        return learned.offset >= examples ||
+          `${examples - learned.offset} of ${examples} chunks of examples are not trained on`;
+      });
+    },
+    stop,
+  };
+}
+
+/** The function, run at most once; every caller gets the one outcome. */
+function once(run: () => Promise<void>): () => Promise<void> {
+  let outcome: Promise<void> | undefined;
+  return () => outcome ??= run();
+}

@@ -1,0 +1,29 @@
+/**
+ * What runs in a worker thread of the mesh: embedding shards, or the trainer.
+ */
+import type { CairnConfiguration } from "../configuration/configuration.ts";
+import { runWorkerPlace } from "../mesh/adapters/deno/worker_place.ts";
+import { PrometheusTelemetry } from "../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import { learningDefinitions } from "./mesh/mesh_definitions.ts";
+import { openSharedStorage, type SharedStorage } from "./mesh/mesh_storage.ts";
+import { nodeMetrics } from "./mesh/node_metrics.ts";
+
+/** Plain data from the starting thread. */
+export interface WorkerSetup {
+  readonly configuration: CairnConfiguration;
+  readonly storage: SharedStorage;
+}
+
+runWorkerPlace<WorkerSetup>({
+  telemetry: (log) =>
+    new PrometheusTelemetry({
+      logLevelMin: "debug", // the starting thread decides what is shown
+      writeLog: ({ level, message, fields }) => log(level, message, fields),
+    }),
+  async compose({ node, setup: { configuration, storage } }) {
+    return {
+      definitions: learningDefinitions(configuration, await openSharedStorage(storage)),
+      metrics: nodeMetrics(node, node.telemetry as PrometheusTelemetry),
+    };
+  },
+});
