@@ -14,6 +14,17 @@ pub mod region;
 pub mod row_store;
 pub mod tags;
 
+// The tables.
+pub mod changes;
+pub mod copy;
+pub mod eviction;
+pub mod export;
+pub mod policy;
+pub mod restore;
+pub mod serving_table;
+pub mod snapshot;
+pub mod table;
+
 // Pure functions over slices: each routine with lanes has a scalar twin that the tests compare it with.
 pub mod admission;
 pub mod batch;
@@ -27,3 +38,4 @@ pub mod quantization;
 
 // The exports.
 pub mod abi_batch;
+pub mod abi_table;

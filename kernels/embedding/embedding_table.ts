@@ -1,0 +1,218 @@
+/**
+ * A training table: weights and optimizer state of every admitted feature id, in a WASM memory of its own.
+ * Nothing here is read element by element: ids and floats cross as whole arrays.
+ */
+import type { FeatureIds, TableOptions } from "./options.ts";
+import { encodeTableOptions } from "./table_encoding.ts";
+import { accepted, KernelMemory } from "./table_exports.ts";
+import { readTableStatistics, type TableStatistics } from "./table_statistics.ts";
+
+/** Changed rows and removed ids, numbered without gaps per consumer. All arrays own their buffers. */
+export interface TableDelta {
+  /** From 1, one more than the consumer's delta before. */
+  readonly sequence: number;
+  readonly ids: FeatureIds;
+  /** Weights, shape `[ids, width]`. */
+  readonly rows: Float32Array<ArrayBuffer>;
+  /** Removed ids; none of them is in `ids`. */
+  readonly tombstones: FeatureIds;
+  /** CRC-32C over ids, rows and tombstones as little-endian bytes. */
+  readonly checksum: number;
+}
+
+/** One page of all rows. */
+export interface ExportedRows {
+  readonly ids: FeatureIds;
+  /** Weights, shape `[ids, width]`. */
+  readonly rows: Float32Array<ArrayBuffer>;
+  /** Pass it back for the next page. */
+  readonly cursor: number;
+  readonly done: boolean;
+}
+
+export class EmbeddingTable {
+  /** Weights of a row: the sum of its segments' dims. */
+  readonly width: number;
+  readonly options: TableOptions;
+  readonly #memory: KernelMemory;
+
+  private constructor(memory: KernelMemory, options: TableOptions, width: number) {
+    this.#memory = memory;
+    this.options = options;
+    this.width = width;
+  }
+
+  /**
+   * An empty table.
+   *
+   * @throws {RangeError} When an option is out of range or `bytesMax` does not hold one page.
+   */
+  static create(options: TableOptions): EmbeddingTable {
+    const memory = new KernelMemory();
+    const words = encodeTableOptions(options);
+    memory.words(words.length).set(words);
+    const width = accepted("make an embedding table", memory.kernel.table_create(words.length));
+    return new EmbeddingTable(memory, options, width);
+  }
+
+  /**
+   * Copies the weights of ids.
+   *
+   * @param ids Distinct or not, shape `[ids]`.
+   * @param out Shape `[ids, width]`.
+   * @param missing What an absent id gives: zeros, or the value that its row would begin with.
+   * @param found 1 where the id has a row, shape `[ids]`.
+   * @throws {RangeError} When shapes do not fit.
+   */
+  lookup(
+    ids: FeatureIds,
+    out: Float32Array,
+    missing: "zeros" | "initial",
+    found?: Uint8Array,
+  ): void {
+    const floats = this.#floatsOf("look up", ids, out);
+    const memory = this.#memory;
+    memory.reserve({ ids: ids.length, floats, bytes: ids.length });
+    memory.ids(ids.length).set(ids);
+    accepted("look up", memory.kernel.table_lookup(ids.length, Number(missing === "initial")));
+    out.set(memory.floats(floats));
+    found?.set(memory.bytes(ids.length));
+  }
+
+  /**
+   * Applies one gradient to each id. An absent id is admitted first, as its slot asks, and then begins with its
+   * initial value; the gradient of an id that is not admitted is dropped and counted.
+   *
+   * @param ids Distinct, shape `[ids]`.
+   * @param gradients Summed over duplicates, shape `[ids, width]`. A row that is not finite is rejected and counted.
+   * @param counts Occurrences of each id in the batch, shape `[ids]`.
+   * @param dataSeconds Data clock; expiry counts from the newest seen.
+   * @throws {RangeError} When shapes do not fit.
+   */
+  applyGradients(
+    ids: FeatureIds,
+    gradients: Float32Array,
+    counts: Uint32Array,
+    dataSeconds: number,
+  ): void {
+    const floats = this.#floatsOf("apply gradients", ids, gradients);
+    if (counts.length !== ids.length) {
+      throw new RangeError(
+        `Cannot apply gradients: ${counts.length} counts for ${ids.length} ids`,
+      );
+    }
+    const memory = this.#memory;
+    memory.reserve({ ids: ids.length, floats, counts: ids.length });
+    memory.ids(ids.length).set(ids);
+    memory.floats(floats).set(gradients);
+    memory.counts(ids.length).set(counts);
+    const seconds = wholeSeconds(dataSeconds);
+    accepted("apply gradients", memory.kernel.table_apply_gradients(ids.length, seconds));
+  }
+
+  /**
+   * Sets weights, whether the ids are admitted or not; a new row's optimizer state is its initial one. Of an id given
+   * twice the later row wins.
+   *
+   * @param rows Shape `[ids, width]`.
+   */
+  assign(ids: FeatureIds, rows: Float32Array, dataSeconds: number): void {
+    const floats = this.#floatsOf("assign rows", ids, rows);
+    const memory = this.#memory;
+    memory.reserve({ ids: ids.length, floats });
+    memory.ids(ids.length).set(ids);
+    memory.floats(floats).set(rows);
+    const seconds = wholeSeconds(dataSeconds);
+    accepted("assign rows", memory.kernel.table_assign(ids.length, seconds));
+  }
+
+  /**
+   * Looks at the next `bucketsMax` × 8 rows, going around the table over calls, and evicts those whose slot's expiry has
+   * passed on the data clock. Evicted ids reach every consumer as tombstones; while a consumer's tombstones are full,
+   * nothing is evicted.
+   *
+   * @returns Rows evicted.
+   */
+  evictExpired(bucketsMax: number): number {
+    return accepted("evict expired rows", this.#memory.kernel.table_evict_expired(bucketsMax));
+  }
+
+  /**
+   * The consumer's next delta, or `undefined` where nothing is new. A delta is forgotten only when a later call acknowledges
+   * its sequence; asked again without that, the same delta is given again. A consumer that the table does not know, or
+   * that is ahead of it after a restore, is told every row, in deltas that follow `acknowledged`.
+   *
+   * @param consumer 0 to 3.
+   * @param acknowledged Highest sequence that the consumer has applied, 0 at first.
+   * @param rowsMax Bounds rows, and tombstones, of one delta.
+   */
+  takeDelta(consumer: number, acknowledged: number, rowsMax: number): TableDelta | undefined {
+    const memory = this.#memory;
+    const status = memory.kernel.table_take_delta(consumer, acknowledged, rowsMax);
+    if (accepted(`take a delta for consumer ${consumer}`, status) === 0) return undefined;
+    const [sequence, rows, removed, checksum] = memory.words(4);
+    return {
+      sequence,
+      ids: memory.ids(rows).slice(),
+      rows: memory.floats(rows * this.width).slice(),
+      tombstones: memory.removed(removed).slice(),
+      checksum,
+    };
+  }
+
+  /** Stops keeping changes for a consumer, so that its tombstones hold up no eviction. */
+  forgetConsumer(consumer: number): void {
+    accepted("forget a consumer", this.#memory.kernel.table_forget_consumer(consumer));
+  }
+
+  /**
+   * All rows in pages, in the order of their hashes: a row that is there from the first page to the last is given exactly
+   * once, however the table grows meanwhile.
+   *
+   * @param cursor 0 for the first page.
+   */
+  exportRows(cursor: number, rowsMax: number): ExportedRows {
+    const memory = this.#memory;
+    accepted("export rows", memory.kernel.table_export_rows(cursor, rowsMax));
+    const [rows, next, done] = memory.words(3);
+    return {
+      ids: memory.ids(rows).slice(),
+      rows: memory.floats(rows * this.width).slice(),
+      cursor: next,
+      done: done === 1,
+    };
+  }
+
+  /** Multiplies a segment's learning rate, for schedules. @throws {RangeError} When there is no such segment. */
+  setLearningRateScale(segment: string, scale: number): void {
+    const number = this.options.segments.findIndex(({ name }) => name === segment);
+    if (number < 0) {
+      const names = this.options.segments.map(({ name }) => name).join(", ");
+      throw new RangeError(`Cannot scale segment "${segment}": the table has ${names}`);
+    }
+    accepted(
+      `scale the learning rate of "${segment}" by ${scale}`,
+      this.#memory.kernel.table_set_learning_rate_scale(number, scale),
+    );
+  }
+
+  /** @param thorough Adds the displacement counts, which visit every row. */
+  statistics(thorough = false): TableStatistics {
+    return readTableStatistics(this.#memory, thorough);
+  }
+
+  #floatsOf(action: string, ids: FeatureIds, floats: Float32Array): number {
+    const expected = ids.length * this.width;
+    if (floats.length !== expected) {
+      throw new RangeError(
+        `Cannot ${action}: ${ids.length} ids of width ${this.width} need ${expected} floats, not ${floats.length}`,
+      );
+    }
+    return expected;
+  }
+}
+
+/** The data clock as the kernel keeps it. */
+function wholeSeconds(seconds: number): number {
+  return Math.max(0, Math.min(Math.floor(seconds), 0xffff_ffff));
+}

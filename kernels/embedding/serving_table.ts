@@ -1,0 +1,116 @@
+/**
+ * A serving table: weights only, stored compressed, gathered straight into float32. What a serving replica keeps.
+ */
+import type { FeatureIds } from "./options.ts";
+import { accepted, KernelMemory } from "./table_exports.ts";
+import { readStoreStatistics, type StoreStatistics } from "./table_statistics.ts";
+
+export interface ServingTableOptions {
+  /** Weights of a row. */
+  readonly width: number;
+  /** fp32 is exact; fp16 takes 2 bytes a weight; int8 takes 1 and a scale of 4 bytes a row. */
+  readonly precision: "fp32" | "fp16" | "int8";
+  /** Hard limit of the table's memory, bytes; at most 4 GB. */
+  readonly bytesMax: number;
+}
+
+const PRECISION_CODES: Readonly<Record<ServingTableOptions["precision"], number>> = {
+  fp32: 0,
+  fp16: 1,
+  int8: 2,
+};
+
+/** A row did not fit under the table's memory limit. */
+export class OutOfMemoryError extends Error {
+  override readonly name = "OutOfMemoryError";
+}
+
+export class ServingTable {
+  readonly width: number;
+  readonly #memory: KernelMemory;
+  readonly #bytesMax: number;
+
+  private constructor(memory: KernelMemory, options: ServingTableOptions) {
+    this.#memory = memory;
+    this.width = options.width;
+    this.#bytesMax = options.bytesMax;
+  }
+
+  /** @throws {RangeError} When the width is not 1 to 65,536 or `bytesMax` holds no page. */
+  static create(options: ServingTableOptions): ServingTable {
+    const memory = new KernelMemory();
+    const { width, precision, bytesMax } = options;
+    const code = PRECISION_CODES[precision];
+    accepted(
+      `make a serving table of width ${width} in ${bytesMax} bytes`,
+      memory.kernel.serving_create(width, code, Math.min(bytesMax, 0xffff_ffff)),
+    );
+    return new ServingTable(memory, options);
+  }
+
+  /**
+   * Gathers rows; absent ids give zeros and a 0 in `found`.
+   *
+   * @param ids Distinct or not, shape `[ids]`.
+   * @param out Shape `[ids, width]`.
+   * @param found Shape `[ids]`.
+   * @throws {RangeError} When shapes do not fit.
+   */
+  lookup(ids: FeatureIds, out: Float32Array, found: Uint8Array): void {
+    const floats = ids.length * this.width;
+    if (out.length !== floats || found.length !== ids.length) {
+      throw new RangeError(
+        `Cannot look up ${ids.length} ids of width ${this.width}: out holds ${out.length} floats, found ${found.length}`,
+      );
+    }
+    const memory = this.#memory;
+    memory.reserve({ ids: ids.length, floats, bytes: ids.length });
+    memory.ids(ids.length).set(ids);
+    accepted("look up", memory.kernel.serving_lookup(ids.length));
+    out.set(memory.floats(floats));
+    found.set(memory.bytes(ids.length));
+  }
+
+  /**
+   * Writes rows, new or not; of an id given twice the later row wins.
+   *
+   * @param rows Shape `[ids, width]`.
+   * @throws {RangeError} When shapes do not fit.
+   * @throws {OutOfMemoryError} When the table cannot grow past `bytesMax`; ids before the first without room are written.
+   */
+  upsert(ids: FeatureIds, rows: Float32Array): void {
+    if (rows.length !== ids.length * this.width) {
+      throw new RangeError(
+        `Cannot write ${ids.length} rows of width ${this.width} from ${rows.length} floats`,
+      );
+    }
+    const memory = this.#memory;
+    memory.reserve({ ids: ids.length, floats: rows.length });
+    memory.ids(ids.length).set(ids);
+    memory.floats(rows.length).set(rows);
+    const written = accepted("write rows", memory.kernel.serving_upsert(ids.length));
+    if (written < ids.length) {
+      throw new OutOfMemoryError(
+        `Cannot write row ${written} of ${ids.length}: the table's ${this.#bytesMax} bytes are full; raise bytesMax ` +
+          "or store a smaller precision",
+      );
+    }
+  }
+
+  /** Removes rows; absent ids are no error. Returns how many there were. */
+  remove(ids: FeatureIds): number {
+    const memory = this.#memory;
+    memory.ids(ids.length).set(ids);
+    return accepted("remove rows", memory.kernel.serving_remove(ids.length));
+  }
+
+  /** Removes all rows; the memory stays with the table. */
+  clear(): void {
+    accepted("clear", this.#memory.kernel.serving_clear());
+  }
+
+  /** @param thorough Adds the displacement counts, which visit every row. */
+  statistics(thorough = false): StoreStatistics {
+    return readStoreStatistics(this.#memory, thorough);
+  }
+}

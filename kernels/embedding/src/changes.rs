@@ -1,0 +1,230 @@
+//! Touched keys: what each consumer (a serving side, a backup) has not been told yet.
+//!
+//! A changed row is one bit in its page, for each consumer: a hot id is one entry, memory is bounded by the table, and
+//! nothing is lost when a consumer is slow. A delta takes the bits it carries but is kept until a later call
+//! acknowledges it; asked again, it is given again. Removed ids wait in a bounded queue of tombstones, and when
+//! that is full eviction waits, never the tombstone.
+
+use crate::page::{Bitmap, Row};
+use crate::row_store::RowStore;
+use crate::table::floats_of;
+use std::collections::VecDeque;
+
+/// Consumers a table can serve.
+pub const CONSUMERS_MAX: usize = 4;
+/// Tombstones that wait for one consumer.
+pub const TOMBSTONES_MAX: usize = 1 << 18;
+
+/// Changed weights and removed ids, numbered without gaps per consumer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delta {
+    /// From 1.
+    pub sequence: u64,
+    /// Ids of `rows`.
+    pub ids: Vec<u64>,
+    /// Weights, shape `[ids, width]`.
+    pub rows: Vec<f32>,
+    /// Ids that went; none of them is in `ids`.
+    pub tombstones: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Consumer {
+    /// The delta given last; its sequence is 0 before the first.
+    last: Delta,
+    acknowledged: u64,
+    tombstones: VecDeque<u64>,
+    /// Where the search for changed rows goes on: region and page.
+    hand: (usize, usize),
+}
+
+/// The consumers' cursors.
+#[derive(Default)]
+pub struct Changes {
+    consumers: [Option<Consumer>; CONSUMERS_MAX],
+    /// Bit i is set where consumer i exists.
+    active: u8,
+}
+
+/// Why there is no delta.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DeltaError {
+    /// Consumers are numbered from 0 to `CONSUMERS_MAX` - 1.
+    UnknownConsumer,
+    /// The acknowledged sequence is behind what was acknowledged before.
+    Acknowledged,
+}
+
+impl Changes {
+    /// Bitmaps that a page needs: occupied, in snapshot, one a consumer.
+    pub const BITMAPS: usize = 2 + CONSUMERS_MAX;
+
+    /// Marks a row as changed for everyone.
+    #[inline(always)]
+    pub fn touch(&self, store: &mut RowStore, row: &Row) {
+        if self.active == 0 {
+            return;
+        }
+        store.regions[row.region as usize].changed_for |= self.active;
+        for consumer in 0..CONSUMERS_MAX {
+            if self.active >> consumer & 1 == 1 {
+                row.put(&store.layout, Bitmap::changed_for(consumer), true);
+            }
+        }
+    }
+
+    /// Whether one more row may be removed.
+    pub fn has_room_for_tombstone(&self) -> bool {
+        self.consumers.iter().flatten().all(|consumer| consumer.tombstones.len() < TOMBSTONES_MAX)
+    }
+
+    /// Queues a tombstone for everyone. The row's own marks go with the row.
+    pub fn bury(&mut self, _store: &mut RowStore, _row: &Row, id: u64) {
+        for consumer in self.consumers.iter_mut().flatten() {
+            consumer.tombstones.push_back(id);
+        }
+    }
+
+    /// The next delta of a consumer, at most `rows_max` rows and as many tombstones; an empty one where nothing is new.
+    ///
+    /// `acknowledged` is the highest sequence that the consumer has applied. A delta that it has not applied is given again. A
+    /// consumer that is new, or that is ahead of the table because the table was restored, is told every row.
+    pub fn take(
+        &mut self,
+        store: &mut RowStore,
+        number: usize,
+        acknowledged: u64,
+        width: usize,
+        rows_max: usize,
+    ) -> Result<&Delta, DeltaError> {
+        let slot = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
+        let known = slot.as_ref().is_some_and(|consumer| acknowledged <= consumer.last.sequence);
+        if !known {
+            *slot = Some(Consumer {
+                last: Delta { sequence: acknowledged, ..Delta::default() },
+                acknowledged,
+                ..Consumer::default()
+            });
+            self.active |= 1 << number;
+            mark_every_row(store, number);
+        }
+        let Some(consumer) = slot else { return Err(DeltaError::UnknownConsumer) };
+        if acknowledged < consumer.acknowledged {
+            return Err(DeltaError::Acknowledged);
+        }
+        consumer.acknowledged = acknowledged;
+        if consumer.last.sequence > acknowledged {
+            return Ok(&consumer.last);
+        }
+        let delta = &mut consumer.last;
+        delta.ids.clear();
+        delta.rows.clear();
+        delta.tombstones.clear();
+        // An id that came back is told by its row, and must not be removed after it.
+        while delta.tombstones.len() < rows_max {
+            let Some(id) = consumer.tombstones.pop_front() else { break };
+            if !store.find(id).exists() {
+                delta.tombstones.push(id);
+            }
+        }
+        collect(store, number, &mut consumer.hand, width, rows_max, delta);
+        if !delta.ids.is_empty() || !delta.tombstones.is_empty() {
+            delta.sequence += 1;
+        }
+        Ok(&consumer.last)
+    }
+
+    /// Whether the last `take` gave something that is not acknowledged.
+    pub fn is_pending(&self, number: usize) -> bool {
+        let consumer = self.consumers.get(number).and_then(Option::as_ref);
+        consumer.is_some_and(|consumer| consumer.last.sequence > consumer.acknowledged)
+    }
+
+    /// Stops keeping changes for a consumer; asking again makes it a new one.
+    pub fn forget(&mut self, number: usize) {
+        if let Some(slot) = self.consumers.get_mut(number) {
+            *slot = None;
+            self.active &= !(1 << number);
+        }
+    }
+
+    /// Stops keeping changes for all.
+    pub fn forget_all(&mut self) {
+        *self = Changes::default();
+    }
+
+    /// Rows and tombstones that some consumer has not taken, at most: the largest over consumers.
+    pub fn touched(&self, store: &RowStore) -> usize {
+        let waiting = |number: usize| {
+            let tombstones = self.consumers[number].as_ref().map_or(0, |consumer| consumer.tombstones.len());
+            let mut rows = 0;
+            for region in store.regions.iter().filter(|region| region.changed_for >> number & 1 == 1) {
+                for page in &region.pages {
+                    for word in 0..store.layout.words() {
+                        let bits = store.layout.word(page.as_ptr(), Bitmap::changed_for(number), word);
+                        rows += bits.count_ones() as usize;
+                    }
+                }
+            }
+            rows + tombstones
+        };
+        (0..CONSUMERS_MAX).filter(|number| self.active >> number & 1 == 1).map(waiting).max().unwrap_or(0)
+    }
+}
+
+fn mark_every_row(store: &mut RowStore, number: usize) {
+    for region in &mut store.regions {
+        region.changed_for |= 1 << number;
+        for page in &region.pages {
+            for word in 0..store.layout.words() {
+                let occupied = store.layout.word(page.as_ptr(), Bitmap::OCCUPIED, word);
+                store.layout.set_word(page.as_ptr(), Bitmap::changed_for(number), word, occupied);
+            }
+        }
+    }
+}
+
+/// Moves changed rows into the delta, going around the table from where the last delta stopped: a row that changes all the
+/// time cannot keep others waiting.
+fn collect(
+    store: &mut RowStore,
+    number: usize,
+    hand: &mut (usize, usize),
+    width: usize,
+    rows_max: usize,
+    delta: &mut Delta,
+) {
+    let bitmap = Bitmap::changed_for(number);
+    let layout = store.layout;
+    let regions = store.regions.len();
+    for _ in 0..=regions {
+        let at = hand.0 % regions;
+        let region = &mut store.regions[at];
+        let begin = if hand.0 < regions { hand.1.min(region.pages.len()) } else { 0 };
+        if region.changed_for >> number & 1 == 1 {
+            for (page_number, page) in region.pages.iter().enumerate().skip(begin) {
+                for word in 0..layout.words() {
+                    let mut bits = layout.word(page.as_ptr(), bitmap, word);
+                    while bits != 0 {
+                        if delta.ids.len() == rows_max {
+                            layout.set_word(page.as_ptr(), bitmap, word, bits);
+                            *hand = (at, page_number);
+                            return;
+                        }
+                        let index = word as u32 * 64 + bits.trailing_zeros();
+                        bits &= bits - 1;
+                        let row = Row { page: page.as_ptr(), index, region: at as u32 };
+                        delta.ids.push(row.key(&layout));
+                        delta.rows.extend_from_slice(&floats_of(&row, &layout)[..width]);
+                    }
+                    layout.set_word(page.as_ptr(), bitmap, word, 0);
+                }
+            }
+            // Only a walk from the first page has seen the whole region clean.
+            if begin == 0 {
+                region.changed_for &= !(1 << number);
+            }
+        }
+        *hand = (at + 1, 0);
+    }
+}

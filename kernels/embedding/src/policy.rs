@@ -1,0 +1,219 @@
+//! How rows begin, learn, are admitted and expire: the table's options, decoded once, looked up by slot.
+
+use crate::initializers::Initializer;
+use crate::optimizers::Optimizer;
+
+/// Slots are 15 bits of an id.
+const SLOTS: usize = 1 << 15;
+/// Bounds that keep every product of sizes far inside 32 bits.
+const DIM_MAX: usize = 4096;
+const SEGMENTS_MAX: usize = 64;
+
+/// What happens when the memory limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AtLimit {
+    /// New ids get no row.
+    Reject,
+    /// The least recently updated row of a sample makes room.
+    EvictLeastRecentlyUsed,
+    /// The least often updated row of a sample makes room.
+    EvictLeastFrequentlyUsed,
+}
+
+/// When an id gets a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Admission {
+    /// From its first occurrence.
+    AtOnce,
+    /// From the occurrence after this many.
+    After(u32),
+    /// At each occurrence with this chance.
+    ByChance(f32),
+}
+
+/// One slot's rules.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// When an id gets a row.
+    pub admission: Admission,
+    /// Seconds on the data clock without an update after which a row goes; `u32::MAX` = never.
+    pub expiry_seconds: u32,
+    /// How each segment begins and learns.
+    pub rules: Vec<(Initializer, Optimizer)>,
+}
+
+/// A run of columns with rules of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Weights.
+    pub dim: usize,
+    /// First weight of the row.
+    pub column: usize,
+    /// First float of its state, counted from the row's first weight.
+    pub state: usize,
+    /// Floats of state, enough for every policy's optimizer.
+    pub state_floats: usize,
+}
+
+/// The options of a table.
+#[derive(Clone, Debug)]
+pub struct TableOptions {
+    /// Hard limit of the table's memory.
+    pub bytes_max: usize,
+    /// What happens there.
+    pub at_limit: AtLimit,
+    /// Seeds every initial value and every draw.
+    pub seed: u64,
+    /// Ids that the admission counter remembers.
+    pub admission_ids_max: usize,
+    /// Columns of a row.
+    pub segments: Vec<Segment>,
+    /// Floats of weights.
+    pub width: usize,
+    /// Floats of weights and state.
+    pub floats: usize,
+    policies: Vec<Policy>,
+    /// Policy by slot.
+    of_slot: Vec<u16>,
+}
+
+/// Why a word list is not a table's options, and the word where reading stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptionsError {
+    /// Position in the words.
+    pub word: usize,
+}
+
+struct Words<'a> {
+    words: &'a [f64],
+    at: usize,
+}
+
+impl Words<'_> {
+    fn next(&mut self) -> Result<f64, OptionsError> {
+        let word = *self.words.get(self.at).ok_or(OptionsError { word: self.at })?;
+        self.at += 1;
+        Ok(word)
+    }
+
+    fn integer(&mut self, low: u64, high: u64) -> Result<u64, OptionsError> {
+        let word = self.next()?;
+        let fits = word.fract() == 0.0 && word >= low as f64 && word <= high as f64;
+        if fits { Ok(word as u64) } else { Err(OptionsError { word: self.at - 1 }) }
+    }
+
+    fn floats<const N: usize>(&mut self) -> Result<[f32; N], OptionsError> {
+        let mut floats = [0.0; N];
+        for float in &mut floats {
+            *float = self.next()? as f32;
+        }
+        Ok(floats)
+    }
+
+    fn rule(&mut self) -> Result<(Initializer, Optimizer), OptionsError> {
+        let word = self.at;
+        let initializer = Initializer::decode(&self.floats()?).map_err(|_| OptionsError { word })?;
+        let word = self.at;
+        let optimizer = Optimizer::decode(&self.floats()?).map_err(|_| OptionsError { word })?;
+        Ok((initializer, optimizer))
+    }
+}
+
+impl TableOptions {
+    /// Reads the form that `table_encoding.ts` writes:
+    /// `bytesMax, atLimit, seed, admissionIdsMax, segments, {dim, rule}…, slots, {slot, admission, value, expiry, rule…}…`
+    /// where a rule is an initializer's 3 words and an optimizer's 8.
+    pub fn decode(words: &[f64]) -> Result<TableOptions, OptionsError> {
+        let mut words = Words { words, at: 0 };
+        let bytes_max = words.integer(1, u64::from(u32::MAX))? as usize;
+        let at_limit = match words.integer(0, 2)? {
+            0 => AtLimit::Reject,
+            1 => AtLimit::EvictLeastRecentlyUsed,
+            _ => AtLimit::EvictLeastFrequentlyUsed,
+        };
+        let seed = words.integer(0, 1 << 53)?;
+        let admission_ids_max = words.integer(1, 1 << 28)? as usize;
+        let count = words.integer(1, SEGMENTS_MAX as u64)? as usize;
+        let mut dims = Vec::with_capacity(count);
+        let mut defaults = Vec::with_capacity(count);
+        for _ in 0..count {
+            dims.push(words.integer(1, DIM_MAX as u64)? as usize);
+            defaults.push(words.rule()?);
+        }
+        let mut policies =
+            vec![Policy { admission: Admission::AtOnce, expiry_seconds: u32::MAX, rules: defaults }];
+        let mut of_slot = vec![0_u16; SLOTS];
+        for _ in 0..words.integer(0, SLOTS as u64 - 1)? {
+            let slot = words.integer(0, SLOTS as u64 - 1)? as usize;
+            let admission = match words.integer(0, 1)? {
+                0 => match words.integer(0, 65_535)? {
+                    0 => Admission::AtOnce,
+                    threshold => Admission::After(threshold as u32),
+                },
+                _ => {
+                    let word = words.at;
+                    let chance = words.next()? as f32;
+                    if !(chance > 0.0 && chance <= 1.0) {
+                        return Err(OptionsError { word });
+                    }
+                    Admission::ByChance(chance)
+                }
+            };
+            let expiry_seconds = words.integer(1, u64::from(u32::MAX))? as u32;
+            let rules = (0..count).map(|_| words.rule()).collect::<Result<_, _>>()?;
+            of_slot[slot] = policies.len() as u16;
+            policies.push(Policy { admission, expiry_seconds, rules });
+        }
+        if words.at != words.words.len() {
+            return Err(OptionsError { word: words.at });
+        }
+        let width: usize = dims.iter().sum();
+        let mut segments: Vec<Segment> = Vec::with_capacity(count);
+        let (mut column, mut state) = (0, width);
+        for (number, &dim) in dims.iter().enumerate() {
+            let needed = policies.iter().map(|policy| policy.rules[number].1.state_floats(dim));
+            let state_floats = needed.max().unwrap_or(0);
+            segments.push(Segment { dim, column, state, state_floats });
+            column += dim;
+            state += state_floats;
+        }
+        Ok(TableOptions {
+            bytes_max,
+            at_limit,
+            seed,
+            admission_ids_max,
+            segments,
+            width,
+            floats: state,
+            policies,
+            of_slot,
+        })
+    }
+
+    /// The rules of an id's slot.
+    #[inline(always)]
+    pub fn policy(&self, id: u64) -> &Policy {
+        &self.policies[usize::from(self.of_slot[slot_of(id)])]
+    }
+
+    /// Whether any slot's rows expire.
+    pub fn anything_expires(&self) -> bool {
+        self.policies.iter().any(|policy| policy.expiry_seconds != u32::MAX)
+    }
+
+    /// Whether any slot counts occurrences before it admits.
+    pub fn anything_is_counted(&self) -> bool {
+        self.policies.iter().any(|policy| matches!(policy.admission, Admission::After(_)))
+    }
+
+    /// Whether all slots share one set of rules, those of the defaults.
+    pub fn is_uniform(&self) -> bool {
+        self.policies.len() == 1
+    }
+}
+
+/// The slot of an id: bits 48 to 62.
+#[inline(always)]
+pub fn slot_of(id: u64) -> usize {
+    (id >> 48) as usize & (SLOTS - 1)
+}

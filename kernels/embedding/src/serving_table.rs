@@ -1,0 +1,127 @@
+//! The serving table: weights only, stored as float32, float16 or int8 with a scale a row, gathered into float32.
+
+use crate::copy::copy_floats;
+use crate::page::{PageLayout, Row, KEY_BYTES};
+use crate::quantization::{fp16, int8};
+use crate::region::InsertError;
+use crate::row_store::{RowStore, PASS};
+
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Precision {
+    /// 4 bytes a weight, exact.
+    Fp32,
+    /// 2 bytes a weight.
+    Fp16,
+    /// 1 byte a weight and 4 a row.
+    Int8,
+}
+
+/// Rows of `width` weights by id.
+pub struct ServingTable {
+    /// Weights of a row.
+    pub width: usize,
+    /// The rows.
+    pub store: RowStore,
+    precision: Precision,
+    halves: Vec<u16>,
+    bytes: Vec<i8>,
+}
+
+impl ServingTable {
+    /// An empty table; `None` where `bytes_max` does not hold one page.
+    pub fn new(width: usize, precision: Precision, bytes_max: usize) -> Option<ServingTable> {
+        let payload = match precision {
+            Precision::Fp32 => width * 4,
+            Precision::Fp16 => width * 2,
+            Precision::Int8 => 4 + width,
+        };
+        // Bitmaps: only which rows exist.
+        let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 1, false);
+        let store = RowStore::new(layout, bytes_max)?;
+        Some(ServingTable { width, store, precision, halves: vec![0; width], bytes: vec![0; width] })
+    }
+
+    /// Gathers the weights of `ids` to `out`, shape `[ids, width]`; absent ids give zeros and a 0 in `found`.
+    pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], found: &mut [u8]) {
+        let width = self.width;
+        assert!(out.len() == ids.len() * width && found.len() == ids.len());
+        let layout = self.store.layout;
+        let mut rows = [Row::NONE; PASS];
+        for (pass, ids) in ids.chunks(PASS).enumerate() {
+            self.store.find_pass(ids, &mut rows);
+            let out = &mut out[pass * PASS * width..][..ids.len() * width];
+            let found = &mut found[pass * PASS..][..ids.len()];
+            for ((row, out), found) in rows.iter().zip(out.chunks_exact_mut(width)).zip(found) {
+                *found = u8::from(row.exists());
+                match row.exists() {
+                    true => self.read(row, &layout, out),
+                    false => out.fill(0.0),
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn read(&self, row: &Row, layout: &PageLayout, out: &mut [f32]) {
+        let payload = row.payload(layout).as_ptr();
+        // SAFETY: payloads begin 8 bytes into a row, rows at multiples of 4 bytes, and hold what `new` laid out.
+        unsafe {
+            match self.precision {
+                Precision::Fp32 => copy_floats(std::slice::from_raw_parts(payload.cast(), self.width), out),
+                Precision::Fp16 => fp16::decode_row(std::slice::from_raw_parts(payload.cast(), self.width), out),
+                Precision::Int8 => {
+                    let scale = payload.cast::<f32>().read();
+                    int8::decode_row(std::slice::from_raw_parts(payload.add(4).cast(), self.width), scale, out)
+                }
+            }
+        }
+    }
+
+    /// Writes the weights of `ids`, shape `[ids, width]`; later ones win. Stops at the first id that finds no room and
+    /// returns how many were written.
+    pub fn upsert(&mut self, ids: &[u64], weights: &[f32]) -> usize {
+        assert!(weights.len() == ids.len() * self.width);
+        for (position, (&id, weights)) in ids.iter().zip(weights.chunks_exact(self.width)).enumerate() {
+            let known = self.store.find(id);
+            let row = match known.exists() {
+                true => Ok(known),
+                false => self.store.insert(id),
+            };
+            match row {
+                Ok(row) => self.write(&row, weights),
+                Err(InsertError::OutOfMemory) => return position,
+            }
+        }
+        ids.len()
+    }
+
+    fn write(&mut self, row: &Row, weights: &[f32]) {
+        let payload = row.payload(&self.store.layout);
+        match self.precision {
+            Precision::Fp32 => {
+                for (to, weight) in payload.chunks_exact_mut(4).zip(weights) {
+                    to.copy_from_slice(&weight.to_le_bytes());
+                }
+            }
+            Precision::Fp16 => {
+                fp16::encode_row(weights, &mut self.halves);
+                for (to, half) in payload.chunks_exact_mut(2).zip(&self.halves) {
+                    to.copy_from_slice(&half.to_le_bytes());
+                }
+            }
+            Precision::Int8 => {
+                let scale = int8::encode_row(weights, &mut self.bytes);
+                payload[..4].copy_from_slice(&scale.to_le_bytes());
+                for (to, &byte) in payload[4..].iter_mut().zip(&self.bytes) {
+                    *to = byte as u8;
+                }
+            }
+        }
+    }
+
+    /// Removes rows; absent ids are no error. Returns how many there were.
+    pub fn remove(&mut self, ids: &[u64]) -> usize {
+        ids.iter().filter(|&&id| self.store.remove(id)).count()
+    }
+}

@@ -1,0 +1,120 @@
+//! Snapshots that are consistent as of their start while the table goes on learning.
+//!
+//! Beginning one marks every row (one bit each, no copy). A row that is about to change or go while its mark is set is
+//! copied aside first; the snapshot is the rows copied aside plus the marked rows as they are, in any order.
+
+use crate::page::{Bitmap, Row};
+use crate::table::EmbeddingTable;
+
+/// Bytes of rows copied aside before a snapshot gives up, as a share of the table's limit.
+const PRESERVED_SHARE: usize = 4;
+
+/// A snapshot under way.
+pub struct Snapshot {
+    /// Rows as they were, one after another, each `stride` bytes.
+    preserved: Vec<u8>,
+    /// Rows still marked.
+    marked: usize,
+    /// Where the walk goes on: region.
+    hand: usize,
+    /// Ran out of memory for rows that changed; what was written so far is not a snapshot.
+    overtaken: bool,
+}
+
+/// What `next` gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// Rows written; more may follow.
+    Rows(usize),
+    /// No snapshot is under way, or it failed.
+    Failed,
+}
+
+impl EmbeddingTable {
+    /// Begins a snapshot of this moment; one that was under way is dropped.
+    pub fn begin_snapshot(&mut self) {
+        let layout = self.store.layout;
+        for page in self.store.regions.iter().flat_map(|region| &region.pages) {
+            for word in 0..layout.words() {
+                let occupied = layout.word(page.as_ptr(), Bitmap::OCCUPIED, word);
+                layout.set_word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word, occupied);
+            }
+        }
+        self.snapshot =
+            Some(Snapshot { preserved: Vec::new(), marked: self.store.rows(), hand: 0, overtaken: false });
+    }
+
+    /// Rows that the snapshot has still to give.
+    pub fn snapshot_rows_left(&self) -> usize {
+        let stride = self.store.layout.stride;
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / stride)
+    }
+
+    /// Ends the snapshot, complete or not, and frees what it kept.
+    pub fn end_snapshot(&mut self) {
+        if let Some(snapshot) = self.snapshot.take() {
+            self.store.memory.release(snapshot.preserved.capacity());
+        }
+    }
+
+    /// Appends up to `rows_max` rows to `out`, each as it was when the snapshot began: key, stamp, floats.
+    pub fn next_snapshot_rows(&mut self, rows_max: usize, out: &mut Vec<u8>) -> Progress {
+        let layout = self.store.layout;
+        let Some(snapshot) = &mut self.snapshot else { return Progress::Failed };
+        if snapshot.overtaken {
+            return Progress::Failed;
+        }
+        let kept = (snapshot.preserved.len() / layout.stride).min(rows_max);
+        let begin = snapshot.preserved.len() - kept * layout.stride;
+        out.extend(snapshot.preserved.drain(begin..));
+        let mut rows = kept;
+        // A split while the snapshot runs moves marked rows to later regions or back into an earlier one, so the walk
+        // goes round until no mark is left.
+        while rows < rows_max && snapshot.marked > 0 {
+            let region = &self.store.regions[snapshot.hand % self.store.regions.len()];
+            'region: for page in &region.pages {
+                for word in 0..layout.words() {
+                    let mut bits = layout.word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word);
+                    while bits != 0 && rows < rows_max {
+                        let index = word as u32 * 64 + bits.trailing_zeros();
+                        bits &= bits - 1;
+                        out.extend_from_slice(Row { page: page.as_ptr(), index, region: 0 }.bytes(&layout));
+                        rows += 1;
+                        snapshot.marked -= 1;
+                    }
+                    layout.set_word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word, bits);
+                    if rows == rows_max {
+                        break 'region;
+                    }
+                }
+            }
+            if rows < rows_max {
+                snapshot.hand += 1;
+            }
+        }
+        Progress::Rows(rows)
+    }
+
+    /// Copies a marked row aside before it changes.
+    #[cold]
+    pub fn preserve(&mut self, row: &Row) {
+        let layout = self.store.layout;
+        row.put(&layout, Bitmap::IN_SNAPSHOT, false);
+        let Some(snapshot) = &mut self.snapshot else { return };
+        snapshot.marked -= 1;
+        let bound = self.store.memory.bytes_max() / PRESERVED_SHARE;
+        let had = snapshot.preserved.capacity();
+        let fits = !snapshot.overtaken
+            && snapshot.preserved.len() + layout.stride <= bound
+            && snapshot.preserved.try_reserve(layout.stride).is_ok()
+            && self.store.memory.claim(snapshot.preserved.capacity() - had);
+        if fits {
+            snapshot.preserved.extend_from_slice(row.bytes(&layout));
+            return;
+        }
+        // Learning goes on; the one who takes the snapshot is told, and begins anew.
+        snapshot.overtaken = true;
+        self.store.memory.release(had);
+        snapshot.preserved = Vec::new();
+    }
+}

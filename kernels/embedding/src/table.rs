@@ -1,0 +1,316 @@
+//! The training table: rows of weights and optimizer state that begin, learn and go as their slot's policy says.
+
+use crate::admission::{admitted_by_chance, admitted_share, AdmissionCounter};
+use crate::changes::Changes;
+use crate::copy::copy_floats;
+use crate::optimizers::all_finite;
+use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
+use crate::policy::{Admission, AtLimit, Policy, TableOptions};
+use crate::row_store::{RowStore, PASS};
+use crate::snapshot::Snapshot;
+
+/// Behind a row's key: the data clock at its last update, seconds, then the floats.
+const STAMP_BYTES: usize = 4;
+/// Bytes of a row before its floats.
+pub const ROW_HEADER_BYTES: usize = KEY_BYTES + STAMP_BYTES;
+
+/// Bytes of the admission counter for each id it remembers, rounded up.
+const COUNTER_BYTES: usize = 6;
+
+/// What an absent id gives in a lookup.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Missing {
+    /// Zeros.
+    Zeros,
+    /// The value its row would begin with.
+    Initial,
+}
+
+/// Running counts since the table was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+pub struct Counts {
+    /// Ids looked up.
+    pub lookups: f64,
+    /// Looked up and absent.
+    pub missing: f64,
+    /// Ids that got a row.
+    pub admitted: f64,
+    /// Updates of ids that are not admitted yet.
+    pub filtered: f64,
+    /// Rows evicted, by expiry or for room.
+    pub evicted: f64,
+    /// Updates refused: no room, or a gradient that is not finite.
+    pub rejected: f64,
+    /// Rows updated.
+    pub updated: f64,
+}
+
+/// One table. Rows hold `options.floats` floats, weights first.
+pub struct EmbeddingTable {
+    /// As decoded.
+    pub options: TableOptions,
+    /// The rows.
+    pub store: RowStore,
+    /// Occurrences of ids that have no row yet.
+    pub admission: AdmissionCounter,
+    /// What changed, for each consumer.
+    pub changes: Changes,
+    /// The snapshot being taken, if one is.
+    pub snapshot: Option<Snapshot>,
+    /// Newest update time seen, seconds.
+    pub clock_seconds: u32,
+    /// Where expiry goes on: region and handle.
+    pub expiry_hand: (u32, u32),
+    /// Counts updates; seeds the draws of admission by chance.
+    pub draws: u64,
+    /// Schedules: factor on each segment's learning rate.
+    pub learning_rate_scales: Vec<f32>,
+    /// See `Counts`.
+    pub counts: Counts,
+}
+
+/// The floats of a row, weights first.
+#[inline(always)]
+pub fn floats_of<'a>(row: &Row, layout: &PageLayout) -> &'a mut [f32] {
+    let bytes = &mut row.payload(layout)[STAMP_BYTES..];
+    debug_assert!(bytes.as_ptr() as usize % 4 == 0);
+    // SAFETY: pages are 64-byte aligned and header, stride, key and stamp are multiples of 4 bytes; any bits are floats.
+    unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / 4) }
+}
+
+/// When a row was last updated, seconds on the data clock.
+#[inline(always)]
+pub fn stamp_of(row: &Row, layout: &PageLayout) -> u32 {
+    let bytes = row.payload(layout);
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+/// Stamps a row.
+#[inline(always)]
+pub fn set_stamp(row: &Row, layout: &PageLayout, seconds: u32) {
+    row.payload(layout)[..STAMP_BYTES].copy_from_slice(&seconds.to_le_bytes());
+}
+
+impl EmbeddingTable {
+    /// An empty table; `None` where its memory limit is too small for one page.
+    pub fn new(options: TableOptions) -> Option<EmbeddingTable> {
+        let counted = options.at_limit == AtLimit::EvictLeastFrequentlyUsed;
+        let stride = ROW_HEADER_BYTES + options.floats * 4;
+        let layout = PageLayout::new(stride, Changes::BITMAPS, counted);
+        let admission = AdmissionCounter::new(options.admission_ids_max);
+        let mut store = RowStore::new(layout, options.bytes_max)?;
+        // The counter allocates at its first use; its share of the limit is set aside now.
+        if options.anything_is_counted() && !store.memory.claim(options.admission_ids_max * COUNTER_BYTES) {
+            return None;
+        }
+        Some(EmbeddingTable {
+            learning_rate_scales: vec![1.0; options.segments.len()],
+            options,
+            store,
+            admission,
+            changes: Changes::default(),
+            snapshot: None,
+            clock_seconds: 0,
+            expiry_hand: (0, 0),
+            draws: 0,
+            counts: Counts::default(),
+        })
+    }
+
+    /// Copies the weights of `ids` to `out`, shape `[ids, width]`; `found[i]` is 1 where the id has a row.
+    pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], missing: Missing, found: &mut [u8]) {
+        let width = self.options.width;
+        assert!(out.len() == ids.len() * width && found.len() == ids.len());
+        let layout = self.store.layout;
+        let mut rows = [Row::NONE; PASS];
+        let mut absent = 0;
+        for (pass, ids) in ids.chunks(PASS).enumerate() {
+            self.store.find_pass(ids, &mut rows);
+            let out = &mut out[pass * PASS * width..][..ids.len() * width];
+            let found = &mut found[pass * PASS..][..ids.len()];
+            for (((row, &id), out), found) in
+                rows.iter().zip(ids).zip(out.chunks_exact_mut(width)).zip(found)
+            {
+                *found = u8::from(row.exists());
+                if row.exists() {
+                    copy_floats(&floats_of(row, &layout)[..width], out);
+                    continue;
+                }
+                absent += 1;
+                match missing {
+                    Missing::Zeros => out.fill(0.0),
+                    Missing::Initial => self.initial_weights(id, out),
+                }
+            }
+        }
+        self.counts.lookups += ids.len() as f64;
+        self.counts.missing += f64::from(absent);
+    }
+
+    /// Applies one gradient to each of `ids`, which must be distinct. An absent id is admitted first, gets its initial value,
+    /// and learns from the share of its gradient that lies beyond the threshold.
+    pub fn apply_gradients(&mut self, ids: &[u64], gradients: &[f32], counts: &[u32], seconds: u32) {
+        let width = self.options.width;
+        assert!(gradients.len() == ids.len() * width && counts.len() == ids.len());
+        self.clock_seconds = self.clock_seconds.max(seconds);
+        self.draws += 1;
+        let mut rows = [Row::NONE; PASS];
+        for (pass, ids) in ids.chunks(PASS).enumerate() {
+            self.store.find_pass(ids, &mut rows);
+            let gradients = &gradients[pass * PASS * width..][..ids.len() * width];
+            let counts = &counts[pass * PASS..][..ids.len()];
+            for ((row, &id), gradient) in rows.iter().zip(ids).zip(gradients.chunks_exact(width)) {
+                if row.exists() {
+                    self.learn(row, id, gradient, seconds);
+                }
+            }
+            // Insertions move rows, so they wait until the rows found above are done with.
+            for (position, &id) in ids.iter().enumerate() {
+                if !rows[position].exists() {
+                    let gradient = &gradients[position * width..][..width];
+                    self.admit_and_learn(id, gradient, counts[position], seconds);
+                }
+            }
+        }
+    }
+
+    /// Sets the weights of `ids`, admitted or not; a new row's state is its optimizer's initial one. Later values win.
+    pub fn assign(&mut self, ids: &[u64], weights: &[f32], seconds: u32) {
+        let width = self.options.width;
+        assert!(weights.len() == ids.len() * width);
+        self.clock_seconds = self.clock_seconds.max(seconds);
+        for (&id, weights) in ids.iter().zip(weights.chunks_exact(width)) {
+            if !all_finite(weights) {
+                self.counts.rejected += 1.0;
+                continue;
+            }
+            let Some(row) = self.find_or_insert(id) else { continue };
+            self.before_change(&row);
+            floats_of(&row, &self.store.layout)[..width].copy_from_slice(weights);
+            self.after_change(&row, seconds);
+        }
+    }
+
+    #[inline]
+    fn learn(&mut self, row: &Row, id: u64, gradient: &[f32], seconds: u32) {
+        if !all_finite(gradient) {
+            self.counts.rejected += 1.0;
+            return;
+        }
+        self.before_change(row);
+        let floats = floats_of(row, &self.store.layout);
+        let policy = self.options.policy(id);
+        let rules = policy.rules.iter().zip(&self.options.segments).zip(&self.learning_rate_scales);
+        let (weights, state) = floats.split_at_mut(self.options.width);
+        for (((_, optimizer), segment), &scale) in rules {
+            let columns = segment.column..segment.column + segment.dim;
+            let begin = segment.state - self.options.width;
+            let used = optimizer.state_floats(segment.dim);
+            optimizer.apply(scale, &mut weights[columns.clone()], &mut state[begin..begin + used], &gradient[columns]);
+        }
+        self.after_change(row, seconds);
+        self.counts.updated += 1.0;
+    }
+
+    #[cold]
+    fn admit_and_learn(&mut self, id: u64, gradient: &[f32], count: u32, seconds: u32) {
+        // The batch may hold an id twice against the contract; then its row exists by now.
+        let row = self.store.find(id);
+        if row.exists() {
+            return self.learn(&row, id, gradient, seconds);
+        }
+        let share = match self.options.policy(id).admission {
+            Admission::AtOnce => 1.0,
+            Admission::After(threshold) => {
+                let before = self.admission.add(id, count);
+                admitted_share(before, count, threshold)
+            }
+            Admission::ByChance(chance) => {
+                let drawn = admitted_by_chance(self.options.seed, id, self.draws, count, chance);
+                f32::from(u8::from(drawn))
+            }
+        };
+        if share <= 0.0 {
+            self.counts.filtered += 1.0;
+            return;
+        }
+        if !all_finite(gradient) {
+            self.counts.rejected += 1.0;
+            return;
+        }
+        let Some(row) = self.find_or_insert(id) else { return };
+        if share == 1.0 {
+            return self.learn(&row, id, gradient, seconds);
+        }
+        let scaled: Vec<f32> = gradient.iter().map(|value| value * share).collect();
+        self.learn(&row, id, &scaled, seconds);
+    }
+
+    /// The id's row, made with its initial value where it is absent; `None` (and counted) where there is no room.
+    pub fn find_or_insert(&mut self, id: u64) -> Option<Row> {
+        let row = self.store.find(id);
+        if row.exists() {
+            return Some(row);
+        }
+        let Some(row) = self.insert_making_room(id) else {
+            self.counts.rejected += 1.0;
+            return None;
+        };
+        self.counts.admitted += 1.0;
+        let floats = floats_of(&row, &self.store.layout);
+        self.initial_weights(id, &mut floats[..self.options.width]);
+        let policy = self.options.policy(id);
+        for ((_, optimizer), segment) in policy.rules.iter().zip(&self.options.segments) {
+            let used = optimizer.state_floats(segment.dim);
+            let state = &mut floats[segment.state..segment.state + segment.state_floats];
+            let (state, unused) = state.split_at_mut(used);
+            optimizer.initialize_state(segment.dim, state);
+            unused.fill(0.0);
+        }
+        set_stamp(&row, &self.store.layout, self.clock_seconds);
+        Some(row)
+    }
+
+    /// The weights that an id's row begins with.
+    pub fn initial_weights(&self, id: u64, weights: &mut [f32]) {
+        let Policy { rules, .. } = self.options.policy(id);
+        for ((initializer, _), segment) in rules.iter().zip(&self.options.segments) {
+            let columns = &mut weights[segment.column..segment.column + segment.dim];
+            initializer.fill(self.options.seed, id, segment.column as u32, columns);
+        }
+    }
+
+    /// Keeps what a running snapshot has still to write; called before every change of an existing row.
+    #[inline(always)]
+    pub fn before_change(&mut self, row: &Row) {
+        if self.snapshot.is_some() && row.has(&self.store.layout, Bitmap::IN_SNAPSHOT) {
+            self.preserve(row);
+        }
+    }
+
+    #[inline(always)]
+    fn after_change(&mut self, row: &Row, seconds: u32) {
+        // A late update must not make a row look older than it is.
+        let newest = stamp_of(row, &self.store.layout).max(seconds);
+        set_stamp(row, &self.store.layout, newest);
+        if let Some(counter) = row.counter(&self.store.layout) {
+            *counter = counter.saturating_add(1);
+        }
+        self.changes.touch(&mut self.store, row);
+    }
+
+    /// Removes a row; consumers learn of it by a tombstone. False where a consumer's tombstones are not acknowledged yet
+    /// and there is no room for more.
+    pub fn evict(&mut self, row: &Row) -> bool {
+        let id = row.key(&self.store.layout);
+        if !self.changes.has_room_for_tombstone() {
+            return false;
+        }
+        self.before_change(row);
+        self.changes.bury(&mut self.store, row, id);
+        self.store.remove(id);
+        self.counts.evicted += 1.0;
+        true
+    }
+}

@@ -1,0 +1,125 @@
+/** The kernel's table exports, and how their refusals become errors. See ABI.md, "Tables". */
+import { instantiateKernel, type KernelExports } from "./kernel_module.ts";
+
+/** What this file speaks; the kernel says what it speaks. */
+const ABI_VERSION = 1;
+
+type Reserve = (length: number) => number;
+
+export interface TableExports extends KernelExports {
+  readonly abi_version: () => number;
+  readonly table_ids: Reserve;
+  readonly table_floats: Reserve;
+  readonly table_counts: Reserve;
+  readonly table_words: Reserve;
+  readonly table_bytes: Reserve;
+  readonly table_removed: () => number;
+  readonly table_create: (words: number) => number;
+  readonly table_lookup: (count: number, missing: number) => number;
+  readonly table_apply_gradients: (count: number, seconds: number) => number;
+  readonly table_assign: (count: number, seconds: number) => number;
+  readonly table_evict_expired: (buckets: number) => number;
+  readonly table_set_learning_rate_scale: (segment: number, scale: number) => number;
+  readonly table_take_delta: (consumer: number, acknowledged: number, rowsMax: number) => number;
+  readonly table_forget_consumer: (consumer: number) => number;
+  readonly table_export_rows: (cursor: number, rowsMax: number) => number;
+  readonly table_snapshot_begin: () => number;
+  readonly table_snapshot_next: (rowsMax: number) => number;
+  readonly table_snapshot_end: () => number;
+  readonly table_restore_begin: (seconds: number, draws: number, bytes: number) => number;
+  readonly table_restore_rows: (bytes: number, words: number) => number;
+  readonly table_statistics: (thorough: number) => number;
+  readonly serving_create: (width: number, precision: number, bytesMax: number) => number;
+  readonly serving_lookup: (count: number) => number;
+  readonly serving_upsert: (count: number) => number;
+  readonly serving_remove: (count: number) => number;
+  readonly serving_clear: () => number;
+}
+
+const REFUSALS: Readonly<Record<number, string>> = {
+  [-1]: "this instance holds no table of this kind",
+  [-2]: "a length is out of range",
+  [-3]: "a code or value is out of range",
+  [-4]: "the memory limit is too small for it",
+  [-5]: "consumers are numbered from 0 to 3",
+  [-6]: "the acknowledged sequence is behind one acknowledged before",
+  [-7]: "no snapshot is under way, or updates outran it and it must begin anew",
+};
+
+/** Returns a status of 0 or more, or throws what it refuses. */
+export function accepted(action: string, status: number): number {
+  if (status >= 0) return status;
+  const reason = status <= -1000
+    ? `word ${-1000 - status} of the encoded options is out of range`
+    : REFUSALS[status] ?? `status ${status}`;
+  throw new RangeError(`Cannot ${action}: ${reason}`);
+}
+
+/**
+ * One instance's memory. Views die whenever the kernel's memory grows, so they are made anew for every use; this class
+ * and nothing else makes them.
+ */
+export class KernelMemory {
+  readonly kernel: TableExports;
+
+  constructor() {
+    this.kernel = instantiateKernel<TableExports>();
+    const version = this.kernel.abi_version();
+    if (version !== ABI_VERSION) {
+      throw new Error(
+        `Cannot use the embedding kernel: it speaks ABI ${version}, this program ${ABI_VERSION}; rebuild kernel.wasm`,
+      );
+    }
+  }
+
+  get #buffer(): ArrayBuffer {
+    return this.kernel.memory.buffer as ArrayBuffer;
+  }
+
+  #address(reserve: Reserve, length: number): number {
+    const address = reserve(length);
+    if (address === 0) {
+      throw new RangeError(
+        `Cannot reserve ${length} elements in the kernel's memory: it is full; use smaller batches`,
+      );
+    }
+    return address;
+  }
+
+  /** Reserves first, all of it, because reserving may move every view. */
+  reserve(lengths: { ids?: number; floats?: number; counts?: number; bytes?: number }): void {
+    if (lengths.ids !== undefined) this.#address(this.kernel.table_ids, lengths.ids);
+    if (lengths.floats !== undefined) this.#address(this.kernel.table_floats, lengths.floats);
+    if (lengths.counts !== undefined) this.#address(this.kernel.table_counts, lengths.counts);
+    if (lengths.bytes !== undefined) this.#address(this.kernel.table_bytes, lengths.bytes);
+  }
+
+  ids(length: number): BigUint64Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_ids, length);
+    return new BigUint64Array(this.#buffer, address, length);
+  }
+
+  floats(length: number): Float32Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_floats, length);
+    return new Float32Array(this.#buffer, address, length);
+  }
+
+  counts(length: number): Uint32Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_counts, length);
+    return new Uint32Array(this.#buffer, address, length);
+  }
+
+  words(length: number): Float64Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_words, length);
+    return new Float64Array(this.#buffer, address, length);
+  }
+
+  bytes(length: number): Uint8Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_bytes, length);
+    return new Uint8Array(this.#buffer, address, length);
+  }
+
+  removed(length: number): BigUint64Array<ArrayBuffer> {
+    return new BigUint64Array(this.#buffer, this.kernel.table_removed(), length);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Builds the embedding kernel's WebAssembly from its Rust source.
+ *
+ *     deno run -A scripts/build_kernel.ts            writes kernels/embedding/kernel.wasm
+ *     deno run -A scripts/build_kernel.ts --check    rebuilds, compares byte for byte, writes nothing
+ *
+ * The committed bytes come from Debian's rustc (`apt-get install rustc libstd-rust-dev-wasm32 lld`); CAIRN_RUSTC names
+ * another. Paths are remapped, so the bytes are the same from any folder.
+ */
+const CRATE = new URL("../kernels/embedding/", import.meta.url).pathname;
+const TARGET = `${CRATE}kernel.wasm`;
+const BYTES_MAX = 200_000;
+
+async function run(command: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(command, { args: [...args] }).output()
+    .catch((error: Error) => {
+      throw new Error(
+        `Cannot run ${command}: ${error.message}. Install Debian's rustc, libstd-rust-dev-wasm32 and lld, ` +
+          "or set CAIRN_RUSTC",
+      );
+    });
+  const text = new TextDecoder();
+  if (code !== 0) throw new Error(`${command} failed:\n${text.decode(stderr)}`);
+  return text.decode(stdout);
+}
+
+/** Compiles the crate to `output`, optimised, without names or paths of this machine. */
+async function build(output: string): Promise<Uint8Array> {
+  const rustc = Deno.env.get("CAIRN_RUSTC") ?? "/usr/bin/rustc";
+  const sysroot = (await run(rustc, ["--print", "sysroot"])).trim();
+  await run(rustc, [
+    ...["--edition=2021", "--crate-type=cdylib", "--crate-name=cairn_embedding"],
+    ...["--target=wasm32-unknown-unknown", "-Copt-level=3", "-Clto=fat", "-Ccodegen-units=1"],
+    ...["-Cpanic=abort", "-Cstrip=symbols", "-Ctarget-feature=+simd128,+bulk-memory"],
+    ...[
+      "-Clinker=wasm-ld",
+      `--remap-path-prefix=${CRATE}=`,
+      `--remap-path-prefix=${sysroot}=/rust`,
+    ],
+    ...["-o", output, `${CRATE}src/lib.rs`],
+  ]);
+  return await Deno.readFile(output);
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, position) => byte === b[position]);
+}
+
+const check = Deno.args.includes("--check");
+const folder = await Deno.makeTempDir({ prefix: "cairn-kernel-" });
+try {
+  const built = await build(`${folder}/kernel.wasm`);
+  console.log(`kernel.wasm: ${built.length} bytes of at most ${BYTES_MAX}`);
+  if (built.length > BYTES_MAX) {
+    throw new Error(`kernel.wasm is ${built.length} bytes; keep it under ${BYTES_MAX}`);
+  }
+  if (check) {
+    if (!equal(built, await Deno.readFile(TARGET))) {
+      throw new Error(
+        "kernels/embedding/kernel.wasm is not what its source compiles to; run scripts/build_kernel.ts and commit",
+      );
+    }
+    console.log("kernel.wasm: the committed bytes are what the source compiles to");
+  } else {
+    await Deno.writeFile(TARGET, built);
+  }
+} catch (error) {
+  console.error((error as Error).message);
+  Deno.exitCode = 1;
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}

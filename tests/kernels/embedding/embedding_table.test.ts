@@ -1,0 +1,192 @@
+/** The training table, called as a shard calls it. Expected values are those published for Monolith. */
+import assert from "node:assert/strict";
+import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
+import type { FeatureIds, TableOptions } from "../../../kernels/embedding/options.ts";
+
+const ids = (...values: (number | bigint)[]): FeatureIds => BigUint64Array.from(values, BigInt);
+const ones = (length: number) => new Uint32Array(length).fill(1);
+
+function options(overrides: Partial<TableOptions> = {}): TableOptions {
+  return {
+    seed: 7,
+    segments: [{
+      name: "embeddings",
+      dim: 1,
+      initializer: { kind: "zeros" },
+      optimizer: { kind: "sgd", learningRate: 0.1 },
+    }],
+    slots: [],
+    bytesMax: 64 << 20,
+    atLimit: "reject",
+    ...overrides,
+  };
+}
+
+function lookup(table: EmbeddingTable, of: FeatureIds, missing: "zeros" | "initial" = "zeros") {
+  const out = new Float32Array(of.length * table.width);
+  const found = new Uint8Array(of.length);
+  table.lookup(of, out, missing, found);
+  return { rows: [...out], found: [...found] };
+}
+
+function near(actual: readonly number[], expected: readonly number[]) {
+  assert.equal(actual.length, expected.length);
+  actual.forEach((value, at) =>
+    assert.ok(Math.abs(value - expected[at]) <= 1e-6, `${actual} is not ${expected}`)
+  );
+}
+
+Deno.test("a lookup miss gives zeros and inserts nothing", () => {
+  const table = EmbeddingTable.create(options());
+  assert.deepEqual(lookup(table, ids(5)), { rows: [0], found: [0] });
+  assert.equal(table.statistics().rows, 0);
+  assert.equal(table.statistics().missing, 1);
+});
+
+Deno.test("ids are opaque: 0, 1 and ids with the high bit are three rows", () => {
+  const table = EmbeddingTable.create(options());
+  const all = ids(0, 1, BigInt.asUintN(64, -10n), 1n << 63n, (1n << 64n) - 1n);
+  table.assign(all, Float32Array.of(1, 2, 2.5, 4, 5), 0);
+  assert.deepEqual(lookup(table, all), { rows: [1, 2, 2.5, 4, 5], found: [1, 1, 1, 1, 1] });
+});
+
+Deno.test("duplicates summed before the step give the reference values", () => {
+  const table = EmbeddingTable.create(options());
+  table.applyGradients(ids(0, 1), Float32Array.of(-2, -1), Uint32Array.of(2, 1), 0);
+  near(lookup(table, ids(0, 1)).rows, [0.2, 0.1]);
+});
+
+Deno.test("a threshold of 3 counts each occurrence and applies what lies beyond it", () => {
+  const table = EmbeddingTable.create(options({
+    slots: [{ slot: 0, admission: { kind: "threshold", threshold: 3 } }],
+  }));
+  const seen: number[][] = [];
+  for (let step = 0; step < 4; step++) {
+    table.applyGradients(ids(0, 1), Float32Array.of(-2, -1), Uint32Array.of(2, 1), 0);
+    seen.push(lookup(table, ids(0, 1)).rows);
+  }
+  [[0, 0], [0.1, 0], [0.3, 0], [0.5, 0.1]].forEach((row, step) => near(seen[step], row));
+  assert.equal(table.statistics().filtered, 4);
+});
+
+Deno.test("only the rows of a slot whose expiry has passed go, and consumers hear of it", () => {
+  const day = 86_400;
+  const slot = (number: number, days: number) => ({
+    slot: number,
+    admission: { kind: "threshold", threshold: 0 } as const,
+    expirySeconds: days * day,
+  });
+  const table = EmbeddingTable.create(options({ slots: [slot(1, 5), slot(2, 6), slot(3, 14)] }));
+  const rows = ids(1n << 48n, 2n << 48n, 3n << 48n);
+  table.applyGradients(rows, new Float32Array(3).fill(-1), ones(3), 1000);
+  assert.equal(table.takeDelta(0, 0, 100)?.ids.length, 3);
+  table.applyGradients(ids(3n << 48n | 9n), Float32Array.of(-1), ones(1), 1000 + 5 * day + 60);
+  assert.equal(table.evictExpired(1000), 1);
+  assert.deepEqual(lookup(table, rows).found, [0, 1, 1]);
+  const delta = table.takeDelta(0, 1, 100);
+  assert.deepEqual([...delta!.tombstones], [1n << 48n]);
+  assert.equal(table.statistics().evicted, 1);
+});
+
+Deno.test("an absent id's initial value is what its row then begins with, on any table of this seed", () => {
+  const segments = [{
+    name: "embeddings",
+    dim: 19,
+    initializer: { kind: "uniform", low: -0.05, high: 0.05 },
+    optimizer: { kind: "adagrad", learningRate: 0.1, initialAccumulator: 0.1 },
+  }] as const;
+  const [first, second] = [1, 2].map(() => EmbeddingTable.create(options({ segments })));
+  const some = ids(3, 1n << 60n, 77);
+  const initial = lookup(first, some, "initial").rows;
+  assert.ok(initial.some((value) => value !== 0));
+  first.applyGradients(some, new Float32Array(3 * 19), ones(3), 0);
+  assert.deepEqual(lookup(first, some).rows, initial);
+  assert.deepEqual(lookup(second, some, "initial").rows, initial);
+});
+
+Deno.test("a gradient that is not finite changes nothing and is counted", () => {
+  const table = EmbeddingTable.create(options());
+  table.applyGradients(ids(1, 2), Float32Array.of(NaN, -1), ones(2), 0);
+  assert.deepEqual(lookup(table, ids(1, 2)).found, [0, 1]);
+  table.applyGradients(ids(2), Float32Array.of(Infinity), ones(1), 0);
+  near(lookup(table, ids(2)).rows, [0.1]);
+  assert.equal(table.statistics().rejected, 2);
+});
+
+Deno.test("a delta is given again until it is acknowledged, and a hot id is one entry", () => {
+  const table = EmbeddingTable.create(options());
+  assert.equal(table.takeDelta(0, 0, 10), undefined);
+  for (let step = 0; step < 5; step++) {
+    table.applyGradients(ids(4), Float32Array.of(-1), ones(1), 0);
+  }
+  const first = table.takeDelta(0, 0, 10)!;
+  assert.deepEqual([first.sequence, [...first.ids]], [1, [4n]]);
+  near([...first.rows], [0.5]);
+  table.applyGradients(ids(5), Float32Array.of(-1), ones(1), 0);
+  assert.deepEqual(table.takeDelta(0, 0, 10), first);
+  const second = table.takeDelta(0, 1, 10)!;
+  assert.deepEqual([second.sequence, [...second.ids]], [2, [5n]]);
+  assert.equal(table.takeDelta(0, 2, 10), undefined);
+  assert.deepEqual([...table.takeDelta(1, 0, 10)!.ids].sort(), [4n, 5n]);
+  assert.throws(() => table.takeDelta(0, 1, 10), /behind/);
+});
+
+Deno.test("export gives every row once", () => {
+  const table = EmbeddingTable.create(options());
+  const count = 50_000;
+  const all = BigUint64Array.from({ length: count }, (_, index) => BigInt(index) << 20n);
+  table.assign(all, Float32Array.from({ length: count }, (_, index) => index), 0);
+  const seen = new Map<bigint, number>();
+  for (let cursor = 0, done = false; !done;) {
+    const page = table.exportRows(cursor, 1000);
+    assert.ok(page.ids.length <= 1000);
+    page.ids.forEach((id, at) => {
+      assert.ok(!seen.has(id));
+      seen.set(id, page.rows[at]);
+    });
+    ({ cursor, done } = page);
+  }
+  assert.equal(seen.size, count);
+  assert.ok([...seen].every(([id, value]) => value === Number(id >> 20n)));
+});
+
+Deno.test("at the memory limit new ids are refused or the least useful go, as configured", () => {
+  const fill = (atLimit: TableOptions["atLimit"]) => {
+    const table = EmbeddingTable.create(options({ atLimit, bytesMax: 1 << 20 }));
+    for (let batch = 0; batch < 100; batch++) {
+      const some = BigUint64Array.from(
+        { length: 1000 },
+        (_, index) => BigInt(batch * 1000 + index),
+      );
+      table.applyGradients(some, new Float32Array(1000).fill(-1), ones(1000), batch);
+      // A favourite, updated in every batch.
+      table.applyGradients(ids(1n << 40n), Float32Array.of(-1), ones(1), batch);
+    }
+    const statistics = table.statistics();
+    assert.ok(statistics.bytes <= 1 << 20);
+    const oldest = lookup(table, ids(1, 2, 3)).found;
+    const newest = lookup(table, ids(99_997, 99_998, 99_999)).found;
+    const favourite = lookup(table, ids(1n << 40n)).found;
+    return { statistics, oldest, newest, favourite };
+  };
+  const rejected = fill("reject");
+  assert.ok(rejected.statistics.rejected > 1000);
+  assert.deepEqual([rejected.oldest, rejected.newest], [[1, 1, 1], [0, 0, 0]]);
+  const recent = fill("evictLeastRecentlyUsed");
+  assert.ok(recent.statistics.evicted > 1000);
+  assert.deepEqual([recent.oldest, recent.newest], [[0, 0, 0], [1, 1, 1]]);
+  const frequent = fill("evictLeastFrequentlyUsed");
+  assert.ok(frequent.statistics.evicted > 1000);
+  assert.deepEqual(frequent.favourite, [1]);
+});
+
+Deno.test("impossible options are refused with the word that is wrong", () => {
+  assert.throws(() => EmbeddingTable.create(options({ bytesMax: 100 })), /memory limit/);
+  assert.throws(
+    () =>
+      EmbeddingTable.create(options({
+        slots: [{ slot: 40_000, admission: { kind: "threshold", threshold: 0 } }],
+      })),
+    /word 18/,
+  );
+});

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { OutOfMemoryError, ServingTable } from "../../../kernels/embedding/serving_table.ts";
+
+const WIDTH = 17;
+
+function filled(precision: "fp32" | "fp16" | "int8") {
+  const table = ServingTable.create({ width: WIDTH, precision, bytesMax: 64 << 20 });
+  const ids = BigUint64Array.from(
+    { length: 3000 },
+    (_, index) => BigInt(index) << 50n | BigInt(index),
+  );
+  const rows = Float32Array.from({ length: ids.length * WIDTH }, (_, index) => Math.sin(index));
+  table.upsert(ids, rows);
+  return { table, ids, rows };
+}
+
+for (
+  const [precision, bound] of [["fp32", 0], ["fp16", 2 ** -11], ["int8", 1 / 254 + 1e-6]] as const
+) {
+  Deno.test(`${precision} rows come back within their error bound`, () => {
+    const { table, ids, rows } = filled(precision);
+    const out = new Float32Array(rows.length);
+    const found = new Uint8Array(ids.length);
+    table.lookup(ids, out, found);
+    assert.ok(found.every((flag) => flag === 1));
+    out.forEach((value, at) => assert.ok(Math.abs(value - rows[at]) <= bound));
+  });
+}
+
+Deno.test("removed and unknown ids give zeros, and a cleared table is empty and usable", () => {
+  const { table, ids } = filled("fp16");
+  assert.equal(table.remove(ids.slice(0, 10)), 10);
+  assert.equal(table.remove(ids.slice(0, 10)), 0);
+  const out = new Float32Array(11 * WIDTH).fill(9);
+  const found = new Uint8Array(11);
+  table.lookup(ids.slice(0, 11), out, found);
+  assert.deepEqual([...found], [...new Array(10).fill(0), 1]);
+  assert.ok(out.subarray(0, 10 * WIDTH).every((value) => value === 0));
+  const { bytes } = table.statistics();
+  table.clear();
+  assert.equal(table.statistics().rows, 0);
+  table.upsert(ids, new Float32Array(ids.length * WIDTH));
+  assert.deepEqual([table.statistics().rows, table.statistics().bytes], [3000, bytes]);
+});
+
+Deno.test("a full table says so and keeps what it has", () => {
+  const table = ServingTable.create({ width: WIDTH, precision: "fp32", bytesMax: 200_000 });
+  const ids = BigUint64Array.from({ length: 10_000 }, (_, index) => BigInt(index));
+  assert.throws(
+    () => table.upsert(ids, new Float32Array(ids.length * WIDTH)),
+    (error: Error) => error instanceof OutOfMemoryError && /raise bytesMax/.test(error.message),
+  );
+  assert.ok(table.statistics().rows > 1000 && table.statistics().bytes <= 200_000);
+});
