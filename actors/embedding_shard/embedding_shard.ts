@@ -6,7 +6,13 @@ import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
-import type { ApplyGradients, EmbeddingShardMessage, ExportRows, Lookup } from "./protocol.ts";
+import type {
+  ApplyGradients,
+  EmbeddingShardMessage,
+  ExportRows,
+  Lookup,
+  TakeDelta,
+} from "./protocol.ts";
 
 /** The one consumer of a shard's deltas: parameter sync. */
 const PARAMETER_SYNC = 0;
@@ -17,8 +23,9 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #table: EmbeddingTable;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
-  /** The newest delta that was given out. */
+  /** The newest delta that was given out, and the newest that was acknowledged. */
   #deltaSequence = 0;
+  #acknowledged = 0;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
   readonly #rows: Gauge;
@@ -56,20 +63,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#applyGradients(message);
       case "getHighWaterMark":
         return this.#context.reply(message, { sequence: this.#marks.get(message.source) ?? 0 });
-      case "takeDelta": {
-        const delta = this.#table.takeDelta(
-          PARAMETER_SYNC,
-          message.acknowledged,
-          message.rowsMax,
-        );
-        if (delta === undefined) return this.#context.reply(message, undefined);
-        this.#deltaSequence = delta.sequence;
-        return this.#context.reply(message, { shard: this.#options.shard, ...delta }, [
-          delta.ids.buffer,
-          delta.rows.buffer,
-          delta.tombstones.buffer,
-        ]);
-      }
+      case "takeDelta":
+        return this.#takeDelta(message);
       case "exportRows":
         return this.#exportRows(message);
       case "evictExpired":
@@ -102,6 +97,19 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#marks.set(message.source, message.sequence);
     this.#gradientRows.add(message.ids.length, this.#labels);
     this.#context.reply(message, { applied: true });
+  }
+
+  #takeDelta(message: TakeDelta): void {
+    // A taker that has just restarted does not know what it acknowledged before.
+    this.#acknowledged = Math.max(this.#acknowledged, message.acknowledged);
+    const delta = this.#table.takeDelta(PARAMETER_SYNC, this.#acknowledged, message.rowsMax);
+    const sequence = this.#deltaSequence = delta?.sequence ?? this.#deltaSequence;
+    if (delta === undefined) return this.#context.reply(message, { sequence });
+    this.#context.reply(message, { sequence, delta: { shard: this.#options.shard, ...delta } }, [
+      delta.ids.buffer,
+      delta.rows.buffer,
+      delta.tombstones.buffer,
+    ]);
   }
 
   #exportRows(message: ExportRows): void {

@@ -53,12 +53,17 @@ export interface Delta {
 }
 
 /**
- * Takes the next delta. A touched key is forgotten only when a later call acknowledges the delta that carried it;
- * asked again without acknowledgement, the shard gives the same delta again.
+ * Takes the next delta, if there is one. A touched key is forgotten only when a later call acknowledges the delta that
+ * carried it; asked again without acknowledgement, the shard gives the same delta again.
  */
-export interface TakeDelta extends Request<Delta | undefined> {
+export interface TakeDelta extends
+  Request<{
+    readonly delta?: Delta;
+    /** The newest delta that was ever taken; what is asked next follows it. */
+    readonly sequence: number;
+  }> {
   readonly kind: "takeDelta";
-  /** The highest sequence that every replica has applied, 0 at first. */
+  /** The newest sequence that the taker has dealt with; 0 where it does not know. */
   readonly acknowledged: number;
   readonly rowsMax: number;
 }

@@ -54,7 +54,7 @@ export class ShardSync {
     const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: [] as Error[] };
     let drained = false;
     while (!drained && round.deltas < deltasPerRoundMax) {
-      const delta = await this.#shard.ask({
+      const { delta, sequence } = await this.#shard.ask({
         kind: "takeDelta",
         acknowledged: this.#acknowledged,
         rowsMax: deltaRowsMax,
@@ -66,8 +66,8 @@ export class ShardSync {
         round.rows += delta.ids.length;
         round.bytes += delta.ids.byteLength + delta.rows.byteLength + delta.tombstones.byteLength;
         await this.#carry(delta, round);
-        this.#acknowledged = delta.sequence;
       }
+      this.#acknowledged = sequence;
     }
     // Without a delta nobody would notice a replica that went away or came back empty.
     if (round.deltas === 0) await this.#check(round);
@@ -139,7 +139,6 @@ export class ShardSync {
         done = page.done;
       }
       this.#behind.delete(replica);
-      this.#acknowledged = Math.max(this.#acknowledged, begins ?? 0);
     } catch (error) {
       round.failures.push(error as Error);
     }
