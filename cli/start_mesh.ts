@@ -10,6 +10,7 @@ import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
+import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../mesh/adapters/deno/deno_random.ts";
 import { startWorkerPlaces, type WorkerPlaces } from "../mesh/adapters/deno/worker_place.ts";
@@ -169,6 +170,7 @@ async function openDoor(
     random,
     options: configuration.gateway,
     memory: await GatewayMemory.recall(storage.eventLog, clock, configuration.gateway),
+    checkProfile: createProfileCheck(configuration.features.schema),
     metricsText,
   });
 
