@@ -10,10 +10,14 @@ export class ConfigurationFileError extends Error {
 }
 
 /**
+ * @param edit Changes the text before it is read (what the command line overrides).
  * @throws {ConfigurationFileError} When the file cannot be read.
  * @throws {ConfigurationError} With every problem found in it.
  */
-export async function loadConfiguration(path: string): Promise<CairnConfiguration> {
+export async function loadConfiguration(
+  path: string,
+  edit: (text: string) => string = (text) => text,
+): Promise<CairnConfiguration> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);
@@ -27,7 +31,7 @@ export async function loadConfiguration(path: string): Promise<CairnConfiguratio
       cause,
     });
   }
-  const configuration = parseConfiguration(text, path, {
+  const configuration = parseConfiguration(edit(text), path, {
     memoryBytes: Deno.systemMemoryInfo().total,
   });
   const { storage } = configuration;

@@ -62,6 +62,11 @@ export class GatewayClient {
     return this.#send("PUT", `/v1/users/${encodeURIComponent(id)}`, { attributes });
   }
 
+  /** How far the served model has learned. */
+  ready(): Promise<{ readonly modelVersion: number; readonly learnedThroughMs: number }> {
+    return this.#send("GET", "/health/ready");
+  }
+
   /** Waits until `/health/ready` says yes, at most `timeoutMs`. */
   async waitUntilReady(timeoutMs: number): Promise<void> {
     const endsAtMs = performance.now() + timeoutMs;
@@ -82,8 +87,8 @@ export class GatewayClient {
     }
   }
 
-  async #send<T>(method: string, path: string, body: unknown): Promise<T> {
-    const text = JSON.stringify(body);
+  async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const text = body === undefined ? null : JSON.stringify(body);
     for (let attempt = 0;; attempt++) {
       const response = await fetch(this.#url + path, {
         method,

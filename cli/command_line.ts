@@ -1,0 +1,112 @@
+/**
+ * What can be typed after `deno task cairn`: the commands, their help, and how errors become words and exit codes.
+ */
+import { Command, CommanderError } from "commander";
+import metadata from "../deno.json" with { type: "json" };
+import { demoCommand } from "./commands/demo.ts";
+import { modelCommand } from "./commands/model.ts";
+import { replayCommand } from "./commands/replay.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { trainCommand } from "./commands/train.ts";
+import { CommandError, describeError, exitCodes } from "./errors.ts";
+
+/** Where a command's words go: the process's own streams, or a test's. */
+export interface Output {
+  /** Results. */
+  out(text: string): void;
+  /** Everything else. */
+  err(text: string): void;
+}
+
+const examples = `
+Examples:
+  deno task demo                          watch rankings get better for a minute
+  deno task cairn serve                   the ranking API with the embedded defaults
+  deno task cairn serve --config my.yaml  the same with your features and model
+  deno task cairn replay --dataset movietweetings --path <folder>
+  deno task cairn train --dataset movielens --path <folder> --compare logistic_regression
+
+Each command explains itself: deno task cairn <command> --help`;
+
+/** The whole command line. */
+export function buildCommandLine(output: Output): Command {
+  const program = new Command("cairn")
+    .description(
+      "Real-time recommendations: rank over HTTP, learn from what people do, rank better.",
+    )
+    .version(metadata.version, "--version", "print the version")
+    .helpOption("-h, --help", "explain a command")
+    .option("--debug", "print stack traces with errors")
+    .addHelpText("after", examples)
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: false, sortSubcommands: false });
+  for (
+    const command of [
+      serveCommand(output),
+      demoCommand(output),
+      trainCommand(output),
+      replayCommand(output),
+      modelCommand(output),
+    ]
+  ) {
+    program.addCommand(command);
+  }
+  const adopt = (command: Command) => {
+    command.exitOverride().configureOutput({ writeOut: output.out, writeErr: output.err });
+    for (const child of command.commands) adopt(child);
+  };
+  adopt(program);
+  return program;
+}
+
+/** Errors whose message is meant for the person who typed the command; others show where they come from. */
+const spokenErrors: readonly string[] = [
+  "CommandError",
+  "ConfigurationError",
+  "ConfigurationFileError",
+  "DatasetError",
+  "GatewayError",
+];
+
+/**
+ * Runs one command.
+ *
+ * @returns The exit code.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  output: Output = processOutput(),
+): Promise<number> {
+  const debug = args.includes("--debug");
+  const program = buildCommandLine(output);
+  if (args.length === 0) {
+    output.err(program.helpInformation() + examples + "\n");
+    return exitCodes.usage;
+  }
+  try {
+    // `--debug` may stand anywhere, also behind the command.
+    const rest = args.filter((arg) => arg !== "--debug");
+    await program.parseAsync(debug ? ["--debug", ...rest] : rest, { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    }
+    output.err(`error: ${describeError(error, debug)}\n`);
+    const spoken = error instanceof Error && spokenErrors.includes(error.name);
+    if (!spoken && !debug) output.err("Run it again with --debug to see where this comes from.\n");
+    if (error instanceof CommandError) return error.exitCode;
+    return error instanceof Error && error.name.startsWith("Configuration")
+      ? exitCodes.usage
+      : exitCodes.failed;
+  }
+}
+
+function processOutput(): Output {
+  const encoder = new TextEncoder();
+  const write = (to: typeof Deno.stdout, text: string) => {
+    const bytes = encoder.encode(text);
+    for (let written = 0; written < bytes.length;) written += to.writeSync(bytes.subarray(written));
+  };
+  return { out: (text) => write(Deno.stdout, text), err: (text) => write(Deno.stderr, text) };
+}

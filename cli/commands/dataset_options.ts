@@ -1,0 +1,100 @@
+/**
+ * The options by which `train` and `replay` name a dataset, and the dataset that they name.
+ */
+import { type Command, Option } from "commander";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { type ConfigurationOverrides, overrideConfiguration } from "../configuration_overrides.ts";
+import type { Dataset } from "../datasets/dataset.ts";
+import { type DatasetKind, datasetKinds, openDataset } from "../datasets/open_dataset.ts";
+import { loadConfiguration } from "../load_configuration.ts";
+import { numberBetween, wholeNumber } from "../options.ts";
+
+/** What was typed. */
+export interface DatasetFlags {
+  readonly dataset: DatasetKind;
+  readonly path: string;
+  readonly action?: string;
+  readonly labelAtLeast?: number;
+  readonly limit?: number;
+  readonly delimiter?: string;
+  readonly userColumn?: string;
+  readonly itemColumn?: string;
+  readonly valueColumn?: string;
+  readonly timeColumn?: string;
+  readonly actionColumn?: string;
+}
+
+/** Adds the options. */
+export function datasetOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--dataset <kind>", "how to read it").choices([...datasetKinds])
+        .makeOptionMandatory(),
+    )
+    .requiredOption("--path <path>", "its folder (movietweetings, movielens) or file")
+    .option("--action <name>", "what an interaction is called where the file does not say (rating)")
+    .addOption(
+      new Option(
+        "--label-at-least <value>",
+        "positive = a value of at least this, instead of the label rules",
+      )
+        .argParser(numberBetween(-1e15, 1e15)),
+    )
+    .addOption(
+      new Option("--limit <rows>", "only the earliest interactions").argParser(
+        wholeNumber(1, 2 ** 32),
+      ),
+    )
+    .option("--delimiter <text>", "csv: between two fields (,)")
+    .option("--user-column <name>", "csv: the column with the user")
+    .option("--item-column <name>", "csv: the column with the item")
+    .option("--value-column <name>", "csv: the column with the rating, price, label, …")
+    .option("--time-column <name>", "csv: the column with the time")
+    .option("--action-column <name>", "csv: the column that says what was done");
+}
+
+/** Opens the dataset that was named; `path` replaces the flags' own. */
+export function openNamedDataset(
+  flags: DatasetFlags,
+  configuration: CairnConfiguration,
+  path = flags.path,
+): Promise<Dataset> {
+  const columns = defined({
+    user: flags.userColumn,
+    item: flags.itemColumn,
+    value: flags.valueColumn,
+    time: flags.timeColumn,
+    action: flags.actionColumn,
+  });
+  return openDataset({
+    kind: flags.dataset,
+    path,
+    schema: configuration.features.schema,
+    columns,
+    ...defined({ action: flags.action, delimiter: flags.delimiter }),
+  });
+}
+
+/** Reads the configuration with what was typed on top of it. */
+export function configurationFor(
+  flags: DatasetFlags & { readonly config: string; readonly set: readonly string[] },
+  model?: string,
+): Promise<CairnConfiguration> {
+  const overrides: ConfigurationOverrides = {
+    assignments: flags.set,
+    ...(model === undefined ? {} : { modelKind: model }),
+    ...(flags.labelAtLeast === undefined
+      ? {}
+      : { positive: { action: flags.action ?? "rating", atLeast: flags.labelAtLeast } }),
+  };
+  return loadConfiguration(flags.config, (text) => overrideConfiguration(text, overrides));
+}
+
+/** Without the entries that are undefined. */
+function defined<T extends Record<string, unknown>>(
+  entries: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(
+    Object.entries(entries).filter(([, value]) => value !== undefined),
+  ) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

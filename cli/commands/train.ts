@@ -1,0 +1,80 @@
+/**
+ * `cairn train`: batch training over a file, and how good the model is on what it has not seen.
+ */
+import { Command, Option } from "commander";
+import { configOption, jsonOption, numberBetween, setOption, wholeNumber } from "../options.ts";
+import type { Output } from "../command_line.ts";
+import { type DatasetFlags, datasetOptions } from "./dataset_options.ts";
+
+/** What was typed. */
+export interface TrainFlags extends DatasetFlags {
+  readonly config: string;
+  readonly set: readonly string[];
+  readonly model?: string;
+  readonly eval?: string;
+  readonly evalFraction: number;
+  readonly valid?: string;
+  readonly patience: number;
+  readonly epochs: number;
+  readonly compare?: string;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+const examples = `
+Examples:
+  # MovieTweetings, one pass in time order, last 20 % held back
+  deno task cairn train --dataset movietweetings --path <folder> --compare logistic_regression
+
+  # MovieLens as plain CSV, liked = rating of 4 or more
+  deno task cairn train --dataset csv --path ratings.csv --label-at-least 4 --compare logistic_regression
+
+  # three files, as many epochs as help
+  deno task cairn train --dataset libsvm --path train.txt --valid valid.txt --eval test.txt \\
+      --epochs 20 --patience 3 --config my.yaml
+
+  # other hyper-parameters without another file
+  deno task cairn train --dataset movietweetings --path <folder> --set model.embeddingDim=8 \\
+      --set 'model.optimizer={ kind: adam, learningRate: 0.002 }'
+
+Figures:
+  progressive  each batch is scored before it is learned from (last 80 % of the first epoch)
+  evaluation   examples held back, scored as serving would score them
+  AUC          share of (positive, negative) pairs in the right order; 0.5 = chance
+  logloss      mean surprise at the label; lower is better`;
+
+/** The command, without having loaded anything heavy. */
+export function trainCommand(output: Output): Command {
+  const command = new Command("train")
+    .description("train on a file in time order, then evaluate on what was held back");
+  datasetOptions(command);
+  return command
+    .addOption(configOption("examples/movies.yaml"))
+    .addOption(setOption())
+    .option("--model <kind>", "train this kind of model instead of the configured one")
+    .option("--eval <file>", "evaluate on this file of the same kind")
+    .addOption(
+      new Option("--eval-fraction <share>", "without --eval: hold back the newest share")
+        .argParser(numberBetween(0, 0.9)).default(0.2),
+    )
+    .option("--valid <file>", "after each epoch, measure on this file and keep the best epoch")
+    .addOption(
+      new Option(
+        "--patience <epochs>",
+        "with --valid: stop after so many epochs without a better one",
+      )
+        .argParser(wholeNumber(1, 1000)).default(3),
+    )
+    .addOption(
+      new Option("--epochs <count>", "passes over the examples").argParser(wholeNumber(1, 1000))
+        .default(1),
+    )
+    .option("--compare <kind>", "train this kind of model too, on the same examples")
+    .option("--report <file>", "write one self-contained HTML page")
+    .addOption(jsonOption())
+    .addHelpText("after", examples)
+    .action(async (flags: TrainFlags) => {
+      const { train } = await import("../training/train_command.ts");
+      await train(flags, output);
+    });
+}

@@ -1,0 +1,48 @@
+/**
+ * Options that several commands share, and how their values are read.
+ */
+import { InvalidArgumentError, Option } from "commander";
+
+/** A whole number in [min, max]. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= min && value <= max && text.trim() !== "") return value;
+    throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** A number in [min, max]. */
+export function numberBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (value >= min && value <= max && text.trim() !== "") return value;
+    throw new InvalidArgumentError(`Give a number from ${min} to ${max}.`);
+  };
+}
+
+/** The file beside this program, so that examples work from any folder. */
+export function bundledFile(path: string): string {
+  return new URL(`../${path}`, import.meta.url).pathname;
+}
+
+/** `--config`, with the example that fits the command. */
+export function configOption(example: string): Option {
+  return new Option("-c, --config <file>", "features, model and mesh, as YAML")
+    .default(bundledFile(example), example);
+}
+
+/** `--json`. */
+export function jsonOption(): Option {
+  return new Option("--json", "write the result as one line of JSON on stdout");
+}
+
+/** `--set`, which may be given several times. */
+export function setOption(): Option {
+  return new Option("--set <path=value>", "change one value of the configuration (repeatable)")
+    .argParser(collect).default([], "none");
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}

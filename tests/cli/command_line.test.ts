@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { runCommandLine } from "../../cli/command_line.ts";
+
+/** Runs the command line and remembers what it says. */
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: "", err: "" };
+  const code = await runCommandLine(args, {
+    out: (text) => void (said.out += text),
+    err: (text) => void (said.err += text),
+  });
+  return { code, ...said };
+}
+
+Deno.test("without a command it explains itself on stderr and exits with 2", async () => {
+  const { code, out, err } = await run();
+  assert.equal(code, 2);
+  assert.equal(out, "");
+  assert.match(err, /Usage: cairn/);
+});
+
+Deno.test("--help and --version answer on stdout and exit with 0", async () => {
+  const help = await run("--help");
+  assert.equal(help.code, 0);
+  for (const command of ["serve", "demo", "train", "replay", "model"]) {
+    assert.match(help.out, new RegExp(`^ {2}${command} `, "m"));
+  }
+  const version = await run("--version");
+  assert.equal(version.code, 0);
+  assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
+});
+
+for (const command of ["serve", "demo", "train", "replay"]) {
+  Deno.test(`${command} --help teaches with examples`, async () => {
+    const { code, out } = await run(command, "--help");
+    assert.equal(code, 0);
+    assert.match(out, /Examples:\n/);
+    assert.match(out, new RegExp(`deno task (cairn )?${command}`));
+  });
+}
+
+const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
+  [["trian"], /unknown command 'trian'[^]*Did you mean train\?/],
+  [["demo", "--secnods", "9"], /unknown option '--secnods'[^]*--seconds/],
+  [
+    ["demo", "--seconds", "2"],
+    /'--seconds <count>' argument '2' is invalid. Give a whole number from 5 to 3600/,
+  ],
+  [["train", "--path", "x"], /required option '--dataset <kind>' not specified/],
+  [["replay", "--dataset", "netflix", "--path", "x"], /Allowed choices are movietweetings/],
+  [
+    ["serve", "--config", "/nowhere.yaml"],
+    /Cannot read the configuration \/nowhere.yaml: there is no such file/,
+  ],
+  [["serve", "--set", "gateway.prot=80"], /prot[^]*port/],
+  [["serve", "--set", "nonsense"], /--set nonsense is no assignment/],
+];
+
+for (const [args, says] of mistakes) {
+  Deno.test(`\`cairn ${args.join(" ")}\` exits with 2 and says what to type instead`, async () => {
+    const { code, out, err } = await run(...args);
+    assert.match(err, says);
+    assert.equal(code, 2);
+    assert.equal(out, "");
+    assert.doesNotMatch(err, /^\s+at /m, "a stack trace nobody asked for");
+  });
+}
+
+Deno.test("a dataset that is not there is an error in words, and --debug adds where it comes from", async () => {
+  const args = ["train", "--dataset", "movietweetings", "--path", "/nowhere"];
+  const plain = await run(...args);
+  assert.equal(plain.code, 1);
+  assert.match(plain.err, /Cannot read \/nowhere\/movies.dat: there is no such file/);
+  assert.doesNotMatch(plain.err, /^\s+at /m);
+  const debug = await run(...args, "--debug");
+  assert.equal(debug.code, 1);
+  assert.match(debug.err, /^\s+at /m);
+});

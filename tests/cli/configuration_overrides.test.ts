@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { parse } from "yaml";
+import { overrideConfiguration } from "../../cli/configuration_overrides.ts";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+
+const text = await Deno.readTextFile(new URL("../../examples/movies.yaml", import.meta.url));
+
+Deno.test("without overrides the text stays as it is", () => {
+  assert.equal(overrideConfiguration(text, { assignments: [] }), text);
+});
+
+Deno.test("assignments reach into sections, make what is missing and take YAML values", () => {
+  const changed = parse(overrideConfiguration(text, {
+    assignments: [
+      "trainer.batchRows=64",
+      "model.optimizer={ kind: adam, learningRate: 0.002 }",
+      "gateway.apiKeys=[a, b]",
+      "model.hidden=[8]",
+    ],
+  }));
+  assert.equal(changed.trainer.batchRows, 64);
+  assert.deepEqual(changed.model.optimizer, { kind: "adam", learningRate: 0.002 });
+  assert.deepEqual(changed.gateway.apiKeys, ["a", "b"]);
+  assert.deepEqual(changed.model.hidden, [8]);
+  assert.deepEqual(changed.features, parse(text).features);
+});
+
+Deno.test("each kind of model can stand in for the configured one", () => {
+  const kinds = ["logistic_regression", "factorizationMachine", "wideAndDeep", "deep_fm", "dcnV2"];
+  for (const modelKind of kinds) {
+    const changed = overrideConfiguration(text, { assignments: [], modelKind });
+    const { model } = parseConfiguration(changed, "test.yaml");
+    assert.equal(model.kind.toLowerCase(), modelKind.replace("_", "").toLowerCase());
+  }
+});
+
+Deno.test("a linear model drops what was configured for embeddings that it does not have", () => {
+  const configured = overrideConfiguration(text, {
+    assignments: [
+      "embeddings.segments.embeddings.optimizer={ kind: adagrad, learningRate: 0.1 }",
+      "embeddings.slots.user.segments.embeddings.initializer={ kind: zeros }",
+    ],
+  });
+  const changed = overrideConfiguration(configured, {
+    assignments: [],
+    modelKind: "logisticRegression",
+  });
+  const { embeddingShard } = parseConfiguration(changed, "test.yaml");
+  assert.deepEqual(embeddingShard.table.segments.map(({ name }) => name), ["first_order"]);
+});
+
+Deno.test("a threshold replaces the label rules of each task", () => {
+  const changed = overrideConfiguration(text, {
+    assignments: [],
+    positive: { action: "rating", atLeast: 4 },
+  });
+  const { joiner } = parseConfiguration(changed, "test.yaml");
+  assert.deepEqual(
+    joiner.tasks[0].rules.map(({ atLeast, below, label }) => ({ atLeast, below, label })),
+    [
+      { atLeast: 4, below: undefined, label: "positive" },
+      { atLeast: undefined, below: 4, label: "negative" },
+    ],
+  );
+});
