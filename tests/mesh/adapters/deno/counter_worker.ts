@@ -2,10 +2,17 @@
  * A worker for tests: it can make counters.
  */
 import { runWorkerPlace } from "../../../../mesh/adapters/deno/worker_place.ts";
+import type { MailboxOptions } from "../../../../mesh/runtime/actor.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
 import { counterDefinition } from "../../runtime/counter_actor.ts";
 
-runWorkerPlace<{ readonly failWith?: string; readonly throwAfterMs?: number }>({
+interface CounterSetup {
+  readonly failWith?: string;
+  readonly throwAfterMs?: number;
+  readonly mailbox?: MailboxOptions;
+}
+
+runWorkerPlace<CounterSetup>({
   telemetry: (log) => Object.assign(new TelemetryRecorder(), { log }),
   compose({ setup }) {
     if (setup.failWith) throw new Error(setup.failWith);
@@ -14,6 +21,6 @@ runWorkerPlace<{ readonly failWith?: string; readonly throwAfterMs?: number }>({
         throw new Error("a bug outside every handler");
       }, setup.throwAfterMs);
     }
-    return { definitions: [counterDefinition()] };
+    return { definitions: [counterDefinition(setup.mailbox ? { mailbox: setup.mailbox } : {})] };
   },
 });
