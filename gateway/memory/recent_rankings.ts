@@ -33,9 +33,12 @@ export class RecentRankings {
   }
 
   remember(rankingId: string, items: readonly { readonly id: string }[]): void {
-    const hashes = new Uint32Array(items.length);
-    for (let i = 0; i < items.length; i++) hashes[i] = hashOf(items[i].id);
-    this.#set(rankingId, hashes);
+    this.#set(rankingId, hashItems(items.map(({ id }) => id)));
+  }
+
+  /** Remembers a ranking that the log holds. @param shown From {@link hashItems}. */
+  recall(rankingId: string, shown: Uint32Array): void {
+    this.#set(rankingId, shown);
   }
 
   check(rankingId: string, item: string): Shown {
@@ -53,6 +56,13 @@ export class RecentRankings {
       }
     }
   }
+}
+
+/** The items of a ranking as it is remembered. */
+export function hashItems(items: readonly string[]): Uint32Array {
+  const hashes = new Uint32Array(items.length);
+  for (let i = 0; i < items.length; i++) hashes[i] = hashOf(items[i]);
+  return hashes;
 }
 
 /** FNV-1a over UTF-16 units. */

@@ -3,6 +3,7 @@
  * instead. Nothing reaches the ranker or the log, and nothing is a 500.
  */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 interface Case {
@@ -589,4 +590,29 @@ Deno.test("attributes named like parts of Object stay plain data", async () => {
     ["toString", 3],
   ]);
   assert.equal((await post("/v1/rank", rank)).status, 200);
+});
+
+Deno.test("no JSON value, and no mutation of a good body, makes a server error", async () => {
+  const { post, rank: serve } = gatewayFixture();
+  await serve("known", ["a"]);
+  const mutated = (good: Record<string, unknown>) =>
+    fc.tuple(fc.constantFrom(...Object.keys(good)), fc.jsonValue({ maxDepth: 3 })).map((
+      [field, value],
+    ) => ({ ...good, [field]: value }));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom("/v1/rank", "/v1/events"),
+      fc.oneof(
+        fc.jsonValue({ maxDepth: 3 }),
+        mutated({ ...rank, context: {}, limit: 1, timestamp: 0 }),
+        mutated({ ...event, value: 1, timestamp: 0 }),
+        fc.array(mutated(event), { maxLength: 4 }),
+      ),
+      async (path, body) => {
+        const response = await post(path, body);
+        assert.ok(response.status < 500, await response.text());
+      },
+    ),
+    { numRuns: 400 },
+  );
 });

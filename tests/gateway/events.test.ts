@@ -274,3 +274,31 @@ Deno.test("the memory of events and rankings is bounded: the oldest are forgotte
   }
   assert.equal(memory.events.size, 3);
 });
+
+Deno.test("of a long log the newest records are recalled, and the oldest are forgotten first", async () => {
+  const eventLog = new MemoryEventLog({ partitions: 1 });
+  const records = Array.from({ length: 2500 }, (_, i) =>
+    encodeEvent({
+      kind: "action",
+      eventId: `e${i}`,
+      rankingId: "r",
+      item: "a",
+      action: "click",
+      atMs: startMs,
+      acceptedAtMs: startMs + i,
+    }));
+  await eventLog.append(0, records);
+  await eventLog.trim(0, 700);
+  const { clock, options } = gatewayFixture();
+  const memory = await GatewayMemory.recall(eventLog, clock, {
+    ...options,
+    eventsRememberedMax: 1700,
+    rankingsRememberedMax: 400,
+  });
+  assert.equal(memory.events.size, 1700);
+  assert.equal(memory.events.find("e799"), undefined);
+  assert.equal(memory.events.find("e800"), startMs + 800);
+  assert.equal(memory.events.find("e2499"), startMs + 2499);
+  memory.events.recall("new", startMs);
+  assert.equal(memory.events.find("e800"), undefined, "the oldest is the first to go");
+});
