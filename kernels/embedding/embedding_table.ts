@@ -4,6 +4,14 @@
  */
 import type { FeatureIds, TableOptions } from "./options.ts";
 import { encodeTableOptions } from "./table_encoding.ts";
+import {
+  type RestorePlacement,
+  type SnapshotChunk,
+  type SnapshotHeader,
+  type SnapshotSchema,
+  snapshotSchema,
+  TableRestore,
+} from "./table_snapshot.ts";
 import { accepted, KernelMemory } from "./table_exports.ts";
 import { readTableStatistics, type TableStatistics } from "./table_statistics.ts";
 
@@ -194,6 +202,53 @@ export class EmbeddingTable {
       `scale the learning rate of "${segment}" by ${scale}`,
       this.#memory.kernel.table_set_learning_rate_scale(number, scale),
     );
+  }
+
+  /**
+   * Begins a snapshot of this moment and returns what describes it; lookups and updates go on meanwhile. One that was under
+   * way is dropped.
+   */
+  beginSnapshot(): SnapshotHeader {
+    const memory = this.#memory;
+    accepted("begin a snapshot", memory.kernel.table_snapshot_begin());
+    const [rows, clockSeconds, draws, counterBytes] = memory.words(4);
+    const counters = memory.bytes(counterBytes).slice();
+    return { schema: this.#schema(), rows, clockSeconds, draws, counters };
+  }
+
+  /**
+   * The next rows of the snapshot as they were when it began, `undefined` after the last (which ends it).
+   *
+   * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed before they were written take
+   *   more than a quarter of `bytesMax`. Begin anew with larger chunks.
+   */
+  nextSnapshotChunk(rowsMax: number): SnapshotChunk | undefined {
+    const memory = this.#memory;
+    const rows = accepted("write a snapshot", memory.kernel.table_snapshot_next(rowsMax));
+    if (rows === 0) {
+      this.endSnapshot();
+      return undefined;
+    }
+    const [length, checksum] = memory.words(2);
+    return { rows, bytes: memory.bytes(length).slice(), checksum };
+  }
+
+  /** Ends the snapshot, complete or not, and frees what it kept. */
+  endSnapshot(): void {
+    accepted("end a snapshot", this.#memory.kernel.table_snapshot_end());
+  }
+
+  /**
+   * Prepares to take the rows of a snapshot, of this schema or another, of as many shards as now or not. Rows that
+   * the table has already are overwritten.
+   */
+  restore(header: SnapshotHeader, placement: RestorePlacement): TableRestore {
+    return new TableRestore(this.#memory, this.#schema(), header, placement);
+  }
+
+  #schema(): SnapshotSchema {
+    const length = accepted("read the layout", this.#memory.kernel.table_layout());
+    return snapshotSchema(this.options, this.#memory.words(length));
   }
 
   /** @param thorough Adds the displacement counts, which visit every row. */

@@ -27,7 +27,8 @@ export interface TableExports extends KernelExports {
   readonly table_snapshot_next: (rowsMax: number) => number;
   readonly table_snapshot_end: () => number;
   readonly table_restore_begin: (seconds: number, draws: number, bytes: number) => number;
-  readonly table_restore_rows: (bytes: number, words: number) => number;
+  readonly table_restore_rows: (bytes: number, checksum: number, words: number) => number;
+  readonly table_layout: () => number;
   readonly table_statistics: (thorough: number) => number;
   readonly serving_create: (width: number, precision: number, bytesMax: number) => number;
   readonly serving_lookup: (count: number) => number;
@@ -44,6 +45,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [-5]: "consumers are numbered from 0 to 3",
   [-6]: "the acknowledged sequence is behind one acknowledged before",
   [-7]: "no snapshot is under way, or updates outran it and it must begin anew",
+  [-8]: "the checksum does not match: the bytes are not what was written",
 };
 
 /** Returns a status of 0 or more, or throws what it refuses. */

@@ -26,6 +26,7 @@ const REFUSED_MEMORY: i32 = -4;
 const REFUSED_CONSUMER: i32 = -5;
 const REFUSED_ACKNOWLEDGEMENT: i32 = -6;
 const REFUSED_SNAPSHOT: i32 = -7;
+const REFUSED_CHECKSUM: i32 = -8;
 /// Refused options are `REFUSED_OPTIONS - word`.
 const REFUSED_OPTIONS: i32 = -1000;
 
@@ -380,6 +381,18 @@ pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
     })
 }
 
+/// Where the columns are. Words: floats a row, then {first column, first state, state floats} for each segment; returns how many.
+#[no_mangle]
+pub extern "C" fn table_layout() -> i32 {
+    training(|table, buffers| {
+        let segments = table.options.segments.iter();
+        *buffers.words = std::iter::once(table.options.floats as f64)
+            .chain(segments.flat_map(|each| [each.column, each.state, each.state_floats].map(|at| at as f64)))
+            .collect();
+        buffers.words.len() as i32
+    })
+}
+
 /// Begins a snapshot of this moment. Words: rows, clock, draws, bytes of counters. Bytes: the admission counters.
 #[no_mangle]
 pub extern "C" fn table_snapshot_begin() -> i32 {
@@ -397,7 +410,7 @@ pub extern "C" fn table_snapshot_begin() -> i32 {
     })
 }
 
-/// The next rows of the snapshot, in bytes; returns how many, 0 at the end.
+/// The next rows of the snapshot, in bytes; returns how many, 0 at the end. Words: bytes, checksum.
 #[no_mangle]
 pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     training(|table, buffers| {
@@ -410,7 +423,10 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
             return REFUSED_MEMORY;
         }
         match table.next_snapshot_rows(rows_max, buffers.bytes) {
-            Progress::Rows(rows) => rows as i32,
+            Progress::Rows(rows) => {
+                *buffers.words = vec![buffers.bytes.len() as f64, f64::from(crc32c(0, buffers.bytes))];
+                rows as i32
+            }
             Progress::Failed => REFUSED_SNAPSHOT,
         }
     })
@@ -442,14 +458,17 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usi
     })
 }
 
-/// Takes the snapshot rows in the first `bytes` bytes. Words in: floats, shard, shards, runs, slots, {from, to, floats}…,
-/// slot…. Words out: restored, elsewhere, dropped, rejected.
+/// Takes the snapshot rows in the first `bytes` bytes, whose checksum must be `checksum`. Words in: floats, shard, shards,
+/// runs, slots, {from, to, floats}…, slot…. Words out: restored, elsewhere, dropped, rejected.
 #[no_mangle]
-pub extern "C" fn table_restore_rows(bytes: usize, words: usize) -> i32 {
+pub extern "C" fn table_restore_rows(bytes: usize, checksum: u32, words: usize) -> i32 {
     training(|table, buffers| {
         let (Some(chunk), Some(words)) = (buffers.bytes.get(..bytes), buffers.words.get(..words)) else {
             return REFUSED_LENGTH;
         };
+        if crc32c(0, chunk) != checksum {
+            return REFUSED_CHECKSUM;
+        }
         let Some(plan) = restore_plan(words) else { return REFUSED_CODE };
         let Some(restored) = table.restore(chunk, &plan) else { return REFUSED_LENGTH };
         *buffers.words = [restored.rows, restored.elsewhere, restored.dropped, restored.rejected]

@@ -1,0 +1,189 @@
+/**
+ * A table's snapshot: plain data that any store can keep, and how it comes back into a table of another schema or
+ * another number of shards.
+ */
+import type { TableOptions } from "./options.ts";
+import { accepted, type KernelMemory } from "./table_exports.ts";
+
+/** One segment as its floats lie in a saved row. */
+export interface SnapshotSegment {
+  readonly name: string;
+  readonly dim: number;
+  /** First weight, and first float of optimizer state, counted from the row's first weight. */
+  readonly column: number;
+  readonly state: number;
+  readonly stateFloats: number;
+  /** Rules that wrote the state; state comes back only where they are the same. */
+  readonly rules: string;
+}
+
+export interface SnapshotSchema {
+  /** Floats of a row: weights and state. */
+  readonly floats: number;
+  readonly segments: readonly SnapshotSegment[];
+}
+
+export interface SnapshotHeader {
+  readonly schema: SnapshotSchema;
+  readonly rows: number;
+  /** Data clock, seconds. */
+  readonly clockSeconds: number;
+  /** Updates so far; seeds the draws of admission by probability. */
+  readonly draws: number;
+  /** Occurrences of ids that have no row yet, as the kernel wrote them. */
+  readonly counters: Uint8Array<ArrayBuffer>;
+}
+
+export interface SnapshotChunk {
+  readonly rows: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** CRC-32C of `bytes`. */
+  readonly checksum: number;
+}
+
+/** Which rows of a snapshot this table takes. */
+export interface RestorePlacement {
+  /** This table's shard among `shards`; 0 of 1 takes every row. */
+  readonly shard: number;
+  readonly shards: number;
+  /** Slots of the schema; rows of others are dropped and counted. Absent = all. */
+  readonly slots?: readonly number[];
+  /** Take over the admission counters: only where the snapshot is of this very shard. Default false. */
+  readonly counters?: boolean;
+}
+
+/** What became of the snapshot's segments and rows. */
+export interface RestoreReport {
+  /** Segments whose weights came back. */
+  readonly kept: readonly string[];
+  /** Segments that are new, or whose dim changed: they begin with their initial values. */
+  readonly added: readonly string[];
+  readonly resized: readonly string[];
+  /** Segments of the snapshot that this schema does not have. */
+  readonly removed: readonly string[];
+  /** Segments whose optimizer changed: the weights came back, the state begins anew. */
+  readonly stateReset: readonly string[];
+  readonly rows: number;
+  /** Rows that belong to another shard, were of a dropped slot, or found no room. */
+  readonly elsewhere: number;
+  readonly dropped: number;
+  readonly rejected: number;
+}
+
+const LAYOUT_WORDS = 3;
+
+/** The rules of a segment by slot: its state means the same where these are equal. */
+function rulesOf(options: TableOptions, name: string): string {
+  const kind = (optimizer: TableOptions["segments"][number]["optimizer"]) =>
+    optimizer.kind === "adam" && optimizer.amsgrad ? "amsgrad" : optimizer.kind;
+  const segment = options.segments.find((each) => each.name === name)!;
+  const overrides = options.slots.flatMap((slot) => {
+    const optimizer = slot.segments?.[name]?.optimizer;
+    return optimizer && kind(optimizer) !== kind(segment.optimizer)
+      ? [`${slot.slot}:${kind(optimizer)}`]
+      : [];
+  });
+  return [kind(segment.optimizer), ...overrides.sort()].join(" ");
+}
+
+/** The schema of a table, from its options and the kernel's layout words. */
+export function snapshotSchema(options: TableOptions, words: Float64Array): SnapshotSchema {
+  const [floats] = words;
+  const segments = options.segments.map(({ name, dim }, number) => {
+    const [column, state, stateFloats] = words.subarray(1 + number * LAYOUT_WORDS);
+    return { name, dim, column, state, stateFloats, rules: rulesOf(options, name) };
+  });
+  return { floats, segments };
+}
+
+/** Takes a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
+export class TableRestore {
+  readonly #memory: KernelMemory;
+  readonly #plan: Float64Array<ArrayBuffer>;
+  #report: RestoreReport;
+
+  constructor(
+    memory: KernelMemory,
+    schema: SnapshotSchema,
+    header: SnapshotHeader,
+    placement: RestorePlacement,
+  ) {
+    this.#memory = memory;
+    const { runs, ...segments } = compare(header.schema, schema);
+    this.#report = { ...segments, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
+    const { shard, shards, slots = [] } = placement;
+    this.#plan = Float64Array.from([
+      header.schema.floats,
+      shard,
+      shards,
+      runs.length,
+      slots.length,
+      ...runs.flat(),
+      ...slots,
+    ]);
+    const counters = placement.counters ? header.counters : new Uint8Array();
+    memory.bytes(counters.length).set(counters);
+    const { clockSeconds, draws } = header;
+    accepted(
+      "restore a snapshot",
+      memory.kernel.table_restore_begin(clockSeconds, draws, counters.length),
+    );
+  }
+
+  /** @throws {RangeError} When the chunk is not what was written; then nothing of it is taken. */
+  take(chunk: SnapshotChunk): void {
+    const memory = this.#memory;
+    memory.reserve({ bytes: chunk.bytes.length });
+    memory.words(this.#plan.length).set(this.#plan);
+    memory.bytes(chunk.bytes.length).set(chunk.bytes);
+    accepted(
+      `restore a chunk of ${chunk.rows} rows`,
+      memory.kernel.table_restore_rows(chunk.bytes.length, chunk.checksum, this.#plan.length),
+    );
+    const [rows, elsewhere, dropped, rejected] = memory.words(4);
+    const report = this.#report;
+    this.#report = {
+      ...report,
+      rows: report.rows + rows,
+      elsewhere: report.elsewhere + elsewhere,
+      dropped: report.dropped + dropped,
+      rejected: report.rejected + rejected,
+    };
+  }
+
+  /** So far. */
+  get report(): RestoreReport {
+    return this.#report;
+  }
+}
+
+type Run = readonly [from: number, to: number, floats: number];
+
+/** Which floats of a saved row go where, and what is told about it. */
+function compare(saved: SnapshotSchema, current: SnapshotSchema) {
+  const before = new Map(saved.segments.map((segment) => [segment.name, segment]));
+  const runs: Run[] = [];
+  const kept: string[] = [];
+  const added: string[] = [];
+  const resized: string[] = [];
+  const stateReset: string[] = [];
+  for (const segment of current.segments) {
+    const { name, dim } = segment;
+    const old = before.get(name);
+    before.delete(name);
+    if (old === undefined) {
+      added.push(name);
+    } else if (old.dim !== dim) {
+      resized.push(name);
+    } else {
+      kept.push(name);
+      runs.push([old.column, segment.column, dim]);
+      if (old.rules === segment.rules && old.stateFloats === segment.stateFloats) {
+        if (old.stateFloats > 0) runs.push([old.state, segment.state, old.stateFloats]);
+      } else {
+        stateReset.push(name);
+      }
+    }
+  }
+  return { runs, kept, added, resized, stateReset, removed: [...before.keys()] };
+}

@@ -1,0 +1,161 @@
+/** Snapshots: as of their start while the table goes on, into other shards and other schemas. */
+import assert from "node:assert/strict";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
+import type {
+  FeatureIds,
+  SegmentOptions,
+  TableOptions,
+} from "../../../kernels/embedding/options.ts";
+import type { SnapshotChunk } from "../../../kernels/embedding/table_snapshot.ts";
+
+const segment = (name: string, dim: number, overrides: Partial<SegmentOptions> = {}) => ({
+  name,
+  dim,
+  initializer: { kind: "uniform", low: -1, high: 1 } as const,
+  optimizer: { kind: "adagrad", learningRate: 0.1, initialAccumulator: 0.1 } as const,
+  ...overrides,
+});
+
+const options = (segments: readonly SegmentOptions[]): TableOptions => ({
+  seed: 3,
+  segments,
+  slots: [],
+  bytesMax: 256 << 20,
+  atLimit: "reject",
+});
+
+function filled(rows: number, segments = [segment("bias", 1), segment("embeddings", 4)]) {
+  const table = EmbeddingTable.create(options(segments));
+  const ids = BigUint64Array.from(
+    { length: rows },
+    (_, index) => (BigInt(index % 4) << 48n) | BigInt(index),
+  );
+  step(table, ids, 1);
+  return { table, ids };
+}
+
+function step(table: EmbeddingTable, ids: FeatureIds, seconds: number) {
+  const gradients = Float32Array.from(
+    { length: ids.length * table.width },
+    (_, at) => Math.sin(at + seconds),
+  );
+  table.applyGradients(ids, gradients, new Uint32Array(ids.length).fill(1), seconds);
+}
+
+function rowsOf(table: EmbeddingTable, ids: FeatureIds) {
+  const rows = new Float32Array(ids.length * table.width);
+  const found = new Uint8Array(ids.length);
+  table.lookup(ids, rows, "zeros", found);
+  return { rows, found };
+}
+
+function chunks(
+  table: EmbeddingTable,
+  rowsMax: number,
+  between: (chunk: number) => void = () => {},
+) {
+  const header = table.beginSnapshot();
+  const taken: SnapshotChunk[] = [];
+  for (let chunk; (chunk = table.nextSnapshotChunk(rowsMax)) !== undefined;) {
+    taken.push(chunk);
+    between(taken.length);
+  }
+  return { header, taken };
+}
+
+Deno.test("a snapshot is the table at its start, although rows change, come, go and move while it is written", () => {
+  const { table, ids } = filled(60_000);
+  const before = rowsOf(table, ids);
+  const { header, taken } = chunks(table, 1000, (chunk) => {
+    step(table, ids.slice(chunk * 700, chunk * 700 + 5000), 2 + chunk);
+    step(
+      table,
+      BigUint64Array.from(
+        { length: 3000 },
+        (_, at) => BigInt(chunk * 10_000 + at) << 16n | 1n << 62n,
+      ),
+      9,
+    );
+  });
+  assert.equal(taken.reduce((sum, chunk) => sum + chunk.rows, 0), ids.length);
+  const copy = EmbeddingTable.create(table.options);
+  const restore = copy.restore(header, { shard: 0, shards: 1 });
+  taken.forEach((chunk) => restore.take(chunk));
+  assert.equal(restore.report.rows, ids.length);
+  assert.deepEqual(rowsOf(copy, ids), before);
+  assert.equal(copy.statistics().rows, ids.length);
+});
+
+Deno.test("a restored table learns on exactly as the original, state and all", () => {
+  const { table, ids } = filled(5000);
+  const { header, taken } = chunks(table, 900);
+  const copy = EmbeddingTable.create(table.options);
+  const restore = copy.restore(header, { shard: 0, shards: 1, counters: true });
+  taken.forEach((chunk) => restore.take(chunk));
+  for (const each of [table, copy]) step(each, ids, 5);
+  assert.deepEqual(rowsOf(copy, ids), rowsOf(table, ids));
+});
+
+Deno.test("two shards become five: every row is on the shard that the batch kernel sends it to", () => {
+  const { table, ids } = filled(5000);
+  const { header, taken } = chunks(table, 999);
+  const { uniqueIds, shardStarts } = BatchKernel.create().unique(ids, 5);
+  for (let shard = 0; shard < 5; shard++) {
+    const copy = EmbeddingTable.create(table.options);
+    const restore = copy.restore(header, { shard, shards: 5 });
+    taken.forEach((chunk) => restore.take(chunk));
+    const own = uniqueIds.slice(shardStarts[shard], shardStarts[shard + 1]);
+    assert.deepEqual(rowsOf(copy, own), rowsOf(table, own));
+    assert.equal(copy.statistics().rows, own.length);
+    assert.equal(restore.report.elsewhere, ids.length - own.length);
+  }
+});
+
+Deno.test("a changed schema keeps what it shares and says what it does not", () => {
+  const { table, ids } = filled(400, [
+    segment("bias", 1),
+    segment("embeddings", 4),
+    segment("wide", 3),
+    segment("gone", 2),
+  ]);
+  const { header, taken } = chunks(table, 100);
+  const copy = EmbeddingTable.create(options([
+    segment("fresh", 2, { initializer: { kind: "constant", value: 9 } }),
+    segment("embeddings", 4),
+    segment("wide", 5, { initializer: { kind: "zeros" } }),
+    segment("bias", 1, { optimizer: { kind: "sgd", learningRate: 0.1 } }),
+  ]));
+  const restore = copy.restore(header, { shard: 0, shards: 1, slots: [0, 2, 3] });
+  taken.forEach((chunk) => restore.take(chunk));
+  assert.deepEqual(restore.report, {
+    kept: ["embeddings", "bias"],
+    added: ["fresh"],
+    resized: ["wide"],
+    removed: ["gone"],
+    stateReset: ["bias"],
+    rows: 300,
+    elsewhere: 0,
+    dropped: 100,
+    rejected: 0,
+  });
+  const old = rowsOf(table, ids);
+  const now = rowsOf(copy, ids);
+  ids.forEach((id, at) => {
+    const kept = (id >> 48n) !== 1n;
+    assert.equal(now.found[at], Number(kept));
+    const [bias, ...rest] = old.rows.subarray(at * 10, at * 10 + 5);
+    const expected = kept ? [9, 9, ...rest, 0, 0, 0, 0, 0, bias] : new Array(12).fill(0);
+    assert.deepEqual([...now.rows.subarray(at * 12, at * 12 + 12)], expected);
+  });
+});
+
+Deno.test("a damaged chunk is refused whole, and a snapshot that nobody began too", () => {
+  const { table } = filled(100);
+  const { header, taken: [chunk] } = chunks(table, 1000);
+  chunk.bytes[50] ^= 1;
+  const copy = EmbeddingTable.create(table.options);
+  assert.throws(() => copy.restore(header, { shard: 0, shards: 1 }).take(chunk), /checksum/);
+  assert.equal(copy.statistics().rows, 0);
+  assert.throws(() => table.nextSnapshotChunk(10), /no snapshot is under way/);
+});
