@@ -1,0 +1,167 @@
+/**
+ * What `cairn replay` does: starts the mesh (or takes a running one), lets the client's thread send the dataset,
+ * and puts together what both sides saw.
+ */
+import type { ProgressiveValidation, ScoreHistograms } from "../../actors/trainer/protocol.ts";
+import type { Output } from "../command_line.ts";
+import { configurationFor } from "../commands/dataset_options.ts";
+import type { ReplayFlags } from "../commands/replay.ts";
+import { CommandError } from "../errors.ts";
+import { Progress, stderrTarget } from "../progress.ts";
+import type { RunningMesh } from "../start_mesh.ts";
+import { type ServedMesh, withServer } from "../with_server.ts";
+import { type MeshCounts, type ReplayFigures, replayFigures, warmUpShare } from "./figures.ts";
+import type { ReplayMeasurements } from "./replay_client.ts";
+import { replayReport } from "./replay_report.ts";
+import type { ReplayNews, ReplayOrder } from "./replay_worker.ts";
+
+/** Between two looks at the trainer, ms. */
+const pollMs = 100;
+
+/** Runs the command. */
+export async function replay(flags: ReplayFlags, output: Output): Promise<void> {
+  if (flags.url !== undefined) {
+    const measured = await runClient(flags, flags.url, () => {});
+    return await tell(flags, output, measured, undefined);
+  }
+  const configuration = await configurationFor({
+    ...flags,
+    set: ["gateway.port=0", "gateway.host=127.0.0.1", ...flags.set],
+  });
+  const result = await withServer(
+    configuration,
+    output.err,
+    (served) => replayOn(served, flags),
+  );
+  await tell(flags, output, result.measured, result.counts);
+}
+
+async function replayOn(
+  { mesh, url }: ServedMesh,
+  flags: ReplayFlags,
+): Promise<{ measured: ReplayMeasurements; counts: MeshCounts }> {
+  const before = await statusOf(mesh);
+  const warmUp = new WarmUp(mesh);
+  const measured = await runClient(flags, url, (done, total) => warmUp.look(done, total));
+  await mesh.waitLearned();
+  const after = await statusOf(mesh);
+  const { trained } = await validationOf(mesh);
+  return { measured, counts: { before, after, warmedUp: await warmUp.histograms(), trained } };
+}
+
+const ask = { budgetMs: 5000 };
+
+async function statusOf({ joiner, trainer }: RunningMesh): Promise<MeshCounts["before"]> {
+  return {
+    joiner: await joiner.ask({ kind: "getStatus" }, ask),
+    trainer: await trainer.ask({ kind: "getStatus" }, ask),
+  };
+}
+
+function validationOf({ trainer }: RunningMesh): Promise<ProgressiveValidation> {
+  return trainer.ask({ kind: "getProgressiveValidation" }, ask);
+}
+
+/** Remembers the trainer's histograms from when it had seen {@link warmUpShare} of the interactions. */
+class WarmUp {
+  #nextLookMs = 0;
+  #taken: ScoreHistograms | undefined;
+  #looking: Promise<void> | undefined;
+
+  constructor(readonly mesh: RunningMesh) {}
+
+  look(pairsDone: number, pairs: number): void {
+    const nowMs = performance.now();
+    // The trainer is never ahead of the client, so there is nothing to see before.
+    if (this.#taken !== undefined || this.#looking !== undefined) return;
+    if (nowMs < this.#nextLookMs || pairsDone < pairs * warmUpShare) return;
+    this.#nextLookMs = nowMs + pollMs;
+    this.#looking = validationOf(this.mesh).then(({ trained }) => {
+      if (trained.examples >= pairs * warmUpShare) this.#taken = trained;
+      this.#looking = undefined;
+    });
+  }
+
+  /** @throws {CommandError} When the replay was over before anybody looked. */
+  async histograms(): Promise<ScoreHistograms> {
+    await this.#looking;
+    // A replay of a few rows ends between two looks: then nothing is left out.
+    if (this.#taken !== undefined) return this.#taken;
+    const { trained } = await validationOf(this.mesh);
+    const none = trained.negatives.map(() => 0);
+    return { negatives: none, positives: none.slice(), examples: 0, loglossSum: 0 };
+  }
+}
+
+/** Runs the client's thread to its end. */
+async function runClient(
+  flags: ReplayFlags,
+  url: string,
+  onPairs: (done: number, total: number) => void,
+): Promise<ReplayMeasurements> {
+  const worker = new Worker(new URL("./replay_worker.ts", import.meta.url), { type: "module" });
+  let bar: Progress | undefined;
+  let startedAtMs = 0;
+  try {
+    return await new Promise<ReplayMeasurements>((resolve, reject) => {
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(`The client's thread failed: ${event.message}`));
+      };
+      worker.onmessage = ({ data: news }: MessageEvent<ReplayNews>) => {
+        switch (news.kind) {
+          case "profiles":
+          case "pairs": {
+            if (bar?.label !== news.kind) {
+              bar?.finish();
+              bar = new Progress(news.kind, news.total, stderrTarget());
+              startedAtMs = performance.now();
+            }
+            const perSecond = Math.round(news.done / ((performance.now() - startedAtMs) / 1000));
+            bar.update(news.done, Number.isFinite(perSecond) ? `${perSecond}/s` : "");
+            if (news.kind === "pairs") onPairs(news.done, news.total);
+            return;
+          }
+          case "finished":
+            bar?.finish();
+            return resolve(news.measurements);
+          case "failed":
+            return reject(new CommandError(news.message));
+          default:
+            news satisfies never;
+        }
+      };
+      worker.postMessage({ flags, url } satisfies ReplayOrder);
+    });
+  } finally {
+    worker.terminate();
+  }
+}
+
+async function tell(
+  flags: ReplayFlags,
+  output: Output,
+  measured: ReplayMeasurements,
+  counts: MeshCounts | undefined,
+): Promise<void> {
+  const figures = replayFigures(measured, counts);
+  if (flags.report !== undefined) {
+    await Deno.writeTextFile(flags.report, replayReport(flags, figures, measured));
+    output.err(`The report is in ${flags.report}\n`);
+  }
+  output.out(flags.json === true ? JSON.stringify(figures) + "\n" : describe(figures));
+  if (measured.neverFresh > 0) {
+    output.err(
+      `${measured.neverFresh} events were accepted, and no answer ever learned from them.\n`,
+    );
+  }
+  if (figures.lost !== null && figures.lost > 0) {
+    throw new CommandError(`${figures.lost} accepted events were lost.`);
+  }
+}
+
+function describe(figures: ReplayFigures): string {
+  return Object.entries(figures)
+    .map(([name, value]) => `${name.padEnd(18)} ${value ?? "unknown (the mesh runs elsewhere)"}\n`)
+    .join("");
+}

@@ -1,0 +1,185 @@
+/**
+ * Sends a dataset through the HTTP API as its people would have caused it: for each interaction a rank request with
+ * its item, and when the answer is there, what the person did. Several pairs are under way at once; each pair keeps
+ * its order, and pairs begin in the order of time.
+ */
+import { LabelRules } from "../../actors/joiner/label_rules.ts";
+import type { TaskLabels } from "../../actors/joiner/options.ts";
+import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { Dataset } from "../datasets/dataset.ts";
+import type { InteractionTable } from "../datasets/interaction_table.ts";
+import { FreshnessTracker } from "../load/freshness.ts";
+import type { GatewayClient } from "../load/gateway_client.ts";
+import { Samples } from "../load/samples.ts";
+
+/** What to send, and how. */
+export interface ReplayPlan {
+  readonly dataset: Dataset;
+  readonly table: InteractionTable;
+  /** Interactions to send, from the first on. */
+  readonly rows: number;
+  readonly tasks: readonly TaskLabels[];
+  /** Pairs under way at once, ≥ 1. */
+  readonly inFlight: number;
+  /** Makes event ids unique among all replays. */
+  readonly runId: string;
+  /** How long to wait at the end for the last events to be learned, ms. */
+  readonly drainMsMax: number;
+  /** Called now and then with the pairs done. */
+  onProgress?(pairs: number): void;
+}
+
+/** What the client saw. */
+export interface ReplayMeasurements {
+  /** Scores of the interactions that got a label, and the labels, in the order of their answers. */
+  readonly scores: Float64Array<ArrayBuffer>;
+  readonly labels: Float64Array<ArrayBuffer>;
+  /** One per rank request, ms, in the order of their answers. */
+  readonly rankMs: Float64Array<ArrayBuffer>;
+  /** One per event that an answer was seen to have learned from, ms. */
+  readonly freshnessMs: Float64Array<ArrayBuffer>;
+  readonly pairs: number;
+  readonly accepted: number;
+  /** Events that no answer had learned from when the client stopped waiting. */
+  readonly neverFresh: number;
+  /** Requests sent again because the server said "later". */
+  readonly retries: number;
+  /** From the first rank request to the last acceptance. */
+  readonly seconds: number;
+}
+
+const profilesInFlight = 16;
+const drainPauseMs = 5;
+
+/** Stores the attributes of the dataset's users and items that `rows` of the table name. */
+export async function sendProfiles(
+  client: GatewayClient,
+  { dataset, table, rows }: Pick<ReplayPlan, "dataset" | "table" | "rows">,
+  onProgress: (done: number, total: number) => void = () => {},
+): Promise<number> {
+  const wanted: (() => Promise<unknown>)[] = [];
+  const wantedItems = new Set(table.itemOf.subarray(0, rows));
+  const wantedUsers = new Set(table.userOf.subarray(0, rows));
+  for (const number of wantedItems) {
+    const attributes = dataset.items.get(table.items[number]);
+    if (attributes === undefined) continue;
+    wanted.push(() => client.putItem(table.items[number], attributes));
+  }
+  for (const number of wantedUsers) {
+    const attributes = dataset.users.get(table.users[number]);
+    if (attributes === undefined) continue;
+    wanted.push(() => client.putUser(table.users[number], attributes));
+  }
+  let next = 0;
+  const chain = async () => {
+    while (next < wanted.length) {
+      await wanted[next++]();
+      onProgress(next, wanted.length);
+    }
+  };
+  await Promise.all(Array.from({ length: profilesInFlight }, chain));
+  return wanted.length;
+}
+
+/**
+ * Replays.
+ *
+ * @throws {GatewayError} When the server refuses a request for good.
+ */
+export async function replayInteractions(
+  client: GatewayClient,
+  plan: ReplayPlan,
+): Promise<ReplayMeasurements> {
+  const { dataset, table, rows, runId } = plan;
+  const rules = new LabelRules(plan.tasks);
+  const [scores, labels, rankMs] = [new Samples(), new Samples(), new Samples()];
+  const freshness = new FreshnessTracker();
+  let [next, pairs, accepted] = [0, 0, 0];
+
+  const sendPair = async (row: number) => {
+    const item = table.item(row);
+    const fields = table.fields?.[row];
+    const timestamp = table.atMs[row];
+    const sentAtMs = performance.now();
+    const ranking = await client.rank({
+      user: table.user(row),
+      candidates: [{ id: item, ...given("fields", fields?.item) }],
+      ...given("userFields", fields?.user),
+      ...given("context", fields?.context),
+      timestamp,
+    });
+    const answeredAtMs = performance.now();
+    rankMs.add(answeredAtMs - sentAtMs);
+    freshness.answered(ranking.learnedThroughMs, answeredAtMs);
+
+    const action = fields?.action ?? dataset.action;
+    const value = Number.isNaN(table.values[row]) ? undefined : table.values[row];
+    const label = rules.judge(action, value)?.labels[0];
+    if (label !== undefined) {
+      scores.add(ranking.items[0].score);
+      labels.add(label);
+    }
+    const postedAtMs = performance.now();
+    const { events: [event] } = await client.sendEvents([{
+      eventId: `${runId}-${row}`,
+      rankingId: ranking.rankingId,
+      item,
+      action,
+      ...(value === undefined ? {} : { value }),
+      timestamp,
+    }]);
+    if (event.status === "rejected") {
+      throw new Error(`Event ${runId}-${row} was refused: ${event.problem.detail}`);
+    }
+    accepted++;
+    // An event without a label teaches nothing: no answer will ever have learned from it alone.
+    if (label !== undefined) {
+      freshness.accepted(event.acceptedAtMs, postedAtMs, performance.now());
+    }
+  };
+  const chain = async () => {
+    while (next < rows) {
+      await sendPair(next++);
+      plan.onProgress?.(++pairs);
+    }
+  };
+  const startedAtMs = performance.now();
+  await Promise.all(Array.from({ length: plan.inFlight }, chain));
+  const seconds = (performance.now() - startedAtMs) / 1000;
+  await drain(client, freshness, plan.drainMsMax);
+  return {
+    scores: scores.values(),
+    labels: labels.values(),
+    rankMs: rankMs.values(),
+    freshnessMs: freshness.samples.values(),
+    pairs,
+    accepted,
+    neverFresh: freshness.waiting,
+    retries: client.retries,
+    seconds,
+  };
+}
+
+/** Asks how far the served model has learned until it knows every event, or time is up. */
+async function drain(
+  client: GatewayClient,
+  freshness: FreshnessTracker,
+  drainMsMax: number,
+): Promise<void> {
+  const endsAtMs = performance.now() + drainMsMax;
+  while (freshness.waiting > 0 && performance.now() < endsAtMs) {
+    const { learnedThroughMs } = await client.ready();
+    freshness.answered(learnedThroughMs, performance.now());
+    await new Promise((resolve) => setTimeout(resolve, drainPauseMs));
+  }
+}
+
+/** `{[name]: attributes}` where there are any. */
+function given<Name extends string>(
+  name: Name,
+  attributes: FeatureAttributes | undefined,
+): { [N in Name]?: Record<string, string | number | boolean | string[] | null> } {
+  return (attributes === undefined ? {} : { [name]: attributes }) as {
+    [N in Name]?: Record<string, string | number | boolean | string[] | null>;
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * The page of `cairn replay --report`: figures against their targets, how quality grew, and how long things took.
+ */
+import type { ReplayFlags } from "../commands/replay.ts";
+import { histogramChart } from "../report/histogram_chart.ts";
+import { lineChart } from "../report/line_chart.ts";
+import { type Figure, renderReport } from "../report/page.ts";
+import { movingAuc } from "../evaluation/moving_auc.ts";
+import type { ReplayFigures } from "./figures.ts";
+import type { ReplayMeasurements } from "./replay_client.ts";
+
+/** One self-contained HTML page. */
+export function replayReport(
+  flags: ReplayFlags,
+  figures: ReplayFigures,
+  measured: ReplayMeasurements,
+): string {
+  const sorted = (values: Float64Array) => values.slice().sort();
+  return renderReport({
+    title: `Replay of ${flags.dataset}`,
+    subtitle:
+      `${figures.examples.toLocaleString("en")} interactions in time order through the HTTP API, ` +
+      `${flags.inFlight} pairs in flight, ${measured.seconds.toFixed(1)} s`,
+    figures: figureCards(figures),
+    sections: [
+      {
+        title: "Quality while learning",
+        note:
+          "AUC over a moving window of the scores that the gateway answered, each given before its outcome.",
+        chart: lineChart([
+          { name: "as served", points: movingAuc(measured.scores, measured.labels) },
+        ], { xLabel: "interactions", yLabel: "AUC" }),
+      },
+      {
+        title: "Rank latency",
+        note: "From sending a rank request to having its answer, at the client.",
+        chart: histogramChart(sorted(measured.rankMs), { xLabel: "milliseconds", series: 3 }),
+      },
+      {
+        title: "Freshness",
+        note: "From posting an event to the first answer whose scores had learned from it.",
+        chart: histogramChart(sorted(measured.freshnessMs), { xLabel: "milliseconds", series: 4 }),
+      },
+    ],
+    footnotes: [
+      `deno task cairn replay --dataset ${flags.dataset} --in-flight ${flags.inFlight}` +
+      (flags.limit === undefined ? "" : ` --limit ${flags.limit}`),
+      "AUC: the share of (positive, negative) pairs in the right order; 0.5 is chance. The first 20 % only warm up.",
+    ],
+  });
+}
+
+function figureCards(figures: ReplayFigures): Figure[] {
+  const show = (value: number | null, unit = "") =>
+    value === null ? "unknown" : value.toLocaleString("en", { maximumFractionDigits: 4 }) + unit;
+  return [
+    { label: "AUC as served", value: show(figures.servedAuc) },
+    { label: "AUC in the trainer", value: show(figures.trainerAuc) },
+    { label: "pairs a second", value: show(figures.requestsPerSecond) },
+    { label: "rank latency p50", value: show(figures.rankMsP50, " ms") },
+    { label: "rank latency p99", value: show(figures.rankMsP99, " ms") },
+    { label: "freshness p50", value: show(figures.freshnessMsP50, " ms") },
+    {
+      label: "freshness p99",
+      value: show(figures.freshnessMsP99, " ms"),
+      target: "≤ 1,000 ms",
+      reached: (figures.freshnessMsP99 ?? Infinity) <= 1000,
+    },
+    { label: "unmatched events", value: show(figures.unmatched) },
+    {
+      label: "lost events",
+      value: show(figures.lost),
+      target: "0",
+      reached: figures.lost === 0,
+    },
+  ];
+}

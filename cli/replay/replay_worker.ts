@@ -1,0 +1,84 @@
+/**
+ * The replay's client in a thread of its own, so that measuring costs the server's thread nothing. It reads the
+ * dataset itself; only figures cross the border.
+ */
+import { configurationFor, openNamedDataset } from "../commands/dataset_options.ts";
+import type { ReplayFlags } from "../commands/replay.ts";
+import { readInteractions } from "../datasets/interaction_table.ts";
+import { describeError } from "../errors.ts";
+import { GatewayClient } from "../load/gateway_client.ts";
+import { replayInteractions, type ReplayMeasurements, sendProfiles } from "./replay_client.ts";
+
+/** What the thread is told once. */
+export interface ReplayOrder {
+  readonly flags: ReplayFlags;
+  readonly url: string;
+}
+
+/** What the thread tells. */
+export type ReplayNews =
+  | { readonly kind: "profiles"; readonly done: number; readonly total: number }
+  | { readonly kind: "pairs"; readonly done: number; readonly total: number }
+  | { readonly kind: "finished"; readonly measurements: ReplayMeasurements }
+  | { readonly kind: "failed"; readonly message: string };
+
+const readyMsMax = 30_000;
+const drainMsMax = 15_000;
+/** At most so often, ms. */
+const newsEveryMs = 50;
+
+declare const self: {
+  onmessage: ((event: MessageEvent<ReplayOrder>) => void) | null;
+  postMessage(news: ReplayNews, transfer?: Transferable[]): void;
+};
+
+self.onmessage = async ({ data: order }) => {
+  try {
+    const measurements = await run(order);
+    const { scores, labels, rankMs, freshnessMs } = measurements;
+    self.postMessage({ kind: "finished", measurements }, [
+      scores.buffer,
+      labels.buffer,
+      rankMs.buffer,
+      freshnessMs.buffer,
+    ]);
+  } catch (error) {
+    self.postMessage({ kind: "failed", message: describeError(error, false) });
+  }
+};
+
+async function run({ flags, url }: ReplayOrder): Promise<ReplayMeasurements> {
+  const configuration = await configurationFor(flags);
+  const dataset = await openNamedDataset(flags, configuration);
+  const table = await readInteractions(dataset);
+  const rows = Math.min(table.rows, flags.limit ?? Infinity);
+  const client = new GatewayClient({
+    url,
+    ...(flags.apiKey === undefined ? {} : { apiKey: flags.apiKey }),
+    retriesMax: 50,
+    retryDelayMsMax: 1000,
+  });
+  await client.waitUntilReady(readyMsMax);
+  let toldAtMs = -Infinity;
+  const tell = (kind: "profiles" | "pairs", done: number, total: number) => {
+    const nowMs = performance.now();
+    if (nowMs - toldAtMs < newsEveryMs && done < total) return;
+    toldAtMs = nowMs;
+    self.postMessage({ kind, done, total });
+  };
+  await sendProfiles(
+    client,
+    { dataset, table, rows },
+    (done, total) => tell("profiles", done, total),
+  );
+  return await replayInteractions(client, {
+    dataset,
+    table,
+    rows,
+    tasks: configuration.joiner.tasks,
+    inFlight: flags.inFlight,
+    runId: crypto.randomUUID(),
+    drainMsMax,
+    onProgress: (pairs) => tell("pairs", pairs, rows),
+  });
+}
