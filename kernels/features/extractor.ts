@@ -6,25 +6,17 @@
  * those that are not cached, hash them in one call, lay the ids out, then hash the crosses (which are made of
  * ids) in a second call. Ids are copied as pairs of 32-bit words and never become BigInt.
  */
-import { FeatureTypeError } from "./errors.ts";
+import { appendValues, denseValue, type FeatureAttributes } from "./attribute_values.ts";
 import type { FeatureBatch } from "./feature_batch.ts";
+import { type CrossColumn, FeatureColumns } from "./feature_columns.ts";
 import { type CachedItem, ItemCache } from "./item_cache.ts";
-import { bucketOf, normalize, timePartOf } from "./numbers.ts";
-import type {
-  CrossSlot,
-  DenseDefinition,
-  FeatureSchema,
-  FeatureSource,
-  SlotDefinition,
-  TimeSlot,
-} from "./schema.ts";
+import { timePartOf } from "./numbers.ts";
+import type { FeatureSchema } from "./schema.ts";
 import { ValueBuffer, type ValueHasher } from "./value_buffer.ts";
 
-/** Attributes as they arrive; the configuration says which are read, and as what. */
-export type FeatureAttributes = Readonly<
-  Record<string, string | number | boolean | readonly string[] | null>
->;
+export type { FeatureAttributes };
 
+/** All that the features of one ranking are made from. */
 export interface FeatureRequest {
   /** The user's id; empty = unknown, and then the user's id is an absent feature. */
   readonly user: string;
@@ -36,6 +28,7 @@ export interface FeatureRequest {
   readonly items: readonly FeatureItem[];
 }
 
+/** A candidate. */
 export interface FeatureItem {
   readonly id: string;
   readonly attributes: FeatureAttributes;
@@ -43,48 +36,20 @@ export interface FeatureItem {
   readonly version: number;
 }
 
+/** Limits of an extractor. */
 export interface ExtractorOptions {
   /** Items whose own features are kept between requests. */
   readonly itemsCachedMax: number;
 }
 
-type BaseSlot = Exclude<SlotDefinition, CrossSlot>;
-type AttributeSlot = Exclude<BaseSlot, TimeSlot>;
-
-interface BaseColumn<S extends BaseSlot> {
-  readonly column: number;
-  readonly slot: S;
-}
-
-interface CrossColumn {
-  readonly column: number;
-  readonly slot: CrossSlot;
-  /** Columns of its parts. */
-  readonly parts: readonly number[];
-}
-
-interface DenseColumn {
-  readonly column: number;
-  readonly definition: DenseDefinition;
-}
-
+/** Makes features; holds buffers and a cache of items, and is used by one thread. */
 export class FeatureExtractor {
   readonly #schema: FeatureSchema;
   readonly #hasher: ValueHasher;
   readonly #values = new ValueBuffer();
   readonly #cache: ItemCache;
 
-  /** Columns that are the same in each row of a request, and those that an item has by itself. */
-  readonly #sharedBase: BaseColumn<BaseSlot>[] = [];
-  readonly #itemBase: BaseColumn<AttributeSlot>[] = [];
-  readonly #sharedCrosses: CrossColumn[] = [];
-  readonly #itemCrosses: CrossColumn[] = [];
-  /** Crosses between an item's values and the request's. */
-  readonly #mixedCrosses: CrossColumn[] = [];
-  readonly #sharedDense: DenseColumn[] = [];
-  readonly #itemDense: DenseColumn[] = [];
-  /** All columns of an item alone, base first, then crosses: the order in a {@link CachedItem}. */
-  readonly #itemColumns: number[];
+  readonly #columns: FeatureColumns;
 
   constructor(
     schema: FeatureSchema,
@@ -94,30 +59,12 @@ export class FeatureExtractor {
     this.#schema = schema;
     this.#hasher = hasher;
     this.#cache = new ItemCache(options.itemsCachedMax);
-    const columnOf = new Map(schema.slots.map((slot, column) => [slot.name, column]));
-    schema.slots.forEach((slot, column) => {
-      if (slot.kind !== "cross") {
-        if (slot.kind !== "time" && slot.source === "item") this.#itemBase.push({ column, slot });
-        else this.#sharedBase.push({ column, slot });
-        return;
-      }
-      const parts = slot.of.map((name) => columnOf.get(name)!);
-      const ofItem = parts.filter((part) => sourceOf(schema.slots[part]) === "item").length;
-      const crosses = ofItem === 0
-        ? this.#sharedCrosses
-        : ofItem === parts.length
-        ? this.#itemCrosses
-        : this.#mixedCrosses;
-      crosses.push({ column, slot, parts });
-    });
-    schema.dense.forEach((definition, column) => {
-      (definition.source === "item" ? this.#itemDense : this.#sharedDense)
-        .push({ column, definition });
-    });
-    this.#itemColumns = [...this.#itemBase, ...this.#itemCrosses].map(({ column }) => column);
+    this.#columns = new FeatureColumns(schema);
   }
 
   /**
+   * The features of a request.
+   *
    * @returns One row an item, in the request's order. The arrays are the caller's own.
    * @throws {FeatureTypeError} An attribute is not of the type that its slot reads.
    */
@@ -133,7 +80,7 @@ export class FeatureExtractor {
     this.#values.clear();
     const shared = this.#countShared(request, rows, offsets, dense);
     const cached = this.#countItems(items, offsets, dense);
-    this.#countCrosses(this.#mixedCrosses, rows, offsets);
+    this.#countCrosses(this.#columns.mixedCrosses, rows, offsets);
     for (let i = 1; i < offsets.length; i++) offsets[i] += offsets[i - 1];
 
     const ids = new BigUint64Array(offsets[offsets.length - 1]);
@@ -152,20 +99,20 @@ export class FeatureExtractor {
     dense: Float32Array,
   ): number[] {
     const slots = this.#schema.slots.length;
-    const counts = this.#sharedBase.map(({ slot }) => {
+    const counts = this.#columns.sharedBase.map(({ slot }) => {
       if (slot.kind === "time") {
         const part = timePartOf(request.atMs, slot.part, slot.utcOffsetMinutes);
         this.#values.addText(slot.slot, String(part));
         return 1;
       }
       const attributes = slot.source === "user" ? request.userAttributes : request.context;
-      return this.#encode(slot, request.user, attributes);
+      return appendValues(this.#values, slot, request.user, attributes);
     });
-    this.#sharedBase.forEach(({ column }, i) => {
+    this.#columns.sharedBase.forEach(({ column }, i) => {
       for (let row = 0; row < rows; row++) offsets[row * slots + column + 1] = counts[i];
     });
-    this.#countCrosses(this.#sharedCrosses, rows, offsets);
-    for (const { column, definition } of this.#sharedDense) {
+    this.#countCrosses(this.#columns.sharedCrosses, rows, offsets);
+    for (const { column, definition } of this.#columns.sharedDense) {
       const attributes = definition.source === "user" ? request.userAttributes : request.context;
       const value = denseValue(definition, attributes);
       for (let row = 0; row < rows; row++) dense[row * this.#schema.denseWidth + column] = value;
@@ -187,22 +134,28 @@ export class FeatureExtractor {
       cached[row] = known;
       const firstDense = row * this.#schema.denseWidth;
       if (known !== undefined) {
-        for (let i = 0; i < this.#itemColumns.length; i++) {
-          offsets[row * slots + this.#itemColumns[i] + 1] = known.data[i];
+        for (let i = 0; i < this.#columns.itemColumns.length; i++) {
+          offsets[row * slots + this.#columns.itemColumns[i] + 1] = known.data[i];
         }
-        for (let i = 0; i < this.#itemDense.length; i++) {
-          dense[firstDense + this.#itemDense[i].column] = known.dense[i];
+        for (let i = 0; i < this.#columns.itemDense.length; i++) {
+          dense[firstDense + this.#columns.itemDense[i].column] = known.dense[i];
         }
         continue;
       }
-      for (const { column, slot } of this.#itemBase) {
-        offsets[row * slots + column + 1] = this.#encode(slot, item.id, item.attributes, row);
+      for (const { column, slot } of this.#columns.itemBase) {
+        offsets[row * slots + column + 1] = appendValues(
+          this.#values,
+          slot,
+          item.id,
+          item.attributes,
+          row,
+        );
       }
-      for (const { column, definition } of this.#itemDense) {
+      for (const { column, definition } of this.#columns.itemDense) {
         dense[firstDense + column] = denseValue(definition, item.attributes, row);
       }
     }
-    this.#countCrosses(this.#itemCrosses, items.length, offsets);
+    this.#countCrosses(this.#columns.itemCrosses, items.length, offsets);
     return cached;
   }
 
@@ -228,7 +181,7 @@ export class FeatureExtractor {
     const slots = this.#schema.slots.length;
     let read = 0;
     for (let i = 0; i < shared.length; i++) {
-      const { column } = this.#sharedBase[i];
+      const { column } = this.#columns.sharedBase[i];
       const end = read + 2 * shared[i];
       for (let row = 0; row < rows; row++) {
         copyWords(hashed, read, end, words, 2 * offsets[row * slots + column]);
@@ -238,15 +191,21 @@ export class FeatureExtractor {
     for (let row = 0; row < rows; row++) {
       const known = cached[row];
       if (known !== undefined) {
-        let from = this.#itemColumns.length;
-        for (let i = 0; i < this.#itemColumns.length; i++) {
+        let from = this.#columns.itemColumns.length;
+        for (let i = 0; i < this.#columns.itemColumns.length; i++) {
           const end = from + 2 * known.data[i];
-          copyWords(known.data, from, end, words, 2 * offsets[row * slots + this.#itemColumns[i]]);
+          copyWords(
+            known.data,
+            from,
+            end,
+            words,
+            2 * offsets[row * slots + this.#columns.itemColumns[i]],
+          );
           from = end;
         }
         continue;
       }
-      for (const { column } of this.#itemBase) {
+      for (const { column } of this.#columns.itemBase) {
         const segment = row * slots + column;
         const end = read + 2 * (offsets[segment + 1] - offsets[segment]);
         copyWords(hashed, read, end, words, 2 * offsets[segment]);
@@ -262,21 +221,23 @@ export class FeatureExtractor {
     offsets: Uint32Array,
     words: Uint32Array,
   ): void {
-    if (this.#sharedCrosses.length + this.#itemCrosses.length + this.#mixedCrosses.length === 0) {
+    if (
+      this.#columns.sharedCrosses.length + this.#columns.itemCrosses.length +
+          this.#columns.mixedCrosses.length === 0
+    ) {
       return;
     }
     const slots = this.#schema.slots.length;
     this.#values.clear();
-    for (const cross of this.#sharedCrosses) this.#encodeCross(cross, 0, offsets, words);
+    for (const cross of this.#columns.sharedCrosses) this.#encodeCross(cross, 0, offsets, words);
     for (let row = 0; row < rows; row++) {
-      if (cached[row] === undefined) {
-        for (const cross of this.#itemCrosses) this.#encodeCross(cross, row, offsets, words);
+      for (const cross of this.#crossesOf(cached[row])) {
+        this.#encodeCross(cross, row, offsets, words);
       }
-      for (const cross of this.#mixedCrosses) this.#encodeCross(cross, row, offsets, words);
     }
     const hashed = this.#values.hash(this.#hasher);
     let read = 0;
-    for (const { column } of this.#sharedCrosses) {
+    for (const { column } of this.#columns.sharedCrosses) {
       const end = read + 2 * (offsets[column + 1] - offsets[column]);
       for (let row = 0; row < rows; row++) {
         copyWords(hashed, read, end, words, 2 * offsets[row * slots + column]);
@@ -284,16 +245,18 @@ export class FeatureExtractor {
       read = end;
     }
     for (let row = 0; row < rows; row++) {
-      const crosses = cached[row] === undefined
-        ? [...this.#itemCrosses, ...this.#mixedCrosses]
-        : this.#mixedCrosses;
-      for (const { column } of crosses) {
+      for (const { column } of this.#crossesOf(cached[row])) {
         const segment = row * slots + column;
         const end = read + 2 * (offsets[segment + 1] - offsets[segment]);
         copyWords(hashed, read, end, words, 2 * offsets[segment]);
         read = end;
       }
     }
+  }
+
+  /** The crosses that are to be hashed for a row, apart from the shared ones. */
+  #crossesOf(cached: CachedItem | undefined): readonly CrossColumn[] {
+    return cached === undefined ? this.#columns.freshCrosses : this.#columns.mixedCrosses;
   }
 
   /** All combinations, the last part's values fastest, up to the slot's limit. */
@@ -327,98 +290,27 @@ export class FeatureExtractor {
       const { id, version } = items[row];
       if (version <= 0 || cached[row] !== undefined) continue;
       let values = 0;
-      for (const column of this.#itemColumns) {
+      for (const column of this.#columns.itemColumns) {
         values += offsets[row * slots + column + 1] - offsets[row * slots + column];
       }
-      const data = new Uint32Array(this.#itemColumns.length + 2 * values);
-      let write = this.#itemColumns.length;
-      this.#itemColumns.forEach((column, i) => {
+      const data = new Uint32Array(this.#columns.itemColumns.length + 2 * values);
+      let write = this.#columns.itemColumns.length;
+      this.#columns.itemColumns.forEach((column, i) => {
         const start = offsets[row * slots + column];
         const end = offsets[row * slots + column + 1];
         data[i] = end - start;
         copyWords(words, 2 * start, 2 * end, data, write);
         write += 2 * (end - start);
       });
-      const ofItem = new Float32Array(this.#itemDense.length);
-      this.#itemDense.forEach(({ column }, i) => {
+      const ofItem = new Float32Array(this.#columns.itemDense.length);
+      this.#columns.itemDense.forEach(({ column }, i) => {
         ofItem[i] = dense[row * this.#schema.denseWidth + column];
       });
       this.#cache.set(id, { version, data, dense: ofItem });
-    }
-  }
-
-  /** Appends the slot's values; returns how many. */
-  #encode(
-    slot: AttributeSlot,
-    id: string,
-    attributes: FeatureAttributes,
-    itemIndex?: number,
-  ): number {
-    if (slot.kind === "id") {
-      if (id === "") return 0;
-      this.#values.addText(slot.slot, id);
-      return 1;
-    }
-    const value = attributes[slot.attribute];
-    if (value === undefined || value === null) return 0;
-    switch (slot.kind) {
-      case "categorical":
-        if (typeof value === "string") this.#values.addText(slot.slot, value);
-        else if (typeof value === "boolean" || isFinite(value)) {
-          this.#values.addText(slot.slot, String(value));
-        } else return wrongType(slot, attributes, "a string, a number or a boolean", itemIndex);
-        return 1;
-      case "list": {
-        if (!isStrings(value)) return wrongType(slot, attributes, "a list of strings", itemIndex);
-        const count = Math.min(value.length, slot.valuesMax);
-        for (let i = 0; i < count; i++) this.#values.addText(slot.slot, value[i]);
-        return count;
-      }
-      case "numeric":
-        if (!isFinite(value)) return wrongType(slot, attributes, "a finite number", itemIndex);
-        this.#values.addText(slot.slot, String(bucketOf(value, slot.buckets)));
-        return 1;
-      default:
-        return slot satisfies never;
     }
   }
 }
 
 function copyWords(from: Uint32Array, start: number, end: number, to: Uint32Array, at: number) {
   for (let i = start; i < end; i++) to[at++] = from[i];
-}
-
-function sourceOf(slot: SlotDefinition): FeatureSource {
-  return slot.kind === "time" || slot.kind === "cross" ? "context" : slot.source;
-}
-
-function denseValue(
-  definition: DenseDefinition,
-  attributes: FeatureAttributes,
-  itemIndex?: number,
-): number {
-  const value = attributes[definition.attribute];
-  if (value === undefined || value === null) return 0;
-  if (!isFinite(value)) return wrongType(definition, attributes, "a finite number", itemIndex);
-  return normalize(value, definition.normalization);
-}
-
-function isFinite(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value);
-}
-
-function isStrings(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((element) => typeof element === "string");
-}
-
-/** 0 values where the "attribute" is only inherited by the object, as `toString` is; an error otherwise. */
-function wrongType(
-  reader: { name: string; source: FeatureSource; attribute: string },
-  attributes: FeatureAttributes,
-  expected: string,
-  itemIndex?: number,
-): number {
-  if (!Object.hasOwn(attributes, reader.attribute)) return 0;
-  const { source, attribute, name } = reader;
-  throw new FeatureTypeError(source, attribute, name, expected, attributes[attribute], itemIndex);
 }

@@ -4,6 +4,7 @@
  */
 import type { FeatureIds } from "../embedding/options.ts";
 
+/** Rows of features, in columns. */
 export interface FeatureBatch {
   readonly rows: number;
   /** Ids of all segments one after another, row-major by (row, slot). Shape `[nnz]`. */

@@ -10,7 +10,8 @@ import type { Combiner } from "../embedding/options.ts";
 /** Whose attributes a slot reads. */
 export type FeatureSource = "user" | "item" | "context";
 
-interface SlotBase {
+/** What every slot has. */
+export interface SlotBase {
   /** Unique within the schema. */
   readonly name: string;
   /** 1 to 32,767; the upper bits of its feature ids. */
@@ -78,6 +79,7 @@ export interface TimeSlot extends SlotBase {
 /** 24, 7 (0 = Sunday) or 168 values. */
 export type TimePart = "hourOfDay" | "dayOfWeek" | "hourOfWeek";
 
+/** One feature column. */
 export type SlotDefinition =
   | IdSlot
   | CategoricalSlot
@@ -107,6 +109,7 @@ export type Normalization =
   | { readonly kind: "standard"; readonly mean: number; readonly stddev: number }
   | { readonly kind: "range"; readonly low: number; readonly high: number };
 
+/** All columns, in the order of a batch. */
 export interface FeatureSchema {
   /** Column s of a batch is `slots[s]`. */
   readonly slots: readonly SlotDefinition[];

@@ -1,0 +1,92 @@
+/**
+ * How one attribute becomes values: text to hash, or a dense number. The one place where attributes' types are checked.
+ */
+import { FeatureTypeError } from "./errors.ts";
+import type { AttributeSlot } from "./feature_columns.ts";
+import { bucketOf, normalize } from "./numbers.ts";
+import type { DenseDefinition, FeatureSource } from "./schema.ts";
+import type { ValueBuffer } from "./value_buffer.ts";
+
+/** Attributes as they arrive; the configuration says which are read, and as what. */
+export type FeatureAttributes = Readonly<
+  Record<string, string | number | boolean | readonly string[] | null>
+>;
+
+/**
+ * Appends the slot's values; returns how many.
+ *
+ * @param id The user's or the item's own id; empty = unknown.
+ * @param itemIndex Position of the item in its request, for messages.
+ * @throws {FeatureTypeError} The attribute is not of the type that the slot reads.
+ */
+export function appendValues(
+  values: ValueBuffer,
+  slot: AttributeSlot,
+  id: string,
+  attributes: FeatureAttributes,
+  itemIndex?: number,
+): number {
+  if (slot.kind === "id") {
+    if (id === "") return 0;
+    values.addText(slot.slot, id);
+    return 1;
+  }
+  const value = attributes[slot.attribute];
+  if (value === undefined || value === null) return 0;
+  switch (slot.kind) {
+    case "categorical":
+      if (typeof value === "string") values.addText(slot.slot, value);
+      else if (typeof value === "boolean" || isFinite(value)) {
+        values.addText(slot.slot, String(value));
+      } else return wrongType(slot, attributes, "a string, a number or a boolean", itemIndex);
+      return 1;
+    case "list": {
+      if (!isStrings(value)) return wrongType(slot, attributes, "a list of strings", itemIndex);
+      const count = Math.min(value.length, slot.valuesMax);
+      for (let i = 0; i < count; i++) values.addText(slot.slot, value[i]);
+      return count;
+    }
+    case "numeric":
+      if (!isFinite(value)) return wrongType(slot, attributes, "a finite number", itemIndex);
+      values.addText(slot.slot, String(bucketOf(value, slot.buckets)));
+      return 1;
+    default:
+      return slot satisfies never;
+  }
+}
+
+/**
+ * The scaled value of a dense column, 0 where the attribute is absent.
+ *
+ * @throws {FeatureTypeError} The attribute is no finite number.
+ */
+export function denseValue(
+  definition: DenseDefinition,
+  attributes: FeatureAttributes,
+  itemIndex?: number,
+): number {
+  const value = attributes[definition.attribute];
+  if (value === undefined || value === null) return 0;
+  if (!isFinite(value)) return wrongType(definition, attributes, "a finite number", itemIndex);
+  return normalize(value, definition.normalization);
+}
+
+function isFinite(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((element) => typeof element === "string");
+}
+
+/** 0 values where the "attribute" is only inherited by the object, as `toString` is; an error otherwise. */
+function wrongType(
+  reader: { name: string; source: FeatureSource; attribute: string },
+  attributes: FeatureAttributes,
+  expected: string,
+  itemIndex?: number,
+): number {
+  if (!Object.hasOwn(attributes, reader.attribute)) return 0;
+  const { source, attribute, name } = reader;
+  throw new FeatureTypeError(source, attribute, name, expected, attributes[attribute], itemIndex);
+}
