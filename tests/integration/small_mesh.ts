@@ -1,0 +1,136 @@
+/**
+ * A small real mesh, in either placement, with a client that speaks HTTP to its door.
+ */
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import { type RunningMesh, startMesh } from "../../cli/start_mesh.ts";
+
+export const placements = {
+  "in one thread": "{ kind: singleThread }",
+  "in worker threads": "{ kind: workers, shardThreads: 2 }",
+} as const;
+
+export type PlacementName = keyof typeof placements;
+
+export function smallConfiguration(placement: PlacementName, storage = "{ kind: memory }"): string {
+  return `
+features:
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+    tags: { kind: list, source: item, pooling: mean }
+model: { kind: deepFm, embeddingDim: 4, hidden: [8], tasks: [clicked] }
+embeddings:
+  bytesMax: 64MiB
+  serving: { bytesMax: 64MiB }
+joiner:
+  window: 2s
+  tasks:
+    clicked:
+      - { action: click, label: positive, final: true }
+      - { action: dismiss, label: negative, final: true }
+trainer: { batchRows: 32, linger: 5ms }
+shards: { count: 4 }
+sync: { rowsInterval: 10ms, denseInterval: 20ms }
+placement: ${placements[placement]}
+storage: ${storage}
+gateway: { deadline: 5s }
+`;
+}
+
+export interface Ranking {
+  readonly rankingId: string;
+  readonly modelVersion: number;
+  readonly learnedThroughMs: number;
+  readonly items: readonly {
+    readonly id: string;
+    readonly score: number;
+    readonly cold: boolean;
+  }[];
+}
+
+export interface EventResult {
+  readonly eventId: string;
+  readonly status: "accepted" | "duplicate" | "rejected";
+  readonly acceptedAtMs: number;
+}
+
+export interface Event {
+  readonly eventId: string;
+  readonly rankingId: string;
+  readonly item: string;
+  readonly action: string;
+}
+
+/** Speaks JSON to a mesh through a function with the shape of `fetch`. */
+export class Client {
+  constructor(readonly send: (request: Request) => Response | Promise<Response>) {}
+
+  async rank(user: string, items: readonly string[]): Promise<Ranking> {
+    const candidates = items.map((id) => ({ id }));
+    return await this.#post("/v1/rank", { user, candidates }) as Ranking;
+  }
+
+  async post(events: readonly Event[]): Promise<readonly EventResult[]> {
+    const answer = await this.#post("/v1/events", events) as { events: EventResult[] };
+    return answer.events;
+  }
+
+  /** The first ranking that has learned from all that was accepted until then. */
+  async rankFresh(user: string, items: readonly string[], acceptedAtMs: number): Promise<Ranking> {
+    const deadlineMs = performance.now() + 20_000;
+    for (;;) {
+      const ranking = await this.rank(user, items);
+      if (ranking.learnedThroughMs >= acceptedAtMs) return ranking;
+      assert.ok(
+        performance.now() < deadlineMs,
+        `scores have learned through ${ranking.learnedThroughMs}, not ${acceptedAtMs}`,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  async text(path: string): Promise<string> {
+    const response = await this.send(new Request(`http://cairn${path}`));
+    return await response.text();
+  }
+
+  async #post(path: string, body: unknown): Promise<unknown> {
+    const response = await this.send(
+      new Request(`http://cairn${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+    );
+    const answer = await response.json();
+    assert.ok(response.ok, `${path} answered ${response.status}: ${JSON.stringify(answer)}`);
+    return answer;
+  }
+}
+
+export interface SmallMesh {
+  readonly mesh: RunningMesh;
+  readonly client: Client;
+  readonly problems: string[];
+}
+
+export async function startSmallMesh(yaml: string): Promise<SmallMesh> {
+  const problems: string[] = [];
+  const mesh = await startMesh(parseConfiguration(yaml, "cairn.yaml"), {
+    writeLog: ({ level, message, fields }) => {
+      if (level === "error" || level === "warn") {
+        problems.push(`${level}: ${message} ${JSON.stringify(fields)}`);
+      }
+    },
+    onFatal: (error) => problems.push(`fatal: ${error.message}`),
+  });
+  await mesh.waitReady();
+  return { mesh, client: new Client(mesh.fetch), problems };
+}
+
+export function scoreOf(ranking: Ranking, item: string): number {
+  const found = ranking.items.find(({ id }) => id === item);
+  assert.ok(found, `${item} is not in the answer`);
+  return found.score;
+}
