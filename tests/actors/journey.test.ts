@@ -37,9 +37,10 @@ Deno.test("a ranking, its clicks, and the next ranking is better: the whole loop
   const halfway = await loop.progressiveValidation();
   for (let i = 0; i < 150; i++) rates.push(await visit(loop, random));
 
+  // Eight candidates hold four liked ones at best: a perfect ranking reaches about 0.88.
   const [first, last] = [mean(rates.slice(0, 40)), mean(rates.slice(-60))];
   assert.ok(first < 0.7, `untrained: ${first}`);
-  assert.ok(last > 0.9, `trained: ${last}`);
+  assert.ok(last > 0.8, `trained: ${last}`);
 
   const later = await loop.progressiveValidation();
   const trained = areaUnderCurve(since(halfway.trained, later.trained));
