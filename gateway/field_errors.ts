@@ -72,7 +72,10 @@ export function describe(value: unknown): string {
     return `is a text of ${value.length} characters that begins ${shown}`;
   }
   if (Array.isArray(value)) {
-    return `is a list of ${value.length} ${value.length === 1 ? "entry" : "entries"}`;
+    // In a list of texts, the entry that is none is what the reader looks for.
+    const odd = value.find((entry) => entry === null || /number|boolean/.test(typeof entry));
+    const holding = odd === undefined ? "" : ` that holds ${odd}`;
+    return `is a list of ${value.length} ${value.length === 1 ? "entry" : "entries"}${holding}`;
   }
   if (typeof value === "object") return "is an object";
   return `is ${String(value)}`;

@@ -15,6 +15,7 @@ const everywhere: readonly ProblemKind[] = ["internal-error"];
 const whereGuarded: readonly ProblemKind[] = ["unauthorized", "overloaded"];
 const whereBody: readonly ProblemKind[] = [
   "malformed-json",
+  "malformed-request",
   "body-timeout",
   "body-too-large",
   "unsupported-media-type",

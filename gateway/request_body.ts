@@ -69,7 +69,8 @@ export class BodyReader {
           ),
         );
       });
-      this.#readBytes(context.req.raw).then(resolve, reject).finally(() => timer.cancel());
+      this.#readBytes(context.req.raw).then(resolve, (error) => reject(interrupted(error)))
+        .finally(() => timer.cancel());
     });
   }
 
@@ -96,6 +97,16 @@ export class BodyReader {
     }
     return whole;
   }
+}
+
+/** Reading fails where the sender breaks off; whoever still listens is told. */
+function interrupted(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  return new ProblemError(
+    "malformed-request",
+    "The body ended before it was complete. Send as many bytes as Content-Length says.",
+    { cause: error },
+  );
 }
 
 /** @throws {ProblemError} `invalid-request` with every wrong field. */

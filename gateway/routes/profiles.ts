@@ -82,8 +82,20 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
   ];
 }
 
+/** The path's last segment. Decoded here, because routers let wrong encodings through as they are. */
 function idOf(context: GatewayContext): string {
-  return validate(profilePathSchema, { id: context.req.param("id") }).id;
+  const { pathname } = new URL(context.req.url);
+  const encoded = pathname.slice(pathname.lastIndexOf("/") + 1);
+  let id: string;
+  try {
+    id = decodeURIComponent(encoded);
+  } catch {
+    throw new ProblemError(
+      "malformed-request",
+      `Cannot read the id "${encoded}": it is not percent-encoded UTF-8. Encode it as encodeURIComponent does.`,
+    );
+  }
+  return validate(profilePathSchema, { id }).id;
 }
 
 function answerOf({ id, attributes, version, updatedAtMs }: Profile) {

@@ -16,9 +16,6 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
   const { clock, memory, options, ranker, telemetry } = parts;
   const body = new BodyReader(clock, options);
   const dataClock = new DataClock(clock, options.timestampAheadMsMax);
-  const candidatesRanked = telemetry.counter("cairn_rank_candidates_total", {
-    help: "Candidates of answered rankings.",
-  });
   const itemsCold = telemetry.counter("cairn_rank_items_cold_total", {
     help: "Items returned that nothing was learned about yet.",
   });
@@ -31,7 +28,6 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
       throw rankProblem(error, request);
     });
     memory.rankings.remember(ranking.rankingId, ranking.items);
-    candidatesRanked.add(request.candidates.length);
     let cold = 0;
     for (const item of ranking.items) if (item.cold) cold++;
     itemsCold.add(cold);

@@ -63,6 +63,19 @@ Deno.test("a body that never ends is given up at the deadline and gives its plac
   assert.equal((await post("/v1/rank", rankBody)).status, 200);
 });
 
+Deno.test("a body that breaks off is the sender's mistake", async () => {
+  const { app } = gatewayFixture();
+  const response = await app.request(
+    new Request("http://cairn/v1/rank", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: new ReadableStream({ start: (controller) => controller.error(new Error("reset")) }),
+    }),
+  );
+  assert.equal(response.status, 400);
+  assert.equal((await json(response)).type, "/problems/malformed-request");
+});
+
 Deno.test("a trace goes on through the gateway, a bad one is replaced", async () => {
   const { post } = gatewayFixture();
   const trace = "0af7651916cd43dd8448eb211c80319c";

@@ -213,7 +213,7 @@ const cases: readonly Case[] = [
     body: { ...rank, context: { tags: ["a", 2] } },
     status: 422,
     type: "invalid-request",
-    detail: /context\/tags.*send .*text/,
+    detail: /context\/tags is a list of 2 entries that holds 2; send text/,
   },
   {
     name: "a number past the range of doubles",
@@ -445,6 +445,23 @@ const cases: readonly Case[] = [
     status: 422,
     type: "invalid-request",
     detail: /id is a text of 300 characters/,
+  },
+  {
+    name: "an id whose percent-encoding is broken",
+    method: "GET",
+    path: "/v1/items/100%",
+    status: 400,
+    type: "malformed-request",
+    detail: /id "100%".*percent-encoded UTF-8/,
+  },
+  {
+    name: "an id in Latin-1",
+    method: "PUT",
+    path: "/v1/users/caf%e9",
+    body: { attributes: {} },
+    status: 400,
+    type: "malformed-request",
+    detail: /id "caf%e9"/,
   },
   // Paths and methods.
   {
