@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import {
+  Client,
+  type Event,
+  type PlacementName,
+  placements,
+  smallConfiguration,
+} from "./small_mesh.ts";
+
+interface MeshProcess {
+  readonly client: Client;
+  /** Examples trained on since the process began. */
+  trained(): Promise<number>;
+  kill(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus>;
+}
+
+async function startProcess(configurationPath: string): Promise<MeshProcess> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      new URL("./mesh_process.ts", import.meta.url).pathname,
+      configurationPath,
+    ],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let output = "";
+  while (!output.includes("\n")) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the process ended before it was ready: ${output}`);
+    output += value;
+  }
+  const url = output.trim();
+  const client = new Client((request) => {
+    const { pathname } = new URL(request.url);
+    return fetch(
+      url + pathname,
+      request.method === "GET" ? {} : {
+        method: request.method,
+        headers: request.headers,
+        body: request.body,
+      },
+    );
+  });
+  return {
+    client,
+    async trained() {
+      const metrics = await client.text("/metrics");
+      return Number(/^cairn_trainer_examples_total (\d+)$/m.exec(metrics)?.[1] ?? 0);
+    },
+    async kill(signal) {
+      process.kill(signal);
+      const status = await process.status;
+      await reader.cancel();
+      return status;
+    },
+  };
+}
+
+async function eventually(condition: () => Promise<boolean>, what: string): Promise<void> {
+  for (const deadlineMs = performance.now() + 20_000; performance.now() < deadlineMs;) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail(what);
+}
+
+for (const placement of Object.keys(placements) as PlacementName[]) {
+  Deno.test(`a mesh killed at any moment loses nothing that it accepted and trains nothing twice, ${placement}`, async () => {
+    const directory = Deno.makeTempDirSync();
+    const path = `${directory}/cairn.yaml`;
+    Deno.writeTextFileSync(
+      path,
+      smallConfiguration(placement, "{ kind: directory, path: data }"),
+    );
+    const shown = ["c1", "c2", "d1", "d2"];
+    const accepted: Event[] = [];
+    let acceptedAtMs = 0;
+    try {
+      for (let life = 0; life < 3; life++) {
+        const mesh = await startProcess(path);
+        // What was accepted before is remembered: sent again, it is a duplicate.
+        for (const event of accepted.slice(-2)) {
+          const [{ status }] = await mesh.client.post([event]);
+          assert.equal(status, "duplicate");
+        }
+        for (let round = 0; round < 25; round++) {
+          const { rankingId } = await mesh.client.rank("cat", shown);
+          const events = shown.map((item) => ({
+            eventId: `${life}-${round}-${item}`,
+            rankingId,
+            item,
+            action: item[0] === "c" ? "click" : "dismiss",
+          }));
+          for (const result of await mesh.client.post(events)) {
+            assert.equal(result.status, "accepted");
+            acceptedAtMs = Math.max(acceptedAtMs, result.acceptedAtMs);
+          }
+          accepted.push(...events);
+        }
+        await mesh.kill("SIGKILL"); // in the middle: the last rounds are accepted, not yet learned
+      }
+      const mesh = await startProcess(path);
+      const ranking = await mesh.client.rankFresh("cat", shown, acceptedAtMs);
+      assert.deepEqual(ranking.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
+      // Untrained tables learn each accepted event once: no more, no less.
+      await eventually(
+        async () => await mesh.trained() >= accepted.length,
+        `${await mesh.trained()} examples are trained on, ${accepted.length} were accepted`,
+      );
+      assert.equal(await mesh.trained(), accepted.length);
+      const { success } = await mesh.kill("SIGTERM");
+      assert.ok(success, "told to stop, it ends in good order");
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  });
+}
+
+Deno.test("a second process on the same data directory is refused, and says why", async () => {
+  const directory = Deno.makeTempDirSync();
+  const path = `${directory}/cairn.yaml`;
+  Deno.writeTextFileSync(
+    path,
+    smallConfiguration("in one thread", "{ kind: directory, path: data }"),
+  );
+  const mesh = await startProcess(path);
+  try {
+    const second = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--no-check",
+        new URL("./mesh_process.ts", import.meta.url).pathname,
+        path,
+      ],
+    }).output();
+    assert.equal(second.success, false);
+    assert.match(new TextDecoder().decode(second.stderr), /is in use by another process/);
+  } finally {
+    await mesh.kill("SIGTERM");
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
