@@ -1,0 +1,190 @@
+/**
+ * Cairn's own tables as a contender: `ServingTable` where rows only serve, `EmbeddingTable` with Adagrad where they
+ * learn. Times include all copies into and out of the WASM memory: they are what a caller waits for.
+ */
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
+import type { FeatureIds, TableOptions } from "../../../kernels/embedding/options.ts";
+import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
+import type { Contender, Slice } from "./contender.ts";
+import { type Distribution, fillRows, type Sequences } from "./sequences.ts";
+
+const BYTES_MAX = 4_000_000_000;
+
+/** Rows of `dim` weights that learn as the native peers' rows do. */
+export function adagradTable(dim: number): TableOptions {
+  return {
+    seed: 1,
+    segments: [{
+      name: "embeddings",
+      dim,
+      initializer: { kind: "zeros" },
+      optimizer: { kind: "adagrad", learningRate: 0.01, initialAccumulator: 1 },
+    }],
+    slots: [],
+    bytesMax: BYTES_MAX,
+    atLimit: "reject",
+  };
+}
+
+/** Runs `work` and returns nanoseconds. */
+export function timed(work: () => void): number {
+  const begun = performance.now();
+  work();
+  return (performance.now() - begun) * 1e6;
+}
+
+type Table =
+  | { readonly kind: "serving"; readonly table: ServingTable }
+  | { readonly kind: "training"; readonly table: EmbeddingTable };
+
+export class CairnContender implements Contender {
+  readonly name = "ours";
+  readonly #sequences: Sequences;
+  readonly #batch = BatchKernel.create();
+  #held: Table | undefined;
+  #learns = false;
+  #dim = 0;
+  #out = new Float32Array();
+  #found = new Uint8Array();
+  #ones = new Uint32Array();
+
+  constructor(sequences: Sequences) {
+    this.#sequences = sequences;
+  }
+
+  create(dim: number, learns: boolean): Promise<void> {
+    this.#dim = dim;
+    this.#learns = learns;
+    this.#out = new Float32Array(4096 * dim);
+    this.#found = new Uint8Array(4096);
+    this.#ones = new Uint32Array(4096).fill(1);
+    this.#held = undefined;
+    return Promise.resolve();
+  }
+
+  insert(batch: number): Promise<readonly number[]> {
+    const { keys } = this.#sequences;
+    const dim = this.#dim;
+    const rows = new Float32Array(batch * dim);
+    this.#held = this.#learns
+      ? { kind: "training", table: EmbeddingTable.create(adagradTable(dim)) }
+      : {
+        kind: "serving",
+        table: ServingTable.create({ width: dim, precision: "fp32", bytesMax: BYTES_MAX }),
+      };
+    const held = this.#held;
+    const spent: number[] = [];
+    for (let start = 0; start < keys.length; start += batch) {
+      const ids = keys.subarray(start, start + batch);
+      fillRows(ids, dim, rows);
+      const values = rows.subarray(0, ids.length * dim);
+      spent.push(
+        timed(() =>
+          held.kind === "serving"
+            ? held.table.upsert(ids, values)
+            : held.table.assign(ids, values, 0)
+        ),
+      );
+    }
+    if (held.table.statistics().rows !== keys.length) throw new Error("A key got no row");
+    return Promise.resolve(spent);
+  }
+
+  lookup({ distribution, batch, start, batches }: Slice): Promise<number> {
+    const draws = this.#sequences.draws[distribution];
+    const spent = timed(() => {
+      for (let at = start; at < start + batches; at++) {
+        this.#find(draws.subarray(at * batch, (at + 1) * batch));
+      }
+    });
+    return Promise.resolve(spent);
+  }
+
+  update({ distribution, batch, start, batches }: Slice): Promise<number> {
+    const { ids, lengths } = this.#sequences.distinct[distribution].get(batch)!;
+    const table = this.#training();
+    const { gradients } = this.#sequences;
+    let at = 0;
+    for (let index = 0; index < start; index++) at += lengths[index];
+    const spent = timed(() => {
+      for (let index = start; index < start + batches; index++) {
+        const length = lengths[index];
+        const values = gradients.subarray(0, length * this.#dim);
+        table.applyGradients(
+          ids.subarray(at, at + length),
+          values,
+          this.#ones.subarray(0, length),
+          0,
+        );
+        at += length;
+      }
+    });
+    return Promise.resolve(spent);
+  }
+
+  dedupe({ distribution, batch, start, batches }: Slice): Promise<number> {
+    const draws = this.#sequences.draws[distribution];
+    const table = this.#training();
+    const dim = this.#dim;
+    const values = this.#sequences.gradients.subarray(0, batch * dim);
+    const spent = timed(() => {
+      for (let at = start; at < start + batches; at++) {
+        const ids = draws.subarray(at * batch, (at + 1) * batch);
+        const { uniqueIds, inverse, counts } = this.#batch.unique(ids, 1);
+        const sums = this.#out.subarray(0, uniqueIds.length * dim);
+        this.#batch.sumByInverse(values, dim, inverse, uniqueIds.length, sums);
+        table.applyGradients(uniqueIds, sums, counts, 0);
+      }
+    });
+    return Promise.resolve(spent);
+  }
+
+  sum(distribution: Distribution, count: number): Promise<number> {
+    const draws = this.#sequences.draws[distribution];
+    let sum = 0;
+    for (let start = 0; start < count; start += 4096) {
+      const ids = draws.subarray(start, Math.min(start + 4096, count));
+      this.#find(ids);
+      if (this.#held?.kind === "serving" && this.#found.subarray(0, ids.length).includes(0)) {
+        throw new Error("An id that was inserted is missing");
+      }
+      for (const weight of this.#out.subarray(0, ids.length * this.#dim)) sum += weight;
+    }
+    return Promise.resolve(sum);
+  }
+
+  /** Every weight of the first `count` draws is the one that was inserted. Throws otherwise. */
+  assertRows(distribution: Distribution, count: number): void {
+    const ids = this.#sequences.draws[distribution].subarray(0, count);
+    const expected = new Float32Array(4096 * this.#dim);
+    for (let start = 0; start < count; start += 4096) {
+      const some = ids.subarray(start, Math.min(start + 4096, count));
+      this.#find(some);
+      fillRows(some, this.#dim, expected);
+      for (let index = 0; index < some.length * this.#dim; index++) {
+        if (this.#out[index] !== expected[index]) {
+          throw new Error(`Weight ${index % this.#dim} of a row is not the one inserted`);
+        }
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    this.#held = undefined;
+    return Promise.resolve();
+  }
+
+  #find(ids: FeatureIds): void {
+    const held = this.#held!;
+    const out = this.#out.subarray(0, ids.length * this.#dim);
+    const found = this.#found.subarray(0, ids.length);
+    if (held.kind === "serving") held.table.lookup(ids, out, found);
+    else held.table.lookup(ids, out, "zeros", found);
+  }
+
+  #training(): EmbeddingTable {
+    if (this.#held?.kind !== "training") throw new Error("Only a table that learns can be updated");
+    return this.#held.table;
+  }
+}

@@ -1,0 +1,30 @@
+/** What the benchmark asks of everyone who takes part: Cairn's tables and their native peers. */
+import type { Distribution } from "./sequences.ts";
+
+/** A range of draws, by batches. */
+export interface Slice {
+  readonly distribution: Distribution;
+  readonly batch: number;
+  /** First batch. */
+  readonly start: number;
+  /** Number of batches. */
+  readonly batches: number;
+}
+
+/** All times in nanoseconds, without the preparation of inputs. */
+export interface Contender {
+  readonly name: string;
+  /** Starts afresh with rows of `dim` weights, with Adagrad's accumulators behind them where `learns`. */
+  create(dim: number, learns: boolean): Promise<void>;
+  /** Inserts all keys into an empty table; a time for each batch. */
+  insert(batch: number): Promise<readonly number[]>;
+  /** Finds ids, all present, and copies their weights out. */
+  lookup(slice: Slice): Promise<number>;
+  /** One Adagrad step for each distinct id of the batch. */
+  update(slice: Slice): Promise<number>;
+  /** Sums the gradients of equal ids, then one Adagrad step for each. */
+  dedupe(slice: Slice): Promise<number>;
+  /** Σ of all weights of the first `count` draws: the answer that all must agree on. */
+  sum(distribution: Distribution, count: number): Promise<number>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,188 @@
+/**
+ * Cairn's embedding kernel beside native hash maps, in one run on one thread each: the same keys, rows and batches,
+ * answers compared before anything is timed, contenders taking turns.
+ *
+ *     deno task bench:embedding [--json] [--quick] [--keys 1000000,4000000] [--dim 8,16,64] [--rounds 7]
+ */
+import { parseArgs } from "node:util";
+import { CairnContender } from "./cairn_contender.ts";
+import type { Contender } from "./contender.ts";
+import { measureGrowth, measureMemory } from "./memory_and_growth.ts";
+import { compilePeer, findTorch, NATIVE_NAMES, NativePeer } from "./native_peer.ts";
+import { type Rates, takeInsertTurns, takeTurns } from "./rounds.ts";
+import { type Distribution, DISTRIBUTIONS, type Sequences, writeSequences } from "./sequences.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    keys: { type: "string" },
+    dim: { type: "string" },
+    rounds: { type: "string" },
+  },
+});
+const numbers = (text: string | undefined, fallback: readonly number[]) =>
+  text ? text.split(",").map(Number) : fallback;
+const keyCounts = numbers(flags.keys, flags.quick ? [100_000] : [1_000_000, 4_000_000]);
+const dims = numbers(flags.dim, flags.quick ? [16] : [8, 16, 64]);
+const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 7));
+const insertRounds = flags.quick ? 2 : 3;
+const batches = [256, 4096];
+/** Draws of one timed slice. */
+const sliceDraws = 1 << 16;
+const checkedDraws = 1 << 16;
+const tolerance = 1e-6;
+
+function print(line: Record<string, unknown>): void {
+  if (flags.json) return console.log(JSON.stringify(line));
+  const { bench, unit: _, ...rest } = line;
+  const show = (value: unknown) => typeof value === "number" ? +value.toFixed(2) : value;
+  const words = Object.entries(rest).map(([name, value]) => `${name}=${show(value)}`);
+  console.log(`${String(bench).padEnd(16)} ${words.join("  ")}`);
+}
+
+async function openContenders(sequences: Sequences): Promise<Contender[]> {
+  const contenders: Contender[] = [new CairnContender(sequences)];
+  for (const name of NATIVE_NAMES) {
+    const compiled = await compilePeer(name);
+    if ("program" in compiled) {
+      contenders.push(new NativePeer(name, compiled.program, [sequences.folder]));
+    } else {
+      console.error(`${name} is absent: ${compiled.absent}`);
+    }
+  }
+  return contenders;
+}
+
+/** Ours and every peer's rate; a missing peer is null. */
+function rateColumns(rates: Rates, peers: readonly string[] = NATIVE_NAMES) {
+  const columns = ["ours", ...peers].map((name) => [name, rates.get(name) ?? null]);
+  return { ...Object.fromEntries(columns), unit: "Mops/s" };
+}
+
+async function assertSameSums(contenders: readonly Contender[], distribution: Distribution) {
+  const [ours, ...peers] = contenders;
+  const expected = await ours.sum(distribution, checkedDraws);
+  for (const peer of peers) {
+    const sum = await peer.sum(distribution, checkedDraws);
+    if (Math.abs(sum - expected) > tolerance * Math.abs(expected)) {
+      throw new Error(`${peer.name} and Cairn disagree: Σ weights is ${sum} and ${expected}`);
+    }
+  }
+}
+
+/** The draws of a slice, going around. */
+function sliceOf(distribution: Distribution, batch: number, slice: number, draws: number) {
+  const count = sliceDraws / batch;
+  return { distribution, batch, start: slice * count % (draws / batch), batches: count };
+}
+
+async function benchTables(
+  contenders: Contender[],
+  sequences: Sequences,
+  dim: number,
+  learns: boolean,
+) {
+  const shape = { keys: sequences.keys.length, dim, table: learns ? "training" : "serving" };
+  const draws = sequences.draws.uniform.length;
+  for (const contender of contenders) await contender.create(dim, learns);
+  const inserted = await takeInsertTurns(
+    contenders,
+    insertRounds,
+    sequences.keys.length,
+    (contender) => contender.insert(4096),
+  );
+  const ours = contenders[0] as CairnContender;
+  for (const distribution of DISTRIBUTIONS) {
+    ours.assertRows(distribution, checkedDraws);
+    await assertSameSums(contenders, distribution);
+  }
+  print({
+    bench: "insert",
+    ...shape,
+    distribution: "uniform",
+    batch: 4096,
+    ...rateColumns(inserted),
+  });
+  for (const distribution of DISTRIBUTIONS) {
+    for (const batch of batches) {
+      const found = await takeTurns(
+        contenders,
+        rounds,
+        () => sliceDraws,
+        (contender, round) => contender.lookup(sliceOf(distribution, batch, round, draws)),
+      );
+      print({ bench: "lookup", ...shape, distribution, batch, ...rateColumns(found) });
+    }
+  }
+  if (!learns) return;
+  for (const distribution of DISTRIBUTIONS) {
+    for (const batch of batches) {
+      const { lengths } = sequences.distinct[distribution].get(batch)!;
+      const slice = (round: number) => sliceOf(distribution, batch, round, draws);
+      const distinct = (round: number) => {
+        const { start, batches } = slice(round);
+        return lengths.subarray(start, start + batches).reduce((sum, length) => sum + length, 0);
+      };
+      const learnt = await takeTurns(
+        contenders,
+        rounds,
+        distinct,
+        (contender, round) => contender.update(slice(round)),
+      );
+      await assertSameSums(contenders, distribution);
+      print({ bench: "update", ...shape, distribution, batch, ...rateColumns(learnt) });
+    }
+  }
+}
+
+/** Sums duplicates and applies Adagrad, on fresh tables, with PyTorch beside where it is installed. */
+async function benchDedupe(contenders: Contender[], sequences: Sequences, dim: number) {
+  const python = await findTorch();
+  const script = new URL("./peers/torch_adagrad.py", import.meta.url).pathname;
+  const torch = python === undefined
+    ? undefined
+    : new NativePeer("torch", python, [script, sequences.folder, String(dim)]);
+  const all = torch ? [...contenders, torch] : contenders;
+  for (const contender of contenders) {
+    await contender.create(dim, true);
+    await contender.insert(4096);
+  }
+  const draws = sequences.draws.zipf.length;
+  for (const batch of batches) {
+    const learnt = await takeTurns(
+      all,
+      rounds,
+      () => sliceDraws,
+      (contender, round) => contender.dedupe(sliceOf("zipf", batch, round, draws)),
+    );
+    await assertSameSums(all, "zipf");
+    const shape = {
+      keys: sequences.keys.length,
+      dim,
+      table: "training",
+      distribution: "zipf",
+      batch,
+    };
+    print({ bench: "dedupe", ...shape, ...rateColumns(learnt, [...NATIVE_NAMES, "torch"]) });
+  }
+  await torch?.close();
+}
+
+for (const keyCount of keyCounts) {
+  const folder = await Deno.makeTempDir({ prefix: "cairn-bench-" });
+  try {
+    const sequences = await writeSequences(folder, keyCount, 16 * sliceDraws, batches);
+    const contenders = await openContenders(sequences);
+    for (const dim of dims) {
+      await benchTables(contenders, sequences, dim, false);
+      await benchTables(contenders, sequences, dim, true);
+      if (keyCount === keyCounts[0]) await benchDedupe(contenders, sequences, dim);
+    }
+    for (const contender of contenders) await contender.close();
+    for (const dim of dims) print({ ...measureMemory(sequences.keys, dim) });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+print({ ...measureGrowth(flags.quick ? 500_000 : 10_000_000, 16, 256, flags.quick ? 2 : 3) });

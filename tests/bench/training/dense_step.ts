@@ -1,0 +1,161 @@
+/**
+ * The dense step's time by batch size beside PyTorch eager on the same device: DeepFM, 26 slots of dim 16, 13 dense
+ * values, tower 256-128, Adagrad; pooled embeddings come from the host, their gradients go back to it.
+ *
+ *     deno run -A tests/bench/training/dense_step.ts --provider cpu|webgpu|cuda [--threads 1] [--batch 512,4096] [--json]
+ *
+ * Needs onnxruntime-node and protobufjs in node_modules; PyTorch is run by $PYTHON (default python3) where it can be.
+ */
+import { parseArgs } from "node:util";
+import { createModel } from "../../../kernels/dense/models/create_model.ts";
+import type { Provider } from "../../../kernels/dense/sessions/providers.ts";
+import {
+  createTrainingSession,
+  type TrainingBatch,
+  type TrainingSession,
+} from "../../../kernels/dense/training_session.ts";
+import { PageLockedMemory } from "../../../mesh/adapters/cuda/page_locked_memory.ts";
+
+const SLOTS = 26, DIM = 16, DENSE_WIDTH = 13, HIDDEN = [256, 128];
+
+const { values: options } = parseArgs({
+  options: {
+    provider: { type: "string", default: "cpu" },
+    threads: { type: "string", default: "1" },
+    batch: { type: "string", default: "512,4096,16384" },
+    json: { type: "boolean", default: false },
+    "ordinary-memory": { type: "boolean", default: false },
+    "no-pytorch": { type: "boolean", default: false },
+  },
+});
+const provider = options.provider as Provider;
+const batchSizes = options.batch.split(",").map(Number);
+
+const model = createModel(
+  { kind: "deepFm", embeddingDim: DIM, hidden: HIDDEN },
+  { slots: SLOTS, denseWidth: DENSE_WIDTH, tasks: 1 },
+);
+
+await assertAnswers();
+const pytorch = options["no-pytorch"] ? new Map<number, PytorchLine>() : await runPytorch();
+for (const rows of batchSizes) {
+  const session = await openSession(provider);
+  const ours = await medianMs(session, randomBatch(session, rows));
+  await session.close();
+  report(rows, ours, pytorch.get(rows));
+}
+
+function openSession(provider: Provider): Promise<TrainingSession> {
+  const pageLocked = provider === "cuda" && !options["ordinary-memory"]
+    ? PageLockedMemory.open()
+    : undefined;
+  return createTrainingSession(model, {
+    optimizer: { kind: "adagrad", learningRate: 0.01 },
+    provider,
+    threads: Number(options.threads),
+    seed: 1,
+    ...(pageLocked !== undefined && { memory: pageLocked }),
+  });
+}
+
+/** Three steps must agree with the reference evaluator before anything is timed. */
+async function assertAnswers(): Promise<void> {
+  const [session, reference] = [await openSession(provider), await openSession("reference")];
+  for (let step = 0; step < 3; step++) {
+    const batch = randomBatch(session, 32);
+    const found = await session.step(batch), expected = await reference.step(batch);
+    const gradient = found.gradients.embeddings, wanted = expected.gradients.embeddings;
+    const largest = wanted.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+    const apart = wanted.reduce((max, v, i) => Math.max(max, Math.abs(v - gradient[i])), 0);
+    // TF32 products, ONNX Runtime's default on CUDA, keep 10 bits of each factor.
+    const tolerance = provider === "cuda" ? 5e-3 : 1e-4;
+    const wrong = apart / largest > tolerance ||
+      Math.abs(found.loss / expected.loss - 1) > tolerance;
+    if (wrong) {
+      throw new Error(
+        `${provider} does not compute the step: loss ${found.loss} for ${expected.loss}, gradients off by ${apart} of ${largest}.`,
+      );
+    }
+  }
+  await Promise.all([session.close(), reference.close()]);
+}
+
+function randomBatch(session: TrainingSession, rows: number): TrainingBatch {
+  const batch = session.allocateBatch(rows);
+  for (const array of [...Object.values(batch.sparse), batch.dense]) {
+    for (let i = 0; i < array.length; i++) array[i] = 0.1 * Math.random();
+  }
+  for (let row = 0; row < rows; row++) batch.labels[row] = Math.random() < 0.25 ? 1 : 0;
+  return batch;
+}
+
+/** Median of at least 20 steps, of up to 400 in three seconds, after five. */
+async function medianMs(session: TrainingSession, batch: TrainingBatch): Promise<number> {
+  const times: number[] = [];
+  const begin = performance.now();
+  while (times.length < 25 || (performance.now() - begin < 3000 && times.length < 405)) {
+    const start = performance.now();
+    await session.step(batch);
+    times.push(performance.now() - start);
+  }
+  const sorted = times.slice(5).sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
+}
+
+interface PytorchLine {
+  readonly batch: number;
+  readonly version: string;
+  readonly device: string;
+  readonly ms: number;
+  readonly pinnedMs?: number;
+}
+
+/** PyTorch's times by batch size; empty where it cannot run. */
+async function runPytorch(): Promise<Map<number, PytorchLine>> {
+  const device = provider === "cpu" ? "cpu" : "cuda";
+  const script = new URL("torch_dense_step.py", import.meta.url).pathname;
+  const shape = [SLOTS, DIM, DENSE_WIDTH, HIDDEN.join()].map(String);
+  const args = [script, device, ...shape, options.threads, ...batchSizes.map(String)];
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(
+      Deno.env.get("PYTHON") ?? "python3",
+      {
+        args,
+      },
+    ).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr).trim().split("\n").at(-1));
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    return new Map(lines.map((line) => JSON.parse(line)).map((line) => [line.batch, line]));
+  } catch (error) {
+    console.error(`PyTorch is absent: ${(error as Error).message}`);
+    return new Map();
+  }
+}
+
+function report(rows: number, ours: number, peer: PytorchLine | undefined): void {
+  const line = {
+    bench: "dense_step",
+    model: "deepFm",
+    slots: SLOTS,
+    dim: DIM,
+    denseWidth: DENSE_WIDTH,
+    hidden: HIDDEN,
+    provider,
+    threads: Number(options.threads),
+    batch: rows,
+    msPerStep: Number(ours.toFixed(3)),
+    pytorchMs: peer?.ms ?? null,
+    pytorchPinnedMs: peer?.pinnedMs ?? null,
+    pytorchVersion: peer?.version ?? null,
+    device: peer?.device ?? provider,
+  };
+  if (options.json) return console.log(JSON.stringify(line));
+  const beside = peer === undefined
+    ? "PyTorch absent"
+    : `PyTorch ${peer.version} ${peer.ms.toFixed(2)} ms, pinned ${
+      peer.pinnedMs?.toFixed(2) ?? "-"
+    } ms`;
+  console.log(
+    `${provider} batch=${rows}: ${ours.toFixed(2)} ms a step; ${beside} (${line.device})`,
+  );
+}
