@@ -73,6 +73,11 @@ export class BatchAssembly {
     return this.#passedMs;
   }
 
+  /** Log offset from which the rows after those given out can be read again. */
+  get nextOffset(): number {
+    return this.#pieces[0]?.offset ?? this.#nextOffset;
+  }
+
   /** No batch may cross row number `sequence`: some shard has already applied what lies before it. */
   endBatchAt(sequence: number): void {
     this.#boundaries = [...new Set([...this.#boundaries, sequence])].sort((a, b) => a - b);
@@ -185,7 +190,7 @@ export class BatchAssembly {
       sequence,
       atMs,
       learnedThroughMs: this.#passedMs,
-      nextOffset: this.#pieces[0]?.offset ?? this.#nextOffset,
+      nextOffset: this.nextOffset,
     };
   }
 

@@ -161,7 +161,11 @@ export class Trainer implements Behavior<TrainerMessage> {
       this.#linger?.cancel();
       this.#linger = undefined;
       await this.#train(prepared);
-    } else if (this.#assembly.rows === 0) this.#learnedThroughMs = this.#assembly.passedMs;
+    } else if (this.#assembly.rows === 0) {
+      // Chunks without rows only carry the mark on.
+      this.#learnedThroughMs = Math.max(this.#learnedThroughMs, this.#assembly.passedMs);
+      this.#offset = this.#assembly.nextOffset;
+    }
     const { batchRows, lingerMs } = this.#options;
     if (this.#prepared !== undefined || this.#assembly.rows >= batchRows || !caughtUp) this.#wake();
     else if (this.#assembly.rows > 0) {

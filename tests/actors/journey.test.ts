@@ -125,3 +125,14 @@ Deno.test("an explanation names every slot, and the item's own slots explain wha
   assert.equal(brought.tags, 0);
   await loop.stop();
 });
+
+Deno.test("actions that decide nothing still move the trainer's offset and the freshness mark on", async () => {
+  const loop = await Loop.start();
+  const acceptedAtMs = await loop.act("unknown", "item-0", "click");
+  await loop.mesh.advance(500);
+  const { offset, learnedThroughMs } = await loop.trainerStatus();
+  assert.equal(offset, await loop.exampleLog.endOffset(0));
+  assert.equal(learnedThroughMs, acceptedAtMs);
+  assert.equal((await loop.syncStatus()).learnedThroughMs, acceptedAtMs);
+  await loop.stop();
+});
