@@ -12,6 +12,7 @@ import type { Model } from "./models/model.ts";
 import { learningRateAt, type LearningRateSchedule } from "./optimizers/learning_rate.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { optimizerRule } from "./optimizers/rules.ts";
+import { type HostMemory, ordinaryMemory } from "./sessions/host_memory.ts";
 import { createBackend, type Provider } from "./sessions/providers.ts";
 import type { StateVectors, TrainingBackend } from "./sessions/training_backend.ts";
 import { compileTraining, TRAINING_NAMES, type TrainingGraph } from "./training_graph.ts";
@@ -61,6 +62,11 @@ export interface TrainingSession {
    * @throws {DivergenceError} When the loss or the new weights are not finite, or the loss exploded; the weights stay.
    */
   step(batch: TrainingBatch): Promise<TrainingStep>;
+  /**
+   * Zeroed arrays for batches of `rows`, in the memory that the device copies fastest. Fill and pass them to any number
+   * of steps; they are freed with the session.
+   */
+  allocateBatch(rows: number): TrainingBatch;
   /** A copy of the weights; its version is the number of steps. */
   weights(): Promise<DenseWeights>;
   /** Replaces the weights (not the optimizer's state) and takes over their version. */
@@ -80,6 +86,8 @@ export interface TrainingSessionOptions {
   /** Seeds the first weights and dropout. */
   readonly seed: number;
   readonly divergence?: DivergenceOptions;
+  /** Makes the arrays that travel to a device. Default: ordinary memory. */
+  readonly memory?: HostMemory;
 }
 
 /** A checkpoint does not fit the session's model. */
@@ -103,7 +111,12 @@ export async function createTrainingSession(
   for (const [name, value] of Object.entries(compiled.state)) {
     if (value !== undefined) first[name] = new Float32Array(compiled.weightCount).fill(value);
   }
-  const backend = await createBackend(compiled, options.provider, options.threads);
+  const backend = await createBackend(
+    compiled,
+    options.provider,
+    options.threads,
+    options.memory,
+  );
   await backend.writeState(first);
   return new CompiledTrainingSession(compiled, backend, options);
 }
@@ -114,12 +127,15 @@ class CompiledTrainingSession implements TrainingSession {
   readonly #options: TrainingSessionOptions;
   readonly #lossWatch: LossWatch;
   readonly #masks: Record<string, Float32Array<ArrayBuffer>> = {};
+  readonly #memory: HostMemory;
+  readonly #allocated: Float32Array<ArrayBuffer>[] = [];
   #steps = 0;
 
   constructor(compiled: TrainingGraph, backend: TrainingBackend, options: TrainingSessionOptions) {
     this.#compiled = compiled;
     this.#backend = backend;
     this.#options = options;
+    this.#memory = options.memory ?? ordinaryMemory;
     this.#lossWatch = new LossWatch(options.divergence);
   }
 
@@ -165,6 +181,26 @@ class CompiledTrainingSession implements TrainingSession {
     };
   }
 
+  allocateBatch(rows: number): TrainingBatch {
+    const { slots, denseWidth, tasks } = this.model.sizes;
+    const allocate = (width: number) => {
+      const array = this.#memory.allocate(rows * width);
+      this.#allocated.push(array);
+      return array;
+    };
+    return {
+      rows,
+      sparse: Object.fromEntries(
+        this.model.sparseInputs.map(({ segment, dim }) =>
+          [segment, allocate(slots * dim)] as const
+        ),
+      ),
+      dense: allocate(denseWidth),
+      labels: allocate(tasks),
+      logSampleRate: allocate(1),
+    };
+  }
+
   async weights(): Promise<DenseWeights> {
     const vectors = await this.#backend.readState();
     return unpackWeights(vectors[TRAINING_NAMES.weights], this.#layout(), this.#steps);
@@ -199,8 +235,9 @@ class CompiledTrainingSession implements TrainingSession {
     this.#steps = checkpoint.step;
   }
 
-  close(): Promise<void> {
-    return this.#backend.close();
+  async close(): Promise<void> {
+    for (const array of this.#allocated) this.#memory.free(array);
+    await this.#backend.close();
   }
 
   #layout() {

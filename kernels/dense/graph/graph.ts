@@ -3,7 +3,7 @@
  *
  * A few simplifications happen on the way in, where they cost one line each: a broadcast moves behind elementwise
  * ops (so that gradients of sums are never written out in full before they meet a full-sized operand), factors
- * of factors fold, and a transpose melts into the matrix product that uses it.
+ * of factors fold, and a transpose melts into the matrix product that uses it, and a cut of a product becomes a smaller product.
  */
 import type { OpAttributes, OpName } from "../ops/op.ts";
 import { ruleOf } from "../ops/table.ts";
@@ -137,6 +137,12 @@ export class Graph {
 
   slice(x: Value, axis: number, start: number, end: number): Value {
     if (start === 0 && end === x.shape[axis]) return x;
+    if (x.op === "MatMul" && axis === x.shape.length - 1 && axis === 1) {
+      // Columns of a product are a product with columns: computed alone, they cost less.
+      const { inputs: [a, b], attributes } = x;
+      const columns = this.slice(b, attributes.transposeB ? 0 : 1, start, end);
+      return this.#apply("MatMul", [a, columns], attributes);
+    }
     return this.#apply("Slice", [x], { axis, start, end });
   }
 

@@ -5,6 +5,7 @@
 import type { InferenceSession } from "onnxruntime-node";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
 import type { DeviceReader } from "./device_reader.ts";
+import { ordinaryMemory } from "./host_memory.ts";
 import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
 import type { Device, OnnxRuntime } from "./onnx_runtime.ts";
 import type { StateVectors } from "./training_backend.ts";
@@ -21,7 +22,7 @@ export class DeviceStateBackend extends OnnxBackend {
     device: Device,
     reader: DeviceReader,
   ) {
-    super(ort, session, compiled, device);
+    super(ort, session, compiled, device, ordinaryMemory);
     this.#reader = reader;
   }
 

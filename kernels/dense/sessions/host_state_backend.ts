@@ -6,6 +6,7 @@
  */
 import type { InferenceSession } from "onnxruntime-node";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import type { HostMemory } from "./host_memory.ts";
 import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
 import type { Device, OnnxRuntime } from "./onnx_runtime.ts";
 import type { StateVectors } from "./training_backend.ts";
@@ -19,11 +20,12 @@ export class HostStateBackend extends OnnxBackend {
     session: InferenceSession,
     compiled: TrainingGraph,
     device: Device,
+    memory: HostMemory,
   ) {
-    super(ort, session, compiled, device);
+    super(ort, session, compiled, device, memory);
     const { state, weightCount } = compiled;
     const empty = (): StateVectors =>
-      Object.fromEntries(Object.keys(state).map((name) => [name, new Float32Array(weightCount)]));
+      Object.fromEntries(Object.keys(state).map((name) => [name, memory.allocate(weightCount)]));
     this.#present = empty();
     this.#next = empty();
   }
@@ -39,6 +41,13 @@ export class HostStateBackend extends OnnxBackend {
   writeState(vectors: Readonly<StateVectors>): Promise<void> {
     for (const [name, vector] of Object.entries(vectors)) this.#present[name].set(vector);
     return Promise.resolve();
+  }
+
+  override async close(): Promise<void> {
+    for (const vectors of [this.#present, this.#next]) {
+      for (const vector of Object.values(vectors)) this.memory.free(vector);
+    }
+    await super.close();
   }
 
   protected override stateFeeds(): Tensors {

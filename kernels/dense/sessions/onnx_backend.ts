@@ -4,6 +4,7 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { resolveShape, staticSize } from "../graph/shape.ts";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import type { HostMemory } from "./host_memory.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
 
@@ -11,6 +12,7 @@ export type Tensors = Record<string, Tensor>;
 
 export abstract class OnnxBackend implements TrainingBackend {
   readonly provider: Device;
+  protected readonly memory: HostMemory;
   protected readonly ort: OnnxRuntime;
   protected readonly compiled: TrainingGraph;
   readonly #session: InferenceSession;
@@ -25,7 +27,9 @@ export abstract class OnnxBackend implements TrainingBackend {
     session: InferenceSession,
     compiled: TrainingGraph,
     device: Device,
+    memory: HostMemory,
   ) {
+    this.memory = memory;
     this.ort = ort;
     this.#session = session;
     this.compiled = compiled;
@@ -65,6 +69,7 @@ export abstract class OnnxBackend implements TrainingBackend {
   abstract writeState(vectors: Readonly<StateVectors>): Promise<void>;
 
   async close(): Promise<void> {
+    this.#freeOutputs();
     await this.#session.release();
   }
 
@@ -81,12 +86,18 @@ export abstract class OnnxBackend implements TrainingBackend {
 
   #allocateOutputs(rows: number): void {
     if (rows === this.#outputRows) return;
+    this.#freeOutputs();
     this.#outputs = Object.fromEntries(
       this.#hostOutputs.map((name) => {
         const { shape } = this.compiled.outputs[name];
-        return [name, new Float32Array(staticSize(resolveShape(shape, { rows })))] as const;
+        const size = staticSize(resolveShape(shape, { rows }));
+        return [name, this.memory.allocate(size)] as const;
       }),
     );
     this.#outputRows = rows;
+  }
+
+  #freeOutputs(): void {
+    for (const array of Object.values(this.#outputs)) this.memory.free(array);
   }
 }

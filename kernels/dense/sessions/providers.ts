@@ -5,6 +5,7 @@
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
 import { DeviceReader } from "./device_reader.ts";
 import { DeviceStateBackend } from "./device_state_backend.ts";
+import { type HostMemory, ordinaryMemory } from "./host_memory.ts";
 import { HostStateBackend } from "./host_state_backend.ts";
 import {
   createOnnxSession,
@@ -24,6 +25,7 @@ export async function createBackend(
   compiled: TrainingGraph,
   provider: Provider,
   threads: number,
+  memory: HostMemory = ordinaryMemory,
 ): Promise<TrainingBackend> {
   switch (provider) {
     case "reference":
@@ -34,7 +36,7 @@ export async function createBackend(
         device: provider,
         threads,
       });
-      return new HostStateBackend(await onnxRuntime(), session, compiled, provider);
+      return new HostStateBackend(await onnxRuntime(), session, compiled, provider, memory);
     }
     case "webgpu": {
       const outputsOnDevice = Object.keys(compiled.state).map(TRAINING_NAMES.next);
@@ -46,7 +48,7 @@ export async function createBackend(
     case "auto":
       return await firstAvailable(
         ["cuda", "webgpu", "cpu"],
-        (device) => createBackend(compiled, device, threads),
+        (device) => createBackend(compiled, device, threads, memory),
       );
     default:
       return provider satisfies never;

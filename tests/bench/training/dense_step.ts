@@ -121,6 +121,7 @@ async function runPytorch(): Promise<Map<number, PytorchLine>> {
       Deno.env.get("PYTHON") ?? "python3",
       {
         args,
+        env: { OMP_NUM_THREADS: options.threads, OPENBLAS_NUM_THREADS: options.threads },
       },
     ).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr).trim().split("\n").at(-1));
