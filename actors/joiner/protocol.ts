@@ -1,7 +1,7 @@
 /**
  * The joiner's door, and the two records of the event log that it reads: what was shown, and what people did.
  */
-import { decode, encode } from "@msgpack/msgpack";
+import { decode, Encoder } from "@msgpack/msgpack";
 import type { Request } from "../../mesh/runtime/actor.ts";
 
 /** One ranking as it was served. Written by the ranker before it answers. */
@@ -41,8 +41,11 @@ export interface ActionRecord {
 
 export type EventRecord = ImpressionRecord | ActionRecord;
 
+/** Kept, because a fresh one allocates its buffer anew: half the time of a small record. */
+const encoder = new Encoder({ ignoreUndefined: true });
+
 export function encodeEvent(record: EventRecord): Uint8Array {
-  return encode(record, { ignoreUndefined: true });
+  return encoder.encode(record);
 }
 
 export function decodeEvent(bytes: Uint8Array): EventRecord {
