@@ -17,16 +17,6 @@ export interface ConfigurationOverrides {
   readonly positive?: { readonly action: string; readonly atLeast: number };
 }
 
-/** Keys of `model` that every kind has. */
-const everyModelKey = ["tasks", "taskWeights", "optimizer", "learningRateSchedule", "seed"];
-
-/** Keys that some kinds add. */
-const modelKeys: Readonly<Record<string, readonly string[]>> = {
-  logisticRegression: [],
-  factorizationMachine: ["embeddingDim"],
-};
-const towerKeys = ["embeddingDim", "hidden", "dropout"];
-
 /** The text with the overrides applied; the configuration's own checks tell what is wrong with them. */
 export function overrideConfiguration(text: string, overrides: ConfigurationOverrides): string {
   const { assignments, modelKind, positive } = overrides;
@@ -50,9 +40,12 @@ export function overrideConfiguration(text: string, overrides: ConfigurationOver
 
 function replaceModel(document: Document, name: string): void {
   const kind = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-  const kept = [...everyModelKey, ...modelKeys[kind] ?? towerKeys];
+  // Of a kind that does not exist everything is kept: the configuration's own checks tell what is wrong with it.
+  const shape = modelSection.options.find(({ shape }) => shape.kind.value === kind)?.shape;
   const model = (document.toJS() as { model?: Record<string, unknown> }).model ?? {};
-  const entries = Object.entries(model).filter(([key]) => kept.includes(key));
+  const entries = Object.entries(model).filter(([key]) =>
+    shape === undefined || Object.hasOwn(shape, key)
+  );
   document.setIn(["model"], document.createNode({ ...Object.fromEntries(entries), kind }));
   const section = modelSection.safeParse(document.toJS().model);
   // A kind that does not exist is told by the configuration's own checks.
@@ -75,7 +68,7 @@ function dropOthers(document: Document, path: readonly string[], kept: readonly 
 }
 
 function replaceLabels(document: Document, action: string, atLeast: number): void {
-  const tasks: readonly string[] = document.toJS()?.model?.tasks ?? ["positive"];
+  const tasks: readonly string[] = document.toJS()?.model?.tasks ?? ["click"];
   const rules = [
     { action, valueAtLeast: atLeast, label: "positive", final: true },
     { action, valueBelow: atLeast, label: "negative", final: true },

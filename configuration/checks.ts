@@ -180,17 +180,17 @@ function* modelSize({ features, model }: Sections): Iterable<Finding> {
       yield { ...unknownName(path, name, "task of the model", model.tasks), atKey: true };
     }
   }
-  if (model.kind === "mmoe" && model.tasks.length === 1) {
-    yield {
-      path: ["model", "kind"],
-      message: "mmoe mixes experts for several tasks and there is one; name more tasks, " +
-        "or use deepFm",
-    };
-  }
-  // The widest layer's weights bound the model's size well enough to catch a slip.
+  // The main tower's weights bound the model's size well enough to catch a slip.
   const all = Object.values(features.slots);
   const slots = all.filter((slot) => !makesNoIds(slot)).length;
   const dense = all.filter((slot) => slot.kind === "numeric" && slot.dense !== undefined).length;
+  if (model.kind === "dlrm" && dense === 0) {
+    yield {
+      path: ["model", "kind"],
+      message: "dlrm needs dense values for its bottom tower and no slot makes any; give a " +
+        "numeric slot dense: { kind: log }, or use deepFm",
+    };
+  }
   const layers = "hidden" in model
     ? ["hidden", model.hidden] as const
     : "top" in model

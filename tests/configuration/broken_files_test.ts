@@ -180,6 +180,12 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "or raise shards.count",
   ],
   [
+    "a model that needs dense values where there are none",
+    `${slots}\nmodel: { kind: dlrm }`,
+    "2:16 model.kind: dlrm needs dense values for its bottom tower and no slot makes any; give a " +
+    "numeric slot dense: { kind: log }, or use deepFm",
+  ],
+  [
     "a model too large to be meant",
     "features: { slots: { a: { kind: id, source: user }, b: { kind: id, source: item } } }\n" +
     "model: { kind: deepFm, embeddingDim: 512, hidden: [8192, 8192, 8192, 8192, 8192] }",

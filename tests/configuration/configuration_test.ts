@@ -111,7 +111,9 @@ Deno.test("every kind of model can be asked for, and is built", () => {
   for (const kind of kinds) {
     const { model, modelSizes, trainer, embeddingShard } = parseConfiguration(
       `features:
-  slots: { user: { kind: id, source: user }, item: { kind: id, source: item } }
+  slots:
+    user: { kind: id, source: user }
+    price: { kind: numeric, source: item, dense: { kind: log } }
 model: ${kind}`,
       kind,
     );
