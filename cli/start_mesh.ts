@@ -3,6 +3,8 @@
  *
  * The returned app listens on nothing; `serve`, `demo`, `replay` and tests decide how it is reached.
  */
+import { LabelRules } from "../actors/joiner/label_rules.ts";
+import type { TaskLabels } from "../actors/joiner/options.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
@@ -10,6 +12,7 @@ import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
+import type { ActionLabels } from "../gateway/parts.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../mesh/adapters/deno/deno_random.ts";
@@ -171,6 +174,7 @@ async function openDoor(
     options: configuration.gateway,
     memory: await GatewayMemory.recall(storage.eventLog, clock, configuration.gateway),
     checkProfile: createProfileCheck(configuration.features.schema),
+    labels: actionLabels(configuration.joiner.tasks),
     metricsText,
   });
 
@@ -213,6 +217,19 @@ async function openDoor(
       });
     },
     stop,
+  };
+}
+
+/** What the joiner will make of an action, for the gateway to say at once. */
+function actionLabels(tasks: readonly TaskLabels[]): ActionLabels {
+  const rules = tasks.flatMap((task) => task.rules);
+  const judge = new LabelRules(tasks);
+  const [{ action, atLeast, below }] = rules;
+  const value = atLeast ?? (below === undefined ? undefined : below - 1);
+  return {
+    decides: (action, value) => judge.judge(action, value) !== undefined,
+    actions: [...new Set(rules.map((rule) => rule.action))],
+    example: { action, ...(value !== undefined && { value }) },
   };
 }
 

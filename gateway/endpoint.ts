@@ -37,6 +37,8 @@ export interface Endpoint {
   readonly guarded: boolean;
   readonly parameters?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** A body that this server answers well, in place of the schema's own example. */
+  readonly example?: unknown;
   readonly answers: Readonly<Record<number, Answer>>;
   /** What it may say no with, besides what every endpoint may. */
   readonly problems: readonly ProblemKind[];

@@ -63,7 +63,10 @@ function operation(endpoint: Endpoint): Json {
     ...(endpoint.guarded && { security: [{ bearer: [] }, { apiKey: [] }, {}] }),
     ...(endpoint.parameters && { parameters: pathParameters(endpoint.parameters) }),
     ...(endpoint.body && {
-      requestBody: { required: true, content: { "application/json": media(endpoint.body) } },
+      requestBody: {
+        required: true,
+        content: { "application/json": media(endpoint.body, endpoint.example) },
+      },
     }),
     responses: { ...answers(endpoint), ...problemResponses(endpoint) },
   };
@@ -111,12 +114,13 @@ function problemResponses(endpoint: Endpoint): Json {
 }
 
 /** A named schema as a reference, with its examples beside it, where clients look for them. */
-function media(schema: z.ZodType): Json {
+function media(schema: z.ZodType, chosen?: unknown): Json {
   const name = namedSchemas.get(schema)?.id;
-  const examples = z.globalRegistry.get(schema)?.examples as unknown[] | undefined;
+  const [first] = z.globalRegistry.get(schema)?.examples as unknown[] | undefined ?? [];
+  const example = chosen ?? first;
   return {
     schema: name === undefined ? inline(schema) : { $ref: reference(name) },
-    ...(examples && { example: examples[0] }),
+    ...(example !== undefined && { example }),
   };
 }
 

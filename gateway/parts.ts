@@ -12,6 +12,16 @@ import type { ActorRef } from "../mesh/runtime/actor.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { GatewayOptions } from "./options.ts";
 
+/** What the label rules make of actions, so that the gateway can say when nothing will be learned from one. */
+export interface ActionLabels {
+  /** Whether a rule matches the action. */
+  decides(action: string, value: number | undefined): boolean;
+  /** The actions that rules read. */
+  readonly actions: readonly string[];
+  /** An action that a rule matches, for the documentation. */
+  readonly example: { readonly action: string; readonly value?: number };
+}
+
 export interface GatewayParts {
   readonly ranker: ActorRef<RankerMessage>;
   readonly eventLog: EventLog;
@@ -27,6 +37,8 @@ export interface GatewayParts {
    * when it is written and not at every ranking. Absent = profiles are stored unseen.
    */
   readonly checkProfile?: (kind: ProfileKind, attributes: Attributes) => void;
+  /** Absent = any action is taken without remark. */
+  readonly labels?: ActionLabels;
   /** All metrics of the mesh in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;
 }

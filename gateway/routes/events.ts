@@ -7,7 +7,7 @@ import { DataClock } from "../data_clock.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { eventsPerBatchMax } from "../options.ts";
-import type { GatewayParts } from "../parts.ts";
+import type { ActionLabels, GatewayParts } from "../parts.ts";
 import { ProblemError, problemOf } from "../problems.ts";
 import { BodyReader, invalidRequest } from "../request_body.ts";
 import {
@@ -23,6 +23,7 @@ interface Taken {
   readonly eventId: string;
   readonly status: "accepted" | "duplicate";
   readonly acceptedAtMs: number;
+  readonly note?: string;
 }
 
 /** An event that was not accepted, and why. */
@@ -39,7 +40,7 @@ type Pending = Map<
 >;
 
 export function eventsEndpoint(parts: GatewayParts): Endpoint {
-  const { clock, eventLog, memory, options, telemetry } = parts;
+  const { clock, eventLog, labels, memory, options, telemetry } = parts;
   const body = new BodyReader(clock, options);
   const dataClock = new DataClock(clock, options.timestampAheadMsMax);
   const counted = telemetry.counter("cairn_events_total", {
@@ -94,7 +95,13 @@ export function eventsEndpoint(parts: GatewayParts): Endpoint {
     const group = pending.get(partition);
     if (group === undefined) pending.set(partition, [{ record, accepted }]);
     else group.push({ record, accepted });
-    return { eventId: event.eventId, status: "accepted", acceptedAtMs: await accepted.promise };
+    const note = noteOn(event, labels);
+    return {
+      eventId: event.eventId,
+      status: "accepted",
+      acceptedAtMs: await accepted.promise,
+      ...(note !== undefined && { note }),
+    };
   }
 
   function requireShown(event: EventRequest, base: string): void {
@@ -150,6 +157,7 @@ export function eventsEndpoint(parts: GatewayParts): Endpoint {
     tag: "Ranking",
     guarded: true,
     body: eventsRequestSchema,
+    example: { eventId: "e-1", rankingId: "r-1", item: "item-1", ...exampleOf(labels) },
     answers: {
       200: { description: "Every event is accepted or a duplicate.", schema: eventsAnswerSchema },
       207: {
@@ -204,6 +212,24 @@ function answerOf(results: readonly (Taken | Rejected)[]): EventsAnswer {
     }
   }
   return answer;
+}
+
+function exampleOf(labels: ActionLabels | undefined): ActionLabels["example"] {
+  return labels?.example ?? { action: "click" };
+}
+
+/** A misspelt action would be accepted and never learned from, so the answer says it. */
+function noteOn(
+  { action, value }: EventRequest,
+  labels: ActionLabels | undefined,
+): string | undefined {
+  if (labels === undefined || labels.decides(action, value)) return undefined;
+  const known = labels.actions.includes(action);
+  return `Nothing will be learned from it: no label rule ${
+    known
+      ? `matches "${action}" ${value === undefined ? "without a value" : `of value ${value}`}`
+      : `reads the action "${action}"; they read ${labels.actions.join(", ")}`
+  }.`;
 }
 
 function actionRecord(event: EventRequest, atMs: number, acceptedAtMs: number): ActionRecord {

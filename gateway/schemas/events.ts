@@ -40,6 +40,9 @@ const eventResultSchema = z.discriminatedUnion("status", [
       description:
         "Wall time of (first) acceptance, ms, fractional and ascending. A ranking with learnedThroughMs ≥ this has learned from the event.",
     }),
+    note: z.string().optional().meta({
+      description: "Accepted, but nothing will be learned from it: why.",
+    }),
   }),
   z.strictObject({
     eventId: z.string().optional(),

@@ -302,3 +302,29 @@ Deno.test("of a long log the newest records are recalled, and the oldest are for
   memory.events.recall("new", startMs);
   assert.equal(memory.events.find("e800"), undefined, "the oldest is the first to go");
 });
+
+Deno.test("an action from which nothing will be learned is accepted with a note that says why", async () => {
+  const { app, post, rank } = gatewayFixture({
+    labels: {
+      decides: (action, value) => action === "rating" && value !== undefined,
+      actions: ["rating"],
+      example: { action: "rating", value: 8 },
+    },
+  });
+  await rank("r", ["a"]);
+  const answer = await json(post("/v1/events", [
+    { ...click, eventId: "e1", action: "rating", value: 9 },
+    { ...click, eventId: "e2", action: "rating" },
+    { ...click, eventId: "e3", action: "ratign", value: 9 },
+  ]));
+  assert.ok(eventsAnswerSchema.safeParse(answer).success);
+  assert.deepEqual([answer.accepted, answer.rejected], [3, 0]);
+  assert.deepEqual(answer.events.map(({ note }: { note?: string }) => note), [
+    undefined,
+    'Nothing will be learned from it: no label rule matches "rating" without a value.',
+    'Nothing will be learned from it: no label rule reads the action "ratign"; they read rating.',
+  ]);
+  const { paths } = await json(app.request("/openapi.json"));
+  const { example } = paths["/v1/events"].post.requestBody.content["application/json"];
+  assert.deepEqual([example.action, example.value], ["rating", 8]);
+});

@@ -73,6 +73,7 @@ export interface FixtureParts {
   readonly memory?: GatewayMemory;
   readonly clock?: VirtualClock;
   readonly checkProfile?: GatewayParts["checkProfile"];
+  readonly labels?: GatewayParts["labels"];
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
@@ -93,6 +94,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     options,
     memory,
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
+    ...(parts.labels && { labels: parts.labels }),
     metricsText: () => Promise.resolve("# metrics\n"),
   });
 
