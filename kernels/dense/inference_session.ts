@@ -15,8 +15,9 @@ import {
   float32Tensor,
   onnxRuntime,
 } from "./sessions/onnx_runtime.ts";
-import { firstAvailable, type Provider } from "./sessions/providers.ts";
+import { onDevice, type Provider } from "./sessions/providers.ts";
 import { modelInputs, TRAINING_NAMES } from "./training_graph.ts";
+import { type SequenceBatch, sequenceFeeds } from "./sequence_batch.ts";
 import { type DenseWeights, packWeights, unpackWeights, type WeightLayout } from "./weights.ts";
 
 /** Examples to score. All arrays are row-major. */
@@ -24,6 +25,8 @@ export interface InferenceBatch {
   readonly rows: number;
   /** Pooled rows by segment. Shape `[rows, slots, dim]` each. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** List slots pooled by attention, by name; absent = the model has none. */
+  readonly sequences?: Readonly<Record<string, SequenceBatch>>;
   /** Shape `[rows, denseWidth]`. */
   readonly dense: Float32Array<ArrayBuffer>;
 }
@@ -32,6 +35,8 @@ export interface InferenceSession {
   readonly model: Model;
   /** Where it runs: "cpu", "webgpu", "cuda" or "reference". */
   readonly provider: string;
+  /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
+  readonly passedOver: readonly string[];
   /** Version of the weights in use. */
   readonly version: number;
   /**
@@ -78,14 +83,12 @@ export async function createInferenceSession(
     0,
   );
   if (provider === "reference") return new ReferenceInference(compiled, weights);
-  const create = async (device: Device) => {
-    const onnxModel = inferenceModel(compiled);
-    const session = await createOnnxSession(onnxModel, { device, threads });
+  const { value, passedOver } = await onDevice(provider, async (device) => {
+    const session = await createOnnxSession(inferenceModel(compiled), { device, threads });
     return new OnnxInference(compiled, weights, session, device, await onnxRuntime());
-  };
-  return provider === "auto"
-    ? await firstAvailable(["cuda", "webgpu", "cpu"], create)
-    : await create(provider);
+  });
+  value.passedOver = passedOver;
+  return value;
 }
 
 /**
@@ -131,6 +134,7 @@ abstract class CompiledInference implements InferenceSession {
   protected readonly compiled: InferenceGraph;
   protected weights: DenseWeights;
   abstract readonly provider: string;
+  passedOver: readonly string[] = [];
 
   constructor(compiled: InferenceGraph, weights: DenseWeights) {
     this.compiled = compiled;
@@ -154,7 +158,11 @@ abstract class CompiledInference implements InferenceSession {
   abstract close(): Promise<void>;
 
   protected feeds(batch: InferenceBatch): Record<string, Float32Array<ArrayBuffer>> {
-    return { ...batch.sparse, [TRAINING_NAMES.dense]: batch.dense };
+    return {
+      ...batch.sparse,
+      ...sequenceFeeds(batch.sequences),
+      [TRAINING_NAMES.dense]: batch.dense,
+    };
   }
 }
 

@@ -46,6 +46,7 @@ export const TRAINING_NAMES = {
   logits: "logits",
   /** Sum of the next weights' squares: not finite as soon as one of them is not. */
   weightsNorm: "weights_norm",
+  presentIn: (sequence: string) => `${sequence}/present`,
   gradientOf: (segment: string) => `gradient/${segment}`,
   next: (vector: string) => `next/${vector}`,
 } as const;
@@ -73,8 +74,11 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
   }, tasks);
 
   const { parameters } = g;
-  const segments = model.sparseInputs.map(({ segment }) => segment);
-  const variables = [...parameters, ...segments.map((segment) => inputs.sparse[segment])];
+  const embedded: Readonly<Record<string, Value>> = {
+    ...inputs.sparse,
+    ...mapValues(inputs.sequences, ({ entries }) => entries),
+  };
+  const variables = [...parameters, ...Object.values(embedded)];
   const computed = gradients(g, loss, variables);
 
   const weightCount = parameters.reduce((sum, { shape }) => sum + staticSize(shape), 0);
@@ -106,7 +110,9 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
       [names.loss]: g.reshape(loss, [1]),
       [names.logits]: logits,
       ...Object.fromEntries(
-        segments.map((segment, i) => [names.gradientOf(segment), computed[parameters.length + i]]),
+        Object.keys(embedded).map((name, i) =>
+          [names.gradientOf(name), computed[parameters.length + i]] as const
+        ),
       ),
       [names.next(names.weights)]: next.weights,
       ...Object.fromEntries(
@@ -124,10 +130,16 @@ export function modelInputs(
   dropout: ModelInputs["dropout"],
 ): ModelInputs {
   const { slots, denseWidth } = model.sizes;
+  const sequences = model.sequenceInputs.map(({ name, lengthMax, dim }) => {
+    const entries = g.input(name, [ROWS, lengthMax, dim]);
+    const present = g.input(TRAINING_NAMES.presentIn(name), [ROWS, lengthMax]);
+    return [name, { entries, present }] as const;
+  });
   return {
     sparse: Object.fromEntries(
       model.sparseInputs.map(({ segment, dim }) => [segment, g.input(segment, [ROWS, slots, dim])]),
     ),
+    sequences: Object.fromEntries(sequences),
     dense: denseWidth > 0 ? g.input(TRAINING_NAMES.dense, [ROWS, denseWidth]) : undefined,
     dropout,
   };

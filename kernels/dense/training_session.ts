@@ -13,6 +13,7 @@ import { learningRateAt, type LearningRateSchedule } from "./optimizers/learning
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { optimizerRule } from "./optimizers/rules.ts";
 import { type HostMemory, ordinaryMemory } from "./sessions/host_memory.ts";
+import { type SequenceBatch, sequenceFeeds } from "./sequence_batch.ts";
 import { createBackend, type Provider } from "./sessions/providers.ts";
 import type { StateVectors, TrainingBackend } from "./sessions/training_backend.ts";
 import { compileTraining, TRAINING_NAMES, type TrainingGraph } from "./training_graph.ts";
@@ -23,6 +24,8 @@ export interface TrainingBatch {
   readonly rows: number;
   /** Pooled rows by segment. Shape `[rows, slots, dim]` each. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** List slots pooled by attention, by name; absent = the model has none. */
+  readonly sequences?: Readonly<Record<string, SequenceBatch>>;
   /** Shape `[rows, denseWidth]`. */
   readonly dense: Float32Array<ArrayBuffer>;
   /** Shape `[rows, tasks]`. */
@@ -37,7 +40,10 @@ export interface TrainingStep {
   readonly loss: number;
   /** Raw outputs before the update. Shape `[rows, tasks]`. */
   readonly logits: Float32Array<ArrayBuffer>;
-  /** Gradients of the mean loss by segment. Shape `[rows, slots, dim]` each. */
+  /**
+   * Gradients of the mean loss by segment, shape `[rows, slots, dim]` each, and by sequence, shape
+   * `[rows, lengthMax, dim]` (0 where there is no entry).
+   */
   readonly gradients: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 }
 
@@ -56,6 +62,8 @@ export interface TrainingSession {
   readonly model: Model;
   /** Where steps run: "cpu", "webgpu", "cuda" or "reference". */
   readonly provider: string;
+  /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
+  readonly passedOver: readonly string[];
   /**
    * Learns from one batch.
    *
@@ -111,14 +119,14 @@ export async function createTrainingSession(
   for (const [name, value] of Object.entries(compiled.state)) {
     if (value !== undefined) first[name] = new Float32Array(compiled.weightCount).fill(value);
   }
-  const backend = await createBackend(
+  const { value: backend, passedOver } = await createBackend(
     compiled,
     options.provider,
     options.threads,
     options.memory,
   );
   await backend.writeState(first);
-  return new CompiledTrainingSession(compiled, backend, options);
+  return new CompiledTrainingSession(compiled, backend, passedOver, options);
 }
 
 class CompiledTrainingSession implements TrainingSession {
@@ -126,17 +134,29 @@ class CompiledTrainingSession implements TrainingSession {
   readonly #backend: TrainingBackend;
   readonly #options: TrainingSessionOptions;
   readonly #lossWatch: LossWatch;
+  /** Names of the inputs that get a gradient. */
+  readonly #embedded: readonly string[];
   readonly #masks: Record<string, Float32Array<ArrayBuffer>> = {};
   readonly #memory: HostMemory;
   readonly #allocated: Float32Array<ArrayBuffer>[] = [];
   #steps = 0;
 
-  constructor(compiled: TrainingGraph, backend: TrainingBackend, options: TrainingSessionOptions) {
+  constructor(
+    compiled: TrainingGraph,
+    backend: TrainingBackend,
+    readonly passedOver: readonly string[],
+    options: TrainingSessionOptions,
+  ) {
     this.#compiled = compiled;
     this.#backend = backend;
     this.#options = options;
     this.#memory = options.memory ?? ordinaryMemory;
     this.#lossWatch = new LossWatch(options.divergence);
+    const { sparseInputs, sequenceInputs } = compiled.model;
+    this.#embedded = [
+      ...sparseInputs.map(({ segment }) => segment),
+      ...sequenceInputs.map(({ name }) => name),
+    ];
   }
 
   get model(): Model {
@@ -174,9 +194,7 @@ class CompiledTrainingSession implements TrainingSession {
       loss,
       logits: results[TRAINING_NAMES.logits],
       gradients: Object.fromEntries(
-        this.model.sparseInputs.map(({ segment }) =>
-          [segment, results[TRAINING_NAMES.gradientOf(segment)]] as const
-        ),
+        this.#embedded.map((name) => [name, results[TRAINING_NAMES.gradientOf(name)]] as const),
       ),
     };
   }
@@ -195,6 +213,13 @@ class CompiledTrainingSession implements TrainingSession {
           [segment, allocate(slots * dim)] as const
         ),
       ),
+      ...(this.model.sequenceInputs.length > 0 && {
+        sequences: Object.fromEntries(
+          this.model.sequenceInputs.map(({ name, lengthMax, dim }) =>
+            [name, { entries: allocate(lengthMax * dim), present: allocate(lengthMax) }] as const
+          ),
+        ),
+      }),
       dense: allocate(denseWidth),
       labels: allocate(tasks),
       logSampleRate: allocate(1),
@@ -249,6 +274,7 @@ class CompiledTrainingSession implements TrainingSession {
     const rule = optimizerRule(optimizer.kind);
     const feeds: Record<string, Float32Array<ArrayBuffer>> = {
       ...batch.sparse,
+      ...sequenceFeeds(batch.sequences),
       [TRAINING_NAMES.dense]: batch.dense,
       [TRAINING_NAMES.labels]: batch.labels,
       [TRAINING_NAMES.logSampleRate]: batch.logSampleRate,

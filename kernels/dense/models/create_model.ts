@@ -1,6 +1,7 @@
 /**
  * From options to a model: one definition per kind, in a table that the compiler completes.
  */
+import { attendedInputs, sequenceInputs } from "./attention_pooling.ts";
 import { dcnV2 } from "./dcn_v2.ts";
 import { deepFm } from "./deep_fm.ts";
 import { dlrm } from "./dlrm.ts";
@@ -46,12 +47,16 @@ export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
     throw new ModelOptionsError("The feature schema has no slot; a model needs at least one.");
   }
   const definition = DEFINITIONS[options.kind] as ModelDefinition<ModelOptions>;
+  const sparseInputs = definition.sparseInputs(options, sizes);
+  const { attention = [] } = options;
   return {
     options,
     sizes,
-    sparseInputs: definition.sparseInputs(options, sizes),
+    sparseInputs,
+    sequenceInputs: sequenceInputs(attention, sparseInputs, sizes),
     tasks: tasks.map((task) => ({ weight: 1, ...task })),
-    logits: (g, inputs) => definition.logits(g, inputs, options, sizes),
+    logits: (g, inputs) =>
+      definition.logits(g, attendedInputs(g, inputs, attention), options, sizes),
   };
 }
 

@@ -12,10 +12,31 @@ export interface SparseInput {
   readonly dim: number;
 }
 
+/** A list slot that the model reads entry by entry. */
+export interface SequenceInput {
+  /** Its name among a batch's sequences: `history{slot}`. */
+  readonly name: string;
+  /** Position of the list slot among the model's slots. */
+  readonly slot: number;
+  readonly lengthMax: number;
+  /** Width of an entry's embedding. */
+  readonly dim: number;
+}
+
+/** A list slot in a graph. */
+export interface SequenceValues {
+  /** Embeddings of the entries; any number where there is none. Shape `[rows, lengthMax, dim]`. */
+  readonly entries: Value;
+  /** 1 where there is an entry, else 0. Shape `[rows, lengthMax]`. */
+  readonly present: Value;
+}
+
 /** What `Model.logits` is given. */
 export interface ModelInputs {
   /** Pooled rows by segment. Shape `[rows, slots, dim]`. */
   readonly sparse: Readonly<Record<string, Value>>;
+  /** By the names of {@link Model.sequenceInputs}. */
+  readonly sequences: Readonly<Record<string, SequenceValues>>;
   /** Dense values. Shape `[rows, denseWidth]`; undefined where the width is 0. */
   readonly dense: Value | undefined;
   /** Silences units of a hidden layer in training; returns its argument in serving. */
@@ -26,6 +47,8 @@ export interface Model {
   readonly options: ModelOptions;
   readonly sizes: ModelSizes;
   readonly sparseInputs: readonly SparseInput[];
+  /** Empty for models without attention. */
+  readonly sequenceInputs: readonly SequenceInput[];
   /** One per label column. */
   readonly tasks: readonly Required<TaskOptions>[];
   /** The raw outputs, shape `[rows, tasks]`: logits of binary tasks, values of squared-error tasks. */

@@ -9,7 +9,21 @@ export interface TaskOptions {
   readonly weight?: number;
 }
 
+/** Pools a list slot (a user's recent items) by how much each entry matters to a candidate, instead of by sum or mean. */
+export interface AttentionOptions {
+  /** Position of the list slot among the model's slots. */
+  readonly slot: number;
+  /** Position of the slot that the entries are compared with. */
+  readonly candidate: number;
+  /** Entries read of each list, newest first; ≥ 1. */
+  readonly lengthMax: number;
+  /** Hidden widths of the unit that weighs an entry. Default `[32]`. */
+  readonly hidden?: readonly number[];
+}
+
 interface Common {
+  /** List slots pooled by attention; only for models with embeddings. */
+  readonly attention?: readonly AttentionOptions[];
   /** One per label column. Default: binary cross entropy with weight 1 for each. */
   readonly tasks?: readonly TaskOptions[];
 }

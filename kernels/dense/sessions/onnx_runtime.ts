@@ -20,7 +20,10 @@ export class ProviderUnavailableError extends Error {
 let runtime: Promise<OnnxRuntime> | undefined;
 
 export function onnxRuntime(): Promise<OnnxRuntime> {
-  return runtime ??= import("onnxruntime-node");
+  return runtime ??= import("onnxruntime-node").then((ort) => {
+    ort.env.logLevel = "fatal"; // errors are thrown, with the same words
+    return ort;
+  });
 }
 
 const REMEDIES: { readonly [D in Device]: string } = {

@@ -17,8 +17,21 @@ import { ReferenceBackend } from "./reference_backend.ts";
 import type { TrainingBackend } from "./training_backend.ts";
 import { trainingModel } from "./training_model.ts";
 
-/** "auto" takes the first of cuda, webgpu and cpu that works; "reference" is plain TypeScript, deterministic to the bit. */
+/** "auto" takes CUDA where it works, else the CPU; "reference" is plain TypeScript, deterministic to the bit. */
 export type Provider = Device | "auto" | "reference";
+
+/**
+ * Devices that "auto" tries, in order. WebGPU is not among them: a software Vulkan driver looks like a graphics card
+ * and is many times slower than the CPU.
+ */
+const AUTO_DEVICES: readonly Device[] = ["cuda", "cpu"];
+
+/** What came of choosing a device. */
+export interface Chosen<T> {
+  readonly value: T;
+  /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
+  readonly passedOver: readonly string[];
+}
 
 /** @throws {ProviderUnavailableError} When the provider cannot run here. */
 export async function createBackend(
@@ -26,48 +39,52 @@ export async function createBackend(
   provider: Provider,
   threads: number,
   memory: HostMemory = ordinaryMemory,
+): Promise<Chosen<TrainingBackend>> {
+  if (provider === "reference") return { value: new ReferenceBackend(compiled), passedOver: [] };
+  return await onDevice(provider, (device) => deviceBackend(compiled, device, threads, memory));
+}
+
+async function deviceBackend(
+  compiled: TrainingGraph,
+  device: Device,
+  threads: number,
+  memory: HostMemory,
 ): Promise<TrainingBackend> {
-  switch (provider) {
-    case "reference":
-      return new ReferenceBackend(compiled);
+  switch (device) {
     case "cpu":
     case "cuda": {
       const session = await createOnnxSession(trainingModel(compiled), {
-        device: provider,
+        device,
         threads,
       });
-      return new HostStateBackend(await onnxRuntime(), session, compiled, provider, memory);
+      return new HostStateBackend(await onnxRuntime(), session, compiled, device, memory);
     }
     case "webgpu": {
       const outputsOnDevice = Object.keys(compiled.state).map(TRAINING_NAMES.next);
-      const settings = { device: provider, threads, outputsOnDevice };
+      const settings = { device, threads, outputsOnDevice };
       const session = await createOnnxSession(trainingModel(compiled), settings);
       const reader = await DeviceReader.create(compiled.weightCount);
-      return new DeviceStateBackend(await onnxRuntime(), session, compiled, provider, reader);
+      return new DeviceStateBackend(await onnxRuntime(), session, compiled, device, reader);
     }
-    case "auto":
-      return await firstAvailable(
-        ["cuda", "webgpu", "cpu"],
-        (device) => createBackend(compiled, device, threads, memory),
-      );
     default:
-      return provider satisfies never;
+      return device satisfies never;
   }
 }
 
-/** The first device on which `create` succeeds. */
-export async function firstAvailable<T>(
-  devices: readonly Device[],
+/** Creates on the named device, or for "auto" on the first that works. */
+export async function onDevice<T>(
+  provider: Device | "auto",
   create: (device: Device) => Promise<T>,
-): Promise<T> {
-  const failures: string[] = [];
-  for (const device of devices) {
+): Promise<Chosen<T>> {
+  if (provider !== "auto") return { value: await create(provider), passedOver: [] };
+  const passedOver: string[] = [];
+  for (const device of AUTO_DEVICES) {
     try {
-      return await create(device);
+      return { value: await create(device), passedOver };
     } catch (error) {
       if (!(error instanceof ProviderUnavailableError)) throw error;
-      failures.push(error.message);
+      passedOver.push(error.message);
     }
   }
-  throw new ProviderUnavailableError(`No device can run the dense model. ${failures.join(" ")}`);
+  throw new ProviderUnavailableError(`No device can run the dense model. ${passedOver.join(" ")}`);
 }

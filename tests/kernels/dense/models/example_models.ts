@@ -15,7 +15,12 @@ type Examples = { readonly [Kind in ModelKind]: Extract<ModelOptions, { kind: Ki
 export const EXAMPLE_OPTIONS: Examples = {
   logisticRegression: { kind: "logisticRegression" },
   factorizationMachine: { kind: "factorizationMachine", embeddingDim },
-  wideAndDeep: { kind: "wideAndDeep", embeddingDim, hidden: [6, 4] },
+  wideAndDeep: {
+    kind: "wideAndDeep",
+    embeddingDim,
+    hidden: [6, 4],
+    attention: [{ slot: 2, candidate: 0, lengthMax: 3, hidden: [4] }],
+  },
   deepFm: { kind: "deepFm", embeddingDim, hidden: [6, 4] },
   dcnV2: { kind: "dcnV2", embeddingDim, crossLayers: 2, hidden: [6] },
   dlrm: { kind: "dlrm", embeddingDim, bottom: [5], top: [6] },
@@ -47,6 +52,12 @@ export function exampleBatch(model: Model, rows: number, seed = 0): TrainingBatc
       model.sparseInputs.map(({ segment, dim }, i) =>
         [segment, floats(["rows", slots, dim], 10 + i)] as const
       ),
+    ),
+    sequences: Object.fromEntries(
+      model.sequenceInputs.map(({ name, lengthMax, dim }, i) => {
+        const present = floats(["rows", lengthMax], 30 + i).map((value) => value > 0 ? 1 : 0);
+        return [name, { entries: floats(["rows", lengthMax, dim], 20 + i), present }] as const;
+      }),
     ),
     dense: floats(["rows", denseWidth], 1),
     labels: floats(["rows", tasks], 2).map((value) => value > 0.3 ? 1 : 0),

@@ -1,0 +1,78 @@
+/**
+ * Pools a user's recent items by attention: the weight of an entry h depends on the candidate c through a small
+ * tower over [h; c; h - c; h ∘ c]; weights are not normalised, so that their sum tells how strong the interest is.
+ *
+ * @see Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018, section 4.3
+ */
+import type { Graph } from "../graph/graph.ts";
+import { multiplyDim, staticDim } from "../graph/shape.ts";
+import type { Value } from "../graph/value.ts";
+import { mlp } from "./layers.ts";
+import type { ModelInputs, SequenceInput, SparseInput } from "./model.ts";
+import { type AttentionOptions, ModelOptionsError, type ModelSizes } from "./options.ts";
+
+/** What a model with these attentions reads beside its pooled slots. */
+export function sequenceInputs(
+  attention: readonly AttentionOptions[],
+  sparse: readonly SparseInput[],
+  { slots }: ModelSizes,
+): SequenceInput[] {
+  return attention.map(({ slot, candidate, lengthMax }) => {
+    const embeddings = sparse.find(({ segment }) => segment === "embeddings");
+    if (embeddings === undefined) {
+      throw new ModelOptionsError(
+        "Attention needs embeddings, and this model has none; choose another model or leave attention out.",
+      );
+    }
+    if (slot === candidate || slot >= slots || candidate >= slots) {
+      throw new ModelOptionsError(
+        `Attention over slot ${slot} with candidate slot ${candidate} needs two different slots below ${slots}.`,
+      );
+    }
+    return { name: `history${slot}`, slot, lengthMax, dim: embeddings.dim };
+  });
+}
+
+/** The inputs with each attended slot's pooled vector in the place of its summed one. */
+export function attendedInputs(
+  g: Graph,
+  inputs: ModelInputs,
+  attention: readonly AttentionOptions[],
+): ModelInputs {
+  return attention.reduce((before, options) => {
+    const { embeddings } = before.sparse;
+    const pooled = attendedVector(g, before, options);
+    const replaced = replaceSlot(g, embeddings, options.slot, pooled);
+    return { ...before, sparse: { ...before.sparse, embeddings: replaced } };
+  }, inputs);
+}
+
+/** `Σ_j a(h_j, c) · h_j` over the entries present: `[rows, 1, dim]`. */
+function attendedVector(g: Graph, inputs: ModelInputs, options: AttentionOptions): Value {
+  const { slot, candidate, hidden = [32] } = options;
+  const { entries, present } = inputs.sequences[`history${slot}`];
+  const [rows, length, dim] = entries.shape;
+  const { embeddings } = inputs.sparse;
+  const c = g.broadcastTo(g.slice(embeddings, 1, candidate, candidate + 1), entries.shape);
+
+  const features = g.concat([entries, c, g.subtract(entries, c), g.multiply(entries, c)], 2);
+  const pairs = multiplyDim(rows, staticDim(length));
+  const flat = g.reshape(features, [pairs, 4 * staticDim(dim)]);
+  const prefix = `attention${slot}_`;
+  const a = mlp(g, flat, inputs, { prefix, widths: [...hidden, 1], last: "linear" });
+
+  const weights = g.multiply(
+    g.reshape(a, [rows, length, 1]),
+    g.reshape(present, [rows, length, 1]),
+  );
+  return g.reduceSum(g.multiply(weights, entries), [1]);
+}
+
+function replaceSlot(g: Graph, embeddings: Value, slot: number, pooled: Value): Value {
+  const slots = staticDim(embeddings.shape[1]);
+  return g.concat([
+    ...(slot > 0 ? [g.slice(embeddings, 1, 0, slot)] : []),
+    pooled,
+    ...(slot + 1 < slots ? [g.slice(embeddings, 1, slot + 1, slots)] : []),
+  ], 1);
+}
