@@ -7,6 +7,7 @@
 import { Hono } from "hono";
 import type { MiddlewareHandler } from "hono";
 import type { Endpoint, GatewayContext, GatewayEnv } from "./endpoint.ts";
+import { logFailure } from "./failure_log.ts";
 import { apiKeys } from "./middleware/api_keys.ts";
 import { deadline } from "./middleware/deadline.ts";
 import { loadShedding } from "./middleware/load_shedding.ts";
@@ -64,15 +65,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   });
   app.onError((error, context) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) {
-      telemetry.log(problem.kind === "internal-error" ? "error" : "warn", problem.message, {
-        method: context.req.method,
-        path: context.req.path,
-        traceId: context.get("traceId"),
-        ...(problem.kind === "internal-error" &&
-          { cause: (error as Error).stack ?? String(error) }),
-      });
-    }
+    if (problem.status >= 500) logFailure(telemetry, context, problem);
     return respond(context, problem);
   });
   return app;

@@ -177,7 +177,7 @@ Deno.test("a full log refuses with 503, and what lies in another partition is st
         : full.append(partition, records),
     read: full.read.bind(full),
   });
-  const { post, rank, logged } = gatewayFixture({ eventLog });
+  const { post, rank, logged, telemetry } = gatewayFixture({ eventLog });
   const ids = Array.from({ length: 8 }, (_, i) => `r${i}`);
   for (const id of ids) await rank(id, ["a"]);
   const open = ids.filter((id) => eventPartition(id, 2) === 0);
@@ -197,6 +197,7 @@ Deno.test("a full log refuses with 503, and what lies in another partition is st
   const answer = await json(mixed);
   assert.equal(answer.events[0].status, "accepted");
   assert.equal(answer.events[1].problem.type, "/problems/log-full");
+  assert.equal(telemetry.lines.length, 2, "both failures are logged");
   assert.deepEqual((await logged()).map(({ eventId }) => eventId), ["x"]);
 });
 

@@ -1,0 +1,123 @@
+/**
+ * What an event goes through before it is accepted: its fields, its twin if it came before, its time, its ranking;
+ * then the log. Events of one request that lie in one partition are written together.
+ */
+import { type ActionRecord, encodeEvent, eventPartition } from "../../actors/joiner/protocol.ts";
+import { DataClock } from "../data_clock.ts";
+import type { ActionLabels, GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+import { invalidRequest } from "../request_body.ts";
+import { type EventRequest, eventSchema } from "../schemas/events.ts";
+import type { Taken } from "./events_answer.ts";
+
+/** New events of one request, by partition of the event log, each with the acceptance that its duplicates wait for. */
+export type Pending = Map<
+  number,
+  { readonly record: ActionRecord; readonly accepted: PromiseWithResolvers<number> }[]
+>;
+
+export class EventAcceptance {
+  readonly #parts: GatewayParts;
+  readonly #dataClock: DataClock;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#dataClock = new DataClock(parts.clock, parts.options.timestampAheadMsMax);
+  }
+
+  /**
+   * Checks one event; a new one is put to `pending`, in the same turn, so that a twin that follows finds it.
+   *
+   * @param path Where the event stands in the body.
+   * @returns What became of it, once it is durable.
+   * @throws {ProblemError} It is not accepted.
+   */
+  async take(sent: unknown, pending: Pending, path: readonly number[]): Promise<Taken> {
+    const { memory, eventLog, labels } = this.#parts;
+    const parsed = eventSchema.safeParse(sent);
+    if (!parsed.success) throw invalidRequest(parsed.error.issues, sent, path);
+    const event = parsed.data;
+    const { eventId } = event;
+    const known = memory.events.find(eventId);
+    if (known !== undefined) return { eventId, status: "duplicate", acceptedAtMs: await known };
+
+    const base = path.length === 0 ? "#" : `#/${path[0]}`;
+    const atMs = this.#dataClock.atMs(event.timestamp, `${base}/timestamp`);
+    this.#requireShown(event, base);
+    const record = actionRecord(event, atMs, memory.acceptance.nextMs());
+    const accepted = Promise.withResolvers<number>();
+    memory.events.begin(eventId, accepted.promise);
+    const partition = eventPartition(event.rankingId, eventLog.partitions);
+    const group = pending.get(partition);
+    if (group === undefined) pending.set(partition, [{ record, accepted }]);
+    else group.push({ record, accepted });
+
+    const note = noteOn(event, labels);
+    const acceptedAtMs = await accepted.promise;
+    return { eventId, status: "accepted", acceptedAtMs, ...(note !== undefined && { note }) };
+  }
+
+  /** Writes each partition's events in one append and settles them. */
+  append(pending: Pending): void {
+    for (const [partition, group] of pending) {
+      const records = group.map(({ record }) => encodeEvent(record));
+      this.#parts.eventLog.append(partition, records).then(
+        () => group.forEach(({ record, accepted }) => accepted.resolve(record.acceptedAtMs)),
+        (error) => group.forEach(({ accepted }) => accepted.reject(error)),
+      );
+    }
+  }
+
+  #requireShown({ eventId, rankingId, item }: EventRequest, base: string): void {
+    const { memory, options } = this.#parts;
+    if (options.unknownRankings === "accept") return;
+    const shown = memory.rankings.check(rankingId, item);
+    if (shown === "shown") return;
+    const unknown = shown === "unknown-ranking";
+    const field = unknown ? "rankingId" : "item";
+    const value = unknown ? rankingId : item;
+    const reason = unknown
+      ? "is not a ranking that this gateway remembers"
+      : "was not shown by that ranking";
+    const send = unknown
+      ? "send the rankingId of a recent answer of POST /v1/rank"
+      : `send an item that ranking "${rankingId}" showed`;
+    throw new ProblemError(
+      shown,
+      `Cannot accept event "${eventId}": ${field} "${value}" ${reason}.`,
+      {
+        errors: [{
+          pointer: `${base}/${field}`,
+          detail: `is "${value}", which ${reason}; ${send}`,
+        }],
+      },
+    );
+  }
+}
+
+/** A misspelt action would be accepted and never learned from, so the answer says it. */
+function noteOn(
+  { action, value }: EventRequest,
+  labels: ActionLabels | undefined,
+): string | undefined {
+  if (labels === undefined || labels.decides(action, value)) return undefined;
+  const known = labels.actions.includes(action);
+  return `Nothing will be learned from it: no label rule ${
+    known
+      ? `matches "${action}" ${value === undefined ? "without a value" : `of value ${value}`}`
+      : `reads the action "${action}"; they read ${labels.actions.join(", ")}`
+  }.`;
+}
+
+function actionRecord(event: EventRequest, atMs: number, acceptedAtMs: number): ActionRecord {
+  return {
+    kind: "action",
+    eventId: event.eventId,
+    rankingId: event.rankingId,
+    item: event.item,
+    action: event.action,
+    ...(event.value !== undefined && { value: event.value }),
+    atMs,
+    acceptedAtMs,
+  };
+}

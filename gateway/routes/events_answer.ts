@@ -1,0 +1,77 @@
+/**
+ * What became of each event of a request, and the answer that says it.
+ */
+import { ProblemError, problemOf } from "../problems.ts";
+import type { EventsAnswer } from "../schemas/events.ts";
+
+/** An accepted or repeated event, as the answer lists it. */
+export interface Taken {
+  readonly eventId: string;
+  readonly status: "accepted" | "duplicate";
+  readonly acceptedAtMs: number;
+  readonly note?: string;
+}
+
+/** An event that was not accepted, and why. */
+export interface Rejected {
+  readonly eventId?: string;
+  readonly status: "rejected";
+  readonly problem: ProblemError;
+}
+
+export type Outcome = Taken | Rejected;
+
+/** An event's failure becomes its outcome, so that the others of the batch go on. */
+export async function outcomeOf(sent: unknown, result: Promise<Taken>): Promise<Outcome> {
+  try {
+    return await result;
+  } catch (error) {
+    const eventId = (sent as { eventId?: unknown } | null)?.eventId;
+    return {
+      ...(typeof eventId === "string" && { eventId }),
+      status: "rejected",
+      problem: problemOf(error),
+    };
+  }
+}
+
+export function answerOf(outcomes: readonly Outcome[]): EventsAnswer {
+  const answer: EventsAnswer = { accepted: 0, duplicates: 0, rejected: 0, events: [] };
+  for (const outcome of outcomes) {
+    switch (outcome.status) {
+      case "accepted":
+        answer.accepted++;
+        answer.events.push(outcome);
+        break;
+      case "duplicate":
+        answer.duplicates++;
+        answer.events.push(outcome);
+        break;
+      case "rejected":
+        answer.rejected++;
+        answer.events.push({ ...outcome, problem: outcome.problem.body() });
+        break;
+      default:
+        outcome satisfies never;
+    }
+  }
+  return answer;
+}
+
+/** The problems of the events that were not accepted. */
+export function problemsOf(outcomes: readonly Outcome[]): ProblemError[] {
+  return outcomes.flatMap((outcome) => outcome.status === "rejected" ? [outcome.problem] : []);
+}
+
+/**
+ * The problem of a list of which nothing was accepted: the server's own failure where there is one, since a retry
+ * helps only then; the client's otherwise.
+ */
+export function noneAccepted(problems: readonly ProblemError[], answer: EventsAnswer) {
+  const ours = problems.find((problem) => problem.status >= 500);
+  return new ProblemError(
+    ours?.kind ?? "no-event-accepted",
+    `None of the ${answer.rejected} events was accepted: ${(ours ?? problems[0]).detail}`,
+    { members: { ...answer }, cause: ours?.extras.cause },
+  );
+}
