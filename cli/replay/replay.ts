@@ -117,8 +117,8 @@ async function runClient(
               bar = new Progress(news.kind, news.total, stderrTarget());
               startedAtMs = performance.now();
             }
-            const perSecond = Math.round(news.done / ((performance.now() - startedAtMs) / 1000));
-            bar.update(news.done, Number.isFinite(perSecond) ? `${perSecond}/s` : "");
+            const seconds = (performance.now() - startedAtMs) / 1000;
+            bar.update(news.done, seconds < 0.5 ? "" : `${Math.round(news.done / seconds)}/s`);
             if (news.kind === "pairs") onPairs(news.done, news.total);
             return;
           }

@@ -57,12 +57,13 @@ export function histogramChart(sorted: Float64Array, options: HistogramOptions):
   );
   const marks = ([[0.5, "p50"], [0.99, "p99"]] as const).map(([share, name]) => {
     const line = x.toPixels(Math.min(high, Math.max(low, at(share))));
-    const nearRight = line > plot.right - 90;
+    // The median's name stands to the left of its line, so that the two never meet.
+    const toLeft = share === 0.5 || line > plot.right - 90;
     return `<g class="mark"><line x1="${line.toFixed(1)}" x2="${line.toFixed(1)}" y1="${
       plot.top - 8
-    }" y2="${plot.bottom}"/><text x="${(line + (nearRight ? -5 : 5)).toFixed(1)}" y="${
+    }" y2="${plot.bottom}"/><text x="${(line + (toLeft ? -5 : 5)).toFixed(1)}" y="${
       plot.top - 10
-    }" text-anchor="${nearRight ? "end" : "start"}">${name} ${shortNumber(at(share))}</text></g>`;
+    }" text-anchor="${toLeft ? "end" : "start"}">${name} ${shortNumber(at(share))}</text></g>`;
   });
   return `<svg class="series-${options.series}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
     escapeHtml(`Histogram of ${options.xLabel}`)
