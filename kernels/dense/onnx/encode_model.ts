@@ -5,7 +5,7 @@ import { type Dim, type Shape, staticSize } from "../graph/shape.ts";
 import type { ComputedValue, ElementType, ParameterValue, Value } from "../graph/value.ts";
 import { isLeaf, topologicalOrder } from "../graph/value.ts";
 import { ruleOf } from "../ops/table.ts";
-import type { NodeEmitter, OnnxAttributes } from "./node_emitter.ts";
+import { FAN_MAX, type NodeEmitter, type OnnxAttributes } from "./node_emitter.ts";
 import {
   ATTRIBUTE_TYPES,
   type AttributeProto,
@@ -159,19 +159,36 @@ class ModelEncoder implements NodeEmitter {
     const total = sizes.reduce((sum, size) => sum + size, 0);
     this.#inputs.push(valueInfo(input, [total], "float32"));
     const pieces = parameters.map(({ name, shape }) => shape.length === 1 ? name : `${name}/flat`);
-    const inputs = [input, this.integers(sizes)];
-    this.#nodes.push({
-      opType: "Split",
-      name: `${input}/split`,
-      input: inputs,
-      output: pieces,
-      attribute: attributeProtos({ axis: 0 }),
-    });
+    this.#split(input, pieces, sizes);
     parameters.forEach((parameter, index) => {
       this.#names.set(parameter, parameter.name);
       if (parameter.shape.length === 1) return;
       const shape = this.integers(parameter.shape as number[]);
       this.#push("Reshape", [pieces[index], shape], parameter.name, {});
+    });
+  }
+
+  /** Cuts a vector into named pieces, in a tree where one node may not have as many results. */
+  #split(vector: string, pieces: readonly string[], sizes: readonly number[]): void {
+    if (pieces.length > FAN_MAX) {
+      const width = Math.ceil(pieces.length / FAN_MAX);
+      const starts = Array.from({ length: FAN_MAX }, (_, i) => i * width)
+        .filter((start) => start < pieces.length);
+      const groups = starts.map((start) => sizes.slice(start, start + width));
+      const names = starts.map((start) => `${vector}/${start}`);
+      this.#split(vector, names, groups.map((group) => group.reduce((sum, size) => sum + size)));
+      starts.forEach((start, i) => {
+        const group = pieces.slice(start, start + width);
+        this.#split(names[i], group, groups[i]);
+      });
+      return;
+    }
+    this.#nodes.push({
+      opType: "Split",
+      name: `Split:${vector}`,
+      input: [vector, this.integers(sizes)],
+      output: pieces,
+      attribute: attributeProtos({ axis: 0 }),
     });
   }
 

@@ -6,6 +6,9 @@ import type { Shape } from "../graph/shape.ts";
 /** Integers, texts, and lists of integers; `{ to: "int64" }` names an element type. */
 export type OnnxAttributes = Readonly<Record<string, number | string | readonly number[]>>;
 
+/** Results of one Split, inputs of one Concat: WebGPU guarantees 8 buffers to a shader, and one is for the whole. */
+export const FAN_MAX = 7;
+
 export interface NodeEmitter {
   /** Adds a node and returns the name of its result. */
   node(opType: string, inputs: readonly string[], attributes?: OnnxAttributes): string;

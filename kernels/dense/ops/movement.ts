@@ -9,6 +9,7 @@ import {
   ShapeError,
   staticDim,
 } from "../graph/shape.ts";
+import { FAN_MAX } from "../onnx/node_emitter.ts";
 import type { OpTable } from "./op.ts";
 import { broadcastStrides, forEachOffset, product, stretch } from "./strides.ts";
 
@@ -108,7 +109,20 @@ export const movementOps: Pick<OpTable, MovementName> = {
       }
       return y;
     },
-    encode: (y, inputs, emit) => emit.result("Concat", inputs, { axis: y.attributes.axis }),
+    encode: (y, inputs, emit) => {
+      const { axis } = y.attributes;
+      let parts = inputs;
+      while (parts.length > FAN_MAX) {
+        const groups = Array.from(
+          { length: Math.ceil(parts.length / FAN_MAX) },
+          (_, i) => parts.slice(i * FAN_MAX, (i + 1) * FAN_MAX),
+        );
+        parts = groups.map((group) =>
+          group.length === 1 ? group[0] : emit.node("Concat", group, { axis })
+        );
+      }
+      emit.result("Concat", parts, { axis });
+    },
   },
   Slice: {
     shape: ([x], { axis, start, end }) => {

@@ -1,0 +1,23 @@
+/**
+ * Clipping by global norm.
+ */
+import assert from "node:assert/strict";
+import { evaluate } from "../../../../kernels/dense/graph/evaluate.ts";
+import { Graph } from "../../../../kernels/dense/graph/graph.ts";
+import { clipByGlobalNorm } from "../../../../kernels/dense/optimizers/clip_by_global_norm.ts";
+
+function clip(gradient: number[], normMax: number): number[] {
+  const g = new Graph();
+  const y = clipByGlobalNorm(g, g.input("gradient", [gradient.length]), normMax);
+  return [...evaluate([y], { gradient })[0].data];
+}
+
+Deno.test("a gradient over the limit keeps its direction and gets the limit's norm", () => {
+  const [x, y] = clip([30, 40], 5);
+  assert(Math.abs(x - 3) < 1e-5 && Math.abs(y - 4) < 1e-5);
+});
+
+Deno.test("a gradient under the limit, and a zero one, stay as they are", () => {
+  assert.deepEqual(clip([3, 4], 6), [3, 4]);
+  assert.deepEqual(clip([0, 0], 1), [0, 0]);
+});

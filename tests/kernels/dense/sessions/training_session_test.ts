@@ -1,0 +1,167 @@
+/**
+ * What a training session promises beside right numbers: resuming, refusing, averaging.
+ */
+import assert from "node:assert/strict";
+import { DivergenceError } from "../../../../kernels/dense/divergence.ts";
+import { createModel } from "../../../../kernels/dense/models/create_model.ts";
+import type { Model } from "../../../../kernels/dense/models/model.ts";
+import { ModelOptionsError } from "../../../../kernels/dense/models/options.ts";
+import { ProviderUnavailableError } from "../../../../kernels/dense/sessions/onnx_runtime.ts";
+import type { Provider } from "../../../../kernels/dense/sessions/providers.ts";
+import {
+  CheckpointError,
+  createTrainingSession,
+  type TrainingSessionOptions,
+} from "../../../../kernels/dense/training_session.ts";
+import { averageWeights, WeightsMismatchError } from "../../../../kernels/dense/weights.ts";
+import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "../models/example_models.ts";
+
+const model = exampleModel({ ...EXAMPLE_OPTIONS.deepFm, dropout: 0.3 });
+
+function open(of: Model, options: Partial<TrainingSessionOptions> = {}) {
+  return createTrainingSession(of, {
+    optimizer: { kind: "adam", learningRate: 0.01 },
+    learningRateSchedule: { warmupSteps: 3 },
+    provider: "cpu",
+    threads: 1,
+    seed: 11,
+    ...options,
+  });
+}
+
+for (const provider of ["cpu", "reference"] satisfies Provider[]) {
+  Deno.test(`a resumed run on ${provider} goes on to the same bits, dropout and schedule included`, async () => {
+    const uninterrupted = await open(model, { provider });
+    for (let i = 0; i < 3; i++) await uninterrupted.step(exampleBatch(model, 6, i));
+    const checkpoint = structuredClone(await uninterrupted.checkpoint());
+
+    const resumed = await open(model, { provider });
+    await resumed.restore(checkpoint);
+    for (let i = 3; i < 6; i++) {
+      const batch = exampleBatch(model, 5 + i, i);
+      assert.deepEqual(await resumed.step(batch), await uninterrupted.step(batch));
+    }
+    assert.deepEqual(await resumed.checkpoint(), await uninterrupted.checkpoint());
+    assert.equal((await resumed.weights()).version, 6);
+    await Promise.all([uninterrupted.close(), resumed.close()]);
+  });
+
+  Deno.test(`a batch that is not finite stops ${provider} and leaves the last good weights`, async () => {
+    const session = await open(model, { provider });
+    await session.step(exampleBatch(model, 4, 1));
+    const before = await session.checkpoint();
+    const broken = exampleBatch(model, 4, 2);
+    broken.sparse.embeddings[5] = NaN;
+    await assert.rejects(session.step(broken), (error: Error) => {
+      assert(error instanceof DivergenceError);
+      assert.equal(error.step, 2);
+      assert.match(error.message, /4 rows .*embeddings .* 1 not finite/);
+      assert.match(error.message, /weights of step 1 are kept/);
+      return true;
+    });
+    assert.deepEqual(await session.checkpoint(), before);
+    await session.step(exampleBatch(model, 4, 3));
+    assert.equal((await session.weights()).version, 2);
+    await session.close();
+  });
+}
+
+Deno.test("an exploding loss stops training", async () => {
+  const session = await open(model, { divergence: { explosionFactor: 50 } });
+  await session.step(exampleBatch(model, 4, 1));
+  const wild = exampleBatch(model, 4, 2);
+  wild.sparse.first_order.fill(-1e6);
+  wild.labels.fill(1);
+  await assert.rejects(session.step(wild), /over 50 times its recent mean/);
+  await session.close();
+});
+
+Deno.test("an update that overflows the weights stops training", async () => {
+  const session = await open(exampleModel(EXAMPLE_OPTIONS.deepFm), {
+    optimizer: { kind: "sgd", learningRate: 1e38 },
+    learningRateSchedule: {},
+  });
+  const before = await session.weights();
+  const batch = exampleBatch(model, 4, 1);
+  batch.dense.fill(1e6);
+  await assert.rejects(session.step(batch), DivergenceError);
+  assert.deepEqual(await session.weights(), before);
+  await session.close();
+});
+
+Deno.test("dropout changes training, not what a session without it learns, and differs by step", async () => {
+  const plain = exampleModel(EXAMPLE_OPTIONS.deepFm);
+  const dropped = await open(model), kept = await open(plain);
+  const batch = exampleBatch(model, 8);
+  const first = (await dropped.step(batch)).logits.slice();
+  assert.notDeepEqual(first, (await kept.step(batch)).logits);
+  const again = await open(model);
+  assert.deepEqual(first, (await again.step(batch)).logits);
+  await Promise.all([dropped, kept, again].map((session) => session.close()));
+});
+
+Deno.test("weights travel: exported, averaged over trainers, imported with their version", async () => {
+  const [a, b] = [await open(model), await open(model)];
+  await a.step(exampleBatch(model, 4, 1));
+  await b.step(exampleBatch(model, 4, 2));
+  await b.step(exampleBatch(model, 4, 3));
+  const [ours, theirs] = [await a.weights(), await b.weights()];
+  const mean = averageWeights([ours, theirs]);
+  assert.equal(mean.version, 2);
+  const { w0 } = mean.parameters;
+  assert.equal(
+    w0.data[7],
+    Math.fround((ours.parameters.w0.data[7] + theirs.parameters.w0.data[7]) / 2),
+  );
+  await a.load(mean);
+  assert.deepEqual(await a.weights(), mean);
+  await Promise.all([a.close(), b.close()]);
+});
+
+Deno.test("weights and checkpoints of another model are refused by name and shape", async () => {
+  const session = await open(model);
+  const other = await open(exampleModel(EXAMPLE_OPTIONS.dcnV2));
+  await assert.rejects(session.load(await other.weights()), WeightsMismatchError);
+  await assert.rejects(session.restore(await other.checkpoint()), CheckpointError);
+  await Promise.all([session.close(), other.close()]);
+});
+
+Deno.test("a batch of the wrong size is refused before it reaches the runtime", async () => {
+  const session = await open(model);
+  const batch = { ...exampleBatch(model, 4), rows: 5 };
+  await assert.rejects(session.step(batch), /"first_order" has 16 values/);
+  await session.close();
+});
+
+Deno.test("arrays made by the session fit its batches", async () => {
+  const session = await open(exampleModel(EXAMPLE_OPTIONS.wideAndDeep));
+  const { loss } = await session.step(session.allocateBatch(3));
+  assert(Math.abs(loss - Math.log(2)) < 1e-6);
+  await session.close();
+});
+
+Deno.test("a named device that is missing is an error that says what to do; auto says what it passed over", async () => {
+  const cuda = await open(model, { provider: "cuda" }).catch((error: Error) => error);
+  if (!(cuda instanceof Error)) return await cuda.close(); // there is a card
+  assert(cuda instanceof ProviderUnavailableError);
+  assert.match(cuda.message, /gpu:install/);
+  const auto = await open(model, { provider: "auto" });
+  assert.equal(auto.provider, "cpu");
+  assert.match(auto.passedOver[0], /Cannot run the dense model on "cuda"/);
+  await auto.close();
+});
+
+Deno.test("models that cannot be built are refused with the reason", async () => {
+  const sizes = { slots: 4, denseWidth: 0, tasks: 1 };
+  const dlrm = createModel({ kind: "dlrm", embeddingDim: 4, bottom: [8], top: [8] }, sizes);
+  await assert.rejects(open(dlrm), /needs dense values/);
+  assert.throws(
+    () => createModel({ kind: "logisticRegression", tasks: [] }, sizes),
+    ModelOptionsError,
+  );
+  const attention = [{ slot: 0, candidate: 1, lengthMax: 4 }];
+  assert.throws(
+    () => createModel({ kind: "logisticRegression", attention }, sizes),
+    /needs embeddings/,
+  );
+});
