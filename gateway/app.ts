@@ -7,7 +7,7 @@
 import { Hono } from "hono";
 import type { MiddlewareHandler } from "hono";
 import type { Endpoint, GatewayContext, GatewayEnv } from "./endpoint.ts";
-import { logFailure } from "./failure_log.ts";
+import { FailureLog } from "./failure_log.ts";
 import { apiKeys } from "./middleware/api_keys.ts";
 import { deadline } from "./middleware/deadline.ts";
 import { loadShedding } from "./middleware/load_shedding.ts";
@@ -24,10 +24,11 @@ import { rankEndpoint } from "./routes/rank.ts";
 
 export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const { clock, options, telemetry } = parts;
+  const failures = new FailureLog(telemetry, clock);
   const readiness = new Readiness(parts.ranker);
   const described = [
     rankEndpoint(parts, readiness),
-    eventsEndpoint(parts),
+    eventsEndpoint(parts, failures),
     ...profileEndpoints(parts),
     ...operationsEndpoints(parts, readiness),
   ];
@@ -65,7 +66,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   });
   app.onError((error, context) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) logFailure(telemetry, context, problem);
+    if (problem.status >= 500) failures.write(context, problem);
     return respond(context, problem);
   });
   return app;

@@ -3,7 +3,7 @@
  * sent, and a batch says what became of each of its events.
  */
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
-import { logFailure } from "../failure_log.ts";
+import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { eventsPerBatchMax } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -13,7 +13,7 @@ import { eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
 import { EventAcceptance, type Pending } from "./event_acceptance.ts";
 import { answerOf, noneAccepted, outcomeOf, problemsOf } from "./events_answer.ts";
 
-export function eventsEndpoint(parts: GatewayParts): Endpoint {
+export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpoint {
   const { clock, labels, options, telemetry } = parts;
   const body = new BodyReader(clock, options);
   const acceptance = new EventAcceptance(parts);
@@ -49,7 +49,7 @@ export function eventsEndpoint(parts: GatewayParts): Endpoint {
     if (!many) throw problems[0];
     if (answer.rejected === events.length) throw noneAccepted(problems, answer);
     const ours = problems.find((problem) => problem.status >= 500);
-    if (ours) logFailure(telemetry, context, ours);
+    if (ours) failures.write(context, ours);
     return context.json(answer, 207);
   }
 

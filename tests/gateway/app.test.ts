@@ -117,6 +117,20 @@ Deno.test("requests are timed by endpoint, so ids and wrong paths make no new se
   assert.equal(seconds("other", "none", "404").length, 1);
 });
 
+Deno.test("a storm of failures writes a few lines a second, and then says how many it left out", async () => {
+  const { clock, post, ranker, telemetry } = gatewayFixture();
+  ranker.script = () => Promise.reject(new ActorFailedError("ranker/0", "restarting"));
+  const fail = async (times: number) => {
+    for (let i = 0; i < times; i++) assert.equal((await post("/v1/rank", rankBody)).status, 503);
+  };
+  await fail(20);
+  assert.equal(telemetry.lines.length, 5);
+  await clock.advance(1000);
+  await fail(1);
+  assert.equal(telemetry.lines.length, 6);
+  assert.equal(telemetry.lines[5].fields.leftOut, 15);
+});
+
 Deno.test("live is not ready", async () => {
   const { app, ranker } = gatewayFixture();
   ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
