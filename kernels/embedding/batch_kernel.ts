@@ -20,6 +20,7 @@ export interface UniqueIds {
 
 const CHECKSUM_CHUNK_BYTES = 1 << 20;
 
+/** Batch primitives over one memory of their own. */
 export class BatchKernel {
   readonly #kernel: BatchExports;
 
@@ -27,6 +28,7 @@ export class BatchKernel {
     this.#kernel = kernel;
   }
 
+  /** A kernel with its own memory. */
   static create(): BatchKernel {
     return new BatchKernel(instantiateKernel<BatchExports>());
   }

@@ -38,6 +38,7 @@ export interface ExportedRows {
   readonly done: boolean;
 }
 
+/** Rows of one table by feature id. */
 export class EmbeddingTable {
   /** Weights of a row: the sum of its segments' dims. */
   readonly width: number;
@@ -251,7 +252,11 @@ export class EmbeddingTable {
     return snapshotSchema(this.options, this.#memory.words(length));
   }
 
-  /** @param thorough Adds the displacement counts, which visit every row. */
+  /**
+   * What the table holds and has done; `thorough` also walks all rows.
+   *
+   * @param thorough Adds the displacement counts, which visit every row.
+   */
   statistics(thorough = false): TableStatistics {
     return readTableStatistics(this.#memory, thorough);
   }

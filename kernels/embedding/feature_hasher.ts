@@ -6,6 +6,7 @@ import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
 import type { FeatureIds } from "./options.ts";
 
+/** Hashes values into feature ids. */
 export class FeatureHasher {
   readonly #kernel: BatchExports;
 
@@ -13,11 +14,14 @@ export class FeatureHasher {
     this.#kernel = kernel;
   }
 
+  /** A hasher with its own memory. */
   static create(): FeatureHasher {
     return new FeatureHasher(instantiateKernel<BatchExports>());
   }
 
   /**
+   * The ids of some values, see {@link FeatureIds}: slot << 48 | 48-bit signature of the bytes.
+   *
    * @param slots Slot of each text, at most 32,767, shape `[texts]`.
    * @param utf8 All texts one after another.
    * @param offsets Text i is `utf8[offsets[i] .. offsets[i + 1]]`, shape `[texts + 1]`.

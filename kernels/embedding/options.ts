@@ -53,6 +53,7 @@ export type SparseOptimizerOptions =
     }
   );
 
+/** A part of each row. */
 export interface SegmentOptions {
   /** The name by which the dense model asks for it, e.g. `"first_order"`, `"embeddings"`. */
   readonly name: string;
@@ -67,6 +68,7 @@ export type AdmissionOptions =
   | { readonly kind: "threshold"; readonly threshold: number }
   | { readonly kind: "probability"; readonly probability: number };
 
+/** What is different for one slot. */
 export interface SlotOptions {
   /** 1 to 32,767. */
   readonly slot: number;
@@ -79,6 +81,7 @@ export interface SlotOptions {
   >;
 }
 
+/** One table: its rows, its memory, and what happens at its limit. */
 export interface TableOptions {
   /** Seeds every row's initial value. */
   readonly seed: number;

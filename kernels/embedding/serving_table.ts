@@ -5,6 +5,7 @@ import type { FeatureIds } from "./options.ts";
 import { accepted, KernelMemory } from "./table_exports.ts";
 import { readStoreStatistics, type StoreStatistics } from "./table_statistics.ts";
 
+/** How wide rows are, how precisely they are kept, and how much memory they may take. */
 export interface ServingTableOptions {
   /** Weights of a row. */
   readonly width: number;
@@ -25,6 +26,7 @@ export class OutOfMemoryError extends Error {
   override readonly name = "OutOfMemoryError";
 }
 
+/** Weights of one shard by feature id, for reading. */
 export class ServingTable {
   readonly width: number;
   readonly #memory: KernelMemory;
@@ -36,7 +38,11 @@ export class ServingTable {
     this.#bytesMax = options.bytesMax;
   }
 
-  /** @throws {RangeError} When the width is not 1 to 65,536 or `bytesMax` holds no page. */
+  /**
+   * An empty table.
+   *
+   * @throws {RangeError} When the width is not 1 to 65,536 or `bytesMax` holds no page.
+   */
   static create(options: ServingTableOptions): ServingTable {
     const memory = new KernelMemory();
     const { width, precision, bytesMax } = options;
@@ -109,7 +115,11 @@ export class ServingTable {
     accepted("clear", this.#memory.kernel.serving_clear());
   }
 
-  /** @param thorough Adds the displacement counts, which visit every row. */
+  /**
+   * What the table holds; `thorough` also walks all rows.
+   *
+   * @param thorough Adds the displacement counts, which visit every row.
+   */
   statistics(thorough = false): StoreStatistics {
     return readStoreStatistics(this.#memory, thorough);
   }

@@ -372,7 +372,7 @@ pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
             return REFUSED_MEMORY;
         }
         for (position, row) in buffers.rows.iter().enumerate() {
-            buffers.ids[position] = row.key(&layout);
+            buffers.ids[position] = row.key();
             buffers.floats[position * width..][..width].copy_from_slice(&floats_of(row, &layout)[..width]);
         }
         let done = f64::from(u8::from(next == CURSOR_END));

@@ -213,8 +213,8 @@ fn collect(
                         }
                         let index = word as u32 * 64 + bits.trailing_zeros();
                         bits &= bits - 1;
-                        let row = Row { page: page.as_ptr(), index, region: at as u32 };
-                        delta.ids.push(row.key(&layout));
+                        let row = Row::at(*page, index, at as u32, &layout);
+                        delta.ids.push(row.key());
                         delta.rows.extend_from_slice(&floats_of(&row, &layout)[..width]);
                     }
                     layout.set_word(page.as_ptr(), bitmap, word, 0);

@@ -1,26 +1,56 @@
 //! One region's index: from hash to the handles of the rows that may hold it.
 //!
-//! A bucketised cuckoo table (Pagh and Rodler, 2004; buckets of eight as in Fan et al., "MemC3", 2013) whose slots are a
-//! one-byte tag and a two-byte row handle in arrays of their own: three bytes a slot, so the tags of a million keys
-//! stay in cache and moving an entry never touches its row. The alternate bucket follows from bucket and tag alone
-//! and is its own inverse for any number of buckets, hence growth in small steps instead of doublings.
+//! A bucketised cuckoo table (Pagh and Rodler, 2004; partial keys as in Fan et al., "Cuckoo Filter", 2014). A slot is a
+//! one-byte tag, in an array of its own so that the tags of a million keys stay in cache, and a four-byte entry: the
+//! row's handle beside the 16 bits of hash that chose its bucket. Those bits, and an alternate bucket that follows
+//! from bucket and tag alone and is its own inverse for any number of buckets, mean that displacing entries and
+//! rebuilding the index a sixth larger never touch a row.
 
-use crate::tags::{empty_slot, matches, occupied, tag_at, tag_of, with_tag, BUCKET_SLOTS};
+use crate::tags::{tag_of, Tags, BUCKET_SLOTS};
 
 /// Growth happens when more than this share of the slots would be taken.
 pub const LOAD_MAX_PERCENT: usize = 96;
-/// Buckets looked at before an insertion gives up and the index grows: five moves deep in all but odd cases.
-const SEARCH_BUCKETS_MAX: usize = 256;
-/// Bytes of a slot: tag and handle.
-pub const SLOT_BYTES: usize = 3;
+/// Buckets looked at before an insertion gives up and the index grows.
+const SEARCH_BUCKETS_MAX: usize = 64;
+/// Bytes of a slot: tag and entry.
+pub const SLOT_BYTES: usize = 5;
 
-/// A slot's position: bucket × 8 + slot.
+/// A row's handle (low half) and its place, the hash bits that choose the first bucket (high half).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
+pub struct Entry(u32);
+
+impl Entry {
+    fn new(place: u16, handle: u16) -> Entry {
+        Entry(u32::from(place) << 16 | u32::from(handle))
+    }
+
+    /// The row's handle.
+    #[inline(always)]
+    pub fn handle(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// The hash bits that choose the first bucket.
+    #[inline(always)]
+    pub fn place(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+}
+
+/// The hash bits that choose the first bucket.
+#[inline(always)]
+pub fn place_of(hash: u64) -> u16 {
+    hash as u16
+}
+
+/// A slot's position: bucket × 16 + slot.
 pub type Position = usize;
 
 /// Where a hash may be: two buckets and the tag to look for.
 #[derive(Clone, Copy)]
 pub struct Candidates {
-    /// First bucket, from the hash's low 32 bits.
+    /// First bucket, from the hash's low 16 bits.
     pub first: usize,
     /// The other bucket of this tag; may equal the first.
     pub second: usize,
@@ -31,9 +61,13 @@ pub struct Candidates {
 /// The candidates of a hash among `buckets` buckets.
 #[inline(always)]
 pub fn candidates(hash: u64, buckets: u32) -> Candidates {
-    let first = ((hash & 0xffff_ffff) * u64::from(buckets)) >> 32;
-    let tag = tag_of(hash);
-    Candidates { first: first as usize, second: alternate(first as usize, tag, buckets), tag }
+    candidates_of(place_of(hash), tag_of(hash), buckets)
+}
+
+#[inline(always)]
+fn candidates_of(place: u16, tag: u8, buckets: u32) -> Candidates {
+    let first = (u32::from(place) * buckets >> 16) as usize;
+    Candidates { first, second: alternate(first, tag, buckets), tag }
 }
 
 /// The other bucket of a tag: (pivot(tag) − bucket) mod buckets, an involution for any number of buckets.
@@ -47,10 +81,10 @@ fn alternate(bucket: usize, tag: u8, buckets: u32) -> usize {
     }
 }
 
-/// Tags and handles of one region.
+/// Tags and entries of one region.
 pub struct CuckooIndex {
-    tags: Vec<u64>,
-    handles: Vec<u16>,
+    tags: Vec<Tags>,
+    entries: Vec<Entry>,
 }
 
 /// An entry found no place within the search bound; the index must grow.
@@ -61,11 +95,11 @@ impl CuckooIndex {
     /// An empty index, or `None` where the allocator has no room.
     pub fn with_buckets(buckets: u32) -> Option<CuckooIndex> {
         let buckets = buckets as usize;
-        let mut index = CuckooIndex { tags: Vec::new(), handles: Vec::new() };
+        let mut index = CuckooIndex { tags: Vec::new(), entries: Vec::new() };
         index.tags.try_reserve_exact(buckets).ok()?;
-        index.handles.try_reserve_exact(buckets * BUCKET_SLOTS).ok()?;
-        index.tags.resize(buckets, 0);
-        index.handles.resize(buckets * BUCKET_SLOTS, 0);
+        index.entries.try_reserve_exact(buckets * BUCKET_SLOTS).ok()?;
+        index.tags.resize(buckets, Tags::EMPTY);
+        index.entries.resize(buckets * BUCKET_SLOTS, Entry(0));
         Some(index)
     }
 
@@ -82,10 +116,10 @@ impl CuckooIndex {
 
     /// Slots in all.
     pub fn slots(&self) -> usize {
-        self.handles.len()
+        self.entries.len()
     }
 
-    /// Bytes of tags and handles.
+    /// Bytes of tags and entries.
     pub fn bytes(&self) -> usize {
         self.slots() * SLOT_BYTES
     }
@@ -96,26 +130,29 @@ impl CuckooIndex {
     }
 
     /// Tags by bucket, for the batched probe.
-    pub fn tags(&self) -> &[u64] {
+    pub fn tags(&self) -> &[Tags] {
         &self.tags
     }
 
-    /// Handles by position, for the batched probe.
-    pub fn handles(&self) -> &[u16] {
-        &self.handles
+    /// Entries by position, for the batched probe.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// The position whose entry carries the hash's tag and satisfies `is_row`.
     #[inline]
     pub fn find(&self, hash: u64, mut is_row: impl FnMut(u16) -> bool) -> Option<Position> {
         let place = candidates(hash, self.buckets());
-        let mut mask = matches(self.tags[place.first], self.tags[place.second], place.tag);
-        while mask != 0 {
-            let position = position_of(&place, mask.trailing_zeros() as usize);
-            if is_row(self.handles[position]) {
-                return Some(position);
+        for bucket in [place.first, place.second] {
+            let mut matches = self.tags[bucket].matches(place.tag);
+            while matches != 0 {
+                let position = bucket * BUCKET_SLOTS + matches.trailing_zeros() as usize;
+                let entry = self.entries[position];
+                if entry.place() == place_of(hash) && is_row(entry.handle()) {
+                    return Some(position);
+                }
+                matches &= matches - 1;
             }
-            mask &= mask - 1;
         }
         None
     }
@@ -123,76 +160,83 @@ impl CuckooIndex {
     /// Places a new entry, moving others aside where both its buckets are full.
     #[inline]
     pub fn insert(&mut self, hash: u64, handle: u16) -> Result<(), Crowded> {
-        let place = candidates(hash, self.buckets());
-        let (first, second) = (self.tags[place.first], self.tags[place.second]);
-        // The emptier bucket: this alone carries the load past .8 before anything has to move.
-        let bucket = match occupied(second) < occupied(first) {
-            true => place.second,
-            false => place.first,
+        self.place(Entry::new(place_of(hash), handle), tag_of(hash))
+    }
+
+    #[inline(always)]
+    fn place(&mut self, entry: Entry, tag: u8) -> Result<(), Crowded> {
+        let place = candidates_of(entry.place(), tag, self.buckets());
+        let (first, second) = (self.tags[place.first].empty(), self.tags[place.second].empty());
+        // The emptier bucket: this alone fills nine tenths of all slots before anything has to move.
+        let (bucket, empty) = match second.count_ones() > first.count_ones() {
+            true => (place.second, second),
+            false => (place.first, first),
         };
-        if let Some(slot) = empty_slot(self.tags[bucket]) {
-            self.set(bucket, slot, place.tag, handle);
-            return Ok(());
+        let (bucket, slot) = match empty {
+            0 => self.make_room(&place)?,
+            _ => (bucket, empty.trailing_zeros() as usize),
+        };
+        self.set(bucket, slot, tag, entry);
+        Ok(())
+    }
+
+    /// Places every entry of another index.
+    pub fn fill_from(&mut self, other: &CuckooIndex) -> Result<(), Crowded> {
+        for (bucket, &tags) in other.tags.iter().enumerate() {
+            for slot in 0..BUCKET_SLOTS {
+                if tags.0[slot] != 0 {
+                    self.place(other.entries[bucket * BUCKET_SLOTS + slot], tags.0[slot])?;
+                }
+            }
         }
-        let (bucket, slot) = self.make_room(&place)?;
-        self.set(bucket, slot, place.tag, handle);
         Ok(())
     }
 
     /// Empties a position.
     pub fn remove(&mut self, position: Position) {
-        let (bucket, slot) = (position / BUCKET_SLOTS, position % BUCKET_SLOTS);
-        self.tags[bucket] = with_tag(self.tags[bucket], slot, 0);
+        self.tags[position / BUCKET_SLOTS].0[position % BUCKET_SLOTS] = 0;
     }
 
     #[inline(always)]
-    fn set(&mut self, bucket: usize, slot: usize, tag: u8, handle: u16) {
-        self.tags[bucket] = with_tag(self.tags[bucket], slot, tag);
-        self.handles[bucket * BUCKET_SLOTS + slot] = handle;
+    fn set(&mut self, bucket: usize, slot: usize, tag: u8, entry: Entry) {
+        self.tags[bucket].0[slot] = tag;
+        self.entries[bucket * BUCKET_SLOTS + slot] = entry;
     }
 
     /// Frees a slot in one of two full buckets: the shortest chain of moves, found breadth first.
     #[cold]
     fn make_room(&mut self, place: &Candidates) -> Result<(usize, usize), Crowded> {
+        #[derive(Clone, Copy)]
         struct Step {
-            bucket: u32,
-            /// The step whose bucket gives an entry to this bucket, and that entry's slot.
-            parent: u16,
-            slot: u8,
+            bucket: usize,
+            /// The step whose bucket gives an entry to this bucket, and that entry's slot; a root has none.
+            parent: Option<(usize, usize)>,
         }
-        const ROOT: u16 = u16::MAX;
-        let mut steps: Vec<Step> = Vec::with_capacity(SEARCH_BUCKETS_MAX);
-        for bucket in [place.first, place.second] {
-            steps.push(Step { bucket: bucket as u32, parent: ROOT, slot: 0 });
-        }
+        let root = |bucket| Step { bucket, parent: None };
+        let mut steps = [root(place.first); SEARCH_BUCKETS_MAX];
+        steps[1] = root(place.second);
+        let mut known = 2;
         let mut at = 0;
-        while at < steps.len() {
-            let bucket = steps[at].bucket as usize;
+        while at < known {
+            let from = steps[at].bucket;
             for slot in 0..BUCKET_SLOTS {
-                let tag = tag_at(self.tags[bucket], slot);
-                let target = alternate(bucket, tag, self.buckets());
-                if target == bucket {
-                    continue;
-                }
-                if let Some(empty) = empty_slot(self.tags[target]) {
-                    self.shift(bucket, slot, target, empty);
-                    let mut hole = (bucket, slot);
-                    let mut step = &steps[at];
-                    // Walk back to a root: each bucket on the path receives from its parent. A move that an earlier
-                    // one has made stale (a bucket twice on one path) cannot happen: its hole would have ended the
-                    // search there.
-                    while step.parent != ROOT {
-                        let parent = &steps[step.parent as usize];
-                        let from = (parent.bucket as usize, step.slot as usize);
-                        self.shift(from.0, from.1, hole.0, hole.1);
-                        hole = from;
-                        step = parent;
+                let target = alternate(from, self.tags[from].0[slot], self.buckets());
+                let empty = self.tags[target].empty();
+                if empty != 0 {
+                    self.shift(from, slot, target, empty.trailing_zeros() as usize);
+                    // Back to the root: each bucket on the way gives an entry to the hole behind it.
+                    let (mut hole, mut step) = ((from, slot), steps[at]);
+                    while let Some((parent, slot)) = step.parent {
+                        step = steps[parent];
+                        self.shift(step.bucket, slot, hole.0, hole.1);
+                        hole = (step.bucket, slot);
                     }
                     return Ok(hole);
                 }
-                let known = steps.iter().any(|step| step.bucket as usize == target);
-                if !known && steps.len() < SEARCH_BUCKETS_MAX {
-                    steps.push(Step { bucket: target as u32, parent: at as u16, slot: slot as u8 });
+                // No bucket twice: a move must not find its entry moved by another one.
+                if known < SEARCH_BUCKETS_MAX && steps[..known].iter().all(|step| step.bucket != target) {
+                    steps[known] = Step { bucket: target, parent: Some((at, slot)) };
+                    known += 1;
                 }
             }
             at += 1;
@@ -201,31 +245,21 @@ impl CuckooIndex {
     }
 
     fn shift(&mut self, from: usize, slot: usize, to: usize, hole: usize) {
-        let tag = tag_at(self.tags[from], slot);
-        let handle = self.handles[from * BUCKET_SLOTS + slot];
-        self.set(to, hole, tag, handle);
-        self.tags[from] = with_tag(self.tags[from], slot, 0);
+        self.set(to, hole, self.tags[from].0[slot], self.entries[from * BUCKET_SLOTS + slot]);
+        self.tags[from].0[slot] = 0;
     }
 
-    /// Entries in their first bucket and in their other one, by asking each row for its hash.
-    pub fn displacement(&self, mut hash_of: impl FnMut(u16) -> u64) -> [usize; 2] {
+    /// Entries in their first bucket and in their other one.
+    pub fn displacement(&self) -> [usize; 2] {
         let mut counts = [0; 2];
         for (bucket, &tags) in self.tags.iter().enumerate() {
-            for slot in (0..BUCKET_SLOTS).filter(|&slot| tag_at(tags, slot) != 0) {
-                let hash = hash_of(self.handles[bucket * BUCKET_SLOTS + slot]);
-                counts[usize::from(candidates(hash, self.buckets()).first != bucket)] += 1;
+            for slot in (0..BUCKET_SLOTS).filter(|&slot| tags.0[slot] != 0) {
+                let place = self.entries[bucket * BUCKET_SLOTS + slot].place();
+                let first = candidates_of(place, tags.0[slot], self.buckets()).first;
+                counts[usize::from(first != bucket)] += 1;
             }
         }
         counts
-    }
-}
-
-/// The position of match `bit` (0-7 in the first bucket, 8-15 in the second).
-#[inline(always)]
-pub fn position_of(place: &Candidates, bit: usize) -> Position {
-    match bit < BUCKET_SLOTS {
-        true => place.first * BUCKET_SLOTS + bit,
-        false => place.second * BUCKET_SLOTS + bit - BUCKET_SLOTS,
     }
 }
 
@@ -247,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_index_of_any_size_fills_past_its_promised_load_and_loses_nothing() {
-        for buckets in [100_u32, 513, 2000, 4999] {
+        for buckets in [50_u32, 257, 1000, 2499] {
             let mut index = CuckooIndex::with_buckets(buckets).unwrap();
             let entries = index.entries_max() as u64;
             for id in 0..entries {
@@ -256,7 +290,7 @@ mod tests {
             for id in 0..entries {
                 assert!(index.find(mix64(id), |handle| handle == id as u16).is_some());
             }
-            let in_first: usize = index.displacement(|handle| mix64(u64::from(handle)))[0];
+            let in_first: usize = index.displacement()[0];
             assert!(in_first > entries as usize / 3);
         }
     }
@@ -264,13 +298,13 @@ mod tests {
     #[test]
     fn a_removed_entry_is_gone_and_its_slot_is_free() {
         let mut index = CuckooIndex::with_buckets(1).unwrap();
-        for id in 0..8 {
+        for id in 0..16 {
             index.insert(mix64(id), id as u16).unwrap();
         }
-        assert_eq!(index.insert(mix64(8), 8), Err(Crowded));
+        assert_eq!(index.insert(mix64(16), 16), Err(Crowded));
         let position = index.find(mix64(3), |handle| handle == 3).unwrap();
         index.remove(position);
         assert_eq!(index.find(mix64(3), |handle| handle == 3), None);
-        assert_eq!(index.insert(mix64(8), 8), Ok(()));
+        assert_eq!(index.insert(mix64(16), 16), Ok(()));
     }
 }

@@ -32,7 +32,7 @@ impl EmbeddingTable {
             budget -= 1;
             if region.is_occupied(&layout, handle) {
                 let row = region.row(&layout, number, handle as u16);
-                let expiry = self.options.policy(row.key(&layout)).expiry_seconds;
+                let expiry = self.options.policy(row.key()).expiry_seconds;
                 let age = self.clock_seconds.saturating_sub(stamp_of(&row, &layout));
                 if expiry != u32::MAX && age >= expiry {
                     if !self.evict(&row) {

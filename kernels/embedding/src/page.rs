@@ -104,6 +104,8 @@ impl PageLayout {
 pub struct Row {
     /// Null = no such row.
     pub page: *mut u8,
+    /// The row's first byte, its key.
+    pub start: *mut u8,
     /// Row of the page.
     pub index: u32,
     /// Region that owns it.
@@ -112,7 +114,18 @@ pub struct Row {
 
 impl Row {
     /// No row.
-    pub const NONE: Row = Row { page: std::ptr::null_mut(), index: 0, region: 0 };
+    pub const NONE: Row =
+        Row { page: std::ptr::null_mut(), start: std::ptr::null_mut(), index: 0, region: 0 };
+
+    /// Row `index` of a page.
+    #[inline(always)]
+    pub fn at(page: Page, index: u32, region: u32, layout: &PageLayout) -> Row {
+        debug_assert!((index as usize) < layout.rows());
+        let page = page.as_ptr();
+        // SAFETY: index < rows of the page, so the row lies inside the page.
+        let start = unsafe { page.add(layout.rows_offset + index as usize * layout.stride) };
+        Row { page, start, index, region }
+    }
 
     /// Whether there is a row.
     #[inline(always)]
@@ -120,26 +133,26 @@ impl Row {
         !self.page.is_null()
     }
 
-    /// The row's first byte, its key.
-    #[inline(always)]
-    pub fn start(&self, layout: &PageLayout) -> *mut u8 {
-        debug_assert!(self.exists() && (self.index as usize) < layout.rows());
-        // SAFETY: index < rows of the page, so the row lies inside the page.
-        unsafe { self.page.add(layout.rows_offset + self.index as usize * layout.stride) }
-    }
-
     /// The id.
     #[inline(always)]
-    pub fn key(&self, layout: &PageLayout) -> u64 {
+    pub fn key(&self) -> u64 {
         // SAFETY: a row begins with its key; strides are multiples of 4 only, hence unaligned.
-        unsafe { self.start(layout).cast::<u64>().read_unaligned() }
+        unsafe { self.start.cast::<u64>().read_unaligned() }
+    }
+
+    /// Loads a word of each of the row's first two cache lines, for their arrival alone.
+    #[inline(always)]
+    pub fn touch(&self, layout: &PageLayout) -> u64 {
+        let second = layout.stride.min(72) - 8;
+        // SAFETY: both words lie inside the row, whose stride is at least 12.
+        unsafe { self.key() ^ self.start.add(second).cast::<u64>().read_unaligned() }
     }
 
     /// Writes the id.
     #[inline(always)]
-    pub fn set_key(&self, layout: &PageLayout, key: u64) {
+    pub fn set_key(&self, key: u64) {
         // SAFETY: as in `key`.
-        unsafe { self.start(layout).cast::<u64>().write_unaligned(key) }
+        unsafe { self.start.cast::<u64>().write_unaligned(key) }
     }
 
     /// What lies behind the key. The caller holds no other slice of this row.
@@ -147,14 +160,14 @@ impl Row {
     pub fn payload<'a>(&self, layout: &PageLayout) -> &'a mut [u8] {
         // SAFETY: the payload is the stride less the key, inside the page; rows never overlap.
         unsafe {
-            std::slice::from_raw_parts_mut(self.start(layout).add(KEY_BYTES), layout.stride - KEY_BYTES)
+            std::slice::from_raw_parts_mut(self.start.add(KEY_BYTES), layout.stride - KEY_BYTES)
         }
     }
 
     /// The whole row as bytes.
     pub fn bytes<'a>(&self, layout: &PageLayout) -> &'a [u8] {
         // SAFETY: the row is `stride` bytes inside the page.
-        unsafe { std::slice::from_raw_parts(self.start(layout), layout.stride) }
+        unsafe { std::slice::from_raw_parts(self.start, layout.stride) }
     }
 
     /// Whether the row's bit is set.
@@ -185,7 +198,7 @@ impl Row {
     /// Copies row, bits and counter to another row's place.
     pub fn copy_to(&self, layout: &PageLayout, target: &Row) {
         // SAFETY: two distinct rows of the same stride.
-        unsafe { self.start(layout).copy_to_nonoverlapping(target.start(layout), layout.stride) }
+        unsafe { self.start.copy_to_nonoverlapping(target.start, layout.stride) }
         for bitmap in (0..layout.bitmaps).map(Bitmap) {
             target.put(layout, bitmap, self.has(layout, bitmap));
         }

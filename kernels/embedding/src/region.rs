@@ -108,8 +108,8 @@ impl Region {
     #[inline(always)]
     pub fn row(&self, layout: &PageLayout, region: u32, handle: u16) -> Row {
         let handle = usize::from(handle);
-        let page = self.pages[handle >> layout.rows_shift].as_ptr();
-        Row { page, index: (handle & (layout.rows() - 1)) as u32, region }
+        let page = self.pages[handle >> layout.rows_shift];
+        Row::at(page, (handle & (layout.rows() - 1)) as u32, region, layout)
     }
 
     /// Whether the handle's row exists.
@@ -132,11 +132,11 @@ impl Region {
         hash: u64,
     ) -> Result<Row, InsertError> {
         if self.rows >= self.index.entries_max() {
-            self.grow_index(memory, layout)?;
+            self.grow_index(memory)?;
         }
         let handle = self.take_handle(memory, layout)?;
         while self.index.insert(hash, handle).is_err() {
-            if let Err(error) = self.grow_index(memory, layout) {
+            if let Err(error) = self.grow_index(memory) {
                 self.return_handle(layout, handle);
                 return Err(error);
             }
@@ -144,7 +144,7 @@ impl Region {
         let row = self.row(layout, region, handle);
         row.clear_marks(layout);
         row.put(layout, Bitmap::OCCUPIED, true);
-        row.set_key(layout, id);
+        row.set_key(id);
         self.rows += 1;
         Ok(row)
     }
@@ -154,7 +154,7 @@ impl Region {
         let mut found = 0;
         let position = self.index.find(hash, |handle| {
             found = handle;
-            self.row(layout, 0, handle).key(layout) == id
+            self.row(layout, 0, handle).key() == id
         });
         let Some(position) = position else { return false };
         self.index.remove(position);
@@ -173,14 +173,14 @@ impl Region {
                     let index = word as u32 * 64 + bits.trailing_zeros();
                     bits &= bits - 1;
                     let handle = (number << layout.rows_shift) as u32 + index;
-                    visit(Row { page: page.as_ptr(), index, region }, handle as u16);
+                    visit(Row::at(*page, index, region, layout), handle as u16);
                 }
             }
         }
     }
 
-    /// Rebuilds the index one step larger, from the keys in the rows.
-    pub fn grow_index(&mut self, memory: &mut Memory, layout: &PageLayout) -> Result<(), InsertError> {
+    /// Rebuilds the index one step larger.
+    pub fn grow_index(&mut self, memory: &mut Memory) -> Result<(), InsertError> {
         let step = match self.index.slots() < INDEX_SMALL {
             true => 200,
             false => 100 * LOAD_MAX_PERCENT / LOAD_REBUILT_PERCENT,
@@ -188,7 +188,7 @@ impl Region {
         let mut buckets = (self.index.buckets() as usize * step).div_ceil(100) as u32 + 1;
         loop {
             let mut index = claimed_index(memory, buckets).ok_or(InsertError::OutOfMemory)?;
-            if self.fill(&mut index, layout) {
+            if index.fill_from(&self.index).is_ok() {
                 memory.release(self.index.bytes());
                 self.index = index;
                 return Ok(());
@@ -198,20 +198,12 @@ impl Region {
         }
     }
 
-    fn fill(&self, index: &mut CuckooIndex, layout: &PageLayout) -> bool {
-        let mut fits = true;
-        self.for_each(layout, 0, |row, handle| {
-            fits = fits && index.insert(mix64(row.key(layout)), handle).is_ok();
-        });
-        fits
-    }
-
     /// The indexes of the two halves of this region, with the handles that `split` will give; nothing changes yet. `None` at
     /// the memory limit.
     pub fn plan_split(&self, memory: &mut Memory, layout: &PageLayout) -> Option<[CuckooIndex; 2]> {
         let bit = 63 - self.depth;
         let mut counts = [0_usize; 2];
-        self.for_each(layout, 0, |row, _| counts[half(row.key(layout), bit)] += 1);
+        self.for_each(layout, 0, |row, _| counts[half(row.key(), bit)] += 1);
         if !memory.has_room(2) {
             return None;
         }
@@ -225,7 +217,7 @@ impl Region {
         let mut next = [0_u16; 2];
         let mut fits = true;
         self.for_each(layout, 0, |row, _| {
-            let id = row.key(layout);
+            let id = row.key();
             let side = half(id, bit);
             fits = fits && indexes[side].insert(mix64(id), next[side]).is_ok();
             next[side] = next[side].wrapping_add(1);
@@ -253,9 +245,9 @@ impl Region {
             for word in 0..layout.words() {
                 let mut bits = layout.word(page.as_ptr(), Bitmap::OCCUPIED, word);
                 while bits != 0 {
-                    let row = Row { page: page.as_ptr(), index: word as u32 * 64 + bits.trailing_zeros(), region: 0 };
+                    let row = Row::at(*page, word as u32 * 64 + bits.trailing_zeros(), 0, layout);
                     bits &= bits - 1;
-                    let target = &mut halves[half(row.key(layout), bit)];
+                    let target = &mut halves[half(row.key(), bit)];
                     let handle = target.take_handle(memory, layout).expect("two pages are free, see plan_split");
                     row.copy_to(layout, &target.row(layout, 0, handle));
                     target.rows += 1;
@@ -270,7 +262,7 @@ impl Region {
     fn take_handle(&mut self, memory: &mut Memory, layout: &PageLayout) -> Result<u16, InsertError> {
         if self.free_head != NO_HANDLE {
             let handle = self.free_head as u16;
-            self.free_head = self.row(layout, 0, handle).key(layout) as u32;
+            self.free_head = self.row(layout, 0, handle).key() as u32;
             return Ok(handle);
         }
         if self.fresh as usize >= HANDLES_MAX {
@@ -287,7 +279,7 @@ impl Region {
     }
 
     fn return_handle(&mut self, layout: &PageLayout, handle: u16) {
-        self.row(layout, 0, handle).set_key(layout, u64::from(self.free_head));
+        self.row(layout, 0, handle).set_key(u64::from(self.free_head));
         self.free_head = u32::from(handle);
     }
 }

@@ -3,32 +3,60 @@
 //! The search is what serving and training spend their time on, so it works in passes over 64 ids: every pass starts
 //! the memory accesses of all 64 before the next one needs a result, and cache misses overlap instead of queueing.
 
-use crate::cuckoo_index::{candidates, position_of, Candidates};
+use crate::cuckoo_index::{candidates, place_of, Entry};
 use crate::memory::{Memory, Page};
 use crate::mixing::mix64;
 use crate::page::{Bitmap, PageLayout, Row};
 use crate::region::{InsertError, Region};
+use crate::tags::{Tags, BUCKET_SLOTS};
 
 /// Ids of one pass.
 pub const PASS: usize = 64;
 /// 2^16 regions hold a thousand million rows; deeper only ids made to collide would go.
 const DEPTH_MAX: u32 = 16;
+const NO_HANDLE: u32 = u32::MAX;
 
 /// What the search needs of a region, side by side.
 #[derive(Clone, Copy)]
 struct Probe {
-    tags: *const u64,
-    handles: *const u16,
+    tags: *const Tags,
+    entries: *const Entry,
     pages: *const Page,
     buckets: u32,
 }
 
-/// What the first pass finds out about an id.
-#[derive(Clone, Copy)]
-struct Trace {
-    place: Candidates,
-    region: u32,
-    matches: u32,
+/// What the passes of a search hand to one another, an element an id.
+struct Traces {
+    first: [*const Tags; PASS],
+    second: [*const Tags; PASS],
+    /// Position of the first tag of the first and of the second bucket.
+    positions: [[u32; 2]; PASS],
+    region: [u32; PASS],
+    tag: [u8; PASS],
+    place: [u16; PASS],
+    /// Slots with the id's tag, as bits: the first bucket's, then the second's.
+    matches: [u32; PASS],
+    /// The entry of the first such slot; null where there is none.
+    entry: [*const Entry; PASS],
+    /// Handle of the entry with the id's tag and place, or `NO_HANDLE`.
+    handle: [u32; PASS],
+    /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
+    touched: u64,
+}
+
+impl Traces {
+    const NONE: Traces = Traces {
+        first: [std::ptr::null(); PASS],
+        second: [std::ptr::null(); PASS],
+        positions: [[0; 2]; PASS],
+        region: [0; PASS],
+        tag: [0; PASS],
+        place: [0; PASS],
+        matches: [0; PASS],
+        entry: [std::ptr::null(); PASS],
+        handle: [0; PASS],
+        touched: 0,
+    };
 }
 
 /// Regions, directory and memory of one table.
@@ -40,10 +68,114 @@ pub struct RowStore {
     /// In order of creation; numbers are stable.
     pub regions: Vec<Region>,
     probes: Vec<Probe>,
+    traces: Box<Traces>,
     /// Region by the top `depth` bits of a hash.
     directory: Vec<u32>,
     depth: u32,
     rows: usize,
+}
+
+/// Copies of what the search reads all the time: the compiler cannot know that writing a trace leaves them alone.
+struct Search {
+    directory: *const u32,
+    probes: *const Probe,
+    shift: u32,
+    layout: PageLayout,
+}
+
+impl Search {
+    /// Where the tags are.
+    #[inline(always)]
+    fn locate(&self, ids: &[u64], traces: &mut Traces) {
+        for (at, &id) in ids.iter().enumerate().take(PASS) {
+            let hash = mix64(id);
+            // SAFETY: the hash's top `depth` bits are below the directory's length.
+            let region = unsafe { *self.directory.add(((hash >> 1) >> self.shift) as usize) };
+            // SAFETY: the directory holds numbers of regions, and every region has its probe.
+            let probe = unsafe { &*self.probes.add(region as usize) };
+            let candidates = candidates(hash, probe.buckets);
+            // SAFETY: candidates are below `buckets`, the length of `tags`.
+            let (first, second) = unsafe { (probe.tags.add(candidates.first), probe.tags.add(candidates.second)) };
+            traces.first[at] = first;
+            traces.second[at] = second;
+            traces.positions[at] = [candidates.first, candidates.second].map(|bucket| (bucket * BUCKET_SLOTS) as u32);
+            traces.region[at] = region;
+            traces.tag[at] = candidates.tag;
+            traces.place[at] = place_of(hash);
+        }
+    }
+
+    /// Which slot carries the tag.
+    #[inline(always)]
+    fn compare(&self, count: usize, traces: &mut Traces) {
+        for at in 0..count.min(PASS) {
+            // SAFETY: `locate` pointed both at buckets, and nothing moved since.
+            let (first, second) = unsafe { (&*traces.first[at], &*traces.second[at]) };
+            let matches = first.matches(traces.tag[at]) | second.matches(traces.tag[at]) << BUCKET_SLOTS;
+            traces.matches[at] = matches;
+            traces.entry[at] = match matches {
+                0 => std::ptr::null(),
+                _ => self.entry(traces, at, matches),
+            };
+        }
+    }
+
+    /// The entry of the first of `matches`, which is not 0.
+    #[inline(always)]
+    fn entry(&self, traces: &Traces, at: usize, matches: u32) -> *const Entry {
+        let slot = matches.trailing_zeros() as usize;
+        let position = traces.positions[at][slot / BUCKET_SLOTS] as usize + slot % BUCKET_SLOTS;
+        // SAFETY: the region has a probe, and positions of the candidate buckets lie inside its `entries`.
+        unsafe { (*self.probes.add(traces.region[at] as usize)).entries.add(position) }
+    }
+
+    /// The entry that carries the place too: with 24 bits compared, a row of another id is hardly ever touched.
+    #[inline(always)]
+    fn choose(&self, count: usize, traces: &mut Traces) {
+        for at in 0..count.min(PASS) {
+            if traces.entry[at].is_null() {
+                traces.handle[at] = NO_HANDLE;
+                continue;
+            }
+            // SAFETY: an entry that is not null lies inside its index.
+            let entry = unsafe { *traces.entry[at] };
+            traces.handle[at] = match entry.place() == traces.place[at] {
+                true => u32::from(entry.handle()),
+                false => self.choose_further(traces, at),
+            };
+        }
+    }
+
+    #[cold]
+    fn choose_further(&self, traces: &Traces, at: usize) -> u32 {
+        let mut matches = traces.matches[at] & (traces.matches[at] - 1);
+        while matches != 0 {
+            // SAFETY: as in `choose`.
+            let entry = unsafe { *self.entry(traces, at, matches) };
+            if entry.place() == traces.place[at] {
+                return u32::from(entry.handle());
+            }
+            matches &= matches - 1;
+        }
+        NO_HANDLE
+    }
+
+    /// The row of each entry.
+    #[inline(always)]
+    fn rows(&self, count: usize, traces: &Traces, found: &mut [Row; PASS]) {
+        for at in 0..count.min(PASS) {
+            found[at] = match traces.handle[at] {
+                NO_HANDLE => Row::NONE,
+                handle => {
+                    let handle = handle as usize;
+                    let region = traces.region[at];
+                    // SAFETY: an occupied slot's handle was given out, so its page exists.
+                    let page = unsafe { *(*self.probes.add(region as usize)).pages.add(handle >> self.layout.rows_shift) };
+                    Row::at(page, (handle & (self.layout.rows() - 1)) as u32, region, &self.layout)
+                }
+            };
+        }
+    }
 }
 
 impl RowStore {
@@ -59,6 +191,7 @@ impl RowStore {
             memory,
             regions: vec![region],
             probes: Vec::new(),
+            traces: Box::new(Traces::NONE),
             directory: vec![0],
             depth: 0,
             rows: 0,
@@ -88,7 +221,7 @@ impl RowStore {
         let region = &self.regions[number as usize];
         let probe = Probe {
             tags: region.index.tags().as_ptr(),
-            handles: region.index.handles().as_ptr(),
+            entries: region.index.entries().as_ptr(),
             pages: region.pages.as_ptr(),
             buckets: region.index.buckets(),
         };
@@ -99,77 +232,57 @@ impl RowStore {
     }
 
     /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
+    ///
+    /// Computing addresses and waiting for them alternate in separate loops: the loops that wait are a few instructions an
+    /// id, so that the processor's window holds dozens of misses at once, where one loop for all would hold a few.
     #[inline]
-    pub fn find_pass(&self, ids: &[u64], found: &mut [Row; PASS]) {
-        debug_assert!(ids.len() <= PASS);
-        const BLANK: Trace = Trace { place: Candidates { first: 0, second: 0, tag: 0 }, region: 0, matches: 0 };
-        let mut traces = [BLANK; PASS];
-        for (trace, &id) in traces.iter_mut().zip(ids) {
-            *trace = self.trace(mix64(id));
+    pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
+        let ids = &ids[..ids.len().min(PASS)];
+        let search = self.search();
+        let traces = &mut *self.traces;
+        search.locate(ids, traces);
+        let mut touched = 0;
+        for at in 0..ids.len() {
+            // SAFETY: `locate` pointed both at buckets.
+            touched ^= unsafe { (*traces.first[at]).touch() ^ (*traces.second[at]).touch() };
         }
-        let mut keys = [0_u64; PASS];
-        for ((trace, row), key) in traces[..ids.len()].iter().zip(found.iter_mut()).zip(&mut keys) {
-            if trace.matches == 0 {
-                *row = Row::NONE;
-                continue;
+        search.compare(ids.len(), traces);
+        search.choose(ids.len(), traces);
+        search.rows(ids.len(), traces, found);
+        for row in found.iter().take(ids.len()) {
+            if row.exists() {
+                touched ^= row.touch(&search.layout);
             }
-            *row = self.row_at(trace, trace.matches.trailing_zeros());
-            *key = row.key(&self.layout);
         }
-        for (((trace, row), &key), &id) in traces.iter().zip(found).zip(&keys).zip(ids) {
-            if key != id && row.exists() {
-                *row = self.find_further(trace, id);
+        traces.touched = touched;
+        for (row, &id) in found.iter_mut().zip(ids) {
+            if row.exists() && row.key() != id {
+                *row = self.find(id);
             }
         }
     }
 
     #[inline(always)]
-    fn trace(&self, hash: u64) -> Trace {
-        let region = self.region_of(hash);
-        // SAFETY: the directory holds numbers of regions, and every region has its probe.
-        let probe = unsafe { self.probes.get_unchecked(region as usize) };
-        let place = candidates(hash, probe.buckets);
-        // SAFETY: candidates are below `buckets`, the length of `tags`; `refresh` ran since they last moved.
-        let (first, second) = unsafe { (*probe.tags.add(place.first), *probe.tags.add(place.second)) };
-        Trace { place, region, matches: crate::tags::matches(first, second, place.tag) }
-    }
-
-    /// The row of match `bit`, which must be set in the trace's matches.
-    #[inline(always)]
-    fn row_at(&self, trace: &Trace, bit: u32) -> Row {
-        // SAFETY: as in `trace`.
-        let probe = unsafe { self.probes.get_unchecked(trace.region as usize) };
-        // SAFETY: positions of the two candidate buckets lie inside `handles`.
-        let handle = usize::from(unsafe { *probe.handles.add(position_of(&trace.place, bit as usize)) });
-        // SAFETY: an occupied slot's handle was given out, so its page exists.
-        let page = unsafe { *probe.pages.add(handle >> self.layout.rows_shift) };
-        Row { page: page.as_ptr(), index: (handle & (self.layout.rows() - 1)) as u32, region: trace.region }
-    }
-
-    /// Goes on behind a first match whose tag was another id's.
-    #[cold]
-    fn find_further(&self, trace: &Trace, id: u64) -> Row {
-        let mut matches = trace.matches & (trace.matches - 1);
-        while matches != 0 {
-            let row = self.row_at(trace, matches.trailing_zeros());
-            if row.key(&self.layout) == id {
-                return row;
-            }
-            matches &= matches - 1;
+    fn search(&self) -> Search {
+        Search {
+            directory: self.directory.as_ptr(),
+            probes: self.probes.as_ptr(),
+            shift: 63 - self.depth,
+            layout: self.layout,
         }
-        Row::NONE
     }
 
     /// Finds one id.
     pub fn find(&self, id: u64) -> Row {
-        let trace = self.trace(mix64(id));
-        match trace.matches {
-            0 => Row::NONE,
-            matches => {
-                let row = self.row_at(&trace, matches.trailing_zeros());
-                if row.key(&self.layout) == id { row } else { self.find_further(&trace, id) }
-            }
-        }
+        let hash = mix64(id);
+        let number = self.region_of(hash);
+        let region = &self.regions[number as usize];
+        let mut row = Row::NONE;
+        let found = region.index.find(hash, |handle| {
+            row = region.row(&self.layout, number, handle);
+            row.key() == id
+        });
+        if found.is_some() { row } else { Row::NONE }
     }
 
     /// Adds a row for an id that has none; the payload is what its place held before. All `Row`s found earlier are
@@ -187,6 +300,12 @@ impl RowStore {
         self.rows += usize::from(inserted.is_ok());
         self.refresh(number);
         inserted
+    }
+
+    /// The id's row; added where there is none, see `insert`.
+    pub fn find_or_insert(&mut self, id: u64) -> Result<Row, InsertError> {
+        let row = self.find(id);
+        if row.exists() { Ok(row) } else { self.insert(id) }
     }
 
     /// Removes an id's row; false where there is none.
@@ -247,7 +366,7 @@ impl RowStore {
             let number = self.region_of(at << 32);
             let region = &self.regions[number as usize];
             region.for_each(&self.layout, number, |row, _| {
-                let position = mix64(row.key(&self.layout)) >> 32;
+                let position = mix64(row.key()) >> 32;
                 if (low..high).contains(&position) {
                     visit(row);
                 }
@@ -256,12 +375,9 @@ impl RowStore {
         }
     }
 
-    /// Rows by how many of their index slots lie before or in their other bucket; see `CuckooIndex::displacement`.
+    /// Rows whose entry lies in its first and in its other bucket.
     pub fn displacement(&self) -> [usize; 2] {
-        self.regions.iter().fold([0, 0], |sum, region| {
-            let counts = region.index.displacement(|handle| {
-                mix64(region.row(&self.layout, 0, handle).key(&self.layout))
-            });
+        self.regions.iter().map(|region| region.index.displacement()).fold([0, 0], |sum, counts| {
             [sum[0] + counts[0], sum[1] + counts[1]]
         })
     }

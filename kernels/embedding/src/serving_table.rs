@@ -82,15 +82,22 @@ impl ServingTable {
     /// returns how many were written.
     pub fn upsert(&mut self, ids: &[u64], weights: &[f32]) -> usize {
         assert!(weights.len() == ids.len() * self.width);
-        for (position, (&id, weights)) in ids.iter().zip(weights.chunks_exact(self.width)).enumerate() {
-            let known = self.store.find(id);
-            let row = match known.exists() {
-                true => Ok(known),
-                false => self.store.insert(id),
-            };
-            match row {
-                Ok(row) => self.write(&row, weights),
-                Err(InsertError::OutOfMemory) => return position,
+        let width = self.width;
+        let mut rows = [Row::NONE; PASS];
+        for (pass, ids) in ids.chunks(PASS).enumerate() {
+            self.store.find_pass(ids, &mut rows);
+            let weights = &weights[pass * PASS * width..];
+            // Insertions move rows, so what was found is written first.
+            for (row, weights) in rows.iter().zip(weights.chunks_exact(width)).take(ids.len()) {
+                if row.exists() {
+                    self.write(row, weights);
+                }
+            }
+            for (position, &id) in ids.iter().enumerate().filter(|(position, _)| !rows[*position].exists()) {
+                match self.store.find_or_insert(id) {
+                    Ok(row) => self.write(&row, &weights[position * width..][..width]),
+                    Err(InsertError::OutOfMemory) => return pass * PASS + position,
+                }
             }
         }
         ids.len()

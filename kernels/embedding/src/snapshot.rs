@@ -78,7 +78,7 @@ impl EmbeddingTable {
                     while bits != 0 && rows < rows_max {
                         let index = word as u32 * 64 + bits.trailing_zeros();
                         bits &= bits - 1;
-                        out.extend_from_slice(Row { page: page.as_ptr(), index, region: 0 }.bytes(&layout));
+                        out.extend_from_slice(Row::at(*page, index, 0, &layout).bytes(&layout));
                         rows += 1;
                         snapshot.marked -= 1;
                     }

@@ -239,7 +239,7 @@ impl EmbeddingTable {
             self.counts.rejected += 1.0;
             return;
         }
-        let Some(row) = self.find_or_insert(id) else { return };
+        let Some(row) = self.insert(id) else { return };
         if share == 1.0 {
             return self.learn(&row, id, gradient, seconds);
         }
@@ -250,9 +250,11 @@ impl EmbeddingTable {
     /// The id's row, made with its initial value where it is absent; `None` (and counted) where there is no room.
     pub fn find_or_insert(&mut self, id: u64) -> Option<Row> {
         let row = self.store.find(id);
-        if row.exists() {
-            return Some(row);
-        }
+        if row.exists() { Some(row) } else { self.insert(id) }
+    }
+
+    /// A new row for an absent id, with its initial value; `None` (and counted) where there is no room.
+    fn insert(&mut self, id: u64) -> Option<Row> {
         let Some(row) = self.insert_making_room(id) else {
             self.counts.rejected += 1.0;
             return None;
@@ -303,7 +305,7 @@ impl EmbeddingTable {
     /// Removes a row; consumers learn of it by a tombstone. False where a consumer's tombstones are not acknowledged yet
     /// and there is no room for more.
     pub fn evict(&mut self, row: &Row) -> bool {
-        let id = row.key(&self.store.layout);
+        let id = row.key();
         if !self.changes.has_room_for_tombstone() {
             return false;
         }
