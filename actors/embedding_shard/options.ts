@@ -3,6 +3,7 @@
  */
 import type { TableOptions } from "../../kernels/embedding/options.ts";
 
+/** One shard and its table. */
 export interface EmbeddingShardOptions {
   /** From 0. */
   readonly shard: number;

@@ -21,6 +21,7 @@ export interface TaskLabels {
   readonly rules: readonly LabelRule[];
 }
 
+/** The window, the label rules, and the bounds of both. */
 export interface JoinerOptions {
   /** The partition of the event log that this joiner reads, and of the example log that it writes. */
   readonly partition: number;

@@ -39,15 +39,18 @@ export interface ActionRecord {
   readonly acceptedAtMs: number;
 }
 
+/** A record of the event log. */
 export type EventRecord = ImpressionRecord | ActionRecord;
 
 /** Kept, because a fresh one allocates its buffer anew: half the time of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });
 
+/** The record as bytes for the log. */
 export function encodeEvent(record: EventRecord): Uint8Array {
   return encoder.encode(record);
 }
 
+/** The record that {@link encodeEvent} wrote. */
 export function decodeEvent(bytes: Uint8Array): EventRecord {
   return decode(bytes) as EventRecord;
 }
@@ -66,6 +69,7 @@ export interface EventsAppended {
   readonly kind: "eventsAppended";
 }
 
+/** What the joiner holds, and what became of all that it read. */
 export interface JoinerStatus {
   readonly impressionsOpen: number;
   /** Closed before their window was over, because `impressionsMax` was reached. */
@@ -96,8 +100,10 @@ export interface JoinerStatus {
   readonly dataClockMs: number;
 }
 
+/** Asks for {@link JoinerStatus}. */
 export interface GetJoinerStatus extends Request<JoinerStatus> {
   readonly kind: "getStatus";
 }
 
+/** All that a joiner understands. */
 export type JoinerMessage = EventsAppended | GetJoinerStatus;

@@ -3,6 +3,7 @@
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 
+/** Who gives, who takes, how often and how much. */
 export interface ParameterSyncOptions {
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];

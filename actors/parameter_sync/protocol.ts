@@ -13,6 +13,7 @@ export interface SyncDense {
   readonly kind: "syncDense";
 }
 
+/** How far what is served has come, and what was carried. */
 export interface SyncStatus {
   /** Every decided event accepted up to this wall time is served. */
   readonly learnedThroughMs: number;
@@ -25,8 +26,10 @@ export interface SyncStatus {
   readonly sequences: readonly number[];
 }
 
+/** Asks for {@link SyncStatus}. */
 export interface GetSyncStatus extends Request<SyncStatus> {
   readonly kind: "getStatus";
 }
 
+/** All that parameter sync understands. */
 export type ParameterSyncMessage = SyncRows | SyncDense | GetSyncStatus;

@@ -4,6 +4,7 @@
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 
+/** Where rows come from, and the shape of features and model. */
 export interface RankerOptions {
   /** Replicas of each shard, by shard number; a ranker uses one of each and turns to the next when it fails. */
   readonly replicas: readonly (readonly Address[])[];

@@ -5,12 +5,14 @@ import type { Request } from "../../mesh/runtime/actor.ts";
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 
+/** An item to rank. */
 export interface Candidate {
   readonly id: string;
   /** Attributes for this request only; they override the stored profile's. */
   readonly fields?: Attributes;
 }
 
+/** Asks for an order of the candidates. */
 export interface Rank extends Request<Ranking> {
   readonly kind: "rank";
   readonly user: string;
@@ -29,6 +31,7 @@ export interface Rank extends Request<Ranking> {
   readonly rankingId?: string;
 }
 
+/** An item with its score. */
 export interface RankedItem {
   readonly id: string;
   /** Probability of the first task's positive label, in (0, 1). */
@@ -39,6 +42,7 @@ export interface RankedItem {
   readonly explanation?: readonly { readonly slot: string; readonly contribution: number }[];
 }
 
+/** The answer: items best first, and what their scores rest on. */
 export interface Ranking {
   readonly rankingId: string;
   readonly items: readonly RankedItem[];
@@ -60,6 +64,7 @@ export interface AdvanceFreshness extends Request<RankerStatus> {
   readonly learnedThroughMs: number;
 }
 
+/** Whether and with what the ranker answers. */
 export interface RankerStatus {
   /** Weights are loaded and the replicas answer: `/health/ready` may say yes. */
   readonly ready: boolean;
@@ -67,6 +72,7 @@ export interface RankerStatus {
   readonly learnedThroughMs: number;
 }
 
+/** Asks for {@link RankerStatus}. */
 export interface GetRankerStatus extends Request<RankerStatus> {
   readonly kind: "getStatus";
 }
@@ -76,6 +82,7 @@ export interface ScoreWaiting {
   readonly kind: "scoreWaiting";
 }
 
+/** All that a ranker understands. */
 export type RankerMessage =
   | Rank
   | LoadDenseWeights

@@ -48,6 +48,7 @@ export interface Confirm extends Request<{ readonly sequence: number }> {
   readonly sequence: number;
 }
 
+/** What a replica holds and how far it has followed its shard. */
 export interface ReplicaStatistics {
   readonly shard: number;
   readonly rows: number;
@@ -57,10 +58,12 @@ export interface ReplicaStatistics {
   readonly current: boolean;
 }
 
+/** Asks for {@link ReplicaStatistics}. */
 export interface GetReplicaStatistics extends Request<ReplicaStatistics> {
   readonly kind: "getStatistics";
 }
 
+/** All that a replica understands. */
 export type ServingReplicaMessage =
   | ReplicaLookup
   | ApplyDelta

@@ -4,6 +4,7 @@
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Combiner } from "../../kernels/embedding/options.ts";
 
+/** What is read, how it is cut into batches, and the shape of features and model. */
 export interface TrainerOptions {
   /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */
   readonly source: string;

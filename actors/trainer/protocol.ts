@@ -43,10 +43,12 @@ export interface JoinerPosition {
   readonly replayClockMs: number;
 }
 
+/** The chunk as bytes for the example log. */
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {
   return encode(chunk);
 }
 
+/** The chunk that {@link encodeExamples} wrote. */
 export function decodeExamples(bytes: Uint8Array): ExampleChunk {
   return decode(bytes) as ExampleChunk;
 }
@@ -78,6 +80,7 @@ export interface ProgressiveValidation {
   readonly served: ScoreHistograms;
 }
 
+/** How far the trainer has come. */
 export interface TrainerStatus {
   readonly steps: number;
   readonly examples: number;
@@ -90,10 +93,12 @@ export interface TrainerStatus {
   readonly diverged?: string;
 }
 
+/** Asks for {@link TrainerStatus}. */
 export interface GetTrainerStatus extends Request<TrainerStatus> {
   readonly kind: "getStatus";
 }
 
+/** Asks for {@link ProgressiveValidation}. */
 export interface GetProgressiveValidation extends Request<ProgressiveValidation> {
   readonly kind: "getProgressiveValidation";
 }
@@ -104,6 +109,7 @@ export interface GetDenseWeights
   readonly kind: "getDenseWeights";
 }
 
+/** All that a trainer understands. */
 export type TrainerMessage =
   | ExamplesAppended
   | FlushBatch

@@ -31,6 +31,7 @@ export interface InferenceBatch {
   readonly dense: Float32Array<ArrayBuffer>;
 }
 
+/** A model that scores. */
 export interface InferenceSession {
   readonly model: Model;
   /** Where it runs: "cpu", "webgpu", "cuda" or "reference". */
@@ -50,9 +51,11 @@ export interface InferenceSession {
    * @throws {WeightsMismatchError} When they belong to another model.
    */
   load(weights: DenseWeights): void;
+  /** Frees what it holds on the device. */
   close(): Promise<void>;
 }
 
+/** Where it runs. */
 export interface InferenceSessionOptions {
   readonly provider: Provider;
   /** Threads of one call on the CPU, ≥ 1. */

@@ -58,6 +58,7 @@ export interface TrainingCheckpoint {
   readonly layout: readonly { readonly name: string; readonly shape: readonly number[] }[];
 }
 
+/** A model that learns. */
 export interface TrainingSession {
   readonly model: Model;
   /** Where steps run: "cpu", "webgpu", "cuda" or "reference". */
@@ -79,12 +80,19 @@ export interface TrainingSession {
   weights(): Promise<DenseWeights>;
   /** Replaces the weights (not the optimizer's state) and takes over their version. */
   load(weights: DenseWeights): Promise<void>;
+  /** All state, copied: {@link restore} goes on from here to the same bits. */
   checkpoint(): Promise<TrainingCheckpoint>;
-  /** @throws {CheckpointError} When it is of another model or optimizer. */
+  /**
+   * Goes on from a checkpoint.
+   *
+   * @throws {CheckpointError} When it is of another model or optimizer.
+   */
   restore(checkpoint: TrainingCheckpoint): Promise<void>;
+  /** Frees what it holds on the device. */
   close(): Promise<void>;
 }
 
+/** How it learns, and where it runs. */
 export interface TrainingSessionOptions {
   readonly optimizer: DenseOptimizerOptions;
   readonly learningRateSchedule?: LearningRateSchedule;

@@ -6,6 +6,7 @@ export interface DenseTensor {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
+/** The weights of one moment, by name. */
 export interface DenseWeights {
   /** Training steps that made them, from 0; grows. */
   readonly version: number;

@@ -7,9 +7,11 @@
 
 /** A callback that waits for its time; `cancel` is idempotent. */
 export interface Timer {
+  /** The callback is not called any more. */
   cancel(): void;
 }
 
+/** Reads time and waits for it. */
 export interface Clock {
   /** Wall time in ms since the Unix epoch. May step backwards. */
   nowMs(): number;

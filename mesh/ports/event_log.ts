@@ -11,6 +11,7 @@ export interface LogRecord {
   readonly bytes: Uint8Array;
 }
 
+/** One log of some partitions. */
 export interface EventLog {
   readonly partitions: number;
   /**
@@ -31,6 +32,7 @@ export interface EventLog {
   committedOffset(consumer: string, partition: number): Promise<number>;
   /** Forgets records before `offset`; reads below it then begin at `offset`. */
   trim(partition: number, offset: number): Promise<void>;
+  /** Makes what was appended durable and lets go of the files. */
   close(): Promise<void>;
 }
 

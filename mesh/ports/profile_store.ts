@@ -6,8 +6,10 @@ export type ProfileKind = "user" | "item";
 /** One attribute; a list is a list feature, a number may be bucketed. */
 export type AttributeValue = string | number | boolean | readonly string[] | null;
 
+/** Attributes by name. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
+/** What is stored about one user or item. */
 export interface Profile {
   readonly id: string;
   readonly attributes: Attributes;
@@ -17,11 +19,14 @@ export interface Profile {
   readonly version: number;
 }
 
+/** Profiles by kind and id. */
 export interface ProfileStore {
   /** Synchronous by contract: the ranking path reads profiles for 500 candidates without yielding. */
   get(kind: ProfileKind, id: string): Profile | undefined;
   /** Replaces the attributes; resolves with the new profile once durable. */
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile>;
+  /** Profiles of this kind. */
   count(kind: ProfileKind): number;
+  /** Lets go of what it holds. */
   close(): Promise<void>;
 }

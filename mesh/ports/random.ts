@@ -11,6 +11,7 @@ export interface RandomStream {
   nextUint32(): number;
 }
 
+/** Streams by purpose. */
 export interface Random {
   /** The stream for one purpose, e.g. `"joiner/negative_sampling"`; the same name continues the same stream. */
   stream(name: string): RandomStream;

@@ -14,7 +14,8 @@ export interface Message {
   readonly kind: string;
 }
 
-declare const replyType: unique symbol;
+/** Marks the type of a request's answer; it exists for the compiler only. */
+export declare const replyType: unique symbol;
 
 /** A message that its receiver answers with an `R`. The type lives at compile time only. */
 export interface Request<R> extends Message {
@@ -33,6 +34,7 @@ export type Priority = "control" | "read" | "write";
 /** An actor's name in the mesh: `kind/key`, e.g. `embedding_shard/7`. */
 export type Address = `${string}/${string}`;
 
+/** How long an answer may take, and what moves along with the request. */
 export interface AskOptions {
   /** Time left for the answer, ms. What is queued and called downstream spends from the same budget. */
   readonly budgetMs: number;
@@ -91,6 +93,7 @@ export interface Behavior<M extends Message> {
   stop?(): void | Promise<void>;
 }
 
+/** How many messages may wait, and what happens to one more. */
 export interface MailboxOptions {
   /** Messages that may wait, per priority. */
   readonly capacity: number;
@@ -98,6 +101,7 @@ export interface MailboxOptions {
   readonly overflow: "reject" | "backpressure";
 }
 
+/** How often an actor that crashed begins again before its supervisor is told. */
 export interface RestartPolicy {
   /** At most `restartsMax` restarts in `periodMs`; one more stops the actor and escalates. */
   readonly restartsMax: number;
@@ -113,6 +117,8 @@ export interface ActorDefinition<M extends Message, O> {
   readonly kind: string;
   readonly mailbox: MailboxOptions;
   readonly restart: RestartPolicy;
+  /** Which queue of the mailbox the message waits in. */
   priorityOf(message: M): Priority;
+  /** Makes the behaviour; called again at each restart. */
   create(context: ActorContext<M>, options: O): Behavior<M> | Promise<Behavior<M>>;
 }

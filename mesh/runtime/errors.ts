@@ -104,6 +104,7 @@ export interface WireError {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** An error as plain data that survives a link. */
 export function encodeError(error: unknown): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error), data: {} };
   const data: Record<string, unknown> = {};
@@ -123,6 +124,7 @@ const decoders: Record<string, (data: WireError["data"]) => Error> = {
   CallCycleError: (data) => new CallCycleError(data.address as Address, data.chain as string[]),
 };
 
+/** The error that was encoded: one of ours by its class, any other by name and message. */
 export function decodeError(wire: WireError): Error {
   const decode = Object.hasOwn(decoders, wire.name) ? decoders[wire.name] : undefined;
   if (decode) return decode(wire.data);

@@ -21,6 +21,7 @@ export interface PlannedActor {
   readonly node: string;
 }
 
+/** What a mesh is started with. */
 export interface MeshOptions {
   /** The node of the thread that starts the mesh. */
   readonly home: Node;
@@ -30,6 +31,7 @@ export interface MeshOptions {
   readonly spawnBudgetMs?: number;
 }
 
+/** The nodes and the actors of one plan, started and stopped together. */
 export class Mesh {
   readonly home: Node;
   readonly #composition: NodeComposition;
@@ -60,10 +62,12 @@ export class Mesh {
     }
   }
 
+  /** A handle to an actor of the plan, whichever node it lives in. */
   actorRef<M extends Message>(address: Address): ActorRef<M> {
     return this.home.actorRef<M>(address);
   }
 
+  /** What each node counts about its actors. */
   async statistics(budgetMs = 1_000): Promise<({ readonly node: string } & NodeStatistics)[]> {
     const nodes = [...this.#nodes];
     return await Promise.all(nodes.map(async (node) => ({
