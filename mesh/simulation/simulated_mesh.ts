@@ -2,7 +2,7 @@
  * A mesh under virtual time: nodes that run the production runtime over a virtual clock, seeded randomness and links
  * that copy. What tests of actors begin with:
  *
- * ```ts
+ * ```ts ignore
  * const mesh = new SimulatedMesh({ seed: 1 });
  * const shard = await mesh.node().spawn(embeddingShard, 0, options);
  * const answer = await mesh.settle(shard.ask({ kind: "getStatistics" }, { budgetMs: 100 }));
