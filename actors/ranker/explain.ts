@@ -7,9 +7,13 @@
  * @see Robnik-Šikonja and Kononenko, "Explaining classifications for individual instances", 2008
  */
 
+import type { Sequence, SequenceInput } from "../../kernels/embedding/model_inputs.ts";
+
 /** A model's inputs for some rows. */
 export interface PooledRows {
   readonly rows: number;
+  /** List slots that the model reads entry by entry, by the names of its sequence inputs. */
+  readonly sequences: Readonly<Record<string, Sequence>>;
   /** Per segment, `[rows, slots, dim]`. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** `[rows, denseWidth]` */
@@ -21,6 +25,7 @@ export function leaveSlotsOut(
   pooled: PooledRows,
   picked: readonly number[],
   slots: number,
+  sequenceInputs: readonly SequenceInput[] = [],
 ): PooledRows {
   const rows = picked.length * slots;
   const sparse: Record<string, Float32Array<ArrayBuffer>> = {};
@@ -38,13 +43,37 @@ export function leaveSlotsOut(
     });
     sparse[segment] = out;
   }
-  const denseWidth = pooled.dense.length / Math.max(1, pooled.rows);
-  const dense = new Float32Array(rows * denseWidth);
+  const sequences: Record<string, Sequence> = {};
+  for (const { name, slot } of sequenceInputs) {
+    const { entries, present } = pooled.sequences[name];
+    sequences[name] = {
+      entries: repeated(entries, pooled.rows, picked, slots),
+      present: repeated(present, pooled.rows, picked, slots),
+    };
+    const lengthMax = present.length / Math.max(1, pooled.rows);
+    picked.forEach((_, i) => {
+      const row = i * slots + slot;
+      sequences[name].present.fill(0, row * lengthMax, (row + 1) * lengthMax);
+    });
+  }
+  const dense = repeated(pooled.dense, pooled.rows, picked, slots);
+  return { rows, sparse, sequences, dense };
+}
+
+/** Each picked row's values `times` times, one after another. */
+function repeated(
+  values: Float32Array,
+  rows: number,
+  picked: readonly number[],
+  times: number,
+): Float32Array<ArrayBuffer> {
+  const width = values.length / Math.max(1, rows);
+  const out = new Float32Array(picked.length * times * width);
   picked.forEach((row, i) => {
-    const source = pooled.dense.subarray(row * denseWidth, (row + 1) * denseWidth);
-    for (let slot = 0; slot < slots; slot++) dense.set(source, (i * slots + slot) * denseWidth);
+    const source = values.subarray(row * width, (row + 1) * width);
+    for (let n = 0; n < times; n++) out.set(source, (i * times + n) * width);
   });
-  return { rows, sparse, dense };
+  return out;
 }
 
 /** Contributions by slot name, the strongest (whatever its sign) first. */

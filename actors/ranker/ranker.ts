@@ -87,6 +87,7 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#inputs = new ModelInputs(this.#kernel, {
       segments: options.segments,
       sparseInputs: dependencies.sparseInputs,
+      sequenceInputs: session.model.sequenceInputs,
       combiners: schema.slots.map((slot) => slot.pooling),
     });
     this.#replicas = new ReplicaClient(
@@ -235,6 +236,7 @@ export class Ranker implements Behavior<RankerMessage> {
     const pooled = {
       rows: batch.rows,
       sparse: this.#inputs.pool(rows, inverse, batch),
+      sequences: this.#inputs.sequences(rows, inverse, batch),
       dense: batch.dense,
     };
     const logits = await this.#session.predict(pooled);
@@ -327,7 +329,9 @@ export class Ranker implements Behavior<RankerMessage> {
   ): Promise<RankedItem[]> {
     const { tasks } = this.#options;
     const rows = shown.map((row) => firstRow + row);
-    const without = await this.#session.predict(leaveSlotsOut(pooled, rows, this.#slots));
+    const without = await this.#session.predict(
+      leaveSlotsOut(pooled, rows, this.#slots, this.#session.model.sequenceInputs),
+    );
     return items.map((item, i) => ({
       ...item,
       explanation: contributions(
