@@ -1,0 +1,116 @@
+/**
+ * Ranking over HTTP: a real server, a million items, the client on the same machine.
+ *
+ *     deno task bench:ranking [--json] [--candidates 25,100,500] [--items 1000000] [--seconds 8]
+ *
+ * First at saturation (a closed loop), which gives requests a second; then at half of that rate with arrivals that do
+ * not wait for answers, which gives the latencies.
+ */
+import { parseArgs } from "node:util";
+import { listen } from "../../../cli/listen.ts";
+import { percentile } from "../../../cli/load/samples.ts";
+import { startMesh } from "../../../cli/start_mesh.ts";
+import type { LoadOrder, LoadResult } from "./load_worker.ts";
+import { learnItems, shopConfiguration, writeProfiles } from "./shop.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    candidates: { type: "string", default: "25,50,100,200,500" },
+    items: { type: "string", default: "1000000" },
+    seconds: { type: "string", default: "8" },
+  },
+});
+const items = Number(options.items);
+const seconds = Number(options.seconds);
+const CONNECTIONS = 8;
+
+const directory = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
+try {
+  await writeProfiles(directory, items);
+  const mesh = await startMesh(shopConfiguration(directory, items), {
+    logLevelMin: "warn",
+    writeLog: (line) => console.error(line),
+    onFatal: (error) => {
+      console.error(error);
+      Deno.exit(1);
+    },
+  });
+  const listener = listen(mesh);
+  const worker = new Worker(new URL("./load_worker.ts", import.meta.url), { type: "module" });
+  try {
+    await mesh.waitReady();
+    await learnItems(mesh, items);
+    const { hostname, port } = new URL(listener.url);
+    await assertAnswers(listener.url);
+    const load = (order: Partial<LoadOrder> & Pick<LoadOrder, "candidates" | "seconds">) =>
+      new Promise<LoadResult>((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = (event) => {
+          event.preventDefault();
+          reject(new Error(event.message));
+        };
+        worker.postMessage({
+          hostname,
+          port: Number(port),
+          items,
+          users: 100_000,
+          connections: CONNECTIONS,
+          seed: 1,
+          ...order,
+        });
+      });
+    for (const candidates of options.candidates.split(",").map(Number)) {
+      await load({ candidates, seconds: Math.min(5, seconds) });
+      const saturated = await load({ candidates, seconds, seed: 2 });
+      const half = await load({
+        candidates,
+        seconds,
+        seed: 3,
+        requestsPerSecond: saturated.requestsPerSecond / 2,
+      });
+      const ms = (share: number) => Number(percentile(half.latenciesMs, share).toFixed(2));
+      const line = {
+        bench: "ranking",
+        candidates,
+        items,
+        p50Ms: ms(0.5),
+        p95Ms: ms(0.95),
+        p99Ms: ms(0.99),
+        requestsPerSecond: Math.round(saturated.requestsPerSecond),
+      };
+      console.log(
+        options.json
+          ? JSON.stringify(line)
+          : `${candidates} candidates: ${line.requestsPerSecond} requests/s at saturation; at half of it ` +
+            `p50 ${line.p50Ms} ms, p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms`,
+      );
+    }
+  } finally {
+    worker.terminate();
+    await listener.close();
+    await mesh.stop();
+  }
+} finally {
+  Deno.removeSync(directory, { recursive: true });
+}
+
+/** Items are known, scores differ, and the order is theirs. */
+async function assertAnswers(url: string): Promise<void> {
+  const response = await fetch(`${url}/v1/rank`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      user: "u1",
+      context: { device: "phone" },
+      candidates: Array.from({ length: 100 }, (_, i) => ({ id: `i${i * 37}` })),
+    }),
+  });
+  const answer = await response.json();
+  const scores: number[] = answer.items.map((item: { score: number }) => item.score);
+  const ordered = scores.every((score, i) => i === 0 || score <= scores[i - 1]);
+  const warm = answer.items.every((item: { cold: boolean }) => !item.cold);
+  if (scores.length !== 100 || !ordered || !warm || new Set(scores).size < 50) {
+    throw new Error(`The answer is wrong: ${JSON.stringify(answer).slice(0, 500)}`);
+  }
+}

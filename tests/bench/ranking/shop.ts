@@ -1,0 +1,128 @@
+/**
+ * A shop of a million items: its schema, its profiles on disk, and a table that has a row for every feature.
+ */
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
+import { addresses } from "../../../cli/mesh/mesh_plan.ts";
+import type { RunningMesh } from "../../../cli/start_mesh.ts";
+import {
+  type CairnConfiguration,
+  parseConfiguration,
+} from "../../../configuration/configuration.ts";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
+import { FeatureExtractor } from "../../../kernels/features/extractor.ts";
+import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
+import { SqliteProfileStore } from "../../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import type { Attributes } from "../../../mesh/ports/profile_store.ts";
+
+export function shopConfiguration(directory: string, items: number): CairnConfiguration {
+  return parseConfiguration(
+    `
+features:
+  itemsCachedMax: ${items}
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+    category: { kind: categorical, source: item }
+    brand: { kind: categorical, source: item }
+    tags: { kind: list, source: item, pooling: mean }
+    price: { kind: numeric, source: item, buckets: { kind: log }, dense: { kind: log } }
+    device: { kind: categorical, source: context }
+    hour: { kind: time, part: hourOfDay }
+    user_category: { kind: cross, of: [user, category] }
+model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
+embeddings: { bytesMax: 4GiB }
+storage: { kind: directory, path: ${JSON.stringify(directory)} }
+gateway: { port: 0 }
+`,
+    "bench.yaml",
+  );
+}
+
+export function itemAttributes(item: number): Attributes {
+  return {
+    category: `c${item % 300}`,
+    brand: `b${item % 20_011}`,
+    tags: [`t${item % 997}`, `t${item % 499}`, `t${item % 251}`],
+    price: 1 + item % 500,
+  };
+}
+
+/** Writes the items' profiles into the data directory of a mesh that does not run yet. */
+export async function writeProfiles(directory: string, items: number): Promise<void> {
+  Deno.mkdirSync(directory, { recursive: true });
+  const profiles = new SqliteProfileStore({
+    path: `${directory}/profiles.db`,
+    clock: new DenoClock(),
+    cacheProfilesMax: 1_000,
+  });
+  for (let from = 0; from < items; from += 20_000) {
+    const count = Math.min(20_000, items - from);
+    await Promise.all(
+      Array.from(
+        { length: count },
+        (_, i) => profiles.put("item", `i${from + i}`, itemAttributes(from + i)),
+      ),
+    );
+  }
+  await profiles.close();
+}
+
+/** Gives every feature of every item a row in the training shards, and waits until the serving replicas have them. */
+export async function learnItems(running: RunningMesh, items: number): Promise<void> {
+  const { configuration, mesh } = running;
+  const extractor = new FeatureExtractor(configuration.features.schema, FeatureHasher.create());
+  const kernel = BatchKernel.create();
+  const width = configuration.trainer.segments.reduce((sum, { dim }) => sum + dim, 0);
+  const { shardCount } = configuration;
+  const budget = { budgetMs: 60_000 };
+  const shards = await Promise.all(
+    Array.from({ length: shardCount }, async (_, shard) => {
+      const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+      const mark = await ref.ask({ kind: "getHighWaterMark", source: "fill" }, budget);
+      return { ref, incarnation: mark.incarnation };
+    }),
+  );
+  let sequence = 0;
+  for (let from = 0; from < items; from += 5_000) {
+    const { ids } = extractor.extract({
+      user: `u${from % 1000}`,
+      userAttributes: {},
+      context: { device: "phone" },
+      atMs: from,
+      items: Array.from({ length: Math.min(5_000, items - from) }, (_, i) => ({
+        id: `i${from + i}`,
+        attributes: itemAttributes(from + i),
+        version: 0,
+      })),
+    });
+    const { uniqueIds, shardStarts, counts } = kernel.unique(ids, shardCount);
+    sequence++;
+    for (let shard = 0; shard < shardCount; shard++) {
+      const [begin, end] = [shardStarts[shard], shardStarts[shard + 1]];
+      if (begin === end) continue;
+      await shards[shard].ref.ask({
+        kind: "applyGradients",
+        source: "fill",
+        incarnation: shards[shard].incarnation,
+        sequence,
+        ids: uniqueIds.slice(begin, end),
+        gradients: new Float32Array((end - begin) * width),
+        counts: counts.slice(begin, end),
+        atMs: 0,
+      }, budget);
+    }
+  }
+  for (let shard = 0; shard < shardCount; shard++) {
+    const served = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
+    for (;;) {
+      const [learned, replica] = await Promise.all([
+        shards[shard].ref.ask({ kind: "getStatistics" }, budget),
+        served.ask({ kind: "getStatistics" }, budget),
+      ]);
+      if (replica.rows === learned.rows) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

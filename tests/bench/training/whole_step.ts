@@ -1,0 +1,193 @@
+/**
+ * The whole training step through the real actors (ids → lookups → dense → gradients → tables) beside PyTorch.
+ *
+ *     deno task bench:training [--json] [--batch 512,4096] [--model deepFm,dcnV2,…] [--ids 4000000] [--seconds 8]
+ *
+ * A trainer in one worker thread and an embedding shard in another consume an example log; the table holds every id
+ * before the clock starts. PyTorch (nn.Embedding with sparse gradients, Adagrad) runs in the same minutes, before and
+ * after, on as many threads; its better figure counts.
+ */
+import { parseArgs } from "node:util";
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import { encodeExamples, type TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import { addresses, homeNode, planOf, workerNames } from "../../../cli/mesh/mesh_plan.ts";
+import type { WorkerSetup } from "../../../cli/worker.ts";
+import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
+import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
+import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_place.ts";
+import {
+  createLogEnds,
+  EmbeddedEventLog,
+} from "../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import type { ActorRef } from "../../../mesh/runtime/actor.ts";
+import { Mesh, placementOf } from "../../../mesh/runtime/mesh.ts";
+import { Node } from "../../../mesh/runtime/node.ts";
+import { runPytorch } from "./pytorch.ts";
+import { trainingConfiguration } from "./training_configuration.ts";
+import { idsPerSlot, SLOTS, writeFeatureId, ZipfBatches } from "./zipf_batches.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    batch: { type: "string", default: "512,4096" },
+    model: { type: "string", default: "deepFm" },
+    ids: { type: "string", default: "4000000" },
+    seconds: { type: "string", default: "8" },
+    "no-pytorch": { type: "boolean", default: false },
+  },
+});
+const ids = Number(options.ids);
+const seconds = Number(options.seconds);
+/** PyTorch's script cycles through as many. */
+const DISTINCT_BATCHES = 12;
+const WARM_UP_BATCHES = 12;
+
+for (const model of options.model.split(",")) {
+  for (const batch of options.batch.split(",").map(Number)) {
+    const peer = async () =>
+      options["no-pytorch"] || model !== "deepFm"
+        ? undefined
+        : await runPytorch(batch, ids, seconds / 2);
+    const before = await peer();
+    const examplesPerSecond = Math.round(await measure(model, batch));
+    const after = await peer();
+    const pytorch = before && after
+      ? Math.max(before.examplesPerSecond, after.examplesPerSecond)
+      : null;
+    const line = {
+      bench: "training",
+      model: model.toLowerCase(),
+      batch,
+      ids,
+      examplesPerSecond,
+      pytorch,
+      ratio: pytorch === null ? null : Number((examplesPerSecond / pytorch).toFixed(2)),
+      pytorchVersion: before?.version ?? null,
+    };
+    const peerText = pytorch === null ? "" : `; PyTorch ${pytorch} (${line.ratio} x)`;
+    console.log(
+      options.json
+        ? JSON.stringify(line)
+        : `${model} batch ${batch}: ${examplesPerSecond} examples/s${peerText}`,
+    );
+  }
+}
+
+/** Examples a second in the steady state. */
+async function measure(model: string, batchRows: number): Promise<number> {
+  const configuration = trainingConfiguration(model, batchRows);
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
+  const ends = createLogEnds(1);
+  const log = await EmbeddedEventLog.open({
+    directory: `${directory}/examples`,
+    partitions: 1,
+    mode: "write",
+    durability: "process",
+    ends,
+  });
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
+  const home = new Node({
+    name: homeNode,
+    clock: new DenoClock(),
+    random: new DenoRandom(),
+    telemetry: new PrometheusTelemetry({ logLevelMin: "warn", writeLog: console.error }),
+    onFailure: ({ error }) => failed.reject(error),
+  });
+  const mesh = new Mesh({ home, composition: { definitions: [] } });
+  const plan = planOf(configuration).filter(({ kind }) =>
+    kind === "embedding_shard" || kind === "trainer"
+  );
+  const places = await startWorkerPlaces({
+    home,
+    names: workerNames(configuration),
+    entry: new URL("../../../cli/worker.ts", import.meta.url),
+    placement: placementOf(plan),
+    setup: {
+      configuration,
+      storage: { path: directory, exampleLogEnds: ends },
+    } satisfies WorkerSetup,
+    onCrashed: (_name, cause) => failed.reject(cause),
+    onFailure: ({ error }) => failed.reject(error),
+  });
+  try {
+    await mesh.start(plan);
+    const shard = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(0));
+    const width = configuration.trainer.segments.reduce((sum, { dim }) => sum + dim, 0);
+    await fillTable(shard, width);
+    const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer);
+    return await Promise.race([
+      drive(trainer, log, new ZipfBatches(ids), batchRows),
+      failed.promise,
+    ]);
+  } finally {
+    await mesh.stop();
+    places.close();
+    await log.close();
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+/** Gives every id its row, as training over all of history would: with gradients of zero. */
+async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number): Promise<void> {
+  const perSlot = idsPerSlot(ids), idsMax = 65_536;
+  let sequence = 0;
+  const mark = { kind: "getHighWaterMark", source: "fill" } as const;
+  const { incarnation } = await shard.ask(mark, { budgetMs: 60_000 });
+  for (let slot = 0; slot < SLOTS; slot++) {
+    for (let from = 0; from < perSlot; from += idsMax) {
+      const count = Math.min(idsMax, perSlot - from);
+      const words = new Uint32Array(2 * count);
+      for (let i = 0; i < count; i++) writeFeatureId(words, i, slot, from + i);
+      await shard.ask({
+        kind: "applyGradients",
+        source: "fill",
+        incarnation,
+        sequence: ++sequence,
+        ids: new BigUint64Array(words.buffer),
+        gradients: new Float32Array(count * width),
+        counts: new Uint32Array(count).fill(1),
+        atMs: 0,
+        incarnation,
+      }, { budgetMs: 60_000 });
+    }
+  }
+  const { rows } = await shard.ask({ kind: "getStatistics" }, budget);
+  if (rows !== perSlot * SLOTS) throw new Error(`The table holds ${rows} rows of ${ids}`);
+}
+
+/** Keeps the log ahead of the trainer and reads its counter between two moments of the steady state. */
+async function drive(
+  trainer: ActorRef<TrainerMessage>,
+  log: EmbeddedEventLog,
+  batches: ZipfBatches,
+  batchRows: number,
+): Promise<number> {
+  const templates = Array.from({ length: DISTINCT_BATCHES }, () => batches.chunk(batchRows, 0));
+  let written = 0;
+  const write = async (count: number) => {
+    const records = Array.from({ length: count }, () => {
+      const template = templates[written % DISTINCT_BATCHES];
+      return encodeExamples({ ...template, firstRow: batchRows * written++ });
+    });
+    await log.append(0, records);
+  };
+  const aheadBatches = Math.max(16, Math.ceil(65_536 / batchRows));
+  await write(aheadBatches);
+  let began: { examples: number; atMs: number } | undefined;
+  for (;;) {
+    const { examples, loss, diverged } = await trainer.ask({ kind: "getStatus" }, {
+      budgetMs: 60_000,
+    });
+    const atMs = performance.now();
+    if (diverged !== undefined || !(loss < 2)) throw new Error(diverged ?? `Loss is ${loss}`);
+    if (began === undefined && examples >= WARM_UP_BATCHES * batchRows) began = { examples, atMs };
+    if (began !== undefined && atMs - began.atMs >= seconds * 1000) {
+      return (examples - began.examples) / (atMs - began.atMs) * 1000;
+    }
+    const missing = aheadBatches - (written - examples / batchRows);
+    if (missing >= aheadBatches / 2) await write(Math.floor(missing));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
