@@ -15,8 +15,9 @@ import { NegativeSampling } from "./negative_sampling.ts";
 interface OpenImpression {
   readonly rankingId: string;
   readonly items: readonly string[];
-  readonly scores: DataView;
-  readonly features: LoggedFeatures;
+  /** What was served; let go when every item's example is decided, and the rest waits for late actions only. */
+  served: { readonly scores: DataView; readonly features: LoggedFeatures } | undefined;
+  itemsOpen: number;
   readonly atMs: number;
   /** The data clock when the record was read, so that windows close in the order of the log. */
   readonly openedAtMs: number;
@@ -141,17 +142,20 @@ export class JoinWindow {
     this.#open.set(record.rankingId, {
       rankingId: record.rankingId,
       items: record.items,
-      scores: new DataView(
-        record.scores.buffer,
-        record.scores.byteOffset,
-        record.scores.byteLength,
-      ),
-      features: {
-        ids: record.ids,
-        // Copied: bytes decoded from a log record begin at any address.
-        segmentOffsets: new Uint32Array(offsets.slice().buffer),
-        dense: record.dense,
+      served: {
+        scores: new DataView(
+          record.scores.buffer,
+          record.scores.byteOffset,
+          record.scores.byteLength,
+        ),
+        features: {
+          ids: record.ids,
+          // Copied: bytes decoded from a log record begin at any address.
+          segmentOffsets: new Uint32Array(offsets.slice().buffer),
+          dense: record.dense,
+        },
       },
+      itemsOpen: record.items.length,
       atMs: record.atMs,
       openedAtMs: this.#clockMs,
       offset,
@@ -211,7 +215,9 @@ export class JoinWindow {
   }
 
   #emit(impression: OpenImpression, item: number, out: ExampleChunkBuilder): void {
-    if (impression.emitted?.[item] === 1) return;
+    const { served } = impression;
+    if (served === undefined || impression.emitted?.[item] === 1) return;
+    if (--impression.itemsOpen === 0) impression.served = undefined;
     (impression.emitted ??= new Uint8Array(impression.items.length))[item] = 1;
     const tasks = this.#options.tasks.length;
     const labels = impression.labels === undefined
@@ -223,15 +229,12 @@ export class JoinWindow {
       return;
     }
     this.counts.examplesEmitted++;
-    const score = item * 4 < impression.scores.byteLength
-      ? impression.scores.getFloat32(item * 4, true)
-      : NaN;
     out.add(
-      impression.features,
+      served.features,
       item,
       labels,
       this.#sampling.logSampleRate,
-      score,
+      served.scores.getFloat32(item * 4, true),
       impression.atMs,
     );
   }
