@@ -57,7 +57,7 @@ export class GatewayMemory {
     if ("eventId" in record) {
       this.events.recall(record.eventId, record.acceptedAtMs);
       this.acceptance.resumeAfter(record.acceptedAtMs);
-    } else this.rankings.recall(record.rankingId, record.shown);
+    } else this.rankings.remember(record.rankingId, record.shown);
   }
 }
 

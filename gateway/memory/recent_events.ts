@@ -2,13 +2,14 @@
  * Clients retry, so the same event arrives twice, often while the first is still being written. This remembers the
  * newest event ids and when each was accepted; the joiner deduplicates again, over its whole window.
  */
+import { RecentMap } from "./recent_map.ts";
+
 export class RecentEvents {
-  /** Accepted at (ms), or the acceptance that is under way. In order of arrival. */
-  readonly #acceptedAtMs = new Map<string, number | Promise<number>>();
-  readonly #eventsMax: number;
+  /** Accepted at (ms), or the acceptance that is under way. */
+  readonly #acceptedAtMs: RecentMap<number | Promise<number>>;
 
   constructor(eventsMax: number) {
-    this.#eventsMax = eventsMax;
+    this.#acceptedAtMs = new RecentMap(eventsMax);
   }
 
   get size(): number {
@@ -25,31 +26,20 @@ export class RecentEvents {
    * that a retry is a new attempt.
    */
   begin(eventId: string, acceptance: Promise<number>): void {
-    this.#set(eventId, acceptance);
+    this.#acceptedAtMs.set(eventId, acceptance);
+    const isStillOurs = () => this.#acceptedAtMs.get(eventId) === acceptance;
     acceptance.then(
       (acceptedAtMs) => {
-        if (this.#acceptedAtMs.get(eventId) === acceptance) {
-          this.#acceptedAtMs.set(eventId, acceptedAtMs);
-        }
+        if (isStillOurs()) this.#acceptedAtMs.set(eventId, acceptedAtMs);
       },
       () => {
-        if (this.#acceptedAtMs.get(eventId) === acceptance) this.#acceptedAtMs.delete(eventId);
+        if (isStillOurs()) this.#acceptedAtMs.delete(eventId);
       },
     );
   }
 
   /** Remembers an event that the log already holds. */
   recall(eventId: string, acceptedAtMs: number): void {
-    this.#set(eventId, acceptedAtMs);
-  }
-
-  #set(eventId: string, accepted: number | Promise<number>): void {
-    this.#acceptedAtMs.set(eventId, accepted);
-    if (this.#acceptedAtMs.size > this.#eventsMax) {
-      for (const oldest of this.#acceptedAtMs.keys()) {
-        this.#acceptedAtMs.delete(oldest);
-        break;
-      }
-    }
+    this.#acceptedAtMs.set(eventId, acceptedAtMs);
   }
 }

@@ -5,15 +5,19 @@
  * Items are kept as 32-bit hashes: 4 bytes an item, and the rare collision only lets an event through to the
  * joiner, which compares the ids themselves.
  */
+import { RecentMap } from "./recent_map.ts";
+
 export type Shown = "shown" | "item-not-shown" | "unknown-ranking";
 
+/** Stands for what a ranking will show while it is being made. */
+const underWay = new Uint32Array(0);
+
 export class RecentRankings {
-  /** Item hashes by ranking id, in order of serving; undefined while a ranking is being made. */
-  readonly #shown = new Map<string, Uint32Array | undefined>();
-  readonly #rankingsMax: number;
+  /** Item hashes by ranking id. */
+  readonly #shown: RecentMap<Uint32Array>;
 
   constructor(rankingsMax: number) {
-    this.#rankingsMax = rankingsMax;
+    this.#shown = new RecentMap(rankingsMax);
   }
 
   get size(): number {
@@ -23,38 +27,24 @@ export class RecentRankings {
   /** Keeps `rankingId` for a ranking about to be made; false where it is taken. */
   reserve(rankingId: string): boolean {
     if (this.#shown.has(rankingId)) return false;
-    this.#set(rankingId, undefined);
+    this.#shown.set(rankingId, underWay);
     return true;
   }
 
   /** Gives back an id whose ranking failed. */
   release(rankingId: string): void {
-    if (this.#shown.get(rankingId) === undefined) this.#shown.delete(rankingId);
+    if (this.#shown.get(rankingId) === underWay) this.#shown.delete(rankingId);
   }
 
-  remember(rankingId: string, items: readonly { readonly id: string }[]): void {
-    this.#set(rankingId, hashItems(items.map(({ id }) => id)));
-  }
-
-  /** Remembers a ranking that the log holds. @param shown From {@link hashItems}. */
-  recall(rankingId: string, shown: Uint32Array): void {
-    this.#set(rankingId, shown);
+  /** @param shown From {@link hashItems}. */
+  remember(rankingId: string, shown: Uint32Array): void {
+    this.#shown.set(rankingId, shown);
   }
 
   check(rankingId: string, item: string): Shown {
     const shown = this.#shown.get(rankingId);
-    if (shown === undefined) return "unknown-ranking";
+    if (shown === undefined || shown === underWay) return "unknown-ranking";
     return shown.includes(hashOf(item)) ? "shown" : "item-not-shown";
-  }
-
-  #set(rankingId: string, shown: Uint32Array | undefined): void {
-    this.#shown.set(rankingId, shown);
-    if (this.#shown.size > this.#rankingsMax) {
-      for (const oldest of this.#shown.keys()) {
-        this.#shown.delete(oldest);
-        break;
-      }
-    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
 import { rankProblem } from "../attribute_types.ts";
 import { DataClock } from "../data_clock.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import { hashItems } from "../memory/recent_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { budgetMs } from "../middleware/deadline.ts";
@@ -27,7 +28,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     const ranking = await askOnce(context, message).catch((error) => {
       throw rankProblem(error, request);
     });
-    memory.rankings.remember(ranking.rankingId, ranking.items);
+    memory.rankings.remember(ranking.rankingId, hashItems(ranking.items.map(({ id }) => id)));
     let cold = 0;
     for (const item of ranking.items) if (item.cold) cold++;
     itemsCold.add(cold);

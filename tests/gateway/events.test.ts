@@ -293,15 +293,15 @@ Deno.test("of a long log the newest records are recalled, and the oldest are for
   const { clock, options } = gatewayFixture();
   const memory = await GatewayMemory.recall(eventLog, clock, {
     ...options,
-    eventsRememberedMax: 1700,
+    eventsRememberedMax: 1600,
     rankingsRememberedMax: 400,
   });
-  assert.equal(memory.events.size, 1700);
-  assert.equal(memory.events.find("e799"), undefined);
-  assert.equal(memory.events.find("e800"), startMs + 800);
+  assert.equal(memory.events.size, 1600);
+  assert.equal(memory.events.find("e899"), undefined);
+  assert.equal(memory.events.find("e900"), startMs + 900);
   assert.equal(memory.events.find("e2499"), startMs + 2499);
   memory.events.recall("new", startMs);
-  assert.equal(memory.events.find("e800"), undefined, "the oldest is the first to go");
+  assert.equal(memory.events.find("e900"), undefined, "the oldest are the first to go");
 });
 
 Deno.test("an action from which nothing will be learned is accepted with a note that says why", async () => {
