@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { runCommandLine } from "../../cli/command_line.ts";
+import { writeSmallDataset } from "./small_dataset.ts";
+
+async function train(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: "", err: "" };
+  const code = await runCommandLine(["train", "--dataset=movietweetings", ...args], {
+    out: (text) => void (said.out += text),
+    err: (text) => void (said.err += text),
+  });
+  return { code, ...said };
+}
+
+Deno.test("training tells quality on what was held back, beside a linear rival", async () => {
+  const dataset = await writeSmallDataset(3000);
+  try {
+    const { code, out, err } = await train(
+      `--path=${dataset.folder}`,
+      "--compare=logistic_regression",
+      "--epochs=4",
+      "--json",
+    );
+    assert.equal(code, 0, err);
+    const { models } = JSON.parse(out);
+    assert.deepEqual(models.map(({ model }: { model: string }) => model), [
+      "deepFm",
+      "logisticRegression",
+    ]);
+    const [deep, linear] = models;
+    assert.equal(deep.examples, 2400);
+    assert.equal(deep.evaluationExamples, 600);
+    assert.equal(deep.epochs, 4);
+    // Who likes what is a product of two features: a sum of weights cannot tell.
+    assert.ok(deep.auc > 0.75, `deepFm ${deep.auc}`);
+    assert.ok(linear.auc < deep.auc, `linear ${linear.auc}, deepFm ${deep.auc}`);
+    assert.ok(deep.logloss < linear.logloss);
+  } finally {
+    await dataset.remove();
+  }
+});
+
+Deno.test("training stops early when the validation file stops getting better", async () => {
+  const [dataset, other] = await Promise.all([writeSmallDataset(1200), writeSmallDataset(400)]);
+  try {
+    const { code, out, err } = await train(
+      `--path=${dataset.folder}`,
+      `--eval=${other.folder}`,
+      `--valid=${other.folder}`,
+      "--epochs=200",
+      "--patience=2",
+      "--json",
+    );
+    assert.equal(code, 0, err);
+    const [{ epochs, bestEpoch, validationAuc, evaluationExamples, auc }] = JSON.parse(out).models;
+    assert.ok(epochs < 200, `${epochs} epochs`);
+    assert.equal(epochs, bestEpoch + 2);
+    assert.equal(evaluationExamples, 400);
+    assert.equal(auc, validationAuc[bestEpoch - 1], "the figures are not the best epoch's");
+    assert.equal(auc, Math.max(...validationAuc));
+  } finally {
+    await Promise.all([dataset.remove(), other.remove()]);
+  }
+});
+
+Deno.test("for people, the result is a table and a sentence", async () => {
+  const dataset = await writeSmallDataset(600);
+  try {
+    const report = `${dataset.folder}/report.html`;
+    const { code, out, err } = await train(
+      `--path=${dataset.folder}`,
+      "--compare=logistic_regression",
+      `--report=${report}`,
+    );
+    assert.equal(code, 0, err);
+    assert.match(out, /^deepFm +0\.\d{4}/m);
+    assert.match(out, /deepFm is 0\.\d{4} AUC (above|below) logisticRegression\./);
+    assert.match(await Deno.readTextFile(report), /<svg[^]*logisticRegression/);
+  } finally {
+    await dataset.remove();
+  }
+});
