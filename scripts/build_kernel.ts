@@ -4,7 +4,7 @@
  *     deno run -A scripts/build_kernel.ts            writes kernels/embedding/kernel.wasm
  *     deno run -A scripts/build_kernel.ts --check    rebuilds, compares byte for byte, writes nothing
  *
- * The committed bytes come from Debian's rustc (`apt-get install rustc libstd-rust-dev-wasm32 lld`); CAIRN_RUSTC names
+ * The committed bytes come from Debian's rustc (`apt-get install rustc libstd-rust-dev-wasm32 lld-19`); CAIRN_RUSTC names
  * another. Paths are remapped, so the bytes are the same from any folder.
  */
 const CRATE = new URL("../kernels/embedding/", import.meta.url).pathname;
@@ -15,7 +15,7 @@ async function run(command: string, args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(command, { args: [...args] }).output()
     .catch((error: Error) => {
       throw new Error(
-        `Cannot run ${command}: ${error.message}. Install Debian's rustc, libstd-rust-dev-wasm32 and lld, ` +
+        `Cannot run ${command}: ${error.message}. Install Debian's rustc, libstd-rust-dev-wasm32 and lld-19, ` +
           "or set CAIRN_RUSTC",
       );
     });
@@ -33,7 +33,7 @@ async function build(output: string): Promise<Uint8Array> {
     ...["--target=wasm32-unknown-unknown", "-Copt-level=3", "-Clto=fat", "-Ccodegen-units=1"],
     ...["-Cpanic=abort", "-Cstrip=symbols", "-Ctarget-feature=+simd128,+bulk-memory"],
     ...[
-      "-Clinker=wasm-ld",
+      "-Clinker=wasm-ld-19",
       `--remap-path-prefix=${CRATE}=`,
       `--remap-path-prefix=${sysroot}=/rust`,
     ],

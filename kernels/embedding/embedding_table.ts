@@ -136,7 +136,7 @@ export class EmbeddingTable {
   }
 
   /**
-   * Looks at the next `bucketsMax` × 8 rows, going around the table over calls, and evicts those whose slot's expiry has
+   * Looks at the next `bucketsMax` × 16 rows, going around the table over calls, and evicts those whose slot's expiry has
    * passed on the data clock. Evicted ids reach every consumer as tombstones; while a consumer's tombstones are full,
    * nothing is evicted.
    *

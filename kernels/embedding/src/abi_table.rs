@@ -203,7 +203,9 @@ pub extern "C" fn table_lookup(count: usize, missing: u32) -> i32 {
             1 => Missing::Initial,
             _ => return REFUSED_CODE,
         };
-        let Some((ids, floats, found)) = buffers.lookup_of(count, table.options.width) else { return REFUSED_LENGTH };
+        let Some((ids, floats, found)) = buffers.lookup_of(count, table.options.width) else {
+            return REFUSED_LENGTH;
+        };
         table.lookup(ids, floats, missing, found);
         0
     })
@@ -213,7 +215,9 @@ pub extern "C" fn table_lookup(count: usize, missing: u32) -> i32 {
 #[no_mangle]
 pub extern "C" fn serving_lookup(count: usize) -> i32 {
     serving(|table, buffers| {
-        let Some((ids, floats, found)) = buffers.lookup_of(count, table.width) else { return REFUSED_LENGTH };
+        let Some((ids, floats, found)) = buffers.lookup_of(count, table.width) else {
+            return REFUSED_LENGTH;
+        };
         table.lookup(ids, floats, found);
         0
     })
@@ -240,7 +244,8 @@ pub extern "C" fn table_apply_gradients(count: usize, seconds: u32) -> i32 {
         let Some(counts) = buffers.counts.get(..count) else { return REFUSED_LENGTH };
         let width = table.options.width;
         let Some(floats) = count.checked_mul(width) else { return REFUSED_LENGTH };
-        let (Some(ids), Some(gradients)) = (buffers.ids.get(..count), buffers.floats.get(..floats)) else {
+        let (Some(ids), Some(gradients)) = (buffers.ids.get(..count), buffers.floats.get(..floats))
+        else {
             return REFUSED_LENGTH;
         };
         table.apply_gradients(ids, gradients, counts, seconds);
@@ -287,7 +292,7 @@ pub extern "C" fn serving_clear() -> i32 {
     })
 }
 
-/// Evicts expired rows among the next `buckets` × 8; returns how many.
+/// Evicts expired rows among the next `buckets` × 16; returns how many.
 #[no_mangle]
 pub extern "C" fn table_evict_expired(buckets: u32) -> i32 {
     training(|table, _| table.evict_expired(buckets) as i32)
@@ -312,7 +317,11 @@ pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max:
     training(|table, buffers| {
         let width = table.options.width;
         let fits = rows_max.checked_mul(width).is_some_and(|floats| floats <= LENGTH_MAX);
-        if rows_max == 0 || !fits || acknowledged.fract() != 0.0 || !(0.0..9e15).contains(&acknowledged) {
+        if rows_max == 0
+            || !fits
+            || acknowledged.fract() != 0.0
+            || !(0.0..9e15).contains(&acknowledged)
+        {
             return REFUSED_LENGTH;
         }
         let EmbeddingTable { changes, store, .. } = table;
@@ -368,12 +377,15 @@ pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
             return REFUSED_LENGTH;
         };
         let layout = table.store.layout;
-        if reserve(buffers.ids, buffers.rows.len()) == 0 || reserve(buffers.floats, buffers.rows.len() * width) == 0 {
+        if reserve(buffers.ids, buffers.rows.len()) == 0
+            || reserve(buffers.floats, buffers.rows.len() * width) == 0
+        {
             return REFUSED_MEMORY;
         }
         for (position, row) in buffers.rows.iter().enumerate() {
             buffers.ids[position] = row.key();
-            buffers.floats[position * width..][..width].copy_from_slice(&floats_of(row, &layout)[..width]);
+            buffers.floats[position * width..][..width]
+                .copy_from_slice(&floats_of(row, &layout)[..width]);
         }
         let done = f64::from(u8::from(next == CURSOR_END));
         *buffers.words = vec![buffers.rows.len() as f64, next as f64, done];
@@ -386,9 +398,12 @@ pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
 pub extern "C" fn table_layout() -> i32 {
     training(|table, buffers| {
         let segments = table.options.segments.iter();
-        *buffers.words = std::iter::once(table.options.floats as f64)
-            .chain(segments.flat_map(|each| [each.column, each.state, each.state_floats].map(|at| at as f64)))
-            .collect();
+        *buffers.words =
+            std::iter::once(table.options.floats as f64)
+                .chain(segments.flat_map(|each| {
+                    [each.column, each.state, each.state_floats].map(|at| at as f64)
+                }))
+                .collect();
         buffers.words.len() as i32
     })
 }
@@ -424,7 +439,8 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
         }
         match table.next_snapshot_rows(rows_max, buffers.bytes) {
             Progress::Rows(rows) => {
-                *buffers.words = vec![buffers.bytes.len() as f64, f64::from(crc32c(0, buffers.bytes))];
+                *buffers.words =
+                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, buffers.bytes))];
                 rows as i32
             }
             Progress::Failed => REFUSED_SNAPSHOT,
@@ -463,7 +479,8 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usi
 #[no_mangle]
 pub extern "C" fn table_restore_rows(bytes: usize, checksum: u32, words: usize) -> i32 {
     training(|table, buffers| {
-        let (Some(chunk), Some(words)) = (buffers.bytes.get(..bytes), buffers.words.get(..words)) else {
+        let (Some(chunk), Some(words)) = (buffers.bytes.get(..bytes), buffers.words.get(..words))
+        else {
             return REFUSED_LENGTH;
         };
         if crc32c(0, chunk) != checksum {
@@ -519,7 +536,12 @@ pub extern "C" fn table_statistics(thorough: u32) -> i32 {
             let counts = table.counts;
             words.push(table.changes.touched(store) as f64);
             words.extend([counts.lookups, counts.missing, counts.admitted, counts.filtered]);
-            words.extend([counts.evicted, counts.rejected, counts.updated, f64::from(table.clock_seconds)]);
+            words.extend([
+                counts.evicted,
+                counts.rejected,
+                counts.updated,
+                f64::from(table.clock_seconds),
+            ]);
         }
         instance.words = words;
         instance.words.len() as i32

@@ -156,19 +156,27 @@ impl Changes {
     /// Rows and tombstones that some consumer has not taken, at most: the largest over consumers.
     pub fn touched(&self, store: &RowStore) -> usize {
         let waiting = |number: usize| {
-            let tombstones = self.consumers[number].as_ref().map_or(0, |consumer| consumer.tombstones.len());
+            let tombstones =
+                self.consumers[number].as_ref().map_or(0, |consumer| consumer.tombstones.len());
             let mut rows = 0;
-            for region in store.regions.iter().filter(|region| region.changed_for >> number & 1 == 1) {
+            for region in
+                store.regions.iter().filter(|region| region.changed_for >> number & 1 == 1)
+            {
                 for page in &region.pages {
                     for word in 0..store.layout.words() {
-                        let bits = store.layout.word(page.as_ptr(), Bitmap::changed_for(number), word);
+                        let bits =
+                            store.layout.word(page.as_ptr(), Bitmap::changed_for(number), word);
                         rows += bits.count_ones() as usize;
                     }
                 }
             }
             rows + tombstones
         };
-        (0..CONSUMERS_MAX).filter(|number| self.active >> number & 1 == 1).map(waiting).max().unwrap_or(0)
+        (0..CONSUMERS_MAX)
+            .filter(|number| self.active >> number & 1 == 1)
+            .map(waiting)
+            .max()
+            .unwrap_or(0)
     }
 }
 

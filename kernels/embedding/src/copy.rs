@@ -15,7 +15,8 @@ pub fn copy_floats(from: &[f32], to: &mut [f32]) {
     while quad + 4 <= quads {
         // SAFETY: quads quad to quad + 3 lie inside both slices; SIMD128 loads and stores need no alignment.
         unsafe {
-            let (source, target) = (source.add(quad * 4).cast::<v128>(), target.add(quad * 4).cast::<v128>());
+            let (source, target) =
+                (source.add(quad * 4).cast::<v128>(), target.add(quad * 4).cast::<v128>());
             let (a, b) = (v128_load(source), v128_load(source.add(1)));
             let (c, d) = (v128_load(source.add(2)), v128_load(source.add(3)));
             v128_store(target, a);

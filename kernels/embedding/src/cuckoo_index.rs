@@ -234,7 +234,9 @@ impl CuckooIndex {
                     return Ok(hole);
                 }
                 // No bucket twice: a move must not find its entry moved by another one.
-                if known < SEARCH_BUCKETS_MAX && steps[..known].iter().all(|step| step.bucket != target) {
+                if known < SEARCH_BUCKETS_MAX
+                    && steps[..known].iter().all(|step| step.bucket != target)
+                {
                     steps[known] = Step { bucket: target, parent: Some((at, slot)) };
                     known += 1;
                 }

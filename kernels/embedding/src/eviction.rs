@@ -10,7 +10,7 @@ use crate::tags::BUCKET_SLOTS;
 const SAMPLE_ROWS: u32 = 16;
 
 impl EmbeddingTable {
-    /// Looks at the next `buckets_max` × 8 rows and evicts the expired: those with newest update seen − own update ≥ their
+    /// Looks at the next `buckets_max` × 16 rows and evicts the expired: those with newest update seen − own update ≥ their
     /// slot's expiry. Goes around the table over calls. Returns rows evicted.
     pub fn evict_expired(&mut self, buckets_max: u32) -> u32 {
         if !self.options.anything_expires() {
@@ -18,7 +18,8 @@ impl EmbeddingTable {
         }
         let layout = self.store.layout;
         let mut evicted = 0;
-        let mut budget = (buckets_max as usize).saturating_mul(BUCKET_SLOTS).min(self.handles() as usize);
+        let mut budget =
+            (buckets_max as usize).saturating_mul(BUCKET_SLOTS).min(self.handles() as usize);
         while budget > 0 {
             let (number, handle) = self.expiry_hand;
             let Some(region) = self.store.regions.get(number as usize) else {

@@ -11,7 +11,12 @@ pub const CURSOR_END: u64 = 1 << 32;
 
 /// Calls `visit` with at most `rows_max` rows that follow `cursor`, and returns the next cursor; `CURSOR_END` = done.
 /// `None` where more than `rows_max` rows share one position.
-pub fn export_rows(store: &RowStore, cursor: u64, rows_max: usize, rows: &mut Vec<Row>) -> Option<u64> {
+pub fn export_rows(
+    store: &RowStore,
+    cursor: u64,
+    rows_max: usize,
+    rows: &mut Vec<Row>,
+) -> Option<u64> {
     rows.clear();
     let cursor = cursor.min(CURSOR_END);
     // Aim at three quarters of a page; hashes are uniform, so a page rarely overflows.

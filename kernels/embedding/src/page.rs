@@ -1,8 +1,10 @@
 //! A page of rows: a header of bitmaps and counters, then the rows.
 //!
-//!     bitmaps   BITMAPS × words × u64   one bit a row: occupied, in the running snapshot, changed for consumer 0, 1, …
-//!     counters  rows × u8               how often each row was updated (only where the least frequent is evicted)
-//!     rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
+//! ```text
+//! bitmaps   BITMAPS × words × u64   one bit a row: occupied, in the running snapshot, changed for consumer 0, 1, …
+//! counters  rows × u8               how often each row was updated (only where the least frequent is evicted)
+//! rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
+//! ```
 //!
 //! A row's bits lie near it, move with it, and cost an eighth of a byte each; so the lists of what changed are bounded by
 //! the table itself and nothing has to be forgotten for want of memory.
@@ -52,7 +54,14 @@ impl PageLayout {
         let rows = 1 << rows_shift;
         let words = usize::div_ceil(rows, 64);
         let header = bitmaps * words * 8 + if counters { rows } else { 0 };
-        PageLayout { rows_shift, stride, bitmaps, counters, words, rows_offset: header.next_multiple_of(8) }
+        PageLayout {
+            rows_shift,
+            stride,
+            bitmaps,
+            counters,
+            words,
+            rows_offset: header.next_multiple_of(8),
+        }
     }
 
     /// Rows a page.

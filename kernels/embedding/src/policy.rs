@@ -99,7 +99,11 @@ impl Words<'_> {
     fn integer(&mut self, low: u64, high: u64) -> Result<u64, OptionsError> {
         let word = self.next()?;
         let fits = word.fract() == 0.0 && word >= low as f64 && word <= high as f64;
-        if fits { Ok(word as u64) } else { Err(OptionsError { word: self.at - 1 }) }
+        if fits {
+            Ok(word as u64)
+        } else {
+            Err(OptionsError { word: self.at - 1 })
+        }
     }
 
     fn floats<const N: usize>(&mut self) -> Result<[f32; N], OptionsError> {
@@ -112,7 +116,8 @@ impl Words<'_> {
 
     fn rule(&mut self) -> Result<(Initializer, Optimizer), OptionsError> {
         let word = self.at;
-        let initializer = Initializer::decode(&self.floats()?).map_err(|_| OptionsError { word })?;
+        let initializer =
+            Initializer::decode(&self.floats()?).map_err(|_| OptionsError { word })?;
         let word = self.at;
         let optimizer = Optimizer::decode(&self.floats()?).map_err(|_| OptionsError { word })?;
         Ok((initializer, optimizer))
@@ -140,8 +145,11 @@ impl TableOptions {
             dims.push(words.integer(1, DIM_MAX as u64)? as usize);
             defaults.push(words.rule()?);
         }
-        let mut policies =
-            vec![Policy { admission: Admission::AtOnce, expiry_seconds: u32::MAX, rules: defaults }];
+        let mut policies = vec![Policy {
+            admission: Admission::AtOnce,
+            expiry_seconds: u32::MAX,
+            rules: defaults,
+        }];
         let mut of_slot = vec![0_u16; SLOTS];
         for _ in 0..words.integer(0, SLOTS as u64 - 1)? {
             let slot = words.integer(0, SLOTS as u64 - 1)? as usize;

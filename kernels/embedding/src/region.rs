@@ -112,6 +112,16 @@ impl Region {
         Row::at(page, (handle & (layout.rows() - 1)) as u32, region, layout)
     }
 
+    /// The row that the next insertion takes, where its page is there already; else null.
+    #[inline(always)]
+    pub fn next_row(&self, layout: &PageLayout) -> *const u8 {
+        let handle = if self.free_head == NO_HANDLE { self.fresh } else { self.free_head };
+        match (handle as usize) < self.pages.len() << layout.rows_shift {
+            true => self.row(layout, 0, handle as u16).start,
+            false => std::ptr::null(),
+        }
+    }
+
     /// Whether the handle's row exists.
     pub fn is_occupied(&self, layout: &PageLayout, handle: u32) -> bool {
         handle < self.fresh && self.row(layout, 0, handle as u16).has(layout, Bitmap::OCCUPIED)
@@ -207,7 +217,8 @@ impl Region {
         if !memory.has_room(2) {
             return None;
         }
-        let buckets = counts.map(|rows| CuckooIndex::buckets_for(rows.max(48), LOAD_REBUILT_PERCENT));
+        let buckets =
+            counts.map(|rows| CuckooIndex::buckets_for(rows.max(48), LOAD_REBUILT_PERCENT));
         let low = claimed_index(memory, buckets[0])?;
         let Some(high) = claimed_index(memory, buckets[1]) else {
             memory.release(low.bytes());
@@ -231,12 +242,18 @@ impl Region {
 
     /// Moves the rows whose next hash bit is 0 to the first result, the others to the second, giving each page back as soon
     /// as it is empty: beside the region itself this needs two pages and the planned indexes.
-    pub fn split(self, memory: &mut Memory, layout: &PageLayout, indexes: [CuckooIndex; 2]) -> [Region; 2] {
+    pub fn split(
+        self,
+        memory: &mut Memory,
+        layout: &PageLayout,
+        indexes: [CuckooIndex; 2],
+    ) -> [Region; 2] {
         let depth = self.depth + 1;
         let mut side = 0;
         let mut halves = indexes.map(|index| {
             side += 1;
-            let mut region = Region::with_index(index, layout, (self.prefix << 1) | (side - 1), depth);
+            let mut region =
+                Region::with_index(index, layout, (self.prefix << 1) | (side - 1), depth);
             region.changed_for = self.changed_for;
             region
         });
@@ -248,7 +265,9 @@ impl Region {
                     let row = Row::at(*page, word as u32 * 64 + bits.trailing_zeros(), 0, layout);
                     bits &= bits - 1;
                     let target = &mut halves[half(row.key(), bit)];
-                    let handle = target.take_handle(memory, layout).expect("two pages are free, see plan_split");
+                    let handle = target
+                        .take_handle(memory, layout)
+                        .expect("two pages are free, see plan_split");
                     row.copy_to(layout, &target.row(layout, 0, handle));
                     target.rows += 1;
                 }
@@ -259,7 +278,11 @@ impl Region {
         halves
     }
 
-    fn take_handle(&mut self, memory: &mut Memory, layout: &PageLayout) -> Result<u16, InsertError> {
+    fn take_handle(
+        &mut self,
+        memory: &mut Memory,
+        layout: &PageLayout,
+    ) -> Result<u16, InsertError> {
         if self.free_head != NO_HANDLE {
             let handle = self.free_head as u16;
             self.free_head = self.row(layout, 0, handle).key() as u32;

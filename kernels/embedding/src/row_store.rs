@@ -22,6 +22,8 @@ struct Probe {
     tags: *const Tags,
     entries: *const Entry,
     pages: *const Page,
+    /// The row that the next insertion takes, or any readable row.
+    next_row: *const u8,
     buckets: u32,
 }
 
@@ -95,10 +97,12 @@ impl Search {
             let probe = unsafe { &*self.probes.add(region as usize) };
             let candidates = candidates(hash, probe.buckets);
             // SAFETY: candidates are below `buckets`, the length of `tags`.
-            let (first, second) = unsafe { (probe.tags.add(candidates.first), probe.tags.add(candidates.second)) };
+            let (first, second) =
+                unsafe { (probe.tags.add(candidates.first), probe.tags.add(candidates.second)) };
             traces.first[at] = first;
             traces.second[at] = second;
-            traces.positions[at] = [candidates.first, candidates.second].map(|bucket| (bucket * BUCKET_SLOTS) as u32);
+            traces.positions[at] =
+                [candidates.first, candidates.second].map(|bucket| (bucket * BUCKET_SLOTS) as u32);
             traces.region[at] = region;
             traces.tag[at] = candidates.tag;
             traces.place[at] = place_of(hash);
@@ -111,7 +115,8 @@ impl Search {
         for at in 0..count.min(PASS) {
             // SAFETY: `locate` pointed both at buckets, and nothing moved since.
             let (first, second) = unsafe { (&*traces.first[at], &*traces.second[at]) };
-            let matches = first.matches(traces.tag[at]) | second.matches(traces.tag[at]) << BUCKET_SLOTS;
+            let matches =
+                first.matches(traces.tag[at]) | second.matches(traces.tag[at]) << BUCKET_SLOTS;
             traces.matches[at] = matches;
             traces.entry[at] = match matches {
                 0 => std::ptr::null(),
@@ -170,7 +175,11 @@ impl Search {
                     let handle = handle as usize;
                     let region = traces.region[at];
                     // SAFETY: an occupied slot's handle was given out, so its page exists.
-                    let page = unsafe { *(*self.probes.add(region as usize)).pages.add(handle >> self.layout.rows_shift) };
+                    let page = unsafe {
+                        *(*self.probes.add(region as usize))
+                            .pages
+                            .add(handle >> self.layout.rows_shift)
+                    };
                     Row::at(page, (handle & (self.layout.rows() - 1)) as u32, region, &self.layout)
                 }
             };
@@ -223,6 +232,7 @@ impl RowStore {
             tags: region.index.tags().as_ptr(),
             entries: region.index.entries().as_ptr(),
             pages: region.pages.as_ptr(),
+            next_row: region.next_row(&self.layout),
             buckets: region.index.buckets(),
         };
         match self.probes.get_mut(number as usize) {
@@ -262,6 +272,33 @@ impl RowStore {
         }
     }
 
+    /// Fetches the cache lines that inserting the absent ids of the last `find_pass` will write.
+    #[inline]
+    pub fn expect_insertions(&mut self, count: usize) {
+        let search = self.search();
+        let traces = &mut *self.traces;
+        let mut touched = 0;
+        for at in 0..count.min(PASS) {
+            if traces.handle[at] != NO_HANDLE {
+                continue;
+            }
+            // SAFETY: the region has a probe, and positions of the candidate buckets lie inside its `entries`.
+            unsafe {
+                let probe = &*search.probes.add(traces.region[at] as usize);
+                touched ^= (*probe.entries.add(traces.positions[at][0] as usize)).place();
+                touched ^= (*probe.entries.add(traces.positions[at][1] as usize)).place();
+            }
+            // SAFETY: `next_row` is null or begins a row, whose stride is at least 12.
+            unsafe {
+                let row = (*search.probes.add(traces.region[at] as usize)).next_row;
+                if !row.is_null() {
+                    touched ^= u16::from(*row) ^ u16::from(*row.add(search.layout.stride - 1));
+                }
+            }
+        }
+        traces.touched ^= u64::from(touched);
+    }
+
     #[inline(always)]
     fn search(&self) -> Search {
         Search {
@@ -282,7 +319,11 @@ impl RowStore {
             row = region.row(&self.layout, number, handle);
             row.key() == id
         });
-        if found.is_some() { row } else { Row::NONE }
+        if found.is_some() {
+            row
+        } else {
+            Row::NONE
+        }
     }
 
     /// Adds a row for an id that has none; the payload is what its place held before. All `Row`s found earlier are
@@ -305,7 +346,11 @@ impl RowStore {
     /// The id's row; added where there is none, see `insert`.
     pub fn find_or_insert(&mut self, id: u64) -> Result<Row, InsertError> {
         let row = self.find(id);
-        if row.exists() { Ok(row) } else { self.insert(id) }
+        if row.exists() {
+            Ok(row)
+        } else {
+            self.insert(id)
+        }
     }
 
     /// Removes an id's row; false where there is none.
@@ -325,7 +370,9 @@ impl RowStore {
     /// Splits a region in two. At the memory limit it stays as it is and goes on filling.
     fn split(&mut self, number: u32) {
         let region = &self.regions[number as usize];
-        if region.depth == self.depth && self.directory.try_reserve_exact(self.directory.len()).is_err() {
+        if region.depth == self.depth
+            && self.directory.try_reserve_exact(self.directory.len()).is_err()
+        {
             return;
         }
         let Some(indexes) = region.plan_split(&mut self.memory, &self.layout) else { return };
@@ -377,9 +424,10 @@ impl RowStore {
 
     /// Rows whose entry lies in its first and in its other bucket.
     pub fn displacement(&self) -> [usize; 2] {
-        self.regions.iter().map(|region| region.index.displacement()).fold([0, 0], |sum, counts| {
-            [sum[0] + counts[0], sum[1] + counts[1]]
-        })
+        self.regions
+            .iter()
+            .map(|region| region.index.displacement())
+            .fold([0, 0], |sum, counts| [sum[0] + counts[0], sum[1] + counts[1]])
     }
 
     /// Whether the row's bit is set; shorthand for tests.

@@ -39,7 +39,13 @@ impl ServingTable {
         // Bitmaps: only which rows exist.
         let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 1, false);
         let store = RowStore::new(layout, bytes_max)?;
-        Some(ServingTable { width, store, precision, halves: vec![0; width], bytes: vec![0; width] })
+        Some(ServingTable {
+            width,
+            store,
+            precision,
+            halves: vec![0; width],
+            bytes: vec![0; width],
+        })
     }
 
     /// Gathers the weights of `ids` to `out`, shape `[ids, width]`; absent ids give zeros and a 0 in `found`.
@@ -68,11 +74,19 @@ impl ServingTable {
         // SAFETY: payloads begin 8 bytes into a row, rows at multiples of 4 bytes, and hold what `new` laid out.
         unsafe {
             match self.precision {
-                Precision::Fp32 => copy_floats(std::slice::from_raw_parts(payload.cast(), self.width), out),
-                Precision::Fp16 => fp16::decode_row(std::slice::from_raw_parts(payload.cast(), self.width), out),
+                Precision::Fp32 => {
+                    copy_floats(std::slice::from_raw_parts(payload.cast(), self.width), out)
+                }
+                Precision::Fp16 => {
+                    fp16::decode_row(std::slice::from_raw_parts(payload.cast(), self.width), out)
+                }
                 Precision::Int8 => {
                     let scale = payload.cast::<f32>().read();
-                    int8::decode_row(std::slice::from_raw_parts(payload.add(4).cast(), self.width), scale, out)
+                    int8::decode_row(
+                        std::slice::from_raw_parts(payload.add(4).cast(), self.width),
+                        scale,
+                        out,
+                    )
                 }
             }
         }
@@ -87,13 +101,16 @@ impl ServingTable {
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             self.store.find_pass(ids, &mut rows);
             let weights = &weights[pass * PASS * width..];
+            self.store.expect_insertions(ids.len());
             // Insertions move rows, so what was found is written first.
             for (row, weights) in rows.iter().zip(weights.chunks_exact(width)).take(ids.len()) {
                 if row.exists() {
                     self.write(row, weights);
                 }
             }
-            for (position, &id) in ids.iter().enumerate().filter(|(position, _)| !rows[*position].exists()) {
+            for (position, &id) in
+                ids.iter().enumerate().filter(|(position, _)| !rows[*position].exists())
+            {
                 match self.store.find_or_insert(id) {
                     Ok(row) => self.write(&row, &weights[position * width..][..width]),
                     Err(InsertError::OutOfMemory) => return pass * PASS + position,

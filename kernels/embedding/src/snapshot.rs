@@ -40,14 +40,20 @@ impl EmbeddingTable {
                 layout.set_word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word, occupied);
             }
         }
-        self.snapshot =
-            Some(Snapshot { preserved: Vec::new(), marked: self.store.rows(), hand: 0, overtaken: false });
+        self.snapshot = Some(Snapshot {
+            preserved: Vec::new(),
+            marked: self.store.rows(),
+            hand: 0,
+            overtaken: false,
+        });
     }
 
     /// Rows that the snapshot has still to give.
     pub fn snapshot_rows_left(&self) -> usize {
         let stride = self.store.layout.stride;
-        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / stride)
+        self.snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / stride)
     }
 
     /// Ends the snapshot, complete or not, and frees what it kept.

@@ -101,7 +101,9 @@ impl EmbeddingTable {
         let admission = AdmissionCounter::new(options.admission_ids_max);
         let mut store = RowStore::new(layout, options.bytes_max)?;
         // The counter allocates at its first use; its share of the limit is set aside now.
-        if options.anything_is_counted() && !store.memory.claim(options.admission_ids_max * COUNTER_BYTES) {
+        if options.anything_is_counted()
+            && !store.memory.claim(options.admission_ids_max * COUNTER_BYTES)
+        {
             return None;
         }
         Some(EmbeddingTable {
@@ -150,7 +152,13 @@ impl EmbeddingTable {
 
     /// Applies one gradient to each of `ids`, which must be distinct. An absent id is admitted first, gets its initial value,
     /// and learns from the share of its gradient that lies beyond the threshold.
-    pub fn apply_gradients(&mut self, ids: &[u64], gradients: &[f32], counts: &[u32], seconds: u32) {
+    pub fn apply_gradients(
+        &mut self,
+        ids: &[u64],
+        gradients: &[f32],
+        counts: &[u32],
+        seconds: u32,
+    ) {
         let width = self.options.width;
         assert!(gradients.len() == ids.len() * width && counts.len() == ids.len());
         self.clock_seconds = self.clock_seconds.max(seconds);
@@ -165,6 +173,7 @@ impl EmbeddingTable {
                     self.learn(row, id, gradient, seconds);
                 }
             }
+            self.store.expect_insertions(ids.len());
             // Insertions move rows, so they wait until the rows found above are done with.
             for (position, &id) in ids.iter().enumerate() {
                 if !rows[position].exists() {
@@ -207,7 +216,12 @@ impl EmbeddingTable {
             let columns = segment.column..segment.column + segment.dim;
             let begin = segment.state - self.options.width;
             let used = optimizer.state_floats(segment.dim);
-            optimizer.apply(scale, &mut weights[columns.clone()], &mut state[begin..begin + used], &gradient[columns]);
+            optimizer.apply(
+                scale,
+                &mut weights[columns.clone()],
+                &mut state[begin..begin + used],
+                &gradient[columns],
+            );
         }
         self.after_change(row, seconds);
         self.counts.updated += 1.0;
@@ -250,7 +264,11 @@ impl EmbeddingTable {
     /// The id's row, made with its initial value where it is absent; `None` (and counted) where there is no room.
     pub fn find_or_insert(&mut self, id: u64) -> Option<Row> {
         let row = self.store.find(id);
-        if row.exists() { Some(row) } else { self.insert(id) }
+        if row.exists() {
+            Some(row)
+        } else {
+            self.insert(id)
+        }
     }
 
     /// A new row for an absent id, with its initial value; `None` (and counted) where there is no room.

@@ -36,7 +36,10 @@ impl Tags {
 
     /// The scalar twin of `matches`.
     pub fn matches_scalar(&self, tag: u8) -> u32 {
-        self.0.iter().enumerate().fold(0, |mask, (slot, &each)| mask | u32::from(each == tag) << slot)
+        self.0
+            .iter()
+            .enumerate()
+            .fold(0, |mask, (slot, &each)| mask | u32::from(each == tag) << slot)
     }
 
     /// Empty slots as bits.
