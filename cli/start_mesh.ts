@@ -8,6 +8,7 @@ import type { TaskLabels } from "../actors/joiner/options.ts";
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
@@ -53,6 +54,8 @@ export interface RunningMesh {
   readonly joiner: ActorRef<JoinerMessage>;
   readonly trainer: ActorRef<TrainerMessage>;
   readonly parameterSync: ActorRef<ParameterSyncMessage>;
+  /** Undefined where storage is memory: there is nothing to resume from. */
+  readonly snapshotter: ActorRef<SnapshotterMessage> | undefined;
   readonly mesh: Mesh;
   /** All threads' metrics in Prometheus' text format. */
   metricsText(): Promise<string>;
@@ -112,6 +115,7 @@ export async function startMesh(
   });
   let places: WorkerPlaces | undefined;
   const stop = once(async () => {
+    await lastSnapshot(mesh, configuration, telemetry);
     const abandoned = await mesh.stop();
     for (const [address, count] of Object.entries(abandoned)) {
       telemetry.log("warn", `${address} was stopped with messages unhandled`, { count });
@@ -145,6 +149,21 @@ export async function startMesh(
     await stop();
     throw error;
   }
+}
+
+/** Taken when the mesh is told to stop, so that the next start has nothing to learn again. */
+async function lastSnapshot(
+  mesh: Mesh,
+  { storage }: CairnConfiguration,
+  telemetry: PrometheusTelemetry,
+): Promise<void> {
+  if (storage.kind !== "directory") return;
+  const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
+  await snapshotter.ask({ kind: "takeSnapshot" }, { budgetMs: askBudgetMs }).catch((cause) => {
+    telemetry.log("warn", "no snapshot at the end; the next start learns again from the last one", {
+      cause,
+    });
+  });
 }
 
 interface Started {
@@ -197,6 +216,9 @@ async function openDoor(
     joiner,
     trainer,
     parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
+    snapshotter: configuration.storage.kind === "directory"
+      ? mesh.actorRef<SnapshotterMessage>(addresses.snapshotter)
+      : undefined,
     mesh,
     metricsText,
     waitReady: (budgetMs = 60_000) =>

@@ -3,8 +3,9 @@
  */
 import type { LabelRule } from "../actors/joiner/options.ts";
 import type { SegmentOptions, SlotOptions, TableOptions } from "../kernels/embedding/options.ts";
-import { type FeatureSchema, slotNumberOf } from "../kernels/features/schema.ts";
+import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
+import { sharesIds, slotNumber } from "./feature_schema.ts";
 import type { CairnFile } from "./schema.ts";
 import {
   denseOptimizerOf,
@@ -22,7 +23,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
   const schedule = learningRateScheduleOf(model);
   return {
     features: { schema, itemsCachedMax: file.features.itemsCachedMax },
-    model: modelOptionsOf(model),
+    model: modelOptionsOf(model, schema.slots.map(({ name }) => name)),
     modelSizes: modelSizesOf(model, schema),
     session: {
       optimizer: denseOptimizerOf(model),
@@ -38,6 +39,10 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       table,
       evictionIntervalMs: embeddings.evictionInterval,
       evictionBucketsMax: embeddings.evictionBucketsMax,
+      shards: file.shards.count,
+      snapshotChunkRows: file.storage.kind === "directory"
+        ? file.storage.snapshots.chunkRows
+        : 8192,
     },
     servingReplica: {
       width: segments.reduce((width, { dim }) => width + dim, 0),
@@ -123,16 +128,18 @@ function tableOptionsOf({ embeddings, features, model, shards }: CairnFile): Tab
       ...segment,
       ...overridesOf(embeddings.segments)[segment.name],
     })),
-    slots: Object.entries(features.slots).map(([name, { slot }]) => {
-      const special = embeddings.slots[name];
-      const expiryMs = special?.expiry ?? embeddings.expiry;
-      return {
-        slot: slot ?? slotNumberOf(name),
-        admission: special?.admission ?? embeddings.admission,
-        ...(expiryMs === undefined ? {} : { expirySeconds: expiryMs / 1000 }),
-        ...(special === undefined ? {} : { segments: overridesOf(special.segments) }),
-      } satisfies SlotOptions;
-    }),
+    slots: Object.keys(features.slots).filter((name) => !sharesIds(features.slots[name])).map(
+      (name) => {
+        const special = embeddings.slots[name];
+        const expiryMs = special?.expiry ?? embeddings.expiry;
+        return {
+          slot: slotNumber(name, features.slots),
+          admission: special?.admission ?? embeddings.admission,
+          ...(expiryMs === undefined ? {} : { expirySeconds: expiryMs / 1000 }),
+          ...(special === undefined ? {} : { segments: overridesOf(special.segments) }),
+        } satisfies SlotOptions;
+      },
+    ),
     bytesMax: Math.floor(embeddings.bytesMax / shards.count),
     atLimit: embeddings.atLimit,
   };

@@ -2,36 +2,38 @@
  * How composition makes embedding shards.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
-import { EmbeddingShard } from "./embedding_shard.ts";
+import { EmbeddingShard, type EmbeddingShardDependencies } from "./embedding_shard.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
 
-export type { EmbeddingShardOptions };
+export type { EmbeddingShardDependencies, EmbeddingShardOptions };
 
-export function defineEmbeddingShard(): ActorDefinition<
-  EmbeddingShardMessage,
-  EmbeddingShardOptions
-> {
+export function defineEmbeddingShard(
+  dependencies: EmbeddingShardDependencies,
+): ActorDefinition<EmbeddingShardMessage, EmbeddingShardOptions> {
   return {
     kind: "embedding_shard",
     mailbox: { capacity: 4_096, overflow: "backpressure" },
-    // A restarted shard has lost its rows; only a restore brings them back, so it escalates soon.
+    // A restarted shard begins from the newest snapshot and the trainer goes back to it, which is dear: it escalates soon.
     restart: { restartsMax: 3, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatistics":
         case "getHighWaterMark":
           return "control";
-        // One queue for what trains: a lookup must not overtake the gradients sent before it.
+        // One queue for what trains: a lookup, or a cut, must not overtake the gradients sent before it.
         case "lookup":
         case "applyGradients":
+        case "beginSnapshot":
           return "read";
         case "takeDelta":
         case "exportRows":
         case "evictExpired":
+        case "writeSnapshot":
+        case "writeSnapshotChunk":
           return "write";
       }
     },
-    create: (context, options) => new EmbeddingShard(context, options),
+    create: (context, options) => EmbeddingShard.start(context, options, dependencies),
   };
 }

@@ -1,18 +1,27 @@
 /**
  * An embedding shard's behaviour: the one owner of its table. It adds what the table does not know: who sent which
- * gradients (so that each is applied once), and when to look for expired rows.
+ * gradients (so that each is applied once), when to look for expired rows, and where its snapshots lie.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
-import type {
-  ApplyGradients,
-  EmbeddingShardMessage,
-  ExportRows,
-  Lookup,
-  TakeDelta,
+import {
+  type ApplyGradients,
+  type BeginSnapshot,
+  type EmbeddingShardMessage,
+  type ExportRows,
+  type Lookup,
+  ShardRestartedError,
+  type TakeDelta,
 } from "./protocol.ts";
+import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
+import { ShardSnapshot } from "./shard_snapshot.ts";
+
+export interface EmbeddingShardDependencies {
+  readonly blobs: BlobStore;
+}
 
 /** The one consumer of a shard's deltas: parameter sync. */
 const PARAMETER_SYNC = 0;
@@ -21,6 +30,10 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #context: ActorContext<EmbeddingShardMessage>;
   readonly #options: EmbeddingShardOptions;
   readonly #table: EmbeddingTable;
+  readonly #blobs: BlobStore;
+  /** Tells this life of the shard from those before a restart. */
+  readonly #incarnation: string;
+  #snapshot: ShardSnapshot | undefined;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
   /** The newest delta that was given out, and the newest that was acknowledged. */
@@ -31,13 +44,18 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #rows: Gauge;
   readonly #bytes: Gauge;
 
-  constructor(
+  private constructor(
     context: ActorContext<EmbeddingShardMessage>,
     options: EmbeddingShardOptions,
+    { blobs }: EmbeddingShardDependencies,
+    { table, source, sequence }: RestoredShard,
   ) {
     this.#context = context;
     this.#options = options;
-    this.#table = EmbeddingTable.create(options.table);
+    this.#table = table;
+    this.#blobs = blobs;
+    this.#incarnation = context.random.uuid();
+    if (source !== undefined) this.#marks.set(source, sequence);
     this.#labels = { shard: String(options.shard) };
     const labelNames = ["shard"];
     this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
@@ -55,6 +73,16 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#context.schedule(options.evictionIntervalMs, { kind: "evictExpired" });
   }
 
+  static async start(
+    context: ActorContext<EmbeddingShardMessage>,
+    options: EmbeddingShardOptions,
+    dependencies: EmbeddingShardDependencies,
+  ): Promise<EmbeddingShard> {
+    const table = EmbeddingTable.create(options.table);
+    const restored = await restoreNewest(table, options, dependencies.blobs, context.telemetry);
+    return new EmbeddingShard(context, options, dependencies, restored);
+  }
+
   receive(message: EmbeddingShardMessage): void {
     switch (message.kind) {
       case "lookup":
@@ -62,13 +90,27 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       case "applyGradients":
         return this.#applyGradients(message);
       case "getHighWaterMark":
-        return this.#context.reply(message, { sequence: this.#marks.get(message.source) ?? 0 });
+        return this.#context.reply(message, {
+          sequence: this.#marks.get(message.source) ?? 0,
+          incarnation: this.#incarnation,
+        });
       case "takeDelta":
         return this.#takeDelta(message);
       case "exportRows":
         return this.#exportRows(message);
       case "evictExpired":
         return this.#evictExpired();
+      case "beginSnapshot":
+        return this.#beginSnapshot(message);
+      case "writeSnapshot":
+        if (this.#snapshot?.name === message.snapshot) return this.#snapshot.write(message);
+        return this.#context.replyError(
+          message,
+          new Error(`the snapshot ${message.snapshot} was not begun, or another took its place`),
+        );
+      case "writeSnapshotChunk":
+        if (this.#snapshot?.name === message.snapshot) this.#snapshot.writeChunk();
+        return;
       case "getStatistics":
         return this.#context.reply(message, {
           ...this.#table.statistics(),
@@ -86,6 +128,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #applyGradients(message: ApplyGradients): void {
+    if (message.incarnation !== this.#incarnation) return this.#refuseStranger(message);
     const mark = this.#marks.get(message.source) ?? 0;
     if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
     this.#table.applyGradients(
@@ -97,6 +140,24 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#marks.set(message.source, message.sequence);
     this.#gradientRows.add(message.ids.length, this.#labels);
     this.#context.reply(message, { applied: true });
+  }
+
+  #beginSnapshot(message: BeginSnapshot): void {
+    if (message.incarnation !== this.#incarnation) return this.#refuseStranger(message);
+    this.#marks.set(message.source, message.sequence);
+    this.#snapshot?.abandon();
+    this.#snapshot = new ShardSnapshot(message.snapshot, {
+      context: this.#context,
+      table: this.#table,
+      blobs: this.#blobs,
+      shard: this.#options.shard,
+      chunkRows: this.#options.snapshotChunkRows,
+    });
+    this.#context.reply(message, undefined);
+  }
+
+  #refuseStranger(message: ApplyGradients | BeginSnapshot): void {
+    this.#context.replyError(message, new ShardRestartedError(this.#options.shard));
   }
 
   #takeDelta(message: TakeDelta): void {

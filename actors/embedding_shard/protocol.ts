@@ -3,6 +3,7 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { ShardPart } from "../snapshotter/protocol.ts";
 
 /** Rows of `ids`, weights only. */
 export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffer> }> {
@@ -30,10 +31,26 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly counts: Uint32Array<ArrayBuffer>;
   /** Data clock, ms. */
   readonly atMs: number;
+  /**
+   * The shard's life that the sender knows, from {@link GetHighWaterMark}. One that was restarted has lost what came after
+   * its snapshot and refuses with a {@link ShardRestartedError}: the sender goes back to its mark.
+   */
+  readonly incarnation: string;
 }
 
-/** The newest sequence of `source` that this shard has applied; 0 before the first. */
-export interface GetHighWaterMark extends Request<{ readonly sequence: number }> {
+/** A shard is not the one that the sender knows: rows applied since its snapshot are missing in it. */
+export class ShardRestartedError extends Error {
+  override readonly name = "ShardRestartedError";
+  constructor(shard: number) {
+    super(
+      `embedding_shard/${shard} was restarted since its mark was read: learn again from its mark.`,
+    );
+  }
+}
+
+/** The newest sequence of `source` that this shard has applied (0 before the first), and which life of it says so. */
+export interface GetHighWaterMark
+  extends Request<{ readonly sequence: number; readonly incarnation: string }> {
   readonly kind: "getHighWaterMark";
   readonly source: string;
 }
@@ -89,6 +106,7 @@ export interface EvictExpired {
   readonly kind: "evictExpired";
 }
 
+/** What a shard holds and what it has done since it started. */
 export interface ShardStatistics {
   readonly shard: number;
   readonly rows: number;
@@ -103,14 +121,43 @@ export interface ShardStatistics {
   readonly touched: number;
 }
 
+/** Asks for {@link ShardStatistics}. */
 export interface GetShardStatistics extends Request<ShardStatistics> {
   readonly kind: "getStatistics";
+}
+
+/**
+ * Notes this moment as the cut of a snapshot: every row of the source up to `sequence` is applied. One that was under way
+ * is dropped.
+ */
+export interface BeginSnapshot extends Request<void> {
+  readonly kind: "beginSnapshot";
+  readonly snapshot: string;
+  readonly source: string;
+  readonly sequence: number;
+  /** See {@link ApplyGradients.incarnation}. */
+  readonly incarnation: string;
+}
+
+/** Writes the rows as they were at the cut, while learning goes on; answers when all are in the blob store. */
+export interface WriteSnapshot extends Request<ShardPart> {
+  readonly kind: "writeSnapshot";
+  readonly snapshot: string;
+}
+
+/** Writes the next rows of the snapshot; told by the shard to itself. */
+export interface WriteSnapshotChunk {
+  readonly kind: "writeSnapshotChunk";
+  readonly snapshot: string;
 }
 
 export type EmbeddingShardMessage =
   | Lookup
   | ApplyGradients
   | GetHighWaterMark
+  | BeginSnapshot
+  | WriteSnapshot
+  | WriteSnapshotChunk
   | TakeDelta
   | ExportRows
   | EvictExpired

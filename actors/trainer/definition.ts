@@ -24,6 +24,7 @@ export function defineTrainer(
           return "read";
         case "examplesAppended":
         case "flushBatch":
+        case "cut":
           return "write";
       }
     },

@@ -4,6 +4,7 @@
 import { decode, encode } from "@msgpack/msgpack";
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import type { TrainerPart } from "../snapshotter/protocol.ts";
 
 /**
  * A chunk of labelled examples. Arrays are little-endian bytes of the shapes in `FeatureBatch`.
@@ -110,8 +111,20 @@ export interface GetDenseWeights
 }
 
 /** All that a trainer understands. */
+/**
+ * Makes a consistent cut for a snapshot: between two batches, with all shards told to note the same moment. Answers with
+ * the trainer's own part, written; without it where nothing was learned since `unlessAt`.
+ */
+export interface Cut extends Request<{ readonly part?: TrainerPart }> {
+  readonly kind: "cut";
+  readonly snapshot: string;
+  /** The sequence of the last snapshot. */
+  readonly unlessAt?: number;
+}
+
 export type TrainerMessage =
   | ExamplesAppended
+  | Cut
   | FlushBatch
   | GetTrainerStatus
   | GetProgressiveValidation

@@ -25,6 +25,8 @@ export interface ShardClientOptions {
 export class ShardClient {
   readonly #shards: readonly ActorRef<EmbeddingShardMessage>[];
   readonly #options: ShardClientOptions;
+  /** The lives of the shards whose marks are known, by shard. */
+  #incarnations: string[] = [];
 
   constructor(
     shards: readonly ActorRef<EmbeddingShardMessage>[],
@@ -34,13 +36,28 @@ export class ShardClient {
     this.#options = options;
   }
 
-  /** The newest sequence of this source in each shard. */
-  marks(): Promise<number[]> {
+  /** The newest sequence of this source in each shard. From here on, a shard that restarts is noticed. */
+  async marks(): Promise<number[]> {
     const { source, budgetMs } = this.#options;
-    return Promise.all(this.#shards.map((shard) =>
-      this.#retry(async () => {
-        const { sequence } = await shard.ask({ kind: "getHighWaterMark", source }, { budgetMs });
-        return sequence;
+    const marks = await Promise.all(
+      this.#shards.map((shard) =>
+        this.#retry(() => shard.ask({ kind: "getHighWaterMark", source }, { budgetMs }))
+      ),
+    );
+    this.#incarnations = marks.map(({ incarnation }) => incarnation);
+    return marks.map(({ sequence }) => sequence);
+  }
+
+  /** Tells every shard that all up to `sequence` is applied, and that a snapshot cuts here. */
+  async beginSnapshot(snapshot: string, sequence: number): Promise<void> {
+    const { source, budgetMs } = this.#options;
+    await Promise.all(this.#shards.map((shard, s) =>
+      this.#retry(() => {
+        const incarnation = this.#incarnations[s];
+        return shard.ask(
+          { kind: "beginSnapshot", snapshot, source, sequence, incarnation },
+          { budgetMs },
+        );
       })
     ));
   }
@@ -80,6 +97,7 @@ export class ShardClient {
         gradients: gradients.slice(from * width, to * width),
         counts: grouped.counts.slice(from, to),
         atMs,
+        incarnation: this.#incarnations[this.#shards.indexOf(shard)],
       }, { budgetMs });
     });
   }
@@ -102,7 +120,9 @@ export class ShardClient {
       try {
         return await attempt();
       } catch (error) {
-        if (attempts >= this.#options.attemptsMax) throw error;
+        // A shard that lost rows does not get them back by asking again.
+        const lost = (error as Error).name === "ShardRestartedError";
+        if (lost || attempts >= this.#options.attemptsMax) throw error;
       }
     }
   }

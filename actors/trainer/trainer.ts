@@ -2,10 +2,11 @@
  * The trainer's behaviour: example log → batches → embedding rows → dense step → gradients back to the shards.
  *
  * It trains one batch a turn, so that whoever asks for weights or figures is answered between two batches. When it
- * starts again it reads the log from its checkpoint (or from the beginning): the dense model learns those rows
- * anew, and the shards ignore what they have applied before.
+ * starts again it reads the log from the newest snapshot that no shard is behind (or from the beginning): the dense
+ * model learns those rows anew, and the shards ignore what they have applied before.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
@@ -16,11 +17,13 @@ import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
 import type { TrainerOptions } from "./options.ts";
 import { logloss, ScoreRecorder, sigmoid } from "./progressive_validation.ts";
-import { decodeExamples, type TrainerMessage } from "./protocol.ts";
+import { type Cut, decodeExamples, type TrainerMessage } from "./protocol.ts";
 import { ShardClient } from "./shard_client.ts";
+import { findResumePoint, writeTrainerPart } from "./trainer_snapshot.ts";
 
 export interface TrainerDependencies {
   readonly exampleLog: EventLog;
+  readonly blobs: BlobStore;
   /** What the model asks for, see `Model.sparseInputs`. */
   readonly sparseInputs: readonly { readonly segment: string; readonly dim: number }[];
   createSession(): Promise<TrainingSession>;
@@ -37,23 +40,26 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #context: ActorContext<TrainerMessage>;
   readonly #options: TrainerOptions;
   readonly #log: EventLog;
+  readonly #blobs: BlobStore;
   readonly #session: TrainingSession;
   readonly #kernel = BatchKernel.create();
   readonly #inputs: ModelInputs;
   readonly #shards: ShardClient;
-  readonly #assembly: BatchAssembly;
+  #assembly: BatchAssembly;
   readonly #trained: ScoreRecorder;
   readonly #served: ScoreRecorder;
   readonly #unsubscribe: () => void;
   readonly #exampleCount: Counter;
   readonly #lossGauge: Gauge;
+  readonly #learnedGauge: Gauge;
   readonly #stepMs: Histogram;
-  #marksKnown = false;
   #prepared: PreparedBatch | undefined;
   #linger: { cancel(): void } | undefined;
   #woken = false;
   #readOffset = 0;
   #offset = 0;
+  /** Rows of the partition that are learned. */
+  #sequence = 0;
   #steps = 0;
   #examples = 0;
   #loss = 0;
@@ -69,6 +75,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#context = context;
     this.#options = options;
     this.#log = dependencies.exampleLog;
+    this.#blobs = dependencies.blobs;
     this.#session = session;
     this.#inputs = new ModelInputs(this.#kernel, {
       segments: options.segments,
@@ -93,12 +100,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#lossGauge = context.telemetry.gauge("cairn_trainer_loss", {
       help: "Mean loss of the last batch, before it was learned from.",
     });
+    this.#learnedGauge = context.telemetry.gauge("cairn_trainer_rows_learned", {
+      help: "Rows of the example log that are learned, those before a restart included.",
+    });
     this.#stepMs = context.telemetry.histogram("cairn_trainer_step_ms", {
       help: "One batch, from lookups to applied gradients.",
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000],
     });
     this.#unsubscribe = this.#log.onAppended(options.partition, () => this.#wake());
-    this.#wake();
   }
 
   static async start(
@@ -107,7 +116,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     dependencies: TrainerDependencies,
   ): Promise<Trainer> {
     const session = await dependencies.createSession();
-    return new Trainer(context, options, dependencies, session);
+    const trainer = new Trainer(context, options, dependencies, session);
+    await trainer.#begin();
+    return trainer;
   }
 
   async receive(message: TrainerMessage): Promise<void> {
@@ -118,6 +129,8 @@ export class Trainer implements Behavior<TrainerMessage> {
       case "flushBatch":
         this.#linger = undefined;
         return await this.#turn(true);
+      case "cut":
+        return await this.#cut(message);
       case "getStatus":
         return this.#context.reply(message, {
           steps: this.#steps,
@@ -150,10 +163,6 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Reads what came, and trains on at most one batch; `flush` takes less than a full one. */
   async #turn(flush: boolean): Promise<void> {
     if (this.#diverged !== undefined) return;
-    if (!this.#marksKnown) {
-      for (const mark of await this.#shards.marks()) this.#assembly.endBatchAt(mark);
-      this.#marksKnown = true;
-    }
     const caughtUp = await this.#read();
     const prepared = this.#prepared ?? this.#prepareNext(flush);
     this.#prepared = undefined;
@@ -171,6 +180,39 @@ export class Trainer implements Behavior<TrainerMessage> {
     else if (this.#assembly.rows > 0) {
       this.#linger ??= this.#context.schedule(lingerMs, { kind: "flushBatch" });
     }
+  }
+
+  /** Finds where to go on: every row after it is learned by whoever has not learned it yet. */
+  async #begin(): Promise<void> {
+    const marks = await this.#shards.marks();
+    const resume = await findResumePoint(this.#blobs, Math.min(...marks));
+    if (resume !== undefined) {
+      const { part, checkpoint } = resume;
+      await this.#session.restore(checkpoint);
+      this.#assembly = new BatchAssembly(this.#options, part.sequence);
+      this.#sequence = part.sequence;
+      this.#readOffset = this.#offset = part.offset;
+      this.#learnedThroughMs = part.learnedThroughMs;
+    }
+    for (const mark of marks) if (mark > this.#sequence) this.#assembly.endBatchAt(mark);
+    this.#learnedGauge.set(this.#sequence);
+    this.#wake();
+  }
+
+  async #cut(message: Cut): Promise<void> {
+    if (this.#diverged !== undefined || this.#sequence === message.unlessAt) {
+      return this.#context.reply(message, {});
+    }
+    const { source, partition } = this.#options;
+    await this.#shards.beginSnapshot(message.snapshot, this.#sequence);
+    const part = await writeTrainerPart(this.#blobs, message.snapshot, this.#kernel, {
+      source,
+      partition,
+      sequence: this.#sequence,
+      offset: this.#offset,
+      learnedThroughMs: this.#learnedThroughMs,
+    }, await this.#session.checkpoint());
+    this.#context.reply(message, { part });
   }
 
   /** Reads on unless enough rows wait; true when the end of the log was reached. */
@@ -225,9 +267,11 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#examples += features.rows;
     this.#loss = step.loss;
     this.#offset = batch.nextOffset;
+    this.#sequence = batch.sequence;
     this.#learnedThroughMs = batch.learnedThroughMs;
     this.#exampleCount.add(features.rows);
     this.#lossGauge.set(step.loss);
+    this.#learnedGauge.set(this.#sequence);
     this.#stepMs.record(this.#context.clock.monotonicMs() - beganMs);
   }
 

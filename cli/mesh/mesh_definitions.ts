@@ -6,9 +6,11 @@ import { defineJoiner } from "../../actors/joiner/definition.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../../actors/ranker/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
+import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
 import { defineTrainer } from "../../actors/trainer/definition.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
@@ -17,13 +19,14 @@ import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 /** What a worker thread can host: the parts that learn. */
 export function learningDefinitions(
   configuration: CairnConfiguration,
-  { exampleLog }: { readonly exampleLog: EventLog },
+  { exampleLog, blobs }: { readonly exampleLog: EventLog; readonly blobs: BlobStore },
 ): AnyDefinition[] {
   const { sparseInputs } = createModel(configuration.model, configuration.modelSizes);
   return [
-    defineEmbeddingShard(),
+    defineEmbeddingShard({ blobs }),
     defineTrainer({
       exampleLog,
+      blobs,
       sparseInputs,
       createSession: () => openTrainingSession(configuration),
     }),
@@ -37,6 +40,7 @@ export function servingDefinitions(
     readonly eventLog: EventLog;
     readonly exampleLog: EventLog;
     readonly profiles: ProfileStore;
+    readonly blobs: BlobStore;
   },
 ): AnyDefinition[] {
   const { sparseInputs } = createModel(configuration.model, configuration.modelSizes);
@@ -50,5 +54,6 @@ export function servingDefinitions(
     }),
     defineParameterSync(),
     defineJoiner(stores),
+    defineSnapshotter(stores),
   ];
 }

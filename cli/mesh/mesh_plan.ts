@@ -1,7 +1,7 @@
 /**
  * Which actors a configuration means, and in which thread each lives: the one picture of the running mesh.
  *
- *     main        gateway, ranker, serving replicas, joiner, parameter sync
+ *     main        gateway, ranker, serving replicas, joiner, parameter sync, snapshotter
  *     trainer     trainer
  *     shards-1…n  embedding shards, in turn
  *
@@ -12,6 +12,7 @@ import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options
 import type { ParameterSyncOptions } from "../../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../../actors/ranker/options.ts";
 import type { ServingReplicaOptions } from "../../actors/serving_replica/options.ts";
+import type { SnapshotterOptions } from "../../actors/snapshotter/options.ts";
 import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
@@ -24,6 +25,7 @@ export const addresses = {
   joiner: "joiner/0",
   trainer: "trainer/0",
   parameterSync: "parameter_sync/0",
+  snapshotter: "snapshotter/0",
   embeddingShard: (shard: number): Address => `embedding_shard/${shard}`,
   servingReplica: (shard: number): Address => `serving_replica/${shard}`,
 } as const;
@@ -37,7 +39,7 @@ export function workerNames({ placement, shardCount }: CairnConfiguration): stri
 
 /** The actors in the order in which they start; they stop in the reverse order, so readers end before what they read. */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
-  const { shardCount } = configuration;
+  const { shardCount, storage } = configuration;
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
   const [trainerNode = homeNode, ...shardNodes] = workerNames(configuration);
   const shardNode = (shard: number) =>
@@ -76,5 +78,14 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     rankers: [addresses.ranker],
   });
   add<JoinerOptions>(addresses.joiner, homeNode, { ...configuration.joiner, partition: 0 });
+  if (storage.kind === "directory") {
+    add<SnapshotterOptions>(addresses.snapshotter, homeNode, {
+      trainer: addresses.trainer,
+      shards: shards.map(addresses.embeddingShard),
+      intervalMs: storage.snapshots.interval,
+      snapshotsKept: storage.snapshots.kept,
+      budgetMs: storage.snapshots.budget,
+    });
+  }
   return plan;
 }

@@ -40,6 +40,15 @@ export const storageSection = z.discriminatedUnion("kind", [
     kind: z.literal("directory"),
     path: z.string().min(1).describe("Made where it is missing; relative to this file."),
     logBytesMax: size("1MiB", "100TiB").default(8 * 2 ** 30).describe("Limit of each log."),
+    snapshots: z.strictObject({
+      interval: duration("1s", "30d").default(60_000)
+        .describe("Pause between snapshots; a restart learns again what came after the last."),
+      kept: z.int().min(2).max(1000).default(2)
+        .describe("Finished snapshots that are kept. The log before the oldest is forgotten."),
+      chunkRows: z.int().min(1).max(1_000_000).default(8192)
+        .describe("Rows that a shard writes in one turn: bounds its pause."),
+      budget: duration("1s", "1d").default(10 * 60_000).describe("Time for one snapshot."),
+    }).prefault({}).describe("What learning can be resumed from."),
   }).describe("Logs, profiles and snapshots on this machine's disk."),
 ]).describe("Where logs and profiles are kept.");
 

@@ -21,6 +21,7 @@ import {
 import type { TableOptions } from "../../kernels/embedding/options.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
+import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
@@ -88,6 +89,7 @@ export class Loop {
   readonly mesh: SimulatedMesh;
   readonly eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
   readonly exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
+  readonly blobs = new MemoryBlobStore();
   readonly profiles: MemoryProfileStore;
   readonly shards: number;
   #events = 0;
@@ -106,9 +108,10 @@ export class Loop {
   }
 
   async #spawn(): Promise<void> {
-    const { mesh, eventLog, exampleLog, profiles } = this;
+    const { mesh, eventLog, exampleLog, profiles, blobs } = this;
     const { interference = {} } = this.options;
-    const shardDefinition = interference.shard?.(defineEmbeddingShard()) ?? defineEmbeddingShard();
+    const defined = defineEmbeddingShard({ blobs });
+    const shardDefinition = interference.shard?.(defined) ?? defined;
     const node = mesh.node();
     const model = createModel(
       { kind: "deepFm", embeddingDim: DIM, hidden: [8] },
@@ -123,9 +126,11 @@ export class Loop {
     for (const shard of numbers) {
       await mesh.settle(node.spawn(shardDefinition, shard, {
         shard,
+        shards: this.shards,
         table: TABLE,
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
+        snapshotChunkRows: 64,
       }));
       await this.startReplica(shard);
     }
@@ -139,24 +144,28 @@ export class Loop {
       return interference.trainingSession?.(session) ?? session;
     };
     await mesh.settle(
-      node.spawn(defineTrainer({ exampleLog, sparseInputs, createSession: createTraining }), 0, {
-        ...shape,
-        source: "trainer/0",
-        partition: 0,
-        batchRows: 32,
-        lingerMs: 20,
-        pipelined: false,
-        chunksPerRead: 64,
-        rowsWaitingMax: 4_096,
-        shards,
-        shardBudgetMs: 1_000,
-        shardAttemptsMax: 3,
-        tasks: 1,
-        combiners: SCHEMA.slots.map(({ pooling }) => pooling),
-        segments: SEGMENTS,
-        validationBins: 1_000,
-        ...this.options.trainer,
-      }),
+      node.spawn(
+        defineTrainer({ exampleLog, blobs, sparseInputs, createSession: createTraining }),
+        0,
+        {
+          ...shape,
+          source: "trainer/0",
+          partition: 0,
+          batchRows: 32,
+          lingerMs: 20,
+          pipelined: false,
+          chunksPerRead: 64,
+          rowsWaitingMax: 4_096,
+          shards,
+          shardBudgetMs: 1_000,
+          shardAttemptsMax: 3,
+          tasks: 1,
+          combiners: SCHEMA.slots.map(({ pooling }) => pooling),
+          segments: SEGMENTS,
+          validationBins: 1_000,
+          ...this.options.trainer,
+        },
+      ),
     );
     await mesh.settle(node.spawn(defineJoiner({ eventLog, exampleLog }), 0, {
       ...shape,

@@ -9,8 +9,8 @@ import {
 
 interface MeshProcess {
   readonly client: Client;
-  /** Examples trained on since the process began. */
-  trained(): Promise<number>;
+  /** A metric's value now, 0 where it is not there yet. */
+  metric(name: string): Promise<number>;
   kill(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus>;
 }
 
@@ -47,9 +47,9 @@ async function startProcess(configurationPath: string): Promise<MeshProcess> {
   });
   return {
     client,
-    async trained() {
-      const metrics = await client.text("/metrics");
-      return Number(/^cairn_trainer_examples_total (\d+)$/m.exec(metrics)?.[1] ?? 0);
+    async metric(name) {
+      const lines = (await client.text("/metrics")).split("\n");
+      return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length) ?? 0);
     },
     async kill(signal) {
       process.kill(signal);
@@ -74,7 +74,7 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
     const path = `${directory}/cairn.yaml`;
     Deno.writeTextFileSync(
       path,
-      smallConfiguration(placement, "{ kind: directory, path: data }"),
+      smallConfiguration(placement, "{ kind: directory, path: data, snapshots: { interval: 1s } }"),
     );
     const shown = ["c1", "c2", "d1", "d2"];
     const accepted: Event[] = [];
@@ -101,17 +101,26 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
           }
           accepted.push(...events);
         }
+        if (life === 1) { // the second life begins without a snapshot, the third with one
+          const taken = 'cairn_snapshots_total{outcome="taken"}';
+          await eventually(async () => await mesh.metric(taken) > 0, "no snapshot was taken");
+        }
         await mesh.kill("SIGKILL"); // in the middle: the last rounds are accepted, not yet learned
       }
       const mesh = await startProcess(path);
       const ranking = await mesh.client.rankFresh("cat", shown, acceptedAtMs);
       assert.deepEqual(ranking.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
-      // Untrained tables learn each accepted event once: no more, no less.
+      // Each accepted event made one row, and each row is learned once, before the kill or after it.
       await eventually(
-        async () => await mesh.trained() >= accepted.length,
-        `${await mesh.trained()} examples are trained on, ${accepted.length} were accepted`,
+        async () => await mesh.metric("cairn_trainer_rows_learned") >= accepted.length,
+        `${await mesh.metric("cairn_trainer_rows_learned")} of ${accepted.length} rows are learned`,
       );
-      assert.equal(await mesh.trained(), accepted.length);
+      assert.equal(await mesh.metric("cairn_trainer_rows_learned"), accepted.length);
+      const sinceStart = await mesh.metric("cairn_trainer_examples_total");
+      assert.ok(
+        sinceStart < accepted.length,
+        `${sinceStart} of ${accepted.length} examples were trained on again, as if there were no snapshot`,
+      );
       const { success } = await mesh.kill("SIGTERM");
       assert.ok(success, "told to stop, it ends in good order");
     } finally {

@@ -8,6 +8,7 @@ import { startMesh } from "../../cli/start_mesh.ts";
 
 const configuration = await loadConfiguration(Deno.args[0]);
 const mesh = await startMesh(configuration, {
+  logLevelMin: "warn",
   writeLog: ({ level, message, fields }) => console.error(level, message, fields),
   onFatal: (error) => {
     console.error("fatal", error);

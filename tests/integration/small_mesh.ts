@@ -22,6 +22,11 @@ features:
 model: { kind: deepFm, embeddingDim: 4, hidden: [8], tasks: [clicked] }
 embeddings:
   bytesMax: 64MiB
+  segments:
+    first_order:
+      optimizer: { kind: adagrad, learningRate: 0.3, initialAccumulator: 0.01 }
+    embeddings:
+      optimizer: { kind: adagrad, learningRate: 0.3, initialAccumulator: 0.01 }
   serving: { bytesMax: 64MiB }
 joiner:
   window: 2s

@@ -1,0 +1,56 @@
+/**
+ * How a shard begins: with its rows of the newest snapshot, or empty where there is none.
+ */
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import type { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
+import type { SnapshotHeader, TableRestore } from "../../kernels/embedding/table_snapshot.ts";
+import { decodePart, readManifests, readPart, SnapshotError } from "../snapshotter/protocol.ts";
+import type { EmbeddingShardOptions } from "./options.ts";
+
+export interface RestoredShard {
+  readonly table: EmbeddingTable;
+  /** Whose examples are in the rows, and up to which; undefined without a snapshot. */
+  readonly source: string | undefined;
+  readonly sequence: number;
+}
+
+/** @throws {SnapshotError} When a part is missing or damaged. */
+export async function restoreNewest(
+  table: EmbeddingTable,
+  { shard, shards }: EmbeddingShardOptions,
+  blobs: BlobStore,
+  telemetry: Telemetry,
+): Promise<RestoredShard> {
+  const [manifest] = await readManifests(blobs);
+  if (manifest === undefined) return { table, source: undefined, sequence: 0 };
+  const sameShards = manifest.shards.length === shards;
+  const kernel = BatchKernel.create();
+  let rows = 0;
+  for (const part of manifest.shards) {
+    // With another number of shards any of the old ones may hold rows of this one.
+    if (sameShards && part.shard !== shard) continue;
+    const header = decodePart<SnapshotHeader>(await readPart(blobs, kernel, part.header));
+    const restore: TableRestore = table.restore(header, { shard, shards, counters: sameShards });
+    for (const chunk of part.chunks) {
+      const bytes = await readPart(blobs, kernel, chunk);
+      restore.take({ rows: chunk.rows, bytes, checksum: chunk.checksum });
+    }
+    const { report } = restore;
+    rows += report.rows;
+    if (report.rejected > 0) {
+      throw new SnapshotError(
+        part.header.name,
+        `${report.rejected} rows do not fit into the table: raise embeddings.bytesMax`,
+      );
+    }
+    const changed = { added: report.added, resized: report.resized, removed: report.removed };
+    if (Object.values(changed).some((names) => names.length > 0)) {
+      telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, changed);
+    }
+  }
+  const { name, trainer: { source, sequence } } = manifest;
+  telemetry.log("info", `embedding_shard/${shard} begins from ${name}`, { rows, sequence });
+  return { table, source, sequence };
+}

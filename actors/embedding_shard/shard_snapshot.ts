@@ -1,0 +1,89 @@
+/**
+ * One snapshot of a shard under way: a chunk of rows a turn, so that lookups and gradients wait for one chunk at most. The
+ * table keeps the rows of the cut apart from what is learned meanwhile.
+ */
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import type { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
+import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
+import { encodePart, type ShardChunkPart, writePart } from "../snapshotter/protocol.ts";
+import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
+
+export interface ShardSnapshotParts {
+  readonly context: ActorContext<EmbeddingShardMessage>;
+  readonly table: EmbeddingTable;
+  readonly blobs: BlobStore;
+  readonly shard: number;
+  readonly chunkRows: number;
+}
+
+export class ShardSnapshot {
+  readonly name: string;
+  readonly #parts: ShardSnapshotParts;
+  readonly #header: SnapshotHeader;
+  readonly #chunks: ShardChunkPart[] = [];
+  #request: WriteSnapshot | undefined;
+  #ended = false;
+
+  constructor(name: string, parts: ShardSnapshotParts) {
+    this.name = name;
+    this.#parts = parts;
+    this.#header = parts.table.beginSnapshot();
+  }
+
+  /** Begins to write; the request is answered after the last chunk. */
+  write(request: WriteSnapshot): void {
+    const { context } = this.#parts;
+    if (this.#request !== undefined || this.#ended) {
+      return context.replyError(request, new Error(`the snapshot ${this.name} is written already`));
+    }
+    this.#request = request;
+    this.writeChunk();
+  }
+
+  /** Another snapshot takes its place. */
+  abandon(): void {
+    if (!this.#ended) this.#fail(new Error(`another snapshot took the place of ${this.name}`));
+  }
+
+  writeChunk(): void {
+    if (this.#ended || this.#request === undefined) return;
+    const { context, table, blobs, chunkRows } = this.#parts;
+    try {
+      const chunk = table.nextSnapshotChunk(chunkRows);
+      if (chunk === undefined) return this.#finish();
+      const name = this.#blobName(`chunk-${String(this.#chunks.length).padStart(5, "0")}`);
+      const { rows, bytes, checksum } = chunk;
+      // Not awaited: the shard goes on learning while the store writes.
+      blobs.put(name, bytes).then(() => {
+        this.#chunks.push({ name, bytes: bytes.byteLength, checksum, rows });
+        context.self.tell({ kind: "writeSnapshotChunk", snapshot: this.name });
+      }).catch((error) => this.#fail(error));
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #finish(): void {
+    const { context, blobs, shard } = this.#parts;
+    this.#ended = true;
+    const request = this.#request!;
+    const header = encodePart(this.#header);
+    writePart(blobs, BatchKernel.create(), this.#blobName("header"), header).then(
+      (part) => context.reply(request, { shard, header: part, chunks: this.#chunks }),
+      (error) => context.replyError(request, error),
+    );
+  }
+
+  #fail(error: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#parts.table.endSnapshot();
+    if (this.#request !== undefined) this.#parts.context.replyError(this.#request, error);
+  }
+
+  #blobName(part: string): string {
+    return `${this.name}/shard-${this.#parts.shard}/${part}`;
+  }
+}

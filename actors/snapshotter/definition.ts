@@ -1,0 +1,21 @@
+/**
+ * How composition makes snapshotters.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { SnapshotterOptions } from "./options.ts";
+import type { SnapshotterMessage } from "./protocol.ts";
+import { Snapshotter, type SnapshotterDependencies } from "./snapshotter.ts";
+
+export type { SnapshotterDependencies, SnapshotterOptions };
+
+export function defineSnapshotter(
+  dependencies: SnapshotterDependencies,
+): ActorDefinition<SnapshotterMessage, SnapshotterOptions> {
+  return {
+    kind: "snapshotter",
+    mailbox: { capacity: 64, overflow: "reject" },
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 1_000, backoffMsMax: 30_000 },
+    priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
+    create: (context, options) => Snapshotter.start(context, options, dependencies),
+  };
+}

@@ -1,0 +1,180 @@
+/**
+ * The snapshotter's door, and what a snapshot is: blobs under one name, made real by a manifest that is written last.
+ *
+ * A snapshot is a consistent cut. Between two batches the trainer stands still, every shard notes that moment, and then
+ * each writes its part while learning goes on. A restart is the newest snapshot and the example log from its cut.
+ */
+import { decode, encode } from "@msgpack/msgpack";
+import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { Request } from "../../mesh/runtime/actor.ts";
+
+/** A blob of a snapshot, with what it must contain. */
+export interface SnapshotPart {
+  readonly name: string;
+  readonly bytes: number;
+  /** CRC-32C. */
+  readonly checksum: number;
+}
+
+/** Rows of one shard. */
+export interface ShardChunkPart extends SnapshotPart {
+  readonly rows: number;
+}
+
+/** One shard's part of the cut. */
+export interface ShardPart {
+  readonly shard: number;
+  /** What the kernel needs to read the chunks, {@link encodePart}. */
+  readonly header: SnapshotPart;
+  readonly chunks: readonly ShardChunkPart[];
+}
+
+/** The trainer's part of the cut, and where the example log goes on after it. */
+export interface TrainerPart {
+  readonly source: string;
+  /** Rows of the partition that are learned, in shards and dense model alike. */
+  readonly sequence: number;
+  readonly partition: number;
+  /** Log offset from which the rows after the cut can be read. */
+  readonly offset: number;
+  readonly learnedThroughMs: number;
+  /** The training session's checkpoint, {@link encodePart}. */
+  readonly checkpoint: SnapshotPart;
+}
+
+export interface SnapshotManifest {
+  readonly format: 1;
+  /** Prefix of its blobs; ascending with time. */
+  readonly name: string;
+  /** Wall time, ms. */
+  readonly atMs: number;
+  readonly trainer: TrainerPart;
+  readonly shards: readonly ShardPart[];
+}
+
+/** Time for a snapshot, or for the parts of one to be tried again; told by the snapshotter to itself. */
+export interface TakeSnapshotLater {
+  readonly kind: "takeSnapshotLater";
+}
+
+/** Takes a snapshot now; answers with the manifest's name, or undefined where nothing was learned since the last. */
+export interface TakeSnapshot extends Request<{ readonly name?: string }> {
+  readonly kind: "takeSnapshot";
+}
+
+export interface SnapshotterStatus {
+  readonly taken: number;
+  readonly failed: number;
+  /** The newest snapshot. */
+  readonly name?: string;
+  /** Rows learned at its cut. */
+  readonly sequence: number;
+  readonly bytes: number;
+}
+
+export interface GetSnapshotterStatus extends Request<SnapshotterStatus> {
+  readonly kind: "getStatus";
+}
+
+export type SnapshotterMessage = TakeSnapshotLater | TakeSnapshot | GetSnapshotterStatus;
+
+const prefix = "snapshots/";
+const manifestSuffix = "/manifest.json";
+
+export function snapshotName(atMs: number): string {
+  return prefix + String(Math.floor(atMs)).padStart(15, "0");
+}
+
+export function manifestName(snapshot: string): string {
+  return snapshot + manifestSuffix;
+}
+
+/** Names of all blobs of all snapshots, also of those that were never finished. */
+export function listSnapshotBlobs(blobs: BlobStore): Promise<string[]> {
+  return blobs.list(prefix);
+}
+
+/** The finished snapshots, newest first. */
+export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[]> {
+  const names = (await listSnapshotBlobs(blobs)).filter((name) => name.endsWith(manifestSuffix));
+  const manifests: SnapshotManifest[] = [];
+  for (const name of names.reverse()) {
+    const bytes = await blobs.get(name);
+    if (bytes === undefined) continue; // deleted meanwhile: an old one
+    const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
+    if (manifest.format !== 1) {
+      throw new SnapshotError(name, `it has format ${manifest.format}, and this build reads 1`);
+    }
+    manifests.push(manifest);
+  }
+  return manifests;
+}
+
+/** A snapshot cannot be used. */
+export class SnapshotError extends Error {
+  override readonly name = "SnapshotError";
+  constructor(blob: string, reason: string) {
+    super(
+      `Cannot use the snapshot blob ${blob}: ${reason}. Delete its snapshot to begin from the one before, or restore it from a copy.`,
+    );
+  }
+}
+
+/** Writes a part; its checksum goes into the manifest. */
+export async function writePart(
+  blobs: BlobStore,
+  kernel: BatchKernel,
+  name: string,
+  bytes: Uint8Array,
+): Promise<SnapshotPart> {
+  await blobs.put(name, bytes);
+  return { name, bytes: bytes.byteLength, checksum: kernel.crc32c(bytes) };
+}
+
+/** @throws {SnapshotError} When the part is missing or is not what was written. */
+export async function readPart(
+  blobs: BlobStore,
+  kernel: BatchKernel,
+  part: SnapshotPart,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await blobs.get(part.name);
+  if (bytes === undefined) throw new SnapshotError(part.name, "it is missing");
+  if (bytes.byteLength !== part.bytes) {
+    throw new SnapshotError(part.name, `it has ${bytes.byteLength} bytes instead of ${part.bytes}`);
+  }
+  if (kernel.crc32c(bytes) !== part.checksum) {
+    throw new SnapshotError(part.name, "checksum mismatch");
+  }
+  return bytes.slice();
+}
+
+/** Plain data with typed arrays of floats in it, as bytes. */
+export function encodePart(value: unknown): Uint8Array {
+  return encode(tagFloats(value));
+}
+
+export function decodePart<T>(bytes: Uint8Array): T {
+  return untagFloats(decode(bytes)) as T;
+}
+
+const floatsTag = "float32";
+
+/** MessagePack knows bytes but not floats' arrays. */
+function tagFloats(value: unknown): unknown {
+  if (value instanceof Float32Array) {
+    return { [floatsTag]: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };
+  }
+  if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(tagFloats);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, tagFloats(item)]));
+}
+
+function untagFloats(value: unknown): unknown {
+  if (value instanceof Uint8Array) return value.slice();
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(untagFloats);
+  const tagged = (value as Record<string, unknown>)[floatsTag];
+  if (tagged instanceof Uint8Array) return new Float32Array(tagged.slice().buffer);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, untagFloats(item)]));
+}

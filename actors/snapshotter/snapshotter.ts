@@ -1,0 +1,165 @@
+/**
+ * The snapshotter's behaviour: has the trainer cut, collects the parts, writes the manifest, and only then forgets
+ * older snapshots and the part of the example log that no restart would read again.
+ */
+import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
+import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import type { TrainerMessage } from "../trainer/protocol.ts";
+import type { SnapshotterOptions } from "./options.ts";
+import {
+  listSnapshotBlobs,
+  manifestName,
+  readManifests,
+  type SnapshotManifest,
+  snapshotName,
+  type SnapshotterMessage,
+} from "./protocol.ts";
+
+export interface SnapshotterDependencies {
+  readonly blobs: BlobStore;
+  readonly exampleLog: EventLog;
+}
+
+const CONSUMER = "snapshotter";
+
+export class Snapshotter implements Behavior<SnapshotterMessage> {
+  readonly #context: ActorContext<SnapshotterMessage>;
+  readonly #options: SnapshotterOptions;
+  readonly #stores: SnapshotterDependencies;
+  readonly #snapshots: Counter;
+  readonly #bytes: Gauge;
+  #newest: SnapshotManifest | undefined;
+  #taken = 0;
+  #failed = 0;
+
+  private constructor(
+    context: ActorContext<SnapshotterMessage>,
+    options: SnapshotterOptions,
+    stores: SnapshotterDependencies,
+    newest: SnapshotManifest | undefined,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#stores = stores;
+    this.#newest = newest;
+    this.#snapshots = context.telemetry.counter("cairn_snapshots_total", {
+      help: "Snapshots, by outcome.",
+      labelNames: ["outcome"],
+    });
+    this.#bytes = context.telemetry.gauge("cairn_snapshot_bytes", {
+      help: "Size of the newest snapshot.",
+    });
+    context.schedule(options.intervalMs, { kind: "takeSnapshotLater" });
+  }
+
+  static async start(
+    context: ActorContext<SnapshotterMessage>,
+    options: SnapshotterOptions,
+    stores: SnapshotterDependencies,
+  ): Promise<Snapshotter> {
+    const [newest] = await readManifests(stores.blobs);
+    return new Snapshotter(context, options, stores, newest);
+  }
+
+  async receive(message: SnapshotterMessage): Promise<void> {
+    switch (message.kind) {
+      case "takeSnapshotLater":
+        await this.#take().catch((error) => this.#report(error));
+        this.#context.schedule(this.#options.intervalMs, message);
+        return;
+      case "takeSnapshot": {
+        const name = await this.#take();
+        return this.#context.reply(message, name === undefined ? {} : { name });
+      }
+      case "getStatus":
+        return this.#context.reply(message, {
+          taken: this.#taken,
+          failed: this.#failed,
+          sequence: this.#newest?.trainer.sequence ?? 0,
+          bytes: this.#newest === undefined ? 0 : bytesOf(this.#newest),
+          ...(this.#newest === undefined ? {} : { name: this.#newest.name }),
+        });
+      default:
+        message satisfies never;
+    }
+  }
+
+  /** A snapshot that fails costs nothing but a longer replay: the next one is tried after the interval. */
+  #report(error: unknown): void {
+    this.#failed++;
+    this.#snapshots.add(1, { outcome: "failed" });
+    this.#context.telemetry.log("warn", "a snapshot failed; the last one stays in force", {
+      cause: error,
+    });
+  }
+
+  async #take(): Promise<string | undefined> {
+    const { budgetMs, shards, trainer } = this.#options;
+    const atMs = this.#context.clock.nowMs();
+    const name = snapshotName(atMs);
+    if (this.#newest !== undefined && name <= this.#newest.name) {
+      throw new RangeError(
+        `Cannot take the snapshot ${name}: the clock stands before the last one, ${this.#newest.name}.`,
+      );
+    }
+    const cut = await this.#context.actorRef<TrainerMessage>(trainer).ask({
+      kind: "cut",
+      snapshot: name,
+      ...(this.#newest === undefined ? {} : { unlessAt: this.#newest.trainer.sequence }),
+    }, { budgetMs });
+    if (cut.part === undefined) return undefined;
+    const parts = await Promise.all(
+      shards.map((shard) =>
+        this.#context.actorRef<EmbeddingShardMessage>(shard)
+          .ask({ kind: "writeSnapshot", snapshot: name }, { budgetMs })
+      ),
+    );
+    const manifest: SnapshotManifest = {
+      format: 1,
+      name,
+      atMs,
+      trainer: cut.part,
+      shards: parts,
+    };
+    const text = JSON.stringify(manifest, undefined, 1);
+    await this.#stores.blobs.put(manifestName(name), new TextEncoder().encode(text));
+    this.#newest = manifest;
+    this.#taken++;
+    this.#snapshots.add(1, { outcome: "taken" });
+    this.#bytes.set(bytesOf(manifest));
+    await this.#forgetOlder();
+    return name;
+  }
+
+  /** Deletes what no restart needs: older snapshots, parts of unfinished ones, and the log before the oldest kept cut. */
+  async #forgetOlder(): Promise<void> {
+    const { blobs, exampleLog } = this.#stores;
+    const kept = (await readManifests(blobs)).slice(0, this.#options.snapshotsKept);
+    const names = (await listSnapshotBlobs(blobs)).filter((blob) =>
+      !kept.some(({ name }) => blob.startsWith(`${name}/`))
+    );
+    // Manifests first: a snapshot with parts missing must not look finished.
+    names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
+    for (const name of names) await blobs.delete(name);
+    if (kept.length < this.#options.snapshotsKept) return;
+    const { partition, offset } = kept[kept.length - 1].trainer;
+    // The joiner finds its place in the last record.
+    const end = await exampleLog.endOffset(partition);
+    const floor = Math.min(offset, end - 1);
+    if (floor <= 0) return;
+    await exampleLog.commitOffset(CONSUMER, partition, floor);
+    await exampleLog.trim(partition, floor);
+  }
+}
+
+function isManifest(blob: string): boolean {
+  return blob.endsWith(manifestName(""));
+}
+
+function bytesOf({ trainer, shards }: SnapshotManifest): number {
+  const parts = shards.flatMap(({ header, chunks }) => [header, ...chunks]);
+  return [trainer.checkpoint, ...parts].reduce((sum, { bytes }) => sum + bytes, 0);
+}
