@@ -3,6 +3,7 @@
  * the machine sets. Each check sees only sections that are valid by themselves.
  */
 import { slotNumberOf } from "../kernels/features/schema.ts";
+import { sharesIds } from "./feature_schema.ts";
 import type { Finding } from "./expectations.ts";
 import type { ConfigurationPath } from "./problems.ts";
 import type { CairnFile } from "./schema.ts";
@@ -40,6 +41,10 @@ function* slots({ features }: Sections): Iterable<Finding> {
   const nameByNumber = new Map<number, string>();
   for (const [name, slot] of Object.entries(features.slots)) {
     const path = ["features", "slots", name];
+    if (sharesIds(slot)) {
+      yield* sharedIds(name, slot, features.slots);
+      continue;
+    }
     const number = slot.slot ?? slotNumberOf(name);
     const other = nameByNumber.get(number);
     if (other !== undefined) {
@@ -77,6 +82,54 @@ function* slots({ features }: Sections): Iterable<Finding> {
   }
 }
 
+type Slots = CairnFile["features"]["slots"];
+
+function* sharedIds(
+  name: string,
+  { idsOf, slot }: { readonly idsOf: string; readonly slot?: number | undefined },
+  slots: Slots,
+): Iterable<Finding> {
+  const path = ["features", "slots", name];
+  const owner = Object.hasOwn(slots, idsOf) ? slots[idsOf] : undefined;
+  if (owner === undefined || idsOf === name) {
+    const others = Object.keys(slots).filter((other) => other !== name && !sharesIds(slots[other]));
+    yield unknownName([...path, "idsOf"], idsOf, "other slot", others);
+  } else if (sharesIds(owner)) {
+    yield {
+      path: [...path, "idsOf"],
+      message: `"${idsOf}" shares the ids of "${owner.idsOf}"; name that one`,
+    };
+  } else if (owner.kind === "cross" || makesNoIds(owner)) {
+    yield {
+      path: [...path, "idsOf"],
+      message:
+        `"${idsOf}" makes no ids of single values; name a slot of kind id, categorical or list`,
+    };
+  }
+  if (slot !== undefined) {
+    yield { path: [...path, "slot"], message: `its number is that of "${idsOf}"; leave it out` };
+  }
+}
+
+function* attention({ features, model }: Sections): Iterable<Finding> {
+  if (features === undefined || model === undefined || !("attention" in model)) return;
+  const withIds = Object.keys(features.slots).filter((name) => !makesNoIds(features.slots[name]));
+  for (const [i, { slot, candidate }] of model.attention.entries()) {
+    const path = ["model", "attention", i];
+    const lists = withIds.filter((name) => features.slots[name].kind === "list");
+    if (!lists.includes(slot)) {
+      yield unknownName([...path, "slot"], slot, "slot of kind list", lists);
+    } else if (model.attention.findIndex((other) => other.slot === slot) < i) {
+      yield { path: [...path, "slot"], message: `"${slot}" is attended to twice; keep one` };
+    }
+    if (!withIds.includes(candidate)) {
+      yield unknownName([...path, "candidate"], candidate, "slot with ids", withIds);
+    } else if (candidate === slot) {
+      yield { path: [...path, "candidate"], message: "a list cannot be its own candidate" };
+    }
+  }
+}
+
 function* crosses({ features }: Sections): Iterable<Finding> {
   for (const [name, slot] of Object.entries(features?.slots ?? {})) {
     if (slot.kind !== "cross") continue;
@@ -99,7 +152,7 @@ function* crosses({ features }: Sections): Iterable<Finding> {
   }
 }
 
-function makesNoIds(slot: CairnFile["features"]["slots"][string]): boolean {
+function makesNoIds(slot: Slots[string]): boolean {
   return slot.kind === "numeric" && slot.buckets === undefined;
 }
 
@@ -140,6 +193,12 @@ function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Fi
         Object.keys(features.slots),
       );
       yield { ...finding, atKey: true };
+    } else if (features !== undefined && sharesIds(features.slots[name])) {
+      yield {
+        path: ["embeddings", "slots", name],
+        message: `its rows are those of "${features.slots[name].idsOf}"; set them there`,
+        atKey: true,
+      };
     }
   }
 }
@@ -281,13 +340,18 @@ function unknownName(
   known: readonly string[],
 ): Finding {
   const near = nearest(name, known);
-  const instead = near === undefined ? `known: ${known.join(", ")}.` : `did you mean "${near}"?`;
+  const instead = near !== undefined
+    ? `did you mean "${near}"?`
+    : known.length > 0
+    ? `known: ${known.join(", ")}.`
+    : "there is none.";
   return { path, message: `"${name}" is no ${what}; ${instead}` };
 }
 
 const checks: readonly Check[] = [
   slots,
   crosses,
+  attention,
   embeddingNames,
   tasks,
   modelSize,

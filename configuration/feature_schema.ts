@@ -13,7 +13,7 @@ export function featureSchemaOf({ features }: Pick<CairnFile, "features">): Feat
   const slots: SlotDefinition[] = [];
   const dense: DenseDefinition[] = [];
   for (const [name, definition] of Object.entries(features.slots)) {
-    const common = { name, slot: definition.slot ?? slotNumberOf(name), pooling: "sum" as const };
+    const common = { name, slot: slotNumber(name, features.slots), pooling: "sum" as const };
     switch (definition.kind) {
       case "id":
         slots.push({ ...common, kind: "id", source: definition.source });
@@ -53,4 +53,18 @@ export function featureSchemaOf({ features }: Pick<CairnFile, "features">): Feat
     }
   }
   return { slots, dense, denseWidth: dense.length };
+}
+
+/** The number in the ids of a slot: its own, or that of the slot whose ids it shares. */
+export function slotNumber(name: string, slots: CairnFile["features"]["slots"]): number {
+  const definition = slots[name];
+  if (sharesIds(definition)) return slotNumber(definition.idsOf, slots);
+  return definition.slot ?? slotNumberOf(name);
+}
+
+/** Whether its ids, and so its rows, are another slot's. */
+export function sharesIds<S extends CairnFile["features"]["slots"][string]>(
+  definition: S,
+): definition is S & { readonly idsOf: string } {
+  return "idsOf" in definition && definition.idsOf !== undefined;
 }

@@ -10,7 +10,11 @@ import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { ModelSection } from "./sections/model.ts";
 import { withoutUndefined } from "./without_undefined.ts";
 
-export function modelOptionsOf(section: ModelSection): ModelOptions {
+/** @param columns The slots' names in the order of a batch. */
+export function modelOptionsOf(section: ModelSection, columns: readonly string[]): ModelOptions {
+  const { attention = [], ...rest } = "attention" in section
+    ? section
+    : { ...section, attention: [] };
   const {
     tasks,
     taskWeights,
@@ -18,9 +22,17 @@ export function modelOptionsOf(section: ModelSection): ModelOptions {
     learningRateSchedule: _schedule,
     seed: _seed,
     ...architecture
-  } = section;
+  } = rest;
   return {
     ...architecture,
+    ...(attention.length === 0 ? {} : {
+      attention: attention.map(({ slot, candidate, lengthMax, hidden }) => ({
+        slot: columns.indexOf(slot),
+        candidate: columns.indexOf(candidate),
+        lengthMax,
+        hidden,
+      })),
+    }),
     tasks: tasks.map((task) => ({
       loss: "binaryCrossEntropy",
       weight: Object.hasOwn(taskWeights, task) ? taskWeights[task] : 1,
@@ -38,9 +50,10 @@ export function modelSizesOf(section: ModelSection, schema: FeatureSchema): Mode
 
 /** The table segments that the model reads, in row order. */
 export function sparseInputsOf(section: ModelSection): readonly SparseInput[] {
-  // No model's segments depend on the number of slots.
+  // No model's segments depend on the slots.
   const sizes = { slots: 1, denseWidth: 0, tasks: section.tasks.length };
-  return createModel(modelOptionsOf(section), sizes).sparseInputs;
+  const pooled = "attention" in section ? { ...section, attention: [] } : section;
+  return createModel(modelOptionsOf(pooled, []), sizes).sparseInputs;
 }
 
 export function denseOptimizerOf({ optimizer }: ModelSection): DenseOptimizerOptions {

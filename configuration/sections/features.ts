@@ -14,6 +14,10 @@ const slot = z.int().min(1).max(slotNumberMax).optional().describe(
   "The number in this slot's feature ids; derived from the name where it is left out. Keep it when you rename a slot.",
 );
 
+const idsOf = z.string().optional().describe(
+  "Another slot, by name, whose ids and rows these values share: an item's id is then the same feature in the list of a user's recent items as in the candidate.",
+);
+
 const buckets = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("log"),
@@ -49,13 +53,14 @@ const slotSchema = z.discriminatedUnion("kind", [
     source: z.enum(["user", "item"]).describe("Whose id it is."),
     slot,
   }).describe("The user's or the item's own id."),
-  z.strictObject({ kind: z.literal("categorical"), source, attribute, slot })
+  z.strictObject({ kind: z.literal("categorical"), source, attribute, slot, idsOf })
     .describe("One value: a string, a number or a boolean."),
   z.strictObject({
     kind: z.literal("list"),
     source,
     attribute,
     slot,
+    idsOf,
     pooling: pooling.default("mean"),
     valuesMax: z.int().min(1).max(1000).default(32)
       .describe("Values after these are left out."),

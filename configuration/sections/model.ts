@@ -11,6 +11,15 @@ const embeddingDim = z.int().min(1).max(512).default(16)
 const dropout = z.number().min(0).lt(1).default(0)
   .describe("Share of hidden units silenced in training; none in serving.");
 
+const attention = z.array(z.strictObject({
+  slot: z.string().describe("A list slot, by name: the user's recent items, newest first."),
+  candidate: z.string().describe("The slot that each entry is compared with, by name."),
+  lengthMax: z.int().min(1).max(1000).default(32).describe("Entries read of each list."),
+  hidden: layers.min(1).default([32]).describe("Units of the tower that weighs an entry."),
+})).default([]).describe(
+  "List slots pooled by how much each entry matters to the candidate (Zhou et al. 2018).",
+);
+
 const moment = z.number().min(0).lt(1);
 const everyOptimizer = {
   learningRate: z.number().positive().max(100),
@@ -78,15 +87,35 @@ const everyModel = {
 export const modelSection = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("logisticRegression"), ...everyModel })
     .describe("A weight per feature id: the baseline."),
-  z.strictObject({ kind: z.literal("factorizationMachine"), embeddingDim, ...everyModel })
+  z.strictObject({
+    kind: z.literal("factorizationMachine"),
+    embeddingDim,
+    attention,
+    ...everyModel,
+  })
     .describe("Weights and pairwise products (Rendle 2010)."),
-  z.strictObject({ kind: z.literal("wideAndDeep"), embeddingDim, hidden, dropout, ...everyModel })
+  z.strictObject({
+    kind: z.literal("wideAndDeep"),
+    embeddingDim,
+    attention,
+    hidden,
+    dropout,
+    ...everyModel,
+  })
     .describe("Weights beside a deep tower (Cheng et al. 2016)."),
-  z.strictObject({ kind: z.literal("deepFm"), embeddingDim, hidden, dropout, ...everyModel })
+  z.strictObject({
+    kind: z.literal("deepFm"),
+    embeddingDim,
+    attention,
+    hidden,
+    dropout,
+    ...everyModel,
+  })
     .describe("Factorization machine and deep tower (Guo et al. 2017)."),
   z.strictObject({
     kind: z.literal("dcnV2"),
     embeddingDim,
+    attention,
     hidden,
     crossLayers: z.int().min(1).max(8).default(2).describe("Explicit crosses, one a layer."),
     dropout,
@@ -95,6 +124,7 @@ export const modelSection = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("dlrm"),
     embeddingDim,
+    attention,
     bottom: layers.default([64]).describe("Hidden units of the dense values' tower."),
     top: layers.default([64, 32]).describe("Hidden units over the interactions."),
     dropout,
@@ -103,6 +133,7 @@ export const modelSection = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("mmoe"),
     embeddingDim,
+    attention,
     experts: z.int().min(1).max(64).default(4),
     expertHidden: layers.min(1).default([64, 32]).describe("Units of each expert's layers."),
     towerHidden: layers.default([16]).describe("Hidden units of each task's tower."),

@@ -95,7 +95,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "an option of another model",
     `${slots}\nmodel: { kind: deepFm, crossLayers: 2 }`,
-    "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, hidden, dropout, tasks, " +
+    "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, attention, hidden, dropout, tasks, " +
     "taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [
@@ -178,6 +178,24 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     `${slots}\nshards: { count: 2 }\nplacement: { kind: workers, shardThreads: 3 }`,
     "3:43 placement.shardThreads: found 3 threads for 2 shards; write 2 or less, " +
     "or raise shards.count",
+  ],
+  [
+    "attention over a slot that is no list",
+    `${slots}\nmodel: { kind: deepFm, attention: [{ slot: recent, candidate: user }] }`,
+    '2:44 model.attention[0].slot: "recent" is no slot of kind list; there is none.',
+  ],
+  [
+    "ids shared with a slot that is not there",
+    "features:\n  slots:\n    item: { kind: id, source: item }\n" +
+    "    recent: { kind: list, source: user, idsOf: itme }",
+    '4:48 features.slots.recent.idsOf: "itme" is no other slot; did you mean "item"?',
+  ],
+  [
+    "settings for rows that are another slot's",
+    "features:\n  slots:\n    item: { kind: id, source: item }\n" +
+    "    recent: { kind: list, source: user, idsOf: item }\n" +
+    "embeddings: { slots: { recent: { expiry: 1d } } }",
+    '5:24 embeddings.slots.recent: its rows are those of "item"; set them there',
   ],
   [
     "a model that needs dense values where there are none",

@@ -129,6 +129,31 @@ model: ${kind}`,
   }
 });
 
+Deno.test("a list may share another slot's ids, and be pooled by attention to it", () => {
+  const { features, embeddingShard, model } = parseConfiguration(
+    `features:
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+    recent: { kind: list, source: user, idsOf: item }
+model:
+  kind: deepFm
+  attention: [{ slot: recent, candidate: item, lengthMax: 8 }]`,
+    "c",
+  );
+  const number = slotNumberOf("item");
+  assert.deepEqual(features.schema.slots.map(({ slot }) => slot), [
+    slotNumberOf("user"),
+    number,
+    number,
+  ]);
+  assert.deepEqual(embeddingShard.table.slots.map(({ slot }) => slot), [
+    slotNumberOf("user"),
+    number,
+  ]);
+  assert.deepEqual(model.attention, [{ slot: 2, candidate: 1, lengthMax: 8, hidden: [32] }]);
+});
+
 Deno.test("options that the file leaves out are absent, not undefined", () => {
   const walk = (value: unknown, path: string) => {
     assert.notEqual(value, undefined, path);
