@@ -46,6 +46,8 @@ const checks: readonly Check[] = [
     counts: "junit",
   },
   { name: "tests", command: [deno, "task", "test"], counts: "junit" },
+  // Exits with 1 when rankings did not get better.
+  { name: "demo", command: [deno, "task", "demo", "--seconds", "30"] },
 ];
 
 const root = new URL("../", import.meta.url).pathname;
