@@ -27,7 +27,6 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
       assert.ok(scoreOf(after, "c") > scoreOf(before, "c"), "the clicked item's score has risen");
       assert.equal(after.items[0].id, "c", "and it is ranked first");
       assert.deepEqual(after.items.filter(({ cold }) => !cold).map(({ id }) => id), ["c"]);
-      assert.ok(after.modelVersion > before.modelVersion);
       assert.deepEqual(problems, []);
     } finally {
       await mesh.stop();
