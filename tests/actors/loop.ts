@@ -7,7 +7,7 @@ import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition
 import { encodeEvent, eventPartition, type JoinerMessage } from "../../actors/joiner/protocol.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
-import { defineRanker } from "../../actors/ranker/definition.ts";
+import { defineRanker, type RankerOptions } from "../../actors/ranker/definition.ts";
 import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
@@ -83,6 +83,7 @@ export interface LoopOptions {
   readonly shards?: number;
   readonly joiner?: Partial<JoinerOptions>;
   readonly trainer?: Partial<TrainerOptions>;
+  readonly ranker?: Partial<RankerOptions>;
 }
 
 export class Loop {
@@ -198,6 +199,7 @@ export class Loop {
           itemsCachedMax: 1_000,
           tasks: 1,
           segments: SEGMENTS,
+          ...this.options.ranker,
         },
       ),
     );

@@ -4,15 +4,9 @@ import type {
   EmbeddingShardMessage,
 } from "../../../actors/embedding_shard/protocol.ts";
 import { decodeExamples } from "../../../actors/trainer/protocol.ts";
-import type { TrainingSession } from "../../../kernels/dense/training_session.ts";
 import type { ActorContext, Behavior } from "../../../mesh/runtime/actor.ts";
+import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
-
-/** A member as its owner would call it. */
-function boundTo(owner: object, name: string | symbol): unknown {
-  const member = Reflect.get(owner, name, owner);
-  return typeof member === "function" ? member.bind(owner) : member;
-}
 
 /** How often each id's occurrences were applied, counted at the shards' doors. */
 class AppliedCounts {
@@ -38,16 +32,14 @@ class AppliedCounts {
   context(
     context: ActorContext<EmbeddingShardMessage>,
   ): ActorContext<EmbeddingShardMessage> {
-    return new Proxy(context, {
-      get: (target, name) => {
-        if (name !== "reply") return boundTo(target, name);
-        return (message: EmbeddingShardMessage, value: unknown, transfer?: Transferable[]) => {
-          if (message.kind === "applyGradients") {
-            this.#count(message, (value as { applied: boolean }).applied);
-            if (this.muteShard === target.self.address) return;
-          }
-          target.reply(message as never, value as never, transfer);
-        };
+    return altered(context, {
+      reply: (message, value, transfer) => {
+        const received = message as EmbeddingShardMessage;
+        if (received.kind === "applyGradients") {
+          this.#count(received, (value as { applied: boolean }).applied);
+          if (this.muteShard === context.self.address) return;
+        }
+        context.reply(message, value, transfer);
       },
     });
   }
@@ -93,14 +85,12 @@ async function runWithFaults(
             context.self.address,
           ),
       }),
-      trainingSession: (session): TrainingSession =>
-        new Proxy(session, {
-          get: (target, name) => {
-            if (name === "step" && failing) {
-              failing = false;
-              return () => Promise.reject(new Error("the step failed, as told"));
-            }
-            return boundTo(target, name);
+      trainingSession: (session) =>
+        altered(session, {
+          step: (batch) => {
+            if (!failing) return session.step(batch);
+            failing = false;
+            return Promise.reject(new Error("the step failed, as told"));
           },
         }),
     },

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { decodeEvent, type ImpressionRecord } from "../../../actors/joiner/protocol.ts";
+import { Loop } from "../loop.ts";
+
+async function impressions(loop: Loop): Promise<ImpressionRecord[]> {
+  const records = await loop.eventLog.read(0, 0, 1_000);
+  return records.map(({ bytes }) => decodeEvent(bytes)).filter((r) => r.kind === "impression");
+}
+
+Deno.test("the impression is in the log before the answer, with what was shown and nothing else", async () => {
+  const loop = await Loop.start();
+  const ranking = await loop.rank("user-0", ["a", "b", "c"], { limit: 2, rankingId: "mine" });
+  assert.equal(ranking.rankingId, "mine");
+  assert.equal(ranking.items.length, 2);
+  const [impression] = await impressions(loop);
+  assert.deepEqual(impression.items, ranking.items.map(({ id }) => id));
+  assert.equal(impression.user, "user-0");
+  const scores = new Float32Array(impression.scores.slice().buffer);
+  assert.deepEqual([...scores], ranking.items.map(({ score }) => score));
+  const offsets = new Uint32Array(impression.segmentOffsets.slice().buffer);
+  assert.deepEqual([...offsets], [0, 1, 2, 2, 3, 4, 4]); // user, item, no tags; twice
+  await loop.stop();
+});
+
+Deno.test("a request's own fields go before the stored ones, and both reach the log", async () => {
+  const loop = await Loop.start();
+  await loop.profiles.put("item", "a", { tags: ["stored"] });
+  const tagIds = async (rankingId: string) => {
+    const record = (await impressions(loop)).find((r) => r.rankingId === rankingId)!;
+    const offsets = new Uint32Array(record.segmentOffsets.slice().buffer);
+    return [...new BigUint64Array(record.ids.slice().buffer).subarray(offsets[2], offsets[3])];
+  };
+  await loop.rank("u", ["a"], { rankingId: "stored" });
+  await loop.rank("u", ["a"], {
+    rankingId: "inline",
+    candidates: [{ id: "a", fields: { tags: ["one", "two"] } }],
+  });
+  await loop.rank("u", ["a"], {
+    rankingId: "same",
+    candidates: [{ id: "a", fields: { tags: ["stored"] } }],
+  });
+  assert.equal((await tagIds("inline")).length, 2);
+  assert.deepEqual(await tagIds("same"), await tagIds("stored"));
+  await loop.stop();
+});
+
+Deno.test("one request that cannot be understood does not spoil those that wait with it", async () => {
+  const loop = await Loop.start();
+  const wrong = loop.requestRanking("u", ["a"], {
+    candidates: [{ id: "a", fields: { tags: 7 } }],
+  });
+  const right = loop.requestRanking("u", ["b"]);
+  const [refused, answered] = await loop.mesh.settle(Promise.allSettled([wrong, right]));
+  assert.equal(refused.status, "rejected");
+  assert.match(String((refused as PromiseRejectedResult).reason), /tags/);
+  assert.equal(answered.status, "fulfilled");
+  await loop.stop();
+});
+
+Deno.test("more requests than may wait are answered overloaded at once", async () => {
+  const loop = await Loop.start({ ranker: { requestsWaitingMax: 4 } });
+  const requests = Array.from({ length: 10 }, () => loop.requestRanking("u", ["a"]));
+  const outcomes = await loop.mesh.settle(Promise.allSettled(requests));
+  const refused = outcomes.filter((outcome) => outcome.status === "rejected");
+  assert.equal(refused.length, 6);
+  for (const { reason } of refused) assert.equal(reason.name, "OverloadedError");
+  await loop.stop();
+});
+
+Deno.test("unknown users and items are ranked, by what is known of neither", async () => {
+  const loop = await Loop.start();
+  const { items } = await loop.rank("", ["never-seen"]);
+  assert.ok(items[0].score > 0 && items[0].score < 1);
+  assert.equal(items[0].cold, true);
+  await loop.stop();
+});
