@@ -6,6 +6,7 @@
  * never goes back), and sampling is keyed. A joiner that reads the same records again decides the same again,
  * which is what makes its output exactly-once (see {@link JoinWindow.resumePoint}).
  */
+import { RingQueue } from "../../mesh/runtime/ring_queue.ts";
 import type { ActionRecord, EventRecord, ImpressionRecord } from "./protocol.ts";
 import type { ExampleChunkBuilder, LoggedFeatures } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
@@ -49,10 +50,13 @@ export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
   readonly #sampling: NegativeSampling;
-  /** In the order of the log. */
   readonly #open = new Map<string, OpenImpression>();
-  /** Rankings whose window is over, oldest first: an action on one is late rather than unknown. */
-  readonly #closed = new Set<string>();
+  /** The open ones in the order of the log. A queue, since finding a large Map's first key costs 100 µs and more. */
+  readonly #byAge = new RingQueue<OpenImpression>();
+  /** Rankings whose window is over: an action on one is late rather than unknown. */
+  #closed = new Set<string>();
+  /** Those before them; forgotten as a whole when `#closed` has grown to `impressionsMax`. */
+  #closedBefore = new Set<string>();
   readonly #negative: Float32Array;
   #clockMs: number;
   readonly counts: JoinCounts = {
@@ -95,7 +99,7 @@ export class JoinWindow {
   resumePoint(
     nextOffset: number,
   ): { readonly replayOffset: number; readonly replayClockMs: number } {
-    const oldest = this.#oldest();
+    const oldest = this.#byAge.peek();
     return oldest === undefined
       ? { replayOffset: nextOffset, replayClockMs: this.#clockMs }
       : { replayOffset: oldest.offset, replayClockMs: oldest.openedAtMs };
@@ -114,10 +118,10 @@ export class JoinWindow {
 
   /** Closes the oldest impression if its window is over; false when there is none to close. */
   closeNext(out: ExampleChunkBuilder): boolean {
-    const oldest = this.#oldest();
+    const oldest = this.#byAge.peek();
     if (oldest === undefined) return false;
     if (this.#clockMs - oldest.openedAtMs < this.#options.windowMs) return false;
-    this.#close(oldest, out);
+    this.#closeOldest(out);
     return true;
   }
 
@@ -133,13 +137,12 @@ export class JoinWindow {
       this.counts.impressionsDuplicate++;
       return;
     }
-    const oldest = this.#oldest();
-    if (oldest !== undefined && this.#open.size >= this.#options.impressionsMax) {
+    if (this.#open.size >= this.#options.impressionsMax) {
       this.counts.impressionsClosedEarly++;
-      this.#close(oldest, out);
+      this.#closeOldest(out);
     }
     const offsets = record.segmentOffsets;
-    this.#open.set(record.rankingId, {
+    const impression: OpenImpression = {
       rankingId: record.rankingId,
       items: record.items,
       served: {
@@ -159,13 +162,15 @@ export class JoinWindow {
       atMs: record.atMs,
       openedAtMs: this.#clockMs,
       offset,
-    });
+    };
+    this.#open.set(impression.rankingId, impression);
+    this.#byAge.push(impression);
   }
 
   #acceptAction(record: ActionRecord, out: ExampleChunkBuilder): void {
     const impression = this.#open.get(record.rankingId);
     if (impression === undefined) {
-      if (this.#closed.has(record.rankingId)) this.counts.actionsLate++;
+      if (this.#isClosed(record.rankingId)) this.counts.actionsLate++;
       else this.counts.actionsUnmatched++;
       return;
     }
@@ -204,14 +209,20 @@ export class JoinWindow {
     if (verdict.final) this.#emit(impression, item, out);
   }
 
-  #close(impression: OpenImpression, out: ExampleChunkBuilder): void {
+  #closeOldest(out: ExampleChunkBuilder): void {
+    const impression = this.#byAge.shift();
+    if (impression === undefined) return;
     for (let item = 0; item < impression.items.length; item++) this.#emit(impression, item, out);
     this.#open.delete(impression.rankingId);
-    this.#closed.add(impression.rankingId);
-    if (this.#closed.size > this.#options.impressionsMax) {
-      const [first] = this.#closed;
-      this.#closed.delete(first);
+    if (this.#closed.size >= this.#options.impressionsMax) {
+      this.#closedBefore = this.#closed;
+      this.#closed = new Set();
     }
+    this.#closed.add(impression.rankingId);
+  }
+
+  #isClosed(rankingId: string): boolean {
+    return this.#closed.has(rankingId) || this.#closedBefore.has(rankingId);
   }
 
   #emit(impression: OpenImpression, item: number, out: ExampleChunkBuilder): void {
@@ -237,10 +248,5 @@ export class JoinWindow {
       served.scores.getFloat32(item * 4, true),
       impression.atMs,
     );
-  }
-
-  #oldest(): OpenImpression | undefined {
-    for (const impression of this.#open.values()) return impression;
-    return undefined;
   }
 }

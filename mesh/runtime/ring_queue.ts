@@ -21,6 +21,11 @@ export class RingQueue<T> {
     this.#length++;
   }
 
+  /** The entry that {@link shift} would take; undefined when there is none. */
+  peek(): T | undefined {
+    return this.#slots[this.#head];
+  }
+
   shift(): T | undefined {
     if (this.#length === 0) return undefined;
     const entry = this.#slots[this.#head];
