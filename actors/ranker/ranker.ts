@@ -281,10 +281,11 @@ export class Ranker implements Behavior<RankerMessage> {
       answers.push({ request, ranking, partition });
       firstRow += features.rows;
     }
-    // The next pass need not wait for the disk: answers follow when the log has the impressions.
+    // Answers follow when the log has written the impressions. They need not wait for the disk: an impression lies
+    // before its actions in one partition, so an action that was accepted as durable keeps its impression.
     for (const [partition, bytes] of records) {
       const mine = answers.filter((answer) => answer.partition === partition);
-      this.#eventLog.append(partition, bytes).then(
+      this.#eventLog.append(partition, bytes, "written").then(
         () => {
           for (const { request, ranking } of mine) this.#context.reply(request, ranking);
           this.#requests.add(mine.length, { outcome: "answered" });

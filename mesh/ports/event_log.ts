@@ -1,9 +1,8 @@
 /**
  * Append-only, partitioned logs: the event log (impressions and actions) and the example log.
  *
- * A record is opaque bytes with an offset, dense and ascending from 0 in its partition. An append is
- * durable when its promise resolves (adapters group-commit), and a reader that stores the offset after
- * the last record that it handled resumes without loss.
+ * A record is opaque bytes with an offset, dense and ascending from 0 in its partition. Readers see durable records
+ * only, and one that stores the offset after the last record that it handled resumes without loss.
  */
 export interface LogRecord {
   /** Position in the partition, from 0, without gaps. */
@@ -11,15 +10,22 @@ export interface LogRecord {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * What an append waits for. `written`: the end of this process loses nothing, a power failure may lose the last
+ * moments. `durable`: neither does. Records become durable in order, so a durable one covers all before it.
+ */
+export type AppendUntil = "written" | "durable";
+
 /** One log of some partitions. */
 export interface EventLog {
   readonly partitions: number;
   /**
-   * Appends in order; resolves with the offset of the first record once all are durable.
+   * Appends in order; resolves with the offset of the first record.
    *
+   * @param until What to wait for; default `durable` (adapters commit groups). All become durable soon in any case.
    * @throws {LogFullError} When the log has reached its `bytesMax`; nothing was appended.
    */
-  append(partition: number, records: readonly Uint8Array[]): Promise<number>;
+  append(partition: number, records: readonly Uint8Array[], until?: AppendUntil): Promise<number>;
   /** Up to `recordsMax` records from `fromOffset` (inclusive); empty when there are none yet. */
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]>;
   /** The offset that the next record will get. */

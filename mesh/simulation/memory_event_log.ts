@@ -38,6 +38,7 @@ export class MemoryEventLog implements EventLog {
     }));
   }
 
+  /** Memory is as durable at once as it will ever be. */
   append(partition: number, records: readonly Uint8Array[]): Promise<number> {
     const target = this.#partition(partition);
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);

@@ -71,6 +71,19 @@ export function eventLogContract(
     assert.equal(records[399], "399:199!");
   });
 
+  test("a durable append makes what was written before it durable too", async ({ log }) => {
+    const seen: number[] = [];
+    const writes = Array.from({ length: 50 }, async (_, i) => {
+      const until = i % 5 === 4 ? "durable" : "written";
+      const offset = await log.append(0, words(`${i}`), until);
+      assert.equal(offset, i);
+      if (until === "durable") seen.push(await log.endOffset(0));
+    });
+    await Promise.all(writes);
+    seen.forEach((end, i) => assert.ok(end >= 5 * (i + 1), `${end} after ${5 * (i + 1)}`));
+    assert.equal((await readAll(log, 0)).length, 50);
+  });
+
   test("empty and large records survive", async ({ log }) => {
     const large = new Uint8Array(1_500_000).map((_, i) => i % 251);
     await log.append(0, [new Uint8Array(0), large, text("end")]);

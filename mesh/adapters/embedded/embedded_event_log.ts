@@ -4,7 +4,12 @@
  * Segment files rather than SQLite: a commit of SQLite blocks its thread while the disk syncs, and the thread that
  * appends is the one that answers rank requests. Here a sync runs beside the event loop.
  */
-import { type EventLog, LogFullError, type LogRecord } from "../../ports/event_log.ts";
+import {
+  type AppendUntil,
+  type EventLog,
+  LogFullError,
+  type LogRecord,
+} from "../../ports/event_log.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
 import { listSegments } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -107,7 +112,11 @@ export class EmbeddedEventLog implements EventLog {
     return new EmbeddedEventLog(options);
   }
 
-  append(partition: number, records: readonly Uint8Array[]): Promise<number> {
+  append(
+    partition: number,
+    records: readonly Uint8Array[],
+    until: AppendUntil = "durable",
+  ): Promise<number> {
     const target = this.#partition(partition);
     if (!target.writer) {
       return Promise.reject(
@@ -121,7 +130,7 @@ export class EmbeddedEventLog implements EventLog {
       return Promise.reject(new LogFullError(this.#options.directory, held, this.#bytesMax));
     }
     target.bytes += bytes;
-    return target.writer.append(records);
+    return target.writer.append(records, until);
   }
 
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {

@@ -1,7 +1,8 @@
 /**
- * Appends to a partition's segment files with group commit: what arrives while one block is being synced to disk goes
- * together into the next, so the cost of a sync is shared and the event loop never waits for the disk.
+ * Appends to a partition's segment files: what one turn of the event loop appends is written as one block, and what is
+ * written while the disk syncs shares the next sync, so that the event loop never waits for the disk.
  */
+import type { AppendUntil } from "../../ports/event_log.ts";
 import { blockBytes, blockHeaderBytes, encodeBlock } from "./segment_block.ts";
 import { listSegments, segmentPath, syncDirectory } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -19,11 +20,12 @@ export interface SegmentWriterOptions {
 interface PendingAppend {
   readonly records: readonly Uint8Array[];
   readonly firstOffset: number;
+  readonly until: AppendUntil;
   readonly resolve: (firstOffset: number) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A block holds what one group commit has, up to about this much. */
+/** A block holds what one turn appended, up to about this much. */
 const blockBytesMax = 8 * 1024 * 1024;
 
 export class SegmentWriter {
@@ -32,8 +34,12 @@ export class SegmentWriter {
   #position: number;
   #nextOffset: number;
   #durableOffset: number;
+  #writtenOffset: number;
+  /** Not written yet. */
   #pending: PendingAppend[] = [];
-  #committing: Promise<void> | undefined;
+  /** Written, waiting to be durable. */
+  #unsynced: PendingAppend[] = [];
+  #syncing: Promise<void> | undefined;
   #broken: Error | undefined;
   /** Bytes of a torn block that the last crash left, dropped at open. */
   readonly bytesTruncated: number;
@@ -54,7 +60,7 @@ export class SegmentWriter {
       this.#file.syncDataSync();
     }
     this.#position = end.position;
-    this.#nextOffset = this.#durableOffset = end.endOffset;
+    this.#nextOffset = this.#writtenOffset = this.#durableOffset = end.endOffset;
   }
 
   /** The offset after the last durable record. */
@@ -62,74 +68,91 @@ export class SegmentWriter {
     return this.#durableOffset;
   }
 
-  /** Resolves with the first record's offset when all are durable. */
-  append(records: readonly Uint8Array[]): Promise<number> {
+  /** Resolves with the first record's offset. */
+  append(records: readonly Uint8Array[], until: AppendUntil): Promise<number> {
     if (this.#broken) return Promise.reject(this.#broken);
     const firstOffset = this.#nextOffset;
     if (records.length === 0) return Promise.resolve(firstOffset);
     this.#nextOffset += records.length;
     return new Promise((resolve, reject) => {
-      this.#pending.push({ records, firstOffset, resolve, reject });
-      this.#committing ??= this.#commitAll();
+      if (this.#pending.length === 0) queueMicrotask(() => this.#writePending());
+      this.#pending.push({ records, firstOffset, until, resolve, reject });
     });
   }
 
   async close(): Promise<void> {
-    await this.#committing;
+    this.#writePending();
+    await this.#syncing;
     this.#broken ??= new Error(`The log in ${this.#options.directory} is closed`);
     this.#file.close();
   }
 
-  async #commitAll(): Promise<void> {
-    await Promise.resolve(); // what else this turn appends joins the first block
-    while (this.#pending.length > 0) {
-      const appends = this.#pending;
-      this.#pending = [];
+  #writePending(): void {
+    const appends = this.#pending;
+    if (appends.length === 0 || this.#broken) return;
+    this.#pending = [];
+    try {
+      this.#write(appends);
+    } catch (error) {
+      return this.#break(appends, error);
+    }
+    for (const append of appends) {
+      if (append.until === "durable") this.#unsynced.push(append);
+      else append.resolve(append.firstOffset);
+    }
+    this.#syncing ??= this.#syncAll();
+  }
+
+  async #syncAll(): Promise<void> {
+    await Promise.resolve(); // what the same turn appends to other partitions is written first
+    while (this.#durableOffset < this.#writtenOffset && !this.#broken) {
+      const appends = this.#unsynced;
+      const writtenOffset = this.#writtenOffset;
+      this.#unsynced = [];
       try {
-        await this.#commit(appends);
+        if (this.#options.durability === "disk") await this.#file.syncData();
       } catch (error) {
         this.#break(appends, error);
         break;
       }
-      const last = appends.at(-1)!;
-      this.#durableOffset = last.firstOffset + last.records.length;
+      this.#durableOffset = writtenOffset;
       this.#options.onDurable(this.#durableOffset);
       for (const append of appends) append.resolve(append.firstOffset);
     }
-    this.#committing = undefined;
+    this.#syncing = undefined;
   }
 
-  async #commit(appends: readonly PendingAppend[]): Promise<void> {
+  #write(appends: readonly PendingAppend[]): void {
     let records: Uint8Array[] = [];
-    let firstOffset = appends[0].firstOffset;
     let bytes = blockHeaderBytes;
-    const write = async () => {
-      if (this.#position > 0 && this.#position + bytes > this.#options.segmentBytesMax) {
-        await this.#roll(firstOffset);
-      }
-      const block = encodeBlock(firstOffset, records);
-      this.#file.seekSync(this.#position, Deno.SeekMode.Start);
-      for (let at = 0; at < block.byteLength;) at += this.#file.writeSync(block.subarray(at));
-      this.#position += block.byteLength;
-      firstOffset += records.length;
-      records = [];
-      bytes = blockHeaderBytes;
-    };
     for (const append of appends) {
       for (const record of append.records) {
         const recordBytes = blockBytes([record]) - blockHeaderBytes;
-        if (records.length > 0 && bytes + recordBytes > blockBytesMax) await write();
+        if (records.length > 0 && bytes + recordBytes > blockBytesMax) {
+          this.#writeBlock(records, bytes);
+          records = [];
+          bytes = blockHeaderBytes;
+        }
         records.push(record);
         bytes += recordBytes;
       }
     }
-    await write();
-    if (this.#options.durability === "disk") await this.#file.syncData();
+    this.#writeBlock(records, bytes);
   }
 
-  async #roll(firstOffset: number): Promise<void> {
-    if (this.#options.durability === "disk") await this.#file.syncData();
-    const path = segmentPath(this.#options.directory, firstOffset);
+  #writeBlock(records: readonly Uint8Array[], bytes: number): void {
+    if (this.#position > 0 && this.#position + bytes > this.#options.segmentBytesMax) this.#roll();
+    const block = encodeBlock(this.#writtenOffset, records);
+    this.#file.seekSync(this.#position, Deno.SeekMode.Start);
+    for (let at = 0; at < block.byteLength;) at += this.#file.writeSync(block.subarray(at));
+    this.#position += block.byteLength;
+    this.#writtenOffset += records.length;
+  }
+
+  /** The old file is synced here and now: later syncs reach the new one alone. */
+  #roll(): void {
+    if (this.#options.durability === "disk") this.#file.syncDataSync();
+    const path = segmentPath(this.#options.directory, this.#writtenOffset);
     const next = Deno.openSync(path, { createNew: true, read: true, write: true });
     syncDirectory(this.#options.directory);
     this.#file.close();
@@ -144,6 +167,7 @@ export class SegmentWriter {
       `Cannot append to ${this.#options.directory}: ${reason}. Free disk space or repair the disk, then restart.`,
       { cause },
     );
-    for (const append of [...appends, ...this.#pending.splice(0)]) append.reject(this.#broken);
+    const waiting = [...appends, ...this.#unsynced.splice(0), ...this.#pending.splice(0)];
+    for (const append of waiting) append.reject(this.#broken);
   }
 }
