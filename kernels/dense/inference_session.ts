@@ -18,7 +18,8 @@ import {
 import { onDevice, type Provider } from "./sessions/providers.ts";
 import { modelInputs, TRAINING_NAMES } from "./training_graph.ts";
 import { type SequenceBatch, sequenceFeeds } from "./sequence_batch.ts";
-import { type DenseWeights, packWeights, unpackWeights, type WeightLayout } from "./weights.ts";
+import { type WeightLayout, weightLayout } from "./weight_layout.ts";
+import { type DenseWeights, packWeights } from "./weights.ts";
 
 /** Examples to score. All arrays are row-major. */
 export interface InferenceBatch {
@@ -80,11 +81,7 @@ export async function createInferenceSession(
 ): Promise<InferenceSession> {
   const compiled = compileInference(model);
   const { provider, threads, seed } = options;
-  const weights = unpackWeights(
-    initialWeights(compiled.graph.parameters, seed),
-    compiled.layout,
-    0,
-  );
+  const weights = initialWeights(compiled.graph.parameters, seed);
   if (provider === "reference") return new ReferenceInference(compiled, weights);
   const { value, passedOver } = await onDevice(provider, async (device) => {
     const session = await createOnnxSession(inferenceModel(compiled), { device, threads });
@@ -120,8 +117,7 @@ interface InferenceGraph {
 function compileInference(model: Model): InferenceGraph {
   const graph = new Graph();
   const logits = model.logits(graph, modelInputs(graph, model, (hidden) => hidden));
-  const layout = graph.parameters.map(({ name, shape }) => ({ name, shape: shape as number[] }));
-  return { model, graph, logits, layout };
+  return { model, graph, logits, layout: weightLayout(graph.parameters) };
 }
 
 function inferenceModel({ model, logits }: InferenceGraph) {

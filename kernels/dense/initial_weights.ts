@@ -4,23 +4,21 @@
 import { mixKey, uniformAt } from "./counter_random.ts";
 import { staticSize } from "./graph/shape.ts";
 import type { ParameterValue } from "./graph/value.ts";
+import type { DenseWeights } from "./weights.ts";
 
-/** The flat vector of all parameters, in order. */
-export function initialWeights(
-  parameters: readonly ParameterValue[],
-  seed: number,
-): Float32Array<ArrayBuffer> {
-  const pieces = parameters.map((parameter) => initialValue(parameter, seed));
-  const flat = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let start = 0;
-  for (const piece of pieces) {
-    flat.set(piece, start);
-    start += piece.length;
-  }
-  return flat;
+/** Untrained weights, of version 0. */
+export function initialWeights(parameters: readonly ParameterValue[], seed: number): DenseWeights {
+  const values = parameters.map((parameter) => {
+    const shape = parameter.shape as number[];
+    return [parameter.name, { shape, data: initialValue(parameter, seed) }] as const;
+  });
+  return { version: 0, parameters: Object.fromEntries(values) };
 }
 
-function initialValue({ name, shape, initializer }: ParameterValue, seed: number): Float32Array {
+function initialValue(
+  { name, shape, initializer }: ParameterValue,
+  seed: number,
+): Float32Array<ArrayBuffer> {
   const values = new Float32Array(staticSize(shape));
   switch (initializer.kind) {
     case "zeros":

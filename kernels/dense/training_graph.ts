@@ -4,13 +4,14 @@
  */
 import { Graph } from "./graph/graph.ts";
 import { gradients } from "./graph/gradients.ts";
-import { ROWS, staticDim, staticSize } from "./graph/shape.ts";
+import { ROWS, staticDim } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import { batchLoss } from "./losses.ts";
 import type { Model, ModelInputs } from "./models/model.ts";
 import { clipByGlobalNorm } from "./optimizers/clip_by_global_norm.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { optimizerRule } from "./optimizers/rules.ts";
+import { BLOCK_WIDTH, type WeightLayout, weightLayout } from "./weight_layout.ts";
 
 /** A mask that the session draws for each step: 0 or 1 / (1 - rate). */
 export interface DropoutMask {
@@ -24,11 +25,11 @@ export interface TrainingGraph {
   readonly model: Model;
   readonly optimizer: DenseOptimizerOptions;
   readonly graph: Graph;
-  /** In the order of the flat vector. */
+  /** In the order of the layout. */
   readonly parameters: readonly ParameterValue[];
-  /** Length of the flat vector of weights, and of each of the optimizer's. */
-  readonly weightCount: number;
-  /** The flat vectors that a step reads and replaces: `weights` first, then the optimizer's; with their first values. */
+  /** Where they lie in the matrix of weights, and in each of the optimizer's. */
+  readonly layout: WeightLayout;
+  /** The matrices that a step reads and replaces: `weights` first, then the optimizer's; with their first values. */
   readonly state: Readonly<Record<string, number | undefined>>;
   readonly dropoutMasks: readonly DropoutMask[];
   /** Results of a step by name; see {@link TRAINING_NAMES}. */
@@ -81,20 +82,24 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
   const variables = [...parameters, ...Object.values(embedded)];
   const computed = gradients(g, loss, variables);
 
-  const weightCount = parameters.reduce((sum, { shape }) => sum + staticSize(shape), 0);
+  const layout = weightLayout(parameters);
+  const matrixShape = [layout.blocks, BLOCK_WIDTH];
   const gradient = g.concat(
-    parameters.map(({ shape }, index) => g.reshape(computed[index], [staticSize(shape)])),
+    layout.slots.map(({ size, blocks }, index) => {
+      const flat = g.reshape(computed[index], [size]);
+      return g.reshape(g.pad(flat, 0, 0, blocks * BLOCK_WIDTH - size), [blocks, BLOCK_WIDTH]);
+    }),
     0,
   );
   const rule = optimizerRule(optimizer.kind);
   const vectors = rule.state(optimizer);
   const { gradientClipNorm } = optimizer;
   const next = rule.update(g, {
-    weights: g.input(names.weights, [weightCount]),
+    weights: g.input(names.weights, matrixShape),
     gradient: gradientClipNorm === undefined
       ? gradient
       : clipByGlobalNorm(g, gradient, gradientClipNorm),
-    state: mapValues(vectors, (_first, name) => g.input(name, [weightCount])),
+    state: mapValues(vectors, (_first, name) => g.input(name, matrixShape)),
     scalars: mapValues(rule.scalars(optimizer, 1, 1), (_value, name) => g.input(name, [1])),
   }, optimizer);
 
@@ -103,7 +108,7 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
     optimizer,
     graph: g,
     parameters,
-    weightCount,
+    layout,
     state: { [names.weights]: undefined, ...vectors },
     dropoutMasks,
     outputs: {
@@ -118,7 +123,7 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
       ...Object.fromEntries(
         Object.entries(next.state).map(([name, value]) => [names.next(name), value]),
       ),
-      [names.weightsNorm]: g.reduceSum(g.square(next.weights), [0]),
+      [names.weightsNorm]: g.reshape(g.reduceSum(g.square(next.weights), [0, 1]), [1]),
     },
   };
 }

@@ -52,9 +52,9 @@ export interface TrainingCheckpoint {
   readonly step: number;
   /** Mean of recent losses, by which explosions are told; NaN before the first step. */
   readonly recentLoss: number;
-  /** Flat vectors: the weights and the optimizer's state. */
+  /** Matrices of all weights, row-major: the weights and the optimizer's state. */
   readonly vectors: StateVectors;
-  /** Names and shapes of the parameters in the vectors, in order: a checkpoint of another model is refused. */
+  /** Names and shapes of the parameters in the matrices, in order: a checkpoint of another model is refused. */
   readonly layout: readonly { readonly name: string; readonly shape: readonly number[] }[];
 }
 
@@ -122,10 +122,13 @@ export async function createTrainingSession(
 ): Promise<TrainingSession> {
   const compiled = compileTraining(model, options.optimizer);
   const first: StateVectors = {
-    [TRAINING_NAMES.weights]: initialWeights(compiled.parameters, options.seed),
+    [TRAINING_NAMES.weights]: packWeights(
+      initialWeights(compiled.parameters, options.seed),
+      compiled.layout,
+    ),
   };
   for (const [name, value] of Object.entries(compiled.state)) {
-    if (value !== undefined) first[name] = new Float32Array(compiled.weightCount).fill(value);
+    if (value !== undefined) first[name] = first[TRAINING_NAMES.weights].slice().fill(value);
   }
   const { value: backend, passedOver } = await createBackend(
     compiled,
@@ -236,12 +239,12 @@ class CompiledTrainingSession implements TrainingSession {
 
   async weights(): Promise<DenseWeights> {
     const vectors = await this.#backend.readState();
-    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#layout(), this.#steps);
+    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#compiled.layout, this.#steps);
   }
 
   async load(weights: DenseWeights): Promise<void> {
     const vectors = await this.#backend.readState();
-    vectors[TRAINING_NAMES.weights] = packWeights(weights, this.#layout());
+    vectors[TRAINING_NAMES.weights] = packWeights(weights, this.#compiled.layout);
     await this.#backend.writeState(vectors);
     this.#steps = weights.version;
   }
@@ -274,7 +277,7 @@ class CompiledTrainingSession implements TrainingSession {
   }
 
   #layout() {
-    return this.#compiled.parameters.map(({ name, shape }) => ({ name, shape: shape as number[] }));
+    return this.#compiled.layout.slots.map(({ name, shape }) => ({ name, shape }));
   }
 
   #feeds(batch: TrainingBatch, t: number, learningRate: number) {

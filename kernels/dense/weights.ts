@@ -1,6 +1,9 @@
 /**
  * A model's dense weights, as they travel between trainers, rankers and snapshots.
  */
+import { BLOCK_WIDTH, type WeightLayout } from "./weight_layout.ts";
+
+/** One parameter's values. */
 export interface DenseTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array<ArrayBuffer>;
@@ -14,33 +17,27 @@ export interface DenseWeights {
   readonly parameters: Readonly<Record<string, DenseTensor>>;
 }
 
-/** Names and shapes of parameters in the order of the flat vector. */
-export type WeightLayout = readonly {
-  readonly name: string;
-  readonly shape: readonly number[];
-}[];
-
 /** The weights do not belong to the model. */
 export class WeightsMismatchError extends Error {
   override readonly name = "WeightsMismatchError";
 }
 
-/** Cuts the flat vector into parameters; copies. */
+/** Cuts the matrix of all weights into parameters; copies. */
 export function unpackWeights(
-  flat: Float32Array,
+  matrix: Float32Array,
   layout: WeightLayout,
   version: number,
 ): DenseWeights {
-  let start = 0;
-  const parameters = layout.map(({ name, shape }) => {
-    const data = flat.slice(start, start += elements(shape)) as Float32Array<ArrayBuffer>;
+  const parameters = layout.slots.map(({ name, shape, size, firstBlock }) => {
+    const start = firstBlock * BLOCK_WIDTH;
+    const data = matrix.slice(start, start + size) as Float32Array<ArrayBuffer>;
     return [name, { shape, data }] as const;
   });
   return { version, parameters: Object.fromEntries(parameters) };
 }
 
 /**
- * Joins parameters into the flat vector; copies.
+ * Joins parameters into the matrix of all weights; copies.
  *
  * @throws {WeightsMismatchError} When a parameter is missing, unknown or of another shape.
  */
@@ -49,29 +46,27 @@ export function packWeights(
   layout: WeightLayout,
 ): Float32Array<ArrayBuffer> {
   const given = Object.keys(weights.parameters);
-  const unknown = given.filter((name) => !layout.some((entry) => entry.name === name));
+  const unknown = given.filter((name) => !layout.slots.some((entry) => entry.name === name));
   if (unknown.length > 0) {
     throw new WeightsMismatchError(
       `Cannot load dense weights: this model has no "${unknown.join('", "')}"; it has "${
-        layout.map(({ name }) => name).join('", "')
+        layout.slots.map(({ name }) => name).join('", "')
       }".`,
     );
   }
-  const flat = new Float32Array(layout.reduce((sum, { shape }) => sum + elements(shape), 0));
-  let start = 0;
-  for (const { name, shape } of layout) {
+  const matrix = new Float32Array(layout.blocks * BLOCK_WIDTH);
+  for (const { name, shape, size, firstBlock } of layout.slots) {
     const tensor = weights.parameters[name];
-    if (tensor?.data.length !== elements(shape) || tensor.shape.join() !== shape.join()) {
+    if (tensor?.data.length !== size || tensor.shape.join() !== shape.join()) {
       throw new WeightsMismatchError(
         `Cannot load dense weights: "${name}" must have shape [${shape}], got ${
           tensor === undefined ? "nothing" : `[${tensor.shape}] with ${tensor.data.length} values`
         }.`,
       );
     }
-    flat.set(tensor.data, start);
-    start += tensor.data.length;
+    matrix.set(tensor.data, firstBlock * BLOCK_WIDTH);
   }
-  return flat;
+  return matrix;
 }
 
 /**
@@ -89,8 +84,4 @@ export function averageWeights(all: readonly DenseWeights[]): DenseWeights {
   });
   const version = Math.max(...all.map((weights) => weights.version));
   return { version, parameters: Object.fromEntries(parameters) };
-}
-
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, dim) => product * dim, 1);
 }

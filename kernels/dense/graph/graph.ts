@@ -146,8 +146,10 @@ export class Graph {
     return this.#apply("Slice", [x], { axis, start, end });
   }
 
-  pad = (x: Value, axis: number, before: number, after: number) =>
-    this.#apply("Pad", [x], { axis, before, after });
+  pad(x: Value, axis: number, before: number, after: number): Value {
+    return before + after === 0 ? x : this.#apply("Pad", [x], { axis, before, after });
+  }
+
   selectColumns = (x: Value, indices: readonly number[]) =>
     this.#apply("SelectColumns", [x], { indices });
   gatherRows = (table: Value, indices: Value) => this.#apply("GatherRows", [table, indices], {});

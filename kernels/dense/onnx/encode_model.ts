@@ -1,10 +1,11 @@
 /**
  * Writes a graph as an ONNX model that any ONNX runtime loads.
  */
-import { type Dim, type Shape, staticSize } from "../graph/shape.ts";
+import type { Dim, Shape } from "../graph/shape.ts";
 import type { ComputedValue, ElementType, ParameterValue, Value } from "../graph/value.ts";
 import { isLeaf, topologicalOrder } from "../graph/value.ts";
 import { ruleOf } from "../ops/table.ts";
+import { BLOCK_WIDTH, type WeightLayout } from "../weight_layout.ts";
 import { FAN_MAX, type NodeEmitter, type OnnxAttributes } from "./node_emitter.ts";
 import {
   ATTRIBUTE_TYPES,
@@ -24,10 +25,12 @@ export type ParameterBinding =
   | { readonly kind: "inputs" }
   /** Written into the file, for other tools. */
   | { readonly kind: "initializers"; readonly data: Readonly<Record<string, Float32Array>> }
-  /** Cut from one flat float32 input in the order of `parameters`: the optimizer then updates a single vector. */
+  /** Cut from one input matrix, which the optimizer updates as a whole; see {@link WeightLayout}. */
   | {
-    readonly kind: "flat";
+    readonly kind: "matrix";
     readonly input: string;
+    readonly layout: WeightLayout;
+    /** In the layout's order. */
     readonly parameters: readonly ParameterValue[];
   };
 
@@ -37,6 +40,8 @@ export interface OnnxModelOptions {
   /** Results by the name that they get in the file. */
   readonly outputs: Readonly<Record<string, Value>>;
   readonly parameters: ParameterBinding;
+  /** Name of an empty sequence to put before all outputs; see sessions/in_place_outputs.ts. Absent = none. */
+  readonly sequenceOutput?: string;
 }
 
 /** The bytes of an ONNX file that computes `outputs`. */
@@ -67,18 +72,23 @@ class ModelEncoder implements NodeEmitter {
   }
 
   graph() {
-    const { outputs, name } = this.#options;
+    const { outputs, name, sequenceOutput } = this.#options;
     for (const [outputName, value] of Object.entries(outputs)) {
       if (!isLeaf(value) && !this.#names.has(value)) this.#names.set(value, outputName);
     }
     this.#bindParameters();
     for (const value of this.#order) this.#encode(value);
-    const outputInfos = Object.entries(outputs).map(([outputName, value]) => {
+    const outputInfos: ValueInfoProto[] = Object.entries(outputs).map(([outputName, value]) => {
       if (this.#names.get(value) !== outputName) {
         this.#push("Identity", [this.#names.get(value)!], outputName, {});
       }
       return valueInfo(outputName, value.shape, value.type);
     });
+    if (sequenceOutput !== undefined) {
+      this.#push("SequenceEmpty", [], sequenceOutput, {});
+      const elemType = { tensorType: { elemType: ELEMENT_TYPES.float32 } };
+      outputInfos.unshift({ name: sequenceOutput, type: { sequenceType: { elemType } } });
+    }
     return {
       name,
       node: this.#nodes,
@@ -142,7 +152,7 @@ class ModelEncoder implements NodeEmitter {
 
   #bindParameters(): void {
     const binding = this.#options.parameters;
-    if (binding.kind === "flat") return this.#splitFlat(binding.input, binding.parameters);
+    if (binding.kind === "matrix") return this.#cutMatrix(binding);
     for (const value of this.#order) {
       if (value.op !== "Parameter") continue;
       this.#names.set(value, value.name);
@@ -154,29 +164,33 @@ class ModelEncoder implements NodeEmitter {
     }
   }
 
-  #splitFlat(input: string, parameters: readonly ParameterValue[]): void {
-    const sizes = parameters.map(({ shape }) => staticSize(shape));
-    const total = sizes.reduce((sum, size) => sum + size, 0);
-    this.#inputs.push(valueInfo(input, [total], "float32"));
-    const pieces = parameters.map(({ name, shape }) => shape.length === 1 ? name : `${name}/flat`);
-    this.#split(input, pieces, sizes);
-    parameters.forEach((parameter, index) => {
-      this.#names.set(parameter, parameter.name);
-      if (parameter.shape.length === 1) return;
-      const shape = this.integers(parameter.shape as number[]);
-      this.#push("Reshape", [pieces[index], shape], parameter.name, {});
+  #cutMatrix({ input, layout, parameters }: ParameterBinding & { kind: "matrix" }): void {
+    this.#inputs.push(valueInfo(input, [layout.blocks, BLOCK_WIDTH], "float32"));
+    const pieces = layout.slots.map(({ name }) => `${name}/blocks`);
+    this.#split(input, pieces, layout.slots.map(({ blocks }) => blocks));
+    layout.slots.forEach(({ name, shape, size, blocks }, index) => {
+      this.#names.set(parameters[index], name);
+      let piece = pieces[index];
+      if (size < blocks * BLOCK_WIDTH) {
+        const flat = `${name}/flat`, cut = `${name}/cut`;
+        this.#push("Reshape", [piece, this.integers([-1])], flat, {});
+        const [from, to, axis] = [[0], [size], [0]].map((value) => this.integers(value));
+        this.#push("Slice", [flat, from, to, axis], cut, {});
+        piece = cut;
+      }
+      this.#push("Reshape", [piece, this.integers(shape)], name, {});
     });
   }
 
-  /** Cuts a vector into named pieces, in a tree where one node may not have as many results. */
-  #split(vector: string, pieces: readonly string[], sizes: readonly number[]): void {
+  /** Cuts a matrix into named pieces of rows, in a tree where one node may not have as many results. */
+  #split(matrix: string, pieces: readonly string[], sizes: readonly number[]): void {
     if (pieces.length > FAN_MAX) {
       const width = Math.ceil(pieces.length / FAN_MAX);
       const starts = Array.from({ length: FAN_MAX }, (_, i) => i * width)
         .filter((start) => start < pieces.length);
       const groups = starts.map((start) => sizes.slice(start, start + width));
-      const names = starts.map((start) => `${vector}/${start}`);
-      this.#split(vector, names, groups.map((group) => group.reduce((sum, size) => sum + size)));
+      const names = starts.map((start) => `${matrix}/${start}`);
+      this.#split(matrix, names, groups.map((group) => group.reduce((sum, size) => sum + size)));
       starts.forEach((start, i) => {
         const group = pieces.slice(start, start + width);
         this.#split(names[i], group, groups[i]);
@@ -185,8 +199,8 @@ class ModelEncoder implements NodeEmitter {
     }
     this.#nodes.push({
       opType: "Split",
-      name: `Split:${vector}`,
-      input: [vector, this.integers(sizes)],
+      name: `Split:${matrix}`,
+      input: [matrix, this.integers(sizes)],
       output: pieces,
       attribute: attributeProtos({ axis: 0 }),
     });

@@ -37,15 +37,19 @@ export interface NodeProto {
   readonly attribute: readonly AttributeProto[];
 }
 
+export interface TensorTypeProto {
+  readonly tensorType: {
+    readonly elemType: number;
+    readonly shape?: {
+      readonly dim: readonly ({ readonly dimValue: number } | { readonly dimParam: string })[];
+    };
+  };
+}
+
 export interface ValueInfoProto {
   readonly name: string;
-  readonly type: {
-    readonly tensorType: {
-      readonly elemType: number;
-      readonly shape: {
-        readonly dim: readonly ({ readonly dimValue: number } | { readonly dimParam: string })[];
-      };
-    };
+  readonly type: TensorTypeProto | {
+    readonly sequenceType: { readonly elemType: TensorTypeProto };
   };
 }
 
@@ -114,7 +118,8 @@ const MODEL = protobuf.Root.fromJSON({
       },
     },
     ValueInfo: { fields: { name: one("string", 1), type: one("Type", 2) } },
-    Type: { fields: { tensorType: one("TensorType", 1) } },
+    Type: { fields: { tensorType: one("TensorType", 1), sequenceType: one("SequenceType", 4) } },
+    SequenceType: { fields: { elemType: one("Type", 1) } },
     TensorType: { fields: { elemType: one("int32", 1), shape: one("TensorShape", 2) } },
     TensorShape: { fields: { dim: many("Dimension", 1) } },
     Dimension: { fields: { dimValue: one("int64", 1), dimParam: one("string", 2) } },

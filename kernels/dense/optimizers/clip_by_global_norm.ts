@@ -9,9 +9,9 @@ import type { Value } from "../graph/value.ts";
 /** Keeps the division defined where all gradients are 0. */
 const TINY = 1e-6;
 
-/** `gradient · min(1, normMax / |gradient|)` of a flat vector. */
+/** `gradient · min(1, normMax / |gradient|)` of the matrix of all gradients. */
 export function clipByGlobalNorm(g: Graph, gradient: Value, normMax: number): Value {
-  const norm = g.squareRoot(g.reduceSum(g.square(gradient), [0])); // [1]
+  const norm = g.squareRoot(g.reduceSum(g.square(gradient), [0, 1])); // [1, 1]
   const scale = g.divide(g.constant(normMax, [1]), g.shift(norm, TINY));
   return g.multiply(gradient, g.minimum(scale, g.constant(1, [1])));
 }

@@ -1,5 +1,5 @@
 /**
- * Update rules over one flat vector of weights, as graphs: the table of optimizers.
+ * Update rules over one matrix of all weights, as graphs: the table of optimizers.
  *
  * What depends on the step's number (bias corrections, schedules) is computed by the host and enters as scalars, so
  * the compiled graph is the same at every step. Definitions follow PyTorch's where papers leave room.
@@ -8,7 +8,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
 import type { DenseOptimizerKind, OptionsOf } from "./options.ts";
 
-/** One step's operands, all of the flat vector's shape except the scalars. */
+/** One step's operands, all of the matrix's shape except the scalars. */
 export interface UpdateInputs {
   readonly weights: Value;
   readonly gradient: Value;

@@ -15,21 +15,21 @@ export class DeviceReader {
     this.#session = session;
   }
 
-  /** A reader of vectors of `length` elements. */
-  static async create(length: number): Promise<DeviceReader> {
+  /** A reader of tensors of `shape`. */
+  static async create(shape: readonly number[]): Promise<DeviceReader> {
     const g = new Graph();
     const model = {
       name: "read",
-      documentation: "Copies a vector from the device.",
-      outputs: { copy: g.input("vector", [length]) },
+      documentation: "Copies a tensor from the device.",
+      outputs: { copy: g.input("tensor", shape) },
       parameters: { kind: "inputs" },
     } as const;
     return new DeviceReader(await createOnnxSession(model, { device: "webgpu", threads: 1 }));
   }
 
-  async read(vector: Tensor): Promise<Float32Array<ArrayBuffer>> {
-    if (vector.location === "cpu") return Float32Array.from(vector.data as Float32Array);
-    const { copy } = await this.#session.run({ vector });
+  async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    if (tensor.location === "cpu") return Float32Array.from(tensor.data as Float32Array);
+    const { copy } = await this.#session.run({ tensor });
     return Float32Array.from(copy.data as Float32Array);
   }
 

@@ -42,7 +42,7 @@ export class DeviceStateBackend extends OnnxBackend {
 
   writeState(vectors: Readonly<StateVectors>): Promise<void> {
     disposeAll(this.#present);
-    const shape = [this.compiled.weightCount];
+    const shape = this.stateShape;
     this.#present = Object.fromEntries(
       // Uploaded with the next step.
       Object.entries(vectors).map(([name, data]) => [name, this.tensor(data.slice(), shape)]),

@@ -5,6 +5,7 @@
  * see half-updated weights and a step that is not committed costs nothing to undo.
  */
 import type { InferenceSession } from "onnxruntime-node";
+import { BLOCK_WIDTH } from "../weight_layout.ts";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
@@ -23,9 +24,10 @@ export class HostStateBackend extends OnnxBackend {
     memory: HostMemory,
   ) {
     super(ort, session, compiled, device, memory);
-    const { state, weightCount } = compiled;
+    const { state, layout } = compiled;
+    const size = layout.blocks * BLOCK_WIDTH;
     const empty = (): StateVectors =>
-      Object.fromEntries(Object.keys(state).map((name) => [name, memory.allocate(weightCount)]));
+      Object.fromEntries(Object.keys(state).map((name) => [name, memory.allocate(size)]));
     this.#present = empty();
     this.#next = empty();
   }
@@ -63,7 +65,7 @@ export class HostStateBackend extends OnnxBackend {
   }
 
   #tensors(vectors: StateVectors, rename: (name: string) => string): Tensors {
-    const shape = [this.compiled.weightCount];
+    const shape = this.stateShape;
     return Object.fromEntries(
       Object.entries(vectors).map(([name, data]) => [rename(name), this.tensor(data, shape)]),
     );

@@ -3,8 +3,10 @@
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { resolveShape, staticSize } from "../graph/shape.ts";
+import { BLOCK_WIDTH } from "../weight_layout.ts";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
 import type { HostMemory } from "./host_memory.ts";
+import { runInPlace } from "./in_place_outputs.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
 
@@ -60,7 +62,7 @@ export abstract class OnnxBackend implements TrainingBackend {
     for (const [name, data] of Object.entries(this.#outputs)) {
       fetches[name] = this.tensor(data, resolveShape(outputs[name].shape, { rows }));
     }
-    await this.#session.run(feedTensors, fetches);
+    await runInPlace(this.#session, feedTensors, fetches);
     return this.#outputs;
   }
 
@@ -71,6 +73,11 @@ export abstract class OnnxBackend implements TrainingBackend {
   async close(): Promise<void> {
     this.#freeOutputs();
     await this.#session.release();
+  }
+
+  /** Of the weights and of each of the optimizer's matrices. */
+  protected get stateShape(): readonly number[] {
+    return [this.compiled.layout.blocks, BLOCK_WIDTH];
   }
 
   /** The present state, by input name. */

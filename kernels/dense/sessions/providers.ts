@@ -2,11 +2,13 @@
  * From a provider's name to what runs there. A named device that is missing is an error, never a silent detour; only
  * "auto" looks for the next best one.
  */
+import { BLOCK_WIDTH } from "../weight_layout.ts";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
 import { DeviceReader } from "./device_reader.ts";
 import { DeviceStateBackend } from "./device_state_backend.ts";
 import { type HostMemory, ordinaryMemory } from "./host_memory.ts";
 import { HostStateBackend } from "./host_state_backend.ts";
+import { SEQUENCE_OUTPUT } from "./in_place_outputs.ts";
 import {
   createOnnxSession,
   type Device,
@@ -53,17 +55,15 @@ async function deviceBackend(
   switch (device) {
     case "cpu":
     case "cuda": {
-      const session = await createOnnxSession(trainingModel(compiled), {
-        device,
-        threads,
-      });
+      const model = { ...trainingModel(compiled), sequenceOutput: SEQUENCE_OUTPUT };
+      const session = await createOnnxSession(model, { device, threads });
       return new HostStateBackend(await onnxRuntime(), session, compiled, device, memory);
     }
     case "webgpu": {
       const outputsOnDevice = Object.keys(compiled.state).map(TRAINING_NAMES.next);
       const settings = { device, threads, outputsOnDevice };
       const session = await createOnnxSession(trainingModel(compiled), settings);
-      const reader = await DeviceReader.create(compiled.weightCount);
+      const reader = await DeviceReader.create([compiled.layout.blocks, BLOCK_WIDTH]);
       return new DeviceStateBackend(await onnxRuntime(), session, compiled, device, reader);
     }
     default:

@@ -2,8 +2,8 @@
  * Steps in plain TypeScript: no library, the same bits on every machine. Slow; for tests and the simulation.
  */
 import { evaluate } from "../graph/evaluate.ts";
-import { staticSize } from "../graph/shape.ts";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { unpackWeights } from "../weights.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
 
 export class ReferenceBackend implements TrainingBackend {
@@ -17,12 +17,10 @@ export class ReferenceBackend implements TrainingBackend {
   }
 
   run(rows: number, feeds: HostArrays): Promise<HostArrays> {
-    const { outputs, parameters, state } = this.#compiled;
+    const { outputs, layout, state } = this.#compiled;
     const all: Record<string, Float32Array> = { ...feeds, ...this.#present };
-    let start = 0;
-    for (const { name, shape } of parameters) {
-      all[name] = this.#present[TRAINING_NAMES.weights].subarray(start, start += staticSize(shape));
-    }
+    const { parameters } = unpackWeights(this.#present[TRAINING_NAMES.weights], layout, 0);
+    for (const [name, { data }] of Object.entries(parameters)) all[name] = data;
     const names = Object.keys(outputs);
     // Rounded to float32, as in a checkpoint: a resumed run goes on with the same bits.
     const results = Object.fromEntries(

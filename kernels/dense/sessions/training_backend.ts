@@ -2,7 +2,7 @@
  * What runs compiled steps: the reference evaluator, or ONNX Runtime on some device.
  */
 
-/** Flat vectors by name: `weights`, and the optimizer's. */
+/** Matrices of all weights by name, row-major: `weights`, and the optimizer's. */
 export type StateVectors = Record<string, Float32Array<ArrayBuffer>>;
 
 export type HostArrays = Readonly<Record<string, Float32Array<ArrayBuffer>>>;

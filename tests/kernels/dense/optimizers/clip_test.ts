@@ -8,7 +8,7 @@ import { clipByGlobalNorm } from "../../../../kernels/dense/optimizers/clip_by_g
 
 function clip(gradient: number[], normMax: number): number[] {
   const g = new Graph();
-  const y = clipByGlobalNorm(g, g.input("gradient", [gradient.length]), normMax);
+  const y = clipByGlobalNorm(g, g.input("gradient", [1, gradient.length]), normMax);
   return [...evaluate([y], { gradient })[0].data];
 }
 
