@@ -12,7 +12,10 @@ import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { DivergenceError } from "../../kernels/dense/divergence.ts";
-import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import type {
+  TrainingBatch as SessionBatch,
+  TrainingSession,
+} from "../../kernels/dense/training_session.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
 import type { TrainerOptions } from "./options.ts";
@@ -24,10 +27,11 @@ import { findResumePoint, writeTrainerPart } from "./trainer_snapshot.ts";
 export interface TrainerDependencies {
   readonly exampleLog: EventLog;
   readonly blobs: BlobStore;
-  /** What the model asks for, see `Model.sparseInputs`. */
-  readonly sparseInputs: readonly { readonly segment: string; readonly dim: number }[];
   createSession(): Promise<TrainingSession>;
 }
+
+/** How long a shard's restart may go unnoticed while nothing is learned, ms. */
+const SHARD_CHECK_MS = 1_000;
 
 /** A batch whose rows are on their way or here. */
 interface PreparedBatch {
@@ -53,6 +57,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #lossGauge: Gauge;
   readonly #learnedGauge: Gauge;
   readonly #stepMs: Histogram;
+  /** Arrays of a full batch's size, used again for every batch. */
+  readonly #buffers: SessionBatch;
   #prepared: PreparedBatch | undefined;
   #linger: { cancel(): void } | undefined;
   #woken = false;
@@ -79,7 +85,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#session = session;
     this.#inputs = new ModelInputs(this.#kernel, {
       segments: options.segments,
-      sparseInputs: dependencies.sparseInputs,
+      sparseInputs: session.model.sparseInputs,
+      sequenceInputs: session.model.sequenceInputs,
+      sequenceInputs: session.model.sequenceInputs,
       combiners: options.combiners,
     });
     const shards = options.shards.map((address) =>
@@ -91,6 +99,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       budgetMs: options.shardBudgetMs,
       attemptsMax: options.shardAttemptsMax,
     });
+    this.#buffers = session.allocateBatch(options.batchRows);
     this.#assembly = new BatchAssembly(options);
     this.#trained = new ScoreRecorder(options.validationBins);
     this.#served = new ScoreRecorder(options.validationBins);
@@ -116,9 +125,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     dependencies: TrainerDependencies,
   ): Promise<Trainer> {
     const session = await dependencies.createSession();
-    const trainer = new Trainer(context, options, dependencies, session);
-    await trainer.#begin();
-    return trainer;
+    try {
+      const trainer = new Trainer(context, options, dependencies, session);
+      await trainer.#begin();
+      return trainer;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
   }
 
   async receive(message: TrainerMessage): Promise<void> {
@@ -129,6 +143,9 @@ export class Trainer implements Behavior<TrainerMessage> {
       case "flushBatch":
         this.#linger = undefined;
         return await this.#turn(true);
+      case "checkShards":
+        this.#context.schedule(SHARD_CHECK_MS, message);
+        return await this.#shards.check();
       case "cut":
         return await this.#cut(message);
       case "getStatus":
@@ -196,6 +213,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     }
     for (const mark of marks) if (mark > this.#sequence) this.#assembly.endBatchAt(mark);
     this.#learnedGauge.set(this.#sequence);
+    this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     this.#wake();
   }
 
@@ -245,11 +263,14 @@ export class Trainer implements Behavior<TrainerMessage> {
   async #train({ batch, grouped, rows }: PreparedBatch): Promise<void> {
     const beganMs = this.#context.clock.monotonicMs();
     const { features, labels, logSampleRate } = batch;
-    const sparse = this.#inputs.pool(await rows, grouped.inverse, features);
+    const learned = await rows;
+    const sparse = this.#inputs.pool(learned, grouped.inverse, features);
+    const sequences = this.#inputs.sequences(learned, grouped.inverse, features);
     if (this.#options.pipelined) this.#prepared = this.#prepareNext(false);
     const step = await this.#session.step({
       rows: features.rows,
       sparse,
+      sequences,
       dense: features.dense,
       labels,
       logSampleRate,

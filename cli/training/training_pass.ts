@@ -40,6 +40,7 @@ export class TrainingPass {
     this.#inputs = new ModelInputs(this.#kernel, {
       segments: configuration.trainer.segments,
       sparseInputs: session.model.sparseInputs,
+      sequenceInputs: session.model.sequenceInputs,
       combiners: configuration.trainer.combiners,
     });
     this.#tasks = configuration.trainer.tasks;
@@ -67,6 +68,7 @@ export class TrainingPass {
     const step = await this.#session.step({
       rows: features.rows,
       sparse: this.#inputs.pool(rows, inverse, features),
+      sequences: this.#inputs.sequences(rows, inverse, features),
       dense: features.dense,
       labels,
       logSampleRate: new Float32Array(features.rows),
@@ -90,6 +92,7 @@ export class TrainingPass {
     const logits = await this.#inference.predict({
       rows: features.rows,
       sparse: this.#inputs.pool(rows, inverse, features),
+      sequences: this.#inputs.sequences(rows, inverse, features),
       dense: features.dense,
     });
     return this.#scores(logits, features.rows);
