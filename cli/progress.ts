@@ -21,15 +21,16 @@ export interface ProgressOptions {
   readonly plainLineMs: number;
 }
 
-const barCells = 24;
+const barCellsMax = 24;
+const barCellsMin = 6;
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/** A bar of {@link barCells} cells for a share in [0, 1]. */
-export function bar(share: number): string {
-  const filled = Math.min(1, Math.max(0, share)) * barCells;
+/** A bar for a share in [0, 1]. */
+export function bar(share: number, cells = barCellsMax): string {
+  const filled = Math.min(1, Math.max(0, share)) * cells;
   const whole = Math.floor(filled);
   const part = eighths[Math.floor((filled - whole) * 8)];
-  return ("█".repeat(whole) + part).padEnd(barCells, "░");
+  return ("█".repeat(whole) + part).padEnd(cells, "░");
 }
 
 /** Seconds as a person reads them: `8s`, `2m05s`, `1h02m`. */
@@ -83,13 +84,17 @@ export class Progress {
     const percent = `${Math.floor(share * 100)}%`.padStart(4);
     const tail = figures === "" ? "" : `  ${figures}`;
     if (!this.target.isTerminal) {
-      this.target.write(`${this.label} ${percent.trim()}${left}${tail}\n`);
+      this.target.write(`${`${this.label} ${percent.trim()}`.trim()}${left}${tail}\n`);
       return;
     }
-    const line = `${this.label} ${bar(share)}${percent}${left}${tail}`;
-    this.target.write(
-      `\r\x1b[2K${[...line].slice(0, Math.max(20, this.target.columns() - 1)).join("")}`,
-    );
+    // The figures come first: a narrow terminal gets a shorter bar, then no remaining time.
+    const columns = Math.max(20, this.target.columns() - 1);
+    const label = this.label === "" ? "" : `${this.label} `;
+    const room = columns - [...label + percent + tail].length;
+    const withLeft = room - left.length >= barCellsMin;
+    const cells = Math.max(barCellsMin, Math.min(barCellsMax, room - (withLeft ? left.length : 0)));
+    const line = `${label}${bar(share, cells)}${percent}${withLeft ? left : ""}${tail}`;
+    this.target.write(`\r\x1b[2K${[...line].slice(0, columns).join("")}`);
   }
 }
 

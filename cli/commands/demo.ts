@@ -23,7 +23,7 @@ What happens: the mesh and its HTTP API start in this process. A simulated audie
 tastes drift while you watch, asks for rankings and clicks. Four visits in five are shown what Cairn
 ranks first; one in five is the control group and is shown a random order. The figures:
 
-  click-through  clicks per product shown, ranked against random, over the last seconds
+  clicks         clicks per product shown, ranked against random, over the last seconds
   AUC            of the scores as they were served, against what was clicked
   freshness      from posting a click to the first answer whose scores have learned from it
   examples/s     what the trainer learns from
@@ -42,7 +42,7 @@ export function demoCommand(output: Output): Command {
     .addOption(setOption())
     .addOption(
       new Option("--seconds <count>", "how long the audience visits").argParser(
-        wholeNumber(5, 3600),
+        wholeNumber(20, 3600),
       )
         .default(50),
     )

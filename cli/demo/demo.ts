@@ -61,7 +61,10 @@ export async function demo(flags: DemoFlags, output: Output): Promise<void> {
   );
   const stopping = flags.keep === true ? stopSignal() : undefined;
   const summary = await withServer(configuration, output.err, async (served) => {
-    output.err(`Cairn serves on ${served.url}; ${flags.seconds} seconds of visits begin.\n`);
+    output.err(
+      `Cairn serves on ${served.url}; ${flags.seconds} seconds of visits begin.\n` +
+        "Clicks per product shown, AUC of the scores, freshness p50/p99, learned from:\n",
+    );
     const { summary, visits } = await runVisits(served, flags);
     if (flags.report !== undefined) {
       await Deno.writeTextFile(flags.report, demoReport(summary, visits, windowSeconds));
@@ -94,7 +97,7 @@ async function runVisits(
   const client = new GatewayClient({ url: served.url, retriesMax: 20, retryDelayMsMax: 500 });
   const random = new SeededRandom(flags.seed);
   const audience = new Audience(demoAudience, random);
-  const progress = new Progress("demo", flags.seconds, stderrTarget());
+  const progress = new Progress("", flags.seconds, stderrTarget());
   const examples = new ExampleRate(served);
   const visits: Visits = new Visits(client, audience, random.stream("demo/groups"), {
     seconds: flags.seconds,
@@ -144,13 +147,12 @@ function liveFigures(visits: Visits, examplesPerSecond: number, second: number):
   const from = Math.max(0, visits.scores.count - 4000);
   const auc = exactAuc(visits.scores.values(from), visits.clicked.values(from));
   const freshness = visits.freshness.samples.sorted();
+  const [median, slowest] = [0.5, 0.99].map((at) => percentile(freshness, at));
   return [
-    `click-through ${share(ranked)} ranked, ${share(random)} random`,
+    `clicks ${share(ranked)} vs ${share(random)} random`,
     `AUC ${Number.isNaN(auc) ? "-" : auc.toFixed(3)}`,
-    `freshness ${milliseconds(percentile(freshness, 0.5))}/${
-      milliseconds(percentile(freshness, 0.99))
-    }`,
-    `${Math.round(examplesPerSecond)} examples/s`,
+    `fresh ${Number.isNaN(median) ? "-" : `${Math.round(median)}/${Math.round(slowest)} ms`}`,
+    `${Math.round(examplesPerSecond)} ex/s`,
   ].join("  ");
 }
 
@@ -184,26 +186,26 @@ function summarize(visits: Visits, seconds: number, examples: number): DemoSumma
 
 /** For people. */
 export function describeSummary(summary: DemoSummary): string {
+  const count = (value: number) => Math.round(value).toLocaleString("en");
+  const { rankedClickThrough, randomClickThrough, uplift } = summary;
   return `
-In ${summary.seconds} seconds, ${summary.visits.toLocaleString("en")} visits with ${
-    summary.clicks.toLocaleString("en")
-  } clicks, while tastes changed ${summary.tasteChanges} times.
+${summary.seconds} seconds, ${count(summary.visits)} visits, ${count(summary.clicks)} clicks, ${
+    count(summary.tasteChanges)
+  } changes of taste.
 
-  click-through, last third   ${share(summary.rankedClickThrough)} as ranked, ${
-    share(summary.randomClickThrough)
-  } in random order: ${summary.uplift.toFixed(2)} times as many clicks
-  AUC of served scores        ${summary.aucFirstThird.toFixed(3)} in the first third, ${
+  click-through  ${share(rankedClickThrough)} as ranked, ${
+    share(randomClickThrough)
+  } in random order (last third): ${uplift.toFixed(2)} times
+  AUC            ${summary.aucFirstThird.toFixed(3)} in the first third, ${
     summary.aucLastThird.toFixed(3)
   } in the last
-  freshness                   p50 ${milliseconds(summary.freshnessMsP50)}, p99 ${
+  freshness      p50 ${milliseconds(summary.freshnessMsP50)}, p99 ${
     milliseconds(summary.freshnessMsP99)
-  } from a click to scores that learned from it
-  ranking                     p50 ${milliseconds(summary.rankMsP50)}, p99 ${
+  } from a click to scores that know it
+  ranking        p50 ${milliseconds(summary.rankMsP50)}, p99 ${
     milliseconds(summary.rankMsP99)
   } for 20 candidates over HTTP
-  learned from                ${summary.examples.toLocaleString("en")} examples, ${
-    Math.round(summary.examplesPerSecond)
-  } a second
+  learned from   ${count(summary.examples)} examples, ${count(summary.examplesPerSecond)} a second
 `;
 }
 

@@ -43,7 +43,7 @@ const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
   [["demo", "--secnods", "9"], /unknown option '--secnods'[^]*--seconds/],
   [
     ["demo", "--seconds", "2"],
-    /'--seconds <count>' argument '2' is invalid. Give a whole number from 5 to 3600/,
+    /'--seconds <count>' argument '2' is invalid. Give a whole number from 20 to 3600/,
   ],
   [["train", "--path", "x"], /required option '--dataset <kind>' not specified/],
   [["replay", "--dataset", "netflix", "--path", "x"], /Allowed choices are movietweetings/],

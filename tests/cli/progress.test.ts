@@ -44,6 +44,20 @@ Deno.test("into a pipe go plain lines, seldom, without control codes", () => {
   assert.equal(target.text, "train 10%\ntrain 50% 5s left  AUC 0.7\ntrain 100%\n");
 });
 
+Deno.test("where columns are few, the bar and the remaining time make room for the figures", () => {
+  const figures = "clicks 22.2% against 9.8%";
+  const lines = [100, 60, 40].map((columns) => {
+    const target = recordingTarget(true, columns);
+    const progress = new Progress("demo", 10, target);
+    target.atMs = 2000;
+    progress.update(5, figures);
+    return target.text.replace("\r\x1b[2K", "");
+  });
+  assert.equal(lines[0], `demo ${bar(0.5)} 50% 2s left  ${figures}`);
+  assert.equal(lines[1], `demo ${bar(0.5, 15)} 50% 2s left  ${figures}`);
+  assert.equal(lines[2], `demo ${bar(0.5, 6)} 50%  ${figures}`.slice(0, 39));
+});
+
 Deno.test("a narrow terminal cuts the line so that it never wraps", () => {
   const target = recordingTarget(true, 30);
   new Progress("a rather long label", 10, target).update(3, "and many figures");
