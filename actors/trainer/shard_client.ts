@@ -4,7 +4,7 @@
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
-import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import { type EmbeddingShardMessage, ShardRestartedError } from "../embedding_shard/protocol.ts";
 
 /** The distinct ids of a batch, grouped by shard. */
 export interface GroupedIds {
@@ -12,7 +12,7 @@ export interface GroupedIds {
   /** Shard s owns `uniqueIds[shardStarts[s] .. shardStarts[s + 1]]`. */
   readonly shardStarts: Uint32Array;
   /** Occurrences, `[unique]`. */
-  readonly counts: Uint32Array;
+  readonly counts: Uint32Array<ArrayBuffer>;
 }
 
 export interface ShardClientOptions {
@@ -48,6 +48,14 @@ export class ShardClient {
     return marks.map(({ sequence }) => sequence);
   }
 
+  /** @throws {ShardRestartedError} When a shard is not the one whose mark was read. */
+  async check(): Promise<void> {
+    const known = this.#incarnations;
+    await this.marks();
+    const restarted = this.#incarnations.findIndex((incarnation, s) => incarnation !== known[s]);
+    if (restarted >= 0) throw new ShardRestartedError(restarted);
+  }
+
   /** Tells every shard that all up to `sequence` is applied, and that a snapshot cuts here. */
   async beginSnapshot(snapshot: string, sequence: number): Promise<void> {
     const { source, budgetMs } = this.#options;
@@ -72,15 +80,18 @@ export class ShardClient {
       )).rows;
     }
     const rows = new Float32Array(grouped.uniqueIds.length * width);
-    await this.#eachShard(grouped, async (shard, from, to) => {
+    await this.#eachShard(grouped, async (s, from, to) => {
       const ids = grouped.uniqueIds.slice(from, to);
-      const answer = await shard.ask({ kind: "lookup", ids, missing: "initial" }, { budgetMs });
-      rows.set(answer.rows, from * width);
+      const { rows: found } = await this.#shards[s].ask(
+        { kind: "lookup", ids, missing: "initial" },
+        { budgetMs, transfer: [ids.buffer] },
+      );
+      rows.set(found, from * width);
     });
     return rows;
   }
 
-  /** Resolves when every shard has applied its part. */
+  /** Resolves when every shard has applied its part of the gradients, `[unique, width]`. */
   async applyGradients(
     grouped: GroupedIds,
     gradients: Float32Array<ArrayBuffer>,
@@ -88,29 +99,45 @@ export class ShardClient {
     atMs: number,
   ): Promise<void> {
     const { source, width, budgetMs } = this.#options;
-    await this.#eachShard(grouped, async (shard, from, to) => {
-      await shard.ask({
-        kind: "applyGradients",
+    const kind = "applyGradients";
+    if (this.#shards.length === 1) {
+      // All belongs to one shard: nothing to cut, and in this thread nothing to copy.
+      const { uniqueIds: ids, counts } = grouped;
+      const [incarnation] = this.#incarnations;
+      const message = {
+        kind,
         source,
         sequence,
-        ids: grouped.uniqueIds.slice(from, to),
-        gradients: gradients.slice(from * width, to * width),
-        counts: grouped.counts.slice(from, to),
+        ids,
+        gradients,
+        counts,
         atMs,
-        incarnation: this.#incarnations[this.#shards.indexOf(shard)],
-      }, { budgetMs });
+        incarnation,
+      } as const;
+      await this.#retry(() => this.#shards[0].ask(message, { budgetMs }));
+      return;
+    }
+    await this.#eachShard(grouped, async (s, from, to) => {
+      const ids = grouped.uniqueIds.slice(from, to);
+      const part = gradients.slice(from * width, to * width);
+      const counts = grouped.counts.slice(from, to);
+      const incarnation = this.#incarnations[s];
+      await this.#shards[s].ask(
+        { kind, source, sequence, ids, gradients: part, counts, atMs, incarnation },
+        { budgetMs, transfer: [ids.buffer, part.buffer, counts.buffer] },
+      );
     });
   }
 
   /** Calls `ask` for each shard that owns some of the ids, all at once. */
   async #eachShard(
     { shardStarts }: GroupedIds,
-    ask: (shard: ActorRef<EmbeddingShardMessage>, from: number, to: number) => Promise<void>,
+    ask: (shard: number, from: number, to: number) => Promise<void>,
   ): Promise<void> {
     const asked: Promise<void>[] = [];
     for (let s = 0; s < this.#shards.length; s++) {
       const [from, to] = [shardStarts[s], shardStarts[s + 1]];
-      if (from < to) asked.push(this.#retry(() => ask(this.#shards[s], from, to)));
+      if (from < to) asked.push(this.#retry(() => ask(s, from, to)));
     }
     await Promise.all(asked);
   }

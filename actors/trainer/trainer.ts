@@ -87,7 +87,6 @@ export class Trainer implements Behavior<TrainerMessage> {
       segments: options.segments,
       sparseInputs: session.model.sparseInputs,
       sequenceInputs: session.model.sequenceInputs,
-      sequenceInputs: session.model.sequenceInputs,
       combiners: options.combiners,
     });
     const shards = options.shards.map((address) =>
@@ -190,7 +189,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     } else if (this.#assembly.rows === 0) {
       // Chunks without rows only carry the mark on.
       this.#learnedThroughMs = Math.max(this.#learnedThroughMs, this.#assembly.passedMs);
-      this.#offset = this.#assembly.nextOffset;
+      this.#offset = Math.max(this.#offset, this.#assembly.nextOffset);
     }
     const { batchRows, lingerMs } = this.#options;
     if (this.#prepared !== undefined || this.#assembly.rows >= batchRows || !caughtUp) this.#wake();
@@ -264,7 +263,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     const beganMs = this.#context.clock.monotonicMs();
     const { features, labels, logSampleRate } = batch;
     const learned = await rows;
-    const sparse = this.#inputs.pool(learned, grouped.inverse, features);
+    const sparse = this.#inputs.pool(learned, grouped.inverse, features, this.#buffers.sparse);
     const sequences = this.#inputs.sequences(learned, grouped.inverse, features);
     if (this.#options.pipelined) this.#prepared = this.#prepareNext(false);
     const step = await this.#session.step({
