@@ -82,8 +82,10 @@ export type SnapshotterMessage = TakeSnapshotLater | TakeSnapshot | GetSnapshott
 const prefix = "snapshots/";
 const manifestSuffix = "/manifest.json";
 
-export function snapshotName(atMs: number): string {
-  return prefix + String(Math.floor(atMs)).padStart(15, "0");
+/** A name after `newest`, also where the clock has stepped back. */
+export function snapshotName(atMs: number, newest?: string): string {
+  const after = newest === undefined ? 0 : Number(newest.slice(prefix.length)) + 1;
+  return prefix + String(Math.max(Math.floor(atMs), after)).padStart(15, "0");
 }
 
 export function manifestName(snapshot: string): string {

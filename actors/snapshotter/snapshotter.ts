@@ -71,8 +71,13 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
         this.#context.schedule(this.#options.intervalMs, message);
         return;
       case "takeSnapshot": {
-        const name = await this.#take();
-        return this.#context.reply(message, name === undefined ? {} : { name });
+        try {
+          const name = await this.#take();
+          return this.#context.reply(message, name === undefined ? {} : { name });
+        } catch (error) {
+          this.#report(error);
+          return this.#context.replyError(message, error as Error);
+        }
       }
       case "getStatus":
         return this.#context.reply(message, {
@@ -99,12 +104,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   async #take(): Promise<string | undefined> {
     const { budgetMs, shards, trainer } = this.#options;
     const atMs = this.#context.clock.nowMs();
-    const name = snapshotName(atMs);
-    if (this.#newest !== undefined && name <= this.#newest.name) {
-      throw new RangeError(
-        `Cannot take the snapshot ${name}: the clock stands before the last one, ${this.#newest.name}.`,
-      );
-    }
+    const name = snapshotName(atMs, this.#newest?.name);
     const cut = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,

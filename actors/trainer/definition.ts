@@ -25,6 +25,7 @@ export function defineTrainer(
         case "examplesAppended":
         case "flushBatch":
         case "cut":
+        case "checkShards":
           return "write";
       }
     },

@@ -122,8 +122,14 @@ export interface Cut extends Request<{ readonly part?: TrainerPart }> {
   readonly unlessAt?: number;
 }
 
+/** Looks whether a shard was restarted while nothing was learned; told by the trainer to itself. */
+export interface CheckShards {
+  readonly kind: "checkShards";
+}
+
 export type TrainerMessage =
   | ExamplesAppended
+  | CheckShards
   | Cut
   | FlushBatch
   | GetTrainerStatus

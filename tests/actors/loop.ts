@@ -118,7 +118,6 @@ export class Loop {
       { kind: "deepFm", embeddingDim: DIM, hidden: [8] },
       { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth, tasks: 1 },
     );
-    const { sparseInputs } = model;
     const shape = { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth };
     const numbers = Array.from({ length: this.shards }, (_, shard) => shard);
     const shards = numbers.map((shard): Address => `embedding_shard/${shard}`);
@@ -146,7 +145,7 @@ export class Loop {
     };
     await mesh.settle(
       node.spawn(
-        defineTrainer({ exampleLog, blobs, sparseInputs, createSession: createTraining }),
+        defineTrainer({ exampleLog, blobs, createSession: createTraining }),
         0,
         {
           ...shape,
@@ -188,7 +187,7 @@ export class Loop {
       createInferenceSession(model, { provider: "reference", threads: 1, seed: 5 });
     await mesh.settle(
       node.spawn(
-        defineRanker({ eventLog, profiles, sparseInputs, createSession: createInference }),
+        defineRanker({ eventLog, profiles, createSession: createInference }),
         0,
         {
           replicas,

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
+import { readManifests, type SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
+import { decodeExamples, type TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import type { ActorContext, ActorRef } from "../../../mesh/runtime/actor.ts";
+import { altered } from "../altered.ts";
+import { Loop } from "../loop.ts";
+
+const BUDGET = { budgetMs: 10_000 };
+const SHARDS = 3;
+
+/** How often each id's occurrences are in the shards' rows, a restart from a snapshot included. */
+class Ledger {
+  readonly #rows = new Map<string, Map<bigint, number>>();
+  readonly #cuts = new Map<string, Map<bigint, number>>();
+
+  /** A life of a shard begins: with the rows of the newest snapshot. */
+  begin(address: string, snapshot: string | undefined): void {
+    this.#rows.set(address, new Map(snapshot ? this.#cuts.get(`${snapshot} ${address}`) : []));
+  }
+
+  handled(address: string, message: EmbeddingShardMessage, answer: unknown): void {
+    const rows = this.#rows.get(address)!;
+    if (message.kind === "beginSnapshot") {
+      this.#cuts.set(`${message.snapshot} ${address}`, new Map(rows));
+    } else if (message.kind === "applyGradients" && (answer as { applied: boolean }).applied) {
+      message.ids.forEach((id, i) => rows.set(id, (rows.get(id) ?? 0) + message.counts[i]));
+    }
+  }
+
+  total(): Map<bigint, number> {
+    return new Map([...this.#rows.values()].flatMap((rows) => [...rows]).sort());
+  }
+}
+
+interface World {
+  readonly loop: Loop;
+  readonly ledger: Ledger;
+  readonly snapshotter: ActorRef<SnapshotterMessage>;
+}
+
+async function start(snapshotsKept = 100): Promise<World> {
+  const ledger = new Ledger();
+  // The loop makes its blobs before the first shard asks for them.
+  const world: { loop?: Loop } = {};
+  const loop = await Loop.start({
+    shards: SHARDS,
+    trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2 },
+    interference: {
+      shard: (definition) => ({
+        ...definition,
+        create: async (context, options) => {
+          const address = context.self.address;
+          const [newest] = world.loop ? await readManifests(world.loop.blobs) : [];
+          ledger.begin(address, newest?.name);
+          const watched: ActorContext<EmbeddingShardMessage> = altered(context, {
+            reply: (message, value, transfer) => {
+              ledger.handled(address, message as EmbeddingShardMessage, value);
+              context.reply(message, value, transfer);
+            },
+          });
+          return await definition.create(watched, options);
+        },
+      }),
+    },
+  });
+  world.loop = loop;
+  const { blobs, exampleLog } = loop;
+  const snapshotter = await loop.mesh.settle(
+    loop.mesh.node().spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
+      trainer: "trainer/0",
+      shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
+      intervalMs: 3_600_000,
+      snapshotsKept,
+      budgetMs: 5_000,
+    }),
+  );
+  return { loop, ledger, snapshotter };
+}
+
+async function visit(loop: Loop, from: number, to: number): Promise<void> {
+  for (let i = from; i < to; i++) {
+    const items = [0, 1, 2].map((k) => `item-${(i * 7 + k * 3) % 20}`);
+    const { rankingId } = await loop.rank(`user-${i % 5}`, items);
+    for (const item of items) await loop.act(rankingId, item, "click");
+  }
+  await loop.mesh.advance(500);
+}
+
+async function occurrences(loop: Loop): Promise<Map<bigint, number>> {
+  const counted = new Map<bigint, number>();
+  for (const { bytes } of await loop.exampleLog.read(0, 0, 1e6)) {
+    for (const id of new BigUint64Array(decodeExamples(bytes).ids.slice().buffer)) {
+      counted.set(id, (counted.get(id) ?? 0) + 1);
+    }
+  }
+  return new Map([...counted].sort());
+}
+
+function snapshot({ loop, snapshotter }: World) {
+  return loop.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, BUDGET));
+}
+
+/** A message that no shard can handle: its handler throws. */
+function crashShard({ loop }: World, shard: number): void {
+  const broken = { kind: "lookup" } as unknown as EmbeddingShardMessage;
+  loop.mesh.node().actorRef<EmbeddingShardMessage>(`embedding_shard/${shard}`).tell(broken);
+}
+
+async function assertEachLearnedOnce({ loop, ledger }: World): Promise<void> {
+  await loop.mesh.advance(5_000);
+  const wanted = await occurrences(loop);
+  assert.ok(wanted.size > 10);
+  assert.deepEqual(ledger.total(), wanted);
+}
+
+Deno.test("a shard that crashes before any snapshot learns the whole log again, and only it", async () => {
+  const world = await start();
+  await visit(world.loop, 0, 20);
+  crashShard(world, 1);
+  await visit(world.loop, 20, 40);
+  await assertEachLearnedOnce(world);
+  await world.loop.stop();
+});
+
+Deno.test("a shard that crashes after a snapshot begins from it and learns the rest once", async () => {
+  const world = await start();
+  await visit(world.loop, 0, 20);
+  assert.match((await snapshot(world)).name!, /^snapshots\/\d{15}$/);
+  await visit(world.loop, 20, 40);
+  crashShard(world, 0);
+  crashShard(world, 2);
+  await visit(world.loop, 40, 60);
+  await assertEachLearnedOnce(world);
+  const trainer = world.loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
+  const { examples } = await world.loop.mesh.settle(trainer.ask({ kind: "getStatus" }, BUDGET));
+  assert.ok(examples < 180, `${examples} of 180 examples since the trainer's restart`);
+  await world.loop.stop();
+});
+
+Deno.test("rows learned while a snapshot is written are not in it, and are learned again after it", async () => {
+  const world = await start();
+  await visit(world.loop, 0, 20);
+  const taken = world.snapshotter.ask({ kind: "takeSnapshot" }, BUDGET);
+  await visit(world.loop, 20, 40);
+  assert.ok((await taken).name);
+  for (let shard = 0; shard < SHARDS; shard++) crashShard(world, shard);
+  await assertEachLearnedOnce(world);
+  await world.loop.stop();
+});
+
+Deno.test("a snapshot is skipped where nothing was learned since the last", async () => {
+  const world = await start();
+  await visit(world.loop, 0, 5);
+  assert.ok((await snapshot(world)).name);
+  assert.deepEqual(await snapshot(world), {});
+  await world.loop.stop();
+});
+
+Deno.test("older snapshots and the log before them are forgotten, parts of unfinished ones too", async () => {
+  const world = await start(2);
+  const { loop } = world;
+  await loop.blobs.put("snapshots/000000000000001/shard-0/chunk-00000", new Uint8Array(9));
+  const names: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    await visit(loop, 10 * i, 10 * i + 10);
+    names.push((await snapshot(world)).name!);
+  }
+  const manifests = await readManifests(loop.blobs);
+  assert.deepEqual(manifests.map(({ name }) => name), [names[3], names[2]]);
+  const blobs = await loop.blobs.list("snapshots/");
+  assert.ok(blobs.every((blob) => blob.startsWith(names[2]) || blob.startsWith(names[3])));
+  const [first] = await loop.exampleLog.read(0, 0, 1);
+  assert.equal(first.offset, manifests[1].trainer.offset);
+  // The parts that remain are enough: a crash now still ends well.
+  crashShard(world, 1);
+  await loop.mesh.advance(5_000);
+  const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
+  const { offset } = await loop.mesh.settle(trainer.ask({ kind: "getStatus" }, BUDGET));
+  assert.equal(offset, await loop.exampleLog.endOffset(0));
+  await loop.stop();
+});
+
+Deno.test("a damaged part is refused by name instead of being learned from", async () => {
+  const world = await start();
+  const { loop } = world;
+  await visit(loop, 0, 20);
+  const { name } = await snapshot(world);
+  const chunk = `${name}/shard-1/chunk-00000`;
+  const bytes = (await loop.blobs.get(chunk))!;
+  bytes[bytes.length >> 1] ^= 4;
+  await loop.blobs.put(chunk, bytes);
+  crashShard(world, 1);
+  await loop.mesh.advance(60_000);
+  const given = loop.mesh.telemetry.lines.filter(({ message }) =>
+    message.startsWith("embedding_shard/1 is stopped")
+  );
+  assert.match(String(given[0]?.fields.reason), new RegExp(`${chunk}: checksum mismatch`));
+  await loop.stop();
+});
