@@ -8,13 +8,58 @@ import { exactAuc } from "../evaluation/auc.ts";
 import { percentile } from "../load/samples.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 
-/** What the mesh counted from before the first pair to after the last. */
+/** What a mesh has counted since it started. */
+export interface MeshOutcomes {
+  /** Actions of which the joiner decided what they mean. */
+  readonly judged: number;
+  /** Those of them that met no open impression: none was ever seen, or its window was over. */
+  readonly unmatched: number;
+  /** Examples that the joiner emitted, and those that the trainer trained on. */
+  readonly emitted: number;
+  readonly trained: number;
+}
+
+/** From before the first pair to after the last. */
 export interface MeshCounts {
-  readonly before: { readonly joiner: JoinerStatus; readonly trainer: TrainerStatus };
-  readonly after: { readonly joiner: JoinerStatus; readonly trainer: TrainerStatus };
-  /** The trainer's scores at about 20 % of the examples, and at the end. */
+  readonly before: MeshOutcomes;
+  readonly after: MeshOutcomes;
+}
+
+/** The trainer's scores at about 20 % of the examples, and at the end. */
+export interface TrainerScores {
   readonly warmedUp: ScoreHistograms;
   readonly trained: ScoreHistograms;
+}
+
+/** The outcomes of a mesh in this process. */
+export function outcomesOf(joiner: JoinerStatus, trainer: TrainerStatus): MeshOutcomes {
+  const unmatched = joiner.actionsUnmatched + joiner.actionsLate;
+  return {
+    judged: joiner.actionsMatched + joiner.actionsIgnored + unmatched + joiner.actionsDuplicate +
+      joiner.actionsExcess,
+    unmatched,
+    emitted: joiner.examplesEmitted,
+    trained: trainer.examples,
+  };
+}
+
+/** The same from `/metrics` of a mesh elsewhere. */
+export function outcomesFromMetrics(text: string): MeshOutcomes {
+  const read = (metric: string) => {
+    const [, value] = text.match(
+      new RegExp(`^${metric.replace(/[{}]/g, "\\$&")} (\\S+)$`, "m"),
+    ) ?? [undefined, "0"];
+    return Number(value);
+  };
+  const joined = (outcome: string) => read(`cairn_joiner_outcomes_total{outcome="${outcome}"}`);
+  const unmatched = joined("actionsUnmatched") + joined("actionsLate");
+  return {
+    judged: joined("actionsMatched") + joined("actionsIgnored") + unmatched +
+      joined("actionsDuplicate") + joined("actionsExcess"),
+    unmatched,
+    emitted: joined("examplesEmitted"),
+    trained: read("cairn_trainer_examples_total"),
+  };
 }
 
 /** The last line of `--json`. A figure that could not be had is null. */
@@ -27,17 +72,18 @@ export interface ReplayFigures {
   readonly requestsPerSecond: number;
   readonly rankMsP50: number | null;
   readonly rankMsP99: number | null;
-  readonly unmatched: number | null;
-  readonly lost: number | null;
+  readonly unmatched: number;
+  readonly lost: number;
 }
 
 /** Share of the examples that only warms up. */
 export const warmUpShare = 0.2;
 
-/** @param counts Undefined where the mesh runs elsewhere and cannot be asked. */
+/** @param scores Undefined where the mesh runs elsewhere and its trainer cannot be asked. */
 export function replayFigures(
   measured: ReplayMeasurements,
-  counts: MeshCounts | undefined,
+  counts: MeshCounts,
+  scores: TrainerScores | undefined,
 ): ReplayFigures {
   const from = Math.floor(measured.scores.length * warmUpShare);
   const rankMs = measured.rankMs.slice().sort();
@@ -45,23 +91,17 @@ export function replayFigures(
   return {
     examples: measured.scores.length,
     servedAuc: finite(exactAuc(measured.scores.subarray(from), measured.labels.subarray(from)), 5),
-    trainerAuc: counts === undefined
+    trainerAuc: scores === undefined
       ? null
-      : finite(areaUnderCurve(since(counts.warmedUp, counts.trained)), 5),
+      : finite(areaUnderCurve(since(scores.warmedUp, scores.trained)), 5),
     freshnessMsP50: finite(percentile(freshnessMs, 0.5), 1),
     freshnessMsP99: finite(percentile(freshnessMs, 0.99), 1),
     requestsPerSecond: Math.round(measured.pairs / measured.seconds),
     rankMsP50: finite(percentile(rankMs, 0.5), 2),
     rankMsP99: finite(percentile(rankMs, 0.99), 2),
-    unmatched: counts === undefined ? null : unmatchedEvents(counts),
-    lost: counts === undefined ? null : lostEvents(measured.accepted, counts),
+    unmatched: counts.after.unmatched - counts.before.unmatched,
+    lost: lostEvents(measured.accepted, counts),
   };
-}
-
-/** Events that met no open impression: none was ever seen, or its window was over. */
-export function unmatchedEvents({ before, after }: MeshCounts): number {
-  const of = ({ actionsUnmatched, actionsLate }: JoinerStatus) => actionsUnmatched + actionsLate;
-  return of(after.joiner) - of(before.joiner);
 }
 
 /**
@@ -69,13 +109,9 @@ export function unmatchedEvents({ before, after }: MeshCounts): number {
  * they decided was never trained on.
  */
 export function lostEvents(accepted: number, { before, after }: MeshCounts): number {
-  const judged = (status: JoinerStatus) =>
-    status.actionsMatched + status.actionsIgnored + status.actionsUnmatched + status.actionsLate +
-    status.actionsDuplicate + status.actionsExcess;
-  const neverJudged = accepted - (judged(after.joiner) - judged(before.joiner));
-  const emitted = after.joiner.examplesEmitted - before.joiner.examplesEmitted;
-  const trained = after.trainer.examples - before.trainer.examples;
-  return Math.max(0, neverJudged) + Math.max(0, emitted - trained);
+  const neverJudged = accepted - (after.judged - before.judged);
+  const neverTrained = (after.emitted - before.emitted) - (after.trained - before.trained);
+  return Math.max(0, neverJudged) + Math.max(0, neverTrained);
 }
 
 function finite(value: number, digits: number): number | null {

@@ -9,53 +9,93 @@ import type { ReplayFlags } from "../commands/replay.ts";
 import { CommandError } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import type { RunningMesh } from "../start_mesh.ts";
-import { type ServedMesh, withServer } from "../with_server.ts";
-import { type MeshCounts, type ReplayFigures, replayFigures, warmUpShare } from "./figures.ts";
+import { withServer } from "../with_server.ts";
+import {
+  lostEvents,
+  type MeshCounts,
+  type MeshOutcomes,
+  outcomesFromMetrics,
+  outcomesOf,
+  type ReplayFigures,
+  replayFigures,
+  type TrainerScores,
+  warmUpShare,
+} from "./figures.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 import { replayReport } from "./replay_report.ts";
 import type { ReplayNews, ReplayOrder } from "./replay_worker.ts";
 
 /** Between two looks at the trainer, ms. */
 const pollMs = 100;
+const settleTriesMax = 50;
 
 /** Runs the command. */
 export async function replay(flags: ReplayFlags, output: Output): Promise<void> {
-  if (flags.url !== undefined) {
-    const measured = await runClient(flags, flags.url, () => {});
-    return await tell(flags, output, measured, undefined);
-  }
+  const result = flags.url === undefined
+    ? await replayHere(flags, output)
+    : await replayThere(flags, flags.url);
+  await tell(flags, output, result);
+}
+
+/** What both sides saw. */
+interface ReplayResult {
+  readonly measured: ReplayMeasurements;
+  readonly counts: MeshCounts;
+  readonly scores: TrainerScores | undefined;
+}
+
+/** On a mesh in this process. */
+async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayResult> {
   const configuration = await configurationFor({
     ...flags,
     set: ["gateway.port=0", "gateway.host=127.0.0.1", ...flags.set],
   });
-  const result = await withServer(
-    configuration,
-    output.err,
-    (served) => replayOn(served, flags),
-  );
-  await tell(flags, output, result.measured, result.counts);
+  return await withServer(configuration, output.err, async ({ mesh, url }) => {
+    const before = await outcomes(mesh);
+    const warmUp = new WarmUp(mesh);
+    const measured = await runClient(flags, url, (done, total) => warmUp.look(done, total));
+    await mesh.waitLearned();
+    const { trained } = await validationOf(mesh);
+    return {
+      measured,
+      counts: { before, after: await outcomes(mesh) },
+      scores: { warmedUp: await warmUp.histograms(), trained },
+    };
+  });
 }
 
-async function replayOn(
-  { mesh, url }: ServedMesh,
-  flags: ReplayFlags,
-): Promise<{ measured: ReplayMeasurements; counts: MeshCounts }> {
-  const before = await statusOf(mesh);
-  const warmUp = new WarmUp(mesh);
-  const measured = await runClient(flags, url, (done, total) => warmUp.look(done, total));
-  await mesh.waitLearned();
-  const after = await statusOf(mesh);
-  const { trained } = await validationOf(mesh);
-  return { measured, counts: { before, after, warmedUp: await warmUp.histograms(), trained } };
+/** On a server that runs already: it is asked through its metrics, which do not tell the trainer's own scores. */
+async function replayThere(flags: ReplayFlags, url: string): Promise<ReplayResult> {
+  const metrics = async () => {
+    const response = await fetch(`${url.replace(/\/+$/, "")}/metrics`);
+    const text = await response.text();
+    if (!response.ok) {
+      throw new CommandError(`${url}/metrics was answered ${response.status}: ${text}`);
+    }
+    return outcomesFromMetrics(text);
+  };
+  const before = await metrics();
+  const measured = await runClient(flags, url, () => {});
+  let after = await metrics();
+  // Events whose example is still on its way to the trainer are not lost: give it a moment.
+  for (
+    let tries = 0;
+    tries < settleTriesMax && lostEvents(measured.accepted, { before, after }) > 0;
+    tries++
+  ) {
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    after = await metrics();
+  }
+  return { measured, counts: { before, after }, scores: undefined };
 }
 
 const ask = { budgetMs: 5000 };
 
-async function statusOf({ joiner, trainer }: RunningMesh): Promise<MeshCounts["before"]> {
-  return {
-    joiner: await joiner.ask({ kind: "getStatus" }, ask),
-    trainer: await trainer.ask({ kind: "getStatus" }, ask),
-  };
+async function outcomes({ joiner, trainer }: RunningMesh): Promise<MeshOutcomes> {
+  return outcomesOf(
+    await joiner.ask({ kind: "getStatus" }, ask),
+    await trainer.ask({ kind: "getStatus" }, ask),
+  );
 }
 
 function validationOf({ trainer }: RunningMesh): Promise<ProgressiveValidation> {
@@ -138,13 +178,9 @@ async function runClient(
   }
 }
 
-async function tell(
-  flags: ReplayFlags,
-  output: Output,
-  measured: ReplayMeasurements,
-  counts: MeshCounts | undefined,
-): Promise<void> {
-  const figures = replayFigures(measured, counts);
+async function tell(flags: ReplayFlags, output: Output, result: ReplayResult): Promise<void> {
+  const { measured, counts, scores } = result;
+  const figures = replayFigures(measured, counts, scores);
   if (flags.report !== undefined) {
     await Deno.writeTextFile(flags.report, replayReport(flags, figures, measured));
     output.err(`The report is in ${flags.report}\n`);
@@ -155,13 +191,13 @@ async function tell(
       `${measured.neverFresh} events were accepted, and no answer ever learned from them.\n`,
     );
   }
-  if (figures.lost !== null && figures.lost > 0) {
+  if (figures.lost > 0) {
     throw new CommandError(`${figures.lost} accepted events were lost.`);
   }
 }
 
 function describe(figures: ReplayFigures): string {
   return Object.entries(figures)
-    .map(([name, value]) => `${name.padEnd(18)} ${value ?? "unknown (the mesh runs elsewhere)"}\n`)
+    .map(([name, value]) => `${name.padEnd(18)} ${value ?? "unknown"}\n`)
     .join("");
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { runCommandLine } from "../../cli/command_line.ts";
-import { lostEvents, type MeshCounts, unmatchedEvents } from "../../cli/replay/figures.ts";
+import { loadConfiguration } from "../../cli/load_configuration.ts";
+import { bundledFile } from "../../cli/options.ts";
+import { lostEvents, outcomesFromMetrics } from "../../cli/replay/figures.ts";
+import { withServer } from "../../cli/with_server.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 
 const keys = [
@@ -55,51 +58,62 @@ for (const placement of ["singleThread", "workers"]) {
   });
 }
 
-/** Counts with zeros for all that a case does not name. */
-function counts(
-  joiner: Partial<MeshCounts["after"]["joiner"]>,
-  examples: number,
-): MeshCounts {
-  const zeros = {
-    impressionsOpen: 0,
-    impressionsClosedEarly: 0,
-    impressionsDuplicate: 0,
-    examplesEmitted: 0,
-    examplesSampledOut: 0,
-    actionsMatched: 0,
-    actionsIgnored: 0,
-    actionsUnmatched: 0,
-    actionsDuplicate: 0,
-    actionsLate: 0,
-    actionsExcess: 0,
-    eventsAheadOfTime: 0,
-    recordsInvalid: 0,
-    offset: 0,
-    dataClockMs: 0,
-  };
-  const trainer = { steps: 0, examples: 0, loss: 0, learnedThroughMs: 0, offset: 0 };
-  const none = {
-    negatives: new Float64Array(1),
-    positives: new Float64Array(1),
-    examples: 0,
-    loglossSum: 0,
-  };
-  return {
-    before: { joiner: zeros, trainer },
-    after: { joiner: { ...zeros, ...joiner }, trainer: { ...trainer, examples } },
-    warmedUp: none,
-    trained: none,
-  };
-}
-
 Deno.test("an event is lost when the joiner never judged it, or its example was never trained on", () => {
-  const good = { actionsMatched: 90, actionsUnmatched: 6, actionsLate: 4, examplesEmitted: 90 };
-  assert.equal(lostEvents(100, counts(good, 90)), 0);
-  assert.equal(unmatchedEvents(counts(good, 90)), 10);
-  assert.equal(lostEvents(103, counts(good, 90)), 3);
-  assert.equal(lostEvents(100, counts(good, 85)), 5);
-  assert.equal(
-    lostEvents(100, counts({ ...good, actionsMatched: 80, actionsDuplicate: 10 }, 90)),
-    0,
-  );
+  const before = { judged: 7, unmatched: 1, emitted: 6, trained: 6 };
+  const lost = (accepted: number, judged: number, emitted: number, trained: number) =>
+    lostEvents(accepted, {
+      before,
+      after: { judged: 7 + judged, unmatched: 1, emitted: 6 + emitted, trained: 6 + trained },
+    });
+  assert.equal(lost(100, 100, 90, 90), 0);
+  assert.equal(lost(103, 100, 90, 90), 3);
+  assert.equal(lost(100, 100, 90, 85), 5);
+  // Others may use the server too: what they add is nobody's loss.
+  assert.equal(lost(100, 120, 110, 110), 0);
+});
+
+Deno.test("a server elsewhere is counted through its metrics", async () => {
+  const dataset = await writeSmallDataset(300);
+  const configuration = await loadConfiguration(bundledFile("examples/movies.yaml"));
+  try {
+    const [code, out, err] = await withServer(
+      { ...configuration, http: { ...configuration.http, host: "127.0.0.1", port: 0 } },
+      () => {},
+      async ({ url }) => {
+        const said = ["", ""];
+        const args = ["replay", "--dataset=movietweetings", `--path=${dataset.folder}`, "--json"];
+        const code = await runCommandLine([...args, `--url=${url}`], {
+          out: (text) => void (said[0] += text),
+          err: (text) => void (said[1] += text),
+        });
+        return [code, ...said];
+      },
+    );
+    assert.equal(code, 0, String(err));
+    const figures = JSON.parse(String(out));
+    assert.deepEqual(Object.keys(figures), keys);
+    assert.equal(figures.examples, 300);
+    assert.equal(figures.lost, 0);
+    assert.equal(figures.unmatched, 0);
+    assert.equal(figures.trainerAuc, null);
+  } finally {
+    await dataset.remove();
+  }
+});
+
+Deno.test("metrics that a young server does not have yet count as zero", () => {
+  assert.deepEqual(outcomesFromMetrics(""), { judged: 0, unmatched: 0, emitted: 0, trained: 0 });
+  const text = [
+    "# TYPE cairn_joiner_outcomes_total counter",
+    'cairn_joiner_outcomes_total{outcome="examplesEmitted"} 20',
+    'cairn_joiner_outcomes_total{outcome="actionsMatched"} 21',
+    'cairn_joiner_outcomes_total{outcome="actionsLate"} 3',
+    "cairn_trainer_examples_total 19",
+  ].join("\n");
+  assert.deepEqual(outcomesFromMetrics(text), {
+    judged: 24,
+    unmatched: 3,
+    emitted: 20,
+    trained: 19,
+  });
 });
