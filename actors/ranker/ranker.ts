@@ -27,8 +27,6 @@ import { ReplicaClient } from "./replica_client.ts";
 export interface RankerDependencies {
   readonly eventLog: EventLog;
   readonly profiles: ProfileStore;
-  /** What the model asks for, see `Model.sparseInputs`. */
-  readonly sparseInputs: readonly { readonly segment: string; readonly dim: number }[];
   createSession(): Promise<InferenceSession>;
 }
 
@@ -86,7 +84,7 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#extractor = new FeatureExtractor(schema, FeatureHasher.create(), options);
     this.#inputs = new ModelInputs(this.#kernel, {
       segments: options.segments,
-      sparseInputs: dependencies.sparseInputs,
+      sparseInputs: session.model.sparseInputs,
       sequenceInputs: session.model.sequenceInputs,
       combiners: schema.slots.map((slot) => slot.pooling),
     });

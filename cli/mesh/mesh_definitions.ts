@@ -9,7 +9,6 @@ import { defineServingReplica } from "../../actors/serving_replica/definition.ts
 import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
 import { defineTrainer } from "../../actors/trainer/definition.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { createModel } from "../../kernels/dense/models/create_model.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
@@ -21,13 +20,11 @@ export function learningDefinitions(
   configuration: CairnConfiguration,
   { exampleLog, blobs }: { readonly exampleLog: EventLog; readonly blobs: BlobStore },
 ): AnyDefinition[] {
-  const { sparseInputs } = createModel(configuration.model, configuration.modelSizes);
   return [
     defineEmbeddingShard({ blobs }),
     defineTrainer({
       exampleLog,
       blobs,
-      sparseInputs,
       createSession: () => openTrainingSession(configuration),
     }),
   ];
@@ -43,13 +40,11 @@ export function servingDefinitions(
     readonly blobs: BlobStore;
   },
 ): AnyDefinition[] {
-  const { sparseInputs } = createModel(configuration.model, configuration.modelSizes);
   return [
     defineServingReplica(),
     defineRanker({
       eventLog: stores.eventLog,
       profiles: stores.profiles,
-      sparseInputs,
       createSession: () => openInferenceSession(configuration),
     }),
     defineParameterSync(),
