@@ -45,7 +45,8 @@ export async function openStorage(
   manyThreads: boolean,
 ): Promise<MeshStorage> {
   if (storage.kind === "directory") {
-    return await openDirectory(storage.path, storage.logBytesMax, "disk");
+    const { path, logBytesMax, profilesCachedMax } = storage;
+    return await openDirectory(path, logBytesMax, "disk", profilesCachedMax);
   }
   if (!manyThreads) return openMemory(storage.logBytesMax);
   const path = Deno.makeTempDirSync({ prefix: "cairn-" });
@@ -93,6 +94,7 @@ async function openDirectory(
   path: string,
   bytesMax: number,
   durability: "disk" | "process",
+  cacheProfilesMax?: number,
 ): Promise<MeshStorage> {
   const directory = openDataDirectory(path);
   const exampleLogEnds = createLogEnds(partitions);
@@ -106,6 +108,7 @@ async function openDirectory(
   const profiles = new SqliteProfileStore({
     path: `${path}/profiles.db`,
     clock: new DenoClock(),
+    ...(cacheProfilesMax !== undefined && { cacheProfilesMax }),
   });
   return {
     eventLog,

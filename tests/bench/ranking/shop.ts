@@ -20,7 +20,7 @@ export function shopConfiguration(directory: string, items: number): CairnConfig
   return parseConfiguration(
     `
 features:
-  itemsCachedMax: ${items}
+  itemsCachedMax: ${2 * items}
   slots:
     user: { kind: id, source: user }
     item: { kind: id, source: item }
@@ -33,7 +33,7 @@ features:
     user_category: { kind: cross, of: [user, category] }
 model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
 embeddings: { bytesMax: 4GiB }
-storage: { kind: directory, path: ${JSON.stringify(directory)} }
+storage: { kind: directory, path: ${JSON.stringify(directory)}, profilesCachedMax: ${2 * items} }
 gateway: { port: 0 }
 `,
     "bench.yaml",
