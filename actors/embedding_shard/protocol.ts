@@ -151,6 +151,7 @@ export interface WriteSnapshotChunk {
   readonly snapshot: string;
 }
 
+/** All that a shard understands. */
 export type EmbeddingShardMessage =
   | Lookup
   | ApplyGradients

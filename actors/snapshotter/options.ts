@@ -3,6 +3,8 @@
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 
+/** How often a snapshot is taken, of whom, and how many are kept. */
+/** Whom it asks, how often, and what it keeps. */
 export interface SnapshotterOptions {
   readonly trainer: Address;
   /** Embedding shards, by shard number. */

@@ -43,6 +43,7 @@ export interface TrainerPart {
   readonly checkpoint: SnapshotPart;
 }
 
+/** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
 export interface SnapshotManifest {
   readonly format: 1;
   /** Prefix of its blobs; ascending with time. */
@@ -63,6 +64,7 @@ export interface TakeSnapshot extends Request<{ readonly name?: string }> {
   readonly kind: "takeSnapshot";
 }
 
+/** What was taken, and what became of it. */
 export interface SnapshotterStatus {
   readonly taken: number;
   readonly failed: number;
@@ -73,10 +75,12 @@ export interface SnapshotterStatus {
   readonly bytes: number;
 }
 
+/** Asks for {@link SnapshotterStatus}. */
 export interface GetSnapshotterStatus extends Request<SnapshotterStatus> {
   readonly kind: "getStatus";
 }
 
+/** All that a snapshotter understands. */
 export type SnapshotterMessage = TakeSnapshotLater | TakeSnapshot | GetSnapshotterStatus;
 
 const prefix = "snapshots/";
@@ -88,6 +92,7 @@ export function snapshotName(atMs: number, newest?: string): string {
   return prefix + String(Math.max(Math.floor(atMs), after)).padStart(15, "0");
 }
 
+/** The name of its manifest in the blob store. */
 export function manifestName(snapshot: string): string {
   return snapshot + manifestSuffix;
 }
@@ -134,7 +139,11 @@ export async function writePart(
   return { name, bytes: bytes.byteLength, checksum: kernel.crc32c(bytes) };
 }
 
-/** @throws {SnapshotError} When the part is missing or is not what was written. */
+/**
+ * Reads one part and checks it against the manifest.
+ *
+ * @throws {SnapshotError} When the part is missing or is not what was written.
+ */
 export async function readPart(
   blobs: BlobStore,
   kernel: BatchKernel,
@@ -156,6 +165,7 @@ export function encodePart(value: unknown): Uint8Array {
   return encode(tagFloats(value));
 }
 
+/** The value that was encoded as a part. */
 export function decodePart<T>(bytes: Uint8Array): T {
   return untagFloats(decode(bytes)) as T;
 }

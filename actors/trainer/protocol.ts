@@ -127,6 +127,7 @@ export interface CheckShards {
   readonly kind: "checkShards";
 }
 
+/** All that a trainer understands. */
 export type TrainerMessage =
   | ExamplesAppended
   | CheckShards
