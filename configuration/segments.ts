@@ -5,15 +5,18 @@ import type { SegmentOptions } from "../kernels/embedding/options.ts";
 import { sparseInputsOf } from "./model_options.ts";
 import type { ModelSection } from "./sections/model.ts";
 
-/** First-order weights begin at zero and learn by FTRL, embeddings begin small and learn by Adagrad (as Monolith's do). */
+/**
+ * Adagrad with a small first accumulator: an id's first gradients take nearly full steps, later ones shorter and
+ * shorter. One pass has to be enough online, and most ids are rare (docs/quality.md has the figures).
+ */
 const defaults: Readonly<Record<string, Pick<SegmentOptions, "initializer" | "optimizer">>> = {
   first_order: {
     initializer: { kind: "zeros" },
-    optimizer: { kind: "ftrl", learningRate: 0.05, beta: 1, initialAccumulator: 0.1, l1: 0, l2: 0 },
+    optimizer: { kind: "adagrad", learningRate: 0.1, initialAccumulator: 1e-3 },
   },
   embeddings: {
-    initializer: { kind: "uniform", low: -0.05, high: 0.05 },
-    optimizer: { kind: "adagrad", learningRate: 0.05, initialAccumulator: 0.1 },
+    initializer: { kind: "uniform", low: -0.02, high: 0.02 },
+    optimizer: { kind: "adagrad", learningRate: 0.07, initialAccumulator: 1e-5 },
   },
 };
 

@@ -12,8 +12,8 @@ const initializer = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("constant"), value: z.number() }),
   z.strictObject({
     kind: z.literal("uniform"),
-    low: z.number().default(-0.05),
-    high: z.number().default(0.05),
+    low: z.number().default(-0.02),
+    high: z.number().default(0.02),
   }),
   z.strictObject({
     kind: z.literal("normal"),

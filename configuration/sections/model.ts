@@ -78,7 +78,7 @@ const everyModel = {
     .describe("What is predicted; the first task orders the ranking."),
   taskWeights: z.record(z.string(), z.number().positive()).default({})
     .describe("Weight of a task in the summed loss, by name; 1 where it is left out."),
-  optimizer: optimizer.prefault({ kind: "adagrad", learningRate: 0.02 }),
+  optimizer: optimizer.prefault({ kind: "adam", learningRate: 0.001 }),
   learningRateSchedule: learningRateSchedule.optional(),
   seed: z.int().min(0).max(2 ** 32 - 1).default(1)
     .describe("Seeds the dense weights' first values and dropout."),
