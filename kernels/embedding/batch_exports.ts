@@ -48,7 +48,8 @@ export function accepted(action: string, status: number): number {
 
 /** Reserves a buffer, or throws. */
 export function reserved(action: string, reserve: Reserve, length: number): number {
-  const address = reserve(length);
+  // Addresses above 2 GB come as negative numbers.
+  const address = reserve(length) >>> 0;
   if (address !== 0) return address;
   throw new RangeError(
     `Cannot ${action}: no memory for ${length} elements; use smaller batches`,

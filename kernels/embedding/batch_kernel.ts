@@ -46,9 +46,14 @@ export class BatchKernel {
     new BigUint64Array(kernel.memory.buffer, address, ids.length).set(ids);
     const unique = accepted("find unique ids", kernel.batch_unique(ids.length, shards));
     const words = (which: number, length: number) =>
-      new Uint32Array(kernel.memory.buffer, kernel.batch_unique_result(which), length).slice();
+      new Uint32Array(kernel.memory.buffer, kernel.batch_unique_result(which) >>> 0, length)
+        .slice();
     return {
-      uniqueIds: new BigUint64Array(kernel.memory.buffer, kernel.batch_unique_result(0), unique)
+      uniqueIds: new BigUint64Array(
+        kernel.memory.buffer,
+        kernel.batch_unique_result(0) >>> 0,
+        unique,
+      )
         .slice(),
       shardStarts: words(1, shards + 1),
       inverse: words(2, ids.length),

@@ -79,7 +79,8 @@ export class KernelMemory {
   }
 
   #address(reserve: Reserve, length: number): number {
-    const address = reserve(length);
+    // Addresses above 2 GB come as negative numbers.
+    const address = reserve(length) >>> 0;
     if (address === 0) {
       throw new RangeError(
         `Cannot reserve ${length} elements in the kernel's memory: it is full; use smaller batches`,
@@ -122,6 +123,6 @@ export class KernelMemory {
   }
 
   removed(length: number): BigUint64Array<ArrayBuffer> {
-    return new BigUint64Array(this.#buffer, this.kernel.table_removed(), length);
+    return new BigUint64Array(this.#buffer, this.kernel.table_removed() >>> 0, length);
   }
 }

@@ -6,6 +6,7 @@
 
 use core::cell::RefCell;
 
+use crate::abi_buffers::reserve;
 use crate::batch::{self, PoolError, PoolShape, Unique};
 use crate::crc32c::crc32c;
 use crate::feature_hash::{SLOT_MAX, feature_id};
@@ -38,18 +39,6 @@ thread_local! {
 
 fn with<T>(operate: impl FnOnce(&mut Buffers) -> T) -> T {
     BUFFERS.with_borrow_mut(operate)
-}
-
-/// Makes `buffer` at least `length` long and returns its address; 0 when memory is short.
-fn reserve<T: Clone + Default>(buffer: &mut Vec<T>, length: usize) -> usize {
-    if length > buffer.len() {
-        let missing = length - buffer.len();
-        if buffer.try_reserve_exact(missing).is_err() {
-            return 0;
-        }
-        buffer.resize(length, T::default());
-    }
-    buffer.as_ptr() as usize
 }
 
 /// Buffer for `length` ids (u64).

@@ -5,6 +5,7 @@
 
 use core::cell::RefCell;
 
+use crate::abi_buffers::{reserve, LENGTH_MAX};
 use crate::admission::AdmissionCounter;
 use crate::changes::DeltaError;
 use crate::crc32c::crc32c;
@@ -29,9 +30,6 @@ const REFUSED_SNAPSHOT: i32 = -7;
 const REFUSED_CHECKSUM: i32 = -8;
 /// Refused options are `REFUSED_OPTIONS - word`.
 const REFUSED_OPTIONS: i32 = -1000;
-
-/// What crosses in one call at most, elements of a buffer.
-const LENGTH_MAX: usize = 1 << 28;
 
 enum Table {
     Training(EmbeddingTable),
@@ -91,20 +89,6 @@ struct Buffers<'a> {
     bytes: &'a mut Vec<u8>,
     removed: &'a mut Vec<u64>,
     rows: &'a mut Vec<Row>,
-}
-
-fn reserve<T: Clone + Default>(buffer: &mut Vec<T>, length: usize) -> usize {
-    if length > LENGTH_MAX {
-        return 0;
-    }
-    if length > buffer.len() {
-        let missing = length - buffer.len();
-        if buffer.try_reserve_exact(missing).is_err() {
-            return 0;
-        }
-        buffer.resize(length, T::default());
-    }
-    buffer.as_ptr() as usize
 }
 
 /// The version of this interface.
@@ -464,7 +448,9 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usi
         let Some(counters) = buffers.bytes.get(..bytes) else { return REFUSED_LENGTH };
         if bytes > 0 {
             match AdmissionCounter::read(counters) {
-                Some((counter, read)) if read == bytes => table.admission = counter,
+                Some((counter, read)) if read == bytes && counter.is_as_large_as(&table.admission) => {
+                    table.admission = counter;
+                }
                 _ => return REFUSED_CODE,
             }
         }

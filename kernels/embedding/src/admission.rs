@@ -101,6 +101,11 @@ impl AdmissionCounter {
         before
     }
 
+    /// Whether both remember as many ids.
+    pub fn is_as_large_as(&self, other: &AdmissionCounter) -> bool {
+        self.lines == other.lines
+    }
+
     /// Bytes held now.
     pub fn bytes(&self) -> usize {
         self.generations.iter().map(|generation| generation.lines.len() * size_of::<Line>()).sum()

@@ -38,4 +38,5 @@ pub mod quantization;
 
 // The exports.
 pub mod abi_batch;
+pub mod abi_buffers;
 pub mod abi_table;

@@ -229,6 +229,8 @@ impl EmbeddingTable {
 
     #[cold]
     fn admit_and_learn(&mut self, id: u64, gradient: &[f32], count: u32, seconds: u32) {
+        // No occurrence is a caller's slip; the gradient says that there was one.
+        let count = count.max(1);
         // The batch may hold an id twice against the contract; then its row exists by now.
         let row = self.store.find(id);
         if row.exists() {

@@ -1,0 +1,84 @@
+/**
+ * The plain model of a training table: a Map and the rules in words. With zeros for initial values and SGD at rate 1 every
+ * number is exact, so table and model are compared for equality.
+ */
+import type { TableOptions } from "../../../kernels/embedding/options.ts";
+
+interface ModelRow {
+  /** All columns hold the same value. */
+  value: number;
+  stampSeconds: number;
+}
+
+export const EXPIRY_SECONDS: Readonly<Record<number, number>> = { 1: 100, 2: 250 };
+export const THRESHOLD_SLOT = 3;
+export const THRESHOLD = 5;
+export const SLOTS = 5;
+
+/** Slot 1 and 2 expire, slot 3 counts to 5 first, slots 0 and 4 have no rules. */
+export function modelledOptions(overrides: Partial<TableOptions> & { dim: number }): TableOptions {
+  const { dim, ...rest } = overrides;
+  return {
+    seed: 1,
+    segments: [{
+      name: "embeddings",
+      dim,
+      initializer: { kind: "zeros" },
+      optimizer: { kind: "sgd", learningRate: 1 },
+    }],
+    slots: [
+      ...Object.entries(EXPIRY_SECONDS).map(([slot, expirySeconds]) => ({
+        slot: Number(slot),
+        admission: { kind: "threshold", threshold: 0 } as const,
+        expirySeconds,
+      })),
+      { slot: THRESHOLD_SLOT, admission: { kind: "threshold", threshold: THRESHOLD } },
+    ],
+    bytesMax: 1 << 30,
+    atLimit: "reject",
+    ...rest,
+  };
+}
+
+const slotOf = (id: bigint) => Number((id >> 48n) & 0x7fffn);
+
+export class TableModel {
+  rows = new Map<bigint, ModelRow>();
+  clockSeconds = 0;
+  readonly #occurrences = new Map<bigint, number>();
+
+  applyGradient(id: bigint, gradient: number, count: number): void {
+    const row = this.rows.get(id);
+    if (row !== undefined) {
+      this.assign(id, Math.fround(row.value - gradient));
+      return;
+    }
+    const share = this.#admittedShare(id, count);
+    if (share > 0) this.assign(id, Math.fround(0 - Math.fround(gradient * share)));
+  }
+
+  /** The share of `count` occurrences that lies beyond the slot's threshold. */
+  #admittedShare(id: bigint, count: number): number {
+    if (slotOf(id) !== THRESHOLD_SLOT) return 1;
+    const before = this.#occurrences.get(id) ?? 0;
+    this.#occurrences.set(id, before + count);
+    const beyond = Math.min(Math.max(before + count - THRESHOLD, 0), count);
+    return Math.fround(beyond / count);
+  }
+
+  assign(id: bigint, value: number): void {
+    this.rows.set(id, { value, stampSeconds: this.clockSeconds });
+  }
+
+  evictExpired(): number {
+    let evicted = 0;
+    for (const [id, { stampSeconds }] of this.rows) {
+      const expiry = EXPIRY_SECONDS[slotOf(id)] ?? Infinity;
+      if (this.clockSeconds - stampSeconds >= expiry) {
+        this.rows.delete(id);
+        evicted++;
+      }
+    }
+    return evicted;
+  }
+}
