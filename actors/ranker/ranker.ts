@@ -174,10 +174,9 @@ export class Ranker implements Behavior<RankerMessage> {
     if (this.#waiting.length > 0) this.#context.self.tell({ kind: "scoreWaiting" });
     if (taken.length === 0) return;
     try {
-      const budgetMs = Math.min(
-        this.#options.lookupBudgetMs,
-        ...taken.map(({ request }) => this.#context.remainingMs(request)),
-      );
+      // The most patient decides: a request whose own budget ends before is answered by its deadline.
+      const remainingMs = taken.map(({ request }) => this.#context.remainingMs(request));
+      const budgetMs = Math.min(this.#options.lookupBudgetMs, Math.max(...remainingMs));
       const scored = await this.#score(taken.map(({ features }) => features), budgetMs);
       await this.#answer(taken, scored);
     } catch (error) {
