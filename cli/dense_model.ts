@@ -1,6 +1,6 @@
 /**
- * The dense model that a configuration describes, and the sessions that train and serve it. Composition and batch
- * training make them here, so that both mean the same model.
+ * The sessions that train and serve the configured dense model. Composition and batch training open them here, so
+ * that both mean the same model.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import {
@@ -8,23 +8,22 @@ import {
   type InferenceSession,
 } from "../kernels/dense/inference_session.ts";
 import { createModel } from "../kernels/dense/models/create_model.ts";
-import type { Model } from "../kernels/dense/models/model.ts";
 import { createTrainingSession, type TrainingSession } from "../kernels/dense/training_session.ts";
+import { PageLockedMemory } from "../mesh/adapters/cuda/page_locked_memory.ts";
 
 type Parts = Pick<CairnConfiguration, "model" | "modelSizes" | "session">;
 
-/** The model with the sizes that the features give it. */
-export function modelOf({ model, modelSizes }: Parts): Model {
-  return createModel(model, modelSizes);
-}
-
-/** A training session with untrained weights. */
+/** A training session with untrained weights; where it may run on CUDA, its arrays are in page-locked memory. */
 export function openTrainingSession(parts: Parts): Promise<TrainingSession> {
-  return createTrainingSession(modelOf(parts), parts.session);
+  const { provider } = parts.session;
+  const memory = provider === "cuda" || provider === "auto" ? PageLockedMemory.open() : undefined;
+  return createTrainingSession(createModel(parts.model, parts.modelSizes), {
+    ...parts.session,
+    ...(memory !== undefined && { memory }),
+  });
 }
 
 /** A serving session that begins with the same untrained weights. */
 export function openInferenceSession(parts: Parts): Promise<InferenceSession> {
-  const { provider, threads, seed } = parts.session;
-  return createInferenceSession(modelOf(parts), { provider, threads, seed });
+  return createInferenceSession(createModel(parts.model, parts.modelSizes), parts.session);
 }
