@@ -70,12 +70,13 @@ async function visit(loop: Loop, i: number): Promise<void> {
 
 async function runWithFaults(
   fault: (world: { loop: Loop; applied: AppliedCounts; failStep(): void }, i: number) => void,
+  pipelined = false,
 ): Promise<{ loop: Loop; applied: AppliedCounts }> {
   const applied = new AppliedCounts();
   let failing = false;
   const loop = await Loop.start({
     shards: 3,
-    trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2 },
+    trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2, pipelined },
     interference: {
       shard: (definition) => ({
         ...definition,
@@ -127,5 +128,14 @@ Deno.test("gradients whose acknowledgement is lost are not applied again", async
   });
   assert.deepEqual(applied.counts, await occurrences(loop));
   assert.ok(applied.refused > 0);
+  await loop.stop();
+});
+
+Deno.test("asking for the next batch's rows ahead of time loses and repeats nothing", async () => {
+  const { loop, applied } = await runWithFaults(({ applied, failStep }, i) => {
+    if (i % 20 === 13) failStep();
+    applied.deafShard = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
+  }, true);
+  assert.deepEqual(applied.counts, await occurrences(loop));
   await loop.stop();
 });
