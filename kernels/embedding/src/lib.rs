@@ -39,4 +39,5 @@ pub mod quantization;
 // The exports.
 pub mod abi_batch;
 pub mod abi_buffers;
+mod abi_proofs;
 pub mod abi_table;

@@ -222,6 +222,6 @@ impl TableOptions {
 
 /// The slot of an id: bits 48 to 62.
 #[inline(always)]
-pub fn slot_of(id: u64) -> usize {
+pub const fn slot_of(id: u64) -> usize {
     (id >> 48) as usize & (SLOTS - 1)
 }

@@ -190,3 +190,107 @@ Deno.test("impossible options are refused with the word that is wrong", () => {
     /word 18/,
   );
 });
+
+Deno.test("two segments learn by their own optimizers and rates, and a schedule scales one of them", () => {
+  const adagrad = (learningRate: number, initialAccumulator: number) =>
+    ({ kind: "adagrad", learningRate, initialAccumulator }) as const;
+  const segments = [
+    { name: "bias", dim: 1, initializer: { kind: "zeros" }, optimizer: adagrad(1, 1) },
+    { name: "embeddings", dim: 2, initializer: { kind: "zeros" }, optimizer: adagrad(2, 2) },
+  ] as const;
+  const table = EmbeddingTable.create(options({ segments }));
+  table.applyGradients(ids(1), Float32Array.of(1, 2, 3), ones(1), 0);
+  near(lookup(table, ids(1)).rows, [-0.70710677, -1.6329931, -1.8090681]);
+  table.setLearningRateScale("embeddings", 0.5);
+  table.applyGradients(ids(2), Float32Array.of(1, 2, 3), ones(1), 0);
+  near(lookup(table, ids(2)).rows, [-0.70710677, -1.6329931 / 2, -1.8090681 / 2]);
+  assert.throws(() => table.setLearningRateScale("wide", 1), /the table has bias, embeddings/);
+});
+
+Deno.test("a slot overrides initializer and optimizer, whose state fits the widest of all slots", () => {
+  const table = EmbeddingTable.create(options({
+    slots: [{
+      slot: 2,
+      admission: { kind: "threshold", threshold: 0 },
+      segments: {
+        embeddings: {
+          initializer: { kind: "constant", value: 3 },
+          optimizer: { kind: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: 0.01 },
+        },
+      },
+    }],
+  }));
+  const both = ids(1n << 48n, 2n << 48n);
+  table.applyGradients(both, Float32Array.of(10, 10), ones(2), 0);
+  near(lookup(table, both).rows, [-1, 3 - 0.00990099]);
+  table.applyGradients(both, Float32Array.of(10, 10), ones(2), 0);
+  near(lookup(table, both).rows, [-2, 3 - 0.0198306]);
+});
+
+Deno.test("admission by probability admits about that share of single occurrences, the same on every run", () => {
+  const count = 20_000;
+  const admitted = () => {
+    const table = EmbeddingTable.create(options({
+      slots: [{ slot: 0, admission: { kind: "probability", probability: 0.3 } }],
+    }));
+    const some = BigUint64Array.from({ length: count }, (_, index) => BigInt(index));
+    table.applyGradients(some, new Float32Array(count), ones(count), 0);
+    return table.statistics();
+  };
+  const { admitted: first, filtered } = admitted();
+  assert.ok(Math.abs(first / count - 0.3) < 0.02);
+  assert.equal(first + filtered, count);
+  assert.equal(admitted().admitted, first);
+});
+
+Deno.test("a late update does not make a row look older", () => {
+  const table = EmbeddingTable.create(options({
+    slots: [{ slot: 0, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 10 }],
+  }));
+  table.applyGradients(ids(1), Float32Array.of(1), ones(1), 100);
+  table.applyGradients(ids(1), Float32Array.of(1), ones(1), 50);
+  table.applyGradients(ids(2), Float32Array.of(1), ones(1), 109);
+  assert.equal(table.evictExpired(100), 0);
+  table.applyGradients(ids(2), Float32Array.of(1), ones(1), 110);
+  assert.equal(table.evictExpired(100), 1);
+});
+
+Deno.test("eviction waits while a consumer's tombstones are full, and goes on when it acknowledges or is forgotten", () => {
+  const bound = 1 << 18;
+  const count = bound + 1000;
+  const table = EmbeddingTable.create(options({
+    slots: [{ slot: 0, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 10 }],
+  }));
+  const some = BigUint64Array.from({ length: count }, (_, index) => BigInt(index));
+  table.takeDelta(0, 0, 1);
+  table.applyGradients(some, new Float32Array(count), ones(count), 0);
+  table.applyGradients(ids(1n << 60n), Float32Array.of(0), ones(1), 100);
+  assert.equal(table.evictExpired(1 << 30), bound);
+  assert.equal(table.evictExpired(1 << 30), 0);
+  const delta = table.takeDelta(0, 0, 400)!;
+  assert.equal(delta.tombstones.length, 400);
+  assert.equal(table.evictExpired(1 << 30), 400);
+  table.forgetConsumer(0);
+  assert.equal(table.evictExpired(1 << 30), 600);
+  assert.equal(table.statistics().rows, 1);
+});
+
+Deno.test("statistics count what happened", () => {
+  const table = EmbeddingTable.create(options());
+  const some = BigUint64Array.from({ length: 5000 }, (_, index) => BigInt(index));
+  table.applyGradients(some, new Float32Array(5000), ones(5000), 77);
+  lookup(table, ids(1, 2, 99_999));
+  const statistics = table.statistics(true);
+  const { rows, lookups, missing, admitted, updated, clockSeconds, displacement } = statistics;
+  assert.deepEqual([rows, lookups, missing, admitted, updated, clockSeconds], [
+    5000,
+    3,
+    1,
+    5000,
+    5000,
+    77,
+  ]);
+  assert.equal(displacement![0] + displacement![1], 5000);
+  assert.ok(statistics.load > 0.4 && statistics.load <= 0.96);
+  assert.ok(statistics.bytes >= 5000 * statistics.rowBytes);
+});

@@ -1,0 +1,28 @@
+//! What ABI.md promises about layouts, proved while the crate compiles: a change that breaks a promise does not build.
+
+use crate::cuckoo_index::{Entry, SLOT_BYTES};
+use crate::page::{Bitmap, KEY_BYTES};
+use crate::policy::slot_of;
+use crate::table::ROW_HEADER_BYTES;
+use crate::tags::{Tags, BUCKET_SLOTS};
+
+// A bucket is one vector of tags, and its entries are one cache line.
+const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);
+const _: () = assert!(BUCKET_SLOTS * size_of::<Entry>() == 64);
+const _: () = assert!(SLOT_BYTES == 1 + size_of::<Entry>());
+
+// A training row is key u64, stamp u32, floats; a saved row is the same bytes.
+const _: () = assert!(KEY_BYTES == size_of::<u64>() && ROW_HEADER_BYTES == KEY_BYTES + 4);
+
+// Bitmaps: 0 occupied, 1 in the snapshot, then one a consumer.
+const _: () = assert!(Bitmap::OCCUPIED.0 == 0 && Bitmap::IN_SNAPSHOT.0 == 1);
+
+// Integers and floats cross as the bytes they are in memory.
+const _: () = assert!(cfg!(target_endian = "little"));
+
+// Addresses and lengths are 32 bits.
+#[cfg(target_arch = "wasm32")]
+const _: () = assert!(size_of::<usize>() == 4);
+
+// The reserved top bit of an id belongs to no slot.
+const _: () = assert!(slot_of(u64::MAX) == 0x7fff && slot_of(1 << 63) == 0 && slot_of(5 << 48) == 5);

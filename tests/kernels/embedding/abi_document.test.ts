@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { instantiateKernel } from "../../../kernels/embedding/kernel_module.ts";
+
+Deno.test("ABI.md names every export of the kernel, and no other", async () => {
+  const document = await Deno.readTextFile(
+    new URL("../../../kernels/embedding/ABI.md", import.meta.url),
+  );
+  const named = new Set(document.match(/\b(table|serving|batch)_[a-z0-9_]+(?![a-z_]*\.)/g));
+  named.add("abi_version");
+  const exported = Object.entries(instantiateKernel())
+    .flatMap(([name, value]) => typeof value === "function" ? [name] : []);
+  const undocumented = exported.filter((name) => !named.has(name));
+  const files = new Set(["table_exports", "table_encoding", "table_"]);
+  const unknown = [...named].filter((name) => !exported.includes(name) && !files.has(name));
+  assert.deepEqual({ undocumented, unknown }, { undocumented: [], unknown: [] });
+});
