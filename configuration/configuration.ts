@@ -54,6 +54,23 @@ export interface CairnConfiguration {
 }
 
 /**
+ * The options of all parts, with every default filled in.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseConfiguration } from "./configuration.ts";
+ *
+ * const { embeddingShard } = parseConfiguration(
+ *   "features: { slots: { user: { kind: id, source: user } } }",
+ *   "cairn.yaml",
+ * );
+ * assert.equal(embeddingShard.table.segments[0].name, "first_order");
+ * assert.throws(
+ *   () => parseConfiguration("features: { slots: {} }\ngatewya: {}", "cairn.yaml"),
+ *   /cairn\.yaml:2:1 .*gatewya/s,
+ * );
+ * ```
+ *
  * @param text YAML (or JSON, which is YAML).
  * @param file The file's name, for messages.
  * @param host Limits of the machine that it is meant for; left out, nothing is checked against them.

@@ -69,7 +69,8 @@ export function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-function expectation(node: JsonSchemaNode | undefined): string | undefined {
+/** What the schema wants, in words. */
+export function expectation(node: JsonSchemaNode | undefined): string | undefined {
   if (node === undefined) return undefined;
   if (typeof node.expected === "string") return node.expected;
   const choices = choicesOf(node);
