@@ -42,7 +42,8 @@ const checks: readonly Check[] = [
   },
   {
     name: "doctests",
-    command: [deno, "test", "-A", "--doc", "--permit-no-files", ...rooms],
+    // Unchecked: Deno puts an import of every export before each example, and unused ones are errors here.
+    command: [deno, "test", "-A", "--doc", "--no-check", ...rooms],
     counts: "junit",
   },
   { name: "tests", command: [deno, "task", "test"], counts: "junit" },
@@ -108,8 +109,8 @@ async function runCheck(check: Check): Promise<Counts> {
       ? countCargo(text)
       : countJunit(await Deno.readTextFile(report));
     // A runner that fails without a failed test (a file that does not load, a crash) is a failure of its own,
-    // and so is one that ran nothing; doc comments may hold no example yet.
-    const ranNothing = counts.passed + counts.failed === 0 && check.name !== "doctests";
+    // and so is one that ran nothing.
+    const ranNothing = counts.passed + counts.failed === 0;
     const unexplained = (code !== 0 && counts.failed === 0) || (code === 0 && counts.failed > 0);
     return ranNothing || unexplained ? { ...counts, failed: counts.failed + 1 } : counts;
   } finally {

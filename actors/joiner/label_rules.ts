@@ -23,7 +23,25 @@ export class LabelRules {
     this.#actions = new Set(tasks.flatMap((task) => task.rules.map((rule) => rule.action)));
   }
 
-  /** The verdict on an action; undefined where no rule of any task matches. */
+  /**
+   * The verdict on an action; undefined where no rule of any task matches.
+   *
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { LabelRules } from "./label_rules.ts";
+   *
+   * const rules = new LabelRules([{
+   *   task: "liked",
+   *   rules: [
+   *     { action: "rating", atLeast: 8, label: "positive", final: true },
+   *     { action: "rating", label: "negative" },
+   *   ],
+   * }]);
+   * assert.deepEqual(rules.judge("rating", 9), { labels: [1], final: true });
+   * assert.deepEqual(rules.judge("rating", 3), { labels: [0], final: false });
+   * assert.equal(rules.judge("click", undefined), undefined);
+   * ```
+   */
   judge(action: string, value: number | undefined): Verdict | undefined {
     if (!this.#actions.has(action)) return undefined;
     const rules = this.#tasks.map((task) =>

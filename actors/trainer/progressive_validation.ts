@@ -51,7 +51,21 @@ export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHi
   };
 }
 
-/** Area under the ROC curve; a pair in one bin counts half. NaN without both labels. */
+/**
+ * Area under the ROC curve; a pair in one bin counts half. NaN without both labels.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { areaUnderCurve, ScoreRecorder } from "./progressive_validation.ts";
+ *
+ * const recorder = new ScoreRecorder(100);
+ * recorder.record(0.9, 1, 0);
+ * recorder.record(0.2, 0, 0);
+ * recorder.record(0.4, 1, 0);
+ * recorder.record(0.6, 0, 0);
+ * assert.equal(areaUnderCurve(recorder.read()), 0.75);
+ * ```
+ */
 export function areaUnderCurve({ negatives, positives }: ScoreHistograms): number {
   let below = 0;
   let wins = 0;

@@ -6,6 +6,13 @@
 /**
  * The probability that a positive scores over a negative, ties counted half; exact.
  *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { exactAuc } from "./auc.ts";
+ *
+ * assert.equal(exactAuc([0.2, 0.4, 0.6, 0.9], [0, 1, 0, 1]), 0.75);
+ * ```
+ *
  * @param scores Shape `[n]`; any monotone scale.
  * @param labels Shape `[n]`; positive where over 0.5.
  * @returns In [0, 1]; NaN where one of the classes is missing.

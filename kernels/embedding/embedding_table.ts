@@ -38,7 +38,33 @@ export interface ExportedRows {
   readonly done: boolean;
 }
 
-/** Rows of one table by feature id. */
+/**
+ * Rows of one table by feature id.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { EmbeddingTable } from "./embedding_table.ts";
+ *
+ * const table = EmbeddingTable.create({
+ *   seed: 1,
+ *   segments: [{
+ *     name: "embeddings",
+ *     dim: 2,
+ *     initializer: { kind: "zeros" },
+ *     optimizer: { kind: "sgd", learningRate: 0.1 },
+ *   }],
+ *   slots: [],
+ *   bytesMax: 1 << 24,
+ *   atLimit: "reject",
+ * });
+ * const ids = BigUint64Array.of(42n);
+ * table.applyGradients(ids, Float32Array.of(1, -2), Uint32Array.of(1), 0);
+ *
+ * const rows = new Float32Array(table.width);
+ * table.lookup(ids, rows, "zeros");
+ * assert.deepEqual([...rows], [...Float32Array.of(-0.1, 0.2)]);
+ * ```
+ */
 export class EmbeddingTable {
   /** Weights of a row: the sum of its segments' dims. */
   readonly width: number;

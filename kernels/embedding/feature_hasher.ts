@@ -6,7 +6,21 @@ import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
 import type { FeatureIds } from "./options.ts";
 
-/** Hashes values into feature ids. */
+/**
+ * Hashes values into feature ids.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { FeatureHasher } from "./feature_hasher.ts";
+ *
+ * const hasher = FeatureHasher.create();
+ * const utf8 = new TextEncoder().encode("dramacomedy");
+ * // Two values of slot 7: "drama" and "comedy".
+ * const ids = hasher.hash(Uint16Array.of(7, 7), utf8, Uint32Array.of(0, 5, 11));
+ * assert.equal(ids[0] >> 48n, 7n);
+ * assert.notEqual(ids[0], ids[1]);
+ * ```
+ */
 export class FeatureHasher {
   readonly #kernel: BatchExports;
 

@@ -26,7 +26,22 @@ export class OutOfMemoryError extends Error {
   override readonly name = "OutOfMemoryError";
 }
 
-/** Weights of one shard by feature id, for reading. */
+/**
+ * Weights of one shard by feature id, for reading.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { ServingTable } from "./serving_table.ts";
+ *
+ * const table = ServingTable.create({ width: 2, precision: "fp16", bytesMax: 1 << 24 });
+ * table.upsert(BigUint64Array.of(42n), Float32Array.of(0.5, -0.25));
+ *
+ * const [rows, found] = [new Float32Array(4), new Uint8Array(2)];
+ * table.lookup(BigUint64Array.of(42n, 43n), rows, found);
+ * assert.deepEqual([...rows], [0.5, -0.25, 0, 0]);
+ * assert.deepEqual([...found], [1, 0]);
+ * ```
+ */
 export class ServingTable {
   readonly width: number;
   readonly #memory: KernelMemory;
