@@ -14,26 +14,35 @@ interface MeshProcess {
   kill(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus>;
 }
 
-async function startProcess(configurationPath: string): Promise<MeshProcess> {
-  const process = new Deno.Command(Deno.execPath(), {
+const serve = (configurationPath: string) =>
+  new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "-A",
       "--no-check",
-      new URL("./mesh_process.ts", import.meta.url).pathname,
+      new URL("../../main.ts", import.meta.url).pathname,
+      "serve",
+      "--config",
       configurationPath,
+      "--port",
+      "0",
     ],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    stdout: "null",
+    stderr: "piped",
+  });
+
+/** Runs `cairn serve`, and resolves when it can rank. */
+async function startProcess(configurationPath: string): Promise<MeshProcess> {
+  const process = serve(configurationPath).spawn();
+  const reader = process.stderr.pipeThrough(new TextDecoderStream()).getReader();
   let output = "";
-  while (!output.includes("\n")) {
+  let url: string | undefined;
+  while (url === undefined) {
     const { value, done } = await reader.read();
     if (done) throw new Error(`the process ended before it was ready: ${output}`);
     output += value;
+    url = /Cairn serves on (\S+)/.exec(output)?.[1];
   }
-  const url = output.trim();
   const client = new Client((request) => {
     const { pathname } = new URL(request.url);
     return fetch(
@@ -138,15 +147,7 @@ Deno.test("a second process on the same data directory is refused, and says why"
   );
   const mesh = await startProcess(path);
   try {
-    const second = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "-A",
-        "--no-check",
-        new URL("./mesh_process.ts", import.meta.url).pathname,
-        path,
-      ],
-    }).output();
+    const second = await serve(path).output();
     assert.equal(second.success, false);
     assert.match(new TextDecoder().decode(second.stderr), /is in use by another process/);
   } finally {
