@@ -60,6 +60,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Arrays of a full batch's size, used again for every batch. */
   readonly #buffers: SessionBatch;
   #prepared: PreparedBatch | undefined;
+  /** The last batch's gradients on their way to the shards; at most one batch's at a time. */
+  #applying: Promise<void> = Promise.resolve();
   #linger: { cancel(): void } | undefined;
   #woken = false;
   #readOffset = 0;
@@ -217,6 +219,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   }
 
   async #cut(message: Cut): Promise<void> {
+    await this.#applying;
     if (this.#diverged !== undefined || this.#sequence === message.unlessAt) {
       return this.#context.reply(message, {});
     }
@@ -282,15 +285,31 @@ export class Trainer implements Behavior<TrainerMessage> {
       grouped.inverse,
       features,
     );
+    // One batch after the other: a shard would take a retry that comes after the next batch for a repetition.
+    await this.#applying;
+    this.#applying = this.#apply({ batch, grouped, rows }, gradients, step.loss, beganMs);
+    // While another batch is prepared the shards may apply this one; what fails then fails that batch's turn.
+    if (this.#prepared === undefined) await this.#applying;
+    else this.#applying.catch(() => {});
+  }
+
+  /** Resolves when the shards have applied a batch's gradients: then it is learned. */
+  async #apply(
+    { batch, grouped }: PreparedBatch,
+    gradients: Float32Array<ArrayBuffer>,
+    loss: number,
+    beganMs: number,
+  ): Promise<void> {
+    const { rows } = batch.features;
     await this.#shards.applyGradients(grouped, gradients, batch.sequence, batch.atMs);
     this.#steps++;
-    this.#examples += features.rows;
-    this.#loss = step.loss;
+    this.#examples += rows;
+    this.#loss = loss;
     this.#offset = batch.nextOffset;
     this.#sequence = batch.sequence;
     this.#learnedThroughMs = batch.learnedThroughMs;
-    this.#exampleCount.add(features.rows);
-    this.#lossGauge.set(step.loss);
+    this.#exampleCount.add(rows);
+    this.#lossGauge.set(loss);
     this.#learnedGauge.set(this.#sequence);
     this.#stepMs.record(this.#context.clock.monotonicMs() - beganMs);
   }
