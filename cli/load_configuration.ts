@@ -33,6 +33,7 @@ export async function loadConfiguration(
   }
   const configuration = parseConfiguration(edit(text), path, {
     memoryBytes: Deno.systemMemoryInfo().total,
+    environment: (name) => Deno.env.get(name),
   });
   const { storage } = configuration;
   if (storage.kind !== "directory") return configuration;

@@ -16,10 +16,11 @@ import type { DenseOptimizerOptions } from "../kernels/dense/optimizers/options.
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import { crossFieldFindings, type HostLimits } from "./checks.ts";
 import { ConfigurationDocument } from "./document.ts";
+import { type ReadEnvironment, withEnvironment } from "./environment.ts";
 import { explainIssue, show } from "./expectations.ts";
 import { featureSchemaOf } from "./feature_schema.ts";
 import { partsOf } from "./parts.ts";
-import { ConfigurationError } from "./problems.ts";
+import { ConfigurationError, formatPath } from "./problems.ts";
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
@@ -53,6 +54,12 @@ export interface CairnConfiguration {
   readonly gateway: GatewayOptions;
 }
 
+/** The machine that a configuration is meant for. */
+export interface Host extends HostLimits {
+  /** Gives the values of `${NAME}` texts. */
+  readonly environment: ReadEnvironment;
+}
+
 /**
  * The options of all parts, with every default filled in.
  *
@@ -73,26 +80,32 @@ export interface CairnConfiguration {
  *
  * @param text YAML (or JSON, which is YAML).
  * @param file The file's name, for messages.
- * @param host Limits of the machine that it is meant for; left out, nothing is checked against them.
+ * @param host The machine that it is meant for; left out, nothing is checked against its limits and `${NAME}` stays text.
  * @throws {ConfigurationError} With every problem found.
  */
 export function parseConfiguration(
   text: string,
   file: string,
-  host?: HostLimits,
+  host?: Host,
 ): CairnConfiguration {
   const document = new ConfigurationDocument(text);
   if (document.problems.length > 0) throw new ConfigurationError(file, document.problems);
-  const value = valueOf(document, file);
+  const written = valueOf(document, file);
+  const { value, findings: unset } = host === undefined
+    ? { value: written, findings: [] }
+    : withEnvironment(written, host.environment);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const message = `found ${show(value)}, expected a map of sections, features: first`;
     throw new ConfigurationError(file, [document.problem([], message)]);
   }
 
   const parsed = cairnSchema.safeParse(value);
-  const findings = (parsed.error?.issues ?? []).flatMap((issue) => explainIssue(issue, value));
+  const findings = (parsed.error?.issues ?? [])
+    .flatMap((issue) => explainIssue(issue, value))
+    // What a variable would have given is not known: one problem, not two.
+    .filter(({ path }) => !unset.some((other) => formatPath(other.path) === formatPath(path)));
   const usable = parsed.data ?? validSections(value as Record<string, unknown>);
-  findings.push(...crossFieldFindings(usable, host));
+  findings.push(...unset, ...crossFieldFindings(usable, host));
   if (findings.length > 0 || parsed.data === undefined) {
     const problems = findings.map(({ path, message, atKey }) =>
       document.problem(path, message, atKey)

@@ -10,7 +10,6 @@ export class ConfigurationDocument {
   readonly #document: Document;
 
   constructor(text: string) {
-    // Aliases are bounded, so that a small file cannot unfold into a huge one.
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 
@@ -27,6 +26,7 @@ export class ConfigurationDocument {
 
   /** Plain data; an empty file is an empty map. */
   value(): unknown {
+    // Aliases are bounded, so that a small file cannot unfold into a huge one.
     return this.#document.toJS({ maxAliasCount: 100 }) ?? {};
   }
 

@@ -9,7 +9,9 @@ export const gatewaySection = z.strictObject({
     .describe("Address to listen on; 0.0.0.0 = every interface."),
   port: z.int().min(0).max(65_535).default(8080).describe("0 = any free port."),
   apiKeys: z.array(z.string().min(16)).default([])
-    .describe("Keys that open /v1, each of 16 characters or more. Empty = open to everyone."),
+    .describe(
+      "Keys that open /v1, each of 16 characters or more, or ${NAME} for one from the environment. Empty = open to everyone.",
+    ),
   bodyMax: size("1KiB", "1GiB").default(2 ** 20).describe("Largest request body."),
   deadline: duration("1ms", "10m").default(1000).describe("Time that one request may take."),
   requestsInFlightMax: z.int().min(1).max(1_000_000).default(1024)

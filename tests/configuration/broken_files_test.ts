@@ -1,12 +1,12 @@
 /** Broken files, each with the whole of what is said about it. */
 import assert from "node:assert/strict";
-import { parseConfiguration } from "../../configuration/configuration.ts";
+import { type Host, parseConfiguration } from "../../configuration/configuration.ts";
 import { ConfigurationError } from "../../configuration/problems.ts";
 
 /** A valid beginning that cases add to. */
 const slots = "features: { slots: { user: { kind: id, source: user } } }";
 
-function problemsOf(text: string, host?: { memoryBytes: number }): string[] {
+function problemsOf(text: string, host?: Host): string[] {
   try {
     parseConfiguration(text, "c.yaml", host);
   } catch (error) {
@@ -251,6 +251,7 @@ joiner: { tasks: { b: [{ action: click, label: positive }] } }`)
 Deno.test("tables must fit in the machine's memory where that is known", () => {
   const [problem] = problemsOf(`${slots}\nembeddings: { bytesMax: 2GiB }`, {
     memoryBytes: 2 ** 31,
+    environment: () => undefined,
   });
   assert.equal(
     problem,
@@ -264,6 +265,20 @@ Deno.test("an API key never stands in a message", () => {
   assert.equal(
     problem,
     "2:22 gateway.apiKeys[0]: found a text of 6 characters, expected a text of 16 characters or more",
+  );
+});
+
+Deno.test("a variable that is not set is named, with its place", () => {
+  const host = { memoryBytes: 2 ** 40, environment: () => undefined };
+  assert.deepEqual(
+    problemsOf(
+      `${slots}\ngateway: { apiKeys: ["\${CAIRN_KEY}"], deadline: "\${CAIRN_DEADLINE}" }`,
+      host,
+    ),
+    [
+      "2:22 gateway.apiKeys[0]: the environment variable CAIRN_KEY is not set; set it, or write the value here",
+      "2:49 gateway.deadline: the environment variable CAIRN_DEADLINE is not set; set it, or write the value here",
+    ],
   );
 });
 

@@ -56,6 +56,15 @@ embeddings:
   ]);
 });
 
+Deno.test("keys to the gateway can come from the environment", () => {
+  const { gateway } = parseConfiguration(
+    `${minimal}\ngateway: { apiKeys: ["\${CAIRN_KEY}"] }`,
+    "c",
+    { memoryBytes: 2 ** 40, environment: (name) => `the value of ${name}` },
+  );
+  assert.deepEqual(gateway.apiKeys, ["the value of CAIRN_KEY"]);
+});
+
 Deno.test("a numeric slot makes a bucket column, a dense column, or both", () => {
   const { features } = parseConfiguration(
     `features:
