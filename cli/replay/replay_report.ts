@@ -51,20 +51,20 @@ export function replayReport(
 }
 
 function figureCards(figures: ReplayFigures): Figure[] {
-  const show = (value: number | null, unit = "") =>
-    value === null ? "unknown" : value.toLocaleString("en", { maximumSignificantDigits: 4 }) + unit;
+  const show = (value: number | null, digits = 4) =>
+    value?.toLocaleString("en", { maximumSignificantDigits: digits }) ?? "unknown";
   return [
     { label: "interactions", value: figures.examples.toLocaleString("en") },
     { label: "AUC as served", value: show(figures.servedAuc) },
     { label: "AUC in the trainer", value: show(figures.trainerAuc) },
     { label: "pairs a second", value: show(figures.requestsPerSecond) },
     {
-      label: "rank latency p50 / p99",
-      value: `${show(figures.rankMsP50)} / ${show(figures.rankMsP99, " ms")}`,
+      label: "rank latency p50 / p99, ms",
+      value: `${show(figures.rankMsP50, 3)} / ${show(figures.rankMsP99, 3)}`,
     },
     {
-      label: "freshness p50 / p99",
-      value: `${show(figures.freshnessMsP50)} / ${show(figures.freshnessMsP99, " ms")}`,
+      label: "freshness p50 / p99, ms",
+      value: `${show(figures.freshnessMsP50, 3)} / ${show(figures.freshnessMsP99, 3)}`,
       target: "p99 ≤ 1,000 ms",
       reached: (figures.freshnessMsP99 ?? Infinity) <= 1000,
     },
