@@ -88,8 +88,10 @@ async function learned(
 
 Deno.test("every file that the docs link to is there", async () => {
   const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
-  for await (const entry of Deno.readDir(new URL("docs/adr/", root))) {
-    pages.push(`docs/adr/${entry.name}`);
+  for (const folder of ["docs/", "docs/adr/"]) {
+    for await (const entry of Deno.readDir(new URL(folder, root))) {
+      if (entry.name.endsWith(".md")) pages.push(folder + entry.name);
+    }
   }
   let links = 0;
   for (const page of pages) {
