@@ -149,11 +149,10 @@ async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number):
         gradients: new Float32Array(count * width),
         counts: new Uint32Array(count).fill(1),
         atMs: 0,
-        incarnation,
       }, { budgetMs: 60_000 });
     }
   }
-  const { rows } = await shard.ask({ kind: "getStatistics" }, budget);
+  const { rows } = await shard.ask({ kind: "getStatistics" }, { budgetMs: 60_000 });
   if (rows !== perSlot * SLOTS) throw new Error(`The table holds ${rows} rows of ${ids}`);
 }
 
