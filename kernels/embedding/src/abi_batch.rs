@@ -9,7 +9,7 @@ use core::cell::RefCell;
 use crate::abi_buffers::reserve;
 use crate::batch::{self, PoolError, PoolShape, Unique};
 use crate::crc32c::crc32c;
-use crate::feature_hash::{SLOT_MAX, feature_id};
+use crate::feature_hash::{feature_id, SLOT_MAX};
 
 const REFUSED_LENGTH: i32 = -1;
 const REFUSED_SHAPE: i32 = -2;
@@ -130,7 +130,11 @@ pub extern "C" fn batch_pool(
             offsets: &buffers.offsets[..segments + 1],
             combiners: &buffers.bytes[..slots],
         };
-        status(batch::pool(&shape, &buffers.rows[..sizes.rows], &mut buffers.pooled[..sizes.pooled]))
+        status(batch::pool(
+            &shape,
+            &buffers.rows[..sizes.rows],
+            &mut buffers.pooled[..sizes.pooled],
+        ))
     })
 }
 

@@ -25,4 +25,5 @@ const _: () = assert!(cfg!(target_endian = "little"));
 const _: () = assert!(size_of::<usize>() == 4);
 
 // The reserved top bit of an id belongs to no slot.
-const _: () = assert!(slot_of(u64::MAX) == 0x7fff && slot_of(1 << 63) == 0 && slot_of(5 << 48) == 5);
+const _: () =
+    assert!(slot_of(u64::MAX) == 0x7fff && slot_of(1 << 63) == 0 && slot_of(5 << 48) == 5);

@@ -448,7 +448,9 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usi
         let Some(counters) = buffers.bytes.get(..bytes) else { return REFUSED_LENGTH };
         if bytes > 0 {
             match AdmissionCounter::read(counters) {
-                Some((counter, read)) if read == bytes && counter.is_as_large_as(&table.admission) => {
+                Some((counter, read))
+                    if read == bytes && counter.is_as_large_as(&table.admission) =>
+                {
                     table.admission = counter;
                 }
                 _ => return REFUSED_CODE,

@@ -205,7 +205,13 @@ pub fn admitted_share(before: u32, occurrences: u32, threshold: u32) -> f32 {
 }
 
 /// Whether at least one of `occurrences` trials of `probability` succeeds; `draw` numbers the decisions.
-pub fn admitted_by_chance(seed: u64, id: u64, draw: u64, occurrences: u32, probability: f32) -> bool {
+pub fn admitted_by_chance(
+    seed: u64,
+    id: u64,
+    draw: u64,
+    occurrences: u32,
+    probability: f32,
+) -> bool {
     let random = mix64(mix64(mix64(seed ^ CHANCE_SALT) ^ id).wrapping_add(draw)) >> 11;
     let uniform = random as f64 / (1_u64 << 53) as f64;
     uniform >= power(1.0 - f64::from(probability), occurrences)

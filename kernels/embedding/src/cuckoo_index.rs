@@ -21,6 +21,9 @@ pub const SLOT_BYTES: usize = 5;
 pub struct Entry(u32);
 
 impl Entry {
+    /// Stands where there is none.
+    pub const NONE: Entry = Entry(0);
+
     fn new(place: u16, handle: u16) -> Entry {
         Entry(u32::from(place) << 16 | u32::from(handle))
     }

@@ -18,7 +18,9 @@ pub enum Initializer {
 #[allow(missing_docs)] // `word` indexes the encoded words
 pub enum InitializerError {
     UnknownKind(f32),
-    NotFinite { word: usize },
+    NotFinite {
+        word: usize,
+    },
     /// low > high, or stddev < 0.
     OutOfRange,
 }
@@ -202,10 +204,8 @@ mod tests {
     }
 
     /// Bits of three uniform and three normal weights: stored tables and replicas rely on them.
-    const GOLDEN: ([u32; 3], [u32; 3]) = (
-        [1_016_290_174, 1_010_898_760, 1_028_216_253],
-        [999_892_272, 994_345_501, 1_019_455_890],
-    );
+    const GOLDEN: ([u32; 3], [u32; 3]) =
+        ([1_016_290_174, 1_010_898_760, 1_028_216_253], [999_892_272, 994_345_501, 1_019_455_890]);
 
     #[test]
     fn uniform_weights_fill_their_interval_evenly() {
@@ -232,7 +232,8 @@ mod tests {
     fn neighbouring_columns_and_ids_are_uncorrelated() {
         let values = sample(Initializer::Uniform { low: -1.0, high: 1.0 }, 50_000, 2);
         let columns: f64 = values.chunks(2).map(|row| f64::from(row[0] * row[1])).sum();
-        let ids: f64 = values.chunks(2).zip(values[2..].chunks(2)).map(|(a, b)| f64::from(a[0] * b[0])).sum();
+        let ids: f64 =
+            values.chunks(2).zip(values[2..].chunks(2)).map(|(a, b)| f64::from(a[0] * b[0])).sum();
         let bound = 5.0 * 50_000_f64.sqrt() / 3.0;
         assert!(columns.abs() < bound && ids.abs() < bound, "{columns} {ids}");
     }

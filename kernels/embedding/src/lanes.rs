@@ -53,15 +53,27 @@ impl Lanes for f32 {
     }
     #[inline(always)]
     fn lesser(self, other: f32) -> f32 {
-        if other < self { other } else { self }
+        if other < self {
+            other
+        } else {
+            self
+        }
     }
     #[inline(always)]
     fn greater(self, other: f32) -> f32 {
-        if other > self { other } else { self }
+        if other > self {
+            other
+        } else {
+            self
+        }
     }
     #[inline(always)]
     fn where_above(self, limit: f32, value: f32, otherwise: f32) -> f32 {
-        if self > limit { value } else { otherwise }
+        if self > limit {
+            value
+        } else {
+            otherwise
+        }
     }
     #[inline(always)]
     fn with_sign_of(self, sign: f32) -> f32 {

@@ -12,6 +12,7 @@ pub mod memory;
 pub mod page;
 pub mod region;
 pub mod row_store;
+pub mod search;
 pub mod tags;
 
 // The tables.

@@ -204,6 +204,14 @@ impl TableOptions {
         &self.policies[usize::from(self.of_slot[slot_of(id)])]
     }
 
+    /// The weights that an id's row begins with, shape `[width]`.
+    pub fn initial_weights(&self, id: u64, weights: &mut [f32]) {
+        for ((initializer, _), segment) in self.policy(id).rules.iter().zip(&self.segments) {
+            let columns = &mut weights[segment.column..segment.column + segment.dim];
+            initializer.fill(self.seed, id, segment.column as u32, columns);
+        }
+    }
+
     /// Whether any slot's rows expire.
     pub fn anything_expires(&self) -> bool {
         self.policies.iter().any(|policy| policy.expiry_seconds != u32::MAX)

@@ -1,65 +1,13 @@
-//! All rows of a table: a directory from the top bits of a hash to its region, and the batched search.
-//!
-//! The search is what serving and training spend their time on, so it works in passes over 64 ids: every pass starts
-//! the memory accesses of all 64 before the next one needs a result, and cache misses overlap instead of queueing.
+//! All rows of a table: regions, and a directory from the top bits of a hash to its region.
 
-use crate::cuckoo_index::{candidates, place_of, Entry};
-use crate::memory::{Memory, Page};
+use crate::memory::Memory;
 use crate::mixing::mix64;
 use crate::page::{Bitmap, PageLayout, Row};
 use crate::region::{InsertError, Region};
-use crate::tags::{Tags, BUCKET_SLOTS};
+use crate::search::{Probe, Regions, Search, PASS};
 
-/// Ids of one pass.
-pub const PASS: usize = 64;
 /// 2^16 regions hold a thousand million rows; deeper only ids made to collide would go.
 const DEPTH_MAX: u32 = 16;
-const NO_HANDLE: u32 = u32::MAX;
-
-/// What the search needs of a region, side by side.
-#[derive(Clone, Copy)]
-struct Probe {
-    tags: *const Tags,
-    entries: *const Entry,
-    pages: *const Page,
-    /// The row that the next insertion takes, or any readable row.
-    next_row: *const u8,
-    buckets: u32,
-}
-
-/// What the passes of a search hand to one another, an element an id.
-struct Traces {
-    first: [*const Tags; PASS],
-    second: [*const Tags; PASS],
-    /// Position of the first tag of the first and of the second bucket.
-    positions: [[u32; 2]; PASS],
-    region: [u32; PASS],
-    tag: [u8; PASS],
-    place: [u16; PASS],
-    /// Slots with the id's tag, as bits: the first bucket's, then the second's.
-    matches: [u32; PASS],
-    /// The entry of the first such slot; null where there is none.
-    entry: [*const Entry; PASS],
-    /// Handle of the entry with the id's tag and place, or `NO_HANDLE`.
-    handle: [u32; PASS],
-    /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
-    touched: u64,
-}
-
-impl Traces {
-    const NONE: Traces = Traces {
-        first: [std::ptr::null(); PASS],
-        second: [std::ptr::null(); PASS],
-        positions: [[0; 2]; PASS],
-        region: [0; PASS],
-        tag: [0; PASS],
-        place: [0; PASS],
-        matches: [0; PASS],
-        entry: [std::ptr::null(); PASS],
-        handle: [0; PASS],
-        touched: 0,
-    };
-}
 
 /// Regions, directory and memory of one table.
 pub struct RowStore {
@@ -70,121 +18,11 @@ pub struct RowStore {
     /// In order of creation; numbers are stable.
     pub regions: Vec<Region>,
     probes: Vec<Probe>,
-    traces: Box<Traces>,
+    search: Box<Search>,
     /// Region by the top `depth` bits of a hash.
     directory: Vec<u32>,
     depth: u32,
     rows: usize,
-}
-
-/// Copies of what the search reads all the time: the compiler cannot know that writing a trace leaves them alone.
-struct Search {
-    directory: *const u32,
-    probes: *const Probe,
-    shift: u32,
-    layout: PageLayout,
-}
-
-impl Search {
-    /// Where the tags are.
-    #[inline(always)]
-    fn locate(&self, ids: &[u64], traces: &mut Traces) {
-        for (at, &id) in ids.iter().enumerate().take(PASS) {
-            let hash = mix64(id);
-            // SAFETY: the hash's top `depth` bits are below the directory's length.
-            let region = unsafe { *self.directory.add(((hash >> 1) >> self.shift) as usize) };
-            // SAFETY: the directory holds numbers of regions, and every region has its probe.
-            let probe = unsafe { &*self.probes.add(region as usize) };
-            let candidates = candidates(hash, probe.buckets);
-            // SAFETY: candidates are below `buckets`, the length of `tags`.
-            let (first, second) =
-                unsafe { (probe.tags.add(candidates.first), probe.tags.add(candidates.second)) };
-            traces.first[at] = first;
-            traces.second[at] = second;
-            traces.positions[at] =
-                [candidates.first, candidates.second].map(|bucket| (bucket * BUCKET_SLOTS) as u32);
-            traces.region[at] = region;
-            traces.tag[at] = candidates.tag;
-            traces.place[at] = place_of(hash);
-        }
-    }
-
-    /// Which slot carries the tag.
-    #[inline(always)]
-    fn compare(&self, count: usize, traces: &mut Traces) {
-        for at in 0..count.min(PASS) {
-            // SAFETY: `locate` pointed both at buckets, and nothing moved since.
-            let (first, second) = unsafe { (&*traces.first[at], &*traces.second[at]) };
-            let matches =
-                first.matches(traces.tag[at]) | second.matches(traces.tag[at]) << BUCKET_SLOTS;
-            traces.matches[at] = matches;
-            traces.entry[at] = match matches {
-                0 => std::ptr::null(),
-                _ => self.entry(traces, at, matches),
-            };
-        }
-    }
-
-    /// The entry of the first of `matches`, which is not 0.
-    #[inline(always)]
-    fn entry(&self, traces: &Traces, at: usize, matches: u32) -> *const Entry {
-        let slot = matches.trailing_zeros() as usize;
-        let position = traces.positions[at][slot / BUCKET_SLOTS] as usize + slot % BUCKET_SLOTS;
-        // SAFETY: the region has a probe, and positions of the candidate buckets lie inside its `entries`.
-        unsafe { (*self.probes.add(traces.region[at] as usize)).entries.add(position) }
-    }
-
-    /// The entry that carries the place too: with 24 bits compared, a row of another id is hardly ever touched.
-    #[inline(always)]
-    fn choose(&self, count: usize, traces: &mut Traces) {
-        for at in 0..count.min(PASS) {
-            if traces.entry[at].is_null() {
-                traces.handle[at] = NO_HANDLE;
-                continue;
-            }
-            // SAFETY: an entry that is not null lies inside its index.
-            let entry = unsafe { *traces.entry[at] };
-            traces.handle[at] = match entry.place() == traces.place[at] {
-                true => u32::from(entry.handle()),
-                false => self.choose_further(traces, at),
-            };
-        }
-    }
-
-    #[cold]
-    fn choose_further(&self, traces: &Traces, at: usize) -> u32 {
-        let mut matches = traces.matches[at] & (traces.matches[at] - 1);
-        while matches != 0 {
-            // SAFETY: as in `choose`.
-            let entry = unsafe { *self.entry(traces, at, matches) };
-            if entry.place() == traces.place[at] {
-                return u32::from(entry.handle());
-            }
-            matches &= matches - 1;
-        }
-        NO_HANDLE
-    }
-
-    /// The row of each entry.
-    #[inline(always)]
-    fn rows(&self, count: usize, traces: &Traces, found: &mut [Row; PASS]) {
-        for at in 0..count.min(PASS) {
-            found[at] = match traces.handle[at] {
-                NO_HANDLE => Row::NONE,
-                handle => {
-                    let handle = handle as usize;
-                    let region = traces.region[at];
-                    // SAFETY: an occupied slot's handle was given out, so its page exists.
-                    let page = unsafe {
-                        *(*self.probes.add(region as usize))
-                            .pages
-                            .add(handle >> self.layout.rows_shift)
-                    };
-                    Row::at(page, (handle & (self.layout.rows() - 1)) as u32, region, &self.layout)
-                }
-            };
-        }
-    }
 }
 
 impl RowStore {
@@ -200,7 +38,7 @@ impl RowStore {
             memory,
             regions: vec![region],
             probes: Vec::new(),
-            traces: Box::new(Traces::NONE),
+            search: Box::new(Search::new()),
             directory: vec![0],
             depth: 0,
             rows: 0,
@@ -234,6 +72,7 @@ impl RowStore {
             pages: region.pages.as_ptr(),
             next_row: region.next_row(&self.layout),
             buckets: region.index.buckets(),
+            region: number,
         };
         match self.probes.get_mut(number as usize) {
             Some(known) => *known = probe,
@@ -242,66 +81,49 @@ impl RowStore {
     }
 
     /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
-    ///
-    /// Computing addresses and waiting for them alternate in separate loops: the loops that wait are a few instructions an
-    /// id, so that the processor's window holds dozens of misses at once, where one loop for all would hold a few.
     #[inline]
     pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
-        let ids = &ids[..ids.len().min(PASS)];
-        let search = self.search();
-        let traces = &mut *self.traces;
-        search.locate(ids, traces);
-        let mut touched = 0;
-        for at in 0..ids.len() {
-            // SAFETY: `locate` pointed both at buckets.
-            touched ^= unsafe { (*traces.first[at]).touch() ^ (*traces.second[at]).touch() };
+        let regions = self.regions_now();
+        // SAFETY: the description is of this moment.
+        unsafe { self.search.find(&regions, ids) };
+        for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
+            *row = if !self.search.verified(at, id).is_null() {
+                // SAFETY: as above.
+                unsafe { self.search.row(&regions, at) }
+            } else if self.search.is_absent(at) {
+                Row::NONE
+            } else {
+                self.find(id)
+            };
         }
-        search.compare(ids.len(), traces);
-        search.choose(ids.len(), traces);
-        search.rows(ids.len(), traces, found);
-        for row in found.iter().take(ids.len()) {
-            if row.exists() {
-                touched ^= row.touch(&search.layout);
+    }
+
+    /// Calls `read` with the payload of each id's row, null where there is none, in order. For up to `PASS` ids.
+    #[inline(always)]
+    pub fn read_pass(&mut self, ids: &[u64], mut read: impl FnMut(usize, *const u8)) {
+        let regions = self.regions_now();
+        // SAFETY: the description is of this moment.
+        unsafe { self.search.find(&regions, ids) };
+        for (at, &id) in ids.iter().enumerate().take(PASS) {
+            let mut start = self.search.verified(at, id);
+            if start.is_null() && !self.search.is_absent(at) {
+                start = self.find(id).start;
             }
-        }
-        traces.touched = touched;
-        for (row, &id) in found.iter_mut().zip(ids) {
-            if row.exists() && row.key() != id {
-                *row = self.find(id);
-            }
+            read(at, start);
         }
     }
 
     /// Fetches the cache lines that inserting the absent ids of the last `find_pass` will write.
     #[inline]
     pub fn expect_insertions(&mut self, count: usize) {
-        let search = self.search();
-        let traces = &mut *self.traces;
-        let mut touched = 0;
-        for at in 0..count.min(PASS) {
-            if traces.handle[at] != NO_HANDLE {
-                continue;
-            }
-            // SAFETY: the region has a probe, and positions of the candidate buckets lie inside its `entries`.
-            unsafe {
-                let probe = &*search.probes.add(traces.region[at] as usize);
-                touched ^= (*probe.entries.add(traces.positions[at][0] as usize)).place();
-                touched ^= (*probe.entries.add(traces.positions[at][1] as usize)).place();
-            }
-            // SAFETY: `next_row` is null or begins a row, whose stride is at least 12.
-            unsafe {
-                let row = (*search.probes.add(traces.region[at] as usize)).next_row;
-                if !row.is_null() {
-                    touched ^= u16::from(*row) ^ u16::from(*row.add(search.layout.stride - 1));
-                }
-            }
-        }
-        traces.touched ^= u64::from(touched);
+        let regions = self.regions_now();
+        // SAFETY: the description is of this moment, and callers insert only afterwards.
+        unsafe { self.search.expect_insertions(&regions, count) };
     }
 
     #[inline(always)]
-    fn search(&self) -> Search {
-        Search {
+    fn regions_now(&self) -> Regions {
+        Regions {
             directory: self.directory.as_ptr(),
             probes: self.probes.as_ptr(),
             shift: 63 - self.depth,

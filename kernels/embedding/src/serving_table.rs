@@ -4,7 +4,8 @@ use crate::copy::copy_floats;
 use crate::page::{PageLayout, Row, KEY_BYTES};
 use crate::quantization::{fp16, int8};
 use crate::region::InsertError;
-use crate::row_store::{RowStore, PASS};
+use crate::row_store::RowStore;
+use crate::search::PASS;
 
 /// How weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,43 +53,18 @@ impl ServingTable {
     pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], found: &mut [u8]) {
         let width = self.width;
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
-        let layout = self.store.layout;
-        let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
-            self.store.find_pass(ids, &mut rows);
             let out = &mut out[pass * PASS * width..][..ids.len() * width];
             let found = &mut found[pass * PASS..][..ids.len()];
-            for ((row, out), found) in rows.iter().zip(out.chunks_exact_mut(width)).zip(found) {
-                *found = u8::from(row.exists());
-                match row.exists() {
-                    true => self.read(row, &layout, out),
-                    false => out.fill(0.0),
+            let precision = self.precision;
+            self.store.read_pass(ids, |at, start| {
+                let out = &mut out[at * width..][..width];
+                found[at] = u8::from(!start.is_null());
+                match start.is_null() {
+                    false => read(precision, start, out),
+                    true => out.fill(0.0),
                 }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn read(&self, row: &Row, layout: &PageLayout, out: &mut [f32]) {
-        let payload = row.payload(layout).as_ptr();
-        // SAFETY: payloads begin 8 bytes into a row, rows at multiples of 4 bytes, and hold what `new` laid out.
-        unsafe {
-            match self.precision {
-                Precision::Fp32 => {
-                    copy_floats(std::slice::from_raw_parts(payload.cast(), self.width), out)
-                }
-                Precision::Fp16 => {
-                    fp16::decode_row(std::slice::from_raw_parts(payload.cast(), self.width), out)
-                }
-                Precision::Int8 => {
-                    let scale = payload.cast::<f32>().read();
-                    int8::decode_row(
-                        std::slice::from_raw_parts(payload.add(4).cast(), self.width),
-                        scale,
-                        out,
-                    )
-                }
-            }
+            });
         }
     }
 
@@ -147,5 +123,29 @@ impl ServingTable {
     /// Removes rows; absent ids are no error. Returns how many there were.
     pub fn remove(&mut self, ids: &[u64]) -> usize {
         ids.iter().filter(|&&id| self.store.remove(id)).count()
+    }
+}
+
+/// Decodes the weights of a row.
+#[inline(always)]
+fn read(precision: Precision, start: *const u8, out: &mut [f32]) {
+    let width = out.len();
+    // SAFETY: payloads begin 8 bytes into a row, rows at multiples of 4 bytes, and hold `width` weights as `new` laid out.
+    unsafe {
+        let payload = start.add(KEY_BYTES);
+        match precision {
+            Precision::Fp32 => copy_floats(std::slice::from_raw_parts(payload.cast(), width), out),
+            Precision::Fp16 => {
+                fp16::decode_row(std::slice::from_raw_parts(payload.cast(), width), out)
+            }
+            Precision::Int8 => {
+                let scale = payload.cast::<f32>().read();
+                int8::decode_row(
+                    std::slice::from_raw_parts(payload.add(4).cast(), width),
+                    scale,
+                    out,
+                )
+            }
+        }
     }
 }

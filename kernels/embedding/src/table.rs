@@ -5,8 +5,9 @@ use crate::changes::Changes;
 use crate::copy::copy_floats;
 use crate::optimizers::all_finite;
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
-use crate::policy::{Admission, AtLimit, Policy, TableOptions};
-use crate::row_store::{RowStore, PASS};
+use crate::policy::{Admission, AtLimit, TableOptions};
+use crate::row_store::RowStore;
+use crate::search::PASS;
 use crate::snapshot::Snapshot;
 
 /// Behind a row's key: the data clock at its last update, seconds, then the floats.
@@ -124,27 +125,27 @@ impl EmbeddingTable {
     pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], missing: Missing, found: &mut [u8]) {
         let width = self.options.width;
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
-        let layout = self.store.layout;
-        let mut rows = [Row::NONE; PASS];
         let mut absent = 0;
+        let EmbeddingTable { options, store, .. } = self;
         for (pass, ids) in ids.chunks(PASS).enumerate() {
-            self.store.find_pass(ids, &mut rows);
             let out = &mut out[pass * PASS * width..][..ids.len() * width];
             let found = &mut found[pass * PASS..][..ids.len()];
-            for (((row, &id), out), found) in
-                rows.iter().zip(ids).zip(out.chunks_exact_mut(width)).zip(found)
-            {
-                *found = u8::from(row.exists());
-                if row.exists() {
-                    copy_floats(&floats_of(row, &layout)[..width], out);
-                    continue;
+            store.read_pass(ids, |at, start| {
+                let out = &mut out[at * width..][..width];
+                found[at] = u8::from(!start.is_null());
+                if !start.is_null() {
+                    // SAFETY: the weights lie behind key and stamp, at a multiple of 4 bytes as rows do.
+                    let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
+                    // SAFETY: a row holds at least `width` floats, any bits are floats, and nobody writes meanwhile.
+                    copy_floats(unsafe { std::slice::from_raw_parts(weights, width) }, out);
+                    return;
                 }
                 absent += 1;
                 match missing {
                     Missing::Zeros => out.fill(0.0),
-                    Missing::Initial => self.initial_weights(id, out),
+                    Missing::Initial => options.initial_weights(ids[at], out),
                 }
-            }
+            });
         }
         self.counts.lookups += ids.len() as f64;
         self.counts.missing += f64::from(absent);
@@ -189,15 +190,29 @@ impl EmbeddingTable {
         let width = self.options.width;
         assert!(weights.len() == ids.len() * width);
         self.clock_seconds = self.clock_seconds.max(seconds);
-        for (&id, weights) in ids.iter().zip(weights.chunks_exact(width)) {
-            if !all_finite(weights) {
-                self.counts.rejected += 1.0;
-                continue;
+        let mut rows = [Row::NONE; PASS];
+        for (pass, ids) in ids.chunks(PASS).enumerate() {
+            self.store.find_pass(ids, &mut rows);
+            self.store.expect_insertions(ids.len());
+            let weights = &weights[pass * PASS * width..][..ids.len() * width];
+            let mut moved = false;
+            for ((row, &id), weights) in rows.iter().zip(ids).zip(weights.chunks_exact(width)) {
+                if !all_finite(weights) {
+                    self.counts.rejected += 1.0;
+                    continue;
+                }
+                // An insertion moves rows, so what was found before it has to be found again.
+                let known = if row.exists() && !moved { Some(*row) } else { None };
+                let Some(row) = known.or_else(|| {
+                    moved = true;
+                    self.find_or_insert(id)
+                }) else {
+                    continue;
+                };
+                self.before_change(&row);
+                copy_floats(weights, &mut floats_of(&row, &self.store.layout)[..width]);
+                self.after_change(&row, seconds);
             }
-            let Some(row) = self.find_or_insert(id) else { continue };
-            self.before_change(&row);
-            floats_of(&row, &self.store.layout)[..width].copy_from_slice(weights);
-            self.after_change(&row, seconds);
         }
     }
 
@@ -281,7 +296,7 @@ impl EmbeddingTable {
         };
         self.counts.admitted += 1.0;
         let floats = floats_of(&row, &self.store.layout);
-        self.initial_weights(id, &mut floats[..self.options.width]);
+        self.options.initial_weights(id, &mut floats[..self.options.width]);
         let policy = self.options.policy(id);
         for ((_, optimizer), segment) in policy.rules.iter().zip(&self.options.segments) {
             let used = optimizer.state_floats(segment.dim);
@@ -292,15 +307,6 @@ impl EmbeddingTable {
         }
         set_stamp(&row, &self.store.layout, self.clock_seconds);
         Some(row)
-    }
-
-    /// The weights that an id's row begins with.
-    pub fn initial_weights(&self, id: u64, weights: &mut [f32]) {
-        let Policy { rules, .. } = self.options.policy(id);
-        for ((initializer, _), segment) in rules.iter().zip(&self.options.segments) {
-            let columns = &mut weights[segment.column..segment.column + segment.dim];
-            initializer.fill(self.options.seed, id, segment.column as u32, columns);
-        }
     }
 
     /// Keeps what a running snapshot has still to write; called before every change of an existing row.

@@ -4,5 +4,5 @@
 mod pool;
 mod unique;
 
-pub use pool::{Combiner, PoolError, PoolShape, pool, pool_gradient, sum_by_inverse};
+pub use pool::{pool, pool_gradient, sum_by_inverse, Combiner, PoolError, PoolShape};
 pub use unique::{Unique, UniqueBatch};

@@ -18,7 +18,9 @@ pub enum Combiner {
 
 impl Combiner {
     fn decode(code: u8) -> Option<Combiner> {
-        [Combiner::Sum, Combiner::Mean, Combiner::Sqrtn, Combiner::First].get(code as usize).copied()
+        [Combiner::Sum, Combiner::Mean, Combiner::Sqrtn, Combiner::First]
+            .get(code as usize)
+            .copied()
     }
 
     /// What the sum of `n` ≥ 1 rows is divided by.
@@ -210,7 +212,12 @@ fn divide(to: &mut [f32], divisor: f32) {
 mod tests {
     use super::*;
 
-    fn shape<'a>(dim: usize, inverse: &'a [u32], offsets: &'a [u32], combiners: &'a [u8]) -> PoolShape<'a> {
+    fn shape<'a>(
+        dim: usize,
+        inverse: &'a [u32],
+        offsets: &'a [u32],
+        combiners: &'a [u8],
+    ) -> PoolShape<'a> {
         PoolShape { width: dim, column: 0, dim, inverse, offsets, combiners }
     }
 
@@ -218,7 +225,9 @@ mod tests {
     fn each_combiner_pools_as_named_and_an_empty_segment_gives_zeros() {
         let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
         let inverse = [0, 1, 2, 3];
-        for (code, expected) in [(0, [16.0, 20.0]), (1, [4.0, 5.0]), (2, [8.0, 10.0]), (3, [1.0, 2.0])] {
+        for (code, expected) in
+            [(0, [16.0, 20.0]), (1, [4.0, 5.0]), (2, [8.0, 10.0]), (3, [1.0, 2.0])]
+        {
             let mut pooled = [f32::NAN; 4];
             pool(&shape(2, &inverse, &[0, 4, 4], &[code]), &rows, &mut pooled).unwrap();
             assert_eq!(pooled, [expected[0], expected[1], 0.0, 0.0]);
@@ -228,7 +237,8 @@ mod tests {
     #[test]
     fn the_gradient_returns_each_id_its_share() {
         let inverse = [0, 1, 0, 1];
-        for (code, expected) in [(0, [2.0, 2.0]), (1, [0.5, 0.5]), (2, [1.0, 1.0]), (3, [1.0, 0.0])] {
+        for (code, expected) in [(0, [2.0, 2.0]), (1, [0.5, 0.5]), (2, [1.0, 1.0]), (3, [1.0, 0.0])]
+        {
             let mut gradients = [0.0; 2];
             pool_gradient(&shape(1, &inverse, &[0, 4], &[code]), &[1.0], &mut gradients).unwrap();
             assert_eq!(gradients, expected);

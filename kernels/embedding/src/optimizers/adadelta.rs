@@ -19,8 +19,7 @@ impl ElementwiseRule<2> for Adadelta {
         let take = L::splat(1.0 - self.averaging_ratio);
         let epsilon = L::splat(self.epsilon);
         let squares = keep.mul(squares).add(take.mul(gradient.mul(gradient)));
-        let update =
-            updates.add(epsilon).sqrt().div(squares.add(epsilon).sqrt()).mul(gradient);
+        let update = updates.add(epsilon).sqrt().div(squares.add(epsilon).sqrt()).mul(gradient);
         let updates = keep.mul(updates).add(take.mul(update.mul(update)));
         (weight.sub(L::splat(self.rate).mul(update)), [squares, updates])
     }

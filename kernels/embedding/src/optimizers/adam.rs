@@ -4,7 +4,7 @@
 //!
 //! See Kingma and Ba, "Adam", 2015, and Reddi, Kale and Kumar, "On the Convergence of Adam and Beyond", 2018.
 
-use super::{Preparation, elementwise, elementwise::ElementwiseRule};
+use super::{elementwise, elementwise::ElementwiseRule, Preparation};
 use crate::lanes::Lanes;
 
 pub(super) struct Adam {
@@ -45,7 +45,12 @@ impl ElementwiseRule<2> for Corrected {
 
 impl ElementwiseRule<3> for Corrected {
     #[inline(always)]
-    fn step<L: Lanes>(&self, weight: L, [first, second, greatest]: [L; 3], gradient: L) -> (L, [L; 3]) {
+    fn step<L: Lanes>(
+        &self,
+        weight: L,
+        [first, second, greatest]: [L; 3],
+        gradient: L,
+    ) -> (L, [L; 3]) {
         let (first, second) = self.moments(first, second, gradient);
         let greatest = greatest.greater(second);
         (self.moved(weight, first, greatest), [first, second, greatest])
@@ -71,7 +76,9 @@ impl Adam {
         };
         match amsgrad {
             true => elementwise::apply::<3, _>(&corrected, preparation, weights, moments, gradient),
-            false => elementwise::apply::<2, _>(&corrected, preparation, weights, moments, gradient),
+            false => {
+                elementwise::apply::<2, _>(&corrected, preparation, weights, moments, gradient)
+            }
         }
         powers[0] *= self.beta1;
         powers[1] *= self.beta2;

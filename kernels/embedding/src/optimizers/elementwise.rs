@@ -28,7 +28,16 @@ pub(super) fn apply<const STATES: usize, R: ElementwiseRule<STATES>>(
         at += 4;
     }
     while at < dim {
-        step_at(rule, preparation, weights, &mut columns, gradient, at, |from, i| from[i], |to, i, v: f32| to[i] = v);
+        step_at(
+            rule,
+            preparation,
+            weights,
+            &mut columns,
+            gradient,
+            at,
+            |from, i| from[i],
+            |to, i, v: f32| to[i] = v,
+        );
         at += 1;
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! See Yuan and Lin, "Model selection and estimation in regression with grouped variables", 2006.
 
-use super::{Preparation, elementwise, elementwise::ElementwiseRule, reductions};
+use super::{elementwise, elementwise::ElementwiseRule, reductions, Preparation};
 use crate::lanes::Lanes;
 
 pub(super) struct GroupAdagrad {

@@ -2,7 +2,7 @@
 //!
 //! See Tieleman and Hinton, "Lecture 6.5: rmsprop", 2012; the 1 in the denominator bounds the step by `rate · g`.
 
-use super::{RmspropVersion, elementwise::ElementwiseRule};
+use super::{elementwise::ElementwiseRule, RmspropVersion};
 use crate::lanes::Lanes;
 
 pub(super) struct Rmsprop {

@@ -2,7 +2,7 @@
 //!
 //! See Gupta, Bengio and Weston, "Training Highly Multiclass Classifiers", 2014, and FBGEMM's row-wise Adagrad.
 
-use super::{Preparation, elementwise, elementwise::ElementwiseRule, reductions};
+use super::{elementwise, elementwise::ElementwiseRule, reductions, Preparation};
 use crate::lanes::Lanes;
 
 struct Scaled {

@@ -1,6 +1,6 @@
 //! The values every implementation of these rules must reproduce, and each SIMD rule against its scalar twin.
 
-use super::elementwise::{ElementwiseRule, apply_scalar};
+use super::elementwise::{apply_scalar, ElementwiseRule};
 use super::*;
 
 fn optimizer(learning_rate: f32, rule: Rule) -> Optimizer {
@@ -12,7 +12,12 @@ fn learn(optimizer: Optimizer, gradient: &[f32], steps: usize) -> Vec<Vec<f32>> 
     learn_from(optimizer, &vec![0.0; gradient.len()], gradient, steps)
 }
 
-fn learn_from(optimizer: Optimizer, start: &[f32], gradient: &[f32], steps: usize) -> Vec<Vec<f32>> {
+fn learn_from(
+    optimizer: Optimizer,
+    start: &[f32],
+    gradient: &[f32],
+    steps: usize,
+) -> Vec<Vec<f32>> {
     let mut weights = start.to_vec();
     let mut state = vec![f32::NAN; optimizer.state_floats(gradient.len())];
     optimizer.initialize_state(gradient.len(), &mut state);
@@ -238,10 +243,7 @@ fn non_finite_gradients_are_seen_at_every_position() {
 #[test]
 fn decoding_refuses_what_no_rule_can_use() {
     let adam = [5.0, 0.01, 0.0, f32::INFINITY, 0.9, 0.99, 0.01, 1.0];
-    assert!(matches!(
-        Optimizer::decode(&adam).unwrap().rule,
-        Rule::Adam { amsgrad: true, .. }
-    ));
+    assert!(matches!(Optimizer::decode(&adam).unwrap().rule, Rule::Adam { amsgrad: true, .. }));
     let with = |word: usize, value: f32| {
         let mut words = adam;
         words[word] = value;
