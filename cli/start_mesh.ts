@@ -114,8 +114,9 @@ export async function startMesh(
     },
   });
   let places: WorkerPlaces | undefined;
+  let started = false;
   const stop = once(async () => {
-    await lastSnapshot(mesh, configuration, telemetry);
+    if (started) await lastSnapshot(mesh, configuration, telemetry);
     const abandoned = await mesh.stop();
     for (const [address, count] of Object.entries(abandoned)) {
       telemetry.log("warn", `${address} was stopped with messages unhandled`, { count });
@@ -144,6 +145,7 @@ export async function startMesh(
       });
     }
     await mesh.start(plan);
+    started = true;
     return await openDoor(configuration, { home, mesh, storage, telemetry, stop });
   } catch (error) {
     await stop();

@@ -39,7 +39,11 @@ export function nodeMetrics(
       labelNames,
     }),
   };
+  const deadLetters = telemetry.counter("cairn_node_dead_letters_total", {
+    help: "Told messages whose receiver did not exist or could not be reached.",
+  });
   const seen = new Map<string, number>();
+  let deadLettersSeen = 0;
   return async () => {
     for (const statistics of node.statistics()) {
       const labels = { actor: statistics.address };
@@ -51,6 +55,8 @@ export function nodeMetrics(
         if (more >= 0) counts[name].add(more, labels);
       }
     }
+    deadLetters.add(node.deadLetters - deadLettersSeen);
+    deadLettersSeen = node.deadLetters;
     return await telemetry.snapshot();
   };
 }

@@ -11,7 +11,7 @@ import {
   type LogRecord,
 } from "../../ports/event_log.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
-import { listSegments } from "./segment_files.ts";
+import { listSegments, type SegmentFile } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { SegmentWriter } from "./segment_writer.ts";
 import { readFileIfAny, replaceFile } from "./small_file.ts";
@@ -171,11 +171,11 @@ export class EmbeddedEventLog implements EventLog {
     target.floor = floor;
     await this.#offsets.set(floorName, partition, floor);
     const segments = listSegments(target.directory);
-    for (let i = 0; i + 1 < segments.length && segments[i + 1].firstOffset <= floor; i++) {
-      const { size } = Deno.statSync(segments[i].path);
-      await Deno.remove(segments[i].path);
-      target.bytes -= size;
+    let gone = 0;
+    while (gone + 1 < segments.length && segments[gone + 1].firstOffset <= floor) {
+      await Deno.remove(segments[gone++].path);
     }
+    if (gone > 0) target.bytes = bytesOf(segments.slice(gone));
   }
 
   async close(): Promise<void> {
@@ -205,8 +205,6 @@ export class EmbeddedEventLog implements EventLog {
       onDurable: (endOffset) => this.#onDurable(partition, endOffset),
     });
     const reader = new SegmentReader(directory);
-    let bytes = 0;
-    for (const { path } of listSegments(directory)) bytes += Deno.statSync(path).size;
     return {
       directory,
       reader,
@@ -214,7 +212,7 @@ export class EmbeddedEventLog implements EventLog {
       listeners: new Set(),
       endOffset: writer ? writer.durableOffset : Number(Atomics.load(this.#ends, partition)),
       floor: this.#offsets.get(floorName, partition),
-      bytes,
+      bytes: bytesOf(listSegments(directory)),
     };
   }
 
@@ -254,4 +252,8 @@ export class EmbeddedEventLog implements EventLog {
     }
     return found;
   }
+}
+
+function bytesOf(segments: readonly SegmentFile[]): number {
+  return segments.reduce((sum, { path }) => sum + Deno.statSync(path).size, 0);
 }
