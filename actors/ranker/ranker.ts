@@ -10,6 +10,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
+import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
@@ -22,7 +23,7 @@ import { contributions, leaveSlotsOut, type PooledRows } from "./explain.ts";
 import { mergeBatches, orderByScore, pickRows } from "./merged_requests.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage, RankerStatus, Ranking } from "./protocol.ts";
-import { ReplicaClient } from "./replica_client.ts";
+import { type FoundRows, ReplicaClient } from "./replica_client.ts";
 
 export interface RankerDependencies {
   readonly eventLog: EventLog;
@@ -228,8 +229,7 @@ export class Ranker implements Behavior<RankerMessage> {
       batch.ids,
       this.#options.replicas.length,
     );
-    const { rows, found } = await this.#replicas.lookup(uniqueIds, shardStarts, budgetMs);
-    this.#ready = true;
+    const { rows, found } = await this.#lookup(uniqueIds, shardStarts, budgetMs);
     const pooled = {
       rows: batch.rows,
       sparse: this.#inputs.pool(rows, inverse, batch),
@@ -240,6 +240,14 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#candidates.add(batch.rows);
     this.#batchRows.record(batch.rows);
     return { batch, pooled, logits, found, inverse };
+  }
+
+  /** A lookup that fails makes the ranker unready until replicas answer again. */
+  async #lookup(ids: FeatureIds, shardStarts: Uint32Array, budgetMs: number): Promise<FoundRows> {
+    this.#ready = false;
+    const found = await this.#replicas.lookup(ids, shardStarts, budgetMs);
+    this.#ready = true;
+    return found;
   }
 
   /** Orders, logs what will be shown, and answers once the log has it. */
@@ -319,6 +327,7 @@ export class Ranker implements Behavior<RankerMessage> {
     });
   }
 
+  /** Scores each shown item once more without each of its slots, as many rows at a time as a pass may have. */
   async #explain(
     items: readonly RankedItem[],
     shown: readonly number[],
@@ -327,17 +336,20 @@ export class Ranker implements Behavior<RankerMessage> {
   ): Promise<RankedItem[]> {
     const { tasks } = this.#options;
     const rows = shown.map((row) => firstRow + row);
-    const without = await this.#session.predict(
-      leaveSlotsOut(pooled, rows, this.#slots, this.#session.model.sequenceInputs),
-    );
-    return items.map((item, i) => ({
-      ...item,
-      explanation: contributions(
-        logits[rows[i] * tasks],
-        this.#slotNames.map((_, slot) => without[(i * this.#slots + slot) * tasks]),
-        this.#slotNames,
-      ),
-    }));
+    const explained: RankedItem[] = [];
+    const itemsMax = Math.max(1, Math.floor(this.#options.batchRowsMax / this.#slots));
+    for (let from = 0; from < rows.length; from += itemsMax) {
+      const part = rows.slice(from, from + itemsMax);
+      const without = await this.#session.predict(
+        leaveSlotsOut(pooled, part, this.#slots, this.#session.model.sequenceInputs),
+      );
+      part.forEach((row, i) => {
+        const leftOut = this.#slotNames.map((_, slot) => without[(i * this.#slots + slot) * tasks]);
+        const explanation = contributions(logits[row * tasks], leftOut, this.#slotNames);
+        explained.push({ ...items[from + i], explanation });
+      });
+    }
+    return explained;
   }
 
   #refuse(taken: readonly { readonly request: Rank }[], error: unknown): void {

@@ -254,6 +254,11 @@ export class Loop {
     return this.mesh.settle(trainer.ask({ kind: "getProgressiveValidation" }, BUDGET));
   }
 
+  rankerStatus() {
+    const ranker = this.#ref<RankerMessage>("ranker/0");
+    return this.mesh.settle(ranker.ask({ kind: "getStatus" }, BUDGET));
+  }
+
   syncStatus() {
     const sync = this.#ref<ParameterSyncMessage>("parameter_sync/0");
     return this.mesh.settle(sync.ask({ kind: "getStatus" }, BUDGET));

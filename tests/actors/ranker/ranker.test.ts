@@ -74,3 +74,33 @@ Deno.test("unknown users and items are ranked, by what is known of neither", asy
   assert.equal(items[0].cold, true);
   await loop.stop();
 });
+
+Deno.test("explanations are the same however many rows a pass may have", async () => {
+  const items = ["a", "b", "c", "d", "e"];
+  const explain = async (batchRowsMax: number) => {
+    const loop = await Loop.start({ ranker: { batchRowsMax } });
+    for (const item of items) {
+      const { rankingId } = await loop.rank("u", items);
+      await loop.act(rankingId, item, "click");
+      await loop.mesh.advance(100);
+    }
+    await loop.mesh.advance(1_000);
+    const ranking = await loop.rank("u", items, { explain: true });
+    await loop.stop();
+    return ranking.items;
+  };
+  assert.deepEqual(await explain(7), await explain(1_000));
+});
+
+Deno.test("a ranker is ready while its replicas answer, and says so when they do not", async () => {
+  const loop = await Loop.start();
+  assert.equal((await loop.rankerStatus()).ready, true);
+  await loop.rank("u", ["a", "b", "c"]);
+  await loop.stopReplica(0);
+  await assert.rejects(loop.rank("u", ["a", "b", "c"]));
+  assert.equal((await loop.rankerStatus()).ready, false);
+  await loop.startReplica(0);
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.rankerStatus()).ready, true);
+  await loop.stop();
+});
