@@ -124,7 +124,9 @@ function summaryOf({ model, result }: NamedResult): Record<string, unknown> {
     }),
     epochs: result.epochs.length,
     bestEpoch: result.bestEpoch,
-    validationAuc: result.epochs.map(({ validation }) => validation && round(validation.auc)),
+    ...(result.epochs[0]?.validation === undefined ? {} : {
+      validationAuc: result.epochs.map(({ validation }) => validation && round(validation.auc)),
+    }),
     embeddingRows: result.rows,
     seconds: Number(result.seconds.toFixed(2)),
     examplesPerSecond: Math.round(result.examplesPerSecond),
