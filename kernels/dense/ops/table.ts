@@ -3,10 +3,11 @@
  */
 import { algebraOps } from "./algebra.ts";
 import { elementwiseOps } from "./elementwise.ts";
+import { indexingOps } from "./indexing.ts";
 import { movementOps } from "./movement.ts";
 import type { OpName, OpRule, OpTable } from "./op.ts";
 
-export const OPS: OpTable = { ...elementwiseOps, ...algebraOps, ...movementOps };
+export const OPS: OpTable = { ...elementwiseOps, ...algebraOps, ...movementOps, ...indexingOps };
 
 /** The rule of an op whose name is only known at run time. */
 export function ruleOf(name: OpName): OpRule<OpName> {

@@ -1,0 +1,51 @@
+/**
+ * The serving graph: the model's function from inputs to logits and nothing else; also as a file for other tools.
+ */
+import { Graph } from "./graph/graph.ts";
+import type { Value } from "./graph/value.ts";
+import type { Model } from "./models/model.ts";
+import { encodeModel } from "./onnx/encode_model.ts";
+import { modelInputs, TRAINING_NAMES } from "./training_graph.ts";
+import { type WeightLayout, weightLayout } from "./weight_layout.ts";
+import { type DenseWeights, packWeights } from "./weights.ts";
+
+/** A model without anything that training needs. */
+export interface InferenceGraph {
+  readonly model: Model;
+  readonly graph: Graph;
+  readonly logits: Value;
+  readonly layout: WeightLayout;
+}
+
+/** Compiles the serving graph. */
+export function compileInference(model: Model): InferenceGraph {
+  const graph = new Graph();
+  const logits = model.logits(graph, modelInputs(graph, model, (hidden) => hidden));
+  return { model, graph, logits, layout: weightLayout(graph.parameters) };
+}
+
+/** The serving graph as an ONNX model whose parameters are inputs. */
+export function inferenceModel({ model, logits }: InferenceGraph) {
+  return {
+    name: model.options.kind,
+    documentation: `Logits of ${model.options.kind} from pooled embeddings and dense values.`,
+    outputs: { [TRAINING_NAMES.logits]: logits },
+    parameters: { kind: "inputs" },
+  } as const;
+}
+
+/**
+ * The model and its weights as an ONNX file for other tools: inputs are the pooled segments and `dense`, the output
+ * is `logits`.
+ */
+export function exportOnnx(model: Model, weights: DenseWeights): Uint8Array<ArrayBuffer> {
+  const compiled = compileInference(model);
+  packWeights(weights, compiled.layout); // refuses weights of another model
+  const data = Object.fromEntries(
+    Object.entries(weights.parameters).map(([name, tensor]) => [name, tensor.data]),
+  );
+  return encodeModel({
+    ...inferenceModel(compiled),
+    parameters: { kind: "initializers", data },
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * Serving sessions over a compiled graph: weights are inputs, so new ones take effect at the next call.
+ */
+import type { InferenceSession as OnnxSession, Tensor } from "onnxruntime-node";
+import { evaluate } from "../graph/evaluate.ts";
+import { resolveShape } from "../graph/shape.ts";
+import type { InferenceGraph } from "../inference_graph.ts";
+import type { InferenceBatch, InferenceSession } from "../inference_session.ts";
+import type { Model } from "../models/model.ts";
+import { sequenceFeeds } from "../sequence_batch.ts";
+import { TRAINING_NAMES } from "../training_graph.ts";
+import { type DenseWeights, packWeights } from "../weights.ts";
+import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
+
+abstract class CompiledInference implements InferenceSession {
+  protected readonly compiled: InferenceGraph;
+  protected weights: DenseWeights;
+  abstract readonly provider: string;
+  passedOver: readonly string[] = [];
+
+  constructor(compiled: InferenceGraph, weights: DenseWeights) {
+    this.compiled = compiled;
+    this.weights = weights;
+  }
+
+  get model(): Model {
+    return this.compiled.model;
+  }
+
+  get version(): number {
+    return this.weights.version;
+  }
+
+  load(weights: DenseWeights): void {
+    packWeights(weights, this.compiled.layout); // refuses weights of another model
+    this.weights = weights;
+  }
+
+  abstract predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>>;
+  abstract close(): Promise<void>;
+
+  protected feeds(batch: InferenceBatch): Record<string, Float32Array<ArrayBuffer>> {
+    return {
+      ...batch.sparse,
+      ...sequenceFeeds(batch.sequences),
+      [TRAINING_NAMES.dense]: batch.dense,
+    };
+  }
+}
+
+/** Serves by the reference evaluator. */
+export class ReferenceInference extends CompiledInference {
+  readonly provider = "reference";
+
+  predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
+    const feeds: Record<string, Float32Array> = this.feeds(batch);
+    for (const [name, { data }] of Object.entries(this.weights.parameters)) feeds[name] = data;
+    const [logits] = evaluate([this.compiled.logits], feeds, { rows: batch.rows });
+    return Promise.resolve(Float32Array.from(logits.data));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Serves by ONNX Runtime. */
+export class OnnxInference extends CompiledInference {
+  readonly provider: Device;
+  readonly #session: OnnxSession;
+  readonly #ort: OnnxRuntime;
+  #weightTensors: Record<string, Tensor> = {};
+
+  constructor(
+    compiled: InferenceGraph,
+    weights: DenseWeights,
+    session: OnnxSession,
+    device: Device,
+    ort: OnnxRuntime,
+  ) {
+    super(compiled, weights);
+    this.provider = device;
+    this.#session = session;
+    this.#ort = ort;
+    this.load(weights);
+  }
+
+  override load(weights: DenseWeights): void {
+    super.load(weights);
+    this.#weightTensors = Object.fromEntries(
+      Object.entries(weights.parameters).map(([name, { data, shape }]) =>
+        [name, float32Tensor(this.#ort, data, shape)] as const
+      ),
+    );
+  }
+
+  async predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
+    const { graph, logits } = this.compiled;
+    const { rows } = batch;
+    const arrays = this.feeds(batch);
+    const feeds: Record<string, Tensor> = { ...this.#weightTensors };
+    for (const { name, shape } of graph.inputs) {
+      feeds[name] = float32Tensor(this.#ort, arrays[name], resolveShape(shape, { rows }));
+    }
+    const out = new Float32Array(rows * this.model.sizes.tasks);
+    const shape = resolveShape(logits.shape, { rows });
+    await this.#session.run(feeds, {
+      [TRAINING_NAMES.logits]: float32Tensor(this.#ort, out, shape),
+    });
+    return out;
+  }
+
+  close(): Promise<void> {
+    return this.#session.release();
+  }
+}

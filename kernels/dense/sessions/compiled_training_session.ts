@@ -1,0 +1,200 @@
+/**
+ * A training session: feeds a backend with batches, judges what comes back, and keeps count.
+ *
+ * The backend's new state becomes the present one only after loss and weights were found to be sound.
+ */
+import { CheckpointError, type TrainingCheckpoint } from "../checkpoint.ts";
+import { describeBatch, DivergenceError, LossWatch } from "../divergence.ts";
+import { fillDropoutMask } from "../dropout.ts";
+import { resolveShape, staticSize } from "../graph/shape.ts";
+import type { Model } from "../models/model.ts";
+import { learningRateAt } from "../optimizers/learning_rate.ts";
+import { optimizerRule } from "../optimizers/rules.ts";
+import { sequenceFeeds } from "../sequence_batch.ts";
+import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import type {
+  TrainingBatch,
+  TrainingSession,
+  TrainingSessionOptions,
+  TrainingStep,
+} from "../training_session.ts";
+import { type DenseWeights, packWeights, unpackWeights } from "../weights.ts";
+import { type HostMemory, ordinaryMemory } from "./host_memory.ts";
+import type { TrainingBackend } from "./training_backend.ts";
+
+/** See {@link TrainingSession}. */
+export class CompiledTrainingSession implements TrainingSession {
+  readonly #compiled: TrainingGraph;
+  readonly #backend: TrainingBackend;
+  readonly #options: TrainingSessionOptions;
+  readonly #lossWatch: LossWatch;
+  /** Names of the inputs that get a gradient. */
+  readonly #embedded: readonly string[];
+  readonly #masks: Record<string, Float32Array<ArrayBuffer>> = {};
+  readonly #memory: HostMemory;
+  readonly #allocated: Float32Array<ArrayBuffer>[] = [];
+  #steps = 0;
+
+  constructor(
+    compiled: TrainingGraph,
+    backend: TrainingBackend,
+    readonly passedOver: readonly string[],
+    options: TrainingSessionOptions,
+  ) {
+    this.#compiled = compiled;
+    this.#backend = backend;
+    this.#options = options;
+    this.#memory = options.memory ?? ordinaryMemory;
+    this.#lossWatch = new LossWatch(options.divergence);
+    const { sparseInputs, sequenceInputs } = compiled.model;
+    this.#embedded = [
+      ...sparseInputs.map(({ segment }) => segment),
+      ...sequenceInputs.map(({ name }) => name),
+    ];
+  }
+
+  get model(): Model {
+    return this.#compiled.model;
+  }
+
+  get provider(): string {
+    return this.#backend.provider;
+  }
+
+  async step(batch: TrainingBatch): Promise<TrainingStep> {
+    const t = this.#steps + 1;
+    const { optimizer, learningRateSchedule } = this.#options;
+    const learningRate = learningRateAt(optimizer.learningRate, t, learningRateSchedule);
+    const results = await this.#backend.run(batch.rows, this.#feeds(batch, t, learningRate));
+
+    const loss = results[TRAINING_NAMES.loss][0];
+    const reason = this.#lossWatch.refuse(loss) ??
+      (Number.isFinite(results[TRAINING_NAMES.weightsNorm][0])
+        ? undefined
+        : "the new weights are not finite");
+    if (reason !== undefined) {
+      throw new DivergenceError({
+        step: t,
+        loss,
+        learningRate,
+        reason,
+        batch: describeBatch(batch),
+      });
+    }
+    this.#backend.commit();
+    this.#lossWatch.accept(loss);
+    this.#steps = t;
+    return {
+      loss,
+      logits: results[TRAINING_NAMES.logits],
+      gradients: Object.fromEntries(
+        this.#embedded.map((name) => [name, results[TRAINING_NAMES.gradientOf(name)]] as const),
+      ),
+    };
+  }
+
+  allocateBatch(rows: number): TrainingBatch {
+    const { slots, denseWidth, tasks } = this.model.sizes;
+    const allocate = (width: number) => {
+      const array = this.#memory.allocate(rows * width);
+      this.#allocated.push(array);
+      return array;
+    };
+    return {
+      rows,
+      sparse: Object.fromEntries(
+        this.model.sparseInputs.map(({ segment, dim }) =>
+          [segment, allocate(slots * dim)] as const
+        ),
+      ),
+      ...(this.model.sequenceInputs.length > 0 && {
+        sequences: Object.fromEntries(
+          this.model.sequenceInputs.map(({ name, lengthMax, dim }) =>
+            [name, { entries: allocate(lengthMax * dim), present: allocate(lengthMax) }] as const
+          ),
+        ),
+      }),
+      dense: allocate(denseWidth),
+      labels: allocate(tasks),
+      logSampleRate: allocate(1),
+    };
+  }
+
+  async weights(): Promise<DenseWeights> {
+    const vectors = await this.#backend.readState();
+    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#compiled.layout, this.#steps);
+  }
+
+  async load(weights: DenseWeights): Promise<void> {
+    const vectors = await this.#backend.readState();
+    vectors[TRAINING_NAMES.weights] = packWeights(weights, this.#compiled.layout);
+    await this.#backend.writeState(vectors);
+    this.#steps = weights.version;
+  }
+
+  async checkpoint(): Promise<TrainingCheckpoint> {
+    return {
+      step: this.#steps,
+      recentLoss: this.#lossWatch.recent,
+      vectors: await this.#backend.readState(),
+      layout: this.#layout(),
+    };
+  }
+
+  async restore(checkpoint: TrainingCheckpoint): Promise<void> {
+    const expected = JSON.stringify([this.#layout(), Object.keys(this.#compiled.state)]);
+    const found = JSON.stringify([checkpoint.layout, Object.keys(checkpoint.vectors)]);
+    if (expected !== found) {
+      throw new CheckpointError(
+        `Cannot restore the dense model: the checkpoint holds ${found} and this model needs ${expected}; start from the configuration that wrote it.`,
+      );
+    }
+    await this.#backend.writeState(checkpoint.vectors);
+    this.#lossWatch.recent = checkpoint.recentLoss;
+    this.#steps = checkpoint.step;
+  }
+
+  async close(): Promise<void> {
+    for (const array of this.#allocated) this.#memory.free(array);
+    await this.#backend.close();
+  }
+
+  #layout() {
+    return this.#compiled.layout.slots.map(({ name, shape }) => ({ name, shape }));
+  }
+
+  #feeds(batch: TrainingBatch, t: number, learningRate: number) {
+    const { optimizer, graph, dropoutMasks } = this.#compiled;
+    const rule = optimizerRule(optimizer.kind);
+    const feeds: Record<string, Float32Array<ArrayBuffer>> = {
+      ...batch.sparse,
+      ...sequenceFeeds(batch.sequences),
+      [TRAINING_NAMES.dense]: batch.dense,
+      [TRAINING_NAMES.labels]: batch.labels,
+      [TRAINING_NAMES.logSampleRate]: batch.logSampleRate,
+      [TRAINING_NAMES.inverseRows]: Float32Array.of(1 / batch.rows),
+    };
+    for (const [name, value] of Object.entries(rule.scalars(optimizer, learningRate, t))) {
+      feeds[name] = Float32Array.of(value);
+    }
+    for (const [index, { name, width, rate }] of dropoutMasks.entries()) {
+      if (this.#masks[name]?.length !== batch.rows * width) {
+        this.#masks[name] = new Float32Array(batch.rows * width);
+      }
+      fillDropoutMask(this.#masks[name], rate, [this.#options.seed, t, index]);
+      feeds[name] = this.#masks[name];
+    }
+    for (const { name, shape } of graph.inputs) {
+      if (name in this.#compiled.state) continue;
+      const size = staticSize(resolveShape(shape, { rows: batch.rows }));
+      if (feeds[name]?.length !== size) {
+        throw new RangeError(
+          `Cannot train on ${batch.rows} rows: "${name}" has ${
+            feeds[name]?.length
+          } values and shape [${shape}] needs ${size}.`,
+        );
+      }
+    }
+    return feeds;
+  }
+}
