@@ -76,17 +76,19 @@ export class ModelInputs {
    *
    * @param rows Rows of the distinct ids, `[unique, width]`.
    * @param inverse Position of each of the batch's ids among the distinct ones, `[nnz]`.
-   * @returns Per segment, `[rows, slots, dim]`; arrays of their own.
+   * @param into Arrays of that size or larger to be used again, per segment. Default: new ones.
+   * @returns Per segment, `[rows, slots, dim]`.
    */
   pool(
     rows: Float32Array,
     inverse: Uint32Array,
     batch: FeatureBatch,
+    into: Readonly<Record<string, Float32Array<ArrayBuffer>>> = {},
   ): Record<string, Float32Array<ArrayBuffer>> {
     const inputs: Record<string, Float32Array<ArrayBuffer>> = {};
     const segments = batch.rows * this.#combiners.length;
     for (const { segment, column, dim } of this.#inputs) {
-      const out = new Float32Array(segments * dim);
+      const out = into[segment]?.subarray(0, segments * dim) ?? new Float32Array(segments * dim);
       this.#kernel.pool(
         rows,
         this.width,
