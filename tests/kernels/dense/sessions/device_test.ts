@@ -1,0 +1,82 @@
+/**
+ * The same steps on a graphics card as on the CPU, wherever the state is kept between them.
+ */
+import assert from "node:assert/strict";
+import { createInferenceSession } from "../../../../kernels/dense/inference_session.ts";
+import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
+import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "../models/example_models.ts";
+import { deviceAvailable } from "./device_available.ts";
+
+// Read by cuBLAS when it starts: products of full float32 factors, as on the CPU.
+Deno.env.set("NVIDIA_TF32_OVERRIDE", "0");
+
+for (const device of ["webgpu", "cuda"] as const) {
+  const ignore = !await deviceAvailable(device);
+
+  for (const options of Object.values(EXAMPLE_OPTIONS)) {
+    Deno.test({
+      name: `${options.kind} on ${device} trains and serves as on the CPU`,
+      ignore,
+      fn: async () => {
+        const model = exampleModel(options);
+        const settings = {
+          optimizer: { kind: "adagrad", learningRate: 0.05, gradientClipNorm: 1 },
+          threads: 1,
+          seed: 5,
+        } as const;
+        const gpu = await createTrainingSession(model, { ...settings, provider: device });
+        const cpu = await createTrainingSession(model, { ...settings, provider: "cpu" });
+        for (const [index, rows] of [4, 7, 4].entries()) {
+          const batch = exampleBatch(model, rows, index);
+          const found = await gpu.step(batch), expected = await cpu.step(batch);
+          close([found.loss], [expected.loss]);
+          close(found.logits, expected.logits);
+          for (const [name, gradient] of Object.entries(expected.gradients)) {
+            close(found.gradients[name], gradient);
+          }
+        }
+        const weights = await gpu.weights();
+        for (const [name, { data }] of Object.entries((await cpu.weights()).parameters)) {
+          close(weights.parameters[name].data, data);
+        }
+
+        const server = await createInferenceSession(model, {
+          provider: device,
+          threads: 1,
+          seed: 0,
+        });
+        server.load(weights);
+        const batch = exampleBatch(model, 5);
+        close(await server.predict(batch), (await cpu.step(batch)).logits);
+        await Promise.all([gpu.close(), cpu.close(), server.close()]);
+      },
+    });
+  }
+
+  Deno.test({
+    name: `a checkpoint on ${device} resumes to the same bits`,
+    ignore,
+    fn: async () => {
+      const model = exampleModel(EXAMPLE_OPTIONS.deepFm);
+      const optimizer = { kind: "adam", learningRate: 0.01 } as const;
+      const open = () =>
+        createTrainingSession(model, { optimizer, provider: device, threads: 1, seed: 5 });
+      const first = await open(), second = await open();
+      await first.step(exampleBatch(model, 4, 1));
+      await second.restore(structuredClone(await first.checkpoint()));
+      const batch = exampleBatch(model, 4, 2);
+      const [a, b] = [await first.step(batch), await second.step(batch)];
+      assert.deepEqual(a, b);
+      assert.deepEqual(await first.checkpoint(), await second.checkpoint());
+      await Promise.all([first.close(), second.close()]);
+    },
+  });
+}
+
+function close(found: ArrayLike<number>, expected: ArrayLike<number>): void {
+  assert.equal(found.length, expected.length);
+  const largest = Array.from(expected).reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  for (let i = 0; i < expected.length; i++) {
+    assert(Math.abs(found[i] - expected[i]) <= 1e-4 * Math.max(largest, 1e-3));
+  }
+}
