@@ -20,7 +20,7 @@ import {
 } from "../../kernels/dense/training_session.ts";
 import type { TableOptions } from "../../kernels/embedding/options.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
-import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
+import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
@@ -93,6 +93,7 @@ export class Loop {
   readonly blobs = new MemoryBlobStore();
   readonly profiles: MemoryProfileStore;
   readonly shards: number;
+  readonly #spawns = new Map<Address, () => Promise<unknown>>();
   #events = 0;
 
   private constructor(readonly options: LoopOptions) {
@@ -109,11 +110,10 @@ export class Loop {
   }
 
   async #spawn(): Promise<void> {
-    const { mesh, eventLog, exampleLog, profiles, blobs } = this;
+    const { eventLog, exampleLog, profiles, blobs } = this;
     const { interference = {} } = this.options;
     const defined = defineEmbeddingShard({ blobs });
     const shardDefinition = interference.shard?.(defined) ?? defined;
-    const node = mesh.node();
     const model = createModel(
       { kind: "deepFm", embeddingDim: DIM, hidden: [8] },
       { slots: SCHEMA.slots.length, denseWidth: SCHEMA.denseWidth, tasks: 1 },
@@ -124,14 +124,14 @@ export class Loop {
     const replicas = numbers.map((shard): Address[] => [`serving_replica/${shard}`]);
 
     for (const shard of numbers) {
-      await mesh.settle(node.spawn(shardDefinition, shard, {
+      await this.#start(shardDefinition, shard, {
         shard,
         shards: this.shards,
         table: TABLE,
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
         snapshotChunkRows: 64,
-      }));
+      });
       await this.startReplica(shard);
     }
     const createTraining = async () => {
@@ -143,31 +143,29 @@ export class Loop {
       });
       return interference.trainingSession?.(session) ?? session;
     };
-    await mesh.settle(
-      node.spawn(
-        defineTrainer({ exampleLog, blobs, createSession: createTraining }),
-        0,
-        {
-          ...shape,
-          source: "trainer/0",
-          partition: 0,
-          batchRows: 32,
-          lingerMs: 20,
-          pipelined: false,
-          chunksPerRead: 64,
-          rowsWaitingMax: 4_096,
-          shards,
-          shardBudgetMs: 1_000,
-          shardAttemptsMax: 3,
-          tasks: 1,
-          combiners: SCHEMA.slots.map(({ pooling }) => pooling),
-          segments: SEGMENTS,
-          validationBins: 1_000,
-          ...this.options.trainer,
-        },
-      ),
+    await this.#start(
+      defineTrainer({ exampleLog, blobs, createSession: createTraining }),
+      0,
+      {
+        ...shape,
+        source: "trainer/0",
+        partition: 0,
+        batchRows: 32,
+        lingerMs: 20,
+        pipelined: false,
+        chunksPerRead: 64,
+        rowsWaitingMax: 4_096,
+        shards,
+        shardBudgetMs: 1_000,
+        shardAttemptsMax: 3,
+        tasks: 1,
+        combiners: SCHEMA.slots.map(({ pooling }) => pooling),
+        segments: SEGMENTS,
+        validationBins: 1_000,
+        ...this.options.trainer,
+      },
     );
-    await mesh.settle(node.spawn(defineJoiner({ eventLog, exampleLog }), 0, {
+    await this.#start(defineJoiner({ eventLog, exampleLog }), 0, {
       ...shape,
       partition: 0,
       windowMs: 10_000,
@@ -182,27 +180,25 @@ export class Loop {
       recordsPerTurn: 256,
       chunkRowsMax: 256,
       ...this.options.joiner,
-    }));
+    });
     const createInference = () =>
       createInferenceSession(model, { provider: "reference", threads: 1, seed: 5 });
-    await mesh.settle(
-      node.spawn(
-        defineRanker({ eventLog, profiles, createSession: createInference }),
-        0,
-        {
-          replicas,
-          lookupBudgetMs: 1_000,
-          batchRowsMax: 1_024,
-          requestsWaitingMax: 256,
-          schema: SCHEMA,
-          itemsCachedMax: 1_000,
-          tasks: 1,
-          segments: SEGMENTS,
-          ...this.options.ranker,
-        },
-      ),
+    await this.#start(
+      defineRanker({ eventLog, profiles, createSession: createInference }),
+      0,
+      {
+        replicas,
+        lookupBudgetMs: 1_000,
+        batchRowsMax: 1_024,
+        requestsWaitingMax: 256,
+        schema: SCHEMA,
+        itemsCachedMax: 1_000,
+        tasks: 1,
+        segments: SEGMENTS,
+        ...this.options.ranker,
+      },
     );
-    await mesh.settle(node.spawn(defineParameterSync(), 0, {
+    await this.#start(defineParameterSync(), 0, {
       shards,
       replicas,
       trainer: "trainer/0",
@@ -212,27 +208,37 @@ export class Loop {
       deltaRowsMax: 4_096,
       deltasPerRoundMax: 8,
       budgetMs: 1_000,
-    }));
+    });
+  }
+
+  /** Makes an actor, and remembers how, so that it can be made again. */
+  async #start<M extends Message, O>(
+    definition: ActorDefinition<M, O>,
+    key: number,
+    options: O,
+  ): Promise<void> {
+    const spawn = () => this.mesh.settle(this.mesh.node().spawn(definition, key, options));
+    this.#spawns.set(`${definition.kind}/${key}`, spawn);
+    await spawn();
+  }
+
+  /** Ends an actor, with all that it knows, and makes it anew. */
+  async restart(address: Address): Promise<void> {
+    await this.mesh.settle(this.mesh.node().stopActor(address, 0));
+    await this.#spawns.get(address)!();
   }
 
   async startReplica(shard: number): Promise<void> {
-    await this.mesh.settle(
-      this.mesh.node().spawn(defineServingReplica(), shard, {
-        shard,
-        width: 1 + DIM,
-        precision: "fp32",
-        bytesMax: 64 << 20,
-      }),
-    );
+    await this.#start(defineServingReplica(), shard, {
+      shard,
+      width: 1 + DIM,
+      precision: "fp32",
+      bytesMax: 64 << 20,
+    });
   }
 
   async stopReplica(shard: number): Promise<void> {
     await this.mesh.settle(this.mesh.node().stopActor(`serving_replica/${shard}`, 0));
-  }
-
-  async restartReplica(shard: number): Promise<void> {
-    await this.stopReplica(shard);
-    await this.startReplica(shard);
   }
 
   #ref<M extends Message>(address: Address): ActorRef<M> {

@@ -23,7 +23,7 @@ Deno.test("a replica that comes back empty is filled anew, and serves as before"
   const { gaps } = await loop.syncStatus();
   assert.equal(gaps, 0);
 
-  await loop.restartReplica(1);
+  await loop.restart("serving_replica/1");
   await assert.rejects(scores(loop), { name: "ReplicaNotCurrentError" });
   await loop.mesh.advance(1_000);
   assert.deepEqual(await scores(loop), before);
@@ -36,8 +36,8 @@ Deno.test("an empty replica refuses the delta that does not follow, and is fille
   for (let i = 0; i < 30; i++) await visit(loop, i);
   await loop.mesh.advance(1_000);
   const { rankingId } = await loop.rank("user-0", ["item-0"]);
-  await loop.restartReplica(0);
-  await loop.restartReplica(1);
+  await loop.restart("serving_replica/0");
+  await loop.restart("serving_replica/1");
   await loop.act(rankingId, "item-0", "click"); // changes rows before sync looks again
   await loop.mesh.advance(1_000);
 

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
+import { decodeExamples } from "../../actors/trainer/protocol.ts";
+import type { Address } from "../../mesh/runtime/actor.ts";
+import { Loop } from "./loop.ts";
+
+const SHARDS = 2;
+const BUDGET = { budgetMs: 1_000 };
+
+/** Who may lose all that they know while the tables live. */
+const MORTALS: readonly Address[] = [
+  "joiner/0",
+  "trainer/0",
+  "parameter_sync/0",
+  "ranker/0",
+  "serving_replica/0",
+  "serving_replica/1",
+];
+
+const step = fc.record({
+  user: fc.nat(4),
+  item: fc.nat(12),
+  clicks: fc.nat(3),
+  pauseMs: fc.nat(120),
+  dies: fc.option(fc.constantFrom(...MORTALS), { freq: 4 }),
+});
+
+/** What the shards hold and what the replicas serve must be the same rows. */
+async function assertServedAsLearned(loop: Loop): Promise<void> {
+  for (let s = 0; s < SHARDS; s++) {
+    const shard = loop.mesh.node().actorRef<EmbeddingShardMessage>(`embedding_shard/${s}`);
+    const replica = loop.mesh.node().actorRef<ServingReplicaMessage>(`serving_replica/${s}`);
+    const { ids, rows, done } = await loop.mesh.settle(
+      shard.ask({ kind: "exportRows", cursor: 0, rowsMax: 100_000 }, BUDGET),
+    );
+    assert.ok(done);
+    const served = await loop.mesh.settle(replica.ask({ kind: "lookup", ids }, BUDGET));
+    assert.deepEqual(served.rows, rows);
+    assert.ok(served.found.every((found) => found === 1));
+    const statistics = await loop.mesh.settle(replica.ask({ kind: "getStatistics" }, BUDGET));
+    assert.equal(statistics.rows, ids.length);
+  }
+}
+
+Deno.test("whoever dies, and whenever: nothing is lost, and what is served is what was learned", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+      const loop = await Loop.start({
+        shards: SHARDS,
+        trainer: { batchRows: 8, lingerMs: 10 },
+      });
+      let lastAcceptedAtMs = 0;
+      let clicked = 0;
+      for (const { user, item, clicks, pauseMs, dies } of steps) {
+        const items = Array.from({ length: 4 }, (_, k) => `item-${item + k}`);
+        // While replicas are being filled a ranking may be refused; its visitor goes away.
+        const ranking = await loop.rank(`user-${user}`, items).catch(() => undefined);
+        for (let k = 0; ranking !== undefined && k < clicks; k++) {
+          lastAcceptedAtMs = await loop.act(ranking.rankingId, items[k], "click");
+          clicked++;
+        }
+        await loop.mesh.advance(pauseMs);
+        if (dies !== null) await loop.restart(dies);
+      }
+      await loop.mesh.advance(5_000);
+
+      const records = await loop.exampleLog.read(0, 0, 1e6);
+      const chunks = records.map(({ bytes }) => decodeExamples(bytes));
+      const rows = chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
+      assert.equal(rows, clicked, "each click is one example");
+      const { offset } = await loop.trainerStatus();
+      assert.equal(offset, records.length);
+      assert.equal((await loop.syncStatus()).learnedThroughMs, lastAcceptedAtMs);
+      await assertServedAsLearned(loop);
+      await loop.stop();
+    }),
+    { numRuns: 15 },
+  );
+});
