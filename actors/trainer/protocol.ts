@@ -110,7 +110,6 @@ export interface GetDenseWeights
   readonly kind: "getDenseWeights";
 }
 
-/** All that a trainer understands. */
 /**
  * Makes a consistent cut for a snapshot: between two batches, with all shards told to note the same moment. Answers with
  * the trainer's own part, written; without it where nothing was learned since `unlessAt`.
