@@ -15,12 +15,15 @@ export class GatewayError extends Error {
   }
 }
 
+/** Overloaded, not ready, too slow this time: whoever asks again may be served. Events count once all the same. */
+const later: readonly number[] = [429, 503, 504];
+
 /** Where the server is, and how patient to be. */
 export interface GatewayClientOptions {
   /** Without a path: `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly apiKey?: string;
-  /** Answers 429 and 503 are asked again this often, waiting as long as `Retry-After` says, at most. */
+  /** Answers 429, 503 and 504 are asked again this often, waiting as long as `Retry-After` says, at most. */
   readonly retriesMax: number;
   readonly retryDelayMsMax: number;
 }
@@ -97,8 +100,7 @@ export class GatewayClient {
       });
       if (response.ok) return await response.json() as T;
       const answer = await response.text();
-      const later = response.status === 429 || response.status === 503;
-      if (!later || attempt >= this.#options.retriesMax) {
+      if (!later.includes(response.status) || attempt >= this.#options.retriesMax) {
         throw new GatewayError(response.status, `${method} ${path}`, problemText(answer));
       }
       this.retries++;

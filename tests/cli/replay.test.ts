@@ -33,6 +33,8 @@ for (const placement of ["singleThread", "workers"]) {
         `--report=${report}`,
         `--set=placement={ kind: ${placement} }`,
         "--set=trainer.batchRows=16",
+        // A busy build machine is slow, not wrong.
+        "--set=gateway.deadline=30s",
       ], { out: (text) => void (out += text), err: (text) => void (err += text) });
       assert.equal(code, 0, err);
       const figures = JSON.parse(out.trimEnd().split("\n").at(-1)!);
