@@ -92,8 +92,8 @@ function statedRates(trace: Trace) {
     accumulator: find("initial accumulator(?: value)?|accumulator(?: value)?"),
     epsilon: find("eps|epsilon"),
     weightDecay: find("weight[ -]?decay|decay|wd"),
-    beta1: betas === null ? find("beta ?1|β1|β₁") : Number(betas[1]),
-    beta2: betas === null ? find("beta ?2|β2|β₂") : Number(betas[2]),
+    beta1: betas === null ? find("beta ?1|b1|β1|β₁") : Number(betas[1]),
+    beta2: betas === null ? find("beta ?2|b2|β2|β₂") : Number(betas[2]),
   };
 }
 
