@@ -1,16 +1,27 @@
 import assert from "node:assert/strict";
 import { GatewayClient, GatewayError } from "../../cli/load/gateway_client.ts";
 
+/** What the server was sent. */
+interface Received {
+  readonly method: string;
+  readonly path: string;
+  readonly apiKey: string | null;
+}
+
 /** A server that gives one answer after the other, the last one for ever. */
 async function answering(
   answers: readonly (() => Response)[],
-  use: (client: GatewayClient, requests: Request[]) => Promise<void>,
+  use: (client: GatewayClient, requests: readonly Received[]) => Promise<void>,
 ): Promise<void> {
-  const requests: Request[] = [];
+  const requests: Received[] = [];
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
     async (request) => {
-      requests.push(request);
+      requests.push({
+        method: request.method,
+        path: new URL(request.url).pathname,
+        apiKey: request.headers.get("x-api-key"),
+      });
       await request.text();
       return answers[Math.min(requests.length, answers.length) - 1]();
     },
@@ -34,12 +45,12 @@ Deno.test("what is said to be for later is asked again, with the key", async () 
   await answering([busy(429), busy(504), ready], async (client, requests) => {
     assert.equal((await client.ready()).modelVersion, 3);
     assert.equal(client.retries, 2);
-    assert.deepEqual(requests.map((request) => request.headers.get("x-api-key")), [
+    assert.deepEqual(requests.map(({ apiKey }) => apiKey), [
       "key-1",
       "key-1",
       "key-1",
     ]);
-    assert.equal(new URL(requests[0].url).pathname, "/health/ready");
+    assert.equal(requests[0].path, "/health/ready");
   });
 });
 
@@ -67,7 +78,7 @@ Deno.test("a refusal is not asked again and tells the problem's title and detail
 Deno.test("ids are escaped in paths", async () => {
   await answering([ready], async (client, requests) => {
     await client.putItem("a/b c", { year: 1994 });
-    assert.equal(new URL(requests[0].url).pathname, "/v1/items/a%2Fb%20c");
+    assert.equal(requests[0].path, "/v1/items/a%2Fb%20c");
     assert.equal(requests[0].method, "PUT");
   });
 });
