@@ -172,13 +172,12 @@ export class ActorCell implements AskReceiver, AskSender {
   }
 
   async #create(): Promise<void> {
-    const context = new CellContext(this, this.#host);
+    const context = this.#context = new CellContext(this, this.#host);
     const behavior = await this.#definition.create(context, this.#options);
     if (this.state !== "starting" && this.state !== "restarting") {
       await this.#release(behavior);
       return;
     }
-    this.#context = context;
     this.#behavior = behavior;
     this.state = "running";
     if (this.hasWork) this.#host.ready(this);
@@ -341,10 +340,11 @@ export class ActorCell implements AskReceiver, AskSender {
   }
 
   schedule(context: CellContext, delayMs: number, message: Message): { cancel(): void } {
-    if (this.state === "stopped" || this.state === "stopping") return { cancel() {} };
+    // What an incarnation before a crash left behind schedules nothing any more.
+    if (context !== this.#context || this.state === "stopping") return { cancel() {} };
     const timer = this.#host.clock.schedule(delayMs, () => {
       this.#timers.delete(timer);
-      if (this.state === "stopped" || context !== (this.#context ?? context)) return;
+      if (context !== this.#context) return;
       this.#mailbox.force(message, this.priorityOf(message));
       if (!this.scheduled && this.hasWork) this.#host.ready(this);
     });
@@ -409,6 +409,9 @@ export class ActorCell implements AskReceiver, AskSender {
 
   #scheduleRestart(error: unknown): void {
     if (this.state !== "restarting") return;
+    // A create that failed half way has left these behind.
+    this.#context = undefined;
+    this.#cancelTimers();
     const { restartsMax, periodMs, backoffMs, backoffMsMax } = this.#definition.restart;
     const nowMs = this.#host.clock.monotonicMs();
     this.#restartTimesMs = this.#restartTimesMs.filter((atMs) => nowMs - atMs < periodMs);

@@ -32,6 +32,9 @@ export class Ask {
   /** Another ask for the very same message object that the actor keeps too. */
   nextOfSameMessage: Ask | undefined = undefined;
 
+  /** Its number on the link over which it went. */
+  linkId = 0;
+
   // The deadline wheel's list; see deadline_wheel.ts.
   wheelSlot = -1;
   wheelNext: Ask | undefined = undefined;

@@ -37,7 +37,6 @@ export class NodeLink {
   #transfer: Transferable[] = [];
   #transferred = new Set<Transferable>();
   readonly #pending = new Map<number, Ask>();
-  readonly #ids = new Map<Ask, number>();
   #nextId = 1;
   #sent = 0;
   #readByPeer = 0;
@@ -83,24 +82,19 @@ export class NodeLink {
       );
       return;
     }
-    const id = this.#nextId++;
+    const id = ask.linkId = this.#nextId++;
     this.#pending.set(id, ask);
-    this.#ids.set(ask, id);
     this.#push([askFrame, id, ask.address, ask.message, ask.budgetMs, ask.askers()], transfer);
   }
 
   /** Its answer, should it still come, is ignored. */
   forget(ask: Ask): void {
-    const id = this.#ids.get(ask);
-    if (id === undefined) return;
-    this.#ids.delete(ask);
-    this.#pending.delete(id);
+    this.#pending.delete(ask.linkId);
   }
 
   takePending(): Ask[] {
     const asks = [...this.#pending.values()];
     this.#pending.clear();
-    this.#ids.clear();
     return asks;
   }
 
@@ -171,9 +165,7 @@ export class NodeLink {
 
   #takePending(id: number): Ask | undefined {
     const ask = this.#pending.get(id);
-    if (!ask) return undefined;
     this.#pending.delete(id);
-    this.#ids.delete(ask);
     return ask;
   }
 

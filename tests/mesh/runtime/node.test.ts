@@ -213,6 +213,34 @@ Deno.test("one crash more than the policy allows stops the actor and escalates",
   assert.match(error.message, /counter\/0 failed: it has stopped/);
 });
 
+Deno.test("what an incarnation scheduled, or schedules late, is gone with its crash", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const handled: string[] = [];
+  const contexts: { schedule(delayMs: number, message: CounterMessage): unknown }[] = [];
+  const definition = counterDefinition();
+  const counter = await mesh.node().spawn(
+    {
+      ...definition,
+      create: (context: Parameters<typeof definition.create>[0], options) => {
+        contexts.push(context);
+        return definition.create(context, options);
+      },
+    },
+    0,
+    { start: 0, onHandled: (kind) => handled.push(kind) },
+  );
+  contexts[0].schedule(50, { kind: "tick" });
+  contexts[0].schedule(500, { kind: "tick" });
+  counter.tell({ kind: "crash" });
+  await mesh.advance(20);
+  contexts[0].schedule(30, { kind: "tick" }); // while it waits for its restart
+  await mesh.advance(200);
+  contexts[0].schedule(30, { kind: "tick" }); // when another lives in its place
+  contexts[1].schedule(30, { kind: "tick" });
+  await mesh.advance(1_000);
+  assert.deepEqual(handled, ["crash", "tick"]);
+});
+
 Deno.test("crashes further apart than the period never escalate", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node("main", { onFailure: () => assert.fail("escalated") });
