@@ -221,7 +221,10 @@ Deno.test("what an incarnation scheduled, or schedules late, is gone with its cr
   const counter = await mesh.node().spawn(
     {
       ...definition,
-      create: (context: Parameters<typeof definition.create>[0], options) => {
+      create: (
+        context: Parameters<typeof definition.create>[0],
+        options: Parameters<typeof definition.create>[1],
+      ) => {
         contexts.push(context);
         return definition.create(context, options);
       },
