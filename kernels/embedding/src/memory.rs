@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 /// Pages are carved from extents: one sixteenth of what is there already, so that small tables stay small and
 /// large ones call `memory.grow` rarely.
-const EXTENT_BYTES_MAX: usize = 1 << 20;
+const EXTENT_BYTES_MAX: usize = 512 << 10;
 const EXTENT_SHARE: usize = 16;
 const PAGE_ALIGN: usize = 64;
 

@@ -13,9 +13,12 @@ use crate::memory::Page;
 
 /// Bytes of a row's id.
 pub const KEY_BYTES: usize = 8;
-/// Rows of a page lie in 64 kB, or as few as one where rows are huge; never more than this.
+/// A region's last page is half empty on average: small pages waste less. Few rows a page waste bits of its header, whose
+/// bitmaps are words of 64.
+const BYTES_AIMED: usize = 16 << 10;
+const ROWS_AIMED_MIN: usize = 32;
+const BYTES_MAX: usize = 64 << 10;
 const ROWS_MAX: usize = 256;
-const BYTES_AIMED: usize = 64 << 10;
 
 /// Which bitmap of a page's header.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +52,8 @@ pub struct PageLayout {
 impl PageLayout {
     /// Pages for rows of `stride` bytes with `bitmaps` bits each, and an 8-bit counter where asked.
     pub fn new(stride: usize, bitmaps: usize, counters: bool) -> PageLayout {
-        let rows = (BYTES_AIMED / stride).clamp(1, ROWS_MAX);
+        let rows = (BYTES_AIMED / stride).max(ROWS_AIMED_MIN).min(BYTES_MAX / stride);
+        let rows = rows.clamp(1, ROWS_MAX);
         let rows_shift = rows.ilog2();
         let rows = 1 << rows_shift;
         let words = usize::div_ceil(rows, 64);

@@ -18,8 +18,8 @@ const REGION_BYTES_AIMED: usize = 4 << 20;
 const REGION_ROWS_MIN: usize = 512;
 const REGION_ROWS_MAX: usize = 32 << 10;
 /// A rebuilt index is filled to this share; below `INDEX_SMALL` slots it doubles instead.
-const LOAD_REBUILT_PERCENT: usize = 84;
-const INDEX_SMALL: usize = 8192;
+const LOAD_REBUILT_PERCENT: usize = 86;
+const INDEX_SMALL: usize = 1024;
 const NO_HANDLE: u32 = u32::MAX;
 
 /// Why a row cannot be inserted.
