@@ -79,7 +79,7 @@ impl Changes {
     }
 
     /// Queues a tombstone for everyone. The row's own marks go with the row.
-    pub fn bury(&mut self, _store: &mut RowStore, _row: &Row, id: u64) {
+    pub fn bury(&mut self, id: u64) {
         for consumer in self.consumers.iter_mut().flatten() {
             consumer.tombstones.push_back(id);
         }

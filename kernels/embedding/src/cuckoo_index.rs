@@ -69,7 +69,7 @@ pub fn candidates(hash: u64, buckets: u32) -> Candidates {
 
 #[inline(always)]
 fn candidates_of(place: u16, tag: u8, buckets: u32) -> Candidates {
-    let first = (u32::from(place) * buckets >> 16) as usize;
+    let first = ((u32::from(place) * buckets) >> 16) as usize;
     Candidates { first, second: alternate(first, tag, buckets), tag }
 }
 

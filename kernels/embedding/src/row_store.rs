@@ -2,7 +2,7 @@
 
 use crate::memory::Memory;
 use crate::mixing::mix64;
-use crate::page::{Bitmap, PageLayout, Row};
+use crate::page::{PageLayout, Row};
 use crate::region::{InsertError, Region};
 use crate::search::{Probe, Regions, Search, PASS};
 
@@ -98,9 +98,9 @@ impl RowStore {
         }
     }
 
-    /// Calls `read` with the payload of each id's row, null where there is none, in order. For up to `PASS` ids.
+    /// Calls `read` with the first byte of each id's row, null where there is none, in order. For up to `PASS` ids.
     #[inline(always)]
-    pub fn read_pass(&mut self, ids: &[u64], mut read: impl FnMut(usize, *const u8)) {
+    pub fn read_pass(&mut self, ids: &[u64], mut read: impl FnMut(*const u8)) {
         let regions = self.regions_now();
         // SAFETY: the description is of this moment.
         unsafe { self.search.find(&regions, ids) };
@@ -109,7 +109,7 @@ impl RowStore {
             if start.is_null() && !self.search.is_absent(at) {
                 start = self.find(id).start;
             }
-            read(at, start);
+            read(start);
         }
     }
 
@@ -250,11 +250,6 @@ impl RowStore {
             .iter()
             .map(|region| region.index.displacement())
             .fold([0, 0], |sum, counts| [sum[0] + counts[0], sum[1] + counts[1]])
-    }
-
-    /// Whether the row's bit is set; shorthand for tests.
-    pub fn is_marked(&self, row: &Row, bitmap: Bitmap) -> bool {
-        row.has(&self.layout, bitmap)
     }
 }
 

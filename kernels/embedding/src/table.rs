@@ -130,9 +130,10 @@ impl EmbeddingTable {
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             let out = &mut out[pass * PASS * width..][..ids.len() * width];
             let found = &mut found[pass * PASS..][..ids.len()];
-            store.read_pass(ids, |at, start| {
-                let out = &mut out[at * width..][..width];
-                found[at] = u8::from(!start.is_null());
+            let mut places = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
+            store.read_pass(ids, |start| {
+                let Some(((&id, out), found)) = places.next() else { return };
+                *found = u8::from(!start.is_null());
                 if !start.is_null() {
                     // SAFETY: the weights lie behind key and stamp, at a multiple of 4 bytes as rows do.
                     let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
@@ -143,7 +144,7 @@ impl EmbeddingTable {
                 absent += 1;
                 match missing {
                     Missing::Zeros => out.fill(0.0),
-                    Missing::Initial => options.initial_weights(ids[at], out),
+                    Missing::Initial => options.initial_weights(id, out),
                 }
             });
         }
@@ -336,7 +337,7 @@ impl EmbeddingTable {
             return false;
         }
         self.before_change(row);
-        self.changes.bury(&mut self.store, row, id);
+        self.changes.bury(id);
         self.store.remove(id);
         self.counts.evicted += 1.0;
         true
