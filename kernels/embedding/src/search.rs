@@ -1,6 +1,6 @@
 //! The batched search, on which serving and training spend their time.
 //!
-//! It works in passes over 64 ids, and loops that compute addresses alternate with loops that wait for them: those that
+//! It works in passes over 128 ids, and loops that compute addresses alternate with loops that wait for them: those that
 //! wait are a few instructions an id, so that the processor's window holds dozens of cache misses at once, where
 //! one loop for all would hold a few. WASM has no prefetch; a load whose value is used later does the job.
 
@@ -10,8 +10,8 @@ use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
 use crate::tags::{Tags, BUCKET_SLOTS};
 
-/// Ids of one pass.
-pub const PASS: usize = 64;
+/// Ids of one pass: as many rows as the first cache holds beside what else a pass reads.
+pub const PASS: usize = 128;
 
 /// What the search needs of a region, side by side.
 #[derive(Clone, Copy)]

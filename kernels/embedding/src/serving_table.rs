@@ -57,9 +57,10 @@ impl ServingTable {
             let out = &mut out[pass * PASS * width..][..ids.len() * width];
             let found = &mut found[pass * PASS..][..ids.len()];
             let precision = self.precision;
-            self.store.read_pass(ids, |at, start| {
-                let out = &mut out[at * width..][..width];
-                found[at] = u8::from(!start.is_null());
+            let mut places = out.chunks_exact_mut(width).zip(found);
+            self.store.read_pass(ids, |start| {
+                let Some((out, found)) = places.next() else { return };
+                *found = u8::from(!start.is_null());
                 match start.is_null() {
                     false => read(precision, start, out),
                     true => out.fill(0.0),
