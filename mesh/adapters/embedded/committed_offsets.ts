@@ -29,7 +29,8 @@ export class CommittedOffsets {
     const entry = this.#consumer(consumer);
     entry.offsets.set(partition, offset);
     entry.next ??= (async () => {
-      await entry.writing;
+      // What failed failed for its own callers: this write carries their offsets too.
+      await entry.writing?.catch(() => {});
       entry.writing = entry.next;
       entry.next = undefined;
       const text = JSON.stringify(Object.fromEntries(entry.offsets));

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { CommittedOffsets } from "../../../../mesh/adapters/embedded/committed_offsets.ts";
+
+Deno.test("a commit that failed fails alone: the next one is written, with its offset", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const folder = `${directory}/offsets`;
+    const offsets = new CommittedOffsets(folder);
+    await offsets.set("reader", 0, 1);
+    Deno.renameSync(folder, `${directory}/away`);
+    await assert.rejects(offsets.set("reader", 1, 2), Deno.errors.NotFound);
+    Deno.renameSync(`${directory}/away`, folder);
+    await offsets.set("reader", 0, 3);
+    await offsets.settle();
+    const reopened = new CommittedOffsets(folder);
+    assert.deepEqual([reopened.get("reader", 0), reopened.get("reader", 1)], [3, 2]);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
