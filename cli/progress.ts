@@ -78,7 +78,8 @@ export class Progress {
   #write(done: number, figures: string): void {
     const share = this.total > 0 ? Math.min(1, done / this.total) : 1;
     const elapsed = (this.target.nowMs() - this.#startedAtMs) / 1000;
-    const left = share > 0 && share < 1 && elapsed >= 1
+    // Less than a hundredth tells nothing about the rest.
+    const left = share >= 0.01 && share < 1 && elapsed >= 1
       ? ` ${formatSeconds(elapsed / share - elapsed)} left`
       : "";
     const percent = `${Math.floor(share * 100)}%`.padStart(4);

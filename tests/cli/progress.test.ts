@@ -44,6 +44,16 @@ Deno.test("into a pipe go plain lines, seldom, without control codes", () => {
   assert.equal(target.text, "train 10%\ntrain 50% 5s left  AUC 0.7\ntrain 100%\n");
 });
 
+Deno.test("no time that is left is guessed from less than a hundredth", () => {
+  const target = recordingTarget(false);
+  const progress = new Progress("demo", 1000, target);
+  target.atMs = 6000;
+  progress.update(1);
+  target.atMs = 12_000;
+  progress.update(10);
+  assert.equal(target.text, "demo 0%\ndemo 1% 19m48s left\n");
+});
+
 Deno.test("where columns are few, the bar and the remaining time make room for the figures", () => {
   const figures = "clicks 22.2% against 9.8%";
   const lines = [100, 60, 40].map((columns) => {
