@@ -77,6 +77,19 @@ function sliceOf(distribution: Distribution, batch: number, slice: number, draws
   return { distribution, batch, start: slice * count % (draws / batch), batches: count };
 }
 
+/** Whether ours and all peers, doubling as they grow, fit into this machine's memory beside one another. */
+function fits(keys: number, rowFloats: number): boolean {
+  const needed = keys * rowFloats * 4 * 8.5;
+  const { available } = Deno.systemMemoryInfo();
+  if (needed < 0.9 * available) return true;
+  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
+  console.error(
+    `left out: ${keys} keys with ${rowFloats} floats a row need ${gigabytes(needed)} GB for all ` +
+      `contenders, ${gigabytes(available)} GB are free`,
+  );
+  return false;
+}
+
 async function benchTables(
   contenders: Contender[],
   sequences: Sequences,
@@ -175,8 +188,10 @@ for (const keyCount of keyCounts) {
     const sequences = await writeSequences(folder, keyCount, 16 * sliceDraws, batches);
     const contenders = await openContenders(sequences);
     for (const dim of dims) {
-      await benchTables(contenders, sequences, dim, false);
-      await benchTables(contenders, sequences, dim, true);
+      for (const contender of contenders) await contender.create(dim, false);
+      if (fits(keyCount, dim)) await benchTables(contenders, sequences, dim, false);
+      for (const contender of contenders) await contender.create(dim, false);
+      if (fits(keyCount, 2 * dim)) await benchTables(contenders, sequences, dim, true);
       if (keyCount === keyCounts[0]) await benchDedupe(contenders, sequences, dim);
     }
     for (const contender of contenders) await contender.close();

@@ -1,0 +1,149 @@
+/**
+ * Turns the lines of `deno task bench:embedding --json` into the embedding part of docs/benchmarks.md and its chart.
+ *
+ *     deno run -A scripts/report_embedding_bench.ts <lines.jsonl> […]
+ *
+ * Later files win where two measured the same. Only the text between the two markers is replaced.
+ */
+const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
+const CHART = new URL("../docs/embedding_lookup.svg", import.meta.url);
+const BEGIN = "<!-- embedding: begin, written by scripts/report_embedding_bench.ts -->";
+const END = "<!-- embedding: end -->";
+const CONTENDERS = ["ours", "libcuckoo", "phmap", "absl", "torch"] as const;
+const COLOURS = { ours: "#b8432f", libcuckoo: "#8a9ba8", phmap: "#4f6d7a", absl: "#b9c4cc" };
+
+interface Line {
+  readonly bench: string;
+  readonly keys: number;
+  readonly dim: number;
+  readonly batch?: number;
+  readonly distribution?: string;
+  readonly table?: string;
+  readonly [column: string]: string | number | null | undefined;
+}
+
+async function readLines(paths: readonly string[]): Promise<Line[]> {
+  const byShape = new Map<string, Line>();
+  for (const path of paths) {
+    for (const text of (await Deno.readTextFile(path)).trim().split("\n")) {
+      const line: Line = JSON.parse(text);
+      const { bench, keys, dim, batch, distribution, table } = line;
+      byShape.set([bench, keys, dim, batch, distribution, table].join(), line);
+    }
+  }
+  return [...byShape.values()];
+}
+
+const millions = (keys: number) => `${keys / 1e6} M`;
+const rate = (value: unknown) => typeof value === "number" ? value.toFixed(1) : "–";
+
+function rateTable(lines: readonly Line[], bench: string): string {
+  const rows = lines.filter((line) => line.bench === bench).map((line) => {
+    const best = Math.max(...CONTENDERS.slice(1, 4).map((name) => Number(line[name] ?? 0)));
+    const ratio = best > 0 ? `${(Number(line.ours) / best).toFixed(2)} ×` : "–";
+    const shape = [millions(line.keys), line.dim, line.table, line.distribution, line.batch];
+    return `| ${[...shape, ...CONTENDERS.map((name) => rate(line[name])), ratio].join(" | ")} |`;
+  });
+  if (rows.length === 0) return "";
+  return `### ${bench}, million ids a second
+
+| keys | dim | rows | ids | batch | Cairn | libcuckoo | phmap | absl | torch | to best map |
+| --: | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: |
+${rows.join("\n")}
+`;
+}
+
+function sizeTable(lines: readonly Line[]): string {
+  const memory = lines.filter(({ bench }) => bench === "memory").map((line) =>
+    `| ${millions(line.keys)} | ${line.dim} | ${Number(line.bytesPerKey).toFixed(1)} | ${
+      Number(line.load).toFixed(2)
+    } |`
+  );
+  const growth = lines.filter(({ bench }) => bench === "growth").map((line) =>
+    `Growing to ${
+      millions(Math.round(line.keys / 1e6) * 1e6)
+    } keys of dim ${line.dim} with Adagrad, ` +
+    `${line.batch} a call: the longest call took **${Number(line.pauseMsMax).toFixed(1)} ms**, ` +
+    `99.9 % of calls at most ${Number(line.pauseMsP999).toFixed(1)} ms.`
+  );
+  return `### Memory and growth
+
+| keys | dim | bytes a key beside its row's floats | load |
+| --: | --: | --: | --: |
+${memory.join("\n")}
+
+${growth.join("\n")}
+`;
+}
+
+/** Grouped bars: lookups at dim 16, batch 4096, weights only. */
+function chart(lines: readonly Line[]): string {
+  const shown = lines.filter(({ bench, dim, batch, table }) =>
+    bench === "lookup" && dim === 16 && batch === 4096 && table === "serving"
+  );
+  const names = CONTENDERS.slice(0, 4) as readonly (keyof typeof COLOURS)[];
+  const top = Math.max(...shown.flatMap((line) => names.map((name) => Number(line[name] ?? 0))));
+  const groups = shown.map((line, group) => {
+    const left = 60 + group * 150;
+    const bars = names.map((name, place) => {
+      const value = Number(line[name] ?? 0);
+      const height = 200 * value / top;
+      const x = left + place * 30;
+      return `<rect x="${x}" y="${240 - height}" width="26" height="${height}" fill="${
+        COLOURS[name]
+      }"/>` +
+        `<text x="${x + 13}" y="${234 - height}" text-anchor="middle">${value.toFixed(1)}</text>`;
+    });
+    const label = `${millions(line.keys)}, ${line.distribution}`;
+    return bars.join("") + `<text x="${left + 58}" y="258" text-anchor="middle">${label}</text>`;
+  });
+  const legend = names.map((name, place) =>
+    `<rect x="${60 + place * 110}" y="274" width="12" height="12" fill="${COLOURS[name]}"/>` +
+    `<text x="${78 + place * 110}" y="284">${name === "ours" ? "Cairn (WASM)" : name}</text>`
+  );
+  const width = 80 + shown.length * 150;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} 300" font-family="sans-serif" font-size="11">
+<rect width="${width}" height="300" fill="#ffffff"/>
+<text x="60" y="20" font-size="14">Lookups, million ids a second (dim 16, batch 4096, one thread)</text>
+${groups.join("\n")}
+${legend.join("\n")}
+</svg>
+`;
+}
+
+async function machine(): Promise<string> {
+  const processor = /model name\s*:\s*(.*)/.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1];
+  return `${
+    processor ?? "unknown processor"
+  }, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
+}
+
+const lines = await readLines(Deno.args);
+const date = new Date().toISOString().slice(0, 10);
+const section = `${BEGIN}
+
+## Embedding kernel
+
+Measured ${date} on ${await machine()}, by \`deno task bench:embedding --json\`. One thread each; all
+ids are hits; native peers compiled with \`g++ -O3 -march=native\`. All contenders get the same keys,
+rows and batches in one run, their answers are compared before anything is timed, they take turns,
+and of each the best slice counts. Cairn's times include every copy into and out of the WASM memory.
+Rows: \`serving\` holds weights alone (\`ServingTable\`, fp32), \`training\` weights and Adagrad's
+state (\`EmbeddingTable\`).
+
+![Lookups beside native hash maps](embedding_lookup.svg)
+
+${
+  ["lookup", "insert", "update", "dedupe"].map((bench) => rateTable(lines, bench)).filter(Boolean)
+    .join("\n")
+}
+${sizeTable(lines)}
+${END}`;
+const page = await Deno.readTextFile(PAGE).catch(() => `# Benchmarks\n\n${BEGIN}\n${END}\n`);
+const from = page.indexOf(BEGIN);
+const to = page.indexOf(END);
+if (from < 0 || to < from) {
+  throw new Error(`docs/benchmarks.md has lost its markers; put back\n${BEGIN}\n${END}`);
+}
+await Deno.writeTextFile(PAGE, page.slice(0, from) + section + page.slice(to + END.length));
+await Deno.writeTextFile(CHART, chart(lines));
