@@ -52,6 +52,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#bytes = context.telemetry.gauge("cairn_snapshot_bytes", {
       help: "Size of the newest snapshot.",
     });
+    if (newest !== undefined) this.#bytes.set(bytesOf(newest));
     context.schedule(options.intervalMs, { kind: "takeSnapshotLater" });
   }
 

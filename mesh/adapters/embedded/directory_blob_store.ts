@@ -38,11 +38,20 @@ export class DirectoryBlobStore implements BlobStore {
     return Promise.resolve(names.sort());
   }
 
+  /** Folders that become empty go too. */
   async delete(name: string): Promise<void> {
+    let path = this.#path(name);
     try {
-      await Deno.remove(this.#path(name));
+      await Deno.remove(path);
+      for (;;) {
+        path = path.slice(0, path.lastIndexOf("/"));
+        if (path.length <= this.#directory.length) return;
+        Deno.removeSync(path); // fails where something is left in it
+      }
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (error instanceof Deno.errors.NotFound) return;
+      if (isNotEmpty(error)) return;
+      throw error;
     }
   }
 
@@ -57,4 +66,8 @@ export class DirectoryBlobStore implements BlobStore {
     const encoded = parts.map((part) => encodeURIComponent(part).replace(/\.tmp$/, "%2Etmp"));
     return `${this.#directory}/${encoded.join("/")}`;
   }
+}
+
+function isNotEmpty(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOTEMPTY";
 }

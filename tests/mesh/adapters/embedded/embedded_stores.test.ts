@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { DirectoryBlobStore } from "../../../../mesh/adapters/embedded/directory_blob_store.ts";
 import { EmbeddedEventLog } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
 import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_profile_store.ts";
@@ -48,6 +49,21 @@ profileStoreContract("sqlite profile store", () => {
       await dispose(directory);
     },
   });
+});
+
+Deno.test("a directory blob store leaves no empty folders behind, and none that hold something go", async () => {
+  const directory = Deno.makeTempDirSync();
+  const store = new DirectoryBlobStore(directory);
+  for (const name of ["a/b/c", "a/b/d", "e/f"]) await store.put(name, new Uint8Array(1));
+  await store.delete("e/f");
+  await store.delete("a/b/c");
+  assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["a"]);
+  assert.deepEqual(await store.list(""), ["a/b/d"]);
+  await store.delete("a/b/d");
+  assert.deepEqual([...Deno.readDirSync(directory)], []);
+  await store.put("a/b/c", new Uint8Array(2));
+  assert.equal((await store.get("a/b/c"))?.length, 2);
+  await dispose(directory);
 });
 
 blobStoreContract("directory blob store", () => {
