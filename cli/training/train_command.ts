@@ -24,6 +24,9 @@ export interface NamedResult {
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const configuration = await configurationFor(flags, flags.model);
+  const rival = flags.compare === undefined
+    ? undefined
+    : await configurationFor(flags, flags.compare);
   const dataset = await openNamedDataset(flags, configuration);
   const table = await readInteractions(dataset);
   const rows = Math.min(table.rows, flags.limit ?? Infinity);
@@ -59,10 +62,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     return { model, result };
   };
   const results = [await run(configuration.model.kind, configuration)];
-  if (flags.compare !== undefined) {
-    const rival = await configurationFor(flags, flags.compare);
-    results.push(await run(rival.model.kind, rival));
-  }
+  if (rival !== undefined) results.push(await run(rival.model.kind, rival));
 
   if (flags.report !== undefined) {
     await Deno.writeTextFile(flags.report, trainingReport(flags.path, results));
@@ -157,6 +157,12 @@ export function describeResults(results: readonly NamedResult[]): string {
     ).join("  ")
   );
   const [first, second] = results;
+  if (first !== undefined && Number.isNaN(first.result.progressive.auc)) {
+    text.push(
+      "\nNaN: all examples trained on have one label, so there is no order to measure. " +
+        "Do the label rules (joiner.tasks) suit these values? --label-at-least sets another bound.",
+    );
+  }
   if (first?.result.evaluation !== undefined && second?.result.evaluation !== undefined) {
     const difference = first.result.evaluation.auc - second.result.evaluation.auc;
     const verb = difference >= 0 ? "above" : "below";

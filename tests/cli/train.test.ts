@@ -79,3 +79,20 @@ Deno.test("for people, the result is a table and a sentence", async () => {
     await dataset.remove();
   }
 });
+
+Deno.test("examples of one label only are named as the reason for an AUC of NaN", async () => {
+  const dataset = await writeSmallDataset(200);
+  try {
+    const { code, out, err } = await train(`--path=${dataset.folder}`, "--label-at-least=1000");
+    assert.equal(code, 0, err);
+    assert.match(out, /NaN: all examples trained on have one label.*--label-at-least/);
+  } finally {
+    await dataset.remove();
+  }
+});
+
+Deno.test("a rival that does not exist is refused before anything is read or trained", async () => {
+  const { code, err } = await train("--path=/nowhere", "--compare=oracle");
+  assert.notEqual(code, 0);
+  assert.match(err, /model\.kind: found "oracle"/);
+});
