@@ -9,10 +9,13 @@ import type { ActorDefinition, ActorRef, Address, Behavior, Message, Priority } 
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import type { ActorFailure, ActorStatistics, CellState } from "./actor_statistics.ts";
 import { CellContext } from "./actor_context.ts";
 import { Ask, type AskReceiver, type AskSender } from "./ask.ts";
 import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
+import { KeptRequests } from "./kept_requests.ts";
 import { Mailbox } from "./mailbox.ts";
+import { RestartHistory } from "./restart_history.ts";
 
 /** What a cell needs of its node. */
 export interface CellHost {
@@ -28,31 +31,6 @@ export interface CellHost {
   /** The actor has used up its restarts and is stopped. */
   escalate(failure: ActorFailure): void;
 }
-
-/** An actor that its supervisor has given up. */
-export interface ActorFailure {
-  readonly address: Address;
-  readonly node: string;
-  readonly error: unknown;
-  /** Restarts within the policy's period before this. */
-  readonly restarts: number;
-}
-
-export interface ActorStatistics {
-  readonly address: Address;
-  readonly state: CellState;
-  readonly queued: number;
-  readonly handled: number;
-  /** Told messages that found the mailbox full. */
-  readonly dropped: number;
-  /** Asks that were refused as overloaded. */
-  readonly rejected: number;
-  /** Asks whose budget ran out before they were handled: skipped. */
-  readonly expired: number;
-  readonly restarts: number;
-}
-
-export type CellState = "starting" | "running" | "restarting" | "stopping" | "stopped";
 
 type AnyDefinition = ActorDefinition<Message, unknown>;
 
@@ -71,11 +49,10 @@ export class ActorCell implements AskReceiver, AskSender {
   #busy = false;
   #currentMessage: Message | undefined;
   #currentAsk: Ask | undefined;
-  /** Taken and not yet answered. */
-  readonly #kept = new Map<Message, Ask>();
+  readonly #kept = new KeptRequests();
   readonly #timers = new Set<Timer>();
   #restartTimer: Timer | undefined;
-  #restartTimesMs: number[] = [];
+  readonly #restarts: RestartHistory;
   #asksOut = 0;
   #waitingFor: string | undefined;
   #drained: (() => void) | undefined;
@@ -84,7 +61,6 @@ export class ActorCell implements AskReceiver, AskSender {
   #dropped = 0;
   #rejected = 0;
   #expired = 0;
-  #restarts = 0;
 
   constructor(definition: AnyDefinition, address: Address, options: unknown, host: CellHost) {
     this.#definition = definition;
@@ -92,6 +68,7 @@ export class ActorCell implements AskReceiver, AskSender {
     this.#options = options;
     this.#host = host;
     this.#mailbox = new Mailbox(definition.mailbox);
+    this.#restarts = new RestartHistory(definition.restart);
   }
 
   get nodeName(): string {
@@ -134,7 +111,7 @@ export class ActorCell implements AskReceiver, AskSender {
       dropped: this.#dropped,
       rejected: this.#rejected,
       expired: this.#expired,
-      restarts: this.#restarts,
+      restarts: this.#restarts.total,
     };
   }
 
@@ -285,16 +262,13 @@ export class ActorCell implements AskReceiver, AskSender {
 
   #finish(): void {
     const ask = this.#currentAsk;
-    if (ask && !ask.settled) {
-      ask.nextOfSameMessage = this.#kept.get(ask.message);
-      this.#kept.set(ask.message, ask);
-    }
+    if (ask && !ask.settled) this.#kept.add(ask);
     this.#currentAsk = undefined;
     this.#currentMessage = undefined;
   }
 
   get #idle(): boolean {
-    return !this.#busy && this.#mailbox.length === 0 && this.#kept.size === 0;
+    return !this.#busy && this.#mailbox.length === 0 && this.#kept.isEmpty;
   }
 
   #noticeIdle(): void {
@@ -312,14 +286,9 @@ export class ActorCell implements AskReceiver, AskSender {
   answer(request: Message, settle: (ask: Ask) => void): void {
     const ask = this.#askOf(request);
     if (!ask) return;
-    if (ask !== this.#currentAsk) this.#forget(request, ask);
+    if (ask !== this.#currentAsk) this.#kept.remove(ask);
     if (!ask.settled) settle(ask);
     this.#noticeIdle();
-  }
-
-  #forget(request: Message, ask: Ask): void {
-    if (ask.nextOfSameMessage) this.#kept.set(request, ask.nextOfSameMessage);
-    else this.#kept.delete(request);
   }
 
   remainingMs(request: Message): number {
@@ -330,12 +299,7 @@ export class ActorCell implements AskReceiver, AskSender {
   /** A kept request's budget ran out: nobody waits for its answer any more. */
   askExpired(ask: Ask): void {
     if (ask === this.#currentAsk) return;
-    const message = ask.message;
-    let kept = this.#kept.get(message);
-    if (kept === ask) this.#forget(message, ask);
-    for (; kept; kept = kept.nextOfSameMessage) {
-      if (kept.nextOfSameMessage === ask) kept.nextOfSameMessage = ask.nextOfSameMessage;
-    }
+    this.#kept.remove(ask);
     this.#noticeIdle();
   }
 
@@ -376,19 +340,14 @@ export class ActorCell implements AskReceiver, AskSender {
 
   /** Fails what the behaviour had taken. */
   #failTaken(reason: string, cause?: unknown): void {
-    const taken = [...this.#kept.values()];
-    this.#kept.clear();
+    const taken = this.#kept.takeAll();
     if (this.#currentAsk && !this.#currentAsk.settled) taken.push(this.#currentAsk);
     this.#currentAsk = undefined;
     this.#currentMessage = undefined;
     this.#busy = false;
-    for (let ask of taken) {
-      for (let next: Ask | undefined = ask; next; next = next.nextOfSameMessage) {
-        ask = next;
-        if (!ask.settled) {
-          this.#host.settleError(ask, new ActorFailedError(this.address, reason, { cause }));
-        }
-      }
+    for (const ask of taken) {
+      if (ask.settled) continue;
+      this.#host.settleError(ask, new ActorFailedError(this.address, reason, { cause }));
     }
   }
 
@@ -412,23 +371,19 @@ export class ActorCell implements AskReceiver, AskSender {
     // A create that failed half way has left these behind.
     this.#context = undefined;
     this.#cancelTimers();
-    const { restartsMax, periodMs, backoffMs, backoffMsMax } = this.#definition.restart;
-    const nowMs = this.#host.clock.monotonicMs();
-    this.#restartTimesMs = this.#restartTimesMs.filter((atMs) => nowMs - atMs < periodMs);
-    const restarts = this.#restartTimesMs.length;
     const { address } = this;
-    if (restarts >= restartsMax) {
+    const nowMs = this.#host.clock.monotonicMs();
+    const delayMs = this.#restarts.next(nowMs);
+    const restarts = this.#restarts.recent(nowMs);
+    if (delayMs === undefined) {
       this.#end();
       this.#host.escalate({ address, node: this.#host.name, error, restarts });
       return;
     }
-    this.#restartTimesMs.push(nowMs);
-    this.#restarts++;
-    const delayMs = Math.min(backoffMs * 2 ** restarts, backoffMsMax);
     this.#host.telemetry.log("warn", `${address} crashed and restarts in ${delayMs} ms`, {
       reason: reasonOf(error),
-      restart: restarts + 1,
-      restartsMax,
+      restart: restarts,
+      restartsMax: this.#definition.restart.restartsMax,
     });
     this.#restartTimer = this.#host.clock.schedule(delayMs, () => {
       this.#create().catch((failure) => this.#scheduleRestart(failure));

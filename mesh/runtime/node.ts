@@ -1,20 +1,20 @@
 /**
  * One thread's part of the mesh: it holds actors, gives them turns, and knows where the others live.
  *
- * Turns run in a microtask, so a message between two actors of one node costs no trip through the event loop. After
- * `turnMessagesMax` messages or `turnMsMax` of work the node yields to the event loop through its clock, so network
- * and timers are never starved. The order of delivery depends on the order of sends and on the clock alone.
+ * The order in which messages are handled depends on the order of sends and on the clock alone.
  */
 import type { ActorDefinition, ActorRef, Address, AskOptions, Message } from "./actor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import { ActorCell, type ActorFailure, type ActorStatistics, type CellHost } from "./actor_cell.ts";
+import { ActorCell, type CellHost } from "./actor_cell.ts";
+import type { ActorFailure, ActorStatistics } from "./actor_statistics.ts";
 import { Ask } from "./ask.ts";
 import { DeadlineWheel } from "./deadline_wheel.ts";
 import { ActorFailedError, AskTimeoutError, CallCycleError, reasonOf } from "./errors.ts";
 import type { NodeLink } from "./node_link.ts";
-import { RingQueue } from "./ring_queue.ts";
+import { NodeRef } from "./node_ref.ts";
+import { TurnScheduler } from "./turn_scheduler.ts";
 
 export interface NodeOptions {
   /** Unique in the mesh, e.g. `main` or `worker-1`. */
@@ -36,15 +36,12 @@ export interface NodeOptions {
 
 /** Time that a linked node has beyond the budget to say itself where the time went, ms. */
 const linkGraceMs = 25;
-const cellMessagesMax = 64;
 
 export class Node implements CellHost {
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
-  readonly #turnMessagesMax: number;
-  readonly #turnMsMax: number;
   readonly #askBudgetMsMax: number;
   readonly #copyMessages: boolean;
   readonly #onFailure: ((failure: ActorFailure) => void) | undefined;
@@ -55,10 +52,7 @@ export class Node implements CellHost {
   /** Grows when an actor or a link comes or goes: references resolve anew. */
   #topology = 0;
 
-  readonly #ready = new RingQueue<ActorCell>();
-  #turnPending = false;
-  #handledSinceYield = 0;
-  #workedMsSinceYield = 0;
+  readonly #turns: TurnScheduler;
   readonly #flushing = new Set<NodeLink>();
   readonly #wheel: DeadlineWheel;
   #deadLetters = 0;
@@ -69,11 +63,15 @@ export class Node implements CellHost {
     this.clock = options.clock;
     this.random = options.random;
     this.telemetry = options.telemetry;
-    this.#turnMessagesMax = options.turnMessagesMax ?? 1024;
-    this.#turnMsMax = options.turnMsMax ?? 4;
     this.#askBudgetMsMax = options.askBudgetMsMax ?? 60_000;
     this.#copyMessages = options.copyMessages ?? false;
     this.#onFailure = options.onFailure;
+    this.#turns = new TurnScheduler({
+      clock: this.clock,
+      messagesMax: options.turnMessagesMax ?? 1024,
+      msMax: options.turnMsMax ?? 4,
+      onTurnEnd: this.#flushLinks,
+    });
     this.#wheel = new DeadlineWheel(this.clock, (ask) => this.#expire(ask));
   }
 
@@ -171,46 +169,8 @@ export class Node implements CellHost {
   // ---- turns
 
   ready(cell: ActorCell): void {
-    if (cell.scheduled) return;
-    cell.scheduled = true;
-    this.#ready.push(cell);
-    this.#wake();
+    this.#turns.ready(cell);
   }
-
-  #wake(): void {
-    if (this.#turnPending) return;
-    this.#turnPending = true;
-    if (
-      this.#handledSinceYield < this.#turnMessagesMax && this.#workedMsSinceYield < this.#turnMsMax
-    ) {
-      queueMicrotask(this.#turn);
-      return;
-    }
-    this.#handledSinceYield = 0;
-    this.#workedMsSinceYield = 0;
-    this.clock.schedule(0, this.#turn);
-  }
-
-  #turn = (): void => {
-    const beganMs = this.clock.monotonicMs();
-    let workedMs = 0;
-    let handled = 0;
-    const handledMax = this.#turnMessagesMax - this.#handledSinceYield;
-    const workedMsMax = this.#turnMsMax - this.#workedMsSinceYield;
-    while (handled < handledMax && workedMs < workedMsMax) {
-      const cell = this.#ready.shift();
-      if (!cell) break;
-      handled += cell.run(cellMessagesMax);
-      if (cell.hasWork) this.#ready.push(cell);
-      else cell.scheduled = false;
-      if (this.#ready.length > 0) workedMs = this.clock.monotonicMs() - beganMs;
-    }
-    this.#handledSinceYield += handled;
-    this.#workedMsSinceYield += this.clock.monotonicMs() - beganMs;
-    this.#turnPending = false;
-    this.#flushLinks();
-    if (this.#ready.length > 0) this.#wake();
-  };
 
   // ---- sending, for references
 
@@ -404,7 +364,7 @@ export class Node implements CellHost {
   }
 
   #scheduleFlush(link: NodeLink): void {
-    if (this.#flushing.size === 0 && !this.#turnPending) queueMicrotask(this.#flushLinks);
+    if (this.#flushing.size === 0 && !this.#turns.pending) queueMicrotask(this.#flushLinks);
     this.#flushing.add(link);
   }
 
@@ -425,33 +385,4 @@ function waitsFor(ask: Ask | undefined, blocked: Ask | undefined): boolean {
 
 function copy<T>(value: T, transfer: readonly Transferable[] | undefined): T {
   return structuredClone(value, transfer ? { transfer: [...transfer] } : undefined);
-}
-
-/** A reference that finds its actor again whenever the node's topology has changed. */
-class NodeRef implements ActorRef<Message> {
-  #target: ActorCell | NodeLink | undefined;
-  #topology = -1;
-
-  constructor(
-    readonly node: Node,
-    readonly address: Address,
-    readonly sender: ActorCell | undefined,
-  ) {}
-
-  tell(message: Message, transfer?: readonly Transferable[]): void {
-    this.node.tell(this.#resolve(), this.address, message, transfer);
-  }
-
-  ask(request: Message, options: AskOptions): Promise<never> {
-    const answer = this.node.ask(this.#resolve(), this.address, request, options, this.sender);
-    return answer as Promise<never>; // typed by the door through which the reference was made
-  }
-
-  #resolve(): ActorCell | NodeLink | undefined {
-    if (this.#topology !== this.node.topology) {
-      this.#topology = this.node.topology;
-      this.#target = this.node.resolve(this.address);
-    }
-    return this.#target;
-  }
 }

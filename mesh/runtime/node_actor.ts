@@ -3,7 +3,7 @@
  * same messages, deadlines and errors as everything else.
  */
 import type { ActorDefinition, Address, Message, Request } from "./actor.ts";
-import type { ActorStatistics } from "./actor_cell.ts";
+import type { ActorStatistics } from "./actor_statistics.ts";
 import type { Node } from "./node.ts";
 
 /** Makes an actor of a kind that the node knows; fails as its `create` fails. */

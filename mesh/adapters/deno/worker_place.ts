@@ -5,7 +5,7 @@
  * passing through the main thread.
  */
 import type { Address } from "../../runtime/actor.ts";
-import type { ActorFailure } from "../../runtime/actor_cell.ts";
+import type { ActorFailure } from "../../runtime/actor_statistics.ts";
 import { Node } from "../../runtime/node.ts";
 import { defineNodeActor, type NodeComposition } from "../../runtime/node_actor.ts";
 import { NodeLink } from "../../runtime/node_link.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
-import type { ActorFailure } from "../../../mesh/runtime/actor_cell.ts";
+import type { ActorFailure } from "../../../mesh/runtime/actor_statistics.ts";
 import {
   ActorFailedError,
   AskTimeoutError,

@@ -6,7 +6,7 @@ import {
   type WorkerPlaces,
 } from "../../../../mesh/adapters/deno/worker_place.ts";
 import type { Address } from "../../../../mesh/runtime/actor.ts";
-import type { ActorFailure } from "../../../../mesh/runtime/actor_cell.ts";
+import type { ActorFailure } from "../../../../mesh/runtime/actor_statistics.ts";
 import { ActorFailedError, AskTimeoutError } from "../../../../mesh/runtime/errors.ts";
 import { Mesh, placementOf, type PlannedActor } from "../../../../mesh/runtime/mesh.ts";
 import { Node } from "../../../../mesh/runtime/node.ts";
