@@ -96,12 +96,14 @@ mod vector {
         /// The four floats of an array.
         #[inline(always)]
         pub fn load(from: &[f32; 4]) -> F32x4 {
-            F32x4(f32x4(from[0], from[1], from[2], from[3]))
+            // SAFETY: sixteen bytes; SIMD128 loads need no alignment.
+            F32x4(unsafe { v128_load(from.as_ptr().cast()) })
         }
         /// Writes the four floats.
         #[inline(always)]
         pub fn store(self, to: &mut [f32; 4]) {
-            *to = self.to_array();
+            // SAFETY: sixteen bytes; SIMD128 stores need no alignment.
+            unsafe { v128_store(to.as_mut_ptr().cast(), self.0) }
         }
         /// The four floats, lane 0 first.
         #[inline(always)]

@@ -85,7 +85,7 @@ impl RowStore {
     pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
         let regions = self.regions_now();
         // SAFETY: the description is of this moment.
-        unsafe { self.search.find(&regions, ids) };
+        unsafe { self.search.find(&regions, ids, self.layout.stride) };
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
             *row = if !self.search.verified(at, id).is_null() {
                 // SAFETY: as above.
@@ -98,12 +98,13 @@ impl RowStore {
         }
     }
 
-    /// Calls `read` with the first byte of each id's row, null where there is none, in order. For up to `PASS` ids.
+    /// Calls `read` with the first byte of each id's row, null where there is none, in order. For up to `PASS` ids, of
+    /// whose rows the first `bytes` will be read.
     #[inline(always)]
-    pub fn read_pass(&mut self, ids: &[u64], mut read: impl FnMut(*const u8)) {
+    pub fn read_pass(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
         let regions = self.regions_now();
         // SAFETY: the description is of this moment.
-        unsafe { self.search.find(&regions, ids) };
+        unsafe { self.search.find(&regions, ids, bytes.min(self.layout.stride)) };
         for (at, &id) in ids.iter().enumerate().take(PASS) {
             let mut start = self.search.verified(at, id);
             if start.is_null() && !self.search.is_absent(at) {

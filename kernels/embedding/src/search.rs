@@ -43,8 +43,12 @@ pub struct Regions {
     pub layout: PageLayout,
 }
 
+const LINE_BYTES: usize = 64;
+/// Bytes of a row that a search fetches at most; of wider rows the processor's own prefetcher brings the rest.
+const TOUCH_BYTES_MAX: usize = 640;
+
 /// What stands for a row where there is none, so that touching rows needs no branch.
-static NO_ROW: [u64; 16] = [0; 16];
+static NO_ROW: [u64; TOUCH_BYTES_MAX / 8] = [0; TOUCH_BYTES_MAX / 8];
 static NO_ENTRY: Entry = Entry::NONE;
 
 #[inline(always)]
@@ -87,12 +91,12 @@ impl Search {
         }
     }
 
-    /// Finds up to `PASS` ids and fetches the first two cache lines of their rows.
+    /// Finds up to `PASS` ids and fetches the first `bytes` of their rows.
     ///
     /// # Safety
-    /// `regions` describes a store that nothing changed since.
+    /// `regions` describes a store that nothing changed since; its rows have at least `bytes` bytes.
     #[inline]
-    pub unsafe fn find(&mut self, regions: &Regions, ids: &[u64]) {
+    pub unsafe fn find(&mut self, regions: &Regions, ids: &[u64], bytes: usize) {
         let ids = &ids[..ids.len().min(PASS)];
         let count = ids.len();
         // SAFETY: the caller's promise; each pass relies on what those before it wrote.
@@ -102,7 +106,7 @@ impl Search {
             self.compare(count);
             self.load_entries(count);
             self.choose(regions, count);
-            self.touch_rows(regions, count);
+            self.touch_rows(count, bytes);
         }
     }
 
@@ -226,15 +230,27 @@ impl Search {
         self.start[at] = no_row();
     }
 
+    /// Fetches the first `bytes` of every row, a line of all of them at a time.
     #[inline(always)]
-    unsafe fn touch_rows(&mut self, regions: &Regions, count: usize) {
-        let second = regions.layout.stride.min(72) - 8;
+    unsafe fn touch_rows(&mut self, count: usize, bytes: usize) {
+        let last = bytes.clamp(8, TOUCH_BYTES_MAX) - 8;
         let mut touched = self.touched;
-        for &start in &self.start[..count] {
-            // SAFETY: rows are at least 12 bytes and `NO_ROW` is 128, so both words lie inside.
-            unsafe {
-                touched ^= start.cast::<u64>().read_unaligned();
-                touched ^= start.add(second).cast::<u64>().read_unaligned();
+        let mut offset = 0;
+        while offset < last {
+            let next = (offset + LINE_BYTES).min(last);
+            for &start in &self.start[..count] {
+                // SAFETY: both words lie inside the row's first `bytes`, or inside `NO_ROW`.
+                unsafe {
+                    touched ^= start.add(offset).cast::<u64>().read_unaligned();
+                    touched ^= start.add(next).cast::<u64>().read_unaligned();
+                }
+            }
+            offset = next + LINE_BYTES;
+        }
+        if offset.wrapping_sub(LINE_BYTES) != last {
+            for &start in &self.start[..count] {
+                // SAFETY: as above.
+                touched ^= unsafe { start.add(last).cast::<u64>().read_unaligned() };
             }
         }
         self.touched = touched;

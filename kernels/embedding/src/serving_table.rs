@@ -58,7 +58,7 @@ impl ServingTable {
             let found = &mut found[pass * PASS..][..ids.len()];
             let precision = self.precision;
             let mut places = out.chunks_exact_mut(width).zip(found);
-            self.store.read_pass(ids, |start| {
+            self.store.read_pass(ids, usize::MAX, |start| {
                 let Some((out, found)) = places.next() else { return };
                 *found = u8::from(!start.is_null());
                 match start.is_null() {

@@ -131,7 +131,7 @@ impl EmbeddingTable {
             let out = &mut out[pass * PASS * width..][..ids.len() * width];
             let found = &mut found[pass * PASS..][..ids.len()];
             let mut places = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
-            store.read_pass(ids, |start| {
+            store.read_pass(ids, ROW_HEADER_BYTES + width * 4, |start| {
                 let Some(((&id, out), found)) = places.next() else { return };
                 *found = u8::from(!start.is_null());
                 if !start.is_null() {
