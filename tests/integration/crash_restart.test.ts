@@ -132,6 +132,14 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
       );
       const { success } = await mesh.kill("SIGTERM");
       assert.ok(success, "told to stop, it ends in good order");
+
+      const again = await startProcess(path);
+      const before = await again.metric("cairn_trainer_rows_learned");
+      assert.equal(before, accepted.length, "the last snapshot holds everything");
+      const [{ status }] = await again.client.post(accepted.slice(-1));
+      assert.equal(status, "duplicate");
+      assert.equal(await again.metric("cairn_trainer_examples_total"), 0, "nothing to learn again");
+      await again.kill("SIGTERM");
     } finally {
       Deno.removeSync(directory, { recursive: true });
     }
