@@ -212,13 +212,36 @@ function* tasks({ model, joiner }: Sections): Iterable<Finding> {
       yield { path: ["model", "tasks", i], message: `"${task}" stands here twice; keep one` };
     }
   }
+  yield* knownTasks(["model", "taskWeights"], Object.keys(model.taskWeights), model.tasks);
+  if (joiner === undefined) return;
+  const ruled = Object.keys(joiner.tasks);
+  yield* knownTasks(["joiner", "tasks"], ruled, model.tasks);
+  // A misspelt task is one mistake, not two.
+  if (ruled.length === 0 || ruled.some((task) => !model.tasks.includes(task))) return;
+  for (const task of new Set(model.tasks)) {
+    if (ruled.includes(task)) continue;
+    yield {
+      path: ["joiner", "tasks"],
+      message: `has no rule for the model's task "${task}", which would learn only negatives; ` +
+        `add ${task}: [{ action: ${task}, label: positive }], or take it out of model.tasks`,
+      atKey: true,
+    };
+  }
+}
+
+function* knownTasks(
+  path: ConfigurationPath,
+  names: readonly string[],
+  known: readonly string[],
+): Iterable<Finding> {
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    yield { ...unknownName([...path, name], name, "task of the model", known), atKey: true };
+  }
+}
+
+function* labelRules({ joiner }: Sections): Iterable<Finding> {
   for (const [task, rules] of Object.entries(joiner?.tasks ?? {})) {
-    if (!model.tasks.includes(task)) {
-      yield {
-        ...unknownName(["joiner", "tasks", task], task, "task of the model", model.tasks),
-        atKey: true,
-      };
-    }
     for (const [i, { valueAtLeast, valueBelow }] of rules.entries()) {
       if (valueAtLeast !== undefined && valueBelow !== undefined && valueAtLeast >= valueBelow) {
         yield {
@@ -233,12 +256,6 @@ function* tasks({ model, joiner }: Sections): Iterable<Finding> {
 
 function* modelSize({ features, model }: Sections): Iterable<Finding> {
   if (features === undefined || model === undefined) return;
-  for (const name of Object.keys(model.taskWeights)) {
-    if (!model.tasks.includes(name)) {
-      const path = ["model", "taskWeights", name];
-      yield { ...unknownName(path, name, "task of the model", model.tasks), atKey: true };
-    }
-  }
   // The main tower's weights bound the model's size well enough to catch a slip.
   const all = Object.values(features.slots);
   const slots = all.filter((slot) => !makesNoIds(slot)).length;
@@ -354,6 +371,7 @@ const checks: readonly Check[] = [
   attention,
   embeddingNames,
   tasks,
+  labelRules,
   modelSize,
   memory,
   queues,

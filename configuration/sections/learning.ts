@@ -18,7 +18,7 @@ export const joinerSection = z.strictObject({
   window: duration("1s", "90d").default(30 * 60_000)
     .describe("How long a ranking waits for actions, on the data clock."),
   tasks: z.record(z.string(), z.array(rule).min(1)).default({}).describe(
-    "Label rules by task of the model, in order. A task without any: the action of its own name is positive.",
+    "Label rules by task of the model, in order: for all tasks or for none. For none: the action of a task's own name is positive.",
   ),
   negativeSampling: z.strictObject({
     rate: z.number().positive().max(1).default(1)

@@ -155,6 +155,13 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     '5:5 joiner.tasks.bought: "bought" is no task of the model; known: click.',
   ],
   [
+    "a task that no label rule knows, beside one that has rules",
+    `${slots}\nmodel: { kind: mmoe, tasks: [click, buy] }\n` +
+    "joiner: { tasks: { click: [{ action: click, label: positive }] } }",
+    '3:11 joiner.tasks: has no rule for the model\'s task "buy", which would learn only negatives; ' +
+    "add buy: [{ action: buy, label: positive }], or take it out of model.tasks",
+  ],
+  [
     "a rule that nothing can match",
     `${slots}\njoiner:\n  tasks:\n    click:\n` +
     "      - { action: rating, valueAtLeast: 5, valueBelow: 4, label: positive }",
@@ -246,6 +253,20 @@ shards: { count: 0 }
 joiner: { tasks: { b: [{ action: click, label: positive }] } }`)
     .map((problem) => problem.split(" ")[1]);
   assert.deepEqual(places, ["shards.count:", "joiner.tasks.b:"]);
+});
+
+Deno.test("what one section alone says is checked while the others are wrong", () => {
+  const places = problemsOf(`features: { slots: { user: { kind: id, sorce: user } } }
+model: { kind: deepfm }
+joiner: { tasks: { a: [{ action: rate, valueAtLeast: 5, valueBelow: 4, label: positive }] } }
+trainer: { batchRows: 512, rowsWaitingMax: 100 }`).map((problem) => problem.split(" ")[1]);
+  assert.deepEqual(places, [
+    "features.slots.user.source:",
+    "features.slots.user.sorce:",
+    "model.kind:",
+    "joiner.tasks.a[0]:",
+    "trainer.rowsWaitingMax:",
+  ]);
 });
 
 Deno.test("tables must fit in the machine's memory where that is known", () => {
