@@ -8,6 +8,8 @@ import { formatBytes, formatDuration } from "./units.ts";
 
 interface Row {
   readonly key: string;
+  /** Which kinds the row is about, where others have another key of the same name. */
+  readonly ofKinds?: readonly string[];
   readonly write: string;
   readonly fallback: string;
   readonly meaning: string;
@@ -22,7 +24,8 @@ export function configurationReference(): string {
     "Made by `deno task schema` from the schema that checks the file. Everything but `features` may be",
     "left out. A key that is not known here is an error, durations and sizes carry their units (`500ms`,",
     "`30m`, `7d`; `64KiB`, `512MiB`), and every problem is told at once with its line and column: those",
-    "of values, and those between sections that are right by themselves.",
+    "of values, and those between sections that are right by themselves. A name in brackets behind a",
+    "key is the kind that has it so.",
     "[examples/movies.yaml](../examples/movies.yaml) and [examples/demo.yaml](../examples/demo.yaml) are",
     "whole files; [cairn.schema.json](cairn.schema.json) completes keys in editors:",
     "",
@@ -70,19 +73,25 @@ class ReferenceRows {
         meaning: option.description ?? "",
       });
     }
-    for (const [, option] of kinds) this.#addKeys(prefix, option);
-    if (kinds.length === 0) this.#addKeys(prefix, node);
+    for (const [, option] of kinds) this.#addKeys(prefix, option, kinds);
+    if (kinds.length === 0) this.#addKeys(prefix, node, []);
   }
 
-  #addKeys(prefix: string, node: JsonSchemaNode): void {
+  #addKeys(
+    prefix: string,
+    node: JsonSchemaNode,
+    kinds: readonly [string, JsonSchemaNode][],
+  ): void {
     for (const [name, value] of Object.entries(node.properties ?? {})) {
       if (name === "kind" && value.const !== undefined) continue;
       const key = `${prefix}${name}`;
+      const own = kindsWithTheirOwn(name, node, kinds);
       const shape = JSON.stringify({ ...value, default: undefined });
       const told = kindsOf(value).length > 0 ? this.#told.get(shape) : undefined;
       const again = told !== undefined && told !== key;
       this.#add({
         key,
+        ...(own.length > 0 && { ofKinds: own }),
         write: again ? `as \`${told}\`` : expectation(value) ?? "",
         fallback: fallbackOf(value, node.required?.includes(name) ?? false),
         meaning: again ? "" : value.description ?? "",
@@ -108,6 +117,19 @@ class ReferenceRows {
   }
 }
 
+/** The kinds that have `node`'s key of this name; none where all that have one have the same. */
+function kindsWithTheirOwn(
+  name: string,
+  node: JsonSchemaNode,
+  kinds: readonly [string, JsonSchemaNode][],
+): string[] {
+  const shapeOf = (option: JsonSchemaNode) =>
+    JSON.stringify([option.properties?.[name], option.required?.includes(name)]);
+  const having = kinds.filter(([, option]) => option.properties?.[name] !== undefined);
+  const alike = having.filter(([, option]) => shapeOf(option) === shapeOf(node));
+  return alike.length === having.length ? [] : alike.map(([kind]) => kind);
+}
+
 /** `learningRate, weightDecay?, …`: a question mark where it may be left out. */
 function keysInWords(option: JsonSchemaNode): string {
   return Object.keys(option.properties ?? {}).filter((key) => key !== "kind")
@@ -129,8 +151,9 @@ function kindsOf(node: JsonSchemaNode): [string, JsonSchemaNode][] {
   return (node.oneOf ?? []).map((option) => [String(option.properties?.kind?.const), option]);
 }
 
-function lineOf({ key, write, fallback, meaning }: Row): string {
+function lineOf({ key, ofKinds, write, fallback, meaning }: Row): string {
   const cell = (text: string) => text.replaceAll("|", "\\|");
   const value = fallback === "" || fallback === "required" ? fallback : `\`${fallback}\``;
-  return `| \`${key}\` | ${cell(write)} | ${value} | ${cell(meaning)} |`;
+  const kinds = ofKinds === undefined ? "" : ` (${ofKinds.join(", ")})`;
+  return `| \`${key}\`${kinds} | ${cell(write)} | ${value} | ${cell(meaning)} |`;
 }

@@ -45,8 +45,15 @@ export interface JsonSchemaNode {
   readonly required?: readonly string[];
 }
 
-/** The schema that the error messages read. */
-export const describedSchema = z.toJSONSchema(cairnSchema, { io: "input" }) as JsonSchemaNode;
+/** The schema that the error messages and the reference read; defaults are in the unit of the options. */
+export const describedSchema = z.toJSONSchema(cairnSchema, {
+  io: "input",
+  override({ zodSchema, jsonSchema }) {
+    // Left out for values that are read from text (durations, sizes): as input the number would be wrong.
+    const { def } = zodSchema._zod;
+    if (def.type === "default") jsonSchema.default ??= def.defaultValue as number;
+  },
+}) as JsonSchemaNode;
 
 /** JSON Schema of `cairn.yaml`, for editors (`# yaml-language-server: $schema=…`). */
 export function configurationJsonSchema(): JsonSchemaNode {

@@ -1,5 +1,6 @@
 /** What a good file becomes. */
 import assert from "node:assert/strict";
+import { configurationReference } from "../../configuration/reference.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import { slotNumberOf } from "../../kernels/features/schema.ts";
@@ -184,3 +185,11 @@ for (const [path, text] of Object.entries(derivedDocs)) {
     assert.equal(await Deno.readTextFile(path), text());
   });
 }
+
+Deno.test("the reference says which kind a key belongs to where kinds differ, and defaults with their units", () => {
+  const reference = configurationReference();
+  assert.match(reference, /^\| `logBytesMax` \(memory\) \|.*\| `256MiB` \|/m);
+  assert.match(reference, /^\| `logBytesMax` \(directory\) \|.*\| `8GiB` \|/m);
+  assert.match(reference, /^\| `optimizer.epsilon` \(adam, adamW\) \|.*\| `1e-8` \|/m);
+  assert.match(reference, /^\| `window` \|.*\| `30m` \|/m);
+});
