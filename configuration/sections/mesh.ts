@@ -6,7 +6,7 @@ import { duration, size } from "../units.ts";
 
 export const shardsSection = z.strictObject({
   count: z.int().min(1).max(1024).default(4).describe(
-    "Parts of the training table. Ids are spread over them for good: choose it once.",
+    "Parts of the training table. After a change, a restart spreads the rows of the last snapshot anew.",
   ),
 }).describe("How the training table is cut.");
 

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { scoreOf, smallConfiguration, startSmallMesh } from "./small_mesh.ts";
+
+const shown = ["c1", "c2", "d1", "d2"];
+
+Deno.test("a mesh started with another number of shards serves what the old ones had learned", async () => {
+  const directory = Deno.makeTempDirSync();
+  const yaml = (shards: number) =>
+    smallConfiguration("in one thread", `{ kind: directory, path: ${directory}/data }`)
+      .replace("shards: { count: 4 }", `shards: { count: ${shards} }`);
+  try {
+    const first = await startSmallMesh(yaml(4));
+    let acceptedAtMs = 0;
+    for (let round = 0; round < 20; round++) {
+      const { rankingId } = await first.client.rank("cat", shown);
+      for (
+        const result of await first.client.post(shown.map((item) => ({
+          eventId: `${round}-${item}`,
+          rankingId,
+          item,
+          action: item[0] === "c" ? "click" : "dismiss",
+        })))
+      ) acceptedAtMs = Math.max(acceptedAtMs, result.acceptedAtMs);
+    }
+    await first.client.rankFresh("cat", shown, acceptedAtMs);
+    await first.mesh.waitLearned();
+    await first.mesh.stop();
+
+    for (const shards of [3, 1, 7]) {
+      const next = await startSmallMesh(yaml(shards));
+      const after = await next.client.rankFresh("cat", shown, acceptedAtMs);
+      assert.deepEqual(after.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
+      assert.ok(after.items.every(({ cold }) => !cold), `with ${shards} shards all rows are there`);
+      const status = await next.mesh.trainer.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
+      assert.equal(status.examples, 0, "nothing is learned again");
+
+      const [result] = await next.client.post([{
+        eventId: `again-${shards}`,
+        rankingId: after.rankingId,
+        item: "d1",
+        action: "dismiss",
+      }]);
+      const learned = await next.client.rankFresh("cat", shown, result.acceptedAtMs);
+      assert.ok(scoreOf(learned, "d1") < scoreOf(after, "d1"), "and it learns on");
+      assert.deepEqual(next.problems, []);
+      await next.mesh.stop();
+    }
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
