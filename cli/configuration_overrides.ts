@@ -2,8 +2,9 @@
  * Changes that the command line makes to a configuration before it is checked: another value here and there
  * (`--set trainer.batchRows=64`), another model (`--model logisticRegression`), another rule for labels.
  */
-import { type Document, isMap, parse, parseDocument } from "yaml";
+import { type Document, isMap, parseDocument } from "yaml";
 import { sparseInputsOf } from "../configuration/model_options.ts";
+import type { TypedChange } from "../configuration/problems.ts";
 import { modelSection } from "../configuration/sections/model.ts";
 import { usageError } from "./errors.ts";
 
@@ -12,20 +13,46 @@ export interface ConfigurationOverrides {
   /** Each `path.to.key=value`, the value as YAML. */
   readonly assignments: readonly string[];
   /** Another kind of model; keys that only the configured kind has are left out. */
-  readonly modelKind?: string;
+  readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
   /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
   readonly positive?: { readonly action: string; readonly atLeast: number };
 }
 
-/** The text with the overrides applied; the configuration's own checks tell what is wrong with them. */
-export function overrideConfiguration(text: string, overrides: ConfigurationOverrides): string {
-  const { assignments, modelKind, positive } = overrides;
-  if (assignments.length === 0 && modelKind === undefined && positive === undefined) return text;
+/** A configuration with what was typed in it. */
+export interface OverriddenConfiguration {
+  readonly text: string;
+  /** What is not the file's, so that a problem with it can name the option. */
+  readonly changes: readonly TypedChange[];
+}
+
+/**
+ * The text with the overrides applied; the configuration's own checks tell what is wrong with their values.
+ *
+ * @throws {CommandError} What was typed is no assignment.
+ */
+export function overrideConfiguration(
+  text: string,
+  overrides: ConfigurationOverrides,
+): OverriddenConfiguration {
+  const { assignments, model, positive } = overrides;
+  const changes: TypedChange[] = [];
+  if (assignments.length === 0 && model === undefined && positive === undefined) {
+    return { text, changes };
+  }
   const document = parseDocument(text);
   // What is no YAML at all is told by the configuration's own reader, with its place.
-  if (document.errors.length > 0) return text;
-  if (modelKind !== undefined) replaceModel(document, modelKind);
-  if (positive !== undefined) replaceLabels(document, positive.action, positive.atLeast);
+  if (document.errors.length > 0) return { text, changes };
+  const changing = (flag: string, path: readonly string[]) => {
+    changes.push({ flag, path, made: firstMissing(document, path) });
+  };
+  if (model !== undefined) {
+    changing(`${model.flag} ${model.kind}`, ["model", "kind"]);
+    replaceModel(document, model.kind);
+  }
+  if (positive !== undefined) {
+    changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
+    replaceLabels(document, positive.action, positive.atLeast);
+  }
   for (const assignment of assignments) {
     const [, path, value] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
     if (path === undefined) {
@@ -33,9 +60,35 @@ export function overrideConfiguration(text: string, overrides: ConfigurationOver
         `--set ${assignment} is no assignment; write it as --set trainer.batchRows=64.`,
       );
     }
-    document.setIn(path.split("."), document.createNode(parse(value)));
+    const keys = path.split(".");
+    changing(`--set ${path}`, keys);
+    assign(document, keys, assignment, value);
   }
-  return String(document);
+  return { text: String(document), changes };
+}
+
+/** The path as far as the document has it, and one key more. */
+function firstMissing(document: Document, path: readonly string[]): readonly string[] {
+  const length = path.findIndex((_, i) => !document.hasIn(path.slice(0, i + 1)));
+  return length < 0 ? path : path.slice(0, length + 1);
+}
+
+function assign(
+  document: Document,
+  path: readonly string[],
+  assignment: string,
+  value: string,
+): void {
+  const typed = parseDocument(value);
+  if (typed.errors.length > 0) {
+    throw usageError(`--set ${assignment}: the value is not YAML: ${typed.errors[0].message}`);
+  }
+  try {
+    document.setIn(path, document.createNode(typed.toJS()));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw usageError(`--set ${path.join(".")} cannot be set in this file: ${reason}.`);
+  }
 }
 
 function replaceModel(document: Document, name: string): void {

@@ -3,6 +3,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { type CairnConfiguration, parseConfiguration } from "../configuration/configuration.ts";
+import { type ConfigurationOverrides, overrideConfiguration } from "./configuration_overrides.ts";
 
 /** The configuration file cannot be read. */
 export class ConfigurationFileError extends Error {
@@ -10,13 +11,14 @@ export class ConfigurationFileError extends Error {
 }
 
 /**
- * @param edit Changes the text before it is read (what the command line overrides).
+ * @param overrides What the command line changes.
  * @throws {ConfigurationFileError} When the file cannot be read.
- * @throws {ConfigurationError} With every problem found in it.
+ * @throws {ConfigurationError} With every problem found in it, or in what was typed.
+ * @throws {CommandError} What was typed is no assignment.
  */
 export async function loadConfiguration(
   path: string,
-  edit: (text: string) => string = (text) => text,
+  overrides: ConfigurationOverrides = { assignments: [] },
 ): Promise<CairnConfiguration> {
   let text: string;
   try {
@@ -31,10 +33,13 @@ export async function loadConfiguration(
       cause,
     });
   }
-  const configuration = parseConfiguration(edit(text), path, {
+  const overridden = overrideConfiguration(text, overrides);
+  const host = {
     memoryBytes: Deno.systemMemoryInfo().total,
-    environment: (name) => Deno.env.get(name),
-  });
+    environment: (name: string) => Deno.env.get(name),
+  };
+  const typed = { fileText: text, changes: overridden.changes };
+  const configuration = parseConfiguration(overridden.text, path, host, typed);
   const { storage } = configuration;
   if (storage.kind !== "directory") return configuration;
   return {

@@ -3,7 +3,6 @@
  */
 import type { Output } from "./command_line.ts";
 import type { ServeFlags } from "./commands/serve.ts";
-import { overrideConfiguration } from "./configuration_overrides.ts";
 import { loadConfiguration } from "./load_configuration.ts";
 import { stopSignal } from "./stop_signal.ts";
 import { withServer } from "./with_server.ts";
@@ -15,10 +14,7 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
     ...(flags.host === undefined ? [] : [`gateway.host=${JSON.stringify(flags.host)}`]),
     ...(flags.port === undefined ? [] : [`gateway.port=${flags.port}`]),
   ];
-  const configuration = await loadConfiguration(
-    flags.config,
-    (text) => overrideConfiguration(text, { assignments }),
-  );
+  const configuration = await loadConfiguration(flags.config, { assignments });
   const stopping = stopSignal();
   await withServer(configuration, output.err, async ({ url }) => {
     const page = configuration.gateway.docsPage ? `a page to try it: ${url}/` : "no page to try it";

@@ -17,10 +17,10 @@ import type { FeatureSchema } from "../kernels/features/schema.ts";
 import { crossFieldFindings, type HostLimits } from "./checks.ts";
 import { ConfigurationDocument } from "./document.ts";
 import { type ReadEnvironment, withEnvironment } from "./environment.ts";
-import { explainIssue, show } from "./expectations.ts";
+import { explainIssue, show, wholeInstead } from "./expectations.ts";
 import { featureSchemaOf } from "./feature_schema.ts";
 import { partsOf } from "./parts.ts";
-import { ConfigurationError, formatPath } from "./problems.ts";
+import { changeAt, ConfigurationError, formatPath, type TypedChange } from "./problems.ts";
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
@@ -60,6 +60,13 @@ export interface Host extends HostLimits {
   readonly environment: ReadEnvironment;
 }
 
+/** What was typed beside the file. */
+export interface Typed {
+  /** The file's own text: where problems are that were not typed. */
+  readonly fileText: string;
+  readonly changes: readonly TypedChange[];
+}
+
 /**
  * The options of all parts, with every default filled in.
  *
@@ -81,12 +88,14 @@ export interface Host extends HostLimits {
  * @param text YAML (or JSON, which is YAML).
  * @param file The file's name, for messages.
  * @param host The machine that it is meant for; left out, nothing is checked against its limits and `${NAME}` stays text.
+ * @param typed Says which values of the text are not the file's, so that messages name the option instead of a line.
  * @throws {ConfigurationError} With every problem found.
  */
 export function parseConfiguration(
   text: string,
   file: string,
   host?: Host,
+  typed?: Typed,
 ): CairnConfiguration {
   const document = new ConfigurationDocument(text);
   if (document.problems.length > 0) throw new ConfigurationError(file, document.problems);
@@ -107,9 +116,20 @@ export function parseConfiguration(
   const usable = parsed.data ?? validSections(value as Record<string, unknown>);
   findings.push(...unset, ...crossFieldFindings(usable, host));
   if (findings.length > 0 || parsed.data === undefined) {
-    const problems = findings.map(({ path, message, atKey }) =>
-      document.problem(path, message, atKey)
-    );
+    const places = typed === undefined ? document : new ConfigurationDocument(typed.fileText);
+    const problems = findings.map((finding) => {
+      const { path, message, atKey } = finding;
+      const change = changeAt(path, typed?.changes ?? []);
+      if (change === undefined) return places.problem(path, message, atKey);
+      const instead = wholeInstead(change, finding);
+      return {
+        flag: change.flag,
+        line: 0,
+        column: 0,
+        path: formatPath(path),
+        message: message + instead,
+      };
+    });
     problems.sort((a, b) => a.line - b.line || a.column - b.column);
     throw new ConfigurationError(file, problems);
   }

@@ -2,7 +2,7 @@
  * Says in words what a schema expects at a path, and turns validation issues into problems that tell what to write.
  */
 import type { z } from "zod";
-import type { ConfigurationPath } from "./problems.ts";
+import { type ConfigurationPath, formatPath, type TypedChange } from "./problems.ts";
 import { describedSchema, type JsonSchemaNode } from "./schema.ts";
 import { nearest } from "./suggestions.ts";
 
@@ -44,6 +44,20 @@ export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[]
       ? `missing; expected ${expected}`
       : `found ${isSecret(path) ? hidden(found) : show(found)}, expected ${expected}${instead}`,
   }];
+}
+
+/** Where a typed value made a part of the file whose kind nobody said: how to type that part whole. */
+export function wholeInstead({ path, made }: TypedChange, finding: Finding): string {
+  const [kind, key] = [formatPath([...made, "kind"]), path[made.length]];
+  if (path.length <= made.length || key === "kind" || formatPath(finding.path) !== kind) return "";
+  const options = (schemaAt(made, {})?.oneOf ?? [])
+    .filter((option) => Object.hasOwn(option.properties ?? {}, key)).slice(0, 2);
+  const typed = options.map(({ properties, required }) => {
+    const others = (required ?? []).filter((name) => name !== "kind" && name !== key);
+    const keys = [...others, key].map((name) => `${name}: …`).join(", ");
+    return `--set '${formatPath(made)}={ kind: ${properties?.kind?.const}, ${keys} }'`;
+  });
+  return typed.length === 0 ? "" : `; write ${typed.join(" or ")}`;
 }
 
 /** Keys to the gateway must not reach a terminal or a log by way of an error. */

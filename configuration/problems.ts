@@ -4,7 +4,18 @@
  */
 export type ConfigurationPath = readonly (string | number)[];
 
+/** A value that was typed beside the file and takes the place of what the file says. */
+export interface TypedChange {
+  /** The option as it may stand in a message, without values that could be secret: `--set shards.count`. */
+  readonly flag: string;
+  readonly path: ConfigurationPath;
+  /** The part of the configuration that is not the file's: `path`, or what had to be made to hold it. */
+  readonly made: ConfigurationPath;
+}
+
 export interface ConfigurationProblem {
+  /** The option that brought the value; line and column then say nothing. */
+  readonly flag?: string;
   /** From 1; the place of the value, or of the key where the key itself is wrong. */
   readonly line: number;
   readonly column: number;
@@ -25,9 +36,15 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** `cairn.yaml:14:23 shards.count: found 0, expected a whole number from 1 to 1,024` */
+/**
+ * `cairn.yaml:14:23 shards.count: found 0, expected a whole number from 1 to 1,024`, or
+ * `--set shards.count: found 0, …` where it was typed.
+ */
 export function formatProblem(file: string, problem: ConfigurationProblem): string {
-  const { line, column, path, message } = problem;
+  const { flag, line, column, path, message } = problem;
+  if (flag !== undefined) {
+    return `${flag}: ${flag.endsWith(` ${path}`) ? "" : `${path}: `}${message}`;
+  }
   return `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`;
 }
 
@@ -40,4 +57,12 @@ export function formatPath(path: ConfigurationPath): string {
       ? (i === 0 ? key : `.${key}`)
       : `["${key}"]`
   ).join("");
+}
+
+/** The last change that brought what lies at `path`. */
+export function changeAt(
+  path: ConfigurationPath,
+  changes: readonly TypedChange[],
+): TypedChange | undefined {
+  return changes.findLast(({ made }) => made.every((key, i) => String(key) === String(path[i])));
 }

@@ -3,7 +3,7 @@
  */
 import { type Command, Option } from "commander";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { type ConfigurationOverrides, overrideConfiguration } from "../configuration_overrides.ts";
+import type { ConfigurationOverrides } from "../configuration_overrides.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import { type DatasetKind, datasetKinds, openDataset } from "../datasets/open_dataset.ts";
 import { loadConfiguration } from "../load_configuration.ts";
@@ -78,16 +78,16 @@ export function openNamedDataset(
 /** Reads the configuration with what was typed on top of it. */
 export function configurationFor(
   flags: DatasetFlags & { readonly config: string; readonly set: readonly string[] },
-  model?: string,
+  model?: ConfigurationOverrides["model"],
 ): Promise<CairnConfiguration> {
   const overrides: ConfigurationOverrides = {
     assignments: flags.set,
-    ...(model === undefined ? {} : { modelKind: model }),
+    ...(model === undefined ? {} : { model }),
     ...(flags.labelAtLeast === undefined
       ? {}
       : { positive: { action: flags.action ?? "rating", atLeast: flags.labelAtLeast } }),
   };
-  return loadConfiguration(flags.config, (text) => overrideConfiguration(text, overrides));
+  return loadConfiguration(flags.config, overrides);
 }
 
 /** Without the entries that are undefined. */

@@ -6,7 +6,6 @@ import type { TrainerStatus } from "../../actors/trainer/protocol.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { Output } from "../command_line.ts";
 import type { DemoFlags } from "../commands/demo.ts";
-import { overrideConfiguration } from "../configuration_overrides.ts";
 import { CommandError } from "../errors.ts";
 import { exactAuc } from "../evaluation/auc.ts";
 import { GatewayClient } from "../load/gateway_client.ts";
@@ -55,10 +54,7 @@ const standardErrorsMin = 3;
 /** Runs the command. */
 export async function demo(flags: DemoFlags, output: Output): Promise<void> {
   const assignments = ["gateway.host=127.0.0.1", `gateway.port=${flags.port}`, ...flags.set];
-  const configuration = await loadConfiguration(
-    flags.config,
-    (text) => overrideConfiguration(text, { assignments }),
-  );
+  const configuration = await loadConfiguration(flags.config, { assignments });
   const stopping = flags.keep === true ? stopSignal() : undefined;
   const summary = await withServer(configuration, output.err, async (served) => {
     output.err(

@@ -23,10 +23,13 @@ export interface NamedResult {
 
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
-  const configuration = await configurationFor(flags, flags.model);
+  const configuration = await configurationFor(
+    flags,
+    flags.model === undefined ? undefined : { flag: "--model", kind: flags.model },
+  );
   const rival = flags.compare === undefined
     ? undefined
-    : await configurationFor(flags, flags.compare);
+    : await configurationFor(flags, { flag: "--compare", kind: flags.compare });
   const dataset = await openNamedDataset(flags, configuration);
   const table = await readInteractions(dataset);
   const rows = Math.min(table.rows, flags.limit ?? Infinity);

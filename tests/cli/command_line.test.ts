@@ -52,6 +52,21 @@ const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
     /Cannot read the configuration \/nowhere.yaml: there is no such file/,
   ],
   [["serve", "--set", "gateway.prot=80"], /prot[^]*port/],
+  [
+    ["serve", "--set", "placement.kind=wrkers"],
+    /^--set placement\.kind: found "wrkers", expected one of singleThread, workers; did you/m,
+  ],
+  [
+    ["serve", "--set", "storage.logBytesMax=1MiB"],
+    /^--set storage\.logBytesMax: storage\.kind: missing;.*--set 'storage=\{ kind: directory, path: …, logBytesMax: … \}'/m,
+  ],
+  [["serve", "--set", "model.kind.depth=1"], /--set model\.kind\.depth cannot be set in this file/],
+  [["serve", "--set", "model.hidden=[8"], /--set model\.hidden=\[8: the value is not YAML/],
+  [
+    ["train", "--dataset", "csv", "--path", "x", "--compare", "foo"],
+    /^--compare foo: model\.kind: found "foo", expected one of logisticRegression/m,
+  ],
+  [["serve", "--set", "gateway.apiKeys=[s3cret]"], /^(?![^]*s3cret)[^]*--set gateway\.apiKeys: /],
   [["serve", "--set", "nonsense"], /--set nonsense is no assignment/],
 ];
 

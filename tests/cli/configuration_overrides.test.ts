@@ -1,16 +1,23 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
-import { overrideConfiguration } from "../../cli/configuration_overrides.ts";
+import {
+  type ConfigurationOverrides,
+  overrideConfiguration,
+} from "../../cli/configuration_overrides.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 
 const text = await Deno.readTextFile(new URL("../../examples/movies.yaml", import.meta.url));
 
+/** The text alone. */
+const overridden = (file: string, overrides: ConfigurationOverrides) =>
+  overrideConfiguration(file, overrides).text;
+
 Deno.test("without overrides the text stays as it is", () => {
-  assert.equal(overrideConfiguration(text, { assignments: [] }), text);
+  assert.equal(overridden(text, { assignments: [] }), text);
 });
 
 Deno.test("assignments reach into sections, make what is missing and take YAML values", () => {
-  const changed = parse(overrideConfiguration(text, {
+  const changed = parse(overridden(text, {
     assignments: [
       "trainer.batchRows=64",
       "model.optimizer={ kind: adam, learningRate: 0.002 }",
@@ -27,30 +34,30 @@ Deno.test("assignments reach into sections, make what is missing and take YAML v
 
 Deno.test("each kind of model can stand in for the configured one", () => {
   const kinds = ["logistic_regression", "factorizationMachine", "wideAndDeep", "deep_fm", "dcnV2"];
-  for (const modelKind of kinds) {
-    const changed = overrideConfiguration(text, { assignments: [], modelKind });
+  for (const kind of kinds) {
+    const changed = overridden(text, { assignments: [], model: { flag: "--model", kind } });
     const { model } = parseConfiguration(changed, "test.yaml");
-    assert.equal(model.kind.toLowerCase(), modelKind.replace("_", "").toLowerCase());
+    assert.equal(model.kind.toLowerCase(), kind.replace("_", "").toLowerCase());
   }
 });
 
 Deno.test("a linear model drops what was configured for embeddings that it does not have", () => {
-  const configured = overrideConfiguration(text, {
+  const configured = overridden(text, {
     assignments: [
       "embeddings.segments.embeddings.optimizer={ kind: adagrad, learningRate: 0.1 }",
       "embeddings.slots.user.segments.embeddings.initializer={ kind: zeros }",
     ],
   });
-  const changed = overrideConfiguration(configured, {
+  const changed = overridden(configured, {
     assignments: [],
-    modelKind: "logisticRegression",
+    model: { flag: "--compare", kind: "logisticRegression" },
   });
   const { embeddingShard } = parseConfiguration(changed, "test.yaml");
   assert.deepEqual(embeddingShard.table.segments.map(({ name }) => name), ["first_order"]);
 });
 
 Deno.test("a threshold replaces the label rules of each task", () => {
-  const changed = overrideConfiguration(text, {
+  const changed = overridden(text, {
     assignments: [],
     positive: { action: "rating", atLeast: 4 },
   });

@@ -312,3 +312,17 @@ Deno.test("aliases that unfold into a huge file are refused", () => {
   ].join("\n");
   assert.match(problemsOf(bomb)[0], /1:1 .*alias/i);
 });
+
+Deno.test("what was typed names its option, what the file says its own place in the file as it is", () => {
+  const fileText = `${slots}\n\n\nshards: { count: 0 }`;
+  const changed = `${slots}\nshards: { count: 0 }\nplacement: { kind: wrkers }`;
+  const changes = [{
+    flag: "--set placement.kind",
+    path: ["placement", "kind"],
+    made: ["placement"],
+  }];
+  assert.throws(
+    () => parseConfiguration(changed, "c.yaml", undefined, { fileText, changes }),
+    /\n--set placement\.kind: found "wrkers".*\nc\.yaml:4:18 shards\.count: found 0/,
+  );
+});
