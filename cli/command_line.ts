@@ -64,6 +64,7 @@ const spokenErrors: readonly string[] = [
   "CommandError",
   "ConfigurationError",
   "ConfigurationFileError",
+  "DataDirectoryError",
   "DatasetError",
   "GatewayError",
 ];

@@ -5,6 +5,7 @@ import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { InteractionColumns } from "./columns.ts";
 import { openCsv } from "./csv.ts";
 import type { Dataset } from "./dataset.ts";
+import { DatasetError } from "./errors.ts";
 import { openJsonl } from "./jsonl.ts";
 import { openLibsvm } from "./libsvm.ts";
 import { openMovieLens } from "./movielens.ts";
@@ -28,9 +29,13 @@ export interface DatasetOptions {
   readonly schema?: FeatureSchema;
 }
 
+/** Those that were published as several files. */
+const inFolders: readonly DatasetKind[] = ["movietweetings", "movielens"];
+
 /** @throws {DatasetError} When there is nothing to read. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const { kind, path, action = "rating", columns, delimiter, schema } = options;
+  await requireFileOrFolder(kind, path);
   switch (kind) {
     case "movietweetings":
       return await openMovieTweetings(path);
@@ -49,4 +54,18 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     default:
       return kind satisfies never;
   }
+}
+
+/** A path that is not there is told by the reader, with the file that it misses. */
+async function requireFileOrFolder(kind: DatasetKind, path: string): Promise<void> {
+  const found = await Deno.stat(path).catch(() => undefined);
+  if (found === undefined || found.isDirectory === inFolders.includes(kind)) return;
+  throw new DatasetError(
+    path,
+    undefined,
+    found.isDirectory
+      ? `it is a folder; ${kind} is read from a file: give the one that the folder holds.`
+      : `it is a file; ${kind} is read from the folder that its archive unpacks to: give that one` +
+        ", or name the format of the file by --dataset csv, jsonl or libsvm.",
+  );
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { runCommandLine } from "../../cli/command_line.ts";
+import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 
 /** Runs the command line and remembers what it says. */
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -79,6 +80,40 @@ for (const [args, says] of mistakes) {
     assert.doesNotMatch(err, /^\s+at /m, "a stack trace nobody asked for");
   });
 }
+
+for (
+  const [kind, path, says] of [
+    ["movielens", "tests/cli/datasets/samples/ml-latest/ratings.csv", /it is a file; movielens is/],
+    ["movietweetings", "README.md", /it is a file;.*--dataset csv/],
+    ["csv", "tests/cli/datasets/samples/ml-latest", /it is a folder; csv is read from a file/],
+  ] as const
+) {
+  Deno.test(`--dataset ${kind} --path ${path} says what to give instead`, async () => {
+    const { code, err } = await run("train", "--dataset", kind, "--path", path);
+    assert.equal(code, 1);
+    assert.match(err, says);
+    assert.doesNotMatch(err, /--debug/);
+  });
+}
+
+Deno.test("a data directory that another process holds is an error in words", async () => {
+  const path = await Deno.makeTempDir();
+  const held = openDataDirectory(path);
+  try {
+    const { code, err } = await run(
+      "serve",
+      "--port=0",
+      "--set",
+      `storage={ kind: directory, path: "${path}" }`,
+    );
+    assert.equal(code, 1);
+    assert.match(err, /is in use by another process. Stop that one, or set storage.path/);
+    assert.doesNotMatch(err, /--debug/);
+  } finally {
+    held.release();
+    await Deno.remove(path, { recursive: true });
+  }
+});
 
 Deno.test("a dataset that is not there is an error in words, and --debug adds where it comes from", async () => {
   const args = ["train", "--dataset", "movietweetings", "--path", "/nowhere"];

@@ -6,17 +6,21 @@ export interface DataDirectory {
   release(): void;
 }
 
+/** The directory cannot be had: the person who named it can do something about it. */
+export class DataDirectoryError extends Error {
+  override readonly name = "DataDirectoryError";
+}
+
 /**
  * Makes the directory if need be and locks it. The lock goes with the process, however that ends.
  *
- * @throws {Error} When another process holds it.
+ * @throws {DataDirectoryError} When another process holds it, or it cannot be made.
  */
 export function openDataDirectory(path: string): DataDirectory {
-  Deno.mkdirSync(path, { recursive: true });
-  const file = Deno.openSync(`${path}/lock`, { create: true, write: true, read: true });
+  const file = openLock(path);
   if (!file.tryLockSync(true)) {
     file.close();
-    throw new Error(
+    throw new DataDirectoryError(
       `The data directory ${path} is in use by another process. Stop that one, or set storage.path to another directory.`,
     );
   }
@@ -27,4 +31,17 @@ export function openDataDirectory(path: string): DataDirectory {
       file.close();
     },
   };
+}
+
+function openLock(path: string): Deno.FsFile {
+  try {
+    Deno.mkdirSync(path, { recursive: true });
+    return Deno.openSync(`${path}/lock`, { create: true, write: true, read: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DataDirectoryError(
+      `Cannot keep data in ${path}: ${reason}. Set storage.path to a directory that may be written.`,
+      { cause },
+    );
+  }
 }

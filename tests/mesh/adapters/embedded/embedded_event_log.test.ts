@@ -1,12 +1,29 @@
 import assert from "node:assert/strict";
-import { openDataDirectory } from "../../../../mesh/adapters/embedded/data_directory.ts";
+import {
+  DataDirectoryError,
+  openDataDirectory,
+} from "../../../../mesh/adapters/embedded/data_directory.ts";
 import {
   createLogEnds,
   EmbeddedEventLog,
   type EmbeddedEventLogOptions,
 } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
 import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
 import { listSegments } from "../../../../mesh/adapters/embedded/segment_files.ts";
+
+/** Lets `bytes` more be written to files, then none, until the returned function is called. */
+function fillDisk(bytes: number): () => void {
+  const { writeSync } = Deno.FsFile.prototype;
+  let room = bytes;
+  Deno.FsFile.prototype.writeSync = function (data) {
+    if (room === 0) throw new Error("No space left on device (os error 28)");
+    const written = writeSync.call(this, data.subarray(0, Math.min(room, data.byteLength)));
+    room -= written;
+    return written;
+  };
+  return () => void (Deno.FsFile.prototype.writeSync = writeSync);
+}
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -122,8 +139,75 @@ Deno.test("a data directory belongs to one holder at a time", async () => {
   await withDirectory((directory) => {
     const held = openDataDirectory(`${directory}/data`);
     assert.throws(() => openDataDirectory(`${directory}/data`), /is in use by another process/);
+    assert.throws(() => openDataDirectory(`${directory}/data/lock`), DataDirectoryError);
     held.release();
     openDataDirectory(`${directory}/data`).release();
     return Promise.resolve();
   });
 });
+
+Deno.test("a full disk refuses appends whole, wherever it filled up, and they go on when there is room", async () => {
+  await withDirectory(async (directory) => {
+    for (const room of [0, 10, 30, 45, 60]) {
+      const options = { segmentBytesMax: 100 };
+      let log = await open(`${directory}/${room}`, options);
+      for (const value of ["a", "b", "c"]) await log.append(0, [text(value)]);
+      const free = fillDisk(room);
+      try {
+        const large = [text("x".repeat(40)), text("y".repeat(40))];
+        const failed = await log.append(0, large).catch((error) => error);
+        assert.ok(failed instanceof LogUnavailableError, String(failed));
+        assert.match(failed.message, /No space left.*Nothing was appended\. Free disk space/);
+        await assert.rejects(log.append(0, [text("d")]), LogUnavailableError);
+        assert.ok(log.refusal() instanceof LogUnavailableError);
+      } finally {
+        free();
+      }
+      assert.equal(log.refusal(), undefined, "asked, it tries again");
+      assert.equal(await log.append(0, [text("e"), text("f")]), 3);
+      assert.deepEqual(await read(log), ["a", "b", "c", "e", "f"]);
+      await log.close();
+      log = await open(`${directory}/${room}`, options);
+      assert.deepEqual(await read(log), ["a", "b", "c", "e", "f"], `with room for ${room} bytes`);
+      assert.equal(log.usage().bytes, sizeOf(`${directory}/${room}`));
+      await log.close();
+    }
+  });
+});
+
+Deno.test("a log of any limit can free space: its segments are an eighth of it at most", async () => {
+  await withDirectory(async (directory) => {
+    const log = await open(directory, { bytesMax: 2 ** 20 });
+    const record = new Uint8Array(10_000);
+    for (let i = 0; i < 1_000; i++) {
+      const offset = await log.append(0, [record]);
+      if (i % 10 === 9) await log.trim(0, offset);
+    }
+    assert.ok(listSegments(`${directory}/0`).length <= 3);
+    await log.close();
+  });
+});
+
+Deno.test("the bytes that a log holds are those of its files, whatever was appended, trimmed and opened again", async () => {
+  await withDirectory(async (directory) => {
+    let log = await open(directory, { segmentBytesMax: 500 });
+    for (let i = 0; i < 200; i++) {
+      const appends = Array.from({ length: i % 4 }, (_, j) => log.append(0, [text("z".repeat(j))]));
+      if (i % 7 === 0) await log.trim(0, i);
+      await Promise.all(appends);
+      if (i % 50 === 0) {
+        await log.close();
+        log = await open(directory, { segmentBytesMax: 500 });
+      }
+      assert.equal(log.usage().bytes, sizeOf(directory), `after round ${i}`);
+    }
+    await log.close();
+  });
+});
+
+function sizeOf(directory: string): number {
+  return listSegments(`${directory}/0`).reduce(
+    (sum, { path }) => sum + Deno.statSync(path).size,
+    0,
+  );
+}
