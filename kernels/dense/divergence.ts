@@ -33,8 +33,11 @@ export class DivergenceError extends Error {
 
 /** Share of the newest loss in the mean of recent ones. */
 const NEWEST_SHARE = 0.02;
-/** Mean losses below this never make the next one an explosion. */
-const LOSS_FLOOR = 1e-3;
+/**
+ * Mean losses below this count as this. A model that predicts its stream almost perfectly is surprised by the first
+ * change in it, with a loss of 1 to 10 where it was 0.0001: that is news, not an explosion.
+ */
+const LOSS_FLOOR = 0.1;
 
 /** Remembers how large losses have been of late. */
 export class LossWatch {
