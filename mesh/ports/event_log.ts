@@ -24,6 +24,7 @@ export interface EventLog {
    *
    * @param until What to wait for; default `durable` (adapters commit groups). All become durable soon in any case.
    * @throws {LogFullError} When the log has reached its `bytesMax`; nothing was appended.
+   * @throws {LogUnavailableError} When it cannot be written; the next append tries again.
    */
   append(partition: number, records: readonly Uint8Array[], until?: AppendUntil): Promise<number>;
   /** Up to `recordsMax` records from `fromOffset` (inclusive); empty when there are none yet. */
@@ -38,8 +39,21 @@ export interface EventLog {
   committedOffset(consumer: string, partition: number): Promise<number>;
   /** Forgets records before `offset`; reads below it then begin at `offset`. */
   trim(partition: number, offset: number): Promise<void>;
+  /** How full the log is. */
+  usage(): LogUsage;
+  /**
+   * Why the last append was refused, until one is taken or there is room again: whoever asks readiness need not
+   * append to find out.
+   */
+  refusal(): Error | undefined;
   /** Makes what was appended durable and lets go of the files. */
   close(): Promise<void>;
+}
+
+/** Bytes that a log holds, over all partitions, and may hold. */
+export interface LogUsage {
+  readonly bytes: number;
+  readonly bytesMax: number;
 }
 
 /** The log holds as many bytes as its configuration allows. */
@@ -50,4 +64,18 @@ export class LogFullError extends Error {
       `The log "${log}" holds ${bytes} bytes and its limit is ${bytesMax}; raise storage.logBytesMax or let its consumers catch up.`,
     );
   }
+}
+
+/** The log cannot be written now: the disk is full or failed. */
+export class LogUnavailableError extends Error {
+  override readonly name = "LogUnavailableError";
+  constructor(readonly log: string, readonly remedy: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot append to ${log}: ${reason}. ${remedy}`, { cause });
+  }
+}
+
+/** Whether an append was refused for a reason that passes: the same append may succeed later. */
+export function isRefusal(error: unknown): error is LogFullError | LogUnavailableError {
+  return error instanceof LogFullError || error instanceof LogUnavailableError;
 }

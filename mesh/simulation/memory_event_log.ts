@@ -1,7 +1,7 @@
 /**
  * A log in memory, with the promises of the durable ones: for tests, and for the simulation.
  */
-import { type EventLog, LogFullError, type LogRecord } from "../ports/event_log.ts";
+import { type EventLog, LogFullError, type LogRecord, type LogUsage } from "../ports/event_log.ts";
 
 export interface MemoryEventLogOptions {
   readonly name?: string;
@@ -25,6 +25,7 @@ export class MemoryEventLog implements EventLog {
   readonly #partitions: Partition[];
   readonly #committed = new Map<string, number>();
   #bytes = 0;
+  #refusal: LogFullError | undefined;
 
   constructor(options: MemoryEventLogOptions) {
     this.partitions = options.partitions;
@@ -43,8 +44,10 @@ export class MemoryEventLog implements EventLog {
     const target = this.#partition(partition);
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
     if (this.#bytes + bytes > this.#bytesMax) {
-      return Promise.reject(new LogFullError(this.#name, this.#bytes, this.#bytesMax));
+      this.#refusal = new LogFullError(this.#name, this.#bytes, this.#bytesMax);
+      return Promise.reject(this.#refusal);
     }
+    this.#refusal = undefined;
     const first = target.firstOffset + target.records.length;
     for (const record of records) target.records.push(record.slice());
     this.#bytes += bytes;
@@ -90,7 +93,16 @@ export class MemoryEventLog implements EventLog {
     const gone = Math.min(Math.max(0, offset - target.firstOffset), target.records.length);
     for (const record of target.records.splice(0, gone)) this.#bytes -= record.byteLength;
     target.firstOffset += gone;
+    if (gone > 0) this.#refusal = undefined;
     return Promise.resolve();
+  }
+
+  usage(): LogUsage {
+    return { bytes: this.#bytes, bytesMax: this.#bytesMax };
+  }
+
+  refusal(): Error | undefined {
+    return this.#refusal;
   }
 
   close(): Promise<void> {

@@ -146,8 +146,27 @@ export function eventLogContract(
     assert.ok(error instanceof LogFullError);
     assert.match(error.message, /its limit is 1000; raise storage\.logBytesMax/);
     assert.equal(await log.endOffset(1), 0);
+    assert.equal(log.refusal(), error);
     await log.append(1, [new Uint8Array(10)]);
+    assert.equal(log.refusal(), undefined, "it takes appends again");
   }, { partitions: 2, bytesMax: 1_000 });
+
+  test(
+    "what is held is between the records' bytes and the limit, and a trim makes room",
+    async ({ log }) => {
+      let appended = 0;
+      for (; await log.append(0, [new Uint8Array(100)]).then(() => true, () => false);) appended++;
+      const { bytes, bytesMax } = log.usage();
+      assert.equal(bytesMax, 10_000);
+      assert.ok(bytes >= 100 * appended && bytes <= bytesMax, `${bytes} of ${appended} records`);
+      assert.ok(log.refusal() instanceof LogFullError);
+      await log.trim(0, appended);
+      assert.equal(log.refusal(), undefined, "nobody has to append to find out");
+      assert.ok(log.usage().bytes < bytes / 2, `${log.usage().bytes} after the trim`);
+      await log.append(0, [new Uint8Array(100)]);
+    },
+    { partitions: 1, bytesMax: 10_000 },
+  );
 
   test("a partition that does not exist is named", async ({ log }) => {
     await assert.rejects(async () => await log.append(2, words("a")), /partitions 0 to 1, not 2/);

@@ -9,8 +9,10 @@ import {
   type EventLog,
   LogFullError,
   type LogRecord,
+  type LogUsage,
 } from "../../ports/event_log.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
+import { blockBytes } from "./segment_block.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { SegmentWriter } from "./segment_writer.ts";
@@ -26,7 +28,7 @@ export interface EmbeddedEventLogOptions {
   readonly ends?: SharedArrayBuffer;
   /** Bytes on disk before appends fail. Default 64 GiB. */
   readonly bytesMax?: number;
-  /** Default 64 MiB. */
+  /** Default 64 MiB, or an eighth of `bytesMax` where that is less: space comes back by whole segments. */
   readonly segmentBytesMax?: number;
   /** Default `disk`: appends survive a power failure. `process`: they survive the end of the process. */
   readonly durability?: "disk" | "process";
@@ -40,8 +42,11 @@ interface Partition {
   endOffset: number;
   /** Records before this are forgotten. */
   floor: number;
-  bytes: number;
+  /** In segments that were there at open and were not removed since, less what was removed of later ones. */
+  bytesBefore: number;
 }
+
+const segmentBytesUsual = 64 * 2 ** 20;
 
 /** Memory through which the writing thread tells readers how far each partition is durable. */
 export function createLogEnds(partitions: number): SharedArrayBuffer {
@@ -58,6 +63,7 @@ export class EmbeddedEventLog implements EventLog {
   readonly #partitions: Partition[];
   readonly #offsets: CommittedOffsets;
   readonly #ends: BigInt64Array;
+  #full: LogFullError | undefined;
   #closed = false;
 
   private constructor(options: EmbeddedEventLogOptions) {
@@ -123,13 +129,12 @@ export class EmbeddedEventLog implements EventLog {
         new Error(`The log in ${this.#options.directory} is open for reading in this thread.`),
       );
     }
-    let bytes = 4 * records.length;
-    for (const record of records) bytes += record.byteLength;
-    const held = this.#partitions.reduce((sum, one) => sum + one.bytes, 0);
-    if (held + bytes > this.#bytesMax) {
-      return Promise.reject(new LogFullError(this.#options.directory, held, this.#bytesMax));
+    const { bytes } = this.usage();
+    if (bytes + blockBytes(records) > this.#bytesMax) {
+      this.#full = new LogFullError(this.#options.directory, bytes, this.#bytesMax);
+      return Promise.reject(this.#full);
     }
-    target.bytes += bytes;
+    this.#full = undefined;
     return target.writer.append(records, until);
   }
 
@@ -163,19 +168,39 @@ export class EmbeddedEventLog implements EventLog {
     return Promise.resolve(this.#offsets.get(consumer, partition));
   }
 
-  /** Whole segments go; a segment that holds newer records too stays until they are trimmed. */
+  /**
+   * Whole segments go; a segment that holds newer records too stays until they are trimmed. They go before the floor
+   * is written, since a full disk may have no room for that.
+   */
   async trim(partition: number, offset: number): Promise<void> {
     const target = this.#partition(partition);
     const floor = Math.min(offset, target.endOffset);
     if (floor <= target.floor) return;
     target.floor = floor;
-    await this.#offsets.set(floorName, partition, floor);
     const segments = listSegments(target.directory);
-    let gone = 0;
-    while (gone + 1 < segments.length && segments[gone + 1].firstOffset <= floor) {
-      await Deno.remove(segments[gone++].path);
+    for (let i = 0; i + 1 < segments.length && segments[i + 1].firstOffset <= floor; i++) {
+      const bytes = bytesOf([segments[i]]);
+      await Deno.remove(segments[i].path);
+      target.bytesBefore -= bytes;
+      this.#full = undefined;
     }
-    if (gone > 0) target.bytes = bytesOf(segments.slice(gone));
+    await this.#offsets.set(floorName, partition, floor);
+  }
+
+  usage(): LogUsage {
+    let bytes = 0;
+    for (const { bytesBefore, writer } of this.#partitions) {
+      bytes += bytesBefore + (writer?.bytes ?? 0);
+    }
+    return { bytes, bytesMax: this.#bytesMax };
+  }
+
+  refusal(): Error | undefined {
+    for (const { writer } of this.#partitions) {
+      const failure = writer?.failure();
+      if (failure !== undefined) return failure;
+    }
+    return this.#full;
   }
 
   async close(): Promise<void> {
@@ -200,7 +225,7 @@ export class EmbeddedEventLog implements EventLog {
     Deno.mkdirSync(directory, { recursive: true });
     const writer = mode === "read" ? undefined : new SegmentWriter({
       directory,
-      segmentBytesMax: segmentBytesMax ?? 64 * 2 ** 20,
+      segmentBytesMax: segmentBytesMax ?? Math.min(segmentBytesUsual, this.#bytesMax / 8),
       durability: durability ?? "disk",
       onDurable: (endOffset) => this.#onDurable(partition, endOffset),
     });
@@ -212,7 +237,7 @@ export class EmbeddedEventLog implements EventLog {
       listeners: new Set(),
       endOffset: writer ? writer.durableOffset : Number(Atomics.load(this.#ends, partition)),
       floor: this.#offsets.get(floorName, partition),
-      bytes: bytesOf(listSegments(directory)),
+      bytesBefore: bytesOf(listSegments(directory)),
     };
   }
 

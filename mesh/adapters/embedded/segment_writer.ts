@@ -1,9 +1,13 @@
 /**
  * Appends to a partition's segment files: what one turn of the event loop appends is written as one block, and what is
  * written while the disk syncs shares the next sync, so that the event loop never waits for the disk.
+ *
+ * A write that fails (no space is left) takes nothing with it: its appends are refused, what it left in the file is
+ * cut off, and the next append tries again. A sync that fails is final: what the system still held may be gone, and
+ * another sync would say that all is well.
  */
-import type { AppendUntil } from "../../ports/event_log.ts";
-import { blockBytes, blockHeaderBytes, encodeBlock } from "./segment_block.ts";
+import { type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
+import { blockBytes, encodeBlock } from "./segment_block.ts";
 import { listSegments, segmentPath, syncDirectory } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
 
@@ -25,8 +29,11 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void;
 }
 
-/** A block holds what one turn appended, up to about this much. */
+/** A block holds whole appends of one turn, up to about this much, so that an append is written whole or not at all. */
 const blockBytesMax = 8 * 1024 * 1024;
+
+/** What has to fit on the disk before a log that could not be written counts as mended. */
+const probeBytes = 64 * 1024;
 
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
@@ -40,7 +47,11 @@ export class SegmentWriter {
   /** Written, waiting to be durable. */
   #unsynced: PendingAppend[] = [];
   #syncing: Promise<void> | undefined;
+  /** Why the last write failed; cleared by one that works. */
+  #failure: LogUnavailableError | undefined;
   #broken: Error | undefined;
+  #bytesWritten = 0;
+  #bytesPending = 0;
   /** Bytes of a torn block that the last crash left, dropped at open. */
   readonly bytesTruncated: number;
 
@@ -68,12 +79,29 @@ export class SegmentWriter {
     return this.#durableOffset;
   }
 
+  /** Written since the file was opened, and about to be. */
+  get bytes(): number {
+    return this.#bytesWritten + this.#bytesPending;
+  }
+
+  /** Why appends fail; tries first whether they still do, since a log that nobody appends to would never find out. */
+  failure(): Error | undefined {
+    if (this.#broken !== undefined || this.#failure === undefined) return this.#broken;
+    try {
+      this.#writeAt(this.#position, new Uint8Array(probeBytes));
+      this.#failure = undefined;
+    } catch { /* still no room */ }
+    this.#cutOff();
+    return this.#failure;
+  }
+
   /** Resolves with the first record's offset. */
   append(records: readonly Uint8Array[], until: AppendUntil): Promise<number> {
     if (this.#broken) return Promise.reject(this.#broken);
     const firstOffset = this.#nextOffset;
     if (records.length === 0) return Promise.resolve(firstOffset);
     this.#nextOffset += records.length;
+    this.#bytesPending += blockBytes(records);
     return new Promise((resolve, reject) => {
       if (this.#pending.length === 0) queueMicrotask(() => this.#writePending());
       this.#pending.push({ records, firstOffset, until, resolve, reject });
@@ -91,12 +119,19 @@ export class SegmentWriter {
     const appends = this.#pending;
     if (appends.length === 0 || this.#broken) return;
     this.#pending = [];
+    this.#bytesPending = 0;
+    let written = 0;
     try {
-      this.#write(appends);
+      while (written < appends.length) {
+        const block = blockOf(appends, written);
+        this.#writeBlock(block.flatMap(({ records }) => records));
+        written += block.length;
+      }
+      this.#failure = undefined;
     } catch (error) {
-      return this.#break(appends, error);
+      this.#refuse(appends.slice(written), error);
     }
-    for (const append of appends) {
+    for (const append of appends.slice(0, written)) {
       if (append.until === "durable") this.#unsynced.push(append);
       else append.resolve(append.firstOffset);
     }
@@ -122,52 +157,84 @@ export class SegmentWriter {
     this.#syncing = undefined;
   }
 
-  #write(appends: readonly PendingAppend[]): void {
-    let records: Uint8Array[] = [];
-    let bytes = blockHeaderBytes;
-    for (const append of appends) {
-      for (const record of append.records) {
-        const recordBytes = blockBytes([record]) - blockHeaderBytes;
-        if (records.length > 0 && bytes + recordBytes > blockBytesMax) {
-          this.#writeBlock(records, bytes);
-          records = [];
-          bytes = blockHeaderBytes;
-        }
-        records.push(record);
-        bytes += recordBytes;
-      }
-    }
-    this.#writeBlock(records, bytes);
-  }
-
-  #writeBlock(records: readonly Uint8Array[], bytes: number): void {
-    if (this.#position > 0 && this.#position + bytes > this.#options.segmentBytesMax) this.#roll();
+  #writeBlock(records: readonly Uint8Array[]): void {
     const block = encodeBlock(this.#writtenOffset, records);
-    this.#file.seekSync(this.#position, Deno.SeekMode.Start);
-    for (let at = 0; at < block.byteLength;) at += this.#file.writeSync(block.subarray(at));
+    if (this.#position > 0 && this.#position + block.byteLength > this.#options.segmentBytesMax) {
+      this.#roll();
+    }
+    this.#writeAt(this.#position, block);
     this.#position += block.byteLength;
+    this.#bytesWritten += block.byteLength;
     this.#writtenOffset += records.length;
   }
 
-  /** The old file is synced here and now: later syncs reach the new one alone. */
+  #writeAt(position: number, bytes: Uint8Array): void {
+    this.#file.seekSync(position, Deno.SeekMode.Start);
+    for (let at = 0; at < bytes.byteLength;) at += this.#file.writeSync(bytes.subarray(at));
+  }
+
+  /**
+   * The old file is synced here and now: later syncs reach the new one alone. A file of the new one's name can only be
+   * what an earlier attempt left, and is empty.
+   */
   #roll(): void {
-    if (this.#options.durability === "disk") this.#file.syncDataSync();
+    try {
+      if (this.#options.durability === "disk") this.#file.syncDataSync();
+    } catch (error) {
+      this.#break([], error);
+      throw error;
+    }
     const path = segmentPath(this.#options.directory, this.#writtenOffset);
-    const next = Deno.openSync(path, { createNew: true, read: true, write: true });
-    syncDirectory(this.#options.directory);
+    const next = Deno.openSync(path, { create: true, truncate: true, read: true, write: true });
+    try {
+      syncDirectory(this.#options.directory);
+    } catch (error) {
+      next.close();
+      throw error;
+    }
     this.#file.close();
     this.#file = next;
     this.#position = 0;
   }
 
-  /** After a failed write or sync nobody knows what is on disk: only opening the log anew finds out. */
-  #break(appends: readonly PendingAppend[], cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    this.#broken = new Error(
-      `Cannot append to ${this.#options.directory}: ${reason}. Free disk space or repair the disk, then restart.`,
-      { cause },
+  /** After a write that failed: the log ends where it ended before it. */
+  #refuse(appends: readonly PendingAppend[], cause: unknown): void {
+    this.#cutOff();
+    this.#nextOffset = this.#writtenOffset;
+    this.#failure = new LogUnavailableError(
+      this.#options.directory,
+      "Nothing was appended. Free disk space or repair the disk; appends go on as soon as writing works.",
+      cause,
     );
+    for (const append of appends) append.reject(this.#failure);
+  }
+
+  /** Where that fails too, the next block is written over what is there, and an opening drops it as torn. */
+  #cutOff(): void {
+    try {
+      this.#file.truncateSync(this.#position);
+    } catch { /* see above */ }
+  }
+
+  /** After a failed sync nobody knows what is on disk: only opening the log anew finds out. */
+  #break(appends: readonly PendingAppend[], cause: unknown): void {
+    this.#broken = new LogUnavailableError(
+      this.#options.directory,
+      "What was written last may be lost. Free disk space or repair the disk, then restart.",
+      cause,
+    );
+    this.#bytesPending = 0;
     const waiting = [...appends, ...this.#unsynced.splice(0), ...this.#pending.splice(0)];
     for (const append of waiting) append.reject(this.#broken);
   }
+}
+
+/** The appends from number `from` on that share a block: at least one. */
+function blockOf(appends: readonly PendingAppend[], from: number): readonly PendingAppend[] {
+  let to = from;
+  let bytes = 0;
+  do {
+    bytes += blockBytes(appends[to++].records);
+  } while (to < appends.length && bytes + blockBytes(appends[to].records) <= blockBytesMax);
+  return appends.slice(from, to);
 }
