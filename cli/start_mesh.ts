@@ -187,6 +187,7 @@ async function openDoor(
   const metricsText = async () => renderMetrics(await mesh.metrics() as MetricsSnapshot[]);
   const app = createGateway({
     ranker,
+    trainer,
     eventLog: storage.eventLog,
     profiles: storage.profiles,
     telemetry,

@@ -3,6 +3,7 @@
  * clock, and production the mesh.
  */
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profile_store.ts";
@@ -24,6 +25,8 @@ export interface ActionLabels {
 
 export interface GatewayParts {
   readonly ranker: ActorRef<RankerMessage>;
+  /** Asked by `/health/ready` whether it still learns; absent = nobody trains here. */
+  readonly trainer?: ActorRef<TrainerMessage>;
   readonly eventLog: EventLog;
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;

@@ -56,6 +56,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #exampleCount: Counter;
   readonly #lossGauge: Gauge;
   readonly #learnedGauge: Gauge;
+  readonly #divergedGauge: Gauge;
   readonly #stepMs: Histogram;
   /** Arrays of a full batch's size, used again for every batch. */
   readonly #buffers: SessionBatch;
@@ -113,6 +114,10 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#learnedGauge = context.telemetry.gauge("cairn_trainer_rows_learned", {
       help: "Rows of the example log that are learned, those before a restart included.",
     });
+    this.#divergedGauge = context.telemetry.gauge("cairn_trainer_diverged", {
+      help: "1 when training has stopped because the loss was not finite or exploded.",
+    });
+    this.#divergedGauge.set(0);
     this.#stepMs = context.telemetry.histogram("cairn_trainer_step_ms", {
       help: "One batch, from lookups to applied gradients.",
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000],
@@ -335,6 +340,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#diverged = `${error.message} These were rows ${sequence - features.rows} to ${
       sequence - 1
     } of partition ${this.#options.partition} of the example log; training has stopped, serving goes on.`;
+    this.#divergedGauge.set(1);
     this.#context.telemetry.log("error", this.#diverged);
   }
 

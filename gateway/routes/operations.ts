@@ -7,7 +7,7 @@ import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
 import { liveSchema, readySchema } from "../schemas/health.ts";
 
-/** A probe waits this long for the ranker, ms: less than the second after which probes commonly give up. */
+/** A probe waits this long for the ranker and the trainer, ms: less than the second after which probes commonly give up. */
 const readyBudgetMs = 500;
 
 export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): Endpoint[] {
@@ -33,6 +33,7 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       answers: { 200: { description: "It can.", schema: readySchema } },
       problems: ["not-ready"],
       async handle(context) {
+        const stopped = trainingStopped(parts);
         const { modelVersion, learnedThroughMs } = await readiness.check(readyBudgetMs)
           .catch((error) => {
             if (error instanceof ProblemError) throw error;
@@ -40,7 +41,13 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
               cause: error,
             });
           });
-        return context.json({ status: "ready", modelVersion, learnedThroughMs });
+        const warning = await stopped;
+        return context.json({
+          status: "ready",
+          modelVersion,
+          learnedThroughMs,
+          ...(warning !== undefined && { warning }),
+        });
       },
     },
     {
@@ -61,4 +68,11 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       },
     },
   ];
+}
+
+/** Why nothing is learned any more. A trainer that is busy or starting again has not stopped: serving does not need it. */
+async function trainingStopped({ trainer }: GatewayParts): Promise<string | undefined> {
+  const status = await trainer?.ask({ kind: "getStatus" }, { budgetMs: readyBudgetMs })
+    .catch(() => undefined);
+  return status?.diverged;
 }

@@ -11,4 +11,7 @@ export const readySchema = z.strictObject({
   status: z.literal("ready"),
   modelVersion: z.int().min(0),
   learnedThroughMs: z.number().min(0),
+  warning: z.string().optional().meta({
+    description: "It ranks, but has stopped learning: why, and on which examples.",
+  }),
 }).register(namedSchemas, { id: "Ready" });

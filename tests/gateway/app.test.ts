@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
 import { ActorFailedError } from "../../mesh/runtime/errors.ts";
 import { problems } from "../../gateway/problems.ts";
-import { gatewayFixture, json, startMs } from "./fixture.ts";
+import { type FixtureParts, gatewayFixture, json, startMs } from "./fixture.ts";
 
 const rankBody = { user: "u", candidates: [{ id: "a" }] };
 
@@ -145,6 +145,21 @@ Deno.test("live is not ready", async () => {
     modelVersion: 4,
     learnedThroughMs: startMs,
   });
+});
+
+Deno.test("training that has stopped is a warning: it still ranks", async () => {
+  const answers: (() => Promise<unknown>)[] = [
+    () => Promise.resolve({ steps: 3 }),
+    () => Promise.resolve({ steps: 3, diverged: "The loss is not finite." }),
+    () => Promise.reject(new ActorFailedError("trainer/0", "restarting after a crash")),
+  ];
+  const warnings = await Promise.all(answers.map(async (ask) => {
+    const trainer = { address: "trainer/0", tell() {}, ask } as FixtureParts["trainer"] & object;
+    const response = await gatewayFixture({ trainer }).app.request("/health/ready");
+    assert.equal(response.status, 200);
+    return (await json(response)).warning;
+  }));
+  assert.deepEqual(warnings, [undefined, "The loss is not finite.", undefined]);
 });
 
 Deno.test("a ranker that fails is not ready, and says why", async () => {

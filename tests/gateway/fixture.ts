@@ -74,6 +74,7 @@ export interface FixtureParts {
   readonly clock?: VirtualClock;
   readonly checkProfile?: GatewayParts["checkProfile"];
   readonly labels?: GatewayParts["labels"];
+  readonly trainer?: GatewayParts["trainer"];
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
@@ -95,6 +96,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     memory,
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
+    ...(parts.trainer && { trainer: parts.trainer }),
     metricsText: () => Promise.resolve("# metrics\n"),
   });
 

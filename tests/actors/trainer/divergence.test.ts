@@ -26,11 +26,14 @@ Deno.test("a batch that diverges stops training, says which rows it was, and ser
         }),
     },
   });
+  const gauge = () => loop.mesh.telemetry.value("cairn_trainer_diverged");
+  assert.equal(gauge(), 0);
   for (let i = 0; i < 6; i++) await visit(loop, `user-${i}`);
   await loop.mesh.advance(1_000);
   const { diverged, examples, steps: counted } = await loop.trainerStatus();
   assert.match(diverged!, /the loss is not finite.*rows 3 to 3 of partition 0/s);
   assert.deepEqual([examples, counted], [3, 3]);
+  assert.equal(gauge(), 1);
 
   const { modelVersion, items } = await loop.rank("user-0", ["item-0"]);
   assert.equal(modelVersion, 3);
