@@ -194,7 +194,12 @@ async function openDoor(
     clock,
     random,
     options: configuration.gateway,
-    memory: await GatewayMemory.recall(storage.eventLog, clock, configuration.gateway),
+    memory: await GatewayMemory.recall(
+      storage.eventLog,
+      clock,
+      configuration.gateway,
+      telemetry,
+    ),
     checkProfile: createProfileCheck(configuration.features.schema),
     labels: actionLabels(configuration.joiner.tasks),
     metricsText,

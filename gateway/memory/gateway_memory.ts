@@ -2,9 +2,10 @@
  * What a gateway remembers between requests, and how it gets it back after a restart: by reading the end of the
  * event log, which holds every ranking that was served and every event that was accepted.
  */
-import { decodeEvent, type EventRecord } from "../../actors/joiner/protocol.ts";
+import { decodeEvent } from "../../actors/joiner/protocol.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import type { GatewayOptions } from "../options.ts";
 import { AcceptanceClock } from "./acceptance_clock.ts";
 import { RecentEvents } from "./recent_events.ts";
@@ -31,13 +32,18 @@ export class GatewayMemory {
     this.acceptance = new AcceptanceClock(clock);
   }
 
-  /** A memory of what the end of `eventLog` holds, as far as the options' bounds reach. */
+  /**
+   * A memory of what the end of `eventLog` holds, as far as the options' bounds reach. A record that cannot be
+   * decoded is skipped, as the joiner skips it: one damaged event must not keep the server from starting.
+   */
   static async recall(
     eventLog: EventLog,
     clock: Clock,
     options: GatewayOptions,
+    telemetry: Telemetry,
   ): Promise<GatewayMemory> {
     const memory = new GatewayMemory(clock, options);
+    let invalid = 0;
     const recordsMax = options.eventsRememberedMax + options.rankingsRememberedMax;
     for (let partition = 0; partition < eventLog.partitions; partition++) {
       const newestFirst = readBackwards(
@@ -46,9 +52,16 @@ export class GatewayMemory {
         Math.ceil(recordsMax / eventLog.partitions),
       );
       const chunks: Recalled[][] = [];
-      for await (const chunk of newestFirst) chunks.push(chunk);
+      for await (const records of newestFirst) {
+        const chunk = records.map(recalled).filter((record) => record !== undefined);
+        invalid += records.length - chunk.length;
+        chunks.push(chunk);
+      }
       // The oldest go in first, since they are the first to be forgotten.
       for (const chunk of chunks.reverse()) for (const record of chunk) memory.#recall(record);
+    }
+    if (invalid > 0) {
+      telemetry.log("warn", "skipped event records that cannot be decoded", { records: invalid });
     }
     return memory;
   }
@@ -66,7 +79,7 @@ async function* readBackwards(
   eventLog: EventLog,
   partition: number,
   recordsMax: number,
-): AsyncIterable<Recalled[]> {
+): AsyncIterable<LogRecord[]> {
   const end = await eventLog.endOffset(partition);
   let bytes = 0;
   for (
@@ -79,12 +92,18 @@ async function* readBackwards(
     const kept = records.filter(({ offset }) => offset < before);
     if (kept.length === 0) return;
     for (const record of kept) bytes += record.bytes.byteLength;
-    yield kept.map((record) => recalled(decodeEvent(record.bytes)));
+    yield kept;
   }
 }
 
-function recalled(record: EventRecord): Recalled {
-  return record.kind === "action"
-    ? { eventId: record.eventId, acceptedAtMs: record.acceptedAtMs }
-    : { rankingId: record.rankingId, shown: hashItems(record.items) };
+/** What to remember of a record; undefined where it cannot be decoded. */
+function recalled({ bytes }: LogRecord): Recalled | undefined {
+  try {
+    const record = decodeEvent(bytes);
+    return record.kind === "action"
+      ? { eventId: record.eventId, acceptedAtMs: record.acceptedAtMs }
+      : { rankingId: record.rankingId, shown: hashItems(record.items) };
+  } catch {
+    return undefined;
+  }
 }

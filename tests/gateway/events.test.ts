@@ -2,9 +2,11 @@
  * `POST /v1/events` as a client sees it: durable, idempotent, and plain about what became of each event.
  */
 import assert from "node:assert/strict";
+import { encode } from "@msgpack/msgpack";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
+import { hashItems } from "../../gateway/memory/recent_rankings.ts";
 import { defaultGatewayOptions } from "../../gateway/options.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
 import { encodeEvent, eventPartition } from "../../actors/joiner/protocol.ts";
@@ -227,7 +229,7 @@ Deno.test("events are taken while the ranker is not ready", async () => {
 });
 
 Deno.test("after a restart, rankings and events of the log are still known", async () => {
-  const { post, eventLog, rank, clock } = gatewayFixture();
+  const { post, eventLog, rank, clock, telemetry } = gatewayFixture();
   await rank("r", ["a"]);
   await eventLog.append(
     eventPartition("r", 2),
@@ -247,7 +249,13 @@ Deno.test("after a restart, rankings and events of the log are still known", asy
   const before = await json(post("/v1/events", click));
   clock.stepWall(-1000);
 
-  const memory = await GatewayMemory.recall(eventLog, clock, defaultGatewayOptions);
+  const memory = await GatewayMemory.recall(
+    eventLog,
+    clock,
+    defaultGatewayOptions,
+    telemetry,
+  );
+  assert.equal(telemetry.lines.length, 0);
   const restarted = gatewayFixture({ eventLog, memory, clock });
   const answer = await json(restarted.post("/v1/events", [
     click,
@@ -290,18 +298,33 @@ Deno.test("of a long log the newest records are recalled, and the oldest are for
     }));
   await eventLog.append(0, records);
   await eventLog.trim(0, 700);
-  const { clock, options } = gatewayFixture();
+  const { clock, options, telemetry } = gatewayFixture();
   const memory = await GatewayMemory.recall(eventLog, clock, {
     ...options,
     eventsRememberedMax: 1600,
     rankingsRememberedMax: 400,
-  });
+  }, telemetry);
   assert.equal(memory.events.size, 1600);
   assert.equal(memory.events.find("e899"), undefined);
   assert.equal(memory.events.find("e900"), startMs + 900);
   assert.equal(memory.events.find("e2499"), startMs + 2499);
   memory.events.recall("new", startMs);
   assert.equal(memory.events.find("e900"), undefined, "the oldest are the first to go");
+});
+
+Deno.test("a record that cannot be decoded is skipped and reported, and the server starts with the others", async () => {
+  const { clock, eventLog, memory: before, options, post, telemetry } = gatewayFixture();
+  before.rankings.remember("r", hashItems(["a"]));
+  const partition = eventPartition("r", 2);
+  await eventLog.append(partition, [
+    Uint8Array.of(0xc1),
+    encode(7),
+    encode({ kind: "impression" }),
+  ]);
+  await post("/v1/events", click);
+  const memory = await GatewayMemory.recall(eventLog, clock, options, telemetry);
+  assert.equal(memory.events.find("e1"), startMs);
+  assert.equal(telemetry.lines.at(-1)?.fields.records, 3);
 });
 
 Deno.test("an action from which nothing will be learned is accepted with a note that says why", async () => {
