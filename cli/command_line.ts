@@ -24,7 +24,7 @@ Examples:
   deno task cairn serve                   the ranking API with the embedded defaults
   deno task cairn serve --config my.yaml  the same with your features and model
   deno task cairn replay --dataset movietweetings --path <folder>
-  deno task cairn train --dataset movielens --path <folder> --compare logistic_regression
+  deno task cairn train --dataset movielens --path <folder> --compare logisticRegression
 
 Each command explains itself: deno task cairn <command> --help`;
 

@@ -2,6 +2,7 @@
  * `cairn model check`: does a compiled model train as another framework recorded it?
  */
 import { Command, Option } from "commander";
+import { modelKinds } from "../../kernels/dense/models/options.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
 import { modelCheck, type ModelCheckOptions } from "../model_trace/check_trace.ts";
@@ -15,7 +16,7 @@ export function modelCheckCommand(output: Output): Command {
   return new Command("check")
     .description("compare training with a trace recorded in another framework")
     .argument("<trace>", "JSON file: inputs, first weights, and each step's results")
-    .requiredOption("--model <name>", "deepFm, dcnV2, dlrm, …")
+    .requiredOption("--model <name>", modelKinds.join(", "))
     .requiredOption("--optimizer <name>", "sgd, momentum, adagrad, adam or adamW")
     .addOption(
       new Option("--provider <name>", "where to run")

@@ -3,6 +3,7 @@
  */
 import { Command, Option } from "commander";
 import { configOption, jsonOption, numberBetween, setOption, wholeNumber } from "../options.ts";
+import { modelKinds } from "../../kernels/dense/models/options.ts";
 import type { Output } from "../command_line.ts";
 import { type DatasetFlags, datasetOptions } from "./dataset_options.ts";
 
@@ -24,10 +25,10 @@ export interface TrainFlags extends DatasetFlags {
 const examples = `
 Examples:
   # MovieTweetings, one pass in time order, last 20 % held back
-  deno task cairn train --dataset movietweetings --path <folder> --compare logistic_regression
+  deno task cairn train --dataset movietweetings --path <folder> --compare logisticRegression
 
   # MovieLens as plain CSV, liked = rating of 4 or more
-  deno task cairn train --dataset csv --path ratings.csv --label-at-least 4 --compare logistic_regression
+  deno task cairn train --dataset csv --path ratings.csv --label-at-least 4 --compare logisticRegression
 
   # three files, as many epochs as help
   deno task cairn train --dataset libsvm --path train.txt --valid valid.txt --eval test.txt \\
@@ -51,7 +52,10 @@ export function trainCommand(output: Output): Command {
   return command
     .addOption(configOption("examples/movies.yaml"))
     .addOption(setOption())
-    .option("--model <kind>", "train this kind of model instead of the configured one")
+    .option(
+      "--model <kind>",
+      `train this kind of model instead of the configured one: ${modelKinds.join(", ")}`,
+    )
     .option("--eval <file>", "evaluate on this file of the same kind")
     .addOption(
       new Option("--eval-fraction <share>", "without --eval: hold back the newest share")
@@ -69,7 +73,10 @@ export function trainCommand(output: Output): Command {
       new Option("--epochs <count>", "passes over the examples").argParser(wholeNumber(1, 1000))
         .default(1),
     )
-    .option("--compare <kind>", "train this kind of model too, on the same examples")
+    .option(
+      "--compare <kind>",
+      "train this kind of model too, on the same examples; kinds as of --model",
+    )
     .option("--report <file>", "write one self-contained HTML page")
     .addOption(jsonOption())
     .addHelpText("after", examples)

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { datasetKinds } from "../../cli/datasets/open_dataset.ts";
 import { runCommandLine } from "../../cli/command_line.ts";
+import { modelSection } from "../../configuration/sections/model.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 
 /** Runs the command line and remembers what it says. */
@@ -38,6 +40,17 @@ for (const command of ["serve", "demo", "train", "replay"]) {
     assert.match(out, new RegExp(`deno task (cairn )?${command}`));
   });
 }
+
+Deno.test("train --help lists the kinds of models and datasets as they are written", async () => {
+  const { out } = await run("train", "--help");
+  const words = out.replaceAll(/\s+/g, " ");
+  const kinds = modelSection.options.map(({ shape }) => shape.kind.value);
+  assert.ok(words.includes(`instead of the configured one: ${kinds.join(", ")}`), out);
+  for (const kind of datasetKinds) assert.ok(words.includes(`"${kind}"`), kind);
+  for (const [, kind] of words.matchAll(/--compare ([a-z]\w*)/g)) {
+    assert.ok(kinds.some((known) => known === kind), kind);
+  }
+});
 
 const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
   [["trian"], /unknown command 'trian'[^]*Did you mean train\?/],

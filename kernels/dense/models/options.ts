@@ -69,6 +69,19 @@ export type ModelOptions =
 
 export type ModelKind = ModelOptions["kind"];
 
+/** Every kind, from the least to the most. */
+export const modelKinds: readonly ModelKind[] = Object.keys(
+  {
+    logisticRegression: true,
+    factorizationMachine: true,
+    wideAndDeep: true,
+    deepFm: true,
+    dcnV2: true,
+    dlrm: true,
+    mmoe: true,
+  } satisfies Record<ModelKind, true>,
+) as ModelKind[];
+
 export interface ModelSizes {
   /** Feature slots: each gives one pooled embedding per example. */
   readonly slots: number;
