@@ -31,24 +31,30 @@ async function readLines(paths: readonly string[]): Promise<Line[]> {
       byShape.set([bench, keys, dim, batch, distribution, table].join(), line);
     }
   }
-  return [...byShape.values()];
+  const order = ({ keys, dim, table, distribution, batch }: Line) =>
+    [keys / 1e6, String(dim).padStart(3, "0"), table, distribution, String(batch).padStart(5, "0")]
+      .join();
+  return [...byShape.values()].sort((a, b) => order(a) < order(b) ? -1 : 1);
 }
 
 const millions = (keys: number) => `${keys / 1e6} M`;
 const rate = (value: unknown) => typeof value === "number" ? value.toFixed(1) : "–";
 
 function rateTable(lines: readonly Line[], bench: string): string {
+  const columns = CONTENDERS.filter((name) => name !== "torch" || bench === "dedupe");
   const rows = lines.filter((line) => line.bench === bench).map((line) => {
     const best = Math.max(...CONTENDERS.slice(1, 4).map((name) => Number(line[name] ?? 0)));
     const ratio = best > 0 ? `${(Number(line.ours) / best).toFixed(2)} ×` : "–";
     const shape = [millions(line.keys), line.dim, line.table, line.distribution, line.batch];
-    return `| ${[...shape, ...CONTENDERS.map((name) => rate(line[name])), ratio].join(" | ")} |`;
+    return `| ${[...shape, ...columns.map((name) => rate(line[name])), ratio].join(" | ")} |`;
   });
   if (rows.length === 0) return "";
   return `### ${bench}, million ids a second
 
-| keys | dim | rows | ids | batch | Cairn | libcuckoo | phmap | absl | torch | to best map |
-| --: | --: | :-- | :-- | --: | --: | --: | --: | --: | --: | --: |
+| keys | dim | rows | ids | batch | ${
+    columns.map((name) => name === "ours" ? "Cairn" : name).join(" | ")
+  } | to best map |
+| --: | --: | :-- | :-- | --: |${" --: |".repeat(columns.length + 1)}
 ${rows.join("\n")}
 `;
 }
@@ -129,7 +135,10 @@ ids are hits; native peers compiled with \`g++ -O3 -march=native\`. All contende
 rows and batches in one run, their answers are compared before anything is timed, they take turns,
 and of each the best slice counts. Cairn's times include every copy into and out of the WASM memory.
 Rows: \`serving\` holds weights alone (\`ServingTable\`, fp32), \`training\` weights and Adagrad's
-state (\`EmbeddingTable\`).
+state (\`EmbeddingTable\`). \`dedupe\` sums the gradients of equal ids and applies Adagrad, counted in ids
+before summing. The two cores were shared with other work, which the taking of turns evens out between
+contenders but not between lines: ratios are steadier than rates. What the figures mean, and what was
+tried: [decision 10](adr/0010-where-the-kernel-stands.md).
 
 ![Lookups beside native hash maps](embedding_lookup.svg)
 
