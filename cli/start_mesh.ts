@@ -30,6 +30,7 @@ import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import { Mesh, placementOf } from "../mesh/runtime/mesh.ts";
 import { Node } from "../mesh/runtime/node.ts";
+import { knownAttributes } from "./mesh/known_attributes.ts";
 import { learningDefinitions, servingDefinitions } from "./mesh/mesh_definitions.ts";
 import { addresses, homeNode, planOf, workerNames } from "./mesh/mesh_plan.ts";
 import { type MeshStorage, openStorage } from "./mesh/mesh_storage.ts";
@@ -201,6 +202,7 @@ async function openDoor(
       telemetry,
     ),
     checkProfile: createProfileCheck(configuration.features.schema),
+    attributes: knownAttributes(configuration.features.schema),
     labels: actionLabels(configuration.joiner.tasks),
     metricsText,
   });

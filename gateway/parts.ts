@@ -10,6 +10,7 @@ import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profil
 import type { Random } from "../mesh/ports/random.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
+import type { KnownAttributes } from "./known_attributes.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { GatewayOptions } from "./options.ts";
 
@@ -40,6 +41,8 @@ export interface GatewayParts {
    * when it is written and not at every ranking. Absent = profiles are stored unseen.
    */
   readonly checkProfile?: (kind: ProfileKind, attributes: Attributes) => void;
+  /** Absent = any attribute is taken without remark. */
+  readonly attributes?: KnownAttributes;
   /** Absent = any action is taken without remark. */
   readonly labels?: ActionLabels;
   /** All metrics of the mesh in Prometheus' text format. */

@@ -17,6 +17,7 @@ export function profileEndpoints(parts: GatewayParts): Endpoint[] {
 function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
   const { clock, options, profiles } = parts;
   const body = new BodyReader(clock, options);
+  const known = parts.attributes?.[kind];
   const Kind = kind === "item" ? "Item" : "User";
 
   async function put(context: GatewayContext): Promise<Response> {
@@ -63,6 +64,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       summary: `Store ${kind === "item" ? "an item's" : "a user's"} attributes`,
       description: "Replaces what was stored. Rankings use it from the next request on.",
       body: profileRequestSchema,
+      ...(known && { example: { attributes: known } }),
       answers: {
         200: { description: "Replaced.", schema: profileSchema },
         201: { description: "Stored for the first time.", schema: profileSchema },

@@ -5,6 +5,7 @@ import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
 import { rankProblem } from "../attribute_types.ts";
 import { DataClock } from "../data_clock.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import { exampleRequest, noteOnAttributes } from "../known_attributes.ts";
 import { hashItems } from "../memory/recent_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
@@ -14,7 +15,7 @@ import { BodyReader } from "../request_body.ts";
 import { rankingSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
 
 export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoint {
-  const { clock, memory, options, ranker, telemetry } = parts;
+  const { attributes, clock, memory, options, ranker, telemetry } = parts;
   const body = new BodyReader(clock, options);
   const dataClock = new DataClock(clock, options.timestampAheadMsMax);
   const itemsCold = telemetry.counter("cairn_rank_items_cold_total", {
@@ -32,11 +33,13 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     let cold = 0;
     for (const item of ranking.items) if (item.cold) cold++;
     itemsCold.add(cold);
+    const note = attributes && noteOnAttributes(request, attributes);
     return context.json({
       rankingId: ranking.rankingId,
       modelVersion: ranking.modelVersion,
       learnedThroughMs: ranking.learnedThroughMs,
       items: ranking.items,
+      ...(note !== undefined && { note }),
     });
   }
 
@@ -68,6 +71,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     tag: "Ranking",
     guarded: true,
     body: rankRequestSchema,
+    ...(attributes && { example: exampleRequest(attributes) }),
     answers: { 200: { description: "The items, best first.", schema: rankingSchema } },
     problems: [
       "ranking-exists",

@@ -43,8 +43,7 @@ export const rankRequestSchema = fields({
 }, "a ranking request").meta({
   examples: [{
     user: "user-7",
-    context: { device: "phone" },
-    candidates: [{ id: "item-1" }, { id: "item-2", fields: { price: 9.5 } }, { id: "item-3" }],
+    candidates: [{ id: "item-1" }, { id: "item-2" }, { id: "item-3" }],
     limit: 2,
   }],
 }).register(namedSchemas, { id: "RankRequest" });
@@ -71,4 +70,8 @@ export const rankingSchema = z.strictObject({
     explanation: z.array(z.strictObject({ slot: z.string(), contribution: z.number() })).optional()
       .meta({ description: "On `explain`: by how much the logit falls without the slot." }),
   })).meta({ description: "Best first." }),
+  note: z.string().optional().meta({
+    description:
+      "Attributes of context, of userFields or of the first candidate's fields that no feature reads.",
+  }),
 }).register(namedSchemas, { id: "Ranking" });

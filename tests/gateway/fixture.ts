@@ -75,6 +75,7 @@ export interface FixtureParts {
   readonly checkProfile?: GatewayParts["checkProfile"];
   readonly labels?: GatewayParts["labels"];
   readonly trainer?: GatewayParts["trainer"];
+  readonly attributes?: GatewayParts["attributes"];
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
@@ -97,6 +98,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainer && { trainer: parts.trainer }),
+    ...(parts.attributes && { attributes: parts.attributes }),
     metricsText: () => Promise.resolve("# metrics\n"),
   });
 
