@@ -12,7 +12,11 @@ function published(
 ): void {
   const path = `${root}/${folder}`;
   const there = exists(path);
-  if (!there) console.log(`skipped: ${name} (no ${path}; set CAIRN_DATA to the datasets' folder)`);
+  if (!there) {
+    console.log(
+      `skipped: ${name} (there is no folder ${path}; set CAIRN_DATA to the one that holds ${folder}/)`,
+    );
+  }
   Deno.test({ name, ignore: !there, fn: () => test(path) });
 }
 
