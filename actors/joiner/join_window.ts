@@ -4,7 +4,8 @@
  *
  * All that happens here is a function of the event log: time is the data clock (the newest event time seen, which
  * never goes back), and sampling is keyed. A joiner that reads the same records again decides the same again,
- * which is what makes its output exactly-once (see {@link JoinWindow.resumePoint}).
+ * which is what makes its output exactly-once (see {@link JoinWindow.resumePoint}). {@link JoinWindow.closeEarly}
+ * alone comes from outside, and takes the oldest only.
  */
 import { RingQueue } from "../../mesh/runtime/ring_queue.ts";
 import type { ActionRecord, EventRecord, ImpressionRecord } from "./protocol.ts";
@@ -16,7 +17,7 @@ import { NegativeSampling } from "./negative_sampling.ts";
 interface OpenImpression {
   readonly rankingId: string;
   readonly items: readonly string[];
-  /** What was served; let go when every item's example is decided, and the rest waits for late actions only. */
+  /** What was served; let go when every item's example is decided. */
   served: { readonly scores: DataView; readonly features: LoggedFeatures } | undefined;
   itemsOpen: number;
   readonly atMs: number;
@@ -50,10 +51,14 @@ export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
   readonly #sampling: NegativeSampling;
+  /** Those with an item that is not decided. */
   readonly #open = new Map<string, OpenImpression>();
-  /** The open ones in the order of the log. A queue, since finding a large Map's first key costs 100 µs and more. */
-  readonly #byAge = new RingQueue<OpenImpression>();
-  /** Rankings whose window is over: an action on one is late rather than unknown. */
+  /**
+   * The open ones in the order of the log, and some that are not open any more. A queue, since finding a large Map's
+   * first key costs 100 µs and more.
+   */
+  #byAge = new RingQueue<OpenImpression>();
+  /** Rankings that are decided: an action on one is late rather than unknown. */
   #closed = new Set<string>();
   /** Those before them; forgotten as a whole when `#closed` has grown to `impressionsMax`. */
   #closedBefore = new Set<string>();
@@ -93,13 +98,16 @@ export class JoinWindow {
 
   /**
    * From where to read again, and with which data clock, to rebuild this window: the oldest open impression, or
-   * `nextOffset` when none is open. Every impression before it is closed, so reading from there decides every
-   * later one as it was decided the first time.
+   * `nextOffset` when none is open. Every impression before it is decided, so reading from there decides every
+   * later one as it was decided the first time: its actions all come after it, the clock stands where it stood, and
+   * the others that were open then can only have kept it from being closed early, never the reverse (the oldest go
+   * first, and it was not among them). Decided impressions need not come back: what would be done with them is
+   * only to count an action as late instead of unmatched.
    */
   resumePoint(
     nextOffset: number,
   ): { readonly replayOffset: number; readonly replayClockMs: number } {
-    const oldest = this.#byAge.peek();
+    const oldest = this.#oldest();
     return oldest === undefined
       ? { replayOffset: nextOffset, replayClockMs: this.#clockMs }
       : { replayOffset: oldest.offset, replayClockMs: oldest.openedAtMs };
@@ -118,10 +126,24 @@ export class JoinWindow {
 
   /** Closes the oldest impression if its window is over; false when there is none to close. */
   closeNext(out: ExampleChunkBuilder): boolean {
-    const oldest = this.#byAge.peek();
+    const oldest = this.#oldest();
     if (oldest === undefined) return false;
     if (this.#clockMs - oldest.openedAtMs < this.#options.windowMs) return false;
-    this.#closeOldest(out);
+    this.#close(oldest, out);
+    return true;
+  }
+
+  /**
+   * Closes the oldest impression, window or not, if its record lies before `beforeOffset`; false when it does not.
+   *
+   * When to call this need not be a function of the log: whether it was done before a restart shows in
+   * {@link resumePoint}, which is written with the examples.
+   */
+  closeEarly(beforeOffset: number, out: ExampleChunkBuilder): boolean {
+    const oldest = this.#oldest();
+    if (oldest === undefined || oldest.offset >= beforeOffset) return false;
+    this.counts.impressionsClosedEarly++;
+    this.#close(oldest, out);
     return true;
   }
 
@@ -131,16 +153,21 @@ export class JoinWindow {
     else this.#acceptAction(record, out);
   }
 
-  /** A ranking that comes again under the id of an open one is the retry of a request: the first one stays. */
+  /**
+   * A ranking that comes again under the id of an open one takes its place: the client asked again because it never
+   * saw the first answer. That one is forgotten, unless somebody acted on it after all: then it is closed.
+   *
+   * The other way round, with the first one staying, a restart would not know the first one any more once it is
+   * decided, and would open the second.
+   */
   #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleChunkBuilder): void {
-    if (this.#open.has(record.rankingId)) {
+    const earlier = this.#open.get(record.rankingId);
+    if (earlier !== undefined) {
       this.counts.impressionsDuplicate++;
-      return;
+      if (earlier.eventIds !== undefined) this.#close(earlier, out);
+      else this.#open.delete(record.rankingId);
     }
-    if (this.#open.size >= this.#options.impressionsMax) {
-      this.counts.impressionsClosedEarly++;
-      this.#closeOldest(out);
-    }
+    if (this.#open.size >= this.#options.impressionsMax) this.closeEarly(offset, out);
     const offsets = record.segmentOffsets;
     const impression: OpenImpression = {
       rankingId: record.rankingId,
@@ -165,6 +192,7 @@ export class JoinWindow {
     };
     this.#open.set(impression.rankingId, impression);
     this.#byAge.push(impression);
+    if (this.#byAge.length > 2 * this.#open.size + 1_024) this.#sweep();
   }
 
   #acceptAction(record: ActionRecord, out: ExampleChunkBuilder): void {
@@ -209,16 +237,41 @@ export class JoinWindow {
     if (verdict.final) this.#emit(impression, item, out);
   }
 
-  #closeOldest(out: ExampleChunkBuilder): void {
-    const impression = this.#byAge.shift();
-    if (impression === undefined) return;
+  #close(impression: OpenImpression, out: ExampleChunkBuilder): void {
     for (let item = 0; item < impression.items.length; item++) this.#emit(impression, item, out);
-    this.#open.delete(impression.rankingId);
+    this.#forget(impression);
+  }
+
+  /** Every item is decided: neither the window nor a restart needs it any more. */
+  #forget({ rankingId }: OpenImpression): void {
+    if (!this.#open.delete(rankingId)) return;
     if (this.#closed.size >= this.#options.impressionsMax) {
       this.#closedBefore = this.#closed;
       this.#closed = new Set();
     }
-    this.#closed.add(impression.rankingId);
+    this.#closed.add(rankingId);
+  }
+
+  /** The oldest that is open. */
+  #oldest(): OpenImpression | undefined {
+    for (;;) {
+      const oldest = this.#byAge.peek();
+      if (oldest === undefined || this.#isOpen(oldest)) return oldest;
+      this.#byAge.shift();
+    }
+  }
+
+  /** Lets go of what is decided behind an old one that is not. */
+  #sweep(): void {
+    const all = this.#byAge;
+    this.#byAge = new RingQueue();
+    for (let next = all.shift(); next !== undefined; next = all.shift()) {
+      if (this.#isOpen(next)) this.#byAge.push(next);
+    }
+  }
+
+  #isOpen(impression: OpenImpression): boolean {
+    return this.#open.get(impression.rankingId) === impression;
   }
 
   #isClosed(rankingId: string): boolean {
@@ -228,7 +281,10 @@ export class JoinWindow {
   #emit(impression: OpenImpression, item: number, out: ExampleChunkBuilder): void {
     const { served } = impression;
     if (served === undefined || impression.emitted?.[item] === 1) return;
-    if (--impression.itemsOpen === 0) impression.served = undefined;
+    if (--impression.itemsOpen === 0) {
+      impression.served = undefined;
+      this.#forget(impression);
+    }
     (impression.emitted ??= new Uint8Array(impression.items.length))[item] = 1;
     const tasks = this.#options.tasks.length;
     const labels = impression.labels === undefined

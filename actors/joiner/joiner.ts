@@ -8,7 +8,7 @@
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
-import { type EventLog, LogFullError, type LogRecord } from "../../mesh/ports/event_log.ts";
+import { type EventLog, isRefusal, type LogRecord } from "../../mesh/ports/event_log.ts";
 import { decodeExamples, encodeExamples } from "../trainer/protocol.ts";
 import { ExampleChunkBuilder } from "./example_chunks.ts";
 import { type JoinCounts, JoinWindow } from "./join_window.ts";
@@ -23,8 +23,12 @@ export interface JoinerDependencies {
 const CONSUMER = "joiner";
 /** How often the place to read again from is committed and the log before it forgotten, ms. */
 const COMMIT_INTERVAL_MS = 1_000;
-/** Pause before a full example log is tried again, ms. */
-const FULL_LOG_RETRY_MS = 500;
+/** Pause before an example log that takes nothing is tried again, ms. */
+const REFUSED_RETRY_MS = 500;
+/** From this share of its limit on the event log is made to drain, by closing the oldest impressions early. */
+const NEARLY_FULL = 0.75;
+/** The share of the records that a restart would need that is given up at a time. */
+const GIVEN_UP = 0.25;
 /** Chunks that may wait for one append. */
 const CHUNKS_WAITING_MAX = 8;
 
@@ -53,6 +57,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #committedAtMs: number;
   #committedOffset = 0;
   #woken = false;
+  /** A turn that nothing else may bring about. */
+  #later: { cancel(): void } | undefined;
 
   private constructor(
     context: ActorContext<JoinerMessage>,
@@ -73,6 +79,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#muted = new ExampleChunkBuilder(shape, 0);
     this.#nextOffset = start.replayOffset;
     this.#silentBefore = start.eventOffset;
+    this.#resumeOffset = this.#resumeOffsetWritten = start.replayOffset;
     this.#committedAtMs = context.clock.monotonicMs();
     this.#reported = { ...this.#window.counts };
     this.#events = context.telemetry.counter("cairn_joiner_outcomes_total", {
@@ -113,11 +120,14 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   stop(): void {
     this.#unsubscribe();
+    this.#later?.cancel();
   }
 
   /** One turn: what was read and decided is in the example log when it ends, or stays in `#waiting`. */
   async #join(): Promise<void> {
     this.#woken = false;
+    this.#later?.cancel();
+    this.#later = undefined;
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
     const records = await this.#logs.eventLog.read(partition, this.#nextOffset, recordsPerTurn);
@@ -127,9 +137,10 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#finishChunk(this.#nextOffset);
     }
     await this.#write();
-    if (records.length === recordsPerTurn) this.#wake();
-    this.#report();
     await this.#commit();
+    if (records.length === recordsPerTurn) this.#wake();
+    else await this.#drain();
+    this.#report();
   }
 
   async #take({ offset, bytes }: LogRecord): Promise<void> {
@@ -139,10 +150,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     const out = silent ? this.#muted : this.#builder;
     this.#window.observe(record);
     while (this.#window.closeNext(out)) {
-      if (out.rows < this.#options.chunkRowsMax) continue;
-      if (silent) this.#muted.finish(0);
-      else this.#finishChunk(offset);
-      if (this.#waiting.length >= CHUNKS_WAITING_MAX) await this.#write();
+      if (!silent) await this.#cutChunk(offset);
+      else if (out.rows >= this.#options.chunkRowsMax) this.#muted.finish(0);
     }
     this.#window.accept(record, offset, out);
     if (silent) this.#muted.finish(0);
@@ -175,6 +184,13 @@ export class Joiner implements Behavior<JoinerMessage> {
       record.scores.byteLength === rows * 4;
   }
 
+  /** Finishes the chunk where it has as many rows as one may have. */
+  async #cutChunk(eventOffset: number): Promise<void> {
+    if (this.#builder.rows < this.#options.chunkRowsMax) return;
+    this.#finishChunk(eventOffset);
+    if (this.#waiting.length >= CHUNKS_WAITING_MAX) await this.#write();
+  }
+
   /** @param eventOffset Records before it are decided and in this chunk or an earlier one. */
   #finishChunk(eventOffset: number): void {
     const position = { eventOffset, ...this.#window.resumePoint(eventOffset) };
@@ -183,16 +199,16 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#acceptedAtMsWritten = this.#acceptedAtMs;
   }
 
-  /** Appends what waits; false when the example log is full, and then tries again after a pause. */
+  /** Appends what waits; false when the example log takes nothing, and then tries again after a pause. */
   async #write(): Promise<boolean> {
     if (this.#waiting.length === 0) return true;
     try {
       await this.#logs.exampleLog.append(this.#options.partition, this.#waiting);
     } catch (error) {
-      if (!(error instanceof LogFullError)) throw error;
+      if (!isRefusal(error)) throw error;
       this.#context.telemetry.log("warn", `the joiner waits: ${error.message}`);
-      if (!this.#woken) this.#context.schedule(FULL_LOG_RETRY_MS, { kind: "eventsAppended" });
-      this.#woken = true;
+      this.#wakeLater(REFUSED_RETRY_MS);
+      this.#woken = true; // until then nothing else need wake it
       return false;
     }
     this.#waiting = [];
@@ -200,16 +216,63 @@ export class Joiner implements Behavior<JoinerMessage> {
     return true;
   }
 
-  /** Forgets the records that no restart would read again. */
+  /**
+   * Forgets the records that no restart would read again: once an interval, and at once where room is short. What
+   * fails (a full disk) is tried again.
+   */
   async #commit(): Promise<void> {
+    if (this.#waiting.length > 0 || this.#nextOffset < this.#silentBefore) return;
+    const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
+    if (replayOffset <= this.#committedOffset) return;
     const nowMs = this.#context.clock.monotonicMs();
-    if (nowMs - this.#committedAtMs < COMMIT_INTERVAL_MS || this.#waiting.length > 0) return;
+    const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
+    if (dueInMs > 0 && !this.#nearlyFull()) return this.#wakeLater(dueInMs);
+    // Impressions can be decided without an example (negatives that sampling leaves out): the position moves on alone.
+    if (replayOffset > this.#resumeOffset) this.#finishChunk(this.#nextOffset);
+    if (!await this.#write()) return;
     this.#committedAtMs = nowMs;
-    if (this.#resumeOffsetWritten <= this.#committedOffset) return;
-    this.#committedOffset = this.#resumeOffsetWritten;
     const { partition } = this.#options;
-    await this.#logs.eventLog.commitOffset(CONSUMER, partition, this.#committedOffset);
-    await this.#logs.eventLog.trim(partition, this.#committedOffset);
+    const { eventLog } = this.#logs;
+    try {
+      const kept = this.#nearlyFull() ? 0 : this.#options.recordsKept;
+      const floor = Math.min(this.#resumeOffsetWritten, this.#nextOffset - kept);
+      if (floor > 0) await eventLog.trim(partition, floor);
+      await eventLog.commitOffset(CONSUMER, partition, this.#resumeOffsetWritten);
+      this.#committedOffset = this.#resumeOffsetWritten;
+    } catch (cause) {
+      this.#context.telemetry.log("warn", "cannot forget joined records of the event log", {
+        cause,
+      });
+      this.#wakeLater(COMMIT_INTERVAL_MS);
+    }
+  }
+
+  /**
+   * Gives up the oldest impressions where the event log is nearly full. It refuses appends when it is full, so no
+   * record would come to move the data clock on, and no window would ever close.
+   */
+  async #drain(): Promise<void> {
+    if (this.#waiting.length > 0 || this.#nextOffset < this.#silentBefore) return;
+    if (!this.#nearlyFull() || this.#window.impressionsOpen === 0) return;
+    const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
+    const kept = Math.floor((this.#nextOffset - replayOffset) * (1 - GIVEN_UP));
+    while (this.#window.closeEarly(this.#nextOffset - kept, this.#builder)) {
+      await this.#cutChunk(this.#nextOffset);
+    }
+    this.#finishChunk(this.#nextOffset);
+    await this.#write();
+    await this.#commit();
+    if (this.#nearlyFull()) this.#wake();
+  }
+
+  #nearlyFull(): boolean {
+    const { bytes, bytesMax } = this.#logs.eventLog.usage();
+    return bytes >= NEARLY_FULL * bytesMax;
+  }
+
+  #wakeLater(ms: number): void {
+    this.#later?.cancel();
+    this.#later = this.#context.schedule(ms, { kind: "eventsAppended" });
   }
 
   #wake(): void {

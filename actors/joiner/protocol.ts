@@ -72,9 +72,9 @@ export interface EventsAppended {
 /** What the joiner holds, and what became of all that it read. */
 export interface JoinerStatus {
   readonly impressionsOpen: number;
-  /** Closed before their window was over, because `impressionsMax` was reached. */
+  /** Closed before their window was over: `impressionsMax` was reached, or the event log was nearly full. */
   readonly impressionsClosedEarly: number;
-  /** Rankings that came again under the id of an open one, and changed nothing. */
+  /** Rankings that came again under the id of an open one, and took its place. */
   readonly impressionsDuplicate: number;
   readonly examplesEmitted: number;
   /** Negatives that sampling left out. */
@@ -86,7 +86,7 @@ export interface JoinerStatus {
   /** Actions whose ranking was never seen or has been forgotten, or whose item was not shown in it. */
   readonly actionsUnmatched: number;
   readonly actionsDuplicate: number;
-  /** Actions on an item whose example was already emitted. */
+  /** Actions on an item, or a ranking, that was already decided. */
   readonly actionsLate: number;
   /** Actions over `actionsPerImpressionMax`. */
   readonly actionsExcess: number;

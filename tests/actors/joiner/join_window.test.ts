@@ -62,7 +62,7 @@ Deno.test("an action with a known event id changes nothing and is counted", () =
 
 Deno.test("an action after its item's example is late; on an unknown ranking or item it is unmatched", () => {
   const { counts } = join([
-    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    impression({ ranking: "r1", items: ["a", "b"], atMs: 0 }),
     action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }),
     action({ ranking: "r1", item: "a", action: "click", atMs: 2 }),
     action({ ranking: "r1", item: "elsewhere", action: "click", atMs: 3 }),
@@ -100,14 +100,42 @@ Deno.test("one impression too many closes the oldest early", () => {
   assert.equal(window.impressionsOpen, 2);
 });
 
-Deno.test("a retried ranking under the same id stays the first one", () => {
+Deno.test("a ranking that is asked for again takes the place of the first answer, which nobody saw", () => {
   const { counts, examples } = join([
-    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    impression({ ranking: "r1", items: ["a", "c"], atMs: 0 }),
     impression({ ranking: "r1", items: ["a", "b"], atMs: 1 }),
-    action({ ranking: "r1", item: "a", action: "buy", atMs: 2 }),
+    action({ ranking: "r1", item: "b", action: "buy", atMs: 2 }),
+    impression({ ranking: "end", items: ["z"], atMs: 1_001 }),
   ]);
   assert.equal(counts.impressionsDuplicate, 1);
-  assert.equal(examples.length, 1);
+  assert.deepEqual(examples.map((e) => [e.name, e.label]), [["r1/b", 1], ["r1/a", 0]]);
+});
+
+Deno.test("a ranking whose id comes again after somebody acted on it was seen, and is closed", () => {
+  const { examples } = join([
+    impression({ ranking: "r1", items: ["a", "c"], atMs: 0 }),
+    action({ ranking: "r1", item: "c", action: "click", atMs: 1 }),
+    impression({ ranking: "r1", items: ["b"], atMs: 2 }),
+    action({ ranking: "r1", item: "b", action: "buy", atMs: 3 }),
+  ]);
+  assert.deepEqual(examples.map((e) => [e.name, e.label]), [["r1/a", 0], ["r1/c", 1], ["r1/b", 1]]);
+});
+
+Deno.test("a ranking of which every item is decided holds nothing back, and actions on it are late", () => {
+  const records: EventRecord[] = [impression({ ranking: "old", items: ["a"], atMs: 0 })];
+  for (let i = 0; i < 5_000; i++) {
+    records.push(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
+    records.push(action({ ranking: `r${i}`, item: "a", action: "buy", atMs: 0 }));
+  }
+  assert.equal(join(records).window.resumePoint(99).replayOffset, 0, "the old one is open");
+  const { window, counts } = join([
+    ...records,
+    action({ ranking: "old", item: "a", action: "buy", atMs: 1 }),
+    action({ ranking: "r4999", item: "a", action: "click", atMs: 1 }),
+  ]);
+  assert.deepEqual(window.resumePoint(20_000), { replayOffset: 20_000, replayClockMs: 1 });
+  assert.equal(window.impressionsOpen, 0);
+  assert.equal(counts.actionsLate, 1);
 });
 
 Deno.test("sampling leaves out negatives alone, and every example carries the rate", () => {

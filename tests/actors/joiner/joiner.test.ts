@@ -10,12 +10,17 @@ import { action, impression, joinerOptions, readExamples } from "./records.ts";
 
 class World {
   readonly mesh = new SimulatedMesh({ seed: 1 });
-  readonly eventLog = new MemoryEventLog({ partitions: 1 });
+  readonly eventLog: MemoryEventLog;
   readonly exampleLog: MemoryEventLog;
   readonly options: JoinerOptions;
 
-  constructor(options: JoinerOptions = joinerOptions(), exampleBytesMax = Infinity) {
+  constructor(
+    options: JoinerOptions = joinerOptions(),
+    exampleBytesMax = Infinity,
+    eventBytesMax = Infinity,
+  ) {
     this.options = options;
+    this.eventLog = new MemoryEventLog({ partitions: 1, bytesMax: eventBytesMax });
     this.exampleLog = new MemoryEventLog({ partitions: 1, bytesMax: exampleBytesMax });
   }
 
@@ -111,6 +116,7 @@ Deno.test("a full example log makes the joiner wait, and nothing is lost or repe
 
 const step = fc.record({
   impression: fc.boolean(),
+  again: fc.boolean(),
   ranking: fc.nat(12),
   item: fc.nat(2),
   action: fc.constantFrom("click", "buy", "dislike"),
@@ -138,16 +144,18 @@ Deno.test("restarts at any moment change no example: each comes once, in the sam
         let atMs = 0;
         const rankings: string[] = [];
         for (
-          const [i, { impression: shows, ranking, item, stepMs, backMs, ...rest }] of steps
+          const [i, { impression: shows, again, ranking, item, stepMs, backMs, ...rest }] of steps
             .entries()
         ) {
           atMs += stepMs;
           const eventMs = Math.max(0, atMs - backMs);
-          if (shows) rankings.push(`s${i}`);
+          const known = rankings[ranking % Math.max(1, rankings.length)] ?? "none";
+          const shown = again ? known : `s${i}`;
+          if (shows) rankings.push(shown);
           const record = shows
-            ? impression({ ranking: `s${i}`, items: ["0", "1"], atMs: eventMs })
+            ? impression({ ranking: shown, items: ["0", "1"], atMs: eventMs })
             : action({
-              ranking: rankings[ranking % Math.max(1, rankings.length)] ?? "none",
+              ranking: known,
               item: String(item),
               action: rest.action,
               atMs: eventMs,
@@ -180,5 +188,87 @@ Deno.test("the event log is forgotten up to the oldest impression that a restart
   await world.post(impression({ ranking: "r3", items: ["a"], atMs: 1_000 })); // closes r1
   assert.deepEqual(await world.names(), ["r1/a=0"]);
   assert.equal((await world.eventLog.read(0, 0, 10))[0].offset, 1);
+  await world.mesh.stop();
+});
+
+Deno.test("what is decided is forgotten although no further event comes", async () => {
+  const world = new World();
+  await world.start();
+  await world.post(
+    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }),
+  );
+  await world.mesh.advance(2_000);
+  assert.deepEqual(await world.eventLog.read(0, 0, 10), []);
+  await world.mesh.stop();
+});
+
+Deno.test("negatives that sampling leaves out let the event log be forgotten too", async () => {
+  const world = new World(joinerOptions({ negativeSampling: { rate: 1e-9, seed: 1 } }));
+  await world.start();
+  await world.post(impression({ ranking: "r1", items: ["a"], atMs: 0 }));
+  await world.post(impression({ ranking: "r2", items: ["a"], atMs: 5_000 }));
+  await world.mesh.advance(2_000);
+  assert.deepEqual(await world.names(), []);
+  assert.deepEqual((await world.eventLog.read(0, 0, 10)).map(({ offset }) => offset), [1]);
+  await world.mesh.stop();
+});
+
+Deno.test("an event log that is full drains under steady traffic, and each item is one example, restarts included", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ records: fc.integer({ min: 1, max: 12 }), restart: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 30,
+      }),
+      async (bursts) => {
+        const week = 7 * 24 * 3_600_000;
+        const world = new World(
+          joinerOptions({ windowMs: week, recordsPerTurn: 4, chunkRowsMax: 3 }),
+          Infinity,
+          4_000,
+        );
+        let joiner = await world.start();
+        const shown: string[] = [];
+        let refused = 0;
+        for (const { records, restart } of bursts) {
+          for (let i = 0; i < records; i++) {
+            const ranking = `f${shown.length}`;
+            const record = impression({ ranking, items: ["a"], atMs: 0 });
+            await world.eventLog.append(0, [encodeEvent(record)]).then(
+              () => shown.push(`${ranking}/a=0`),
+              () => refused++,
+            );
+          }
+          await world.mesh.advance(1);
+          if (restart) {
+            await world.stopJoiner();
+            joiner = await world.start();
+            await world.mesh.advance(1);
+          }
+          assert.equal(world.eventLog.refusal(), undefined, "there is room again");
+        }
+        const { bytes, bytesMax } = world.eventLog.usage();
+        assert.ok(bytes < 0.75 * bytesMax, `${bytes} of ${bytesMax} bytes are left`);
+        const names = await world.names();
+        const status = await world.mesh.settle(
+          joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }),
+        );
+        assert.deepEqual(names, shown.slice(0, names.length));
+        assert.equal(names.length + status.impressionsOpen, shown.length);
+        await world.mesh.stop();
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("a joiner that finds a full event log when it starts drains it", async () => {
+  const world = new World(joinerOptions({ windowMs: 1e9 }), Infinity, 4_000);
+  const record = encodeEvent(impression({ ranking: "r", items: ["a"], atMs: 0 }));
+  while (await world.eventLog.append(0, [record]).then(() => true, () => false));
+  await world.start();
+  await world.mesh.advance(1);
+  await world.eventLog.append(0, [record]);
   await world.mesh.stop();
 });

@@ -24,6 +24,7 @@ export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptio
       ],
     }],
     negativeSampling: { rate: 1, seed: 1 },
+    recordsKept: 0,
     recordsPerTurn: 256,
     chunkRowsMax: 64,
     ...changes,
