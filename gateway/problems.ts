@@ -114,20 +114,26 @@ export const problems = {
   "not-ready": {
     status: 503,
     title: "The server cannot rank yet",
-    remedy: "Wait until GET /health/ready answers 200. Events and profiles are taken meanwhile.",
+    remedy:
+      "Wait until GET /health/ready answers 200. The detail says what is missing; while only the " +
+      "ranker is, events and profiles are taken.",
     retryAfterSeconds: 1,
   },
   "unavailable": {
     status: 503,
-    title: "A part of the server is restarting",
-    remedy: "Wait for Retry-After seconds, then send the request again; events keep their eventId.",
+    title: "A part of the server does not work at the moment",
+    remedy:
+      "Wait for Retry-After seconds, then send the request again; events keep their eventId. " +
+      "The detail says whether somebody has to mend something, such as a full disk.",
     retryAfterSeconds: 1,
   },
   "log-full": {
     status: 503,
     title: "The event log is full",
-    remedy: "Nothing was accepted. Raise storage.logBytesMax or wait until consumers catch up, " +
-      "then send the events again with the same eventId.",
+    remedy:
+      "What was refused left no trace. The server makes room by itself: it decides its oldest " +
+      "rankings early. Wait for Retry-After seconds, then send the same again; raise " +
+      "storage.logBytesMax where this happens often.",
     retryAfterSeconds: 5,
   },
   "deadline-exceeded": {
@@ -212,6 +218,9 @@ export function problemOf(error: unknown): ProblemError {
   // By name: an actor in another thread may have met it.
   if (error instanceof Error && error.name === "LogFullError") {
     return new ProblemError("log-full", error.message, { cause: error });
+  }
+  if (error instanceof Error && error.name === "LogUnavailableError") {
+    return new ProblemError("unavailable", error.message, { cause: error });
   }
   return new ProblemError(
     "internal-error",

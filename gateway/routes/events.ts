@@ -82,6 +82,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
       "timestamp-ahead",
       "no-event-accepted",
       "log-full",
+      "unavailable",
       "deadline-exceeded",
     ],
     handle: post,

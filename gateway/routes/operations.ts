@@ -41,6 +41,7 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
               cause: error,
             });
           });
+        requireLog(parts);
         const warning = await stopped;
         return context.json({
           status: "ready",
@@ -68,6 +69,17 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       },
     },
   ];
+}
+
+/** A ranking is answered once its impression is in the event log, so a log that refuses means that none can be. */
+function requireLog({ eventLog }: GatewayParts): void {
+  const refusal = eventLog.refusal();
+  if (refusal === undefined) return;
+  throw new ProblemError(
+    "not-ready",
+    `Neither rankings nor events are taken: ${refusal.message}`,
+    { cause: refusal },
+  );
 }
 
 /** Why nothing is learned any more. A trainer that is busy or starting again has not stopped: serving does not need it. */

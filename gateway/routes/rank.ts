@@ -78,6 +78,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
       "timestamp-ahead",
       "not-ready",
       "unavailable",
+      "log-full",
       "deadline-exceeded",
     ],
     handle: rank,

@@ -3,7 +3,9 @@
  */
 import assert from "node:assert/strict";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
-import { ActorFailedError } from "../../mesh/runtime/errors.ts";
+import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
+import { ActorFailedError, decodeError, encodeError } from "../../mesh/runtime/errors.ts";
+import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
 import { problems } from "../../gateway/problems.ts";
 import { type FixtureParts, gatewayFixture, json, startMs } from "./fixture.ts";
 
@@ -129,6 +131,27 @@ Deno.test("a storm of failures writes a few lines a second, and then says how ma
   await fail(1);
   assert.equal(telemetry.lines.length, 6);
   assert.equal(telemetry.lines[5].fields.leftOut, 15);
+});
+
+Deno.test("while the event log refuses appends, nothing is ready, and ranks and events say what to do", async () => {
+  const eventLog = new MemoryEventLog({ name: "events", partitions: 1, bytesMax: 10 });
+  const { app, post, rank, ranker } = gatewayFixture({ eventLog });
+  await rank("r", ["a"]);
+  assert.equal((await app.request("/health/ready")).status, 200);
+  const event = { eventId: "e", rankingId: "r", item: "a", action: "click" };
+  const refused = await post("/v1/events", event);
+  assert.equal(refused.status, 503);
+  const notReady = await app.request("/health/ready");
+  assert.equal(notReady.status, 503);
+  assert.match((await json(notReady)).detail, /Neither rankings nor events.*its limit is 10/);
+
+  const failed = new LogUnavailableError("/data/events", "Free disk space.", "No space left");
+  ranker.script = () => Promise.reject(decodeError(structuredClone(encodeError(failed))));
+  const ranking = await post("/v1/rank", rankBody);
+  assert.equal(ranking.status, 503);
+  const problem = await json(ranking);
+  assert.equal(problem.type, "/problems/unavailable");
+  assert.match(problem.detail, /No space left\. Free disk space\./);
 });
 
 Deno.test("live is not ready", async () => {
