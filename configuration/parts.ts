@@ -59,6 +59,10 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       // In the model's order: label column t is the model's task t.
       tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, joiner.tasks) })),
       negativeSampling: joiner.negativeSampling,
+      // What a gateway that starts again recalls, see GatewayMemory.
+      recordsKept: file.storage.kind === "memory"
+        ? 0
+        : gateway.eventsRememberedMax + gateway.rankingsRememberedMax,
       recordsPerTurn: joiner.recordsPerTurn,
       chunkRowsMax: joiner.chunkRowsMax,
     },

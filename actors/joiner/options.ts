@@ -41,6 +41,8 @@ export interface JoinerOptions {
     readonly rate: number;
     readonly seed: number;
   };
+  /** Newest event records that are kept although no restart of the joiner reads them: others look back on them. */
+  readonly recordsKept: number;
   /** Event records handled per turn. */
   readonly recordsPerTurn: number;
   /** An example chunk is closed at the first impression or action that brings it to this many rows. */

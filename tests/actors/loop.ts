@@ -177,6 +177,7 @@ export class Loop {
         rules: [{ action: "click", label: "positive", final: true }],
       }],
       negativeSampling: { rate: 1, seed: 1 },
+      recordsKept: 0,
       recordsPerTurn: 256,
       chunkRowsMax: 256,
       ...this.options.joiner,

@@ -146,6 +146,74 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
   });
 }
 
+Deno.test("killed in the middle of requests, it knows all that it answered, and takes again what it did not", async () => {
+  const directory = Deno.makeTempDirSync();
+  const path = `${directory}/cairn.yaml`;
+  const storage = "{ kind: directory, path: data, snapshots: { interval: 1s } }";
+  // A window longer than the test: an example is made by its action alone.
+  const yaml = smallConfiguration("in one thread", storage).replace("window: 2s", "window: 1d");
+  Deno.writeTextFileSync(path, yaml);
+  const shown = ["c1", "c2", "d1"];
+  const answered = new Set<string>();
+  let unanswered: Event[][] = [];
+  let posts = 0;
+
+  const post = async ({ client }: MeshProcess, events: Event[]) => {
+    for (const { eventId, status } of await client.post(events)) {
+      assert.notEqual(status, "rejected");
+      answered.add(eventId);
+    }
+  };
+  /** Eight people at once, until the process is gone. */
+  const visit = (mesh: MeshProcess, isKilled: () => boolean) =>
+    Promise.all(Array.from({ length: 8 }, async (_, person) => {
+      while (!isKilled()) {
+        let events: Event[] = [];
+        try {
+          const { rankingId } = await mesh.client.rank(`person-${person}`, shown);
+          const number = posts++;
+          events = shown.map((item) => ({
+            eventId: `${number}-${item}`,
+            rankingId,
+            item,
+            action: item[0] === "c" ? "click" : "dismiss",
+          }));
+          await post(mesh, events);
+        } catch (error) {
+          if (!isKilled()) throw error;
+          if (events.length > 0) unanswered.push(events);
+        }
+      }
+    }));
+
+  try {
+    for (const killAfterMs of [400, 1_300, 700]) {
+      const mesh = await startProcess(path);
+      for (const events of unanswered.splice(0)) await post(mesh, events);
+      let killed = false;
+      const visits = visit(mesh, () => killed);
+      await new Promise((resolve) => setTimeout(resolve, killAfterMs));
+      killed = true;
+      await mesh.kill("SIGKILL");
+      await visits;
+    }
+    const mesh = await startProcess(path);
+    for (const events of unanswered) await post(mesh, events);
+    unanswered = [];
+    const learned = () => mesh.metric("cairn_trainer_rows_learned");
+    await eventually(
+      async () => await learned() >= answered.size,
+      `${await learned()} rows of ${answered.size} are learned`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200)); // more would come now
+    assert.equal(await learned(), answered.size);
+    assert.equal(answered.size, posts * shown.length);
+    await mesh.kill("SIGTERM");
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
 Deno.test("a second process on the same data directory is refused, and says why", async () => {
   const directory = Deno.makeTempDirSync();
   const path = `${directory}/cairn.yaml`;
