@@ -3,15 +3,19 @@
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 
-/** How often a snapshot is taken, of whom, and how many are kept. */
 /** Whom it asks, how often, and what it keeps. */
 export interface SnapshotterOptions {
   readonly trainer: Address;
+  /** The example log's partition that the trainer reads. */
+  readonly partition: number;
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /** Pause between snapshots, ms. */
+  /** Pause between snapshots, or between forgetting what was learned, ms. */
   readonly intervalMs: number;
-  /** Finished snapshots that are kept, ≥ 2: a part that crashes while one is taken begins from the one before. */
+  /**
+   * Finished snapshots that are kept, ≥ 2: a part that crashes while one is taken begins from the one before. 0 = none
+   * is taken, since nothing survives the process, and the example log is forgotten as it is learned.
+   */
   readonly snapshotsKept: number;
   /** Budget of one snapshot, ms. */
   readonly budgetMs: number;

@@ -1,6 +1,9 @@
 /**
  * The snapshotter's behaviour: has the trainer cut, collects the parts, writes the manifest, and only then forgets
  * older snapshots and the part of the example log that no restart would read again.
+ *
+ * Where no snapshots are kept it only forgets the examples behind the trainer, which would fill the log otherwise. A
+ * trainer that fails then begins with what is left of them: its dense model anew, beside the shards' rows.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -95,6 +98,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
 
   /** A snapshot that fails costs nothing but a longer replay: the next one is tried after the interval. */
   #report(error: unknown): void {
+    if (this.#options.snapshotsKept === 0) return; // a busy trainer is asked again
     this.#failed++;
     this.#snapshots.add(1, { outcome: "failed" });
     this.#context.telemetry.log("warn", "a snapshot failed; the last one stays in force", {
@@ -103,7 +107,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   async #take(): Promise<string | undefined> {
-    const { budgetMs, shards, trainer } = this.#options;
+    const { budgetMs, shards, snapshotsKept, trainer } = this.#options;
+    if (snapshotsKept === 0) return await this.#forgetLearned();
     const atMs = this.#context.clock.nowMs();
     const name = snapshotName(atMs, this.#newest?.name);
     const cut = await this.#context.actorRef<TrainerMessage>(trainer).ask({
@@ -137,7 +142,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
 
   /** Deletes what no restart needs: older snapshots, parts of unfinished ones, and the log before the oldest kept cut. */
   async #forgetOlder(): Promise<void> {
-    const { blobs, exampleLog } = this.#stores;
+    const { blobs } = this.#stores;
     const kept = (await readManifests(blobs)).slice(0, this.#options.snapshotsKept);
     const names = (await listSnapshotBlobs(blobs)).filter((blob) =>
       !kept.some(({ name }) => blob.startsWith(`${name}/`))
@@ -147,12 +152,24 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     for (const name of names) await blobs.delete(name);
     if (kept.length < this.#options.snapshotsKept) return;
     const { partition, offset } = kept[kept.length - 1].trainer;
+    await this.#forgetExamples(partition, offset);
+  }
+
+  async #forgetLearned(): Promise<undefined> {
+    const { budgetMs, partition, trainer } = this.#options;
+    const { offset } = await this.#context.actorRef<TrainerMessage>(trainer)
+      .ask({ kind: "getStatus" }, { budgetMs });
+    await this.#forgetExamples(partition, offset);
+  }
+
+  async #forgetExamples(partition: number, offset: number): Promise<void> {
+    const { exampleLog } = this.#stores;
     // The joiner finds its place in the last record.
     const end = await exampleLog.endOffset(partition);
     const floor = Math.min(offset, end - 1);
     if (floor <= 0) return;
-    await exampleLog.commitOffset(CONSUMER, partition, floor);
     await exampleLog.trim(partition, floor);
+    await exampleLog.commitOffset(CONSUMER, partition, floor);
   }
 }
 

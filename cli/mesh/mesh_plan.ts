@@ -78,14 +78,17 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     rankers: [addresses.ranker],
   });
   add<JoinerOptions>(addresses.joiner, homeNode, { ...configuration.joiner, partition: 0 });
-  if (storage.kind === "directory") {
-    add<SnapshotterOptions>(addresses.snapshotter, homeNode, {
-      trainer: addresses.trainer,
-      shards: shards.map(addresses.embeddingShard),
-      intervalMs: storage.snapshots.interval,
-      snapshotsKept: storage.snapshots.kept,
-      budgetMs: storage.snapshots.budget,
-    });
-  }
+  add<SnapshotterOptions>(addresses.snapshotter, homeNode, {
+    trainer: addresses.trainer,
+    partition: 0,
+    shards: shards.map(addresses.embeddingShard),
+    ...(storage.kind === "directory"
+      ? {
+        intervalMs: storage.snapshots.interval,
+        snapshotsKept: storage.snapshots.kept,
+        budgetMs: storage.snapshots.budget,
+      }
+      : { intervalMs: 1_000, snapshotsKept: 0, budgetMs: 1_000 }),
+  });
   return plan;
 }

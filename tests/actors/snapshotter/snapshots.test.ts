@@ -70,6 +70,7 @@ async function start(snapshotsKept = 100): Promise<World> {
   const snapshotter = await loop.mesh.settle(
     loop.mesh.node().spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
       trainer: "trainer/0",
+      partition: 0,
       shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
       intervalMs: 3_600_000,
       snapshotsKept,
@@ -197,5 +198,31 @@ Deno.test("a damaged part is refused by name instead of being learned from", asy
     message.startsWith("embedding_shard/1 is stopped")
   );
   assert.match(String(given[0]?.fields.reason), new RegExp(`${chunk}: checksum mismatch`));
+  await loop.stop();
+});
+
+Deno.test("where nothing can be restored, the example log is forgotten as it is learned, all but its last record", async () => {
+  const { loop, snapshotter } = await start(0);
+  for (let i = 0; i < 20; i++) {
+    const { rankingId } = await loop.rank(`u${i}`, ["a", "b"]);
+    await loop.act(rankingId, "a", "click");
+    await loop.mesh.advance(50);
+  }
+  const end = await loop.exampleLog.endOffset(0);
+  const { offset } = await loop.trainerStatus();
+  assert.ok(offset > 10 && offset <= end);
+  await loop.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, BUDGET));
+  assert.equal((await loop.exampleLog.read(0, 0, 1))[0].offset, Math.min(offset, end - 1));
+  assert.deepEqual(await readManifests(loop.blobs), []);
+
+  let learned = loop.mesh.telemetry.value("cairn_trainer_rows_learned")!;
+  for (const address of ["trainer/0", "joiner/0", "embedding_shard/1"] as const) {
+    await loop.restart(address);
+    const { rankingId } = await loop.rank("again", ["a", "b"]);
+    await loop.act(rankingId, "b", "click");
+    await loop.mesh.advance(1_500);
+    const now = loop.mesh.telemetry.value("cairn_trainer_rows_learned")!;
+    assert.equal(now, ++learned, `after the restart of ${address}`);
+  }
   await loop.stop();
 });
