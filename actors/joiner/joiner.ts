@@ -55,7 +55,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   #resumeOffset = 0;
   #resumeOffsetWritten = 0;
   #committedAtMs: number;
-  #committedOffset = 0;
+  #forgottenBefore = 0;
   #woken = false;
   /** A turn that nothing else may bring about. */
   #later: { cancel(): void } | undefined;
@@ -223,10 +223,12 @@ export class Joiner implements Behavior<JoinerMessage> {
   async #commit(): Promise<void> {
     if (this.#waiting.length > 0 || this.#nextOffset < this.#silentBefore) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
-    if (replayOffset <= this.#committedOffset) return;
+    const pressed = this.#nearlyFull();
+    const keptFrom = pressed ? Infinity : this.#nextOffset - this.#options.recordsKept;
+    if (Math.min(replayOffset, keptFrom) <= this.#forgottenBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
-    if (dueInMs > 0 && !this.#nearlyFull()) return this.#wakeLater(dueInMs);
+    if (dueInMs > 0 && !pressed) return this.#wakeLater(dueInMs);
     // Impressions can be decided without an example (negatives that sampling leaves out): the position moves on alone.
     if (replayOffset > this.#resumeOffset) this.#finishChunk(this.#nextOffset);
     if (!await this.#write()) return;
@@ -234,11 +236,10 @@ export class Joiner implements Behavior<JoinerMessage> {
     const { partition } = this.#options;
     const { eventLog } = this.#logs;
     try {
-      const kept = this.#nearlyFull() ? 0 : this.#options.recordsKept;
-      const floor = Math.min(this.#resumeOffsetWritten, this.#nextOffset - kept);
-      if (floor > 0) await eventLog.trim(partition, floor);
+      const floor = Math.min(this.#resumeOffsetWritten, keptFrom);
+      await eventLog.trim(partition, floor);
       await eventLog.commitOffset(CONSUMER, partition, this.#resumeOffsetWritten);
-      this.#committedOffset = this.#resumeOffsetWritten;
+      this.#forgottenBefore = floor;
     } catch (cause) {
       this.#context.telemetry.log("warn", "cannot forget joined records of the event log", {
         cause,

@@ -272,3 +272,21 @@ Deno.test("a joiner that finds a full event log when it starts drains it", async
   await world.eventLog.append(0, [record]);
   await world.mesh.stop();
 });
+
+Deno.test("records that are kept to look back on go before an impression is given up", async () => {
+  const world = new World(joinerOptions({ recordsKept: 1e6 }), Infinity, 8_000);
+  const joiner = await world.start();
+  const show = (ranking: string) => impression({ ranking, items: ["a"], atMs: 0 });
+  const act = (ranking: string) => action({ ranking, item: "a", action: "buy", atMs: 0 });
+  for (let i = 0; i < 20; i++) {
+    await world.post(show(`open${i}`));
+    for (let j = 0; j < 6; j++) await world.post(show(`k${i}-${j}`), act(`k${i}-${j}`));
+    await world.mesh.advance(2_000);
+    if (i === 0) assert.equal((await world.eventLog.read(0, 0, 1))[0].offset, 0, "kept");
+    await world.post(act(`open${i}`));
+  }
+  const status = await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  assert.equal(status.impressionsClosedEarly, 0);
+  assert.equal(status.examplesEmitted, 140);
+  await world.mesh.stop();
+});
