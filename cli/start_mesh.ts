@@ -35,6 +35,7 @@ import { learningDefinitions, servingDefinitions } from "./mesh/mesh_definitions
 import { addresses, homeNode, planOf, workerNames } from "./mesh/mesh_plan.ts";
 import { type MeshStorage, openStorage } from "./mesh/mesh_storage.ts";
 import { nodeMetrics } from "./mesh/node_metrics.ts";
+import { Trainers } from "./mesh/trainers.ts";
 import type { WorkerSetup } from "./worker.ts";
 
 export interface StartMeshOptions {
@@ -53,7 +54,7 @@ export interface RunningMesh {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly ranker: ActorRef<RankerMessage>;
   readonly joiner: ActorRef<JoinerMessage>;
-  readonly trainer: ActorRef<TrainerMessage>;
+  readonly trainers: Trainers;
   readonly parameterSync: ActorRef<ParameterSyncMessage>;
   /** Undefined where storage is memory: there is nothing to resume from. */
   readonly snapshotter: ActorRef<SnapshotterMessage> | undefined;
@@ -103,7 +104,11 @@ export async function startMesh(
       fatal(new Error(`${address} is stopped after ${restarts} restarts: ${reasonOf(error)}`)),
   });
   const workers = workerNames(configuration);
-  const storage = await openStorage(configuration.storage, workers.length > 0);
+  const storage = await openStorage(
+    configuration.storage,
+    configuration.trainerCount,
+    workers.length > 0,
+  );
   const mesh = new Mesh({
     home,
     composition: {
@@ -184,11 +189,16 @@ async function openDoor(
   const { clock, random } = home;
   const ranker = mesh.actorRef<RankerMessage>(addresses.ranker);
   const joiner = mesh.actorRef<JoinerMessage>(addresses.joiner);
-  const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer);
+  const trainers = new Trainers(
+    Array.from(
+      { length: configuration.trainerCount },
+      (_, partition) => mesh.actorRef<TrainerMessage>(addresses.trainer(partition)),
+    ),
+  );
   const metricsText = async () => renderMetrics(await mesh.metrics() as MetricsSnapshot[]);
   const app = createGateway({
     ranker,
-    trainer,
+    trainers: trainers.all,
     eventLog: storage.eventLog,
     profiles: storage.profiles,
     telemetry,
@@ -224,7 +234,7 @@ async function openDoor(
     fetch: (request) => app.fetch(request),
     ranker,
     joiner,
-    trainer,
+    trainers,
     parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
     snapshotter: configuration.storage.kind === "directory"
       ? mesh.actorRef<SnapshotterMessage>(addresses.snapshotter)
@@ -241,11 +251,14 @@ async function openDoor(
       await until("The mesh has not learned everything", budgetMs, async () => {
         const { offset } = await joiner.ask({ kind: "getStatus" }, { budgetMs: askBudgetMs });
         if (offset < accepted) return `${accepted - offset} of ${accepted} events are not joined`;
-        const examples = await storage.exampleLog.endOffset(0);
-        const learned = await trainer.ask({ kind: "getStatus" }, { budgetMs: askBudgetMs });
-        if (learned.diverged !== undefined) throw new Error(learned.diverged);
-        return learned.offset >= examples ||
-          `${examples - learned.offset} of ${examples} chunks of examples are not trained on`;
+        const ends = await Promise.all(
+          trainers.all.map((_, partition) => storage.exampleLog.endOffset(partition)),
+        );
+        const { offsets, diverged } = await trainers.status();
+        if (diverged !== undefined) throw new Error(diverged);
+        const behind = ends.findIndex((end, partition) => offsets[partition] < end);
+        return behind < 0 || `${ends[behind] - offsets[behind]} of ${ends[behind]} chunks of ` +
+            `examples in partition ${behind} are not trained on`;
       });
     },
     stop,

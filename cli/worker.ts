@@ -1,5 +1,5 @@
 /**
- * What runs in a worker thread of the mesh: embedding shards, or the trainer.
+ * What runs in a worker thread of the mesh: embedding shards, or a trainer.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { runWorkerPlace } from "../mesh/adapters/deno/worker_place.ts";

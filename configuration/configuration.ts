@@ -39,6 +39,8 @@ export interface CairnConfiguration {
     readonly divergence: DivergenceOptions;
   };
   readonly shardCount: number;
+  /** Also the partitions of the example log. */
+  readonly trainerCount: number;
   readonly placement: PlacementSection;
   readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
   readonly servingReplica: Omit<ServingReplicaOptions, "shard">;
@@ -46,7 +48,12 @@ export interface CairnConfiguration {
   readonly trainer: Omit<TrainerOptions, "source" | "partition" | "shards">;
   readonly sync: Pick<
     ParameterSyncOptions,
-    "rowsIntervalMs" | "denseIntervalMs" | "deltaRowsMax" | "deltasPerRoundMax" | "budgetMs"
+    | "rowsIntervalMs"
+    | "denseIntervalMs"
+    | "averageIntervalMs"
+    | "deltaRowsMax"
+    | "deltasPerRoundMax"
+    | "budgetMs"
   >;
   readonly ranker: Omit<RankerOptions, "replicas">;
   readonly storage: StorageSection;

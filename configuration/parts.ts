@@ -34,6 +34,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       divergence: { explosionFactor: trainer.explosionFactor },
     },
     shardCount: file.shards.count,
+    trainerCount: trainer.count,
     placement: file.placement,
     embeddingShard: {
       table,
@@ -84,6 +85,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
     sync: {
       rowsIntervalMs: sync.rowsInterval,
       denseIntervalMs: sync.denseInterval,
+      averageIntervalMs: trainer.averageInterval,
       deltaRowsMax: sync.rowsMax,
       deltasPerRoundMax: sync.deltasPerRoundMax,
       budgetMs: sync.budget,

@@ -26,8 +26,8 @@ export interface ActionLabels {
 
 export interface GatewayParts {
   readonly ranker: ActorRef<RankerMessage>;
-  /** Asked by `/health/ready` whether it still learns; absent = nobody trains here. */
-  readonly trainer?: ActorRef<TrainerMessage>;
+  /** Asked by `/health/ready` whether they still learn; absent = nobody trains here. */
+  readonly trainers?: readonly ActorRef<TrainerMessage>[];
   readonly eventLog: EventLog;
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;

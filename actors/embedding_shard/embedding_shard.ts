@@ -48,14 +48,14 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     context: ActorContext<EmbeddingShardMessage>,
     options: EmbeddingShardOptions,
     { blobs }: EmbeddingShardDependencies,
-    { table, source, sequence }: RestoredShard,
+    { table, marks }: RestoredShard,
   ) {
     this.#context = context;
     this.#options = options;
     this.#table = table;
     this.#blobs = blobs;
     this.#incarnation = context.random.uuid();
-    if (source !== undefined) this.#marks.set(source, sequence);
+    for (const { source, sequence } of marks) this.#marks.set(source, sequence);
     this.#labels = { shard: String(options.shard) };
     const labelNames = ["shard"];
     this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
@@ -143,8 +143,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #beginSnapshot(message: BeginSnapshot): void {
-    if (message.incarnation !== this.#incarnation) return this.#refuseStranger(message);
-    this.#marks.set(message.source, message.sequence);
+    const strange = message.marks.some(({ incarnation }) => incarnation !== this.#incarnation);
+    if (strange) return this.#refuseStranger(message);
+    for (const { source, sequence } of message.marks) {
+      // Never back: a trainer that gave up waiting for this cut has learned on.
+      this.#marks.set(source, Math.max(sequence, this.#marks.get(source) ?? 0));
+    }
     this.#snapshot?.abandon();
     this.#snapshot = new ShardSnapshot(message.snapshot, {
       context: this.#context,

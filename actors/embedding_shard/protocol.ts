@@ -127,16 +127,18 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 }
 
 /**
- * Notes this moment as the cut of a snapshot: every row of the source up to `sequence` is applied. One that was under way
- * is dropped.
+ * Notes this moment as the cut of a snapshot: every row of each source up to its `sequence` is applied. One that was
+ * under way is dropped.
  */
 export interface BeginSnapshot extends Request<void> {
   readonly kind: "beginSnapshot";
   readonly snapshot: string;
-  readonly source: string;
-  readonly sequence: number;
-  /** See {@link ApplyGradients.incarnation}. */
-  readonly incarnation: string;
+  /** Of all trainers; the incarnation as in {@link ApplyGradients.incarnation}. */
+  readonly marks: readonly {
+    readonly source: string;
+    readonly sequence: number;
+    readonly incarnation: string;
+  }[];
 }
 
 /** Writes the rows as they were at the cut, while learning goes on; answers when all are in the blob store. */

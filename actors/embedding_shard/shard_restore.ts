@@ -6,14 +6,19 @@ import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
 import type { SnapshotHeader, TableRestore } from "../../kernels/embedding/table_snapshot.ts";
-import { decodePart, readManifests, readPart, SnapshotError } from "../snapshotter/protocol.ts";
+import {
+  decodePart,
+  readManifests,
+  readPart,
+  sequenceOf,
+  SnapshotError,
+} from "../snapshotter/protocol.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 
 export interface RestoredShard {
   readonly table: EmbeddingTable;
-  /** Whose examples are in the rows, and up to which; undefined without a snapshot. */
-  readonly source: string | undefined;
-  readonly sequence: number;
+  /** Whose examples are in the rows, and up to which; none without a snapshot. */
+  readonly marks: readonly { readonly source: string; readonly sequence: number }[];
 }
 
 /** @throws {SnapshotError} When a part is missing or damaged. */
@@ -24,7 +29,7 @@ export async function restoreNewest(
   telemetry: Telemetry,
 ): Promise<RestoredShard> {
   const [manifest] = await readManifests(blobs);
-  if (manifest === undefined) return { table, source: undefined, sequence: 0 };
+  if (manifest === undefined) return { table, marks: [] };
   const sameShards = manifest.shards.length === shards;
   const kernel = BatchKernel.create();
   let rows = 0;
@@ -50,7 +55,10 @@ export async function restoreNewest(
       telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, changed);
     }
   }
-  const { name, trainer: { source, sequence } } = manifest;
-  telemetry.log("info", `embedding_shard/${shard} begins from ${name}`, { rows, sequence });
-  return { table, source, sequence };
+  const { name, trainers } = manifest;
+  telemetry.log("info", `embedding_shard/${shard} begins from ${name}`, {
+    rows,
+    sequence: sequenceOf(manifest),
+  });
+  return { table, marks: trainers };
 }

@@ -14,6 +14,14 @@ import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
 
+/**
+ * Where the examples of an impression go, which lies at `offset` of the event log; undefined where they were written
+ * before a restart.
+ */
+export type ExampleOutput = (
+  impression: { readonly rankingId: string; readonly offset: number },
+) => ExampleChunkBuilder | undefined;
+
 interface OpenImpression {
   readonly rankingId: string;
   readonly items: readonly string[];
@@ -125,7 +133,7 @@ export class JoinWindow {
   }
 
   /** Closes the oldest impression if its window is over; false when there is none to close. */
-  closeNext(out: ExampleChunkBuilder): boolean {
+  closeNext(out: ExampleOutput): boolean {
     const oldest = this.#oldest();
     if (oldest === undefined) return false;
     if (this.#clockMs - oldest.openedAtMs < this.#options.windowMs) return false;
@@ -139,7 +147,7 @@ export class JoinWindow {
    * When to call this need not be a function of the log: whether it was done before a restart shows in
    * {@link resumePoint}, which is written with the examples.
    */
-  closeEarly(beforeOffset: number, out: ExampleChunkBuilder): boolean {
+  closeEarly(beforeOffset: number, out: ExampleOutput): boolean {
     const oldest = this.#oldest();
     if (oldest === undefined || oldest.offset >= beforeOffset) return false;
     this.counts.impressionsClosedEarly++;
@@ -148,7 +156,7 @@ export class JoinWindow {
   }
 
   /** Takes in a record that was {@link observe}d, after the windows that it closes have been closed. */
-  accept(record: EventRecord, offset: number, out: ExampleChunkBuilder): void {
+  accept(record: EventRecord, offset: number, out: ExampleOutput): void {
     if (record.kind === "impression") this.#acceptImpression(record, offset, out);
     else this.#acceptAction(record, out);
   }
@@ -160,7 +168,7 @@ export class JoinWindow {
    * The other way round, with the first one staying, a restart would not know the first one any more once it is
    * decided, and would open the second.
    */
-  #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleChunkBuilder): void {
+  #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleOutput): void {
     const earlier = this.#open.get(record.rankingId);
     if (earlier !== undefined) {
       this.counts.impressionsDuplicate++;
@@ -195,7 +203,7 @@ export class JoinWindow {
     if (this.#byAge.length > 2 * this.#open.size + 1_024) this.#sweep();
   }
 
-  #acceptAction(record: ActionRecord, out: ExampleChunkBuilder): void {
+  #acceptAction(record: ActionRecord, out: ExampleOutput): void {
     const impression = this.#open.get(record.rankingId);
     if (impression === undefined) {
       if (this.#isClosed(record.rankingId)) this.counts.actionsLate++;
@@ -237,7 +245,7 @@ export class JoinWindow {
     if (verdict.final) this.#emit(impression, item, out);
   }
 
-  #close(impression: OpenImpression, out: ExampleChunkBuilder): void {
+  #close(impression: OpenImpression, out: ExampleOutput): void {
     for (let item = 0; item < impression.items.length; item++) this.#emit(impression, item, out);
     this.#forget(impression);
   }
@@ -278,7 +286,7 @@ export class JoinWindow {
     return this.#closed.has(rankingId) || this.#closedBefore.has(rankingId);
   }
 
-  #emit(impression: OpenImpression, item: number, out: ExampleChunkBuilder): void {
+  #emit(impression: OpenImpression, item: number, out: ExampleOutput): void {
     const { served } = impression;
     if (served === undefined || impression.emitted?.[item] === 1) return;
     if (--impression.itemsOpen === 0) {
@@ -296,7 +304,7 @@ export class JoinWindow {
       return;
     }
     this.counts.examplesEmitted++;
-    out.add(
+    out(impression)?.add(
       served.features,
       item,
       labels,

@@ -1,19 +1,19 @@
 /**
  * The joiner's behaviour: reads its partition of the event log, feeds the join window, and appends what was decided
- * to the example log as one chunk a turn.
+ * to the example log as one chunk a turn and partition, also where a partition gets no row: the chunk carries the
+ * acceptance mark on.
  *
  * Exactly once without a transaction over two logs: each chunk says how far into the event log it reaches, and the
- * window is a function of the event log. After a restart the last chunk tells from where to read again and up to
- * which record to keep silent.
+ * window is a function of the event log. After a restart the last chunks tell from where to read again and what to
+ * leave out.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { type EventLog, isRefusal, type LogRecord } from "../../mesh/ports/event_log.ts";
-import { decodeExamples, encodeExamples } from "../trainer/protocol.ts";
-import { ExampleChunkBuilder } from "./example_chunks.ts";
-import { type JoinCounts, JoinWindow } from "./join_window.ts";
+import { ExamplePartition } from "./example_partition.ts";
+import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
-import { decodeEvent, type EventRecord, type JoinerMessage } from "./protocol.ts";
+import { decodeEvent, eventPartition, type EventRecord, type JoinerMessage } from "./protocol.ts";
 
 export interface JoinerDependencies {
   readonly eventLog: EventLog;
@@ -29,7 +29,7 @@ const REFUSED_RETRY_MS = 500;
 const NEARLY_FULL = 0.75;
 /** The share of the records that a restart would need that is given up at a time. */
 const GIVEN_UP = 0.25;
-/** Chunks that may wait for one append. */
+/** Chunks that may wait for one append, per partition. */
 const CHUNKS_WAITING_MAX = 8;
 
 export class Joiner implements Behavior<JoinerMessage> {
@@ -37,23 +37,22 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #options: JoinerOptions;
   readonly #logs: JoinerDependencies;
   readonly #window: JoinWindow;
-  readonly #builder: ExampleChunkBuilder;
-  /** Takes what the example log already has. */
-  readonly #muted: ExampleChunkBuilder;
+  /** Of the example log. */
+  readonly #partitions: readonly ExamplePartition[];
   readonly #unsubscribe: () => void;
   readonly #events: Counter;
   readonly #open: Gauge;
   #reported: JoinCounts;
-  /** Records before this were decided before the restart. */
+  /** Records before this were decided before the restart, in all partitions. */
   readonly #silentBefore: number;
+  /** Records before this were decided in some partition. */
+  readonly #readAgainUntil: number;
   #nextOffset: number;
   #acceptedAtMs = 0;
   #acceptedAtMsWritten = 0;
   #recordsInvalid = 0;
-  #waiting: Uint8Array[] = [];
-  /** Where a restart would read again from, by the newest chunk made and by the newest one written. */
-  #resumeOffset = 0;
-  #resumeOffsetWritten = 0;
+  /** The record that is being taken in. */
+  #recordOffset = 0;
   #committedAtMs: number;
   #forgottenBefore = 0;
   #woken = false;
@@ -64,22 +63,18 @@ export class Joiner implements Behavior<JoinerMessage> {
     context: ActorContext<JoinerMessage>,
     options: JoinerOptions,
     logs: JoinerDependencies,
-    start: Start,
+    partitions: readonly ExamplePartition[],
   ) {
     this.#context = context;
     this.#options = options;
     this.#logs = logs;
-    this.#window = new JoinWindow(options, start.replayClockMs);
-    const shape = {
-      slots: options.slots,
-      denseWidth: options.denseWidth,
-      tasks: options.tasks.length,
-    };
-    this.#builder = new ExampleChunkBuilder(shape, start.nextRow);
-    this.#muted = new ExampleChunkBuilder(shape, 0);
-    this.#nextOffset = start.replayOffset;
-    this.#silentBefore = start.eventOffset;
-    this.#resumeOffset = this.#resumeOffsetWritten = start.replayOffset;
+    this.#partitions = partitions;
+    const starts = partitions.map(({ start }) => start);
+    const first = starts.reduce((a, b) => b.replayOffset < a.replayOffset ? b : a);
+    this.#window = new JoinWindow(options, first.replayClockMs);
+    this.#nextOffset = first.replayOffset;
+    this.#silentBefore = Math.min(...starts.map(({ eventOffset }) => eventOffset));
+    this.#readAgainUntil = Math.max(...starts.map(({ eventOffset }) => eventOffset));
     this.#committedAtMs = context.clock.monotonicMs();
     this.#reported = { ...this.#window.counts };
     this.#events = context.telemetry.counter("cairn_joiner_outcomes_total", {
@@ -98,7 +93,16 @@ export class Joiner implements Behavior<JoinerMessage> {
     options: JoinerOptions,
     logs: JoinerDependencies,
   ): Promise<Joiner> {
-    return new Joiner(context, options, logs, await findStart(options.partition, logs));
+    const shape = {
+      slots: options.slots,
+      denseWidth: options.denseWidth,
+      tasks: options.tasks.length,
+    };
+    const partitions = Array.from(
+      { length: logs.exampleLog.partitions },
+      (_, partition) => ExamplePartition.open(logs.exampleLog, partition, shape),
+    );
+    return new Joiner(context, options, logs, await Promise.all(partitions));
   }
 
   async receive(message: JoinerMessage): Promise<void> {
@@ -123,7 +127,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#later?.cancel();
   }
 
-  /** One turn: what was read and decided is in the example log when it ends, or stays in `#waiting`. */
+  /** One turn: what was read and decided is in the example log when it ends, or waits in its partition. */
   async #join(): Promise<void> {
     this.#woken = false;
     this.#later?.cancel();
@@ -133,8 +137,9 @@ export class Joiner implements Behavior<JoinerMessage> {
     const records = await this.#logs.eventLog.read(partition, this.#nextOffset, recordsPerTurn);
     for (const record of records) await this.#take(record);
     this.#nextOffset = records.length === 0 ? this.#nextOffset : records.at(-1)!.offset + 1;
-    if (this.#builder.rows > 0 || this.#acceptedAtMs > this.#acceptedAtMsWritten) {
-      this.#finishChunk(this.#nextOffset);
+    const examples = this.#partitions.some(({ rows }) => rows > 0);
+    if (examples || this.#acceptedAtMs > this.#acceptedAtMsWritten) {
+      this.#finishChunks(this.#nextOffset);
     }
     await this.#write();
     await this.#commit();
@@ -146,19 +151,21 @@ export class Joiner implements Behavior<JoinerMessage> {
   async #take({ offset, bytes }: LogRecord): Promise<void> {
     const record = this.#decode(offset, bytes);
     if (record === undefined) return;
-    const silent = offset < this.#silentBefore;
-    const out = silent ? this.#muted : this.#builder;
+    this.#recordOffset = offset;
     this.#window.observe(record);
-    while (this.#window.closeNext(out)) {
-      if (!silent) await this.#cutChunk(offset);
-      else if (out.rows >= this.#options.chunkRowsMax) this.#muted.finish(0);
-    }
-    this.#window.accept(record, offset, out);
-    if (silent) this.#muted.finish(0);
+    while (this.#window.closeNext(this.#output)) await this.#cutChunks(offset);
+    this.#window.accept(record, offset, this.#output);
     if (record.kind !== "action") return;
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
-    if (silent) this.#acceptedAtMsWritten = this.#acceptedAtMs;
+    if (offset < this.#silentBefore) this.#acceptedAtMsWritten = this.#acceptedAtMs;
   }
+
+  /** The examples of one ranking go to one partition. */
+  readonly #output: ExampleOutput = ({ rankingId, offset }) => {
+    const partitions = this.#partitions;
+    const partition = partitions.length === 1 ? 0 : eventPartition(rankingId, partitions.length);
+    return partitions[partition].openFor(offset, this.#recordOffset);
+  };
 
   #decode(offset: number, bytes: Uint8Array): EventRecord | undefined {
     try {
@@ -184,26 +191,26 @@ export class Joiner implements Behavior<JoinerMessage> {
       record.scores.byteLength === rows * 4;
   }
 
-  /** Finishes the chunk where it has as many rows as one may have. */
-  async #cutChunk(eventOffset: number): Promise<void> {
-    if (this.#builder.rows < this.#options.chunkRowsMax) return;
-    this.#finishChunk(eventOffset);
-    if (this.#waiting.length >= CHUNKS_WAITING_MAX) await this.#write();
+  /** Finishes the chunks where one has as many rows as it may have. */
+  async #cutChunks(eventOffset: number): Promise<void> {
+    if (this.#partitions.every(({ rows }) => rows < this.#options.chunkRowsMax)) return;
+    this.#finishChunks(eventOffset);
+    if (this.#partitions.some(({ chunksWaiting }) => chunksWaiting >= CHUNKS_WAITING_MAX)) {
+      await this.#write();
+    }
   }
 
-  /** @param eventOffset Records before it are decided and in this chunk or an earlier one. */
-  #finishChunk(eventOffset: number): void {
+  /** @param eventOffset Records before it are decided and in these chunks or earlier ones. */
+  #finishChunks(eventOffset: number): void {
     const position = { eventOffset, ...this.#window.resumePoint(eventOffset) };
-    this.#resumeOffset = position.replayOffset;
-    this.#waiting.push(encodeExamples(this.#builder.finish(this.#acceptedAtMs, position)));
+    for (const partition of this.#partitions) partition.finishChunk(this.#acceptedAtMs, position);
     this.#acceptedAtMsWritten = this.#acceptedAtMs;
   }
 
   /** Appends what waits; false when the example log takes nothing, and then tries again after a pause. */
   async #write(): Promise<boolean> {
-    if (this.#waiting.length === 0) return true;
     try {
-      await this.#logs.exampleLog.append(this.#options.partition, this.#waiting);
+      for (const partition of this.#partitions) await partition.write();
     } catch (error) {
       if (!isRefusal(error)) throw error;
       this.#context.telemetry.log("warn", `the joiner waits: ${error.message}`);
@@ -211,8 +218,6 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#woken = true; // until then nothing else need wake it
       return false;
     }
-    this.#waiting = [];
-    this.#resumeOffsetWritten = this.#resumeOffset;
     return true;
   }
 
@@ -221,7 +226,7 @@ export class Joiner implements Behavior<JoinerMessage> {
    * fails (a full disk) is tried again.
    */
   async #commit(): Promise<void> {
-    if (this.#waiting.length > 0 || this.#nextOffset < this.#silentBefore) return;
+    if (this.#chunksWait() || this.#nextOffset < this.#readAgainUntil) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
     const pressed = this.#nearlyFull();
     const keptFrom = pressed ? Infinity : this.#nextOffset - this.#options.recordsKept;
@@ -230,15 +235,18 @@ export class Joiner implements Behavior<JoinerMessage> {
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
     if (dueInMs > 0 && !pressed) return this.#wakeLater(dueInMs);
     // Impressions can be decided without an example (negatives that sampling leaves out): the position moves on alone.
-    if (replayOffset > this.#resumeOffset) this.#finishChunk(this.#nextOffset);
+    if (this.#partitions.some(({ resumeOffset }) => replayOffset > resumeOffset)) {
+      this.#finishChunks(this.#nextOffset);
+    }
     if (!await this.#write()) return;
     this.#committedAtMs = nowMs;
     const { partition } = this.#options;
     const { eventLog } = this.#logs;
     try {
-      const floor = Math.min(this.#resumeOffsetWritten, keptFrom);
+      const resumeOffset = Math.min(...this.#partitions.map(({ resumeOffset }) => resumeOffset));
+      const floor = Math.min(resumeOffset, keptFrom);
       await eventLog.trim(partition, floor);
-      await eventLog.commitOffset(CONSUMER, partition, this.#resumeOffsetWritten);
+      await eventLog.commitOffset(CONSUMER, partition, resumeOffset);
       this.#forgottenBefore = floor;
     } catch (cause) {
       this.#context.telemetry.log("warn", "cannot forget joined records of the event log", {
@@ -253,17 +261,22 @@ export class Joiner implements Behavior<JoinerMessage> {
    * record would come to move the data clock on, and no window would ever close.
    */
   async #drain(): Promise<void> {
-    if (this.#waiting.length > 0 || this.#nextOffset < this.#silentBefore) return;
+    if (this.#chunksWait() || this.#nextOffset < this.#readAgainUntil) return;
     if (!this.#nearlyFull() || this.#window.impressionsOpen === 0) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
     const kept = Math.floor((this.#nextOffset - replayOffset) * (1 - GIVEN_UP));
-    while (this.#window.closeEarly(this.#nextOffset - kept, this.#builder)) {
-      await this.#cutChunk(this.#nextOffset);
+    this.#recordOffset = this.#nextOffset;
+    while (this.#window.closeEarly(this.#nextOffset - kept, this.#output)) {
+      await this.#cutChunks(this.#nextOffset);
     }
-    this.#finishChunk(this.#nextOffset);
+    this.#finishChunks(this.#nextOffset);
     await this.#write();
     await this.#commit();
     if (this.#nearlyFull()) this.#wake();
+  }
+
+  #chunksWait(): boolean {
+    return this.#partitions.some(({ chunksWaiting }) => chunksWaiting > 0);
   }
 
   #nearlyFull(): boolean {
@@ -291,36 +304,4 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#reported = { ...counts };
     this.#open.set(this.#window.impressionsOpen);
   }
-}
-
-interface Start {
-  readonly nextRow: number;
-  readonly eventOffset: number;
-  readonly replayOffset: number;
-  readonly replayClockMs: number;
-}
-
-/** Where to go on: after the newest chunk of the example log, or at the beginning. */
-async function findStart(partition: number, logs: JoinerDependencies): Promise<Start> {
-  const last = await lastChunk(partition, logs.exampleLog);
-  if (last === undefined) {
-    return { nextRow: 0, eventOffset: 0, replayOffset: 0, replayClockMs: 0 };
-  }
-  const nextRow = last.firstRow + last.rows;
-  if (last.resume !== undefined) return { nextRow, ...last.resume };
-  // Batch training wrote last: the event log has not been read yet.
-  return { nextRow, eventOffset: 0, replayOffset: 0, replayClockMs: 0 };
-}
-
-async function lastChunk(partition: number, exampleLog: EventLog) {
-  const end = await exampleLog.endOffset(partition);
-  if (end === 0) return undefined;
-  const [record] = await exampleLog.read(partition, end - 1, 1);
-  if (record === undefined) {
-    throw new Error(
-      `Cannot resume joining: the example log's partition ${partition} ends at ${end} and its last record was ` +
-        `trimmed, so where the joiner stopped is unknown. Trim the example log to before its last record only.`,
-    );
-  }
-  return decodeExamples(record.bytes);
 }

@@ -23,7 +23,7 @@ export interface TaskLabels {
 
 /** The window, the label rules, and the bounds of both. */
 export interface JoinerOptions {
-  /** The partition of the event log that this joiner reads, and of the example log that it writes. */
+  /** The partition of the event log that this joiner reads. */
   readonly partition: number;
   readonly slots: number;
   readonly denseWidth: number;

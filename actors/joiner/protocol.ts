@@ -55,7 +55,10 @@ export function decodeEvent(bytes: Uint8Array): EventRecord {
   return decode(bytes) as EventRecord;
 }
 
-/** Both records of one ranking lie in one partition, in order. FNV-1a over UTF-16 units. */
+/**
+ * Both records of one ranking lie in one partition of the event log, in order, and its examples in one of the example
+ * log. FNV-1a over UTF-16 units.
+ */
 export function eventPartition(rankingId: string, partitions: number): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < rankingId.length; i++) {

@@ -1,14 +1,15 @@
 /**
  * Parameter sync's behaviour: every `rowsIntervalMs` the changed rows go to the replicas, every `denseIntervalMs` the
- * dense weights go to the rankers.
+ * dense weights go to the rankers. With several trainers these weights are their mean, made every `averageIntervalMs`.
  *
- * What "fresh" promises. The trainer's mark W says that all gradients of what was decided by actions accepted up to
- * W are applied in the shards. It is read *before* the deltas are taken, so when every shard's deltas of this round
+ * What "fresh" promises. The trainers' mark W says that all gradients of what was decided by actions accepted up to
+ * W are applied in the shards; with several it is the lowest of theirs. It is read *before* the deltas are taken, so when every shard's deltas of this round
  * are on all of its replicas, every row that those actions changed is served: W goes to the rankers. Dense weights
  * move slowly and travel apart, at their own interval; their version is in every answer and W does not speak of it.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
+import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { RankerMessage } from "../ranker/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
@@ -16,12 +17,17 @@ import type { TrainerMessage } from "../trainer/protocol.ts";
 import type { ParameterSyncOptions } from "./options.ts";
 import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
 import { type ShardRound, ShardSync } from "./shard_sync.ts";
+import { WeightAveraging } from "./weight_averaging.ts";
 
 export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #context: ActorContext<ParameterSyncMessage>;
   readonly #options: ParameterSyncOptions;
   readonly #shards: readonly ShardSync[];
-  readonly #trainer: ActorRef<TrainerMessage>;
+  readonly #trainers: readonly ActorRef<TrainerMessage>[];
+  /** The newest mark of each trainer, ms. */
+  readonly #marks: number[];
+  /** Undefined with one trainer: its own weights are served. */
+  readonly #averaging: WeightAveraging | undefined;
   readonly #rankers: readonly ActorRef<RankerMessage>[];
   /** The dense version that each ranker said it serves; -1 = unknown. */
   readonly #rankerVersions: number[];
@@ -50,7 +56,11 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         options,
       )
     );
-    this.#trainer = context.actorRef<TrainerMessage>(options.trainer);
+    this.#trainers = options.trainers.map((address) => context.actorRef<TrainerMessage>(address));
+    this.#marks = options.trainers.map(() => 0);
+    this.#averaging = this.#trainers.length > 1
+      ? new WeightAveraging(this.#trainers, options.budgetMs)
+      : undefined;
     this.#rankers = options.rankers.map((address) => context.actorRef<RankerMessage>(address));
     this.#rankerVersions = options.rankers.map(() => -1);
     this.#rowsSent = context.telemetry.counter("cairn_sync_rows_total", {
@@ -70,6 +80,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       help: "Version of the dense weights that rankers were given.",
     });
     context.schedule(0, { kind: "syncRows" });
+    if (this.#averaging !== undefined) context.schedule(0, { kind: "averageDense" });
     context.schedule(0, { kind: "syncDense" });
   }
 
@@ -78,6 +89,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       case "syncRows":
         await this.#guarded("rows", () => this.#syncRows());
         this.#context.schedule(this.#options.rowsIntervalMs, { kind: "syncRows" });
+        return;
+      case "averageDense":
+        await this.#averageDense();
+        this.#context.schedule(this.#options.averageIntervalMs, message);
         return;
       case "syncDense":
         await this.#guarded("dense weights", () => this.#syncDense());
@@ -105,7 +120,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   async #syncRows(): Promise<void> {
     const { budgetMs } = this.#options;
     const beganMs = this.#context.clock.monotonicMs();
-    const { learnedThroughMs } = await this.#trainer.ask({ kind: "getStatus" }, { budgetMs });
+    const learnedThroughMs = await this.#readMarks();
     const rounds = await Promise.all(this.#shards.map((shard) => shard.round()));
     for (const round of rounds) this.#count(round);
     this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
@@ -120,9 +135,36 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     }));
   }
 
+  /** The lowest of the trainers' marks. One that does not answer keeps its last: what it says stays true. */
+  async #readMarks(): Promise<number> {
+    const { budgetMs } = this.#options;
+    await Promise.all(this.#trainers.map(async (trainer, i) => {
+      try {
+        this.#marks[i] = (await trainer.ask({ kind: "getStatus" }, { budgetMs })).learnedThroughMs;
+      } catch (error) {
+        this.#warn("the freshness mark stands still", error);
+      }
+    }));
+    return Math.min(...this.#marks);
+  }
+
+  async #averageDense(): Promise<void> {
+    for (const error of await this.#averaging!.round()) {
+      this.#warn("a trainer was left out of a mean of dense weights", error);
+    }
+  }
+
+  /** The weights to serve; undefined before the first mean. */
+  async #denseWeights(): Promise<DenseWeights | undefined> {
+    if (this.#averaging !== undefined) return this.#averaging.mean;
+    const { budgetMs } = this.#options;
+    return (await this.#trainers[0].ask({ kind: "getDenseWeights" }, { budgetMs })).weights;
+  }
+
   async #syncDense(): Promise<void> {
     const { budgetMs } = this.#options;
-    const { weights } = await this.#trainer.ask({ kind: "getDenseWeights" }, { budgetMs });
+    const weights = await this.#denseWeights();
+    if (weights === undefined) return;
     await Promise.all(this.#rankers.map(async (ranker, i) => {
       if (this.#rankerVersions[i] >= weights.version) return;
       const { version } = await ranker.ask({ kind: "loadDenseWeights", weights }, { budgetMs });
@@ -150,8 +192,12 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     try {
       await work();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#context.telemetry.log("warn", `syncing ${what} waits for its next turn: ${reason}`);
+      this.#warn(`syncing ${what} waits for its next turn`, error);
     }
+  }
+
+  #warn(what: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#context.telemetry.log("warn", `${what}: ${reason}`);
   }
 }

@@ -13,6 +13,11 @@ export interface SyncDense {
   readonly kind: "syncDense";
 }
 
+/** Makes one set of dense weights of several trainers' own; told by sync to itself every interval. */
+export interface AverageDense {
+  readonly kind: "averageDense";
+}
+
 /** How far what is served has come, and what was carried. */
 export interface SyncStatus {
   /** Every decided event accepted up to this wall time is served. */
@@ -32,4 +37,4 @@ export interface GetSyncStatus extends Request<SyncStatus> {
 }
 
 /** All that parameter sync understands. */
-export type ParameterSyncMessage = SyncRows | SyncDense | GetSyncStatus;
+export type ParameterSyncMessage = SyncRows | SyncDense | AverageDense | GetSyncStatus;

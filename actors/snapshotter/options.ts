@@ -5,9 +5,8 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 
 /** Whom it asks, how often, and what it keeps. */
 export interface SnapshotterOptions {
-  readonly trainer: Address;
-  /** The example log's partition that the trainer reads. */
-  readonly partition: number;
+  /** By partition of the example log. */
+  readonly trainers: readonly Address[];
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
   /** Pause between snapshots, or between forgetting what was learned, ms. */

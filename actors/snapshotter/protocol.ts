@@ -1,7 +1,7 @@
 /**
  * The snapshotter's door, and what a snapshot is: blobs under one name, made real by a manifest that is written last.
  *
- * A snapshot is a consistent cut. Between two batches the trainer stands still, every shard notes that moment, and then
+ * A snapshot is a consistent cut. Between two batches the trainers stand still, every shard notes that moment, and then
  * each writes its part while learning goes on. A restart is the newest snapshot and the example log from its cut.
  */
 import { decode, encode } from "@msgpack/msgpack";
@@ -30,7 +30,7 @@ export interface ShardPart {
   readonly chunks: readonly ShardChunkPart[];
 }
 
-/** The trainer's part of the cut, and where the example log goes on after it. */
+/** One trainer's part of the cut, and where its partition of the example log goes on after it. */
 export interface TrainerPart {
   readonly source: string;
   /** Rows of the partition that are learned, in shards and dense model alike. */
@@ -45,12 +45,13 @@ export interface TrainerPart {
 
 /** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
 export interface SnapshotManifest {
-  readonly format: 1;
+  readonly format: 2;
   /** Prefix of its blobs; ascending with time. */
   readonly name: string;
   /** Wall time, ms. */
   readonly atMs: number;
-  readonly trainer: TrainerPart;
+  /** By partition. */
+  readonly trainers: readonly TrainerPart[];
   readonly shards: readonly ShardPart[];
 }
 
@@ -70,7 +71,7 @@ export interface SnapshotterStatus {
   readonly failed: number;
   /** The newest snapshot. */
   readonly name?: string;
-  /** Rows learned at its cut. */
+  /** Rows learned at its cut, by all trainers. */
   readonly sequence: number;
   readonly bytes: number;
 }
@@ -110,12 +111,17 @@ export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[
     const bytes = await blobs.get(name);
     if (bytes === undefined) continue; // deleted meanwhile: an old one
     const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
-    if (manifest.format !== 1) {
-      throw new SnapshotError(name, `it has format ${manifest.format}, and this build reads 1`);
+    if (manifest.format !== 2) {
+      throw new SnapshotError(name, `it has format ${manifest.format}, and this build reads 2`);
     }
     manifests.push(manifest);
   }
   return manifests;
+}
+
+/** Rows of all partitions that are learned at the cut. */
+export function sequenceOf({ trainers }: SnapshotManifest): number {
+  return trainers.reduce((sum, { sequence }) => sum + sequence, 0);
 }
 
 /** A snapshot cannot be used. */

@@ -1,5 +1,5 @@
 /**
- * The snapshotter's behaviour: has the trainer cut, collects the parts, writes the manifest, and only then forgets
+ * The snapshotter's behaviour: has the trainers cut, collects the parts, writes the manifest, and only then forgets
  * older snapshots and the part of the example log that no restart would read again.
  *
  * Where no snapshots are kept it only forgets the examples behind the trainer, which would fill the log otherwise. A
@@ -16,6 +16,7 @@ import {
   listSnapshotBlobs,
   manifestName,
   readManifests,
+  sequenceOf,
   type SnapshotManifest,
   snapshotName,
   type SnapshotterMessage,
@@ -87,7 +88,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
         return this.#context.reply(message, {
           taken: this.#taken,
           failed: this.#failed,
-          sequence: this.#newest?.trainer.sequence ?? 0,
+          sequence: this.#newest === undefined ? 0 : sequenceOf(this.#newest),
           bytes: this.#newest === undefined ? 0 : bytesOf(this.#newest),
           ...(this.#newest === undefined ? {} : { name: this.#newest.name }),
         });
@@ -107,16 +108,19 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   async #take(): Promise<string | undefined> {
-    const { budgetMs, shards, snapshotsKept, trainer } = this.#options;
+    const { budgetMs, shards, snapshotsKept, trainers: [trainer, ...others] } = this.#options;
     if (snapshotsKept === 0) return await this.#forgetLearned();
     const atMs = this.#context.clock.nowMs();
     const name = snapshotName(atMs, this.#newest?.name);
-    const cut = await this.#context.actorRef<TrainerMessage>(trainer).ask({
+    const last = this.#newest?.trainers.map(({ source, sequence }) => [source, sequence] as const);
+    const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,
-      ...(this.#newest === undefined ? {} : { unlessAt: this.#newest.trainer.sequence }),
+      standing: [],
+      others,
+      ...(last === undefined ? {} : { unlessAt: Object.fromEntries(last) }),
     }, { budgetMs });
-    if (cut.part === undefined) return undefined;
+    if (trainers.length === 0) return undefined;
     const parts = await Promise.all(
       shards.map((shard) =>
         this.#context.actorRef<EmbeddingShardMessage>(shard)
@@ -124,10 +128,10 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ),
     );
     const manifest: SnapshotManifest = {
-      format: 1,
+      format: 2,
       name,
       atMs,
-      trainer: cut.part,
+      trainers,
       shards: parts,
     };
     const text = JSON.stringify(manifest, undefined, 1);
@@ -151,15 +155,18 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
     for (const name of names) await blobs.delete(name);
     if (kept.length < this.#options.snapshotsKept) return;
-    const { partition, offset } = kept[kept.length - 1].trainer;
-    await this.#forgetExamples(partition, offset);
+    for (const { partition, offset } of kept[kept.length - 1].trainers) {
+      await this.#forgetExamples(partition, offset);
+    }
   }
 
   async #forgetLearned(): Promise<undefined> {
-    const { budgetMs, partition, trainer } = this.#options;
-    const { offset } = await this.#context.actorRef<TrainerMessage>(trainer)
-      .ask({ kind: "getStatus" }, { budgetMs });
-    await this.#forgetExamples(partition, offset);
+    const { budgetMs, trainers } = this.#options;
+    for (const [partition, trainer] of trainers.entries()) {
+      const { offset } = await this.#context.actorRef<TrainerMessage>(trainer)
+        .ask({ kind: "getStatus" }, { budgetMs });
+      await this.#forgetExamples(partition, offset);
+    }
   }
 
   async #forgetExamples(partition: number, offset: number): Promise<void> {
@@ -177,7 +184,8 @@ function isManifest(blob: string): boolean {
   return blob.endsWith(manifestName(""));
 }
 
-function bytesOf({ trainer, shards }: SnapshotManifest): number {
+function bytesOf({ trainers, shards }: SnapshotManifest): number {
+  const checkpoints = trainers.map(({ checkpoint }) => checkpoint);
   const parts = shards.flatMap(({ header, chunks }) => [header, ...chunks]);
-  return [trainer.checkpoint, ...parts].reduce((sum, { bytes }) => sum + bytes, 0);
+  return [...checkpoints, ...parts].reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -21,6 +21,8 @@ export function defineTrainer(
           return "control";
         case "getProgressiveValidation":
         case "getDenseWeights":
+        case "offerWeights":
+        case "adoptMean":
           return "read";
         case "examplesAppended":
         case "flushBatch":

@@ -8,7 +8,7 @@ import type { Combiner } from "../../kernels/embedding/options.ts";
 export interface TrainerOptions {
   /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */
   readonly source: string;
-  /** The partition of the example log that it reads. */
+  /** The partition of the example log that it reads; its number among the trainers. */
   readonly partition: number;
   /** Rows per step. */
   readonly batchRows: number;

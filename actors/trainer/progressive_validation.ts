@@ -51,6 +51,16 @@ export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHi
   };
 }
 
+/** What both recorded, e.g. two trainers. */
+export function together(one: ScoreHistograms, other: ScoreHistograms): ScoreHistograms {
+  return {
+    negatives: one.negatives.map((count, bin) => count + other.negatives[bin]),
+    positives: one.positives.map((count, bin) => count + other.positives[bin]),
+    examples: one.examples + other.examples,
+    loglossSum: one.loglossSum + other.loglossSum,
+  };
+}
+
 /**
  * Area under the ROC curve; a pair in one bin counts half. NaN without both labels.
  *

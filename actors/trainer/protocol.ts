@@ -2,7 +2,7 @@
  * The trainer's door, and the record of the example log that it reads: labelled examples, in columns.
  */
 import { decode, encode } from "@msgpack/msgpack";
-import type { Request } from "../../mesh/runtime/actor.ts";
+import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { TrainerPart } from "../snapshotter/protocol.ts";
 
@@ -111,14 +111,48 @@ export interface GetDenseWeights
 }
 
 /**
- * Makes a consistent cut for a snapshot: between two batches, with all shards told to note the same moment. Answers with
- * the trainer's own part, written; without it where nothing was learned since `unlessAt`.
+ * Asks for the dense weights to be averaged with other trainers', and for how many examples were trained on since the
+ * last mean was adopted. The trainer keeps what it offered until {@link AdoptMean}.
  */
-export interface Cut extends Request<{ readonly part?: TrainerPart }> {
+export interface OfferWeights
+  extends Request<{ readonly weights: DenseWeights; readonly examples: number }> {
+  readonly kind: "offerWeights";
+}
+
+/**
+ * Gives the mean back: what was learned since the offer is added to it. Without effect where the trainer made no such
+ * offer, because it was restarted since. The optimizer's state stays the trainer's own.
+ */
+export interface AdoptMean extends Request<{ readonly adopted: boolean }> {
+  readonly kind: "adoptMean";
+  readonly mean: DenseWeights;
+  /** The version that was offered. */
+  readonly offered: number;
+}
+
+/** Where a trainer stands still for a cut. */
+export interface TrainerMark {
+  readonly source: string;
+  /** Rows of the trainer's partition that are learned. */
+  readonly sequence: number;
+  /** The lives of the shards that this holds for, by shard. */
+  readonly incarnations: readonly string[];
+}
+
+/**
+ * Makes a consistent cut for a snapshot: between two batches, with all shards told to note the same moment. Each trainer
+ * stands still while it asks the next one, and the last tells the shards. Answers with the trainers' parts, written;
+ * without any where nothing was learned since `unlessAt`.
+ */
+export interface Cut extends Request<{ readonly parts: readonly TrainerPart[] }> {
   readonly kind: "cut";
   readonly snapshot: string;
-  /** The sequence of the last snapshot. */
-  readonly unlessAt?: number;
+  /** Trainers that stand still already. */
+  readonly standing: readonly TrainerMark[];
+  /** Trainers that come after this one. */
+  readonly others: readonly Address[];
+  /** The sequences of the last snapshot, by source. */
+  readonly unlessAt?: Readonly<Record<string, number>>;
 }
 
 /** Looks whether a shard was restarted while nothing was learned; told by the trainer to itself. */
@@ -134,4 +168,6 @@ export type TrainerMessage =
   | FlushBatch
   | GetTrainerStatus
   | GetProgressiveValidation
-  | GetDenseWeights;
+  | GetDenseWeights
+  | OfferWeights
+  | AdoptMean;

@@ -5,6 +5,7 @@
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { type EmbeddingShardMessage, ShardRestartedError } from "../embedding_shard/protocol.ts";
+import type { TrainerMark } from "./protocol.ts";
 
 /** The distinct ids of a batch, grouped by shard. */
 export interface GroupedIds {
@@ -56,16 +57,20 @@ export class ShardClient {
     if (restarted >= 0) throw new ShardRestartedError(restarted);
   }
 
-  /** Tells every shard that all up to `sequence` is applied, and that a snapshot cuts here. */
-  async beginSnapshot(snapshot: string, sequence: number): Promise<void> {
-    const { source, budgetMs } = this.#options;
+  /** Where this trainer stands, when all up to `sequence` is applied. */
+  standing(sequence: number): TrainerMark {
+    return { source: this.#options.source, sequence, incarnations: this.#incarnations };
+  }
+
+  /** Tells every shard that a snapshot cuts here, where all trainers stand still. */
+  async beginSnapshot(snapshot: string, standing: readonly TrainerMark[]): Promise<void> {
+    const { budgetMs } = this.#options;
     await Promise.all(this.#shards.map((shard, s) =>
       this.#retry(() => {
-        const incarnation = this.#incarnations[s];
-        return shard.ask(
-          { kind: "beginSnapshot", snapshot, source, sequence, incarnation },
-          { budgetMs },
-        );
+        const marks = standing.map(({ source, sequence, incarnations }) => {
+          return { source, sequence, incarnation: incarnations[s] };
+        });
+        return shard.ask({ kind: "beginSnapshot", snapshot, marks }, { budgetMs });
       })
     ));
   }

@@ -12,15 +12,17 @@ import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { DivergenceError } from "../../kernels/dense/divergence.ts";
+import { type DenseWeights, ontoMean } from "../../kernels/dense/weights.ts";
 import type {
   TrainingBatch as SessionBatch,
   TrainingSession,
 } from "../../kernels/dense/training_session.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import type { TrainerPart } from "../snapshotter/protocol.ts";
 import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
 import type { TrainerOptions } from "./options.ts";
 import { logloss, ScoreRecorder, sigmoid } from "./progressive_validation.ts";
-import { type Cut, decodeExamples, type TrainerMessage } from "./protocol.ts";
+import { type AdoptMean, type Cut, decodeExamples, type TrainerMessage } from "./protocol.ts";
 import { ShardClient } from "./shard_client.ts";
 import { findResumePoint, writeTrainerPart } from "./trainer_snapshot.ts";
 
@@ -53,6 +55,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #trained: ScoreRecorder;
   readonly #served: ScoreRecorder;
   readonly #unsubscribe: () => void;
+  readonly #labels: { readonly trainer: string };
   readonly #exampleCount: Counter;
   readonly #lossGauge: Gauge;
   readonly #learnedGauge: Gauge;
@@ -72,6 +75,10 @@ export class Trainer implements Behavior<TrainerMessage> {
   #steps = 0;
   #examples = 0;
   #loss = 0;
+  /** What goes into the next mean of all trainers' weights, and the examples until then. */
+  #offered: { readonly weights: DenseWeights; readonly examples: number } | undefined;
+  /** Examples that are in the last mean. */
+  #examplesAveraged = 0;
   #learnedThroughMs = 0;
   #diverged: string | undefined;
 
@@ -105,21 +112,28 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#assembly = new BatchAssembly(options);
     this.#trained = new ScoreRecorder(options.validationBins);
     this.#served = new ScoreRecorder(options.validationBins);
+    this.#labels = { trainer: String(options.partition) };
+    const labelNames = ["trainer"];
     this.#exampleCount = context.telemetry.counter("cairn_trainer_examples_total", {
       help: "Examples trained on.",
+      labelNames,
     });
     this.#lossGauge = context.telemetry.gauge("cairn_trainer_loss", {
       help: "Mean loss of the last batch, before it was learned from.",
+      labelNames,
     });
     this.#learnedGauge = context.telemetry.gauge("cairn_trainer_rows_learned", {
-      help: "Rows of the example log that are learned, those before a restart included.",
+      help: "Rows of the trainer's partition that are learned, those before a restart included.",
+      labelNames,
     });
     this.#divergedGauge = context.telemetry.gauge("cairn_trainer_diverged", {
       help: "1 when training has stopped because the loss was not finite or exploded.",
+      labelNames,
     });
-    this.#divergedGauge.set(0);
+    this.#divergedGauge.set(0, this.#labels);
     this.#stepMs = context.telemetry.histogram("cairn_trainer_step_ms", {
       help: "One batch, from lookups to applied gradients.",
+      labelNames,
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000],
     });
     this.#unsubscribe = this.#log.onAppended(options.partition, () => this.#wake());
@@ -173,6 +187,14 @@ export class Trainer implements Behavior<TrainerMessage> {
           weights: await this.#session.weights(),
           learnedThroughMs: this.#learnedThroughMs,
         });
+      case "offerWeights": {
+        const weights = await this.#session.weights();
+        this.#offered = { weights, examples: this.#examples };
+        const examples = this.#examples - this.#examplesAveraged;
+        return this.#context.reply(message, { weights, examples });
+      }
+      case "adoptMean":
+        return this.#context.reply(message, { adopted: await this.#adopt(message) });
       default:
         message satisfies never;
     }
@@ -208,7 +230,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Finds where to go on: every row after it is learned by whoever has not learned it yet. */
   async #begin(): Promise<void> {
     const marks = await this.#shards.marks();
-    const resume = await findResumePoint(this.#blobs, Math.min(...marks));
+    const { source } = this.#options;
+    const resume = await findResumePoint(this.#blobs, source, Math.min(...marks));
     if (resume !== undefined) {
       const { part, checkpoint } = resume;
       await this.#session.restore(checkpoint);
@@ -218,26 +241,56 @@ export class Trainer implements Behavior<TrainerMessage> {
       this.#learnedThroughMs = part.learnedThroughMs;
     }
     for (const mark of marks) if (mark > this.#sequence) this.#assembly.endBatchAt(mark);
-    this.#learnedGauge.set(this.#sequence);
+    this.#learnedGauge.set(this.#sequence, this.#labels);
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     this.#wake();
   }
 
+  /** False when the offer was not made in this life. */
+  async #adopt({ mean, offered }: AdoptMean): Promise<boolean> {
+    const offer = this.#offered;
+    if (offer?.weights.version !== offered) return false;
+    this.#offered = undefined;
+    await this.#session.load(ontoMean(mean, offer.weights, await this.#session.weights()));
+    this.#examplesAveraged = offer.examples;
+    return true;
+  }
+
   async #cut(message: Cut): Promise<void> {
-    await this.#applying;
-    if (this.#diverged !== undefined || this.#sequence === message.unlessAt) {
-      return this.#context.reply(message, {});
+    try {
+      this.#context.reply(message, { parts: await this.#cutParts(message) });
+    } catch (error) {
+      this.#context.replyError(message, error as Error);
     }
-    const { source, partition } = this.#options;
-    await this.#shards.beginSnapshot(message.snapshot, this.#sequence);
-    const part = await writeTrainerPart(this.#blobs, message.snapshot, this.#kernel, {
+  }
+
+  /** This trainer's part and those of the trainers after it; none where nothing was learned. */
+  async #cutParts(message: Cut): Promise<readonly TrainerPart[]> {
+    await this.#applying;
+    if (this.#diverged !== undefined) return [];
+    const { snapshot, unlessAt } = message;
+    const { source, partition, shardBudgetMs } = this.#options;
+    const standing = [...message.standing, this.#shards.standing(this.#sequence)];
+    const [next, ...others] = message.others;
+    let parts: readonly TrainerPart[] = [];
+    if (next !== undefined) {
+      // Nobody stands still for long because another one is away.
+      const budgetMs = Math.min(shardBudgetMs, this.#context.remainingMs(message));
+      const trainer = this.#context.actorRef<TrainerMessage>(next);
+      ({ parts } = await trainer.ask({ ...message, standing, others }, { budgetMs }));
+      if (parts.length === 0) return [];
+    } else {
+      if (standing.every((mark) => mark.sequence === unlessAt?.[mark.source])) return [];
+      await this.#shards.beginSnapshot(snapshot, standing);
+    }
+    const part = await writeTrainerPart(this.#blobs, snapshot, this.#kernel, {
       source,
       partition,
       sequence: this.#sequence,
       offset: this.#offset,
       learnedThroughMs: this.#learnedThroughMs,
     }, await this.#session.checkpoint());
-    this.#context.reply(message, { part });
+    return [part, ...parts];
   }
 
   /** Reads on unless enough rows wait; true when the end of the log was reached. */
@@ -313,10 +366,10 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#offset = batch.nextOffset;
     this.#sequence = batch.sequence;
     this.#learnedThroughMs = batch.learnedThroughMs;
-    this.#exampleCount.add(rows);
-    this.#lossGauge.set(loss);
-    this.#learnedGauge.set(this.#sequence);
-    this.#stepMs.record(this.#context.clock.monotonicMs() - beganMs);
+    this.#exampleCount.add(rows, this.#labels);
+    this.#lossGauge.set(loss, this.#labels);
+    this.#learnedGauge.set(this.#sequence, this.#labels);
+    this.#stepMs.record(this.#context.clock.monotonicMs() - beganMs, this.#labels);
   }
 
   #validate(
@@ -340,7 +393,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#diverged = `${error.message} These were rows ${sequence - features.rows} to ${
       sequence - 1
     } of partition ${this.#options.partition} of the example log; training has stopped, serving goes on.`;
-    this.#divergedGauge.set(1);
+    this.#divergedGauge.set(1, this.#labels);
     this.#context.telemetry.log("error", this.#diverged);
   }
 

@@ -20,31 +20,40 @@ export async function writeTrainerPart(
   cut: Omit<TrainerPart, "checkpoint">,
   checkpoint: TrainingCheckpoint,
 ): Promise<TrainerPart> {
-  const name = `${snapshot}/trainer`;
+  const name = `${snapshot}/${cut.source}`;
   return { ...cut, checkpoint: await writePart(blobs, kernel, name, encodePart(checkpoint)) };
 }
 
 /**
  * The newest snapshot whose cut every shard has reached; undefined where there is none at all.
  *
- * @param mark The lowest of the shards' marks.
+ * @param source Whose part is looked for.
+ * @param mark The lowest of the shards' marks for this source.
  * @throws {Error} When there are snapshots but a shard is behind all of them: its rows cannot be learned again.
  */
 export async function findResumePoint(
   blobs: BlobStore,
+  source: string,
   mark: number,
 ): Promise<{ readonly part: TrainerPart; readonly checkpoint: TrainingCheckpoint } | undefined> {
   const manifests = await readManifests(blobs);
   if (manifests.length === 0) return undefined;
-  const manifest = manifests.find(({ trainer }) => trainer.sequence <= mark);
-  if (manifest === undefined) {
+  const parts = manifests.map(({ name, trainers }) => {
+    const part = trainers.find((trainer) => trainer.source === source);
+    if (part !== undefined) return part;
+    throw new Error(
+      `Cannot resume training: ${name} is of ${trainers.length} trainers and ${source} is not among them. ` +
+        `Set trainer.count back, or begin with an empty data directory.`,
+    );
+  });
+  const part = parts.find(({ sequence }) => sequence <= mark);
+  if (part === undefined) {
     throw new Error(
       `Cannot resume training: a shard has learned ${mark} rows, and the oldest snapshot begins after ${
-        manifests[manifests.length - 1].trainer.sequence
+        parts[parts.length - 1].sequence
       }. Restart the whole mesh: then all parts begin from one snapshot.`,
     );
   }
-  const { trainer: part } = manifest;
   const bytes = await readPart(blobs, BatchKernel.create(), part.checkpoint);
   return { part, checkpoint: decodePart<TrainingCheckpoint>(bytes) };
 }

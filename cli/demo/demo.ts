@@ -2,7 +2,6 @@
  * What `cairn demo` does: starts the whole mesh with its HTTP API in this process, lets a simulated audience visit
  * it, shows live how it learns, and says at the end whether rankings got better.
  */
-import type { TrainerStatus } from "../../actors/trainer/protocol.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { Output } from "../command_line.ts";
 import type { DemoFlags } from "../commands/demo.ts";
@@ -109,7 +108,7 @@ async function runVisits(
   await visits.introduce();
   await visits.run();
   progress.finish(flags.seconds, liveFigures(visits, examples.perSecond, flags.seconds));
-  const { examples: trained } = await trainerStatus(served);
+  const { examples: trained } = await served.mesh.trainers.status();
   return { summary: summarize(visits, flags.seconds, trained), visits };
 }
 
@@ -125,15 +124,11 @@ class ExampleRate {
     const since = seconds - this.#askedAt;
     if (since < 1) return;
     this.#askedAt = seconds;
-    trainerStatus(this.served).then(({ examples }) => {
+    this.served.mesh.trainers.status().then(({ examples }) => {
       this.perSecond = (examples - this.#examples) / since;
       this.#examples = examples;
     }, () => {/* busy: the next look will tell */});
   }
-}
-
-function trainerStatus({ mesh }: ServedMesh): Promise<TrainerStatus> {
-  return mesh.trainer.ask({ kind: "getStatus" }, { budgetMs: 5000 });
 }
 
 /** The one line that is refreshed. */

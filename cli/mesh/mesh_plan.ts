@@ -2,7 +2,7 @@
  * Which actors a configuration means, and in which thread each lives: the one picture of the running mesh.
  *
  *     main        gateway, ranker, serving replicas, joiner, parameter sync, snapshotter
- *     trainer     trainer
+ *     trainer-0…n trainers, each its own
  *     shards-1…n  embedding shards, in turn
  *
  * With one thread all of them live in `main`.
@@ -23,25 +23,34 @@ export const homeNode = "main";
 export const addresses = {
   ranker: "ranker/0",
   joiner: "joiner/0",
-  trainer: "trainer/0",
   parameterSync: "parameter_sync/0",
   snapshotter: "snapshotter/0",
+  trainer: (partition: number): Address => `trainer/${partition}`,
   embeddingShard: (shard: number): Address => `embedding_shard/${shard}`,
   servingReplica: (shard: number): Address => `serving_replica/${shard}`,
 } as const;
 
 /** Threads beside the main one. */
-export function workerNames({ placement, shardCount }: CairnConfiguration): string[] {
-  if (placement.kind === "singleThread") return [];
+export function workerNames(configuration: CairnConfiguration): string[] {
+  const { trainerNodes, shardNodes } = learningNodes(configuration);
+  return [...trainerNodes, ...shardNodes];
+}
+
+function learningNodes({ placement, shardCount, trainerCount }: CairnConfiguration) {
+  if (placement.kind === "singleThread") return { trainerNodes: [], shardNodes: [] };
   const shardThreads = Math.min(placement.shardThreads, shardCount);
-  return ["trainer", ...Array.from({ length: shardThreads }, (_, i) => `shards-${i + 1}`)];
+  return {
+    trainerNodes: Array.from({ length: trainerCount }, (_, i) => `trainer-${i}`),
+    shardNodes: Array.from({ length: shardThreads }, (_, i) => `shards-${i + 1}`),
+  };
 }
 
 /** The actors in the order in which they start; they stop in the reverse order, so readers end before what they read. */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
-  const { shardCount, storage } = configuration;
+  const { shardCount, trainerCount, storage } = configuration;
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
-  const [trainerNode = homeNode, ...shardNodes] = workerNames(configuration);
+  const trainers = Array.from({ length: trainerCount }, (_, partition) => partition);
+  const { trainerNodes, shardNodes } = learningNodes(configuration);
   const shardNode = (shard: number) =>
     shardNodes.length > 0 ? shardNodes[shard % shardNodes.length] : homeNode;
 
@@ -63,24 +72,26 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     });
   }
   const replicas = shards.map((shard) => [addresses.servingReplica(shard)]);
-  add<TrainerOptions>(addresses.trainer, trainerNode, {
-    ...configuration.trainer,
-    source: addresses.trainer,
-    partition: 0,
-    shards: shards.map(addresses.embeddingShard),
-  });
+  for (const partition of trainers) {
+    const address = addresses.trainer(partition);
+    add<TrainerOptions>(address, trainerNodes[partition] ?? homeNode, {
+      ...configuration.trainer,
+      source: address,
+      partition,
+      shards: shards.map(addresses.embeddingShard),
+    });
+  }
   add<RankerOptions>(addresses.ranker, homeNode, { ...configuration.ranker, replicas });
   add<ParameterSyncOptions>(addresses.parameterSync, homeNode, {
     ...configuration.sync,
     shards: shards.map(addresses.embeddingShard),
     replicas,
-    trainer: addresses.trainer,
+    trainers: trainers.map(addresses.trainer),
     rankers: [addresses.ranker],
   });
   add<JoinerOptions>(addresses.joiner, homeNode, { ...configuration.joiner, partition: 0 });
   add<SnapshotterOptions>(addresses.snapshotter, homeNode, {
-    trainer: addresses.trainer,
-    partition: 0,
+    trainers: trainers.map(addresses.trainer),
     shards: shards.map(addresses.embeddingShard),
     ...(storage.kind === "directory"
       ? {

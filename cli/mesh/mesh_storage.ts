@@ -17,8 +17,8 @@ import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
 
-/** One joiner and one trainer: one partition each. */
-const partitions = 1;
+/** Of the event log: one joiner reads it. The example log has one per trainer. */
+const eventPartitions = 1;
 
 export interface MeshStorage {
   readonly eventLog: EventLog;
@@ -33,24 +33,28 @@ export interface MeshStorage {
 /** Plain data for {@link openSharedStorage} in another thread. */
 export interface SharedStorage {
   readonly path: string;
+  /** One per trainer. */
+  readonly examplePartitions: number;
   readonly exampleLogEnds: SharedArrayBuffer;
 }
 
 /**
+ * @param examplePartitions One per trainer.
  * @param manyThreads Other threads will read along. Logs in memory cannot be shared, so `memory` then means a
  * temporary directory that goes when the mesh stops.
  */
 export async function openStorage(
   storage: StorageSection,
+  examplePartitions: number,
   manyThreads: boolean,
 ): Promise<MeshStorage> {
   if (storage.kind === "directory") {
     const { path, logBytesMax, profilesCachedMax } = storage;
-    return await openDirectory(path, logBytesMax, "disk", profilesCachedMax);
+    return await openDirectory(path, examplePartitions, logBytesMax, "disk", profilesCachedMax);
   }
-  if (!manyThreads) return openMemory(storage.logBytesMax);
+  if (!manyThreads) return openMemory(examplePartitions, storage.logBytesMax);
   const path = Deno.makeTempDirSync({ prefix: "cairn-" });
-  const opened = await openDirectory(path, storage.logBytesMax, "process");
+  const opened = await openDirectory(path, examplePartitions, storage.logBytesMax, "process");
   return {
     ...opened,
     async close() {
@@ -62,12 +66,12 @@ export async function openStorage(
 
 /** The stores that a worker thread reads. */
 export async function openSharedStorage(
-  { path, exampleLogEnds }: SharedStorage,
+  { path, examplePartitions, exampleLogEnds }: SharedStorage,
 ): Promise<{ readonly exampleLog: EventLog; readonly blobs: BlobStore }> {
   return {
     exampleLog: await EmbeddedEventLog.open({
       directory: `${path}/examples`,
-      partitions,
+      partitions: examplePartitions,
       mode: "read",
       ends: exampleLogEnds,
     }),
@@ -75,9 +79,13 @@ export async function openSharedStorage(
   };
 }
 
-function openMemory(bytesMax: number): MeshStorage {
-  const eventLog = new MemoryEventLog({ name: "events", partitions, bytesMax });
-  const exampleLog = new MemoryEventLog({ name: "examples", partitions, bytesMax });
+function openMemory(examplePartitions: number, bytesMax: number): MeshStorage {
+  const eventLog = new MemoryEventLog({ name: "events", partitions: eventPartitions, bytesMax });
+  const exampleLog = new MemoryEventLog({
+    name: "examples",
+    partitions: examplePartitions,
+    bytesMax,
+  });
   const profiles = new MemoryProfileStore(new DenoClock());
   return {
     eventLog,
@@ -92,16 +100,22 @@ function openMemory(bytesMax: number): MeshStorage {
 
 async function openDirectory(
   path: string,
+  examplePartitions: number,
   bytesMax: number,
   durability: "disk" | "process",
   cacheProfilesMax?: number,
 ): Promise<MeshStorage> {
   const directory = openDataDirectory(path);
-  const exampleLogEnds = createLogEnds(partitions);
-  const common = { partitions, bytesMax, durability, mode: "write" } as const;
-  const eventLog = await EmbeddedEventLog.open({ ...common, directory: `${path}/events` });
+  const exampleLogEnds = createLogEnds(examplePartitions);
+  const common = { bytesMax, durability, mode: "write" } as const;
+  const eventLog = await EmbeddedEventLog.open({
+    ...common,
+    partitions: eventPartitions,
+    directory: `${path}/events`,
+  });
   const exampleLog = await EmbeddedEventLog.open({
     ...common,
+    partitions: examplePartitions,
     directory: `${path}/examples`,
     ends: exampleLogEnds,
   });
@@ -115,7 +129,7 @@ async function openDirectory(
     exampleLog,
     profiles,
     blobs: new DirectoryBlobStore(`${path}/blobs`),
-    shared: { path, exampleLogEnds },
+    shared: { path, examplePartitions, exampleLogEnds },
     async close() {
       await Promise.all([eventLog.close(), exampleLog.close(), profiles.close()]);
       directory.release();

@@ -3,9 +3,10 @@
  */
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import { areaUnderCurve, since } from "../../actors/trainer/progressive_validation.ts";
-import type { ScoreHistograms, TrainerStatus } from "../../actors/trainer/protocol.ts";
+import type { ScoreHistograms } from "../../actors/trainer/protocol.ts";
 import { exactAuc } from "../evaluation/auc.ts";
 import { percentile } from "../load/samples.ts";
+import type { TrainersStatus } from "../mesh/trainers.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 
 /** What a mesh has counted since it started. */
@@ -14,7 +15,7 @@ export interface MeshOutcomes {
   readonly judged: number;
   /** Those of them that met no open impression: none was ever seen, or its window was over. */
   readonly unmatched: number;
-  /** Examples that the joiner emitted, and those that the trainer trained on. */
+  /** Examples that the joiner emitted, and those that the trainers trained on. */
   readonly emitted: number;
   readonly trained: number;
 }
@@ -32,33 +33,31 @@ export interface TrainerScores {
 }
 
 /** The outcomes of a mesh in this process. */
-export function outcomesOf(joiner: JoinerStatus, trainer: TrainerStatus): MeshOutcomes {
+export function outcomesOf(joiner: JoinerStatus, trainers: TrainersStatus): MeshOutcomes {
   const unmatched = joiner.actionsUnmatched + joiner.actionsLate;
   return {
     judged: joiner.actionsMatched + joiner.actionsIgnored + unmatched + joiner.actionsDuplicate +
       joiner.actionsExcess,
     unmatched,
     emitted: joiner.examplesEmitted,
-    trained: trainer.examples,
+    trained: trainers.examples,
   };
 }
 
 /** The same from `/metrics` of a mesh elsewhere. */
 export function outcomesFromMetrics(text: string): MeshOutcomes {
   const read = (metric: string) => {
-    const [, value] = text.match(
-      new RegExp(`^${metric.replace(/[{}]/g, "\\$&")} (\\S+)$`, "m"),
-    ) ?? [undefined, "0"];
-    return Number(value);
+    const lines = text.matchAll(new RegExp(`^${metric} (\\S+)$`, "gm"));
+    return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
   };
-  const joined = (outcome: string) => read(`cairn_joiner_outcomes_total{outcome="${outcome}"}`);
+  const joined = (outcome: string) => read(`cairn_joiner_outcomes_total\\{outcome="${outcome}"\\}`);
   const unmatched = joined("actionsUnmatched") + joined("actionsLate");
   return {
     judged: joined("actionsMatched") + joined("actionsIgnored") + unmatched +
       joined("actionsDuplicate") + joined("actionsExcess"),
     unmatched,
     emitted: joined("examplesEmitted"),
-    trained: read("cairn_trainer_examples_total"),
+    trained: read("cairn_trainer_examples_total\\{.*\\}"), // of all trainers
   };
 }
 

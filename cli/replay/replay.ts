@@ -2,7 +2,7 @@
  * What `cairn replay` does: starts the mesh (or takes a running one), lets the client's thread send the dataset,
  * and puts together what both sides saw.
  */
-import type { ProgressiveValidation, ScoreHistograms } from "../../actors/trainer/protocol.ts";
+import type { ScoreHistograms } from "../../actors/trainer/protocol.ts";
 import type { Output } from "../command_line.ts";
 import { configurationFor } from "../commands/dataset_options.ts";
 import type { ReplayFlags } from "../commands/replay.ts";
@@ -55,7 +55,7 @@ async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayRes
     const warmUp = new WarmUp(mesh);
     const measured = await runClient(flags, url, (done, total) => warmUp.look(done, total));
     await mesh.waitLearned();
-    const { trained } = await validationOf(mesh);
+    const { trained } = await mesh.trainers.progressiveValidation();
     return {
       measured,
       counts: { before, after: await outcomes(mesh) },
@@ -91,15 +91,11 @@ async function replayThere(flags: ReplayFlags, url: string): Promise<ReplayResul
 
 const ask = { budgetMs: 5000 };
 
-async function outcomes({ joiner, trainer }: RunningMesh): Promise<MeshOutcomes> {
+async function outcomes({ joiner, trainers }: RunningMesh): Promise<MeshOutcomes> {
   return outcomesOf(
     await joiner.ask({ kind: "getStatus" }, ask),
-    await trainer.ask({ kind: "getStatus" }, ask),
+    await trainers.status(),
   );
-}
-
-function validationOf({ trainer }: RunningMesh): Promise<ProgressiveValidation> {
-  return trainer.ask({ kind: "getProgressiveValidation" }, ask);
 }
 
 /** Remembers the trainer's histograms from when it had seen {@link warmUpShare} of the interactions. */
@@ -116,7 +112,7 @@ class WarmUp {
     if (this.#taken !== undefined || this.#looking !== undefined) return;
     if (nowMs < this.#nextLookMs || pairsDone < pairs * warmUpShare) return;
     this.#nextLookMs = nowMs + pollMs;
-    this.#looking = validationOf(this.mesh).then(({ trained }) => {
+    this.#looking = this.mesh.trainers.progressiveValidation().then(({ trained }) => {
       if (trained.examples >= pairs * warmUpShare) this.#taken = trained;
       this.#looking = undefined;
     });
@@ -127,7 +123,7 @@ class WarmUp {
     await this.#looking;
     // A replay of a few rows ends between two looks: then nothing is left out.
     if (this.#taken !== undefined) return this.#taken;
-    const { trained } = await validationOf(this.mesh);
+    const { trained } = await this.mesh.trainers.progressiveValidation();
     const none = trained.negatives.map(() => 0);
     return { negatives: none, positives: none.slice(), examples: 0, loglossSum: 0 };
   }

@@ -37,6 +37,12 @@ export const joinerSection = z.strictObject({
 }).describe("How actions become labels.");
 
 export const trainerSection = z.strictObject({
+  count: z.int().min(1).max(64).default(1).describe(
+    "Trainers, each on a part of the examples. They share the embeddings and average their dense weights. Fixed by the first start on a data directory.",
+  ),
+  averageInterval: duration("10ms", "1d").default(1000).describe(
+    "Pause between means of the trainers' dense weights, where there are several.",
+  ),
   batchRows: z.int().min(1).max(1_000_000).default(256).describe("Rows per step."),
   linger: duration("0ms", "1h").default(20).describe(
     "A batch that is not full is trained on when its first row has waited this long.",

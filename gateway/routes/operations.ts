@@ -7,7 +7,7 @@ import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
 import { liveSchema, readySchema } from "../schemas/health.ts";
 
-/** A probe waits this long for the ranker and the trainer, ms: less than the second after which probes commonly give up. */
+/** A probe waits this long for the ranker and the trainers, ms: less than the second after which probes commonly give up. */
 const readyBudgetMs = 500;
 
 export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): Endpoint[] {
@@ -83,8 +83,12 @@ function requireLog({ eventLog }: GatewayParts): void {
 }
 
 /** Why nothing is learned any more. A trainer that is busy or starting again has not stopped: serving does not need it. */
-async function trainingStopped({ trainer }: GatewayParts): Promise<string | undefined> {
-  const status = await trainer?.ask({ kind: "getStatus" }, { budgetMs: readyBudgetMs })
-    .catch(() => undefined);
-  return status?.diverged;
+async function trainingStopped({ trainers = [] }: GatewayParts): Promise<string | undefined> {
+  const reasons = await Promise.all(
+    trainers.map((trainer) =>
+      trainer.ask({ kind: "getStatus" }, { budgetMs: readyBudgetMs })
+        .then(({ diverged }) => diverged, () => undefined)
+    ),
+  );
+  return reasons.find((reason) => reason !== undefined);
 }

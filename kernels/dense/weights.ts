@@ -72,16 +72,44 @@ export function packWeights(
 /**
  * The mean of several trainers' weights, their version the highest.
  *
+ * @param shares How much each counts, ≥ 0, one of them more; left out, all count alike.
  * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017
  */
-export function averageWeights(all: readonly DenseWeights[]): DenseWeights {
+export function averageWeights(
+  all: readonly DenseWeights[],
+  shares: readonly number[] = all.map(() => 1),
+): DenseWeights {
   const [first] = all;
+  const total = shares.reduce((sum, share) => sum + share, 0);
   const parameters = Object.entries(first.parameters).map(([name, { shape, data }]) => {
     const mean = data.map((_, index) =>
-      all.reduce((sum, { parameters }) => sum + parameters[name].data[index], 0) / all.length
+      all.reduce((sum, { parameters }, i) => sum + shares[i] * parameters[name].data[index], 0) /
+      total
     );
     return [name, { shape, data: mean }] as const;
   });
   const version = Math.max(...all.map((weights) => weights.version));
   return { version, parameters: Object.fromEntries(parameters) };
+}
+
+/**
+ * The mean of weights that were offered, plus what was learned on top of those since: nothing is lost while the mean
+ * is computed.
+ *
+ * @param offered What went into the mean.
+ * @param present The weights now, `present.version - offered.version` steps later.
+ */
+export function ontoMean(
+  mean: DenseWeights,
+  offered: DenseWeights,
+  present: DenseWeights,
+): DenseWeights {
+  const steps = present.version - offered.version;
+  if (steps === 0) return mean;
+  const parameters = Object.entries(mean.parameters).map(([name, { shape, data }]) => {
+    const before = offered.parameters[name].data;
+    const now = present.parameters[name].data;
+    return [name, { shape, data: data.map((value, i) => value + (now[i] - before[i])) }] as const;
+  });
+  return { version: mean.version + steps, parameters: Object.fromEntries(parameters) };
 }

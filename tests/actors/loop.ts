@@ -11,7 +11,11 @@ import { defineRanker, type RankerOptions } from "../../actors/ranker/definition
 import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
-import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
+import {
+  decodeExamples,
+  type ExampleChunk,
+  type TrainerMessage,
+} from "../../actors/trainer/protocol.ts";
 import { createInferenceSession } from "../../kernels/dense/inference_session.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import {
@@ -75,12 +79,14 @@ export interface Interference {
     definition: ReturnType<typeof defineEmbeddingShard>,
   ): ReturnType<typeof defineEmbeddingShard>;
   trainingSession?(session: TrainingSession): TrainingSession;
+  trainer?(definition: ReturnType<typeof defineTrainer>): ReturnType<typeof defineTrainer>;
 }
 
 export interface LoopOptions {
   readonly seed?: number;
   readonly interference?: Interference;
   readonly shards?: number;
+  readonly trainers?: number;
   readonly joiner?: Partial<JoinerOptions>;
   readonly trainer?: Partial<TrainerOptions>;
   readonly ranker?: Partial<RankerOptions>;
@@ -89,10 +95,12 @@ export interface LoopOptions {
 export class Loop {
   readonly mesh: SimulatedMesh;
   readonly eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
-  readonly exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
+  readonly exampleLog: MemoryEventLog;
   readonly blobs = new MemoryBlobStore();
   readonly profiles: MemoryProfileStore;
   readonly shards: number;
+  /** By partition of the example log. */
+  readonly trainers: readonly Address[];
   readonly #spawns = new Map<Address, () => Promise<unknown>>();
   #events = 0;
 
@@ -100,6 +108,9 @@ export class Loop {
     this.mesh = new SimulatedMesh({ seed: options.seed ?? 1 });
     this.profiles = new MemoryProfileStore(this.mesh.clock);
     this.shards = options.shards ?? 2;
+    const partitions = options.trainers ?? 1;
+    this.exampleLog = new MemoryEventLog({ name: "examples", partitions });
+    this.trainers = Array.from({ length: partitions }, (_, i): Address => `trainer/${i}`);
   }
 
   static async start(options: LoopOptions = {}): Promise<Loop> {
@@ -143,13 +154,13 @@ export class Loop {
       });
       return interference.trainingSession?.(session) ?? session;
     };
-    await this.#start(
-      defineTrainer({ exampleLog, blobs, createSession: createTraining }),
-      0,
-      {
+    const trainerDefined = defineTrainer({ exampleLog, blobs, createSession: createTraining });
+    const trainerDefinition = interference.trainer?.(trainerDefined) ?? trainerDefined;
+    for (const [partition, source] of this.trainers.entries()) {
+      await this.#start(trainerDefinition, partition, {
         ...shape,
-        source: "trainer/0",
-        partition: 0,
+        source,
+        partition,
         batchRows: 32,
         lingerMs: 20,
         pipelined: false,
@@ -163,8 +174,8 @@ export class Loop {
         segments: SEGMENTS,
         validationBins: 1_000,
         ...this.options.trainer,
-      },
-    );
+      });
+    }
     await this.#start(defineJoiner({ eventLog, exampleLog }), 0, {
       ...shape,
       partition: 0,
@@ -202,10 +213,11 @@ export class Loop {
     await this.#start(defineParameterSync(), 0, {
       shards,
       replicas,
-      trainer: "trainer/0",
+      trainers: this.trainers,
       rankers: ["ranker/0"],
       rowsIntervalMs: 50,
       denseIntervalMs: 200,
+      averageIntervalMs: 200,
       deltaRowsMax: 4_096,
       deltasPerRoundMax: 8,
       budgetMs: 1_000,
@@ -251,9 +263,21 @@ export class Loop {
     return this.mesh.settle(joiner.ask({ kind: "getStatus" }, BUDGET));
   }
 
-  trainerStatus() {
-    const trainer = this.#ref<TrainerMessage>("trainer/0");
+  trainerStatus(partition = 0) {
+    const trainer = this.#ref<TrainerMessage>(this.trainers[partition]);
     return this.mesh.settle(trainer.ask({ kind: "getStatus" }, BUDGET));
+  }
+
+  /** A trainer's own dense weights. */
+  async denseWeights(partition = 0) {
+    const trainer = this.#ref<TrainerMessage>(this.trainers[partition]);
+    return (await this.mesh.settle(trainer.ask({ kind: "getDenseWeights" }, BUDGET))).weights;
+  }
+
+  /** All chunks of a partition of the example log. */
+  async examples(partition = 0): Promise<ExampleChunk[]> {
+    const records = await this.exampleLog.read(partition, 0, 1e6);
+    return records.map(({ bytes }) => decodeExamples(bytes));
   }
 
   progressiveValidation() {

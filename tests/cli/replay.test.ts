@@ -110,7 +110,8 @@ Deno.test("metrics that a young server does not have yet count as zero", () => {
     'cairn_joiner_outcomes_total{outcome="examplesEmitted"} 20',
     'cairn_joiner_outcomes_total{outcome="actionsMatched"} 21',
     'cairn_joiner_outcomes_total{outcome="actionsLate"} 3',
-    "cairn_trainer_examples_total 19",
+    'cairn_trainer_examples_total{trainer="0"} 12',
+    'cairn_trainer_examples_total{trainer="1"} 7',
   ].join("\n");
   assert.deepEqual(outcomesFromMetrics(text), {
     judged: 24,

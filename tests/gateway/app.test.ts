@@ -3,11 +3,13 @@
  */
 import assert from "node:assert/strict";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
+import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
+import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
 import { ActorFailedError, decodeError, encodeError } from "../../mesh/runtime/errors.ts";
 import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
 import { problems } from "../../gateway/problems.ts";
-import { type FixtureParts, gatewayFixture, json, startMs } from "./fixture.ts";
+import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const rankBody = { user: "u", candidates: [{ id: "a" }] };
 
@@ -177,8 +179,8 @@ Deno.test("training that has stopped is a warning: it still ranks", async () => 
     () => Promise.reject(new ActorFailedError("trainer/0", "restarting after a crash")),
   ];
   const warnings = await Promise.all(answers.map(async (ask) => {
-    const trainer = { address: "trainer/0", tell() {}, ask } as FixtureParts["trainer"] & object;
-    const response = await gatewayFixture({ trainer }).app.request("/health/ready");
+    const trainer = { address: "trainer/0", tell() {}, ask } as ActorRef<TrainerMessage>;
+    const response = await gatewayFixture({ trainers: [trainer] }).app.request("/health/ready");
     assert.equal(response.status, 200);
     return (await json(response)).warning;
   }));

@@ -74,7 +74,7 @@ export interface FixtureParts {
   readonly clock?: VirtualClock;
   readonly checkProfile?: GatewayParts["checkProfile"];
   readonly labels?: GatewayParts["labels"];
-  readonly trainer?: GatewayParts["trainer"];
+  readonly trainers?: GatewayParts["trainers"];
   readonly attributes?: GatewayParts["attributes"];
 }
 
@@ -97,7 +97,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     memory,
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
-    ...(parts.trainer && { trainer: parts.trainer }),
+    ...(parts.trainers && { trainers: parts.trainers }),
     ...(parts.attributes && { attributes: parts.attributes }),
     metricsText: () => Promise.resolve("# metrics\n"),
   });

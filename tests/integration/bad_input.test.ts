@@ -38,7 +38,7 @@ Deno.test("between all kinds of bad input, good events are learned once and noth
     const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
     assert.equal(joined.actionsMatched, good);
     assert.equal(joined.actionsUnmatched + joined.actionsLate + joined.actionsDuplicate, 0);
-    const trained = await mesh.trainer.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
+    const trained = await mesh.trainers.status();
     assert.equal(trained.examples, good);
     assert.deepEqual(problems, []);
   } finally {

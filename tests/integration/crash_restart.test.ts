@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
-import {
-  Client,
-  type Event,
-  type PlacementName,
-  placements,
-  smallConfiguration,
-} from "./small_mesh.ts";
+import { Client, type Event, type PlacementName, smallConfiguration } from "./small_mesh.ts";
 
 interface MeshProcess {
   readonly client: Client;
-  /** A metric's value now, 0 where it is not there yet. */
+  /** A metric's value now, summed over its series; 0 where it is not there yet. */
   metric(name: string): Promise<number>;
   kill(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus>;
 }
@@ -58,7 +52,10 @@ async function startProcess(configurationPath: string): Promise<MeshProcess> {
     client,
     async metric(name) {
       const lines = (await client.text("/metrics")).split("\n");
-      return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length) ?? 0);
+      const series = lines.filter((line) =>
+        line.startsWith(`${name} `) || line.startsWith(`${name}{`)
+      );
+      return series.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
     },
     async kill(signal) {
       process.kill(signal);
@@ -77,13 +74,22 @@ async function eventually(condition: () => Promise<boolean>, what: string): Prom
   assert.fail(what);
 }
 
-for (const placement of Object.keys(placements) as PlacementName[]) {
-  Deno.test(`a mesh killed at any moment loses nothing that it accepted and trains nothing twice, ${placement}`, async () => {
+const meshes: readonly [PlacementName, number][] = [
+  ["in one thread", 1],
+  ["in worker threads", 2],
+];
+for (const [placement, trainers] of meshes) {
+  const title = `${trainers === 1 ? "one trainer" : `${trainers} trainers`} ${placement}`;
+  Deno.test(`a mesh killed at any moment loses nothing that it accepted and trains nothing twice, ${title}`, async () => {
     const directory = Deno.makeTempDirSync();
     const path = `${directory}/cairn.yaml`;
     Deno.writeTextFileSync(
       path,
-      smallConfiguration(placement, "{ kind: directory, path: data, snapshots: { interval: 1s } }"),
+      smallConfiguration(
+        placement,
+        "{ kind: directory, path: data, snapshots: { interval: 1s } }",
+        trainers,
+      ),
     );
     const shown = ["c1", "c2", "d1", "d2"];
     const accepted: Event[] = [];
@@ -122,7 +128,9 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
       // Each accepted event made one row, and each row is learned once, before the kill or after it.
       await eventually(
         async () => await mesh.metric("cairn_trainer_rows_learned") >= accepted.length,
-        `${await mesh.metric("cairn_trainer_rows_learned")} of ${accepted.length} rows are learned`,
+        `${await mesh.metric(
+          "cairn_trainer_rows_learned",
+        )} of ${accepted.length} rows are learned`,
       );
       assert.equal(await mesh.metric("cairn_trainer_rows_learned"), accepted.length);
       const sinceStart = await mesh.metric("cairn_trainer_examples_total");

@@ -31,7 +31,7 @@ Deno.test("a mesh started with another number of shards serves what the old ones
       const after = await next.client.rankFresh("cat", shown, acceptedAtMs);
       assert.deepEqual(after.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
       assert.ok(after.items.every(({ cold }) => !cold), `with ${shards} shards all rows are there`);
-      const status = await next.mesh.trainer.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
+      const status = await next.mesh.trainers.status();
       assert.equal(status.examples, 0, "nothing is learned again");
 
       const [result] = await next.client.post([{

@@ -12,7 +12,11 @@ export const placements = {
 
 export type PlacementName = keyof typeof placements;
 
-export function smallConfiguration(placement: PlacementName, storage = "{ kind: memory }"): string {
+export function smallConfiguration(
+  placement: PlacementName,
+  storage = "{ kind: memory }",
+  trainers = 1,
+): string {
   return `
 features:
   slots:
@@ -34,7 +38,7 @@ joiner:
     clicked:
       - { action: click, label: positive, final: true }
       - { action: dismiss, label: negative, final: true }
-trainer: { batchRows: 32, linger: 5ms }
+trainer: { count: ${trainers}, averageInterval: 30ms, batchRows: 32, linger: 5ms }
 shards: { count: 4 }
 sync: { rowsInterval: 10ms, denseInterval: 20ms }
 placement: ${placements[placement]}

@@ -61,11 +61,14 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
       assert.deepEqual(dog.items.map(({ id }) => id[0]), ["d", "d", "c", "c"]);
 
       await mesh.waitLearned();
-      const trained = await mesh.trainer.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
+      const trained = await mesh.trainers.status();
       assert.equal(trained.examples, eventId, "each event made one example, trained once");
       const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
       assert.equal(joined.actionsUnmatched, 0);
-      assert.match(await client.text("/metrics"), /cairn_trainer_examples_total 320\n/);
+      assert.match(
+        await client.text("/metrics"),
+        /cairn_trainer_examples_total\{trainer="0"\} 320\n/,
+      );
       assert.deepEqual(problems, []);
     } finally {
       await mesh.stop();

@@ -12,8 +12,8 @@ function join(records: readonly EventRecord[], options: JoinerOptions = joinerOp
   const out = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: options.tasks.length }, 0);
   records.forEach((record, offset) => {
     window.observe(record);
-    while (window.closeNext(out));
-    window.accept(record, offset, out);
+    while (window.closeNext(() => out));
+    window.accept(record, offset, () => out);
   });
   return { examples: readExamples(out.finish(0)), counts: window.counts, window };
 }

@@ -4,8 +4,10 @@ import { defineJoiner } from "../../../actors/joiner/definition.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
 import { encodeEvent, type EventRecord } from "../../../actors/joiner/protocol.ts";
 import { decodeExamples, type ExampleChunk } from "../../../actors/trainer/protocol.ts";
+import type { EventLog } from "../../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../../mesh/simulation/memory_event_log.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { altered } from "../altered.ts";
 import { action, impression, joinerOptions, readExamples } from "./records.ts";
 
 class World {
@@ -13,19 +15,28 @@ class World {
   readonly eventLog: MemoryEventLog;
   readonly exampleLog: MemoryEventLog;
   readonly options: JoinerOptions;
+  /** While set, appends to this partition of the example log fail, and the joiner crashes. */
+  deafPartition: number | undefined;
 
   constructor(
     options: JoinerOptions = joinerOptions(),
     exampleBytesMax = Infinity,
     eventBytesMax = Infinity,
+    partitions = 1,
   ) {
     this.options = options;
     this.eventLog = new MemoryEventLog({ partitions: 1, bytesMax: eventBytesMax });
-    this.exampleLog = new MemoryEventLog({ partitions: 1, bytesMax: exampleBytesMax });
+    this.exampleLog = new MemoryEventLog({ partitions, bytesMax: exampleBytesMax });
   }
 
   start() {
-    const definition = defineJoiner({ eventLog: this.eventLog, exampleLog: this.exampleLog });
+    const exampleLog = altered<EventLog>(this.exampleLog, {
+      append: (partition, records) => {
+        if (partition === this.deafPartition) return Promise.reject(new Error("as told"));
+        return this.exampleLog.append(partition, records);
+      },
+    });
+    const definition = defineJoiner({ eventLog: this.eventLog, exampleLog });
     return this.mesh.settle(this.mesh.node().spawn(definition, 0, this.options));
   }
 
@@ -33,18 +44,23 @@ class World {
     await this.mesh.settle(this.mesh.node().stopActor("joiner/0", 0));
   }
 
+  async restart(): Promise<void> {
+    await this.stopJoiner();
+    await this.start();
+  }
+
   async post(...records: EventRecord[]): Promise<void> {
     await this.eventLog.append(0, records.map(encodeEvent));
     await this.mesh.advance(1);
   }
 
-  async chunks(): Promise<ExampleChunk[]> {
-    const records = await this.exampleLog.read(0, 0, 1e6);
+  async chunks(partition = 0): Promise<ExampleChunk[]> {
+    const records = await this.exampleLog.read(partition, 0, 1e6);
     return records.map(({ bytes }) => decodeExamples(bytes));
   }
 
-  async names(): Promise<string[]> {
-    return (await this.chunks()).flatMap(readExamples).map((e) => `${e.name}=${e.label}`);
+  async names(partition = 0): Promise<string[]> {
+    return (await this.chunks(partition)).flatMap(readExamples).map((e) => `${e.name}=${e.label}`);
   }
 }
 
@@ -123,26 +139,31 @@ const step = fc.record({
   stepMs: fc.integer({ min: 0, max: 500 }),
   backMs: fc.integer({ min: 0, max: 300 }),
   restart: fc.boolean(),
+  /** False: the record is posted together with the next one. */
+  posts: fc.boolean(),
+  deafPartition: fc.option(fc.nat(2), { freq: 4, nil: undefined }),
 });
 
-Deno.test("restarts at any moment change no example: each comes once, in the same order", async () => {
+Deno.test("restarts at any moment, also between two partitions, change no example: each comes once, in the same order", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 1, maxLength: 50 }),
       fc.constantFrom(1, 0.5),
-      async (steps, rate) => {
+      fc.constantFrom(1, 3),
+      async (steps, rate, partitions) => {
         const options = joinerOptions({
           recordsPerTurn: 3,
           chunkRowsMax: 2,
           impressionsMax: 6,
           negativeSampling: { rate, seed: 3 },
         });
-        const restarted = new World(options);
-        const steady = new World(options);
+        const restarted = new World(options, Infinity, Infinity, partitions);
+        const steady = new World(options, Infinity, Infinity, partitions);
         await restarted.start();
         await steady.start();
         let atMs = 0;
         const rankings: string[] = [];
+        let held: EventRecord[] = [];
         for (
           const [i, { impression: shows, again, ranking, item, stepMs, backMs, ...rest }] of steps
             .entries()
@@ -161,16 +182,30 @@ Deno.test("restarts at any moment change no example: each comes once, in the sam
               atMs: eventMs,
               eventId: `e${i}`,
             });
-          await restarted.post(record);
-          await steady.post(record);
-          if (rest.restart) {
-            await restarted.stopJoiner();
-            await restarted.start();
+          held.push(record);
+          if (!rest.posts) continue;
+          restarted.deafPartition = rest.deafPartition;
+          await restarted.post(...held);
+          await steady.post(...held);
+          held = [];
+          if (rest.deafPartition !== undefined) { // and once more while it reads again
+            await restarted.restart();
+            await restarted.mesh.advance(1);
+          }
+          restarted.deafPartition = undefined;
+          if (rest.restart || rest.deafPartition !== undefined) await restarted.restart();
+        }
+        await restarted.post(...held);
+        await steady.post(...held);
+        await restarted.mesh.advance(10);
+        for (let partition = 0; partition < partitions; partition++) {
+          assert.deepEqual(await restarted.names(partition), await steady.names(partition));
+          let nextRow = 0;
+          for (const { firstRow, rows } of await restarted.chunks(partition)) {
+            assert.equal(firstRow, nextRow);
+            nextRow += rows;
           }
         }
-        assert.deepEqual(await restarted.names(), await steady.names());
-        const numbers = (await restarted.chunks()).map(({ firstRow, rows }) => firstRow + rows);
-        assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b));
         await restarted.mesh.stop();
         await steady.mesh.stop();
       },
@@ -288,5 +323,30 @@ Deno.test("records that are kept to look back on go before an impression is give
   const status = await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
   assert.equal(status.impressionsClosedEarly, 0);
   assert.equal(status.examplesEmitted, 140);
+  await world.mesh.stop();
+});
+
+Deno.test("the examples of one ranking lie in one partition, and every partition hears of every acceptance", async () => {
+  const world = new World(joinerOptions(), Infinity, Infinity, 2);
+  await world.start();
+  for (let i = 0; i < 20; i++) {
+    await world.post(
+      impression({ ranking: `r${i}`, items: ["a", "b"], atMs: i }),
+      action({ ranking: `r${i}`, item: "a", action: "buy", atMs: i, acceptedAtMs: 2 * i }),
+      action({ ranking: `r${i}`, item: "b", action: "buy", atMs: i, acceptedAtMs: 2 * i + 1 }),
+    );
+  }
+  const parts = [await world.names(0), await world.names(1)];
+  for (const names of parts) {
+    assert.ok(names.length > 0);
+    const rankings = names.map((name) => name.split("/")[0]);
+    for (const ranking of rankings) {
+      assert.equal(rankings.filter((other) => other === ranking).length, 2);
+    }
+  }
+  assert.equal(parts.flat().length, 40);
+  for (const partition of [0, 1]) {
+    assert.equal((await world.chunks(partition)).at(-1)!.acceptedAtMs, 39);
+  }
   await world.mesh.stop();
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { readManifests, type SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
-import { decodeExamples, type TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
 import type { ActorContext, ActorRef } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
@@ -40,12 +40,13 @@ interface World {
   readonly snapshotter: ActorRef<SnapshotterMessage>;
 }
 
-async function start(snapshotsKept = 100): Promise<World> {
+async function start({ snapshotsKept = 100, trainers = 1 } = {}): Promise<World> {
   const ledger = new Ledger();
   // The loop makes its blobs before the first shard asks for them.
   const world: { loop?: Loop } = {};
   const loop = await Loop.start({
     shards: SHARDS,
+    trainers,
     trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2 },
     interference: {
       shard: (definition) => ({
@@ -69,8 +70,7 @@ async function start(snapshotsKept = 100): Promise<World> {
   const { blobs, exampleLog } = loop;
   const snapshotter = await loop.mesh.settle(
     loop.mesh.node().spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
-      trainer: "trainer/0",
-      partition: 0,
+      trainers: loop.trainers,
       shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
       intervalMs: 3_600_000,
       snapshotsKept,
@@ -91,9 +91,11 @@ async function visit(loop: Loop, from: number, to: number): Promise<void> {
 
 async function occurrences(loop: Loop): Promise<Map<bigint, number>> {
   const counted = new Map<bigint, number>();
-  for (const { bytes } of await loop.exampleLog.read(0, 0, 1e6)) {
-    for (const id of new BigUint64Array(decodeExamples(bytes).ids.slice().buffer)) {
-      counted.set(id, (counted.get(id) ?? 0) + 1);
+  for (const partition of loop.trainers.keys()) {
+    for (const { ids } of await loop.examples(partition)) {
+      for (const id of new BigUint64Array(ids.slice().buffer)) {
+        counted.set(id, (counted.get(id) ?? 0) + 1);
+      }
     }
   }
   return new Map([...counted].sort());
@@ -160,7 +162,7 @@ Deno.test("a snapshot is skipped where nothing was learned since the last", asyn
 });
 
 Deno.test("older snapshots and the log before them are forgotten, parts of unfinished ones too", async () => {
-  const world = await start(2);
+  const world = await start({ snapshotsKept: 2 });
   const { loop } = world;
   await loop.blobs.put("snapshots/000000000000001/shard-0/chunk-00000", new Uint8Array(9));
   const names: string[] = [];
@@ -173,7 +175,7 @@ Deno.test("older snapshots and the log before them are forgotten, parts of unfin
   const blobs = await loop.blobs.list("snapshots/");
   assert.ok(blobs.every((blob) => blob.startsWith(names[2]) || blob.startsWith(names[3])));
   const [first] = await loop.exampleLog.read(0, 0, 1);
-  assert.equal(first.offset, manifests[1].trainer.offset);
+  assert.equal(first.offset, manifests[1].trainers[0].offset);
   // The parts that remain are enough: a crash now still ends well.
   crashShard(world, 1);
   await loop.mesh.advance(5_000);
@@ -202,7 +204,7 @@ Deno.test("a damaged part is refused by name instead of being learned from", asy
 });
 
 Deno.test("where nothing can be restored, the example log is forgotten as it is learned, all but its last record", async () => {
-  const { loop, snapshotter } = await start(0);
+  const { loop, snapshotter } = await start({ snapshotsKept: 0 });
   for (let i = 0; i < 20; i++) {
     const { rankingId } = await loop.rank(`u${i}`, ["a", "b"]);
     await loop.act(rankingId, "a", "click");
@@ -215,14 +217,55 @@ Deno.test("where nothing can be restored, the example log is forgotten as it is 
   assert.equal((await loop.exampleLog.read(0, 0, 1))[0].offset, Math.min(offset, end - 1));
   assert.deepEqual(await readManifests(loop.blobs), []);
 
-  let learned = loop.mesh.telemetry.value("cairn_trainer_rows_learned")!;
+  let learned = loop.mesh.telemetry.value("cairn_trainer_rows_learned", { trainer: "0" });
   for (const address of ["trainer/0", "joiner/0", "embedding_shard/1"] as const) {
     await loop.restart(address);
     const { rankingId } = await loop.rank("again", ["a", "b"]);
     await loop.act(rankingId, "b", "click");
     await loop.mesh.advance(1_500);
-    const now = loop.mesh.telemetry.value("cairn_trainer_rows_learned")!;
+    const now = loop.mesh.telemetry.value("cairn_trainer_rows_learned", { trainer: "0" });
     assert.equal(now, ++learned, `after the restart of ${address}`);
   }
+  await loop.stop();
+});
+
+Deno.test("one cut holds all trainers: whoever crashes after it, each example is learned once", async () => {
+  const world = await start({ trainers: 3 });
+  const { loop } = world;
+  await visit(loop, 0, 30);
+  const taken = world.snapshotter.ask({ kind: "takeSnapshot" }, BUDGET);
+  await visit(loop, 30, 50);
+  assert.ok((await taken).name);
+  assert.deepEqual(await snapshot(world).then(({ name }) => typeof name), "string");
+  const [{ trainers }] = await readManifests(loop.blobs);
+  assert.deepEqual(trainers.map(({ source }) => source), ["trainer/0", "trainer/1", "trainer/2"]);
+  for (const { partition, sequence, offset } of trainers) {
+    const chunks = await loop.examples(partition);
+    assert.equal(chunks.reduce((sum, { rows }) => sum + rows, 0), sequence);
+    assert.equal(chunks.length, offset);
+  }
+  assert.deepEqual(await snapshot(world), {}, "nothing was learned since by any of them");
+  await visit(loop, 50, 70);
+  crashShard(world, 0);
+  await loop.restart("trainer/1");
+  await visit(loop, 70, 90);
+  await assertEachLearnedOnce(world);
+  await loop.stop();
+});
+
+Deno.test("a trainer that is not the last to cut begins from that cut, also where shards had no row of its last batch", async () => {
+  const world = await start({ trainers: 2 });
+  const { loop } = world;
+  for (let i = 0; i < 12; i++) {
+    const { rankingId } = await loop.rank(`user-${i}`, [`item-${i}`]);
+    await loop.act(rankingId, `item-${i}`, "click");
+    await loop.mesh.advance(100); // batches of one row
+  }
+  const { offset } = await loop.trainerStatus(0);
+  assert.ok((await snapshot(world)).name);
+  await loop.restart("trainer/0");
+  await loop.mesh.advance(1_000);
+  const status = await loop.trainerStatus(0);
+  assert.deepEqual([status.offset, status.examples], [offset, 0]);
   await loop.stop();
 });

@@ -26,7 +26,7 @@ Deno.test("a batch that diverges stops training, says which rows it was, and ser
         }),
     },
   });
-  const gauge = () => loop.mesh.telemetry.value("cairn_trainer_diverged");
+  const gauge = () => loop.mesh.telemetry.value("cairn_trainer_diverged", { trainer: "0" });
   assert.equal(gauge(), 0);
   for (let i = 0; i < 6; i++) await visit(loop, `user-${i}`);
   await loop.mesh.advance(1_000);

@@ -3,7 +3,6 @@ import type {
   ApplyGradients,
   EmbeddingShardMessage,
 } from "../../../actors/embedding_shard/protocol.ts";
-import { decodeExamples } from "../../../actors/trainer/protocol.ts";
 import type { ActorContext, Behavior } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
@@ -54,9 +53,11 @@ class AppliedCounts {
 
 async function occurrences(loop: Loop): Promise<Map<bigint, number>> {
   const counted = new Map<bigint, number>();
-  for (const { bytes } of await loop.exampleLog.read(0, 0, 1e6)) {
-    for (const id of new BigUint64Array(decodeExamples(bytes).ids.slice().buffer)) {
-      counted.set(id, (counted.get(id) ?? 0) + 1);
+  for (const partition of loop.trainers.keys()) {
+    for (const { ids } of await loop.examples(partition)) {
+      for (const id of new BigUint64Array(ids.slice().buffer)) {
+        counted.set(id, (counted.get(id) ?? 0) + 1);
+      }
     }
   }
   return counted;
@@ -70,12 +71,13 @@ async function visit(loop: Loop, i: number): Promise<void> {
 
 async function runWithFaults(
   fault: (world: { loop: Loop; applied: AppliedCounts; failStep(): void }, i: number) => void,
-  pipelined = false,
+  { pipelined = false, trainers = 1 } = {},
 ): Promise<{ loop: Loop; applied: AppliedCounts }> {
   const applied = new AppliedCounts();
   let failing = false;
   const loop = await Loop.start({
     shards: 3,
+    trainers,
     trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2, pipelined },
     interference: {
       shard: (definition) => ({
@@ -135,7 +137,21 @@ Deno.test("asking for the next batch's rows ahead of time loses and repeats noth
   const { loop, applied } = await runWithFaults(({ applied, failStep }, i) => {
     if (i % 20 === 13) failStep();
     applied.deafShard = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
-  }, true);
+  }, { pipelined: true });
   assert.deepEqual(applied.counts, await occurrences(loop));
+  await loop.stop();
+});
+
+Deno.test("two trainers learn every example of one stream once, though one crashes and a shard is deaf", async () => {
+  const { loop, applied } = await runWithFaults(({ applied, failStep }, i) => {
+    if (i % 20 === 13) failStep();
+    applied.deafShard = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
+  }, { trainers: 2 });
+  for (const partition of [0, 1]) {
+    const chunks = await loop.examples(partition);
+    assert.ok(chunks.some(({ rows }) => rows > 0), `partition ${partition} has examples`);
+  }
+  assert.deepEqual(applied.counts, await occurrences(loop));
+  assert.ok(applied.refused > 0, "the restarted trainer sent what was applied before");
   await loop.stop();
 });

@@ -106,7 +106,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
     placement: placementOf(plan),
     setup: {
       configuration,
-      storage: { path: directory, exampleLogEnds: ends },
+      storage: { path: directory, examplePartitions: 1, exampleLogEnds: ends },
     } satisfies WorkerSetup,
     onCrashed: (_name, cause) => failed.reject(cause),
     onFailure: ({ error }) => failed.reject(error),
@@ -116,7 +116,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
     const shard = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(0));
     const width = configuration.trainer.segments.reduce((sum, { dim }) => sum + dim, 0);
     await fillTable(shard, width);
-    const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer);
+    const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer(0));
     return await Promise.race([
       drive(trainer, log, new ZipfBatches(ids), batchRows),
       failed.promise,

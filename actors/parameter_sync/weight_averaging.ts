@@ -1,0 +1,88 @@
+/**
+ * Keeps the dense weights of several trainers together: every round collects them, and gives their mean back. Between
+ * two rounds each trainer learns by itself, from its own partition.
+ *
+ * The mean is weighted by the examples that each has trained on since the last one. What a trainer learns while the
+ * mean is on its way stays on top of it; the optimizer's state stays with the trainer. A trainer that does not answer
+ * is left out of the round: what it learned goes into a later one.
+ *
+ * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017
+ */
+import type { ActorRef } from "../../mesh/runtime/actor.ts";
+import { averageWeights, type DenseWeights } from "../../kernels/dense/weights.ts";
+import type { TrainerMessage } from "../trainer/protocol.ts";
+
+/** What a trainer gives to a round. */
+export interface WeightOffer {
+  readonly weights: DenseWeights;
+  /** Trained on since the last mean. */
+  readonly examples: number;
+}
+
+/**
+ * The next mean; undefined where nothing was learned since the last one. Its version is the highest of those offered
+ * and follows the last one's.
+ *
+ * @param offers At least one.
+ * @param last The last mean; without it there is a mean in any case.
+ */
+export function nextMean(
+  offers: readonly WeightOffer[],
+  last: DenseWeights | undefined,
+): DenseWeights | undefined {
+  const all = offers.map(({ weights }) => weights);
+  const examples = offers.map((offer) => offer.examples);
+  const learned = examples.some((count) => count > 0);
+  if (last === undefined) return averageWeights(all, learned ? examples : undefined);
+  if (!learned) return undefined;
+  const { version, parameters } = averageWeights(all, examples);
+  return { version: Math.max(version, last.version + 1), parameters };
+}
+
+export class WeightAveraging {
+  readonly #trainers: readonly ActorRef<TrainerMessage>[];
+  readonly #budgetMs: number;
+  #mean: DenseWeights | undefined;
+
+  constructor(trainers: readonly ActorRef<TrainerMessage>[], budgetMs: number) {
+    this.#trainers = trainers;
+    this.#budgetMs = budgetMs;
+  }
+
+  /** What the last round agreed on: the weights to serve. */
+  get mean(): DenseWeights | undefined {
+    return this.#mean;
+  }
+
+  /**
+   * Collects, averages and gives back.
+   *
+   * @returns Why trainers were left out.
+   */
+  async round(): Promise<readonly Error[]> {
+    const budgetMs = this.#budgetMs;
+    const absent: Error[] = [];
+    const asked = await Promise.all(this.#trainers.map(async (trainer) => {
+      try {
+        return { trainer, ...await trainer.ask({ kind: "offerWeights" }, { budgetMs }) };
+      } catch (error) {
+        absent.push(error as Error);
+        return undefined;
+      }
+    }));
+    const offers = asked.filter((offer) => offer !== undefined);
+    if (offers.length === 0) return absent;
+    const mean = nextMean(offers, this.#mean);
+    if (mean === undefined) return absent;
+    this.#mean = mean;
+    await Promise.all(offers.map(async ({ trainer, weights }) => {
+      try {
+        const offered = weights.version;
+        await trainer.ask({ kind: "adoptMean", mean, offered }, { budgetMs });
+      } catch (error) {
+        absent.push(error as Error);
+      }
+    }));
+    return absent;
+  }
+}

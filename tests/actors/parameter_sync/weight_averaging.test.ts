@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  nextMean,
+  WeightAveraging,
+  type WeightOffer,
+} from "../../../actors/parameter_sync/weight_averaging.ts";
+import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import { type DenseWeights, ontoMean } from "../../../kernels/dense/weights.ts";
+import type { ActorRef } from "../../../mesh/runtime/actor.ts";
+
+const SIZE = 3;
+
+function weightsOf(version: number, values: readonly number[]): DenseWeights {
+  const data = Float32Array.from(values);
+  return { version, parameters: { w0: { shape: [SIZE], data } } };
+}
+
+const values = fc.array(fc.integer({ min: -100, max: 100 }), {
+  minLength: SIZE,
+  maxLength: SIZE,
+});
+const offer: fc.Arbitrary<WeightOffer> = fc.record({
+  weights: fc.tuple(fc.nat(1_000), values).map(([version, data]) => weightsOf(version, data)),
+  examples: fc.nat(10_000),
+});
+const offers = fc.array(offer, { minLength: 1, maxLength: 6 });
+
+Deno.test("every example counts alike: the mean is that of a trainer repeated once per example", () => {
+  fc.assert(fc.property(offers, (offers) => {
+    const mean = nextMean(offers, weightsOf(0, [0, 0, 0]));
+    const total = offers.reduce((sum, { examples }) => sum + examples, 0);
+    if (total === 0) return assert.equal(mean, undefined);
+    for (let i = 0; i < SIZE; i++) {
+      const sum = offers.reduce(
+        (sum, { weights, examples }) => sum + examples * weights.parameters.w0.data[i],
+        0,
+      );
+      assert.equal(mean!.parameters.w0.data[i], Math.fround(sum / total));
+    }
+  }));
+});
+
+Deno.test("versions only grow, past every offer's and past the last mean's", () => {
+  fc.assert(fc.property(offers, fc.nat(2_000), (offers, lastVersion) => {
+    const mean = nextMean(offers, weightsOf(lastVersion, [0, 0, 0]));
+    if (mean === undefined) return;
+    assert.ok(mean.version > lastVersion);
+    for (const { weights } of offers) assert.ok(mean.version >= weights.version);
+  }));
+});
+
+Deno.test("before anything was learned the mean of equal weights is these weights", () => {
+  fc.assert(fc.property(values, fc.integer({ min: 1, max: 6 }), (data, trainers) => {
+    const same = Array.from({ length: trainers }, () => ({
+      weights: weightsOf(0, data),
+      examples: 0,
+    }));
+    assert.deepEqual(nextMean(same, undefined), weightsOf(0, data));
+  }));
+});
+
+Deno.test("what was learned since the offer stays on top of the mean", () => {
+  fc.assert(
+    fc.property(values, values, values, fc.nat(9), (mean, offered, present, steps) => {
+      const moved = ontoMean(
+        weightsOf(50, mean),
+        weightsOf(40, offered),
+        weightsOf(40 + steps, present),
+      );
+      const expected = mean.map((value, i) =>
+        steps === 0 ? value : value + present[i] - offered[i]
+      );
+      assert.deepEqual(moved, weightsOf(50 + steps, expected));
+    }),
+  );
+});
+
+/** A trainer that answers from memory; absent while `away`. */
+function trainerOf(offer: WeightOffer) {
+  const trainer = {
+    offer,
+    away: false,
+    adopted: undefined as DenseWeights | undefined,
+    ask(message: TrainerMessage): Promise<unknown> {
+      if (trainer.away) return Promise.reject(new Error("away"));
+      if (message.kind !== "adoptMean") return Promise.resolve(trainer.offer);
+      assert.equal(message.offered, trainer.offer.weights.version);
+      trainer.adopted = message.mean;
+      trainer.offer = { weights: message.mean, examples: 0 };
+      return Promise.resolve({ adopted: true });
+    },
+  };
+  return trainer;
+}
+
+Deno.test("a trainer that is away is left out of the round, and what it learned goes into the next", async () => {
+  const one = trainerOf({ weights: weightsOf(3, [1, 1, 1]), examples: 10 });
+  const two = trainerOf({ weights: weightsOf(5, [4, 4, 4]), examples: 20 });
+  const refs = [one, two] as unknown as ActorRef<TrainerMessage>[];
+  const averaging = new WeightAveraging(refs, 1_000);
+  assert.deepEqual(await averaging.round(), []);
+  assert.deepEqual(averaging.mean, weightsOf(5, [3, 3, 3]));
+  assert.deepEqual([one.adopted, two.adopted], [averaging.mean, averaging.mean]);
+
+  assert.deepEqual(await averaging.round(), []);
+  assert.equal(averaging.mean!.version, 5, "nothing was learned since");
+
+  one.offer = { weights: weightsOf(7, [9, 9, 9]), examples: 30 };
+  two.away = true;
+  two.offer = { weights: weightsOf(6, [0, 0, 0]), examples: 30 };
+  assert.deepEqual((await averaging.round()).map(({ message }) => message), ["away"]);
+  assert.deepEqual(averaging.mean, weightsOf(7, [9, 9, 9]));
+
+  two.away = false;
+  assert.deepEqual(await averaging.round(), []);
+  assert.deepEqual(
+    averaging.mean,
+    weightsOf(8, [0, 0, 0]),
+    "all that was learned since is its own",
+  );
+  assert.deepEqual(one.adopted, averaging.mean);
+});
