@@ -35,7 +35,7 @@ export interface NodeOptions {
 }
 
 /** Time that a linked node has beyond the budget to say itself where the time went, ms. */
-const linkGraceMs = 25;
+const linkGraceMs = 50;
 
 export class Node implements CellHost {
   readonly name: string;

@@ -89,11 +89,16 @@ Deno.test("float buffers move to a worker and back", async () => {
 
 Deno.test("a timeout in a worker says there where the time went", async () => {
   const started = await start();
-  const error = await started.counter(0).ask({ kind: "answerLater" }, { budgetMs: 30 })
-    .catch((reason) => reason);
-  assert.ok(error instanceof AskTimeoutError);
+  // On a busy machine the worker may get no time to say it: then the asker says so, and is asked again.
+  let message = "";
+  for (let attempt = 0; attempt < 20 && !message.includes("handler"); attempt++) {
+    const error = await started.counter(0).ask({ kind: "answerLater" }, { budgetMs: 30 })
+      .catch((reason) => reason);
+    assert.ok(error instanceof AskTimeoutError);
+    message = error.message;
+  }
   assert.match(
-    error.message,
+    message,
     /^ask timeout 30 ms: counter\/0 on worker-1: queued \d.* handler \d+ ms; chain counter\/0\.$/,
   );
   await stop(started);
