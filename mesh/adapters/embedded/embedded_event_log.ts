@@ -28,7 +28,7 @@ export interface EmbeddedEventLogOptions {
   readonly ends?: SharedArrayBuffer;
   /** Bytes on disk before appends fail. Default 64 GiB. */
   readonly bytesMax?: number;
-  /** Default 64 MiB, or an eighth of `bytesMax` where that is less: space comes back by whole segments. */
+  /** Default 64 MiB, or an eighth of a partition's share of `bytesMax` where that is less: space comes back by segments. */
   readonly segmentBytesMax?: number;
   /** Default `disk`: appends survive a power failure. `process`: they survive the end of the process. */
   readonly durability?: "disk" | "process";
@@ -225,7 +225,8 @@ export class EmbeddedEventLog implements EventLog {
     Deno.mkdirSync(directory, { recursive: true });
     const writer = mode === "read" ? undefined : new SegmentWriter({
       directory,
-      segmentBytesMax: segmentBytesMax ?? Math.min(segmentBytesUsual, this.#bytesMax / 8),
+      segmentBytesMax: segmentBytesMax ??
+        Math.min(segmentBytesUsual, this.#bytesMax / (8 * this.partitions)),
       durability: durability ?? "disk",
       onDurable: (endOffset) => this.#onDurable(partition, endOffset),
     });
