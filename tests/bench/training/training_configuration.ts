@@ -7,6 +7,9 @@ import {
 } from "../../../configuration/configuration.ts";
 import { DENSE_WIDTH, SLOTS } from "./zipf_batches.ts";
 
+/** Of the dense step: the shard leaves its core idle most of the time. */
+const THREADS = 2;
+
 const TOWER = "hidden: [256, 128]";
 
 /** The sizes of each model, as YAML. */
@@ -40,6 +43,7 @@ trainer:
   batchRows: ${batchRows}
   linger: 50ms
   pipelined: true
+  threads: ${THREADS}
   chunksPerRead: 4
   rowsWaitingMax: ${8 * batchRows}
 `,
