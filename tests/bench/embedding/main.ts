@@ -8,7 +8,8 @@ import { parseArgs } from "node:util";
 import { CairnContender } from "./cairn_contender.ts";
 import type { Contender } from "./contender.ts";
 import { measureGrowth, measureMemory } from "./memory_and_growth.ts";
-import { compilePeer, findTorch, NATIVE_NAMES, NativePeer } from "./native_peer.ts";
+import { findTorch } from "../torch_python.ts";
+import { compilePeer, NATIVE_NAMES, NativePeer } from "./native_peer.ts";
 import { type Rates, takeInsertTurns, takeTurns } from "./rounds.ts";
 import { type Distribution, DISTRIBUTIONS, type Sequences, writeSequences } from "./sequences.ts";
 

@@ -40,14 +40,6 @@ export async function compilePeer(
   }
 }
 
-/** A Python that can import torch, or none. */
-export async function findTorch(): Promise<string | undefined> {
-  for (const python of ["python3", "/usr/bin/python3"]) {
-    if (await output(python, "-c", "import torch").then(() => true, () => false)) return python;
-  }
-  return undefined;
-}
-
 /** The line protocol of `peers/`. */
 export class NativePeer implements Contender {
   readonly #process: Deno.ChildProcess;

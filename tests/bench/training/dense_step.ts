@@ -4,7 +4,7 @@
  *
  *     deno run -A tests/bench/training/dense_step.ts --provider cpu|webgpu|cuda [--model deepFm] [--threads 1] [--batch 512,4096] [--tf32] [--json]
  *
- * Needs onnxruntime-node and protobufjs in node_modules; PyTorch is run by $PYTHON (default python3) where it can be.
+ * Needs onnxruntime-node and protobufjs in node_modules; PyTorch is run where a Python can import it.
  */
 import { parseArgs } from "node:util";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
@@ -16,6 +16,7 @@ import {
   type TrainingSession,
 } from "../../../kernels/dense/training_session.ts";
 import { PageLockedMemory } from "../../../mesh/adapters/cuda/page_locked_memory.ts";
+import { findTorch, runTorch } from "../torch_python.ts";
 
 const SLOTS = 26, DIM = 16, DENSE_WIDTH = 13, HIDDEN = [256, 128];
 
@@ -140,16 +141,14 @@ async function runPytorch(): Promise<Map<number, PytorchLine>> {
   const shape = [SLOTS, DIM, DENSE_WIDTH, HIDDEN.join()].map(String);
   const args = [script, device, ...shape, options.threads, ...batchSizes.map(String)];
   try {
-    const { success, stdout, stderr } = await new Deno.Command(
-      Deno.env.get("PYTHON") ?? "python3",
-      {
-        args,
-        env: { OMP_NUM_THREADS: options.threads, OPENBLAS_NUM_THREADS: options.threads },
-      },
-    ).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr).trim().split("\n").at(-1));
-    const lines = new TextDecoder().decode(stdout).trim().split("\n");
-    return new Map(lines.map((line) => JSON.parse(line)).map((line) => [line.batch, line]));
+    const python = await findTorch();
+    if (python === undefined) throw new Error("no Python here can import torch");
+    const output = await runTorch(python, args, {
+      OMP_NUM_THREADS: options.threads,
+      OPENBLAS_NUM_THREADS: options.threads,
+    });
+    const lines = output.split("\n").map((line) => JSON.parse(line));
+    return new Map(lines.map((line) => [line.batch, line]));
   } catch (error) {
     console.error(`PyTorch is absent: ${(error as Error).message}`);
     return new Map();

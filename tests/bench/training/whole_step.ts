@@ -23,7 +23,7 @@ import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheu
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { Mesh, placementOf } from "../../../mesh/runtime/mesh.ts";
 import { Node } from "../../../mesh/runtime/node.ts";
-import { runPytorch } from "./pytorch.ts";
+import { findTorch, runTorch } from "../torch_python.ts";
 import { trainingConfiguration } from "./training_configuration.ts";
 import { idsPerSlot, SLOTS, writeFeatureId, ZipfBatches } from "./zipf_batches.ts";
 
@@ -43,12 +43,10 @@ const seconds = Number(options.seconds);
 const DISTINCT_BATCHES = 12;
 const WARM_UP_BATCHES = 12;
 
+const python = options["no-pytorch"] ? undefined : await findTorch();
 for (const model of options.model.split(",")) {
   for (const batch of options.batch.split(",").map(Number)) {
-    const peer = async () =>
-      options["no-pytorch"] || model !== "deepFm"
-        ? undefined
-        : await runPytorch(batch, ids, seconds / 2);
+    const peer = async () => model === "deepFm" ? await runPytorch(batch) : undefined;
     const before = await peer();
     const examplesPerSecond = Math.round(await measure(model, batch));
     const after = await peer();
@@ -72,6 +70,18 @@ for (const model of options.model.split(",")) {
         : `${model} batch ${batch}: ${examplesPerSecond} examples/s${peerText}`,
     );
   }
+}
+
+interface PytorchResult {
+  readonly examplesPerSecond: number;
+  readonly version: string;
+}
+
+/** Undefined where no Python here can import torch. */
+async function runPytorch(batch: number): Promise<PytorchResult | undefined> {
+  if (python === undefined) return undefined;
+  const script = new URL("./torch_deepfm.py", import.meta.url).pathname;
+  return JSON.parse(await runTorch(python, [script, batch, ids, seconds / 2].map(String)));
 }
 
 /** Examples a second in the steady state. */

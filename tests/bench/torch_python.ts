@@ -1,0 +1,53 @@
+/**
+ * PyTorch as a peer: which Python has it, and the environment in which it is at its best.
+ */
+
+/** A Python that can import torch: $PYTHON, python3 or the system's own; undefined where none can. */
+export async function findTorch(): Promise<string | undefined> {
+  for (const python of [Deno.env.get("PYTHON"), "python3", "/usr/bin/python3"]) {
+    if (python !== undefined && await importsTorch(python)) return python;
+  }
+  return undefined;
+}
+
+async function importsTorch(python: string): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command(python, {
+      args: ["-c", "import torch"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    return success;
+  } catch {
+    return false; // no such program
+  }
+}
+
+/**
+ * Runs a peer's script to its end.
+ *
+ * @param environment Beside what this process has.
+ * @returns Its standard output.
+ * @throws {Error} When it fails: the last line that it wrote to standard error.
+ */
+export async function runTorch(
+  python: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(python, {
+    args: [...args],
+    env: { ...withoutBlasOverrides(), ...environment },
+    clearEnv: true,
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr).trim().split("\n").at(-1));
+  return new TextDecoder().decode(stdout).trim();
+}
+
+/** A BLAS kernel that is forced by the environment would slow the peer down. */
+function withoutBlasOverrides(): Record<string, string> {
+  const environment = Deno.env.toObject();
+  delete environment.OPENBLAS_CORETYPE;
+  delete environment.OPENBLAS_L2_SIZE;
+  return environment;
+}
