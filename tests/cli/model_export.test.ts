@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { runCommandLine } from "../../cli/command_line.ts";
+import { loadConfiguration } from "../../cli/load_configuration.ts";
+import { openTrainingSession } from "../../cli/dense_model.ts";
+import { writeTrainerPart } from "../../actors/trainer/trainer_snapshot.ts";
+import { manifestName, type SnapshotManifest } from "../../actors/snapshotter/protocol.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { onnxRuntime } from "../../kernels/dense/sessions/onnx_runtime.ts";
+import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+
+const CONFIG = new URL("../../examples/movies.yaml", import.meta.url).pathname;
+const ROWS = 3;
+
+async function exportModel(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: "", err: "" };
+  const code = await runCommandLine(["model", "export", ...args], {
+    out: (text) => void (said.out += text),
+    err: (text) => void (said.err += text),
+  });
+  return { code, ...said };
+}
+
+async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A batch of the example's model: four slots, no dense values. */
+function batch() {
+  const embeddings = Float32Array.from({ length: ROWS * 4 * 16 }, (_, i) => Math.sin(i));
+  const firstOrder = Float32Array.from({ length: ROWS * 4 }, (_, i) => Math.cos(i));
+  return { rows: ROWS, sparse: { embeddings, first_order: firstOrder }, dense: new Float32Array() };
+}
+
+/** The newest snapshot as trainers and snapshotter write it, of weights after one step. */
+async function writeSnapshot(dataFolder: string): Promise<Float32Array> {
+  const session = await openTrainingSession(await loadConfiguration(CONFIG));
+  const labels = Float32Array.of(1, 0, 1);
+  await session.step({ ...batch(), labels, logSampleRate: new Float32Array(ROWS) });
+  const blobs = new DirectoryBlobStore(`${dataFolder}/blobs`);
+  const name = "snapshots/000000000000007";
+  const cut = { source: "trainer/0", partition: 0, sequence: 3, offset: 1, learnedThroughMs: 7 };
+  const checkpoint = await session.checkpoint();
+  const part = await writeTrainerPart(blobs, name, BatchKernel.create(), cut, checkpoint);
+  const manifest: SnapshotManifest = { format: 2, name, atMs: 7, trainers: [part], shards: [] };
+  await blobs.put(manifestName(name), new TextEncoder().encode(JSON.stringify(manifest)));
+  const { logits } = await session.step({
+    ...batch(),
+    labels,
+    logSampleRate: new Float32Array(ROWS),
+  });
+  await session.close();
+  return logits;
+}
+
+async function logitsOf(file: string): Promise<Float32Array> {
+  const ort = await onnxRuntime();
+  const session = await ort.InferenceSession.create(await Deno.readFile(file));
+  const { sparse } = batch();
+  const { logits } = await session.run({
+    embeddings: new ort.Tensor("float32", sparse.embeddings, [ROWS, 4, 16]),
+    first_order: new ort.Tensor("float32", sparse.first_order, [ROWS, 4, 1]),
+  });
+  return logits.data as Float32Array;
+}
+
+Deno.test("an exported file scores in another runtime as the server that learned it does", async () => {
+  await withFolder(async (folder) => {
+    const learned = await writeSnapshot(folder);
+    const { code, out, err } = await exportModel(
+      `${folder}/m.onnx`,
+      "-c",
+      CONFIG,
+      "--from",
+      folder,
+    );
+    assert.equal(code, 0, err);
+    assert.match(out, /deepFm, \d+ bytes, weights after 1 training step\n/);
+    const logits = await logitsOf(`${folder}/m.onnx`);
+    for (let row = 0; row < ROWS; row++) assert.ok(Math.abs(logits[row] - learned[row]) < 1e-5);
+
+    await exportModel(`${folder}/untrained.onnx`, "-c", CONFIG);
+    const untrained = await logitsOf(`${folder}/untrained.onnx`);
+    assert.ok(untrained.some((logit, row) => Math.abs(logit - learned[row]) > 1e-3));
+  });
+});
+
+Deno.test("the training step is exported with its weights as inputs", async () => {
+  await withFolder(async (folder) => {
+    const { code, out } = await exportModel(`${folder}/step.onnx`, "-c", CONFIG, "--training");
+    assert.equal(code, 0);
+    assert.match(out, /weights are inputs/);
+    const ort = await onnxRuntime();
+    const step = await ort.InferenceSession.create(await Deno.readFile(`${folder}/step.onnx`));
+    assert.ok(step.inputNames.includes("labels"));
+    assert.ok(step.outputNames.includes("loss"));
+  });
+});
+
+Deno.test("a folder without a snapshot, or with one of another model, is refused with what to do", async () => {
+  await withFolder(async (folder) => {
+    const empty = await exportModel(`${folder}/m.onnx`, "-c", CONFIG, "--from", folder);
+    assert.equal(empty.code, 1);
+    assert.match(empty.err, /holds no snapshot.*storage\.path/s);
+
+    await writeSnapshot(folder);
+    const other = await exportModel(
+      `${folder}/m.onnx`,
+      ...["-c", CONFIG, "--from", folder, "--set", "model.hidden=[8]"],
+    );
+    assert.equal(other.code, 1);
+    assert.match(other.err, /Cannot export the weights of the newest snapshot/);
+    assert.match(other.err, /because: /);
+  });
+});
