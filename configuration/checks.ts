@@ -212,6 +212,7 @@ function* tasks({ model, joiner }: Sections): Iterable<Finding> {
       yield { path: ["model", "tasks", i], message: `"${task}" stands here twice; keep one` };
     }
   }
+  yield* knownTasks(["model", "taskLosses"], Object.keys(model.taskLosses), model.tasks);
   yield* knownTasks(["model", "taskWeights"], Object.keys(model.taskWeights), model.tasks);
   if (joiner === undefined) return;
   const ruled = Object.keys(joiner.tasks);
@@ -223,7 +224,9 @@ function* tasks({ model, joiner }: Sections): Iterable<Finding> {
     yield {
       path: ["joiner", "tasks"],
       message: `has no rule for the model's task "${task}", which would learn only negatives; ` +
-        `add ${task}: [{ action: ${task}, label: positive }], or take it out of model.tasks`,
+        `add ${task}: [{ action: ${task}, label: ${
+          learnsValues(task, model) ? "value" : "positive"
+        } }], or take it out of model.tasks`,
       atKey: true,
     };
   }
@@ -240,9 +243,20 @@ function* knownTasks(
   }
 }
 
-function* labelRules({ joiner }: Sections): Iterable<Finding> {
+function learnsValues(task: string, { taskLosses }: CairnFile["model"]): boolean {
+  return Object.hasOwn(taskLosses, task) && taskLosses[task] === "squaredError";
+}
+
+function* labelRules({ model, joiner }: Sections): Iterable<Finding> {
   for (const [task, rules] of Object.entries(joiner?.tasks ?? {})) {
-    for (const [i, { valueAtLeast, valueBelow }] of rules.entries()) {
+    for (const [i, { valueAtLeast, valueBelow, label }] of rules.entries()) {
+      if (label === "value" && model?.tasks.includes(task) && !learnsValues(task, model)) {
+        yield {
+          path: ["joiner", "tasks", task, i, "label"],
+          message: `found value, and "${task}" learns whether something happens; write positive ` +
+            `or negative, or set model.taskLosses: { ${task}: squaredError }`,
+        };
+      }
       if (valueAtLeast !== undefined && valueBelow !== undefined && valueAtLeast >= valueBelow) {
         yield {
           path: ["joiner", "tasks", task, i],

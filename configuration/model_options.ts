@@ -5,7 +5,7 @@ import type { LearningRateSchedule } from "../kernels/dense/optimizers/learning_
 import type { DenseOptimizerOptions } from "../kernels/dense/optimizers/options.ts";
 import { createModel } from "../kernels/dense/models/create_model.ts";
 import type { SparseInput } from "../kernels/dense/models/model.ts";
-import type { ModelOptions, ModelSizes } from "../kernels/dense/models/options.ts";
+import type { ModelOptions, ModelSizes, TaskOptions } from "../kernels/dense/models/options.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { ModelSection } from "./sections/model.ts";
 import { withoutUndefined } from "./without_undefined.ts";
@@ -17,7 +17,8 @@ export function modelOptionsOf(section: ModelSection, columns: readonly string[]
     : { ...section, attention: [] };
   const {
     tasks,
-    taskWeights,
+    taskLosses: _losses,
+    taskWeights: _weights,
     optimizer: _,
     learningRateSchedule: _schedule,
     seed: _seed,
@@ -33,10 +34,18 @@ export function modelOptionsOf(section: ModelSection, columns: readonly string[]
         hidden,
       })),
     }),
-    tasks: tasks.map((task) => ({
-      loss: "binaryCrossEntropy",
-      weight: Object.hasOwn(taskWeights, task) ? taskWeights[task] : 1,
-    })),
+    tasks: tasks.map((task) => taskOptionsOf(task, section)),
+  };
+}
+
+/** What one task of the model learns by. */
+export function taskOptionsOf(
+  task: string,
+  { taskLosses, taskWeights }: ModelSection,
+): Required<TaskOptions> {
+  return {
+    loss: Object.hasOwn(taskLosses, task) ? taskLosses[task] : "binaryCrossEntropy",
+    weight: Object.hasOwn(taskWeights, task) ? taskWeights[task] : 1,
   };
 }
 

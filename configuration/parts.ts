@@ -12,6 +12,7 @@ import {
   learningRateScheduleOf,
   modelOptionsOf,
   modelSizesOf,
+  taskOptionsOf,
 } from "./model_options.ts";
 import { segmentsOf } from "./segments.ts";
 import { withoutUndefined } from "./without_undefined.ts";
@@ -58,7 +59,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       impressionsMax: joiner.impressionsMax,
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the model's order: label column t is the model's task t.
-      tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, joiner.tasks) })),
+      tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, model, joiner) })),
       negativeSampling: joiner.negativeSampling,
       // What a gateway that starts again recalls, see GatewayMemory.
       recordsKept: file.storage.kind === "memory"
@@ -93,7 +94,6 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
     ranker: {
       schema,
       itemsCachedMax: file.features.itemsCachedMax,
-      tasks: model.tasks.length,
       segments,
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,
@@ -115,9 +115,16 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
   };
 }
 
-function labelRulesOf(task: string, rules: CairnFile["joiner"]["tasks"]): LabelRule[] {
-  if (!Object.hasOwn(rules, task)) return [{ action: task, label: "positive" }];
-  return rules[task].map(({ action, valueAtLeast, valueBelow, label, final }) => ({
+function labelRulesOf(
+  task: string,
+  model: CairnFile["model"],
+  { tasks }: CairnFile["joiner"],
+): LabelRule[] {
+  if (!Object.hasOwn(tasks, task)) {
+    const label = taskOptionsOf(task, model).loss === "squaredError" ? "value" : "positive";
+    return [{ action: task, label }];
+  }
+  return tasks[task].map(({ action, valueAtLeast, valueBelow, label, final }) => ({
     action,
     ...(valueAtLeast === undefined ? {} : { atLeast: valueAtLeast }),
     ...(valueBelow === undefined ? {} : { below: valueBelow }),

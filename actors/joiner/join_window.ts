@@ -32,7 +32,7 @@ interface OpenImpression {
   /** The data clock when the record was read, so that windows close in the order of the log. */
   readonly openedAtMs: number;
   readonly offset: number;
-  /** One per (item, task): 0, 1, or NaN while nothing has decided it. Made at the first action. */
+  /** One per (item, task): 0, 1 or an action's value; NaN while nothing has decided it. Made at the first action. */
   labels?: Float32Array;
   /** One per item: 1 once its example is decided. Made at the first final action. */
   emitted?: Uint8Array;
@@ -298,8 +298,8 @@ export class JoinWindow {
     const labels = impression.labels === undefined
       ? this.#negative
       : impression.labels.slice(item * tasks, (item + 1) * tasks).map((label) => label || 0);
-    const positive = labels.some((label) => label > 0);
-    if (!positive && !this.#sampling.keeps(impression.rankingId, impression.items[item])) {
+    const negative = labels.every((label) => label === 0);
+    if (negative && !this.#sampling.keeps(impression.rankingId, impression.items[item])) {
       this.counts.examplesSampledOut++;
       return;
     }

@@ -9,7 +9,7 @@ import type { LabelRule, TaskLabels } from "./options.ts";
 /** What one action decides: a label per task, or undefined where the task has no rule for it. */
 export interface Verdict {
   /** One per task. */
-  readonly labels: readonly (0 | 1 | undefined)[];
+  readonly labels: readonly (number | undefined)[];
   /** The item's example is complete. */
   readonly final: boolean;
 }
@@ -49,17 +49,21 @@ export class LabelRules {
     );
     if (rules.every((rule) => rule === undefined)) return undefined;
     return {
-      labels: rules.map((rule) =>
-        rule === undefined ? undefined : rule.label === "positive" ? 1 : 0
-      ),
+      labels: rules.map((rule) => rule && labelOf(rule, value)),
       final: rules.some((rule) => rule?.final === true),
     };
   }
 }
 
-/** A rule with a bound never matches an action without a value (or with NaN). */
+function labelOf({ label }: LabelRule, value: number | undefined): number | undefined {
+  if (label === "value") return value;
+  return label === "positive" ? 1 : 0;
+}
+
+/** A rule with a bound, or that takes the value itself, never matches an action without a value (or with NaN). */
 function matches(rule: LabelRule, action: string, value: number | undefined): boolean {
   if (rule.action !== action) return false;
+  if (rule.label === "value" && !Number.isFinite(value)) return false;
   if (rule.atLeast !== undefined && !(value !== undefined && value >= rule.atLeast)) return false;
   if (rule.below !== undefined && !(value !== undefined && value < rule.below)) return false;
   return true;

@@ -10,12 +10,13 @@ export interface LabelRule {
   readonly atLeast?: number;
   /** Matches only where the action has a value < this. */
   readonly below?: number;
-  readonly label: "positive" | "negative";
+  /** 1, 0, or the action's own value; a `value` rule matches only an action that has one. */
+  readonly label: "positive" | "negative" | "value";
   /** Nothing later can change this item's labels: its example is emitted at once instead of when the window closes. */
   readonly final?: boolean;
 }
 
-/** How one task of the model gets its label. An item that no rule matched is negative when the window closes. */
+/** How one task of the model gets its label. An item that no rule matched has label 0 when the window closes. */
 export interface TaskLabels {
   readonly task: string;
   readonly rules: readonly LabelRule[];

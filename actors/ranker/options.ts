@@ -17,7 +17,6 @@ export interface RankerOptions {
   readonly schema: FeatureSchema;
   /** Items whose own features are kept between requests. */
   readonly itemsCachedMax: number;
-  readonly tasks: number;
   /** The table's segments in row order; the model's sparse inputs are found by name. */
   readonly segments: readonly { readonly name: string; readonly dim: number }[];
 }

@@ -34,7 +34,7 @@ export interface Rank extends Request<Ranking> {
 /** An item with its score. */
 export interface RankedItem {
   readonly id: string;
-  /** Probability of the first task's positive label, in (0, 1). */
+  /** What the first task predicts: the probability of its positive label, in (0, 1), or its label's value. */
   readonly score: number;
   /** No feature of this item has a learned row yet: the score rests on the user and the context. */
   readonly cold: boolean;

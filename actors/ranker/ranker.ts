@@ -9,7 +9,7 @@ import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
-import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
+import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
@@ -252,14 +252,14 @@ export class Ranker implements Behavior<RankerMessage> {
 
   /** Orders, logs what will be shown, and answers once the log has it. */
   async #answer(taken: readonly Extracted[], scored: Scored): Promise<void> {
-    const { tasks } = this.#options;
+    const { tasks } = this.#session.model;
     const records = new Map<number, Uint8Array[]>();
     const answers: { request: Rank; ranking: Ranking; partition: number }[] = [];
     let firstRow = 0;
     for (const { request, features } of taken) {
       const scores = new Float32Array(features.rows);
       for (let row = 0; row < features.rows; row++) {
-        scores[row] = 1 / (1 + Math.exp(-scored.logits[(firstRow + row) * tasks]));
+        scores[row] = prediction(tasks[0], scored.logits[(firstRow + row) * tasks.length]);
       }
       const shown = orderByScore(scores).slice(0, request.limit);
       const items: RankedItem[] = shown.map((row) => ({
@@ -334,7 +334,7 @@ export class Ranker implements Behavior<RankerMessage> {
     firstRow: number,
     { pooled, logits }: Scored,
   ): Promise<RankedItem[]> {
-    const { tasks } = this.#options;
+    const tasks = this.#session.model.tasks.length;
     const rows = shown.map((row) => firstRow + row);
     const explained: RankedItem[] = [];
     const itemsMax = Math.max(1, Math.floor(this.#options.batchRowsMax / this.#slots));

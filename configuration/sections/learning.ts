@@ -8,7 +8,9 @@ const rule = z.strictObject({
   action: z.string().min(1).describe("The action's name: click, rating, …"),
   valueAtLeast: z.number().optional().describe("Matches only where the action's value is ≥ this."),
   valueBelow: z.number().optional().describe("Matches only where the action's value is < this."),
-  label: z.enum(["positive", "negative"]),
+  label: z.enum(["positive", "negative", "value"]).describe(
+    "What the model shall predict: 1, 0, or (for a task with squaredError) the action's own value.",
+  ),
   final: z.boolean().default(false).describe(
     "Nothing later changes this item's labels: its example is made at once instead of when the window closes.",
   ),
@@ -18,7 +20,7 @@ export const joinerSection = z.strictObject({
   window: duration("1s", "90d").default(30 * 60_000)
     .describe("How long a ranking waits for actions, on the data clock."),
   tasks: z.record(z.string(), z.array(rule).min(1)).default({}).describe(
-    "Label rules by task of the model, in order: for all tasks or for none. For none: the action of a task's own name is positive.",
+    "Label rules by task of the model, in order: for all tasks or for none. For none: the action of a task's own name is positive, or with squaredError its value counts.",
   ),
   negativeSampling: z.strictObject({
     rate: z.number().positive().max(1).default(1)

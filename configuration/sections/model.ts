@@ -76,6 +76,10 @@ const learningRateSchedule = z.strictObject({
 const everyModel = {
   tasks: z.array(z.string().min(1)).min(1).max(8).default(["click"])
     .describe("What is predicted; the first task orders the ranking."),
+  taskLosses: z.record(z.string(), z.enum(["binaryCrossEntropy", "squaredError"])).default({})
+    .describe(
+      "What a task learns by, by name: binaryCrossEntropy (whether; where it is left out) or squaredError (how much: minutes watched, stars).",
+    ),
   taskWeights: z.record(z.string(), z.number().positive()).default({})
     .describe("Weight of a task in the summed loss, by name; 1 where it is left out."),
   optimizer: optimizer.prefault({ kind: "adam", learningRate: 0.001 }),

@@ -61,8 +61,9 @@ export const rankingSchema = z.strictObject({
   }),
   items: z.array(z.strictObject({
     id: z.string(),
-    score: z.number().min(0).max(1).meta({
-      description: "Probability of the first task's positive label.",
+    score: z.number().meta({
+      description:
+        "What the first task predicts: the probability of its positive label, or its label's value.",
     }),
     cold: z.boolean().meta({
       description: "Nothing is learned about this item yet; its score rests on user and context.",

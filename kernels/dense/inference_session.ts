@@ -4,6 +4,7 @@
 import { compileInference, inferenceModel } from "./inference_graph.ts";
 import { initialWeights } from "./initial_weights.ts";
 import type { Model } from "./models/model.ts";
+import type { TaskOptions } from "./models/options.ts";
 import type { SequenceBatch } from "./sequence_batch.ts";
 import { OnnxInference, ReferenceInference } from "./sessions/compiled_inference.ts";
 import { createOnnxSession, onnxRuntime } from "./sessions/onnx_runtime.ts";
@@ -33,8 +34,8 @@ export interface InferenceSession {
   /** Version of the weights in use. */
   readonly version: number;
   /**
-   * Raw outputs, shape `[rows, tasks]`, in an array of their own: logits of binary tasks (see {@link probability}),
-   * values of squared-error tasks.
+   * Raw outputs, shape `[rows, tasks]`, in an array of their own: logits of binary tasks,
+   * values of squared-error tasks (see {@link prediction}).
    */
   predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>>;
   /**
@@ -56,9 +57,9 @@ export interface InferenceSessionOptions {
   readonly seed: number;
 }
 
-/** The probability that a logit stands for. */
-export function probability(logit: number): number {
-  return 1 / (1 + Math.exp(-logit));
+/** What a task's raw output predicts: the probability of a positive label, or the label's value. */
+export function prediction({ loss }: TaskOptions, output: number): number {
+  return loss === "squaredError" ? output : 1 / (1 + Math.exp(-output));
 }
 
 /**

@@ -205,7 +205,6 @@ export class Loop {
         requestsWaitingMax: 256,
         schema: SCHEMA,
         itemsCachedMax: 1_000,
-        tasks: 1,
         segments: SEGMENTS,
         ...this.options.ranker,
       },

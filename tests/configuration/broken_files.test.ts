@@ -96,7 +96,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "an option of another model",
     `${slots}\nmodel: { kind: deepFm, crossLayers: 2 }`,
     "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, attention, hidden, dropout, tasks, " +
-    "taskWeights, optimizer, learningRateSchedule, seed.",
+    "taskLosses, taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [
     "an admission threshold that no counter can reach",
@@ -160,6 +160,17 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "joiner: { tasks: { click: [{ action: click, label: positive }] } }",
     '3:11 joiner.tasks: has no rule for the model\'s task "buy", which would learn only negatives; ' +
     "add buy: [{ action: buy, label: positive }], or take it out of model.tasks",
+  ],
+  [
+    "a value as the label of a task that learns whether something happens",
+    `${slots}\njoiner:\n  tasks:\n    click:\n      - { action: watch, label: value }`,
+    '5:33 joiner.tasks.click[0].label: found value, and "click" learns whether something happens; ' +
+    "write positive or negative, or set model.taskLosses: { click: squaredError }",
+  ],
+  [
+    "a loss for a task that the model does not have",
+    `${slots}\nmodel: { kind: mmoe, tasks: [click], taskLosses: { minutes: squaredError } }`,
+    '2:52 model.taskLosses.minutes: "minutes" is no task of the model; known: click.',
   ],
   [
     "a rule that nothing can match",

@@ -27,6 +27,23 @@ Deno.test("a file of one line is a whole configuration", () => {
   ]);
 });
 
+Deno.test("a task of squared error learns the value of the action of its name", () => {
+  const { model, joiner } = parseConfiguration(
+    `${minimal}
+model: { kind: mmoe, tasks: [click, minutes], taskLosses: { minutes: squaredError } }
+`,
+    "c",
+  );
+  assert.deepEqual(model.tasks, [
+    { loss: "binaryCrossEntropy", weight: 1 },
+    { loss: "squaredError", weight: 1 },
+  ]);
+  assert.deepEqual(joiner.tasks, [
+    { task: "click", rules: [{ action: "click", label: "positive" }] },
+    { task: "minutes", rules: [{ action: "minutes", label: "value" }] },
+  ]);
+});
+
 Deno.test("JSON is YAML", () => {
   const json = JSON.stringify({ features: { slots: { user: { kind: "id", source: "user" } } } });
   assert.deepEqual(parseConfiguration(json, "c"), parseConfiguration(minimal, "c"));

@@ -69,6 +69,7 @@ export interface Event {
   readonly rankingId: string;
   readonly item: string;
   readonly action: string;
+  readonly value?: number;
 }
 
 /** Speaks JSON to a mesh through a function with the shape of `fetch`. */

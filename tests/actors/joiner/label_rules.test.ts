@@ -59,3 +59,15 @@ Deno.test("an action speaks only for the tasks that have a rule for it", () => {
   assert.deepEqual(rules.judge("purchase", 12), { labels: [undefined, 1], final: true });
   assert.deepEqual(rules.judge("return", undefined), { labels: [undefined, 0], final: true });
 });
+
+Deno.test("a value rule gives the action's own value, and matches no action without one", () => {
+  const rules = new LabelRules([
+    { task: "watched", rules: [{ action: "watch", atLeast: 1, label: "positive" }] },
+    { task: "minutes", rules: [{ action: "watch", label: "value" }] },
+  ]);
+  assert.deepEqual(rules.judge("watch", 12.5), { labels: [1, 12.5], final: false });
+  assert.deepEqual(rules.judge("watch", -3), { labels: [undefined, -3], final: false });
+  assert.deepEqual(rules.judge("watch", 0), { labels: [undefined, 0], final: false });
+  assert.equal(rules.judge("watch", undefined), undefined);
+  assert.deepEqual(rules.judge("watch", Infinity), { labels: [1, undefined], final: false });
+});
