@@ -29,7 +29,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const described = [
     rankEndpoint(parts, readiness),
     eventsEndpoint(parts, failures),
-    ...profileEndpoints(parts),
+    ...profileEndpoints(parts, failures),
     ...operationsEndpoints(parts, readiness),
   ];
   const endpoints = [...described, ...documentationEndpoints(described, options.docsPage)];

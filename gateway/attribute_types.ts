@@ -2,7 +2,9 @@
  * An attribute can be well-formed and still not be what the feature schema reads from it: text where a number
  * belongs. Whoever makes features finds out; this says it in the words of the request.
  */
+import type { Attributes, ProfileKind } from "../mesh/ports/profile_store.ts";
 import { describe, pointerOf } from "./field_errors.ts";
+import type { GatewayParts } from "./parts.ts";
 import { type FieldError, ProblemError } from "./problems.ts";
 import type { RankRequest } from "./schemas/rank.ts";
 
@@ -26,13 +28,25 @@ export function rankProblem(error: unknown, request: RankRequest): unknown {
   return attributeProblem(error, fieldOf(error, request));
 }
 
-/** The problem of a profile that features could not be made of; other errors as they are. */
-export function profileProblem(error: unknown): unknown {
-  if (!isFeatureTypeError(error)) return error;
-  return attributeProblem(error, {
-    pointer: pointerOf(["attributes", error.attribute]),
-    detail: `${describe(error.found)}; ${sendExpected(error)}`,
-  });
+/**
+ * @param base Where the profile lies in the body.
+ * @throws {ProblemError} Features could not be made of a profile's attributes.
+ */
+export function requireFeatures(
+  { checkProfile }: GatewayParts,
+  kind: ProfileKind,
+  attributes: Attributes,
+  base: readonly number[] = [],
+): void {
+  try {
+    checkProfile?.(kind, attributes);
+  } catch (error) {
+    if (!isFeatureTypeError(error)) throw error;
+    throw attributeProblem(error, {
+      pointer: pointerOf([...base, "attributes", error.attribute]),
+      detail: `${describe(error.found)}; ${sendExpected(error)}`,
+    });
+  }
 }
 
 function attributeProblem(cause: FeatureTypeError, field: FieldError): ProblemError {

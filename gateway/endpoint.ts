@@ -20,13 +20,14 @@ export type GatewayContext = Context<GatewayEnv>;
 
 export interface Answer {
   readonly description: string;
-  /** JSON of this shape; absent for other content. */
+  /** JSON of this shape. */
   readonly schema?: z.ZodType;
+  /** Of text that is not JSON. Neither = an answer without content. */
   readonly contentType?: string;
 }
 
 export interface Endpoint {
-  readonly method: "get" | "post" | "put";
+  readonly method: "get" | "post" | "put" | "delete";
   /** With parameters in braces: `/v1/items/{id}`. */
   readonly path: string;
   readonly operationId: string;

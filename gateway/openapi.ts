@@ -83,9 +83,10 @@ function answers(endpoint: Endpoint): Json {
   return Object.fromEntries(
     Object.entries(endpoint.answers).map(([status, answer]: [string, Answer]) => [status, {
       description: answer.description,
-      content: answer.schema
-        ? { "application/json": media(answer.schema) }
-        : { [answer.contentType ?? "text/plain"]: { schema: { type: "string" } } },
+      ...(answer.schema && { content: { "application/json": media(answer.schema) } }),
+      ...(answer.contentType && {
+        content: { [answer.contentType]: { schema: { type: "string" } } },
+      }),
     }]),
   );
 }

@@ -42,3 +42,6 @@ export const candidatesMax = 500;
 
 /** Events of one batch. */
 export const eventsPerBatchMax = 1000;
+
+/** Profiles of one list. */
+export const profilesPerListMax = 1000;

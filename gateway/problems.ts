@@ -65,7 +65,7 @@ export const problems = {
   "body-too-large": {
     status: 413,
     title: "The body is too large",
-    remedy: "Send fewer candidates or events at a time, or raise gateway.bodyMax.",
+    remedy: "Send fewer candidates, events or profiles at a time, or raise gateway.bodyMax.",
   },
   "unsupported-media-type": {
     status: 415,
@@ -98,6 +98,11 @@ export const problems = {
     status: 422,
     title: "No event of the batch was accepted",
     remedy: "Each entry of `events` carries its own problem. Mend them and send the batch again.",
+  },
+  "no-profile-stored": {
+    status: 422,
+    title: "No profile of the list was stored",
+    remedy: "Each entry of `profiles` carries its own problem. Mend them and send the list again.",
   },
   "overloaded": {
     status: 429,

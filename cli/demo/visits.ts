@@ -48,15 +48,10 @@ export class Visits {
   /** Stores what the shop knows about its products and shoppers. */
   async introduce(): Promise<void> {
     const { products, shoppers } = this.audience;
-    const calls = [
-      ...products.map(({ id, ...attributes }) => () => this.client.putItem(id, attributes)),
-      ...shoppers.map(({ id, ...attributes }) => () => this.client.putUser(id, attributes)),
-    ];
-    let next = 0;
-    const chain = async () => {
-      while (next < calls.length) await calls[next++]();
-    };
-    await Promise.all(Array.from({ length: 16 }, chain));
+    const entries = <P extends { readonly id: string }>(of: readonly P[]) =>
+      of.map(({ id, ...attributes }) => ({ id, attributes }));
+    await this.client.storeProfiles("item", entries(products));
+    await this.client.storeProfiles("user", entries(shoppers));
   }
 
   /** Lets the audience come for its time. */

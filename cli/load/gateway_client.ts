@@ -2,10 +2,12 @@
  * A small client of the HTTP API, as an application would write it: JSON over kept-alive connections, a patient
  * retry where the server says "later", and the server's own words where it says no.
  */
+import { profilesPerListMax } from "../../gateway/options.ts";
+import type { ProfilesAnswer } from "../../gateway/schemas/profiles.ts";
 import type { RankRequest } from "../../gateway/schemas/rank.ts";
 import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
-import type { Attributes } from "../../mesh/ports/profile_store.ts";
+import type { Attributes, ProfileKind } from "../../mesh/ports/profile_store.ts";
 
 /** The server said no. */
 export class GatewayError extends Error {
@@ -27,6 +29,15 @@ export interface GatewayClientOptions {
   readonly retriesMax: number;
   readonly retryDelayMsMax: number;
 }
+
+/** What a server is told of one user or item. */
+export interface ProfileEntry {
+  readonly id: string;
+  readonly attributes: Attributes;
+}
+
+/** Of one list of profiles, UTF-16 units: at most three times as many bytes, within the server's default limit. */
+const listUnitsMax = 256 * 1024;
 
 /** One server's API. */
 export class GatewayClient {
@@ -55,14 +66,33 @@ export class GatewayClient {
     return this.#send("POST", "/v1/events", events);
   }
 
-  /** Replaces an item's attributes. */
-  putItem(id: string, attributes: Attributes): Promise<unknown> {
-    return this.#send("PUT", `/v1/items/${encodeURIComponent(id)}`, { attributes });
-  }
-
-  /** Replaces a user's attributes. */
-  putUser(id: string, attributes: Attributes): Promise<unknown> {
-    return this.#send("PUT", `/v1/users/${encodeURIComponent(id)}`, { attributes });
+  /**
+   * Replaces the attributes of many, in as many requests as that takes.
+   *
+   * @param onProgress Called after each request with the profiles stored so far.
+   * @throws {GatewayError} When one is rejected; those before it, and most beside it, are stored.
+   */
+  async storeProfiles(
+    kind: ProfileKind,
+    profiles: readonly ProfileEntry[],
+    onProgress: (stored: number) => void = () => {},
+  ): Promise<void> {
+    const path = `/v1/${kind}s`;
+    for (let at = 0; at < profiles.length;) {
+      const list = [];
+      for (let units = 0; at < profiles.length && list.length < profilesPerListMax; at++) {
+        const text = JSON.stringify(profiles[at]);
+        if (list.length > 0 && units + text.length > listUnitsMax) break;
+        units += text.length;
+        list.push(text);
+      }
+      const answer = await this.#sendText<ProfilesAnswer>("POST", path, `[${list.join()}]`);
+      for (const result of answer.profiles) {
+        if (result.status !== "rejected") continue;
+        throw new GatewayError(result.problem.status, `POST ${path}`, result.problem.detail);
+      }
+      onProgress(at);
+    }
   }
 
   /** How far the served model has learned. */
@@ -90,8 +120,11 @@ export class GatewayClient {
     }
   }
 
-  async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const text = body === undefined ? null : JSON.stringify(body);
+  #send<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return this.#sendText(method, path, body === undefined ? null : JSON.stringify(body));
+  }
+
+  async #sendText<T>(method: string, path: string, text: string | null): Promise<T> {
     for (let attempt = 0;; attempt++) {
       const response = await fetch(this.#url + path, {
         method,

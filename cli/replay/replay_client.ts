@@ -9,7 +9,7 @@ import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import type { InteractionTable } from "../datasets/interaction_table.ts";
 import { FreshnessTracker } from "../load/freshness.ts";
-import type { GatewayClient } from "../load/gateway_client.ts";
+import type { GatewayClient, ProfileEntry } from "../load/gateway_client.ts";
 import { Samples } from "../load/samples.ts";
 
 /** What to send, and how. */
@@ -48,7 +48,6 @@ export interface ReplayMeasurements {
   readonly seconds: number;
 }
 
-const profilesInFlight = 16;
 const drainPauseMs = 5;
 
 /** Stores the attributes of the dataset's users and items that `rows` of the table name. */
@@ -57,28 +56,24 @@ export async function sendProfiles(
   { dataset, table, rows }: Pick<ReplayPlan, "dataset" | "table" | "rows">,
   onProgress: (done: number, total: number) => void = () => {},
 ): Promise<number> {
-  const wanted: (() => Promise<unknown>)[] = [];
-  const wantedItems = new Set(table.itemOf.subarray(0, rows));
-  const wantedUsers = new Set(table.userOf.subarray(0, rows));
-  for (const number of wantedItems) {
-    const attributes = dataset.items.get(table.items[number]);
-    if (attributes === undefined) continue;
-    wanted.push(() => client.putItem(table.items[number], attributes));
-  }
-  for (const number of wantedUsers) {
-    const attributes = dataset.users.get(table.users[number]);
-    if (attributes === undefined) continue;
-    wanted.push(() => client.putUser(table.users[number], attributes));
-  }
-  let next = 0;
-  const chain = async () => {
-    while (next < wanted.length) {
-      await wanted[next++]();
-      onProgress(next, wanted.length);
-    }
-  };
-  await Promise.all(Array.from({ length: profilesInFlight }, chain));
-  return wanted.length;
+  const items = profilesOf(table.itemOf.subarray(0, rows), table.items, dataset.items);
+  const users = profilesOf(table.userOf.subarray(0, rows), table.users, dataset.users);
+  const total = items.length + users.length;
+  await client.storeProfiles("item", items, (stored) => onProgress(stored, total));
+  await client.storeProfiles("user", users, (stored) => onProgress(items.length + stored, total));
+  return total;
+}
+
+/** Each id that `numbers` name, once, with its attributes where it has any. */
+function profilesOf(
+  numbers: Uint32Array,
+  ids: readonly string[],
+  attributesOf: ReadonlyMap<string, FeatureAttributes>,
+): ProfileEntry[] {
+  return [...new Set(numbers)].flatMap((number) => {
+    const attributes = attributesOf.get(ids[number]);
+    return attributes === undefined ? [] : [{ id: ids[number], attributes }];
+  });
 }
 
 /**

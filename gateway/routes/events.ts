@@ -7,11 +7,11 @@ import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { eventsPerBatchMax } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
-import { ProblemError } from "../problems.ts";
 import { BodyReader } from "../request_body.ts";
 import { eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
 import { EventAcceptance, type Pending } from "./event_acceptance.ts";
-import { answerOf, noneAccepted, outcomeOf, problemsOf } from "./events_answer.ts";
+import { answerOf, outcomeOf } from "./events_answer.ts";
+import { answerList, problemsOf, requireListLength } from "./lists.ts";
 
 export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpoint {
   const { clock, labels, options, telemetry } = parts;
@@ -26,7 +26,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     const sent = await body.readJson(context);
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
-    requireBatchSize(events);
+    requireListLength(events, eventsPerBatchMax, "events", "one event, or ");
     const pending: Pending = new Map();
     const taking = events.map((event, i) =>
       outcomeOf(event, acceptance.take(event, pending, many ? [i] : []))
@@ -44,13 +44,13 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     counted.add(answer.accepted, { status: "accepted" });
     counted.add(answer.duplicates, { status: "duplicate" });
     counted.add(answer.rejected, { status: "rejected" });
-    if (answer.rejected === 0) return context.json(answer);
     const problems = problemsOf(outcomes);
-    if (!many) throw problems[0];
-    if (answer.rejected === events.length) throw noneAccepted(problems, answer);
-    const ours = problems.find((problem) => problem.status >= 500);
-    if (ours) failures.write(context, ours);
-    return context.json(answer, 207);
+    if (!many && problems.length > 0) throw problems[0];
+    return answerList(context, failures, answer, problems, {
+      entries: events.length,
+      none: "no-event-accepted",
+      nothingDone: `None of the ${events.length} events was accepted`,
+    });
   }
 
   return {
@@ -87,13 +87,4 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     ],
     handle: post,
   };
-}
-
-function requireBatchSize(events: readonly unknown[]): void {
-  if (events.length >= 1 && events.length <= eventsPerBatchMax) return;
-  const detail =
-    `is a list of ${events.length} events; send one event, or a list of 1 to ${eventsPerBatchMax}`;
-  throw new ProblemError("invalid-request", `The body ${detail}.`, {
-    errors: [{ pointer: "#", detail }],
-  });
 }

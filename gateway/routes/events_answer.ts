@@ -1,7 +1,7 @@
 /**
  * What became of each event of a request, and the answer that says it.
  */
-import { ProblemError, problemOf } from "../problems.ts";
+import { type ProblemError, problemOf } from "../problems.ts";
 import type { EventsAnswer } from "../schemas/events.ts";
 
 /** An accepted or repeated event, as the answer lists it. */
@@ -56,22 +56,4 @@ export function answerOf(outcomes: readonly Outcome[]): EventsAnswer {
     }
   }
   return answer;
-}
-
-/** The problems of the events that were not accepted. */
-export function problemsOf(outcomes: readonly Outcome[]): ProblemError[] {
-  return outcomes.flatMap((outcome) => outcome.status === "rejected" ? [outcome.problem] : []);
-}
-
-/**
- * The problem of a list of which nothing was accepted: the server's own failure where there is one, since a retry
- * helps only then; the client's otherwise.
- */
-export function noneAccepted(problems: readonly ProblemError[], answer: EventsAnswer) {
-  const ours = problems.find((problem) => problem.status >= 500);
-  return new ProblemError(
-    ours?.kind ?? "no-event-accepted",
-    `None of the ${answer.rejected} events was accepted: ${(ours ?? problems[0]).detail}`,
-    { members: { ...answer }, cause: ours?.extras.cause },
-  );
 }

@@ -1,17 +1,22 @@
 /**
- * `PUT` and `GET /v1/items/{id}` and `/v1/users/{id}`: stored attributes, which features are made of.
+ * `PUT`, `GET` and `DELETE /v1/items/{id}` and `/v1/users/{id}`: stored attributes, which features are made of.
  */
 import type { Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
-import { profileProblem } from "../attribute_types.ts";
+import { requireFeatures } from "../attribute_types.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
+import type { FailureLog } from "../failure_log.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { BodyReader, validate } from "../request_body.ts";
 import { profilePathSchema, profileRequestSchema, profileSchema } from "../schemas/profiles.ts";
+import { profileListEndpoint } from "./profile_list.ts";
 
-export function profileEndpoints(parts: GatewayParts): Endpoint[] {
-  return [...endpointsOf("item", parts), ...endpointsOf("user", parts)];
+export function profileEndpoints(parts: GatewayParts, failures: FailureLog): Endpoint[] {
+  return (["item", "user"] as const).flatMap((kind) => [
+    profileListEndpoint(kind, parts, failures),
+    ...endpointsOf(kind, parts),
+  ]);
 }
 
 function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
@@ -23,11 +28,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
   async function put(context: GatewayContext): Promise<Response> {
     const id = idOf(context);
     const { attributes } = await body.read(context, profileRequestSchema);
-    try {
-      parts.checkProfile?.(kind, attributes);
-    } catch (error) {
-      throw profileProblem(error);
-    }
+    requireFeatures(parts, kind, attributes);
     const profile = await withinDeadline(
       context,
       clock,
@@ -48,6 +49,17 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       );
     }
     return context.json(answerOf(profile));
+  }
+
+  async function remove(context: GatewayContext): Promise<Response> {
+    const id = idOf(context);
+    await withinDeadline(
+      context,
+      clock,
+      profiles.delete(kind, id),
+      `The profile store did not confirm in time, so whether ${kind} "${id}" was deleted is unknown. Send it again.`,
+    );
+    return context.body(null, 204);
   }
 
   const shared = {
@@ -80,6 +92,17 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       answers: { 200: { description: "What is stored.", schema: profileSchema } },
       problems: [`unknown-${kind}`],
       handle: get,
+    },
+    {
+      ...shared,
+      method: "delete",
+      operationId: `delete${Kind}`,
+      summary: `Delete ${kind === "item" ? "an item's" : "a user's"} attributes`,
+      description:
+        "Rankings do without them from the next request on. Deleting what is not there is no error.",
+      answers: { 204: { description: "Nothing is stored any more." } },
+      problems: ["unavailable", "deadline-exceeded"],
+      handle: remove,
     },
   ];
 }

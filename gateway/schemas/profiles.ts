@@ -1,7 +1,9 @@
 /**
- * `PUT` and `GET /v1/items/{id}` and `/v1/users/{id}`: attributes that become features.
+ * `/v1/items`, `/v1/users` and what lies below: attributes that become features.
  */
 import { z } from "zod";
+import { profilesPerListMax } from "../options.ts";
+import { problemSchema } from "./problem.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { attributesSchema, idSchema } from "./values.ts";
 
@@ -22,3 +24,44 @@ export const profileSchema = z.strictObject({
   version: z.int().min(1).meta({ description: "Grows by one with each write." }),
   updatedAtMs: z.number().meta({ description: "Wall time of the last write, ms." }),
 }).register(namedSchemas, { id: "Profile" });
+
+export const profileEntrySchema = fields({
+  id: idSchema("Whose attributes they are."),
+  attributes: attributesSchema,
+}, 'a profile like {"id": "item-1", "attributes": {"year": 1994}}')
+  .register(namedSchemas, { id: "ProfileEntry" });
+
+/** The body of a list. Each profile is validated by itself, so that one wrong one spoils no other. */
+export const profilesRequestSchema = z.array(profileEntrySchema).min(1).max(profilesPerListMax)
+  .meta({
+    examples: [[
+      { id: "item-1", attributes: { title: "Léon", year: 1994, genres: ["drama", "crime"] } },
+      { id: "item-2", attributes: { title: "Up", year: 2009 } },
+    ]],
+  }).register(namedSchemas, { id: "ProfileEntries" });
+
+const profileResultSchema = z.discriminatedUnion("status", [
+  z.strictObject({
+    id: z.string(),
+    status: z.literal("stored"),
+    version: profileSchema.shape.version,
+    updatedAtMs: profileSchema.shape.updatedAtMs,
+  }),
+  z.strictObject({
+    id: z.string().optional(),
+    status: z.literal("rejected"),
+    problem: problemSchema,
+  }),
+]);
+
+export const profilesAnswerSchema = z.strictObject({
+  stored: z.int().min(0),
+  rejected: z.int().min(0),
+  profiles: z.array(profileResultSchema).meta({
+    description: "One entry per profile, in your order.",
+  }),
+}).meta({
+  description: "What became of each profile. Stored means durable.",
+}).register(namedSchemas, { id: "ProfilesAnswer" });
+
+export type ProfilesAnswer = z.infer<typeof profilesAnswerSchema>;

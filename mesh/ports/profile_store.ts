@@ -15,7 +15,7 @@ export interface Profile {
   readonly attributes: Attributes;
   /** Wall time of the last write, ms since the Unix epoch. */
   readonly updatedAtMs: number;
-  /** Grows by one with each write of this profile, from 1: a cache of what was derived from it compares this. */
+  /** Grows by one with each write of this profile, from 1; a deleted profile that is written again begins anew. */
   readonly version: number;
 }
 
@@ -25,6 +25,8 @@ export interface ProfileStore {
   get(kind: ProfileKind, id: string): Profile | undefined;
   /** Replaces the attributes; resolves with the new profile once durable. */
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile>;
+  /** Forgets the profile; resolves, once that is durable, with whether there was one. In one order with puts. */
+  delete(kind: ProfileKind, id: string): Promise<boolean>;
   /** Profiles of this kind. */
   count(kind: ProfileKind): number;
   /** Lets go of what it holds. */

@@ -30,6 +30,10 @@ export class MemoryProfileStore implements ProfileStore {
     return Promise.resolve(profile);
   }
 
+  delete(kind: ProfileKind, id: string): Promise<boolean> {
+    return Promise.resolve(this.#profiles[kind].delete(id));
+  }
+
   count(kind: ProfileKind): number {
     return this.#profiles[kind].size;
   }

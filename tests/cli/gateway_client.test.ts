@@ -6,6 +6,7 @@ interface Received {
   readonly method: string;
   readonly path: string;
   readonly apiKey: string | null;
+  readonly body: unknown;
 }
 
 /** A server that gives one answer after the other, the last one for ever. */
@@ -17,12 +18,13 @@ async function answering(
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen: () => {} },
     async (request) => {
+      const text = await request.text();
       requests.push({
         method: request.method,
         path: new URL(request.url).pathname,
         apiKey: request.headers.get("x-api-key"),
+        body: text === "" ? undefined : JSON.parse(text),
       });
-      await request.text();
       return answers[Math.min(requests.length, answers.length) - 1]();
     },
   );
@@ -75,10 +77,52 @@ Deno.test("a refusal is not asked again and tells the problem's title and detail
   });
 });
 
-Deno.test("ids are escaped in paths", async () => {
-  await answering([ready], async (client, requests) => {
-    await client.putItem("a/b c", { year: 1994 });
-    assert.equal(requests[0].path, "/v1/items/a%2Fb%20c");
-    assert.equal(requests[0].method, "PUT");
+/** What a server says that stored a list of profiles. */
+const allStored = () => Response.json({ stored: 0, rejected: 0, profiles: [] });
+
+Deno.test("profiles go in lists of at most 1000, and in order", async () => {
+  const profiles = Array.from({ length: 2500 }, (_, i) => ({ id: `${i}`, attributes: { i } }));
+  const progress: number[] = [];
+  await answering([allStored, allStored, allStored], async (client, requests) => {
+    await client.storeProfiles("user", profiles, (stored) => progress.push(stored));
+    assert.deepEqual(requests.map(({ method, path }) => `${method} ${path}`), [
+      "POST /v1/users",
+      "POST /v1/users",
+      "POST /v1/users",
+    ]);
+    assert.deepEqual(requests.flatMap(({ body }) => body), profiles);
+  });
+  assert.deepEqual(progress, [1000, 2000, 2500]);
+});
+
+Deno.test("large profiles go in shorter lists, and a very large one alone", async () => {
+  const profiles = [100, 200_000, 100_000, 300_000, 10].map((length, i) => ({
+    id: `${i}`,
+    attributes: { text: "x".repeat(length) },
+  }));
+  await answering(Array(4).fill(allStored), async (client, requests) => {
+    await client.storeProfiles("item", profiles);
+    assert.deepEqual(
+      requests.map(({ body }) => (body as { id: string }[]).map(({ id }) => id)),
+      [["0", "1"], ["2"], ["3"], ["4"]],
+    );
+  });
+});
+
+Deno.test("a rejected profile of a list is told in the server's words", async () => {
+  const partly = () =>
+    Response.json({
+      stored: 1,
+      rejected: 1,
+      profiles: [
+        { id: "a", status: "stored", version: 1, updatedAtMs: 5 },
+        { id: "b", status: "rejected", problem: { status: 422, detail: "#/1/attributes is 3" } },
+      ],
+    }, { status: 207 });
+  await answering([partly], async (client) => {
+    const profiles = ["a", "b"].map((id) => ({ id, attributes: {} }));
+    const error = await client.storeProfiles("item", profiles).catch((error) => error);
+    assert.ok(error instanceof GatewayError);
+    assert.match(error.message, /POST \/v1\/items was answered 422: #\/1\/attributes is 3/);
   });
 });

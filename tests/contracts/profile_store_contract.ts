@@ -71,11 +71,45 @@ export function profileStoreContract(
     assert.equal(store.count("item"), 4);
   });
 
-  test("profiles outlive a restart", async (under) => {
+  test("a deleted profile is gone, another of the same id stays, and deleting again changes nothing", async ({ store, settle }) => {
+    await settle(store.put("user", "ann", { age: 30 }));
+    await settle(store.put("item", "ann", { year: 1999 }));
+    assert.equal(await settle(store.delete("user", "ann")), true);
+    assert.equal(store.get("user", "ann"), undefined);
+    assert.equal(store.count("user"), 0);
+    assert.deepEqual(store.get("item", "ann")?.attributes, { year: 1999 });
+    assert.equal(await settle(store.delete("user", "ann")), false);
+    assert.equal(store.count("user"), 0);
+  });
+
+  test("puts and deletions of one profile happen in the order of the calls", async ({ store, settle }) => {
+    const [first, , again, gone, absent, last] = await settle(Promise.all([
+      store.put("item", "1", { i: 1 }),
+      store.put("item", "1", { i: 2 }),
+      store.delete("item", "1"),
+      store.delete("item", "1"),
+      store.delete("item", "2"),
+      store.put("item", "1", { i: 3 }),
+    ]));
+    assert.deepEqual([first.version, again, gone, absent, last.version], [
+      1,
+      true,
+      false,
+      false,
+      1,
+    ]);
+    assert.deepEqual(store.get("item", "1"), last);
+    assert.equal(store.count("item"), 1);
+  });
+
+  test("profiles outlive a restart, deleted ones stay deleted", async (under) => {
     if (!under.reopen) return;
     for (let i = 0; i < 50; i++) await under.settle(under.store.put("item", `${i}`, { i }));
+    await under.settle(under.store.put("item", "50", {}));
+    await under.settle(under.store.delete("item", "50"));
     const again = await under.reopen();
     assert.equal(again.count("item"), 50);
+    assert.equal(again.get("item", "50"), undefined);
     for (let i = 0; i < 50; i++) assert.deepEqual(again.get("item", `${i}`)?.attributes, { i });
     assert.equal((await under.settle(again.put("item", "7", { i: 70 }))).version, 2);
   });

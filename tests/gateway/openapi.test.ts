@@ -32,10 +32,14 @@ Deno.test("it is OpenAPI 3.1 and describes the whole API", () => {
     [
       "post /v1/rank",
       "post /v1/events",
+      "post /v1/items",
       "put /v1/items/{id}",
       "get /v1/items/{id}",
+      "delete /v1/items/{id}",
+      "post /v1/users",
       "put /v1/users/{id}",
       "get /v1/users/{id}",
+      "delete /v1/users/{id}",
       "get /health/live",
       "get /health/ready",
       "get /metrics",
@@ -113,5 +117,5 @@ Deno.test("every example of a request body is accepted", async () => {
       examples++;
     }
   }
-  assert.equal(examples, 4);
+  assert.equal(examples, 6);
 });

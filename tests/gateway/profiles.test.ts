@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
-import { profileSchema } from "../../gateway/schemas/profiles.ts";
+import { profilesAnswerSchema, profileSchema } from "../../gateway/schemas/profiles.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 function put(app: ReturnType<typeof gatewayFixture>["app"], path: string, attributes: unknown) {
@@ -45,14 +45,106 @@ Deno.test("items and users of the same id are told apart", async () => {
   assert.equal((await json(app.request("/v1/users/x"))).attributes.kind, "user");
 });
 
-Deno.test("a profile that features cannot be made of is refused and not stored", async () => {
-  const { app } = gatewayFixture({
-    checkProfile(kind, { year }) {
-      if (typeof year === "string") {
-        throw new FeatureTypeError(kind, "year", "year", "a number", year, 0);
-      }
-    },
+Deno.test("a deleted profile is gone for good, and deleting it again is no error", async () => {
+  const { app } = gatewayFixture();
+  await put(app, "/v1/users/a%20b", { age: 30 });
+  await put(app, "/v1/items/a%20b", { year: 1994 });
+  for (let times = 0; times < 2; times++) {
+    const response = await app.request("/v1/users/a%20b", { method: "DELETE" });
+    assert.equal(response.status, 204);
+    assert.equal(await response.text(), "");
+    assert.equal((await app.request("/v1/users/a%20b")).status, 404);
+  }
+  assert.equal((await app.request("/v1/items/a%20b")).status, 200);
+  assert.equal((await put(app, "/v1/users/a%20b", {})).status, 201);
+});
+
+Deno.test("a list of profiles is stored and answered in its order; a repeated id is written twice", async () => {
+  const { app, post } = gatewayFixture();
+  await put(app, "/v1/users/b", { age: 1 });
+  const response = await post("/v1/users", [
+    { id: "a", attributes: { age: 30 } },
+    { id: "b", attributes: { age: 31 } },
+    { id: "a", attributes: { age: 32 } },
+  ]);
+  assert.equal(response.status, 200);
+  const answer = await json(response);
+  assert.ok(profilesAnswerSchema.safeParse(answer).success);
+  const stored = { status: "stored", updatedAtMs: startMs };
+  assert.deepEqual(answer, {
+    stored: 3,
+    rejected: 0,
+    profiles: [
+      { id: "a", ...stored, version: 1 },
+      { id: "b", ...stored, version: 2 },
+      { id: "a", ...stored, version: 2 },
+    ],
   });
+  assert.deepEqual((await json(app.request("/v1/users/a"))).attributes, { age: 32 });
+  assert.equal((await app.request("/v1/items/a")).status, 404);
+});
+
+/** Refuses text where the feature of a year is read. */
+function requireYear(kind: "item" | "user", { year }: { readonly year?: unknown }) {
+  if (typeof year === "string") {
+    throw new FeatureTypeError(kind, "year", "year", "a number", year, 0);
+  }
+}
+
+Deno.test("wrong profiles of a list are rejected where they stand and the others are stored", async () => {
+  const { app, post } = gatewayFixture({ checkProfile: requireYear });
+  const response = await post("/v1/items", [
+    { id: "a", attributes: { year: "MCMXCIV" } },
+    { id: "b", attributes: { year: 1994 } },
+    { id: "c", attribute: {} },
+    null,
+  ]);
+  assert.equal(response.status, 207);
+  const answer = await json(response);
+  assert.ok(profilesAnswerSchema.safeParse(answer).success);
+  assert.deepEqual([answer.stored, answer.rejected], [1, 3]);
+  assert.deepEqual(
+    // deno-lint-ignore no-explicit-any -- entries of an answer, walked as JSON
+    answer.profiles.map(({ id, status, problem }: any) => [
+      id,
+      status,
+      // deno-lint-ignore no-explicit-any -- as above
+      problem?.errors.map(({ pointer }: any) => pointer),
+    ]),
+    [
+      ["a", "rejected", ["#/0/attributes/year"]],
+      ["b", "stored", undefined],
+      ["c", "rejected", ["#/2/attributes", "#/2/attribute"]],
+      [undefined, "rejected", ["#/3"]],
+    ],
+  );
+  assert.equal((await app.request("/v1/items/a")).status, 404);
+  assert.equal((await app.request("/v1/items/b")).status, 200);
+});
+
+Deno.test("a list of which nothing is stored is a problem with one entry per profile", async () => {
+  const { post } = gatewayFixture();
+  const response = await post("/v1/items", [{ id: "a" }, 7]);
+  assert.equal(response.status, 422);
+  const problem = await json(response);
+  assert.equal(problem.type, "/problems/no-profile-stored");
+  assert.match(problem.detail, /^None of the 2 profiles was stored: #\/0\/attributes is missing/);
+  assert.deepEqual([problem.stored, problem.rejected, problem.profiles.length], [0, 2, 2]);
+});
+
+Deno.test("where the store fails, a list answers with the server's failure, not with the client's", async () => {
+  const failing = {
+    put: () => Promise.reject(new Error("disk I/O error")),
+  } as unknown as ProfileStore;
+  const { post, telemetry } = gatewayFixture({ profiles: failing });
+  const response = await post("/v1/items", [{ id: "a" }, { id: "b", attributes: {} }]);
+  assert.equal(response.status, 500);
+  assert.equal((await json(response)).rejected, 2);
+  assert.equal(telemetry.lines.length, 1);
+});
+
+Deno.test("a profile that features cannot be made of is refused and not stored", async () => {
+  const { app } = gatewayFixture({ checkProfile: requireYear });
   const refused = await put(app, "/v1/items/a", { year: "MCMXCIV" });
   assert.equal(refused.status, 422);
   assert.deepEqual((await json(refused)).errors, [{
@@ -67,14 +159,25 @@ Deno.test("a store that does not confirm in time answers 504", async () => {
   const { clock } = gatewayFixture();
   const profiles = {
     put: () => new Promise(() => {}),
-    get: () => undefined,
-    count: () => 0,
-    close: () => Promise.resolve(),
-  } as ProfileStore;
-  const { app } = gatewayFixture({ profiles, clock, options: { deadlineMs: 50 } });
-  const late = await clock.settle(Promise.resolve(put(app, "/v1/items/a", {})));
-  assert.equal(late.status, 504);
-  assert.match((await json(late)).detail, /item "a" in time.*last write counts/);
+    delete: () => new Promise(() => {}),
+  } as unknown as ProfileStore;
+  const { app, post } = gatewayFixture({ profiles, clock, options: { deadlineMs: 50 } });
+  const requests = [
+    { sent: () => put(app, "/v1/items/a", {}), says: /item "a" in time.*last write counts/ },
+    {
+      sent: () => post("/v1/items", [{ id: "a", attributes: {} }]),
+      says: /profiles were written.*last write counts/,
+    },
+    {
+      sent: () => app.request("/v1/items/a", { method: "DELETE" }),
+      says: /whether item "a" was deleted is unknown/,
+    },
+  ];
+  for (const { sent, says } of requests) {
+    const late = await clock.settle(Promise.resolve(sent()));
+    assert.equal(late.status, 504);
+    assert.match((await json(late)).detail, says);
+  }
 });
 
 const character = fc.string({ unit: "binary", minLength: 1, maxLength: 1 })

@@ -1,7 +1,8 @@
 /**
  * Profiles in SQLite, with a bounded cache so that ranking reads them without a query.
  *
- * Writes of one turn of the event loop share one transaction. A profile becomes readable when it is durable.
+ * Writes of one turn of the event loop share one transaction. A profile becomes readable when it is durable, and
+ * what is deleted or replaced is overwritten in the file, since it may have been deleted for good reason.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../ports/clock.ts";
@@ -14,12 +15,19 @@ export interface SqliteProfileStoreOptions {
   readonly cacheProfilesMax?: number;
 }
 
-interface PendingPut {
+interface PendingWrite {
   readonly kind: ProfileKind;
   readonly id: string;
-  readonly attributes: Attributes;
-  readonly resolve: (profile: Profile) => void;
+  /** Undefined = the profile is deleted. */
+  readonly attributes: Attributes | undefined;
+  readonly resolve: (change: Change) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** What a write did to a profile; undefined where there is none. */
+interface Change {
+  readonly before: Profile | undefined;
+  readonly after: Profile | undefined;
 }
 
 interface Row {
@@ -33,13 +41,15 @@ export class SqliteProfileStore implements ProfileStore {
   readonly #clock: Clock;
   readonly #cacheMax: number;
   readonly #tables: Record<ProfileKind, ProfileTable>;
-  #pending: PendingPut[] = [];
+  #pending: PendingWrite[] = [];
 
   constructor(options: SqliteProfileStoreOptions) {
     this.#clock = options.clock;
     this.#cacheMax = options.cacheProfilesMax ?? 200_000;
     this.#database = new DatabaseSync(options.path);
-    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    this.#database.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
+    );
     this.#tables = {
       user: new ProfileTable(this.#database, "user", this.#cacheMax),
       item: new ProfileTable(this.#database, "item", this.#cacheMax),
@@ -50,11 +60,14 @@ export class SqliteProfileStore implements ProfileStore {
     return this.#tables[kind].get(id);
   }
 
-  put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
-    return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) this.#clock.schedule(0, () => this.#commit());
-      this.#pending.push({ kind, id, attributes, resolve, reject });
-    });
+  async put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
+    const { after } = await this.#write(kind, id, attributes);
+    return after!;
+  }
+
+  async delete(kind: ProfileKind, id: string): Promise<boolean> {
+    const { before } = await this.#write(kind, id, undefined);
+    return before !== undefined;
   }
 
   count(kind: ProfileKind): number {
@@ -67,37 +80,45 @@ export class SqliteProfileStore implements ProfileStore {
     return Promise.resolve();
   }
 
+  #write(kind: ProfileKind, id: string, attributes: Attributes | undefined): Promise<Change> {
+    return new Promise((resolve, reject) => {
+      if (this.#pending.length === 0) this.#clock.schedule(0, () => this.#commit());
+      this.#pending.push({ kind, id, attributes, resolve, reject });
+    });
+  }
+
   #commit(): void {
-    const puts = this.#pending;
-    if (puts.length === 0) return;
+    const writes = this.#pending;
+    if (writes.length === 0) return;
     this.#pending = [];
     // Several writes of one profile in one transaction follow each other.
-    const written = new Map<string, Profile>();
-    const outcomes: Profile[] = [];
+    const written = new Map<string, Profile | undefined>();
+    const changes: Change[] = [];
     try {
       this.#database.exec("BEGIN IMMEDIATE");
-      for (const { kind, id, attributes } of puts) {
+      for (const { kind, id, attributes } of writes) {
         const key = `${kind} ${id}`;
-        const version = (written.get(key) ?? this.get(kind, id))?.version ?? 0;
-        const profile: Profile = {
+        const before = written.has(key) ? written.get(key) : this.get(kind, id);
+        const after = attributes && {
           id,
           attributes: structuredClone(attributes),
           updatedAtMs: this.#clock.nowMs(),
-          version: version + 1,
+          version: (before?.version ?? 0) + 1,
         };
-        this.#tables[kind].write(profile);
-        written.set(key, profile);
-        outcomes.push(profile);
+        if (after) this.#tables[kind].write(after);
+        else if (before) this.#tables[kind].delete(id);
+        written.set(key, after);
+        changes.push({ before, after });
       }
       this.#database.exec("COMMIT");
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      for (const { reject } of puts) reject(error);
+      for (const { reject } of writes) reject(error);
       return;
     }
-    puts.forEach(({ kind, resolve }, i) => {
-      this.#tables[kind].publish(outcomes[i]);
-      resolve(outcomes[i]);
+    writes.forEach(({ kind, id, resolve }, i) => {
+      this.#tables[kind].publish(id, changes[i]);
+      resolve(changes[i]);
     });
   }
 }
@@ -109,6 +130,7 @@ class ProfileTable {
   readonly #cacheMax: number;
   readonly #select: StatementSync;
   readonly #upsert: StatementSync;
+  readonly #delete: StatementSync;
   #count: number;
 
   constructor(database: DatabaseSync, kind: ProfileKind, cacheMax: number) {
@@ -126,6 +148,7 @@ class ProfileTable {
        ON CONFLICT (id) DO UPDATE SET attributes = excluded.attributes,
          updated_at_ms = excluded.updated_at_ms, version = excluded.version`,
     );
+    this.#delete = database.prepare(`DELETE FROM ${kind}_profile WHERE id = ?`);
     const { total } = database.prepare(`SELECT count(*) AS total FROM ${kind}_profile`).get() as {
       total: number;
     };
@@ -159,10 +182,14 @@ class ProfileTable {
     this.#upsert.run(id, JSON.stringify(attributes), updatedAtMs, version);
   }
 
-  /** The profile is durable: readers may see it. */
-  publish(profile: Profile): void {
-    if (profile.version === 1) this.#count++;
-    this.#remember(profile.id, profile);
+  delete(id: string): void {
+    this.#delete.run(id);
+  }
+
+  /** The change is durable: readers may see it. */
+  publish(id: string, { before, after }: Change): void {
+    this.#count += Number(after !== undefined) - Number(before !== undefined);
+    this.#remember(id, after);
   }
 
   /** When the young are half of the cache they become the old, which go; a popular one has come back by then. */

@@ -52,6 +52,25 @@ profileStoreContract("sqlite profile store", () => {
   });
 });
 
+Deno.test("a deleted or replaced profile leaves no text in the files", async () => {
+  const directory = Deno.makeTempDirSync();
+  const clock = new VirtualClock();
+  const path = `${directory}/profiles.db`;
+  const store = new SqliteProfileStore({ path, clock });
+  await clock.settle(store.put("user", "ann", { street: "Rua das Flores" }));
+  await clock.settle(store.put("user", "bob", { street: "Travessa do Carmo" }));
+  await clock.settle(store.delete("user", "ann"));
+  await clock.settle(store.put("user", "bob", { street: "Largo" }));
+  await store.close();
+  const files = [...Deno.readDirSync(directory)].map(({ name }) =>
+    new TextDecoder("latin1").decode(Deno.readFileSync(`${directory}/${name}`))
+  );
+  const text = files.join();
+  assert.match(text, /Largo/);
+  assert.doesNotMatch(text, /Flores|Carmo/);
+  await dispose(directory);
+});
+
 Deno.test("a directory blob store leaves no empty folders behind, and none that hold something go", async () => {
   const directory = Deno.makeTempDirSync();
   const store = new DirectoryBlobStore(directory);

@@ -1,0 +1,128 @@
+/**
+ * `POST /v1/items` and `/v1/users`: many profiles in one request, so that a catalogue is stored in few. Each is stored
+ * or rejected by itself, in one commit with the others.
+ */
+import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
+import { requireFeatures } from "../attribute_types.ts";
+import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import type { FailureLog } from "../failure_log.ts";
+import { describe } from "../field_errors.ts";
+import { withinDeadline } from "../middleware/deadline.ts";
+import { profilesPerListMax } from "../options.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError, problemOf } from "../problems.ts";
+import { BodyReader, invalidRequest } from "../request_body.ts";
+import {
+  profileEntrySchema,
+  type ProfilesAnswer,
+  profilesAnswerSchema,
+  profilesRequestSchema,
+} from "../schemas/profiles.ts";
+import { answerList, problemsOf, requireListLength } from "./lists.ts";
+
+interface Stored {
+  readonly id: string;
+  readonly status: "stored";
+  readonly version: number;
+  readonly updatedAtMs: number;
+}
+
+interface Rejected {
+  readonly id?: string;
+  readonly status: "rejected";
+  readonly problem: ProblemError;
+}
+
+export function profileListEndpoint(
+  kind: ProfileKind,
+  parts: GatewayParts,
+  failures: FailureLog,
+): Endpoint {
+  const { clock, options, profiles } = parts;
+  const body = new BodyReader(clock, options);
+  const known = parts.attributes?.[kind];
+
+  async function post(context: GatewayContext): Promise<Response> {
+    const list = listOf(await body.readJson(context), kind);
+    const outcomes = await withinDeadline(
+      context,
+      clock,
+      Promise.all(list.map(outcomeOf)),
+      "The profile store did not confirm in time, so whether the profiles were written is unknown. " +
+        "Send them again: the last write counts.",
+    );
+    return answerList(context, failures, answerOf(outcomes), problemsOf(outcomes), {
+      entries: list.length,
+      none: "no-profile-stored",
+      nothingDone: `None of the ${list.length} profiles was stored`,
+    });
+  }
+
+  /** An entry's failure becomes its outcome, so that the others of the list go on. */
+  async function outcomeOf(sent: unknown, at: number): Promise<Stored | Rejected> {
+    try {
+      return await store(sent, at);
+    } catch (error) {
+      const id = (sent as { id?: unknown } | null)?.id;
+      return {
+        ...(typeof id === "string" && { id }),
+        status: "rejected",
+        problem: problemOf(error),
+      };
+    }
+  }
+
+  async function store(sent: unknown, at: number): Promise<Stored> {
+    const parsed = profileEntrySchema.safeParse(sent);
+    if (!parsed.success) throw invalidRequest(parsed.error.issues, sent, [at]);
+    const { id, attributes } = parsed.data;
+    requireFeatures(parts, kind, attributes, [at]);
+    const { version, updatedAtMs } = await profiles.put(kind, id, attributes);
+    return { id, status: "stored", version, updatedAtMs };
+  }
+
+  return {
+    method: "post",
+    path: `/v1/${kind}s`,
+    operationId: `post${kind === "item" ? "Items" : "Users"}`,
+    summary: `Store the attributes of many ${kind}s`,
+    description:
+      `A list of up to ${profilesPerListMax}. Each replaces what was stored of its ${kind}, and is judged by itself.`,
+    tag: "Profiles",
+    guarded: true,
+    body: profilesRequestSchema,
+    ...(known && { example: [{ id: `${kind}-1`, attributes: known }] }),
+    answers: {
+      200: { description: "All are stored.", schema: profilesAnswerSchema },
+      207: {
+        description: "Some profiles of the list were rejected; the others are stored.",
+        schema: profilesAnswerSchema,
+      },
+    },
+    problems: ["no-profile-stored", "unavailable", "deadline-exceeded"],
+    handle: post,
+  };
+}
+
+function listOf(sent: unknown, kind: ProfileKind): unknown[] {
+  if (!Array.isArray(sent)) {
+    const detail = `${describe(sent)}; send a list of profiles, each like ` +
+      `{"id": "${kind}-1", "attributes": {"year": 1994}}, or one with PUT /v1/${kind}s/{id}`;
+    throw new ProblemError("invalid-request", `The body ${detail}.`, {
+      errors: [{ pointer: "#", detail }],
+    });
+  }
+  requireListLength(sent, profilesPerListMax, "profiles");
+  return sent;
+}
+
+function answerOf(outcomes: readonly (Stored | Rejected)[]): ProfilesAnswer {
+  const rejected = problemsOf(outcomes).length;
+  return {
+    stored: outcomes.length - rejected,
+    rejected,
+    profiles: outcomes.map((outcome) =>
+      outcome.status === "stored" ? outcome : { ...outcome, problem: outcome.problem.body() }
+    ),
+  };
+}
