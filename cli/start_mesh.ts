@@ -19,6 +19,7 @@ import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../mesh/adapters/deno/deno_random.ts";
 import { startWorkerPlaces, type WorkerPlaces } from "../mesh/adapters/deno/worker_place.ts";
 import type { LogLine } from "../mesh/adapters/prometheus/log_lines.ts";
+import { registerLogMetrics } from "../mesh/adapters/prometheus/log_metrics.ts";
 import { registerProcessMetrics } from "../mesh/adapters/prometheus/process_metrics.ts";
 import {
   type MetricsSnapshot,
@@ -109,6 +110,7 @@ export async function startMesh(
     configuration.trainerCount,
     workers.length > 0,
   );
+  registerLogMetrics(telemetry, { events: storage.eventLog, examples: storage.exampleLog });
   const mesh = new Mesh({
     home,
     composition: {
@@ -200,6 +202,7 @@ async function openDoor(
     ranker,
     trainers: trainers.all,
     eventLog: storage.eventLog,
+    exampleLog: storage.exampleLog,
     profiles: storage.profiles,
     telemetry,
     clock,

@@ -29,6 +29,8 @@ export interface GatewayParts {
   /** Asked by `/health/ready` whether they still learn; absent = nobody trains here. */
   readonly trainers?: readonly ActorRef<TrainerMessage>[];
   readonly eventLog: EventLog;
+  /** Asked by `/health/ready` whether it takes examples; absent = nobody trains here. */
+  readonly exampleLog?: EventLog;
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;
   readonly clock: Clock;

@@ -33,7 +33,7 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       answers: { 200: { description: "It can.", schema: readySchema } },
       problems: ["not-ready"],
       async handle(context) {
-        const stopped = trainingStopped(parts);
+        const stopped = learningStopped(parts);
         const { modelVersion, learnedThroughMs } = await readiness.check(readyBudgetMs)
           .catch((error) => {
             if (error instanceof ProblemError) throw error;
@@ -83,12 +83,16 @@ function requireLog({ eventLog }: GatewayParts): void {
 }
 
 /** Why nothing is learned any more. A trainer that is busy or starting again has not stopped: serving does not need it. */
-async function trainingStopped({ trainers = [] }: GatewayParts): Promise<string | undefined> {
+async function learningStopped(
+  { exampleLog, trainers = [] }: GatewayParts,
+): Promise<string | undefined> {
   const reasons = await Promise.all(
     trainers.map((trainer) =>
       trainer.ask({ kind: "getStatus" }, { budgetMs: readyBudgetMs })
         .then(({ diverged }) => diverged, () => undefined)
     ),
   );
-  return reasons.find((reason) => reason !== undefined);
+  const refusal = exampleLog?.refusal();
+  return reasons.find((reason) => reason !== undefined) ??
+    (refusal && `No new examples reach the trainers: ${refusal.message}`);
 }

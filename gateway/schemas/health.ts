@@ -12,6 +12,6 @@ export const readySchema = z.strictObject({
   modelVersion: z.int().min(0),
   learnedThroughMs: z.number().min(0),
   warning: z.string().optional().meta({
-    description: "It ranks, but has stopped learning: why, and on which examples.",
+    description: "It ranks and takes events, but has stopped learning: why, and what to do.",
   }),
 }).register(namedSchemas, { id: "Ready" });

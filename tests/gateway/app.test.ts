@@ -187,6 +187,22 @@ Deno.test("training that has stopped is a warning: it still ranks", async () => 
   assert.deepEqual(warnings, [undefined, "The loss is not finite.", undefined]);
 });
 
+Deno.test("a full example log is a warning until it takes examples again", async () => {
+  const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1, bytesMax: 10 });
+  const { app } = gatewayFixture({ exampleLog });
+  const warning = async () => {
+    const response = await app.request("/health/ready");
+    assert.equal(response.status, 200);
+    return (await json(response)).warning;
+  };
+  assert.equal(await warning(), undefined);
+  await exampleLog.append(0, [new Uint8Array(8)]);
+  await exampleLog.append(0, [new Uint8Array(8)]).catch(() => {});
+  assert.match(await warning(), /^No new examples reach the trainers: .*"examples" holds 8 bytes/);
+  await exampleLog.trim(0, 1);
+  assert.equal(await warning(), undefined);
+});
+
 Deno.test("a ranker that fails is not ready, and says why", async () => {
   const { app, ranker } = gatewayFixture();
   Object.defineProperty(ranker, "status", {

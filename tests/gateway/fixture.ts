@@ -69,6 +69,7 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
 export interface FixtureParts {
   readonly options?: Partial<GatewayOptions>;
   readonly eventLog?: EventLog;
+  readonly exampleLog?: EventLog;
   readonly profiles?: ProfileStore;
   readonly memory?: GatewayMemory;
   readonly clock?: VirtualClock;
@@ -95,6 +96,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     random: new SeededRandom(7),
     options,
     memory,
+    ...(parts.exampleLog && { exampleLog: parts.exampleLog }),
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainers && { trainers: parts.trainers }),

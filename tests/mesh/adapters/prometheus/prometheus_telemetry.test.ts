@@ -7,11 +7,14 @@ import {
   type LogLine,
   terminalLine,
 } from "../../../../mesh/adapters/prometheus/log_lines.ts";
+import { registerLogMetrics } from "../../../../mesh/adapters/prometheus/log_metrics.ts";
 import { registerProcessMetrics } from "../../../../mesh/adapters/prometheus/process_metrics.ts";
 import {
   PrometheusTelemetry,
   renderMetrics,
 } from "../../../../mesh/adapters/prometheus/prometheus_telemetry.ts";
+
+import { MemoryEventLog } from "../../../../mesh/simulation/memory_event_log.ts";
 
 function telemetryWithLines() {
   const lines: LogLine[] = [];
@@ -52,6 +55,30 @@ Deno.test("snapshots of two threads merge into one page: sums by name and labels
       "took_seconds_count 4",
     ]
   ) assert.ok(text.split("\n").includes(line), `${line} is not in\n${text}`);
+});
+
+Deno.test("the logs say how full they are and whether they refuse, at the time of asking", async () => {
+  const { telemetry } = telemetryWithLines();
+  const examples = new MemoryEventLog({ partitions: 1, bytesMax: 10 });
+  registerLogMetrics(telemetry, {
+    events: new MemoryEventLog({ partitions: 1, bytesMax: 20 }),
+    examples,
+  });
+  const page = async () => (await renderMetrics([await telemetry.snapshot()])).split("\n");
+  assert.ok((await page()).includes('cairn_log_refusing{log="examples"} 0'));
+  await examples.append(0, [new Uint8Array(8)]);
+  await examples.append(0, [new Uint8Array(8)]).catch(() => {});
+  const lines = await page();
+  for (
+    const line of [
+      'cairn_log_bytes{log="events"} 0',
+      'cairn_log_bytes{log="examples"} 8',
+      'cairn_log_bytes_max{log="events"} 20',
+      'cairn_log_bytes_max{log="examples"} 10',
+      'cairn_log_refusing{log="events"} 0',
+      'cairn_log_refusing{log="examples"} 1',
+    ]
+  ) assert.ok(lines.includes(line), `${line} is not in\n${lines.join("\n")}`);
 });
 
 Deno.test("actors that make the same instrument share it, so a restart goes on counting", async () => {

@@ -1,0 +1,34 @@
+/**
+ * How full the logs are, and whether they refuse, read when somebody asks: appends cost no metric.
+ */
+import { Gauge } from "prom-client";
+import type { EventLog } from "../../ports/event_log.ts";
+import type { PrometheusTelemetry } from "./prometheus_telemetry.ts";
+
+/** @param logs By the name that their label gets; those that this thread writes. */
+export function registerLogMetrics(
+  { registry }: PrometheusTelemetry,
+  logs: Readonly<Record<string, EventLog>>,
+): void {
+  const gauge = (name: string, help: string, valueOf: (log: EventLog) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["log"],
+      registers: [registry],
+      collect() {
+        for (const [log, opened] of Object.entries(logs)) this.set({ log }, valueOf(opened));
+      },
+    });
+  gauge("cairn_log_bytes", "Bytes that the log holds.", (log) => log.usage().bytes);
+  gauge(
+    "cairn_log_bytes_max",
+    "Bytes that the log may hold (storage.logBytesMax).",
+    (log) => log.usage().bytesMax,
+  );
+  gauge(
+    "cairn_log_refusing",
+    "1 while the log takes no appends: it is full, or the disk is full or failed.",
+    (log) => log.refusal() === undefined ? 0 : 1,
+  );
+}
