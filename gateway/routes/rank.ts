@@ -54,7 +54,10 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     }
     try {
       await readiness.require(budgetMs(context, clock));
-      return await ranker.ask(message, { budgetMs: budgetMs(context, clock) });
+      return await ranker.ask(message, {
+        budgetMs: budgetMs(context, clock),
+        traceId: context.get("traceId"),
+      });
     } catch (error) {
       readiness.doubt();
       if (rankingId !== undefined) memory.rankings.release(rankingId);

@@ -40,6 +40,8 @@ export interface AskOptions {
   readonly budgetMs: number;
   /** Buffers inside the request that move to the receiver instead of being copied; unusable here afterwards. */
   readonly transfer?: readonly Transferable[];
+  /** The trace that this belongs to, printed by log lines on the way. Default: that of the request being handled. */
+  readonly traceId?: string | undefined;
 }
 
 /** A handle to an actor, wherever it lives. */
@@ -78,6 +80,8 @@ export interface ActorContext<M extends Message> {
   replyError(request: Request<unknown>, error: Error): void;
   /** What is left of the asker's budget, ms (Infinity for a told message, at least 0). */
   remainingMs(request: Message): number;
+  /** The trace that a request belongs to: for asks made in a later turn, which would not carry it on by themselves. */
+  traceIdOf(request: Message): string | undefined;
   /** Tells `message` to this actor after `delayMs`; cancelled when the actor stops. */
   schedule(delayMs: number, message: M): { cancel(): void };
 }

@@ -296,6 +296,10 @@ export class ActorCell implements AskReceiver, AskSender {
     return ask ? Math.max(0, ask.deadlineMs - this.#host.clock.monotonicMs()) : Infinity;
   }
 
+  traceIdOf(request: Message): string | undefined {
+    return this.#askOf(request)?.traceId;
+  }
+
   /** A kept request's budget ran out: nobody waits for its answer any more. */
   askExpired(ask: Ask): void {
     if (ask === this.#currentAsk) return;
@@ -356,6 +360,7 @@ export class ActorCell implements AskReceiver, AskSender {
     const behavior = this.#behavior;
     this.#behavior = undefined;
     this.#context = undefined;
+    const traceId = this.#currentAsk?.traceId;
     this.#failTaken(reasonOf(error), error);
     if (this.state === "stopping") { // it was to end anyway
       this.#drained?.();
@@ -363,10 +368,10 @@ export class ActorCell implements AskReceiver, AskSender {
     }
     this.state = "restarting";
     this.#cancelTimers();
-    this.#release(behavior).then(() => this.#scheduleRestart(error));
+    this.#release(behavior).then(() => this.#scheduleRestart(error, traceId));
   }
 
-  #scheduleRestart(error: unknown): void {
+  #scheduleRestart(error: unknown, traceId?: string): void {
     if (this.state !== "restarting") return;
     // A create that failed half way has left these behind.
     this.#context = undefined;
@@ -384,6 +389,7 @@ export class ActorCell implements AskReceiver, AskSender {
       reason: reasonOf(error),
       restart: restarts,
       restartsMax: this.#definition.restart.restartsMax,
+      ...(traceId !== undefined && { traceId }),
     });
     this.#restartTimer = this.#host.clock.schedule(delayMs, () => {
       this.#create().catch((failure) => this.#scheduleRestart(failure));

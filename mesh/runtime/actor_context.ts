@@ -7,6 +7,7 @@ import type { ActorCell, CellHost } from "./actor_cell.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import { TracedTelemetry } from "./traced_telemetry.ts";
 
 export class CellContext implements ActorContext<Message> {
   readonly #cell: ActorCell;
@@ -20,7 +21,7 @@ export class CellContext implements ActorContext<Message> {
     this.#cell = cell;
     this.#host = host;
     this.clock = host.clock;
-    this.telemetry = host.telemetry;
+    this.telemetry = new TracedTelemetry(host.telemetry, cell);
     this.random = {
       stream: (name) => host.random.stream(`${cell.address}/${name}`),
       uuid: () => host.random.uuid(),
@@ -46,6 +47,10 @@ export class CellContext implements ActorContext<Message> {
 
   remainingMs(request: Message): number {
     return this.#cell.remainingMs(request);
+  }
+
+  traceIdOf(request: Message): string | undefined {
+    return this.#cell.traceIdOf(request);
   }
 
   schedule(delayMs: number, message: Message): { cancel(): void } {

@@ -54,6 +54,8 @@ export class Ask {
     readonly parent: Ask | undefined,
     /** Askers before this node, outermost first, when the ask came over a link. */
     readonly remoteChain: readonly string[] | undefined,
+    /** W3C trace id, where the first asker named one. */
+    readonly traceId: string | undefined,
     readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void,
     readonly onError: (error: unknown) => void,
   ) {}

@@ -226,6 +226,7 @@ export class Node implements CellHost {
         sender,
         sender?.currentAsk,
         undefined,
+        options.traceId ?? sender?.currentAsk?.traceId,
         copies && !remote ? (value, transfer) => resolve(copy(value, transfer)) : resolve,
         reject,
       );
@@ -324,6 +325,7 @@ export class Node implements CellHost {
     message: Message,
     budgetMs: number,
     chain: readonly string[],
+    traceId: string | undefined,
     onValue: (value: unknown, transfer?: readonly Transferable[]) => void,
     onError: (error: unknown) => void,
   ): void {
@@ -338,6 +340,7 @@ export class Node implements CellHost {
       undefined,
       undefined,
       chain,
+      traceId,
       onValue,
       onError,
     );

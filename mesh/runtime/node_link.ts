@@ -18,10 +18,10 @@ import {
 import type { Node } from "./node.ts";
 
 const tellFrame = 1; // address, message
-const askFrame = 2; // id, address, message, budget ms, chain
+const askFrame = 2; // id, address, message, budget ms, chain, trace id
 const valueFrame = 3; // id, value
 const errorFrame = 4; // id, WireError
-const operands = [0, 2, 5, 2, 2];
+const operands = [0, 2, 6, 2, 2];
 
 /** Frames that the other side may have left to read before new ones are refused. */
 const framesUnreadMax = 65_536;
@@ -84,7 +84,8 @@ export class NodeLink {
     }
     const id = ask.linkId = this.#nextId++;
     this.#pending.set(id, ask);
-    this.#push([askFrame, id, ask.address, ask.message, ask.budgetMs, ask.askers()], transfer);
+    const { address, message, budgetMs, traceId } = ask;
+    this.#push([askFrame, id, address, message, budgetMs, ask.askers(), traceId], transfer);
   }
 
   /** Its answer, should it still come, is ignored. */
@@ -205,6 +206,7 @@ export class NodeLink {
       batch[at + 3] as Message,
       batch[at + 4] as number,
       batch[at + 5] as string[],
+      batch[at + 6] as string | undefined,
       (value, transfer) => this.#answer([valueFrame, id, value], transfer),
       (error) => this.#answer([errorFrame, id, encodeError(error)], undefined),
     );

@@ -23,7 +23,7 @@ export const startMs = Date.UTC(2026, 0, 1);
 export class ScriptedRanker implements ActorRef<RankerMessage> {
   readonly address = "ranker/0";
   readonly asked: Rank[] = [];
-  readonly budgetsMs: number[] = [];
+  readonly askedWith: AskOptions[] = [];
   statusAsked = 0;
   status: RankerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
   script: (rank: Rank) => Ranking | Promise<Ranking> = (rank) => this.inOrder(rank);
@@ -58,7 +58,7 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
         return this.status;
       case "rank":
         this.asked.push(request);
-        this.budgetsMs.push(options.budgetMs);
+        this.askedWith.push(options);
         return await this.script(request);
       default:
         throw new Error(`The gateway does not ask the ranker for ${request.kind}`);

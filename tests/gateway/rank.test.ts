@@ -80,7 +80,7 @@ Deno.test("explanations come back on request", async () => {
   assert.deepEqual(ranking.items[0].explanation, [{ slot: "item", contribution: 0.25 }]);
 });
 
-Deno.test("the ranker is asked with what is left of the request's deadline", async () => {
+Deno.test("the ranker is asked with what is left of the request's deadline, and with its trace", async () => {
   const { app, ranker, clock } = gatewayFixture({ options: { deadlineMs: 200 } });
   let send!: () => void;
   const body = new ReadableStream({
@@ -100,7 +100,8 @@ Deno.test("the ranker is asked with what is left of the request's deadline", asy
   await clock.advance(50);
   send();
   assert.equal((await clock.settle(response)).status, 200);
-  assert.deepEqual(ranker.budgetsMs, [150]);
+  const traceId = (await response).headers.get("traceparent")!.split("-")[1];
+  assert.deepEqual(ranker.askedWith, [{ budgetMs: 150, traceId }]);
 });
 
 Deno.test("a ranking id of the client's own is used once, and again after a failure", async () => {

@@ -91,7 +91,11 @@ class Counter implements Behavior<CounterMessage> {
         return;
       case "release":
       case "tick":
-        for (const kept of this.#kept.splice(0)) this.context.reply(kept, this.#count);
+        for (const kept of this.#kept.splice(0)) {
+          const traceId = this.context.traceIdOf(kept);
+          this.context.telemetry.log("debug", "answers later", { traceId });
+          this.context.reply(kept, this.#count);
+        }
         if (message.kind === "release") this.context.reply(message, this.#count);
         return;
       case "relay":
@@ -110,6 +114,7 @@ class Counter implements Behavior<CounterMessage> {
   }
 
   async #relay(message: Relay): Promise<void> {
+    this.context.telemetry.log("debug", `${this.context.self.address} relays`);
     const [next, ...path] = message.path;
     if (!next) return this.context.reply(message, this.#count);
     const ref = this.context.actorRef<CounterMessage>(next);

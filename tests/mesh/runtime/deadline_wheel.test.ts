@@ -19,6 +19,7 @@ function askAt(clock: VirtualClock, budgetMs: number): Ask {
     undefined,
     undefined,
     undefined,
+    undefined,
     nothing,
     nothing,
   );

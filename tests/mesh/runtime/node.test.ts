@@ -182,13 +182,17 @@ Deno.test("a crash fails what was taken, keeps what waits, and restarts after th
     onStop: () => stops++,
   });
   const kept = counter.ask({ kind: "answerLater" }, { budgetMs }).catch((error) => error);
-  const crashed = counter.ask({ kind: "crashOnAsk" }, { budgetMs }).catch((error) => error);
+  const crashed = counter.ask({ kind: "crashOnAsk" }, { budgetMs, traceId: "4bf9" })
+    .catch((error) => error);
   counter.tell({ kind: "add", amount: 5 });
   await mesh.advance(50);
   const [keptError, crashError] = await Promise.all([kept, crashed]);
   assert.ok(keptError instanceof ActorFailedError && crashError instanceof ActorFailedError);
   assert.match(crashError.message, /counter\/0 failed: Error: asked to crash/);
   assert.equal(stops, 1);
+  const [line] = mesh.telemetry.lines;
+  assert.match(line.message, /counter\/0 crashed and restarts in 100 ms/);
+  assert.equal(line.fields.traceId, "4bf9", "which request it was");
   const count = await mesh.settle(counter.ask({ kind: "getCount" }, { budgetMs }));
   assert.equal(mesh.clock.monotonicMs(), 100, "it waited for the back-off");
   assert.equal(count, 1, "state begins anew; the read overtakes the waiting write");

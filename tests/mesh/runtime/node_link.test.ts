@@ -69,6 +69,26 @@ Deno.test("what one turn sends goes as one batch, with one list of buffers to mo
   assert.equal(sent.length, 2);
 });
 
+Deno.test("a trace goes along with a request, to the log lines of every actor on the way", async () => {
+  const { mesh, home, counter } = await twoNodes();
+  const first = home.actorRef<CounterMessage>("counter/home");
+  const relay = (traceId?: string) =>
+    mesh.settle(first.ask({ kind: "relay", path: ["counter/away"] }, { budgetMs, traceId }));
+  await relay("0af7651916cd43dd8448eb211c80319c");
+  await relay();
+  assert.deepEqual(
+    mesh.telemetry.lines.map(({ message, fields }) => [message, fields.traceId]),
+    [
+      ["counter/home relays", "0af7651916cd43dd8448eb211c80319c"],
+      ["counter/away relays", "0af7651916cd43dd8448eb211c80319c"],
+      ["counter/home relays", undefined],
+      ["counter/away relays", undefined],
+    ],
+  );
+  await mesh.settle(counter.ask({ kind: "answerLater", afterMs: 5 }, { budgetMs, traceId: "1b" }));
+  assert.equal(mesh.telemetry.lines.at(-1)!.fields.traceId, "1b", "in a later turn too");
+});
+
 Deno.test("the budget goes along: the other node says where the time went", async () => {
   const { mesh, counter } = await twoNodes(1);
   const error = await mesh.settle(

@@ -1,0 +1,45 @@
+/**
+ * An actor's telemetry: lines that it writes while it handles a traced request carry the trace's id, so that the log of
+ * one HTTP request reads from the gateway to the last shard. Instruments are those of the node.
+ */
+import type {
+  Counter,
+  Gauge,
+  Histogram,
+  HistogramOptions,
+  InstrumentOptions,
+  LogLevel,
+  Telemetry,
+} from "../ports/telemetry.ts";
+
+/** Whose lines they are. */
+export interface TracedActor {
+  readonly currentAsk: { readonly traceId: string | undefined } | undefined;
+}
+
+export class TracedTelemetry implements Telemetry {
+  readonly #telemetry: Telemetry;
+  readonly #actor: TracedActor;
+
+  constructor(telemetry: Telemetry, actor: TracedActor) {
+    this.#telemetry = telemetry;
+    this.#actor = actor;
+  }
+
+  counter(name: string, options: InstrumentOptions): Counter {
+    return this.#telemetry.counter(name, options);
+  }
+
+  gauge(name: string, options: InstrumentOptions): Gauge {
+    return this.#telemetry.gauge(name, options);
+  }
+
+  histogram(name: string, options: HistogramOptions): Histogram {
+    return this.#telemetry.histogram(name, options);
+  }
+
+  log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
+    const traceId = this.#actor.currentAsk?.traceId;
+    this.#telemetry.log(level, message, traceId === undefined ? fields : { ...fields, traceId });
+  }
+}
