@@ -15,8 +15,8 @@ export interface TrainerOptions {
   /** A batch that is not full is trained on when its first row has waited this long, ms. */
   readonly lingerMs: number;
   /**
-   * Ask for the next batch's rows while this one is in the dense step. Faster where shards live in other threads;
-   * those rows then lack the gradients of the batch before.
+   * Have two batches under way: the next one's rows are asked for, and pooled, while this one is in the dense step.
+   * Faster where shards and the dense step live in other threads; those rows lack the gradients of the batch before.
    */
   readonly pipelined: boolean;
   /** Log records read at a time. */

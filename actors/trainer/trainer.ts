@@ -1,7 +1,10 @@
 /**
  * The trainer's behaviour: example log → batches → embedding rows → dense step → gradients back to the shards.
  *
- * It trains one batch a turn, so that whoever asks for weights or figures is answered between two batches. When it
+ * It learns from one batch a turn, so that whoever asks for weights or figures is answered between two batches. The next
+ * one may be under way: its rows looked up and pooled while this one is in the dense step, and its step begun before
+ * this one's gradients are at the shards. What is sent to a shard, and in which order, does not depend on how fast
+ * anybody is. When it
  * starts again it reads the log from the newest snapshot that no shard is behind (or from the beginning): the dense
  * model learns those rows anew, and the shards ignore what they have applied before.
  */
@@ -9,14 +12,14 @@ import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
-import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
-import { DivergenceError } from "../../kernels/dense/divergence.ts";
 import { type DenseWeights, ontoMean } from "../../kernels/dense/weights.ts";
-import type {
-  TrainingBatch as SessionBatch,
-  TrainingSession,
-} from "../../kernels/dense/training_session.ts";
+import {
+  batchOfRows,
+  type TrainingBatch as SessionBatch,
+} from "../../kernels/dense/training_batch.ts";
+import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { TrainerPart } from "../snapshotter/protocol.ts";
 import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
@@ -35,11 +38,19 @@ export interface TrainerDependencies {
 /** How long a shard's restart may go unnoticed while nothing is learned, ms. */
 const SHARD_CHECK_MS = 1_000;
 
-/** A batch whose rows are on their way or here. */
-interface PreparedBatch {
+/**
+ * With two, rows lack the gradients of one batch. With three nothing becomes faster, and with batches of 4,096 DeepFM's
+ * loss exploded where the same rows in time did not.
+ */
+const inFlightMax = (pipelined: boolean) => pipelined ? 2 : 1;
+
+/** A batch on its way to the model. */
+interface BatchInFlight {
   readonly batch: TrainingBatch;
-  readonly grouped: ReturnType<BatchKernel["unique"]>;
-  readonly rows: Promise<Float32Array<ArrayBuffer>>;
+  readonly grouped: UniqueIds;
+  readonly beganMs: number;
+  /** Its rows come, are pooled and go through the dense step, after those of the batch before. */
+  readonly step: Promise<TrainingStep>;
 }
 
 export class Trainer implements Behavior<TrainerMessage> {
@@ -61,9 +72,12 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #learnedGauge: Gauge;
   readonly #divergedGauge: Gauge;
   readonly #stepMs: Histogram;
-  /** Arrays of a full batch's size, used again for every batch. */
-  readonly #buffers: SessionBatch;
-  #prepared: PreparedBatch | undefined;
+  /** Arrays of a full batch's size, used again and again: one set for each batch that may be in flight. */
+  readonly #buffers: SessionBatch[];
+  /** The oldest first. */
+  readonly #inFlight: BatchInFlight[] = [];
+  /** Resolves when the newest batch in flight has been given to the session. */
+  #submitted: Promise<unknown> = Promise.resolve();
   /** The last batch's gradients on their way to the shards; at most one batch's at a time. */
   #applying: Promise<void> = Promise.resolve();
   #linger: { cancel(): void } | undefined;
@@ -108,7 +122,10 @@ export class Trainer implements Behavior<TrainerMessage> {
       budgetMs: options.shardBudgetMs,
       attemptsMax: options.shardAttemptsMax,
     });
-    this.#buffers = session.allocateBatch(options.batchRows);
+    this.#buffers = Array.from(
+      { length: inFlightMax(options.pipelined) },
+      () => session.allocateBatch(options.batchRows),
+    );
     this.#assembly = new BatchAssembly(options);
     this.#trained = new ScoreRecorder(options.validationBins);
     this.#served = new ScoreRecorder(options.validationBins);
@@ -147,7 +164,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     const session = await dependencies.createSession();
     try {
       const trainer = new Trainer(context, options, dependencies, session);
-      await trainer.#begin();
+      await trainer.#resume();
       return trainer;
     } catch (error) {
       await session.close();
@@ -188,6 +205,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           learnedThroughMs: this.#learnedThroughMs,
         });
       case "offerWeights": {
+        await this.#settle();
         const weights = await this.#session.weights();
         this.#offered = { weights, examples: this.#examples };
         const examples = this.#examples - this.#examplesAveraged;
@@ -205,30 +223,30 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#session.close();
   }
 
-  /** Reads what came, and trains on at most one batch; `flush` takes less than a full one. */
+  /** Reads what came, sends batches on their way, and learns from at most one; `flush` takes less than a full one. */
   async #turn(flush: boolean): Promise<void> {
     if (this.#diverged !== undefined) return;
-    const caughtUp = await this.#read();
-    const prepared = this.#prepared ?? this.#prepareNext(flush);
-    this.#prepared = undefined;
-    if (prepared !== undefined) {
-      this.#linger?.cancel();
-      this.#linger = undefined;
-      await this.#train(prepared);
+    const { batchRows, lingerMs, pipelined } = this.#options;
+    let caughtUp = await this.#read();
+    while (this.#inFlight.length < inFlightMax(pipelined) && this.#begin(flush)) {
+      caughtUp = await this.#read();
+    }
+    if (this.#inFlight.length > 0) {
+      await this.#learn();
     } else if (this.#assembly.rows === 0) {
       // Chunks without rows only carry the mark on.
       this.#learnedThroughMs = Math.max(this.#learnedThroughMs, this.#assembly.passedMs);
       this.#offset = Math.max(this.#offset, this.#assembly.nextOffset);
     }
-    const { batchRows, lingerMs } = this.#options;
-    if (this.#prepared !== undefined || this.#assembly.rows >= batchRows || !caughtUp) this.#wake();
-    else if (this.#assembly.rows > 0) {
+    const { rows } = this.#assembly;
+    if (this.#inFlight.length > 0 || rows >= batchRows || !caughtUp) this.#wake();
+    if (rows > 0 && rows < batchRows) {
       this.#linger ??= this.#context.schedule(lingerMs, { kind: "flushBatch" });
     }
   }
 
   /** Finds where to go on: every row after it is learned by whoever has not learned it yet. */
-  async #begin(): Promise<void> {
+  async #resume(): Promise<void> {
     const marks = await this.#shards.marks();
     const { source } = this.#options;
     const resume = await findResumePoint(this.#blobs, source, Math.min(...marks));
@@ -251,6 +269,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     const offer = this.#offered;
     if (offer?.weights.version !== offered) return false;
     this.#offered = undefined;
+    await this.#settle(); // a step between reading and loading would be undone
     await this.#session.load(ontoMean(mean, offer.weights, await this.#session.weights()));
     this.#examplesAveraged = offer.examples;
     return true;
@@ -266,7 +285,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** This trainer's part and those of the trainers after it; none where nothing was learned. */
   async #cutParts(message: Cut): Promise<readonly TrainerPart[]> {
-    await this.#applying;
+    await this.#settle();
     if (this.#diverged !== undefined) return [];
     const { snapshot, unlessAt } = message;
     const { source, partition, shardBudgetMs } = this.#options;
@@ -307,53 +326,83 @@ export class Trainer implements Behavior<TrainerMessage> {
     return false;
   }
 
-  /** Takes the next batch and asks for its rows; undefined when it is not full and need not be. */
-  #prepareNext(flush: boolean): PreparedBatch | undefined {
+  /** Sends the next batch on its way; false when it is not full and need not be. */
+  #begin(flush: boolean): boolean {
     const { batchRows, shards } = this.#options;
-    if (this.#assembly.rows < batchRows && !flush) return undefined;
+    if (this.#assembly.rows < batchRows && !flush) return false;
     const batch = this.#assembly.take(batchRows);
-    if (batch === undefined) return undefined;
+    if (batch === undefined) return false;
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    const beganMs = this.#context.clock.monotonicMs();
     const grouped = this.#kernel.unique(batch.features.ids, shards.length);
     const rows = this.#shards.lookup(grouped);
+    const submitted = this.#submitted.then(async () => {
+      const filled = this.#fill(batch, grouped, await rows);
+      return { step: this.#session.step(filled) };
+    });
+    const step = submitted.then(({ step }) => step);
     // Awaited in the batch's own turn; until then a failure must not count as unhandled.
-    rows.catch(() => {});
-    return { batch, grouped, rows };
+    for (const promise of [rows, submitted, step]) promise.catch(() => {});
+    this.#submitted = submitted;
+    this.#inFlight.push({ batch, grouped, beganMs, step });
+    return true;
   }
 
-  async #train({ batch, grouped, rows }: PreparedBatch): Promise<void> {
-    const beganMs = this.#context.clock.monotonicMs();
-    const { features, labels, logSampleRate } = batch;
-    const learned = await rows;
-    const sparse = this.#inputs.pool(learned, grouped.inverse, features, this.#buffers.sparse);
-    const sequences = this.#inputs.sequences(learned, grouped.inverse, features);
-    if (this.#options.pipelined) this.#prepared = this.#prepareNext(false);
-    const step = await this.#session.step({
-      rows: features.rows,
-      sparse,
-      sequences,
-      dense: features.dense,
-      labels,
-      logSampleRate,
-    }).catch((error) => this.#stopTraining(batch, error));
-    if (step === undefined) return;
-    this.#validate(batch, step.logits);
+  /** A batch's embedding rows, pooled, and its other inputs, in arrays that the session takes. */
+  #fill(
+    { features, labels, logSampleRate }: TrainingBatch,
+    grouped: UniqueIds,
+    rows: Float32Array,
+  ) {
+    const filled = batchOfRows(this.#buffers.pop()!, features.rows);
+    const { inverse } = grouped;
+    this.#inputs.pool(rows, inverse, features, filled.sparse);
+    const sequences = this.#inputs.sequences(rows, inverse, features);
+    for (const [name, { entries, present }] of Object.entries(sequences)) {
+      filled.sequences![name].entries.set(entries);
+      filled.sequences![name].present.set(present);
+    }
+    filled.dense.set(features.dense);
+    filled.labels.set(labels);
+    filled.logSampleRate.set(logSampleRate);
+    return filled;
+  }
+
+  /** Learns from the oldest batch in flight: waits for its step, and sends its gradients. */
+  async #learn(): Promise<void> {
+    const { batch, grouped, beganMs, step } = this.#inFlight.shift()!;
+    const stepped = await step.catch((error) => this.#stopTraining(batch, error));
+    if (stepped === undefined) {
+      this.#inFlight.length = 0;
+      return;
+    }
+    this.#validate(batch, stepped.logits);
     const gradients = this.#inputs.gradients(
-      step.gradients,
+      stepped.gradients,
       grouped.uniqueIds.length,
       grouped.inverse,
-      features,
+      batch.features,
     );
+    this.#buffers.push(stepped.batch);
     // One batch after the other: a shard would take a retry that comes after the next batch for a repetition.
     await this.#applying;
-    this.#applying = this.#apply({ batch, grouped, rows }, gradients, step.loss, beganMs);
-    // While another batch is prepared the shards may apply this one; what fails then fails that batch's turn.
-    if (this.#prepared === undefined) await this.#applying;
+    this.#applying = this.#apply(batch, grouped, gradients, stepped.loss, beganMs);
+    // While other batches are in flight the shards may apply this one; what fails then fails the next batch's turn.
+    if (this.#inFlight.length === 0) await this.#applying;
     else this.#applying.catch(() => {});
+  }
+
+  /** Learns from all that is in flight: then weights, rows and marks belong together. */
+  async #settle(): Promise<void> {
+    while (this.#inFlight.length > 0) await this.#learn();
+    await this.#applying;
   }
 
   /** Resolves when the shards have applied a batch's gradients: then it is learned. */
   async #apply(
-    { batch, grouped }: PreparedBatch,
+    batch: TrainingBatch,
+    grouped: UniqueIds,
     gradients: Float32Array<ArrayBuffer>,
     loss: number,
     beganMs: number,
@@ -389,8 +438,9 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Whoever is called at night needs to know which rows of the log it was. */
   #stopTraining({ features, sequence }: TrainingBatch, error: unknown): undefined {
-    if (!(error instanceof DivergenceError)) throw error;
-    this.#diverged = `${error.message} These were rows ${sequence - features.rows} to ${
+    // By name: the step may have run in another thread.
+    if ((error as Error).name !== "DivergenceError") throw error;
+    this.#diverged = `${(error as Error).message} These were rows ${sequence - features.rows} to ${
       sequence - 1
     } of partition ${this.#options.partition} of the example log; training has stopped, serving goes on.`;
     this.#divergedGauge.set(1, this.#labels);

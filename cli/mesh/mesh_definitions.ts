@@ -25,7 +25,12 @@ export function learningDefinitions(
     defineTrainer({
       exampleLog,
       blobs,
-      createSession: () => openTrainingSession(configuration),
+      createSession: () =>
+        openTrainingSession(configuration, {
+          // Worth its messages only where a batch is prepared while another one is in its step.
+          ownThread: configuration.placement.kind === "workers" &&
+            configuration.trainer.pipelined,
+        }),
     }),
   ];
 }

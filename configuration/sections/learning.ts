@@ -65,7 +65,7 @@ export const trainerSection = z.strictObject({
   explosionFactor: z.number().min(2).max(1e9).default(1000)
     .describe("A loss this many times the mean of recent ones stops training."),
   pipelined: z.boolean().default(false).describe(
-    "Ask for the next batch's rows during a step: faster with shards in other threads, but those rows lack the last gradients.",
+    "Prepare the next batch during a step, which then has a thread of its own where placement has workers: faster, but the rows lack the last batch's gradients.",
   ),
 }).describe("How the model learns from examples.");
 

@@ -10,42 +10,23 @@ import { initialWeights } from "./initial_weights.ts";
 import type { Model } from "./models/model.ts";
 import type { LearningRateSchedule } from "./optimizers/learning_rate.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
-import type { SequenceBatch } from "./sequence_batch.ts";
 import { CompiledTrainingSession } from "./sessions/compiled_training_session.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
 import { createBackend, type Provider } from "./sessions/providers.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
+import type { TrainingBatch, TrainingResults } from "./training_batch.ts";
 import { compileTraining, TRAINING_NAMES } from "./training_graph.ts";
 import { type DenseWeights, packWeights } from "./weights.ts";
 
 export { CheckpointError, type TrainingCheckpoint } from "./checkpoint.ts";
+export type { TrainingBatch, TrainingResults } from "./training_batch.ts";
 
-/** One minibatch. All arrays are row-major. */
-export interface TrainingBatch {
-  readonly rows: number;
-  /** Pooled rows by segment. Shape `[rows, slots, dim]` each. */
-  readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** List slots pooled by attention, by name; absent = the model has none. */
-  readonly sequences?: Readonly<Record<string, SequenceBatch>>;
-  /** Shape `[rows, denseWidth]`. */
-  readonly dense: Float32Array<ArrayBuffer>;
-  /** Shape `[rows, tasks]`. */
-  readonly labels: Float32Array<ArrayBuffer>;
-  /** ln(sample rate) of each example, 0 where it was not sampled. Shape `[rows]`. */
-  readonly logSampleRate: Float32Array<ArrayBuffer>;
-}
-
-/** What a step found. The arrays are valid until the next step. */
-export interface TrainingStep {
+/** What a step found; the arrays are those of `batch.results` where the device writes in place. */
+export interface TrainingStep extends TrainingResults {
   /** Mean over the batch, before the update. */
   readonly loss: number;
-  /** Raw outputs before the update. Shape `[rows, tasks]`. */
-  readonly logits: Float32Array<ArrayBuffer>;
-  /**
-   * Gradients of the mean loss by segment, shape `[rows, slots, dim]` each, and by sequence, shape
-   * `[rows, lengthMax, dim]` (0 where there is no entry).
-   */
-  readonly gradients: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** The batch's arrays, to be filled again. A session in another thread takes those that it is given away. */
+  readonly batch: TrainingBatch;
 }
 
 /** A model that learns. */
@@ -56,14 +37,14 @@ export interface TrainingSession {
   /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
   readonly passedOver: readonly string[];
   /**
-   * Learns from one batch.
+   * Learns from one batch. Asked for before another step is done it waits for that one, and fails where that one fails.
    *
    * @throws {DivergenceError} When the loss or the new weights are not finite, or the loss exploded; the weights stay.
    */
   step(batch: TrainingBatch): Promise<TrainingStep>;
   /**
-   * Zeroed arrays for batches of `rows`, in the memory that the device copies fastest. Fill and pass them to any number
-   * of steps; they are freed with the session.
+   * Zeroed arrays for a batch of `rows` and its results, in the memory that the device copies fastest. Fill and pass
+   * them to any number of steps; they are freed with the session.
    */
   allocateBatch(rows: number): TrainingBatch;
   /** A copy of the weights; its version is the number of steps. */

@@ -11,6 +11,7 @@ import type { Model } from "../models/model.ts";
 import { learningRateAt } from "../optimizers/learning_rate.ts";
 import { optimizerRule } from "../optimizers/rules.ts";
 import { sequenceFeeds } from "../sequence_batch.ts";
+import { allocateBatch } from "../training_batch.ts";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
 import type {
   TrainingBatch,
@@ -34,6 +35,7 @@ export class CompiledTrainingSession implements TrainingSession {
   readonly #memory: HostMemory;
   readonly #allocated: Float32Array<ArrayBuffer>[] = [];
   #steps = 0;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     compiled: TrainingGraph,
@@ -61,11 +63,22 @@ export class CompiledTrainingSession implements TrainingSession {
     return this.#backend.provider;
   }
 
-  async step(batch: TrainingBatch): Promise<TrainingStep> {
+  step(batch: TrainingBatch): Promise<TrainingStep> {
+    const step = this.#last.then(() => this.#step(batch));
+    this.#last = step;
+    step.catch(() => {
+      // Those that wait fail too; one that is asked for later begins anew.
+      if (this.#last === step) this.#last = Promise.resolve();
+    });
+    return step;
+  }
+
+  async #step(batch: TrainingBatch): Promise<TrainingStep> {
     const t = this.#steps + 1;
     const { optimizer, learningRateSchedule } = this.#options;
     const learningRate = learningRateAt(optimizer.learningRate, t, learningRateSchedule);
-    const results = await this.#backend.run(batch.rows, this.#feeds(batch, t, learningRate));
+    const feeds = this.#feeds(batch, t, learningRate);
+    const results = await this.#backend.run(batch.rows, feeds, this.#into(batch));
 
     const loss = results[TRAINING_NAMES.loss][0];
     const reason = this.#lossWatch.refuse(loss) ??
@@ -85,6 +98,7 @@ export class CompiledTrainingSession implements TrainingSession {
     this.#lossWatch.accept(loss);
     this.#steps = t;
     return {
+      batch,
       loss,
       logits: results[TRAINING_NAMES.logits],
       gradients: Object.fromEntries(
@@ -94,30 +108,11 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   allocateBatch(rows: number): TrainingBatch {
-    const { slots, denseWidth, tasks } = this.model.sizes;
-    const allocate = (width: number) => {
-      const array = this.#memory.allocate(rows * width);
+    return allocateBatch(this.model, rows, (length) => {
+      const array = this.#memory.allocate(length);
       this.#allocated.push(array);
       return array;
-    };
-    return {
-      rows,
-      sparse: Object.fromEntries(
-        this.model.sparseInputs.map(({ segment, dim }) =>
-          [segment, allocate(slots * dim)] as const
-        ),
-      ),
-      ...(this.model.sequenceInputs.length > 0 && {
-        sequences: Object.fromEntries(
-          this.model.sequenceInputs.map(({ name, lengthMax, dim }) =>
-            [name, { entries: allocate(lengthMax * dim), present: allocate(lengthMax) }] as const
-          ),
-        ),
-      }),
-      dense: allocate(denseWidth),
-      labels: allocate(tasks),
-      logSampleRate: allocate(1),
-    };
+    });
   }
 
   async weights(): Promise<DenseWeights> {
@@ -161,6 +156,15 @@ export class CompiledTrainingSession implements TrainingSession {
 
   #layout() {
     return this.#compiled.layout.slots.map(({ name, shape }) => ({ name, shape }));
+  }
+
+  #into({ results }: TrainingBatch): Record<string, Float32Array<ArrayBuffer>> {
+    if (results === undefined) return {};
+    const { logits, gradientOf } = TRAINING_NAMES;
+    const gradients = Object.entries(results.gradients).map(([name, array]) =>
+      [gradientOf(name), array] as const
+    );
+    return { [logits]: results.logits, ...Object.fromEntries(gradients) };
   }
 
   #feeds(batch: TrainingBatch, t: number, learningRate: number) {

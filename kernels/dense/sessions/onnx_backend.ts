@@ -20,9 +20,8 @@ export abstract class OnnxBackend implements TrainingBackend {
   readonly #session: InferenceSession;
   /** Names of the outputs that the caller gets: all but the state. */
   readonly #hostOutputs: readonly string[];
-  /** Those outputs, written in place; made anew when the number of rows changes. */
-  #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
-  #outputRows = -1;
+  /** Arrays for those that the caller has none for; made anew when the number of rows changes. */
+  readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
 
   constructor(
     ort: OnnxRuntime,
@@ -40,7 +39,7 @@ export abstract class OnnxBackend implements TrainingBackend {
     this.#hostOutputs = Object.keys(compiled.outputs).filter((name) => !next.includes(name));
   }
 
-  async run(rows: number, feeds: HostArrays): Promise<HostArrays> {
+  async run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays> {
     const { graph, outputs, state } = this.compiled;
     const feedTensors: Tensors = this.stateFeeds();
     for (const { name, shape } of graph.inputs) {
@@ -57,13 +56,15 @@ export abstract class OnnxBackend implements TrainingBackend {
         ),
       );
     }
-    this.#allocateOutputs(rows);
+    const results: Record<string, Float32Array<ArrayBuffer>> = {};
     const fetches = { ...next };
-    for (const [name, data] of Object.entries(this.#outputs)) {
-      fetches[name] = this.tensor(data, resolveShape(outputs[name].shape, { rows }));
+    for (const name of this.#hostOutputs) {
+      const shape = resolveShape(outputs[name].shape, { rows });
+      results[name] = into[name] ?? this.#ownOutput(name, staticSize(shape));
+      fetches[name] = this.tensor(results[name], shape);
     }
     await runInPlace(this.#session, feedTensors, fetches);
-    return this.#outputs;
+    return results;
   }
 
   abstract commit(): void;
@@ -71,7 +72,7 @@ export abstract class OnnxBackend implements TrainingBackend {
   abstract writeState(vectors: Readonly<StateVectors>): Promise<void>;
 
   async close(): Promise<void> {
-    this.#freeOutputs();
+    for (const array of Object.values(this.#outputs)) this.memory.free(array);
     await this.#session.release();
   }
 
@@ -91,20 +92,10 @@ export abstract class OnnxBackend implements TrainingBackend {
     return float32Tensor(this.ort, data, shape);
   }
 
-  #allocateOutputs(rows: number): void {
-    if (rows === this.#outputRows) return;
-    this.#freeOutputs();
-    this.#outputs = Object.fromEntries(
-      this.#hostOutputs.map((name) => {
-        const { shape } = this.compiled.outputs[name];
-        const size = staticSize(resolveShape(shape, { rows }));
-        return [name, this.memory.allocate(size)] as const;
-      }),
-    );
-    this.#outputRows = rows;
-  }
-
-  #freeOutputs(): void {
-    for (const array of Object.values(this.#outputs)) this.memory.free(array);
+  #ownOutput(name: string, size: number): Float32Array<ArrayBuffer> {
+    const present = this.#outputs[name];
+    if (present?.length === size) return present;
+    if (present !== undefined) this.memory.free(present);
+    return this.#outputs[name] = this.memory.allocate(size);
   }
 }

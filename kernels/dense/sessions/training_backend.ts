@@ -14,9 +14,10 @@ export interface TrainingBackend {
    * before it replaces it.
    *
    * @param feeds Inputs of the graph other than the state, by name.
-   * @returns Outputs of the graph other than the state, valid until the next run.
+   * @param into Arrays for outputs, by name; a backend that cannot write in place ignores them.
+   * @returns Outputs of the graph other than the state, valid until the next run where they are not those of `into`.
    */
-  run(rows: number, feeds: HostArrays): Promise<HostArrays>;
+  run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays>;
   /** The state of the last run becomes the present one. */
   commit(): void;
   /** A copy of the present state. */
