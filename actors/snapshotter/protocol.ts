@@ -55,12 +55,12 @@ export interface SnapshotManifest {
   readonly shards: readonly ShardPart[];
 }
 
-/** Time for a snapshot, or for the parts of one to be tried again; told by the snapshotter to itself. */
-export interface TakeSnapshotLater {
-  readonly kind: "takeSnapshotLater";
+/** Time to see whether a snapshot is due; told by the snapshotter to itself. */
+export interface WakeSnapshotter {
+  readonly kind: "wake";
 }
 
-/** Takes a snapshot now; answers with the manifest's name, or undefined where nothing was learned since the last. */
+/** Takes a snapshot now; answers with the manifest's name, or without one where it would change nothing. */
 export interface TakeSnapshot extends Request<{ readonly name?: string }> {
   readonly kind: "takeSnapshot";
 }
@@ -82,7 +82,7 @@ export interface GetSnapshotterStatus extends Request<SnapshotterStatus> {
 }
 
 /** All that a snapshotter understands. */
-export type SnapshotterMessage = TakeSnapshotLater | TakeSnapshot | GetSnapshotterStatus;
+export type SnapshotterMessage = WakeSnapshotter | TakeSnapshot | GetSnapshotterStatus;
 
 const prefix = "snapshots/";
 const manifestSuffix = "/manifest.json";

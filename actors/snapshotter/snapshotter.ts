@@ -2,6 +2,9 @@
  * The snapshotter's behaviour: has the trainers cut, collects the parts, writes the manifest, and only then forgets
  * older snapshots and the part of the example log that no restart would read again.
  *
+ * A full example log is not left to the interval: trainers learn nothing new while it takes nothing, and it takes nothing
+ * until the oldest kept snapshot is one that has learned what it holds.
+ *
  * Where no snapshots are kept it only forgets the examples behind the trainer, which would fill the log otherwise. A
  * trainer that fails then begins with what is left of them: its dense model anew, beside the shards' rows.
  */
@@ -28,6 +31,8 @@ export interface SnapshotterDependencies {
 }
 
 const CONSUMER = "snapshotter";
+/** How often it is looked whether the example log is full, ms. */
+const FULL_CHECK_MS = 5_000;
 
 export class Snapshotter implements Behavior<SnapshotterMessage> {
   readonly #context: ActorContext<SnapshotterMessage>;
@@ -35,7 +40,9 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   readonly #stores: SnapshotterDependencies;
   readonly #snapshots: Counter;
   readonly #bytes: Gauge;
-  #newest: SnapshotManifest | undefined;
+  /** Newest first. */
+  #kept: readonly SnapshotManifest[];
+  #dueAtMs: number;
   #taken = 0;
   #failed = 0;
 
@@ -43,12 +50,13 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     context: ActorContext<SnapshotterMessage>,
     options: SnapshotterOptions,
     stores: SnapshotterDependencies,
-    newest: SnapshotManifest | undefined,
+    kept: readonly SnapshotManifest[],
   ) {
     this.#context = context;
     this.#options = options;
     this.#stores = stores;
-    this.#newest = newest;
+    this.#kept = kept;
+    this.#dueAtMs = context.clock.monotonicMs() + options.intervalMs;
     this.#snapshots = context.telemetry.counter("cairn_snapshots_total", {
       help: "Snapshots, by outcome.",
       labelNames: ["outcome"],
@@ -56,8 +64,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#bytes = context.telemetry.gauge("cairn_snapshot_bytes", {
       help: "Size of the newest snapshot.",
     });
-    if (newest !== undefined) this.#bytes.set(bytesOf(newest));
-    context.schedule(options.intervalMs, { kind: "takeSnapshotLater" });
+    if (this.#newest !== undefined) this.#bytes.set(bytesOf(this.#newest));
+    this.#wakeLater();
   }
 
   static async start(
@@ -65,16 +73,17 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     options: SnapshotterOptions,
     stores: SnapshotterDependencies,
   ): Promise<Snapshotter> {
-    const [newest] = await readManifests(stores.blobs);
-    return new Snapshotter(context, options, stores, newest);
+    return new Snapshotter(context, options, stores, await readManifests(stores.blobs));
   }
 
   async receive(message: SnapshotterMessage): Promise<void> {
     switch (message.kind) {
-      case "takeSnapshotLater":
-        await this.#take().catch((error) => this.#report(error));
-        this.#context.schedule(this.#options.intervalMs, message);
-        return;
+      case "wake":
+        if (this.#exampleLogFull || this.#context.clock.monotonicMs() >= this.#dueAtMs) {
+          await this.#take().catch((error) => this.#report(error));
+          this.#dueAtMs = this.#context.clock.monotonicMs() + this.#options.intervalMs;
+        }
+        return this.#wakeLater();
       case "takeSnapshot": {
         try {
           const name = await this.#take();
@@ -97,6 +106,19 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     }
   }
 
+  #wakeLater(): void {
+    const dueInMs = this.#dueAtMs - this.#context.clock.monotonicMs();
+    this.#context.schedule(Math.min(dueInMs, FULL_CHECK_MS), { kind: "wake" });
+  }
+
+  get #newest(): SnapshotManifest | undefined {
+    return this.#kept[0];
+  }
+
+  get #exampleLogFull(): boolean {
+    return this.#stores.exampleLog.refusal() !== undefined;
+  }
+
   /** A snapshot that fails costs nothing but a longer replay: the next one is tried after the interval. */
   #report(error: unknown): void {
     if (this.#options.snapshotsKept === 0) return; // a busy trainer is asked again
@@ -112,7 +134,9 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     if (snapshotsKept === 0) return await this.#forgetLearned();
     const atMs = this.#context.clock.nowMs();
     const name = snapshotName(atMs, this.#newest?.name);
-    const last = this.#newest?.trainers.map(({ source, sequence }) => [source, sequence] as const);
+    // Where nothing was learned since, one more is of use only if it lets go of an older one that holds the log.
+    const enough = this.#exampleLogFull ? this.#kept[snapshotsKept - 1] : this.#newest;
+    const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
       kind: "cut",
       snapshot: name,
@@ -136,7 +160,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     };
     const text = JSON.stringify(manifest, undefined, 1);
     await this.#stores.blobs.put(manifestName(name), new TextEncoder().encode(text));
-    this.#newest = manifest;
+    this.#kept = [manifest, ...this.#kept];
     this.#taken++;
     this.#snapshots.add(1, { outcome: "taken" });
     this.#bytes.set(bytesOf(manifest));
@@ -148,6 +172,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   async #forgetOlder(): Promise<void> {
     const { blobs } = this.#stores;
     const kept = (await readManifests(blobs)).slice(0, this.#options.snapshotsKept);
+    this.#kept = kept;
     const names = (await listSnapshotBlobs(blobs)).filter((blob) =>
       !kept.some(({ name }) => blob.startsWith(`${name}/`))
     );

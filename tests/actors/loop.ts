@@ -87,6 +87,7 @@ export interface LoopOptions {
   readonly interference?: Interference;
   readonly shards?: number;
   readonly trainers?: number;
+  readonly exampleBytesMax?: number;
   readonly joiner?: Partial<JoinerOptions>;
   readonly trainer?: Partial<TrainerOptions>;
   readonly ranker?: Partial<RankerOptions>;
@@ -109,7 +110,8 @@ export class Loop {
     this.profiles = new MemoryProfileStore(this.mesh.clock);
     this.shards = options.shards ?? 2;
     const partitions = options.trainers ?? 1;
-    this.exampleLog = new MemoryEventLog({ name: "examples", partitions });
+    const bytesMax = options.exampleBytesMax ?? Infinity;
+    this.exampleLog = new MemoryEventLog({ name: "examples", partitions, bytesMax });
     this.trainers = Array.from({ length: partitions }, (_, i): Address => `trainer/${i}`);
   }
 

@@ -104,31 +104,44 @@ Deno.test("a record that cannot be decoded is counted and skipped", async () => 
   await world.mesh.stop();
 });
 
-Deno.test("a full example log makes the joiner wait, and nothing is lost or repeated", async () => {
-  const world = new World(joinerOptions({ recordsPerTurn: 4 }), 1_200);
-  await world.start();
-  const expected: string[] = [];
-  for (let i = 0; i < 8; i++) {
-    await world.post(
-      impression({ ranking: `r${i}`, items: ["a"], atMs: i }),
-      action({ ranking: `r${i}`, item: "a", action: "buy", atMs: i }),
-    );
-    expected.push(`r${i}/a=1`);
-  }
-  const held = await world.names();
-  assert.ok(held.length < 8, `${held.length} examples fit`);
-  const seen = [...held];
-  for (let round = 0; round < 20 && seen.length < 8; round++) {
-    // The trainer has read what is there, all but the last record.
-    await world.exampleLog.trim(0, await world.exampleLog.endOffset(0) - 1);
-    await world.mesh.advance(1_000);
-    for (const name of await world.names()) if (!seen.includes(name)) seen.push(name);
-  }
-  assert.deepEqual(seen, expected);
-  const rows = (await world.chunks()).at(-1)!;
-  assert.equal(rows.firstRow + rows.rows, 8);
-  await world.mesh.stop();
-});
+for (const [partitions, title] of [[1, "one partition"], [3, "three partitions"]] as const) {
+  Deno.test(`a full example log of ${title} makes the joiner wait, and nothing is lost or repeated`, async () => {
+    const world = new World(joinerOptions({ recordsPerTurn: 4 }), 1_200, Infinity, partitions);
+    await world.start();
+    const expected: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      await world.post(
+        impression({ ranking: `r${i}`, items: ["a"], atMs: i }),
+        action({ ranking: `r${i}`, item: "a", action: "buy", atMs: i }),
+      );
+      expected.push(`r${i}/a=1`);
+    }
+    const seen = Array.from({ length: partitions }, () => new Map<number, string>());
+    for (let round = 0; round < 200; round++) {
+      for (const [partition, rows] of seen.entries()) {
+        for (const chunk of await world.chunks(partition)) {
+          readExamples(chunk).forEach(({ name, label }, row) => {
+            rows.set(chunk.firstRow + row, `${name}=${label}`);
+          });
+        }
+      }
+      const found = seen.reduce((sum, { size }) => sum + size, 0);
+      if (round === 0) assert.ok(found < 20, `${found} examples fit`);
+      if (found === 20) break;
+      // The trainers have read what is there, all but the last record.
+      for (let partition = 0; partition < partitions; partition++) {
+        await world.exampleLog.trim(partition, await world.exampleLog.endOffset(partition) - 1);
+      }
+      await world.mesh.advance(1_000);
+    }
+    for (const rows of seen) {
+      assert.deepEqual([...rows.keys()], Array.from({ length: rows.size }, (_, row) => row));
+    }
+    const all = seen.flatMap((rows) => [...rows.values()]);
+    assert.deepEqual(all.toSorted(), expected.toSorted());
+    await world.mesh.stop();
+  });
+}
 
 const step = fc.record({
   impression: fc.boolean(),

@@ -40,13 +40,16 @@ interface World {
   readonly snapshotter: ActorRef<SnapshotterMessage>;
 }
 
-async function start({ snapshotsKept = 100, trainers = 1 } = {}): Promise<World> {
+async function start(
+  { snapshotsKept = 100, trainers = 1, exampleBytesMax = Infinity } = {},
+): Promise<World> {
   const ledger = new Ledger();
   // The loop makes its blobs before the first shard asks for them.
   const world: { loop?: Loop } = {};
   const loop = await Loop.start({
     shards: SHARDS,
     trainers,
+    exampleBytesMax,
     trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2 },
     interference: {
       shard: (definition) => ({
@@ -227,6 +230,28 @@ Deno.test("where nothing can be restored, the example log is forgotten as it is 
     assert.equal(now, ++learned, `after the restart of ${address}`);
   }
   await loop.stop();
+});
+
+Deno.test("a full example log of several partitions drains, however few snapshots there were: nothing is lost or repeated", async () => {
+  const learned = async (exampleBytesMax: number) => {
+    const world = await start({ snapshotsKept: 2, trainers: 3, exampleBytesMax });
+    const { loop, ledger } = world;
+    for (let i = 0; i < 8; i++) {
+      await visit(loop, 10 * i, 10 * i + 10);
+      if (i === 5) crashShard(world, 1); // it begins from the one snapshot that is left
+    }
+    const waited = loop.exampleLog.refusal() !== undefined;
+    await loop.mesh.advance(60_000);
+    assert.equal(loop.exampleLog.refusal(), undefined);
+    assert.equal((await loop.joinerStatus()).offset, await loop.eventLog.endOffset(0));
+    const total = ledger.total();
+    await loop.stop();
+    return { waited, total };
+  };
+  const roomy = await learned(Infinity);
+  const tight = await learned(12_000);
+  assert.deepEqual([roomy.waited, tight.waited], [false, true]);
+  assert.deepEqual(tight.total, roomy.total);
 });
 
 Deno.test("one cut holds all trainers: whoever crashes after it, each example is learned once", async () => {
