@@ -3,11 +3,15 @@
  */
 import type { StorageSection } from "../../configuration/sections/mesh.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
-import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
+import {
+  DataDirectoryError,
+  openDataDirectory,
+} from "../../mesh/adapters/embedded/data_directory.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import {
   createLogEnds,
   EmbeddedEventLog,
+  PartitionCountError,
 } from "../../mesh/adapters/embedded/embedded_event_log.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -105,34 +109,56 @@ async function openDirectory(
   durability: "disk" | "process",
   cacheProfilesMax?: number,
 ): Promise<MeshStorage> {
-  const directory = openDataDirectory(path);
+  // What is open when a later store cannot be opened is closed again, the lock at last.
+  await using opened = new AsyncDisposableStack();
+  opened.adopt(openDataDirectory(path), (directory) => directory.release());
   const exampleLogEnds = createLogEnds(examplePartitions);
   const common = { bytesMax, durability, mode: "write" } as const;
-  const eventLog = await EmbeddedEventLog.open({
-    ...common,
-    partitions: eventPartitions,
-    directory: `${path}/events`,
-  });
-  const exampleLog = await EmbeddedEventLog.open({
-    ...common,
-    partitions: examplePartitions,
-    directory: `${path}/examples`,
-    ends: exampleLogEnds,
-  });
-  const profiles = new SqliteProfileStore({
-    path: `${path}/profiles.db`,
-    clock: new DenoClock(),
-    ...(cacheProfilesMax !== undefined && { cacheProfilesMax }),
-  });
+  const eventLog = opened.adopt(
+    await EmbeddedEventLog.open({
+      ...common,
+      partitions: eventPartitions,
+      directory: `${path}/events`,
+    }),
+    (log) => log.close(),
+  );
+  const exampleLog = opened.adopt(
+    await EmbeddedEventLog.open({
+      ...common,
+      partitions: examplePartitions,
+      directory: `${path}/examples`,
+      ends: exampleLogEnds,
+    }).catch((error) => {
+      throw trainerCountError(error);
+    }),
+    (log) => log.close(),
+  );
+  const profiles = opened.adopt(
+    new SqliteProfileStore({
+      path: `${path}/profiles.db`,
+      clock: new DenoClock(),
+      ...(cacheProfilesMax !== undefined && { cacheProfilesMax }),
+    }),
+    (store) => store.close(),
+  );
+  const all = opened.move();
   return {
     eventLog,
     exampleLog,
     profiles,
     blobs: new DirectoryBlobStore(`${path}/blobs`),
     shared: { path, examplePartitions, exampleLogEnds },
-    async close() {
-      await Promise.all([eventLog.close(), exampleLog.close(), profiles.close()]);
-      directory.release();
-    },
+    close: () => all.disposeAsync(),
   };
+}
+
+/** The example log's partitions are the trainers: says it in the words of the configuration. */
+function trainerCountError(error: unknown): unknown {
+  if (!(error instanceof PartitionCountError)) return error;
+  const { directory, found, asked } = error;
+  return new DataDirectoryError(
+    `trainer.count is ${asked}, and ${directory} was written for ${found}: examples are spread over the trainers, so ` +
+      `their number stays. Set trainer.count to ${found}, or storage.path to an empty directory.`,
+    { cause: error },
+  );
 }

@@ -48,6 +48,16 @@ interface Partition {
 
 const segmentBytesUsual = 64 * 2 ** 20;
 
+/** A log keeps the number of partitions that it was made with. */
+export class PartitionCountError extends Error {
+  override readonly name = "PartitionCountError";
+  constructor(readonly directory: string, readonly found: number, readonly asked: number) {
+    super(
+      `The log in ${directory} has ${found} partitions, not ${asked}; open it with ${found}, or begin with an empty directory.`,
+    );
+  }
+}
+
 /** Memory through which the writing thread tells readers how far each partition is durable. */
 export function createLogEnds(partitions: number): SharedArrayBuffer {
   return new SharedArrayBuffer(partitions * BigInt64Array.BYTES_PER_ELEMENT);
@@ -88,7 +98,7 @@ export class EmbeddedEventLog implements EventLog {
   /**
    * Opens the log, or makes it; drops a torn block that a crash left behind.
    *
-   * @throws {Error} When it was made with another number of partitions: records would change their place.
+   * @throws {PartitionCountError} It was made with another number of partitions: records would change their place.
    */
   static async open(options: EmbeddedEventLogOptions): Promise<EmbeddedEventLog> {
     Deno.mkdirSync(options.directory, { recursive: true });
@@ -110,9 +120,7 @@ export class EmbeddedEventLog implements EventLog {
         );
       }
       if (partitions !== options.partitions) {
-        throw new Error(
-          `The log in ${options.directory} has ${partitions} partitions, not ${options.partitions}; set it back, or begin with an empty data directory.`,
-        );
+        throw new PartitionCountError(options.directory, partitions, options.partitions);
       }
     }
     return new EmbeddedEventLog(options);

@@ -117,7 +117,7 @@ Deno.test("a log made with other partitions is refused before anything moves", a
     await (await open(directory, { partitions: 4 })).close();
     await assert.rejects(
       open(directory, { partitions: 8 }),
-      /has 4 partitions, not 8; set it back/,
+      /has 4 partitions, not 8; open it with 4/,
     );
   });
 });
