@@ -26,7 +26,7 @@ import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
 /** The whole mesh as options of its parts; what is left out there (addresses, partitions) the composition knows. */
 export interface CairnConfiguration {
-  readonly features: { readonly schema: FeatureSchema; readonly itemsCachedMax: number };
+  readonly features: { readonly schema: FeatureSchema; readonly itemCacheBytesMax: number };
   readonly model: ModelOptions;
   readonly modelSizes: ModelSizes;
   /** How the trainer's session learns, and on what. */

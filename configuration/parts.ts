@@ -23,7 +23,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
   const segments = table.segments.map(({ name, dim }) => ({ name, dim }));
   const schedule = learningRateScheduleOf(model);
   return {
-    features: { schema, itemsCachedMax: file.features.itemsCachedMax },
+    features: { schema, itemCacheBytesMax: file.features.itemCache },
     model: modelOptionsOf(model, schema.slots.map(({ name }) => name)),
     modelSizes: modelSizesOf(model, schema),
     session: {
@@ -93,7 +93,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
     },
     ranker: {
       schema,
-      itemsCachedMax: file.features.itemsCachedMax,
+      itemCacheBytesMax: file.features.itemCache,
       segments,
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,

@@ -15,8 +15,8 @@ export interface RankerOptions {
   /** Requests that may wait for a forward pass; more are answered "overloaded". */
   readonly requestsWaitingMax: number;
   readonly schema: FeatureSchema;
-  /** Items whose own features are kept between requests. */
-  readonly itemsCachedMax: number;
+  /** Memory for features of items that are kept between requests, bytes. */
+  readonly itemCacheBytesMax: number;
   /** The table's segments in row order; the model's sparse inputs are found by name. */
   readonly segments: readonly { readonly name: string; readonly dim: number }[];
 }

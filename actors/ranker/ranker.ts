@@ -57,6 +57,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #session: InferenceSession;
   readonly #kernel = BatchKernel.create();
   readonly #extractor: FeatureExtractor;
+  readonly #unsubscribe: () => void;
   readonly #inputs: ModelInputs;
   readonly #replicas: ReplicaClient;
   readonly #slots: number;
@@ -82,7 +83,12 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#eventLog = dependencies.eventLog;
     this.#profiles = dependencies.profiles;
     this.#session = session;
-    this.#extractor = new FeatureExtractor(schema, FeatureHasher.create(), options);
+    this.#extractor = new FeatureExtractor(schema, FeatureHasher.create(), {
+      ...options,
+      storedItems: (ids) =>
+        this.#profiles.getMany("item", ids).map((profile) => profile?.attributes),
+    });
+    this.#unsubscribe = this.#profiles.onChanged("item", (id) => this.#extractor.forget(id));
     this.#inputs = new ModelInputs(this.#kernel, {
       segments: options.segments,
       sparseInputs: session.model.sparseInputs,
@@ -145,6 +151,7 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   async stop(): Promise<void> {
+    this.#unsubscribe();
     await this.#session.close();
   }
 
@@ -213,13 +220,7 @@ export class Ranker implements Behavior<RankerMessage> {
       userAttributes: request.userFields === undefined ? user : { ...user, ...request.userFields },
       context: request.context,
       atMs: request.atMs,
-      items: request.candidates.map(({ id, fields }) => {
-        const profile = this.#profiles.get("item", id);
-        if (fields !== undefined) {
-          return { id, attributes: { ...profile?.attributes, ...fields }, version: 0 };
-        }
-        return { id, attributes: profile?.attributes ?? {}, version: profile?.version ?? 0 };
-      }),
+      items: request.candidates,
     });
   }
 

@@ -3,8 +3,10 @@
  */
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
-import type { FeatureAttributes, FeatureExtractor } from "../../kernels/features/extractor.ts";
+import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
+import { type FeatureAttributes, FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { Dataset } from "./dataset.ts";
 import type { InteractionTable } from "./interaction_table.ts";
 
@@ -17,6 +19,7 @@ export interface LabelledBatch {
 }
 
 export interface ExamplesOptions {
+  /** From {@link datasetExtractor}. */
   readonly extractor: FeatureExtractor;
   readonly tasks: readonly TaskLabels[];
   readonly batchRows: number;
@@ -27,6 +30,18 @@ export interface ExamplesOptions {
 }
 
 const none: FeatureAttributes = {};
+
+/** Makes features of a dataset's interactions, with what it says about items as their stored attributes. */
+export function datasetExtractor(
+  schema: FeatureSchema,
+  { items }: Dataset,
+  itemCacheBytesMax = 0,
+): FeatureExtractor {
+  return new FeatureExtractor(schema, FeatureHasher.create(), {
+    storedItems: (ids) => ids.map((id) => items.get(id)),
+    itemCacheBytesMax,
+  });
+}
 
 /**
  * Examples in the table's order. A row on which no rule matches is negative, as a shown item that nobody touched.
@@ -49,17 +64,12 @@ export function* labelledBatches(
       const fields = table.fields?.[row];
       const user = table.user(row);
       const id = table.item(row);
-      const attributes = dataset.items.get(id) ?? none;
       parts.push(extractor.extract({
         user,
         userAttributes: merged(dataset.users.get(user), fields?.user),
         context: fields?.context ?? none,
         atMs: table.atMs[row],
-        items: [
-          fields?.item === undefined
-            ? { id, attributes, version: 1 }
-            : { id, attributes: { ...attributes, ...fields.item }, version: 0 },
-        ],
+        items: [fields?.item === undefined ? { id } : { id, fields: fields.item }],
       }));
       const value = Number.isNaN(table.values[row]) ? undefined : table.values[row];
       const verdict = rules.judge(fields?.action ?? dataset.action, value);

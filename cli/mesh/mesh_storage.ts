@@ -53,8 +53,8 @@ export async function openStorage(
   manyThreads: boolean,
 ): Promise<MeshStorage> {
   if (storage.kind === "directory") {
-    const { path, logBytesMax, profilesCachedMax } = storage;
-    return await openDirectory(path, examplePartitions, logBytesMax, "disk", profilesCachedMax);
+    const { path, logBytesMax } = storage;
+    return await openDirectory(path, examplePartitions, logBytesMax, "disk");
   }
   if (!manyThreads) return openMemory(examplePartitions, storage.logBytesMax);
   const path = Deno.makeTempDirSync({ prefix: "cairn-" });
@@ -107,7 +107,6 @@ async function openDirectory(
   examplePartitions: number,
   bytesMax: number,
   durability: "disk" | "process",
-  cacheProfilesMax?: number,
 ): Promise<MeshStorage> {
   // What is open when a later store cannot be opened is closed again, the lock at last.
   await using opened = new AsyncDisposableStack();
@@ -137,7 +136,6 @@ async function openDirectory(
     new SqliteProfileStore({
       path: `${path}/profiles.db`,
       clock: new DenoClock(),
-      ...(cacheProfilesMax !== undefined && { cacheProfilesMax }),
     }),
     (store) => store.close(),
   );

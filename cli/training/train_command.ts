@@ -2,13 +2,11 @@
  * What `cairn train` does: reads the examples, trains the model and its rival on them, and says how they compare.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
-import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { Output } from "../command_line.ts";
 import type { TrainFlags } from "../commands/train.ts";
 import { configurationFor, openNamedDataset } from "../commands/dataset_options.ts";
 import type { Dataset } from "../datasets/dataset.ts";
-import { type LabelledBatch, labelledBatches } from "../datasets/examples.ts";
+import { datasetExtractor, type LabelledBatch, labelledBatches } from "../datasets/examples.ts";
 import { type InteractionTable, readInteractions } from "../datasets/interaction_table.ts";
 import { usageError } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
@@ -80,14 +78,13 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
 
 /** Makes batches by the configuration's features and label rules. */
 function batchMaker(configuration: CairnConfiguration) {
-  const { schema, itemsCachedMax } = configuration.features;
-  const extractor = new FeatureExtractor(schema, FeatureHasher.create(), { itemsCachedMax });
+  const { schema, itemCacheBytesMax } = configuration.features;
   return (dataset: Dataset, table: InteractionTable, from: number, to: number): LabelledBatch[] => {
     const progress = new Progress("reading", to - from, stderrTarget());
     const batches: LabelledBatch[] = [];
     let rows = 0;
     const options = {
-      extractor,
+      extractor: datasetExtractor(schema, dataset, itemCacheBytesMax),
       tasks: configuration.joiner.tasks,
       batchRows: configuration.trainer.batchRows,
       from,

@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { slotNumberMax } from "../../kernels/features/schema.ts";
+import { size } from "../units.ts";
 
 const pooling = z.enum(["sum", "mean", "sqrtn", "first"])
   .describe("How several values of one row become one vector.");
@@ -91,8 +92,8 @@ const slotSchema = z.discriminatedUnion("kind", [
 ]);
 
 export const featuresSection = z.strictObject({
-  itemsCachedMax: z.int().min(0).max(10_000_000).default(100_000).describe(
-    "Items whose own features are kept between requests; 0 = none.",
+  itemCache: size("0B", "4GiB").default(64 * 2 ** 20).describe(
+    "Memory for features of items, kept from one request to the next: about 100 bytes an item. 0B = none are kept.",
   ),
   slots: z.record(z.string().min(1), slotSchema)
     .describe("The feature columns, by name; at most 256."),

@@ -40,9 +40,6 @@ export const storageSection = z.discriminatedUnion("kind", [
     kind: z.literal("directory"),
     path: z.string().min(1).describe("Made where it is missing; relative to this file."),
     logBytesMax: size("1MiB", "100TiB").default(8 * 2 ** 30).describe("Limit of each log."),
-    profilesCachedMax: z.int().min(0).max(100_000_000).default(200_000).describe(
-      "Users, and items, whose attributes are kept in memory: about half a kilobyte each.",
-    ),
     snapshots: z.strictObject({
       interval: duration("1s", "30d").default(60_000)
         .describe("Pause between snapshots; a restart learns again what came after the last."),

@@ -9,7 +9,7 @@
 import { appendValues, denseValue, type FeatureAttributes } from "./attribute_values.ts";
 import type { FeatureBatch } from "./feature_batch.ts";
 import { type CrossColumn, FeatureColumns } from "./feature_columns.ts";
-import { type CachedItem, ItemCache } from "./item_cache.ts";
+import { ItemCache } from "./item_cache.ts";
 import { timePartOf } from "./numbers.ts";
 import type { FeatureSchema } from "./schema.ts";
 import { ValueBuffer, type ValueHasher } from "./value_buffer.ts";
@@ -31,35 +31,46 @@ export interface FeatureRequest {
 /** A candidate. */
 export interface FeatureItem {
   readonly id: string;
-  readonly attributes: FeatureAttributes;
-  /** Version of the stored profile that the attributes are; 0 = they are of this request only (never cached). */
-  readonly version: number;
+  /** Attributes of this request only, before the stored ones; such an item's features are not kept. */
+  readonly fields?: FeatureAttributes;
 }
 
-/** Limits of an extractor. */
+/** Where an extractor finds what is stored about items, and how much it may keep. */
 export interface ExtractorOptions {
-  /** Items whose own features are kept between requests. */
-  readonly itemsCachedMax: number;
+  /** The items' stored attributes, undefined where there are none. Default: nothing is stored. */
+  readonly storedItems?: (ids: readonly string[]) => readonly (FeatureAttributes | undefined)[];
+  /** Memory for features of items that are kept between requests, bytes. Default 0: none are. */
+  readonly itemCacheBytesMax?: number;
 }
+
+const noAttributes: FeatureAttributes = {};
+const noneStored = (ids: readonly string[]) => ids.map(() => undefined);
 
 /** Makes features; holds buffers and a cache of items, and is used by one thread. */
 export class FeatureExtractor {
   readonly #schema: FeatureSchema;
   readonly #hasher: ValueHasher;
+  readonly #storedItems: NonNullable<ExtractorOptions["storedItems"]>;
   readonly #values = new ValueBuffer();
   readonly #cache: ItemCache;
-
   readonly #columns: FeatureColumns;
+  /** Where each row's item is kept in the cache, 0 = not. */
+  #places = new Uint32Array(0);
+  /** Of a combination's parts among the ids. */
+  readonly #positions: Uint32Array;
 
-  constructor(
-    schema: FeatureSchema,
-    hasher: ValueHasher,
-    options: ExtractorOptions = { itemsCachedMax: 100_000 },
-  ) {
+  constructor(schema: FeatureSchema, hasher: ValueHasher, options: ExtractorOptions = {}) {
     this.#schema = schema;
     this.#hasher = hasher;
-    this.#cache = new ItemCache(options.itemsCachedMax);
+    this.#storedItems = options.storedItems ?? noneStored;
+    this.#cache = new ItemCache(options.itemCacheBytesMax ?? 0);
     this.#columns = new FeatureColumns(schema);
+    this.#positions = new Uint32Array(this.#columns.crossPartsMax);
+  }
+
+  /** What is stored about the item has changed. */
+  forget(item: string): void {
+    this.#cache.forget(item);
   }
 
   /**
@@ -79,15 +90,16 @@ export class FeatureExtractor {
     // offsets[row * slots + column + 1] first holds the count of values of (row, column).
     this.#values.clear();
     const shared = this.#countShared(request, rows, offsets, dense);
-    const cached = this.#countItems(items, offsets, dense);
+    this.#findItems(items);
+    this.#countItems(items, offsets, dense);
     this.#countCrosses(this.#columns.mixedCrosses, rows, offsets);
     for (let i = 1; i < offsets.length; i++) offsets[i] += offsets[i - 1];
 
     const ids = new BigUint64Array(offsets[offsets.length - 1]);
     const words = new Uint32Array(ids.buffer);
-    this.#placeBase(this.#values.hash(this.#hasher), shared, cached, rows, offsets, words);
-    this.#placeCrosses(cached, rows, offsets, words);
-    this.#remember(items, cached, offsets, words, dense);
+    this.#placeBase(this.#values.hash(this.#hasher), shared, rows, offsets, words);
+    this.#placeCrosses(rows, offsets, words);
+    this.#remember(items, offsets, words, dense);
     return { rows, ids, segmentOffsets: offsets, dense };
   }
 
@@ -120,43 +132,52 @@ export class FeatureExtractor {
     return counts;
   }
 
-  /** Counts each item's own columns, encoding those of items that are not cached; returns the cached. */
-  #countItems(
-    items: readonly FeatureItem[],
-    offsets: Uint32Array,
-    dense: Float32Array,
-  ): (CachedItem | undefined)[] {
-    const slots = this.#schema.slots.length;
-    const cached: (CachedItem | undefined)[] = new Array(items.length);
+  #findItems(items: readonly FeatureItem[]): void {
+    if (this.#places.length < items.length) this.#places = new Uint32Array(2 * items.length);
     for (let row = 0; row < items.length; row++) {
-      const item = items[row];
-      const known = item.version > 0 ? this.#cache.get(item.id, item.version) : undefined;
-      cached[row] = known;
-      const firstDense = row * this.#schema.denseWidth;
-      if (known !== undefined) {
-        for (let i = 0; i < this.#columns.itemColumns.length; i++) {
-          offsets[row * slots + this.#columns.itemColumns[i] + 1] = known.data[i];
-        }
-        for (let i = 0; i < this.#columns.itemDense.length; i++) {
-          dense[firstDense + this.#columns.itemDense[i].column] = known.dense[i];
-        }
+      const { id, fields } = items[row];
+      this.#places[row] = fields === undefined ? this.#cache.find(id) : 0;
+    }
+  }
+
+  /** Counts each item's own columns, encoding those of items that are not kept. */
+  #countItems(items: readonly FeatureItem[], offsets: Uint32Array, dense: Float32Array): void {
+    const slots = this.#schema.slots.length;
+    const { denseWidth } = this.#schema;
+    const { itemBase, itemColumns, itemDense } = this.#columns;
+    const { words, floats } = this.#cache;
+    const unknown: number[] = [];
+    for (let row = 0; row < items.length; row++) {
+      const place = this.#places[row];
+      if (place === 0) {
+        unknown.push(row);
         continue;
       }
-      for (const { column, slot } of this.#columns.itemBase) {
-        offsets[row * slots + column + 1] = appendValues(
-          this.#values,
-          slot,
-          item.id,
-          item.attributes,
-          row,
-        );
+      for (let i = 0; i < itemColumns.length; i++) {
+        offsets[row * slots + itemColumns[i] + 1] = words[place + i];
       }
-      for (const { column, definition } of this.#columns.itemDense) {
-        dense[firstDense + column] = denseValue(definition, item.attributes, row);
+      const denseAt = place + itemColumns.length;
+      for (let i = 0; i < itemDense.length; i++) {
+        dense[row * denseWidth + itemDense[i].column] = floats[denseAt + i];
       }
     }
+    if (unknown.length > 0) {
+      const stored = this.#storedItems(unknown.map((row) => items[row].id));
+      unknown.forEach((row, i) => {
+        const { id, fields } = items[row];
+        const attributes = fields === undefined
+          ? stored[i] ?? noAttributes
+          : { ...stored[i], ...fields };
+        for (const { column, slot } of itemBase) {
+          const count = appendValues(this.#values, slot, id, attributes, row);
+          offsets[row * slots + column + 1] = count;
+        }
+        for (const { column, definition } of itemDense) {
+          dense[row * denseWidth + column] = denseValue(definition, attributes, row);
+        }
+      });
+    }
     this.#countCrosses(this.#columns.itemCrosses, items.length, offsets);
-    return cached;
   }
 
   #countCrosses(crosses: readonly CrossColumn[], rows: number, offsets: Uint32Array): void {
@@ -173,15 +194,16 @@ export class FeatureExtractor {
   #placeBase(
     hashed: Uint32Array,
     shared: readonly number[],
-    cached: readonly (CachedItem | undefined)[],
     rows: number,
     offsets: Uint32Array,
     words: Uint32Array,
   ): void {
     const slots = this.#schema.slots.length;
+    const { itemBase, itemColumns, itemDense, sharedBase } = this.#columns;
+    const kept = this.#cache.words;
     let read = 0;
     for (let i = 0; i < shared.length; i++) {
-      const { column } = this.#columns.sharedBase[i];
+      const { column } = sharedBase[i];
       const end = read + 2 * shared[i];
       for (let row = 0; row < rows; row++) {
         copyWords(hashed, read, end, words, 2 * offsets[row * slots + column]);
@@ -189,24 +211,18 @@ export class FeatureExtractor {
       read = end;
     }
     for (let row = 0; row < rows; row++) {
-      const known = cached[row];
-      if (known !== undefined) {
-        let from = this.#columns.itemColumns.length;
-        for (let i = 0; i < this.#columns.itemColumns.length; i++) {
-          const end = from + 2 * known.data[i];
-          copyWords(
-            known.data,
-            from,
-            end,
-            words,
-            2 * offsets[row * slots + this.#columns.itemColumns[i]],
-          );
+      const place = this.#places[row];
+      if (place !== 0) {
+        let from = place + itemColumns.length + itemDense.length;
+        for (let i = 0; i < itemColumns.length; i++) {
+          const end = from + 2 * kept[place + i];
+          copyWords(kept, from, end, words, 2 * offsets[row * slots + itemColumns[i]]);
           from = end;
         }
         continue;
       }
-      for (const { column } of this.#columns.itemBase) {
-        const segment = row * slots + column;
+      for (let i = 0; i < itemBase.length; i++) {
+        const segment = row * slots + itemBase[i].column;
         const end = read + 2 * (offsets[segment + 1] - offsets[segment]);
         copyWords(hashed, read, end, words, 2 * offsets[segment]);
         read = end;
@@ -215,12 +231,7 @@ export class FeatureExtractor {
   }
 
   /** Crosses are hashed from their parts' ids, which are in place by now. */
-  #placeCrosses(
-    cached: readonly (CachedItem | undefined)[],
-    rows: number,
-    offsets: Uint32Array,
-    words: Uint32Array,
-  ): void {
+  #placeCrosses(rows: number, offsets: Uint32Array, words: Uint32Array): void {
     if (
       this.#columns.sharedCrosses.length + this.#columns.itemCrosses.length +
           this.#columns.mixedCrosses.length === 0
@@ -231,7 +242,7 @@ export class FeatureExtractor {
     this.#values.clear();
     for (const cross of this.#columns.sharedCrosses) this.#encodeCross(cross, 0, offsets, words);
     for (let row = 0; row < rows; row++) {
-      for (const cross of this.#crossesOf(cached[row])) {
+      for (const cross of this.#crossesOf(row)) {
         this.#encodeCross(cross, row, offsets, words);
       }
     }
@@ -245,7 +256,7 @@ export class FeatureExtractor {
       read = end;
     }
     for (let row = 0; row < rows; row++) {
-      for (const { column } of this.#crossesOf(cached[row])) {
+      for (const { column } of this.#crossesOf(row)) {
         const segment = row * slots + column;
         const end = read + 2 * (offsets[segment + 1] - offsets[segment]);
         copyWords(hashed, read, end, words, 2 * offsets[segment]);
@@ -255,8 +266,8 @@ export class FeatureExtractor {
   }
 
   /** The crosses that are to be hashed for a row, apart from the shared ones. */
-  #crossesOf(cached: CachedItem | undefined): readonly CrossColumn[] {
-    return cached === undefined ? this.#columns.freshCrosses : this.#columns.mixedCrosses;
+  #crossesOf(row: number): readonly CrossColumn[] {
+    return this.#places[row] === 0 ? this.#columns.freshCrosses : this.#columns.mixedCrosses;
   }
 
   /** All combinations, the last part's values fastest, up to the slot's limit. */
@@ -264,7 +275,7 @@ export class FeatureExtractor {
     const first = row * this.#schema.slots.length;
     const { slot, parts } = cross;
     const count = offsets[first + cross.column + 1] - offsets[first + cross.column];
-    const positions = new Uint32Array(parts.length);
+    const positions = this.#positions;
     for (let combination = 0; combination < count; combination++) {
       let rest = combination;
       for (let part = parts.length - 1; part >= 0; part--) {
@@ -277,36 +288,36 @@ export class FeatureExtractor {
     }
   }
 
+  /** Keeps what items contribute: counts of their columns, dense values, then ids in the order of the columns. */
   #remember(
     items: readonly FeatureItem[],
-    cached: readonly (CachedItem | undefined)[],
     offsets: Uint32Array,
     words: Uint32Array,
     dense: Float32Array,
   ): void {
-    if (this.#cache.itemsMax === 0) return;
     const slots = this.#schema.slots.length;
+    const { itemColumns, itemDense } = this.#columns;
+    const kept = this.#cache.words;
     for (let row = 0; row < items.length; row++) {
-      const { id, version } = items[row];
-      if (version <= 0 || cached[row] !== undefined) continue;
+      const { id, fields } = items[row];
+      if (fields !== undefined || this.#places[row] !== 0) continue;
       let values = 0;
-      for (const column of this.#columns.itemColumns) {
+      for (const column of itemColumns) {
         values += offsets[row * slots + column + 1] - offsets[row * slots + column];
       }
-      const data = new Uint32Array(this.#columns.itemColumns.length + 2 * values);
-      let write = this.#columns.itemColumns.length;
-      this.#columns.itemColumns.forEach((column, i) => {
-        const start = offsets[row * slots + column];
-        const end = offsets[row * slots + column + 1];
-        data[i] = end - start;
-        copyWords(words, 2 * start, 2 * end, data, write);
+      const place = this.#cache.insert(id, itemColumns.length + itemDense.length + 2 * values);
+      if (place === 0) continue;
+      let write = place + itemColumns.length;
+      for (const { column } of itemDense) {
+        this.#cache.floats[write++] = dense[row * this.#schema.denseWidth + column];
+      }
+      for (let i = 0; i < itemColumns.length; i++) {
+        const start = offsets[row * slots + itemColumns[i]];
+        const end = offsets[row * slots + itemColumns[i] + 1];
+        kept[place + i] = end - start;
+        copyWords(words, 2 * start, 2 * end, kept, write);
         write += 2 * (end - start);
-      });
-      const ofItem = new Float32Array(this.#columns.itemDense.length);
-      this.#columns.itemDense.forEach(({ column }, i) => {
-        ofItem[i] = dense[row * this.#schema.denseWidth + column];
-      });
-      this.#cache.set(id, { version, data, dense: ofItem });
+      }
     }
   }
 }

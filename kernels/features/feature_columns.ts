@@ -43,6 +43,8 @@ export class FeatureColumns {
   readonly mixedCrosses: readonly CrossColumn[];
   /** Crosses that a row needs whose item is not cached: {@link itemCrosses}, then {@link mixedCrosses}. */
   readonly freshCrosses: readonly CrossColumn[];
+  /** Parts of the widest cross. */
+  readonly crossPartsMax: number;
   /** All columns of an item alone, base first, then crosses: the order in a cached item. */
   readonly itemColumns: readonly number[];
 
@@ -70,6 +72,7 @@ export class FeatureColumns {
       itemParts(cross) > 0 && itemParts(cross) < cross.parts.length
     );
     this.freshCrosses = [...this.itemCrosses, ...this.mixedCrosses];
+    this.crossPartsMax = Math.max(0, ...crosses.map(({ parts }) => parts.length));
     this.sharedDense = dense.filter((column) => !ofItem(column));
     this.itemDense = dense.filter(ofItem);
     this.itemColumns = [...itemBase, ...this.itemCrosses].map(({ column }) => column);

@@ -14,14 +14,14 @@ const noHasher: ValueHasher = { hash: (slots) => new BigUint64Array(slots.length
 
 /** The check of one schema. */
 export function createProfileCheck(schema: FeatureSchema): ProfileCheck {
-  const extractor = new FeatureExtractor(schema, noHasher, { itemsCachedMax: 0 });
+  const extractor = new FeatureExtractor(schema, noHasher);
   return (kind, attributes) => {
     extractor.extract({
       user: "",
       userAttributes: kind === "user" ? attributes : {},
       context: {},
       atMs: 0,
-      items: [{ id: "", attributes: kind === "item" ? attributes : {}, version: 0 }],
+      items: [{ id: "", fields: kind === "item" ? attributes : {} }],
     });
   };
 }

@@ -19,6 +19,7 @@ const encoder = new TextEncoder();
 
 export class ValueBuffer {
   #bytes = new Uint8Array(16 * 1024);
+  #words = new Uint32Array(this.#bytes.buffer);
   #slots = new Uint16Array(1024);
   #offsets = new Uint32Array(1025);
   #count = 0;
@@ -50,21 +51,18 @@ export class ValueBuffer {
     this.#close(slot, end);
   }
 
-  /** A combination of ids, as their little-endian words: two words an id, at `positions` (in ids) of `words`. */
+  /**
+   * A combination of ids, as their little-endian words: two words an id, at `positions` (in ids) of `words`. Between
+   * two calls of {@link clear} there are either texts or combinations, which begin at whole words.
+   */
   addCombination(slot: number, words: Uint32Array, positions: Uint32Array, parts: number): void {
     this.#reserve(8 * parts);
-    const bytes = this.#bytes;
-    let end = this.#end;
+    let at = this.#end >>> 2;
     for (let part = 0; part < parts; part++) {
-      for (let half = 0; half < 2; half++) {
-        const word = words[2 * positions[part] + half];
-        bytes[end++] = word;
-        bytes[end++] = word >>> 8;
-        bytes[end++] = word >>> 16;
-        bytes[end++] = word >>> 24;
-      }
+      this.#words[at++] = words[2 * positions[part]];
+      this.#words[at++] = words[2 * positions[part] + 1];
     }
-    this.#close(slot, end);
+    this.#close(slot, 4 * at);
   }
 
   /** Hashes all values. The ids' words (low, high; two an id), valid until the hasher's next call. */
@@ -86,9 +84,12 @@ export class ValueBuffer {
 
   #reserve(bytes: number): void {
     if (this.#end + bytes > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#end + bytes));
+      const grown = new Uint8Array(
+        4 * Math.ceil(Math.max(this.#bytes.length, this.#end + bytes) / 2),
+      );
       grown.set(this.#bytes.subarray(0, this.#end));
       this.#bytes = grown;
+      this.#words = new Uint32Array(grown.buffer);
     }
     if (this.#count === this.#slots.length) {
       const slots = new Uint16Array(2 * this.#slots.length);

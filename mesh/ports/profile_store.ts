@@ -21,8 +21,15 @@ export interface Profile {
 
 /** Profiles by kind and id. */
 export interface ProfileStore {
-  /** Synchronous by contract: the ranking path reads profiles for 500 candidates without yielding. */
+  /** Synchronous by contract: a ranking reads the profiles of one moment. */
   get(kind: ProfileKind, id: string): Profile | undefined;
+  /** Several at once, in the order of `ids`. */
+  getMany(kind: ProfileKind, ids: readonly string[]): (Profile | undefined)[];
+  /**
+   * Calls `listener` with the id of each profile that was written or deleted, when the change is readable and before
+   * its writer is told: whoever keeps something made of profiles forgets it then. Returns unsubscribe.
+   */
+  onChanged(kind: ProfileKind, listener: (id: string) => void): () => void;
   /** Replaces the attributes; resolves with the new profile once durable. */
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile>;
   /** Forgets the profile; resolves, once that is durable, with whether there was one. In one order with puts. */

@@ -11,12 +11,27 @@ export class MemoryProfileStore implements ProfileStore {
     item: new Map<string, Profile>(),
   };
 
+  readonly #listeners = {
+    user: new Set<(id: string) => void>(),
+    item: new Set<(id: string) => void>(),
+  };
+
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   get(kind: ProfileKind, id: string): Profile | undefined {
     return this.#profiles[kind].get(id);
+  }
+
+  getMany(kind: ProfileKind, ids: readonly string[]): (Profile | undefined)[] {
+    return ids.map((id) => this.get(kind, id));
+  }
+
+  onChanged(kind: ProfileKind, listener: (id: string) => void): () => void {
+    const own = (id: string) => listener(id);
+    this.#listeners[kind].add(own);
+    return () => this.#listeners[kind].delete(own);
   }
 
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
@@ -27,11 +42,14 @@ export class MemoryProfileStore implements ProfileStore {
       version: (this.get(kind, id)?.version ?? 0) + 1,
     };
     this.#profiles[kind].set(id, profile);
+    this.#publish(kind, id);
     return Promise.resolve(profile);
   }
 
   delete(kind: ProfileKind, id: string): Promise<boolean> {
-    return Promise.resolve(this.#profiles[kind].delete(id));
+    const existed = this.#profiles[kind].delete(id);
+    this.#publish(kind, id);
+    return Promise.resolve(existed);
   }
 
   count(kind: ProfileKind): number {
@@ -40,5 +58,9 @@ export class MemoryProfileStore implements ProfileStore {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  #publish(kind: ProfileKind, id: string): void {
+    for (const listener of this.#listeners[kind]) listener(id);
   }
 }

@@ -206,7 +206,7 @@ export class Loop {
         batchRowsMax: 1_024,
         requestsWaitingMax: 256,
         schema: SCHEMA,
-        itemsCachedMax: 1_000,
+        itemCacheBytesMax: 2 ** 16,
         segments: SEGMENTS,
         ...this.options.ranker,
       },

@@ -28,7 +28,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "an empty file",
     "",
-    "1:1 features: missing; expected a map with itemsCachedMax, slots",
+    "1:1 features: missing; expected a map with itemCache, slots",
   ],
   [
     "a key twice",

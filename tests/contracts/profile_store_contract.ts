@@ -102,6 +102,34 @@ export function profileStoreContract(
     assert.equal(store.count("item"), 1);
   });
 
+  test("many are read at once, in the order asked for", async ({ store, settle }) => {
+    const ids = ["b", "", "Ω/ü", "a"];
+    await settle(Promise.all(ids.map((id) => store.put("item", id, { id }))));
+    const asked = ["a", "unknown", "Ω/ü", "a", "", "b"];
+    assert.deepEqual(
+      store.getMany("item", asked),
+      asked.map((id) => store.get("item", id)),
+    );
+    assert.deepEqual(store.getMany("user", asked), asked.map(() => undefined));
+    assert.deepEqual(store.getMany("item", []), []);
+  });
+
+  test("who listens hears of each change when it is readable, before its writer does", async ({ store, settle }) => {
+    const heard: string[] = [];
+    const unsubscribe = store.onChanged("item", (id) => {
+      heard.push(`${id}: ${store.get("item", id)?.attributes.age}`);
+    });
+    const put = (age: number) => store.put("item", "a", { age }).then(() => heard.push("told"));
+    await settle(put(1));
+    await settle(put(2));
+    await settle(store.put("user", "a", {}));
+    await settle(store.delete("item", "a").then(() => heard.push("told")));
+    assert.deepEqual(heard, ["a: 1", "told", "a: 2", "told", "a: undefined", "told"]);
+    unsubscribe();
+    await settle(store.put("item", "a", {}));
+    assert.equal(heard.length, 6);
+  });
+
   test("profiles outlive a restart, deleted ones stay deleted", async (under) => {
     if (!under.reopen) return;
     for (let i = 0; i < 50; i++) await under.settle(under.store.put("item", `${i}`, { i }));

@@ -57,7 +57,7 @@ Deno.test("the examples of the API's page send what the examples' features read,
       userAttributes: request.userFields ?? {},
       context: request.context ?? {},
       atMs: 0,
-      items: [{ id: "item-2", attributes: request.candidates[1].fields, version: 0 }],
+      items: [{ id: "item-2", fields: request.candidates[1].fields }],
     });
   }
 });

@@ -44,6 +44,25 @@ Deno.test("a request's own fields go before the stored ones, and both reach the 
   await loop.stop();
 });
 
+Deno.test("what is written or deleted about an item is in its features from the next ranking on", async () => {
+  const loop = await Loop.start();
+  const tagIds = async (rankingId: string) => {
+    await loop.rank("u", ["a"], { rankingId });
+    const record = (await impressions(loop)).find((r) => r.rankingId === rankingId)!;
+    const offsets = new Uint32Array(record.segmentOffsets.slice().buffer);
+    return [...new BigUint64Array(record.ids.slice().buffer).subarray(offsets[2], offsets[3])];
+  };
+  assert.deepEqual(await tagIds("unknown"), []);
+  await loop.profiles.put("item", "a", { tags: ["one", "two"] });
+  const known = await tagIds("known");
+  assert.equal(known.length, 2);
+  await loop.profiles.put("item", "a", { tags: ["two"] });
+  assert.deepEqual(await tagIds("changed"), known.slice(1));
+  await loop.profiles.delete("item", "a");
+  assert.deepEqual(await tagIds("deleted"), []);
+  await loop.stop();
+});
+
 Deno.test("one request that cannot be understood does not spoil those that wait with it", async () => {
   const loop = await Loop.start();
   const wrong = loop.requestRanking("u", ["a"], {

@@ -28,7 +28,7 @@ const CONNECTIONS = 8;
 const directory = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
 try {
   await writeProfiles(directory, items);
-  const mesh = await startMesh(shopConfiguration(directory, items), {
+  const mesh = await startMesh(shopConfiguration(directory), {
     logLevelMin: "warn",
     writeLog: (line) => console.error(line),
     onFatal: (error) => {

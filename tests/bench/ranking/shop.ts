@@ -16,11 +16,11 @@ import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { SqliteProfileStore } from "../../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import type { Attributes } from "../../../mesh/ports/profile_store.ts";
 
-export function shopConfiguration(directory: string, items: number): CairnConfiguration {
+export function shopConfiguration(directory: string): CairnConfiguration {
   return parseConfiguration(
     `
 features:
-  itemsCachedMax: ${2 * items}
+  itemCache: 256MiB
   slots:
     user: { kind: id, source: user }
     item: { kind: id, source: item }
@@ -33,7 +33,7 @@ features:
     user_category: { kind: cross, of: [user, category] }
 model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
 embeddings: { bytesMax: 4GiB }
-storage: { kind: directory, path: ${JSON.stringify(directory)}, profilesCachedMax: ${2 * items} }
+storage: { kind: directory, path: ${JSON.stringify(directory)} }
 gateway: { port: 0 }
 `,
     "bench.yaml",
@@ -55,7 +55,6 @@ export async function writeProfiles(directory: string, items: number): Promise<v
   const profiles = new SqliteProfileStore({
     path: `${directory}/profiles.db`,
     clock: new DenoClock(),
-    cacheProfilesMax: 1_000,
   });
   for (let from = 0; from < items; from += 20_000) {
     const count = Math.min(20_000, items - from);
@@ -93,8 +92,7 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
       atMs: from,
       items: Array.from({ length: Math.min(5_000, items - from) }, (_, i) => ({
         id: `i${from + i}`,
-        attributes: itemAttributes(from + i),
-        version: 0,
+        fields: itemAttributes(from + i),
       })),
     });
     const { uniqueIds, shardStarts, counts } = kernel.unique(ids, shardCount);

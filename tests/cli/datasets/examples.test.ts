@@ -1,6 +1,10 @@
 /** Interactions become labelled examples by the mesh's own extractor and rules. */
 import assert from "node:assert/strict";
-import { concatenateBatches, labelledBatches } from "../../../cli/datasets/examples.ts";
+import {
+  concatenateBatches,
+  datasetExtractor,
+  labelledBatches,
+} from "../../../cli/datasets/examples.ts";
 import { readInteractions } from "../../../cli/datasets/interaction_table.ts";
 import { openDataset } from "../../../cli/datasets/open_dataset.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
@@ -11,12 +15,11 @@ const samples = new URL("./samples/", import.meta.url).pathname;
 const movies = parseConfiguration(await Deno.readTextFile("examples/movies.yaml"), "movies.yaml");
 const dataset = await openDataset({ kind: "movietweetings", path: `${samples}movietweetings` });
 const table = await readInteractions(dataset);
-const extractor = () => new FeatureExtractor(movies.features.schema, FeatureHasher.create());
 
 function batches(batchRows: number, from?: number, to?: number) {
   return [
     ...labelledBatches(dataset, table, {
-      extractor: extractor(),
+      extractor: datasetExtractor(movies.features.schema, dataset, 2 ** 16),
       tasks: movies.joiner.tasks,
       batchRows,
       ...(from === undefined ? {} : { from }),
@@ -47,17 +50,14 @@ Deno.test("a range gives its rows alone", () => {
 
 Deno.test("an example's features are those that serving makes for the same request", () => {
   const [batch] = batches(10);
+  const extractor = new FeatureExtractor(movies.features.schema, FeatureHasher.create());
   const served = Array.from({ length: table.rows }, (_, row) =>
-    extractor().extract({
+    extractor.extract({
       user: table.user(row),
       userAttributes: {},
       context: {},
       atMs: table.atMs[row],
-      items: [{
-        id: table.item(row),
-        attributes: dataset.items.get(table.item(row))!,
-        version: 9,
-      }],
+      items: [{ id: table.item(row), fields: dataset.items.get(table.item(row))! }],
     }));
   assert.deepEqual(batch.features, concatenateBatches(served));
 });

@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
 import { FeatureTypeError } from "../../../kernels/features/errors.ts";
-import { FeatureExtractor, type FeatureRequest } from "../../../kernels/features/extractor.ts";
+import {
+  FeatureExtractor,
+  type FeatureItem,
+  type FeatureRequest,
+} from "../../../kernels/features/extractor.ts";
 import { fullSchema, itemArbitrary, requestArbitrary, rowsOf } from "./schemas.ts";
 
 const hasher = FeatureHasher.create();
@@ -33,8 +37,8 @@ const request: FeatureRequest = {
   context: { device: "phone" },
   atMs: Date.UTC(2024, 4, 1, 13, 59),
   items: [
-    { id: "m1", attributes: { tags: ["a", "ü"], price: 7 }, version: 0 },
-    { id: "日本", attributes: {}, version: 0 },
+    { id: "m1", fields: { tags: ["a", "ü"], price: 7 } },
+    { id: "日本", fields: {} },
   ],
 };
 
@@ -69,7 +73,7 @@ Deno.test("null is absent, and so are the ids of an unknown user and what crosse
     ...request,
     user: "",
     context: { device: null },
-    items: [{ id: "m1", attributes: { tags: ["a"], price: null }, version: 0 }],
+    items: [{ id: "m1", fields: { tags: ["a"], price: null } }],
   });
   assert.deepEqual([0, 3, 4, 5, 7].map((slot) => row.ids[slot].length), [0, 0, 0, 0, 0]);
 });
@@ -77,7 +81,7 @@ Deno.test("null is absent, and so are the ids of an unknown user and what crosse
 Deno.test("values and combinations beyond a slot's limit are left out, in order", () => {
   const [row] = extract({
     ...request,
-    items: [{ id: "m", attributes: { tags: ["a", "b", "c", "d"], price: 0 }, version: 0 }],
+    items: [{ id: "m", fields: { tags: ["a", "b", "c", "d"], price: 0 } }],
   });
   assert.deepEqual(row.ids[2], ["a", "b", "c"].map((tag) => idOf(3, tag)));
   const bucket = idOf(5, "0");
@@ -94,17 +98,17 @@ Deno.test("numbers and booleans are categories by their text", () => {
 Deno.test("a wrong type is an error that says where it is and what to send", () => {
   const cases: [Partial<FeatureRequest>, string, RegExp][] = [
     [
-      { items: [request.items[0], { id: "x", attributes: { tags: "a" }, version: 0 }] },
+      { items: [request.items[0], { id: "x", fields: { tags: "a" } }] },
       "items[1].attributes.tags",
       /it is the string "a", expected a list of strings/,
     ],
     [
-      { items: [{ id: "x", attributes: { price: "9" }, version: 0 }] },
+      { items: [{ id: "x", fields: { price: "9" } }] },
       "items[0].attributes.price",
       /expected a finite number/,
     ],
     [
-      { items: [{ id: "x", attributes: { price: NaN }, version: 0 }] },
+      { items: [{ id: "x", fields: { price: NaN } }] },
       "items[0].attributes.price",
       /expected a finite number/,
     ],
@@ -165,38 +169,49 @@ Deno.test("a row does not depend on the others", () => {
   }));
 });
 
-Deno.test("a cached item gives the row that it gave when it was fresh", () => {
-  const versioned = fc.tuple(requestArbitrary, requestArbitrary).map((requests) =>
+Deno.test("an item that is kept gives the row that it gave when it was fresh", () => {
+  // The id stands for what is stored.
+  const storedRequests = fc.tuple(requestArbitrary, requestArbitrary).map((requests) =>
     requests.map((request) => ({
       ...request,
-      // The id stands for the content, as a store's (id, version) does.
-      items: request.items.map(({ attributes }) => ({
-        id: JSON.stringify(attributes),
-        attributes,
-        version: 1,
-      })),
+      items: request.items.map(({ id, fields }) => ({ id: JSON.stringify([id, fields]) })),
     }))
   );
-  fc.assert(fc.property(versioned, fc.constantFrom(0, 1, 2, 100), ([one, two], itemsCachedMax) => {
-    const extractor = new FeatureExtractor(fullSchema, hasher, { itemsCachedMax });
+  const storedItems = (ids: readonly string[]) => ids.map((id) => JSON.parse(id)[1]);
+  const sizes = fc.constantFrom(0, 4096, 8192, 2 ** 20);
+  fc.assert(fc.property(storedRequests, sizes, ([one, two], itemCacheBytesMax) => {
+    const keeping = new FeatureExtractor(fullSchema, hasher, { storedItems, itemCacheBytesMax });
     for (const request of [one, two, one, two]) {
-      assert.deepEqual(rowsOf(extractor.extract(request), slots), extract(request));
+      const fresh = new FeatureExtractor(fullSchema, hasher, { storedItems });
+      assert.deepEqual(
+        rowsOf(keeping.extract(request), slots),
+        rowsOf(fresh.extract(request), slots),
+      );
     }
   }));
 });
 
-Deno.test("a new version of an item replaces the cached one, and version 0 is never cached", () => {
-  const extractor = new FeatureExtractor(fullSchema, hasher);
-  const tagsOf = (tag: string, version: number) =>
-    rowsOf(
-      extractor.extract({
-        ...request,
-        items: [{ id: "m", attributes: { tags: [tag] }, version }],
-      }),
-      slots,
-    )[0].ids[2];
-  assert.deepEqual(tagsOf("a", 1), [idOf(3, "a")]);
-  assert.deepEqual(tagsOf("b", 2), [idOf(3, "b")]);
-  assert.deepEqual(tagsOf("c", 0), [idOf(3, "c")]);
-  assert.deepEqual(tagsOf("ignored: version 2 is known", 2), [idOf(3, "b")]);
+Deno.test("what is stored is read once, until it changes; a request's own fields go before it", () => {
+  let tags = ["a"];
+  const asked: string[] = [];
+  const extractor = new FeatureExtractor(fullSchema, hasher, {
+    storedItems: (ids) => {
+      asked.push(...ids);
+      return ids.map((id) => id === "m" ? { tags, price: 1 } : undefined);
+    },
+    itemCacheBytesMax: 2 ** 16,
+  });
+  const rowOf = (...items: FeatureItem[]) =>
+    rowsOf(extractor.extract({ ...request, items }), slots).at(-1)!;
+  assert.deepEqual(rowOf({ id: "m" }).ids[2], [idOf(3, "a")]);
+  tags = ["b"];
+  assert.deepEqual(rowOf({ id: "new" }, { id: "m" }).ids[2], [idOf(3, "a")]);
+  assert.deepEqual(asked, ["m", "new"]);
+  extractor.forget("m");
+  assert.deepEqual(rowOf({ id: "new" }, { id: "m" }).ids[2], [idOf(3, "b")]);
+  const own = rowOf({ id: "m", fields: { tags: ["c"] } });
+  assert.deepEqual(own.ids[2], [idOf(3, "c")]);
+  assert.deepEqual(own.dense, [Math.fround(Math.log(2)), 41], "the stored price stays");
+  assert.deepEqual(rowOf({ id: "m" }).ids[2], [idOf(3, "b")], "own fields are not kept");
+  assert.deepEqual(asked, ["m", "new", "m", "m"]);
 });

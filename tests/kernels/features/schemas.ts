@@ -74,8 +74,7 @@ const price = fc.oneof(fc.constant(null), fc.double({ noNaN: true, noDefaultInfi
 
 export const itemArbitrary: fc.Arbitrary<FeatureItem> = fc.record({
   id,
-  attributes: fc.record({ tags, price }, { requiredKeys: [] }),
-  version: fc.constant(0),
+  fields: fc.record({ tags, price }, { requiredKeys: [] }),
 });
 
 export const requestArbitrary: fc.Arbitrary<FeatureRequest> = fc.record({

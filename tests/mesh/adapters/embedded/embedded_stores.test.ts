@@ -34,9 +34,7 @@ for (const segmentBytesMax of [32, undefined]) {
 profileStoreContract("sqlite profile store", () => {
   const directory = Deno.makeTempDirSync();
   const clock = new VirtualClock();
-  // A cache smaller than the tests' profiles, so that reads reach the table too.
-  const open = () =>
-    new SqliteProfileStore({ path: `${directory}/profiles.db`, clock, cacheProfilesMax: 2 });
+  const open = () => new SqliteProfileStore({ path: `${directory}/profiles.db`, clock });
   let store = open();
   return Promise.resolve({
     store,
