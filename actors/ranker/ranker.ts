@@ -89,7 +89,7 @@ export class Ranker implements Behavior<RankerMessage> {
         this.#profiles.getMany("item", ids).map((profile) => profile?.attributes),
     });
     this.#unsubscribe = this.#profiles.onChanged("item", (id) => this.#extractor.forget(id));
-    this.#inputs = new ModelInputs(this.#kernel, {
+    this.#inputs = new ModelInputs({
       segments: options.segments,
       sparseInputs: session.model.sparseInputs,
       sequenceInputs: session.model.sequenceInputs,
@@ -233,8 +233,7 @@ export class Ranker implements Behavior<RankerMessage> {
     const { rows, found } = await this.#lookup(uniqueIds, shardStarts, budgetMs);
     const pooled = {
       rows: batch.rows,
-      sparse: this.#inputs.pool(rows, inverse, batch),
-      sequences: this.#inputs.sequences(rows, inverse, batch),
+      ...this.#inputs.pool(rows, inverse, batch),
       dense: batch.dense,
     };
     const logits = await this.#session.predict(pooled);

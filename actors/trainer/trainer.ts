@@ -48,6 +48,8 @@ const inFlightMax = (pipelined: boolean) => pipelined ? 2 : 1;
 interface BatchInFlight {
   readonly batch: TrainingBatch;
   readonly grouped: UniqueIds;
+  /** Pools it, and returns the gradients of what was pooled. */
+  readonly inputs: ModelInputs;
   readonly beganMs: number;
   /** Its rows come, are pooled and go through the dense step, after those of the batch before. */
   readonly step: Promise<TrainingStep>;
@@ -60,7 +62,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #blobs: BlobStore;
   readonly #session: TrainingSession;
   readonly #kernel = BatchKernel.create();
-  readonly #inputs: ModelInputs;
+  /** One for each batch that may be in flight, as the buffers. */
+  readonly #inputs: ModelInputs[];
   readonly #shards: ShardClient;
   #assembly: BatchAssembly;
   readonly #trained: ScoreRecorder;
@@ -107,24 +110,23 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#log = dependencies.exampleLog;
     this.#blobs = dependencies.blobs;
     this.#session = session;
-    this.#inputs = new ModelInputs(this.#kernel, {
-      segments: options.segments,
-      sparseInputs: session.model.sparseInputs,
-      sequenceInputs: session.model.sequenceInputs,
-      combiners: options.combiners,
-    });
+    const width = options.segments.reduce((sum, { dim }) => sum + dim, 0);
     const shards = options.shards.map((address) =>
       context.actorRef<EmbeddingShardMessage>(address)
     );
     this.#shards = new ShardClient(shards, {
       source: options.source,
-      width: this.#inputs.width,
+      width,
       budgetMs: options.shardBudgetMs,
       attemptsMax: options.shardAttemptsMax,
     });
-    this.#buffers = Array.from(
-      { length: inFlightMax(options.pipelined) },
-      () => session.allocateBatch(options.batchRows),
+    const { sparseInputs, sequenceInputs } = session.model;
+    const { segments, combiners } = options;
+    const inFlight = { length: inFlightMax(options.pipelined) };
+    this.#buffers = Array.from(inFlight, () => session.allocateBatch(options.batchRows));
+    this.#inputs = Array.from(
+      inFlight,
+      () => new ModelInputs({ segments, sparseInputs, sequenceInputs, combiners }),
     );
     this.#assembly = new BatchAssembly(options);
     this.#trained = new ScoreRecorder(options.validationBins);
@@ -337,32 +339,28 @@ export class Trainer implements Behavior<TrainerMessage> {
     const beganMs = this.#context.clock.monotonicMs();
     const grouped = this.#kernel.unique(batch.features.ids, shards.length);
     const rows = this.#shards.lookup(grouped);
+    const inputs = this.#inputs.pop()!;
     const submitted = this.#submitted.then(async () => {
-      const filled = this.#fill(batch, grouped, await rows);
+      const filled = this.#fill(batch, grouped, inputs, await rows);
       return { step: this.#session.step(filled) };
     });
     const step = submitted.then(({ step }) => step);
     // Awaited in the batch's own turn; until then a failure must not count as unhandled.
     for (const promise of [rows, submitted, step]) promise.catch(() => {});
     this.#submitted = submitted;
-    this.#inFlight.push({ batch, grouped, beganMs, step });
+    this.#inFlight.push({ batch, grouped, inputs, beganMs, step });
     return true;
   }
 
   /** A batch's embedding rows, pooled, and its other inputs, in arrays that the session takes. */
   #fill(
     { features, labels, logSampleRate }: TrainingBatch,
-    grouped: UniqueIds,
+    { inverse }: UniqueIds,
+    inputs: ModelInputs,
     rows: Float32Array,
   ) {
     const filled = batchOfRows(this.#buffers.pop()!, features.rows);
-    const { inverse } = grouped;
-    this.#inputs.pool(rows, inverse, features, filled.sparse);
-    const sequences = this.#inputs.sequences(rows, inverse, features);
-    for (const [name, { entries, present }] of Object.entries(sequences)) {
-      filled.sequences![name].entries.set(entries);
-      filled.sequences![name].present.set(present);
-    }
+    inputs.pool(rows, inverse, features, filled);
     filled.dense.set(features.dense);
     filled.labels.set(labels);
     filled.logSampleRate.set(logSampleRate);
@@ -371,19 +369,15 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Learns from the oldest batch in flight: waits for its step, and sends its gradients. */
   async #learn(): Promise<void> {
-    const { batch, grouped, beganMs, step } = this.#inFlight.shift()!;
+    const { batch, grouped, inputs, beganMs, step } = this.#inFlight.shift()!;
     const stepped = await step.catch((error) => this.#stopTraining(batch, error));
     if (stepped === undefined) {
       this.#inFlight.length = 0;
       return;
     }
     this.#validate(batch, stepped.logits);
-    const gradients = this.#inputs.gradients(
-      stepped.gradients,
-      grouped.uniqueIds.length,
-      grouped.inverse,
-      batch.features,
-    );
+    const gradients = inputs.gradients(stepped.gradients);
+    this.#inputs.push(inputs);
     this.#buffers.push(stepped.batch);
     // One batch after the other: a shard would take a retry that comes after the next batch for a repetition.
     await this.#applying;

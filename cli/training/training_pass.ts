@@ -37,7 +37,7 @@ export class TrainingPass {
     this.#session = session;
     this.#inference = inference;
     this.#table = EmbeddingTable.create(configuration.embeddingShard.table);
-    this.#inputs = new ModelInputs(this.#kernel, {
+    this.#inputs = new ModelInputs({
       segments: configuration.trainer.segments,
       sparseInputs: session.model.sparseInputs,
       sequenceInputs: session.model.sequenceInputs,
@@ -67,14 +67,13 @@ export class TrainingPass {
     this.#table.lookup(uniqueIds, rows, "initial");
     const step = await this.#session.step({
       rows: features.rows,
-      sparse: this.#inputs.pool(rows, inverse, features),
-      sequences: this.#inputs.sequences(rows, inverse, features),
+      ...this.#inputs.pool(rows, inverse, features),
       dense: features.dense,
       labels,
       logSampleRate: new Float32Array(features.rows),
     });
     const scores = this.#scores(step.logits, features.rows);
-    const gradients = this.#inputs.gradients(step.gradients, uniqueIds.length, inverse, features);
+    const gradients = this.#inputs.gradients(step.gradients);
     this.#table.applyGradients(uniqueIds, gradients, counts, atMs / 1000);
     return { loss: step.loss, scores };
   }
@@ -91,8 +90,7 @@ export class TrainingPass {
     this.#table.lookup(uniqueIds, rows, "zeros");
     const logits = await this.#inference.predict({
       rows: features.rows,
-      sparse: this.#inputs.pool(rows, inverse, features),
-      sequences: this.#inputs.sequences(rows, inverse, features),
+      ...this.#inputs.pool(rows, inverse, features),
       dense: features.dense,
     });
     return this.#scores(logits, features.rows);

@@ -12,32 +12,34 @@ export interface BatchExports extends KernelExports {
   readonly batch_bytes: Reserve;
   readonly batch_rows: Reserve;
   readonly batch_pooled: Reserve;
+  readonly batch_gradients: Reserve;
+  readonly batch_plan: Reserve;
+  readonly batch_groups: Reserve;
   readonly batch_unique: (length: number, shards: number) => number;
   readonly batch_unique_result: (which: number) => number;
-  readonly batch_pool: PoolExport;
-  readonly batch_pool_gradient: PoolExport;
+  readonly batch_pool_plan: (words: number) => number;
+  readonly batch_pool: (
+    rowFloats: number,
+    pooledFloats: number,
+    ids: number,
+    segments: number,
+    groups: number,
+  ) => number;
+  readonly batch_pool_gradient: (pooledFloats: number, rowFloats: number) => number;
   readonly batch_sum: (unique: number, width: number, ids: number) => number;
   readonly batch_hash: (length: number) => number;
   readonly batch_crc32c: (crc: number, length: number) => number;
 }
 
-export type PoolExport = (
-  unique: number,
-  width: number,
-  column: number,
-  dim: number,
-  ids: number,
-  segments: number,
-  slots: number,
-) => number;
-
 const REFUSALS: Readonly<Record<number, string>> = {
   [-1]: "a length is out of range",
-  [-2]: "columns or buffer lengths do not fit the shape",
-  [-3]: "offsets must ascend and stay inside their buffer",
+  [-2]: "buffer lengths do not fit the shape",
+  [-3]: "offsets must ascend, stay inside their buffer and be of whole examples",
   [-4]: "a position points past the unique rows",
-  [-5]: "combiner codes must be 0 to 3, and the segments a multiple of the slots",
+  [-5]: "the plan does not fit its rows or leaves a gap in an input",
   [-6]: "slots must be at most 32,767",
+  [-7]: "group starts must ascend and be of whole shards",
+  [-8]: "an id's row is of another class than its slot's: the ids were made under another schema",
 };
 
 /** Returns a status of 0 or more, or throws what it refuses. */

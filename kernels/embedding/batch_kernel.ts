@@ -1,8 +1,8 @@
 /**
- * Batch primitives of trainer and ranker, in a WASM memory of their own: which distinct ids a batch holds, on which
- * shard each lives, and the way from unique rows to pooled dense inputs and back.
+ * Batch primitives of trainer and ranker, in a WASM memory of their own: which distinct ids a batch holds and on which
+ * shard each lives.
  */
-import { accepted, type BatchExports, type PoolExport, reserved } from "./batch_exports.ts";
+import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
 import type { FeatureIds } from "./options.ts";
 
@@ -62,65 +62,6 @@ export class BatchKernel {
   }
 
   /**
-   * Pools columns `[column, column + dim)` of each segment's rows; an empty segment gives zeros.
-   *
-   * @param rows Unique rows, shape `[unique, width]`.
-   * @param inverse Position of each id's row, shape `[ids]`.
-   * @param segmentOffsets Segment (row, slot) is `inverse[o[row·slots + slot] .. o[row·slots + slot + 1]]`.
-   * @param combiners One code a slot (`COMBINER_CODES`), shape `[slots]`.
-   * @param out Shape `[rows·slots, dim]`.
-   * @throws {RangeError} When shapes, offsets, positions or codes do not fit.
-   */
-  pool(
-    rows: Float32Array,
-    width: number,
-    column: number,
-    dim: number,
-    inverse: Uint32Array,
-    segmentOffsets: Uint32Array,
-    combiners: Uint8Array,
-    out: Float32Array,
-  ): void {
-    const kernel = this.#kernel;
-    const action = "pool rows";
-    const rowsAt = reserved(action, kernel.batch_rows, rows.length);
-    const pooledAt = reserved(action, kernel.batch_pooled, out.length);
-    const call = this.#prepare(action, kernel.batch_pool, inverse, segmentOffsets, combiners);
-    new Float32Array(kernel.memory.buffer, rowsAt, rows.length).set(rows);
-    call(rows.length, width, column, dim, out.length);
-    out.set(new Float32Array(kernel.memory.buffer, pooledAt, out.length));
-  }
-
-  /**
-   * The gradient of {@link pool}: adds each id's share of its segment's gradient to its unique row.
-   *
-   * @param gradients Shape `[rows·slots, dim]`.
-   * @param out Gradients of unique rows, shape `[unique, width]`; added to, so start from zeros.
-   * @throws {RangeError} When shapes, offsets, positions or codes do not fit.
-   */
-  poolGradient(
-    gradients: Float32Array,
-    width: number,
-    column: number,
-    dim: number,
-    inverse: Uint32Array,
-    segmentOffsets: Uint32Array,
-    combiners: Uint8Array,
-    out: Float32Array,
-  ): void {
-    const kernel = this.#kernel;
-    const action = "return pooled gradients";
-    const rowsAt = reserved(action, kernel.batch_rows, out.length);
-    const pooledAt = reserved(action, kernel.batch_pooled, gradients.length);
-    const operate = kernel.batch_pool_gradient;
-    const call = this.#prepare(action, operate, inverse, segmentOffsets, combiners);
-    new Float32Array(kernel.memory.buffer, rowsAt, out.length).set(out);
-    new Float32Array(kernel.memory.buffer, pooledAt, gradients.length).set(gradients);
-    call(out.length, width, column, dim, gradients.length);
-    out.set(new Float32Array(kernel.memory.buffer, rowsAt, out.length));
-  }
-
-  /**
    * Sums rows of equal ids: row i of `values` is added to row `inverse[i]` of the result.
    *
    * @param values Shape `[ids, width]`.
@@ -173,35 +114,5 @@ export class BatchKernel {
     const address = reserved("checksum", kernel.batch_bytes, chunk.length);
     new Uint8Array(kernel.memory.buffer, address, chunk.length).set(chunk);
     return kernel.batch_crc32c(crc, chunk.length) >>> 0;
-  }
-
-  /** Copies what both directions of pooling share, and binds the call. Reserve the floats before: memory may grow. */
-  #prepare(
-    action: string,
-    operate: PoolExport,
-    inverse: Uint32Array,
-    offsets: Uint32Array,
-    combiners: Uint8Array,
-  ) {
-    const kernel = this.#kernel;
-    const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
-    const offsetsAt = reserved(action, kernel.batch_offsets, offsets.length);
-    const combinersAt = reserved(action, kernel.batch_bytes, combiners.length);
-    const memory = kernel.memory.buffer;
-    new Uint32Array(memory, inverseAt, inverse.length).set(inverse);
-    new Uint32Array(memory, offsetsAt, offsets.length).set(offsets);
-    new Uint8Array(memory, combinersAt, combiners.length).set(combiners);
-    const segments = offsets.length - 1;
-    return (rows: number, width: number, column: number, dim: number, pooled: number) => {
-      if (rows % width !== 0 || pooled !== segments * dim) {
-        throw new RangeError(
-          `Cannot ${action}: ${rows} floats of rows of width ${width} and ${pooled} pooled floats ` +
-            `do not fit ${segments} segments of dim ${dim}`,
-        );
-      }
-      const unique = rows / width;
-      const slots = combiners.length;
-      accepted(action, operate(unique, width, column, dim, inverse.length, segments, slots));
-    };
   }
 }

@@ -1,10 +1,11 @@
 /**
- * Turns looked-up rows into the dense model's inputs, and the inputs' gradients back into gradients of rows: one
- * pooling per segment that the model asks for. The trainer and the ranker share it, so that they pool alike.
+ * Turns looked-up rows into the dense model's inputs, and the inputs' gradients back into gradients of rows. The
+ * trainer and the ranker share it, so that they pool alike.
  */
 import type { FeatureBatch } from "../features/feature_batch.ts";
-import type { BatchKernel } from "./batch_kernel.ts";
-import { type Combiner, COMBINER_CODES } from "./options.ts";
+import type { Combiner } from "./options.ts";
+import { PoolKernel } from "./pool_kernel.ts";
+import type { PoolBlock } from "./pool_plan.ts";
 
 /** A list slot that the model reads entry by entry, see `Model.sequenceInputs`. */
 export interface SequenceInput {
@@ -23,14 +24,16 @@ export interface Sequence {
   readonly present: Float32Array<ArrayBuffer>;
 }
 
+/** What the model reads of a batch's embeddings. */
+export interface PooledInputs {
+  /** Per segment, `[rows, slots, dim]`. */
+  readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** By the names of the model's sequence inputs. */
+  readonly sequences: Readonly<Record<string, Sequence>>;
+}
+
 /** The segment that sequences are made of. */
 const EMBEDDINGS = "embeddings";
-
-interface Input {
-  readonly segment: string;
-  readonly column: number;
-  readonly dim: number;
-}
 
 export interface ModelInputsOptions {
   /** The table's segments in row order. */
@@ -43,151 +46,102 @@ export interface ModelInputsOptions {
   readonly combiners: readonly Combiner[];
 }
 
+/** The inputs of one batch at a time. */
 export class ModelInputs {
   /** Weights in a row. */
   readonly width: number;
-  readonly #kernel: BatchKernel;
-  readonly #inputs: readonly Input[];
+  readonly #pooling: PoolKernel;
+  readonly #slots: number;
+  readonly #segments: readonly string[];
   readonly #sequences: readonly SequenceInput[];
-  readonly #combiners: Uint8Array<ArrayBuffer>;
 
   /** @throws {Error} When the model asks for a segment that rows do not have, or of another dim. */
-  constructor(kernel: BatchKernel, options: ModelInputsOptions) {
-    this.#kernel = kernel;
-    this.#combiners = Uint8Array.from(options.combiners, (combiner) => COMBINER_CODES[combiner]);
-    this.width = options.segments.reduce((sum, { dim }) => sum + dim, 0);
-    this.#sequences = options.sequenceInputs ?? [];
-    this.#inputs = options.sparseInputs.map(({ segment, dim }) => {
+  constructor({ segments, sparseInputs, sequenceInputs = [], combiners }: ModelInputsOptions) {
+    this.width = segments.reduce((sum, { dim }) => sum + dim, 0);
+    this.#slots = combiners.length;
+    this.#segments = sparseInputs.map(({ segment }) => segment);
+    this.#sequences = sequenceInputs;
+    const columnOf = (segment: string, dim: number): number => {
       let column = 0;
-      for (const candidate of options.segments) {
-        if (candidate.name === segment && candidate.dim === dim) return { segment, column, dim };
+      for (const candidate of segments) {
+        if (candidate.name === segment && candidate.dim === dim) return column;
         column += candidate.dim;
       }
-      const rows = options.segments.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
+      const rows = segments.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
       throw new Error(
         `The model needs the segment ${segment}[${dim}] and the embedding rows have ${rows}; ` +
           `give the embeddings the segments that the model asks for.`,
       );
+    };
+    const pooled = sparseInputs.map(({ segment, dim }): PoolBlock => {
+      const column = columnOf(segment, dim);
+      return {
+        parts: combiners.map((combiner, slot) => ({ slot, combiner, entries: 1, column, dim })),
+      };
+    });
+    const sequences = sequenceInputs.map(({ slot, lengthMax, dim }): PoolBlock => {
+      const column = columnOf(EMBEDDINGS, dim);
+      return { parts: [{ slot, combiner: "each", entries: lengthMax, column, dim }] };
+    });
+    this.#pooling = new PoolKernel({
+      widths: [this.width],
+      classOfSlot: combiners.map(() => 0),
+      blocks: [...pooled, ...sequences],
     });
   }
 
   /**
-   * Pools rows into the model's inputs.
+   * The inputs of a batch, in the kernel's memory: valid until the next call.
    *
    * @param rows Rows of the distinct ids, `[unique, width]`.
-   * @param inverse Position of each of the batch's ids among the distinct ones, `[nnz]`.
-   * @param into Arrays of that size or larger to be used again, per segment. Default: new ones.
-   * @returns Per segment, `[rows, slots, dim]`.
+   * @param inverse Position of each of the batch's ids among the distinct ones, `[ids]`.
+   * @param into Arrays of the same sizes to copy them to, where they must last longer.
    */
   pool(
     rows: Float32Array,
     inverse: Uint32Array,
     batch: FeatureBatch,
-    into: Readonly<Record<string, Float32Array<ArrayBuffer>>> = {},
-  ): Record<string, Float32Array<ArrayBuffer>> {
-    const inputs: Record<string, Float32Array<ArrayBuffer>> = {};
-    const segments = batch.rows * this.#combiners.length;
-    for (const { segment, column, dim } of this.#inputs) {
-      const out = into[segment]?.subarray(0, segments * dim) ?? new Float32Array(segments * dim);
-      this.#kernel.pool(
-        rows,
-        this.width,
-        column,
-        dim,
-        inverse,
-        batch.segmentOffsets,
-        this.#combiners,
-        out,
-      );
-      inputs[segment] = out;
+    into?: Partial<PooledInputs>,
+  ): PooledInputs {
+    const { segmentOffsets } = batch;
+    const groupStarts = Uint32Array.of(0, rows.length / this.width);
+    const blocks = this.#pooling.pool([rows], { groupStarts, inverse, segmentOffsets });
+    const pooled = {
+      sparse: Object.fromEntries(this.#segments.map((segment, i) => [segment, blocks[i]] as const)),
+      sequences: Object.fromEntries(this.#sequences.map((input, i) => {
+        const entries = blocks[this.#segments.length + i];
+        return [input.name, { entries, present: this.#present(input, batch) }] as const;
+      })),
+    };
+    for (const [segment, array] of Object.entries(into?.sparse ?? {})) {
+      array.set(pooled.sparse[segment]);
     }
-    return inputs;
+    for (const [name, { entries, present }] of Object.entries(into?.sequences ?? {})) {
+      entries.set(pooled.sequences[name].entries);
+      present.set(pooled.sequences[name].present);
+    }
+    return pooled;
   }
 
   /**
-   * Gathers the list slots that the model reads entry by entry: the first `lengthMax` of each row.
-   *
-   * @param rows Rows of the distinct ids, `[unique, width]`.
-   * @returns By the names of the model's sequence inputs; arrays of their own.
-   */
-  sequences(
-    rows: Float32Array,
-    inverse: Uint32Array,
-    batch: FeatureBatch,
-  ): Record<string, Sequence> {
-    const sequences: Record<string, Sequence> = {};
-    for (const input of this.#sequences) {
-      const { positions, offsets, present } = this.#entriesOf(input, inverse, batch);
-      const entries = new Float32Array(present.length * input.dim);
-      const { column, dim } = this.#embeddings();
-      const sums = new Uint8Array(input.lengthMax).fill(COMBINER_CODES.sum);
-      this.#kernel.pool(rows, this.width, column, dim, positions, offsets, sums, entries);
-      sequences[input.name] = { entries, present };
-    }
-    return sequences;
-  }
-
-  /**
-   * Sums the inputs' gradients per distinct id; columns that the model does not read get 0.
+   * Sums the gradients of the last batch's inputs per distinct id; columns that the model does not read get 0.
    *
    * @param gradients Per segment, `[rows, slots, dim]`, and per sequence, `[rows, lengthMax, dim]`.
-   * @returns `[unique, width]`
+   * @returns `[unique, width]`, an array of its own.
    */
-  gradients(
-    gradients: Readonly<Record<string, Float32Array>>,
-    unique: number,
-    inverse: Uint32Array,
-    batch: FeatureBatch,
-  ): Float32Array<ArrayBuffer> {
-    const out = new Float32Array(unique * this.width);
-    for (const { segment, column, dim } of this.#inputs) {
-      this.#kernel.poolGradient(
-        gradients[segment],
-        this.width,
-        column,
-        dim,
-        inverse,
-        batch.segmentOffsets,
-        this.#combiners,
-        out,
-      );
-    }
-    for (const input of this.#sequences) {
-      const { positions, offsets } = this.#entriesOf(input, inverse, batch);
-      const { column, dim } = this.#embeddings();
-      const sums = new Uint8Array(input.lengthMax).fill(COMBINER_CODES.sum);
-      const entries = gradients[input.name];
-      this.#kernel.poolGradient(entries, this.width, column, dim, positions, offsets, sums, out);
-    }
-    return out;
+  gradients(gradients: Readonly<Record<string, Float32Array>>): Float32Array<ArrayBuffer> {
+    const names = [...this.#segments, ...this.#sequences.map(({ name }) => name)];
+    return this.#pooling.gradients(names.map((name) => gradients[name]));
   }
 
-  /** Each entry as a segment of one id, so that gathering is pooling. */
-  #entriesOf({ slot, lengthMax }: SequenceInput, inverse: Uint32Array, batch: FeatureBatch) {
-    const slots = this.#combiners.length;
-    const places = batch.rows * lengthMax;
-    const positions = new Uint32Array(places);
-    const offsets = new Uint32Array(places + 1);
-    const present = new Float32Array(places);
-    let taken = 0;
-    for (let row = 0; row < batch.rows; row++) {
-      const start = batch.segmentOffsets[row * slots + slot];
-      const entries = Math.min(
-        batch.segmentOffsets[row * slots + slot + 1] - start,
-        lengthMax,
-      );
-      for (let entry = 0; entry < lengthMax; entry++) {
-        if (entry < entries) {
-          positions[taken++] = inverse[start + entry];
-          present[row * lengthMax + entry] = 1;
-        }
-        offsets[row * lengthMax + entry + 1] = taken;
-      }
+  /** 1 where a list has an entry. */
+  #present({ slot, lengthMax }: SequenceInput, { rows, segmentOffsets }: FeatureBatch) {
+    const present = new Float32Array(rows * lengthMax);
+    for (let row = 0; row < rows; row++) {
+      const segment = row * this.#slots + slot;
+      const entries = Math.min(segmentOffsets[segment + 1] - segmentOffsets[segment], lengthMax);
+      present.fill(1, row * lengthMax, row * lengthMax + entries);
     }
-    return { positions: positions.subarray(0, taken), offsets, present };
-  }
-
-  #embeddings(): Input {
-    return this.#inputs.find(({ segment }) => segment === EMBEDDINGS)!;
+    return present;
   }
 }

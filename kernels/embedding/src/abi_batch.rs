@@ -7,7 +7,7 @@
 use core::cell::RefCell;
 
 use crate::abi_buffers::reserve;
-use crate::batch::{self, PoolError, PoolShape, Unique};
+use crate::batch::{self, PoolBatch, PoolError, PoolPlan, Pooling, Unique};
 use crate::crc32c::crc32c;
 use crate::feature_hash::{feature_id, SLOT_MAX};
 
@@ -15,8 +15,10 @@ const REFUSED_LENGTH: i32 = -1;
 const REFUSED_SHAPE: i32 = -2;
 const REFUSED_OFFSETS: i32 = -3;
 const REFUSED_POSITION: i32 = -4;
-const REFUSED_COMBINER: i32 = -5;
+const REFUSED_PLAN: i32 = -5;
 const REFUSED_SLOT: i32 = -6;
+const REFUSED_GROUPS: i32 = -7;
+const REFUSED_CLASS: i32 = -8;
 
 #[derive(Default)]
 struct Buffers {
@@ -26,8 +28,12 @@ struct Buffers {
     offsets: Vec<u32>,
     slots: Vec<u16>,
     bytes: Vec<u8>,
+    plan: Vec<u32>,
+    group_starts: Vec<u32>,
     rows: Vec<f32>,
     pooled: Vec<f32>,
+    gradients: Vec<f32>,
+    pooling: Option<Pooling>,
     unique: Unique,
     /// Addresses of the last [`Unique::group`].
     grouped: [usize; 4],
@@ -65,7 +71,19 @@ pub extern "C" fn batch_slots(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.slots, length))
 }
 
-/// Buffer for `length` bytes: UTF-8 text, combiner codes, or what is to be checksummed.
+/// Buffer for `length` words (u32) of a pooling plan.
+#[no_mangle]
+pub extern "C" fn batch_plan(length: usize) -> usize {
+    with(|buffers| reserve(&mut buffers.plan, length))
+}
+
+/// Buffer for `length` group starts (u32).
+#[no_mangle]
+pub extern "C" fn batch_groups(length: usize) -> usize {
+    with(|buffers| reserve(&mut buffers.group_starts, length))
+}
+
+/// Buffer for `length` bytes: UTF-8 text, or what is to be checksummed.
 #[no_mangle]
 pub extern "C" fn batch_bytes(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.bytes, length))
@@ -77,10 +95,16 @@ pub extern "C" fn batch_rows(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.rows, length))
 }
 
-/// Buffer for `length` floats of pooled vectors or their gradients.
+/// Buffer for `length` floats of pooled vectors, or of rows to be summed.
 #[no_mangle]
 pub extern "C" fn batch_pooled(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.pooled, length))
+}
+
+/// Buffer for `length` floats of the pooled vectors' gradients.
+#[no_mangle]
+pub extern "C" fn batch_gradients(length: usize) -> usize {
+    with(|buffers| reserve(&mut buffers.gradients, length))
 }
 
 /// Groups the first `length` ids by `shards`; returns the number of distinct ids.
@@ -107,62 +131,61 @@ pub extern "C" fn batch_unique_result(which: usize) -> usize {
     with(|buffers| buffers.grouped.get(which).copied().unwrap_or(0))
 }
 
-/// Pools `rows` into `pooled`. The combiner codes lie in the byte buffer.
+/// Takes the plan of all poolings to come from the first `words` plan words; see `PoolPlan::decode`.
 #[no_mangle]
-pub extern "C" fn batch_pool(
-    unique: usize,
-    width: usize,
-    column: usize,
-    dim: usize,
-    ids: usize,
-    segments: usize,
-    slots: usize,
-) -> i32 {
+pub extern "C" fn batch_pool_plan(words: usize) -> i32 {
     with(|buffers| {
-        let Some(sizes) = Sizes::of(buffers, unique, width, dim, ids, segments, slots) else {
-            return REFUSED_LENGTH;
-        };
-        let shape = PoolShape {
-            width,
-            column,
-            dim,
-            inverse: &buffers.inverse[..ids],
-            offsets: &buffers.offsets[..segments + 1],
-            combiners: &buffers.bytes[..slots],
-        };
-        status(batch::pool(
-            &shape,
-            &buffers.rows[..sizes.rows],
-            &mut buffers.pooled[..sizes.pooled],
-        ))
+        let Some(words) = buffers.plan.get(..words) else { return REFUSED_LENGTH };
+        match PoolPlan::decode(words) {
+            Some(plan) => {
+                buffers.pooling = Some(Pooling::new(plan));
+                0
+            }
+            None => REFUSED_PLAN,
+        }
     })
 }
 
-/// Adds the gradient of `batch_pool`, from `pooled` onto `rows`.
+/// Pools the first `row_floats` of `rows` into the first `pooled_floats` of `pooled`: of a batch of `ids` ids in `segments`
+/// slots of examples, the distinct ones in `groups` groups.
 #[no_mangle]
-pub extern "C" fn batch_pool_gradient(
-    unique: usize,
-    width: usize,
-    column: usize,
-    dim: usize,
+pub extern "C" fn batch_pool(
+    row_floats: usize,
+    pooled_floats: usize,
     ids: usize,
     segments: usize,
-    slots: usize,
+    groups: usize,
 ) -> i32 {
     with(|buffers| {
-        let Some(sizes) = Sizes::of(buffers, unique, width, dim, ids, segments, slots) else {
+        let Buffers { pooling, rows, pooled, inverse, offsets, group_starts, .. } = buffers;
+        let Some(pooling) = pooling else { return REFUSED_PLAN };
+        if segments >= offsets.len() || groups >= group_starts.len() {
+            return REFUSED_LENGTH;
+        }
+        let (Some(rows), Some(pooled), Some(inverse)) =
+            (rows.get(..row_floats), pooled.get_mut(..pooled_floats), inverse.get(..ids))
+        else {
             return REFUSED_LENGTH;
         };
-        let shape = PoolShape {
-            width,
-            column,
-            dim,
-            inverse: &buffers.inverse[..ids],
-            offsets: &buffers.offsets[..segments + 1],
-            combiners: &buffers.bytes[..slots],
+        let batch = PoolBatch {
+            groups: &group_starts[..groups + 1],
+            inverse,
+            offsets: &offsets[..segments + 1],
         };
-        let rows = &mut buffers.rows[..sizes.rows];
-        status(batch::pool_gradient(&shape, &buffers.pooled[..sizes.pooled], rows))
+        status(pooling.pool(&batch, rows, pooled))
+    })
+}
+
+/// The gradient of the last `batch_pool`: from the first `pooled_floats` of `gradients` into the first `row_floats` of `rows`.
+#[no_mangle]
+pub extern "C" fn batch_pool_gradient(pooled_floats: usize, row_floats: usize) -> i32 {
+    with(|buffers| {
+        let Buffers { pooling, rows, gradients, .. } = buffers;
+        let Some(pooling) = pooling else { return REFUSED_PLAN };
+        match (gradients.get(..pooled_floats), rows.get_mut(..row_floats)) {
+            (Some(gradients), Some(rows)) => status(pooling.gradient(gradients, rows)),
+            _ => REFUSED_LENGTH,
+        }
     })
 }
 
@@ -209,40 +232,13 @@ pub extern "C" fn batch_crc32c(crc: u32, length: usize) -> u32 {
     with(|buffers| crc32c(crc, &buffers.bytes[..length.min(buffers.bytes.len())]))
 }
 
-/// Floats of both sides of a pooling, once all buffers are known to be long enough.
-struct Sizes {
-    rows: usize,
-    pooled: usize,
-}
-
-impl Sizes {
-    fn of(
-        buffers: &Buffers,
-        unique: usize,
-        width: usize,
-        dim: usize,
-        ids: usize,
-        segments: usize,
-        slots: usize,
-    ) -> Option<Sizes> {
-        let rows = unique.checked_mul(width)?;
-        let pooled = segments.checked_mul(dim)?;
-        let held = rows <= buffers.rows.len()
-            && pooled <= buffers.pooled.len()
-            && ids <= buffers.inverse.len()
-            && segments < buffers.offsets.len()
-            && slots <= buffers.bytes.len()
-            && width > 0;
-        held.then_some(Sizes { rows, pooled })
-    }
-}
-
 fn status(result: Result<(), PoolError>) -> i32 {
     match result {
         Ok(()) => 0,
         Err(PoolError::Shape) => REFUSED_SHAPE,
         Err(PoolError::Offsets) => REFUSED_OFFSETS,
         Err(PoolError::Position) => REFUSED_POSITION,
-        Err(PoolError::Combiner) => REFUSED_COMBINER,
+        Err(PoolError::Groups) => REFUSED_GROUPS,
+        Err(PoolError::Class) => REFUSED_CLASS,
     }
 }

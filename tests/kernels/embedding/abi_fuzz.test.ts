@@ -29,6 +29,9 @@ const BUFFERS: Readonly<Record<string, number>> = {
   batch_inverse: 4,
   batch_bytes: 1,
   batch_rows: 4,
+  batch_plan: 4,
+  batch_groups: 4,
+  batch_gradients: 4,
 };
 
 const options: TableOptions = {

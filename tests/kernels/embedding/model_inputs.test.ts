@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../../kernels/embedding/model_inputs.ts";
 import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
 
@@ -17,8 +16,8 @@ const INVERSE = Uint32Array.of(0, 1, 2, 3, 4, 1);
 /** Row i of the distinct ids: [i, 10·i, 100·i]. */
 const ROWS = Float32Array.from({ length: 15 }, (_, n) => Math.floor(n / 3) * 10 ** (n % 3));
 
-function inputsOf(options: Partial<ConstructorParameters<typeof ModelInputs>[1]> = {}) {
-  return new ModelInputs(BatchKernel.create(), {
+function inputsOf(options: Partial<ConstructorParameters<typeof ModelInputs>[0]> = {}) {
+  return new ModelInputs({
     segments: SEGMENTS,
     sparseInputs: [{ segment: "embeddings", dim: 2 }, { segment: "first_order", dim: 1 }],
     combiners: ["sum", "mean"],
@@ -27,21 +26,32 @@ function inputsOf(options: Partial<ConstructorParameters<typeof ModelInputs>[1]>
 }
 
 Deno.test("each input is pooled from its own columns, by its slot's combiner", () => {
-  const { embeddings, first_order } = inputsOf().pool(ROWS, INVERSE, BATCH);
+  const { embeddings, first_order } = inputsOf().pool(ROWS, INVERSE, BATCH).sparse;
   assert.deepEqual([...first_order], [0, 2, 4, 1]);
   assert.deepEqual([...embeddings], [0, 0, 20, 200, 40, 400, 10, 100]);
 });
 
+Deno.test("inputs are copied into arrays that last", () => {
+  const sequenceInputs = [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }];
+  const inputs = inputsOf({ sequenceInputs });
+  const into = {
+    sparse: { embeddings: new Float32Array(8) },
+    sequences: { history1: { entries: new Float32Array(8), present: new Float32Array(4) } },
+  };
+  inputs.pool(ROWS, INVERSE, BATCH, into);
+  inputs.pool(new Float32Array(15), INVERSE, BATCH);
+  assert.deepEqual([...into.sparse.embeddings], [0, 0, 20, 200, 40, 400, 10, 100]);
+  assert.deepEqual([...into.sequences.history1.entries], [10, 100, 20, 200, 10, 100, 0, 0]);
+  assert.deepEqual([...into.sequences.history1.present], [1, 1, 1, 0]);
+});
+
 Deno.test("gradients come back to the rows that were pooled, summed over duplicates", () => {
-  const gradients = inputsOf().gradients(
-    {
-      first_order: Float32Array.of(1, 3, 5, 7),
-      embeddings: new Float32Array(8),
-    },
-    5,
-    INVERSE,
-    BATCH,
-  );
+  const inputs = inputsOf();
+  inputs.pool(ROWS, INVERSE, BATCH);
+  const gradients = inputs.gradients({
+    first_order: Float32Array.of(1, 3, 5, 7),
+    embeddings: new Float32Array(8),
+  });
   const firstOrder = Array.from({ length: 5 }, (_, row) => gradients[row * 3]);
   assert.deepEqual(firstOrder, [1, 1 + 7, 1, 1, 5]);
 });
@@ -50,20 +60,15 @@ Deno.test("a sequence holds a list's first entries and says which places are tak
   const inputs = inputsOf({
     sequenceInputs: [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }],
   });
-  const { history1 } = inputs.sequences(ROWS, INVERSE, BATCH);
+  const { history1 } = inputs.pool(ROWS, INVERSE, BATCH).sequences;
   assert.deepEqual([...history1.entries], [10, 100, 20, 200, 10, 100, 0, 0]);
   assert.deepEqual([...history1.present], [1, 1, 1, 0]);
 
-  const gradients = inputs.gradients(
-    {
-      first_order: new Float32Array(4),
-      embeddings: new Float32Array(8),
-      history1: Float32Array.of(1, 2, 3, 4, 5, 6, 99, 99),
-    },
-    5,
-    INVERSE,
-    BATCH,
-  );
+  const gradients = inputs.gradients({
+    first_order: new Float32Array(4),
+    embeddings: new Float32Array(8),
+    history1: Float32Array.of(1, 2, 3, 4, 5, 6, 99, 99),
+  });
   assert.deepEqual([...gradients.subarray(3, 9)], [0, 1 + 5, 2 + 6, 0, 3, 4]);
   assert.deepEqual([...gradients.subarray(9)], [0, 0, 0, 0, 0, 0]);
 });

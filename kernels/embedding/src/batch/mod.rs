@@ -1,8 +1,10 @@
 //! Batch primitives of trainer and ranker: which distinct ids a batch holds and on which shard they live, and the
 //! way from unique rows to pooled dense inputs and back.
 
+mod plan;
 mod pool;
 mod unique;
 
-pub use pool::{pool, pool_gradient, sum_by_inverse, Combiner, PoolError, PoolShape};
+pub use plan::PoolPlan;
+pub use pool::{sum_by_inverse, PoolBatch, PoolError, Pooling};
 pub use unique::{Unique, UniqueBatch};

@@ -1,152 +1,255 @@
 //! Pooling: a slot of an example may hold many ids; the dense model sees one vector a slot. And its gradient,
 //! which is also the sum of duplicates: every id's share is added to its unique row.
+//!
+//! A plan, read once, says which columns of a row become which columns of the model's inputs. One walk over a batch
+//! then fills all inputs: an id's row is found once, and its segments lie in one or two cache lines.
 
+use crate::batch::plan::{Combiner, Part, PoolPlan};
+use crate::copy::copy_floats;
 use crate::lanes::{F32x4, Lanes};
 
-/// How the rows of one segment become one vector. Codes as in `options.ts`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Combiner {
-    /// Σ rows
-    Sum,
-    /// Σ rows / n
-    Mean,
-    /// Σ rows / √n
-    Sqrtn,
-    /// The first row alone.
-    First,
-}
-
-impl Combiner {
-    fn decode(code: u8) -> Option<Combiner> {
-        [Combiner::Sum, Combiner::Mean, Combiner::Sqrtn, Combiner::First]
-            .get(code as usize)
-            .copied()
-    }
-
-    /// What the sum of `n` ≥ 1 rows is divided by.
-    #[inline(always)]
-    fn divisor(self, n: usize) -> f32 {
-        match self {
-            Combiner::Sum | Combiner::First => 1.0,
-            Combiner::Mean => n as f32,
-            Combiner::Sqrtn => (n as f32).sqrt(),
-        }
-    }
-}
-
-/// Columns `[column, column + dim)` of rows of `width` floats; segment k belongs to slot k mod `combiners.len()`.
-pub struct PoolShape<'a> {
-    /// Floats a unique row.
-    pub width: usize,
-    /// The segment's first column.
-    pub column: usize,
-    /// The segment's columns.
-    pub dim: usize,
-    /// Position of each id's row among the unique rows, segment after segment.
+/// The ids of a batch of examples.
+pub struct PoolBatch<'a> {
+    /// Distinct ids of group g (a shard's ids of one class) are those from `groups[g]` to `groups[g + 1]`; of each shard's
+    /// groups the first is of class 0. Their rows lie in this order, each as wide as its class.
+    pub groups: &'a [u32],
+    /// Position of each id among the distinct ones.
     pub inverse: &'a [u32],
-    /// Segment k is `inverse[offsets[k]..offsets[k + 1]]`.
+    /// The ids of slot s of example e are `inverse[offsets[e·slots + s]..offsets[e·slots + s + 1]]`.
     pub offsets: &'a [u32],
-    /// One code a slot.
-    pub combiners: &'a [u8],
 }
 
 /// Why a batch cannot be pooled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PoolError {
-    /// The columns do not lie inside the row, or a buffer's length does not fit the shape.
+    /// A buffer's length does not fit the plan and the batch.
     Shape,
-    /// The offsets descend or point past the ids.
+    /// The offsets descend, point past the ids, or are not those of whole examples.
     Offsets,
     /// A position points past the unique rows.
     Position,
-    /// A combiner code above 3, or segments that are no multiple of the slots.
-    Combiner,
+    /// The groups descend, or are not those of whole shards.
+    Groups,
+    /// An id's row is of another class than its slot's.
+    Class,
 }
 
-impl PoolShape<'_> {
-    /// Checks all that the loops rely on, once a batch, and returns the number of segments.
-    fn check(&self, rows: usize, pooled: usize) -> Result<usize, PoolError> {
-        let segments = self.offsets.len().checked_sub(1).ok_or(PoolError::Offsets)?;
-        let end = self.column.checked_add(self.dim).ok_or(PoolError::Shape)?;
-        if self.dim == 0 || end > self.width || rows % self.width != 0 {
+/// A plan and the batch that it was last given, so that the gradient finds it as it was pooled.
+pub struct Pooling {
+    plan: PoolPlan,
+    /// The first float of each id's row.
+    starts: Vec<u32>,
+    offsets: Vec<u32>,
+    examples: usize,
+    /// Floats of all rows.
+    floats: usize,
+}
+
+impl Pooling {
+    /// Pools by `plan`; without a batch so far.
+    pub fn new(plan: PoolPlan) -> Pooling {
+        Pooling { plan, starts: Vec::new(), offsets: Vec::new(), examples: 0, floats: 0 }
+    }
+
+    /// Pools the rows of a batch, those of all groups one after another, into the model's inputs, one block after another.
+    /// An empty slot gives zeros.
+    pub fn pool(
+        &mut self,
+        batch: &PoolBatch,
+        rows: &[f32],
+        pooled: &mut [f32],
+    ) -> Result<(), PoolError> {
+        self.take(batch)?;
+        if rows.len() != self.floats || Some(pooled.len()) != self.pooled_floats() {
             return Err(PoolError::Shape);
         }
-        if segments.checked_mul(self.dim) != Some(pooled) {
+        self.for_each_slot(|parts, starts, example, bases| {
+            for (part, base) in parts.iter().zip(bases) {
+                let out = &mut pooled[base + example * part.stride..][..part.floats()];
+                pool_part(part, starts, rows, out);
+            }
+        });
+        Ok(())
+    }
+
+    /// Sums the gradients of the inputs that the last batch was pooled into, by distinct id: overwrites `row_gradients`, which
+    /// has the shape of that batch's rows.
+    pub fn gradient(
+        &self,
+        pooled_gradients: &[f32],
+        row_gradients: &mut [f32],
+    ) -> Result<(), PoolError> {
+        let fits = Some(pooled_gradients.len()) == self.pooled_floats();
+        if row_gradients.len() != self.floats || !fits {
             return Err(PoolError::Shape);
         }
-        let slots = self.combiners.len();
-        let coded = self.combiners.iter().all(|&code| Combiner::decode(code).is_some());
-        if !coded || slots == 0 || segments % slots != 0 {
-            return Err(PoolError::Combiner);
+        row_gradients.fill(0.0);
+        self.for_each_slot(|parts, starts, example, bases| {
+            for (part, base) in parts.iter().zip(bases) {
+                let gradient = &pooled_gradients[base + example * part.stride..][..part.floats()];
+                return_part(part, starts, gradient, row_gradients);
+            }
+        });
+        Ok(())
+    }
+
+    fn pooled_floats(&self) -> Option<usize> {
+        self.plan.width().checked_mul(self.examples)
+    }
+
+    /// Calls `visit` with the parts of each slot of each example, the first floats of its ids' rows, the example's number and
+    /// where the parts' columns begin in the first example.
+    #[inline(always)]
+    fn for_each_slot(&self, mut visit: impl FnMut(&[Part], &[u32], usize, &[usize])) {
+        let slots = self.plan.slots();
+        let bases = self.plan.bases(self.examples);
+        for example in 0..self.examples {
+            let offsets = &self.offsets[example * slots..][..slots + 1];
+            for slot in 0..slots {
+                let range = self.plan.parts_of(slot);
+                let starts = &self.starts[offsets[slot] as usize..offsets[slot + 1] as usize];
+                visit(&self.plan.parts[range.clone()], starts, example, &bases[range]);
+            }
         }
-        let ascending = self.offsets.windows(2).all(|pair| pair[0] <= pair[1]);
-        if !ascending || self.offsets[segments] as usize > self.inverse.len() {
+    }
+
+    /// Checks all that the loops rely on and finds every id's row.
+    fn take(&mut self, batch: &PoolBatch) -> Result<(), PoolError> {
+        self.examples = 0;
+        self.floats = 0;
+        let PoolBatch { groups, inverse, offsets } = *batch;
+        let slots = self.plan.slots();
+        let segments = offsets.len().checked_sub(1).ok_or(PoolError::Offsets)?;
+        let ascending = offsets.windows(2).all(|pair| pair[0] <= pair[1]);
+        if !ascending || offsets[segments] as usize > inverse.len() || segments % slots != 0 {
             return Err(PoolError::Offsets);
         }
-        let unique = rows / self.width;
-        if self.inverse.iter().any(|&position| position as usize >= unique) {
+        let classes = self.plan.widths.len();
+        let count = groups.len().checked_sub(1).ok_or(PoolError::Groups)?;
+        let ascending = groups[0] == 0 && groups.windows(2).all(|pair| pair[0] <= pair[1]);
+        if !ascending || count % classes != 0 {
+            return Err(PoolError::Groups);
+        }
+        let ids = &inverse[..offsets[segments] as usize];
+        if ids.iter().any(|&position| position >= groups[count]) {
             return Err(PoolError::Position);
         }
-        Ok(segments)
-    }
-
-    /// The positions and combiner of segment k, cut to what the combiner reads.
-    #[inline(always)]
-    fn segment(&self, k: usize, slot: usize) -> (&[u32], Combiner) {
-        let positions = &self.inverse[self.offsets[k] as usize..self.offsets[k + 1] as usize];
-        match Combiner::decode(self.combiners[slot]).expect("codes are checked") {
-            Combiner::First => (&positions[..positions.len().min(1)], Combiner::First),
-            combiner => (positions, combiner),
+        let mut floats = 0_usize;
+        for (group, pair) in groups.windows(2).enumerate() {
+            let width = self.plan.widths[group % classes] as usize;
+            floats = width
+                .checked_mul((pair[1] - pair[0]) as usize)
+                .and_then(|more| floats.checked_add(more))
+                .filter(|&floats| floats < 1 << 31)
+                .ok_or(PoolError::Shape)?;
         }
+        self.starts.clear();
+        if let [width] = self.plan.widths[..] {
+            self.starts.extend(ids.iter().map(|&position| position * width));
+        } else {
+            self.find_rows_of_classes(groups, ids, offsets)?;
+        }
+        self.offsets.clear();
+        self.offsets.extend_from_slice(offsets);
+        self.examples = segments / slots;
+        self.floats = floats;
+        Ok(())
     }
 
-    #[inline(always)]
-    fn columns_of(&self, position: u32) -> core::ops::Range<usize> {
-        let start = position as usize * self.width + self.column;
-        start..start + self.dim
+    fn find_rows_of_classes(
+        &mut self,
+        groups: &[u32],
+        ids: &[u32],
+        offsets: &[u32],
+    ) -> Result<(), PoolError> {
+        let classes = self.plan.widths.len();
+        let mut rows = Vec::with_capacity(groups[groups.len() - 1] as usize);
+        let mut start = 0;
+        for (group, pair) in groups.windows(2).enumerate() {
+            let class = group % classes;
+            for _ in pair[0]..pair[1] {
+                rows.push((start, class as u8));
+                start += self.plan.widths[class];
+            }
+        }
+        let slots = self.plan.slots();
+        for (segment, pair) in offsets.windows(2).enumerate() {
+            let expected = self.plan.class_of_slot[segment % slots];
+            for &position in &ids[pair[0] as usize..pair[1] as usize] {
+                let (start, class) = rows[position as usize];
+                if class != expected {
+                    return Err(PoolError::Class);
+                }
+                self.starts.push(start);
+            }
+        }
+        Ok(())
     }
 }
 
-/// Pools `rows [unique, width]` into `pooled [segments, dim]`; an empty segment gives zeros.
-pub fn pool(shape: &PoolShape, rows: &[f32], pooled: &mut [f32]) -> Result<(), PoolError> {
-    shape.check(rows.len(), pooled.len())?;
-    let slots = shape.combiners.len();
-    for (k, out) in pooled.chunks_exact_mut(shape.dim).enumerate() {
-        let (positions, combiner) = shape.segment(k, k % slots);
-        let Some((&first, rest)) = positions.split_first() else {
-            out.fill(0.0);
-            continue;
-        };
-        out.copy_from_slice(&rows[shape.columns_of(first)]);
-        if rest.is_empty() {
-            continue;
-        }
-        for &position in rest {
-            add(out, &rows[shape.columns_of(position)]);
-        }
-        if combiner != Combiner::Sum {
-            divide(out, combiner.divisor(positions.len()));
-        }
+/// Fills one part of one example from the rows that begin at `starts`.
+#[inline(always)]
+fn pool_part(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
+    let row = |start: u32| &rows[start as usize + part.column..][..part.dim];
+    // Most slots hold one id, and a first-order weight is one float: worth their own way.
+    if let ([start], [out]) = (starts, &mut *out) {
+        *out = rows[*start as usize + part.column];
+        return;
     }
-    Ok(())
+    if part.combiner == Combiner::Each {
+        let taken = starts.len().min(part.entries);
+        let (present, absent) = out.split_at_mut(taken * part.dim);
+        for (&start, out) in starts.iter().zip(present.chunks_exact_mut(part.dim)) {
+            copy_floats(row(start), out);
+        }
+        absent.fill(0.0);
+        return;
+    }
+    let Some((&first, rest)) = starts.split_first() else {
+        out.fill(0.0);
+        return;
+    };
+    copy_floats(row(first), out);
+    if rest.is_empty() || part.combiner == Combiner::First {
+        return;
+    }
+    for &start in rest {
+        add(out, row(start));
+    }
+    if part.combiner != Combiner::Sum {
+        divide(out, part.combiner.divisor(starts.len()));
+    }
 }
 
-/// Adds the gradient of [`pool`]: `pooled_gradient [segments, dim]` onto `row_gradients [unique, width]`.
-pub fn pool_gradient(
-    shape: &PoolShape,
-    pooled_gradient: &[f32],
-    row_gradients: &mut [f32],
-) -> Result<(), PoolError> {
-    shape.check(row_gradients.len(), pooled_gradient.len())?;
-    let slots = shape.combiners.len();
-    for (k, gradient) in pooled_gradient.chunks_exact(shape.dim).enumerate() {
-        let (positions, combiner) = shape.segment(k, k % slots);
-        let share = 1.0 / combiner.divisor(positions.len().max(1));
-        for &position in positions {
-            add_scaled(&mut row_gradients[shape.columns_of(position)], gradient, share);
+/// Adds the gradient of one part of one example to the rows that begin at `starts`.
+#[inline(always)]
+fn return_part(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: &mut [f32]) {
+    let columns = |start: u32| {
+        let first = start as usize + part.column;
+        first..first + part.dim
+    };
+    if let ([start], [gradient]) = (starts, gradient) {
+        row_gradients[*start as usize + part.column] += gradient;
+        return;
+    }
+    match part.combiner {
+        Combiner::Each => {
+            for (&start, gradient) in starts.iter().zip(gradient.chunks_exact(part.dim)) {
+                add(&mut row_gradients[columns(start)], gradient);
+            }
+        }
+        Combiner::First => {
+            if let Some(&start) = starts.first() {
+                add(&mut row_gradients[columns(start)], gradient);
+            }
+        }
+        combiner => {
+            let share = 1.0 / combiner.divisor(starts.len().max(1));
+            for &start in starts {
+                add_scaled(&mut row_gradients[columns(start)], gradient, share);
+            }
         }
     }
-    Ok(())
 }
 
 /// Sums rows that share a position: `values [inverse.len(), width]` into `sums [unique, width]`, in order.
@@ -212,37 +315,76 @@ fn divide(to: &mut [f32], divisor: f32) {
 mod tests {
     use super::*;
 
-    fn shape<'a>(
-        dim: usize,
-        inverse: &'a [u32],
-        offsets: &'a [u32],
-        combiners: &'a [u8],
-    ) -> PoolShape<'a> {
-        PoolShape { width: dim, column: 0, dim, inverse, offsets, combiners }
+    /// One slot of one class, its row pooled whole.
+    fn one_slot(dim: u32, code: u32, entries: u32) -> Pooling {
+        let words = [1, dim, 1, entries * dim, 1, 0, 0, code, entries, 0, dim, 0, 0];
+        Pooling::new(PoolPlan::decode(&words).expect("a plan"))
     }
 
     #[test]
     fn each_combiner_pools_as_named_and_an_empty_segment_gives_zeros() {
         let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-        let inverse = [0, 1, 2, 3];
+        let batch = PoolBatch { groups: &[0, 4], inverse: &[0, 1, 2, 3], offsets: &[0, 4, 4] };
         for (code, expected) in
             [(0, [16.0, 20.0]), (1, [4.0, 5.0]), (2, [8.0, 10.0]), (3, [1.0, 2.0])]
         {
             let mut pooled = [f32::NAN; 4];
-            pool(&shape(2, &inverse, &[0, 4, 4], &[code]), &rows, &mut pooled).unwrap();
+            one_slot(2, code, 1).pool(&batch, &rows, &mut pooled).unwrap();
             assert_eq!(pooled, [expected[0], expected[1], 0.0, 0.0]);
         }
+        let mut entries = [f32::NAN; 12];
+        one_slot(2, 4, 3).pool(&batch, &rows, &mut entries).unwrap();
+        assert_eq!(entries, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
     fn the_gradient_returns_each_id_its_share() {
-        let inverse = [0, 1, 0, 1];
+        let batch = PoolBatch { groups: &[0, 2], inverse: &[0, 1, 0, 1], offsets: &[0, 4] };
         for (code, expected) in [(0, [2.0, 2.0]), (1, [0.5, 0.5]), (2, [1.0, 1.0]), (3, [1.0, 0.0])]
         {
-            let mut gradients = [0.0; 2];
-            pool_gradient(&shape(1, &inverse, &[0, 4], &[code]), &[1.0], &mut gradients).unwrap();
+            let mut pooling = one_slot(1, code, 1);
+            pooling.pool(&batch, &[0.0; 2], &mut [0.0]).unwrap();
+            let mut gradients = [f32::NAN; 2];
+            pooling.gradient(&[1.0], &mut gradients).unwrap();
             assert_eq!(gradients, expected);
         }
+        let mut pooling = one_slot(1, 4, 3);
+        pooling.pool(&batch, &[0.0; 2], &mut [0.0; 3]).unwrap();
+        let mut gradients = [f32::NAN; 2];
+        pooling.gradient(&[1.0, 2.0, 4.0], &mut gradients).unwrap();
+        assert_eq!(gradients, [5.0, 2.0]);
+    }
+
+    /// Slot 0 has rows [first, e0, e1], slot 1 rows [first] alone; inputs are first [2] and e [2].
+    #[rustfmt::skip]
+    const TWO_CLASSES: [u32; 30] = [
+        2, 3, 1, // widths
+        2, 2, 2, // strides
+        2, 0, 1, // classes of slots
+        0, 0, 1, 0, 1, 0, 0,
+        0, 0, 1, 1, 2, 1, 0,
+        1, 0, 1, 0, 1, 0, 1,
+    ];
+
+    #[test]
+    fn rows_of_two_classes_on_two_shards_are_found_where_they_lie() {
+        let plan = PoolPlan::decode(&TWO_CLASSES).expect("a plan");
+        let mut pooling = Pooling::new(plan);
+        // Shard 0: one row of class 0, one of class 1; shard 1: the same.
+        let groups = [0, 1, 2, 3, 4];
+        let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+        let batch = PoolBatch { groups: &groups, inverse: &[2, 3, 0, 1], offsets: &[0, 1, 2, 3, 4] };
+        let mut pooled = [f32::NAN; 8];
+        pooling.pool(&batch, &rows, &mut pooled).unwrap();
+        assert_eq!(pooled, [5.0, 8.0, 1.0, 4.0, 6.0, 7.0, 2.0, 3.0]);
+        let mut gradients = [f32::NAN; 8];
+        pooling.gradient(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], &mut gradients).unwrap();
+        assert_eq!(gradients, [3.0, 7.0, 8.0, 4.0, 1.0, 5.0, 6.0, 2.0]);
+
+        let strange = PoolBatch { inverse: &[3, 3, 0, 1], ..batch };
+        assert_eq!(pooling.pool(&strange, &rows, &mut pooled), Err(PoolError::Class));
+        let odd = PoolBatch { groups: &groups[..4], inverse: &[0, 1], offsets: &[0, 1, 2] };
+        assert_eq!(pooling.pool(&odd, &rows, &mut pooled), Err(PoolError::Groups));
     }
 
     #[test]
@@ -276,21 +418,52 @@ mod tests {
 
     #[test]
     fn malformed_batches_are_refused() {
-        let rows = [0.0; 6];
-        let run = |width, column, dim, inverse: &[u32], offsets: &[u32], combiners: &[u8]| {
-            let shape = PoolShape { width, column, dim, inverse, offsets, combiners };
-            pool(&shape, &rows, &mut vec![0.0; 2 * dim])
+        let mut pooling = one_slot(2, 0, 1);
+        let mut run = |floats, groups: &[u32], inverse: &[u32], offsets: &[u32]| {
+            pooling.pool(&PoolBatch { groups, inverse, offsets }, &vec![0.0; floats], &mut [0.0; 4])
         };
-        assert_eq!(run(2, 0, 2, &[0, 2], &[0, 1, 2], &[0]), Ok(()));
-        assert_eq!(run(2, 1, 2, &[0, 2], &[0, 1, 2], &[0]), Err(PoolError::Shape));
-        assert_eq!(run(4, 0, 2, &[0, 2], &[0, 1, 2], &[0]), Err(PoolError::Shape));
-        assert_eq!(run(2, usize::MAX, 2, &[0, 2], &[0, 1, 2], &[0]), Err(PoolError::Shape));
-        assert_eq!(run(2, 0, 2, &[0, 3], &[0, 1, 2], &[0]), Err(PoolError::Position));
-        assert_eq!(run(2, 0, 2, &[0, 2], &[0, 2, 1], &[0]), Err(PoolError::Offsets));
-        assert_eq!(run(2, 0, 2, &[0, 2], &[0, 1, 3], &[0]), Err(PoolError::Offsets));
-        assert_eq!(run(2, 0, 2, &[0, 2], &[], &[0]), Err(PoolError::Offsets));
-        assert_eq!(run(2, 0, 2, &[0, 2], &[0, 1, 2], &[4]), Err(PoolError::Combiner));
-        assert_eq!(run(2, 0, 2, &[0, 2], &[0, 1, 2], &[]), Err(PoolError::Combiner));
-        assert_eq!(run(2, 0, 2, &[0, 2], &[0, 1, 2], &[0, 0, 0]), Err(PoolError::Combiner));
+        assert_eq!(run(6, &[0, 3], &[0, 2], &[0, 1, 2]), Ok(()));
+        assert_eq!(run(4, &[0, 3], &[0, 2], &[0, 1, 2]), Err(PoolError::Shape));
+        assert_eq!(run(6, &[0, 3], &[0], &[0, 1]), Err(PoolError::Shape));
+        assert_eq!(run(6, &[0, 3], &[0, 3], &[0, 1, 2]), Err(PoolError::Position));
+        assert_eq!(run(6, &[0, 3], &[0, 2], &[0, 2, 1]), Err(PoolError::Offsets));
+        assert_eq!(run(6, &[0, 3], &[0, 2], &[0, 1, 3]), Err(PoolError::Offsets));
+        assert_eq!(run(6, &[0, 3], &[0, 2], &[]), Err(PoolError::Offsets));
+        assert_eq!(run(6, &[], &[0, 2], &[0, 1, 2]), Err(PoolError::Groups));
+        assert_eq!(run(6, &[1, 3], &[0, 2], &[0, 1, 2]), Err(PoolError::Groups));
+        assert_eq!(run(6, &[0, 3, 2], &[0, 1], &[0, 1, 2]), Err(PoolError::Groups));
+        assert_eq!(run(6, &[0, u32::MAX], &[0, 1], &[0, 1, 2]), Err(PoolError::Shape));
+        // Nothing is left of a batch that was refused.
+        assert_eq!(pooling.gradient(&[0.0; 4], &mut [0.0; 6]), Err(PoolError::Shape));
+        assert_eq!(pooling.gradient(&[], &mut []), Ok(()));
+    }
+
+    #[test]
+    fn plans_that_do_not_fit_their_rows_or_leave_a_gap_are_refused() {
+        let good = TWO_CLASSES;
+        assert!(PoolPlan::decode(&good).is_some());
+        for cut in 0..good.len() {
+            assert!(PoolPlan::decode(&good[..cut]).is_none(), "cut at {cut}");
+        }
+        // Strides too long; class, slot, combiner, entries, column, dim, block or place out of range.
+        for (word, value) in [
+            (4, 3),
+            (8, 2),
+            (9, 2),
+            (10, 5),
+            (11, 0),
+            (11, 2),
+            (12, 3),
+            (13, 0),
+            (13, 4),
+            (14, 2),
+            (15, 1),
+            (12, u32::MAX),
+            (16, 1),
+        ] {
+            let mut words = good.to_vec();
+            words[word] = value;
+            assert!(PoolPlan::decode(&words).is_none(), "word {word} = {value}");
+        }
     }
 }

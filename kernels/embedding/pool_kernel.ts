@@ -1,0 +1,115 @@
+/**
+ * Rows into the model's inputs and gradients back, one call of the kernel each way. Its memory is its own: inputs are
+ * read where the kernel wrote them, which no other call may move.
+ */
+import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
+import { instantiateKernel } from "./kernel_module.ts";
+import { encodePoolPlan, type PoolPlan, strideOf } from "./pool_plan.ts";
+
+/** The ids of a batch: which rows they need, and which examples they are of. */
+export interface PoolBatch {
+  /** Distinct ids of group g (a shard's of one class) are those from `groupStarts[g]` to `groupStarts[g + 1]`. */
+  readonly groupStarts: Uint32Array;
+  /** Position of each id among the distinct ones, `[ids]`. */
+  readonly inverse: Uint32Array;
+  /** Slot s of example e has the ids from `segmentOffsets[e · slots + s]` to the next. */
+  readonly segmentOffsets: Uint32Array;
+}
+
+/** Pools by one plan; of one batch at a time. */
+export class PoolKernel {
+  readonly #kernel: BatchExports;
+  readonly #slots: number;
+  /** Floats of one example, by block. */
+  readonly #strides: readonly number[];
+  #examples = 0;
+  #rowFloats = 0;
+
+  /** @throws {RangeError} When a part does not lie inside its slot's rows. */
+  constructor(plan: PoolPlan) {
+    this.#kernel = instantiateKernel<BatchExports>();
+    this.#slots = plan.classOfSlot.length;
+    this.#strides = plan.blocks.map(strideOf);
+    const words = encodePoolPlan(plan);
+    const address = reserved("plan pooling", this.#kernel.batch_plan, words.length);
+    new Uint32Array(this.#kernel.memory.buffer, address, words.length).set(words);
+    accepted("plan pooling", this.#kernel.batch_pool_plan(words.length));
+  }
+
+  /**
+   * Pools the rows of a batch's distinct ids; a slot without ids gives zeros.
+   *
+   * @param rows Rows of all groups one after another, each as wide as its class, in any number of pieces.
+   * @returns By block, `[examples, stride]`: the kernel's own memory, valid until the next call.
+   * @throws {RangeError} When shapes, offsets or positions do not fit.
+   */
+  pool(rows: readonly Float32Array[], batch: PoolBatch): Float32Array<ArrayBuffer>[] {
+    const kernel = this.#kernel;
+    const action = "pool rows";
+    const { groupStarts, inverse, segmentOffsets } = batch;
+    const rowFloats = rows.reduce((sum, { length }) => sum + length, 0);
+    const segments = Math.max(0, segmentOffsets.length - 1);
+    const examples = Math.floor(segments / this.#slots);
+    const inputFloats = examples * this.#width();
+    const rowsAt = reserved(action, kernel.batch_rows, rowFloats);
+    const inputsAt = reserved(action, kernel.batch_pooled, inputFloats);
+    const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
+    const offsetsAt = reserved(action, kernel.batch_offsets, segmentOffsets.length);
+    const groupsAt = reserved(action, kernel.batch_groups, groupStarts.length);
+    const { buffer } = kernel.memory;
+    let at = rowsAt;
+    for (const piece of rows) {
+      new Float32Array(buffer, at, piece.length).set(piece);
+      at += piece.byteLength;
+    }
+    new Uint32Array(buffer, inverseAt, inverse.length).set(inverse);
+    new Uint32Array(buffer, offsetsAt, segmentOffsets.length).set(segmentOffsets);
+    new Uint32Array(buffer, groupsAt, groupStarts.length).set(groupStarts);
+    const groups = Math.max(0, groupStarts.length - 1);
+    accepted(action, kernel.batch_pool(rowFloats, inputFloats, inverse.length, segments, groups));
+    this.#examples = examples;
+    this.#rowFloats = rowFloats;
+    return this.#blocks(inputsAt);
+  }
+
+  /**
+   * The gradient of the last {@link pool}: sums the inputs' gradients by distinct id.
+   *
+   * @param gradients By block, the shapes of what was pooled.
+   * @returns The shape of the rows that were pooled, in an array of its own.
+   * @throws {RangeError} When the shapes are others.
+   */
+  gradients(gradients: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+    const kernel = this.#kernel;
+    const action = "return pooled gradients";
+    const floats = this.#examples * this.#width();
+    const blocks = this.#blocks(reserved(action, kernel.batch_gradients, floats));
+    blocks.forEach((block, number) => {
+      if (gradients[number].length !== block.length) {
+        throw new RangeError(
+          `Cannot ${action}: input ${number} has ${block.length} floats and its gradient ${
+            gradients[number].length
+          }`,
+        );
+      }
+      block.set(gradients[number]);
+    });
+    accepted(action, kernel.batch_pool_gradient(floats, this.#rowFloats));
+    const rowsAt = reserved(action, kernel.batch_rows, this.#rowFloats);
+    return new Float32Array(kernel.memory.buffer as ArrayBuffer, rowsAt, this.#rowFloats).slice();
+  }
+
+  #width(): number {
+    return this.#strides.reduce((sum, stride) => sum + stride, 0);
+  }
+
+  #blocks(address: number): Float32Array<ArrayBuffer>[] {
+    const buffer = this.#kernel.memory.buffer as ArrayBuffer;
+    let at = address;
+    return this.#strides.map((stride) => {
+      const block = new Float32Array(buffer, at, this.#examples * stride);
+      at += block.byteLength;
+      return block;
+    });
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Which columns of the slots' rows become which columns of the model's inputs, as the kernel reads it once; the decoder
+ * is the crate's `batch/plan.rs`.
+ */
+import { type Combiner, COMBINER_CODES } from "./options.ts";
+
+/** Columns of one slot's rows, and where they go in their input. */
+export interface PoolPart {
+  /** Position among the batch's slots. */
+  readonly slot: number;
+  /** "each" puts the slot's first `entries` rows side by side instead of pooling them. */
+  readonly combiner: Combiner | "each";
+  /** 1 for pooled parts. */
+  readonly entries: number;
+  /** First column in the row. */
+  readonly column: number;
+  readonly dim: number;
+}
+
+/** One input of the model: the columns of its parts side by side, `[rows, Σ entries · dim]`. */
+export interface PoolBlock {
+  readonly parts: readonly PoolPart[];
+}
+
+export interface PoolPlan {
+  /** Weights in a row, by class. */
+  readonly widths: readonly number[];
+  /** The class of each slot's rows. */
+  readonly classOfSlot: readonly number[];
+  readonly blocks: readonly PoolBlock[];
+}
+
+const EACH_CODE = 4;
+
+/** Floats of one example in a block. */
+export function strideOf({ parts }: PoolBlock): number {
+  return parts.reduce((sum, { entries, dim }) => sum + entries * dim, 0);
+}
+
+export function encodePoolPlan({ widths, classOfSlot, blocks }: PoolPlan): Uint32Array {
+  const parts = blocks.flatMap((block, number) => {
+    let at = 0;
+    return block.parts.map(({ slot, combiner, entries, column, dim }) => {
+      const code = combiner === "each" ? EACH_CODE : COMBINER_CODES[combiner];
+      const words = [slot, code, entries, column, dim, number, at];
+      at += entries * dim;
+      return words;
+    });
+  });
+  // Slot by slot, so that a row is visited once for all inputs; the sort keeps each block's order.
+  parts.sort(([a], [b]) => a - b);
+  return Uint32Array.from([
+    ...[widths.length, ...widths],
+    ...[blocks.length, ...blocks.map(strideOf)],
+    ...[classOfSlot.length, ...classOfSlot],
+    ...parts.flat(),
+  ]);
+}

@@ -1,0 +1,207 @@
+/** Pooling and its gradient against plain TypeScript, bit for bit, over plans of several classes, inputs and shards. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Combiner } from "../../../kernels/embedding/options.ts";
+import { PoolKernel } from "../../../kernels/embedding/pool_kernel.ts";
+import { type PoolPart, type PoolPlan, strideOf } from "../../../kernels/embedding/pool_plan.ts";
+
+interface Case {
+  readonly plan: PoolPlan;
+  readonly examples: number;
+  readonly groupStarts: Uint32Array<ArrayBuffer>;
+  readonly inverse: Uint32Array<ArrayBuffer>;
+  readonly segmentOffsets: Uint32Array<ArrayBuffer>;
+  /** First float of each distinct id's row. */
+  readonly rowStarts: readonly number[];
+  readonly rowFloats: number;
+  floats(length: number): Float32Array;
+}
+
+const COMBINERS: readonly (Combiner | "each")[] = ["sum", "mean", "sqrtn", "first", "each"];
+
+const cases: fc.Arbitrary<Case> = fc.record({
+  widths: fc.array(fc.integer({ min: 1, max: 21 }), { minLength: 1, maxLength: 3 }),
+  slots: fc.integer({ min: 1, max: 4 }),
+  blocks: fc.integer({ min: 1, max: 3 }),
+  shards: fc.integer({ min: 1, max: 3 }),
+  examples: fc.nat(6),
+  seed: fc.nat(1 << 20),
+}).map(({ widths, slots, blocks, shards, examples, seed }) => {
+  let state = seed | 1;
+  const random = (below: number) =>
+    ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8) % below;
+  const classOfSlot = Array.from({ length: slots }, () => random(widths.length));
+  const part = (slot: number): PoolPart => {
+    const width = widths[classOfSlot[slot]];
+    const column = random(width);
+    const combiner = COMBINERS[random(5)];
+    const entries = combiner === "each" ? 1 + random(3) : 1;
+    return { slot, combiner, entries, column, dim: 1 + random(width - column) };
+  };
+  const plan: PoolPlan = {
+    widths,
+    classOfSlot,
+    // Not every input reads every slot.
+    blocks: Array.from({ length: blocks }, () => ({
+      parts: classOfSlot.flatMap((_, slot) => random(4) === 0 && slot > 0 ? [] : [part(slot)]),
+    })),
+  };
+  const groups = shards * widths.length;
+  const groupStarts = new Uint32Array(groups + 1);
+  for (let g = 0; g < groups; g++) groupStarts[g + 1] = groupStarts[g] + 1 + random(3);
+  const rowStarts: number[] = [];
+  let rowFloats = 0;
+  for (let g = 0; g < groups; g++) {
+    for (let id = groupStarts[g]; id < groupStarts[g + 1]; id++) {
+      rowStarts.push(rowFloats);
+      rowFloats += widths[g % widths.length];
+    }
+  }
+  const segmentOffsets = new Uint32Array(examples * slots + 1);
+  const inverse: number[] = [];
+  for (let k = 0; k < examples * slots; k++) {
+    for (let ids = random(5); ids > 0; ids--) {
+      const group = random(shards) * widths.length + classOfSlot[k % slots];
+      inverse.push(groupStarts[group] + random(groupStarts[group + 1] - groupStarts[group]));
+    }
+    segmentOffsets[k + 1] = inverse.length;
+  }
+  return {
+    plan,
+    examples,
+    groupStarts,
+    inverse: Uint32Array.from(inverse),
+    segmentOffsets,
+    rowStarts,
+    rowFloats,
+    floats: (length) => Float32Array.from({ length }, () => random(1 << 20) / 2 ** 19 - 1),
+  };
+});
+
+const DIVISORS = {
+  sum: () => 1,
+  mean: (n: number) => n,
+  sqrtn: (n: number) => Math.fround(Math.sqrt(n)),
+  first: () => 1,
+  each: () => 1,
+};
+
+/** Calls `visit` with where a float of a row goes, in the order in which the kernel adds: example by example, slot by slot. */
+function walk(
+  { plan, examples, inverse, segmentOffsets, rowStarts }: Case,
+  visit: (
+    block: number,
+    to: number,
+    from: number,
+    place: { n: number; of: number },
+    part: PoolPart,
+  ) => void,
+) {
+  const slots = plan.classOfSlot.length;
+  for (let example = 0; example < examples; example++) {
+    for (let slot = 0; slot < slots; slot++) {
+      const k = example * slots + slot;
+      const positions = inverse.subarray(segmentOffsets[k], segmentOffsets[k + 1]);
+      for (const [block, { parts }] of plan.blocks.entries()) {
+        let at = example * strideOf(plan.blocks[block]);
+        for (const part of parts) {
+          const limit = { first: 1, each: part.entries }[part.combiner as string] ?? Infinity;
+          const taken = positions.subarray(0, limit);
+          for (let n = 0; part.slot === slot && n < taken.length; n++) {
+            for (let d = 0; d < part.dim; d++) {
+              const to = at + (part.combiner === "each" ? n * part.dim : 0) + d;
+              const place = { n, of: taken.length };
+              visit(block, to, rowStarts[taken[n]] + part.column + d, place, part);
+            }
+          }
+          at += part.entries * part.dim;
+        }
+      }
+    }
+  }
+}
+
+function emptyBlocks({ plan, examples }: Case): Float32Array<ArrayBuffer>[] {
+  return plan.blocks.map((block) => new Float32Array(examples * strideOf(block)));
+}
+
+Deno.test("pooling equals plain sums, means, root means, firsts and lists to the bit", () => {
+  fc.assert(fc.property(cases, fc.nat(), (each, cut) => {
+    const rows = each.floats(each.rowFloats);
+    const expected = emptyBlocks(each);
+    walk(each, (block, to, from, { n, of }, { combiner }) => {
+      const out = expected[block];
+      out[to] = n === 0 || combiner === "each" ? rows[from] : out[to] + rows[from];
+      if (n === of - 1 && n > 0) out[to] /= DIVISORS[combiner](of);
+    });
+    // In two pieces, as from two shards.
+    const pieces = [rows.subarray(0, cut % rows.length), rows.subarray(cut % rows.length)];
+    assert.deepEqual(new PoolKernel(each.plan).pool(pieces, each), expected);
+  }));
+});
+
+Deno.test("the gradient adds each id's share to its row, and 0 where nothing was read", () => {
+  fc.assert(fc.property(cases, (each) => {
+    const kernel = new PoolKernel(each.plan);
+    kernel.pool([each.floats(each.rowFloats)], each);
+    const gradients = emptyBlocks(each).map(({ length }) => each.floats(length));
+    const expected = new Float32Array(each.rowFloats);
+    walk(each, (block, to, from, { of }, { combiner }) => {
+      const share = Math.fround(1 / DIVISORS[combiner](of));
+      expected[from] += Math.fround(gradients[block][to] * share);
+    });
+    assert.deepEqual(kernel.gradients(gradients), expected);
+  }));
+});
+
+Deno.test("pooling and its gradient are adjoint: <pool(x), y> = <x, gradients(y)>", () => {
+  fc.assert(fc.property(cases, (each) => {
+    const kernel = new PoolKernel(each.plan);
+    const rows = each.floats(each.rowFloats);
+    const gradients = emptyBlocks(each).map(({ length }) => each.floats(length));
+    const pooled = kernel.pool([rows], each).map((block) => block.slice());
+    const back = kernel.gradients(gradients);
+    const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+    const forward = pooled.reduce((sum, block, i) => sum + dot(block, gradients[i]), 0);
+    assert.ok(Math.abs(forward - dot(rows, back)) < 1e-3);
+  }));
+});
+
+Deno.test("malformed batches are refused in words, and the kernel lives on", () => {
+  const part = { slot: 0, combiner: "sum", entries: 1, column: 0, dim: 2 } as const;
+  const kernel = new PoolKernel({ widths: [2], classOfSlot: [0], blocks: [{ parts: [part] }] });
+  const pool = (inverse: number[], offsets: number[], floats = 4) =>
+    kernel.pool([new Float32Array(floats)], {
+      groupStarts: Uint32Array.of(0, 2),
+      inverse: Uint32Array.from(inverse),
+      segmentOffsets: Uint32Array.from(offsets),
+    });
+  assert.throws(() => pool([2], [0, 1]), /position points past the unique rows/);
+  assert.throws(() => pool([0], [0, 2]), /offsets must ascend/);
+  assert.throws(() => pool([0], [1, 0]), /offsets must ascend/);
+  assert.throws(() => pool([0], [0, 1], 3), /buffer lengths do not fit/);
+  assert.equal(pool([1], [0, 1])[0].length, 2);
+  assert.throws(() => kernel.gradients([new Float32Array(3)]), /has 2 floats and its gradient 3/);
+  assert.throws(
+    () => new PoolKernel({ widths: [1], classOfSlot: [0], blocks: [{ parts: [part] }] }),
+    /the plan does not fit its rows/,
+  );
+});
+
+Deno.test("an id of another class than its slot's is refused, not read with wrong columns", () => {
+  const part = { combiner: "sum", entries: 1, column: 0, dim: 1 } as const;
+  const kernel = new PoolKernel({
+    widths: [1, 2],
+    classOfSlot: [0, 1],
+    blocks: [{ parts: [{ slot: 0, ...part }, { slot: 1, ...part }] }],
+  });
+  const groupStarts = Uint32Array.of(0, 1, 2);
+  const segmentOffsets = Uint32Array.of(0, 1, 2);
+  const rows = [Float32Array.of(5, 6, 7)];
+  const pooled = kernel.pool(rows, { groupStarts, segmentOffsets, inverse: Uint32Array.of(0, 1) });
+  assert.deepEqual([...pooled[0]], [5, 6]);
+  assert.throws(
+    () => kernel.pool(rows, { groupStarts, segmentOffsets, inverse: Uint32Array.of(1, 1) }),
+    /another class than its slot's/,
+  );
+});
