@@ -1,6 +1,7 @@
 /**
  * How long things took: a histogram on a logarithmic axis with the median and the 99th percentile marked.
  */
+import { axes, belowPlot } from "./axes.ts";
 import { escapeHtml } from "./escape.ts";
 import { linearScale, logScale, shortNumber } from "./scale.ts";
 
@@ -14,7 +15,7 @@ export interface HistogramOptions {
 
 const width = 760;
 const height = 240;
-const plot = { left: 52, right: width - 16, top: 26, bottom: height - 44 };
+const plot = { left: 52, right: width - 16, top: 26, bottom: height - belowPlot };
 const binsMax = 60;
 
 /** @param sorted Values ascending; those at or below 0 count into the first bin. */
@@ -43,18 +44,6 @@ export function histogramChart(sorted: Float64Array, options: HistogramOptions):
       (plot.bottom - top).toFixed(1)
     }" rx="1.5"><title>${shortNumber(from)} to ${shortNumber(to)}: ${count}</title></rect>`;
   });
-  const grid = y.ticks.slice(1).map((tick) => {
-    const line = y.toPixels(tick).toFixed(1);
-    return `<line class="grid" x1="${plot.left}" x2="${plot.right}" y1="${line}" y2="${line}"/>` +
-      `<text class="tick" x="${plot.left - 8}" y="${line}" dy="0.32em" text-anchor="end">${
-        shortNumber(tick)
-      }</text>`;
-  });
-  const below = x.ticks.map((tick) =>
-    `<text class="tick" x="${x.toPixels(tick).toFixed(1)}" y="${
-      plot.bottom + 18
-    }" text-anchor="middle">${shortNumber(tick)}</text>`
-  );
   const marks = ([[0.5, "p50"], [0.99, "p99"]] as const).map(([share, name]) => {
     const line = x.toPixels(Math.min(high, Math.max(low, at(share))));
     // The median's name stands to the left of its line, so that the two never meet.
@@ -68,13 +57,8 @@ export function histogramChart(sorted: Float64Array, options: HistogramOptions):
   return `<svg class="series-${options.series}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
     escapeHtml(`Histogram of ${options.xLabel}`)
   }">
-${grid.join("\n")}
+${axes(plot, x, y, y.ticks.slice(1), options.xLabel)}
 ${bars.join("\n")}
-${below.join("\n")}
-<line class="axis" x1="${plot.left}" x2="${plot.right}" y1="${plot.bottom}" y2="${plot.bottom}"/>
-<text class="label" x="${(plot.left + plot.right) / 2}" y="${height - 6}" text-anchor="middle">${
-    escapeHtml(options.xLabel)
-  }</text>
 ${marks.join("\n")}
 </svg>`;
 }

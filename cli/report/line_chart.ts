@@ -1,6 +1,7 @@
 /**
  * Curves over examples or time, as one inline SVG.
  */
+import { axes, belowPlot } from "./axes.ts";
 import { escapeHtml } from "./escape.ts";
 import { linearScale, shortNumber } from "./scale.ts";
 
@@ -23,7 +24,7 @@ export interface LineChartOptions {
 
 const width = 760;
 const height = 320;
-const plot = { left: 52, right: width - 16, top: 14, bottom: height - 44 };
+const plot = { left: 52, right: width - 16, top: 14, bottom: height - belowPlot };
 
 /** Draws up to four series; colours are the page's `--series-N`. */
 export function lineChart(series: readonly Series[], options: LineChartOptions): string {
@@ -39,17 +40,6 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
   const x = linearScale([Math.min(...xs), Math.max(...xs)], [plot.left, plot.right], 8);
   const y = linearScale([Math.min(...ys) - pad, Math.max(...ys) + pad], [plot.bottom, plot.top], 6);
 
-  const grid = y.ticks.map((tick) => {
-    const at = y.toPixels(tick).toFixed(1);
-    return `<line class="grid" x1="${plot.left}" x2="${plot.right}" y1="${at}" y2="${at}"/>` +
-      `<text class="tick" x="${plot.left - 8}" y="${at}" dy="0.32em" text-anchor="end">${
-        shortNumber(tick)
-      }</text>`;
-  });
-  const below = x.ticks.map((tick) =>
-    `<text class="tick" x="${x.toPixels(tick).toFixed(1)}" y="${plot.bottom + 18}" ` +
-    `text-anchor="middle">${shortNumber(tick)}</text>`
-  );
   const curves = drawn.map((one, index) => {
     const path = one.points.map(([px, py], i) =>
       `${i === 0 ? "M" : "L"}${x.toPixels(px).toFixed(1)} ${y.toPixels(py).toFixed(1)}`
@@ -76,12 +66,7 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${
     escapeHtml(`${options.yLabel} by ${options.xLabel}`)
   }">
-${grid.join("\n")}
-${below.join("\n")}
-<line class="axis" x1="${plot.left}" x2="${plot.right}" y1="${plot.bottom}" y2="${plot.bottom}"/>
-<text class="label" x="${(plot.left + plot.right) / 2}" y="${height - 6}" text-anchor="middle">${
-    escapeHtml(options.xLabel)
-  }</text>
+${axes(plot, x, y, y.ticks, options.xLabel)}
 <text class="label" transform="translate(12 ${
     (plot.top + plot.bottom) / 2
   }) rotate(-90)" text-anchor="middle">${escapeHtml(options.yLabel)}</text>

@@ -1,0 +1,44 @@
+/**
+ * What lies behind the marks of every chart: the grid with its numbers, the axis, and what it measures.
+ */
+import { escapeHtml } from "./escape.ts";
+import { type Scale, shortNumber } from "./scale.ts";
+
+/** Where a chart draws, in pixels of its SVG. */
+export interface Plot {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+/** Room below a plot for the numbers and the label of its x axis. */
+export const belowPlot = 44;
+
+/** @param yTicks Those of the y axis that get a line. */
+export function axes(
+  plot: Plot,
+  x: Scale,
+  y: Scale,
+  yTicks: readonly number[],
+  xLabel: string,
+): string {
+  const { left, right, bottom } = plot;
+  const grid = yTicks.map((tick) => {
+    const at = y.toPixels(tick).toFixed(1);
+    return `<line class="grid" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/>` +
+      `<text class="tick" x="${left - 8}" y="${at}" dy="0.32em" text-anchor="end">${
+        shortNumber(tick)
+      }</text>`;
+  });
+  const below = x.ticks.map((tick) =>
+    `<text class="tick" x="${x.toPixels(tick).toFixed(1)}" y="${bottom + 18}" ` +
+    `text-anchor="middle">${shortNumber(tick)}</text>`
+  );
+  return `${grid.join("\n")}
+${below.join("\n")}
+<line class="axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>
+<text class="label" x="${(left + right) / 2}" y="${bottom + belowPlot - 6}" text-anchor="middle">${
+    escapeHtml(xLabel)
+  }</text>`;
+}
