@@ -78,8 +78,10 @@ function showFromHash() {
   current = all.find(({ operation }) => operation.operationId === id) ?? all[0];
   const { method, path, operation } = current;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.hash === `#${operation.operationId}`) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.hash === `#${operation.operationId}`) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else link.removeAttribute("aria-current");
   }
   element("operation").hidden = false;
   element("answer").hidden = true;
@@ -144,6 +146,7 @@ function showFields(operation) {
 function* fieldsOf(reference, prefix) {
   const schema = resolve(reference);
   if (schema.anyOf) return yield* fieldsOf(schema.anyOf[0], prefix);
+  if (schema.items) return yield* fieldsOf(schema.items, `${prefix}[].`);
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     const field = resolve(property);
     const needed = schema.required?.includes(name) ? "" : "?";
@@ -231,7 +234,7 @@ function showAnswer(response, answer, tookMs) {
     .map(([name, value]) => `${name}: ${value}`).join("\n");
   const json = response.headers.get("content-type")?.includes("json");
   const value = json ? JSON.parse(answer) : undefined;
-  element("answerBody").textContent = json ? pretty(value) : answer;
+  element("answerBody").textContent = json ? pretty(value) : answer || "(no content)";
   if (response.ok && current.operation.operationId === "rank") {
     ranking = value;
     element("next").hidden = false;
@@ -243,9 +246,12 @@ async function showReadiness() {
   try {
     const response = await fetch("/health/ready");
     const answer = await response.json();
-    state.className = response.ok ? "ready" : "waiting";
-    state.textContent = response.ok ? `ready, model version ${answer.modelVersion}` : "not ready";
-    state.title = answer.detail ?? "";
+    const { modelVersion, warning, detail } = answer;
+    state.className = response.ok && !warning ? "ready" : "waiting";
+    state.textContent = response.ok
+      ? `ready, model version ${modelVersion}${warning ? ", not learning" : ""}`
+      : "not ready";
+    state.title = warning ?? detail ?? "";
   } catch {
     state.className = "waiting";
     state.textContent = "the server does not answer";

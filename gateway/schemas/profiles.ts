@@ -8,7 +8,7 @@ import { fields, namedSchemas } from "./registry.ts";
 import { attributesSchema, idSchema } from "./values.ts";
 
 export const profilePathSchema = z.strictObject({
-  id: idSchema("The id, percent-encoded."),
+  id: idSchema("The id; in a URL percent-encoded."),
 });
 
 export const profileRequestSchema = fields(
