@@ -56,6 +56,19 @@ export interface LogUsage {
   readonly bytesMax: number;
 }
 
+/**
+ * What a log keeps for one of its partitions.
+ *
+ * @throws {RangeError} When there is no such partition.
+ */
+export function partitionOf<P>(partitions: readonly P[], partition: number): P {
+  const found = partitions[partition];
+  if (found === undefined) {
+    throw new RangeError(`The log has partitions 0 to ${partitions.length - 1}, not ${partition}`);
+  }
+  return found;
+}
+
 /** The log holds as many bytes as its configuration allows. */
 export class LogFullError extends Error {
   override readonly name = "LogFullError";

@@ -1,7 +1,14 @@
 /**
  * A log in memory, with the promises of the durable ones: for tests, and for the simulation.
  */
-import { type EventLog, LogFullError, type LogRecord, type LogUsage } from "../ports/event_log.ts";
+import {
+  type EventLog,
+  LogFullError,
+  type LogRecord,
+  type LogUsage,
+  partitionOf,
+} from "../ports/event_log.ts";
+import { Listeners } from "../runtime/listeners.ts";
 
 export interface MemoryEventLogOptions {
   readonly name?: string;
@@ -14,7 +21,7 @@ interface Partition {
   /** Offset of `records[0]`. */
   firstOffset: number;
   records: Uint8Array[];
-  readonly listeners: Set<() => void>;
+  readonly listeners: Listeners<[]>;
   notifying: boolean;
 }
 
@@ -34,7 +41,7 @@ export class MemoryEventLog implements EventLog {
     this.#partitions = Array.from({ length: options.partitions }, () => ({
       firstOffset: 0,
       records: [],
-      listeners: new Set<() => void>(),
+      listeners: new Listeners(),
       notifying: false,
     }));
   }
@@ -72,10 +79,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   onAppended(partition: number, listener: () => void): () => void {
-    const { listeners } = this.#partition(partition);
-    const own = () => listener();
-    listeners.add(own);
-    return () => listeners.delete(own);
+    return this.#partition(partition).listeners.add(listener);
   }
 
   commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
@@ -111,11 +115,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   #partition(partition: number): Partition {
-    const found = this.#partitions[partition];
-    if (!found) {
-      throw new RangeError(`The log has partitions 0 to ${this.partitions - 1}, not ${partition}`);
-    }
-    return found;
+    return partitionOf(this.#partitions, partition);
   }
 
   /** Listeners hear of a burst of appends once, after the appends have resolved. */
@@ -124,7 +124,7 @@ export class MemoryEventLog implements EventLog {
     partition.notifying = true;
     queueMicrotask(() => {
       partition.notifying = false;
-      for (const listener of [...partition.listeners]) listener();
+      partition.listeners.tell();
     });
   }
 }

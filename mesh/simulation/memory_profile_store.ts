@@ -3,6 +3,7 @@
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Attributes, Profile, ProfileKind, ProfileStore } from "../ports/profile_store.ts";
+import { Listeners } from "../runtime/listeners.ts";
 
 export class MemoryProfileStore implements ProfileStore {
   readonly #clock: Clock;
@@ -10,10 +11,9 @@ export class MemoryProfileStore implements ProfileStore {
     user: new Map<string, Profile>(),
     item: new Map<string, Profile>(),
   };
-
   readonly #listeners = {
-    user: new Set<(id: string) => void>(),
-    item: new Set<(id: string) => void>(),
+    user: new Listeners<[id: string]>(),
+    item: new Listeners<[id: string]>(),
   };
 
   constructor(clock: Clock) {
@@ -29,9 +29,7 @@ export class MemoryProfileStore implements ProfileStore {
   }
 
   onChanged(kind: ProfileKind, listener: (id: string) => void): () => void {
-    const own = (id: string) => listener(id);
-    this.#listeners[kind].add(own);
-    return () => this.#listeners[kind].delete(own);
+    return this.#listeners[kind].add(listener);
   }
 
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
@@ -42,13 +40,13 @@ export class MemoryProfileStore implements ProfileStore {
       version: (this.get(kind, id)?.version ?? 0) + 1,
     };
     this.#profiles[kind].set(id, profile);
-    this.#publish(kind, id);
+    this.#listeners[kind].tell(id);
     return Promise.resolve(profile);
   }
 
   delete(kind: ProfileKind, id: string): Promise<boolean> {
     const existed = this.#profiles[kind].delete(id);
-    this.#publish(kind, id);
+    this.#listeners[kind].tell(id);
     return Promise.resolve(existed);
   }
 
@@ -58,9 +56,5 @@ export class MemoryProfileStore implements ProfileStore {
 
   close(): Promise<void> {
     return Promise.resolve();
-  }
-
-  #publish(kind: ProfileKind, id: string): void {
-    for (const listener of this.#listeners[kind]) listener(id);
   }
 }

@@ -104,7 +104,9 @@ export function eventLogContract(
 
   test("a listener hears of appends to its partition until it unsubscribes", async ({ log }) => {
     let heard = 0;
-    const unsubscribe = log.onAppended(0, () => heard++);
+    const listener = () => heard++;
+    const unsubscribe = log.onAppended(0, listener);
+    const unsubscribeTwin = log.onAppended(0, listener);
     await log.append(1, words("other"));
     assert.equal(heard, 0);
     await log.append(0, words("a"));
@@ -112,9 +114,14 @@ export function eventLogContract(
     assert.ok(heard >= 1);
     const before = heard;
     unsubscribe();
+    await log.append(0, words("twin"));
+    await Promise.resolve();
+    assert.ok(heard > before, "the same function given twice is two listeners");
+    unsubscribeTwin();
+    const last = heard;
     await log.append(0, words("b"));
     await Promise.resolve();
-    assert.equal(heard, before);
+    assert.equal(heard, last);
   });
 
   test("a consumer's offset is 0 at first and then what it committed last", async ({ log }) => {

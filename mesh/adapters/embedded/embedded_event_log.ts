@@ -10,7 +10,9 @@ import {
   LogFullError,
   type LogRecord,
   type LogUsage,
+  partitionOf,
 } from "../../ports/event_log.ts";
+import { Listeners } from "../../runtime/listeners.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
 import { blockBytes } from "./segment_block.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
@@ -38,7 +40,7 @@ interface Partition {
   readonly directory: string;
   readonly reader: SegmentReader;
   readonly writer: SegmentWriter | undefined;
-  readonly listeners: Set<() => void>;
+  readonly listeners: Listeners<[]>;
   endOffset: number;
   /** Records before this are forgotten. */
   floor: number;
@@ -160,10 +162,7 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   onAppended(partition: number, listener: () => void): () => void {
-    const { listeners } = this.#partition(partition);
-    const own = () => listener();
-    listeners.add(own);
-    return () => listeners.delete(own);
+    return this.#partition(partition).listeners.add(listener);
   }
 
   commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
@@ -243,7 +242,7 @@ export class EmbeddedEventLog implements EventLog {
       directory,
       reader,
       writer,
-      listeners: new Set(),
+      listeners: new Listeners(),
       endOffset: writer ? writer.durableOffset : Number(Atomics.load(this.#ends, partition)),
       floor: this.#offsets.get(floorName, partition),
       bytesBefore: bytesOf(listSegments(directory)),
@@ -253,7 +252,7 @@ export class EmbeddedEventLog implements EventLog {
   #onDurable(partition: number, endOffset: number): void {
     this.#partitions[partition].endOffset = endOffset;
     this.#announce(partition);
-    this.#notifyListeners(partition);
+    this.#partitions[partition].listeners.tell();
   }
 
   #announce(partition: number): void {
@@ -267,7 +266,7 @@ export class EmbeddedEventLog implements EventLog {
       const end = Atomics.load(this.#ends, partition);
       if (Number(end) > this.#partitions[partition].endOffset) {
         this.#partitions[partition].endOffset = Number(end);
-        this.#notifyListeners(partition);
+        this.#partitions[partition].listeners.tell();
         continue;
       }
       const wait = Atomics.waitAsync(this.#ends, partition, end);
@@ -275,16 +274,8 @@ export class EmbeddedEventLog implements EventLog {
     }
   }
 
-  #notifyListeners(partition: number): void {
-    for (const listener of [...this.#partitions[partition].listeners]) listener();
-  }
-
   #partition(partition: number): Partition {
-    const found = this.#partitions[partition];
-    if (!found) {
-      throw new RangeError(`The log has partitions 0 to ${this.partitions - 1}, not ${partition}`);
-    }
-    return found;
+    return partitionOf(this.#partitions, partition);
   }
 }
 

@@ -8,6 +8,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../ports/clock.ts";
 import type { Attributes, Profile, ProfileKind, ProfileStore } from "../../ports/profile_store.ts";
+import { Listeners } from "../../runtime/listeners.ts";
 
 export interface SqliteProfileStoreOptions {
   readonly path: string;
@@ -62,10 +63,7 @@ export class SqliteProfileStore implements ProfileStore {
   }
 
   onChanged(kind: ProfileKind, listener: (id: string) => void): () => void {
-    const { listeners } = this.#tables[kind];
-    const own = (id: string) => listener(id);
-    listeners.add(own);
-    return () => listeners.delete(own);
+    return this.#tables[kind].listeners.add(listener);
   }
 
   async put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
@@ -128,7 +126,7 @@ export class SqliteProfileStore implements ProfileStore {
 }
 
 class ProfileTable {
-  readonly listeners = new Set<(id: string) => void>();
+  readonly listeners = new Listeners<[id: string]>();
   readonly #select: StatementSync;
   readonly #selectMany: StatementSync;
   readonly #upsert: StatementSync;
@@ -190,7 +188,7 @@ class ProfileTable {
   /** The change is durable: those who derived something from the profile hear of it before its writer does. */
   publish(id: string, { before, after }: Change): void {
     this.#count += Number(after !== undefined) - Number(before !== undefined);
-    for (const listener of this.listeners) listener(id);
+    this.listeners.tell(id);
   }
 }
 
