@@ -4,7 +4,7 @@
  * Requests that come while a pass runs wait together and share the next one: the busier the ranker, the larger
  * its batches, and nobody waits when it is idle.
  */
-import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
+import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
@@ -185,7 +185,12 @@ export class Ranker implements Behavior<RankerMessage> {
       // The most patient decides: a request whose own budget ends before is answered by its deadline.
       const remainingMs = taken.map(({ request }) => this.#context.remainingMs(request));
       const budgetMs = Math.min(this.#options.lookupBudgetMs, Math.max(...remainingMs));
-      const scored = await this.#score(taken.map(({ features }) => features), budgetMs);
+      // A pass for several is traced as the first one's.
+      const traceId = this.#context.traceIdOf(taken[0].request);
+      const scored = await this.#score(taken.map(({ features }) => features), {
+        budgetMs,
+        traceId,
+      });
       await this.#answer(taken, scored);
     } catch (error) {
       this.#refuse(taken, error);
@@ -224,13 +229,13 @@ export class Ranker implements Behavior<RankerMessage> {
     });
   }
 
-  async #score(batches: readonly FeatureBatch[], budgetMs: number): Promise<Scored> {
+  async #score(batches: readonly FeatureBatch[], lookup: AskOptions): Promise<Scored> {
     const batch = mergeBatches(batches, this.#slots, this.#options.schema.denseWidth);
     const { uniqueIds, shardStarts, inverse } = this.#kernel.unique(
       batch.ids,
       this.#options.replicas.length,
     );
-    const { rows, found } = await this.#lookup(uniqueIds, shardStarts, budgetMs);
+    const { rows, found } = await this.#lookup(uniqueIds, shardStarts, lookup);
     const pooled = {
       rows: batch.rows,
       ...this.#inputs.pool(rows, inverse, batch),
@@ -243,9 +248,13 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   /** A lookup that fails makes the ranker unready until replicas answer again. */
-  async #lookup(ids: FeatureIds, shardStarts: Uint32Array, budgetMs: number): Promise<FoundRows> {
+  async #lookup(
+    ids: FeatureIds,
+    shardStarts: Uint32Array,
+    options: AskOptions,
+  ): Promise<FoundRows> {
     this.#ready = false;
-    const found = await this.#replicas.lookup(ids, shardStarts, budgetMs);
+    const found = await this.#replicas.lookup(ids, shardStarts, options);
     this.#ready = true;
     return found;
   }

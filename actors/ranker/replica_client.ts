@@ -1,7 +1,7 @@
 /**
  * The ranker's side of the serving replicas: one replica of each shard, another when it fails.
  */
-import type { ActorRef } from "../../mesh/runtime/actor.ts";
+import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
@@ -36,9 +36,9 @@ export class ReplicaClient {
   async lookup(
     uniqueIds: FeatureIds,
     shardStarts: Uint32Array,
-    budgetMs: number,
+    options: AskOptions,
   ): Promise<FoundRows> {
-    if (this.#replicas.length === 1) return await this.#ask(0, uniqueIds, budgetMs);
+    if (this.#replicas.length === 1) return await this.#ask(0, uniqueIds, options);
     const rows = new Float32Array(uniqueIds.length * this.#width);
     const found = new Uint8Array(uniqueIds.length);
     const asked: Promise<void>[] = [];
@@ -46,7 +46,7 @@ export class ReplicaClient {
       const [from, to] = [shardStarts[shard], shardStarts[shard + 1]];
       if (from === to) continue;
       asked.push(
-        this.#ask(shard, uniqueIds.slice(from, to), budgetMs).then((answer) => {
+        this.#ask(shard, uniqueIds.slice(from, to), options).then((answer) => {
           rows.set(answer.rows, from * this.#width);
           found.set(answer.found, from);
         }),
@@ -60,19 +60,19 @@ export class ReplicaClient {
   async probe(budgetMs: number): Promise<boolean> {
     try {
       const nothing = new BigUint64Array(0);
-      await Promise.all(this.#replicas.map((_, shard) => this.#ask(shard, nothing, budgetMs)));
+      await Promise.all(this.#replicas.map((_, shard) => this.#ask(shard, nothing, { budgetMs })));
       return true;
     } catch {
       return false;
     }
   }
 
-  async #ask(shard: number, ids: FeatureIds, budgetMs: number): Promise<FoundRows> {
+  async #ask(shard: number, ids: FeatureIds, options: AskOptions): Promise<FoundRows> {
     const replicas = this.#replicas[shard];
     for (let attempts = 1;; attempts++) {
       const replica = replicas[this.#chosen[shard]];
       try {
-        return await replica.ask({ kind: "lookup", ids }, { budgetMs });
+        return await replica.ask({ kind: "lookup", ids }, options);
       } catch (error) {
         this.#chosen[shard] = (this.#chosen[shard] + 1) % replicas.length;
         if (attempts >= replicas.length) throw error;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { decodeEvent, type ImpressionRecord } from "../../../actors/joiner/protocol.ts";
+import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
+import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import { Loop } from "../loop.ts";
 
 async function impressions(loop: Loop): Promise<ImpressionRecord[]> {
@@ -121,5 +123,37 @@ Deno.test("a ranker is ready while its replicas answer, and says so when they do
   await loop.startReplica(0);
   await loop.mesh.advance(1_000);
   assert.equal((await loop.rankerStatus()).ready, true);
+  await loop.stop();
+});
+
+Deno.test("the trace of a ranking reaches the replicas, although it is scored in a later turn", async () => {
+  const loop = await Loop.start({ shards: 1 });
+  await loop.stopReplica(0);
+  const node = loop.mesh.node();
+  const replica: ReturnType<typeof defineServingReplica> = {
+    ...defineServingReplica(),
+    create: (context) => ({
+      receive(message) {
+        context.telemetry.log("info", `asked for ${message.kind}`);
+        if (message.kind === "lookup") context.replyError(message, new Error("as told"));
+      },
+    }),
+  };
+  const options = { shard: 0, width: 5, precision: "fp32", bytesMax: 1 << 24 } as const;
+  await loop.mesh.settle(node.spawn(replica, 0, options));
+  const rank: Rank = {
+    kind: "rank",
+    user: "u",
+    context: {},
+    atMs: 0,
+    candidates: [{ id: "a" }],
+    limit: 1,
+    explain: false,
+  };
+  const asked = node.actorRef<RankerMessage>("ranker/0")
+    .ask(rank, { budgetMs: 1_000, traceId: "0af7651916cd43dd8448eb211c80319c" });
+  await assert.rejects(loop.mesh.settle(asked), /as told/);
+  const lines = loop.mesh.telemetry.lines.filter(({ message }) => message === "asked for lookup");
+  assert.deepEqual(lines.map(({ fields }) => fields.traceId), ["0af7651916cd43dd8448eb211c80319c"]);
   await loop.stop();
 });
