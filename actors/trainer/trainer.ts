@@ -16,7 +16,7 @@ import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kerne
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { type DenseWeights, ontoMean } from "../../kernels/dense/weights.ts";
 import {
-  batchOfRows,
+  batchRows,
   type TrainingBatch as SessionBatch,
 } from "../../kernels/dense/training_batch.ts";
 import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
@@ -39,17 +39,34 @@ export interface TrainerDependencies {
 const SHARD_CHECK_MS = 1_000;
 
 /**
- * With two, rows lack the gradients of one batch. With three nothing becomes faster, and with batches of 4,096 DeepFM's
- * loss exploded where the same rows in time did not.
+ * Of rows that wait for gradients: small batches have more in flight, so that the way to the shards and back is no
+ * longer than their steps.
  */
-const inFlightMax = (pipelined: boolean) => pipelined ? 2 : 1;
+const ROWS_IN_FLIGHT = 1_024;
+const IN_FLIGHT_MAX = 4;
+
+/**
+ * With two batches in flight, rows lack the gradients of one. Three batches of 4,096 made no step faster, and DeepFM's
+ * loss exploded.
+ */
+function inFlightMax({ pipelined, batchRows }: TrainerOptions): number {
+  if (!pipelined) return 1;
+  return Math.max(2, Math.min(IN_FLIGHT_MAX, 1 + Math.floor(ROWS_IN_FLIGHT / batchRows)));
+}
+
+/** What a batch in flight needs, used again and again. */
+interface Place {
+  /** Pools the batch, and returns the gradients of what was pooled. */
+  readonly inputs: ModelInputs;
+  /** Arrays of a full batch's size. */
+  readonly buffers: SessionBatch;
+}
 
 /** A batch on its way to the model. */
 interface BatchInFlight {
   readonly batch: TrainingBatch;
   readonly grouped: UniqueIds;
-  /** Pools it, and returns the gradients of what was pooled. */
-  readonly inputs: ModelInputs;
+  readonly place: Place;
   readonly beganMs: number;
   /** Its rows come, are pooled and go through the dense step, after those of the batch before. */
   readonly step: Promise<TrainingStep>;
@@ -62,8 +79,6 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #blobs: BlobStore;
   readonly #session: TrainingSession;
   readonly #kernel = BatchKernel.create();
-  /** One for each batch that may be in flight, as the buffers. */
-  readonly #inputs: ModelInputs[];
   readonly #shards: ShardClient;
   #assembly: BatchAssembly;
   readonly #trained: ScoreRecorder;
@@ -75,8 +90,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #learnedGauge: Gauge;
   readonly #divergedGauge: Gauge;
   readonly #stepMs: Histogram;
-  /** Arrays of a full batch's size, used again and again: one set for each batch that may be in flight. */
-  readonly #buffers: SessionBatch[];
+  /** Those that no batch in flight has. */
+  readonly #places: Place[];
   /** The oldest first. */
   readonly #inFlight: BatchInFlight[] = [];
   /** Resolves when the newest batch in flight has been given to the session. */
@@ -122,12 +137,10 @@ export class Trainer implements Behavior<TrainerMessage> {
     });
     const { sparseInputs, sequenceInputs } = session.model;
     const { segments, combiners } = options;
-    const inFlight = { length: inFlightMax(options.pipelined) };
-    this.#buffers = Array.from(inFlight, () => session.allocateBatch(options.batchRows));
-    this.#inputs = Array.from(
-      inFlight,
-      () => new ModelInputs({ segments, sparseInputs, sequenceInputs, combiners }),
-    );
+    this.#places = Array.from({ length: inFlightMax(options) }, () => ({
+      inputs: new ModelInputs({ segments, sparseInputs, sequenceInputs, combiners }),
+      buffers: session.allocateBatch(options.batchRows),
+    }));
     this.#assembly = new BatchAssembly(options);
     this.#trained = new ScoreRecorder(options.validationBins);
     this.#served = new ScoreRecorder(options.validationBins);
@@ -228,9 +241,9 @@ export class Trainer implements Behavior<TrainerMessage> {
   /** Reads what came, sends batches on their way, and learns from at most one; `flush` takes less than a full one. */
   async #turn(flush: boolean): Promise<void> {
     if (this.#diverged !== undefined) return;
-    const { batchRows, lingerMs, pipelined } = this.#options;
+    const { batchRows, lingerMs } = this.#options;
     let caughtUp = await this.#read();
-    while (this.#inFlight.length < inFlightMax(pipelined) && this.#begin(flush)) {
+    while (this.#places.length > 0 && this.#begin(flush)) {
       caughtUp = await this.#read();
     }
     if (this.#inFlight.length > 0) {
@@ -339,27 +352,27 @@ export class Trainer implements Behavior<TrainerMessage> {
     const beganMs = this.#context.clock.monotonicMs();
     const grouped = this.#kernel.unique(batch.features.ids, shards.length);
     const rows = this.#shards.lookup(grouped);
-    const inputs = this.#inputs.pop()!;
+    const place = this.#places.pop()!;
     const submitted = this.#submitted.then(async () => {
-      const filled = this.#fill(batch, grouped, inputs, await rows);
+      const filled = this.#fill(place, batch, grouped, await rows);
       return { step: this.#session.step(filled) };
     });
     const step = submitted.then(({ step }) => step);
     // Awaited in the batch's own turn; until then a failure must not count as unhandled.
     for (const promise of [rows, submitted, step]) promise.catch(() => {});
     this.#submitted = submitted;
-    this.#inFlight.push({ batch, grouped, inputs, beganMs, step });
+    this.#inFlight.push({ batch, grouped, place, beganMs, step });
     return true;
   }
 
   /** A batch's embedding rows, pooled, and its other inputs, in arrays that the session takes. */
   #fill(
+    { inputs, buffers }: Place,
     { features, labels, logSampleRate }: TrainingBatch,
     { inverse }: UniqueIds,
-    inputs: ModelInputs,
     rows: Float32Array,
-  ) {
-    const filled = batchOfRows(this.#buffers.pop()!, features.rows);
+  ): SessionBatch {
+    const filled = batchRows(buffers, 0, features.rows);
     inputs.pool(rows, inverse, features, filled);
     filled.dense.set(features.dense);
     filled.labels.set(labels);
@@ -369,16 +382,15 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Learns from the oldest batch in flight: waits for its step, and sends its gradients. */
   async #learn(): Promise<void> {
-    const { batch, grouped, inputs, beganMs, step } = this.#inFlight.shift()!;
+    const { batch, grouped, place, beganMs, step } = this.#inFlight.shift()!;
     const stepped = await step.catch((error) => this.#stopTraining(batch, error));
     if (stepped === undefined) {
       this.#inFlight.length = 0;
       return;
     }
     this.#validate(batch, stepped.logits);
-    const gradients = inputs.gradients(stepped.gradients);
-    this.#inputs.push(inputs);
-    this.#buffers.push(stepped.batch);
+    const gradients = place.inputs.gradients(stepped.gradients);
+    this.#places.push(place);
     // One batch after the other: a shard would take a retry that comes after the next batch for a repetition.
     await this.#applying;
     this.#applying = this.#apply(batch, grouped, gradients, stepped.loss, beganMs);

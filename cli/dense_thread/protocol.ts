@@ -1,42 +1,79 @@
 /**
- * What a thread that runs the dense step is told, and what it answers.
+ * What a thread that runs a replica of the dense model is told, and what it answers.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import type { Divergence } from "../../kernels/dense/divergence.ts";
+import type { BatchShare, TrainingBatch } from "../../kernels/dense/training_batch.ts";
+import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import type { DenseWeights } from "../../kernels/dense/weights.ts";
 
 /** What the dense model is made from. */
 export type DenseModelParts = Pick<CairnConfiguration, "model" | "modelSizes" | "session">;
 
-/** Methods of a session that another thread runs. */
-export type RemoteMethod = "step" | "weights" | "load" | "checkpoint" | "restore" | "close";
+/** The first message to a thread. */
+export interface Open {
+  readonly kind: "open";
+  readonly parts: DenseModelParts;
+  /** From 0. */
+  readonly replica: number;
+  /** To the other replicas, in their order. */
+  readonly ports: readonly MessagePort[];
+}
 
-export type ArgumentsOf<Method extends RemoteMethod> = Parameters<TrainingSession[Method]>;
-export type ResultOf<Method extends RemoteMethod> = Awaited<ReturnType<TrainingSession[Method]>>;
+/** A replica's part of a step. Its arrays come back with the answer. */
+export interface Step {
+  readonly kind: "step";
+  /** Of these arrays the first `rows` rows are filled. */
+  readonly batch: TrainingBatch;
+  readonly rows: number;
+  readonly share: BatchShare;
+  readonly number: number;
+  /** Asked for before the step before was done: if that one fails, so does this one. */
+  readonly waits: boolean;
+}
 
-/** The first message to the thread, and then one for each call. */
-export type Order =
-  | { readonly kind: "open"; readonly parts: DenseModelParts }
-  | {
-    readonly kind: "call";
-    readonly id: number;
-    readonly method: RemoteMethod;
-    readonly arguments: readonly unknown[];
-    /** The step before, where it was not answered yet: if it fails, this one does. */
-    readonly behind?: number;
+export interface Stepped {
+  readonly loss: number;
+  readonly batch: TrainingBatch;
+}
+
+/** What can be asked of a replica, with the answer. */
+export interface Questions {
+  step: { readonly question: Step; readonly answer: Stepped };
+  weights: { readonly question: { readonly kind: "weights" }; readonly answer: DenseWeights };
+  load: {
+    readonly question: { readonly kind: "load"; readonly weights: DenseWeights };
+    readonly answer: void;
   };
+  checkpoint: {
+    readonly question: { readonly kind: "checkpoint" };
+    readonly answer: TrainingCheckpoint;
+  };
+  restore: {
+    readonly question: { readonly kind: "restore"; readonly checkpoint: TrainingCheckpoint };
+    readonly answer: void;
+  };
+  close: { readonly question: { readonly kind: "close" }; readonly answer: void };
+}
+
+export type Question = Questions[keyof Questions]["question"];
+export type AnswerTo<Q extends Question> = Questions[Q["kind"]]["answer"];
+
+export type Order = Open | {
+  readonly kind: "ask";
+  readonly id: number;
+  readonly question: Question;
+};
 
 /** Errors travel by name and message. */
 export interface Failure {
   readonly name: string;
   readonly message: string;
+  readonly divergence?: Divergence;
 }
 
 export type Answer =
-  | {
-    readonly kind: "opened";
-    readonly provider: string;
-    readonly passedOver: readonly string[];
-  }
-  | { readonly kind: "notOpened"; readonly failure: Failure }
-  | { readonly kind: "result"; readonly id: number; readonly result: unknown }
-  | { readonly kind: "failure"; readonly id: number; readonly failure: Failure };
+  | { readonly kind: "opened"; readonly provider: string; readonly passedOver: readonly string[] }
+  | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
+  /** Without an id: the session could not be opened. */
+  | { readonly kind: "failure"; readonly id?: number; readonly failure: Failure };

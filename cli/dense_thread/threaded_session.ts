@@ -1,86 +1,101 @@
 /**
- * A training session in a thread of its own. ONNX Runtime's binding stops the thread that calls it for the length of a
- * step; a trainer whose steps run elsewhere meanwhile pools the next batch and sends the last one's gradients.
+ * A training session in threads of its own, one for each core that the dense step may use. ONNX Runtime's binding stops
+ * the thread that calls it for the length of a step; a trainer whose steps run elsewhere meanwhile pools the next batch
+ * and sends the last one's gradients.
  *
- * Batches travel by transfer: nothing is copied, and the arrays come back with the step.
+ * Each thread holds a replica of the model and takes its share of every batch's rows; they sum their gradients and make
+ * the same next weights from them (kernels/dense/sessions/passes_backend.ts).
  */
+import { describeBatch, DivergenceError } from "../../kernels/dense/divergence.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../kernels/dense/models/model.ts";
+import { ordinaryMemory } from "../../kernels/dense/sessions/host_memory.ts";
 import {
   allocateBatch,
+  batchRows,
   buffersOf,
+  copyInputs,
+  copyResults,
   type TrainingBatch,
 } from "../../kernels/dense/training_batch.ts";
-import type { TrainingCheckpoint, TrainingSession } from "../../kernels/dense/training_session.ts";
-import { ordinaryMemory } from "../../kernels/dense/sessions/host_memory.ts";
-import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type {
-  Answer,
-  ArgumentsOf,
-  DenseModelParts,
-  Failure,
-  Order,
-  RemoteMethod,
-  ResultOf,
-} from "./protocol.ts";
-
-interface Caller {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
-}
+  TrainingCheckpoint,
+  TrainingSession,
+  TrainingStep,
+} from "../../kernels/dense/training_session.ts";
+import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import type { DenseModelParts, Question, Step } from "./protocol.ts";
+import { ReplicaError, ReplicaThread } from "./replica_thread.ts";
 
 export class ThreadedSession implements TrainingSession {
   readonly model: Model;
-  readonly provider: string;
-  readonly passedOver: readonly string[];
-  readonly #worker: Worker;
-  readonly #callers = new Map<number, Caller>();
-  #calls = 0;
-  #newestStep = 0;
-  #gone: Error | undefined;
+  readonly provider = "cpu";
+  readonly passedOver = [];
+  readonly #replicas: readonly ReplicaThread[];
+  /** By replica, arrays that travel with its share of a batch and have come back. */
+  readonly #spare: TrainingBatch[][];
+  /** Steps asked for, and those of them that every replica has answered. */
+  #asked = 0;
+  #answered = 0;
 
-  private constructor(worker: Worker, model: Model, opened: Answer & { kind: "opened" }) {
-    this.#worker = worker;
+  private constructor(model: Model, replicas: readonly ReplicaThread[]) {
     this.model = model;
-    this.provider = opened.provider;
-    this.passedOver = opened.passedOver;
-    worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#settle(data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#fail(new Error(`The thread of the dense step crashed: ${event.message}`));
-    };
+    this.#replicas = replicas;
+    this.#spare = replicas.map(() => []);
   }
 
-  /** @throws {Error} As `createTrainingSession` does, by name and message. */
+  /**
+   * As many replicas as `parts.session.threads`, on the CPU.
+   *
+   * @throws {Error} As `createTrainingSession` does, by name and message.
+   */
   static async open(parts: DenseModelParts): Promise<ThreadedSession> {
-    const { model, modelSizes, session } = parts;
-    const entry = new URL("./worker.ts", import.meta.url);
-    const worker = new Worker(entry, { type: "module", name: "dense-step" });
-    try {
-      const answer = await new Promise<Answer>((resolve, reject) => {
-        worker.onmessage = ({ data }) => resolve(data);
-        worker.onerror = (event) => {
-          event.preventDefault();
-          reject(new Error(`The thread of the dense step cannot start: ${event.message}`));
-        };
-        worker.postMessage(
-          { kind: "open", parts: { model, modelSizes, session } } satisfies Order,
-        );
-      });
-      if (answer.kind === "opened") {
-        return new ThreadedSession(worker, createModel(model, modelSizes), answer);
+    const count = Math.max(1, parts.session.threads);
+    const ports: MessagePort[][] = Array.from({ length: count }, () => []);
+    for (let i = 0; i < count; i++) {
+      for (let j = i + 1; j < count; j++) {
+        const { port1, port2 } = new MessageChannel();
+        ports[i].push(port1);
+        ports[j].push(port2);
       }
-      throw answer.kind === "notOpened"
-        ? errorOf(answer.failure)
-        : new Error(`unexpected ${answer.kind}`);
+    }
+    const replicas = ports.map((own, replica) => new ReplicaThread(parts, replica, own));
+    try {
+      await Promise.all(replicas.map((replica) => replica.opened()));
     } catch (error) {
-      worker.terminate();
+      for (const replica of replicas) replica.end(error as Error);
       throw error;
     }
+    return new ThreadedSession(createModel(parts.model, parts.modelSizes), replicas);
   }
 
-  step(batch: TrainingBatch) {
-    return this.#call("step", [batch], buffersOf(batch));
+  async step(batch: TrainingBatch): Promise<TrainingStep> {
+    const share = Math.ceil(batch.rows / this.#replicas.length);
+    const { sizes } = this.model;
+    if (batch.labels.length !== batch.rows * sizes.tasks) {
+      throw new RangeError(
+        `Cannot train on ${batch.rows} rows: there are ${batch.labels.length} labels of ${sizes.tasks} tasks.`,
+      );
+    }
+    const results = batch.results ?? this.allocateBatch(batch.rows).results!;
+    const whole: TrainingBatch = { ...batch, results };
+    const waits = this.#answered < this.#asked;
+    const number = ++this.#asked;
+    const losses = await Promise.allSettled(this.#replicas.map(async (_replica, r) => {
+      const firstRow = Math.min(batch.rows, r * share);
+      const part = batchRows(whole, firstRow, Math.min(share, batch.rows - firstRow));
+      const place = { share: { firstRow, rowsInAll: batch.rows }, number, waits };
+      return await this.#stepPart(r, part, place);
+    }));
+    this.#answered++;
+    const [first] = losses;
+    if (first.status === "fulfilled") {
+      return { loss: first.value, logits: results.logits, gradients: results.gradients };
+    }
+    // All replicas diverge at once, each knowing its own rows only.
+    const { reason } = first;
+    const divergence = reason instanceof ReplicaError ? reason.failure.divergence : undefined;
+    throw divergence === undefined ? reason : new DivergenceError(divergence, describeBatch(batch));
   }
 
   allocateBatch(rows: number): TrainingBatch {
@@ -88,63 +103,53 @@ export class ThreadedSession implements TrainingSession {
   }
 
   weights(): Promise<DenseWeights> {
-    return this.#call("weights", []);
+    return this.#replicas[0].ask({ kind: "weights" });
   }
 
   load(weights: DenseWeights): Promise<void> {
-    return this.#call("load", [weights]);
+    return this.#tellAll({ kind: "load", weights });
   }
 
   checkpoint(): Promise<TrainingCheckpoint> {
-    return this.#call("checkpoint", []);
+    return this.#replicas[0].ask({ kind: "checkpoint" });
   }
 
   restore(checkpoint: TrainingCheckpoint): Promise<void> {
-    return this.#call("restore", [checkpoint]);
+    return this.#tellAll({ kind: "restore", checkpoint });
   }
 
   async close(): Promise<void> {
-    if (this.#gone === undefined) await this.#call("close", []);
-    this.#fail(new Error("The session of the dense step is closed."));
-    this.#worker.terminate();
+    // Where a thread has crashed there is nothing left to close.
+    await this.#tellAll({ kind: "close" }).catch(() => {});
+    const closed = new Error("The session of the dense step is closed.");
+    for (const replica of this.#replicas) replica.end(closed);
   }
 
-  #call<Method extends RemoteMethod>(
-    method: Method,
-    values: ArgumentsOf<Method>,
-    transfer: Transferable[] = [],
-  ): Promise<ResultOf<Method>> {
-    if (this.#gone !== undefined) return Promise.reject(this.#gone);
-    return new Promise((resolve, reject) => {
-      const id = ++this.#calls;
-      this.#callers.set(id, { resolve: (result) => resolve(result as ResultOf<Method>), reject });
-      const order: Order = { kind: "call", id, method, arguments: values, ...this.#behind(method) };
-      if (method === "step") this.#newestStep = id;
-      this.#worker.postMessage(order, transfer);
-    });
+  async #tellAll(question: Question): Promise<void> {
+    await Promise.all(this.#replicas.map((replica) => replica.ask(question)));
   }
 
-  #behind(method: RemoteMethod): { readonly behind?: number } {
-    return method === "step" && this.#callers.has(this.#newestStep)
-      ? { behind: this.#newestStep }
-      : {};
+  /** Has a replica take its share of a batch, in arrays of its own, and resolves with the loss of the whole. */
+  async #stepPart(
+    r: number,
+    part: TrainingBatch,
+    place: Pick<Step, "share" | "number" | "waits">,
+  ): Promise<number> {
+    const { rows } = part;
+    const spare = this.#spare[r].pop();
+    const batch = spare !== undefined && spare.rows >= rows ? spare : this.allocateBatch(rows);
+    copyInputs(part, batchRows(batch, 0, rows));
+    try {
+      const step: Step = { kind: "step", batch, rows, ...place };
+      const { loss, batch: returned } = await this.#replicas[r].ask(step, buffersOf(batch));
+      copyResults(batchRows(returned, 0, rows).results!, part.results!);
+      this.#spare[r].push(returned);
+      return loss;
+    } catch (error) {
+      // But for a divergence, which all share, the other replicas wait for one that does not come.
+      const shared = error instanceof ReplicaError && error.failure.divergence !== undefined;
+      if (!shared) { for (const replica of this.#replicas) replica.end(error as Error); }
+      throw error;
+    }
   }
-
-  #settle(answer: Answer): void {
-    if (answer.kind !== "result" && answer.kind !== "failure") return;
-    const caller = this.#callers.get(answer.id);
-    this.#callers.delete(answer.id);
-    if (answer.kind === "result") caller?.resolve(answer.result);
-    else caller?.reject(errorOf(answer.failure));
-  }
-
-  #fail(error: Error): void {
-    this.#gone ??= error;
-    for (const { reject } of this.#callers.values()) reject(error);
-    this.#callers.clear();
-  }
-}
-
-function errorOf({ name, message }: Failure): Error {
-  return Object.assign(new Error(message), { name });
 }

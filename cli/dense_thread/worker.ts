@@ -1,49 +1,82 @@
 /**
- * A thread that runs the dense step: a session, its methods called by message.
+ * A thread that runs a replica of the dense model: a session that is asked by message.
  */
+import { DivergenceError } from "../../kernels/dense/divergence.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
-import { buffersOf } from "../../kernels/dense/training_batch.ts";
+import { batchRows, buffersOf } from "../../kernels/dense/training_batch.ts";
 import {
   createTrainingSession,
   type TrainingSession,
-  type TrainingStep,
 } from "../../kernels/dense/training_session.ts";
-import type { Answer, Failure, Order } from "./protocol.ts";
+import { portAllReduce } from "./port_all_reduce.ts";
+import type { Answer, Failure, Open, Order, Question, Step, Stepped } from "./protocol.ts";
 
 const scope = self as unknown as {
   onmessage: (event: MessageEvent<Order>) => void;
   postMessage(answer: Answer, transfer?: Transferable[]): void;
 };
 let session: TrainingSession;
-/** The newest call that failed. */
-let failed: { readonly id: number; readonly error: unknown } | undefined;
+/** The newest step that failed. */
+let failed: { readonly number: number; readonly error: unknown } | undefined;
 
 scope.onmessage = async ({ data: order }) => {
-  if (order.kind === "open") {
-    try {
-      const { model, modelSizes, session: options } = order.parts;
-      session = await createTrainingSession(createModel(model, modelSizes), options);
-      const { provider, passedOver } = session;
-      scope.postMessage({ kind: "opened", provider, passedOver });
-    } catch (error) {
-      scope.postMessage({ kind: "notOpened", failure: failureOf(error) });
-    }
-    return;
-  }
-  const { id, method } = order;
   try {
-    if (order.behind !== undefined && order.behind === failed?.id) throw failed.error;
-    const call = session[method] as (...all: readonly unknown[]) => Promise<unknown>;
-    const result = await call.apply(session, [...order.arguments]);
-    const transfer = method === "step" ? buffersOf((result as TrainingStep).batch) : [];
-    scope.postMessage({ kind: "result", id, result }, transfer);
+    if (order.kind === "open") return await open(order);
+    const { id, question } = order;
+    const answer = await answerTo(question);
+    const transfer = question.kind === "step" ? buffersOf((answer as Stepped).batch) : [];
+    scope.postMessage({ kind: "answer", id, answer }, transfer);
   } catch (error) {
-    failed = { id, error };
-    scope.postMessage({ kind: "failure", id, failure: failureOf(error) });
+    const failure = failureOf(error);
+    if (order.kind === "open") return scope.postMessage({ kind: "failure", failure });
+    scope.postMessage({ kind: "failure", id: order.id, failure });
   }
 };
 
+async function open({ parts, replica, ports }: Open): Promise<void> {
+  const { model, modelSizes, session: options } = parts;
+  session = await createTrainingSession(createModel(model, modelSizes), {
+    ...options,
+    threads: 1,
+    ...(ports.length > 0 && { allReduce: portAllReduce(replica, ports) }),
+  });
+  const { provider, passedOver } = session;
+  scope.postMessage({ kind: "opened", provider, passedOver });
+}
+
+function answerTo(question: Question): Promise<unknown> {
+  switch (question.kind) {
+    case "step":
+      return step(question);
+    case "weights":
+      return session.weights();
+    case "load":
+      return session.load(question.weights);
+    case "checkpoint":
+      return session.checkpoint();
+    case "restore":
+      return session.restore(question.checkpoint);
+    case "close":
+      return session.close();
+  }
+}
+
+async function step({ batch, rows, share, number, waits }: Step): Promise<Stepped> {
+  try {
+    if (waits && failed?.number === number - 1) throw failed.error;
+    const { loss } = await session.step({ ...batchRows(batch, 0, rows), share });
+    return { loss, batch };
+  } catch (error) {
+    failed = { number, error };
+    throw error;
+  }
+}
+
 function failureOf(error: unknown): Failure {
   const { name, message } = error as Error;
-  return { name, message };
+  return {
+    name,
+    message,
+    ...(error instanceof DivergenceError && { divergence: error.divergence }),
+  };
 }

@@ -6,28 +6,28 @@ export interface DivergenceOptions {
   readonly explosionFactor?: number;
 }
 
+/** What is known about a step that was refused. */
+export interface Divergence {
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly reason: string;
+}
+
 /** Training stopped at a batch; the weights of the step before it are kept. */
 export class DivergenceError extends Error {
   override readonly name = "DivergenceError";
-  readonly step: number;
-  readonly loss: number;
+  readonly divergence: Divergence;
 
-  constructor(
-    cause: {
-      readonly step: number;
-      readonly loss: number;
-      readonly learningRate: number;
-      readonly reason: string;
-      readonly batch: string;
-    },
-  ) {
+  /** @param batch In words, see {@link describeBatch}. */
+  constructor(divergence: Divergence, batch: string) {
+    const { step, reason, loss, learningRate } = divergence;
     super(
-      `Training diverged at step ${cause.step}: ${cause.reason} (loss ${cause.loss}, learning rate ${cause.learningRate}) on a batch of ${cause.batch}. The weights of step ${
-        cause.step - 1
+      `Training diverged at step ${step}: ${reason} (loss ${loss}, learning rate ${learningRate}) on a batch of ${batch}. The weights of step ${
+        step - 1
       } are kept. Lower the learning rate, clip gradients, or look at the batch.`,
     );
-    this.step = cause.step;
-    this.loss = cause.loss;
+    this.divergence = divergence;
   }
 }
 

@@ -22,6 +22,15 @@ export interface TrainingBatch {
   readonly logSampleRate: Floats;
   /** Where a step on the CPU or CUDA writes what it found; absent = arrays that the next step overwrites. */
   readonly results?: TrainingResults;
+  /** Of which batch these rows are a part that one replica takes; absent = they are all. */
+  readonly share?: BatchShare;
+}
+
+export interface BatchShare {
+  /** Place of the part's first row in the whole batch. */
+  readonly firstRow: number;
+  /** Rows of the whole batch. */
+  readonly rowsInAll: number;
 }
 
 /** What a step finds for each row. */
@@ -69,46 +78,65 @@ export function allocateBatch(
   };
 }
 
-/** The same memory as a batch of `rows`: no more than it was allocated for. */
-export function batchOfRows(batch: TrainingBatch, rows: number): TrainingBatch {
-  return {
-    ...mapArrays(batch, (array) => {
-      const length = array.length / batch.rows * rows;
-      return new Float32Array(array.buffer, array.byteOffset, length);
-    }),
-    rows,
+/** Rows `[from, from + rows)` of the same memory. */
+export function batchRows(batch: TrainingBatch, from: number, rows: number): TrainingBatch {
+  const part = (array: Floats) => {
+    const width = array.length / batch.rows;
+    return array.subarray(from * width, (from + rows) * width);
   };
+  const { sparse, sequences, dense, labels, logSampleRate, results } = batch;
+  return {
+    rows,
+    sparse: mapValues(sparse, part),
+    ...(sequences !== undefined && {
+      sequences: mapValues(sequences, ({ entries, present }) => {
+        return { entries: part(entries), present: part(present) };
+      }),
+    }),
+    dense: part(dense),
+    labels: part(labels),
+    logSampleRate: part(logSampleRate),
+    ...(results !== undefined && {
+      results: { logits: part(results.logits), gradients: mapValues(results.gradients, part) },
+    }),
+  };
+}
+
+/** Copies what a step reads. */
+export function copyInputs(source: TrainingBatch, target: TrainingBatch): void {
+  for (const [name, array] of Object.entries(source.sparse)) target.sparse[name].set(array);
+  for (const [name, { entries, present }] of Object.entries(source.sequences ?? {})) {
+    target.sequences![name].entries.set(entries);
+    target.sequences![name].present.set(present);
+  }
+  target.dense.set(source.dense);
+  target.labels.set(source.labels);
+  target.logSampleRate.set(source.logSampleRate);
+}
+
+/** Copies what a step wrote. */
+export function copyResults(source: TrainingResults, target: TrainingResults): void {
+  target.logits.set(source.logits);
+  for (const [name, array] of Object.entries(source.gradients)) target.gradients[name].set(array);
 }
 
 /** What moves when a batch does. */
 export function buffersOf(batch: TrainingBatch): ArrayBuffer[] {
-  const buffers: ArrayBuffer[] = [];
-  mapArrays(batch, (array) => {
-    buffers.push(array.buffer);
-    return array;
-  });
-  return buffers;
+  const { sparse, sequences = {}, dense, labels, logSampleRate, results } = batch;
+  const arrays = [
+    ...Object.values(sparse),
+    ...Object.values(sequences).flatMap(({ entries, present }) => [entries, present]),
+    dense,
+    labels,
+    logSampleRate,
+    ...(results === undefined ? [] : [results.logits, ...Object.values(results.gradients)]),
+  ];
+  return arrays.map(({ buffer }) => buffer);
 }
 
-function mapArrays(batch: TrainingBatch, f: (array: Floats) => Floats): TrainingBatch {
-  const mapped = (record: Readonly<Record<string, Floats>>) =>
-    Object.fromEntries(Object.entries(record).map(([name, array]) => [name, f(array)]));
-  const { rows, sparse, sequences, dense, labels, logSampleRate, results } = batch;
-  return {
-    rows,
-    sparse: mapped(sparse),
-    ...(sequences !== undefined && {
-      sequences: Object.fromEntries(
-        Object.entries(sequences).map(([name, { entries, present }]) =>
-          [name, { entries: f(entries), present: f(present) }] as const
-        ),
-      ),
-    }),
-    dense: f(dense),
-    labels: f(labels),
-    logSampleRate: f(logSampleRate),
-    ...(results !== undefined && {
-      results: { logits: f(results.logits), gradients: mapped(results.gradients) },
-    }),
-  };
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  f: (value: From) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value)]));
 }

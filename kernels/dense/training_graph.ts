@@ -47,6 +47,10 @@ export const TRAINING_NAMES = {
   logits: "logits",
   /** Sum of the next weights' squares: not finite as soon as one of them is not. */
   weightsNorm: "weights_norm",
+  /** Of all weights, in their layout. */
+  gradient: "gradient",
+  gradientBefore: "gradient_before",
+  gradientSum: "gradient_sum",
   presentIn: (sequence: string) => `${sequence}/present`,
   gradientOf: (segment: string) => `gradient/${segment}`,
   next: (vector: string) => `next/${vector}`,
@@ -55,6 +59,42 @@ export const TRAINING_NAMES = {
 /** Compiles the step of `model` under `optimizer`. */
 export function compileTraining(model: Model, optimizer: DenseOptimizerOptions): TrainingGraph {
   const g = new Graph();
+  const { gradient, results, parameters, layout, dropoutMasks } = backward(g, model);
+  return {
+    model,
+    optimizer,
+    graph: g,
+    parameters,
+    layout,
+    state: stateOf(optimizer),
+    dropoutMasks,
+    outputs: { ...results, ...update(g, gradient, layout, optimizer) },
+  };
+}
+
+/** A step in two graphs, for a batch that comes in parts: the first runs for each part, the second once. */
+export interface TrainingPasses {
+  /** Adds the part's gradient of the weights to the sum of those before; else as the whole step. */
+  readonly pass: Pick<TrainingGraph, "graph" | "parameters" | "outputs">;
+  /** The next state from the present one and the whole gradient. */
+  readonly update: Pick<TrainingGraph, "graph" | "outputs">;
+}
+
+/** The same step as {@link compileTraining}'s, in two graphs. */
+export function compilePasses({ model, optimizer, layout }: TrainingGraph): TrainingPasses {
+  const { gradientBefore, gradientSum, gradient } = TRAINING_NAMES;
+  const first = new Graph(), second = new Graph();
+  const { gradient: ofPart, results, parameters } = backward(first, model);
+  const sum = first.add(first.input(gradientBefore, matrixShape(layout)), ofPart);
+  const whole = second.input(gradient, matrixShape(layout));
+  return {
+    pass: { graph: first, parameters, outputs: { ...results, [gradientSum]: sum } },
+    update: { graph: second, outputs: update(second, whole, layout, optimizer) },
+  };
+}
+
+/** From a batch to the loss, what the caller wants to know, and the gradient of all weights as one matrix. */
+function backward(g: Graph, model: Model) {
   const { sizes, tasks } = model;
   const names = TRAINING_NAMES;
   const dropoutMasks: DropoutMask[] = [];
@@ -83,7 +123,6 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
   const computed = gradients(g, loss, variables);
 
   const layout = weightLayout(parameters);
-  const matrixShape = [layout.blocks, BLOCK_WIDTH];
   const gradient = g.concat(
     layout.slots.map(({ size, blocks }, index) => {
       const flat = g.reshape(computed[index], [size]);
@@ -91,42 +130,54 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
     }),
     0,
   );
+  const results: Record<string, Value> = {
+    [names.loss]: g.reshape(loss, [1]),
+    [names.logits]: logits,
+    ...Object.fromEntries(
+      Object.keys(embedded).map((name, i) =>
+        [names.gradientOf(name), computed[parameters.length + i]] as const
+      ),
+    ),
+  };
+  return { gradient, results, parameters, layout, dropoutMasks };
+}
+
+/** From the present state and the gradient of all weights to the next state. */
+function update(
+  g: Graph,
+  gradient: Value,
+  layout: WeightLayout,
+  optimizer: DenseOptimizerOptions,
+): Record<string, Value> {
+  const names = TRAINING_NAMES;
+  const shape = matrixShape(layout);
   const rule = optimizerRule(optimizer.kind);
-  const vectors = rule.state(optimizer);
   const { gradientClipNorm } = optimizer;
   const next = rule.update(g, {
-    weights: g.input(names.weights, matrixShape),
+    weights: g.input(names.weights, shape),
     gradient: gradientClipNorm === undefined
       ? gradient
       : clipByGlobalNorm(g, gradient, gradientClipNorm),
-    state: mapValues(vectors, (_first, name) => g.input(name, matrixShape)),
+    state: mapValues(rule.state(optimizer), (_first, name) => g.input(name, shape)),
     scalars: mapValues(rule.scalars(optimizer, 1, 1), (_value, name) => g.input(name, [1])),
   }, optimizer);
-
   return {
-    model,
-    optimizer,
-    graph: g,
-    parameters,
-    layout,
-    state: { [names.weights]: undefined, ...vectors },
-    dropoutMasks,
-    outputs: {
-      [names.loss]: g.reshape(loss, [1]),
-      [names.logits]: logits,
-      ...Object.fromEntries(
-        Object.keys(embedded).map((name, i) =>
-          [names.gradientOf(name), computed[parameters.length + i]] as const
-        ),
-      ),
-      [names.next(names.weights)]: next.weights,
-      ...Object.fromEntries(
-        Object.entries(next.state).map(([name, value]) => [names.next(name), value]),
-      ),
-      [names.weightsNorm]: g.reshape(g.reduceSum(g.square(next.weights), [0, 1]), [1]),
-    },
+    [names.next(names.weights)]: next.weights,
+    ...Object.fromEntries(
+      Object.entries(next.state).map(([name, value]) => [names.next(name), value]),
+    ),
+    [names.weightsNorm]: g.reshape(g.reduceSum(g.square(next.weights), [0, 1]), [1]),
   };
 }
+
+function stateOf(optimizer: DenseOptimizerOptions): TrainingGraph["state"] {
+  return {
+    [TRAINING_NAMES.weights]: undefined,
+    ...optimizerRule(optimizer.kind).state(optimizer),
+  };
+}
+
+const matrixShape = ({ blocks }: WeightLayout) => [blocks, BLOCK_WIDTH];
 
 /** The graph inputs that a model reads. */
 export function modelInputs(

@@ -12,6 +12,7 @@ import type { LearningRateSchedule } from "./optimizers/learning_rate.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { CompiledTrainingSession } from "./sessions/compiled_training_session.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
+import type { AllReduce } from "./sessions/passes_backend.ts";
 import { createBackend, type Provider } from "./sessions/providers.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
 import type { TrainingBatch, TrainingResults } from "./training_batch.ts";
@@ -21,12 +22,10 @@ import { type DenseWeights, packWeights } from "./weights.ts";
 export { CheckpointError, type TrainingCheckpoint } from "./checkpoint.ts";
 export type { TrainingBatch, TrainingResults } from "./training_batch.ts";
 
-/** What a step found; the arrays are those of `batch.results` where the device writes in place. */
+/** What a step found; the arrays are those of `batch.results` where the device can write into them. */
 export interface TrainingStep extends TrainingResults {
   /** Mean over the batch, before the update. */
   readonly loss: number;
-  /** The batch's arrays, to be filled again. A session in another thread takes those that it is given away. */
-  readonly batch: TrainingBatch;
 }
 
 /** A model that learns. */
@@ -75,6 +74,11 @@ export interface TrainingSessionOptions {
   readonly divergence?: DivergenceOptions;
   /** Makes the arrays that travel to a device. Default: ordinary memory. */
   readonly memory?: HostMemory;
+  /**
+   * How replicas on the CPU sum their gradients, where several sessions take the same steps, each with its part of
+   * every batch ({@link TrainingBatch.share}). Absent = this is the only one.
+   */
+  readonly allReduce?: AllReduce;
 }
 
 /**
@@ -96,12 +100,7 @@ export async function createTrainingSession(
   for (const [name, value] of Object.entries(compiled.state)) {
     if (value !== undefined) first[name] = first[TRAINING_NAMES.weights].slice().fill(value);
   }
-  const { value: backend, passedOver } = await createBackend(
-    compiled,
-    options.provider,
-    options.threads,
-    options.memory,
-  );
+  const { value: backend, passedOver } = await createBackend(compiled, options.provider, options);
   await backend.writeState(first);
   return new CompiledTrainingSession(compiled, backend, passedOver, options);
 }

@@ -86,19 +86,12 @@ export class CompiledTrainingSession implements TrainingSession {
         ? undefined
         : "the new weights are not finite");
     if (reason !== undefined) {
-      throw new DivergenceError({
-        step: t,
-        loss,
-        learningRate,
-        reason,
-        batch: describeBatch(batch),
-      });
+      throw new DivergenceError({ step: t, loss, learningRate, reason }, describeBatch(batch));
     }
     this.#backend.commit();
     this.#lossWatch.accept(loss);
     this.#steps = t;
     return {
-      batch,
       loss,
       logits: results[TRAINING_NAMES.logits],
       gradients: Object.fromEntries(
@@ -170,13 +163,14 @@ export class CompiledTrainingSession implements TrainingSession {
   #feeds(batch: TrainingBatch, t: number, learningRate: number) {
     const { optimizer, graph, dropoutMasks } = this.#compiled;
     const rule = optimizerRule(optimizer.kind);
+    const { rowsInAll, firstRow } = batch.share ?? { rowsInAll: batch.rows, firstRow: 0 };
     const feeds: Record<string, Float32Array<ArrayBuffer>> = {
       ...batch.sparse,
       ...sequenceFeeds(batch.sequences),
       [TRAINING_NAMES.dense]: batch.dense,
       [TRAINING_NAMES.labels]: batch.labels,
       [TRAINING_NAMES.logSampleRate]: batch.logSampleRate,
-      [TRAINING_NAMES.inverseRows]: Float32Array.of(1 / batch.rows),
+      [TRAINING_NAMES.inverseRows]: Float32Array.of(1 / rowsInAll),
     };
     for (const [name, value] of Object.entries(rule.scalars(optimizer, learningRate, t))) {
       feeds[name] = Float32Array.of(value);
@@ -185,7 +179,7 @@ export class CompiledTrainingSession implements TrainingSession {
       if (this.#masks[name]?.length !== batch.rows * width) {
         this.#masks[name] = new Float32Array(batch.rows * width);
       }
-      fillDropoutMask(this.#masks[name], rate, [this.#options.seed, t, index]);
+      fillDropoutMask(this.#masks[name], rate, [this.#options.seed, t, index], firstRow * width);
       feeds[name] = this.#masks[name];
     }
     for (const { name, shape } of graph.inputs) {

@@ -1,9 +1,10 @@
 /**
- * A training graph as an ONNX model with one matrix of weights.
+ * Training graphs as ONNX models with one matrix of weights.
  */
 import type { OnnxModelOptions } from "../onnx/encode_model.ts";
-import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { TRAINING_NAMES, type TrainingGraph, type TrainingPasses } from "../training_graph.ts";
 
+/** The whole step. */
 export function trainingModel(compiled: TrainingGraph): OnnxModelOptions {
   const { model, optimizer, parameters, layout, outputs } = compiled;
   return {
@@ -12,5 +13,29 @@ export function trainingModel(compiled: TrainingGraph): OnnxModelOptions {
       `One training step of ${model.options.kind} with ${optimizer.kind}: feeds a batch and the present state, gives loss, logits, gradients of the embeddings and the next state.`,
     outputs,
     parameters: { kind: "matrix", input: TRAINING_NAMES.weights, layout, parameters },
+  };
+}
+
+/** The step in two: for each part of a batch, and once for all of it. */
+export function passModels(
+  { model, optimizer, layout }: TrainingGraph,
+  { pass, update }: TrainingPasses,
+): { readonly pass: OnnxModelOptions; readonly update: OnnxModelOptions } {
+  const { parameters, outputs } = pass;
+  return {
+    pass: {
+      name: `${model.options.kind}_pass`,
+      documentation:
+        `Loss, logits and gradients of ${model.options.kind} for a part of a batch; the gradient of the weights is added to that of the parts before.`,
+      outputs,
+      parameters: { kind: "matrix", input: TRAINING_NAMES.weights, layout, parameters },
+    },
+    update: {
+      name: `${optimizer.kind}_update`,
+      documentation:
+        `The next weights and state of ${optimizer.kind} from the gradient of a batch.`,
+      outputs: update.outputs,
+      parameters: { kind: "inputs" },
+    },
   };
 }

@@ -15,8 +15,7 @@ Deno.test("a batch that diverges stops training, says which rows it was, and ser
     loss: NaN,
     learningRate: 0.1,
     reason: "the loss is not finite",
-    batch: "1 rows",
-  });
+  }, "1 rows");
   let steps = 0;
   const loop = await Loop.start({
     interference: {

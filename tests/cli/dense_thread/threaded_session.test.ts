@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { DenseModelParts } from "../../../cli/dense_thread/protocol.ts";
 import { ThreadedSession } from "../../../cli/dense_thread/threaded_session.ts";
-import { batchOfRows, type TrainingBatch } from "../../../kernels/dense/training_batch.ts";
+import { allocateBatch, type TrainingBatch } from "../../../kernels/dense/training_batch.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
 import {
   EXAMPLE_OPTIONS,
@@ -26,32 +26,25 @@ const parts: DenseModelParts = {
   },
 };
 
-/** The arrays of `target`, filled like `source`. */
-function filled(target: TrainingBatch, source: TrainingBatch): TrainingBatch {
-  const batch = batchOfRows(target, source.rows);
-  for (const [name, array] of Object.entries(source.sparse)) batch.sparse[name].set(array);
-  for (const [name, { entries, present }] of Object.entries(source.sequences ?? {})) {
-    batch.sequences![name].entries.set(entries);
-    batch.sequences![name].present.set(present);
-  }
-  batch.dense.set(source.dense);
-  batch.labels.set(source.labels);
-  batch.logSampleRate.set(source.logSampleRate);
-  return batch;
+/** With results of their own, as a trainer has them. */
+function batchOf(seed: number, rows: number): TrainingBatch {
+  return {
+    ...exampleBatch(model, rows, seed),
+    results: allocateBatch(model, rows, (n) => new Float32Array(n)).results!,
+  };
 }
 
-Deno.test("a session in another thread takes the same steps and goes on from the same checkpoint, with arrays used again", async () => {
+Deno.test("a session of one replica takes the steps of one in this thread, to the same bits, and goes on from its checkpoint", async () => {
   const here = await createTrainingSession(model, parts.session);
   let there = await ThreadedSession.open(parts);
-  let buffers = there.allocateBatch(9);
   for (let i = 0; i < 5; i++) {
-    const example = exampleBatch(model, 9 - i, i);
-    const expected = await here.step(example);
-    const { loss, logits, gradients, batch } = await there.step(filled(buffers, example));
+    const batch = batchOf(i, [5, 9, 3, 9, 1][i]);
+    const expected = await here.step(exampleBatch(model, batch.rows, i));
+    const { loss, logits, gradients } = await there.step(batch);
     assert.equal(loss, expected.loss);
+    assert.equal(logits, batch.results!.logits);
     assert.deepEqual(logits, expected.logits);
     assert.deepEqual(gradients, expected.gradients);
-    buffers = batch;
     if (i === 2) {
       const checkpoint = await there.checkpoint();
       assert.deepEqual(checkpoint, await here.checkpoint());
@@ -69,18 +62,56 @@ Deno.test("a session in another thread takes the same steps and goes on from the
   await assert.rejects(there.weights(), /session of the dense step is closed/);
 });
 
-Deno.test("steps that wait behind one that diverges fail with it, and the weights stay", async () => {
-  const session = await ThreadedSession.open(parts);
+Deno.test("three replicas learn together what one session learns alone, whether or not all of them get rows", async () => {
+  const three = { ...parts, session: { ...parts.session, threads: 3 } };
+  const [alone, together, again] = [
+    await createTrainingSession(model, parts.session),
+    await ThreadedSession.open(three),
+    await ThreadedSession.open(three),
+  ];
+  const sizes = [13, 2, 1, 7];
+  const repeated = sizes.map((rows, i) => again.step(batchOf(i, rows)));
+  for (const [i, rows] of sizes.entries()) {
+    const expected = await alone.step(exampleBatch(model, rows, i));
+    const found = await together.step(batchOf(i, rows));
+    assert.ok(Math.abs(found.loss - expected.loss) < 1e-5);
+    assertClose(found.logits, expected.logits);
+    for (const [name, gradient] of Object.entries(expected.gradients)) {
+      assertClose(found.gradients[name], gradient);
+    }
+    assert.deepEqual(await repeated[i], found, "the same bits each time");
+  }
+  const { vectors } = await together.checkpoint();
+  for (const [name, vector] of Object.entries((await alone.checkpoint()).vectors)) {
+    assertClose(vectors[name], vector);
+  }
+  await Promise.all([alone, together, again].map((session) => session.close()));
+});
+
+function assertClose(found: Float32Array, expected: Float32Array): void {
+  assert.equal(found.length, expected.length);
+  for (const [i, value] of expected.entries()) {
+    assert.ok(
+      Math.abs(found[i] - value) < 1e-4 * Math.max(0.01, Math.abs(value)),
+      `${found[i]} for ${value}`,
+    );
+  }
+}
+
+Deno.test("steps that wait behind one that diverges fail with it in all replicas, and the weights stay", async () => {
+  const two = { ...parts, session: { ...parts.session, threads: 2 } };
+  const session = await ThreadedSession.open(two);
   await session.step(exampleBatch(model, 4, 1));
   const before = await session.checkpoint();
   const broken = exampleBatch(model, 4, 2);
-  broken.dense.fill(NaN);
+  broken.dense[0] = NaN; // in the share of one of them
   const steps = [session.step(broken), session.step(exampleBatch(model, 4, 3))];
   for (const step of await Promise.allSettled(steps)) {
     assert.ok(step.status === "rejected");
     assert.equal(step.reason.name, "DivergenceError");
     assert.match(step.reason.message, /step 2: the loss is not finite/);
   }
+  await assert.rejects(session.step(broken), /of 4 rows .*dense mean .* 1 not finite/);
   assert.deepEqual(await session.checkpoint(), before);
   await session.step(exampleBatch(model, 4, 3));
   assert.equal((await session.weights()).version, 2);
@@ -88,9 +119,9 @@ Deno.test("steps that wait behind one that diverges fail with it, and the weight
 });
 
 Deno.test("a thread that cannot open its session says why", async () => {
-  const session = { ...parts.session, threads: -1 };
+  const session = { ...parts.session, provider: "cuda" as const, threads: 2 };
   await assert.rejects(ThreadedSession.open({ ...parts, session }), {
     name: "ProviderUnavailableError",
-    message: /Cannot run the dense model on "cpu"/,
+    message: /Cannot run the dense model on "cuda"/,
   });
 });

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { batchOfRows, buffersOf } from "../../../kernels/dense/training_batch.ts";
+import {
+  batchRows,
+  buffersOf,
+  copyInputs,
+  copyResults,
+} from "../../../kernels/dense/training_batch.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "./models/example_models.ts";
 
@@ -14,18 +19,51 @@ function open() {
   });
 }
 
-Deno.test("a batch of fewer rows lies in the same memory, and of more rows again", async () => {
+Deno.test("rows of a batch lie in the same memory, and copies fill them alone", async () => {
   const session = await open();
   const whole = session.allocateBatch(7);
-  const part = batchOfRows(whole, 3);
-  assert.equal(part.sparse.embeddings.length, 3 * 4 * 3);
-  assert.equal(part.sequences!.history2.present.length, 3 * 3);
-  assert.equal(part.results!.logits.length, 3);
+  const part = batchRows(whole, 2, 3);
+  assert.equal(part.rows, 3);
+  copyInputs(exampleBatch(model, 3, 4), part);
+  const { sparse, sequences, labels } = exampleBatch(model, 3, 4);
+  assert.deepEqual(whole.sparse.embeddings.subarray(2 * 12, 5 * 12), sparse.embeddings);
+  assert.deepEqual(
+    whole.sequences!.history2.present.subarray(2 * 3, 5 * 3),
+    sequences!.history2.present,
+  );
+  assert.deepEqual([...whole.labels], [0, 0, ...labels, 0, 0]);
   part.results!.gradients.embeddings.fill(5);
-  assert.equal(whole.results!.gradients.embeddings[3 * 4 * 3 - 1], 5);
-  assert.deepEqual(batchOfRows(part, 7), whole);
-  assert.equal(new Set(buffersOf(part)).size, buffersOf(whole).length);
+  copyResults(part.results!, batchRows(whole, 0, 3).results!);
+  assert.equal(whole.results!.gradients.embeddings.indexOf(0), 5 * 12);
+  assert.equal(new Set(buffersOf(whole)).size, 15 - 4);
   await session.close();
+});
+
+Deno.test("a batch in parts, by passes of 512 rows, is one batch: same loss, same gradients", async () => {
+  const deep = exampleModel({ ...EXAMPLE_OPTIONS.deepFm, dropout: 0.25 });
+  const settings = {
+    optimizer: { kind: "adagrad", learningRate: 0.1 },
+    threads: 1,
+    seed: 3,
+  } as const;
+  const passes = await createTrainingSession(deep, { ...settings, provider: "cpu" });
+  const whole = await createTrainingSession(deep, { ...settings, provider: "reference" });
+  for (const seed of [1, 2]) {
+    const [found, expected] = [passes, whole].map((session) =>
+      session.step(exampleBatch(deep, 1300, seed))
+    );
+    assert.ok(Math.abs((await found).loss - (await expected).loss) < 1e-6);
+    const gradient = (await found).gradients.embeddings;
+    const wanted = (await expected).gradients.embeddings;
+    assert.ok(
+      gradient.every((value, i) => Math.abs(value - wanted[i]) < 1e-7 + 1e-3 * Math.abs(wanted[i])),
+    );
+  }
+  const [found, expected] = [await passes.weights(), await whole.weights()].map(({ parameters }) =>
+    parameters.w0.data
+  );
+  assert.ok(found.every((value, i) => Math.abs(value - expected[i]) < 1e-5));
+  await Promise.all([passes.close(), whole.close()]);
 });
 
 Deno.test("a step writes its results into the batch's arrays, and several steps may be asked for at once", async () => {

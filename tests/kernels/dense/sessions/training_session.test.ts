@@ -54,7 +54,7 @@ for (const provider of ["cpu", "reference"] satisfies Provider[]) {
     broken.sparse.embeddings[5] = NaN;
     await assert.rejects(session.step(broken), (error: Error) => {
       assert(error instanceof DivergenceError);
-      assert.equal(error.step, 2);
+      assert.equal(error.divergence.step, 2);
       assert.match(error.message, /4 rows .*embeddings .* 1 not finite/);
       assert.match(error.message, /weights of step 1 are kept/);
       return true;
