@@ -15,8 +15,9 @@ export interface TrainerOptions {
   /** A batch that is not full is trained on when its first row has waited this long, ms. */
   readonly lingerMs: number;
   /**
-   * Have two batches under way: the next one's rows are asked for, and pooled, while this one is in the dense step.
-   * Faster where shards and the dense step live in other threads; those rows lack the gradients of the batch before.
+   * Have two batches under way, or up to four of at most 1,024 rows together: the next one's rows are asked for, and
+   * pooled, while this one is in the dense step. Faster where shards and the dense step live in other threads; those
+   * rows lack the gradients of the batches between.
    */
   readonly pipelined: boolean;
   /** Log records read at a time. */
