@@ -120,8 +120,8 @@ export const problems = {
     status: 503,
     title: "The server cannot rank yet",
     remedy:
-      "Wait until GET /health/ready answers 200. The detail says what is missing; while only the " +
-      "ranker is, events and profiles are taken.",
+      "Wait until GET /health/ready answers 200. The detail says what is missing; while only " +
+      "the ranker or its rows are, events and profiles are taken.",
     retryAfterSeconds: 1,
   },
   "unavailable": {
@@ -221,6 +221,9 @@ export function problemOf(error: unknown): ProblemError {
     return new ProblemError("unavailable", error.message, { cause: error });
   }
   // By name: an actor in another thread may have met it.
+  if (error instanceof Error && error.name === "ReplicaNotCurrentError") {
+    return new ProblemError("not-ready", error.message, { cause: error });
+  }
   if (error instanceof Error && error.name === "LogFullError") {
     return new ProblemError("log-full", error.message, { cause: error });
   }

@@ -2,6 +2,7 @@
  * `POST /v1/rank` as a client sees it.
  */
 import assert from "node:assert/strict";
+import { ReplicaNotCurrentError } from "../../actors/serving_replica/protocol.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import {
   ActorFailedError,
@@ -168,6 +169,14 @@ const failures = [
     type: "/problems/unavailable",
     retryAfter: "1",
     detail: /restarting/,
+  },
+  {
+    name: "a replica without its rows is 503 with Retry-After",
+    error: new ReplicaNotCurrentError(3),
+    status: 503,
+    type: "/problems/not-ready",
+    retryAfter: "1",
+    detail: /shard 3 waits for its rows/,
   },
   {
     name: "a defect is 500 and keeps its cause to the log",
