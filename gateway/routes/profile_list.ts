@@ -1,6 +1,6 @@
 /**
  * `POST /v1/items` and `/v1/users`: many profiles in one request, so that a catalogue is stored in few. Each is stored
- * or rejected by itself, in one commit with the others.
+ * or rejected by itself; those that are stored share commits.
  */
 import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
 import { requireFeatures } from "../attribute_types.ts";

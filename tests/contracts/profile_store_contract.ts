@@ -130,6 +130,16 @@ export function profileStoreContract(
     assert.equal(heard.length, 6);
   });
 
+  test("a thousand writes in one turn are all there, in the order of the calls", async ({ store, settle }) => {
+    const writes = Array.from({ length: 1_000 }, (_, i) => store.put("item", `${i % 400}`, { i }));
+    const put = await settle(Promise.all(writes));
+    put.forEach(({ attributes, version }, i) => {
+      assert.deepEqual([attributes.i, version], [i, 1 + Math.floor(i / 400)]);
+    });
+    assert.deepEqual(store.get("item", "199")!.attributes, { i: 999 });
+    assert.equal(store.count("item"), 400);
+  });
+
   test("profiles outlive a restart, deleted ones stay deleted", async (under) => {
     if (!under.reopen) return;
     for (let i = 0; i < 50; i++) await under.settle(under.store.put("item", `${i}`, { i }));

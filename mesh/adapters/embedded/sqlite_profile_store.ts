@@ -2,8 +2,9 @@
  * Profiles in SQLite. There is no cache here: ranking keeps what it makes of items, see {@link ProfileStore.onChanged},
  * and the profile of one user is read in microseconds.
  *
- * Writes of one turn of the event loop share one transaction. A profile becomes readable when it is durable, and
- * what is deleted or replaced is overwritten in the file, since it may have been deleted for good reason.
+ * Writes of one turn of the event loop share a transaction, as many as hold up rankings for a few ms. A profile becomes
+ * readable when it is durable, and what is deleted or replaced is overwritten in the file, since it may have been
+ * deleted for good reason.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../ports/clock.ts";
@@ -36,11 +37,14 @@ interface Row {
   readonly version: number;
 }
 
+/** More wait for the next turn. */
+const writesPerCommit = 128;
+
 export class SqliteProfileStore implements ProfileStore {
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
   readonly #tables: Record<ProfileKind, ProfileTable>;
-  #pending: PendingWrite[] = [];
+  readonly #pending: PendingWrite[] = [];
 
   constructor(options: SqliteProfileStoreOptions) {
     this.#clock = options.clock;
@@ -81,7 +85,7 @@ export class SqliteProfileStore implements ProfileStore {
   }
 
   close(): Promise<void> {
-    this.#commit();
+    while (this.#pending.length > 0) this.#commit();
     this.#database.close();
     return Promise.resolve();
   }
@@ -94,9 +98,9 @@ export class SqliteProfileStore implements ProfileStore {
   }
 
   #commit(): void {
-    const writes = this.#pending;
+    const writes = this.#pending.splice(0, writesPerCommit);
     if (writes.length === 0) return;
-    this.#pending = [];
+    if (this.#pending.length > 0) this.#clock.schedule(0, () => this.#commit());
     const changes: Change[] = [];
     try {
       this.#database.exec("BEGIN IMMEDIATE");
