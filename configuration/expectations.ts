@@ -2,6 +2,7 @@
  * Says in words what a schema expects at a path, and turns validation issues into problems that tell what to write.
  */
 import type { z } from "zod";
+import { placesElsewhere } from "./known_places.ts";
 import { type ConfigurationPath, formatPath, type TypedChange } from "./problems.ts";
 import { describedSchema, type JsonSchemaNode } from "./schema.ts";
 import { nearest } from "./suggestions.ts";
@@ -20,8 +21,11 @@ export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[]
     const known = keysOf(schemaAt(path, value));
     return issue.keys.map((key) => {
       const near = nearest(key, known);
+      const places = placesElsewhere([...path, key]);
       const instead = near !== undefined
         ? `did you mean "${near}"?`
+        : places.length > 0
+        ? `did you mean ${places.join(" or ")}?`
         : known.length > 0
         ? `known here: ${known.join(", ")}.`
         : "nothing is known here.";

@@ -51,6 +51,16 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "2:11 shards.replication: unknown key; known here: count.",
   ],
   [
+    "a key of another section",
+    `${slots}\nport: 80`,
+    "2:1 port: unknown key; did you mean gateway.port?",
+  ],
+  [
+    "a key of another section, inside one",
+    `${slots}\nmodel: { kind: deepFm, batchRows: 32 }`,
+    "2:24 model.batchRows: unknown key; did you mean trainer.batchRows?",
+  ],
+  [
     "a number out of range",
     `${slots}\nshards: { count: 0 }`,
     "2:18 shards.count: found 0, expected a whole number from 1 to 1,024",
