@@ -45,6 +45,10 @@ export interface Questions {
     readonly question: { readonly kind: "load"; readonly weights: DenseWeights };
     readonly answer: void;
   };
+  scaleLearningRate: {
+    readonly question: { readonly kind: "scaleLearningRate"; readonly scale: number };
+    readonly answer: void;
+  };
   checkpoint: {
     readonly question: { readonly kind: "checkpoint" };
     readonly answer: TrainingCheckpoint;

@@ -9,6 +9,7 @@
 import { describeBatch, DivergenceError } from "../../kernels/dense/divergence.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../kernels/dense/models/model.ts";
+import { normalizesBatches } from "../../kernels/dense/models/options.ts";
 import { ordinaryMemory } from "../../kernels/dense/sessions/host_memory.ts";
 import {
   allocateBatch,
@@ -45,12 +46,13 @@ export class ThreadedSession implements TrainingSession {
   }
 
   /**
-   * As many replicas as `parts.session.threads`, on the CPU.
+   * As many replicas as `parts.session.threads`, on the CPU; one with as many threads for a model that normalises over
+   * the batch, which cannot be shared.
    *
    * @throws {Error} As `createTrainingSession` does, by name and message.
    */
   static async open(parts: DenseModelParts): Promise<ThreadedSession> {
-    const count = Math.max(1, parts.session.threads);
+    const count = normalizesBatches(parts.model) ? 1 : Math.max(1, parts.session.threads);
     const ports: MessagePort[][] = Array.from({ length: count }, () => []);
     for (let i = 0; i < count; i++) {
       for (let j = i + 1; j < count; j++) {
@@ -96,6 +98,10 @@ export class ThreadedSession implements TrainingSession {
     const { reason } = first;
     const divergence = reason instanceof ReplicaError ? reason.failure.divergence : undefined;
     throw divergence === undefined ? reason : new DivergenceError(divergence, describeBatch(batch));
+  }
+
+  setLearningRateScale(scale: number): Promise<void> {
+    return this.#tellAll({ kind: "scaleLearningRate", scale });
   }
 
   allocateBatch(rows: number): TrainingBatch {

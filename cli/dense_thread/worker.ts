@@ -37,8 +37,7 @@ async function open({ parts, replica, ports }: Open): Promise<void> {
   const { model, modelSizes, session: options } = parts;
   session = await createTrainingSession(createModel(model, modelSizes), {
     ...options,
-    threads: 1,
-    ...(ports.length > 0 && { allReduce: portAllReduce(replica, ports) }),
+    ...(ports.length > 0 && { threads: 1, allReduce: portAllReduce(replica, ports) }),
   });
   const { provider, passedOver } = session;
   scope.postMessage({ kind: "opened", provider, passedOver });
@@ -52,6 +51,8 @@ function answerTo(question: Question): Promise<unknown> {
       return session.weights();
     case "load":
       return session.load(question.weights);
+    case "scaleLearningRate":
+      return session.setLearningRateScale(question.scale);
     case "checkpoint":
       return session.checkpoint();
     case "restore":

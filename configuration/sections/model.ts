@@ -10,6 +10,9 @@ const embeddingDim = z.int().min(1).max(512).default(16)
   .describe("Weights of one embedding.");
 const dropout = z.number().min(0).lt(1).default(0)
   .describe("Share of hidden units silenced in training; none in serving.");
+const normalization = z.enum(["none", "layer", "batch"]).default("none").describe(
+  "Of the sums that enter each hidden ReLU: layer over a row's units (Ba et al. 2016), batch over a batch's rows, in serving by running means and variances (Ioffe and Szegedy 2015).",
+);
 
 const attention = z.array(z.strictObject({
   slot: z.string().describe("A list slot, by name: the user's recent items, newest first."),
@@ -104,6 +107,7 @@ export const modelSection = z.discriminatedUnion("kind", [
     attention,
     hidden,
     dropout,
+    normalization,
     ...everyModel,
   })
     .describe("Weights beside a deep tower (Cheng et al. 2016)."),
@@ -113,6 +117,7 @@ export const modelSection = z.discriminatedUnion("kind", [
     attention,
     hidden,
     dropout,
+    normalization,
     ...everyModel,
   })
     .describe("Factorization machine and deep tower (Guo et al. 2017)."),
@@ -123,6 +128,7 @@ export const modelSection = z.discriminatedUnion("kind", [
     hidden,
     crossLayers: z.int().min(1).max(8).default(2).describe("Explicit crosses, one a layer."),
     dropout,
+    normalization,
     ...everyModel,
   }).describe("Cross network and deep tower (Wang et al. 2021)."),
   z.strictObject({
@@ -132,6 +138,7 @@ export const modelSection = z.discriminatedUnion("kind", [
     bottom: layers.default([64]).describe("Hidden units of the dense values' tower."),
     top: layers.default([64, 32]).describe("Hidden units over the interactions."),
     dropout,
+    normalization,
     ...everyModel,
   }).describe("Pairwise interactions under a tower (Naumov et al. 2019)."),
   z.strictObject({
@@ -142,6 +149,7 @@ export const modelSection = z.discriminatedUnion("kind", [
     expertHidden: layers.min(1).default([64, 32]).describe("Units of each expert's layers."),
     towerHidden: layers.default([16]).describe("Hidden units of each task's tower."),
     dropout,
+    normalization,
     ...everyModel,
   }).describe("Experts that several tasks mix by gates (Ma et al. 2018)."),
 ]).describe("The dense model.");

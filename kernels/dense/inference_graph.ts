@@ -5,6 +5,7 @@ import { Graph } from "./graph/graph.ts";
 import type { Value } from "./graph/value.ts";
 import type { Model } from "./models/model.ts";
 import { encodeModel } from "./onnx/encode_model.ts";
+import { servingPhase } from "./phases.ts";
 import { modelInputs, TRAINING_NAMES } from "./training_graph.ts";
 import { type WeightLayout, weightLayout } from "./weight_layout.ts";
 import { type DenseWeights, packWeights } from "./weights.ts";
@@ -20,8 +21,8 @@ export interface InferenceGraph {
 /** Compiles the serving graph. */
 export function compileInference(model: Model): InferenceGraph {
   const graph = new Graph();
-  const logits = model.logits(graph, modelInputs(graph, model, (hidden) => hidden));
-  return { model, graph, logits, layout: weightLayout(graph.parameters) };
+  const logits = model.logits(graph, modelInputs(graph, model, servingPhase(graph)));
+  return { model, graph, logits, layout: weightLayout(graph.learned, graph.statistics) };
 }
 
 /** The serving graph as an ONNX model whose parameters are inputs. */

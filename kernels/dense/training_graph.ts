@@ -4,22 +4,15 @@
  */
 import { Graph } from "./graph/graph.ts";
 import { gradients } from "./graph/gradients.ts";
-import { ROWS, staticDim } from "./graph/shape.ts";
+import { ROWS } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import { batchLoss } from "./losses.ts";
-import type { Model, ModelInputs } from "./models/model.ts";
+import type { Model, ModelInputs, Phase } from "./models/model.ts";
 import { clipByGlobalNorm } from "./optimizers/clip_by_global_norm.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { optimizerRule } from "./optimizers/rules.ts";
+import { type DropoutMask, trainingPhase } from "./phases.ts";
 import { BLOCK_WIDTH, type WeightLayout, weightLayout } from "./weight_layout.ts";
-
-/** A mask that the session draws for each step: 0 or 1 / (1 - rate). */
-export interface DropoutMask {
-  /** The graph's input. */
-  readonly name: string;
-  readonly width: number;
-  readonly rate: number;
-}
 
 export interface TrainingGraph {
   readonly model: Model;
@@ -93,39 +86,38 @@ export function compilePasses({ model, optimizer, layout }: TrainingGraph): Trai
   };
 }
 
-/** From a batch to the loss, what the caller wants to know, and the gradient of all weights as one matrix. */
+/**
+ * From a batch to the loss, what the caller wants to know, and the gradient of all weights as one matrix; in the place
+ * of a statistic's gradient lies what it falls by.
+ */
 function backward(g: Graph, model: Model) {
   const { sizes, tasks } = model;
   const names = TRAINING_NAMES;
-  const dropoutMasks: DropoutMask[] = [];
-  const inputs = modelInputs(g, model, (hidden, rate) => {
-    if (rate === 0) return hidden;
-    const width = staticDim(hidden.shape[1]);
-    const name = `dropout_mask${dropoutMasks.length}`;
-    dropoutMasks.push({ name, width, rate });
-    return g.multiply(hidden, g.input(name, [ROWS, width]));
-  });
+  const inverseRows = g.input(names.inverseRows, [1]);
+  const phase = trainingPhase(g, inverseRows);
+  const inputs = modelInputs(g, model, phase);
 
   const logits = model.logits(g, inputs);
   const loss = batchLoss(g, {
     logits,
     labels: g.input(names.labels, [ROWS, sizes.tasks]),
     logSampleRate: g.input(names.logSampleRate, [ROWS, 1]),
-    inverseRows: g.input(names.inverseRows, [1]),
+    inverseRows,
   }, tasks);
 
-  const { parameters } = g;
+  const { learned, parameters } = g;
   const embedded: Readonly<Record<string, Value>> = {
     ...inputs.sparse,
     ...mapValues(inputs.sequences, ({ entries }) => entries),
   };
-  const variables = [...parameters, ...Object.values(embedded)];
+  const variables = [...learned, ...Object.values(embedded)];
   const computed = gradients(g, loss, variables);
 
-  const layout = weightLayout(parameters);
+  const layout = weightLayout(learned, g.statistics);
+  const changes = [...computed.slice(0, learned.length), ...phase.statisticChanges];
   const gradient = g.concat(
     layout.slots.map(({ size, blocks }, index) => {
-      const flat = g.reshape(computed[index], [size]);
+      const flat = g.reshape(changes[index], [size]);
       return g.reshape(g.pad(flat, 0, 0, blocks * BLOCK_WIDTH - size), [blocks, BLOCK_WIDTH]);
     }),
     0,
@@ -135,10 +127,11 @@ function backward(g: Graph, model: Model) {
     [names.logits]: logits,
     ...Object.fromEntries(
       Object.keys(embedded).map((name, i) =>
-        [names.gradientOf(name), computed[parameters.length + i]] as const
+        [names.gradientOf(name), computed[learned.length + i]] as const
       ),
     ),
   };
+  const { dropoutMasks } = phase;
   return { gradient, results, parameters, layout, dropoutMasks };
 }
 
@@ -153,20 +146,30 @@ function update(
   const shape = matrixShape(layout);
   const rule = optimizerRule(optimizer.kind);
   const { gradientClipNorm } = optimizer;
+  const weights = g.input(names.weights, shape);
+  const { blocks, learnedBlocks } = layout;
+  const learned = g.pad(g.slice(gradient, 0, 0, learnedBlocks), 0, 0, blocks - learnedBlocks);
   const next = rule.update(g, {
-    weights: g.input(names.weights, shape),
+    weights,
     gradient: gradientClipNorm === undefined
-      ? gradient
-      : clipByGlobalNorm(g, gradient, gradientClipNorm),
+      ? learned
+      : clipByGlobalNorm(g, learned, gradientClipNorm),
     state: mapValues(rule.state(optimizer), (_first, name) => g.input(name, shape)),
     scalars: mapValues(rule.scalars(optimizer, 1, 1), (_value, name) => g.input(name, [1])),
   }, optimizer);
+  const nextWeights = learnedBlocks === blocks
+    ? next.weights
+    // No optimizer and no decay touches a statistic.
+    : g.concat([
+      g.slice(next.weights, 0, 0, learnedBlocks),
+      g.slice(g.subtract(weights, gradient), 0, learnedBlocks, blocks),
+    ], 0);
   return {
-    [names.next(names.weights)]: next.weights,
+    [names.next(names.weights)]: nextWeights,
     ...Object.fromEntries(
       Object.entries(next.state).map(([name, value]) => [names.next(name), value]),
     ),
-    [names.weightsNorm]: g.reshape(g.reduceSum(g.square(next.weights), [0, 1]), [1]),
+    [names.weightsNorm]: g.reshape(g.reduceSum(g.square(nextWeights), [0, 1]), [1]),
   };
 }
 
@@ -180,11 +183,7 @@ function stateOf(optimizer: DenseOptimizerOptions): TrainingGraph["state"] {
 const matrixShape = ({ blocks }: WeightLayout) => [blocks, BLOCK_WIDTH];
 
 /** The graph inputs that a model reads. */
-export function modelInputs(
-  g: Graph,
-  model: Model,
-  dropout: ModelInputs["dropout"],
-): ModelInputs {
+export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
   const { slots, denseWidth } = model.sizes;
   const sequences = model.sequenceInputs.map(({ name, lengthMax, dim }) => {
     const entries = g.input(name, [ROWS, lengthMax, dim]);
@@ -197,7 +196,8 @@ export function modelInputs(
     ),
     sequences: Object.fromEntries(sequences),
     dense: denseWidth > 0 ? g.input(TRAINING_NAMES.dense, [ROWS, denseWidth]) : undefined,
-    dropout,
+    dropout: phase.dropout,
+    moments: phase.moments,
   };
 }
 

@@ -26,14 +26,22 @@ export interface WeightLayout {
   readonly slots: readonly WeightSlot[];
   /** Rows of the matrix. */
   readonly blocks: number;
+  /** The first of them: what gradients move. Statistics of the batches so far lie behind. */
+  readonly learnedBlocks: number;
+}
+
+interface Named {
+  readonly name: string;
+  readonly shape: readonly (number | string)[];
 }
 
 /** Lays out parameters in the given order. */
 export function weightLayout(
-  parameters: readonly { readonly name: string; readonly shape: readonly (number | string)[] }[],
+  learned: readonly Named[],
+  statistics: readonly Named[] = [],
 ): WeightLayout {
   let blocks = 0;
-  const slots = parameters.map(({ name, shape }): WeightSlot => {
+  const slots = [...learned, ...statistics].map(({ name, shape }): WeightSlot => {
     const dims = shape as readonly number[];
     const size = dims.reduce((product, dim) => product * dim, 1);
     const slot = {
@@ -46,5 +54,6 @@ export function weightLayout(
     blocks += slot.blocks;
     return slot;
   });
-  return { slots, blocks };
+  const learnedBlocks = slots[learned.length]?.firstBlock ?? blocks;
+  return { slots, blocks, learnedBlocks };
 }

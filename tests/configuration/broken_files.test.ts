@@ -105,7 +105,8 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "an option of another model",
     `${slots}\nmodel: { kind: deepFm, crossLayers: 2 }`,
-    "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, attention, hidden, dropout, tasks, " +
+    "2:24 model.crossLayers: unknown key; known here: kind, embeddingDim, attention, hidden, dropout, " +
+    "normalization, tasks, " +
     "taskLosses, taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [

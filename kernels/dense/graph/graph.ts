@@ -20,15 +20,26 @@ import type {
 export class Graph {
   readonly #inputs: InputValue[] = [];
   readonly #parameters: ParameterValue[] = [];
+  readonly #statistics: ParameterValue[] = [];
   #nextId = 0;
 
   get inputs(): readonly InputValue[] {
     return this.#inputs;
   }
 
-  /** In the order of their definition, which is also their order in the flat weight vector. */
-  get parameters(): readonly ParameterValue[] {
+  /** Those that gradients move, in the order of their definition. */
+  get learned(): readonly ParameterValue[] {
     return this.#parameters;
+  }
+
+  /** Those that training counts, in the order of their definition. */
+  get statistics(): readonly ParameterValue[] {
+    return this.#statistics;
+  }
+
+  /** In their order in the matrix of weights: what gradients move, then statistics. */
+  get parameters(): readonly ParameterValue[] {
+    return [...this.#parameters, ...this.#statistics];
   }
 
   input(name: string, shape: Shape, type: ElementType = "float32"): Value {
@@ -39,12 +50,12 @@ export class Graph {
   }
 
   parameter(name: string, shape: Shape, initializer: ParameterInitializer): Value {
-    this.#refuseTwice(name);
-    staticSize(shape);
-    const base = { id: this.#nextId++, shape, type: "float32" } as const;
-    const value: ParameterValue = { ...base, op: "Parameter", name, initializer };
-    this.#parameters.push(value);
-    return value;
+    return this.#keep(this.#parameters, name, shape, initializer);
+  }
+
+  /** A parameter that training counts instead of learning it: no gradient and no decay reaches it. */
+  statistic(name: string, shape: Shape, initializer: ParameterInitializer): ParameterValue {
+    return this.#keep(this.#statistics, name, shape, initializer);
   }
 
   constant(data: readonly number[] | number, shape: Shape = []): Value {
@@ -177,8 +188,22 @@ export class Graph {
     } as unknown as Value;
   }
 
+  #keep(
+    list: ParameterValue[],
+    name: string,
+    shape: Shape,
+    initializer: ParameterInitializer,
+  ): ParameterValue {
+    this.#refuseTwice(name);
+    staticSize(shape);
+    const base = { id: this.#nextId++, shape, type: "float32" } as const;
+    const value: ParameterValue = { ...base, op: "Parameter", name, initializer };
+    list.push(value);
+    return value;
+  }
+
   #refuseTwice(name: string): void {
-    const taken = [...this.#inputs, ...this.#parameters].some((value) => value.name === name);
+    const taken = [...this.#inputs, ...this.parameters].some((value) => value.name === name);
     if (taken) throw new ShapeError(`The graph already has an input or parameter "${name}".`);
   }
 }

@@ -26,7 +26,7 @@ export interface InputValue extends ValueBase {
   readonly name: string;
 }
 
-/** Learned: given by the session, which keeps it between runs. */
+/** Learned or counted by training: given by the session, which keeps it between runs. */
 export interface ParameterValue extends ValueBase {
   readonly op: "Parameter";
   readonly name: string;

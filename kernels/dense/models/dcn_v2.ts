@@ -14,7 +14,7 @@ import type { ModelDefinition } from "./model.ts";
 export const dcnV2: ModelDefinition<DeepTowerOptions & { readonly crossLayers: number }> = {
   sparseInputs: ({ embeddingDim }) => [{ segment: "embeddings", dim: embeddingDim }],
 
-  logits(g, inputs, { crossLayers, hidden, dropout = 0 }, { tasks }) {
+  logits(g, inputs, { crossLayers, hidden, dropout = 0, normalization = "none" }, { tasks }) {
     const x0 = concatenatedFeatures(g, inputs);
     const width = staticDim(x0.shape[1]);
     let x = x0;
@@ -22,7 +22,8 @@ export const dcnV2: ModelDefinition<DeepTowerOptions & { readonly crossLayers: n
       const crossed = linear(g, x, `cross_w${layer}`, `cross_b${layer}`, width);
       x = g.add(g.multiply(x0, crossed), x);
     }
-    const deep = mlp(g, x0, inputs, { prefix: "", widths: hidden, last: "relu", dropout });
+    const tower = { prefix: "", widths: hidden, last: "relu", dropout, normalization } as const;
+    const deep = mlp(g, x0, inputs, tower);
     return linear(g, g.concat([x, deep], 1), "out_w", "out_b", tasks);
   },
 };

@@ -7,11 +7,13 @@
  */
 import { bias, concatenatedFeatures, firstOrderSum, mlp, pairwiseInteractions } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
+import type { Normalization } from "./normalization.ts";
 
 export interface DeepTowerOptions {
   readonly embeddingDim: number;
   readonly hidden: readonly number[];
   readonly dropout?: number;
+  readonly normalization?: Normalization;
 }
 
 export const deepFm: ModelDefinition<DeepTowerOptions> = {
@@ -20,10 +22,11 @@ export const deepFm: ModelDefinition<DeepTowerOptions> = {
     { segment: "embeddings", dim: embeddingDim },
   ],
 
-  logits(g, inputs, { hidden, dropout = 0 }, { tasks }) {
+  logits(g, inputs, { hidden, dropout = 0, normalization = "none" }, { tasks }) {
     const x = concatenatedFeatures(g, inputs);
     const widths = [...hidden, tasks];
-    const deep = mlp(g, x, inputs, { prefix: "", widths, last: "linear", dropout });
+    const tower = { prefix: "", widths, last: "linear", dropout, normalization } as const;
+    const deep = mlp(g, x, inputs, tower);
     const wide = g.add(firstOrderSum(g, inputs), bias(g, tasks));
     const pairs = pairwiseInteractions(g, inputs.sparse.embeddings);
     return g.add(deep, g.add(wide, pairs));

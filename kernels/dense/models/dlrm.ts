@@ -7,6 +7,7 @@
 import { staticDim } from "../graph/shape.ts";
 import { mlp } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
+import type { Normalization } from "./normalization.ts";
 import { ModelOptionsError } from "./options.ts";
 
 export interface DlrmOptions {
@@ -14,12 +15,13 @@ export interface DlrmOptions {
   readonly bottom: readonly number[];
   readonly top: readonly number[];
   readonly dropout?: number;
+  readonly normalization?: Normalization;
 }
 
 export const dlrm: ModelDefinition<DlrmOptions> = {
   sparseInputs: ({ embeddingDim }) => [{ segment: "embeddings", dim: embeddingDim }],
 
-  logits(g, inputs, { embeddingDim, bottom, top, dropout = 0 }, { tasks }) {
+  logits(g, inputs, { embeddingDim, bottom, top, dropout = 0, normalization = "none" }, { tasks }) {
     if (inputs.dense === undefined) {
       throw new ModelOptionsError(
         "DLRM needs dense values for its bottom tower, and the features have none; add a numeric feature with a dense value, or choose deepFm.",
@@ -33,6 +35,7 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
       widths: bottomWidths,
       last: "relu",
       dropout,
+      normalization,
     });
 
     const vectors = g.concat([g.reshape(dense, [rows, 1, embeddingDim]), embeddings], 1); // [rows, n, dim]
@@ -42,7 +45,8 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
 
     const joined = g.concat([dense, pairs], 1);
     const widths = [...top, tasks];
-    return mlp(g, joined, inputs, { prefix: "top_", widths, last: "linear", dropout });
+    const tower = { prefix: "top_", widths, last: "linear", dropout, normalization } as const;
+    return mlp(g, joined, inputs, tower);
   },
 };
 

@@ -5,31 +5,49 @@ import type { Graph } from "../graph/graph.ts";
 import { multiplyDim, staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelInputs } from "./model.ts";
+import { batchNormalized, layerNormalized, type Normalization } from "./normalization.ts";
 
 export interface MlpOptions {
-  /** Parameter names are this prefix + `w{i}` and `b{i}`. */
+  /** Parameter names are this prefix + `w{i}`, `b{i}`, and of normalised layers `gamma{i}`, `beta{i}`. */
   readonly prefix: string;
   readonly widths: readonly number[];
-  /** "linear" leaves the last layer without ReLU. */
+  /** "linear" leaves the last layer without ReLU, normalisation and dropout. */
   readonly last: "relu" | "linear";
   readonly dropout?: number;
+  readonly normalization?: Normalization;
 }
 
 /** A tower of `relu(x · w{i} + b{i})`, w{i} of shape `[in, out]`. */
 export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions): Value {
-  const { prefix, widths, last, dropout = 0 } = options;
+  const { prefix, widths, last, dropout = 0, normalization = "none" } = options;
   return widths.reduce((hidden, width, layer) => {
-    const z = linear(g, hidden, `${prefix}w${layer}`, `${prefix}b${layer}`, width);
-    if (last === "linear" && layer === widths.length - 1) return z;
-    return inputs.dropout(g.relu(z), dropout);
+    const named = (parameter: string) => `${prefix}${parameter}${layer}`;
+    const isLinear = last === "linear" && layer === widths.length - 1;
+    if (normalization === "batch" && !isLinear) {
+      // The mean takes any offset away again: there is no b.
+      const w = weightMatrix(g, hidden, named("w"), width);
+      const moments = inputs.moments(g.matMul(hidden, w), named("mean"), named("variance"));
+      const normalized = batchNormalized(g, moments, named("gamma"), named("beta"));
+      return inputs.dropout(g.relu(normalized), dropout);
+    }
+    const z = linear(g, hidden, named("w"), named("b"), width);
+    if (isLinear) return z;
+    const normalized = normalization === "layer"
+      ? layerNormalized(g, z, named("gamma"), named("beta"))
+      : z;
+    return inputs.dropout(g.relu(normalized), dropout);
   }, x);
 }
 
 /** `x · W + b` with parameters of its own. */
 export function linear(g: Graph, x: Value, weight: string, bias: string, width: number): Value {
-  const w = g.parameter(weight, [staticDim(x.shape[1]), width], { kind: "glorotUniform" });
+  const w = weightMatrix(g, x, weight, width);
   const b = g.parameter(bias, [width], { kind: "zeros" });
   return g.linear(x, w, b);
+}
+
+function weightMatrix(g: Graph, x: Value, name: string, width: number): Value {
+  return g.parameter(name, [staticDim(x.shape[1]), width], { kind: "glorotUniform" });
 }
 
 /** All embeddings side by side, then the dense values: `[rows, slots · dim + denseWidth]`. */

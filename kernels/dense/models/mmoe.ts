@@ -8,6 +8,7 @@
 import { staticDim } from "../graph/shape.ts";
 import { concatenatedFeatures, linear, mlp } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
+import type { Normalization } from "./normalization.ts";
 
 export interface MmoeOptions {
   readonly embeddingDim: number;
@@ -15,17 +16,21 @@ export interface MmoeOptions {
   readonly expertHidden: readonly number[];
   readonly towerHidden: readonly number[];
   readonly dropout?: number;
+  readonly normalization?: Normalization;
 }
 
 export const mmoe: ModelDefinition<MmoeOptions> = {
   sparseInputs: ({ embeddingDim }) => [{ segment: "embeddings", dim: embeddingDim }],
 
-  logits(g, inputs, { experts, expertHidden, towerHidden, dropout = 0 }, { tasks }) {
+  logits(g, inputs, options, { tasks }) {
+    const { experts, expertHidden, towerHidden } = options;
+    const { dropout = 0, normalization = "none" } = options;
     const x = concatenatedFeatures(g, inputs);
     const rows = x.shape[0];
     const outputs = Array.from({ length: experts }, (_, expert) => {
       const prefix = `expert${expert}_`;
-      const y = mlp(g, x, inputs, { prefix, widths: expertHidden, last: "relu", dropout });
+      const layers = { widths: expertHidden, last: "relu", dropout, normalization } as const;
+      const y = mlp(g, x, inputs, { prefix, ...layers });
       return g.reshape(y, [rows, 1, staticDim(y.shape[1])]);
     });
     const stacked = g.concat(outputs, 1); // [rows, experts, width]
@@ -35,7 +40,7 @@ export const mmoe: ModelDefinition<MmoeOptions> = {
       const weighted = g.multiply(g.reshape(gate, [rows, experts, 1]), stacked);
       const mixed = g.reshape(g.reduceSum(weighted, [1]), [rows, staticDim(stacked.shape[2])]);
       const prefix = `tower${task}_`, widths = [...towerHidden, 1];
-      return mlp(g, mixed, inputs, { prefix, widths, last: "linear", dropout });
+      return mlp(g, mixed, inputs, { prefix, widths, last: "linear", dropout, normalization });
     });
     return g.concat(logits, 1);
   },

@@ -3,6 +3,7 @@
  */
 import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
+import type { Moments } from "./normalization.ts";
 import type { ModelOptions, ModelSizes, TaskOptions } from "./options.ts";
 
 /** A table segment that the model reads: one pooled vector of `dim` per slot and example. */
@@ -31,16 +32,25 @@ export interface SequenceValues {
   readonly present: Value;
 }
 
+/** What is done otherwise in training than in serving. */
+export interface Phase {
+  /** Silences units of a hidden layer in training; returns its argument in serving. */
+  dropout(hidden: Value, rate: number): Value;
+  /**
+   * The moments of each column of `z`, shape `[rows, width]`: the batch's own in training, in serving the running ones,
+   * which are kept as statistics of these names.
+   */
+  moments(z: Value, mean: string, variance: string): Moments;
+}
+
 /** What `Model.logits` is given. */
-export interface ModelInputs {
+export interface ModelInputs extends Phase {
   /** Pooled rows by segment. Shape `[rows, slots, dim]`. */
   readonly sparse: Readonly<Record<string, Value>>;
   /** By the names of {@link Model.sequenceInputs}. */
   readonly sequences: Readonly<Record<string, SequenceValues>>;
   /** Dense values. Shape `[rows, denseWidth]`; undefined where the width is 0. */
   readonly dense: Value | undefined;
-  /** Silences units of a hidden layer in training; returns its argument in serving. */
-  dropout(hidden: Value, rate: number): Value;
 }
 
 export interface Model {

@@ -2,6 +2,8 @@
  * Which model to train, and for which tasks: plain data, checked by the configuration.
  */
 
+import type { Normalization } from "./normalization.ts";
+
 /** What one column of the labels means. */
 export interface TaskOptions {
   readonly loss: "binaryCrossEntropy" | "squaredError";
@@ -33,6 +35,8 @@ interface Tower {
   readonly hidden: readonly number[];
   /** Share of hidden units silenced in training, in [0, 1). Default 0. */
   readonly dropout?: number;
+  /** Between a hidden layer's product and its ReLU. Default none. */
+  readonly normalization?: Normalization;
 }
 
 interface Embedded {
@@ -55,6 +59,7 @@ export type ModelOptions =
       /** Hidden widths of the top tower; a last, linear layer of one unit per task follows. */
       readonly top: readonly number[];
       readonly dropout?: number;
+      readonly normalization?: Normalization;
     } & Embedded)
     | ({
       readonly kind: "mmoe";
@@ -64,6 +69,7 @@ export type ModelOptions =
       /** Hidden widths of each task's tower. */
       readonly towerHidden: readonly number[];
       readonly dropout?: number;
+      readonly normalization?: Normalization;
     } & Embedded)
   );
 
@@ -89,6 +95,11 @@ export interface ModelSizes {
   readonly denseWidth: number;
   /** Label columns, ≥ 1. */
   readonly tasks: number;
+}
+
+/** Whether what a row gives in training depends on the other rows of its batch. */
+export function normalizesBatches(options: ModelOptions): boolean {
+  return "normalization" in options && options.normalization === "batch";
 }
 
 /** The options ask for a model that cannot be built. */

@@ -14,11 +14,12 @@ export const wideAndDeep: ModelDefinition<DeepTowerOptions> = {
     { segment: "embeddings", dim: embeddingDim },
   ],
 
-  logits(g, inputs, { hidden, dropout = 0 }, { tasks }) {
+  logits(g, inputs, { hidden, dropout = 0, normalization = "none" }, { tasks }) {
     const wide = g.add(firstOrderSum(g, inputs), bias(g, tasks));
     const x = concatenatedFeatures(g, inputs);
     const widths = [...hidden, tasks];
-    const deep = mlp(g, x, inputs, { prefix: "", widths, last: "linear", dropout });
+    const tower = { prefix: "", widths, last: "linear", dropout, normalization } as const;
+    const deep = mlp(g, x, inputs, tower);
     return g.add(deep, wide);
   },
 };

@@ -36,6 +36,7 @@ export class CompiledTrainingSession implements TrainingSession {
   readonly #allocated: Float32Array<ArrayBuffer>[] = [];
   #steps = 0;
   #last: Promise<unknown> = Promise.resolve();
+  #learningRateScale = 1;
 
   constructor(
     compiled: TrainingGraph,
@@ -76,7 +77,8 @@ export class CompiledTrainingSession implements TrainingSession {
   async #step(batch: TrainingBatch): Promise<TrainingStep> {
     const t = this.#steps + 1;
     const { optimizer, learningRateSchedule } = this.#options;
-    const learningRate = learningRateAt(optimizer.learningRate, t, learningRateSchedule);
+    const learningRate = this.#learningRateScale *
+      learningRateAt(optimizer.learningRate, t, learningRateSchedule);
     const feeds = this.#feeds(batch, t, learningRate);
     const results = await this.#backend.run(batch.rows, feeds, this.#into(batch));
 
@@ -98,6 +100,11 @@ export class CompiledTrainingSession implements TrainingSession {
         this.#embedded.map((name) => [name, results[TRAINING_NAMES.gradientOf(name)]] as const),
       ),
     };
+  }
+
+  setLearningRateScale(scale: number): Promise<void> {
+    this.#learningRateScale = scale;
+    return Promise.resolve();
   }
 
   allocateBatch(rows: number): TrainingBatch {

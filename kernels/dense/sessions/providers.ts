@@ -73,7 +73,9 @@ async function deviceBackend(
           createOnnxSession({ ...model, sequenceOutput: SEQUENCE_OUTPUT }, { device, threads })
         ),
       );
-      const rowsMax = threads * PASS_ROWS;
+      const { blocks, learnedBlocks } = compiled.layout;
+      // A statistic of the batch is of all its rows.
+      const rowsMax = learnedBlocks < blocks ? Infinity : threads * PASS_ROWS;
       const ort = await onnxRuntime();
       return new PassesBackend(ort, { pass, update }, compiled, passes, { rowsMax, allReduce });
     }

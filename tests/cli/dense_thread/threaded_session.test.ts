@@ -125,3 +125,27 @@ Deno.test("a thread that cannot open its session says why", async () => {
     message: /Cannot run the dense model on "cuda"/,
   });
 });
+
+Deno.test("a batch that is normalised over its rows stays whole, however many threads there are, and rates can be scaled", async () => {
+  const normalized = { ...EXAMPLE_OPTIONS.deepFm, normalization: "batch" } as const;
+  const whole = exampleModel(normalized);
+  const settings = { ...parts.session, threads: 2 };
+  const here = await createTrainingSession(whole, settings);
+  const there = await ThreadedSession.open({
+    model: normalized,
+    modelSizes: whole.sizes,
+    session: settings,
+  });
+  for (const [seed, rows] of [700, 3, 1100].entries()) {
+    const batch = exampleBatch(whole, rows, seed);
+    const expected = await here.step(batch);
+    const { loss, logits } = await there.step(exampleBatch(whole, rows, seed));
+    assert.equal(loss, expected.loss);
+    assert.deepEqual(logits, expected.logits);
+    await Promise.all([here.setLearningRateScale(0.5), there.setLearningRateScale(0.5)]);
+  }
+  const weights = await there.weights();
+  assert.deepEqual(weights, await here.weights());
+  assert.ok(Math.abs(weights.parameters.mean0.data[0]) > 1e-6);
+  await Promise.all([here.close(), there.close()]);
+});

@@ -37,6 +37,28 @@ export const EXAMPLE_OPTIONS: Examples = {
   },
 };
 
+/** The models with a tower, normalised. */
+export const NORMALIZED_OPTIONS: readonly ModelOptions[] = [
+  { ...EXAMPLE_OPTIONS.wideAndDeep, normalization: "layer" },
+  { ...EXAMPLE_OPTIONS.deepFm, normalization: "batch" },
+  { ...EXAMPLE_OPTIONS.dcnV2, normalization: "batch" },
+  { ...EXAMPLE_OPTIONS.dlrm, normalization: "layer" },
+  { ...EXAMPLE_OPTIONS.mmoe, normalization: "batch" },
+];
+
+/** Every example by a name of its own. */
+export const EXAMPLES: Readonly<Record<string, ModelOptions>> = {
+  ...EXAMPLE_OPTIONS,
+  ...Object.fromEntries(
+    NORMALIZED_OPTIONS.map((
+      options,
+    ) => [
+      `${options.kind} with ${"normalization" in options && options.normalization} norm`,
+      options,
+    ]),
+  ),
+};
+
 export function exampleModel(options: ModelOptions): Model {
   const tasks = options.tasks?.length ?? 1;
   return createModel(options, { slots: 4, denseWidth: 2, tasks });

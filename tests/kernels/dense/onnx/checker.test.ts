@@ -9,7 +9,7 @@ import { onnxRuntime } from "../../../../kernels/dense/sessions/onnx_runtime.ts"
 import { trainingModel } from "../../../../kernels/dense/sessions/training_model.ts";
 import { compileTraining } from "../../../../kernels/dense/training_graph.ts";
 import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
-import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "../models/example_models.ts";
+import { EXAMPLE_OPTIONS, exampleBatch, exampleModel, EXAMPLES } from "../models/example_models.ts";
 
 const PYTHON = "/usr/bin/python3";
 const CHECK = `
@@ -39,11 +39,11 @@ Deno.test({
       return `${folder}/${name}.onnx`;
     };
     const paths: string[] = [];
-    for (const options of Object.values(EXAMPLE_OPTIONS)) {
+    for (const [name, options] of Object.entries(EXAMPLES)) {
       const model = exampleModel({ ...options, dropout: 0.1 } as typeof options);
       for (const optimizer of OPTIMIZERS) {
         const bytes = encodeModel(trainingModel(compileTraining(model, optimizer)));
-        paths.push(await write(`${options.kind}_${optimizer.kind}`, bytes));
+        paths.push(await write(`${name} ${optimizer.kind}`, bytes));
       }
       const trainer = await createTrainingSession(model, {
         optimizer: OPTIMIZERS[0],
@@ -51,11 +51,11 @@ Deno.test({
         threads: 1,
         seed: 1,
       });
-      paths.push(await write(options.kind, exportOnnx(model, await trainer.weights())));
+      paths.push(await write(name, exportOnnx(model, await trainer.weights())));
     }
     const { success, stderr } = await python([CHECK, ...paths]);
     assert(success, stderr);
-    assert.equal(paths.length, 7 * 6);
+    assert.equal(paths.length, 12 * 6);
     await Deno.remove(folder, { recursive: true });
   },
 });

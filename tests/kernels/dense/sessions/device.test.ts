@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { createInferenceSession } from "../../../../kernels/dense/inference_session.ts";
 import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
-import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "../models/example_models.ts";
+import { EXAMPLE_OPTIONS, exampleBatch, exampleModel, EXAMPLES } from "../models/example_models.ts";
 import { deviceAvailable } from "./device_available.ts";
 
 // Read by cuBLAS when it starts: products of full float32 factors, as on the CPU.
@@ -13,9 +13,9 @@ Deno.env.set("NVIDIA_TF32_OVERRIDE", "0");
 for (const device of ["webgpu", "cuda"] as const) {
   const ignore = !await deviceAvailable(device);
 
-  for (const options of Object.values(EXAMPLE_OPTIONS)) {
+  for (const [kind, options] of Object.entries(EXAMPLES)) {
     Deno.test({
-      name: `${options.kind} on ${device} trains and serves as on the CPU`,
+      name: `${kind} on ${device} trains and serves as on the CPU`,
       ignore,
       fn: async () => {
         const model = exampleModel(options);
@@ -40,15 +40,16 @@ for (const device of ["webgpu", "cuda"] as const) {
           close(weights.parameters[name].data, data);
         }
 
-        const server = await createInferenceSession(model, {
-          provider: device,
-          threads: 1,
-          seed: 0,
-        });
-        server.load(weights);
         const batch = exampleBatch(model, 5);
-        close(await server.predict(batch), (await cpu.step(batch)).logits);
-        await Promise.all([gpu.close(), cpu.close(), server.close()]);
+        const served = await Promise.all([device, "cpu" as const].map(async (provider) => {
+          const server = await createInferenceSession(model, { provider, threads: 1, seed: 0 });
+          server.load(weights);
+          const logits = await server.predict(batch);
+          await server.close();
+          return logits;
+        }));
+        close(served[0], served[1]);
+        await Promise.all([gpu.close(), cpu.close()]);
       },
     });
   }
