@@ -14,6 +14,8 @@ export interface ConfigurationOverrides {
   readonly assignments: readonly string[];
   /** Another kind of model; keys that only the configured kind has are left out. */
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
+  /** The features are these attributes of an item, each a category: replaces the configured ones. */
+  readonly categorical?: readonly string[];
   /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
   readonly positive?: { readonly action: string; readonly atLeast: number };
 }
@@ -34,9 +36,9 @@ export function overrideConfiguration(
   text: string,
   overrides: ConfigurationOverrides,
 ): OverriddenConfiguration {
-  const { assignments, model, positive } = overrides;
+  const { assignments, model, categorical, positive } = overrides;
   const changes: TypedChange[] = [];
-  if (assignments.length === 0 && model === undefined && positive === undefined) {
+  if ([model, categorical, positive, ...assignments].every((change) => change === undefined)) {
     return { text, changes };
   }
   const document = parseDocument(text);
@@ -48,6 +50,10 @@ export function overrideConfiguration(
   if (model !== undefined) {
     changing(`${model.flag} ${model.kind}`, ["model", "kind"]);
     replaceModel(document, model.kind);
+  }
+  if (categorical !== undefined) {
+    changing("--label-column", ["features"]);
+    replaceFeatures(document, categorical);
   }
   if (positive !== undefined) {
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
@@ -118,6 +124,14 @@ function dropOthers(document: Document, path: readonly string[], kept: readonly 
   for (const key of Object.keys(map.toJSON())) {
     if (!kept.includes(key)) document.deleteIn([...path, key]);
   }
+}
+
+function replaceFeatures(document: Document, attributes: readonly string[]): void {
+  const slots = Object.fromEntries(
+    attributes.map((attribute) => [attribute, { kind: "categorical", source: "item" }]),
+  );
+  document.setIn(["features"], document.createNode({ slots }));
+  dropOthers(document, ["embeddings", "slots"], attributes);
 }
 
 function replaceLabels(document: Document, action: string, atLeast: number): void {

@@ -4,7 +4,9 @@
 import { type Command, Option } from "commander";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { ConfigurationOverrides } from "../configuration_overrides.ts";
+import type { InteractionColumns } from "../datasets/columns.ts";
 import type { Dataset } from "../datasets/dataset.ts";
+import type { LabelledTable } from "../datasets/labelled_table.ts";
 import { type DatasetKind, datasetKinds, openDataset } from "../datasets/open_dataset.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { numberBetween, wholeNumber } from "../options.ts";
@@ -58,20 +60,26 @@ export function openNamedDataset(
   flags: DatasetFlags,
   configuration: CairnConfiguration,
   path = flags.path,
+  table?: LabelledTable,
 ): Promise<Dataset> {
-  const columns = defined({
+  return openDataset({
+    kind: flags.dataset,
+    path,
+    schema: configuration.features.schema,
+    columns: { ...namedRoles(flags), ...(table && { value: table.label }) },
+    ...defined({ action: flags.action, delimiter: flags.delimiter }),
+    examples: table !== undefined,
+  });
+}
+
+/** The columns that were given a role. */
+export function namedRoles(flags: DatasetFlags): InteractionColumns {
+  return defined({
     user: flags.userColumn,
     item: flags.itemColumn,
     value: flags.valueColumn,
     time: flags.timeColumn,
     action: flags.actionColumn,
-  });
-  return openDataset({
-    kind: flags.dataset,
-    path,
-    schema: configuration.features.schema,
-    columns,
-    ...defined({ action: flags.action, delimiter: flags.delimiter }),
   });
 }
 
@@ -79,13 +87,14 @@ export function openNamedDataset(
 export function configurationFor(
   flags: DatasetFlags & { readonly config: string; readonly set: readonly string[] },
   model?: ConfigurationOverrides["model"],
+  table?: LabelledTable,
 ): Promise<CairnConfiguration> {
+  const { action = "rating", labelAtLeast: atLeast = table && 0.5 } = flags;
   const overrides: ConfigurationOverrides = {
     assignments: flags.set,
     ...(model === undefined ? {} : { model }),
-    ...(flags.labelAtLeast === undefined
-      ? {}
-      : { positive: { action: flags.action ?? "rating", atLeast: flags.labelAtLeast } }),
+    ...(table === undefined ? {} : { categorical: table.features }),
+    ...(atLeast === undefined ? {} : { positive: { action, atLeast } }),
   };
   return loadConfiguration(flags.config, overrides);
 }

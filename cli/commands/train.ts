@@ -2,21 +2,26 @@
  * `cairn train`: batch training over a file, and how good the model is on what it has not seen.
  */
 import { Command, Option } from "commander";
-import { configOption, jsonOption, numberBetween, setOption, wholeNumber } from "../options.ts";
+import { jsonOption, numberBetween, setOption, wholeNumber } from "../options.ts";
 import { modelKinds } from "../../kernels/dense/models/options.ts";
 import type { Output } from "../command_line.ts";
 import { type DatasetFlags, datasetOptions } from "./dataset_options.ts";
 
 /** What was typed. */
 export interface TrainFlags extends DatasetFlags {
-  readonly config: string;
+  readonly config?: string;
+  readonly labelColumn?: string;
+  readonly features?: readonly string[];
   readonly set: readonly string[];
   readonly model?: string;
   readonly eval?: string;
   readonly evalFraction: number;
   readonly valid?: string;
   readonly patience: number;
+  readonly plateauFactor: number;
   readonly epochs: number;
+  readonly shuffle?: boolean;
+  readonly denseUpdates?: boolean;
   readonly compare?: string;
   readonly report?: string;
   readonly json?: boolean;
@@ -34,6 +39,13 @@ Examples:
   deno task cairn train --dataset libsvm --path train.txt --valid valid.txt --eval test.txt \\
       --epochs 20 --patience 3 --config my.yaml
 
+  # a benchmark's tables: a column "label", every other one a category
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --epochs 50
+
+  # the same with the label and the features named
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --epochs 50 \\
+      --label-column clicked --features site,app,device --set model.dropout=0.3
+
   # other hyper-parameters without another file
   deno task cairn train --dataset movietweetings --path <folder> --set model.embeddingDim=8 \\
       --set 'model.optimizer={ kind: adam, learningRate: 0.002 }'
@@ -47,10 +59,22 @@ Figures:
 /** The command, without having loaded anything heavy. */
 export function trainCommand(output: Output): Command {
   const command = new Command("train")
-    .description("train on a file in time order, then evaluate on what was held back");
+    .description("train on a file, then evaluate on what was held back");
   datasetOptions(command);
   return command
-    .addOption(configOption("examples/movies.yaml"))
+    .option(
+      "--label-column <name>",
+      "csv: a table of labelled examples with this label; found by itself where it is called label",
+    )
+    .addOption(
+      new Option("--features <names>", "csv with a label: the columns to predict from (all others)")
+        .argParser((text) => text.split(",")),
+    )
+    .option(
+      "-c, --config <file>",
+      "features, model and mesh, as YAML (examples/categorical.yaml for a table of labelled examples, " +
+        "whose columns are then the features; examples/movies.yaml for all else)",
+    )
     .addOption(setOption())
     .option(
       "--model <kind>",
@@ -70,8 +94,21 @@ export function trainCommand(output: Output): Command {
         .argParser(wholeNumber(1, 1000)).default(3),
     )
     .addOption(
+      new Option(
+        "--plateau-factor <factor>",
+        "with --valid: after an epoch that is not the best so far, multiply all learning rates by this",
+      )
+        .argParser(numberBetween(1e-6, 1)).default(0.1),
+    )
+    .addOption(
       new Option("--epochs <count>", "passes over the examples").argParser(wholeNumber(1, 1000))
         .default(1),
+    )
+    .option("--shuffle", "each epoch in an order of its own (a table of labelled examples)")
+    .option("--no-shuffle", "in order of time, or of the file where it has none (all other files)")
+    .option(
+      "--dense-updates",
+      "every batch moves every embedding, by decay and momentum, as libraries with dense gradients do",
     )
     .option(
       "--compare <kind>",

@@ -6,7 +6,7 @@ import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema
 import type { RowFields } from "./dataset.ts";
 import { DatasetError, numberAt, shown } from "./errors.ts";
 
-/** Column names by role; a role that is left out is found by its usual names. */
+/** Column names by role. */
 export interface InteractionColumns {
   readonly user?: string;
   readonly item?: string;
@@ -29,7 +29,7 @@ const usualNames: Readonly<Record<Role, readonly string[]>> = {
 export type ResolvedColumns = Readonly<Partial<Record<Role, string>>>;
 
 /**
- * The columns of each role.
+ * The columns of each role; one that is not named is found by its usual names.
  *
  * @throws {DatasetError} When a named column is not there, or the table has neither users nor items.
  */
@@ -38,17 +38,10 @@ export function resolveColumns(
   wanted: InteractionColumns,
   file: string,
 ): ResolvedColumns {
-  const resolved: Partial<Record<Role, string>> = {};
+  const resolved: Partial<Record<Role, string>> = namedColumns(header, wanted, file);
   for (const role of Object.keys(usualNames) as Role[]) {
-    const name = wanted[role];
-    if (name !== undefined && !header.includes(name)) {
-      throw new DatasetError(
-        file,
-        1,
-        `there is no column ${shown(name)} for the ${role}; its columns are ${header.join(", ")}.`,
-      );
-    }
-    const found = name ?? header.find((column) => usualNames[role].includes(plain(column)));
+    const found = resolved[role] ??
+      header.find((column) => usualNames[role].includes(plain(column)));
     if (found !== undefined) resolved[role] = found;
   }
   if (resolved.user === undefined && resolved.item === undefined) {
@@ -62,6 +55,34 @@ export function resolveColumns(
   return resolved;
 }
 
+/**
+ * The columns that were named, and no others: what a table of examples has beside its features.
+ *
+ * @throws {DatasetError} When one is not there.
+ */
+export function namedColumns(
+  header: readonly string[],
+  wanted: InteractionColumns,
+  file: string,
+): ResolvedColumns {
+  for (const [role, name] of Object.entries(wanted)) requireColumn(header, name, role, file);
+  return { ...wanted };
+}
+
+function requireColumn(
+  header: readonly string[],
+  name: string,
+  role: string,
+  file: string,
+): void {
+  if (header.includes(name)) return;
+  throw new DatasetError(
+    file,
+    1,
+    `there is no column ${shown(name)} for the ${role}; its columns are ${header.join(", ")}.`,
+  );
+}
+
 function plain(column: string): string {
   return column.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 }
@@ -72,6 +93,22 @@ export interface AttributeColumn {
   readonly source: FeatureSource;
   readonly attribute: string;
   readonly type: "text" | "number" | "list";
+}
+
+/**
+ * The columns that bear the name of an attribute of the schema, all of which a table of examples must have.
+ *
+ * @throws {DatasetError} When one is not there.
+ */
+export function allAttributeColumns(
+  header: readonly string[],
+  schema: FeatureSchema | undefined,
+  file: string,
+): AttributeColumn[] {
+  for (const reader of [...(schema?.slots ?? []), ...(schema?.dense ?? [])]) {
+    if ("attribute" in reader) requireColumn(header, reader.attribute, "feature", file);
+  }
+  return attributeColumns(header, schema);
 }
 
 /** The header's columns that bear the name of an attribute of the schema. */

@@ -5,8 +5,10 @@ import { Readable } from "node:stream";
 import { CsvError, parse } from "csv-parse";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import {
+  allAttributeColumns,
   attributeColumns,
   type InteractionColumns,
+  namedColumns,
   resolveColumns,
   rowFields,
   timeAt,
@@ -21,6 +23,11 @@ export interface CsvOptions {
   readonly delimiter?: string;
   /** Columns with the names of its attributes become attributes. */
   readonly schema?: FeatureSchema;
+  /**
+   * The rows are labelled examples rather than what somebody did to an item: no column has a role by its usual name,
+   * and none that the schema reads may be missing. Default false.
+   */
+  readonly examples?: boolean;
 }
 
 export function openCsv(file: string, action: string, options: CsvOptions): Dataset {
@@ -43,12 +50,11 @@ export async function* readCsvInteractions(
   for await (const { line, record } of readCsvRecords(file, options.delimiter)) {
     if (columns === undefined) {
       const header = Object.keys(record);
-      columns = resolveColumns(header, options.columns ?? {}, file);
-      const roles = Object.values(columns);
-      attributes = attributeColumns(
-        header.filter((column) => !roles.includes(column)),
-        options.schema,
-      );
+      const { columns: wanted = {}, schema, examples = false } = options;
+      columns = (examples ? namedColumns : resolveColumns)(header, wanted, file);
+      attributes = examples
+        ? allAttributeColumns(header, schema, file)
+        : attributeColumns(header, schema);
     }
     const { user, item, value, time, action } = columns;
     const fields = attributes.length === 0 && action === undefined
@@ -64,6 +70,16 @@ export async function* readCsvInteractions(
     if (chunk.full) yield chunk.take();
   }
   if (chunk.rows > 0) yield chunk.take();
+}
+
+/**
+ * The names of the columns.
+ *
+ * @throws {DatasetError} The file cannot be read, or has no row below its header.
+ */
+export async function readCsvHeader(file: string, delimiter?: string): Promise<readonly string[]> {
+  for await (const { record } of readCsvRecords(file, delimiter)) return Object.keys(record);
+  throw new DatasetError(file, 1, "there is no row below the header.");
 }
 
 /** Each record by its header's names, with the line that it ends on. */

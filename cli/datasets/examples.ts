@@ -4,29 +4,27 @@
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
-import { type FeatureAttributes, FeatureExtractor } from "../../kernels/features/extractor.ts";
+import {
+  type FeatureAttributes,
+  FeatureExtractor,
+  type FeatureItem,
+} from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { Dataset } from "./dataset.ts";
+import { concatenateBatches, ExampleTable } from "./example_table.ts";
 import type { InteractionTable } from "./interaction_table.ts";
-
-export interface LabelledBatch {
-  readonly features: FeatureBatch;
-  /** 0 or 1, shape `[rows, tasks]`. */
-  readonly labels: Float32Array<ArrayBuffer>;
-  /** Data clock of the last row, ms. */
-  readonly atMs: number;
-}
 
 export interface ExamplesOptions {
   /** From {@link datasetExtractor}. */
   readonly extractor: FeatureExtractor;
   readonly tasks: readonly TaskLabels[];
-  readonly batchRows: number;
   /** Rows of the table from here (inclusive) … Default 0. */
   readonly from?: number;
   /** … to here (exclusive). Default all. */
   readonly to?: number;
+  /** Called now and then with the rows made so far. */
+  readonly onProgress?: (rows: number) => void;
 }
 
 const none: FeatureAttributes = {};
@@ -43,40 +41,95 @@ export function datasetExtractor(
   });
 }
 
+/** Rows whose features are joined at a time: bounds the small arrays that wait for it. */
+const rowsJoined = 4096;
+
 /**
  * Examples in the table's order. A row on which no rule matches is negative, as a shown item that nobody touched.
  *
  * @throws {FeatureTypeError} An attribute is not of the type that its slot reads.
  */
-export function* labelledBatches(
+export function labelledExamples(
   dataset: Dataset,
   table: InteractionTable,
   options: ExamplesOptions,
-): Generator<LabelledBatch> {
-  const { extractor, tasks, batchRows, from = 0, to = table.rows } = options;
-  const rules = new LabelRules(tasks);
-  for (let begin = from; begin < to; begin += batchRows) {
-    const rows = Math.min(batchRows, to - begin);
-    const labels = new Float32Array(rows * tasks.length);
+): ExampleTable {
+  const { extractor, tasks, from = 0, to = table.rows } = options;
+  const joined: FeatureBatch[] = [];
+  for (let begin = from; begin < to; begin += rowsJoined) {
+    const end = Math.min(to, begin + rowsJoined);
     const parts: FeatureBatch[] = [];
-    for (let i = 0; i < rows; i++) {
-      const row = begin + i;
-      const fields = table.fields?.[row];
-      const user = table.user(row);
-      const id = table.item(row);
-      parts.push(extractor.extract({
-        user,
-        userAttributes: merged(dataset.users.get(user), fields?.user),
-        context: fields?.context ?? none,
-        atMs: table.atMs[row],
-        items: [fields?.item === undefined ? { id } : { id, fields: fields.item }],
-      }));
-      const value = Number.isNaN(table.values[row]) ? undefined : table.values[row];
-      const verdict = rules.judge(fields?.action ?? dataset.action, value);
-      verdict?.labels.forEach((label, task) => labels[i * tasks.length + task] = label ?? 0);
+    for (let row = begin; row < end;) {
+      const next = requestEnd(table, row, end);
+      parts.push(extractRows(dataset, table, row, next, extractor));
+      row = next;
     }
-    yield { features: concatenateBatches(parts), labels, atMs: table.atMs[begin + rows - 1] };
+    joined.push(concatenateBatches(parts));
+    options.onProgress?.(end - from);
   }
+  return new ExampleTable(
+    concatenateBatches(joined),
+    labelsOf(dataset, table, tasks, from, to),
+    table.atMs.subarray(from, to),
+  );
+}
+
+/** Rows from `row` on that differ in their items alone are one request, which is many times faster than one each. */
+function requestEnd(table: InteractionTable, row: number, limit: number): number {
+  const { userOf, atMs, fields } = table;
+  const first = fields?.[row];
+  let end = row + 1;
+  if (first?.user !== undefined || first?.context !== undefined) return end;
+  while (
+    end < limit && userOf[end] === userOf[row] && atMs[end] === atMs[row] &&
+    fields?.[end]?.user === undefined && fields?.[end]?.context === undefined
+  ) {
+    end++;
+  }
+  return end;
+}
+
+function extractRows(
+  dataset: Dataset,
+  table: InteractionTable,
+  from: number,
+  to: number,
+  extractor: FeatureExtractor,
+): FeatureBatch {
+  const user = table.user(from);
+  const fields = table.fields?.[from];
+  const items: FeatureItem[] = [];
+  for (let row = from; row < to; row++) {
+    const id = table.item(row);
+    const own = table.fields?.[row]?.item;
+    items.push(own === undefined ? { id } : { id, fields: own });
+  }
+  return extractor.extract({
+    user,
+    userAttributes: merged(dataset.users.get(user), fields?.user),
+    context: fields?.context ?? none,
+    atMs: table.atMs[from],
+    items,
+  });
+}
+
+function labelsOf(
+  dataset: Dataset,
+  table: InteractionTable,
+  tasks: readonly TaskLabels[],
+  from: number,
+  to: number,
+): Float32Array<ArrayBuffer> {
+  const rules = new LabelRules(tasks);
+  const labels = new Float32Array((to - from) * tasks.length);
+  for (let row = from; row < to; row++) {
+    const value = Number.isNaN(table.values[row]) ? undefined : table.values[row];
+    const verdict = rules.judge(table.fields?.[row]?.action ?? dataset.action, value);
+    verdict?.labels.forEach((label, task) =>
+      labels[(row - from) * tasks.length + task] = label ?? 0
+    );
+  }
+  return labels;
 }
 
 function merged(
@@ -85,25 +138,4 @@ function merged(
 ): FeatureAttributes {
   if (own === undefined) return known ?? none;
   return known === undefined ? own : { ...known, ...own };
-}
-
-/** The rows of all batches, one after another. */
-export function concatenateBatches(batches: readonly FeatureBatch[]): FeatureBatch {
-  const total = (length: (batch: FeatureBatch) => number) =>
-    batches.reduce((sum, batch) => sum + length(batch), 0);
-  const rows = total((batch) => batch.rows);
-  const ids = new BigUint64Array(total((batch) => batch.ids.length));
-  const segmentOffsets = new Uint32Array(total((batch) => batch.segmentOffsets.length - 1) + 1);
-  const dense = new Float32Array(total((batch) => batch.dense.length));
-  let [atId, atSegment, atDense] = [0, 0, 0];
-  for (const batch of batches) {
-    ids.set(batch.ids, atId);
-    for (let i = 1; i < batch.segmentOffsets.length; i++) {
-      segmentOffsets[++atSegment] = atId + batch.segmentOffsets[i];
-    }
-    dense.set(batch.dense, atDense);
-    atId += batch.ids.length;
-    atDense += batch.dense.length;
-  }
-  return { rows, ids, segmentOffsets, dense };
 }

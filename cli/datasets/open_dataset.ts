@@ -27,6 +27,8 @@ export interface DatasetOptions {
   readonly delimiter?: string;
   /** CSV only: its attributes are read from the columns of the same name. */
   readonly schema?: FeatureSchema;
+  /** CSV only: the rows are labelled examples, of no user and no item. Default false. */
+  readonly examples?: boolean;
 }
 
 /** Those that were published as several files. */
@@ -34,7 +36,7 @@ const inFolders: readonly DatasetKind[] = ["movietweetings", "movielens"];
 
 /** @throws {DatasetError} When there is nothing to read. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
-  const { kind, path, action = "rating", columns, delimiter, schema } = options;
+  const { kind, path, action = "rating", columns, delimiter, schema, examples } = options;
   await requireFileOrFolder(kind, path);
   switch (kind) {
     case "movietweetings":
@@ -46,6 +48,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
         ...(columns === undefined ? {} : { columns }),
         ...(delimiter === undefined ? {} : { delimiter }),
         ...(schema === undefined ? {} : { schema }),
+        ...(examples === undefined ? {} : { examples }),
       });
     case "jsonl":
       return openJsonl(path, action);

@@ -4,11 +4,15 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Output } from "../command_line.ts";
 import type { TrainFlags } from "../commands/train.ts";
-import { configurationFor, openNamedDataset } from "../commands/dataset_options.ts";
-import type { Dataset } from "../datasets/dataset.ts";
-import { datasetExtractor, type LabelledBatch, labelledBatches } from "../datasets/examples.ts";
-import { type InteractionTable, readInteractions } from "../datasets/interaction_table.ts";
+import { configurationFor, namedRoles, openNamedDataset } from "../commands/dataset_options.ts";
+import { readCsvHeader } from "../datasets/csv.ts";
+import { DatasetError } from "../datasets/errors.ts";
+import type { ExampleTable } from "../datasets/example_table.ts";
+import { datasetExtractor, labelledExamples } from "../datasets/examples.ts";
+import { readInteractions } from "../datasets/interaction_table.ts";
+import { type LabelledTable, labelledTable, usualLabel } from "../datasets/labelled_table.ts";
 import { usageError } from "../errors.ts";
+import { bundledFile } from "../options.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { trainingReport } from "./training_report.ts";
 import { type TrainingResult, trainModel } from "./train_model.ts";
@@ -21,38 +25,36 @@ export interface NamedResult {
 
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
-  const configuration = await configurationFor(
-    flags,
+  const source = await sourceOf(flags);
+  const configured = (model?: { readonly flag: "--model" | "--compare"; readonly kind: string }) =>
+    configurationFor({ ...flags, config: source.config }, model, source.table);
+  const configuration = await configured(
     flags.model === undefined ? undefined : { flag: "--model", kind: flags.model },
   );
   const rival = flags.compare === undefined
     ? undefined
-    : await configurationFor(flags, { flag: "--compare", kind: flags.compare });
-  const dataset = await openNamedDataset(flags, configuration);
-  const table = await readInteractions(dataset);
-  const rows = Math.min(table.rows, flags.limit ?? Infinity);
-  const split = flags.eval === undefined ? Math.floor(rows * (1 - flags.evalFraction)) : rows;
-  if (split === 0) {
+    : await configured({ flag: "--compare", kind: flags.compare });
+  const examples = exampleReader(flags, configuration, source.table);
+  const [training, heldBack] = await examples(flags.path, flags.limit, (rows) => {
+    const split = flags.eval === undefined ? Math.floor(rows * (1 - flags.evalFraction)) : rows;
+    if (split > 0) return split;
     throw usageError(`${flags.path} has ${rows} interactions: nothing is left to train on.`);
-  }
-  const batches = batchMaker(configuration);
-  const training = batches(dataset, table, 0, split);
-  const evaluation = flags.eval === undefined
-    ? batches(dataset, table, split, rows)
-    : await batchesOf(flags, configuration, flags.eval);
-  const validation = flags.valid === undefined
-    ? []
-    : await batchesOf(flags, configuration, flags.valid);
+  });
+  const evaluation = flags.eval === undefined ? heldBack : (await examples(flags.eval))[0];
+  const validation = flags.valid === undefined ? undefined : (await examples(flags.valid))[0];
 
   const run = async (model: string, its: CairnConfiguration): Promise<NamedResult> => {
-    const progress = new Progress(model, split * flags.epochs, stderrTarget());
+    const progress = new Progress(model, training.rows * flags.epochs, stderrTarget());
     const result = await trainModel({
       configuration: its,
       training,
       evaluation,
-      validation,
+      ...(validation === undefined ? {} : { validation }),
+      shuffled: flags.shuffle ?? (source.table !== undefined && flags.timeColumn === undefined),
+      denseUpdates: flags.denseUpdates ?? false,
       epochs: flags.epochs,
       patience: flags.patience,
+      plateauFactor: flags.plateauFactor,
       onProgress: (examples, epoch, loss) =>
         progress.update(examples, `epoch ${epoch}  loss ${loss.toFixed(4)}`),
     });
@@ -71,42 +73,74 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   }
   output.out(
     flags.json === true
-      ? JSON.stringify({ dataset: dataset.name, models: results.map(summaryOf) }) + "\n"
+      ? JSON.stringify({ dataset: flags.dataset, models: results.map(summaryOf) }) + "\n"
       : describeResults(results),
   );
 }
 
-/** Makes batches by the configuration's features and label rules. */
-function batchMaker(configuration: CairnConfiguration) {
-  const { schema, itemCacheBytesMax } = configuration.features;
-  return (dataset: Dataset, table: InteractionTable, from: number, to: number): LabelledBatch[] => {
-    const progress = new Progress("reading", to - from, stderrTarget());
-    const batches: LabelledBatch[] = [];
-    let rows = 0;
-    const options = {
-      extractor: datasetExtractor(schema, dataset, itemCacheBytesMax),
-      tasks: configuration.joiner.tasks,
-      batchRows: configuration.trainer.batchRows,
-      from,
-      to,
-    };
-    for (const batch of labelledBatches(dataset, table, options)) {
-      batches.push(batch);
-      progress.update(rows += batch.features.rows);
-    }
-    progress.finish(rows, `${rows.toLocaleString("en")} examples`);
-    return batches;
+/** What the file holds, and the configuration that fits it where none was named. */
+async function sourceOf(
+  flags: TrainFlags,
+): Promise<{ readonly table?: LabelledTable; readonly config: string }> {
+  const movies = { config: flags.config ?? bundledFile("examples/movies.yaml") };
+  const named = flags.labelColumn !== undefined || flags.features !== undefined;
+  if (flags.dataset !== "csv") {
+    if (named) throw usageError("--label-column and --features are for --dataset csv.");
+    return movies;
+  }
+  const roles = Object.values(namedRoles(flags));
+  // A configuration or a role that was named says how to read the file.
+  if (!named && (flags.config !== undefined || roles.length > 0)) return movies;
+  const header = await readCsvHeader(flags.path, flags.delimiter).catch((error) => {
+    // Nothing was said about this file's columns: whoever reads it whole says what is wrong with it.
+    if (named || !(error instanceof DatasetError)) throw error;
+    return [];
+  });
+  const label = flags.labelColumn ?? usualLabel(header);
+  if (label === undefined) {
+    if (!named) return movies;
+    throw usageError(
+      `--features needs to know the label, and no column of ${flags.path} is called label ` +
+        `(${header.join(", ")}); name it by --label-column.`,
+    );
+  }
+  return {
+    table: labelledTable(flags.path, header, label, flags.features, roles),
+    config: flags.config ?? bundledFile("examples/categorical.yaml"),
   };
 }
 
-async function batchesOf(
+/** Makes examples by the configuration's features and label rules. */
+function exampleReader(
   flags: TrainFlags,
   configuration: CairnConfiguration,
-  path: string,
-): Promise<LabelledBatch[]> {
-  const dataset = await openNamedDataset(flags, configuration, path);
-  const table = await readInteractions(dataset);
-  return batchMaker(configuration)(dataset, table, 0, table.rows);
+  labelled: LabelledTable | undefined,
+) {
+  const { schema, itemCacheBytesMax } = configuration.features;
+  /** The examples of a file before and after the row where they are split; left out, all are before it. */
+  return async (
+    path: string,
+    rowsMax = Infinity,
+    splitAt = (rows: number) => rows,
+  ): Promise<[ExampleTable, ExampleTable]> => {
+    const dataset = await openNamedDataset(flags, configuration, path, labelled);
+    const extractor = datasetExtractor(schema, dataset, itemCacheBytesMax);
+    const table = await readInteractions(dataset);
+    const rows = Math.min(table.rows, rowsMax);
+    const progress = new Progress("reading", rows, stderrTarget());
+    const made = (from: number, to: number) =>
+      labelledExamples(dataset, table, {
+        extractor,
+        tasks: configuration.joiner.tasks,
+        from,
+        to,
+        onProgress: (done) => progress.update(from + done),
+      });
+    const split = splitAt(rows);
+    const examples: [ExampleTable, ExampleTable] = [made(0, split), made(split, rows)];
+    progress.finish(rows, `${rows.toLocaleString("en")} examples`);
+    return examples;
+  };
 }
 
 /** For machines: rounded where more digits would be noise. */
@@ -124,6 +158,7 @@ function summaryOf({ model, result }: NamedResult): Record<string, unknown> {
     }),
     epochs: result.epochs.length,
     bestEpoch: result.bestEpoch,
+    trainingLoss: result.epochs.map(({ loss }) => round(loss)),
     ...(result.epochs[0]?.validation === undefined ? {} : {
       validationAuc: result.epochs.map(({ validation }) => validation && round(validation.auc)),
     }),

@@ -1,9 +1,9 @@
 /**
- * The loop of batch training: epochs over the examples in time order, progressive validation in the first, and an
- * early end when a validation set stops getting better.
+ * The loop of batch training: epochs over the examples, progressive validation in the first, smaller steps when a
+ * validation set gets no better, and an early end when it does not for several epochs.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import type { LabelledBatch } from "../datasets/examples.ts";
+import { type ExampleTable, type LabelledBatch, shuffledOrder } from "../datasets/example_table.ts";
 import { exactAuc, logloss } from "../evaluation/auc.ts";
 import { Samples } from "../load/samples.ts";
 import { movingAuc } from "../evaluation/moving_auc.ts";
@@ -12,16 +12,21 @@ import { TrainingPass } from "./training_pass.ts";
 /** What to train on, and for how long. */
 export interface TrainingPlan {
   readonly configuration: CairnConfiguration;
-  /** In time order. */
-  readonly training: readonly LabelledBatch[];
-  /** Scored after training (with patience: after each epoch that is the best so far). */
-  readonly evaluation: readonly LabelledBatch[];
-  /** Decides when to stop; empty = all epochs run. */
-  readonly validation: readonly LabelledBatch[];
+  readonly training: ExampleTable;
+  /** Scored after training (with a validation set: after each epoch that is the best so far). */
+  readonly evaluation: ExampleTable;
+  /** Decides when to stop; absent = all epochs run. */
+  readonly validation?: ExampleTable;
+  /** Each epoch in an order of its own; else always in the table's. */
+  readonly shuffled: boolean;
+  /** Every row takes a step with every batch; else a batch moves its own rows alone. */
+  readonly denseUpdates: boolean;
   /** ≥ 1 */
   readonly epochs: number;
   /** Epochs without a better validation AUC before training stops, ≥ 1. */
   readonly patience: number;
+  /** All learning rates are multiplied by this after an epoch without a better validation AUC, in (0, 1]. */
+  readonly plateauFactor: number;
   /** Called now and then with the examples trained on so far, over all epochs, and the epoch, from 1. */
   onProgress?(examples: number, epoch: number, loss: number): void;
 }
@@ -48,7 +53,7 @@ export interface EpochResult {
 export interface TrainingResult {
   readonly examples: number;
   readonly epochs: readonly EpochResult[];
-  /** The epoch whose figures `evaluation` holds. */
+  /** The epoch whose weights `evaluation` was measured with. */
   readonly bestEpoch: number;
   /** Scores from before each batch was learned from, in the first epoch, over the last 80 % of the examples. */
   readonly progressive: Quality;
@@ -66,7 +71,9 @@ const warmUpShare = 0.2;
 
 /** Trains one model from nothing. */
 export async function trainModel(plan: TrainingPlan): Promise<TrainingResult> {
-  const pass = await TrainingPass.create(plan.configuration);
+  const { configuration, training, denseUpdates } = plan;
+  const everyStep = denseUpdates ? training.features.ids : undefined;
+  const pass = await TrainingPass.create(configuration, everyStep);
   try {
     return await runEpochs(pass, plan);
   } finally {
@@ -75,8 +82,9 @@ export async function trainModel(plan: TrainingPlan): Promise<TrainingResult> {
 }
 
 async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<TrainingResult> {
-  const { training, validation, evaluation } = plan;
-  const total = training.reduce((sum, batch) => sum + batch.features.rows, 0);
+  const { training, validation, evaluation, configuration } = plan;
+  const { batchRows } = configuration.trainer;
+  const total = training.rows;
   const scores = new Samples();
   const labels = new Samples();
   const epochs: EpochResult[] = [];
@@ -85,10 +93,14 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
   let evaluated: Quality | undefined;
   let seen = 0;
   let trainedMs = 0;
+  let rateScale = 1;
   for (let epoch = 1; epoch <= plan.epochs && epoch - best.epoch <= plan.patience; epoch++) {
     let lossSum = 0;
     const epochStartedAtMs = performance.now();
-    for (const batch of training) {
+    const order = plan.shuffled
+      ? shuffledOrder(total, configuration.session.seed, epoch)
+      : undefined;
+    for (const batch of training.batches(batchRows, order)) {
       const step = await pass.train(batch);
       const { rows } = batch.features;
       lossSum += step.loss * rows;
@@ -98,18 +110,22 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
     }
     trainedMs += performance.now() - epochStartedAtMs;
     await pass.publish();
-    const checked = validation.length === 0 ? undefined : await measure(pass, validation);
+    const checked = validation && await measure(pass, validation.batches(batchRows));
     epochs.push({
       epoch,
       loss: lossSum / total,
       ...(checked === undefined ? {} : { validation: checked }),
     });
     const auc = checked?.auc ?? Infinity;
-    if (checked !== undefined && auc <= best.auc) continue;
+    if (checked !== undefined && auc <= best.auc) {
+      rateScale *= plan.plateauFactor;
+      await pass.setLearningRateScale(rateScale);
+      continue;
+    }
     best = { epoch, auc };
     const isLast = epoch === plan.epochs;
-    if (evaluation.length > 0 && (checked !== undefined || isLast)) {
-      evaluated = await measure(pass, evaluation);
+    if (evaluation.rows > 0 && (checked !== undefined || isLast)) {
+      evaluated = await measure(pass, evaluation.batches(batchRows));
     }
   }
   const from = Math.floor(total * warmUpShare);
@@ -127,7 +143,7 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
 }
 
 /** Scores `batches` as serving would. */
-async function measure(pass: TrainingPass, batches: readonly LabelledBatch[]): Promise<Quality> {
+async function measure(pass: TrainingPass, batches: Iterable<LabelledBatch>): Promise<Quality> {
   const scores = new Samples();
   const labels = new Samples();
   for (const batch of batches) collect(batch, await pass.score(batch), scores, labels);

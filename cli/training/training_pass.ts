@@ -8,10 +8,11 @@ import type { InferenceSession } from "../../kernels/dense/inference_session.ts"
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
+import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { sigmoid } from "../../actors/trainer/progressive_validation.ts";
 import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
-import type { LabelledBatch } from "../datasets/examples.ts";
+import type { LabelledBatch } from "../datasets/example_table.ts";
 
 /** What one batch showed before it was learned from. */
 export interface PassStep {
@@ -28,12 +29,16 @@ export class TrainingPass {
   readonly #session: TrainingSession;
   readonly #inference: InferenceSession;
   readonly #tasks: number;
+  /** Ids whose rows take a step with every batch, whether they are in it or not. */
+  readonly #everyStep: FeatureIds | undefined;
 
   private constructor(
     configuration: CairnConfiguration,
     session: TrainingSession,
     inference: InferenceSession,
+    everyStep: FeatureIds | undefined,
   ) {
+    this.#everyStep = everyStep && this.#kernel.unique(everyStep, 1).uniqueIds;
     this.#session = session;
     this.#inference = inference;
     this.#table = EmbeddingTable.create(configuration.embeddingShard.table);
@@ -46,12 +51,21 @@ export class TrainingPass {
     this.#tasks = configuration.trainer.tasks;
   }
 
-  /** An untrained model. */
-  static async create(configuration: CairnConfiguration): Promise<TrainingPass> {
+  /**
+   * An untrained model.
+   *
+   * @param everyStep Ids whose rows take a step with every batch, as all rows do in libraries whose embeddings have
+   *   dense gradients: decay and momentum go on while an id is absent. Left out, a batch moves its own rows alone.
+   */
+  static async create(
+    configuration: CairnConfiguration,
+    everyStep?: FeatureIds,
+  ): Promise<TrainingPass> {
     return new TrainingPass(
       configuration,
       await openTrainingSession(configuration),
       await openInferenceSession(configuration),
+      everyStep,
     );
   }
 
@@ -75,7 +89,27 @@ export class TrainingPass {
     const scores = this.#scores(step.logits, features.rows);
     const gradients = this.#inputs.gradients(step.gradients);
     this.#table.applyGradients(uniqueIds, gradients, counts, atMs / 1000);
+    if (this.#everyStep !== undefined) this.#moveOthers(this.#everyStep, uniqueIds, atMs);
     return { loss: step.loss, scores };
+  }
+
+  /** A step without a gradient for the ids of `all` that are not among `moved`. */
+  #moveOthers(all: FeatureIds, moved: FeatureIds, atMs: number): void {
+    const both = new BigUint64Array(moved.length + all.length);
+    both.set(moved);
+    both.set(all, moved.length);
+    // Distinct ids come in the order of their first appearance: the others are behind those of the batch.
+    const others = this.#kernel.unique(both, 1).uniqueIds.subarray(moved.length);
+    const gradients = new Float32Array(others.length * this.#inputs.width);
+    this.#table.applyGradients(others, gradients, new Uint32Array(others.length), atMs / 1000);
+  }
+
+  /** Multiplies all configured learning rates from now on; 1 at first. */
+  async setLearningRateScale(scale: number): Promise<void> {
+    await this.#session.setLearningRateScale(scale);
+    for (const { segment } of this.#session.model.sparseInputs) {
+      this.#table.setLearningRateScale(segment, scale);
+    }
   }
 
   /** The served model takes over the trained dense weights: call it before {@link score}. */

@@ -9,7 +9,7 @@ import type { NamedResult } from "./train_command.ts";
 export function trainingReport(path: string, results: readonly NamedResult[]): string {
   return renderReport({
     title: `Training on ${path.split("/").at(-1)}`,
-    subtitle: `${results[0].result.examples.toLocaleString("en")} examples in time order`,
+    subtitle: `${results[0].result.examples.toLocaleString("en")} examples`,
     figures: results.flatMap(({ model, result }) => [
       { label: `${model}: progressive AUC`, value: result.progressive.auc.toFixed(4) },
       ...(result.evaluation === undefined ? [] : [

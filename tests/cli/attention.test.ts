@@ -1,6 +1,6 @@
 /** A list that shares the items' ids and is pooled by attention, from the configuration to what was learned. */
 import assert from "node:assert/strict";
-import { labelledBatches } from "../../cli/datasets/examples.ts";
+import { labelledExamples } from "../../cli/datasets/examples.ts";
 import { ChunkBuilder, type Dataset } from "../../cli/datasets/dataset.ts";
 import { readInteractions } from "../../cli/datasets/interaction_table.ts";
 import { exactAuc } from "../../cli/evaluation/auc.ts";
@@ -60,14 +60,16 @@ Deno.test("a model learns which list the candidate belongs to", async () => {
   const pass = await TrainingPass.create(configuration);
   try {
     const extractor = new FeatureExtractor(configuration.features.schema, FeatureHasher.create());
-    const options = { extractor, tasks: configuration.joiner.tasks, batchRows: 32 };
-    for (const batch of labelledBatches(dataset, table, { ...options, to: 7000 })) {
+    const options = { extractor, tasks: configuration.joiner.tasks };
+    const training = labelledExamples(dataset, table, { ...options, to: 7000 });
+    for (const batch of training.batches(32)) {
       await pass.train(batch);
     }
     await pass.publish();
     const scores: number[] = [];
     const labels: number[] = [];
-    for (const batch of labelledBatches(dataset, table, { ...options, from: 7000 })) {
+    const heldBack = labelledExamples(dataset, table, { ...options, from: 7000 });
+    for (const batch of heldBack.batches(32)) {
       scores.push(...await pass.score(batch));
       labels.push(...batch.labels);
     }

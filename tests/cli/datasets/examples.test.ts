@@ -1,10 +1,7 @@
 /** Interactions become labelled examples by the mesh's own extractor and rules. */
 import assert from "node:assert/strict";
-import {
-  concatenateBatches,
-  datasetExtractor,
-  labelledBatches,
-} from "../../../cli/datasets/examples.ts";
+import { concatenateBatches, shuffledOrder } from "../../../cli/datasets/example_table.ts";
+import { datasetExtractor, labelledExamples } from "../../../cli/datasets/examples.ts";
 import { readInteractions } from "../../../cli/datasets/interaction_table.ts";
 import { openDataset } from "../../../cli/datasets/open_dataset.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
@@ -16,17 +13,16 @@ const movies = parseConfiguration(await Deno.readTextFile("examples/movies.yaml"
 const dataset = await openDataset({ kind: "movietweetings", path: `${samples}movietweetings` });
 const table = await readInteractions(dataset);
 
-function batches(batchRows: number, from?: number, to?: number) {
-  return [
-    ...labelledBatches(dataset, table, {
-      extractor: datasetExtractor(movies.features.schema, dataset, 2 ** 16),
-      tasks: movies.joiner.tasks,
-      batchRows,
-      ...(from === undefined ? {} : { from }),
-      ...(to === undefined ? {} : { to }),
-    }),
-  ];
+function examples(from?: number, to?: number) {
+  return labelledExamples(dataset, table, {
+    extractor: datasetExtractor(movies.features.schema, dataset, 2 ** 16),
+    tasks: movies.joiner.tasks,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+  });
 }
+
+const batches = (batchRows: number) => [...examples().batches(batchRows)];
 
 Deno.test("ratings from 8 on are positive, in the order of time", () => {
   const [batch] = batches(10);
@@ -44,7 +40,8 @@ Deno.test("the size of the batches changes no example", () => {
 
 Deno.test("a range gives its rows alone", () => {
   const [whole] = batches(10);
-  const [part] = batches(10, 1, 3);
+  const part = examples(1, 3);
+  assert.equal(part.rows, 2);
   assert.deepEqual([...part.labels], [...whole.labels].slice(1, 3));
 });
 
@@ -60,4 +57,34 @@ Deno.test("an example's features are those that serving makes for the same reque
       items: [{ id: table.item(row), fields: dataset.items.get(table.item(row))! }],
     }));
   assert.deepEqual(batch.features, concatenateBatches(served));
+});
+
+Deno.test("a batch in another order has the same examples in that order", () => {
+  const all = examples();
+  const alone = Array.from({ length: 4 }, (_, row) => [...examples(row, row + 1).batches(1)][0]);
+  const order = Uint32Array.of(2, 0, 3, 1);
+  const [first, second] = [...all.batches(3, order)];
+  const expected = Array.from(order, (row) => alone[row]);
+  assert.deepEqual(first.features, concatenateBatches(expected.slice(0, 3).map((b) => b.features)));
+  assert.deepEqual([...first.labels], expected.slice(0, 3).flatMap(({ labels }) => [...labels]));
+  assert.equal(first.atMs, table.atMs[3]);
+  assert.deepEqual(second, expected[3]);
+});
+
+Deno.test("each epoch has an order of its own, with every row once", () => {
+  const rows = 1000;
+  const [one, again, two, otherSeed] = [
+    shuffledOrder(rows, 1, 1),
+    shuffledOrder(rows, 1, 1),
+    shuffledOrder(rows, 1, 2),
+    shuffledOrder(rows, 2, 1),
+  ];
+  assert.deepEqual(again, one);
+  for (const other of [two, otherSeed]) {
+    assert.notDeepEqual(other, one);
+    assert.deepEqual(other.slice().sort(), Uint32Array.from({ length: rows }, (_, i) => i));
+  }
+  // A row's place in the order tells nothing of its place in the file.
+  const early = one.subarray(0, rows / 2).filter((row) => row < rows / 2).length;
+  assert.ok(early > 200 && early < 300, `${early} of the first half stay in it`);
 });
