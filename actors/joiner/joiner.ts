@@ -56,6 +56,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #committedAtMs: number;
   #forgottenBefore = 0;
   #woken = false;
+  /** The example log took nothing when it was last tried. */
+  #refused = false;
   /** A turn that nothing else may bring about. */
   #later: { cancel(): void } | undefined;
 
@@ -213,11 +215,17 @@ export class Joiner implements Behavior<JoinerMessage> {
       for (const partition of this.#partitions) await partition.write();
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.#context.telemetry.log("warn", `the joiner waits: ${error.message}`);
+      // Said once, not at each try: /health/ready and cairn_log_refusing tell while it lasts.
+      if (!this.#refused) {
+        this.#context.telemetry.log("warn", `the joiner waits: ${error.message}`);
+      }
+      this.#refused = true;
       this.#wakeLater(REFUSED_RETRY_MS);
       this.#woken = true; // until then nothing else need wake it
       return false;
     }
+    if (this.#refused) this.#context.telemetry.log("info", "the joiner goes on");
+    this.#refused = false;
     return true;
   }
 

@@ -116,6 +116,10 @@ for (const [partitions, title] of [[1, "one partition"], [3, "three partitions"]
       );
       expected.push(`r${i}/a=1`);
     }
+    await world.mesh.advance(10_000);
+    const warnings = world.mesh.telemetry.lines.filter(({ level }) => level === "warn");
+    assert.equal(warnings.length, 1, "however often it tries");
+    assert.match(warnings[0].message, /the joiner waits: .* its limit is 1200/);
     const seen = Array.from({ length: partitions }, () => new Map<number, string>());
     for (let round = 0; round < 200; round++) {
       for (const [partition, rows] of seen.entries()) {
