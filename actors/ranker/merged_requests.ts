@@ -47,22 +47,44 @@ export function pickRows(
   }
   const ids = new BigUint64Array(idCount);
   const dense = new Float32Array(picked.length * denseWidth);
+  const from = new Uint32Array(batch.ids.buffer, batch.ids.byteOffset, 2 * batch.ids.length);
+  const to = new Uint32Array(ids.buffer);
   let id = 0;
-  picked.forEach((row, i) => {
-    const from = batch.segmentOffsets[row * slots];
-    const to = batch.segmentOffsets[(row + 1) * slots];
-    ids.set(batch.ids.subarray(from, to), id);
+  let segment = 1;
+  let denseAt = 0;
+  for (const row of picked) {
+    const first = batch.segmentOffsets[row * slots];
+    const end = batch.segmentOffsets[(row + 1) * slots];
     for (let slot = 1; slot <= slots; slot++) {
-      segmentOffsets[i * slots + slot] = batch.segmentOffsets[row * slots + slot] - from + id;
+      segmentOffsets[segment++] = batch.segmentOffsets[row * slots + slot] - first + id;
     }
-    dense.set(batch.dense.subarray(row * denseWidth, (row + 1) * denseWidth), i * denseWidth);
-    id += to - from;
-  });
+    for (let word = 2 * first; word < 2 * end; word++) to[2 * (id - first) + word] = from[word];
+    for (let i = row * denseWidth; i < (row + 1) * denseWidth; i++) {
+      dense[denseAt++] = batch.dense[i];
+    }
+    id += end - first;
+  }
   return { rows: picked.length, ids, segmentOffsets, dense };
 }
 
-/** Row numbers of scores, best first; equal scores keep the caller's order, and a score that is no number comes last. */
+/** Candidates of one request are numbered below this. */
+const rowsMax = 2 ** 20;
+
+/**
+ * Row numbers of scores, best first; equal scores keep the caller's order, and a score that is no number comes last.
+ * Each row becomes one number that says both, since sorting numbers needs no call a comparison.
+ */
 export function orderByScore(scores: Float32Array): number[] {
-  const key = (row: number) => Number.isNaN(scores[row]) ? -Infinity : scores[row];
-  return Array.from(scores, (_, row) => row).sort((a, b) => key(b) - key(a) || a - b);
+  if (scores.length > rowsMax) throw new RangeError(`Cannot order more than ${rowsMax} rows`);
+  const positive = Float32Array.from(scores, (score) => score + 0); // -0 is 0
+  const bits = new Uint32Array(positive.buffer);
+  const keys = new Float64Array(scores.length);
+  for (let row = 0; row < scores.length; row++) {
+    // The bits of floats ascend with positive ones and descend with negative ones.
+    const descending = bits[row] >>> 31 === 1 ? bits[row] : 0x7fff_ffff - bits[row];
+    const rank = Number.isNaN(scores[row]) ? 2 ** 32 : descending;
+    keys[row] = rank * rowsMax + row;
+  }
+  keys.sort();
+  return Array.from(keys, (key) => key % rowsMax);
 }

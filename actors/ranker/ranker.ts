@@ -219,10 +219,12 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   #extract(request: Rank): FeatureBatch {
-    const user = this.#profiles.get("user", request.user)?.attributes ?? {};
+    const stored = this.#extractor.readsUsers
+      ? this.#profiles.get("user", request.user)?.attributes
+      : undefined;
     return this.#extractor.extract({
       user: request.user,
-      userAttributes: request.userFields === undefined ? user : { ...user, ...request.userFields },
+      userAttributes: { ...stored, ...request.userFields },
       context: request.context,
       atMs: request.atMs,
       items: request.candidates,

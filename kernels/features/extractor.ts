@@ -68,6 +68,11 @@ export class FeatureExtractor {
     this.#positions = new Uint32Array(this.#columns.crossPartsMax);
   }
 
+  /** Whether anything but the user's id counts: where it does not, nobody needs to look up what is stored. */
+  get readsUsers(): boolean {
+    return this.#columns.readsUsers;
+  }
+
   /** What is stored about the item has changed. */
   forget(item: string): void {
     this.#cache.forget(item);

@@ -43,6 +43,8 @@ export class FeatureColumns {
   readonly mixedCrosses: readonly CrossColumn[];
   /** Crosses that a row needs whose item is not cached: {@link itemCrosses}, then {@link mixedCrosses}. */
   readonly freshCrosses: readonly CrossColumn[];
+  /** An attribute of the user is read. */
+  readonly readsUsers: boolean;
   /** Parts of the widest cross. */
   readonly crossPartsMax: number;
   /** All columns of an item alone, base first, then crosses: the order in a cached item. */
@@ -72,6 +74,10 @@ export class FeatureColumns {
       itemParts(cross) > 0 && itemParts(cross) < cross.parts.length
     );
     this.freshCrosses = [...this.itemCrosses, ...this.mixedCrosses];
+    this.readsUsers = schema.dense.some(({ source }) => source === "user") ||
+      sharedBase.some(({ slot }) =>
+        slot.kind !== "time" && slot.kind !== "id" && slot.source === "user"
+      );
     this.crossPartsMax = Math.max(0, ...crosses.map(({ parts }) => parts.length));
     this.sharedDense = dense.filter((column) => !ofItem(column));
     this.itemDense = dense.filter(ofItem);

@@ -32,12 +32,17 @@ interface PendingAppend {
 /** A block holds whole appends of one turn, up to about this much, so that an append is written whole or not at all. */
 const blockBytesMax = 8 * 1024 * 1024;
 
+/** Records that nobody waits for to be durable are, this much later. */
+const pauseMs = 5;
+
 /** What has to fit on the disk before a log that could not be written counts as mended. */
 const probeBytes = 64 * 1024;
 
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   #file: Deno.FsFile;
+  /** Where the file's own position is; NaN = unknown. */
+  #cursor = NaN;
   #position: number;
   #nextOffset: number;
   #durableOffset: number;
@@ -47,6 +52,8 @@ export class SegmentWriter {
   /** Written, waiting to be durable. */
   #unsynced: PendingAppend[] = [];
   #syncing: Promise<void> | undefined;
+  /** Ends a pause before a sync that nobody waits for. */
+  #hurry: (() => void) | undefined;
   /** Why the last write failed; cleared by one that works. */
   #failure: LogUnavailableError | undefined;
   #broken: Error | undefined;
@@ -110,6 +117,7 @@ export class SegmentWriter {
 
   async close(): Promise<void> {
     this.#writePending();
+    this.#hurry?.();
     await this.#syncing;
     this.#broken ??= new Error(`The log in ${this.#options.directory} is closed`);
     this.#file.close();
@@ -135,12 +143,14 @@ export class SegmentWriter {
       if (append.until === "durable") this.#unsynced.push(append);
       else append.resolve(append.firstOffset);
     }
+    if (this.#unsynced.length > 0) this.#hurry?.();
     this.#syncing ??= this.#syncAll();
   }
 
   async #syncAll(): Promise<void> {
     await Promise.resolve(); // what the same turn appends to other partitions is written first
     while (this.#durableOffset < this.#writtenOffset && !this.#broken) {
+      if (this.#unsynced.length === 0 && this.#options.durability === "disk") await this.#pause();
       const appends = this.#unsynced;
       const writtenOffset = this.#writtenOffset;
       this.#unsynced = [];
@@ -157,6 +167,18 @@ export class SegmentWriter {
     this.#syncing = undefined;
   }
 
+  /** What comes meanwhile shares the sync; the first append that waits for the disk ends it. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#hurry!(), pauseMs);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        this.#hurry = undefined;
+        resolve();
+      };
+    });
+  }
+
   #writeBlock(records: readonly Uint8Array[]): void {
     const block = encodeBlock(this.#writtenOffset, records);
     if (this.#position > 0 && this.#position + block.byteLength > this.#options.segmentBytesMax) {
@@ -169,8 +191,10 @@ export class SegmentWriter {
   }
 
   #writeAt(position: number, bytes: Uint8Array): void {
-    this.#file.seekSync(position, Deno.SeekMode.Start);
+    if (position !== this.#cursor) this.#file.seekSync(position, Deno.SeekMode.Start);
+    this.#cursor = NaN;
     for (let at = 0; at < bytes.byteLength;) at += this.#file.writeSync(bytes.subarray(at));
+    this.#cursor = position + bytes.byteLength;
   }
 
   /**
@@ -194,7 +218,7 @@ export class SegmentWriter {
     }
     this.#file.close();
     this.#file = next;
-    this.#position = 0;
+    this.#position = this.#cursor = 0;
   }
 
   /** After a write that failed: the log ends where it ended before it. */

@@ -6,7 +6,7 @@ const decoder = new TextDecoder();
 
 export class HttpConnection {
   readonly #socket: Deno.TcpConn;
-  readonly #buffer = new Uint8Array(1 << 20);
+  readonly #buffer = new Uint8Array(64 * 1024);
 
   private constructor(socket: Deno.TcpConn) {
     this.#socket = socket;

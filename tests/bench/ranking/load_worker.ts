@@ -3,6 +3,7 @@
  */
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { HttpConnection, postBytes } from "./http_connection.ts";
+import type { PacerOrder } from "./pacer.ts";
 
 /** One measurement. */
 export interface LoadOrder {
@@ -15,14 +16,14 @@ export interface LoadOrder {
   readonly seconds: number;
   /** Requests a second at moments that do not depend on answers (Poisson); absent = each connection as fast as it can. */
   readonly requestsPerSecond?: number;
-  /** Connections of the closed loop. */
+  /** Connections of the closed loop; opened beforehand in an open one, which opens more where it needs them. */
   readonly connections: number;
   readonly seed: number;
 }
 
 /** What came of it. */
 export interface LoadResult {
-  /** From sending to the last byte of the answer, ms, ascending. */
+  /** From the moment when the request was due to the last byte of the answer, ms, ascending. */
   readonly latenciesMs: Float64Array;
   readonly requestsPerSecond: number;
 }
@@ -44,41 +45,41 @@ declare const WorkerGlobalScope: unknown;
 async function run(order: LoadOrder): Promise<LoadResult> {
   const random = new SeededRandom(order.seed).stream("load");
   const requests = Array.from({ length: PREPARED_REQUESTS }, () => request(order, random));
+  const connections = await Promise.all(
+    Array.from(
+      { length: order.connections },
+      () => HttpConnection.open(order.hostname, order.port),
+    ),
+  );
   const latencies: number[] = [];
   let sent = 0;
-  const exchange = async (connection: HttpConnection) => {
-    const beganMs = performance.now();
+  const exchange = async (connection: HttpConnection, beganMs: number) => {
     const { status, body } = await connection.exchange(requests[sent++ % requests.length]);
     latencies.push(performance.now() - beganMs);
     if (status !== 200) throw new Error(`Answered ${status}: ${new TextDecoder().decode(body)}`);
   };
-  const open = () => HttpConnection.open(order.hostname, order.port);
   const beganMs = performance.now();
-  const endMs = beganMs + order.seconds * 1000;
-  const connections: HttpConnection[] = [];
   if (order.requestsPerSecond === undefined) {
-    for (let i = 0; i < order.connections; i++) connections.push(await open());
+    const endMs = beganMs + order.seconds * 1000;
     await Promise.all(connections.map(async (connection) => {
-      while (performance.now() < endMs) await exchange(connection);
+      while (performance.now() < endMs) await exchange(connection, performance.now());
     }));
   } else {
-    const idle: HttpConnection[] = [];
+    const idle = [...connections];
     const underWay = new Set<Promise<void>>();
-    const send = async () => {
-      const connection = idle.pop() ?? await open();
-      await exchange(connection);
+    const send = async (dueMs: number) => {
+      let connection = idle.pop();
+      if (connection === undefined) {
+        connections.push(connection = await HttpConnection.open(order.hostname, order.port));
+      }
+      await exchange(connection, dueMs);
       idle.push(connection);
     };
-    for (let dueMs = beganMs; dueMs < endMs;) {
-      while (dueMs <= performance.now()) {
-        const one = send().finally(() => underWay.delete(one));
-        underWay.add(one);
-        dueMs += -Math.log(1 - random.nextFloat()) / order.requestsPerSecond * 1000;
-      }
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - performance.now())));
+    for await (const dueMs of arrivals(order.requestsPerSecond, order.seconds, random)) {
+      const one = send(dueMs).finally(() => underWay.delete(one));
+      underWay.add(one);
     }
     await Promise.all(underWay);
-    connections.push(...idle);
   }
   const elapsedMs = performance.now() - beganMs;
   for (const connection of connections) connection.close();
@@ -86,6 +87,32 @@ async function run(order: LoadOrder): Promise<LoadResult> {
     latenciesMs: Float64Array.from(latencies).sort(),
     requestsPerSecond: latencies.length / elapsedMs * 1000,
   };
+}
+
+const pacer = new Worker(new URL("./pacer.ts", import.meta.url), { type: "module" });
+
+/** Moments at random (Poisson), each when it has come, whatever became of the earlier requests. */
+async function* arrivals(
+  requestsPerSecond: number,
+  seconds: number,
+  random: { nextFloat(): number },
+): AsyncGenerator<number> {
+  const afterMs = new Float64Array(Math.round(requestsPerSecond * seconds));
+  let atMs = 0;
+  for (let i = 0; i < afterMs.length; i++) {
+    afterMs[i] = atMs += -Math.log(1 - random.nextFloat()) / requestsPerSecond * 1000;
+  }
+  const progress = new SharedArrayBuffer(16);
+  const due = new Int32Array(progress, 0, 1);
+  const beganMs = new Float64Array(progress, 8, 1);
+  pacer.postMessage({ afterMs, progress } satisfies PacerOrder);
+  for (let sent = 0; sent < afterMs.length;) {
+    const wait = Atomics.waitAsync(due, 0, sent);
+    if (wait.async) await wait.value;
+    for (const now = Atomics.load(due, 0); sent < now; sent++) {
+      yield beganMs[0] + afterMs[sent] - performance.timeOrigin;
+    }
+  }
 }
 
 function request(order: LoadOrder, random: { nextFloat(): number }): Uint8Array {

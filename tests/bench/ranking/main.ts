@@ -4,7 +4,8 @@
  *     deno task bench:ranking [--json] [--candidates 25,100,500] [--items 1000000] [--seconds 8]
  *
  * First at saturation (a closed loop), which gives requests a second; then at half of that rate with arrivals that do
- * not wait for answers, which gives the latencies. Each item was ranked once before.
+ * not wait for answers, which gives the latencies: from the moment when a request was due. Each item was ranked once
+ * before, so that the server is one that has run for a while. `memoryMiB` is the whole process, client included.
  */
 import { parseArgs } from "node:util";
 import { listen } from "../../../cli/listen.ts";
@@ -79,12 +80,13 @@ try {
         p95Ms: ms(0.95),
         p99Ms: ms(0.99),
         requestsPerSecond: Math.round(saturated.requestsPerSecond),
+        memoryMiB: Math.round(Deno.memoryUsage().rss / 2 ** 20),
       };
       console.log(
         options.json
           ? JSON.stringify(line)
           : `${candidates} candidates: ${line.requestsPerSecond} requests/s at saturation; at half of it ` +
-            `p50 ${line.p50Ms} ms, p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms`,
+            `p50 ${line.p50Ms} ms, p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms; ${line.memoryMiB} MiB`,
       );
     }
   } finally {

@@ -8,6 +8,7 @@ import {
   type FeatureItem,
   type FeatureRequest,
 } from "../../../kernels/features/extractor.ts";
+import type { FeatureSchema } from "../../../kernels/features/schema.ts";
 import { fullSchema, itemArbitrary, requestArbitrary, rowsOf } from "./schemas.ts";
 
 const hasher = FeatureHasher.create();
@@ -214,4 +215,14 @@ Deno.test("what is stored is read once, until it changes; a request's own fields
   assert.deepEqual(own.dense, [Math.fround(Math.log(2)), 41], "the stored price stays");
   assert.deepEqual(rowOf({ id: "m" }).ids[2], [idOf(3, "b")], "own fields are not kept");
   assert.deepEqual(asked, ["m", "new", "m", "m"]);
+});
+
+Deno.test("it is known beforehand whether anything of the user is read but the id", () => {
+  const readsUsers = (schema: Partial<FeatureSchema>) =>
+    new FeatureExtractor({ slots: [], dense: [], denseWidth: 0, ...schema }, hasher).readsUsers;
+  const [user, item, tags, device] = fullSchema.slots;
+  assert.equal(readsUsers({ slots: [user, item, tags, device] }), false);
+  assert.equal(readsUsers({ slots: [{ ...device, source: "user" } as typeof device] }), true);
+  assert.equal(readsUsers({ dense: [fullSchema.dense[0]], denseWidth: 1 }), false);
+  assert.equal(readsUsers({ dense: [fullSchema.dense[1]], denseWidth: 1 }), true);
 });
