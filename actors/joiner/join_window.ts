@@ -8,7 +8,12 @@
  * alone comes from outside, and takes the oldest only.
  */
 import { RingQueue } from "../../mesh/runtime/ring_queue.ts";
-import type { ActionRecord, EventRecord, ImpressionRecord } from "./protocol.ts";
+import {
+  type ActionRecord,
+  type EventRecord,
+  type ImpressionRecord,
+  unpackItems,
+} from "./protocol.ts";
 import type { ExampleChunkBuilder, LoggedFeatures } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
@@ -22,11 +27,20 @@ export type ExampleOutput = (
   impression: { readonly rankingId: string; readonly offset: number },
 ) => ExampleChunkBuilder | undefined;
 
+/** What was shown, ready for use. */
+interface Served {
+  readonly items: readonly string[];
+  readonly scores: DataView;
+  readonly features: LoggedFeatures;
+}
+
 interface OpenImpression {
   readonly rankingId: string;
-  readonly items: readonly string[];
-  /** What was served; let go when every item's example is decided. */
-  served: { readonly scores: DataView; readonly features: LoggedFeatures } | undefined;
+  readonly rows: number;
+  /** Let go, with `served`, when every item's example is decided. */
+  record: ImpressionRecord | undefined;
+  /** Made of the record when the first action comes or the window closes. */
+  served: Served | undefined;
   itemsOpen: number;
   readonly atMs: number;
   /** The data clock when the record was read, so that windows close in the order of the log. */
@@ -176,24 +190,13 @@ export class JoinWindow {
       else this.#open.delete(record.rankingId);
     }
     if (this.#open.size >= this.#options.impressionsMax) this.closeEarly(offset, out);
-    const offsets = record.segmentOffsets;
+    const rows = record.itemEnds.byteLength / 4;
     const impression: OpenImpression = {
       rankingId: record.rankingId,
-      items: record.items,
-      served: {
-        scores: new DataView(
-          record.scores.buffer,
-          record.scores.byteOffset,
-          record.scores.byteLength,
-        ),
-        features: {
-          ids: record.ids,
-          // Copied: bytes decoded from a log record begin at any address.
-          segmentOffsets: new Uint32Array(offsets.slice().buffer),
-          dense: record.dense,
-        },
-      },
-      itemsOpen: record.items.length,
+      rows,
+      record,
+      served: undefined,
+      itemsOpen: rows,
       atMs: record.atMs,
       openedAtMs: this.#clockMs,
       offset,
@@ -210,7 +213,8 @@ export class JoinWindow {
       else this.counts.actionsUnmatched++;
       return;
     }
-    const item = impression.items.indexOf(record.item);
+    const served = servedOf(impression);
+    const item = served.items.indexOf(record.item);
     if (item < 0) {
       this.counts.actionsUnmatched++;
       return;
@@ -236,17 +240,18 @@ export class JoinWindow {
     }
     this.counts.actionsMatched++;
     const tasks = this.#options.tasks.length;
-    const labels = impression.labels ??= new Float32Array(impression.items.length * tasks)
+    const labels = impression.labels ??= new Float32Array(impression.rows * tasks)
       .fill(NaN);
     for (let task = 0; task < tasks; task++) {
       const label = verdict.labels[task];
       if (label !== undefined) labels[item * tasks + task] = label;
     }
-    if (verdict.final) this.#emit(impression, item, out);
+    if (verdict.final) this.#emit(impression, served, item, out);
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {
-    for (let item = 0; item < impression.items.length; item++) this.#emit(impression, item, out);
+    const served = servedOf(impression);
+    for (let item = 0; item < impression.rows; item++) this.#emit(impression, served, item, out);
     this.#forget(impression);
   }
 
@@ -286,20 +291,19 @@ export class JoinWindow {
     return this.#closed.has(rankingId) || this.#closedBefore.has(rankingId);
   }
 
-  #emit(impression: OpenImpression, item: number, out: ExampleOutput): void {
-    const { served } = impression;
-    if (served === undefined || impression.emitted?.[item] === 1) return;
+  #emit(impression: OpenImpression, served: Served, item: number, out: ExampleOutput): void {
+    if (impression.emitted?.[item] === 1) return;
     if (--impression.itemsOpen === 0) {
-      impression.served = undefined;
+      impression.record = impression.served = undefined;
       this.#forget(impression);
     }
-    (impression.emitted ??= new Uint8Array(impression.items.length))[item] = 1;
+    (impression.emitted ??= new Uint8Array(impression.rows))[item] = 1;
     const tasks = this.#options.tasks.length;
     const labels = impression.labels === undefined
       ? this.#negative
       : impression.labels.slice(item * tasks, (item + 1) * tasks).map((label) => label || 0);
     const negative = labels.every((label) => label === 0);
-    if (negative && !this.#sampling.keeps(impression.rankingId, impression.items[item])) {
+    if (negative && !this.#sampling.keeps(impression.rankingId, served.items[item])) {
       this.counts.examplesSampledOut++;
       return;
     }
@@ -313,4 +317,21 @@ export class JoinWindow {
       impression.atMs,
     );
   }
+}
+
+/** Of an impression with an item that is not decided. */
+function servedOf(impression: OpenImpression): Served {
+  if (impression.served !== undefined) return impression.served;
+  const record = impression.record!;
+  const { scores } = record;
+  return impression.served = {
+    items: unpackItems(record),
+    scores: new DataView(scores.buffer, scores.byteOffset, scores.byteLength),
+    features: {
+      ids: record.ids,
+      // Copied: bytes decoded from a log record begin at any address.
+      segmentOffsets: new Uint32Array(record.segmentOffsets.slice().buffer),
+      dense: record.dense,
+    },
+  };
 }

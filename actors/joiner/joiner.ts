@@ -187,7 +187,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   /** Whether an impression has the features of today's schema (the log may be older than the configuration). */
   #fits(record: EventRecord & { kind: "impression" }): boolean {
     const { slots, denseWidth } = this.#options;
-    const rows = record.items.length;
+    const rows = record.itemEnds.byteLength / 4;
     return record.segmentOffsets.byteLength === (rows * slots + 1) * 4 &&
       record.dense.byteLength === rows * denseWidth * 4 &&
       record.scores.byteLength === rows * 4;

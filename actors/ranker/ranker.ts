@@ -16,7 +16,7 @@ import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import { encodeEvent, eventPartition } from "../joiner/protocol.ts";
+import { encodeEvent, eventPartition, packItems } from "../joiner/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import { isCold, itemColumns } from "./cold_items.ts";
 import { contributions, leaveSlotsOut, type PooledRows } from "./explain.ts";
@@ -330,7 +330,7 @@ export class Ranker implements Behavior<RankerMessage> {
       atMs: request.atMs,
       acceptedAtMs: this.#context.clock.nowMs(),
       user: request.user,
-      items: items.map(({ id }) => id),
+      ...packItems(items.map(({ id }) => id)),
       scores: bytesOf(Float32Array.from(shown, (row) => scores[row])),
       ids: bytesOf(ids),
       segmentOffsets: bytesOf(segmentOffsets),

@@ -2,7 +2,7 @@
  * What a gateway remembers between requests, and how it gets it back after a restart: by reading the end of the
  * event log, which holds every ranking that was served and every event that was accepted.
  */
-import { decodeEvent } from "../../actors/joiner/protocol.ts";
+import { decodeEvent, unpackItems } from "../../actors/joiner/protocol.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
@@ -102,7 +102,7 @@ function recalled({ bytes }: LogRecord): Recalled | undefined {
     const record = decodeEvent(bytes);
     return record.kind === "action"
       ? { eventId: record.eventId, acceptedAtMs: record.acceptedAtMs }
-      : { rankingId: record.rankingId, shown: hashItems(record.items) };
+      : { rankingId: record.rankingId, shown: hashItems(unpackItems(record)) };
   } catch {
     return undefined;
   }

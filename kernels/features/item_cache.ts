@@ -8,6 +8,7 @@
  * A record is `[the ring's word, hash, bytes of the id, the id's UTF-8 in whole words, payload]`.
  */
 import { RecordRing } from "./record_ring.ts";
+import { utf8BytesPerUnit, writeUtf8 } from "./utf8.ts";
 
 const headerWords = 3;
 /** Of the memory a quarter at most is index: 8 bytes an entry, while a record seldom takes less than 60. */
@@ -16,8 +17,6 @@ const entryBytes = 8;
 const bytesMin = 4096;
 /** Ids that need longer ways through the index are not kept: made to collide, they would slow everybody down. */
 const probesMax = 256;
-
-const encoder = new TextEncoder();
 
 export class ItemCache {
   /** Payloads lie here, where {@link find} and {@link insert} say. */
@@ -162,19 +161,12 @@ export class ItemCache {
   }
 
   #encode(id: string): void {
-    const length = id.length;
-    if (3 * length + 4 > this.#keyUtf8.length) { // no UTF-16 unit takes more than three bytes
-      this.#key = new Uint32Array(2 * length);
+    if (utf8BytesPerUnit * id.length + 4 > this.#keyUtf8.length) {
+      this.#key = new Uint32Array(2 * id.length);
       this.#keyUtf8 = new Uint8Array(this.#key.buffer);
     }
     const utf8 = this.#keyUtf8;
-    let bytes = 0;
-    for (; bytes < length; bytes++) {
-      const unit = id.charCodeAt(bytes);
-      if (unit > 0x7f) break;
-      utf8[bytes] = unit;
-    }
-    if (bytes < length) bytes = encoder.encodeInto(id, utf8).written;
+    let bytes = writeUtf8(id, utf8, 0);
     this.#keyBytes = bytes;
     while ((bytes & 3) !== 0) utf8[bytes++] = 0;
     this.#keyWords = bytes >>> 2;

@@ -3,6 +3,7 @@
  * request with hundreds of items costs one call into the hasher and no allocation per value.
  */
 import type { FeatureIds } from "../embedding/options.ts";
+import { utf8BytesPerUnit, writeUtf8 } from "./utf8.ts";
 
 /** Turns values into feature ids: slot (15 bits) << 48 | 48-bit signature of the bytes. */
 export interface ValueHasher {
@@ -14,8 +15,6 @@ export interface ValueHasher {
    */
   hash(slots: Uint16Array, utf8: Uint8Array, offsets: Uint32Array): FeatureIds;
 }
-
-const encoder = new TextEncoder();
 
 export class ValueBuffer {
   #bytes = new Uint8Array(16 * 1024);
@@ -36,19 +35,8 @@ export class ValueBuffer {
   }
 
   addText(slot: number, text: string): void {
-    const length = text.length;
-    this.#reserve(3 * length); // no UTF-16 unit takes more than three bytes
-    const bytes = this.#bytes;
-    const start = this.#end;
-    let i = 0;
-    for (; i < length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit > 0x7f) break;
-      bytes[start + i] = unit;
-    }
-    let end = start + i;
-    if (i < length) end = start + encoder.encodeInto(text, bytes.subarray(start)).written;
-    this.#close(slot, end);
+    this.#reserve(utf8BytesPerUnit * text.length);
+    this.#close(slot, writeUtf8(text, this.#bytes, this.#end));
   }
 
   /**

@@ -9,7 +9,7 @@ import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { hashItems } from "../../gateway/memory/recent_rankings.ts";
 import { defaultGatewayOptions } from "../../gateway/options.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
-import { encodeEvent, eventPartition } from "../../actors/joiner/protocol.ts";
+import { encodeEvent, eventPartition, packItems } from "../../actors/joiner/protocol.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
@@ -239,7 +239,7 @@ Deno.test("after a restart, rankings and events of the log are still known", asy
       atMs: startMs,
       acceptedAtMs: startMs,
       user: "u",
-      items: ["a", "b"],
+      ...packItems(["a", "b"]),
       scores: new Uint8Array(8),
       ids: new Uint8Array(),
       segmentOffsets: new Uint8Array(),

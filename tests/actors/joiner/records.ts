@@ -2,7 +2,11 @@
  * Event records made small for the joiner's tests: the features of a row are two ids that spell its ranking and
  * item, so that an example can be traced back to what was shown.
  */
-import type { ActionRecord, ImpressionRecord } from "../../../actors/joiner/protocol.ts";
+import {
+  type ActionRecord,
+  type ImpressionRecord,
+  packItems,
+} from "../../../actors/joiner/protocol.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
 import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
 
@@ -62,7 +66,7 @@ export function impression(
     atMs,
     acceptedAtMs,
     user: "u",
-    items,
+    ...packItems(items),
     scores: new Uint8Array(new Float32Array(items.length).fill(0.5).buffer),
     ids: new Uint8Array(ids.buffer),
     segmentOffsets: new Uint8Array(segmentOffsets.buffer),

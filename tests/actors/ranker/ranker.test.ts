@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { decodeEvent, type ImpressionRecord } from "../../../actors/joiner/protocol.ts";
+import {
+  decodeEvent,
+  type ImpressionRecord,
+  unpackItems,
+} from "../../../actors/joiner/protocol.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import { Loop } from "../loop.ts";
@@ -15,7 +19,7 @@ Deno.test("the impression is in the log before the answer, with what was shown a
   assert.equal(ranking.rankingId, "mine");
   assert.equal(ranking.items.length, 2);
   const [impression] = await impressions(loop);
-  assert.deepEqual(impression.items, ranking.items.map(({ id }) => id));
+  assert.deepEqual(unpackItems(impression), ranking.items.map(({ id }) => id));
   assert.equal(impression.user, "user-0");
   const scores = new Float32Array(impression.scores.slice().buffer);
   assert.deepEqual([...scores], ranking.items.map(({ score }) => score));
