@@ -70,9 +70,10 @@ export function firstOrderSum(g: Graph, inputs: ModelInputs): Value {
  * @see Rendle, "Factorization Machines", 2010, lemma 3.1
  */
 export function pairwiseInteractions(g: Graph, embeddings: Value): Value {
-  const squareOfSum = g.square(g.reduceSum(embeddings, [1])); // (Σ_i e_i)², [rows, 1, dim]
-  const sumOfSquares = g.reduceSum(g.square(embeddings), [1]); // Σ_i e_i², [rows, 1, dim]
-  const pairs = g.reduceSum(g.subtract(squareOfSum, sumOfSquares), [1, 2]);
+  const sum = g.reduceSum(embeddings, [1]); // Σ_i e_i, [rows, 1, dim]
+  const squareOfSum = g.reduceSum(g.square(sum), [1, 2]); // |Σ_i e_i|², [rows, 1, 1]
+  const sumOfSquares = g.reduceSum(g.square(embeddings), [1, 2]); // Σ_i |e_i|², [rows, 1, 1]
+  const pairs = g.subtract(squareOfSum, sumOfSquares);
   return g.reshape(g.scale(pairs, 0.5), [embeddings.shape[0], 1]);
 }
 
