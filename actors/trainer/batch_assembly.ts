@@ -32,17 +32,10 @@ export interface BatchShape {
   readonly tasks: number;
 }
 
+/** A chunk of which rows wait. Its columns stay bytes, at any address, until they are copied into a batch. */
 interface Piece {
-  readonly firstRow: number;
-  readonly rows: number;
-  readonly ids: BigUint64Array<ArrayBuffer>;
+  readonly chunk: ExampleChunk;
   readonly segmentOffsets: Uint32Array<ArrayBuffer>;
-  readonly dense: Float32Array<ArrayBuffer>;
-  readonly labels: Float32Array<ArrayBuffer>;
-  readonly logSampleRate: Float32Array<ArrayBuffer>;
-  readonly servedScores: Float32Array<ArrayBuffer>;
-  readonly atMs: number;
-  readonly acceptedAtMs: number;
   readonly offset: number;
   /** Rows already given out. */
   taken: number;
@@ -105,6 +98,14 @@ export class BatchAssembly {
           `The log was written under another schema: start with an empty example log.`,
       );
     }
+    const segmentOffsets = new Uint32Array(chunk.segmentOffsets.slice().buffer as ArrayBuffer);
+    const ids = segmentOffsets[chunk.rows * slots];
+    if (chunk.ids.byteLength !== ids * 8) {
+      throw new RangeError(
+        `Cannot train on the example chunk at offset ${offset}: its segments end at id ${ids} and there are ` +
+          `${chunk.ids.byteLength} bytes of ids; the record is damaged.`,
+      );
+    }
     const nextRow = this.#nextRow ??= chunk.firstRow;
     if (chunk.firstRow > nextRow) {
       throw new RangeError(
@@ -114,20 +115,7 @@ export class BatchAssembly {
     }
     this.#nextOffset = offset + 1;
     const taken = Math.min(nextRow - chunk.firstRow, chunk.rows);
-    this.#pieces.push({
-      firstRow: chunk.firstRow,
-      rows: chunk.rows,
-      ids: new BigUint64Array(aligned(chunk.ids)),
-      segmentOffsets: new Uint32Array(aligned(chunk.segmentOffsets)),
-      dense: new Float32Array(aligned(chunk.dense)),
-      labels: new Float32Array(aligned(chunk.labels)),
-      logSampleRate: new Float32Array(aligned(chunk.logSampleRate)),
-      servedScores: new Float32Array(aligned(chunk.servedScores)),
-      atMs: chunk.atMs,
-      acceptedAtMs: chunk.acceptedAtMs,
-      offset,
-      taken,
-    });
+    this.#pieces.push({ chunk, segmentOffsets, offset, taken });
     this.#rows += chunk.rows - taken;
     this.#nextRow = nextRow + chunk.rows - taken;
     this.#passEmpty();
@@ -149,7 +137,7 @@ export class BatchAssembly {
     for (let missing = rows, i = 0; missing > 0; i++) {
       const piece = this.#pieces[i];
       const from = piece.taken;
-      const to = Math.min(piece.rows, from + missing);
+      const to = Math.min(piece.chunk.rows, from + missing);
       if (to > from) spans.push({ piece, from, to });
       idCount += piece.segmentOffsets[to * slots] - piece.segmentOffsets[from * slots];
       missing -= to - from;
@@ -165,18 +153,19 @@ export class BatchAssembly {
     let row = 0;
     let id = 0;
     for (const { piece, from, to } of spans) {
+      const { chunk } = piece;
       const idFrom = piece.segmentOffsets[from * slots];
       const idTo = piece.segmentOffsets[to * slots];
-      ids.set(piece.ids.subarray(idFrom, idTo), id);
+      copyElements(chunk.ids, idFrom, idTo, ids, id);
       for (let segment = from * slots + 1; segment <= to * slots; segment++) {
         segmentOffsets[row * slots + segment - from * slots] = piece.segmentOffsets[segment] -
           idFrom + id;
       }
-      dense.set(piece.dense.subarray(from * denseWidth, to * denseWidth), row * denseWidth);
-      labels.set(piece.labels.subarray(from * tasks, to * tasks), row * tasks);
-      logSampleRate.set(piece.logSampleRate.subarray(from, to), row);
-      servedScores.set(piece.servedScores.subarray(from, to), row);
-      atMs = Math.max(atMs, piece.atMs);
+      copyElements(chunk.dense, from * denseWidth, to * denseWidth, dense, row * denseWidth);
+      copyElements(chunk.labels, from * tasks, to * tasks, labels, row * tasks);
+      copyElements(chunk.logSampleRate, from, to, logSampleRate, row);
+      copyElements(chunk.servedScores, from, to, servedScores, row);
+      atMs = Math.max(atMs, chunk.atMs);
       row += to - from;
       id += idTo - idFrom;
     }
@@ -197,15 +186,23 @@ export class BatchAssembly {
   /** Forgets the pieces at the front that have no row left, and passes on what they carried. */
   #passEmpty(): void {
     let done = 0;
-    while (done < this.#pieces.length && this.#pieces[done].taken === this.#pieces[done].rows) {
-      this.#passedMs = Math.max(this.#passedMs, this.#pieces[done].acceptedAtMs);
-      done++;
+    for (; done < this.#pieces.length; done++) {
+      const { chunk, taken } = this.#pieces[done];
+      if (taken < chunk.rows) break;
+      this.#passedMs = Math.max(this.#passedMs, chunk.acceptedAtMs);
     }
     if (done > 0) this.#pieces.splice(0, done);
   }
 }
 
-/** Bytes decoded from a log record begin at any address: a copy begins at 0. */
-function aligned(bytes: Uint8Array): ArrayBuffer {
-  return bytes.slice().buffer as ArrayBuffer;
+/** Copies elements `[from, to)` of a column to `target[at…]`. */
+function copyElements(
+  column: Uint8Array,
+  from: number,
+  to: number,
+  target: BigUint64Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+  at: number,
+): void {
+  const { BYTES_PER_ELEMENT: bytes } = target;
+  new Uint8Array(target.buffer).set(column.subarray(from * bytes, to * bytes), at * bytes);
 }

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
 import { BatchAssembly, type TrainingBatch } from "../../../actors/trainer/batch_assembly.ts";
-import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
+import {
+  decodeExamples,
+  encodeExamples,
+  type ExampleChunk,
+} from "../../../actors/trainer/protocol.ts";
 
 const SHAPE = { slots: 2, denseWidth: 1, tasks: 1 };
 
@@ -119,4 +123,27 @@ Deno.test("a chunk of another schema and a hole in the log are refused with what
   const assembly = new BatchAssembly(SHAPE);
   assembly.add(chunk, 0);
   assert.throws(() => assembly.add(chunks([1], 5)[0], 1), /lost 3 rows/);
+  const cut = { ...chunks([2], 2)[0], ids: chunk.ids.subarray(8) };
+  assert.throws(
+    () => assembly.add(cut, 2),
+    /offset 2: its segments end at id .* the record is damaged/,
+  );
+});
+
+Deno.test("the columns of a chunk may lie at any address", () => {
+  const assembly = new BatchAssembly(SHAPE), shifted = new BatchAssembly(SHAPE);
+  const [chunk] = chunks([5]);
+  assembly.add(chunk, 0);
+  shifted.add(decodeExamples(encodeExamples(chunk)), 0);
+  const moved = (bytes: Uint8Array) => new Uint8Array([0, ...bytes]).subarray(1);
+  const odd = Object.fromEntries(
+    Object.entries(chunk).map((
+      [name, value],
+    ) => [name, value instanceof Uint8Array ? moved(value) : value]),
+  ) as unknown as ExampleChunk;
+  const third = new BatchAssembly(SHAPE);
+  third.add(odd, 0);
+  const batch = assembly.take(4)!;
+  assert.deepEqual(shifted.take(4), batch);
+  assert.deepEqual(third.take(4), batch);
 });

@@ -1,7 +1,7 @@
 """The whole step in PyTorch: nn.Embedding with sparse gradients, the FM and deep parts of DeepFM (without its
 first-order weights, which ours has), Adagrad on both, two threads.
 
-Usage: torch_deepfm.py BATCH IDS SECONDS   (one JSON line: examplesPerSecond, version)
+Usage: torch_deepfm.py BATCH,BATCH,... IDS SECONDS   (a JSON line for each: batch, examplesPerSecond, version)
 """
 import json
 import sys
@@ -10,7 +10,7 @@ import time
 import torch
 
 SLOTS, DIM, DENSE_WIDTH = 26, 16, 13
-batch, ids, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+ids, seconds = int(sys.argv[2]), float(sys.argv[3])
 torch.manual_seed(0)
 torch.set_num_threads(2)
 
@@ -30,7 +30,7 @@ cumulative = torch.cumsum(weights, 0)
 cumulative /= cumulative[-1].clone()
 
 
-def draw():
+def draw(batch):
     picks = torch.searchsorted(cumulative, torch.rand(batch, SLOTS, dtype=torch.double))
     features = picks.clamp(max=per_slot - 1) + torch.arange(SLOTS) * per_slot
     return features, torch.rand(batch, DENSE_WIDTH), (torch.rand(batch, 1) < 0.25).float()
@@ -50,12 +50,13 @@ def step(features, values, labels):
     return loss.item()
 
 
-batches = [draw() for _ in range(12)]
-for one in batches[:6]:
-    step(*one)
-steps, began = 0, time.perf_counter()
-while time.perf_counter() - began < seconds:
-    step(*batches[steps % len(batches)])
-    steps += 1
-elapsed = time.perf_counter() - began
-print(json.dumps({"examplesPerSecond": round(steps * batch / elapsed), "version": torch.__version__}))
+for batch in map(int, sys.argv[1].split(",")):
+    batches = [draw(batch) for _ in range(12)]
+    for one in batches[:6]:
+        step(*one)
+    steps, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        step(*batches[steps % len(batches)])
+        steps += 1
+    rate = round(steps * batch / (time.perf_counter() - began))
+    print(json.dumps({"batch": batch, "examplesPerSecond": rate, "version": torch.__version__}))

@@ -17,6 +17,7 @@ const SIZES: Readonly<Record<string, string>> = {
   logisticRegression: "",
   factorizationMachine: "embeddingDim: 16, ",
   dlrm: "embeddingDim: 16, bottom: [256, 16], top: [256, 128], ",
+  mmoe: "embeddingDim: 16, experts: 4, expertHidden: [128], towerHidden: [64], ",
 };
 
 /** @param model A model kind of the configuration, e.g. `deepFm`. */

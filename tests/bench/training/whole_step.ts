@@ -39,49 +39,60 @@ const { values: options } = parseArgs({
 });
 const ids = Number(options.ids);
 const seconds = Number(options.seconds);
+const batches = options.batch.split(",").map(Number);
 /** PyTorch's script cycles through as many. */
 const DISTINCT_BATCHES = 12;
 const WARM_UP_BATCHES = 12;
+const ROWS_AHEAD_PER_SECOND = 100_000;
 
 const python = options["no-pytorch"] ? undefined : await findTorch();
 for (const model of options.model.split(",")) {
-  for (const batch of options.batch.split(",").map(Number)) {
-    const peer = async () => model === "deepFm" ? await runPytorch(batch) : undefined;
-    const before = await peer();
-    const examplesPerSecond = Math.round(await measure(model, batch));
-    const after = await peer();
-    const pytorch = before && after
-      ? Math.max(before.examplesPerSecond, after.examplesPerSecond)
-      : null;
-    const line = {
-      bench: "training",
-      model: model.toLowerCase(),
-      batch,
-      ids,
-      examplesPerSecond,
-      pytorch,
-      ratio: pytorch === null ? null : Number((examplesPerSecond / pytorch).toFixed(2)),
-      pytorchVersion: before?.version ?? null,
-    };
-    const peerText = pytorch === null ? "" : `; PyTorch ${pytorch} (${line.ratio} x)`;
-    console.log(
-      options.json
-        ? JSON.stringify(line)
-        : `${model} batch ${batch}: ${examplesPerSecond} examples/s${peerText}`,
-    );
-  }
+  const peerRun = async () => model === "deepFm" ? await runPytorch() : [];
+  const before = await peerRun();
+  const ours: number[] = [];
+  for (const batch of batches) ours.push(Math.round(await measure(model, batch)));
+  const peers = [...before, ...await peerRun()];
+  for (const [i, batch] of batches.entries()) report(model, batch, ours[i], peers);
+}
+
+function report(
+  model: string,
+  batch: number,
+  examplesPerSecond: number,
+  peers: readonly PytorchResult[],
+): void {
+  const rates = peers.filter((peer) => peer.batch === batch).map((peer) => peer.examplesPerSecond);
+  const pytorch = rates.length > 0 ? Math.max(...rates) : null;
+  const line = {
+    bench: "training",
+    model: model.toLowerCase(),
+    batch,
+    ids,
+    examplesPerSecond,
+    pytorch,
+    ratio: pytorch === null ? null : Number((examplesPerSecond / pytorch).toFixed(2)),
+    pytorchVersion: peers[0]?.version ?? null,
+  };
+  const peerText = pytorch === null ? "" : `; PyTorch ${pytorch} (${line.ratio} x)`;
+  console.log(
+    options.json
+      ? JSON.stringify(line)
+      : `${model} batch ${batch}: ${examplesPerSecond} examples/s${peerText}`,
+  );
 }
 
 interface PytorchResult {
+  readonly batch: number;
   readonly examplesPerSecond: number;
   readonly version: string;
 }
 
-/** Undefined where no Python here can import torch. */
-async function runPytorch(batch: number): Promise<PytorchResult | undefined> {
-  if (python === undefined) return undefined;
+/** By batch size; empty where no Python here can import torch. */
+async function runPytorch(): Promise<PytorchResult[]> {
+  if (python === undefined) return [];
   const script = new URL("./torch_deepfm.py", import.meta.url).pathname;
-  return JSON.parse(await runTorch(python, [script, batch, ids, seconds / 2].map(String)));
+  const output = await runTorch(python, [script, batches.join(), ids, seconds / 2].map(String));
+  return output.split("\n").map((line) => JSON.parse(line));
 }
 
 /** Examples a second in the steady state. */
@@ -182,7 +193,8 @@ async function drive(
     });
     await log.append(0, records);
   };
-  const aheadBatches = Math.max(16, Math.ceil(65_536 / batchRows));
+  // What is read in the time measured is mostly there before it, as PyTorch's batches are.
+  const aheadBatches = Math.max(16, Math.ceil(seconds * ROWS_AHEAD_PER_SECOND / batchRows));
   await write(aheadBatches);
   let began: { examples: number; atMs: number } | undefined;
   for (;;) {

@@ -1,0 +1,169 @@
+/**
+ * Turns the lines of `deno task bench:training --json` into the training part of docs/benchmarks.md and its chart.
+ *
+ *     deno run -A scripts/report_training_bench.ts <lines.jsonl> […]
+ *
+ * Later files win where two measured the same. Only the text between the two markers is replaced.
+ */
+const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
+const CHART = new URL("../docs/training_step.svg", import.meta.url);
+const BEGIN = "<!-- training: begin, written by scripts/report_training_bench.ts -->";
+const END = "<!-- training: end -->";
+const OURS = "#b8432f", PEER = "#8a9ba8";
+/** The model with a peer, and the batch size at which models are compared. */
+const MODEL = "deepfm", BATCH = 4096;
+
+/** Names as in the papers. */
+const NAMES: Readonly<Record<string, string>> = {
+  logisticregression: "Logistic regression",
+  factorizationmachine: "FM",
+  wideanddeep: "Wide & Deep",
+  deepfm: "DeepFM",
+  dcnv2: "DCN-v2",
+  dlrm: "DLRM",
+  mmoe: "MMoE",
+};
+
+interface Line {
+  readonly model: string;
+  readonly batch: number;
+  readonly examplesPerSecond: number;
+  readonly pytorch: number | null;
+  readonly ratio: number | null;
+  readonly pytorchVersion: string | null;
+}
+
+async function readLines(paths: readonly string[]): Promise<Line[]> {
+  const byShape = new Map<string, Line>();
+  for (const path of paths) {
+    for (const text of (await Deno.readTextFile(path)).trim().split("\n")) {
+      const line: Line = JSON.parse(text);
+      byShape.set(`${line.model} ${line.batch}`, line);
+    }
+  }
+  return [...byShape.values()].sort((a, b) => a.batch - b.batch);
+}
+
+const thousands = (rate: number) => Math.round(rate).toLocaleString("en");
+
+function batchTable(lines: readonly Line[]): string {
+  const version = lines.find(({ pytorchVersion }) => pytorchVersion !== null)?.pytorchVersion;
+  const rows = lines.map(({ batch, examplesPerSecond, pytorch, ratio }) =>
+    `| ${batch} | ${thousands(examplesPerSecond)} | ${
+      pytorch === null ? "–" : thousands(pytorch)
+    } | ${ratio === null ? "–" : `${ratio.toFixed(2)} ×`} |`
+  );
+  return `| batch | Cairn, examples/s | PyTorch ${version ?? ""}, examples/s | ratio |
+| --: | --: | --: | --: |
+${rows.join("\n")}`;
+}
+
+/** Models by rows, batch sizes by columns. */
+function modelTable(lines: readonly Line[]): string {
+  const sizes = [
+    ...new Set(lines.filter(({ model }) => model !== MODEL).map(({ batch }) => batch)),
+  ];
+  const rateOf = (model: string, batch: number) => {
+    const line = lines.find((line) => line.model === model && line.batch === batch);
+    return line === undefined ? "–" : thousands(line.examplesPerSecond);
+  };
+  const rows = Object.entries(NAMES).map(([model, name]) =>
+    `| ${name} | ${sizes.map((batch) => rateOf(model, batch)).join(" | ")} |`
+  );
+  return `| model | ${sizes.map((batch) => `batch ${batch}, examples/s`).join(" | ")} |
+| :-- |${" --: |".repeat(sizes.length)}
+${rows.join("\n")}`;
+}
+
+interface Bar {
+  readonly label: string;
+  readonly values: readonly (readonly [rate: number, colour: string])[];
+}
+
+/** Grouped bars under a title, 220 high, from `left`; the tallest fills the height. */
+function bars(left: number, title: string, groups: readonly Bar[], slot: number): string {
+  const top = Math.max(...groups.flatMap(({ values }) => values.map(([rate]) => rate)));
+  const drawn = groups.map(({ label, values }, group) => {
+    const from = left + group * slot;
+    const width = (slot - 14) / values.length;
+    const rects = values.map(([rate, colour], place) => {
+      const height = 190 * rate / top;
+      const x = from + place * width;
+      return `<rect x="${x}" y="${250 - height}" width="${
+        width - 3
+      }" height="${height}" fill="${colour}"/>` +
+        `<text x="${x + (width - 3) / 2}" y="${245 - height}" text-anchor="middle">${
+          (rate / 1000).toFixed(rate < 9_950 ? 1 : 0)
+        }</text>`;
+    });
+    const middle = from + (slot - 14) / 2;
+    return rects.join("") + `<text x="${middle}" y="268" text-anchor="middle">${label}</text>`;
+  });
+  return `<text x="${left}" y="24" font-size="14">${title}</text>\n${drawn.join("\n")}`;
+}
+
+function chart(byBatch: readonly Line[], byModel: readonly Line[]): string {
+  const sizes = byBatch.map(({ batch, examplesPerSecond, pytorch }): Bar => ({
+    label: String(batch),
+    values: [[examplesPerSecond, OURS], ...(pytorch === null ? [] : [[pytorch, PEER] as const])],
+  }));
+  const models = byModel.map(({ model, examplesPerSecond }): Bar => ({
+    label: NAMES[model].replace("&", "&amp;"),
+    values: [[examplesPerSecond, OURS]],
+  }));
+  const second = 70 + sizes.length * 78;
+  const width = second + models.length * 110 + 10;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} 310" font-family="sans-serif" font-size="11">
+<rect width="${width}" height="310" fill="#ffffff"/>
+${bars(30, "DeepFM by batch size, thousand examples/s", sizes, 78)}
+${bars(second, `By model, batch ${BATCH}, thousand examples/s`, models, 110)}
+<rect x="30" y="284" width="12" height="12" fill="${OURS}"/><text x="48" y="294">Cairn</text>
+<rect x="110" y="284" width="12" height="12" fill="${PEER}"/><text x="128" y="294">PyTorch</text>
+</svg>
+`;
+}
+
+async function machine(): Promise<string> {
+  const processor = /model name\s*:\s*(.*)/.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1];
+  return `${
+    processor ?? "unknown processor"
+  }, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
+}
+
+const lines = await readLines(Deno.args);
+const byBatch = lines.filter(({ model }) => model === MODEL);
+const byModel = lines.filter(({ batch }) => batch === BATCH)
+  .sort((a, b) => b.examplesPerSecond - a.examplesPerSecond);
+const date = new Date().toISOString().slice(0, 10);
+const section = `${BEGIN}
+
+## The whole training step
+
+Measured ${date} on ${await machine()}, all of it on those cores, by \`deno task bench:training --json\`:
+ids → lookups → dense step → gradients → tables through the real actors; 26 slots of dim 16, 13 dense
+values, towers 256-128, Adagrad, 4 M ids that all have a row, Zipf 1.05. What takes the time, and what
+was tried: [decision 11](adr/0011-where-a-training-step-stands.md).
+
+![Examples a second by batch size and by model](training_step.svg)
+
+### DeepFM by batch size
+
+The peer is PyTorch with sparse embeddings and Adagrad on as many threads in the same run, without
+DeepFM's first-order weights, which Cairn has. Debian's PyTorch is a slow build: PyTorch 2.13 did
+72,000 (batch 512) and 64,000 (4096) examples/s on another machine of this kind.
+
+${batchTable(byBatch)}
+
+### By model
+
+${modelTable(lines)}
+
+${END}`;
+const page = await Deno.readTextFile(PAGE);
+const from = page.indexOf(BEGIN);
+const to = page.indexOf(END);
+if (from < 0 || to < from) {
+  throw new Error(`docs/benchmarks.md has lost its markers; put back\n${BEGIN}\n${END}`);
+}
+await Deno.writeTextFile(PAGE, page.slice(0, from) + section + page.slice(to + END.length));
+await Deno.writeTextFile(CHART, chart(byBatch, byModel));
