@@ -53,7 +53,8 @@ function batchTable(lines: readonly Line[]): string {
       pytorch === null ? "–" : thousands(pytorch)
     } | ${ratio === null ? "–" : `${ratio.toFixed(2)} ×`} |`
   );
-  return `| batch | Cairn, examples/s | PyTorch ${version ?? ""}, examples/s | ratio |
+  const peer = version === undefined ? "PyTorch" : `PyTorch ${version}`;
+  return `| batch | Cairn, examples/s | ${peer}, examples/s | ratio |
 | --: | --: | --: | --: |
 ${rows.join("\n")}`;
 }

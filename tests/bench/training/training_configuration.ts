@@ -7,8 +7,8 @@ import {
 } from "../../../configuration/configuration.ts";
 import { DENSE_WIDTH, SLOTS } from "./zipf_batches.ts";
 
-/** Of the dense step: below 1,024 rows, two replicas spend more on their sums than they gain. */
-const threadsFor = (batchRows: number) => batchRows < 1_024 ? 1 : 2;
+/** Of the dense step: below 2,048 rows, two replicas spend more on their sums than they gain. */
+const threadsFor = (batchRows: number) => batchRows < 2_048 ? 1 : 2;
 
 const TOWER = "hidden: [256, 128]";
 
