@@ -73,6 +73,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       denseWidth: schema.denseWidth,
       combiners: schema.slots.map(({ pooling }) => pooling),
       tasks: model.tasks.length,
+      taskNames: model.tasks,
       segments,
       batchRows: trainer.batchRows,
       lingerMs: trainer.linger,

@@ -33,6 +33,8 @@ export interface TrainerOptions {
   readonly slots: number;
   readonly denseWidth: number;
   readonly tasks: number;
+  /** What the model predicts, by name; shape `[tasks]`. */
+  readonly taskNames: readonly string[];
   /** Pooling per slot. */
   readonly combiners: readonly Combiner[];
   /** The table's segments in row order; the model's sparse inputs are found by name. */

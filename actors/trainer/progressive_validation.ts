@@ -13,12 +13,22 @@ export class ScoreRecorder {
   readonly #negatives: Float64Array<ArrayBuffer>;
   readonly #positives: Float64Array<ArrayBuffer>;
   #examples = 0;
-  #loglossSum = 0;
+  #lossSum = 0;
 
-  /** @param bins Equal bins of the probability range [0, 1]. */
+  /** @param bins Equal bins of the probability range [0, 1]; 0 where no probability is predicted. */
   constructor(bins: number) {
     this.#negatives = new Float64Array(bins);
     this.#positives = new Float64Array(bins);
+  }
+
+  get examples(): number {
+    return this.#examples;
+  }
+
+  /** Records the squared error of a predicted value. */
+  recordError(squaredError: number): void {
+    this.#examples++;
+    this.#lossSum += squaredError;
   }
 
   /** Records a probability and the label that followed (positive when > 0.5); NaN is not recorded. */
@@ -27,7 +37,7 @@ export class ScoreRecorder {
     const bins = label > 0.5 ? this.#positives : this.#negatives;
     bins[Math.min(bins.length - 1, Math.max(0, Math.floor(probability * bins.length)))]++;
     this.#examples++;
-    this.#loglossSum += logloss;
+    this.#lossSum += logloss;
   }
 
   /** What was recorded so far; copies. */
@@ -36,7 +46,7 @@ export class ScoreRecorder {
       negatives: this.#negatives.slice(),
       positives: this.#positives.slice(),
       examples: this.#examples,
-      loglossSum: this.#loglossSum,
+      lossSum: this.#lossSum,
     };
   }
 }
@@ -47,7 +57,7 @@ export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHi
     negatives: later.negatives.map((count, bin) => count - earlier.negatives[bin]),
     positives: later.positives.map((count, bin) => count - earlier.positives[bin]),
     examples: later.examples - earlier.examples,
-    loglossSum: later.loglossSum - earlier.loglossSum,
+    lossSum: later.lossSum - earlier.lossSum,
   };
 }
 
@@ -57,7 +67,7 @@ export function together(one: ScoreHistograms, other: ScoreHistograms): ScoreHis
     negatives: one.negatives.map((count, bin) => count + other.negatives[bin]),
     positives: one.positives.map((count, bin) => count + other.positives[bin]),
     examples: one.examples + other.examples,
-    loglossSum: one.loglossSum + other.loglossSum,
+    lossSum: one.lossSum + other.lossSum,
   };
 }
 

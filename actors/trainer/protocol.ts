@@ -64,20 +64,24 @@ export interface FlushBatch {
   readonly kind: "flushBatch";
 }
 
-/** Cumulative scores by label: AUC and logloss of any interval come from the difference of two readings. */
+/** Cumulative scores by label: AUC and loss of any interval come from the difference of two readings. */
 export interface ScoreHistograms {
-  /** Predictions per score bin, for label 0 and label 1. Scores are probabilities in equal bins of [0, 1]. */
+  /**
+   * Predictions per score bin, for label 0 and label 1. Scores are probabilities in equal bins of [0, 1]; there are no
+   * bins where a task predicts a value.
+   */
   readonly negatives: Float64Array;
   readonly positives: Float64Array;
   readonly examples: number;
-  readonly loglossSum: number;
+  /** Of the logloss, or of the squared errors where a value is predicted. */
+  readonly lossSum: number;
 }
 
-/** The first task's scores since start, each made before its example was learned from. */
+/** Scores since start, each made before its example was learned from. */
 export interface ProgressiveValidation {
-  /** The trainer's own, with all that it had learned by then. */
-  readonly trained: ScoreHistograms;
-  /** Those that were served with the ranking, as the joiner found them. */
+  /** The trainer's own, with all that it had learned by then; by task, in the model's order. */
+  readonly trained: Readonly<Record<string, ScoreHistograms>>;
+  /** The first task's that were served with the ranking, as the joiner found them; none where it predicts a value. */
   readonly served: ScoreHistograms;
 }
 

@@ -24,7 +24,7 @@ import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { TrainerPart } from "../snapshotter/protocol.ts";
 import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
 import type { TrainerOptions } from "./options.ts";
-import { logloss, ScoreRecorder, sigmoid } from "./progressive_validation.ts";
+import { TaskValidation } from "./task_validation.ts";
 import { type AdoptMean, type Cut, decodeExamples, type TrainerMessage } from "./protocol.ts";
 import { ShardClient } from "./shard_client.ts";
 import { findResumePoint, writeTrainerPart } from "./trainer_snapshot.ts";
@@ -81,8 +81,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #kernel = BatchKernel.create();
   readonly #shards: ShardClient;
   #assembly: BatchAssembly;
-  readonly #trained: ScoreRecorder;
-  readonly #served: ScoreRecorder;
+  readonly #validation: TaskValidation;
   readonly #unsubscribe: () => void;
   readonly #labels: { readonly trainer: string };
   readonly #exampleCount: Counter;
@@ -142,9 +141,10 @@ export class Trainer implements Behavior<TrainerMessage> {
       buffers: session.allocateBatch(options.batchRows),
     }));
     this.#assembly = new BatchAssembly(options);
-    this.#trained = new ScoreRecorder(options.validationBins);
-    this.#served = new ScoreRecorder(options.validationBins);
     this.#labels = { trainer: String(options.partition) };
+    const tasks = session.model.tasks.map(({ loss }, i) => ({ name: options.taskNames[i], loss }));
+    const { telemetry } = context;
+    this.#validation = new TaskValidation(tasks, options.validationBins, telemetry, this.#labels);
     const labelNames = ["trainer"];
     this.#exampleCount = context.telemetry.counter("cairn_trainer_examples_total", {
       help: "Examples trained on.",
@@ -210,10 +210,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           ...(this.#diverged === undefined ? {} : { diverged: this.#diverged }),
         });
       case "getProgressiveValidation":
-        return this.#context.reply(message, {
-          trained: this.#trained.read(),
-          served: this.#served.read(),
-        });
+        return this.#context.reply(message, this.#validation.read());
       case "getDenseWeights":
         return this.#context.reply(message, {
           weights: await this.#session.weights(),
@@ -388,7 +385,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       this.#inFlight.length = 0;
       return;
     }
-    this.#validate(batch, stepped.logits);
+    this.#validation.record({ ...batch, rows: batch.features.rows }, stepped.logits);
     const gradients = place.inputs.gradients(stepped.gradients);
     this.#places.push(place);
     // One batch after the other: a shard would take a retry that comes after the next batch for a repetition.
@@ -425,21 +422,6 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#lossGauge.set(loss, this.#labels);
     this.#learnedGauge.set(this.#sequence, this.#labels);
     this.#stepMs.record(this.#context.clock.monotonicMs() - beganMs, this.#labels);
-  }
-
-  #validate(
-    { features, labels, logSampleRate, servedScores }: TrainingBatch,
-    logits: Float32Array,
-  ) {
-    const { tasks } = this.#options;
-    for (let row = 0; row < features.rows; row++) {
-      const logit = logits[row * tasks];
-      const label = labels[row * tasks];
-      this.#trained.record(sigmoid(logit), label, logloss(logit - logSampleRate[row], label));
-      const served = servedScores[row];
-      const servedLogit = Math.log(served / (1 - served));
-      this.#served.record(served, label, logloss(servedLogit - logSampleRate[row], label));
-    }
   }
 
   /** Whoever is called at night needs to know which rows of the log it was. */

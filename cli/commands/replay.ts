@@ -30,6 +30,7 @@ The last line with --json:
   examples           interactions that got a label
   servedAuc          AUC of the scores in the answers, last 80 %
   trainerAuc         AUC of the trainer's own scores, each made before it learned, last 80 %
+  tasks              each task's AUC and logloss in the trainer, or its mean squared error
   freshnessMsP50/99  from posting an event to the first answer that has learned from it
   requestsPerSecond  rank+event pairs a second
   rankMsP50/99       from sending a rank request to having its answer

@@ -108,7 +108,12 @@ export function trainCommand(output: Output): Command {
     .option("--no-shuffle", "in order of time, or of the file where it has none (all other files)")
     .option(
       "--dense-updates",
-      "every batch moves every embedding, by decay and momentum, as libraries with dense gradients do",
+      "every batch moves every embedding, by decay and momentum, as libraries with dense gradients do " +
+        "(a table of labelled examples)",
+    )
+    .option(
+      "--no-dense-updates",
+      "a batch moves its own embeddings alone, as online (all other files)",
     )
     .option(
       "--compare <kind>",

@@ -46,7 +46,11 @@ export class Trainers {
       this.all.map((trainer) => trainer.ask({ kind: "getProgressiveValidation" }, { budgetMs })),
     );
     return each.reduce((sum, { trained, served }) => ({
-      trained: together(sum.trained, trained),
+      trained: Object.fromEntries(
+        Object.entries(trained).map(([task, scores]) =>
+          [task, together(sum.trained[task], scores)] as const
+        ),
+      ),
       served: together(sum.served, served),
     }));
   }

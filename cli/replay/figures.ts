@@ -3,7 +3,7 @@
  */
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import { areaUnderCurve, since } from "../../actors/trainer/progressive_validation.ts";
-import type { ScoreHistograms } from "../../actors/trainer/protocol.ts";
+import type { ProgressiveValidation, ScoreHistograms } from "../../actors/trainer/protocol.ts";
 import { exactAuc } from "../evaluation/auc.ts";
 import { percentile } from "../load/samples.ts";
 import type { TrainersStatus } from "../mesh/trainers.ts";
@@ -28,9 +28,14 @@ export interface MeshCounts {
 
 /** The trainer's scores at about 20 % of the examples, and at the end. */
 export interface TrainerScores {
-  readonly warmedUp: ScoreHistograms;
-  readonly trained: ScoreHistograms;
+  readonly warmedUp: ProgressiveValidation["trained"];
+  readonly trained: ProgressiveValidation["trained"];
 }
+
+/** How well a task was predicted before it was learned: as a label, or as a value. */
+export type TaskFigures =
+  | { readonly auc: number | null; readonly logloss: number | null }
+  | { readonly meanSquaredError: number | null };
 
 /** The outcomes of a mesh in this process. */
 export function outcomesOf(joiner: JoinerStatus, trainers: TrainersStatus): MeshOutcomes {
@@ -65,7 +70,10 @@ export function outcomesFromMetrics(text: string): MeshOutcomes {
 export interface ReplayFigures {
   readonly examples: number;
   readonly servedAuc: number | null;
+  /** Of the first task. */
   readonly trainerAuc: number | null;
+  /** Each task's, in the trainer; null where the mesh runs elsewhere. */
+  readonly tasks: Readonly<Record<string, TaskFigures>> | null;
   readonly freshnessMsP50: number | null;
   readonly freshnessMsP99: number | null;
   readonly requestsPerSecond: number;
@@ -87,12 +95,13 @@ export function replayFigures(
   const from = Math.floor(measured.scores.length * warmUpShare);
   const rankMs = measured.rankMs.slice().sort();
   const freshnessMs = measured.freshnessMs.slice().sort();
+  const tasks = scores === undefined ? null : taskFigures(scores);
+  const [first] = Object.values(tasks ?? {});
   return {
     examples: measured.scores.length,
     servedAuc: finite(exactAuc(measured.scores.subarray(from), measured.labels.subarray(from)), 5),
-    trainerAuc: scores === undefined
-      ? null
-      : finite(areaUnderCurve(since(scores.warmedUp, scores.trained)), 5),
+    trainerAuc: first !== undefined && "auc" in first ? first.auc : null,
+    tasks,
     freshnessMsP50: finite(percentile(freshnessMs, 0.5), 1),
     freshnessMsP99: finite(percentile(freshnessMs, 0.99), 1),
     requestsPerSecond: Math.round(measured.pairs / measured.seconds),
@@ -101,6 +110,21 @@ export function replayFigures(
     unmatched: counts.after.unmatched - counts.before.unmatched,
     lost: lostEvents(measured.accepted, counts),
   };
+}
+
+function taskFigures({ warmedUp, trained }: TrainerScores): Record<string, TaskFigures> {
+  return Object.fromEntries(
+    Object.entries(trained).map((
+      [task, scores],
+    ) => [task, figuresOf(since(warmedUp[task], scores))]),
+  );
+}
+
+function figuresOf(scores: ScoreHistograms): TaskFigures {
+  const loss = finite(scores.lossSum / scores.examples, 5);
+  return scores.negatives.length === 0
+    ? { meanSquaredError: loss }
+    : { auc: finite(areaUnderCurve(scores), 5), logloss: loss };
 }
 
 /**

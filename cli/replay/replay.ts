@@ -2,7 +2,8 @@
  * What `cairn replay` does: starts the mesh (or takes a running one), lets the client's thread send the dataset,
  * and puts together what both sides saw.
  */
-import type { ScoreHistograms } from "../../actors/trainer/protocol.ts";
+import { since } from "../../actors/trainer/progressive_validation.ts";
+import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
 import type { Output } from "../command_line.ts";
 import { configurationFor } from "../commands/dataset_options.ts";
 import type { ReplayFlags } from "../commands/replay.ts";
@@ -101,7 +102,7 @@ async function outcomes({ joiner, trainers }: RunningMesh): Promise<MeshOutcomes
 /** Remembers the trainer's histograms from when it had seen {@link warmUpShare} of the interactions. */
 class WarmUp {
   #nextLookMs = 0;
-  #taken: ScoreHistograms | undefined;
+  #taken: ProgressiveValidation["trained"] | undefined;
   #looking: Promise<void> | undefined;
 
   constructor(readonly mesh: RunningMesh) {}
@@ -113,19 +114,21 @@ class WarmUp {
     if (nowMs < this.#nextLookMs || pairsDone < pairs * warmUpShare) return;
     this.#nextLookMs = nowMs + pollMs;
     this.#looking = this.mesh.trainers.progressiveValidation().then(({ trained }) => {
-      if (trained.examples >= pairs * warmUpShare) this.#taken = trained;
+      const [first] = Object.values(trained);
+      if (first.examples >= pairs * warmUpShare) this.#taken = trained;
       this.#looking = undefined;
     });
   }
 
   /** @throws {CommandError} When the replay was over before anybody looked. */
-  async histograms(): Promise<ScoreHistograms> {
+  async histograms(): Promise<ProgressiveValidation["trained"]> {
     await this.#looking;
     // A replay of a few rows ends between two looks: then nothing is left out.
     if (this.#taken !== undefined) return this.#taken;
     const { trained } = await this.mesh.trainers.progressiveValidation();
-    const none = trained.negatives.map(() => 0);
-    return { negatives: none, positives: none.slice(), examples: 0, loglossSum: 0 };
+    return Object.fromEntries(
+      Object.entries(trained).map(([task, scores]) => [task, since(scores, scores)]),
+    );
   }
 }
 

@@ -57,6 +57,11 @@ function figureCards(figures: ReplayFigures): Figure[] {
     { label: "interactions", value: figures.examples.toLocaleString("en") },
     { label: "AUC as served", value: show(figures.servedAuc) },
     { label: "AUC in the trainer", value: show(figures.trainerAuc) },
+    ...Object.entries(figures.tasks ?? {}).slice(1).map(([task, its]) =>
+      "auc" in its
+        ? { label: `AUC of ${task} in the trainer`, value: show(its.auc) }
+        : { label: `squared error of ${task}`, value: show(its.meanSquaredError) }
+    ),
     { label: "pairs a second", value: show(figures.requestsPerSecond) },
     {
       label: "rank latency p50 / p99, ms",

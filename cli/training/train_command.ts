@@ -13,6 +13,7 @@ import { readInteractions } from "../datasets/interaction_table.ts";
 import { type LabelledTable, labelledTable, usualLabel } from "../datasets/labelled_table.ts";
 import { usageError } from "../errors.ts";
 import { bundledFile } from "../options.ts";
+import type { Quality } from "../evaluation/task_scores.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { trainingReport } from "./training_report.ts";
 import { type TrainingResult, trainModel } from "./train_model.ts";
@@ -51,7 +52,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       evaluation,
       ...(validation === undefined ? {} : { validation }),
       shuffled: flags.shuffle ?? (source.table !== undefined && flags.timeColumn === undefined),
-      denseUpdates: flags.denseUpdates ?? false,
+      denseUpdates: flags.denseUpdates ?? source.table !== undefined,
       epochs: flags.epochs,
       patience: flags.patience,
       plateauFactor: flags.plateauFactor,
@@ -143,18 +144,24 @@ function exampleReader(
   };
 }
 
-/** For machines: rounded where more digits would be noise. */
+/** For machines: rounded where more digits would be noise. The first task's figures, and each one's where there are several. */
 function summaryOf({ model, result }: NamedResult): Record<string, unknown> {
   const { progressive, evaluation } = result;
   return {
     model,
     examples: result.examples,
-    progressiveAuc: round(progressive.auc),
-    progressiveLogloss: round(progressive.logloss),
+    ...figuresOf(progressive[0], "progressive"),
     ...(evaluation === undefined ? {} : {
-      evaluationExamples: evaluation.examples,
-      auc: round(evaluation.auc),
-      logloss: round(evaluation.logloss),
+      evaluationExamples: evaluation[0].examples,
+      ...figuresOf(evaluation[0]),
+    }),
+    ...(progressive.length === 1 ? {} : {
+      tasks: Object.fromEntries(
+        progressive.map((quality, i) => [quality.task, {
+          ...figuresOf(quality, "progressive"),
+          ...(evaluation === undefined ? {} : figuresOf(evaluation[i])),
+        }]),
+      ),
     }),
     epochs: result.epochs.length,
     bestEpoch: result.bestEpoch,
@@ -168,6 +175,19 @@ function summaryOf({ model, result }: NamedResult): Record<string, unknown> {
   };
 }
 
+/** `auc` and `logloss`, or `meanSquaredError`; with a prefix `progressiveAuc` and so on. */
+function figuresOf(quality: Quality, prefix = ""): Record<string, number> {
+  const measures = Number.isNaN(quality.meanSquaredError)
+    ? { auc: quality.auc, logloss: quality.logloss }
+    : { meanSquaredError: quality.meanSquaredError };
+  return Object.fromEntries(
+    Object.entries(measures).map(([name, value]) => [
+      prefix === "" ? name : prefix + name[0].toUpperCase() + name.slice(1),
+      round(value),
+    ]),
+  );
+}
+
 function round(value: number): number {
   return Number(value.toFixed(5));
 }
@@ -175,38 +195,52 @@ function round(value: number): number {
 /** For people: a small table, and one sentence where two models are compared. */
 export function describeResults(results: readonly NamedResult[]): string {
   const header = ["", "progressive AUC", "logloss", "evaluation AUC", "logloss", "examples/s"];
-  const lines = results.map(({ model, result: { progressive, evaluation, examplesPerSecond } }) => [
-    model,
-    progressive.auc.toFixed(4),
-    progressive.logloss.toFixed(4),
-    evaluation?.auc.toFixed(4) ?? "-",
-    evaluation?.logloss.toFixed(4) ?? "-",
-    Math.round(examplesPerSecond).toLocaleString("en"),
-  ]);
+  const lines = results.flatMap((
+    { model, result: { progressive, evaluation, examplesPerSecond } },
+  ) =>
+    progressive.map((quality, i) => [
+      progressive.length === 1 ? model : `${model} ${quality.task}`,
+      ...cells(quality),
+      ...cells(evaluation?.[i]),
+      i === 0 ? Math.round(examplesPerSecond).toLocaleString("en") : "",
+    ])
+  );
   const widths = header.map((title, column) =>
     Math.max(title.length, ...lines.map((line) => line[column].length))
   );
-  const text = [header, ...lines].map((cells) =>
-    cells.map((cell, column) =>
+  const text = [header, ...lines].map((line) =>
+    line.map((cell, column) =>
       column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
-    ).join("  ")
+    ).join("  ").trimEnd()
   );
   const [first, second] = results;
-  if (first !== undefined && Number.isNaN(first.result.progressive.auc)) {
+  if (first !== undefined && Number.isNaN(first.result.progressive[0].goodness)) {
     text.push(
       "\nNaN: all examples trained on have one label, so there is no order to measure. " +
         "Do the label rules (joiner.tasks) suit these values? --label-at-least sets another bound.",
     );
   }
-  if (first?.result.evaluation !== undefined && second?.result.evaluation !== undefined) {
-    const difference = first.result.evaluation.auc - second.result.evaluation.auc;
-    const verb = difference >= 0 ? "above" : "below";
+  const [one, other] = [first, second].map((named) => named?.result.evaluation?.[0]);
+  if (one !== undefined && other !== undefined) {
+    const isValue = !Number.isNaN(one.meanSquaredError);
+    const difference = one.goodness - other.goodness;
+    const verb = isValue ? "better" : "above";
     text.push(
-      `\nEvaluated on ${
-        first.result.evaluation.examples.toLocaleString("en")
-      } examples held back, ` +
-        `${first.model} is ${Math.abs(difference).toFixed(4)} AUC ${verb} ${second.model}.`,
+      `\nEvaluated on ${one.examples.toLocaleString("en")} examples held back, ` +
+        `${first.model} is ${Math.abs(difference).toFixed(4)} ` +
+        `${isValue ? "squared error" : "AUC"} ${
+          difference >= 0 ? verb : isValue ? "worse" : "below"
+        } ${isValue ? "than " : ""}${second.model}.`,
     );
   }
   return text.join("\n") + "\n";
+}
+
+/** AUC and logloss; of a predicted value, the squared error in the place of the loss. */
+function cells(quality: Quality | undefined): [string, string] {
+  if (quality === undefined) return ["-", "-"];
+  const { auc, logloss, meanSquaredError } = quality;
+  return Number.isNaN(meanSquaredError)
+    ? [auc.toFixed(4), logloss.toFixed(4)]
+    : ["-", `${meanSquaredError.toFixed(4)} (squared error)`];
 }

@@ -4,9 +4,8 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { type ExampleTable, type LabelledBatch, shuffledOrder } from "../datasets/example_table.ts";
-import { exactAuc, logloss } from "../evaluation/auc.ts";
-import { Samples } from "../load/samples.ts";
 import { movingAuc } from "../evaluation/moving_auc.ts";
+import { type Quality, TaskScores } from "../evaluation/task_scores.ts";
 import { TrainingPass } from "./training_pass.ts";
 
 /** What to train on, and for how long. */
@@ -31,21 +30,13 @@ export interface TrainingPlan {
   onProgress?(examples: number, epoch: number, loss: number): void;
 }
 
-/** How well scores told positives from negatives. */
-export interface Quality {
-  readonly examples: number;
-  readonly positives: number;
-  /** NaN where a class is missing. */
-  readonly auc: number;
-  readonly logloss: number;
-}
-
 /** One epoch. */
 export interface EpochResult {
   /** From 1. */
   readonly epoch: number;
   /** Mean over its batches, before each was learned from. */
   readonly loss: number;
+  /** Of the first task. */
   readonly validation?: Quality;
 }
 
@@ -55,11 +46,12 @@ export interface TrainingResult {
   readonly epochs: readonly EpochResult[];
   /** The epoch whose weights `evaluation` was measured with. */
   readonly bestEpoch: number;
-  /** Scores from before each batch was learned from, in the first epoch, over the last 80 % of the examples. */
-  readonly progressive: Quality;
-  /** Moving average of the progressive AUC for drawing: [examples, AUC]. */
+  /** Of each task: from before each batch was learned from, in the first epoch, over the last 80 % of the examples. */
+  readonly progressive: readonly Quality[];
+  /** Moving average of the first task's progressive AUC for drawing: [examples, AUC]. */
   readonly curve: readonly (readonly [number, number])[];
-  readonly evaluation?: Quality;
+  /** Of each task; the first is what the ranking is ordered by. */
+  readonly evaluation?: readonly Quality[];
   /** Embedding rows at the end. */
   readonly rows: number;
   readonly seconds: number;
@@ -85,12 +77,11 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
   const { training, validation, evaluation, configuration } = plan;
   const { batchRows } = configuration.trainer;
   const total = training.rows;
-  const scores = new Samples();
-  const labels = new Samples();
+  const first = new TaskScores(pass.tasks);
   const epochs: EpochResult[] = [];
   const startedAtMs = performance.now();
-  let best = { epoch: 0, auc: -Infinity };
-  let evaluated: Quality | undefined;
+  let best = { epoch: 0, goodness: -Infinity };
+  let evaluated: readonly Quality[] | undefined;
   let seen = 0;
   let trainedMs = 0;
   let rateScale = 1;
@@ -105,24 +96,24 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
       const { rows } = batch.features;
       lossSum += step.loss * rows;
       seen += rows;
-      if (epoch === 1) collect(batch, step.scores, scores, labels);
+      if (epoch === 1) first.add(batch, step.scores);
       plan.onProgress?.(seen, epoch, step.loss);
     }
     trainedMs += performance.now() - epochStartedAtMs;
     await pass.publish();
-    const checked = validation && await measure(pass, validation.batches(batchRows));
+    const [checked] = validation ? await measure(pass, validation.batches(batchRows)) : [];
     epochs.push({
       epoch,
       loss: lossSum / total,
       ...(checked === undefined ? {} : { validation: checked }),
     });
-    const auc = checked?.auc ?? Infinity;
-    if (checked !== undefined && auc <= best.auc) {
+    const goodness = checked?.goodness ?? Infinity;
+    if (checked !== undefined && goodness <= best.goodness) {
       rateScale *= plan.plateauFactor;
       await pass.setLearningRateScale(rateScale);
       continue;
     }
-    best = { epoch, auc };
+    best = { epoch, goodness };
     const isLast = epoch === plan.epochs;
     if (evaluation.rows > 0 && (checked !== undefined || isLast)) {
       evaluated = await measure(pass, evaluation.batches(batchRows));
@@ -133,8 +124,8 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
     examples: total,
     epochs,
     bestEpoch: best.epoch,
-    progressive: quality(scores.values(from), labels.values(from)),
-    curve: movingAuc(scores.values(), labels.values()),
+    progressive: first.qualities(from),
+    curve: pass.tasks[0].loss === "squaredError" ? [] : movingAuc(...first.of(0)),
     ...(evaluated === undefined ? {} : { evaluation: evaluated }),
     rows: pass.rows,
     seconds: (performance.now() - startedAtMs) / 1000,
@@ -143,27 +134,11 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
 }
 
 /** Scores `batches` as serving would. */
-async function measure(pass: TrainingPass, batches: Iterable<LabelledBatch>): Promise<Quality> {
-  const scores = new Samples();
-  const labels = new Samples();
-  for (const batch of batches) collect(batch, await pass.score(batch), scores, labels);
-  return quality(scores.values(), labels.values());
-}
-
-/** Appends the first task's scores and labels. */
-function collect(batch: LabelledBatch, from: Float64Array, scores: Samples, labels: Samples): void {
-  const tasks = batch.labels.length / batch.features.rows;
-  for (let row = 0; row < batch.features.rows; row++) {
-    scores.add(from[row]);
-    labels.add(batch.labels[row * tasks]);
-  }
-}
-
-function quality(scores: Float64Array, labels: Float64Array): Quality {
-  return {
-    examples: scores.length,
-    positives: labels.reduce((sum, label) => sum + label, 0),
-    auc: exactAuc(scores, labels),
-    logloss: logloss(scores, labels),
-  };
+async function measure(
+  pass: TrainingPass,
+  batches: Iterable<LabelledBatch>,
+): Promise<readonly Quality[]> {
+  const scores = new TaskScores(pass.tasks);
+  for (const batch of batches) scores.add(batch, await pass.score(batch));
+  return scores.qualities();
 }

@@ -11,13 +11,14 @@ import { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { sigmoid } from "../../actors/trainer/progressive_validation.ts";
+import type { Task } from "../evaluation/task_scores.ts";
 import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 import type { LabelledBatch } from "../datasets/example_table.ts";
 
 /** What one batch showed before it was learned from. */
 export interface PassStep {
   readonly loss: number;
-  /** Probabilities of the first task. Shape `[rows]`. */
+  /** Probabilities, or predicted values. Shape `[rows, tasks]`. */
   readonly scores: Float64Array;
 }
 
@@ -28,7 +29,8 @@ export class TrainingPass {
   readonly #inputs: ModelInputs;
   readonly #session: TrainingSession;
   readonly #inference: InferenceSession;
-  readonly #tasks: number;
+  /** In the order of the labels' columns. */
+  readonly tasks: readonly Task[];
   /** Ids whose rows take a step with every batch, whether they are in it or not. */
   readonly #everyStep: FeatureIds | undefined;
 
@@ -48,7 +50,8 @@ export class TrainingPass {
       sequenceInputs: session.model.sequenceInputs,
       combiners: configuration.trainer.combiners,
     });
-    this.#tasks = configuration.trainer.tasks;
+    const { taskNames } = configuration.trainer;
+    this.tasks = session.model.tasks.map(({ loss }, i) => ({ name: taskNames[i], loss }));
   }
 
   /**
@@ -86,7 +89,7 @@ export class TrainingPass {
       labels,
       logSampleRate: new Float32Array(features.rows),
     });
-    const scores = this.#scores(step.logits, features.rows);
+    const scores = this.#scores(step.logits);
     const gradients = this.#inputs.gradients(step.gradients);
     this.#table.applyGradients(uniqueIds, gradients, counts, atMs / 1000);
     if (this.#everyStep !== undefined) this.#moveOthers(this.#everyStep, uniqueIds, atMs);
@@ -117,7 +120,7 @@ export class TrainingPass {
     this.#inference.load(await this.#session.weights());
   }
 
-  /** Probabilities of the first task as serving gives them: an id without a row counts as zeros. Shape `[rows]`. */
+  /** Probabilities, or values, as serving gives them: an id without a row counts as zeros. Shape `[rows, tasks]`. */
   async score({ features }: LabelledBatch): Promise<Float64Array> {
     const { uniqueIds, inverse } = this.#kernel.unique(features.ids, 1);
     const rows = new Float32Array(uniqueIds.length * this.#inputs.width);
@@ -127,7 +130,7 @@ export class TrainingPass {
       ...this.#inputs.pool(rows, inverse, features),
       dense: features.dense,
     });
-    return this.#scores(logits, features.rows);
+    return this.#scores(logits);
   }
 
   async close(): Promise<void> {
@@ -135,7 +138,11 @@ export class TrainingPass {
     await this.#inference.close();
   }
 
-  #scores(logits: Float32Array, rows: number): Float64Array {
-    return Float64Array.from({ length: rows }, (_, row) => sigmoid(logits[row * this.#tasks]));
+  #scores(logits: Float32Array): Float64Array {
+    const { tasks } = this;
+    return Float64Array.from(
+      logits,
+      (logit, i) => tasks[i % tasks.length].loss === "squaredError" ? logit : sigmoid(logit),
+    );
   }
 }

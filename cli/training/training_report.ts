@@ -2,7 +2,8 @@
  * The page of `cairn train --report`.
  */
 import { lineChart } from "../report/line_chart.ts";
-import { renderReport } from "../report/page.ts";
+import type { Quality } from "../evaluation/task_scores.ts";
+import { type Figure, renderReport } from "../report/page.ts";
 import type { NamedResult } from "./train_command.ts";
 
 /** One self-contained HTML page. */
@@ -11,11 +12,15 @@ export function trainingReport(path: string, results: readonly NamedResult[]): s
     title: `Training on ${path.split("/").at(-1)}`,
     subtitle: `${results[0].result.examples.toLocaleString("en")} examples`,
     figures: results.flatMap(({ model, result }) => [
-      { label: `${model}: progressive AUC`, value: result.progressive.auc.toFixed(4) },
-      ...(result.evaluation === undefined ? [] : [
-        { label: `${model}: evaluation AUC`, value: result.evaluation.auc.toFixed(4) },
-        { label: `${model}: evaluation logloss`, value: result.evaluation.logloss.toFixed(4) },
-      ]),
+      ...result.progressive.flatMap((quality, i) => {
+        const name = result.progressive.length === 1 ? model : `${model}, ${quality.task}`;
+        return [
+          ...cards(`${name}: progressive`, quality),
+          ...(result.evaluation === undefined
+            ? []
+            : cards(`${name}: evaluation`, result.evaluation[i])),
+        ];
+      }),
       {
         label: `${model}: examples a second`,
         value: Math.round(result.examplesPerSecond).toLocaleString("en"),
@@ -34,4 +39,13 @@ export function trainingReport(path: string, results: readonly NamedResult[]): s
       `${result.rows.toLocaleString("en")} embedding rows, ${result.seconds.toFixed(1)} s`
     ),
   });
+}
+
+function cards(name: string, { auc, logloss, meanSquaredError }: Quality): Figure[] {
+  return Number.isNaN(meanSquaredError)
+    ? [
+      { label: `${name} AUC`, value: auc.toFixed(4) },
+      { label: `${name} logloss`, value: logloss.toFixed(4) },
+    ]
+    : [{ label: `${name} squared error`, value: meanSquaredError.toFixed(4) }];
 }

@@ -43,7 +43,7 @@ Deno.test("a ranking, its clicks, and the next ranking is better: the whole loop
   assert.ok(last > 0.8, `trained: ${last}`);
 
   const later = await loop.progressiveValidation();
-  const trained = areaUnderCurve(since(halfway.trained, later.trained));
+  const trained = areaUnderCurve(since(halfway.trained.clicked, later.trained.clicked));
   const served = areaUnderCurve(since(halfway.served, later.served));
   assert.ok(trained > 0.9 && served > 0.9, `AUC trained ${trained}, served ${served}`);
 

@@ -172,6 +172,7 @@ export class Loop {
         shardBudgetMs: 1_000,
         shardAttemptsMax: 3,
         tasks: 1,
+        taskNames: ["clicked"],
         combiners: SCHEMA.slots.map(({ pooling }) => pooling),
         segments: SEGMENTS,
         validationBins: 1_000,

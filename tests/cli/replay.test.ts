@@ -10,6 +10,7 @@ const keys = [
   "examples",
   "servedAuc",
   "trainerAuc",
+  "tasks",
   "freshnessMsP50",
   "freshnessMsP99",
   "requestsPerSecond",
@@ -43,6 +44,9 @@ for (const placement of ["singleThread", "workers"]) {
       assert.equal(figures.lost, 0);
       assert.equal(figures.unmatched, 0);
       assert.ok(figures.trainerAuc > 0.6, `trainer AUC ${figures.trainerAuc}`);
+      assert.deepEqual(Object.keys(figures.tasks), ["liked"]);
+      assert.equal(figures.tasks.liked.auc, figures.trainerAuc);
+      assert.ok(figures.tasks.liked.logloss > 0.1 && figures.tasks.liked.logloss < 1);
       assert.ok(figures.servedAuc > 0.55, `served AUC ${figures.servedAuc}`);
       assert.ok(figures.freshnessMsP50 > 0 && figures.freshnessMsP50 <= figures.freshnessMsP99);
       assert.ok(figures.requestsPerSecond > 0 && figures.rankMsP99 > 0);
@@ -98,6 +102,7 @@ Deno.test("a server elsewhere is counted through its metrics", async () => {
     assert.equal(figures.lost, 0);
     assert.equal(figures.unmatched, 0);
     assert.equal(figures.trainerAuc, null);
+    assert.equal(figures.tasks, null);
   } finally {
     await dataset.remove();
   }

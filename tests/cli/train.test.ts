@@ -96,3 +96,29 @@ Deno.test("a rival that does not exist is refused before anything is read or tra
   assert.notEqual(code, 0);
   assert.match(err, /model\.kind: found "oracle"/);
 });
+
+Deno.test("each task of a model is measured by its own figures: a label by AUC, a value by its error", async () => {
+  const dataset = await writeSmallDataset(1500);
+  try {
+    const tasks = [
+      "--set=model.tasks=[liked, stars]",
+      "--set=model.taskLosses={ stars: squaredError }",
+      "--set=joiner.tasks.stars=[{ action: rating, label: value, final: true }]",
+      "--epochs=3",
+    ];
+    const { code, out, err } = await train(`--path=${dataset.folder}`, ...tasks, "--json");
+    assert.equal(code, 0, err);
+    const [{ auc, progressiveAuc, tasks: each }] = JSON.parse(out).models;
+    assert.deepEqual(Object.keys(each), ["liked", "stars"]);
+    assert.equal(each.liked.auc, auc);
+    assert.equal(each.liked.progressiveAuc, progressiveAuc);
+    // Ratings are 9 or 4: to say their mean each time would be wrong by 6.25.
+    assert.ok(each.stars.meanSquaredError < 6.25, `${each.stars.meanSquaredError}`);
+    assert.equal(each.stars.auc, undefined);
+    const table = await train(`--path=${dataset.folder}`, ...tasks);
+    assert.match(table.out, /^deepFm liked +0\.\d{4}/m);
+    assert.match(table.out, /^deepFm stars .*squared error/m);
+  } finally {
+    await dataset.remove();
+  }
+});

@@ -72,7 +72,7 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
           assert.equal(status.examples, examples, "none of the life before is learned again");
           assert.ok(status.learnedThroughMs >= acceptedAtMs);
           const { trained } = await mesh.trainers.progressiveValidation();
-          assert.equal(trained.examples, examples);
+          assert.equal(trained.clicked.examples, examples);
           const metrics = await client.text("/metrics");
           const counted = [...metrics.matchAll(/^cairn_trainer_examples_total\{.*\} (\d+)$/gm)];
           assert.equal(counted.length, 3, "each trainer counts its own");

@@ -44,7 +44,7 @@ Deno.test("the difference of two readings is the interval between them", () => {
   recorder.record(0.8, 1, 3);
   const interval = since(earlier, recorder.read());
   assert.equal(interval.examples, 2);
-  assert.equal(interval.loglossSum, 5);
+  assert.equal(interval.lossSum, 5);
   assert.equal(areaUnderCurve(interval), 1);
 });
 

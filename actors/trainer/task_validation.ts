@@ -1,0 +1,111 @@
+/**
+ * Progressive validation of all tasks of a model: each by its own scores, in the trainer's answers and in the metrics.
+ */
+import type { TaskOptions } from "../../kernels/dense/models/options.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import {
+  areaUnderCurve,
+  logloss,
+  ScoreRecorder,
+  sigmoid,
+  since,
+} from "./progressive_validation.ts";
+import type { ProgressiveValidation, ScoreHistograms } from "./protocol.ts";
+
+/** One column of labels. */
+export interface ValidatedTask {
+  readonly name: string;
+  readonly loss: TaskOptions["loss"];
+}
+
+/** A batch as far as it is validated. */
+export interface ValidatedBatch {
+  readonly rows: number;
+  /** Shape `[rows, tasks]`, as the logits. */
+  readonly labels: Float32Array;
+  readonly logSampleRate: Float32Array;
+  /** The first task's scores when served, NaN where unknown. Shape `[rows]`. */
+  readonly servedScores: Float32Array;
+}
+
+/** Examples over which the figures in the metrics are taken. */
+const intervalExamples = 1_000;
+
+/** Scores of every task, recorded before each batch is learned from; as metrics too. */
+export class TaskValidation {
+  readonly #tasks: readonly ValidatedTask[];
+  readonly #trained: readonly ScoreRecorder[];
+  readonly #served: ScoreRecorder;
+  readonly #publish: (task: string, interval: ScoreHistograms, isBinary: boolean) => void;
+  /** What was recorded when the metrics were set last. */
+  #before: readonly ScoreHistograms[];
+
+  constructor(
+    tasks: readonly ValidatedTask[],
+    bins: number,
+    telemetry: Telemetry,
+    labels: Readonly<Record<string, string>>,
+  ) {
+    this.#tasks = tasks;
+    this.#trained = tasks.map(({ loss }) =>
+      new ScoreRecorder(loss === "binaryCrossEntropy" ? bins : 0)
+    );
+    this.#served = new ScoreRecorder(bins);
+    this.#before = this.#trained.map((recorder) => recorder.read());
+    const labelNames = [...Object.keys(labels), "task"];
+    const auc = telemetry.gauge("cairn_trainer_auc", {
+      help: `Progressive AUC over the last ${intervalExamples} examples, by task.`,
+      labelNames,
+    });
+    const loss = telemetry.gauge("cairn_trainer_task_loss", {
+      help: `Progressive logloss, or squared error, over the last ${intervalExamples} examples.`,
+      labelNames,
+    });
+    this.#publish = (task, interval, isBinary) => {
+      loss.set(interval.lossSum / interval.examples, { ...labels, task });
+      const area = isBinary ? areaUnderCurve(interval) : NaN;
+      if (!Number.isNaN(area)) auc.set(area, { ...labels, task });
+    };
+  }
+
+  /** @param logits Raw outputs before the batch was learned from, shape `[rows, tasks]`. */
+  record({ rows, labels, logSampleRate, servedScores }: ValidatedBatch, logits: Float32Array) {
+    const tasks = this.#tasks.length;
+    for (let task = 0; task < tasks; task++) {
+      const recorder = this.#trained[task];
+      const isBinary = this.#tasks[task].loss === "binaryCrossEntropy";
+      for (let row = 0, i = task; row < rows; row++, i += tasks) {
+        if (isBinary) {
+          const surprise = logloss(logits[i] - logSampleRate[row], labels[i]);
+          recorder.record(sigmoid(logits[i]), labels[i], surprise);
+        } else recorder.recordError((logits[i] - labels[i]) ** 2);
+      }
+    }
+    if (this.#tasks[0].loss === "binaryCrossEntropy") {
+      for (let row = 0; row < rows; row++) {
+        const served = servedScores[row];
+        const label = labels[row * tasks];
+        const servedLogit = Math.log(served / (1 - served));
+        this.#served.record(served, label, logloss(servedLogit - logSampleRate[row], label));
+      }
+    }
+    if (this.#trained[0].examples - this.#before[0].examples >= intervalExamples) this.#report();
+  }
+
+  read(): ProgressiveValidation {
+    return {
+      trained: Object.fromEntries(
+        this.#tasks.map(({ name }, task) => [name, this.#trained[task].read()] as const),
+      ),
+      served: this.#served.read(),
+    };
+  }
+
+  #report(): void {
+    const now = this.#trained.map((recorder) => recorder.read());
+    this.#tasks.forEach(({ name, loss }, task) =>
+      this.#publish(name, since(this.#before[task], now[task]), loss === "binaryCrossEntropy")
+    );
+    this.#before = now;
+  }
+}

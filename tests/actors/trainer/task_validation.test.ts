@@ -1,0 +1,66 @@
+/** Every task is validated by its own scores. */
+import assert from "node:assert/strict";
+import { areaUnderCurve } from "../../../actors/trainer/progressive_validation.ts";
+import { TaskValidation } from "../../../actors/trainer/task_validation.ts";
+import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
+
+const tasks = [
+  { name: "clicked", loss: "binaryCrossEntropy" },
+  { name: "bought", loss: "binaryCrossEntropy" },
+  { name: "minutes", loss: "squaredError" },
+] as const;
+
+/** Clicks are told rightly, purchases the wrong way round, minutes 2 too many. */
+function batchOf(rows: number) {
+  const labels = new Float32Array(rows * 3), logits = new Float32Array(rows * 3);
+  for (let row = 0; row < rows; row++) {
+    const label = row % 2;
+    labels.set([label, label, row], row * 3);
+    logits.set([label ? 2 : -2, label ? -2 : 2, row + 2], row * 3);
+  }
+  const servedScores = new Float32Array(rows).map((_, row) => row % 2 ? 0.6 : 0.4);
+  return { batch: { rows, labels, logSampleRate: new Float32Array(rows), servedScores }, logits };
+}
+
+Deno.test("each task has histograms or errors of its own, and the served scores are the first one's", () => {
+  const validation = new TaskValidation(tasks, 100, new TelemetryRecorder(), { trainer: "0" });
+  const { batch, logits } = batchOf(8);
+  validation.record(batch, logits);
+  const { trained, served } = validation.read();
+  assert.deepEqual(Object.keys(trained), ["clicked", "bought", "minutes"]);
+  assert.equal(areaUnderCurve(trained.clicked), 1);
+  assert.equal(areaUnderCurve(trained.bought), 0);
+  assert.ok(Math.abs(trained.clicked.lossSum / 8 - Math.log1p(Math.exp(-2))) < 1e-6);
+  assert.equal(trained.minutes.lossSum / trained.minutes.examples, 4);
+  assert.equal(trained.minutes.negatives.length, 0);
+  assert.equal(areaUnderCurve(served), 1);
+});
+
+Deno.test("metrics say each task's AUC and loss over the examples since they were set last", () => {
+  const telemetry = new TelemetryRecorder();
+  const validation = new TaskValidation(tasks, 100, telemetry, { trainer: "0" });
+  const of = (name: string, task: string) => telemetry.value(name, { trainer: "0", task });
+  const right = batchOf(1000), wrong = batchOf(1000);
+  wrong.logits.forEach((logit, i) => wrong.logits[i] = i % 3 === 2 ? logit + 1 : -logit);
+  validation.record(right.batch, right.logits);
+  assert.equal(of("cairn_trainer_auc", "clicked"), 1);
+  assert.equal(of("cairn_trainer_auc", "bought"), 0);
+  assert.equal(of("cairn_trainer_task_loss", "minutes"), 4);
+  validation.record(wrong.batch, wrong.logits);
+  assert.equal(of("cairn_trainer_auc", "clicked"), 0);
+  assert.equal(of("cairn_trainer_auc", "bought"), 1);
+  assert.equal(of("cairn_trainer_task_loss", "minutes"), 9);
+});
+
+Deno.test("where the first task predicts a value, served scores are no probabilities and are left out", () => {
+  const validation = new TaskValidation([tasks[2]], 100, new TelemetryRecorder(), {});
+  validation.record({
+    rows: 2,
+    labels: Float32Array.of(5, 6),
+    logSampleRate: new Float32Array(2),
+    servedScores: Float32Array.of(4.5, 6.5),
+  }, Float32Array.of(5, 5));
+  const { trained, served } = validation.read();
+  assert.equal(trained.minutes.lossSum, 1);
+  assert.equal(served.examples, 0);
+});
