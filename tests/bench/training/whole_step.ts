@@ -43,7 +43,6 @@ const batches = options.batch.split(",").map(Number);
 /** PyTorch's script cycles through as many. */
 const DISTINCT_BATCHES = 12;
 const WARM_UP_BATCHES = 12;
-const ROWS_AHEAD_PER_SECOND = 100_000;
 
 const python = options["no-pytorch"] ? undefined : await findTorch();
 for (const model of options.model.split(",")) {
@@ -193,8 +192,7 @@ async function drive(
     });
     await log.append(0, records);
   };
-  // What is read in the time measured is mostly there before it, as PyTorch's batches are.
-  const aheadBatches = Math.max(16, Math.ceil(seconds * ROWS_AHEAD_PER_SECOND / batchRows));
+  const aheadBatches = Math.max(16, Math.ceil(65_536 / batchRows));
   await write(aheadBatches);
   let began: { examples: number; atMs: number } | undefined;
   for (;;) {
