@@ -42,7 +42,9 @@ const seconds = Number(options.seconds);
 const batches = options.batch.split(",").map(Number);
 /** PyTorch's script cycles through as many. */
 const DISTINCT_BATCHES = 12;
+/** Until all code is compiled and every batch was seen. */
 const WARM_UP_BATCHES = 12;
+const WARM_UP_ROWS = 65_536;
 
 const python = options["no-pytorch"] ? undefined : await findTorch();
 for (const model of options.model.split(",")) {
@@ -201,7 +203,8 @@ async function drive(
     });
     const atMs = performance.now();
     if (diverged !== undefined || !(loss < 2)) throw new Error(diverged ?? `Loss is ${loss}`);
-    if (began === undefined && examples >= WARM_UP_BATCHES * batchRows) began = { examples, atMs };
+    const warm = examples >= Math.max(WARM_UP_ROWS, WARM_UP_BATCHES * batchRows);
+    if (began === undefined && warm) began = { examples, atMs };
     if (began !== undefined && atMs - began.atMs >= seconds * 1000) {
       return (examples - began.examples) / (atMs - began.atMs) * 1000;
     }
