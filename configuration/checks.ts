@@ -3,9 +3,10 @@
  * the machine sets. Each check sees only sections that are valid by themselves.
  */
 import { slotNumberOf } from "../kernels/features/schema.ts";
-import { sharesIds } from "./feature_schema.ts";
+import { makesNoIds, sharesIds } from "./feature_schema.ts";
 import type { Finding } from "./expectations.ts";
 import type { ConfigurationPath } from "./problems.ts";
+import { rowClassesOf } from "./row_classes.ts";
 import type { CairnFile } from "./schema.ts";
 import { segmentsOf } from "./segments.ts";
 import { nearest } from "./suggestions.ts";
@@ -152,10 +153,6 @@ function* crosses({ features }: Sections): Iterable<Finding> {
   }
 }
 
-function makesNoIds(slot: Slots[string]): boolean {
-  return slot.kind === "numeric" && slot.buckets === undefined;
-}
-
 function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Finding> {
   if (embeddings === undefined) return;
   const segments = model === undefined ? undefined : segmentsOf(model).map(({ name }) => name);
@@ -268,11 +265,73 @@ function* labelRules({ model, joiner }: Sections): Iterable<Finding> {
   }
 }
 
+/** Which widths the slots' embeddings may have is the model's affair. */
+function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Finding> {
+  if (features === undefined || model === undefined) return;
+  const path = (name: string) => ["features", "slots", name, "embeddingDim"];
+  for (const [name, slot] of Object.entries(features.slots)) {
+    const { embeddingDim: dim } = slot;
+    if (dim === undefined) continue;
+    const reason = !("embeddingDim" in model)
+      ? `${model.kind} has no embeddings; leave it out, or choose another model`
+      : sharesIds(slot)
+      ? `its rows are those of "${slot.idsOf}"; set it there`
+      : makesNoIds(slot)
+      ? "it has only a dense value and no embeddings; leave it out, or give it buckets"
+      : dim === 0 && !segmentsOf(model).some((segment) => segment.name === "first_order")
+      ? `found 0, and ${model.kind} has no first-order weights either: nothing would be learned of it; ` +
+        "write 1 or more, or take the slot out"
+      : dim !== 0 && dim !== model.embeddingDim && multipliesSlots.has(model.kind)
+      ? `found ${dim}, and ${model.kind} multiplies embeddings of different slots, so all need the model's ` +
+        `embeddingDim (${model.embeddingDim}) or 0; leave it out, or choose a model that only joins them: ` +
+        "wideAndDeep, dcnV2 or mmoe"
+      : undefined;
+    if (reason !== undefined) yield { path: path(name), message: reason };
+    const rules = embeddings?.slots[name]?.segments;
+    if (dim === 0 && rules !== undefined && Object.hasOwn(rules, "embeddings")) {
+      yield {
+        path: ["embeddings", "slots", name, "segments", "embeddings"],
+        message:
+          "its embeddingDim is 0, so there is nothing to learn by this; take one of both out",
+        atKey: true,
+      };
+    }
+  }
+  if (!("embeddingDim" in model)) return;
+  const dimOf = (name: string): number | undefined => {
+    const slot = Object.hasOwn(features.slots, name) ? features.slots[name] : undefined;
+    if (slot === undefined || makesNoIds(slot)) return undefined;
+    const owner = sharesIds(slot)
+      ? Object.hasOwn(features.slots, slot.idsOf) ? features.slots[slot.idsOf] : undefined
+      : slot;
+    return owner && (owner.embeddingDim ?? model.embeddingDim);
+  };
+  for (const [i, { slot, candidate }] of model.attention.entries()) {
+    const [own, other] = [dimOf(slot), dimOf(candidate)];
+    if (own === undefined || other === undefined || (own === other && own > 0)) continue;
+    yield {
+      path: ["model", "attention", i, "candidate"],
+      message:
+        `"${candidate}" has embeddings of ${other} weights and "${slot}" of ${own}: attention compares ` +
+        "them; give both the same embeddingDim above 0",
+    };
+  }
+  const dims = Object.keys(features.slots).map(dimOf).filter((dim) => dim !== undefined);
+  if (dims.length > 0 && dims.every((dim) => dim === 0)) {
+    yield {
+      path: ["model", "kind"],
+      message: `${model.kind} needs embeddings and every slot has embeddingDim 0; ` +
+        "give one of them some, or choose logisticRegression",
+    };
+  }
+}
+
+const multipliesSlots: ReadonlySet<string> = new Set(["factorizationMachine", "deepFm", "dlrm"]);
+
 function* modelSize({ features, model }: Sections): Iterable<Finding> {
   if (features === undefined || model === undefined) return;
   // The main tower's weights bound the model's size well enough to catch a slip.
   const all = Object.values(features.slots);
-  const slots = all.filter((slot) => !makesNoIds(slot)).length;
   const dense = all.filter((slot) => slot.kind === "numeric" && slot.dense !== undefined).length;
   if (model.kind === "dlrm" && dense === 0) {
     yield {
@@ -290,7 +349,8 @@ function* modelSize({ features, model }: Sections): Iterable<Finding> {
     : undefined;
   if (layers === undefined || !("embeddingDim" in model)) return;
   const [key, units] = layers;
-  const inputs = slots * model.embeddingDim + dense;
+  const inputs = all.filter((slot) => !makesNoIds(slot))
+    .reduce((sum, { embeddingDim }) => sum + (embeddingDim ?? model.embeddingDim), dense);
   const weights = units.reduce(
     (sum, width, i) => sum + width * (i === 0 ? inputs : units[i - 1]),
     0,
@@ -305,8 +365,15 @@ function* modelSize({ features, model }: Sections): Iterable<Finding> {
   }
 }
 
-function* memory({ embeddings, shards }: Sections, host?: HostLimits): Iterable<Finding> {
+function* memory(
+  { embeddings, features, model, shards }: Sections,
+  host?: HostLimits,
+): Iterable<Finding> {
   if (embeddings === undefined || shards === undefined) return;
+  const classes = features === undefined || model === undefined
+    ? 1
+    : Math.max(1, rowClassesOf({ features, model, embeddings }).length);
+  const shareMin = classes * tableBytesMin;
   const limits: [ConfigurationPath, number][] = [
     [["embeddings", "bytesMax"], embeddings.bytesMax],
     [["embeddings", "serving", "bytesMax"], embeddings.serving.bytesMax],
@@ -321,10 +388,12 @@ function* memory({ embeddings, shards }: Sections, host?: HostLimits): Iterable<
         message: `${place}, and one shard's table ends just under 4GiB; ` +
           `raise shards.count to ${Math.ceil(bytes / tableBytesMax)} or more, or lower it`,
       };
-    } else if (share < tableBytesMin) {
+    } else if (share < shareMin) {
+      const needs = classes === 1 ? "a table needs 1MiB" : `${classes} widths or kinds of ` +
+        `optimizer make as many tables, which need 1MiB each`;
       yield {
         path,
-        message: `${place}, and a table needs 1MiB; write ${shards.count}MiB or more, ` +
+        message: `${place}, and ${needs}; write ${shards.count * classes}MiB or more, ` +
           "or lower shards.count",
       };
     }
@@ -384,6 +453,7 @@ const checks: readonly Check[] = [
   crosses,
   attention,
   embeddingNames,
+  embeddingDims,
   tasks,
   labelRules,
   modelSize,

@@ -62,6 +62,17 @@ export function slotNumber(name: string, slots: CairnFile["features"]["slots"]):
   return definition.slot ?? slotNumberOf(name);
 }
 
+/** The slot whose ids, and so whose rows, a slot has: itself, or the one that it names. */
+export function ownerOf(name: string, slots: CairnFile["features"]["slots"]): string {
+  const definition = slots[name];
+  return sharesIds(definition) ? definition.idsOf : name;
+}
+
+/** Whether it has only a dense value. */
+export function makesNoIds(slot: CairnFile["features"]["slots"][string]): boolean {
+  return slot.kind === "numeric" && slot.buckets === undefined;
+}
+
 /** Whether its ids, and so its rows, are another slot's. */
 export function sharesIds<S extends CairnFile["features"]["slots"][string]>(
   definition: S,

@@ -10,8 +10,15 @@ import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { ModelSection } from "./sections/model.ts";
 import { withoutUndefined } from "./without_undefined.ts";
 
-/** @param columns The slots' names in the order of a batch. */
-export function modelOptionsOf(section: ModelSection, columns: readonly string[]): ModelOptions {
+/**
+ * @param columns The slots' names in the order of a batch.
+ * @param slotDims Widths of their embeddings. Default: all the model's own.
+ */
+export function modelOptionsOf(
+  section: ModelSection,
+  columns: readonly string[],
+  slotDims: readonly number[] = [],
+): ModelOptions {
   const { attention = [], ...rest } = "attention" in section
     ? section
     : { ...section, attention: [] };
@@ -24,8 +31,11 @@ export function modelOptionsOf(section: ModelSection, columns: readonly string[]
     seed: _seed,
     ...architecture
   } = rest;
+  const mixed = "embeddingDim" in architecture &&
+    slotDims.some((dim) => dim !== architecture.embeddingDim);
   return {
     ...architecture,
+    ...(mixed ? { slotDims } : {}),
     ...(attention.length === 0 ? {} : {
       attention: attention.map(({ slot, candidate, lengthMax, hidden }) => ({
         slot: columns.indexOf(slot),

@@ -2,10 +2,10 @@
  * The checked file as the options of the parts.
  */
 import type { LabelRule } from "../actors/joiner/options.ts";
-import type { SegmentOptions, SlotOptions, TableOptions } from "../kernels/embedding/options.ts";
+import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
-import { sharesIds, slotNumber } from "./feature_schema.ts";
+import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
 import type { CairnFile } from "./schema.ts";
 import {
   denseOptimizerOf,
@@ -14,17 +14,15 @@ import {
   modelSizesOf,
   taskOptionsOf,
 } from "./model_options.ts";
-import { segmentsOf } from "./segments.ts";
-import { withoutUndefined } from "./without_undefined.ts";
 
 export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfiguration {
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
-  const table = tableOptionsOf(file);
-  const segments = table.segments.map(({ name, dim }) => ({ name, dim }));
+  const columns = schema.slots.map(({ name }) => name);
+  const layout = rowLayoutOf(file, columns);
   const schedule = learningRateScheduleOf(model);
   return {
     features: { schema, itemCacheBytesMax: file.features.itemCache },
-    model: modelOptionsOf(model, schema.slots.map(({ name }) => name)),
+    model: modelOptionsOf(model, columns, columns.map((name) => embeddingDimOf(name, file))),
     modelSizes: modelSizesOf(model, schema),
     session: {
       optimizer: denseOptimizerOf(model),
@@ -38,7 +36,12 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
     trainerCount: trainer.count,
     placement: file.placement,
     embeddingShard: {
-      table,
+      tables: {
+        seed: embeddings.seed,
+        classes: rowClassesOf(file),
+        bytesMax: Math.floor(embeddings.bytesMax / file.shards.count),
+        atLimit: embeddings.atLimit,
+      },
       evictionIntervalMs: embeddings.evictionInterval,
       evictionBucketsMax: embeddings.evictionBucketsMax,
       shards: file.shards.count,
@@ -47,7 +50,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
         : 8192,
     },
     servingReplica: {
-      width: segments.reduce((width, { dim }) => width + dim, 0),
+      widths: layout.classes.map(widthOf),
       precision: embeddings.serving.precision,
       bytesMax: Math.floor(embeddings.serving.bytesMax / file.shards.count),
     },
@@ -74,7 +77,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       combiners: schema.slots.map(({ pooling }) => pooling),
       tasks: model.tasks.length,
       taskNames: model.tasks,
-      segments,
+      layout,
       batchRows: trainer.batchRows,
       lingerMs: trainer.linger,
       pipelined: trainer.pipelined,
@@ -95,7 +98,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
     ranker: {
       schema,
       itemCacheBytesMax: file.features.itemCache,
-      segments,
+      layout,
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,
       requestsWaitingMax: ranker.requestsWaitingMax,
@@ -132,41 +135,4 @@ function labelRulesOf(
     label,
     final,
   }));
-}
-
-/** One shard's table. */
-function tableOptionsOf({ embeddings, features, model, shards }: CairnFile): TableOptions {
-  return {
-    seed: embeddings.seed,
-    segments: segmentsOf(model).map((segment) => ({
-      ...segment,
-      ...overridesOf(embeddings.segments)[segment.name],
-    })),
-    slots: Object.keys(features.slots).filter((name) => !sharesIds(features.slots[name])).map(
-      (name) => {
-        const special = embeddings.slots[name];
-        const expiryMs = special?.expiry ?? embeddings.expiry;
-        return {
-          slot: slotNumber(name, features.slots),
-          admission: special?.admission ?? embeddings.admission,
-          ...(expiryMs === undefined ? {} : { expirySeconds: expiryMs / 1000 }),
-          ...(special === undefined ? {} : { segments: overridesOf(special.segments) }),
-        } satisfies SlotOptions;
-      },
-    ),
-    bytesMax: Math.floor(embeddings.bytesMax / shards.count),
-    atLimit: embeddings.atLimit,
-  };
-}
-
-type Overrides = Record<string, Partial<Pick<SegmentOptions, "initializer" | "optimizer">>>;
-
-/** Keys that were left out are absent, not undefined: they must not cover a default. */
-function overridesOf(segments: CairnFile["embeddings"]["segments"]): Overrides {
-  return Object.fromEntries(
-    Object.entries(segments).map(([name, { initializer, optimizer }]) => [name, {
-      ...(initializer === undefined ? {} : { initializer }),
-      ...(optimizer === undefined ? {} : { optimizer: withoutUndefined(optimizer) }),
-    }]),
-  );
 }

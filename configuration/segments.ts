@@ -22,7 +22,7 @@ const defaults: Readonly<Record<string, Pick<SegmentOptions, "initializer" | "op
 
 /** The segments that the model asks for, in row order, with their defaults. */
 export function segmentsOf(model: ModelSection): SegmentOptions[] {
-  return sparseInputsOf(model).map(({ segment, dim }) => {
+  return sparseInputsOf(model).map(({ segment, dims: [dim] }) => {
     const learning = defaults[segment];
     if (learning === undefined) {
       throw new Error(

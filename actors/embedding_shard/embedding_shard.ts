@@ -1,11 +1,11 @@
 /**
- * An embedding shard's behaviour: the one owner of its table. It adds what the table does not know: who sent which
+ * An embedding shard's behaviour: the one owner of its tables. It adds what the tables do not know: who sent which
  * gradients (so that each is applied once), when to look for expired rows, and where its snapshots lie.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
-import { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
+import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import {
   type ApplyGradients,
@@ -23,13 +23,10 @@ export interface EmbeddingShardDependencies {
   readonly blobs: BlobStore;
 }
 
-/** The one consumer of a shard's deltas: parameter sync. */
-const PARAMETER_SYNC = 0;
-
 export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #context: ActorContext<EmbeddingShardMessage>;
   readonly #options: EmbeddingShardOptions;
-  readonly #table: EmbeddingTable;
+  readonly #tables: ClassTables;
   readonly #blobs: BlobStore;
   /** Tells this life of the shard from those before a restart. */
   readonly #incarnation: string;
@@ -48,11 +45,11 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     context: ActorContext<EmbeddingShardMessage>,
     options: EmbeddingShardOptions,
     { blobs }: EmbeddingShardDependencies,
-    { table, marks }: RestoredShard,
+    { tables, marks }: RestoredShard,
   ) {
     this.#context = context;
     this.#options = options;
-    this.#table = table;
+    this.#tables = tables;
     this.#blobs = blobs;
     this.#incarnation = context.random.uuid();
     for (const { source, sequence } of marks) this.#marks.set(source, sequence);
@@ -63,11 +60,11 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       labelNames,
     });
     this.#rows = context.telemetry.gauge("cairn_shard_rows", {
-      help: "Rows in the training table.",
+      help: "Rows in the training tables.",
       labelNames,
     });
     this.#bytes = context.telemetry.gauge("cairn_shard_bytes", {
-      help: "Memory of the training table.",
+      help: "Memory of the training tables.",
       labelNames,
     });
     this.#context.schedule(options.evictionIntervalMs, { kind: "evictExpired" });
@@ -78,8 +75,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     options: EmbeddingShardOptions,
     dependencies: EmbeddingShardDependencies,
   ): Promise<EmbeddingShard> {
-    const table = EmbeddingTable.create(options.table);
-    const restored = await restoreNewest(table, options, dependencies.blobs, context.telemetry);
+    const tables = ClassTables.create(options.tables);
+    const restored = await restoreNewest(tables, options, dependencies.blobs, context.telemetry);
     return new EmbeddingShard(context, options, dependencies, restored);
   }
 
@@ -113,7 +110,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return;
       case "getStatistics":
         return this.#context.reply(message, {
-          ...this.#table.statistics(),
+          ...this.#tables.statistics(),
           shard: this.#options.shard,
         });
       default:
@@ -122,8 +119,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #lookup(message: Lookup): void {
-    const rows = new Float32Array(message.ids.length * this.#table.width);
-    this.#table.lookup(message.ids, rows, message.missing);
+    const rows = this.#tables.lookup(message, message.missing);
     this.#context.reply(message, { rows }, [rows.buffer]);
   }
 
@@ -131,8 +127,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     if (message.incarnation !== this.#incarnation) return this.#refuseStranger(message);
     const mark = this.#marks.get(message.source) ?? 0;
     if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
-    this.#table.applyGradients(
-      message.ids,
+    this.#tables.applyGradients(
+      message,
       message.gradients,
       message.counts,
       Math.floor(message.atMs / 1_000),
@@ -152,7 +148,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#snapshot?.abandon();
     this.#snapshot = new ShardSnapshot(message.snapshot, {
       context: this.#context,
-      table: this.#table,
+      tables: this.#tables,
       blobs: this.#blobs,
       shard: this.#options.shard,
       chunkRows: this.#options.snapshotChunkRows,
@@ -167,18 +163,20 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #takeDelta(message: TakeDelta): void {
     // A taker that has just restarted does not know what it acknowledged before.
     this.#acknowledged = Math.max(this.#acknowledged, message.acknowledged);
-    const delta = this.#table.takeDelta(PARAMETER_SYNC, this.#acknowledged, message.rowsMax);
+    const delta = this.#tables.takeDelta(this.#acknowledged, message.rowsMax);
     const sequence = this.#deltaSequence = delta?.sequence ?? this.#deltaSequence;
     if (delta === undefined) return this.#context.reply(message, { sequence });
-    this.#context.reply(message, { sequence, delta: { shard: this.#options.shard, ...delta } }, [
-      delta.ids.buffer,
-      delta.rows.buffer,
-      delta.tombstones.buffer,
-    ]);
+    const buffers = delta.classes.flatMap((changes) =>
+      changes === undefined
+        ? []
+        : [changes.ids.buffer, changes.rows.buffer, changes.tombstones.buffer]
+    );
+    const { shard } = this.#options;
+    this.#context.reply(message, { sequence, delta: { shard, ...delta } }, buffers);
   }
 
   #exportRows(message: ExportRows): void {
-    const page = this.#table.exportRows(message.cursor, message.rowsMax);
+    const page = this.#tables.exportRows(message.cursor, message.rowsMax);
     this.#context.reply(message, { ...page, sequence: this.#deltaSequence }, [
       page.ids.buffer,
       page.rows.buffer,
@@ -186,8 +184,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #evictExpired(): void {
-    this.#table.evictExpired(this.#options.evictionBucketsMax);
-    const { rows, bytes } = this.#table.statistics();
+    this.#tables.evictExpired(this.#options.evictionBucketsMax);
+    const { rows, bytes } = this.#tables.statistics();
     this.#rows.set(rows, this.#labels);
     this.#bytes.set(bytes, this.#labels);
     this.#context.schedule(this.#options.evictionIntervalMs, { kind: "evictExpired" });

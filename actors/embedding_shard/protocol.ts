@@ -2,14 +2,17 @@
  * An embedding shard's door: it owns one part of the feature ids and their rows.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
+import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { ShardPart } from "../snapshotter/protocol.ts";
 
-/** Rows of `ids`, weights only. */
+/** Rows of `ids`, weights only: for n ids of a class `[n, width]`, one class after another. */
 export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffer> }> {
   readonly kind: "lookup";
-  /** Distinct or not; shape `[n]`. */
+  /** Distinct or not, class after class; shape `[n]`. */
   readonly ids: FeatureIds;
+  /** Where each class begins among the ids; shape `[classes + 1]`. */
+  readonly starts: Uint32Array<ArrayBuffer>;
   /** What an absent id gives: zeros, or the value that its row would begin with. */
   readonly missing: "zeros" | "initial";
 }
@@ -23,9 +26,11 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly kind: "applyGradients";
   readonly source: string;
   readonly sequence: number;
-  /** Distinct; shape `[n]`. */
+  /** Distinct, class after class; shape `[n]`. */
   readonly ids: FeatureIds;
-  /** Summed over duplicates; shape `[n, width]`. */
+  /** Where each class begins among the ids; shape `[classes + 1]`. */
+  readonly starts: Uint32Array<ArrayBuffer>;
+  /** Summed over duplicates; in the shape of looked-up rows. */
   readonly gradients: Float32Array<ArrayBuffer>;
   /** Occurrences of each id in the batch, for admission; shape `[n]`. */
   readonly counts: Uint32Array<ArrayBuffer>;
@@ -60,6 +65,12 @@ export interface Delta {
   readonly shard: number;
   /** From 1, one more than the delta before. */
   readonly sequence: number;
+  /** By class of rows; undefined where nothing changed. */
+  readonly classes: readonly (ClassChanges | undefined)[];
+}
+
+/** What changed in one class. */
+export interface ClassChanges {
   readonly ids: FeatureIds;
   /** Weights; shape `[ids, width]`. */
   readonly rows: Float32Array<ArrayBuffer>;
@@ -82,22 +93,21 @@ export interface TakeDelta extends
   readonly kind: "takeDelta";
   /** The newest sequence that the taker has dealt with; 0 where it does not know. */
   readonly acknowledged: number;
+  /** Of each class. */
   readonly rowsMax: number;
 }
 
 /** All rows, for a replica that begins or has lost count: pages until `done`. */
 export interface ExportRows extends
-  Request<{
-    readonly ids: FeatureIds;
-    readonly rows: Float32Array<ArrayBuffer>;
-    /** Pass it back for the next page. */
-    readonly cursor: number;
-    readonly done: boolean;
-    /** The delta sequence that this page already contains. */
-    readonly sequence: number;
-  }> {
+  Request<
+    ClassPage & {
+      /** The delta sequence that this page already contains. */
+      readonly sequence: number;
+    }
+  > {
   readonly kind: "exportRows";
-  readonly cursor: number;
+  /** Of the page before; absent for the first. */
+  readonly cursor?: ExportCursor;
   readonly rowsMax: number;
 }
 
@@ -119,6 +129,12 @@ export interface ShardStatistics {
   readonly evicted: number;
   readonly rejected: number;
   readonly touched: number;
+  /** By class of rows; `rowBytes` are those of one row with its id, state included. */
+  readonly classes: readonly {
+    readonly rows: number;
+    readonly bytes: number;
+    readonly rowBytes: number;
+  }[];
 }
 
 /** Asks for {@link ShardStatistics}. */

@@ -4,8 +4,8 @@
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import type { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
-import type { SnapshotHeader, TableRestore } from "../../kernels/embedding/table_snapshot.ts";
+import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
 import {
   decodePart,
   readManifests,
@@ -16,33 +16,33 @@ import {
 import type { EmbeddingShardOptions } from "./options.ts";
 
 export interface RestoredShard {
-  readonly table: EmbeddingTable;
+  readonly tables: ClassTables;
   /** Whose examples are in the rows, and up to which; none without a snapshot. */
   readonly marks: readonly { readonly source: string; readonly sequence: number }[];
 }
 
 /** @throws {SnapshotError} When a part is missing or damaged. */
 export async function restoreNewest(
-  table: EmbeddingTable,
+  tables: ClassTables,
   { shard, shards }: EmbeddingShardOptions,
   blobs: BlobStore,
   telemetry: Telemetry,
 ): Promise<RestoredShard> {
   const [manifest] = await readManifests(blobs);
-  if (manifest === undefined) return { table, marks: [] };
+  if (manifest === undefined) return { tables, marks: [] };
   const sameShards = manifest.shards.length === shards;
   const kernel = BatchKernel.create();
   let rows = 0;
   for (const part of manifest.shards) {
     // With another number of shards any of the old ones may hold rows of this one.
     if (sameShards && part.shard !== shard) continue;
-    const header = decodePart<SnapshotHeader>(await readPart(blobs, kernel, part.header));
-    const restore: TableRestore = table.restore(header, { shard, shards, counters: sameShards });
+    const headers = decodePart<SnapshotHeader[]>(await readPart(blobs, kernel, part.header));
+    const restore = tables.restore(headers, { shard, shards, counters: sameShards });
     for (const chunk of part.chunks) {
       const bytes = await readPart(blobs, kernel, chunk);
-      restore.take({ rows: chunk.rows, bytes, checksum: chunk.checksum });
+      restore.take(chunk.class, { rows: chunk.rows, bytes, checksum: chunk.checksum });
     }
-    const { report } = restore;
+    const report = restore.report();
     rows += report.rows;
     if (report.rejected > 0) {
       throw new SnapshotError(
@@ -50,9 +50,11 @@ export async function restoreNewest(
         `${report.rejected} rows do not fit into the table: raise embeddings.bytesMax`,
       );
     }
-    const changed = { added: report.added, resized: report.resized, removed: report.removed };
-    if (Object.values(changed).some((names) => names.length > 0)) {
-      telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, changed);
+    const { added, resized, removed, stateReset, dropped } = report;
+    const changes = [...added, ...resized, ...removed, ...stateReset];
+    if (changes.length > 0 || dropped > 0) {
+      const fields = { added, resized, removed, stateReset, dropped };
+      telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, fields);
     }
   }
   const { name, trainers } = manifest;
@@ -60,5 +62,5 @@ export async function restoreNewest(
     rows,
     sequence: sequenceOf(manifest),
   });
-  return { table, marks: trainers };
+  return { tables, marks: trainers };
 }

@@ -1,18 +1,18 @@
 /**
  * One snapshot of a shard under way: a chunk of rows a turn, so that lookups and gradients wait for one chunk at most. The
- * table keeps the rows of the cut apart from what is learned meanwhile.
+ * tables keep the rows of the cut apart from what is learned meanwhile.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import type { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
+import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
 import { encodePart, type ShardChunkPart, writePart } from "../snapshotter/protocol.ts";
 import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
 
 export interface ShardSnapshotParts {
   readonly context: ActorContext<EmbeddingShardMessage>;
-  readonly table: EmbeddingTable;
+  readonly tables: ClassTables;
   readonly blobs: BlobStore;
   readonly shard: number;
   readonly chunkRows: number;
@@ -21,7 +21,8 @@ export interface ShardSnapshotParts {
 export class ShardSnapshot {
   readonly name: string;
   readonly #parts: ShardSnapshotParts;
-  readonly #header: SnapshotHeader;
+  /** By class. */
+  readonly #headers: readonly SnapshotHeader[];
   readonly #chunks: ShardChunkPart[] = [];
   #request: WriteSnapshot | undefined;
   #ended = false;
@@ -29,7 +30,7 @@ export class ShardSnapshot {
   constructor(name: string, parts: ShardSnapshotParts) {
     this.name = name;
     this.#parts = parts;
-    this.#header = parts.table.beginSnapshot();
+    this.#headers = parts.tables.beginSnapshot();
   }
 
   /** Begins to write; the request is answered after the last chunk. */
@@ -49,15 +50,15 @@ export class ShardSnapshot {
 
   writeChunk(): void {
     if (this.#ended || this.#request === undefined) return;
-    const { context, table, blobs, chunkRows } = this.#parts;
+    const { context, tables, blobs, chunkRows } = this.#parts;
     try {
-      const chunk = table.nextSnapshotChunk(chunkRows);
+      const chunk = tables.nextSnapshotChunk(chunkRows);
       if (chunk === undefined) return this.#finish();
       const name = this.#blobName(`chunk-${String(this.#chunks.length).padStart(5, "0")}`);
-      const { rows, bytes, checksum } = chunk;
+      const { rows, bytes, checksum, class: rowClass } = chunk;
       // Not awaited: the shard goes on learning while the store writes.
       blobs.put(name, bytes).then(() => {
-        this.#chunks.push({ name, bytes: bytes.byteLength, checksum, rows });
+        this.#chunks.push({ name, bytes: bytes.byteLength, checksum, rows, class: rowClass });
         context.self.tell({ kind: "writeSnapshotChunk", snapshot: this.name });
       }).catch((error) => this.#fail(error));
     } catch (error) {
@@ -69,7 +70,7 @@ export class ShardSnapshot {
     const { context, blobs, shard } = this.#parts;
     this.#ended = true;
     const request = this.#request!;
-    const header = encodePart(this.#header);
+    const header = encodePart(this.#headers);
     writePart(blobs, BatchKernel.create(), this.#blobName("header"), header).then(
       (part) => context.reply(request, { shard, header: part, chunks: this.#chunks }),
       (error) => context.replyError(request, error),
@@ -79,7 +80,7 @@ export class ShardSnapshot {
   #fail(error: Error): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#parts.table.endSnapshot();
+    this.#parts.tables.endSnapshot();
     if (this.#request !== undefined) this.#parts.context.replyError(this.#request, error);
   }
 

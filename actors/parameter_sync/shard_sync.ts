@@ -5,6 +5,7 @@
  * A replica that missed one (it was away, it restarted empty) says "gap" and is filled from the shard's rows.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
+import type { ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { Delta, EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
@@ -61,10 +62,15 @@ export class ShardSync {
       }, { budgetMs });
       if (delta === undefined) drained = true;
       else {
-        drained = delta.ids.length + delta.tombstones.length < deltaRowsMax;
+        drained = true;
         round.deltas++;
-        round.rows += delta.ids.length;
-        round.bytes += delta.ids.byteLength + delta.rows.byteLength + delta.tombstones.byteLength;
+        for (const changes of delta.classes) {
+          if (changes === undefined) continue;
+          const { ids, rows, tombstones } = changes;
+          drained &&= ids.length + tombstones.length < deltaRowsMax;
+          round.rows += ids.length;
+          round.bytes += ids.byteLength + rows.byteLength + tombstones.byteLength;
+        }
         await this.#carry(delta, round);
       }
       this.#acknowledged = sequence;
@@ -116,11 +122,15 @@ export class ShardSync {
   ): Promise<void> {
     const { deltaRowsMax, budgetMs } = this.#options;
     try {
-      let cursor = 0;
+      let cursor: ExportCursor | undefined;
       let begins: number | undefined;
       for (let done = false; !done;) {
         const page = await this.#shard.ask(
-          { kind: "exportRows", cursor, rowsMax: deltaRowsMax },
+          {
+            kind: "exportRows",
+            rowsMax: deltaRowsMax,
+            ...(cursor === undefined ? {} : { cursor }),
+          },
           { budgetMs },
         );
         const first = begins === undefined;
@@ -128,6 +138,7 @@ export class ShardSync {
         begins ??= page.sequence;
         await replica.ask({
           kind: "loadRows",
+          class: page.class,
           ids: page.ids,
           rows: page.rows,
           first,

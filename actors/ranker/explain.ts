@@ -7,14 +7,15 @@
  * @see Robnik-Šikonja and Kononenko, "Explaining classifications for individual instances", 2008
  */
 
-import type { Sequence, SequenceInput } from "../../kernels/embedding/model_inputs.ts";
+import type { Model } from "../../kernels/dense/models/model.ts";
+import type { Sequence } from "../../kernels/embedding/model_inputs.ts";
 
 /** A model's inputs for some rows. */
 export interface PooledRows {
   readonly rows: number;
   /** List slots that the model reads entry by entry, by the names of its sequence inputs. */
   readonly sequences: Readonly<Record<string, Sequence>>;
-  /** Per segment, `[rows, slots, dim]`. */
+  /** Per segment, the slots' vectors side by side, `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** `[rows, denseWidth]` */
   readonly dense: Float32Array<ArrayBuffer>;
@@ -24,22 +25,24 @@ export interface PooledRows {
 export function leaveSlotsOut(
   pooled: PooledRows,
   picked: readonly number[],
-  slots: number,
-  sequenceInputs: readonly SequenceInput[] = [],
+  { sparseInputs, sequenceInputs }: Pick<Model, "sparseInputs" | "sequenceInputs">,
 ): PooledRows {
+  const slots = sparseInputs[0].dims.length;
   const rows = picked.length * slots;
   const sparse: Record<string, Float32Array<ArrayBuffer>> = {};
-  for (const [segment, values] of Object.entries(pooled.sparse)) {
-    const dim = values.length / (pooled.rows * slots);
-    const rowLength = slots * dim;
+  for (const { segment, dims } of sparseInputs) {
+    const values = pooled.sparse[segment];
+    const rowLength = dims.reduce((sum, dim) => sum + dim, 0);
     const out = new Float32Array(rows * rowLength);
     picked.forEach((row, i) => {
       const source = values.subarray(row * rowLength, (row + 1) * rowLength);
-      for (let slot = 0; slot < slots; slot++) {
+      let column = 0;
+      dims.forEach((dim, slot) => {
         const target = (i * slots + slot) * rowLength;
         out.set(source, target);
-        out.fill(0, target + slot * dim, target + (slot + 1) * dim);
-      }
+        out.fill(0, target + column, target + column + dim);
+        column += dim;
+      });
     });
     sparse[segment] = out;
   }

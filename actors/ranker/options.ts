@@ -2,6 +2,7 @@
  * What a ranker needs to know, as plain data.
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
+import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 
 /** Where rows come from, and the shape of features and model. */
@@ -17,6 +18,6 @@ export interface RankerOptions {
   readonly schema: FeatureSchema;
   /** Memory for features of items that are kept between requests, bytes. */
   readonly itemCacheBytesMax: number;
-  /** The table's segments in row order; the model's sparse inputs are found by name. */
-  readonly segments: readonly { readonly name: string; readonly dim: number }[];
+  /** The replicas' rows; the model's sparse inputs are found by name. */
+  readonly layout: RowLayout;
 }

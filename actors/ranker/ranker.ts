@@ -10,8 +10,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
 import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
-import type { FeatureIds } from "../../kernels/embedding/options.ts";
-import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
@@ -55,7 +54,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #eventLog: EventLog;
   readonly #profiles: ProfileStore;
   readonly #session: InferenceSession;
-  readonly #kernel = BatchKernel.create();
+  readonly #kernel: BatchKernel;
   readonly #extractor: FeatureExtractor;
   readonly #unsubscribe: () => void;
   readonly #inputs: ModelInputs;
@@ -89,8 +88,9 @@ export class Ranker implements Behavior<RankerMessage> {
         this.#profiles.getMany("item", ids).map((profile) => profile?.attributes),
     });
     this.#unsubscribe = this.#profiles.onChanged("item", (id) => this.#extractor.forget(id));
+    this.#kernel = BatchKernel.create(options.layout.classes);
     this.#inputs = new ModelInputs({
-      segments: options.segments,
+      layout: options.layout,
       sparseInputs: session.model.sparseInputs,
       sequenceInputs: session.model.sequenceInputs,
       combiners: schema.slots.map((slot) => slot.pooling),
@@ -99,7 +99,7 @@ export class Ranker implements Behavior<RankerMessage> {
       options.replicas.map((replicas) =>
         replicas.map((address) => context.actorRef<ServingReplicaMessage>(address))
       ),
-      this.#inputs.width,
+      options.layout.classes.length,
     );
     this.#slots = schema.slots.length;
     this.#slotNames = schema.slots.map((slot) => slot.name);
@@ -233,30 +233,23 @@ export class Ranker implements Behavior<RankerMessage> {
 
   async #score(batches: readonly FeatureBatch[], lookup: AskOptions): Promise<Scored> {
     const batch = mergeBatches(batches, this.#slots, this.#options.schema.denseWidth);
-    const { uniqueIds, shardStarts, inverse } = this.#kernel.unique(
-      batch.ids,
-      this.#options.replicas.length,
-    );
-    const { rows, found } = await this.#lookup(uniqueIds, shardStarts, lookup);
+    const grouped = this.#kernel.unique(batch.ids, this.#options.replicas.length);
+    const { rows, found } = await this.#lookup(grouped, lookup);
     const pooled = {
       rows: batch.rows,
-      ...this.#inputs.pool(rows, inverse, batch),
+      ...this.#inputs.pool(rows, grouped, batch),
       dense: batch.dense,
     };
     const logits = await this.#session.predict(pooled);
     this.#candidates.add(batch.rows);
     this.#batchRows.record(batch.rows);
-    return { batch, pooled, logits, found, inverse };
+    return { batch, pooled, logits, found, inverse: grouped.inverse };
   }
 
   /** A lookup that fails makes the ranker unready until replicas answer again. */
-  async #lookup(
-    ids: FeatureIds,
-    shardStarts: Uint32Array,
-    options: AskOptions,
-  ): Promise<FoundRows> {
+  async #lookup(grouped: UniqueIds, options: AskOptions): Promise<FoundRows> {
     this.#ready = false;
-    const found = await this.#replicas.lookup(ids, shardStarts, options);
+    const found = await this.#replicas.lookup(grouped, options);
     this.#ready = true;
     return found;
   }
@@ -352,7 +345,7 @@ export class Ranker implements Behavior<RankerMessage> {
     for (let from = 0; from < rows.length; from += itemsMax) {
       const part = rows.slice(from, from + itemsMax);
       const without = await this.#session.predict(
-        leaveSlotsOut(pooled, part, this.#slots, this.#session.model.sequenceInputs),
+        leaveSlotsOut(pooled, part, this.#session.model),
       );
       part.forEach((row, i) => {
         const leftOut = this.#slotNames.map((_, slot) => without[(i * this.#slots + slot) * tasks]);

@@ -2,64 +2,73 @@
  * The ranker's side of the serving replicas: one replica of each shard, another when it fails.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
-import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
+import type { ClassIds } from "../../kernels/embedding/class_tables.ts";
+import { classStartsOf } from "../../kernels/embedding/row_classes.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
 export interface FoundRows {
-  /** `[unique, width]` */
-  readonly rows: Float32Array<ArrayBuffer>;
+  /** By shard: for n ids of a class `[n, width]`, one class after another. */
+  readonly rows: readonly Float32Array<ArrayBuffer>[];
   /** 1 where the id has a row, `[unique]`. */
   readonly found: Uint8Array<ArrayBuffer>;
 }
 
+type ShardIds = ClassIds & { readonly starts: Uint32Array<ArrayBuffer> };
+
 export class ReplicaClient {
   readonly #replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[];
-  readonly #width: number;
+  readonly #classes: number;
   /** The replica in use, by shard. */
   readonly #chosen: number[];
 
-  /** @param replicas By shard. */
+  /**
+   * @param replicas By shard.
+   * @param classes Classes of rows.
+   */
   constructor(
     replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[],
-    width: number,
+    classes: number,
   ) {
     this.#replicas = replicas;
-    this.#width = width;
+    this.#classes = classes;
     this.#chosen = replicas.map(() => 0);
   }
 
   /**
-   * Rows of distinct ids that are grouped by shard.
+   * Rows of distinct ids that are grouped by shard and class.
    *
    * @throws {Error} When no replica of a shard answers in time: the last replica's error.
    */
   async lookup(
-    uniqueIds: FeatureIds,
-    shardStarts: Uint32Array,
+    { uniqueIds, groupStarts }: Pick<UniqueIds, "uniqueIds" | "groupStarts">,
     options: AskOptions,
   ): Promise<FoundRows> {
-    if (this.#replicas.length === 1) return await this.#ask(0, uniqueIds, options);
-    const rows = new Float32Array(uniqueIds.length * this.#width);
+    if (this.#replicas.length === 1) {
+      const { rows, found } = await this.#ask(0, { ids: uniqueIds, starts: groupStarts }, options);
+      return { rows: [rows], found };
+    }
     const found = new Uint8Array(uniqueIds.length);
-    const asked: Promise<void>[] = [];
+    const asked: Promise<Float32Array<ArrayBuffer>>[] = [];
     for (let shard = 0; shard < this.#replicas.length; shard++) {
-      const [from, to] = [shardStarts[shard], shardStarts[shard + 1]];
-      if (from === to) continue;
+      const starts = classStartsOf(groupStarts, shard, this.#classes);
+      const from = groupStarts[shard * this.#classes];
+      const ids = uniqueIds.slice(from, from + starts[this.#classes]);
+      if (ids.length === 0) continue;
       asked.push(
-        this.#ask(shard, uniqueIds.slice(from, to), options).then((answer) => {
-          rows.set(answer.rows, from * this.#width);
+        this.#ask(shard, { ids, starts }, options).then((answer) => {
           found.set(answer.found, from);
+          return answer.rows;
         }),
       );
     }
-    await Promise.all(asked);
-    return { rows, found };
+    return { rows: await Promise.all(asked), found };
   }
 
   /** Whether a replica of every shard answers. */
   async probe(budgetMs: number): Promise<boolean> {
     try {
-      const nothing = new BigUint64Array(0);
+      const nothing = { ids: new BigUint64Array(0), starts: new Uint32Array(this.#classes + 1) };
       await Promise.all(this.#replicas.map((_, shard) => this.#ask(shard, nothing, { budgetMs })));
       return true;
     } catch {
@@ -67,12 +76,12 @@ export class ReplicaClient {
     }
   }
 
-  async #ask(shard: number, ids: FeatureIds, options: AskOptions): Promise<FoundRows> {
+  async #ask(shard: number, { ids, starts }: ShardIds, options: AskOptions) {
     const replicas = this.#replicas[shard];
     for (let attempts = 1;; attempts++) {
       const replica = replicas[this.#chosen[shard]];
       try {
-        return await replica.ask({ kind: "lookup", ids }, options);
+        return await replica.ask({ kind: "lookup", ids, starts }, options);
       } catch (error) {
         this.#chosen[shard] = (this.#chosen[shard] + 1) % replicas.length;
         if (attempts >= replicas.length) throw error;

@@ -4,9 +4,9 @@
 export interface ServingReplicaOptions {
   /** The training shard whose rows it serves, from 0. */
   readonly shard: number;
-  /** Weights per row: the sum of the table's segment dims. */
-  readonly width: number;
+  /** Weights per row, by class: the sum of its segments' dims. */
+  readonly widths: readonly number[];
   readonly precision: "fp32" | "fp16" | "int8";
-  /** Hard limit of the table's memory, bytes. */
+  /** Hard limit of all classes' tables together, bytes. */
   readonly bytesMax: number;
 }

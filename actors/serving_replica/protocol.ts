@@ -11,12 +11,16 @@ import type { Delta } from "../embedding_shard/protocol.ts";
  */
 export interface ReplicaLookup extends
   Request<{
+    /** For n ids of a class `[n, width]`, one class after another. */
     readonly rows: Float32Array<ArrayBuffer>;
     /** 1 where the id has a row; shape `[n]`. */
     readonly found: Uint8Array<ArrayBuffer>;
   }> {
   readonly kind: "lookup";
+  /** Class after class; shape `[n]`. */
   readonly ids: FeatureIds;
+  /** Where each class begins among the ids; shape `[classes + 1]`. */
+  readonly starts: Uint32Array<ArrayBuffer>;
 }
 
 /**
@@ -34,6 +38,8 @@ export interface ApplyDelta extends
 /** Rows outside the delta stream (catch-up); the last page sets the replica's sequence. */
 export interface LoadRows extends Request<void> {
   readonly kind: "loadRows";
+  /** The class of these rows. */
+  readonly class: number;
   readonly ids: FeatureIds;
   readonly rows: Float32Array<ArrayBuffer>;
   /** The first page empties the replica. */

@@ -5,7 +5,7 @@
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { ServingTable } from "../../kernels/embedding/serving_table.ts";
+import { ClassServingTables } from "../../kernels/embedding/class_serving_tables.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import {
   type ApplyDelta,
@@ -18,7 +18,7 @@ import {
 export class ServingReplica implements Behavior<ServingReplicaMessage> {
   readonly #context: ActorContext<ServingReplicaMessage>;
   readonly #options: ServingReplicaOptions;
-  readonly #table: ServingTable;
+  readonly #tables: ClassServingTables;
   readonly #kernel = BatchKernel.create();
   #sequence = 0;
   /** Between the first and the last page of a catch-up deltas do not fit. */
@@ -36,7 +36,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   ) {
     this.#context = context;
     this.#options = options;
-    this.#table = ServingTable.create(options);
+    this.#tables = new ClassServingTables(options);
     this.#labels = { shard: String(options.shard) };
     const labelNames = ["shard"];
     this.#lookups = context.telemetry.counter("cairn_replica_lookups_total", {
@@ -62,7 +62,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       case "loadRows":
         return this.#loadRows(message);
       case "getStatistics": {
-        const { rows, bytes } = this.#table.statistics();
+        const { rows, bytes } = this.#tables.statistics();
         return this.#context.reply(message, {
           shard: this.#options.shard,
           rows,
@@ -83,9 +83,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     if (!this.#current) {
       return this.#context.replyError(message, new ReplicaNotCurrentError(this.#options.shard));
     }
-    const rows = new Float32Array(message.ids.length * this.#options.width);
-    const found = new Uint8Array(message.ids.length);
-    this.#table.lookup(message.ids, rows, found);
+    const { rows, found } = this.#tables.lookup(message);
     this.#lookups.add(message.ids.length, this.#labels);
     this.#context.reply(message, { rows, found }, [rows.buffer, found.buffer]);
   }
@@ -98,23 +96,29 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     };
     if (!this.#loading && delta.sequence <= this.#sequence) return answer("duplicate");
     if (this.#loading || delta.sequence !== this.#sequence + 1) return answer("gap");
-    const checksum = this.#kernel.crc32c(delta.ids, delta.rows, delta.tombstones);
-    if (checksum !== delta.checksum) return answer("corrupt");
-    this.#table.upsert(delta.ids, delta.rows);
-    this.#table.remove(delta.tombstones);
+    for (const changes of delta.classes) {
+      if (changes === undefined) continue;
+      const { ids, rows, tombstones, checksum } = changes;
+      if (this.#kernel.crc32c(ids, rows, tombstones) !== checksum) return answer("corrupt");
+    }
+    delta.classes.forEach((changes, number) => {
+      if (changes === undefined) return;
+      this.#tables.upsert(number, changes.ids, changes.rows);
+      this.#tables.remove(number, changes.tombstones);
+    });
     this.#sequence = delta.sequence;
     this.#current = true;
-    this.#rows.set(this.#table.statistics().rows, this.#labels);
+    this.#rows.set(this.#tables.statistics().rows, this.#labels);
     answer("applied");
   }
 
   #loadRows(message: LoadRows): void {
     if (message.first) {
-      this.#table.clear();
+      this.#tables.clear();
       this.#loading = true;
       this.#current = false;
     }
-    this.#table.upsert(message.ids, message.rows);
+    this.#tables.upsert(message.class, message.ids, message.rows);
     if (message.sequence !== undefined) {
       this.#sequence = message.sequence;
       this.#loading = false;

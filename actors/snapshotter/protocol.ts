@@ -20,12 +20,14 @@ export interface SnapshotPart {
 /** Rows of one shard. */
 export interface ShardChunkPart extends SnapshotPart {
   readonly rows: number;
+  /** The class that the rows are of. */
+  readonly class: number;
 }
 
 /** One shard's part of the cut. */
 export interface ShardPart {
   readonly shard: number;
-  /** What the kernel needs to read the chunks, {@link encodePart}. */
+  /** What the kernel needs to read the chunks, by class, {@link encodePart}. */
   readonly header: SnapshotPart;
   readonly chunks: readonly ShardChunkPart[];
 }
@@ -45,7 +47,7 @@ export interface TrainerPart {
 
 /** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
 export interface SnapshotManifest {
-  readonly format: 2;
+  readonly format: 3;
   /** Prefix of its blobs; ascending with time. */
   readonly name: string;
   /** Wall time, ms. */
@@ -111,8 +113,8 @@ export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[
     const bytes = await blobs.get(name);
     if (bytes === undefined) continue; // deleted meanwhile: an old one
     const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
-    if (manifest.format !== 2) {
-      throw new SnapshotError(name, `it has format ${manifest.format}, and this build reads 2`);
+    if (manifest.format !== 3) {
+      throw new SnapshotError(name, `it has format ${manifest.format}, and this build reads 3`);
     }
     manifests.push(manifest);
   }

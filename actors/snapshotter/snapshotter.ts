@@ -152,7 +152,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ),
     );
     const manifest: SnapshotManifest = {
-      format: 2,
+      format: 3,
       name,
       atMs,
       trainers,

@@ -3,6 +3,7 @@
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Combiner } from "../../kernels/embedding/options.ts";
+import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 
 /** What is read, how it is cut into batches, and the shape of features and model. */
 export interface TrainerOptions {
@@ -37,8 +38,8 @@ export interface TrainerOptions {
   readonly taskNames: readonly string[];
   /** Pooling per slot. */
   readonly combiners: readonly Combiner[];
-  /** The table's segments in row order; the model's sparse inputs are found by name. */
-  readonly segments: readonly { readonly name: string; readonly dim: number }[];
+  /** The shards' rows; the model's sparse inputs are found by name. */
+  readonly layout: RowLayout;
   /** Bins of the progressive validation's histograms. */
   readonly validationBins: number;
 }

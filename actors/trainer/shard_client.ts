@@ -4,23 +4,29 @@
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
+import { classStartsOf, floatStarts } from "../../kernels/embedding/row_classes.ts";
 import { type EmbeddingShardMessage, ShardRestartedError } from "../embedding_shard/protocol.ts";
 import type { TrainerMark } from "./protocol.ts";
 
-/** The distinct ids of a batch, grouped by shard. */
-export interface GroupedIds {
-  readonly uniqueIds: FeatureIds;
-  /** Shard s owns `uniqueIds[shardStarts[s] .. shardStarts[s + 1]]`. */
-  readonly shardStarts: Uint32Array;
-  /** Occurrences, `[unique]`. */
-  readonly counts: Uint32Array<ArrayBuffer>;
-}
+/** The distinct ids of a batch. */
+export type GroupedIds = Pick<UniqueIds, "uniqueIds" | "groupStarts" | "counts">;
 
 export interface ShardClientOptions {
   readonly source: string;
-  readonly width: number;
+  /** Weights of a row, by class. */
+  readonly widths: readonly number[];
   readonly budgetMs: number;
   readonly attemptsMax: number;
+}
+
+/** One shard's part of the distinct ids: those from `from` to `to`, copied for one message. */
+interface ShardIds {
+  readonly number: number;
+  readonly ids: FeatureIds;
+  readonly starts: Uint32Array<ArrayBuffer>;
+  readonly from: number;
+  readonly to: number;
 }
 
 export class ShardClient {
@@ -75,76 +81,63 @@ export class ShardClient {
     ));
   }
 
-  /** Rows of the distinct ids, absent ones with the values that they would begin with; `[unique, width]`. */
-  async lookup(grouped: GroupedIds): Promise<Float32Array<ArrayBuffer>> {
-    const { width, budgetMs } = this.#options;
-    if (this.#shards.length === 1) {
-      const ids = grouped.uniqueIds;
-      return (await this.#retry(() =>
-        this.#shards[0].ask({ kind: "lookup", ids, missing: "initial" }, { budgetMs })
-      )).rows;
-    }
-    const rows = new Float32Array(grouped.uniqueIds.length * width);
-    await this.#eachShard(grouped, async (s, from, to) => {
-      const ids = grouped.uniqueIds.slice(from, to);
-      const { rows: found } = await this.#shards[s].ask(
-        { kind: "lookup", ids, missing: "initial" },
-        { budgetMs, transfer: [ids.buffer] },
-      );
-      rows.set(found, from * width);
+  /**
+   * Rows of the distinct ids, absent ones with the values that they would begin with.
+   *
+   * @returns By shard: for n ids of a class `[n, width]`, one class after another.
+   */
+  async lookup(grouped: GroupedIds): Promise<Float32Array<ArrayBuffer>[]> {
+    const { budgetMs } = this.#options;
+    const kind = "lookup", missing = "initial";
+    return await this.#eachShard(grouped, async (shard, { ids, starts }) => {
+      const message = { kind, ids, starts, missing } as const;
+      return (await shard.ask(message, { budgetMs, transfer: [ids.buffer] })).rows;
     });
-    return rows;
   }
 
-  /** Resolves when every shard has applied its part of the gradients, `[unique, width]`. */
+  /**
+   * Resolves when every shard has applied its part of the gradients.
+   *
+   * @param gradients In the shape of the looked-up rows, one shard after another.
+   */
   async applyGradients(
     grouped: GroupedIds,
     gradients: Float32Array<ArrayBuffer>,
     sequence: number,
     atMs: number,
   ): Promise<void> {
-    const { source, width, budgetMs } = this.#options;
+    const { source, widths, budgetMs } = this.#options;
     const kind = "applyGradients";
-    if (this.#shards.length === 1) {
-      // All belongs to one shard: nothing to cut, and in this thread nothing to copy.
-      const { uniqueIds: ids, counts } = grouped;
-      const [incarnation] = this.#incarnations;
-      const message = {
-        kind,
-        source,
-        sequence,
-        ids,
-        gradients,
-        counts,
-        atMs,
-        incarnation,
-      } as const;
-      await this.#retry(() => this.#shards[0].ask(message, { budgetMs }));
-      return;
-    }
-    await this.#eachShard(grouped, async (s, from, to) => {
-      const ids = grouped.uniqueIds.slice(from, to);
-      const part = gradients.slice(from * width, to * width);
+    const floats = floatStarts(grouped.groupStarts, widths);
+    await this.#eachShard(grouped, async (shard, { number, ids, starts, from, to }) => {
+      const groups = number * widths.length;
+      const part = gradients.slice(floats[groups], floats[groups + widths.length]);
       const counts = grouped.counts.slice(from, to);
-      const incarnation = this.#incarnations[s];
-      await this.#shards[s].ask(
-        { kind, source, sequence, ids, gradients: part, counts, atMs, incarnation },
+      const incarnation = this.#incarnations[number];
+      await shard.ask(
+        { kind, source, sequence, ids, starts, gradients: part, counts, atMs, incarnation },
         { budgetMs, transfer: [ids.buffer, part.buffer, counts.buffer] },
       );
     });
   }
 
-  /** Calls `ask` for each shard that owns some of the ids, all at once. */
-  async #eachShard(
-    { shardStarts }: GroupedIds,
-    ask: (shard: number, from: number, to: number) => Promise<void>,
-  ): Promise<void> {
-    const asked: Promise<void>[] = [];
-    for (let s = 0; s < this.#shards.length; s++) {
-      const [from, to] = [shardStarts[s], shardStarts[s + 1]];
-      if (from < to) asked.push(this.#retry(() => ask(s, from, to)));
-    }
-    await Promise.all(asked);
+  /** Calls `ask` for each shard that owns some of the ids, all at once; the answers are in the shards' order. */
+  #eachShard<R>(
+    { uniqueIds, groupStarts }: GroupedIds,
+    ask: (shard: ActorRef<EmbeddingShardMessage>, ids: ShardIds) => Promise<R>,
+  ): Promise<R[]> {
+    const classes = this.#options.widths.length;
+    const asked: Promise<R>[] = [];
+    this.#shards.forEach((shard, number) => {
+      const [from, to] = [groupStarts[number * classes], groupStarts[(number + 1) * classes]];
+      if (from === to) return;
+      const starts = classStartsOf(groupStarts, number, classes);
+      asked.push(this.#retry(() => {
+        const ids = uniqueIds.slice(from, to);
+        return ask(shard, { number, ids, starts, from, to });
+      }));
+    });
+    return Promise.all(asked);
   }
 
   async #retry<R>(attempt: () => Promise<R>): Promise<R> {

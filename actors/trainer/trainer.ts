@@ -14,6 +14,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import { type DenseWeights, ontoMean } from "../../kernels/dense/weights.ts";
 import {
   batchRows,
@@ -78,7 +79,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #log: EventLog;
   readonly #blobs: BlobStore;
   readonly #session: TrainingSession;
-  readonly #kernel = BatchKernel.create();
+  readonly #kernel: BatchKernel;
   readonly #shards: ShardClient;
   #assembly: BatchAssembly;
   readonly #validation: TaskValidation;
@@ -124,20 +125,20 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#log = dependencies.exampleLog;
     this.#blobs = dependencies.blobs;
     this.#session = session;
-    const width = options.segments.reduce((sum, { dim }) => sum + dim, 0);
+    const { layout, combiners } = options;
+    this.#kernel = BatchKernel.create(layout.classes);
     const shards = options.shards.map((address) =>
       context.actorRef<EmbeddingShardMessage>(address)
     );
     this.#shards = new ShardClient(shards, {
       source: options.source,
-      width,
+      widths: layout.classes.map(widthOf),
       budgetMs: options.shardBudgetMs,
       attemptsMax: options.shardAttemptsMax,
     });
     const { sparseInputs, sequenceInputs } = session.model;
-    const { segments, combiners } = options;
     this.#places = Array.from({ length: inFlightMax(options) }, () => ({
-      inputs: new ModelInputs({ segments, sparseInputs, sequenceInputs, combiners }),
+      inputs: new ModelInputs({ layout, sparseInputs, sequenceInputs, combiners }),
       buffers: session.allocateBatch(options.batchRows),
     }));
     this.#assembly = new BatchAssembly(options);
@@ -366,11 +367,11 @@ export class Trainer implements Behavior<TrainerMessage> {
   #fill(
     { inputs, buffers }: Place,
     { features, labels, logSampleRate }: TrainingBatch,
-    { inverse }: UniqueIds,
-    rows: Float32Array,
+    grouped: UniqueIds,
+    rows: readonly Float32Array[],
   ): SessionBatch {
     const filled = batchRows(buffers, 0, features.rows);
-    inputs.pool(rows, inverse, features, filled);
+    inputs.pool(rows, grouped, features, filled);
     filled.dense.set(features.dense);
     filled.labels.set(labels);
     filled.logSampleRate.set(logSampleRate);

@@ -7,7 +7,8 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { EmbeddingTable } from "../../kernels/embedding/embedding_table.ts";
+import { type ClassIds, ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { floatStarts } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { sigmoid } from "../../actors/trainer/progressive_validation.ts";
@@ -24,8 +25,8 @@ export interface PassStep {
 
 /** One model in training: its table, its dense weights, and the steps between them. */
 export class TrainingPass {
-  readonly #kernel = BatchKernel.create();
-  readonly #table: EmbeddingTable;
+  readonly #kernel: BatchKernel;
+  readonly #tables: ClassTables;
   readonly #inputs: ModelInputs;
   readonly #session: TrainingSession;
   readonly #inference: InferenceSession;
@@ -40,12 +41,13 @@ export class TrainingPass {
     inference: InferenceSession,
     everyStep: FeatureIds | undefined,
   ) {
+    this.#kernel = BatchKernel.create(configuration.trainer.layout.classes);
     this.#everyStep = everyStep && this.#kernel.unique(everyStep, 1).uniqueIds;
     this.#session = session;
     this.#inference = inference;
-    this.#table = EmbeddingTable.create(configuration.embeddingShard.table);
+    this.#tables = ClassTables.create(configuration.embeddingShard.tables);
     this.#inputs = new ModelInputs({
-      segments: configuration.trainer.segments,
+      layout: configuration.trainer.layout,
       sparseInputs: session.model.sparseInputs,
       sequenceInputs: session.model.sequenceInputs,
       combiners: configuration.trainer.combiners,
@@ -74,44 +76,52 @@ export class TrainingPass {
 
   /** Rows of the embedding table. */
   get rows(): number {
-    return this.#table.statistics().rows;
+    return this.#tables.statistics().rows;
   }
 
   /** Learns from one batch; the scores are those from before. */
   async train({ features, labels, atMs }: LabelledBatch): Promise<PassStep> {
-    const { uniqueIds, inverse, counts } = this.#kernel.unique(features.ids, 1);
-    const rows = new Float32Array(uniqueIds.length * this.#inputs.width);
-    this.#table.lookup(uniqueIds, rows, "initial");
+    const grouped = this.#kernel.unique(features.ids, 1);
+    const ids = { ids: grouped.uniqueIds, starts: grouped.groupStarts };
+    const rows = this.#tables.lookup(ids, "initial");
     const step = await this.#session.step({
       rows: features.rows,
-      ...this.#inputs.pool(rows, inverse, features),
+      ...this.#inputs.pool([rows], grouped, features),
       dense: features.dense,
       labels,
       logSampleRate: new Float32Array(features.rows),
     });
     const scores = this.#scores(step.logits);
     const gradients = this.#inputs.gradients(step.gradients);
-    this.#table.applyGradients(uniqueIds, gradients, counts, atMs / 1000);
-    if (this.#everyStep !== undefined) this.#moveOthers(this.#everyStep, uniqueIds, atMs);
+    this.#tables.applyGradients(ids, gradients, grouped.counts, atMs / 1000);
+    if (this.#everyStep !== undefined) this.#moveOthers(this.#everyStep, ids, atMs);
     return { loss: step.loss, scores };
   }
 
   /** A step without a gradient for the ids of `all` that are not among `moved`. */
-  #moveOthers(all: FeatureIds, moved: FeatureIds, atMs: number): void {
-    const both = new BigUint64Array(moved.length + all.length);
-    both.set(moved);
-    both.set(all, moved.length);
-    // Distinct ids come in the order of their first appearance: the others are behind those of the batch.
-    const others = this.#kernel.unique(both, 1).uniqueIds.subarray(moved.length);
-    const gradients = new Float32Array(others.length * this.#inputs.width);
-    this.#table.applyGradients(others, gradients, new Uint32Array(others.length), atMs / 1000);
+  #moveOthers(all: FeatureIds, moved: ClassIds, atMs: number): void {
+    const both = new BigUint64Array(moved.ids.length + all.length);
+    both.set(moved.ids);
+    both.set(all, moved.ids.length);
+    const { uniqueIds, groupStarts } = this.#kernel.unique(both, 1);
+    const { widths } = this.#tables;
+    const starts = groupStarts.map((start, c) => start - moved.starts[c]);
+    const others = new BigUint64Array(starts[widths.length]);
+    widths.forEach((_, c) => {
+      // Distinct ids come in the order of their first appearance: the others are behind those of the batch.
+      const from = groupStarts[c] + moved.starts[c + 1] - moved.starts[c];
+      others.set(uniqueIds.subarray(from, groupStarts[c + 1]), starts[c]);
+    });
+    const gradients = new Float32Array(floatStarts(starts, widths)[widths.length]);
+    const counts = new Uint32Array(others.length);
+    this.#tables.applyGradients({ ids: others, starts }, gradients, counts, atMs / 1000);
   }
 
   /** Multiplies all configured learning rates from now on; 1 at first. */
   async setLearningRateScale(scale: number): Promise<void> {
     await this.#session.setLearningRateScale(scale);
     for (const { segment } of this.#session.model.sparseInputs) {
-      this.#table.setLearningRateScale(segment, scale);
+      this.#tables.setLearningRateScale(segment, scale);
     }
   }
 
@@ -122,12 +132,12 @@ export class TrainingPass {
 
   /** Probabilities, or values, as serving gives them: an id without a row counts as zeros. Shape `[rows, tasks]`. */
   async score({ features }: LabelledBatch): Promise<Float64Array> {
-    const { uniqueIds, inverse } = this.#kernel.unique(features.ids, 1);
-    const rows = new Float32Array(uniqueIds.length * this.#inputs.width);
-    this.#table.lookup(uniqueIds, rows, "zeros");
+    const grouped = this.#kernel.unique(features.ids, 1);
+    const ids = { ids: grouped.uniqueIds, starts: grouped.groupStarts };
+    const rows = this.#tables.lookup(ids, "zeros");
     const logits = await this.#inference.predict({
       rows: features.rows,
-      ...this.#inputs.pool(rows, inverse, features),
+      ...this.#inputs.pool([rows], grouped, features),
       dense: features.dense,
     });
     return this.#scores(logits);

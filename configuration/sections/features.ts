@@ -19,6 +19,10 @@ const idsOf = z.string().optional().describe(
   "Another slot, by name, whose ids and rows these values share: an item's id is then the same feature in the list of a user's recent items as in the candidate.",
 );
 
+const embeddingDim = z.int().min(0).max(512).optional().describe(
+  "Weights of this slot's embeddings, where not the model's embeddingDim; 0 = a first-order weight only, in models that have one. Models with dot products (factorizationMachine, deepFm, dlrm) take only 0 and their own.",
+);
+
 const buckets = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("log"),
@@ -53,14 +57,16 @@ const slotSchema = z.discriminatedUnion("kind", [
     kind: z.literal("id"),
     source: z.enum(["user", "item"]).describe("Whose id it is."),
     slot,
+    embeddingDim,
   }).describe("The user's or the item's own id."),
-  z.strictObject({ kind: z.literal("categorical"), source, attribute, slot, idsOf })
+  z.strictObject({ kind: z.literal("categorical"), source, attribute, slot, embeddingDim, idsOf })
     .describe("One value: a string, a number or a boolean."),
   z.strictObject({
     kind: z.literal("list"),
     source,
     attribute,
     slot,
+    embeddingDim,
     idsOf,
     pooling: pooling.default("mean"),
     valuesMax: z.int().min(1).max(1000).default(32)
@@ -71,6 +77,7 @@ const slotSchema = z.discriminatedUnion("kind", [
     source,
     attribute,
     slot,
+    embeddingDim,
     buckets: buckets.optional(),
     dense: dense.optional(),
   }).describe("A number: as a bucket's id, as a dense value, or both."),
@@ -78,6 +85,7 @@ const slotSchema = z.discriminatedUnion("kind", [
     kind: z.literal("cross"),
     of: z.array(z.string()).min(2).max(3).describe("Names of the slots that are combined."),
     slot,
+    embeddingDim,
     pooling: pooling.default("mean"),
     valuesMax: z.int().min(1).max(1000).default(64)
       .describe("Combinations after these are left out."),
@@ -88,6 +96,7 @@ const slotSchema = z.discriminatedUnion("kind", [
     utcOffsetMinutes: z.int().min(-14 * 60).max(14 * 60).default(0)
       .describe("Added to UTC before the part is taken."),
     slot,
+    embeddingDim,
   }).describe("A part of the request's own time."),
 ]);
 

@@ -16,7 +16,7 @@ export { exportOnnx } from "./inference_graph.ts";
 /** Examples to score. All arrays are row-major. */
 export interface InferenceBatch {
   readonly rows: number;
-  /** Pooled rows by segment. Shape `[rows, slots, dim]` each. */
+  /** Pooled rows by segment, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** List slots pooled by attention, by name; absent = the model has none. */
   readonly sequences?: Readonly<Record<string, SequenceBatch>>;

@@ -2,6 +2,7 @@
  * A minibatch as arrays that are used again: filled by the trainer, read and written by the step, given back.
  */
 import type { Model } from "./models/model.ts";
+import { widthOf } from "./models/sparse_inputs.ts";
 import type { SequenceBatch } from "./sequence_batch.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
 
@@ -10,7 +11,7 @@ type Floats = Float32Array<ArrayBuffer>;
 /** One minibatch. All arrays are row-major. */
 export interface TrainingBatch {
   readonly rows: number;
-  /** Pooled rows by segment. Shape `[rows, slots, dim]` each. */
+  /** Pooled rows by segment, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
   readonly sparse: Readonly<Record<string, Floats>>;
   /** List slots pooled by attention, by name; absent = the model has none. */
   readonly sequences?: Readonly<Record<string, SequenceBatch>>;
@@ -38,7 +39,7 @@ export interface TrainingResults {
   /** Raw outputs before the update. Shape `[rows, tasks]`. */
   readonly logits: Floats;
   /**
-   * Gradients of the mean loss by segment, shape `[rows, slots, dim]` each, and by sequence, shape
+   * Gradients of the mean loss by segment, shape `[rows, Σ dims]` each, and by sequence, shape
    * `[rows, lengthMax, dim]` (0 where there is no entry).
    */
   readonly gradients: Readonly<Record<string, Floats>>;
@@ -52,7 +53,7 @@ export function allocateBatch(
 ): TrainingBatch {
   const floats = (width: number) => allocate(rows * width);
   const bySegment = () =>
-    sparseInputs.map(({ segment, dim }) => [segment, floats(sizes.slots * dim)] as const);
+    sparseInputs.map((input) => [input.segment, floats(widthOf(input))] as const);
   return {
     rows,
     sparse: Object.fromEntries(bySegment()),

@@ -8,6 +8,7 @@ import { ROWS } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import { batchLoss } from "./losses.ts";
 import type { Model, ModelInputs, Phase } from "./models/model.ts";
+import { widthOf } from "./models/sparse_inputs.ts";
 import { clipByGlobalNorm } from "./optimizers/clip_by_global_norm.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { optimizerRule } from "./optimizers/rules.ts";
@@ -184,7 +185,7 @@ const matrixShape = ({ blocks }: WeightLayout) => [blocks, BLOCK_WIDTH];
 
 /** The graph inputs that a model reads. */
 export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
-  const { slots, denseWidth } = model.sizes;
+  const { denseWidth } = model.sizes;
   const sequences = model.sequenceInputs.map(({ name, lengthMax, dim }) => {
     const entries = g.input(name, [ROWS, lengthMax, dim]);
     const present = g.input(TRAINING_NAMES.presentIn(name), [ROWS, lengthMax]);
@@ -192,7 +193,10 @@ export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
   });
   return {
     sparse: Object.fromEntries(
-      model.sparseInputs.map(({ segment, dim }) => [segment, g.input(segment, [ROWS, slots, dim])]),
+      model.sparseInputs.map((input) => [
+        input.segment,
+        g.input(input.segment, [ROWS, widthOf(input)]),
+      ]),
     ),
     sequences: Object.fromEntries(sequences),
     dense: denseWidth > 0 ? g.input(TRAINING_NAMES.dense, [ROWS, denseWidth]) : undefined,

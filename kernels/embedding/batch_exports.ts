@@ -15,6 +15,7 @@ export interface BatchExports extends KernelExports {
   readonly batch_gradients: Reserve;
   readonly batch_plan: Reserve;
   readonly batch_groups: Reserve;
+  readonly batch_classes: () => number;
   readonly batch_unique: (length: number, shards: number) => number;
   readonly batch_unique_result: (which: number) => number;
   readonly batch_pool_plan: (words: number) => number;

@@ -1,40 +1,60 @@
 /**
- * Batch primitives of trainer and ranker, in a WASM memory of their own: which distinct ids a batch holds and on which
- * shard each lives.
+ * Batch primitives of trainer and ranker, in a WASM memory of their own: which distinct ids a batch holds, on which shard
+ * each lives and in which class of rows.
  */
 import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
 import type { FeatureIds } from "./options.ts";
+import type { RowClass } from "./row_classes.ts";
 
-/** Distinct ids of a batch, grouped by shard, in order of first appearance inside a shard. */
+/** Distinct ids of a batch, grouped by shard and class, in order of first appearance inside a group. */
 export interface UniqueIds {
   /** Shape `[unique]`. */
   readonly uniqueIds: FeatureIds;
-  /** Ids of shard s are `uniqueIds[shardStarts[s] .. shardStarts[s + 1]]`. Shape `[shards + 1]`. */
-  readonly shardStarts: Uint32Array<ArrayBuffer>;
+  /**
+   * Ids of class c on shard s are `uniqueIds[groupStarts[g] .. groupStarts[g + 1]]` with g = s · classes + c. Shape
+   * `[shards · classes + 1]`.
+   */
+  readonly groupStarts: Uint32Array<ArrayBuffer>;
   /** `uniqueIds[inverse[i]]` is the i-th id of the batch. Shape `[ids]`. */
   readonly inverse: Uint32Array<ArrayBuffer>;
   /** Occurrences of each distinct id in the batch. Shape `[unique]`. */
   readonly counts: Uint32Array<ArrayBuffer>;
 }
 
+/** Slots are 15 bits of an id. */
+const SLOTS = 1 << 15;
 const CHECKSUM_CHUNK_BYTES = 1 << 20;
 
 /** Batch primitives over one memory of their own. */
 export class BatchKernel {
   readonly #kernel: BatchExports;
+  readonly #classes: number;
 
-  private constructor(kernel: BatchExports) {
+  private constructor(kernel: BatchExports, classes: number) {
     this.#kernel = kernel;
-  }
-
-  /** A kernel with its own memory. */
-  static create(): BatchKernel {
-    return new BatchKernel(instantiateKernel<BatchExports>());
+    this.#classes = classes;
   }
 
   /**
-   * Distinct ids grouped by shard. The shard is a function of the id alone.
+   * A kernel with its own memory.
+   *
+   * @param classes Which slots' rows look alike; ids of slots that none names go with the first. Default: all slots' do.
+   */
+  static create(classes: readonly Pick<RowClass, "slots">[] = []): BatchKernel {
+    const kernel = instantiateKernel<BatchExports>();
+    if (classes.length < 2) return new BatchKernel(kernel, 1);
+    const address = reserved("group slots", kernel.batch_bytes, SLOTS);
+    const classOfSlot = new Uint8Array(kernel.memory.buffer, address, SLOTS).fill(0);
+    classes.forEach(({ slots }, number) => {
+      for (const slot of slots) classOfSlot[slot] = number;
+    });
+    accepted("group slots", kernel.batch_classes());
+    return new BatchKernel(kernel, classes.length);
+  }
+
+  /**
+   * Distinct ids grouped by shard and class, which are functions of the id alone.
    *
    * @param ids Feature ids, shape `[ids]`.
    * @param shards Number of logical shards, 1 to 1,048,576.
@@ -55,7 +75,7 @@ export class BatchKernel {
         unique,
       )
         .slice(),
-      shardStarts: words(1, shards + 1),
+      groupStarts: words(1, shards * this.#classes + 1),
       inverse: words(2, ids.length),
       counts: words(3, unique),
     };

@@ -273,6 +273,15 @@ export class EmbeddingTable {
     return new TableRestore(this.#memory, this.#schema(), header, placement);
   }
 
+  /**
+   * Moves the hard limit of the table's memory, to what it has claimed if that is more.
+   *
+   * @returns Bytes claimed.
+   */
+  limitMemory(bytesMax: number): number {
+    return this.#memory.kernel.table_limit(Math.min(bytesMax, 0xffff_ffff)) >>> 0;
+  }
+
   #schema(): SnapshotSchema {
     const length = accepted("read the layout", this.#memory.kernel.table_layout());
     return snapshotSchema(this.options, this.#memory.words(length));

@@ -3,9 +3,11 @@
  * trainer and the ranker share it, so that they pool alike.
  */
 import type { FeatureBatch } from "../features/feature_batch.ts";
+import type { UniqueIds } from "./batch_kernel.ts";
 import type { Combiner } from "./options.ts";
 import { PoolKernel } from "./pool_kernel.ts";
 import type { PoolBlock } from "./pool_plan.ts";
+import { type RowLayout, widthOf } from "./row_classes.ts";
 
 /** A list slot that the model reads entry by entry, see `Model.sequenceInputs`. */
 export interface SequenceInput {
@@ -26,7 +28,7 @@ export interface Sequence {
 
 /** What the model reads of a batch's embeddings. */
 export interface PooledInputs {
-  /** Per segment, `[rows, slots, dim]`. */
+  /** Per segment, the slots' vectors side by side, `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** By the names of the model's sequence inputs. */
   readonly sequences: Readonly<Record<string, Sequence>>;
@@ -36,10 +38,9 @@ export interface PooledInputs {
 const EMBEDDINGS = "embeddings";
 
 export interface ModelInputsOptions {
-  /** The table's segments in row order. */
-  readonly segments: readonly { readonly name: string; readonly dim: number }[];
-  /** What the model asks for. */
-  readonly sparseInputs: readonly { readonly segment: string; readonly dim: number }[];
+  readonly layout: RowLayout;
+  /** What the model asks for: of each slot a vector of so many weights, 0 = none. */
+  readonly sparseInputs: readonly { readonly segment: string; readonly dims: readonly number[] }[];
   /** Default: none. */
   readonly sequenceInputs?: readonly SequenceInput[];
   /** Pooling per slot. */
@@ -48,44 +49,41 @@ export interface ModelInputsOptions {
 
 /** The inputs of one batch at a time. */
 export class ModelInputs {
-  /** Weights in a row. */
-  readonly width: number;
   readonly #pooling: PoolKernel;
   readonly #slots: number;
   readonly #segments: readonly string[];
   readonly #sequences: readonly SequenceInput[];
 
   /** @throws {Error} When the model asks for a segment that rows do not have, or of another dim. */
-  constructor({ segments, sparseInputs, sequenceInputs = [], combiners }: ModelInputsOptions) {
-    this.width = segments.reduce((sum, { dim }) => sum + dim, 0);
+  constructor({ layout, sparseInputs, sequenceInputs = [], combiners }: ModelInputsOptions) {
+    const { classes, classOfColumn } = layout;
     this.#slots = combiners.length;
     this.#segments = sparseInputs.map(({ segment }) => segment);
     this.#sequences = sequenceInputs;
-    const columnOf = (segment: string, dim: number): number => {
-      let column = 0;
-      for (const candidate of segments) {
-        if (candidate.name === segment && candidate.dim === dim) return column;
-        column += candidate.dim;
-      }
+    const columnOf = (slot: number, segment: string, dim: number) => {
+      const { segments } = classes[classOfColumn[slot]];
+      const number = segments.findIndex((each) => each.name === segment && each.dim === dim);
+      if (number >= 0) return widthOf({ segments: segments.slice(0, number) });
       const rows = segments.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
       throw new Error(
-        `The model needs the segment ${segment}[${dim}] and the embedding rows have ${rows}; ` +
+        `The model needs the segment ${segment}[${dim}] of slot ${slot} and its embedding rows have ${rows}; ` +
           `give the embeddings the segments that the model asks for.`,
       );
     };
-    const pooled = sparseInputs.map(({ segment, dim }): PoolBlock => {
-      const column = columnOf(segment, dim);
-      return {
-        parts: combiners.map((combiner, slot) => ({ slot, combiner, entries: 1, column, dim })),
-      };
-    });
+    const pooled = sparseInputs.map(({ segment, dims }): PoolBlock => ({
+      parts: combiners.flatMap((combiner, slot) => {
+        const dim = dims[slot];
+        if (dim === 0) return [];
+        return [{ slot, combiner, entries: 1, column: columnOf(slot, segment, dim), dim }];
+      }),
+    }));
     const sequences = sequenceInputs.map(({ slot, lengthMax, dim }): PoolBlock => {
-      const column = columnOf(EMBEDDINGS, dim);
+      const column = columnOf(slot, EMBEDDINGS, dim);
       return { parts: [{ slot, combiner: "each", entries: lengthMax, column, dim }] };
     });
     this.#pooling = new PoolKernel({
-      widths: [this.width],
-      classOfSlot: combiners.map(() => 0),
+      widths: classes.map(widthOf),
+      classOfSlot: classOfColumn,
       blocks: [...pooled, ...sequences],
     });
   }
@@ -93,19 +91,18 @@ export class ModelInputs {
   /**
    * The inputs of a batch, in the kernel's memory: valid until the next call.
    *
-   * @param rows Rows of the distinct ids, `[unique, width]`.
-   * @param inverse Position of each of the batch's ids among the distinct ones, `[ids]`.
+   * @param rows Rows of the distinct ids: for n ids of a group `[n, width]`, one group after another, in any number of pieces.
+   * @param grouped The batch's distinct ids, grouped by shard and class.
    * @param into Arrays of the same sizes to copy them to, where they must last longer.
    */
   pool(
-    rows: Float32Array,
-    inverse: Uint32Array,
+    rows: readonly Float32Array[],
+    { groupStarts, inverse }: Pick<UniqueIds, "groupStarts" | "inverse">,
     batch: FeatureBatch,
     into?: Partial<PooledInputs>,
   ): PooledInputs {
     const { segmentOffsets } = batch;
-    const groupStarts = Uint32Array.of(0, rows.length / this.width);
-    const blocks = this.#pooling.pool([rows], { groupStarts, inverse, segmentOffsets });
+    const blocks = this.#pooling.pool(rows, { groupStarts, inverse, segmentOffsets });
     const pooled = {
       sparse: Object.fromEntries(this.#segments.map((segment, i) => [segment, blocks[i]] as const)),
       sequences: Object.fromEntries(this.#sequences.map((input, i) => {
@@ -126,8 +123,8 @@ export class ModelInputs {
   /**
    * Sums the gradients of the last batch's inputs per distinct id; columns that the model does not read get 0.
    *
-   * @param gradients Per segment, `[rows, slots, dim]`, and per sequence, `[rows, lengthMax, dim]`.
-   * @returns `[unique, width]`, an array of its own.
+   * @param gradients Per segment, `[rows, Σ dims]`, and per sequence, `[rows, lengthMax, dim]`.
+   * @returns In the shape of all rows, an array of its own.
    */
   gradients(gradients: Readonly<Record<string, Float32Array>>): Float32Array<ArrayBuffer> {
     const names = [...this.#segments, ...this.#sequences.map(({ name }) => name)];

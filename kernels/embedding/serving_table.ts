@@ -45,7 +45,7 @@ export class OutOfMemoryError extends Error {
 export class ServingTable {
   readonly width: number;
   readonly #memory: KernelMemory;
-  readonly #bytesMax: number;
+  #bytesMax: number;
 
   private constructor(memory: KernelMemory, options: ServingTableOptions) {
     this.#memory = memory;
@@ -128,6 +128,16 @@ export class ServingTable {
   /** Removes all rows; the memory stays with the table. */
   clear(): void {
     accepted("clear", this.#memory.kernel.serving_clear());
+  }
+
+  /**
+   * Moves the hard limit of the table's memory, to what it has claimed if that is more.
+   *
+   * @returns Bytes claimed.
+   */
+  limitMemory(bytesMax: number): number {
+    this.#bytesMax = bytesMax;
+    return this.#memory.kernel.table_limit(Math.min(bytesMax, 0xffff_ffff)) >>> 0;
   }
 
   /**

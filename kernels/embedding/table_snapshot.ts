@@ -3,6 +3,7 @@
  * another number of shards.
  */
 import type { TableOptions } from "./options.ts";
+import { admissionIdsMax } from "./table_encoding.ts";
 import { accepted, type KernelMemory } from "./table_exports.ts";
 
 /** One segment as its floats lie in a saved row. */
@@ -21,6 +22,10 @@ export interface SnapshotSchema {
   /** Floats of a row: weights and state. */
   readonly floats: number;
   readonly segments: readonly SnapshotSegment[];
+  /** Slots whose rules the table knows. */
+  readonly slots: readonly number[];
+  /** Ids that its admission counters remember. */
+  readonly countedIdsMax: number;
 }
 
 export interface SnapshotHeader {
@@ -48,7 +53,10 @@ export interface RestorePlacement {
   readonly shards: number;
   /** Slots of the schema; rows of others are dropped and counted. Absent = all. */
   readonly slots?: readonly number[];
-  /** Take over the admission counters: only where the snapshot is of this very shard. Default false. */
+  /**
+   * Take over the admission counters: only where the snapshot is of this very shard. Default false. Counters of another
+   * size are left out.
+   */
   readonly counters?: boolean;
 }
 
@@ -93,7 +101,8 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
     const [column, state, stateFloats] = words.subarray(1 + number * LAYOUT_WORDS);
     return { name, dim, column, state, stateFloats, rules: rulesOf(options, name) };
   });
-  return { floats, segments };
+  const slots = options.slots.map(({ slot }) => slot);
+  return { floats, segments, slots, countedIdsMax: admissionIdsMax(options.bytesMax) };
 }
 
 /** Takes a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
@@ -121,7 +130,8 @@ export class TableRestore {
       ...runs.flat(),
       ...slots,
     ]);
-    const counters = placement.counters ? header.counters : new Uint8Array();
+    const sameSize = header.schema.countedIdsMax === schema.countedIdsMax;
+    const counters = placement.counters && sameSize ? header.counters : new Uint8Array();
     memory.bytes(counters.length).set(counters);
     const { clockSeconds, draws } = header;
     accepted(

@@ -34,10 +34,11 @@ async function assertServedAsLearned(loop: Loop): Promise<void> {
     const shard = loop.mesh.node().actorRef<EmbeddingShardMessage>(`embedding_shard/${s}`);
     const replica = loop.mesh.node().actorRef<ServingReplicaMessage>(`serving_replica/${s}`);
     const { ids, rows, done } = await loop.mesh.settle(
-      shard.ask({ kind: "exportRows", cursor: 0, rowsMax: 100_000 }, BUDGET),
+      shard.ask({ kind: "exportRows", rowsMax: 100_000 }, BUDGET),
     );
     assert.ok(done);
-    const served = await loop.mesh.settle(replica.ask({ kind: "lookup", ids }, BUDGET));
+    const starts = Uint32Array.of(0, ids.length);
+    const served = await loop.mesh.settle(replica.ask({ kind: "lookup", ids, starts }, BUDGET));
     assert.deepEqual(served.rows, rows);
     assert.ok(served.found.every((found) => found === 1));
     const statistics = await loop.mesh.settle(replica.ask({ kind: "getStatistics" }, BUDGET));

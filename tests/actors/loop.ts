@@ -22,7 +22,8 @@ import {
   createTrainingSession,
   type TrainingSession,
 } from "../../kernels/dense/training_session.ts";
-import type { TableOptions } from "../../kernels/embedding/options.ts";
+import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
+import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
@@ -32,7 +33,13 @@ import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 
 const DIM = 4;
 const BUDGET = { budgetMs: 5_000 };
-const SEGMENTS = [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }];
+const LAYOUT: RowLayout = {
+  classes: [{
+    slots: [],
+    segments: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
+  }],
+  classOfColumn: [0, 0, 0],
+};
 
 export const SCHEMA: FeatureSchema = {
   slots: [
@@ -52,23 +59,25 @@ export const SCHEMA: FeatureSchema = {
   denseWidth: 0,
 };
 
-const TABLE: TableOptions = {
+const TABLES: ClassTablesOptions = {
   seed: 17,
-  segments: [
-    {
-      name: "first_order",
-      dim: 1,
-      initializer: { kind: "zeros" },
-      optimizer: { kind: "adagrad", learningRate: 0.2, initialAccumulator: 0.01 },
-    },
-    {
-      name: "embeddings",
-      dim: DIM,
-      initializer: { kind: "uniform", low: -0.3, high: 0.3 },
-      optimizer: { kind: "adagrad", learningRate: 0.2, initialAccumulator: 0.01 },
-    },
-  ],
-  slots: [],
+  classes: [{
+    segments: [
+      {
+        name: "first_order",
+        dim: 1,
+        initializer: { kind: "zeros" },
+        optimizer: { kind: "adagrad", learningRate: 0.2, initialAccumulator: 0.01 },
+      },
+      {
+        name: "embeddings",
+        dim: DIM,
+        initializer: { kind: "uniform", low: -0.3, high: 0.3 },
+        optimizer: { kind: "adagrad", learningRate: 0.2, initialAccumulator: 0.01 },
+      },
+    ],
+    slots: [],
+  }],
   bytesMax: 64 << 20,
   atLimit: "reject",
 };
@@ -140,7 +149,7 @@ export class Loop {
       await this.#start(shardDefinition, shard, {
         shard,
         shards: this.shards,
-        table: TABLE,
+        tables: TABLES,
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
         snapshotChunkRows: 64,
@@ -174,7 +183,7 @@ export class Loop {
         tasks: 1,
         taskNames: ["clicked"],
         combiners: SCHEMA.slots.map(({ pooling }) => pooling),
-        segments: SEGMENTS,
+        layout: LAYOUT,
         validationBins: 1_000,
         ...this.options.trainer,
       });
@@ -208,7 +217,7 @@ export class Loop {
         requestsWaitingMax: 256,
         schema: SCHEMA,
         itemCacheBytesMax: 2 ** 16,
-        segments: SEGMENTS,
+        layout: LAYOUT,
         ...this.options.ranker,
       },
     );
@@ -246,7 +255,7 @@ export class Loop {
   async startReplica(shard: number): Promise<void> {
     await this.#start(defineServingReplica(), shard, {
       shard,
-      width: 1 + DIM,
+      widths: [1 + DIM],
       precision: "fp32",
       bytesMax: 64 << 20,
     });

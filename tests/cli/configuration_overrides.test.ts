@@ -53,7 +53,9 @@ Deno.test("a linear model drops what was configured for embeddings that it does 
     model: { flag: "--compare", kind: "logisticRegression" },
   });
   const { embeddingShard } = parseConfiguration(changed, "test.yaml");
-  assert.deepEqual(embeddingShard.table.segments.map(({ name }) => name), ["first_order"]);
+  assert.deepEqual(embeddingShard.tables.classes[0].segments.map(({ name }) => name), [
+    "first_order",
+  ]);
 });
 
 Deno.test("a threshold replaces the label rules of each task", () => {

@@ -46,7 +46,7 @@ async function writeSnapshot(dataFolder: string): Promise<Float32Array> {
   const cut = { source: "trainer/0", partition: 0, sequence: 3, offset: 1, learnedThroughMs: 7 };
   const checkpoint = await session.checkpoint();
   const part = await writeTrainerPart(blobs, name, BatchKernel.create(), cut, checkpoint);
-  const manifest: SnapshotManifest = { format: 2, name, atMs: 7, trainers: [part], shards: [] };
+  const manifest: SnapshotManifest = { format: 3, name, atMs: 7, trainers: [part], shards: [] };
   await blobs.put(manifestName(name), new TextEncoder().encode(JSON.stringify(manifest)));
   const { logits } = await session.step({
     ...batch(),
@@ -62,8 +62,8 @@ async function logitsOf(file: string): Promise<Float32Array> {
   const session = await ort.InferenceSession.create(await Deno.readFile(file));
   const { sparse } = batch();
   const { logits } = await session.run({
-    embeddings: new ort.Tensor("float32", sparse.embeddings, [ROWS, 4, 16]),
-    first_order: new ort.Tensor("float32", sparse.first_order, [ROWS, 4, 1]),
+    embeddings: new ort.Tensor("float32", sparse.embeddings, [ROWS, 4 * 16]),
+    first_order: new ort.Tensor("float32", sparse.first_order, [ROWS, 4]),
   });
   return logits.data as Float32Array;
 }

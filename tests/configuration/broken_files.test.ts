@@ -110,6 +110,54 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "taskLosses, taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [
+    "another width where embeddings are multiplied with one another",
+    "features:\n  slots:\n    user: { kind: id, source: user }\n" +
+    "    item: { kind: id, source: item, embeddingDim: 8 }",
+    "4:51 features.slots.item.embeddingDim: found 8, and deepFm multiplies embeddings of different slots, so all " +
+    "need the model's embeddingDim (16) or 0; leave it out, or choose a model that only joins them: wideAndDeep, " +
+    "dcnV2 or mmoe",
+  ],
+  [
+    "a width where there are no embeddings",
+    "features: { slots: { user: { kind: id, source: user, embeddingDim: 8 } } }\nmodel: { kind: logisticRegression }",
+    "1:68 features.slots.user.embeddingDim: logisticRegression has no embeddings; leave it out, or choose another " +
+    "model",
+  ],
+  [
+    "no weights at all",
+    "features: { slots: { user: { kind: id, source: user }, h: { kind: time, part: hourOfDay, embeddingDim: 0 } } }\n" +
+    "model: { kind: dcnV2 }",
+    "1:104 features.slots.h.embeddingDim: found 0, and dcnV2 has no first-order weights either: nothing would be " +
+    "learned of it; write 1 or more, or take the slot out",
+  ],
+  [
+    "the width of another slot's rows",
+    "features:\n  slots:\n    item: { kind: id, source: item }\n" +
+    "    recent: { kind: list, source: user, idsOf: item, embeddingDim: 8 }\nmodel: { kind: dcnV2 }",
+    '4:68 features.slots.recent.embeddingDim: its rows are those of "item"; set it there',
+  ],
+  [
+    "attention between widths",
+    "features:\n  slots:\n    item: { kind: id, source: item, embeddingDim: 8 }\n" +
+    "    tags: { kind: list, source: user }\n" +
+    "model: { kind: dcnV2, attention: [{ slot: tags, candidate: item }] }",
+    '5:60 model.attention[0].candidate: "item" has embeddings of 8 weights and "tags" of 16: attention compares ' +
+    "them; give both the same embeddingDim above 0",
+  ],
+  [
+    "embeddings that no slot has",
+    "features: { slots: { user: { kind: id, source: user, embeddingDim: 0 } } }\nmodel: { kind: deepFm }",
+    "2:16 model.kind: deepFm needs embeddings and every slot has embeddingDim 0; give one of them some, or choose " +
+    "logisticRegression",
+  ],
+  [
+    "more tables than there is memory for",
+    "features: { slots: { user: { kind: id, source: user }, item: { kind: id, source: item, embeddingDim: 8 } } }\n" +
+    "model: { kind: dcnV2 }\nshards: { count: 1 }\nembeddings: { bytesMax: 1MiB }",
+    "4:25 embeddings.bytesMax: 1MiB over 1 shards is 1.0MiB a shard, and 2 widths or kinds of optimizer make as " +
+    "many tables, which need 1MiB each; write 2MiB or more, or lower shards.count",
+  ],
+  [
     "an admission threshold that no counter can reach",
     `${slots}\nembeddings: { admission: { kind: threshold, threshold: 65536 } }`,
     "2:56 embeddings.admission.threshold: found 65536, expected a whole number from 0 to 65,535",

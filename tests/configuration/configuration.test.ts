@@ -13,13 +13,13 @@ Deno.test("a file of one line is a whole configuration", () => {
   assert.equal(model.kind, "deepFm");
   assert.deepEqual(modelSizes, { slots: 1, denseWidth: 0, tasks: 1 });
   assert.deepEqual(
-    embeddingShard.table.segments.map(({ name, dim }) => [name, dim]),
+    embeddingShard.tables.classes[0].segments.map(({ name, dim }) => [name, dim]),
     [["first_order", 1], ["embeddings", 16]],
   );
   assert.deepEqual(
-    trainer.segments,
+    trainer.layout.classes[0].segments,
     createModel(model, modelSizes).sparseInputs.map(
-      ({ segment, dim }) => ({ name: segment, dim }),
+      ({ segment, dims: [dim] }) => ({ name: segment, dim }),
     ),
   );
   assert.deepEqual(joiner.tasks, [
@@ -63,9 +63,9 @@ embeddings:
   );
   assert.equal(joiner.windowMs, 5_400_000);
   assert.equal(sync.rowsIntervalMs, 250);
-  assert.equal(embeddingShard.table.bytesMax, 2 ** 28);
-  assert.deepEqual(servingReplica, { width: 17, precision: "int8", bytesMax: 2 ** 24 });
-  assert.deepEqual(embeddingShard.table.slots, [
+  assert.equal(embeddingShard.tables.bytesMax, 2 ** 28);
+  assert.deepEqual(servingReplica, { widths: [17], precision: "int8", bytesMax: 2 ** 24 });
+  assert.deepEqual(embeddingShard.tables.classes[0].slots, [
     {
       slot: slotNumberOf("user"),
       admission: { kind: "threshold", threshold: 0 },
@@ -106,7 +106,7 @@ Deno.test("a numeric slot makes a bucket column, a dense column, or both", () =>
 });
 
 Deno.test("an override covers one segment of one slot and leaves the rest", () => {
-  const { table } = parseConfiguration(
+  const [table] = parseConfiguration(
     `${minimal}
 embeddings:
   segments:
@@ -116,7 +116,7 @@ embeddings:
       admission: { kind: threshold, threshold: 3 }
       segments: { embeddings: { initializer: { kind: zeros } } }`,
     "c",
-  ).embeddingShard;
+  ).embeddingShard.tables.classes;
   const [first, embeddings] = table.segments;
   assert.deepEqual(first.optimizer, { kind: "sgd", learningRate: 0.5 });
   assert.deepEqual(first.initializer, { kind: "zeros" });
@@ -146,14 +146,67 @@ model: ${kind}`,
     );
     const built = createModel(model, modelSizes);
     assert.deepEqual(
-      built.sparseInputs.map(({ segment, dim }) => ({ name: segment, dim })),
-      trainer.segments,
+      built.sparseInputs.map(({ segment, dims: [dim] }) => ({ name: segment, dim })),
+      trainer.layout.classes[0].segments,
     );
     assert.deepEqual(
-      embeddingShard.table.segments.map(({ name, dim }) => ({ name, dim })),
-      trainer.segments,
+      embeddingShard.tables.classes[0].segments.map(({ name, dim }) => ({ name, dim })),
+      trainer.layout.classes[0].segments,
     );
   }
+});
+
+Deno.test("slots of one width and one kind of optimizer are a class, whatever their rates", () => {
+  const { embeddingShard, servingReplica, trainer, ranker, model } = parseConfiguration(
+    `features:
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+    recent: { kind: list, source: user, idsOf: item }
+    hour: { kind: time, part: hourOfDay, embeddingDim: 4 }
+    country: { kind: categorical, source: user }
+    price: { kind: numeric, source: item, dense: { kind: log } }
+    device: { kind: categorical, source: context, embeddingDim: 4 }
+model: { kind: dcnV2, embeddingDim: 8 }
+embeddings:
+  slots:
+    user: { segments: { embeddings: { optimizer: { kind: adagrad, learningRate: 0.5 } } } }
+    country: { expiry: 1d, segments: { embeddings: { optimizer: { kind: sgd, learningRate: 0.1 } } } }`,
+    "c",
+  );
+  const slots = (names: string[]) => names.map(slotNumberOf);
+  const classes = [
+    { slots: slots(["user", "item"]), segments: [{ name: "embeddings", dim: 8 }] },
+    { slots: slots(["hour", "device"]), segments: [{ name: "embeddings", dim: 4 }] },
+    { slots: slots(["country"]), segments: [{ name: "embeddings", dim: 8 }] },
+  ];
+  assert.deepEqual(trainer.layout, { classes, classOfColumn: [0, 0, 0, 1, 2, 1] });
+  assert.deepEqual(ranker.layout, trainer.layout);
+  assert.deepEqual(servingReplica.widths, [8, 4, 8]);
+  assert.deepEqual(
+    embeddingShard.tables.classes.map(({ slots }) => slots.map(({ slot }) => slot)),
+    classes.map(({ slots }) => slots),
+  );
+  const optimizers = embeddingShard.tables.classes.map(({ segments }) => segments[0].optimizer);
+  assert.deepEqual(optimizers.map(({ kind }) => kind), ["adagrad", "adagrad", "sgd"]);
+  assert.equal(optimizers[0].learningRate, 0.07, "the override stays with its slot");
+  assert.deepEqual("slotDims" in model && model.slotDims, [8, 8, 8, 4, 8, 4]);
+});
+
+Deno.test("a slot of width 0 has first-order weights alone, also beside dot products", () => {
+  const { trainer, model, modelSizes } = parseConfiguration(
+    `features:
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+    hour: { kind: time, part: hourOfDay, embeddingDim: 0 }`,
+    "c",
+  );
+  assert.deepEqual(trainer.layout.classes[1].segments, [{ name: "first_order", dim: 1 }]);
+  assert.deepEqual(createModel(model, modelSizes).sparseInputs, [
+    { segment: "first_order", dims: [1, 1, 1] },
+    { segment: "embeddings", dims: [16, 16, 0] },
+  ]);
 });
 
 Deno.test("a list may share another slot's ids, and be pooled by attention to it", () => {
@@ -174,7 +227,7 @@ model:
     number,
     number,
   ]);
-  assert.deepEqual(embeddingShard.table.slots.map(({ slot }) => slot), [
+  assert.deepEqual(embeddingShard.tables.classes[0].slots.map(({ slot }) => slot), [
     slotNumberOf("user"),
     number,
   ]);

@@ -1,13 +1,36 @@
 import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
 import { scoreOf, smallConfiguration, startSmallMesh } from "./small_mesh.ts";
 
 const shown = ["c1", "c2", "d1", "d2"];
 
-Deno.test("a mesh started with another number of shards serves what the old ones had learned", async () => {
+Deno.test("a mesh started with another number of shards serves what the old ones had learned", () =>
+  reshards([5], (yaml) => yaml));
+
+Deno.test("so it does with DCN-v2 and rows of several widths and optimizers in each shard", () =>
+  reshards([2, 4, 4], (yaml) =>
+    yaml
+      .replace("{ kind: deepFm, embeddingDim: 4,", "{ kind: dcnV2, embeddingDim: 4,")
+      .replace("{ kind: id, source: user }", "{ kind: id, source: user, embeddingDim: 2 }")
+      .replace(
+        "  serving:",
+        `  slots:
+    tags: { segments: { embeddings: { optimizer: { kind: sgd, learningRate: 0.3 } } } }
+  serving:`,
+      )
+      // It has no first-order weights.
+      .replace(/ {4}first_order:\n.*\n/, "")));
+
+async function reshards(
+  expectedWidths: readonly number[],
+  changed: (yaml: string) => string,
+): Promise<void> {
   const directory = Deno.makeTempDirSync();
   const yaml = (shards: number) =>
-    smallConfiguration("in one thread", `{ kind: directory, path: ${directory}/data }`)
+    changed(smallConfiguration("in one thread", `{ kind: directory, path: ${directory}/data }`))
       .replace("shards: { count: 4 }", `shards: { count: ${shards} }`);
+  const { widths } = parseConfiguration(yaml(4), "c").servingReplica;
+  assert.deepEqual(widths, expectedWidths);
   try {
     const first = await startSmallMesh(yaml(4));
     let acceptedAtMs = 0;
@@ -48,4 +71,4 @@ Deno.test("a mesh started with another number of shards serves what the old ones
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
-});
+}

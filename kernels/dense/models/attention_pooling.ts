@@ -29,7 +29,14 @@ export function sequenceInputs(
         `Attention over slot ${slot} with candidate slot ${candidate} needs two different slots below ${slots}.`,
       );
     }
-    return { name: `history${slot}`, slot, lengthMax, dim: embeddings.dim };
+    const dim = embeddings.dims[slot];
+    if (dim === 0 || dim !== embeddings.dims[candidate]) {
+      throw new ModelOptionsError(
+        `Attention compares embeddings: slot ${slot} has width ${dim} and its candidate, slot ${candidate}, ` +
+          `${embeddings.dims[candidate]}; give both the same width above 0.`,
+      );
+    }
+    return { name: `history${slot}`, slot, lengthMax, dim };
   });
 }
 
@@ -38,22 +45,35 @@ export function attendedInputs(
   g: Graph,
   inputs: ModelInputs,
   attention: readonly AttentionOptions[],
+  sparse: readonly SparseInput[],
 ): ModelInputs {
+  const dims = sparse.find(({ segment }) => segment === "embeddings")?.dims ?? [];
+  const columnOf = (slot: number) => dims.slice(0, slot).reduce((sum, dim) => sum + dim, 0);
   return attention.reduce((before, options) => {
     const { embeddings } = before.sparse;
-    const pooled = attendedVector(g, before, options);
-    const replaced = replaceSlot(g, embeddings, options.slot, pooled);
+    const candidate = g.slice(
+      embeddings,
+      1,
+      columnOf(options.candidate),
+      columnOf(options.candidate + 1),
+    );
+    const pooled = attendedVector(g, before, candidate, options);
+    const replaced = replaceColumns(g, embeddings, columnOf(options.slot), pooled);
     return { ...before, sparse: { ...before.sparse, embeddings: replaced } };
   }, inputs);
 }
 
-/** `Σ_j a(h_j, c) · h_j` over the entries present: `[rows, 1, dim]`. */
-function attendedVector(g: Graph, inputs: ModelInputs, options: AttentionOptions): Value {
-  const { slot, candidate, hidden = [32] } = options;
+/** `Σ_j a(h_j, c) · h_j` over the entries present: `[rows, dim]`. */
+function attendedVector(
+  g: Graph,
+  inputs: ModelInputs,
+  candidate: Value,
+  options: AttentionOptions,
+): Value {
+  const { slot, hidden = [32] } = options;
   const { entries, present } = inputs.sequences[`history${slot}`];
   const [rows, length, dim] = entries.shape;
-  const { embeddings } = inputs.sparse;
-  const c = g.broadcastTo(g.slice(embeddings, 1, candidate, candidate + 1), entries.shape);
+  const c = g.broadcastTo(g.reshape(candidate, [rows, 1, dim]), entries.shape);
 
   const features = g.concat([entries, c, g.subtract(entries, c), g.multiply(entries, c)], 2);
   const pairs = multiplyDim(rows, staticDim(length));
@@ -65,14 +85,16 @@ function attendedVector(g: Graph, inputs: ModelInputs, options: AttentionOptions
     g.reshape(a, [rows, length, 1]),
     g.reshape(present, [rows, length, 1]),
   );
-  return g.reduceSum(g.multiply(weights, entries), [1]);
+  return g.reshape(g.reduceSum(g.multiply(weights, entries), [1]), [rows, dim]);
 }
 
-function replaceSlot(g: Graph, embeddings: Value, slot: number, pooled: Value): Value {
-  const slots = staticDim(embeddings.shape[1]);
+/** The columns from `column` on replaced by those of `pooled`. */
+function replaceColumns(g: Graph, embeddings: Value, column: number, pooled: Value): Value {
+  const width = staticDim(embeddings.shape[1]);
+  const end = column + staticDim(pooled.shape[1]);
   return g.concat([
-    ...(slot > 0 ? [g.slice(embeddings, 1, 0, slot)] : []),
+    ...(column > 0 ? [g.slice(embeddings, 1, 0, column)] : []),
     pooled,
-    ...(slot + 1 < slots ? [g.slice(embeddings, 1, slot + 1, slots)] : []),
+    ...(end < width ? [g.slice(embeddings, 1, end, width)] : []),
   ], 1);
 }

@@ -15,6 +15,7 @@ import {
   ModelOptionsError,
   type ModelSizes,
 } from "./options.ts";
+import { checkEqualWidths } from "./sparse_inputs.ts";
 import { wideAndDeep } from "./wide_and_deep.ts";
 
 type Definitions = {
@@ -47,6 +48,7 @@ export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
     throw new ModelOptionsError("The feature schema has no slot; a model needs at least one.");
   }
   const definition = DEFINITIONS[options.kind] as ModelDefinition<ModelOptions>;
+  if (definition.dotProducts && "embeddingDim" in options) checkEqualWidths(options.kind, options);
   const sparseInputs = definition.sparseInputs(options, sizes);
   const { attention = [] } = options;
   return {
@@ -56,7 +58,7 @@ export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
     sequenceInputs: sequenceInputs(attention, sparseInputs, sizes),
     tasks: tasks.map((task) => ({ weight: 1, ...task })),
     logits: (g, inputs) =>
-      definition.logits(g, attendedInputs(g, inputs, attention), options, sizes),
+      definition.logits(g, attendedInputs(g, inputs, attention, sparseInputs), options, sizes),
   };
 }
 

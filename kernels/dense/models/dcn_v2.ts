@@ -10,9 +10,10 @@ import { staticDim } from "../graph/shape.ts";
 import { concatenatedFeatures, linear, mlp } from "./layers.ts";
 import type { DeepTowerOptions } from "./deep_fm.ts";
 import type { ModelDefinition } from "./model.ts";
+import { embeddings } from "./sparse_inputs.ts";
 
 export const dcnV2: ModelDefinition<DeepTowerOptions & { readonly crossLayers: number }> = {
-  sparseInputs: ({ embeddingDim }) => [{ segment: "embeddings", dim: embeddingDim }],
+  sparseInputs: (options, sizes) => [embeddings(options, sizes)],
 
   logits(g, inputs, { crossLayers, hidden, dropout = 0, normalization = "none" }, { tasks }) {
     const x0 = concatenatedFeatures(g, inputs);

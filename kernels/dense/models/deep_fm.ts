@@ -5,30 +5,36 @@
  *
  * @see Guo et al., "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction", IJCAI 2017
  */
-import { bias, concatenatedFeatures, firstOrderSum, mlp, pairwiseInteractions } from "./layers.ts";
+import {
+  bias,
+  concatenatedFeatures,
+  firstOrderSum,
+  mlp,
+  pairwiseInteractions,
+  slotVectors,
+} from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
 import type { Normalization } from "./normalization.ts";
+import { type EmbeddingOptions, embeddings, firstOrder } from "./sparse_inputs.ts";
 
-export interface DeepTowerOptions {
-  readonly embeddingDim: number;
+export interface DeepTowerOptions extends EmbeddingOptions {
   readonly hidden: readonly number[];
   readonly dropout?: number;
   readonly normalization?: Normalization;
 }
 
 export const deepFm: ModelDefinition<DeepTowerOptions> = {
-  sparseInputs: ({ embeddingDim }) => [
-    { segment: "first_order", dim: 1 },
-    { segment: "embeddings", dim: embeddingDim },
-  ],
+  dotProducts: true,
+  sparseInputs: (options, sizes) => [firstOrder(sizes), embeddings(options, sizes)],
 
-  logits(g, inputs, { hidden, dropout = 0, normalization = "none" }, { tasks }) {
+  logits(g, inputs, options, { tasks }) {
+    const { embeddingDim, hidden, dropout = 0, normalization = "none" } = options;
     const x = concatenatedFeatures(g, inputs);
     const widths = [...hidden, tasks];
     const tower = { prefix: "", widths, last: "linear", dropout, normalization } as const;
     const deep = mlp(g, x, inputs, tower);
     const wide = g.add(firstOrderSum(g, inputs), bias(g, tasks));
-    const pairs = pairwiseInteractions(g, inputs.sparse.embeddings);
+    const pairs = pairwiseInteractions(g, slotVectors(g, inputs, embeddingDim));
     return g.add(deep, g.add(wide, pairs));
   },
 };

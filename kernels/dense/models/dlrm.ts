@@ -5,13 +5,13 @@
  * @see Naumov et al., "Deep Learning Recommendation Model for Personalization and Recommendation Systems", 2019
  */
 import { staticDim } from "../graph/shape.ts";
-import { mlp } from "./layers.ts";
+import { mlp, slotVectors } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
 import type { Normalization } from "./normalization.ts";
 import { ModelOptionsError } from "./options.ts";
+import { type EmbeddingOptions, embeddings } from "./sparse_inputs.ts";
 
-export interface DlrmOptions {
-  readonly embeddingDim: number;
+export interface DlrmOptions extends EmbeddingOptions {
   readonly bottom: readonly number[];
   readonly top: readonly number[];
   readonly dropout?: number;
@@ -19,7 +19,8 @@ export interface DlrmOptions {
 }
 
 export const dlrm: ModelDefinition<DlrmOptions> = {
-  sparseInputs: ({ embeddingDim }) => [{ segment: "embeddings", dim: embeddingDim }],
+  dotProducts: true,
+  sparseInputs: (options, sizes) => [embeddings(options, sizes)],
 
   logits(g, inputs, { embeddingDim, bottom, top, dropout = 0, normalization = "none" }, { tasks }) {
     if (inputs.dense === undefined) {
@@ -27,8 +28,8 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
         "DLRM needs dense values for its bottom tower, and the features have none; add a numeric feature with a dense value, or choose deepFm.",
       );
     }
-    const { embeddings } = inputs.sparse;
-    const rows = embeddings.shape[0];
+    const slots = slotVectors(g, inputs, embeddingDim);
+    const rows = slots.shape[0];
     const bottomWidths = [...bottom, embeddingDim];
     const dense = mlp(g, inputs.dense, inputs, {
       prefix: "bottom_",
@@ -38,7 +39,7 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
       normalization,
     });
 
-    const vectors = g.concat([g.reshape(dense, [rows, 1, embeddingDim]), embeddings], 1); // [rows, n, dim]
+    const vectors = g.concat([g.reshape(dense, [rows, 1, embeddingDim]), slots], 1); // [rows, n, dim]
     const n = staticDim(vectors.shape[1]);
     const dots = g.reshape(g.matMul(vectors, g.transposeLast(vectors)), [rows, n * n]);
     const pairs = g.selectColumns(dots, strictLowerTriangle(n));

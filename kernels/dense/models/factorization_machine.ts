@@ -4,17 +4,16 @@
  * @see Rendle, "Factorization Machines", ICDM 2010
  */
 import { logisticRegression } from "./logistic_regression.ts";
-import { pairwiseInteractions } from "./layers.ts";
+import { pairwiseInteractions, slotVectors } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
+import { type EmbeddingOptions, embeddings, firstOrder } from "./sparse_inputs.ts";
 
-export const factorizationMachine: ModelDefinition<{ readonly embeddingDim: number }> = {
-  sparseInputs: ({ embeddingDim }) => [
-    { segment: "first_order", dim: 1 },
-    { segment: "embeddings", dim: embeddingDim },
-  ],
+export const factorizationMachine: ModelDefinition<EmbeddingOptions> = {
+  dotProducts: true,
+  sparseInputs: (options, sizes) => [firstOrder(sizes), embeddings(options, sizes)],
 
   logits(g, inputs, options, sizes) {
     const linear = logisticRegression.logits(g, inputs, options, sizes);
-    return g.add(linear, pairwiseInteractions(g, inputs.sparse.embeddings));
+    return g.add(linear, pairwiseInteractions(g, slotVectors(g, inputs, options.embeddingDim)));
   },
 };

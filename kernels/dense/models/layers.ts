@@ -2,7 +2,7 @@
  * Pieces that several papers share.
  */
 import type { Graph } from "../graph/graph.ts";
-import { multiplyDim, staticDim } from "../graph/shape.ts";
+import { staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelInputs } from "./model.ts";
 import { batchNormalized, layerNormalized, type Normalization } from "./normalization.ts";
@@ -50,18 +50,23 @@ function weightMatrix(g: Graph, x: Value, name: string, width: number): Value {
   return g.parameter(name, [staticDim(x.shape[1]), width], { kind: "glorotUniform" });
 }
 
-/** All embeddings side by side, then the dense values: `[rows, slots · dim + denseWidth]`. */
+/** All embeddings side by side, then the dense values: `[rows, Σ dims + denseWidth]`. */
 export function concatenatedFeatures(g: Graph, inputs: ModelInputs): Value {
   const { embeddings } = inputs.sparse;
-  const [rows, slots, dim] = embeddings.shape;
-  const flat = g.reshape(embeddings, [rows, multiplyDim(dim, staticDim(slots))]);
-  return inputs.dense === undefined ? flat : g.concat([flat, inputs.dense], 1);
+  return inputs.dense === undefined ? embeddings : g.concat([embeddings, inputs.dense], 1);
+}
+
+/** The embeddings of the slots that have one, all of width `dim`, as vectors of their own: `[rows, slots, dim]`. */
+export function slotVectors(g: Graph, inputs: ModelInputs, dim: number): Value {
+  const { embeddings } = inputs.sparse;
+  const [rows, width] = embeddings.shape;
+  return g.reshape(embeddings, [rows, staticDim(width) / dim, dim]);
 }
 
 /** The sum of all slots' first-order weights: `[rows, 1]`. */
 export function firstOrderSum(g: Graph, inputs: ModelInputs): Value {
   const { first_order: firstOrder } = inputs.sparse;
-  return g.reshape(g.reduceSum(firstOrder, [1, 2]), [firstOrder.shape[0], 1]);
+  return g.reshape(g.reduceSum(firstOrder, [1]), [firstOrder.shape[0], 1]);
 }
 
 /**

@@ -5,9 +5,10 @@
  */
 import { bias, firstOrderSum } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
+import { firstOrder } from "./sparse_inputs.ts";
 
 export const logisticRegression: ModelDefinition<Record<never, never>> = {
-  sparseInputs: () => [{ segment: "first_order", dim: 1 }],
+  sparseInputs: (_options, sizes) => [firstOrder(sizes)],
 
   logits(g, inputs, _options, { tasks }) {
     const logit = g.add(firstOrderSum(g, inputs), bias(g, tasks));

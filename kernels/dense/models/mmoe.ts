@@ -9,9 +9,9 @@ import { staticDim } from "../graph/shape.ts";
 import { concatenatedFeatures, linear, mlp } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
 import type { Normalization } from "./normalization.ts";
+import { type EmbeddingOptions, embeddings } from "./sparse_inputs.ts";
 
-export interface MmoeOptions {
-  readonly embeddingDim: number;
+export interface MmoeOptions extends EmbeddingOptions {
   readonly experts: number;
   readonly expertHidden: readonly number[];
   readonly towerHidden: readonly number[];
@@ -20,7 +20,7 @@ export interface MmoeOptions {
 }
 
 export const mmoe: ModelDefinition<MmoeOptions> = {
-  sparseInputs: ({ embeddingDim }) => [{ segment: "embeddings", dim: embeddingDim }],
+  sparseInputs: (options, sizes) => [embeddings(options, sizes)],
 
   logits(g, inputs, options, { tasks }) {
     const { experts, expertHidden, towerHidden } = options;

@@ -6,11 +6,12 @@ import type { Value } from "../graph/value.ts";
 import type { Moments } from "./normalization.ts";
 import type { ModelOptions, ModelSizes, TaskOptions } from "./options.ts";
 
-/** A table segment that the model reads: one pooled vector of `dim` per slot and example. */
+/** A table segment that the model reads: one pooled vector per slot and example, side by side. */
 export interface SparseInput {
   /** The segment's name in the embedding table: `"first_order"` or `"embeddings"`. */
   readonly segment: string;
-  readonly dim: number;
+  /** Width of each slot's vector; 0 = the slot has none. Shape `[slots]`. */
+  readonly dims: readonly number[];
 }
 
 /** A list slot that the model reads entry by entry. */
@@ -45,7 +46,7 @@ export interface Phase {
 
 /** What `Model.logits` is given. */
 export interface ModelInputs extends Phase {
-  /** Pooled rows by segment. Shape `[rows, slots, dim]`. */
+  /** Pooled rows by segment, the slots' vectors side by side. Shape `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Value>>;
   /** By the names of {@link Model.sequenceInputs}. */
   readonly sequences: Readonly<Record<string, SequenceValues>>;
@@ -67,6 +68,8 @@ export interface Model {
 
 /** How one kind of model reads its options; see the files beside this one. */
 export interface ModelDefinition<Options> {
+  /** It multiplies embeddings of different slots with one another, so all that a slot has are of one width. */
+  readonly dotProducts?: true;
   sparseInputs(options: Options, sizes: ModelSizes): readonly SparseInput[];
   logits(g: Graph, inputs: ModelInputs, options: Options, sizes: ModelSizes): Value;
 }

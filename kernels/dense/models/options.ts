@@ -40,8 +40,10 @@ interface Tower {
 }
 
 interface Embedded {
-  /** Width of every slot's embedding. */
+  /** Width of a slot's embedding. */
   readonly embeddingDim: number;
+  /** Widths by slot, where they are not all the same; 0 = the slot has only a first-order weight. Shape `[slots]`. */
+  readonly slotDims?: readonly number[];
 }
 
 export type ModelOptions =

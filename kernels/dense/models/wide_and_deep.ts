@@ -7,12 +7,10 @@
 import type { DeepTowerOptions } from "./deep_fm.ts";
 import { bias, concatenatedFeatures, firstOrderSum, mlp } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
+import { embeddings, firstOrder } from "./sparse_inputs.ts";
 
 export const wideAndDeep: ModelDefinition<DeepTowerOptions> = {
-  sparseInputs: ({ embeddingDim }) => [
-    { segment: "first_order", dim: 1 },
-    { segment: "embeddings", dim: embeddingDim },
-  ],
+  sparseInputs: (options, sizes) => [firstOrder(sizes), embeddings(options, sizes)],
 
   logits(g, inputs, { hidden, dropout = 0, normalization = "none" }, { tasks }) {
     const wide = g.add(firstOrderSum(g, inputs), bias(g, tasks));

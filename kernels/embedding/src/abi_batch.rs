@@ -7,7 +7,7 @@
 use core::cell::RefCell;
 
 use crate::abi_buffers::reserve;
-use crate::batch::{self, PoolBatch, PoolError, PoolPlan, Pooling, Unique};
+use crate::batch::{self, Groups, PoolBatch, PoolError, PoolPlan, Pooling, Unique};
 use crate::crc32c::crc32c;
 use crate::feature_hash::{feature_id, SLOT_MAX};
 
@@ -35,6 +35,10 @@ struct Buffers {
     gradients: Vec<f32>,
     pooling: Option<Pooling>,
     unique: Unique,
+    /// Classes of rows after the first.
+    further_classes: u8,
+    /// Empty while all slots are of one class.
+    class_of_slot: Vec<u8>,
     /// Addresses of the last [`Unique::group`].
     grouped: [usize; 4],
 }
@@ -107,17 +111,31 @@ pub extern "C" fn batch_gradients(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.gradients, length))
 }
 
-/// Groups the first `length` ids by `shards`; returns the number of distinct ids.
+/// Takes the class of each of the 32,768 slots from the first bytes; returns the number of classes.
+#[no_mangle]
+pub extern "C" fn batch_classes() -> i32 {
+    with(|buffers| {
+        let slots = usize::from(SLOT_MAX) + 1;
+        let Some(classes) = buffers.bytes.get(..slots) else { return REFUSED_LENGTH };
+        buffers.class_of_slot = classes.to_vec();
+        buffers.further_classes = classes.iter().copied().max().unwrap_or(0);
+        i32::from(buffers.further_classes) + 1
+    })
+}
+
+/// Groups the first `length` ids by `shards`, and by class within; returns the number of distinct ids.
 #[no_mangle]
 pub extern "C" fn batch_unique(length: usize, shards: u32) -> i32 {
     with(|buffers| {
         if length > buffers.ids.len() || length >= 1 << 31 || shards == 0 || shards > 1 << 20 {
             return REFUSED_LENGTH;
         }
-        let batch = buffers.unique.group(&buffers.ids[..length], shards);
+        let classes = u32::from(buffers.further_classes) + 1;
+        let groups = Groups { shards, classes, class_of_slot: &buffers.class_of_slot };
+        let batch = buffers.unique.group(&buffers.ids[..length], &groups);
         buffers.grouped = [
             batch.ids.as_ptr() as usize,
-            batch.shard_starts.as_ptr() as usize,
+            batch.group_starts.as_ptr() as usize,
             batch.inverse.as_ptr() as usize,
             batch.counts.as_ptr() as usize,
         ];
@@ -125,7 +143,7 @@ pub extern "C" fn batch_unique(length: usize, shards: u32) -> i32 {
     })
 }
 
-/// Address of a result of the last `batch_unique`: 0 ids (u64), 1 shard starts, 2 inverse, 3 counts (u32).
+/// Address of a result of the last `batch_unique`: 0 ids (u64), 1 group starts, 2 inverse, 3 counts (u32).
 #[no_mangle]
 pub extern "C" fn batch_unique_result(which: usize) -> usize {
     with(|buffers| buffers.grouped.get(which).copied().unwrap_or(0))

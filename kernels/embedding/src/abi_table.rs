@@ -267,6 +267,20 @@ pub extern "C" fn serving_remove(count: usize) -> i32 {
     })
 }
 
+/// Moves the limit of the table's memory, to what it has claimed if that is more; returns the bytes claimed.
+#[no_mangle]
+pub extern "C" fn table_limit(bytes_max: u32) -> u32 {
+    with(|instance| {
+        let store = match &mut instance.table {
+            Some(Table::Training(table)) => &mut table.store,
+            Some(Table::Serving(table)) => &mut table.store,
+            None => return 0,
+        };
+        store.memory.set_bytes_max(bytes_max as usize);
+        store.memory.bytes() as u32
+    })
+}
+
 /// Removes all rows of the serving table.
 #[no_mangle]
 pub extern "C" fn serving_clear() -> i32 {

@@ -54,6 +54,11 @@ impl Memory {
         self.bytes_max
     }
 
+    /// Moves the hard limit, to what is claimed already if that is more.
+    pub fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max.max(self.bytes);
+    }
+
     /// A page, or `None` at the limit.
     pub fn take_page(&mut self) -> Option<Page> {
         if let Some(page) = self.free.pop() {
@@ -134,5 +139,10 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| memory.take_page()).count(), 10);
         assert_eq!(memory.bytes(), 10 * 1024);
         assert!(!memory.claim(1));
+        memory.set_bytes_max(1);
+        assert_eq!(memory.bytes_max(), 10 * 1024);
+        memory.set_bytes_max(12 * 1024);
+        assert!(memory.take_page().is_some() && memory.take_page().is_some());
+        assert!(memory.take_page().is_none());
     }
 }

@@ -143,7 +143,7 @@ Deno.test("the trace of a ranking reaches the replicas, although it is scored in
       },
     }),
   };
-  const options = { shard: 0, width: 5, precision: "fp32", bytesMax: 1 << 24 } as const;
+  const options = { shard: 0, widths: [5], precision: "fp32", bytesMax: 1 << 24 } as const;
   await loop.mesh.settle(node.spawn(replica, 0, options));
   const rank: Rank = {
     kind: "rank",

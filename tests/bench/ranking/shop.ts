@@ -73,7 +73,7 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
   const { configuration, mesh } = running;
   const extractor = new FeatureExtractor(configuration.features.schema, FeatureHasher.create());
   const kernel = BatchKernel.create();
-  const width = configuration.trainer.segments.reduce((sum, { dim }) => sum + dim, 0);
+  const [width] = configuration.servingReplica.widths;
   const { shardCount } = configuration;
   const budget = { budgetMs: 60_000 };
   const shards = await Promise.all(
@@ -95,10 +95,10 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
         fields: itemAttributes(from + i),
       })),
     });
-    const { uniqueIds, shardStarts, counts } = kernel.unique(ids, shardCount);
+    const { uniqueIds, groupStarts, counts } = kernel.unique(ids, shardCount);
     sequence++;
     for (let shard = 0; shard < shardCount; shard++) {
-      const [begin, end] = [shardStarts[shard], shardStarts[shard + 1]];
+      const [begin, end] = [groupStarts[shard], groupStarts[shard + 1]];
       if (begin === end) continue;
       await shards[shard].ref.ask({
         kind: "applyGradients",
@@ -106,6 +106,7 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
         incarnation: shards[shard].incarnation,
         sequence,
         ids: uniqueIds.slice(begin, end),
+        starts: Uint32Array.of(0, end - begin),
         gradients: new Float32Array((end - begin) * width),
         counts: counts.slice(begin, end),
         atMs: 0,

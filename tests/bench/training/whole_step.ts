@@ -136,7 +136,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
   try {
     await mesh.start(plan);
     const shard = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(0));
-    const width = configuration.trainer.segments.reduce((sum, { dim }) => sum + dim, 0);
+    const [width] = configuration.servingReplica.widths;
     await fillTable(shard, width);
     const trainer = mesh.actorRef<TrainerMessage>(addresses.trainer(0));
     return await Promise.race([
@@ -168,6 +168,7 @@ async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number):
         incarnation,
         sequence: ++sequence,
         ids: new BigUint64Array(words.buffer),
+        starts: Uint32Array.of(0, count),
         gradients: new Float32Array(count * width),
         counts: new Uint32Array(count).fill(1),
         atMs: 0,

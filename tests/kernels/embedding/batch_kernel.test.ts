@@ -16,10 +16,10 @@ const ids = fc.array(
 
 Deno.test("unique ids are the set of the batch's ids, with their counts and every id's position", () => {
   fc.assert(fc.property(ids, fc.integer({ min: 1, max: 70 }), (batch, shards) => {
-    const { uniqueIds, shardStarts, inverse, counts } = kernel.unique(batch, shards);
-    assert.equal(shardStarts.length, shards + 1);
-    assert.equal(shardStarts[0], 0);
-    assert.equal(shardStarts[shards], uniqueIds.length);
+    const { uniqueIds, groupStarts, inverse, counts } = kernel.unique(batch, shards);
+    assert.equal(groupStarts.length, shards + 1);
+    assert.equal(groupStarts[0], 0);
+    assert.equal(groupStarts[shards], uniqueIds.length);
     assert.deepEqual(new Set(uniqueIds), new Set(batch));
     assert.equal(uniqueIds.length, new Set(batch).size);
     const expected = new Uint32Array(uniqueIds.length);
@@ -35,9 +35,9 @@ Deno.test("an id's shard depends on the id alone", () => {
   fc.assert(fc.property(ids, ids, fc.integer({ min: 1, max: 64 }), (first, second, shards) => {
     const shardById = new Map<bigint, number>();
     for (const batch of [first, second]) {
-      const { uniqueIds, shardStarts } = kernel.unique(batch, shards);
+      const { uniqueIds, groupStarts } = kernel.unique(batch, shards);
       for (let shard = 0; shard < shards; shard++) {
-        for (const id of uniqueIds.subarray(shardStarts[shard], shardStarts[shard + 1])) {
+        for (const id of uniqueIds.subarray(groupStarts[shard], groupStarts[shard + 1])) {
           assert.equal(shardById.get(id) ?? shard, shard);
           shardById.set(id, shard);
         }

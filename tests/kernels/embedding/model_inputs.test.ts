@@ -11,22 +11,25 @@ const BATCH: FeatureBatch = {
   segmentOffsets: Uint32Array.of(0, 1, 4, 5, 6),
   dense: new Float32Array(0),
 };
-/** Positions among the distinct ids 10, 20, 21, 22, 11. */
-const INVERSE = Uint32Array.of(0, 1, 2, 3, 4, 1);
+/** Positions among the distinct ids 10, 20, 21, 22, 11, all in one group. */
+const GROUPED = { groupStarts: Uint32Array.of(0, 5), inverse: Uint32Array.of(0, 1, 2, 3, 4, 1) };
 /** Row i of the distinct ids: [i, 10·i, 100·i]. */
 const ROWS = Float32Array.from({ length: 15 }, (_, n) => Math.floor(n / 3) * 10 ** (n % 3));
 
 function inputsOf(options: Partial<ConstructorParameters<typeof ModelInputs>[0]> = {}) {
   return new ModelInputs({
-    segments: SEGMENTS,
-    sparseInputs: [{ segment: "embeddings", dim: 2 }, { segment: "first_order", dim: 1 }],
+    layout: { classes: [{ slots: [], segments: SEGMENTS }], classOfColumn: [0, 0] },
+    sparseInputs: [{ segment: "embeddings", dims: [2, 2] }, {
+      segment: "first_order",
+      dims: [1, 1],
+    }],
     combiners: ["sum", "mean"],
     ...options,
   });
 }
 
 Deno.test("each input is pooled from its own columns, by its slot's combiner", () => {
-  const { embeddings, first_order } = inputsOf().pool(ROWS, INVERSE, BATCH).sparse;
+  const { embeddings, first_order } = inputsOf().pool([ROWS], GROUPED, BATCH).sparse;
   assert.deepEqual([...first_order], [0, 2, 4, 1]);
   assert.deepEqual([...embeddings], [0, 0, 20, 200, 40, 400, 10, 100]);
 });
@@ -38,8 +41,8 @@ Deno.test("inputs are copied into arrays that last", () => {
     sparse: { embeddings: new Float32Array(8) },
     sequences: { history1: { entries: new Float32Array(8), present: new Float32Array(4) } },
   };
-  inputs.pool(ROWS, INVERSE, BATCH, into);
-  inputs.pool(new Float32Array(15), INVERSE, BATCH);
+  inputs.pool([ROWS], GROUPED, BATCH, into);
+  inputs.pool([new Float32Array(15)], GROUPED, BATCH);
   assert.deepEqual([...into.sparse.embeddings], [0, 0, 20, 200, 40, 400, 10, 100]);
   assert.deepEqual([...into.sequences.history1.entries], [10, 100, 20, 200, 10, 100, 0, 0]);
   assert.deepEqual([...into.sequences.history1.present], [1, 1, 1, 0]);
@@ -47,7 +50,7 @@ Deno.test("inputs are copied into arrays that last", () => {
 
 Deno.test("gradients come back to the rows that were pooled, summed over duplicates", () => {
   const inputs = inputsOf();
-  inputs.pool(ROWS, INVERSE, BATCH);
+  inputs.pool([ROWS], GROUPED, BATCH);
   const gradients = inputs.gradients({
     first_order: Float32Array.of(1, 3, 5, 7),
     embeddings: new Float32Array(8),
@@ -60,7 +63,7 @@ Deno.test("a sequence holds a list's first entries and says which places are tak
   const inputs = inputsOf({
     sequenceInputs: [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }],
   });
-  const { history1 } = inputs.pool(ROWS, INVERSE, BATCH).sequences;
+  const { history1 } = inputs.pool([ROWS], GROUPED, BATCH).sequences;
   assert.deepEqual([...history1.entries], [10, 100, 20, 200, 10, 100, 0, 0]);
   assert.deepEqual([...history1.present], [1, 1, 1, 0]);
 
@@ -75,7 +78,7 @@ Deno.test("a sequence holds a list's first entries and says which places are tak
 
 Deno.test("a segment that rows do not have is refused with what they have", () => {
   assert.throws(
-    () => inputsOf({ sparseInputs: [{ segment: "embeddings", dim: 8 }] }),
-    /needs the segment embeddings\[8\] and the embedding rows have first_order\[1\], embeddings\[2\]/,
+    () => inputsOf({ sparseInputs: [{ segment: "embeddings", dims: [2, 8] }] }),
+    /needs the segment embeddings\[8\] of slot 1 and its embedding rows have first_order\[1\], embeddings\[2\]/,
   );
 });

@@ -100,12 +100,12 @@ Deno.test("a restored table learns on exactly as the original, state and all", (
 Deno.test("two shards become five: every row is on the shard that the batch kernel sends it to", () => {
   const { table, ids } = filled(5000);
   const { header, taken } = chunks(table, 999);
-  const { uniqueIds, shardStarts } = BatchKernel.create().unique(ids, 5);
+  const { uniqueIds, groupStarts } = BatchKernel.create().unique(ids, 5);
   for (let shard = 0; shard < 5; shard++) {
     const copy = EmbeddingTable.create(table.options);
     const restore = copy.restore(header, { shard, shards: 5 });
     taken.forEach((chunk) => restore.take(chunk));
-    const own = uniqueIds.slice(shardStarts[shard], shardStarts[shard + 1]);
+    const own = uniqueIds.slice(groupStarts[shard], groupStarts[shard + 1]);
     assert.deepEqual(rowsOf(copy, own), rowsOf(table, own));
     assert.equal(copy.statistics().rows, own.length);
     assert.equal(restore.report.elsewhere, ids.length - own.length);

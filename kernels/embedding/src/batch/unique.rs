@@ -1,16 +1,43 @@
-//! Distinct ids of a batch, grouped by shard, and where each original id went.
+//! Distinct ids of a batch, grouped by shard and by the class of their rows, and where each original id went.
 //!
 //! An open-addressed index of positions, twice as large as the batch and never cleared: every slot carries the
 //! stamp of the batch that wrote it. Inside a shard, ids keep the order of their first appearance.
 
 use crate::mixing::shard_of;
+use crate::policy::slot_of;
+
+/// Which shard an id belongs to, and which class of rows there: functions of the id alone.
+pub struct Groups<'a> {
+    /// At least 1.
+    pub shards: u32,
+    /// At least 1.
+    pub classes: u32,
+    /// The class of each slot; unread where there is one class.
+    pub class_of_slot: &'a [u8],
+}
+
+impl Groups<'_> {
+    /// Groups of ids: of each shard in turn, of each class.
+    pub fn count(&self) -> usize {
+        self.shards as usize * self.classes as usize
+    }
+
+    #[inline(always)]
+    fn of(&self, id: u64) -> u32 {
+        let shard = if self.shards == 1 { 0 } else { shard_of(id, self.shards) };
+        if self.classes == 1 {
+            return shard;
+        }
+        shard * self.classes + u32::from(self.class_of_slot[slot_of(id)])
+    }
+}
 
 /// What [`Unique::group`] found. All slices live in the `Unique` and change with its next call.
 pub struct UniqueBatch<'a> {
-    /// Distinct ids, shard by shard.
+    /// Distinct ids, group by group.
     pub ids: &'a [u64],
-    /// Ids of shard s are `ids[shard_starts[s]..shard_starts[s + 1]]`.
-    pub shard_starts: &'a [u32],
+    /// Ids of group g are `ids[group_starts[g]..group_starts[g + 1]]`.
+    pub group_starts: &'a [u32],
     /// `ids[inverse[i]]` is the i-th id of the batch.
     pub inverse: &'a [u32],
     /// How often each distinct id occurs in the batch.
@@ -25,33 +52,33 @@ pub struct Unique {
     stamp: u32,
     first_seen: Vec<u64>,
     first_counts: Vec<u32>,
-    shard_of_first: Vec<u32>,
+    group_of_first: Vec<u32>,
     position_of_first: Vec<u32>,
     grouped_ids: Vec<u64>,
     grouped_counts: Vec<u32>,
-    shard_starts: Vec<u32>,
+    group_starts: Vec<u32>,
     inverse: Vec<u32>,
 }
 
 impl Unique {
-    /// Groups `ids` (fewer than 2³¹) by `shards` ≥ 1.
-    pub fn group(&mut self, ids: &[u64], shards: u32) -> UniqueBatch<'_> {
-        assert!(shards >= 1 && ids.len() < 1 << 31);
+    /// Groups `ids` (fewer than 2³¹).
+    pub fn group(&mut self, ids: &[u64], groups: &Groups) -> UniqueBatch<'_> {
+        assert!(groups.count() >= 1 && ids.len() < 1 << 31);
         self.index(ids);
-        self.shard_starts.clear();
-        if shards == 1 {
-            self.shard_starts.extend([0, self.first_seen.len() as u32]);
+        self.group_starts.clear();
+        if groups.count() == 1 {
+            self.group_starts.extend([0, self.first_seen.len() as u32]);
             return UniqueBatch {
                 ids: &self.first_seen,
-                shard_starts: &self.shard_starts,
+                group_starts: &self.group_starts,
                 inverse: &self.inverse,
                 counts: &self.first_counts,
             };
         }
-        self.regroup(shards);
+        self.regroup(groups);
         UniqueBatch {
             ids: &self.grouped_ids,
-            shard_starts: &self.shard_starts,
+            group_starts: &self.group_starts,
             inverse: &self.inverse,
             counts: &self.grouped_counts,
         }
@@ -61,10 +88,10 @@ impl Unique {
     pub fn bytes(&self) -> usize {
         8 * (self.slots.capacity() + self.first_seen.capacity() + self.grouped_ids.capacity())
             + 4 * (self.first_counts.capacity()
-                + self.shard_of_first.capacity()
+                + self.group_of_first.capacity()
                 + self.position_of_first.capacity()
                 + self.grouped_counts.capacity()
-                + self.shard_starts.capacity()
+                + self.group_starts.capacity()
                 + self.inverse.capacity())
     }
 
@@ -107,25 +134,25 @@ impl Unique {
         }
     }
 
-    /// Counting sort of the distinct ids by shard; `inverse` follows.
-    fn regroup(&mut self, shards: u32) {
+    /// Counting sort of the distinct ids by group; `inverse` follows.
+    fn regroup(&mut self, groups: &Groups) {
         let distinct = self.first_seen.len();
-        self.shard_starts.resize(shards as usize + 1, 0);
-        self.shard_of_first.clear();
+        self.group_starts.resize(groups.count() + 1, 0);
+        self.group_of_first.clear();
         for &id in &self.first_seen {
-            let shard = shard_of(id, shards);
-            self.shard_of_first.push(shard);
-            self.shard_starts[shard as usize + 1] += 1;
+            let group = groups.of(id);
+            self.group_of_first.push(group);
+            self.group_starts[group as usize + 1] += 1;
         }
-        for shard in 0..shards as usize {
-            self.shard_starts[shard + 1] += self.shard_starts[shard];
+        for group in 0..groups.count() {
+            self.group_starts[group + 1] += self.group_starts[group];
         }
-        let mut next = self.shard_starts.clone();
+        let mut next = self.group_starts.clone();
         self.position_of_first.clear();
         self.grouped_ids.resize(distinct, 0);
         self.grouped_counts.resize(distinct, 0);
         for first in 0..distinct {
-            let cursor = &mut next[self.shard_of_first[first] as usize];
+            let cursor = &mut next[self.group_of_first[first] as usize];
             let position = *cursor;
             *cursor += 1;
             self.position_of_first.push(position);
@@ -144,26 +171,28 @@ mod tests {
     use crate::mixing::mix64;
     use std::collections::HashMap;
 
-    fn check(unique: &mut Unique, ids: &[u64], shards: u32) {
-        let batch = unique.group(ids, shards);
+    fn check(unique: &mut Unique, ids: &[u64], groups: &Groups) {
+        let batch = unique.group(ids, groups);
         let mut expected = HashMap::new();
         for &id in ids {
             *expected.entry(id).or_insert(0_u32) += 1;
         }
         assert_eq!(batch.ids.len(), expected.len());
         assert_eq!(batch.inverse.len(), ids.len());
-        assert_eq!(batch.shard_starts.len(), shards as usize + 1);
-        assert_eq!(batch.shard_starts[shards as usize] as usize, expected.len());
+        assert_eq!(batch.group_starts.len(), groups.count() + 1);
+        assert_eq!(batch.group_starts[groups.count()] as usize, expected.len());
         for (index, &id) in ids.iter().enumerate() {
             assert_eq!(batch.ids[batch.inverse[index] as usize], id);
         }
         for (index, id) in batch.ids.iter().enumerate() {
             assert_eq!(batch.counts[index], expected[id]);
         }
-        for shard in 0..shards {
-            let range = batch.shard_starts[shard as usize]..batch.shard_starts[shard as usize + 1];
-            for position in range {
-                assert_eq!(shard_of(batch.ids[position as usize], shards), shard);
+        for group in 0..groups.count() {
+            let (shard, class) = (group as u32 / groups.classes, group as u32 % groups.classes);
+            for position in batch.group_starts[group]..batch.group_starts[group + 1] {
+                let id = batch.ids[position as usize];
+                assert_eq!(shard_of(id, groups.shards), shard);
+                assert_eq!(u32::from(groups.class_of_slot[slot_of(id)]) % groups.classes, class);
             }
         }
     }
@@ -182,14 +211,19 @@ mod tests {
                     other => mix64(other),
                 })
                 .collect();
-            check(&mut unique, &ids, 1 + (round % 9) as u32);
+            let classes = 1 + (round % 3) as u32;
+            let class_of_slot: Vec<u8> =
+                (0..1 << 15).map(|slot| (mix64(slot) % u64::from(classes)) as u8).collect();
+            let shards = 1 + (round % 9) as u32;
+            check(&mut unique, &ids, &Groups { shards, classes, class_of_slot: &class_of_slot });
         }
     }
 
     #[test]
     fn one_shard_keeps_the_order_of_first_appearance() {
         let mut unique = Unique::default();
-        let batch = unique.group(&[9, 4, 9, 7, 4, 9], 1);
+        let one = Groups { shards: 1, classes: 1, class_of_slot: &[] };
+        let batch = unique.group(&[9, 4, 9, 7, 4, 9], &one);
         assert_eq!(batch.ids, [9, 4, 7]);
         assert_eq!(batch.inverse, [0, 1, 0, 2, 1, 0]);
         assert_eq!(batch.counts, [3, 2, 1]);

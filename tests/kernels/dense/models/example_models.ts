@@ -3,6 +3,7 @@
  */
 import { createModel } from "../../../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../../../kernels/dense/models/model.ts";
+import { widthOf } from "../../../../kernels/dense/models/sparse_inputs.ts";
 import type { ModelKind, ModelOptions } from "../../../../kernels/dense/models/options.ts";
 import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.ts";
 import type { TrainingBatch } from "../../../../kernels/dense/training_session.ts";
@@ -46,9 +47,24 @@ export const NORMALIZED_OPTIONS: readonly ModelOptions[] = [
   { ...EXAMPLE_OPTIONS.mmoe, normalization: "batch" },
 ];
 
+/** Slots of different widths, one of them without embedding. */
+export const MIXED_WIDTHS: Readonly<Record<string, ModelOptions>> = {
+  "wideAndDeep with attention over mixed widths": {
+    ...EXAMPLE_OPTIONS.wideAndDeep,
+    slotDims: [2, 0, 2, 5],
+  },
+  "dcnV2 of mixed widths": { ...EXAMPLE_OPTIONS.dcnV2, slotDims: [1, 4, 3, 2] },
+  "mmoe of mixed widths": { ...EXAMPLE_OPTIONS.mmoe, slotDims: [3, 1, 0, 4] },
+  "deepFm with a slot of first order alone": {
+    ...EXAMPLE_OPTIONS.deepFm,
+    slotDims: [3, 0, 3, 3],
+  },
+};
+
 /** Every example by a name of its own. */
 export const EXAMPLES: Readonly<Record<string, ModelOptions>> = {
   ...EXAMPLE_OPTIONS,
+  ...MIXED_WIDTHS,
   ...Object.fromEntries(
     NORMALIZED_OPTIONS.map((
       options,
@@ -65,14 +81,14 @@ export function exampleModel(options: ModelOptions): Model {
 }
 
 export function exampleBatch(model: Model, rows: number, seed = 0): TrainingBatch {
-  const { slots, denseWidth, tasks } = model.sizes;
+  const { denseWidth, tasks } = model.sizes;
   const floats = (shape: readonly (number | string)[], offset: number) =>
     Float32Array.from(numbers(staticSize(resolveShape(shape, { rows })), 100 * seed + offset));
   return {
     rows,
     sparse: Object.fromEntries(
-      model.sparseInputs.map(({ segment, dim }, i) =>
-        [segment, floats(["rows", slots, dim], 10 + i)] as const
+      model.sparseInputs.map((input, i) =>
+        [input.segment, floats(["rows", widthOf(input)], 10 + i)] as const
       ),
     ),
     sequences: Object.fromEntries(

@@ -9,12 +9,13 @@ import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.
 import type { InputValue } from "../../../../kernels/dense/graph/value.ts";
 import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
 import { createInferenceSession } from "../../../../kernels/dense/inference_session.ts";
+import type { ModelOptions } from "../../../../kernels/dense/models/options.ts";
 import type { DenseOptimizerOptions } from "../../../../kernels/dense/optimizers/options.ts";
 import { normalizesBatches } from "../../../../kernels/dense/models/options.ts";
 import { trainingPhase } from "../../../../kernels/dense/phases.ts";
 import { modelInputs } from "../../../../kernels/dense/training_graph.ts";
 import { checkGradients, type Feeds, numbers } from "../finite_differences.ts";
-import { exampleBatch, exampleModel, EXAMPLES } from "./example_models.ts";
+import { EXAMPLE_OPTIONS, exampleBatch, exampleModel, EXAMPLES } from "./example_models.ts";
 
 const ROWS = 3;
 
@@ -84,6 +85,21 @@ for (const [kind, options] of Object.entries(EXAMPLES)) {
     await Promise.all([trainer.close(), server.close()]);
   });
 }
+
+Deno.test("widths that a model cannot take are refused in words", () => {
+  const refused = (options: ModelOptions, reason: RegExp) =>
+    assert.throws(() => exampleModel(options), reason);
+  refused(
+    { ...EXAMPLE_OPTIONS.dlrm, slotDims: [3, 3, 2, 3] },
+    /slot 2 has width 2 and needs 3, or 0/,
+  );
+  refused({ ...EXAMPLE_OPTIONS.dcnV2, slotDims: [3, 3] }, /has 4 slots and widths for 2/);
+  refused({ ...EXAMPLE_OPTIONS.dcnV2, slotDims: [0, 0, 0, 0] }, /No slot has an embedding/);
+  refused(
+    { ...EXAMPLE_OPTIONS.wideAndDeep, slotDims: [3, 3, 2, 3] },
+    /slot 2 has width 2 and its candidate, slot 0, 3/,
+  );
+});
 
 Deno.test("a compiled step has the batch size as its only unknown dimension", () => {
   for (const options of Object.values(EXAMPLES)) {

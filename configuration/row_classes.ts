@@ -1,0 +1,109 @@
+/**
+ * Which slots' rows look alike: the same widths and, for each segment, the same kind of optimizer. Each such class gets a
+ * table of its own.
+ */
+import type { ClassOptions } from "../kernels/embedding/class_tables.ts";
+import type {
+  SegmentOptions,
+  SlotOptions,
+  SparseOptimizerOptions,
+} from "../kernels/embedding/options.ts";
+import type { RowLayout } from "../kernels/embedding/row_classes.ts";
+import { makesNoIds, ownerOf, sharesIds, slotNumber } from "./feature_schema.ts";
+import type { CairnFile } from "./schema.ts";
+import { segmentsOf } from "./segments.ts";
+import { withoutUndefined } from "./without_undefined.ts";
+
+type File = Pick<CairnFile, "features" | "model" | "embeddings">;
+
+/** Width of a slot's embeddings: its own, or that of the slot whose ids it shares, or the model's; 0 = none. */
+export function embeddingDimOf(
+  name: string,
+  { features, model }: Pick<File, "features" | "model">,
+) {
+  if (!("embeddingDim" in model)) return 0;
+  const owner = features.slots[ownerOf(name, features.slots)];
+  return owner.embeddingDim ?? model.embeddingDim;
+}
+
+/** The classes, in the order of their first slots, with all that their tables need to know. */
+export function rowClassesOf(file: File): ClassOptions[] {
+  return [...slotsByClass(file).values()].map(({ segments, names }) => ({
+    segments,
+    slots: names.map((name) => slotOptions(name, file)),
+  }));
+}
+
+/** What readers of rows need to know: `columns` are the slots' names in the order of a batch. */
+export function rowLayoutOf(file: File, columns: readonly string[]): RowLayout {
+  const classes = [...slotsByClass(file).values()];
+  return {
+    classes: classes.map(({ segments, names }) => ({
+      slots: names.map((name) => slotNumber(name, file.features.slots)),
+      segments: segments.map(({ name, dim }) => ({ name, dim })),
+    })),
+    classOfColumn: columns.map((column) => {
+      const owner = ownerOf(column, file.features.slots);
+      return classes.findIndex(({ names }) => names.includes(owner));
+    }),
+  };
+}
+
+function slotsByClass(file: File) {
+  const classes = new Map<string, { segments: SegmentOptions[]; names: string[] }>();
+  const { slots } = file.features;
+  for (const name of Object.keys(slots)) {
+    if (sharesIds(slots[name]) || makesNoIds(slots[name])) continue;
+    const segments = rowSegments(name, file);
+    const key = segments.map(({ name, dim, optimizer }) => `${name}:${dim}:${kindOf(optimizer)}`)
+      .join(" ");
+    const known = classes.get(key);
+    if (known === undefined) classes.set(key, { segments, names: [name] });
+    else known.names.push(name);
+  }
+  return classes;
+}
+
+/** The segments of a slot's rows with the rules of their class: the file's, where the optimizer's kind is theirs. */
+function rowSegments(name: string, file: File): SegmentOptions[] {
+  const { model, embeddings } = file;
+  const defaults = overridesOf(embeddings.segments);
+  const own = overridesOf(embeddings.slots[name]?.segments ?? {});
+  return segmentsOf(model)
+    .map((segment): SegmentOptions => {
+      const common = { ...segment, ...defaults[segment.name] };
+      const optimizer = own[segment.name]?.optimizer ?? common.optimizer;
+      const dim = segment.name === "embeddings" ? embeddingDimOf(name, file) : segment.dim;
+      const sameKind = kindOf(optimizer) === kindOf(common.optimizer);
+      return { ...common, dim, optimizer: sameKind ? common.optimizer : optimizer };
+    })
+    .filter(({ dim }) => dim > 0);
+}
+
+/** Optimizers of one kind have the same state. */
+function kindOf(optimizer: SparseOptimizerOptions): string {
+  return optimizer.kind === "adam" && optimizer.amsgrad ? "amsgrad" : optimizer.kind;
+}
+
+function slotOptions(name: string, { features, embeddings }: File): SlotOptions {
+  const special = embeddings.slots[name];
+  const expiryMs = special?.expiry ?? embeddings.expiry;
+  return {
+    slot: slotNumber(name, features.slots),
+    admission: special?.admission ?? embeddings.admission,
+    ...(expiryMs === undefined ? {} : { expirySeconds: expiryMs / 1000 }),
+    ...(special === undefined ? {} : { segments: overridesOf(special.segments) }),
+  };
+}
+
+type Overrides = Record<string, Partial<Pick<SegmentOptions, "initializer" | "optimizer">>>;
+
+/** Keys that were left out are absent, not undefined: they must not cover a default. */
+function overridesOf(segments: CairnFile["embeddings"]["segments"]): Overrides {
+  return Object.fromEntries(
+    Object.entries(segments).map(([name, { initializer, optimizer }]) => [name, {
+      ...(initializer === undefined ? {} : { initializer }),
+      ...(optimizer === undefined ? {} : { optimizer: withoutUndefined(optimizer) }),
+    }]),
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * A snapshot's classes into the classes of now: a slot may have moved from one to another (its width or its optimizer
+ * changed), and then its rows keep what both have in common.
+ */
+import type { EmbeddingTable } from "./embedding_table.ts";
+import type { SharedLimit } from "./shared_limit.ts";
+import type {
+  RestorePlacement,
+  SnapshotChunk,
+  SnapshotHeader,
+  TableRestore,
+} from "./table_snapshot.ts";
+
+/** What became of the segments of some slots, and of rows. */
+export interface ClassRestoreReport {
+  /** Segments by name, with the numbers of their slots where these are not all: new, of another width, gone, learning anew. */
+  readonly added: readonly string[];
+  readonly resized: readonly string[];
+  readonly removed: readonly string[];
+  readonly stateReset: readonly string[];
+  readonly rows: number;
+  /** Rows of slots that are gone. */
+  readonly dropped: number;
+  /** Rows that found no room. */
+  readonly rejected: number;
+}
+
+/** Takes the chunks of a snapshot. */
+export interface ClassRestores {
+  /**
+   * @param savedClass The chunk's class in the snapshot.
+   * @throws {RangeError} When the chunk is not what was written.
+   */
+  take(savedClass: number, chunk: SnapshotChunk): void;
+  report(): ClassRestoreReport;
+}
+
+interface Route {
+  /** Class of the snapshot. */
+  readonly from: number;
+  readonly to: number;
+  readonly slots: readonly number[];
+  readonly restore: TableRestore;
+}
+
+export function restoreClasses(
+  tables: readonly EmbeddingTable[],
+  limit: SharedLimit,
+  headers: readonly SnapshotHeader[],
+  placement: Omit<RestorePlacement, "slots">,
+): ClassRestores {
+  const slotsOf = tables.map(({ options }) => options.slots.map(({ slot }) => slot));
+  const routes = tables.flatMap((table, to): Route[] => {
+    const shared = headers.map(({ schema }) =>
+      slotsOf[to].filter((slot) => schema.slots.includes(slot))
+    );
+    // Counters of ids without a row come from where most of the slots were.
+    const most = Math.max(...shared.map(({ length }) => length));
+    const main = shared.findIndex(({ length }) => length === most);
+    // One class takes all rows, also those of slots that it does not name.
+    const all = tables.length === 1;
+    return headers.flatMap((header, from) => {
+      if (!all && shared[from].length === 0) return [];
+      const counters = placement.counters === true && from === main;
+      const restore = table.restore(header, {
+        ...placement,
+        counters,
+        ...(all ? {} : { slots: shared[from] }),
+      });
+      return [{ from, to, slots: shared[from], restore }];
+    });
+  });
+  const several = tables.length > 1 || headers.length > 1;
+  const changed = (what: "added" | "resized" | "removed" | "stateReset") =>
+    routes.flatMap(({ slots, restore }) =>
+      restore.report[what].map((segment) =>
+        several ? `${segment} of slots ${slots.join(", ")}` : segment
+      )
+    );
+  let taken = 0;
+  let elsewhere = 0;
+  return {
+    take(savedClass, chunk) {
+      const targets = routes.filter(({ from }) => from === savedClass);
+      taken += chunk.rows;
+      targets.forEach(({ to, restore }, first) => {
+        const before = restore.report.elsewhere;
+        limit.during(to, () => restore.take(chunk));
+        if (first === 0) elsewhere += restore.report.elsewhere - before;
+      });
+      // Nobody looks at rows that no class of now wants.
+      if (targets.length === 0 && placement.shards > 1) elsewhere += chunk.rows;
+    },
+    report() {
+      const sum = (what: "rows" | "rejected") =>
+        routes.reduce((total, { restore }) => total + restore.report[what], 0);
+      const [rows, rejected] = [sum("rows"), sum("rejected")];
+      return {
+        added: changed("added"),
+        resized: changed("resized"),
+        removed: changed("removed"),
+        stateReset: changed("stateReset"),
+        rows,
+        rejected,
+        dropped: taken - elsewhere - rows - rejected,
+      };
+    },
+  };
+}

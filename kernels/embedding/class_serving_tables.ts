@@ -1,0 +1,82 @@
+/**
+ * The served rows of one shard: a table for each class of rows, under one memory limit.
+ */
+import type { ClassIds } from "./class_tables.ts";
+import type { FeatureIds } from "./options.ts";
+import { floatStarts } from "./row_classes.ts";
+import { ServingTable, type ServingTableOptions } from "./serving_table.ts";
+import { SharedLimit } from "./shared_limit.ts";
+
+export interface ClassServingOptions extends Pick<ServingTableOptions, "precision" | "bytesMax"> {
+  /** Weights of a row, by class. */
+  readonly widths: readonly number[];
+}
+
+/** Serving tables by class, as one. */
+export class ClassServingTables {
+  readonly #widths: readonly number[];
+  readonly #tables: readonly ServingTable[];
+  readonly #limit: SharedLimit;
+
+  /** @throws {RangeError} When `bytesMax` does not hold a page of each class. */
+  constructor({ widths, precision, bytesMax }: ClassServingOptions) {
+    const share = Math.floor(bytesMax / widths.length);
+    this.#widths = widths;
+    this.#tables = widths.map((width) =>
+      ServingTable.create({ width, precision, bytesMax: share })
+    );
+    this.#limit = new SharedLimit(bytesMax, this.#tables);
+  }
+
+  /**
+   * Gathers rows, class after class; absent ids give zeros.
+   *
+   * @returns Rows: for n ids of class c `[n, widths[c]]`, one class after another; found: 1 where the id has a row.
+   * @throws {RangeError} When the ids are of other classes.
+   */
+  lookup({ ids, starts }: ClassIds): {
+    readonly rows: Float32Array<ArrayBuffer>;
+    readonly found: Uint8Array<ArrayBuffer>;
+  } {
+    const classes = this.#tables.length;
+    if (starts.length !== classes + 1 || starts[classes] !== ids.length) {
+      throw new RangeError(
+        `Cannot look up ${ids.length} ids by the class starts ${
+          starts.join(", ")
+        }: there are ${classes} classes`,
+      );
+    }
+    const floats = floatStarts(starts, this.#widths);
+    const rows = new Float32Array(floats[classes]);
+    const found = new Uint8Array(ids.length);
+    this.#tables.forEach((table, c) => {
+      const [from, to] = [starts[c], starts[c + 1]];
+      if (from === to) return;
+      const part = rows.subarray(floats[c], floats[c + 1]);
+      table.lookup(ids.subarray(from, to), part, found.subarray(from, to));
+    });
+    return { rows, found };
+  }
+
+  /** Writes rows of one class; see {@link ServingTable.upsert}. */
+  upsert(number: number, ids: FeatureIds, rows: Float32Array): void {
+    this.#limit.during(number, () => this.#tables[number].upsert(ids, rows));
+  }
+
+  /** Removes rows of one class; absent ids are no error. */
+  remove(number: number, ids: FeatureIds): void {
+    this.#tables[number].remove(ids);
+  }
+
+  /** Removes all rows; the memory stays with the tables. */
+  clear(): void {
+    for (const table of this.#tables) table.clear();
+  }
+
+  statistics(): { readonly rows: number; readonly bytes: number } {
+    return this.#tables.map((table) => table.statistics()).reduce(
+      (sum, { rows, bytes }) => ({ rows: sum.rows + rows, bytes: sum.bytes + bytes }),
+      { rows: 0, bytes: 0 },
+    );
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * The training rows of one shard: a table for each class of rows, under one memory limit, as if they were one. Deltas are
+ * numbered together, a snapshot is of one moment in all tables, and restored rows find the table that their slot is in now.
+ */
+import { type ClassRestores, restoreClasses } from "./class_restore.ts";
+import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
+import type { FeatureIds, SegmentOptions, SlotOptions, TableOptions } from "./options.ts";
+import { floatStarts } from "./row_classes.ts";
+import { SharedLimit } from "./shared_limit.ts";
+import type { RestorePlacement, SnapshotChunk, SnapshotHeader } from "./table_snapshot.ts";
+import type { TableStatistics } from "./table_statistics.ts";
+
+/** One class: how its rows look and learn. */
+export interface ClassOptions {
+  readonly segments: readonly SegmentOptions[];
+  /** All slots of the class; one that no class names is of the first. */
+  readonly slots: readonly SlotOptions[];
+}
+
+export interface ClassTablesOptions extends Pick<TableOptions, "seed" | "atLimit"> {
+  /** Hard limit of all tables' memory together, bytes. */
+  readonly bytesMax: number;
+  readonly classes: readonly ClassOptions[];
+}
+
+/** Ids in the order of their classes. */
+export interface ClassIds {
+  readonly ids: FeatureIds;
+  /** Ids of class c are those from `starts[c]` to `starts[c + 1]`. Shape `[classes + 1]`. */
+  readonly starts: Uint32Array;
+}
+
+/** What changed in all classes, numbered without gaps. */
+export interface ClassDelta {
+  /** From 1, one more than the delta before. */
+  readonly sequence: number;
+  /** By class; undefined where nothing changed. */
+  readonly classes: readonly (Omit<TableDelta, "sequence"> | undefined)[];
+}
+
+/** Where an export goes on. */
+export interface ExportCursor {
+  readonly class: number;
+  readonly row: number;
+}
+
+export interface ClassPage extends Pick<ExportedRows, "ids" | "rows" | "done"> {
+  /** The class of these rows. */
+  readonly class: number;
+  readonly cursor: ExportCursor;
+}
+
+/** A chunk of a snapshot, of one class. */
+export interface ClassChunk extends SnapshotChunk {
+  readonly class: number;
+}
+
+/** Sums over all classes, and what each holds. */
+export interface ClassTablesStatistics extends Omit<TableStatistics, "rowBytes" | "displacement"> {
+  readonly classes: readonly Pick<TableStatistics, "rows" | "bytes" | "rowBytes">[];
+}
+
+/** The one consumer of changes. */
+const CONSUMER = 0;
+
+/** Tables by class, as one. */
+export class ClassTables {
+  /** Weights of a row, by class. */
+  readonly widths: readonly number[];
+  readonly #tables: readonly EmbeddingTable[];
+  readonly #limit: SharedLimit;
+  /** The newest delta given, and of each table the sequence before it and the one in it. */
+  #given = 0;
+  #acknowledged: number[];
+  #unacknowledged: readonly (number | undefined)[];
+  #snapshotClass = 0;
+
+  private constructor(tables: readonly EmbeddingTable[], bytesMax: number) {
+    this.#tables = tables;
+    this.widths = tables.map(({ width }) => width);
+    this.#limit = new SharedLimit(bytesMax, tables);
+    this.#acknowledged = tables.map(() => 0);
+    this.#unacknowledged = tables.map(() => undefined);
+  }
+
+  /** @throws {RangeError} When an option is out of range or `bytesMax` does not hold a page of each class. */
+  static create({ classes, bytesMax, ...shared }: ClassTablesOptions): ClassTables {
+    const share = Math.floor(bytesMax / classes.length);
+    const tables = classes.map((each) =>
+      EmbeddingTable.create({ ...shared, ...each, bytesMax: share })
+    );
+    return new ClassTables(tables, bytesMax);
+  }
+
+  /**
+   * Weights of ids, class after class.
+   *
+   * @param missing What an absent id gives: zeros, or the value that its row would begin with.
+   * @returns For n ids of class c, `[n, widths[c]]`, one class after another, in an array of its own.
+   */
+  lookup(grouped: ClassIds, missing: "zeros" | "initial"): Float32Array<ArrayBuffer> {
+    const floats = floatStarts(grouped.starts, this.widths);
+    const rows = new Float32Array(floats[this.widths.length]);
+    this.#eachClass(grouped, (table, ids, c) => {
+      table.lookup(ids, rows.subarray(floats[c], floats[c + 1]), missing);
+    });
+    return rows;
+  }
+
+  /**
+   * Applies one gradient to each id, see {@link EmbeddingTable.applyGradients}.
+   *
+   * @param gradients In the shape that {@link lookup} gives.
+   * @param counts Shape `[ids]`.
+   */
+  applyGradients(
+    grouped: ClassIds,
+    gradients: Float32Array,
+    counts: Uint32Array,
+    dataSeconds: number,
+  ): void {
+    const floats = floatStarts(grouped.starts, this.widths);
+    if (gradients.length !== floats[this.widths.length]) {
+      throw new RangeError(
+        `Cannot apply gradients: ${grouped.ids.length} ids in classes of widths ${
+          this.widths.join(", ")
+        } need ` +
+          `${floats[this.widths.length]} floats, not ${gradients.length}`,
+      );
+    }
+    this.#eachClass(grouped, (table, ids, c) => {
+      const [from, to] = [grouped.starts[c], grouped.starts[c + 1]];
+      const part = gradients.subarray(floats[c], floats[c + 1]);
+      this.#limit.during(
+        c,
+        () => table.applyGradients(ids, part, counts.subarray(from, to), dataSeconds),
+      );
+    });
+  }
+
+  /** Looks at the next `bucketsMax` × 16 rows of each table; see {@link EmbeddingTable.evictExpired}. */
+  evictExpired(bucketsMax: number): number {
+    return this.#tables.reduce((sum, table) => sum + table.evictExpired(bucketsMax), 0);
+  }
+
+  /**
+   * The next delta of all classes, or undefined where nothing is new; the rules are those of
+   * {@link EmbeddingTable.takeDelta}, for one consumer.
+   *
+   * @param rowsMax Bounds rows, and tombstones, of each class.
+   */
+  takeDelta(acknowledged: number, rowsMax: number): ClassDelta | undefined {
+    const waiting = this.#unacknowledged.some((sequence) => sequence !== undefined);
+    if (acknowledged < this.#given - Number(waiting)) {
+      throw new RangeError(
+        `Cannot take a delta: ${acknowledged} is behind ${this.#given}, acknowledged before`,
+      );
+    }
+    const again = acknowledged < this.#given;
+    if (!again) {
+      this.#acknowledged = this.#acknowledged.map((before, c) => this.#unacknowledged[c] ?? before);
+      this.#given = acknowledged;
+    }
+    // Given again, a delta has the classes that it had: what changed meanwhile belongs to the next one.
+    const taken = this.#tables.map((table, c) =>
+      again && this.#unacknowledged[c] === undefined
+        ? undefined
+        : table.takeDelta(CONSUMER, this.#acknowledged[c], rowsMax)
+    );
+    this.#unacknowledged = taken.map((delta) => delta?.sequence);
+    if (taken.every((delta) => delta === undefined)) return undefined;
+    if (!again) this.#given++;
+    return { sequence: this.#given, classes: taken };
+  }
+
+  /**
+   * All rows in pages, one class after another.
+   *
+   * @param cursor Of the page before; absent for the first.
+   */
+  exportRows(cursor: ExportCursor = { class: 0, row: 0 }, rowsMax: number): ClassPage {
+    const { ids, rows, done, cursor: row } = this.#tables[cursor.class]
+      .exportRows(cursor.row, rowsMax);
+    const last = cursor.class === this.#tables.length - 1;
+    const next = done && !last ? { class: cursor.class + 1, row: 0 } : { ...cursor, row };
+    return { class: cursor.class, ids, rows, cursor: next, done: done && last };
+  }
+
+  /** Multiplies a segment's learning rate in all classes that have it, for schedules. */
+  setLearningRateScale(segment: string, scale: number): void {
+    for (const table of this.#tables) {
+      if (!table.options.segments.some(({ name }) => name === segment)) continue;
+      table.setLearningRateScale(segment, scale);
+    }
+  }
+
+  /** Begins a snapshot of this moment in all classes; one that was under way is dropped. */
+  beginSnapshot(): SnapshotHeader[] {
+    this.#snapshotClass = 0;
+    return this.#tables.map((table) => table.beginSnapshot());
+  }
+
+  /** The next rows of the snapshot, undefined after the last; see {@link EmbeddingTable.nextSnapshotChunk}. */
+  nextSnapshotChunk(rowsMax: number): ClassChunk | undefined {
+    for (; this.#snapshotClass < this.#tables.length; this.#snapshotClass++) {
+      const chunk = this.#tables[this.#snapshotClass].nextSnapshotChunk(rowsMax);
+      if (chunk !== undefined) return { class: this.#snapshotClass, ...chunk };
+    }
+    return undefined;
+  }
+
+  /** Ends the snapshot, complete or not, and frees what it kept. */
+  endSnapshot(): void {
+    for (const table of this.#tables) table.endSnapshot();
+  }
+
+  /**
+   * Prepares to take the rows of a snapshot, of these classes or others. With several classes now, rows of slots that none of
+   * them names are left out.
+   *
+   * @param headers By class of the snapshot.
+   */
+  restore(
+    headers: readonly SnapshotHeader[],
+    placement: Omit<RestorePlacement, "slots">,
+  ): ClassRestores {
+    return restoreClasses(this.#tables, this.#limit, headers, placement);
+  }
+
+  statistics(): ClassTablesStatistics {
+    const each = this.#tables.map((table) => table.statistics());
+    const sum = (of: (statistics: TableStatistics) => number) =>
+      each.reduce((total, statistics) => total + of(statistics), 0);
+    const rows = sum((statistics) => statistics.rows);
+    const slots = sum(({ rows, load }) => rows === 0 ? 0 : rows / load);
+    return {
+      rows,
+      load: rows === 0 ? 0 : rows / slots,
+      bytes: sum(({ bytes }) => bytes),
+      touched: sum(({ touched }) => touched),
+      lookups: sum(({ lookups }) => lookups),
+      missing: sum(({ missing }) => missing),
+      admitted: sum(({ admitted }) => admitted),
+      filtered: sum(({ filtered }) => filtered),
+      evicted: sum(({ evicted }) => evicted),
+      rejected: sum(({ rejected }) => rejected),
+      updated: sum(({ updated }) => updated),
+      clockSeconds: Math.max(...each.map(({ clockSeconds }) => clockSeconds)),
+      classes: each.map(({ rows, bytes, rowBytes }) => ({ rows, bytes, rowBytes })),
+    };
+  }
+
+  #eachClass(
+    { ids, starts }: ClassIds,
+    visit: (table: EmbeddingTable, ids: FeatureIds, number: number) => void,
+  ): void {
+    if (starts.length !== this.#tables.length + 1 || starts[this.#tables.length] !== ids.length) {
+      throw new RangeError(
+        `Cannot read ${ids.length} ids by the class starts ${starts.join(", ")}: there are ` +
+          `${this.#tables.length} classes`,
+      );
+    }
+    this.#tables.forEach((table, c) => {
+      if (starts[c] < starts[c + 1]) visit(table, ids.subarray(starts[c], starts[c + 1]), c);
+    });
+  }
+}

@@ -1,0 +1,369 @@
+/** Tables by class behave as one shard's rows: each class like a table of its own, deltas and snapshots together. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import {
+  type ClassIds,
+  type ClassOptions,
+  ClassTables,
+} from "../../../kernels/embedding/class_tables.ts";
+import { ClassServingTables } from "../../../kernels/embedding/class_serving_tables.ts";
+import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
+import type {
+  FeatureIds,
+  SegmentOptions,
+  SparseOptimizerOptions,
+} from "../../../kernels/embedding/options.ts";
+
+const SGD: SparseOptimizerOptions = { kind: "sgd", learningRate: 0.1 };
+const ADAM: SparseOptimizerOptions = {
+  kind: "adam",
+  learningRate: 0.1,
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 0.01,
+};
+
+function segment(dim: number, optimizer = SGD, name = "embeddings"): SegmentOptions {
+  return { name, dim, initializer: { kind: "uniform", low: -1, high: 1 }, optimizer };
+}
+
+const slot = (slot: number, expirySeconds = 100) => ({
+  slot,
+  admission: { kind: "threshold", threshold: 0 } as const,
+  expirySeconds,
+});
+
+/** Slots 1 and 2 are wide and learn by Adam, slot 3 is narrow, slot 4 has a first-order weight alone. */
+const CLASSES: readonly ClassOptions[] = [
+  { segments: [segment(1, SGD, "first_order"), segment(6, ADAM)], slots: [slot(1), slot(2)] },
+  { segments: [segment(1, SGD, "first_order"), segment(2)], slots: [slot(3, 10)] },
+  { segments: [segment(1, SGD, "first_order")], slots: [slot(4)] },
+];
+const SHARED = { seed: 9, atLimit: "reject", bytesMax: 64 << 20 } as const;
+
+const tablesOf = (classes = CLASSES) => ClassTables.create({ ...SHARED, classes });
+const classNumbers = (classes: readonly ClassOptions[]) =>
+  classes.map(({ slots }) => ({ slots: slots.map(({ slot }) => slot), segments: [] }));
+const KERNEL = BatchKernel.create(classNumbers(CLASSES));
+
+const idOf = (slot: number, value: number) => (BigInt(slot) << 48n) | BigInt(value);
+
+function grouped(ids: readonly bigint[], kernel = KERNEL): ClassIds {
+  const { uniqueIds, groupStarts } = kernel.unique(BigUint64Array.from(ids), 1);
+  return { ids: uniqueIds, starts: groupStarts };
+}
+
+function learn(tables: ClassTables, ids: ClassIds, seconds: number) {
+  const { length } = tables.lookup(ids, "zeros");
+  const gradients = Float32Array.from({ length }, (_, i) => Math.sin(i + seconds));
+  tables.applyGradients(ids, gradients, new Uint32Array(ids.ids.length).fill(1), seconds);
+  return gradients;
+}
+
+/** Rows by id, as consumers keep them. */
+class Replica {
+  readonly rows = new Map<bigint, Float32Array>();
+
+  write(ids: FeatureIds, rows: Float32Array) {
+    const width = rows.length / ids.length;
+    ids.forEach((id, i) => this.rows.set(id, rows.slice(i * width, (i + 1) * width)));
+  }
+}
+
+function follow(tables: ClassTables, replica: Replica, acknowledged: number, rowsMax = 5): number {
+  for (;;) {
+    const delta = tables.takeDelta(acknowledged, rowsMax);
+    if (delta === undefined) return acknowledged;
+    assert.equal(delta.sequence, acknowledged + 1);
+    for (const changes of delta.classes) {
+      if (changes === undefined) continue;
+      replica.write(changes.ids, changes.rows);
+      for (const id of changes.tombstones) replica.rows.delete(id);
+    }
+    acknowledged = delta.sequence;
+  }
+}
+
+function exported(tables: ClassTables): Map<bigint, Float32Array> {
+  const all = new Replica();
+  for (let page = tables.exportRows(undefined, 7);; page = tables.exportRows(page.cursor, 7)) {
+    if (page.ids.length > 0) {
+      assert.equal(page.rows.length, page.ids.length * tables.widths[page.class]);
+      all.write(page.ids, page.rows);
+    }
+    if (page.done) return all.rows;
+  }
+}
+
+const operations = fc.array(
+  fc.record({
+    ids: fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.nat(30)), { maxLength: 20 }),
+    seconds: fc.nat(8),
+    follow: fc.boolean(),
+    evict: fc.boolean(),
+  }),
+  { maxLength: 12 },
+);
+
+Deno.test("tables by class behave as a table for each class, and a replica that follows has their rows", () => {
+  fc.assert(
+    fc.property(operations, (steps) => {
+      const tables = tablesOf();
+      const separate = CLASSES.map((each) => EmbeddingTable.create({ ...SHARED, ...each }));
+      const replica = new Replica();
+      let acknowledged = 0;
+      let clock = 0;
+      for (const { ids: named, seconds, follow: follows, evict } of steps) {
+        const ids = grouped(named.map(([slot, value]) => idOf(slot, value)));
+        clock += seconds;
+        const gradients = learn(tables, ids, clock);
+        let at = 0;
+        separate.forEach((table, c) => {
+          const own = ids.ids.slice(ids.starts[c], ids.starts[c + 1]);
+          const part = gradients.subarray(at, at += own.length * table.width);
+          if (own.length > 0) {
+            table.applyGradients(own, part, new Uint32Array(own.length).fill(1), clock);
+          }
+        });
+        if (evict) {
+          tables.evictExpired(100);
+          for (const table of separate) table.evictExpired(100);
+        }
+        if (follows) acknowledged = follow(tables, replica, acknowledged);
+      }
+      const expected = new Replica();
+      for (const table of separate) {
+        const { ids, rows } = table.exportRows(0, 1000);
+        if (ids.length > 0) expected.write(ids, rows);
+      }
+      assert.deepEqual(exported(tables), expected.rows);
+      follow(tables, replica, acknowledged);
+      assert.deepEqual(replica.rows, expected.rows);
+      const { rows, evicted, classes } = tables.statistics();
+      assert.equal(rows, expected.rows.size);
+      assert.deepEqual(
+        classes.map(({ rows }) => rows),
+        separate.map((table) => table.statistics().rows),
+      );
+      assert.equal(
+        evicted,
+        separate.reduce((sum, table) => sum + table.statistics().evicted, 0),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("rows of a narrow class with a stateless optimizer do not pay for another's", () => {
+  const rowBytes = tablesOf().statistics().classes.map(({ rowBytes }) => rowBytes);
+  const header = 12;
+  // Adam keeps two moments a weight and two powers of its betas.
+  assert.deepEqual(rowBytes, [header + 4 * (7 + 14), header + 4 * 3, header + 4]);
+});
+
+Deno.test("a delta that was not acknowledged is given again as it was, although another class changed since", () => {
+  const tables = tablesOf();
+  learn(tables, grouped([idOf(1, 5)]), 1);
+  const first = tables.takeDelta(0, 10);
+  learn(tables, grouped([idOf(3, 6)]), 2);
+  assert.deepEqual(tables.takeDelta(0, 10), first);
+  const second = tables.takeDelta(1, 10);
+  assert.equal(second?.sequence, 2);
+  assert.deepEqual(second?.classes.map((changes) => changes && [...changes.ids]), [
+    undefined,
+    [idOf(3, 6)],
+    undefined,
+  ]);
+  assert.equal(tables.takeDelta(2, 10), undefined);
+  assert.throws(() => tables.takeDelta(1, 10), /1 is behind 2/);
+});
+
+Deno.test("new tables tell a consumer of an earlier life every row, in deltas that follow its last one", () => {
+  const tables = tablesOf();
+  learn(tables, grouped([idOf(1, 5), idOf(4, 6)]), 1);
+  const replica = new Replica();
+  assert.equal(follow(tables, replica, 57), 58);
+  assert.deepEqual([...replica.rows.keys()], [idOf(1, 5), idOf(4, 6)]);
+});
+
+Deno.test("ids in other classes are refused", () => {
+  const tables = tablesOf();
+  const ids = BigUint64Array.of(idOf(1, 1));
+  assert.throws(() => tables.lookup({ ids, starts: Uint32Array.of(0, 1) }, "zeros"), /3 classes/);
+  assert.throws(
+    () => tables.applyGradients(grouped([idOf(1, 1)]), new Float32Array(3), Uint32Array.of(1), 0),
+    /widths 7, 3, 1 need 7 floats, not 3/,
+  );
+});
+
+function restored(
+  from: ClassTables,
+  classes: readonly ClassOptions[],
+  placement = { shard: 0, shards: 1, counters: true },
+) {
+  const headers = from.beginSnapshot();
+  const into = tablesOf(classes);
+  const restores = into.restore(headers, placement);
+  for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) {
+    // What is learned meanwhile is not in the snapshot.
+    learn(from, grouped([idOf(1, 1), idOf(3, 99)]), 50);
+    restores.take(chunk.class, chunk);
+  }
+  return { into, report: restores.report() };
+}
+
+const SOME = [1, 2, 3, 4].flatMap((slot) => Array.from({ length: 9 }, (_, v) => idOf(slot, v)));
+
+Deno.test("restored tables have the rows of the cut and learn on as the original", () => {
+  const tables = tablesOf();
+  learn(tables, grouped(SOME), 3);
+  const twin = tablesOf();
+  learn(twin, grouped(SOME), 3);
+  const { into, report } = restored(tables, CLASSES);
+  assert.deepEqual(exported(into), exported(twin));
+  assert.equal(report.rows, SOME.length);
+  assert.deepEqual([...report.added, ...report.resized, ...report.stateReset], []);
+  learn(into, grouped(SOME), 4);
+  learn(twin, grouped(SOME), 4);
+  assert.deepEqual(exported(into), exported(twin));
+});
+
+Deno.test("two shards of classes become three, each row where the kernel sends it", () => {
+  const before = [0, 1].map(() => tablesOf());
+  const { uniqueIds, groupStarts } = KERNEL.unique(BigUint64Array.from(SOME), 2);
+  before.forEach((tables, shard) => {
+    const starts = groupStarts.slice(shard * 3, shard * 3 + 4).map((at) =>
+      at - groupStarts[shard * 3]
+    );
+    const from = groupStarts[shard * 3];
+    learn(tables, { ids: uniqueIds.slice(from, from + starts[3]), starts }, 1);
+  });
+  const all = new Map([...exported(before[0]), ...exported(before[1])]);
+  const after = KERNEL.unique(BigUint64Array.from(SOME), 3);
+  for (let shard = 0; shard < 3; shard++) {
+    const into = tablesOf();
+    for (const tables of before) {
+      const restores = into.restore(tables.beginSnapshot(), { shard, shards: 3 });
+      for (let chunk; (chunk = tables.nextSnapshotChunk(4)) !== undefined;) {
+        restores.take(chunk.class, chunk);
+      }
+      assert.equal(restores.report().dropped, 0);
+    }
+    const own = after.uniqueIds.subarray(
+      after.groupStarts[shard * 3],
+      after.groupStarts[shard * 3 + 3],
+    );
+    const expected = new Map([...own].map((id) => [id, all.get(id)!] as const));
+    assert.deepEqual(exported(into), expected);
+  }
+});
+
+Deno.test("a slot that moves to another class keeps what both rows have, and the report says which slots", () => {
+  const tables = tablesOf();
+  learn(tables, grouped(SOME), 3);
+  const before = exported(tables);
+  // Slot 2 becomes narrow, slot 3 learns by Adam, slot 4 is gone.
+  const classes: ClassOptions[] = [
+    { segments: [segment(1, SGD, "first_order"), segment(6, ADAM)], slots: [slot(1)] },
+    { segments: [segment(1, SGD, "first_order"), segment(2, ADAM)], slots: [slot(2), slot(3)] },
+  ];
+  const { into, report } = restored(tables, classes);
+  assert.deepEqual(into.widths, [7, 3]);
+  assert.equal(report.rows, 27);
+  assert.equal(report.dropped, 9, "rows of the slot that is gone");
+  assert.deepEqual(report.resized, ["embeddings of slots 2"]);
+  assert.deepEqual(report.stateReset, ["embeddings of slots 3"]);
+  const rows = exported(into);
+  assert.deepEqual(rows.get(idOf(1, 4)), before.get(idOf(1, 4)));
+  assert.deepEqual(rows.get(idOf(3, 4)), before.get(idOf(3, 4)));
+  const fresh = tablesOf(classes);
+  const [initial] = [
+    fresh.lookup(grouped([idOf(2, 4)], BatchKernel.create(classNumbers(classes))), "initial"),
+  ];
+  const moved = rows.get(idOf(2, 4))!;
+  assert.equal(moved[0], before.get(idOf(2, 4))![0], "the first-order weight came along");
+  assert.deepEqual([...moved.subarray(1)], [...initial.subarray(1)]);
+});
+
+Deno.test("one class takes over the rows of many, those of unknown slots too", () => {
+  const tables = tablesOf();
+  learn(tables, grouped([...SOME, idOf(77, 1)]), 3);
+  const { into, report } = restored(tables, [{
+    segments: [segment(1, SGD, "first_order")],
+    slots: [],
+  }]);
+  assert.equal(report.rows, SOME.length + 1);
+  assert.equal(report.dropped, 0);
+  assert.equal(into.statistics().rows, SOME.length + 1);
+});
+
+Deno.test("counters of admission come back where most of a class's slots were, and not in another size", () => {
+  const counted = (bytesMax: number) =>
+    ClassTables.create({
+      ...SHARED,
+      bytesMax,
+      classes: CLASSES.map((each) => ({
+        ...each,
+        slots: each.slots.map((slot) => ({
+          ...slot,
+          admission: { kind: "threshold", threshold: 2 } as const,
+        })),
+      })),
+    });
+  const twice = (tables: ClassTables) => {
+    for (let i = 0; i < 2; i++) learn(tables, grouped([idOf(1, 1), idOf(3, 1)]), 1);
+  };
+  for (const [bytesMax, expected] of [[SHARED.bytesMax, 2], [SHARED.bytesMax / 2, 0]]) {
+    const before = counted(SHARED.bytesMax);
+    twice(before);
+    assert.equal(before.statistics().rows, 0);
+    const after = counted(bytesMax);
+    after.restore(before.beginSnapshot(), { shard: 0, shards: 1, counters: true });
+    learn(after, grouped([idOf(1, 1), idOf(3, 1)]), 2);
+    assert.equal(after.statistics().rows, expected);
+  }
+});
+
+Deno.test("all classes stay under one limit, whoever grows first leaves the others their reserve", () => {
+  for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {
+    const bytesMax = 4 << 20;
+    const tables = ClassTables.create({ ...SHARED, bytesMax, atLimit, classes: CLASSES });
+    const fill = (slot: number, from: number) => {
+      for (let batch = 0; batch < 100; batch++) {
+        const values = Array.from({ length: 1000 }, (_, i) => from + batch * 1000 + i);
+        learn(tables, grouped(values.map((value) => idOf(slot, value))), batch);
+        assert.ok(tables.statistics().bytes <= bytesMax);
+      }
+    };
+    fill(1, 0);
+    const [wide] = tables.statistics().classes;
+    assert.ok(wide.bytes > bytesMax * 0.7, "one class may take what nobody else needs");
+    fill(4, 0);
+    const [still, , narrow] = tables.statistics().classes;
+    assert.equal(still.rows, wide.rows, "and another does not take it away");
+    assert.ok(narrow.bytes >= bytesMax / 3 / 4 * 0.7, `${narrow.bytes} bytes for the late one`);
+    const newest = tables.lookup(grouped([idOf(4, 99_999)]), "zeros")[0];
+    assert.equal(
+      newest !== 0,
+      atLimit !== "reject",
+      "at the limit new ids make room, or have none",
+    );
+  }
+});
+
+Deno.test("served rows are those of their classes, under one limit", () => {
+  const served = new ClassServingTables({ widths: [2, 1], precision: "fp32", bytesMax: 8 << 20 });
+  served.upsert(0, BigUint64Array.of(idOf(1, 1)), Float32Array.of(1, 2));
+  served.upsert(1, BigUint64Array.of(idOf(3, 1), idOf(3, 2)), Float32Array.of(3, 4));
+  const ids = BigUint64Array.of(idOf(1, 9), idOf(1, 1), idOf(3, 2));
+  const { rows, found } = served.lookup({ ids, starts: Uint32Array.of(0, 2, 3) });
+  assert.deepEqual([...rows], [0, 0, 1, 2, 4]);
+  assert.deepEqual([...found], [0, 1, 1]);
+  assert.equal(served.statistics().rows, 3);
+  served.remove(1, BigUint64Array.of(idOf(3, 2)));
+  assert.equal(served.statistics().rows, 2);
+  assert.throws(() => served.lookup({ ids, starts: Uint32Array.of(0, 3) }), /2 classes/);
+  served.clear();
+  assert.equal(served.statistics().rows, 0);
+});
