@@ -20,7 +20,7 @@ export function shopConfiguration(directory: string): CairnConfiguration {
   return parseConfiguration(
     `
 features:
-  itemCache: 256MiB
+  itemCache: 192MiB
   slots:
     user: { kind: id, source: user }
     item: { kind: id, source: item }
