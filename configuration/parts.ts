@@ -2,6 +2,7 @@
  * The checked file as the options of the parts.
  */
 import type { LabelRule } from "../actors/joiner/options.ts";
+import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
@@ -63,7 +64,12 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the model's order: label column t is the model's task t.
       tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, model, joiner) })),
-      negativeSampling: joiner.negativeSampling,
+      negativeSampling: {
+        ...joiner.negativeSampling,
+        correction: correctsLogOdds(model.tasks.map((task) => taskOptionsOf(task, model)))
+          ? "logOdds"
+          : "weight",
+      },
       // What a gateway that starts again recalls, see GatewayMemory.
       recordsKept: file.storage.kind === "memory"
         ? 0

@@ -312,7 +312,7 @@ export class JoinWindow {
       served.features,
       item,
       labels,
-      this.#sampling.logSampleRate,
+      this.#sampling.logSampleRate(negative),
       served.scores.getFloat32(item * 4, true),
       impression.atMs,
     );

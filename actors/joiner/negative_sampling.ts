@@ -5,23 +5,30 @@
  * Whether one example is kept is a function of (seed, ranking, item), not of the order of arrival: a joiner that
  * replays its log after a restart decides the same again.
  *
- * Keeping negatives at rate r multiplies the odds of a positive by 1/r. The loss therefore sees
- * `logit - ln r` on every example of the stream, positives too (`logSampleRate`), and the raw logit stays
- * unbiased. This is exact for a task whose negatives are all sampled alike; an example that is positive in any task
- * is always kept, so a second task's own negatives among them are over-represented.
+ * Training makes up for the rest: a model of one label by its log-odds, which every example then bears, a model of
+ * several tasks by counting each example as often as it stands for others (kernels/dense/losses.ts).
  *
  * @see Liu et al., "Monolith", 2022, section 2.2.2 (log odds correction)
  */
+import type { JoinerOptions } from "./options.ts";
+
+/** Decides which negatives become examples, and what examples say of it. */
 export class NegativeSampling {
-  /** ln(rate), to be put on each example; 0 where all are kept. */
-  readonly logSampleRate: number;
+  readonly #logRate: number;
+  readonly #onAll: boolean;
   readonly #threshold: number;
   readonly #seed: number;
 
-  constructor(options: { readonly rate: number; readonly seed: number }) {
-    this.logSampleRate = Math.log(options.rate);
+  constructor(options: JoinerOptions["negativeSampling"]) {
+    this.#logRate = Math.log(options.rate);
+    this.#onAll = options.correction === "logOdds";
     this.#threshold = options.rate * 2 ** 32;
     this.#seed = options.seed;
+  }
+
+  /** What an example bears, negative in all tasks or not. */
+  logSampleRate(isNegative: boolean): number {
+    return isNegative || this.#onAll ? this.#logRate : 0;
   }
 
   /** Whether the negative example of `item` in the ranking is kept. */

@@ -41,6 +41,8 @@ export interface JoinerOptions {
     /** Share of negatives that is kept, in (0, 1]; 1 keeps all. */
     readonly rate: number;
     readonly seed: number;
+    /** What each example says of it: ln(rate), or ln of the share of its own kind that is kept (1 for all but negatives). */
+    readonly correction: "logOdds" | "weight";
   };
   /** Newest event records that are kept although no restart of the joiner reads them: others look back on them. */
   readonly recordsKept: number;

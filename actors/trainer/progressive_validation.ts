@@ -13,6 +13,7 @@ export class ScoreRecorder {
   readonly #negatives: Float64Array<ArrayBuffer>;
   readonly #positives: Float64Array<ArrayBuffer>;
   #examples = 0;
+  #weights = 0;
   #lossSum = 0;
 
   /** @param bins Equal bins of the probability range [0, 1]; 0 where no probability is predicted. */
@@ -26,18 +27,22 @@ export class ScoreRecorder {
   }
 
   /** Records the squared error of a predicted value. */
-  recordError(squaredError: number): void {
-    this.#examples++;
-    this.#lossSum += squaredError;
+  recordError(squaredError: number, weight = 1): void {
+    this.#count(squaredError, weight);
   }
 
   /** Records a probability and the label that followed (positive when > 0.5); NaN is not recorded. */
-  record(probability: number, label: number, logloss: number): void {
+  record(probability: number, label: number, logloss: number, weight = 1): void {
     if (Number.isNaN(probability)) return;
     const bins = label > 0.5 ? this.#positives : this.#negatives;
-    bins[Math.min(bins.length - 1, Math.max(0, Math.floor(probability * bins.length)))]++;
+    bins[Math.min(bins.length - 1, Math.max(0, Math.floor(probability * bins.length)))] += weight;
+    this.#count(logloss, weight);
+  }
+
+  #count(loss: number, weight: number): void {
     this.#examples++;
-    this.#lossSum += logloss;
+    this.#weights += weight;
+    this.#lossSum += weight * loss;
   }
 
   /** What was recorded so far; copies. */
@@ -46,6 +51,7 @@ export class ScoreRecorder {
       negatives: this.#negatives.slice(),
       positives: this.#positives.slice(),
       examples: this.#examples,
+      weights: this.#weights,
       lossSum: this.#lossSum,
     };
   }
@@ -57,6 +63,7 @@ export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHi
     negatives: later.negatives.map((count, bin) => count - earlier.negatives[bin]),
     positives: later.positives.map((count, bin) => count - earlier.positives[bin]),
     examples: later.examples - earlier.examples,
+    weights: later.weights - earlier.weights,
     lossSum: later.lossSum - earlier.lossSum,
   };
 }
@@ -67,6 +74,7 @@ export function together(one: ScoreHistograms, other: ScoreHistograms): ScoreHis
     negatives: one.negatives.map((count, bin) => count + other.negatives[bin]),
     positives: one.positives.map((count, bin) => count + other.positives[bin]),
     examples: one.examples + other.examples,
+    weights: one.weights + other.weights,
     lossSum: one.lossSum + other.lossSum,
   };
 }

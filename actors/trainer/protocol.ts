@@ -73,6 +73,8 @@ export interface ScoreHistograms {
   readonly negatives: Float64Array;
   readonly positives: Float64Array;
   readonly examples: number;
+  /** How many the examples stand for: more, where negatives were sampled and count for those left out. */
+  readonly weights: number;
   /** Of the logloss, or of the squared errors where a value is predicted. */
   readonly lossSum: number;
 }

@@ -1,6 +1,7 @@
 /**
  * Progressive validation of all tasks of a model: each by its own scores, in the trainer's answers and in the metrics.
  */
+import { correctsLogOdds } from "../../kernels/dense/losses.ts";
 import type { TaskOptions } from "../../kernels/dense/models/options.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import {
@@ -62,7 +63,7 @@ export class TaskValidation {
       labelNames,
     });
     this.#publish = (task, interval, isBinary) => {
-      loss.set(interval.lossSum / interval.examples, { ...labels, task });
+      loss.set(interval.lossSum / interval.weights, { ...labels, task });
       const area = isBinary ? areaUnderCurve(interval) : NaN;
       if (!Number.isNaN(area)) auc.set(area, { ...labels, task });
     };
@@ -71,22 +72,27 @@ export class TaskValidation {
   /** @param logits Raw outputs before the batch was learned from, shape `[rows, tasks]`. */
   record({ rows, labels, logSampleRate, servedScores }: ValidatedBatch, logits: Float32Array) {
     const tasks = this.#tasks.length;
+    const byLogOdds = correctsLogOdds(this.#tasks);
     for (let task = 0; task < tasks; task++) {
       const recorder = this.#trained[task];
       const isBinary = this.#tasks[task].loss === "binaryCrossEntropy";
       for (let row = 0, i = task; row < rows; row++, i += tasks) {
+        const offset = byLogOdds ? logSampleRate[row] : 0;
+        const weight = byLogOdds ? 1 : Math.exp(-logSampleRate[row]);
         if (isBinary) {
-          const surprise = logloss(logits[i] - logSampleRate[row], labels[i]);
-          recorder.record(sigmoid(logits[i]), labels[i], surprise);
-        } else recorder.recordError((logits[i] - labels[i]) ** 2);
+          const surprise = logloss(logits[i] - offset, labels[i]);
+          recorder.record(sigmoid(logits[i]), labels[i], surprise, weight);
+        } else recorder.recordError((logits[i] - labels[i]) ** 2, weight);
       }
     }
     if (this.#tasks[0].loss === "binaryCrossEntropy") {
       for (let row = 0; row < rows; row++) {
+        const offset = byLogOdds ? logSampleRate[row] : 0;
+        const weight = byLogOdds ? 1 : Math.exp(-logSampleRate[row]);
         const served = servedScores[row];
         const label = labels[row * tasks];
         const servedLogit = Math.log(served / (1 - served));
-        this.#served.record(served, label, logloss(servedLogit - logSampleRate[row], label));
+        this.#served.record(served, label, logloss(servedLogit - offset, label), weight);
       }
     }
     if (this.#trained[0].examples - this.#before[0].examples >= intervalExamples) this.#report();

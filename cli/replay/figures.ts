@@ -121,7 +121,7 @@ function taskFigures({ warmedUp, trained }: TrainerScores): Record<string, TaskF
 }
 
 function figuresOf(scores: ScoreHistograms): TaskFigures {
-  const loss = finite(scores.lossSum / scores.examples, 5);
+  const loss = finite(scores.lossSum / scores.weights, 5);
   return scores.negatives.length === 0
     ? { meanSquaredError: loss }
     : { auc: finite(areaUnderCurve(scores), 5), logloss: loss };

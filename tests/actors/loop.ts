@@ -199,7 +199,7 @@ export class Loop {
         task: "clicked",
         rules: [{ action: "click", label: "positive", final: true }],
       }],
-      negativeSampling: { rate: 1, seed: 1 },
+      negativeSampling: { rate: 1, seed: 1, correction: "logOdds" },
       recordsKept: 0,
       recordsPerTurn: 256,
       chunkRowsMax: 256,

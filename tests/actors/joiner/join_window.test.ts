@@ -147,13 +147,30 @@ Deno.test("sampling leaves out negatives alone, and every example carries the ra
   records.push(impression({ ranking: "end", items: ["z"], atMs: 1_000 }));
   const { examples, counts } = join(
     records,
-    joinerOptions({ negativeSampling: { rate: 0.25, seed: 5 } }),
+    joinerOptions({ negativeSampling: { rate: 0.25, seed: 5, correction: "logOdds" } }),
   );
   const negatives = examples.filter((e) => e.label === 0).length;
   assert.equal(examples.filter((e) => e.label === 1).length, 200);
   assert.equal(negatives + counts.examplesSampledOut, 200);
   assert.ok(negatives > 25 && negatives < 75, `${negatives} negatives kept`);
   assert.ok(examples.every((e) => Math.abs(e.logSampleRate - Math.log(0.25)) < 1e-6));
+});
+
+Deno.test("where examples count by weight, only a negative of all tasks bears the rate", () => {
+  const records: EventRecord[] = [];
+  for (let i = 0; i < 200; i++) {
+    records.push(impression({ ranking: `r${i}`, items: ["a", "b"], atMs: 0 }));
+    records.push(action({ ranking: `r${i}`, item: "a", action: "buy", atMs: 0 }));
+  }
+  records.push(impression({ ranking: "end", items: ["z"], atMs: 1_000 }));
+  const { examples } = join(
+    records,
+    joinerOptions({ negativeSampling: { rate: 0.25, seed: 5, correction: "weight" } }),
+  );
+  for (const { label, logSampleRate } of examples) {
+    assert.ok(Math.abs(logSampleRate - (label === 1 ? 0 : Math.log(0.25))) < 1e-6);
+  }
+  assert.ok(examples.some(({ label }) => label === 0));
 });
 
 Deno.test("every shown item becomes exactly one example, whatever happens to it", () => {

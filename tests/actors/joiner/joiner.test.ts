@@ -172,7 +172,7 @@ Deno.test("restarts at any moment, also between two partitions, change no exampl
           recordsPerTurn: 3,
           chunkRowsMax: 2,
           impressionsMax: 6,
-          negativeSampling: { rate, seed: 3 },
+          negativeSampling: { rate, seed: 3, correction: "logOdds" },
         });
         const restarted = new World(options, Infinity, Infinity, partitions);
         const steady = new World(options, Infinity, Infinity, partitions);
@@ -256,7 +256,9 @@ Deno.test("what is decided is forgotten although no further event comes", async 
 });
 
 Deno.test("negatives that sampling leaves out let the event log be forgotten too", async () => {
-  const world = new World(joinerOptions({ negativeSampling: { rate: 1e-9, seed: 1 } }));
+  const world = new World(
+    joinerOptions({ negativeSampling: { rate: 1e-9, seed: 1, correction: "logOdds" } }),
+  );
   await world.start();
   await world.post(impression({ ranking: "r1", items: ["a"], atMs: 0 }));
   await world.post(impression({ ranking: "r2", items: ["a"], atMs: 5_000 }));

@@ -27,7 +27,7 @@ export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptio
         { action: "dislike", label: "negative", final: true },
       ],
     }],
-    negativeSampling: { rate: 1, seed: 1 },
+    negativeSampling: { rate: 1, seed: 1, correction: "logOdds" },
     recordsKept: 0,
     recordsPerTurn: 256,
     chunkRowsMax: 64,

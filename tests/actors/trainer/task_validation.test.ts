@@ -64,3 +64,18 @@ Deno.test("where the first task predicts a value, served scores are no probabili
   assert.equal(trained.minutes.lossSum, 1);
   assert.equal(served.examples, 0);
 });
+
+Deno.test("of several tasks, a sampled negative counts for those that were left out", () => {
+  const validation = new TaskValidation(tasks.slice(0, 2), 100, new TelemetryRecorder(), {});
+  validation.record({
+    rows: 2,
+    labels: Float32Array.of(1, 0, 0, 0),
+    logSampleRate: Float32Array.of(0, Math.log(0.25)),
+    servedScores: Float32Array.of(0.5, 0.5),
+  }, Float32Array.of(1, 1, 0, 0));
+  const { clicked } = validation.read().trained;
+  assert.equal(clicked.examples, 2);
+  assert.ok(Math.abs(clicked.weights - 5) < 1e-6);
+  const expected = Math.log1p(Math.exp(-1)) + 4 * Math.log(2);
+  assert.ok(Math.abs(clicked.lossSum - expected) < 1e-5, `${clicked.lossSum}`);
+});
