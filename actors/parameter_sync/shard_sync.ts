@@ -115,7 +115,7 @@ export class ShardSync {
     }));
   }
 
-  /** Empties a replica and loads all rows of the shard, page by page. */
+  /** Loads all rows of the shard into a replica, page by page, in place of those that it has. */
   async #fill(
     replica: ActorRef<ServingReplicaMessage>,
     round: { rows: number; bytes: number; failures: Error[] },

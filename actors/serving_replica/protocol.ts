@@ -7,7 +7,7 @@ import type { Delta } from "../embedding_shard/protocol.ts";
 
 /**
  * Rows of `ids` as float32; absent ids give zeros and a 0 in `found`. Refused with {@link ReplicaNotCurrentError}
- * while the replica does not know whether it has all rows: after a start, and during catch-up.
+ * while the replica does not know whether it has all rows: from its start to the end of the first catch-up.
  */
 export interface ReplicaLookup extends
   Request<{
@@ -35,14 +35,17 @@ export interface ApplyDelta extends
   readonly delta: Delta;
 }
 
-/** Rows outside the delta stream (catch-up); the last page sets the replica's sequence. */
+/**
+ * Rows outside the delta stream (catch-up). A replica that answered lookups goes on while pages come; with the last one
+ * rows that none of them brought go, and the sequence is set.
+ */
 export interface LoadRows extends Request<void> {
   readonly kind: "loadRows";
   /** The class of these rows. */
   readonly class: number;
   readonly ids: FeatureIds;
   readonly rows: Float32Array<ArrayBuffer>;
-  /** The first page empties the replica. */
+  /** The catch-up begins, or begins anew. */
   readonly first: boolean;
   /** On the last page: deltas go on after this sequence. */
   readonly sequence?: number;

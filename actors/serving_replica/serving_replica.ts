@@ -1,6 +1,7 @@
 /**
  * A serving replica's behaviour: one shard's weights for reading, kept up by numbered deltas. It never guesses: a
- * delta that does not follow the last one is refused, and parameter sync sends what is missing.
+ * delta that does not follow the last one is refused, and parameter sync sends what is missing. One that had all rows
+ * goes on serving them while they are sent anew.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
@@ -23,7 +24,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   #sequence = 0;
   /** Between the first and the last page of a catch-up deltas do not fit. */
   #loading = false;
-  /** It has all rows up to its sequence, and no later one was known when it last heard of it. */
+  /** It has all rows of some moment: up to its sequence, or, during catch-up, some of them newer. */
   #current = false;
   readonly #labels: { readonly shard: string };
   readonly #lookups: Counter;
@@ -114,12 +115,13 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
 
   #loadRows(message: LoadRows): void {
     if (message.first) {
-      this.#tables.clear();
+      this.#tables.beginFill();
       this.#loading = true;
-      this.#current = false;
     }
     this.#tables.upsert(message.class, message.ids, message.rows);
     if (message.sequence !== undefined) {
+      this.#tables.endFill();
+      this.#rows.set(this.#tables.statistics().rows, this.#labels);
       this.#sequence = message.sequence;
       this.#loading = false;
       this.#current = true;

@@ -68,9 +68,14 @@ export class ClassServingTables {
     this.#tables[number].remove(ids);
   }
 
-  /** Removes all rows; the memory stays with the tables. */
-  clear(): void {
-    for (const table of this.#tables) table.clear();
+  /** Begins to replace the rows of all classes while they are served; see {@link ServingTable.beginFill}. */
+  beginFill(): void {
+    for (const table of this.#tables) table.beginFill();
+  }
+
+  /** Removes the rows that were not written since {@link beginFill}. */
+  endFill(): void {
+    for (const table of this.#tables) table.endFill();
   }
 
   statistics(): { readonly rows: number; readonly bytes: number } {

@@ -125,9 +125,17 @@ export class ServingTable {
     return accepted("remove rows", memory.kernel.serving_remove(ids.length));
   }
 
-  /** Removes all rows; the memory stays with the table. */
-  clear(): void {
-    accepted("clear", this.#memory.kernel.serving_clear());
+  /**
+   * Begins to replace all rows while they are served: of the rows there are now, those that {@link upsert} writes until
+   * {@link endFill} stay. A fill that was under way begins anew.
+   */
+  beginFill(): void {
+    accepted("begin a fill", this.#memory.kernel.serving_begin_fill());
+  }
+
+  /** Removes the rows that were not written since {@link beginFill}; returns how many there were. */
+  endFill(): number {
+    return accepted("end a fill", this.#memory.kernel.serving_end_fill());
   }
 
   /**

@@ -35,7 +35,8 @@ export interface TableExports extends KernelExports {
   readonly serving_lookup: (count: number) => number;
   readonly serving_upsert: (count: number) => number;
   readonly serving_remove: (count: number) => number;
-  readonly serving_clear: () => number;
+  readonly serving_begin_fill: () => number;
+  readonly serving_end_fill: () => number;
 }
 
 const REFUSALS: Readonly<Record<number, string>> = {

@@ -281,13 +281,19 @@ pub extern "C" fn table_limit(bytes_max: u32) -> u32 {
     })
 }
 
-/// Removes all rows of the serving table.
+/// Begins to replace all rows of the serving table.
 #[no_mangle]
-pub extern "C" fn serving_clear() -> i32 {
-    serving(|table, _| match table.store.clear() {
-        Some(()) => 0,
-        None => REFUSED_MEMORY,
+pub extern "C" fn serving_begin_fill() -> i32 {
+    serving(|table, _| {
+        table.begin_fill();
+        0
     })
+}
+
+/// Removes the rows that were not written since `serving_begin_fill`; returns how many.
+#[no_mangle]
+pub extern "C" fn serving_end_fill() -> i32 {
+    serving(|table, _| table.end_fill() as i32)
 }
 
 /// Evicts expired rows among the next `buckets` × 16; returns how many.

@@ -29,6 +29,8 @@ impl Bitmap {
     pub const OCCUPIED: Bitmap = Bitmap(0);
     /// Rows that the running snapshot has still to write.
     pub const IN_SNAPSHOT: Bitmap = Bitmap(1);
+    /// Rows of a serving table that the running fill has brought.
+    pub const FILLED: Bitmap = Bitmap(1);
 
     /// Rows that changed since this consumer took them.
     pub fn changed_for(consumer: usize) -> Bitmap {

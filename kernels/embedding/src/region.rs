@@ -96,14 +96,6 @@ impl Region {
         }
     }
 
-    /// Gives all memory back.
-    pub fn release(self, memory: &mut Memory) {
-        memory.release(self.index.bytes());
-        for page in self.pages {
-            memory.return_page(page);
-        }
-    }
-
     /// The row of a handle.
     #[inline(always)]
     pub fn row(&self, layout: &PageLayout, region: u32, handle: u16) -> Row {

@@ -215,20 +215,6 @@ impl RowStore {
         self.refresh(other);
     }
 
-    /// Removes every row and keeps the memory for new ones.
-    pub fn clear(&mut self) -> Option<()> {
-        for region in self.regions.drain(..) {
-            region.release(&mut self.memory);
-        }
-        self.probes.clear();
-        self.directory = vec![0];
-        self.depth = 0;
-        self.rows = 0;
-        self.regions.push(Region::new(&mut self.memory, &self.layout)?);
-        self.refresh(0);
-        Some(())
-    }
-
     /// Calls `visit` with every row whose hash's top 32 bits lie in `low..high`, region by region.
     pub fn for_each_between(&self, low: u64, high: u64, mut visit: impl FnMut(Row)) {
         let mut at = low;

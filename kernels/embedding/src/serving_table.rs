@@ -1,7 +1,7 @@
 //! The serving table: weights only, stored as float32, float16 or int8 with a scale a row, gathered into float32.
 
 use crate::copy::copy_floats;
-use crate::page::{PageLayout, Row, KEY_BYTES};
+use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::quantization::{fp16, int8};
 use crate::region::InsertError;
 use crate::row_store::RowStore;
@@ -25,6 +25,7 @@ pub struct ServingTable {
     /// The rows.
     pub store: RowStore,
     precision: Precision,
+    filling: bool,
     halves: Vec<u16>,
     bytes: Vec<i8>,
 }
@@ -37,13 +38,14 @@ impl ServingTable {
             Precision::Fp16 => width * 2,
             Precision::Int8 => 4 + width,
         };
-        // Bitmaps: only which rows exist.
-        let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 1, false);
+        // Bitmaps: which rows exist, and which the running fill has brought.
+        let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 2, false);
         let store = RowStore::new(layout, bytes_max)?;
         Some(ServingTable {
             width,
             store,
             precision,
+            filling: false,
             halves: vec![0; width],
             bytes: vec![0; width],
         })
@@ -98,6 +100,9 @@ impl ServingTable {
     }
 
     fn write(&mut self, row: &Row, weights: &[f32]) {
+        if self.filling {
+            row.put(&self.store.layout, Bitmap::FILLED, true);
+        }
         let payload = row.payload(&self.store.layout);
         match self.precision {
             Precision::Fp32 => {
@@ -119,6 +124,29 @@ impl ServingTable {
                 }
             }
         }
+    }
+
+    /// Begins to replace all rows while they are served: of those there are now, only what `upsert` writes until
+    /// `end_fill` stays. A fill that was under way begins anew.
+    pub fn begin_fill(&mut self) {
+        let layout = self.store.layout;
+        self.filling = true;
+        self.store.for_each_between(0, 1 << 32, |row| {
+            row.put(&layout, Bitmap::FILLED, false);
+        });
+    }
+
+    /// Removes the rows that were not written since `begin_fill`; returns how many there were.
+    pub fn end_fill(&mut self) -> usize {
+        let layout = self.store.layout;
+        self.filling = false;
+        let mut stale = Vec::new();
+        self.store.for_each_between(0, 1 << 32, |row| {
+            if !row.has(&layout, Bitmap::FILLED) {
+                stale.push(row.key());
+            }
+        });
+        self.remove(&stale)
     }
 
     /// Removes rows; absent ids are no error. Returns how many there were.

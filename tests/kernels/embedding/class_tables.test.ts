@@ -364,6 +364,13 @@ Deno.test("served rows are those of their classes, under one limit", () => {
   served.remove(1, BigUint64Array.of(idOf(3, 2)));
   assert.equal(served.statistics().rows, 2);
   assert.throws(() => served.lookup({ ids, starts: Uint32Array.of(0, 3) }), /2 classes/);
-  served.clear();
-  assert.equal(served.statistics().rows, 0);
+  served.beginFill();
+  served.upsert(1, BigUint64Array.of(idOf(3, 1)), Float32Array.of(5));
+  served.endFill();
+  const left = served.lookup({
+    ids: BigUint64Array.of(idOf(1, 1), idOf(3, 1)),
+    starts: Uint32Array.of(0, 1, 2),
+  });
+  assert.deepEqual([...left.rows], [0, 0, 5]);
+  assert.deepEqual([...left.found], [0, 1]);
 });

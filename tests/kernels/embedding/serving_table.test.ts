@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { OutOfMemoryError, ServingTable } from "../../../kernels/embedding/serving_table.ts";
 
 const WIDTH = 17;
@@ -27,7 +28,7 @@ for (
   });
 }
 
-Deno.test("removed and unknown ids give zeros, and a cleared table is empty and usable", () => {
+Deno.test("removed and unknown ids give zeros, and a table filled with nothing is empty and usable", () => {
   const { table, ids } = filled("fp16");
   assert.equal(table.remove(ids.slice(0, 10)), 10);
   assert.equal(table.remove(ids.slice(0, 10)), 0);
@@ -37,10 +38,49 @@ Deno.test("removed and unknown ids give zeros, and a cleared table is empty and 
   assert.deepEqual([...found], [...new Array(10).fill(0), 1]);
   assert.ok(out.subarray(0, 10 * WIDTH).every((value) => value === 0));
   const { bytes } = table.statistics();
-  table.clear();
+  table.beginFill();
+  assert.equal(table.endFill(), ids.length - 10);
   assert.equal(table.statistics().rows, 0);
   table.upsert(ids, new Float32Array(ids.length * WIDTH));
   assert.deepEqual([table.statistics().rows, table.statistics().bytes], [3000, bytes]);
+});
+
+Deno.test("a fill leaves what it brought, and serves the old rows until it ends", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(fc.nat(4_000), { maxLength: 400 }), { minLength: 1, maxLength: 6 }),
+      fc.boolean(),
+      (pages, twice) => {
+        const { table, ids } = filled("fp32");
+        table.beginFill();
+        if (twice) { // the first one broke off
+          table.upsert(ids.slice(0, 7), new Float32Array(7 * WIDTH));
+          table.beginFill();
+        }
+        const brought = new Map<bigint, number>();
+        for (const [page, numbers] of pages.entries()) {
+          // Some that were there, some that were not.
+          const written = BigUint64Array.from(numbers, (n) => ids[n] ?? BigInt(n) << 20n);
+          table.upsert(written, new Float32Array(written.length * WIDTH).fill(page + 1));
+          for (const id of written) brought.set(id, page + 1);
+          const found = new Uint8Array(ids.length);
+          table.lookup(ids, new Float32Array(ids.length * WIDTH), found);
+          assert.ok(found.every((flag) => flag === 1), "old rows are served");
+        }
+        const before = table.statistics().rows;
+        assert.equal(table.endFill(), before - brought.size);
+        const all = BigUint64Array.from([...ids, ...brought.keys()]);
+        const rows = new Float32Array(all.length * WIDTH);
+        const found = new Uint8Array(all.length);
+        table.lookup(all, rows, found);
+        all.forEach((id, at) => {
+          assert.equal(found[at], brought.has(id) ? 1 : 0);
+          assert.equal(rows[at * WIDTH], brought.get(id) ?? 0);
+        });
+      },
+    ),
+    { numRuns: 30 },
+  );
 });
 
 Deno.test("a full table says so and keeps what it has", () => {

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+
+const BUDGET = { budgetMs: 100 };
+const kernel = BatchKernel.create();
+
+/** A replica of rows of one weight. */
+async function startReplica() {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const replica = await mesh.settle(
+    mesh.node().spawn(defineServingReplica(), 0, {
+      shard: 0,
+      widths: [1],
+      precision: "fp32",
+      bytesMax: 1 << 20,
+    }),
+  );
+  return {
+    mesh,
+    /** One page of a catch-up: weights by id. */
+    load(weights: Record<number, number>, page: { first: boolean; sequence?: number }) {
+      const ids = BigUint64Array.from(Object.keys(weights), BigInt);
+      const rows = Float32Array.from(Object.values(weights));
+      return mesh.settle(replica.ask({ kind: "loadRows", class: 0, ids, rows, ...page }, BUDGET));
+    },
+    async applyDelta(sequence: number, weights: Record<number, number>) {
+      const ids = BigUint64Array.from(Object.keys(weights), BigInt);
+      const rows = Float32Array.from(Object.values(weights));
+      const tombstones = new BigUint64Array(0);
+      const checksum = kernel.crc32c(ids, rows, tombstones);
+      const delta = { shard: 0, sequence, classes: [{ ids, rows, tombstones, checksum }] };
+      return (await mesh.settle(replica.ask({ kind: "applyDelta", delta }, BUDGET))).status;
+    },
+    /** The weights of ids 1 to 3; undefined where there is no row. */
+    async weights() {
+      const ids = BigUint64Array.of(1n, 2n, 3n);
+      const starts = Uint32Array.of(0, 3);
+      const lookup = { kind: "lookup", ids, starts } as const;
+      const { rows, found } = await mesh.settle(replica.ask(lookup, BUDGET));
+      return Array.from(rows, (weight, at) => found[at] ? weight : undefined);
+    },
+  };
+}
+
+Deno.test("a replica answers nothing until its first catch-up is whole", async () => {
+  const { mesh, load, weights } = await startReplica();
+  await load({ 1: 10 }, { first: true });
+  await assert.rejects(weights(), { name: "ReplicaNotCurrentError" });
+  await load({ 2: 20 }, { first: false, sequence: 5 });
+  assert.deepEqual(await weights(), [10, 20, undefined]);
+  await mesh.stop();
+});
+
+Deno.test("a replica that is caught up again serves meanwhile, and then has what was sent and nothing else", async () => {
+  const { mesh, load, applyDelta, weights } = await startReplica();
+  await load({ 1: 10, 2: 20, 3: 30 }, { first: true, sequence: 5 });
+  await load({ 3: 31 }, { first: true }); // breaks off
+  await load({ 1: 11 }, { first: true });
+  assert.deepEqual(await weights(), [11, 20, 31]);
+  assert.equal(await applyDelta(6, { 2: 99 }), "gap", "deltas do not fit between pages");
+  await load({ 2: 21 }, { first: false, sequence: 9 });
+  assert.deepEqual(await weights(), [11, 21, undefined]);
+  assert.equal(await applyDelta(10, { 3: 32 }), "applied");
+  assert.deepEqual(await weights(), [11, 21, 32]);
+  await mesh.stop();
+});
