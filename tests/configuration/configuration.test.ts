@@ -193,6 +193,16 @@ embeddings:
   assert.deepEqual("slotDims" in model && model.slotDims, [8, 8, 8, 4, 8, 4]);
 });
 
+Deno.test("the example of several widths makes two classes, and a model of them", async () => {
+  const example = new URL("../../examples/widths.yaml", import.meta.url);
+  const { servingReplica, model, modelSizes } = parseConfiguration(
+    await Deno.readTextFile(example),
+    "widths.yaml",
+  );
+  assert.deepEqual(servingReplica.widths, [32, 4]);
+  assert.deepEqual(createModel(model, modelSizes).sparseInputs[0].dims, [32, 32, 32, 4, 4, 4]);
+});
+
 Deno.test("a slot of width 0 has first-order weights alone, also beside dot products", () => {
   const { trainer, model, modelSizes } = parseConfiguration(
     `features:

@@ -46,6 +46,30 @@ Deno.test("an id's shard depends on the id alone", () => {
   }));
 });
 
+Deno.test("ids are grouped by shard and then by the class of their slot, unnamed slots with the first", () => {
+  const byClass = BatchKernel.create([{ slots: [1] }, { slots: [2, 3] }, { slots: [4] }]);
+  const classOf = (id: bigint) => [0, 0, 1, 1, 2][Number(id >> 48n)] ?? 0;
+  const slotted = fc.array(
+    fc.tuple(fc.bigInt({ min: 0n, max: 6n }), fc.bigInt({ min: 0n, max: 40n })),
+    { maxLength: 200 },
+  ).map((list) => BigUint64Array.from(list, ([slot, value]) => (slot << 48n) | value));
+  fc.assert(fc.property(slotted, fc.integer({ min: 1, max: 5 }), (batch, shards) => {
+    const plain = kernel.unique(batch, shards);
+    const { uniqueIds, groupStarts, inverse } = byClass.unique(batch, shards);
+    assert.equal(groupStarts.length, shards * 3 + 1);
+    batch.forEach((id, index) => assert.equal(uniqueIds[inverse[index]], id));
+    for (let shard = 0; shard < shards; shard++) {
+      const own = uniqueIds.subarray(groupStarts[shard * 3], groupStarts[shard * 3 + 3]);
+      const expected = plain.uniqueIds.subarray(
+        plain.groupStarts[shard],
+        plain.groupStarts[shard + 1],
+      );
+      assert.deepEqual(new Set(own), new Set(expected));
+      assert.deepEqual([...own].map(classOf), [...own].map(classOf).sort());
+    }
+  }));
+});
+
 Deno.test("rows of equal ids are summed in their order, to the bit", () => {
   const sums = fc.integer({ min: 1, max: 12 }).chain((unique) =>
     fc.record({
