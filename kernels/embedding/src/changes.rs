@@ -236,3 +236,37 @@ fn collect(
         *hand = (at + 1, 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::PageLayout;
+
+    #[test]
+    fn rows_that_changed_before_their_region_was_split_are_in_the_next_delta() {
+        const ROWS: u64 = 10_000;
+        let mut store =
+            RowStore::new(PageLayout::new(16, Changes::BITMAPS, false), 1 << 26).unwrap();
+        let mut changes = Changes::default();
+        for id in 0..ROWS {
+            store.insert(id).unwrap();
+        }
+        let all = changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap().ids.len();
+        assert_eq!(all as u64, ROWS);
+        assert!(changes.take(&mut store, 0, 1, 1, usize::MAX).unwrap().ids.is_empty());
+        for id in 0..64 {
+            let row = store.find(id);
+            changes.touch(&mut store, &row);
+        }
+        let mut id = ROWS;
+        while store.regions.len() < 4 {
+            store.insert(id).unwrap();
+            id += 1;
+        }
+        assert_eq!(changes.touched(&store), 64);
+        let delta = changes.take(&mut store, 0, 1, 1, usize::MAX).unwrap();
+        let mut ids = delta.ids.clone();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..64).collect::<Vec<u64>>());
+    }
+}
