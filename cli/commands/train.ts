@@ -89,14 +89,14 @@ export function trainCommand(output: Output): Command {
     .addOption(
       new Option(
         "--patience <epochs>",
-        "with --valid: stop after so many epochs without a better one",
+        "with --valid: after so many epochs without a better one, take smaller steps, then stop",
       )
         .argParser(wholeNumber(1, 1000)).default(3),
     )
     .addOption(
       new Option(
         "--plateau-factor <factor>",
-        "with --valid: after an epoch that is not the best so far, multiply all learning rates by this",
+        "with --valid: what all learning rates are multiplied by when patience is over; 1 = stop at once",
       )
         .argParser(numberBetween(1e-6, 1)).default(0.1),
     )

@@ -22,9 +22,9 @@ export interface TrainingPlan {
   readonly denseUpdates: boolean;
   /** ≥ 1 */
   readonly epochs: number;
-  /** Epochs without a better validation AUC before training stops, ≥ 1. */
+  /** Epochs without a better validation AUC before the rates fall, and again before training stops, ≥ 1. */
   readonly patience: number;
-  /** All learning rates are multiplied by this after an epoch without a better validation AUC, in (0, 1]. */
+  /** What all learning rates are multiplied by then, in (0, 1]; 1 = training stops instead. */
   readonly plateauFactor: number;
   /** Called now and then with the examples trained on so far, over all epochs, and the epoch, from 1. */
   onProgress?(examples: number, epoch: number, loss: number): void;
@@ -85,7 +85,9 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
   let seen = 0;
   let trainedMs = 0;
   let rateScale = 1;
-  for (let epoch = 1; epoch <= plan.epochs && epoch - best.epoch <= plan.patience; epoch++) {
+  /** The last epoch that was the best so far, or after which the rates fell. */
+  let turn = 0;
+  for (let epoch = 1; epoch <= plan.epochs; epoch++) {
     let lossSum = 0;
     const epochStartedAtMs = performance.now();
     const order = plan.shuffled
@@ -109,11 +111,16 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
     });
     const goodness = checked?.goodness ?? Infinity;
     if (checked !== undefined && goodness <= best.goodness) {
+      if (epoch - turn < plan.patience) continue;
+      // Smaller steps came to nothing either, or there are none.
+      if (turn > best.epoch || plan.plateauFactor === 1) break;
+      turn = epoch;
       rateScale *= plan.plateauFactor;
       await pass.setLearningRateScale(rateScale);
       continue;
     }
     best = { epoch, goodness };
+    turn = epoch;
     const isLast = epoch === plan.epochs;
     if (evaluation.rows > 0 && (checked !== undefined || isLast)) {
       evaluated = await measure(pass, evaluation.batches(batchRows));
