@@ -45,22 +45,31 @@ export class ShardClient {
 
   /** The newest sequence of this source in each shard. From here on, a shard that restarts is noticed. */
   async marks(): Promise<number[]> {
-    const { source, budgetMs } = this.#options;
-    const marks = await Promise.all(
-      this.#shards.map((shard) =>
-        this.#retry(() => shard.ask({ kind: "getHighWaterMark", source }, { budgetMs }))
-      ),
-    );
+    const marks = await this.#readMarks();
     this.#incarnations = marks.map(({ incarnation }) => incarnation);
     return marks.map(({ sequence }) => sequence);
   }
 
-  /** @throws {ShardRestartedError} When a shard is not the one whose mark was read. */
+  /**
+   * The known lives stay: gradients on their way must not reach a shard that has lost those before them.
+   *
+   * @throws {ShardRestartedError} When a shard is not the one whose mark was read.
+   */
   async check(): Promise<void> {
-    const known = this.#incarnations;
-    await this.marks();
-    const restarted = this.#incarnations.findIndex((incarnation, s) => incarnation !== known[s]);
+    const marks = await this.#readMarks();
+    const restarted = marks.findIndex(({ incarnation }, s) =>
+      incarnation !== this.#incarnations[s]
+    );
     if (restarted >= 0) throw new ShardRestartedError(restarted);
+  }
+
+  #readMarks() {
+    const { source, budgetMs } = this.#options;
+    return Promise.all(
+      this.#shards.map((shard) =>
+        this.#retry(() => shard.ask({ kind: "getHighWaterMark", source }, { budgetMs }))
+      ),
+    );
   }
 
   /** Where this trainer stands, when all up to `sequence` is applied. */
