@@ -96,6 +96,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #inFlight: BatchInFlight[] = [];
   /** Resolves when the newest batch in flight has been given to the session. */
   #submitted: Promise<unknown> = Promise.resolve();
+  /** Why a batch cannot be learned: then none behind it may begin its step. */
+  #failed: Error | undefined;
   /** The last batch's gradients on their way to the shards; at most one batch's at a time. */
   #applying: Promise<void> = Promise.resolve();
   #linger: { cancel(): void } | undefined;
@@ -233,6 +235,9 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async stop(): Promise<void> {
     this.#unsubscribe();
+    // What is on its way must not reach a shard after its mark was read again, nor a session that is closed.
+    const steps = this.#inFlight.map(({ step }) => step);
+    await Promise.allSettled([this.#applying, this.#submitted, ...steps]);
     await this.#session.close();
   }
 
@@ -289,6 +294,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   }
 
   async #cut(message: Cut): Promise<void> {
+    await this.#settle(); // outside: a batch that cannot be learned is no mere failure of the snapshot
     try {
       this.#context.reply(message, { parts: await this.#cutParts(message) });
     } catch (error) {
@@ -298,7 +304,6 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** This trainer's part and those of the trainers after it; none where nothing was learned. */
   async #cutParts(message: Cut): Promise<readonly TrainerPart[]> {
-    await this.#settle();
     if (this.#diverged !== undefined) return [];
     const { snapshot, unlessAt } = message;
     const { source, partition, shardBudgetMs } = this.#options;
@@ -353,11 +358,14 @@ export class Trainer implements Behavior<TrainerMessage> {
     const place = this.#places.pop()!;
     const submitted = this.#submitted.then(async () => {
       const filled = this.#fill(place, batch, grouped, await rows);
+      if (this.#failed !== undefined) throw this.#failed;
       return { step: this.#session.step(filled) };
     });
     const step = submitted.then(({ step }) => step);
     // Awaited in the batch's own turn; until then a failure must not count as unhandled.
-    for (const promise of [rows, submitted, step]) promise.catch(() => {});
+    for (const promise of [rows, submitted, step]) {
+      promise.catch((error) => this.#failed ??= error);
+    }
     this.#submitted = submitted;
     this.#inFlight.push({ batch, grouped, place, beganMs, step });
     return true;

@@ -1,0 +1,113 @@
+/**
+ * What becomes of the batches behind one that fails, where several are in flight.
+ */
+import assert from "node:assert/strict";
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import { DivergenceError } from "../../../kernels/dense/divergence.ts";
+import type { TrainingSession, TrainingStep } from "../../../kernels/dense/training_session.ts";
+import { altered } from "../altered.ts";
+import { Loop } from "../loop.ts";
+
+const BATCH_ROWS = 8;
+
+interface Faults {
+  /** Instead of the session's own; `number` counts from 1 over all lives of the trainer. */
+  step(number: number, take: () => Promise<TrainingStep>, loop: Loop): Promise<TrainingStep>;
+  close?(): void;
+  /** Whether one shard gets to see the message. */
+  hears?(message: EmbeddingShardMessage): boolean;
+  /** Called with the rows of gradients that were applied. */
+  applied?(sequence: number): void;
+}
+
+/** Three full batches of one ranking, all decided at once, through a pipelined trainer. */
+async function learnThreeBatches(faults: Faults): Promise<Loop> {
+  let steps = 0;
+  const loop: Loop = await Loop.start({
+    shards: 1,
+    joiner: { windowMs: 1_000 },
+    trainer: { batchRows: BATCH_ROWS, pipelined: true, shardBudgetMs: 100 },
+    interference: {
+      shard: (definition) => ({
+        ...definition,
+        create: async (context, options) => {
+          const observed = altered(context, {
+            reply: (message, value, transfer) => {
+              const received = message as EmbeddingShardMessage;
+              if (received.kind === "applyGradients") faults.applied?.(received.sequence);
+              context.reply(message, value, transfer);
+            },
+          });
+          const shard = await definition.create(observed, options);
+          return {
+            receive: (message) => {
+              if (faults.hears?.(message) ?? true) return shard.receive(message);
+            },
+          };
+        },
+      }),
+      trainingSession: (session: TrainingSession) =>
+        altered(session, {
+          step: (batch) => faults.step(++steps, () => session.step(batch), loop),
+          close: () => {
+            faults.close?.();
+            return session.close();
+          },
+        }),
+    },
+  });
+  const items = Array.from({ length: 3 * BATCH_ROWS }, (_, i) => `item-${i}`);
+  await loop.rank("user", items);
+  await loop.mesh.advance(2_000);
+  await loop.rank("another", ["item-0"]); // the data clock goes on, and the first one's window closes
+  await loop.mesh.advance(5_000);
+  return loop;
+}
+
+Deno.test("a batch whose step fails while a cut waits for it is learned all the same", async () => {
+  const applied: number[] = [];
+  const loop = await learnThreeBatches({
+    step: (number, take, { mesh }) => {
+      if (number === 1) {
+        const trainer = mesh.node().actorRef<TrainerMessage>("trainer/0");
+        const cut = { kind: "cut", snapshot: "snapshots/1", standing: [], others: [] } as const;
+        trainer.ask(cut, { budgetMs: 1_000 }).catch(() => {});
+      }
+      return number === 2 ? Promise.reject(new Error("the step failed, as told")) : take();
+    },
+    applied: (sequence) => applied.push(sequence),
+  });
+  assert.deepEqual(applied, [8, 8, 16, 24]);
+  await loop.stop();
+});
+
+Deno.test("no step begins behind one that has diverged, though its rows came late", async () => {
+  let lookups = 0, steps = 0;
+  const reason = { step: 1, loss: NaN, learningRate: 0.1, reason: "the loss is not finite" };
+  const loop = await learnThreeBatches({
+    step: () => {
+      steps++;
+      return Promise.reject(new DivergenceError(reason, "8 rows"));
+    },
+    hears: ({ kind }) => kind !== "lookup" || ++lookups !== 2,
+  });
+  assert.match((await loop.trainerStatus()).diverged!, /rows 0 to 7/);
+  assert.ok(lookups > 2, "the second batch asked again for its rows");
+  assert.equal(steps, 1);
+  await loop.stop();
+});
+
+Deno.test("a trainer that crashes first waits for what it has sent", async () => {
+  const events: string[] = [];
+  let gradients = 0;
+  const loop = await learnThreeBatches({
+    step: (number, take) =>
+      number === 2 ? Promise.reject(new Error("the step failed, as told")) : take(),
+    hears: ({ kind }) => kind !== "applyGradients" || ++gradients !== 1,
+    applied: (sequence) => events.push(`applied ${sequence}`),
+    close: () => events.push("closed"),
+  });
+  assert.deepEqual(events, ["applied 8", "closed", "applied 8", "applied 16", "applied 24"]);
+  await loop.stop();
+});
