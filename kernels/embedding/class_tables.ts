@@ -108,7 +108,8 @@ export class ClassTables {
   }
 
   /**
-   * Applies one gradient to each id, see {@link EmbeddingTable.applyGradients}.
+   * Applies one gradient to each id, see {@link EmbeddingTable.applyGradients}. The data clock goes on in all classes:
+   * rows of one that is seen no more expire too.
    *
    * @param gradients In the shape that {@link lookup} gives.
    * @param counts Shape `[ids]`.
@@ -140,7 +141,11 @@ export class ClassTables {
 
   /** Looks at the next `bucketsMax` × 16 rows of each table; see {@link EmbeddingTable.evictExpired}. */
   evictExpired(bucketsMax: number): number {
-    return this.#tables.reduce((sum, table) => sum + table.evictExpired(bucketsMax), 0);
+    return this.#tables.reduce(
+      // A snapshot under way keeps what goes.
+      (sum, table, c) => sum + this.#limit.during(c, () => table.evictExpired(bucketsMax)),
+      0,
+    );
   }
 
   /**
@@ -261,7 +266,7 @@ export class ClassTables {
       );
     }
     this.#tables.forEach((table, c) => {
-      if (starts[c] < starts[c + 1]) visit(table, ids.subarray(starts[c], starts[c + 1]), c);
+      visit(table, ids.subarray(starts[c], starts[c + 1]), c);
     });
   }
 }

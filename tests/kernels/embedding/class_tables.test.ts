@@ -122,9 +122,7 @@ Deno.test("tables by class behave as a table for each class, and a replica that 
         separate.forEach((table, c) => {
           const own = ids.ids.slice(ids.starts[c], ids.starts[c + 1]);
           const part = gradients.subarray(at, at += own.length * table.width);
-          if (own.length > 0) {
-            table.applyGradients(own, part, new Uint32Array(own.length).fill(1), clock);
-          }
+          table.applyGradients(own, part, new Uint32Array(own.length).fill(1), clock);
         });
         if (evict) {
           tables.evictExpired(100);
@@ -153,6 +151,14 @@ Deno.test("tables by class behave as a table for each class, and a replica that 
     }),
     { numRuns: 60 },
   );
+});
+
+Deno.test("rows of a class that is seen no more expire on the clock of the others", () => {
+  const tables = tablesOf();
+  learn(tables, grouped([idOf(3, 1), idOf(4, 1)]), 1);
+  learn(tables, grouped([idOf(4, 2)]), 12);
+  assert.equal(tables.evictExpired(1_000), 1, "slot 3 expires after 10 s, slot 4 after 100");
+  assert.deepEqual([...exported(tables).keys()], [idOf(4, 1), idOf(4, 2)]);
 });
 
 Deno.test("rows of a narrow class with a stateless optimizer do not pay for another's", () => {
