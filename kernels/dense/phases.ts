@@ -36,17 +36,20 @@ export interface TrainingPhase extends Phase {
   readonly statisticChanges: readonly Value[];
 }
 
-/** Share of the newest batch in running means and variances. */
+/**
+ * Share of the newest batch in running means and variances. Of n rows the variance is taken as n / (n - 1) of the
+ * batch's, and a single row says nothing of it: a trickle of small batches would take it to 0, and serving divides by it.
+ *
+ * @see Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 2
+ */
 const NEWEST_SHARE = 0.1;
 
 /** @param inverseRows 1 / rows, shape `[1]`. */
 export function trainingPhase(g: Graph, inverseRows: Value): TrainingPhase {
   const dropoutMasks: DropoutMask[] = [];
   const statisticChanges: Value[] = [];
-  const count = (statistic: ParameterValue, newest: Value) => {
-    const change = g.subtract(statistic, g.reshape(newest, statistic.shape));
-    statisticChanges.push(g.scale(change, NEWEST_SHARE));
-  };
+  const count = (statistic: ParameterValue, change: Value) =>
+    statisticChanges.push(g.scale(g.reshape(change, statistic.shape), NEWEST_SHARE));
   return {
     dropoutMasks,
     statisticChanges,
@@ -62,8 +65,10 @@ export function trainingPhase(g: Graph, inverseRows: Value): TrainingPhase {
       const mean = g.multiply(g.reduceSum(z, [0]), inverseRows);
       const centered = g.subtract(z, mean);
       const variance = g.multiply(g.reduceSum(g.square(centered), [0]), inverseRows);
-      count(running.mean, mean);
-      count(running.variance, variance);
+      count(running.mean, g.subtract(running.mean, mean));
+      // (n - 1) / n of the change, so that nothing is divided by n - 1.
+      const known = g.subtract(running.variance, g.multiply(running.variance, inverseRows));
+      count(running.variance, g.subtract(known, variance));
       return { centered, variance };
     },
   };
