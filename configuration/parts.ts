@@ -61,6 +61,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       windowMs: joiner.window,
       clockSkewMsMax: joiner.clockSkewMax,
       impressionsMax: joiner.impressionsMax,
+      impressionsBytesMax: joiner.impressionsBytesMax,
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the model's order: label column t is the model's task t.
       tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, model, joiner) })),

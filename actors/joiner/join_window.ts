@@ -27,6 +27,9 @@ export type ExampleOutput = (
   impression: { readonly rankingId: string; readonly offset: number },
 ) => ExampleChunkBuilder | undefined;
 
+/** Six views of a record's bytes, the record and its place in the window. */
+const IMPRESSION_OBJECTS_BYTES = 1_024;
+
 /** What was shown, ready for use. */
 interface Served {
   readonly items: readonly string[];
@@ -37,6 +40,8 @@ interface Served {
 interface OpenImpression {
   readonly rankingId: string;
   readonly rows: number;
+  /** What its record takes. */
+  readonly bytes: number;
   /** Let go, with `served`, when every item's example is decided. */
   record: ImpressionRecord | undefined;
   /** Made of the record when the first action comes or the window closes. */
@@ -75,6 +80,7 @@ export class JoinWindow {
   readonly #sampling: NegativeSampling;
   /** Those with an item that is not decided. */
   readonly #open = new Map<string, OpenImpression>();
+  #openBytes = 0;
   /**
    * The open ones in the order of the log, and some that are not open any more. A queue, since finding a large Map's
    * first key costs 100 µs and more.
@@ -111,6 +117,11 @@ export class JoinWindow {
 
   get impressionsOpen(): number {
     return this.#open.size;
+  }
+
+  /** What they take, bytes. */
+  get openBytes(): number {
+    return this.#openBytes;
   }
 
   /** Newest data time seen, ms. */
@@ -187,13 +198,20 @@ export class JoinWindow {
     if (earlier !== undefined) {
       this.counts.impressionsDuplicate++;
       if (earlier.eventIds !== undefined) this.#close(earlier, out);
-      else this.#open.delete(record.rankingId);
+      else this.#letGo(earlier);
     }
-    if (this.#open.size >= this.#options.impressionsMax) this.closeEarly(offset, out);
+    const { impressionsMax, impressionsBytesMax } = this.#options;
+    const bytes = bytesOf(record);
+    while (
+      this.#open.size >= impressionsMax || this.#openBytes + bytes > impressionsBytesMax
+    ) {
+      if (!this.closeEarly(offset, out)) break; // larger than the limit by itself
+    }
     const rows = record.itemEnds.byteLength / 4;
     const impression: OpenImpression = {
       rankingId: record.rankingId,
       rows,
+      bytes,
       record,
       served: undefined,
       itemsOpen: rows,
@@ -202,6 +220,7 @@ export class JoinWindow {
       offset,
     };
     this.#open.set(impression.rankingId, impression);
+    this.#openBytes += bytes;
     this.#byAge.push(impression);
     if (this.#byAge.length > 2 * this.#open.size + 1_024) this.#sweep();
   }
@@ -256,13 +275,20 @@ export class JoinWindow {
   }
 
   /** Every item is decided: neither the window nor a restart needs it any more. */
-  #forget({ rankingId }: OpenImpression): void {
-    if (!this.#open.delete(rankingId)) return;
+  #forget(impression: OpenImpression): void {
+    if (!this.#letGo(impression)) return;
     if (this.#closed.size >= this.#options.impressionsMax) {
       this.#closedBefore = this.#closed;
       this.#closed = new Set();
     }
-    this.#closed.add(rankingId);
+    this.#closed.add(impression.rankingId);
+  }
+
+  /** False when it is not open any more. */
+  #letGo({ rankingId, bytes }: OpenImpression): boolean {
+    const wasOpen = this.#open.delete(rankingId);
+    if (wasOpen) this.#openBytes -= bytes;
+    return wasOpen;
   }
 
   /** The oldest that is open. */
@@ -334,4 +360,10 @@ function servedOf(impression: OpenImpression): Served {
       dense: record.dense,
     },
   };
+}
+
+/** What an impression takes while it is open, roughly: its arrays, and a few objects around them. */
+function bytesOf({ itemsUtf8, itemEnds, scores, ids, segmentOffsets, dense }: ImpressionRecord) {
+  return [itemsUtf8, itemEnds, scores, ids, segmentOffsets, dense]
+    .reduce((sum, { byteLength }) => sum + byteLength, IMPRESSION_OBJECTS_BYTES);
 }

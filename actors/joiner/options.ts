@@ -34,6 +34,8 @@ export interface JoinerOptions {
   readonly clockSkewMsMax: number;
   /** Open impressions; one more closes the oldest early. */
   readonly impressionsMax: number;
+  /** What open impressions may take together, bytes; an impression too many closes the oldest early. */
+  readonly impressionsBytesMax: number;
   /** Distinct actions remembered per impression; more are counted as excess and dropped. */
   readonly actionsPerImpressionMax: number;
   readonly tasks: readonly TaskLabels[];

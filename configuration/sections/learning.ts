@@ -2,7 +2,7 @@
  * `joiner` and `trainer`: how actions become labels, and labels become steps.
  */
 import { z } from "zod";
-import { duration } from "../units.ts";
+import { duration, size } from "../units.ts";
 
 const rule = z.strictObject({
   action: z.string().min(1).describe("The action's name: click, rating, …"),
@@ -29,6 +29,9 @@ export const joinerSection = z.strictObject({
   }).prefault({}),
   impressionsMax: z.int().min(1).max(100_000_000).default(200_000)
     .describe("Rankings that may be open; one more closes the oldest early."),
+  impressionsBytesMax: size("1MiB", "1TiB").default(2 ** 30).describe(
+    "Memory for open rankings, some 15 KiB each at 100 candidates; one too many closes the oldest early.",
+  ),
   actionsPerImpressionMax: z.int().min(1).max(100_000).default(1000)
     .describe("Actions remembered per ranking; more are counted and dropped."),
   clockSkewMax: duration("0ms", "1d").default(60_000)

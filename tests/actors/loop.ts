@@ -194,6 +194,7 @@ export class Loop {
       windowMs: 10_000,
       clockSkewMsMax: 1_000,
       impressionsMax: 10_000,
+      impressionsBytesMax: 1 << 28,
       actionsPerImpressionMax: 100,
       tasks: [{
         task: "clicked",

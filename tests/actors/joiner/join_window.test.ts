@@ -100,6 +100,27 @@ Deno.test("one impression too many closes the oldest early", () => {
   assert.equal(window.impressionsOpen, 2);
 });
 
+Deno.test("open impressions take no more bytes than they may: the oldest close early", () => {
+  const shown = (ranking: string, items: number) =>
+    impression({ ranking, items: Array.from({ length: items }, (_, i) => `i${i}`), atMs: 0 });
+  const bytesOfTwo = join([shown("r1", 3), shown("r2", 3)]).window.openBytes;
+  const { examples, counts, window } = join(
+    ["r1", "r2", "r3", "r4"].map((ranking) => shown(ranking, 3)),
+    joinerOptions({ impressionsBytesMax: bytesOfTwo }),
+  );
+  assert.deepEqual([...new Set(examples.map((e) => e.name.split("/")[0]))], ["r1", "r2"]);
+  assert.equal(counts.impressionsClosedEarly, 2);
+  assert.equal(window.openBytes, bytesOfTwo);
+
+  const large = join(
+    [shown("r1", 3), shown("large", 500), shown("r2", 3)],
+    joinerOptions({ impressionsBytesMax: bytesOfTwo }),
+  );
+  assert.equal(large.window.impressionsOpen, 1, "one that is too large alone goes with the next");
+  assert.equal(large.examples.length, 503);
+  assert.equal(large.window.openBytes, bytesOfTwo / 2);
+});
+
 Deno.test("a ranking that is asked for again takes the place of the first answer, which nobody saw", () => {
   const { counts, examples } = join([
     impression({ ranking: "r1", items: ["a", "c"], atMs: 0 }),

@@ -18,6 +18,7 @@ export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptio
     windowMs: 1_000,
     clockSkewMsMax: 100,
     impressionsMax: 1_000,
+    impressionsBytesMax: 1 << 24,
     actionsPerImpressionMax: 100,
     tasks: [{
       task: "liked",
