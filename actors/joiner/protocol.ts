@@ -75,7 +75,8 @@ export function unpackItems(
   return items;
 }
 
-const decoder = new TextDecoder();
+/** An id may begin with U+FEFF, which is no mark of byte order there. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Kept, because a fresh one allocates its buffer anew: half the time of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });
