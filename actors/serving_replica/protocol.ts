@@ -37,7 +37,8 @@ export interface ApplyDelta extends
 
 /**
  * Rows outside the delta stream (catch-up). A replica that answered lookups goes on while pages come; with the last one
- * rows that none of them brought go, and the sequence is set.
+ * rows that none of them brought go, and the sequence is set. Refused with {@link CatchUpLostError} by a replica that
+ * did not get the first page.
  */
 export interface LoadRows extends Request<void> {
   readonly kind: "loadRows";
@@ -86,6 +87,16 @@ export class ReplicaNotCurrentError extends Error {
   constructor(shard: number) {
     super(
       `The serving replica of shard ${shard} waits for its rows from parameter sync; try again in a moment.`,
+    );
+  }
+}
+
+/** Pages before this one went with an earlier incarnation: the catch-up has to begin anew. */
+export class CatchUpLostError extends Error {
+  override readonly name = "CatchUpLostError";
+  constructor(shard: number) {
+    super(
+      `Cannot go on with the rows of the serving replica of shard ${shard}: it has restarted since the first page. Send all rows anew.`,
     );
   }
 }

@@ -10,6 +10,7 @@ import { ClassServingTables } from "../../kernels/embedding/class_serving_tables
 import type { ServingReplicaOptions } from "./options.ts";
 import {
   type ApplyDelta,
+  CatchUpLostError,
   type LoadRows,
   type ReplicaLookup,
   ReplicaNotCurrentError,
@@ -117,6 +118,9 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     if (message.first) {
       this.#tables.beginFill();
       this.#loading = true;
+    } else if (!this.#loading) {
+      // It restarted since the first page, and the rows before this one are gone.
+      return this.#context.replyError(message, new CatchUpLostError(this.#options.shard));
     }
     this.#tables.upsert(message.class, message.ids, message.rows);
     if (message.sequence !== undefined) {

@@ -53,6 +53,18 @@ Deno.test("a replica answers nothing until its first catch-up is whole", async (
   await mesh.stop();
 });
 
+Deno.test("a replica that restarted during its catch-up refuses what is left of it", async () => {
+  const { mesh, load, weights } = await startReplica();
+  await assert.rejects(load({ 2: 20 }, { first: false, sequence: 5 }), {
+    name: "CatchUpLostError",
+  });
+  await assert.rejects(weights(), { name: "ReplicaNotCurrentError" });
+  await load({ 1: 10 }, { first: true });
+  await load({ 2: 20 }, { first: false, sequence: 5 });
+  assert.deepEqual(await weights(), [10, 20, undefined]);
+  await mesh.stop();
+});
+
 Deno.test("a replica that is caught up again serves meanwhile, and then has what was sent and nothing else", async () => {
   const { mesh, load, applyDelta, weights } = await startReplica();
   await load({ 1: 10, 2: 20, 3: 30 }, { first: true, sequence: 5 });
