@@ -60,10 +60,13 @@ function labelOf({ label }: LabelRule, value: number | undefined): number | unde
   return label === "positive" ? 1 : 0;
 }
 
-/** A rule with a bound, or that takes the value itself, never matches an action without a value (or with NaN). */
+/**
+ * A rule with a bound, or that takes the value itself, never matches an action without a value (or with NaN). Labels are
+ * float32, so a rule that takes the value matches none that is larger: an infinite label would stop training.
+ */
 function matches(rule: LabelRule, action: string, value: number | undefined): boolean {
   if (rule.action !== action) return false;
-  if (rule.label === "value" && !Number.isFinite(value)) return false;
+  if (rule.label === "value" && !Number.isFinite(Math.fround(value ?? NaN))) return false;
   if (rule.atLeast !== undefined && !(value !== undefined && value >= rule.atLeast)) return false;
   if (rule.below !== undefined && !(value !== undefined && value < rule.below)) return false;
   return true;

@@ -8,7 +8,7 @@ import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 /** A minibatch. */
 export interface LabelledBatch {
   readonly features: FeatureBatch;
-  /** 0 or 1, shape `[rows, tasks]`. */
+  /** 0 or 1, or the value itself where a task predicts one; shape `[rows, tasks]`. */
   readonly labels: Float32Array<ArrayBuffer>;
   /** Newest data clock of its rows, ms. */
   readonly atMs: number;

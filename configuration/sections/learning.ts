@@ -9,7 +9,7 @@ const rule = z.strictObject({
   valueAtLeast: z.number().optional().describe("Matches only where the action's value is ≥ this."),
   valueBelow: z.number().optional().describe("Matches only where the action's value is < this."),
   label: z.enum(["positive", "negative", "value"]).describe(
-    "What the model shall predict: 1, 0, or (for a task with squaredError) the action's own value.",
+    "What the model shall predict: 1, 0, or (for a task with squaredError) the action's own value. Bound such a rule by valueBelow: one value far beyond all others makes a loss that stops training (trainer.explosionFactor).",
   ),
   final: z.boolean().default(false).describe(
     "Nothing later changes this item's labels: its example is made at once instead of when the window closes.",

@@ -70,4 +70,6 @@ Deno.test("a value rule gives the action's own value, and matches no action with
   assert.deepEqual(rules.judge("watch", 0), { labels: [undefined, 0], final: false });
   assert.equal(rules.judge("watch", undefined), undefined);
   assert.deepEqual(rules.judge("watch", Infinity), { labels: [1, undefined], final: false });
+  const above = 2 ** 128; // float32 ends below
+  assert.deepEqual(rules.judge("watch", above), { labels: [1, undefined], final: false });
 });
