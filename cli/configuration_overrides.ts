@@ -14,8 +14,11 @@ export interface ConfigurationOverrides {
   readonly assignments: readonly string[];
   /** Another kind of model; keys that only the configured kind has are left out. */
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
-  /** The features are these attributes of an item, each a category: replaces the configured ones. */
-  readonly categorical?: readonly string[];
+  /**
+   * A table of examples: its features are these attributes of an item, each a category. A value of the action is the
+   * label: positive from a half on, or as it is for a task that predicts values. Replaces what is configured.
+   */
+  readonly table?: { readonly features: readonly string[]; readonly action: string };
   /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
   readonly positive?: { readonly action: string; readonly atLeast: number };
 }
@@ -36,9 +39,9 @@ export function overrideConfiguration(
   text: string,
   overrides: ConfigurationOverrides,
 ): OverriddenConfiguration {
-  const { assignments, model, categorical, positive } = overrides;
+  const { assignments, model, table, positive } = overrides;
   const changes: TypedChange[] = [];
-  if ([model, categorical, positive, ...assignments].every((change) => change === undefined)) {
+  if ([model, table, positive, ...assignments].every((change) => change === undefined)) {
     return { text, changes };
   }
   const document = parseDocument(text);
@@ -51,13 +54,13 @@ export function overrideConfiguration(
     changing(`${model.flag} ${model.kind}`, ["model", "kind"]);
     replaceModel(document, model.kind);
   }
-  if (categorical !== undefined) {
+  if (table !== undefined) {
     changing("--label-column", ["features"]);
-    replaceFeatures(document, categorical);
+    replaceFeatures(document, table.features);
   }
   if (positive !== undefined) {
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
-    replaceLabels(document, positive.action, positive.atLeast);
+    replaceLabels(document, () => thresholdRules(positive.action, positive.atLeast));
   }
   for (const assignment of assignments) {
     const [, path, value] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
@@ -69,6 +72,19 @@ export function overrideConfiguration(
     const keys = path.split(".");
     changing(`--set ${path}`, keys);
     assign(document, keys, assignment, value);
+  }
+  // After the assignments, which may say what a task predicts; label rules that were typed stay.
+  if (
+    table !== undefined && !changes.some(({ path }) => path.join(".").startsWith("joiner.tasks"))
+  ) {
+    changing("--label-column", ["joiner", "tasks"]);
+    replaceLabels(
+      document,
+      (predictsValues) =>
+        predictsValues
+          ? [{ action: table.action, label: "value", final: true }]
+          : thresholdRules(table.action, 0.5),
+    );
   }
   return { text: String(document), changes };
 }
@@ -134,14 +150,17 @@ function replaceFeatures(document: Document, attributes: readonly string[]): voi
   dropOthers(document, ["embeddings", "slots"], attributes);
 }
 
-function replaceLabels(document: Document, action: string, atLeast: number): void {
-  const tasks: readonly string[] = document.toJS()?.model?.tasks ?? ["click"];
-  const rules = [
+function replaceLabels(document: Document, rulesOf: (predictsValues: boolean) => object[]): void {
+  const { tasks = ["click"], taskLosses } = document.toJS()?.model ?? {};
+  const rules = Object.fromEntries(
+    (tasks as string[]).map((task) => [task, rulesOf(taskLosses?.[task] === "squaredError")]),
+  );
+  document.setIn(["joiner", "tasks"], document.createNode(rules));
+}
+
+function thresholdRules(action: string, atLeast: number): object[] {
+  return [
     { action, valueAtLeast: atLeast, label: "positive", final: true },
     { action, valueBelow: atLeast, label: "negative", final: true },
   ];
-  document.setIn(
-    ["joiner", "tasks"],
-    document.createNode(Object.fromEntries(tasks.map((task) => [task, rules]))),
-  );
 }

@@ -89,11 +89,11 @@ export function configurationFor(
   model?: ConfigurationOverrides["model"],
   table?: LabelledTable,
 ): Promise<CairnConfiguration> {
-  const { action = "rating", labelAtLeast: atLeast = table && 0.5 } = flags;
+  const { action = "rating", labelAtLeast: atLeast } = flags;
   const overrides: ConfigurationOverrides = {
     assignments: flags.set,
     ...(model === undefined ? {} : { model }),
-    ...(table === undefined ? {} : { categorical: table.features }),
+    ...(table === undefined ? {} : { table: { features: table.features, action } }),
     ...(atLeast === undefined ? {} : { positive: { action, atLeast } }),
   };
   return loadConfiguration(flags.config, overrides);

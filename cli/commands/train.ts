@@ -64,7 +64,8 @@ export function trainCommand(output: Output): Command {
   return command
     .option(
       "--label-column <name>",
-      "csv: a table of labelled examples with this label; found by itself where it is called label",
+      "csv: a table of labelled examples with this label; found by itself where it is called label, click, " +
+        "clicked, target or is_click and no --config or column is named",
     )
     .addOption(
       new Option("--features <names>", "csv with a label: the columns to predict from (all others)")

@@ -27,6 +27,10 @@ export interface NamedResult {
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const source = await sourceOf(flags);
+  if (source.table !== undefined) {
+    const { label, features } = source.table;
+    output.err(`${flags.path}: labelled examples, ${label} from ${features.join(", ")}\n`);
+  }
   const configured = (model?: { readonly flag: "--model" | "--compare"; readonly kind: string }) =>
     configurationFor({ ...flags, config: source.config }, model, source.table);
   const configuration = await configured(

@@ -102,6 +102,7 @@ Deno.test("the label may have any name, and the features may be named", async ()
       ...smallDeep,
     );
     assert.equal(code, 0, err);
+    assert.match(err, /train\.csv: labelled examples, bought from site, app\n/);
     const [{ embeddingRows, evaluationExamples }] = JSON.parse(out).models;
     assert.equal(embeddingRows, 40);
     assert.equal(evaluationExamples, 100);

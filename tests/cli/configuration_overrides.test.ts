@@ -58,6 +58,27 @@ Deno.test("a linear model drops what was configured for embeddings that it does 
   ]);
 });
 
+Deno.test("a table's label is positive from a half on, and what a task of squared error predicts", () => {
+  const table = { features: ["site", "app"], action: "rating" };
+  const rulesOf = (...assignments: string[]) => {
+    const { features, joiner } = parseConfiguration(
+      overridden(text, { assignments, table }),
+      "test.yaml",
+    );
+    assert.deepEqual(features.schema.slots.map(({ name }) => name), ["site", "app"]);
+    return joiner.tasks[0].rules.map(({ action, atLeast, below, label }) =>
+      `${action} ${atLeast ?? ""}..${below ?? ""} ${label}`
+    );
+  };
+  const [task] = parseConfiguration(text, "test.yaml").joiner.tasks.map(({ task }) => task);
+  assert.deepEqual(rulesOf("joiner.window=1h"), ["rating 0.5.. positive", "rating ..0.5 negative"]);
+  assert.deepEqual(rulesOf(`model.taskLosses={ ${task}: squaredError }`), ["rating .. value"]);
+  assert.deepEqual(
+    rulesOf(`joiner.tasks.${task}=[{ action: rating, valueAtLeast: 4, label: positive }]`),
+    ["rating 4.. positive"],
+  );
+});
+
 Deno.test("a threshold replaces the label rules of each task", () => {
   const changed = overridden(text, {
     assignments: [],
