@@ -136,8 +136,7 @@ rows and batches in one run, their answers are compared before anything is timed
 and of each the best slice counts. Cairn's times include every copy into and out of the WASM memory.
 Rows: \`serving\` holds weights alone (\`ServingTable\`, fp32), \`training\` weights and Adagrad's
 state (\`EmbeddingTable\`). \`dedupe\` sums the gradients of equal ids and applies Adagrad, counted in ids
-before summing. The two cores were shared with other work, which the taking of turns evens out between
-contenders but not between lines: ratios are steadier than rates. What the figures mean, and what was
+before summing. Contenders take turns, so ratios are steadier than rates. What the figures mean, and what was
 tried: [decision 10](adr/0010-where-the-kernel-stands.md).
 
 ![Lookups beside native hash maps](embedding_lookup.svg)
