@@ -143,7 +143,7 @@ const section = `${BEGIN}
 Measured ${date} on ${await machine()}, all of it on those cores, by \`deno task bench:training --json\`:
 ids → lookups → dense step → gradients → tables through the real actors; 26 slots of dim 16, 13 dense
 values, towers 256-128, Adagrad, 4 M ids that all have a row, Zipf 1.05. What takes the time, and what
-was tried: [decision 13](adr/0013-where-a-training-step-stands.md).
+was tried: [decision 11](adr/0011-where-a-training-step-stands.md).
 
 ![Examples a second by batch size and by model](training_step.svg)
 

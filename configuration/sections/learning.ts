@@ -66,7 +66,9 @@ export const trainerSection = z.strictObject({
   validationBins: z.int().min(16).max(1_000_000).default(10_000)
     .describe("Bins of the progressive validation's score histograms."),
   explosionFactor: z.number().min(2).max(1e9).default(1000)
-    .describe("A loss this many times the mean of recent ones stops training."),
+    .describe(
+      "A loss this many times the mean of recent ones stops training; of squared errors, an error this many times as large.",
+    ),
   pipelined: z.boolean().default(false).describe(
     "Prepare the next batch during a step, which then has a thread of its own where placement has workers: faster, but the rows lack the last batch's gradients.",
   ),

@@ -1,8 +1,13 @@
 /**
  * Telling when training has gone wrong, before the wrong weights reach anyone.
  */
+import type { TaskOptions } from "./models/options.ts";
+
 export interface DivergenceOptions {
-  /** A loss above this many times the mean of recent ones is an explosion. Default 1000; Infinity = never. */
+  /**
+   * A loss above this many times the mean of recent ones is an explosion; of squared errors, errors this many times as
+   * large, since one of a heavy tail is rare but no mistake. Default 1000; Infinity = never.
+   */
   readonly explosionFactor?: number;
 }
 
@@ -45,8 +50,12 @@ export class LossWatch {
   /** NaN before the first loss. */
   recent = NaN;
 
-  constructor({ explosionFactor = 1000 }: DivergenceOptions = {}) {
-    this.#factor = explosionFactor;
+  constructor(
+    { explosionFactor = 1000 }: DivergenceOptions = {},
+    tasks: readonly Pick<TaskOptions, "loss">[] = [],
+  ) {
+    const squares = tasks.some(({ loss }) => loss === "squaredError");
+    this.#factor = squares ? explosionFactor ** 2 : explosionFactor;
   }
 
   /** Why this loss must not be learned from, or undefined. */

@@ -48,7 +48,7 @@ export class CompiledTrainingSession implements TrainingSession {
     this.#backend = backend;
     this.#options = options;
     this.#memory = options.memory ?? ordinaryMemory;
-    this.#lossWatch = new LossWatch(options.divergence);
+    this.#lossWatch = new LossWatch(options.divergence, compiled.model.tasks);
     const { sparseInputs, sequenceInputs } = compiled.model;
     this.#embedded = [
       ...sparseInputs.map(({ segment }) => segment),

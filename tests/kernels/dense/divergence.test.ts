@@ -17,3 +17,10 @@ Deno.test("a loss that is no number is refused, whatever came before", () => {
 Deno.test("the first loss may be anything finite", () => {
   assert.equal(new LossWatch().refuse(1), undefined);
 });
+
+Deno.test("a squared error of a heavy tail is learned from: errors are compared, not their squares", () => {
+  const watch = new LossWatch({}, [{ loss: "binaryCrossEntropy" }, { loss: "squaredError" }]);
+  watch.accept(300 ** 2);
+  assert.equal(watch.refuse(10_000 ** 2), undefined);
+  assert.match(watch.refuse(400_000 ** 2)!, /times its recent mean/);
+});
