@@ -41,7 +41,7 @@ export interface TrainingSession {
    * @throws {DivergenceError} When the loss or the new weights are not finite, or the loss exploded; the weights stay.
    */
   step(batch: TrainingBatch): Promise<TrainingStep>;
-  /** Multiplies the configured learning rates from the next step on; 1 at first, and not part of a checkpoint. */
+  /** Multiplies the configured learning rates of steps asked for from now on; 1 at first, and not part of a checkpoint. */
   setLearningRateScale(scale: number): Promise<void>;
   /**
    * Zeroed arrays for a batch of `rows` and its results, in the memory that the device copies fastest. Fill and pass

@@ -65,7 +65,9 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   step(batch: TrainingBatch): Promise<TrainingStep> {
-    const step = this.#last.then(() => this.#step(batch));
+    // The scale of now: replicas are told in one order, and begin their steps when the others allow.
+    const scale = this.#learningRateScale;
+    const step = this.#last.then(() => this.#step(batch, scale));
     this.#last = step;
     step.catch(() => {
       // Those that wait fail too; one that is asked for later begins anew.
@@ -74,11 +76,10 @@ export class CompiledTrainingSession implements TrainingSession {
     return step;
   }
 
-  async #step(batch: TrainingBatch): Promise<TrainingStep> {
+  async #step(batch: TrainingBatch, scale: number): Promise<TrainingStep> {
     const t = this.#steps + 1;
     const { optimizer, learningRateSchedule } = this.#options;
-    const learningRate = this.#learningRateScale *
-      learningRateAt(optimizer.learningRate, t, learningRateSchedule);
+    const learningRate = scale * learningRateAt(optimizer.learningRate, t, learningRateSchedule);
     const feeds = this.#feeds(batch, t, learningRate);
     const results = await this.#backend.run(batch.rows, feeds, this.#into(batch));
 

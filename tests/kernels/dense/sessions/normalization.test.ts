@@ -77,17 +77,19 @@ Deno.test("a variance that averaging pushed below 0 serves finite logits", async
   await Promise.all([session.close(), server.close()]);
 });
 
-Deno.test("a scaled learning rate scales the step", async () => {
-  const moved = async (scale: number) => {
+Deno.test("a scaled learning rate scales the steps that are asked for after it", async () => {
+  const moved = async (scale: number, later: number) => {
     const session = await open({ kind: "sgd", learningRate: 0.1 });
     const before = (await session.weights()).parameters.w0.data;
     await session.setLearningRateScale(scale);
-    await session.step(exampleBatch(model, 6, 1));
+    const step = session.step(exampleBatch(model, 6, 1));
+    await session.setLearningRateScale(later);
+    await step;
     const after = (await session.weights()).parameters.w0.data;
     await session.close();
     return after.map((weight, i) => weight - before[i]);
   };
-  const whole = await moved(1), quarter = await moved(0.25);
+  const whole = await moved(1, 0.5), quarter = await moved(0.25, 7);
   whole.forEach((change, i) => close(quarter[i], change / 4));
 });
 
