@@ -4,9 +4,8 @@
  * It learns from one batch a turn, so that whoever asks for weights or figures is answered between two batches. The next
  * one may be under way: its rows looked up and pooled while this one is in the dense step, and its step begun before
  * this one's gradients are at the shards. What is sent to a shard, and in which order, does not depend on how fast
- * anybody is. When it
- * starts again it reads the log from the newest snapshot that no shard is behind (or from the beginning): the dense
- * model learns those rows anew, and the shards ignore what they have applied before.
+ * anybody is. When it starts again it reads the log from the newest snapshot that no shard is behind (or from the
+ * beginning): the dense model learns those rows anew, and the shards ignore what they have applied before.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
