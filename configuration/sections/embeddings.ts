@@ -116,7 +116,7 @@ export const embeddingsSection = z.strictObject({
     }),
   ).default({}).describe("Slots that differ, by name."),
   bytesMax: size("1MiB", "1TiB").default(512 * 2 ** 20).describe(
-    "Memory of all training tables together; each shard gets an equal part.",
+    "Memory of all training tables together; each shard gets an equal part. While a snapshot is written, rows that change take up to a quarter more.",
   ),
   atLimit: z.enum(["reject", "evictLeastRecentlyUsed", "evictLeastFrequentlyUsed"])
     .default("evictLeastRecentlyUsed").describe("What happens at the limit."),

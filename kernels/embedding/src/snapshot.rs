@@ -6,8 +6,11 @@
 use crate::page::{Bitmap, Row};
 use crate::table::EmbeddingTable;
 
-/// Bytes of rows copied aside before a snapshot gives up, as a share of the table's limit.
+/// Bytes of rows copied aside before a snapshot gives up, as a share of the table's limit. They come on top of it: a table
+/// that evicts is at its limit for good, and could never write a snapshot within it.
 const PRESERVED_SHARE: usize = 4;
+/// The first bytes set apart for them.
+const PRESERVED_BYTES_MIN: usize = 64 << 10;
 
 /// A snapshot under way.
 pub struct Snapshot {
@@ -58,9 +61,7 @@ impl EmbeddingTable {
 
     /// Ends the snapshot, complete or not, and frees what it kept.
     pub fn end_snapshot(&mut self) {
-        if let Some(snapshot) = self.snapshot.take() {
-            self.store.memory.release(snapshot.preserved.capacity());
-        }
+        self.snapshot = None;
     }
 
     /// Appends up to `rows_max` rows to `out`, each as it was when the snapshot began: key, stamp, floats.
@@ -108,19 +109,23 @@ impl EmbeddingTable {
         row.put(&layout, Bitmap::IN_SNAPSHOT, false);
         let Some(snapshot) = &mut self.snapshot else { return };
         snapshot.marked -= 1;
-        let bound = self.store.memory.bytes_max() / PRESERVED_SHARE;
-        let had = snapshot.preserved.capacity();
-        let fits = !snapshot.overtaken
-            && snapshot.preserved.len() + layout.stride <= bound
-            && snapshot.preserved.try_reserve(layout.stride).is_ok()
-            && self.store.memory.claim(snapshot.preserved.capacity() - had);
-        if fits {
+        let bytes_max = self.store.memory.bytes_max() / PRESERVED_SHARE;
+        if !snapshot.overtaken && has_room(&mut snapshot.preserved, layout.stride, bytes_max) {
             snapshot.preserved.extend_from_slice(row.bytes(&layout));
             return;
         }
         // Learning goes on; the one who takes the snapshot is told, and begins anew.
         snapshot.overtaken = true;
-        self.store.memory.release(had);
         snapshot.preserved = Vec::new();
     }
+}
+
+/// Makes room for `bytes` more, doubling, and never for more than `bytes_max` in all.
+fn has_room(preserved: &mut Vec<u8>, bytes: usize, bytes_max: usize) -> bool {
+    let needed = preserved.len() + bytes;
+    if needed <= preserved.capacity() {
+        return true;
+    }
+    let capacity = (2 * preserved.capacity()).max(PRESERVED_BYTES_MIN).min(bytes_max);
+    capacity >= needed && preserved.try_reserve_exact(capacity - preserved.len()).is_ok()
 }

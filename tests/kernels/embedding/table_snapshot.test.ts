@@ -159,3 +159,38 @@ Deno.test("a damaged chunk is refused whole, and a snapshot that nobody began to
   assert.equal(copy.statistics().rows, 0);
   assert.throws(() => table.nextSnapshotChunk(10), /no snapshot is under way/);
 });
+
+for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {
+  Deno.test(`a table at its memory limit is written while it learns, ${atLimit}`, () => {
+    const table = EmbeddingTable.create({
+      seed: 1,
+      segments: [{
+        name: "embeddings",
+        dim: 8,
+        initializer: { kind: "zeros" },
+        optimizer: { kind: "sgd", learningRate: 0.1 },
+      }],
+      slots: [],
+      bytesMax: 4 << 20,
+      atLimit,
+    });
+    const learn = (from: number, count: number) =>
+      table.applyGradients(
+        BigUint64Array.from({ length: count }, (_, i) => BigInt(from + i)),
+        new Float32Array(count * 8).fill(1),
+        new Uint32Array(count).fill(1),
+        0,
+      );
+    for (let from = 0; from < 200_000; from += 10_000) learn(from, 10_000);
+    const { rows, bytes } = table.statistics();
+    assert.ok(rows < 150_000 && bytes > 0.9 * (4 << 20), `${rows} rows in ${bytes} bytes`);
+
+    table.beginSnapshot();
+    let written = table.nextSnapshotChunk(100)!.rows;
+    learn(atLimit === "reject" ? 0 : 190_000, 10_000); // rows that exist, not written yet
+    if (atLimit !== "reject") learn(200_000, 1_000); // and new ones that push others out
+    for (let chunk; (chunk = table.nextSnapshotChunk(8_192)) !== undefined;) written += chunk.rows;
+    assert.equal(written, rows);
+    assert.ok(table.statistics().bytes <= 4 << 20);
+  });
+}
