@@ -13,6 +13,7 @@ import { BLOCK_WIDTH } from "../weight_layout.ts";
 import { TRAINING_NAMES, type TrainingGraph, type TrainingPasses } from "../training_graph.ts";
 import { runInPlace } from "./in_place_outputs.ts";
 import { float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
+import { StateBuffers } from "./state_buffers.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
 
 /** Sums an array with those of the other replicas, in place; every replica gets the same bits. */
@@ -40,8 +41,7 @@ export class PassesBackend implements TrainingBackend {
   readonly #passes: TrainingPasses;
   readonly #options: PassOptions;
   readonly #stateShape: readonly number[];
-  #present: StateVectors;
-  #next: StateVectors;
+  readonly #state: StateBuffers;
   /** The gradient of all weights, and the loss behind it: what replicas sum. Two, which take turns between passes. */
   #sum: Float32Array<ArrayBuffer>;
   #sumBefore: Float32Array<ArrayBuffer>;
@@ -51,7 +51,7 @@ export class PassesBackend implements TrainingBackend {
   constructor(
     ort: OnnxRuntime,
     sessions: PassSessions,
-    { state, layout }: TrainingGraph,
+    compiled: TrainingGraph,
     passes: TrainingPasses,
     options: PassOptions,
   ) {
@@ -59,12 +59,9 @@ export class PassesBackend implements TrainingBackend {
     this.#sessions = sessions;
     this.#passes = passes;
     this.#options = options;
-    this.#stateShape = [layout.blocks, BLOCK_WIDTH];
+    this.#stateShape = [compiled.layout.blocks, BLOCK_WIDTH];
     const size = staticSize(this.#stateShape);
-    const empty = (): StateVectors =>
-      Object.fromEntries(Object.keys(state).map((name) => [name, new Float32Array(size)]));
-    this.#present = empty();
-    this.#next = empty();
+    this.#state = new StateBuffers(compiled, (length) => new Float32Array(length));
     this.#sum = new Float32Array(size + 1);
     this.#sumBefore = new Float32Array(size + 1);
   }
@@ -86,15 +83,15 @@ export class PassesBackend implements TrainingBackend {
   }
 
   commit(): void {
-    [this.#present, this.#next] = [this.#next, this.#present];
+    this.#state.commit();
   }
 
   readState(): Promise<StateVectors> {
-    return Promise.resolve(structuredClone(this.#present));
+    return Promise.resolve(this.#state.read());
   }
 
   writeState(vectors: Readonly<StateVectors>): Promise<void> {
-    for (const [name, vector] of Object.entries(vectors)) this.#present[name].set(vector);
+    this.#state.write(vectors);
     return Promise.resolve();
   }
 
@@ -114,7 +111,7 @@ export class PassesBackend implements TrainingBackend {
       return float32Tensor(this.#ort, array.subarray(from * width, to * width), shape);
     };
     const tensors: Tensors = {
-      [weights]: this.#stateTensor(this.#present[weights]),
+      [weights]: this.#stateTensor(this.#state.present[weights]),
       [gradientBefore]: this.#stateTensor(this.#sumBefore),
     };
     for (const { name, shape } of graph.inputs) {
@@ -131,7 +128,7 @@ export class PassesBackend implements TrainingBackend {
     const { gradient, weightsNorm, next } = TRAINING_NAMES;
     const tensors: Tensors = { [gradient]: this.#stateTensor(this.#sum) };
     for (const { name, shape } of this.#passes.update.graph.inputs) {
-      const vector = this.#present[name];
+      const vector = this.#state.present[name];
       if (name === gradient) continue;
       tensors[name] = vector !== undefined
         ? this.#stateTensor(vector)
@@ -140,7 +137,7 @@ export class PassesBackend implements TrainingBackend {
     const fetches: Tensors = {
       [weightsNorm]: float32Tensor(this.#ort, results[weightsNorm], [1]),
     };
-    for (const [name, vector] of Object.entries(this.#next)) {
+    for (const [name, vector] of Object.entries(this.#state.next)) {
       fetches[next(name)] = this.#stateTensor(vector);
     }
     await runInPlace(this.#sessions.update, tensors, fetches);

@@ -1,0 +1,55 @@
+/**
+ * Weights and optimizer state in two buffers that take turns: a step reads the present state from one and writes the
+ * next state into the other, so no kernel can see half-updated weights and a step that is not committed costs nothing
+ * to undo.
+ */
+import { BLOCK_WIDTH } from "../weight_layout.ts";
+import type { TrainingGraph } from "../training_graph.ts";
+import type { StateVectors } from "./training_backend.ts";
+
+export class StateBuffers {
+  #present: StateVectors;
+  #next: StateVectors;
+
+  /** @param allocate Makes one zeroed matrix of that many floats. */
+  constructor(
+    { state, layout }: TrainingGraph,
+    allocate: (length: number) => Float32Array<ArrayBuffer>,
+  ) {
+    const size = layout.blocks * BLOCK_WIDTH;
+    const empty = (): StateVectors =>
+      Object.fromEntries(Object.keys(state).map((name) => [name, allocate(size)]));
+    this.#present = empty();
+    this.#next = empty();
+  }
+
+  get present(): StateVectors {
+    return this.#present;
+  }
+
+  get next(): StateVectors {
+    return this.#next;
+  }
+
+  /** What was written into the next state becomes the present one. */
+  commit(): void {
+    [this.#present, this.#next] = [this.#next, this.#present];
+  }
+
+  /** A copy of the present state. */
+  read(): StateVectors {
+    return structuredClone(this.#present);
+  }
+
+  /** Replaces the present state; copies. */
+  write(vectors: Readonly<StateVectors>): void {
+    for (const [name, vector] of Object.entries(vectors)) this.#present[name].set(vector);
+  }
+
+  /** Calls `free` with every matrix. */
+  free(free: (vector: Float32Array<ArrayBuffer>) => void): void {
+    for (const vectors of [this.#present, this.#next]) {
+      for (const vector of Object.values(vectors)) free(vector);
+    }
+  }
+}
