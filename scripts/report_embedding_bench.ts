@@ -5,10 +5,13 @@
  *
  * Later files win where two measured the same. Only the text between the two markers is replaced.
  */
-const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
+import { machine, replaceSection } from "./benchmark_page.ts";
+
 const CHART = new URL("../docs/embedding_lookup.svg", import.meta.url);
-const BEGIN = "<!-- embedding: begin, written by scripts/report_embedding_bench.ts -->";
-const END = "<!-- embedding: end -->";
+const MARKERS = {
+  begin: "<!-- embedding: begin, written by scripts/report_embedding_bench.ts -->",
+  end: "<!-- embedding: end -->",
+};
 const CONTENDERS = ["ours", "libcuckoo", "phmap", "absl", "torch"] as const;
 const COLOURS = { ours: "#b8432f", libcuckoo: "#8a9ba8", phmap: "#4f6d7a", absl: "#b9c4cc" };
 
@@ -117,18 +120,9 @@ ${legend.join("\n")}
 `;
 }
 
-async function machine(): Promise<string> {
-  const processor = /model name\s*:\s*(.*)/.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1];
-  return `${
-    processor ?? "unknown processor"
-  }, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
-}
-
 const lines = await readLines(Deno.args);
 const date = new Date().toISOString().slice(0, 10);
-const section = `${BEGIN}
-
-## Embedding kernel
+const section = `## Embedding kernel
 
 Measured ${date} on ${await machine()}, by \`deno task bench:embedding --json\`. One thread each; all
 ids are hits; native peers compiled with \`g++ -O3 -march=native\`. All contenders get the same keys,
@@ -146,12 +140,6 @@ ${
     .join("\n")
 }
 ${sizeTable(lines)}
-${END}`;
-const page = await Deno.readTextFile(PAGE).catch(() => `# Benchmarks\n\n${BEGIN}\n${END}\n`);
-const from = page.indexOf(BEGIN);
-const to = page.indexOf(END);
-if (from < 0 || to < from) {
-  throw new Error(`docs/benchmarks.md has lost its markers; put back\n${BEGIN}\n${END}`);
-}
-await Deno.writeTextFile(PAGE, page.slice(0, from) + section + page.slice(to + END.length));
+`;
+await replaceSection(MARKERS, section);
 await Deno.writeTextFile(CHART, chart(lines));

@@ -5,10 +5,13 @@
  *
  * Later files win where two measured the same. Only the text between the two markers is replaced.
  */
-const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
+import { machine, replaceSection } from "./benchmark_page.ts";
+
 const CHART = new URL("../docs/training_step.svg", import.meta.url);
-const BEGIN = "<!-- training: begin, written by scripts/report_training_bench.ts -->";
-const END = "<!-- training: end -->";
+const MARKERS = {
+  begin: "<!-- training: begin, written by scripts/report_training_bench.ts -->",
+  end: "<!-- training: end -->",
+};
 const OURS = "#b8432f", PEER = "#8a9ba8";
 /** The model with a peer, and the batch size at which models are compared. */
 const MODEL = "deepfm", BATCH = 4096;
@@ -124,21 +127,12 @@ ${bars(second, `By model, batch ${BATCH}, thousand examples/s`, models, 110)}
 `;
 }
 
-async function machine(): Promise<string> {
-  const processor = /model name\s*:\s*(.*)/.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1];
-  return `${
-    processor ?? "unknown processor"
-  }, ${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}`;
-}
-
 const lines = await readLines(Deno.args);
 const byBatch = lines.filter(({ model }) => model === MODEL);
 const byModel = lines.filter(({ batch }) => batch === BATCH)
   .sort((a, b) => b.examplesPerSecond - a.examplesPerSecond);
 const date = new Date().toISOString().slice(0, 10);
-const section = `${BEGIN}
-
-## The whole training step
+const section = `## The whole training step
 
 Measured ${date} on ${await machine()}, all of it on those cores, by \`deno task bench:training --json\`:
 ids → lookups → dense step → gradients → tables through the real actors; 26 slots of dim 16, 13 dense
@@ -158,13 +152,6 @@ ${batchTable(byBatch)}
 ### By model
 
 ${modelTable(lines)}
-
-${END}`;
-const page = await Deno.readTextFile(PAGE);
-const from = page.indexOf(BEGIN);
-const to = page.indexOf(END);
-if (from < 0 || to < from) {
-  throw new Error(`docs/benchmarks.md has lost its markers; put back\n${BEGIN}\n${END}`);
-}
-await Deno.writeTextFile(PAGE, page.slice(0, from) + section + page.slice(to + END.length));
+`;
+await replaceSection(MARKERS, section);
 await Deno.writeTextFile(CHART, chart(byBatch, byModel));
