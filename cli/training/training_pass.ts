@@ -4,14 +4,13 @@
  * online loop too.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
+import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { type ClassIds, ClassTables } from "../../kernels/embedding/class_tables.ts";
 import { floatStarts } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
-import { sigmoid } from "../../actors/trainer/progressive_validation.ts";
 import type { Task } from "../evaluation/task_scores.ts";
 import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 import type { LabelledBatch } from "../datasets/example_table.ts";
@@ -150,9 +149,6 @@ export class TrainingPass {
 
   #scores(logits: Float32Array): Float64Array {
     const { tasks } = this;
-    return Float64Array.from(
-      logits,
-      (logit, i) => tasks[i % tasks.length].loss === "squaredError" ? logit : sigmoid(logit),
-    );
+    return Float64Array.from(logits, (logit, i) => prediction(tasks[i % tasks.length], logit));
   }
 }

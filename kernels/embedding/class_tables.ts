@@ -142,7 +142,7 @@ export class ClassTables {
   /** Looks at the next `bucketsMax` × 16 rows of each table; see {@link EmbeddingTable.evictExpired}. */
   evictExpired(bucketsMax: number): number {
     return this.#tables.reduce(
-      // A snapshot under way keeps what goes.
+      // A snapshot under way keeps what goes, up to a share of the limit.
       (sum, table, c) => sum + this.#limit.during(c, () => table.evictExpired(bucketsMax)),
       0,
     );
