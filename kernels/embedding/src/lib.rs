@@ -37,8 +37,5 @@ pub mod mixing;
 pub mod optimizers;
 pub mod quantization;
 
-// The exports.
-pub mod abi_batch;
-pub mod abi_buffers;
-mod abi_proofs;
-pub mod abi_table;
+// The exports, a file for each thing that they serve.
+pub mod abi;

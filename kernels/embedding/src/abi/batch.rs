@@ -6,7 +6,7 @@
 
 use core::cell::RefCell;
 
-use crate::abi_buffers::reserve;
+use super::buffers::reserve;
 use crate::batch::{self, Groups, PoolBatch, PoolError, PoolPlan, Pooling, Unique};
 use crate::crc32c::crc32c;
 use crate::feature_hash::{feature_id, SLOT_MAX};

@@ -1,0 +1,93 @@
+//! The exports by which a training table's rows reach others: numbered deltas for those who follow, pages for those who begin.
+
+use super::buffers::{reserve, LENGTH_MAX};
+use super::instance::training;
+use super::refusals::{REFUSED_ACKNOWLEDGEMENT, REFUSED_CONSUMER, REFUSED_LENGTH, REFUSED_MEMORY};
+use crate::changes::DeltaError;
+use crate::crc32c::crc32c;
+use crate::export::{export_rows, CURSOR_END};
+use crate::table::{floats_of, EmbeddingTable};
+
+/// The next delta of a consumer. Words: sequence, rows, removed, checksum. Ids and floats: the rows. Returns 1 where
+/// there is one, 0 where nothing is new.
+#[no_mangle]
+pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max: usize) -> i32 {
+    training(|table, buffers| {
+        let width = table.options.width;
+        let fits = rows_max.checked_mul(width).is_some_and(|floats| floats <= LENGTH_MAX);
+        if rows_max == 0
+            || !fits
+            || acknowledged.fract() != 0.0
+            || !(0.0..9e15).contains(&acknowledged)
+        {
+            return REFUSED_LENGTH;
+        }
+        let EmbeddingTable { changes, store, .. } = table;
+        let delta = match changes.take(store, consumer, acknowledged as u64, width, rows_max) {
+            Ok(delta) => delta,
+            Err(DeltaError::UnknownConsumer) => return REFUSED_CONSUMER,
+            Err(DeltaError::Acknowledged) => return REFUSED_ACKNOWLEDGEMENT,
+        };
+        if delta.sequence <= acknowledged as u64 {
+            return 0;
+        }
+        buffers.ids.clone_from(&delta.ids);
+        buffers.floats.clone_from(&delta.rows);
+        buffers.removed.clone_from(&delta.tombstones);
+        let mut checksum = crc32c(0, as_bytes(&delta.ids));
+        checksum = crc32c(checksum, as_bytes(&delta.rows));
+        checksum = crc32c(checksum, as_bytes(&delta.tombstones));
+        buffers.words = vec![
+            delta.sequence as f64,
+            delta.ids.len() as f64,
+            delta.tombstones.len() as f64,
+            f64::from(checksum),
+        ];
+        1
+    })
+}
+
+/// A slice of words or floats as its little-endian bytes (the kernel runs on little-endian machines only).
+fn as_bytes<T: Copy>(values: &[T]) -> &[u8] {
+    // SAFETY: u64 and f32 have no padding, and u8 has alignment 1.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), std::mem::size_of_val(values)) }
+}
+
+/// Stops keeping changes for a consumer.
+#[no_mangle]
+pub extern "C" fn table_forget_consumer(consumer: usize) -> i32 {
+    training(|table, _| {
+        table.changes.forget(consumer);
+        0
+    })
+}
+
+/// At most `rows_max` rows behind `cursor`, in ids and floats. Words: rows, next cursor, done.
+#[no_mangle]
+pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
+    training(|table, buffers| {
+        let width = table.options.width;
+        let fits = rows_max.checked_mul(width).is_some_and(|floats| floats <= LENGTH_MAX);
+        if rows_max == 0 || !fits || !(0.0..=CURSOR_END as f64).contains(&cursor) {
+            return REFUSED_LENGTH;
+        }
+        let Some(next) = export_rows(&table.store, cursor as u64, rows_max, &mut buffers.rows)
+        else {
+            return REFUSED_LENGTH;
+        };
+        let layout = table.store.layout;
+        if reserve(&mut buffers.ids, buffers.rows.len()) == 0
+            || reserve(&mut buffers.floats, buffers.rows.len() * width) == 0
+        {
+            return REFUSED_MEMORY;
+        }
+        for (position, row) in buffers.rows.iter().enumerate() {
+            buffers.ids[position] = row.key();
+            buffers.floats[position * width..][..width]
+                .copy_from_slice(&floats_of(row, &layout)[..width]);
+        }
+        let done = f64::from(u8::from(next == CURSOR_END));
+        buffers.words = vec![buffers.rows.len() as f64, next as f64, done];
+        0
+    })
+}

@@ -1,0 +1,127 @@
+//! The one table of an instance and the buffers through which its arrays cross; see ABI.md, "Tables".
+//!
+//! No export takes a pointer: the host asks for buffers, and every count and code is checked by the export that reads it, so
+//! that no call can trap or corrupt a row.
+
+use core::cell::RefCell;
+
+use super::buffers::reserve;
+use super::refusals::REFUSED_NO_TABLE;
+use crate::page::Row;
+use crate::serving_table::ServingTable;
+use crate::table::EmbeddingTable;
+
+/// Changes with every incompatible change of an export; the host refuses another.
+const VERSION: u32 = 1;
+
+/// What an instance holds.
+pub enum Table {
+    /// Rows that learn.
+    Training(EmbeddingTable),
+    /// Rows that are read.
+    Serving(ServingTable),
+}
+
+/// Arrays of the last call and the next.
+#[derive(Default)]
+pub struct Buffers {
+    pub ids: Vec<u64>,
+    pub floats: Vec<f32>,
+    pub counts: Vec<u32>,
+    pub words: Vec<f64>,
+    pub bytes: Vec<u8>,
+    pub removed: Vec<u64>,
+    pub rows: Vec<Row>,
+}
+
+impl Buffers {
+    /// The first `count` ids and their rows of `width` floats.
+    pub fn rows_of(&mut self, count: usize, width: usize) -> Option<(&[u64], &mut [f32])> {
+        let floats = count.checked_mul(width)?;
+        Some((self.ids.get(..count)?, self.floats.get_mut(..floats)?))
+    }
+
+    /// The same with one found flag an id.
+    pub fn lookup_of(
+        &mut self,
+        count: usize,
+        width: usize,
+    ) -> Option<(&[u64], &mut [f32], &mut [u8])> {
+        let floats = count.checked_mul(width)?;
+        Some((self.ids.get(..count)?, self.floats.get_mut(..floats)?, self.bytes.get_mut(..count)?))
+    }
+}
+
+/// All of an instance but the batch buffers.
+#[derive(Default)]
+pub struct Instance {
+    pub table: Option<Table>,
+    pub buffers: Buffers,
+}
+
+thread_local! {
+    static INSTANCE: RefCell<Instance> = RefCell::default();
+}
+
+/// Runs on the instance, whatever it holds.
+pub fn with<T>(operate: impl FnOnce(&mut Instance) -> T) -> T {
+    INSTANCE.with_borrow_mut(operate)
+}
+
+/// Runs on the training table, or refuses.
+pub fn training(operate: impl FnOnce(&mut EmbeddingTable, &mut Buffers) -> i32) -> i32 {
+    with(|Instance { table, buffers }| match table {
+        Some(Table::Training(table)) => operate(table, buffers),
+        _ => REFUSED_NO_TABLE,
+    })
+}
+
+/// Runs on the serving table, or refuses.
+pub fn serving(operate: impl FnOnce(&mut ServingTable, &mut Buffers) -> i32) -> i32 {
+    with(|Instance { table, buffers }| match table {
+        Some(Table::Serving(table)) => operate(table, buffers),
+        _ => REFUSED_NO_TABLE,
+    })
+}
+
+/// The version of this interface.
+#[no_mangle]
+pub extern "C" fn abi_version() -> u32 {
+    VERSION
+}
+
+/// Buffer for `length` ids (u64).
+#[no_mangle]
+pub extern "C" fn table_ids(length: usize) -> usize {
+    with(|instance| reserve(&mut instance.buffers.ids, length))
+}
+
+/// Buffer for `length` floats: rows in and out, gradients.
+#[no_mangle]
+pub extern "C" fn table_floats(length: usize) -> usize {
+    with(|instance| reserve(&mut instance.buffers.floats, length))
+}
+
+/// Buffer for `length` occurrence counts (u32).
+#[no_mangle]
+pub extern "C" fn table_counts(length: usize) -> usize {
+    with(|instance| reserve(&mut instance.buffers.counts, length))
+}
+
+/// Buffer for `length` words (f64): options, plans, statistics.
+#[no_mangle]
+pub extern "C" fn table_words(length: usize) -> usize {
+    with(|instance| reserve(&mut instance.buffers.words, length))
+}
+
+/// Buffer for `length` bytes: found flags, snapshot chunks.
+#[no_mangle]
+pub extern "C" fn table_bytes(length: usize) -> usize {
+    with(|instance| reserve(&mut instance.buffers.bytes, length))
+}
+
+/// Address of the removed ids of the last delta (u64).
+#[no_mangle]
+pub extern "C" fn table_removed() -> usize {
+    with(|instance| instance.buffers.removed.as_ptr() as usize)
+}

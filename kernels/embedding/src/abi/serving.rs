@@ -1,0 +1,75 @@
+//! The exports behind `serving_table.ts`.
+
+use super::instance::{serving, with, Table};
+use super::refusals::{REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY};
+use crate::serving_table::{Precision, ServingTable};
+
+/// Makes this instance's serving table; precision 0 = fp32, 1 = fp16, 2 = int8.
+#[no_mangle]
+pub extern "C" fn serving_create(width: usize, precision: u32, bytes_max: usize) -> i32 {
+    let precision = match precision {
+        0 => Precision::Fp32,
+        1 => Precision::Fp16,
+        2 => Precision::Int8,
+        _ => return REFUSED_CODE,
+    };
+    if width == 0 || width > 1 << 16 {
+        return REFUSED_LENGTH;
+    }
+    with(|instance| {
+        instance.table = None;
+        match ServingTable::new(width, precision, bytes_max) {
+            Some(table) => {
+                instance.table = Some(Table::Serving(table));
+                0
+            }
+            None => REFUSED_MEMORY,
+        }
+    })
+}
+
+/// The first `count` ids → rows in floats, found flags in bytes.
+#[no_mangle]
+pub extern "C" fn serving_lookup(count: usize) -> i32 {
+    serving(|table, buffers| {
+        let Some((ids, floats, found)) = buffers.lookup_of(count, table.width) else {
+            return REFUSED_LENGTH;
+        };
+        table.lookup(ids, floats, found);
+        0
+    })
+}
+
+/// Writes weights (floats) of the first `count` ids; returns how many found room.
+#[no_mangle]
+pub extern "C" fn serving_upsert(count: usize) -> i32 {
+    serving(|table, buffers| {
+        let width = table.width;
+        let Some((ids, weights)) = buffers.rows_of(count, width) else { return REFUSED_LENGTH };
+        table.upsert(ids, weights) as i32
+    })
+}
+
+/// Removes the first `count` ids; returns how many there were.
+#[no_mangle]
+pub extern "C" fn serving_remove(count: usize) -> i32 {
+    serving(|table, buffers| match buffers.ids.get(..count) {
+        Some(ids) => table.remove(ids) as i32,
+        None => REFUSED_LENGTH,
+    })
+}
+
+/// Begins to replace all rows of the serving table.
+#[no_mangle]
+pub extern "C" fn serving_begin_fill() -> i32 {
+    serving(|table, _| {
+        table.begin_fill();
+        0
+    })
+}
+
+/// Removes the rows that were not written since `serving_begin_fill`; returns how many.
+#[no_mangle]
+pub extern "C" fn serving_end_fill() -> i32 {
+    serving(|table, _| table.end_fill() as i32)
+}

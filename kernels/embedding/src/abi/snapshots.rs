@@ -1,0 +1,120 @@
+//! The exports by which a training table is written to a snapshot and comes back from one.
+
+use super::buffers::LENGTH_MAX;
+use super::instance::training;
+use super::refusals::{
+    REFUSED_CHECKSUM, REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_SNAPSHOT,
+};
+use crate::admission::AdmissionCounter;
+use crate::crc32c::crc32c;
+use crate::restore::{RestorePlan, Run};
+use crate::snapshot::Progress;
+
+/// Begins a snapshot of this moment. Words: rows, clock, draws, bytes of counters. Bytes: the admission counters.
+#[no_mangle]
+pub extern "C" fn table_snapshot_begin() -> i32 {
+    training(|table, buffers| {
+        table.begin_snapshot();
+        buffers.bytes.clear();
+        table.admission.write(&mut buffers.bytes);
+        buffers.words = vec![
+            table.store.rows() as f64,
+            f64::from(table.clock_seconds),
+            table.draws as f64,
+            buffers.bytes.len() as f64,
+        ];
+        0
+    })
+}
+
+/// The next rows of the snapshot, in bytes; returns how many, 0 at the end. Words: bytes, checksum.
+#[no_mangle]
+pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
+    training(|table, buffers| {
+        let stride = table.store.layout.stride;
+        if rows_max == 0 || rows_max.checked_mul(stride).is_none_or(|bytes| bytes > LENGTH_MAX) {
+            return REFUSED_LENGTH;
+        }
+        buffers.bytes.clear();
+        if buffers.bytes.try_reserve(rows_max.min(table.snapshot_rows_left()) * stride).is_err() {
+            return REFUSED_MEMORY;
+        }
+        match table.next_snapshot_rows(rows_max, &mut buffers.bytes) {
+            Progress::Rows(rows) => {
+                buffers.words =
+                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, &buffers.bytes))];
+                rows as i32
+            }
+            Progress::Failed => REFUSED_SNAPSHOT,
+        }
+    })
+}
+
+/// Ends the snapshot.
+#[no_mangle]
+pub extern "C" fn table_snapshot_end() -> i32 {
+    training(|table, _| {
+        table.end_snapshot();
+        0
+    })
+}
+
+/// Takes over clock, draws and admission counters (the first `bytes` bytes; 0 = none) of a snapshot.
+#[no_mangle]
+pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usize) -> i32 {
+    training(|table, buffers| {
+        let Some(counters) = buffers.bytes.get(..bytes) else { return REFUSED_LENGTH };
+        if bytes > 0 {
+            match AdmissionCounter::read(counters) {
+                Some((counter, read))
+                    if read == bytes && counter.is_as_large_as(&table.admission) =>
+                {
+                    table.admission = counter;
+                }
+                _ => return REFUSED_CODE,
+            }
+        }
+        table.clock_seconds = table.clock_seconds.max(clock_seconds);
+        table.draws = table.draws.max(draws as u64);
+        0
+    })
+}
+
+/// Takes the snapshot rows in the first `bytes` bytes, whose checksum must be `checksum`. Words in: floats, shard, shards,
+/// runs, slots, {from, to, floats}…, slot…. Words out: restored, elsewhere, dropped, rejected.
+#[no_mangle]
+pub extern "C" fn table_restore_rows(bytes: usize, checksum: u32, words: usize) -> i32 {
+    training(|table, buffers| {
+        let (Some(chunk), Some(words)) = (buffers.bytes.get(..bytes), buffers.words.get(..words))
+        else {
+            return REFUSED_LENGTH;
+        };
+        if crc32c(0, chunk) != checksum {
+            return REFUSED_CHECKSUM;
+        }
+        let Some(plan) = restore_plan(words) else { return REFUSED_CODE };
+        let Some(restored) = table.restore(chunk, &plan) else { return REFUSED_LENGTH };
+        buffers.words = [restored.rows, restored.elsewhere, restored.dropped, restored.rejected]
+            .map(f64::from)
+            .to_vec();
+        0
+    })
+}
+
+fn restore_plan(words: &[f64]) -> Option<RestorePlan> {
+    let mut words = words.iter().map(|&word| {
+        let integer = word.fract() == 0.0 && (0.0..LENGTH_MAX as f64).contains(&word);
+        integer.then_some(word as usize)
+    });
+    let mut next = || words.next()?;
+    let (floats, shard, shards) = (next()?, next()? as u32, next()? as u32);
+    let (run_count, slot_count) = (next()?, next()?);
+    let mut plan = RestorePlan { floats, shard, shards, ..RestorePlan::default() };
+    for _ in 0..run_count {
+        plan.runs.push(Run { from: next()?, to: next()?, floats: next()? });
+    }
+    for _ in 0..slot_count {
+        plan.slots.push(u16::try_from(next()?).ok()?);
+    }
+    next().is_none().then_some(plan)
+}

@@ -1,0 +1,104 @@
+//! The exports behind `embedding_table.ts` that make a table, read it and let it learn.
+
+use super::instance::{training, with, Table};
+use super::refusals::{REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_OPTIONS};
+use crate::policy::TableOptions;
+use crate::table::{EmbeddingTable, Missing};
+
+/// Makes this instance's training table from the first `length` words; see `TableOptions::decode`.
+#[no_mangle]
+pub extern "C" fn table_create(length: usize) -> i32 {
+    with(|instance| {
+        let Some(words) = instance.buffers.words.get(..length) else { return REFUSED_LENGTH };
+        let options = match TableOptions::decode(words) {
+            Ok(options) => options,
+            Err(error) => return REFUSED_OPTIONS - error.word as i32,
+        };
+        instance.table = None;
+        match EmbeddingTable::new(options) {
+            Some(table) => {
+                let width = table.options.width as i32;
+                instance.table = Some(Table::Training(table));
+                width
+            }
+            None => REFUSED_MEMORY,
+        }
+    })
+}
+
+/// Where the columns are. Words: floats a row, then {first column, first state, state floats} for each segment; returns how many.
+#[no_mangle]
+pub extern "C" fn table_layout() -> i32 {
+    training(|table, buffers| {
+        let segments = table.options.segments.iter();
+        buffers.words =
+            std::iter::once(table.options.floats as f64)
+                .chain(segments.flat_map(|each| {
+                    [each.column, each.state, each.state_floats].map(|at| at as f64)
+                }))
+                .collect();
+        buffers.words.len() as i32
+    })
+}
+
+/// The first `count` ids → rows in floats, found flags in bytes. `missing`: 0 zeros, 1 initial values.
+#[no_mangle]
+pub extern "C" fn table_lookup(count: usize, missing: u32) -> i32 {
+    training(|table, buffers| {
+        let missing = match missing {
+            0 => Missing::Zeros,
+            1 => Missing::Initial,
+            _ => return REFUSED_CODE,
+        };
+        let Some((ids, floats, found)) = buffers.lookup_of(count, table.options.width) else {
+            return REFUSED_LENGTH;
+        };
+        table.lookup(ids, floats, missing, found);
+        0
+    })
+}
+
+/// Applies gradients (floats) with counts to the first `count` ids, at `seconds` of the data clock.
+#[no_mangle]
+pub extern "C" fn table_apply_gradients(count: usize, seconds: u32) -> i32 {
+    training(|table, buffers| {
+        let Some(counts) = buffers.counts.get(..count) else { return REFUSED_LENGTH };
+        let width = table.options.width;
+        let Some(floats) = count.checked_mul(width) else { return REFUSED_LENGTH };
+        let (Some(ids), Some(gradients)) = (buffers.ids.get(..count), buffers.floats.get(..floats))
+        else {
+            return REFUSED_LENGTH;
+        };
+        table.apply_gradients(ids, gradients, counts, seconds);
+        0
+    })
+}
+
+/// Sets the weights (floats) of the first `count` ids, at `seconds` of the data clock.
+#[no_mangle]
+pub extern "C" fn table_assign(count: usize, seconds: u32) -> i32 {
+    training(|table, buffers| {
+        let width = table.options.width;
+        let Some((ids, weights)) = buffers.rows_of(count, width) else { return REFUSED_LENGTH };
+        table.assign(ids, weights, seconds);
+        0
+    })
+}
+
+/// Evicts expired rows among the next `buckets` × 16; returns how many.
+#[no_mangle]
+pub extern "C" fn table_evict_expired(buckets: u32) -> i32 {
+    training(|table, _| table.evict_expired(buckets) as i32)
+}
+
+/// Sets the factor of a segment's learning rate.
+#[no_mangle]
+pub extern "C" fn table_set_learning_rate_scale(segment: usize, scale: f32) -> i32 {
+    training(|table, _| match table.learning_rate_scales.get_mut(segment) {
+        Some(known) if scale >= 0.0 && scale.is_finite() => {
+            *known = scale;
+            0
+        }
+        _ => REFUSED_CODE,
+    })
+}
