@@ -2,7 +2,7 @@
 import { instantiateKernel, type KernelExports } from "./kernel_module.ts";
 
 /** What this file speaks; the kernel says what it speaks. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 type Reserve = (length: number) => number;
 

@@ -22,6 +22,8 @@ export interface SnapshotSchema {
   /** Floats of a row: weights and state. */
   readonly floats: number;
   readonly segments: readonly SnapshotSegment[];
+  /** Whether a saved row ends with how often it was updated, as where the least frequently used are evicted. */
+  readonly counted: boolean;
   /** Slots whose rules the table knows. */
   readonly slots: readonly number[];
   /** Ids that its admission counters remember. */
@@ -102,7 +104,8 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
     return { name, dim, column, state, stateFloats, rules: rulesOf(options, name) };
   });
   const slots = options.slots.map(({ slot }) => slot);
-  return { floats, segments, slots, countedIdsMax: admissionIdsMax(options.bytesMax) };
+  const counted = options.atLimit === "evictLeastFrequentlyUsed";
+  return { floats, segments, counted, slots, countedIdsMax: admissionIdsMax(options.bytesMax) };
 }
 
 /** Takes a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
@@ -123,6 +126,7 @@ export class TableRestore {
     const { shard, shards, slots = [] } = placement;
     this.#plan = Float64Array.from([
       header.schema.floats,
+      Number(header.schema.counted),
       shard,
       shards,
       runs.length,

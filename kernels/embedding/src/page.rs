@@ -81,6 +81,11 @@ impl PageLayout {
         self.rows_offset + self.rows() * self.stride
     }
 
+    /// Bytes of a row in a snapshot: the row, and its counter where there is one.
+    pub fn saved_row_bytes(&self) -> usize {
+        self.stride + usize::from(self.counters)
+    }
+
     /// Words of one bitmap.
     pub fn words(&self) -> usize {
         self.words
@@ -180,7 +185,7 @@ impl Row {
     }
 
     /// The whole row as bytes.
-    pub fn bytes<'a>(&self, layout: &PageLayout) -> &'a [u8] {
+    fn bytes<'a>(&self, layout: &PageLayout) -> &'a [u8] {
         // SAFETY: the row is `stride` bytes inside the page.
         unsafe { std::slice::from_raw_parts(self.start, layout.stride) }
     }
@@ -208,6 +213,12 @@ impl Row {
         let at = layout.bitmaps * layout.words * 8 + self.index as usize;
         // SAFETY: where `counters` is set the header holds one byte a row behind the bitmaps.
         layout.counters.then(|| unsafe { &mut *self.page.add(at) })
+    }
+
+    /// Appends the row as a snapshot keeps it, `saved_row_bytes` of it.
+    pub fn save(&self, layout: &PageLayout, saved: &mut Vec<u8>) {
+        saved.extend_from_slice(self.bytes(layout));
+        saved.extend(self.counter(layout).map(|counter| *counter));
     }
 
     /// Copies row, bits and counter to another row's place.

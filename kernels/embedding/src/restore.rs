@@ -5,6 +5,10 @@ use crate::page::KEY_BYTES;
 use crate::policy::slot_of;
 use crate::table::{floats_of, set_stamp, EmbeddingTable, ROW_HEADER_BYTES};
 
+/// Updates of a row from a snapshot without counters: as many as a new row has after its first, so that none of them goes
+/// before younger ones for that alone.
+const COUNTER_UNKNOWN: u8 = 1;
+
 /// A run of floats that the saved row and this table's row share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Run {
@@ -21,6 +25,8 @@ pub struct Run {
 pub struct RestorePlan {
     /// Floats of a saved row.
     pub floats: usize,
+    /// Whether a saved row ends with its counter.
+    pub counted: bool,
     /// What is copied; all else begins anew.
     pub runs: Vec<Run>,
     /// This table's shard among `shards`.
@@ -47,7 +53,8 @@ pub struct Restored {
 impl EmbeddingTable {
     /// Takes the rows of a chunk; `None` where chunk or plan have the wrong size, and then nothing changed.
     pub fn restore(&mut self, chunk: &[u8], plan: &RestorePlan) -> Option<Restored> {
-        let stride = ROW_HEADER_BYTES + plan.floats * 4;
+        let floats_end = ROW_HEADER_BYTES + plan.floats * 4;
+        let stride = floats_end + usize::from(plan.counted);
         let fits = |run: &Run| {
             run.from.checked_add(run.floats).is_some_and(|end| end <= plan.floats)
                 && run.to.checked_add(run.floats).is_some_and(|end| end <= self.options.floats)
@@ -57,7 +64,8 @@ impl EmbeddingTable {
         }
         let mut restored = Restored::default();
         for saved in chunk.chunks_exact(stride) {
-            let (header, floats) = saved.split_at(ROW_HEADER_BYTES);
+            let (row, counter) = saved.split_at(floats_end);
+            let (header, floats) = row.split_at(ROW_HEADER_BYTES);
             let (key, stamp) = header.split_at(KEY_BYTES);
             let id = u64::from_le_bytes(key.try_into().ok()?);
             let seconds = u32::from_le_bytes(stamp.try_into().ok()?);
@@ -82,10 +90,109 @@ impl EmbeddingTable {
                 }
             }
             set_stamp(&row, &self.store.layout, seconds);
+            if let Some(known) = row.counter(&self.store.layout) {
+                *known = counter.first().copied().unwrap_or(COUNTER_UNKNOWN);
+            }
             self.clock_seconds = self.clock_seconds.max(seconds);
             self.changes.touch(&mut self.store, &row);
             restored.rows += 1;
         }
         Some(restored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::TableOptions;
+    use crate::snapshot::Progress;
+
+    const REJECT: f64 = 0.0;
+    const LEAST_FREQUENTLY_USED: f64 = 2.0;
+    const IDS: u64 = 3000;
+
+    /// Rows of two floats that begin as zeros and learn by SGD.
+    fn table(at_limit: f64) -> EmbeddingTable {
+        let rule = [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, f64::INFINITY, 0.0, 0.0, 0.0, 0.0];
+        let words = [&[1e8, at_limit, 1.0, 64.0, 1.0, 2.0][..], &rule, &[0.0]].concat();
+        EmbeddingTable::new(TableOptions::decode(&words).unwrap()).unwrap()
+    }
+
+    /// Times that `learned` has updated an id.
+    fn updates(id: u64) -> u8 {
+        (id % 7 + 1) as u8
+    }
+
+    fn learned(at_limit: f64) -> EmbeddingTable {
+        let mut table = table(at_limit);
+        for round in 0..7 {
+            let ids: Vec<u64> = (0..IDS).filter(|&id| updates(id) > round).collect();
+            let counts = vec![1; ids.len()];
+            table.apply_gradients(&ids, &vec![1.0; 2 * ids.len()], &counts, u32::from(round));
+        }
+        table
+    }
+
+    /// All rows of a snapshot, during which the rows are learned from once more.
+    fn saved(table: &mut EmbeddingTable) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        table.begin_snapshot();
+        let ids: Vec<u64> = (0..IDS).collect();
+        assert_eq!(table.next_snapshot_rows(100, &mut bytes), Progress::Rows(100));
+        table.apply_gradients(&ids, &vec![1.0; 2 * ids.len()], &vec![1; ids.len()], 9);
+        let rest = table.next_snapshot_rows(usize::MAX, &mut bytes);
+        assert_eq!(rest, Progress::Rows(IDS as usize - 100));
+        table.end_snapshot();
+        bytes
+    }
+
+    fn plan(counted: bool, shard: u32, shards: u32) -> RestorePlan {
+        let runs = vec![Run { from: 0, to: 0, floats: 2 }];
+        RestorePlan { floats: 2, counted, runs, shard, shards, slots: vec![] }
+    }
+
+    fn counter(table: &EmbeddingTable, id: u64) -> Option<u8> {
+        table.store.find(id).counter(&table.store.layout).map(|counter| *counter)
+    }
+
+    #[test]
+    fn how_often_a_row_was_updated_comes_back_in_more_shards_and_in_fewer() {
+        let whole = saved(&mut learned(LEAST_FREQUENTLY_USED));
+        assert_eq!(whole.len(), IDS as usize * (ROW_HEADER_BYTES + 2 * 4 + 1));
+        let mut rows = 0;
+        let mut again = table(LEAST_FREQUENTLY_USED);
+        for shard in 0..3 {
+            let mut part = table(LEAST_FREQUENTLY_USED);
+            rows += part.restore(&whole, &plan(true, shard, 3)).unwrap().rows;
+            for id in (0..IDS).filter(|&id| shard_of(id, 3) == shard) {
+                assert_eq!(counter(&part, id), Some(updates(id)));
+            }
+            let mut bytes = Vec::new();
+            part.begin_snapshot();
+            part.next_snapshot_rows(usize::MAX, &mut bytes);
+            again.restore(&bytes, &plan(true, 0, 1)).unwrap();
+        }
+        assert_eq!(u64::from(rows), IDS);
+        for id in 0..IDS {
+            assert_eq!(counter(&again, id), Some(updates(id)));
+            let row = again.store.find(id);
+            let weight = -f32::from(updates(id));
+            assert_eq!(floats_of(&row, &again.store.layout), [weight, weight]);
+        }
+    }
+
+    #[test]
+    fn a_table_that_counts_reads_rows_without_counters_and_the_other_way_round() {
+        let uncounted = saved(&mut learned(REJECT));
+        assert_eq!(uncounted.len(), IDS as usize * (ROW_HEADER_BYTES + 2 * 4));
+        let mut counting = table(LEAST_FREQUENTLY_USED);
+        assert!(counting.restore(&uncounted, &plan(true, 0, 1)).is_none());
+        counting.restore(&uncounted, &plan(false, 0, 1)).unwrap();
+        assert_eq!(counter(&counting, 5), Some(COUNTER_UNKNOWN));
+        let mut plain = table(REJECT);
+        let counted = saved(&mut learned(LEAST_FREQUENTLY_USED));
+        assert_eq!(plain.restore(&counted, &plan(true, 0, 1)).unwrap().rows as u64, IDS);
+        assert_eq!(counter(&plain, 5), None);
+        assert_eq!(floats_of(&plain.store.find(6), &plain.store.layout), [-7.0, -7.0]);
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Beginning one marks every row (one bit each, no copy). A row that is about to change or go while its mark is set is
 //! copied aside first; the snapshot is the rows copied aside plus the marked rows as they are, in any order.
+//!
+//! A saved row is key, stamp, floats and, where the least frequently used are evicted, its counter: a table that forgot at a
+//! restart what is used often would evict it. A counter that only ages, because a victim was looked for, is not copied
+//! aside for that: it may be lower than it was at the start, never higher.
 
 use crate::page::{Bitmap, Row};
 use crate::table::EmbeddingTable;
@@ -14,7 +18,7 @@ const PRESERVED_BYTES_MIN: usize = 64 << 10;
 
 /// A snapshot under way.
 pub struct Snapshot {
-    /// Rows as they were, one after another, each `stride` bytes.
+    /// Rows as they were, one after another, each `saved_row_bytes`.
     preserved: Vec<u8>,
     /// Rows still marked.
     marked: usize,
@@ -53,10 +57,10 @@ impl EmbeddingTable {
 
     /// Rows that the snapshot has still to give.
     pub fn snapshot_rows_left(&self) -> usize {
-        let stride = self.store.layout.stride;
+        let row_bytes = self.store.layout.saved_row_bytes();
         self.snapshot
             .as_ref()
-            .map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / stride)
+            .map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / row_bytes)
     }
 
     /// Ends the snapshot, complete or not, and frees what it kept.
@@ -64,15 +68,16 @@ impl EmbeddingTable {
         self.snapshot = None;
     }
 
-    /// Appends up to `rows_max` rows to `out`, each as it was when the snapshot began: key, stamp, floats.
+    /// Appends up to `rows_max` rows to `out`, each as it was when the snapshot began.
     pub fn next_snapshot_rows(&mut self, rows_max: usize, out: &mut Vec<u8>) -> Progress {
         let layout = self.store.layout;
+        let row_bytes = layout.saved_row_bytes();
         let Some(snapshot) = &mut self.snapshot else { return Progress::Failed };
         if snapshot.overtaken {
             return Progress::Failed;
         }
-        let kept = (snapshot.preserved.len() / layout.stride).min(rows_max);
-        let begin = snapshot.preserved.len() - kept * layout.stride;
+        let kept = (snapshot.preserved.len() / row_bytes).min(rows_max);
+        let begin = snapshot.preserved.len() - kept * row_bytes;
         out.extend(snapshot.preserved.drain(begin..));
         let mut rows = kept;
         // A split while the snapshot runs moves marked rows to later regions or back into an earlier one, so the walk
@@ -85,7 +90,7 @@ impl EmbeddingTable {
                     while bits != 0 && rows < rows_max {
                         let index = word as u32 * 64 + bits.trailing_zeros();
                         bits &= bits - 1;
-                        out.extend_from_slice(Row::at(*page, index, 0, &layout).bytes(&layout));
+                        Row::at(*page, index, 0, &layout).save(&layout, out);
                         rows += 1;
                         snapshot.marked -= 1;
                     }
@@ -110,9 +115,9 @@ impl EmbeddingTable {
         let Some(snapshot) = &mut self.snapshot else { return };
         snapshot.marked -= 1;
         let bytes_max = self.store.memory.bytes_max() / PRESERVED_SHARE;
-        if !snapshot.overtaken && has_room(&mut snapshot.preserved, layout.stride, bytes_max) {
-            snapshot.preserved.extend_from_slice(row.bytes(&layout));
-            return;
+        let row_bytes = layout.saved_row_bytes();
+        if !snapshot.overtaken && has_room(&mut snapshot.preserved, row_bytes, bytes_max) {
+            return row.save(&layout, &mut snapshot.preserved);
         }
         // Learning goes on; the one who takes the snapshot is told, and begins anew.
         snapshot.overtaken = true;

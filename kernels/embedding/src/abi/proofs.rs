@@ -11,7 +11,7 @@ const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);
 const _: () = assert!(BUCKET_SLOTS * size_of::<Entry>() == 64);
 const _: () = assert!(SLOT_BYTES == 1 + size_of::<Entry>());
 
-// A training row is key u64, stamp u32, floats; a saved row is the same bytes.
+// A training row is key u64, stamp u32, floats; a saved row begins with the same bytes.
 const _: () = assert!(KEY_BYTES == size_of::<u64>() && ROW_HEADER_BYTES == KEY_BYTES + 4);
 
 // Bitmaps: 0 occupied, 1 in the snapshot, then one a consumer.

@@ -31,12 +31,13 @@ pub extern "C" fn table_snapshot_begin() -> i32 {
 #[no_mangle]
 pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     training(|table, buffers| {
-        let stride = table.store.layout.stride;
-        if rows_max == 0 || rows_max.checked_mul(stride).is_none_or(|bytes| bytes > LENGTH_MAX) {
+        let row_bytes = table.store.layout.saved_row_bytes();
+        if rows_max == 0 || rows_max.checked_mul(row_bytes).is_none_or(|bytes| bytes > LENGTH_MAX) {
             return REFUSED_LENGTH;
         }
         buffers.bytes.clear();
-        if buffers.bytes.try_reserve(rows_max.min(table.snapshot_rows_left()) * stride).is_err() {
+        if buffers.bytes.try_reserve(rows_max.min(table.snapshot_rows_left()) * row_bytes).is_err()
+        {
             return REFUSED_MEMORY;
         }
         match table.next_snapshot_rows(rows_max, &mut buffers.bytes) {
@@ -80,7 +81,7 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usi
     })
 }
 
-/// Takes the snapshot rows in the first `bytes` bytes, whose checksum must be `checksum`. Words in: floats, shard, shards,
+/// Takes the snapshot rows in the first `bytes` bytes, whose checksum must be `checksum`. Words in: floats, counted, shard, shards,
 /// runs, slots, {from, to, floats}…, slot…. Words out: restored, elsewhere, dropped, rejected.
 #[no_mangle]
 pub extern "C" fn table_restore_rows(bytes: usize, checksum: u32, words: usize) -> i32 {
@@ -107,9 +108,14 @@ fn restore_plan(words: &[f64]) -> Option<RestorePlan> {
         integer.then_some(word as usize)
     });
     let mut next = || words.next()?;
-    let (floats, shard, shards) = (next()?, next()? as u32, next()? as u32);
+    let (floats, counted) = (next()?, next()?);
+    if counted > 1 {
+        return None;
+    }
+    let (shard, shards) = (next()? as u32, next()? as u32);
     let (run_count, slot_count) = (next()?, next()?);
-    let mut plan = RestorePlan { floats, shard, shards, ..RestorePlan::default() };
+    let mut plan =
+        RestorePlan { floats, counted: counted == 1, shard, shards, ..RestorePlan::default() };
     for _ in 0..run_count {
         plan.runs.push(Run { from: next()?, to: next()?, floats: next()? });
     }
