@@ -15,10 +15,15 @@ export interface ConfigurationOverrides {
   /** Another kind of model; keys that only the configured kind has are left out. */
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
   /**
-   * A table of examples: its features are these attributes of an item, each a category. A value of the action is the
-   * label: positive from a half on, or as it is for a task that predicts values. Replaces what is configured.
+   * A table of examples. Features that were typed, or the table's columns where nothing is configured, are attributes of
+   * an item, each a category. A value of the action is the label: positive from a half on, or as it is for a task that
+   * predicts values, where no label rules are configured.
    */
-  readonly table?: { readonly features: readonly string[]; readonly action: string };
+  readonly table?: {
+    readonly columns: readonly string[];
+    readonly features?: readonly string[];
+    readonly action: string;
+  };
   /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
   readonly positive?: { readonly action: string; readonly atLeast: number };
 }
@@ -54,9 +59,12 @@ export function overrideConfiguration(
     changing(`${model.flag} ${model.kind}`, ["model", "kind"]);
     replaceModel(document, model.kind);
   }
-  if (table !== undefined) {
-    changing("--label-column", ["features"]);
+  if (table?.features !== undefined) {
+    changing("--features", ["features"]);
     replaceFeatures(document, table.features);
+  } else if (table !== undefined && !document.has("features")) {
+    changing("--label-column", ["features"]);
+    replaceFeatures(document, table.columns);
   }
   if (positive !== undefined) {
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
@@ -73,10 +81,8 @@ export function overrideConfiguration(
     changing(`--set ${path}`, keys);
     assign(document, keys, assignment, value);
   }
-  // After the assignments, which may say what a task predicts; label rules that were typed stay.
-  if (
-    table !== undefined && !changes.some(({ path }) => path.join(".").startsWith("joiner.tasks"))
-  ) {
+  // After the assignments, which may say what a task predicts; label rules that were typed or configured stay.
+  if (table !== undefined && !document.hasIn(["joiner", "tasks"])) {
     changing("--label-column", ["joiner", "tasks"]);
     replaceLabels(
       document,

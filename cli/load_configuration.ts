@@ -2,6 +2,7 @@
  * Reads `cairn.yaml` from disk and checks it against this machine.
  */
 import { dirname, resolve } from "node:path";
+import { parseDocument } from "yaml";
 import { type CairnConfiguration, parseConfiguration } from "../configuration/configuration.ts";
 import { type ConfigurationOverrides, overrideConfiguration } from "./configuration_overrides.ts";
 
@@ -20,19 +21,7 @@ export async function loadConfiguration(
   path: string,
   overrides: ConfigurationOverrides = { assignments: [] },
 ): Promise<CairnConfiguration> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound
-      ? "there is no such file; examples/movies.yaml is one to begin from"
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
-    throw new ConfigurationFileError(`Cannot read the configuration ${path}: ${reason}.`, {
-      cause,
-    });
-  }
+  const text = await readConfiguration(path);
   const overridden = overrideConfiguration(text, overrides);
   const host = {
     memoryBytes: Deno.systemMemoryInfo().total,
@@ -46,4 +35,25 @@ export async function loadConfiguration(
     ...configuration,
     storage: { ...storage, path: resolve(dirname(path), storage.path) },
   };
+}
+
+/** Whether the file has a section. What is no YAML has it, as far as this tells: its reader says what is wrong. */
+export async function configures(path: string, section: string): Promise<boolean> {
+  const document = parseDocument(await readConfiguration(path));
+  return document.errors.length > 0 || document.has(section);
+}
+
+async function readConfiguration(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound
+      ? "there is no such file; examples/movies.yaml is one to begin from"
+      : cause instanceof Error
+      ? cause.message
+      : String(cause);
+    throw new ConfigurationFileError(`Cannot read the configuration ${path}: ${reason}.`, {
+      cause,
+    });
+  }
 }

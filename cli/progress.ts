@@ -67,6 +67,11 @@ export class Progress {
     this.#write(done, figures);
   }
 
+  /** A line that stays, while the work goes on. */
+  note(text: string): void {
+    this.target.write(this.target.isTerminal ? `\r\x1b[2K${text}\n` : `${text}\n`);
+  }
+
   /** The last line, which stays. */
   finish(done: number = this.total, figures = ""): void {
     if (this.#finished) return;

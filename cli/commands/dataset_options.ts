@@ -47,7 +47,10 @@ export function datasetOptions(command: Command): Command {
         wholeNumber(1, 2 ** 32),
       ),
     )
-    .option("--delimiter <text>", "csv: between two fields (,)")
+    .addOption(
+      new Option("--delimiter <text>", "csv: between two fields, \\t for a tab (,)")
+        .argParser((text) => text.replaceAll("\\t", "\t")),
+    )
     .option("--user-column <name>", "csv: the column with the user")
     .option("--item-column <name>", "csv: the column with the item")
     .option("--value-column <name>", "csv: the column with the rating, price, label, …")
@@ -93,7 +96,7 @@ export function configurationFor(
   const overrides: ConfigurationOverrides = {
     assignments: flags.set,
     ...(model === undefined ? {} : { model }),
-    ...(table === undefined ? {} : { table: { features: table.features, action } }),
+    ...(table === undefined ? {} : { table: { ...table, action } }),
     ...(atLeast === undefined ? {} : { positive: { action, atLeast } }),
   };
   return loadConfiguration(flags.config, overrides);

@@ -68,13 +68,18 @@ export function trainCommand(output: Output): Command {
         "clicked, target or is_click and no --config or column is named",
     )
     .addOption(
-      new Option("--features <names>", "csv with a label: the columns to predict from (all others)")
-        .argParser((text) => text.split(",")),
+      new Option(
+        "--features <names>",
+        "csv with a label: the columns to predict from, as categories (those of --config, else all others)",
+      )
+        .argParser((text) =>
+          text.split(",").map((name) => name.trim()).filter((name) => name !== "")
+        ),
     )
     .option(
       "-c, --config <file>",
-      "features, model and mesh, as YAML (examples/categorical.yaml for a table of labelled examples, " +
-        "whose columns are then the features; examples/movies.yaml for all else)",
+      "features, model and mesh, as YAML (examples/categorical.yaml for a table of labelled examples; a file " +
+        "without features makes one of each of its columns; examples/movies.yaml for all else)",
     )
     .addOption(setOption())
     .option(

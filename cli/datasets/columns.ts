@@ -49,7 +49,8 @@ export function resolveColumns(
       file,
       1,
       `no column is called like a user or an item (${header.join(", ")}); name them, ` +
-        "e.g. --user-column customer --item-column sku.",
+        "e.g. --user-column customer --item-column sku, or name the label of a table of examples by " +
+        `--label-column.${delimiterHint(header)}`,
     );
   }
   return resolved;
@@ -83,6 +84,19 @@ function requireColumn(
   );
 }
 
+/** Of a header that is one column with another delimiter in it, what to do; else nothing. */
+export function delimiterHint(header: readonly string[]): string {
+  const found = header.length === 1 ? /[;|\t]/.exec(header[0])?.[0] : undefined;
+  if (found === undefined) return "";
+  const typed = found === "\t" ? "\\t" : found;
+  return ` Are its fields told apart by ${shown(found)}? Then say --delimiter '${typed}'.`;
+}
+
+/** The columns that are called like a time. */
+export function timeColumns(header: readonly string[]): string[] {
+  return header.filter((column) => usualNames.time.includes(plain(column)));
+}
+
 function plain(column: string): string {
   return column.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 }
@@ -98,15 +112,26 @@ export interface AttributeColumn {
 /**
  * The columns that bear the name of an attribute of the schema, all of which a table of examples must have.
  *
+ * @param roles The columns of user and item, where these were named: without, their ids are nothing to learn from.
  * @throws {DatasetError} When one is not there.
  */
 export function allAttributeColumns(
   header: readonly string[],
   schema: FeatureSchema | undefined,
+  roles: ResolvedColumns,
   file: string,
 ): AttributeColumn[] {
   for (const reader of [...(schema?.slots ?? []), ...(schema?.dense ?? [])]) {
     if ("attribute" in reader) requireColumn(header, reader.attribute, "feature", file);
+    if (!("kind" in reader) || reader.kind !== "id" || roles[reader.source] !== undefined) continue;
+    throw new DatasetError(
+      file,
+      1,
+      `the feature ${
+        shown(reader.name)
+      } is the id of a ${reader.source}, and no column was named for it; ` +
+        `name it by --${reader.source}-column (its columns are ${header.join(", ")}).`,
+    );
   }
   return attributeColumns(header, schema);
 }

@@ -14,7 +14,8 @@ import {
   timeAt,
 } from "./columns.ts";
 import { ChunkBuilder, type Dataset, type InteractionChunk } from "./dataset.ts";
-import { DatasetError, numberAt } from "./errors.ts";
+import { DatasetError, numberAt, shown } from "./errors.ts";
+import { labelAt } from "./labelled_table.ts";
 import { readText } from "./lines.ts";
 
 export interface CsvOptions {
@@ -53,7 +54,7 @@ export async function* readCsvInteractions(
       const { columns: wanted = {}, schema, examples = false } = options;
       columns = (examples ? namedColumns : resolveColumns)(header, wanted, file);
       attributes = examples
-        ? allAttributeColumns(header, schema, file)
+        ? allAttributeColumns(header, schema, columns, file)
         : attributeColumns(header, schema);
     }
     const { user, item, value, time, action } = columns;
@@ -63,7 +64,11 @@ export async function* readCsvInteractions(
     chunk.add(
       user === undefined ? "" : record[user],
       item === undefined ? "" : record[item],
-      value === undefined ? NaN : numberAt(record[value], file, line, `column ${value}`),
+      value === undefined
+        ? NaN
+        : options.examples
+        ? labelAt(record[value], file, line, value)
+        : numberAt(record[value], file, line, `column ${value}`),
       time === undefined ? 0 : timeAt(record[time], file, line),
       fields,
     );
@@ -82,12 +87,30 @@ export async function readCsvHeader(file: string, delimiter?: string): Promise<r
   throw new DatasetError(file, 1, "there is no row below the header.");
 }
 
+/** Without the blanks around them; a name that is there twice would hide a column. */
+function columnNames(header: readonly string[], file: string): string[] {
+  const names = header.map((name) => name.trim());
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return names;
+  throw new DatasetError(
+    file,
+    1,
+    `two columns are called ${shown(twice)}; give each a name of its own.`,
+  );
+}
+
 /** Each record by its header's names, with the line that it ends on. */
 export async function* readCsvRecords(
   file: string,
   delimiter = ",",
 ): AsyncGenerator<{ readonly line: number; readonly record: Readonly<Record<string, string>> }> {
-  const parser = parse({ bom: true, columns: true, delimiter, info: true, skip_empty_lines: true });
+  const parser = parse({
+    bom: true,
+    columns: (header: string[]) => columnNames(header, file),
+    delimiter,
+    info: true,
+    skip_empty_lines: true,
+  });
   const source = Readable.from(readText(file));
   source.on("error", (error) => parser.destroy(error));
   source.pipe(parser);

@@ -28,6 +28,8 @@ export interface TrainingPlan {
   readonly plateauFactor: number;
   /** Called now and then with the examples trained on so far, over all epochs, and the epoch, from 1. */
   onProgress?(examples: number, epoch: number, loss: number): void;
+  /** Called after each. */
+  onEpoch?(epoch: EpochResult, isBest: boolean): void;
 }
 
 /** One epoch. */
@@ -36,6 +38,8 @@ export interface EpochResult {
   readonly epoch: number;
   /** Mean over its batches, before each was learned from. */
   readonly loss: number;
+  /** What the learning rates were multiplied by. */
+  readonly rateScale: number;
   /** Of the first task. */
   readonly validation?: Quality;
 }
@@ -104,13 +108,17 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
     trainedMs += performance.now() - epochStartedAtMs;
     await pass.publish();
     const [checked] = validation ? await measure(pass, validation.batches(batchRows)) : [];
-    epochs.push({
+    const result = {
       epoch,
       loss: lossSum / total,
+      rateScale,
       ...(checked === undefined ? {} : { validation: checked }),
-    });
+    };
+    epochs.push(result);
     const goodness = checked?.goodness ?? Infinity;
-    if (checked !== undefined && goodness <= best.goodness) {
+    const isBest = checked === undefined || goodness > best.goodness;
+    plan.onEpoch?.(result, isBest);
+    if (!isBest) {
       if (epoch - turn < plan.patience) continue;
       // Smaller steps came to nothing either, or there are none.
       if (turn > best.epoch || plan.plateauFactor === 1) break;

@@ -4,7 +4,7 @@
 import { lineChart } from "../report/line_chart.ts";
 import type { Quality } from "../evaluation/task_scores.ts";
 import { type Figure, renderReport } from "../report/page.ts";
-import type { NamedResult } from "./train_command.ts";
+import type { NamedResult } from "./results.ts";
 
 /** One self-contained HTML page. */
 export function trainingReport(path: string, results: readonly NamedResult[]): string {

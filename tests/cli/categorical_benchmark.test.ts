@@ -3,17 +3,10 @@
  * without a line of configuration.
  */
 import assert from "node:assert/strict";
-import { runCommandLine } from "../../cli/command_line.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { runCaptured } from "./captured_command.ts";
 
-async function train(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const code = await runCommandLine(["train", "--dataset=csv", ...args], {
-    out: (text) => void (said.out += text),
-    err: (text) => void (said.err += text),
-  });
-  return { code, ...said };
-}
+const train = (...args: string[]) => runCaptured("train", "--dataset=csv", ...args);
 
 /**
  * Who likes what is a matter of two groups that no column names: positive where the site's and the app's are the same.
@@ -139,6 +132,114 @@ Deno.test("dense updates move rows that are not in the batch", async () => {
   });
 });
 
+Deno.test("features of a configuration stay: a number and a cross of the table's columns, as configured", async () => {
+  const configuration = `
+features:
+  slots:
+    site: { kind: categorical, source: item }
+    app: { kind: categorical, source: item }
+    both: { kind: cross, of: [site, app] }
+model: { kind: logisticRegression }
+`;
+  const files = { "train.csv": table(2000, 1), "my.yaml": configuration };
+  await withFiles(files, async (folder) => {
+    const run = async (...args: string[]) => {
+      const files = [`--path=${folder}/train.csv`, `--config=${folder}/my.yaml`];
+      const { code, out, err } = await train(...files, ...args, "--epochs=20", "--json");
+      assert.equal(code, 0, err);
+      return { err, ...JSON.parse(out).models[0] };
+    };
+    const configured = await run("--label-column=label");
+    // Only by the cross can a linear model tell who likes what.
+    assert.ok(configured.auc > 0.8, `AUC ${configured.auc}`);
+    assert.match(configured.err, /label from site, app, both \(features of .*my\.yaml\)\n/);
+    const named = await run("--label-column=label", "--features=weather, site");
+    assert.equal(named.embeddingRows, 22);
+    assert.match(named.err, /label from weather, site\n/);
+  });
+});
+
+Deno.test("a configuration without features makes one of each column, and may have any name", async () => {
+  const recipe = await Deno.readTextFile("examples/categorical.yaml");
+  await withFiles({ "train.csv": table(300, 1), "my.yaml": recipe }, async (folder) => {
+    const { code, out, err } = await train(
+      `--path=${folder}/train.csv`,
+      `--config=${folder}/my.yaml`,
+      ...smallDeep,
+    );
+    assert.equal(code, 0, err);
+    assert.match(err, /label from site, app, weather\n/);
+    assert.equal(JSON.parse(out).models[0].embeddingRows, 42);
+  });
+});
+
+for (
+  const [name, made] of [
+    ["\u22121 and 1", (label: string) => label === "1" ? "1" : "-1"],
+    ["True and False", (label: string) => label === "1" ? "True" : "False"],
+  ] as const
+) {
+  Deno.test(`labels of ${name} are those of 0 and 1`, async () => {
+    const text = table(300, 1);
+    const other = text.replaceAll(/^[01](?=,)/gm, made);
+    await withFiles({ "0.csv": text, "1.csv": other }, async (folder) => {
+      const [expected, found] = await Promise.all(["0", "1"].map(async (file) => {
+        const { code, out, err } = await train(`--path=${folder}/${file}.csv`, ...smallDeep);
+        assert.equal(code, 0, err);
+        const { seconds: _, examplesPerSecond: __, ...figures } = JSON.parse(out).models[0];
+        return figures;
+      }));
+      assert.notEqual(other, text);
+      assert.deepEqual(found, expected);
+    });
+  });
+}
+
+Deno.test("a byte order mark, ends of lines from Windows, quotes and blanks in the header change nothing", async () => {
+  const text = table(300, 1);
+  const other = "\ufeff" + text.replace("site,app", '" site",app ')
+    .replaceAll(/,(s\d+),/g, ',"$1",').replaceAll("\n", "\r\n");
+  await withFiles({ "0.csv": text, "1.csv": other }, async (folder) => {
+    const outs = await Promise.all(["0", "1"].map(async (file) => {
+      const args = [`--path=${folder}/${file}.csv`, "--features=site,app", ...smallDeep];
+      const { code, out, err } = await train(...args);
+      assert.equal(code, 0, err);
+      return JSON.parse(out).models[0].logloss;
+    }));
+    assert.equal(outs[0], outs[1]);
+  });
+});
+
+Deno.test("the result says which epoch was the best by the validation file", async () => {
+  const files = { "train.csv": table(2000, 1), "valid.csv": table(500, 2) };
+  await withFiles(files, async (folder) => {
+    const { out } = await train(
+      `--path=${folder}/train.csv`,
+      `--valid=${folder}/valid.csv`,
+      "--epochs=3",
+      ...smallDeep.filter((arg) => arg !== "--json"),
+    );
+    assert.match(
+      out,
+      /deepFm: 3 epochs, evaluated after epoch \d, the best by the validation file \(AUC 0/,
+    );
+  });
+});
+
+Deno.test("a column of times is a category unless it is named, and that is said", async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `u${i % 7},i${i % 5},${i % 3 % 2},${1e9 + i}`);
+  const text = ["user,item,label,timestamp", ...rows].join("\n");
+  await withFiles({ "train.csv": text }, async (folder) => {
+    const said = await train(`--path=${folder}/train.csv`, ...smallDeep);
+    const [, advice] = /timestamp is a category .*; (--.*) makes it the order/.exec(said.err) ?? [];
+    assert.equal(advice, "--label-column label --time-column timestamp");
+    const ordered = await train(`--path=${folder}/train.csv`, ...advice.split(" "), ...smallDeep);
+    assert.equal(ordered.code, 0, ordered.err);
+    assert.match(ordered.err, /label from user, item\n/);
+    assert.doesNotMatch(ordered.err, /category like/);
+  });
+});
+
 const mistakes: readonly [name: string, args: readonly string[], message: RegExp][] = [
   [
     "a label that is not there",
@@ -152,13 +253,57 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
     ["--eval=other.csv"],
     /other\.csv:1: there is no column "weather" for the feature; its columns are label, site, app\./,
   ],
+  [
+    "a validation file of one label",
+    ["--valid=other.csv", "--features=site"],
+    /Cannot use .*other\.csv: all 1 examples are positive, and it takes both; does the column label suit\?/,
+  ],
+  [
+    "a configured feature that is an id nobody named",
+    ["--label-column=label", "--config=movies.yaml"],
+    /the feature "user" is the id of a user, .* --user-column \(its columns are label, site, app, weather\)/,
+  ],
+  [
+    "a name that two columns have",
+    ["--path=twice.csv"],
+    /twice\.csv:1: two columns are called "site"/,
+  ],
+  [
+    "another delimiter",
+    ["--path=semicolons.csv"],
+    /no column is called like .*\(label;site;app;weather\).* --label-column\. .*say --delimiter ';'/,
+  ],
+  [
+    "a label that is no number",
+    ["--path=words.csv"],
+    /words\.csv:2: the label \(column label\) is "yes", expected a number such as 0 or 1, true or false/,
+  ],
+  [
+    "a file without rows",
+    ["--path=header.csv"],
+    /header\.csv has 0 rows: nothing is left to train on/,
+  ],
+  [
+    "a label of 1 and 2",
+    ["--path=one_two.csv"],
+    /all 2 examples are positive, .*0\.5 or more is positive .*--label-at-least/,
+  ],
 ];
 
 for (const [name, args, message] of mistakes) {
-  Deno.test(`${name} is said with the columns that there are`, async () => {
-    const files = { "train.csv": table(20, 1), "other.csv": "label,site,app\n1,s1,a1\n" };
+  Deno.test(`${name} is told with what to do`, async () => {
+    const files = {
+      "train.csv": table(20, 1),
+      "other.csv": "label,site,app\n1,s1,a1\n",
+      "twice.csv": "label,site,site\n1,s1,a1\n",
+      "semicolons.csv": table(20, 1).replaceAll(",", ";"),
+      "words.csv": "label,site\nyes,s1\n",
+      "header.csv": "label,site\n",
+      "one_two.csv": "label,site\n2,s1\n1,s2\n2,s1\n",
+      "movies.yaml": await Deno.readTextFile("examples/movies.yaml"),
+    };
     await withFiles(files, async (folder) => {
-      const placed = args.map((arg) => arg.replace("--eval=", `--eval=${folder}/`));
+      const placed = args.map((arg) => arg.replace(/(?<==)(?=\w+\.(csv|yaml)$)/, `${folder}/`));
       const { code, err } = await train(`--path=${folder}/train.csv`, ...placed, "--json");
       assert.notEqual(code, 0);
       assert.match(err, message);

@@ -1,40 +1,30 @@
 import assert from "node:assert/strict";
 import { datasetKinds } from "../../cli/datasets/open_dataset.ts";
-import { runCommandLine } from "../../cli/command_line.ts";
 import { modelSection } from "../../configuration/sections/model.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
-
-/** Runs the command line and remembers what it says. */
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const code = await runCommandLine(args, {
-    out: (text) => void (said.out += text),
-    err: (text) => void (said.err += text),
-  });
-  return { code, ...said };
-}
+import { runCaptured } from "./captured_command.ts";
 
 Deno.test("without a command it explains itself on stderr and exits with 2", async () => {
-  const { code, out, err } = await run();
+  const { code, out, err } = await runCaptured();
   assert.equal(code, 2);
   assert.equal(out, "");
   assert.match(err, /Usage: cairn/);
 });
 
 Deno.test("--help and --version answer on stdout and exit with 0", async () => {
-  const help = await run("--help");
+  const help = await runCaptured("--help");
   assert.equal(help.code, 0);
   for (const command of ["serve", "demo", "train", "replay", "model"]) {
     assert.match(help.out, new RegExp(`^ {2}${command} `, "m"));
   }
-  const version = await run("--version");
+  const version = await runCaptured("--version");
   assert.equal(version.code, 0);
   assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
 });
 
 for (const command of ["serve", "demo", "train", "replay"]) {
   Deno.test(`${command} --help teaches with examples`, async () => {
-    const { code, out } = await run(command, "--help");
+    const { code, out } = await runCaptured(command, "--help");
     assert.equal(code, 0);
     assert.match(out, /Examples:\n/);
     assert.match(out, new RegExp(`deno task (cairn )?${command}`));
@@ -42,7 +32,7 @@ for (const command of ["serve", "demo", "train", "replay"]) {
 }
 
 Deno.test("train --help lists the kinds of models and datasets as they are written", async () => {
-  const { out } = await run("train", "--help");
+  const { out } = await runCaptured("train", "--help");
   const words = out.replaceAll(/\s+/g, " ");
   const kinds = modelSection.options.map(({ shape }) => shape.kind.value);
   assert.ok(words.includes(`instead of the configured one: ${kinds.join(", ")}`), out);
@@ -86,7 +76,7 @@ const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
 
 for (const [args, says] of mistakes) {
   Deno.test(`\`cairn ${args.join(" ")}\` exits with 2 and says what to type instead`, async () => {
-    const { code, out, err } = await run(...args);
+    const { code, out, err } = await runCaptured(...args);
     assert.match(err, says);
     assert.equal(code, 2);
     assert.equal(out, "");
@@ -102,7 +92,7 @@ for (
   ] as const
 ) {
   Deno.test(`--dataset ${kind} --path ${path} says what to give instead`, async () => {
-    const { code, err } = await run("train", "--dataset", kind, "--path", path);
+    const { code, err } = await runCaptured("train", "--dataset", kind, "--path", path);
     assert.equal(code, 1);
     assert.match(err, says);
     assert.doesNotMatch(err, /--debug/);
@@ -113,7 +103,7 @@ Deno.test("a data directory that another process holds is an error in words", as
   const path = await Deno.makeTempDir();
   const held = openDataDirectory(path);
   try {
-    const { code, err } = await run(
+    const { code, err } = await runCaptured(
       "serve",
       "--port=0",
       "--set",
@@ -130,11 +120,11 @@ Deno.test("a data directory that another process holds is an error in words", as
 
 Deno.test("a dataset that is not there is an error in words, and --debug adds where it comes from", async () => {
   const args = ["train", "--dataset", "movietweetings", "--path", "/nowhere"];
-  const plain = await run(...args);
+  const plain = await runCaptured(...args);
   assert.equal(plain.code, 1);
   assert.match(plain.err, /Cannot read \/nowhere\/movies.dat: there is no such file/);
   assert.doesNotMatch(plain.err, /^\s+at /m);
-  const debug = await run(...args, "--debug");
+  const debug = await runCaptured(...args, "--debug");
   assert.equal(debug.code, 1);
   assert.match(debug.err, /^\s+at /m);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import {
   type ConfigurationOverrides,
   overrideConfiguration,
@@ -59,10 +59,12 @@ Deno.test("a linear model drops what was configured for embeddings that it does 
 });
 
 Deno.test("a table's label is positive from a half on, and what a task of squared error predicts", () => {
-  const table = { features: ["site", "app"], action: "rating" };
+  const table = { columns: ["site", "app", "day"], features: ["site", "app"], action: "rating" };
+  const { joiner: _, ...sections } = parse(text);
+  const unlabelled = stringify(sections);
   const rulesOf = (...assignments: string[]) => {
     const { features, joiner } = parseConfiguration(
-      overridden(text, { assignments, table }),
+      overridden(unlabelled, { assignments, table }),
       "test.yaml",
     );
     assert.deepEqual(features.schema.slots.map(({ name }) => name), ["site", "app"]);
@@ -77,6 +79,15 @@ Deno.test("a table's label is positive from a half on, and what a task of square
     rulesOf(`joiner.tasks.${task}=[{ action: rating, valueAtLeast: 4, label: positive }]`),
     ["rating 4.. positive"],
   );
+});
+
+Deno.test("a table's columns are its features where a file configures none, and what it configures stays", () => {
+  const table = { columns: ["site", "app"], action: "rating" };
+  const { features: _, ...others } = parse(text);
+  const made = parse(overridden(stringify(others), { assignments: [], table }));
+  assert.deepEqual(Object.keys(made.features.slots), ["site", "app"]);
+  const kept = parse(overridden(text, { assignments: [], table }));
+  assert.deepEqual(kept, parse(text));
 });
 
 Deno.test("a threshold replaces the label rules of each task", () => {

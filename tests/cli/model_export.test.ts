@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { runCommandLine } from "../../cli/command_line.ts";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
 import { openTrainingSession } from "../../cli/dense_model.ts";
 import { writeTrainerPart } from "../../actors/trainer/trainer_snapshot.ts";
@@ -7,18 +6,12 @@ import { manifestName, type SnapshotManifest } from "../../actors/snapshotter/pr
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { onnxRuntime } from "../../kernels/dense/sessions/onnx_runtime.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import { runCaptured } from "./captured_command.ts";
 
 const CONFIG = new URL("../../examples/movies.yaml", import.meta.url).pathname;
 const ROWS = 3;
 
-async function exportModel(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const code = await runCommandLine(["model", "export", ...args], {
-    out: (text) => void (said.out += text),
-    err: (text) => void (said.err += text),
-  });
-  return { code, ...said };
-}
+const exportModel = (...args: string[]) => runCaptured("model", "export", ...args);
 
 async function withFolder(run: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

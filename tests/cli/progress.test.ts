@@ -29,6 +29,14 @@ Deno.test("on a terminal one line is refreshed in place and the last one stays",
   assert.equal(lines[3], `replay ${bar(1)}100%  done\n`);
 });
 
+Deno.test("a note stays above the line that is refreshed", () => {
+  for (const [isTerminal, expected] of [[true, "\r\x1b[2Khalf\n"], [false, "half\n"]] as const) {
+    const target = recordingTarget(isTerminal);
+    new Progress("train", 100, target).note("half");
+    assert.equal(target.text, expected);
+  }
+});
+
 Deno.test("into a pipe go plain lines, seldom, without control codes", () => {
   const target = recordingTarget(false);
   const progress = new Progress("train", 10, target);

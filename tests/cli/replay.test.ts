@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { runCommandLine } from "../../cli/command_line.ts";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
 import { bundledFile } from "../../cli/options.ts";
 import { lostEvents, outcomesFromMetrics } from "../../cli/replay/figures.ts";
 import { withServer } from "../../cli/with_server.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
+import { runCaptured } from "./captured_command.ts";
 
 const keys = [
   "examples",
@@ -24,9 +24,8 @@ for (const placement of ["singleThread", "workers"]) {
   Deno.test(`a replay over HTTP loses nothing, learns, and says how well (${placement})`, async () => {
     const dataset = await writeSmallDataset(1500);
     try {
-      let [out, err] = ["", ""];
       const report = `${dataset.folder}/report.html`;
-      const code = await runCommandLine([
+      const { code, out, err } = await runCaptured(
         "replay",
         "--dataset=movietweetings",
         `--path=${dataset.folder}`,
@@ -36,7 +35,7 @@ for (const placement of ["singleThread", "workers"]) {
         "--set=trainer.batchRows=16",
         // A busy build machine is slow, not wrong.
         "--set=gateway.deadline=30s",
-      ], { out: (text) => void (out += text), err: (text) => void (err += text) });
+      );
       assert.equal(code, 0, err);
       const figures = JSON.parse(out.trimEnd().split("\n").at(-1)!);
       assert.deepEqual(Object.keys(figures), keys);
@@ -82,21 +81,16 @@ Deno.test("a server elsewhere is counted through its metrics", async () => {
   const dataset = await writeSmallDataset(300);
   const configuration = await loadConfiguration(bundledFile("examples/movies.yaml"));
   try {
-    const [code, out, err] = await withServer(
+    const { code, out, err } = await withServer(
       { ...configuration, http: { ...configuration.http, host: "127.0.0.1", port: 0 } },
       () => {},
-      async ({ url }) => {
-        const said = ["", ""];
+      ({ url }) => {
         const args = ["replay", "--dataset=movietweetings", `--path=${dataset.folder}`, "--json"];
-        const code = await runCommandLine([...args, `--url=${url}`], {
-          out: (text) => void (said[0] += text),
-          err: (text) => void (said[1] += text),
-        });
-        return [code, ...said];
+        return runCaptured(...args, `--url=${url}`);
       },
     );
-    assert.equal(code, 0, String(err));
-    const figures = JSON.parse(String(out));
+    assert.equal(code, 0, err);
+    const figures = JSON.parse(out);
     assert.deepEqual(Object.keys(figures), keys);
     assert.equal(figures.examples, 300);
     assert.equal(figures.lost, 0);

@@ -1,15 +1,8 @@
 import assert from "node:assert/strict";
-import { runCommandLine } from "../../cli/command_line.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
+import { runCaptured } from "./captured_command.ts";
 
-async function train(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const code = await runCommandLine(["train", "--dataset=movietweetings", ...args], {
-    out: (text) => void (said.out += text),
-    err: (text) => void (said.err += text),
-  });
-  return { code, ...said };
-}
+const train = (...args: string[]) => runCaptured("train", "--dataset=movietweetings", ...args);
 
 Deno.test("training tells quality on what was held back, beside a linear rival", async () => {
   const dataset = await writeSmallDataset(3000);
@@ -81,12 +74,13 @@ Deno.test("for people, the result is a table and a sentence", async () => {
   }
 });
 
-Deno.test("examples of one label only are named as the reason for an AUC of NaN", async () => {
+Deno.test("examples of one label only are refused before anything is trained, with what to look at", async () => {
   const dataset = await writeSmallDataset(200);
   try {
     const { code, out, err } = await train(`--path=${dataset.folder}`, "--label-at-least=1000");
-    assert.equal(code, 0, err);
-    assert.match(out, /NaN: all examples trained on have one label.*--label-at-least/);
+    assert.equal(code, 2);
+    assert.equal(out, "");
+    assert.match(err, /all 160 examples are negative, and it takes both; .*--label-at-least/);
   } finally {
     await dataset.remove();
   }

@@ -1,0 +1,107 @@
+/**
+ * What a file holds for `cairn train`: interactions, or a table of labelled examples; and whether it can be learned from.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { namedRoles } from "../commands/dataset_options.ts";
+import type { TrainFlags } from "../commands/train.ts";
+import { timeColumns } from "../datasets/columns.ts";
+import { readCsvHeader } from "../datasets/csv.ts";
+import { DatasetError } from "../datasets/errors.ts";
+import type { ExampleTable } from "../datasets/example_table.ts";
+import { type LabelledTable, labelledTable, usualLabel } from "../datasets/labelled_table.ts";
+import { usageError } from "../errors.ts";
+import { configures } from "../load_configuration.ts";
+import { bundledFile } from "../options.ts";
+
+/** How a file is read. */
+export interface TrainingSource {
+  /** Absent where the file holds interactions. */
+  readonly table?: LabelledTable;
+  /** The configuration: the named one, or one that fits. */
+  readonly config: string;
+  /** Whether the features of a table are the configuration's. */
+  readonly configured: boolean;
+}
+
+/** What the file holds, and the configuration that fits it where none was named. */
+export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
+  const movies = {
+    config: flags.config ?? bundledFile("examples/movies.yaml"),
+    configured: true,
+  };
+  const named = flags.labelColumn !== undefined || flags.features !== undefined;
+  if (flags.dataset !== "csv") {
+    if (named) throw usageError("--label-column and --features are for --dataset csv.");
+    return movies;
+  }
+  const roles = Object.values(namedRoles(flags));
+  // Features that are configured, or a role that was named, say how to read the file.
+  const configured = flags.config !== undefined && await configures(flags.config, "features");
+  if (!named && (configured || roles.length > 0)) return movies;
+  const header = await readCsvHeader(flags.path, flags.delimiter).catch((error) => {
+    // Nothing was said about this file's columns: whoever reads it whole says what is wrong with it.
+    if (named || !(error instanceof DatasetError)) throw error;
+    return [];
+  });
+  const label = flags.labelColumn ?? usualLabel(header);
+  if (label === undefined) {
+    if (!named) return movies;
+    throw usageError(
+      `--features needs to know the label, and no column of ${flags.path} is called label ` +
+        `(${header.join(", ")}); name it by --label-column.`,
+    );
+  }
+  return {
+    table: labelledTable(flags.path, header, label, flags.features, roles),
+    config: flags.config ?? bundledFile("examples/categorical.yaml"),
+    configured: configured && flags.features === undefined,
+  };
+}
+
+/** What is predicted from what, and what may not have been meant. */
+export function describeTable(
+  path: string,
+  { table, config, configured }: TrainingSource,
+  { features: { schema } }: CairnConfiguration,
+): string {
+  if (table === undefined) return "";
+  const { label, columns } = table;
+  const read = [...schema.slots, ...schema.dense].map(({ name }) => name);
+  const names = [...new Set(read)].join(", ");
+  const whose = configured ? ` (features of ${config})` : "";
+  const times = timeColumns(columns).filter((column) => read.includes(column));
+  const hint = times.map((column) =>
+    `${column} is a category like the others; --label-column ${label} --time-column ${column} makes it the ` +
+    "order of the examples, of which the newest are held back\n"
+  );
+  return `${path}: labelled examples, ${label} from ${names}${whose}\n${hint.join("")}`;
+}
+
+/**
+ * Without both there is nothing to tell apart, nor to measure.
+ *
+ * @throws {CommandError} When the first task's labels are all the same.
+ */
+export function requireBothLabels(
+  path: string,
+  { rows, labels }: ExampleTable,
+  { model, joiner }: CairnConfiguration,
+  table: LabelledTable | undefined,
+): void {
+  if (model.tasks?.[0].loss === "squaredError") return;
+  const tasks = joiner.tasks.length;
+  const positive = labels[0] === 1;
+  for (let row = 1; row < rows; row++) {
+    if ((labels[row * tasks] === 1) !== positive) return;
+  }
+  const advice = table === undefined
+    ? "do the label rules (joiner.tasks) suit its values? --label-at-least sets another bound, " +
+      "and --label-column names the label of a table of examples"
+    : `does the column ${table.label} suit? A value of 0.5 or more is positive unless label rules ` +
+      "(joiner.tasks) are configured; --label-at-least sets another bound";
+  throw usageError(
+    `Cannot use ${path}: all ${rows.toLocaleString("en")} examples are ${
+      positive ? "positive" : "negative"
+    }, and it takes both; ${advice}.`,
+  );
+}
