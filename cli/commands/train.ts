@@ -114,8 +114,8 @@ export function trainCommand(output: Output): Command {
     .option("--no-shuffle", "in order of time, or of the file where it has none (all other files)")
     .option(
       "--dense-updates",
-      "every batch moves every embedding, by decay and momentum, as libraries with dense gradients do " +
-        "(a table of labelled examples)",
+      "every batch moves every embedding, by decay and momentum, as libraries with dense gradients do: slow " +
+        "from millions of categories on (a table of labelled examples)",
     )
     .option(
       "--no-dense-updates",
