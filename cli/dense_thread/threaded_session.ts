@@ -17,6 +17,7 @@ import {
   buffersOf,
   copyInputs,
   copyResults,
+  requireWidths,
   type TrainingBatch,
 } from "../../kernels/dense/training_batch.ts";
 import type {
@@ -72,13 +73,8 @@ export class ThreadedSession implements TrainingSession {
   }
 
   async step(batch: TrainingBatch): Promise<TrainingStep> {
+    requireWidths(this.model, batch);
     const share = Math.ceil(batch.rows / this.#replicas.length);
-    const { sizes } = this.model;
-    if (batch.labels.length !== batch.rows * sizes.tasks) {
-      throw new RangeError(
-        `Cannot train on ${batch.rows} rows: there are ${batch.labels.length} labels of ${sizes.tasks} tasks.`,
-      );
-    }
     const results = batch.results ?? this.allocateBatch(batch.rows).results!;
     const whole: TrainingBatch = { ...batch, results };
     const waits = this.#answered < this.#asked;

@@ -79,6 +79,36 @@ export function allocateBatch(
   };
 }
 
+/**
+ * A batch whose arrays have the model's widths: cut into parts, one that has not would train on other rows' numbers.
+ *
+ * @throws {RangeError} With the name of the first array that does not fit.
+ */
+export function requireWidths(model: Model, batch: TrainingBatch): void {
+  const { rows, sparse, sequences = {}, dense, labels, logSampleRate, results } = batch;
+  const fits = (name: string, array: Floats | undefined, width: number) => {
+    if (array?.length === rows * width) return;
+    throw new RangeError(
+      `Cannot train on ${rows} rows: "${name}" has ${array?.length} values and needs ${rows} × ${width}.`,
+    );
+  };
+  for (const input of model.sparseInputs) {
+    fits(input.segment, sparse[input.segment], widthOf(input));
+    if (results) {
+      fits(`${input.segment}'s gradients`, results.gradients[input.segment], widthOf(input));
+    }
+  }
+  for (const { name, lengthMax, dim } of model.sequenceInputs) {
+    fits(name, sequences[name]?.entries, lengthMax * dim);
+    fits(`${name}'s presence`, sequences[name]?.present, lengthMax);
+    if (results) fits(`${name}'s gradients`, results.gradients[name], lengthMax * dim);
+  }
+  fits("dense", dense, model.sizes.denseWidth);
+  fits("labels", labels, model.sizes.tasks);
+  fits("logSampleRate", logSampleRate, 1);
+  if (results) fits("logits", results.logits, model.sizes.tasks);
+}
+
 /** Rows `[from, from + rows)` of the same memory. */
 export function batchRows(batch: TrainingBatch, from: number, rows: number): TrainingBatch {
   const part = (array: Floats) => {

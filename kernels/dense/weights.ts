@@ -1,6 +1,7 @@
 /**
  * A model's dense weights, as they travel between trainers, rankers and snapshots.
  */
+import { meanOfVariance } from "./models/normalization.ts";
 import { BLOCK_WIDTH, type WeightLayout } from "./weight_layout.ts";
 
 /** One parameter's values. */
@@ -70,7 +71,8 @@ export function packWeights(
 }
 
 /**
- * The mean of several trainers' weights, their version the highest.
+ * The mean of several trainers' weights, their version the highest. Running variances of batch normalisation become those
+ * of all the data: the mean of the variances, and the variance of the means, for each trainer sees a part of its own.
  *
  * @param shares How much each counts, ≥ 0, one of them more; left out, all count alike.
  * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017
@@ -81,12 +83,17 @@ export function averageWeights(
 ): DenseWeights {
   const [first] = all;
   const total = shares.reduce((sum, share) => sum + share, 0);
+  const mean = (of: (parameters: DenseWeights["parameters"]) => number) =>
+    all.reduce((sum, { parameters }, i) => sum + shares[i] * of(parameters), 0) / total;
   const parameters = Object.entries(first.parameters).map(([name, { shape, data }]) => {
-    const mean = data.map((_, index) =>
-      all.reduce((sum, { parameters }, i) => sum + shares[i] * parameters[name].data[index], 0) /
-      total
-    );
-    return [name, { shape, data: mean }] as const;
+    const running = meanOfVariance(name);
+    const averaged = data.map((_, index) => {
+      const value = mean((parameters) => parameters[name].data[index]);
+      if (running === undefined) return value;
+      const center = mean((parameters) => parameters[running].data[index]);
+      return value + mean((parameters) => (parameters[running].data[index] - center) ** 2);
+    });
+    return [name, { shape, data: averaged }] as const;
   });
   const version = Math.max(...all.map((weights) => weights.version));
   return { version, parameters: Object.fromEntries(parameters) };

@@ -5,7 +5,12 @@ import type { Graph } from "../graph/graph.ts";
 import { staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
 import type { ModelInputs } from "./model.ts";
-import { batchNormalized, layerNormalized, type Normalization } from "./normalization.ts";
+import {
+  batchNormalized,
+  layerNormalized,
+  momentNames,
+  type Normalization,
+} from "./normalization.ts";
 
 export interface MlpOptions {
   /** Parameter names are this prefix + `w{i}`, `b{i}`, and of normalised layers `gamma{i}`, `beta{i}`. */
@@ -26,7 +31,8 @@ export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions
     if (normalization === "batch" && !isLinear) {
       // The mean takes any offset away again: there is no b.
       const w = weightMatrix(g, hidden, named("w"), width);
-      const moments = inputs.moments(g.matMul(hidden, w), named("mean"), named("variance"));
+      const running = momentNames(prefix, layer);
+      const moments = inputs.moments(g.matMul(hidden, w), running.mean, running.variance);
       const normalized = batchNormalized(g, moments, named("gamma"), named("beta"));
       return inputs.dropout(g.relu(normalized), dropout);
     }

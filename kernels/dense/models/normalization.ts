@@ -28,6 +28,17 @@ export interface Moments {
 /** Keeps the division defined where all values are alike. */
 const EPSILON = 1e-5;
 
+/** Names of a layer's running moments. */
+export function momentNames(prefix: string, layer: number) {
+  return { mean: `${prefix}mean${layer}`, variance: `${prefix}variance${layer}` };
+}
+
+/** The name of the running mean about which the variance of this name is one; undefined for another parameter's name. */
+export function meanOfVariance(name: string): string | undefined {
+  const [, prefix, layer] = /^(.*)variance(\d+)$/.exec(name) ?? [];
+  return layer === undefined ? undefined : momentNames(prefix, Number(layer)).mean;
+}
+
 /** Layer normalisation of `z`, shape `[rows, width]`, with the parameters `gamma{layer}` and `beta{layer}`. */
 export function layerNormalized(g: Graph, z: Value, gamma: string, beta: string): Value {
   const width = staticDim(z.shape[1]);

@@ -62,6 +62,20 @@ Deno.test("a session of one replica takes the steps of one in this thread, to th
   await assert.rejects(there.weights(), /session of the dense step is closed/);
 });
 
+Deno.test("a batch that does not fit the model is refused by its name, and the session goes on", async () => {
+  const session = await ThreadedSession.open({
+    ...parts,
+    session: { ...parts.session, threads: 2 },
+  });
+  const batch = batchOf(1, 6);
+  await assert.rejects(
+    session.step({ ...batch, dense: batch.dense.subarray(1) }),
+    /Cannot train on 6 rows: "dense" has/,
+  );
+  assert.ok(Number.isFinite((await session.step(batch)).loss));
+  await session.close();
+});
+
 Deno.test("three replicas learn together what one session learns alone, whether or not all of them get rows", async () => {
   const three = { ...parts, session: { ...parts.session, threads: 3 } };
   const [alone, together, again] = [

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import {
+  allocateBatch,
   batchRows,
   buffersOf,
   copyInputs,
   copyResults,
+  requireWidths,
 } from "../../../kernels/dense/training_batch.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "./models/example_models.ts";
@@ -37,6 +39,32 @@ Deno.test("rows of a batch lie in the same memory, and copies fill them alone", 
   assert.equal(whole.results!.gradients.embeddings.indexOf(0), 5 * 12);
   assert.equal(new Set(buffersOf(whole)).size, 15 - 4);
   await session.close();
+});
+
+Deno.test("an array that does not fit the model's widths is refused by its name", () => {
+  const batch = {
+    ...exampleBatch(model, 4),
+    results: allocateBatch(model, 4, (length) => new Float32Array(length)).results!,
+  };
+  requireWidths(model, batch);
+  const arrays: [RegExp, object][] = [
+    [/"embeddings" has 47 values and needs 4 × 12/, {
+      sparse: { ...batch.sparse, embeddings: new Float32Array(47) },
+    }],
+    [/"first_order" has undefined values/, { sparse: { embeddings: batch.sparse.embeddings } }],
+    [/"history2" has undefined values/, { sequences: {} }],
+    [/"history2's presence" has 5 values and needs 4 × 3/, {
+      sequences: { history2: { ...batch.sequences!.history2, present: new Float32Array(5) } },
+    }],
+    [/"dense" has 1 values/, { dense: new Float32Array(1) }],
+    [/"labels" has 3 values and needs 4 × 1/, { labels: new Float32Array(3) }],
+    [/"logSampleRate" has 0 values/, { logSampleRate: new Float32Array(0) }],
+    [/"logits" has 0 values/, { results: { ...batch.results, logits: new Float32Array(0) } }],
+    [/"first_order's gradients" has undefined/, { results: { ...batch.results, gradients: {} } }],
+  ];
+  for (const [message, change] of arrays) {
+    assert.throws(() => requireWidths(model, { ...batch, ...change }), message);
+  }
 });
 
 Deno.test("a batch in parts, by passes of 512 rows, is one batch: same loss, same gradients", async () => {
