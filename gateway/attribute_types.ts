@@ -18,7 +18,8 @@ interface FeatureTypeError extends Error {
   readonly itemIndex?: number;
 }
 
-function isFeatureTypeError(error: unknown): error is FeatureTypeError {
+/** Whether a ranking failed by what was sent, not by who ranks. */
+export function isFeatureTypeError(error: unknown): error is FeatureTypeError {
   return error instanceof Error && error.name === "FeatureTypeError";
 }
 

@@ -4,7 +4,7 @@
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
+import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import {
@@ -16,6 +16,7 @@ import {
   ShardRestartedError,
   type TakeDelta,
 } from "./protocol.ts";
+import { ShardFigures } from "./shard_figures.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
 
@@ -38,8 +39,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #acknowledged = 0;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
-  readonly #rows: Gauge;
-  readonly #bytes: Gauge;
+  readonly #figures: ShardFigures;
 
   private constructor(
     context: ActorContext<EmbeddingShardMessage>,
@@ -54,19 +54,11 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#incarnation = context.random.uuid();
     for (const { source, sequence } of marks) this.#marks.set(source, sequence);
     this.#labels = { shard: String(options.shard) };
-    const labelNames = ["shard"];
     this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
       help: "Rows for which gradients came in, duplicates of a batch summed.",
-      labelNames,
+      labelNames: ["shard"],
     });
-    this.#rows = context.telemetry.gauge("cairn_shard_rows", {
-      help: "Rows in the training tables.",
-      labelNames,
-    });
-    this.#bytes = context.telemetry.gauge("cairn_shard_bytes", {
-      help: "Memory of the training tables.",
-      labelNames,
-    });
+    this.#figures = new ShardFigures(context.telemetry, options.shard);
     this.#context.schedule(options.evictionIntervalMs, { kind: "evictExpired" });
   }
 
@@ -185,9 +177,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   #evictExpired(): void {
     this.#tables.evictExpired(this.#options.evictionBucketsMax);
-    const { rows, bytes } = this.#tables.statistics();
-    this.#rows.set(rows, this.#labels);
-    this.#bytes.set(bytes, this.#labels);
+    this.#figures.show(this.#tables.statistics());
     this.#context.schedule(this.#options.evictionIntervalMs, { kind: "evictExpired" });
   }
 }

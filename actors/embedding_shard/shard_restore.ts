@@ -42,19 +42,16 @@ export async function restoreNewest(
       const bytes = await readPart(blobs, kernel, chunk);
       restore.take(chunk.class, { rows: chunk.rows, bytes, checksum: chunk.checksum });
     }
-    const report = restore.report();
-    rows += report.rows;
-    if (report.rejected > 0) {
+    const { rowsRestored, rowsWithoutRoom, ...changes } = restore.report();
+    rows += rowsRestored;
+    if (rowsWithoutRoom > 0) {
       throw new SnapshotError(
         part.header.name,
-        `${report.rejected} rows do not fit into the table: raise embeddings.bytesMax`,
+        `${rowsWithoutRoom} rows do not fit into the table: raise embeddings.bytesMax`,
       );
     }
-    const { added, resized, removed, stateReset, dropped } = report;
-    const changes = [...added, ...resized, ...removed, ...stateReset];
-    if (changes.length > 0 || dropped > 0) {
-      const fields = { added, resized, removed, stateReset, dropped };
-      telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, fields);
+    if (Object.values(changes).flat().some((change) => change !== 0)) {
+      telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, changes);
     }
   }
   const { name, trainers } = manifest;

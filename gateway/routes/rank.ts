@@ -2,7 +2,7 @@
  * `POST /v1/rank`: one ranking, from a client's candidates to ordered items.
  */
 import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
-import { rankProblem } from "../attribute_types.ts";
+import { isFeatureTypeError, rankProblem } from "../attribute_types.ts";
 import { DataClock } from "../data_clock.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { exampleRequest, noteOnAttributes } from "../known_attributes.ts";
@@ -59,7 +59,8 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
         traceId: context.get("traceId"),
       });
     } catch (error) {
-      readiness.doubt();
+      // What one client sends says nothing of the ranker, and must not slow down the others.
+      if (!isFeatureTypeError(error)) readiness.doubt();
       if (rankingId !== undefined) memory.rankings.release(rankingId);
       throw error;
     }

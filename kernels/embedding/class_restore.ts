@@ -13,16 +13,15 @@ import type {
 
 /** What became of the segments of some slots, and of rows. */
 export interface ClassRestoreReport {
-  /** Segments by name, with the numbers of their slots where these are not all: new, of another width, gone, learning anew. */
-  readonly added: readonly string[];
-  readonly resized: readonly string[];
-  readonly removed: readonly string[];
-  readonly stateReset: readonly string[];
-  readonly rows: number;
-  /** Rows of slots that are gone. */
-  readonly dropped: number;
-  /** Rows that found no room. */
-  readonly rejected: number;
+  /** Segments by name, with the numbers of their slots where these are not all. */
+  readonly segmentsAdded: readonly string[];
+  readonly segmentsResized: readonly string[];
+  readonly segmentsRemoved: readonly string[];
+  /** Their weights came back, their optimizer's state begins anew. */
+  readonly segmentsStateReset: readonly string[];
+  readonly rowsRestored: number;
+  readonly rowsOfRemovedSlots: number;
+  readonly rowsWithoutRoom: number;
 }
 
 /** Takes the chunks of a snapshot. */
@@ -94,15 +93,15 @@ export function restoreClasses(
     report() {
       const sum = (what: "rows" | "rejected") =>
         routes.reduce((total, { restore }) => total + restore.report[what], 0);
-      const [rows, rejected] = [sum("rows"), sum("rejected")];
+      const [rowsRestored, rowsWithoutRoom] = [sum("rows"), sum("rejected")];
       return {
-        added: changed("added"),
-        resized: changed("resized"),
-        removed: changed("removed"),
-        stateReset: changed("stateReset"),
-        rows,
-        rejected,
-        dropped: taken - elsewhere - rows - rejected,
+        segmentsAdded: changed("added"),
+        segmentsResized: changed("resized"),
+        segmentsRemoved: changed("removed"),
+        segmentsStateReset: changed("stateReset"),
+        rowsRestored,
+        rowsWithoutRoom,
+        rowsOfRemovedSlots: taken - elsewhere - rowsRestored - rowsWithoutRoom,
       };
     },
   };

@@ -205,6 +205,22 @@ for (const failure of failures) {
   });
 }
 
+Deno.test("after a failed ranking the ranker is asked whether it is ready, after a wrong attribute it is not", async () => {
+  const { post, ranker } = gatewayFixture();
+  const inOrder = ranker.script;
+  const statusAskedAfter = async (error: Error) => {
+    ranker.script = () => Promise.reject(decodeError(structuredClone(encodeError(error))));
+    await post("/v1/rank", { user: "u", candidates: [{ id: "a" }] });
+    ranker.script = inOrder;
+    const before = ranker.statusAsked;
+    assert.equal((await post("/v1/rank", { user: "u", candidates: [{ id: "a" }] })).status, 200);
+    return ranker.statusAsked - before;
+  };
+  const wrong = new FeatureTypeError("context", "hour", "hour", "a number", "noon");
+  assert.equal(await statusAskedAfter(wrong), 0);
+  assert.equal(await statusAskedAfter(new Error("replica/0 does not answer")), 1);
+});
+
 const mistyped = [
   {
     name: "of the context",

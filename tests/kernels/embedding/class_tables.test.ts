@@ -228,8 +228,12 @@ Deno.test("restored tables have the rows of the cut and learn on as the original
   learn(twin, grouped(SOME), 3);
   const { into, report } = restored(tables, CLASSES);
   assert.deepEqual(exported(into), exported(twin));
-  assert.equal(report.rows, SOME.length);
-  assert.deepEqual([...report.added, ...report.resized, ...report.stateReset], []);
+  assert.equal(report.rowsRestored, SOME.length);
+  assert.deepEqual([
+    ...report.segmentsAdded,
+    ...report.segmentsResized,
+    ...report.segmentsStateReset,
+  ], []);
   learn(into, grouped(SOME), 4);
   learn(twin, grouped(SOME), 4);
   assert.deepEqual(exported(into), exported(twin));
@@ -254,7 +258,7 @@ Deno.test("two shards of classes become three, each row where the kernel sends i
       for (let chunk; (chunk = tables.nextSnapshotChunk(4)) !== undefined;) {
         restores.take(chunk.class, chunk);
       }
-      assert.equal(restores.report().dropped, 0);
+      assert.equal(restores.report().rowsOfRemovedSlots, 0);
     }
     const own = after.uniqueIds.subarray(
       after.groupStarts[shard * 3],
@@ -276,10 +280,10 @@ Deno.test("a slot that moves to another class keeps what both rows have, and the
   ];
   const { into, report } = restored(tables, classes);
   assert.deepEqual(into.widths, [7, 3]);
-  assert.equal(report.rows, 27);
-  assert.equal(report.dropped, 9, "rows of the slot that is gone");
-  assert.deepEqual(report.resized, ["embeddings of slots 2"]);
-  assert.deepEqual(report.stateReset, ["embeddings of slots 3"]);
+  assert.equal(report.rowsRestored, 27);
+  assert.equal(report.rowsOfRemovedSlots, 9, "rows of the slot that is gone");
+  assert.deepEqual(report.segmentsResized, ["embeddings of slots 2"]);
+  assert.deepEqual(report.segmentsStateReset, ["embeddings of slots 3"]);
   const rows = exported(into);
   assert.deepEqual(rows.get(idOf(1, 4)), before.get(idOf(1, 4)));
   assert.deepEqual(rows.get(idOf(3, 4)), before.get(idOf(3, 4)));
@@ -299,8 +303,8 @@ Deno.test("one class takes over the rows of many, those of unknown slots too", (
     segments: [segment(1, SGD, "first_order")],
     slots: [],
   }]);
-  assert.equal(report.rows, SOME.length + 1);
-  assert.equal(report.dropped, 0);
+  assert.equal(report.rowsRestored, SOME.length + 1);
+  assert.equal(report.rowsOfRemovedSlots, 0);
   assert.equal(into.statistics().rows, SOME.length + 1);
 });
 

@@ -1,0 +1,55 @@
+/**
+ * What operators see of a shard's tables: rows and memory by class of rows, and what became of updates, above all those
+ * refused or evicted for want of memory.
+ */
+import type { ClassTablesStatistics } from "../../kernels/embedding/class_tables.ts";
+import type { Counter, Gauge, Telemetry } from "../../mesh/ports/telemetry.ts";
+
+/** What becomes of ids and rows, as the tables count it. */
+const OUTCOMES = ["admitted", "filtered", "updated", "evicted", "rejected"] as const;
+
+export class ShardFigures {
+  readonly #shard: string;
+  readonly #rows: Gauge;
+  readonly #bytes: Gauge;
+  readonly #updates: Counter;
+  #before: Pick<ClassTablesStatistics, typeof OUTCOMES[number]> = {
+    admitted: 0,
+    filtered: 0,
+    updated: 0,
+    evicted: 0,
+    rejected: 0,
+  };
+
+  constructor(telemetry: Telemetry, shard: number) {
+    this.#shard = String(shard);
+    this.#rows = telemetry.gauge("cairn_shard_rows", {
+      help: "Rows in the training tables, by class: slots of the same widths and optimizers.",
+      labelNames: ["shard", "class"],
+    });
+    this.#bytes = telemetry.gauge("cairn_shard_bytes", {
+      help: "Memory of the training tables, by class of rows.",
+      labelNames: ["shard", "class"],
+    });
+    this.#updates = telemetry.counter("cairn_shard_updates_total", {
+      help:
+        "What became of updates: rows admitted, updated and evicted, ids filtered by admission, " +
+        "updates rejected for want of memory or because they were not finite.",
+      labelNames: ["shard", "outcome"],
+    });
+  }
+
+  /** Shows what the tables hold and have done since the last call. */
+  show(statistics: ClassTablesStatistics): void {
+    const shard = this.#shard;
+    statistics.classes.forEach(({ rows, bytes }, number) => {
+      const labels = { shard, class: String(number) };
+      this.#rows.set(rows, labels);
+      this.#bytes.set(bytes, labels);
+    });
+    for (const outcome of OUTCOMES) {
+      this.#updates.add(statistics[outcome] - this.#before[outcome], { shard, outcome });
+    }
+    this.#before = statistics;
+  }
+}
