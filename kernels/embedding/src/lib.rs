@@ -11,6 +11,7 @@ pub mod cuckoo_index;
 pub mod memory;
 pub mod page;
 pub mod region;
+pub mod row_memo;
 pub mod row_store;
 pub mod search;
 pub mod tags;

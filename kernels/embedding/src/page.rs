@@ -147,6 +147,14 @@ impl Row {
         Row { page, start, index, region }
     }
 
+    /// Row `index` of a page, by its first byte.
+    #[inline(always)]
+    pub fn starting_at(start: *mut u8, index: u32, region: u32, layout: &PageLayout) -> Row {
+        // SAFETY: rows lie in their pages as `at` computes.
+        let page = unsafe { start.sub(layout.rows_offset + index as usize * layout.stride) };
+        Row { page, start, index, region }
+    }
+
     /// Whether there is a row.
     #[inline(always)]
     pub fn exists(&self) -> bool {

@@ -4,10 +4,14 @@ use crate::memory::Memory;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
 use crate::region::{InsertError, Region};
+use crate::row_memo::RowMemo;
 use crate::search::{Probe, Regions, Search, PASS};
 
 /// 2^16 regions hold a thousand million rows; deeper only ids made to collide would go.
 const DEPTH_MAX: u32 = 16;
+
+/// Of a table's limit, what its memo takes at most is one part of so many.
+const MEMO_SHARE: usize = 64;
 
 /// Regions, directory and memory of one table.
 pub struct RowStore {
@@ -19,6 +23,8 @@ pub struct RowStore {
     pub regions: Vec<Region>,
     probes: Vec<Probe>,
     search: Box<Search>,
+    /// Where rows found lately lie.
+    pub memo: Box<RowMemo>,
     /// Region by the top `depth` bits of a hash.
     directory: Vec<u32>,
     depth: u32,
@@ -39,6 +45,7 @@ impl RowStore {
             regions: vec![region],
             probes: Vec::new(),
             search: Box::new(Search::new()),
+            memo: Box::new(RowMemo::new()),
             directory: vec![0],
             depth: 0,
             rows: 0,
@@ -84,17 +91,15 @@ impl RowStore {
     #[inline]
     pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
         let regions = self.regions_now();
-        // SAFETY: the description is of this moment.
-        unsafe { self.search.find(&regions, ids, self.layout.stride) };
+        if self.recall_pass(&regions, ids, self.layout.stride) {
+            for (at, row) in found.iter_mut().enumerate().take(ids.len()) {
+                *row = self.memo.row(at, &self.layout);
+            }
+            return;
+        }
+        self.search_pass(&regions, ids, self.layout.stride);
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
-            *row = if !self.search.verified(at, id).is_null() {
-                // SAFETY: as above.
-                unsafe { self.search.row(&regions, at) }
-            } else if self.search.is_absent(at) {
-                Row::NONE
-            } else {
-                self.find(id)
-            };
+            *row = self.searched_row(&regions, at, id);
         }
     }
 
@@ -103,8 +108,14 @@ impl RowStore {
     #[inline(always)]
     pub fn read_pass(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
         let regions = self.regions_now();
-        // SAFETY: the description is of this moment.
-        unsafe { self.search.find(&regions, ids, bytes.min(self.layout.stride)) };
+        let bytes = bytes.min(self.layout.stride);
+        if self.recall_pass(&regions, ids, bytes) {
+            for at in 0..ids.len().min(PASS) {
+                read(self.memo.start(at));
+            }
+            return;
+        }
+        self.search_pass(&regions, ids, bytes);
         for (at, &id) in ids.iter().enumerate().take(PASS) {
             let mut start = self.search.verified(at, id);
             if start.is_null() && !self.search.is_absent(at) {
@@ -114,12 +125,55 @@ impl RowStore {
         }
     }
 
+    /// Searches for up to `PASS` ids and fetches the first `bytes` of their rows.
+    #[inline(always)]
+    fn search_pass(&mut self, regions: &Regions, ids: &[u64], bytes: usize) {
+        // SAFETY: the description is of this moment, and no row is shorter than the stride.
+        unsafe {
+            self.search.find(regions, ids);
+            self.search.fetch(bytes);
+        }
+    }
+
+    /// The same, but searches only for those that the memo does not know, and leaves all rows there; false while it rests.
+    #[inline]
+    fn recall_pass(&mut self, regions: &Regions, ids: &[u64], bytes: usize) -> bool {
+        let Some(unknown) = self.memo.recall(ids) else { return false };
+        // SAFETY: as in `search_pass`; what the memo knows begins a row, for it forgets those that move or go.
+        unsafe {
+            self.search.find(regions, self.memo.unknown_ids(unknown));
+            for number in 0..unknown {
+                self.memo.expect(number, self.search.start(number));
+            }
+            let starts = (0..ids.len().min(PASS)).map(|at| self.memo.start(at));
+            self.search.fetch_others(starts, bytes);
+        }
+        for number in 0..unknown {
+            let row = self.searched_row(regions, number, self.memo.unknown_ids(unknown)[number]);
+            self.memo.learn(number, &row);
+        }
+        true
+    }
+
+    /// The row of id `at` of the last search.
+    #[inline(always)]
+    fn searched_row(&self, regions: &Regions, at: usize, id: u64) -> Row {
+        if !self.search.verified(at, id).is_null() {
+            // SAFETY: nothing changed since the search.
+            unsafe { self.search.row(regions, at) }
+        } else if self.search.is_absent(at) {
+            Row::NONE
+        } else {
+            self.find(id)
+        }
+    }
+
     /// Fetches the cache lines that inserting the absent ids of the last `find_pass` will write.
     #[inline]
-    pub fn expect_insertions(&mut self, count: usize) {
+    pub fn expect_insertions(&mut self) {
         let regions = self.regions_now();
         // SAFETY: the description is of this moment, and callers insert only afterwards.
-        unsafe { self.search.expect_insertions(&regions, count) };
+        unsafe { self.search.expect_insertions(&regions) };
     }
 
     #[inline(always)]
@@ -163,7 +217,21 @@ impl RowStore {
         let inserted = region.insert(&mut self.memory, &self.layout, number, id, hash);
         self.rows += usize::from(inserted.is_ok());
         self.refresh(number);
+        if self.rows == RowMemo::ROWS_MIN {
+            self.begin_memo();
+        }
         inserted
+    }
+
+    #[cold]
+    fn begin_memo(&mut self) {
+        let affordable = self.memory.bytes_max() / RowMemo::BYTES >= MEMO_SHARE;
+        if !affordable || self.memo.has_begun() || !self.memory.claim(RowMemo::BYTES) {
+            return;
+        }
+        if !self.memo.begin() {
+            self.memory.release(RowMemo::BYTES);
+        }
     }
 
     /// The id's row; added where there is none, see `insert`.
@@ -181,6 +249,7 @@ impl RowStore {
         let hash = mix64(id);
         let number = self.region_of(hash);
         let removed = self.regions[number as usize].remove(&self.layout, id, hash);
+        self.memo.forget(id);
         self.rows -= usize::from(removed);
         removed
     }
@@ -213,6 +282,7 @@ impl RowStore {
         self.regions.push(high);
         self.refresh(number);
         self.refresh(other);
+        self.memo.clear(); // both halves' rows have moved
     }
 
     /// Calls `visit` with every row whose hash's top 32 bits lie in `low..high`, region by region.

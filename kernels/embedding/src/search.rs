@@ -70,6 +70,8 @@ pub struct Search {
     entry: [Entry; PASS],
     /// The row's first byte, or `no_row()`.
     start: [*const u8; PASS],
+    /// Ids of the last `find`.
+    count: usize,
     /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
     touched: u64,
 }
@@ -87,16 +89,17 @@ impl Search {
             slot: [&NO_ENTRY; PASS],
             entry: [Entry::NONE; PASS],
             start: [no_row(); PASS],
+            count: 0,
             touched: 0,
         }
     }
 
-    /// Finds up to `PASS` ids and fetches the first `bytes` of their rows.
+    /// Finds up to `PASS` ids; their rows are still to be fetched.
     ///
     /// # Safety
-    /// `regions` describes a store that nothing changed since; its rows have at least `bytes` bytes.
+    /// `regions` describes a store that nothing changed since.
     #[inline]
-    pub unsafe fn find(&mut self, regions: &Regions, ids: &[u64], bytes: usize) {
+    pub unsafe fn find(&mut self, regions: &Regions, ids: &[u64]) {
         let ids = &ids[..ids.len().min(PASS)];
         let count = ids.len();
         // SAFETY: the caller's promise; each pass relies on what those before it wrote.
@@ -106,8 +109,38 @@ impl Search {
             self.compare(count);
             self.load_entries(count);
             self.choose(regions, count);
-            self.touch_rows(count, bytes);
         }
+        self.count = count;
+    }
+
+    /// Fetches the first `bytes` of the rows that the last `find` found.
+    ///
+    /// # Safety
+    /// As for `find`; rows have at least `bytes` bytes.
+    #[inline]
+    pub unsafe fn fetch(&mut self, bytes: usize) {
+        // SAFETY: the caller's promise.
+        self.touched ^= unsafe { touch_rows(self.start[..self.count].iter().copied(), bytes) };
+    }
+
+    /// Fetches the first `bytes` of rows known otherwise, each of them a row's first byte or what `start` gives.
+    ///
+    /// # Safety
+    /// As for `fetch`.
+    #[inline]
+    pub unsafe fn fetch_others(
+        &mut self,
+        starts: impl Iterator<Item = *const u8> + Clone,
+        bytes: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        self.touched ^= unsafe { touch_rows(starts, bytes) };
+    }
+
+    /// Where the row of an id is to be looked for; where there is none, of zeros.
+    #[inline(always)]
+    pub fn start(&self, at: usize) -> *const u8 {
+        self.start[at]
     }
 
     #[inline(always)]
@@ -230,32 +263,6 @@ impl Search {
         self.start[at] = no_row();
     }
 
-    /// Fetches the first `bytes` of every row, a line of all of them at a time.
-    #[inline(always)]
-    unsafe fn touch_rows(&mut self, count: usize, bytes: usize) {
-        let last = bytes.clamp(8, TOUCH_BYTES_MAX) - 8;
-        let mut touched = self.touched;
-        let mut offset = 0;
-        while offset < last {
-            let next = (offset + LINE_BYTES).min(last);
-            for &start in &self.start[..count] {
-                // SAFETY: both words lie inside the row's first `bytes`, or inside `NO_ROW`.
-                unsafe {
-                    touched ^= start.add(offset).cast::<u64>().read_unaligned();
-                    touched ^= start.add(next).cast::<u64>().read_unaligned();
-                }
-            }
-            offset = next + LINE_BYTES;
-        }
-        if offset.wrapping_sub(LINE_BYTES) != last {
-            for &start in &self.start[..count] {
-                // SAFETY: as above.
-                touched ^= unsafe { start.add(last).cast::<u64>().read_unaligned() };
-            }
-        }
-        self.touched = touched;
-    }
-
     /// The found row's first byte if its key is `id`; null where another pass has to look (see [`Search::is_absent`]).
     #[inline(always)]
     pub fn verified(&self, at: usize, id: u64) -> *const u8 {
@@ -290,9 +297,9 @@ impl Search {
     /// # Safety
     /// As for `find`.
     #[inline]
-    pub unsafe fn expect_insertions(&mut self, regions: &Regions, count: usize) {
+    pub unsafe fn expect_insertions(&mut self, regions: &Regions) {
         let mut touched = 0;
-        for at in 0..count.min(PASS) {
+        for at in 0..self.count {
             if !self.is_absent(at) {
                 continue;
             }
@@ -309,4 +316,33 @@ impl Search {
         }
         self.touched ^= u64::from(touched);
     }
+}
+
+/// Fetches the first `bytes` of every row, a line of all of them at a time; returns a mixture of what it read.
+///
+/// # Safety
+/// All of `starts` begin rows of at least `bytes` bytes, or `NO_ROW`.
+#[inline(always)]
+unsafe fn touch_rows(starts: impl Iterator<Item = *const u8> + Clone, bytes: usize) -> u64 {
+    let last = bytes.clamp(8, TOUCH_BYTES_MAX) - 8;
+    let mut touched = 0;
+    let mut offset = 0;
+    while offset < last {
+        let next = (offset + LINE_BYTES).min(last);
+        for start in starts.clone() {
+            // SAFETY: both words lie inside the row's first `bytes`, or inside `NO_ROW`.
+            unsafe {
+                touched ^= start.add(offset).cast::<u64>().read_unaligned();
+                touched ^= start.add(next).cast::<u64>().read_unaligned();
+            }
+        }
+        offset = next + LINE_BYTES;
+    }
+    if offset.wrapping_sub(LINE_BYTES) != last {
+        for start in starts {
+            // SAFETY: as above.
+            touched ^= unsafe { start.add(last).cast::<u64>().read_unaligned() };
+        }
+    }
+    touched
 }

@@ -80,7 +80,7 @@ impl ServingTable {
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             self.store.find_pass(ids, &mut rows);
             let weights = &weights[pass * PASS * width..];
-            self.store.expect_insertions(ids.len());
+            self.store.expect_insertions();
             // Insertions move rows, so what was found is written first.
             for (row, weights) in rows.iter().zip(weights.chunks_exact(width)).take(ids.len()) {
                 if row.exists() {

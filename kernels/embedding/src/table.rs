@@ -175,7 +175,7 @@ impl EmbeddingTable {
                     self.learn(row, id, gradient, seconds);
                 }
             }
-            self.store.expect_insertions(ids.len());
+            self.store.expect_insertions();
             // Insertions move rows, so they wait until the rows found above are done with.
             for (position, &id) in ids.iter().enumerate() {
                 if !rows[position].exists() {
@@ -194,7 +194,7 @@ impl EmbeddingTable {
         let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             self.store.find_pass(ids, &mut rows);
-            self.store.expect_insertions(ids.len());
+            self.store.expect_insertions();
             let weights = &weights[pass * PASS * width..][..ids.len() * width];
             let mut moved = false;
             for ((row, &id), weights) in rows.iter().zip(ids).zip(weights.chunks_exact(width)) {
