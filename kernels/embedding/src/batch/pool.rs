@@ -192,10 +192,21 @@ impl Pooling {
 fn pool_part(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
     let row = |start: u32| &rows[start as usize + part.column..][..part.dim];
     // Most slots hold one id, and a first-order weight is one float: worth their own way.
-    if let ([start], [out]) = (starts, &mut *out) {
-        *out = rows[*start as usize + part.column];
-        return;
+    let &[start] = starts else { return pool_several(part, starts, rows, out) };
+    match out {
+        [out] => *out = rows[start as usize + part.column],
+        out => {
+            let (present, absent) = out.split_at_mut(part.dim);
+            copy_floats(row(start), present);
+            absent.fill(0.0);
+        }
     }
+}
+
+/// The same for any number of rows but one.
+#[inline(never)]
+fn pool_several(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
+    let row = |start: u32| &rows[start as usize + part.column..][..part.dim];
     if part.combiner == Combiner::Each {
         let taken = starts.len().min(part.entries);
         let (present, absent) = out.split_at_mut(taken * part.dim);
@@ -210,7 +221,7 @@ fn pool_part(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
         return;
     };
     copy_floats(row(first), out);
-    if rest.is_empty() || part.combiner == Combiner::First {
+    if part.combiner == Combiner::First {
         return;
     }
     for &start in rest {
@@ -224,14 +235,22 @@ fn pool_part(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
 /// Adds the gradient of one part of one example to the rows that begin at `starts`.
 #[inline(always)]
 fn return_part(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: &mut [f32]) {
+    let &[start] = starts else { return return_several(part, starts, gradient, row_gradients) };
+    let first = start as usize + part.column;
+    match gradient {
+        [gradient] => row_gradients[first] += gradient,
+        // Of entries side by side only the first one's is an id's.
+        gradient => add(&mut row_gradients[first..first + part.dim], &gradient[..part.dim]),
+    }
+}
+
+/// The same for any number of rows but one.
+#[inline(never)]
+fn return_several(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: &mut [f32]) {
     let columns = |start: u32| {
         let first = start as usize + part.column;
         first..first + part.dim
     };
-    if let ([start], [gradient]) = (starts, gradient) {
-        row_gradients[*start as usize + part.column] += gradient;
-        return;
-    }
     match part.combiner {
         Combiner::Each => {
             for (&start, gradient) in starts.iter().zip(gradient.chunks_exact(part.dim)) {
@@ -280,7 +299,16 @@ pub fn sum_by_inverse(
 /// `to += from`.
 #[inline(always)]
 fn add(to: &mut [f32], from: &[f32]) {
-    add_scaled(to, from, 1.0);
+    let mut to_vectors = to.chunks_exact_mut(4);
+    let mut from_vectors = from.chunks_exact(4);
+    for (to, from) in (&mut to_vectors).zip(&mut from_vectors) {
+        let to: &mut [f32; 4] = to.try_into().expect("four floats");
+        let from = F32x4::load(from.try_into().expect("four floats"));
+        F32x4::load(to).add(from).store(to);
+    }
+    for (to, from) in to_vectors.into_remainder().iter_mut().zip(from_vectors.remainder()) {
+        *to += from;
+    }
 }
 
 /// `to += factor · from`.
@@ -373,7 +401,8 @@ mod tests {
         // Shard 0: one row of class 0, one of class 1; shard 1: the same.
         let groups = [0, 1, 2, 3, 4];
         let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-        let batch = PoolBatch { groups: &groups, inverse: &[2, 3, 0, 1], offsets: &[0, 1, 2, 3, 4] };
+        let batch =
+            PoolBatch { groups: &groups, inverse: &[2, 3, 0, 1], offsets: &[0, 1, 2, 3, 4] };
         let mut pooled = [f32::NAN; 8];
         pooling.pool(&batch, &rows, &mut pooled).unwrap();
         assert_eq!(pooled, [5.0, 8.0, 1.0, 4.0, 6.0, 7.0, 2.0, 3.0]);

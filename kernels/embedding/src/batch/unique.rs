@@ -1,7 +1,8 @@
 //! Distinct ids of a batch, grouped by shard and by the class of their rows, and where each original id went.
 //!
-//! An open-addressed index of positions, twice as large as the batch and never cleared: every slot carries the
-//! stamp of the batch that wrote it. Inside a shard, ids keep the order of their first appearance.
+//! An open-addressed index of positions, at least twice as large as the batch and cleared for each. As in `search.rs`,
+//! loops that wait for lines alternate with the one that works; that one has no branch on whether an id is new, which
+//! would be mispredicted every other time. Inside a shard, ids keep the order of their first appearance.
 
 use crate::mixing::shard_of;
 use crate::policy::slot_of;
@@ -44,12 +45,15 @@ pub struct UniqueBatch<'a> {
     pub counts: &'a [u32],
 }
 
+/// Ids whose lines are fetched together.
+const PASS: usize = 128;
+
 /// The index and its results, reused from batch to batch.
 #[derive(Default)]
 pub struct Unique {
-    /// `stamp << 32 | position in first_seen`; empty unless the stamp is the current one.
-    slots: Vec<u64>,
-    stamp: u32,
+    /// Position in `first_seen` + 1; 0 is empty.
+    slots: Vec<u32>,
+    /// The distinct ids, as many as there are counts; what lies behind them is of an earlier batch.
     first_seen: Vec<u64>,
     first_counts: Vec<u32>,
     group_of_first: Vec<u32>,
@@ -58,6 +62,8 @@ pub struct Unique {
     grouped_counts: Vec<u32>,
     group_starts: Vec<u32>,
     inverse: Vec<u32>,
+    /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
+    touched: u64,
 }
 
 impl Unique {
@@ -67,9 +73,9 @@ impl Unique {
         self.index(ids);
         self.group_starts.clear();
         if groups.count() == 1 {
-            self.group_starts.extend([0, self.first_seen.len() as u32]);
+            self.group_starts.extend([0, self.first_counts.len() as u32]);
             return UniqueBatch {
-                ids: &self.first_seen,
+                ids: &self.first_seen[..self.first_counts.len()],
                 group_starts: &self.group_starts,
                 inverse: &self.inverse,
                 counts: &self.first_counts,
@@ -86,8 +92,9 @@ impl Unique {
 
     /// Bytes held by the index and its results.
     pub fn bytes(&self) -> usize {
-        8 * (self.slots.capacity() + self.first_seen.capacity() + self.grouped_ids.capacity())
-            + 4 * (self.first_counts.capacity()
+        8 * (self.first_seen.capacity() + self.grouped_ids.capacity())
+            + 4 * (self.slots.capacity()
+                + self.first_counts.capacity()
                 + self.group_of_first.capacity()
                 + self.position_of_first.capacity()
                 + self.grouped_counts.capacity()
@@ -98,48 +105,60 @@ impl Unique {
     /// Fills `first_seen`, `first_counts` and `inverse` in order of first appearance.
     fn index(&mut self, ids: &[u64]) {
         let size = (2 * ids.len()).next_power_of_two().max(16);
-        if self.slots.len() < size || self.stamp == u32::MAX {
-            self.slots = vec![0; size.max(self.slots.len())];
-            self.stamp = 0;
+        if self.slots.len() < size {
+            self.slots = vec![0; size];
         }
-        self.stamp += 1;
-        let stamp = u64::from(self.stamp) << 32;
-        let shift = 64 - size.trailing_zeros();
-        let mask = size - 1;
         let slots = &mut self.slots[..size];
-        self.first_seen.clear();
-        self.first_counts.clear();
-        self.inverse.clear();
-        self.inverse.reserve(ids.len());
-        for &id in ids {
-            // Fibonacci hashing of folded bits: slot, signature and small numbers all reach the top.
-            let mut at = ((id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as usize;
-            let position = loop {
-                let slot = slots[at & mask];
-                if slot & 0xFFFF_FFFF_0000_0000 != stamp {
-                    let position = self.first_seen.len() as u32;
-                    slots[at & mask] = stamp | u64::from(position);
-                    self.first_seen.push(id);
-                    self.first_counts.push(1);
-                    break position;
-                }
-                let position = slot as u32;
-                if self.first_seen[position as usize] == id {
-                    self.first_counts[position as usize] += 1;
-                    break position;
-                }
-                at += 1;
-            };
-            self.inverse.push(position);
+        slots.fill(0);
+        let shift = 64 - size.trailing_zeros();
+        // One more than there can be: every id is written behind the known ones before it is known to be new.
+        if self.first_seen.len() <= ids.len() {
+            self.first_seen.resize(ids.len() + 1, 0);
         }
+        self.first_counts.clear();
+        self.first_counts.resize(ids.len(), 0);
+        self.inverse.resize(ids.len(), 0);
+        let mut homes = [0; PASS];
+        let mut distinct = 0;
+        let mut touched = 0;
+        for (ids, inverse) in ids.chunks(PASS).zip(self.inverse.chunks_mut(PASS)) {
+            for (home, &id) in homes.iter_mut().zip(ids) {
+                // Fibonacci hashing of folded bits: slot, signature and small numbers all reach the top.
+                *home = ((id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as u32;
+            }
+            let mut positions = [0; PASS];
+            for (position, &home) in positions.iter_mut().zip(&homes[..ids.len()]) {
+                *position = slots[home as usize].saturating_sub(1);
+            }
+            for &position in &positions[..ids.len()] {
+                touched ^= self.first_seen[position as usize];
+            }
+            for ((&home, &id), inverse) in homes.iter().zip(ids).zip(inverse) {
+                self.first_seen[distinct] = id;
+                let mut at = home as usize;
+                let mut slot = slots[at];
+                let mut position = if slot == 0 { distinct } else { slot as usize - 1 };
+                while self.first_seen[position] != id {
+                    at = (at + 1) & (size - 1);
+                    slot = slots[at];
+                    position = if slot == 0 { distinct } else { slot as usize - 1 };
+                }
+                slots[at] = position as u32 + 1;
+                self.first_counts[position] += 1;
+                *inverse = position as u32;
+                distinct += usize::from(slot == 0);
+            }
+        }
+        self.touched = touched;
+        self.first_counts.truncate(distinct);
     }
 
     /// Counting sort of the distinct ids by group; `inverse` follows.
     fn regroup(&mut self, groups: &Groups) {
-        let distinct = self.first_seen.len();
+        let distinct = self.first_counts.len();
         self.group_starts.resize(groups.count() + 1, 0);
         self.group_of_first.clear();
-        for &id in &self.first_seen {
+        for &id in &self.first_seen[..distinct] {
             let group = groups.of(id);
             self.group_of_first.push(group);
             self.group_starts[group as usize + 1] += 1;

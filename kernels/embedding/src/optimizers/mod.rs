@@ -18,7 +18,7 @@ mod sgd;
 #[cfg(test)]
 mod tests;
 
-use crate::lanes::Lanes;
+use crate::lanes::{F32x4, Lanes};
 
 /// The rule and its own hyperparameters. Codes and order of parameters: `optimizer_codes.ts`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -232,5 +232,12 @@ impl Optimizer {
 /// Whether no value is NaN or infinite; a gradient that fails this would poison its row for good.
 pub fn all_finite(values: &[f32]) -> bool {
     // x · 0 is 0 for finite x and NaN otherwise, and NaN survives the sum.
-    reductions::sum(values, |value| value.mul(Lanes::splat(0.0))) == 0.0
+    let mut lanes = F32x4::splat(0.0);
+    let mut vectors = values.chunks_exact(4);
+    for vector in &mut vectors {
+        let vector = F32x4::load(vector.try_into().expect("four floats"));
+        lanes = lanes.add(vector.mul(F32x4::splat(0.0)));
+    }
+    let tail: f32 = vectors.remainder().iter().map(|value| value * 0.0).sum();
+    lanes.to_array().iter().sum::<f32>() + tail == 0.0
 }
