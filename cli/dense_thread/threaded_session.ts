@@ -6,7 +6,7 @@
  * Each thread holds a replica of the model and takes its share of every batch's rows; they sum their gradients and make
  * the same next weights from them (kernels/dense/sessions/passes_backend.ts).
  */
-import { describeBatch, DivergenceError } from "../../kernels/dense/divergence.ts";
+import { divergedAt } from "../../kernels/dense/divergence.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../kernels/dense/models/model.ts";
 import { normalizesBatches } from "../../kernels/dense/models/options.ts";
@@ -93,7 +93,7 @@ export class ThreadedSession implements TrainingSession {
     // All replicas diverge at once, each knowing its own rows only.
     const { reason } = first;
     const divergence = reason instanceof ReplicaError ? reason.failure.divergence : undefined;
-    throw divergence === undefined ? reason : new DivergenceError(divergence, describeBatch(batch));
+    throw divergence === undefined ? reason : divergedAt(divergence, batch);
   }
 
   setLearningRateScale(scale: number): Promise<void> {

@@ -19,18 +19,23 @@ export interface Divergence {
   readonly reason: string;
 }
 
+const REMEDY = "Lower the learning rate, clip gradients, or look at the batch.";
+
 /** Training stopped at a batch; the weights of the step before it are kept. */
 export class DivergenceError extends Error {
   override readonly name = "DivergenceError";
   readonly divergence: Divergence;
 
-  /** @param batch In words, see {@link describeBatch}. */
-  constructor(divergence: Divergence, batch: string) {
+  /**
+   * @param batch In words.
+   * @param remedy What to do about it.
+   */
+  constructor(divergence: Divergence, batch: string, remedy = REMEDY) {
     const { step, reason, loss, learningRate } = divergence;
     super(
       `Training diverged at step ${step}: ${reason} (loss ${loss}, learning rate ${learningRate}) on a batch of ${batch}. The weights of step ${
         step - 1
-      } are kept. Lower the learning rate, clip gradients, or look at the batch.`,
+      } are kept. ${remedy}`,
     );
     this.divergence = divergence;
   }
@@ -75,14 +80,37 @@ export class LossWatch {
   }
 }
 
-/** A batch in words: its size, what in it is not finite, and how large its inputs are. */
-export function describeBatch(batch: {
+/** The arrays of a batch that a step reads. */
+interface BatchInputs {
   readonly rows: number;
   readonly sparse: Readonly<Record<string, Float32Array>>;
   readonly dense: Float32Array;
   readonly labels: Float32Array;
   readonly logSampleRate: Float32Array;
-}): string {
+}
+
+/** The error of a batch that was refused, with what is known of its numbers. */
+export function divergedAt(divergence: Divergence, batch: BatchInputs): DivergenceError {
+  const largest = batch.labels.reduce((most, label) => Math.max(most, Math.abs(label)), 0);
+  return new DivergenceError(
+    divergence,
+    describeBatch(batch),
+    // The square of one label is more than the mean over the batch: the model need not have gone wrong.
+    largest > 1 && largest ** 2 >= Math.min(divergence.loss, FLOAT32_MAX)
+      ? `The label ${
+        largest.toPrecision(4)
+      } alone makes such a loss: if it is a mistake, bound the rule that takes it ` +
+        "as the label (valueBelow in joiner.tasks); if it is not, predict a smaller unit of it or raise " +
+        "trainer.explosionFactor."
+      : REMEDY,
+  );
+}
+
+/** A squared error beyond this is Infinity. */
+const FLOAT32_MAX = 3.4028234663852886e38;
+
+/** A batch in words: its size, what in it is not finite, and how large its inputs are. */
+function describeBatch(batch: BatchInputs): string {
   const arrays = Object.entries({
     ...batch.sparse,
     dense: batch.dense,

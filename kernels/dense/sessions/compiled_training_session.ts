@@ -4,7 +4,7 @@
  * The backend's new state becomes the present one only after loss and weights were found to be sound.
  */
 import { CheckpointError, type TrainingCheckpoint } from "../checkpoint.ts";
-import { describeBatch, DivergenceError, LossWatch } from "../divergence.ts";
+import { divergedAt, LossWatch } from "../divergence.ts";
 import { fillDropoutMask } from "../dropout.ts";
 import { resolveShape, staticSize } from "../graph/shape.ts";
 import type { Model } from "../models/model.ts";
@@ -89,7 +89,7 @@ export class CompiledTrainingSession implements TrainingSession {
         ? undefined
         : "the new weights are not finite");
     if (reason !== undefined) {
-      throw new DivergenceError({ step: t, loss, learningRate, reason }, describeBatch(batch));
+      throw divergedAt({ step: t, loss, learningRate, reason }, batch);
     }
     this.#backend.commit();
     this.#lossWatch.accept(loss);

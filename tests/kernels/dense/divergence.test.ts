@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { LossWatch } from "../../../kernels/dense/divergence.ts";
+import { divergedAt, LossWatch } from "../../../kernels/dense/divergence.ts";
 
 Deno.test("a model that predicted perfectly may be surprised without being stopped", () => {
   const watch = new LossWatch();
@@ -23,4 +23,31 @@ Deno.test("a squared error of a heavy tail is learned from: errors are compared,
   watch.accept(300 ** 2);
   assert.equal(watch.refuse(10_000 ** 2), undefined);
   assert.match(watch.refuse(400_000 ** 2)!, /times its recent mean/);
+});
+
+Deno.test("a stop by one absurd label says so and how to bound it, any other says to look at the rates", () => {
+  const batch = {
+    rows: 4,
+    sparse: { embeddings: new Float32Array(8).fill(0.5) },
+    dense: new Float32Array(),
+    labels: Float32Array.of(3, 1e30, 2, 4),
+    logSampleRate: new Float32Array(4),
+  };
+  const divergence = { step: 7, learningRate: 0.1, reason: "the loss is not finite" };
+  assert.match(
+    divergedAt({ ...divergence, loss: Infinity }, batch).message,
+    /labels mean 2\.500e\+29, largest 1\.000e\+30, .* The label 1\.000e\+30 alone .* \(valueBelow in joiner\.tasks\)/,
+  );
+  const large = { ...batch, labels: Float32Array.of(3, 1e6, 2, 4) };
+  assert.match(divergedAt({ ...divergence, loss: 1e12 / 4 }, large).message, /valueBelow/);
+  for (
+    const [loss, labels] of [
+      [1e12, Float32Array.of(3, 5, 2, 4)],
+      [NaN, batch.labels],
+      [400, Float32Array.of(0, 1, 0, 1)],
+    ] as const
+  ) {
+    const { message } = divergedAt({ ...divergence, loss }, { ...batch, labels });
+    assert.match(message, /The weights of step 6 are kept\. Lower the learning rate/);
+  }
 });
