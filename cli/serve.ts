@@ -20,5 +20,5 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
     const page = configuration.gateway.docsPage ? `a page to try it: ${url}/` : "no page to try it";
     output.err(`Cairn serves on ${url} (${page}). Ctrl-C stops it.\n`);
     output.err(`${await stopping}: finishing what is under way\n`);
-  });
+  }, "info");
 }

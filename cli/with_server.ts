@@ -2,6 +2,7 @@
  * A mesh and its port for as long as a piece of work takes, in the order in which they must begin and end.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
+import type { LogLevel } from "../mesh/ports/telemetry.ts";
 import { jsonLine, terminalLine } from "../mesh/adapters/prometheus/log_lines.ts";
 import { listen } from "./listen.ts";
 import { type RunningMesh, startMesh } from "./start_mesh.ts";
@@ -24,6 +25,7 @@ export async function withServer<T>(
   configuration: CairnConfiguration,
   writeLog: (line: string) => void,
   work: (served: ServedMesh) => Promise<T>,
+  logLevelMin: LogLevel = "warn",
 ): Promise<T> {
   const { promise: failure, reject } = Promise.withResolvers<never>();
   failure.catch(() => {/* told by whoever waits for the work */});
@@ -32,7 +34,7 @@ export async function withServer<T>(
       const asText = Deno.stderr.isTerminal() ? terminalLine : jsonLine;
       writeLog(asText(line, Date.now()) + "\n");
     },
-    logLevelMin: "warn",
+    logLevelMin,
     onFatal: reject,
   });
   try {

@@ -58,7 +58,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       help: "Rows for which gradients came in, duplicates of a batch summed.",
       labelNames: ["shard"],
     });
-    this.#figures = new ShardFigures(context.telemetry, options.shard);
+    this.#figures = new ShardFigures(context.telemetry, options.shard, tables.statistics());
     this.#context.schedule(options.evictionIntervalMs, { kind: "evictExpired" });
   }
 

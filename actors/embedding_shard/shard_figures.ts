@@ -13,15 +13,10 @@ export class ShardFigures {
   readonly #rows: Gauge;
   readonly #bytes: Gauge;
   readonly #updates: Counter;
-  #before: Pick<ClassTablesStatistics, typeof OUTCOMES[number]> = {
-    admitted: 0,
-    filtered: 0,
-    updated: 0,
-    evicted: 0,
-    rejected: 0,
-  };
+  #before: ClassTablesStatistics;
 
-  constructor(telemetry: Telemetry, shard: number) {
+  /** @param restored What the tables begin with: rows of a snapshot are no updates. */
+  constructor(telemetry: Telemetry, shard: number, restored: ClassTablesStatistics) {
     this.#shard = String(shard);
     this.#rows = telemetry.gauge("cairn_shard_rows", {
       help: "Rows in the training tables, by class: slots of the same widths and optimizers.",
@@ -37,6 +32,8 @@ export class ShardFigures {
         "updates rejected for want of memory or because they were not finite.",
       labelNames: ["shard", "outcome"],
     });
+    this.#before = restored;
+    this.show(restored);
   }
 
   /** Shows what the tables hold and have done since the last call. */

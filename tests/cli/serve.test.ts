@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 const main = new URL("../../main.ts", import.meta.url).pathname;
 
 /** `cairn serve` as a process of its own, and what it says on stderr. */
-async function serving(port: number) {
+async function serving(port: number, ...args: string[]) {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", main, "serve", "--port", String(port)],
+    args: ["run", "-A", "--no-check", main, "serve", "--port", String(port), ...args],
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -42,4 +42,28 @@ Deno.test("serve says where, answers, refuses a taken port in words, and ends cl
   }
   assert.equal(await first.ended, 0, first.said());
   assert.match(first.said(), /SIGTERM: finishing what is under way/);
+});
+
+Deno.test("serve says which snapshot it begins from", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "cairn-serve-" });
+  const storage = `--set=storage={ kind: directory, path: ${folder}/data }`;
+  const said: string[] = [];
+  try {
+    for (let life = 0; life < 2; life++) {
+      const server = await serving(0, storage, "--set=shards.count=1");
+      const ranked = await fetch(`${server.url}/v1/rank`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ user: "ann", candidates: [{ id: "heat" }] }),
+      });
+      assert.equal(ranked.status, 200, await ranked.text());
+      server.process.kill("SIGTERM");
+      assert.equal(await server.ended, 0, server.said());
+      said.push(server.said());
+    }
+    assert.doesNotMatch(said[0], /begins from/);
+    assert.match(said[1], /embedding_shard\/0 begins from snapshots\/\d+/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
