@@ -55,8 +55,16 @@ export async function restoreNewest(
     }
   }
   const { name, trainers } = manifest;
+  const kept = tables.statistics().rows;
+  if (kept < rows) {
+    telemetry.log(
+      "warn",
+      `embedding_shard/${shard} has room for ${kept} of its ${rows} rows, and evicted the others; ` +
+        "raise embeddings.bytesMax",
+    );
+  }
   telemetry.log("info", `embedding_shard/${shard} begins from ${name}`, {
-    rows,
+    rows: kept,
     sequence: sequenceOf(manifest),
   });
   return { tables, marks: trainers };

@@ -45,9 +45,12 @@ export interface TrainerPart {
   readonly checkpoint: SnapshotPart;
 }
 
+/** Changes with every change of what the parts hold. */
+export const FORMAT = 4;
+
 /** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
 export interface SnapshotManifest {
-  readonly format: 3;
+  readonly format: typeof FORMAT;
   /** Prefix of its blobs; ascending with time. */
   readonly name: string;
   /** Wall time, ms. */
@@ -113,8 +116,11 @@ export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[
     const bytes = await blobs.get(name);
     if (bytes === undefined) continue; // deleted meanwhile: an old one
     const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
-    if (manifest.format !== 3) {
-      throw new SnapshotError(name, `it has format ${manifest.format}, and this build reads 3`);
+    if (manifest.format !== FORMAT) {
+      throw new SnapshotError(
+        name,
+        `it has format ${manifest.format}, and this build reads ${FORMAT}`,
+      );
     }
     manifests.push(manifest);
   }

@@ -16,6 +16,7 @@ import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
 import type { SnapshotterOptions } from "./options.ts";
 import {
+  FORMAT,
   listSnapshotBlobs,
   manifestName,
   readManifests,
@@ -152,7 +153,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ),
     );
     const manifest: SnapshotManifest = {
-      format: 3,
+      format: FORMAT,
       name,
       atMs,
       trainers,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
 import { openTrainingSession } from "../../cli/dense_model.ts";
 import { writeTrainerPart } from "../../actors/trainer/trainer_snapshot.ts";
-import { manifestName, type SnapshotManifest } from "../../actors/snapshotter/protocol.ts";
+import { FORMAT, manifestName, type SnapshotManifest } from "../../actors/snapshotter/protocol.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { onnxRuntime } from "../../kernels/dense/sessions/onnx_runtime.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
@@ -39,7 +39,13 @@ async function writeSnapshot(dataFolder: string): Promise<Float32Array> {
   const cut = { source: "trainer/0", partition: 0, sequence: 3, offset: 1, learnedThroughMs: 7 };
   const checkpoint = await session.checkpoint();
   const part = await writeTrainerPart(blobs, name, BatchKernel.create(), cut, checkpoint);
-  const manifest: SnapshotManifest = { format: 3, name, atMs: 7, trainers: [part], shards: [] };
+  const manifest: SnapshotManifest = {
+    format: FORMAT,
+    name,
+    atMs: 7,
+    trainers: [part],
+    shards: [],
+  };
   await blobs.put(manifestName(name), new TextEncoder().encode(JSON.stringify(manifest)));
   const { logits } = await session.step({
     ...batch(),

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { restoreNewest } from "../../../actors/embedding_shard/shard_restore.ts";
+import type { EmbeddingShardOptions } from "../../../actors/embedding_shard/options.ts";
+import {
+  encodePart,
+  FORMAT,
+  manifestName,
+  type ShardChunkPart,
+  type SnapshotManifest,
+  writePart,
+} from "../../../actors/snapshotter/protocol.ts";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { ClassTables, type ClassTablesOptions } from "../../../kernels/embedding/class_tables.ts";
+import { MemoryBlobStore } from "../../../mesh/simulation/memory_blob_store.ts";
+import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
+
+const ROWS = 5000;
+const NAME = "snapshots/000000000000001";
+
+function tablesOf(overrides: Partial<ClassTablesOptions>): ClassTablesOptions {
+  return {
+    seed: 1,
+    classes: [{
+      segments: [{
+        name: "embeddings",
+        dim: 8,
+        initializer: { kind: "zeros" },
+        optimizer: { kind: "sgd", learningRate: 0.1 },
+      }],
+      slots: [],
+    }],
+    bytesMax: 4 << 20,
+    atLimit: "evictLeastRecentlyUsed",
+    ...overrides,
+  };
+}
+
+/** The snapshot of one shard with {@link ROWS} rows. */
+async function snapshot(format: number = FORMAT): Promise<MemoryBlobStore> {
+  const blobs = new MemoryBlobStore();
+  const kernel = BatchKernel.create();
+  const tables = ClassTables.create(tablesOf({}));
+  const ids = BigUint64Array.from({ length: ROWS }, (_, i) => BigInt(i));
+  const starts = Uint32Array.of(0, ROWS);
+  const counts = new Uint32Array(ROWS).fill(1);
+  tables.applyGradients({ ids, starts }, new Float32Array(ROWS * 8), counts, 1);
+  const header = encodePart(tables.beginSnapshot());
+  const chunks: ShardChunkPart[] = [];
+  for (let chunk; (chunk = tables.nextSnapshotChunk(1000)) !== undefined;) {
+    const part = await writePart(blobs, kernel, `${NAME}/chunk-${chunks.length}`, chunk.bytes);
+    chunks.push({ ...part, rows: chunk.rows, class: chunk.class });
+  }
+  const shards = [{
+    shard: 0,
+    header: await writePart(blobs, kernel, `${NAME}/h`, header),
+    chunks,
+  }];
+  const manifest = { format, name: NAME, atMs: 1, trainers: [], shards } as SnapshotManifest;
+  await blobs.put(manifestName(NAME), new TextEncoder().encode(JSON.stringify(manifest)));
+  return blobs;
+}
+
+async function restored(blobs: MemoryBlobStore, overrides: Partial<ClassTablesOptions> = {}) {
+  const telemetry = new TelemetryRecorder();
+  const options = { shard: 0, shards: 1 } as EmbeddingShardOptions;
+  const { tables } = await restoreNewest(
+    ClassTables.create(tablesOf(overrides)),
+    options,
+    blobs,
+    telemetry,
+  );
+  return { rows: tables.statistics().rows, telemetry };
+}
+
+Deno.test("a restored shard says how many rows it begins with", async () => {
+  const { rows, telemetry } = await restored(await snapshot());
+  assert.equal(rows, ROWS);
+  assert.deepEqual(telemetry.lines.map(({ level, fields }) => [level, fields.rows]), [
+    ["info", ROWS],
+  ]);
+});
+
+Deno.test("rows that a smaller table evicts again while it is restored are told, and what to do", async () => {
+  const { rows, telemetry } = await restored(await snapshot(), { bytesMax: 128 << 10 });
+  assert.ok(rows > 1000 && rows < ROWS);
+  const [warning, begins] = telemetry.lines;
+  assert.equal(warning.level, "warn");
+  assert.match(warning.message, new RegExp(`room for ${rows} of its ${ROWS} rows, .*bytesMax`));
+  assert.equal(begins.fields.rows, rows);
+});
+
+Deno.test("a table that evicts nothing refuses a snapshot that it has no room for", async () => {
+  await assert.rejects(
+    restored(await snapshot(), { bytesMax: 128 << 10, atLimit: "reject" }),
+    /\d+ rows do not fit into the table: raise embeddings\.bytesMax/,
+  );
+});
+
+Deno.test("a snapshot of another format is refused by its number", async () => {
+  await assert.rejects(restored(await snapshot(3)), /it has format 3, and this build reads 4/);
+});
