@@ -10,6 +10,7 @@
 import { RingQueue } from "../../mesh/runtime/ring_queue.ts";
 import {
   type ActionRecord,
+  decodeEvent,
   type EventRecord,
   type ImpressionRecord,
   unpackItems,
@@ -18,6 +19,7 @@ import type { ExampleChunkBuilder, LoggedFeatures } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
+import { type RecordPlace, RecordStore } from "./record_store.ts";
 
 /**
  * Where the examples of an impression go, which lies at `offset` of the event log; undefined where they were written
@@ -27,8 +29,8 @@ export type ExampleOutput = (
   impression: { readonly rankingId: string; readonly offset: number },
 ) => ExampleChunkBuilder | undefined;
 
-/** Six views of a record's bytes, the record and its place in the window. */
-const IMPRESSION_OBJECTS_BYTES = 1_024;
+/** What an impression takes beside its record's bytes: a few objects, and its places in the window's collections. */
+const IMPRESSION_OBJECTS_BYTES = 512;
 
 /** What was shown, ready for use. */
 interface Served {
@@ -40,10 +42,8 @@ interface Served {
 interface OpenImpression {
   readonly rankingId: string;
   readonly rows: number;
-  /** What its record takes. */
-  readonly bytes: number;
-  /** Let go, with `served`, when every item's example is decided. */
-  record: ImpressionRecord | undefined;
+  /** Let go when every item's example is decided. */
+  readonly record: RecordPlace;
   /** Made of the record when the first action comes or the window closes. */
   served: Served | undefined;
   itemsOpen: number;
@@ -80,7 +80,8 @@ export class JoinWindow {
   readonly #sampling: NegativeSampling;
   /** Those with an item that is not decided. */
   readonly #open = new Map<string, OpenImpression>();
-  #openBytes = 0;
+  /** The records of the open ones. */
+  readonly #records = new RecordStore();
   /**
    * The open ones in the order of the log, and some that are not open any more. A queue, since finding a large Map's
    * first key costs 100 µs and more.
@@ -121,7 +122,7 @@ export class JoinWindow {
 
   /** What they take, bytes. */
   get openBytes(): number {
-    return this.#openBytes;
+    return this.#records.bytes + IMPRESSION_OBJECTS_BYTES * this.#open.size;
   }
 
   /** Newest data time seen, ms. */
@@ -180,9 +181,13 @@ export class JoinWindow {
     return true;
   }
 
-  /** Takes in a record that was {@link observe}d, after the windows that it closes have been closed. */
-  accept(record: EventRecord, offset: number, out: ExampleOutput): void {
-    if (record.kind === "impression") this.#acceptImpression(record, offset, out);
+  /**
+   * Takes in a record that was {@link observe}d, after the windows that it closes have been closed.
+   *
+   * @param bytes What the record was decoded from.
+   */
+  accept(record: EventRecord, bytes: Uint8Array, offset: number, out: ExampleOutput): void {
+    if (record.kind === "impression") this.#acceptImpression(record, bytes, offset, out);
     else this.#acceptAction(record, out);
   }
 
@@ -193,7 +198,12 @@ export class JoinWindow {
    * The other way round, with the first one staying, a restart would not know the first one any more once it is
    * decided, and would open the second.
    */
-  #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleOutput): void {
+  #acceptImpression(
+    record: ImpressionRecord,
+    bytes: Uint8Array,
+    offset: number,
+    out: ExampleOutput,
+  ): void {
     const earlier = this.#open.get(record.rankingId);
     if (earlier !== undefined) {
       this.counts.impressionsDuplicate++;
@@ -201,9 +211,9 @@ export class JoinWindow {
       else this.#letGo(earlier);
     }
     const { impressionsMax, impressionsBytesMax } = this.#options;
-    const bytes = bytesOf(record);
+    const more = bytes.byteLength + IMPRESSION_OBJECTS_BYTES;
     while (
-      this.#open.size >= impressionsMax || this.#openBytes + bytes > impressionsBytesMax
+      this.#open.size >= impressionsMax || this.openBytes + more > impressionsBytesMax
     ) {
       if (!this.closeEarly(offset, out)) break; // larger than the limit by itself
     }
@@ -211,8 +221,7 @@ export class JoinWindow {
     const impression: OpenImpression = {
       rankingId: record.rankingId,
       rows,
-      bytes,
-      record,
+      record: this.#records.put(bytes),
       served: undefined,
       itemsOpen: rows,
       atMs: record.atMs,
@@ -220,7 +229,6 @@ export class JoinWindow {
       offset,
     };
     this.#open.set(impression.rankingId, impression);
-    this.#openBytes += bytes;
     this.#byAge.push(impression);
     if (this.#byAge.length > 2 * this.#open.size + 1_024) this.#sweep();
   }
@@ -232,7 +240,7 @@ export class JoinWindow {
       else this.counts.actionsUnmatched++;
       return;
     }
-    const served = servedOf(impression);
+    const served = this.#servedOf(impression);
     const item = served.items.indexOf(record.item);
     if (item < 0) {
       this.counts.actionsUnmatched++;
@@ -269,7 +277,7 @@ export class JoinWindow {
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {
-    const served = servedOf(impression);
+    const served = this.#servedOf(impression);
     for (let item = 0; item < impression.rows; item++) this.#emit(impression, served, item, out);
     this.#forget(impression);
   }
@@ -285,10 +293,11 @@ export class JoinWindow {
   }
 
   /** False when it is not open any more. */
-  #letGo({ rankingId, bytes }: OpenImpression): boolean {
-    const wasOpen = this.#open.delete(rankingId);
-    if (wasOpen) this.#openBytes -= bytes;
-    return wasOpen;
+  #letGo(impression: OpenImpression): boolean {
+    if (!this.#open.delete(impression.rankingId)) return false;
+    this.#records.remove(impression.record);
+    impression.served = undefined;
+    return true;
   }
 
   /** The oldest that is open. */
@@ -319,10 +328,7 @@ export class JoinWindow {
 
   #emit(impression: OpenImpression, served: Served, item: number, out: ExampleOutput): void {
     if (impression.emitted?.[item] === 1) return;
-    if (--impression.itemsOpen === 0) {
-      impression.record = impression.served = undefined;
-      this.#forget(impression);
-    }
+    if (--impression.itemsOpen === 0) this.#forget(impression);
     (impression.emitted ??= new Uint8Array(impression.rows))[item] = 1;
     const tasks = this.#options.tasks.length;
     const labels = impression.labels === undefined
@@ -343,27 +349,21 @@ export class JoinWindow {
       impression.atMs,
     );
   }
-}
 
-/** Of an impression with an item that is not decided. */
-function servedOf(impression: OpenImpression): Served {
-  if (impression.served !== undefined) return impression.served;
-  const record = impression.record!;
-  const { scores } = record;
-  return impression.served = {
-    items: unpackItems(record),
-    scores: new DataView(scores.buffer, scores.byteOffset, scores.byteLength),
-    features: {
-      ids: record.ids,
-      // Copied: bytes decoded from a log record begin at any address.
-      segmentOffsets: new Uint32Array(record.segmentOffsets.slice().buffer),
-      dense: record.dense,
-    },
-  };
-}
-
-/** What an impression takes while it is open, roughly: its arrays, and a few objects around them. */
-function bytesOf({ itemsUtf8, itemEnds, scores, ids, segmentOffsets, dense }: ImpressionRecord) {
-  return [itemsUtf8, itemEnds, scores, ids, segmentOffsets, dense]
-    .reduce((sum, { byteLength }) => sum + byteLength, IMPRESSION_OBJECTS_BYTES);
+  /** Of an open impression. */
+  #servedOf(impression: OpenImpression): Served {
+    if (impression.served !== undefined) return impression.served;
+    const record = decodeEvent(this.#records.read(impression.record)) as ImpressionRecord;
+    const { scores } = record;
+    return impression.served = {
+      items: unpackItems(record),
+      scores: new DataView(scores.buffer, scores.byteOffset, scores.byteLength),
+      features: {
+        ids: record.ids,
+        // Copied: bytes decoded from a log record begin at any address.
+        segmentOffsets: new Uint32Array(record.segmentOffsets.slice().buffer),
+        dense: record.dense,
+      },
+    };
+  }
 }

@@ -156,7 +156,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#recordOffset = offset;
     this.#window.observe(record);
     while (this.#window.closeNext(this.#output)) await this.#cutChunks(offset);
-    this.#window.accept(record, offset, this.#output);
+    this.#window.accept(record, bytes, offset, this.#output);
     if (record.kind !== "action") return;
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
     if (offset < this.#silentBefore) this.#acceptedAtMsWritten = this.#acceptedAtMs;

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type RecordPlace, RecordStore } from "../../../actors/joiner/record_store.ts";
+
+Deno.test("a record that was not let go reads back as it was put, whatever came and went around it", () => {
+  const steps = fc.array(
+    fc.record({ bytes: fc.nat(90_000), large: fc.boolean(), goes: fc.nat() }),
+    { minLength: 1, maxLength: 60 },
+  );
+  fc.assert(fc.property(steps, (steps) => {
+    const store = new RecordStore();
+    const held: { readonly place: RecordPlace; readonly record: Uint8Array }[] = [];
+    steps.forEach(({ bytes, large, goes }, step) => {
+      const record = new Uint8Array(large ? 4 * bytes : bytes).fill(step + 1);
+      held.push({ place: store.put(record), record });
+      if (goes % 2 === 0) store.remove(held.splice(goes % held.length, 1)[0].place);
+      for (const { place, record } of held) assert.deepEqual(store.read(place), record);
+      const open = held.reduce((sum, { record }) => sum + record.byteLength, 0);
+      assert.ok(store.bytes >= open);
+    });
+    for (const { place } of held) store.remove(place);
+    assert.equal(store.bytes, 0);
+  }));
+});
+
+Deno.test("the room of records that went in the order in which they came is used again", () => {
+  const store = new RecordStore();
+  const record = new Uint8Array(10_000);
+  const places: RecordPlace[] = [];
+  const chunks = new Set<unknown>();
+  for (let i = 0; i < 10_000; i++) {
+    const place = store.put(record);
+    chunks.add(place.chunk);
+    places.push(place);
+    if (places.length > 100) store.remove(places.shift()!);
+    assert.ok(store.bytes < 2_000_000);
+  }
+  assert.ok(chunks.size <= 8, `${chunks.size} chunks`);
+});
