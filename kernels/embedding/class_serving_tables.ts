@@ -12,6 +12,14 @@ export interface ClassServingOptions extends Pick<ServingTableOptions, "precisio
   readonly widths: readonly number[];
 }
 
+/** What was found. */
+export interface ServedRows {
+  /** For n ids of class c `[n, widths[c]]`, one class after another. */
+  readonly rows: Float32Array<ArrayBuffer>;
+  /** 1 where the id has a row, `[ids]`. */
+  readonly found: Uint8Array<ArrayBuffer>;
+}
+
 /** Serving tables by class, as one. */
 export class ClassServingTables {
   readonly #widths: readonly number[];
@@ -31,13 +39,10 @@ export class ClassServingTables {
   /**
    * Gathers rows, class after class; absent ids give zeros.
    *
-   * @returns Rows: for n ids of class c `[n, widths[c]]`, one class after another; found: 1 where the id has a row.
+   * @param spare What an earlier lookup gave and nobody reads any more: its memory is used where it is large enough.
    * @throws {RangeError} When the ids are of other classes.
    */
-  lookup({ ids, starts }: ClassIds): {
-    readonly rows: Float32Array<ArrayBuffer>;
-    readonly found: Uint8Array<ArrayBuffer>;
-  } {
+  lookup({ ids, starts }: ClassIds, spare?: ServedRows): ServedRows {
     const classes = this.#tables.length;
     if (starts.length !== classes + 1 || starts[classes] !== ids.length) {
       throw new RangeError(
@@ -47,8 +52,12 @@ export class ClassServingTables {
       );
     }
     const floats = floatStarts(starts, this.#widths);
-    const rows = new Float32Array(floats[classes]);
-    const found = new Uint8Array(ids.length);
+    const rows = spare !== undefined && spare.rows.buffer.byteLength >= 4 * floats[classes]
+      ? new Float32Array(spare.rows.buffer, 0, floats[classes])
+      : new Float32Array(floats[classes]);
+    const found = spare !== undefined && spare.found.buffer.byteLength >= ids.length
+      ? new Uint8Array(spare.found.buffer, 0, ids.length)
+      : new Uint8Array(ids.length);
     this.#tables.forEach((table, c) => {
       const [from, to] = [starts[c], starts[c + 1]];
       if (from === to) return;

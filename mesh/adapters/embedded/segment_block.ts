@@ -39,12 +39,17 @@ export function blockBytes(records: readonly Uint8Array[]): number {
   return bytes;
 }
 
+/** @param room Where the block is made if it is large enough; what was made there before is gone. */
 export function encodeBlock(
   firstOffset: number,
   records: readonly Uint8Array[],
+  room?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
-  const block = new Uint8Array(blockBytes(records));
-  const view = new DataView(block.buffer);
+  const bytes = blockBytes(records);
+  const block = room !== undefined && room.byteLength >= bytes
+    ? room.subarray(0, bytes)
+    : new Uint8Array(bytes);
+  const view = new DataView(block.buffer, block.byteOffset);
   view.setUint32(0, block.byteLength - blockHeaderBytes, true);
   view.setUint32(4, records.length, true);
   view.setFloat64(8, firstOffset, true);

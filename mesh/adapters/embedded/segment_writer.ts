@@ -32,6 +32,9 @@ interface PendingAppend {
 /** A block holds whole appends of one turn, up to about this much, so that an append is written whole or not at all. */
 const blockBytesMax = 8 * 1024 * 1024;
 
+/** A block of up to this much is made in memory that is kept for it. */
+const roomBytes = 256 * 1024;
+
 /** Records that nobody waits for to be durable are, this much later. */
 const pauseMs = 5;
 
@@ -57,6 +60,8 @@ export class SegmentWriter {
   /** Why the last write failed; cleared by one that works. */
   #failure: LogUnavailableError | undefined;
   #broken: Error | undefined;
+  /** Where usual blocks are made. */
+  readonly #room = new Uint8Array(roomBytes);
   #bytesWritten = 0;
   #bytesPending = 0;
   /** Bytes of a torn block that the last crash left, dropped at open. */
@@ -180,7 +185,7 @@ export class SegmentWriter {
   }
 
   #writeBlock(records: readonly Uint8Array[]): void {
-    const block = encodeBlock(this.#writtenOffset, records);
+    const block = encodeBlock(this.#writtenOffset, records, this.#room);
     if (this.#position > 0 && this.#position + block.byteLength > this.#options.segmentBytesMax) {
       this.#roll();
     }
