@@ -32,7 +32,7 @@ import { reasonOf } from "../mesh/runtime/errors.ts";
 import { Mesh, placementOf } from "../mesh/runtime/mesh.ts";
 import { Node } from "../mesh/runtime/node.ts";
 import { knownAttributes } from "./mesh/known_attributes.ts";
-import { learningDefinitions, servingDefinitions } from "./mesh/mesh_definitions.ts";
+import { computingDefinitions, leadingDefinitions } from "./mesh/mesh_definitions.ts";
 import { addresses, homeNode, planOf, workerNames } from "./mesh/mesh_plan.ts";
 import { type MeshStorage, openStorage } from "./mesh/mesh_storage.ts";
 import { nodeMetrics } from "./mesh/node_metrics.ts";
@@ -115,8 +115,8 @@ export async function startMesh(
     home,
     composition: {
       definitions: [
-        ...servingDefinitions(configuration, storage),
-        ...learningDefinitions(configuration, storage),
+        ...leadingDefinitions(storage),
+        ...computingDefinitions(configuration, storage),
       ],
       metrics: nodeMetrics(home, telemetry),
     },

@@ -1,10 +1,10 @@
 /**
- * What runs in a worker thread of the mesh: embedding shards, or a trainer.
+ * What runs in a worker thread of the mesh: what serves scores, embedding shards, or a trainer.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { runWorkerPlace } from "../mesh/adapters/deno/worker_place.ts";
 import { PrometheusTelemetry } from "../mesh/adapters/prometheus/prometheus_telemetry.ts";
-import { learningDefinitions } from "./mesh/mesh_definitions.ts";
+import { computingDefinitions } from "./mesh/mesh_definitions.ts";
 import { openSharedStorage, type SharedStorage } from "./mesh/mesh_storage.ts";
 import { nodeMetrics } from "./mesh/node_metrics.ts";
 
@@ -22,7 +22,7 @@ runWorkerPlace<WorkerSetup>({
     }),
   async compose({ node, setup: { configuration, storage } }) {
     return {
-      definitions: learningDefinitions(configuration, await openSharedStorage(storage)),
+      definitions: computingDefinitions(configuration, await openSharedStorage(storage)),
       metrics: nodeMetrics(node, node.telemetry as PrometheusTelemetry),
     };
   },

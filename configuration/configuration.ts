@@ -6,6 +6,7 @@ import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts
 import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../actors/ranker/options.ts";
+import type { ScorerOptions } from "../actors/scorer/options.ts";
 import type { ServingReplicaOptions } from "../actors/serving_replica/options.ts";
 import type { TrainerOptions } from "../actors/trainer/options.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
@@ -55,7 +56,8 @@ export interface CairnConfiguration {
     | "deltasPerRoundMax"
     | "budgetMs"
   >;
-  readonly ranker: Omit<RankerOptions, "replicas">;
+  readonly ranker: Omit<RankerOptions, "scorer">;
+  readonly scorer: Omit<ScorerOptions, "replicas">;
   readonly storage: StorageSection;
   readonly http: { readonly host: string; readonly port: number };
   readonly gateway: GatewayOptions;

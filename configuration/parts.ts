@@ -102,9 +102,9 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       deltasPerRoundMax: sync.deltasPerRoundMax,
       budgetMs: sync.budget,
     },
-    ranker: {
+    ranker: { schema, itemCacheBytesMax: file.features.itemCache },
+    scorer: {
       schema,
-      itemCacheBytesMax: file.features.itemCache,
       layout,
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,

@@ -2,7 +2,8 @@
  * Whether the mesh can rank. Live is not ready: while tables and weights load, events and profiles are taken but
  * rankings are refused.
  */
-import type { RankerMessage, RankerStatus } from "../actors/ranker/protocol.ts";
+import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { ScorerStatus } from "../actors/scorer/protocol.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { ProblemError } from "./problems.ts";
 
@@ -19,7 +20,7 @@ export class Readiness {
    *
    * @throws {ProblemError} `not-ready` when it cannot rank yet.
    */
-  async check(budgetMs: number): Promise<RankerStatus> {
+  async check(budgetMs: number): Promise<ScorerStatus> {
     this.#ready = false;
     const status = await this.#ranker.ask({ kind: "getStatus" }, { budgetMs });
     if (!status.ready) {

@@ -11,7 +11,7 @@ export interface ParameterSyncOptions {
   readonly replicas: readonly (readonly Address[])[];
   /** By partition of the example log; several have their dense weights averaged. */
   readonly trainers: readonly Address[];
-  readonly rankers: readonly Address[];
+  readonly scorers: readonly Address[];
   /** Pause between rounds of rows, ms. */
   readonly rowsIntervalMs: number;
   /** Pause between transfers of dense weights, ms. */

@@ -1,17 +1,17 @@
 /**
  * Parameter sync's behaviour: every `rowsIntervalMs` the changed rows go to the replicas, every `denseIntervalMs` the
- * dense weights go to the rankers. With several trainers these weights are their mean, made every `averageIntervalMs`.
+ * dense weights go to the scorers. With several trainers these weights are their mean, made every `averageIntervalMs`.
  *
  * What "fresh" promises. The trainers' mark W says that all gradients of what was decided by actions accepted up to
  * W are applied in the shards; with several it is the lowest of theirs. It is read *before* the deltas are taken, so when every shard's deltas of this round
- * are on all of its replicas, every row that those actions changed is served: W goes to the rankers. Dense weights
+ * are on all of its replicas, every row that those actions changed is served: W goes to the scorers. Dense weights
  * move slowly and travel apart, at their own interval; their version is in every answer and W does not speak of it.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
-import type { RankerMessage } from "../ranker/protocol.ts";
+import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import type { TrainerMessage } from "../trainer/protocol.ts";
 import type { ParameterSyncOptions } from "./options.ts";
@@ -28,9 +28,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #marks: number[];
   /** Undefined with one trainer: its own weights are served. */
   readonly #averaging: WeightAveraging | undefined;
-  readonly #rankers: readonly ActorRef<RankerMessage>[];
-  /** The dense version that each ranker said it serves; -1 = unknown. */
-  readonly #rankerVersions: number[];
+  readonly #scorers: readonly ActorRef<ScorerMessage>[];
+  /** The dense version that each scorer said it serves; -1 = unknown. */
+  readonly #scorerVersions: number[];
   readonly #rowsSent: Counter;
   readonly #bytesSent: Counter;
   readonly #gapsFound: Counter;
@@ -61,8 +61,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#averaging = this.#trainers.length > 1
       ? new WeightAveraging(this.#trainers, options.budgetMs)
       : undefined;
-    this.#rankers = options.rankers.map((address) => context.actorRef<RankerMessage>(address));
-    this.#rankerVersions = options.rankers.map(() => -1);
+    this.#scorers = options.scorers.map((address) => context.actorRef<ScorerMessage>(address));
+    this.#scorerVersions = options.scorers.map(() => -1);
     this.#rowsSent = context.telemetry.counter("cairn_sync_rows_total", {
       help: "Changed rows carried to serving replicas.",
     });
@@ -77,7 +77,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
     });
     this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
-      help: "Version of the dense weights that rankers were given.",
+      help: "Version of the dense weights that scorers were given.",
     });
     context.schedule(0, { kind: "syncRows" });
     if (this.#averaging !== undefined) context.schedule(0, { kind: "averageDense" });
@@ -126,12 +126,12 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
     if (!rounds.every((round) => round.complete)) return;
     this.#learnedThroughMs = Math.max(this.#learnedThroughMs, learnedThroughMs);
-    await Promise.all(this.#rankers.map(async (ranker, i) => {
-      const { modelVersion } = await ranker.ask(
+    await Promise.all(this.#scorers.map(async (scorer, i) => {
+      const { modelVersion } = await scorer.ask(
         { kind: "advanceFreshness", learnedThroughMs: this.#learnedThroughMs },
         { budgetMs },
       );
-      this.#rankerVersions[i] = modelVersion;
+      this.#scorerVersions[i] = modelVersion;
     }));
   }
 
@@ -165,10 +165,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const { budgetMs } = this.#options;
     const weights = await this.#denseWeights();
     if (weights === undefined) return;
-    await Promise.all(this.#rankers.map(async (ranker, i) => {
-      if (this.#rankerVersions[i] >= weights.version) return;
-      const { version } = await ranker.ask({ kind: "loadDenseWeights", weights }, { budgetMs });
-      this.#rankerVersions[i] = version;
+    await Promise.all(this.#scorers.map(async (scorer, i) => {
+      if (this.#scorerVersions[i] >= weights.version) return;
+      const { version } = await scorer.ask({ kind: "loadDenseWeights", weights }, { budgetMs });
+      this.#scorerVersions[i] = version;
     }));
     this.#denseVersion = weights.version;
     this.#denseServed.set(weights.version);

@@ -8,7 +8,7 @@ export interface SyncRows {
   readonly kind: "syncRows";
 }
 
-/** Carries new dense weights to the rankers; told by sync to itself every interval. */
+/** Carries new dense weights to the scorers; told by sync to itself every interval. */
 export interface SyncDense {
   readonly kind: "syncDense";
 }

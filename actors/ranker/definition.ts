@@ -15,18 +15,7 @@ export function defineRanker(
     kind: "ranker",
     mailbox: { capacity: 4_096, overflow: "reject" },
     restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
-    priorityOf: (message) => {
-      switch (message.kind) {
-        case "getStatus":
-        case "loadDenseWeights":
-        case "advanceFreshness":
-          return "control";
-        case "rank":
-          return "read";
-        case "scoreWaiting":
-          return "write";
-      }
-    },
-    create: (context, options) => Ranker.start(context, options, dependencies),
+    priorityOf: (message) => message.kind === "rank" ? "read" : "control",
+    create: (context, options) => new Ranker(context, options, dependencies),
   };
 }

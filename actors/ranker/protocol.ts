@@ -3,7 +3,7 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
-import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import type { Explanation, ScorerStatus, Scores } from "../scorer/protocol.ts";
 
 /** An item to rank. */
 export interface Candidate {
@@ -38,54 +38,20 @@ export interface RankedItem {
   readonly score: number;
   /** No feature of this item has a learned row yet: the score rests on the user and the context. */
   readonly cold: boolean;
-  /** On `explain`: what each slot brought to the logit when it is left out, by slot name, largest first. */
-  readonly explanation?: readonly { readonly slot: string; readonly contribution: number }[];
+  /** On `explain`. */
+  readonly explanation?: Explanation;
 }
 
 /** The answer: items best first, and what their scores rest on. */
-export interface Ranking {
+export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs"> {
   readonly rankingId: string;
   readonly items: readonly RankedItem[];
-  /** Version of the dense weights, from 0 (untrained). */
-  readonly modelVersion: number;
-  /** Every decided event accepted up to this wall time (ms since the Unix epoch, see `Action.acceptedAtMs`) is in these scores; 0 before the first. */
-  readonly learnedThroughMs: number;
 }
 
-/** New dense weights from parameter sync; older versions than the one served are ignored. */
-export interface LoadDenseWeights extends Request<{ readonly version: number }> {
-  readonly kind: "loadDenseWeights";
-  readonly weights: DenseWeights;
-}
-
-/** The replicas have applied all that was learned up to here. */
-export interface AdvanceFreshness extends Request<RankerStatus> {
-  readonly kind: "advanceFreshness";
-  readonly learnedThroughMs: number;
-}
-
-/** Whether and with what the ranker answers. */
-export interface RankerStatus {
-  /** Weights are loaded and the replicas answer: `/health/ready` may say yes. */
-  readonly ready: boolean;
-  readonly modelVersion: number;
-  readonly learnedThroughMs: number;
-}
-
-/** Asks for {@link RankerStatus}. */
-export interface GetRankerStatus extends Request<RankerStatus> {
+/** Asks whether and with what the scorer behind it answers. */
+export interface GetRankerStatus extends Request<ScorerStatus> {
   readonly kind: "getStatus";
 }
 
-/** Score the requests that wait: told by the ranker to itself. */
-export interface ScoreWaiting {
-  readonly kind: "scoreWaiting";
-}
-
 /** All that a ranker understands. */
-export type RankerMessage =
-  | Rank
-  | LoadDenseWeights
-  | AdvanceFreshness
-  | GetRankerStatus
-  | ScoreWaiting;
+export type RankerMessage = Rank | GetRankerStatus;

@@ -2,6 +2,7 @@
  * A serving replica's door: weights of one shard, for reading only, kept up by deltas.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
+import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { Delta } from "../embedding_shard/protocol.ts";
 
@@ -9,18 +10,14 @@ import type { Delta } from "../embedding_shard/protocol.ts";
  * Rows of `ids` as float32; absent ids give zeros and a 0 in `found`. Refused with {@link ReplicaNotCurrentError}
  * while the replica does not know whether it has all rows: from its start to the end of the first catch-up.
  */
-export interface ReplicaLookup extends
-  Request<{
-    /** For n ids of a class `[n, width]`, one class after another. */
-    readonly rows: Float32Array<ArrayBuffer>;
-    /** 1 where the id has a row; shape `[n]`. */
-    readonly found: Uint8Array<ArrayBuffer>;
-  }> {
+export interface ReplicaLookup extends Request<ServedRows> {
   readonly kind: "lookup";
   /** Class after class; shape `[n]`. */
   readonly ids: FeatureIds;
   /** Where each class begins among the ids; shape `[classes + 1]`. */
   readonly starts: Uint32Array<ArrayBuffer>;
+  /** An earlier answer that is not read any more, and moves with the request: the next one is made in its memory. */
+  readonly spare?: ServedRows | undefined;
 }
 
 /**

@@ -85,7 +85,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     if (!this.#current) {
       return this.#context.replyError(message, new ReplicaNotCurrentError(this.#options.shard));
     }
-    const { rows, found } = this.#tables.lookup(message);
+    const { rows, found } = this.#tables.lookup(message, message.spare);
     this.#lookups.add(message.ids.length, this.#labels);
     this.#context.reply(message, { rows, found }, [rows.buffer, found.buffer]);
   }

@@ -5,6 +5,7 @@ import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts
 import { defineJoiner } from "../../actors/joiner/definition.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../../actors/ranker/definition.ts";
+import { defineScorer } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
 import { defineTrainer } from "../../actors/trainer/definition.ts";
@@ -15,12 +16,14 @@ import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 
-/** What a worker thread can host: the parts that learn. */
-export function learningDefinitions(
+/** What a worker thread can host: the parts that compute, with what was learned and from what is learned. */
+export function computingDefinitions(
   configuration: CairnConfiguration,
   { exampleLog, blobs }: { readonly exampleLog: EventLog; readonly blobs: BlobStore },
 ): AnyDefinition[] {
   return [
+    defineServingReplica(),
+    defineScorer({ createSession: () => openInferenceSession(configuration) }),
     defineEmbeddingShard({ blobs }),
     defineTrainer({
       exampleLog,
@@ -35,9 +38,8 @@ export function learningDefinitions(
   ];
 }
 
-/** What the main thread hosts beside: the parts that serve, and the joiner that writes what is learned from. */
-export function servingDefinitions(
-  configuration: CairnConfiguration,
+/** What the main thread hosts beside: the parts that write the logs, read the profiles and lead the others. */
+export function leadingDefinitions(
   stores: {
     readonly eventLog: EventLog;
     readonly exampleLog: EventLog;
@@ -46,12 +48,7 @@ export function servingDefinitions(
   },
 ): AnyDefinition[] {
   return [
-    defineServingReplica(),
-    defineRanker({
-      eventLog: stores.eventLog,
-      profiles: stores.profiles,
-      createSession: () => openInferenceSession(configuration),
-    }),
+    defineRanker(stores),
     defineParameterSync(),
     defineJoiner(stores),
     defineSnapshotter(stores),

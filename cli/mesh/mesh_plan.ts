@@ -1,7 +1,8 @@
 /**
  * Which actors a configuration means, and in which thread each lives: the one picture of the running mesh.
  *
- *     main        gateway, ranker, serving replicas, joiner, parameter sync, snapshotter
+ *     main        gateway, ranker, joiner, parameter sync, snapshotter
+ *     serving     scorer, serving replicas
  *     trainer-0…n trainers, each its own
  *     shards-1…n  embedding shards, in turn
  *
@@ -11,6 +12,7 @@ import type { JoinerOptions } from "../../actors/joiner/options.ts";
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { ParameterSyncOptions } from "../../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../../actors/ranker/options.ts";
+import type { ScorerOptions } from "../../actors/scorer/options.ts";
 import type { ServingReplicaOptions } from "../../actors/serving_replica/options.ts";
 import type { SnapshotterOptions } from "../../actors/snapshotter/options.ts";
 import type { TrainerOptions } from "../../actors/trainer/options.ts";
@@ -22,6 +24,7 @@ export const homeNode = "main";
 
 export const addresses = {
   ranker: "ranker/0",
+  scorer: "scorer/0",
   joiner: "joiner/0",
   parameterSync: "parameter_sync/0",
   snapshotter: "snapshotter/0",
@@ -32,14 +35,17 @@ export const addresses = {
 
 /** Threads beside the main one. */
 export function workerNames(configuration: CairnConfiguration): string[] {
-  const { trainerNodes, shardNodes } = learningNodes(configuration);
-  return [...trainerNodes, ...shardNodes];
+  const { servingNodes, trainerNodes, shardNodes } = workerNodes(configuration);
+  return [...servingNodes, ...trainerNodes, ...shardNodes];
 }
 
-function learningNodes({ placement, shardCount, trainerCount }: CairnConfiguration) {
-  if (placement.kind === "singleThread") return { trainerNodes: [], shardNodes: [] };
+function workerNodes({ placement, shardCount, trainerCount }: CairnConfiguration) {
+  if (placement.kind === "singleThread") {
+    return { servingNodes: [], trainerNodes: [], shardNodes: [] };
+  }
   const shardThreads = Math.min(placement.shardThreads, shardCount);
   return {
+    servingNodes: ["serving"],
     trainerNodes: Array.from({ length: trainerCount }, (_, i) => `trainer-${i}`),
     shardNodes: Array.from({ length: shardThreads }, (_, i) => `shards-${i + 1}`),
   };
@@ -50,7 +56,9 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const { shardCount, trainerCount, storage } = configuration;
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
   const trainers = Array.from({ length: trainerCount }, (_, partition) => partition);
-  const { trainerNodes, shardNodes } = learningNodes(configuration);
+  const { servingNodes: [servingNode = homeNode], trainerNodes, shardNodes } = workerNodes(
+    configuration,
+  );
   const shardNode = (shard: number) =>
     shardNodes.length > 0 ? shardNodes[shard % shardNodes.length] : homeNode;
 
@@ -66,7 +74,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     });
   }
   for (const shard of shards) {
-    add<ServingReplicaOptions>(addresses.servingReplica(shard), homeNode, {
+    add<ServingReplicaOptions>(addresses.servingReplica(shard), servingNode, {
       ...configuration.servingReplica,
       shard,
     });
@@ -81,13 +89,17 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       shards: shards.map(addresses.embeddingShard),
     });
   }
-  add<RankerOptions>(addresses.ranker, homeNode, { ...configuration.ranker, replicas });
+  add<ScorerOptions>(addresses.scorer, servingNode, { ...configuration.scorer, replicas });
+  add<RankerOptions>(addresses.ranker, homeNode, {
+    ...configuration.ranker,
+    scorer: addresses.scorer,
+  });
   add<ParameterSyncOptions>(addresses.parameterSync, homeNode, {
     ...configuration.sync,
     shards: shards.map(addresses.embeddingShard),
     replicas,
     trainers: trainers.map(addresses.trainer),
-    rankers: [addresses.ranker],
+    scorers: [addresses.scorer],
   });
   add<JoinerOptions>(addresses.joiner, homeNode, { ...configuration.joiner, partition: 0 });
   add<SnapshotterOptions>(addresses.snapshotter, homeNode, {

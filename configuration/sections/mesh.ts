@@ -16,8 +16,10 @@ export const placementSection = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("workers"),
     shardThreads: z.int().min(1).max(64).default(1)
-      .describe("Threads that the shards are spread over; each trainer has one more."),
-  }).describe("Shards and trainers in worker threads."),
+      .describe(
+        "Threads that the shards are spread over; each trainer has one more, and scoring has one.",
+      ),
+  }).describe("Scoring, shards and trainers in worker threads."),
 ]).describe("Which threads the parts live in.");
 
 export const syncSection = z.strictObject({

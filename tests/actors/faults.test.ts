@@ -16,6 +16,7 @@ const MORTALS: readonly Address[] = [
   "trainer/1",
   "parameter_sync/0",
   "ranker/0",
+  "scorer/0",
   "serving_replica/0",
   "serving_replica/1",
 ];

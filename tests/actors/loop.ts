@@ -7,8 +7,9 @@ import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition
 import { encodeEvent, eventPartition, type JoinerMessage } from "../../actors/joiner/protocol.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
-import { defineRanker, type RankerOptions } from "../../actors/ranker/definition.ts";
+import { defineRanker } from "../../actors/ranker/definition.ts";
 import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
+import { defineScorer, type ScorerOptions } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
 import {
@@ -99,7 +100,7 @@ export interface LoopOptions {
   readonly exampleBytesMax?: number;
   readonly joiner?: Partial<JoinerOptions>;
   readonly trainer?: Partial<TrainerOptions>;
-  readonly ranker?: Partial<RankerOptions>;
+  readonly scorer?: Partial<ScorerOptions>;
 }
 
 export class Loop {
@@ -208,25 +209,25 @@ export class Loop {
     });
     const createInference = () =>
       createInferenceSession(model, { provider: "reference", threads: 1, seed: 5 });
-    await this.#start(
-      defineRanker({ eventLog, profiles, createSession: createInference }),
-      0,
-      {
-        replicas,
-        lookupBudgetMs: 1_000,
-        batchRowsMax: 1_024,
-        requestsWaitingMax: 256,
-        schema: SCHEMA,
-        itemCacheBytesMax: 2 ** 16,
-        layout: LAYOUT,
-        ...this.options.ranker,
-      },
-    );
+    await this.#start(defineScorer({ createSession: createInference }), 0, {
+      replicas,
+      lookupBudgetMs: 1_000,
+      batchRowsMax: 1_024,
+      requestsWaitingMax: 256,
+      schema: SCHEMA,
+      layout: LAYOUT,
+      ...this.options.scorer,
+    });
+    await this.#start(defineRanker({ eventLog, profiles }), 0, {
+      scorer: "scorer/0",
+      schema: SCHEMA,
+      itemCacheBytesMax: 2 ** 16,
+    });
     await this.#start(defineParameterSync(), 0, {
       shards,
       replicas,
       trainers: this.trainers,
-      rankers: ["ranker/0"],
+      scorers: ["scorer/0"],
       rowsIntervalMs: 50,
       denseIntervalMs: 200,
       averageIntervalMs: 200,

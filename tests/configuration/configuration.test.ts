@@ -157,7 +157,7 @@ model: ${kind}`,
 });
 
 Deno.test("slots of one width and one kind of optimizer are a class, whatever their rates", () => {
-  const { embeddingShard, servingReplica, trainer, ranker, model } = parseConfiguration(
+  const { embeddingShard, servingReplica, trainer, scorer, model } = parseConfiguration(
     `features:
   slots:
     user: { kind: id, source: user }
@@ -181,7 +181,7 @@ embeddings:
     { slots: slots(["country"]), segments: [{ name: "embeddings", dim: 8 }] },
   ];
   assert.deepEqual(trainer.layout, { classes, classOfColumn: [0, 0, 0, 1, 2, 1] });
-  assert.deepEqual(ranker.layout, trainer.layout);
+  assert.deepEqual(scorer.layout, trainer.layout);
   assert.deepEqual(servingReplica.widths, [8, 4, 8]);
   assert.deepEqual(
     embeddingShard.tables.classes.map(({ slots }) => slots.map(({ slot }) => slot)),

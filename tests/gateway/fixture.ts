@@ -1,7 +1,8 @@
 /**
  * A gateway on doubles: a ranker that follows a script, stores in memory, and a clock that stands still.
  */
-import type { Rank, RankerMessage, RankerStatus, Ranking } from "../../actors/ranker/protocol.ts";
+import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
+import type { ScorerStatus } from "../../actors/scorer/protocol.ts";
 import { createGateway } from "../../gateway/app.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { defaultGatewayOptions, type GatewayOptions } from "../../gateway/options.ts";
@@ -25,7 +26,7 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
   readonly asked: Rank[] = [];
   readonly askedWith: AskOptions[] = [];
   statusAsked = 0;
-  status: RankerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
+  status: ScorerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
   script: (rank: Rank) => Ranking | Promise<Ranking> = (rank) => this.inOrder(rank);
 
   tell(message: RankerMessage): void {
@@ -51,7 +52,7 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
     };
   }
 
-  async #answer(request: RankerMessage, options: AskOptions): Promise<RankerStatus | Ranking> {
+  async #answer(request: RankerMessage, options: AskOptions): Promise<ScorerStatus | Ranking> {
     switch (request.kind) {
       case "getStatus":
         this.statusAsked++;
@@ -60,8 +61,6 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
         this.asked.push(request);
         this.askedWith.push(options);
         return await this.script(request);
-      default:
-        throw new Error(`The gateway does not ask the ranker for ${request.kind}`);
     }
   }
 }

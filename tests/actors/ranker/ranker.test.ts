@@ -83,7 +83,7 @@ Deno.test("one request that cannot be understood does not spoil those that wait 
 });
 
 Deno.test("more requests than may wait are answered overloaded at once", async () => {
-  const loop = await Loop.start({ ranker: { requestsWaitingMax: 4 } });
+  const loop = await Loop.start({ scorer: { requestsWaitingMax: 4 } });
   const requests = Array.from({ length: 10 }, () => loop.requestRanking("u", ["a"]));
   const outcomes = await loop.mesh.settle(Promise.allSettled(requests));
   const refused = outcomes.filter((outcome) => outcome.status === "rejected");
@@ -103,7 +103,7 @@ Deno.test("unknown users and items are ranked, by what is known of neither", asy
 Deno.test("explanations are the same however many rows a pass may have", async () => {
   const items = ["a", "b", "c", "d", "e"];
   const explain = async (batchRowsMax: number) => {
-    const loop = await Loop.start({ ranker: { batchRowsMax } });
+    const loop = await Loop.start({ scorer: { batchRowsMax } });
     for (const item of items) {
       const { rankingId } = await loop.rank("u", items);
       await loop.act(rankingId, item, "click");

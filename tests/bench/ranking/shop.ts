@@ -34,6 +34,7 @@ features:
 model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
 embeddings: { bytesMax: 4GiB }
 storage: { kind: directory, path: ${JSON.stringify(directory)} }
+placement: { kind: workers }
 gateway: { port: 0 }
 `,
     "bench.yaml",

@@ -1,12 +1,14 @@
 /**
- * The ranker's side of the serving replicas: one replica of each shard, another when it fails.
+ * The scorer's side of the serving replicas: one replica of each shard, another when it fails.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
+import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
 import type { ClassIds } from "../../kernels/embedding/class_tables.ts";
 import { classStartsOf } from "../../kernels/embedding/row_classes.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
+/** What a lookup gave; valid until the next one. */
 export interface FoundRows {
   /** By shard: for n ids of a class `[n, width]`, one class after another. */
   readonly rows: readonly Float32Array<ArrayBuffer>[];
@@ -21,6 +23,8 @@ export class ReplicaClient {
   readonly #classes: number;
   /** The replica in use, by shard. */
   readonly #chosen: number[];
+  /** The last answer, by shard: the next one is made in its memory, so that a lookup leaves no garbage. */
+  readonly #spare: (ServedRows | undefined)[];
 
   /**
    * @param replicas By shard.
@@ -33,6 +37,7 @@ export class ReplicaClient {
     this.#replicas = replicas;
     this.#classes = classes;
     this.#chosen = replicas.map(() => 0);
+    this.#spare = replicas.map(() => undefined);
   }
 
   /**
@@ -76,12 +81,18 @@ export class ReplicaClient {
     }
   }
 
-  async #ask(shard: number, { ids, starts }: ShardIds, options: AskOptions) {
+  async #ask(shard: number, { ids, starts }: ShardIds, options: AskOptions): Promise<ServedRows> {
     const replicas = this.#replicas[shard];
     for (let attempts = 1;; attempts++) {
       const replica = replicas[this.#chosen[shard]];
+      const spare = this.#spare[shard];
+      this.#spare[shard] = undefined;
+      const transfer = spare && [spare.rows.buffer, spare.found.buffer];
       try {
-        return await replica.ask({ kind: "lookup", ids, starts }, options);
+        return this.#spare[shard] = await replica.ask(
+          { kind: "lookup", ids, starts, spare },
+          { ...options, ...(transfer && { transfer }) },
+        );
       } catch (error) {
         this.#chosen[shard] = (this.#chosen[shard] + 1) % replicas.length;
         if (attempts >= replicas.length) throw error;

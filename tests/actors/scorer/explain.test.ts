@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { contributions, leaveSlotsOut } from "../../../actors/ranker/explain.ts";
+import { contributions, leaveSlotsOut } from "../../../actors/scorer/explain.ts";
 
 Deno.test("each row comes once per slot, with that slot's vector at zero in every segment", () => {
   const pooled = {

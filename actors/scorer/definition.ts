@@ -1,0 +1,33 @@
+/**
+ * How composition makes scorers.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { ScorerOptions } from "./options.ts";
+import type { ScorerMessage } from "./protocol.ts";
+import { Scorer, type ScorerDependencies } from "./scorer.ts";
+
+export type { ScorerDependencies, ScorerOptions };
+
+export function defineScorer(
+  dependencies: ScorerDependencies,
+): ActorDefinition<ScorerMessage, ScorerOptions> {
+  return {
+    kind: "scorer",
+    mailbox: { capacity: 4_096, overflow: "reject" },
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    priorityOf: (message) => {
+      switch (message.kind) {
+        case "getStatus":
+        case "loadDenseWeights":
+        case "advanceFreshness":
+          return "control";
+        case "score":
+        case "explain":
+          return "read";
+        case "scoreWaiting":
+          return "write";
+      }
+    },
+    create: (context, options) => Scorer.start(context, options, dependencies),
+  };
+}

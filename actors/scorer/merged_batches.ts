@@ -1,0 +1,34 @@
+/**
+ * Requests that wait are scored in one forward pass: their feature batches become one, and each keeps its rows.
+ */
+import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+
+/** One batch after the other; row numbers of batch i begin at the sum of rows before it. */
+export function mergeBatches(
+  batches: readonly FeatureBatch[],
+  slots: number,
+  denseWidth: number,
+): FeatureBatch {
+  if (batches.length === 1) return batches[0];
+  let rows = 0;
+  let idCount = 0;
+  for (const batch of batches) {
+    rows += batch.rows;
+    idCount += batch.ids.length;
+  }
+  const ids = new BigUint64Array(idCount);
+  const segmentOffsets = new Uint32Array(rows * slots + 1);
+  const dense = new Float32Array(rows * denseWidth);
+  let row = 0;
+  let id = 0;
+  for (const batch of batches) {
+    ids.set(batch.ids, id);
+    dense.set(batch.dense, row * denseWidth);
+    for (let segment = 1; segment <= batch.rows * slots; segment++) {
+      segmentOffsets[row * slots + segment] = batch.segmentOffsets[segment] + id;
+    }
+    row += batch.rows;
+    id += batch.ids.length;
+  }
+  return { rows, ids, segmentOffsets, dense };
+}

@@ -1,0 +1,251 @@
+/**
+ * The scorer's behaviour: embedding rows, pooling and one forward pass. It holds no text and writes nothing, so it can
+ * live in a thread of its own beside the replicas, while the ranker's thread reads, extracts and logs.
+ *
+ * Requests that come while a pass runs wait together and share the next one: the busier the scorer, the larger
+ * its batches, and nobody waits when it is idle.
+ */
+import type { ActorContext, AskOptions, Behavior, Request } from "../../mesh/runtime/actor.ts";
+import { OverloadedError } from "../../mesh/runtime/errors.ts";
+import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
+import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
+import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
+import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
+import { isCold, itemColumns } from "./cold_items.ts";
+import { contributions, leaveSlotsOut, type PooledRows } from "./explain.ts";
+import { mergeBatches } from "./merged_batches.ts";
+import type { ScorerOptions } from "./options.ts";
+import type { Explanation, Score, ScorerMessage, ScorerStatus } from "./protocol.ts";
+import { type FoundRows, ReplicaClient } from "./replica_client.ts";
+
+export interface ScorerDependencies {
+  createSession(): Promise<InferenceSession>;
+}
+
+const PROBE_BUDGET_MS = 1_000;
+
+/** All that scoring a batch gave. */
+interface Scored {
+  readonly pooled: PooledRows;
+  /** `[rows, tasks]` */
+  readonly outputs: Float32Array;
+  readonly found: Uint8Array;
+  readonly inverse: Uint32Array;
+}
+
+export class Scorer implements Behavior<ScorerMessage> {
+  readonly #context: ActorContext<ScorerMessage>;
+  readonly #options: ScorerOptions;
+  readonly #session: InferenceSession;
+  readonly #kernel: BatchKernel;
+  readonly #inputs: ModelInputs;
+  readonly #replicas: ReplicaClient;
+  readonly #slotNames: readonly string[];
+  readonly #itemColumns: readonly number[];
+  readonly #rows: Counter;
+  readonly #batchRows: Histogram;
+  #waiting: Score[] = [];
+  #ready = false;
+  #modelVersion = 0;
+  #learnedThroughMs = 0;
+
+  private constructor(
+    context: ActorContext<ScorerMessage>,
+    options: ScorerOptions,
+    session: InferenceSession,
+  ) {
+    const { layout, replicas, schema } = options;
+    this.#context = context;
+    this.#options = options;
+    this.#session = session;
+    this.#kernel = BatchKernel.create(layout.classes);
+    this.#inputs = new ModelInputs({
+      layout,
+      sparseInputs: session.model.sparseInputs,
+      sequenceInputs: session.model.sequenceInputs,
+      combiners: schema.slots.map((slot) => slot.pooling),
+    });
+    this.#replicas = new ReplicaClient(
+      replicas.map((each) =>
+        each.map((address) => context.actorRef<ServingReplicaMessage>(address))
+      ),
+      layout.classes.length,
+    );
+    this.#slotNames = schema.slots.map((slot) => slot.name);
+    this.#itemColumns = itemColumns(schema);
+    this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
+      help: "Candidates scored.",
+    });
+    this.#batchRows = context.telemetry.histogram("cairn_scorer_batch_rows", {
+      help: "Candidates that shared one forward pass.",
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000],
+    });
+  }
+
+  static async start(
+    context: ActorContext<ScorerMessage>,
+    options: ScorerOptions,
+    dependencies: ScorerDependencies,
+  ): Promise<Scorer> {
+    return new Scorer(context, options, await dependencies.createSession());
+  }
+
+  async receive(message: ScorerMessage): Promise<void> {
+    switch (message.kind) {
+      case "score":
+        return this.#enqueue(message);
+      case "scoreWaiting":
+        return await this.#scoreWaiting();
+      case "explain": {
+        const scored = await this.#score(message.features, this.#lookupOptions([message]));
+        return this.#context.reply(message, await this.#explain(scored));
+      }
+      case "loadDenseWeights": {
+        const { version } = message.weights;
+        if (version >= this.#modelVersion) {
+          this.#session.load(message.weights);
+          this.#modelVersion = version;
+        }
+        return this.#context.reply(message, { version: this.#modelVersion });
+      }
+      case "advanceFreshness":
+        this.#learnedThroughMs = Math.max(this.#learnedThroughMs, message.learnedThroughMs);
+        return this.#context.reply(message, this.#status());
+      case "getStatus":
+        this.#ready ||= await this.#replicas.probe(PROBE_BUDGET_MS);
+        return this.#context.reply(message, this.#status());
+      default:
+        message satisfies never;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#session.close();
+  }
+
+  #status(): ScorerStatus {
+    return {
+      ready: this.#ready,
+      modelVersion: this.#modelVersion,
+      learnedThroughMs: this.#learnedThroughMs,
+    };
+  }
+
+  #enqueue(request: Score): void {
+    const { requestsWaitingMax } = this.#options;
+    if (this.#waiting.length >= requestsWaitingMax) {
+      return this.#context.replyError(
+        request,
+        new OverloadedError(this.#context.self.address, this.#waiting.length, requestsWaitingMax),
+      );
+    }
+    this.#waiting.push(request);
+    // Behind the requests that are already in the mailbox, so that they share the pass.
+    if (this.#waiting.length === 1) this.#context.self.tell({ kind: "scoreWaiting" });
+  }
+
+  async #scoreWaiting(): Promise<void> {
+    const taken = this.#take();
+    if (this.#waiting.length > 0) this.#context.self.tell({ kind: "scoreWaiting" });
+    if (taken.length === 0) return;
+    try {
+      const { schema } = this.#options;
+      const batches = taken.map(({ features }) => features);
+      const batch = mergeBatches(batches, schema.slots.length, schema.denseWidth);
+      this.#answer(taken, batch, await this.#score(batch, this.#lookupOptions(taken)));
+    } catch (error) {
+      for (const request of taken) this.#context.replyError(request, error as Error);
+    }
+  }
+
+  /** Takes requests for one pass: at least one, where somebody still waits. */
+  #take(): Score[] {
+    const taken: Score[] = [];
+    let rows = 0;
+    let read = 0;
+    for (; read < this.#waiting.length; read++) {
+      const request = this.#waiting[read];
+      if (taken.length > 0 && rows + request.features.rows > this.#options.batchRowsMax) break;
+      if (this.#context.remainingMs(request) <= 0) continue;
+      taken.push(request);
+      rows += request.features.rows;
+    }
+    this.#waiting = this.#waiting.slice(read);
+    return taken;
+  }
+
+  /** The most patient decides: a request whose own budget ends before is answered by its deadline. */
+  #lookupOptions(requests: readonly Request<unknown>[]): AskOptions {
+    const remainingMs = requests.map((request) => this.#context.remainingMs(request));
+    return {
+      budgetMs: Math.min(this.#options.lookupBudgetMs, Math.max(...remainingMs)),
+      // A pass for several is traced as the first one's.
+      traceId: this.#context.traceIdOf(requests[0]),
+    };
+  }
+
+  async #score(batch: FeatureBatch, lookup: AskOptions): Promise<Scored> {
+    const grouped = this.#kernel.unique(batch.ids, this.#options.replicas.length);
+    const { rows, found } = await this.#lookup(grouped, lookup);
+    const pooled = {
+      rows: batch.rows,
+      ...this.#inputs.pool(rows, grouped, batch),
+      dense: batch.dense,
+    };
+    const outputs = await this.#session.predict(pooled);
+    this.#rows.add(batch.rows);
+    this.#batchRows.record(batch.rows);
+    return { pooled, outputs, found, inverse: grouped.inverse };
+  }
+
+  /** A lookup that fails makes the scorer unready until replicas answer again. */
+  async #lookup(grouped: UniqueIds, options: AskOptions): Promise<FoundRows> {
+    this.#ready = false;
+    const found = await this.#replicas.lookup(grouped, options);
+    this.#ready = true;
+    return found;
+  }
+
+  #answer(taken: readonly Score[], batch: FeatureBatch, scored: Scored): void {
+    const { tasks } = this.#session.model;
+    const slots = this.#slotNames.length;
+    const { outputs, found, inverse } = scored;
+    let firstRow = 0;
+    for (const request of taken) {
+      const { rows } = request.features;
+      const predictions = new Float32Array(rows);
+      const cold = new Uint8Array(rows);
+      for (let i = 0, row = firstRow; i < rows; i++, row++) {
+        predictions[i] = prediction(tasks[0], outputs[row * tasks.length]);
+        cold[i] = Number(isCold(batch, row, slots, this.#itemColumns, found, inverse));
+      }
+      firstRow += rows;
+      const { modelVersion, learnedThroughMs } = this.#status();
+      this.#context.reply(
+        request,
+        { predictions, cold, modelVersion, learnedThroughMs },
+        [predictions.buffer, cold.buffer],
+      );
+    }
+  }
+
+  /** Scores each row once more without each of its slots, as many rows at a time as a pass may have. */
+  async #explain({ pooled, outputs }: Scored): Promise<Explanation[]> {
+    const slots = this.#slotNames.length;
+    const tasks = this.#session.model.tasks.length;
+    const rows = Array.from({ length: pooled.rows }, (_, row) => row);
+    const explanations: Explanation[] = [];
+    const rowsMax = Math.max(1, Math.floor(this.#options.batchRowsMax / slots));
+    for (let from = 0; from < rows.length; from += rowsMax) {
+      const part = rows.slice(from, from + rowsMax);
+      const without = await this.#session.predict(leaveSlotsOut(pooled, part, this.#session.model));
+      part.forEach((row, i) => {
+        const leftOut = this.#slotNames.map((_, slot) => without[(i * slots + slot) * tasks]);
+        explanations.push(contributions(outputs[row * tasks], leftOut, this.#slotNames));
+      });
+    }
+    return explanations;
+  }
+}
