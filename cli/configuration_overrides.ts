@@ -120,9 +120,12 @@ function assign(
 }
 
 function replaceModel(document: Document, name: string): void {
-  const kind = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  // DeepFM, deep_fm and deepFm are one; papers write the names in many ways.
+  const plain = (text: string) => text.replaceAll(/[_-]/g, "").toLowerCase();
   // Of a kind that does not exist everything is kept: the configuration's own checks tell what is wrong with it.
-  const shape = modelSection.options.find(({ shape }) => shape.kind.value === kind)?.shape;
+  const shape = modelSection.options.find(({ shape }) => plain(shape.kind.value) === plain(name))
+    ?.shape;
+  const kind = shape?.kind.value ?? name;
   const model = (document.toJS() as { model?: Record<string, unknown> }).model ?? {};
   const entries = Object.entries(model).filter(([key]) =>
     shape === undefined || Object.hasOwn(shape, key)

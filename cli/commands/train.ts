@@ -2,6 +2,7 @@
  * `cairn train`: batch training over a file, and how good the model is on what it has not seen.
  */
 import { Command, Option } from "commander";
+import { usageError } from "../errors.ts";
 import { jsonOption, numberBetween, setOption, wholeNumber } from "../options.ts";
 import { modelKinds } from "../../kernels/dense/models/options.ts";
 import type { Output } from "../command_line.ts";
@@ -129,6 +130,15 @@ export function trainCommand(output: Output): Command {
     .addOption(jsonOption())
     .addHelpText("after", examples)
     .action(async (flags: TrainFlags) => {
+      const idle = ["patience", "plateauFactor"].find((name) =>
+        flags.valid === undefined && command.getOptionValueSource(name) === "cli"
+      );
+      if (idle !== undefined) {
+        const option = idle === "patience" ? "--patience" : "--plateau-factor";
+        throw usageError(
+          `${option} needs a validation file: name one by --valid, or leave it out.`,
+        );
+      }
       const { train } = await import("../training/train_command.ts");
       await train(flags, output);
     });

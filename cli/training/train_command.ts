@@ -6,6 +6,7 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Output } from "../command_line.ts";
 import type { TrainFlags } from "../commands/train.ts";
 import { configurationFor, openNamedDataset } from "../commands/dataset_options.ts";
+import { DatasetError } from "../datasets/errors.ts";
 import type { ExampleTable } from "../datasets/example_table.ts";
 import { datasetExtractor, labelledExamples } from "../datasets/examples.ts";
 import { readInteractions } from "../datasets/interaction_table.ts";
@@ -29,6 +30,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     ? undefined
     : await configured({ flag: "--compare", kind: flags.compare });
   output.err(describeTable(flags.path, source, configuration));
+  await requireFiles(flags);
   const examples = exampleReader(flags, configuration, source.table);
   const [training, heldBack] = await examples(flags.path, flags.limit, (rows) => {
     const split = flags.eval === undefined ? Math.floor(rows * (1 - flags.evalFraction)) : rows;
@@ -79,6 +81,14 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       ? JSON.stringify({ dataset: flags.dataset, models: results.map(summaryOf) }) + "\n"
       : describeResults(results),
   );
+}
+
+/** @throws {DatasetError} One of the files is missing: said before minutes are spent on reading the first. */
+async function requireFiles({ valid, eval: evaluation }: TrainFlags): Promise<void> {
+  for (const file of [valid, evaluation]) {
+    if (file === undefined || await Deno.stat(file).then(() => true, () => false)) continue;
+    throw new DatasetError(file, undefined, "there is no such file.");
+  }
 }
 
 /** Makes examples by the configuration's features and label rules. */

@@ -279,6 +279,12 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
     /words\.csv:2: the label \(column label\) is "yes", expected a number such as 0 or 1, true or false/,
   ],
   [
+    "a validation file that is not there",
+    ["--valid=none.csv"],
+    /none\.csv: there is no such file/,
+  ],
+  ["patience without a validation file", ["--patience=2"], /--patience needs a validation file/],
+  [
     "a file without rows",
     ["--path=header.csv"],
     /header\.csv has 0 rows: nothing is left to train on/,

@@ -104,3 +104,10 @@ Deno.test("a threshold replaces the label rules of each task", () => {
     ],
   );
 });
+
+Deno.test("a model's name may be written as papers write it", () => {
+  for (const [typed, kind] of [["DCN-v2", "dcnV2"], ["DeepFM", "deepFm"], ["deep_fm", "deepFm"]]) {
+    const model = { flag: "--model", kind: typed } as const;
+    assert.equal(parse(overridden(text, { assignments: [], model })).model.kind, kind);
+  }
+});
