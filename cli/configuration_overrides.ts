@@ -24,6 +24,8 @@ export interface ConfigurationOverrides {
     readonly features?: readonly string[];
     readonly action: string;
   };
+  /** L2 on all embeddings: the weight decay of each segment's configured optimizer. */
+  readonly l2?: number;
   /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
   readonly positive?: { readonly action: string; readonly atLeast: number };
 }
@@ -44,9 +46,9 @@ export function overrideConfiguration(
   text: string,
   overrides: ConfigurationOverrides,
 ): OverriddenConfiguration {
-  const { assignments, model, table, positive } = overrides;
+  const { assignments, model, table, l2, positive } = overrides;
   const changes: TypedChange[] = [];
-  if ([model, table, positive, ...assignments].every((change) => change === undefined)) {
+  if ([model, table, l2, positive, ...assignments].every((change) => change === undefined)) {
     return { text, changes };
   }
   const document = parseDocument(text);
@@ -65,6 +67,12 @@ export function overrideConfiguration(
   } else if (table !== undefined && !document.has("features")) {
     changing("--label-column", ["features"]);
     replaceFeatures(document, table.columns);
+  }
+  if (l2 !== undefined) {
+    for (const path of optimizersOf(document)) {
+      changing(`--l2 ${l2}`, [...path, "weightDecay"]);
+      document.setIn([...path, "weightDecay"], l2);
+    }
   }
   if (positive !== undefined) {
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
@@ -140,6 +148,28 @@ function replaceModel(document: Document, name: string): void {
   for (const slot of Object.keys(document.toJS()?.embeddings?.slots ?? {})) {
     dropOthers(document, ["embeddings", "slots", slot, "segments"], segments);
   }
+}
+
+/**
+ * Where the optimizers of the embeddings' segments and slots are configured.
+ *
+ * @throws {CommandError} None is.
+ */
+function optimizersOf(document: Document): string[][] {
+  const namesIn = (path: readonly string[]) => {
+    const map = document.getIn(path);
+    return isMap(map) ? map.items.map(({ key }) => String(key)) : [];
+  };
+  const slots = ["embeddings", "slots"];
+  const owners = [["embeddings"], ...namesIn(slots).map((slot) => [...slots, slot])];
+  const paths = owners
+    .map((owner) => [...owner, "segments"])
+    .flatMap((path) => namesIn(path).map((segment) => [...path, segment, "optimizer"]))
+    .filter((path) => isMap(document.getIn(path)));
+  if (paths.length > 0) return paths;
+  throw usageError(
+    "--l2 changes configured optimizers, and embeddings.segments has none; see examples/categorical.yaml.",
+  );
 }
 
 /** Removes the keys of the map at `path` that are not among `kept`. */

@@ -88,7 +88,11 @@ export function namedRoles(flags: DatasetFlags): InteractionColumns {
 
 /** Reads the configuration with what was typed on top of it. */
 export function configurationFor(
-  flags: DatasetFlags & { readonly config: string; readonly set: readonly string[] },
+  flags: DatasetFlags & {
+    readonly config: string;
+    readonly set: readonly string[];
+    readonly l2?: number;
+  },
   model?: ConfigurationOverrides["model"],
   table?: LabelledTable,
 ): Promise<CairnConfiguration> {
@@ -96,6 +100,7 @@ export function configurationFor(
   const overrides: ConfigurationOverrides = {
     assignments: flags.set,
     ...(model === undefined ? {} : { model }),
+    ...(flags.l2 === undefined ? {} : { l2: flags.l2 }),
     ...(table === undefined ? {} : { table: { ...table, action } }),
     ...(atLeast === undefined ? {} : { positive: { action, atLeast } }),
   };

@@ -23,6 +23,7 @@ export interface TrainFlags extends DatasetFlags {
   readonly epochs: number;
   readonly shuffle?: boolean;
   readonly denseUpdates?: boolean;
+  readonly l2?: number;
   readonly compare?: string;
   readonly report?: string;
   readonly json?: boolean;
@@ -86,6 +87,12 @@ export function trainCommand(output: Output): Command {
     .option(
       "--model <kind>",
       `train this kind of model instead of the configured one: ${modelKinds.join(", ")}`,
+    )
+    .addOption(
+      new Option(
+        "--l2 <strength>",
+        "L2 on all embeddings, instead of the configured (0.05 for a table of labelled examples)",
+      ).argParser(numberBetween(0, 1e6)),
     )
     .option("--eval <file>", "evaluate on this file of the same kind")
     .addOption(

@@ -111,3 +111,16 @@ Deno.test("a model's name may be written as papers write it", () => {
     assert.equal(parse(overridden(text, { assignments: [], model })).model.kind, kind);
   }
 });
+
+Deno.test("L2 is the weight decay of each optimizer of the embeddings, of slots too", () => {
+  const { segments, slots } = parse(overridden(text, { assignments: [], l2: 0.5 })).embeddings;
+  const decays = [segments, slots.year.segments].map((each) => [
+    each.first_order.optimizer.weightDecay,
+    each.embeddings.optimizer.weightDecay,
+  ]);
+  assert.deepEqual(decays, [[0.5, 0.5], [0.5, 0.5]]);
+  assert.throws(
+    () => overridden("model: { kind: deepFm }", { assignments: [], l2: 1 }),
+    /has none/,
+  );
+});
