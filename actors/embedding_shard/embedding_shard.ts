@@ -6,6 +6,7 @@ import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { RowBuffers } from "../../kernels/embedding/row_buffers.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import {
   type ApplyGradients,
@@ -20,6 +21,9 @@ import { ShardFigures } from "./shard_figures.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
 
+/** As many batches as a trainer has in flight. */
+const SPARE_BUFFERS = 4;
+
 export interface EmbeddingShardDependencies {
   readonly blobs: BlobStore;
 }
@@ -29,6 +33,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #options: EmbeddingShardOptions;
   readonly #tables: ClassTables;
   readonly #blobs: BlobStore;
+  /** Gradients that were applied carry the next rows. */
+  readonly #buffers = new RowBuffers(SPARE_BUFFERS);
   /** Tells this life of the shard from those before a restart. */
   readonly #incarnation: string;
   #snapshot: ShardSnapshot | undefined;
@@ -111,7 +117,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #lookup(message: Lookup): void {
-    const rows = this.#tables.lookup(message, message.missing);
+    const rows = this.#tables.lookup(message, message.missing, this.#buffers);
     this.#context.reply(message, { rows }, [rows.buffer]);
   }
 
@@ -125,6 +131,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       message.counts,
       Math.floor(message.atMs / 1_000),
     );
+    this.#buffers.give(message.gradients);
     this.#marks.set(message.source, message.sequence);
     this.#gradientRows.add(message.ids.length, this.#labels);
     this.#context.reply(message, { applied: true });

@@ -30,7 +30,7 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly ids: FeatureIds;
   /** Where each class begins among the ids; shape `[classes + 1]`. */
   readonly starts: Uint32Array<ArrayBuffer>;
-  /** Summed over duplicates; in the shape of looked-up rows. */
+  /** Summed over duplicates; in the shape of looked-up rows. The shard keeps their memory: transfer it, or send a copy. */
   readonly gradients: Float32Array<ArrayBuffer>;
   /** Occurrences of each id in the batch, for admission; shape `[n]`. */
   readonly counts: Uint32Array<ArrayBuffer>;

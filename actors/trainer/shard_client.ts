@@ -5,9 +5,13 @@
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
+import { RowBuffers } from "../../kernels/embedding/row_buffers.ts";
 import { classStartsOf, floatStarts } from "../../kernels/embedding/row_classes.ts";
 import { type EmbeddingShardMessage, ShardRestartedError } from "../embedding_shard/protocol.ts";
 import type { TrainerMark } from "./protocol.ts";
+
+/** As many batches as are in flight. */
+const SPARES_PER_SHARD = 4;
 
 /** The distinct ids of a batch. */
 export type GroupedIds = Pick<UniqueIds, "uniqueIds" | "groupStarts" | "counts">;
@@ -32,6 +36,7 @@ interface ShardIds {
 export class ShardClient {
   readonly #shards: readonly ActorRef<EmbeddingShardMessage>[];
   readonly #options: ShardClientOptions;
+  readonly #buffers: RowBuffers;
   /** The lives of the shards whose marks are known, by shard. */
   #incarnations: string[] = [];
 
@@ -41,6 +46,7 @@ export class ShardClient {
   ) {
     this.#shards = shards;
     this.#options = options;
+    this.#buffers = new RowBuffers(SPARES_PER_SHARD * shards.length);
   }
 
   /** The newest sequence of this source in each shard. From here on, a shard that restarts is noticed. */
@@ -93,7 +99,7 @@ export class ShardClient {
   /**
    * Rows of the distinct ids, absent ones with the values that they would begin with.
    *
-   * @returns By shard: for n ids of a class `[n, width]`, one class after another.
+   * @returns By shard: for n ids of a class `[n, width]`, one class after another. Give them back when they are read.
    */
   async lookup(grouped: GroupedIds): Promise<Float32Array<ArrayBuffer>[]> {
     const { budgetMs } = this.#options;
@@ -105,13 +111,20 @@ export class ShardClient {
   }
 
   /**
+   * Takes over the memory of looked-up rows that nobody reads any more: gradients will go back in it.
+   */
+  giveBack(rows: readonly Float32Array<ArrayBuffer>[]): void {
+    for (const array of rows) this.#buffers.give(array);
+  }
+
+  /**
    * Resolves when every shard has applied its part of the gradients.
    *
-   * @param gradients In the shape of the looked-up rows, one shard after another.
+   * @param gradients In the shape of the looked-up rows, one shard after another; read again when a shard is asked again.
    */
   async applyGradients(
     grouped: GroupedIds,
-    gradients: Float32Array<ArrayBuffer>,
+    gradients: Float32Array,
     sequence: number,
     atMs: number,
   ): Promise<void> {
@@ -120,7 +133,9 @@ export class ShardClient {
     const floats = floatStarts(grouped.groupStarts, widths);
     await this.#eachShard(grouped, async (shard, { number, ids, starts, from, to }) => {
       const groups = number * widths.length;
-      const part = gradients.slice(floats[groups], floats[groups + widths.length]);
+      const mine = gradients.subarray(floats[groups], floats[groups + widths.length]);
+      const part = this.#buffers.take(mine.length);
+      part.set(mine);
       const counts = grouped.counts.slice(from, to);
       const incarnation = this.#incarnations[number];
       await shard.ask(

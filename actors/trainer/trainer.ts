@@ -56,10 +56,12 @@ function inFlightMax({ pipelined, batchRows }: TrainerOptions): number {
 
 /** What a batch in flight needs, used again and again. */
 interface Place {
-  /** Pools the batch, and returns the gradients of what was pooled. */
+  /** Pools the batch, and returns the gradients of what was pooled, which stay in its memory until it pools again. */
   readonly inputs: ModelInputs;
   /** Arrays of a full batch's size. */
   readonly buffers: SessionBatch;
+  /** Resolves when the gradients that lie in `inputs` are applied. */
+  applied: Promise<void>;
 }
 
 /** A batch on its way to the model. */
@@ -141,6 +143,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#places = Array.from({ length: inFlightMax(options) }, () => ({
       inputs: new ModelInputs({ layout, sparseInputs, sequenceInputs, combiners }),
       buffers: session.allocateBatch(options.batchRows),
+      applied: Promise.resolve(),
     }));
     this.#assembly = new BatchAssembly(options);
     this.#labels = { trainer: String(options.partition) };
@@ -356,7 +359,11 @@ export class Trainer implements Behavior<TrainerMessage> {
     const rows = this.#shards.lookup(grouped);
     const place = this.#places.pop()!;
     const submitted = this.#submitted.then(async () => {
-      const filled = this.#fill(place, batch, grouped, await rows);
+      const found = await rows;
+      // No wait unless a shard was asked twice: each applies a batch's gradients before it gives the rows of the next.
+      await place.applied;
+      const filled = this.#fill(place, batch, grouped, found);
+      this.#shards.giveBack(found);
       if (this.#failed !== undefined) throw this.#failed;
       return { step: this.#session.step(filled) };
     });
@@ -395,10 +402,11 @@ export class Trainer implements Behavior<TrainerMessage> {
     }
     this.#validation.record({ ...batch, rows: batch.features.rows }, stepped.logits);
     const gradients = place.inputs.gradients(stepped.gradients);
-    this.#places.push(place);
     // One batch after the other: a shard would take a retry that comes after the next batch for a repetition.
     await this.#applying;
     this.#applying = this.#apply(batch, grouped, gradients, stepped.loss, beganMs);
+    place.applied = this.#applying;
+    this.#places.push(place);
     // While other batches are in flight the shards may apply this one; what fails then fails the next batch's turn.
     if (this.#inFlight.length === 0) await this.#applying;
     else this.#applying.catch(() => {});

@@ -5,6 +5,7 @@
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
 import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
 import type { FeatureIds, SegmentOptions, SlotOptions, TableOptions } from "./options.ts";
+import type { RowBuffers } from "./row_buffers.ts";
 import { floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
 import type { RestorePlacement, SnapshotChunk, SnapshotHeader } from "./table_snapshot.ts";
@@ -96,11 +97,17 @@ export class ClassTables {
    * Weights of ids, class after class.
    *
    * @param missing What an absent id gives: zeros, or the value that its row would begin with.
+   * @param buffers Where the result's memory comes from. Default: it is fresh.
    * @returns For n ids of class c, `[n, widths[c]]`, one class after another, in an array of its own.
    */
-  lookup(grouped: ClassIds, missing: "zeros" | "initial"): Float32Array<ArrayBuffer> {
+  lookup(
+    grouped: ClassIds,
+    missing: "zeros" | "initial",
+    buffers?: RowBuffers,
+  ): Float32Array<ArrayBuffer> {
     const floats = floatStarts(grouped.starts, this.widths);
-    const rows = new Float32Array(floats[this.widths.length]);
+    const length = floats[this.widths.length];
+    const rows = buffers?.take(length) ?? new Float32Array(length);
     this.#eachClass(grouped, (table, ids, c) => {
       table.lookup(ids, rows.subarray(floats[c], floats[c + 1]), missing);
     });

@@ -124,7 +124,7 @@ export class ModelInputs {
    * Sums the gradients of the last batch's inputs per distinct id; columns that the model does not read get 0.
    *
    * @param gradients Per segment, `[rows, Σ dims]`, and per sequence, `[rows, lengthMax, dim]`.
-   * @returns In the shape of all rows, an array of its own.
+   * @returns In the shape of all rows: the kernel's memory, valid until the next call.
    */
   gradients(gradients: Readonly<Record<string, Float32Array>>): Float32Array<ArrayBuffer> {
     const names = [...this.#segments, ...this.#sequences.map(({ name }) => name)];

@@ -76,7 +76,7 @@ export class PoolKernel {
    * The gradient of the last {@link pool}: sums the inputs' gradients by distinct id.
    *
    * @param gradients By block, the shapes of what was pooled.
-   * @returns The shape of the rows that were pooled, in an array of its own.
+   * @returns The shape of the rows that were pooled: the kernel's own memory, valid until the next call.
    * @throws {RangeError} When the shapes are others.
    */
   gradients(gradients: readonly Float32Array[]): Float32Array<ArrayBuffer> {
@@ -96,7 +96,7 @@ export class PoolKernel {
     });
     accepted(action, kernel.batch_pool_gradient(floats, this.#rowFloats));
     const rowsAt = reserved(action, kernel.batch_rows, this.#rowFloats);
-    return new Float32Array(kernel.memory.buffer as ArrayBuffer, rowsAt, this.#rowFloats).slice();
+    return new Float32Array(kernel.memory.buffer as ArrayBuffer, rowsAt, this.#rowFloats);
   }
 
   #width(): number {

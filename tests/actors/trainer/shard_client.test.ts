@@ -28,3 +28,33 @@ Deno.test("gradients on their way while a restart is noticed still bear the life
   await client.applyGradients(grouped, Float32Array.of(1), 16, 0);
   assert.deepEqual(shard.gradientsFor, ["first"]);
 });
+
+Deno.test("gradients go back in the memory of rows, and are whole again when a shard must be asked twice", async () => {
+  const rows = new Float32Array(64);
+  const received: Float32Array[] = [];
+  const ask = (message: EmbeddingShardMessage) => {
+    if (message.kind === "lookup") return Promise.resolve({ rows });
+    if (message.kind !== "applyGradients") throw new Error(message.kind);
+    received.push(message.gradients.slice());
+    if (received.length > 1) return Promise.resolve({ applied: true });
+    // Whoever keeps the memory of what it was sent writes into it.
+    assert.equal(message.gradients.buffer, rows.buffer);
+    message.gradients.fill(-1);
+    return Promise.reject(new Error("the answer was lost"));
+  };
+  const ref = { ask } as unknown as ActorRef<EmbeddingShardMessage>;
+  const client = new ShardClient([ref], {
+    source: "trainer",
+    widths: [2],
+    budgetMs: 100,
+    attemptsMax: 2,
+  });
+  const grouped = {
+    uniqueIds: BigUint64Array.of(1n, 2n),
+    groupStarts: Uint32Array.of(0, 2),
+    counts: Uint32Array.of(1, 1),
+  };
+  client.giveBack(await client.lookup(grouped));
+  await client.applyGradients(grouped, Float32Array.of(1, 2, 3, 4), 16, 0);
+  assert.deepEqual(received.map((each) => [...each]), [[1, 2, 3, 4], [1, 2, 3, 4]]);
+});
