@@ -47,10 +47,10 @@ export class Progress {
   #writtenAtMs = -Infinity;
   #finished = false;
 
-  /** @param total Units of work, in the unit of `done`. */
+  /** @param total Units of work, in the unit of `done`; undefined where nobody knows, and the figures tell. */
   constructor(
     readonly label: string,
-    readonly total: number,
+    readonly total: number | undefined,
     readonly target: ProgressTarget,
     readonly options: ProgressOptions = { refreshMs: 100, plainLineMs: 5000 },
   ) {
@@ -73,7 +73,7 @@ export class Progress {
   }
 
   /** The last line, which stays. */
-  finish(done: number = this.total, figures = ""): void {
+  finish(done: number = this.total ?? 0, figures = ""): void {
     if (this.#finished) return;
     this.#finished = true;
     this.#write(done, figures);
@@ -81,6 +81,10 @@ export class Progress {
   }
 
   #write(done: number, figures: string): void {
+    if (this.total === undefined) {
+      const line = `${this.label}  ${figures}`;
+      return this.target.write(this.target.isTerminal ? `\r\x1b[2K${line}` : `${line}\n`);
+    }
     const share = this.total > 0 ? Math.min(1, done / this.total) : 1;
     const elapsed = (this.target.nowMs() - this.#startedAtMs) / 1000;
     // Less than a hundredth tells nothing about the rest.

@@ -25,8 +25,52 @@ export class ExampleTable {
     readonly atMs: Float64Array<ArrayBuffer>,
   ) {}
 
+  /** The rows of all parts, one after another. */
+  static joined(parts: readonly ExampleTable[]): ExampleTable {
+    const total = (length: (part: ExampleTable) => number) =>
+      parts.reduce((sum, part) => sum + length(part), 0);
+    const labels = new Float32Array(total((part) => part.labels.length));
+    const atMs = new Float64Array(total((part) => part.rows));
+    let [atLabel, atRow] = [0, 0];
+    for (const part of parts) {
+      labels.set(part.labels, atLabel);
+      atMs.set(part.atMs, atRow);
+      atLabel += part.labels.length;
+      atRow += part.rows;
+    }
+    return new ExampleTable(concatenateBatches(parts.map((part) => part.features)), labels, atMs);
+  }
+
   get rows(): number {
     return this.features.rows;
+  }
+
+  /** Ascending by time, rows of the same time in their order of before. */
+  byTime(): ExampleTable {
+    const { atMs } = this;
+    if (atMs.every((at, row) => row === 0 || at >= atMs[row - 1])) return this;
+    const order = ascending(this.rows).sort((a, b) => atMs[a] - atMs[b] || a - b);
+    const { features, labels } = this.#gather(order);
+    return new ExampleTable(features, labels, Float64Array.from(order, (row) => atMs[row]));
+  }
+
+  /** Rows from `from` (inclusive) to `to` (exclusive), ids and values in the same memory. */
+  slice(from: number, to: number): ExampleTable {
+    const { rows, ids, segmentOffsets, dense } = this.features;
+    const [slots, denseWidth, tasks] = [segmentOffsets.length - 1, dense.length, this.labels.length]
+      .map((length) => length / Math.max(1, rows));
+    const [first, last] = [segmentOffsets[from * slots], segmentOffsets[to * slots]];
+    return new ExampleTable(
+      {
+        rows: to - from,
+        ids: ids.subarray(first, last),
+        segmentOffsets: segmentOffsets.subarray(from * slots, to * slots + 1)
+          .map((offset) => offset - first),
+        dense: dense.subarray(from * denseWidth, to * denseWidth),
+      },
+      this.labels.subarray(from * tasks, to * tasks),
+      this.atMs.subarray(from, to),
+    );
   }
 
   /** @param order Row numbers, each of which is in one batch; left out, the table's own order. */

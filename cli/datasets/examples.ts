@@ -13,7 +13,7 @@ import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { Dataset } from "./dataset.ts";
 import { concatenateBatches, ExampleTable } from "./example_table.ts";
-import type { InteractionTable } from "./interaction_table.ts";
+import { type InteractionTable, tableOf } from "./interaction_table.ts";
 
 export interface ExamplesOptions {
   /** From {@link datasetExtractor}. */
@@ -39,6 +39,28 @@ export function datasetExtractor(
     storedItems: (ids) => ids.map((id) => items.get(id)),
     itemCacheBytesMax,
   });
+}
+
+/**
+ * All examples of a dataset, in order of time. Features are made of each chunk as it is read: a row's texts take many
+ * times the memory of its ids.
+ *
+ * @param onProgress Called after each chunk with the rows so far.
+ * @throws {DatasetError} On a line that cannot be read.
+ */
+export async function readExamples(
+  dataset: Dataset,
+  options: Pick<ExamplesOptions, "extractor" | "tasks" | "onProgress">,
+): Promise<ExampleTable> {
+  const { extractor, tasks, onProgress } = options;
+  const parts: ExampleTable[] = [];
+  let rows = 0;
+  for await (const chunk of dataset.interactions()) {
+    parts.push(labelledExamples(dataset, tableOf(chunk), { extractor, tasks }));
+    rows += chunk.users.length;
+    onProgress?.(rows);
+  }
+  return ExampleTable.joined(parts).byTime();
 }
 
 /** Rows whose features are joined at a time: bounds the small arrays that wait for it. */

@@ -2,7 +2,7 @@
  * All interactions of a dataset in memory, in order of time: replay and progressive validation need the order, and
  * the published files do not have it.
  */
-import type { Dataset, RowFields } from "./dataset.ts";
+import type { Dataset, InteractionChunk, RowFields } from "./dataset.ts";
 
 /** Users and items are numbered, so that a row takes 24 bytes whatever its ids are. */
 export class InteractionTable {
@@ -26,6 +26,25 @@ export class InteractionTable {
   item(row: number): string {
     return this.items[this.itemOf[row]];
   }
+}
+
+/** The rows of one chunk, in the file's order. */
+export function tableOf(
+  { users, items, values, atMs, fields }: InteractionChunk,
+): InteractionTable {
+  const [userNames, itemNames] = [new Numbering(), new Numbering()];
+  const userOf = Uint32Array.from(users, (id) => userNames.of(id));
+  const itemOf = Uint32Array.from(items, (id) => itemNames.of(id));
+  return new InteractionTable(
+    users.length,
+    userNames.names,
+    itemNames.names,
+    userOf,
+    itemOf,
+    values,
+    atMs,
+    fields,
+  );
 }
 
 export interface ReadOptions {

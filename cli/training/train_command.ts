@@ -8,8 +8,7 @@ import type { TrainFlags } from "../commands/train.ts";
 import { configurationFor, openNamedDataset } from "../commands/dataset_options.ts";
 import { DatasetError } from "../datasets/errors.ts";
 import type { ExampleTable } from "../datasets/example_table.ts";
-import { datasetExtractor, labelledExamples } from "../datasets/examples.ts";
-import { readInteractions } from "../datasets/interaction_table.ts";
+import { datasetExtractor, readExamples } from "../datasets/examples.ts";
 import type { LabelledTable } from "../datasets/labelled_table.ts";
 import { usageError } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
@@ -105,21 +104,16 @@ function exampleReader(
     splitAt = (rows: number) => rows,
   ): Promise<[ExampleTable, ExampleTable]> => {
     const dataset = await openNamedDataset(flags, configuration, path, labelled);
-    const extractor = datasetExtractor(schema, dataset, itemCacheBytesMax);
-    const table = await readInteractions(dataset);
-    const rows = Math.min(table.rows, rowsMax);
-    const progress = new Progress(`reading ${basename(path)}`, rows, stderrTarget());
-    const made = (from: number, to: number) =>
-      labelledExamples(dataset, table, {
-        extractor,
-        tasks: configuration.joiner.tasks,
-        from,
-        to,
-        onProgress: (done) => progress.update(from + done),
-      });
+    const progress = new Progress(`reading ${basename(path)}`, undefined, stderrTarget());
+    const count = (rows: number) => `${rows.toLocaleString("en")} examples`;
+    const all = await readExamples(dataset, {
+      extractor: datasetExtractor(schema, dataset, itemCacheBytesMax),
+      tasks: configuration.joiner.tasks,
+      onProgress: (rows) => progress.update(rows, count(rows)),
+    });
+    progress.finish(all.rows, count(all.rows));
+    const rows = Math.min(all.rows, rowsMax);
     const split = splitAt(rows);
-    const examples: [ExampleTable, ExampleTable] = [made(0, split), made(split, rows)];
-    progress.finish(rows, `${rows.toLocaleString("en")} examples`);
-    return examples;
+    return [all.slice(0, split), all.slice(split, rows)];
   };
 }

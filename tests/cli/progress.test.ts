@@ -88,3 +88,11 @@ Deno.test("bars and times read well at their ends", () => {
   assert.equal([...bar(0.51)].length, 24);
   assert.deepEqual([0.4, 59.6, 125, 3720].map(formatSeconds), ["0s", "1m00s", "2m05s", "1h02m"]);
 });
+
+Deno.test("work of unknown size tells its figures, without a share", () => {
+  const target = recordingTarget(true);
+  const progress = new Progress("reading", undefined, target);
+  progress.update(10, "10 rows");
+  progress.finish(20, "20 rows");
+  assert.equal(target.text, "\r\x1b[2Kreading  10 rows\r\x1b[2Kreading  20 rows\n");
+});

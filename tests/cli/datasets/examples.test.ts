@@ -1,7 +1,15 @@
 /** Interactions become labelled examples by the mesh's own extractor and rules. */
 import assert from "node:assert/strict";
-import { concatenateBatches, shuffledOrder } from "../../../cli/datasets/example_table.ts";
-import { datasetExtractor, labelledExamples } from "../../../cli/datasets/examples.ts";
+import {
+  concatenateBatches,
+  ExampleTable,
+  shuffledOrder,
+} from "../../../cli/datasets/example_table.ts";
+import {
+  datasetExtractor,
+  labelledExamples,
+  readExamples,
+} from "../../../cli/datasets/examples.ts";
 import { readInteractions } from "../../../cli/datasets/interaction_table.ts";
 import { openDataset } from "../../../cli/datasets/open_dataset.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
@@ -87,4 +95,24 @@ Deno.test("each epoch has an order of its own, with every row once", () => {
   // A row's place in the order tells nothing of its place in the file.
   const early = one.subarray(0, rows / 2).filter((row) => row < rows / 2).length;
   assert.ok(early > 200 && early < 300, `${early} of the first half stay in it`);
+});
+
+Deno.test("examples made chunk by chunk are those of the whole table, in the order of time", async () => {
+  const rows: number[] = [];
+  const read = await readExamples(dataset, {
+    extractor: datasetExtractor(movies.features.schema, dataset),
+    tasks: movies.joiner.tasks,
+    onProgress: (count) => rows.push(count),
+  });
+  const whole = examples();
+  assert.deepEqual(rows, [4]);
+  assert.deepEqual([...read.batches(10)], [...whole.batches(10)]);
+  assert.deepEqual(read.atMs, whole.atMs);
+  const cut = [examples(2, 4), examples(0, 2)];
+  assert.deepEqual([...ExampleTable.joined(cut).byTime().batches(10)], [...whole.batches(10)]);
+  for (const [from, to] of [[0, 4], [1, 3], [2, 2], [3, 4]]) {
+    const slice = whole.slice(from, to);
+    assert.equal(slice.rows, to - from);
+    assert.deepEqual([...slice.batches(10)], [...examples(from, to).batches(10)]);
+  }
 });
