@@ -104,6 +104,8 @@ function plain(column: string): string {
 /** A column that the feature schema reads, and as what. */
 export interface AttributeColumn {
   readonly column: string;
+  /** Its place in the header. */
+  readonly index: number;
   readonly source: FeatureSource;
   readonly attribute: string;
   readonly type: "text" | "number" | "list";
@@ -147,22 +149,23 @@ export function attributeColumns(
     const kind = "kind" in reader ? reader.kind : "numeric";
     const type = kind === "categorical" ? "text" : kind === "list" ? "list" : "number";
     const { attribute, source } = reader;
-    found.set(`${source} ${attribute}`, { column: attribute, source, attribute, type });
+    const index = header.indexOf(attribute);
+    found.set(`${source} ${attribute}`, { column: attribute, index, source, attribute, type });
   }
   return [...found.values()];
 }
 
 /** The row's attributes; an empty cell is an absent attribute, a list's values are told apart by `|`. */
 export function rowFields(
-  record: Readonly<Record<string, string>>,
+  cells: readonly string[],
   columns: readonly AttributeColumn[],
   action: string | undefined,
   file: string,
   line: number,
 ): RowFields {
   const fields: { [Source in FeatureSource]?: Record<string, FeatureAttributes[string]> } = {};
-  for (const { column, source, attribute, type } of columns) {
-    const text = record[column];
+  for (const { column, index, source, attribute, type } of columns) {
+    const text = cells[index];
     if (text === undefined || text === "") continue;
     const value = type === "number"
       ? numberAt(text, file, line, `column ${column}`)

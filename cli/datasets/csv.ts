@@ -46,45 +46,57 @@ export async function* readCsvInteractions(
   options: CsvOptions,
 ): AsyncGenerator<InteractionChunk> {
   const chunk = new ChunkBuilder();
-  let columns: ReturnType<typeof resolveColumns> | undefined;
-  let attributes: ReturnType<typeof attributeColumns> = [];
-  for await (const { line, record } of readCsvRecords(file, options.delimiter)) {
-    if (columns === undefined) {
-      const header = Object.keys(record);
-      const { columns: wanted = {}, schema, examples = false } = options;
-      columns = (examples ? namedColumns : resolveColumns)(header, wanted, file);
-      attributes = examples
-        ? allAttributeColumns(header, schema, columns, file)
-        : attributeColumns(header, schema);
-    }
-    const { user, item, value, time, action } = columns;
-    const fields = attributes.length === 0 && action === undefined
-      ? undefined
-      : rowFields(record, attributes, action && record[action], file, line);
-    chunk.add(
-      user === undefined ? "" : record[user],
-      item === undefined ? "" : record[item],
-      value === undefined
-        ? NaN
-        : options.examples
-        ? labelAt(record[value], file, line, value)
-        : numberAt(record[value], file, line, `column ${value}`),
-      time === undefined ? 0 : timeAt(record[time], file, line),
-      fields,
-    );
+  let addRow: ((cells: readonly string[], line: number) => void) | undefined;
+  for await (const { line, cells } of readCsvRows(file, options.delimiter)) {
+    if (addRow === undefined) addRow = rowReader(chunk, cells, file, options);
+    else addRow(cells, line);
     if (chunk.full) yield chunk.take();
   }
   if (chunk.rows > 0) yield chunk.take();
 }
 
+/** Reads the rows below this header. */
+function rowReader(
+  chunk: ChunkBuilder,
+  header: readonly string[],
+  file: string,
+  { columns: wanted = {}, schema, examples = false }: CsvOptions,
+) {
+  const columns = (examples ? namedColumns : resolveColumns)(header, wanted, file);
+  const attributes = examples
+    ? allAttributeColumns(header, schema, columns, file)
+    : attributeColumns(header, schema);
+  const place = (column: string | undefined) => column === undefined ? -1 : header.indexOf(column);
+  const [user, item, value, time, action] = [
+    place(columns.user),
+    place(columns.item),
+    place(columns.value),
+    place(columns.time),
+    place(columns.action),
+  ];
+  const valueAt = examples ? labelAt : numberAt;
+  return (cells: readonly string[], line: number) => {
+    const fields = attributes.length === 0 && action < 0
+      ? undefined
+      : rowFields(cells, attributes, cells[action], file, line);
+    chunk.add(
+      cells[user] ?? "",
+      cells[item] ?? "",
+      value < 0 ? NaN : valueAt(cells[value], file, line, `column ${columns.value}`),
+      time < 0 ? 0 : timeAt(cells[time], file, line),
+      fields,
+    );
+  };
+}
+
 /**
  * The names of the columns.
  *
- * @throws {DatasetError} The file cannot be read, or has no row below its header.
+ * @throws {DatasetError} The file cannot be read, or has no header.
  */
 export async function readCsvHeader(file: string, delimiter?: string): Promise<readonly string[]> {
-  for await (const { record } of readCsvRecords(file, delimiter)) return Object.keys(record);
-  throw new DatasetError(file, 1, "there is no row below the header.");
+  for await (const { cells } of readCsvRows(file, delimiter)) return cells;
+  throw new DatasetError(file, 1, "there is no header.");
 }
 
 /** Without the blanks around them; a name that is there twice would hide a column. */
@@ -99,27 +111,28 @@ function columnNames(header: readonly string[], file: string): string[] {
   );
 }
 
-/** Each record by its header's names, with the line that it ends on. */
-export async function* readCsvRecords(
+/** The header's names, then the cells of each row, with the line that it ends on. */
+export async function* readCsvRows(
   file: string,
   delimiter = ",",
-): AsyncGenerator<{ readonly line: number; readonly record: Readonly<Record<string, string>> }> {
-  const parser = parse({
-    bom: true,
-    columns: (header: string[]) => columnNames(header, file),
-    delimiter,
-    info: true,
-    skip_empty_lines: true,
-  });
+): AsyncGenerator<{ readonly line: number; readonly cells: readonly string[] }> {
+  const parser = parse({ bom: true, delimiter, info: true, skip_empty_lines: true });
   const source = Readable.from(readText(file));
   source.on("error", (error) => parser.destroy(error));
   source.pipe(parser);
+  let header: readonly string[] | undefined;
   try {
-    for await (const { record, info } of parser) yield { line: info.lines, record };
+    for await (const { record, info } of parser) {
+      if (header !== undefined) yield { line: info.lines, cells: record };
+      else yield { line: info.lines, cells: header = columnNames(record, file) };
+    }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const line = (error as { lines?: number }).lines;
-    throw new DatasetError(file, line, `${error.message}.`, error);
+    const { lines, record } = error as CsvError & { lines?: number; record?: unknown[] };
+    const what = error.code === "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH"
+      ? `the row has ${record?.length} cells, and the header names ${header?.length} columns`
+      : error.message;
+    throw new DatasetError(file, lines, `${what}.`, error);
   } finally {
     source.destroy();
     parser.destroy();

@@ -55,7 +55,7 @@ export function labelAt(
   text: string | undefined,
   file: string,
   line: number,
-  column: string,
+  what: string,
 ): number {
   const word = text?.trim().toLowerCase();
   if (word === "true" || word === "false") return Number(word === "true");
@@ -64,8 +64,6 @@ export function labelAt(
   throw new DatasetError(
     file,
     line,
-    `the label (column ${column}) is ${
-      shown(text)
-    }, expected a number such as 0 or 1, true or false.`,
+    `the label (${what}) is ${shown(text)}, expected a number such as 0 or 1, true or false.`,
   );
 }

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
-import { readCsvInteractions, readCsvRecords } from "./csv.ts";
+import { readCsvInteractions, readCsvRows } from "./csv.ts";
 import type { Dataset, InteractionChunk } from "./dataset.ts";
 import { readFields, readRatings } from "./delimited.ts";
 import { DatasetError } from "./errors.ts";
@@ -51,11 +51,17 @@ const forms: readonly Form[] = [
       const items: Attributes = new Map();
       const file = join(folder, "movies.csv");
       if (!await exists(file)) return items;
-      for await (const { line, record } of readCsvRecords(file)) {
-        if (record.movieId === undefined) {
+      let places: readonly number[] | undefined;
+      for await (const { line, cells } of readCsvRows(file)) {
+        if (places !== undefined) {
+          const [id, title, genres] = places.map((place) => cells[place] ?? "");
+          items.set(id, movieAttributes(title, genres));
+          continue;
+        }
+        if (!cells.includes("movieId")) {
           throw new DatasetError(file, line, "it has no column movieId.");
         }
-        items.set(record.movieId, movieAttributes(record.title ?? "", record.genres ?? ""));
+        places = ["movieId", "title", "genres"].map((name) => cells.indexOf(name));
       }
       return items;
     },

@@ -146,7 +146,7 @@ const broken: [name: string, kind: DatasetOptions["kind"], text: string, message
     "a row with a field too many",
     "csv",
     "user,item\n1,2\n1,2,3\n",
-    /data:3: .*columns/i,
+    /data:3: the row has 3 cells, and the header names 2 columns\./,
   ],
   ["a quote that never ends", "csv", 'user,item\n1,"2\n', /data:\d+: .*quot/i],
   [
