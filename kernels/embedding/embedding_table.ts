@@ -201,8 +201,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * All rows in pages, in the order of their hashes: a row that is there from the first page to the last is given exactly
-   * once, however the table grows meanwhile.
+   * All rows in pages, in the order of their places, which they keep: a row that is there from the first page to the last
+   * is given exactly once, however the table grows meanwhile.
    *
    * @param cursor 0 for the first page.
    */

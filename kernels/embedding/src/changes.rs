@@ -34,8 +34,8 @@ struct Consumer {
     last: Delta,
     acknowledged: u64,
     tombstones: VecDeque<u64>,
-    /// Where the search for changed rows goes on: region and page.
-    hand: (usize, usize),
+    /// The page where the search for changed rows goes on.
+    hand: usize,
 }
 
 /// The consumers' cursors.
@@ -65,7 +65,8 @@ impl Changes {
         if self.active == 0 {
             return;
         }
-        store.regions[row.region as usize].changed_for |= self.active;
+        let page = store.layout.page(row.handle);
+        store.slab.changed_for[page] |= self.active;
         for consumer in 0..CONSUMERS_MAX {
             if self.active >> consumer & 1 == 1 {
                 row.put(&store.layout, Bitmap::changed_for(consumer), true);
@@ -158,18 +159,14 @@ impl Changes {
         let waiting = |number: usize| {
             let tombstones =
                 self.consumers[number].as_ref().map_or(0, |consumer| consumer.tombstones.len());
-            let mut rows = 0;
-            for region in
-                store.regions.iter().filter(|region| region.changed_for >> number & 1 == 1)
-            {
-                for page in &region.pages {
-                    for word in 0..store.layout.words() {
-                        let bits =
-                            store.layout.word(page.as_ptr(), Bitmap::changed_for(number), word);
-                        rows += bits.count_ones() as usize;
-                    }
-                }
-            }
+            let layout = &store.layout;
+            let pages = store.slab.pages().iter().zip(&store.slab.changed_for);
+            let rows: usize = pages
+                .filter(|(_, changed_for)| **changed_for >> number & 1 == 1)
+                .flat_map(|(page, _)| (0..layout.words()).map(move |word| (page, word)))
+                .map(|(page, word)| layout.word(page.as_ptr(), Bitmap::changed_for(number), word))
+                .map(|bits| bits.count_ones() as usize)
+                .sum();
             rows + tombstones
         };
         (0..CONSUMERS_MAX)
@@ -181,15 +178,8 @@ impl Changes {
 }
 
 fn mark_every_row(store: &mut RowStore, number: usize) {
-    for region in &mut store.regions {
-        region.changed_for |= 1 << number;
-        for page in &region.pages {
-            for word in 0..store.layout.words() {
-                let occupied = store.layout.word(page.as_ptr(), Bitmap::OCCUPIED, word);
-                store.layout.set_word(page.as_ptr(), Bitmap::changed_for(number), word, occupied);
-            }
-        }
-    }
+    store.slab.copy_bitmap(Bitmap::OCCUPIED, Bitmap::changed_for(number));
+    store.slab.changed_for.iter_mut().for_each(|changed_for| *changed_for |= 1 << number);
 }
 
 /// Moves changed rows into the delta, going around the table from where the last delta stopped: a row that changes all the
@@ -197,43 +187,37 @@ fn mark_every_row(store: &mut RowStore, number: usize) {
 fn collect(
     store: &mut RowStore,
     number: usize,
-    hand: &mut (usize, usize),
+    hand: &mut usize,
     width: usize,
     rows_max: usize,
     delta: &mut Delta,
 ) {
     let bitmap = Bitmap::changed_for(number);
     let layout = store.layout;
-    let regions = store.regions.len();
-    for _ in 0..=regions {
-        let at = hand.0 % regions;
-        let region = &mut store.regions[at];
-        let begin = if hand.0 < regions { hand.1.min(region.pages.len()) } else { 0 };
-        if region.changed_for >> number & 1 == 1 {
-            for (page_number, page) in region.pages.iter().enumerate().skip(begin) {
-                for word in 0..layout.words() {
-                    let mut bits = layout.word(page.as_ptr(), bitmap, word);
-                    while bits != 0 {
-                        if delta.ids.len() == rows_max {
-                            layout.set_word(page.as_ptr(), bitmap, word, bits);
-                            *hand = (at, page_number);
-                            return;
-                        }
-                        let index = word as u32 * 64 + bits.trailing_zeros();
-                        bits &= bits - 1;
-                        let row = Row::at(*page, index, at as u32, &layout);
-                        delta.ids.push(row.key());
-                        delta.rows.extend_from_slice(&floats_of(&row, &layout)[..width]);
+    let pages = store.slab.pages().len();
+    for _ in 0..pages {
+        let at = *hand % pages;
+        if store.slab.changed_for[at] >> number & 1 == 1 {
+            let page = store.slab.pages()[at];
+            for word in 0..layout.words() {
+                let mut bits = layout.word(page.as_ptr(), bitmap, word);
+                while bits != 0 {
+                    if delta.ids.len() == rows_max {
+                        layout.set_word(page.as_ptr(), bitmap, word, bits);
+                        *hand = at;
+                        return;
                     }
-                    layout.set_word(page.as_ptr(), bitmap, word, 0);
+                    let handle = (at << layout.rows_shift) as u32 + word as u32 * 64;
+                    let row = Row::at(page, handle + bits.trailing_zeros(), &layout);
+                    bits &= bits - 1;
+                    delta.ids.push(row.key());
+                    delta.rows.extend_from_slice(&floats_of(&row, &layout)[..width]);
                 }
+                layout.set_word(page.as_ptr(), bitmap, word, 0);
             }
-            // Only a walk from the first page has seen the whole region clean.
-            if begin == 0 {
-                region.changed_for &= !(1 << number);
-            }
+            store.slab.changed_for[at] &= !(1 << number);
         }
-        *hand = (at + 1, 0);
+        *hand = at + 1;
     }
 }
 
@@ -243,7 +227,7 @@ mod tests {
     use crate::page::PageLayout;
 
     #[test]
-    fn rows_that_changed_before_their_region_was_split_are_in_the_next_delta() {
+    fn rows_that_changed_before_the_table_grew_are_in_the_next_delta() {
         const ROWS: u64 = 10_000;
         let mut store =
             RowStore::new(PageLayout::new(16, Changes::BITMAPS, false), 1 << 26).unwrap();
@@ -259,7 +243,7 @@ mod tests {
             changes.touch(&mut store, &row);
         }
         let mut id = ROWS;
-        while store.regions.len() < 4 {
+        while id < 8 * ROWS {
             store.insert(id).unwrap();
             id += 1;
         }

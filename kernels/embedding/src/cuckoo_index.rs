@@ -1,270 +1,222 @@
-//! One region's index: from hash to the handles of the rows that may hold it.
+//! The index: from hash to the handles of the rows that may hold it.
 //!
-//! A bucketised cuckoo table (Pagh and Rodler, 2004; partial keys as in Fan et al., "Cuckoo Filter", 2014). A slot is a
-//! one-byte tag, in an array of its own so that the tags of a million keys stay in cache, and a four-byte entry: the
-//! row's handle beside the 16 bits of hash that chose its bucket. Those bits, and an alternate bucket that follows
-//! from bucket and tag alone and is its own inverse for any number of buckets, mean that displacing entries and
-//! rebuilding the index a sixth larger never touch a row.
+//! It is many segments by the top bits of the hash, so that growth touches one of some thousand entries at a time, and a
+//! directory from those bits to segments, as in extendible hashing (Fagin et al., 1979).
 
-use crate::tags::{tag_of, Tags, BUCKET_SLOTS};
+use crate::memory::Memory;
+use crate::plane::{Choice, Entry, Plane, Planes, GROUPS};
+use crate::plane_choice::PLANES_MAX;
+use crate::segment::{Crowded, Position, Segment};
 
-/// Growth happens when more than this share of the slots would be taken.
-pub const LOAD_MAX_PERCENT: usize = 96;
-/// Buckets looked at before an insertion gives up and the index grows.
-const SEARCH_BUCKETS_MAX: usize = 64;
-/// Bytes of a slot: tag and entry.
-pub const SLOT_BYTES: usize = 5;
+/// 2^16 segments hold 500 million rows; deeper only ids made to collide would go.
+const DEPTH_MAX: u8 = 16;
 
-/// A row's handle (low half) and its place, the hash bits that choose the first bucket (high half).
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(transparent)]
-pub struct Entry(u32);
-
-impl Entry {
-    /// Stands where there is none.
-    pub const NONE: Entry = Entry(0);
-
-    fn new(place: u16, handle: u16) -> Entry {
-        Entry(u32::from(place) << 16 | u32::from(handle))
-    }
-
-    /// The row's handle.
-    #[inline(always)]
-    pub fn handle(self) -> u16 {
-        self.0 as u16
-    }
-
-    /// The hash bits that choose the first bucket.
-    #[inline(always)]
-    pub fn place(self) -> u16 {
-        (self.0 >> 16) as u16
-    }
-}
-
-/// The hash bits that choose the first bucket.
-#[inline(always)]
-pub fn place_of(hash: u64) -> u16 {
-    hash as u16
-}
-
-/// A slot's position: bucket × 16 + slot.
-pub type Position = usize;
-
-/// Where a hash may be: two buckets and the tag to look for.
+/// What the batched search reads. Valid until something is inserted other than through `Search`.
 #[derive(Clone, Copy)]
-pub struct Candidates {
-    /// First bucket, from the hash's low 16 bits.
-    pub first: usize,
-    /// The other bucket of this tag; may equal the first.
-    pub second: usize,
-    /// Never 0.
-    pub tag: u8,
+pub struct IndexView {
+    /// Segment by the top bits of a hash.
+    pub directory: *const u32,
+    /// By number.
+    pub segments: *const Segment,
+    /// 63 less the directory's depth.
+    pub shift: u32,
 }
 
-/// The candidates of a hash among `buckets` buckets.
-#[inline(always)]
-pub fn candidates(hash: u64, buckets: u32) -> Candidates {
-    candidates_of(place_of(hash), tag_of(hash), buckets)
-}
-
-#[inline(always)]
-fn candidates_of(place: u16, tag: u8, buckets: u32) -> Candidates {
-    let first = ((u32::from(place) * buckets) >> 16) as usize;
-    Candidates { first, second: alternate(first, tag, buckets), tag }
-}
-
-/// The other bucket of a tag: (pivot(tag) − bucket) mod buckets, an involution for any number of buckets.
-#[inline(always)]
-fn alternate(bucket: usize, tag: u8, buckets: u32) -> usize {
-    let spread = u32::from(tag).wrapping_mul(0x9E37_79B1);
-    let pivot = ((u64::from(spread) * u64::from(buckets)) >> 32) as usize;
-    match pivot >= bucket {
-        true => pivot - bucket,
-        false => pivot + buckets as usize - bucket,
-    }
-}
-
-/// Tags and entries of one region.
+/// Entries of a table.
 pub struct CuckooIndex {
-    tags: Vec<Tags>,
-    entries: Vec<Entry>,
+    /// Numbers are stable.
+    segments: Vec<Segment>,
+    /// Segment by the top `depth` bits of a hash.
+    directory: Vec<u32>,
+    depth: u8,
+    planes: Planes,
+    /// Hashes whose segments are at their bound.
+    waiting: Vec<u64>,
+    /// Goes up whenever entries move between segments or planes.
+    pub growths: u64,
 }
-
-/// An entry found no place within the search bound; the index must grow.
-#[derive(Debug, PartialEq)]
-pub struct Crowded;
 
 impl CuckooIndex {
-    /// An empty index, or `None` where the allocator has no room.
-    pub fn with_buckets(buckets: u32) -> Option<CuckooIndex> {
-        let buckets = buckets as usize;
-        let mut index = CuckooIndex { tags: Vec::new(), entries: Vec::new() };
-        index.tags.try_reserve_exact(buckets).ok()?;
-        index.entries.try_reserve_exact(buckets * BUCKET_SLOTS).ok()?;
-        index.tags.resize(buckets, Tags::EMPTY);
-        index.entries.resize(buckets * BUCKET_SLOTS, Entry(0));
-        Some(index)
+    /// An empty index; `None` at the memory limit.
+    pub fn new(memory: &mut Memory) -> Option<CuckooIndex> {
+        let mut planes = Planes::default();
+        let plane = planes.take(memory)?;
+        (0..GROUPS as u32).for_each(|group| plane.bucket(group).clear_all());
+        Some(CuckooIndex {
+            segments: vec![Segment::new(0, 0, &[plane])],
+            directory: vec![0],
+            depth: 0,
+            planes,
+            waiting: Vec::new(),
+            growths: 0,
+        })
     }
 
-    /// Buckets that hold `rows` at `load_percent`.
-    pub fn buckets_for(rows: usize, load_percent: usize) -> u32 {
-        (rows * 100).div_ceil(BUCKET_SLOTS * load_percent).max(1) as u32
-    }
-
-    /// Buckets in all.
+    /// For searches until something changes.
     #[inline(always)]
-    pub fn buckets(&self) -> u32 {
-        self.tags.len() as u32
+    pub fn view(&self) -> IndexView {
+        IndexView {
+            directory: self.directory.as_ptr(),
+            segments: self.segments.as_ptr(),
+            shift: 63 - u32::from(self.depth),
+        }
     }
 
     /// Slots in all.
     pub fn slots(&self) -> usize {
-        self.entries.len()
+        self.segments.iter().map(Segment::slots).sum()
     }
 
-    /// Bytes of tags and entries.
-    pub fn bytes(&self) -> usize {
-        self.slots() * SLOT_BYTES
+    /// The number of the segment that holds a hash or would hold it.
+    #[inline(always)]
+    pub fn number_of(&self, hash: u64) -> usize {
+        // Two shifts, for a shift by 64 is none.
+        self.directory[((hash >> 1) >> (63 - self.depth)) as usize] as usize
     }
 
-    /// Entries that may be placed before the index has to grow.
-    pub fn entries_max(&self) -> usize {
-        self.slots() * LOAD_MAX_PERCENT / 100
+    /// The segment that holds a hash or would hold it.
+    pub fn segment_of(&mut self, hash: u64) -> &mut Segment {
+        let number = self.number_of(hash);
+        &mut self.segments[number]
     }
 
-    /// Tags by bucket, for the batched probe.
-    pub fn tags(&self) -> &[Tags] {
-        &self.tags
+    /// Bits that the hashes of a hash's segment share.
+    #[inline(always)]
+    pub fn depth_of(&self, hash: u64) -> u8 {
+        self.segments[self.number_of(hash)].depth
     }
 
-    /// Entries by position, for the batched probe.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// The position whose entry carries the hash's tag and satisfies `is_row`.
+    /// The place of the hash's entry that satisfies `is_row`.
     #[inline]
-    pub fn find(&self, hash: u64, mut is_row: impl FnMut(u16) -> bool) -> Option<Position> {
-        let place = candidates(hash, self.buckets());
-        for bucket in [place.first, place.second] {
-            let mut matches = self.tags[bucket].matches(place.tag);
-            while matches != 0 {
-                let position = bucket * BUCKET_SLOTS + matches.trailing_zeros() as usize;
-                let entry = self.entries[position];
-                if entry.place() == place_of(hash) && is_row(entry.handle()) {
-                    return Some(position);
-                }
-                matches &= matches - 1;
+    pub fn find(&self, hash: u64, is_row: impl FnMut(u32) -> bool) -> Option<Position> {
+        self.segments[self.number_of(hash)].find(hash, is_row)
+    }
+
+    /// Adds an entry, growing where the segment is at its bound.
+    pub fn insert(
+        &mut self,
+        memory: &mut Memory,
+        hash: u64,
+        handle: u32,
+        hash_of: impl Fn(u32) -> u64,
+    ) -> Result<(), Crowded> {
+        self.make_room(memory, hash, &hash_of);
+        loop {
+            let segment = self.segment_of(hash);
+            if segment.insert(hash, handle) == Ok(()) {
+                return Ok(());
+            }
+            // Crowded while it is three quarters empty, it holds ids made to collide.
+            let may_grow = 4 * segment.rows as usize > segment.slots();
+            if !may_grow || !self.grow(memory, hash, &hash_of) {
+                return Err(Crowded);
             }
         }
-        None
     }
 
-    /// Places a new entry, moving others aside where both its buckets are full.
-    #[inline]
-    pub fn insert(&mut self, hash: u64, handle: u16) -> Result<(), Crowded> {
-        self.place(Entry::new(place_of(hash), handle), tag_of(hash))
+    /// Places an entry for which the search saw no empty slot; it is still to be counted.
+    pub fn displace(&mut self, hash: u64, handle: u32) -> Result<(), Crowded> {
+        let segment = self.segment_of(hash);
+        let (choices, tag) = Choice::both(hash, segment.depth);
+        segment.displace(choices, tag, Entry::new(hash, segment.depth, handle))
     }
 
+    /// Counts an entry that was placed at its bucket, by `Vacancy::fill` or `displace`.
     #[inline(always)]
-    fn place(&mut self, entry: Entry, tag: u8) -> Result<(), Crowded> {
-        let place = candidates_of(entry.place(), tag, self.buckets());
-        let (first, second) = (self.tags[place.first].empty(), self.tags[place.second].empty());
-        // The emptier bucket: this alone fills nine tenths of all slots before anything has to move.
-        let (bucket, empty) = match second.count_ones() > first.count_ones() {
-            true => (place.second, second),
-            false => (place.first, first),
-        };
-        let (bucket, slot) = match empty {
-            0 => self.make_room(&place)?,
-            _ => (bucket, empty.trailing_zeros() as usize),
-        };
-        self.set(bucket, slot, tag, entry);
-        Ok(())
+    pub fn count_insertion(&mut self, hash: u64) {
+        let segment = self.segment_of(hash);
+        segment.rows += 1;
+        if segment.rows >= segment.rows_max() {
+            self.waiting.push(hash);
+        }
     }
 
-    /// Places every entry of another index.
-    pub fn fill_from(&mut self, other: &CuckooIndex) -> Result<(), Crowded> {
-        for (bucket, &tags) in other.tags.iter().enumerate() {
-            for slot in 0..BUCKET_SLOTS {
-                if tags.0[slot] != 0 {
-                    self.place(other.entries[bucket * BUCKET_SLOTS + slot], tags.0[slot])?;
-                }
+    /// Grows the segments that reached their bound since the last time.
+    #[inline(always)]
+    pub fn grow_waiting(&mut self, memory: &mut Memory, hash_of: impl Fn(u32) -> u64) {
+        while let Some(hash) = self.waiting.pop() {
+            self.make_room(memory, hash, &hash_of);
+        }
+    }
+
+    /// Keeps a hash's segment below its bound. At the memory limit it stays as it is and goes on filling.
+    fn make_room(&mut self, memory: &mut Memory, hash: u64, hash_of: &impl Fn(u32) -> u64) {
+        loop {
+            let segment = self.segment_of(hash);
+            if segment.rows < segment.rows_max() || !self.grow(memory, hash, hash_of) {
+                return;
             }
         }
-        Ok(())
     }
 
-    /// Empties a position.
-    pub fn remove(&mut self, position: Position) {
-        self.tags[position / BUCKET_SLOTS].0[position % BUCKET_SLOTS] = 0;
+    /// Empties a position of a hash's segment.
+    pub fn remove(&mut self, hash: u64, position: Position) {
+        self.segment_of(hash).remove(position);
     }
 
-    #[inline(always)]
-    fn set(&mut self, bucket: usize, slot: usize, tag: u8, entry: Entry) {
-        self.tags[bucket].0[slot] = tag;
-        self.entries[bucket * BUCKET_SLOTS + slot] = entry;
-    }
-
-    /// Frees a slot in one of two full buckets: the shortest chain of moves, found breadth first.
     #[cold]
-    fn make_room(&mut self, place: &Candidates) -> Result<(usize, usize), Crowded> {
-        #[derive(Clone, Copy)]
-        struct Step {
-            bucket: usize,
-            /// The step whose bucket gives an entry to this bucket, and that entry's slot; a root has none.
-            parent: Option<(usize, usize)>,
-        }
-        let root = |bucket| Step { bucket, parent: None };
-        let mut steps = [root(place.first); SEARCH_BUCKETS_MAX];
-        steps[1] = root(place.second);
-        let mut known = 2;
-        let mut at = 0;
-        while at < known {
-            let from = steps[at].bucket;
-            for slot in 0..BUCKET_SLOTS {
-                let target = alternate(from, self.tags[from].0[slot], self.buckets());
-                let empty = self.tags[target].empty();
-                if empty != 0 {
-                    self.shift(from, slot, target, empty.trailing_zeros() as usize);
-                    // Back to the root: each bucket on the way gives an entry to the hole behind it.
-                    let (mut hole, mut step) = ((from, slot), steps[at]);
-                    while let Some((parent, slot)) = step.parent {
-                        step = steps[parent];
-                        self.shift(step.bucket, slot, hole.0, hole.1);
-                        hole = (step.bucket, slot);
-                    }
-                    return Ok(hole);
-                }
-                // No bucket twice: a move must not find its entry moved by another one.
-                if known < SEARCH_BUCKETS_MAX
-                    && steps[..known].iter().all(|step| step.bucket != target)
-                {
-                    steps[known] = Step { bucket: target, parent: Some((at, slot)) };
-                    known += 1;
-                }
-            }
-            at += 1;
-        }
-        Err(Crowded)
+    #[inline(never)]
+    fn grow(&mut self, memory: &mut Memory, hash: u64, hash_of: &impl Fn(u32) -> u64) -> bool {
+        let segment = self.segment_of(hash);
+        let grew = match usize::from(segment.count) {
+            PLANES_MAX => self.cut(hash, hash_of),
+            _ => self.add_plane(memory, hash),
+        };
+        self.growths += u64::from(grew.is_some());
+        grew.is_some()
     }
 
-    fn shift(&mut self, from: usize, slot: usize, to: usize, hole: usize) {
-        self.set(to, hole, self.tags[from].0[slot], self.entries[from * BUCKET_SLOTS + slot]);
-        self.tags[from].0[slot] = 0;
+    /// Grows a segment by one plane; `None` at the memory limit.
+    fn add_plane(&mut self, memory: &mut Memory, hash: u64) -> Option<()> {
+        let number = self.number_of(hash);
+        let count = usize::from(self.segments[number].count) + 1;
+        let mut planes = [Plane::NONE; PLANES_MAX];
+        let mut taken = 0;
+        while taken < count {
+            let Some(plane) = self.planes.take(memory) else { break };
+            planes[taken] = plane;
+            taken += 1;
+        }
+        let old = self.segments[number].clone();
+        let grown = match taken == count {
+            true => old.grown(&planes[..count]).ok(),
+            false => None,
+        };
+        let unused = if grown.is_some() { old.planes() } else { &planes[..taken] };
+        unused.iter().for_each(|&plane| self.planes.give_back(plane));
+        self.segments[number] = grown?;
+        Some(())
     }
 
-    /// Entries in their first bucket and in their other one.
-    pub fn displacement(&self) -> [usize; 2] {
-        let mut counts = [0; 2];
-        for (bucket, &tags) in self.tags.iter().enumerate() {
-            for slot in (0..BUCKET_SLOTS).filter(|&slot| tags.0[slot] != 0) {
-                let place = self.entries[bucket * BUCKET_SLOTS + slot].place();
-                let first = candidates_of(place, tags.0[slot], self.buckets()).first;
-                counts[usize::from(first != bucket)] += 1;
-            }
+    /// Cuts a segment in two; `None` where its ids are made to collide.
+    fn cut(&mut self, hash: u64, hash_of: &impl Fn(u32) -> u64) -> Option<()> {
+        let number = self.number_of(hash);
+        let depth = self.segments[number].depth;
+        if depth == DEPTH_MAX {
+            return None;
         }
-        counts
+        if depth == self.depth {
+            self.directory.try_reserve_exact(self.directory.len()).ok()?;
+            self.directory =
+                self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
+            self.depth += 1;
+        }
+        let [lower, upper] = self.segments[number].clone().cut(hash_of);
+        let upper_prefix = (hash >> (63 - depth) | 1) as usize;
+        let span = self.depth - upper.depth;
+        let begin = upper_prefix << span;
+        self.directory[begin..begin + (1 << span)].fill(self.segments.len() as u32);
+        self.segments[number] = lower;
+        self.segments.push(upper);
+        Some(())
+    }
+
+    /// Entries in the first bucket of their hash, and in the other one.
+    pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
+        self.segments
+            .iter()
+            .map(|segment| segment.displacement(&hash_of))
+            .fold([0, 0], |sum, counts| [sum[0] + counts[0], sum[1] + counts[1]])
     }
 }
 
@@ -273,43 +225,71 @@ mod tests {
     use super::*;
     use crate::mixing::mix64;
 
-    #[test]
-    fn the_alternate_bucket_is_its_own_inverse() {
-        for buckets in [1_u32, 2, 3, 7, 100, 4096, 5001] {
-            for seed in 0..2000 {
-                let place = candidates(mix64(seed), buckets);
-                assert!(place.first < buckets as usize && place.second < buckets as usize);
-                assert_eq!(alternate(place.second, place.tag, buckets), place.first);
-            }
-        }
+    fn hash_of(handle: u32) -> u64 {
+        mix64(u64::from(handle))
     }
 
     #[test]
-    fn an_index_of_any_size_fills_past_its_promised_load_and_loses_nothing() {
-        for buckets in [50_u32, 257, 1000, 2499] {
-            let mut index = CuckooIndex::with_buckets(buckets).unwrap();
-            let entries = index.entries_max() as u64;
-            for id in 0..entries {
-                assert_eq!(index.insert(mix64(id), id as u16), Ok(()), "load {id} of {entries}");
+    fn an_index_grows_through_many_cuts_and_loses_nothing() {
+        let mut memory = Memory::new(1 << 30);
+        let mut index = CuckooIndex::new(&mut memory).unwrap();
+        const ENTRIES: u64 = 300_000;
+        for id in 0..ENTRIES {
+            assert_eq!(index.insert(&mut memory, mix64(id), id as u32, hash_of), Ok(()));
+            // A load that was passed before anything grew.
+            if id == 967 {
+                assert_eq!(index.slots(), 1024);
             }
-            for id in 0..entries {
-                assert!(index.find(mix64(id), |handle| handle == id as u16).is_some());
-            }
-            let in_first: usize = index.displacement()[0];
-            assert!(in_first > entries as usize / 3);
         }
+        assert!(index.segments.len() > 16 && index.depth >= 5);
+        for id in 0..ENTRIES {
+            assert!(index.find(mix64(id), |handle| u64::from(handle) == id).is_some());
+            assert!(index
+                .find(mix64(id + ENTRIES), |handle| u64::from(handle) >= ENTRIES)
+                .is_none());
+        }
+        let [in_first, in_other] = index.displacement(hash_of);
+        assert_eq!((in_first + in_other) as u64, ENTRIES);
+        assert!(in_first as u64 > ENTRIES / 3);
+        let load = ENTRIES as f64 / index.slots() as f64;
+        assert!(load > 0.84, "{load}");
+        let rows: u32 = index.segments.iter().map(|segment| segment.rows).sum();
+        assert_eq!(u64::from(rows), ENTRIES);
     }
 
     #[test]
     fn a_removed_entry_is_gone_and_its_slot_is_free() {
-        let mut index = CuckooIndex::with_buckets(1).unwrap();
-        for id in 0..16 {
-            index.insert(mix64(id), id as u16).unwrap();
+        let mut memory = Memory::new(1 << 30);
+        let mut index = CuckooIndex::new(&mut memory).unwrap();
+        for round in 0..20_u64 {
+            for id in 0..900 {
+                let handle = (round * 1000 + id) as u32;
+                index.insert(&mut memory, mix64(u64::from(handle)), handle, hash_of).unwrap();
+            }
+            for id in 0..900 {
+                let (handle, hash) = (round * 1000 + id, mix64(round * 1000 + id));
+                let position = index.find(hash, |other| u64::from(other) == handle).unwrap();
+                index.remove(hash, position);
+                assert!(index.find(hash, |other| u64::from(other) == handle).is_none());
+            }
         }
-        assert_eq!(index.insert(mix64(16), 16), Err(Crowded));
-        let position = index.find(mix64(3), |handle| handle == 3).unwrap();
-        index.remove(position);
-        assert_eq!(index.find(mix64(3), |handle| handle == 3), None);
-        assert_eq!(index.insert(mix64(16), 16), Ok(()));
+        assert_eq!(index.slots(), 1024);
+    }
+
+    #[test]
+    fn ids_made_to_collide_are_refused_and_nothing_is_lost() {
+        let mut memory = Memory::new(1 << 26);
+        let mut index = CuckooIndex::new(&mut memory).unwrap();
+        // One tag, one byte, one group: two buckets for all.
+        let hash = |handle: u32| 0x77_0000_0000 | u64::from(handle) << 14;
+        let mut placed = 0;
+        while index.insert(&mut memory, hash(placed), placed, hash).is_ok() {
+            placed += 1;
+            assert!(placed < 1000);
+        }
+        assert_eq!(placed, 32);
+        for handle in 0..placed {
+            assert!(index.find(hash(handle), |other| other == handle).is_some());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Rows that go: those whose slot's expiry has passed on the data clock, and, at the memory limit, the least useful of a
 //! sample.
 
+use crate::mixing::mix64;
 use crate::page::Row;
 use crate::policy::AtLimit;
 use crate::table::{stamp_of, EmbeddingTable};
@@ -17,22 +18,11 @@ impl EmbeddingTable {
             return 0;
         }
         let layout = self.store.layout;
+        let handles = self.store.slab.handles();
         let mut evicted = 0;
-        let mut budget =
-            (buckets_max as usize).saturating_mul(BUCKET_SLOTS).min(self.handles() as usize);
-        while budget > 0 {
-            let (number, handle) = self.expiry_hand;
-            let Some(region) = self.store.regions.get(number as usize) else {
-                self.expiry_hand = (0, 0);
-                continue;
-            };
-            if handle >= region.handles() {
-                self.expiry_hand = (number + 1, 0);
-                continue;
-            }
-            budget -= 1;
-            if region.is_occupied(&layout, handle) {
-                let row = region.row(&layout, number, handle as u16);
+        for _ in 0..buckets_max.saturating_mul(BUCKET_SLOTS as u32).min(handles) {
+            let handle = self.expiry_hand % handles;
+            if let Some(row) = self.store.slab.occupied(handle) {
                 let expiry = self.options.policy(row.key()).expiry_seconds;
                 let age = self.clock_seconds.saturating_sub(stamp_of(&row, &layout));
                 if expiry != u32::MAX && age >= expiry {
@@ -42,49 +32,47 @@ impl EmbeddingTable {
                     evicted += 1;
                 }
             }
-            self.expiry_hand = (number, handle + 1);
+            self.expiry_hand = handle + 1;
         }
         evicted
     }
 
-    /// Rows that exist or did, free ones included.
-    fn handles(&self) -> u64 {
-        self.store.regions.iter().map(|region| u64::from(region.handles())).sum()
-    }
-
-    /// A row for an absent id; at the memory limit a row of the same region makes room where the options say so.
-    pub fn insert_making_room(&mut self, id: u64) -> Option<Row> {
-        if let Ok(row) = self.store.insert(id) {
-            return Some(row);
+    /// A row for an absent id, and whether it is new; `at` is its position in the last search for ids to insert, if any. At the
+    /// memory limit a row of the same segment of the index makes room where the options say so.
+    pub fn insert_making_room(&mut self, id: u64, at: Option<usize>) -> Option<(Row, bool)> {
+        let inserted = match at {
+            Some(at) => self.store.insert_at(at, id),
+            None => self.store.insert(id).map(|row| (row, true)),
+        };
+        if let Ok(inserted) = inserted {
+            return Some(inserted);
         }
         if self.options.at_limit == AtLimit::Reject {
             return None;
         }
-        let victim = self.victim(self.store.region_for(id))?;
+        let victim = self.victim(mix64(id))?;
         if !self.evict(&victim) {
             return None;
         }
-        self.store.insert(id).ok()
+        self.store.insert(id).ok().map(|row| (row, true))
     }
 
-    /// The least useful of the next `SAMPLE_ROWS` rows of a region.
-    fn victim(&mut self, number: u32) -> Option<Row> {
+    /// The least useful of the next `SAMPLE_ROWS` rows of a hash's segment.
+    fn victim(&mut self, hash: u64) -> Option<Row> {
         let layout = self.store.layout;
-        let region = &mut self.store.regions[number as usize];
-        let handles = region.handles();
+        let segment = self.store.index.segment_of(hash);
+        let slots = segment.slots() as u32;
         let mut least: Option<(u64, Row)> = None;
         let mut seen = 0;
-        for _ in 0..handles {
+        for _ in 0..slots {
             if seen == SAMPLE_ROWS {
                 break;
             }
-            let handle = region.victim_hand % handles;
-            region.victim_hand = handle + 1;
-            if !region.is_occupied(&layout, handle) {
-                continue;
-            }
+            let slot = segment.victim_hand % slots;
+            segment.victim_hand = slot + 1;
+            let Some(handle) = segment.handle_at(slot as usize) else { continue };
             seen += 1;
-            let row = region.row(&layout, number, handle as u16);
+            let row = self.store.slab.row(handle);
             let stamp = u64::from(stamp_of(&row, &layout));
             // Among rows updated equally often the oldest goes. Counters age: each look takes one off, so that what was
             // hot long ago does not stay for ever.

@@ -6,14 +6,20 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
-// The rows: pages, index, regions, the whole store.
+// The rows: memory, pages and slab; tags, planes, segments and index; the search, the memo, the whole store.
 pub mod cuckoo_index;
+pub mod displacement;
+pub mod growth;
 pub mod memory;
+pub mod movers;
 pub mod page;
-pub mod region;
+pub mod plane;
+pub mod plane_choice;
 pub mod row_memo;
 pub mod row_store;
 pub mod search;
+pub mod segment;
+pub mod slab;
 pub mod tags;
 
 // The tables.

@@ -6,19 +6,21 @@
 //! rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
 //! ```
 //!
-//! A row's bits lie near it, move with it, and cost an eighth of a byte each; so the lists of what changed are bounded by
-//! the table itself and nothing has to be forgotten for want of memory.
+//! A row's bits lie near it and cost an eighth of a byte each; so the lists of what changed are bounded by the table itself
+//! and nothing has to be forgotten for want of memory.
 
-use crate::memory::Page;
+use std::ptr::NonNull;
+
+/// One page of rows, uninitialised until its header is cleared.
+pub type Page = NonNull<u8>;
+/// Alignment of pages.
+pub const PAGE_ALIGN: usize = 64;
 
 /// Bytes of a row's id.
 pub const KEY_BYTES: usize = 8;
-/// A region's last page is half empty on average: small pages waste less. Few rows a page waste bits of its header, whose
-/// bitmaps are words of 64.
-const BYTES_AIMED: usize = 16 << 10;
-const ROWS_AIMED_MIN: usize = 32;
-const BYTES_MAX: usize = 64 << 10;
-const ROWS_MAX: usize = 256;
+/// Few rows a page waste bits of its header, whose bitmaps are words of 64; of large pages a small table's one is half empty.
+const BYTES_AIMED: usize = 64 << 10;
+const ROWS_MAX: usize = 512;
 
 /// Which bitmap of a page's header.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,10 +56,8 @@ pub struct PageLayout {
 impl PageLayout {
     /// Pages for rows of `stride` bytes with `bitmaps` bits each, and an 8-bit counter where asked.
     pub fn new(stride: usize, bitmaps: usize, counters: bool) -> PageLayout {
-        let rows = (BYTES_AIMED / stride).max(ROWS_AIMED_MIN).min(BYTES_MAX / stride);
-        let rows = rows.clamp(1, ROWS_MAX);
-        let rows_shift = rows.ilog2();
-        let rows = 1 << rows_shift;
+        let rows_shift = (BYTES_AIMED / stride).clamp(1, ROWS_MAX).ilog2();
+        let rows: usize = 1 << rows_shift;
         let words = usize::div_ceil(rows, 64);
         let header = bitmaps * words * 8 + if counters { rows } else { 0 };
         PageLayout {
@@ -74,6 +74,18 @@ impl PageLayout {
     #[inline(always)]
     pub fn rows(&self) -> usize {
         1 << self.rows_shift
+    }
+
+    /// Which row of its page a handle is.
+    #[inline(always)]
+    pub fn index(&self, handle: u32) -> usize {
+        handle as usize & (self.rows() - 1)
+    }
+
+    /// Which page a handle is on.
+    #[inline(always)]
+    pub fn page(&self, handle: u32) -> usize {
+        handle as usize >> self.rows_shift
     }
 
     /// Bytes a page.
@@ -119,40 +131,37 @@ impl PageLayout {
     }
 }
 
-/// A row's place. Valid until its region grows, splits or frees the row: never kept across an insertion.
+/// A row's place, where it stays until it is removed.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Null = no such row.
     pub page: *mut u8,
     /// The row's first byte, its key.
     pub start: *mut u8,
-    /// Row of the page.
-    pub index: u32,
-    /// Region that owns it.
-    pub region: u32,
+    /// Page and row of the page as one number.
+    pub handle: u32,
 }
 
 impl Row {
     /// No row.
     pub const NONE: Row =
-        Row { page: std::ptr::null_mut(), start: std::ptr::null_mut(), index: 0, region: 0 };
+        Row { page: std::ptr::null_mut(), start: std::ptr::null_mut(), handle: 0 };
 
-    /// Row `index` of a page.
+    /// The row of a handle, whose page this is.
     #[inline(always)]
-    pub fn at(page: Page, index: u32, region: u32, layout: &PageLayout) -> Row {
-        debug_assert!((index as usize) < layout.rows());
+    pub fn at(page: Page, handle: u32, layout: &PageLayout) -> Row {
         let page = page.as_ptr();
-        // SAFETY: index < rows of the page, so the row lies inside the page.
-        let start = unsafe { page.add(layout.rows_offset + index as usize * layout.stride) };
-        Row { page, start, index, region }
+        // SAFETY: the index is below the rows of a page, so the row lies inside the page.
+        let start = unsafe { page.add(layout.rows_offset + layout.index(handle) * layout.stride) };
+        Row { page, start, handle }
     }
 
-    /// Row `index` of a page, by its first byte.
+    /// The row of a handle, by its first byte.
     #[inline(always)]
-    pub fn starting_at(start: *mut u8, index: u32, region: u32, layout: &PageLayout) -> Row {
+    pub fn starting_at(start: *mut u8, handle: u32, layout: &PageLayout) -> Row {
         // SAFETY: rows lie in their pages as `at` computes.
-        let page = unsafe { start.sub(layout.rows_offset + index as usize * layout.stride) };
-        Row { page, start, index, region }
+        let page = unsafe { start.sub(layout.rows_offset + layout.index(handle) * layout.stride) };
+        Row { page, start, handle }
     }
 
     /// Whether there is a row.
@@ -166,14 +175,6 @@ impl Row {
     pub fn key(&self) -> u64 {
         // SAFETY: a row begins with its key; strides are multiples of 4 only, hence unaligned.
         unsafe { self.start.cast::<u64>().read_unaligned() }
-    }
-
-    /// Loads a word of each of the row's first two cache lines, for their arrival alone.
-    #[inline(always)]
-    pub fn touch(&self, layout: &PageLayout) -> u64 {
-        let second = layout.stride.min(72) - 8;
-        // SAFETY: both words lie inside the row, whose stride is at least 12.
-        unsafe { self.key() ^ self.start.add(second).cast::<u64>().read_unaligned() }
     }
 
     /// Writes the id.
@@ -201,24 +202,24 @@ impl Row {
     /// Whether the row's bit is set.
     #[inline(always)]
     pub fn has(&self, layout: &PageLayout, bitmap: Bitmap) -> bool {
-        layout.word(self.page, bitmap, self.index as usize / 64) >> (self.index % 64) & 1 == 1
+        let index = layout.index(self.handle);
+        layout.word(self.page, bitmap, index / 64) >> (index % 64) & 1 == 1
     }
 
-    /// Sets or clears the row's bit; true when that changed it.
+    /// Sets or clears the row's bit.
     #[inline(always)]
-    pub fn put(&self, layout: &PageLayout, bitmap: Bitmap, on: bool) -> bool {
-        let word = self.index as usize / 64;
-        let before = layout.word(self.page, bitmap, word);
-        let bit = 1 << (self.index % 64);
+    pub fn put(&self, layout: &PageLayout, bitmap: Bitmap, on: bool) {
+        let index = layout.index(self.handle);
+        let before = layout.word(self.page, bitmap, index / 64);
+        let bit = 1 << (index % 64);
         let after = if on { before | bit } else { before & !bit };
-        layout.set_word(self.page, bitmap, word, after);
-        before != after
+        layout.set_word(self.page, bitmap, index / 64, after);
     }
 
     /// The row's update counter, or `None` where pages have none.
     #[inline(always)]
     pub fn counter<'a>(&self, layout: &PageLayout) -> Option<&'a mut u8> {
-        let at = layout.bitmaps * layout.words * 8 + self.index as usize;
+        let at = layout.bitmaps * layout.words * 8 + layout.index(self.handle);
         // SAFETY: where `counters` is set the header holds one byte a row behind the bitmaps.
         layout.counters.then(|| unsafe { &mut *self.page.add(at) })
     }
@@ -227,18 +228,6 @@ impl Row {
     pub fn save(&self, layout: &PageLayout, saved: &mut Vec<u8>) {
         saved.extend_from_slice(self.bytes(layout));
         saved.extend(self.counter(layout).map(|counter| *counter));
-    }
-
-    /// Copies row, bits and counter to another row's place.
-    pub fn copy_to(&self, layout: &PageLayout, target: &Row) {
-        // SAFETY: two distinct rows of the same stride.
-        unsafe { self.start.copy_to_nonoverlapping(target.start, layout.stride) }
-        for bitmap in (0..layout.bitmaps).map(Bitmap) {
-            target.put(layout, bitmap, self.has(layout, bitmap));
-        }
-        if let (Some(to), Some(from)) = (target.counter(layout), self.counter(layout)) {
-            *to = *from;
-        }
     }
 
     /// Clears all bits and the counter.

@@ -1,8 +1,7 @@
 //! A memo of where the rows found lately lie, in front of the search: ids drawn by popularity come back soon, and one
 //! that is remembered costs one line of the second cache instead of tags, entry and page.
 //!
-//! It is direct-mapped and exact: an entry holds the whole id, goes when its row goes, and all go when rows move. Where
-//! few ids are remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
+//! It is direct-mapped and exact: an entry holds the whole id and goes when its row goes; rows do not move. Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
 
 use crate::page::{PageLayout, Row};
 use crate::search::PASS;
@@ -19,8 +18,7 @@ const WORTH_ONE_IN: usize = 4;
 struct Remembered {
     id: u64,
     start: *mut u8,
-    region: u16,
-    index: u16,
+    handle: u32,
 }
 
 /// The memo, and what it knew of the ids of one pass.
@@ -50,7 +48,7 @@ fn stranger_to(at: usize) -> u64 {
 }
 
 impl Remembered {
-    const NONE: Remembered = Remembered { id: 0, start: std::ptr::null_mut(), region: 0, index: 0 };
+    const NONE: Remembered = Remembered { id: 0, start: std::ptr::null_mut(), handle: 0 };
 }
 
 impl RowMemo {
@@ -93,8 +91,7 @@ impl RowMemo {
         self.has_begun() && self.rest == 0
     }
 
-    /// Forgets all rows: some have moved.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         for (at, entry) in self.entries.iter_mut().enumerate() {
             *entry = Remembered { id: stranger_to(at), ..Remembered::NONE };
         }
@@ -153,8 +150,7 @@ impl RowMemo {
     #[inline(always)]
     pub fn learn(&mut self, number: usize, row: &Row) {
         let id = self.unknown_ids[number];
-        let found =
-            Remembered { id, start: row.start, region: row.region as u16, index: row.index as u16 };
+        let found = Remembered { id, start: row.start, handle: row.handle };
         self.known[usize::from(self.unknown[number]) % PASS] = found;
         if row.exists() {
             self.entries[entry_of(id)] = found;
@@ -170,10 +166,10 @@ impl RowMemo {
     /// The row of id `at` of the pass.
     #[inline(always)]
     pub fn row(&self, at: usize, layout: &PageLayout) -> Row {
-        let Remembered { start, region, index, .. } = self.known[at % PASS];
+        let Remembered { start, handle, .. } = self.known[at % PASS];
         match start.is_null() {
             true => Row::NONE,
-            false => Row::starting_at(start, u32::from(index), u32::from(region), layout),
+            false => Row::starting_at(start, handle, layout),
         }
     }
 }
@@ -212,7 +208,7 @@ mod tests {
         for ((row, start), &id) in found.iter().zip(&starts).zip(ids) {
             let truth = store.find(id);
             assert_eq!(row.exists(), model.contains_key(&id), "id {id}");
-            assert_eq!((row.page, row.start, row.index), (truth.page, truth.start, truth.index));
+            assert_eq!((row.page, row.start, row.handle), (truth.page, truth.start, truth.handle));
             assert_eq!(*start, truth.start.cast_const());
             if let Some(&version) = model.get(&id) {
                 assert_eq!(row.key(), id);
@@ -222,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_found_as_without_it_while_ids_come_and_go_and_regions_split() {
+    fn rows_are_found_as_without_it_while_ids_come_and_go() {
         let rows = RowMemo::ROWS_MIN as u64 + 1000;
         let (mut store, mut model) = filled(rows);
         let mut next = rows;
@@ -256,7 +252,7 @@ mod tests {
             }
             assert_found(&mut store, &model, &ids);
         }
-        assert!(recalls > 1000 && store.regions.len() > 4, "{recalls} recalls");
+        assert!(recalls > 1000, "{recalls} recalls");
     }
 
     #[test]

@@ -1,105 +1,90 @@
-//! All rows of a table: regions, and a directory from the top bits of a hash to its region.
+//! All rows of a table: the slab that holds them, the index that finds them, and the memo of those found lately.
 
+use crate::cuckoo_index::CuckooIndex;
 use crate::memory::Memory;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
-use crate::region::{InsertError, Region};
 use crate::row_memo::RowMemo;
-use crate::search::{Probe, Regions, Search, PASS};
-
-/// 2^16 regions hold a thousand million rows; deeper only ids made to collide would go.
-const DEPTH_MAX: u32 = 16;
+use crate::search::{Search, View, PASS};
+use crate::slab::Slab;
 
 /// Of a table's limit, what its memo takes at most is one part of so many.
 const MEMO_SHARE: usize = 64;
 
-/// Regions, directory and memory of one table.
+/// Why a row cannot be inserted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum InsertError {
+    /// The table's memory limit.
+    OutOfMemory,
+}
+
+/// Rows, index and memory of one table.
 pub struct RowStore {
     /// Where things are in a page.
     pub layout: PageLayout,
-    /// Pages and the limit.
+    /// What is claimed, and the limit.
     pub memory: Memory,
-    /// In order of creation; numbers are stable.
-    pub regions: Vec<Region>,
-    probes: Vec<Probe>,
+    /// The rows.
+    pub slab: Slab,
+    /// Their handles by hash.
+    pub index: CuckooIndex,
     search: Box<Search>,
+    /// Growths of the index when the last search began.
+    searched_at: u64,
     /// Where rows found lately lie.
     pub memo: Box<RowMemo>,
-    /// Region by the top `depth` bits of a hash.
-    directory: Vec<u32>,
-    depth: u32,
-    rows: usize,
+    /// Rows removed so far: a row found earlier may be another's by now where this went up.
+    pub removals: u64,
 }
 
 impl RowStore {
-    /// An empty store; `None` where `bytes_max` does not hold even one region.
+    /// An empty store; `None` where `bytes_max` does not hold even one page.
     pub fn new(layout: PageLayout, bytes_max: usize) -> Option<RowStore> {
-        let mut memory = Memory::new(layout.bytes(), bytes_max);
-        let region = Region::new(&mut memory, &layout)?;
-        if !memory.has_room(1) {
-            return None;
-        }
-        let mut store = RowStore {
+        let mut memory = Memory::new(bytes_max);
+        let index = CuckooIndex::new(&mut memory)?;
+        let mut slab = Slab::new(layout);
+        let row = slab.take(&mut memory, 0)?;
+        slab.give_back(row.handle);
+        Some(RowStore {
             layout,
             memory,
-            regions: vec![region],
-            probes: Vec::new(),
+            slab,
+            index,
             search: Box::new(Search::new()),
+            searched_at: 0,
             memo: Box::new(RowMemo::new()),
-            directory: vec![0],
-            depth: 0,
-            rows: 0,
-        };
-        store.refresh(0);
-        Some(store)
+            removals: 0,
+        })
     }
 
     /// Rows in all.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.slab.rows()
     }
 
-    /// Slots of all indexes.
+    /// Slots of the index.
     pub fn slots(&self) -> usize {
-        self.regions.iter().map(|region| region.index.slots()).sum()
+        self.index.slots()
     }
 
     #[inline(always)]
-    fn region_of(&self, hash: u64) -> u32 {
-        // Two shifts, for a shift by 64 is none.
-        self.directory[((hash >> 1) >> (63 - self.depth)) as usize]
-    }
-
-    /// The region's view for the search, after anything in it moved.
-    fn refresh(&mut self, number: u32) {
-        let region = &self.regions[number as usize];
-        let probe = Probe {
-            tags: region.index.tags().as_ptr(),
-            entries: region.index.entries().as_ptr(),
-            pages: region.pages.as_ptr(),
-            next_row: region.next_row(&self.layout),
-            buckets: region.index.buckets(),
-            region: number,
-        };
-        match self.probes.get_mut(number as usize) {
-            Some(known) => *known = probe,
-            None => self.probes.push(probe),
-        }
+    fn view(&self) -> View {
+        View { index: self.index.view(), slab: self.slab.view() }
     }
 
     /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
     #[inline]
     pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
-        let regions = self.regions_now();
-        if self.recall_pass(&regions, ids, self.layout.stride) {
+        let view = self.view();
+        if self.recall_pass(&view, ids, self.layout.stride) {
             for (at, row) in found.iter_mut().enumerate().take(ids.len()) {
                 *row = self.memo.row(at, &self.layout);
             }
             return;
         }
-        self.search_pass(&regions, ids, self.layout.stride);
+        self.search_pass(&view, ids, self.layout.stride);
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
-            *row = self.searched_row(&regions, at, id);
+            *row = self.searched_row(&view, at, id);
         }
     }
 
@@ -107,15 +92,15 @@ impl RowStore {
     /// whose rows the first `bytes` will be read.
     #[inline(always)]
     pub fn read_pass(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
-        let regions = self.regions_now();
+        let view = self.view();
         let bytes = bytes.min(self.layout.stride);
-        if self.recall_pass(&regions, ids, bytes) {
+        if self.recall_pass(&view, ids, bytes) {
             for at in 0..ids.len().min(PASS) {
                 read(self.memo.start(at));
             }
             return;
         }
-        self.search_pass(&regions, ids, bytes);
+        self.search_pass(&view, ids, bytes);
         for (at, &id) in ids.iter().enumerate().take(PASS) {
             let mut start = self.search.verified(at, id);
             if start.is_null() && !self.search.is_absent(at) {
@@ -127,21 +112,21 @@ impl RowStore {
 
     /// Searches for up to `PASS` ids and fetches the first `bytes` of their rows.
     #[inline(always)]
-    fn search_pass(&mut self, regions: &Regions, ids: &[u64], bytes: usize) {
-        // SAFETY: the description is of this moment, and no row is shorter than the stride.
+    fn search_pass(&mut self, view: &View, ids: &[u64], bytes: usize) {
+        // SAFETY: the view is of this moment, and no row is shorter than the stride.
         unsafe {
-            self.search.find(regions, ids);
+            self.search.find(view, ids);
             self.search.fetch(bytes);
         }
     }
 
     /// The same, but searches only for those that the memo does not know, and leaves all rows there; false while it rests.
     #[inline]
-    fn recall_pass(&mut self, regions: &Regions, ids: &[u64], bytes: usize) -> bool {
+    fn recall_pass(&mut self, view: &View, ids: &[u64], bytes: usize) -> bool {
         let Some(unknown) = self.memo.recall(ids) else { return false };
-        // SAFETY: as in `search_pass`; what the memo knows begins a row, for it forgets those that move or go.
+        // SAFETY: as in `search_pass`; what the memo knows begins a row, for it forgets those that go.
         unsafe {
-            self.search.find(regions, self.memo.unknown_ids(unknown));
+            self.search.find(view, self.memo.unknown_ids(unknown));
             for number in 0..unknown {
                 self.memo.expect(number, self.search.start(number));
             }
@@ -149,7 +134,7 @@ impl RowStore {
             self.search.fetch_others(starts, bytes);
         }
         for number in 0..unknown {
-            let row = self.searched_row(regions, number, self.memo.unknown_ids(unknown)[number]);
+            let row = self.searched_row(view, number, self.memo.unknown_ids(unknown)[number]);
             self.memo.learn(number, &row);
         }
         true
@@ -157,10 +142,10 @@ impl RowStore {
 
     /// The row of id `at` of the last search.
     #[inline(always)]
-    fn searched_row(&self, regions: &Regions, at: usize, id: u64) -> Row {
+    fn searched_row(&self, view: &View, at: usize, id: u64) -> Row {
         if !self.search.verified(at, id).is_null() {
             // SAFETY: nothing changed since the search.
-            unsafe { self.search.row(regions, at) }
+            unsafe { self.search.row(view, at) }
         } else if self.search.is_absent(at) {
             Row::NONE
         } else {
@@ -168,145 +153,121 @@ impl RowStore {
         }
     }
 
-    /// Fetches the cache lines that inserting the absent ids of the last `find_pass` will write.
+    /// As `find_pass`, for ids of which absent ones are going to be inserted by `insert_at`, for which it fetches what will be
+    /// written. The memo is not asked.
     #[inline]
-    pub fn expect_insertions(&mut self) {
-        let regions = self.regions_now();
-        // SAFETY: the description is of this moment, and callers insert only afterwards.
-        unsafe { self.search.expect_insertions(&regions) };
+    pub fn find_pass_to_insert(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
+        self.keep_memo();
+        let slab = &self.slab;
+        self.index.grow_waiting(&mut self.memory, |handle| mix64(slab.row(handle).key()));
+        let view = self.view();
+        self.searched_at = self.index.growths;
+        self.search_pass(&view, ids, self.layout.stride);
+        for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
+            *row = self.searched_row(&view, at, id);
+        }
+        self.search.expect_insertions();
     }
 
+    /// The row of the id at position `at` of the last `find_pass_to_insert`, where it had none: an insertion since then may
+    /// have been of the same id.
     #[inline(always)]
-    fn regions_now(&self) -> Regions {
-        Regions {
-            directory: self.directory.as_ptr(),
-            probes: self.probes.as_ptr(),
-            shift: 63 - self.depth,
-            layout: self.layout,
+    pub fn find_again(&self, at: usize, id: u64) -> Row {
+        let hash = mix64(id);
+        let absent = self.searched_at == self.index.growths
+            && self.search.is_still_absent(at, hash, self.index.depth_of(hash));
+        match absent {
+            true => Row::NONE,
+            false => self.find(id),
         }
+    }
+
+    /// The row of the id at position `at` of the last `find_pass_to_insert`, where it had none, and whether it is new: an
+    /// insertion since then may have been of the same id. The payload of a new row is what its place held before.
+    #[inline(always)]
+    pub fn insert_at(&mut self, at: usize, id: u64) -> Result<(Row, bool), InsertError> {
+        let hash = mix64(id);
+        let depth = self.index.depth_of(hash);
+        if self.searched_at != self.index.growths || !self.search.is_still_absent(at, hash, depth) {
+            let row = self.find(id);
+            return match row.exists() {
+                true => Ok((row, false)),
+                false => self.insert(id).map(|row| (row, true)),
+            };
+        }
+        let vacancy = self.search.vacancy(at);
+        let row = self.slab.take(&mut self.memory, id).ok_or(InsertError::OutOfMemory)?;
+        if vacancy.exists() {
+            vacancy.fill(hash, depth, row.handle);
+        } else if self.index.displace(hash, row.handle).is_err() {
+            self.slab.give_back(row.handle);
+            return self.insert(id).map(|row| (row, true));
+        }
+        self.index.count_insertion(hash);
+        Ok((row, true))
     }
 
     /// Finds one id.
     pub fn find(&self, id: u64) -> Row {
-        let hash = mix64(id);
-        let number = self.region_of(hash);
-        let region = &self.regions[number as usize];
         let mut row = Row::NONE;
-        let found = region.index.find(hash, |handle| {
-            row = region.row(&self.layout, number, handle);
+        let found = self.index.find(mix64(id), |handle| {
+            row = self.slab.row(handle);
             row.key() == id
         });
-        if found.is_some() {
-            row
-        } else {
-            Row::NONE
+        match found {
+            Some(_) => row,
+            None => Row::NONE,
         }
     }
 
-    /// Adds a row for an id that has none; the payload is what its place held before. All `Row`s found earlier are
-    /// invalid afterwards.
+    /// Adds a row for an id that has none; the payload is what its place held before.
     pub fn insert(&mut self, id: u64) -> Result<Row, InsertError> {
-        let hash = mix64(id);
-        let mut number = self.region_of(hash);
-        let region = &self.regions[number as usize];
-        if region.rows >= region.rows_max && region.depth < DEPTH_MAX {
-            self.split(number);
-            number = self.region_of(hash);
+        let row = self.slab.take(&mut self.memory, id).ok_or(InsertError::OutOfMemory)?;
+        let slab = &self.slab;
+        let hash_of = |handle| mix64(slab.row(handle).key());
+        if self.index.insert(&mut self.memory, mix64(id), row.handle, hash_of).is_err() {
+            self.slab.give_back(row.handle);
+            return Err(InsertError::OutOfMemory);
         }
-        let region = &mut self.regions[number as usize];
-        let inserted = region.insert(&mut self.memory, &self.layout, number, id, hash);
-        self.rows += usize::from(inserted.is_ok());
-        self.refresh(number);
-        if self.rows == RowMemo::ROWS_MIN {
-            self.begin_memo();
-        }
-        inserted
-    }
-
-    #[cold]
-    fn begin_memo(&mut self) {
-        let affordable = self.memory.bytes_max() / RowMemo::BYTES >= MEMO_SHARE;
-        if !affordable || self.memo.has_begun() || !self.memory.claim(RowMemo::BYTES) {
-            return;
-        }
-        if !self.memo.begin() {
-            self.memory.release(RowMemo::BYTES);
-        }
-    }
-
-    /// The id's row; added where there is none, see `insert`.
-    pub fn find_or_insert(&mut self, id: u64) -> Result<Row, InsertError> {
-        let row = self.find(id);
-        if row.exists() {
-            Ok(row)
-        } else {
-            self.insert(id)
-        }
+        self.keep_memo();
+        Ok(row)
     }
 
     /// Removes an id's row; false where there is none.
     pub fn remove(&mut self, id: u64) -> bool {
         let hash = mix64(id);
-        let number = self.region_of(hash);
-        let removed = self.regions[number as usize].remove(&self.layout, id, hash);
+        let mut handle = 0;
+        let position = self.index.find(hash, |candidate| {
+            handle = candidate;
+            self.slab.row(candidate).key() == id
+        });
+        let Some(position) = position else { return false };
+        self.index.remove(hash, position);
+        self.slab.give_back(handle);
         self.memo.forget(id);
-        self.rows -= usize::from(removed);
-        removed
-    }
-
-    /// The number of the region that holds an id or would hold it.
-    pub fn region_for(&self, id: u64) -> u32 {
-        self.region_of(mix64(id))
-    }
-
-    /// Splits a region in two. At the memory limit it stays as it is and goes on filling.
-    fn split(&mut self, number: u32) {
-        let region = &self.regions[number as usize];
-        if region.depth == self.depth
-            && self.directory.try_reserve_exact(self.directory.len()).is_err()
-        {
-            return;
-        }
-        let Some(indexes) = region.plan_split(&mut self.memory, &self.layout) else { return };
-        if region.depth == self.depth {
-            self.directory = self.directory.iter().flat_map(|&region| [region, region]).collect();
-            self.depth += 1;
-        }
-        let other = self.regions.len() as u32;
-        let whole = std::mem::replace(&mut self.regions[number as usize], Region::placeholder());
-        let [low, high] = whole.split(&mut self.memory, &self.layout, indexes);
-        let span = self.depth - high.depth;
-        let begin = (high.prefix << span) as usize;
-        self.directory[begin..begin + (1 << span)].fill(other);
-        self.regions[number as usize] = low;
-        self.regions.push(high);
-        self.refresh(number);
-        self.refresh(other);
-        self.memo.clear(); // both halves' rows have moved
-    }
-
-    /// Calls `visit` with every row whose hash's top 32 bits lie in `low..high`, region by region.
-    pub fn for_each_between(&self, low: u64, high: u64, mut visit: impl FnMut(Row)) {
-        let mut at = low;
-        while at < high {
-            let number = self.region_of(at << 32);
-            let region = &self.regions[number as usize];
-            region.for_each(&self.layout, number, |row, _| {
-                let position = mix64(row.key()) >> 32;
-                if (low..high).contains(&position) {
-                    visit(row);
-                }
-            });
-            at = (region.prefix + 1) << (32 - region.depth);
-        }
+        self.removals += 1;
+        true
     }
 
     /// Rows whose entry lies in its first and in its other bucket.
     pub fn displacement(&self) -> [usize; 2] {
-        self.regions
-            .iter()
-            .map(|region| region.index.displacement())
-            .fold([0, 0], |sum, counts| [sum[0] + counts[0], sum[1] + counts[1]])
+        self.index.displacement(|handle| mix64(self.slab.row(handle).key()))
+    }
+
+    /// Begins to remember rows once there are enough of them, where the limit allows it.
+    #[inline(always)]
+    fn keep_memo(&mut self) {
+        if self.rows() >= RowMemo::ROWS_MIN && !self.memo.has_begun() {
+            self.begin_memo();
+        }
+    }
+
+    #[cold]
+    fn begin_memo(&mut self) {
+        let affordable = self.memory.bytes_max() / RowMemo::BYTES >= MEMO_SHARE;
+        if affordable && self.memory.claim(RowMemo::BYTES) && !self.memo.begin() {
+            self.memory.release(RowMemo::BYTES);
+        }
     }
 }
 
@@ -319,14 +280,15 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_found_while_regions_grow_and_split_and_none_is_found_after_its_removal() {
+    fn every_row_keeps_its_place_while_the_index_grows_and_none_is_found_after_its_removal() {
         let mut store = store(1 << 30);
         const IDS: u64 = 200_000;
+        let mut starts = Vec::new();
         for id in 0..IDS {
             let row = store.insert(id << 40 | id).unwrap();
+            starts.push(row.start);
             row.payload(&store.layout)[4..12].copy_from_slice(&id.to_le_bytes());
         }
-        assert!(store.regions.len() > 4);
         for id in (0..IDS).step_by(3) {
             assert!(store.remove(id << 40 | id));
             assert!(!store.remove(id << 40 | id));
@@ -340,14 +302,38 @@ mod tests {
                 assert_eq!(row.exists(), number % 3 != 0);
                 assert_eq!(store.find(id).exists(), row.exists());
                 if row.exists() {
+                    assert_eq!(row.start, starts[number as usize]);
                     assert_eq!(row.payload(&store.layout)[4..12], number.to_le_bytes());
                 }
             }
         }
         let mut visited = 0;
-        store.for_each_between(0, 1 << 32, |_| visited += 1);
+        store.slab.for_each(|_| visited += 1);
         assert_eq!(visited, store.rows());
         assert_eq!(store.displacement().iter().sum::<usize>(), store.rows());
+    }
+
+    #[test]
+    fn a_pass_inserts_what_it_did_not_find_once_each() {
+        let mut store = store(1 << 30);
+        let mut found = [Row::NONE; PASS];
+        let mut known = std::collections::HashSet::new();
+        for pass in 0..2000_u64 {
+            // A third of each pass is known already, and some ids come twice.
+            let ids: Vec<u64> = (0..PASS as u64).map(|at| mix64(pass * 64 + at % 100)).collect();
+            store.find_pass_to_insert(&ids, &mut found);
+            for (at, &id) in ids.iter().enumerate() {
+                assert!(!found[at].exists() || known.contains(&id));
+                if !found[at].exists() {
+                    let (row, new) = store.insert_at(at, id).unwrap();
+                    assert_eq!(new, known.insert(id));
+                    assert_eq!(row.key(), id);
+                }
+            }
+            assert_eq!(store.rows(), known.len());
+        }
+        assert!(known.iter().all(|&id| store.find(id).key() == id));
+        assert!(store.rows() as f64 / store.slots() as f64 > 0.84);
     }
 
     #[test]

@@ -4,43 +4,23 @@
 //! wait are a few instructions an id, so that the processor's window holds dozens of cache misses at once, where
 //! one loop for all would hold a few. WASM has no prefetch; a load whose value is used later does the job.
 
-use crate::cuckoo_index::{candidates, place_of, Entry};
-use crate::memory::Page;
+use crate::cuckoo_index::IndexView;
 use crate::mixing::mix64;
-use crate::page::{PageLayout, Row};
-use crate::tags::{Tags, BUCKET_SLOTS};
+use crate::page::Row;
+use crate::plane::{hint_of, Bucket, Choice, Entry, Slot};
+use crate::slab::SlabView;
+use crate::tags::{tag_of, BUCKET_SLOTS};
 
 /// Ids of one pass: as many rows as the first cache holds beside what else a pass reads.
 pub const PASS: usize = 128;
 
-/// What the search needs of a region, side by side.
-#[derive(Clone, Copy)]
-pub struct Probe {
-    /// By bucket.
-    pub tags: *const Tags,
-    /// By position.
-    pub entries: *const Entry,
-    /// By handle >> rows_shift.
-    pub pages: *const Page,
-    /// The row that the next insertion takes, or null.
-    pub next_row: *const u8,
-    /// Buckets of its index.
-    pub buckets: u32,
-    /// Its number.
-    pub region: u32,
-}
-
 /// What lookups read all the time.
 #[derive(Clone, Copy)]
-pub struct Regions {
-    /// Region by the top bits of a hash.
-    pub directory: *const u32,
-    /// By region.
-    pub probes: *const Probe,
-    /// 63 less the directory's depth.
-    pub shift: u32,
-    /// Where things are in a page.
-    pub layout: PageLayout,
+pub struct View {
+    /// Where entries are.
+    pub index: IndexView,
+    /// Where rows are.
+    pub slab: SlabView,
 }
 
 const LINE_BYTES: usize = 64;
@@ -58,11 +38,10 @@ fn no_row() -> *const u8 {
 
 /// What the passes hand to one another, an element an id.
 pub struct Search {
-    first: [*const Tags; PASS],
-    second: [*const Tags; PASS],
-    probe: [*const Probe; PASS],
-    tag: [u8; PASS],
-    place: [u16; PASS],
+    first: [Bucket; PASS],
+    second: [Bucket; PASS],
+    /// The tag, and behind its eight bits the hint that the entry must carry.
+    tag_and_hint: [u32; PASS],
     /// Slots with the id's tag, as bits: the first bucket's, then the second's.
     matches: [u32; PASS],
     /// The entry of the first such slot, or `NO_ENTRY`.
@@ -76,15 +55,20 @@ pub struct Search {
     touched: u64,
 }
 
+/// A slot for an id that has no row.
+pub struct Vacancy {
+    bucket: Bucket,
+    in_second: bool,
+    slot: usize,
+}
+
 impl Search {
     /// Nothing found yet.
     pub fn new() -> Search {
         Search {
-            first: [std::ptr::null(); PASS],
-            second: [std::ptr::null(); PASS],
-            probe: [std::ptr::null(); PASS],
-            tag: [0; PASS],
-            place: [0; PASS],
+            first: [Bucket::NONE; PASS],
+            second: [Bucket::NONE; PASS],
+            tag_and_hint: [0; PASS],
             matches: [0; PASS],
             slot: [&NO_ENTRY; PASS],
             entry: [Entry::NONE; PASS],
@@ -97,18 +81,18 @@ impl Search {
     /// Finds up to `PASS` ids; their rows are still to be fetched.
     ///
     /// # Safety
-    /// `regions` describes a store that nothing changed since.
+    /// `view` is of a store that nothing changed since.
     #[inline]
-    pub unsafe fn find(&mut self, regions: &Regions, ids: &[u64]) {
+    pub unsafe fn find(&mut self, view: &View, ids: &[u64]) {
         let ids = &ids[..ids.len().min(PASS)];
         let count = ids.len();
         // SAFETY: the caller's promise; each pass relies on what those before it wrote.
         unsafe {
-            self.locate(regions, ids);
+            self.locate(view, ids);
             self.touch_tags(count);
             self.compare(count);
             self.load_entries(count);
-            self.choose(regions, count);
+            self.choose(view, count);
         }
         self.count = count;
     }
@@ -144,65 +128,53 @@ impl Search {
     }
 
     #[inline(always)]
-    unsafe fn locate(&mut self, regions: &Regions, ids: &[u64]) {
+    unsafe fn locate(&mut self, view: &View, ids: &[u64]) {
+        let IndexView { directory, segments, shift } = view.index;
         for (at, &id) in ids.iter().enumerate() {
             let hash = mix64(id);
-            // SAFETY: the hash's top `depth` bits are below the directory's length.
-            let region = unsafe { *regions.directory.add(((hash >> 1) >> regions.shift) as usize) };
-            // SAFETY: the directory holds numbers of regions, and every region has its probe.
-            let probe = unsafe { &*regions.probes.add(region as usize) };
-            let candidates = candidates(hash, probe.buckets);
-            self.probe[at] = probe;
-            // SAFETY: candidates are below `buckets`, the length of `tags`.
-            unsafe {
-                self.first[at] = probe.tags.add(candidates.first);
-                self.second[at] = probe.tags.add(candidates.second);
-            }
-            self.tag[at] = candidates.tag;
-            self.place[at] = place_of(hash);
+            // SAFETY: the hash's top `depth` bits are below the directory's length, which holds numbers of segments.
+            let number = unsafe { *directory.add(((hash >> 1) >> shift) as usize) };
+            // SAFETY: as above.
+            let segment = unsafe { &*segments.add(number as usize) };
+            let tag = tag_of(hash);
+            let first = Choice::first(hash, segment.depth);
+            let second = first.other(tag);
+            self.tag_and_hint[at] = u32::from(hint_of(hash, segment.depth)) << 8 | u32::from(tag);
+            self.first[at] = segment.bucket(first);
+            self.second[at] = segment.bucket(second);
         }
     }
 
     #[inline(always)]
-    unsafe fn touch_tags(&mut self, count: usize) {
+    fn touch_tags(&mut self, count: usize) {
         let mut touched = 0;
-        for (&first, &second) in self.first[..count].iter().zip(&self.second) {
-            // SAFETY: `locate` pointed both at buckets.
-            touched ^= unsafe { (*first).touch() ^ (*second).touch() };
+        for (first, second) in self.first[..count].iter().zip(&self.second) {
+            touched ^= first.touch() ^ second.touch();
         }
         self.touched = touched;
     }
 
     /// Which slot carries the tag.
     #[inline(always)]
-    unsafe fn compare(&mut self, count: usize) {
+    fn compare(&mut self, count: usize) {
         for at in 0..count {
-            // SAFETY: `locate` pointed both at buckets.
-            let (first, second) = unsafe { (&*self.first[at], &*self.second[at]) };
-            let tag = self.tag[at];
+            let tag = self.tag_and_hint[at] as u8;
+            let (first, second) = (self.first[at], self.second[at]);
             let matches = first.matches(tag) | second.matches(tag) << BUCKET_SLOTS;
             self.matches[at] = matches;
             self.slot[at] = match matches {
                 0 => &NO_ENTRY,
-                // SAFETY: bit i of the matches is a slot of the two buckets.
-                _ => unsafe { self.slot_of(at, matches.trailing_zeros()) },
+                _ => self.slot_of(at, matches.trailing_zeros()),
             };
         }
     }
 
     /// The entry of slot `bit` of both buckets.
     #[inline(always)]
-    unsafe fn slot_of(&self, at: usize, bit: u32) -> *const Entry {
-        let (first, second) = (self.first[at] as usize, self.second[at] as usize);
-        // Arithmetic, for a branch on the bucket would be mispredicted every other time.
-        let in_second = ((bit as usize) / BUCKET_SLOTS).wrapping_neg();
-        let bucket = first ^ ((first ^ second) & in_second);
-        // SAFETY: `locate` set the probe; the bucket lies in its tags, one byte a slot, and entries are one a slot too.
-        unsafe {
-            let probe = &*self.probe[at];
-            let position = bucket - probe.tags as usize + bit as usize % BUCKET_SLOTS;
-            probe.entries.add(position)
-        }
+    fn slot_of(&self, at: usize, bit: u32) -> *const Entry {
+        let bit = bit as usize;
+        let bucket = self.first[at].or(self.second[at], bit >= BUCKET_SLOTS);
+        bucket.entry(bit)
     }
 
     #[inline(always)]
@@ -213,49 +185,32 @@ impl Search {
         }
     }
 
-    /// The row of the entry that carries the place too: with 24 bits compared, a row of another id is hardly ever touched.
+    /// The row of the entry that carries the hint too: with 11 to 14 bits compared, a row of another id is seldom touched.
     #[inline(always)]
-    unsafe fn choose(&mut self, regions: &Regions, count: usize) {
+    unsafe fn choose(&mut self, view: &View, count: usize) {
         for at in 0..count {
             if self.matches[at] == 0 {
                 self.start[at] = no_row();
-            } else if self.entry[at].place() == self.place[at] {
-                // SAFETY: the entry is one of the probe's.
-                self.start[at] = unsafe { self.start_of(&regions.layout, at) };
+            } else if u32::from(self.entry[at].hint()) == self.tag_and_hint[at] >> 8 {
+                // SAFETY: an occupied slot's handle was given out.
+                self.start[at] = unsafe { view.slab.row(self.entry[at].handle()).start };
             } else {
                 // SAFETY: as the caller promised.
-                unsafe { self.choose_further(regions, at) };
+                unsafe { self.choose_further(view, at) };
             }
         }
     }
 
-    #[inline(always)]
-    unsafe fn start_of(&self, layout: &PageLayout, at: usize) -> *const u8 {
-        // SAFETY: an occupied slot's handle was given out, so its page exists and holds its row.
-        unsafe { self.row_in_page(layout, at).start }
-    }
-
-    #[inline(always)]
-    unsafe fn row_in_page(&self, layout: &PageLayout, at: usize) -> Row {
-        let handle = usize::from(self.entry[at].handle());
-        // SAFETY: an occupied slot's handle was given out, so its page exists.
-        let (page, region) = unsafe {
-            let probe = &*self.probe[at];
-            (*probe.pages.add(handle >> layout.rows_shift), probe.region)
-        };
-        Row::at(page, (handle & (layout.rows() - 1)) as u32, region, layout)
-    }
-
     #[cold]
     #[inline(never)]
-    unsafe fn choose_further(&mut self, regions: &Regions, at: usize) {
+    unsafe fn choose_further(&mut self, view: &View, at: usize) {
         let mut matches = self.matches[at] & (self.matches[at] - 1);
         while matches != 0 {
             // SAFETY: bit i of the matches is a slot of the two buckets.
             self.entry[at] = unsafe { *self.slot_of(at, matches.trailing_zeros()) };
-            if self.entry[at].place() == self.place[at] {
-                // SAFETY: the entry is one of the probe's.
-                self.start[at] = unsafe { self.start_of(&regions.layout, at) };
+            if u32::from(self.entry[at].hint()) == self.tag_and_hint[at] >> 8 {
+                // SAFETY: an occupied slot's handle was given out.
+                self.start[at] = unsafe { view.slab.row(self.entry[at].handle()).start };
                 return;
             }
             matches &= matches - 1;
@@ -287,34 +242,73 @@ impl Search {
     /// # Safety
     /// As for `find`, whose last call found it.
     #[inline(always)]
-    pub unsafe fn row(&self, regions: &Regions, at: usize) -> Row {
-        // SAFETY: the caller's promise.
-        unsafe { self.row_in_page(&regions.layout, at) }
+    pub unsafe fn row(&self, view: &View, at: usize) -> Row {
+        // SAFETY: an occupied slot's handle was given out.
+        unsafe { view.slab.row(self.entry[at].handle()) }
     }
 
     /// Fetches the cache lines that inserting the absent ids of the last `find` will write.
-    ///
-    /// # Safety
-    /// As for `find`.
     #[inline]
-    pub unsafe fn expect_insertions(&mut self, regions: &Regions) {
+    pub fn expect_insertions(&mut self) {
         let mut touched = 0;
-        for at in 0..self.count {
-            if !self.is_absent(at) {
-                continue;
-            }
-            // SAFETY: `locate` set the probe and both buckets; `next_row` is null or begins a row of at least 12 bytes.
-            unsafe {
-                let probe = &*self.probe[at];
-                touched ^= (*self.slot_of(at, 0)).place();
-                touched ^= (*self.slot_of(at, BUCKET_SLOTS as u32)).place();
-                if !probe.next_row.is_null() {
-                    let last = probe.next_row.add(regions.layout.stride - 1);
-                    touched ^= u16::from(*probe.next_row) ^ u16::from(*last);
-                }
-            }
+        for at in (0..self.count).filter(|&at| self.is_absent(at)) {
+            touched ^= self.vacancy(at).bucket.touch_to_write();
         }
         self.touched ^= u64::from(touched);
+    }
+
+    /// Whether the id at `at` of the last `find`, which found none, certainly has no row by now either. Only as long as
+    /// segments have not grown since then.
+    #[inline(always)]
+    pub fn is_still_absent(&self, at: usize, hash: u64, depth: u8) -> bool {
+        debug_assert!(at < self.count);
+        let tag = tag_of(hash);
+        let (first, second) = (self.first[at], self.second[at]);
+        first.matches(tag) | second.matches(tag) == 0 || self.is_other(at, hash, depth)
+    }
+
+    /// Whether the entries with the id's tag are of other ids, as their bytes say.
+    #[inline(never)]
+    fn is_other(&self, at: usize, hash: u64, depth: u8) -> bool {
+        let (choices, tag) = Choice::both(hash, depth);
+        [self.first[at], self.second[at]].into_iter().zip(choices).all(|(bucket, choice)| {
+            let mut matches = bucket.matches(tag);
+            let slots = std::iter::from_fn(|| {
+                let slot = matches.trailing_zeros() as usize;
+                matches &= matches.wrapping_sub(1);
+                (slot < BUCKET_SLOTS).then_some(slot)
+            });
+            slots.map(|slot| bucket.slot(slot)).all(|slot| u32::from(slot.byte) != choice.byte)
+        })
+    }
+
+    /// The first empty slot of the emptier bucket of the id at `at` of the last `find`; slot 32 where both are full. Only as
+    /// long as segments have not grown since then.
+    #[inline(always)]
+    pub fn vacancy(&self, at: usize) -> Vacancy {
+        let [first, second] = [self.first[at], self.second[at]].map(|bucket| bucket.empty());
+        let in_second = second.count_ones() > first.count_ones();
+        Vacancy {
+            bucket: self.first[at].or(self.second[at], in_second),
+            in_second,
+            slot: if in_second { second } else { first }.trailing_zeros() as usize,
+        }
+    }
+}
+
+impl Vacancy {
+    /// Whether there is a slot.
+    #[inline(always)]
+    pub fn exists(&self) -> bool {
+        self.slot < BUCKET_SLOTS
+    }
+
+    /// Writes the entry of a row whose id has that hash, in a segment of that depth.
+    #[inline(always)]
+    pub fn fill(&self, hash: u64, depth: u8, handle: u32) {
+        let ([first, second], tag) = Choice::both(hash, depth);
+        let byte = if self.in_second { second.byte } else { first.byte } as u8;
+        self.bucket.set(self.slot, Slot { tag, byte, entry: Entry::new(hash, depth, handle) });
     }
 }
 

@@ -3,8 +3,7 @@
 use crate::copy::copy_floats;
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::quantization::{fp16, int8};
-use crate::region::InsertError;
-use crate::row_store::RowStore;
+use crate::row_store::{InsertError, RowStore};
 use crate::search::PASS;
 
 /// How weights are stored.
@@ -78,22 +77,17 @@ impl ServingTable {
         let width = self.width;
         let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
-            self.store.find_pass(ids, &mut rows);
-            let weights = &weights[pass * PASS * width..];
-            self.store.expect_insertions();
-            // Insertions move rows, so what was found is written first.
-            for (row, weights) in rows.iter().zip(weights.chunks_exact(width)).take(ids.len()) {
-                if row.exists() {
-                    self.write(row, weights);
-                }
-            }
-            for (position, &id) in
-                ids.iter().enumerate().filter(|(position, _)| !rows[*position].exists())
-            {
-                match self.store.find_or_insert(id) {
-                    Ok(row) => self.write(&row, &weights[position * width..][..width]),
-                    Err(InsertError::OutOfMemory) => return pass * PASS + position,
-                }
+            self.store.find_pass_to_insert(ids, &mut rows);
+            let weights = weights[pass * PASS * width..].chunks_exact(width);
+            for (at, (&id, weights)) in ids.iter().zip(weights).enumerate() {
+                let row = match rows[at].exists() {
+                    true => rows[at],
+                    false => match self.store.insert_at(at, id) {
+                        Ok((row, _)) => row,
+                        Err(InsertError::OutOfMemory) => return pass * PASS + at,
+                    },
+                };
+                self.write(&row, weights);
             }
         }
         ids.len()
@@ -106,9 +100,9 @@ impl ServingTable {
         let payload = row.payload(&self.store.layout);
         match self.precision {
             Precision::Fp32 => {
-                for (to, weight) in payload.chunks_exact_mut(4).zip(weights) {
-                    to.copy_from_slice(&weight.to_le_bytes());
-                }
+                let to = payload[..4 * weights.len()].as_mut_ptr().cast();
+                // SAFETY: as many floats as the slice has bytes for; payloads begin at multiples of 4 bytes.
+                copy_floats(weights, unsafe { std::slice::from_raw_parts_mut(to, weights.len()) });
             }
             Precision::Fp16 => {
                 fp16::encode_row(weights, &mut self.halves);
@@ -131,9 +125,7 @@ impl ServingTable {
     pub fn begin_fill(&mut self) {
         let layout = self.store.layout;
         self.filling = true;
-        self.store.for_each_between(0, 1 << 32, |row| {
-            row.put(&layout, Bitmap::FILLED, false);
-        });
+        self.store.slab.for_each(|row| row.put(&layout, Bitmap::FILLED, false));
     }
 
     /// Removes the rows that were not written since `begin_fill`; returns how many there were.
@@ -141,7 +133,7 @@ impl ServingTable {
         let layout = self.store.layout;
         self.filling = false;
         let mut stale = Vec::new();
-        self.store.for_each_between(0, 1 << 32, |row| {
+        self.store.slab.for_each(|row| {
             if !row.has(&layout, Bitmap::FILLED) {
                 stale.push(row.key());
             }

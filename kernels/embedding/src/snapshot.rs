@@ -22,7 +22,7 @@ pub struct Snapshot {
     preserved: Vec<u8>,
     /// Rows still marked.
     marked: usize,
-    /// Where the walk goes on: region.
+    /// The page where the walk goes on.
     hand: usize,
     /// Ran out of memory for rows that changed; what was written so far is not a snapshot.
     overtaken: bool,
@@ -40,13 +40,7 @@ pub enum Progress {
 impl EmbeddingTable {
     /// Begins a snapshot of this moment; one that was under way is dropped.
     pub fn begin_snapshot(&mut self) {
-        let layout = self.store.layout;
-        for page in self.store.regions.iter().flat_map(|region| &region.pages) {
-            for word in 0..layout.words() {
-                let occupied = layout.word(page.as_ptr(), Bitmap::OCCUPIED, word);
-                layout.set_word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word, occupied);
-            }
-        }
+        self.store.slab.copy_bitmap(Bitmap::OCCUPIED, Bitmap::IN_SNAPSHOT);
         self.snapshot = Some(Snapshot {
             preserved: Vec::new(),
             marked: self.store.rows(),
@@ -80,29 +74,22 @@ impl EmbeddingTable {
         let begin = snapshot.preserved.len() - kept * row_bytes;
         out.extend(snapshot.preserved.drain(begin..));
         let mut rows = kept;
-        // A split while the snapshot runs moves marked rows to later regions or back into an earlier one, so the walk
-        // goes round until no mark is left.
+        // Rows keep their places and new ones are not marked, so one walk over the pages meets all marks.
         while rows < rows_max && snapshot.marked > 0 {
-            let region = &self.store.regions[snapshot.hand % self.store.regions.len()];
-            'region: for page in &region.pages {
-                for word in 0..layout.words() {
-                    let mut bits = layout.word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word);
-                    while bits != 0 && rows < rows_max {
-                        let index = word as u32 * 64 + bits.trailing_zeros();
-                        bits &= bits - 1;
-                        Row::at(*page, index, 0, &layout).save(&layout, out);
-                        rows += 1;
-                        snapshot.marked -= 1;
-                    }
-                    layout.set_word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word, bits);
-                    if rows == rows_max {
-                        break 'region;
-                    }
+            let page = self.store.slab.pages()[snapshot.hand];
+            let first = (snapshot.hand << layout.rows_shift) as u32;
+            for word in 0..layout.words() {
+                let mut bits = layout.word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word);
+                while bits != 0 && rows < rows_max {
+                    let handle = first + word as u32 * 64 + bits.trailing_zeros();
+                    bits &= bits - 1;
+                    Row::at(page, handle, &layout).save(&layout, out);
+                    rows += 1;
+                    snapshot.marked -= 1;
                 }
+                layout.set_word(page.as_ptr(), Bitmap::IN_SNAPSHOT, word, bits);
             }
-            if rows < rows_max {
-                snapshot.hand += 1;
-            }
+            snapshot.hand += usize::from(rows < rows_max);
         }
         Progress::Rows(rows)
     }

@@ -61,14 +61,43 @@ pub struct EmbeddingTable {
     pub snapshot: Option<Snapshot>,
     /// Newest update time seen, seconds.
     pub clock_seconds: u32,
-    /// Where expiry goes on: region and handle.
-    pub expiry_hand: (u32, u32),
+    /// Where expiry goes on, a handle.
+    pub expiry_hand: u32,
     /// Counts updates; seeds the draws of admission by chance.
     pub draws: u64,
     /// Schedules: factor on each segment's learning rate.
     pub learning_rate_scales: Vec<f32>,
     /// See `Counts`.
     pub counts: Counts,
+}
+
+/// The ids of a pass that have no row, and where they stand in it.
+struct Absent {
+    ids: [u64; PASS],
+    positions: [u8; PASS],
+    count: usize,
+}
+
+const _: () = assert!(PASS <= 1 << 8);
+
+impl Absent {
+    fn new() -> Absent {
+        Absent { ids: [0; PASS], positions: [0; PASS], count: 0 }
+    }
+
+    fn push(&mut self, position: usize, id: u64) {
+        self.ids[self.count] = id;
+        self.positions[self.count] = position as u8;
+        self.count += 1;
+    }
+
+    fn ids(&self) -> &[u64] {
+        &self.ids[..self.count]
+    }
+
+    fn position(&self, number: usize) -> usize {
+        usize::from(self.positions[number])
+    }
 }
 
 /// The floats of a row, weights first.
@@ -115,7 +144,7 @@ impl EmbeddingTable {
             changes: Changes::default(),
             snapshot: None,
             clock_seconds: 0,
-            expiry_hand: (0, 0),
+            expiry_hand: 0,
             draws: 0,
             counts: Counts::default(),
         })
@@ -175,13 +204,15 @@ impl EmbeddingTable {
                     self.learn(row, id, gradient, seconds);
                 }
             }
-            self.store.expect_insertions();
-            // Insertions move rows, so they wait until the rows found above are done with.
-            for (position, &id) in ids.iter().enumerate() {
-                if !rows[position].exists() {
-                    let gradient = &gradients[position * width..][..width];
-                    self.admit_and_learn(id, gradient, counts[position], seconds);
-                }
+            let mut absent = Absent::new();
+            for (at, &id) in ids.iter().enumerate().filter(|(at, _)| !rows[*at].exists()) {
+                absent.push(at, id);
+            }
+            self.store.find_pass_to_insert(absent.ids(), &mut rows);
+            for (number, &id) in absent.ids().iter().enumerate() {
+                let at = absent.position(number);
+                let gradient = &gradients[at * width..][..width];
+                self.admit_and_learn(number, id, gradient, counts[at], seconds);
             }
         }
     }
@@ -193,23 +224,21 @@ impl EmbeddingTable {
         self.clock_seconds = self.clock_seconds.max(seconds);
         let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
-            self.store.find_pass(ids, &mut rows);
-            self.store.expect_insertions();
+            self.store.find_pass_to_insert(ids, &mut rows);
             let weights = &weights[pass * PASS * width..][..ids.len() * width];
-            let mut moved = false;
-            for ((row, &id), weights) in rows.iter().zip(ids).zip(weights.chunks_exact(width)) {
+            let removals = self.store.removals;
+            for (at, (&id, weights)) in ids.iter().zip(weights.chunks_exact(width)).enumerate() {
                 if !all_finite(weights) {
                     self.counts.rejected += 1.0;
                     continue;
                 }
-                // An insertion moves rows, so what was found before it has to be found again.
-                let known = if row.exists() && !moved { Some(*row) } else { None };
-                let Some(row) = known.or_else(|| {
-                    moved = true;
-                    self.find_or_insert(id)
-                }) else {
-                    continue;
+                let row = match rows[at].exists() {
+                    false => self.insert(id, Some(at)),
+                    // A row found may have been evicted for one of the ids before.
+                    true if self.store.removals != removals => self.find_or_insert(id),
+                    true => Some(rows[at]),
                 };
+                let Some(row) = row else { continue };
                 self.before_change(&row);
                 copy_floats(weights, &mut floats_of(&row, &self.store.layout)[..width]);
                 self.after_change(&row, seconds);
@@ -243,12 +272,20 @@ impl EmbeddingTable {
         self.counts.updated += 1.0;
     }
 
-    #[cold]
-    fn admit_and_learn(&mut self, id: u64, gradient: &[f32], count: u32, seconds: u32) {
+    /// `number` is the id's position in the last search for ids to insert.
+    #[inline(never)]
+    fn admit_and_learn(
+        &mut self,
+        number: usize,
+        id: u64,
+        gradient: &[f32],
+        count: u32,
+        seconds: u32,
+    ) {
         // No occurrence is a caller's slip; the gradient says that there was one.
         let count = count.max(1);
         // The batch may hold an id twice against the contract; then its row exists by now.
-        let row = self.store.find(id);
+        let row = self.store.find_again(number, id);
         if row.exists() {
             return self.learn(&row, id, gradient, seconds);
         }
@@ -271,7 +308,7 @@ impl EmbeddingTable {
             self.counts.rejected += 1.0;
             return;
         }
-        let Some(row) = self.insert(id) else { return };
+        let Some(row) = self.insert(id, Some(number)) else { return };
         if share == 1.0 {
             return self.learn(&row, id, gradient, seconds);
         }
@@ -285,16 +322,19 @@ impl EmbeddingTable {
         if row.exists() {
             Some(row)
         } else {
-            self.insert(id)
+            self.insert(id, None)
         }
     }
 
-    /// A new row for an absent id, with its initial value; `None` (and counted) where there is no room.
-    fn insert(&mut self, id: u64) -> Option<Row> {
-        let Some(row) = self.insert_making_room(id) else {
+    /// A row for an absent id, with its initial value where it is new; `None` (and counted) where there is no room.
+    fn insert(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
+        let Some((row, new)) = self.insert_making_room(id, at) else {
             self.counts.rejected += 1.0;
             return None;
         };
+        if !new {
+            return Some(row);
+        }
         self.counts.admitted += 1.0;
         let floats = floats_of(&row, &self.store.layout);
         self.options.initial_weights(id, &mut floats[..self.options.width]);

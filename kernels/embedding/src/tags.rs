@@ -55,7 +55,7 @@ impl Tags {
     }
 }
 
-/// The tag of a hash, 1 to 255, from bits that choose neither region nor bucket.
+/// The tag of a hash, 1 to 255, from bits that choose neither segment nor bucket.
 #[inline(always)]
 pub fn tag_of(hash: u64) -> u8 {
     let tag = (hash >> 32) as u8;

@@ -246,7 +246,7 @@ Deno.test("any sequence of operations leaves what a Map would hold", () => {
   compare(modelledOptions({ dim: 1 }), 700, 200);
 });
 
-Deno.test("so it does when rows are so wide that regions split again and again", () => {
+Deno.test("so it does when rows are so wide that a page holds few of them", () => {
   compare(modelledOptions({ dim: 1500 }), 2500, 12);
 });
 
@@ -298,7 +298,7 @@ Deno.test("fifty rounds of insertion and expiry do not grow memory past its plat
     if (round === 3) plateau = table.statistics().bytes;
     if (round === 25) middle = table.statistics().bytes;
   }
-  // Every round's ids fall a little differently on the regions, whose fullest moments differ by a few rows.
+  // Every round's ids fall a little differently on the segments, whose fullest moments differ by a few rows.
   const { bytes } = table.statistics();
   assert.ok(bytes - plateau < 50_000, `${bytes} bytes after a plateau of ${plateau}`);
   assert.ok(bytes - middle < 10_000, `${bytes} bytes after ${middle} half-way`);

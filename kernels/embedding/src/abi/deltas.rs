@@ -5,7 +5,7 @@ use super::instance::training;
 use super::refusals::{REFUSED_ACKNOWLEDGEMENT, REFUSED_CONSUMER, REFUSED_LENGTH, REFUSED_MEMORY};
 use crate::changes::DeltaError;
 use crate::crc32c::crc32c;
-use crate::export::{export_rows, CURSOR_END};
+use crate::export::export_rows;
 use crate::table::{floats_of, EmbeddingTable};
 
 /// The next delta of a consumer. Words: sequence, rows, removed, checksum. Ids and floats: the rows. Returns 1 where
@@ -68,13 +68,10 @@ pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
     training(|table, buffers| {
         let width = table.options.width;
         let fits = rows_max.checked_mul(width).is_some_and(|floats| floats <= LENGTH_MAX);
-        if rows_max == 0 || !fits || !(0.0..=CURSOR_END as f64).contains(&cursor) {
+        if rows_max == 0 || !fits || !(0.0..=f64::from(u32::MAX)).contains(&cursor) {
             return REFUSED_LENGTH;
         }
-        let Some(next) = export_rows(&table.store, cursor as u64, rows_max, &mut buffers.rows)
-        else {
-            return REFUSED_LENGTH;
-        };
+        let next = export_rows(&table.store.slab, cursor as u32, rows_max, &mut buffers.rows);
         let layout = table.store.layout;
         if reserve(&mut buffers.ids, buffers.rows.len()) == 0
             || reserve(&mut buffers.floats, buffers.rows.len() * width) == 0
@@ -86,8 +83,9 @@ pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
             buffers.floats[position * width..][..width]
                 .copy_from_slice(&floats_of(row, &layout)[..width]);
         }
-        let done = f64::from(u8::from(next == CURSOR_END));
-        buffers.words = vec![buffers.rows.len() as f64, next as f64, done];
+        let done = f64::from(u8::from(next.is_none()));
+        let next = f64::from(next.unwrap_or(u32::MAX));
+        buffers.words = vec![buffers.rows.len() as f64, next, done];
         0
     })
 }

@@ -1,7 +1,7 @@
 //! What ABI.md promises about layouts, proved while the crate compiles: a change that breaks a promise does not build.
 
-use crate::cuckoo_index::{Entry, SLOT_BYTES};
 use crate::page::{Bitmap, KEY_BYTES};
+use crate::plane::{Entry, SLOT_BYTES};
 use crate::policy::slot_of;
 use crate::table::ROW_HEADER_BYTES;
 use crate::tags::{Tags, BUCKET_SLOTS};
@@ -9,7 +9,7 @@ use crate::tags::{Tags, BUCKET_SLOTS};
 // A bucket is one vector of tags, and its entries are one cache line.
 const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);
 const _: () = assert!(BUCKET_SLOTS * size_of::<Entry>() == 64);
-const _: () = assert!(SLOT_BYTES == 1 + size_of::<Entry>());
+const _: () = assert!(SLOT_BYTES == 2 + size_of::<Entry>());
 
 // A training row is key u64, stamp u32, floats; a saved row begins with the same bytes.
 const _: () = assert!(KEY_BYTES == size_of::<u64>() && ROW_HEADER_BYTES == KEY_BYTES + 4);

@@ -1,0 +1,362 @@
+//! What an index is made of: planes of buckets, the entries in them, and the two choices of a bucket that a hash has.
+//!
+//! A slot is a one-byte tag, in arrays of their own so that the tags of a million keys stay in cache; a four-byte entry, the
+//! row's handle beside six bits of hash; and the byte that chose the plane, which only insertions read. Tag, byte and
+//! group say where else an entry may lie, so displacing entries and growing a segment never touch a row.
+
+use crate::memory::Memory;
+use crate::movers::Movers;
+use crate::tags::{tag_of, Tags, BUCKET_SLOTS};
+use std::alloc::{alloc, Layout};
+
+/// Buckets of a plane.
+pub const GROUPS: usize = 64;
+/// Bytes of a slot: tag, byte and entry.
+pub const SLOT_BYTES: usize = 6;
+/// Bytes of a plane.
+pub const PLANE_BYTES: usize = GROUPS * BUCKET_SLOTS * SLOT_BYTES;
+/// Handles are smaller.
+pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
+const HANDLE_BITS: u32 = 26;
+/// Splits of a segment that one hint serves.
+const HINT_SPLITS: u8 = 4;
+/// Planes of an extent: as many as have 64 kB of tags, a whole round of the second cache's sets.
+const EXTENT_PLANES: usize = 64;
+/// Slots of an extent.
+const EXTENT_SLOTS: usize = EXTENT_PLANES * GROUPS * BUCKET_SLOTS;
+
+/// A bucket, by the address of its tags. Those of an extent fill its first 64 kB, to which it is aligned; the slots' bytes
+/// follow in the same order, then their entries: so the address of a slot's tag says where its byte and entry are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket(*mut Tags);
+
+impl Bucket {
+    /// Stands where there is none.
+    pub const NONE: Bucket = Bucket(std::ptr::null_mut());
+
+    #[inline(always)]
+    fn tags(self) -> *mut Tags {
+        self.0
+    }
+
+    /// What chose the plane of each slot.
+    #[inline(always)]
+    fn bytes(self) -> *mut [u8; BUCKET_SLOTS] {
+        self.0.cast::<u8>().wrapping_add(EXTENT_SLOTS).cast()
+    }
+
+    /// A cache line.
+    #[inline(always)]
+    fn entries(self) -> *mut [Entry; BUCKET_SLOTS] {
+        let slot = self.0 as usize % EXTENT_SLOTS;
+        self.0.cast::<u8>().wrapping_add(2 * EXTENT_SLOTS + 3 * slot).cast()
+    }
+
+    /// Slots with a tag, as bits.
+    #[inline(always)]
+    pub fn matches(self, tag: u8) -> u32 {
+        // SAFETY: but for `NONE`, buckets are of planes, whose extents are never freed; the reference ends here.
+        unsafe { (*self.tags()).matches(tag) }
+    }
+
+    /// Empty slots as bits.
+    #[inline(always)]
+    pub fn empty(self) -> u32 {
+        self.matches(0)
+    }
+
+    /// Taken slots as bits.
+    #[inline(always)]
+    pub fn taken(self) -> u32 {
+        !self.empty() & 0xffff
+    }
+
+    /// Taken slots whose bytes are in a set, as bits.
+    #[inline(always)]
+    pub fn moving(self, movers: &Movers) -> u32 {
+        // SAFETY: as in `matches`.
+        unsafe { movers.among(&*self.bytes()) & self.taken() }
+    }
+
+    /// A word of the tags, loaded for its cache line alone.
+    #[inline(always)]
+    pub fn touch(self) -> u64 {
+        // SAFETY: as in `matches`.
+        unsafe { (*self.tags()).touch() }
+    }
+
+    /// Loads what writing a slot needs, for the cache lines alone.
+    #[inline(always)]
+    pub fn touch_to_write(self) -> u8 {
+        self.slot(0).byte ^ self.slot(0).entry.hint()
+    }
+
+    /// What is in a slot.
+    #[inline(always)]
+    pub fn slot(self, slot: usize) -> Slot {
+        let slot = slot % BUCKET_SLOTS;
+        // SAFETY: as in `matches`.
+        unsafe {
+            Slot {
+                tag: (*self.tags()).0[slot],
+                byte: (*self.bytes())[slot],
+                entry: (*self.entries())[slot],
+            }
+        }
+    }
+
+    /// Where the entry of a slot is.
+    #[inline(always)]
+    pub fn entry(self, slot: usize) -> *const Entry {
+        self.entries().cast::<Entry>().wrapping_add(slot % BUCKET_SLOTS)
+    }
+
+    /// Writes a slot.
+    #[inline(always)]
+    pub fn set(self, slot: usize, content: Slot) {
+        let slot = slot % BUCKET_SLOTS;
+        // SAFETY: as in `matches`; each bucket is of one segment, and only one thread uses a table.
+        unsafe {
+            (*self.tags()).0[slot] = content.tag;
+            (*self.bytes())[slot] = content.byte;
+            (*self.entries())[slot] = content.entry;
+        }
+    }
+
+    /// Empties a slot.
+    #[inline(always)]
+    pub fn clear(self, slot: usize) {
+        // SAFETY: as in `set`.
+        unsafe { (*self.tags()).0[slot % BUCKET_SLOTS] = 0 }
+    }
+
+    /// Empties all slots.
+    pub fn clear_all(self) {
+        // SAFETY: as in `set`.
+        unsafe { self.tags().write(Tags::EMPTY) }
+    }
+
+    /// Becomes a copy of another bucket.
+    #[inline(always)]
+    pub fn copy_from(self, other: Bucket) {
+        // SAFETY: as in `set`.
+        unsafe {
+            self.tags().write(other.tags().read());
+            self.bytes().write(other.bytes().read());
+            self.entries().write(other.entries().read());
+        }
+    }
+
+    /// One of two without a branch, which would be mispredicted every other time.
+    #[inline(always)]
+    pub fn or(self, other: Bucket, take_other: bool) -> Bucket {
+        let (this, that) = (self.0 as usize, other.0 as usize);
+        Bucket((this ^ ((this ^ that) & usize::from(take_other).wrapping_neg())) as *mut Tags)
+    }
+}
+
+/// What is in a slot.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// 0 where the slot is empty.
+    pub tag: u8,
+    /// What chose its plane.
+    pub byte: u8,
+    /// Which row.
+    pub entry: Entry,
+}
+
+/// One bucket a group, one after another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plane(*mut Tags);
+
+impl Plane {
+    /// Stands where there is none.
+    pub const NONE: Plane = Plane(std::ptr::null_mut());
+
+    /// The bucket of a group.
+    #[inline(always)]
+    pub fn bucket(self, group: u32) -> Bucket {
+        debug_assert!((group as usize) < GROUPS);
+        Bucket(self.0.wrapping_add(group as usize))
+    }
+}
+
+/// The planes of an index.
+#[derive(Default)]
+pub struct Planes {
+    free: Vec<Plane>,
+    extents: Vec<*mut Tags>,
+    /// Planes of the last extent that were taken.
+    taken: usize,
+}
+
+impl Planes {
+    /// A plane, whose tags are to be written before they are read; `None` at the memory limit. Only planes in use are
+    /// claimed: the rest of an extent is memory that nobody has touched.
+    pub fn take(&mut self, memory: &mut Memory) -> Option<Plane> {
+        if let Some(plane) = self.free.pop() {
+            return Some(plane);
+        }
+        if self.extents.is_empty() || self.taken == EXTENT_PLANES {
+            self.add_extent()?;
+        }
+        if !memory.claim(PLANE_BYTES) {
+            return None;
+        }
+        self.taken += 1;
+        let extent = *self.extents.last()?;
+        Some(Plane(extent.wrapping_add((self.taken - 1) * GROUPS)))
+    }
+
+    /// Takes a plane back, which must be used no more.
+    pub fn give_back(&mut self, plane: Plane) {
+        self.free.push(plane);
+    }
+
+    fn add_extent(&mut self) -> Option<()> {
+        self.extents.try_reserve(1).ok()?;
+        // Room on the free list for every plane there is: giving one back never allocates.
+        let planes = (self.extents.len() + 1) * EXTENT_PLANES;
+        self.free.try_reserve(planes - self.free.len()).ok()?;
+        let layout = Layout::from_size_align(EXTENT_SLOTS * SLOT_BYTES, EXTENT_SLOTS).ok()?;
+        // SAFETY: the layout's size is not zero.
+        let extent = unsafe { alloc(layout) };
+        if extent.is_null() {
+            return None;
+        }
+        self.extents.push(extent.cast());
+        self.taken = 0;
+        Some(())
+    }
+}
+
+/// A row's handle (low 26 bits) and six bits of its id's hash.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
+pub struct Entry(u32);
+
+impl Entry {
+    /// Stands where there is none.
+    pub const NONE: Entry = Entry(0);
+
+    /// An entry of a segment of that depth.
+    #[inline(always)]
+    pub fn new(hash: u64, depth: u8, handle: u32) -> Entry {
+        Entry(u32::from(hint_of(hash, depth)) << HANDLE_BITS | handle)
+    }
+
+    /// The row's handle.
+    #[inline(always)]
+    pub fn handle(self) -> u32 {
+        self.0 & (HANDLES_MAX - 1)
+    }
+
+    /// See `hint_of`.
+    #[inline(always)]
+    pub fn hint(self) -> u8 {
+        (self.0 >> HANDLE_BITS) as u8
+    }
+
+    /// The hash's bit behind the first `depth`, where the hint is one of that depth.
+    #[inline(always)]
+    pub fn bit_behind(self, depth: u8) -> u8 {
+        self.hint() >> (5 - depth % HINT_SPLITS) & 1
+    }
+
+    /// The same for a segment that is now of that depth, one more than before. Every fourth time the hash gives a new hint.
+    #[inline(always)]
+    pub fn deepened(self, depth: u8, hash_of: impl Fn(u32) -> u64) -> Entry {
+        match depth % HINT_SPLITS {
+            0 => Entry::new(hash_of(self.handle()), depth, self.handle()),
+            _ => self,
+        }
+    }
+}
+
+/// Six bits of hash, the first of which the next splits of a segment need; those that are left, at least three, tell ids
+/// with the same tag apart.
+#[inline(always)]
+pub fn hint_of(hash: u64, depth: u8) -> u8 {
+    (hash >> (58 - depth / HINT_SPLITS * HINT_SPLITS)) as u8 & 63
+}
+
+/// One of the two buckets where an entry may lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// Bucket of the plane, below `GROUPS`.
+    pub group: u32,
+    /// Chooses the plane, see `plane_choice.rs`; below 256.
+    pub byte: u32,
+}
+
+impl Choice {
+    /// The first of a hash in a segment of that depth: bit 7 of its byte is the hash's bit behind those of the segment.
+    #[inline(always)]
+    pub fn first(hash: u64, depth: u8) -> Choice {
+        let next_bit = (hash >> (63 - depth)) as u32 & 1;
+        Choice {
+            group: (hash >> 8) as u32 % GROUPS as u32,
+            byte: hash as u32 & 127 | next_bit << 7,
+        }
+    }
+
+    /// The choice that an entry in a bucket of `group` is at.
+    #[inline(always)]
+    pub fn at(group: u32, byte: u8) -> Choice {
+        Choice { group, byte: byte.into() }
+    }
+
+    /// The other choice of the same tag; of that, the other is this one.
+    #[inline(always)]
+    pub fn other(self, tag: u8) -> Choice {
+        let mixed = u32::from(tag).wrapping_mul(0x9E37_79B1);
+        let group_bits = GROUPS.trailing_zeros();
+        Choice {
+            group: self.group ^ mixed >> (32 - group_bits),
+            byte: self.byte ^ (mixed >> 16 & 127),
+        }
+    }
+
+    /// Both choices of a hash, and its tag.
+    #[inline(always)]
+    pub fn both(hash: u64, depth: u8) -> ([Choice; 2], u8) {
+        let tag = tag_of(hash);
+        let first = Choice::first(hash, depth);
+        ([first, first.other(tag)], tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixing::mix64;
+
+    #[test]
+    fn the_other_choice_of_the_other_is_the_first_and_stays_on_its_side() {
+        for seed in 0..20_000 {
+            let ([first, second], tag) = Choice::both(mix64(seed), seed as u8 % 16);
+            assert!((first.group as usize) < GROUPS && (second.group as usize) < GROUPS);
+            assert!(first.byte < 256 && second.byte < 256);
+            assert_eq!(second.other(tag), first);
+            assert_eq!(first.byte & 128, second.byte & 128);
+        }
+    }
+
+    #[test]
+    fn an_entry_knows_the_next_bit_of_its_hash_at_every_depth() {
+        for seed in 0..500 {
+            let hash = mix64(seed);
+            let mut entry = Entry::new(hash, 0, seed as u32);
+            for depth in 0..17 {
+                entry = if depth == 0 { entry } else { entry.deepened(depth, |_| hash) };
+                assert_eq!(entry.handle(), seed as u32);
+                assert_eq!(entry.hint(), hint_of(hash, depth));
+                assert_eq!(
+                    u32::from(entry.bit_behind(depth)),
+                    Choice::first(hash, depth).byte >> 7
+                );
+            }
+        }
+    }
+}

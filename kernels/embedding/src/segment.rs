@@ -1,0 +1,167 @@
+//! A segment of the index: the entries of all ids whose hashes share their top bits.
+//!
+//! A bucketised cuckoo table (Pagh and Rodler, 2004; partial keys as in Fan et al., "Cuckoo Filter", 2014). Its buckets are
+//! those of one to sixteen planes; an entry lies in one of two, each given by a group and a byte that chooses the
+//! plane. How it makes room in full buckets is in `displacement.rs`, how it grows in `growth.rs`.
+
+use crate::plane::{Bucket, Choice, Entry, Plane, Slot, GROUPS};
+use crate::plane_choice::{plane_choices, PlaneChoice, PLANES_MAX};
+use crate::tags::BUCKET_SLOTS;
+
+/// A segment is grown when more than this share of its slots would be taken.
+pub const LOAD_MAX_PERMILLE: usize = 955;
+
+/// Entries of one range of hashes.
+#[derive(Clone)]
+#[repr(C)]
+pub struct Segment {
+    /// Plane by byte.
+    pub choice: &'static PlaneChoice,
+    /// Bits that its hashes share.
+    pub depth: u8,
+    /// See `plane_choice.rs`.
+    pub turns: u8,
+    /// Planes that are there.
+    pub count: u8,
+    /// Entries.
+    pub rows: u32,
+    /// Where the search for a victim goes on, a slot.
+    pub victim_hand: u32,
+    /// The first `count` are there.
+    pub planes: [Plane; PLANES_MAX],
+}
+
+/// A slot of a bucket.
+#[derive(Clone, Copy)]
+pub struct Position {
+    bucket: Bucket,
+    slot: usize,
+}
+
+/// An entry found no place within the search's bound: the segment has to grow.
+#[derive(Debug, PartialEq)]
+pub struct Crowded;
+
+impl Segment {
+    /// A segment of planes that are its own from now on and whose tags say what is in them.
+    pub fn new(depth: u8, turns: u8, planes: &[Plane]) -> Segment {
+        let mut segment = Segment {
+            choice: &plane_choices()[usize::from(turns)][planes.len()],
+            depth,
+            turns,
+            count: planes.len() as u8,
+            rows: 0,
+            victim_hand: 0,
+            planes: [Plane::NONE; PLANES_MAX],
+        };
+        segment.planes[..planes.len()].copy_from_slice(planes);
+        segment
+    }
+
+    /// Its planes.
+    pub fn planes(&self) -> &[Plane] {
+        &self.planes[..usize::from(self.count)]
+    }
+
+    /// All buckets, plane by plane.
+    pub fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
+        self.planes().iter().flat_map(|plane| (0..GROUPS as u32).map(|group| plane.bucket(group)))
+    }
+
+    /// The bucket of a choice.
+    #[inline(always)]
+    pub fn bucket(&self, choice: Choice) -> Bucket {
+        debug_assert!(choice.byte < 256);
+        // SAFETY: a choice's byte is below 256, and what it chooses below the number of planes.
+        let plane = unsafe {
+            let plane = *self.choice.get_unchecked(choice.byte as usize);
+            self.planes.get_unchecked(usize::from(plane))
+        };
+        plane.bucket(choice.group)
+    }
+
+    /// Slots in all.
+    pub fn slots(&self) -> usize {
+        usize::from(self.count) * GROUPS * BUCKET_SLOTS
+    }
+
+    /// Entries that it takes before it should grow.
+    #[inline(always)]
+    pub fn rows_max(&self) -> u32 {
+        u32::from(self.count) * (GROUPS * BUCKET_SLOTS * LOAD_MAX_PERMILLE / 1000) as u32
+    }
+
+    /// The position whose entry carries the hash's tag and byte and satisfies `is_row`.
+    #[inline]
+    pub fn find(&self, hash: u64, mut is_row: impl FnMut(u32) -> bool) -> Option<Position> {
+        let (choices, tag) = Choice::both(hash, self.depth);
+        for choice in choices {
+            let bucket = self.bucket(choice);
+            let mut matches = bucket.matches(tag);
+            while matches != 0 {
+                let slot = matches.trailing_zeros() as usize;
+                let Slot { byte, entry, .. } = bucket.slot(slot);
+                if u32::from(byte) == choice.byte && is_row(entry.handle()) {
+                    return Some(Position { bucket, slot });
+                }
+                matches &= matches - 1;
+            }
+        }
+        None
+    }
+
+    /// Adds an entry of a hash.
+    #[inline]
+    pub fn insert(&mut self, hash: u64, handle: u32) -> Result<(), Crowded> {
+        let (choices, tag) = Choice::both(hash, self.depth);
+        self.place(choices, tag, Entry::new(hash, self.depth, handle))?;
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Places an entry in the emptier of its buckets, moving others aside where both are full.
+    #[inline(always)]
+    pub fn place(&mut self, choices: [Choice; 2], tag: u8, entry: Entry) -> Result<(), Crowded> {
+        let [first, second] = choices.map(|choice| self.bucket(choice).empty());
+        // The emptier bucket: this alone fills nine tenths of all slots before anything has to move.
+        let (choice, empty) = match second.count_ones() > first.count_ones() {
+            true => (choices[1], second),
+            false => (choices[0], first),
+        };
+        match empty {
+            0 => self.displace(choices, tag, entry),
+            _ => {
+                let slot = empty.trailing_zeros() as usize;
+                self.bucket(choice).set(slot, Slot { tag, byte: choice.byte as u8, entry });
+                Ok(())
+            }
+        }
+    }
+
+    /// Empties a position.
+    pub fn remove(&mut self, Position { bucket, slot }: Position) {
+        bucket.clear(slot);
+        self.rows -= 1;
+    }
+
+    /// The handle in slot `number` of all, where one is there.
+    pub fn handle_at(&self, number: usize) -> Option<u32> {
+        let (bucket, slot) = (number / BUCKET_SLOTS, number % BUCKET_SLOTS);
+        let bucket = self.planes()[bucket / GROUPS].bucket((bucket % GROUPS) as u32);
+        Some(bucket.slot(slot)).filter(|slot| slot.tag != 0).map(|slot| slot.entry.handle())
+    }
+
+    /// Entries that are in their first bucket, and in their other one.
+    pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
+        let mut counts = [0; 2];
+        for bucket in self.buckets() {
+            let slots = (0..BUCKET_SLOTS).map(|slot| bucket.slot(slot));
+            for Slot { entry, .. } in slots.filter(|slot| slot.tag != 0) {
+                let hash = hash_of(entry.handle());
+                let in_first = self.bucket(Choice::first(hash, self.depth)) == bucket;
+                counts[usize::from(!in_first)] += 1;
+            }
+        }
+        counts
+    }
+}

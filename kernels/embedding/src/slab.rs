@@ -1,0 +1,158 @@
+//! The rows, in pages. A row keeps its place, a handle, for as long as it lives; a removed row's place is the next one
+//! given out.
+
+use crate::memory::{Blocks, Memory};
+use crate::page::{Bitmap, Page, PageLayout, Row, PAGE_ALIGN};
+use crate::plane::HANDLES_MAX;
+
+const NO_HANDLE: u32 = u32::MAX;
+const PAGES_EXTENT_MAX: usize = 512 << 10;
+
+/// Where rows are. Valid until the slab takes another page.
+#[derive(Clone, Copy)]
+pub struct SlabView {
+    pages: *const Page,
+    /// Where things are in a page.
+    pub layout: PageLayout,
+}
+
+impl SlabView {
+    /// The row of a handle.
+    ///
+    /// # Safety
+    /// The slab gave the handle out.
+    #[inline(always)]
+    pub unsafe fn row(&self, handle: u32) -> Row {
+        // SAFETY: the handle was given out, so its page exists.
+        let page = unsafe { *self.pages.add(self.layout.page(handle)) };
+        Row::at(page, handle, &self.layout)
+    }
+}
+
+/// Pages of rows by handle.
+pub struct Slab {
+    /// Where things are in a page.
+    pub layout: PageLayout,
+    /// Consumers (a bit each) for whom a row of the page may have changed.
+    pub changed_for: Vec<u8>,
+    blocks: Blocks,
+    pages: Vec<Page>,
+    /// Removed rows, linked through their keys.
+    free_head: u32,
+    /// Handles never used yet start here.
+    fresh: u32,
+    rows: usize,
+}
+
+impl Slab {
+    /// No rows.
+    pub fn new(layout: PageLayout) -> Slab {
+        Slab {
+            layout,
+            changed_for: Vec::new(),
+            blocks: Blocks::new(layout.bytes(), PAGE_ALIGN, PAGES_EXTENT_MAX),
+            pages: Vec::new(),
+            free_head: NO_HANDLE,
+            fresh: 0,
+            rows: 0,
+        }
+    }
+
+    /// Rows that exist.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Handles used so far, those of removed rows included.
+    pub fn handles(&self) -> u32 {
+        self.fresh
+    }
+
+    /// Pages by number.
+    pub fn pages(&self) -> &[Page] {
+        &self.pages
+    }
+
+    /// For searches until the slab takes another page.
+    #[inline(always)]
+    pub fn view(&self) -> SlabView {
+        SlabView { pages: self.pages.as_ptr(), layout: self.layout }
+    }
+
+    /// The row of a handle below `handles()`.
+    #[inline(always)]
+    pub fn row(&self, handle: u32) -> Row {
+        Row::at(self.pages[self.layout.page(handle)], handle, &self.layout)
+    }
+
+    /// The row of a handle, where there is one.
+    pub fn occupied(&self, handle: u32) -> Option<Row> {
+        if handle >= self.fresh {
+            return None;
+        }
+        Some(self.row(handle)).filter(|row| row.has(&self.layout, Bitmap::OCCUPIED))
+    }
+
+    /// Calls `visit` with every row.
+    pub fn for_each(&self, visit: impl FnMut(Row)) {
+        (0..self.fresh).filter_map(|handle| self.occupied(handle)).for_each(visit);
+    }
+
+    /// Copies every page's bitmap `from` to bitmap `to`.
+    pub fn copy_bitmap(&self, from: Bitmap, to: Bitmap) {
+        for page in &self.pages {
+            for word in 0..self.layout.words() {
+                let bits = self.layout.word(page.as_ptr(), from, word);
+                self.layout.set_word(page.as_ptr(), to, word, bits);
+            }
+        }
+    }
+
+    /// A place for an id, its marks clear but for `OCCUPIED`, its payload what the place held before; `None` at the memory
+    /// limit.
+    #[inline(always)]
+    pub fn take(&mut self, memory: &mut Memory, id: u64) -> Option<Row> {
+        let row = match self.free_head {
+            NO_HANDLE => {
+                if self.layout.index(self.fresh) == 0 {
+                    self.add_page(memory)?;
+                }
+                self.fresh += 1;
+                self.row(self.fresh - 1)
+            }
+            handle => {
+                let row = self.row(handle);
+                self.free_head = row.key() as u32;
+                row
+            }
+        };
+        row.put(&self.layout, Bitmap::OCCUPIED, true);
+        row.set_key(id);
+        self.rows += 1;
+        Some(row)
+    }
+
+    /// Takes a place back.
+    pub fn give_back(&mut self, handle: u32) {
+        let row = self.row(handle);
+        row.clear_marks(&self.layout);
+        row.set_key(u64::from(self.free_head));
+        self.free_head = handle;
+        self.rows -= 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_page(&mut self, memory: &mut Memory) -> Option<()> {
+        if self.fresh >= HANDLES_MAX {
+            return None;
+        }
+        self.pages.try_reserve(1).ok()?;
+        self.changed_for.try_reserve(1).ok()?;
+        let page = self.blocks.take(memory)?;
+        self.layout.clear(page);
+        self.pages.push(page);
+        self.changed_for.push(0);
+        Some(())
+    }
+}
