@@ -3,8 +3,9 @@
 //! It is many segments by the top bits of the hash, so that growth touches one of some thousand entries at a time, and a
 //! directory from those bits to segments, as in extendible hashing (Fagin et al., 1979).
 
+use crate::entry::Entry;
 use crate::memory::Memory;
-use crate::plane::{Choice, Entry, Plane, Planes, GROUPS};
+use crate::plane::{Choice, Planes};
 use crate::plane_choice::PLANES_MAX;
 use crate::segment::{Crowded, Position, Segment};
 
@@ -41,7 +42,7 @@ impl CuckooIndex {
     pub fn new(memory: &mut Memory) -> Option<CuckooIndex> {
         let mut planes = Planes::default();
         let plane = planes.take(memory)?;
-        (0..GROUPS as u32).for_each(|group| plane.bucket(group).clear_all());
+        plane.clear();
         Some(CuckooIndex {
             segments: vec![Segment::new(0, 0, &[plane])],
             directory: vec![0],
@@ -80,10 +81,10 @@ impl CuckooIndex {
         &mut self.segments[number]
     }
 
-    /// Bits that the hashes of a hash's segment share.
+    /// Bits that the hashes of a segment share.
     #[inline(always)]
-    pub fn depth_of(&self, hash: u64) -> u8 {
-        self.segments[self.number_of(hash)].depth
+    pub fn depth(&self, segment: usize) -> u8 {
+        self.segments[segment].depth
     }
 
     /// The place of the hash's entry that satisfies `is_row`.
@@ -114,17 +115,17 @@ impl CuckooIndex {
         }
     }
 
-    /// Places an entry for which the search saw no empty slot; it is still to be counted.
-    pub fn displace(&mut self, hash: u64, handle: u32) -> Result<(), Crowded> {
-        let segment = self.segment_of(hash);
+    /// Places an entry in a segment, by number, whose search saw no empty slot; it is still to be counted.
+    pub fn displace(&mut self, segment: usize, hash: u64, handle: u32) -> Result<(), Crowded> {
+        let segment = &mut self.segments[segment];
         let (choices, tag) = Choice::both(hash, segment.depth);
-        segment.displace(choices, tag, Entry::new(hash, segment.depth, handle))
+        segment.displace(choices, tag, Entry::new(hash, segment.depth, handle), None)
     }
 
-    /// Counts an entry that was placed at its bucket, by `Vacancy::fill` or `displace`.
+    /// Counts an entry that was placed in its segment, by `Search::fill` or `displace`.
     #[inline(always)]
-    pub fn count_insertion(&mut self, hash: u64) {
-        let segment = self.segment_of(hash);
+    pub fn count_insertion(&mut self, segment: usize, hash: u64) {
+        let segment = &mut self.segments[segment];
         segment.rows += 1;
         if segment.rows >= segment.rows_max() {
             self.waiting.push(hash);
@@ -166,26 +167,14 @@ impl CuckooIndex {
         grew.is_some()
     }
 
-    /// Grows a segment by one plane; `None` at the memory limit.
+    /// Grows a segment by one plane; `None` at the memory limit, or where its ids are made to collide.
     fn add_plane(&mut self, memory: &mut Memory, hash: u64) -> Option<()> {
-        let number = self.number_of(hash);
-        let count = usize::from(self.segments[number].count) + 1;
-        let mut planes = [Plane::NONE; PLANES_MAX];
-        let mut taken = 0;
-        while taken < count {
-            let Some(plane) = self.planes.take(memory) else { break };
-            planes[taken] = plane;
-            taken += 1;
+        let plane = self.planes.take(memory)?;
+        let grown = self.segment_of(hash).grow(plane);
+        if grown.is_err() {
+            self.planes.give_back(plane);
         }
-        let old = self.segments[number].clone();
-        let grown = match taken == count {
-            true => old.grown(&planes[..count]).ok(),
-            false => None,
-        };
-        let unused = if grown.is_some() { old.planes() } else { &planes[..taken] };
-        unused.iter().for_each(|&plane| self.planes.give_back(plane));
-        self.segments[number] = grown?;
-        Some(())
+        grown.ok()
     }
 
     /// Cuts a segment in two; `None` where its ids are made to collide.

@@ -1,6 +1,7 @@
 //! Room in full buckets: the shortest chain of moves, each of an entry to its other bucket.
 
-use crate::plane::{Bucket, Choice, Entry, Slot};
+use crate::entry::Entry;
+use crate::plane::{Bucket, Choice, Slot};
 use crate::segment::{Crowded, Segment};
 use crate::tags::BUCKET_SLOTS;
 
@@ -16,22 +17,48 @@ struct Step {
     slot: usize,
 }
 
+/// What slots held before they were written, so that several placements can be taken back.
+#[derive(Default)]
+pub struct Journal(Vec<(Bucket, usize, Slot)>);
+
+impl Journal {
+    /// Every slot holds again what it did.
+    pub fn revert(self) {
+        self.0.into_iter().rev().for_each(|(bucket, slot, content)| bucket.set(slot, content));
+    }
+}
+
+/// Writes a slot, noting in a journal what it held.
+#[inline(always)]
+pub fn write(bucket: Bucket, slot: usize, content: Slot, journal: &mut Option<&mut Journal>) {
+    if let Some(Journal(slots)) = journal {
+        slots.push((bucket, slot, bucket.slot(slot)));
+    }
+    bucket.set(slot, content);
+}
+
 impl Segment {
     /// Places an entry whose buckets are both full.
     #[cold]
     #[inline(never)]
-    pub fn displace(&mut self, choices: [Choice; 2], tag: u8, entry: Entry) -> Result<(), Crowded> {
+    pub fn displace(
+        &self,
+        choices: [Choice; 2],
+        tag: u8,
+        entry: Entry,
+        mut journal: Option<&mut Journal>,
+    ) -> Result<(), Crowded> {
         // Nearly always one move does, and needs no memory of where the search has been.
         for choice in choices {
             let bucket = self.bucket(choice);
             for slot in 0..BUCKET_SLOTS {
-                if self.move_aside(bucket, choice.group, slot) {
-                    bucket.set(slot, Slot { tag, byte: choice.byte as u8, entry });
+                if self.move_aside(bucket, choice.group, slot, &mut journal) {
+                    write(bucket, slot, Slot { tag, byte: choice.byte as u8, entry }, &mut journal);
                     return Ok(());
                 }
             }
         }
-        self.displace_further(choices, tag, entry)
+        self.displace_further(choices, tag, entry, &mut journal)
     }
 
     /// The other choice of an entry.
@@ -43,24 +70,31 @@ impl Segment {
 
     /// Moves an entry to its other bucket; false where that is full.
     #[inline(always)]
-    fn move_aside(&mut self, bucket: Bucket, group: u32, slot: usize) -> bool {
+    fn move_aside(
+        &self,
+        bucket: Bucket,
+        group: u32,
+        slot: usize,
+        journal: &mut Option<&mut Journal>,
+    ) -> bool {
         let other = Self::other_choice(bucket, group, slot);
         let to = self.bucket(other);
         let empty = to.empty();
         if empty != 0 {
             let moved = Slot { byte: other.byte as u8, ..bucket.slot(slot) };
-            to.set(empty.trailing_zeros() as usize, moved);
-            bucket.clear(slot);
+            write(to, empty.trailing_zeros() as usize, moved, journal);
+            write(bucket, slot, Slot::EMPTY, journal);
         }
         empty != 0
     }
 
     #[inline(never)]
     fn displace_further(
-        &mut self,
+        &self,
         choices: [Choice; 2],
         tag: u8,
         entry: Entry,
+        journal: &mut Option<&mut Journal>,
     ) -> Result<(), Crowded> {
         let mut steps = [Step { bucket: Bucket::NONE, group: 0, from: 0, slot: 0 }; BUCKETS_MAX];
         for (root, choice) in choices.into_iter().enumerate() {
@@ -71,17 +105,18 @@ impl Segment {
         while at < known {
             let Step { bucket, group, .. } = steps[at];
             for slot in 0..BUCKET_SLOTS {
-                if self.move_aside(bucket, group, slot) {
+                if self.move_aside(bucket, group, slot, journal) {
                     // Back to the root: each bucket on the way gives an entry to the hole behind it.
                     let (mut hole, mut step) = (slot, at);
                     while step != steps[step].from {
                         let Step { from, slot, .. } = steps[step];
-                        let moved = self.move_aside(steps[from].bucket, steps[from].group, slot);
+                        let Step { bucket, group, .. } = steps[from];
+                        let moved = self.move_aside(bucket, group, slot, journal);
                         debug_assert!(moved);
                         (hole, step) = (slot, from);
                     }
                     let byte = choices[step].byte as u8;
-                    steps[step].bucket.set(hole, Slot { tag, byte, entry });
+                    write(steps[step].bucket, hole, Slot { tag, byte, entry }, journal);
                     return Ok(());
                 }
                 let other = Self::other_choice(bucket, group, slot);

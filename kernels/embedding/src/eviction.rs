@@ -37,15 +37,15 @@ impl EmbeddingTable {
         evicted
     }
 
-    /// A row for an absent id, and whether it is new; `at` is its position in the last search for ids to insert, if any. At the
-    /// memory limit a row of the same segment of the index makes room where the options say so.
-    pub fn insert_making_room(&mut self, id: u64, at: Option<usize>) -> Option<(Row, bool)> {
+    /// A row for an absent id; `at` is its position in the last search for ids to insert, if any. At the memory limit a row
+    /// of the same segment of the index makes room where the options say so.
+    pub fn insert_making_room(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
         let inserted = match at {
             Some(at) => self.store.insert_at(at, id),
-            None => self.store.insert(id).map(|row| (row, true)),
+            None => self.store.insert(id),
         };
-        if let Ok(inserted) = inserted {
-            return Some(inserted);
+        if let Ok(row) = inserted {
+            return Some(row);
         }
         if self.options.at_limit == AtLimit::Reject {
             return None;
@@ -54,7 +54,7 @@ impl EmbeddingTable {
         if !self.evict(&victim) {
             return None;
         }
-        self.store.insert(id).ok().map(|row| (row, true))
+        self.store.insert(id).ok()
     }
 
     /// The least useful of the next `SAMPLE_ROWS` rows of a hash's segment.

@@ -4,51 +4,115 @@
 //! So a segment's load stays between .85 and its bound, an insertion pays for moving one entry on average, and no growth
 //! takes longer than going through one segment's index once.
 
-use crate::movers::movers;
-use crate::plane::{Bucket, Choice, Plane, Slot, GROUPS};
-use crate::plane_choice::{PLANES_HALF, PLANES_MAX, TURNS};
+use crate::displacement::Journal;
+use crate::movers::{movers, Movers};
+use crate::plane::{Choice, Plane, Slot, GROUPS};
+use crate::plane_choice::{plane_choices, PLANES_HALF, PLANES_MAX, TURNS};
 use crate::segment::{Crowded, Segment};
 use crate::tags::BUCKET_SLOTS;
 
-impl Segment {
-    /// The same entries in as many planes as are given, one more than there are now. This segment stays as it is, so that a
-    /// growth that fails has changed nothing.
-    pub fn grown(&self, planes: &[Plane]) -> Result<Segment, Crowded> {
-        debug_assert!(planes.len() == usize::from(self.count) + 1 && planes.len() <= PLANES_MAX);
-        let mut grown = Segment { rows: self.rows, ..Segment::new(self.depth, self.turns, planes) };
-        let mut homeless = Vec::new();
-        for group in 0..GROUPS as u32 {
-            self.move_group(group, planes, &mut homeless);
+/// Slots of a plane.
+const SLOTS: usize = GROUPS * BUCKET_SLOTS;
+/// Moving entries of a bucket that are listed without asking whether there are as many; seldom are there more.
+const LISTED_AT_ONCE: usize = 4;
+
+/// What moves into a new plane.
+struct Arrivals {
+    plane: Plane,
+    /// Entries that it has, by group.
+    filled: [u8; GROUPS],
+    /// Those that found its bucket full, with their groups.
+    homeless: Vec<(u32, Slot)>,
+    /// Slots of one plane whose entries move, group by group.
+    moving: [u16; SLOTS + LISTED_AT_ONCE],
+}
+
+impl Arrivals {
+    /// Nothing has moved yet.
+    fn new(plane: Plane) -> Arrivals {
+        plane.clear();
+        Arrivals {
+            plane,
+            filled: [0; GROUPS],
+            homeless: Vec::new(),
+            moving: [0; SLOTS + LISTED_AT_ONCE],
         }
-        for (group, Slot { tag, byte, entry }) in homeless {
-            let choice = Choice::at(group, byte);
-            grown.place([choice, choice.other(tag)], tag, entry)?;
-        }
-        Ok(grown)
     }
 
-    /// Copies the buckets of one group, less what moves into the new plane. What finds no room there is added to `homeless`.
-    #[inline(always)]
-    fn move_group(&self, group: u32, planes: &[Plane], homeless: &mut Vec<(u32, Slot)>) {
-        let movers = &movers()[usize::from(self.turns)][planes.len()];
-        let last = planes[planes.len() - 1].bucket(group);
-        let mut moved = 0;
-        last.clear_all();
-        for (from, to) in self.planes().iter().zip(planes) {
-            let (from, to) = (from.bucket(group), to.bucket(group));
-            to.copy_from(from);
-            let mut moving = from.moving(movers);
-            while moving != 0 {
-                let slot = moving.trailing_zeros() as usize;
-                moving &= moving - 1;
-                to.clear(slot);
-                if moved < BUCKET_SLOTS {
-                    last.set(moved, from.slot(slot));
-                    moved += 1;
-                } else {
-                    homeless.push((group, from.slot(slot)));
+    /// Lists the slots of a plane whose entries move; returns how many. That is a loop of its own, without a branch for each
+    /// entry, which would be mispredicted once a bucket.
+    fn list(&mut self, from: Plane, movers: &Movers) -> usize {
+        let mut count = 0;
+        for group in 0..GROUPS as u32 {
+            let mut moving = from.bucket(group).moving(movers);
+            loop {
+                for listed in &mut self.moving[count..][..LISTED_AT_ONCE] {
+                    *listed = (group * BUCKET_SLOTS as u32 + moving.trailing_zeros()) as u16;
+                    count += usize::from(moving != 0);
+                    moving &= moving.wrapping_sub(1);
+                }
+                if moving == 0 {
+                    break;
                 }
             }
+        }
+        count
+    }
+
+    /// Moves what is to move out of a plane.
+    fn take_from(&mut self, from: Plane, movers: &Movers) {
+        let count = self.list(from, movers);
+        for &listed in &self.moving[..count] {
+            let (group, slot) = (u32::from(listed) / BUCKET_SLOTS as u32, listed.into());
+            let bucket = from.bucket(group);
+            let content = bucket.slot(slot);
+            bucket.clear(slot);
+            let filled = &mut self.filled[group as usize];
+            if usize::from(*filled) < BUCKET_SLOTS {
+                self.plane.bucket(group).set((*filled).into(), content);
+                *filled += 1;
+            } else {
+                self.homeless.push((group, content));
+            }
+        }
+    }
+}
+
+impl Segment {
+    /// Takes in one plane more. A growth that finds no room leaves the segment as it was, without the plane.
+    pub fn grow(&mut self, plane: Plane) -> Result<(), Crowded> {
+        let before = self.clone();
+        let count = usize::from(self.count) + 1;
+        let movers = &movers()[usize::from(self.turns)][count];
+        let mut arrivals = Arrivals::new(plane);
+        before.planes().iter().for_each(|&from| arrivals.take_from(from, movers));
+        self.planes[count - 1] = plane;
+        self.count = count as u8;
+        self.choice = &plane_choices()[usize::from(self.turns)][count];
+        let mut journal = Journal::default();
+        let placed =
+            arrivals.homeless.iter().try_for_each(|&(group, Slot { tag, byte, entry })| {
+                let choice = Choice::at(group, byte);
+                self.place([choice, choice.other(tag)], tag, entry, Some(&mut journal))
+            });
+        if placed.is_err() {
+            journal.revert();
+            *self = before;
+            self.take_back(arrivals);
+        }
+        placed
+    }
+
+    /// Puts what moved out of buckets of this segment back there.
+    #[cold]
+    fn take_back(&mut self, Arrivals { plane, homeless, .. }: Arrivals) {
+        let moved = (0..GROUPS as u32).flat_map(|group| {
+            let slots = (0..BUCKET_SLOTS).map(move |slot| plane.bucket(group).slot(slot));
+            slots.filter(|slot| slot.tag != 0).map(move |slot| (group, slot))
+        });
+        for (group, content) in moved.chain(homeless) {
+            let bucket = self.bucket(Choice::at(group, content.byte));
+            bucket.set(bucket.empty().trailing_zeros() as usize, content);
         }
     }
 
@@ -70,21 +134,6 @@ impl Segment {
     }
 }
 
-impl Bucket {
-    /// Makes bit 7 of every entry's byte the hash's bit behind the first `depth`.
-    fn deepen(self, depth: u8, hash_of: &impl Fn(u32) -> u64) {
-        let mut taken = self.taken();
-        while taken != 0 {
-            let slot = taken.trailing_zeros() as usize;
-            taken &= taken - 1;
-            let before = self.slot(slot);
-            let entry = before.entry.deepened(depth, hash_of);
-            let byte = before.byte & 127 | entry.bit_behind(depth) << 7;
-            self.set(slot, Slot { byte, entry, ..before });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,14 +148,14 @@ mod tests {
             (0..count).map(|_| planes.take(&mut memory).unwrap()).collect()
         };
         let first = take(1);
-        (0..GROUPS as u32).for_each(|group| first[0].bucket(group).clear_all());
+        first[0].clear();
         let mut segment = Segment::new(depth, turns, &first);
         for handle in 0.. {
             if segment.rows >= segment.rows_max() {
                 if segment.planes().len() == PLANES_MAX {
                     return segment;
                 }
-                segment = segment.grown(&take(segment.planes().len() + 1)).unwrap();
+                segment.grow(take(1)[0]).unwrap();
             }
             segment.insert(hash_of(handle), handle).unwrap();
         }
@@ -142,7 +191,7 @@ mod tests {
             (0..count).map(|_| planes.take(&mut memory).unwrap()).collect()
         };
         let two = take(2);
-        (0..GROUPS as u32).for_each(|group| two.iter().for_each(|p| p.bucket(group).clear_all()));
+        two.iter().for_each(|plane| plane.clear());
         let mut segment = Segment::new(0, 0, &two);
         let choices = &crate::plane_choice::plane_choices()[0];
         let both_move = |hash: &u64| {
@@ -159,7 +208,9 @@ mod tests {
             }
         }
         assert!(placed.len() > 2 * BUCKET_SLOTS);
-        assert!(segment.grown(&take(3)).is_err());
+        let (rows, count) = (segment.rows, segment.count);
+        assert!(segment.grow(take(1)[0]).is_err());
+        assert_eq!((segment.rows, segment.count), (rows, count));
         for handle in placed {
             assert!(segment.find(hashes[handle], |other| other as usize == handle).is_some());
         }

@@ -9,6 +9,7 @@
 // The rows: memory, pages and slab; tags, planes, segments and index; the search, the memo, the whole store.
 pub mod cuckoo_index;
 pub mod displacement;
+pub mod entry;
 pub mod growth;
 pub mod memory;
 pub mod movers;

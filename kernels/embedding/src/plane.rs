@@ -4,6 +4,7 @@
 //! row's handle beside six bits of hash; and the byte that chose the plane, which only insertions read. Tag, byte and
 //! group say where else an entry may lie, so displacing entries and growing a segment never touch a row.
 
+use crate::entry::{self, Entry};
 use crate::memory::Memory;
 use crate::movers::Movers;
 use crate::tags::{tag_of, Tags, BUCKET_SLOTS};
@@ -15,11 +16,6 @@ pub const GROUPS: usize = 64;
 pub const SLOT_BYTES: usize = 6;
 /// Bytes of a plane.
 pub const PLANE_BYTES: usize = GROUPS * BUCKET_SLOTS * SLOT_BYTES;
-/// Handles are smaller.
-pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
-const HANDLE_BITS: u32 = 26;
-/// Splits of a segment that one hint serves.
-const HINT_SPLITS: u8 = 4;
 /// Planes of an extent: as many as have 64 kB of tags, a whole round of the second cache's sets.
 const EXTENT_PLANES: usize = 64;
 /// Slots of an extent.
@@ -130,21 +126,12 @@ impl Bucket {
         unsafe { (*self.tags()).0[slot % BUCKET_SLOTS] = 0 }
     }
 
-    /// Empties all slots.
-    pub fn clear_all(self) {
-        // SAFETY: as in `set`.
-        unsafe { self.tags().write(Tags::EMPTY) }
-    }
-
-    /// Becomes a copy of another bucket.
-    #[inline(always)]
-    pub fn copy_from(self, other: Bucket) {
-        // SAFETY: as in `set`.
-        unsafe {
-            self.tags().write(other.tags().read());
-            self.bytes().write(other.bytes().read());
-            self.entries().write(other.entries().read());
-        }
+    /// Makes bit 7 of every slot's byte the hash's bit behind the first `depth`, one more than before.
+    #[inline]
+    pub fn deepen(self, depth: u8, hash_of: &impl Fn(u32) -> u64) {
+        // SAFETY: as in `set`; the references end here.
+        let (bytes, entries) = unsafe { (&mut *self.bytes(), &mut *self.entries()) };
+        entry::deepen(bytes, entries, depth, hash_of);
     }
 
     /// One of two without a branch, which would be mispredicted every other time.
@@ -166,6 +153,11 @@ pub struct Slot {
     pub entry: Entry,
 }
 
+impl Slot {
+    /// Nothing.
+    pub const EMPTY: Slot = Slot { tag: 0, byte: 0, entry: Entry::NONE };
+}
+
 /// One bucket a group, one after another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plane(*mut Tags);
@@ -173,6 +165,17 @@ pub struct Plane(*mut Tags);
 impl Plane {
     /// Stands where there is none.
     pub const NONE: Plane = Plane(std::ptr::null_mut());
+
+    /// Empties it.
+    pub fn clear(self) {
+        let first = self.bucket(0);
+        // SAFETY: each of the three arrays holds as many slots of this plane one after another, and only one thread uses it.
+        unsafe {
+            first.tags().write_bytes(0, GROUPS);
+            first.bytes().write_bytes(0, GROUPS);
+            first.entries().write_bytes(0, GROUPS);
+        }
+    }
 
     /// The bucket of a group.
     #[inline(always)]
@@ -192,8 +195,8 @@ pub struct Planes {
 }
 
 impl Planes {
-    /// A plane, whose tags are to be written before they are read; `None` at the memory limit. Only planes in use are
-    /// claimed: the rest of an extent is memory that nobody has touched.
+    /// A plane, to be cleared before it is used; `None` at the memory limit. Only planes in use are claimed: the rest of an
+    /// extent is memory that nobody has touched.
     pub fn take(&mut self, memory: &mut Memory) -> Option<Plane> {
         if let Some(plane) = self.free.pop() {
             return Some(plane);
@@ -229,56 +232,6 @@ impl Planes {
         self.taken = 0;
         Some(())
     }
-}
-
-/// A row's handle (low 26 bits) and six bits of its id's hash.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(transparent)]
-pub struct Entry(u32);
-
-impl Entry {
-    /// Stands where there is none.
-    pub const NONE: Entry = Entry(0);
-
-    /// An entry of a segment of that depth.
-    #[inline(always)]
-    pub fn new(hash: u64, depth: u8, handle: u32) -> Entry {
-        Entry(u32::from(hint_of(hash, depth)) << HANDLE_BITS | handle)
-    }
-
-    /// The row's handle.
-    #[inline(always)]
-    pub fn handle(self) -> u32 {
-        self.0 & (HANDLES_MAX - 1)
-    }
-
-    /// See `hint_of`.
-    #[inline(always)]
-    pub fn hint(self) -> u8 {
-        (self.0 >> HANDLE_BITS) as u8
-    }
-
-    /// The hash's bit behind the first `depth`, where the hint is one of that depth.
-    #[inline(always)]
-    pub fn bit_behind(self, depth: u8) -> u8 {
-        self.hint() >> (5 - depth % HINT_SPLITS) & 1
-    }
-
-    /// The same for a segment that is now of that depth, one more than before. Every fourth time the hash gives a new hint.
-    #[inline(always)]
-    pub fn deepened(self, depth: u8, hash_of: impl Fn(u32) -> u64) -> Entry {
-        match depth % HINT_SPLITS {
-            0 => Entry::new(hash_of(self.handle()), depth, self.handle()),
-            _ => self,
-        }
-    }
-}
-
-/// Six bits of hash, the first of which the next splits of a segment need; those that are left, at least three, tell ids
-/// with the same tag apart.
-#[inline(always)]
-pub fn hint_of(hash: u64, depth: u8) -> u8 {
-    (hash >> (58 - depth / HINT_SPLITS * HINT_SPLITS)) as u8 & 63
 }
 
 /// One of the two buckets where an entry may lie.
@@ -344,18 +297,28 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_knows_the_next_bit_of_its_hash_at_every_depth() {
+    fn a_bucket_knows_the_next_bit_of_its_hashes_at_every_depth() {
+        let (mut planes, mut memory) = (Planes::default(), Memory::new(1 << 20));
+        let plane = planes.take(&mut memory).unwrap();
+        plane.clear();
         for seed in 0..500 {
-            let hash = mix64(seed);
-            let mut entry = Entry::new(hash, 0, seed as u32);
+            let hash_of = |handle: u32| mix64(seed << 8 | u64::from(handle));
+            let bucket = plane.bucket(seed as u32 % GROUPS as u32);
+            let slots = seed as usize % (BUCKET_SLOTS + 1);
+            for slot in 0..slots {
+                let hash = hash_of(slot as u32);
+                let byte = Choice::first(hash, 0).byte as u8;
+                bucket.set(slot, Slot { tag: 1, byte, entry: Entry::new(hash, 0, slot as u32) });
+            }
             for depth in 0..17 {
-                entry = if depth == 0 { entry } else { entry.deepened(depth, |_| hash) };
-                assert_eq!(entry.handle(), seed as u32);
-                assert_eq!(entry.hint(), hint_of(hash, depth));
-                assert_eq!(
-                    u32::from(entry.bit_behind(depth)),
-                    Choice::first(hash, depth).byte >> 7
-                );
+                if depth > 0 {
+                    bucket.deepen(depth, &hash_of);
+                }
+                for handle in 0..slots as u32 {
+                    let Slot { byte, entry, .. } = bucket.slot(handle as usize);
+                    assert_eq!(entry, Entry::new(hash_of(handle), depth, handle));
+                    assert_eq!(u32::from(byte), Choice::first(hash_of(handle), depth).byte);
+                }
             }
         }
     }

@@ -29,8 +29,8 @@ pub struct RowStore {
     /// Their handles by hash.
     pub index: CuckooIndex,
     search: Box<Search>,
-    /// Growths of the index when the last search began.
-    searched_at: u64,
+    /// Growths of the index and removals when the last search for ids to insert began.
+    searched_at: (u64, u64),
     /// Where rows found lately lie.
     pub memo: Box<RowMemo>,
     /// Rows removed so far: a row found earlier may be another's by now where this went up.
@@ -51,7 +51,7 @@ impl RowStore {
             slab,
             index,
             search: Box::new(Search::new()),
-            searched_at: 0,
+            searched_at: (0, 0),
             memo: Box::new(RowMemo::new()),
             removals: 0,
         })
@@ -84,7 +84,7 @@ impl RowStore {
         }
         self.search_pass(&view, ids, self.layout.stride);
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
-            *row = self.searched_row(&view, at, id);
+            *row = self.searched_row(at, id);
         }
     }
 
@@ -134,7 +134,7 @@ impl RowStore {
             self.search.fetch_others(starts, bytes);
         }
         for number in 0..unknown {
-            let row = self.searched_row(view, number, self.memo.unknown_ids(unknown)[number]);
+            let row = self.searched_row(number, self.memo.unknown_ids(unknown)[number]);
             self.memo.learn(number, &row);
         }
         true
@@ -142,10 +142,9 @@ impl RowStore {
 
     /// The row of id `at` of the last search.
     #[inline(always)]
-    fn searched_row(&self, view: &View, at: usize, id: u64) -> Row {
+    fn searched_row(&self, at: usize, id: u64) -> Row {
         if !self.search.verified(at, id).is_null() {
-            // SAFETY: nothing changed since the search.
-            unsafe { self.search.row(view, at) }
+            self.search.row(at, &self.layout)
         } else if self.search.is_absent(at) {
             Row::NONE
         } else {
@@ -153,58 +152,62 @@ impl RowStore {
         }
     }
 
-    /// As `find_pass`, for ids of which absent ones are going to be inserted by `insert_at`, for which it fetches what will be
-    /// written. The memo is not asked.
+    /// Searches for up to `PASS` ids of which absent ones are going to be inserted, and fetches what will be read and written
+    /// for that. `found_at` says what it found; the memo is not asked.
     #[inline]
-    pub fn find_pass_to_insert(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
+    pub fn search_to_insert(&mut self, ids: &[u64]) {
         self.keep_memo();
         let slab = &self.slab;
         self.index.grow_waiting(&mut self.memory, |handle| mix64(slab.row(handle).key()));
         let view = self.view();
-        self.searched_at = self.index.growths;
-        self.search_pass(&view, ids, self.layout.stride);
-        for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
-            *row = self.searched_row(&view, at, id);
+        self.searched_at = (self.index.growths, self.removals);
+        // SAFETY: the view is of this moment, and no row is shorter than the stride.
+        unsafe {
+            self.search.find(&view, ids);
+            if self.search.found_any() {
+                self.search.fetch(self.layout.stride);
+            }
         }
         self.search.expect_insertions();
     }
 
-    /// The row of the id at position `at` of the last `find_pass_to_insert`, where it had none: an insertion since then may
-    /// have been of the same id.
+    /// The row that the id at position `at` of the last `search_to_insert` has by now.
     #[inline(always)]
-    pub fn find_again(&self, at: usize, id: u64) -> Row {
-        let hash = mix64(id);
-        let absent = self.searched_at == self.index.growths
-            && self.search.is_still_absent(at, hash, self.index.depth_of(hash));
-        match absent {
-            true => Row::NONE,
-            false => self.find(id),
+    pub fn found_at(&self, at: usize, id: u64) -> Row {
+        let (growths, removals) = self.searched_at;
+        if self.search.is_absent(at) {
+            match growths == self.index.growths && self.search.is_still_absent(mix64(id)) {
+                true => Row::NONE,
+                false => self.find(id),
+            }
+        } else if removals == self.removals && !self.search.verified(at, id).is_null() {
+            self.search.row(at, &self.layout)
+        } else {
+            self.find(id)
         }
     }
 
-    /// The row of the id at position `at` of the last `find_pass_to_insert`, where it had none, and whether it is new: an
-    /// insertion since then may have been of the same id. The payload of a new row is what its place held before.
+    /// Adds a row for the id at position `at` of the last `search_to_insert`, which has none by now; the payload is what its
+    /// place held before.
     #[inline(always)]
-    pub fn insert_at(&mut self, at: usize, id: u64) -> Result<(Row, bool), InsertError> {
+    pub fn insert_at(&mut self, at: usize, id: u64) -> Result<Row, InsertError> {
         let hash = mix64(id);
-        let depth = self.index.depth_of(hash);
-        if self.searched_at != self.index.growths || !self.search.is_still_absent(at, hash, depth) {
-            let row = self.find(id);
-            return match row.exists() {
-                true => Ok((row, false)),
-                false => self.insert(id).map(|row| (row, true)),
-            };
+        // First of all: where there is no room, the caller makes some and inserts the id by `insert`.
+        self.search.note_insertion(hash);
+        if self.searched_at.0 != self.index.growths {
+            return self.insert(id);
         }
-        let vacancy = self.search.vacancy(at);
         let row = self.slab.take(&mut self.memory, id).ok_or(InsertError::OutOfMemory)?;
-        if vacancy.exists() {
-            vacancy.fill(hash, depth, row.handle);
-        } else if self.index.displace(hash, row.handle).is_err() {
+        let segment = self.index.number_of(hash);
+        let depth = self.index.depth(segment);
+        if !self.search.fill(at, hash, depth, row.handle)
+            && self.index.displace(segment, hash, row.handle).is_err()
+        {
             self.slab.give_back(row.handle);
-            return self.insert(id).map(|row| (row, true));
+            return self.insert(id);
         }
-        self.index.count_insertion(hash);
-        Ok((row, true))
+        self.index.count_insertion(segment, hash);
+        Ok(row)
     }
 
     /// Finds one id.
@@ -316,24 +319,37 @@ mod tests {
     #[test]
     fn a_pass_inserts_what_it_did_not_find_once_each() {
         let mut store = store(1 << 30);
-        let mut found = [Row::NONE; PASS];
         let mut known = std::collections::HashSet::new();
         for pass in 0..2000_u64 {
             // A third of each pass is known already, and some ids come twice.
             let ids: Vec<u64> = (0..PASS as u64).map(|at| mix64(pass * 64 + at % 100)).collect();
-            store.find_pass_to_insert(&ids, &mut found);
+            store.search_to_insert(&ids);
             for (at, &id) in ids.iter().enumerate() {
-                assert!(!found[at].exists() || known.contains(&id));
-                if !found[at].exists() {
-                    let (row, new) = store.insert_at(at, id).unwrap();
-                    assert_eq!(new, known.insert(id));
-                    assert_eq!(row.key(), id);
-                }
+                let row = store.found_at(at, id);
+                assert_eq!(row.exists(), known.contains(&id));
+                let row = if row.exists() { row } else { store.insert_at(at, id).unwrap() };
+                known.insert(id);
+                assert_eq!(row.key(), id);
             }
             assert_eq!(store.rows(), known.len());
         }
         assert!(known.iter().all(|&id| store.find(id).key() == id));
         assert!(store.rows() as f64 / store.slots() as f64 > 0.84);
+    }
+
+    #[test]
+    fn an_id_that_comes_twice_in_a_pass_gets_one_row_where_room_had_to_be_made() {
+        let mut store = store(1 << 20);
+        let mut next = 0;
+        while store.insert(next).is_ok() {
+            next += 1;
+        }
+        store.search_to_insert(&[next, next]);
+        assert!(!store.found_at(0, next).exists());
+        assert!(store.insert_at(0, next).is_err());
+        assert!(store.remove(0));
+        let row = store.insert(next).unwrap();
+        assert_eq!(store.found_at(1, next).start, row.start);
     }
 
     #[test]

@@ -5,9 +5,10 @@
 //! one loop for all would hold a few. WASM has no prefetch; a load whose value is used later does the job.
 
 use crate::cuckoo_index::IndexView;
+use crate::entry::{hint_of, Entry};
 use crate::mixing::mix64;
-use crate::page::Row;
-use crate::plane::{hint_of, Bucket, Choice, Entry, Slot};
+use crate::page::{PageLayout, Row};
+use crate::plane::{Bucket, Choice, Slot};
 use crate::slab::SlabView;
 use crate::tags::{tag_of, BUCKET_SLOTS};
 
@@ -23,6 +24,8 @@ pub struct View {
     pub slab: SlabView,
 }
 
+/// Bits that remember a pass's insertions: an id seems to come twice where it does not once in 64 times.
+const INSERTED_BITS: usize = 32 * PASS;
 const LINE_BYTES: usize = 64;
 /// Bytes of a row that a search fetches at most; of wider rows the processor's own prefetcher brings the rest.
 const TOUCH_BYTES_MAX: usize = 640;
@@ -51,15 +54,10 @@ pub struct Search {
     start: [*const u8; PASS],
     /// Ids of the last `find`.
     count: usize,
+    /// A Bloom filter of the hashes inserted since then.
+    inserted: [u64; INSERTED_BITS / 64],
     /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
     touched: u64,
-}
-
-/// A slot for an id that has no row.
-pub struct Vacancy {
-    bucket: Bucket,
-    in_second: bool,
-    slot: usize,
 }
 
 impl Search {
@@ -74,6 +72,7 @@ impl Search {
             entry: [Entry::NONE; PASS],
             start: [no_row(); PASS],
             count: 0,
+            inserted: [0; INSERTED_BITS / 64],
             touched: 0,
         }
     }
@@ -238,78 +237,77 @@ impl Search {
     }
 
     /// The row of a verified id.
-    ///
-    /// # Safety
-    /// As for `find`, whose last call found it.
     #[inline(always)]
-    pub unsafe fn row(&self, view: &View, at: usize) -> Row {
-        // SAFETY: an occupied slot's handle was given out.
-        unsafe { view.slab.row(self.entry[at].handle()) }
+    pub fn row(&self, at: usize, layout: &PageLayout) -> Row {
+        Row::starting_at(self.start[at].cast_mut(), self.entry[at].handle(), layout)
+    }
+
+    /// Whether the last `find` found anything.
+    #[inline]
+    pub fn found_any(&self) -> bool {
+        (0..self.count).any(|at| !self.is_absent(at))
     }
 
     /// Fetches the cache lines that inserting the absent ids of the last `find` will write.
     #[inline]
     pub fn expect_insertions(&mut self) {
+        self.inserted = [0; INSERTED_BITS / 64];
         let mut touched = 0;
-        for at in (0..self.count).filter(|&at| self.is_absent(at)) {
-            touched ^= self.vacancy(at).bucket.touch_to_write();
+        for at in 0..self.count {
+            touched ^= self.roomier(at).0.touch_to_write();
         }
         self.touched ^= u64::from(touched);
     }
 
-    /// Whether the id at `at` of the last `find`, which found none, certainly has no row by now either. Only as long as
-    /// segments have not grown since then.
+    /// Whether the id of that hash, where the last `find` found none, certainly was not inserted since, by `note_insertion`.
     #[inline(always)]
-    pub fn is_still_absent(&self, at: usize, hash: u64, depth: u8) -> bool {
-        debug_assert!(at < self.count);
-        let tag = tag_of(hash);
-        let (first, second) = (self.first[at], self.second[at]);
-        first.matches(tag) | second.matches(tag) == 0 || self.is_other(at, hash, depth)
+    pub fn is_still_absent(&self, hash: u64) -> bool {
+        let bit = inserted_bit(hash);
+        self.inserted[bit / 64] >> (bit % 64) & 1 == 0
     }
 
-    /// Whether the entries with the id's tag are of other ids, as their bytes say.
-    #[inline(never)]
-    fn is_other(&self, at: usize, hash: u64, depth: u8) -> bool {
-        let (choices, tag) = Choice::both(hash, depth);
-        [self.first[at], self.second[at]].into_iter().zip(choices).all(|(bucket, choice)| {
-            let mut matches = bucket.matches(tag);
-            let slots = std::iter::from_fn(|| {
-                let slot = matches.trailing_zeros() as usize;
-                matches &= matches.wrapping_sub(1);
-                (slot < BUCKET_SLOTS).then_some(slot)
-            });
-            slots.map(|slot| bucket.slot(slot)).all(|slot| u32::from(slot.byte) != choice.byte)
-        })
+    /// An id of that hash is inserted.
+    #[inline(always)]
+    pub fn note_insertion(&mut self, hash: u64) {
+        let bit = inserted_bit(hash);
+        self.inserted[bit / 64] |= 1 << (bit % 64);
     }
 
-    /// The first empty slot of the emptier bucket of the id at `at` of the last `find`; slot 32 where both are full. Only as
+    /// The emptier bucket of the id at `at` of the last `find`, its empty slots as bits, and whether it is the second. Only as
     /// long as segments have not grown since then.
     #[inline(always)]
-    pub fn vacancy(&self, at: usize) -> Vacancy {
-        let [first, second] = [self.first[at], self.second[at]].map(|bucket| bucket.empty());
-        let in_second = second.count_ones() > first.count_ones();
-        Vacancy {
-            bucket: self.first[at].or(self.second[at], in_second),
-            in_second,
-            slot: if in_second { second } else { first }.trailing_zeros() as usize,
+    fn roomier(&self, at: usize) -> (Bucket, u32, bool) {
+        let (first, second) = (self.first[at], self.second[at]);
+        let empty = [first.empty(), second.empty()];
+        let in_second = empty[1].count_ones() > empty[0].count_ones();
+        (first.or(second, in_second), one_of(empty, in_second), in_second)
+    }
+
+    /// Writes the entry of a row in the emptier bucket of the id at `at` of the last `find`, whose hash is given; false where
+    /// both are full. Only as long as segments have not grown since then.
+    #[inline(always)]
+    pub fn fill(&self, at: usize, hash: u64, depth: u8, handle: u32) -> bool {
+        let (bucket, empty, in_second) = self.roomier(at);
+        if empty != 0 {
+            let (choices, tag) = Choice::both(hash, depth);
+            let byte = one_of(choices.map(|choice| choice.byte), in_second) as u8;
+            let entry = Entry::new(hash, depth, handle);
+            bucket.set(empty.trailing_zeros() as usize, Slot { tag, byte, entry });
         }
+        empty != 0
     }
 }
 
-impl Vacancy {
-    /// Whether there is a slot.
-    #[inline(always)]
-    pub fn exists(&self) -> bool {
-        self.slot < BUCKET_SLOTS
-    }
+/// One of two without a branch, which would be mispredicted every other time.
+#[inline(always)]
+fn one_of([this, that]: [u32; 2], take_that: bool) -> u32 {
+    this ^ ((this ^ that) & u32::from(take_that).wrapping_neg())
+}
 
-    /// Writes the entry of a row whose id has that hash, in a segment of that depth.
-    #[inline(always)]
-    pub fn fill(&self, hash: u64, depth: u8, handle: u32) {
-        let ([first, second], tag) = Choice::both(hash, depth);
-        let byte = if self.in_second { second.byte } else { first.byte } as u8;
-        self.bucket.set(self.slot, Slot { tag, byte, entry: Entry::new(hash, depth, handle) });
-    }
+/// The bit of `Search::inserted` that stands for a hash, of those that say least about where it lies.
+#[inline(always)]
+fn inserted_bit(hash: u64) -> usize {
+    (hash >> 40) as usize % INSERTED_BITS
 }
 
 /// Fetches the first `bytes` of every row, a line of all of them at a time; returns a mixture of what it read.

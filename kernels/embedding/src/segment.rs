@@ -4,7 +4,9 @@
 //! those of one to sixteen planes; an entry lies in one of two, each given by a group and a byte that chooses the
 //! plane. How it makes room in full buckets is in `displacement.rs`, how it grows in `growth.rs`.
 
-use crate::plane::{Bucket, Choice, Entry, Plane, Slot, GROUPS};
+use crate::displacement::{write, Journal};
+use crate::entry::Entry;
+use crate::plane::{Bucket, Choice, Plane, Slot, GROUPS};
 use crate::plane_choice::{plane_choices, PlaneChoice, PLANES_MAX};
 use crate::tags::BUCKET_SLOTS;
 
@@ -114,14 +116,20 @@ impl Segment {
     #[inline]
     pub fn insert(&mut self, hash: u64, handle: u32) -> Result<(), Crowded> {
         let (choices, tag) = Choice::both(hash, self.depth);
-        self.place(choices, tag, Entry::new(hash, self.depth, handle))?;
+        self.place(choices, tag, Entry::new(hash, self.depth, handle), None)?;
         self.rows += 1;
         Ok(())
     }
 
     /// Places an entry in the emptier of its buckets, moving others aside where both are full.
     #[inline(always)]
-    pub fn place(&mut self, choices: [Choice; 2], tag: u8, entry: Entry) -> Result<(), Crowded> {
+    pub fn place(
+        &mut self,
+        choices: [Choice; 2],
+        tag: u8,
+        entry: Entry,
+        mut journal: Option<&mut Journal>,
+    ) -> Result<(), Crowded> {
         let [first, second] = choices.map(|choice| self.bucket(choice).empty());
         // The emptier bucket: this alone fills nine tenths of all slots before anything has to move.
         let (choice, empty) = match second.count_ones() > first.count_ones() {
@@ -129,10 +137,10 @@ impl Segment {
             false => (choices[0], first),
         };
         match empty {
-            0 => self.displace(choices, tag, entry),
+            0 => self.displace(choices, tag, entry, journal),
             _ => {
-                let slot = empty.trailing_zeros() as usize;
-                self.bucket(choice).set(slot, Slot { tag, byte: choice.byte as u8, entry });
+                let (bucket, slot) = (self.bucket(choice), empty.trailing_zeros() as usize);
+                write(bucket, slot, Slot { tag, byte: choice.byte as u8, entry }, &mut journal);
                 Ok(())
             }
         }

@@ -75,18 +75,17 @@ impl ServingTable {
     pub fn upsert(&mut self, ids: &[u64], weights: &[f32]) -> usize {
         assert!(weights.len() == ids.len() * self.width);
         let width = self.width;
-        let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
-            self.store.find_pass_to_insert(ids, &mut rows);
+            self.store.search_to_insert(ids);
             let weights = weights[pass * PASS * width..].chunks_exact(width);
             for (at, (&id, weights)) in ids.iter().zip(weights).enumerate() {
-                let row = match rows[at].exists() {
-                    true => rows[at],
-                    false => match self.store.insert_at(at, id) {
-                        Ok((row, _)) => row,
+                let mut row = self.store.found_at(at, id);
+                if !row.exists() {
+                    row = match self.store.insert_at(at, id) {
+                        Ok(row) => row,
                         Err(InsertError::OutOfMemory) => return pass * PASS + at,
-                    },
-                };
+                    };
+                }
                 self.write(&row, weights);
             }
         }

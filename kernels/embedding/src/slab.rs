@@ -1,9 +1,9 @@
 //! The rows, in pages. A row keeps its place, a handle, for as long as it lives; a removed row's place is the next one
 //! given out.
 
+use crate::entry::HANDLES_MAX;
 use crate::memory::{Blocks, Memory};
 use crate::page::{Bitmap, Page, PageLayout, Row, PAGE_ALIGN};
-use crate::plane::HANDLES_MAX;
 
 const NO_HANDLE: u32 = u32::MAX;
 const PAGES_EXTENT_MAX: usize = 512 << 10;

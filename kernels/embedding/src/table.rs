@@ -208,7 +208,7 @@ impl EmbeddingTable {
             for (at, &id) in ids.iter().enumerate().filter(|(at, _)| !rows[*at].exists()) {
                 absent.push(at, id);
             }
-            self.store.find_pass_to_insert(absent.ids(), &mut rows);
+            self.store.search_to_insert(absent.ids());
             for (number, &id) in absent.ids().iter().enumerate() {
                 let at = absent.position(number);
                 let gradient = &gradients[at * width..][..width];
@@ -222,21 +222,18 @@ impl EmbeddingTable {
         let width = self.options.width;
         assert!(weights.len() == ids.len() * width);
         self.clock_seconds = self.clock_seconds.max(seconds);
-        let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
-            self.store.find_pass_to_insert(ids, &mut rows);
+            self.store.search_to_insert(ids);
             let weights = &weights[pass * PASS * width..][..ids.len() * width];
-            let removals = self.store.removals;
             for (at, (&id, weights)) in ids.iter().zip(weights.chunks_exact(width)).enumerate() {
                 if !all_finite(weights) {
                     self.counts.rejected += 1.0;
                     continue;
                 }
-                let row = match rows[at].exists() {
-                    false => self.insert(id, Some(at)),
-                    // A row found may have been evicted for one of the ids before.
-                    true if self.store.removals != removals => self.find_or_insert(id),
-                    true => Some(rows[at]),
+                let row = self.store.found_at(at, id);
+                let row = match row.exists() {
+                    true => Some(row),
+                    false => self.insert_without_weights(id, Some(at)),
                 };
                 let Some(row) = row else { continue };
                 self.before_change(&row);
@@ -285,7 +282,7 @@ impl EmbeddingTable {
         // No occurrence is a caller's slip; the gradient says that there was one.
         let count = count.max(1);
         // The batch may hold an id twice against the contract; then its row exists by now.
-        let row = self.store.find_again(number, id);
+        let row = self.store.found_at(number, id);
         if row.exists() {
             return self.learn(&row, id, gradient, seconds);
         }
@@ -326,25 +323,33 @@ impl EmbeddingTable {
         }
     }
 
-    /// A row for an absent id, with its initial value where it is new; `None` (and counted) where there is no room.
+    /// A row for an absent id, with its initial value; `None` (and counted) where there is no room. `at` is the id's position
+    /// in the last search for ids to insert, if any.
     fn insert(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
-        let Some((row, new)) = self.insert_making_room(id, at) else {
+        let row = self.insert_without_weights(id, at)?;
+        let floats = floats_of(&row, &self.store.layout);
+        self.options.initial_weights(id, &mut floats[..self.options.width]);
+        Some(row)
+    }
+
+    /// The same, with the weights that its place held before.
+    #[inline]
+    fn insert_without_weights(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
+        let Some(row) = self.insert_making_room(id, at) else {
             self.counts.rejected += 1.0;
             return None;
         };
-        if !new {
-            return Some(row);
-        }
         self.counts.admitted += 1.0;
         let floats = floats_of(&row, &self.store.layout);
-        self.options.initial_weights(id, &mut floats[..self.options.width]);
         let policy = self.options.policy(id);
         for ((_, optimizer), segment) in policy.rules.iter().zip(&self.options.segments) {
             let used = optimizer.state_floats(segment.dim);
             let state = &mut floats[segment.state..segment.state + segment.state_floats];
             let (state, unused) = state.split_at_mut(used);
             optimizer.initialize_state(segment.dim, state);
-            unused.fill(0.0);
+            if !unused.is_empty() {
+                unused.fill(0.0);
+            }
         }
         set_stamp(&row, &self.store.layout, self.clock_seconds);
         Some(row)

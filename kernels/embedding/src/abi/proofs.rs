@@ -1,7 +1,8 @@
 //! What ABI.md promises about layouts, proved while the crate compiles: a change that breaks a promise does not build.
 
+use crate::entry::Entry;
 use crate::page::{Bitmap, KEY_BYTES};
-use crate::plane::{Entry, SLOT_BYTES};
+use crate::plane::SLOT_BYTES;
 use crate::policy::slot_of;
 use crate::table::ROW_HEADER_BYTES;
 use crate::tags::{Tags, BUCKET_SLOTS};

@@ -1,0 +1,122 @@
+//! What a slot of the index says of its row: the row's handle, and six bits of hash that tell ids with the same tag apart and
+//! into which half of a segment each goes when it is cut in two.
+
+use crate::tags::BUCKET_SLOTS;
+
+/// Handles are smaller.
+pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
+const HANDLE_BITS: u32 = 26;
+/// Splits of a segment that one hint serves.
+const HINT_SPLITS: u8 = 4;
+/// The bit of an entry that the first of them needs: its top one.
+const FIRST_SPLIT_BIT: u32 = 31;
+
+/// A row's handle (low 26 bits) and six bits of its id's hash.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
+pub struct Entry(u32);
+
+impl Entry {
+    /// Stands where there is none.
+    pub const NONE: Entry = Entry(0);
+
+    /// An entry of a segment of that depth.
+    #[inline(always)]
+    pub fn new(hash: u64, depth: u8, handle: u32) -> Entry {
+        Entry(u32::from(hint_of(hash, depth)) << HANDLE_BITS | handle)
+    }
+
+    /// The row's handle.
+    #[inline(always)]
+    pub fn handle(self) -> u32 {
+        self.0 & (HANDLES_MAX - 1)
+    }
+
+    /// See `hint_of`.
+    #[inline(always)]
+    pub fn hint(self) -> u8 {
+        (self.0 >> HANDLE_BITS) as u8
+    }
+}
+
+/// Makes the top bit of each slot's byte the hash's bit behind the first `depth`, one more than before; every fourth time
+/// every row's id is read for new hints. Empty slots are not left out: sixteen reads without a branch wait for one another
+/// the least, and the entry in an empty slot is of some row too.
+#[inline(always)]
+pub fn deepen(
+    bytes: &mut [u8; BUCKET_SLOTS],
+    entries: &mut [Entry; BUCKET_SLOTS],
+    depth: u8,
+    hash_of: &impl Fn(u32) -> u64,
+) {
+    if depth % HINT_SPLITS == 0 {
+        for entry in entries.iter_mut() {
+            *entry = Entry::new(hash_of(entry.handle()), depth, entry.handle());
+        }
+    }
+    set_top_bits(bytes, entries, FIRST_SPLIT_BIT - u32::from(depth % HINT_SPLITS));
+}
+
+/// Makes the top bit of each byte a bit of its entry.
+#[cfg(target_arch = "wasm32")]
+#[inline(always)]
+fn set_top_bits(bytes: &mut [u8; BUCKET_SLOTS], entries: &[Entry; BUCKET_SLOTS], bit: u32) {
+    use core::arch::wasm32::*;
+    let at = entries.as_ptr().cast::<v128>();
+    // The bit becomes the sign, and narrowing keeps signs.
+    // SAFETY: sixteen words of four bytes, hence four vectors, and sixteen bytes.
+    unsafe {
+        let top = |quarter| i32x4_shr(i32x4_shl(v128_load(at.add(quarter)), 31 - bit), 31);
+        let tops = i8x16_narrow_i16x8(
+            i16x8_narrow_i32x4(top(0), top(1)),
+            i16x8_narrow_i32x4(top(2), top(3)),
+        );
+        let target = bytes.as_mut_ptr().cast::<v128>();
+        v128_store(target, v128_bitselect(tops, v128_load(target), u8x16_splat(128)));
+    }
+}
+
+/// Makes the top bit of each byte a bit of its entry.
+#[cfg(not(target_arch = "wasm32"))]
+#[inline(always)]
+fn set_top_bits(bytes: &mut [u8; BUCKET_SLOTS], entries: &[Entry; BUCKET_SLOTS], bit: u32) {
+    set_top_bits_scalar(bytes, entries, bit);
+}
+
+/// The scalar twin of `set_top_bits`.
+pub fn set_top_bits_scalar(
+    bytes: &mut [u8; BUCKET_SLOTS],
+    entries: &[Entry; BUCKET_SLOTS],
+    bit: u32,
+) {
+    for (byte, entry) in bytes.iter_mut().zip(entries) {
+        *byte = *byte & 127 | ((entry.0 >> bit & 1) as u8) << 7;
+    }
+}
+
+/// Six bits of hash, the first of which the next splits of a segment need; those that are left, at least three, tell ids
+/// with the same tag apart.
+#[inline(always)]
+pub fn hint_of(hash: u64, depth: u8) -> u8 {
+    (hash >> (58 - depth / HINT_SPLITS * HINT_SPLITS)) as u8 & 63
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixing::mix64;
+
+    #[test]
+    fn setting_top_bits_as_vectors_equals_its_scalar_twin() {
+        for seed in 0..2000 {
+            let words: [u64; 8] = core::array::from_fn(|at| mix64(seed << 8 | at as u64));
+            let entries = core::array::from_fn(|at| Entry((words[at / 2] >> (at % 2 * 32)) as u32));
+            let bytes = core::array::from_fn(|at| words[at / 8 + 1].to_le_bytes()[at % 8]);
+            let (mut vector, mut scalar) = (bytes, bytes);
+            let bit = seed as u32 % 32;
+            set_top_bits(&mut vector, &entries, bit);
+            set_top_bits_scalar(&mut scalar, &entries, bit);
+            assert_eq!(vector, scalar);
+        }
+    }
+}
