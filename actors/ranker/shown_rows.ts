@@ -1,7 +1,7 @@
 /**
  * Which rows of a request are shown, in which order, and their features: what the impression tells.
  */
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
 /** Some rows of a batch, in the order given. */
 export function pickRows(
@@ -10,15 +10,15 @@ export function pickRows(
   slots: number,
   denseWidth: number,
 ): FeatureBatch {
-  const segmentOffsets = new Uint32Array(picked.length * slots + 1);
   let idCount = 0;
   for (const row of picked) {
     idCount += batch.segmentOffsets[(row + 1) * slots] - batch.segmentOffsets[row * slots];
   }
-  const ids = new BigUint64Array(idCount);
-  const dense = new Float32Array(picked.length * denseWidth);
+  const rows = picked.length;
+  const shown = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
+  const { ids, segmentOffsets, dense } = shown;
   const from = new Uint32Array(batch.ids.buffer, batch.ids.byteOffset, 2 * batch.ids.length);
-  const to = new Uint32Array(ids.buffer);
+  const to = new Uint32Array(ids.buffer, 0, 2 * idCount);
   let id = 0;
   let segment = 1;
   let denseAt = 0;
@@ -34,7 +34,7 @@ export function pickRows(
     }
     id += end - first;
   }
-  return { rows: picked.length, ids, segmentOffsets, dense };
+  return shown;
 }
 
 /** Candidates of one request are numbered below this. */
