@@ -6,7 +6,7 @@ import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/
 /** Some rows of a batch, in the order given. */
 export function pickRows(
   batch: FeatureBatch,
-  picked: readonly number[],
+  picked: ArrayLike<number> & Iterable<number>,
   slots: number,
   denseWidth: number,
 ): FeatureBatch {
@@ -44,17 +44,21 @@ const rowsMax = 2 ** 20;
  * Row numbers of scores, best first; equal scores keep the caller's order, and a score that is no number comes last.
  * Each row becomes one number that says both, since sorting numbers needs no call a comparison.
  */
-export function orderByScore(scores: Float32Array): number[] {
-  if (scores.length > rowsMax) throw new RangeError(`Cannot order more than ${rowsMax} rows`);
-  const positive = Float32Array.from(scores, (score) => score + 0); // -0 is 0
+export function orderByScore(scores: Float32Array): Uint32Array {
+  const rows = scores.length;
+  if (rows > rowsMax) throw new RangeError(`Cannot order more than ${rowsMax} rows`);
+  const positive = new Float32Array(scores);
   const bits = new Uint32Array(positive.buffer);
-  const keys = new Float64Array(scores.length);
-  for (let row = 0; row < scores.length; row++) {
+  const keys = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    positive[row] += 0; // -0 is 0
     // The bits of floats ascend with positive ones and descend with negative ones.
     const descending = bits[row] >>> 31 === 1 ? bits[row] : 0x7fff_ffff - bits[row];
     const rank = Number.isNaN(scores[row]) ? 2 ** 32 : descending;
     keys[row] = rank * rowsMax + row;
   }
   keys.sort();
-  return Array.from(keys, (key) => key % rowsMax);
+  const order = new Uint32Array(rows);
+  for (let i = 0; i < rows; i++) order[i] = keys[i] % rowsMax;
+  return order;
 }
