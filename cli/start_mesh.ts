@@ -33,7 +33,7 @@ import { Mesh, placementOf } from "../mesh/runtime/mesh.ts";
 import { Node } from "../mesh/runtime/node.ts";
 import { knownAttributes } from "./mesh/known_attributes.ts";
 import { computingDefinitions, leadingDefinitions } from "./mesh/mesh_definitions.ts";
-import { addresses, homeNode, planOf, workerNames } from "./mesh/mesh_plan.ts";
+import { addresses, homeNode, learningNames, planOf, workerNames } from "./mesh/mesh_plan.ts";
 import { type MeshStorage, openStorage } from "./mesh/mesh_storage.ts";
 import { nodeMetrics } from "./mesh/node_metrics.ts";
 import { Trainers } from "./mesh/trainers.ts";
@@ -138,6 +138,7 @@ export async function startMesh(
       places = await startWorkerPlaces({
         home,
         names: workers,
+        yielding: learningNames(configuration),
         entry: new URL("./worker.ts", import.meta.url),
         placement: placementOf(plan),
         setup: { configuration, storage: storage.shared! } satisfies WorkerSetup,

@@ -118,13 +118,13 @@ export class Ranker implements Behavior<RankerMessage> {
       this.#remaining(request),
     );
     const { schema } = this.#options;
-    const shown = orderByScore(predictions).slice(0, request.limit);
+    const shown = orderByScore(predictions).subarray(0, request.limit);
     const picked = pickRows(features, shown, schema.slots.length, schema.denseWidth);
-    const items: RankedItem[] = shown.map((row) => ({
-      id: request.candidates[row].id,
-      score: predictions[row],
-      cold: cold[row] === 1,
-    }));
+    const items: RankedItem[] = [];
+    for (const row of shown) {
+      const { id } = request.candidates[row];
+      items.push({ id, score: predictions[row], cold: cold[row] === 1 });
+    }
     const explained = request.explain ? await this.#explained(request, items, picked) : items;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
@@ -151,6 +151,8 @@ export class Ranker implements Behavior<RankerMessage> {
     items: readonly RankedItem[],
     { ids, segmentOffsets, dense }: FeatureBatch,
   ): Uint8Array {
+    const scores = new Float32Array(items.length);
+    items.forEach(({ score }, i) => scores[i] = score);
     return encodeEvent({
       kind: "impression",
       rankingId,
@@ -158,7 +160,7 @@ export class Ranker implements Behavior<RankerMessage> {
       acceptedAtMs: this.#context.clock.nowMs(),
       user: request.user,
       ...packItems(items.map(({ id }) => id)),
-      scores: bytesOf(Float32Array.from(items, ({ score }) => score)),
+      scores: bytesOf(scores),
       ids: bytesOf(ids),
       segmentOffsets: bytesOf(segmentOffsets),
       dense: bytesOf(dense),

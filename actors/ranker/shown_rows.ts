@@ -1,24 +1,24 @@
 /**
  * Which rows of a request are shown, in which order, and their features: what the impression tells.
  */
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
 /** Some rows of a batch, in the order given. */
 export function pickRows(
   batch: FeatureBatch,
-  picked: readonly number[],
+  picked: ArrayLike<number> & Iterable<number>,
   slots: number,
   denseWidth: number,
 ): FeatureBatch {
-  const segmentOffsets = new Uint32Array(picked.length * slots + 1);
   let idCount = 0;
   for (const row of picked) {
     idCount += batch.segmentOffsets[(row + 1) * slots] - batch.segmentOffsets[row * slots];
   }
-  const ids = new BigUint64Array(idCount);
-  const dense = new Float32Array(picked.length * denseWidth);
+  const rows = picked.length;
+  const shown = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
+  const { ids, segmentOffsets, dense } = shown;
   const from = new Uint32Array(batch.ids.buffer, batch.ids.byteOffset, 2 * batch.ids.length);
-  const to = new Uint32Array(ids.buffer);
+  const to = new Uint32Array(ids.buffer, 0, 2 * idCount);
   let id = 0;
   let segment = 1;
   let denseAt = 0;
@@ -34,7 +34,7 @@ export function pickRows(
     }
     id += end - first;
   }
-  return { rows: picked.length, ids, segmentOffsets, dense };
+  return shown;
 }
 
 /** Candidates of one request are numbered below this. */
@@ -44,17 +44,21 @@ const rowsMax = 2 ** 20;
  * Row numbers of scores, best first; equal scores keep the caller's order, and a score that is no number comes last.
  * Each row becomes one number that says both, since sorting numbers needs no call a comparison.
  */
-export function orderByScore(scores: Float32Array): number[] {
-  if (scores.length > rowsMax) throw new RangeError(`Cannot order more than ${rowsMax} rows`);
-  const positive = Float32Array.from(scores, (score) => score + 0); // -0 is 0
+export function orderByScore(scores: Float32Array): Uint32Array {
+  const rows = scores.length;
+  if (rows > rowsMax) throw new RangeError(`Cannot order more than ${rowsMax} rows`);
+  const positive = new Float32Array(scores);
   const bits = new Uint32Array(positive.buffer);
-  const keys = new Float64Array(scores.length);
-  for (let row = 0; row < scores.length; row++) {
+  const keys = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    positive[row] += 0; // -0 is 0
     // The bits of floats ascend with positive ones and descend with negative ones.
     const descending = bits[row] >>> 31 === 1 ? bits[row] : 0x7fff_ffff - bits[row];
     const rank = Number.isNaN(scores[row]) ? 2 ** 32 : descending;
     keys[row] = rank * rowsMax + row;
   }
   keys.sort();
-  return Array.from(keys, (key) => key % rowsMax);
+  const order = new Uint32Array(rows);
+  for (let i = 0; i < rows; i++) order[i] = keys[i] % rowsMax;
+  return order;
 }

@@ -1,7 +1,7 @@
 /**
  * Requests that wait are scored in one forward pass: their feature batches become one, and each keeps its rows.
  */
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
 /** One batch after the other; row numbers of batch i begin at the sum of rows before it. */
 export function mergeBatches(
@@ -16,9 +16,8 @@ export function mergeBatches(
     rows += batch.rows;
     idCount += batch.ids.length;
   }
-  const ids = new BigUint64Array(idCount);
-  const segmentOffsets = new Uint32Array(rows * slots + 1);
-  const dense = new Float32Array(rows * denseWidth);
+  const merged = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
+  const { ids, segmentOffsets, dense } = merged;
   let row = 0;
   let id = 0;
   for (const batch of batches) {
@@ -30,5 +29,5 @@ export function mergeBatches(
     row += batch.rows;
     id += batch.ids.length;
   }
-  return { rows, ids, segmentOffsets, dense };
+  return merged;
 }

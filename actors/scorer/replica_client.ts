@@ -18,13 +18,21 @@ export interface FoundRows {
 
 type ShardIds = ClassIds & { readonly starts: Uint32Array<ArrayBuffer> };
 
+/** Memory that one shard's lookups use again and again, so that they leave the garbage collector nothing. */
+interface ShardMemory {
+  /** Ids are asked for from here. A replica that is given up on may still read it: nobody takes its answer. */
+  ids: BigUint64Array<ArrayBuffer>;
+  /** The last answer: the next one is made in its place. */
+  spare: ServedRows | undefined;
+}
+
 export class ReplicaClient {
   readonly #replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[];
   readonly #classes: number;
   /** The replica in use, by shard. */
   readonly #chosen: number[];
-  /** The last answer, by shard: the next one is made in its memory, so that a lookup leaves no garbage. */
-  readonly #spare: (ServedRows | undefined)[];
+  readonly #memory: readonly ShardMemory[];
+  #found = new Uint8Array(0);
 
   /**
    * @param replicas By shard.
@@ -37,7 +45,7 @@ export class ReplicaClient {
     this.#replicas = replicas;
     this.#classes = classes;
     this.#chosen = replicas.map(() => 0);
-    this.#spare = replicas.map(() => undefined);
+    this.#memory = replicas.map(() => ({ ids: new BigUint64Array(0), spare: undefined }));
   }
 
   /**
@@ -49,17 +57,19 @@ export class ReplicaClient {
     { uniqueIds, groupStarts }: Pick<UniqueIds, "uniqueIds" | "groupStarts">,
     options: AskOptions,
   ): Promise<FoundRows> {
-    if (this.#replicas.length === 1) {
-      const { rows, found } = await this.#ask(0, { ids: uniqueIds, starts: groupStarts }, options);
-      return { rows: [rows], found };
-    }
-    const found = new Uint8Array(uniqueIds.length);
+    const unique = uniqueIds.length;
+    if (this.#found.length < unique) this.#found = new Uint8Array(2 * unique);
+    const found = this.#found.subarray(0, unique);
     const asked: Promise<Float32Array<ArrayBuffer>>[] = [];
     for (let shard = 0; shard < this.#replicas.length; shard++) {
       const starts = classStartsOf(groupStarts, shard, this.#classes);
       const from = groupStarts[shard * this.#classes];
-      const ids = uniqueIds.slice(from, from + starts[this.#classes]);
-      if (ids.length === 0) continue;
+      const count = starts[this.#classes];
+      if (count === 0) continue;
+      const memory = this.#memory[shard];
+      if (memory.ids.length < count) memory.ids = new BigUint64Array(2 * count);
+      const ids = memory.ids.subarray(0, count);
+      ids.set(uniqueIds.subarray(from, from + count));
       asked.push(
         this.#ask(shard, { ids, starts }, options).then((answer) => {
           found.set(answer.found, from);
@@ -83,13 +93,14 @@ export class ReplicaClient {
 
   async #ask(shard: number, { ids, starts }: ShardIds, options: AskOptions): Promise<ServedRows> {
     const replicas = this.#replicas[shard];
+    const memory = this.#memory[shard];
     for (let attempts = 1;; attempts++) {
       const replica = replicas[this.#chosen[shard]];
-      const spare = this.#spare[shard];
-      this.#spare[shard] = undefined;
+      const { spare } = memory;
+      memory.spare = undefined;
       const transfer = spare && [spare.rows.buffer, spare.found.buffer];
       try {
-        return this.#spare[shard] = await replica.ask(
+        return memory.spare = await replica.ask(
           { kind: "lookup", ids, starts, spare },
           { ...options, ...(transfer && { transfer }) },
         );

@@ -187,7 +187,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   }
 
   async #score(batch: FeatureBatch, lookup: AskOptions): Promise<Scored> {
-    const grouped = this.#kernel.unique(batch.ids, this.#options.replicas.length);
+    const grouped = this.#kernel.uniqueInPlace(batch.ids, this.#options.replicas.length);
     const { rows, found } = await this.#lookup(grouped, lookup);
     const pooled = {
       rows: batch.rows,
@@ -215,8 +215,9 @@ export class Scorer implements Behavior<ScorerMessage> {
     let firstRow = 0;
     for (const request of taken) {
       const { rows } = request.features;
-      const predictions = new Float32Array(rows);
-      const cold = new Uint8Array(rows);
+      const buffer = new ArrayBuffer(5 * rows);
+      const predictions = new Float32Array(buffer, 0, rows);
+      const cold = new Uint8Array(buffer, 4 * rows, rows);
       for (let i = 0, row = firstRow; i < rows; i++, row++) {
         predictions[i] = prediction(tasks[0], outputs[row * tasks.length]);
         cold[i] = Number(isCold(batch, row, slots, this.#itemColumns, found, inverse));
@@ -226,13 +227,14 @@ export class Scorer implements Behavior<ScorerMessage> {
       this.#context.reply(
         request,
         { predictions, cold, modelVersion, learnedThroughMs },
-        [predictions.buffer, cold.buffer],
+        [buffer],
       );
     }
   }
 
   /** Scores each row once more without each of its slots, as many rows at a time as a pass may have. */
-  async #explain({ pooled, outputs }: Scored): Promise<Explanation[]> {
+  async #explain({ pooled, outputs: shared }: Scored): Promise<Explanation[]> {
+    const outputs = shared.slice(); // what follows is predicted in the same array
     const slots = this.#slotNames.length;
     const tasks = this.#session.model.tasks.length;
     const rows = Array.from({ length: pooled.rows }, (_, row) => row);

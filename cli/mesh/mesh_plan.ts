@@ -39,6 +39,12 @@ export function workerNames(configuration: CairnConfiguration): string[] {
   return [...servingNodes, ...trainerNodes, ...shardNodes];
 }
 
+/** Those of them that learn: they leave a busy core to the ones that answer. */
+export function learningNames(configuration: CairnConfiguration): string[] {
+  const { trainerNodes, shardNodes } = workerNodes(configuration);
+  return [...trainerNodes, ...shardNodes];
+}
+
 function workerNodes({ placement, shardCount, trainerCount }: CairnConfiguration) {
   if (placement.kind === "singleThread") {
     return { servingNodes: [], trainerNodes: [], shardNodes: [] };

@@ -7,14 +7,28 @@
  */
 const generationsMax = 8;
 
+/** What a generation has to be able to do. */
+export interface Generation<V> {
+  readonly size: number;
+  has(key: string): boolean;
+  get(key: string): V | undefined;
+  set(key: string, value: V): unknown;
+  delete(key: string): boolean;
+}
+
 export class RecentMap<V> {
   /** Oldest first. */
-  readonly #generations: Map<string, V>[] = [];
+  readonly #generations: Generation<V>[] = [];
+  readonly #make: () => Generation<V>;
   readonly #generationEntriesMax: number;
   readonly #generationsMax: number;
 
-  /** @param entriesMax Entries held at most; between 7/8 of them and all are the newest. */
-  constructor(entriesMax: number) {
+  /**
+   * @param entriesMax Entries held at most; between 7/8 of them and all are the newest.
+   * @param make A generation without entries. Default: a Map.
+   */
+  constructor(entriesMax: number, make: () => Generation<V> = () => new Map()) {
+    this.#make = make;
     this.#generationEntriesMax = Math.max(1, Math.floor(entriesMax / generationsMax));
     this.#generationsMax = Math.floor(entriesMax / this.#generationEntriesMax);
   }
@@ -41,7 +55,7 @@ export class RecentMap<V> {
   }
 
   /** Recent entries are asked for most. */
-  #generationOf(key: string): Map<string, V> | undefined {
+  #generationOf(key: string): Generation<V> | undefined {
     for (let i = this.#generations.length - 1; i >= 0; i--) {
       if (this.#generations[i].has(key)) return this.#generations[i];
     }
@@ -49,10 +63,10 @@ export class RecentMap<V> {
   }
 
   /** A generation with room; makes one, and drops the oldest, where there is none. */
-  #newest(): Map<string, V> {
+  #newest(): Generation<V> {
     const newest = this.#generations.at(-1);
     if (newest !== undefined && newest.size < this.#generationEntriesMax) return newest;
-    const made = new Map<string, V>();
+    const made = this.#make();
     this.#generations.push(made);
     if (this.#generations.length > this.#generationsMax) this.#generations.shift();
     return made;

@@ -34,8 +34,8 @@ export interface InferenceSession {
   /** Version of the weights in use. */
   readonly version: number;
   /**
-   * Raw outputs, shape `[rows, tasks]`, in an array of their own: logits of binary tasks,
-   * values of squared-error tasks (see {@link prediction}).
+   * Raw outputs, shape `[rows, tasks]`: logits of binary tasks, values of squared-error tasks (see {@link prediction}).
+   * The array is the session's, valid until its next call.
    */
   predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>>;
   /**

@@ -61,20 +61,26 @@ export class BatchKernel {
    * @throws {RangeError} When `shards` is out of range or memory is short.
    */
   unique(ids: FeatureIds, shards: number): UniqueIds {
+    const { uniqueIds, groupStarts, inverse, counts } = this.uniqueInPlace(ids, shards);
+    return {
+      uniqueIds: uniqueIds.slice(),
+      groupStarts: groupStarts.slice(),
+      inverse: inverse.slice(),
+      counts: counts.slice(),
+    };
+  }
+
+  /** As {@link unique}, in the kernel's own memory: valid until its next call, and not to be sent to another thread. */
+  uniqueInPlace(ids: FeatureIds, shards: number): UniqueIds {
     const kernel = this.#kernel;
     const address = reserved("find unique ids", kernel.batch_ids, ids.length);
     new BigUint64Array(kernel.memory.buffer, address, ids.length).set(ids);
     const unique = accepted("find unique ids", kernel.batch_unique(ids.length, shards));
+    const memory = kernel.memory.buffer as ArrayBuffer;
     const words = (which: number, length: number) =>
-      new Uint32Array(kernel.memory.buffer, kernel.batch_unique_result(which) >>> 0, length)
-        .slice();
+      new Uint32Array(memory, kernel.batch_unique_result(which) >>> 0, length);
     return {
-      uniqueIds: new BigUint64Array(
-        kernel.memory.buffer,
-        kernel.batch_unique_result(0) >>> 0,
-        unique,
-      )
-        .slice(),
+      uniqueIds: new BigUint64Array(memory, kernel.batch_unique_result(0) >>> 0, unique),
       groupStarts: words(1, shards * this.#classes + 1),
       inverse: words(2, ids.length),
       counts: words(3, unique),

@@ -7,7 +7,7 @@
  * ids) in a second call. Ids are copied as pairs of 32-bit words and never become BigInt.
  */
 import { appendValues, denseValue, type FeatureAttributes } from "./attribute_values.ts";
-import type { FeatureBatch } from "./feature_batch.ts";
+import { allocateFeatureBatch, type FeatureBatch } from "./feature_batch.ts";
 import { type CrossColumn, FeatureColumns } from "./feature_columns.ts";
 import { ItemCache } from "./item_cache.ts";
 import { timePartOf } from "./numbers.ts";
@@ -58,6 +58,9 @@ export class FeatureExtractor {
   #places = new Uint32Array(0);
   /** Of a combination's parts among the ids. */
   readonly #positions: Uint32Array;
+  /** Counts and dense values of the batch under way, before its number of ids is known. */
+  #counts = new Uint32Array(0);
+  #dense = new Float32Array(0);
 
   constructor(schema: FeatureSchema, hasher: ValueHasher, options: ExtractorOptions = {}) {
     this.#schema = schema;
@@ -87,25 +90,29 @@ export class FeatureExtractor {
   extract(request: FeatureRequest): FeatureBatch {
     const { items } = request;
     const rows = items.length;
-    const slots = this.#schema.slots.length;
-    const offsets = new Uint32Array(rows * slots + 1);
-    const dense = new Float32Array(rows * this.#schema.denseWidth);
-    if (rows === 0) return { rows, ids: new BigUint64Array(0), segmentOffsets: offsets, dense };
+    const { slots: { length: slots }, denseWidth } = this.#schema;
+    if (rows === 0) return allocateFeatureBatch({ rows, ids: 0, slots, denseWidth });
 
-    // offsets[row * slots + column + 1] first holds the count of values of (row, column).
+    // counts[row * slots + column + 1] is of (row, column); their sums are the offsets.
+    const counts = this.#counts = zeros(this.#counts, rows * slots + 1, Uint32Array);
+    const counted = this.#dense = zeros(this.#dense, rows * denseWidth, Float32Array);
     this.#values.clear();
-    const shared = this.#countShared(request, rows, offsets, dense);
+    const shared = this.#countShared(request, rows, counts, counted);
     this.#findItems(items);
-    this.#countItems(items, offsets, dense);
-    this.#countCrosses(this.#columns.mixedCrosses, rows, offsets);
-    for (let i = 1; i < offsets.length; i++) offsets[i] += offsets[i - 1];
+    this.#countItems(items, counts, counted);
+    this.#countCrosses(this.#columns.mixedCrosses, rows, counts);
+    const end = rows * slots;
+    for (let i = 1; i <= end; i++) counts[i] += counts[i - 1];
 
-    const ids = new BigUint64Array(offsets[offsets.length - 1]);
-    const words = new Uint32Array(ids.buffer);
+    const batch = allocateFeatureBatch({ rows, ids: counts[end], slots, denseWidth });
+    const { ids, segmentOffsets: offsets, dense } = batch;
+    offsets.set(counts.subarray(0, offsets.length));
+    dense.set(counted.subarray(0, dense.length));
+    const words = new Uint32Array(ids.buffer, 0, 2 * ids.length);
     this.#placeBase(this.#values.hash(this.#hasher), shared, rows, offsets, words);
     this.#placeCrosses(rows, offsets, words);
     this.#remember(items, offsets, words, dense);
-    return { rows, ids, segmentOffsets: offsets, dense };
+    return batch;
   }
 
   /** Encodes what is the same in every row; returns the count of each shared base column. */
@@ -325,6 +332,17 @@ export class FeatureExtractor {
       }
     }
   }
+}
+
+/** The array, or a larger one where it is too short, with zeros in its first `length` places. */
+function zeros<A extends Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(
+  array: A,
+  length: number,
+  type: new (length: number) => A,
+): A {
+  if (array.length < length) return new type(2 * length);
+  array.fill(0, 0, length);
+  return array;
 }
 
 function copyWords(from: Uint32Array, start: number, end: number, to: Uint32Array, at: number) {

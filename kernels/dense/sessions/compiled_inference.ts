@@ -70,6 +70,7 @@ export class OnnxInference extends CompiledInference {
   readonly #session: OnnxSession;
   readonly #ort: OnnxRuntime;
   #weightTensors: Record<string, Tensor> = {};
+  #outputs = new Float32Array(0);
 
   constructor(
     compiled: InferenceGraph,
@@ -102,7 +103,9 @@ export class OnnxInference extends CompiledInference {
     for (const { name, shape } of graph.inputs) {
       feeds[name] = float32Tensor(this.#ort, arrays[name], resolveShape(shape, { rows }));
     }
-    const out = new Float32Array(rows * this.model.sizes.tasks);
+    const floats = rows * this.model.sizes.tasks;
+    if (this.#outputs.length < floats) this.#outputs = new Float32Array(2 * floats);
+    const out = this.#outputs.subarray(0, floats);
     const shape = resolveShape(logits.shape, { rows });
     await this.#session.run(feeds, {
       [TRAINING_NAMES.logits]: float32Tensor(this.#ort, out, shape),

@@ -14,11 +14,13 @@ import type { LogLevel, Telemetry } from "../../ports/telemetry.ts";
 import { DenoClock } from "./deno_clock.ts";
 import { DenoRandom } from "./deno_random.ts";
 import { PortLink } from "./port_link.ts";
+import { yieldToOtherThreads } from "./thread_priority.ts";
 
 /** The first message to a worker. */
 interface Begin {
   readonly type: "begin";
   readonly name: string;
+  readonly yields: boolean;
   readonly peers: readonly string[];
   readonly ports: readonly MessagePort[];
   readonly placement: readonly (readonly [Address, string])[];
@@ -53,6 +55,8 @@ export interface WorkerPlacesOptions {
   readonly home: Node;
   /** Names of the workers to start. */
   readonly names: readonly string[];
+  /** Those of them that leave a busy core to the other threads. Default: none. */
+  readonly yielding?: readonly string[];
   /** The module that calls {@link runWorkerPlace}. */
   readonly entry: URL;
   readonly placement: readonly (readonly [Address, string])[];
@@ -135,6 +139,7 @@ export async function startWorkerPlaces(options: WorkerPlacesOptions): Promise<W
       const begin: Begin = {
         type: "begin",
         name,
+        yields: options.yielding?.includes(name) ?? false,
         peers: own.peers,
         ports: own.ports,
         placement: options.placement,
@@ -180,6 +185,7 @@ export function runWorkerPlace<S>({ telemetry, compose }: WorkerComposition<S>):
       return;
     }
     try {
+      if (begin.yields) yieldToOtherThreads();
       const node = new Node({
         name: begin.name,
         clock: new DenoClock(),

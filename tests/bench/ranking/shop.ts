@@ -1,5 +1,8 @@
 /**
  * A shop of a million items: its schema, its profiles on disk, and a table that has a row for every feature.
+ *
+ * It learns while it ranks, from the first minute on as after a day: open rankings have little memory, so that one is
+ * closed for each that comes, and one negative in ten of those it showed is learned from.
  */
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
@@ -31,6 +34,7 @@ features:
     device: { kind: categorical, source: context }
     hour: { kind: time, part: hourOfDay }
     user_category: { kind: cross, of: [user, category] }
+joiner: { impressionsBytesMax: 64MiB, negativeSampling: { rate: 0.1 } }
 model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
 embeddings: { bytesMax: 4GiB }
 storage: { kind: directory, path: ${JSON.stringify(directory)} }

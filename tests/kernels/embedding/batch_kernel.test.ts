@@ -28,6 +28,13 @@ Deno.test("unique ids are the set of the batch's ids, with their counts and ever
       expected[inverse[index]] += 1;
     });
     assert.deepEqual(counts, expected);
+    // Read before the kernel's next call, the same lies in its memory.
+    assert.deepEqual(kernel.uniqueInPlace(batch, shards), {
+      uniqueIds,
+      groupStarts,
+      inverse,
+      counts,
+    });
   }));
 });
 
