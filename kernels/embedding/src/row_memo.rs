@@ -1,59 +1,61 @@
 //! A memo of where the rows found lately lie, in front of the search: ids drawn by popularity come back soon, and one
 //! that is remembered costs one line of the second cache instead of tags, entry and page.
 //!
-//! It is direct-mapped and exact: an entry holds the whole id and goes when its row goes; rows do not move. Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
+//! It is direct-mapped. A word remembers one id: the top bits of the id's product, which are the id but for a chance of
+//! 2^-23, and the handle of its row; so what it knows is verified by the row's key, as what the search finds is. A word goes
+//! when its row goes. Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never
+//! depends on that.
 
-use crate::page::{PageLayout, Row};
-use crate::search::PASS;
+use crate::plane::{HANDLES_MAX, HANDLE_BITS};
 
-/// 256 kB where addresses have 32 bits. Twice and four times as many know more ids and no longer stay in the second
-/// cache, which costs what they save.
-const ENTRIES: usize = 1 << 14;
-/// Passes that the memo rests at most before it is tried again.
+/// 256 kB. More know more ids and no longer stay in the second cache, which costs what they save.
+const ENTRIES: usize = 1 << 15;
+/// Chunks that the memo rests at most before it is tried again.
 const REST_MAX: u32 = 31;
-/// A pass in which fewer than one id in so many is remembered is not worth asking.
+/// A chunk in which fewer than one id in so many is remembered is not worth asking.
 const WORTH_ONE_IN: usize = 4;
 
-#[derive(Clone, Copy)]
-struct Remembered {
-    id: u64,
-    start: *mut u8,
-    handle: u32,
-}
+/// Ids asked for at once: so many that those that are unknown fill passes of the search.
+pub const CHUNK: usize = 512;
 
-/// The memo, and what it knew of the ids of one pass.
+/// The memo, and what it did not know of the last chunk.
 pub struct RowMemo {
     /// Empty until `begin`.
-    entries: Vec<Remembered>,
-    known: [Remembered; PASS],
-    unknown_ids: [u64; PASS],
-    unknown: [u8; PASS],
-    /// Passes to go without, and how many it will be after the next one in vain.
+    entries: Vec<u64>,
+    unknown_ids: [u64; CHUNK],
+    unknown: [u16; CHUNK],
+    /// Chunks to go without, and how many it will be after the next one in vain.
     rest: u32,
     next_rest: u32,
 }
 
-const _: () = assert!(PASS <= 1 << 8);
+const _: () = assert!(CHUNK <= 1 << 16);
+
+/// A bijection whose top bits choose the entry: Fibonacci hashing of folded bits, as in `batch::Unique`.
+#[inline(always)]
+fn product_of(id: u64) -> u64 {
+    (id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
 
 #[inline(always)]
-fn entry_of(id: u64) -> usize {
-    // Fibonacci hashing of folded bits, as in `batch::Unique`.
-    ((id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - ENTRIES.trailing_zeros()))
-        as usize
+fn entry_of(product: u64) -> usize {
+    (product >> (64 - ENTRIES.trailing_zeros())) as usize
 }
 
-/// No id of entry `at`, so that an empty entry needs no flag.
+/// Whether an entry is the one of an id of that product.
+#[inline(always)]
+fn is_of(entry: u64, product: u64) -> bool {
+    (entry ^ product) >> HANDLE_BITS == 0
+}
+
+/// What no id of entry `at` has, so that an empty entry needs no flag. Its handle is 0.
 fn stranger_to(at: usize) -> u64 {
-    u64::from(entry_of(0) == at)
-}
-
-impl Remembered {
-    const NONE: Remembered = Remembered { id: 0, start: std::ptr::null_mut(), handle: 0 };
+    (!at as u64) << (64 - ENTRIES.trailing_zeros())
 }
 
 impl RowMemo {
     /// Bytes of its entries.
-    pub const BYTES: usize = ENTRIES * size_of::<Remembered>();
+    pub const BYTES: usize = ENTRIES * size_of::<u64>();
 
     /// Rows of a table from which on it pays: fewer are in cache anyway.
     pub const ROWS_MIN: usize = 2 * ENTRIES;
@@ -62,9 +64,8 @@ impl RowMemo {
     pub fn new() -> RowMemo {
         RowMemo {
             entries: Vec::new(),
-            known: [Remembered::NONE; PASS],
-            unknown_ids: [0; PASS],
-            unknown: [0; PASS],
+            unknown_ids: [0; CHUNK],
+            unknown: [0; CHUNK],
             rest: 0,
             next_rest: 0,
         }
@@ -76,8 +77,9 @@ impl RowMemo {
         if self.entries.try_reserve_exact(ENTRIES).is_err() {
             return false;
         }
-        self.entries.resize(ENTRIES, Remembered::NONE);
-        self.clear();
+        self.entries.clear();
+        self.entries.extend((0..ENTRIES).map(stranger_to));
+        (self.rest, self.next_rest) = (0, 0);
         true
     }
 
@@ -86,44 +88,49 @@ impl RowMemo {
         !self.entries.is_empty()
     }
 
-    /// Whether the next pass asks it.
+    /// Whether the next chunk asks it.
     pub fn is_awake(&self) -> bool {
         self.has_begun() && self.rest == 0
     }
 
-    fn clear(&mut self) {
-        for (at, entry) in self.entries.iter_mut().enumerate() {
-            *entry = Remembered { id: stranger_to(at), ..Remembered::NONE };
+    /// Remembers the row of an id, which must exist.
+    #[inline(always)]
+    pub fn learn(&mut self, id: u64, handle: u32) {
+        let product = product_of(id);
+        if let Some(entry) = self.entries.get_mut(entry_of(product)) {
+            *entry = product & !u64::from(HANDLES_MAX - 1) | u64::from(handle);
         }
-        (self.rest, self.next_rest) = (0, 0);
     }
 
     /// Forgets the row of one id.
     #[inline]
     pub fn forget(&mut self, id: u64) {
-        let at = entry_of(id);
-        if let Some(entry) = self.entries.get_mut(at).filter(|entry| entry.id == id) {
-            *entry = Remembered { id: stranger_to(at), ..Remembered::NONE };
+        let product = product_of(id);
+        let at = entry_of(product);
+        if let Some(entry) = self.entries.get_mut(at).filter(|entry| is_of(**entry, product)) {
+            *entry = stranger_to(at);
         }
     }
 
-    /// Looks for up to `PASS` ids and returns how many are unknown; `None` while it rests.
+    /// Calls `known` with the position of each of up to `CHUNK` ids and the handle that is remembered for it, or any other
+    /// that was given out where the id is unknown. Returns how many are unknown; `None` while it rests.
     #[inline(always)]
-    pub fn recall(&mut self, ids: &[u64]) -> Option<usize> {
+    pub fn recall(&mut self, ids: &[u64], mut known: impl FnMut(usize, u32)) -> Option<usize> {
         if !self.is_awake() {
             self.rest = self.rest.saturating_sub(1);
             return None;
         }
-        let entries: &[Remembered; ENTRIES] = self.entries[..].try_into().ok()?;
-        let ids = &ids[..ids.len().min(PASS)];
+        let entries: &[u64; ENTRIES] = self.entries[..].try_into().ok()?;
+        let ids = &ids[..ids.len().min(CHUNK)];
         let mut unknown = 0;
         for (at, &id) in ids.iter().enumerate() {
-            let entry = entries[entry_of(id)];
-            self.known[at] = entry;
+            let product = product_of(id);
+            let entry = entries[entry_of(product)];
+            known(at, entry as u32 & (HANDLES_MAX - 1));
             // Without a branch, for it would be mispredicted: the next one takes the place unless this one stays.
-            self.unknown[unknown % PASS] = at as u8;
-            self.unknown_ids[unknown % PASS] = id;
-            unknown += usize::from(entry.id != id);
+            self.unknown[unknown % CHUNK] = at as u16;
+            self.unknown_ids[unknown % CHUNK] = id;
+            unknown += usize::from(!is_of(entry, product));
         }
         if (ids.len() - unknown) * WORTH_ONE_IN < ids.len() {
             self.next_rest = (2 * self.next_rest + 1).min(REST_MAX);
@@ -134,43 +141,22 @@ impl RowMemo {
         Some(unknown)
     }
 
-    /// The first `count` ids that the last `recall` did not know.
+    /// Ids from `first` to `end` of those that the last `recall` did not know.
     #[inline(always)]
-    pub fn unknown_ids(&self, count: usize) -> &[u64] {
-        &self.unknown_ids[..count]
+    pub fn unknown_ids(&self, first: usize, end: usize) -> &[u64] {
+        &self.unknown_ids[first..end]
     }
 
-    /// Where the row of unknown id `number` is to be looked for, or of none.
+    /// Unknown id `number`.
     #[inline(always)]
-    pub fn expect(&mut self, number: usize, start: *const u8) {
-        self.known[usize::from(self.unknown[number]) % PASS].start = start.cast_mut();
+    pub fn unknown_id(&self, number: usize) -> u64 {
+        self.unknown_ids[number % CHUNK]
     }
 
-    /// The row of unknown id `number` is this one, or none.
+    /// Where unknown id `number` stands in its chunk.
     #[inline(always)]
-    pub fn learn(&mut self, number: usize, row: &Row) {
-        let id = self.unknown_ids[number];
-        let found = Remembered { id, start: row.start, handle: row.handle };
-        self.known[usize::from(self.unknown[number]) % PASS] = found;
-        if row.exists() {
-            self.entries[entry_of(id)] = found;
-        }
-    }
-
-    /// The first byte of the row of id `at` of the pass; null where there is none.
-    #[inline(always)]
-    pub fn start(&self, at: usize) -> *const u8 {
-        self.known[at % PASS].start
-    }
-
-    /// The row of id `at` of the pass.
-    #[inline(always)]
-    pub fn row(&self, at: usize, layout: &PageLayout) -> Row {
-        let Remembered { start, handle, .. } = self.known[at % PASS];
-        match start.is_null() {
-            true => Row::NONE,
-            false => Row::starting_at(start, handle, layout),
-        }
+    pub fn position(&self, number: usize) -> usize {
+        usize::from(self.unknown[number % CHUNK]) % CHUNK
     }
 }
 
@@ -178,7 +164,9 @@ impl RowMemo {
 mod tests {
     use super::*;
     use crate::mixing::mix64;
+    use crate::page::{PageLayout, Row};
     use crate::row_store::RowStore;
+    use crate::search::PASS;
     use std::collections::HashMap;
 
     /// What a row's payload holds, so that another row is not mistaken for it.
@@ -200,10 +188,14 @@ mod tests {
 
     fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
         let layout = store.layout;
-        let mut found = [Row::NONE; PASS];
-        store.find_pass(ids, &mut found);
+        let mut found = Vec::new();
+        for pass in ids.chunks(PASS) {
+            let mut rows = [Row::NONE; PASS];
+            store.find_pass(pass, &mut rows);
+            found.extend_from_slice(&rows[..pass.len()]);
+        }
         let mut starts = Vec::new();
-        store.read_pass(ids, usize::MAX, |start| starts.push(start));
+        store.read(ids, usize::MAX, |start| starts.push(start));
         assert_eq!(starts.len(), ids.len());
         for ((row, start), &id) in found.iter().zip(&starts).zip(ids) {
             let truth = store.find(id);
@@ -226,7 +218,7 @@ mod tests {
         for round in 0..1500_u64 {
             let random = |salt: u64| mix64(round << 20 | salt);
             // Most draws are of few ids, so that the memo is asked; some ids were never there.
-            let ids: Vec<u64> = (0..1 + random(0) % PASS as u64)
+            let ids: Vec<u64> = (0..1 + random(0) % (2 * PASS) as u64)
                 .map(|i| match random(1 + i) % 8 {
                     0 => random(1000 + i) % (2 * next),
                     1 => next - 1 - random(1000 + i) % 500,
@@ -260,26 +252,57 @@ mod tests {
         let rows = 4 * RowMemo::ROWS_MIN as u64;
         let (mut store, _) = filled(rows);
         let mut asked = 0;
-        for pass in 0..512 {
-            let ids: Vec<u64> = (0..PASS as u64).map(|i| (pass * PASS as u64 + i) % rows).collect();
+        for chunk in 0..512 {
+            let ids: Vec<u64> =
+                (0..CHUNK as u64).map(|i| (chunk * CHUNK as u64 + i) % rows).collect();
             asked += u32::from(store.memo.is_awake());
-            store.read_pass(&ids, 16, |_| ());
+            store.read(&ids, 16, |_| ());
         }
         assert!((10..40).contains(&asked), "asked {asked} times");
         let same: Vec<u64> = (0..PASS as u64).collect();
         for _ in 0..=REST_MAX + 2 {
-            store.read_pass(&same, 16, |_| ());
+            store.read(&same, 16, |_| ());
         }
-        assert!(store.memo.is_awake() && store.memo.recall(&same) == Some(0));
+        assert!(store.memo.is_awake() && store.memo.recall(&same, |_, _| ()) == Some(0));
+    }
+
+    #[test]
+    fn a_word_that_another_id_shares_gives_it_its_own_row() {
+        let (mut store, _) = filled(RowMemo::ROWS_MIN as u64 + 1);
+        // Of two ids whose products differ in the lowest bits alone, each is taken for the other.
+        let product = product_of(7);
+        let inverse = (0..5).fold(1_u64, |x, _| {
+            x.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+        });
+        let folded = (product ^ 1).wrapping_mul(inverse);
+        let other = folded ^ folded >> 32;
+        assert!(is_of(product, product_of(other)) && other != 7);
+        let same = [7; PASS];
+        store.read(&same, 16, |_| ());
+        let mut seen = Vec::new();
+        store.read(&[other, 7], 16, |start| seen.push(start));
+        assert_eq!(seen, [std::ptr::null(), store.find(7).start.cast_const()]);
+        store.insert(other).unwrap();
+        for _ in 0..2 {
+            for id in [7, other] {
+                store.read(&[id], 16, |start| {
+                    assert!(!start.is_null());
+                    // SAFETY: a row begins with its key.
+                    assert_eq!(unsafe { start.cast::<u64>().read_unaligned() }, id);
+                });
+            }
+        }
+        store.remove(7);
+        store.read(&[7], 16, |start| assert!(start.is_null()));
     }
 
     #[test]
     fn an_empty_memo_knows_no_id() {
         let mut memo = RowMemo::new();
-        assert_eq!(memo.recall(&[0, 1]), None);
+        assert_eq!(memo.recall(&[0, 1], |_, _| ()), None);
         assert!(memo.begin());
         let ids: Vec<u64> = (0..100).chain([u64::MAX, 1 << 63]).collect();
-        assert_eq!(memo.recall(&ids), Some(ids.len()));
-        assert_eq!(memo.unknown_ids(ids.len()), ids);
+        assert_eq!(memo.recall(&ids, |_, handle| assert_eq!(handle, 0)), Some(ids.len()));
+        assert_eq!(memo.unknown_ids(0, ids.len()), ids);
     }
 }

@@ -4,8 +4,8 @@ use crate::cuckoo_index::CuckooIndex;
 use crate::memory::Memory;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
-use crate::row_memo::RowMemo;
-use crate::search::{Search, View, PASS};
+use crate::row_memo::{RowMemo, CHUNK};
+use crate::search::{is_no_row, is_row_of, Search, View, PASS};
 use crate::slab::Slab;
 
 /// Of a table's limit, what its memo takes at most is one part of so many.
@@ -16,6 +16,24 @@ const MEMO_SHARE: usize = 64;
 pub enum InsertError {
     /// The table's memory limit.
     OutOfMemory,
+}
+
+/// Where the rows of a chunk's ids are to be looked for: their first bytes, or what stands for none, and their handles.
+struct Candidates {
+    starts: [*const u8; CHUNK],
+    handles: [u32; CHUNK],
+}
+
+impl Candidates {
+    fn new() -> Candidates {
+        Candidates { starts: [std::ptr::null(); CHUNK], handles: [0; CHUNK] }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, at: usize, start: *const u8, handle: u32) {
+        self.starts[at % CHUNK] = start;
+        self.handles[at % CHUNK] = handle;
+    }
 }
 
 /// Rows, index and memory of one table.
@@ -33,6 +51,7 @@ pub struct RowStore {
     searched_at: u64,
     /// Where rows found lately lie.
     pub memo: Box<RowMemo>,
+    candidates: Box<Candidates>,
     /// Rows removed so far: a row found earlier may be another's by now where this went up.
     pub removals: u64,
 }
@@ -53,6 +72,7 @@ impl RowStore {
             search: Box::new(Search::new()),
             searched_at: 0,
             memo: Box::new(RowMemo::new()),
+            candidates: Box::new(Candidates::new()),
             removals: 0,
         })
     }
@@ -75,78 +95,116 @@ impl RowStore {
     /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
     #[inline]
     pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
-        let view = self.view();
-        if self.recall_pass(&view, ids, self.layout.stride) {
-            for (at, row) in found.iter_mut().enumerate().take(ids.len()) {
-                *row = self.memo.row(at, &self.layout);
-            }
-            return;
-        }
-        self.search_pass(&view, ids, self.layout.stride);
+        let ids = &ids[..ids.len().min(PASS)];
+        let unknown = self.look_for(ids);
+        self.fetch(0, ids.len(), self.layout.stride);
+        self.learn(0, unknown, PASS);
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
-            *row = self.searched_row(&view, at, id);
+            let (start, handle) = (self.candidates.starts[at], self.candidates.handles[at]);
+            *row = match is_row_of(start, id) {
+                true => Row::starting_at(start.cast_mut(), handle, &self.layout),
+                false => self.find_otherwise(start, id),
+            };
         }
     }
 
-    /// Calls `read` with the first byte of each id's row, null where there is none, in order. For up to `PASS` ids, of
-    /// whose rows the first `bytes` will be read.
+    /// Calls `read` with the first byte of each id's row, null where there is none, in order; of rows the first `bytes` will
+    /// be read.
     #[inline(always)]
-    pub fn read_pass(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
-        let view = self.view();
+    pub fn read(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
         let bytes = bytes.min(self.layout.stride);
-        if self.recall_pass(&view, ids, bytes) {
-            for at in 0..ids.len().min(PASS) {
-                read(self.memo.start(at));
+        for ids in ids.chunks(CHUNK) {
+            let unknown = self.look_for(ids);
+            let mut learned = 0;
+            for first in (0..ids.len()).step_by(PASS) {
+                let end = ids.len().min(first + PASS);
+                self.fetch(first, end, bytes);
+                learned = self.learn(learned, unknown, end);
+                for at in first..end {
+                    let (start, id) = (self.candidates.starts[at % CHUNK], ids[at]);
+                    read(match is_row_of(start, id) {
+                        true => start,
+                        false => self.find_otherwise(start, id).start,
+                    });
+                }
             }
-            return;
-        }
-        self.search_pass(&view, ids, bytes);
-        for (at, &id) in ids.iter().enumerate().take(PASS) {
-            let mut start = self.search.verified(at, id);
-            if start.is_null() && !self.search.is_absent(at) {
-                start = self.find(id).start;
-            }
-            read(start);
         }
     }
 
-    /// Searches for up to `PASS` ids and fetches the first `bytes` of their rows.
-    #[inline(always)]
-    fn search_pass(&mut self, view: &View, ids: &[u64], bytes: usize) {
-        // SAFETY: the view is of this moment, and no row is shorter than the stride.
-        unsafe {
-            self.search.find(view, ids);
-            self.search.fetch(bytes);
-        }
-    }
-
-    /// The same, but searches only for those that the memo does not know, and leaves all rows there; false while it rests.
+    /// Finds where the rows of up to `CHUNK` ids are to be looked for. Returns how many the memo was asked for and did not know.
     #[inline]
-    fn recall_pass(&mut self, view: &View, ids: &[u64], bytes: usize) -> bool {
-        let Some(unknown) = self.memo.recall(ids) else { return false };
-        // SAFETY: as in `search_pass`; what the memo knows begins a row, for it forgets those that go.
-        unsafe {
-            self.search.find(view, self.memo.unknown_ids(unknown));
-            for number in 0..unknown {
-                self.memo.expect(number, self.search.start(number));
+    fn look_for(&mut self, ids: &[u64]) -> usize {
+        let view = self.view();
+        let RowStore { memo, candidates, search, .. } = self;
+        // SAFETY: the memo remembers handles that were given out.
+        let known = |at, handle| candidates.set(at, unsafe { view.slab.row(handle) }.start, handle);
+        let Some(unknown) = memo.recall(ids, known) else {
+            for (pass, ids) in ids.chunks(PASS).enumerate() {
+                // SAFETY: the view is of this moment.
+                unsafe { search.find(&view, ids) };
+                for at in 0..ids.len() {
+                    candidates.set(pass * PASS + at, search.start(at), search.handle(at));
+                }
             }
-            let starts = (0..ids.len().min(PASS)).map(|at| self.memo.start(at));
-            self.search.fetch_others(starts, bytes);
+            return 0;
+        };
+        for first in (0..unknown).step_by(PASS) {
+            let ids = memo.unknown_ids(first, unknown.min(first + PASS));
+            // SAFETY: as above.
+            unsafe { search.find(&view, ids) };
+            for at in 0..ids.len() {
+                candidates.set(memo.position(first + at), search.start(at), search.handle(at));
+            }
         }
-        for number in 0..unknown {
-            let row = self.searched_row(view, number, self.memo.unknown_ids(unknown)[number]);
-            self.memo.learn(number, &row);
+        unknown
+    }
+
+    /// Fetches the first `bytes` of the rows of ids `first` to `end` of the chunk.
+    #[inline(always)]
+    fn fetch(&mut self, first: usize, end: usize, bytes: usize) {
+        // SAFETY: candidates are rows, none of which is shorter than the stride, or stand for none.
+        unsafe { self.search.fetch(&self.candidates.starts[first..end], bytes) }
+    }
+
+    /// Remembers the rows of unknown ids from number `first` on, `unknown` in all, that stand before `end` in their chunk.
+    /// Returns the number of the next.
+    #[inline(always)]
+    fn learn(&mut self, first: usize, unknown: usize, end: usize) -> usize {
+        for number in first..unknown {
+            let at = self.memo.position(number);
+            if at >= end {
+                return number;
+            }
+            let id = self.memo.unknown_id(number);
+            if is_row_of(self.candidates.starts[at], id) {
+                self.memo.learn(id, self.candidates.handles[at]);
+            }
         }
-        true
+        unknown
+    }
+
+    /// The row of an id whose candidate is another's.
+    #[cold]
+    #[inline(never)]
+    fn find_otherwise(&mut self, candidate: *const u8, id: u64) -> Row {
+        if is_no_row(candidate) {
+            return Row::NONE;
+        }
+        let row = self.find(id);
+        if row.exists() {
+            self.memo.learn(id, row.handle);
+        }
+        row
     }
 
     /// The row of id `at` of the last search.
     #[inline(always)]
     fn searched_row(&self, view: &View, at: usize, id: u64) -> Row {
-        if !self.search.verified(at, id).is_null() {
+        let start = self.search.start(at);
+        if is_row_of(start, id) {
             // SAFETY: nothing changed since the search.
             unsafe { self.search.row(view, at) }
-        } else if self.search.is_absent(at) {
+        } else if is_no_row(start) {
             Row::NONE
         } else {
             self.find(id)
@@ -162,7 +220,11 @@ impl RowStore {
         self.index.grow_waiting(&mut self.memory, |handle| mix64(slab.row(handle).key()));
         let view = self.view();
         self.searched_at = self.index.growths;
-        self.search_pass(&view, ids, self.layout.stride);
+        // SAFETY: the view is of this moment, and no row is shorter than the stride.
+        unsafe {
+            self.search.find(&view, ids);
+            self.search.fetch_found(self.layout.stride);
+        }
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
             *row = self.searched_row(&view, at, id);
         }
