@@ -1,14 +1,14 @@
 //! A memo of where the rows found lately lie, in front of the search: ids drawn by popularity come back soon, and one
 //! that is remembered costs one line of the second cache instead of tags, entry and page.
 //!
-//! It is direct-mapped. A word remembers one id: the top bits of the id's product, which are the id but for a chance of
-//! 2^-23, and the handle of its row; so what it knows is verified by the row's key, as what the search finds is. A word goes
-//! when its row goes. Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never
-//! depends on that.
+//! It is direct-mapped. A word remembers one id: 32 bits of the id's product, half of which chose the word, and where the
+//! row begins. So what it knows is verified by the row's key, as what the search finds is; a word goes when its row goes.
+//! Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
 
-use crate::plane::{HANDLES_MAX, HANDLE_BITS};
+use crate::search::no_row;
 
-/// 256 kB. More know more ids and no longer stay in the second cache, which costs what they save.
+/// 256 kB of words where addresses have 32 bits. Twice as many know more ids, and lookups are 2 % faster or none: not worth
+/// the memory.
 const ENTRIES: usize = 1 << 15;
 /// Chunks that the memo rests at most before it is tried again.
 const REST_MAX: u32 = 31;
@@ -18,10 +18,19 @@ const WORTH_ONE_IN: usize = 4;
 /// Ids asked for at once: so many that those that are unknown fill passes of the search.
 pub const CHUNK: usize = 512;
 
+/// 32 bits of a product above an address: one load.
+#[cfg(target_pointer_width = "32")]
+type Word = u64;
+#[cfg(target_pointer_width = "64")]
+type Word = u128;
+
 /// The memo, and what it did not know of the last chunk.
 pub struct RowMemo {
     /// Empty until `begin`.
-    entries: Vec<u64>,
+    words: Vec<Word>,
+    /// Of the words' rows; empty where nobody asks for handles.
+    handles: Vec<u32>,
+    keeps_handles: bool,
     unknown_ids: [u64; CHUNK],
     unknown: [u16; CHUNK],
     /// Chunks to go without, and how many it will be after the next one in vain.
@@ -31,39 +40,43 @@ pub struct RowMemo {
 
 const _: () = assert!(CHUNK <= 1 << 16);
 
-/// A bijection whose top bits choose the entry: Fibonacci hashing of folded bits, as in `batch::Unique`.
+/// A bijection whose top bits choose the word: Fibonacci hashing of folded bits, as in `batch::Unique`.
 #[inline(always)]
 fn product_of(id: u64) -> u64 {
     (id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[inline(always)]
-fn entry_of(product: u64) -> usize {
+fn word_of(product: u64) -> usize {
     (product >> (64 - ENTRIES.trailing_zeros())) as usize
 }
 
-/// Whether an entry is the one of an id of that product.
 #[inline(always)]
-fn is_of(entry: u64, product: u64) -> bool {
-    (entry ^ product) >> HANDLE_BITS == 0
+fn word(product: u64, start: *const u8) -> Word {
+    Word::from((product >> 32) as u32) << usize::BITS | start as usize as Word
 }
 
-/// What no id of entry `at` has, so that an empty entry needs no flag. Its handle is 0.
-fn stranger_to(at: usize) -> u64 {
-    (!at as u64) << (64 - ENTRIES.trailing_zeros())
+/// Whether a word is the one of an id of that product.
+#[inline(always)]
+fn is_of(word: Word, product: u64) -> bool {
+    (word >> usize::BITS) as u32 == (product >> 32) as u32
+}
+
+/// What no id of word `at` has, so that an empty word needs no flag.
+fn stranger_to(at: usize) -> Word {
+    word((!at as u64) << (64 - ENTRIES.trailing_zeros()), no_row())
 }
 
 impl RowMemo {
-    /// Bytes of its entries.
-    pub const BYTES: usize = ENTRIES * size_of::<u64>();
-
     /// Rows of a table from which on it pays: fewer are in cache anyway.
     pub const ROWS_MIN: usize = 2 * ENTRIES;
 
-    /// Remembers nothing until `begin`.
-    pub fn new() -> RowMemo {
+    /// Remembers nothing until `begin`, and then handles only if they are asked for.
+    pub fn new(keeps_handles: bool) -> RowMemo {
         RowMemo {
-            entries: Vec::new(),
+            words: Vec::new(),
+            handles: Vec::new(),
+            keeps_handles,
             unknown_ids: [0; CHUNK],
             unknown: [0; CHUNK],
             rest: 0,
@@ -71,21 +84,28 @@ impl RowMemo {
         }
     }
 
-    /// Begins to remember; false where there is no room for its entries.
+    /// Bytes that it takes once it has begun.
+    pub fn bytes(&self) -> usize {
+        ENTRIES * (size_of::<Word>() + if self.keeps_handles { size_of::<u32>() } else { 0 })
+    }
+
+    /// Begins to remember; false where there is no room.
     #[must_use]
     pub fn begin(&mut self) -> bool {
-        if self.entries.try_reserve_exact(ENTRIES).is_err() {
+        let handles = if self.keeps_handles { ENTRIES } else { 0 };
+        if self.words.try_reserve_exact(ENTRIES).is_err()
+            || self.handles.try_reserve_exact(handles).is_err()
+        {
             return false;
         }
-        self.entries.clear();
-        self.entries.extend((0..ENTRIES).map(stranger_to));
-        (self.rest, self.next_rest) = (0, 0);
+        self.words.extend((0..ENTRIES).map(stranger_to));
+        self.handles.resize(handles, 0);
         true
     }
 
-    /// Whether it has its entries.
+    /// Whether it remembers.
     pub fn has_begun(&self) -> bool {
-        !self.entries.is_empty()
+        !self.words.is_empty()
     }
 
     /// Whether the next chunk asks it.
@@ -93,12 +113,16 @@ impl RowMemo {
         self.has_begun() && self.rest == 0
     }
 
-    /// Remembers the row of an id, which must exist.
+    /// Remembers the row of an id, which begins at `start`.
     #[inline(always)]
-    pub fn learn(&mut self, id: u64, handle: u32) {
+    pub fn learn(&mut self, id: u64, start: *const u8, handle: u32) {
         let product = product_of(id);
-        if let Some(entry) = self.entries.get_mut(entry_of(product)) {
-            *entry = product & !u64::from(HANDLES_MAX - 1) | u64::from(handle);
+        let at = word_of(product);
+        if let Some(place) = self.words.get_mut(at) {
+            *place = word(product, start);
+        }
+        if let Some(place) = self.handles.get_mut(at) {
+            *place = handle;
         }
     }
 
@@ -106,31 +130,37 @@ impl RowMemo {
     #[inline]
     pub fn forget(&mut self, id: u64) {
         let product = product_of(id);
-        let at = entry_of(product);
-        if let Some(entry) = self.entries.get_mut(at).filter(|entry| is_of(**entry, product)) {
-            *entry = stranger_to(at);
+        let at = word_of(product);
+        if let Some(word) = self.words.get_mut(at).filter(|word| is_of(**word, product)) {
+            *word = stranger_to(at);
         }
     }
 
-    /// Calls `known` with the position of each of up to `CHUNK` ids and the handle that is remembered for it, or any other
-    /// that was given out where the id is unknown. Returns how many are unknown; `None` while it rests.
+    /// Calls `known` with the position of each of up to `CHUNK` ids, where its row begins, and with `HANDLES` the row's handle;
+    /// where the id is unknown, with another's or what stands for none. Returns how many are unknown, `None` while it
+    /// rests or has no handles to tell.
     #[inline(always)]
-    pub fn recall(&mut self, ids: &[u64], mut known: impl FnMut(usize, u32)) -> Option<usize> {
-        if !self.is_awake() {
+    pub fn recall<const HANDLES: bool>(
+        &mut self,
+        ids: &[u64],
+        mut known: impl FnMut(usize, *const u8, u32),
+    ) -> Option<usize> {
+        if !self.is_awake() || HANDLES && !self.keeps_handles {
             self.rest = self.rest.saturating_sub(1);
             return None;
         }
-        let entries: &[u64; ENTRIES] = self.entries[..].try_into().ok()?;
+        let words: &[Word; ENTRIES] = self.words[..].try_into().ok()?;
         let ids = &ids[..ids.len().min(CHUNK)];
         let mut unknown = 0;
         for (at, &id) in ids.iter().enumerate() {
             let product = product_of(id);
-            let entry = entries[entry_of(product)];
-            known(at, entry as u32 & (HANDLES_MAX - 1));
+            let word = words[word_of(product)];
+            let handle = if HANDLES { self.handles[word_of(product)] } else { 0 };
+            known(at, word as usize as *const u8, handle);
             // Without a branch, for it would be mispredicted: the next one takes the place unless this one stays.
             self.unknown[unknown % CHUNK] = at as u16;
             self.unknown_ids[unknown % CHUNK] = id;
-            unknown += usize::from(!is_of(entry, product));
+            unknown += usize::from(!is_of(word, product));
         }
         if (ids.len() - unknown) * WORTH_ONE_IN < ids.len() {
             self.next_rest = (2 * self.next_rest + 1).min(REST_MAX);
@@ -263,7 +293,7 @@ mod tests {
         for _ in 0..=REST_MAX + 2 {
             store.read(&same, 16, |_| ());
         }
-        assert!(store.memo.is_awake() && store.memo.recall(&same, |_, _| ()) == Some(0));
+        assert!(store.memo.is_awake() && store.memo.recall::<true>(&same, |_, _, _| ()) == Some(0));
     }
 
     #[test]
@@ -276,7 +306,7 @@ mod tests {
         });
         let folded = (product ^ 1).wrapping_mul(inverse);
         let other = folded ^ folded >> 32;
-        assert!(is_of(product, product_of(other)) && other != 7);
+        assert!(is_of(word(product, no_row()), product_of(other)) && other != 7);
         let same = [7; PASS];
         store.read(&same, 16, |_| ());
         let mut seen = Vec::new();
@@ -298,11 +328,13 @@ mod tests {
 
     #[test]
     fn an_empty_memo_knows_no_id() {
-        let mut memo = RowMemo::new();
-        assert_eq!(memo.recall(&[0, 1], |_, _| ()), None);
+        let mut memo = RowMemo::new(false);
+        assert_eq!(memo.recall::<false>(&[0, 1], |_, _, _| ()), None);
         assert!(memo.begin());
         let ids: Vec<u64> = (0..100).chain([u64::MAX, 1 << 63]).collect();
-        assert_eq!(memo.recall(&ids, |_, handle| assert_eq!(handle, 0)), Some(ids.len()));
+        let none = |_, start, _| assert_eq!(start, no_row());
+        assert_eq!(memo.recall::<false>(&ids, none), Some(ids.len()));
+        assert_eq!(memo.recall::<true>(&ids, none), None);
         assert_eq!(memo.unknown_ids(0, ids.len()), ids);
     }
 }

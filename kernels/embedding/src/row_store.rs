@@ -4,7 +4,8 @@ use crate::cuckoo_index::CuckooIndex;
 use crate::memory::Memory;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
-use crate::row_memo::{RowMemo, CHUNK};
+use crate::row_lookup::Candidates;
+use crate::row_memo::RowMemo;
 use crate::search::{is_no_row, is_row_of, Search, View, PASS};
 use crate::slab::Slab;
 
@@ -18,24 +19,6 @@ pub enum InsertError {
     OutOfMemory,
 }
 
-/// Where the rows of a chunk's ids are to be looked for: their first bytes, or what stands for none, and their handles.
-struct Candidates {
-    starts: [*const u8; CHUNK],
-    handles: [u32; CHUNK],
-}
-
-impl Candidates {
-    fn new() -> Candidates {
-        Candidates { starts: [std::ptr::null(); CHUNK], handles: [0; CHUNK] }
-    }
-
-    #[inline(always)]
-    fn set(&mut self, at: usize, start: *const u8, handle: u32) {
-        self.starts[at % CHUNK] = start;
-        self.handles[at % CHUNK] = handle;
-    }
-}
-
 /// Rows, index and memory of one table.
 pub struct RowStore {
     /// Where things are in a page.
@@ -46,12 +29,12 @@ pub struct RowStore {
     pub slab: Slab,
     /// Their handles by hash.
     pub index: CuckooIndex,
-    search: Box<Search>,
+    pub(crate) search: Box<Search>,
     /// Growths of the index when the last search began.
     searched_at: u64,
     /// Where rows found lately lie.
     pub memo: Box<RowMemo>,
-    candidates: Box<Candidates>,
+    pub(crate) candidates: Box<Candidates>,
     /// Rows removed so far: a row found earlier may be another's by now where this went up.
     pub removals: u64,
 }
@@ -59,6 +42,15 @@ pub struct RowStore {
 impl RowStore {
     /// An empty store; `None` where `bytes_max` does not hold even one page.
     pub fn new(layout: PageLayout, bytes_max: usize) -> Option<RowStore> {
+        RowStore::with_memo(layout, bytes_max, RowMemo::new(true))
+    }
+
+    /// The same for rows that are looked up but by `read` never.
+    pub fn for_reading(layout: PageLayout, bytes_max: usize) -> Option<RowStore> {
+        RowStore::with_memo(layout, bytes_max, RowMemo::new(false))
+    }
+
+    fn with_memo(layout: PageLayout, bytes_max: usize, memo: RowMemo) -> Option<RowStore> {
         let mut memory = Memory::new(bytes_max);
         let index = CuckooIndex::new(&mut memory)?;
         let mut slab = Slab::new(layout);
@@ -71,7 +63,7 @@ impl RowStore {
             index,
             search: Box::new(Search::new()),
             searched_at: 0,
-            memo: Box::new(RowMemo::new()),
+            memo: Box::new(memo),
             candidates: Box::new(Candidates::new()),
             removals: 0,
         })
@@ -88,113 +80,8 @@ impl RowStore {
     }
 
     #[inline(always)]
-    fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         View { index: self.index.view(), slab: self.slab.view() }
-    }
-
-    /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
-    #[inline]
-    pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
-        let ids = &ids[..ids.len().min(PASS)];
-        let unknown = self.look_for(ids);
-        self.fetch(0, ids.len(), self.layout.stride);
-        self.learn(0, unknown, PASS);
-        for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
-            let (start, handle) = (self.candidates.starts[at], self.candidates.handles[at]);
-            *row = match is_row_of(start, id) {
-                true => Row::starting_at(start.cast_mut(), handle, &self.layout),
-                false => self.find_otherwise(start, id),
-            };
-        }
-    }
-
-    /// Calls `read` with the first byte of each id's row, null where there is none, in order; of rows the first `bytes` will
-    /// be read.
-    #[inline(always)]
-    pub fn read(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
-        let bytes = bytes.min(self.layout.stride);
-        for ids in ids.chunks(CHUNK) {
-            let unknown = self.look_for(ids);
-            let mut learned = 0;
-            for first in (0..ids.len()).step_by(PASS) {
-                let end = ids.len().min(first + PASS);
-                self.fetch(first, end, bytes);
-                learned = self.learn(learned, unknown, end);
-                for at in first..end {
-                    let (start, id) = (self.candidates.starts[at % CHUNK], ids[at]);
-                    read(match is_row_of(start, id) {
-                        true => start,
-                        false => self.find_otherwise(start, id).start,
-                    });
-                }
-            }
-        }
-    }
-
-    /// Finds where the rows of up to `CHUNK` ids are to be looked for. Returns how many the memo was asked for and did not know.
-    #[inline]
-    fn look_for(&mut self, ids: &[u64]) -> usize {
-        let view = self.view();
-        let RowStore { memo, candidates, search, .. } = self;
-        // SAFETY: the memo remembers handles that were given out.
-        let known = |at, handle| candidates.set(at, unsafe { view.slab.row(handle) }.start, handle);
-        let Some(unknown) = memo.recall(ids, known) else {
-            for (pass, ids) in ids.chunks(PASS).enumerate() {
-                // SAFETY: the view is of this moment.
-                unsafe { search.find(&view, ids) };
-                for at in 0..ids.len() {
-                    candidates.set(pass * PASS + at, search.start(at), search.handle(at));
-                }
-            }
-            return 0;
-        };
-        for first in (0..unknown).step_by(PASS) {
-            let ids = memo.unknown_ids(first, unknown.min(first + PASS));
-            // SAFETY: as above.
-            unsafe { search.find(&view, ids) };
-            for at in 0..ids.len() {
-                candidates.set(memo.position(first + at), search.start(at), search.handle(at));
-            }
-        }
-        unknown
-    }
-
-    /// Fetches the first `bytes` of the rows of ids `first` to `end` of the chunk.
-    #[inline(always)]
-    fn fetch(&mut self, first: usize, end: usize, bytes: usize) {
-        // SAFETY: candidates are rows, none of which is shorter than the stride, or stand for none.
-        unsafe { self.search.fetch(&self.candidates.starts[first..end], bytes) }
-    }
-
-    /// Remembers the rows of unknown ids from number `first` on, `unknown` in all, that stand before `end` in their chunk.
-    /// Returns the number of the next.
-    #[inline(always)]
-    fn learn(&mut self, first: usize, unknown: usize, end: usize) -> usize {
-        for number in first..unknown {
-            let at = self.memo.position(number);
-            if at >= end {
-                return number;
-            }
-            let id = self.memo.unknown_id(number);
-            if is_row_of(self.candidates.starts[at], id) {
-                self.memo.learn(id, self.candidates.handles[at]);
-            }
-        }
-        unknown
-    }
-
-    /// The row of an id whose candidate is another's.
-    #[cold]
-    #[inline(never)]
-    fn find_otherwise(&mut self, candidate: *const u8, id: u64) -> Row {
-        if is_no_row(candidate) {
-            return Row::NONE;
-        }
-        let row = self.find(id);
-        if row.exists() {
-            self.memo.learn(id, row.handle);
-        }
-        row
     }
 
     /// The row of id `at` of the last search.
@@ -326,9 +213,10 @@ impl RowStore {
 
     #[cold]
     fn begin_memo(&mut self) {
-        let affordable = self.memory.bytes_max() / RowMemo::BYTES >= MEMO_SHARE;
-        if affordable && self.memory.claim(RowMemo::BYTES) && !self.memo.begin() {
-            self.memory.release(RowMemo::BYTES);
+        let bytes = self.memo.bytes();
+        let affordable = self.memory.bytes_max() / bytes >= MEMO_SHARE;
+        if affordable && self.memory.claim(bytes) && !self.memo.begin() {
+            self.memory.release(bytes);
         }
     }
 }

@@ -33,8 +33,9 @@ const TOUCH_BYTES_MAX: usize = 640;
 static NO_ROW: [u64; TOUCH_BYTES_MAX / 8] = [0; TOUCH_BYTES_MAX / 8];
 static NO_ENTRY: Entry = Entry::NONE;
 
+/// Where there is no row.
 #[inline(always)]
-fn no_row() -> *const u8 {
+pub fn no_row() -> *const u8 {
     NO_ROW.as_ptr().cast()
 }
 

@@ -39,7 +39,7 @@ impl ServingTable {
         };
         // Bitmaps: which rows exist, and which the running fill has brought.
         let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 2, false);
-        let store = RowStore::new(layout, bytes_max)?;
+        let store = RowStore::for_reading(layout, bytes_max)?;
         Some(ServingTable {
             width,
             store,
@@ -55,13 +55,15 @@ impl ServingTable {
         let width = self.width;
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let precision = self.precision;
+        found.fill(1);
         let mut places = out.chunks_exact_mut(width).zip(found);
         self.store.read(ids, usize::MAX, |start| {
             let Some((out, found)) = places.next() else { return };
-            *found = u8::from(!start.is_null());
-            match start.is_null() {
-                false => read(precision, start, out),
-                true => out.fill(0.0),
+            if start.is_null() {
+                *found = 0;
+                out.fill(0.0);
+            } else {
+                read(precision, start, out);
             }
         });
     }

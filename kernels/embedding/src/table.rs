@@ -156,10 +156,10 @@ impl EmbeddingTable {
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let mut absent = 0;
         let EmbeddingTable { options, store, .. } = self;
+        found.fill(1);
         let mut places = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
         store.read(ids, ROW_HEADER_BYTES + width * 4, |start| {
             let Some(((&id, out), found)) = places.next() else { return };
-            *found = u8::from(!start.is_null());
             if !start.is_null() {
                 // SAFETY: the weights lie behind key and stamp, at a multiple of 4 bytes as rows do.
                 let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
@@ -167,6 +167,7 @@ impl EmbeddingTable {
                 copy_floats(unsafe { std::slice::from_raw_parts(weights, width) }, out);
                 return;
             }
+            *found = 0;
             absent += 1;
             match missing {
                 Missing::Zeros => out.fill(0.0),
