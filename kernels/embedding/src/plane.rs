@@ -17,7 +17,8 @@ pub const SLOT_BYTES: usize = 6;
 pub const PLANE_BYTES: usize = GROUPS * BUCKET_SLOTS * SLOT_BYTES;
 /// Handles are smaller.
 pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
-const HANDLE_BITS: u32 = 26;
+/// Bits of a handle.
+pub const HANDLE_BITS: u32 = 26;
 /// Splits of a segment that one hint serves.
 const HINT_SPLITS: u8 = 4;
 /// Planes of an extent: as many as have 64 kB of tags, a whole round of the second cache's sets.

@@ -67,7 +67,7 @@ impl RowStore {
         let view = self.view();
         let RowStore { memo, candidates, search, .. } = self;
         let Candidates { starts, handles } = &mut **candidates;
-        let unknown = memo.recall::<HANDLES>(ids, |at, start, handle| {
+        let unknown = memo.recall(ids, |at, start, handle| {
             starts[at % CHUNK] = start;
             if HANDLES {
                 handles[at % CHUNK] = handle;

@@ -1,11 +1,13 @@
 //! A memo of where the rows found lately lie, in front of the search: ids drawn by popularity come back soon, and one
 //! that is remembered costs one line of the second cache instead of tags, entry and page.
 //!
-//! It is direct-mapped. A word remembers one id: 32 bits of the id's product, half of which chose the word, and where the
-//! row begins. So what it knows is verified by the row's key, as what the search finds is; a word goes when its row goes.
-//! Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
+//! It is direct-mapped. A word is what is remembered of one id: where its row begins, the row's handle, and eight bits of
+//! the id's product beside those that chose the word. So what it knows is verified by the row's key, as what the search
+//! finds is; a word goes when its row goes. Where few ids are remembered it rests, so that uniform ids do not pay for it;
+//! what is found never depends on that.
 
-use crate::search::no_row;
+use crate::plane::{HANDLES_MAX, HANDLE_BITS};
+use crate::search::not_looked_for;
 
 /// 256 kB of words where addresses have 32 bits. Twice as many know more ids, and lookups are 2 % faster or none: not worth
 /// the memory.
@@ -18,19 +20,19 @@ const WORTH_ONE_IN: usize = 4;
 /// Ids asked for at once: so many that those that are unknown fill passes of the search.
 pub const CHUNK: usize = 512;
 
-/// 32 bits of a product above an address: one load.
+/// An address, whose low two bits are free, for rows begin at multiples of four; above it a handle and six bits. One load.
 #[cfg(target_pointer_width = "32")]
 type Word = u64;
 #[cfg(target_pointer_width = "64")]
 type Word = u128;
 
+/// Where the eight bits of the product are: two below the address, six above the handle.
+const CHECK: Word = 3 | 63 << (usize::BITS + HANDLE_BITS);
+
 /// The memo, and what it did not know of the last chunk.
 pub struct RowMemo {
     /// Empty until `begin`.
     words: Vec<Word>,
-    /// Of the words' rows; empty where nobody asks for handles.
-    handles: Vec<u32>,
-    keeps_handles: bool,
     unknown_ids: [u64; CHUNK],
     unknown: [u16; CHUNK],
     /// Chunks to go without, and how many it will be after the next one in vain.
@@ -51,32 +53,41 @@ fn word_of(product: u64) -> usize {
     (product >> (64 - ENTRIES.trailing_zeros())) as usize
 }
 
+/// The eight bits behind those that choose the word, where words have them.
 #[inline(always)]
-fn word(product: u64, start: *const u8) -> Word {
-    Word::from((product >> 32) as u32) << usize::BITS | start as usize as Word
+fn check_of(product: u64) -> Word {
+    let bits = product >> (56 - ENTRIES.trailing_zeros());
+    Word::from(bits >> 2 & 63) << (usize::BITS + HANDLE_BITS) | Word::from(bits & 3)
 }
 
-/// Whether a word is the one of an id of that product.
+#[inline(always)]
+fn word(product: u64, start: *const u8, handle: u32) -> Word {
+    debug_assert!(start as usize % 4 == 0 && handle < HANDLES_MAX);
+    check_of(product) | start as usize as Word | Word::from(handle) << usize::BITS
+}
+
+/// Whether a word may be the one of an id of that product, which chose it.
 #[inline(always)]
 fn is_of(word: Word, product: u64) -> bool {
-    (word >> usize::BITS) as u32 == (product >> 32) as u32
+    word & CHECK == check_of(product)
 }
 
-/// What no id of word `at` has, so that an empty word needs no flag.
-fn stranger_to(at: usize) -> Word {
-    word((!at as u64) << (64 - ENTRIES.trailing_zeros()), no_row())
+/// An empty word, which for some ids says to look again.
+fn nothing() -> Word {
+    word(0, not_looked_for(), 0)
 }
 
 impl RowMemo {
     /// Rows of a table from which on it pays: fewer are in cache anyway.
     pub const ROWS_MIN: usize = 2 * ENTRIES;
 
-    /// Remembers nothing until `begin`, and then handles only if they are asked for.
-    pub fn new(keeps_handles: bool) -> RowMemo {
+    /// Bytes of its words.
+    pub const BYTES: usize = ENTRIES * size_of::<Word>();
+
+    /// Remembers nothing until `begin`.
+    pub fn new() -> RowMemo {
         RowMemo {
             words: Vec::new(),
-            handles: Vec::new(),
-            keeps_handles,
             unknown_ids: [0; CHUNK],
             unknown: [0; CHUNK],
             rest: 0,
@@ -84,22 +95,13 @@ impl RowMemo {
         }
     }
 
-    /// Bytes that it takes once it has begun.
-    pub fn bytes(&self) -> usize {
-        ENTRIES * (size_of::<Word>() + if self.keeps_handles { size_of::<u32>() } else { 0 })
-    }
-
     /// Begins to remember; false where there is no room.
     #[must_use]
     pub fn begin(&mut self) -> bool {
-        let handles = if self.keeps_handles { ENTRIES } else { 0 };
-        if self.words.try_reserve_exact(ENTRIES).is_err()
-            || self.handles.try_reserve_exact(handles).is_err()
-        {
+        if self.words.try_reserve_exact(ENTRIES).is_err() {
             return false;
         }
-        self.words.extend((0..ENTRIES).map(stranger_to));
-        self.handles.resize(handles, 0);
+        self.words.resize(ENTRIES, nothing());
         true
     }
 
@@ -117,12 +119,8 @@ impl RowMemo {
     #[inline(always)]
     pub fn learn(&mut self, id: u64, start: *const u8, handle: u32) {
         let product = product_of(id);
-        let at = word_of(product);
-        if let Some(place) = self.words.get_mut(at) {
-            *place = word(product, start);
-        }
-        if let Some(place) = self.handles.get_mut(at) {
-            *place = handle;
+        if let Some(place) = self.words.get_mut(word_of(product)) {
+            *place = word(product, start, handle);
         }
     }
 
@@ -132,20 +130,19 @@ impl RowMemo {
         let product = product_of(id);
         let at = word_of(product);
         if let Some(word) = self.words.get_mut(at).filter(|word| is_of(**word, product)) {
-            *word = stranger_to(at);
+            *word = nothing();
         }
     }
 
-    /// Calls `known` with the position of each of up to `CHUNK` ids, where its row begins, and with `HANDLES` the row's handle;
-    /// where the id is unknown, with another's or what stands for none. Returns how many are unknown, `None` while it
-    /// rests or has no handles to tell.
+    /// Calls `known` with the position of each of up to `CHUNK` ids, where its row begins, and its handle; where the id is
+    /// unknown, with another's or what stands for none. Returns how many are unknown, `None` while it rests.
     #[inline(always)]
-    pub fn recall<const HANDLES: bool>(
+    pub fn recall(
         &mut self,
         ids: &[u64],
         mut known: impl FnMut(usize, *const u8, u32),
     ) -> Option<usize> {
-        if !self.is_awake() || HANDLES && !self.keeps_handles {
+        if !self.is_awake() {
             self.rest = self.rest.saturating_sub(1);
             return None;
         }
@@ -155,8 +152,8 @@ impl RowMemo {
         for (at, &id) in ids.iter().enumerate() {
             let product = product_of(id);
             let word = words[word_of(product)];
-            let handle = if HANDLES { self.handles[word_of(product)] } else { 0 };
-            known(at, word as usize as *const u8, handle);
+            let handle = (word >> usize::BITS) as u32 & (HANDLES_MAX - 1);
+            known(at, (word as usize & !3) as *const u8, handle);
             // Without a branch, for it would be mispredicted: the next one takes the place unless this one stays.
             self.unknown[unknown % CHUNK] = at as u16;
             self.unknown_ids[unknown % CHUNK] = id;
@@ -196,7 +193,7 @@ mod tests {
     use crate::mixing::mix64;
     use crate::page::{PageLayout, Row};
     use crate::row_store::RowStore;
-    use crate::search::PASS;
+    use crate::search::{is_no_row, is_row_of, PASS};
     use std::collections::HashMap;
 
     /// What a row's payload holds, so that another row is not mistaken for it.
@@ -293,7 +290,7 @@ mod tests {
         for _ in 0..=REST_MAX + 2 {
             store.read(&same, 16, |_| ());
         }
-        assert!(store.memo.is_awake() && store.memo.recall::<true>(&same, |_, _, _| ()) == Some(0));
+        assert!(store.memo.is_awake() && store.memo.recall(&same, |_, _, _| ()) == Some(0));
     }
 
     #[test]
@@ -306,7 +303,7 @@ mod tests {
         });
         let folded = (product ^ 1).wrapping_mul(inverse);
         let other = folded ^ folded >> 32;
-        assert!(is_of(word(product, no_row()), product_of(other)) && other != 7);
+        assert!(is_of(word(product, not_looked_for(), 0), product_of(other)) && other != 7);
         let same = [7; PASS];
         store.read(&same, 16, |_| ());
         let mut seen = Vec::new();
@@ -327,14 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_memo_knows_no_id() {
-        let mut memo = RowMemo::new(false);
-        assert_eq!(memo.recall::<false>(&[0, 1], |_, _, _| ()), None);
+    fn an_empty_memo_has_the_row_of_no_id() {
+        let mut memo = RowMemo::new();
+        assert_eq!(memo.recall(&[0, 1], |_, _, _| ()), None);
         assert!(memo.begin());
         let ids: Vec<u64> = (0..100).chain([u64::MAX, 1 << 63]).collect();
-        let none = |_, start, _| assert_eq!(start, no_row());
-        assert_eq!(memo.recall::<false>(&ids, none), Some(ids.len()));
-        assert_eq!(memo.recall::<true>(&ids, none), None);
-        assert_eq!(memo.unknown_ids(0, ids.len()), ids);
+        let unknown = memo.recall(&ids, |at, start, _| {
+            assert!(!is_row_of(start, ids[at]) && !is_no_row(start));
+        });
+        assert!(unknown > Some(ids.len() * 9 / 10));
     }
 }

@@ -42,15 +42,6 @@ pub struct RowStore {
 impl RowStore {
     /// An empty store; `None` where `bytes_max` does not hold even one page.
     pub fn new(layout: PageLayout, bytes_max: usize) -> Option<RowStore> {
-        RowStore::with_memo(layout, bytes_max, RowMemo::new(true))
-    }
-
-    /// The same for rows that are looked up but by `read` never.
-    pub fn for_reading(layout: PageLayout, bytes_max: usize) -> Option<RowStore> {
-        RowStore::with_memo(layout, bytes_max, RowMemo::new(false))
-    }
-
-    fn with_memo(layout: PageLayout, bytes_max: usize, memo: RowMemo) -> Option<RowStore> {
         let mut memory = Memory::new(bytes_max);
         let index = CuckooIndex::new(&mut memory)?;
         let mut slab = Slab::new(layout);
@@ -63,7 +54,7 @@ impl RowStore {
             index,
             search: Box::new(Search::new()),
             searched_at: 0,
-            memo: Box::new(memo),
+            memo: Box::new(RowMemo::new()),
             candidates: Box::new(Candidates::new()),
             removals: 0,
         })
@@ -213,10 +204,9 @@ impl RowStore {
 
     #[cold]
     fn begin_memo(&mut self) {
-        let bytes = self.memo.bytes();
-        let affordable = self.memory.bytes_max() / bytes >= MEMO_SHARE;
-        if affordable && self.memory.claim(bytes) && !self.memo.begin() {
-            self.memory.release(bytes);
+        let affordable = self.memory.bytes_max() / RowMemo::BYTES >= MEMO_SHARE;
+        if affordable && self.memory.claim(RowMemo::BYTES) && !self.memo.begin() {
+            self.memory.release(RowMemo::BYTES);
         }
     }
 }

@@ -30,7 +30,7 @@ const WIDE_BYTES: usize = 4 * LINE_BYTES + 7;
 const TOUCH_BYTES_MAX: usize = 640;
 
 /// What stands for a row where there is none, so that touching rows needs no branch.
-static NO_ROW: [u64; TOUCH_BYTES_MAX / 8] = [0; TOUCH_BYTES_MAX / 8];
+static NO_ROW: [u64; TOUCH_BYTES_MAX / 8 + 1] = [0; TOUCH_BYTES_MAX / 8 + 1];
 static NO_ENTRY: Entry = Entry::NONE;
 
 /// Where there is no row.
@@ -310,12 +310,18 @@ pub fn is_no_row(start: *const u8) -> bool {
     start == no_row()
 }
 
+/// What may be touched like a row where nobody has looked for one yet.
+#[inline(always)]
+pub fn not_looked_for() -> *const u8 {
+    NO_ROW[1..].as_ptr().cast()
+}
+
 /// Whether a row that begins here, or what stands for none, has that key.
 #[inline(always)]
 pub fn is_row_of(start: *const u8, id: u64) -> bool {
     // SAFETY: a row begins with its key, and `NO_ROW` is long enough.
     let key = unsafe { start.cast::<u64>().read_unaligned() };
-    key == id && !is_no_row(start)
+    key == id && (start as usize).wrapping_sub(no_row() as usize) > size_of::<u64>()
 }
 
 /// Fetches the first `bytes` of every row; returns a mixture of what it read.

@@ -39,7 +39,7 @@ impl ServingTable {
         };
         // Bitmaps: which rows exist, and which the running fill has brought.
         let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 2, false);
-        let store = RowStore::for_reading(layout, bytes_max)?;
+        let store = RowStore::new(layout, bytes_max)?;
         Some(ServingTable {
             width,
             store,
