@@ -59,12 +59,20 @@ export function accepted(action: string, status: number): number {
   throw new RangeError(`Cannot ${action}: ${reason}`);
 }
 
+/** Whether a view still is what it would be if it were made anew: one that died has no length and begins at 0. */
+function isAt(view: ArrayBufferView, address: number, length: number): boolean {
+  return view.byteOffset === address && (view as Uint8Array).length === length;
+}
+
 /**
- * One instance's memory. Views die whenever the kernel's memory grows, so they are made anew for every use; this class
- * and nothing else makes them.
+ * One instance's memory. Views die whenever the kernel's memory grows, so each is asked for before every use; this class
+ * and nothing else makes them. What a lookup needs is kept from one to the next, for making it takes as long as ten rows.
  */
 export class KernelMemory {
   readonly kernel: TableExports;
+  #ids = new BigUint64Array();
+  #floats = new Float32Array();
+  #bytes = new Uint8Array();
 
   constructor() {
     this.kernel = instantiateKernel<TableExports>();
@@ -101,12 +109,18 @@ export class KernelMemory {
 
   ids(length: number): BigUint64Array<ArrayBuffer> {
     const address = this.#address(this.kernel.table_ids, length);
-    return new BigUint64Array(this.#buffer, address, length);
+    if (!isAt(this.#ids, address, length)) {
+      this.#ids = new BigUint64Array(this.#buffer, address, length);
+    }
+    return this.#ids;
   }
 
   floats(length: number): Float32Array<ArrayBuffer> {
     const address = this.#address(this.kernel.table_floats, length);
-    return new Float32Array(this.#buffer, address, length);
+    if (!isAt(this.#floats, address, length)) {
+      this.#floats = new Float32Array(this.#buffer, address, length);
+    }
+    return this.#floats;
   }
 
   counts(length: number): Uint32Array<ArrayBuffer> {
@@ -121,7 +135,10 @@ export class KernelMemory {
 
   bytes(length: number): Uint8Array<ArrayBuffer> {
     const address = this.#address(this.kernel.table_bytes, length);
-    return new Uint8Array(this.#buffer, address, length);
+    if (!isAt(this.#bytes, address, length)) {
+      this.#bytes = new Uint8Array(this.#buffer, address, length);
+    }
+    return this.#bytes;
   }
 
   removed(length: number): BigUint64Array<ArrayBuffer> {

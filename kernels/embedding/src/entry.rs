@@ -5,7 +5,8 @@ use crate::tags::BUCKET_SLOTS;
 
 /// Handles are smaller.
 pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
-const HANDLE_BITS: u32 = 26;
+/// Bits of a handle.
+pub const HANDLE_BITS: u32 = 26;
 /// Splits of a segment that one hint serves.
 const HINT_SPLITS: u8 = 4;
 /// The bit of an entry that the first of them needs: its top one.

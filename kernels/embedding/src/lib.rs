@@ -6,7 +6,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
-// The rows: memory, pages and slab; tags, planes, segments and index; the search, the memo, the whole store.
+// The rows: memory, pages and slab; tags, planes, segments and index; the search, the memo, looking up by both, the whole store.
 pub mod cuckoo_index;
 pub mod displacement;
 pub mod entry;
@@ -16,6 +16,7 @@ pub mod movers;
 pub mod page;
 pub mod plane;
 pub mod plane_choice;
+pub mod row_lookup;
 pub mod row_memo;
 pub mod row_store;
 pub mod search;

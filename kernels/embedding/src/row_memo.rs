@@ -1,129 +1,163 @@
 //! A memo of where the rows found lately lie, in front of the search: ids drawn by popularity come back soon, and one
 //! that is remembered costs one line of the second cache instead of tags, entry and page.
 //!
-//! It is direct-mapped and exact: an entry holds the whole id and goes when its row goes; rows do not move. Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
+//! It is direct-mapped. A word is what is remembered of one id: where its row begins, the row's handle, and eight bits of
+//! the id's product beside those that chose the word. So what it knows is verified by the row's key, as what the search
+//! finds is; a word goes when its row goes. Where few ids are remembered it rests, so that uniform ids do not pay for it;
+//! what is found never depends on that.
 
-use crate::page::{PageLayout, Row};
-use crate::search::PASS;
+use crate::entry::{HANDLES_MAX, HANDLE_BITS};
+use crate::search::not_looked_for;
 
-/// 256 kB where addresses have 32 bits. Twice and four times as many know more ids and no longer stay in the second
-/// cache, which costs what they save.
-const ENTRIES: usize = 1 << 14;
-/// Passes that the memo rests at most before it is tried again.
+/// 256 kB of words where addresses have 32 bits. Twice as many know more ids, and lookups are 2 % faster or none: not worth
+/// the memory.
+const ENTRIES: usize = 1 << 15;
+/// Chunks that the memo rests at most before it is tried again.
 const REST_MAX: u32 = 31;
-/// A pass in which fewer than one id in so many is remembered is not worth asking.
+/// A chunk in which fewer than one id in so many is remembered is not worth asking.
 const WORTH_ONE_IN: usize = 4;
 
-#[derive(Clone, Copy)]
-struct Remembered {
-    id: u64,
-    start: *mut u8,
-    handle: u32,
-}
+/// Ids asked for at once: so many that those that are unknown fill passes of the search.
+pub const CHUNK: usize = 512;
 
-/// The memo, and what it knew of the ids of one pass.
+/// An address, whose low two bits are free, for rows begin at multiples of four; above it a handle and six bits. One load.
+#[cfg(target_pointer_width = "32")]
+type Word = u64;
+#[cfg(target_pointer_width = "64")]
+type Word = u128;
+
+/// Where the eight bits of the product are: two below the address, six above the handle.
+const CHECK: Word = 3 | 63 << (usize::BITS + HANDLE_BITS);
+
+/// The memo, and what it did not know of the last chunk.
 pub struct RowMemo {
     /// Empty until `begin`.
-    entries: Vec<Remembered>,
-    known: [Remembered; PASS],
-    unknown_ids: [u64; PASS],
-    unknown: [u8; PASS],
-    /// Passes to go without, and how many it will be after the next one in vain.
+    words: Vec<Word>,
+    unknown_ids: [u64; CHUNK],
+    unknown: [u16; CHUNK],
+    /// Chunks to go without, and how many it will be after the next one in vain.
     rest: u32,
     next_rest: u32,
 }
 
-const _: () = assert!(PASS <= 1 << 8);
+const _: () = assert!(CHUNK <= 1 << 16);
+
+/// A bijection whose top bits choose the word: Fibonacci hashing of folded bits, as in `batch::Unique`.
+#[inline(always)]
+fn product_of(id: u64) -> u64 {
+    (id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
 
 #[inline(always)]
-fn entry_of(id: u64) -> usize {
-    // Fibonacci hashing of folded bits, as in `batch::Unique`.
-    ((id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - ENTRIES.trailing_zeros()))
-        as usize
+fn word_of(product: u64) -> usize {
+    (product >> (64 - ENTRIES.trailing_zeros())) as usize
 }
 
-/// No id of entry `at`, so that an empty entry needs no flag.
-fn stranger_to(at: usize) -> u64 {
-    u64::from(entry_of(0) == at)
+/// The eight bits behind those that choose the word, where words have them.
+#[inline(always)]
+fn check_of(product: u64) -> Word {
+    let bits = product >> (56 - ENTRIES.trailing_zeros());
+    Word::from(bits >> 2 & 63) << (usize::BITS + HANDLE_BITS) | Word::from(bits & 3)
 }
 
-impl Remembered {
-    const NONE: Remembered = Remembered { id: 0, start: std::ptr::null_mut(), handle: 0 };
+#[inline(always)]
+fn word(product: u64, start: *const u8, handle: u32) -> Word {
+    debug_assert!(start as usize % 4 == 0 && handle < HANDLES_MAX);
+    check_of(product) | start as usize as Word | Word::from(handle) << usize::BITS
+}
+
+/// Whether a word may be the one of an id of that product, which chose it.
+#[inline(always)]
+fn is_of(word: Word, product: u64) -> bool {
+    word & CHECK == check_of(product)
+}
+
+/// An empty word, which for some ids says to look again.
+fn nothing() -> Word {
+    word(0, not_looked_for(), 0)
 }
 
 impl RowMemo {
-    /// Bytes of its entries.
-    pub const BYTES: usize = ENTRIES * size_of::<Remembered>();
-
     /// Rows of a table from which on it pays: fewer are in cache anyway.
     pub const ROWS_MIN: usize = 2 * ENTRIES;
+
+    /// Bytes of its words.
+    pub const BYTES: usize = ENTRIES * size_of::<Word>();
 
     /// Remembers nothing until `begin`.
     pub fn new() -> RowMemo {
         RowMemo {
-            entries: Vec::new(),
-            known: [Remembered::NONE; PASS],
-            unknown_ids: [0; PASS],
-            unknown: [0; PASS],
+            words: Vec::new(),
+            unknown_ids: [0; CHUNK],
+            unknown: [0; CHUNK],
             rest: 0,
             next_rest: 0,
         }
     }
 
-    /// Begins to remember; false where there is no room for its entries.
+    /// Begins to remember; false where there is no room.
     #[must_use]
     pub fn begin(&mut self) -> bool {
-        if self.entries.try_reserve_exact(ENTRIES).is_err() {
+        if self.words.try_reserve_exact(ENTRIES).is_err() {
             return false;
         }
-        self.entries.resize(ENTRIES, Remembered::NONE);
-        self.clear();
+        self.words.resize(ENTRIES, nothing());
         true
     }
 
-    /// Whether it has its entries.
+    /// Whether it remembers.
     pub fn has_begun(&self) -> bool {
-        !self.entries.is_empty()
+        !self.words.is_empty()
     }
 
-    /// Whether the next pass asks it.
+    /// Whether the next chunk asks it.
     pub fn is_awake(&self) -> bool {
         self.has_begun() && self.rest == 0
     }
 
-    fn clear(&mut self) {
-        for (at, entry) in self.entries.iter_mut().enumerate() {
-            *entry = Remembered { id: stranger_to(at), ..Remembered::NONE };
+    /// Remembers the row of an id, which begins at `start`.
+    #[inline(always)]
+    pub fn learn(&mut self, id: u64, start: *const u8, handle: u32) {
+        let product = product_of(id);
+        if let Some(place) = self.words.get_mut(word_of(product)) {
+            *place = word(product, start, handle);
         }
-        (self.rest, self.next_rest) = (0, 0);
     }
 
     /// Forgets the row of one id.
     #[inline]
     pub fn forget(&mut self, id: u64) {
-        let at = entry_of(id);
-        if let Some(entry) = self.entries.get_mut(at).filter(|entry| entry.id == id) {
-            *entry = Remembered { id: stranger_to(at), ..Remembered::NONE };
+        let product = product_of(id);
+        let at = word_of(product);
+        if let Some(word) = self.words.get_mut(at).filter(|word| is_of(**word, product)) {
+            *word = nothing();
         }
     }
 
-    /// Looks for up to `PASS` ids and returns how many are unknown; `None` while it rests.
+    /// Calls `known` with the position of each of up to `CHUNK` ids, where its row begins, and its handle; where the id is
+    /// unknown, with another's or what stands for none. Returns how many are unknown, `None` while it rests.
     #[inline(always)]
-    pub fn recall(&mut self, ids: &[u64]) -> Option<usize> {
+    pub fn recall(
+        &mut self,
+        ids: &[u64],
+        mut known: impl FnMut(usize, *const u8, u32),
+    ) -> Option<usize> {
         if !self.is_awake() {
             self.rest = self.rest.saturating_sub(1);
             return None;
         }
-        let entries: &[Remembered; ENTRIES] = self.entries[..].try_into().ok()?;
-        let ids = &ids[..ids.len().min(PASS)];
+        let words: &[Word; ENTRIES] = self.words[..].try_into().ok()?;
+        let ids = &ids[..ids.len().min(CHUNK)];
         let mut unknown = 0;
         for (at, &id) in ids.iter().enumerate() {
-            let entry = entries[entry_of(id)];
-            self.known[at] = entry;
+            let product = product_of(id);
+            let word = words[word_of(product)];
+            let handle = (word >> usize::BITS) as u32 & (HANDLES_MAX - 1);
+            known(at, (word as usize & !3) as *const u8, handle);
             // Without a branch, for it would be mispredicted: the next one takes the place unless this one stays.
-            self.unknown[unknown % PASS] = at as u8;
-            self.unknown_ids[unknown % PASS] = id;
-            unknown += usize::from(entry.id != id);
+            self.unknown[unknown % CHUNK] = at as u16;
+            self.unknown_ids[unknown % CHUNK] = id;
+            unknown += usize::from(!is_of(word, product));
         }
         if (ids.len() - unknown) * WORTH_ONE_IN < ids.len() {
             self.next_rest = (2 * self.next_rest + 1).min(REST_MAX);
@@ -134,43 +168,22 @@ impl RowMemo {
         Some(unknown)
     }
 
-    /// The first `count` ids that the last `recall` did not know.
+    /// Ids from `first` to `end` of those that the last `recall` did not know.
     #[inline(always)]
-    pub fn unknown_ids(&self, count: usize) -> &[u64] {
-        &self.unknown_ids[..count]
+    pub fn unknown_ids(&self, first: usize, end: usize) -> &[u64] {
+        &self.unknown_ids[first..end]
     }
 
-    /// Where the row of unknown id `number` is to be looked for, or of none.
+    /// Unknown id `number`.
     #[inline(always)]
-    pub fn expect(&mut self, number: usize, start: *const u8) {
-        self.known[usize::from(self.unknown[number]) % PASS].start = start.cast_mut();
+    pub fn unknown_id(&self, number: usize) -> u64 {
+        self.unknown_ids[number % CHUNK]
     }
 
-    /// The row of unknown id `number` is this one, or none.
+    /// Where unknown id `number` stands in its chunk.
     #[inline(always)]
-    pub fn learn(&mut self, number: usize, row: &Row) {
-        let id = self.unknown_ids[number];
-        let found = Remembered { id, start: row.start, handle: row.handle };
-        self.known[usize::from(self.unknown[number]) % PASS] = found;
-        if row.exists() {
-            self.entries[entry_of(id)] = found;
-        }
-    }
-
-    /// The first byte of the row of id `at` of the pass; null where there is none.
-    #[inline(always)]
-    pub fn start(&self, at: usize) -> *const u8 {
-        self.known[at % PASS].start
-    }
-
-    /// The row of id `at` of the pass.
-    #[inline(always)]
-    pub fn row(&self, at: usize, layout: &PageLayout) -> Row {
-        let Remembered { start, handle, .. } = self.known[at % PASS];
-        match start.is_null() {
-            true => Row::NONE,
-            false => Row::starting_at(start, handle, layout),
-        }
+    pub fn position(&self, number: usize) -> usize {
+        usize::from(self.unknown[number % CHUNK]) % CHUNK
     }
 }
 
@@ -178,7 +191,9 @@ impl RowMemo {
 mod tests {
     use super::*;
     use crate::mixing::mix64;
+    use crate::page::{PageLayout, Row};
     use crate::row_store::RowStore;
+    use crate::search::{is_no_row, is_row_of, PASS};
     use std::collections::HashMap;
 
     /// What a row's payload holds, so that another row is not mistaken for it.
@@ -200,10 +215,14 @@ mod tests {
 
     fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
         let layout = store.layout;
-        let mut found = [Row::NONE; PASS];
-        store.find_pass(ids, &mut found);
+        let mut found = Vec::new();
+        for pass in ids.chunks(PASS) {
+            let mut rows = [Row::NONE; PASS];
+            store.find_pass(pass, &mut rows);
+            found.extend_from_slice(&rows[..pass.len()]);
+        }
         let mut starts = Vec::new();
-        store.read_pass(ids, usize::MAX, |start| starts.push(start));
+        store.read(ids, usize::MAX, |start| starts.push(start));
         assert_eq!(starts.len(), ids.len());
         for ((row, start), &id) in found.iter().zip(&starts).zip(ids) {
             let truth = store.find(id);
@@ -226,7 +245,7 @@ mod tests {
         for round in 0..1500_u64 {
             let random = |salt: u64| mix64(round << 20 | salt);
             // Most draws are of few ids, so that the memo is asked; some ids were never there.
-            let ids: Vec<u64> = (0..1 + random(0) % PASS as u64)
+            let ids: Vec<u64> = (0..1 + random(0) % (2 * PASS) as u64)
                 .map(|i| match random(1 + i) % 8 {
                     0 => random(1000 + i) % (2 * next),
                     1 => next - 1 - random(1000 + i) % 500,
@@ -260,26 +279,59 @@ mod tests {
         let rows = 4 * RowMemo::ROWS_MIN as u64;
         let (mut store, _) = filled(rows);
         let mut asked = 0;
-        for pass in 0..512 {
-            let ids: Vec<u64> = (0..PASS as u64).map(|i| (pass * PASS as u64 + i) % rows).collect();
+        for chunk in 0..512 {
+            let ids: Vec<u64> =
+                (0..CHUNK as u64).map(|i| (chunk * CHUNK as u64 + i) % rows).collect();
             asked += u32::from(store.memo.is_awake());
-            store.read_pass(&ids, 16, |_| ());
+            store.read(&ids, 16, |_| ());
         }
         assert!((10..40).contains(&asked), "asked {asked} times");
         let same: Vec<u64> = (0..PASS as u64).collect();
         for _ in 0..=REST_MAX + 2 {
-            store.read_pass(&same, 16, |_| ());
+            store.read(&same, 16, |_| ());
         }
-        assert!(store.memo.is_awake() && store.memo.recall(&same) == Some(0));
+        assert!(store.memo.is_awake() && store.memo.recall(&same, |_, _, _| ()) == Some(0));
     }
 
     #[test]
-    fn an_empty_memo_knows_no_id() {
+    fn a_word_that_another_id_shares_gives_it_its_own_row() {
+        let (mut store, _) = filled(RowMemo::ROWS_MIN as u64 + 1);
+        // Of two ids whose products differ in the lowest bits alone, each is taken for the other.
+        let product = product_of(7);
+        let inverse = (0..5).fold(1_u64, |x, _| {
+            x.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+        });
+        let folded = (product ^ 1).wrapping_mul(inverse);
+        let other = folded ^ folded >> 32;
+        assert!(is_of(word(product, not_looked_for(), 0), product_of(other)) && other != 7);
+        let same = [7; PASS];
+        store.read(&same, 16, |_| ());
+        let mut seen = Vec::new();
+        store.read(&[other, 7], 16, |start| seen.push(start));
+        assert_eq!(seen, [std::ptr::null(), store.find(7).start.cast_const()]);
+        store.insert(other).unwrap();
+        for _ in 0..2 {
+            for id in [7, other] {
+                store.read(&[id], 16, |start| {
+                    assert!(!start.is_null());
+                    // SAFETY: a row begins with its key.
+                    assert_eq!(unsafe { start.cast::<u64>().read_unaligned() }, id);
+                });
+            }
+        }
+        store.remove(7);
+        store.read(&[7], 16, |start| assert!(start.is_null()));
+    }
+
+    #[test]
+    fn an_empty_memo_has_the_row_of_no_id() {
         let mut memo = RowMemo::new();
-        assert_eq!(memo.recall(&[0, 1]), None);
+        assert_eq!(memo.recall(&[0, 1], |_, _, _| ()), None);
         assert!(memo.begin());
         let ids: Vec<u64> = (0..100).chain([u64::MAX, 1 << 63]).collect();
-        assert_eq!(memo.recall(&ids), Some(ids.len()));
-        assert_eq!(memo.unknown_ids(ids.len()), ids);
+        let unknown = memo.recall(&ids, |at, start, _| {
+            assert!(!is_row_of(start, ids[at]) && !is_no_row(start));
+        });
+        assert!(unknown > Some(ids.len() * 9 / 10));
     }
 }

@@ -4,8 +4,9 @@ use crate::cuckoo_index::CuckooIndex;
 use crate::memory::Memory;
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
+use crate::row_lookup::Candidates;
 use crate::row_memo::RowMemo;
-use crate::search::{Search, View, PASS};
+use crate::search::{is_row_of, Search, View, PASS};
 use crate::slab::Slab;
 
 /// Of a table's limit, what its memo takes at most is one part of so many.
@@ -28,11 +29,12 @@ pub struct RowStore {
     pub slab: Slab,
     /// Their handles by hash.
     pub index: CuckooIndex,
-    search: Box<Search>,
+    pub(crate) search: Box<Search>,
     /// Growths of the index and removals when the last search for ids to insert began.
     searched_at: (u64, u64),
     /// Where rows found lately lie.
     pub memo: Box<RowMemo>,
+    pub(crate) candidates: Box<Candidates>,
     /// Rows removed so far: a row found earlier may be another's by now where this went up.
     pub removals: u64,
 }
@@ -53,6 +55,7 @@ impl RowStore {
             search: Box::new(Search::new()),
             searched_at: (0, 0),
             memo: Box::new(RowMemo::new()),
+            candidates: Box::new(Candidates::new()),
             removals: 0,
         })
     }
@@ -68,88 +71,8 @@ impl RowStore {
     }
 
     #[inline(always)]
-    fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         View { index: self.index.view(), slab: self.slab.view() }
-    }
-
-    /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
-    #[inline]
-    pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
-        let view = self.view();
-        if self.recall_pass(&view, ids, self.layout.stride) {
-            for (at, row) in found.iter_mut().enumerate().take(ids.len()) {
-                *row = self.memo.row(at, &self.layout);
-            }
-            return;
-        }
-        self.search_pass(&view, ids, self.layout.stride);
-        for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
-            *row = self.searched_row(at, id);
-        }
-    }
-
-    /// Calls `read` with the first byte of each id's row, null where there is none, in order. For up to `PASS` ids, of
-    /// whose rows the first `bytes` will be read.
-    #[inline(always)]
-    pub fn read_pass(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
-        let view = self.view();
-        let bytes = bytes.min(self.layout.stride);
-        if self.recall_pass(&view, ids, bytes) {
-            for at in 0..ids.len().min(PASS) {
-                read(self.memo.start(at));
-            }
-            return;
-        }
-        self.search_pass(&view, ids, bytes);
-        for (at, &id) in ids.iter().enumerate().take(PASS) {
-            let mut start = self.search.verified(at, id);
-            if start.is_null() && !self.search.is_absent(at) {
-                start = self.find(id).start;
-            }
-            read(start);
-        }
-    }
-
-    /// Searches for up to `PASS` ids and fetches the first `bytes` of their rows.
-    #[inline(always)]
-    fn search_pass(&mut self, view: &View, ids: &[u64], bytes: usize) {
-        // SAFETY: the view is of this moment, and no row is shorter than the stride.
-        unsafe {
-            self.search.find(view, ids);
-            self.search.fetch(bytes);
-        }
-    }
-
-    /// The same, but searches only for those that the memo does not know, and leaves all rows there; false while it rests.
-    #[inline]
-    fn recall_pass(&mut self, view: &View, ids: &[u64], bytes: usize) -> bool {
-        let Some(unknown) = self.memo.recall(ids) else { return false };
-        // SAFETY: as in `search_pass`; what the memo knows begins a row, for it forgets those that go.
-        unsafe {
-            self.search.find(view, self.memo.unknown_ids(unknown));
-            for number in 0..unknown {
-                self.memo.expect(number, self.search.start(number));
-            }
-            let starts = (0..ids.len().min(PASS)).map(|at| self.memo.start(at));
-            self.search.fetch_others(starts, bytes);
-        }
-        for number in 0..unknown {
-            let row = self.searched_row(number, self.memo.unknown_ids(unknown)[number]);
-            self.memo.learn(number, &row);
-        }
-        true
-    }
-
-    /// The row of id `at` of the last search.
-    #[inline(always)]
-    fn searched_row(&self, at: usize, id: u64) -> Row {
-        if !self.search.verified(at, id).is_null() {
-            self.search.row(at, &self.layout)
-        } else if self.search.is_absent(at) {
-            Row::NONE
-        } else {
-            self.find(id)
-        }
     }
 
     /// Searches for up to `PASS` ids of which absent ones are going to be inserted, and fetches what will be read and written
@@ -165,7 +88,7 @@ impl RowStore {
         unsafe {
             self.search.find(&view, ids);
             if self.search.found_any() {
-                self.search.fetch(self.layout.stride);
+                self.search.fetch_found(self.layout.stride);
             }
         }
         self.search.expect_insertions();
@@ -180,7 +103,7 @@ impl RowStore {
                 true => Row::NONE,
                 false => self.find(id),
             }
-        } else if removals == self.removals && !self.search.verified(at, id).is_null() {
+        } else if removals == self.removals && is_row_of(self.search.start(at), id) {
             self.search.row(at, &self.layout)
         } else {
             self.find(id)

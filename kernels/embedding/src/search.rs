@@ -27,15 +27,18 @@ pub struct View {
 /// Bits that remember a pass's insertions: an id seems to come twice where it does not once in 64 times.
 const INSERTED_BITS: usize = 32 * PASS;
 const LINE_BYTES: usize = 64;
+/// Largest offset of a row's last word where four words a line apart and that one touch all its lines.
+const WIDE_BYTES: usize = 4 * LINE_BYTES + 7;
 /// Bytes of a row that a search fetches at most; of wider rows the processor's own prefetcher brings the rest.
 const TOUCH_BYTES_MAX: usize = 640;
 
 /// What stands for a row where there is none, so that touching rows needs no branch.
-static NO_ROW: [u64; TOUCH_BYTES_MAX / 8] = [0; TOUCH_BYTES_MAX / 8];
+static NO_ROW: [u64; TOUCH_BYTES_MAX / 8 + 1] = [0; TOUCH_BYTES_MAX / 8 + 1];
 static NO_ENTRY: Entry = Entry::NONE;
 
+/// Where there is no row.
 #[inline(always)]
-fn no_row() -> *const u8 {
+pub fn no_row() -> *const u8 {
     NO_ROW.as_ptr().cast()
 }
 
@@ -96,34 +99,36 @@ impl Search {
         self.count = count;
     }
 
+    /// Fetches the first `bytes` of rows, each of them a row's first byte or what `starts` gives.
+    ///
+    /// # Safety
+    /// Rows have at least `bytes` bytes.
+    #[inline]
+    pub unsafe fn fetch(&mut self, starts: &[*const u8], bytes: usize) {
+        // SAFETY: the caller's promise.
+        self.touched ^= unsafe { touch_rows(starts, bytes) };
+    }
+
     /// Fetches the first `bytes` of the rows that the last `find` found.
     ///
     /// # Safety
     /// As for `find`; rows have at least `bytes` bytes.
     #[inline]
-    pub unsafe fn fetch(&mut self, bytes: usize) {
+    pub unsafe fn fetch_found(&mut self, bytes: usize) {
         // SAFETY: the caller's promise.
-        self.touched ^= unsafe { touch_rows(self.start[..self.count].iter().copied(), bytes) };
-    }
-
-    /// Fetches the first `bytes` of rows known otherwise, each of them a row's first byte or what `start` gives.
-    ///
-    /// # Safety
-    /// As for `fetch`.
-    #[inline]
-    pub unsafe fn fetch_others(
-        &mut self,
-        starts: impl Iterator<Item = *const u8> + Clone,
-        bytes: usize,
-    ) {
-        // SAFETY: the caller's promise.
-        self.touched ^= unsafe { touch_rows(starts, bytes) };
+        self.touched ^= unsafe { touch_rows(&self.start[..self.count], bytes) };
     }
 
     /// Where the row of an id is to be looked for; where there is none, of zeros.
     #[inline(always)]
     pub fn start(&self, at: usize) -> *const u8 {
         self.start[at]
+    }
+
+    /// The handle of the row that `start` begins, or any that was given out.
+    #[inline(always)]
+    pub fn handle(&self, at: usize) -> u32 {
+        self.entry[at].handle()
     }
 
     #[inline(always)]
@@ -217,23 +222,10 @@ impl Search {
         self.start[at] = no_row();
     }
 
-    /// The found row's first byte if its key is `id`; null where another pass has to look (see [`Search::is_absent`]).
-    #[inline(always)]
-    pub fn verified(&self, at: usize, id: u64) -> *const u8 {
-        let start = self.start[at];
-        // SAFETY: a row begins with its key, and `NO_ROW` is long enough.
-        let key = unsafe { start.cast::<u64>().read_unaligned() };
-        if key == id && start != no_row() {
-            start
-        } else {
-            std::ptr::null()
-        }
-    }
-
     /// Whether no entry fits the id, so that it certainly has no row.
     #[inline(always)]
     pub fn is_absent(&self, at: usize) -> bool {
-        self.start[at] == no_row()
+        is_no_row(self.start[at])
     }
 
     /// The row of a verified id.
@@ -310,31 +302,103 @@ fn inserted_bit(hash: u64) -> usize {
     (hash >> 40) as usize % INSERTED_BITS
 }
 
-/// Fetches the first `bytes` of every row, a line of all of them at a time; returns a mixture of what it read.
+/// Whether a search may have found no row here, so that there certainly is none.
+#[inline(always)]
+pub fn is_no_row(start: *const u8) -> bool {
+    start == no_row()
+}
+
+/// What may be touched like a row where nobody has looked for one yet.
+#[inline(always)]
+pub fn not_looked_for() -> *const u8 {
+    NO_ROW[1..].as_ptr().cast()
+}
+
+/// Whether a row that begins here, or what stands for none, has that key.
+#[inline(always)]
+pub fn is_row_of(start: *const u8, id: u64) -> bool {
+    // SAFETY: a row begins with its key, and `NO_ROW` is long enough.
+    let key = unsafe { start.cast::<u64>().read_unaligned() };
+    key == id && (start as usize).wrapping_sub(no_row() as usize) > size_of::<u64>()
+}
+
+/// Fetches the first `bytes` of every row; returns a mixture of what it read.
 ///
 /// # Safety
 /// All of `starts` begin rows of at least `bytes` bytes, or `NO_ROW`.
-#[inline(always)]
-unsafe fn touch_rows(starts: impl Iterator<Item = *const u8> + Clone, bytes: usize) -> u64 {
+#[inline(never)]
+unsafe fn touch_rows(starts: &[*const u8], bytes: usize) -> u64 {
     let last = bytes.clamp(8, TOUCH_BYTES_MAX) - 8;
-    let mut touched = 0;
-    let mut offset = 0;
-    while offset < last {
-        let next = (offset + LINE_BYTES).min(last);
-        for start in starts.clone() {
-            // SAFETY: both words lie inside the row's first `bytes`, or inside `NO_ROW`.
-            unsafe {
-                touched ^= start.add(offset).cast::<u64>().read_unaligned();
-                touched ^= start.add(next).cast::<u64>().read_unaligned();
+    let (mut from, mut touched) = (0, 0);
+    // SAFETY: all words lie inside the row's first `bytes`, or inside `NO_ROW`.
+    unsafe {
+        while from + WIDE_BYTES < last {
+            touched |= touch_lines::<3>(starts, from, from + 3 * LINE_BYTES);
+            from += 4 * LINE_BYTES;
+        }
+        // Words a line apart and the last one leave no line between them untouched.
+        touched
+            | match (last - from + LINE_BYTES - 8) / LINE_BYTES {
+                0 | 1 => touch_lines::<1>(starts, from, last),
+                2 => touch_lines::<2>(starts, from, last),
+                3 => touch_lines::<3>(starts, from, last),
+                _ => touch_lines::<4>(starts, from, last),
+            }
+    }
+}
+
+/// Reads a word of each of so many lines of every row, and the word at `last`. A row at a time, whose lines the processor
+/// expects one after another; and the fewer instructions a load, the more loads its window holds.
+///
+/// # Safety
+/// All of `starts` begin what is at least 8 bytes longer than each of these offsets.
+#[inline(always)]
+unsafe fn touch_lines<const LINES: usize>(starts: &[*const u8], from: usize, last: usize) -> u64 {
+    debug_assert!(from + (LINES - 1) * LINE_BYTES <= last);
+    let row = |start: *const u8| {
+        // SAFETY: the caller's promise.
+        let word = |at| unsafe { start.add(at).cast::<u64>().read_unaligned() };
+        (0..LINES).fold(word(last), |touched, line| touched | word(from + line * LINE_BYTES))
+    };
+    let fours = starts.chunks_exact(4);
+    let rest = fours.remainder();
+    let touched = fours.fold(0, |touched, four| {
+        touched | row(four[0]) | row(four[1]) | row(four[2]) | row(four[3])
+    });
+    rest.iter().fold(touched, |touched, &start| touched | row(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_row_is_read_and_nothing_behind_it() {
+        let mut memory = vec![0_u64; 128];
+        let address = memory.as_mut_ptr() as usize;
+        for bytes in (8..=600).step_by(4) {
+            for begin in (0..LINE_BYTES).step_by(4).map(|by| address.next_multiple_of(64) + by) {
+                for line in begin / LINE_BYTES..=(begin + bytes - 1) / LINE_BYTES {
+                    let marked = (line * LINE_BYTES).max(begin)..begin + bytes;
+                    let marked = marked.start..marked.end.min((line + 1) * LINE_BYTES);
+                    // Each word read shows, for the words of a line's marks differ.
+                    for (at, byte) in marked.clone().enumerate() {
+                        // SAFETY: the row lies inside `memory`.
+                        unsafe { (byte as *mut u8).write(at as u8 + 1) };
+                    }
+                    // SAFETY: as above.
+                    let touched = unsafe { touch_rows(&[begin as *const u8], bytes) };
+                    assert_ne!(touched, 0, "{bytes} bytes at {begin}, line {line}");
+                    memory.fill(0);
+                }
+                memory.fill(u64::MAX);
+                let row = begin as *mut u8;
+                // SAFETY: as above.
+                unsafe { row.write_bytes(0, bytes) };
+                // SAFETY: as above.
+                assert_eq!(unsafe { touch_rows(&[row], bytes) }, 0);
+                memory.fill(0);
             }
         }
-        offset = next + LINE_BYTES;
     }
-    if offset.wrapping_sub(LINE_BYTES) != last {
-        for start in starts {
-            // SAFETY: as above.
-            touched ^= unsafe { start.add(last).cast::<u64>().read_unaligned() };
-        }
-    }
-    touched
 }

@@ -54,20 +54,18 @@ impl ServingTable {
     pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], found: &mut [u8]) {
         let width = self.width;
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
-        for (pass, ids) in ids.chunks(PASS).enumerate() {
-            let out = &mut out[pass * PASS * width..][..ids.len() * width];
-            let found = &mut found[pass * PASS..][..ids.len()];
-            let precision = self.precision;
-            let mut places = out.chunks_exact_mut(width).zip(found);
-            self.store.read_pass(ids, usize::MAX, |start| {
-                let Some((out, found)) = places.next() else { return };
-                *found = u8::from(!start.is_null());
-                match start.is_null() {
-                    false => read(precision, start, out),
-                    true => out.fill(0.0),
-                }
-            });
-        }
+        let precision = self.precision;
+        found.fill(1);
+        let mut places = out.chunks_exact_mut(width).zip(found);
+        self.store.read(ids, usize::MAX, |start| {
+            let Some((out, found)) = places.next() else { return };
+            if start.is_null() {
+                *found = 0;
+                out.fill(0.0);
+            } else {
+                read(precision, start, out);
+            }
+        });
     }
 
     /// Writes the weights of `ids`, shape `[ids, width]`; later ones win. Stops at the first id that finds no room and

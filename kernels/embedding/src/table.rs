@@ -156,27 +156,24 @@ impl EmbeddingTable {
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let mut absent = 0;
         let EmbeddingTable { options, store, .. } = self;
-        for (pass, ids) in ids.chunks(PASS).enumerate() {
-            let out = &mut out[pass * PASS * width..][..ids.len() * width];
-            let found = &mut found[pass * PASS..][..ids.len()];
-            let mut places = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
-            store.read_pass(ids, ROW_HEADER_BYTES + width * 4, |start| {
-                let Some(((&id, out), found)) = places.next() else { return };
-                *found = u8::from(!start.is_null());
-                if !start.is_null() {
-                    // SAFETY: the weights lie behind key and stamp, at a multiple of 4 bytes as rows do.
-                    let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
-                    // SAFETY: a row holds at least `width` floats, any bits are floats, and nobody writes meanwhile.
-                    copy_floats(unsafe { std::slice::from_raw_parts(weights, width) }, out);
-                    return;
-                }
-                absent += 1;
-                match missing {
-                    Missing::Zeros => out.fill(0.0),
-                    Missing::Initial => options.initial_weights(id, out),
-                }
-            });
-        }
+        found.fill(1);
+        let mut places = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
+        store.read(ids, ROW_HEADER_BYTES + width * 4, |start| {
+            let Some(((&id, out), found)) = places.next() else { return };
+            if !start.is_null() {
+                // SAFETY: the weights lie behind key and stamp, at a multiple of 4 bytes as rows do.
+                let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
+                // SAFETY: a row holds at least `width` floats, any bits are floats, and nobody writes meanwhile.
+                copy_floats(unsafe { std::slice::from_raw_parts(weights, width) }, out);
+                return;
+            }
+            *found = 0;
+            absent += 1;
+            match missing {
+                Missing::Zeros => out.fill(0.0),
+                Missing::Initial => options.initial_weights(id, out),
+            }
+        });
         self.counts.lookups += ids.len() as f64;
         self.counts.missing += f64::from(absent);
     }

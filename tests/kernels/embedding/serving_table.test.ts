@@ -92,3 +92,46 @@ Deno.test("a full table says so and keeps what it has", () => {
   );
   assert.ok(table.statistics().rows > 1000 && table.statistics().bytes <= 200_000);
 });
+
+Deno.test("rows of every width come back to the bit, and nothing beside them is written", () => {
+  for (const width of [...Array.from({ length: 67 }, (_, at) => at + 1), 128, 200]) {
+    const table = ServingTable.create({ width, precision: "fp32", bytesMax: 16 << 20 });
+    const ids = BigUint64Array.from({ length: 150 }, (_, index) => BigInt(index) * 77n);
+    const rows = Float32Array.from({ length: ids.length * width }, (_, index) => Math.sin(index));
+    table.upsert(ids, rows);
+    const [out, found] = [new Float32Array(rows.length), new Uint8Array(ids.length)];
+    table.lookup(ids, out, found);
+    assert.deepEqual(out, rows);
+    table.lookup(ids.slice(0, 1), out.subarray(width, 2 * width), found.subarray(0, 1));
+    assert.deepEqual(out.subarray(0, width), rows.subarray(0, width));
+    assert.deepEqual(out.subarray(width, 2 * width), rows.subarray(0, width));
+    assert.deepEqual(out.subarray(2 * width), rows.subarray(2 * width));
+  }
+});
+
+Deno.test("popular rows are found while others come and go", () => {
+  const table = ServingTable.create({ width: 1, precision: "fp32", bytesMax: 256 << 20 });
+  const idOf = (number: number) => BigInt(number) * 0x9E37_79B9_7F4A_7C15n & 0xffff_ffff_ffff_ffffn;
+  const rows = 70_000;
+  const ids = BigUint64Array.from({ length: rows }, (_, number) => idOf(number));
+  table.upsert(ids, Float32Array.from({ length: rows }, (_, number) => number));
+  const removed = new Set<number>();
+  for (let round = 0; round < 60; round++) {
+    const numbers = Array.from(
+      { length: 700 },
+      (_, at) => at % 7 === 0 ? (at * 104_729 + round * 7919) % rows : (at * at + round) % 900,
+    );
+    const looked = BigUint64Array.from(numbers, (number) => ids[number]);
+    const [out, found] = [new Float32Array(numbers.length), new Uint8Array(numbers.length)];
+    table.lookup(looked, out, found);
+    numbers.forEach((number, at) => {
+      assert.equal(found[at], removed.has(number) ? 0 : 1);
+      assert.equal(out[at], removed.has(number) ? 0 : number);
+    });
+    for (const number of numbers.slice(0, 20)) {
+      if (removed.delete(number)) {
+        table.upsert(ids.slice(number, number + 1), Float32Array.of(number));
+      } else if (table.remove(ids.slice(number, number + 1)) === 1) removed.add(number);
+    }
+  }
+});

@@ -1,0 +1,141 @@
+//! Looking rows up, a chunk of ids at a time: the memo says where the popular ones are to be looked for, the search where the
+//! others are; then rows are fetched, each is verified by its key, and those that the memo did not know it learns.
+
+use crate::page::Row;
+use crate::row_memo::CHUNK;
+use crate::row_store::RowStore;
+use crate::search::{is_no_row, is_row_of, PASS};
+
+/// Where the rows of a chunk's ids are to be looked for: their first bytes, or what stands for none, and handles where they
+/// are needed.
+pub struct Candidates {
+    starts: [*const u8; CHUNK],
+    handles: [u32; CHUNK],
+}
+
+impl Candidates {
+    /// No ids yet.
+    pub fn new() -> Candidates {
+        Candidates { starts: [std::ptr::null(); CHUNK], handles: [0; CHUNK] }
+    }
+}
+
+impl RowStore {
+    /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
+    #[inline]
+    pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
+        let ids = &ids[..ids.len().min(PASS)];
+        let unknown = self.look_for::<true>(ids);
+        self.fetch(0, ids.len(), self.layout.stride);
+        self.learn(0, unknown, ids.len());
+        for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
+            let (start, handle) = (self.candidates.starts[at], self.candidates.handles[at]);
+            *row = match is_row_of(start, id) {
+                true => Row::starting_at(start.cast_mut(), handle, &self.layout),
+                false => self.find_otherwise(start, id),
+            };
+        }
+    }
+
+    /// Calls `read` with the first byte of each id's row, null where there is none, in order; of rows the first `bytes` will
+    /// be read.
+    #[inline(always)]
+    pub fn read(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
+        let bytes = bytes.min(self.layout.stride);
+        for ids in ids.chunks(CHUNK) {
+            let unknown = self.look_for::<false>(ids);
+            let mut learned = 0;
+            for first in (0..ids.len()).step_by(PASS) {
+                let end = ids.len().min(first + PASS);
+                self.fetch(first, end, bytes);
+                learned = self.learn(learned, unknown, end);
+                for at in first..end {
+                    let (start, id) = (self.candidates.starts[at % CHUNK], ids[at]);
+                    read(match is_row_of(start, id) {
+                        true => start,
+                        false => self.find_otherwise(start, id).start,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Finds where the rows of up to `CHUNK` ids are to be looked for. Returns how many the memo was asked for and did not
+    /// know; of those there are handles, of all with `HANDLES`.
+    #[inline]
+    fn look_for<const HANDLES: bool>(&mut self, ids: &[u64]) -> usize {
+        let view = self.view();
+        let RowStore { memo, candidates, search, .. } = self;
+        let Candidates { starts, handles } = &mut **candidates;
+        let unknown = memo.recall(ids, |at, start, handle| {
+            starts[at % CHUNK] = start;
+            if HANDLES {
+                handles[at % CHUNK] = handle;
+            }
+        });
+        let Some(unknown) = unknown else {
+            for (pass, ids) in ids.chunks(PASS).enumerate() {
+                // SAFETY: the view is of this moment.
+                unsafe { search.find(&view, ids) };
+                for number in 0..ids.len() {
+                    let at = (pass * PASS + number) % CHUNK;
+                    starts[at] = search.start(number);
+                    if HANDLES {
+                        handles[at] = search.handle(number);
+                    }
+                }
+            }
+            return 0;
+        };
+        // In equal parts: a search for few ids takes nearly as long as one for many.
+        let part = unknown.div_ceil(unknown.div_ceil(PASS).max(1)).max(1);
+        for first in (0..unknown).step_by(part) {
+            let ids = memo.unknown_ids(first, unknown.min(first + part));
+            // SAFETY: as above.
+            unsafe { search.find(&view, ids) };
+            for number in 0..ids.len() {
+                let at = memo.position(first + number);
+                (starts[at], handles[at]) = (search.start(number), search.handle(number));
+            }
+        }
+        unknown
+    }
+
+    /// Fetches the first `bytes` of the rows of ids `first` to `end` of the chunk.
+    #[inline(always)]
+    fn fetch(&mut self, first: usize, end: usize, bytes: usize) {
+        // SAFETY: candidates are rows, none of which is shorter than the stride, or stand for none.
+        unsafe { self.search.fetch(&self.candidates.starts[first..end], bytes) }
+    }
+
+    /// Remembers the rows of unknown ids from number `first` on, `unknown` in all, that stand before `end` in their chunk.
+    /// Returns the number of the next.
+    #[inline(always)]
+    fn learn(&mut self, first: usize, unknown: usize, end: usize) -> usize {
+        for number in first..unknown {
+            let at = self.memo.position(number);
+            if at >= end {
+                return number;
+            }
+            let (id, start) = (self.memo.unknown_id(number), self.candidates.starts[at]);
+            if is_row_of(start, id) {
+                self.memo.learn(id, start, self.candidates.handles[at]);
+            }
+        }
+        unknown
+    }
+
+    /// The row of an id whose candidate is another's.
+    #[cold]
+    #[inline(never)]
+    fn find_otherwise(&mut self, candidate: *const u8, id: u64) -> Row {
+        if is_no_row(candidate) {
+            return Row::NONE;
+        }
+        let row = self.find(id);
+        if row.exists() {
+            self.memo.learn(id, row.start, row.handle);
+        }
+        row
+    }
+}
