@@ -20,7 +20,7 @@ export interface TrainFlags extends DatasetFlags {
   readonly valid?: string;
   readonly patience: number;
   readonly plateauFactor: number;
-  readonly epochs: number;
+  readonly epochs?: number;
   readonly shuffle?: boolean;
   readonly denseUpdates?: boolean;
   readonly l2?: number;
@@ -37,15 +37,11 @@ Examples:
   # MovieLens as plain CSV, liked = rating of 4 or more
   deno task cairn train --dataset csv --path ratings.csv --label-at-least 4 --compare logisticRegression
 
-  # three files, as many epochs as help
-  deno task cairn train --dataset libsvm --path train.txt --valid valid.txt --eval test.txt \\
-      --epochs 20 --patience 3 --config my.yaml
-
-  # a benchmark's tables: a column "label", every other one a category
-  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --epochs 50
+  # a benchmark's three tables, as many epochs as help: a column "label", every other one a category
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv
 
   # the same with the label and the features named
-  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --epochs 50 \\
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv \\
       --label-column clicked --features site,app,device --set model.dropout=0.3
 
   # other hyper-parameters without another file
@@ -99,13 +95,16 @@ export function trainCommand(output: Output): Command {
       new Option("--eval-fraction <share>", "without --eval: hold back the newest share")
         .argParser(numberBetween(0, 0.9)).default(0.2),
     )
-    .option("--valid <file>", "after each epoch, measure on this file and keep the best epoch")
+    .option(
+      "--valid <file>",
+      "after each epoch, measure on this file; the model that is evaluated is the best epoch's",
+    )
     .addOption(
       new Option(
         "--patience <epochs>",
         "with --valid: after so many epochs without a better one, take smaller steps, then stop",
       )
-        .argParser(wholeNumber(1, 1000)).default(3),
+        .argParser(wholeNumber(1, 1000)).default(2),
     )
     .addOption(
       new Option(
@@ -115,8 +114,10 @@ export function trainCommand(output: Output): Command {
         .argParser(numberBetween(1e-6, 1)).default(0.1),
     )
     .addOption(
-      new Option("--epochs <count>", "passes over the examples").argParser(wholeNumber(1, 1000))
-        .default(1),
+      new Option(
+        "--epochs <count>",
+        "passes over the examples (1; with --valid at most 100, which patience ends)",
+      ).argParser(wholeNumber(1, 1000)),
     )
     .option("--shuffle", "each epoch in an order of its own (a table of labelled examples)")
     .option("--no-shuffle", "in order of time, or of the file where it has none (all other files)")

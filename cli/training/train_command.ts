@@ -17,6 +17,9 @@ import { trainingReport } from "./training_report.ts";
 import { describeTable, requireBothLabels, sourceOf } from "./training_source.ts";
 import { trainModel } from "./train_model.ts";
 
+/** Epochs of a training that a validation file ends. */
+const epochsMax = 100;
+
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const source = await sourceOf(flags);
@@ -43,8 +46,11 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     requireBothLabels(flags.valid!, validation, configuration, source.table);
   }
 
+  // With a validation file training ends when it gets no better; this only bounds it.
+  const epochs = flags.epochs ?? (validation === undefined ? 1 : epochsMax);
   const run = async (model: string, its: CairnConfiguration): Promise<NamedResult> => {
-    const progress = new Progress(model, training.rows * flags.epochs, stderrTarget());
+    const total = validation === undefined ? training.rows * epochs : undefined;
+    const progress = new Progress(model, total, stderrTarget());
     const result = await trainModel({
       configuration: its,
       training,
@@ -52,7 +58,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       ...(validation === undefined ? {} : { validation }),
       shuffled: flags.shuffle ?? (source.table !== undefined && flags.timeColumn === undefined),
       denseUpdates: flags.denseUpdates ?? source.table !== undefined,
-      epochs: flags.epochs,
+      epochs,
       patience: flags.patience,
       plateauFactor: flags.plateauFactor,
       onProgress: (examples, epoch, loss) =>

@@ -32,20 +32,18 @@ Deno.test("training tells quality on what was held back, beside a linear rival",
   }
 });
 
-Deno.test("training stops early when the validation file stops getting better", async () => {
+Deno.test("with a validation file, and nothing else said, training goes on until that gets no better", async () => {
   const [dataset, other] = await Promise.all([writeSmallDataset(1200), writeSmallDataset(400)]);
   try {
     const { code, out, err } = await train(
       `--path=${dataset.folder}`,
       `--eval=${other.folder}`,
       `--valid=${other.folder}`,
-      "--epochs=200",
-      "--patience=2",
       "--json",
     );
     assert.equal(code, 0, err);
     const [{ epochs, bestEpoch, validationAuc, evaluationExamples, auc }] = JSON.parse(out).models;
-    assert.ok(epochs < 200, `${epochs} epochs`);
+    assert.ok(epochs > 5 && epochs < 100, `${epochs} epochs`);
     // Two epochs at full rate, and two at a tenth of it, that were no better.
     assert.equal(epochs, bestEpoch + 4);
     assert.equal(evaluationExamples, 400);
