@@ -8,7 +8,6 @@ import type { InteractionColumns } from "../datasets/columns.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import type { LabelledTable } from "../datasets/labelled_table.ts";
 import { type DatasetKind, datasetKinds, openDataset } from "../datasets/open_dataset.ts";
-import { loadConfiguration } from "../load_configuration.ts";
 import { numberBetween, wholeNumber } from "../options.ts";
 
 /** What was typed. */
@@ -86,25 +85,20 @@ export function namedRoles(flags: DatasetFlags): InteractionColumns {
   });
 }
 
-/** Reads the configuration with what was typed on top of it. */
-export function configurationFor(
-  flags: DatasetFlags & {
-    readonly config: string;
-    readonly set: readonly string[];
-    readonly l2?: number;
-  },
+/** What was typed on top of the configuration. */
+export function typedOverrides(
+  flags: DatasetFlags & { readonly set: readonly string[]; readonly l2?: number },
   model?: ConfigurationOverrides["model"],
   table?: LabelledTable,
-): Promise<CairnConfiguration> {
+): ConfigurationOverrides {
   const { action = "rating", labelAtLeast: atLeast } = flags;
-  const overrides: ConfigurationOverrides = {
+  return {
     assignments: flags.set,
     ...(model === undefined ? {} : { model }),
     ...(flags.l2 === undefined ? {} : { l2: flags.l2 }),
     ...(table === undefined ? {} : { table: { ...table, action } }),
     ...(atLeast === undefined ? {} : { positive: { action, atLeast } }),
   };
-  return loadConfiguration(flags.config, overrides);
 }
 
 /** Without the entries that are undefined. */

@@ -25,6 +25,7 @@ export interface TrainFlags extends DatasetFlags {
   readonly denseUpdates?: boolean;
   readonly l2?: number;
   readonly compare?: string;
+  readonly save?: string;
   readonly report?: string;
   readonly json?: boolean;
 }
@@ -43,6 +44,11 @@ Examples:
   # the same with the label and the features named
   deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv \\
       --label-column clicked --features site,app,device --set model.dropout=0.3
+
+  # keep the model, and go on from it
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --save trained
+  deno task cairn serve --config trained/cairn.yaml
+  deno task cairn model export model.onnx --config trained/cairn.yaml --from trained
 
   # other hyper-parameters without another file
   deno task cairn train --dataset movietweetings --path <folder> --set model.embeddingDim=8 \\
@@ -133,6 +139,10 @@ export function trainCommand(output: Output): Command {
     .option(
       "--compare <kind>",
       "train this kind of model too, on the same examples; kinds as of --model",
+    )
+    .option(
+      "--save <folder>",
+      "keep the model, not its rival, in a new folder with the configuration to serve it by",
     )
     .option("--report <file>", "write one self-contained HTML page")
     .addOption(jsonOption())

@@ -5,14 +5,17 @@ import { basename } from "node:path";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Output } from "../command_line.ts";
 import type { TrainFlags } from "../commands/train.ts";
-import { configurationFor, openNamedDataset } from "../commands/dataset_options.ts";
+import { openNamedDataset, typedOverrides } from "../commands/dataset_options.ts";
 import { DatasetError } from "../datasets/errors.ts";
 import type { ExampleTable } from "../datasets/example_table.ts";
 import { datasetExtractor, readExamples } from "../datasets/examples.ts";
 import type { LabelledTable } from "../datasets/labelled_table.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { usageError } from "../errors.ts";
+import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { describeEpoch, describeResults, type NamedResult, summaryOf } from "./results.ts";
+import { openSavedModel, requireEmptyFolder } from "./saved_model.ts";
 import { trainingReport } from "./training_report.ts";
 import { describeTable, requireBothLabels, sourceOf } from "./training_source.ts";
 import { trainModel } from "./train_model.ts";
@@ -23,16 +26,16 @@ const epochsMax = 100;
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const source = await sourceOf(flags);
-  const configured = (model?: { readonly flag: "--model" | "--compare"; readonly kind: string }) =>
-    configurationFor({ ...flags, config: source.config }, model, source.table);
-  const configuration = await configured(
-    flags.model === undefined ? undefined : { flag: "--model", kind: flags.model },
-  );
+  const overrides = (flag: "--model" | "--compare", kind?: string) =>
+    typedOverrides(flags, kind === undefined ? undefined : { flag, kind }, source.table);
+  const own = overrides("--model", flags.model);
+  const configuration = await loadConfiguration(source.config, own);
   const rival = flags.compare === undefined
     ? undefined
-    : await configured({ flag: "--compare", kind: flags.compare });
+    : await loadConfiguration(source.config, overrides("--compare", flags.compare));
   output.err(describeTable(flags.path, source, configuration));
   await requireFiles(flags);
+  if (flags.save !== undefined) await requireEmptyFolder(flags.save);
   const examples = exampleReader(flags, configuration, source.table);
   const [training, heldBack] = await examples(flags.path, flags.limit, (rows) => {
     const split = flags.eval === undefined ? Math.floor(rows * (1 - flags.evalFraction)) : rows;
@@ -48,7 +51,8 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
 
   // With a validation file training ends when it gets no better; this only bounds it.
   const epochs = flags.epochs ?? (validation === undefined ? 1 : epochsMax);
-  const run = async (model: string, its: CairnConfiguration): Promise<NamedResult> => {
+  const run = async (its: CairnConfiguration, blobs?: BlobStore): Promise<NamedResult> => {
+    const model = its.model.kind;
     const total = validation === undefined ? training.rows * epochs : undefined;
     const progress = new Progress(model, total, stderrTarget());
     const result = await trainModel({
@@ -56,6 +60,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       training,
       evaluation,
       ...(validation === undefined ? {} : { validation }),
+      ...(blobs === undefined ? {} : { blobs }),
       shuffled: flags.shuffle ?? (source.table !== undefined && flags.timeColumn === undefined),
       denseUpdates: flags.denseUpdates ?? source.table !== undefined,
       epochs,
@@ -74,8 +79,16 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     );
     return { model, result };
   };
-  const results = [await run(configuration.model.kind, configuration)];
-  if (rival !== undefined) results.push(await run(rival.model.kind, rival));
+  const saved = flags.save === undefined
+    ? undefined
+    : await openSavedModel(flags.save, source.config, own);
+  const results = [
+    await run(configuration, saved?.blobs).finally(() => saved?.release()),
+    ...(rival === undefined ? [] : [await run(rival)]),
+  ];
+  if (saved !== undefined) {
+    output.err(`The model is in ${flags.save}: deno task cairn serve --config ${saved.config}\n`);
+  }
 
   if (flags.report !== undefined) {
     await Deno.writeTextFile(flags.report, trainingReport(flags.path, results));

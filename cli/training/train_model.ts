@@ -3,6 +3,8 @@
  * validation set gets no better, and an early end when it does not for several epochs.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
 import { type ExampleTable, type LabelledBatch, shuffledOrder } from "../datasets/example_table.ts";
 import { movingAuc } from "../evaluation/moving_auc.ts";
 import { type Quality, TaskScores } from "../evaluation/task_scores.ts";
@@ -12,10 +14,12 @@ import { TrainingPass } from "./training_pass.ts";
 export interface TrainingPlan {
   readonly configuration: CairnConfiguration;
   readonly training: ExampleTable;
-  /** Scored after training (with a validation set: after each epoch that is the best so far). */
+  /** Scored once, with the model of the best epoch. */
   readonly evaluation: ExampleTable;
-  /** Decides when to stop; absent = all epochs run. */
+  /** Decides which epoch is the best, and when to stop; absent = all epochs run, and the last one counts. */
   readonly validation?: ExampleTable;
+  /** Where the best epoch's model stays; absent = it is kept in memory for as long as it takes. */
+  readonly blobs?: BlobStore;
   /** Each epoch in an order of its own; else always in the table's. */
   readonly shuffled: boolean;
   /** Every row takes a step with every batch; else a batch moves its own rows alone. */
@@ -48,7 +52,7 @@ export interface EpochResult {
 export interface TrainingResult {
   readonly examples: number;
   readonly epochs: readonly EpochResult[];
-  /** The epoch whose weights `evaluation` was measured with. */
+  /** The epoch whose model `evaluation` was measured with, and which was kept. */
   readonly bestEpoch: number;
   /** Of each task: from before each batch was learned from, in the first epoch, over the last 80 % of the examples. */
   readonly progressive: readonly Quality[];
@@ -56,7 +60,7 @@ export interface TrainingResult {
   readonly curve: readonly (readonly [number, number])[];
   /** Of each task; the first is what the ranking is ordered by. */
   readonly evaluation?: readonly Quality[];
-  /** Embedding rows at the end. */
+  /** Its embedding rows. */
   readonly rows: number;
   readonly seconds: number;
   readonly examplesPerSecond: number;
@@ -84,8 +88,8 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
   const first = new TaskScores(pass.tasks);
   const epochs: EpochResult[] = [];
   const startedAtMs = performance.now();
+  const kept = plan.blobs ?? new MemoryBlobStore();
   let best = { epoch: 0, goodness: -Infinity };
-  let evaluated: readonly Quality[] | undefined;
   let seen = 0;
   let trainedMs = 0;
   let rateScale = 1;
@@ -106,7 +110,6 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
       plan.onProgress?.(seen, epoch, step.loss);
     }
     trainedMs += performance.now() - epochStartedAtMs;
-    await pass.publish();
     const [checked] = validation ? await measure(pass, validation.batches(batchRows)) : [];
     const result = {
       epoch,
@@ -115,8 +118,8 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
       ...(checked === undefined ? {} : { validation: checked }),
     };
     epochs.push(result);
-    const goodness = checked?.goodness ?? Infinity;
-    const isBest = checked === undefined || goodness > best.goodness;
+    const goodness = checked?.goodness ?? epoch;
+    const isBest = epoch === 1 || goodness > best.goodness;
     plan.onEpoch?.(result, isBest);
     if (!isBest) {
       if (epoch - turn < plan.patience) continue;
@@ -129,11 +132,13 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
     }
     best = { epoch, goodness };
     turn = epoch;
-    const isLast = epoch === plan.epochs;
-    if (evaluation.rows > 0 && (checked !== undefined || isLast)) {
-      evaluated = await measure(pass, evaluation.batches(batchRows));
-    }
+    const stays = plan.blobs !== undefined && epoch === plan.epochs;
+    if (checked !== undefined || stays) await pass.keep(kept);
   }
+  if (best.epoch < epochs.length) await pass.goBack(kept);
+  const evaluated = evaluation.rows > 0
+    ? await measure(pass, evaluation.batches(batchRows))
+    : undefined;
   const from = Math.floor(total * warmUpShare);
   return {
     examples: total,
@@ -153,6 +158,7 @@ async function measure(
   pass: TrainingPass,
   batches: Iterable<LabelledBatch>,
 ): Promise<readonly Quality[]> {
+  await pass.publish();
   const scores = new TaskScores(pass.tasks);
   for (const batch of batches) scores.add(batch, await pass.score(batch));
   return scores.qualities();

@@ -11,9 +11,11 @@ import { type ClassIds, ClassTables } from "../../kernels/embedding/class_tables
 import { floatStarts } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Task } from "../evaluation/task_scores.ts";
 import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 import type { LabelledBatch } from "../datasets/example_table.ts";
+import { readModelSnapshot, writeModelSnapshot } from "./model_snapshot.ts";
 
 /** What one batch showed before it was learned from. */
 export interface PassStep {
@@ -25,7 +27,8 @@ export interface PassStep {
 /** One model in training: its table, its dense weights, and the steps between them. */
 export class TrainingPass {
   readonly #kernel: BatchKernel;
-  readonly #tables: ClassTables;
+  readonly #configuration: CairnConfiguration;
+  #tables: ClassTables;
   readonly #inputs: ModelInputs;
   readonly #session: TrainingSession;
   readonly #inference: InferenceSession;
@@ -40,6 +43,7 @@ export class TrainingPass {
     inference: InferenceSession,
     everyStep: FeatureIds | undefined,
   ) {
+    this.#configuration = configuration;
     this.#kernel = BatchKernel.create(configuration.trainer.layout.classes);
     this.#everyStep = everyStep && this.#kernel.unique(everyStep, 1).uniqueIds;
     this.#session = session;
@@ -140,6 +144,22 @@ export class TrainingPass {
       dense: features.dense,
     });
     return this.#scores(logits);
+  }
+
+  /** Writes all that was learned; what was kept in the store before goes. */
+  async keep(blobs: BlobStore): Promise<void> {
+    const checkpoint = await this.#session.checkpoint();
+    await writeModelSnapshot(blobs, { tables: this.#tables, checkpoint }, this.#configuration);
+  }
+
+  /** Goes back to what was kept, with the configured learning rates; call {@link publish} before {@link score}. */
+  async goBack(blobs: BlobStore): Promise<void> {
+    // The table of before is let go of first: there is never room needed for both.
+    this.#tables = ClassTables.create(this.#configuration.embeddingShard.tables);
+    await this.#session.restore(
+      await readModelSnapshot(blobs, this.#tables, this.#configuration),
+    );
+    await this.#session.setLearningRateScale(1);
   }
 
   async close(): Promise<void> {
