@@ -40,7 +40,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const [training, heldBack] = await examples(flags.path, flags.limit, (rows) => {
     const split = flags.eval === undefined ? Math.floor(rows * (1 - flags.evalFraction)) : rows;
     if (split > 0) return split;
-    throw usageError(`${flags.path} has ${rows} rows: nothing is left to train on.`);
+    throw usageError(`${flags.path} has too few examples (${rows}): nothing is left to train on.`);
   });
   const evaluation = flags.eval === undefined ? heldBack : (await examples(flags.eval))[0];
   const validation = flags.valid === undefined ? undefined : (await examples(flags.valid))[0];
@@ -131,6 +131,7 @@ function exampleReader(
       onProgress: (rows) => progress.update(rows, count(rows)),
     });
     progress.finish(all.rows, count(all.rows));
+    if (all.rows === 0) throw new DatasetError(path, undefined, "it has no examples.");
     const rows = Math.min(all.rows, rowsMax);
     const split = splitAt(rows);
     return [all.slice(0, split), all.slice(split, rows)];

@@ -284,11 +284,13 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
     /none\.csv: there is no such file/,
   ],
   ["patience without a validation file", ["--patience=2"], /--patience needs a validation file/],
-  [
-    "a file without rows",
-    ["--path=header.csv"],
-    /header\.csv has 0 rows: nothing is left to train on/,
-  ],
+  ...["--path", "--valid", "--eval"].map((option) =>
+    [
+      `a file without rows for ${option}`,
+      [`${option}=header.csv`],
+      /header\.csv: it has no examples\./,
+    ] as const
+  ),
   [
     "a label of 1 and 2",
     ["--path=one_two.csv"],
@@ -304,7 +306,7 @@ for (const [name, args, message] of mistakes) {
       "twice.csv": "label,site,site\n1,s1,a1\n",
       "semicolons.csv": table(20, 1).replaceAll(",", ";"),
       "words.csv": "label,site\nyes,s1\n",
-      "header.csv": "label,site\n",
+      "header.csv": "label,site,app,weather\n",
       "one_two.csv": "label,site\n2,s1\n1,s2\n2,s1\n",
       "movies.yaml": await Deno.readTextFile("examples/movies.yaml"),
     };
