@@ -18,12 +18,13 @@ export interface ConfigurationOverrides {
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
   /**
    * A table of examples. Features that were typed, or the table's columns where nothing is configured, are attributes of
-   * an item, each a category. A value of the action is the label: positive from a half on, or as it is for a task that
+   * an item, each a category, or where it is named as one a number. A value of the action is the label: positive from a half on, or as it is for a task that
    * predicts values, where no label rules are configured.
    */
   readonly table?: {
     readonly columns: readonly string[];
     readonly features?: readonly string[];
+    readonly numeric: readonly string[];
     readonly action: string;
   };
   /** L2 on all embeddings: the weight decay of each segment's optimizer. */
@@ -65,10 +66,10 @@ export function overrideConfiguration(
   }
   if (table?.features !== undefined) {
     changing("--features", ["features"]);
-    replaceFeatures(document, table.features);
+    replaceFeatures(document, table.features, table.numeric);
   } else if (table !== undefined && !document.has("features")) {
     changing("--label-column", ["features"]);
-    replaceFeatures(document, table.columns);
+    replaceFeatures(document, table.columns, table.numeric);
   }
   if (positive !== undefined) {
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
@@ -191,9 +192,17 @@ function dropOthers(document: Document, path: readonly string[], kept: readonly 
   }
 }
 
-function replaceFeatures(document: Document, attributes: readonly string[]): void {
+/** Of a number what counts is how large it is, not its last digit: its bucket grows with its logarithm. */
+const numericSlot = { kind: "numeric", source: "item", buckets: { kind: "log", perDoubling: 4 } };
+const categoricalSlot = { kind: "categorical", source: "item" };
+
+function replaceFeatures(
+  document: Document,
+  attributes: readonly string[],
+  numeric: readonly string[],
+): void {
   const slots = Object.fromEntries(
-    attributes.map((attribute) => [attribute, { kind: "categorical", source: "item" }]),
+    attributes.map((name) => [name, numeric.includes(name) ? numericSlot : categoricalSlot]),
   );
   document.setIn(["features"], document.createNode({ slots }));
   dropOthers(document, ["embeddings", "slots"], attributes);

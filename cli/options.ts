@@ -21,6 +21,11 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
   };
 }
 
+/** Names with commas between them. */
+export function namesOf(text: string): readonly string[] {
+  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}
+
 /** The file beside this program, so that examples work from any folder. */
 export function bundledFile(path: string): string {
   return new URL(`../${path}`, import.meta.url).pathname;

@@ -8,7 +8,7 @@ import type { InteractionColumns } from "../datasets/columns.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import type { LabelledTable } from "../datasets/labelled_table.ts";
 import { type DatasetKind, datasetKinds, openDataset } from "../datasets/open_dataset.ts";
-import { numberBetween, wholeNumber } from "../options.ts";
+import { namesOf, numberBetween, wholeNumber } from "../options.ts";
 
 /** What was typed. */
 export interface DatasetFlags {
@@ -18,6 +18,7 @@ export interface DatasetFlags {
   readonly labelAtLeast?: number;
   readonly limit?: number;
   readonly delimiter?: string;
+  readonly header?: readonly string[];
   readonly userColumn?: string;
   readonly itemColumn?: string;
   readonly valueColumn?: string;
@@ -50,6 +51,10 @@ export function datasetOptions(command: Command): Command {
       new Option("--delimiter <text>", "csv: between two fields, \\t for a tab (,)")
         .argParser((text) => text.replaceAll("\\t", "\t")),
     )
+    .addOption(
+      new Option("--header <names>", "csv: the names of the columns, where the file has no header")
+        .argParser(namesOf),
+    )
     .option("--user-column <name>", "csv: the column with the user")
     .option("--item-column <name>", "csv: the column with the item")
     .option("--value-column <name>", "csv: the column with the rating, price, label, …")
@@ -69,7 +74,7 @@ export function openNamedDataset(
     path,
     schema: configuration.features.schema,
     columns: { ...namedRoles(flags), ...(table && { value: table.label }) },
-    ...defined({ action: flags.action, delimiter: flags.delimiter }),
+    ...defined({ action: flags.action, delimiter: flags.delimiter, header: flags.header }),
     examples: table !== undefined,
   });
 }

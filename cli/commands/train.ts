@@ -3,7 +3,7 @@
  */
 import { Command, Option } from "commander";
 import { usageError } from "../errors.ts";
-import { jsonOption, numberBetween, setOption, wholeNumber } from "../options.ts";
+import { jsonOption, namesOf, numberBetween, setOption, wholeNumber } from "../options.ts";
 import { modelKinds } from "../../kernels/dense/models/options.ts";
 import type { Output } from "../command_line.ts";
 import { type DatasetFlags, datasetOptions } from "./dataset_options.ts";
@@ -13,6 +13,7 @@ export interface TrainFlags extends DatasetFlags {
   readonly config?: string;
   readonly labelColumn?: string;
   readonly features?: readonly string[];
+  readonly numeric?: readonly string[];
   readonly set: readonly string[];
   readonly model?: string;
   readonly eval?: string;
@@ -69,16 +70,21 @@ export function trainCommand(output: Output): Command {
     .option(
       "--label-column <name>",
       "csv: a table of labelled examples with this label; found by itself where it is called label, click, " +
-        "clicked, target or is_click and no --config or column is named",
+        "target, conversion, y or the like and no --config or column is named",
     )
     .addOption(
       new Option(
         "--features <names>",
-        "csv with a label: the columns to predict from, as categories (those of --config, else all others)",
+        "csv with a label: the columns to predict from (those of --config, else all others)",
       )
-        .argParser((text) =>
-          text.split(",").map((name) => name.trim()).filter((name) => name !== "")
-        ),
+        .argParser(namesOf),
+    )
+    .addOption(
+      new Option(
+        "--numeric <names>",
+        "csv with a label: columns that are numbers, told apart by size; all others are categories",
+      )
+        .argParser(namesOf),
     )
     .option(
       "-c, --config <file>",

@@ -25,6 +25,8 @@ export interface DatasetOptions {
   readonly columns?: InteractionColumns;
   /** CSV only. Default `,`. */
   readonly delimiter?: string;
+  /** CSV only: names of the columns of a file without a header. */
+  readonly header?: readonly string[];
   /** CSV only: its attributes are read from the columns of the same name. */
   readonly schema?: FeatureSchema;
   /** CSV only: the rows are labelled examples, of no user and no item. Default false. */
@@ -36,7 +38,7 @@ const inFolders: readonly DatasetKind[] = ["movietweetings", "movielens"];
 
 /** @throws {DatasetError} When there is nothing to read. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
-  const { kind, path, action = "rating", columns, delimiter, schema, examples } = options;
+  const { kind, path, action = "rating", columns, delimiter, header, schema, examples } = options;
   await requireFileOrFolder(kind, path);
   switch (kind) {
     case "movietweetings":
@@ -47,6 +49,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
       return openCsv(path, action, {
         ...(columns === undefined ? {} : { columns }),
         ...(delimiter === undefined ? {} : { delimiter }),
+        ...(header === undefined ? {} : { header }),
         ...(schema === undefined ? {} : { schema }),
         ...(examples === undefined ? {} : { examples }),
       });

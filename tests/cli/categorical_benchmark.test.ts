@@ -195,6 +195,78 @@ for (
   });
 }
 
+for (const label of ["y", "isClick", "Conversion", "clk"]) {
+  Deno.test(`a column called ${label} is the label, also beside a user and an item`, async () => {
+    const text = table(300, 1, `user,item,weather`).replace(/^/, `${label},`);
+    await withFiles({ "train.csv": text }, async (folder) => {
+      const { code, err } = await train(`--path=${folder}/train.csv`, ...smallDeep);
+      assert.equal(code, 0, err);
+      assert.match(err, new RegExp(`labelled examples, ${label} from user, item, weather\n`));
+    });
+  });
+}
+
+/** The table with a number before each row. */
+const numbered = (text: string, name: string) =>
+  text.trim().split("\n").map((line, i) => `${i === 0 ? name : i - 1},${line}\n`).join("");
+
+Deno.test("a column without a name numbers the rows and is left out; one that may do so is said", async () => {
+  const text = table(300, 1);
+  const files = {
+    "plain.csv": text,
+    "index.csv": numbered(text, ""),
+    "id.csv": numbered(text, "id"),
+  };
+  await withFiles(files, async (folder) => {
+    const run = async (...args: string[]) => {
+      const { code, out, err } = await train(...args, ...smallDeep);
+      assert.equal(code, 0, err);
+      return { err, logloss: JSON.parse(out).models[0].logloss };
+    };
+    const plain = await run(`--path=${folder}/plain.csv`);
+    const index = await run(`--path=${folder}/index.csv`);
+    assert.equal(index.logloss, plain.logloss);
+    assert.match(index.err, /label from site, app, weather\ncolumn 1 has no name, .* left out\n/);
+    const id = await run(`--path=${folder}/id.csv`);
+    const [, advice] = /id may be the number of a row: (.*) leaves it out/.exec(id.err) ?? [];
+    assert.equal(advice, "--features site,app,weather");
+    const without = await run(`--path=${folder}/id.csv`, ...advice.split(" "));
+    assert.equal(without.logloss, plain.logloss);
+  });
+});
+
+Deno.test("a file without a header is read by names that were typed", async () => {
+  const text = table(300, 1);
+  const headless = text.slice(text.indexOf("\n") + 1);
+  await withFiles({ "0.csv": text, "1.csv": headless }, async (folder) => {
+    const logloss = async (...args: string[]) => {
+      const { code, out, err } = await train(...args, ...smallDeep);
+      assert.equal(code, 0, err);
+      return JSON.parse(out).models[0].logloss;
+    };
+    assert.equal(
+      await logloss(`--path=${folder}/1.csv`, "--header=label,site,app,weather"),
+      await logloss(`--path=${folder}/0.csv`),
+    );
+  });
+});
+
+Deno.test("a column that is named as a number is told apart by size", async () => {
+  const rows = Array.from({ length: 200 }, (_, i) => `${i % 2},${1000 + i % 2 * 9000 + i},x`);
+  const text = ["label,price,word", ...rows].join("\n");
+  await withFiles({ "train.csv": text }, async (folder) => {
+    const { code, out, err } = await train(
+      `--path=${folder}/train.csv`,
+      "--numeric=price",
+      ...smallDeep,
+    );
+    assert.equal(code, 0, err);
+    assert.match(err, /label from price \(a number\), word\n/);
+    // Prices from 1,000 to 1,200 and from 10,000 to 10,200: a few buckets; as categories they would be 160.
+    assert.ok(JSON.parse(out).models[0].embeddingRows < 8, out);
+  });
+});
+
 Deno.test("a byte order mark, ends of lines from Windows, quotes and blanks in the header change nothing", async () => {
   const text = table(300, 1);
   const other = "\ufeff" + text.replace("site,app", '" site",app ')
@@ -240,7 +312,7 @@ Deno.test("a column of times is a category unless it is named, and that is said"
   });
 });
 
-const mistakes: readonly [name: string, args: readonly string[], message: RegExp][] = [
+const mistakes: readonly (readonly [name: string, args: readonly string[], message: RegExp])[] = [
   [
     "a label that is not there",
     ["--label-column=clicked"],
@@ -267,6 +339,31 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
     "a name that two columns have",
     ["--path=twice.csv"],
     /twice\.csv:1: two columns are called "site"/,
+  ],
+  [
+    "two columns that may be the label",
+    ["--path=two_labels.csv"],
+    /two_labels\.csv:1: the label may be click or label; .*: --label-column click --features site,app$/m,
+  ],
+  [
+    "interactions that do not say what was done",
+    ["--path=bought.csv"],
+    /bought\.csv:1: no column is called like a label \(user, item, bought\); name it by --label-column/,
+  ],
+  [
+    "a file without a header",
+    ["--path=headless.csv"],
+    /headless\.csv:1: its columns would be called 0, 7, 8, .*name the columns: --header label,c1,c2,c3$/m,
+  ],
+  [
+    "a file without a header where a value is there twice",
+    ["--path=headless_words.csv"],
+    /two columns are called "a".* --header label,c1,c2$/m,
+  ],
+  [
+    "a header that was typed with too few names",
+    ["--path=headless.csv", "--header=label,site,app"],
+    /headless\.csv:1: the row has 4 cells, and the header names 3 columns/,
   ],
   [
     "another delimiter",
@@ -305,6 +402,10 @@ for (const [name, args, message] of mistakes) {
       "other.csv": "label,site,app\n1,s1,a1\n",
       "twice.csv": "label,site,site\n1,s1,a1\n",
       "semicolons.csv": table(20, 1).replaceAll(",", ";"),
+      "two_labels.csv": "click,site,app,label\n1,s1,a1,0\n0,s1,a1,1\n",
+      "bought.csv": "user,item,bought\nu,i,1\nv,i,0\n",
+      "headless.csv": "0,7,8,9\n1,7,8,9\n",
+      "headless_words.csv": "0,a,a\n1,a,b\n",
       "words.csv": "label,site\nyes,s1\n",
       "header.csv": "label,site,app,weather\n",
       "one_two.csv": "label,site\n2,s1\n1,s2\n2,s1\n",
@@ -325,7 +426,7 @@ Deno.test("features without a label ask for its name", async () => {
     assert.notEqual(code, 0);
     assert.match(
       err,
-      /no column of .*train\.csv is called label \(a, b, c\); name it by --label-column/,
+      /train\.csv:1: no column is called like a label \(a, b, c\); name it by --label-column/,
     );
   });
 });

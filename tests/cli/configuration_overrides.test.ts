@@ -59,7 +59,12 @@ Deno.test("a linear model drops what was configured for embeddings that it does 
 });
 
 Deno.test("a table's label is positive from a half on, and what a task of squared error predicts", () => {
-  const table = { columns: ["site", "app", "day"], features: ["site", "app"], action: "rating" };
+  const table = {
+    columns: ["site", "app", "day"],
+    features: ["site", "app"],
+    numeric: [],
+    action: "rating",
+  };
   const { joiner: _, ...sections } = parse(text);
   const unlabelled = stringify(sections);
   const rulesOf = (...assignments: string[]) => {
@@ -82,7 +87,7 @@ Deno.test("a table's label is positive from a half on, and what a task of square
 });
 
 Deno.test("a table's columns are its features where a file configures none, and what it configures stays", () => {
-  const table = { columns: ["site", "app"], action: "rating" };
+  const table = { columns: ["site", "app"], numeric: [], action: "rating" };
   const { features: _, ...others } = parse(text);
   const made = parse(overridden(stringify(others), { assignments: [], table }));
   assert.deepEqual(Object.keys(made.features.slots), ["site", "app"]);
