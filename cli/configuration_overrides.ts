@@ -18,13 +18,13 @@ export interface ConfigurationOverrides {
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
   /**
    * A table of examples. Features that were typed, or the table's columns where nothing is configured, are attributes of
-   * an item, each a category, or where it is named as one a number. A value of the action is the label: positive from a half on, or as it is for a task that
+   * an item, each a category where its kind is not another. A value of the action is the label: positive from a half on, or as it is for a task that
    * predicts values, where no label rules are configured.
    */
   readonly table?: {
     readonly columns: readonly string[];
     readonly features?: readonly string[];
-    readonly numeric: readonly string[];
+    readonly kinds: Readonly<Record<string, "number" | "list">>;
     readonly action: string;
   };
   /** L2 on all embeddings: the weight decay of each segment's optimizer. */
@@ -66,10 +66,10 @@ export function overrideConfiguration(
   }
   if (table?.features !== undefined) {
     changing("--features", ["features"]);
-    replaceFeatures(document, table.features, table.numeric);
+    replaceFeatures(document, table.features, table.kinds);
   } else if (table !== undefined && !document.has("features")) {
     changing("--label-column", ["features"]);
-    replaceFeatures(document, table.columns, table.numeric);
+    replaceFeatures(document, table.columns, table.kinds);
   }
   if (positive !== undefined) {
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
@@ -192,17 +192,24 @@ function dropOthers(document: Document, path: readonly string[], kept: readonly 
   }
 }
 
-/** Of a number what counts is how large it is, not its last digit: its bucket grows with its logarithm. */
-const numericSlot = { kind: "numeric", source: "item", buckets: { kind: "log", perDoubling: 4 } };
-const categoricalSlot = { kind: "categorical", source: "item" };
+/** How a column is read, by its kind. */
+const columnSlots = {
+  category: { kind: "categorical", source: "item" },
+  /** What counts is how large it is, not its last digit: its bucket grows with its logarithm. */
+  number: { kind: "numeric", source: "item", buckets: { kind: "log", perDoubling: 4 } },
+  list: { kind: "list", source: "context", pooling: "sum", valuesMax: 1000 },
+} as const;
 
 function replaceFeatures(
   document: Document,
   attributes: readonly string[],
-  numeric: readonly string[],
+  kinds: NonNullable<ConfigurationOverrides["table"]>["kinds"],
 ): void {
   const slots = Object.fromEntries(
-    attributes.map((name) => [name, numeric.includes(name) ? numericSlot : categoricalSlot]),
+    attributes.map((name) => [
+      name,
+      columnSlots[Object.hasOwn(kinds, name) ? kinds[name] : "category"],
+    ]),
   );
   document.setIn(["features"], document.createNode({ slots }));
   dropOthers(document, ["embeddings", "slots"], attributes);

@@ -74,7 +74,12 @@ export function openNamedDataset(
     path,
     schema: configuration.features.schema,
     columns: { ...namedRoles(flags), ...(table && { value: table.label }) },
-    ...defined({ action: flags.action, delimiter: flags.delimiter, header: flags.header }),
+    ...defined({
+      action: flags.action,
+      delimiter: flags.delimiter,
+      header: flags.header,
+      fields: table?.fields,
+    }),
     examples: table !== undefined,
   });
 }

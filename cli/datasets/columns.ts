@@ -86,7 +86,9 @@ function requireColumn(
 
 /** Of a header that is one column with another delimiter in it, what to do; else nothing. */
 export function delimiterHint(header: readonly string[]): string {
-  const found = header.length === 1 ? /[;|\t]/.exec(header[0])?.[0] : undefined;
+  const found = header.length === 1
+    ? /[;|\t]/.exec(header[0])?.[0] ?? / /.exec(header[0])?.[0]
+    : undefined;
   if (found === undefined) return "";
   const typed = found === "\t" ? "\\t" : found;
   return ` Are its fields told apart by ${shown(found)}? Then say --delimiter '${typed}'.`;

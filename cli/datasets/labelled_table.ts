@@ -4,6 +4,7 @@
  */
 import { delimiterHint, plainName } from "./columns.ts";
 import { DatasetError, shown } from "./errors.ts";
+import { fieldNames } from "./libsvm.ts";
 
 /** Which columns are what. */
 export interface LabelledTable {
@@ -12,8 +13,10 @@ export interface LabelledTable {
   readonly columns: readonly string[];
   /** Those that were named to predict from. */
   readonly features?: readonly string[];
-  /** Those of them that are numbers; the others are categories. */
-  readonly numeric: readonly string[];
+  /** Of columns that are not categories. */
+  readonly kinds: Readonly<Record<string, "number" | "list">>;
+  /** libsvm: indices of each row, where each place is a column. */
+  readonly fields?: number;
   /** Places of the columns without a name, from 1. */
   readonly unnamed: readonly number[];
 }
@@ -76,7 +79,19 @@ export function labelledTable(
   const columns = header.filter((name) => name !== "" && name !== label && !others.includes(name));
   if (columns.length === 0) refuse(`no column is left to predict ${shown(label)} from`);
   const unnamed = header.flatMap((name, i) => name === "" ? [i + 1] : []);
-  return { label, columns, numeric, unnamed, ...(features === undefined ? {} : { features }) };
+  const kinds = Object.fromEntries(numeric.map((name) => [name, "number" as const]));
+  return { label, columns, kinds, unnamed, ...(features === undefined ? {} : { features }) };
+}
+
+/**
+ * The table that a libsvm file is: a category in each place, or else a list of the indices in a row.
+ *
+ * @param fields Indices of each row, if all have equally many.
+ */
+export function libsvmTable(fields: number | undefined): LabelledTable {
+  return fields === undefined
+    ? { label: "label", columns: ["indices"], kinds: { indices: "list" }, unnamed: [] }
+    : { label: "label", columns: fieldNames(fields), kinds: {}, unnamed: [], fields };
 }
 
 /** A label as a number: a number as it is, `true` as 1 and `false` as 0, in any case. */

@@ -29,6 +29,8 @@ export interface DatasetOptions {
   readonly header?: readonly string[];
   /** CSV only: its attributes are read from the columns of the same name. */
   readonly schema?: FeatureSchema;
+  /** libsvm only: how many indices each row has, to read each place as a feature. */
+  readonly fields?: number;
   /** CSV only: the rows are labelled examples, of no user and no item. Default false. */
   readonly examples?: boolean;
 }
@@ -38,7 +40,8 @@ const inFolders: readonly DatasetKind[] = ["movietweetings", "movielens"];
 
 /** @throws {DatasetError} When there is nothing to read. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
-  const { kind, path, action = "rating", columns, delimiter, header, schema, examples } = options;
+  const { kind, path, action = "rating", columns, delimiter, header, schema, examples, fields } =
+    options;
   await requireFileOrFolder(kind, path);
   switch (kind) {
     case "movietweetings":
@@ -56,7 +59,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     case "jsonl":
       return openJsonl(path, action);
     case "libsvm":
-      return openLibsvm(path, action);
+      return openLibsvm(path, action, fields);
     default:
       return kind satisfies never;
   }

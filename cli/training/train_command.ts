@@ -34,6 +34,9 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     ? undefined
     : await loadConfiguration(source.config, overrides("--compare", flags.compare));
   output.err(describeTable(flags.path, source, configuration));
+  if (source.table !== undefined && flags.valid === undefined && flags.epochs === undefined) {
+    output.err("One pass over the examples; with --valid <file> it is as many as help.\n");
+  }
   await requireFiles(flags);
   if (flags.save !== undefined) await requireEmptyFolder(flags.save);
   const examples = exampleReader(flags, configuration, source.table);

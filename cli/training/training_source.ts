@@ -11,9 +11,11 @@ import type { ExampleTable } from "../datasets/example_table.ts";
 import {
   type LabelledTable,
   labelledTable,
+  libsvmTable,
   rowNumbersOf,
   usualLabelsOf,
 } from "../datasets/labelled_table.ts";
+import { uniformFields } from "../datasets/libsvm.ts";
 import { usageError } from "../errors.ts";
 import { configures } from "../load_configuration.ts";
 import { bundledFile } from "../options.ts";
@@ -37,13 +39,22 @@ export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
   const named = [flags.labelColumn, flags.features, flags.numeric].some((typed) =>
     typed !== undefined
   );
-  if (flags.dataset !== "csv") {
-    if (named) throw usageError("--label-column, --features and --numeric are for --dataset csv.");
-    return movies;
+  if (flags.dataset !== "csv" && named) {
+    throw usageError("--label-column, --features and --numeric are for --dataset csv.");
   }
+  const configured = flags.config !== undefined && await configures(flags.config, "features");
+  if (flags.dataset === "libsvm") {
+    // What cannot be read is told by whoever reads it whole.
+    const fields = configured ? undefined : await uniformFields(flags.path).catch(() => undefined);
+    return {
+      table: libsvmTable(fields),
+      config: flags.config ?? bundledFile("examples/categorical.yaml"),
+      configured,
+    };
+  }
+  if (flags.dataset !== "csv") return movies;
   const roles = Object.values(namedRoles(flags));
   // Features that are configured, or a role that was named, say how to read the file.
-  const configured = flags.config !== undefined && await configures(flags.config, "features");
   if (!named && (configured || roles.length > 0)) return movies;
   const header = await readCsvHeader(flags.path, flags).catch((error) => {
     // A file that cannot be read at all is told by whoever reads it whole, after what is wrong with the options.
@@ -96,10 +107,10 @@ export function describeTable(
   { features: { schema } }: CairnConfiguration,
 ): string {
   if (table === undefined) return "";
-  const { label, columns, numeric, unnamed } = table;
+  const { label, columns, kinds, unnamed } = table;
   const read = [...schema.slots, ...schema.dense].map(({ name }) => name);
   const names = [...new Set(read)]
-    .map((name) => numeric.includes(name) ? `${name} (a number)` : name).join(", ");
+    .map((name) => Object.hasOwn(kinds, name) ? `${name} (a ${kinds[name]})` : name).join(", ");
   const whose = configured ? ` (features of ${config})` : "";
   const without = (column: string) => columns.filter((name) => name !== column).join(",");
   const hints = [

@@ -62,7 +62,7 @@ Deno.test("a table's label is positive from a half on, and what a task of square
   const table = {
     columns: ["site", "app", "day"],
     features: ["site", "app"],
-    numeric: [],
+    kinds: {},
     action: "rating",
   };
   const { joiner: _, ...sections } = parse(text);
@@ -87,7 +87,7 @@ Deno.test("a table's label is positive from a half on, and what a task of square
 });
 
 Deno.test("a table's columns are its features where a file configures none, and what it configures stays", () => {
-  const table = { columns: ["site", "app"], numeric: [], action: "rating" };
+  const table = { columns: ["site", "app"], kinds: {}, action: "rating" };
   const { features: _, ...others } = parse(text);
   const made = parse(overridden(stringify(others), { assignments: [], table }));
   assert.deepEqual(Object.keys(made.features.slots), ["site", "app"]);
