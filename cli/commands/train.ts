@@ -3,8 +3,14 @@
  */
 import { Command, Option } from "commander";
 import { usageError } from "../errors.ts";
-import { jsonOption, namesOf, numberBetween, setOption, wholeNumber } from "../options.ts";
-import { modelKinds } from "../../kernels/dense/models/options.ts";
+import {
+  jsonOption,
+  modelOption,
+  namesOf,
+  numberBetween,
+  setOption,
+  wholeNumber,
+} from "../options.ts";
 import type { Output } from "../command_line.ts";
 import { type DatasetFlags, datasetOptions } from "./dataset_options.ts";
 
@@ -92,10 +98,7 @@ export function trainCommand(output: Output): Command {
         "without features makes one of each of its columns; examples/movies.yaml for all else)",
     )
     .addOption(setOption())
-    .option(
-      "--model <kind>",
-      `train this kind of model instead of the configured one: ${modelKinds.join(", ")}`,
-    )
+    .addOption(modelOption("train"))
     .addOption(
       new Option(
         "--l2 <strength>",
