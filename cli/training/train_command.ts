@@ -19,6 +19,7 @@ import { openSavedModel, requireEmptyFolder } from "./saved_model.ts";
 import { trainingReport } from "./training_report.ts";
 import { describeTable, requireBothLabels, sourceOf } from "./training_source.ts";
 import { trainModel } from "./train_model.ts";
+import { TrainingPass } from "./training_pass.ts";
 
 /** Epochs of a training that a validation file ends. */
 const epochsMax = 100;
@@ -28,8 +29,8 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const source = await sourceOf(flags);
   const overrides = (flag: "--model" | "--compare", kind?: string) =>
     typedOverrides(flags, kind === undefined ? undefined : { flag, kind }, source.table);
-  const own = overrides("--model", flags.model);
-  const configuration = await loadConfiguration(source.config, own);
+  const typed = overrides("--model", flags.model);
+  const configuration = await loadConfiguration(source.config, typed);
   const rival = flags.compare === undefined
     ? undefined
     : await loadConfiguration(source.config, overrides("--compare", flags.compare));
@@ -39,6 +40,8 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   }
   await requireFiles(flags);
   if (flags.save !== undefined) await requireEmptyFolder(flags.save);
+  // A device that is not there is said before the files are read, too.
+  await using own = await TrainingPass.create(configuration);
   const examples = exampleReader(flags, configuration, source.table);
   const [training, heldBack] = await examples(flags.path, flags.limit, (rows) => {
     const split = flags.eval === undefined ? Math.floor(rows * (1 - flags.evalFraction)) : rows;
@@ -54,12 +57,11 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
 
   // With a validation file training ends when it gets no better; this only bounds it.
   const epochs = flags.epochs ?? (validation === undefined ? 1 : epochsMax);
-  const run = async (its: CairnConfiguration, blobs?: BlobStore): Promise<NamedResult> => {
-    const model = its.model.kind;
+  const run = async (pass: TrainingPass, blobs?: BlobStore): Promise<NamedResult> => {
+    const model = pass.configuration.model.kind;
     const total = validation === undefined ? training.rows * epochs : undefined;
     const progress = new Progress(model, total, stderrTarget());
-    const result = await trainModel({
-      configuration: its,
+    const result = await trainModel(pass, {
       training,
       evaluation,
       ...(validation === undefined ? {} : { validation }),
@@ -84,11 +86,12 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   };
   const saved = flags.save === undefined
     ? undefined
-    : await openSavedModel(flags.save, source.config, own);
-  const results = [
-    await run(configuration, saved?.blobs).finally(() => saved?.release()),
-    ...(rival === undefined ? [] : [await run(rival)]),
-  ];
+    : await openSavedModel(flags.save, source.config, typed);
+  const results = [await run(own, saved?.blobs).finally(() => saved?.release())];
+  if (rival !== undefined) {
+    await using pass = await TrainingPass.create(rival);
+    results.push(await run(pass));
+  }
   if (saved !== undefined) {
     output.err(`The model is in ${flags.save}: deno task cairn serve --config ${saved.config}\n`);
   }

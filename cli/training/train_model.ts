@@ -2,17 +2,15 @@
  * The loop of batch training: epochs over the examples, progressive validation in the first, smaller steps when a
  * validation set gets no better, and an early end when it does not for several epochs.
  */
-import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
 import { type ExampleTable, type LabelledBatch, shuffledOrder } from "../datasets/example_table.ts";
 import { movingAuc } from "../evaluation/moving_auc.ts";
 import { type Quality, TaskScores } from "../evaluation/task_scores.ts";
-import { TrainingPass } from "./training_pass.ts";
+import type { TrainingPass } from "./training_pass.ts";
 
 /** What to train on, and for how long. */
 export interface TrainingPlan {
-  readonly configuration: CairnConfiguration;
   readonly training: ExampleTable;
   /** Scored once, with the model of the best epoch. */
   readonly evaluation: ExampleTable;
@@ -69,21 +67,14 @@ export interface TrainingResult {
 /** Share of the examples that only warms up before progressive figures count. */
 const warmUpShare = 0.2;
 
-/** Trains one model from nothing. */
-export async function trainModel(plan: TrainingPlan): Promise<TrainingResult> {
-  const { configuration, training, denseUpdates } = plan;
-  const everyStep = denseUpdates ? training.features.ids : undefined;
-  const pass = await TrainingPass.create(configuration, everyStep);
-  try {
-    return await runEpochs(pass, plan);
-  } finally {
-    await pass.close();
-  }
-}
-
-async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<TrainingResult> {
-  const { training, validation, evaluation, configuration } = plan;
-  const { batchRows } = configuration.trainer;
+/** Trains an untrained model. */
+export async function trainModel(
+  pass: TrainingPass,
+  plan: TrainingPlan,
+): Promise<TrainingResult> {
+  const { training, validation, evaluation } = plan;
+  const { trainer: { batchRows }, session: { seed } } = pass.configuration;
+  if (plan.denseUpdates) pass.moveAlways(training.features.ids);
   const total = training.rows;
   const first = new TaskScores(pass.tasks);
   const epochs: EpochResult[] = [];
@@ -98,9 +89,7 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
   for (let epoch = 1; epoch <= plan.epochs; epoch++) {
     let lossSum = 0;
     const epochStartedAtMs = performance.now();
-    const order = plan.shuffled
-      ? shuffledOrder(total, configuration.session.seed, epoch)
-      : undefined;
+    const order = plan.shuffled ? shuffledOrder(total, seed, epoch) : undefined;
     for (const batch of training.batches(batchRows, order)) {
       const step = await pass.train(batch);
       const { rows } = batch.features;

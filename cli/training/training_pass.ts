@@ -35,17 +35,15 @@ export class TrainingPass {
   /** In the order of the labels' columns. */
   readonly tasks: readonly Task[];
   /** Ids whose rows take a step with every batch, whether they are in it or not. */
-  readonly #everyStep: FeatureIds | undefined;
+  #everyStep: FeatureIds | undefined;
 
   private constructor(
     configuration: CairnConfiguration,
     session: TrainingSession,
     inference: InferenceSession,
-    everyStep: FeatureIds | undefined,
   ) {
     this.#configuration = configuration;
     this.#kernel = BatchKernel.create(configuration.trainer.layout.classes);
-    this.#everyStep = everyStep && this.#kernel.unique(everyStep, 1).uniqueIds;
     this.#session = session;
     this.#inference = inference;
     this.#tables = ClassTables.create(configuration.embeddingShard.tables);
@@ -62,19 +60,26 @@ export class TrainingPass {
   /**
    * An untrained model.
    *
-   * @param everyStep Ids whose rows take a step with every batch, as all rows do in libraries whose embeddings have
-   *   dense gradients: decay and momentum go on while an id is absent. Left out, a batch moves its own rows alone.
+   * @throws {ProviderUnavailableError} When its device is not there.
    */
-  static async create(
-    configuration: CairnConfiguration,
-    everyStep?: FeatureIds,
-  ): Promise<TrainingPass> {
+  static async create(configuration: CairnConfiguration): Promise<TrainingPass> {
     return new TrainingPass(
       configuration,
       await openTrainingSession(configuration),
       await openInferenceSession(configuration),
-      everyStep,
     );
+  }
+
+  get configuration(): CairnConfiguration {
+    return this.#configuration;
+  }
+
+  /**
+   * The rows of these ids take a step with every batch from now on, as all rows do in libraries whose embeddings have
+   * dense gradients: decay and momentum go on while an id is absent. At first a batch moves its own rows alone.
+   */
+  moveAlways(ids: FeatureIds): void {
+    this.#everyStep = this.#kernel.unique(ids, 1).uniqueIds.slice();
   }
 
   /** Rows of the embedding table. */
@@ -162,7 +167,8 @@ export class TrainingPass {
     await this.#session.setLearningRateScale(1);
   }
 
-  async close(): Promise<void> {
+  /** Frees what it holds on the device. */
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.close();
     await this.#inference.close();
   }

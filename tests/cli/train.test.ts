@@ -3,6 +3,7 @@ import { readManifests } from "../../actors/snapshotter/protocol.ts";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
 import { startMesh } from "../../cli/start_mesh.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import { deviceAvailable } from "../kernels/dense/sessions/device_available.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
 
@@ -196,4 +197,20 @@ Deno.test("what is saved is the best epoch, to the bit, and a server begins from
   } finally {
     await Promise.all([dataset.remove(), other.remove()]);
   }
+});
+
+Deno.test({
+  name: "a device that is not there is said before a file is read",
+  ignore: await deviceAvailable("cuda"),
+  fn: async () => {
+    const dataset = await writeSmallDataset(20);
+    try {
+      await Deno.writeTextFile(`${dataset.folder}/ratings.dat`, "this cannot be read\n");
+      const { code, err } = await train(`--path=${dataset.folder}`, "--set=trainer.provider=cuda");
+      assert.equal(code, 1);
+      assert.match(err, /Cannot run the dense model on "cuda"/);
+    } finally {
+      await dataset.remove();
+    }
+  },
 });
