@@ -206,10 +206,10 @@ function replaceFeatures(
   kinds: NonNullable<ConfigurationOverrides["table"]>["kinds"],
 ): void {
   const slots = Object.fromEntries(
-    attributes.map((name) => [
-      name,
-      columnSlots[Object.hasOwn(kinds, name) ? kinds[name] : "category"],
-    ]),
+    attributes.map((name) => {
+      const kind = Object.hasOwn(kinds, name) ? kinds[name] : "category";
+      return [name, { ...columnSlots[kind] }];
+    }),
   );
   document.setIn(["features"], document.createNode({ slots }));
   dropOthers(document, ["embeddings", "slots"], attributes);

@@ -82,6 +82,13 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       result.examples * result.epochs.length,
       `${Math.round(result.examplesPerSecond).toLocaleString("en")} examples/s`,
     );
+    if (result.rowsWithoutRoom > 0) {
+      output.err(
+        `${model}: the embeddings were full, and ${
+          result.rowsWithoutRoom.toLocaleString("en")
+        } times a row was forgotten or not made; raise embeddings.bytesMax, by --set embeddings.bytesMax=2GiB for one\n`,
+      );
+    }
     return { model, result };
   };
   const saved = flags.save === undefined

@@ -60,6 +60,8 @@ export interface TrainingResult {
   readonly evaluation?: readonly Quality[];
   /** Its embedding rows. */
   readonly rows: number;
+  /** How often a row made room for another one, or found none. */
+  readonly rowsWithoutRoom: number;
   readonly seconds: number;
   readonly examplesPerSecond: number;
 }
@@ -124,6 +126,7 @@ export async function trainModel(
     const stays = plan.blobs !== undefined && epoch === plan.epochs;
     if (checked !== undefined || stays) await pass.keep(kept);
   }
+  const { withoutRoom } = pass.rows;
   if (best.epoch < epochs.length) await pass.goBack(kept);
   const evaluated = evaluation.rows > 0
     ? await measure(pass, evaluation.batches(batchRows))
@@ -136,7 +139,8 @@ export async function trainModel(
     progressive: first.qualities(from),
     curve: pass.tasks[0].loss === "squaredError" ? [] : movingAuc(...first.of(0)),
     ...(evaluated === undefined ? {} : { evaluation: evaluated }),
-    rows: pass.rows,
+    rows: pass.rows.count,
+    rowsWithoutRoom: withoutRoom,
     seconds: (performance.now() - startedAtMs) / 1000,
     examplesPerSecond: seen / (trainedMs / 1000),
   };

@@ -24,6 +24,15 @@ export interface PassStep {
   readonly scores: Float64Array;
 }
 
+/** No table's memory can be larger. */
+const tableBytesMax = 2 ** 32 - 2 ** 16;
+
+/** Tables with the memory of all shards: here one holds every row. */
+function wholeTables({ shardCount, embeddingShard: { tables } }: CairnConfiguration): ClassTables {
+  const bytesMax = Math.min(shardCount * tables.bytesMax, tables.classes.length * tableBytesMax);
+  return ClassTables.create({ ...tables, bytesMax });
+}
+
 /** One model in training: its table, its dense weights, and the steps between them. */
 export class TrainingPass {
   readonly #kernel: BatchKernel;
@@ -46,7 +55,7 @@ export class TrainingPass {
     this.#kernel = BatchKernel.create(configuration.trainer.layout.classes);
     this.#session = session;
     this.#inference = inference;
-    this.#tables = ClassTables.create(configuration.embeddingShard.tables);
+    this.#tables = wholeTables(configuration);
     this.#inputs = new ModelInputs({
       layout: configuration.trainer.layout,
       sparseInputs: session.model.sparseInputs,
@@ -82,9 +91,10 @@ export class TrainingPass {
     this.#everyStep = this.#kernel.unique(ids, 1).uniqueIds.slice();
   }
 
-  /** Rows of the embedding table. */
-  get rows(): number {
-    return this.#tables.statistics().rows;
+  /** Rows of the embedding tables, and how often there was no room for one more. */
+  get rows(): { readonly count: number; readonly withoutRoom: number } {
+    const { rows, evicted, rejected } = this.#tables.statistics();
+    return { count: rows, withoutRoom: evicted + rejected };
   }
 
   /** Learns from one batch; the scores are those from before. */
@@ -160,7 +170,7 @@ export class TrainingPass {
   /** Goes back to what was kept, with the configured learning rates; call {@link publish} before {@link score}. */
   async goBack(blobs: BlobStore): Promise<void> {
     // The table of before is let go of first: there is never room needed for both.
-    this.#tables = ClassTables.create(this.#configuration.embeddingShard.tables);
+    this.#tables = wholeTables(this.#configuration);
     await this.#session.restore(
       await readModelSnapshot(blobs, this.#tables, this.#configuration),
     );

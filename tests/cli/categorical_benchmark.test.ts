@@ -312,6 +312,25 @@ Deno.test("a column of times is a category unless it is named, and that is said"
   });
 });
 
+Deno.test("the memory for embeddings is not cut by shards, and it is said when it is too little", async () => {
+  const rows = Array.from({ length: 20_000 }, (_, i) => `${i % 2},w${i}`);
+  await withFiles({ "train.csv": ["label,word", ...rows].join("\n") }, async (folder) => {
+    const run = async (...args: string[]) => {
+      const { code, out, err } = await train(
+        ...[`--path=${folder}/train.csv`, "--no-dense-updates", ...args, ...smallDeep],
+      );
+      assert.equal(code, 0, err);
+      return { err, rows: JSON.parse(out).models[0].embeddingRows };
+    };
+    const enough = await run("--set=embeddings.bytesMax=8MiB", "--set=shards.count=8");
+    assert.equal(enough.rows, 16_000);
+    assert.doesNotMatch(enough.err, /full/);
+    const little = await run("--set=embeddings.bytesMax=1MiB", "--set=shards.count=1");
+    assert.ok(little.rows < 16_000);
+    assert.match(little.err, /the embeddings were full, .* raise embeddings\.bytesMax/);
+  });
+});
+
 /** The table as libsvm writes categories: each value of each column has an index of its own. */
 function libsvm(text: string): string {
   const indices = new Map<string, number>();
