@@ -96,14 +96,30 @@ function rowReader(
   };
 }
 
+/** The beginning of a table. */
+export interface CsvStart {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /**
- * The names of the columns.
+ * The names of the columns, and the first rows.
  *
  * @throws {DatasetError} The file cannot be read, or has no header.
  */
-export async function readCsvHeader(file: string, format: CsvFormat): Promise<readonly string[]> {
-  for await (const { cells } of readCsvRows(file, format)) return cells;
-  throw new DatasetError(file, 1, "there is no header.");
+export async function readCsvStart(
+  file: string,
+  format: CsvFormat,
+  rowsMax: number,
+): Promise<CsvStart> {
+  const lines: (readonly string[])[] = [];
+  for await (const { cells } of readCsvRows(file, format)) {
+    lines.push(cells);
+    if (lines.length > rowsMax) break;
+  }
+  const [header, ...rows] = lines;
+  if (header === undefined) throw new DatasetError(file, 1, "there is no header.");
+  return { header, rows };
 }
 
 /** Without the blanks around them; a name that is there twice would hide a column. A column may have none. */

@@ -3,6 +3,7 @@
  * predicted, every other one is a category, or a number where it is said to be one. There is no user, no item and no order of time.
  */
 import { delimiterHint, plainName } from "./columns.ts";
+import type { CsvStart } from "./csv.ts";
 import { DatasetError, shown } from "./errors.ts";
 import { fieldNames } from "./libsvm.ts";
 
@@ -17,6 +18,8 @@ export interface LabelledTable {
   readonly kinds: Readonly<Record<string, "number" | "list">>;
   /** libsvm: indices of each row, where each place is a column. */
   readonly fields?: number;
+  /** Columns that may be numbers, and are read as categories. */
+  readonly numbers: readonly string[];
   /** Places of the columns without a name, from 1. */
   readonly unnamed: readonly number[];
 }
@@ -56,17 +59,27 @@ export function rowNumbersOf(columns: readonly string[]): string[] {
   return columns.filter((column) => usual.includes(plainName(column)));
 }
 
+/** Columns of numbers that are no mere names: they have fractions, or are called as the counts of Criteo's tables are. */
+export function numbersOf({ header, rows }: CsvStart): string[] {
+  const isFraction = (cell: string) => /^[-+]?\d*\.\d+$/.test(cell) && Number(cell) % 1 !== 0;
+  return header.filter((name, i) =>
+    /^I\d+$/.test(name) || rows.some((cells) => isFraction(cells[i])) &&
+      rows.every((cells) => Number.isFinite(Number(cells[i])))
+  );
+}
+
 /**
- * The table that the header describes.
+ * The table that the start of a file describes.
  *
  * @throws {DatasetError} A named column is not there, or no feature is left.
  */
 export function labelledTable(
   file: string,
-  header: readonly string[],
+  start: CsvStart,
   label: string,
   { features, numeric = [], others }: NamedColumns,
 ): LabelledTable {
+  const { header } = start;
   const refuse = (what: string) => {
     const columns = `its columns are ${header.join(", ")}.${delimiterHint(header)}`;
     throw new DatasetError(file, 1, `${what}; ${columns}`);
@@ -80,7 +93,17 @@ export function labelledTable(
   if (columns.length === 0) refuse(`no column is left to predict ${shown(label)} from`);
   const unnamed = header.flatMap((name, i) => name === "" ? [i + 1] : []);
   const kinds = Object.fromEntries(numeric.map((name) => [name, "number" as const]));
-  return { label, columns, kinds, unnamed, ...(features === undefined ? {} : { features }) };
+  const numbers = numbersOf(start).filter((name) =>
+    columns.includes(name) && !numeric.includes(name)
+  );
+  return {
+    label,
+    columns,
+    kinds,
+    unnamed,
+    numbers,
+    ...(features === undefined ? {} : { features }),
+  };
 }
 
 /**
@@ -89,9 +112,10 @@ export function labelledTable(
  * @param fields Indices of each row, if all have equally many.
  */
 export function libsvmTable(fields: number | undefined): LabelledTable {
+  const plain = { numbers: [], unnamed: [] };
   return fields === undefined
-    ? { label: "label", columns: ["indices"], kinds: { indices: "list" }, unnamed: [] }
-    : { label: "label", columns: fieldNames(fields), kinds: {}, unnamed: [], fields };
+    ? { label: "label", columns: ["indices"], kinds: { indices: "list" }, ...plain }
+    : { label: "label", columns: fieldNames(fields), kinds: {}, ...plain, fields };
 }
 
 /** A label as a number: a number as it is, `true` as 1 and `false` as 0, in any case. */

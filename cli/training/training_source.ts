@@ -5,7 +5,7 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { namedRoles } from "../commands/dataset_options.ts";
 import type { TrainFlags } from "../commands/train.ts";
 import { delimiterHint, saysWhatWasDone, timeColumns } from "../datasets/columns.ts";
-import { readCsvHeader } from "../datasets/csv.ts";
+import { readCsvStart } from "../datasets/csv.ts";
 import { DatasetError } from "../datasets/errors.ts";
 import type { ExampleTable } from "../datasets/example_table.ts";
 import {
@@ -29,6 +29,9 @@ export interface TrainingSource {
   /** Whether the features of a table are the configuration's. */
   readonly configured: boolean;
 }
+
+/** Rows of a table by which it is told what its columns are. */
+const rowsLookedAt = 100;
 
 /** What the file holds, and the configuration that fits it where none was named. */
 export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
@@ -56,12 +59,13 @@ export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
   const roles = Object.values(namedRoles(flags));
   // Features that are configured, or a role that was named, say how to read the file.
   if (!named && (configured || roles.length > 0)) return movies;
-  const header = await readCsvHeader(flags.path, flags).catch((error) => {
+  const start = await readCsvStart(flags.path, flags, rowsLookedAt).catch((error) => {
     // A file that cannot be read at all is told by whoever reads it whole, after what is wrong with the options.
     if (named || !(error instanceof DatasetError) || error.line !== undefined) throw error;
     return undefined;
   });
-  if (header === undefined) return movies;
+  if (start === undefined) return movies;
+  const { header } = start;
   const label = flags.labelColumn ?? labelOf(flags.path, header);
   if (label === undefined) {
     if (!named && saysWhatWasDone(header)) return movies;
@@ -75,7 +79,7 @@ export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
   }
   const { features, numeric } = flags;
   return {
-    table: labelledTable(flags.path, header, label, {
+    table: labelledTable(flags.path, start, label, {
       ...(features === undefined ? {} : { features }),
       ...(numeric === undefined ? {} : { numeric }),
       others: roles,
@@ -107,11 +111,12 @@ export function describeTable(
   { features: { schema } }: CairnConfiguration,
 ): string {
   if (table === undefined) return "";
-  const { label, columns, kinds, unnamed } = table;
+  const { label, columns, kinds, numbers, unnamed } = table;
   const read = [...schema.slots, ...schema.dense].map(({ name }) => name);
   const names = [...new Set(read)]
     .map((name) => Object.hasOwn(kinds, name) ? `${name} (a ${kinds[name]})` : name).join(", ");
   const whose = configured ? ` (features of ${config})` : "";
+  const categories = numbers.filter((name) => read.includes(name)).join(",");
   const without = (column: string) => columns.filter((name) => name !== column).join(",");
   const hints = [
     ...unnamed.map((place) =>
@@ -120,6 +125,9 @@ export function describeTable(
     ...rowNumbersOf(read).map((column) =>
       `${column} may be the number of a row: --features ${without(column)} leaves it out`
     ),
+    ...(categories === "" || configured ? [] : [
+      `each value of ${categories} is a category: --numeric ${categories} tells numbers apart by size`,
+    ]),
     ...timeColumns(columns).filter((column) => read.includes(column)).map((column) =>
       `${column} is a category like the others; --label-column ${label} --time-column ${column} makes it the ` +
       "order of the examples, of which the newest are held back"

@@ -261,9 +261,20 @@ Deno.test("a column that is named as a number is told apart by size", async () =
       ...smallDeep,
     );
     assert.equal(code, 0, err);
+    assert.doesNotMatch(err, /--numeric/);
     assert.match(err, /label from price \(a number\), word\n/);
     // Prices from 1,000 to 1,200 and from 10,000 to 10,200: a few buckets; as categories they would be 160.
     assert.ok(JSON.parse(out).models[0].embeddingRows < 8, out);
+  });
+});
+
+Deno.test("columns that may be numbers are told with the option that makes them so", async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `${i % 2},${i / 4},${i},${i},1.${i}.2`);
+  const text = ["label,price,I1,item,version", ...rows].join("\n");
+  await withFiles({ "train.csv": text }, async (folder) => {
+    const { code, err } = await train(`--path=${folder}/train.csv`, ...smallDeep);
+    assert.equal(code, 0, err);
+    assert.match(err, /each value of price,I1 is a category: --numeric price,I1 tells/);
   });
 });
 
