@@ -1,6 +1,7 @@
 /**
  * A table of labelled examples, as public benchmarks of click prediction are published: one column says what is to be
- * predicted, every other one is a category, or a number where it is said to be one. There is no user, no item and no order of time.
+ * predicted, every other one is a category, or a number where it is said to be one. There is no user, no item and no
+ * order of time.
  */
 import { delimiterHint, plainName } from "./columns.ts";
 import type { CsvStart } from "./csv.ts";
@@ -89,6 +90,8 @@ export function labelledTable(
     if (!header.includes(feature)) refuse(`there is no column ${shown(feature)} for a feature`);
     if (feature === label) refuse(`the label ${shown(label)} cannot be a feature as well`);
   }
+  const unread = numeric.find((name) => features !== undefined && !features.includes(name));
+  if (unread !== undefined) refuse(`the number ${shown(unread)} is not among the named features`);
   const columns = header.filter((name) => name !== "" && name !== label && !others.includes(name));
   if (columns.length === 0) refuse(`no column is left to predict ${shown(label)} from`);
   const unnamed = header.flatMap((name, i) => name === "" ? [i + 1] : []);

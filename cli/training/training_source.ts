@@ -46,6 +46,12 @@ export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
     throw usageError("--label-column, --features and --numeric are for --dataset csv.");
   }
   const configured = flags.config !== undefined && await configures(flags.config, "features");
+  if (configured && flags.numeric !== undefined && flags.features === undefined) {
+    throw usageError(
+      `--numeric is for columns that are read as they are, and ${flags.config} configures features: give the ` +
+        "column's feature the kind numeric there, or name the columns to read by --features.",
+    );
+  }
   if (flags.dataset === "libsvm") {
     // What cannot be read is told by whoever reads it whole.
     const fields = configured ? undefined : await uniformFields(flags.path).catch(() => undefined);

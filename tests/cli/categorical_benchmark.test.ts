@@ -414,6 +414,16 @@ const mistakes: readonly (readonly [name: string, args: readonly string[], messa
     /train\.csv:1: there is no column "clicked" for the label; its columns are label, site, app, weather/,
   ],
   ["a feature that is not there", ["--features=site,page"], /no column "page" for a feature/],
+  [
+    "a number that is no feature",
+    ["--features=site,app", "--numeric=weather"],
+    /the number "weather" is not among the named features/,
+  ],
+  [
+    "a number beside configured features",
+    ["--numeric=weather", "--config=movies.yaml"],
+    /--numeric is for columns .*movies\.yaml configures features/,
+  ],
   ["the label as a feature", ["--features=site,label"], /"label" cannot be a feature as well/],
   [
     "a test file without one of the columns",
