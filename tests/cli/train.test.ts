@@ -145,6 +145,7 @@ Deno.test("what is saved is the best epoch, to the bit, and a server begins from
         `--eval=${other.folder}`,
         `--save=${folder}`,
         "--set=shards.count=3",
+        "--set=trainer.count=2",
         "--json",
         ...args,
       );
