@@ -476,6 +476,11 @@ const mistakes: readonly (readonly [name: string, args: readonly string[], messa
     /no column is called like .*\(label;site;app;weather\).* --label-column\. .*say --delimiter ';'/,
   ],
   [
+    "blanks between the fields",
+    ["--path=blanks.csv"],
+    /no column is called like a label \(label site app weather\).*say --delimiter ' '/,
+  ],
+  [
     "a label that is no number",
     ["--path=words.csv"],
     /words\.csv:2: the label \(column label\) is "yes", expected a number such as 0 or 1, true or false/,
@@ -507,6 +512,7 @@ for (const [name, args, message] of mistakes) {
       "other.csv": "label,site,app\n1,s1,a1\n",
       "twice.csv": "label,site,site\n1,s1,a1\n",
       "semicolons.csv": table(20, 1).replaceAll(",", ";"),
+      "blanks.csv": table(20, 1).replaceAll(",", " "),
       "two_labels.csv": "click,site,app,label\n1,s1,a1,0\n0,s1,a1,1\n",
       "bought.csv": "user,item,bought\nu,i,1\nv,i,0\n",
       "headless.csv": "0,7,8,9\n1,7,8,9\n",
