@@ -5,7 +5,9 @@
 import { type Document, isMap, parseDocument } from "yaml";
 import { sparseInputsOf } from "../configuration/model_options.ts";
 import type { TypedChange } from "../configuration/problems.ts";
-import { modelSection } from "../configuration/sections/model.ts";
+import { sections } from "../configuration/schema.ts";
+import { type ModelSection, modelSection } from "../configuration/sections/model.ts";
+import { segmentsOf } from "../configuration/segments.ts";
 import { usageError } from "./errors.ts";
 
 /** What was typed. */
@@ -16,15 +18,16 @@ export interface ConfigurationOverrides {
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
   /**
    * A table of examples. Features that were typed, or the table's columns where nothing is configured, are attributes of
-   * an item, each a category. A value of the action is the label: positive from a half on, or as it is for a task that
+   * an item, each a category where its kind is not another. A value of the action is the label: positive from a half on, or as it is for a task that
    * predicts values, where no label rules are configured.
    */
   readonly table?: {
     readonly columns: readonly string[];
     readonly features?: readonly string[];
+    readonly kinds: Readonly<Record<string, "number" | "list">>;
     readonly action: string;
   };
-  /** L2 on all embeddings: the weight decay of each segment's configured optimizer. */
+  /** L2 on all embeddings: the weight decay of each segment's optimizer. */
   readonly l2?: number;
   /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
   readonly positive?: { readonly action: string; readonly atLeast: number };
@@ -63,16 +66,10 @@ export function overrideConfiguration(
   }
   if (table?.features !== undefined) {
     changing("--features", ["features"]);
-    replaceFeatures(document, table.features);
+    replaceFeatures(document, table.features, table.kinds);
   } else if (table !== undefined && !document.has("features")) {
     changing("--label-column", ["features"]);
-    replaceFeatures(document, table.columns);
-  }
-  if (l2 !== undefined) {
-    for (const path of optimizersOf(document)) {
-      changing(`--l2 ${l2}`, [...path, "weightDecay"]);
-      document.setIn([...path, "weightDecay"], l2);
-    }
+    replaceFeatures(document, table.columns, table.kinds);
   }
   if (positive !== undefined) {
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
@@ -88,6 +85,14 @@ export function overrideConfiguration(
     const keys = path.split(".");
     changing(`--set ${path}`, keys);
     assign(document, keys, assignment, value);
+  }
+  // After the assignments, which may say how the embeddings learn.
+  if (l2 !== undefined) {
+    writeDefaultOptimizers(document);
+    for (const path of optimizersOf(document)) {
+      changing(`--l2 ${l2}`, [...path, "weightDecay"]);
+      document.setIn([...path, "weightDecay"], l2);
+    }
   }
   // After the assignments, which may say what a task predicts; label rules that were typed or configured stay.
   if (table !== undefined && !document.hasIn(["joiner", "tasks"])) {
@@ -139,22 +144,32 @@ function replaceModel(document: Document, name: string): void {
     shape === undefined || Object.hasOwn(shape, key)
   );
   document.setIn(["model"], document.createNode({ ...Object.fromEntries(entries), kind }));
-  const section = modelSection.safeParse(document.toJS().model);
-  // A kind that does not exist is told by the configuration's own checks.
-  if (section.data === undefined) return;
+  const section = modelSectionOf(document);
+  if (section === undefined) return;
   // Settings for parts of a row that this model does not have would be settings for nothing.
-  const segments = sparseInputsOf(section.data).map(({ segment }) => segment);
+  const segments = sparseInputsOf(section).map(({ segment }) => segment);
   dropOthers(document, ["embeddings", "segments"], segments);
   for (const slot of Object.keys(document.toJS()?.embeddings?.slots ?? {})) {
     dropOthers(document, ["embeddings", "slots", slot, "segments"], segments);
   }
 }
 
-/**
- * Where the optimizers of the embeddings' segments and slots are configured.
- *
- * @throws {CommandError} None is.
- */
+/** Of segments that learn by defaults: what these are, so that a part of it can be changed. */
+function writeDefaultOptimizers(document: Document): void {
+  const section = modelSectionOf(document);
+  if (section === undefined) return;
+  for (const { name, optimizer } of segmentsOf(section)) {
+    const path = ["embeddings", "segments", name, "optimizer"];
+    if (!document.hasIn(path)) document.setIn(path, document.createNode(optimizer));
+  }
+}
+
+/** Undefined where it is wrong: that is told by the configuration's own checks. */
+function modelSectionOf(document: Document): ModelSection | undefined {
+  return sections.model.safeParse(document.toJS()?.model).data;
+}
+
+/** Where the optimizers of the embeddings' segments and slots are configured. */
 function optimizersOf(document: Document): string[][] {
   const namesIn = (path: readonly string[]) => {
     const map = document.getIn(path);
@@ -162,14 +177,10 @@ function optimizersOf(document: Document): string[][] {
   };
   const slots = ["embeddings", "slots"];
   const owners = [["embeddings"], ...namesIn(slots).map((slot) => [...slots, slot])];
-  const paths = owners
+  return owners
     .map((owner) => [...owner, "segments"])
     .flatMap((path) => namesIn(path).map((segment) => [...path, segment, "optimizer"]))
     .filter((path) => isMap(document.getIn(path)));
-  if (paths.length > 0) return paths;
-  throw usageError(
-    "--l2 changes configured optimizers, and embeddings.segments has none; see examples/categorical.yaml.",
-  );
 }
 
 /** Removes the keys of the map at `path` that are not among `kept`. */
@@ -181,9 +192,24 @@ function dropOthers(document: Document, path: readonly string[], kept: readonly 
   }
 }
 
-function replaceFeatures(document: Document, attributes: readonly string[]): void {
+/** How a column is read, by its kind. */
+const columnSlots = {
+  category: { kind: "categorical", source: "item" },
+  /** What counts is how large it is, not its last digit: its bucket grows with its logarithm. */
+  number: { kind: "numeric", source: "item", buckets: { kind: "log", perDoubling: 4 } },
+  list: { kind: "list", source: "context", pooling: "sum", valuesMax: 1000 },
+} as const;
+
+function replaceFeatures(
+  document: Document,
+  attributes: readonly string[],
+  kinds: NonNullable<ConfigurationOverrides["table"]>["kinds"],
+): void {
   const slots = Object.fromEntries(
-    attributes.map((attribute) => [attribute, { kind: "categorical", source: "item" }]),
+    attributes.map((name) => {
+      const kind = Object.hasOwn(kinds, name) ? kinds[name] : "category";
+      return [name, { ...columnSlots[kind] }];
+    }),
   );
   document.setIn(["features"], document.createNode({ slots }));
   dropOthers(document, ["embeddings", "slots"], attributes);

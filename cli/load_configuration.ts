@@ -37,6 +37,14 @@ export async function loadConfiguration(
   };
 }
 
+/** The file's text with what the command line changes, unchecked. */
+export async function configurationText(
+  path: string,
+  overrides: ConfigurationOverrides,
+): Promise<string> {
+  return overrideConfiguration(await readConfiguration(path), overrides).text;
+}
+
 /** Whether the file has a section. What is no YAML has it, as far as this tells: its reader says what is wrong. */
 export async function configures(path: string, section: string): Promise<boolean> {
   const document = parseDocument(await readConfiguration(path));

@@ -2,6 +2,7 @@
  * Options that several commands share, and how their values are read.
  */
 import { InvalidArgumentError, Option } from "commander";
+import { modelKinds } from "../kernels/dense/models/options.ts";
 
 /** A whole number in [min, max]. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
@@ -21,6 +22,11 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
   };
 }
 
+/** Names with commas between them. */
+export function namesOf(text: string): readonly string[] {
+  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}
+
 /** The file beside this program, so that examples work from any folder. */
 export function bundledFile(path: string): string {
   return new URL(`../${path}`, import.meta.url).pathname;
@@ -35,6 +41,14 @@ export function configOption(example: string): Option {
 /** `--json`. */
 export function jsonOption(): Option {
   return new Option("--json", "write the result as one line of JSON on stdout");
+}
+
+/** `--model`, with what the command does with it. */
+export function modelOption(verb: string): Option {
+  return new Option(
+    "--model <kind>",
+    `${verb} this kind of model instead of the configured one: ${modelKinds.join(", ")}`,
+  );
 }
 
 /** `--set`, which may be given several times. */

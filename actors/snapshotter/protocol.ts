@@ -104,13 +104,13 @@ export function manifestName(snapshot: string): string {
 }
 
 /** Names of all blobs of all snapshots, also of those that were never finished. */
-export function listSnapshotBlobs(blobs: BlobStore): Promise<string[]> {
+function listSnapshotBlobs(blobs: BlobStore): Promise<string[]> {
   return blobs.list(prefix);
 }
 
 /** The finished snapshots, newest first. */
 export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[]> {
-  const names = (await listSnapshotBlobs(blobs)).filter((name) => name.endsWith(manifestSuffix));
+  const names = (await listSnapshotBlobs(blobs)).filter(isManifest);
   const manifests: SnapshotManifest[] = [];
   for (const name of names.reverse()) {
     const bytes = await blobs.get(name);
@@ -125,6 +125,29 @@ export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[
     manifests.push(manifest);
   }
   return manifests;
+}
+
+/** Deletes all blobs of other snapshots than these. */
+export async function keepSnapshots(
+  blobs: BlobStore,
+  kept: readonly SnapshotManifest[],
+): Promise<void> {
+  const names = (await listSnapshotBlobs(blobs)).filter((blob) =>
+    !kept.some(({ name }) => blob.startsWith(`${name}/`))
+  );
+  // Manifests first: a snapshot with parts missing must not look finished.
+  names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
+  for (const name of names) await blobs.delete(name);
+}
+
+function isManifest(blob: string): boolean {
+  return blob.endsWith(manifestSuffix);
+}
+
+/** Writes the manifest: from now on the snapshot is whole. */
+export async function writeManifest(blobs: BlobStore, manifest: SnapshotManifest): Promise<void> {
+  const text = JSON.stringify(manifest, undefined, 1);
+  await blobs.put(manifestName(manifest.name), new TextEncoder().encode(text));
 }
 
 /** Rows of all partitions that are learned at the cut. */

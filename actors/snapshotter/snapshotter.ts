@@ -17,13 +17,13 @@ import type { TrainerMessage } from "../trainer/protocol.ts";
 import type { SnapshotterOptions } from "./options.ts";
 import {
   FORMAT,
-  listSnapshotBlobs,
-  manifestName,
+  keepSnapshots,
   readManifests,
   sequenceOf,
   type SnapshotManifest,
   snapshotName,
   type SnapshotterMessage,
+  writeManifest,
 } from "./protocol.ts";
 
 export interface SnapshotterDependencies {
@@ -159,8 +159,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       trainers,
       shards: parts,
     };
-    const text = JSON.stringify(manifest, undefined, 1);
-    await this.#stores.blobs.put(manifestName(name), new TextEncoder().encode(text));
+    await writeManifest(this.#stores.blobs, manifest);
     this.#kept = [manifest, ...this.#kept];
     this.#taken++;
     this.#snapshots.add(1, { outcome: "taken" });
@@ -174,12 +173,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const { blobs } = this.#stores;
     const kept = (await readManifests(blobs)).slice(0, this.#options.snapshotsKept);
     this.#kept = kept;
-    const names = (await listSnapshotBlobs(blobs)).filter((blob) =>
-      !kept.some(({ name }) => blob.startsWith(`${name}/`))
-    );
-    // Manifests first: a snapshot with parts missing must not look finished.
-    names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
-    for (const name of names) await blobs.delete(name);
+    await keepSnapshots(blobs, kept);
     if (kept.length < this.#options.snapshotsKept) return;
     for (const { partition, offset } of kept[kept.length - 1].trainers) {
       await this.#forgetExamples(partition, offset);
@@ -204,10 +198,6 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     await exampleLog.trim(partition, floor);
     await exampleLog.commitOffset(CONSUMER, partition, floor);
   }
-}
-
-function isManifest(blob: string): boolean {
-  return blob.endsWith(manifestName(""));
 }
 
 function bytesOf({ trainers, shards }: SnapshotManifest): number {

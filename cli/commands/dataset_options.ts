@@ -8,8 +8,7 @@ import type { InteractionColumns } from "../datasets/columns.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import type { LabelledTable } from "../datasets/labelled_table.ts";
 import { type DatasetKind, datasetKinds, openDataset } from "../datasets/open_dataset.ts";
-import { loadConfiguration } from "../load_configuration.ts";
-import { numberBetween, wholeNumber } from "../options.ts";
+import { namesOf, numberBetween, wholeNumber } from "../options.ts";
 
 /** What was typed. */
 export interface DatasetFlags {
@@ -19,6 +18,7 @@ export interface DatasetFlags {
   readonly labelAtLeast?: number;
   readonly limit?: number;
   readonly delimiter?: string;
+  readonly header?: readonly string[];
   readonly userColumn?: string;
   readonly itemColumn?: string;
   readonly valueColumn?: string;
@@ -51,6 +51,10 @@ export function datasetOptions(command: Command): Command {
       new Option("--delimiter <text>", "csv: between two fields, \\t for a tab (,)")
         .argParser((text) => text.replaceAll("\\t", "\t")),
     )
+    .addOption(
+      new Option("--header <names>", "csv: the names of the columns, where the file has no header")
+        .argParser(namesOf),
+    )
     .option("--user-column <name>", "csv: the column with the user")
     .option("--item-column <name>", "csv: the column with the item")
     .option("--value-column <name>", "csv: the column with the rating, price, label, …")
@@ -70,7 +74,12 @@ export function openNamedDataset(
     path,
     schema: configuration.features.schema,
     columns: { ...namedRoles(flags), ...(table && { value: table.label }) },
-    ...defined({ action: flags.action, delimiter: flags.delimiter }),
+    ...defined({
+      action: flags.action,
+      delimiter: flags.delimiter,
+      header: flags.header,
+      fields: table?.fields,
+    }),
     examples: table !== undefined,
   });
 }
@@ -86,25 +95,20 @@ export function namedRoles(flags: DatasetFlags): InteractionColumns {
   });
 }
 
-/** Reads the configuration with what was typed on top of it. */
-export function configurationFor(
-  flags: DatasetFlags & {
-    readonly config: string;
-    readonly set: readonly string[];
-    readonly l2?: number;
-  },
+/** What was typed on top of the configuration. */
+export function typedOverrides(
+  flags: DatasetFlags & { readonly set: readonly string[]; readonly l2?: number },
   model?: ConfigurationOverrides["model"],
   table?: LabelledTable,
-): Promise<CairnConfiguration> {
+): ConfigurationOverrides {
   const { action = "rating", labelAtLeast: atLeast } = flags;
-  const overrides: ConfigurationOverrides = {
+  return {
     assignments: flags.set,
     ...(model === undefined ? {} : { model }),
     ...(flags.l2 === undefined ? {} : { l2: flags.l2 }),
     ...(table === undefined ? {} : { table: { ...table, action } }),
     ...(atLeast === undefined ? {} : { positive: { action, atLeast } }),
   };
-  return loadConfiguration(flags.config, overrides);
 }
 
 /** Without the entries that are undefined. */

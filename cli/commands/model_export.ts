@@ -3,12 +3,13 @@
  */
 import { Command } from "commander";
 import type { Output } from "../command_line.ts";
-import { configOption, setOption } from "../options.ts";
+import { configOption, modelOption, setOption } from "../options.ts";
 
 /** What was typed. */
 interface ExportFlags {
   readonly config: string;
   readonly set: readonly string[];
+  readonly model?: string;
   readonly training?: true;
   readonly from?: string;
 }
@@ -28,13 +29,17 @@ export function modelExportCommand(output: Output): Command {
     .argument("<file>", "where to write it")
     .addOption(configOption("examples/movies.yaml"))
     .addOption(setOption())
+    .addOption(modelOption("export"))
     .option("--from <folder>", "a server's data directory: weights of its newest snapshot")
     .option("--training", "the training step (its weights are inputs) instead of the scores")
     .addHelpText("after", examples)
     .action(async (file: string, flags: ExportFlags) => {
       const { exportModel } = await import("../model_export.ts");
       const { loadConfiguration } = await import("../load_configuration.ts");
-      const configuration = await loadConfiguration(flags.config, { assignments: flags.set });
+      const configuration = await loadConfiguration(flags.config, {
+        assignments: flags.set,
+        ...(flags.model !== undefined && { model: { flag: "--model", kind: flags.model } }),
+      });
       const { bytes, version } = await exportModel(configuration, {
         training: flags.training ?? false,
         ...(flags.from !== undefined && { from: flags.from }),

@@ -3,8 +3,14 @@
  */
 import { Command, Option } from "commander";
 import { usageError } from "../errors.ts";
-import { jsonOption, numberBetween, setOption, wholeNumber } from "../options.ts";
-import { modelKinds } from "../../kernels/dense/models/options.ts";
+import {
+  jsonOption,
+  modelOption,
+  namesOf,
+  numberBetween,
+  setOption,
+  wholeNumber,
+} from "../options.ts";
 import type { Output } from "../command_line.ts";
 import { type DatasetFlags, datasetOptions } from "./dataset_options.ts";
 
@@ -13,6 +19,7 @@ export interface TrainFlags extends DatasetFlags {
   readonly config?: string;
   readonly labelColumn?: string;
   readonly features?: readonly string[];
+  readonly numeric?: readonly string[];
   readonly set: readonly string[];
   readonly model?: string;
   readonly eval?: string;
@@ -20,11 +27,12 @@ export interface TrainFlags extends DatasetFlags {
   readonly valid?: string;
   readonly patience: number;
   readonly plateauFactor: number;
-  readonly epochs: number;
+  readonly epochs?: number;
   readonly shuffle?: boolean;
   readonly denseUpdates?: boolean;
   readonly l2?: number;
   readonly compare?: string;
+  readonly save?: string;
   readonly report?: string;
   readonly json?: boolean;
 }
@@ -37,16 +45,17 @@ Examples:
   # MovieLens as plain CSV, liked = rating of 4 or more
   deno task cairn train --dataset csv --path ratings.csv --label-at-least 4 --compare logisticRegression
 
-  # three files, as many epochs as help
-  deno task cairn train --dataset libsvm --path train.txt --valid valid.txt --eval test.txt \\
-      --epochs 20 --patience 3 --config my.yaml
-
-  # a benchmark's tables: a column "label", every other one a category
-  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --epochs 50
+  # a benchmark's three tables, as many epochs as help: a column "label", every other one a category
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv
 
   # the same with the label and the features named
-  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --epochs 50 \\
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv \\
       --label-column clicked --features site,app,device --set model.dropout=0.3
+
+  # keep the model, and go on from it
+  deno task cairn train --dataset csv --path train.csv --valid valid.csv --eval test.csv --save trained
+  deno task cairn serve --config trained/cairn.yaml
+  deno task cairn model export model.onnx --config trained/cairn.yaml --from trained
 
   # other hyper-parameters without another file
   deno task cairn train --dataset movietweetings --path <folder> --set model.embeddingDim=8 \\
@@ -67,16 +76,21 @@ export function trainCommand(output: Output): Command {
     .option(
       "--label-column <name>",
       "csv: a table of labelled examples with this label; found by itself where it is called label, click, " +
-        "clicked, target or is_click and no --config or column is named",
+        "target, conversion, y or the like and no --config or column is named",
     )
     .addOption(
       new Option(
         "--features <names>",
-        "csv with a label: the columns to predict from, as categories (those of --config, else all others)",
+        "csv with a label: the columns to predict from (those of --config, else all others)",
       )
-        .argParser((text) =>
-          text.split(",").map((name) => name.trim()).filter((name) => name !== "")
-        ),
+        .argParser(namesOf),
+    )
+    .addOption(
+      new Option(
+        "--numeric <names>",
+        "csv with a label: columns that are numbers, told apart by size; all others are categories",
+      )
+        .argParser(namesOf),
     )
     .option(
       "-c, --config <file>",
@@ -84,10 +98,7 @@ export function trainCommand(output: Output): Command {
         "without features makes one of each of its columns; examples/movies.yaml for all else)",
     )
     .addOption(setOption())
-    .option(
-      "--model <kind>",
-      `train this kind of model instead of the configured one: ${modelKinds.join(", ")}`,
-    )
+    .addOption(modelOption("train"))
     .addOption(
       new Option(
         "--l2 <strength>",
@@ -99,13 +110,16 @@ export function trainCommand(output: Output): Command {
       new Option("--eval-fraction <share>", "without --eval: hold back the newest share")
         .argParser(numberBetween(0, 0.9)).default(0.2),
     )
-    .option("--valid <file>", "after each epoch, measure on this file and keep the best epoch")
+    .option(
+      "--valid <file>",
+      "after each epoch, measure on this file; the model that is evaluated is the best epoch's",
+    )
     .addOption(
       new Option(
         "--patience <epochs>",
         "with --valid: after so many epochs without a better one, take smaller steps, then stop",
       )
-        .argParser(wholeNumber(1, 1000)).default(3),
+        .argParser(wholeNumber(1, 1000)).default(2),
     )
     .addOption(
       new Option(
@@ -115,8 +129,10 @@ export function trainCommand(output: Output): Command {
         .argParser(numberBetween(1e-6, 1)).default(0.1),
     )
     .addOption(
-      new Option("--epochs <count>", "passes over the examples").argParser(wholeNumber(1, 1000))
-        .default(1),
+      new Option(
+        "--epochs <count>",
+        "passes over the examples (1; with --valid at most 100, which patience ends)",
+      ).argParser(wholeNumber(1, 1000)),
     )
     .option("--shuffle", "each epoch in an order of its own (a table of labelled examples)")
     .option("--no-shuffle", "in order of time, or of the file where it has none (all other files)")
@@ -132,6 +148,10 @@ export function trainCommand(output: Output): Command {
     .option(
       "--compare <kind>",
       "train this kind of model too, on the same examples; kinds as of --model",
+    )
+    .option(
+      "--save <folder>",
+      "keep the model, not its rival, in a new folder with the configuration to serve it by",
     )
     .option("--report <file>", "write one self-contained HTML page")
     .addOption(jsonOption())

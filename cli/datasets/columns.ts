@@ -41,7 +41,7 @@ export function resolveColumns(
   const resolved: Partial<Record<Role, string>> = namedColumns(header, wanted, file);
   for (const role of Object.keys(usualNames) as Role[]) {
     const found = resolved[role] ??
-      header.find((column) => usualNames[role].includes(plain(column)));
+      header.find((column) => usualNames[role].includes(plainName(column)));
     if (found !== undefined) resolved[role] = found;
   }
   if (resolved.user === undefined && resolved.item === undefined) {
@@ -86,18 +86,27 @@ function requireColumn(
 
 /** Of a header that is one column with another delimiter in it, what to do; else nothing. */
 export function delimiterHint(header: readonly string[]): string {
-  const found = header.length === 1 ? /[;|\t]/.exec(header[0])?.[0] : undefined;
+  const found = header.length === 1
+    ? /[;|\t]/.exec(header[0])?.[0] ?? / /.exec(header[0])?.[0]
+    : undefined;
   if (found === undefined) return "";
   const typed = found === "\t" ? "\\t" : found;
   return ` Are its fields told apart by ${shown(found)}? Then say --delimiter '${typed}'.`;
 }
 
-/** The columns that are called like a time. */
-export function timeColumns(header: readonly string[]): string[] {
-  return header.filter((column) => usualNames.time.includes(plain(column)));
+/** Whether a column says, by its usual name, what was done or how strongly. */
+export function saysWhatWasDone(header: readonly string[]): boolean {
+  const usual = [...usualNames.value, ...usualNames.action];
+  return header.some((column) => usual.includes(plainName(column)));
 }
 
-function plain(column: string): string {
+/** The columns that are called like a time. */
+export function timeColumns(header: readonly string[]): string[] {
+  return header.filter((column) => usualNames.time.includes(plainName(column)));
+}
+
+/** Without case and without what is neither letter nor digit. */
+export function plainName(column: string): string {
   return column.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 }
 

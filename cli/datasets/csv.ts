@@ -7,6 +7,7 @@ import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import {
   allAttributeColumns,
   attributeColumns,
+  delimiterHint,
   type InteractionColumns,
   namedColumns,
   resolveColumns,
@@ -18,10 +19,16 @@ import { DatasetError, numberAt, shown } from "./errors.ts";
 import { labelAt } from "./labelled_table.ts";
 import { readText } from "./lines.ts";
 
-export interface CsvOptions {
-  readonly columns?: InteractionColumns;
+/** How the text is a table. */
+export interface CsvFormat {
   /** Default `,`. */
   readonly delimiter?: string;
+  /** Names of the columns of a file that has no header. Default: its first line has them. */
+  readonly header?: readonly string[];
+}
+
+export interface CsvOptions extends CsvFormat {
+  readonly columns?: InteractionColumns;
   /** Columns with the names of its attributes become attributes. */
   readonly schema?: FeatureSchema;
   /**
@@ -47,7 +54,7 @@ export async function* readCsvInteractions(
 ): AsyncGenerator<InteractionChunk> {
   const chunk = new ChunkBuilder();
   let addRow: ((cells: readonly string[], line: number) => void) | undefined;
-  for await (const { line, cells } of readCsvRows(file, options.delimiter)) {
+  for await (const { line, cells } of readCsvRows(file, options)) {
     if (addRow === undefined) addRow = rowReader(chunk, cells, file, options);
     else addRow(cells, line);
     if (chunk.full) yield chunk.take();
@@ -89,50 +96,94 @@ function rowReader(
   };
 }
 
+/** The beginning of a table. */
+export interface CsvStart {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
 /**
- * The names of the columns.
+ * The names of the columns, and the first rows.
  *
  * @throws {DatasetError} The file cannot be read, or has no header.
  */
-export async function readCsvHeader(file: string, delimiter?: string): Promise<readonly string[]> {
-  for await (const { cells } of readCsvRows(file, delimiter)) return cells;
-  throw new DatasetError(file, 1, "there is no header.");
+export async function readCsvStart(
+  file: string,
+  format: CsvFormat,
+  rowsMax: number,
+): Promise<CsvStart> {
+  const lines: (readonly string[])[] = [];
+  for await (const { cells } of readCsvRows(file, format)) {
+    lines.push(cells);
+    if (lines.length > rowsMax) break;
+  }
+  const [header, ...rows] = lines;
+  if (header === undefined) throw new DatasetError(file, 1, "there is no header.");
+  return { header, rows };
 }
 
-/** Without the blanks around them; a name that is there twice would hide a column. */
+/** Without the blanks around them; a name that is there twice would hide a column. A column may have none. */
 function columnNames(header: readonly string[], file: string): string[] {
   const names = header.map((name) => name.trim());
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const instead = () =>
+    `If the first line is values already, name the columns: --header label,${
+      names.slice(1).map((_, i) => `c${i + 1}`).join(",")
+    }`;
+  const places = names.every((name, i) => name === String(i));
+  if (names.length > 1 && !places && names.every((name) => !Number.isNaN(Number(name)))) {
+    throw new DatasetError(
+      file,
+      1,
+      `its columns would be called ${
+        names.slice(0, 3).join(", ")
+      }, …, which are numbers. ${instead()}`,
+    );
+  }
+  const twice = names.find((name, i) => name !== "" && names.indexOf(name) !== i);
   if (twice === undefined) return names;
   throw new DatasetError(
     file,
     1,
-    `two columns are called ${shown(twice)}; give each a name of its own.`,
+    `two columns are called ${shown(twice)}; give each a name of its own. ${instead()}`,
   );
 }
 
 /** The header's names, then the cells of each row, with the line that it ends on. */
 export async function* readCsvRows(
   file: string,
-  delimiter = ",",
+  { delimiter = ",", header: named }: CsvFormat = {},
 ): AsyncGenerator<{ readonly line: number; readonly cells: readonly string[] }> {
-  const parser = parse({ bom: true, delimiter, info: true, skip_empty_lines: true });
+  const parser = parse({
+    bom: true,
+    delimiter,
+    info: true,
+    relax_column_count: true, // the names may have been typed: rows are compared with them below
+    skip_empty_lines: true,
+  });
   const source = Readable.from(readText(file));
   source.on("error", (error) => parser.destroy(error));
   source.pipe(parser);
-  let header: readonly string[] | undefined;
+  let header = named;
   try {
+    if (header !== undefined) yield { line: 0, cells: header };
     for await (const { record, info } of parser) {
-      if (header !== undefined) yield { line: info.lines, cells: record };
-      else yield { line: info.lines, cells: header = columnNames(record, file) };
+      if (header === undefined) {
+        yield { line: info.lines, cells: header = columnNames(record, file) };
+      } else if (record.length === header.length) yield { line: info.lines, cells: record };
+      else {
+        throw new DatasetError(
+          file,
+          info.lines,
+          `the row has ${record.length} cells, and the header names ${header.length} columns.${
+            delimiterHint(record)
+          }`,
+        );
+      }
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const { lines, record } = error as CsvError & { lines?: number; record?: unknown[] };
-    const what = error.code === "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH"
-      ? `the row has ${record?.length} cells, and the header names ${header?.length} columns`
-      : error.message;
-    throw new DatasetError(file, lines, `${what}.`, error);
+    const { lines } = error as CsvError & { lines?: number };
+    throw new DatasetError(file, lines, `${error.message}.`, error);
   } finally {
     source.destroy();
     parser.destroy();

@@ -1,53 +1,124 @@
 /**
  * A table of labelled examples, as public benchmarks of click prediction are published: one column says what is to be
- * predicted, every other one is a category. There is no user, no item and no order of time.
+ * predicted, every other one is a category, or a number where it is said to be one. There is no user, no item and no
+ * order of time.
  */
-import { delimiterHint } from "./columns.ts";
+import { delimiterHint, plainName } from "./columns.ts";
+import type { CsvStart } from "./csv.ts";
 import { DatasetError, shown } from "./errors.ts";
+import { fieldNames } from "./libsvm.ts";
 
 /** Which columns are what. */
 export interface LabelledTable {
   readonly label: string;
-  /** All that have no other role, by name. */
+  /** All that have a name and no other role. */
   readonly columns: readonly string[];
-  /** Those that were named as categories to predict from. */
+  /** Those that were named to predict from. */
   readonly features?: readonly string[];
+  /** Of columns that are not categories. */
+  readonly kinds: Readonly<Record<string, "number" | "list">>;
+  /** libsvm: indices of each row, where each place is a column. */
+  readonly fields?: number;
+  /** Columns that may be numbers, and are read as categories. */
+  readonly numbers: readonly string[];
+  /** Places of the columns without a name, from 1. */
+  readonly unnamed: readonly number[];
 }
 
-/** Compared without case. */
-const usualLabels = ["label", "click", "clicked", "target", "is_click"];
+/** What was typed about the columns. */
+export interface NamedColumns {
+  readonly features?: readonly string[];
+  readonly numeric?: readonly string[];
+  /** Columns with a role that is neither label nor feature. */
+  readonly others: readonly string[];
+}
 
-/** The column that is called like a label, if there is one. */
-export function usualLabel(header: readonly string[]): string | undefined {
-  return header.find((column) => usualLabels.includes(column.toLowerCase()));
+/** Compared without case and without what is neither letter nor digit. */
+const usualLabels: readonly string[] = [
+  "label",
+  "labels",
+  "click",
+  "clicked",
+  "clk",
+  "isclick",
+  "isclicked",
+  "target",
+  "y",
+  "conversion",
+  "converted",
+  "isconversion",
+];
+
+/** The columns that are called like a label. */
+export function usualLabelsOf(header: readonly string[]): string[] {
+  return header.filter((column) => usualLabels.includes(plainName(column)));
+}
+
+/** Columns that are called like the number of a row, which tells nothing about another row. */
+export function rowNumbersOf(columns: readonly string[]): string[] {
+  const usual = ["id", "index", "idx", "row", "rowid", "rownumber", "unnamed0"];
+  return columns.filter((column) => usual.includes(plainName(column)));
+}
+
+/** Columns of numbers that are no mere names: they have fractions, or are called as the counts of Criteo's tables are. */
+export function numbersOf({ header, rows }: CsvStart): string[] {
+  const isFraction = (cell: string) => /^[-+]?\d*\.\d+$/.test(cell) && Number(cell) % 1 !== 0;
+  return header.filter((name, i) =>
+    /^I\d+$/.test(name) || rows.some((cells) => isFraction(cells[i])) &&
+      rows.every((cells) => Number.isFinite(Number(cells[i])))
+  );
 }
 
 /**
- * The table that the header describes.
+ * The table that the start of a file describes.
  *
- * @param features Names of the features, where they were named.
- * @param others Columns with another role.
  * @throws {DatasetError} A named column is not there, or no feature is left.
  */
 export function labelledTable(
   file: string,
-  header: readonly string[],
+  start: CsvStart,
   label: string,
-  features: readonly string[] | undefined,
-  others: readonly string[],
+  { features, numeric = [], others }: NamedColumns,
 ): LabelledTable {
+  const { header } = start;
   const refuse = (what: string) => {
     const columns = `its columns are ${header.join(", ")}.${delimiterHint(header)}`;
     throw new DatasetError(file, 1, `${what}; ${columns}`);
   };
   if (!header.includes(label)) refuse(`there is no column ${shown(label)} for the label`);
-  for (const feature of features ?? []) {
+  for (const feature of [...features ?? [], ...numeric]) {
     if (!header.includes(feature)) refuse(`there is no column ${shown(feature)} for a feature`);
     if (feature === label) refuse(`the label ${shown(label)} cannot be a feature as well`);
   }
-  const columns = header.filter((name) => name !== label && !others.includes(name));
+  const unread = numeric.find((name) => features !== undefined && !features.includes(name));
+  if (unread !== undefined) refuse(`the number ${shown(unread)} is not among the named features`);
+  const columns = header.filter((name) => name !== "" && name !== label && !others.includes(name));
   if (columns.length === 0) refuse(`no column is left to predict ${shown(label)} from`);
-  return { label, columns, ...(features === undefined ? {} : { features }) };
+  const unnamed = header.flatMap((name, i) => name === "" ? [i + 1] : []);
+  const kinds = Object.fromEntries(numeric.map((name) => [name, "number" as const]));
+  const numbers = numbersOf(start).filter((name) =>
+    columns.includes(name) && !numeric.includes(name)
+  );
+  return {
+    label,
+    columns,
+    kinds,
+    unnamed,
+    numbers,
+    ...(features === undefined ? {} : { features }),
+  };
+}
+
+/**
+ * The table that a libsvm file is: a category in each place, or else a list of the indices in a row.
+ *
+ * @param fields Indices of each row, if all have equally many.
+ */
+export function libsvmTable(fields: number | undefined): LabelledTable {
+  const plain = { numbers: [], unnamed: [] };
+  return fields === undefined
+    ? { label: "label", columns: ["indices"], kinds: { indices: "list" }, ...plain }
+    : { label: "label", columns: fieldNames(fields), kinds: {}, ...plain, fields };
 }
 
 /** A label as a number: a number as it is, `true` as 1 and `false` as 0, in any case. */

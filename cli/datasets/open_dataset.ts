@@ -25,8 +25,12 @@ export interface DatasetOptions {
   readonly columns?: InteractionColumns;
   /** CSV only. Default `,`. */
   readonly delimiter?: string;
+  /** CSV only: names of the columns of a file without a header. */
+  readonly header?: readonly string[];
   /** CSV only: its attributes are read from the columns of the same name. */
   readonly schema?: FeatureSchema;
+  /** libsvm only: how many indices each row has, to read each place as a feature. */
+  readonly fields?: number;
   /** CSV only: the rows are labelled examples, of no user and no item. Default false. */
   readonly examples?: boolean;
 }
@@ -36,7 +40,8 @@ const inFolders: readonly DatasetKind[] = ["movietweetings", "movielens"];
 
 /** @throws {DatasetError} When there is nothing to read. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
-  const { kind, path, action = "rating", columns, delimiter, schema, examples } = options;
+  const { kind, path, action = "rating", columns, delimiter, header, schema, examples, fields } =
+    options;
   await requireFileOrFolder(kind, path);
   switch (kind) {
     case "movietweetings":
@@ -47,13 +52,14 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
       return openCsv(path, action, {
         ...(columns === undefined ? {} : { columns }),
         ...(delimiter === undefined ? {} : { delimiter }),
+        ...(header === undefined ? {} : { header }),
         ...(schema === undefined ? {} : { schema }),
         ...(examples === undefined ? {} : { examples }),
       });
     case "jsonl":
       return openJsonl(path, action);
     case "libsvm":
-      return openLibsvm(path, action);
+      return openLibsvm(path, action, fields);
     default:
       return kind satisfies never;
   }

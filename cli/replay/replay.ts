@@ -5,9 +5,10 @@
 import { since } from "../../actors/trainer/progressive_validation.ts";
 import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
 import type { Output } from "../command_line.ts";
-import { configurationFor } from "../commands/dataset_options.ts";
+import { typedOverrides } from "../commands/dataset_options.ts";
 import type { ReplayFlags } from "../commands/replay.ts";
 import { CommandError } from "../errors.ts";
+import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import type { RunningMesh } from "../start_mesh.ts";
 import { withServer } from "../with_server.ts";
@@ -47,10 +48,8 @@ interface ReplayResult {
 
 /** On a mesh in this process. */
 async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayResult> {
-  const configuration = await configurationFor({
-    ...flags,
-    set: ["gateway.port=0", "gateway.host=127.0.0.1", ...flags.set],
-  });
+  const set = ["gateway.port=0", "gateway.host=127.0.0.1", ...flags.set];
+  const configuration = await loadConfiguration(flags.config, typedOverrides({ ...flags, set }));
   return await withServer(configuration, output.err, async ({ mesh, url }) => {
     const before = await outcomes(mesh);
     const warmUp = new WarmUp(mesh);

@@ -2,10 +2,11 @@
  * The replay's client in a thread of its own, so that measuring costs the server's thread nothing. It reads the
  * dataset itself; only figures cross the border.
  */
-import { configurationFor, openNamedDataset } from "../commands/dataset_options.ts";
+import { openNamedDataset, typedOverrides } from "../commands/dataset_options.ts";
 import type { ReplayFlags } from "../commands/replay.ts";
 import { readInteractions } from "../datasets/interaction_table.ts";
 import { describeError } from "../errors.ts";
+import { loadConfiguration } from "../load_configuration.ts";
 import { GatewayClient } from "../load/gateway_client.ts";
 import { replayInteractions, type ReplayMeasurements, sendProfiles } from "./replay_client.ts";
 
@@ -48,7 +49,7 @@ self.onmessage = async ({ data: order }) => {
 };
 
 async function run({ flags, url }: ReplayOrder): Promise<ReplayMeasurements> {
-  const configuration = await configurationFor(flags);
+  const configuration = await loadConfiguration(flags.config, typedOverrides(flags));
   const dataset = await openNamedDataset(flags, configuration);
   const table = await readInteractions(dataset);
   const rows = Math.min(table.rows, flags.limit ?? Infinity);

@@ -2,20 +2,22 @@
  * The loop of batch training: epochs over the examples, progressive validation in the first, smaller steps when a
  * validation set gets no better, and an early end when it does not for several epochs.
  */
-import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
 import { type ExampleTable, type LabelledBatch, shuffledOrder } from "../datasets/example_table.ts";
 import { movingAuc } from "../evaluation/moving_auc.ts";
 import { type Quality, TaskScores } from "../evaluation/task_scores.ts";
-import { TrainingPass } from "./training_pass.ts";
+import type { TrainingPass } from "./training_pass.ts";
 
 /** What to train on, and for how long. */
 export interface TrainingPlan {
-  readonly configuration: CairnConfiguration;
   readonly training: ExampleTable;
-  /** Scored after training (with a validation set: after each epoch that is the best so far). */
+  /** Scored once, with the model of the best epoch. */
   readonly evaluation: ExampleTable;
-  /** Decides when to stop; absent = all epochs run. */
+  /** Decides which epoch is the best, and when to stop; absent = all epochs run, and the last one counts. */
   readonly validation?: ExampleTable;
+  /** Where the best epoch's model stays; absent = it is kept in memory for as long as it takes. */
+  readonly blobs?: BlobStore;
   /** Each epoch in an order of its own; else always in the table's. */
   readonly shuffled: boolean;
   /** Every row takes a step with every batch; else a batch moves its own rows alone. */
@@ -48,7 +50,7 @@ export interface EpochResult {
 export interface TrainingResult {
   readonly examples: number;
   readonly epochs: readonly EpochResult[];
-  /** The epoch whose weights `evaluation` was measured with. */
+  /** The epoch whose model `evaluation` was measured with, and which was kept. */
   readonly bestEpoch: number;
   /** Of each task: from before each batch was learned from, in the first epoch, over the last 80 % of the examples. */
   readonly progressive: readonly Quality[];
@@ -56,8 +58,10 @@ export interface TrainingResult {
   readonly curve: readonly (readonly [number, number])[];
   /** Of each task; the first is what the ranking is ordered by. */
   readonly evaluation?: readonly Quality[];
-  /** Embedding rows at the end. */
+  /** Its embedding rows. */
   readonly rows: number;
+  /** How often a row made room for another one, or found none. */
+  readonly rowsWithoutRoom: number;
   readonly seconds: number;
   readonly examplesPerSecond: number;
 }
@@ -65,27 +69,20 @@ export interface TrainingResult {
 /** Share of the examples that only warms up before progressive figures count. */
 const warmUpShare = 0.2;
 
-/** Trains one model from nothing. */
-export async function trainModel(plan: TrainingPlan): Promise<TrainingResult> {
-  const { configuration, training, denseUpdates } = plan;
-  const everyStep = denseUpdates ? training.features.ids : undefined;
-  const pass = await TrainingPass.create(configuration, everyStep);
-  try {
-    return await runEpochs(pass, plan);
-  } finally {
-    await pass.close();
-  }
-}
-
-async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<TrainingResult> {
-  const { training, validation, evaluation, configuration } = plan;
-  const { batchRows } = configuration.trainer;
+/** Trains an untrained model. */
+export async function trainModel(
+  pass: TrainingPass,
+  plan: TrainingPlan,
+): Promise<TrainingResult> {
+  const { training, validation, evaluation } = plan;
+  const { trainer: { batchRows }, session: { seed } } = pass.configuration;
+  if (plan.denseUpdates) pass.moveAlways(training.features.ids);
   const total = training.rows;
   const first = new TaskScores(pass.tasks);
   const epochs: EpochResult[] = [];
   const startedAtMs = performance.now();
+  const kept = plan.blobs ?? new MemoryBlobStore();
   let best = { epoch: 0, goodness: -Infinity };
-  let evaluated: readonly Quality[] | undefined;
   let seen = 0;
   let trainedMs = 0;
   let rateScale = 1;
@@ -94,9 +91,7 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
   for (let epoch = 1; epoch <= plan.epochs; epoch++) {
     let lossSum = 0;
     const epochStartedAtMs = performance.now();
-    const order = plan.shuffled
-      ? shuffledOrder(total, configuration.session.seed, epoch)
-      : undefined;
+    const order = plan.shuffled ? shuffledOrder(total, seed, epoch) : undefined;
     for (const batch of training.batches(batchRows, order)) {
       const step = await pass.train(batch);
       const { rows } = batch.features;
@@ -106,7 +101,6 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
       plan.onProgress?.(seen, epoch, step.loss);
     }
     trainedMs += performance.now() - epochStartedAtMs;
-    await pass.publish();
     const [checked] = validation ? await measure(pass, validation.batches(batchRows)) : [];
     const result = {
       epoch,
@@ -115,8 +109,8 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
       ...(checked === undefined ? {} : { validation: checked }),
     };
     epochs.push(result);
-    const goodness = checked?.goodness ?? Infinity;
-    const isBest = checked === undefined || goodness > best.goodness;
+    const goodness = checked?.goodness ?? epoch;
+    const isBest = epoch === 1 || goodness > best.goodness;
     plan.onEpoch?.(result, isBest);
     if (!isBest) {
       if (epoch - turn < plan.patience) continue;
@@ -129,11 +123,14 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
     }
     best = { epoch, goodness };
     turn = epoch;
-    const isLast = epoch === plan.epochs;
-    if (evaluation.rows > 0 && (checked !== undefined || isLast)) {
-      evaluated = await measure(pass, evaluation.batches(batchRows));
-    }
+    const stays = plan.blobs !== undefined && epoch === plan.epochs;
+    if (checked !== undefined || stays) await pass.keep(kept);
   }
+  const { withoutRoom } = pass.rows;
+  if (best.epoch < epochs.length) await pass.goBack(kept);
+  const evaluated = evaluation.rows > 0
+    ? await measure(pass, evaluation.batches(batchRows))
+    : undefined;
   const from = Math.floor(total * warmUpShare);
   return {
     examples: total,
@@ -142,7 +139,8 @@ async function runEpochs(pass: TrainingPass, plan: TrainingPlan): Promise<Traini
     progressive: first.qualities(from),
     curve: pass.tasks[0].loss === "squaredError" ? [] : movingAuc(...first.of(0)),
     ...(evaluated === undefined ? {} : { evaluation: evaluated }),
-    rows: pass.rows,
+    rows: pass.rows.count,
+    rowsWithoutRoom: withoutRoom,
     seconds: (performance.now() - startedAtMs) / 1000,
     examplesPerSecond: seen / (trainedMs / 1000),
   };
@@ -153,6 +151,7 @@ async function measure(
   pass: TrainingPass,
   batches: Iterable<LabelledBatch>,
 ): Promise<readonly Quality[]> {
+  await pass.publish();
   const scores = new TaskScores(pass.tasks);
   for (const batch of batches) scores.add(batch, await pass.score(batch));
   return scores.qualities();

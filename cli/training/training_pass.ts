@@ -11,9 +11,11 @@ import { type ClassIds, ClassTables } from "../../kernels/embedding/class_tables
 import { floatStarts } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Task } from "../evaluation/task_scores.ts";
 import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 import type { LabelledBatch } from "../datasets/example_table.ts";
+import { readModelSnapshot, writeModelSnapshot } from "./model_snapshot.ts";
 
 /** What one batch showed before it was learned from. */
 export interface PassStep {
@@ -22,29 +24,38 @@ export interface PassStep {
   readonly scores: Float64Array;
 }
 
+/** No table's memory can be larger. */
+const tableBytesMax = 2 ** 32 - 2 ** 16;
+
+/** Tables with the memory of all shards: here one holds every row. */
+function wholeTables({ shardCount, embeddingShard: { tables } }: CairnConfiguration): ClassTables {
+  const bytesMax = Math.min(shardCount * tables.bytesMax, tables.classes.length * tableBytesMax);
+  return ClassTables.create({ ...tables, bytesMax });
+}
+
 /** One model in training: its table, its dense weights, and the steps between them. */
 export class TrainingPass {
   readonly #kernel: BatchKernel;
-  readonly #tables: ClassTables;
+  readonly #configuration: CairnConfiguration;
+  #tables: ClassTables;
   readonly #inputs: ModelInputs;
   readonly #session: TrainingSession;
   readonly #inference: InferenceSession;
   /** In the order of the labels' columns. */
   readonly tasks: readonly Task[];
   /** Ids whose rows take a step with every batch, whether they are in it or not. */
-  readonly #everyStep: FeatureIds | undefined;
+  #everyStep: FeatureIds | undefined;
 
   private constructor(
     configuration: CairnConfiguration,
     session: TrainingSession,
     inference: InferenceSession,
-    everyStep: FeatureIds | undefined,
   ) {
+    this.#configuration = configuration;
     this.#kernel = BatchKernel.create(configuration.trainer.layout.classes);
-    this.#everyStep = everyStep && this.#kernel.unique(everyStep, 1).uniqueIds;
     this.#session = session;
     this.#inference = inference;
-    this.#tables = ClassTables.create(configuration.embeddingShard.tables);
+    this.#tables = wholeTables(configuration);
     this.#inputs = new ModelInputs({
       layout: configuration.trainer.layout,
       sparseInputs: session.model.sparseInputs,
@@ -58,24 +69,32 @@ export class TrainingPass {
   /**
    * An untrained model.
    *
-   * @param everyStep Ids whose rows take a step with every batch, as all rows do in libraries whose embeddings have
-   *   dense gradients: decay and momentum go on while an id is absent. Left out, a batch moves its own rows alone.
+   * @throws {ProviderUnavailableError} When its device is not there.
    */
-  static async create(
-    configuration: CairnConfiguration,
-    everyStep?: FeatureIds,
-  ): Promise<TrainingPass> {
+  static async create(configuration: CairnConfiguration): Promise<TrainingPass> {
     return new TrainingPass(
       configuration,
       await openTrainingSession(configuration),
       await openInferenceSession(configuration),
-      everyStep,
     );
   }
 
-  /** Rows of the embedding table. */
-  get rows(): number {
-    return this.#tables.statistics().rows;
+  get configuration(): CairnConfiguration {
+    return this.#configuration;
+  }
+
+  /**
+   * The rows of these ids take a step with every batch from now on, as all rows do in libraries whose embeddings have
+   * dense gradients: decay and momentum go on while an id is absent. At first a batch moves its own rows alone.
+   */
+  moveAlways(ids: FeatureIds): void {
+    this.#everyStep = this.#kernel.unique(ids, 1).uniqueIds.slice();
+  }
+
+  /** Rows of the embedding tables, and how often there was no room for one more. */
+  get rows(): { readonly count: number; readonly withoutRoom: number } {
+    const { rows, evicted, rejected } = this.#tables.statistics();
+    return { count: rows, withoutRoom: evicted + rejected };
   }
 
   /** Learns from one batch; the scores are those from before. */
@@ -142,7 +161,24 @@ export class TrainingPass {
     return this.#scores(logits);
   }
 
-  async close(): Promise<void> {
+  /** Writes all that was learned; what was kept in the store before goes. */
+  async keep(blobs: BlobStore): Promise<void> {
+    const checkpoint = await this.#session.checkpoint();
+    await writeModelSnapshot(blobs, { tables: this.#tables, checkpoint }, this.#configuration);
+  }
+
+  /** Goes back to what was kept, with the configured learning rates; call {@link publish} before {@link score}. */
+  async goBack(blobs: BlobStore): Promise<void> {
+    // The table of before is let go of first: there is never room needed for both.
+    this.#tables = wholeTables(this.#configuration);
+    await this.#session.restore(
+      await readModelSnapshot(blobs, this.#tables, this.#configuration),
+    );
+    await this.#session.setLearningRateScale(1);
+  }
+
+  /** Frees what it holds on the device. */
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#session.close();
     await this.#inference.close();
   }

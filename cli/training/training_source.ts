@@ -4,11 +4,18 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { namedRoles } from "../commands/dataset_options.ts";
 import type { TrainFlags } from "../commands/train.ts";
-import { timeColumns } from "../datasets/columns.ts";
-import { readCsvHeader } from "../datasets/csv.ts";
+import { delimiterHint, saysWhatWasDone, timeColumns } from "../datasets/columns.ts";
+import { readCsvStart } from "../datasets/csv.ts";
 import { DatasetError } from "../datasets/errors.ts";
 import type { ExampleTable } from "../datasets/example_table.ts";
-import { type LabelledTable, labelledTable, usualLabel } from "../datasets/labelled_table.ts";
+import {
+  type LabelledTable,
+  labelledTable,
+  libsvmTable,
+  rowNumbersOf,
+  usualLabelsOf,
+} from "../datasets/labelled_table.ts";
+import { uniformFields } from "../datasets/libsvm.ts";
 import { usageError } from "../errors.ts";
 import { configures } from "../load_configuration.ts";
 import { bundledFile } from "../options.ts";
@@ -23,39 +30,84 @@ export interface TrainingSource {
   readonly configured: boolean;
 }
 
+/** Rows of a table by which it is told what its columns are. */
+const rowsLookedAt = 100;
+
 /** What the file holds, and the configuration that fits it where none was named. */
 export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
   const movies = {
     config: flags.config ?? bundledFile("examples/movies.yaml"),
     configured: true,
   };
-  const named = flags.labelColumn !== undefined || flags.features !== undefined;
-  if (flags.dataset !== "csv") {
-    if (named) throw usageError("--label-column and --features are for --dataset csv.");
-    return movies;
+  const named = [flags.labelColumn, flags.features, flags.numeric].some((typed) =>
+    typed !== undefined
+  );
+  if (flags.dataset !== "csv" && named) {
+    throw usageError("--label-column, --features and --numeric are for --dataset csv.");
   }
-  const roles = Object.values(namedRoles(flags));
-  // Features that are configured, or a role that was named, say how to read the file.
   const configured = flags.config !== undefined && await configures(flags.config, "features");
-  if (!named && (configured || roles.length > 0)) return movies;
-  const header = await readCsvHeader(flags.path, flags.delimiter).catch((error) => {
-    // Nothing was said about this file's columns: whoever reads it whole says what is wrong with it.
-    if (named || !(error instanceof DatasetError)) throw error;
-    return [];
-  });
-  const label = flags.labelColumn ?? usualLabel(header);
-  if (label === undefined) {
-    if (!named) return movies;
+  if (configured && flags.numeric !== undefined && flags.features === undefined) {
     throw usageError(
-      `--features needs to know the label, and no column of ${flags.path} is called label ` +
-        `(${header.join(", ")}); name it by --label-column.`,
+      `--numeric is for columns that are read as they are, and ${flags.config} configures features: give the ` +
+        "column's feature the kind numeric there, or name the columns to read by --features.",
     );
   }
+  if (flags.dataset === "libsvm") {
+    // What cannot be read is told by whoever reads it whole.
+    const fields = configured ? undefined : await uniformFields(flags.path).catch(() => undefined);
+    return {
+      table: libsvmTable(fields),
+      config: flags.config ?? bundledFile("examples/categorical.yaml"),
+      configured,
+    };
+  }
+  if (flags.dataset !== "csv") return movies;
+  const roles = Object.values(namedRoles(flags));
+  // Features that are configured, or a role that was named, say how to read the file.
+  if (!named && (configured || roles.length > 0)) return movies;
+  const start = await readCsvStart(flags.path, flags, rowsLookedAt).catch((error) => {
+    // A file that cannot be read at all is told by whoever reads it whole, after what is wrong with the options.
+    if (named || !(error instanceof DatasetError) || error.line !== undefined) throw error;
+    return undefined;
+  });
+  if (start === undefined) return movies;
+  const { header } = start;
+  const label = flags.labelColumn ?? labelOf(flags.path, header);
+  if (label === undefined) {
+    if (!named && saysWhatWasDone(header)) return movies;
+    throw new DatasetError(
+      flags.path,
+      1,
+      `no column is called like a label (${header.join(", ")}); name it by --label-column.${
+        delimiterHint(header)
+      }`,
+    );
+  }
+  const { features, numeric } = flags;
   return {
-    table: labelledTable(flags.path, header, label, flags.features, roles),
+    table: labelledTable(flags.path, start, label, {
+      ...(features === undefined ? {} : { features }),
+      ...(numeric === undefined ? {} : { numeric }),
+      others: roles,
+    }),
     config: flags.config ?? bundledFile("examples/categorical.yaml"),
-    configured: configured && flags.features === undefined,
+    configured: configured && features === undefined,
   };
+}
+
+/** @throws {DatasetError} When it may be one of several columns: the others would tell what is to be predicted. */
+function labelOf(file: string, header: readonly string[]): string | undefined {
+  const [label, ...others] = usualLabelsOf(header);
+  if (others.length === 0) return label;
+  const rest = header.filter((name) => name !== "" && name !== label && !others.includes(name));
+  throw new DatasetError(
+    file,
+    1,
+    `the label may be ${
+      [label, ...others].join(" or ")
+    }; say which, and what to predict it from: ` +
+      `--label-column ${label} --features ${rest.join(",")}`,
+  );
 }
 
 /** What is predicted from what, and what may not have been meant. */
@@ -65,16 +117,30 @@ export function describeTable(
   { features: { schema } }: CairnConfiguration,
 ): string {
   if (table === undefined) return "";
-  const { label, columns } = table;
+  const { label, columns, kinds, numbers, unnamed } = table;
   const read = [...schema.slots, ...schema.dense].map(({ name }) => name);
-  const names = [...new Set(read)].join(", ");
+  const names = [...new Set(read)]
+    .map((name) => Object.hasOwn(kinds, name) ? `${name} (a ${kinds[name]})` : name).join(", ");
   const whose = configured ? ` (features of ${config})` : "";
-  const times = timeColumns(columns).filter((column) => read.includes(column));
-  const hint = times.map((column) =>
-    `${column} is a category like the others; --label-column ${label} --time-column ${column} makes it the ` +
-    "order of the examples, of which the newest are held back\n"
-  );
-  return `${path}: labelled examples, ${label} from ${names}${whose}\n${hint.join("")}`;
+  const categories = numbers.filter((name) => read.includes(name)).join(",");
+  const without = (column: string) => columns.filter((name) => name !== column).join(",");
+  const hints = [
+    ...unnamed.map((place) =>
+      `column ${place} has no name, as numbers of rows that a tool wrote: it is left out`
+    ),
+    ...rowNumbersOf(read).map((column) =>
+      `${column} may be the number of a row: --features ${without(column)} leaves it out`
+    ),
+    ...(categories === "" || configured ? [] : [
+      `each value of ${categories} is a category: --numeric ${categories} tells numbers apart by size`,
+    ]),
+    ...timeColumns(columns).filter((column) => read.includes(column)).map((column) =>
+      `${column} is a category like the others; --label-column ${label} --time-column ${column} makes it the ` +
+      "order of the examples, of which the newest are held back"
+    ),
+  ];
+  return [`${path}: labelled examples, ${label} from ${names}${whose}`, ...hints]
+    .map((line) => `${line}\n`).join("");
 }
 
 /**

@@ -57,25 +57,21 @@ function madeDataset(rows: number): Dataset {
 Deno.test("a model learns which list the candidate belongs to", async () => {
   const dataset = madeDataset(8000);
   const table = await readInteractions(dataset);
-  const pass = await TrainingPass.create(configuration);
-  try {
-    const extractor = new FeatureExtractor(configuration.features.schema, FeatureHasher.create());
-    const options = { extractor, tasks: configuration.joiner.tasks };
-    const training = labelledExamples(dataset, table, { ...options, to: 7000 });
-    for (const batch of training.batches(32)) {
-      await pass.train(batch);
-    }
-    await pass.publish();
-    const scores: number[] = [];
-    const labels: number[] = [];
-    const heldBack = labelledExamples(dataset, table, { ...options, from: 7000 });
-    for (const batch of heldBack.batches(32)) {
-      scores.push(...await pass.score(batch));
-      labels.push(...batch.labels);
-    }
-    const auc = exactAuc(scores, labels);
-    assert.ok(auc > 0.9, `AUC ${auc}`);
-  } finally {
-    await pass.close();
+  await using pass = await TrainingPass.create(configuration);
+  const extractor = new FeatureExtractor(configuration.features.schema, FeatureHasher.create());
+  const options = { extractor, tasks: configuration.joiner.tasks };
+  const training = labelledExamples(dataset, table, { ...options, to: 7000 });
+  for (const batch of training.batches(32)) {
+    await pass.train(batch);
   }
+  await pass.publish();
+  const scores: number[] = [];
+  const labels: number[] = [];
+  const heldBack = labelledExamples(dataset, table, { ...options, from: 7000 });
+  for (const batch of heldBack.batches(32)) {
+    scores.push(...await pass.score(batch));
+    labels.push(...batch.labels);
+  }
+  const auc = exactAuc(scores, labels);
+  assert.ok(auc > 0.9, `AUC ${auc}`);
 });

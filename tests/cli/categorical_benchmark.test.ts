@@ -195,6 +195,89 @@ for (
   });
 }
 
+for (const label of ["y", "isClick", "Conversion", "clk"]) {
+  Deno.test(`a column called ${label} is the label, also beside a user and an item`, async () => {
+    const text = table(300, 1, `user,item,weather`).replace(/^/, `${label},`);
+    await withFiles({ "train.csv": text }, async (folder) => {
+      const { code, err } = await train(`--path=${folder}/train.csv`, ...smallDeep);
+      assert.equal(code, 0, err);
+      assert.match(err, new RegExp(`labelled examples, ${label} from user, item, weather\n`));
+    });
+  });
+}
+
+/** The table with a number before each row. */
+const numbered = (text: string, name: string) =>
+  text.trim().split("\n").map((line, i) => `${i === 0 ? name : i - 1},${line}\n`).join("");
+
+Deno.test("a column without a name numbers the rows and is left out; one that may do so is said", async () => {
+  const text = table(300, 1);
+  const files = {
+    "plain.csv": text,
+    "index.csv": numbered(text, ""),
+    "id.csv": numbered(text, "id"),
+  };
+  await withFiles(files, async (folder) => {
+    const run = async (...args: string[]) => {
+      const { code, out, err } = await train(...args, ...smallDeep);
+      assert.equal(code, 0, err);
+      return { err, logloss: JSON.parse(out).models[0].logloss };
+    };
+    const plain = await run(`--path=${folder}/plain.csv`);
+    const index = await run(`--path=${folder}/index.csv`);
+    assert.equal(index.logloss, plain.logloss);
+    assert.match(index.err, /label from site, app, weather\ncolumn 1 has no name, .* left out\n/);
+    const id = await run(`--path=${folder}/id.csv`);
+    const [, advice] = /id may be the number of a row: (.*) leaves it out/.exec(id.err) ?? [];
+    assert.equal(advice, "--features site,app,weather");
+    const without = await run(`--path=${folder}/id.csv`, ...advice.split(" "));
+    assert.equal(without.logloss, plain.logloss);
+  });
+});
+
+Deno.test("a file without a header is read by names that were typed", async () => {
+  const text = table(300, 1);
+  const headless = text.slice(text.indexOf("\n") + 1);
+  await withFiles({ "0.csv": text, "1.csv": headless }, async (folder) => {
+    const logloss = async (...args: string[]) => {
+      const { code, out, err } = await train(...args, ...smallDeep);
+      assert.equal(code, 0, err);
+      return JSON.parse(out).models[0].logloss;
+    };
+    assert.equal(
+      await logloss(`--path=${folder}/1.csv`, "--header=label,site,app,weather"),
+      await logloss(`--path=${folder}/0.csv`),
+    );
+  });
+});
+
+Deno.test("a column that is named as a number is told apart by size", async () => {
+  const rows = Array.from({ length: 200 }, (_, i) => `${i % 2},${1000 + i % 2 * 9000 + i},x`);
+  const text = ["label,price,word", ...rows].join("\n");
+  await withFiles({ "train.csv": text }, async (folder) => {
+    const { code, out, err } = await train(
+      `--path=${folder}/train.csv`,
+      "--numeric=price",
+      ...smallDeep,
+    );
+    assert.equal(code, 0, err);
+    assert.doesNotMatch(err, /--numeric/);
+    assert.match(err, /label from price \(a number\), word\n/);
+    // Prices from 1,000 to 1,200 and from 10,000 to 10,200: a few buckets; as categories they would be 160.
+    assert.ok(JSON.parse(out).models[0].embeddingRows < 8, out);
+  });
+});
+
+Deno.test("columns that may be numbers are told with the option that makes them so", async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `${i % 2},${i / 4},${i},${i},1.${i}.2`);
+  const text = ["label,price,I1,item,version", ...rows].join("\n");
+  await withFiles({ "train.csv": text }, async (folder) => {
+    const { code, err } = await train(`--path=${folder}/train.csv`, ...smallDeep);
+    assert.equal(code, 0, err);
+    assert.match(err, /each value of price,I1 is a category: --numeric price,I1 tells/);
+  });
+});
+
 Deno.test("a byte order mark, ends of lines from Windows, quotes and blanks in the header change nothing", async () => {
   const text = table(300, 1);
   const other = "\ufeff" + text.replace("site,app", '" site",app ')
@@ -240,13 +323,107 @@ Deno.test("a column of times is a category unless it is named, and that is said"
   });
 });
 
-const mistakes: readonly [name: string, args: readonly string[], message: RegExp][] = [
+Deno.test("the memory for embeddings is not cut by shards, and it is said when it is too little", async () => {
+  const rows = Array.from({ length: 20_000 }, (_, i) => `${i % 2},w${i}`);
+  await withFiles({ "train.csv": ["label,word", ...rows].join("\n") }, async (folder) => {
+    const run = async (...args: string[]) => {
+      const { code, out, err } = await train(
+        ...[`--path=${folder}/train.csv`, "--no-dense-updates", ...args, ...smallDeep],
+      );
+      assert.equal(code, 0, err);
+      return { err, rows: JSON.parse(out).models[0].embeddingRows };
+    };
+    const enough = await run("--set=embeddings.bytesMax=8MiB", "--set=shards.count=8");
+    assert.equal(enough.rows, 16_000);
+    assert.doesNotMatch(enough.err, /full/);
+    const little = await run("--set=embeddings.bytesMax=1MiB", "--set=shards.count=1");
+    assert.ok(little.rows < 16_000);
+    assert.match(little.err, /the embeddings were full, .* raise embeddings\.bytesMax/);
+  });
+});
+
+/** The table as libsvm writes categories: each value of each column has an index of its own. */
+function libsvm(text: string): string {
+  const indices = new Map<string, number>();
+  const [, ...rows] = text.trim().split("\n");
+  return rows.map((row) => {
+    const [label, ...cells] = row.split(",");
+    const pairs = cells.map((cell, place) => {
+      const value = `${place} ${cell}`;
+      if (!indices.has(value)) indices.set(value, indices.size);
+      return `${indices.get(value)}:1`;
+    });
+    return `${label === "1" ? "1" : "-1"} ${pairs.join(" ")}\n`;
+  }).join("");
+}
+
+Deno.test("a libsvm file with equally many indices in each row is the table that it was made of", async () => {
+  const text = table(4000, 1);
+  await withFiles({ "train.csv": text, "train.svm": libsvm(text) }, async (folder) => {
+    const run = async (dataset: string, file: string) => {
+      const { code, out, err } = await runCaptured(
+        ...[
+          "train",
+          `--dataset=${dataset}`,
+          `--path=${folder}/${file}`,
+          "--epochs=8",
+          ...smallDeep,
+        ],
+      );
+      assert.equal(code, 0, err);
+      return { err, ...JSON.parse(out).models[0] };
+    };
+    const svm = await run("libsvm", "train.svm");
+    const csv = await run("csv", "train.csv");
+    assert.match(svm.err, /labelled examples, label from field_1, field_2, field_3\n/);
+    assert.equal(svm.embeddingRows, csv.embeddingRows);
+    assert.ok(svm.auc > 0.8 && Math.abs(svm.auc - csv.auc) < 0.05, `${svm.auc}, ${csv.auc}`);
+  });
+});
+
+Deno.test("a libsvm file with rows of different lengths is a list of indices", async () => {
+  const lines = Array.from({ length: 400 }, (_, i) => `${i % 2} ${i % 2}:1 ${2 + i % 7}:2`);
+  const text = lines.map((line, i) => i % 3 === 0 ? `${line} 9:1\n` : `${line}\n`).join("");
+  await withFiles({ "train.svm": text }, async (folder) => {
+    const { code, out, err } = await runCaptured(
+      ...["train", "--dataset=libsvm", `--path=${folder}/train.svm`, "--epochs=10", ...smallDeep],
+    );
+    assert.equal(code, 0, err);
+    assert.match(err, /labelled examples, label from indices \(a list\)\n/);
+    assert.ok(JSON.parse(out).models[0].auc > 0.99, out);
+  });
+});
+
+Deno.test("a libsvm row unlike the first ones is told with its line", async () => {
+  const rows = Array.from({ length: 1001 }, (_, i) => `${i % 2} ${i % 3}:1 ${5 + i % 3}:1`);
+  await withFiles({ "train.svm": [...rows, "1 2:1", ""].join("\n") }, async (folder) => {
+    const { code, err } = await runCaptured(
+      "train",
+      "--dataset=libsvm",
+      `--path=${folder}/train.svm`,
+    );
+    assert.equal(code, 1);
+    assert.match(err, /train\.svm:1002: it is not 2 indices of value 1, .*--config/);
+  });
+});
+
+const mistakes: readonly (readonly [name: string, args: readonly string[], message: RegExp])[] = [
   [
     "a label that is not there",
     ["--label-column=clicked"],
     /train\.csv:1: there is no column "clicked" for the label; its columns are label, site, app, weather/,
   ],
   ["a feature that is not there", ["--features=site,page"], /no column "page" for a feature/],
+  [
+    "a number that is no feature",
+    ["--features=site,app", "--numeric=weather"],
+    /the number "weather" is not among the named features/,
+  ],
+  [
+    "a number beside configured features",
+    ["--numeric=weather", "--config=movies.yaml"],
+    /--numeric is for columns .*movies\.yaml configures features/,
+  ],
   ["the label as a feature", ["--features=site,label"], /"label" cannot be a feature as well/],
   [
     "a test file without one of the columns",
@@ -269,9 +446,39 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
     /twice\.csv:1: two columns are called "site"/,
   ],
   [
+    "two columns that may be the label",
+    ["--path=two_labels.csv"],
+    /two_labels\.csv:1: the label may be click or label; .*: --label-column click --features site,app$/m,
+  ],
+  [
+    "interactions that do not say what was done",
+    ["--path=bought.csv"],
+    /bought\.csv:1: no column is called like a label \(user, item, bought\); name it by --label-column/,
+  ],
+  [
+    "a file without a header",
+    ["--path=headless.csv"],
+    /headless\.csv:1: its columns would be called 0, 7, 8, .*name the columns: --header label,c1,c2,c3$/m,
+  ],
+  [
+    "a file without a header where a value is there twice",
+    ["--path=headless_words.csv"],
+    /two columns are called "a".* --header label,c1,c2$/m,
+  ],
+  [
+    "a header that was typed with too few names",
+    ["--path=headless.csv", "--header=label,site,app"],
+    /headless\.csv:1: the row has 4 cells, and the header names 3 columns/,
+  ],
+  [
     "another delimiter",
     ["--path=semicolons.csv"],
     /no column is called like .*\(label;site;app;weather\).* --label-column\. .*say --delimiter ';'/,
+  ],
+  [
+    "blanks between the fields",
+    ["--path=blanks.csv"],
+    /no column is called like a label \(label site app weather\).*say --delimiter ' '/,
   ],
   [
     "a label that is no number",
@@ -284,11 +491,13 @@ const mistakes: readonly [name: string, args: readonly string[], message: RegExp
     /none\.csv: there is no such file/,
   ],
   ["patience without a validation file", ["--patience=2"], /--patience needs a validation file/],
-  [
-    "a file without rows",
-    ["--path=header.csv"],
-    /header\.csv has 0 rows: nothing is left to train on/,
-  ],
+  ...["--path", "--valid", "--eval"].map((option) =>
+    [
+      `a file without rows for ${option}`,
+      [`${option}=header.csv`],
+      /header\.csv: it has no examples\./,
+    ] as const
+  ),
   [
     "a label of 1 and 2",
     ["--path=one_two.csv"],
@@ -303,8 +512,13 @@ for (const [name, args, message] of mistakes) {
       "other.csv": "label,site,app\n1,s1,a1\n",
       "twice.csv": "label,site,site\n1,s1,a1\n",
       "semicolons.csv": table(20, 1).replaceAll(",", ";"),
+      "blanks.csv": table(20, 1).replaceAll(",", " "),
+      "two_labels.csv": "click,site,app,label\n1,s1,a1,0\n0,s1,a1,1\n",
+      "bought.csv": "user,item,bought\nu,i,1\nv,i,0\n",
+      "headless.csv": "0,7,8,9\n1,7,8,9\n",
+      "headless_words.csv": "0,a,a\n1,a,b\n",
       "words.csv": "label,site\nyes,s1\n",
-      "header.csv": "label,site\n",
+      "header.csv": "label,site,app,weather\n",
       "one_two.csv": "label,site\n2,s1\n1,s2\n2,s1\n",
       "movies.yaml": await Deno.readTextFile("examples/movies.yaml"),
     };
@@ -323,7 +537,7 @@ Deno.test("features without a label ask for its name", async () => {
     assert.notEqual(code, 0);
     assert.match(
       err,
-      /no column of .*train\.csv is called label \(a, b, c\); name it by --label-column/,
+      /train\.csv:1: no column is called like a label \(a, b, c\); name it by --label-column/,
     );
   });
 });

@@ -59,7 +59,12 @@ Deno.test("a linear model drops what was configured for embeddings that it does 
 });
 
 Deno.test("a table's label is positive from a half on, and what a task of squared error predicts", () => {
-  const table = { columns: ["site", "app", "day"], features: ["site", "app"], action: "rating" };
+  const table = {
+    columns: ["site", "app", "day"],
+    features: ["site", "app"],
+    kinds: {},
+    action: "rating",
+  };
   const { joiner: _, ...sections } = parse(text);
   const unlabelled = stringify(sections);
   const rulesOf = (...assignments: string[]) => {
@@ -82,7 +87,7 @@ Deno.test("a table's label is positive from a half on, and what a task of square
 });
 
 Deno.test("a table's columns are its features where a file configures none, and what it configures stays", () => {
-  const table = { columns: ["site", "app"], action: "rating" };
+  const table = { columns: ["site", "app"], kinds: {}, action: "rating" };
   const { features: _, ...others } = parse(text);
   const made = parse(overridden(stringify(others), { assignments: [], table }));
   assert.deepEqual(Object.keys(made.features.slots), ["site", "app"]);
@@ -119,8 +124,31 @@ Deno.test("L2 is the weight decay of each optimizer of the embeddings, of slots 
     each.embeddings.optimizer.weightDecay,
   ]);
   assert.deepEqual(decays, [[0.5, 0.5], [0.5, 0.5]]);
-  assert.throws(
-    () => overridden("model: { kind: deepFm }", { assignments: [], l2: 1 }),
-    /has none/,
-  );
+});
+
+Deno.test("L2 comes on top of the optimizers that segments have by default", () => {
+  const features = "features: { slots: { user: { kind: id, source: user } } }\n";
+  const optimizersOf = (file: string, l2?: number) => {
+    const overrides = { assignments: [], ...(l2 === undefined ? {} : { l2 }) };
+    const { embeddingShard } = parseConfiguration(overridden(file, overrides), "test.yaml");
+    return embeddingShard.tables.classes[0].segments.map(({ optimizer }) => optimizer);
+  };
+  for (const model of ["", "model: { kind: deepFm }", "model: { kind: logisticRegression }"]) {
+    assert.deepEqual(
+      optimizersOf(features + model, 0.5),
+      optimizersOf(features + model).map((optimizer) => ({ ...optimizer, weightDecay: 0.5 })),
+    );
+  }
+});
+
+Deno.test("L2 comes on top of an optimizer that was typed", () => {
+  const assignments = [
+    "embeddings.segments.embeddings.optimizer={ kind: sgd, learningRate: 0.1 }",
+  ];
+  const { segments } = parse(overridden(text, { assignments, l2: 0.5 })).embeddings;
+  assert.deepEqual(segments.embeddings.optimizer, {
+    kind: "sgd",
+    learningRate: 0.1,
+    weightDecay: 0.5,
+  });
 });

@@ -116,3 +116,14 @@ Deno.test("a folder without a snapshot, or with one of another model, is refused
     assert.match(other.err, /because: /);
   });
 });
+
+Deno.test("each kind of model is exported from a configuration of another", async () => {
+  await withFolder(async (folder) => {
+    for (const kind of ["dcn-v2", "logisticRegression"]) {
+      const file = `${folder}/${kind}.onnx`;
+      const { code, out, err } = await exportModel(file, "-c", CONFIG, "--model", kind);
+      assert.equal(code, 0, err);
+      assert.match(out, /(dcnV2|logisticRegression), \d+ bytes, weights after 0 training steps/);
+    }
+  });
+});
