@@ -34,7 +34,8 @@ async function reshards(
   try {
     const first = await startSmallMesh(yaml(4));
     let acceptedAtMs = 0;
-    for (let round = 0; round < 20; round++) {
+    // Enough for scores that the few events below do not bring near each other.
+    for (let round = 0; round < 80; round++) {
       const { rankingId } = await first.client.rank("cat", shown);
       for (
         const result of await first.client.post(shown.map((item) => ({
