@@ -38,6 +38,10 @@ export interface ExportedRows {
   readonly done: boolean;
 }
 
+/** Statuses of the kernel's `table_take_delta`. */
+const NOTHING_NEW = 0;
+const OVERFLOWED = 2;
+
 /**
  * Rows of one table by feature id.
  *
@@ -163,8 +167,7 @@ export class EmbeddingTable {
 
   /**
    * Looks at the next `bucketsMax` × 16 rows, going around the table over calls, and evicts those whose slot's expiry has
-   * passed on the data clock. Evicted ids reach every consumer as tombstones; while a consumer's tombstones are full,
-   * nothing is evicted.
+   * passed on the data clock. Evicted ids reach every consumer as tombstones.
    *
    * @returns Rows evicted.
    */
@@ -173,18 +176,39 @@ export class EmbeddingTable {
   }
 
   /**
-   * The consumer's next delta, or `undefined` where nothing is new. A delta is forgotten only when a later call acknowledges
-   * its sequence; asked again without that, the same delta is given again. A consumer that the table does not know, or
-   * that is ahead of it after a restore, is told every row, in deltas that follow `acknowledged`.
+   * Keeps changes for a consumer from now on; one that was there begins anew. It reads the rows of this moment by
+   * {@link exportRows}, and its deltas, from number 1 on, carry what changed since.
    *
    * @param consumer 0 to 3.
+   */
+  beginDeltas(consumer: number): void {
+    accepted(
+      `begin deltas for consumer ${consumer}`,
+      this.#memory.kernel.table_begin_deltas(consumer),
+    );
+  }
+
+  /**
+   * The consumer's next delta, or `undefined` where nothing is new. A delta is forgotten only when a later call acknowledges
+   * its sequence; asked again without that, the same delta is given again. "overflowed" where the consumer was silent
+   * while more ids were removed than its queue of tombstones holds: it has to {@link beginDeltas} anew.
+   *
+   * @param consumer 0 to 3, one that has begun.
    * @param acknowledged Highest sequence that the consumer has applied, 0 at first.
    * @param rowsMax Bounds rows, and tombstones, of one delta.
    */
-  takeDelta(consumer: number, acknowledged: number, rowsMax: number): TableDelta | undefined {
+  takeDelta(
+    consumer: number,
+    acknowledged: number,
+    rowsMax: number,
+  ): TableDelta | "overflowed" | undefined {
     const memory = this.#memory;
-    const status = memory.kernel.table_take_delta(consumer, acknowledged, rowsMax);
-    if (accepted(`take a delta for consumer ${consumer}`, status) === 0) return undefined;
+    const status = accepted(
+      `take a delta for consumer ${consumer}`,
+      memory.kernel.table_take_delta(consumer, acknowledged, rowsMax),
+    );
+    if (status === NOTHING_NEW) return undefined;
+    if (status === OVERFLOWED) return "overflowed";
     const [sequence, rows, removed, checksum] = memory.words(4);
     return {
       sequence,
@@ -195,7 +219,7 @@ export class EmbeddingTable {
     };
   }
 
-  /** Stops keeping changes for a consumer, so that its tombstones hold up no eviction. */
+  /** Stops keeping changes for a consumer. */
   forgetConsumer(consumer: number): void {
     accepted("forget a consumer", this.#memory.kernel.table_forget_consumer(consumer));
   }

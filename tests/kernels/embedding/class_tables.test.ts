@@ -112,7 +112,7 @@ Deno.test("tables by class behave as a table for each class, and a replica that 
       const tables = tablesOf();
       const separate = CLASSES.map((each) => EmbeddingTable.create({ ...SHARED, ...each }));
       const replica = new Replica();
-      let acknowledged = 0;
+      let acknowledged = follow(tables, replica, 0);
       let clock = 0;
       for (const { ids: named, seconds, follow: follows, evict } of steps) {
         const ids = grouped(named.map(([slot, value]) => idOf(slot, value)));
@@ -170,6 +170,7 @@ Deno.test("rows of a narrow class with a stateless optimizer do not pay for anot
 
 Deno.test("a delta that was not acknowledged is given again as it was, although another class changed since", () => {
   const tables = tablesOf();
+  assert.equal(tables.takeDelta(0, 10), undefined, "a history begins");
   learn(tables, grouped([idOf(1, 5)]), 1);
   const first = tables.takeDelta(0, 10);
   learn(tables, grouped([idOf(3, 6)]), 2);
@@ -185,12 +186,28 @@ Deno.test("a delta that was not acknowledged is given again as it was, although 
   assert.throws(() => tables.takeDelta(1, 10), /1 is behind 2/);
 });
 
-Deno.test("new tables tell a consumer of an earlier life every row, in deltas that follow its last one", () => {
-  const tables = tablesOf();
-  learn(tables, grouped([idOf(1, 5), idOf(4, 6)]), 1);
+Deno.test("another history begins when the tombstones of one class overflow, and lacks nothing after all rows were read", () => {
+  const tables = ClassTables.create({
+    ...SHARED,
+    atLimit: "evictLeastRecentlyUsed",
+    classes: CLASSES,
+    bytesMax: 1 << 20,
+  });
+  assert.equal(follow(tables, new Replica(), 0), 0);
+  assert.deepEqual(tables.deltaPosition, { history: 1, sequence: 0 });
+  learn(tables, grouped([idOf(1, 5)]), 1);
+  assert.equal(follow(tables, new Replica(), 0), 1);
+  for (let round = 0; tables.statistics().evicted <= 1 << 18; round++) {
+    learn(tables, grouped(Array.from({ length: 4096 }, (_, i) => idOf(4, round * 4096 + i))), 1);
+  }
   const replica = new Replica();
-  assert.equal(follow(tables, replica, 57), 58);
-  assert.deepEqual([...replica.rows.keys()], [idOf(1, 5), idOf(4, 6)]);
+  assert.equal(tables.takeDelta(1, 10), undefined);
+  assert.deepEqual(tables.deltaPosition, { history: 2, sequence: 0 });
+  for (const [id, row] of exported(tables)) replica.rows.set(id, row);
+  learn(tables, grouped([idOf(1, 6), idOf(4, 1)]), 2);
+  assert.equal(follow(tables, replica, 0), 1);
+  assert.deepEqual(replica.rows, exported(tables));
+  assert.equal(tables.statistics().rejected, 0);
 });
 
 Deno.test("ids in other classes are refused", () => {
