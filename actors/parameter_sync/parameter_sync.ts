@@ -81,9 +81,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
       help: "Version of the dense weights that scorers were given.",
     });
-    context.schedule(0, { kind: "syncRows" });
+    // Rows last: freshness is claimed with them, and dense weights that never learned would make it a lie.
     if (this.#averaging !== undefined) context.schedule(0, { kind: "averageDense" });
     context.schedule(0, { kind: "syncDense" });
+    context.schedule(0, { kind: "syncRows" });
   }
 
   async receive(message: ParameterSyncMessage): Promise<void> {
