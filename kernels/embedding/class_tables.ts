@@ -248,8 +248,8 @@ export class ClassTables {
   }
 
   /**
-   * Prepares to take the rows of a snapshot, of these classes or others. With several classes now, rows of slots that none of
-   * them names are left out.
+   * Prepares to take the rows of a snapshot, of these classes or others. Rows of slots that none of them names are left
+   * out.
    *
    * @param headers By class of the snapshot.
    */

@@ -26,7 +26,7 @@ export interface SnapshotSchema {
   readonly counted: boolean;
   /** Slots whose rules the table knows. */
   readonly slots: readonly number[];
-  /** Ids that its admission counters remember. */
+  /** Ids that its admission counters remember; 0 where no slot has a threshold. */
   readonly countedIdsMax: number;
 }
 
@@ -73,6 +73,8 @@ export interface RestoreReport {
   readonly removed: readonly string[];
   /** Segments whose optimizer changed: the weights came back, the state begins anew. */
   readonly stateReset: readonly string[];
+  /** Nobody's occurrences are forgotten: the admission counters came back, or there is nothing to count, then or now. */
+  readonly countersKept: boolean;
   readonly rows: number;
   /** Rows that belong to another shard, were of a dropped slot, or found no room. */
   readonly elsewhere: number;
@@ -105,7 +107,11 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
   });
   const slots = options.slots.map(({ slot }) => slot);
   const counted = options.atLimit === "evictLeastFrequentlyUsed";
-  return { floats, segments, counted, slots, countedIdsMax: admissionIdsMax(options.bytesMax) };
+  const counts = options.slots.some(({ admission }) =>
+    admission.kind === "threshold" && admission.threshold > 0
+  );
+  const countedIdsMax = counts ? admissionIdsMax(options.bytesMax) : 0;
+  return { floats, segments, counted, slots, countedIdsMax };
 }
 
 /** Takes a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
@@ -122,7 +128,10 @@ export class TableRestore {
   ) {
     this.#memory = memory;
     const { runs, ...segments } = compare(header.schema, schema);
-    this.#report = { ...segments, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
+    const before = header.schema.countedIdsMax, now = schema.countedIdsMax;
+    const takesCounters = placement.counters === true && before === now && now > 0;
+    const countersKept = takesCounters || before === 0 || now === 0;
+    this.#report = { ...segments, countersKept, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
     const { shard, shards, slots = [] } = placement;
     this.#plan = Float64Array.from([
       header.schema.floats,
@@ -134,8 +143,7 @@ export class TableRestore {
       ...runs.flat(),
       ...slots,
     ]);
-    const sameSize = header.schema.countedIdsMax === schema.countedIdsMax;
-    const counters = placement.counters && sameSize ? header.counters : new Uint8Array();
+    const counters = takesCounters ? header.counters : new Uint8Array();
     memory.bytes(counters.length).set(counters);
     const { clockSeconds, draws } = header;
     accepted(

@@ -313,14 +313,28 @@ Deno.test("a slot that moves to another class keeps what both rows have, and the
   assert.deepEqual([...moved.subarray(1)], [...initial.subarray(1)]);
 });
 
-Deno.test("one class takes over the rows of many, those of unknown slots too", () => {
+Deno.test("one class takes over the rows of many, and drops and reports those of slots that are gone", () => {
+  const tables = tablesOf();
+  learn(tables, grouped(SOME), 3);
+  const { into, report } = restored(tables, [{
+    segments: [segment(1, SGD, "first_order")],
+    slots: [slot(1), slot(3), slot(4), slot(5)],
+  }]);
+  assert.deepEqual([report.slotsAdded, report.slotsRemoved], [[5], [2]]);
+  assert.equal(report.rowsRestored, 27);
+  assert.equal(report.rowsOfRemovedSlots, 9);
+  assert.deepEqual(into.statistics().rows, 27);
+  assert.ok([...exported(into).keys()].every((id) => id >> 48n !== 2n));
+});
+
+Deno.test("tables that name no slots take over the rows of all", () => {
   const tables = tablesOf();
   learn(tables, grouped([...SOME, idOf(77, 1)]), 3);
   const { into, report } = restored(tables, [{
     segments: [segment(1, SGD, "first_order")],
     slots: [],
   }]);
-  assert.equal(report.rowsRestored, SOME.length + 1);
+  assert.deepEqual([report.slotsAdded, report.slotsRemoved], [[], []]);
   assert.equal(report.rowsOfRemovedSlots, 0);
   assert.equal(into.statistics().rows, SOME.length + 1);
 });
@@ -346,7 +360,12 @@ Deno.test("counters of admission come back where most of a class's slots were, a
     twice(before);
     assert.equal(before.statistics().rows, 0);
     const after = counted(bytesMax);
-    after.restore(before.beginSnapshot(), { shard: 0, shards: 1, counters: true });
+    const headers = before.beginSnapshot();
+    const restores = after.restore(headers, { shard: 0, shards: 1, counters: true });
+    assert.equal(restores.report().countersKept, bytesMax === SHARED.bytesMax);
+    assert.equal(tablesOf().restore(headers, { shard: 0, shards: 2 }).report().countersKept, true);
+    const elsewhere = counted(bytesMax).restore(headers, { shard: 0, shards: 2 });
+    assert.equal(elsewhere.report().countersKept, false);
     learn(after, grouped([idOf(1, 1), idOf(3, 1)]), 2);
     assert.equal(after.statistics().rows, expected);
   }
