@@ -22,6 +22,9 @@ import { ShardFigures } from "./shard_figures.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
 
+/** How often the buckets of the indexes are counted, which visits all of them, ms. */
+const BUCKETS_INTERVAL_MS = 60_000;
+
 /** As many batches as a trainer has in flight. */
 const SPARE_BUFFERS = 4;
 
@@ -46,6 +49,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
   readonly #figures: ShardFigures;
+  #bucketsShownMs = -Infinity;
 
   private constructor(
     context: ActorContext<EmbeddingShardMessage>,
@@ -196,7 +200,15 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   #evictExpired(): void {
     this.#tables.evictExpired(this.#options.evictionBucketsMax);
-    this.#figures.show(this.#tables.statistics());
+    this.#showFigures();
     this.#context.schedule(this.#options.evictionIntervalMs, { kind: "evictExpired" });
+  }
+
+  #showFigures(): void {
+    this.#figures.show(this.#tables.statistics());
+    const nowMs = this.#context.clock.monotonicMs();
+    if (nowMs - this.#bucketsShownMs < BUCKETS_INTERVAL_MS) return;
+    this.#bucketsShownMs = nowMs;
+    this.#figures.showBuckets(this.#tables.entriesPerBucket());
   }
 }

@@ -29,6 +29,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   #loading = false;
   readonly #labels: { readonly shard: string };
   readonly #lookups: Counter;
+  readonly #missing: Counter;
   readonly #refused: Counter;
   readonly #rows: Gauge;
 
@@ -43,6 +44,10 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     const labelNames = ["shard"];
     this.#lookups = context.telemetry.counter("cairn_replica_lookups_total", {
       help: "Ids looked up for ranking.",
+      labelNames,
+    });
+    this.#missing = context.telemetry.counter("cairn_replica_missing_total", {
+      help: "Ids looked up for ranking that have no row.",
       labelNames,
     });
     this.#refused = context.telemetry.counter("cairn_replica_deltas_refused_total", {
@@ -83,7 +88,9 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     if (this.#position === undefined) {
       return this.#context.replyError(message, new ReplicaNotCurrentError(this.#options.shard));
     }
+    const missingBefore = this.#tables.missing;
     const { rows, found } = this.#tables.lookup(message, message.spare);
+    this.#missing.add(this.#tables.missing - missingBefore, this.#labels);
     this.#lookups.add(message.ids.length, this.#labels);
     this.#context.reply(message, { rows, found }, [rows.buffer, found.buffer]);
   }

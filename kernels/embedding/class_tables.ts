@@ -260,6 +260,12 @@ export class ClassTables {
     return restoreClasses(this.#tables, this.#limit, headers, placement);
   }
 
+  /** How many buckets of all indexes hold 0, 1, … 16 entries; visits every bucket. */
+  entriesPerBucket(): Float64Array {
+    return this.#tables.map((table) => table.entriesPerBucket())
+      .reduce((sum, buckets) => sum.map((count, entries) => count + buckets[entries]));
+  }
+
   statistics(): ClassTablesStatistics {
     const each = this.#tables.map((table) => table.statistics());
     const sum = (of: (statistics: TableStatistics) => number) =>

@@ -13,7 +13,11 @@ import {
   TableRestore,
 } from "./table_snapshot.ts";
 import { accepted, KernelMemory } from "./table_exports.ts";
-import { readTableStatistics, type TableStatistics } from "./table_statistics.ts";
+import {
+  readEntriesPerBucket,
+  readTableStatistics,
+  type TableStatistics,
+} from "./table_statistics.ts";
 
 /** Changed rows and removed ids, numbered without gaps per consumer. All arrays own their buffers. */
 export interface TableDelta {
@@ -318,6 +322,11 @@ export class EmbeddingTable {
    */
   statistics(thorough = false): TableStatistics {
     return readTableStatistics(this.#memory, thorough);
+  }
+
+  /** How many buckets of the index hold 0, 1, … 16 entries; visits every bucket. */
+  entriesPerBucket(): Float64Array {
+    return readEntriesPerBucket(this.#memory);
   }
 
   #floatsOf(action: string, ids: FeatureIds, floats: Float32Array): number {

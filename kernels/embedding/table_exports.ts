@@ -31,6 +31,7 @@ export interface TableExports extends KernelExports {
   readonly table_restore_rows: (bytes: number, checksum: number, words: number) => number;
   readonly table_layout: () => number;
   readonly table_limit: (bytesMax: number) => number;
+  readonly table_entries_per_bucket: () => number;
   readonly table_statistics: (thorough: number) => number;
   readonly serving_create: (width: number, precision: number, bytesMax: number) => number;
   readonly serving_lookup: (count: number) => number;

@@ -19,6 +19,7 @@ async function startReplica() {
   );
   return {
     mesh,
+    counted: (name: string) => mesh.telemetry.value(name, { shard: "0" }),
     /** One page of a catch-up: weights by id. */
     load(
       weights: Record<number, number>,
@@ -94,5 +95,15 @@ Deno.test("a delta of another history does not fit, whatever its number", async 
     assert.equal(await applyDelta(sequence, { 3: 30 }, "second"), "gap");
   }
   assert.deepEqual(await weights(), [10, 20, undefined]);
+  await mesh.stop();
+});
+
+Deno.test("ids that a ranking asks for and nobody has learned are counted", async () => {
+  const { mesh, load, weights, counted } = await startReplica();
+  await load({ 1: 10 }, { first: true, sequence: 5 });
+  await weights();
+  await weights();
+  assert.equal(counted("cairn_replica_lookups_total"), 6);
+  assert.equal(counted("cairn_replica_missing_total"), 4);
   await mesh.stop();
 });
