@@ -219,7 +219,7 @@ export class ClassTables {
     return { class: cursor.class, ids, rows, cursor: next, done: done && last };
   }
 
-  /** Multiplies a segment's learning rate in all classes that have it, for schedules. */
+  /** Multiplies a segment's learning rate in all classes that have it, on top of its schedule. */
   setLearningRateScale(segment: string, scale: number): void {
     for (const table of this.#tables) {
       if (!table.options.segments.some(({ name }) => name === segment)) continue;

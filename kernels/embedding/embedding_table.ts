@@ -12,6 +12,7 @@ import {
   snapshotSchema,
   TableRestore,
 } from "./table_snapshot.ts";
+import { SegmentRates } from "./segment_rates.ts";
 import { accepted, KernelMemory } from "./table_exports.ts";
 import {
   readEntriesPerBucket,
@@ -78,8 +79,15 @@ export class EmbeddingTable {
   readonly width: number;
   readonly options: TableOptions;
   readonly #memory: KernelMemory;
+  readonly #rates: SegmentRates;
 
   private constructor(memory: KernelMemory, options: TableOptions, width: number) {
+    this.#rates = new SegmentRates(options.segments, (number, scale) => {
+      accepted(
+        `scale the learning rate of "${options.segments[number].name}" by ${scale}`,
+        memory.kernel.table_set_learning_rate_scale(number, scale),
+      );
+    });
     this.#memory = memory;
     this.options = options;
     this.width = width;
@@ -144,6 +152,7 @@ export class EmbeddingTable {
         `Cannot apply gradients: ${counts.length} counts for ${ids.length} ids`,
       );
     }
+    this.#rates.nextBatch();
     const memory = this.#memory;
     memory.reserve({ ids: ids.length, floats, counts: ids.length });
     memory.ids(ids.length).set(ids);
@@ -246,17 +255,14 @@ export class EmbeddingTable {
     };
   }
 
-  /** Multiplies a segment's learning rate, for schedules. @throws {RangeError} When there is no such segment. */
+  /** Multiplies a segment's learning rate, on top of its schedule. @throws {RangeError} When there is no such segment. */
   setLearningRateScale(segment: string, scale: number): void {
     const number = this.options.segments.findIndex(({ name }) => name === segment);
     if (number < 0) {
       const names = this.options.segments.map(({ name }) => name).join(", ");
       throw new RangeError(`Cannot scale segment "${segment}": the table has ${names}`);
     }
-    accepted(
-      `scale the learning rate of "${segment}" by ${scale}`,
-      this.#memory.kernel.table_set_learning_rate_scale(number, scale),
-    );
+    this.#rates.scale(number, scale);
   }
 
   /**
@@ -298,6 +304,7 @@ export class EmbeddingTable {
    * the table has already are overwritten.
    */
   restore(header: SnapshotHeader, placement: RestorePlacement): TableRestore {
+    this.#rates.resumeAt(header.draws);
     return new TableRestore(this.#memory, this.#schema(), header, placement);
   }
 

@@ -35,7 +35,7 @@ export interface SnapshotHeader {
   readonly rows: number;
   /** Data clock, seconds. */
   readonly clockSeconds: number;
-  /** Updates so far; seeds the draws of admission by probability. */
+  /** Batches so far: where learning rate schedules go on; seeds the draws of admission by probability. */
   readonly draws: number;
   /** Occurrences of ids that have no row yet, as the kernel wrote them. */
   readonly counters: Uint8Array<ArrayBuffer>;

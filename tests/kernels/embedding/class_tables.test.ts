@@ -371,6 +371,46 @@ Deno.test("counters of admission come back where most of a class's slots were, a
   }
 });
 
+Deno.test("a segment's learning rate follows its schedule, of every class and after a restore, and no other's", () => {
+  const learningRateSchedule = {
+    warmupSteps: 2,
+    decay: { kind: "linear", final: 0, steps: 4 },
+  } as const;
+  const classes = [2, 3].map((dim, c): ClassOptions => ({
+    segments: [
+      { ...segment(1, { kind: "sgd", learningRate: 1 }, "first_order") },
+      { ...segment(dim, { kind: "sgd", learningRate: 1 }), learningRateSchedule },
+    ],
+    slots: [slot(c + 1)],
+  }));
+  const ids = grouped([idOf(1, 1), idOf(2, 1)], BatchKernel.create(classNumbers(classes)));
+  /** What each column of either class's row moves by when all gradients are -1. */
+  const moved = (tables: ClassTables) => {
+    const before = tables.lookup(ids, "initial");
+    tables.applyGradients(ids, before.map(() => -1), Uint32Array.of(1, 1), 1);
+    const after = tables.lookup(ids, "zeros");
+    return Array.from(after, (value, at) => Math.round(100 * (value - before[at])) / 100);
+  };
+  const expected = (rate: number) => [1, rate, rate, 1, rate, rate, rate];
+  const tables = tablesOf(classes);
+  for (const rate of [0.5, 1, 0.75]) assert.deepEqual(moved(tables), expected(rate));
+  const into = copied(tables, classes);
+  assert.deepEqual(moved(into), expected(0.5));
+  into.setLearningRateScale("embeddings", 0.4);
+  assert.deepEqual(moved(into), expected(0.1));
+  assert.deepEqual(moved(tables), expected(0.5), "the original is where it was");
+});
+
+/** Restored while nothing is learned. */
+function copied(from: ClassTables, classes: readonly ClassOptions[]): ClassTables {
+  const into = tablesOf(classes);
+  const restores = into.restore(from.beginSnapshot(), { shard: 0, shards: 1 });
+  for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) {
+    restores.take(chunk.class, chunk);
+  }
+  return into;
+}
+
 Deno.test("all classes stay under one limit, whoever grows first leaves the others their reserve", () => {
   for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {
     const bytesMax = 4 << 20;
