@@ -41,7 +41,8 @@ export async function restoreNewest(
     const restore = tables.restore(headers, { shard, shards, counters: sameShards });
     for (const chunk of part.chunks) {
       const bytes = await readPart(blobs, kernel, chunk);
-      restore.take(chunk.class, { rows: chunk.rows, bytes, checksum: chunk.checksum });
+      const { holds, rows, checksum } = chunk;
+      restore.take(chunk.class, { holds, rows, bytes, checksum });
     }
     const { rowsRestored, rowsWithoutRoom, countersKept, ...changes } = restore.report();
     allCounters &&= countersKept;

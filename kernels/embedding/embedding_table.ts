@@ -272,26 +272,30 @@ export class EmbeddingTable {
   beginSnapshot(): SnapshotHeader {
     const memory = this.#memory;
     accepted("begin a snapshot", memory.kernel.table_snapshot_begin());
-    const [rows, clockSeconds, draws, counterBytes] = memory.words(4);
-    const counters = memory.bytes(counterBytes).slice();
-    return { schema: this.#schema(), rows, clockSeconds, draws, counters };
+    const [rows, clockSeconds, draws, newestGeneration] = memory.words(4);
+    return { schema: this.#schema(), rows, clockSeconds, draws, newestGeneration };
   }
 
   /**
-   * The next rows of the snapshot as they were when it began, `undefined` after the last (which ends it).
+   * What comes next of the snapshot, as it was when it began: counters, then rows; `undefined` after the last (which ends
+   * it).
    *
+   * @param rowsMax Bounds rows, or lines of counters, of 72 bytes.
    * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed before they were written take
    *   more than a quarter of `bytesMax`. Begin anew with larger chunks.
    */
   nextSnapshotChunk(rowsMax: number): SnapshotChunk | undefined {
     const memory = this.#memory;
-    const rows = accepted("write a snapshot", memory.kernel.table_snapshot_next(rowsMax));
-    if (rows === 0) {
+    const count = accepted("write a snapshot", memory.kernel.table_snapshot_next(rowsMax));
+    if (count === 0) {
       this.endSnapshot();
       return undefined;
     }
-    const [length, checksum] = memory.words(2);
-    return { rows, bytes: memory.bytes(length).slice(), checksum };
+    const [length, checksum, counters] = memory.words(3);
+    const bytes = memory.bytes(length).slice();
+    return counters === 1
+      ? { holds: "counters", rows: 0, bytes, checksum }
+      : { holds: "rows", rows: count, bytes, checksum };
   }
 
   /** Ends the snapshot, complete or not, and frees what it kept. */

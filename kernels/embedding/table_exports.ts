@@ -27,7 +27,8 @@ export interface TableExports extends KernelExports {
   readonly table_snapshot_begin: () => number;
   readonly table_snapshot_next: (rowsMax: number) => number;
   readonly table_snapshot_end: () => number;
-  readonly table_restore_begin: (seconds: number, draws: number, bytes: number) => number;
+  readonly table_restore_begin: (seconds: number, draws: number) => number;
+  readonly table_restore_counters: (newest: number, bytes: number, checksum: number) => number;
   readonly table_restore_rows: (bytes: number, checksum: number, words: number) => number;
   readonly table_layout: () => number;
   readonly table_limit: (bytesMax: number) => number;

@@ -37,11 +37,14 @@ export interface SnapshotHeader {
   readonly clockSeconds: number;
   /** Batches so far: where learning rate schedules go on; seeds the draws of admission by probability. */
   readonly draws: number;
-  /** Occurrences of ids that have no row yet, as the kernel wrote them. */
-  readonly counters: Uint8Array<ArrayBuffer>;
+  /** Of the counters of ids that have no row yet: which generation was the newest. */
+  readonly newestGeneration: number;
 }
 
 export interface SnapshotChunk {
+  /** Counters are occurrences of ids that have no row yet. */
+  readonly holds: "rows" | "counters";
+  /** 0 where it holds counters. */
   readonly rows: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** CRC-32C of `bytes`. */
@@ -118,6 +121,8 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
 export class TableRestore {
   readonly #memory: KernelMemory;
   readonly #plan: Float64Array<ArrayBuffer>;
+  /** The newest generation of the counters that are taken over; undefined = none are. */
+  readonly #newestGeneration: number | undefined;
   #report: RestoreReport;
 
   constructor(
@@ -143,17 +148,14 @@ export class TableRestore {
       ...runs.flat(),
       ...slots,
     ]);
-    const counters = takesCounters ? header.counters : new Uint8Array();
-    memory.bytes(counters.length).set(counters);
-    const { clockSeconds, draws } = header;
-    accepted(
-      "restore a snapshot",
-      memory.kernel.table_restore_begin(clockSeconds, draws, counters.length),
-    );
+    const { clockSeconds, draws, newestGeneration } = header;
+    this.#newestGeneration = takesCounters ? newestGeneration : undefined;
+    accepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, draws));
   }
 
   /** @throws {RangeError} When the chunk is not what was written; then nothing of it is taken. */
   take(chunk: SnapshotChunk): void {
+    if (chunk.holds === "counters") return this.#takeCounters(chunk);
     const memory = this.#memory;
     memory.reserve({ bytes: chunk.bytes.length });
     memory.words(this.#plan.length).set(this.#plan);
@@ -171,6 +173,16 @@ export class TableRestore {
       dropped: report.dropped + dropped,
       rejected: report.rejected + rejected,
     };
+  }
+
+  #takeCounters({ bytes, checksum }: SnapshotChunk): void {
+    if (this.#newestGeneration === undefined) return;
+    const memory = this.#memory;
+    memory.bytes(bytes.length).set(bytes);
+    accepted(
+      `restore ${bytes.length} bytes of counters`,
+      memory.kernel.table_restore_counters(this.#newestGeneration, bytes.length, checksum),
+    );
   }
 
   /** So far. */

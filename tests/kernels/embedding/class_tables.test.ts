@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import {
+  type ClassChunk,
   type ClassIds,
   type ClassOptions,
   ClassTables,
@@ -361,8 +362,15 @@ Deno.test("counters of admission come back where most of a class's slots were, a
     assert.equal(before.statistics().rows, 0);
     const after = counted(bytesMax);
     const headers = before.beginSnapshot();
+    const chunks: ClassChunk[] = [];
+    for (let chunk; (chunk = before.nextSnapshotChunk(2)) !== undefined;) {
+      chunks.push(chunk);
+      learn(before, grouped([idOf(1, 1), idOf(3, 1)]), 1); // counted after the cut
+    }
     const restores = after.restore(headers, { shard: 0, shards: 1, counters: true });
+    chunks.forEach((chunk) => restores.take(chunk.class, chunk));
     assert.equal(restores.report().countersKept, bytesMax === SHARED.bytesMax);
+    assert.equal(after.statistics().rows, 0);
     assert.equal(tablesOf().restore(headers, { shard: 0, shards: 2 }).report().countersKept, true);
     const elsewhere = counted(bytesMax).restore(headers, { shard: 0, shards: 2 });
     assert.equal(elsewhere.report().countersKept, false);
