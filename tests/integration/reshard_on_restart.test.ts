@@ -34,7 +34,7 @@ async function reshards(
   try {
     const first = await startSmallMesh(yaml(4));
     let acceptedAtMs = 0;
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 40; round++) {
       const { rankingId } = await first.client.rank("cat", shown);
       for (
         const result of await first.client.post(shown.map((item) => ({
