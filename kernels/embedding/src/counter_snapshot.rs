@@ -1,7 +1,8 @@
 //! Admission counters as they were when a snapshot began, written a few lines at a time while counting goes on.
 //!
 //! Counts are added to the newest generation alone. Of it, a line is copied aside before it changes for the first time; of
-//! the others, one that is emptied to become the newest is set aside whole. The rest is read where it is.
+//! the others, one that is emptied to become the newest is set aside whole. The rest is read where it is. What is
+//! aside comes on top of the table's limit, as the rows that a snapshot copies aside do: at most as much again as the counters.
 
 use crate::admission::{Line, EMPTY_LINE, GENERATIONS, LINE_ENTRIES};
 
