@@ -96,14 +96,20 @@ function slotOptions(name: string, { features, embeddings }: File): SlotOptions 
   };
 }
 
-type Overrides = Record<string, Partial<Pick<SegmentOptions, "initializer" | "optimizer">>>;
+type Rules = Pick<SegmentOptions, "initializer" | "optimizer" | "learningRateSchedule">;
+type Overrides = Record<string, Partial<Rules>>;
 
 /** Keys that were left out are absent, not undefined: they must not cover a default. */
 function overridesOf(segments: CairnFile["embeddings"]["segments"]): Overrides {
   return Object.fromEntries(
-    Object.entries(segments).map(([name, { initializer, optimizer }]) => [name, {
+    Object.entries(segments).map((
+      [name, { initializer, optimizer, learningRateSchedule }],
+    ) => [name, {
       ...(initializer === undefined ? {} : { initializer }),
       ...(optimizer === undefined ? {} : { optimizer: withoutUndefined(optimizer) }),
+      ...(learningRateSchedule === undefined
+        ? {}
+        : { learningRateSchedule: withoutUndefined(learningRateSchedule) }),
     }]),
   );
 }

@@ -11,6 +11,7 @@ import type { EmbeddingShardOptions } from "./options.ts";
 import {
   type ApplyGradients,
   type BeginSnapshot,
+  type DeltaPosition,
   type EmbeddingShardMessage,
   type ExportRows,
   type Lookup,
@@ -20,6 +21,9 @@ import {
 import { ShardFigures } from "./shard_figures.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
+
+/** How often the buckets of the indexes are counted, which visits all of them, ms. */
+const BUCKETS_INTERVAL_MS = 60_000;
 
 /** As many batches as a trainer has in flight. */
 const SPARE_BUFFERS = 4;
@@ -40,12 +44,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #snapshot: ShardSnapshot | undefined;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
-  /** The newest delta that was given out, and the newest that was acknowledged. */
-  #deltaSequence = 0;
+  /** Sequence of the newest delta that was acknowledged in this history. */
   #acknowledged = 0;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
   readonly #figures: ShardFigures;
+  #bucketsShownMs = -Infinity;
 
   private constructor(
     context: ActorContext<EmbeddingShardMessage>,
@@ -160,23 +164,35 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #takeDelta(message: TakeDelta): void {
+    const { acknowledged, rowsMax } = message;
+    const before = this.#deltaPosition();
     // A taker that has just restarted does not know what it acknowledged before.
-    this.#acknowledged = Math.max(this.#acknowledged, message.acknowledged);
-    const delta = this.#tables.takeDelta(this.#acknowledged, message.rowsMax);
-    const sequence = this.#deltaSequence = delta?.sequence ?? this.#deltaSequence;
-    if (delta === undefined) return this.#context.reply(message, { sequence });
+    if (acknowledged?.history === before.history) {
+      this.#acknowledged = Math.max(this.#acknowledged, acknowledged.sequence);
+    }
+    const delta = this.#tables.takeDelta(this.#acknowledged, rowsMax);
+    const position = this.#deltaPosition();
+    if (position.history !== before.history) this.#acknowledged = 0;
+    const answer = { position, incarnation: this.#incarnation };
+    if (delta === undefined) return this.#context.reply(message, answer);
     const buffers = delta.classes.flatMap((changes) =>
       changes === undefined
         ? []
         : [changes.ids.buffer, changes.rows.buffer, changes.tombstones.buffer]
     );
     const { shard } = this.#options;
-    this.#context.reply(message, { sequence, delta: { shard, ...delta } }, buffers);
+    const { classes } = delta;
+    this.#context.reply(message, { ...answer, delta: { shard, ...position, classes } }, buffers);
+  }
+
+  #deltaPosition(): DeltaPosition {
+    const { history, sequence } = this.#tables.deltaPosition;
+    return { history: `${this.#incarnation}/${history}`, sequence };
   }
 
   #exportRows(message: ExportRows): void {
     const page = this.#tables.exportRows(message.cursor, message.rowsMax);
-    this.#context.reply(message, { ...page, sequence: this.#deltaSequence }, [
+    this.#context.reply(message, { ...page, position: this.#deltaPosition() }, [
       page.ids.buffer,
       page.rows.buffer,
     ]);
@@ -184,7 +200,15 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
 
   #evictExpired(): void {
     this.#tables.evictExpired(this.#options.evictionBucketsMax);
-    this.#figures.show(this.#tables.statistics());
+    this.#showFigures();
     this.#context.schedule(this.#options.evictionIntervalMs, { kind: "evictExpired" });
+  }
+
+  #showFigures(): void {
+    this.#figures.show(this.#tables.statistics());
+    const nowMs = this.#context.clock.monotonicMs();
+    if (nowMs - this.#bucketsShownMs < BUCKETS_INTERVAL_MS) return;
+    this.#bucketsShownMs = nowMs;
+    this.#figures.showBuckets(this.#tables.entriesPerBucket());
   }
 }

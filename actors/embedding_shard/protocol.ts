@@ -60,11 +60,20 @@ export interface GetHighWaterMark
   readonly source: string;
 }
 
-/** Rows that changed and ids that went, numbered without gaps per shard. */
-export interface Delta {
-  readonly shard: number;
-  /** From 1, one more than the delta before. */
+/**
+ * Where a stream of deltas stands. In one history they are numbered without gaps. Another one begins when the shard has
+ * restarted, and when nobody took deltas for so long that ids which went were forgotten: rows of an earlier history are
+ * replaced, for no delta says which of them the shard has no more.
+ */
+export interface DeltaPosition {
+  readonly history: string;
+  /** Of the newest delta; 0 before the first. */
   readonly sequence: number;
+}
+
+/** Rows that changed and ids that went; its sequence is one more than that of the delta before. */
+export interface Delta extends DeltaPosition {
+  readonly shard: number;
   /** By class of rows; undefined where nothing changed. */
   readonly classes: readonly (ClassChanges | undefined)[];
 }
@@ -87,12 +96,14 @@ export interface ClassChanges {
 export interface TakeDelta extends
   Request<{
     readonly delta?: Delta;
-    /** The newest delta that was ever taken; what is asked next follows it. */
-    readonly sequence: number;
+    /** That of the newest delta that was taken; what is asked next follows it. */
+    readonly position: DeltaPosition;
+    /** The shard's life, as in {@link ApplyGradients.incarnation}. */
+    readonly incarnation: string;
   }> {
   readonly kind: "takeDelta";
-  /** The newest sequence that the taker has dealt with; 0 where it does not know. */
-  readonly acknowledged: number;
+  /** That of the newest delta that the taker has dealt with; undefined where it does not know. */
+  readonly acknowledged: DeltaPosition | undefined;
   /** Of each class. */
   readonly rowsMax: number;
 }
@@ -101,8 +112,8 @@ export interface TakeDelta extends
 export interface ExportRows extends
   Request<
     ClassPage & {
-      /** The delta sequence that this page already contains. */
-      readonly sequence: number;
+      /** The deltas that this page already contains. */
+      readonly position: DeltaPosition;
     }
   > {
   readonly kind: "exportRows";

@@ -33,6 +33,7 @@ export async function restoreNewest(
   const sameShards = manifest.shards.length === shards;
   const kernel = BatchKernel.create();
   let rows = 0;
+  let allCounters = true;
   for (const part of manifest.shards) {
     // With another number of shards any of the old ones may hold rows of this one.
     if (sameShards && part.shard !== shard) continue;
@@ -40,9 +41,11 @@ export async function restoreNewest(
     const restore = tables.restore(headers, { shard, shards, counters: sameShards });
     for (const chunk of part.chunks) {
       const bytes = await readPart(blobs, kernel, chunk);
-      restore.take(chunk.class, { rows: chunk.rows, bytes, checksum: chunk.checksum });
+      const { holds, rows, checksum } = chunk;
+      restore.take(chunk.class, { holds, rows, bytes, checksum });
     }
-    const { rowsRestored, rowsWithoutRoom, ...changes } = restore.report();
+    const { rowsRestored, rowsWithoutRoom, countersKept, ...changes } = restore.report();
+    allCounters &&= countersKept;
     rows += rowsRestored;
     if (rowsWithoutRoom > 0) {
       throw new SnapshotError(
@@ -53,6 +56,13 @@ export async function restoreNewest(
     if (Object.values(changes).flat().some((change) => change !== 0)) {
       telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, changes);
     }
+  }
+  if (!allCounters) {
+    telemetry.log(
+      "warn",
+      `embedding_shard/${shard} counts the occurrences of ids without a row anew: its snapshot is of another ` +
+        "shards.count or embeddings.bytesMax",
+    );
   }
   const { name, trainers } = manifest;
   const kept = tables.statistics().rows;

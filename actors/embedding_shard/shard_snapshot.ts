@@ -55,10 +55,17 @@ export class ShardSnapshot {
       const chunk = tables.nextSnapshotChunk(chunkRows);
       if (chunk === undefined) return this.#finish();
       const name = this.#blobName(`chunk-${String(this.#chunks.length).padStart(5, "0")}`);
-      const { rows, bytes, checksum, class: rowClass } = chunk;
+      const { holds, rows, bytes, checksum, class: rowClass } = chunk;
       // Not awaited: the shard goes on learning while the store writes.
       blobs.put(name, bytes).then(() => {
-        this.#chunks.push({ name, bytes: bytes.byteLength, checksum, rows, class: rowClass });
+        this.#chunks.push({
+          name,
+          bytes: bytes.byteLength,
+          checksum,
+          holds,
+          rows,
+          class: rowClass,
+        });
         context.self.tell({ kind: "writeSnapshotChunk", snapshot: this.name });
       }).catch((error) => this.#fail(error));
     } catch (error) {

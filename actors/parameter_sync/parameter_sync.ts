@@ -4,7 +4,9 @@
  *
  * What "fresh" promises. The trainers' mark W says that all gradients of what was decided by actions accepted up to
  * W are applied in the shards; with several it is the lowest of theirs. It is read *before* the deltas are taken, so when every shard's deltas of this round
- * are on all of its replicas, every row that those actions changed is served: W goes to the scorers. Dense weights
+ * are on all of its replicas, every row that those actions changed is served: W goes to the scorers. A shard that restarts
+ * has lost rows: before its replicas go back to those that it has, W falls to 0, and it rises again when every trainer's
+ * mark speaks of that life of the shard. Dense weights
  * move slowly and travel apart, at their own interval; their version is in every answer and W does not speak of it.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
@@ -13,7 +15,7 @@ import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
-import type { TrainerMessage } from "../trainer/protocol.ts";
+import type { TrainerMessage, TrainerStatus } from "../trainer/protocol.ts";
 import type { ParameterSyncOptions } from "./options.ts";
 import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
 import { type ShardRound, ShardSync } from "./shard_sync.ts";
@@ -24,8 +26,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #options: ParameterSyncOptions;
   readonly #shards: readonly ShardSync[];
   readonly #trainers: readonly ActorRef<TrainerMessage>[];
-  /** The newest mark of each trainer, ms. */
-  readonly #marks: number[];
+  /** The newest mark of each trainer, and the lives of the shards that it speaks of. */
+  readonly #marks: Pick<TrainerStatus, "learnedThroughMs" | "incarnations">[];
   /** Undefined with one trainer: its own weights are served. */
   readonly #averaging: WeightAveraging | undefined;
   readonly #scorers: readonly ActorRef<ScorerMessage>[];
@@ -57,7 +59,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       )
     );
     this.#trainers = options.trainers.map((address) => context.actorRef<TrainerMessage>(address));
-    this.#marks = options.trainers.map(() => 0);
+    this.#marks = options.trainers.map(() => ({ learnedThroughMs: 0, incarnations: [] }));
     this.#averaging = this.#trainers.length > 1
       ? new WeightAveraging(this.#trainers, options.budgetMs)
       : undefined;
@@ -79,9 +81,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
       help: "Version of the dense weights that scorers were given.",
     });
-    context.schedule(0, { kind: "syncRows" });
+    // Rows last: freshness is claimed with them, and dense weights that never learned would make it a lie.
     if (this.#averaging !== undefined) context.schedule(0, { kind: "averageDense" });
     context.schedule(0, { kind: "syncDense" });
+    context.schedule(0, { kind: "syncRows" });
   }
 
   async receive(message: ParameterSyncMessage): Promise<void> {
@@ -113,39 +116,57 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       bytes: this.#bytes,
       gaps: this.#gaps,
       denseVersion: this.#denseVersion,
-      sequences: this.#shards.map((shard) => shard.acknowledged),
+      sequences: this.#shards.map((shard) => shard.acknowledged?.sequence ?? 0),
     };
   }
 
   async #syncRows(): Promise<void> {
-    const { budgetMs } = this.#options;
     const beganMs = this.#context.clock.monotonicMs();
-    const learnedThroughMs = await this.#readMarks();
+    await this.#readMarks();
+    let rounds = await this.#round();
+    if (rounds.some(({ incarnation }) => incarnation !== undefined)) {
+      await this.#serveFreshness(0);
+      rounds.forEach(({ incarnation }, shard) => {
+        if (incarnation !== undefined) this.#shards[shard].follow(incarnation);
+      });
+      rounds = await this.#round();
+    }
+    this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
+    const known = this.#marks.every(({ incarnations }) =>
+      this.#shards.every(({ incarnation }, shard) => incarnation === incarnations[shard])
+    );
+    if (!known || !rounds.every(({ complete }) => complete)) return;
+    // A trainer that restarts goes back, the rows that it has taught do not.
+    const learned = Math.min(...this.#marks.map(({ learnedThroughMs }) => learnedThroughMs));
+    await this.#serveFreshness(Math.max(this.#learnedThroughMs, learned));
+  }
+
+  async #round(): Promise<ShardRound[]> {
     const rounds = await Promise.all(this.#shards.map((shard) => shard.round()));
     for (const round of rounds) this.#count(round);
-    this.#roundMs.record(this.#context.clock.monotonicMs() - beganMs);
-    if (!rounds.every((round) => round.complete)) return;
-    this.#learnedThroughMs = Math.max(this.#learnedThroughMs, learnedThroughMs);
+    return rounds;
+  }
+
+  async #serveFreshness(learnedThroughMs: number): Promise<void> {
+    const { budgetMs } = this.#options;
+    this.#learnedThroughMs = learnedThroughMs;
     await Promise.all(this.#scorers.map(async (scorer, i) => {
-      const { modelVersion } = await scorer.ask(
-        { kind: "advanceFreshness", learnedThroughMs: this.#learnedThroughMs },
-        { budgetMs },
-      );
+      const message = { kind: "setFreshness", learnedThroughMs } as const;
+      const { modelVersion } = await scorer.ask(message, { budgetMs });
       this.#scorerVersions[i] = modelVersion;
     }));
   }
 
-  /** The lowest of the trainers' marks. One that does not answer keeps its last: what it says stays true. */
-  async #readMarks(): Promise<number> {
+  /** One that does not answer keeps its last: what it says stays true. */
+  async #readMarks(): Promise<void> {
     const { budgetMs } = this.#options;
     await Promise.all(this.#trainers.map(async (trainer, i) => {
       try {
-        this.#marks[i] = (await trainer.ask({ kind: "getStatus" }, { budgetMs })).learnedThroughMs;
+        this.#marks[i] = await trainer.ask({ kind: "getStatus" }, { budgetMs });
       } catch (error) {
         this.#warn("the freshness mark stands still", error);
       }
     }));
-    return Math.min(...this.#marks);
   }
 
   async #averageDense(): Promise<void> {

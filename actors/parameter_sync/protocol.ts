@@ -20,14 +20,14 @@ export interface AverageDense {
 
 /** How far what is served has come, and what was carried. */
 export interface SyncStatus {
-  /** Every decided event accepted up to this wall time is served. */
+  /** Every decided event accepted up to this wall time is served. Falls to 0 when a shard loses what it had learned. */
   readonly learnedThroughMs: number;
   readonly deltas: number;
   readonly rows: number;
   readonly bytes: number;
   readonly gaps: number;
   readonly denseVersion: number;
-  /** Last acknowledged sequence per shard. */
+  /** Last acknowledged sequence per shard; 0 where none is. */
   readonly sequences: readonly number[];
 }
 

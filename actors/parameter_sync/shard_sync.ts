@@ -2,11 +2,12 @@
  * Carries one shard's deltas to its replicas, in order and without holes.
  *
  * The shard keeps what it gave out until the next call acknowledges it, so a failure anywhere only repeats a delta.
- * A replica that missed one (it was away, it restarted empty) says "gap" and is filled from the shard's rows.
+ * A replica that missed one (it was away, it restarted empty) says "gap" and is filled from the shard's rows; so is each
+ * one when the shard begins another history.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { ExportCursor } from "../../kernels/embedding/class_tables.ts";
-import type { Delta, EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import type { Delta, DeltaPosition, EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
 export interface ShardSyncOptions {
@@ -24,6 +25,8 @@ export interface ShardRound {
   readonly failures: readonly Error[];
   /** All that the shard had learned when the round began is on all replicas. */
   readonly complete: boolean;
+  /** The shard's life, where it is not the one that is followed: then nothing was carried. */
+  readonly incarnation?: string;
 }
 
 export class ShardSync {
@@ -32,7 +35,9 @@ export class ShardSync {
   readonly #options: ShardSyncOptions;
   /** Replicas that did not answer last time: they are filled anew before they get deltas again. */
   readonly #behind = new Set<ActorRef<ServingReplicaMessage>>();
-  #acknowledged = 0;
+  /** The life of the shard whose rows go to the replicas. */
+  #incarnation: string | undefined;
+  #acknowledged: DeltaPosition | undefined;
 
   constructor(
     shard: ActorRef<EmbeddingShardMessage>,
@@ -44,9 +49,19 @@ export class ShardSync {
     this.#options = options;
   }
 
-  /** The highest sequence that went to the replicas. */
-  get acknowledged(): number {
+  /** The life of the shard whose rows go to the replicas; undefined before {@link follow}. */
+  get incarnation(): string | undefined {
+    return this.#incarnation;
+  }
+
+  /** The newest delta that went to the replicas. */
+  get acknowledged(): DeltaPosition | undefined {
     return this.#acknowledged;
+  }
+
+  /** From now on the rows of this life of the shard go to the replicas, in place of those of another. */
+  follow(incarnation: string): void {
+    this.#incarnation = incarnation;
   }
 
   /** Takes deltas until the shard has no more, or `deltasPerRoundMax` went through. */
@@ -55,14 +70,17 @@ export class ShardSync {
     const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: [] as Error[] };
     let drained = false;
     while (!drained && round.deltas < deltasPerRoundMax) {
-      const { delta, sequence } = await this.#shard.ask({
+      const { delta, position, incarnation } = await this.#shard.ask({
         kind: "takeDelta",
         acknowledged: this.#acknowledged,
         rowsMax: deltaRowsMax,
       }, { budgetMs });
-      if (delta === undefined) drained = true;
-      else {
-        drained = true;
+      if (incarnation !== this.#incarnation) return { ...round, complete: false, incarnation };
+      drained = true;
+      if (delta === undefined) {
+        // Nobody else would notice a replica that went away or came back empty, or that another history has begun.
+        await this.#check(position, round);
+      } else {
         round.deltas++;
         for (const changes of delta.classes) {
           if (changes === undefined) continue;
@@ -73,10 +91,8 @@ export class ShardSync {
         }
         await this.#carry(delta, round);
       }
-      this.#acknowledged = sequence;
+      this.#acknowledged = position;
     }
-    // Without a delta nobody would notice a replica that went away or came back empty.
-    if (round.deltas === 0) await this.#check(round);
     for (const replica of [...this.#behind]) await this.#fill(replica, round);
     return { ...round, complete: drained && this.#behind.size === 0 };
   }
@@ -97,17 +113,19 @@ export class ShardSync {
     }));
   }
 
-  async #check(round: { gaps: number; failures: Error[] }): Promise<void> {
+  /** Asks the replicas whether they stand where the shard does. */
+  async #check(
+    { history, sequence }: DeltaPosition,
+    round: { gaps: number; failures: Error[] },
+  ): Promise<void> {
     const { budgetMs } = this.#options;
+    const known = history === this.#acknowledged?.history;
     await Promise.all(this.#replicas.map(async (replica) => {
       if (this.#behind.has(replica)) return;
       try {
-        const { sequence } = await replica.ask(
-          { kind: "confirm", sequence: this.#acknowledged },
-          { budgetMs },
-        );
-        if (sequence === this.#acknowledged) return;
-        round.gaps++;
+        const { position } = await replica.ask({ kind: "getPosition" }, { budgetMs });
+        if (position?.history === history && position.sequence === sequence) return;
+        if (known) round.gaps++;
       } catch (error) {
         round.failures.push(error as Error);
       }
@@ -123,7 +141,7 @@ export class ShardSync {
     const { deltaRowsMax, budgetMs } = this.#options;
     try {
       let cursor: ExportCursor | undefined;
-      let begins: number | undefined;
+      let begins: DeltaPosition | undefined;
       for (let done = false; !done;) {
         const page = await this.#shard.ask(
           {
@@ -134,15 +152,18 @@ export class ShardSync {
           { budgetMs },
         );
         const first = begins === undefined;
-        // Deltas after the first page's sequence may repeat what later pages hold: rows are whole, so that is harmless.
-        begins ??= page.sequence;
+        // Deltas after the first page's position may repeat what later pages hold: rows are whole, so that is harmless.
+        begins ??= page.position;
+        if (page.position.history !== begins.history) {
+          throw new Error("the shard began another history while its rows were read");
+        }
         await replica.ask({
           kind: "loadRows",
           class: page.class,
           ids: page.ids,
           rows: page.rows,
           first,
-          ...(page.done ? { sequence: begins } : {}),
+          ...(page.done ? { position: begins } : {}),
         }, { budgetMs });
         round.rows += page.ids.length;
         round.bytes += page.ids.byteLength + page.rows.byteLength;

@@ -19,7 +19,7 @@ export function defineScorer(
       switch (message.kind) {
         case "getStatus":
         case "loadDenseWeights":
-        case "advanceFreshness":
+        case "setFreshness":
           return "control";
         case "score":
         case "explain":

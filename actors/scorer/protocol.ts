@@ -38,9 +38,9 @@ export interface LoadDenseWeights extends Request<{ readonly version: number }> 
   readonly weights: DenseWeights;
 }
 
-/** The replicas have applied all that was learned up to here. */
-export interface AdvanceFreshness extends Request<ScorerStatus> {
-  readonly kind: "advanceFreshness";
+/** The replicas have applied all that was learned up to here; less than before, where a shard has lost what it had learned. */
+export interface SetFreshness extends Request<ScorerStatus> {
+  readonly kind: "setFreshness";
   readonly learnedThroughMs: number;
 }
 
@@ -67,6 +67,6 @@ export type ScorerMessage =
   | Score
   | Explain
   | LoadDenseWeights
-  | AdvanceFreshness
+  | SetFreshness
   | GetScorerStatus
   | ScoreWaiting;

@@ -110,8 +110,8 @@ export class Scorer implements Behavior<ScorerMessage> {
         }
         return this.#context.reply(message, { version: this.#modelVersion });
       }
-      case "advanceFreshness":
-        this.#learnedThroughMs = Math.max(this.#learnedThroughMs, message.learnedThroughMs);
+      case "setFreshness":
+        this.#learnedThroughMs = message.learnedThroughMs;
         return this.#context.reply(message, this.#status());
       case "getStatus":
         this.#ready ||= await this.#replicas.probe(PROBE_BUDGET_MS);

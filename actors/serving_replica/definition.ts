@@ -25,7 +25,7 @@ export function defineServingReplica(): ActorDefinition<
           return "read";
         case "applyDelta":
         case "loadRows":
-        case "confirm":
+        case "getPosition":
           return "write";
       }
     },

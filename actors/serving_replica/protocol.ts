@@ -4,7 +4,7 @@
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
-import type { Delta } from "../embedding_shard/protocol.ts";
+import type { Delta, DeltaPosition } from "../embedding_shard/protocol.ts";
 
 /**
  * Rows of `ids` as float32; absent ids give zeros and a 0 in `found`. Refused with {@link ReplicaNotCurrentError}
@@ -21,20 +21,18 @@ export interface ReplicaLookup extends Request<ServedRows> {
 }
 
 /**
- * The next delta. Applied when its sequence is one more than the replica's; acknowledged without effect when it
- * is not newer; refused as a gap otherwise, and then the replica says from where it needs to catch up.
+ * The next delta. Applied when it follows the replica's position; acknowledged without effect when it is not newer; refused
+ * as a gap otherwise, of another history too.
  */
-export interface ApplyDelta extends
-  Request<
-    { readonly sequence: number; readonly status: "applied" | "duplicate" | "gap" | "corrupt" }
-  > {
+export interface ApplyDelta
+  extends Request<{ readonly status: "applied" | "duplicate" | "gap" | "corrupt" }> {
   readonly kind: "applyDelta";
   readonly delta: Delta;
 }
 
 /**
  * Rows outside the delta stream (catch-up). A replica that answered lookups goes on while pages come; with the last one
- * rows that none of them brought go, and the sequence is set. Refused with {@link CatchUpLostError} by a replica that
+ * rows that none of them brought go, and the position is set. Refused with {@link CatchUpLostError} by a replica that
  * did not get the first page.
  */
 export interface LoadRows extends Request<void> {
@@ -45,14 +43,13 @@ export interface LoadRows extends Request<void> {
   readonly rows: Float32Array<ArrayBuffer>;
   /** The catch-up begins, or begins anew. */
   readonly first: boolean;
-  /** On the last page: deltas go on after this sequence. */
-  readonly sequence?: number;
+  /** On the last page: deltas go on from here. */
+  readonly position?: DeltaPosition;
 }
 
-/** A round brought nothing for this shard: says which sequence is the newest, and asks for the replica's own. */
-export interface Confirm extends Request<{ readonly sequence: number }> {
-  readonly kind: "confirm";
-  readonly sequence: number;
+/** Asks where the replica stands; undefined before its first catch-up. */
+export interface GetPosition extends Request<{ readonly position: DeltaPosition | undefined }> {
+  readonly kind: "getPosition";
 }
 
 /** What a replica holds and how far it has followed its shard. */
@@ -60,9 +57,8 @@ export interface ReplicaStatistics {
   readonly shard: number;
   readonly rows: number;
   readonly bytes: number;
-  readonly sequence: number;
-  /** It answers lookups. */
-  readonly current: boolean;
+  /** Undefined before the first catch-up, until which it answers no lookup. */
+  readonly position: DeltaPosition | undefined;
 }
 
 /** Asks for {@link ReplicaStatistics}. */
@@ -75,7 +71,7 @@ export type ServingReplicaMessage =
   | ReplicaLookup
   | ApplyDelta
   | LoadRows
-  | Confirm
+  | GetPosition
   | GetReplicaStatistics;
 
 /** The replica waits for parameter sync; another one may serve meanwhile. */

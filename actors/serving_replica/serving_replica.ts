@@ -7,6 +7,7 @@ import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ClassServingTables } from "../../kernels/embedding/class_serving_tables.ts";
+import type { DeltaPosition } from "../embedding_shard/protocol.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import {
   type ApplyDelta,
@@ -22,13 +23,13 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   readonly #options: ServingReplicaOptions;
   readonly #tables: ClassServingTables;
   readonly #kernel = BatchKernel.create();
-  #sequence = 0;
+  /** It has all rows of this moment, or, during a catch-up, some newer ones; undefined before its first. */
+  #position: DeltaPosition | undefined;
   /** Between the first and the last page of a catch-up deltas do not fit. */
   #loading = false;
-  /** It has all rows of some moment: up to its sequence, or, during catch-up, some of them newer. */
-  #current = false;
   readonly #labels: { readonly shard: string };
   readonly #lookups: Counter;
+  readonly #missing: Counter;
   readonly #refused: Counter;
   readonly #rows: Gauge;
 
@@ -43,6 +44,10 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     const labelNames = ["shard"];
     this.#lookups = context.telemetry.counter("cairn_replica_lookups_total", {
       help: "Ids looked up for ranking.",
+      labelNames,
+    });
+    this.#missing = context.telemetry.counter("cairn_replica_missing_total", {
+      help: "Ids looked up for ranking that have no row.",
       labelNames,
     });
     this.#refused = context.telemetry.counter("cairn_replica_deltas_refused_total", {
@@ -69,23 +74,23 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
           shard: this.#options.shard,
           rows,
           bytes,
-          sequence: this.#sequence,
-          current: this.#current,
+          position: this.#position,
         });
       }
-      case "confirm":
-        if (!this.#loading && message.sequence === this.#sequence) this.#current = true;
-        return this.#context.reply(message, { sequence: this.#sequence });
+      case "getPosition":
+        return this.#context.reply(message, { position: this.#position });
       default:
         message satisfies never;
     }
   }
 
   #lookup(message: ReplicaLookup): void {
-    if (!this.#current) {
+    if (this.#position === undefined) {
       return this.#context.replyError(message, new ReplicaNotCurrentError(this.#options.shard));
     }
+    const missingBefore = this.#tables.missing;
     const { rows, found } = this.#tables.lookup(message, message.spare);
+    this.#missing.add(this.#tables.missing - missingBefore, this.#labels);
     this.#lookups.add(message.ids.length, this.#labels);
     this.#context.reply(message, { rows, found }, [rows.buffer, found.buffer]);
   }
@@ -94,10 +99,12 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     const { delta } = message;
     const answer = (status: "applied" | "duplicate" | "gap" | "corrupt") => {
       if (status === "gap" || status === "corrupt") this.#refused.add(1, this.#labels);
-      this.#context.reply(message, { sequence: this.#sequence, status });
+      this.#context.reply(message, { status });
     };
-    if (!this.#loading && delta.sequence <= this.#sequence) return answer("duplicate");
-    if (this.#loading || delta.sequence !== this.#sequence + 1) return answer("gap");
+    const { history, sequence } = delta;
+    if (this.#loading || this.#position?.history !== history) return answer("gap");
+    if (sequence <= this.#position.sequence) return answer("duplicate");
+    if (sequence !== this.#position.sequence + 1) return answer("gap");
     for (const changes of delta.classes) {
       if (changes === undefined) continue;
       const { ids, rows, tombstones, checksum } = changes;
@@ -108,8 +115,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#tables.upsert(number, changes.ids, changes.rows);
       this.#tables.remove(number, changes.tombstones);
     });
-    this.#sequence = delta.sequence;
-    this.#current = true;
+    this.#position = { history, sequence };
     this.#rows.set(this.#tables.statistics().rows, this.#labels);
     answer("applied");
   }
@@ -123,12 +129,11 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       return this.#context.replyError(message, new CatchUpLostError(this.#options.shard));
     }
     this.#tables.upsert(message.class, message.ids, message.rows);
-    if (message.sequence !== undefined) {
+    if (message.position !== undefined) {
       this.#tables.endFill();
       this.#rows.set(this.#tables.statistics().rows, this.#labels);
-      this.#sequence = message.sequence;
+      this.#position = message.position;
       this.#loading = false;
-      this.#current = true;
     }
     this.#context.reply(message, undefined);
   }

@@ -17,10 +17,12 @@ export interface SnapshotPart {
   readonly checksum: number;
 }
 
-/** Rows of one shard. */
+/** Rows of one shard, or the counters of ids that have none. */
 export interface ShardChunkPart extends SnapshotPart {
+  readonly holds: "rows" | "counters";
+  /** 0 where it holds counters. */
   readonly rows: number;
-  /** The class that the rows are of. */
+  /** The class that it is of. */
   readonly class: number;
 }
 
@@ -46,7 +48,7 @@ export interface TrainerPart {
 }
 
 /** Changes with every change of what the parts hold. */
-export const FORMAT = 4;
+export const FORMAT = 5;
 
 /** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
 export interface SnapshotManifest {

@@ -94,6 +94,8 @@ export interface TrainerStatus {
   /** Mean loss of the last step. */
   readonly loss: number;
   readonly learnedThroughMs: number;
+  /** The lives of the shards that have learned that, by shard. */
+  readonly incarnations: readonly string[];
   /** Next example log offset. */
   readonly offset: number;
   /** Training stopped because the loss was not finite or exploded; says on which batch. */

@@ -49,6 +49,11 @@ export class ShardClient {
     this.#buffers = new RowBuffers(SPARES_PER_SHARD * shards.length);
   }
 
+  /** The lives of the shards that {@link marks} found, by shard. */
+  get incarnations(): readonly string[] {
+    return this.#incarnations;
+  }
+
   /** The newest sequence of this source in each shard. From here on, a shard that restarts is noticed. */
   async marks(): Promise<number[]> {
     const marks = await this.#readMarks();

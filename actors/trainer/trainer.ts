@@ -211,6 +211,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           examples: this.#examples,
           loss: this.#loss,
           learnedThroughMs: this.#learnedThroughMs,
+          incarnations: this.#shards.incarnations,
           offset: this.#offset,
           ...(this.#diverged === undefined ? {} : { diverged: this.#diverged }),
         });

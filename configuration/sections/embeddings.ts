@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { duration, size } from "../units.ts";
+import { learningRateSchedule } from "./learning_rate_schedule.ts";
 
 /** Admission counters are 16 bits wide. */
 export const admissionThresholdMax = 65_535;
@@ -79,9 +80,14 @@ const optimizer = z.discriminatedUnion("kind", [
   }),
 ]).describe("How a row learns from its gradients.");
 
-const segmentOverride = z.strictObject({
-  initializer: initializer.optional(),
-  optimizer: optimizer.optional(),
+const rules = { initializer: initializer.optional(), optimizer: optimizer.optional() };
+const segmentOverride = z.strictObject(rules)
+  .describe("What is left out keeps the default of that segment.");
+const segment = z.strictObject({
+  ...rules,
+  learningRateSchedule: learningRateSchedule.optional().describe(
+    "How its learning rate changes with the batches that a shard has learned from, of all trainers; left out, it stays.",
+  ),
 }).describe("What is left out keeps the default of that segment.");
 
 const admission = z.discriminatedUnion("kind", [
@@ -102,7 +108,7 @@ const expiry = duration("1s", "36500d")
 
 export const embeddingsSection = z.strictObject({
   seed: z.int().min(0).max(2 ** 32 - 1).default(1).describe("Seeds every row's first value."),
-  segments: z.record(z.string(), segmentOverride).default({}).describe(
+  segments: z.record(z.string(), segment).default({}).describe(
     "The parts of a row, by the name that the model gives them (first_order, embeddings, …).",
   ),
   admission: admission.default({ kind: "threshold", threshold: 0 }),

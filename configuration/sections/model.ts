@@ -2,6 +2,7 @@
  * `model`: the dense part, what it predicts and how its own weights learn.
  */
 import { z } from "zod";
+import { learningRateSchedule } from "./learning_rate_schedule.ts";
 
 const layers = z.array(z.int().min(1).max(8192)).max(8);
 const hidden = layers.min(1).default([64, 32])
@@ -57,25 +58,6 @@ const optimizer = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("adamW"), ...everyOptimizer, ...moments }),
 ]).describe("How the dense weights learn; embeddings have optimizers of their own.");
 
-const steps = z.int().min(1).max(1_000_000_000);
-const final = z.number().min(0).max(1).describe("Share of the full rate that is left at the end.");
-
-const learningRateSchedule = z.strictObject({
-  warmupSteps: z.int().min(0).max(1_000_000_000).default(0)
-    .describe("Steps over which the rate grows from 0 to its full value."),
-  decay: z.discriminatedUnion("kind", [
-    z.strictObject({
-      kind: z.literal("exponential"),
-      factor: z.number().positive().max(1).default(0.5),
-      steps,
-    }).describe("Times `factor` every `steps`."),
-    z.strictObject({ kind: z.literal("linear"), final, steps }),
-    z.strictObject({ kind: z.literal("cosine"), final, steps }),
-    z.strictObject({ kind: z.literal("inverseSquareRoot"), steps })
-      .describe("√(steps / (steps + t)): never ends, as online training does not."),
-  ]).optional(),
-}).describe("How the dense learning rate changes with the steps; left out, it stays.");
-
 const everyModel = {
   tasks: z.array(z.string().min(1)).min(1).max(8).default(["click"])
     .describe("What is predicted; the first task orders the ranking."),
@@ -86,7 +68,8 @@ const everyModel = {
   taskWeights: z.record(z.string(), z.number().positive()).default({})
     .describe("Weight of a task in the summed loss, by name; 1 where it is left out."),
   optimizer: optimizer.prefault({ kind: "adam", learningRate: 0.001 }),
-  learningRateSchedule: learningRateSchedule.optional(),
+  learningRateSchedule: learningRateSchedule.optional()
+    .describe("How the dense learning rate changes with the steps; left out, it stays."),
   seed: z.int().min(0).max(2 ** 32 - 1).default(1)
     .describe("Seeds the dense weights' first values and dropout."),
 };

@@ -13,12 +13,17 @@ import type {
 
 /** What became of the segments of some slots, and of rows. */
 export interface ClassRestoreReport {
+  /** Numbers of slots that the snapshot does not know, and of slots that no table names any more: their rows are dropped. */
+  readonly slotsAdded: readonly number[];
+  readonly slotsRemoved: readonly number[];
   /** Segments by name, with the numbers of their slots where these are not all. */
   readonly segmentsAdded: readonly string[];
   readonly segmentsResized: readonly string[];
   readonly segmentsRemoved: readonly string[];
   /** Their weights came back, their optimizer's state begins anew. */
   readonly segmentsStateReset: readonly string[];
+  /** No occurrences of ids without a row are forgotten. */
+  readonly countersKept: boolean;
   readonly rowsRestored: number;
   readonly rowsOfRemovedSlots: number;
   readonly rowsWithoutRoom: number;
@@ -39,6 +44,8 @@ interface Route {
   readonly from: number;
   readonly to: number;
   readonly slots: readonly number[];
+  /** Counters of ids without a row come this way: most of the slots were in this class. */
+  readonly main: boolean;
   readonly restore: TableRestore;
 }
 
@@ -49,24 +56,24 @@ export function restoreClasses(
   placement: Omit<RestorePlacement, "slots">,
 ): ClassRestores {
   const slotsOf = tables.map(({ options }) => options.slots.map(({ slot }) => slot));
+  const [slotsBefore, slotsNow] = [headers.flatMap(({ schema }) => schema.slots), slotsOf.flat()];
+  // Where no slot is named, rows of all slots are taken.
+  const all = slotsNow.length === 0;
   const routes = tables.flatMap((table, to): Route[] => {
     const shared = headers.map(({ schema }) =>
       slotsOf[to].filter((slot) => schema.slots.includes(slot))
     );
-    // Counters of ids without a row come from where most of the slots were.
     const most = Math.max(...shared.map(({ length }) => length));
-    const main = shared.findIndex(({ length }) => length === most);
-    // One class takes all rows, also those of slots that it does not name.
-    const all = tables.length === 1;
+    const mainClass = shared.findIndex(({ length }) => length === most);
     return headers.flatMap((header, from) => {
       if (!all && shared[from].length === 0) return [];
-      const counters = placement.counters === true && from === main;
+      const main = from === mainClass;
       const restore = table.restore(header, {
         ...placement,
-        counters,
+        counters: placement.counters === true && main,
         ...(all ? {} : { slots: shared[from] }),
       });
-      return [{ from, to, slots: shared[from], restore }];
+      return [{ from, to, slots: shared[from], main, restore }];
     });
   });
   const several = tables.length > 1 || headers.length > 1;
@@ -95,10 +102,13 @@ export function restoreClasses(
         routes.reduce((total, { restore }) => total + restore.report[what], 0);
       const [rowsRestored, rowsWithoutRoom] = [sum("rows"), sum("rejected")];
       return {
+        slotsAdded: slotsNow.filter((slot) => !slotsBefore.includes(slot)),
+        slotsRemoved: all ? [] : slotsBefore.filter((slot) => !slotsNow.includes(slot)),
         segmentsAdded: changed("added"),
         segmentsResized: changed("resized"),
         segmentsRemoved: changed("removed"),
         segmentsStateReset: changed("stateReset"),
+        countersKept: routes.every(({ main, restore }) => !main || restore.report.countersKept),
         rowsRestored,
         rowsWithoutRoom,
         rowsOfRemovedSlots: taken - elsewhere - rowsRestored - rowsWithoutRoom,

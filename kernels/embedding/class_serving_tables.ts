@@ -25,6 +25,7 @@ export class ClassServingTables {
   readonly #widths: readonly number[];
   readonly #tables: readonly ServingTable[];
   readonly #limit: SharedLimit;
+  #missing = 0;
 
   /** @throws {RangeError} When `bytesMax` does not hold a page of each class. */
   constructor({ widths, precision, bytesMax }: ClassServingOptions) {
@@ -62,9 +63,14 @@ export class ClassServingTables {
       const [from, to] = [starts[c], starts[c + 1]];
       if (from === to) return;
       const part = rows.subarray(floats[c], floats[c + 1]);
-      table.lookup(ids.subarray(from, to), part, found.subarray(from, to));
+      this.#missing += table.lookup(ids.subarray(from, to), part, found.subarray(from, to));
     });
     return { rows, found };
+  }
+
+  /** Ids that were looked up and absent, since the tables were made. */
+  get missing(): number {
+    return this.#missing;
   }
 
   /** Writes rows of one class; see {@link ServingTable.upsert}. */

@@ -70,6 +70,8 @@ export class ClassTables {
   readonly widths: readonly number[];
   readonly #tables: readonly EmbeddingTable[];
   readonly #limit: SharedLimit;
+  /** Deltas of one history follow each other; of another, all rows are to be read anew. None has begun yet. */
+  #history = 0;
   /** The newest delta given, and of each table the sequence before it and the one in it. */
   #given = 0;
   #acknowledged: number[];
@@ -156,33 +158,52 @@ export class ClassTables {
   }
 
   /**
-   * The next delta of all classes, or undefined where nothing is new; the rules are those of
+   * Where the deltas stand. A history begins with the first {@link takeDelta}, and another one whenever tombstones
+   * overflowed, for then no delta tells which rows went: who follows reads all rows by {@link exportRows}.
+   */
+  get deltaPosition(): { readonly history: number; readonly sequence: number } {
+    return { history: this.#history, sequence: this.#given };
+  }
+
+  /**
+   * The next delta of all classes, or undefined where nothing is new or a new history begins; the rules are those of
    * {@link EmbeddingTable.takeDelta}, for one consumer.
    *
+   * @param acknowledged Of the history in {@link deltaPosition}.
    * @param rowsMax Bounds rows, and tombstones, of each class.
    */
   takeDelta(acknowledged: number, rowsMax: number): ClassDelta | undefined {
+    if (this.#history === 0) return this.#beginHistory();
     const waiting = this.#unacknowledged.some((sequence) => sequence !== undefined);
-    if (acknowledged < this.#given - Number(waiting)) {
+    if (acknowledged < this.#given - Number(waiting) || acknowledged > this.#given) {
       throw new RangeError(
-        `Cannot take a delta: ${acknowledged} is behind ${this.#given}, acknowledged before`,
+        `Cannot take a delta: ${acknowledged} is behind ${this.#given}, acknowledged before, or was never given`,
       );
     }
     const again = acknowledged < this.#given;
     if (!again) {
       this.#acknowledged = this.#acknowledged.map((before, c) => this.#unacknowledged[c] ?? before);
-      this.#given = acknowledged;
     }
     // Given again, a delta has the classes that it had: what changed meanwhile belongs to the next one.
-    const taken = this.#tables.map((table, c) =>
-      again && this.#unacknowledged[c] === undefined
-        ? undefined
-        : table.takeDelta(CONSUMER, this.#acknowledged[c], rowsMax)
-    );
-    this.#unacknowledged = taken.map((delta) => delta?.sequence);
-    if (taken.every((delta) => delta === undefined)) return undefined;
+    const classes: (TableDelta | undefined)[] = [];
+    for (const [c, table] of this.#tables.entries()) {
+      const asked = !again || this.#unacknowledged[c] !== undefined;
+      const delta = asked ? table.takeDelta(CONSUMER, this.#acknowledged[c], rowsMax) : undefined;
+      if (delta === "overflowed") return this.#beginHistory();
+      classes.push(delta);
+    }
+    this.#unacknowledged = classes.map((delta) => delta?.sequence);
+    if (classes.every((delta) => delta === undefined)) return undefined;
     if (!again) this.#given++;
-    return { sequence: this.#given, classes: taken };
+    return { sequence: this.#given, classes };
+  }
+
+  #beginHistory(): undefined {
+    for (const table of this.#tables) table.beginDeltas(CONSUMER);
+    this.#history++;
+    this.#given = 0;
+    this.#acknowledged = this.#tables.map(() => 0);
+    this.#unacknowledged = this.#tables.map(() => undefined);
   }
 
   /**
@@ -198,7 +219,7 @@ export class ClassTables {
     return { class: cursor.class, ids, rows, cursor: next, done: done && last };
   }
 
-  /** Multiplies a segment's learning rate in all classes that have it, for schedules. */
+  /** Multiplies a segment's learning rate in all classes that have it, on top of its schedule. */
   setLearningRateScale(segment: string, scale: number): void {
     for (const table of this.#tables) {
       if (!table.options.segments.some(({ name }) => name === segment)) continue;
@@ -227,8 +248,8 @@ export class ClassTables {
   }
 
   /**
-   * Prepares to take the rows of a snapshot, of these classes or others. With several classes now, rows of slots that none of
-   * them names are left out.
+   * Prepares to take the rows of a snapshot, of these classes or others. Rows of slots that none of them names are left
+   * out.
    *
    * @param headers By class of the snapshot.
    */
@@ -237,6 +258,12 @@ export class ClassTables {
     placement: Omit<RestorePlacement, "slots">,
   ): ClassRestores {
     return restoreClasses(this.#tables, this.#limit, headers, placement);
+  }
+
+  /** How many buckets of all indexes hold 0, 1, … 16 entries; visits every bucket. */
+  entriesPerBucket(): Float64Array {
+    return this.#tables.map((table) => table.entriesPerBucket())
+      .reduce((sum, buckets) => sum.map((count, entries) => count + buckets[entries]));
   }
 
   statistics(): ClassTablesStatistics {

@@ -12,8 +12,13 @@ import {
   snapshotSchema,
   TableRestore,
 } from "./table_snapshot.ts";
+import { SegmentRates } from "./segment_rates.ts";
 import { accepted, KernelMemory } from "./table_exports.ts";
-import { readTableStatistics, type TableStatistics } from "./table_statistics.ts";
+import {
+  readEntriesPerBucket,
+  readTableStatistics,
+  type TableStatistics,
+} from "./table_statistics.ts";
 
 /** Changed rows and removed ids, numbered without gaps per consumer. All arrays own their buffers. */
 export interface TableDelta {
@@ -37,6 +42,10 @@ export interface ExportedRows {
   readonly cursor: number;
   readonly done: boolean;
 }
+
+/** Statuses of the kernel's `table_take_delta`. */
+const NOTHING_NEW = 0;
+const OVERFLOWED = 2;
 
 /**
  * Rows of one table by feature id.
@@ -70,8 +79,15 @@ export class EmbeddingTable {
   readonly width: number;
   readonly options: TableOptions;
   readonly #memory: KernelMemory;
+  readonly #rates: SegmentRates;
 
   private constructor(memory: KernelMemory, options: TableOptions, width: number) {
+    this.#rates = new SegmentRates(options.segments, (number, scale) => {
+      accepted(
+        `scale the learning rate of "${options.segments[number].name}" by ${scale}`,
+        memory.kernel.table_set_learning_rate_scale(number, scale),
+      );
+    });
     this.#memory = memory;
     this.options = options;
     this.width = width;
@@ -136,6 +152,7 @@ export class EmbeddingTable {
         `Cannot apply gradients: ${counts.length} counts for ${ids.length} ids`,
       );
     }
+    this.#rates.nextBatch();
     const memory = this.#memory;
     memory.reserve({ ids: ids.length, floats, counts: ids.length });
     memory.ids(ids.length).set(ids);
@@ -163,8 +180,7 @@ export class EmbeddingTable {
 
   /**
    * Looks at the next `bucketsMax` × 16 rows, going around the table over calls, and evicts those whose slot's expiry has
-   * passed on the data clock. Evicted ids reach every consumer as tombstones; while a consumer's tombstones are full,
-   * nothing is evicted.
+   * passed on the data clock. Evicted ids reach every consumer as tombstones.
    *
    * @returns Rows evicted.
    */
@@ -173,18 +189,39 @@ export class EmbeddingTable {
   }
 
   /**
-   * The consumer's next delta, or `undefined` where nothing is new. A delta is forgotten only when a later call acknowledges
-   * its sequence; asked again without that, the same delta is given again. A consumer that the table does not know, or
-   * that is ahead of it after a restore, is told every row, in deltas that follow `acknowledged`.
+   * Keeps changes for a consumer from now on; one that was there begins anew. It reads the rows of this moment by
+   * {@link exportRows}, and its deltas, from number 1 on, carry what changed since.
    *
    * @param consumer 0 to 3.
+   */
+  beginDeltas(consumer: number): void {
+    accepted(
+      `begin deltas for consumer ${consumer}`,
+      this.#memory.kernel.table_begin_deltas(consumer),
+    );
+  }
+
+  /**
+   * The consumer's next delta, or `undefined` where nothing is new. A delta is forgotten only when a later call acknowledges
+   * its sequence; asked again without that, the same delta is given again. "overflowed" where the consumer was silent
+   * while more ids were removed than its queue of tombstones holds: it has to {@link beginDeltas} anew.
+   *
+   * @param consumer 0 to 3, one that has begun.
    * @param acknowledged Highest sequence that the consumer has applied, 0 at first.
    * @param rowsMax Bounds rows, and tombstones, of one delta.
    */
-  takeDelta(consumer: number, acknowledged: number, rowsMax: number): TableDelta | undefined {
+  takeDelta(
+    consumer: number,
+    acknowledged: number,
+    rowsMax: number,
+  ): TableDelta | "overflowed" | undefined {
     const memory = this.#memory;
-    const status = memory.kernel.table_take_delta(consumer, acknowledged, rowsMax);
-    if (accepted(`take a delta for consumer ${consumer}`, status) === 0) return undefined;
+    const status = accepted(
+      `take a delta for consumer ${consumer}`,
+      memory.kernel.table_take_delta(consumer, acknowledged, rowsMax),
+    );
+    if (status === NOTHING_NEW) return undefined;
+    if (status === OVERFLOWED) return "overflowed";
     const [sequence, rows, removed, checksum] = memory.words(4);
     return {
       sequence,
@@ -195,7 +232,7 @@ export class EmbeddingTable {
     };
   }
 
-  /** Stops keeping changes for a consumer, so that its tombstones hold up no eviction. */
+  /** Stops keeping changes for a consumer. */
   forgetConsumer(consumer: number): void {
     accepted("forget a consumer", this.#memory.kernel.table_forget_consumer(consumer));
   }
@@ -218,17 +255,14 @@ export class EmbeddingTable {
     };
   }
 
-  /** Multiplies a segment's learning rate, for schedules. @throws {RangeError} When there is no such segment. */
+  /** Multiplies a segment's learning rate, on top of its schedule. @throws {RangeError} When there is no such segment. */
   setLearningRateScale(segment: string, scale: number): void {
     const number = this.options.segments.findIndex(({ name }) => name === segment);
     if (number < 0) {
       const names = this.options.segments.map(({ name }) => name).join(", ");
       throw new RangeError(`Cannot scale segment "${segment}": the table has ${names}`);
     }
-    accepted(
-      `scale the learning rate of "${segment}" by ${scale}`,
-      this.#memory.kernel.table_set_learning_rate_scale(number, scale),
-    );
+    this.#rates.scale(number, scale);
   }
 
   /**
@@ -238,26 +272,30 @@ export class EmbeddingTable {
   beginSnapshot(): SnapshotHeader {
     const memory = this.#memory;
     accepted("begin a snapshot", memory.kernel.table_snapshot_begin());
-    const [rows, clockSeconds, draws, counterBytes] = memory.words(4);
-    const counters = memory.bytes(counterBytes).slice();
-    return { schema: this.#schema(), rows, clockSeconds, draws, counters };
+    const [rows, clockSeconds, draws, newestGeneration] = memory.words(4);
+    return { schema: this.#schema(), rows, clockSeconds, draws, newestGeneration };
   }
 
   /**
-   * The next rows of the snapshot as they were when it began, `undefined` after the last (which ends it).
+   * What comes next of the snapshot, as it was when it began: counters, then rows; `undefined` after the last (which ends
+   * it).
    *
+   * @param rowsMax Bounds rows, or lines of counters, of 72 bytes.
    * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed before they were written take
    *   more than a quarter of `bytesMax`. Begin anew with larger chunks.
    */
   nextSnapshotChunk(rowsMax: number): SnapshotChunk | undefined {
     const memory = this.#memory;
-    const rows = accepted("write a snapshot", memory.kernel.table_snapshot_next(rowsMax));
-    if (rows === 0) {
+    const count = accepted("write a snapshot", memory.kernel.table_snapshot_next(rowsMax));
+    if (count === 0) {
       this.endSnapshot();
       return undefined;
     }
-    const [length, checksum] = memory.words(2);
-    return { rows, bytes: memory.bytes(length).slice(), checksum };
+    const [length, checksum, counters] = memory.words(3);
+    const bytes = memory.bytes(length).slice();
+    return counters === 1
+      ? { holds: "counters", rows: 0, bytes, checksum }
+      : { holds: "rows", rows: count, bytes, checksum };
   }
 
   /** Ends the snapshot, complete or not, and frees what it kept. */
@@ -270,6 +308,7 @@ export class EmbeddingTable {
    * the table has already are overwritten.
    */
   restore(header: SnapshotHeader, placement: RestorePlacement): TableRestore {
+    this.#rates.resumeAt(header.draws);
     return new TableRestore(this.#memory, this.#schema(), header, placement);
   }
 
@@ -294,6 +333,11 @@ export class EmbeddingTable {
    */
   statistics(thorough = false): TableStatistics {
     return readTableStatistics(this.#memory, thorough);
+  }
+
+  /** How many buckets of the index hold 0, 1, … 16 entries; visits every bucket. */
+  entriesPerBucket(): Float64Array {
+    return readEntriesPerBucket(this.#memory);
   }
 
   #floatsOf(action: string, ids: FeatureIds, floats: Float32Array): number {

@@ -5,6 +5,8 @@
  * its own initializer and optimizer. A slot (feature column) may override both, and has its own admission and expiry.
  */
 
+import type { LearningRateSchedule } from "../dense/optimizers/learning_rate.ts";
+
 /** Feature ids as 64-bit words: slot (15 bits) << 48 | signature (48 bits). A container: elements are never read one by one on a hot path. */
 export type FeatureIds = BigUint64Array<ArrayBuffer>;
 
@@ -61,6 +63,8 @@ export interface SegmentOptions {
   readonly dim: number;
   readonly initializer: InitializerOptions;
   readonly optimizer: SparseOptimizerOptions;
+  /** By the batches that the table has been given; absent = the rate stays. */
+  readonly learningRateSchedule?: LearningRateSchedule;
 }
 
 /** When an id gets a row: after `threshold` occurrences (0 = at once), or with `probability` at each occurrence. */

@@ -75,9 +75,10 @@ export class ServingTable {
    * @param ids Distinct or not, shape `[ids]`.
    * @param out Shape `[ids, width]`.
    * @param found Shape `[ids]`.
+   * @returns How many ids are absent.
    * @throws {RangeError} When shapes do not fit.
    */
-  lookup(ids: FeatureIds, out: Float32Array, found: Uint8Array): void {
+  lookup(ids: FeatureIds, out: Float32Array, found: Uint8Array): number {
     const floats = ids.length * this.width;
     if (out.length !== floats || found.length !== ids.length) {
       throw new RangeError(
@@ -87,9 +88,10 @@ export class ServingTable {
     const memory = this.#memory;
     memory.reserve({ ids: ids.length, floats, bytes: ids.length });
     memory.ids(ids.length).set(ids);
-    accepted("look up", memory.kernel.serving_lookup(ids.length));
+    const missing = accepted("look up", memory.kernel.serving_lookup(ids.length));
     out.set(memory.floats(floats));
     found.set(memory.bytes(ids.length));
+    return missing;
   }
 
   /**

@@ -2,7 +2,7 @@
 import { instantiateKernel, type KernelExports } from "./kernel_module.ts";
 
 /** What this file speaks; the kernel says what it speaks. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 
 type Reserve = (length: number) => number;
 
@@ -20,16 +20,19 @@ export interface TableExports extends KernelExports {
   readonly table_assign: (count: number, seconds: number) => number;
   readonly table_evict_expired: (buckets: number) => number;
   readonly table_set_learning_rate_scale: (segment: number, scale: number) => number;
+  readonly table_begin_deltas: (consumer: number) => number;
   readonly table_take_delta: (consumer: number, acknowledged: number, rowsMax: number) => number;
   readonly table_forget_consumer: (consumer: number) => number;
   readonly table_export_rows: (cursor: number, rowsMax: number) => number;
   readonly table_snapshot_begin: () => number;
   readonly table_snapshot_next: (rowsMax: number) => number;
   readonly table_snapshot_end: () => number;
-  readonly table_restore_begin: (seconds: number, draws: number, bytes: number) => number;
+  readonly table_restore_begin: (seconds: number, draws: number) => number;
+  readonly table_restore_counters: (newest: number, bytes: number, checksum: number) => number;
   readonly table_restore_rows: (bytes: number, checksum: number, words: number) => number;
   readonly table_layout: () => number;
   readonly table_limit: (bytesMax: number) => number;
+  readonly table_entries_per_bucket: () => number;
   readonly table_statistics: (thorough: number) => number;
   readonly serving_create: (width: number, precision: number, bytesMax: number) => number;
   readonly serving_lookup: (count: number) => number;
@@ -44,8 +47,8 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [-2]: "a length is out of range",
   [-3]: "a code or value is out of range",
   [-4]: "the memory limit is too small for it",
-  [-5]: "consumers are numbered from 0 to 3",
-  [-6]: "the acknowledged sequence is behind one acknowledged before",
+  [-5]: "consumers are numbered from 0 to 3, and begin before they take",
+  [-6]: "the acknowledged sequence is behind one acknowledged before, or was never given",
   [-7]: "no snapshot is under way, or updates outran it and it must begin anew",
   [-8]: "the checksum does not match: the bytes are not what was written",
 };

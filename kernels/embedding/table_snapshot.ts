@@ -26,7 +26,7 @@ export interface SnapshotSchema {
   readonly counted: boolean;
   /** Slots whose rules the table knows. */
   readonly slots: readonly number[];
-  /** Ids that its admission counters remember. */
+  /** Ids that its admission counters remember; 0 where no slot has a threshold. */
   readonly countedIdsMax: number;
 }
 
@@ -35,13 +35,16 @@ export interface SnapshotHeader {
   readonly rows: number;
   /** Data clock, seconds. */
   readonly clockSeconds: number;
-  /** Updates so far; seeds the draws of admission by probability. */
+  /** Batches so far: where learning rate schedules go on; seeds the draws of admission by probability. */
   readonly draws: number;
-  /** Occurrences of ids that have no row yet, as the kernel wrote them. */
-  readonly counters: Uint8Array<ArrayBuffer>;
+  /** Of the counters of ids that have no row yet: which generation was the newest. */
+  readonly newestGeneration: number;
 }
 
 export interface SnapshotChunk {
+  /** Counters are occurrences of ids that have no row yet. */
+  readonly holds: "rows" | "counters";
+  /** 0 where it holds counters. */
   readonly rows: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** CRC-32C of `bytes`. */
@@ -73,6 +76,8 @@ export interface RestoreReport {
   readonly removed: readonly string[];
   /** Segments whose optimizer changed: the weights came back, the state begins anew. */
   readonly stateReset: readonly string[];
+  /** Nobody's occurrences are forgotten: the admission counters came back, or there is nothing to count, then or now. */
+  readonly countersKept: boolean;
   readonly rows: number;
   /** Rows that belong to another shard, were of a dropped slot, or found no room. */
   readonly elsewhere: number;
@@ -105,13 +110,19 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
   });
   const slots = options.slots.map(({ slot }) => slot);
   const counted = options.atLimit === "evictLeastFrequentlyUsed";
-  return { floats, segments, counted, slots, countedIdsMax: admissionIdsMax(options.bytesMax) };
+  const counts = options.slots.some(({ admission }) =>
+    admission.kind === "threshold" && admission.threshold > 0
+  );
+  const countedIdsMax = counts ? admissionIdsMax(options.bytesMax) : 0;
+  return { floats, segments, counted, slots, countedIdsMax };
 }
 
 /** Takes a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
 export class TableRestore {
   readonly #memory: KernelMemory;
   readonly #plan: Float64Array<ArrayBuffer>;
+  /** The newest generation of the counters that are taken over; undefined = none are. */
+  readonly #newestGeneration: number | undefined;
   #report: RestoreReport;
 
   constructor(
@@ -122,7 +133,10 @@ export class TableRestore {
   ) {
     this.#memory = memory;
     const { runs, ...segments } = compare(header.schema, schema);
-    this.#report = { ...segments, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
+    const before = header.schema.countedIdsMax, now = schema.countedIdsMax;
+    const takesCounters = placement.counters === true && before === now && now > 0;
+    const countersKept = takesCounters || before === 0 || now === 0;
+    this.#report = { ...segments, countersKept, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
     const { shard, shards, slots = [] } = placement;
     this.#plan = Float64Array.from([
       header.schema.floats,
@@ -134,18 +148,14 @@ export class TableRestore {
       ...runs.flat(),
       ...slots,
     ]);
-    const sameSize = header.schema.countedIdsMax === schema.countedIdsMax;
-    const counters = placement.counters && sameSize ? header.counters : new Uint8Array();
-    memory.bytes(counters.length).set(counters);
-    const { clockSeconds, draws } = header;
-    accepted(
-      "restore a snapshot",
-      memory.kernel.table_restore_begin(clockSeconds, draws, counters.length),
-    );
+    const { clockSeconds, draws, newestGeneration } = header;
+    this.#newestGeneration = takesCounters ? newestGeneration : undefined;
+    accepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, draws));
   }
 
   /** @throws {RangeError} When the chunk is not what was written; then nothing of it is taken. */
   take(chunk: SnapshotChunk): void {
+    if (chunk.holds === "counters") return this.#takeCounters(chunk);
     const memory = this.#memory;
     memory.reserve({ bytes: chunk.bytes.length });
     memory.words(this.#plan.length).set(this.#plan);
@@ -163,6 +173,16 @@ export class TableRestore {
       dropped: report.dropped + dropped,
       rejected: report.rejected + rejected,
     };
+  }
+
+  #takeCounters({ bytes, checksum }: SnapshotChunk): void {
+    if (this.#newestGeneration === undefined) return;
+    const memory = this.#memory;
+    memory.bytes(bytes.length).set(bytes);
+    accepted(
+      `restore ${bytes.length} bytes of counters`,
+      memory.kernel.table_restore_counters(this.#newestGeneration, bytes.length, checksum),
+    );
   }
 
   /** So far. */

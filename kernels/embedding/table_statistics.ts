@@ -49,6 +49,12 @@ function store(words: Float64Array, thorough: boolean): StoreStatistics {
   };
 }
 
+/** How many buckets of the index hold 0, 1, … 16 entries: those that are full make insertions dear. Visits every bucket. */
+export function readEntriesPerBucket(memory: KernelMemory): Float64Array {
+  const words = accepted("read the index", memory.kernel.table_entries_per_bucket());
+  return memory.words(words).slice();
+}
+
 /** Statistics of a serving table. */
 export function readStoreStatistics(memory: KernelMemory, thorough: boolean): StoreStatistics {
   return store(read(memory, thorough), thorough);

@@ -276,3 +276,23 @@ Deno.test("the reference says which kind a key belongs to where kinds differ, an
   assert.match(reference, /^\| `optimizer.epsilon` \(adam, adamW\) \|.*\| `1e-8` \|/m);
   assert.match(reference, /^\| `window` \|.*\| `30m` \|/m);
 });
+
+Deno.test("a segment's rows have a learning rate schedule of their own, whatever a slot says about its optimizer", () => {
+  const { embeddingShard, session } = parseConfiguration(
+    `features: { slots: { user: { kind: id, source: user }, item: { kind: id, source: item } } }
+embeddings:
+  segments:
+    embeddings:
+      learningRateSchedule: { decay: { kind: inverseSquareRoot, steps: 1000 } }
+  slots:
+    item: { segments: { embeddings: { optimizer: { kind: sgd, learningRate: 0.5 } } } }
+`,
+    "c",
+  );
+  const schedules = embeddingShard.tables.classes.map(({ segments }) =>
+    segments.map(({ learningRateSchedule }) => learningRateSchedule)
+  );
+  const schedule = { warmupSteps: 0, decay: { kind: "inverseSquareRoot", steps: 1000 } };
+  assert.deepEqual(schedules, [[undefined, schedule], [undefined, schedule]]);
+  assert.equal(session.learningRateSchedule, undefined);
+});

@@ -6,27 +6,33 @@
 //! 3/4 and all of `ids_max` other ids were counted since its last occurrence. A foreign tag is taken for an id's
 //! own in at most 0.1 % of first occurrences (48 tags read of 65,536); it then is admitted early, never late.
 
+use crate::counter_snapshot::{self, CounterSnapshot, SAVED_LINE_BYTES};
 use crate::mixing::mix64;
 
 /// The greatest threshold that a count can reach.
 pub const THRESHOLD_MAX: u32 = u16::MAX as u32;
 
-const GENERATIONS: usize = 4;
-const LINE_ENTRIES: usize = 16;
+/// Generations of counts.
+pub const GENERATIONS: usize = 4;
+/// Counts in a line.
+pub const LINE_ENTRIES: usize = 16;
 const COUNTER_SALT: u64 = 0xBB67_AE85_84CA_A73B;
 const CHANCE_SALT: u64 = 0x3C6E_F372_FE94_F82B;
 
 /// One cache line of counts; a count of 0 marks a free entry.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line {
-    tags: [u16; LINE_ENTRIES],
-    counts: [u16; LINE_ENTRIES],
+pub struct Line {
+    /// Parts of the hashes of the ids that are counted here.
+    pub tags: [u16; LINE_ENTRIES],
+    /// Occurrences.
+    pub counts: [u16; LINE_ENTRIES],
 }
 
 const _: () = assert!(size_of::<Line>() == 64);
 
-const EMPTY_LINE: Line = Line { tags: [0; LINE_ENTRIES], counts: [0; LINE_ENTRIES] };
+/// A line that counts nobody.
+pub const EMPTY_LINE: Line = Line { tags: [0; LINE_ENTRIES], counts: [0; LINE_ENTRIES] };
 
 /// Where a search ended.
 enum Entry {
@@ -65,6 +71,8 @@ pub struct AdmissionCounter {
     generations: [Generation; GENERATIONS],
     newest: usize,
     lines: usize,
+    /// The snapshot being taken, if one is.
+    snapshot: Option<CounterSnapshot>,
 }
 
 impl AdmissionCounter {
@@ -72,7 +80,7 @@ impl AdmissionCounter {
     pub fn new(ids_max: usize) -> AdmissionCounter {
         let entries = ids_max.div_ceil(GENERATIONS).max(1).saturating_mul(4).div_ceil(3);
         let lines = entries.div_ceil(LINE_ENTRIES);
-        AdmissionCounter { generations: Default::default(), newest: 0, lines }
+        AdmissionCounter { generations: Default::default(), newest: 0, lines, snapshot: None }
     }
 
     /// Adds occurrences of an id and returns how many were known before, at most [`THRESHOLD_MAX`].
@@ -87,7 +95,12 @@ impl AdmissionCounter {
             self.generations[self.newest].lines = vec![EMPTY_LINE; self.lines];
         }
         let newest = &mut self.generations[self.newest];
-        match newest.find(hash) {
+        let entry = newest.find(hash);
+        if let Some(snapshot) = &mut self.snapshot {
+            let (Entry::Held(line, _) | Entry::Free(line, _)) = entry;
+            snapshot.before_change(self.newest, line, &newest.lines[line]);
+        }
+        match entry {
             Entry::Held(line, entry) => newest.lines[line].counts[entry] = after,
             Entry::Free(line, entry) => {
                 newest.lines[line].tags[entry] = hash as u16;
@@ -99,11 +112,6 @@ impl AdmissionCounter {
             }
         }
         before
-    }
-
-    /// Whether both remember as many ids.
-    pub fn is_as_large_as(&self, other: &AdmissionCounter) -> bool {
-        self.lines == other.lines
     }
 
     /// Bytes held now.
@@ -134,61 +142,64 @@ impl AdmissionCounter {
     fn rotate(&mut self) {
         self.newest = (self.newest + 1) % GENERATIONS;
         let oldest = &mut self.generations[self.newest];
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.before_emptying(self.newest, &mut oldest.lines);
+        }
         oldest.lines.fill(EMPTY_LINE);
         oldest.held = 0;
     }
 
-    /// Appends the whole state, little-endian.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend((self.lines as u64).to_le_bytes());
-        out.extend((self.newest as u64).to_le_bytes());
-        for generation in &self.generations {
-            out.extend((generation.lines.len() as u64).to_le_bytes());
-            for line in &generation.lines {
-                let words = line.tags.iter().chain(&line.counts);
-                out.extend(words.flat_map(|word| word.to_le_bytes()));
-            }
-        }
+    /// Which generation is counted in.
+    pub fn newest(&self) -> usize {
+        self.newest
     }
 
-    /// Reads what [`AdmissionCounter::write`] wrote, and how many bytes it took; `None` when it is malformed.
-    pub fn read(bytes: &[u8]) -> Option<(AdmissionCounter, usize)> {
-        let mut rest = bytes;
-        let lines = usize::try_from(read_word(&mut rest)?).ok()?;
-        let newest = usize::try_from(read_word(&mut rest)?).ok()?;
-        if lines == 0 || newest >= GENERATIONS {
+    /// Begins to write the counts of this moment; see `next_saved_lines`.
+    pub fn begin_snapshot(&mut self) {
+        self.snapshot = Some(CounterSnapshot::new(self.newest, self.lines));
+    }
+
+    /// Ends the snapshot, complete or not.
+    pub fn end_snapshot(&mut self) {
+        self.snapshot = None;
+    }
+
+    /// Appends up to `lines_max` saved lines to `out`, each as it was when the snapshot began; 0 after the last, `None` where no
+    /// snapshot is under way or memory ran out.
+    pub fn next_saved_lines(&mut self, lines_max: usize, out: &mut Vec<u8>) -> Option<usize> {
+        let generations = core::array::from_fn(|at| self.generations[at].lines.as_slice());
+        let lines_max = lines_max.min(GENERATIONS * self.lines);
+        out.try_reserve(lines_max * SAVED_LINE_BYTES).ok()?;
+        self.snapshot.as_mut()?.next(generations, lines_max, out)
+    }
+
+    /// Takes over saved lines of a counter that is as large, whose newest generation is `newest`; `None` where they are
+    /// malformed.
+    pub fn restore(&mut self, newest: usize, saved: &[u8]) -> Option<()> {
+        if newest >= GENERATIONS || saved.len() % SAVED_LINE_BYTES != 0 {
             return None;
         }
-        let mut generations: [Generation; GENERATIONS] = Default::default();
-        for generation in &mut generations {
-            let present = usize::try_from(read_word(&mut rest)?).ok()?;
-            let taken = present.checked_mul(size_of::<Line>())?;
-            if (present != 0 && present != lines) || taken > rest.len() {
+        self.newest = newest;
+        for saved in saved.chunks_exact(SAVED_LINE_BYTES) {
+            let (generation, line, content) = counter_snapshot::read(saved);
+            let generation = self.generations.get_mut(generation)?;
+            if line >= self.lines {
                 return None;
             }
-            let (held, behind) = rest.split_at(taken);
-            generation.lines = held.chunks_exact(size_of::<Line>()).map(read_line).collect();
-            generation.held = generation.lines.iter().map(held_entries).sum();
-            if generation.held * 4 > lines * LINE_ENTRIES * 3 + 4 {
+            if generation.lines.is_empty() {
+                generation.lines.try_reserve_exact(self.lines).ok()?;
+                generation.lines.resize(self.lines, EMPTY_LINE);
+            }
+            let before = held_entries(&generation.lines[line]);
+            let held = generation.held - before + held_entries(&content);
+            // A search ends at a free entry.
+            if held * 4 > self.lines * LINE_ENTRIES * 3 + 4 {
                 return None;
             }
-            rest = behind;
+            generation.lines[line] = content;
+            generation.held = held;
         }
-        Some((AdmissionCounter { generations, newest, lines }, bytes.len() - rest.len()))
-    }
-}
-
-fn read_word(rest: &mut &[u8]) -> Option<u64> {
-    let (word, behind) = rest.split_first_chunk::<8>()?;
-    *rest = behind;
-    Some(u64::from_le_bytes(*word))
-}
-
-fn read_line(bytes: &[u8]) -> Line {
-    let word = |index: usize| u16::from_le_bytes([bytes[2 * index], bytes[2 * index + 1]]);
-    Line {
-        tags: core::array::from_fn(word),
-        counts: core::array::from_fn(|entry| word(LINE_ENTRIES + entry)),
+        Some(())
     }
 }
 
@@ -273,22 +284,77 @@ mod tests {
         assert!(counter.bytes() <= 16_000 * 6, "{}", counter.bytes());
     }
 
-    #[test]
-    fn a_counter_read_back_goes_on_as_before_and_damage_is_refused() {
-        let mut counter = AdmissionCounter::new(5000);
-        (0..9000_u64).for_each(|id| _ = counter.add(id, 1 + id as u32 % 7));
+    /// All saved lines of a snapshot that began a while ago, with `between` before each few of them.
+    fn saved(
+        counter: &mut AdmissionCounter,
+        mut between: impl FnMut(&mut AdmissionCounter),
+    ) -> Vec<u8> {
         let mut bytes = vec![];
-        counter.write(&mut bytes);
-        let (mut restored, taken) = AdmissionCounter::read(&bytes).expect("whole");
-        assert_eq!(taken, bytes.len());
-        for id in 0..20_000_u64 {
-            assert_eq!(restored.add(id, 1), counter.add(id, 1));
+        loop {
+            between(counter);
+            match counter.next_saved_lines(9, &mut bytes) {
+                Some(0) => break,
+                Some(lines) => assert!(lines <= 9),
+                None => panic!("failed"),
+            }
         }
-        for cut in [0, 7, 8, 16, 100, bytes.len() - 1] {
-            assert!(AdmissionCounter::read(&bytes[..cut]).is_none());
+        counter.end_snapshot();
+        bytes
+    }
+
+    #[test]
+    fn saved_counts_are_those_of_the_start_though_generations_come_and_go_meanwhile() {
+        // A few hundred lines a generation: from hardly any count to every generation emptied several times meanwhile.
+        for (counted, between) in
+            [(0_u64, 0_u64), (900, 3), (9000, 0), (9000, 7), (14_500, 40), (9000, 900)]
+        {
+            let mut counter = AdmissionCounter::new(15_000);
+            let mut twin = AdmissionCounter::new(15_000);
+            for id in 0..counted {
+                counter.add(id, 1 + id as u32 % 7);
+                twin.add(id, 1 + id as u32 % 7);
+            }
+            counter.begin_snapshot();
+            let newest = counter.newest();
+            let mut next = 0;
+            let bytes = saved(&mut counter, |counter| {
+                for _ in 0..between {
+                    // Known ids, whose lines change, and new ones.
+                    counter.add(mix64(next) % counted, 1);
+                    counter.add(1 << 40 | next, 1);
+                    next += 1;
+                }
+            });
+            let mut restored = AdmissionCounter::new(15_000);
+            restored.restore(newest, &bytes).expect("whole");
+            for id in 0..20_000_u64 {
+                assert_eq!(restored.add(id, 1), twin.add(id, 1), "{counted} {between} {id}");
+            }
         }
-        bytes[8] = 9;
-        assert!(AdmissionCounter::read(&bytes).is_none());
+    }
+
+    #[test]
+    fn damaged_saved_lines_are_refused() {
+        let mut counter = AdmissionCounter::new(5000);
+        (0..900_u64).for_each(|id| _ = counter.add(id, 1));
+        counter.begin_snapshot();
+        let bytes = saved(&mut counter, |_| {});
+        let mut other = AdmissionCounter::new(5000);
+        assert!(other.restore(GENERATIONS, &bytes).is_none());
+        assert!(other.restore(0, &bytes[..100]).is_none());
+        for at in [0, 4 + 2] {
+            let mut damaged = bytes.clone();
+            damaged[at] = 9;
+            assert!(other.restore(0, &damaged).is_none());
+        }
+        let mut full = vec![];
+        for line in 0..other.lines as u32 {
+            full.extend(0_u32.to_le_bytes());
+            full.extend(line.to_le_bytes());
+            full.extend([1; size_of::<Line>()]);
+        }
+        assert!(other.restore(0, &full).is_none());
+        assert_eq!(other.add(7, 1), 0);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Touched keys: what each consumer (a serving side, a backup) has not been told yet.
 //!
 //! A changed row is one bit in its page, for each consumer: a hot id is one entry, memory is bounded by the table, and
-//! nothing is lost when a consumer is slow. A delta takes the bits it carries but is kept until a later call
-//! acknowledges it; asked again, it is given again. Removed ids wait in a bounded queue of tombstones, and when
-//! that is full eviction waits, never the tombstone.
+//! no change is lost when a consumer is slow. A delta takes the bits it carries but is kept until a later call
+//! acknowledges it; asked again, it is given again. Removed ids wait in a bounded queue of tombstones. Who is silent until
+//! that overflows has lost it, and is told so: it begins anew, with all rows. Learning and eviction wait for nobody.
 
 use crate::page::{Bitmap, Row};
 use crate::row_store::RowStore;
@@ -36,6 +36,8 @@ struct Consumer {
     tombstones: VecDeque<u64>,
     /// The page where the search for changed rows goes on.
     hand: usize,
+    /// More ids were removed than the queue holds, and it was emptied.
+    overflowed: bool,
 }
 
 /// The consumers' cursors.
@@ -49,10 +51,12 @@ pub struct Changes {
 /// Why there is no delta.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DeltaError {
-    /// Consumers are numbered from 0 to `CONSUMERS_MAX` - 1.
+    /// Consumers are numbered from 0 to `CONSUMERS_MAX` - 1, and begin before they take.
     UnknownConsumer,
-    /// The acknowledged sequence is behind what was acknowledged before.
+    /// The acknowledged sequence is behind what was acknowledged before, or was never given.
     Acknowledged,
+    /// Tombstones of the consumer were lost: it has to begin anew, with all rows.
+    Overflowed,
 }
 
 impl Changes {
@@ -74,22 +78,33 @@ impl Changes {
         }
     }
 
-    /// Whether one more row may be removed.
-    pub fn has_room_for_tombstone(&self) -> bool {
-        self.consumers.iter().flatten().all(|consumer| consumer.tombstones.len() < TOMBSTONES_MAX)
-    }
-
     /// Queues a tombstone for everyone. The row's own marks go with the row.
     pub fn bury(&mut self, id: u64) {
         for consumer in self.consumers.iter_mut().flatten() {
-            consumer.tombstones.push_back(id);
+            if consumer.tombstones.len() == TOMBSTONES_MAX {
+                consumer.tombstones = VecDeque::new();
+                consumer.overflowed = true;
+            }
+            if !consumer.overflowed {
+                consumer.tombstones.push_back(id);
+            }
         }
+    }
+
+    /// Keeps changes for a consumer from now on: it reads all rows by itself, and its next delta is number 1. One that was there
+    /// begins anew.
+    pub fn begin(&mut self, store: &mut RowStore, number: usize) -> Result<(), DeltaError> {
+        let slot = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
+        *slot = Some(Consumer::default());
+        self.active |= 1 << number;
+        store.slab.clear_bitmap(Bitmap::changed_for(number));
+        store.slab.changed_for.iter_mut().for_each(|changed_for| *changed_for &= !(1 << number));
+        Ok(())
     }
 
     /// The next delta of a consumer, at most `rows_max` rows and as many tombstones; an empty one where nothing is new.
     ///
-    /// `acknowledged` is the highest sequence that the consumer has applied. A delta that it has not applied is given again. A
-    /// consumer that is new, or that is ahead of the table because the table was restored, is told every row.
+    /// `acknowledged` is the highest sequence that the consumer has applied. A delta that it has not applied is given again.
     pub fn take(
         &mut self,
         store: &mut RowStore,
@@ -98,19 +113,12 @@ impl Changes {
         width: usize,
         rows_max: usize,
     ) -> Result<&Delta, DeltaError> {
-        let slot = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
-        let known = slot.as_ref().is_some_and(|consumer| acknowledged <= consumer.last.sequence);
-        if !known {
-            *slot = Some(Consumer {
-                last: Delta { sequence: acknowledged, ..Delta::default() },
-                acknowledged,
-                ..Consumer::default()
-            });
-            self.active |= 1 << number;
-            mark_every_row(store, number);
+        let consumer = self.consumers.get_mut(number).and_then(Option::as_mut);
+        let consumer = consumer.ok_or(DeltaError::UnknownConsumer)?;
+        if consumer.overflowed {
+            return Err(DeltaError::Overflowed);
         }
-        let Some(consumer) = slot else { return Err(DeltaError::UnknownConsumer) };
-        if acknowledged < consumer.acknowledged {
+        if !(consumer.acknowledged..=consumer.last.sequence).contains(&acknowledged) {
             return Err(DeltaError::Acknowledged);
         }
         consumer.acknowledged = acknowledged;
@@ -177,11 +185,6 @@ impl Changes {
     }
 }
 
-fn mark_every_row(store: &mut RowStore, number: usize) {
-    store.slab.copy_bitmap(Bitmap::OCCUPIED, Bitmap::changed_for(number));
-    store.slab.changed_for.iter_mut().for_each(|changed_for| *changed_for |= 1 << number);
-}
-
 /// Moves changed rows into the delta, going around the table from where the last delta stopped: a row that changes all the
 /// time cannot keep others waiting.
 fn collect(
@@ -235,9 +238,8 @@ mod tests {
         for id in 0..ROWS {
             store.insert(id).unwrap();
         }
-        let all = changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap().ids.len();
-        assert_eq!(all as u64, ROWS);
-        assert!(changes.take(&mut store, 0, 1, 1, usize::MAX).unwrap().ids.is_empty());
+        changes.begin(&mut store, 0).unwrap();
+        assert!(changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap().ids.is_empty());
         for id in 0..64 {
             let row = store.find(id);
             changes.touch(&mut store, &row);
@@ -248,9 +250,33 @@ mod tests {
             id += 1;
         }
         assert_eq!(changes.touched(&store), 64);
-        let delta = changes.take(&mut store, 0, 1, 1, usize::MAX).unwrap();
+        let delta = changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap();
         let mut ids = delta.ids.clone();
         ids.sort_unstable();
         assert_eq!(ids, (0..64).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn who_lets_the_tombstones_overflow_begins_anew_and_the_others_lose_none() {
+        let mut store =
+            RowStore::new(PageLayout::new(16, Changes::BITMAPS, false), 1 << 26).unwrap();
+        let mut changes = Changes::default();
+        changes.begin(&mut store, 0).unwrap();
+        changes.begin(&mut store, 1).unwrap();
+        let (mut told, mut taken) = (0, 0);
+        for id in 0..TOMBSTONES_MAX as u64 + 2 {
+            changes.bury(id);
+            if id % 100_000 == 0 {
+                told += changes.take(&mut store, 1, taken, 1, usize::MAX).unwrap().tombstones.len();
+                taken += 1;
+            }
+        }
+        told += changes.take(&mut store, 1, taken, 1, usize::MAX).unwrap().tombstones.len();
+        assert_eq!(told, TOMBSTONES_MAX + 2);
+        let overflowed = changes.take(&mut store, 0, 0, 1, usize::MAX);
+        assert_eq!(overflowed, Err(DeltaError::Overflowed));
+        changes.begin(&mut store, 0).unwrap();
+        changes.bury(7);
+        assert_eq!(changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap().tombstones, [7]);
     }
 }

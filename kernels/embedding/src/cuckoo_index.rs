@@ -8,6 +8,7 @@ use crate::memory::Memory;
 use crate::plane::{Choice, Planes};
 use crate::plane_choice::PLANES_MAX;
 use crate::segment::{Crowded, Position, Segment};
+use crate::tags::BUCKET_SLOTS;
 
 /// 2^16 segments hold 500 million rows; deeper only ids made to collide would go.
 const DEPTH_MAX: u8 = 16;
@@ -198,6 +199,13 @@ impl CuckooIndex {
         self.segments[number] = lower;
         self.segments.push(upper);
         Some(())
+    }
+
+    /// Buckets by the entries that they hold, from none to all slots.
+    pub fn entries_per_bucket(&self) -> [u32; BUCKET_SLOTS + 1] {
+        let mut histogram = [0; BUCKET_SLOTS + 1];
+        self.segments.iter().for_each(|segment| segment.count_buckets(&mut histogram));
+        histogram
     }
 
     /// Entries in the first bucket of their hash, and in the other one.

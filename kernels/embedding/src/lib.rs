@@ -38,6 +38,7 @@ pub mod table;
 // Pure functions over slices: each routine with lanes has a scalar twin that the tests compare it with.
 pub mod admission;
 pub mod batch;
+pub mod counter_snapshot;
 pub mod crc32c;
 pub mod feature_hash;
 pub mod initializers;

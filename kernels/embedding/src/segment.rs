@@ -159,6 +159,13 @@ impl Segment {
         Some(bucket.slot(slot)).filter(|slot| slot.tag != 0).map(|slot| slot.entry.handle())
     }
 
+    /// Adds its buckets to a histogram by the entries that they hold.
+    pub fn count_buckets(&self, histogram: &mut [u32; BUCKET_SLOTS + 1]) {
+        for bucket in self.buckets() {
+            histogram[bucket.taken().count_ones() as usize] += 1;
+        }
+    }
+
     /// Entries that are in their first bucket, and in their other one.
     pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
         let mut counts = [0; 2];

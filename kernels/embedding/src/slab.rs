@@ -108,6 +108,15 @@ impl Slab {
         }
     }
 
+    /// Clears a bitmap of every page.
+    pub fn clear_bitmap(&self, bitmap: Bitmap) {
+        for page in &self.pages {
+            for word in 0..self.layout.words() {
+                self.layout.set_word(page.as_ptr(), bitmap, word, 0);
+            }
+        }
+    }
+
     /// A place for an id, its marks clear but for `OCCUPIED`, its payload what the place held before; `None` at the memory
     /// limit.
     #[inline(always)]

@@ -41,6 +41,7 @@ impl EmbeddingTable {
     /// Begins a snapshot of this moment; one that was under way is dropped.
     pub fn begin_snapshot(&mut self) {
         self.store.slab.copy_bitmap(Bitmap::OCCUPIED, Bitmap::IN_SNAPSHOT);
+        self.admission.begin_snapshot();
         self.snapshot = Some(Snapshot {
             preserved: Vec::new(),
             marked: self.store.rows(),
@@ -60,6 +61,7 @@ impl EmbeddingTable {
     /// Ends the snapshot, complete or not, and frees what it kept.
     pub fn end_snapshot(&mut self) {
         self.snapshot = None;
+        self.admission.end_snapshot();
     }
 
     /// Appends up to `rows_max` rows to `out`, each as it was when the snapshot began.

@@ -371,17 +371,12 @@ impl EmbeddingTable {
         self.changes.touch(&mut self.store, row);
     }
 
-    /// Removes a row; consumers learn of it by a tombstone. False where a consumer's tombstones are not acknowledged yet
-    /// and there is no room for more.
-    pub fn evict(&mut self, row: &Row) -> bool {
+    /// Removes a row; consumers learn of it by a tombstone.
+    pub fn evict(&mut self, row: &Row) {
         let id = row.key();
-        if !self.changes.has_room_for_tombstone() {
-            return false;
-        }
         self.before_change(row);
         self.changes.bury(id);
         self.store.remove(id);
         self.counts.evicted += 1.0;
-        true
     }
 }

@@ -53,3 +53,39 @@ Deno.test("a shard shows rows and memory of each class, and how many updates its
   assert.equal(updates("rejected"), 20_042 - rows("0") - rows("1"));
   assert.ok(updates("rejected") > 1000);
 });
+
+Deno.test("a shard shows its load, what waits for replicas, and how many ids were looked up in vain", () => {
+  const telemetry = new TelemetryRecorder();
+  const tables = ClassTables.create({
+    seed: 1,
+    classes: [CLASS, CLASS],
+    bytesMax: 4 << 20,
+    atLimit: "reject",
+  });
+  const figures = new ShardFigures(telemetry, 3, tables.statistics());
+  const value = (name: string, labels = {}) =>
+    telemetry.value(`cairn_shard_${name}`, { shard: "3", ...labels });
+  tables.takeDelta(0, 10);
+  const ids = BigUint64Array.from({ length: 3000 }, (_, i) => BigInt(i));
+  const starts = Uint32Array.of(0, 2000, 3000);
+  tables.applyGradients(
+    { ids, starts },
+    new Float32Array(3000 * 8),
+    new Uint32Array(3000).fill(1),
+    1,
+  );
+  tables.lookup({ ids: ids.map((id) => id + 1000n), starts }, "zeros");
+  figures.show(tables.statistics());
+  figures.showBuckets(tables.entriesPerBucket());
+  assert.deepEqual([value("lookups_total"), value("missing_total")], [3000, 2000]);
+  assert.equal(value("touched"), 3000);
+  assert.equal(value("load"), tables.statistics().load);
+  const buckets = Array.from({ length: 17 }, (_, n) => value("index_buckets", { entries: `${n}` }));
+  const entries = buckets.reduce((sum, count, held) => sum + count * held, 0);
+  assert.equal(entries, 3000);
+  const slots = 16 * buckets.reduce((sum, count) => sum + count, 0);
+  assert.ok(Math.abs(value("load") - entries / slots) < 1e-9);
+  tables.takeDelta(0, 10_000);
+  figures.show(tables.statistics());
+  assert.deepEqual([value("touched"), value("lookups_total")], [0, 3000]);
+});

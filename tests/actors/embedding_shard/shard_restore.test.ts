@@ -36,11 +36,13 @@ function tablesOf(overrides: Partial<ClassTablesOptions>): ClassTablesOptions {
 }
 
 /** The snapshot of one shard with {@link ROWS} rows. */
-async function snapshot(format: number = FORMAT): Promise<MemoryBlobStore> {
+async function snapshot(
+  { format = FORMAT as number, overrides = {} as Partial<ClassTablesOptions> } = {},
+): Promise<MemoryBlobStore> {
   const blobs = new MemoryBlobStore();
   const kernel = BatchKernel.create();
-  const tables = ClassTables.create(tablesOf({}));
-  const ids = BigUint64Array.from({ length: ROWS }, (_, i) => BigInt(i));
+  const tables = ClassTables.create(tablesOf(overrides));
+  const ids = BigUint64Array.from({ length: ROWS }, (_, i) => (BigInt(i % 2) << 48n) | BigInt(i));
   const starts = Uint32Array.of(0, ROWS);
   const counts = new Uint32Array(ROWS).fill(1);
   tables.applyGradients({ ids, starts }, new Float32Array(ROWS * 8), counts, 1);
@@ -48,7 +50,7 @@ async function snapshot(format: number = FORMAT): Promise<MemoryBlobStore> {
   const chunks: ShardChunkPart[] = [];
   for (let chunk; (chunk = tables.nextSnapshotChunk(1000)) !== undefined;) {
     const part = await writePart(blobs, kernel, `${NAME}/chunk-${chunks.length}`, chunk.bytes);
-    chunks.push({ ...part, rows: chunk.rows, class: chunk.class });
+    chunks.push({ ...part, holds: chunk.holds, rows: chunk.rows, class: chunk.class });
   }
   const shards = [{
     shard: 0,
@@ -97,5 +99,35 @@ Deno.test("a table that evicts nothing refuses a snapshot that it has no room fo
 });
 
 Deno.test("a snapshot of another format is refused by its number", async () => {
-  await assert.rejects(restored(await snapshot(3)), /it has format 3, and this build reads 4/);
+  await assert.rejects(
+    restored(await snapshot({ format: 3 })),
+    /it has format 3, and this build reads 5/,
+  );
+});
+
+function classesOf(slots: readonly number[], threshold = 0): Pick<ClassTablesOptions, "classes"> {
+  const admission = { kind: "threshold", threshold } as const;
+  const [{ segments }] = tablesOf({}).classes;
+  return { classes: [{ segments, slots: slots.map((slot) => ({ slot, admission })) }] };
+}
+
+Deno.test("slots that came and went are told with the rows that went with them, also where all rows look alike", async () => {
+  const blobs = await snapshot({ overrides: classesOf([0, 1]) });
+  const { rows, telemetry } = await restored(blobs, classesOf([1, 2]));
+  assert.equal(rows, ROWS / 2);
+  const [warning] = telemetry.lines;
+  assert.equal(warning.level, "warn");
+  assert.deepEqual(warning.fields.slotsAdded, [2]);
+  assert.deepEqual(warning.fields.slotsRemoved, [0]);
+  assert.equal(warning.fields.rowsOfRemovedSlots, ROWS / 2);
+});
+
+Deno.test("a shard whose counters of occurrences fit no more says so", async () => {
+  const options = { ...classesOf([0, 1, 2], 3), bytesMax: 8 << 20 };
+  const blobs = await snapshot({ overrides: { ...classesOf([0, 1, 2], 3) } });
+  const { telemetry } = await restored(blobs, options);
+  const [warning] = telemetry.lines;
+  assert.match(warning.message, /counts the occurrences of ids without a row anew.*bytesMax/);
+  const same = await restored(blobs, classesOf([0, 1, 2], 3));
+  assert.deepEqual(same.telemetry.lines.map(({ level }) => level), ["info"]);
 });

@@ -19,18 +19,25 @@ async function startReplica() {
   );
   return {
     mesh,
+    counted: (name: string) => mesh.telemetry.value(name, { shard: "0" }),
     /** One page of a catch-up: weights by id. */
-    load(weights: Record<number, number>, page: { first: boolean; sequence?: number }) {
+    load(
+      weights: Record<number, number>,
+      { first, sequence }: { first: boolean; sequence?: number },
+    ) {
       const ids = BigUint64Array.from(Object.keys(weights), BigInt);
       const rows = Float32Array.from(Object.values(weights));
-      return mesh.settle(replica.ask({ kind: "loadRows", class: 0, ids, rows, ...page }, BUDGET));
+      const position = sequence === undefined ? {} : { position: { history: "first", sequence } };
+      const page = { kind: "loadRows", class: 0, ids, rows, first, ...position } as const;
+      return mesh.settle(replica.ask(page, BUDGET));
     },
-    async applyDelta(sequence: number, weights: Record<number, number>) {
+    async applyDelta(sequence: number, weights: Record<number, number>, history = "first") {
       const ids = BigUint64Array.from(Object.keys(weights), BigInt);
       const rows = Float32Array.from(Object.values(weights));
       const tombstones = new BigUint64Array(0);
       const checksum = kernel.crc32c(ids, rows, tombstones);
-      const delta = { shard: 0, sequence, classes: [{ ids, rows, tombstones, checksum }] };
+      const classes = [{ ids, rows, tombstones, checksum }];
+      const delta = { shard: 0, history, sequence, classes };
       return (await mesh.settle(replica.ask({ kind: "applyDelta", delta }, BUDGET))).status;
     },
     /** The weights of ids 1 to 3; undefined where there is no row. */
@@ -76,5 +83,27 @@ Deno.test("a replica that is caught up again serves meanwhile, and then has what
   assert.deepEqual(await weights(), [11, 21, undefined]);
   assert.equal(await applyDelta(10, { 3: 32 }), "applied");
   assert.deepEqual(await weights(), [11, 21, 32]);
+  await mesh.stop();
+});
+
+Deno.test("a delta of another history does not fit, whatever its number", async () => {
+  const { mesh, load, applyDelta, weights } = await startReplica();
+  assert.equal(await applyDelta(1, { 1: 10 }), "gap", "it has no rows yet");
+  await load({ 1: 10 }, { first: true, sequence: 5 });
+  assert.equal(await applyDelta(6, { 2: 20 }), "applied");
+  for (const sequence of [1, 6, 7]) {
+    assert.equal(await applyDelta(sequence, { 3: 30 }, "second"), "gap");
+  }
+  assert.deepEqual(await weights(), [10, 20, undefined]);
+  await mesh.stop();
+});
+
+Deno.test("ids that a ranking asks for and nobody has learned are counted", async () => {
+  const { mesh, load, weights, counted } = await startReplica();
+  await load({ 1: 10 }, { first: true, sequence: 5 });
+  await weights();
+  await weights();
+  assert.equal(counted("cairn_replica_lookups_total"), 6);
+  assert.equal(counted("cairn_replica_missing_total"), 4);
   await mesh.stop();
 });

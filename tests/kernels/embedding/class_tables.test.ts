@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import {
+  type ClassChunk,
   type ClassIds,
   type ClassOptions,
   ClassTables,
@@ -112,7 +113,7 @@ Deno.test("tables by class behave as a table for each class, and a replica that 
       const tables = tablesOf();
       const separate = CLASSES.map((each) => EmbeddingTable.create({ ...SHARED, ...each }));
       const replica = new Replica();
-      let acknowledged = 0;
+      let acknowledged = follow(tables, replica, 0);
       let clock = 0;
       for (const { ids: named, seconds, follow: follows, evict } of steps) {
         const ids = grouped(named.map(([slot, value]) => idOf(slot, value)));
@@ -170,6 +171,7 @@ Deno.test("rows of a narrow class with a stateless optimizer do not pay for anot
 
 Deno.test("a delta that was not acknowledged is given again as it was, although another class changed since", () => {
   const tables = tablesOf();
+  assert.equal(tables.takeDelta(0, 10), undefined, "a history begins");
   learn(tables, grouped([idOf(1, 5)]), 1);
   const first = tables.takeDelta(0, 10);
   learn(tables, grouped([idOf(3, 6)]), 2);
@@ -185,12 +187,28 @@ Deno.test("a delta that was not acknowledged is given again as it was, although 
   assert.throws(() => tables.takeDelta(1, 10), /1 is behind 2/);
 });
 
-Deno.test("new tables tell a consumer of an earlier life every row, in deltas that follow its last one", () => {
-  const tables = tablesOf();
-  learn(tables, grouped([idOf(1, 5), idOf(4, 6)]), 1);
+Deno.test("another history begins when the tombstones of one class overflow, and lacks nothing after all rows were read", () => {
+  const tables = ClassTables.create({
+    ...SHARED,
+    atLimit: "evictLeastRecentlyUsed",
+    classes: CLASSES,
+    bytesMax: 1 << 20,
+  });
+  assert.equal(follow(tables, new Replica(), 0), 0);
+  assert.deepEqual(tables.deltaPosition, { history: 1, sequence: 0 });
+  learn(tables, grouped([idOf(1, 5)]), 1);
+  assert.equal(follow(tables, new Replica(), 0), 1);
+  for (let round = 0; tables.statistics().evicted <= 1 << 18; round++) {
+    learn(tables, grouped(Array.from({ length: 4096 }, (_, i) => idOf(4, round * 4096 + i))), 1);
+  }
   const replica = new Replica();
-  assert.equal(follow(tables, replica, 57), 58);
-  assert.deepEqual([...replica.rows.keys()], [idOf(1, 5), idOf(4, 6)]);
+  assert.equal(tables.takeDelta(1, 10), undefined);
+  assert.deepEqual(tables.deltaPosition, { history: 2, sequence: 0 });
+  for (const [id, row] of exported(tables)) replica.rows.set(id, row);
+  learn(tables, grouped([idOf(1, 6), idOf(4, 1)]), 2);
+  assert.equal(follow(tables, replica, 0), 1);
+  assert.deepEqual(replica.rows, exported(tables));
+  assert.equal(tables.statistics().rejected, 0);
 });
 
 Deno.test("ids in other classes are refused", () => {
@@ -296,14 +314,28 @@ Deno.test("a slot that moves to another class keeps what both rows have, and the
   assert.deepEqual([...moved.subarray(1)], [...initial.subarray(1)]);
 });
 
-Deno.test("one class takes over the rows of many, those of unknown slots too", () => {
+Deno.test("one class takes over the rows of many, and drops and reports those of slots that are gone", () => {
+  const tables = tablesOf();
+  learn(tables, grouped(SOME), 3);
+  const { into, report } = restored(tables, [{
+    segments: [segment(1, SGD, "first_order")],
+    slots: [slot(1), slot(3), slot(4), slot(5)],
+  }]);
+  assert.deepEqual([report.slotsAdded, report.slotsRemoved], [[5], [2]]);
+  assert.equal(report.rowsRestored, 27);
+  assert.equal(report.rowsOfRemovedSlots, 9);
+  assert.deepEqual(into.statistics().rows, 27);
+  assert.ok([...exported(into).keys()].every((id) => id >> 48n !== 2n));
+});
+
+Deno.test("tables that name no slots take over the rows of all", () => {
   const tables = tablesOf();
   learn(tables, grouped([...SOME, idOf(77, 1)]), 3);
   const { into, report } = restored(tables, [{
     segments: [segment(1, SGD, "first_order")],
     slots: [],
   }]);
-  assert.equal(report.rowsRestored, SOME.length + 1);
+  assert.deepEqual([report.slotsAdded, report.slotsRemoved], [[], []]);
   assert.equal(report.rowsOfRemovedSlots, 0);
   assert.equal(into.statistics().rows, SOME.length + 1);
 });
@@ -329,11 +361,63 @@ Deno.test("counters of admission come back where most of a class's slots were, a
     twice(before);
     assert.equal(before.statistics().rows, 0);
     const after = counted(bytesMax);
-    after.restore(before.beginSnapshot(), { shard: 0, shards: 1, counters: true });
+    const headers = before.beginSnapshot();
+    const chunks: ClassChunk[] = [];
+    for (let chunk; (chunk = before.nextSnapshotChunk(2)) !== undefined;) {
+      chunks.push(chunk);
+      learn(before, grouped([idOf(1, 1), idOf(3, 1)]), 1); // counted after the cut
+    }
+    const restores = after.restore(headers, { shard: 0, shards: 1, counters: true });
+    chunks.forEach((chunk) => restores.take(chunk.class, chunk));
+    assert.equal(restores.report().countersKept, bytesMax === SHARED.bytesMax);
+    assert.equal(after.statistics().rows, 0);
+    assert.equal(tablesOf().restore(headers, { shard: 0, shards: 2 }).report().countersKept, true);
+    const elsewhere = counted(bytesMax).restore(headers, { shard: 0, shards: 2 });
+    assert.equal(elsewhere.report().countersKept, false);
     learn(after, grouped([idOf(1, 1), idOf(3, 1)]), 2);
     assert.equal(after.statistics().rows, expected);
   }
 });
+
+Deno.test("a segment's learning rate follows its schedule, of every class and after a restore, and no other's", () => {
+  const learningRateSchedule = {
+    warmupSteps: 2,
+    decay: { kind: "linear", final: 0, steps: 4 },
+  } as const;
+  const classes = [2, 3].map((dim, c): ClassOptions => ({
+    segments: [
+      { ...segment(1, { kind: "sgd", learningRate: 1 }, "first_order") },
+      { ...segment(dim, { kind: "sgd", learningRate: 1 }), learningRateSchedule },
+    ],
+    slots: [slot(c + 1)],
+  }));
+  const ids = grouped([idOf(1, 1), idOf(2, 1)], BatchKernel.create(classNumbers(classes)));
+  /** What each column of either class's row moves by when all gradients are -1. */
+  const moved = (tables: ClassTables) => {
+    const before = tables.lookup(ids, "initial");
+    tables.applyGradients(ids, before.map(() => -1), Uint32Array.of(1, 1), 1);
+    const after = tables.lookup(ids, "zeros");
+    return Array.from(after, (value, at) => Math.round(100 * (value - before[at])) / 100);
+  };
+  const expected = (rate: number) => [1, rate, rate, 1, rate, rate, rate];
+  const tables = tablesOf(classes);
+  for (const rate of [0.5, 1, 0.75]) assert.deepEqual(moved(tables), expected(rate));
+  const into = copied(tables, classes);
+  assert.deepEqual(moved(into), expected(0.5));
+  into.setLearningRateScale("embeddings", 0.4);
+  assert.deepEqual(moved(into), expected(0.1));
+  assert.deepEqual(moved(tables), expected(0.5), "the original is where it was");
+});
+
+/** Restored while nothing is learned. */
+function copied(from: ClassTables, classes: readonly ClassOptions[]): ClassTables {
+  const into = tablesOf(classes);
+  const restores = into.restore(from.beginSnapshot(), { shard: 0, shards: 1 });
+  for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) {
+    restores.take(chunk.class, chunk);
+  }
+  return into;
+}
 
 Deno.test("all classes stay under one limit, whoever grows first leaves the others their reserve", () => {
   for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {

@@ -29,6 +29,13 @@ function lookup(table: EmbeddingTable, of: FeatureIds, missing: "zeros" | "initi
   return { rows: [...out], found: [...found] };
 }
 
+/** The next delta of a consumer whose tombstones fit. */
+function takeDelta(table: EmbeddingTable, consumer: number, acknowledged: number) {
+  const delta = table.takeDelta(consumer, acknowledged, 100);
+  assert.ok(delta !== "overflowed");
+  return delta;
+}
+
 function near(actual: readonly number[], expected: readonly number[]) {
   assert.equal(actual.length, expected.length);
   actual.forEach((value, at) =>
@@ -78,12 +85,13 @@ Deno.test("only the rows of a slot whose expiry has passed go, and consumers hea
   });
   const table = EmbeddingTable.create(options({ slots: [slot(1, 5), slot(2, 6), slot(3, 14)] }));
   const rows = ids(1n << 48n, 2n << 48n, 3n << 48n);
+  table.beginDeltas(0);
   table.applyGradients(rows, new Float32Array(3).fill(-1), ones(3), 1000);
-  assert.equal(table.takeDelta(0, 0, 100)?.ids.length, 3);
+  assert.equal(takeDelta(table, 0, 0)?.ids.length, 3);
   table.applyGradients(ids(3n << 48n | 9n), Float32Array.of(-1), ones(1), 1000 + 5 * day + 60);
   assert.equal(table.evictExpired(1000), 1);
   assert.deepEqual(lookup(table, rows).found, [0, 1, 1]);
-  const delta = table.takeDelta(0, 1, 100);
+  const delta = takeDelta(table, 0, 1);
   assert.deepEqual([...delta!.tombstones], [1n << 48n]);
   assert.equal(table.statistics().evicted, 1);
 });
@@ -115,20 +123,35 @@ Deno.test("a gradient that is not finite changes nothing and is counted", () => 
 
 Deno.test("a delta is given again until it is acknowledged, and a hot id is one entry", () => {
   const table = EmbeddingTable.create(options());
-  assert.equal(table.takeDelta(0, 0, 10), undefined);
+  table.beginDeltas(0);
+  assert.equal(takeDelta(table, 0, 0), undefined);
   for (let step = 0; step < 5; step++) {
     table.applyGradients(ids(4), Float32Array.of(-1), ones(1), 0);
   }
-  const first = table.takeDelta(0, 0, 10)!;
+  const first = takeDelta(table, 0, 0)!;
   assert.deepEqual([first.sequence, [...first.ids]], [1, [4n]]);
   near([...first.rows], [0.5]);
   table.applyGradients(ids(5), Float32Array.of(-1), ones(1), 0);
-  assert.deepEqual(table.takeDelta(0, 0, 10), first);
-  const second = table.takeDelta(0, 1, 10)!;
+  assert.deepEqual(takeDelta(table, 0, 0), first);
+  const second = takeDelta(table, 0, 1)!;
   assert.deepEqual([second.sequence, [...second.ids]], [2, [5n]]);
-  assert.equal(table.takeDelta(0, 2, 10), undefined);
-  assert.deepEqual([...table.takeDelta(1, 0, 10)!.ids].sort(), [4n, 5n]);
-  assert.throws(() => table.takeDelta(0, 1, 10), /behind/);
+  assert.equal(takeDelta(table, 0, 2), undefined);
+  assert.throws(() => takeDelta(table, 0, 1), /behind/);
+  assert.throws(() => takeDelta(table, 0, 3), /never given/);
+});
+
+Deno.test("a consumer that begins is told what changes from then on, and must begin before it takes", () => {
+  const table = EmbeddingTable.create(options());
+  table.beginDeltas(0);
+  table.applyGradients(ids(4, 5), Float32Array.of(-1, -1), ones(2), 0);
+  assert.throws(() => takeDelta(table, 1, 0), /begin before they take/);
+  table.beginDeltas(1);
+  table.applyGradients(ids(5, 6), Float32Array.of(-1, -1), ones(2), 0);
+  assert.deepEqual([...takeDelta(table, 0, 0)!.ids].sort(), [4n, 5n, 6n]);
+  assert.deepEqual([...takeDelta(table, 1, 0)!.ids].sort(), [5n, 6n]);
+  table.applyGradients(ids(4), Float32Array.of(-1), ones(1), 0);
+  table.beginDeltas(0);
+  assert.equal(takeDelta(table, 0, 0), undefined);
 });
 
 Deno.test("export gives every row once", () => {
@@ -255,24 +278,29 @@ Deno.test("a late update does not make a row look older", () => {
   assert.equal(table.evictExpired(100), 1);
 });
 
-Deno.test("eviction waits while a consumer's tombstones are full, and goes on when it acknowledges or is forgotten", () => {
+Deno.test("a consumer that is silent while more ids go than its tombstones hold is told so, and holds up nothing", () => {
   const bound = 1 << 18;
-  const count = bound + 1000;
+  const count = 4096;
   const table = EmbeddingTable.create(options({
-    slots: [{ slot: 0, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 10 }],
+    bytesMax: 1 << 20,
+    atLimit: "evictLeastRecentlyUsed",
   }));
-  const some = BigUint64Array.from({ length: count }, (_, index) => BigInt(index));
-  table.takeDelta(0, 0, 1);
-  table.applyGradients(some, new Float32Array(count), ones(count), 0);
-  table.applyGradients(ids(1n << 60n), Float32Array.of(0), ones(1), 100);
-  assert.equal(table.evictExpired(1 << 30), bound);
-  assert.equal(table.evictExpired(1 << 30), 0);
-  const delta = table.takeDelta(0, 0, 400)!;
-  assert.equal(delta.tombstones.length, 400);
-  assert.equal(table.evictExpired(1 << 30), 400);
-  table.forgetConsumer(0);
-  assert.equal(table.evictExpired(1 << 30), 600);
-  assert.equal(table.statistics().rows, 1);
+  table.beginDeltas(0);
+  table.beginDeltas(1);
+  let acknowledged = 0;
+  for (let round = 0; table.statistics().evicted <= bound; round++) {
+    const some = BigUint64Array.from({ length: count }, (_, at) => BigInt(round * count + at));
+    table.applyGradients(some, new Float32Array(count).fill(-1), ones(count), round);
+    assert.deepEqual(lookup(table, some).found, new Array(count).fill(1));
+    const delta = table.takeDelta(1, acknowledged, 1 << 20);
+    assert.ok(delta !== "overflowed");
+    acknowledged = delta!.sequence;
+  }
+  assert.equal(table.statistics().rejected, 0);
+  assert.equal(table.takeDelta(0, 0, 100), "overflowed");
+  table.beginDeltas(0);
+  table.applyGradients(ids(7), Float32Array.of(-1), ones(1), 0);
+  assert.deepEqual([...takeDelta(table, 0, 0)!.ids], [7n]);
 });
 
 Deno.test("statistics count what happened", () => {

@@ -134,6 +134,7 @@ Deno.test("a changed schema keeps what it shares and says what it does not", () 
     resized: ["wide"],
     removed: ["gone"],
     stateReset: ["bias"],
+    countersKept: true,
     rows: 300,
     elsewhere: 0,
     dropped: 100,

@@ -8,8 +8,20 @@ use crate::crc32c::crc32c;
 use crate::export::export_rows;
 use crate::table::{floats_of, EmbeddingTable};
 
+/// A status of `table_take_delta`.
+const OVERFLOWED: i32 = 2;
+
+/// Begins to keep changes for a consumer, or begins anew.
+#[no_mangle]
+pub extern "C" fn table_begin_deltas(consumer: usize) -> i32 {
+    training(|EmbeddingTable { changes, store, .. }, _| match changes.begin(store, consumer) {
+        Ok(()) => 0,
+        Err(_) => REFUSED_CONSUMER,
+    })
+}
+
 /// The next delta of a consumer. Words: sequence, rows, removed, checksum. Ids and floats: the rows. Returns 1 where
-/// there is one, 0 where nothing is new.
+/// there is one, 0 where nothing is new, 2 where tombstones of the consumer overflowed and it has to begin anew.
 #[no_mangle]
 pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max: usize) -> i32 {
     training(|table, buffers| {
@@ -27,6 +39,7 @@ pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max:
             Ok(delta) => delta,
             Err(DeltaError::UnknownConsumer) => return REFUSED_CONSUMER,
             Err(DeltaError::Acknowledged) => return REFUSED_ACKNOWLEDGEMENT,
+            Err(DeltaError::Overflowed) => return OVERFLOWED,
         };
         if delta.sequence <= acknowledged as u64 {
             return 0;

@@ -12,7 +12,7 @@ use crate::serving_table::ServingTable;
 use crate::table::EmbeddingTable;
 
 /// Changes with every incompatible change of an export; the host refuses another.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What an instance holds.
 pub enum Table {

@@ -28,7 +28,7 @@ pub extern "C" fn serving_create(width: usize, precision: u32, bytes_max: usize)
     })
 }
 
-/// The first `count` ids → rows in floats, found flags in bytes.
+/// The first `count` ids → rows in floats, found flags in bytes. Returns how many are absent.
 #[no_mangle]
 pub extern "C" fn serving_lookup(count: usize) -> i32 {
     serving(|table, buffers| {
@@ -36,7 +36,7 @@ pub extern "C" fn serving_lookup(count: usize) -> i32 {
             return REFUSED_LENGTH;
         };
         table.lookup(ids, floats, found);
-        0
+        found.iter().filter(|&&found| found == 0).count() as i32
     })
 }
 

@@ -5,37 +5,46 @@ use super::instance::training;
 use super::refusals::{
     REFUSED_CHECKSUM, REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_SNAPSHOT,
 };
-use crate::admission::AdmissionCounter;
+use crate::counter_snapshot::SAVED_LINE_BYTES;
 use crate::crc32c::crc32c;
 use crate::restore::{RestorePlan, Run};
 use crate::snapshot::Progress;
 
-/// Begins a snapshot of this moment. Words: rows, clock, draws, bytes of counters. Bytes: the admission counters.
+/// Begins a snapshot of this moment. Words: rows, clock, draws, newest generation of the admission counters.
 #[no_mangle]
 pub extern "C" fn table_snapshot_begin() -> i32 {
     training(|table, buffers| {
         table.begin_snapshot();
-        buffers.bytes.clear();
-        table.admission.write(&mut buffers.bytes);
         buffers.words = vec![
             table.store.rows() as f64,
             f64::from(table.clock_seconds),
             table.draws as f64,
-            buffers.bytes.len() as f64,
+            table.admission.newest() as f64,
         ];
         0
     })
 }
 
-/// The next rows of the snapshot, in bytes; returns how many, 0 at the end. Words: bytes, checksum.
+/// What comes next of the snapshot, in bytes: lines of the admission counters, then rows; returns how many, 0 at the end.
+/// Words: bytes, checksum, 1 where these are lines.
 #[no_mangle]
 pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     training(|table, buffers| {
         let row_bytes = table.store.layout.saved_row_bytes();
-        if rows_max == 0 || rows_max.checked_mul(row_bytes).is_none_or(|bytes| bytes > LENGTH_MAX) {
+        let largest = row_bytes.max(SAVED_LINE_BYTES);
+        if rows_max == 0 || rows_max.checked_mul(largest).is_none_or(|bytes| bytes > LENGTH_MAX) {
             return REFUSED_LENGTH;
         }
         buffers.bytes.clear();
+        match table.admission.next_saved_lines(rows_max, &mut buffers.bytes) {
+            Some(0) => {}
+            Some(lines) => {
+                buffers.words =
+                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, &buffers.bytes)), 1.0];
+                return lines as i32;
+            }
+            None => return REFUSED_SNAPSHOT,
+        }
         if buffers.bytes.try_reserve(rows_max.min(table.snapshot_rows_left()) * row_bytes).is_err()
         {
             return REFUSED_MEMORY;
@@ -43,7 +52,7 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
         match table.next_snapshot_rows(rows_max, &mut buffers.bytes) {
             Progress::Rows(rows) => {
                 buffers.words =
-                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, &buffers.bytes))];
+                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, &buffers.bytes)), 0.0];
                 rows as i32
             }
             Progress::Failed => REFUSED_SNAPSHOT,
@@ -60,24 +69,29 @@ pub extern "C" fn table_snapshot_end() -> i32 {
     })
 }
 
-/// Takes over clock, draws and admission counters (the first `bytes` bytes; 0 = none) of a snapshot.
+/// Takes over clock and draws of a snapshot.
 #[no_mangle]
-pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usize) -> i32 {
-    training(|table, buffers| {
-        let Some(counters) = buffers.bytes.get(..bytes) else { return REFUSED_LENGTH };
-        if bytes > 0 {
-            match AdmissionCounter::read(counters) {
-                Some((counter, read))
-                    if read == bytes && counter.is_as_large_as(&table.admission) =>
-                {
-                    table.admission = counter;
-                }
-                _ => return REFUSED_CODE,
-            }
-        }
+pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64) -> i32 {
+    training(|table, _| {
         table.clock_seconds = table.clock_seconds.max(clock_seconds);
         table.draws = table.draws.max(draws as u64);
         0
+    })
+}
+
+/// Takes over the lines of admission counters in the first `bytes` bytes, whose checksum must be `checksum`, of counters as large
+/// as these; `newest` is their newest generation.
+#[no_mangle]
+pub extern "C" fn table_restore_counters(newest: usize, bytes: usize, checksum: u32) -> i32 {
+    training(|table, buffers| {
+        let Some(lines) = buffers.bytes.get(..bytes) else { return REFUSED_LENGTH };
+        if crc32c(0, lines) != checksum {
+            return REFUSED_CHECKSUM;
+        }
+        match table.admission.restore(newest, lines) {
+            Some(()) => 0,
+            None => REFUSED_CODE,
+        }
     })
 }
 

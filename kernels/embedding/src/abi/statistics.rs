@@ -1,6 +1,6 @@
 //! What either kind of table holds, and the limit of its memory.
 
-use super::instance::{with, Table};
+use super::instance::{with, Instance, Table};
 use super::refusals::REFUSED_NO_TABLE;
 
 /// Writes statistics to words: rows, slots, bytes, row bytes, first-bucket rows, other-bucket rows, touched, then `Counts`
@@ -35,6 +35,21 @@ pub extern "C" fn table_statistics(thorough: u32) -> i32 {
         }
         instance.buffers.words = words;
         instance.buffers.words.len() as i32
+    })
+}
+
+/// Writes to words how many buckets of the index hold 0, 1, … entries. Returns how many words.
+#[no_mangle]
+pub extern "C" fn table_entries_per_bucket() -> i32 {
+    with(|Instance { table, buffers }| {
+        let store = match table {
+            Some(Table::Training(table)) => &table.store,
+            Some(Table::Serving(table)) => &table.store,
+            None => return REFUSED_NO_TABLE,
+        };
+        buffers.words.clear();
+        buffers.words.extend(store.index.entries_per_bucket().map(f64::from));
+        buffers.words.len() as i32
     })
 }
 
