@@ -25,13 +25,7 @@ export function modelCheckCommand(output: Output): Command {
     .addOption(jsonOption())
     .action(async (trace: string, options: Omit<ModelCheckOptions, "trace"> & { json?: true }) => {
       const report = await modelCheck({ ...options, trace });
-      for (const rate of report.fitted) {
-        output.err(
-          `The trace states no ${
-            rate.split(" ").slice(0, -1).join(" ")
-          }: took ${rate}, which fits its first step.\n`,
-        );
-      }
+      for (const assumption of report.assumptions) output.err(`Optimizer: ${assumption}.\n`);
       const { maxRelativeError, worst, steps } = report;
       if (options.json) output.out(`${JSON.stringify(report)}\n`);
       else {
@@ -43,7 +37,11 @@ export function modelCheckCommand(output: Output): Command {
       }
       if (maxRelativeError > RELATIVE_ERROR_MAX) {
         throw new CommandError(
-          `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, allowed is ${RELATIVE_ERROR_MAX}.`,
+          `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, allowed is ${RELATIVE_ERROR_MAX}.${
+            report.updatesExplained === false
+              ? " The fault is the optimizer's rates or kind rather than the model: they do not explain the trace's own updates."
+              : ""
+          }`,
         );
       }
     });

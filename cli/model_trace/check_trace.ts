@@ -20,25 +20,29 @@ export interface ModelCheckReport {
   /** Where it is. */
   readonly worst: TraceDifference;
   readonly steps: number;
+  /** Where the steps ran. */
   readonly provider: string;
   readonly optimizer: Readonly<Record<string, unknown>>;
-  /** Rates that the trace did not state. */
-  readonly fitted: readonly string[];
+  /** What the trace did not say of its optimizer, or said otherwise; a sentence each. */
+  readonly assumptions: readonly string[];
+  /** Whether the optimizer explains how the trace's own gradients moved its weights; null where it has none. */
+  readonly updatesExplained: boolean | null;
 }
 
 /** Replays a trace and reports the largest relative error. */
 export async function modelCheck(options: ModelCheckOptions): Promise<ModelCheckReport> {
   const trace = await readTrace(options.trace);
   const model = traceModel(trace, options.model);
-  const { options: optimizer, fitted } = traceOptimizer(trace, options.optimizer);
-  const differences = await replayTrace(trace, model, optimizer, options.provider);
+  const { options: optimizer, assumptions, explained } = traceOptimizer(trace, options.optimizer);
+  const { provider, differences } = await replayTrace(trace, model, optimizer, options.provider);
   const worst = differences.reduce((a, b) => b.relativeError > a.relativeError ? b : a);
   return {
     maxRelativeError: worst.relativeError,
     worst,
     steps: trace.steps.length,
-    provider: options.provider,
+    provider,
     optimizer: { ...optimizer },
-    fitted,
+    assumptions,
+    updatesExplained: explained ?? null,
   };
 }
