@@ -25,6 +25,9 @@ export function modelCheckCommand(output: Output): Command {
     .addOption(jsonOption())
     .action(async (trace: string, options: Omit<ModelCheckOptions, "trace"> & { json?: true }) => {
       const report = await modelCheck({ ...options, trace });
+      for (const reason of report.passedOver) {
+        output.err(`Runs on "${report.provider}": ${reason}\n`);
+      }
       for (const assumption of report.assumptions) output.err(`Optimizer: ${assumption}.\n`);
       const { maxRelativeError, worst, steps } = report;
       if (options.json) output.out(`${JSON.stringify(report)}\n`);

@@ -1,7 +1,7 @@
 /**
  * Does a compiled model train as another framework recorded it?
  */
-import type { Provider } from "../../kernels/dense/sessions/providers.ts";
+import { chooseProvider, type Provider } from "../../kernels/dense/sessions/providers.ts";
 import { replayTrace, type TraceDifference } from "./replay_trace.ts";
 import { readTrace } from "./trace.ts";
 import { traceModel } from "./trace_model.ts";
@@ -12,7 +12,7 @@ export interface ModelCheckOptions {
   readonly trace: string;
   readonly model: string;
   readonly optimizer: string;
-  readonly provider: Provider;
+  readonly provider: Provider | "auto";
 }
 
 export interface ModelCheckReport {
@@ -21,7 +21,9 @@ export interface ModelCheckReport {
   readonly worst: TraceDifference;
   readonly steps: number;
   /** Where the steps ran. */
-  readonly provider: string;
+  readonly provider: Provider;
+  /** Why "auto" did not run them on a device that it prefers. */
+  readonly passedOver: readonly string[];
   readonly optimizer: Readonly<Record<string, unknown>>;
   /** What the trace did not say of its optimizer, or said otherwise; a sentence each. */
   readonly assumptions: readonly string[];
@@ -34,13 +36,15 @@ export async function modelCheck(options: ModelCheckOptions): Promise<ModelCheck
   const trace = await readTrace(options.trace);
   const model = traceModel(trace, options.model);
   const { options: optimizer, assumptions, explained } = traceOptimizer(trace, options.optimizer);
-  const { provider, differences } = await replayTrace(trace, model, optimizer, options.provider);
+  const { provider, passedOver } = await chooseProvider(options.provider);
+  const differences = await replayTrace(trace, model, optimizer, provider);
   const worst = differences.reduce((a, b) => b.relativeError > a.relativeError ? b : a);
   return {
     maxRelativeError: worst.relativeError,
     worst,
     steps: trace.steps.length,
     provider,
+    passedOver,
     optimizer: { ...optimizer },
     assumptions,
     updatesExplained: explained ?? null,

@@ -20,21 +20,17 @@ export interface TraceDifference {
   readonly relativeError: number;
 }
 
-/** What was replayed. */
-export interface TraceReplay {
-  /** Where it ran. */
-  readonly provider: string;
-  /** Of every loss, logit, gradient and weight, step by step. */
-  readonly differences: readonly TraceDifference[];
-}
-
-/** @throws {CommandError} When the trace's tensors are not the model's. */
+/**
+ * Differences of every loss, logit, gradient and weight, step by step.
+ *
+ * @throws {CommandError} When the trace's tensors are not the model's.
+ */
 export async function replayTrace(
   trace: Trace,
   model: Model,
   optimizer: DenseOptimizerOptions,
   provider: Provider,
-): Promise<TraceReplay> {
+): Promise<TraceDifference[]> {
   const { layout } = compileTraining(model, optimizer);
   const weights = firstWeights(trace, model, layout);
   const batch = traceBatch(trace, model);
@@ -78,7 +74,7 @@ export async function replayTrace(
         compare(name, parameters[name].data, data);
       }
     }
-    return { provider: session.provider, differences };
+    return differences;
   } finally {
     await probe.close();
     await session.close();

@@ -16,7 +16,6 @@ abstract class CompiledInference implements InferenceSession {
   protected readonly compiled: InferenceGraph;
   protected weights: DenseWeights;
   abstract readonly provider: string;
-  passedOver: readonly string[] = [];
 
   constructor(compiled: InferenceGraph, weights: DenseWeights) {
     this.compiled = compiled;
