@@ -113,22 +113,30 @@ export class Ranker implements Behavior<RankerMessage> {
    * before its actions in one partition, so an action that was accepted as durable keeps its impression.
    */
   async #answer(request: Rank, features: FeatureBatch): Promise<void> {
-    const { predictions, cold, modelVersion, learnedThroughMs } = await this.#scorer.ask(
+    const { scores, predictions, cold, modelVersion, learnedThroughMs } = await this.#scorer.ask(
       { kind: "score", features },
       this.#remaining(request),
     );
-    const { schema } = this.#options;
-    const shown = orderByScore(predictions).slice(0, request.limit);
+    const { schema, taskNames } = this.#options;
+    const tasks = taskNames.length;
+    const shown = orderByScore(scores).slice(0, request.limit);
     const picked = pickRows(features, shown, schema.slots.length, schema.denseWidth);
     const items: RankedItem[] = shown.map((row) => ({
       id: request.candidates[row].id,
-      score: predictions[row],
+      score: scores[row],
+      ...(tasks > 1 && {
+        predictions: Object.fromEntries(
+          taskNames.map((name, task) => [name, predictions[row * tasks + task]] as const),
+        ),
+      }),
       cold: cold[row] === 1,
     }));
     const explained = request.explain ? await this.#explained(request, items, picked) : items;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
-    const impression = this.#impression(request, rankingId, items, picked);
+    // The trainer measures the first task by them.
+    const predicted = Float32Array.from(shown, (row) => predictions[row * tasks]);
+    const impression = this.#impression(request, rankingId, items, predicted, picked);
     await this.#eventLog.append(partition, [impression], "written");
     this.#context.reply(request, { rankingId, items: explained, modelVersion, learnedThroughMs });
   }
@@ -149,6 +157,7 @@ export class Ranker implements Behavior<RankerMessage> {
     request: Rank,
     rankingId: string,
     items: readonly RankedItem[],
+    scores: Float32Array,
     { ids, segmentOffsets, dense }: FeatureBatch,
   ): Uint8Array {
     return encodeEvent({
@@ -158,7 +167,7 @@ export class Ranker implements Behavior<RankerMessage> {
       acceptedAtMs: this.#context.clock.nowMs(),
       user: request.user,
       ...packItems(items.map(({ id }) => id)),
-      scores: bytesOf(Float32Array.from(items, ({ score }) => score)),
+      scores: bytesOf(scores),
       ids: bytesOf(ids),
       segmentOffsets: bytesOf(segmentOffsets),
       dense: bytesOf(dense),
