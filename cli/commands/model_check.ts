@@ -28,7 +28,7 @@ export function modelCheckCommand(output: Output): Command {
       for (const reason of report.passedOver) {
         output.err(`Runs on "${report.provider}": ${reason}\n`);
       }
-      for (const assumption of report.assumptions) output.err(`Optimizer: ${assumption}.\n`);
+      for (const assumption of report.assumptions) output.err(`Assumed: ${assumption}.\n`);
       const { maxRelativeError, worst, steps } = report;
       if (options.json) output.out(`${JSON.stringify(report)}\n`);
       else {

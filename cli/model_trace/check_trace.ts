@@ -25,7 +25,7 @@ export interface ModelCheckReport {
   /** Why "auto" did not run them on a device that it prefers. */
   readonly passedOver: readonly string[];
   readonly optimizer: Readonly<Record<string, unknown>>;
-  /** What the trace did not say of its optimizer, or said otherwise; a sentence each. */
+  /** What the trace did not say, or said otherwise, of its weights and its optimizer; a sentence each. */
   readonly assumptions: readonly string[];
   /** Whether the optimizer explains how the trace's own gradients moved its weights; null where it has none. */
   readonly updatesExplained: boolean | null;
@@ -33,9 +33,12 @@ export interface ModelCheckReport {
 
 /** Replays a trace and reports the largest relative error. */
 export async function modelCheck(options: ModelCheckOptions): Promise<ModelCheckReport> {
-  const trace = await readTrace(options.trace);
-  const model = traceModel(trace, options.model);
-  const { options: optimizer, assumptions, explained } = traceOptimizer(trace, options.optimizer);
+  const recorded = await readTrace(options.trace);
+  const { model, trace, assumptions } = traceModel(recorded, options.model);
+  const { options: optimizer, assumptions: ofOptimizer, explained } = traceOptimizer(
+    trace,
+    options.optimizer,
+  );
   const { provider, passedOver } = await chooseProvider(options.provider);
   const differences = await replayTrace(trace, model, optimizer, provider);
   const worst = differences.reduce((a, b) => b.relativeError > a.relativeError ? b : a);
@@ -46,7 +49,7 @@ export async function modelCheck(options: ModelCheckOptions): Promise<ModelCheck
     provider,
     passedOver,
     optimizer: { ...optimizer },
-    assumptions,
+    assumptions: [...assumptions, ...ofOptimizer],
     updatesExplained: explained ?? null,
   };
 }

@@ -130,6 +130,58 @@ Deno.test("a trace that is not whole is refused with what is wrong", async () =>
   }
 });
 
+/** Our names to another recorder's. */
+const OTHER_NAMES: Readonly<Record<string, readonly [string, string, (name: string) => string][]>> =
+  {
+    dcn_adam: [
+      [
+        "dcnV2",
+        "adam",
+        (name) =>
+          name.replace("cross_", "cross").replace("out_w", "w_out").replace("out_b", "b_out"),
+      ],
+      [
+        "dcnV2",
+        "adam",
+        (name) =>
+          name.replace(/cross_w(\d)/, "cross.$1.weight").replace(/cross_b(\d)/, "cross.$1.bias")
+            .replace(/^w(\d)/, "mlp.$1.weight").replace(/^b(\d)/, "mlp.$1.bias")
+            .replace("out_w", "head.weight").replace("out_b", "head.bias"),
+      ],
+      [
+        "dcnV2",
+        "adam",
+        (name) =>
+          name.replace("cross_w", "cw").replace("cross_b", "cb").replace("out_w", "wo").replace(
+            "out_b",
+            "bo",
+          ),
+      ],
+    ],
+    dlrm_sgd: [
+      ["dlrm", "sgd", (name) => name.replace("bottom_", "bot_")],
+      ["dlrm", "sgd", (name) => name.replace("bottom_", "b").replace("top_", "t")],
+    ],
+  };
+
+for (const [file, cases] of Object.entries(OTHER_NAMES)) {
+  Deno.test(`weights of ${file} under other names are told by shape and order, and it is said`, async () => {
+    for (const [model, optimizer, rename] of cases) {
+      const trace = JSON.parse(await Deno.readTextFile(golden(file)));
+      const all = (tensors: Json) =>
+        Object.fromEntries(Object.entries(tensors).map(([name, value]) => [rename(name), value]));
+      trace.initial = all(trace.initial);
+      for (const step of trace.steps) {
+        step.grads = all(step.grads);
+        step.params_after = all(step.params_after);
+      }
+      const report = await checked(trace, model, optimizer);
+      assert(report.maxRelativeError < 1e-4, JSON.stringify(report.worst));
+      assert.match(report.assumptions[0], /told by shape and order: .* is /);
+    }
+  });
+}
+
 // deno-lint-ignore no-explicit-any
 type Json = any;
 
