@@ -1,6 +1,8 @@
 /**
  * What no single value can tell: names that must exist elsewhere, numbers that must fit together, and limits that
  * the machine sets. Each check sees only sections that are valid by themselves.
+ *
+ * Past 400 lines, because it is one list: short checks of which none knows another.
  */
 import { slotNumberOf } from "../kernels/features/schema.ts";
 import { makesNoIds, sharesIds } from "./feature_schema.ts";

@@ -9,7 +9,7 @@ import type { InferenceBatch, InferenceSession } from "../inference_session.ts";
 import type { Model } from "../models/model.ts";
 import { sequenceFeeds } from "../sequence_batch.ts";
 import { TRAINING_NAMES } from "../training_graph.ts";
-import { type DenseWeights, packWeights } from "../weights.ts";
+import { type DenseWeights, requireWeights } from "../weights.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 
 abstract class CompiledInference implements InferenceSession {
@@ -31,7 +31,7 @@ abstract class CompiledInference implements InferenceSession {
   }
 
   load(weights: DenseWeights): void {
-    packWeights(weights, this.compiled.layout); // refuses weights of another model
+    requireWeights(weights, this.compiled.layout);
     this.weights = weights;
   }
 
