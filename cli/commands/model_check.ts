@@ -42,7 +42,7 @@ export function modelCheckCommand(output: Output): Command {
         throw new CommandError(
           `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, allowed is ${RELATIVE_ERROR_MAX}.${
             report.updatesExplained === false
-              ? " The fault is the optimizer's rates or kind rather than the model: they do not explain the trace's own updates."
+              ? " Look at the optimizer first: it does not explain how the trace's own gradients moved its weights."
               : ""
           }`,
         );
