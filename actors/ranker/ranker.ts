@@ -121,16 +121,12 @@ export class Ranker implements Behavior<RankerMessage> {
     const tasks = taskNames.length;
     const shown = orderByScore(scores).slice(0, request.limit);
     const picked = pickRows(features, shown, schema.slots.length, schema.denseWidth);
-    const items: RankedItem[] = shown.map((row) => ({
-      id: request.candidates[row].id,
-      score: scores[row],
-      ...(tasks > 1 && {
-        predictions: Object.fromEntries(
-          taskNames.map((name, task) => [name, predictions[row * tasks + task]] as const),
-        ),
-      }),
-      cold: cold[row] === 1,
-    }));
+    const items: RankedItem[] = [];
+    for (const row of shown) {
+      const { id } = request.candidates[row];
+      const item = { id, score: scores[row], cold: cold[row] === 1 };
+      items.push(tasks === 1 ? item : { ...item, predictions: this.#byTask(predictions, row) });
+    }
     const explained = request.explain ? await this.#explained(request, items, picked) : items;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
@@ -139,6 +135,14 @@ export class Ranker implements Behavior<RankerMessage> {
     const impression = this.#impression(request, rankingId, items, predicted, picked);
     await this.#eventLog.append(partition, [impression], "written");
     this.#context.reply(request, { rankingId, items: explained, modelVersion, learnedThroughMs });
+  }
+
+  #byTask(predictions: Float32Array, row: number): Record<string, number> {
+    const { taskNames } = this.#options;
+    const first = row * taskNames.length;
+    return Object.fromEntries(
+      taskNames.map((name, task) => [name, predictions[first + task]] as const),
+    );
   }
 
   async #explained(

@@ -218,9 +218,14 @@ export class Scorer implements Behavior<ScorerMessage> {
     let firstRow = 0;
     for (const request of taken) {
       const { rows } = request.features;
-      const predictions = new Float32Array(rows * tasks.length);
-      const scores = this.#combined.isPrediction ? predictions : new Float32Array(rows);
-      const cold = new Uint8Array(rows);
+      const predicted = rows * tasks.length;
+      const floats = this.#combined.isPrediction ? predicted : predicted + rows;
+      const buffer = new ArrayBuffer(4 * floats + rows);
+      const predictions = new Float32Array(buffer, 0, predicted);
+      const scores = this.#combined.isPrediction
+        ? predictions
+        : new Float32Array(buffer, 4 * predicted, rows);
+      const cold = new Uint8Array(buffer, 4 * floats, rows);
       for (let i = 0, row = firstRow; i < rows; i++, row++) {
         for (let task = 0; task < tasks.length; task++) {
           const output = outputs[row * tasks.length + task];
@@ -234,7 +239,7 @@ export class Scorer implements Behavior<ScorerMessage> {
       this.#context.reply(
         request,
         { scores, predictions, cold, modelVersion, learnedThroughMs },
-        [...new Set([scores.buffer, predictions.buffer, cold.buffer])],
+        [buffer],
       );
     }
   }
