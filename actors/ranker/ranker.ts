@@ -131,7 +131,8 @@ export class Ranker implements Behavior<RankerMessage> {
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
     // The trainer measures the first task by them.
-    const predicted = Float32Array.from(shown, (row) => predictions[row * tasks]);
+    const predicted = new Float32Array(shown.length);
+    shown.forEach((row, i) => predicted[i] = predictions[row * tasks]);
     const impression = this.#impression(request, rankingId, items, predicted, picked);
     await this.#eventLog.append(partition, [impression], "written");
     this.#context.reply(request, { rankingId, items: explained, modelVersion, learnedThroughMs });
