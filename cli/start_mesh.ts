@@ -116,7 +116,7 @@ export async function startMesh(
     composition: {
       definitions: [
         ...leadingDefinitions(storage),
-        ...computingDefinitions(configuration, storage),
+        ...computingDefinitions(configuration, storage, telemetry),
       ],
       metrics: nodeMetrics(home, telemetry),
     },

@@ -22,7 +22,11 @@ runWorkerPlace<WorkerSetup>({
     }),
   async compose({ node, setup: { configuration, storage } }) {
     return {
-      definitions: computingDefinitions(configuration, await openSharedStorage(storage)),
+      definitions: computingDefinitions(
+        configuration,
+        await openSharedStorage(storage),
+        node.telemetry,
+      ),
       metrics: nodeMetrics(node, node.telemetry as PrometheusTelemetry),
     };
   },

@@ -1,6 +1,8 @@
 /**
  * What no single value can tell: names that must exist elsewhere, numbers that must fit together, and limits that
  * the machine sets. Each check sees only sections that are valid by themselves.
+ *
+ * Past 400 lines, because it is one list: short checks of which none knows another.
  */
 import { slotNumberOf } from "../kernels/features/schema.ts";
 import { makesNoIds, sharesIds } from "./feature_schema.ts";
@@ -202,7 +204,7 @@ function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Fi
 
 type EmbeddingOverrides = CairnFile["embeddings"]["segments"];
 
-function* tasks({ model, joiner }: Sections): Iterable<Finding> {
+function* tasks({ model, joiner, ranker }: Sections): Iterable<Finding> {
   if (model === undefined) return;
   for (const [i, task] of model.tasks.entries()) {
     if (model.tasks.indexOf(task) < i) {
@@ -211,6 +213,16 @@ function* tasks({ model, joiner }: Sections): Iterable<Finding> {
   }
   yield* knownTasks(["model", "taskLosses"], Object.keys(model.taskLosses), model.tasks);
   yield* knownTasks(["model", "taskWeights"], Object.keys(model.taskWeights), model.tasks);
+  if (ranker !== undefined) {
+    const weights = Object.entries(ranker.scoreWeights);
+    yield* knownTasks(["ranker", "scoreWeights"], weights.map(([task]) => task), model.tasks);
+    if (weights.length > 0 && weights.every(([, weight]) => weight === 0)) {
+      yield {
+        path: ["ranker", "scoreWeights"],
+        message: "every weight is 0, so all items would score alike; give a task another weight",
+      };
+    }
+  }
   if (joiner === undefined) return;
   const ruled = Object.keys(joiner.tasks);
   yield* knownTasks(["joiner", "tasks"], ruled, model.tasks);

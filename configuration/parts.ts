@@ -102,9 +102,10 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       deltasPerRoundMax: sync.deltasPerRoundMax,
       budgetMs: sync.budget,
     },
-    ranker: { schema, itemCacheBytesMax: file.features.itemCache },
+    ranker: { schema, taskNames: model.tasks, itemCacheBytesMax: file.features.itemCache },
     scorer: {
       schema,
+      scoreWeights: scoreWeightsOf(model.tasks, ranker.scoreWeights),
       layout,
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,
@@ -124,6 +125,18 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       docsPage: gateway.docsPage,
     },
   };
+}
+
+/** By task; without any the first task alone counts. */
+function scoreWeightsOf(
+  tasks: readonly string[],
+  weights: Readonly<Record<string, number>>,
+): number[] {
+  const silent = Object.keys(weights).length === 0;
+  return tasks.map((task, t) => {
+    if (silent) return t === 0 ? 1 : 0;
+    return Object.hasOwn(weights, task) ? weights[task] : 0;
+  });
 }
 
 function labelRulesOf(

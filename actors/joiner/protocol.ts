@@ -20,7 +20,7 @@ export interface ImpressionRecord {
    */
   readonly itemsUtf8: Uint8Array;
   readonly itemEnds: Uint8Array; // uint32 little-endian, [rows]
-  readonly scores: Uint8Array; // float32 little-endian, [rows]
+  readonly scores: Uint8Array; // the first task's predictions, float32 little-endian, [rows]
   /** The features that were served ({@link FeatureBatch}), as little-endian bytes. */
   readonly ids: Uint8Array;
   readonly segmentOffsets: Uint8Array;

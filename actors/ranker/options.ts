@@ -8,6 +8,8 @@ import type { FeatureSchema } from "../../kernels/features/schema.ts";
 export interface RankerOptions {
   readonly scorer: Address;
   readonly schema: FeatureSchema;
+  /** What the model predicts, by name; shape `[tasks]`. */
+  readonly taskNames: readonly string[];
   /** Memory for features of items that are kept between requests, bytes. */
   readonly itemCacheBytesMax: number;
 }

@@ -34,8 +34,10 @@ export interface Rank extends Request<Ranking> {
 /** An item with its score. */
 export interface RankedItem {
   readonly id: string;
-  /** What the first task predicts: the probability of its positive label, in (0, 1), or its label's value. */
+  /** What orders the items: of one task its prediction, of several the weighted sum of theirs. */
   readonly score: number;
+  /** Of each task by name, where there are several: the probability of its positive label, or its label's value. */
+  readonly predictions?: Readonly<Record<string, number>>;
   /** No feature of this item has a learned row yet: the score rests on the user and the context. */
   readonly cold: boolean;
   /** On `explain`. */

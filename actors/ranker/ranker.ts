@@ -113,24 +113,37 @@ export class Ranker implements Behavior<RankerMessage> {
    * before its actions in one partition, so an action that was accepted as durable keeps its impression.
    */
   async #answer(request: Rank, features: FeatureBatch): Promise<void> {
-    const { predictions, cold, modelVersion, learnedThroughMs } = await this.#scorer.ask(
+    const { scores, predictions, cold, modelVersion, learnedThroughMs } = await this.#scorer.ask(
       { kind: "score", features },
       this.#remaining(request),
     );
-    const { schema } = this.#options;
-    const shown = orderByScore(predictions).subarray(0, request.limit);
+    const { schema, taskNames } = this.#options;
+    const tasks = taskNames.length;
+    const shown = orderByScore(scores).subarray(0, request.limit);
     const picked = pickRows(features, shown, schema.slots.length, schema.denseWidth);
     const items: RankedItem[] = [];
     for (const row of shown) {
       const { id } = request.candidates[row];
-      items.push({ id, score: predictions[row], cold: cold[row] === 1 });
+      const item = { id, score: scores[row], cold: cold[row] === 1 };
+      items.push(tasks === 1 ? item : { ...item, predictions: this.#byTask(predictions, row) });
     }
     const explained = request.explain ? await this.#explained(request, items, picked) : items;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
-    const impression = this.#impression(request, rankingId, items, picked);
+    // The trainer measures the first task by them.
+    const predicted = new Float32Array(shown.length);
+    shown.forEach((row, i) => predicted[i] = predictions[row * tasks]);
+    const impression = this.#impression(request, rankingId, items, predicted, picked);
     await this.#eventLog.append(partition, [impression], "written");
     this.#context.reply(request, { rankingId, items: explained, modelVersion, learnedThroughMs });
+  }
+
+  #byTask(predictions: Float32Array, row: number): Record<string, number> {
+    const { taskNames } = this.#options;
+    const first = row * taskNames.length;
+    return Object.fromEntries(
+      taskNames.map((name, task) => [name, predictions[first + task]] as const),
+    );
   }
 
   async #explained(
@@ -149,10 +162,9 @@ export class Ranker implements Behavior<RankerMessage> {
     request: Rank,
     rankingId: string,
     items: readonly RankedItem[],
+    scores: Float32Array,
     { ids, segmentOffsets, dense }: FeatureBatch,
   ): Uint8Array {
-    const scores = new Float32Array(items.length);
-    items.forEach(({ score }, i) => scores[i] = score);
     return encodeEvent({
       kind: "impression",
       rankingId,

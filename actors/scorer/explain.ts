@@ -1,8 +1,9 @@
 /**
- * What each slot brought to an item's score: the logit with everything, minus the logit with that slot left out.
+ * What each slot brought to an item's score: the score (of a single task, its logit) with everything, minus the one with
+ * that slot left out.
  *
  * Leaving one out answers "what would change without it", for any model, at one forward pass over items × slots
- * rows. Contributions need not add up to the logit: what two slots do together counts for both.
+ * rows. Contributions need not add up to the score: what two slots do together counts for both.
  *
  * @see Robnik-Šikonja and Kononenko, "Explaining classifications for individual instances", 2008
  */
@@ -81,12 +82,12 @@ function repeated(
 
 /** Contributions by slot name, the strongest (whatever its sign) first. */
 export function contributions(
-  logit: number,
-  /** The first task's logits without each slot, `[slots]`. */
+  score: number,
+  /** The same without each slot, `[slots]`. */
   without: ArrayLike<number>,
   slotNames: readonly string[],
 ): { slot: string; contribution: number }[] {
   return slotNames
-    .map((slot, s) => ({ slot, contribution: logit - without[s] }))
+    .map((slot, s) => ({ slot, contribution: score - without[s] }))
     .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
 }

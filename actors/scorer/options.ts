@@ -16,6 +16,8 @@ export interface ScorerOptions {
   /** Requests that may wait for a forward pass; more are answered "overloaded". */
   readonly requestsWaitingMax: number;
   readonly schema: FeatureSchema;
+  /** What each task's prediction counts in the score; one of them not 0. Shape `[tasks]`. */
+  readonly scoreWeights: readonly number[];
   /** The replicas' rows; the model's sparse inputs are found by name. */
   readonly layout: RowLayout;
 }

@@ -13,7 +13,9 @@ export interface Score extends Request<Scores> {
 
 /** The answer, and what it rests on. */
 export interface Scores {
-  /** Of the first task: the probability of its positive label, in (0, 1), or its label's value. `[rows]` */
+  /** What orders the rows: their predictions, weighted and summed. `[rows]` */
+  readonly scores: Float32Array<ArrayBuffer>;
+  /** Of each task: the probability of its positive label, in (0, 1), or its label's value. `[rows, tasks]` */
   readonly predictions: Float32Array<ArrayBuffer>;
   /** 1 where no feature of the row's item has a learned row yet. `[rows]` */
   readonly cold: Uint8Array<ArrayBuffer>;
@@ -23,7 +25,10 @@ export interface Scores {
   readonly learnedThroughMs: number;
 }
 
-/** What each slot brought to a row's logit when it is left out, by slot name, largest first. */
+/**
+ * What each slot brought to a row's score, by slot name, largest first: how much less it is when the slot is left out. Where
+ * a single task makes the score, its logit stands for it.
+ */
 export type Explanation = readonly { readonly slot: string; readonly contribution: number }[];
 
 /** Asks for the explanation of each row. */

@@ -13,6 +13,7 @@ import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kerne
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
+import { CombinedScore } from "./combined_score.ts";
 import { isCold, itemColumns } from "./cold_items.ts";
 import { contributions, leaveSlotsOut, type PooledRows } from "./explain.ts";
 import { mergeBatches } from "./merged_batches.ts";
@@ -42,6 +43,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #kernel: BatchKernel;
   readonly #inputs: ModelInputs;
   readonly #replicas: ReplicaClient;
+  readonly #combined: CombinedScore;
   readonly #slotNames: readonly string[];
   readonly #itemColumns: readonly number[];
   readonly #rows: Counter;
@@ -73,6 +75,7 @@ export class Scorer implements Behavior<ScorerMessage> {
       ),
       layout.classes.length,
     );
+    this.#combined = new CombinedScore(session.model.tasks, options.scoreWeights);
     this.#slotNames = schema.slots.map((slot) => slot.name);
     this.#itemColumns = itemColumns(schema);
     this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
@@ -215,18 +218,27 @@ export class Scorer implements Behavior<ScorerMessage> {
     let firstRow = 0;
     for (const request of taken) {
       const { rows } = request.features;
-      const buffer = new ArrayBuffer(5 * rows);
-      const predictions = new Float32Array(buffer, 0, rows);
-      const cold = new Uint8Array(buffer, 4 * rows, rows);
+      const predicted = rows * tasks.length;
+      const floats = this.#combined.isPrediction ? predicted : predicted + rows;
+      const buffer = new ArrayBuffer(4 * floats + rows);
+      const predictions = new Float32Array(buffer, 0, predicted);
+      const scores = this.#combined.isPrediction
+        ? predictions
+        : new Float32Array(buffer, 4 * predicted, rows);
+      const cold = new Uint8Array(buffer, 4 * floats, rows);
       for (let i = 0, row = firstRow; i < rows; i++, row++) {
-        predictions[i] = prediction(tasks[0], outputs[row * tasks.length]);
+        for (let task = 0; task < tasks.length; task++) {
+          const output = outputs[row * tasks.length + task];
+          predictions[i * tasks.length + task] = prediction(tasks[task], output);
+        }
+        if (scores !== predictions) scores[i] = this.#combined.of(predictions, i);
         cold[i] = Number(isCold(batch, row, slots, this.#itemColumns, found, inverse));
       }
       firstRow += rows;
       const { modelVersion, learnedThroughMs } = this.#status();
       this.#context.reply(
         request,
-        { predictions, cold, modelVersion, learnedThroughMs },
+        { scores, predictions, cold, modelVersion, learnedThroughMs },
         [buffer],
       );
     }
@@ -236,7 +248,6 @@ export class Scorer implements Behavior<ScorerMessage> {
   async #explain({ pooled, outputs: shared }: Scored): Promise<Explanation[]> {
     const outputs = shared.slice(); // what follows is predicted in the same array
     const slots = this.#slotNames.length;
-    const tasks = this.#session.model.tasks.length;
     const rows = Array.from({ length: pooled.rows }, (_, row) => row);
     const explanations: Explanation[] = [];
     const rowsMax = Math.max(1, Math.floor(this.#options.batchRowsMax / slots));
@@ -244,8 +255,11 @@ export class Scorer implements Behavior<ScorerMessage> {
       const part = rows.slice(from, from + rowsMax);
       const without = await this.#session.predict(leaveSlotsOut(pooled, part, this.#session.model));
       part.forEach((row, i) => {
-        const leftOut = this.#slotNames.map((_, slot) => without[(i * slots + slot) * tasks]);
-        explanations.push(contributions(outputs[row * tasks], leftOut, this.#slotNames));
+        const leftOut = this.#slotNames.map((_, slot) =>
+          this.#combined.explained(without, i * slots + slot)
+        );
+        const whole = this.#combined.explained(outputs, row);
+        explanations.push(contributions(whole, leftOut, this.#slotNames));
       });
     }
     return explanations;

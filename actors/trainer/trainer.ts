@@ -6,6 +6,8 @@
  * this one's gradients are at the shards. What is sent to a shard, and in which order, does not depend on how fast
  * anybody is. When it starts again it reads the log from the newest snapshot that no shard is behind (or from the
  * beginning): the dense model learns those rows anew, and the shards ignore what they have applied before.
+ *
+ * Past 400 lines, because all of it turns on one state: what is read, under way, at the shards, and cut off by a snapshot.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";

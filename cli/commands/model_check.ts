@@ -25,13 +25,10 @@ export function modelCheckCommand(output: Output): Command {
     .addOption(jsonOption())
     .action(async (trace: string, options: Omit<ModelCheckOptions, "trace"> & { json?: true }) => {
       const report = await modelCheck({ ...options, trace });
-      for (const rate of report.fitted) {
-        output.err(
-          `The trace states no ${
-            rate.split(" ").slice(0, -1).join(" ")
-          }: took ${rate}, which fits its first step.\n`,
-        );
+      for (const reason of report.passedOver) {
+        output.err(`Runs on "${report.provider}": ${reason}\n`);
       }
+      for (const assumption of report.assumptions) output.err(`Assumed: ${assumption}.\n`);
       const { maxRelativeError, worst, steps } = report;
       if (options.json) output.out(`${JSON.stringify(report)}\n`);
       else {
@@ -43,7 +40,11 @@ export function modelCheckCommand(output: Output): Command {
       }
       if (maxRelativeError > RELATIVE_ERROR_MAX) {
         throw new CommandError(
-          `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, allowed is ${RELATIVE_ERROR_MAX}.`,
+          `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, allowed is ${RELATIVE_ERROR_MAX}.${
+            report.updatesExplained === false
+              ? " Look at the optimizer first: it does not explain how the trace's own gradients moved its weights."
+              : ""
+          }`,
         );
       }
     });

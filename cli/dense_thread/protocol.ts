@@ -3,6 +3,7 @@
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { Divergence } from "../../kernels/dense/divergence.ts";
+import type { Provider } from "../../kernels/dense/sessions/providers.ts";
 import type { BatchShare, TrainingBatch } from "../../kernels/dense/training_batch.ts";
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
@@ -10,10 +11,15 @@ import type { DenseWeights } from "../../kernels/dense/weights.ts";
 /** What the dense model is made from. */
 export type DenseModelParts = Pick<CairnConfiguration, "model" | "modelSizes" | "session">;
 
+/** The same with the provider known that "auto" stands for. */
+export type PlacedModelParts = DenseModelParts & {
+  readonly session: { readonly provider: Provider };
+};
+
 /** The first message to a thread. */
 export interface Open {
   readonly kind: "open";
-  readonly parts: DenseModelParts;
+  readonly parts: PlacedModelParts;
   /** From 0. */
   readonly replica: number;
   /** To the other replicas, in their order. */
@@ -77,7 +83,7 @@ export interface Failure {
 }
 
 export type Answer =
-  | { readonly kind: "opened"; readonly provider: string; readonly passedOver: readonly string[] }
+  | { readonly kind: "opened" }
   | { readonly kind: "answer"; readonly id: number; readonly answer: unknown }
   /** Without an id: the session could not be opened. */
   | { readonly kind: "failure"; readonly id?: number; readonly failure: Failure };

@@ -1,7 +1,7 @@
 /**
  * The asking side of a thread that runs a replica of the dense model.
  */
-import type { Answer, AnswerTo, DenseModelParts, Failure, Order, Question } from "./protocol.ts";
+import type { Answer, AnswerTo, Failure, Order, PlacedModelParts, Question } from "./protocol.ts";
 
 /** What a replica answered instead: errors of another thread, by name and message. */
 export class ReplicaError extends Error {
@@ -19,11 +19,11 @@ interface Asker {
 export class ReplicaThread {
   readonly #worker: Worker;
   readonly #askers = new Map<number, Asker>();
-  readonly #opened = Promise.withResolvers<Answer & { kind: "opened" }>();
+  readonly #opened = Promise.withResolvers<void>();
   #asked = 0;
   #gone: Error | undefined;
 
-  constructor(parts: DenseModelParts, replica: number, ports: readonly MessagePort[]) {
+  constructor(parts: PlacedModelParts, replica: number, ports: readonly MessagePort[]) {
     const entry = new URL("./worker.ts", import.meta.url);
     this.#worker = new Worker(entry, { type: "module", name: `dense-step-${replica}` });
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#receive(data);
@@ -37,7 +37,7 @@ export class ReplicaThread {
   }
 
   /** @throws {ReplicaError} As `createTrainingSession` does. */
-  opened(): Promise<Answer & { kind: "opened" }> {
+  opened(): Promise<void> {
     return this.#opened.promise;
   }
 
@@ -61,7 +61,7 @@ export class ReplicaThread {
   }
 
   #receive(answer: Answer): void {
-    if (answer.kind === "opened") return this.#opened.resolve(answer);
+    if (answer.kind === "opened") return this.#opened.resolve();
     const error = answer.kind === "failure" ? new ReplicaError(answer.failure) : undefined;
     if (answer.id === undefined) return this.#opened.reject(error);
     const asker = this.#askers.get(answer.id);

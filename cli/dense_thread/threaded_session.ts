@@ -26,13 +26,12 @@ import type {
   TrainingStep,
 } from "../../kernels/dense/training_session.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
-import type { DenseModelParts, Question, Step } from "./protocol.ts";
+import type { PlacedModelParts, Question, Step } from "./protocol.ts";
 import { ReplicaError, ReplicaThread } from "./replica_thread.ts";
 
 export class ThreadedSession implements TrainingSession {
   readonly model: Model;
   readonly provider = "cpu";
-  readonly passedOver = [];
   readonly #replicas: readonly ReplicaThread[];
   /** By replica, arrays that travel with its share of a batch and have come back. */
   readonly #spare: TrainingBatch[][];
@@ -52,7 +51,7 @@ export class ThreadedSession implements TrainingSession {
    *
    * @throws {Error} As `createTrainingSession` does, by name and message.
    */
-  static async open(parts: DenseModelParts): Promise<ThreadedSession> {
+  static async open(parts: PlacedModelParts): Promise<ThreadedSession> {
     const count = normalizesBatches(parts.model) ? 1 : Math.max(1, parts.session.threads);
     const ports: MessagePort[][] = Array.from({ length: count }, () => []);
     for (let i = 0; i < count; i++) {

@@ -39,8 +39,7 @@ async function open({ parts, replica, ports }: Open): Promise<void> {
     ...options,
     ...(ports.length > 0 && { threads: 1, allReduce: portAllReduce(replica, ports) }),
   });
-  const { provider, passedOver } = session;
-  scope.postMessage({ kind: "opened", provider, passedOver });
+  scope.postMessage({ kind: "opened" });
 }
 
 function answerTo(question: Question): Promise<unknown> {

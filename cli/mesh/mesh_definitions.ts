@@ -13,6 +13,7 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 
@@ -20,10 +21,12 @@ import { openInferenceSession, openTrainingSession } from "../dense_model.ts";
 export function computingDefinitions(
   configuration: CairnConfiguration,
   { exampleLog, blobs }: { readonly exampleLog: EventLog; readonly blobs: BlobStore },
+  telemetry: Telemetry,
 ): AnyDefinition[] {
+  const tell = (line: string) => telemetry.log("info", line);
   return [
     defineServingReplica(),
-    defineScorer({ createSession: () => openInferenceSession(configuration) }),
+    defineScorer({ createSession: () => openInferenceSession(configuration, tell) }),
     defineEmbeddingShard({ blobs }),
     defineTrainer({
       exampleLog,
@@ -33,6 +36,7 @@ export function computingDefinitions(
           // Worth its messages only where a batch is prepared while another one is in its step.
           ownThread: configuration.placement.kind === "workers" &&
             configuration.trainer.pipelined,
+          tell,
         }),
     }),
   ];

@@ -1,7 +1,7 @@
 /**
  * Does a compiled model train as another framework recorded it?
  */
-import type { Provider } from "../../kernels/dense/sessions/providers.ts";
+import { chooseProvider, type Provider } from "../../kernels/dense/sessions/providers.ts";
 import { replayTrace, type TraceDifference } from "./replay_trace.ts";
 import { readTrace } from "./trace.ts";
 import { traceModel } from "./trace_model.ts";
@@ -12,7 +12,7 @@ export interface ModelCheckOptions {
   readonly trace: string;
   readonly model: string;
   readonly optimizer: string;
-  readonly provider: Provider;
+  readonly provider: Provider | "auto";
 }
 
 export interface ModelCheckReport {
@@ -20,25 +20,36 @@ export interface ModelCheckReport {
   /** Where it is. */
   readonly worst: TraceDifference;
   readonly steps: number;
-  readonly provider: string;
+  /** Where the steps ran. */
+  readonly provider: Provider;
+  /** Why "auto" did not run them on a device that it prefers. */
+  readonly passedOver: readonly string[];
   readonly optimizer: Readonly<Record<string, unknown>>;
-  /** Rates that the trace did not state. */
-  readonly fitted: readonly string[];
+  /** What the trace did not say, or said otherwise, of its weights and its optimizer; a sentence each. */
+  readonly assumptions: readonly string[];
+  /** Whether the optimizer explains how the trace's own gradients moved its weights; null where it has none. */
+  readonly updatesExplained: boolean | null;
 }
 
 /** Replays a trace and reports the largest relative error. */
 export async function modelCheck(options: ModelCheckOptions): Promise<ModelCheckReport> {
-  const trace = await readTrace(options.trace);
-  const model = traceModel(trace, options.model);
-  const { options: optimizer, fitted } = traceOptimizer(trace, options.optimizer);
-  const differences = await replayTrace(trace, model, optimizer, options.provider);
+  const recorded = await readTrace(options.trace);
+  const { model, trace, assumptions } = traceModel(recorded, options.model);
+  const { options: optimizer, assumptions: ofOptimizer, explained } = traceOptimizer(
+    trace,
+    options.optimizer,
+  );
+  const { provider, passedOver } = await chooseProvider(options.provider);
+  const differences = await replayTrace(trace, model, optimizer, provider);
   const worst = differences.reduce((a, b) => b.relativeError > a.relativeError ? b : a);
   return {
     maxRelativeError: worst.relativeError,
     worst,
     steps: trace.steps.length,
-    provider: options.provider,
+    provider,
+    passedOver,
     optimizer: { ...optimizer },
-    fitted,
+    assumptions: [...assumptions, ...ofOptimizer],
+    updatesExplained: explained ?? null,
   };
 }

@@ -4,7 +4,15 @@
 import { z } from "zod";
 import { usageError } from "../errors.ts";
 
-const tensor = z.object({ shape: z.array(z.int().nonnegative()), data: z.array(z.number()) });
+const tensor = z.object({ shape: z.array(z.int().nonnegative()), data: z.array(z.number()) })
+  .refine(({ shape, data }) => sizeOf(shape) === data.length, {
+    error: ({ input }) => {
+      const { shape, data } = input as TraceTensor;
+      return `shape [${shape}] means ${sizeOf(shape)} values, data has ${data.length}`;
+    },
+  });
+
+const tensors = z.record(z.string(), tensor);
 
 const traceFile = z.looseObject({
   name: z.string(),
@@ -14,17 +22,30 @@ const traceFile = z.looseObject({
   dim: z.int().positive(),
   /** Dense values per example. */
   dense: z.int().nonnegative(),
-  inputs: z.record(z.string(), tensor),
-  initial: z.record(z.string(), tensor),
+  inputs: tensors,
+  initial: tensors,
   steps: z.array(z.looseObject({
     logit: tensor,
     loss: z.number(),
-    grads: z.record(z.string(), tensor).optional(),
-    params_after: z.record(z.string(), tensor),
+    grads: tensors.optional(),
+    params_after: tensors,
   })).min(1),
+}).superRefine(({ initial, steps }, context) => {
+  for (const [index, { grads = initial, params_after }] of steps.entries()) {
+    for (const [field, found] of Object.entries({ grads, params_after })) {
+      const message = differentNames(initial, found);
+      if (message !== undefined) {
+        context.addIssue({ code: "custom", path: ["steps", index, field], message });
+      }
+    }
+  }
 });
 
-export type TraceTensor = z.infer<typeof tensor>;
+export interface TraceTensor {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+export type TraceTensors = Readonly<Record<string, TraceTensor>>;
 export type Trace = z.infer<typeof traceFile>;
 export type TraceStep = Trace["steps"][number];
 
@@ -46,11 +67,60 @@ export async function readTrace(path: string): Promise<Trace> {
   return result.data;
 }
 
-/** A tensor of a step that only some traces have, such as `grad_first_order`. */
-export function stepTensor(step: TraceStep, name: string): TraceTensor | undefined {
-  return tensor.safeParse(step[name]).data;
+/**
+ * A tensor of a step that depends on the model, such as `grad_first_order`.
+ *
+ * @throws {CommandError} When it is missing, malformed, or has not `size` values.
+ */
+export function stepTensor(step: TraceStep, index: number, name: string, size: number) {
+  const where = `Step ${index + 1} of the trace`;
+  if (step[name] === undefined) {
+    throw usageError(`${where} has no "${name}"; it has ${Object.keys(step).join(", ")}.`);
+  }
+  const result = tensor.safeParse(step[name]);
+  if (!result.success) {
+    throw usageError(`${where}: "${name}": ${result.error.issues[0].message}.`);
+  }
+  requireSize(result.data, size, `${where}: "${name}"`);
+  return result.data;
 }
 
-export function floats({ data }: TraceTensor): Float32Array<ArrayBuffer> {
-  return Float32Array.from(data);
+/** @throws {CommandError} When the trace has no such input, or not of `size` values. */
+export function inputTensor({ inputs }: Trace, name: string, size: number): TraceTensor {
+  const found = inputs[name];
+  if (found === undefined) {
+    throw usageError(
+      `The trace has no input "${name}", which the model reads; it has ${
+        Object.keys(inputs).join(", ")
+      }.`,
+    );
+  }
+  requireSize(found, size, `The trace's input "${name}"`);
+  return found;
+}
+
+/** @throws {CommandError} When the tensor has another number of values. */
+export function requireSize({ shape, data }: TraceTensor, size: number, what: string): void {
+  if (data.length === size) return;
+  throw usageError(
+    `${what} has shape [${shape}], ${data.length} values; batch, fields, dim and dense ask for ${size}.`,
+  );
+}
+
+/** What is wrong with `found` where it should have `initial`'s names and sizes. */
+function differentNames(initial: TraceTensors, found: TraceTensors): string | undefined {
+  const list = (names: string[]) => `"${names.join('", "')}"`;
+  const missing = Object.keys(initial).filter((name) => found[name] === undefined);
+  if (missing.length > 0) return `has no ${list(missing)}, which "initial" has`;
+  const unknown = Object.keys(found).filter((name) => initial[name] === undefined);
+  if (unknown.length > 0) return `has ${list(unknown)}, which "initial" has not`;
+  const other = Object.keys(initial).find((name) =>
+    initial[name].data.length !== found[name].data.length
+  );
+  if (other === undefined) return undefined;
+  return `"${other}" has shape [${found[other].shape}] and in "initial" [${initial[other].shape}]`;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
 }

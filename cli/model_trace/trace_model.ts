@@ -6,6 +6,7 @@ import type { Model } from "../../kernels/dense/models/model.ts";
 import type { ModelKind, ModelOptions } from "../../kernels/dense/models/options.ts";
 import { usageError } from "../errors.ts";
 import type { Trace } from "./trace.ts";
+import { withOurNames } from "./weight_names.ts";
 
 interface TraceShape {
   readonly options: ModelOptions;
@@ -72,16 +73,33 @@ const ALIASES: Readonly<Record<string, ModelKind>> = {
   dcn: "dcnV2",
 };
 
+/** Names of weights here, of every model. */
+const OUR_NAMES = /^(?:(?:cross_|bottom_|top_|out_|expert\d+_|tower\d+_|gate_)?[wb]\d*|bias)$/;
+
+/** A model, and the trace with the model's names for its weights. */
+export interface TraceModel {
+  readonly model: Model;
+  readonly trace: Trace;
+  /** What was assumed to find them; a sentence each. */
+  readonly assumptions: readonly string[];
+}
+
 /** @throws {CommandError} When the name is unknown or the trace lacks the model's weights. */
-export function traceModel(trace: Trace, name: string): Model {
+export function traceModel(recorded: Trace, name: string): TraceModel {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
   const kinds = Object.keys(READERS) as ModelKind[];
   const kind = kinds.find((known) => plain(known) === plain(name)) ?? ALIASES[plain(name)];
   if (kind === undefined) {
     throw usageError(`There is no model "${name}"; choose one of ${kinds.join(", ")}.`);
   }
+  const { trace, renamed } = withOurNames(recorded, kind, OUR_NAMES);
   const { options, tasks } = READERS[kind](trace);
-  return createModel(options, { slots: trace.fields, denseWidth: trace.dense, tasks });
+  const assumed = [...renamed].map(([theirs, ours]) => `"${theirs}" is ${ours}`).join(", ");
+  return {
+    model: createModel(options, { slots: trace.fields, denseWidth: trace.dense, tasks }),
+    trace,
+    assumptions: renamed.size === 0 ? [] : [`the weights are told by shape and order: ${assumed}`],
+  };
 }
 
 /** Output widths of the layers `prefix0`, `prefix1`, … */

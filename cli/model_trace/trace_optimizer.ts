@@ -1,150 +1,173 @@
 /**
- * The optimizer of a trace: its kind is named by the caller; rates are read from what the trace says about itself
- * ("Adagrad lr .05, accumulator .1"), and a rate that it does not state is the one that explains its first step.
+ * The optimizer of a trace: its kind is named by the caller, its rates are those that the trace states, else PyTorch's
+ * defaults. Where these do not explain the trace's own updates, as few of them as possible are replaced by ones that do,
+ * unstated ones first.
  */
 import type {
   DenseOptimizerKind,
   DenseOptimizerOptions,
 } from "../../kernels/dense/optimizers/options.ts";
 import { usageError } from "../errors.ts";
+import { leastSquares } from "./least_squares.ts";
+import { DEFAULT_RATES, optimizerOptions, type RateName, type Rates, SCALES } from "./rates.ts";
+import { RecordedUpdates } from "./recorded_updates.ts";
+import { statedRates } from "./stated_rates.ts";
 import type { Trace } from "./trace.ts";
 
 export interface TraceOptimizer {
   readonly options: DenseOptimizerOptions;
-  /** Rates that the trace did not state and that were fitted to its first step. */
-  readonly fitted: readonly string[];
+  /** What the trace did not state, or stated otherwise; a sentence each. */
+  readonly assumptions: readonly string[];
+  /** Whether the rates explain the trace's own updates; undefined where it has no gradients. */
+  readonly explained: boolean | undefined;
 }
 
-const KINDS: readonly DenseOptimizerKind[] = ["sgd", "momentum", "adagrad", "adam", "adamW"];
+const KINDS = Object.keys(DEFAULT_RATES) as DenseOptimizerKind[];
 
-/** @throws {CommandError} When the name is unknown, or a rate is neither stated nor to be fitted. */
+/** Weights of which rates are fitted; the result is checked on all. */
+const SAMPLE = 400;
+/** More rates at once than this are not fitted. */
+const FREE_MAX = 4;
+
+/** @throws {CommandError} When the name is unknown. */
 export function traceOptimizer(trace: Trace, name: string): TraceOptimizer {
-  const kind = KINDS.find((known) => known.toLowerCase() === name.toLowerCase());
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z]/g, "");
+  const kind = KINDS.find((known) => known.toLowerCase() === plain(name));
   if (kind === undefined) {
     throw usageError(`There is no optimizer "${name}"; choose one of ${KINDS.join(", ")}.`);
   }
-  const stated = statedRates(trace);
-  const fit = fittedRates(trace, kind, stated);
-  const learningRate = stated.learningRate ?? fit?.learningRate;
-  if (learningRate === undefined) {
-    throw usageError(
-      `The trace "${trace.name}" states no learning rate and has no gradients to find it by; add "lr …" to its note.`,
+  const defaults = DEFAULT_RATES[kind];
+  const { rates: found, unknown } = statedRates(trace);
+  const stated: Rates = Object.fromEntries(
+    Object.entries(found).filter(([rate, value]) => rate in defaults && inRange(rate, value)),
+  );
+  const assumptions = unknown.map((what) => `the trace states ${what}, which ${kind} has not here`);
+  for (const [rate, value] of Object.entries(found)) {
+    if (!inRange(rate, value)) assumptions.push(`a ${words(rate)} cannot be ${value}, as was read`);
+  }
+  const rates = { ...defaults, ...stated };
+
+  const all = RecordedUpdates.of(trace);
+  const fitted = all === undefined || all.distance(kind, rates) <= 1
+    ? {}
+    : fit(trace, kind, rates, stated, all);
+  for (const [rate, value] of Object.entries(defaults) as [RateName, number][]) {
+    const said = stated[rate], explaining = fitted?.[rate];
+    if (explaining !== undefined) {
+      assumptions.push(
+        said === undefined
+          ? `${words(rate)} ${explaining}, which explains the trace's updates; it states none`
+          : `${
+            words(rate)
+          } ${explaining}, which explains the trace's updates; the stated ${said} does not`,
+      );
+    } else if (said === undefined && rate !== "gradientClipNorm") {
+      assumptions.push(`${words(rate)} ${value}, the default; the trace states none`);
+    }
+  }
+  if (all === undefined) {
+    assumptions.push("the rates could not be checked: the trace has no gradients of the weights");
+  } else if (fitted === undefined) {
+    assumptions.push(
+      `no rates of ${kind} explain how the trace's own gradients moved its weights: its optimizer is another one, or ` +
+        "does something that this one cannot",
     );
   }
-  const fitted = stated.learningRate === undefined ? [`learning rate ${learningRate}`] : [];
-  const decay = stated.weightDecay;
-  const moments = {
-    ...(stated.beta1 !== undefined && { beta1: stated.beta1 }),
-    ...(stated.beta2 !== undefined && { beta2: stated.beta2 }),
-    ...(stated.epsilon !== undefined && { epsilon: stated.epsilon }),
-  };
-  const l2 = decay !== undefined && { weightDecay: decay };
-  switch (kind) {
-    case "sgd":
-      return { options: { kind, learningRate, ...l2 }, fitted };
-    case "momentum": {
-      const momentum = stated.momentum ?? 0.9;
-      return {
-        options: { kind, learningRate, momentum, nesterov: stated.nesterov, ...l2 },
-        fitted,
-      };
-    }
-    case "adagrad":
-      return {
-        options: {
-          kind,
-          learningRate,
-          initialAccumulator: stated.accumulator ?? 0,
-          ...(stated.epsilon !== undefined && { epsilon: stated.epsilon }),
-          ...l2,
-        },
-        fitted,
-      };
-    case "adam":
-      return { options: { kind, learningRate, ...moments, ...l2 }, fitted };
-    case "adamW": {
-      const weightDecay = decay ?? fit?.weightDecay ?? 0.01;
-      if (decay === undefined) fitted.push(`weight decay ${weightDecay}`);
-      return { options: { kind, learningRate, ...moments, weightDecay }, fitted };
-    }
-    default:
-      return kind satisfies never;
-  }
-}
-
-const NUMBER = "([-+]?(?:\\d+\\.?\\d*|\\.\\d+)(?:e[-+]?\\d+)?)";
-const IS = "[\\s=:(\\[]*(?:of |is )?";
-
-/** Rates in the trace's own words: its note, and any other field that is not a tensor. */
-function statedRates(trace: Trace) {
-  const { inputs: _inputs, initial: _initial, steps: _steps, ...said } = trace;
-  const text = JSON.stringify(said).toLowerCase().replaceAll(/["{}]|_/g, " ");
-  const find = (words: string) => {
-    const match = new RegExp(`(?:^|[^a-z])(?:${words})${IS}${NUMBER}`).exec(text);
-    return match === null ? undefined : Number(match[1]);
-  };
-  const betas = new RegExp(`betas?${IS}${NUMBER}[\\s,/;]+(?:and )?${NUMBER}`).exec(text);
   return {
-    learningRate: find("lr|learning[ -]?rate|step size"),
-    momentum: find("momentum|mu|μ"),
-    nesterov: /nesterov/.test(text) &&
-      !/nesterov\W*(?:false|no)|(?:no|without) nesterov/.test(text),
-    accumulator: find("initial accumulator(?: value)?|accumulator(?: value)?"),
-    epsilon: find("eps|epsilon"),
-    weightDecay: find("weight[ -]?decay|decay|wd"),
-    beta1: betas === null ? find("beta ?1|b1|β1|β₁") : Number(betas[1]),
-    beta2: betas === null ? find("beta ?2|b2|β2|β₂") : Number(betas[2]),
+    options: optimizerOptions(kind, { ...rates, ...fitted }),
+    assumptions,
+    explained: all && fitted !== undefined,
   };
 }
 
-/**
- * Learning rate and decay by least squares over the first step's changes: `Δw = -lr · direction(g) - lr · decay · w`,
- * the second term for AdamW only.
- */
-function fittedRates(
+/** Rates to replace so that the updates are explained, or undefined when none do. */
+function fit(
   trace: Trace,
   kind: DenseOptimizerKind,
-  stated: { readonly accumulator: number | undefined; readonly epsilon: number | undefined },
-): { learningRate: number; weightDecay: number } | undefined {
-  const [{ grads, params_after: after }] = trace.steps;
-  if (grads === undefined) return undefined;
-  let dd = 0, dw = 0, ww = 0, dDelta = 0, wDelta = 0;
-  for (const [name, { data: gradient }] of Object.entries(grads)) {
-    gradient.forEach((g, i) => {
-      const w = trace.initial[name].data[i], delta = after[name].data[i] - w;
-      const d = firstDirection(kind, g, stated.accumulator ?? 0, stated.epsilon);
-      dd += d * d;
-      dw += d * w;
-      ww += w * w;
-      dDelta += d * delta;
-      wDelta += w * delta;
-    });
+  rates: Rates,
+  stated: Rates,
+  all: RecordedUpdates,
+): Rates | undefined {
+  const sample = RecordedUpdates.of(trace, SAMPLE)!;
+  const explains = (changed: Rates) => all.distance(kind, { ...rates, ...changed }) <= 1;
+  for (const { nesterov, free } of candidates(rates, stated)) {
+    const fixed = nesterov === undefined ? {} : { nesterov };
+    for (const start of [0, 1]) {
+      const starting = free.map((name) => {
+        const unit = name === "gradientClipNorm" ? all.smallestNorm : 1;
+        return SCALES[name].from(SCALES[name].starts[start] * unit);
+      });
+      const at = (unknowns: readonly number[]): Rates => ({
+        ...fixed,
+        ...Object.fromEntries(free.map((name, i) => [name, SCALES[name].to(unknowns[i])])),
+      });
+      const unknowns = leastSquares(
+        (unknowns) => sample.residuals(kind, { ...rates, ...at(unknowns) }),
+        starting,
+      );
+      const found = at(unknowns);
+      if (explains(found)) return fewestDigits(found, explains);
+    }
   }
-  const round = (value: number) => Number(value.toPrecision(3));
-  if (kind !== "adamW") return { learningRate: round(-dDelta / dd), weightDecay: 0 };
-  const determinant = dd * ww - dw * dw;
-  const learningRate = -(dDelta * ww - wDelta * dw) / determinant;
-  const decayTimesRate = -(wDelta * dd - dDelta * dw) / determinant;
-  return { learningRate: round(learningRate), weightDecay: round(decayTimesRate / learningRate) };
+  return undefined;
 }
 
-/** The direction of an optimizer's first step at gradient `g`. */
-function firstDirection(
-  kind: DenseOptimizerKind,
-  g: number,
-  accumulator: number,
-  epsilon: number | undefined,
-): number {
-  switch (kind) {
-    case "sgd":
+type Continuous = keyof typeof SCALES;
+
+/** Which rates to free, those first that contradict least of what was stated, then the fewest. */
+function candidates(
+  rates: Rates,
+  stated: Rates,
+): { readonly nesterov: number | undefined; readonly free: readonly Continuous[] }[] {
+  const names = (Object.keys(rates) as RateName[]).filter((name) => name !== "nesterov");
+  let subsets: Continuous[][] = [[]];
+  for (const name of names) subsets = [...subsets, ...subsets.map((some) => [...some, name])];
+  const flipped = rates.nesterov === undefined ? [] : [1 - rates.nesterov];
+  const surprise = (free: readonly Continuous[], nesterov: number | undefined) => {
+    const changed: RateName[] = nesterov === undefined ? [...free] : [...free, "nesterov"];
+    return 10 * changed.filter((name) => stated[name] !== undefined).length + changed.length;
+  };
+  return [undefined, ...flipped]
+    .flatMap((nesterov) => subsets.map((free) => ({ nesterov, free })))
+    .filter(({ free }) => free.length <= FREE_MAX)
+    .sort((a, b) => surprise(a.free, a.nesterov) - surprise(b.free, b.nesterov));
+}
+
+/** The same rates as somebody would have written them: as short as still explains the updates. */
+function fewestDigits(rates: Rates, explains: (rates: Rates) => boolean): Rates {
+  let short = rates;
+  for (const name of Object.keys(rates) as RateName[]) {
+    for (let digits = 1; digits <= 7; digits++) {
+      const rate = rates[name]!;
+      const rounded = Number(rate.toPrecision(digits));
+      const candidate = { ...short, [name]: rounded };
+      if (!inRange(name, rounded) || !explains(candidate)) continue;
+      short = candidate;
+      break;
+    }
+  }
+  return short;
+}
+
+/** Whether an optimizer can have this rate. */
+function inRange(rate: string, value: number): boolean {
+  switch (rate as RateName) {
     case "momentum":
-      return g;
-    case "adagrad":
-      return g === 0 ? 0 : g / (Math.sqrt(accumulator + g * g) + (epsilon ?? 1e-10));
-    case "adam":
-    case "adamW":
-      return g / (Math.abs(g) + (epsilon ?? 1e-8));
+    case "beta1":
+    case "beta2":
+      return value >= 0 && value < 1;
+    case "learningRate":
+    case "gradientClipNorm":
+      return value > 0 && !Number.isNaN(value);
+    case "nesterov":
+      return value === 0 || value === 1;
+    case "epsilon":
+    case "initialAccumulator":
+    case "weightDecay":
+      return value >= 0 && Number.isFinite(value);
     default:
-      return kind satisfies never;
+      return rate as never;
   }
 }
+
+const words = (rate: string) => rate.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

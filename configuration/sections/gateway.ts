@@ -33,6 +33,9 @@ export const rankerSection = z.strictObject({
     .describe("Candidates scored together when requests wait."),
   requestsWaitingMax: z.int().min(1).max(1_000_000).default(1024)
     .describe("Requests that may wait for a forward pass; one more is answered 503."),
+  scoreWeights: z.record(z.string(), z.number().min(-1e6).max(1e6)).default({}).describe(
+    "What a task's prediction counts in the score that orders the items, by name: the score is the weighted sum. May be negative (a task that predicts hiding); 0 where a task is left out. Without any, the first task alone is the score.",
+  ),
 }).describe("The part that scores.");
 
 export type GatewaySection = z.output<typeof gatewaySection>;

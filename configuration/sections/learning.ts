@@ -53,7 +53,9 @@ export const trainerSection = z.strictObject({
     "A batch that is not full is trained on when its first row has waited this long.",
   ),
   provider: z.enum(["cpu", "webgpu", "cuda", "auto"]).default("cpu")
-    .describe("What runs the dense model's steps."),
+    .describe(
+      "What runs the dense model's steps; auto is CUDA where it works, else the CPU, and the log says which.",
+    ),
   threads: z.int().min(1).max(256).default(1).describe("Threads of the dense model's steps."),
   chunksPerRead: z.int().min(1).max(100_000).default(64)
     .describe("Chunks of examples read at a time."),

@@ -60,7 +60,9 @@ const optimizer = z.discriminatedUnion("kind", [
 
 const everyModel = {
   tasks: z.array(z.string().min(1)).min(1).max(8).default(["click"])
-    .describe("What is predicted; the first task orders the ranking."),
+    .describe(
+      "What is predicted. The first task orders the ranking, unless ranker.scoreWeights says otherwise.",
+    ),
   taskLosses: z.record(z.string(), z.enum(["binaryCrossEntropy", "squaredError"])).default({})
     .describe(
       "What a task learns by, by name: binaryCrossEntropy (whether; where it is left out) or squaredError (how much: minutes watched, stars).",

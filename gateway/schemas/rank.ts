@@ -36,7 +36,7 @@ export const rankRequestSchema = fields({
         "How many items you will show, best first; the rest is not learned from. Absent = all.",
     }),
   explain: z.boolean("send true or false").optional().meta({
-    description: "Adds to each item what each feature slot brought to its logit.",
+    description: "Adds to each item what each feature slot brought to its score.",
   }),
   rankingId: idSchema("Your own id for this ranking, never used before. Absent = a fresh one.")
     .optional(),
@@ -63,13 +63,20 @@ export const rankingSchema = z.strictObject({
     id: z.string(),
     score: z.number().meta({
       description:
-        "What the first task predicts: the probability of its positive label, or its label's value.",
+        "What orders the items. Of one task its prediction: the probability of its positive label, or its label's value; of several the sum of theirs, weighted by ranker.scoreWeights.",
+    }),
+    predictions: z.record(z.string(), z.number()).optional().meta({
+      description:
+        "Where the model has several tasks, what it predicts of each: the probability of its positive label, or its label's value.",
     }),
     cold: z.boolean().meta({
       description: "Nothing is learned about this item yet; its score rests on user and context.",
     }),
     explanation: z.array(z.strictObject({ slot: z.string(), contribution: z.number() })).optional()
-      .meta({ description: "On `explain`: by how much the logit falls without the slot." }),
+      .meta({
+        description:
+          "On `explain`: by how much the score falls without the slot; where a single task makes the score, its logit.",
+      }),
   })).meta({ description: "Best first." }),
   note: z.string().optional().meta({
     description:

@@ -5,7 +5,7 @@ import type { TaskOptions } from "./models/options.ts";
 
 export interface DivergenceOptions {
   /**
-   * A loss above this many times the mean of recent ones is an explosion; of squared errors, errors this many times as
+   * A loss above this many times the mean of recent ones (at first, an untrained model's) is an explosion; of squared errors, errors this many times as
    * large, since one of a heavy tail is rare but no mistake. Default 1000; Infinity = never.
    */
   readonly explosionFactor?: number;
@@ -52,6 +52,8 @@ const LOSS_FLOOR = 0.1;
 /** Remembers how large losses have been of late. */
 export class LossWatch {
   readonly #factor: number;
+  /** What stands for the mean before there is one: an untrained model's cross entropy; squares may be of any size. */
+  readonly #untrained: number;
   /** NaN before the first loss. */
   recent = NaN;
 
@@ -61,16 +63,16 @@ export class LossWatch {
   ) {
     const squares = tasks.some(({ loss }) => loss === "squaredError");
     this.#factor = squares ? explosionFactor ** 2 : explosionFactor;
+    this.#untrained = squares ? Infinity : Math.LN2;
   }
 
   /** Why this loss must not be learned from, or undefined. */
   refuse(loss: number): string | undefined {
     if (!Number.isFinite(loss)) return "the loss is not finite";
-    const limit = this.#factor * Math.max(this.recent, LOSS_FLOOR);
-    if (loss > limit) {
-      return `the loss is over ${this.#factor} times its recent mean ${this.recent}`;
-    }
-    return undefined;
+    const mean = Number.isNaN(this.recent) ? this.#untrained : this.recent;
+    if (loss <= this.#factor * Math.max(mean, LOSS_FLOOR)) return undefined;
+    const whose = Number.isNaN(this.recent) ? "an untrained model's" : "its recent mean";
+    return `the loss is over ${this.#factor} times ${whose} ${mean}`;
   }
 
   accept(loss: number): void {

@@ -8,7 +8,7 @@ import { encodeModel } from "./onnx/encode_model.ts";
 import { servingPhase } from "./phases.ts";
 import { modelInputs, TRAINING_NAMES } from "./training_graph.ts";
 import { type WeightLayout, weightLayout } from "./weight_layout.ts";
-import { type DenseWeights, packWeights } from "./weights.ts";
+import { type DenseWeights, requireWeights } from "./weights.ts";
 
 /** A model without anything that training needs. */
 export interface InferenceGraph {
@@ -41,7 +41,7 @@ export function inferenceModel({ model, logits }: InferenceGraph) {
  */
 export function exportOnnx(model: Model, weights: DenseWeights): Uint8Array<ArrayBuffer> {
   const compiled = compileInference(model);
-  packWeights(weights, compiled.layout); // refuses weights of another model
+  requireWeights(weights, compiled.layout);
   const data = Object.fromEntries(
     Object.entries(weights.parameters).map(([name, tensor]) => [name, tensor.data]),
   );

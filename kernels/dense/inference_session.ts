@@ -8,7 +8,7 @@ import type { TaskOptions } from "./models/options.ts";
 import type { SequenceBatch } from "./sequence_batch.ts";
 import { OnnxInference, ReferenceInference } from "./sessions/compiled_inference.ts";
 import { createOnnxSession, onnxRuntime } from "./sessions/onnx_runtime.ts";
-import { onDevice, type Provider } from "./sessions/providers.ts";
+import type { Provider } from "./sessions/providers.ts";
 import type { DenseWeights } from "./weights.ts";
 
 export { exportOnnx } from "./inference_graph.ts";
@@ -29,8 +29,6 @@ export interface InferenceSession {
   readonly model: Model;
   /** Where it runs: "cpu", "webgpu", "cuda" or "reference". */
   readonly provider: string;
-  /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
-  readonly passedOver: readonly string[];
   /** Version of the weights in use. */
   readonly version: number;
   /**
@@ -75,10 +73,6 @@ export async function createInferenceSession(
   const { provider, threads, seed } = options;
   const weights = initialWeights(compiled.graph.parameters, seed);
   if (provider === "reference") return new ReferenceInference(compiled, weights);
-  const { value, passedOver } = await onDevice(provider, async (device) => {
-    const session = await createOnnxSession(inferenceModel(compiled), { device, threads });
-    return new OnnxInference(compiled, weights, session, device, await onnxRuntime());
-  });
-  value.passedOver = passedOver;
-  return value;
+  const session = await createOnnxSession(inferenceModel(compiled), { device: provider, threads });
+  return new OnnxInference(compiled, weights, session, provider, await onnxRuntime());
 }

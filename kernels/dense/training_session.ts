@@ -33,8 +33,6 @@ export interface TrainingSession {
   readonly model: Model;
   /** Where steps run: "cpu", "webgpu", "cuda" or "reference". */
   readonly provider: string;
-  /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
-  readonly passedOver: readonly string[];
   /**
    * Learns from one batch. Asked for before another step is done it waits for that one, and fails where that one fails.
    *
@@ -102,7 +100,7 @@ export async function createTrainingSession(
   for (const [name, value] of Object.entries(compiled.state)) {
     if (value !== undefined) first[name] = first[TRAINING_NAMES.weights].slice().fill(value);
   }
-  const { value: backend, passedOver } = await createBackend(compiled, options.provider, options);
+  const backend = await createBackend(compiled, options.provider, options);
   await backend.writeState(first);
-  return new CompiledTrainingSession(compiled, backend, passedOver, options);
+  return new CompiledTrainingSession(compiled, backend, options);
 }

@@ -38,14 +38,11 @@ export function unpackWeights(
 }
 
 /**
- * Joins parameters into the matrix of all weights; copies.
+ * Refuses weights of another model.
  *
  * @throws {WeightsMismatchError} When a parameter is missing, unknown or of another shape.
  */
-export function packWeights(
-  weights: DenseWeights,
-  layout: WeightLayout,
-): Float32Array<ArrayBuffer> {
+export function requireWeights(weights: DenseWeights, layout: WeightLayout): void {
   const given = Object.keys(weights.parameters);
   const unknown = given.filter((name) => !layout.slots.some((entry) => entry.name === name));
   if (unknown.length > 0) {
@@ -55,17 +52,33 @@ export function packWeights(
       }".`,
     );
   }
-  const matrix = new Float32Array(layout.blocks * BLOCK_WIDTH);
-  for (const { name, shape, size, firstBlock } of layout.slots) {
+  for (const { name, shape, size } of layout.slots) {
     const tensor = weights.parameters[name];
     if (tensor?.data.length !== size || tensor.shape.join() !== shape.join()) {
       throw new WeightsMismatchError(
-        `Cannot load dense weights: "${name}" must have shape [${shape}], got ${
-          tensor === undefined ? "nothing" : `[${tensor.shape}] with ${tensor.data.length} values`
+        `Cannot load dense weights: "${name}" must have shape [${shape}] and ${size} values, got ${
+          tensor === undefined
+            ? "nothing"
+            : `shape [${tensor.shape}] and ${tensor.data.length} values`
         }.`,
       );
     }
-    matrix.set(tensor.data, firstBlock * BLOCK_WIDTH);
+  }
+}
+
+/**
+ * Joins parameters into the matrix of all weights; copies.
+ *
+ * @throws {WeightsMismatchError} As {@link requireWeights}.
+ */
+export function packWeights(
+  weights: DenseWeights,
+  layout: WeightLayout,
+): Float32Array<ArrayBuffer> {
+  requireWeights(weights, layout);
+  const matrix = new Float32Array(layout.blocks * BLOCK_WIDTH);
+  for (const { name, firstBlock } of layout.slots) {
+    matrix.set(weights.parameters[name].data, firstBlock * BLOCK_WIDTH);
   }
   return matrix;
 }

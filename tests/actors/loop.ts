@@ -215,12 +215,14 @@ export class Loop {
       batchRowsMax: 1_024,
       requestsWaitingMax: 256,
       schema: SCHEMA,
+      scoreWeights: [1],
       layout: LAYOUT,
       ...this.options.scorer,
     });
     await this.#start(defineRanker({ eventLog, profiles }), 0, {
       scorer: "scorer/0",
       schema: SCHEMA,
+      taskNames: ["clicked"],
       itemCacheBytesMax: 2 ** 16,
     });
     await this.#start(defineParameterSync(), 0, {

@@ -110,6 +110,16 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "taskLosses, taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [
+    "a score of no task",
+    `${slots}\nmodel: { kind: mmoe, tasks: [click, buy] }\nranker: { scoreWeights: { buy: 0 } }`,
+    "3:25 ranker.scoreWeights: every weight is 0, so all items would score alike; give a task another weight",
+  ],
+  [
+    "a score of a task that the model has not",
+    `${slots}\nmodel: { kind: mmoe, tasks: [click, buy] }\nranker: { scoreWeights: { bye: 1 } }`,
+    '3:27 ranker.scoreWeights.bye: "bye" is no task of the model; known: click, buy.',
+  ],
+  [
     "another width where embeddings are multiplied with one another",
     "features:\n  slots:\n    user: { kind: id, source: user }\n" +
     "    item: { kind: id, source: item, embeddingDim: 8 }",

@@ -156,6 +156,18 @@ model: ${kind}`,
   }
 });
 
+Deno.test("the score is the first task's prediction, or what the weights say of each task", () => {
+  const weights = (ranker: string) =>
+    parseConfiguration(
+      `features: { slots: { user: { kind: id, source: user } } }
+model: { kind: mmoe, tasks: [click, buy, hide] }
+ranker: ${ranker}`,
+      "weights",
+    ).scorer.scoreWeights;
+  assert.deepEqual(weights("{}"), [1, 0, 0]);
+  assert.deepEqual(weights("{ scoreWeights: { buy: 5, hide: -2 } }"), [0, 5, -2]);
+});
+
 Deno.test("slots of one width and one kind of optimizer are a class, whatever their rates", () => {
   const { embeddingShard, servingReplica, trainer, scorer, model } = parseConfiguration(
     `features:

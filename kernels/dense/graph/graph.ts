@@ -9,13 +9,7 @@ import type { OpAttributes, OpName } from "../ops/op.ts";
 import { ruleOf } from "../ops/table.ts";
 import { broadcastShapes, sameShape, type Shape, ShapeError, staticSize } from "./shape.ts";
 import { stretchedAxes } from "./shape.ts";
-import type {
-  ElementType,
-  InputValue,
-  ParameterInitializer,
-  ParameterValue,
-  Value,
-} from "./value.ts";
+import type { InputValue, ParameterInitializer, ParameterValue, Value } from "./value.ts";
 
 export class Graph {
   readonly #inputs: InputValue[] = [];
@@ -42,9 +36,9 @@ export class Graph {
     return [...this.#parameters, ...this.#statistics];
   }
 
-  input(name: string, shape: Shape, type: ElementType = "float32"): Value {
+  input(name: string, shape: Shape): Value {
     this.#refuseTwice(name);
-    const value: InputValue = { id: this.#nextId++, op: "Input", name, shape, type };
+    const value: InputValue = { id: this.#nextId++, op: "Input", name, shape };
     this.#inputs.push(value);
     return value;
   }
@@ -63,7 +57,7 @@ export class Graph {
     if (values.length !== staticSize(shape)) {
       throw new ShapeError(`A constant of ${values.length} values cannot have shape [${shape}].`);
     }
-    return { id: this.#nextId++, op: "Constant", shape, type: "float32", data: values };
+    return { id: this.#nextId++, op: "Constant", shape, data: values };
   }
 
   add = (a: Value, b: Value) => this.#apply("Add", [a, b], {});
@@ -89,10 +83,8 @@ export class Graph {
   square = (x: Value) => this.#apply("Square", [x], {});
   squareRoot = (x: Value) => this.#apply("SquareRoot", [x], {});
   exp = (x: Value) => this.#apply("Exp", [x], {});
-  log = (x: Value) => this.#apply("Log", [x], {});
   relu = (x: Value) => this.#apply("Relu", [x], {});
   sigmoid = (x: Value) => this.#apply("Sigmoid", [x], {});
-  tanh = (x: Value) => this.#apply("Tanh", [x], {});
   softmax = (x: Value) => this.#apply("Softmax", [x], {});
   /** `where(x > 0, y, 0)` */
   passPositive = (x: Value, y: Value) => this.#apply("PassPositive", [x, y], {});
@@ -163,9 +155,6 @@ export class Graph {
 
   selectColumns = (x: Value, indices: readonly number[]) =>
     this.#apply("SelectColumns", [x], { indices });
-  gatherRows = (table: Value, indices: Value) => this.#apply("GatherRows", [table, indices], {});
-  scatterAddRows = (indices: Value, updates: Value, like: Value) =>
-    this.#apply("ScatterAddRows", [indices, updates, like], {});
 
   #apply<Name extends OpName>(
     op: Name,
@@ -184,7 +173,6 @@ export class Graph {
       inputs,
       attributes,
       shape,
-      type: rule.type ?? "float32",
     } as unknown as Value;
   }
 
@@ -196,8 +184,8 @@ export class Graph {
   ): ParameterValue {
     this.#refuseTwice(name);
     staticSize(shape);
-    const base = { id: this.#nextId++, shape, type: "float32" } as const;
-    const value: ParameterValue = { ...base, op: "Parameter", name, initializer };
+    const id = this.#nextId++;
+    const value: ParameterValue = { id, shape, op: "Parameter", name, initializer };
     list.push(value);
     return value;
   }

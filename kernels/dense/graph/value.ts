@@ -5,8 +5,6 @@
 import type { OpAttributes, OpName } from "../ops/op.ts";
 import type { Shape } from "./shape.ts";
 
-export type ElementType = "float32" | "int32";
-
 /** How a parameter starts. */
 export type ParameterInitializer =
   | { readonly kind: "zeros" }
@@ -17,7 +15,6 @@ export type ParameterInitializer =
 interface ValueBase {
   readonly id: number;
   readonly shape: Shape;
-  readonly type: ElementType;
 }
 
 /** Given by the caller at each run. */

@@ -2,7 +2,7 @@
  * Writes a graph as an ONNX model that any ONNX runtime loads.
  */
 import type { Dim, Shape } from "../graph/shape.ts";
-import type { ComputedValue, ElementType, ParameterValue, Value } from "../graph/value.ts";
+import type { ComputedValue, ParameterValue, Value } from "../graph/value.ts";
 import { isLeaf, topologicalOrder } from "../graph/value.ts";
 import { ruleOf } from "../ops/table.ts";
 import { BLOCK_WIDTH, type WeightLayout } from "../weight_layout.ts";
@@ -82,7 +82,7 @@ class ModelEncoder implements NodeEmitter {
       if (this.#names.get(value) !== outputName) {
         this.#push("Identity", [this.#names.get(value)!], outputName, {});
       }
-      return valueInfo(outputName, value.shape, value.type);
+      return valueInfo(outputName, value.shape);
     });
     if (sequenceOutput !== undefined) {
       this.#push("SequenceEmpty", [], sequenceOutput, {});
@@ -128,7 +128,7 @@ class ModelEncoder implements NodeEmitter {
       case "Input":
         this.#names.set(value, value.name);
         if (!this.#inputs.some(({ name }) => name === value.name)) {
-          this.#inputs.push(valueInfo(value.name, value.shape, value.type));
+          this.#inputs.push(valueInfo(value.name, value.shape));
         }
         return;
       case "Parameter":
@@ -157,7 +157,7 @@ class ModelEncoder implements NodeEmitter {
       if (value.op !== "Parameter") continue;
       this.#names.set(value, value.name);
       if (binding.kind === "inputs") {
-        this.#inputs.push(valueInfo(value.name, value.shape, value.type));
+        this.#inputs.push(valueInfo(value.name, value.shape));
       } else {
         this.#initializer(value.name, value.shape, "float32", binding.data[value.name]);
       }
@@ -165,7 +165,7 @@ class ModelEncoder implements NodeEmitter {
   }
 
   #cutMatrix({ input, layout, parameters }: ParameterBinding & { kind: "matrix" }): void {
-    this.#inputs.push(valueInfo(input, [layout.blocks, BLOCK_WIDTH], "float32"));
+    this.#inputs.push(valueInfo(input, [layout.blocks, BLOCK_WIDTH]));
     const pieces = layout.slots.map(({ name }) => `${name}/blocks`);
     this.#split(input, pieces, layout.slots.map(({ blocks }) => blocks));
     layout.slots.forEach(({ name, shape, size, blocks }, index) => {
@@ -242,11 +242,11 @@ class ModelEncoder implements NodeEmitter {
   }
 }
 
-function valueInfo(name: string, shape: Shape, type: ElementType): ValueInfoProto {
+function valueInfo(name: string, shape: Shape): ValueInfoProto {
   const dim = shape.map((size) =>
     typeof size === "number" ? { dimValue: size } : { dimParam: size }
   );
-  return { name, type: { tensorType: { elemType: ELEMENT_TYPES[type], shape: { dim } } } };
+  return { name, type: { tensorType: { elemType: ELEMENT_TYPES.float32, shape: { dim } } } };
 }
 
 function attributeProtos(attributes: OnnxAttributes): AttributeProto[] {

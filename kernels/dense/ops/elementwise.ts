@@ -19,10 +19,8 @@ type ElementwiseName =
   | "Square"
   | "SquareRoot"
   | "Exp"
-  | "Log"
   | "Relu"
   | "Sigmoid"
-  | "Tanh"
   | "PassPositive"
   | "SigmoidCrossEntropy";
 
@@ -72,17 +70,11 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
   },
   SquareRoot: unary(Math.sqrt, "Sqrt", (_x, y, dY, g) => g.divide(g.scale(dY, 0.5), y)), // dX = dY / 2Y
   Exp: unary(Math.exp, "Exp", (_x, y, dY, g) => g.multiply(dY, y)), // dX = dY ∘ Y
-  Log: unary(Math.log, "Log", (x, _y, dY, g) => g.divide(dY, x)), // dX = dY / X
   Relu: unary((x) => Math.max(x, 0), "Relu", (_x, y, dY, g) => g.passPositive(y, dY)), // dX = dY where Y > 0
   Sigmoid: unary(
     sigmoid,
     "Sigmoid",
     (_x, y, dY, g) => g.multiply(dY, g.subtract(y, g.square(y))), // dX = dY ∘ (Y - Y²)
-  ),
-  Tanh: unary(
-    Math.tanh,
-    "Tanh",
-    (_x, y, dY, g) => g.multiply(dY, g.shift(g.scale(g.square(y), -1), 1)), // dX = dY ∘ (1 - Y²)
   ),
   PassPositive: {
     ...binary((x, y) => x > 0 ? y : 0, "", (x, _y, _out, dOut, g) => [

@@ -7,7 +7,7 @@
  */
 import type { Graph } from "../graph/graph.ts";
 import type { Shape } from "../graph/shape.ts";
-import type { ComputedValue, ElementType, Value } from "../graph/value.ts";
+import type { ComputedValue, Value } from "../graph/value.ts";
 import type { NodeEmitter } from "../onnx/node_emitter.ts";
 
 /** Ops by name, with what they need beside their inputs. */
@@ -24,10 +24,8 @@ export interface OpAttributes {
   Square: None;
   SquareRoot: None;
   Exp: None;
-  Log: None;
   Relu: None;
   Sigmoid: None;
-  Tanh: None;
   /** `where(x > 0, y, 0)` of inputs (x, y): what the gradient of Relu does. */
   PassPositive: None;
   /** Binary cross entropy of a logit: `ln(1 + e^z) - z·y` of inputs (z, y). */
@@ -51,16 +49,12 @@ export interface OpAttributes {
   Pad: { readonly axis: number; readonly before: number; readonly after: number };
   /** Columns of a matrix by distinct constant indices; -1 gives zeros. */
   SelectColumns: { readonly indices: readonly number[] };
-  /** Rows of `table` [n, d] by int32 `indices` [r…]: [r…, d]. */
-  GatherRows: None;
-  /** Sums `updates` [r…, d] into `rows` zero rows by int32 `indices` [r…]: the gradient of GatherRows. Inputs (indices, updates, like). */
-  ScatterAddRows: None;
 }
 
 export type OpName = keyof OpAttributes;
 export type None = Readonly<Record<never, never>>;
 
-/** A tensor of the reference evaluator: row-major, shape without symbols. Indices are whole numbers in it too. */
+/** A tensor of the reference evaluator: row-major, shape without symbols. */
 export interface ReferenceTensor {
   readonly shape: readonly number[];
   readonly data: Float64Array;
@@ -81,7 +75,6 @@ export interface OpRule<Name extends OpName> {
   encode(y: ComputedValue<Name>, inputs: readonly string[], emit: NodeEmitter): void;
   /** Elementwise ops: a broadcast before them may as well come after. */
   readonly elementwise?: true;
-  readonly type?: ElementType;
 }
 
 export type OpTable = { readonly [Name in OpName]: OpRule<Name> };

@@ -1,17 +1,19 @@
 /**
  * Learning rates that change with the step: a linear warm-up, then a decay.
+ *
+ * @see Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017 (warm-up)
  */
 export interface LearningRateSchedule {
   /** Steps over which the rate grows linearly from 0 to its full value. Default 0. */
   readonly warmupSteps?: number;
   readonly decay?:
-    /** Halves (for `factor` 0.5) every `steps`, smoothly. */
+    /** Halves (for `factor` 0.5) every `steps`, smoothly. Senior et al., "An Empirical Study of Learning Rates in Deep Neural Networks for Speech Recognition", ICASSP 2013. */
     | { readonly kind: "exponential"; readonly factor: number; readonly steps: number }
-    /** Falls linearly to `final` (a share of the full rate) over `steps`, then stays. */
+    /** Falls linearly to `final` (a share of the full rate) over `steps`, then stays. Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019, appendix A.2. */
     | { readonly kind: "linear"; readonly final: number; readonly steps: number }
     /** Falls along half a cosine. Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017. */
     | { readonly kind: "cosine"; readonly final: number; readonly steps: number }
-    /** Falls with the root of the step: `√(steps / (steps + t))`. */
+    /** Falls with the root of the step: `√(steps / (steps + t))`. Vaswani et al., "Attention Is All You Need", NIPS 2017, section 5.3. */
     | { readonly kind: "inverseSquareRoot"; readonly steps: number };
 }
 

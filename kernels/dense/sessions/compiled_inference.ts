@@ -9,14 +9,13 @@ import type { InferenceBatch, InferenceSession } from "../inference_session.ts";
 import type { Model } from "../models/model.ts";
 import { sequenceFeeds } from "../sequence_batch.ts";
 import { TRAINING_NAMES } from "../training_graph.ts";
-import { type DenseWeights, packWeights } from "../weights.ts";
+import { type DenseWeights, requireWeights } from "../weights.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 
 abstract class CompiledInference implements InferenceSession {
   protected readonly compiled: InferenceGraph;
   protected weights: DenseWeights;
   abstract readonly provider: string;
-  passedOver: readonly string[] = [];
 
   constructor(compiled: InferenceGraph, weights: DenseWeights) {
     this.compiled = compiled;
@@ -32,7 +31,7 @@ abstract class CompiledInference implements InferenceSession {
   }
 
   load(weights: DenseWeights): void {
-    packWeights(weights, this.compiled.layout); // refuses weights of another model
+    requireWeights(weights, this.compiled.layout);
     this.weights = weights;
   }
 

@@ -41,7 +41,6 @@ export class CompiledTrainingSession implements TrainingSession {
   constructor(
     compiled: TrainingGraph,
     backend: TrainingBackend,
-    readonly passedOver: readonly string[],
     options: TrainingSessionOptions,
   ) {
     this.#compiled = compiled;

@@ -4,8 +4,9 @@
  * The library is loaded on first use: the simulation and tools that never run a session do not load native code.
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { encodeModel, type OnnxModelOptions } from "../onnx/encode_model.ts";
+import { Graph } from "../graph/graph.ts";
 import type { Shape } from "../graph/shape.ts";
+import { encodeModel, type OnnxModelOptions } from "../onnx/encode_model.ts";
 
 export type OnnxRuntime = typeof import("onnxruntime-node");
 
@@ -41,12 +42,62 @@ export interface SessionSettings {
   readonly outputsOnDevice?: readonly string[];
 }
 
+const usable = new Map<Device, Promise<void>>();
+
+/**
+ * Asked of a graph of one node, so that what a device says of a model is never taken for the device's absence. Asked
+ * once in each thread.
+ *
+ * @throws {ProviderUnavailableError} When the device cannot be used.
+ */
+export function requireDevice(device: Device): Promise<void> {
+  const asked = usable.get(device) ?? openProbe(device);
+  usable.set(device, asked);
+  return asked;
+}
+
+async function openProbe(device: Device): Promise<void> {
+  const g = new Graph();
+  const sum = g.shift(g.input("x", [1]), 1);
+  const probe: OnnxModelOptions = {
+    name: "probe",
+    documentation: "Is there such a device?",
+    outputs: { sum },
+    parameters: { kind: "inputs" },
+  };
+  try {
+    await (await openSession(probe, { device, threads: 1 })).release();
+  } catch (cause) {
+    throw new ProviderUnavailableError(
+      `Cannot run the dense model on "${device}": ${(cause as Error).message}. ${REMEDIES[device]}`,
+      { cause },
+    );
+  }
+}
+
 /**
  * An ONNX Runtime session of an encoded model.
  *
  * @throws {ProviderUnavailableError} When the device cannot be used.
  */
 export async function createOnnxSession(
+  model: OnnxModelOptions,
+  settings: SessionSettings,
+): Promise<InferenceSession> {
+  await requireDevice(settings.device);
+  try {
+    return await openSession(model, settings);
+  } catch (cause) {
+    throw new Error(
+      `The graph of "${model.name}" is refused on "${settings.device}": ${
+        (cause as Error).message
+      }`,
+      { cause },
+    );
+  }
+}
+
+async function openSession(
   model: OnnxModelOptions,
   settings: SessionSettings,
 ): Promise<InferenceSession> {
@@ -68,14 +119,7 @@ export async function createOnnxSession(
       ),
     }),
   };
-  try {
-    return await ort.InferenceSession.create(encodeModel(model), options);
-  } catch (cause) {
-    throw new ProviderUnavailableError(
-      `Cannot run the dense model on "${device}": ${(cause as Error).message}. ${REMEDIES[device]}`,
-      { cause },
-    );
-  }
+  return await ort.InferenceSession.create(encodeModel(model), options);
 }
 
 /** Wraps an array as a float32 tensor without copying. */

@@ -14,14 +14,15 @@ import {
   type Device,
   onnxRuntime,
   ProviderUnavailableError,
+  requireDevice,
 } from "./onnx_runtime.ts";
 import { type AllReduce, PassesBackend } from "./passes_backend.ts";
 import { ReferenceBackend } from "./reference_backend.ts";
 import type { TrainingBackend } from "./training_backend.ts";
 import { passModels, trainingModel } from "./training_model.ts";
 
-/** "auto" takes CUDA where it works, else the CPU; "reference" is plain TypeScript, deterministic to the bit. */
-export type Provider = Device | "auto" | "reference";
+/** Where sessions run; "reference" is plain TypeScript, deterministic to the bit. */
+export type Provider = Device | "reference";
 
 /**
  * Devices that "auto" tries, in order. WebGPU is not among them: a software Vulkan driver looks like a graphics card
@@ -43,11 +44,35 @@ export interface BackendOptions {
   readonly allReduce?: AllReduce | undefined;
 }
 
-/** What came of choosing a device. */
-export interface Chosen<T> {
-  readonly value: T;
+/** What came of choosing a provider. */
+export interface ChosenProvider<P extends Provider = Provider> {
+  readonly provider: P;
   /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
   readonly passedOver: readonly string[];
+}
+
+/**
+ * "auto" is CUDA where it works, else the CPU; a name is itself.
+ *
+ * @param require Fails where a device cannot be used. Default: asks the device.
+ * @throws {ProviderUnavailableError} When "auto" finds none.
+ */
+export async function chooseProvider<P extends Provider>(
+  provider: P | "auto",
+  require: (device: Device) => Promise<void> = requireDevice,
+): Promise<ChosenProvider<P | Device>> {
+  if (provider !== "auto") return { provider, passedOver: [] };
+  const passedOver: string[] = [];
+  for (const device of AUTO_DEVICES) {
+    try {
+      await require(device);
+      return { provider: device, passedOver };
+    } catch (error) {
+      if (!(error instanceof ProviderUnavailableError)) throw error;
+      passedOver.push(error.message);
+    }
+  }
+  throw new ProviderUnavailableError(`No device can run the dense model. ${passedOver.join(" ")}`);
 }
 
 /** @throws {ProviderUnavailableError} When the provider cannot run here. */
@@ -55,9 +80,9 @@ export async function createBackend(
   compiled: TrainingGraph,
   provider: Provider,
   options: BackendOptions,
-): Promise<Chosen<TrainingBackend>> {
-  if (provider === "reference") return { value: new ReferenceBackend(compiled), passedOver: [] };
-  return await onDevice(provider, (device) => deviceBackend(compiled, device, options));
+): Promise<TrainingBackend> {
+  if (provider === "reference") return new ReferenceBackend(compiled);
+  return await deviceBackend(compiled, provider, options);
 }
 
 async function deviceBackend(
@@ -94,22 +119,4 @@ async function deviceBackend(
     default:
       return device satisfies never;
   }
-}
-
-/** Creates on the named device, or for "auto" on the first that works. */
-export async function onDevice<T>(
-  provider: Device | "auto",
-  create: (device: Device) => Promise<T>,
-): Promise<Chosen<T>> {
-  if (provider !== "auto") return { value: await create(provider), passedOver: [] };
-  const passedOver: string[] = [];
-  for (const device of AUTO_DEVICES) {
-    try {
-      return { value: await create(device), passedOver };
-    } catch (error) {
-      if (!(error instanceof ProviderUnavailableError)) throw error;
-      passedOver.push(error.message);
-    }
-  }
-  throw new ProviderUnavailableError(`No device can run the dense model. ${passedOver.join(" ")}`);
 }

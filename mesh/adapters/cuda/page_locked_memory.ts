@@ -9,28 +9,52 @@ const SYMBOLS = {
   cudaHostUnregister: { parameters: ["buffer"], result: "i32" },
 } as const;
 
+type CudaRuntime = Pick<Deno.DynamicLibrary<typeof SYMBOLS>, "symbols">;
+
 /** The runtime's major versions that have these functions in this form, newest first. */
 const LIBRARIES = ["libcudart.so.13", "libcudart.so.12"];
 
 export class PageLockedMemory {
-  readonly #library: Deno.DynamicLibrary<typeof SYMBOLS>;
+  readonly #library: CudaRuntime;
   /** Keeps locked arrays from being collected. */
   readonly #locked = new Set<Float32Array<ArrayBuffer>>();
 
-  private constructor(library: Deno.DynamicLibrary<typeof SYMBOLS>) {
+  readonly #tell: (line: string) => void;
+  #refused = false;
+
+  private constructor(library: CudaRuntime, tell: (line: string) => void) {
     this.#library = library;
+    this.#tell = tell;
   }
 
-  /** Undefined where the CUDA runtime is not installed. */
-  static open(): PageLockedMemory | undefined {
-    for (const name of LIBRARIES) {
+  /**
+   * Undefined where the CUDA runtime is not installed.
+   *
+   * @param tell Takes a line when copies will be slower than they could be, once for each reason.
+   */
+  static open(
+    tell: (line: string) => void,
+    libraries: readonly string[] = LIBRARIES,
+  ): PageLockedMemory | undefined {
+    const causes: string[] = [];
+    for (const name of libraries) {
       try {
-        return new PageLockedMemory(Deno.dlopen(name, SYMBOLS));
-      } catch {
-        // Not this version.
+        return new PageLockedMemory(Deno.dlopen(name, SYMBOLS), tell);
+      } catch (error) {
+        causes.push((error as Error).message);
       }
     }
+    tell(
+      `Batches are copied to the card from ordinary memory, which is slower: no CUDA runtime locks pages (${
+        causes.join("; ")
+      }).`,
+    );
     return undefined;
+  }
+
+  /** On a runtime that is open already. */
+  static on(library: CudaRuntime, tell: (line: string) => void): PageLockedMemory {
+    return new PageLockedMemory(library, tell);
   }
 
   /** A zeroed array; ordinary memory where the driver locks no more. */
@@ -39,6 +63,12 @@ export class PageLockedMemory {
     if (length === 0) return array;
     const status = this.#library.symbols.cudaHostRegister(array, BigInt(array.byteLength), 0);
     if (status === 0) this.#locked.add(array);
+    else if (!this.#refused) {
+      this.#refused = true;
+      this.#tell(
+        `A batch is copied to the card from ordinary memory, which is slower: the driver locks no more pages (cudaHostRegister says ${status} for ${array.byteLength} bytes).`,
+      );
+    }
     return array;
   }
 

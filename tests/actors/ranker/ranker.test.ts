@@ -23,6 +23,7 @@ Deno.test("the impression is in the log before the answer, with what was shown a
   assert.equal(impression.user, "user-0");
   const scores = new Float32Array(impression.scores.slice().buffer);
   assert.deepEqual([...scores], ranking.items.map(({ score }) => score));
+  assert.deepEqual(Object.keys(ranking.items[0]), ["id", "score", "cold"]); // one task
   const offsets = new Uint32Array(impression.segmentOffsets.slice().buffer);
   assert.deepEqual([...offsets], [0, 1, 2, 2, 3, 4, 4]); // user, item, no tags; twice
   await loop.stop();

@@ -70,7 +70,7 @@ for (const rows of batchSizes) {
 
 function openSession(provider: Provider): Promise<TrainingSession> {
   const pageLocked = provider === "cuda" && !options["ordinary-memory"]
-    ? PageLockedMemory.open()
+    ? PageLockedMemory.open(console.error)
     : undefined;
   return createTrainingSession(model, {
     optimizer: { kind: "adagrad", learningRate: 0.01 },

@@ -2,7 +2,7 @@
  * A session in a thread of its own does what a session in this thread does.
  */
 import assert from "node:assert/strict";
-import type { DenseModelParts } from "../../../cli/dense_thread/protocol.ts";
+import type { PlacedModelParts } from "../../../cli/dense_thread/protocol.ts";
 import { ThreadedSession } from "../../../cli/dense_thread/threaded_session.ts";
 import { allocateBatch, type TrainingBatch } from "../../../kernels/dense/training_batch.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
@@ -14,7 +14,7 @@ import {
 
 const options = { ...EXAMPLE_OPTIONS.wideAndDeep, dropout: 0.2 };
 const model = exampleModel(options);
-const parts: DenseModelParts = {
+const parts: PlacedModelParts = {
   model: options,
   modelSizes: model.sizes,
   session: {

@@ -14,8 +14,11 @@ Deno.test("a loss that is no number is refused, whatever came before", () => {
   }
 });
 
-Deno.test("the first loss may be anything finite", () => {
-  assert.equal(new LossWatch().refuse(1), undefined);
+Deno.test("the first cross entropy is measured by an untrained model's; the first square may be of any size", () => {
+  assert.equal(new LossWatch().refuse(100), undefined);
+  assert.match(new LossWatch().refuse(1_000)!, /over 1000 times an untrained model's 0\.69/);
+  assert.equal(new LossWatch({ explosionFactor: Infinity }).refuse(1e9), undefined);
+  assert.equal(new LossWatch({}, [{ loss: "squaredError" }]).refuse(1e12), undefined);
 });
 
 Deno.test("a squared error of a heavy tail is learned from: errors are compared, not their squares", () => {
