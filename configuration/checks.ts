@@ -216,7 +216,13 @@ function* tasks({ model, joiner, ranker }: Sections): Iterable<Finding> {
   if (ranker !== undefined) {
     const weights = Object.entries(ranker.scoreWeights);
     yield* knownTasks(["ranker", "scoreWeights"], weights.map(([task]) => task), model.tasks);
-    if (weights.length > 0 && weights.every(([, weight]) => weight === 0)) {
+    if (weights.length > 0 && model.tasks.length === 1) {
+      yield {
+        path: ["ranker", "scoreWeights"],
+        message:
+          "the model has one task, whose prediction is the score; leave scoreWeights out, or add tasks",
+      };
+    } else if (weights.length > 0 && weights.every(([, weight]) => weight === 0)) {
       yield {
         path: ["ranker", "scoreWeights"],
         message: "every weight is 0, so all items would score alike; give a task another weight",

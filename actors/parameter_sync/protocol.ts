@@ -20,7 +20,10 @@ export interface AverageDense {
 
 /** How far what is served has come, and what was carried. */
 export interface SyncStatus {
-  /** Every decided event accepted up to this wall time is served. Falls to 0 when a shard loses what it had learned. */
+  /**
+   * Every decided event accepted up to this wall time is served. Falls to 0 when a shard
+   * loses what it had learned, and when sync itself begins anew, until the trainers have said how far they are.
+   */
   readonly learnedThroughMs: number;
   readonly deltas: number;
   readonly rows: number;

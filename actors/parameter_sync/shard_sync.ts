@@ -154,8 +154,8 @@ export class ShardSync {
         const first = begins === undefined;
         // Deltas after the first page's position may repeat what later pages hold: rows are whole, so that is harmless.
         begins ??= page.position;
-        if (page.position.history !== begins.history) {
-          throw new Error("the shard began another history while its rows were read");
+        if (page.position.history !== this.#acknowledged?.history) {
+          throw new Error("the shard began another history before all its rows were read");
         }
         await replica.ask({
           kind: "loadRows",

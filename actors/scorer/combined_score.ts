@@ -13,7 +13,7 @@ export class CombinedScore {
   /** Of the tasks that count. */
   readonly #counted: readonly number[];
 
-  /** @param weights Shape `[tasks]`, one of them not 0. */
+  /** @param weights Shape `[tasks]`, one of them not 0; of a single task 1. */
   constructor(tasks: readonly TaskOptions[], weights: readonly number[]) {
     this.#tasks = tasks;
     this.#weights = weights;
@@ -22,7 +22,7 @@ export class CombinedScore {
 
   /** The score is the prediction of the only task. */
   get isPrediction(): boolean {
-    return this.#tasks.length === 1 && this.#weights[0] === 1;
+    return this.#tasks.length === 1;
   }
 
   /** @param predictions `[rows, tasks]` */

@@ -20,7 +20,7 @@ type ShardIds = ClassIds & { readonly starts: Uint32Array<ArrayBuffer> };
 
 /** Memory that one shard's lookups use again and again, so that they leave the garbage collector nothing. */
 interface ShardMemory {
-  /** Ids are asked for from here. A replica that is given up on may still read it: nobody takes its answer. */
+  /** Ids are asked for from here. A replica that did not answer in time may still read it: nobody takes its answer. */
   ids: BigUint64Array<ArrayBuffer>;
   /** The last answer: the next one is made in its place. */
   spare: ServedRows | undefined;
@@ -77,7 +77,13 @@ export class ReplicaClient {
         }),
       );
     }
-    return { rows: await Promise.all(asked), found };
+    // All have ended before the next lookup uses their memory, those behind a failure too.
+    const answers = await Promise.allSettled(asked);
+    const rows = answers.map((answer) => {
+      if (answer.status === "rejected") throw answer.reason;
+      return answer.value;
+    });
+    return { rows, found };
   }
 
   /** Whether a replica of every shard answers. */

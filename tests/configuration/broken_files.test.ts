@@ -115,6 +115,11 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "3:25 ranker.scoreWeights: every weight is 0, so all items would score alike; give a task another weight",
   ],
   [
+    "weights where there is nothing to weigh",
+    `${slots}\nmodel: { kind: deepFm, tasks: [click] }\nranker: { scoreWeights: { click: 2 } }`,
+    "3:25 ranker.scoreWeights: the model has one task, whose prediction is the score; leave scoreWeights out, or add tasks",
+  ],
+  [
     "a score of a task that the model has not",
     `${slots}\nmodel: { kind: mmoe, tasks: [click, buy] }\nranker: { scoreWeights: { bye: 1 } }`,
     '3:27 ranker.scoreWeights.bye: "bye" is no task of the model; known: click, buy.',
