@@ -22,9 +22,12 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
   };
 }
 
-/** Names with commas between them. */
+/** Names of columns with commas between them; one that is there twice would hide a column. */
 export function namesOf(text: string): readonly string[] {
-  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return names;
+  throw new InvalidArgumentError(`"${twice}" is there twice; each column has a name of its own.`);
 }
 
 /** The file beside this program, so that examples work from any folder. */

@@ -7,7 +7,7 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
 import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
-import { encodePart, type ShardChunkPart, writePart } from "../snapshotter/protocol.ts";
+import { encodePart, type ShardChunkPart, writeChunk, writePart } from "../snapshotter/protocol.ts";
 import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
 
 export interface ShardSnapshotParts {
@@ -54,18 +54,9 @@ export class ShardSnapshot {
     try {
       const chunk = tables.nextSnapshotChunk(chunkRows);
       if (chunk === undefined) return this.#finish();
-      const name = this.#blobName(`chunk-${String(this.#chunks.length).padStart(5, "0")}`);
-      const { holds, rows, bytes, checksum, class: rowClass } = chunk;
       // Not awaited: the shard goes on learning while the store writes.
-      blobs.put(name, bytes).then(() => {
-        this.#chunks.push({
-          name,
-          bytes: bytes.byteLength,
-          checksum,
-          holds,
-          rows,
-          class: rowClass,
-        });
+      writeChunk(blobs, this.#prefix, this.#chunks.length, chunk).then((part) => {
+        this.#chunks.push(part);
         context.self.tell({ kind: "writeSnapshotChunk", snapshot: this.name });
       }).catch((error) => this.#fail(error));
     } catch (error) {
@@ -78,7 +69,7 @@ export class ShardSnapshot {
     this.#ended = true;
     const request = this.#request!;
     const header = encodePart(this.#headers);
-    writePart(blobs, BatchKernel.create(), this.#blobName("header"), header).then(
+    writePart(blobs, BatchKernel.create(), `${this.#prefix}/header`, header).then(
       (part) => context.reply(request, { shard, header: part, chunks: this.#chunks }),
       (error) => context.replyError(request, error),
     );
@@ -91,7 +82,7 @@ export class ShardSnapshot {
     if (this.#request !== undefined) this.#parts.context.replyError(this.#request, error);
   }
 
-  #blobName(part: string): string {
-    return `${this.name}/shard-${this.#parts.shard}/${part}`;
+  get #prefix(): string {
+    return `${this.name}/shard-${this.#parts.shard}`;
   }
 }

@@ -6,6 +6,7 @@
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import type { ClassChunk } from "../../kernels/embedding/class_tables.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
 
@@ -176,6 +177,23 @@ export async function writePart(
 ): Promise<SnapshotPart> {
   await blobs.put(name, bytes);
   return { name, bytes: bytes.byteLength, checksum: kernel.crc32c(bytes) };
+}
+
+/**
+ * Writes a shard's next chunk, whose checksum came with it.
+ *
+ * @param shard Prefix of the shard's blobs.
+ * @param number From 0: a shard's chunks are read in the order in which they were written.
+ */
+export async function writeChunk(
+  blobs: BlobStore,
+  shard: string,
+  number: number,
+  { bytes, checksum, holds, rows, class: rowClass }: ClassChunk,
+): Promise<ShardChunkPart> {
+  const name = `${shard}/chunk-${String(number).padStart(5, "0")}`;
+  await blobs.put(name, bytes);
+  return { name, bytes: bytes.byteLength, checksum, holds, rows, class: rowClass };
 }
 
 /**

@@ -149,25 +149,25 @@ function fewestDigits(rates: Rates, explains: (rates: Rates) => boolean): Rates 
   return short;
 }
 
-/** Whether an optimizer can have this rate. */
-function inRange(rate: string, value: number): boolean {
-  switch (rate as RateName) {
-    case "momentum":
-    case "beta1":
-    case "beta2":
-      return value >= 0 && value < 1;
-    case "learningRate":
-    case "gradientClipNorm":
-      return value > 0 && !Number.isNaN(value);
-    case "nesterov":
-      return value === 0 || value === 1;
-    case "epsilon":
-    case "initialAccumulator":
-    case "weightDecay":
-      return value >= 0 && Number.isFinite(value);
-    default:
-      return rate as never;
-  }
-}
+type Range = (value: number) => boolean;
+
+const isShare: Range = (value) => value >= 0 && value < 1;
+const isPositive: Range = (value) => value > 0;
+const isNonNegative: Range = (value) => value >= 0 && Number.isFinite(value);
+
+/** What rates an optimizer can have. */
+const RANGES: { readonly [Rate in RateName]: Range } = {
+  momentum: isShare,
+  beta1: isShare,
+  beta2: isShare,
+  learningRate: isPositive,
+  gradientClipNorm: isPositive,
+  nesterov: (value) => value === 0 || value === 1,
+  epsilon: isNonNegative,
+  initialAccumulator: isNonNegative,
+  weightDecay: isNonNegative,
+};
+
+const inRange = (rate: string, value: number) => RANGES[rate as RateName](value);
 
 const words = (rate: string) => rate.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

@@ -13,6 +13,7 @@ import {
   type SnapshotManifest,
   snapshotName,
   type TrainerPart,
+  writeChunk,
   writeManifest,
   writePart,
 } from "../../actors/snapshotter/protocol.ts";
@@ -71,10 +72,7 @@ async function writeTables(
       chunk !== undefined;
       chunk = tables.nextSnapshotChunk(chunkRows)
     ) {
-      const { holds, rows, bytes, checksum, class: rowClass } = chunk;
-      const name = `${prefix}/chunk-${String(chunks.length).padStart(5, "0")}`;
-      await blobs.put(name, bytes);
-      chunks.push({ name, bytes: bytes.byteLength, checksum, holds, rows, class: rowClass });
+      chunks.push(await writeChunk(blobs, prefix, chunks.length, chunk));
     }
     return { shard: 0, header, chunks };
   } finally {

@@ -2,6 +2,7 @@
  * Where `cairn train --save` leaves the model: a data directory as a server has one, and beside it the configuration
  * that it was trained with, so that a server begins from both.
  */
+import { readManifests } from "../../actors/snapshotter/protocol.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -10,14 +11,17 @@ import { usageError } from "../errors.ts";
 import { configurationText } from "../load_configuration.ts";
 
 export interface SavedModel {
-  /** The file to serve it with. */
-  readonly config: string;
   readonly blobs: BlobStore;
-  /** Lets a server have the folder. */
-  release(): void;
+  /**
+   * Lets a server have the folder, with the configuration where a model is in it. Where none is, because training failed
+   * before one was kept, what was made goes.
+   *
+   * @returns The file to serve the model with.
+   */
+  close(): Promise<string | undefined>;
 }
 
-/** Makes the folder and writes the configuration into it. */
+/** Makes the folder; it is a model's once that is whole. */
 export async function openSavedModel(
   folder: string,
   config: string,
@@ -26,16 +30,29 @@ export async function openSavedModel(
   const here = ["storage.kind=directory", "storage.path=."];
   const assignments = [...overrides.assignments, ...here];
   const text = await configurationText(config, { ...overrides, assignments });
+  const isNew = await Deno.stat(folder).then(() => false, () => true);
   const directory = openDataDirectory(folder);
-  const saved = `${folder}/cairn.yaml`;
-  await Deno.writeTextFile(
-    saved,
-    `# Serves the model of this folder, which cairn train wrote.\n${text}`,
-  );
+  const blobs = new DirectoryBlobStore(`${folder}/blobs`);
   return {
-    config: saved,
-    blobs: new DirectoryBlobStore(`${folder}/blobs`),
-    release: () => directory.release(),
+    blobs,
+    async close() {
+      try {
+        const [model] = await readManifests(blobs);
+        if (model !== undefined) {
+          const saved = `${folder}/cairn.yaml`;
+          const header = "# Serves the model of this folder, which cairn train wrote.\n";
+          await Deno.writeTextFile(saved, header + text);
+          return saved;
+        }
+      } finally {
+        directory.release();
+      }
+      for (const made of ["blobs", "lock"]) {
+        await Deno.remove(`${folder}/${made}`, { recursive: true });
+      }
+      if (isNew) await Deno.remove(folder);
+      return undefined;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * What `cairn train` does: trains the model and its rival on the same examples, and says how they compare.
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Output } from "../command_line.ts";
 import { typedOverrides } from "../commands/dataset_options.ts";
@@ -9,7 +10,7 @@ import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { describeEpoch, describeResults, type NamedResult, summaryOf } from "./results.ts";
 import { openSavedModel, requireEmptyFolder } from "./saved_model.ts";
-import { readData, requireFiles } from "./training_data.ts";
+import { readData, requireFiles, type TrainingData } from "./training_data.ts";
 import { trainingReport } from "./training_report.ts";
 import { describeTable, sourceOf } from "./training_source.ts";
 import { trainModel } from "./train_model.ts";
@@ -34,12 +35,13 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   }
   await requireFiles(flags);
   if (flags.save !== undefined) await requireEmptyFolder(flags.save);
-  // A device that is not there is said before the files are read, too.
-  await using own = await TrainingPass.create(configuration);
-  const { training, evaluation, validation } = await readData(flags, source.table, configuration);
-  // With a validation file training ends when it gets no better; this only bounds it.
-  const epochs = flags.epochs ?? (validation === undefined ? 1 : epochsMax);
-  const run = async (pass: TrainingPass, blobs?: BlobStore): Promise<NamedResult> => {
+  const run = async (
+    pass: TrainingPass,
+    { training, evaluation, validation }: TrainingData,
+    blobs?: BlobStore,
+  ): Promise<NamedResult> => {
+    // With a validation file training ends when it gets no better; this only bounds it.
+    const epochs = flags.epochs ?? (validation === undefined ? 1 : epochsMax);
     const model = pass.configuration.model.kind;
     const total = validation === undefined ? training.rows * epochs : undefined;
     const progress = new Progress(model, total, stderrTarget());
@@ -73,17 +75,23 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     }
     return { model, result };
   };
-  const saved = flags.save === undefined
-    ? undefined
-    : await openSavedModel(flags.save, source.config, typed);
-  const results = [await run(own, saved?.blobs).finally(() => saved?.release())];
-  if (rival !== undefined) {
-    await using pass = await TrainingPass.create(rival);
-    results.push(await run(pass));
-  }
-  if (saved !== undefined) {
-    output.err(`The model is in ${flags.save}: deno task cairn serve --config ${saved.config}\n`);
-  }
+  let data: TrainingData | undefined;
+  // The model is let go of at the end: there is never room needed for two.
+  const trained = async (configuration: CairnConfiguration, folder?: string) => {
+    // A device that is not there is said before the files are read, too.
+    await using pass = await TrainingPass.create(configuration);
+    data ??= await readData(flags, source.table, configuration);
+    if (folder === undefined) return await run(pass, data);
+    const saved = await openSavedModel(folder, source.config, typed);
+    return await run(pass, data, saved.blobs).finally(async () => {
+      // Training that fails may have kept the best epoch before.
+      const config = await saved.close();
+      if (config === undefined) return;
+      output.err(`The model is in ${folder}: deno task cairn serve --config ${config}\n`);
+    });
+  };
+  const results = [await trained(configuration, flags.save)];
+  if (rival !== undefined) results.push(await trained(rival));
 
   if (flags.report !== undefined) {
     await Deno.writeTextFile(flags.report, trainingReport(flags.path, results));

@@ -123,8 +123,9 @@ export async function trainModel(
     }
     best = { epoch, goodness };
     turn = epoch;
-    const stays = plan.blobs !== undefined && epoch === plan.epochs;
-    if (checked !== undefined || stays) await pass.keep(kept);
+    // After the last epoch there is nothing to go back from.
+    const isNeeded = epoch < plan.epochs ? checked !== undefined : plan.blobs !== undefined;
+    if (isNeeded) await pass.keep(kept);
   }
   const { withoutRoom } = pass.rows;
   if (best.epoch < epochs.length) await pass.goBack(kept);

@@ -24,6 +24,14 @@ export interface PassStep {
   readonly scores: Float64Array;
 }
 
+/** What a batch does to rows. */
+interface BatchUpdate extends ClassIds {
+  /** Of each id, by class. */
+  readonly gradients: Float32Array;
+  /** Occurrences in the batch, shape `[ids]`. */
+  readonly counts: Uint32Array;
+}
+
 /** No table's memory can be larger. */
 const tableBytesMax = 2 ** 32 - 2 ** 16;
 
@@ -88,7 +96,7 @@ export class TrainingPass {
    * dense gradients: decay and momentum go on while an id is absent. At first a batch moves its own rows alone.
    */
   moveAlways(ids: FeatureIds): void {
-    this.#everyStep = this.#kernel.unique(ids, 1).uniqueIds.slice();
+    this.#everyStep = this.#kernel.unique(ids, 1).uniqueIds;
   }
 
   /** Rows of the embedding tables, and how often there was no room for one more. */
@@ -110,29 +118,32 @@ export class TrainingPass {
       logSampleRate: new Float32Array(features.rows),
     });
     const scores = this.#scores(step.logits);
-    const gradients = this.#inputs.gradients(step.gradients);
-    this.#tables.applyGradients(ids, gradients, grouped.counts, atMs / 1000);
-    if (this.#everyStep !== undefined) this.#moveOthers(this.#everyStep, ids, atMs);
+    const own = {
+      ...ids,
+      gradients: this.#inputs.gradients(step.gradients),
+      counts: grouped.counts,
+    };
+    const all = this.#everyStep === undefined ? own : this.#withOthers(own, this.#everyStep);
+    this.#tables.applyGradients(all, all.gradients, all.counts, atMs / 1000);
     return { loss: step.loss, scores };
   }
 
-  /** A step without a gradient for the ids of `all` that are not among `moved`. */
-  #moveOthers(all: FeatureIds, moved: ClassIds, atMs: number): void {
-    const both = new BigUint64Array(moved.ids.length + all.length);
-    both.set(moved.ids);
-    both.set(all, moved.ids.length);
-    const { uniqueIds, groupStarts } = this.#kernel.unique(both, 1);
+  /** One batch still: the ids of `others` that are not among its own take a step without a gradient. */
+  #withOthers(own: BatchUpdate, others: FeatureIds): BatchUpdate {
+    const both = new BigUint64Array(own.ids.length + others.length);
+    both.set(own.ids);
+    both.set(others, own.ids.length);
+    const { uniqueIds: ids, groupStarts: starts } = this.#kernel.unique(both, 1);
     const { widths } = this.#tables;
-    const starts = groupStarts.map((start, c) => start - moved.starts[c]);
-    const others = new BigUint64Array(starts[widths.length]);
+    const [ownFloats, floats] = [floatStarts(own.starts, widths), floatStarts(starts, widths)];
+    const gradients = new Float32Array(floats[widths.length]);
+    const counts = new Uint32Array(ids.length);
     widths.forEach((_, c) => {
-      // Distinct ids come in the order of their first appearance: the others are behind those of the batch.
-      const from = groupStarts[c] + moved.starts[c + 1] - moved.starts[c];
-      others.set(uniqueIds.subarray(from, groupStarts[c + 1]), starts[c]);
+      // Distinct ids come in the order of their first appearance: in each class the batch's own are ahead.
+      gradients.set(own.gradients.subarray(ownFloats[c], ownFloats[c + 1]), floats[c]);
+      counts.set(own.counts.subarray(own.starts[c], own.starts[c + 1]), starts[c]);
     });
-    const gradients = new Float32Array(floatStarts(starts, widths)[widths.length]);
-    const counts = new Uint32Array(others.length);
-    this.#tables.applyGradients({ ids: others, starts }, gradients, counts, atMs / 1000);
+    return { ids, starts, gradients, counts };
   }
 
   /** Multiplies all configured learning rates from now on; 1 at first. */

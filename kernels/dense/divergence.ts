@@ -1,12 +1,14 @@
 /**
  * Telling when training has gone wrong, before the wrong weights reach anyone.
  */
+import { correctsLogOdds } from "./losses.ts";
 import type { TaskOptions } from "./models/options.ts";
 
 export interface DivergenceOptions {
   /**
-   * A loss above this many times the mean of recent ones (at first, an untrained model's) is an explosion; of squared errors, errors this many times as
-   * large, since one of a heavy tail is rare but no mistake. Default 1000; Infinity = never.
+   * A loss above this many times the mean of recent ones (of one binary task at first an untrained model's) is an
+   * explosion; of squared errors, errors this many times as large, since one of a heavy tail is rare but no mistake.
+   * Default 1000; Infinity = never.
    */
   readonly explosionFactor?: number;
 }
@@ -41,38 +43,54 @@ export class DivergenceError extends Error {
   }
 }
 
+/**
+ * The first loss is compared with no smaller factor: an untrained model's, as taken here, leaves out that the odds of
+ * sampled examples are moved by their rate.
+ */
+const DEFAULT_FACTOR = 1000;
 /** Share of the newest loss in the mean of recent ones. */
 const NEWEST_SHARE = 0.02;
 /**
- * Mean losses below this count as this. A model that predicts its stream almost perfectly is surprised by the first
- * change in it, with a loss of 1 to 10 where it was 0.0001: that is news, not an explosion.
+ * Mean losses below this, where the weights of the tasks sum to 1, count as this. A model that predicts its stream almost
+ * perfectly is surprised by the first change in it, with a loss of 1 to 10 where it was 0.0001: that is news, not an
+ * explosion.
  */
 const LOSS_FLOOR = 0.1;
 
 /** Remembers how large losses have been of late. */
 export class LossWatch {
   readonly #factor: number;
-  /** What stands for the mean before there is one: an untrained model's cross entropy; squares may be of any size. */
+  /**
+   * What stands for the mean before there is one: an untrained model's cross entropy. Squares may be of any size, and so
+   * may the loss of several tasks, whose examples count 1 / their sample rate: a replica knows the rates of its own rows
+   * only, and all have to judge alike.
+   */
   readonly #untrained: number;
+  readonly #floor: number;
   /** NaN before the first loss. */
   recent = NaN;
 
   constructor(
-    { explosionFactor = 1000 }: DivergenceOptions = {},
-    tasks: readonly Pick<TaskOptions, "loss">[] = [],
+    { explosionFactor = DEFAULT_FACTOR }: DivergenceOptions = {},
+    tasks: readonly Pick<TaskOptions, "loss" | "weight">[] = [{ loss: "binaryCrossEntropy" }],
   ) {
+    const weights = tasks.reduce((sum, { weight = 1 }) => sum + weight, 0);
     const squares = tasks.some(({ loss }) => loss === "squaredError");
     this.#factor = squares ? explosionFactor ** 2 : explosionFactor;
-    this.#untrained = squares ? Infinity : Math.LN2;
+    this.#untrained = correctsLogOdds(tasks) ? weights * Math.LN2 : Infinity;
+    this.#floor = weights * LOSS_FLOOR;
   }
 
   /** Why this loss must not be learned from, or undefined. */
   refuse(loss: number): string | undefined {
     if (!Number.isFinite(loss)) return "the loss is not finite";
-    const mean = Number.isNaN(this.recent) ? this.#untrained : this.recent;
-    if (loss <= this.#factor * Math.max(mean, LOSS_FLOOR)) return undefined;
-    const whose = Number.isNaN(this.recent) ? "an untrained model's" : "its recent mean";
-    return `the loss is over ${this.#factor} times ${whose} ${mean}`;
+    const first = Number.isNaN(this.recent);
+    const [mean, factor] = first
+      ? [this.#untrained, Math.max(this.#factor, DEFAULT_FACTOR)]
+      : [this.recent, this.#factor];
+    if (loss <= factor * Math.max(mean, this.#floor)) return undefined;
+    const whose = first ? "an untrained model's" : "its recent mean";
+    return `the loss is over ${factor} times ${whose} ${mean}`;
   }
 
   accept(loss: number): void {

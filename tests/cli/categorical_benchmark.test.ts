@@ -471,6 +471,11 @@ const mistakes: readonly (readonly [name: string, args: readonly string[], messa
     /headless\.csv:1: the row has 4 cells, and the header names 3 columns/,
   ],
   [
+    "a header that was typed with a name twice",
+    ["--path=headless.csv", "--header=label,site,app,site"],
+    /--header <names>.* "site" is there twice; each column has a name of its own\./,
+  ],
+  [
     "another delimiter",
     ["--path=semicolons.csv"],
     /no column is called like .*\(label;site;app;weather\).* --label-column\. .*say --delimiter ';'/,

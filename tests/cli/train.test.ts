@@ -6,6 +6,7 @@ import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_
 import { deviceAvailable } from "../kernels/dense/sessions/device_available.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
+import { TrainingPass } from "../../cli/training/training_pass.ts";
 
 const train = (...args: string[]) => runCaptured("train", "--dataset=movietweetings", ...args);
 
@@ -197,6 +198,54 @@ Deno.test("what is saved is the best epoch, to the bit, and a server begins from
     }
   } finally {
     await Promise.all([dataset.remove(), other.remove()]);
+  }
+});
+
+Deno.test("training that fails leaves nothing in the folder that it was to be saved in, so that another try can", async () => {
+  const dataset = await writeSmallDataset(400);
+  try {
+    const parameters = [`--path=${dataset.folder}`, `--save=${dataset.folder}/model`];
+    const rate = "--set=model.optimizer={ kind: sgd, learningRate: 100 }";
+    const failed = await train(...parameters, rate, "--set=trainer.explosionFactor=2");
+    assert.equal(failed.code, 1);
+    assert.match(failed.err, /Training diverged/);
+    assert.doesNotMatch(failed.err, /The model is in/);
+    await assert.rejects(Deno.stat(`${dataset.folder}/model`), Deno.errors.NotFound);
+    const again = await train(...parameters);
+    assert.equal(again.code, 0, again.err);
+    assert.match(again.err, /The model is in .*model: .*serve --config .*model\/cairn\.yaml/);
+  } finally {
+    await dataset.remove();
+  }
+});
+
+Deno.test("the model is let go of before its rival is made: there is never room needed for both", async () => {
+  const dataset = await writeSmallDataset(200);
+  const { create } = TrainingPass;
+  const told: string[] = [];
+  TrainingPass.create = async (configuration) => {
+    const pass = await create.call(TrainingPass, configuration);
+    const end = pass[Symbol.asyncDispose].bind(pass);
+    const { kind } = configuration.model;
+    told.push(`${kind} begins`);
+    pass[Symbol.asyncDispose] = async () => {
+      await end();
+      told.push(`${kind} ends`);
+    };
+    return pass;
+  };
+  try {
+    const { code, err } = await train(`--path=${dataset.folder}`, "--compare=logisticRegression");
+    assert.equal(code, 0, err);
+    assert.deepEqual(told, [
+      "deepFm begins",
+      "deepFm ends",
+      "logisticRegression begins",
+      "logisticRegression ends",
+    ]);
+  } finally {
+    TrainingPass.create = create;
+    await dataset.remove();
   }
 });
 

@@ -79,23 +79,17 @@ export async function chooseProvider<P extends Provider>(
 export async function createBackend(
   compiled: TrainingGraph,
   provider: Provider,
-  options: BackendOptions,
-): Promise<TrainingBackend> {
-  if (provider === "reference") return new ReferenceBackend(compiled);
-  return await deviceBackend(compiled, provider, options);
-}
-
-async function deviceBackend(
-  compiled: TrainingGraph,
-  device: Device,
   { threads, memory = ordinaryMemory, allReduce }: BackendOptions,
 ): Promise<TrainingBackend> {
-  switch (device) {
+  switch (provider) {
+    case "reference":
+      return new ReferenceBackend(compiled);
     case "cpu": {
       const passes = compilePasses(compiled);
+      const settings = { device: provider, threads };
       const [pass, update] = await Promise.all(
         Object.values(passModels(compiled, passes)).map((model) =>
-          createOnnxSession({ ...model, sequenceOutput: SEQUENCE_OUTPUT }, { device, threads })
+          createOnnxSession({ ...model, sequenceOutput: SEQUENCE_OUTPUT }, settings)
         ),
       );
       const { blocks, learnedBlocks } = compiled.layout;
@@ -106,17 +100,17 @@ async function deviceBackend(
     }
     case "cuda": {
       const model = { ...trainingModel(compiled), sequenceOutput: SEQUENCE_OUTPUT };
-      const session = await createOnnxSession(model, { device, threads });
-      return new HostStateBackend(await onnxRuntime(), session, compiled, device, memory);
+      const session = await createOnnxSession(model, { device: provider, threads });
+      return new HostStateBackend(await onnxRuntime(), session, compiled, provider, memory);
     }
     case "webgpu": {
       const outputsOnDevice = Object.keys(compiled.state).map(TRAINING_NAMES.next);
-      const settings = { device, threads, outputsOnDevice };
+      const settings = { device: provider, threads, outputsOnDevice };
       const session = await createOnnxSession(trainingModel(compiled), settings);
       const reader = await DeviceReader.create([compiled.layout.blocks, BLOCK_WIDTH]);
-      return new DeviceStateBackend(await onnxRuntime(), session, compiled, device, reader);
+      return new DeviceStateBackend(await onnxRuntime(), session, compiled, provider, reader);
     }
     default:
-      return device satisfies never;
+      return provider satisfies never;
   }
 }

@@ -21,6 +21,37 @@ Deno.test("the first cross entropy is measured by an untrained model's; the firs
   assert.equal(new LossWatch({}, [{ loss: "squaredError" }]).refuse(1e12), undefined);
 });
 
+Deno.test("losses are measured by the weights of their tasks: a heavy task is no explosion, a light one may be", () => {
+  for (const weight of [2000, 1, 1e-4]) {
+    const tasks = [{ loss: "binaryCrossEntropy", weight }] as const;
+    assert.equal(new LossWatch({}, tasks).refuse(weight * Math.LN2), undefined);
+    assert.match(new LossWatch({}, tasks).refuse(weight * 1_000)!, /an untrained model's/);
+    const perfect = new LossWatch({}, tasks);
+    perfect.accept(weight * 1e-4);
+    assert.equal(perfect.refuse(weight * 10), undefined);
+    assert.match(perfect.refuse(weight * 1_000)!, /its recent mean/);
+  }
+});
+
+Deno.test("a small factor does not stop at the first loss of examples whose odds are moved by their sample rate", () => {
+  const watch = new LossWatch({ explosionFactor: 5 });
+  const negative = Math.log1p(1 / 0.001);
+  assert.equal(watch.refuse(negative), undefined);
+  watch.accept(negative);
+  assert.match(watch.refuse(6 * negative)!, /over 5 times its recent mean/);
+});
+
+Deno.test("the first loss of several tasks may be of any size, for their examples count by their sample rates", () => {
+  const watch = new LossWatch(
+    { explosionFactor: 5 },
+    Array(8).fill({ loss: "binaryCrossEntropy" }),
+  );
+  const first = 8 * Math.LN2 / 0.001;
+  assert.equal(watch.refuse(first), undefined);
+  watch.accept(first);
+  assert.match(watch.refuse(6 * first)!, /over 5 times its recent mean/);
+});
+
 Deno.test("a squared error of a heavy tail is learned from: errors are compared, not their squares", () => {
   const watch = new LossWatch({}, [{ loss: "binaryCrossEntropy" }, { loss: "squaredError" }]);
   watch.accept(300 ** 2);
