@@ -88,7 +88,7 @@ export interface TableOptions {
   readonly segments: readonly SegmentOptions[];
   /** Slots that differ from the defaults (admission at once, no expiry, no override). */
   readonly slots: readonly SlotOptions[];
-  /** Hard limit of the table's memory, bytes. */
+  /** Hard limit of the table's memory, bytes; at most 3 GiB. */
   readonly bytesMax: number;
   /** What happens at the limit. */
   readonly atLimit: "reject" | "evictLeastRecentlyUsed" | "evictLeastFrequentlyUsed";

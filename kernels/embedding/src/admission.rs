@@ -75,7 +75,8 @@ impl AdmissionCounter {
         AdmissionCounter { generations: Default::default(), newest: 0, lines }
     }
 
-    /// Adds occurrences of an id and returns how many were known before, at most [`THRESHOLD_MAX`].
+    /// Adds occurrences of an id and returns how many were known before, at most [`THRESHOLD_MAX`]. Where the host refuses
+    /// the memory for them they are not remembered.
     pub fn add(&mut self, id: u64, occurrences: u32) -> u32 {
         let hash = mix64(id ^ COUNTER_SALT);
         let before = self.count(hash);
@@ -84,7 +85,11 @@ impl AdmissionCounter {
             return before;
         }
         if self.generations[self.newest].lines.is_empty() {
-            self.generations[self.newest].lines = vec![EMPTY_LINE; self.lines];
+            let lines = &mut self.generations[self.newest].lines;
+            if lines.try_reserve_exact(self.lines).is_err() {
+                return before;
+            }
+            lines.resize(self.lines, EMPTY_LINE);
         }
         let newest = &mut self.generations[self.newest];
         match newest.find(hash) {
@@ -106,15 +111,11 @@ impl AdmissionCounter {
         self.lines == other.lines
     }
 
-    /// Bytes held now.
-    pub fn bytes(&self) -> usize {
-        self.generations.iter().map(|generation| generation.lines.len() * size_of::<Line>()).sum()
-    }
-
-    /// Forgets all counts.
-    pub fn clear(&mut self) {
-        self.generations = Default::default();
-        self.newest = 0;
+    /// Bytes that `write` appends.
+    pub fn saved_bytes(&self) -> usize {
+        let lines = self.generations.iter().map(|generation| generation.lines.len());
+        lines.map(|lines| size_of::<u64>() + lines * size_of::<Line>()).sum::<usize>()
+            + 2 * size_of::<u64>()
     }
 
     /// The newest generation that knows the id decides.
@@ -270,7 +271,7 @@ mod tests {
             }
         }
         assert!(counter.add(1, 1) < 5, "forgotten");
-        assert!(counter.bytes() <= 16_000 * 6, "{}", counter.bytes());
+        assert!(counter.saved_bytes() <= 16_000 * 6, "{}", counter.saved_bytes());
     }
 
     #[test]

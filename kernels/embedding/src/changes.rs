@@ -53,6 +53,8 @@ pub enum DeltaError {
     UnknownConsumer,
     /// The acknowledged sequence is behind what was acknowledged before.
     Acknowledged,
+    /// The host refuses the memory for it; nothing is lost.
+    OutOfMemory,
 }
 
 impl Changes {
@@ -75,11 +77,13 @@ impl Changes {
     }
 
     /// Whether one more row may be removed.
-    pub fn has_room_for_tombstone(&self) -> bool {
-        self.consumers.iter().flatten().all(|consumer| consumer.tombstones.len() < TOMBSTONES_MAX)
+    pub fn has_room_for_tombstone(&mut self) -> bool {
+        self.consumers.iter_mut().flatten().all(|Consumer { tombstones, .. }| {
+            tombstones.len() < TOMBSTONES_MAX && tombstones.try_reserve(1).is_ok()
+        })
     }
 
-    /// Queues a tombstone for everyone. The row's own marks go with the row.
+    /// Queues a tombstone for everyone, where there is room. The row's own marks go with the row.
     pub fn bury(&mut self, id: u64) {
         for consumer in self.consumers.iter_mut().flatten() {
             consumer.tombstones.push_back(id);
@@ -121,6 +125,13 @@ impl Changes {
         delta.ids.clear();
         delta.rows.clear();
         delta.tombstones.clear();
+        let rows = rows_max.min(store.rows());
+        let reserved = delta.ids.try_reserve(rows).is_ok()
+            && delta.rows.try_reserve(rows * width).is_ok()
+            && delta.tombstones.try_reserve(rows_max.min(consumer.tombstones.len())).is_ok();
+        if !reserved {
+            return Err(DeltaError::OutOfMemory);
+        }
         // An id that came back is told by its row, and must not be removed after it.
         while delta.tombstones.len() < rows_max {
             let Some(id) = consumer.tombstones.pop_front() else { break };

@@ -6,6 +6,7 @@
 use crate::memory::Memory;
 use crate::plane::{Choice, Entry, Plane, Planes, GROUPS};
 use crate::plane_choice::PLANES_MAX;
+use crate::search::PASS;
 use crate::segment::{Crowded, Position, Segment};
 
 /// 2^16 segments hold 500 million rows; deeper only ids made to collide would go.
@@ -30,7 +31,7 @@ pub struct CuckooIndex {
     directory: Vec<u32>,
     depth: u8,
     planes: Planes,
-    /// Hashes whose segments are at their bound.
+    /// Hashes whose segments are at their bound; no more than the ids of a pass, after which they grow.
     waiting: Vec<u64>,
     /// Goes up whenever entries move between segments or planes.
     pub growths: u64,
@@ -47,7 +48,7 @@ impl CuckooIndex {
             directory: vec![0],
             depth: 0,
             planes,
-            waiting: Vec::new(),
+            waiting: Vec::with_capacity(PASS),
             growths: 0,
         })
     }
@@ -195,10 +196,12 @@ impl CuckooIndex {
         if depth == DEPTH_MAX {
             return None;
         }
+        self.segments.try_reserve(1).ok()?;
         if depth == self.depth {
-            self.directory.try_reserve_exact(self.directory.len()).ok()?;
-            self.directory =
-                self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
+            let mut directory = Vec::new();
+            directory.try_reserve_exact(2 * self.directory.len()).ok()?;
+            directory.extend(self.directory.iter().flat_map(|&segment| [segment, segment]));
+            self.directory = directory;
             self.depth += 1;
         }
         let [lower, upper] = self.segments[number].clone().cut(hash_of);

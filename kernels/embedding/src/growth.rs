@@ -18,7 +18,7 @@ impl Segment {
         let mut grown = Segment { rows: self.rows, ..Segment::new(self.depth, self.turns, planes) };
         let mut homeless = Vec::new();
         for group in 0..GROUPS as u32 {
-            self.move_group(group, planes, &mut homeless);
+            self.move_group(group, planes, &mut homeless)?;
         }
         for (group, Slot { tag, byte, entry }) in homeless {
             let choice = Choice::at(group, byte);
@@ -29,7 +29,12 @@ impl Segment {
 
     /// Copies the buckets of one group, less what moves into the new plane. What finds no room there is added to `homeless`.
     #[inline(always)]
-    fn move_group(&self, group: u32, planes: &[Plane], homeless: &mut Vec<(u32, Slot)>) {
+    fn move_group(
+        &self,
+        group: u32,
+        planes: &[Plane],
+        homeless: &mut Vec<(u32, Slot)>,
+    ) -> Result<(), Crowded> {
         let movers = &movers()[usize::from(self.turns)][planes.len()];
         let last = planes[planes.len() - 1].bucket(group);
         let mut moved = 0;
@@ -46,10 +51,12 @@ impl Segment {
                     last.set(moved, from.slot(slot));
                     moved += 1;
                 } else {
+                    homeless.try_reserve(1).map_err(|_| Crowded)?;
                     homeless.push((group, from.slot(slot)));
                 }
             }
         }
+        Ok(())
     }
 
     /// Cuts a segment of sixteen planes in two: the ids whose hash's bit behind the shared ones is 0, and the others.
@@ -92,8 +99,8 @@ mod tests {
     use crate::mixing::mix64;
     use crate::plane::Planes;
 
-    /// Grows a segment of that depth from one plane to sixteen, each time when it is at its bound.
-    fn filled(depth: u8, turns: u8, hash_of: impl Fn(u32) -> u64) -> Segment {
+    /// A segment of that depth, grown from one plane to sixteen, each time when it was at its bound, and what owns its planes.
+    fn filled(depth: u8, turns: u8, hash_of: impl Fn(u32) -> u64) -> (Segment, Planes) {
         let (mut planes, mut memory) = (Planes::default(), Memory::new(1 << 30));
         let mut take = |count| -> Vec<Plane> {
             (0..count).map(|_| planes.take(&mut memory).unwrap()).collect()
@@ -104,7 +111,7 @@ mod tests {
         for handle in 0.. {
             if segment.rows >= segment.rows_max() {
                 if segment.planes().len() == PLANES_MAX {
-                    return segment;
+                    return (segment, planes);
                 }
                 segment = segment.grown(&take(segment.planes().len() + 1)).unwrap();
             }
@@ -117,7 +124,7 @@ mod tests {
     fn a_segment_of_any_depth_finds_every_entry_while_it_grows_and_after_its_cut() {
         for depth in 0..16 {
             let hash_of = |handle: u32| mix64(u64::from(handle) << 8 | u64::from(depth));
-            let segment = filled(depth, depth % TURNS as u8, hash_of);
+            let (segment, _planes) = filled(depth, depth % TURNS as u8, hash_of);
             let rows = segment.rows;
             let found = |segment: &Segment, handle: u32| {
                 segment.find(hash_of(handle), |other| other == handle).is_some()

@@ -132,13 +132,14 @@ impl ServingTable {
     pub fn end_fill(&mut self) -> usize {
         let layout = self.store.layout;
         self.filling = false;
-        let mut stale = Vec::new();
-        self.store.slab.for_each(|row| {
-            if !row.has(&layout, Bitmap::FILLED) {
-                stale.push(row.key());
+        let mut removed = 0;
+        for handle in 0..self.store.slab.handles() {
+            let row = self.store.slab.occupied(handle);
+            if let Some(stale) = row.filter(|row| !row.has(&layout, Bitmap::FILLED)) {
+                removed += usize::from(self.store.remove(stale.key()));
             }
-        });
-        self.remove(&stale)
+        }
+        removed
     }
 
     /// Removes rows; absent ids are no error. Returns how many there were.

@@ -69,6 +69,8 @@ pub struct EmbeddingTable {
     pub learning_rate_scales: Vec<f32>,
     /// See `Counts`.
     pub counts: Counts,
+    /// The share of a gradient that a new row learns from.
+    scaled: Vec<f32>,
 }
 
 /// The ids of a pass that have no row, and where they stand in it.
@@ -138,6 +140,7 @@ impl EmbeddingTable {
         }
         Some(EmbeddingTable {
             learning_rate_scales: vec![1.0; options.segments.len()],
+            scaled: vec![0.0; options.width],
             options,
             store,
             admission,
@@ -312,8 +315,12 @@ impl EmbeddingTable {
         if share == 1.0 {
             return self.learn(&row, id, gradient, seconds);
         }
-        let scaled: Vec<f32> = gradient.iter().map(|value| value * share).collect();
+        let mut scaled = std::mem::take(&mut self.scaled);
+        for (scaled, value) in scaled.iter_mut().zip(gradient) {
+            *scaled = value * share;
+        }
         self.learn(&row, id, &scaled, seconds);
+        self.scaled = scaled;
     }
 
     /// The id's row, made with its initial value where it is absent; `None` (and counted) where there is no room.

@@ -7,22 +7,32 @@ use super::refusals::{
 };
 use crate::admission::AdmissionCounter;
 use crate::crc32c::crc32c;
-use crate::restore::{RestorePlan, Run};
+use crate::memory::is_available;
+use crate::policy::{SEGMENTS_MAX, SLOTS};
+use crate::restore::{RestorePlan, Restored, Run};
 use crate::snapshot::Progress;
+
+/// A restore plan at most: its counts, weights and state of each segment, every slot.
+const PLAN_WORDS_MAX: usize = 6 + 2 * 3 * SEGMENTS_MAX + SLOTS;
+/// What reading one takes, at most.
+const PLAN_BYTES_MAX: usize = 16 * PLAN_WORDS_MAX;
 
 /// Begins a snapshot of this moment. Words: rows, clock, draws, bytes of counters. Bytes: the admission counters.
 #[no_mangle]
 pub extern "C" fn table_snapshot_begin() -> i32 {
     training(|table, buffers| {
-        table.begin_snapshot();
         buffers.bytes.clear();
+        if buffers.bytes.try_reserve(table.admission.saved_bytes()).is_err() {
+            return REFUSED_MEMORY;
+        }
+        table.begin_snapshot();
         table.admission.write(&mut buffers.bytes);
-        buffers.words = vec![
+        buffers.answer([
             table.store.rows() as f64,
             f64::from(table.clock_seconds),
             table.draws as f64,
             buffers.bytes.len() as f64,
-        ];
+        ]);
         0
     })
 }
@@ -42,8 +52,8 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
         }
         match table.next_snapshot_rows(rows_max, &mut buffers.bytes) {
             Progress::Rows(rows) => {
-                buffers.words =
-                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, &buffers.bytes))];
+                let checksum = crc32c(0, &buffers.bytes);
+                buffers.answer([buffers.bytes.len() as f64, f64::from(checksum)]);
                 rows as i32
             }
             Progress::Failed => REFUSED_SNAPSHOT,
@@ -66,6 +76,9 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64, bytes: usi
     training(|table, buffers| {
         let Some(counters) = buffers.bytes.get(..bytes) else { return REFUSED_LENGTH };
         if bytes > 0 {
+            if !is_available(bytes) {
+                return REFUSED_MEMORY;
+            }
             match AdmissionCounter::read(counters) {
                 Some((counter, read))
                     if read == bytes && counter.is_as_large_as(&table.admission) =>
@@ -90,14 +103,19 @@ pub extern "C" fn table_restore_rows(bytes: usize, checksum: u32, words: usize) 
         else {
             return REFUSED_LENGTH;
         };
+        if words.len() > PLAN_WORDS_MAX {
+            return REFUSED_LENGTH;
+        }
+        if !is_available(PLAN_BYTES_MAX) {
+            return REFUSED_MEMORY;
+        }
         if crc32c(0, chunk) != checksum {
             return REFUSED_CHECKSUM;
         }
         let Some(plan) = restore_plan(words) else { return REFUSED_CODE };
         let Some(restored) = table.restore(chunk, &plan) else { return REFUSED_LENGTH };
-        buffers.words = [restored.rows, restored.elsewhere, restored.dropped, restored.rejected]
-            .map(f64::from)
-            .to_vec();
+        let Restored { rows, elsewhere, dropped, rejected } = restored;
+        buffers.answer([rows, elsewhere, dropped, rejected].map(f64::from));
         0
     })
 }

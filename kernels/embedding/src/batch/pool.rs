@@ -32,6 +32,8 @@ pub enum PoolError {
     Groups,
     /// An id's row is of another class than its slot's.
     Class,
+    /// The host refuses the memory for it.
+    OutOfMemory,
 }
 
 /// A plan and the batch that it was last given, so that the gradient finds it as it was pooled.
@@ -40,6 +42,10 @@ pub struct Pooling {
     /// The first float of each id's row.
     starts: Vec<u32>,
     offsets: Vec<u32>,
+    /// Where each part's columns of the first example begin.
+    bases: Vec<usize>,
+    /// Of each distinct id, where there are several classes: the first float of its row, and its class.
+    rows: Vec<(u32, u8)>,
     examples: usize,
     /// Floats of all rows.
     floats: usize,
@@ -48,7 +54,16 @@ pub struct Pooling {
 impl Pooling {
     /// Pools by `plan`; without a batch so far.
     pub fn new(plan: PoolPlan) -> Pooling {
-        Pooling { plan, starts: Vec::new(), offsets: Vec::new(), examples: 0, floats: 0 }
+        let bases = vec![0; plan.parts.len()];
+        Pooling {
+            plan,
+            starts: Vec::new(),
+            offsets: Vec::new(),
+            bases,
+            rows: Vec::new(),
+            examples: 0,
+            floats: 0,
+        }
     }
 
     /// Pools the rows of a batch, those of all groups one after another, into the model's inputs, one block after another.
@@ -59,10 +74,7 @@ impl Pooling {
         rows: &[f32],
         pooled: &mut [f32],
     ) -> Result<(), PoolError> {
-        self.take(batch)?;
-        if rows.len() != self.floats || Some(pooled.len()) != self.pooled_floats() {
-            return Err(PoolError::Shape);
-        }
+        self.take(batch, rows.len(), pooled.len())?;
         self.for_each_slot(|parts, starts, example, bases| {
             for (part, base) in parts.iter().zip(bases) {
                 let out = &mut pooled[base + example * part.stride..][..part.floats()];
@@ -102,19 +114,23 @@ impl Pooling {
     #[inline(always)]
     fn for_each_slot(&self, mut visit: impl FnMut(&[Part], &[u32], usize, &[usize])) {
         let slots = self.plan.slots();
-        let bases = self.plan.bases(self.examples);
         for example in 0..self.examples {
             let offsets = &self.offsets[example * slots..][..slots + 1];
             for slot in 0..slots {
                 let range = self.plan.parts_of(slot);
                 let starts = &self.starts[offsets[slot] as usize..offsets[slot + 1] as usize];
-                visit(&self.plan.parts[range.clone()], starts, example, &bases[range]);
+                visit(&self.plan.parts[range.clone()], starts, example, &self.bases[range]);
             }
         }
     }
 
-    /// Checks all that the loops rely on and finds every id's row.
-    fn take(&mut self, batch: &PoolBatch) -> Result<(), PoolError> {
+    /// Checks all that the loops rely on and finds every id's row. What it refuses leaves no batch.
+    fn take(
+        &mut self,
+        batch: &PoolBatch,
+        row_floats: usize,
+        pooled_floats: usize,
+    ) -> Result<(), PoolError> {
         self.examples = 0;
         self.floats = 0;
         let PoolBatch { groups, inverse, offsets } = *batch;
@@ -143,15 +159,26 @@ impl Pooling {
                 .filter(|&floats| floats < 1 << 31)
                 .ok_or(PoolError::Shape)?;
         }
+        let examples = segments / slots;
+        let fits = self.plan.width().checked_mul(examples) == Some(pooled_floats);
+        if floats != row_floats || !fits {
+            return Err(PoolError::Shape);
+        }
         self.starts.clear();
+        self.offsets.clear();
+        let reserved = self.starts.try_reserve(ids.len()).is_ok()
+            && self.offsets.try_reserve(offsets.len()).is_ok();
+        if !reserved {
+            return Err(PoolError::OutOfMemory);
+        }
         if let [width] = self.plan.widths[..] {
             self.starts.extend(ids.iter().map(|&position| position * width));
         } else {
             self.find_rows_of_classes(groups, ids, offsets)?;
         }
-        self.offsets.clear();
         self.offsets.extend_from_slice(offsets);
-        self.examples = segments / slots;
+        self.bases.iter_mut().zip(self.plan.bases(examples)).for_each(|(to, base)| *to = base);
+        self.examples = examples;
         self.floats = floats;
         Ok(())
     }
@@ -163,24 +190,26 @@ impl Pooling {
         offsets: &[u32],
     ) -> Result<(), PoolError> {
         let classes = self.plan.widths.len();
-        let mut rows = Vec::with_capacity(groups[groups.len() - 1] as usize);
+        let Pooling { plan, rows, starts, .. } = self;
+        rows.clear();
+        rows.try_reserve(groups[groups.len() - 1] as usize).map_err(|_| PoolError::OutOfMemory)?;
         let mut start = 0;
         for (group, pair) in groups.windows(2).enumerate() {
             let class = group % classes;
             for _ in pair[0]..pair[1] {
                 rows.push((start, class as u8));
-                start += self.plan.widths[class];
+                start += plan.widths[class];
             }
         }
-        let slots = self.plan.slots();
+        let slots = plan.slots();
         for (segment, pair) in offsets.windows(2).enumerate() {
-            let expected = self.plan.class_of_slot[segment % slots];
+            let expected = plan.class_of_slot[segment % slots];
             for &position in &ids[pair[0] as usize..pair[1] as usize] {
                 let (start, class) = rows[position as usize];
                 if class != expected {
                     return Err(PoolError::Class);
                 }
-                self.starts.push(start);
+                starts.push(start);
             }
         }
         Ok(())

@@ -61,63 +61,54 @@ pub struct Unique {
     grouped_ids: Vec<u64>,
     grouped_counts: Vec<u32>,
     group_starts: Vec<u32>,
+    /// Where the next id of each group goes.
+    next: Vec<u32>,
     inverse: Vec<u32>,
     /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
     touched: u64,
 }
 
 impl Unique {
-    /// Groups `ids` (fewer than 2³¹).
-    pub fn group(&mut self, ids: &[u64], groups: &Groups) -> UniqueBatch<'_> {
+    /// Groups `ids` (fewer than 2³¹); `None` where the host refuses the memory for it.
+    pub fn group(&mut self, ids: &[u64], groups: &Groups) -> Option<UniqueBatch<'_>> {
         assert!(groups.count() >= 1 && ids.len() < 1 << 31);
-        self.index(ids);
+        self.index(ids)?;
         self.group_starts.clear();
+        set_length(&mut self.group_starts, groups.count() + 1)?;
         if groups.count() == 1 {
-            self.group_starts.extend([0, self.first_counts.len() as u32]);
-            return UniqueBatch {
+            self.group_starts[1] = self.first_counts.len() as u32;
+            return Some(UniqueBatch {
                 ids: &self.first_seen[..self.first_counts.len()],
                 group_starts: &self.group_starts,
                 inverse: &self.inverse,
                 counts: &self.first_counts,
-            };
+            });
         }
-        self.regroup(groups);
-        UniqueBatch {
+        self.regroup(groups)?;
+        Some(UniqueBatch {
             ids: &self.grouped_ids,
             group_starts: &self.group_starts,
             inverse: &self.inverse,
             counts: &self.grouped_counts,
-        }
-    }
-
-    /// Bytes held by the index and its results.
-    pub fn bytes(&self) -> usize {
-        8 * (self.first_seen.capacity() + self.grouped_ids.capacity())
-            + 4 * (self.slots.capacity()
-                + self.first_counts.capacity()
-                + self.group_of_first.capacity()
-                + self.position_of_first.capacity()
-                + self.grouped_counts.capacity()
-                + self.group_starts.capacity()
-                + self.inverse.capacity())
+        })
     }
 
     /// Fills `first_seen`, `first_counts` and `inverse` in order of first appearance.
-    fn index(&mut self, ids: &[u64]) {
+    fn index(&mut self, ids: &[u64]) -> Option<()> {
         let size = (2 * ids.len()).next_power_of_two().max(16);
         if self.slots.len() < size {
-            self.slots = vec![0; size];
+            set_length(&mut self.slots, size)?;
         }
         let slots = &mut self.slots[..size];
         slots.fill(0);
         let shift = 64 - size.trailing_zeros();
         // One more than there can be: every id is written behind the known ones before it is known to be new.
         if self.first_seen.len() <= ids.len() {
-            self.first_seen.resize(ids.len() + 1, 0);
+            set_length(&mut self.first_seen, ids.len() + 1)?;
         }
         self.first_counts.clear();
-        self.first_counts.resize(ids.len(), 0);
-        self.inverse.resize(ids.len(), 0);
+        set_length(&mut self.first_counts, ids.len())?;
+        set_length(&mut self.inverse, ids.len())?;
         let mut homes = [0; PASS];
         let mut distinct = 0;
         let mut touched = 0;
@@ -151,37 +142,45 @@ impl Unique {
         }
         self.touched = touched;
         self.first_counts.truncate(distinct);
+        Some(())
     }
 
     /// Counting sort of the distinct ids by group; `inverse` follows.
-    fn regroup(&mut self, groups: &Groups) {
+    fn regroup(&mut self, groups: &Groups) -> Option<()> {
         let distinct = self.first_counts.len();
-        self.group_starts.resize(groups.count() + 1, 0);
-        self.group_of_first.clear();
-        for &id in &self.first_seen[..distinct] {
-            let group = groups.of(id);
-            self.group_of_first.push(group);
-            self.group_starts[group as usize + 1] += 1;
+        set_length(&mut self.group_of_first, distinct)?;
+        set_length(&mut self.position_of_first, distinct)?;
+        set_length(&mut self.grouped_ids, distinct)?;
+        set_length(&mut self.grouped_counts, distinct)?;
+        set_length(&mut self.next, groups.count())?;
+        for (group, &id) in self.group_of_first.iter_mut().zip(&self.first_seen) {
+            *group = groups.of(id);
+            self.group_starts[*group as usize + 1] += 1;
         }
         for group in 0..groups.count() {
+            self.next[group] = self.group_starts[group];
             self.group_starts[group + 1] += self.group_starts[group];
         }
-        let mut next = self.group_starts.clone();
-        self.position_of_first.clear();
-        self.grouped_ids.resize(distinct, 0);
-        self.grouped_counts.resize(distinct, 0);
         for first in 0..distinct {
-            let cursor = &mut next[self.group_of_first[first] as usize];
+            let cursor = &mut self.next[self.group_of_first[first] as usize];
             let position = *cursor;
             *cursor += 1;
-            self.position_of_first.push(position);
+            self.position_of_first[first] = position;
             self.grouped_ids[position as usize] = self.first_seen[first];
             self.grouped_counts[position as usize] = self.first_counts[first];
         }
         for position in &mut self.inverse {
             *position = self.position_of_first[*position as usize];
         }
+        Some(())
     }
+}
+
+/// Makes a list so long, with zeros behind what is in it; `None` where there is no memory for it.
+fn set_length<T: Clone + Default>(list: &mut Vec<T>, length: usize) -> Option<()> {
+    list.try_reserve(length.saturating_sub(list.len())).ok()?;
+    list.resize(length, T::default());
+    Some(())
 }
 
 #[cfg(test)]
@@ -191,7 +190,7 @@ mod tests {
     use std::collections::HashMap;
 
     fn check(unique: &mut Unique, ids: &[u64], groups: &Groups) {
-        let batch = unique.group(ids, groups);
+        let batch = unique.group(ids, groups).unwrap();
         let mut expected = HashMap::new();
         for &id in ids {
             *expected.entry(id).or_insert(0_u32) += 1;
@@ -242,7 +241,7 @@ mod tests {
     fn one_shard_keeps_the_order_of_first_appearance() {
         let mut unique = Unique::default();
         let one = Groups { shards: 1, classes: 1, class_of_slot: &[] };
-        let batch = unique.group(&[9, 4, 9, 7, 4, 9], &one);
+        let batch = unique.group(&[9, 4, 9, 7, 4, 9], &one).unwrap();
         assert_eq!(batch.ids, [9, 4, 7]);
         assert_eq!(batch.inverse, [0, 1, 0, 2, 1, 0]);
         assert_eq!(batch.counts, [3, 2, 1]);
