@@ -210,6 +210,14 @@ impl TableOptions {
         }
     }
 
+    /// Whether an id's row may learn from a gradient, shape `[width]`.
+    #[inline(always)]
+    pub fn accepts(&self, id: u64, gradient: &[f32]) -> bool {
+        self.policy(id).rules.iter().zip(&self.segments).all(|((_, optimizer), segment)| {
+            optimizer.accepts(&gradient[segment.column..segment.column + segment.dim])
+        })
+    }
+
     /// The weights that an id's row begins with, shape `[width]`.
     pub fn initial_weights(&self, id: u64, weights: &mut [f32]) {
         for ((initializer, _), segment) in self.policy(id).rules.iter().zip(&self.segments) {

@@ -41,7 +41,7 @@ pub struct Counts {
     pub filtered: f64,
     /// Rows evicted, by expiry or for room.
     pub evicted: f64,
-    /// Updates refused: no room, or a gradient that is not finite.
+    /// Updates refused: no room, or a gradient that no row may learn from.
     pub rejected: f64,
     /// Rows updated.
     pub updated: f64,
@@ -251,7 +251,7 @@ impl EmbeddingTable {
 
     #[inline]
     fn learn(&mut self, row: &Row, id: u64, gradient: &[f32], seconds: u32) {
-        if !all_finite(gradient) {
+        if !self.options.accepts(id, gradient) {
             self.counts.rejected += 1.0;
             return;
         }
@@ -307,7 +307,7 @@ impl EmbeddingTable {
             self.counts.filtered += 1.0;
             return;
         }
-        if !all_finite(gradient) {
+        if !self.options.accepts(id, gradient) {
             self.counts.rejected += 1.0;
             return;
         }
@@ -353,7 +353,8 @@ impl EmbeddingTable {
             optimizer.initialize_state(segment.dim, state);
             unused.fill(0.0);
         }
-        set_stamp(&row, &self.store.layout, self.clock_seconds);
+        // Whoever inserts a row says when it was updated, which may be long before the newest update.
+        set_stamp(&row, &self.store.layout, 0);
         Some(row)
     }
 
