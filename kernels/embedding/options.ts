@@ -70,7 +70,7 @@ export type AdmissionOptions =
 
 /** What is different for one slot. */
 export interface SlotOptions {
-  /** 1 to 32,767. */
+  /** 0 to 32,767; a feature schema numbers its slots from 1. */
   readonly slot: number;
   readonly admission: AdmissionOptions;
   /** A row not updated for this long, on the data clock, is evicted; absent = never. Seconds. */

@@ -102,15 +102,31 @@ impl CuckooIndex {
         hash_of: impl Fn(u32) -> u64,
     ) -> Result<(), Crowded> {
         self.make_room(memory, hash, &hash_of);
+        match self.segment_of(hash).insert(hash, handle) {
+            Ok(()) => Ok(()),
+            Err(Crowded) => self.insert_crowded(memory, hash, handle, hash_of),
+        }
+    }
+
+    /// Adds an entry for which its segment has no room as it is.
+    #[cold]
+    #[inline(never)]
+    pub fn insert_crowded(
+        &mut self,
+        memory: &mut Memory,
+        hash: u64,
+        handle: u32,
+        hash_of: impl Fn(u32) -> u64,
+    ) -> Result<(), Crowded> {
         loop {
             let segment = self.segment_of(hash);
-            if segment.insert(hash, handle) == Ok(()) {
-                return Ok(());
-            }
             // Crowded while it is three quarters empty, it holds ids made to collide.
             let may_grow = 4 * segment.rows as usize > segment.slots();
             if !may_grow || !self.grow(memory, hash, &hash_of) {
                 return Err(Crowded);
+            }
+            if self.segment_of(hash).insert(hash, handle) == Ok(()) {
+                return Ok(());
             }
         }
     }
@@ -159,6 +175,9 @@ impl CuckooIndex {
     #[inline(never)]
     fn grow(&mut self, memory: &mut Memory, hash: u64, hash_of: &impl Fn(u32) -> u64) -> bool {
         let segment = self.segment_of(hash);
+        if segment.is_stuck() {
+            return false;
+        }
         let grew = match usize::from(segment.count) {
             PLANES_MAX => self.cut(hash, hash_of),
             _ => self.add_plane(memory, hash),
@@ -185,6 +204,9 @@ impl CuckooIndex {
         };
         let unused = if grown.is_some() { old.planes() } else { &planes[..taken] };
         unused.iter().for_each(|&plane| self.planes.give_back(plane));
+        if grown.is_none() && taken == count {
+            self.segments[number].stuck_rows = old.rows;
+        }
         self.segments[number] = grown?;
         Some(())
     }
@@ -277,6 +299,21 @@ mod tests {
             }
         }
         assert_eq!(index.slots(), 1024);
+    }
+
+    #[test]
+    fn a_growth_that_cannot_help_is_not_tried_for_every_id() {
+        let mut memory = Memory::new(1 << 26);
+        let mut index = CuckooIndex::new(&mut memory).unwrap();
+        // The bit that tells two halves of a segment apart is the same, and so half of its planes are of no use.
+        let hash = |handle: u32| 0xABCDE << 44 | mix64(u64::from(handle)) >> 20;
+        let mut refused = 0;
+        for handle in 0..20_000 {
+            refused += u32::from(index.insert(&mut memory, hash(handle), handle, hash).is_err());
+        }
+        let segment = index.segment_of(hash(0));
+        assert!(segment.is_stuck());
+        assert!(segment.rows + refused == 20_000 && refused > 5000);
     }
 
     #[test]

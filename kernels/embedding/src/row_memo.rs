@@ -1,7 +1,8 @@
 //! A memo of where the rows found lately lie, in front of the search: ids drawn by popularity come back soon, and one
 //! that is remembered costs one line of the second cache instead of tags, entry and page.
 //!
-//! It is direct-mapped and exact: an entry holds the whole id and goes when its row goes; rows do not move. Where few ids are remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
+//! It is direct-mapped and exact: an entry holds the whole id and goes when its row goes; rows do not move. Where few ids are
+//! remembered it rests, so that uniform ids do not pay for it; what is found never depends on that.
 
 use crate::page::{PageLayout, Row};
 use crate::search::PASS;

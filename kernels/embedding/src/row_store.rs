@@ -6,6 +6,7 @@ use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
 use crate::row_memo::RowMemo;
 use crate::search::{Search, View, PASS};
+use crate::segment::Crowded;
 use crate::slab::Slab;
 
 /// Of a table's limit, what its memo takes at most is one part of so many.
@@ -16,6 +17,8 @@ const MEMO_SHARE: usize = 64;
 pub enum InsertError {
     /// The table's memory limit.
     OutOfMemory,
+    /// Both buckets of the id are full, and all that their entries could move to.
+    Crowded,
 }
 
 /// Rows, index and memory of one table.
@@ -200,8 +203,13 @@ impl RowStore {
         if vacancy.exists() {
             vacancy.fill(hash, depth, row.handle);
         } else if self.index.displace(hash, row.handle).is_err() {
-            self.slab.give_back(row.handle);
-            return self.insert(id).map(|row| (row, true));
+            let slab = &self.slab;
+            let hash_of = |handle| mix64(slab.row(handle).key());
+            let inserted = self.index.insert_crowded(&mut self.memory, hash, row.handle, hash_of);
+            if inserted.is_err() {
+                self.slab.give_back(row.handle);
+            }
+            return inserted.map(|()| (row, true)).map_err(|Crowded| InsertError::Crowded);
         }
         self.index.count_insertion(hash);
         Ok((row, true))
@@ -227,7 +235,7 @@ impl RowStore {
         let hash_of = |handle| mix64(slab.row(handle).key());
         if self.index.insert(&mut self.memory, mix64(id), row.handle, hash_of).is_err() {
             self.slab.give_back(row.handle);
-            return Err(InsertError::OutOfMemory);
+            return Err(InsertError::Crowded);
         }
         self.keep_memo();
         Ok(row)

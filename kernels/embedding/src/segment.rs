@@ -27,6 +27,8 @@ pub struct Segment {
     pub rows: u32,
     /// Where the search for a victim goes on, a slot.
     pub victim_hand: u32,
+    /// Entries when one more plane last found no room for those that it should take, 0 = never.
+    pub stuck_rows: u32,
     /// The first `count` are there.
     pub planes: [Plane; PLANES_MAX],
 }
@@ -52,6 +54,7 @@ impl Segment {
             count: planes.len() as u8,
             rows: 0,
             victim_hand: 0,
+            stuck_rows: 0,
             planes: [Plane::NONE; PLANES_MAX],
         };
         segment.planes[..planes.len()].copy_from_slice(planes);
@@ -89,6 +92,11 @@ impl Segment {
     #[inline(always)]
     pub fn rows_max(&self) -> u32 {
         u32::from(self.count) * (GROUPS * BUCKET_SLOTS * LOAD_MAX_PERMILLE / 1000) as u32
+    }
+
+    /// Whether growth has just failed, and would again: ids made to collide must not have it tried for each of them.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck_rows != 0 && self.rows.abs_diff(self.stuck_rows) < GROUPS as u32
     }
 
     /// The position whose entry carries the hash's tag and byte and satisfies `is_row`.

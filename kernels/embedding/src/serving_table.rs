@@ -3,7 +3,7 @@
 use crate::copy::copy_floats;
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::quantization::{fp16, int8};
-use crate::row_store::{InsertError, RowStore};
+use crate::row_store::RowStore;
 use crate::search::PASS;
 
 /// How weights are stored.
@@ -84,7 +84,7 @@ impl ServingTable {
                     true => rows[at],
                     false => match self.store.insert_at(at, id) {
                         Ok((row, _)) => row,
-                        Err(InsertError::OutOfMemory) => return pass * PASS + at,
+                        Err(_) => return pass * PASS + at,
                     },
                 };
                 self.write(&row, weights);
