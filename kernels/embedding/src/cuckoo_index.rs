@@ -175,7 +175,7 @@ impl CuckooIndex {
     #[inline(never)]
     fn grow(&mut self, memory: &mut Memory, hash: u64, hash_of: &impl Fn(u32) -> u64) -> bool {
         let segment = self.segment_of(hash);
-        if segment.is_stuck() {
+        if segment.growth_rests > 0 {
             return false;
         }
         let grew = match usize::from(segment.count) {
@@ -205,7 +205,7 @@ impl CuckooIndex {
         let unused = if grown.is_some() { old.planes() } else { &planes[..taken] };
         unused.iter().for_each(|&plane| self.planes.give_back(plane));
         if grown.is_none() && taken == count {
-            self.segments[number].stuck_rows = old.rows;
+            self.segments[number].growth_rests = u8::MAX;
         }
         self.segments[number] = grown?;
         Some(())
@@ -312,7 +312,7 @@ mod tests {
             refused += u32::from(index.insert(&mut memory, hash(handle), handle, hash).is_err());
         }
         let segment = index.segment_of(hash(0));
-        assert!(segment.is_stuck());
+        assert!(segment.growth_rests > 0);
         assert!(segment.rows + refused == 20_000 && refused > 5000);
     }
 

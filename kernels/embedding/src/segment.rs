@@ -23,12 +23,13 @@ pub struct Segment {
     pub turns: u8,
     /// Planes that are there.
     pub count: u8,
+    /// Removals before growth is tried again, which found no room for the entries of one more plane: it must not be tried for
+    /// each of the ids that were made to collide.
+    pub growth_rests: u8,
     /// Entries.
     pub rows: u32,
     /// Where the search for a victim goes on, a slot.
     pub victim_hand: u32,
-    /// Entries when one more plane last found no room for those that it should take, 0 = never.
-    pub stuck_rows: u32,
     /// The first `count` are there.
     pub planes: [Plane; PLANES_MAX],
 }
@@ -52,9 +53,9 @@ impl Segment {
             depth,
             turns,
             count: planes.len() as u8,
+            growth_rests: 0,
             rows: 0,
             victim_hand: 0,
-            stuck_rows: 0,
             planes: [Plane::NONE; PLANES_MAX],
         };
         segment.planes[..planes.len()].copy_from_slice(planes);
@@ -92,11 +93,6 @@ impl Segment {
     #[inline(always)]
     pub fn rows_max(&self) -> u32 {
         u32::from(self.count) * (GROUPS * BUCKET_SLOTS * LOAD_MAX_PERMILLE / 1000) as u32
-    }
-
-    /// Whether growth has just failed, and would again: ids made to collide must not have it tried for each of them.
-    pub fn is_stuck(&self) -> bool {
-        self.stuck_rows != 0 && self.rows.abs_diff(self.stuck_rows) < GROUPS as u32
     }
 
     /// The position whose entry carries the hash's tag and byte and satisfies `is_row`.
@@ -150,6 +146,7 @@ impl Segment {
     pub fn remove(&mut self, Position { bucket, slot }: Position) {
         bucket.clear(slot);
         self.rows -= 1;
+        self.growth_rests = self.growth_rests.saturating_sub(1);
     }
 
     /// The handle in slot `number` of all, where one is there.
