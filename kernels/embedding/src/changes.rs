@@ -146,23 +146,12 @@ impl Changes {
         Ok(&consumer.last)
     }
 
-    /// Whether the last `take` gave something that is not acknowledged.
-    pub fn is_pending(&self, number: usize) -> bool {
-        let consumer = self.consumers.get(number).and_then(Option::as_ref);
-        consumer.is_some_and(|consumer| consumer.last.sequence > consumer.acknowledged)
-    }
-
     /// Stops keeping changes for a consumer; asking again makes it a new one.
     pub fn forget(&mut self, number: usize) {
         if let Some(slot) = self.consumers.get_mut(number) {
             *slot = None;
             self.active &= !(1 << number);
         }
-    }
-
-    /// Stops keeping changes for all.
-    pub fn forget_all(&mut self) {
-        *self = Changes::default();
     }
 
     /// Rows and tombstones that some consumer has not taken, at most: the largest over consumers.

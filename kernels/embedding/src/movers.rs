@@ -67,6 +67,7 @@ impl Movers {
     }
 
     /// The scalar twin of `among`.
+    #[cfg(any(test, not(target_arch = "wasm32")))]
     pub fn among_scalar(&self, bytes: &[u8; BUCKET_SLOTS]) -> u32 {
         bytes.iter().enumerate().fold(0, |mask, (at, &byte)| {
             let half = if byte < 128 { &self.low } else { &self.high };

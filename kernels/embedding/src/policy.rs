@@ -235,11 +235,6 @@ impl TableOptions {
     pub fn anything_is_counted(&self) -> bool {
         self.policies.iter().any(|policy| matches!(policy.admission, Admission::After(_)))
     }
-
-    /// Whether all slots share one set of rules, those of the defaults.
-    pub fn is_uniform(&self) -> bool {
-        self.policies.len() == 1
-    }
 }
 
 /// The slot of an id: bits 48 to 62.

@@ -7,4 +7,4 @@ mod unique;
 
 pub use plan::PoolPlan;
 pub use pool::{sum_by_inverse, PoolBatch, PoolError, Pooling};
-pub use unique::{Groups, Unique, UniqueBatch};
+pub use unique::{Groups, Unique};

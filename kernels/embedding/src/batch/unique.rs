@@ -114,7 +114,8 @@ impl Unique {
         if self.first_seen.len() <= length {
             set_length(&mut self.first_seen, length + 1)?;
         }
-        set_length(&mut self.first_counts, length)?;
+        self.first_counts.clear();
+        self.first_counts.try_reserve(length).ok()?;
         set_length(&mut self.inverse, length)
     }
 
