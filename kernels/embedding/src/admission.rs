@@ -111,6 +111,11 @@ impl AdmissionCounter {
         self.lines == other.lines
     }
 
+    /// Bytes that it takes once it has counted enough.
+    pub fn bytes_max(&self) -> usize {
+        GENERATIONS * self.lines * size_of::<Line>()
+    }
+
     /// Bytes that `write` appends.
     pub fn saved_bytes(&self) -> usize {
         let lines = self.generations.iter().map(|generation| generation.lines.len());

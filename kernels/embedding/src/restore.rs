@@ -3,11 +3,11 @@
 use crate::mixing::shard_of;
 use crate::page::KEY_BYTES;
 use crate::policy::slot_of;
-use crate::table::{floats_of, set_stamp, EmbeddingTable, ROW_HEADER_BYTES};
+use crate::table::{floats_of, set_stamp, EmbeddingTable, COUNTED_UPDATE, ROW_HEADER_BYTES};
 
 /// Updates of a row from a snapshot without counters: as many as a new row has after its first, so that none of them goes
 /// before younger ones for that alone.
-const COUNTER_UNKNOWN: u8 = 1;
+const COUNTER_UNKNOWN: u8 = COUNTED_UPDATE;
 
 /// A run of floats that the saved row and this table's row share.
 #[derive(Clone, Copy, Debug, PartialEq)]

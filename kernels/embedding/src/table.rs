@@ -15,8 +15,8 @@ const STAMP_BYTES: usize = 4;
 /// Bytes of a row before its floats.
 pub const ROW_HEADER_BYTES: usize = KEY_BYTES + STAMP_BYTES;
 
-/// Bytes of the admission counter for each id it remembers, rounded up.
-const COUNTER_BYTES: usize = 6;
+/// What an update adds to a row's counter.
+pub const COUNTED_UPDATE: u8 = 1;
 
 /// What an absent id gives in a lookup.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,9 +133,7 @@ impl EmbeddingTable {
         let admission = AdmissionCounter::new(options.admission_ids_max);
         let mut store = RowStore::new(layout, options.bytes_max)?;
         // The counter allocates at its first use; its share of the limit is set aside now.
-        if options.anything_is_counted()
-            && !store.memory.claim(options.admission_ids_max * COUNTER_BYTES)
-        {
+        if options.anything_is_counted() && !store.memory.claim(admission.bytes_max()) {
             return None;
         }
         Some(EmbeddingTable {
@@ -372,7 +370,7 @@ impl EmbeddingTable {
         let newest = stamp_of(row, &self.store.layout).max(seconds);
         set_stamp(row, &self.store.layout, newest);
         if let Some(counter) = row.counter(&self.store.layout) {
-            *counter = counter.saturating_add(1);
+            *counter = counter.saturating_add(COUNTED_UPDATE);
         }
         self.changes.touch(&mut self.store, row);
     }
