@@ -71,10 +71,10 @@ async function writeTables(
       chunk !== undefined;
       chunk = tables.nextSnapshotChunk(chunkRows)
     ) {
-      const { rows, bytes, checksum, class: rowClass } = chunk;
+      const { holds, rows, bytes, checksum, class: rowClass } = chunk;
       const name = `${prefix}/chunk-${String(chunks.length).padStart(5, "0")}`;
       await blobs.put(name, bytes);
-      chunks.push({ name, bytes: bytes.byteLength, checksum, rows, class: rowClass });
+      chunks.push({ name, bytes: bytes.byteLength, checksum, holds, rows, class: rowClass });
     }
     return { shard: 0, header, chunks };
   } finally {
