@@ -2,7 +2,7 @@
 
 use crate::initializers::Initializer;
 use crate::memory::BYTES_MAX;
-use crate::optimizers::Optimizer;
+use crate::optimizers::{every_rule_accepts, Optimizer};
 
 /// Slots are 15 bits of an id.
 pub const SLOTS: usize = 1 << 15;
@@ -213,6 +213,13 @@ impl TableOptions {
     /// Whether an id's row may learn from a gradient, shape `[width]`.
     #[inline(always)]
     pub fn accepts(&self, id: u64, gradient: &[f32]) -> bool {
+        // Seldom is there a gradient so large that it matters which segment clips it.
+        every_rule_accepts(gradient) || self.rules_accept(id, gradient)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rules_accept(&self, id: u64, gradient: &[f32]) -> bool {
         self.policy(id).rules.iter().zip(&self.segments).all(|((_, optimizer), segment)| {
             optimizer.accepts(&gradient[segment.column..segment.column + segment.dim])
         })

@@ -18,7 +18,7 @@ mod sgd;
 #[cfg(test)]
 mod tests;
 
-use crate::lanes::{F32x4, Lanes};
+use crate::lanes::{all_below, Lanes};
 
 /// The rule and its own hyperparameters. Codes and order of parameters: `optimizer_codes.ts`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,15 +84,12 @@ impl Preparation {
 /// A gradient, clipped, is smaller: of larger ones the squares of a row, summed over updates, soon are infinite, and what
 /// learned from them is NaN for good.
 const GRADIENT_MAX: f32 = (1_u64 << 50) as f32;
-/// Makes a product infinite from `GRADIENT_MAX` on.
-const OVERFLOWING: f32 = (1_u128 << 127) as f32 / GRADIENT_MAX * 2.0;
 
 impl Optimizer {
     /// Whether a row may learn from a gradient: whether every value is finite and, clipped, below 2⁵⁰ in magnitude.
-    #[inline(always)]
     pub fn accepts(&self, gradient: &[f32]) -> bool {
         let is_clipped = self.gradient_clip < GRADIENT_MAX;
-        all_finite_times(if is_clipped { 1.0 } else { OVERFLOWING }, gradient)
+        all_below(if is_clipped { f32::INFINITY } else { GRADIENT_MAX }, gradient)
     }
 
     /// Words of an encoded optimizer: rule, learning rate, weight decay, clip, up to four parameters.
@@ -242,22 +239,13 @@ impl Optimizer {
     }
 }
 
-/// Whether no value is NaN or infinite.
-pub fn all_finite(values: &[f32]) -> bool {
-    all_finite_times(1.0, values)
+/// Whether a row may learn from a gradient by whatever rule.
+#[inline(always)]
+pub fn every_rule_accepts(gradient: &[f32]) -> bool {
+    all_below(GRADIENT_MAX, gradient)
 }
 
-/// Whether every value times `factor` is finite.
-#[inline(always)]
-fn all_finite_times(factor: f32, values: &[f32]) -> bool {
-    // x · 0 is 0 for finite x and NaN otherwise, and NaN survives the sum.
-    let (factors, zeros) = (F32x4::splat(factor), F32x4::splat(0.0));
-    let mut lanes = zeros;
-    let mut vectors = values.chunks_exact(4);
-    for vector in &mut vectors {
-        let vector = F32x4::load(vector.try_into().expect("four floats"));
-        lanes = lanes.add(vector.mul(factors).mul(zeros));
-    }
-    let tail: f32 = vectors.remainder().iter().map(|value| value * factor * 0.0).sum();
-    lanes.to_array().iter().sum::<f32>() + tail == 0.0
+/// Whether no value is NaN or infinite.
+pub fn all_finite(values: &[f32]) -> bool {
+    all_below(f32::INFINITY, values)
 }
