@@ -27,8 +27,8 @@ export function crossFieldFindings(sections: Sections, host?: HostLimits): Findi
 }
 
 const slotsMax = 256;
-/** One table's WASM memory is addressed by 32 bits; a page is kept free. */
-const tableBytesMax = 2 ** 32 - 2 ** 16;
+/** Of the 4 GiB that a table's WASM memory addresses: its snapshots and the buffers take the rest. */
+const tableBytesMax = 3 * 2 ** 30;
 const tableBytesMin = 2 ** 20;
 const denseWeightsMax = 256_000_000;
 
@@ -403,7 +403,7 @@ function* memory(
     if (share > tableBytesMax) {
       yield {
         path,
-        message: `${place}, and one shard's table ends just under 4GiB; ` +
+        message: `${place}, and one shard's table ends at 3GiB; ` +
           `raise shards.count to ${Math.ceil(bytes / tableBytesMax)} or more, or lower it`,
       };
     } else if (share < shareMin) {

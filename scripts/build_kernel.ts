@@ -3,6 +3,8 @@
  *
  *     deno run -A scripts/build_kernel.ts            writes kernels/embedding/kernel.wasm
  *     deno run -A scripts/build_kernel.ts --check    rebuilds, compares byte for byte, writes nothing
+ *     deno run -A scripts/build_kernel.ts --test     runs the crate's tests inside WebAssembly, where the lanes are:
+ *                                                    on the host a routine with lanes may be its own scalar twin
  *
  * The committed bytes come from Debian's rustc (`apt-get install rustc libstd-rust-dev-wasm32 lld-19`); CAIRN_RUSTC names
  * another. Paths are remapped, so the bytes are the same from any folder.
@@ -24,14 +26,15 @@ async function run(command: string, args: readonly string[]): Promise<string> {
   return text.decode(stdout);
 }
 
+const KERNEL = ["--crate-type=cdylib", "-Clto=fat", "-Ccodegen-units=1", "-Cstrip=symbols"];
+
 /** Compiles the crate to `output`, optimised, without names or paths of this machine. */
-async function build(output: string): Promise<Uint8Array> {
+async function build(output: string, kind: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
   const rustc = Deno.env.get("CAIRN_RUSTC") ?? "/usr/bin/rustc";
   const sysroot = (await run(rustc, ["--print", "sysroot"])).trim();
   await run(rustc, [
-    ...["--edition=2021", "--crate-type=cdylib", "--crate-name=cairn_embedding"],
-    ...["--target=wasm32-unknown-unknown", "-Copt-level=3", "-Clto=fat", "-Ccodegen-units=1"],
-    ...["-Cpanic=abort", "-Cstrip=symbols", "-Ctarget-feature=+simd128,+bulk-memory"],
+    ...["--edition=2021", "--crate-name=cairn_embedding", "--target=wasm32-unknown-unknown"],
+    ...["-Copt-level=3", "-Cpanic=abort", "-Ctarget-feature=+simd128,+bulk-memory", ...kind],
     ...[
       "-Clinker=wasm-ld-19",
       `--remap-path-prefix=${CRATE}=`,
@@ -46,24 +49,37 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, position) => byte === b[position]);
 }
 
-const check = Deno.args.includes("--check");
-const folder = await Deno.makeTempDir({ prefix: "cairn-kernel-" });
-try {
-  const built = await build(`${folder}/kernel.wasm`);
+/** A test that fails traps. */
+function runTests(module: BufferSource): void {
+  const { main, tests_ran } = new WebAssembly.Instance(new WebAssembly.Module(module))
+    .exports as Record<string, (...args: number[]) => number>;
+  try {
+    main(0, 0);
+  } catch (cause) {
+    throw new Error(`a test of the crate fails inside WebAssembly: ${(cause as Error).message}`);
+  }
+  if (tests_ran() !== 1) throw new Error("the crate's tests did not run");
+  console.log("the crate's tests pass inside WebAssembly");
+}
+
+async function writeOrCompare(built: Uint8Array): Promise<void> {
   console.log(`kernel.wasm: ${built.length} bytes of at most ${BYTES_MAX}`);
   if (built.length > BYTES_MAX) {
     throw new Error(`kernel.wasm is ${built.length} bytes; keep it under ${BYTES_MAX}`);
   }
-  if (check) {
-    if (!equal(built, await Deno.readFile(TARGET))) {
-      throw new Error(
-        "kernels/embedding/kernel.wasm is not what its source compiles to; run scripts/build_kernel.ts and commit",
-      );
-    }
-    console.log("kernel.wasm: the committed bytes are what the source compiles to");
-  } else {
-    await Deno.writeFile(TARGET, built);
+  if (!Deno.args.includes("--check")) return await Deno.writeFile(TARGET, built);
+  if (!equal(built, await Deno.readFile(TARGET))) {
+    throw new Error(
+      "kernels/embedding/kernel.wasm is not what its source compiles to; run scripts/build_kernel.ts and commit",
+    );
   }
+  console.log("kernel.wasm: the committed bytes are what the source compiles to");
+}
+
+const folder = await Deno.makeTempDir({ prefix: "cairn-kernel-" });
+try {
+  if (Deno.args.includes("--test")) runTests(await build(`${folder}/tests.wasm`, ["--test"]));
+  else await writeOrCompare(await build(`${folder}/kernel.wasm`, KERNEL));
 } catch (error) {
   console.error((error as Error).message);
   Deno.exitCode = 1;

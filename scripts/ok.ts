@@ -41,6 +41,11 @@ const checks: readonly Check[] = [
     counts: "cargo",
   },
   {
+    name: "lanes",
+    command: [deno, "run", "-A", "scripts/build_kernel.ts", "--test"],
+    needs: ["rustc"],
+  },
+  {
     name: "doctests",
     // Unchecked: Deno puts an import of every export before each example, and unused ones are errors here.
     command: [deno, "test", "-A", "--doc", "--no-check", ...rooms],

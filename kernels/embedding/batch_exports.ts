@@ -41,6 +41,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [-6]: "slots must be at most 32,767",
   [-7]: "group starts must ascend and be of whole shards",
   [-8]: "an id's row is of another class than its slot's: the ids were made under another schema",
+  [-9]: "there is no memory for it; use smaller batches",
 };
 
 /** Returns a status of 0 or more, or throws what it refuses. */

@@ -135,7 +135,8 @@ export class EmbeddingTable {
    * initial value; the gradient of an id that is not admitted is dropped and counted.
    *
    * @param ids Distinct, shape `[ids]`.
-   * @param gradients Summed over duplicates, shape `[ids, width]`. A row that is not finite is rejected and counted.
+   * @param gradients Summed over duplicates, shape `[ids, width]`. A row that is not finite, or 2⁵⁰ or more once
+   *   clipped, is rejected and counted.
    * @param counts Occurrences of each id in the batch, shape `[ids]`.
    * @param dataSeconds Data clock; expiry counts from the newest seen.
    * @throws {RangeError} When shapes do not fit.

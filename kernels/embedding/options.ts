@@ -74,7 +74,7 @@ export type AdmissionOptions =
 
 /** What is different for one slot. */
 export interface SlotOptions {
-  /** 1 to 32,767. */
+  /** 0 to 32,767; a feature schema numbers its slots from 1. */
   readonly slot: number;
   readonly admission: AdmissionOptions;
   /** A row not updated for this long, on the data clock, is evicted; absent = never. Seconds. */
@@ -92,7 +92,7 @@ export interface TableOptions {
   readonly segments: readonly SegmentOptions[];
   /** Slots that differ from the defaults (admission at once, no expiry, no override). */
   readonly slots: readonly SlotOptions[];
-  /** Hard limit of the table's memory, bytes. */
+  /** Hard limit of the table's memory, bytes; at most 3 GiB. */
   readonly bytesMax: number;
   /** What happens at the limit. */
   readonly atLimit: "reject" | "evictLeastRecentlyUsed" | "evictLeastFrequentlyUsed";

@@ -11,7 +11,7 @@ export interface ServingTableOptions {
   readonly width: number;
   /** fp32 is exact; fp16 takes 2 bytes a weight; int8 takes 1 and a scale of 4 bytes a row. */
   readonly precision: "fp32" | "fp16" | "int8";
-  /** Hard limit of the table's memory, bytes; at most 4 GB. */
+  /** Hard limit of the table's memory, bytes; what is above 3 GiB does not count. */
   readonly bytesMax: number;
 }
 

@@ -11,7 +11,7 @@ const AT_LIMIT_CODES: Readonly<Record<TableOptions["atLimit"], number>> = {
 /** "Never" among expiries, seconds. */
 const NEVER_SECONDS = 0xffff_ffff;
 
-/** The admission counter may take about this share of the table's memory, at 6 bytes an id. */
+/** The admission counter may take about this share of the table's memory; the kernel says what it takes, 5.4 bytes an id. */
 const COUNTER_SHARE = 0.05;
 const COUNTER_BYTES = 6;
 const COUNTER_IDS_MAX = 1 << 24;

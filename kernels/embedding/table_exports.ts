@@ -46,7 +46,7 @@ const REFUSALS: Readonly<Record<number, string>> = {
   [-1]: "this instance holds no table of this kind",
   [-2]: "a length is out of range",
   [-3]: "a code or value is out of range",
-  [-4]: "the memory limit is too small for it",
+  [-4]: "the memory limit is too small for it, or the host has no more",
   [-5]: "consumers are numbered from 0 to 3, and begin before they take",
   [-6]: "the acknowledged sequence is behind one acknowledged before, or was never given",
   [-7]: "no snapshot is under way, or updates outran it and it must begin anew",

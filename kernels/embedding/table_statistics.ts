@@ -24,7 +24,7 @@ export interface TableStatistics extends StoreStatistics {
   readonly admitted: number;
   readonly filtered: number;
   readonly evicted: number;
-  /** Updates refused: no room under `bytesMax`, or a gradient that is not finite. */
+  /** Updates refused: no room under `bytesMax`, or a gradient that no row may learn from. */
   readonly rejected: number;
   readonly updated: number;
   /** Newest update time seen, seconds. */

@@ -257,7 +257,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "tables larger than a shard can address",
     `${slots}\nshards: { count: 2 }\nembeddings: { bytesMax: 16GiB }`,
     "3:25 embeddings.bytesMax: 16GiB over 2 shards is 8192.0MiB a shard, and one shard's table " +
-    "ends just under 4GiB; raise shards.count to 5 or more, or lower it",
+    "ends at 3GiB; raise shards.count to 6 or more, or lower it",
   ],
   [
     "a batch that can never fill",

@@ -34,6 +34,15 @@ const _: () = assert!(size_of::<Line>() == 64);
 /// A line that counts nobody.
 pub const EMPTY_LINE: Line = Line { tags: [0; LINE_ENTRIES], counts: [0; LINE_ENTRIES] };
 
+/// Why saved lines are not taken over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RestoreError {
+    /// They are not what such a counter saves.
+    Malformed,
+    /// The host refuses the memory for them.
+    OutOfMemory,
+}
+
 /// Where a search ended.
 enum Entry {
     Held(usize, usize),
@@ -47,6 +56,18 @@ struct Generation {
 }
 
 impl Generation {
+    /// Makes its lines where it has none; false where there is no memory for them.
+    #[inline(always)]
+    fn begin(&mut self, lines: usize) -> bool {
+        if self.lines.is_empty() {
+            if self.lines.try_reserve_exact(lines).is_err() {
+                return false;
+            }
+            self.lines.resize(lines, EMPTY_LINE);
+        }
+        true
+    }
+
     fn find(&self, hash: u64) -> Entry {
         let tag = hash as u16;
         let lines = self.lines.len();
@@ -83,7 +104,8 @@ impl AdmissionCounter {
         AdmissionCounter { generations: Default::default(), newest: 0, lines, snapshot: None }
     }
 
-    /// Adds occurrences of an id and returns how many were known before, at most [`THRESHOLD_MAX`].
+    /// Adds occurrences of an id and returns how many were known before, at most [`THRESHOLD_MAX`]. Where the host refuses
+    /// the memory for them they are not remembered.
     pub fn add(&mut self, id: u64, occurrences: u32) -> u32 {
         let hash = mix64(id ^ COUNTER_SALT);
         let before = self.count(hash);
@@ -91,10 +113,10 @@ impl AdmissionCounter {
         if after == 0 {
             return before;
         }
-        if self.generations[self.newest].lines.is_empty() {
-            self.generations[self.newest].lines = vec![EMPTY_LINE; self.lines];
-        }
         let newest = &mut self.generations[self.newest];
+        if !newest.begin(self.lines) {
+            return before;
+        }
         let entry = newest.find(hash);
         if let Some(snapshot) = &mut self.snapshot {
             let (Entry::Held(line, _) | Entry::Free(line, _)) = entry;
@@ -114,15 +136,9 @@ impl AdmissionCounter {
         before
     }
 
-    /// Bytes held now.
-    pub fn bytes(&self) -> usize {
-        self.generations.iter().map(|generation| generation.lines.len() * size_of::<Line>()).sum()
-    }
-
-    /// Forgets all counts.
-    pub fn clear(&mut self) {
-        self.generations = Default::default();
-        self.newest = 0;
+    /// Bytes that it takes once it has counted enough.
+    pub fn bytes_max(&self) -> usize {
+        GENERATIONS * self.lines * size_of::<Line>()
     }
 
     /// The newest generation that knows the id decides.
@@ -154,9 +170,11 @@ impl AdmissionCounter {
         self.newest
     }
 
-    /// Begins to write the counts of this moment; see `next_saved_lines`.
-    pub fn begin_snapshot(&mut self) {
-        self.snapshot = Some(CounterSnapshot::new(self.newest, self.lines));
+    /// Begins to write the counts of this moment; see `next_saved_lines`. False where there is no memory for that.
+    #[must_use]
+    pub fn begin_snapshot(&mut self) -> bool {
+        self.snapshot = CounterSnapshot::new(self.newest, self.lines);
+        self.snapshot.is_some()
     }
 
     /// Ends the snapshot, complete or not.
@@ -164,43 +182,49 @@ impl AdmissionCounter {
         self.snapshot = None;
     }
 
-    /// Appends up to `lines_max` saved lines to `out`, each as it was when the snapshot began; 0 after the last, `None` where no
-    /// snapshot is under way or memory ran out.
-    pub fn next_saved_lines(&mut self, lines_max: usize, out: &mut Vec<u8>) -> Option<usize> {
-        let generations = core::array::from_fn(|at| self.generations[at].lines.as_slice());
-        let lines_max = lines_max.min(GENERATIONS * self.lines);
-        out.try_reserve(lines_max * SAVED_LINE_BYTES).ok()?;
-        self.snapshot.as_mut()?.next(generations, lines_max, out)
+    /// Lines that the snapshot has still to give, at most.
+    pub fn saved_lines_left(&self) -> usize {
+        self.snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.lines_left(lines_of(&self.generations)))
     }
 
-    /// Takes over saved lines of a counter that is as large, whose newest generation is `newest`; `None` where they are
-    /// malformed.
-    pub fn restore(&mut self, newest: usize, saved: &[u8]) -> Option<()> {
+    /// Appends up to `lines_max` saved lines to `out`, which has room for them, each as it was when the snapshot began; 0 after
+    /// the last, `None` where no snapshot is under way or memory ran out.
+    pub fn next_saved_lines(&mut self, lines_max: usize, out: &mut Vec<u8>) -> Option<usize> {
+        self.snapshot.as_mut()?.next(lines_of(&self.generations), lines_max, out)
+    }
+
+    /// Takes over saved lines of a counter that is as large, whose newest generation is `newest`.
+    pub fn restore(&mut self, newest: usize, saved: &[u8]) -> Result<(), RestoreError> {
         if newest >= GENERATIONS || saved.len() % SAVED_LINE_BYTES != 0 {
-            return None;
+            return Err(RestoreError::Malformed);
         }
         self.newest = newest;
         for saved in saved.chunks_exact(SAVED_LINE_BYTES) {
             let (generation, line, content) = counter_snapshot::read(saved);
-            let generation = self.generations.get_mut(generation)?;
+            let generation = self.generations.get_mut(generation).ok_or(RestoreError::Malformed)?;
             if line >= self.lines {
-                return None;
+                return Err(RestoreError::Malformed);
             }
-            if generation.lines.is_empty() {
-                generation.lines.try_reserve_exact(self.lines).ok()?;
-                generation.lines.resize(self.lines, EMPTY_LINE);
+            if !generation.begin(self.lines) {
+                return Err(RestoreError::OutOfMemory);
             }
             let before = held_entries(&generation.lines[line]);
             let held = generation.held - before + held_entries(&content);
             // A search ends at a free entry.
             if held * 4 > self.lines * LINE_ENTRIES * 3 + 4 {
-                return None;
+                return Err(RestoreError::Malformed);
             }
             generation.lines[line] = content;
             generation.held = held;
         }
-        Some(())
+        Ok(())
     }
+}
+
+fn lines_of(generations: &[Generation; GENERATIONS]) -> [&[Line]; GENERATIONS] {
+    generations.each_ref().map(|generation| generation.lines.as_slice())
 }
 
 fn held_entries(line: &Line) -> usize {
@@ -281,7 +305,7 @@ mod tests {
             }
         }
         assert!(counter.add(1, 1) < 5, "forgotten");
-        assert!(counter.bytes() <= 16_000 * 6, "{}", counter.bytes());
+        assert!(counter.bytes_max() <= 16_000 * 6, "{}", counter.bytes_max());
     }
 
     /// All saved lines of a snapshot that began a while ago, with `between` before each few of them.
@@ -292,9 +316,10 @@ mod tests {
         let mut bytes = vec![];
         loop {
             between(counter);
+            let lines_left = counter.saved_lines_left();
             match counter.next_saved_lines(9, &mut bytes) {
                 Some(0) => break,
-                Some(lines) => assert!(lines <= 9),
+                Some(lines) => assert!(lines <= 9 && lines <= lines_left),
                 None => panic!("failed"),
             }
         }
@@ -314,7 +339,7 @@ mod tests {
                 counter.add(id, 1 + id as u32 % 7);
                 twin.add(id, 1 + id as u32 % 7);
             }
-            counter.begin_snapshot();
+            assert!(counter.begin_snapshot());
             let newest = counter.newest();
             let mut next = 0;
             let bytes = saved(&mut counter, |counter| {
@@ -337,15 +362,15 @@ mod tests {
     fn damaged_saved_lines_are_refused() {
         let mut counter = AdmissionCounter::new(5000);
         (0..900_u64).for_each(|id| _ = counter.add(id, 1));
-        counter.begin_snapshot();
+        assert!(counter.begin_snapshot());
         let bytes = saved(&mut counter, |_| {});
         let mut other = AdmissionCounter::new(5000);
-        assert!(other.restore(GENERATIONS, &bytes).is_none());
-        assert!(other.restore(0, &bytes[..100]).is_none());
+        assert!(other.restore(GENERATIONS, &bytes).is_err());
+        assert!(other.restore(0, &bytes[..100]).is_err());
         for at in [0, 4 + 2] {
             let mut damaged = bytes.clone();
             damaged[at] = 9;
-            assert!(other.restore(0, &damaged).is_none());
+            assert!(other.restore(0, &damaged).is_err());
         }
         let mut full = vec![];
         for line in 0..other.lines as u32 {
@@ -353,7 +378,7 @@ mod tests {
             full.extend(line.to_le_bytes());
             full.extend([1; size_of::<Line>()]);
         }
-        assert!(other.restore(0, &full).is_none());
+        assert!(other.restore(0, &full).is_err());
         assert_eq!(other.add(7, 1), 0);
     }
 

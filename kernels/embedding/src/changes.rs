@@ -36,7 +36,7 @@ struct Consumer {
     tombstones: VecDeque<u64>,
     /// The page where the search for changed rows goes on.
     hand: usize,
-    /// More ids were removed than the queue holds, and it was emptied.
+    /// More ids were removed than the queue holds, or than the host gives memory for, and it was emptied.
     overflowed: bool,
 }
 
@@ -57,6 +57,8 @@ pub enum DeltaError {
     Acknowledged,
     /// Tombstones of the consumer were lost: it has to begin anew, with all rows.
     Overflowed,
+    /// The host refuses the memory for it; nothing is lost.
+    OutOfMemory,
 }
 
 impl Changes {
@@ -81,7 +83,8 @@ impl Changes {
     /// Queues a tombstone for everyone. The row's own marks go with the row.
     pub fn bury(&mut self, id: u64) {
         for consumer in self.consumers.iter_mut().flatten() {
-            if consumer.tombstones.len() == TOMBSTONES_MAX {
+            let tombstones = &mut consumer.tombstones;
+            if tombstones.len() == TOMBSTONES_MAX || tombstones.try_reserve(1).is_err() {
                 consumer.tombstones = VecDeque::new();
                 consumer.overflowed = true;
             }
@@ -129,6 +132,13 @@ impl Changes {
         delta.ids.clear();
         delta.rows.clear();
         delta.tombstones.clear();
+        let rows = rows_max.min(store.rows());
+        let reserved = delta.ids.try_reserve(rows).is_ok()
+            && delta.rows.try_reserve(rows * width).is_ok()
+            && delta.tombstones.try_reserve(rows_max.min(consumer.tombstones.len())).is_ok();
+        if !reserved {
+            return Err(DeltaError::OutOfMemory);
+        }
         // An id that came back is told by its row, and must not be removed after it.
         while delta.tombstones.len() < rows_max {
             let Some(id) = consumer.tombstones.pop_front() else { break };
@@ -143,23 +153,12 @@ impl Changes {
         Ok(&consumer.last)
     }
 
-    /// Whether the last `take` gave something that is not acknowledged.
-    pub fn is_pending(&self, number: usize) -> bool {
-        let consumer = self.consumers.get(number).and_then(Option::as_ref);
-        consumer.is_some_and(|consumer| consumer.last.sequence > consumer.acknowledged)
-    }
-
     /// Stops keeping changes for a consumer; asking again makes it a new one.
     pub fn forget(&mut self, number: usize) {
         if let Some(slot) = self.consumers.get_mut(number) {
             *slot = None;
             self.active &= !(1 << number);
         }
-    }
-
-    /// Stops keeping changes for all.
-    pub fn forget_all(&mut self) {
-        *self = Changes::default();
     }
 
     /// Rows and tombstones that some consumer has not taken, at most: the largest over consumers.

@@ -27,23 +27,21 @@ pub struct CounterSnapshot {
 }
 
 impl CounterSnapshot {
-    /// Of generations with `lines` lines each.
-    pub fn new(newest: usize, lines: usize) -> CounterSnapshot {
+    /// Of generations with `lines` lines each; `None` where there is no memory for it.
+    pub fn new(newest: usize, lines: usize) -> Option<CounterSnapshot> {
         let mut copied = Vec::new();
         let words = lines.div_ceil(64);
-        let failed = copied.try_reserve_exact(words).is_err();
-        if !failed {
-            copied.resize(words, 0);
-        }
-        CounterSnapshot {
+        copied.try_reserve_exact(words).ok()?;
+        copied.resize(words, 0);
+        Some(CounterSnapshot {
             newest,
             done: 0,
             line: 0,
             copied,
             aside: Vec::new(),
             emptied: Default::default(),
-            failed,
-        }
+            failed: false,
+        })
     }
 
     /// Which generation is written after so many others.
@@ -76,7 +74,24 @@ impl CounterSnapshot {
         }
     }
 
-    /// Appends up to `lines_max` lines to `out`, 0 after the last; `None` where memory ran out. `generations` are those of now.
+    /// Lines that are still to be written, at most. `generations` are those of now.
+    pub fn lines_left(&self, generations: [&[Line]; GENERATIONS]) -> usize {
+        let lines = |done| self.lines(self.generation(done), generations).len();
+        let left: usize = (self.done..GENERATIONS).map(lines).sum();
+        self.aside.len() / SAVED_LINE_BYTES + left.saturating_sub(self.line)
+    }
+
+    /// The lines of a generation as they were, but for those that are aside.
+    fn lines<'a>(
+        &'a self,
+        generation: usize,
+        generations: [&'a [Line]; GENERATIONS],
+    ) -> &'a [Line] {
+        self.emptied[generation].as_deref().unwrap_or(generations[generation])
+    }
+
+    /// Appends up to `lines_max` lines to `out`, which has room for them, 0 after the last; `None` where memory ran out.
+    /// `generations` are those of now.
     pub fn next(
         &mut self,
         generations: [&[Line]; GENERATIONS],
@@ -91,8 +106,7 @@ impl CounterSnapshot {
         let mut saved = kept;
         while saved < lines_max && self.done < GENERATIONS {
             let generation = self.generation(self.done);
-            let lines = self.emptied[generation].as_deref().unwrap_or(generations[generation]);
-            let Some(content) = lines.get(self.line) else {
+            let Some(&content) = self.lines(generation, generations).get(self.line) else {
                 self.emptied[generation] = None;
                 (self.done, self.line) = (self.done + 1, 0);
                 continue;
@@ -100,7 +114,7 @@ impl CounterSnapshot {
             let is_aside = generation == self.newest
                 && self.copied[self.line / 64] >> (self.line % 64) & 1 == 1;
             if content.counts[0] != 0 && !is_aside {
-                save(generation, self.line, content, out);
+                save(generation, self.line, &content, out);
                 saved += 1;
             }
             self.line += 1;

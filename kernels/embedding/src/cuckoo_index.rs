@@ -7,6 +7,7 @@ use crate::entry::Entry;
 use crate::memory::Memory;
 use crate::plane::{Choice, Planes};
 use crate::plane_choice::PLANES_MAX;
+use crate::search::PASS;
 use crate::segment::{Crowded, Position, Segment};
 use crate::tags::BUCKET_SLOTS;
 
@@ -32,7 +33,7 @@ pub struct CuckooIndex {
     directory: Vec<u32>,
     depth: u8,
     planes: Planes,
-    /// Hashes whose segments are at their bound.
+    /// Hashes whose segments are at their bound; no more than the ids of a pass, after which they grow.
     waiting: Vec<u64>,
     /// Goes up whenever entries move between segments or planes.
     pub growths: u64,
@@ -49,7 +50,7 @@ impl CuckooIndex {
             directory: vec![0],
             depth: 0,
             planes,
-            waiting: Vec::new(),
+            waiting: Vec::with_capacity(PASS),
             growths: 0,
         })
     }
@@ -103,15 +104,31 @@ impl CuckooIndex {
         hash_of: impl Fn(u32) -> u64,
     ) -> Result<(), Crowded> {
         self.make_room(memory, hash, &hash_of);
+        match self.segment_of(hash).insert(hash, handle) {
+            Ok(()) => Ok(()),
+            Err(Crowded) => self.insert_crowded(memory, hash, handle, hash_of),
+        }
+    }
+
+    /// Adds an entry for which its segment has no room as it is.
+    #[cold]
+    #[inline(never)]
+    pub fn insert_crowded(
+        &mut self,
+        memory: &mut Memory,
+        hash: u64,
+        handle: u32,
+        hash_of: impl Fn(u32) -> u64,
+    ) -> Result<(), Crowded> {
         loop {
             let segment = self.segment_of(hash);
-            if segment.insert(hash, handle) == Ok(()) {
-                return Ok(());
-            }
             // Crowded while it is three quarters empty, it holds ids made to collide.
             let may_grow = 4 * segment.rows as usize > segment.slots();
             if !may_grow || !self.grow(memory, hash, &hash_of) {
                 return Err(Crowded);
+            }
+            if self.segment_of(hash).insert(hash, handle) == Ok(()) {
+                return Ok(());
             }
         }
     }
@@ -160,6 +177,9 @@ impl CuckooIndex {
     #[inline(never)]
     fn grow(&mut self, memory: &mut Memory, hash: u64, hash_of: &impl Fn(u32) -> u64) -> bool {
         let segment = self.segment_of(hash);
+        if segment.growth_rests > 0 {
+            return false;
+        }
         let grew = match usize::from(segment.count) {
             PLANES_MAX => self.cut(hash, hash_of),
             _ => self.add_plane(memory, hash),
@@ -171,8 +191,10 @@ impl CuckooIndex {
     /// Grows a segment by one plane; `None` at the memory limit, or where its ids are made to collide.
     fn add_plane(&mut self, memory: &mut Memory, hash: u64) -> Option<()> {
         let plane = self.planes.take(memory)?;
-        let grown = self.segment_of(hash).grow(plane);
+        let segment = self.segment_of(hash);
+        let grown = segment.grow(plane);
         if grown.is_err() {
+            segment.growth_rests = u8::MAX;
             self.planes.give_back(plane);
         }
         grown.ok()
@@ -185,10 +207,12 @@ impl CuckooIndex {
         if depth == DEPTH_MAX {
             return None;
         }
+        self.segments.try_reserve(1).ok()?;
         if depth == self.depth {
-            self.directory.try_reserve_exact(self.directory.len()).ok()?;
-            self.directory =
-                self.directory.iter().flat_map(|&segment| [segment, segment]).collect();
+            let mut directory = Vec::new();
+            directory.try_reserve_exact(2 * self.directory.len()).ok()?;
+            directory.extend(self.directory.iter().flat_map(|&segment| [segment, segment]));
+            self.directory = directory;
             self.depth += 1;
         }
         let [lower, upper] = self.segments[number].clone().cut(hash_of);
@@ -271,6 +295,21 @@ mod tests {
             }
         }
         assert_eq!(index.slots(), 1024);
+    }
+
+    #[test]
+    fn a_growth_that_cannot_help_is_not_tried_for_every_id() {
+        let mut memory = Memory::new(1 << 26);
+        let mut index = CuckooIndex::new(&mut memory).unwrap();
+        // The bit that tells two halves of a segment apart is the same, and so half of its planes are of no use.
+        let hash = |handle: u32| 0xABCDE << 44 | mix64(u64::from(handle)) >> 20;
+        let mut refused = 0;
+        for handle in 0..20_000 {
+            refused += u32::from(index.insert(&mut memory, hash(handle), handle, hash).is_err());
+        }
+        let segment = index.segment_of(hash(0));
+        assert!(segment.growth_rests > 0);
+        assert!(segment.rows + refused == 20_000 && refused > 5000);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use crate::tags::BUCKET_SLOTS;
 
 /// Buckets looked at before an insertion gives up.
 const BUCKETS_MAX: usize = 64;
+/// Slots that a placement writes at most: two a move, of which no bucket makes more than one, and its own.
+const WRITES_MAX: usize = 2 * BUCKETS_MAX + 1;
 
 /// A bucket on the way, with its group: in it, `slot` of the bucket of step `from` finds room.
 #[derive(Clone, Copy)]
@@ -22,6 +24,11 @@ struct Step {
 pub struct Journal(Vec<(Bucket, usize, Slot)>);
 
 impl Journal {
+    /// Makes room for what one more placement writes: no placement allocates, for it must not end halfway.
+    pub fn reserve(&mut self) -> Result<(), Crowded> {
+        self.0.try_reserve(WRITES_MAX).map_err(|_| Crowded)
+    }
+
     /// Every slot holds again what it did.
     pub fn revert(self) {
         self.0.into_iter().rev().for_each(|(bucket, slot, content)| bucket.set(slot, content));

@@ -85,6 +85,7 @@ fn set_top_bits(bytes: &mut [u8; BUCKET_SLOTS], entries: &[Entry; BUCKET_SLOTS],
 }
 
 /// The scalar twin of `set_top_bits`.
+#[cfg(any(test, not(target_arch = "wasm32")))]
 pub fn set_top_bits_scalar(
     bytes: &mut [u8; BUCKET_SLOTS],
     entries: &[Entry; BUCKET_SLOTS],

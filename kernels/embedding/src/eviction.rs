@@ -3,12 +3,14 @@
 
 use crate::mixing::mix64;
 use crate::page::Row;
+use crate::plane::Choice;
 use crate::policy::AtLimit;
+use crate::segment::Segment;
 use crate::table::{stamp_of, EmbeddingTable};
 use crate::tags::BUCKET_SLOTS;
 
 /// Rows compared to find one victim. With 16, a victim is among the least useful tenth four times out of five.
-const SAMPLE_ROWS: u32 = 16;
+const SAMPLE_ROWS: usize = 16;
 
 impl EmbeddingTable {
     /// Looks at the next `buckets_max` × 16 rows and evicts the expired: those with newest update seen − own update ≥ their
@@ -35,8 +37,8 @@ impl EmbeddingTable {
         evicted
     }
 
-    /// A row for an absent id; `at` is its position in the last search for ids to insert, if any. At the memory limit a row
-    /// of the same segment of the index makes room where the options say so.
+    /// A row for an absent id; `at` is its position in the last search for ids to insert, if any. Where there is no room for it
+    /// another row makes room, if the options say so.
     pub fn insert_making_room(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
         let inserted = match at {
             Some(at) => self.store.insert_at(at, id),
@@ -50,40 +52,113 @@ impl EmbeddingTable {
         }
         let victim = self.victim(mix64(id))?;
         self.evict(&victim);
-        self.store.insert(id).ok()
+        self.store.insert_in_room_made(id)
     }
 
-    /// The least useful of the next `SAMPLE_ROWS` rows of a hash's segment.
+    /// The least useful of the rows that can make room for a hash.
     fn victim(&mut self, hash: u64) -> Option<Row> {
         let layout = self.store.layout;
-        let segment = self.store.index.segment_of(hash);
-        let slots = segment.slots() as u32;
-        let mut least: Option<(u64, Row)> = None;
-        let mut seen = 0;
-        for _ in 0..slots {
-            if seen == SAMPLE_ROWS {
-                break;
-            }
-            let slot = segment.victim_hand % slots;
-            segment.victim_hand = slot + 1;
-            let Some(handle) = segment.handle_at(slot as usize) else { continue };
-            seen += 1;
-            let row = self.store.slab.row(handle);
-            let stamp = u64::from(stamp_of(&row, &layout));
+        let mut handles = [0; 2 * BUCKET_SLOTS];
+        let count = self.store.index.segment_of(hash).candidates(hash, &mut handles);
+        let usefulness = |row: &Row| {
+            let stamp = u64::from(stamp_of(row, &layout));
             // Among rows updated equally often the oldest goes. Counters age: each look takes one off, so that what was
             // hot long ago does not stay for ever.
-            let usefulness = match row.counter(&layout) {
+            match row.counter(&layout) {
                 Some(counter) => {
                     let often = u64::from(*counter);
                     *counter = counter.saturating_sub(1);
                     often << 32 | stamp
                 }
                 None => stamp,
-            };
-            if least.is_none_or(|(known, _)| usefulness < known) {
-                least = Some((usefulness, row));
+            }
+        };
+        let rows = handles[..count].iter().map(|&handle| self.store.slab.row(handle));
+        rows.min_by_key(usefulness)
+    }
+}
+
+impl Segment {
+    /// Handles of rows any of which can make room for a hash: of its two buckets where both are full, for then no other row's
+    /// going would help, and ids that collide cost nobody else their rows; else the next ones of the segment.
+    fn candidates(&mut self, hash: u64, handles: &mut [u32; 2 * BUCKET_SLOTS]) -> usize {
+        let (choices, _) = Choice::both(hash, self.depth);
+        let own = choices.map(|choice| self.bucket(choice));
+        if own.iter().all(|bucket| bucket.empty() == 0) {
+            for (number, handle) in handles.iter_mut().enumerate() {
+                *handle = own[number / BUCKET_SLOTS].slot(number).entry.handle();
+            }
+            return handles.len();
+        }
+        let slots = self.slots() as u32;
+        let mut count = 0;
+        for _ in 0..slots {
+            if count == SAMPLE_ROWS {
+                break;
+            }
+            let slot = self.victim_hand % slots;
+            self.victim_hand = slot + 1;
+            if let Some(handle) = self.handle_at(slot as usize) {
+                handles[count] = handle;
+                count += 1;
             }
         }
-        least.map(|(_, row)| row)
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixing::unmix64;
+    use crate::policy::TableOptions;
+
+    const LEAST_RECENTLY_USED: f64 = 1.0;
+    const LEAST_FREQUENTLY_USED: f64 = 2.0;
+
+    fn table(at_limit: f64, bytes_max: f64) -> EmbeddingTable {
+        let rule = [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, f64::INFINITY, 0.0, 0.0, 0.0, 0.0];
+        let words = [&[bytes_max, at_limit, 1.0, 64.0, 1.0, 2.0][..], &rule, &[0.0]].concat();
+        EmbeddingTable::new(TableOptions::decode(&words).unwrap()).unwrap()
+    }
+
+    fn learn(table: &mut EmbeddingTable, ids: &[u64], seconds: u32) {
+        for ids in ids.chunks(1000) {
+            let gradients = vec![1.0; 2 * ids.len()];
+            table.apply_gradients(ids, &gradients, &vec![1; ids.len()], seconds);
+        }
+    }
+
+    /// Ids whose hashes have the same tag, byte and group, and so the same two buckets.
+    fn colliding(count: u64) -> Vec<u64> {
+        (0..count).map(|i| unmix64(0x77 << 32 | 0x1234 | i << 14 & 0xffff_c000)).collect()
+    }
+
+    #[test]
+    fn ids_made_to_collide_take_rows_of_each_other_and_of_their_buckets_alone() {
+        for at_limit in [LEAST_RECENTLY_USED, LEAST_FREQUENTLY_USED] {
+            let mut table = table(at_limit, 1e9);
+            let ordinary: Vec<u64> = (0..50_000).map(|id| 1 << 48 | id).collect();
+            learn(&mut table, &ordinary, 1);
+            learn(&mut table, &colliding(5000), 2);
+            let lost = ordinary.iter().filter(|&&id| !table.store.find(id).exists()).count();
+            assert!(lost <= 2 * BUCKET_SLOTS, "{lost} lost");
+            assert_eq!(table.counts.rejected, 0.0);
+        }
+    }
+
+    #[test]
+    fn at_the_limit_whoever_goes_makes_room_for_whoever_comes() {
+        for at_limit in [LEAST_RECENTLY_USED, LEAST_FREQUENTLY_USED] {
+            let mut table = table(at_limit, 1e6);
+            learn(&mut table, &(0..100_000).collect::<Vec<u64>>(), 1);
+            let rows = table.store.rows();
+            let evicted = table.counts.evicted;
+            learn(&mut table, &colliding(5000), 2);
+            learn(&mut table, &(100_000..150_000).collect::<Vec<u64>>(), 3);
+            assert_eq!(table.counts.rejected, 0.0);
+            assert_eq!(table.store.rows(), rows);
+            assert!(table.counts.evicted - evicted <= 55_000.0);
+        }
     }
 }

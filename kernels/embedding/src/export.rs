@@ -3,13 +3,35 @@
 //! The cursor is a row's place, which nothing changes while the row lives: every row that is there from the first page to
 //! the last is given exactly once.
 
-use crate::page::Row;
 use crate::slab::Slab;
+use crate::table::floats_of;
 
-/// Writes at most `rows_max` rows from place `cursor` on, and returns the next cursor; `None` = done.
-pub fn export_rows(slab: &Slab, cursor: u32, rows_max: usize, rows: &mut Vec<Row>) -> Option<u32> {
-    rows.clear();
-    let mut handles = cursor..slab.handles();
-    rows.extend(handles.by_ref().filter_map(|handle| slab.occupied(handle)).take(rows_max));
-    (!handles.is_empty()).then_some(handles.start)
+/// A page of rows.
+pub struct Page {
+    /// Rows written.
+    pub rows: usize,
+    /// Where the next page begins; `None` = done.
+    pub next: Option<u32>,
+}
+
+/// Writes the ids and weights of rows from place `cursor` on, at most as many as there is room for ids; `weights` has room for
+/// as many rows of `width`.
+pub fn export_rows(
+    slab: &Slab,
+    cursor: u32,
+    width: usize,
+    ids: &mut [u64],
+    weights: &mut [f32],
+) -> Page {
+    let mut rows = 0;
+    for handle in cursor..slab.handles() {
+        let Some(row) = slab.occupied(handle) else { continue };
+        if rows == ids.len() {
+            return Page { rows, next: Some(handle) };
+        }
+        ids[rows] = row.key();
+        weights[rows * width..][..width].copy_from_slice(&floats_of(&row, &slab.layout)[..width]);
+        rows += 1;
+    }
+    Page { rows, next: None }
 }

@@ -59,42 +59,46 @@ impl Arrivals {
         count
     }
 
-    /// Moves what is to move out of a plane.
-    fn take_from(&mut self, from: Plane, movers: &Movers) {
+    /// Moves what is to move out of a plane; what it cannot list it leaves there.
+    fn take_from(&mut self, from: Plane, movers: &Movers) -> Result<(), Crowded> {
         let count = self.list(from, movers);
         for &listed in &self.moving[..count] {
             let (group, slot) = (u32::from(listed) / BUCKET_SLOTS as u32, listed.into());
             let bucket = from.bucket(group);
             let content = bucket.slot(slot);
-            bucket.clear(slot);
             let filled = &mut self.filled[group as usize];
             if usize::from(*filled) < BUCKET_SLOTS {
                 self.plane.bucket(group).set((*filled).into(), content);
                 *filled += 1;
             } else {
+                self.homeless.try_reserve(1).map_err(|_| Crowded)?;
                 self.homeless.push((group, content));
             }
+            bucket.clear(slot);
         }
+        Ok(())
     }
 }
 
 impl Segment {
-    /// Takes in one plane more. A growth that finds no room leaves the segment as it was, without the plane.
+    /// Takes in one plane more. A growth that finds no room, or no memory, leaves the segment as it was, without the plane.
     pub fn grow(&mut self, plane: Plane) -> Result<(), Crowded> {
         let before = self.clone();
         let count = usize::from(self.count) + 1;
         let movers = &movers()[usize::from(self.turns)][count];
         let mut arrivals = Arrivals::new(plane);
-        before.planes().iter().for_each(|&from| arrivals.take_from(from, movers));
+        let arrived = before.planes().iter().try_for_each(|&from| arrivals.take_from(from, movers));
         self.planes[count - 1] = plane;
         self.count = count as u8;
         self.choice = &plane_choices()[usize::from(self.turns)][count];
         let mut journal = Journal::default();
-        let placed =
+        let placed = arrived.and_then(|()| {
             arrivals.homeless.iter().try_for_each(|&(group, Slot { tag, byte, entry })| {
                 let choice = Choice::at(group, byte);
+                journal.reserve()?;
                 self.place([choice, choice.other(tag)], tag, entry, Some(&mut journal))
-            });
+            })
+        });
         if placed.is_err() {
             journal.revert();
             *self = before;
@@ -141,8 +145,8 @@ mod tests {
     use crate::mixing::mix64;
     use crate::plane::Planes;
 
-    /// Grows a segment of that depth from one plane to sixteen, each time when it is at its bound.
-    fn filled(depth: u8, turns: u8, hash_of: impl Fn(u32) -> u64) -> Segment {
+    /// A segment of that depth, grown from one plane to sixteen, each time when it was at its bound, and what owns its planes.
+    fn filled(depth: u8, turns: u8, hash_of: impl Fn(u32) -> u64) -> (Segment, Planes) {
         let (mut planes, mut memory) = (Planes::default(), Memory::new(1 << 30));
         let mut take = |count| -> Vec<Plane> {
             (0..count).map(|_| planes.take(&mut memory).unwrap()).collect()
@@ -153,7 +157,7 @@ mod tests {
         for handle in 0.. {
             if segment.rows >= segment.rows_max() {
                 if segment.planes().len() == PLANES_MAX {
-                    return segment;
+                    return (segment, planes);
                 }
                 segment.grow(take(1)[0]).unwrap();
             }
@@ -166,7 +170,7 @@ mod tests {
     fn a_segment_of_any_depth_finds_every_entry_while_it_grows_and_after_its_cut() {
         for depth in 0..16 {
             let hash_of = |handle: u32| mix64(u64::from(handle) << 8 | u64::from(depth));
-            let segment = filled(depth, depth % TURNS as u8, hash_of);
+            let (segment, _planes) = filled(depth, depth % TURNS as u8, hash_of);
             let rows = segment.rows;
             let found = |segment: &Segment, handle: u32| {
                 segment.find(hash_of(handle), |other| other == handle).is_some()

@@ -81,12 +81,32 @@ impl Lanes for f32 {
     }
 }
 
-pub use vector::F32x4;
+pub use vector::{all_below, F32x4};
+
+/// The scalar twin of `all_below`: magnitudes have the order of their bits, and NaN's are above those of infinity.
+fn all_below_scalar(limit: f32, values: &[f32]) -> bool {
+    values.iter().all(|value| value.abs().to_bits() < limit.to_bits())
+}
 
 #[cfg(target_arch = "wasm32")]
 mod vector {
-    use super::Lanes;
+    use super::{all_below_scalar, Lanes};
     use core::arch::wasm32::*;
+
+    /// Whether every value is smaller than `limit`, a positive one, in magnitude; NaN is not.
+    #[inline(always)]
+    pub fn all_below(limit: f32, values: &[f32]) -> bool {
+        let vectors = values.chunks_exact(4);
+        let rest = vectors.remainder();
+        let largest = vectors.fold(u32x4_splat(0), |largest, vector| {
+            // SAFETY: sixteen bytes; SIMD128 loads need no alignment.
+            let vector = unsafe { v128_load(vector.as_ptr().cast()) };
+            u32x4_max(largest, f32x4_abs(vector))
+        });
+        // As signed integers, which magnitudes are too.
+        let below = i32x4_all_true(i32x4_lt(largest, i32x4_splat(limit.to_bits() as i32)));
+        below && all_below_scalar(limit, rest)
+    }
 
     /// Four floats in one SIMD128 register.
     #[derive(Clone, Copy)]
@@ -167,7 +187,12 @@ mod vector {
 
 #[cfg(not(target_arch = "wasm32"))]
 mod vector {
-    use super::Lanes;
+    use super::{all_below_scalar, Lanes};
+
+    /// Whether every value is smaller than `limit`, a positive one, in magnitude; NaN is not.
+    pub fn all_below(limit: f32, values: &[f32]) -> bool {
+        all_below_scalar(limit, values)
+    }
 
     /// Four floats; an array where the target has no SIMD128 (the compiler vectorizes it with the same roundings).
     #[derive(Clone, Copy)]
@@ -245,6 +270,31 @@ mod vector {
         #[inline(always)]
         fn with_sign_of(self, sign: F32x4) -> F32x4 {
             self.zip(sign, f32::copysign)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixing::mix64;
+
+    #[test]
+    fn whether_all_are_below_a_limit_is_what_its_scalar_twin_says() {
+        for limit in [f32::MIN_POSITIVE, 1.0, 1e15, f32::INFINITY] {
+            let mut seen = [0; 2];
+            for number in 0..20_000_u64 {
+                let length = (number % 20) as usize;
+                let mut values = vec![-limit.min(2.0) / 2.0; length];
+                if length > 0 {
+                    let word = mix64(number);
+                    values[(word >> 40) as usize % length] = f32::from_bits(word as u32);
+                }
+                let below = all_below(limit, &values);
+                assert_eq!(below, all_below_scalar(limit, &values), "{limit} {values:?}");
+                seen[usize::from(below)] += 1;
+            }
+            assert!(seen.iter().all(|&times| times > 50), "{limit}: {seen:?}");
         }
     }
 }

@@ -1,14 +1,29 @@
-//! The table's memory: blocks of fixed sizes under one hard limit.
+//! The table's memory: blocks of fixed sizes under one hard limit, and what a small allocation may rely on.
 //!
-//! WASM memory never shrinks, so nothing here is ever given back to the host: a freed block waits for the next that needs
-//! one of its size, and memory stays level however often rows come and go.
+//! WASM memory never shrinks, so a block is not given back while the table lives: whoever takes one keeps it for the next
+//! row or plane that comes. And a host may refuse memory at any time, long before a limit is reached: a refusal is an
+//! answer, never a trap, so nothing here or elsewhere allocates without asking first.
 
-use std::alloc::{alloc, Layout};
+use std::alloc::{alloc, dealloc, Layout};
 use std::ptr::NonNull;
+
+/// A table's limit at most, of the 4 GiB that 32 bits address: a snapshot keeps up to a quarter of the limit beside it, and
+/// the buffers take the rest.
+pub const BYTES_MAX: usize = 3 << 30;
 
 /// Blocks are carved from extents: one sixteenth of what is there already, so that small tables stay small and large ones
 /// call `memory.grow` rarely.
 const EXTENT_SHARE: usize = 16;
+
+/// Whether so many bytes can be allocated now, in one piece or in many: what makes a handful of small things asks once,
+/// before the first.
+pub fn is_available(bytes: usize) -> bool {
+    let mut probe = Vec::<u8>::new();
+    let is_available = probe.try_reserve_exact(bytes).is_ok();
+    // An allocation that nobody sees may be left out, as if it had succeeded.
+    std::hint::black_box(&probe);
+    is_available
+}
 
 /// Accounts for every large allocation of a table.
 pub struct Memory {
@@ -17,9 +32,9 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// At most `bytes_max` in all.
+    /// At most `bytes_max` in all, and never more than `BYTES_MAX`.
     pub fn new(bytes_max: usize) -> Memory {
-        Memory { bytes_max, bytes: 0 }
+        Memory { bytes_max: bytes_max.min(BYTES_MAX), bytes: 0 }
     }
 
     /// Bytes claimed; at most `bytes_max`.
@@ -34,7 +49,7 @@ impl Memory {
 
     /// Moves the hard limit, to what is claimed already if that is more.
     pub fn set_bytes_max(&mut self, bytes_max: usize) {
-        self.bytes_max = bytes_max.max(self.bytes);
+        self.bytes_max = bytes_max.min(BYTES_MAX).max(self.bytes);
     }
 
     /// Accounts for an allocation; false at the limit.
@@ -53,7 +68,7 @@ impl Memory {
     }
 }
 
-/// Blocks of one size, uninitialised when taken.
+/// Blocks of one size, uninitialised when taken, which go with this.
 pub struct Blocks {
     block_bytes: usize,
     align: usize,
@@ -63,7 +78,7 @@ pub struct Blocks {
     /// Never used part of the newest extent.
     fresh: *mut u8,
     fresh_blocks: usize,
-    free: Vec<NonNull<u8>>,
+    extents: Vec<(NonNull<u8>, Layout)>,
 }
 
 impl Blocks {
@@ -76,15 +91,12 @@ impl Blocks {
             blocks: 0,
             fresh: std::ptr::null_mut(),
             fresh_blocks: 0,
-            free: Vec::new(),
+            extents: Vec::new(),
         }
     }
 
     /// A block, or `None` at the limit.
     pub fn take(&mut self, memory: &mut Memory) -> Option<NonNull<u8>> {
-        if let Some(block) = self.free.pop() {
-            return Some(block);
-        }
         if self.fresh_blocks == 0 {
             self.add_extent(memory)?;
         }
@@ -95,11 +107,6 @@ impl Blocks {
         Some(block)
     }
 
-    /// Takes a block back. It must come from `take` and be used no more.
-    pub fn give_back(&mut self, block: NonNull<u8>) {
-        self.free.push(block);
-    }
-
     fn add_extent(&mut self, memory: &mut Memory) -> Option<()> {
         let room = (memory.bytes_max - memory.bytes) / self.block_bytes;
         let share = self.blocks / EXTENT_SHARE;
@@ -107,19 +114,26 @@ impl Blocks {
         if blocks == 0 {
             return None;
         }
-        // Room on the free list for every block there is: giving one back never allocates.
-        self.free.try_reserve(self.blocks + blocks).ok()?;
+        self.extents.try_reserve(1).ok()?;
         let bytes = blocks * self.block_bytes;
         let layout = Layout::from_size_align(bytes, self.align).ok()?;
         // SAFETY: the layout's size is not zero, blocks and block_bytes being at least 1.
-        let extent = unsafe { alloc(layout) };
-        if extent.is_null() || !memory.claim(bytes) {
-            return None;
-        }
-        self.fresh = extent;
+        let extent = NonNull::new(unsafe { alloc(layout) })?;
+        self.extents.push((extent, layout));
+        memory.bytes += bytes;
+        self.fresh = extent.as_ptr();
         self.fresh_blocks = blocks;
         self.blocks += blocks;
         Some(())
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        for &(extent, layout) in &self.extents {
+            // SAFETY: allocated with this layout, and freed once.
+            unsafe { dealloc(extent.as_ptr(), layout) }
+        }
     }
 }
 
@@ -128,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_aligned_apart_and_used_again_and_the_limit_holds() {
+    fn blocks_are_aligned_and_apart_and_the_limit_holds() {
         let mut memory = Memory::new(10 * 1024);
         let mut blocks = Blocks::new(1000, 64, 1 << 20);
         let take_all = |memory: &mut Memory, blocks: &mut Blocks| -> Vec<NonNull<u8>> {
@@ -144,13 +158,12 @@ mod tests {
                 .all(|other| address(block).abs_diff(address(other)) >= 1024));
         }
         assert_eq!(memory.bytes(), 10 * 1024);
-        taken.into_iter().for_each(|block| blocks.give_back(block));
-        assert_eq!(take_all(&mut memory, &mut blocks).len(), 10);
-        assert_eq!(memory.bytes(), 10 * 1024);
         assert!(!memory.claim(1));
         memory.set_bytes_max(1);
         assert_eq!(memory.bytes_max(), 10 * 1024);
         memory.set_bytes_max(12 * 1024);
         assert_eq!(take_all(&mut memory, &mut blocks).len(), 2);
+        memory.set_bytes_max(usize::MAX);
+        assert_eq!(memory.bytes_max(), BYTES_MAX);
     }
 }

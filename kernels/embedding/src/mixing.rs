@@ -22,9 +22,26 @@ pub fn shard_of(id: u64, shards: u32) -> u32 {
     ((uniform * u64::from(shards)) >> 32) as u32
 }
 
+/// The word of which `mix64` makes this one.
+#[cfg(test)]
+pub fn unmix64(word: u64) -> u64 {
+    let word = word ^ (word >> 31) ^ (word >> 62);
+    let word = word.wrapping_mul(0x3196_42B2_D24D_8EC3);
+    let word = word ^ (word >> 27) ^ (word >> 54);
+    let word = word.wrapping_mul(0x96DE_1B17_3F11_9089);
+    word ^ (word >> 30) ^ (word >> 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mixing_loses_nothing() {
+        for word in (0..1000).map(|word: u64| word.wrapping_mul(0x0123_4567_89AB_CDEF)) {
+            assert_eq!(unmix64(mix64(word)), word);
+        }
+    }
 
     #[test]
     fn consecutive_ids_fall_evenly_on_any_number_of_shards() {

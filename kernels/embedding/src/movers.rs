@@ -17,9 +17,9 @@ pub struct Movers {
 
 /// What moves into the last plane, by turns and number of planes with it.
 pub fn movers() -> &'static [[Movers; PLANES_MAX + 1]; TURNS] {
-    static MOVERS: OnceLock<Box<[[Movers; PLANES_MAX + 1]; TURNS]>> = OnceLock::new();
+    static MOVERS: OnceLock<[[Movers; PLANES_MAX + 1]; TURNS]> = OnceLock::new();
     MOVERS.get_or_init(|| {
-        let mut all = Box::new([[Movers { low: [0; 16], high: [0; 16] }; PLANES_MAX + 1]; TURNS]);
+        let mut all = [[Movers { low: [0; 16], high: [0; 16] }; PLANES_MAX + 1]; TURNS];
         for (sets, choices) in all.iter_mut().zip(plane_choices()) {
             for planes in 2..=PLANES_MAX {
                 let last = |&byte: &usize| usize::from(choices[planes][byte]) == planes - 1;
@@ -67,6 +67,7 @@ impl Movers {
     }
 
     /// The scalar twin of `among`.
+    #[cfg(any(test, not(target_arch = "wasm32")))]
     pub fn among_scalar(&self, bytes: &[u8; BUCKET_SLOTS]) -> u32 {
         bytes.iter().enumerate().fold(0, |mask, (at, &byte)| {
             let half = if byte < 128 { &self.low } else { &self.high };

@@ -8,7 +8,7 @@ use crate::entry::{self, Entry};
 use crate::memory::Memory;
 use crate::movers::Movers;
 use crate::tags::{tag_of, Tags, BUCKET_SLOTS};
-use std::alloc::{alloc, Layout};
+use std::alloc::{alloc, dealloc, Layout};
 
 /// Buckets of a plane.
 pub const GROUPS: usize = 64;
@@ -20,6 +20,11 @@ pub const PLANE_BYTES: usize = GROUPS * BUCKET_SLOTS * SLOT_BYTES;
 const EXTENT_PLANES: usize = 64;
 /// Slots of an extent.
 const EXTENT_SLOTS: usize = EXTENT_PLANES * GROUPS * BUCKET_SLOTS;
+/// Aligned to its tags, so that an address tells its place.
+const EXTENT: Layout = match Layout::from_size_align(EXTENT_SLOTS * SLOT_BYTES, EXTENT_SLOTS) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a layout"),
+};
 
 /// A bucket, by the address of its tags. Those of an extent fill its first 64 kB, to which it is aligned; the slots' bytes
 /// follow in the same order, then their entries: so the address of a slot's tag says where its byte and entry are.
@@ -51,7 +56,7 @@ impl Bucket {
     /// Slots with a tag, as bits.
     #[inline(always)]
     pub fn matches(self, tag: u8) -> u32 {
-        // SAFETY: but for `NONE`, buckets are of planes, whose extents are never freed; the reference ends here.
+        // SAFETY: but for `NONE`, buckets are of planes, whose extents live as long as their index; the reference ends here.
         unsafe { (*self.tags()).matches(tag) }
     }
 
@@ -222,15 +227,23 @@ impl Planes {
         // Room on the free list for every plane there is: giving one back never allocates.
         let planes = (self.extents.len() + 1) * EXTENT_PLANES;
         self.free.try_reserve(planes - self.free.len()).ok()?;
-        let layout = Layout::from_size_align(EXTENT_SLOTS * SLOT_BYTES, EXTENT_SLOTS).ok()?;
         // SAFETY: the layout's size is not zero.
-        let extent = unsafe { alloc(layout) };
+        let extent = unsafe { alloc(EXTENT) };
         if extent.is_null() {
             return None;
         }
         self.extents.push(extent.cast());
         self.taken = 0;
         Some(())
+    }
+}
+
+impl Drop for Planes {
+    fn drop(&mut self) {
+        for &extent in &self.extents {
+            // SAFETY: allocated with this layout, and freed once.
+            unsafe { dealloc(extent.cast(), EXTENT) }
+        }
     }
 }
 

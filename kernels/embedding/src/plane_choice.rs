@@ -23,9 +23,9 @@ pub type PlaneChoice = [u8; 256];
 
 /// Choices by turns and number of planes. Made at the first use: as data they would be a sixth of the module.
 pub fn plane_choices() -> &'static [[PlaneChoice; PLANES_MAX + 1]; TURNS] {
-    static CHOICES: OnceLock<Box<[[PlaneChoice; PLANES_MAX + 1]; TURNS]>> = OnceLock::new();
+    static CHOICES: OnceLock<[[PlaneChoice; PLANES_MAX + 1]; TURNS]> = OnceLock::new();
     CHOICES.get_or_init(|| {
-        let mut all = Box::new([[[0; 256]; PLANES_MAX + 1]; TURNS]);
+        let mut all = [[[0; 256]; PLANES_MAX + 1]; TURNS];
         for planes in 2..=PLANES_MAX {
             all[0][planes] = with_one_more(&all[0][planes - 1], planes);
         }

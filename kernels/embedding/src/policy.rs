@@ -1,13 +1,15 @@
 //! How rows begin, learn, are admitted and expire: the table's options, decoded once, looked up by slot.
 
 use crate::initializers::Initializer;
-use crate::optimizers::Optimizer;
+use crate::memory::BYTES_MAX;
+use crate::optimizers::{every_rule_accepts, Optimizer};
 
 /// Slots are 15 bits of an id.
-const SLOTS: usize = 1 << 15;
-/// Bounds that keep every product of sizes far inside 32 bits.
+pub const SLOTS: usize = 1 << 15;
+/// With `SEGMENTS_MAX` a bound that keeps every product of sizes far inside 32 bits.
 const DIM_MAX: usize = 4096;
-const SEGMENTS_MAX: usize = 64;
+/// Segments of a row.
+pub const SEGMENTS_MAX: usize = 64;
 
 /// What happens when the memory limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,7 +132,7 @@ impl TableOptions {
     /// where a rule is an initializer's 3 words and an optimizer's 8.
     pub fn decode(words: &[f64]) -> Result<TableOptions, OptionsError> {
         let mut words = Words { words, at: 0 };
-        let bytes_max = words.integer(1, u64::from(u32::MAX))? as usize;
+        let bytes_max = words.integer(1, BYTES_MAX as u64)? as usize;
         let at_limit = match words.integer(0, 2)? {
             0 => AtLimit::Reject,
             1 => AtLimit::EvictLeastRecentlyUsed,
@@ -208,6 +210,21 @@ impl TableOptions {
         }
     }
 
+    /// Whether an id's row may learn from a gradient, shape `[width]`.
+    #[inline(always)]
+    pub fn accepts(&self, id: u64, gradient: &[f32]) -> bool {
+        // Seldom is there a gradient so large that it matters which segment clips it.
+        every_rule_accepts(gradient) || self.rules_accept(id, gradient)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rules_accept(&self, id: u64, gradient: &[f32]) -> bool {
+        self.policy(id).rules.iter().zip(&self.segments).all(|((_, optimizer), segment)| {
+            optimizer.accepts(&gradient[segment.column..segment.column + segment.dim])
+        })
+    }
+
     /// The weights that an id's row begins with, shape `[width]`.
     pub fn initial_weights(&self, id: u64, weights: &mut [f32]) {
         for ((initializer, _), segment) in self.policy(id).rules.iter().zip(&self.segments) {
@@ -224,11 +241,6 @@ impl TableOptions {
     /// Whether any slot counts occurrences before it admits.
     pub fn anything_is_counted(&self) -> bool {
         self.policies.iter().any(|policy| matches!(policy.admission, Admission::After(_)))
-    }
-
-    /// Whether all slots share one set of rules, those of the defaults.
-    pub fn is_uniform(&self) -> bool {
-        self.policies.len() == 1
     }
 }
 

@@ -3,11 +3,11 @@
 use crate::mixing::shard_of;
 use crate::page::KEY_BYTES;
 use crate::policy::slot_of;
-use crate::table::{floats_of, set_stamp, EmbeddingTable, ROW_HEADER_BYTES};
+use crate::table::{floats_of, set_stamp, EmbeddingTable, COUNTED_UPDATE, ROW_HEADER_BYTES};
 
 /// Updates of a row from a snapshot without counters: as many as a new row has after its first, so that none of them goes
 /// before younger ones for that alone.
-const COUNTER_UNKNOWN: u8 = 1;
+const COUNTER_UNKNOWN: u8 = COUNTED_UPDATE;
 
 /// A run of floats that the saved row and this table's row share.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,7 +136,7 @@ mod tests {
     /// All rows of a snapshot, during which the rows are learned from once more.
     fn saved(table: &mut EmbeddingTable) -> Vec<u8> {
         let mut bytes = Vec::new();
-        table.begin_snapshot();
+        assert!(table.begin_snapshot());
         let ids: Vec<u64> = (0..IDS).collect();
         assert_eq!(table.next_snapshot_rows(100, &mut bytes), Progress::Rows(100));
         table.apply_gradients(&ids, &vec![1.0; 2 * ids.len()], &vec![1; ids.len()], 9);
@@ -168,7 +168,7 @@ mod tests {
                 assert_eq!(counter(&part, id), Some(updates(id)));
             }
             let mut bytes = Vec::new();
-            part.begin_snapshot();
+            assert!(part.begin_snapshot());
             part.next_snapshot_rows(usize::MAX, &mut bytes);
             again.restore(&bytes, &plan(true, 0, 1)).unwrap();
         }

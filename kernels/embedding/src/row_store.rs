@@ -6,7 +6,8 @@ use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
 use crate::row_lookup::Candidates;
 use crate::row_memo::RowMemo;
-use crate::search::{is_row_of, Search, View, PASS};
+use crate::search::{is_row_of, Search, View};
+use crate::segment::Crowded;
 use crate::slab::Slab;
 
 /// Of a table's limit, what its memo takes at most is one part of so many.
@@ -17,6 +18,8 @@ const MEMO_SHARE: usize = 64;
 pub enum InsertError {
     /// The table's memory limit.
     OutOfMemory,
+    /// Both buckets of the id are full, and all that their entries could move to.
+    Crowded,
 }
 
 /// Rows, index and memory of one table.
@@ -126,8 +129,13 @@ impl RowStore {
         if !self.search.fill(at, hash, depth, row.handle)
             && self.index.displace(segment, hash, row.handle).is_err()
         {
-            self.slab.give_back(row.handle);
-            return self.insert(id);
+            let slab = &self.slab;
+            let hash_of = |handle| mix64(slab.row(handle).key());
+            let inserted = self.index.insert_crowded(&mut self.memory, hash, row.handle, hash_of);
+            if inserted.is_err() {
+                self.slab.give_back(row.handle);
+            }
+            return inserted.map(|()| row).map_err(|Crowded| InsertError::Crowded);
         }
         self.index.count_insertion(segment, hash);
         Ok(row)
@@ -153,10 +161,21 @@ impl RowStore {
         let hash_of = |handle| mix64(slab.row(handle).key());
         if self.index.insert(&mut self.memory, mix64(id), row.handle, hash_of).is_err() {
             self.slab.give_back(row.handle);
-            return Err(InsertError::OutOfMemory);
+            return Err(InsertError::Crowded);
         }
         self.keep_memo();
         Ok(row)
+    }
+
+    /// Adds a row for an id of which one of the buckets has an empty slot, as where a row went to make room; nothing grows.
+    pub fn insert_in_room_made(&mut self, id: u64) -> Option<Row> {
+        let hash = mix64(id);
+        let row = self.slab.take(&mut self.memory, id)?;
+        if self.index.segment_of(hash).insert(hash, row.handle).is_err() {
+            self.slab.give_back(row.handle);
+            return None;
+        }
+        Some(row)
     }
 
     /// Removes an id's row; false where there is none.
@@ -200,6 +219,7 @@ impl RowStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::PASS;
 
     fn store(bytes_max: usize) -> RowStore {
         RowStore::new(PageLayout::new(8 + 4 + 16, 3, true), bytes_max).unwrap()

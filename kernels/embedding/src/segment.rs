@@ -25,6 +25,9 @@ pub struct Segment {
     pub turns: u8,
     /// Planes that are there.
     pub count: u8,
+    /// Removals before growth is tried again, which found no room for the entries of one more plane: it must not be tried for
+    /// each of the ids that were made to collide.
+    pub growth_rests: u8,
     /// Entries.
     pub rows: u32,
     /// Where the search for a victim goes on, a slot.
@@ -52,6 +55,7 @@ impl Segment {
             depth,
             turns,
             count: planes.len() as u8,
+            growth_rests: 0,
             rows: 0,
             victim_hand: 0,
             planes: [Plane::NONE; PLANES_MAX],
@@ -150,6 +154,7 @@ impl Segment {
     pub fn remove(&mut self, Position { bucket, slot }: Position) {
         bucket.clear(slot);
         self.rows -= 1;
+        self.growth_rests = self.growth_rests.saturating_sub(1);
     }
 
     /// The handle in slot `number` of all, where one is there.

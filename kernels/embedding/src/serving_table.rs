@@ -3,7 +3,7 @@
 use crate::copy::copy_floats;
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::quantization::{fp16, int8};
-use crate::row_store::{InsertError, RowStore};
+use crate::row_store::RowStore;
 use crate::search::PASS;
 
 /// How weights are stored.
@@ -81,7 +81,7 @@ impl ServingTable {
                 if !row.exists() {
                     row = match self.store.insert_at(at, id) {
                         Ok(row) => row,
-                        Err(InsertError::OutOfMemory) => return pass * PASS + at,
+                        Err(_) => return pass * PASS + at,
                     };
                 }
                 self.write(&row, weights);
@@ -129,13 +129,14 @@ impl ServingTable {
     pub fn end_fill(&mut self) -> usize {
         let layout = self.store.layout;
         self.filling = false;
-        let mut stale = Vec::new();
-        self.store.slab.for_each(|row| {
-            if !row.has(&layout, Bitmap::FILLED) {
-                stale.push(row.key());
+        let mut removed = 0;
+        for handle in 0..self.store.slab.handles() {
+            let row = self.store.slab.occupied(handle);
+            if let Some(stale) = row.filter(|row| !row.has(&layout, Bitmap::FILLED)) {
+                removed += usize::from(self.store.remove(stale.key()));
             }
-        });
-        self.remove(&stale)
+        }
+        removed
     }
 
     /// Removes rows; absent ids are no error. Returns how many there were.

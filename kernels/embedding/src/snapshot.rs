@@ -38,16 +38,21 @@ pub enum Progress {
 }
 
 impl EmbeddingTable {
-    /// Begins a snapshot of this moment; one that was under way is dropped.
-    pub fn begin_snapshot(&mut self) {
+    /// Begins a snapshot of this moment; one that was under way is dropped. False where there is no memory for it.
+    #[must_use]
+    pub fn begin_snapshot(&mut self) -> bool {
+        self.end_snapshot();
+        if !self.admission.begin_snapshot() {
+            return false;
+        }
         self.store.slab.copy_bitmap(Bitmap::OCCUPIED, Bitmap::IN_SNAPSHOT);
-        self.admission.begin_snapshot();
         self.snapshot = Some(Snapshot {
             preserved: Vec::new(),
             marked: self.store.rows(),
             hand: 0,
             overtaken: false,
         });
+        true
     }
 
     /// Rows that the snapshot has still to give.

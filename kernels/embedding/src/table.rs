@@ -15,8 +15,8 @@ const STAMP_BYTES: usize = 4;
 /// Bytes of a row before its floats.
 pub const ROW_HEADER_BYTES: usize = KEY_BYTES + STAMP_BYTES;
 
-/// Bytes of the admission counter for each id it remembers, rounded up.
-const COUNTER_BYTES: usize = 6;
+/// What an update adds to a row's counter.
+pub const COUNTED_UPDATE: u8 = 1;
 
 /// What an absent id gives in a lookup.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +41,7 @@ pub struct Counts {
     pub filtered: f64,
     /// Rows evicted, by expiry or for room.
     pub evicted: f64,
-    /// Updates refused: no room, or a gradient that is not finite.
+    /// Updates refused: no room, or a gradient that no row may learn from.
     pub rejected: f64,
     /// Rows updated.
     pub updated: f64,
@@ -69,6 +69,8 @@ pub struct EmbeddingTable {
     pub learning_rate_scales: Vec<f32>,
     /// See `Counts`.
     pub counts: Counts,
+    /// The share of a gradient that a new row learns from.
+    scaled: Vec<f32>,
 }
 
 /// The ids of a pass that have no row, and where they stand in it.
@@ -130,14 +132,16 @@ impl EmbeddingTable {
         let layout = PageLayout::new(stride, Changes::BITMAPS, counted);
         let admission = AdmissionCounter::new(options.admission_ids_max);
         let mut store = RowStore::new(layout, options.bytes_max)?;
+        let mut scaled = Vec::new();
+        scaled.try_reserve_exact(options.width).ok()?;
+        scaled.resize(options.width, 0.0);
         // The counter allocates at its first use; its share of the limit is set aside now.
-        if options.anything_is_counted()
-            && !store.memory.claim(options.admission_ids_max * COUNTER_BYTES)
-        {
+        if options.anything_is_counted() && !store.memory.claim(admission.bytes_max()) {
             return None;
         }
         Some(EmbeddingTable {
             learning_rate_scales: vec![1.0; options.segments.len()],
+            scaled,
             options,
             store,
             admission,
@@ -242,7 +246,7 @@ impl EmbeddingTable {
 
     #[inline]
     fn learn(&mut self, row: &Row, id: u64, gradient: &[f32], seconds: u32) {
-        if !all_finite(gradient) {
+        if !self.options.accepts(id, gradient) {
             self.counts.rejected += 1.0;
             return;
         }
@@ -298,7 +302,7 @@ impl EmbeddingTable {
             self.counts.filtered += 1.0;
             return;
         }
-        if !all_finite(gradient) {
+        if !self.options.accepts(id, gradient) {
             self.counts.rejected += 1.0;
             return;
         }
@@ -306,8 +310,12 @@ impl EmbeddingTable {
         if share == 1.0 {
             return self.learn(&row, id, gradient, seconds);
         }
-        let scaled: Vec<f32> = gradient.iter().map(|value| value * share).collect();
+        let mut scaled = std::mem::take(&mut self.scaled);
+        for (scaled, value) in scaled.iter_mut().zip(gradient) {
+            *scaled = value * share;
+        }
         self.learn(&row, id, &scaled, seconds);
+        self.scaled = scaled;
     }
 
     /// The id's row, made with its initial value where it is absent; `None` (and counted) where there is no room.
@@ -348,7 +356,8 @@ impl EmbeddingTable {
                 unused.fill(0.0);
             }
         }
-        set_stamp(&row, &self.store.layout, self.clock_seconds);
+        // Whoever inserts a row says when it was updated, which may be long before the newest update.
+        set_stamp(&row, &self.store.layout, 0);
         Some(row)
     }
 
@@ -366,7 +375,7 @@ impl EmbeddingTable {
         let newest = stamp_of(row, &self.store.layout).max(seconds);
         set_stamp(row, &self.store.layout, newest);
         if let Some(counter) = row.counter(&self.store.layout) {
-            *counter = counter.saturating_add(1);
+            *counter = counter.saturating_add(COUNTED_UPDATE);
         }
         self.changes.touch(&mut self.store, row);
     }

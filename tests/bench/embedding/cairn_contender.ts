@@ -9,7 +9,7 @@ import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
 import type { Contender, Slice } from "./contender.ts";
 import { type Distribution, fillRows, type Sequences } from "./sequences.ts";
 
-const BYTES_MAX = 4_000_000_000;
+const BYTES_MAX = 3_000_000_000;
 
 /** Rows of `dim` weights that learn as the native peers' rows do. */
 export function adagradTable(dim: number): TableOptions {

@@ -29,6 +29,8 @@ const BUFFERS: Readonly<Record<string, number>> = {
   batch_inverse: 4,
   batch_bytes: 1,
   batch_rows: 4,
+  batch_slots: 2,
+  batch_pooled: 4,
   batch_plan: 4,
   batch_groups: 4,
   batch_gradients: 4,

@@ -121,6 +121,21 @@ Deno.test("a gradient that is not finite changes nothing and is counted", () => 
   assert.equal(table.statistics().rejected, 2);
 });
 
+Deno.test("a gradient so large that its square would be infinite changes nothing and is counted", () => {
+  const segments: TableOptions["segments"] = [{
+    name: "embeddings",
+    dim: 1,
+    initializer: { kind: "zeros" },
+    optimizer: { kind: "adam", learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 0.01 },
+  }];
+  const table = EmbeddingTable.create(options({ segments }));
+  for (const gradient of [1, 1e25, -3e38, 1]) {
+    table.applyGradients(ids(3, 4), Float32Array.of(gradient, gradient), ones(2), 0);
+  }
+  assert.equal(table.statistics().rejected, 4);
+  assert.ok(lookup(table, ids(3)).rows.every((weight) => weight < 0));
+});
+
 Deno.test("a delta is given again until it is acknowledged, and a hot id is one entry", () => {
   const table = EmbeddingTable.create(options());
   table.beginDeltas(0);
@@ -276,6 +291,21 @@ Deno.test("a late update does not make a row look older", () => {
   assert.equal(table.evictExpired(100), 0);
   table.applyGradients(ids(2), Float32Array.of(1), ones(1), 110);
   assert.equal(table.evictExpired(100), 1);
+});
+
+Deno.test("a row that begins late expires as if it had come in order", () => {
+  const slots: TableOptions["slots"] = [
+    { slot: 1, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 50 },
+  ];
+  const [early, late] = [ids((1n << 48n) + 1n), ids((1n << 48n) + 2n)];
+  const evicted = [[10, 100], [100, 10]].map((seconds) => {
+    const table = EmbeddingTable.create(options({ slots }));
+    for (const each of seconds) {
+      table.applyGradients(each === 10 ? early : late, Float32Array.of(1), ones(1), each);
+    }
+    return table.evictExpired(1000);
+  });
+  assert.deepEqual(evicted, [1, 1]);
 });
 
 Deno.test("a consumer that is silent while more ids go than its tombstones hold is told so, and holds up nothing", () => {

@@ -10,6 +10,10 @@ use super::buffers::reserve;
 use crate::batch::{self, Groups, PoolBatch, PoolError, PoolPlan, Pooling, Unique};
 use crate::crc32c::crc32c;
 use crate::feature_hash::{feature_id, SLOT_MAX};
+use crate::memory::is_available;
+
+/// What a word of a pooling plan takes while it is read and ever after, at most.
+const PLAN_BYTES: usize = 32;
 
 const REFUSED_LENGTH: i32 = -1;
 const REFUSED_SHAPE: i32 = -2;
@@ -19,6 +23,7 @@ const REFUSED_PLAN: i32 = -5;
 const REFUSED_SLOT: i32 = -6;
 const REFUSED_GROUPS: i32 = -7;
 const REFUSED_CLASS: i32 = -8;
+const REFUSED_MEMORY: i32 = -9;
 
 #[derive(Default)]
 struct Buffers {
@@ -39,7 +44,7 @@ struct Buffers {
     further_classes: u8,
     /// Empty while all slots are of one class.
     class_of_slot: Vec<u8>,
-    /// Addresses of the last [`Unique::group`].
+    /// Addresses of the last [`Unique::group`], zeros where it was refused.
     grouped: [usize; 4],
 }
 
@@ -117,7 +122,10 @@ pub extern "C" fn batch_classes() -> i32 {
     with(|buffers| {
         let slots = usize::from(SLOT_MAX) + 1;
         let Some(classes) = buffers.bytes.get(..slots) else { return REFUSED_LENGTH };
-        buffers.class_of_slot = classes.to_vec();
+        if reserve(&mut buffers.class_of_slot, slots) == 0 {
+            return REFUSED_MEMORY;
+        }
+        buffers.class_of_slot.copy_from_slice(classes);
         buffers.further_classes = classes.iter().copied().max().unwrap_or(0);
         i32::from(buffers.further_classes) + 1
     })
@@ -130,9 +138,12 @@ pub extern "C" fn batch_unique(length: usize, shards: u32) -> i32 {
         if length > buffers.ids.len() || length >= 1 << 31 || shards == 0 || shards > 1 << 20 {
             return REFUSED_LENGTH;
         }
+        buffers.grouped = [0; 4];
         let classes = u32::from(buffers.further_classes) + 1;
         let groups = Groups { shards, classes, class_of_slot: &buffers.class_of_slot };
-        let batch = buffers.unique.group(&buffers.ids[..length], &groups);
+        let Some(batch) = buffers.unique.group(&buffers.ids[..length], &groups) else {
+            return REFUSED_MEMORY;
+        };
         buffers.grouped = [
             batch.ids.as_ptr() as usize,
             batch.group_starts.as_ptr() as usize,
@@ -154,6 +165,9 @@ pub extern "C" fn batch_unique_result(which: usize) -> usize {
 pub extern "C" fn batch_pool_plan(words: usize) -> i32 {
     with(|buffers| {
         let Some(words) = buffers.plan.get(..words) else { return REFUSED_LENGTH };
+        if !is_available(PLAN_BYTES.saturating_mul(words.len())) {
+            return REFUSED_MEMORY;
+        }
         match PoolPlan::decode(words) {
             Some(plan) => {
                 buffers.pooling = Some(Pooling::new(plan));
@@ -258,5 +272,6 @@ fn status(result: Result<(), PoolError>) -> i32 {
         Err(PoolError::Position) => REFUSED_POSITION,
         Err(PoolError::Groups) => REFUSED_GROUPS,
         Err(PoolError::Class) => REFUSED_CLASS,
+        Err(PoolError::OutOfMemory) => REFUSED_MEMORY,
     }
 }

@@ -5,8 +5,8 @@ use super::instance::training;
 use super::refusals::{REFUSED_ACKNOWLEDGEMENT, REFUSED_CONSUMER, REFUSED_LENGTH, REFUSED_MEMORY};
 use crate::changes::DeltaError;
 use crate::crc32c::crc32c;
-use crate::export::export_rows;
-use crate::table::{floats_of, EmbeddingTable};
+use crate::export::{export_rows, Page};
+use crate::table::EmbeddingTable;
 
 /// A status of `table_take_delta`.
 const OVERFLOWED: i32 = 2;
@@ -40,24 +40,38 @@ pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max:
             Err(DeltaError::UnknownConsumer) => return REFUSED_CONSUMER,
             Err(DeltaError::Acknowledged) => return REFUSED_ACKNOWLEDGEMENT,
             Err(DeltaError::Overflowed) => return OVERFLOWED,
+            Err(DeltaError::OutOfMemory) => return REFUSED_MEMORY,
         };
         if delta.sequence <= acknowledged as u64 {
             return 0;
         }
-        buffers.ids.clone_from(&delta.ids);
-        buffers.floats.clone_from(&delta.rows);
-        buffers.removed.clone_from(&delta.tombstones);
+        let copied = copy(&delta.ids, &mut buffers.ids)
+            && copy(&delta.rows, &mut buffers.floats)
+            && copy(&delta.tombstones, &mut buffers.removed);
+        if !copied {
+            // It is kept, and given again.
+            return REFUSED_MEMORY;
+        }
         let mut checksum = crc32c(0, as_bytes(&delta.ids));
         checksum = crc32c(checksum, as_bytes(&delta.rows));
         checksum = crc32c(checksum, as_bytes(&delta.tombstones));
-        buffers.words = vec![
+        buffers.answer([
             delta.sequence as f64,
             delta.ids.len() as f64,
             delta.tombstones.len() as f64,
             f64::from(checksum),
-        ];
+        ]);
         1
     })
+}
+
+/// Copies to the front of a buffer; false where memory is short.
+fn copy<T: Copy + Default>(from: &[T], to: &mut Vec<T>) -> bool {
+    let fits = reserve(to, from.len()) != 0;
+    if fits {
+        to[..from.len()].copy_from_slice(from);
+    }
+    fits
 }
 
 /// A slice of words or floats as its little-endian bytes (the kernel runs on little-endian machines only).
@@ -84,21 +98,15 @@ pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
         if rows_max == 0 || !fits || !(0.0..=f64::from(u32::MAX)).contains(&cursor) {
             return REFUSED_LENGTH;
         }
-        let next = export_rows(&table.store.slab, cursor as u32, rows_max, &mut buffers.rows);
-        let layout = table.store.layout;
-        if reserve(&mut buffers.ids, buffers.rows.len()) == 0
-            || reserve(&mut buffers.floats, buffers.rows.len() * width) == 0
-        {
+        let rows = rows_max.min(table.store.rows());
+        if reserve(&mut buffers.ids, rows) == 0 || reserve(&mut buffers.floats, rows * width) == 0 {
             return REFUSED_MEMORY;
         }
-        for (position, row) in buffers.rows.iter().enumerate() {
-            buffers.ids[position] = row.key();
-            buffers.floats[position * width..][..width]
-                .copy_from_slice(&floats_of(row, &layout)[..width]);
-        }
+        let (ids, weights) = (&mut buffers.ids[..rows], &mut buffers.floats[..rows * width]);
+        let Page { rows, next } =
+            export_rows(&table.store.slab, cursor as u32, width, ids, weights);
         let done = f64::from(u8::from(next.is_none()));
-        let next = f64::from(next.unwrap_or(u32::MAX));
-        buffers.words = vec![buffers.rows.len() as f64, next, done];
+        buffers.answer([rows as f64, f64::from(next.unwrap_or(u32::MAX)), done]);
         0
     })
 }

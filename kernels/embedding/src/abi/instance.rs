@@ -5,14 +5,16 @@
 
 use core::cell::RefCell;
 
-use super::buffers::reserve;
+use super::buffers::{reserve, ANSWER_WORDS};
 use super::refusals::REFUSED_NO_TABLE;
-use crate::page::Row;
 use crate::serving_table::ServingTable;
 use crate::table::EmbeddingTable;
 
 /// Changes with every incompatible change of an export; the host refuses another.
 const VERSION: u32 = 3;
+
+/// What making a table takes beside rows, index and options, at most: its small parts, each allocated by itself.
+pub const TABLE_BYTES: usize = 512 << 10;
 
 /// What an instance holds.
 pub enum Table {
@@ -31,10 +33,21 @@ pub struct Buffers {
     pub words: Vec<f64>,
     pub bytes: Vec<u8>,
     pub removed: Vec<u64>,
-    pub rows: Vec<Row>,
 }
 
 impl Buffers {
+    /// Whether there is room for every answer, which whoever makes a table asks.
+    pub fn can_answer(&mut self) -> bool {
+        reserve(&mut self.words, ANSWER_WORDS) != 0
+    }
+
+    /// Writes an answer to words, and returns its length.
+    pub fn answer<const LENGTH: usize>(&mut self, answer: [f64; LENGTH]) -> i32 {
+        const { assert!(LENGTH <= ANSWER_WORDS) }
+        self.words[..LENGTH].copy_from_slice(&answer);
+        LENGTH as i32
+    }
+
     /// The first `count` ids and their rows of `width` floats.
     pub fn rows_of(&mut self, count: usize, width: usize) -> Option<(&[u64], &mut [f32])> {
         let floats = count.checked_mul(width)?;

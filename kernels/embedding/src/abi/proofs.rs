@@ -4,6 +4,8 @@ use crate::entry::Entry;
 use crate::page::{Bitmap, KEY_BYTES};
 use crate::plane::SLOT_BYTES;
 use crate::policy::slot_of;
+#[cfg(target_arch = "wasm32")]
+use crate::segment::Segment;
 use crate::table::ROW_HEADER_BYTES;
 use crate::tags::{Tags, BUCKET_SLOTS};
 
@@ -14,6 +16,10 @@ const _: () = assert!(SLOT_BYTES == 2 + size_of::<Entry>());
 
 // A training row is key u64, stamp u32, floats; a saved row begins with the same bytes.
 const _: () = assert!(KEY_BYTES == size_of::<u64>() && ROW_HEADER_BYTES == KEY_BYTES + 4);
+
+// The search multiplies a segment's number by its size.
+#[cfg(target_arch = "wasm32")]
+const _: () = assert!(size_of::<Segment>() == 80);
 
 // Bitmaps: 0 occupied, 1 in the snapshot, then one a consumer.
 const _: () = assert!(Bitmap::OCCUPIED.0 == 0 && Bitmap::IN_SNAPSHOT.0 == 1);

@@ -1,10 +1,12 @@
 //! The exports behind `serving_table.ts`.
 
-use super::instance::{serving, with, Table};
+use super::instance::{serving, with, Table, TABLE_BYTES};
 use super::refusals::{REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY};
+use crate::memory::is_available;
 use crate::serving_table::{Precision, ServingTable};
 
-/// Makes this instance's serving table; precision 0 = fp32, 1 = fp16, 2 = int8.
+/// Makes this instance's serving table; precision 0 = fp32, 1 = fp16, 2 = int8. A table that was there goes, with all its
+/// memory.
 #[no_mangle]
 pub extern "C" fn serving_create(width: usize, precision: u32, bytes_max: usize) -> i32 {
     let precision = match precision {
@@ -18,12 +20,15 @@ pub extern "C" fn serving_create(width: usize, precision: u32, bytes_max: usize)
     }
     with(|instance| {
         instance.table = None;
+        if !is_available(TABLE_BYTES) {
+            return REFUSED_MEMORY;
+        }
         match ServingTable::new(width, precision, bytes_max) {
-            Some(table) => {
+            Some(table) if instance.buffers.can_answer() => {
                 instance.table = Some(Table::Serving(table));
                 0
             }
-            None => REFUSED_MEMORY,
+            _ => REFUSED_MEMORY,
         }
     })
 }

@@ -5,22 +5,32 @@ use super::instance::training;
 use super::refusals::{
     REFUSED_CHECKSUM, REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_SNAPSHOT,
 };
+use crate::admission::RestoreError;
 use crate::counter_snapshot::SAVED_LINE_BYTES;
 use crate::crc32c::crc32c;
-use crate::restore::{RestorePlan, Run};
+use crate::memory::is_available;
+use crate::policy::{SEGMENTS_MAX, SLOTS};
+use crate::restore::{RestorePlan, Restored, Run};
 use crate::snapshot::Progress;
+
+/// A restore plan at most: its counts, weights and state of each segment, every slot.
+const PLAN_WORDS_MAX: usize = 6 + 2 * 3 * SEGMENTS_MAX + SLOTS;
+/// What reading one takes, at most.
+const PLAN_BYTES_MAX: usize = 16 * PLAN_WORDS_MAX;
 
 /// Begins a snapshot of this moment. Words: rows, clock, draws, newest generation of the admission counters.
 #[no_mangle]
 pub extern "C" fn table_snapshot_begin() -> i32 {
     training(|table, buffers| {
-        table.begin_snapshot();
-        buffers.words = vec![
+        if !table.begin_snapshot() {
+            return REFUSED_MEMORY;
+        }
+        buffers.answer([
             table.store.rows() as f64,
             f64::from(table.clock_seconds),
             table.draws as f64,
             table.admission.newest() as f64,
-        ];
+        ]);
         0
     })
 }
@@ -36,11 +46,15 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
             return REFUSED_LENGTH;
         }
         buffers.bytes.clear();
-        match table.admission.next_saved_lines(rows_max, &mut buffers.bytes) {
+        let lines_max = rows_max.min(table.admission.saved_lines_left());
+        if buffers.bytes.try_reserve(lines_max * SAVED_LINE_BYTES).is_err() {
+            return REFUSED_MEMORY;
+        }
+        match table.admission.next_saved_lines(lines_max, &mut buffers.bytes) {
             Some(0) => {}
             Some(lines) => {
-                buffers.words =
-                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, &buffers.bytes)), 1.0];
+                let checksum = crc32c(0, &buffers.bytes);
+                buffers.answer([buffers.bytes.len() as f64, f64::from(checksum), 1.0]);
                 return lines as i32;
             }
             None => return REFUSED_SNAPSHOT,
@@ -51,8 +65,8 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
         }
         match table.next_snapshot_rows(rows_max, &mut buffers.bytes) {
             Progress::Rows(rows) => {
-                buffers.words =
-                    vec![buffers.bytes.len() as f64, f64::from(crc32c(0, &buffers.bytes)), 0.0];
+                let checksum = crc32c(0, &buffers.bytes);
+                buffers.answer([buffers.bytes.len() as f64, f64::from(checksum), 0.0]);
                 rows as i32
             }
             Progress::Failed => REFUSED_SNAPSHOT,
@@ -89,8 +103,9 @@ pub extern "C" fn table_restore_counters(newest: usize, bytes: usize, checksum: 
             return REFUSED_CHECKSUM;
         }
         match table.admission.restore(newest, lines) {
-            Some(()) => 0,
-            None => REFUSED_CODE,
+            Ok(()) => 0,
+            Err(RestoreError::Malformed) => REFUSED_CODE,
+            Err(RestoreError::OutOfMemory) => REFUSED_MEMORY,
         }
     })
 }
@@ -104,14 +119,19 @@ pub extern "C" fn table_restore_rows(bytes: usize, checksum: u32, words: usize) 
         else {
             return REFUSED_LENGTH;
         };
+        if words.len() > PLAN_WORDS_MAX {
+            return REFUSED_LENGTH;
+        }
+        if !is_available(PLAN_BYTES_MAX) {
+            return REFUSED_MEMORY;
+        }
         if crc32c(0, chunk) != checksum {
             return REFUSED_CHECKSUM;
         }
         let Some(plan) = restore_plan(words) else { return REFUSED_CODE };
         let Some(restored) = table.restore(chunk, &plan) else { return REFUSED_LENGTH };
-        buffers.words = [restored.rows, restored.elsewhere, restored.dropped, restored.rejected]
-            .map(f64::from)
-            .to_vec();
+        let Restored { rows, elsewhere, dropped, rejected } = restored;
+        buffers.answer([rows, elsewhere, dropped, rejected].map(f64::from));
         0
     })
 }

@@ -2,39 +2,39 @@
 
 use super::instance::{with, Instance, Table};
 use super::refusals::REFUSED_NO_TABLE;
+use crate::table::Counts;
 
 /// Writes statistics to words: rows, slots, bytes, row bytes, first-bucket rows, other-bucket rows, touched, then `Counts`
 /// in order. Returns how many words. The displacement counts visit every row: asked for by `thorough` = 1 only.
 #[no_mangle]
 pub extern "C" fn table_statistics(thorough: u32) -> i32 {
-    with(|instance| {
-        let store = match &instance.table {
+    with(|Instance { table, buffers }| {
+        let store = match table {
             Some(Table::Training(table)) => &table.store,
             Some(Table::Serving(table)) => &table.store,
             None => return REFUSED_NO_TABLE,
         };
         let displacement = if thorough == 1 { store.displacement() } else { [0, 0] };
-        let mut words = vec![
-            store.rows() as f64,
-            store.slots() as f64,
-            store.memory.bytes() as f64,
-            store.layout.stride as f64,
-            displacement[0] as f64,
-            displacement[1] as f64,
-        ];
-        if let Some(Table::Training(table)) = &instance.table {
-            let counts = table.counts;
-            words.push(table.changes.touched(store) as f64);
-            words.extend([counts.lookups, counts.missing, counts.admitted, counts.filtered]);
-            words.extend([
-                counts.evicted,
-                counts.rejected,
-                counts.updated,
-                f64::from(table.clock_seconds),
-            ]);
-        }
-        instance.buffers.words = words;
-        instance.buffers.words.len() as i32
+        let [rows, slots, bytes, row_bytes, first, other] = [
+            store.rows(),
+            store.slots(),
+            store.memory.bytes(),
+            store.layout.stride,
+            displacement[0],
+            displacement[1],
+        ]
+        .map(|count| count as f64);
+        let Some(Table::Training(table)) = table else {
+            return buffers.answer([rows, slots, bytes, row_bytes, first, other]);
+        };
+        let touched = table.changes.touched(&table.store) as f64;
+        let Counts { lookups, missing, admitted, filtered, evicted, rejected, updated } =
+            table.counts;
+        let seconds = f64::from(table.clock_seconds);
+        buffers.answer([
+            rows, slots, bytes, row_bytes, first, other, touched, lookups, missing, admitted,
+            filtered, evicted, rejected, updated, seconds,
+        ])
     })
 }
 
@@ -47,9 +47,7 @@ pub extern "C" fn table_entries_per_bucket() -> i32 {
             Some(Table::Serving(table)) => &table.store,
             None => return REFUSED_NO_TABLE,
         };
-        buffers.words.clear();
-        buffers.words.extend(store.index.entries_per_bucket().map(f64::from));
-        buffers.words.len() as i32
+        buffers.answer(store.index.entries_per_bucket().map(f64::from))
     })
 }
 

@@ -1,27 +1,35 @@
 //! The exports behind `embedding_table.ts` that make a table, read it and let it learn.
 
-use super::instance::{training, with, Table};
+use super::instance::{training, with, Table, TABLE_BYTES};
 use super::refusals::{REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_OPTIONS};
+use crate::memory::is_available;
 use crate::policy::TableOptions;
 use crate::table::{EmbeddingTable, Missing};
 
-/// Makes this instance's training table from the first `length` words; see `TableOptions::decode`.
+/// What a word of options takes while it is read and ever after, at most.
+const OPTION_BYTES: usize = 16;
+
+/// Makes this instance's training table from the first `length` words; see `TableOptions::decode`. A table that was there goes,
+/// with all its memory.
 #[no_mangle]
 pub extern "C" fn table_create(length: usize) -> i32 {
     with(|instance| {
+        instance.table = None;
         let Some(words) = instance.buffers.words.get(..length) else { return REFUSED_LENGTH };
+        if !is_available(OPTION_BYTES.saturating_mul(length).saturating_add(TABLE_BYTES)) {
+            return REFUSED_MEMORY;
+        }
         let options = match TableOptions::decode(words) {
             Ok(options) => options,
             Err(error) => return REFUSED_OPTIONS - error.word as i32,
         };
-        instance.table = None;
         match EmbeddingTable::new(options) {
-            Some(table) => {
+            Some(table) if instance.buffers.can_answer() => {
                 let width = table.options.width as i32;
                 instance.table = Some(Table::Training(table));
                 width
             }
-            None => REFUSED_MEMORY,
+            _ => REFUSED_MEMORY,
         }
     })
 }
@@ -30,14 +38,11 @@ pub extern "C" fn table_create(length: usize) -> i32 {
 #[no_mangle]
 pub extern "C" fn table_layout() -> i32 {
     training(|table, buffers| {
-        let segments = table.options.segments.iter();
-        buffers.words =
-            std::iter::once(table.options.floats as f64)
-                .chain(segments.flat_map(|each| {
-                    [each.column, each.state, each.state_floats].map(|at| at as f64)
-                }))
-                .collect();
-        buffers.words.len() as i32
+        let segments = &table.options.segments;
+        let places = segments.iter().flat_map(|each| [each.column, each.state, each.state_floats]);
+        let layout = std::iter::once(table.options.floats).chain(places);
+        buffers.words.iter_mut().zip(layout).for_each(|(word, at)| *word = at as f64);
+        1 + 3 * segments.len() as i32
     })
 }
 

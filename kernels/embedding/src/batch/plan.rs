@@ -140,8 +140,8 @@ impl PoolPlan {
     }
 
     /// Where each part's columns of the first of `examples` begin.
-    pub fn bases(&self, examples: usize) -> Vec<usize> {
-        let before = |block: usize| self.strides[..block].iter().sum::<usize>() * examples;
-        self.parts.iter().map(|part| before(part.block) + part.at).collect()
+    pub fn bases(&self, examples: usize) -> impl Iterator<Item = usize> + '_ {
+        let before = move |block: usize| self.strides[..block].iter().sum::<usize>() * examples;
+        self.parts.iter().map(move |part| before(part.block) + part.at)
     }
 }

@@ -1,54 +1,25 @@
 //! Pooling: a slot of an example may hold many ids; the dense model sees one vector a slot. And its gradient,
 //! which is also the sum of duplicates: every id's share is added to its unique row.
 //!
-//! A plan, read once, says which columns of a row become which columns of the model's inputs. One walk over a batch
-//! then fills all inputs: an id's row is found once, and its segments lie in one or two cache lines.
+//! A plan, read once, says which columns of a row become which columns of the model's inputs, and `placement.rs` checks
+//! where every id's row is; so one walk over a batch without a check fills all inputs: an id's row is found once, and
+//! its segments lie in one or two cache lines.
 
+use crate::batch::placement::{PlacedBatch, PoolBatch, PoolError};
 use crate::batch::plan::{Combiner, Part, PoolPlan};
 use crate::copy::copy_floats;
 use crate::lanes::{F32x4, Lanes};
 
-/// The ids of a batch of examples.
-pub struct PoolBatch<'a> {
-    /// Distinct ids of group g (a shard's ids of one class) are those from `groups[g]` to `groups[g + 1]`; of each shard's
-    /// groups the first is of class 0. Their rows lie in this order, each as wide as its class.
-    pub groups: &'a [u32],
-    /// Position of each id among the distinct ones.
-    pub inverse: &'a [u32],
-    /// The ids of slot s of example e are `inverse[offsets[e·slots + s]..offsets[e·slots + s + 1]]`.
-    pub offsets: &'a [u32],
-}
-
-/// Why a batch cannot be pooled.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PoolError {
-    /// A buffer's length does not fit the plan and the batch.
-    Shape,
-    /// The offsets descend, point past the ids, or are not those of whole examples.
-    Offsets,
-    /// A position points past the unique rows.
-    Position,
-    /// The groups descend, or are not those of whole shards.
-    Groups,
-    /// An id's row is of another class than its slot's.
-    Class,
-}
-
 /// A plan and the batch that it was last given, so that the gradient finds it as it was pooled.
 pub struct Pooling {
     plan: PoolPlan,
-    /// The first float of each id's row.
-    starts: Vec<u32>,
-    offsets: Vec<u32>,
-    examples: usize,
-    /// Floats of all rows.
-    floats: usize,
+    batch: PlacedBatch,
 }
 
 impl Pooling {
     /// Pools by `plan`; without a batch so far.
     pub fn new(plan: PoolPlan) -> Pooling {
-        Pooling { plan, starts: Vec::new(), offsets: Vec::new(), examples: 0, floats: 0 }
+        Pooling { batch: PlacedBatch::none(&plan), plan }
     }
 
     /// Pools the rows of a batch, those of all groups one after another, into the model's inputs, one block after another.
@@ -59,10 +30,7 @@ impl Pooling {
         rows: &[f32],
         pooled: &mut [f32],
     ) -> Result<(), PoolError> {
-        self.take(batch)?;
-        if rows.len() != self.floats || Some(pooled.len()) != self.pooled_floats() {
-            return Err(PoolError::Shape);
-        }
+        self.batch.place(&self.plan, batch, rows.len(), pooled.len())?;
         self.for_each_slot(|parts, starts, example, bases| {
             for (part, base) in parts.iter().zip(bases) {
                 let out = &mut pooled[base + example * part.stride..][..part.floats()];
@@ -79,8 +47,7 @@ impl Pooling {
         pooled_gradients: &[f32],
         row_gradients: &mut [f32],
     ) -> Result<(), PoolError> {
-        let fits = Some(pooled_gradients.len()) == self.pooled_floats();
-        if row_gradients.len() != self.floats || !fits {
+        if !self.batch.fits(&self.plan, row_gradients.len(), pooled_gradients.len()) {
             return Err(PoolError::Shape);
         }
         row_gradients.fill(0.0);
@@ -93,97 +60,20 @@ impl Pooling {
         Ok(())
     }
 
-    fn pooled_floats(&self) -> Option<usize> {
-        self.plan.width().checked_mul(self.examples)
-    }
-
     /// Calls `visit` with the parts of each slot of each example, the first floats of its ids' rows, the example's number and
     /// where the parts' columns begin in the first example.
     #[inline(always)]
     fn for_each_slot(&self, mut visit: impl FnMut(&[Part], &[u32], usize, &[usize])) {
-        let slots = self.plan.slots();
-        let bases = self.plan.bases(self.examples);
-        for example in 0..self.examples {
-            let offsets = &self.offsets[example * slots..][..slots + 1];
+        let Pooling { plan, batch } = self;
+        let slots = plan.slots();
+        for example in 0..batch.examples {
+            let offsets = &batch.offsets[example * slots..][..slots + 1];
             for slot in 0..slots {
-                let range = self.plan.parts_of(slot);
-                let starts = &self.starts[offsets[slot] as usize..offsets[slot + 1] as usize];
-                visit(&self.plan.parts[range.clone()], starts, example, &bases[range]);
+                let range = plan.parts_of(slot);
+                let starts = &batch.starts[offsets[slot] as usize..offsets[slot + 1] as usize];
+                visit(&plan.parts[range.clone()], starts, example, &batch.bases[range]);
             }
         }
-    }
-
-    /// Checks all that the loops rely on and finds every id's row.
-    fn take(&mut self, batch: &PoolBatch) -> Result<(), PoolError> {
-        self.examples = 0;
-        self.floats = 0;
-        let PoolBatch { groups, inverse, offsets } = *batch;
-        let slots = self.plan.slots();
-        let segments = offsets.len().checked_sub(1).ok_or(PoolError::Offsets)?;
-        let ascending = offsets.windows(2).all(|pair| pair[0] <= pair[1]);
-        if !ascending || offsets[segments] as usize > inverse.len() || segments % slots != 0 {
-            return Err(PoolError::Offsets);
-        }
-        let classes = self.plan.widths.len();
-        let count = groups.len().checked_sub(1).ok_or(PoolError::Groups)?;
-        let ascending = groups[0] == 0 && groups.windows(2).all(|pair| pair[0] <= pair[1]);
-        if !ascending || count % classes != 0 {
-            return Err(PoolError::Groups);
-        }
-        let ids = &inverse[..offsets[segments] as usize];
-        if ids.iter().any(|&position| position >= groups[count]) {
-            return Err(PoolError::Position);
-        }
-        let mut floats = 0_usize;
-        for (group, pair) in groups.windows(2).enumerate() {
-            let width = self.plan.widths[group % classes] as usize;
-            floats = width
-                .checked_mul((pair[1] - pair[0]) as usize)
-                .and_then(|more| floats.checked_add(more))
-                .filter(|&floats| floats < 1 << 31)
-                .ok_or(PoolError::Shape)?;
-        }
-        self.starts.clear();
-        if let [width] = self.plan.widths[..] {
-            self.starts.extend(ids.iter().map(|&position| position * width));
-        } else {
-            self.find_rows_of_classes(groups, ids, offsets)?;
-        }
-        self.offsets.clear();
-        self.offsets.extend_from_slice(offsets);
-        self.examples = segments / slots;
-        self.floats = floats;
-        Ok(())
-    }
-
-    fn find_rows_of_classes(
-        &mut self,
-        groups: &[u32],
-        ids: &[u32],
-        offsets: &[u32],
-    ) -> Result<(), PoolError> {
-        let classes = self.plan.widths.len();
-        let mut rows = Vec::with_capacity(groups[groups.len() - 1] as usize);
-        let mut start = 0;
-        for (group, pair) in groups.windows(2).enumerate() {
-            let class = group % classes;
-            for _ in pair[0]..pair[1] {
-                rows.push((start, class as u8));
-                start += self.plan.widths[class];
-            }
-        }
-        let slots = self.plan.slots();
-        for (segment, pair) in offsets.windows(2).enumerate() {
-            let expected = self.plan.class_of_slot[segment % slots];
-            for &position in &ids[pair[0] as usize..pair[1] as usize] {
-                let (start, class) = rows[position as usize];
-                if class != expected {
-                    return Err(PoolError::Class);
-                }
-                self.starts.push(start);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 //! loops that wait for lines alternate with the one that works; that one has no branch on whether an id is new, which
 //! would be mispredicted every other time. Inside a shard, ids keep the order of their first appearance.
 
-use crate::mixing::shard_of;
+use crate::mixing::{mix64, shard_of};
 use crate::policy::slot_of;
 
 /// Which shard an id belongs to, and which class of rows there: functions of the id alone.
@@ -47,6 +47,17 @@ pub struct UniqueBatch<'a> {
 
 /// Ids whose lines are fetched together.
 const PASS: usize = 128;
+/// 2⁶⁴ over the golden ratio (Knuth, volume 3).
+const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Steps from an id's home to its slot, on average: half of one is usual, in an index that is half full.
+const PROBES_MAX: usize = 8;
+/// Multipliers tried beside the usual one.
+const MULTIPLIERS_MAX: usize = 3;
+
+/// Slots of the index of so many ids.
+fn index_size(length: usize) -> usize {
+    (2 * length).next_power_of_two().max(16)
+}
 
 /// The index and its results, reused from batch to batch.
 #[derive(Default)]
@@ -61,70 +72,87 @@ pub struct Unique {
     grouped_ids: Vec<u64>,
     grouped_counts: Vec<u32>,
     group_starts: Vec<u32>,
+    /// Where the next id of each group goes.
+    next: Vec<u32>,
     inverse: Vec<u32>,
     /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
     touched: u64,
 }
 
 impl Unique {
-    /// Groups `ids` (fewer than 2³¹).
-    pub fn group(&mut self, ids: &[u64], groups: &Groups) -> UniqueBatch<'_> {
+    /// Groups `ids` (fewer than 2³¹); `None` where the host refuses the memory for it.
+    pub fn group(&mut self, ids: &[u64], groups: &Groups) -> Option<UniqueBatch<'_>> {
         assert!(groups.count() >= 1 && ids.len() < 1 << 31);
+        self.reserve(ids.len())?;
         self.index(ids);
         self.group_starts.clear();
+        set_length(&mut self.group_starts, groups.count() + 1)?;
         if groups.count() == 1 {
-            self.group_starts.extend([0, self.first_counts.len() as u32]);
-            return UniqueBatch {
+            self.group_starts[1] = self.first_counts.len() as u32;
+            return Some(UniqueBatch {
                 ids: &self.first_seen[..self.first_counts.len()],
                 group_starts: &self.group_starts,
                 inverse: &self.inverse,
                 counts: &self.first_counts,
-            };
+            });
         }
-        self.regroup(groups);
-        UniqueBatch {
+        self.regroup(groups)?;
+        Some(UniqueBatch {
             ids: &self.grouped_ids,
             group_starts: &self.group_starts,
             inverse: &self.inverse,
             counts: &self.grouped_counts,
-        }
+        })
     }
 
-    /// Bytes held by the index and its results.
-    pub fn bytes(&self) -> usize {
-        8 * (self.first_seen.capacity() + self.grouped_ids.capacity())
-            + 4 * (self.slots.capacity()
-                + self.first_counts.capacity()
-                + self.group_of_first.capacity()
-                + self.position_of_first.capacity()
-                + self.grouped_counts.capacity()
-                + self.group_starts.capacity()
-                + self.inverse.capacity())
-    }
-
-    /// Fills `first_seen`, `first_counts` and `inverse` in order of first appearance.
-    fn index(&mut self, ids: &[u64]) {
-        let size = (2 * ids.len()).next_power_of_two().max(16);
+    fn reserve(&mut self, length: usize) -> Option<()> {
+        let size = index_size(length);
         if self.slots.len() < size {
-            self.slots = vec![0; size];
+            set_length(&mut self.slots, size)?;
         }
-        let slots = &mut self.slots[..size];
-        slots.fill(0);
-        let shift = 64 - size.trailing_zeros();
         // One more than there can be: every id is written behind the known ones before it is known to be new.
-        if self.first_seen.len() <= ids.len() {
-            self.first_seen.resize(ids.len() + 1, 0);
+        if self.first_seen.len() <= length {
+            set_length(&mut self.first_seen, length + 1)?;
         }
         self.first_counts.clear();
+        self.first_counts.try_reserve(length).ok()?;
+        set_length(&mut self.inverse, length)
+    }
+
+    /// Fills `first_seen`, `first_counts` and `inverse` in order of first appearance, which no multiplier changes.
+    fn index(&mut self, ids: &[u64]) {
+        if self.index_by(FIBONACCI, ids, PROBES_MAX) {
+            return;
+        }
+        // Ids made to collide under one multiplier do not under one that depends on the whole batch.
+        let mut seed = ids.iter().fold(0, |seed, &id| mix64(seed ^ id));
+        for _ in 0..MULTIPLIERS_MAX {
+            seed = mix64(seed);
+            if self.index_by(seed | 1, ids, PROBES_MAX) {
+                return;
+            }
+        }
+        self.index_by(FIBONACCI, ids, usize::MAX);
+    }
+
+    /// The same by one multiplier; false where an id takes more than `probes_max` steps on average.
+    #[inline(never)]
+    fn index_by(&mut self, multiplier: u64, ids: &[u64], probes_max: usize) -> bool {
+        let size = index_size(ids.len());
+        let shift = 64 - size.trailing_zeros();
+        let slots = &mut self.slots[..size];
+        slots.fill(0);
+        self.first_counts.clear();
         self.first_counts.resize(ids.len(), 0);
-        self.inverse.resize(ids.len(), 0);
+        let (mut probes, mut probes_left) = (0, 0_usize);
         let mut homes = [0; PASS];
         let mut distinct = 0;
         let mut touched = 0;
         for (ids, inverse) in ids.chunks(PASS).zip(self.inverse.chunks_mut(PASS)) {
+            probes_left = probes_left.saturating_add(probes_max.saturating_mul(PASS));
             for (home, &id) in homes.iter_mut().zip(ids) {
-                // Fibonacci hashing of folded bits: slot, signature and small numbers all reach the top.
-                *home = ((id ^ (id >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as u32;
+                // Multiplicative hashing of folded bits: slot, signature and small numbers all reach the top.
+                *home = ((id ^ (id >> 32)).wrapping_mul(multiplier) >> shift) as u32;
             }
             let mut positions = [0; PASS];
             for (position, &home) in positions.iter_mut().zip(&homes[..ids.len()]) {
@@ -140,6 +168,7 @@ impl Unique {
                 let mut position = if slot == 0 { distinct } else { slot as usize - 1 };
                 while self.first_seen[position] != id {
                     at = (at + 1) & (size - 1);
+                    probes += 1;
                     slot = slots[at];
                     position = if slot == 0 { distinct } else { slot as usize - 1 };
                 }
@@ -148,50 +177,60 @@ impl Unique {
                 *inverse = position as u32;
                 distinct += usize::from(slot == 0);
             }
+            if probes > probes_left {
+                return false;
+            }
         }
         self.touched = touched;
         self.first_counts.truncate(distinct);
+        true
     }
 
     /// Counting sort of the distinct ids by group; `inverse` follows.
-    fn regroup(&mut self, groups: &Groups) {
+    fn regroup(&mut self, groups: &Groups) -> Option<()> {
         let distinct = self.first_counts.len();
-        self.group_starts.resize(groups.count() + 1, 0);
-        self.group_of_first.clear();
-        for &id in &self.first_seen[..distinct] {
-            let group = groups.of(id);
-            self.group_of_first.push(group);
-            self.group_starts[group as usize + 1] += 1;
+        set_length(&mut self.group_of_first, distinct)?;
+        set_length(&mut self.position_of_first, distinct)?;
+        set_length(&mut self.grouped_ids, distinct)?;
+        set_length(&mut self.grouped_counts, distinct)?;
+        set_length(&mut self.next, groups.count())?;
+        for (group, &id) in self.group_of_first.iter_mut().zip(&self.first_seen) {
+            *group = groups.of(id);
+            self.group_starts[*group as usize + 1] += 1;
         }
         for group in 0..groups.count() {
+            self.next[group] = self.group_starts[group];
             self.group_starts[group + 1] += self.group_starts[group];
         }
-        let mut next = self.group_starts.clone();
-        self.position_of_first.clear();
-        self.grouped_ids.resize(distinct, 0);
-        self.grouped_counts.resize(distinct, 0);
         for first in 0..distinct {
-            let cursor = &mut next[self.group_of_first[first] as usize];
+            let cursor = &mut self.next[self.group_of_first[first] as usize];
             let position = *cursor;
             *cursor += 1;
-            self.position_of_first.push(position);
+            self.position_of_first[first] = position;
             self.grouped_ids[position as usize] = self.first_seen[first];
             self.grouped_counts[position as usize] = self.first_counts[first];
         }
         for position in &mut self.inverse {
             *position = self.position_of_first[*position as usize];
         }
+        Some(())
     }
+}
+
+/// Makes a list so long, with zeros behind what is in it; `None` where there is no memory for it.
+fn set_length<T: Clone + Default>(list: &mut Vec<T>, length: usize) -> Option<()> {
+    list.try_reserve(length.saturating_sub(list.len())).ok()?;
+    list.resize(length, T::default());
+    Some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mixing::mix64;
     use std::collections::HashMap;
 
     fn check(unique: &mut Unique, ids: &[u64], groups: &Groups) {
-        let batch = unique.group(ids, groups);
+        let batch = unique.group(ids, groups).unwrap();
         let mut expected = HashMap::new();
         for &id in ids {
             *expected.entry(id).or_insert(0_u32) += 1;
@@ -239,10 +278,29 @@ mod tests {
     }
 
     #[test]
+    fn ids_made_to_share_a_home_are_found_under_another_multiplier() {
+        // Every id's product has the same top bits; a fold of its own halves gives it back.
+        let inverse = (0..6).fold(FIBONACCI, |inverse, _| {
+            inverse.wrapping_mul(2_u64.wrapping_sub(FIBONACCI.wrapping_mul(inverse)))
+        });
+        let ids: Vec<u64> = (0..20_000_u64)
+            .map(|number| number.wrapping_mul(inverse))
+            .map(|folded| folded ^ folded >> 32)
+            .collect();
+        let mut unique = Unique::default();
+        unique.reserve(ids.len()).unwrap();
+        assert!(!unique.index_by(FIBONACCI, &ids, PROBES_MAX));
+        let one = Groups { shards: 1, classes: 1, class_of_slot: &[] };
+        assert_eq!(unique.group(&ids, &one).unwrap().ids, ids);
+        let seed = ids.iter().fold(0, |seed, &id| mix64(seed ^ id));
+        assert!(unique.index_by(mix64(seed) | 1, &ids, PROBES_MAX));
+    }
+
+    #[test]
     fn one_shard_keeps_the_order_of_first_appearance() {
         let mut unique = Unique::default();
         let one = Groups { shards: 1, classes: 1, class_of_slot: &[] };
-        let batch = unique.group(&[9, 4, 9, 7, 4, 9], &one);
+        let batch = unique.group(&[9, 4, 9, 7, 4, 9], &one).unwrap();
         assert_eq!(batch.ids, [9, 4, 7]);
         assert_eq!(batch.inverse, [0, 1, 0, 2, 1, 0]);
         assert_eq!(batch.counts, [3, 2, 1]);

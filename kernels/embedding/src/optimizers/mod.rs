@@ -18,7 +18,7 @@ mod sgd;
 #[cfg(test)]
 mod tests;
 
-use crate::lanes::{F32x4, Lanes};
+use crate::lanes::{all_below, Lanes};
 
 /// The rule and its own hyperparameters. Codes and order of parameters: `optimizer_codes.ts`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,7 +81,17 @@ impl Preparation {
     }
 }
 
+/// A gradient, clipped, is smaller: of larger ones the squares of a row, summed over updates, soon are infinite, and what
+/// learned from them is NaN for good.
+const GRADIENT_MAX: f32 = (1_u64 << 50) as f32;
+
 impl Optimizer {
+    /// Whether a row may learn from a gradient: whether every value is finite and, clipped, below 2⁵⁰ in magnitude.
+    pub fn accepts(&self, gradient: &[f32]) -> bool {
+        let is_clipped = self.gradient_clip < GRADIENT_MAX;
+        all_below(if is_clipped { f32::INFINITY } else { GRADIENT_MAX }, gradient)
+    }
+
     /// Words of an encoded optimizer: rule, learning rate, weight decay, clip, up to four parameters.
     pub const WORDS: usize = 8;
 
@@ -229,15 +239,13 @@ impl Optimizer {
     }
 }
 
-/// Whether no value is NaN or infinite; a gradient that fails this would poison its row for good.
+/// Whether a row may learn from a gradient by whatever rule.
+#[inline(always)]
+pub fn every_rule_accepts(gradient: &[f32]) -> bool {
+    all_below(GRADIENT_MAX, gradient)
+}
+
+/// Whether no value is NaN or infinite.
 pub fn all_finite(values: &[f32]) -> bool {
-    // x · 0 is 0 for finite x and NaN otherwise, and NaN survives the sum.
-    let mut lanes = F32x4::splat(0.0);
-    let mut vectors = values.chunks_exact(4);
-    for vector in &mut vectors {
-        let vector = F32x4::load(vector.try_into().expect("four floats"));
-        lanes = lanes.add(vector.mul(F32x4::splat(0.0)));
-    }
-    let tail: f32 = vectors.remainder().iter().map(|value| value * 0.0).sum();
-    lanes.to_array().iter().sum::<f32>() + tail == 0.0
+    all_below(f32::INFINITY, values)
 }

@@ -241,6 +241,34 @@ fn non_finite_gradients_are_seen_at_every_position() {
 }
 
 #[test]
+fn whatever_gradient_a_rule_accepts_leaves_its_row_finite_for_good() {
+    let largest = f32::from_bits(GRADIENT_MAX.to_bits() - 1);
+    for rule in every_rule() {
+        let optimizer = optimizer(0.1, rule);
+        for bad in [GRADIENT_MAX, 1e25, f32::MAX, f32::INFINITY, f32::NAN] {
+            assert!(!optimizer.accepts(&[0.0, bad, 0.0, 0.0]) && !optimizer.accepts(&[-bad]));
+        }
+        assert!(optimizer.accepts(&[largest, -largest, 1.0, 0.0, largest]));
+        let mut weights = [0.25, -0.5, 0.125, 1.0, 2.0];
+        let mut state = vec![0.0; optimizer.state_floats(5)];
+        optimizer.initialize_state(5, &mut state);
+        for step in 0..2000 {
+            let sign = if step % 3 == 0 { -1.0 } else { 1.0 };
+            let gradient = if step < 1000 { sign * largest } else { sign };
+            optimizer.apply(1.0, &mut weights, &mut state, &[gradient, 1.0, -gradient, 0.0, 1e9]);
+            assert!(all_finite(&weights) && all_finite(&state), "{rule:?} at step {step}");
+        }
+    }
+}
+
+#[test]
+fn a_gradient_that_is_clipped_may_be_as_large_as_it_likes() {
+    let clipped = Optimizer { gradient_clip: 2.0, ..optimizer(0.1, Rule::Sgd) };
+    assert!(clipped.accepts(&[f32::MAX, f32::MIN, 0.0, 1.0, 1e25]));
+    assert!(!clipped.accepts(&[0.0, f32::NAN]) && !clipped.accepts(&[f32::INFINITY]));
+}
+
+#[test]
 fn decoding_refuses_what_no_rule_can_use() {
     let adam = [5.0, 0.01, 0.0, f32::INFINITY, 0.9, 0.99, 0.01, 1.0];
     assert!(matches!(Optimizer::decode(&adam).unwrap().rule, Rule::Adam { amsgrad: true, .. }));
