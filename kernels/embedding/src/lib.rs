@@ -3,10 +3,26 @@
 //! Built for wasm32 it is one table, or one set of batch primitives, per instance (see ABI.md); built for the host
 //! it is an ordinary library, which is how `cargo test` runs it. It has no dependencies, no clock, no randomness,
 //! and gives the same bits on every machine.
+//!
+//! From an id to its row:
+//!
+//! ```text
+//! id ── mixing ─▶ hash
+//!   its top bits ───────────▶ segment   one of some thousands, each of which grows alone (growth.rs)
+//!   bits 0-6, and the one
+//!   behind the segment's ───▶ plane     one of the segment's 1 to 16 (plane_choice.rs)
+//!   bits 8-13 ──────────────▶ group     one of 64, each of which has one bucket in every plane
+//!   bucket: 16 places, each a tag (8 bits of hash), the byte that chose the plane, and an entry
+//!   equal tag ──────────────▶ entry     the row's handle, and six bits of hash more: the hint (entry.rs)
+//!   handle ─────────────────▶ page, row id, stamp, weights, state; the id is compared at last
+//! ```
+//!
+//! An id has two buckets; where both are full, another entry makes room by moving to its other one (displacement.rs). Row and
+//! handle stay together for life, so what remembers rows (row_memo.rs, changes.rs) follows no moves.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
-// The rows: memory, pages and slab; tags, planes, segments and index; the search, the memo, looking up by both, the whole store.
+// The rows: memory, pages and slab; tags, planes, segments and index; the search, the memo, looking up by both, the store.
 mod cuckoo_index;
 mod displacement;
 mod entry;
