@@ -1,10 +1,10 @@
 /**
  * Ranking over HTTP: a real server, a million items, the client on the same machine.
  *
- *     deno task bench:ranking [--json] [--candidates 25,100,500] [--items 1000000] [--seconds 8]
+ *     deno task bench:ranking [--json] [--candidates 25,100,500] [--items 1000000] [--seconds 8] [--rate 500]
  *
- * First at saturation (a closed loop), which gives requests a second; then at half of that rate with arrivals that do
- * not wait for answers, which gives the latencies: from the moment when a request was due. Each item was ranked once
+ * First at saturation (a closed loop), which gives requests a second; then at half of that rate, or at the one that is
+ * given, with arrivals that do not wait for answers, which gives the latencies: from the moment when a request was due. Each item was ranked once
  * before, so that the server is one that has run for a while. `memoryMiB` is the whole process, client included.
  */
 import { parseArgs } from "node:util";
@@ -20,6 +20,7 @@ const { values: options } = parseArgs({
     candidates: { type: "string", default: "25,50,100,200,500" },
     items: { type: "string", default: "1000000" },
     seconds: { type: "string", default: "8" },
+    rate: { type: "string" },
   },
 });
 const items = Number(options.items);
@@ -65,7 +66,7 @@ try {
     for (const candidates of options.candidates.split(",").map(Number)) {
       await load({ candidates, seconds: Math.min(5, seconds) });
       const saturated = await load({ candidates, seconds, seed: 2 });
-      const requestsPerSecond = saturated.requestsPerSecond / 2;
+      const requestsPerSecond = Number(options.rate ?? saturated.requestsPerSecond / 2);
       // The first seconds at a new rate meet new connections and code that is compiled anew; they are not counted.
       await load({ candidates, seconds: Math.min(2, seconds), seed: 3, requestsPerSecond });
       const half = await load({ candidates, seconds, seed: 4, requestsPerSecond });
@@ -77,13 +78,14 @@ try {
         p50Ms: ms(0.5),
         p95Ms: ms(0.95),
         p99Ms: ms(0.99),
+        measuredAtPerSecond: Math.round(requestsPerSecond),
         requestsPerSecond: Math.round(saturated.requestsPerSecond),
         memoryMiB: Math.round(Deno.memoryUsage().rss / 2 ** 20),
       };
       console.log(
         options.json
           ? JSON.stringify(line)
-          : `${candidates} candidates: ${line.requestsPerSecond} requests/s at saturation; at half of it ` +
+          : `${candidates} candidates: ${line.requestsPerSecond} requests/s at saturation; at ${line.measuredAtPerSecond} ` +
             `p50 ${line.p50Ms} ms, p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms; ${line.memoryMiB} MiB`,
       );
     }
