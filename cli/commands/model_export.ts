@@ -30,7 +30,10 @@ export function modelExportCommand(output: Output): Command {
     .addOption(configOption("examples/movies.yaml"))
     .addOption(setOption())
     .addOption(modelOption("export"))
-    .option("--from <folder>", "a server's data directory: weights of its newest snapshot")
+    .option(
+      "--from <folder>",
+      "a server's data directory, or the folder of train --save: weights of the newest snapshot",
+    )
     .option("--training", "the training step (its weights are inputs) instead of the scores")
     .addHelpText("after", examples)
     .action(async (file: string, flags: ExportFlags) => {
