@@ -18,7 +18,7 @@ import {
   profilesAnswerSchema,
   profilesRequestSchema,
 } from "../schemas/profiles.ts";
-import { answerList, problemsOf, requireListLength } from "./lists.ts";
+import { answerList, problemsOf, refuseWrappedList, requireListLength } from "./lists.ts";
 
 interface Stored {
   readonly id: string;
@@ -105,6 +105,7 @@ export function profileListEndpoint(
 }
 
 function listOf(sent: unknown, kind: ProfileKind): unknown[] {
+  refuseWrappedList(sent);
   if (!Array.isArray(sent)) {
     const detail = `${describe(sent)}; send a list of profiles, each like ` +
       `{"id": "${kind}-1", "attributes": {"year": 1994}}, or one with PUT /v1/${kind}s/{id}`;
