@@ -21,7 +21,7 @@ export interface Output {
 const examples = `
 Examples:
   deno task demo                          watch rankings get better for a minute
-  deno task cairn serve                   the ranking API with the embedded defaults
+  deno task cairn serve                   the ranking API with examples/movies.yaml
   deno task cairn serve --config my.yaml  the same with your features and model
   deno task cairn replay --dataset movietweetings --path <folder>
   deno task cairn train --dataset movielens --path <folder> --compare logisticRegression

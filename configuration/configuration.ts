@@ -18,7 +18,7 @@ import type { FeatureSchema } from "../kernels/features/schema.ts";
 import { crossFieldFindings, type HostLimits } from "./checks.ts";
 import { ConfigurationDocument } from "./document.ts";
 import { type ReadEnvironment, withEnvironment } from "./environment.ts";
-import { explainIssue, show, wholeInstead } from "./expectations.ts";
+import { explainIssue, show, typedInstead } from "./expectations.ts";
 import { featureSchemaOf } from "./feature_schema.ts";
 import { partsOf } from "./parts.ts";
 import { changeAt, ConfigurationError, formatPath, type TypedChange } from "./problems.ts";
@@ -130,7 +130,7 @@ export function parseConfiguration(
       const { path, message, atKey } = finding;
       const change = changeAt(path, typed?.changes ?? []);
       if (change === undefined) return places.problem(path, message, atKey);
-      const instead = wholeInstead(change, finding);
+      const instead = typedInstead(change, finding, value);
       return {
         flag: change.flag,
         line: 0,

@@ -50,8 +50,20 @@ export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[]
   }];
 }
 
-/** Where a typed value made a part of the file whose kind nobody said: how to type that part whole. */
-export function wholeInstead({ path, made }: TypedChange, finding: Finding): string {
+/**
+ * Where a kind was typed in place of the part that has it: how to type the kind. Where a typed value made a part of the
+ * file whose kind nobody said: how to type that part whole.
+ */
+export function typedInstead(
+  { path, made }: TypedChange,
+  finding: Finding,
+  value: unknown,
+): string {
+  const typedKind = valueAt(value, path);
+  const kinds = schemaAt(path, value)?.oneOf?.map(({ properties }) => properties?.kind?.const);
+  if (formatPath(finding.path) === formatPath(path) && kinds?.includes(typedKind)) {
+    return `; write --set ${formatPath([...path, "kind"])}=${typedKind}`;
+  }
   const [kind, key] = [formatPath([...made, "kind"]), path[made.length]];
   if (path.length <= made.length || key === "kind" || formatPath(finding.path) !== kind) return "";
   const options = (schemaAt(made, {})?.oneOf ?? [])

@@ -6,6 +6,7 @@ import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
+import { ownerOf, slotNumber } from "./feature_schema.ts";
 import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
 import type { CairnFile } from "./schema.ts";
 import {
@@ -43,6 +44,10 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
         bytesMax: Math.floor(embeddings.bytesMax / file.shards.count),
         atLimit: embeddings.atLimit,
       },
+      slotNames: Object.fromEntries(
+        columns.map((name) => ownerOf(name, file.features.slots))
+          .map((owner) => [slotNumber(owner, file.features.slots), owner]),
+      ),
       evictionIntervalMs: embeddings.evictionInterval,
       evictionBucketsMax: embeddings.evictionBucketsMax,
       shards: file.shards.count,

@@ -5,6 +5,9 @@
 import type { Attributes } from "../mesh/ports/profile_store.ts";
 import type { RankRequest } from "./schemas/rank.ts";
 
+/** Names of attributes that a note lists; the rest is counted. */
+const NAMES_MAX = 20;
+
 /** By whose they are; each with a value that its feature takes. */
 export interface KnownAttributes {
   readonly user: Attributes;
@@ -32,11 +35,24 @@ export function noteOnAttributes(
   { candidates, context, userFields }: RankRequest,
   known: KnownAttributes,
 ): string | undefined {
-  const unread = [
+  return noteOf([
     ...unreadOf("context", context, known.context),
     ...unreadOf("userFields", userFields, known.user),
     ...unreadOf("candidates/0/fields", candidates[0].fields, known.item),
-  ];
+  ]);
+}
+
+/** The same of stored attributes: once for all profiles of a request. */
+export function noteOnProfiles(
+  profiles: readonly Attributes[],
+  known: Attributes,
+): string | undefined {
+  return noteOf(
+    unreadOf("attributes", Object.fromEntries(profiles.flatMap(Object.entries)), known),
+  );
+}
+
+function noteOf(unread: readonly string[]): string | undefined {
   return unread.length === 0 ? undefined : `No feature reads ${unread.join("; nor ")}.`;
 }
 
@@ -50,7 +66,9 @@ function unreadOf(
   if (unread.length === 0) return [];
   const names = Object.keys(known);
   const read = names.length === 0 ? "nothing is read there" : `read there: ${names.join(", ")}`;
-  return [`${unread.map((name) => JSON.stringify(name)).join(", ")} of ${where} (${read})`];
+  const shown = unread.slice(0, NAMES_MAX).map((name) => JSON.stringify(name)).join(", ");
+  const more = unread.length > NAMES_MAX ? ` and ${unread.length - NAMES_MAX} more` : "";
+  return [`${shown}${more} of ${where} (${read})`];
 }
 
 function isEmpty(attributes: Attributes): boolean {

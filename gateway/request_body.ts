@@ -53,7 +53,7 @@ export class BodyReader {
     if (bytes <= this.#bytesMax) return;
     throw new ProblemError(
       "body-too-large",
-      `The body has ${bytes} bytes; at most ${this.#bytesMax} are read.`,
+      `The body has ${bytes} bytes; at most ${this.#bytesMax} are read (gateway.bodyMax).`,
     );
   }
 
@@ -84,7 +84,7 @@ export class BodyReader {
       if (bytes > this.#bytesMax) {
         throw new ProblemError(
           "body-too-large",
-          `The body has more than ${this.#bytesMax} bytes, which is the limit.`,
+          `The body has more than ${this.#bytesMax} bytes, which is the limit (gateway.bodyMax).`,
         );
       }
       chunks.push(chunk);

@@ -10,6 +10,8 @@ export interface EmbeddingShardOptions {
   /** Shards in all: a snapshot of another number is spread over them anew. */
   readonly shards: number;
   readonly tables: ClassTablesOptions;
+  /** What the slots of now are called, by their number in the ids: for messages. */
+  readonly slotNames: Readonly<Record<number, string>>;
   /** How often expired rows are looked for, ms. */
   readonly evictionIntervalMs: number;
   /** Buckets examined per search, of each class: bounds its pause. */

@@ -14,6 +14,7 @@ import {
   SnapshotError,
 } from "../snapshotter/protocol.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
+import { SchemaChanges } from "./schema_changes.ts";
 
 export interface RestoredShard {
   readonly tables: ClassTables;
@@ -24,7 +25,7 @@ export interface RestoredShard {
 /** @throws {SnapshotError} When a part is missing or damaged. */
 export async function restoreNewest(
   tables: ClassTables,
-  { shard, shards }: EmbeddingShardOptions,
+  { shard, shards, slotNames }: EmbeddingShardOptions,
   blobs: BlobStore,
   telemetry: Telemetry,
 ): Promise<RestoredShard> {
@@ -34,6 +35,7 @@ export async function restoreNewest(
   const kernel = BatchKernel.create();
   let rows = 0;
   let allCounters = true;
+  const changes = new SchemaChanges(slotNames);
   for (const part of manifest.shards) {
     // With another number of shards any of the old ones may hold rows of this one.
     if (sameShards && part.shard !== shard) continue;
@@ -44,7 +46,9 @@ export async function restoreNewest(
       const { holds, rows, checksum } = chunk;
       restore.take(chunk.class, { holds, rows, bytes, checksum });
     }
-    const { rowsRestored, rowsWithoutRoom, countersKept, ...changes } = restore.report();
+    const report = restore.report();
+    const { rowsRestored, rowsWithoutRoom, countersKept } = report;
+    changes.add(report);
     allCounters &&= countersKept;
     rows += rowsRestored;
     if (rowsWithoutRoom > 0) {
@@ -53,9 +57,10 @@ export async function restoreNewest(
         `${rowsWithoutRoom} rows do not fit into the table: raise embeddings.bytesMax`,
       );
     }
-    if (Object.values(changes).flat().some((change) => change !== 0)) {
-      telemetry.log("warn", `embedding_shard/${shard} was restored into another schema`, changes);
-    }
+  }
+  if (changes.any) {
+    const message = `embedding_shard/${shard} was restored into another schema`;
+    telemetry.log("warn", message, changes.fields());
   }
   if (!allCounters) {
     telemetry.log(

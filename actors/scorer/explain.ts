@@ -80,14 +80,21 @@ function repeated(
   return out;
 }
 
-/** Contributions by slot name, the strongest (whatever its sign) first. */
+/** Of the largest score: less is what float32 sums differ by in another order, not what a slot brought. */
+const ROUNDING = 1e-6;
+
+/** Contributions by slot name, the strongest (whatever its sign) first; 0 where only rounding is left. */
 export function contributions(
   score: number,
   /** The same without each slot, `[slots]`. */
   without: ArrayLike<number>,
   slotNames: readonly string[],
 ): { slot: string; contribution: number }[] {
+  const least = ROUNDING * Math.max(Math.abs(score), ...Array.from(without, Math.abs));
   return slotNames
-    .map((slot, s) => ({ slot, contribution: score - without[s] }))
+    .map((slot, s) => {
+      const difference = score - without[s];
+      return { slot, contribution: Math.abs(difference) < least ? 0 : difference };
+    })
     .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
 }

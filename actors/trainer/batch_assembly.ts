@@ -46,6 +46,8 @@ export class BatchAssembly {
   readonly #pieces: Piece[] = [];
   #boundaries: number[] = [];
   #rows = 0;
+  /** A row of this schema was read. */
+  #begun = false;
   #nextRow: number | undefined;
   #nextOffset = 0;
   #passedMs = 0;
@@ -77,11 +79,12 @@ export class BatchAssembly {
   }
 
   /**
-   * Adds a chunk read at `offset` of the log.
+   * Adds a chunk read at `offset` of the log; false where it is skipped, since it is of another schema and comes before
+   * all rows of this one: the log may be older than the configuration.
    *
    * @throws {RangeError} When its arrays do not have the shapes of the model, or rows are missing before it.
    */
-  add(chunk: ExampleChunk, offset: number): void {
+  add(chunk: ExampleChunk, offset: number): boolean {
     const { slots, denseWidth, tasks } = this.#shape;
     const expected: readonly [string, number, number][] = [
       ["segmentOffsets", chunk.segmentOffsets.byteLength, (chunk.rows * slots + 1) * 4],
@@ -92,6 +95,12 @@ export class BatchAssembly {
     ];
     for (const [name, bytes, wanted] of expected) {
       if (bytes === wanted) continue;
+      if (!this.#begun && wholeOfSomeShape(chunk)) {
+        this.#nextRow = Math.max(this.#nextRow ?? 0, chunk.firstRow + chunk.rows);
+        this.#nextOffset = offset + 1;
+        this.#passedMs = Math.max(this.#passedMs, chunk.acceptedAtMs);
+        return false;
+      }
       throw new RangeError(
         `Cannot train on the example chunk at offset ${offset}: ${name} has ${bytes} bytes and ${chunk.rows} rows ` +
           `of ${slots} slots, ${denseWidth} dense values and ${tasks} tasks need ${wanted}. ` +
@@ -117,8 +126,10 @@ export class BatchAssembly {
     const taken = Math.min(nextRow - chunk.firstRow, chunk.rows);
     this.#pieces.push({ chunk, segmentOffsets, offset, taken });
     this.#rows += chunk.rows - taken;
+    this.#begun ||= this.#rows > 0;
     this.#nextRow = nextRow + chunk.rows - taken;
     this.#passEmpty();
+    return true;
   }
 
   /** The next up to `rowsMax` rows; undefined when none wait. */
@@ -193,6 +204,16 @@ export class BatchAssembly {
     }
     if (done > 0) this.#pieces.splice(0, done);
   }
+}
+
+/** Whether all columns are there, for whatever numbers of slots, dense values and tasks. */
+function wholeOfSomeShape(chunk: ExampleChunk): boolean {
+  const { rows, ids, segmentOffsets, dense, labels, logSampleRate, servedScores } = chunk;
+  const perRow = [segmentOffsets.byteLength - 4, dense.byteLength, labels.byteLength];
+  if (perRow.some((bytes) => bytes < 0 || bytes % (rows * 4) !== 0)) return false;
+  if (logSampleRate.byteLength !== rows * 4 || servedScores.byteLength !== rows * 4) return false;
+  const ends = new DataView(segmentOffsets.buffer, segmentOffsets.byteOffset);
+  return ids.byteLength === ends.getUint32(segmentOffsets.byteLength - 4, true) * 8;
 }
 
 /** Copies elements `[from, to)` of a column to `target[at…]`. */

@@ -27,9 +27,15 @@ import type { TrainerPart } from "../snapshotter/protocol.ts";
 import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
 import type { TrainerOptions } from "./options.ts";
 import { TaskValidation } from "./task_validation.ts";
-import { type AdoptMean, type Cut, decodeExamples, type TrainerMessage } from "./protocol.ts";
+import {
+  type AdoptMean,
+  type Cut,
+  decodeExamples,
+  type ExampleChunk,
+  type TrainerMessage,
+} from "./protocol.ts";
 import { ShardClient } from "./shard_client.ts";
-import { findResumePoint, writeTrainerPart } from "./trainer_snapshot.ts";
+import { findResumePoint, restoreModel, writeTrainerPart } from "./trainer_snapshot.ts";
 
 export interface TrainerDependencies {
   readonly exampleLog: EventLog;
@@ -275,7 +281,15 @@ export class Trainer implements Behavior<TrainerMessage> {
     const resume = await findResumePoint(this.#blobs, source, Math.min(...marks));
     if (resume !== undefined) {
       const { part, checkpoint } = resume;
-      await this.#session.restore(checkpoint);
+      const differences = await restoreModel(this.#session, checkpoint);
+      if (differences.length > 0) {
+        this.#context.telemetry.log(
+          "warn",
+          `${source} begins with another dense model than its snapshot's: the tensors that differ have initial weights, ` +
+            "and the optimizer begins anew",
+          { differences },
+        );
+      }
       this.#assembly = new BatchAssembly(this.#options, part.sequence);
       this.#sequence = part.sequence;
       this.#readOffset = this.#offset = part.offset;
@@ -341,12 +355,25 @@ export class Trainer implements Behavior<TrainerMessage> {
     while (this.#assembly.rows < Math.min(2 * batchRows, rowsWaitingMax)) {
       const records = await this.#log.read(partition, this.#readOffset, chunksPerRead);
       for (const { offset, bytes } of records) {
-        this.#assembly.add(decodeExamples(bytes), offset);
+        const chunk = decodeExamples(bytes);
+        if (!this.#assembly.add(chunk, offset)) this.#skipped(chunk, offset);
         this.#readOffset = offset + 1;
       }
       if (records.length < chunksPerRead) return true;
     }
     return false;
+  }
+
+  /** The log begins with examples of another schema, and the model can learn nothing from them. */
+  #skipped({ firstRow, rows }: ExampleChunk, offset: number): void {
+    this.#sequence = Math.max(this.#sequence, firstRow + rows);
+    this.#offset = offset + 1;
+    this.#learnedGauge.set(this.#sequence, this.#labels);
+    this.#context.telemetry.log(
+      "warn",
+      `${this.#options.source} skipped examples of another schema`,
+      { rows, offset },
+    );
   }
 
   /** Sends the next batch on its way; false when it is not full and need not be. */

@@ -2,7 +2,12 @@
  * The trainer's part of a snapshot, and the choice of the one to begin from.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
-import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import {
+  carriedOver,
+  checkpointDifferences,
+  type TrainingCheckpoint,
+  type TrainingSession,
+} from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import {
   decodePart,
@@ -56,4 +61,21 @@ export async function findResumePoint(
   }
   const bytes = await readPart(blobs, BatchKernel.create(), part.checkpoint);
   return { part, checkpoint: decodePart<TrainingCheckpoint>(bytes) };
+}
+
+/**
+ * Goes on from a checkpoint. Where features, layers, tasks or the optimizer were changed since it was taken, the model
+ * begins with the weights that it still has, and this says what differs.
+ *
+ * @param session Before its first step.
+ * @throws {CheckpointError} When the checkpoint is damaged.
+ */
+export async function restoreModel(
+  session: TrainingSession,
+  checkpoint: TrainingCheckpoint,
+): Promise<readonly string[]> {
+  const initial = await session.checkpoint();
+  const differences = checkpointDifferences(checkpoint, initial);
+  await session.restore(differences.length === 0 ? checkpoint : carriedOver(checkpoint, initial));
+  return differences;
 }

@@ -11,18 +11,26 @@ import { jsonOption } from "../options.ts";
 /** Above this the model does not train as recorded. */
 const RELATIVE_ERROR_MAX = 1e-4;
 
+const examples = `
+Examples:
+  deno task cairn model check tests/golden/deepfm_adagrad.json --model deepFm --optimizer adagrad
+  deno task cairn model check my_trace.json --model dcnV2 --optimizer adam --json
+
+How a trace is written: tests/golden/README.md.`;
+
 /** The command. */
 export function modelCheckCommand(output: Output): Command {
   return new Command("check")
     .description("compare training with a trace recorded in another framework")
     .argument("<trace>", "JSON file: inputs, first weights, and each step's results")
-    .requiredOption("--model <name>", modelKinds.join(", "))
-    .requiredOption("--optimizer <name>", "sgd, momentum, adagrad, adam or adamW")
+    .requiredOption("--model <name>", `required: ${modelKinds.join(", ")}`)
+    .requiredOption("--optimizer <name>", "required: sgd, momentum, adagrad, adam or adamW")
     .addOption(
       new Option("--provider <name>", "where to run")
         .choices(["cpu", "webgpu", "cuda", "auto", "reference"]).default("cpu"),
     )
     .addOption(jsonOption())
+    .addHelpText("after", examples)
     .action(async (trace: string, options: Omit<ModelCheckOptions, "trace"> & { json?: true }) => {
       const report = await modelCheck({ ...options, trace });
       for (const reason of report.passedOver) {

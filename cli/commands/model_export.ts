@@ -3,6 +3,7 @@
  */
 import { Command } from "commander";
 import type { Output } from "../command_line.ts";
+import { CommandError } from "../errors.ts";
 import { configOption, modelOption, setOption } from "../options.ts";
 
 /** What was typed. */
@@ -30,7 +31,10 @@ export function modelExportCommand(output: Output): Command {
     .addOption(configOption("examples/movies.yaml"))
     .addOption(setOption())
     .addOption(modelOption("export"))
-    .option("--from <folder>", "a server's data directory: weights of its newest snapshot")
+    .option(
+      "--from <folder>",
+      "a server's data directory, or the folder of train --save: weights of the newest snapshot",
+    )
     .option("--training", "the training step (its weights are inputs) instead of the scores")
     .addHelpText("after", examples)
     .action(async (file: string, flags: ExportFlags) => {
@@ -44,10 +48,20 @@ export function modelExportCommand(output: Output): Command {
         training: flags.training ?? false,
         ...(flags.from !== undefined && { from: flags.from }),
       });
-      await Deno.writeFile(file, bytes);
+      await writeModel(file, bytes);
       const weights = version === undefined
         ? "the training step, weights are inputs"
         : `weights after ${version} training ${version === 1 ? "step" : "steps"}`;
       output.out(`${file}: ${configuration.model.kind}, ${bytes.length} bytes, ${weights}\n`);
     });
+}
+
+async function writeModel(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  try {
+    await Deno.writeFile(file, bytes);
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    const reason = missing ? "its folder does not exist; make it first" : (error as Error).message;
+    throw new CommandError(`Cannot write the model to ${file}: ${reason}.`);
+  }
 }

@@ -15,7 +15,7 @@ export interface ServeFlags {
 
 const examples = `
 Examples:
-  deno task cairn serve                                  embedded defaults, port 8080
+  deno task cairn serve                                  examples/movies.yaml, port 8080
   deno task cairn serve --config my.yaml --port 0        any free port
   deno task cairn serve --set placement.kind=workers
 

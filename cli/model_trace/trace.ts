@@ -59,12 +59,19 @@ export async function readTrace(path: string): Promise<Trace> {
   }
   const result = traceFile.safeParse(json);
   if (!result.success) {
-    const issues = result.error.issues.slice(0, 5).map(({ path, message }) =>
-      `${path.join(".")}: ${message}`
+    throw usageError(
+      `"${path}" is no training trace: ${whatIsWrong(json, result.error.issues)}. ` +
+        "tests/golden/README.md says how one is written.",
     );
-    throw usageError(`"${path}" is no training trace: ${issues.join("; ")}.`);
   }
   return result.data;
+}
+
+function whatIsWrong(json: unknown, issues: readonly z.core.$ZodIssue[]): string {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return "it is no object";
+  const missing = Object.keys(traceFile.shape).filter((name) => !Object.hasOwn(json, name));
+  if (missing.length > 0) return `it has no "${missing.join('", "')}"`;
+  return issues.slice(0, 5).map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
 }
 
 /**

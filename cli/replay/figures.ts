@@ -140,3 +140,14 @@ export function lostEvents(accepted: number, { before, after }: MeshCounts): num
 function finite(value: number, digits: number): number | null {
   return Number.isFinite(value) ? Number(value.toFixed(digits)) : null;
 }
+
+/** A figure a line; those of a task as `tasks.liked.auc`. */
+export function describeFigures(figures: ReplayFigures): string {
+  const { tasks, ...others } = figures;
+  const ofTasks = Object.entries(tasks ?? {}).flatMap(([task, its]) =>
+    Object.entries(its).map(([name, value]) => [`tasks.${task}.${name}`, value] as const)
+  );
+  const all = [...Object.entries(others), ...ofTasks];
+  const width = Math.max(...all.map(([name]) => name.length));
+  return all.map(([name, value]) => `${name.padEnd(width)} ${value ?? "unknown"}\n`).join("");
+}

@@ -13,12 +13,12 @@ import { Progress, stderrTarget } from "../progress.ts";
 import type { RunningMesh } from "../start_mesh.ts";
 import { withServer } from "../with_server.ts";
 import {
+  describeFigures,
   lostEvents,
   type MeshCounts,
   type MeshOutcomes,
   outcomesFromMetrics,
   outcomesOf,
-  type ReplayFigures,
   replayFigures,
   type TrainerScores,
   warmUpShare,
@@ -183,7 +183,7 @@ async function tell(flags: ReplayFlags, output: Output, result: ReplayResult): P
     await Deno.writeTextFile(flags.report, replayReport(flags, figures, measured));
     output.err(`The report is in ${flags.report}\n`);
   }
-  output.out(flags.json === true ? JSON.stringify(figures) + "\n" : describe(figures));
+  output.out(flags.json === true ? JSON.stringify(figures) + "\n" : describeFigures(figures));
   if (measured.neverFresh > 0) {
     output.err(
       `${measured.neverFresh} events were accepted, and no answer ever learned from them.\n`,
@@ -192,10 +192,4 @@ async function tell(flags: ReplayFlags, output: Output, result: ReplayResult): P
   if (figures.lost > 0) {
     throw new CommandError(`${figures.lost} accepted events were lost.`);
   }
-}
-
-function describe(figures: ReplayFigures): string {
-  return Object.entries(figures)
-    .map(([name, value]) => `${name.padEnd(18)} ${value ?? "unknown"}\n`)
-    .join("");
 }

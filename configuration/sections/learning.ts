@@ -18,7 +18,9 @@ const rule = z.strictObject({
 
 export const joinerSection = z.strictObject({
   window: duration("1s", "90d").default(30 * 60_000)
-    .describe("How long a ranking waits for actions, on the data clock."),
+    .describe(
+      "How long a ranking waits for actions; then those that are not final are decided. It is measured on the data clock, the time of later requests and events: without them it stays open.",
+    ),
   tasks: z.record(z.string(), z.array(rule).min(1)).default({}).describe(
     "Label rules by task of the model, in order: for all tasks or for none. For none: the action of a task's own name is positive, or with squaredError its value counts.",
   ),

@@ -11,7 +11,7 @@ import { BodyReader } from "../request_body.ts";
 import { eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
 import { EventAcceptance, type Pending } from "./event_acceptance.ts";
 import { answerOf, outcomeOf } from "./events_answer.ts";
-import { answerList, problemsOf, requireListLength } from "./lists.ts";
+import { answerList, problemsOf, refuseWrappedList, requireListLength } from "./lists.ts";
 
 export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpoint {
   const { clock, labels, options, telemetry } = parts;
@@ -24,6 +24,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
 
   async function post(context: GatewayContext): Promise<Response> {
     const sent = await body.readJson(context);
+    refuseWrappedList(sent);
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
     requireListLength(events, eventsPerBatchMax, "events", "one event, or ");

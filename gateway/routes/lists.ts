@@ -23,6 +23,22 @@ export function requireListLength(
   });
 }
 
+/**
+ * Where a list stands in an object, as in `{"events": […]}`, says so: else the answer would tell all that an entry lacks.
+ *
+ * @throws {ProblemError} The body has one field, which holds a list.
+ */
+export function refuseWrappedList(sent: unknown): void {
+  if (typeof sent !== "object" || sent === null || Array.isArray(sent)) return;
+  const entries = Object.entries(sent);
+  if (entries.length !== 1 || !Array.isArray(entries[0][1])) return;
+  const [name] = entries[0];
+  const detail = `is an object around the list ${JSON.stringify(name)}; send the list itself`;
+  throw new ProblemError("invalid-request", `The body ${detail}.`, {
+    errors: [{ pointer: "#", detail }],
+  });
+}
+
 /** The problems of the entries that were rejected. */
 export function problemsOf(
   outcomes: readonly { readonly status: string; readonly problem?: ProblemError }[],

@@ -7,18 +7,20 @@ import { requireFeatures } from "../attribute_types.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
 import { describe } from "../field_errors.ts";
+import { noteOnProfiles } from "../known_attributes.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { profilesPerListMax } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError, problemOf } from "../problems.ts";
 import { BodyReader, invalidRequest } from "../request_body.ts";
 import {
+  type ProfileEntry,
   profileEntrySchema,
   type ProfilesAnswer,
   profilesAnswerSchema,
   profilesRequestSchema,
 } from "../schemas/profiles.ts";
-import { answerList, problemsOf, requireListLength } from "./lists.ts";
+import { answerList, problemsOf, refuseWrappedList, requireListLength } from "./lists.ts";
 
 interface Stored {
   readonly id: string;
@@ -51,7 +53,11 @@ export function profileListEndpoint(
       "The profile store did not confirm in time, so whether the profiles were written is unknown. " +
         "Send them again: the last write counts.",
     );
-    return answerList(context, failures, answerOf(outcomes), problemsOf(outcomes), {
+    // Of what was stored: a rejected entry has a problem of its own.
+    const stored = list.filter((_, i) => outcomes[i].status === "stored") as ProfileEntry[];
+    const note = known && noteOnProfiles(stored.map(({ attributes }) => attributes), known);
+    const answer = { ...answerOf(outcomes), ...(note !== undefined && { note }) };
+    return answerList(context, failures, answer, problemsOf(outcomes), {
       entries: list.length,
       none: "no-profile-stored",
       nothingDone: `None of the ${list.length} profiles was stored`,
@@ -105,6 +111,7 @@ export function profileListEndpoint(
 }
 
 function listOf(sent: unknown, kind: ProfileKind): unknown[] {
+  refuseWrappedList(sent);
   if (!Array.isArray(sent)) {
     const detail = `${describe(sent)}; send a list of profiles, each like ` +
       `{"id": "${kind}-1", "attributes": {"year": 1994}}, or one with PUT /v1/${kind}s/{id}`;

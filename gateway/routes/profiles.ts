@@ -4,12 +4,18 @@
 import type { Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
 import { requireFeatures } from "../attribute_types.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import { noteOnProfiles } from "../known_attributes.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import type { FailureLog } from "../failure_log.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { BodyReader, validate } from "../request_body.ts";
-import { profilePathSchema, profileRequestSchema, profileSchema } from "../schemas/profiles.ts";
+import {
+  profilePathSchema,
+  profileRequestSchema,
+  profileSchema,
+  storedProfileSchema,
+} from "../schemas/profiles.ts";
 import { profileListEndpoint } from "./profile_list.ts";
 
 export function profileEndpoints(parts: GatewayParts, failures: FailureLog): Endpoint[] {
@@ -36,7 +42,11 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       `The profile store did not confirm ${kind} "${id}" in time, so whether it was written is unknown. ` +
         "Send it again: the last write counts.",
     );
-    return context.json(answerOf(profile), profile.version === 1 ? 201 : 200);
+    const note = known && noteOnProfiles([attributes], known);
+    return context.json(
+      { ...answerOf(profile), ...(note !== undefined && { note }) },
+      profile.version === 1 ? 201 : 200,
+    );
   }
 
   function get(context: GatewayContext): Response {
@@ -78,8 +88,8 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       body: profileRequestSchema,
       ...(known && { example: { attributes: known } }),
       answers: {
-        200: { description: "Replaced.", schema: profileSchema },
-        201: { description: "Stored for the first time.", schema: profileSchema },
+        200: { description: "Replaced.", schema: storedProfileSchema },
+        201: { description: "Stored for the first time.", schema: storedProfileSchema },
       },
       problems: ["unavailable", "deadline-exceeded"],
       handle: put,

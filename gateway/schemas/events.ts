@@ -38,7 +38,7 @@ const eventResultSchema = z.discriminatedUnion("status", [
     status: z.enum(["accepted", "duplicate"]),
     acceptedAtMs: z.number().meta({
       description:
-        "Wall time of (first) acceptance, ms, fractional and ascending. A ranking with learnedThroughMs ≥ this has learned from the event.",
+        "Wall time of (first) acceptance, ms, fractional and ascending. A ranking with learnedThroughMs ≥ this has learned from the event, if that is decided: at once where its label rule is final, else when the window of its ranking closes.",
     }),
     note: z.string().optional().meta({
       description: "Accepted, but nothing will be learned from it: why.",

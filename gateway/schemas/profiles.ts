@@ -25,11 +25,22 @@ export const profileSchema = z.strictObject({
   updatedAtMs: z.number().meta({ description: "Wall time of the last write, ms." }),
 }).register(namedSchemas, { id: "Profile" });
 
+const noteSchema = z.string().optional().meta({
+  description:
+    "Attributes that no feature reads, so that they change no score: they may be misspelt.",
+});
+
+/** The answer to a write. */
+export const storedProfileSchema = z.strictObject({ ...profileSchema.shape, note: noteSchema })
+  .register(namedSchemas, { id: "StoredProfile" });
+
 export const profileEntrySchema = fields({
   id: idSchema("Whose attributes they are."),
   attributes: attributesSchema,
 }, 'a profile like {"id": "item-1", "attributes": {"year": 1994}}')
   .register(namedSchemas, { id: "ProfileEntry" });
+
+export type ProfileEntry = z.infer<typeof profileEntrySchema>;
 
 /** The body of a list. Each profile is validated by itself, so that one wrong one spoils no other. */
 export const profilesRequestSchema = z.array(profileEntrySchema).min(1).max(profilesPerListMax)
@@ -60,6 +71,7 @@ export const profilesAnswerSchema = z.strictObject({
   profiles: z.array(profileResultSchema).meta({
     description: "One entry per profile, in your order.",
   }),
+  note: noteSchema,
 }).meta({
   description: "What became of each profile. Stored means durable.",
 }).register(namedSchemas, { id: "ProfilesAnswer" });

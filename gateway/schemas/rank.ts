@@ -57,7 +57,7 @@ export const rankingSchema = z.strictObject({
   }),
   learnedThroughMs: z.number().min(0).meta({
     description:
-      "Freshness: every event whose acceptedAtMs is at most this is in these scores (wall time, ms; 0 = none yet).",
+      "Freshness: every decided event whose acceptedAtMs is at most this is in these scores (wall time, ms, fractional; 0 = none yet). An event that is not final is decided when the window of its ranking closes.",
   }),
   items: z.array(z.strictObject({
     id: z.string(),

@@ -19,7 +19,12 @@ import type { TrainingBatch, TrainingResults } from "./training_batch.ts";
 import { compileTraining, TRAINING_NAMES } from "./training_graph.ts";
 import { type DenseWeights, packWeights } from "./weights.ts";
 
-export { CheckpointError, type TrainingCheckpoint } from "./checkpoint.ts";
+export {
+  carriedOver,
+  checkpointDifferences,
+  CheckpointError,
+  type TrainingCheckpoint,
+} from "./checkpoint.ts";
 export type { TrainingBatch, TrainingResults } from "./training_batch.ts";
 
 /** What a step found; the arrays are those of `batch.results` where the device can write into them. */
@@ -55,7 +60,7 @@ export interface TrainingSession {
   /**
    * Goes on from a checkpoint.
    *
-   * @throws {CheckpointError} When it is of another model or optimizer.
+   * @throws {CheckpointError} When it is of another model or optimizer ({@link carriedOver} makes one of it), or damaged.
    */
   restore(checkpoint: TrainingCheckpoint): Promise<void>;
   /** Frees what it holds on the device. */

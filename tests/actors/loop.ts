@@ -151,6 +151,7 @@ export class Loop {
         shard,
         shards: this.shards,
         tables: TABLES,
+        slotNames: Object.fromEntries(SCHEMA.slots.map(({ name, slot }) => [slot, name])),
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
         snapshotChunkRows: 64,

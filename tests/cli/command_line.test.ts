@@ -64,6 +64,10 @@ const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
     ["serve", "--set", "storage.logBytesMax=1MiB"],
     /^--set storage\.logBytesMax: storage\.kind: missing;.*--set 'storage=\{ kind: directory, path: …, logBytesMax: … \}'/m,
   ],
+  [
+    ["serve", "--set", "storage=directory"],
+    /found "directory", expected a map .*; write --set storage\.kind=directory$/m,
+  ],
   [["serve", "--set", "model.kind.depth=1"], /--set model\.kind\.depth cannot be set in this file/],
   [["serve", "--set", "model.hidden=[8"], /--set model\.hidden=\[8: the value is not YAML/],
   [

@@ -127,3 +127,12 @@ Deno.test("each kind of model is exported from a configuration of another", asyn
     }
   });
 });
+
+Deno.test("a model for a folder that is not there says what to do", async () => {
+  await withFolder(async (folder) => {
+    const { code, err } = await exportModel(`${folder}/missing/m.onnx`, "-c", CONFIG);
+    assert.equal(code, 1);
+    assert.match(err, /Cannot write the model to .*: its folder does not exist; make it first/);
+    assert.doesNotMatch(err, /os error/);
+  });
+});

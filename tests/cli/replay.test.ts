@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
 import { bundledFile } from "../../cli/options.ts";
-import { lostEvents, outcomesFromMetrics } from "../../cli/replay/figures.ts";
+import {
+  describeFigures,
+  lostEvents,
+  outcomesFromMetrics,
+  type ReplayFigures,
+} from "../../cli/replay/figures.ts";
 import { withServer } from "../../cli/with_server.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
@@ -120,4 +125,20 @@ Deno.test("metrics that a young server does not have yet count as zero", () => {
     emitted: 20,
     trained: 19,
   });
+});
+
+Deno.test("figures in words have a line of each task's own, and none where the server is elsewhere", () => {
+  const figures = { examples: 7, servedAuc: null, tasks: null } as unknown as ReplayFigures;
+  assert.equal(describeFigures(figures), "examples  7\nservedAuc unknown\n");
+  const tasks = { liked: { auc: 0.75, logloss: null }, minutes: { meanSquaredError: 2.5 } };
+  assert.equal(
+    describeFigures({ examples: 7, tasks } as unknown as ReplayFigures),
+    [
+      "examples                       7",
+      "tasks.liked.auc                0.75",
+      "tasks.liked.logloss            unknown",
+      "tasks.minutes.meanSquaredError 2.5",
+      "",
+    ].join("\n"),
+  );
 });

@@ -110,7 +110,7 @@ export const badInputs: readonly BadInput[] = [
     body: "{}",
     status: 413,
     type: "body-too-large",
-    detail: /has 5000 bytes; at most 4096/,
+    detail: /has 5000 bytes; at most 4096 .*gateway\.bodyMax/,
   },
   {
     name: "a body that grows past the limit without declaring it",
@@ -118,7 +118,7 @@ export const badInputs: readonly BadInput[] = [
     body: { ...goodRank, context: { long: "x".repeat(4096) } },
     status: 413,
     type: "body-too-large",
-    detail: /more than 4096 bytes/,
+    detail: /more than 4096 bytes.*gateway\.bodyMax/,
   },
   // Rank: wrong fields.
   {
@@ -360,6 +360,23 @@ export const badInputs: readonly BadInput[] = [
     status: 422,
     type: "invalid-request",
     detail: /timestamp is the text/,
+  },
+  {
+    name: "a list of events in an object",
+    path: "/v1/events",
+    body: { events: [{ eventId: "e", rankingId: "r", item: "a", action: "click" }] },
+    status: 422,
+    type: "invalid-request",
+    detail: /The body is an object around the list "events"; send the list itself\.$/,
+    errors: ['# is an object around the list "events"; send the list itself'],
+  },
+  {
+    name: "a list of profiles in an object",
+    path: "/v1/items",
+    body: { items: [] },
+    status: 422,
+    type: "invalid-request",
+    detail: /an object around the list "items"; send the list itself\.$/,
   },
   {
     name: "an event a day ahead",

@@ -5,6 +5,7 @@ import { loadConfiguration } from "../../cli/load_configuration.ts";
 import { knownAttributes } from "../../cli/mesh/known_attributes.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
+import { profilesAnswerSchema, storedProfileSchema } from "../../gateway/schemas/profiles.ts";
 import { rankingSchema } from "../../gateway/schemas/rank.ts";
 import { gatewayFixture, json } from "./fixture.ts";
 
@@ -36,6 +37,36 @@ Deno.test("what features read is ranked without a remark, and so is everything w
   for (const fixture of [gatewayFixture({ attributes }), gatewayFixture()]) {
     assert.ok(!("note" in await json(fixture.post("/v1/rank", request))));
   }
+});
+
+Deno.test("an attribute that no feature reads is told when it is stored, once for all of a list", async () => {
+  const { post, app } = gatewayFixture({ attributes });
+  const put = (body: unknown) =>
+    app.request("/v1/items/up", {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const note = 'No feature reads "yaer" of attributes (read there: year, genres).';
+  const misspelt = { yaer: "1999", genres: ["Crime"] };
+  const stored = await json(put({ attributes: misspelt }));
+  assert.equal(stored.note, note);
+  assert.ok(storedProfileSchema.safeParse(stored).success);
+  assert.ok(!("note" in await json(app.request("/v1/items/up"))));
+  assert.ok(!("note" in await json(put({ attributes: { year: "2009" } }))));
+
+  const list = await json(post("/v1/items", [
+    { id: "a", attributes: misspelt },
+    { id: "b", attributes: misspelt },
+    { id: "c", attributes: { year: {}, rejected: 1 } },
+  ]));
+  assert.deepEqual([list.stored, list.note], [2, note]);
+  assert.ok(profilesAnswerSchema.safeParse(list).success);
+  const many = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`x${i}`, 1]));
+  const users = await json(post("/v1/users", [{ id: "a", attributes: many }]));
+  assert.match(users.note, /"x19" and 5 more of attributes \(nothing is read there\)/);
+  const unknowing = gatewayFixture();
+  assert.ok(!("note" in await json(unknowing.post("/v1/items", [{ id: "a", attributes: many }]))));
 });
 
 Deno.test("the examples of the API's page send what the examples' features read, and are taken", async () => {

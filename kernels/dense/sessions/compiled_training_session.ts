@@ -3,7 +3,12 @@
  *
  * The backend's new state becomes the present one only after loss and weights were found to be sound.
  */
-import { CheckpointError, type TrainingCheckpoint } from "../checkpoint.ts";
+import {
+  checkpointDifferences,
+  CheckpointError,
+  requireWhole,
+  type TrainingCheckpoint,
+} from "../checkpoint.ts";
 import { divergedAt, LossWatch } from "../divergence.ts";
 import { fillDropoutMask } from "../dropout.ts";
 import { resolveShape, staticSize } from "../graph/shape.ts";
@@ -137,13 +142,16 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   async restore(checkpoint: TrainingCheckpoint): Promise<void> {
-    const expected = JSON.stringify([this.#layout(), Object.keys(this.#compiled.state)]);
-    const found = JSON.stringify([checkpoint.layout, Object.keys(checkpoint.vectors)]);
-    if (expected !== found) {
+    const own = { layout: this.#layout(), vectors: this.#compiled.state };
+    const differences = checkpointDifferences(checkpoint, own);
+    if (differences.length > 0) {
       throw new CheckpointError(
-        `Cannot restore the dense model: the checkpoint holds ${found} and this model needs ${expected}; start from the configuration that wrote it.`,
+        `Cannot restore the dense model: the checkpoint is of another one (${
+          differences.join("; ")
+        }); start from the configuration that wrote it.`,
       );
     }
+    requireWhole(checkpoint);
     await this.#backend.writeState(checkpoint.vectors);
     this.#lossWatch.recent = checkpoint.recentLoss;
     this.#steps = checkpoint.step;

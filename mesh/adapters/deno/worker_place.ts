@@ -217,9 +217,11 @@ export function runWorkerPlace<S>({ telemetry, compose }: WorkerComposition<S>):
 /** Log fields that survive the trip. */
 function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [
-      key,
-      typeof value === "object" && value !== null ? String(value) : value,
-    ]),
+    Object.entries(fields).map(([key, value]) => [key, plainValue(value)]),
   );
+}
+
+function plainValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plainValue);
+  return typeof value === "object" && value !== null ? String(value) : value;
 }

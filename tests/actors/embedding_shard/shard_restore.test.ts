@@ -64,7 +64,10 @@ async function snapshot(
 
 async function restored(blobs: MemoryBlobStore, overrides: Partial<ClassTablesOptions> = {}) {
   const telemetry = new TelemetryRecorder();
-  const options = { shard: 0, shards: 1 } as EmbeddingShardOptions;
+  const slotNames = { 1: "item", 2: "genre" };
+  const options = { shard: 0, shards: 1, slotNames } as Partial<
+    EmbeddingShardOptions
+  > as EmbeddingShardOptions;
   const { tables } = await restoreNewest(
     ClassTables.create(tablesOf(overrides)),
     options,
@@ -117,8 +120,8 @@ Deno.test("slots that came and went are told with the rows that went with them, 
   assert.equal(rows, ROWS / 2);
   const [warning] = telemetry.lines;
   assert.equal(warning.level, "warn");
-  assert.deepEqual(warning.fields.slotsAdded, [2]);
-  assert.deepEqual(warning.fields.slotsRemoved, [0]);
+  assert.deepEqual(warning.fields.slotsAdded, ["genre"]);
+  assert.deepEqual(warning.fields.slotsRemoved, ["slot 0"]);
   assert.equal(warning.fields.rowsOfRemovedSlots, ROWS / 2);
 });
 

@@ -36,3 +36,12 @@ Deno.test("a linear model's contributions are its terms, the strongest first", (
   assert.deepEqual(explained.map(({ slot }) => slot), ["item", "user", "hour"]);
   assert.ok(Math.abs(explained[0].contribution + 2) < 1e-12);
 });
+
+Deno.test("rounding is no contribution, and small scores keep theirs", () => {
+  const score = Math.fround(0.3);
+  const noisy = contributions(score, [score + 2.98e-8, 0.1, score], ["hour", "item", "user"]);
+  assert.deepEqual(noisy.map(({ slot }) => slot), ["item", "hour", "user"]);
+  assert.deepEqual(noisy.slice(1).map(({ contribution }) => contribution), [0, 0]);
+  const small = contributions(3e-8, [1e-8, 3e-8], ["item", "user"]);
+  assert.ok(small[0].slot === "item" && small[0].contribution > 1e-8);
+});

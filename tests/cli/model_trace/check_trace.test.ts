@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { modelCheck } from "../../../cli/model_trace/check_trace.ts";
 import { readTrace } from "../../../cli/model_trace/trace.ts";
+import { runCaptured } from "../captured_command.ts";
 import { traceOptimizer } from "../../../cli/model_trace/trace_optimizer.ts";
 
 const golden = (name: string) => new URL(`../../golden/${name}.json`, import.meta.url).pathname;
@@ -128,6 +129,27 @@ Deno.test("a trace that is not whole is refused with what is wrong", async () =>
     spoil(trace);
     await assert.rejects(checked(trace, "dcnV2", "adam"), message);
   }
+});
+
+Deno.test("a file that is no trace is refused with the fields that it lacks, and where to read of them", async () => {
+  await assert.rejects(
+    checked({ name: "x", batch: 1 }, "dcnV2", "adam"),
+    ({ message }: Error) => {
+      assert.match(message, /it has no "fields", "dim", "dense", "inputs", "initial", "steps"\. /);
+      assert.match(message, /tests\/golden\/README\.md/);
+      assert.doesNotMatch(message, /Invalid input/);
+      return true;
+    },
+  );
+  await assert.rejects(checked([], "dcnV2", "adam"), /no training trace: it is no object/);
+});
+
+Deno.test("the help of model check says what is required, and gives an example", async () => {
+  const { code, out } = await runCaptured("model", "check", "--help");
+  assert.equal(code, 0);
+  assert.match(out, /--model <name> +required: /);
+  assert.match(out, /--optimizer <name> +required: /);
+  assert.match(out, /model check tests\/golden\/deepfm_adagrad\.json --model/);
 });
 
 /** Our names to another recorder's. */

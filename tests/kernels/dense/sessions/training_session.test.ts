@@ -9,6 +9,8 @@ import { ModelOptionsError } from "../../../../kernels/dense/models/options.ts";
 import { ProviderUnavailableError } from "../../../../kernels/dense/sessions/onnx_runtime.ts";
 import type { Provider } from "../../../../kernels/dense/sessions/providers.ts";
 import {
+  carriedOver,
+  checkpointDifferences,
   CheckpointError,
   createTrainingSession,
   type TrainingSessionOptions,
@@ -123,6 +125,49 @@ Deno.test("weights and checkpoints of another model are refused by name and shap
   const other = await open(exampleModel(EXAMPLE_OPTIONS.dcnV2));
   await assert.rejects(session.load(await other.weights()), WeightsMismatchError);
   await assert.rejects(session.restore(await other.checkpoint()), CheckpointError);
+  const deeper = await open(exampleModel({ ...EXAMPLE_OPTIONS.deepFm, hidden: [6, 5] }));
+  await assert.rejects(session.restore(await deeper.checkpoint()), ({ message }: Error) => {
+    assert.match(message, /w1 \[\d+,\d+\] -> \[\d+,\d+\]/);
+    assert.doesNotMatch(message, /bias|"shape"/, "what is the same is not named");
+    return true;
+  });
+  await Promise.all([session.close(), other.close(), deeper.close()]);
+});
+
+Deno.test("another model begins with the weights of equal name and shape, and with a fresh optimizer", async () => {
+  const before = await open(model);
+  for (let i = 0; i < 3; i++) await before.step(exampleBatch(model, 6, i));
+  const saved = await before.checkpoint();
+  const hidden = [...EXAMPLE_OPTIONS.deepFm.hidden, 5];
+  const deeper = exampleModel({ ...EXAMPLE_OPTIONS.deepFm, hidden });
+  const after = await open(deeper, { optimizer: { kind: "sgd", learningRate: 0.01 } });
+  const initial = await after.checkpoint();
+  const differences = checkpointDifferences(saved, initial);
+  assert(differences.some((difference) => /^w\d none -> \[5,1\]$/.test(difference)));
+  assert(differences.some((difference) => /^optimizer state .+ -> none$/.test(difference)));
+  const fresh = await after.weights();
+  await after.restore(carriedOver(saved, initial));
+  const [learned, carried] = [await before.weights(), await after.weights()];
+  assert.equal(carried.version, 0);
+  for (const [name, tensor] of Object.entries(carried.parameters)) {
+    const kept = learned.parameters[name]?.shape.join() === tensor.shape.join();
+    assert.deepEqual(tensor, (kept ? learned : fresh).parameters[name], name);
+  }
+  assert.deepEqual(carried.parameters.w0, learned.parameters.w0);
+  await after.step(exampleBatch(deeper, 6));
+  await Promise.all([before.close(), after.close()]);
+});
+
+Deno.test("a damaged checkpoint is refused, by the model that wrote it and by another", async () => {
+  const session = await open(model);
+  const whole = await session.checkpoint();
+  const vectors = { ...whole.vectors, weights: whole.vectors.weights.slice(1) };
+  const damaged = { ...whole, vectors };
+  assert.deepEqual(checkpointDifferences(damaged, whole), []);
+  await assert.rejects(session.restore(damaged), /damaged, "weights" has \d+ values/);
+  const other = await open(exampleModel(EXAMPLE_OPTIONS.dcnV2));
+  const initial = await other.checkpoint();
+  assert.throws(() => carriedOver(damaged, initial), CheckpointError);
   await Promise.all([session.close(), other.close()]);
 });
 

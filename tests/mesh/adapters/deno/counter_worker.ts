@@ -10,11 +10,13 @@ interface CounterSetup {
   readonly failWith?: string;
   readonly throwAfterMs?: number;
   readonly mailbox?: MailboxOptions;
+  readonly logs?: Record<string, unknown>;
 }
 
 runWorkerPlace<CounterSetup>({
   telemetry: (log) => Object.assign(new TelemetryRecorder(), { log }),
-  compose({ setup }) {
+  compose({ node, setup }) {
+    if (setup.logs) node.telemetry.log("warn", "begins", setup.logs);
     if (setup.failWith) throw new Error(setup.failWith);
     if (setup.throwAfterMs !== undefined) {
       setTimeout(() => {

@@ -25,6 +25,7 @@ interface Started {
   readonly places: WorkerPlaces;
   readonly crashes: string[];
   readonly failures: ActorFailure[];
+  readonly telemetry: TelemetryRecorder;
   counter(key: number): ReturnType<typeof counterRef>;
 }
 
@@ -32,11 +33,12 @@ const counterRef = (mesh: Mesh, key: number) =>
   mesh.actorRef<CounterMessage>(`counter/${key}` as Address);
 
 async function start(setup: Record<string, unknown> = {}, begin = plan): Promise<Started> {
+  const telemetry = new TelemetryRecorder();
   const home = new Node({
     name: "main",
     clock: new DenoClock(),
     random: new DenoRandom(),
-    telemetry: new TelemetryRecorder(),
+    telemetry,
   });
   const crashes: string[] = [];
   const failures: ActorFailure[] = [];
@@ -51,7 +53,7 @@ async function start(setup: Record<string, unknown> = {}, begin = plan): Promise
   });
   const mesh = new Mesh({ home, composition: { definitions: [counterDefinition()] } });
   await mesh.start(begin);
-  return { mesh, places, crashes, failures, counter: (key) => counterRef(mesh, key) };
+  return { mesh, places, crashes, failures, telemetry, counter: (key) => counterRef(mesh, key) };
 }
 
 async function stop({ mesh, places }: Started): Promise<Record<string, number>> {
@@ -70,6 +72,14 @@ Deno.test("actors in worker threads answer, keep order, and ask each other direc
   const path: Address[] = ["counter/1", "counter/2"];
   assert.equal(await counter.ask({ kind: "relay", path }, { budgetMs }), 3);
   assert.deepEqual(await stop(started), {});
+});
+
+Deno.test("log fields cross threads as they are, lists included", async () => {
+  const logs = { slots: ["user", "item"], numbers: [3, [4]], rows: 5, none: null };
+  const started = await start({ logs });
+  const { lines } = started.telemetry;
+  assert.deepEqual(lines.find(({ message }) => message === "begins")?.fields, logs);
+  await stop(started);
 });
 
 Deno.test("float buffers move to a worker and back", async () => {

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { SchemaChanges } from "../../../actors/embedding_shard/schema_changes.ts";
+import type { ClassRestoreReport } from "../../../kernels/embedding/class_restore.ts";
+
+const NOTHING: ClassRestoreReport = {
+  slotsAdded: [],
+  slotsRemoved: [],
+  segmentsAdded: [],
+  segmentsResized: [],
+  segmentsRemoved: [],
+  segmentsStateReset: [],
+  countersKept: true,
+  rowsRestored: 9,
+  rowsOfRemovedSlots: 0,
+  rowsWithoutRoom: 0,
+};
+
+Deno.test("parts that say the same are one account, by the slots' names and with all their rows", () => {
+  const changes = new SchemaChanges({ 7: "user", 9: "genre" });
+  const part = {
+    ...NOTHING,
+    slotsAdded: [9],
+    slotsRemoved: [3],
+    segmentsRemoved: ["embeddings of slots 7, 9"],
+    segmentsStateReset: ["first_order"],
+    rowsOfRemovedSlots: 2,
+  };
+  for (let i = 0; i < 4; i++) changes.add(part);
+  assert.ok(changes.any);
+  assert.deepEqual(changes.fields(), {
+    slotsAdded: ["genre"],
+    slotsRemoved: ["slot 3"],
+    segmentsRemoved: ["embeddings of user, genre"],
+    segmentsStateReset: ["first_order"],
+    rowsOfRemovedSlots: 8,
+  });
+});
+
+Deno.test("parts that fit are no change", () => {
+  const changes = new SchemaChanges({});
+  changes.add(NOTHING);
+  assert.ok(!changes.any);
+});

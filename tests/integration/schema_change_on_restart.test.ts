@@ -1,0 +1,95 @@
+/**
+ * A mesh that begins from its own data directory after somebody changed features, layers or tasks.
+ */
+import assert from "node:assert/strict";
+import { scoreOf, smallConfiguration, type SmallMesh, startSmallMesh } from "./small_mesh.ts";
+
+const shown = ["c1", "c2", "d1", "d2"];
+const TAGS = "    tags: { kind: list, source: item, pooling: mean }\n";
+
+/** What is changed, and the tensor that the warning names. */
+const changes: readonly [string, (yaml: string) => string, string][] = [
+  [
+    "one slot more",
+    (yaml) => yaml.replace(TAGS, `${TAGS}    genre: { kind: categorical, source: item }\n`),
+    "w0 [12,8] -> [16,8]",
+  ],
+  ["one slot less", (yaml) => yaml.replace(TAGS, ""), "w0 [12,8] -> [8,8]"],
+  [
+    "a hidden layer more",
+    (yaml) => yaml.replace("hidden: [8]", "hidden: [8, 4]"),
+    "w2 none -> [4,1]",
+  ],
+  [
+    "wider embeddings",
+    (yaml) => yaml.replace("embeddingDim: 4", "embeddingDim: 8"),
+    "w0 [12,8] -> [24,8]",
+  ],
+  [
+    "a task more",
+    (yaml) =>
+      yaml.replace("tasks: [clicked]", "tasks: [clicked, liked]").replace(
+        "trainer: {",
+        "    liked: [{ action: like, label: positive, final: true }]\ntrainer: {",
+      ),
+    "w1 [8,1] -> [8,2]",
+  ],
+  [
+    "another kind of model",
+    (yaml) => yaml.replace("kind: deepFm", "kind: dcnV2").replace(/ {4}first_order:\n.*\n/, ""),
+    "-> none",
+  ],
+];
+
+/** Clicks on c1 and c2, dismisses d1 and d2; resolves when all of it is in the scores. */
+async function learn({ mesh, client }: SmallMesh, name: string, rounds: number) {
+  let acceptedAtMs = 0;
+  for (let round = 0; round < rounds; round++) {
+    const { rankingId } = await client.rank("cat", shown);
+    const results = await client.post(shown.map((item) => ({
+      eventId: `${name}-${round}-${item}`,
+      rankingId,
+      item,
+      action: item[0] === "c" ? "click" : "dismiss",
+    })));
+    for (const result of results) acceptedAtMs = Math.max(acceptedAtMs, result.acceptedAtMs);
+  }
+  const ranking = await client.rankFresh("cat", shown, acceptedAtMs);
+  await mesh.waitLearned();
+  return ranking;
+}
+
+for (const [name, changed, tensor] of changes) {
+  Deno.test(`a mesh started with ${name} keeps its rows and its place in the log, says what differs, and learns on`, async () => {
+    const directory = Deno.makeTempDirSync();
+    const storage = `{ kind: directory, path: ${directory}/data }`;
+    const yaml = smallConfiguration("in one thread", storage);
+    assert.notEqual(changed(yaml), yaml);
+    try {
+      const first = await startSmallMesh(yaml);
+      await learn(first, "before", 10);
+      await first.mesh.stop();
+
+      const next = await startSmallMesh(changed(yaml));
+      const warning = next.problems.find((problem) =>
+        problem.startsWith("warn: trainer/0 begins with another dense model")
+      );
+      assert.ok(warning?.includes(tensor), JSON.stringify(next.problems));
+      const before = await next.client.rank("cat", shown);
+      assert.ok(before.items.every(({ cold }) => !cold), "all rows are there");
+      assert.equal((await next.mesh.trainers.status()).examples, 0, "nothing is learned again");
+      const after = await learn(next, "after", 40);
+      assert.ok(scoreOf(after, "d1") < scoreOf(after, "c1"), "and it learns on");
+      assert.ok(next.problems.every((problem) => problem.startsWith("warn: ")));
+      await next.mesh.stop();
+
+      // The snapshot of the changed model is one like any other.
+      const third = await startSmallMesh(changed(yaml));
+      assert.deepEqual(third.problems, []);
+      assert.deepEqual((await third.client.rank("cat", shown)).items[0].id[0], "c");
+      await third.mesh.stop();
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  });
+}
