@@ -233,11 +233,6 @@ export class EmbeddingTable {
     };
   }
 
-  /** Stops keeping changes for a consumer. */
-  forgetConsumer(consumer: number): void {
-    accepted("forget a consumer", this.#memory.kernel.table_forget_consumer(consumer));
-  }
-
   /**
    * All rows in pages, in the order of their places, which they keep: a row that is there from the first page to the last
    * is given exactly once, however the table grows meanwhile.

@@ -22,7 +22,6 @@ export interface TableExports extends KernelExports {
   readonly table_set_learning_rate_scale: (segment: number, scale: number) => number;
   readonly table_begin_deltas: (consumer: number) => number;
   readonly table_take_delta: (consumer: number, acknowledged: number, rowsMax: number) => number;
-  readonly table_forget_consumer: (consumer: number) => number;
   readonly table_export_rows: (cursor: number, rowsMax: number) => number;
   readonly table_snapshot_begin: () => number;
   readonly table_snapshot_next: (rowsMax: number) => number;

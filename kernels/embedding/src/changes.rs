@@ -153,14 +153,6 @@ impl Changes {
         Ok(&consumer.last)
     }
 
-    /// Stops keeping changes for a consumer; asking again makes it a new one.
-    pub fn forget(&mut self, number: usize) {
-        if let Some(slot) = self.consumers.get_mut(number) {
-            *slot = None;
-            self.active &= !(1 << number);
-        }
-    }
-
     /// Rows and tombstones that some consumer has not taken, at most: the largest over consumers.
     pub fn touched(&self, store: &RowStore) -> usize {
         let waiting = |number: usize| {

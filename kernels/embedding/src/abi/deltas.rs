@@ -80,15 +80,6 @@ fn as_bytes<T: Copy>(values: &[T]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), std::mem::size_of_val(values)) }
 }
 
-/// Stops keeping changes for a consumer.
-#[no_mangle]
-pub extern "C" fn table_forget_consumer(consumer: usize) -> i32 {
-    training(|table, _| {
-        table.changes.forget(consumer);
-        0
-    })
-}
-
 /// At most `rows_max` rows behind `cursor`, in ids and floats. Words: rows, next cursor, done.
 #[no_mangle]
 pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
