@@ -24,7 +24,7 @@ const epochsMax = 100;
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const source = await sourceOf(flags);
-  const described = await configured(flags, source);
+  const described = await configurationsOf(flags, source);
   output.err(describeTable(flags.path, source, described.configuration));
   if (source.table !== undefined && flags.valid === undefined && flags.epochs === undefined) {
     output.err("One pass over the examples; with --valid <file> it is as many as help.\n");
@@ -40,7 +40,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     const examples = data.training.rows.toLocaleString("en");
     output.err(`L2 on embeddings is ${l2} for ${examples} examples; --l2 sets another.\n`);
   }
-  const { typed, configuration, rival } = await configured(flags, source, l2);
+  const { typed, configuration, rival } = await configurationsOf(flags, source, l2);
 
   const run = async (pass: TrainingPass, blobs?: BlobStore): Promise<NamedResult> => {
     const { training, evaluation, validation } = data;
@@ -106,7 +106,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
 }
 
 /** The configurations of the model and its rival, with what was typed, and L2 for a table where nothing was. */
-async function configured(
+async function configurationsOf(
   flags: TrainFlags,
   { config, table }: TrainingSource,
   l2?: number,
