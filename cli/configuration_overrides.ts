@@ -26,6 +26,8 @@ export interface ConfigurationOverrides {
     readonly features?: readonly string[];
     readonly kinds: Readonly<Record<string, "number" | "list">>;
     readonly action: string;
+    /** L2 on all embeddings, where nothing else is typed. */
+    readonly l2?: number;
   };
   /** L2 on all embeddings: the weight decay of each segment's optimizer. */
   readonly l2?: number;
@@ -75,6 +77,7 @@ export function overrideConfiguration(
     changing(`--label-at-least ${positive.atLeast}`, ["joiner", "tasks"]);
     replaceLabels(document, () => thresholdRules(positive.action, positive.atLeast));
   }
+  if (table?.l2 !== undefined) writeL2(document, table.l2);
   for (const assignment of assignments) {
     const [, path, value] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
     if (path === undefined) {
@@ -89,10 +92,8 @@ export function overrideConfiguration(
   // After the assignments, which may say how the embeddings learn.
   if (l2 !== undefined) {
     writeDefaultOptimizers(document);
-    for (const path of optimizersOf(document)) {
-      changing(`--l2 ${l2}`, [...path, "weightDecay"]);
-      document.setIn([...path, "weightDecay"], l2);
-    }
+    for (const path of optimizersOf(document)) changing(`--l2 ${l2}`, [...path, "weightDecay"]);
+    writeL2(document, l2);
   }
   // After the assignments, which may say what a task predicts; label rules that were typed or configured stay.
   if (table !== undefined && !document.hasIn(["joiner", "tasks"])) {
@@ -162,6 +163,11 @@ function writeDefaultOptimizers(document: Document): void {
     const path = ["embeddings", "segments", name, "optimizer"];
     if (!document.hasIn(path)) document.setIn(path, document.createNode(optimizer));
   }
+}
+
+/** On all embeddings whose optimizers are written. */
+function writeL2(document: Document, strength: number): void {
+  for (const path of optimizersOf(document)) document.setIn([...path, "weightDecay"], strength);
 }
 
 /** Undefined where it is wrong: that is told by the configuration's own checks. */

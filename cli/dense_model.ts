@@ -7,6 +7,7 @@ import {
   type InferenceSession,
 } from "../kernels/dense/inference_session.ts";
 import { createModel } from "../kernels/dense/models/create_model.ts";
+import { requireDevice } from "../kernels/dense/sessions/onnx_runtime.ts";
 import { chooseProvider } from "../kernels/dense/sessions/providers.ts";
 import { createTrainingSession, type TrainingSession } from "../kernels/dense/training_session.ts";
 import { PageLockedMemory } from "../mesh/adapters/cuda/page_locked_memory.ts";
@@ -17,6 +18,16 @@ import { ThreadedSession } from "./dense_thread/threaded_session.ts";
 export type Tell = (line: string) => void;
 
 const tellStderr: Tell = (line) => console.error(line);
+
+/**
+ * Asks the configured device, without a model.
+ *
+ * @throws {ProviderUnavailableError} When it cannot be used.
+ */
+export async function requireProvider({ session }: DenseModelParts): Promise<void> {
+  const { provider } = await chooseProvider(session.provider);
+  await requireDevice(provider);
+}
 
 /**
  * A training session with untrained weights. On the CPU it may have a thread of its own; where it runs on CUDA, its

@@ -99,7 +99,7 @@ export function namedRoles(flags: DatasetFlags): InteractionColumns {
 export function typedOverrides(
   flags: DatasetFlags & { readonly set: readonly string[]; readonly l2?: number },
   model?: ConfigurationOverrides["model"],
-  table?: LabelledTable,
+  table?: LabelledTable & { readonly l2?: number },
 ): ConfigurationOverrides {
   const { action = "rating", labelAtLeast: atLeast } = flags;
   return {

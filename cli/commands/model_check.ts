@@ -5,11 +5,13 @@ import { Command, Option } from "commander";
 import { modelKinds } from "../../kernels/dense/models/options.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
-import { modelCheck, type ModelCheckOptions } from "../model_trace/check_trace.ts";
+import {
+  modelCheck,
+  type ModelCheckOptions,
+  type ModelCheckReport,
+  RELATIVE_ERROR_MAX,
+} from "../model_trace/check_trace.ts";
 import { jsonOption } from "../options.ts";
-
-/** Above this the model does not train as recorded. */
-const RELATIVE_ERROR_MAX = 1e-4;
 
 const examples = `
 Examples:
@@ -48,12 +50,21 @@ export function modelCheckCommand(output: Output): Command {
       }
       if (maxRelativeError > RELATIVE_ERROR_MAX) {
         throw new CommandError(
-          `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, allowed is ${RELATIVE_ERROR_MAX}.${
-            report.updatesExplained === false
-              ? " Look at the optimizer first: it does not explain how the trace's own gradients moved its weights."
-              : ""
-          }`,
+          `The model does not train as recorded: ${worst.tensor} at step ${worst.step} is off by ${maxRelativeError}, ` +
+            `allowed is ${RELATIVE_ERROR_MAX}. ${whereToLook(report)}`,
         );
       }
     });
+}
+
+/** Of a trace that is not followed: what does not fit, as far as can be told. */
+function whereToLook({ first, updatesExplained }: ModelCheckReport): string {
+  const { tensor, step } = first!;
+  if (step === 1 && (tensor === "logit" || tensor === "loss")) {
+    return `Look at the model first: its first ${tensor} is another one, before anything is learned.`;
+  }
+  if (updatesExplained === false) {
+    return "Look at the optimizer first: it does not explain how the trace's own gradients moved its weights.";
+  }
+  return `The two part at ${tensor} of step ${step}.`;
 }

@@ -15,10 +15,15 @@ export interface ModelCheckOptions {
   readonly provider: Provider | "auto";
 }
 
+/** Above this a tensor is not as recorded. */
+export const RELATIVE_ERROR_MAX = 1e-4;
+
 export interface ModelCheckReport {
   readonly maxRelativeError: number;
   /** Where it is. */
   readonly worst: TraceDifference;
+  /** Where the two part: the first tensor that is not as recorded; null where all are. */
+  readonly first: TraceDifference | null;
   readonly steps: number;
   /** Where the steps ran. */
   readonly provider: Provider;
@@ -45,6 +50,7 @@ export async function modelCheck(options: ModelCheckOptions): Promise<ModelCheck
   return {
     maxRelativeError: worst.relativeError,
     worst,
+    first: differences.find(({ relativeError }) => relativeError > RELATIVE_ERROR_MAX) ?? null,
     steps: trace.steps.length,
     provider,
     passedOver,

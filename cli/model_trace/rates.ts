@@ -32,6 +32,16 @@ export const DEFAULT_RATES: { readonly [Kind in DenseOptimizerKind]: Rates } = {
   adamW: { ...ADAM, weightDecay: 0.01 },
 };
 
+/** How each moves a weight w by a gradient g, for whoever asks why a trace's optimizer is another one. */
+export const FORMULAS: { readonly [Kind in DenseOptimizerKind]: string } = {
+  sgd: "w - lr · g",
+  momentum: "v = momentum · v + g, w - lr · v (Nesterov: g + momentum · v in the place of v)",
+  adagrad: "a = a + g², w - lr · g / (√a + epsilon)",
+  adam: "w - lr · m / (√v + epsilon), both moments corrected for their bias before",
+  adamW:
+    "w - lr · decay · w - lr · m / (√v + epsilon), both moments corrected for their bias before",
+};
+
 /** What a session takes. */
 export function optimizerOptions(kind: DenseOptimizerKind, rates: Rates): DenseOptimizerOptions {
   const { nesterov, gradientClipNorm = Infinity, ...others } = rates;

@@ -21,7 +21,7 @@ export interface TraceDifference {
 }
 
 /**
- * Differences of every loss, logit, gradient and weight, step by step.
+ * Differences of every loss, logit, gradient and weight, step by step, each before what is made of it.
  *
  * @throws {CommandError} When the trace's tensors are not the model's.
  */
@@ -54,20 +54,21 @@ export async function replayTrace(
     for (const [index, wanted] of recorded.entries()) {
       const compare = (tensor: string, found: ArrayLike<number>, data: readonly number[]) =>
         differences.push({ step: index + 1, tensor, relativeError: relativeError(found, data) });
+      const before = await session.weights();
+      const { loss, logits, gradients } = await session.step(batch);
+      compare("logit", logits, wanted.logit.data);
+      compare("loss", [loss], [wanted.loss]);
+      for (const [segment, { data }] of wanted.embedded) {
+        compare(`grad_${segment}`, gradients[segment], data);
+      }
       if (wanted.grads !== undefined) {
-        await probe.load(await session.weights());
+        await probe.load(before);
         await probe.step(batch);
         const { vectors } = await probe.checkpoint();
         const { parameters } = unpackWeights(vectors.velocity, layout, 0);
         for (const [name, { data }] of Object.entries(wanted.grads)) {
           compare(`grads.${name}`, parameters[name].data, data);
         }
-      }
-      const { loss, logits, gradients } = await session.step(batch);
-      compare("loss", [loss], [wanted.loss]);
-      compare("logit", logits, wanted.logit.data);
-      for (const [segment, { data }] of wanted.embedded) {
-        compare(`grad_${segment}`, gradients[segment], data);
       }
       const { parameters } = await session.weights();
       for (const [name, { data }] of Object.entries(wanted.after)) {

@@ -9,7 +9,14 @@ import type {
 } from "../../kernels/dense/optimizers/options.ts";
 import { usageError } from "../errors.ts";
 import { leastSquares } from "./least_squares.ts";
-import { DEFAULT_RATES, optimizerOptions, type RateName, type Rates, SCALES } from "./rates.ts";
+import {
+  DEFAULT_RATES,
+  FORMULAS,
+  optimizerOptions,
+  type RateName,
+  type Rates,
+  SCALES,
+} from "./rates.ts";
 import { RecordedUpdates } from "./recorded_updates.ts";
 import { statedRates } from "./stated_rates.ts";
 import type { Trace } from "./trace.ts";
@@ -70,7 +77,7 @@ export function traceOptimizer(trace: Trace, name: string): TraceOptimizer {
   } else if (fitted === undefined) {
     assumptions.push(
       `no rates of ${kind} explain how the trace's own gradients moved its weights: its optimizer is another one, or ` +
-        "does something that this one cannot",
+        `does something that this one cannot, which takes ${FORMULAS[kind]}`,
     );
   }
   return {

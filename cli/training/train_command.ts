@@ -6,13 +6,15 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Output } from "../command_line.ts";
 import { typedOverrides } from "../commands/dataset_options.ts";
 import type { TrainFlags } from "../commands/train.ts";
+import type { ConfigurationOverrides } from "../configuration_overrides.ts";
+import { requireProvider } from "../dense_model.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { describeEpoch, describeResults, type NamedResult, summaryOf } from "./results.ts";
 import { openSavedModel, requireEmptyFolder } from "./saved_model.ts";
-import { readData, requireFiles, type TrainingData } from "./training_data.ts";
+import { readData, requireFiles } from "./training_data.ts";
 import { trainingReport } from "./training_report.ts";
-import { describeTable, sourceOf } from "./training_source.ts";
+import { describeTable, l2OfTable, sourceOf, type TrainingSource } from "./training_source.ts";
 import { trainModel } from "./train_model.ts";
 import { TrainingPass } from "./training_pass.ts";
 
@@ -22,24 +24,26 @@ const epochsMax = 100;
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const source = await sourceOf(flags);
-  const overrides = (flag: "--model" | "--compare", kind?: string) =>
-    typedOverrides(flags, kind === undefined ? undefined : { flag, kind }, source.table);
-  const typed = overrides("--model", flags.model);
-  const configuration = await loadConfiguration(source.config, typed);
-  const rival = flags.compare === undefined
-    ? undefined
-    : await loadConfiguration(source.config, overrides("--compare", flags.compare));
-  output.err(describeTable(flags.path, source, configuration));
+  const described = await configurationsOf(flags, source);
+  output.err(describeTable(flags.path, source, described.configuration));
   if (source.table !== undefined && flags.valid === undefined && flags.epochs === undefined) {
     output.err("One pass over the examples; with --valid <file> it is as many as help.\n");
   }
   await requireFiles(flags);
   if (flags.save !== undefined) await requireEmptyFolder(flags.save);
-  const run = async (
-    pass: TrainingPass,
-    { training, evaluation, validation }: TrainingData,
-    blobs?: BlobStore,
-  ): Promise<NamedResult> => {
+  await requireProvider(described.configuration);
+  const data = await readData(flags, source.table, described.configuration);
+  // A configuration that was named says how much.
+  const isTold = source.table === undefined || flags.config !== undefined;
+  const l2 = isTold ? undefined : l2OfTable(data.training.rows);
+  if (l2 !== undefined && flags.l2 === undefined) {
+    const examples = data.training.rows.toLocaleString("en");
+    output.err(`L2 on embeddings is ${l2} for ${examples} examples; --l2 sets another.\n`);
+  }
+  const { typed, configuration, rival } = await configurationsOf(flags, source, l2);
+
+  const run = async (pass: TrainingPass, blobs?: BlobStore): Promise<NamedResult> => {
+    const { training, evaluation, validation } = data;
     // With a validation file training ends when it gets no better; this only bounds it.
     const epochs = flags.epochs ?? (validation === undefined ? 1 : epochsMax);
     const model = pass.configuration.model.kind;
@@ -75,15 +79,12 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     }
     return { model, result };
   };
-  let data: TrainingData | undefined;
   // The model is let go of at the end: there is never room needed for two.
   const trained = async (configuration: CairnConfiguration, folder?: string) => {
-    // A device that is not there is said before the files are read, too.
     await using pass = await TrainingPass.create(configuration);
-    data ??= await readData(flags, source.table, configuration);
-    if (folder === undefined) return await run(pass, data);
+    if (folder === undefined) return await run(pass);
     const saved = await openSavedModel(folder, source.config, typed);
-    return await run(pass, data, saved.blobs).finally(async () => {
+    return await run(pass, saved.blobs).finally(async () => {
       // Training that fails may have kept the best epoch before.
       const config = await saved.close();
       if (config === undefined) return;
@@ -102,4 +103,27 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
       ? JSON.stringify({ dataset: flags.dataset, models: results.map(summaryOf) }) + "\n"
       : describeResults(results),
   );
+}
+
+/** The configurations of the model and its rival, with what was typed, and L2 for a table where nothing was. */
+async function configurationsOf(
+  flags: TrainFlags,
+  { config, table }: TrainingSource,
+  l2?: number,
+): Promise<{
+  readonly typed: ConfigurationOverrides;
+  readonly configuration: CairnConfiguration;
+  readonly rival: CairnConfiguration | undefined;
+}> {
+  const labelled = table && { ...table, ...(l2 !== undefined && { l2 }) };
+  const overrides = (flag: "--model" | "--compare", kind?: string) =>
+    typedOverrides(flags, kind === undefined ? undefined : { flag, kind }, labelled);
+  const typed = overrides("--model", flags.model);
+  return {
+    typed,
+    configuration: await loadConfiguration(config, typed),
+    rival: flags.compare === undefined
+      ? undefined
+      : await loadConfiguration(config, overrides("--compare", flags.compare)),
+  };
 }

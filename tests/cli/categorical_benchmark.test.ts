@@ -3,6 +3,7 @@
  * without a line of configuration.
  */
 import assert from "node:assert/strict";
+import { parse } from "yaml";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { runCaptured } from "./captured_command.ts";
 
@@ -306,6 +307,41 @@ Deno.test("the result says which epoch was the best by the validation file", asy
       out,
       /deepFm: 3 epochs, evaluated after epoch \d, the best by the validation file \(AUC 0/,
     );
+  });
+});
+
+Deno.test("L2 gets weaker with the examples unless it is configured, and what is saved says it", async () => {
+  const rows = 250_000;
+  const lines = Array.from({ length: rows }, (_, i) => `${i % 3 === 0 ? 1 : 0},${i % 7}`);
+  await withFiles({ "train.csv": `label,site\n${lines.join("\n")}\n` }, async (folder) => {
+    const saved = async (name: string, ...args: string[]) => {
+      const { code, err } = await train(
+        `--path=${folder}/train.csv`,
+        `--save=${folder}/${name}`,
+        "--model=logisticRegression",
+        "--set=trainer.batchRows=16384",
+        "--no-dense-updates",
+        ...args,
+      );
+      assert.equal(code, 0, err);
+      const { embeddings } = parse(await Deno.readTextFile(`${folder}/${name}/cairn.yaml`));
+      return { err, decay: embeddings.segments.first_order.optimizer.weightDecay };
+    };
+    // A fifth is held back.
+    const found = await saved("found");
+    assert.equal(found.decay, 0.05);
+    const all = await saved("all", "--eval-fraction=0");
+    assert.equal(all.decay, 0.04);
+    assert.match(all.err, /L2 on embeddings is 0\.04 for 250,000 examples; --l2 sets another\./);
+    const typed = await saved("typed", "--eval-fraction=0", "--l2=0.3");
+    assert.equal(typed.decay, 0.3);
+    assert.doesNotMatch(typed.err, /L2 on embeddings/);
+    await Deno.copyFile(
+      new URL("../../examples/categorical.yaml", import.meta.url),
+      `${folder}/own.yaml`,
+    );
+    const own = await saved("own", "--eval-fraction=0", `--config=${folder}/own.yaml`);
+    assert.equal(own.decay, 0.05);
   });
 });
 

@@ -141,6 +141,21 @@ Deno.test("L2 comes on top of the optimizers that segments have by default", () 
   }
 });
 
+Deno.test("L2 of a table gives way to what was typed", () => {
+  const decays = (overrides: Partial<ConfigurationOverrides>) => {
+    const table = { columns: [], kinds: {}, action: "rating", l2: 0.25 };
+    const { segments } =
+      parse(overridden(text, { assignments: [], table, ...overrides })).embeddings;
+    return [segments.first_order, segments.embeddings].map(({ optimizer }) =>
+      optimizer.weightDecay
+    );
+  };
+  assert.deepEqual(decays({}), [0.25, 0.25]);
+  assert.deepEqual(decays({ l2: 0.5 }), [0.5, 0.5]);
+  const assignments = ["embeddings.segments.embeddings.optimizer.weightDecay=0.1"];
+  assert.deepEqual(decays({ assignments }), [0.25, 0.1]);
+});
+
 Deno.test("L2 comes on top of an optimizer that was typed", () => {
   const assignments = [
     "embeddings.segments.embeddings.optimizer={ kind: sgd, learningRate: 0.1 }",

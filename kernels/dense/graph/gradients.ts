@@ -7,10 +7,9 @@
  * @see Baydin et al., "Automatic Differentiation in Machine Learning: a Survey", 2018, section 3.2
  */
 import { ruleOf } from "../ops/table.ts";
-import type { ComputedValue } from "./value.ts";
 import type { Graph } from "./graph.ts";
 import { staticSize } from "./shape.ts";
-import { isLeaf, topologicalOrder, type Value } from "./value.ts";
+import { type ComputedValue, isLeaf, topologicalOrder, type Value } from "./value.ts";
 
 /**
  * Gradients of a scalar with respect to each of `variables`, in their shapes.

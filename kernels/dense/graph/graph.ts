@@ -3,12 +3,19 @@
  *
  * A few simplifications happen on the way in, where they cost one line each: a broadcast moves behind elementwise
  * ops (so that gradients of sums are never written out in full before they meet a full-sized operand), factors
- * of factors fold, and a transpose melts into the matrix product that uses it, and a cut of a product becomes a smaller product.
+ * of factors fold, a transpose melts into the matrix product that uses it, and a cut of a product becomes a smaller
+ * product.
  */
 import type { OpAttributes, OpName } from "../ops/op.ts";
 import { ruleOf } from "../ops/table.ts";
-import { broadcastShapes, sameShape, type Shape, ShapeError, staticSize } from "./shape.ts";
-import { stretchedAxes } from "./shape.ts";
+import {
+  broadcastShapes,
+  sameShape,
+  type Shape,
+  ShapeError,
+  staticSize,
+  stretchedAxes,
+} from "./shape.ts";
 import type { InputValue, ParameterInitializer, ParameterValue, Value } from "./value.ts";
 
 export class Graph {

@@ -88,7 +88,10 @@ Deno.test("updates that no rates explain are said to be another optimizer's", as
   const trace = golden("dcn_adam");
   const report = await modelCheck({ trace, model: "dcnV2", optimizer: "adagrad", provider: "cpu" });
   assert.equal(report.updatesExplained, false);
-  assert.match(report.assumptions.at(-1)!, /no rates of adagrad explain/);
+  assert.match(
+    report.assumptions.at(-1)!,
+    /no rates of adagrad explain .* which takes a = a \+ g², w - lr · g \/ \(√a \+ epsilon\)$/,
+  );
 });
 
 Deno.test("a wrong gradient of a weight is found though the weights after the step are right", async () => {
@@ -96,6 +99,36 @@ Deno.test("a wrong gradient of a weight is found though the weights after the st
   trace.steps[2].grads.top_w0.data[5] += 0.01;
   const report = await checked(trace, "dlrm", "sgd");
   assert.deepEqual([report.worst.tensor, report.worst.step], ["grads.top_w0", 3]);
+});
+
+Deno.test("where a trace is not followed it is said what to look at", async () => {
+  const says = async (
+    change: (trace: Json) => void,
+    [file, model] = ["dlrm_sgd", "dlrm"],
+  ) => {
+    const trace = JSON.parse(await Deno.readTextFile(golden(file)));
+    change(trace);
+    const path = await Deno.makeTempFile({ suffix: ".json" });
+    try {
+      await Deno.writeTextFile(path, JSON.stringify(trace));
+      const flags = [`--model=${model}`, "--optimizer=sgd"];
+      const { code, err } = await runCaptured("model", "check", path, ...flags);
+      assert.equal(code, 1);
+      return err;
+    } finally {
+      await Deno.remove(path);
+    }
+  };
+  // The dots before the bottom's result.
+  const dotsFirst = ({ top_w0: { data } }: Json) => data.push(...data.splice(0, data.length / 2));
+  const another = await says(({ initial, steps }) => {
+    dotsFirst(initial);
+    for (const { grads, params_after } of steps) [grads, params_after].forEach(dotsFirst);
+  });
+  assert.match(another, /Look at the model first: its first logit is another one/);
+  assert.match(await says(() => {}, ["dcn_adam", "dcnV2"]), /Look at the optimizer first/);
+  const wrong = await says(({ steps }) => steps[2].grad_embeddings.data[0] += 0.01);
+  assert.match(wrong, /The two part at grad_embeddings of step 3\./);
 });
 
 Deno.test("a trace that is not whole is refused with what is wrong", async () => {

@@ -2,18 +2,20 @@
  * What holds for every model: exact gradients, the same numbers in every engine, a valid ONNX file.
  */
 import assert from "node:assert/strict";
-import { compileTraining, TRAINING_NAMES } from "../../../../kernels/dense/training_graph.ts";
+import {
+  compileTraining,
+  modelInputs,
+  TRAINING_NAMES,
+} from "../../../../kernels/dense/training_graph.ts";
 import { batchLoss } from "../../../../kernels/dense/losses.ts";
 import { Graph } from "../../../../kernels/dense/graph/graph.ts";
 import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.ts";
 import type { InputValue } from "../../../../kernels/dense/graph/value.ts";
 import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
 import { createInferenceSession } from "../../../../kernels/dense/inference_session.ts";
-import type { ModelOptions } from "../../../../kernels/dense/models/options.ts";
 import type { DenseOptimizerOptions } from "../../../../kernels/dense/optimizers/options.ts";
-import { normalizesBatches } from "../../../../kernels/dense/models/options.ts";
+import { type ModelOptions, normalizesBatches } from "../../../../kernels/dense/models/options.ts";
 import { trainingPhase } from "../../../../kernels/dense/phases.ts";
-import { modelInputs } from "../../../../kernels/dense/training_graph.ts";
 import { checkGradients, type Feeds, numbers } from "../finite_differences.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel, EXAMPLES } from "./example_models.ts";
 
