@@ -285,7 +285,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       if (differences.length > 0) {
         this.#context.telemetry.log(
           "warn",
-          `${source} begins with another dense model than its snapshot's: the tensors that differ have initial weights, ` +
+          `${source} begins with another dense model than its snapshot's: what is new in it has initial weights, ` +
             "and the optimizer begins anew",
           { differences },
         );

@@ -163,7 +163,11 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   #layout() {
-    return this.#compiled.layout.slots.map(({ name, shape }) => ({ name, shape }));
+    return this.#compiled.parameters.map(({ name, shape, axes }) => ({
+      name,
+      shape: shape as readonly number[],
+      axes,
+    }));
   }
 
   #into({ results }: TrainingBatch): Record<string, Float32Array<ArrayBuffer>> {
