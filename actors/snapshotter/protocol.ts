@@ -57,7 +57,7 @@ export interface TrainerPart {
 }
 
 /** Changes with every change of what the parts hold. */
-export const FORMAT = 6;
+export const FORMAT = 7;
 
 /** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
 export interface SnapshotManifest {

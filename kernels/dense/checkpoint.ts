@@ -18,6 +18,8 @@ interface CheckpointTensor {
 /** All that a session needs to go on to the same bits. */
 export interface TrainingCheckpoint {
   readonly step: number;
+  /** Version of the weights that the model began with, to which its steps are added; 0 where it began untrained. */
+  readonly versionBefore: number;
   /** Mean of recent losses, by which explosions are told; NaN before the first step. */
   readonly recentLoss: number;
   /** Matrices of all weights, row-major: the weights and the optimizer's state. */
@@ -61,7 +63,7 @@ export function checkpointDifferences(
 /**
  * A checkpoint for another model to begin with: of tensors with the same name the weights whose places have the same names
  * along each axis (where an axis is unnamed: as many places), and all else as in `initial`. Optimizer, schedule and the watch
- * over the loss begin anew, for they were of another model.
+ * over the loss begin anew, for they were of another model; the version goes on.
  *
  * @param initial Of the model that begins, before its first step.
  * @throws {CheckpointError} When `saved` is damaged.
@@ -77,7 +79,11 @@ export function carriedOver(
     const known = before.get(name);
     if (known?.shape.length === tensor.shape.length) copyWeights(known, tensor);
   }
-  return { ...initial, vectors: { ...initial.vectors, [TRAINING_NAMES.weights]: weights } };
+  return {
+    ...initial,
+    versionBefore: saved.versionBefore + saved.step,
+    vectors: { ...initial.vectors, [TRAINING_NAMES.weights]: weights },
+  };
 }
 
 /** @throws {CheckpointError} When a matrix has not the size of its parameters. */

@@ -77,7 +77,7 @@ for (const [name, changed, tensor, shardWarning] of changes) {
     assert.notEqual(changed(yaml), yaml);
     try {
       const first = await startSmallMesh(yaml);
-      await learn(first, "before", 10);
+      const { modelVersion } = await learn(first, "before", 10);
       await first.mesh.stop();
 
       const next = await startSmallMesh(changed(yaml));
@@ -90,6 +90,7 @@ for (const [name, changed, tensor, shardWarning] of changes) {
         assert.ok(rows.some((problem) => shardWarning.test(problem)), JSON.stringify(rows));
       }
       const before = await next.client.rank("cat", shown);
+      assert.ok(before.modelVersion >= modelVersion, "and counts on");
       assert.ok(before.items.every(({ cold }) => !cold), "all rows are there");
       assert.equal((await next.mesh.trainers.status()).examples, 0, "nothing is learned again");
       const after = await learn(next, "after", 40);

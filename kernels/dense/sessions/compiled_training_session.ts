@@ -40,6 +40,7 @@ export class CompiledTrainingSession implements TrainingSession {
   readonly #memory: HostMemory;
   readonly #allocated: Float32Array<ArrayBuffer>[] = [];
   #steps = 0;
+  #versionBefore = 0;
   #last: Promise<unknown> = Promise.resolve();
   #learningRateScale = 1;
 
@@ -122,19 +123,21 @@ export class CompiledTrainingSession implements TrainingSession {
 
   async weights(): Promise<DenseWeights> {
     const vectors = await this.#backend.readState();
-    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#compiled.layout, this.#steps);
+    const version = this.#versionBefore + this.#steps;
+    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#compiled.layout, version);
   }
 
   async load(weights: DenseWeights): Promise<void> {
     const vectors = await this.#backend.readState();
     vectors[TRAINING_NAMES.weights] = packWeights(weights, this.#compiled.layout);
     await this.#backend.writeState(vectors);
-    this.#steps = weights.version;
+    this.#steps = weights.version - this.#versionBefore;
   }
 
   async checkpoint(): Promise<TrainingCheckpoint> {
     return {
       step: this.#steps,
+      versionBefore: this.#versionBefore,
       recentLoss: this.#lossWatch.recent,
       vectors: await this.#backend.readState(),
       layout: this.#layout(),
@@ -155,6 +158,7 @@ export class CompiledTrainingSession implements TrainingSession {
     await this.#backend.writeState(checkpoint.vectors);
     this.#lossWatch.recent = checkpoint.recentLoss;
     this.#steps = checkpoint.step;
+    this.#versionBefore = checkpoint.versionBefore;
   }
 
   async close(): Promise<void> {

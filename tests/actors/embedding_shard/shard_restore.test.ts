@@ -109,7 +109,7 @@ Deno.test("a table that evicts nothing refuses a snapshot that it has no room fo
 Deno.test("a snapshot of another format is refused by its number", async () => {
   await assert.rejects(
     restored(await snapshot({ format: 3 })),
-    /it has format 3, and this build reads 6/,
+    /it has format 3, and this build reads 7/,
   );
 });
 
