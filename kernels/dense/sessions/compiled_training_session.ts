@@ -12,6 +12,7 @@ import {
 import { divergedAt, LossWatch } from "../divergence.ts";
 import { fillDropoutMask } from "../dropout.ts";
 import { resolveShape, staticSize } from "../graph/shape.ts";
+import { meanCount } from "../losses.ts";
 import type { Model } from "../models/model.ts";
 import { learningRateAt } from "../optimizers/learning_rate.ts";
 import { optimizerRule } from "../optimizers/rules.ts";
@@ -89,7 +90,8 @@ export class CompiledTrainingSession implements TrainingSession {
     const results = await this.#backend.run(batch.rows, feeds, this.#into(batch));
 
     const loss = results[TRAINING_NAMES.loss][0];
-    const reason = this.#lossWatch.refuse(loss) ??
+    const counts = () => batch.share?.meanCount ?? meanCount(this.model.tasks, batch.logSampleRate);
+    const reason = this.#lossWatch.refuse(loss, counts) ??
       (Number.isFinite(results[TRAINING_NAMES.weightsNorm][0])
         ? undefined
         : "the new weights are not finite");
