@@ -7,7 +7,6 @@
 
 use crate::page::{Bitmap, Row};
 use crate::row_store::RowStore;
-use crate::table::floats_of;
 use std::collections::VecDeque;
 
 /// Consumers a table can serve.
@@ -202,10 +201,10 @@ fn collect(
                         return;
                     }
                     let handle = (at << layout.rows_shift) as u32 + word as u32 * 64;
-                    let row = Row::at(page, handle + bits.trailing_zeros(), &layout);
+                    let row = store.slab.row(handle + bits.trailing_zeros());
                     bits &= bits - 1;
                     delta.ids.push(row.key());
-                    delta.rows.extend_from_slice(&floats_of(&row, &layout)[..width]);
+                    delta.rows.extend_from_slice(&store.slab.floats(&row)[..width]);
                 }
                 layout.set_word(page.as_ptr(), bitmap, word, 0);
             }

@@ -6,7 +6,7 @@ use crate::page::Row;
 use crate::plane::Choice;
 use crate::policy::AtLimit;
 use crate::segment::Segment;
-use crate::table::{stamp_of, EmbeddingTable};
+use crate::table::EmbeddingTable;
 use crate::tags::BUCKET_SLOTS;
 
 /// Rows compared to find one victim. With 16, a victim is among the least useful tenth four times out of five.
@@ -19,14 +19,13 @@ impl EmbeddingTable {
         if !self.options.anything_expires() {
             return 0;
         }
-        let layout = self.store.layout;
         let handles = self.store.slab.handles();
         let mut evicted = 0;
         for _ in 0..buckets_max.saturating_mul(BUCKET_SLOTS as u32).min(handles) {
             let handle = self.expiry_hand % handles;
             if let Some(row) = self.store.slab.occupied(handle) {
                 let expiry = self.options.policy(row.key()).expiry_seconds;
-                let age = self.clock_seconds.saturating_sub(stamp_of(&row, &layout));
+                let age = self.clock_seconds.saturating_sub(self.store.slab.stamp(&row));
                 if expiry != u32::MAX && age >= expiry {
                     self.evict(&row);
                     evicted += 1;
@@ -57,24 +56,24 @@ impl EmbeddingTable {
 
     /// The least useful of the rows that can make room for a hash.
     fn victim(&mut self, hash: u64) -> Option<Row> {
-        let layout = self.store.layout;
         let mut handles = [0; 2 * BUCKET_SLOTS];
         let count = self.store.index.segment_of(hash).candidates(hash, &mut handles);
-        let usefulness = |row: &Row| {
-            let stamp = u64::from(stamp_of(row, &layout));
+        let slab = &mut self.store.slab;
+        let usefulness = |handle: &u32| {
+            let row = slab.row(*handle);
+            let stamp = u64::from(slab.stamp(&row));
             // Among rows updated equally often the oldest goes. Counters age: each look takes one off, so that what was
             // hot long ago does not stay for ever.
-            match row.counter(&layout) {
-                Some(counter) => {
-                    let often = u64::from(*counter);
-                    *counter = counter.saturating_sub(1);
-                    often << 32 | stamp
+            match slab.counter(&row) {
+                Some(updates) => {
+                    slab.set_counter(&row, updates.saturating_sub(1));
+                    u64::from(updates) << 32 | stamp
                 }
                 None => stamp,
             }
         };
-        let rows = handles[..count].iter().map(|&handle| self.store.slab.row(handle));
-        rows.min_by_key(usefulness)
+        let victim = handles[..count].iter().copied().min_by_key(usefulness)?;
+        Some(self.store.slab.row(victim))
     }
 }
 

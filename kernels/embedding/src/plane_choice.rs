@@ -30,11 +30,8 @@ pub fn plane_choices() -> &'static [[PlaneChoice; PLANES_MAX + 1]; TURNS] {
             all[0][planes] = with_one_more(&all[0][planes - 1], planes);
         }
         for turns in 1..TURNS {
-            for planes in 2..=PLANES_MAX {
-                for byte in 0..256 {
-                    all[turns][planes][byte] = all[0][planes][turned(byte, turns)];
-                }
-            }
+            all[turns] =
+                all[0].map(|choice| std::array::from_fn(|byte| choice[turned(byte, turns)]));
         }
         all
     })

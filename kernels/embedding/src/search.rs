@@ -229,9 +229,13 @@ impl Search {
     }
 
     /// The row of a verified id.
+    ///
+    /// # Safety
+    /// `is_row_of` says so of its start, and the row is used with the slab that was searched.
     #[inline(always)]
-    pub fn row(&self, at: usize, layout: &PageLayout) -> Row {
-        Row::starting_at(self.start[at].cast_mut(), self.entry[at].handle(), layout)
+    pub unsafe fn row(&self, at: usize, layout: &PageLayout) -> Row {
+        // SAFETY: the entry that gave the start has its handle.
+        unsafe { Row::starting_at(self.start[at].cast_mut(), self.entry[at].handle(), layout) }
     }
 
     /// Whether the last `find` found anything.
