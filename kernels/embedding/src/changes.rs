@@ -96,8 +96,8 @@ impl Changes {
     /// Keeps changes for a consumer from now on: it reads all rows by itself, and its next delta is number 1. One that was there
     /// begins anew.
     pub fn begin(&mut self, store: &mut RowStore, number: usize) -> Result<(), DeltaError> {
-        let slot = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
-        *slot = Some(Consumer::default());
+        let place = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
+        *place = Some(Consumer::default());
         self.active |= 1 << number;
         store.slab.clear_bitmap(Bitmap::changed_for(number));
         store.slab.changed_for.iter_mut().for_each(|changed_for| *changed_for &= !(1 << number));
