@@ -7,6 +7,8 @@ import { createModel } from "../kernels/dense/models/create_model.ts";
 import type { SparseInput } from "../kernels/dense/models/model.ts";
 import type { ModelOptions, ModelSizes, TaskOptions } from "../kernels/dense/models/options.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
+import { sharesIds } from "./feature_schema.ts";
+import type { CairnFile } from "./schema.ts";
 import type { ModelSection } from "./sections/model.ts";
 import { withoutUndefined } from "./without_undefined.ts";
 
@@ -59,11 +61,21 @@ export function taskOptionsOf(
   };
 }
 
-export function modelSizesOf(section: ModelSection, schema: FeatureSchema): ModelSizes {
+export function modelSizesOf(
+  { features, model }: Pick<CairnFile, "features" | "model">,
+  schema: FeatureSchema,
+): ModelSizes {
   return {
     slots: schema.slots.length,
     denseWidth: schema.denseWidth,
-    tasks: section.tasks.length,
+    tasks: model.tasks.length,
+    names: {
+      slots: schema.slots.map(({ name, slot }) =>
+        sharesIds(features.slots[name]) ? { name } : { name, number: slot }
+      ),
+      dense: schema.dense.map(({ name }) => name),
+      tasks: model.tasks,
+    },
   };
 }
 

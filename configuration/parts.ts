@@ -25,7 +25,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
   return {
     features: { schema, itemCacheBytesMax: file.features.itemCache },
     model: modelOptionsOf(model, columns, columns.map((name) => embeddingDimOf(name, file))),
-    modelSizes: modelSizesOf(model, schema),
+    modelSizes: modelSizesOf(file, schema),
     session: {
       optimizer: denseOptimizerOf(model),
       ...(schedule === undefined ? {} : { learningRateSchedule: schedule }),

@@ -153,8 +153,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       context: this.#context,
       tables: this.#tables,
       blobs: this.#blobs,
-      shard: this.#options.shard,
-      chunkRows: this.#options.snapshotChunkRows,
+      options: this.#options,
     });
     this.#context.reply(message, undefined);
   }

@@ -10,7 +10,7 @@ export interface EmbeddingShardOptions {
   /** Shards in all: a snapshot of another number is spread over them anew. */
   readonly shards: number;
   readonly tables: ClassTablesOptions;
-  /** What the slots of now are called, by their number in the ids: for messages. */
+  /** What the slots are called, by their number in the ids: for messages, and for a snapshot's reader. */
   readonly slotNames: Readonly<Record<number, string>>;
   /** How often expired rows are looked for, ms. */
   readonly evictionIntervalMs: number;

@@ -4,32 +4,44 @@
  */
 import type { ClassRestoreReport } from "../../kernels/embedding/class_restore.ts";
 
-const LISTS = [
-  "slotsAdded",
-  "slotsRemoved",
+/** By the number in the ids. */
+type SlotNames = Readonly<Record<number, string>>;
+
+const SEGMENT_LISTS = [
   "segmentsAdded",
   "segmentsResized",
   "segmentsRemoved",
   "segmentsStateReset",
 ] as const;
+const LISTS = ["slotsAdded", "slotsRemoved", "slotsRenamed", ...SEGMENT_LISTS] as const;
 
 export class SchemaChanges {
-  readonly #slotNames: Readonly<Record<number, string>>;
+  readonly #slotNames: SlotNames;
   /** Every part has seen the same slots, so each change is told once. */
   readonly #lists = new Map(LISTS.map((list) => [list, new Set<string>()]));
   #rowsOfRemovedSlots = 0;
 
-  /** @param slotNames By number, those of now; one that is gone has only its number. */
-  constructor(slotNames: Readonly<Record<number, string>>) {
+  /** @param slotNames Those of now. */
+  constructor(slotNames: SlotNames) {
     this.#slotNames = slotNames;
   }
 
-  add(report: ClassRestoreReport): void {
+  /** @param namesBefore Those of the part. */
+  add(report: ClassRestoreReport, namesBefore: SlotNames): void {
     this.#rowsOfRemovedSlots += report.rowsOfRemovedSlots;
-    for (const [list, told] of this.#lists) {
-      for (const change of report[list]) {
-        told.add(typeof change === "number" ? this.#nameOf(change) : this.#named(change));
-      }
+    const before = (slot: number) => namesBefore[slot] ?? `slot ${slot}`;
+    const now = (slot: number) => this.#slotNames[slot] ?? before(slot);
+    this.#tell("slotsAdded", report.slotsAdded.map(now));
+    // With the number: whoever gives it to another name has the rows again.
+    this.#tell(
+      "slotsRemoved",
+      report.slotsRemoved.map((slot) => `${before(slot)} (slot: ${slot})`),
+    );
+    const renamed = Object.keys(namesBefore).map(Number)
+      .filter((slot) => now(slot) !== before(slot));
+    this.#tell("slotsRenamed", renamed.map((slot) => `${before(slot)} -> ${now(slot)}`));
+    for (const list of SEGMENT_LISTS) {
+      this.#tell(list, report[list].map((segment) => named(segment, now)));
     }
   }
 
@@ -46,16 +58,15 @@ export class SchemaChanges {
     };
   }
 
-  #nameOf(slot: number): string {
-    return this.#slotNames[slot] ?? `slot ${slot}`;
+  #tell(list: typeof LISTS[number], changes: readonly string[]): void {
+    for (const change of changes) this.#lists.get(list)!.add(change);
   }
+}
 
-  /** `embeddings of slots 7, 9` with the slots' names. */
-  #named(segment: string): string {
-    return segment.replace(
-      / of slots ([\d, ]+)$/,
-      (_, slots: string) =>
-        ` of ${slots.split(", ").map((slot) => this.#nameOf(+slot)).join(", ")}`,
-    );
-  }
+/** `embeddings of slots 7, 9` with the slots' names. */
+function named(segment: string, nameOf: (slot: number) => string): string {
+  return segment.replace(
+    / of slots ([\d, ]+)$/,
+    (_, slots: string) => ` of ${slots.split(", ").map((slot) => nameOf(+slot)).join(", ")}`,
+  );
 }

@@ -5,12 +5,12 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
-import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
 import {
   decodePart,
   readManifests,
   readPart,
   sequenceOf,
+  type ShardHeader,
   SnapshotError,
 } from "../snapshotter/protocol.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
@@ -39,8 +39,8 @@ export async function restoreNewest(
   for (const part of manifest.shards) {
     // With another number of shards any of the old ones may hold rows of this one.
     if (sameShards && part.shard !== shard) continue;
-    const headers = decodePart<SnapshotHeader[]>(await readPart(blobs, kernel, part.header));
-    const restore = tables.restore(headers, { shard, shards, counters: sameShards });
+    const header = decodePart<ShardHeader>(await readPart(blobs, kernel, part.header));
+    const restore = tables.restore(header.classes, { shard, shards, counters: sameShards });
     for (const chunk of part.chunks) {
       const bytes = await readPart(blobs, kernel, chunk);
       const { holds, rows, checksum } = chunk;
@@ -48,7 +48,7 @@ export async function restoreNewest(
     }
     const report = restore.report();
     const { rowsRestored, rowsWithoutRoom, countersKept } = report;
-    changes.add(report);
+    changes.add(report, header.slotNames);
     allCounters &&= countersKept;
     rows += rowsRestored;
     if (rowsWithoutRoom > 0) {

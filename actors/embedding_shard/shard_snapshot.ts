@@ -6,23 +6,27 @@ import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
-import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
-import { encodePart, type ShardChunkPart, writeChunk, writePart } from "../snapshotter/protocol.ts";
+import {
+  encodePart,
+  type ShardChunkPart,
+  type ShardHeader,
+  writeChunk,
+  writePart,
+} from "../snapshotter/protocol.ts";
+import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
 
 export interface ShardSnapshotParts {
   readonly context: ActorContext<EmbeddingShardMessage>;
   readonly tables: ClassTables;
   readonly blobs: BlobStore;
-  readonly shard: number;
-  readonly chunkRows: number;
+  readonly options: Pick<EmbeddingShardOptions, "shard" | "slotNames" | "snapshotChunkRows">;
 }
 
 export class ShardSnapshot {
   readonly name: string;
   readonly #parts: ShardSnapshotParts;
-  /** By class. */
-  readonly #headers: readonly SnapshotHeader[];
+  readonly #header: ShardHeader;
   readonly #chunks: ShardChunkPart[] = [];
   #request: WriteSnapshot | undefined;
   #ended = false;
@@ -30,7 +34,8 @@ export class ShardSnapshot {
   constructor(name: string, parts: ShardSnapshotParts) {
     this.name = name;
     this.#parts = parts;
-    this.#headers = parts.tables.beginSnapshot();
+    const { slotNames } = parts.options;
+    this.#header = { slotNames, classes: parts.tables.beginSnapshot() };
   }
 
   /** Begins to write; the request is answered after the last chunk. */
@@ -50,9 +55,9 @@ export class ShardSnapshot {
 
   writeChunk(): void {
     if (this.#ended || this.#request === undefined) return;
-    const { context, tables, blobs, chunkRows } = this.#parts;
+    const { context, tables, blobs, options } = this.#parts;
     try {
-      const chunk = tables.nextSnapshotChunk(chunkRows);
+      const chunk = tables.nextSnapshotChunk(options.snapshotChunkRows);
       if (chunk === undefined) return this.#finish();
       // Not awaited: the shard goes on learning while the store writes.
       writeChunk(blobs, this.#prefix, this.#chunks.length, chunk).then((part) => {
@@ -65,10 +70,10 @@ export class ShardSnapshot {
   }
 
   #finish(): void {
-    const { context, blobs, shard } = this.#parts;
+    const { context, blobs, options: { shard } } = this.#parts;
     this.#ended = true;
     const request = this.#request!;
-    const header = encodePart(this.#headers);
+    const header = encodePart(this.#header);
     writePart(blobs, BatchKernel.create(), `${this.#prefix}/header`, header).then(
       (part) => context.reply(request, { shard, header: part, chunks: this.#chunks }),
       (error) => context.replyError(request, error),
@@ -83,6 +88,6 @@ export class ShardSnapshot {
   }
 
   get #prefix(): string {
-    return `${this.name}/shard-${this.#parts.shard}`;
+    return `${this.name}/shard-${this.#parts.options.shard}`;
   }
 }

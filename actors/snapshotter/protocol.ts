@@ -7,6 +7,7 @@
 import { decode, encode } from "@msgpack/msgpack";
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassChunk } from "../../kernels/embedding/class_tables.ts";
+import type { SnapshotHeader } from "../../kernels/embedding/table_snapshot.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
 
@@ -27,10 +28,17 @@ export interface ShardChunkPart extends SnapshotPart {
   readonly class: number;
 }
 
+/** What is needed to read a shard's chunks. */
+export interface ShardHeader {
+  /** By number, of all slots that had rows. */
+  readonly slotNames: Readonly<Record<number, string>>;
+  readonly classes: readonly SnapshotHeader[];
+}
+
 /** One shard's part of the cut. */
 export interface ShardPart {
   readonly shard: number;
-  /** What the kernel needs to read the chunks, by class, {@link encodePart}. */
+  /** A {@link ShardHeader}, {@link encodePart}. */
   readonly header: SnapshotPart;
   readonly chunks: readonly ShardChunkPart[];
 }
@@ -49,7 +57,7 @@ export interface TrainerPart {
 }
 
 /** Changes with every change of what the parts hold. */
-export const FORMAT = 5;
+export const FORMAT = 7;
 
 /** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
 export interface SnapshotManifest {

@@ -95,6 +95,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #unsubscribe: () => void;
   readonly #labels: { readonly trainer: string };
   readonly #exampleCount: Counter;
+  readonly #skippedCount: Counter;
   readonly #lossGauge: Gauge;
   readonly #learnedGauge: Gauge;
   readonly #divergedGauge: Gauge;
@@ -124,6 +125,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   #examplesAveraged = 0;
   #learnedThroughMs = 0;
   #diverged: string | undefined;
+  /** Chunks of another schema that were read one after the other, the first at `offset`; undefined after they were told. */
+  #skipped: { chunks: number; rows: number; readonly offset: number } | undefined;
 
   private constructor(
     context: ActorContext<TrainerMessage>,
@@ -161,6 +164,10 @@ export class Trainer implements Behavior<TrainerMessage> {
     const labelNames = ["trainer"];
     this.#exampleCount = context.telemetry.counter("cairn_trainer_examples_total", {
       help: "Examples trained on.",
+      labelNames,
+    });
+    this.#skippedCount = context.telemetry.counter("cairn_trainer_examples_skipped_total", {
+      help: "Examples of another schema that were not learned from.",
       labelNames,
     });
     this.#lossGauge = context.telemetry.gauge("cairn_trainer_loss", {
@@ -285,7 +292,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       if (differences.length > 0) {
         this.#context.telemetry.log(
           "warn",
-          `${source} begins with another dense model than its snapshot's: the tensors that differ have initial weights, ` +
+          `${source} begins with another dense model than its snapshot's: what is new in it has initial weights, ` +
             "and the optimizer begins anew",
           { differences },
         );
@@ -356,24 +363,35 @@ export class Trainer implements Behavior<TrainerMessage> {
       const records = await this.#log.read(partition, this.#readOffset, chunksPerRead);
       for (const { offset, bytes } of records) {
         const chunk = decodeExamples(bytes);
-        if (!this.#assembly.add(chunk, offset)) this.#skipped(chunk, offset);
+        if (!this.#assembly.add(chunk, offset)) this.#skip(chunk, offset);
+        else if (chunk.rows > 0) this.#tellSkipped();
         this.#readOffset = offset + 1;
       }
-      if (records.length < chunksPerRead) return true;
+      if (records.length < chunksPerRead) {
+        this.#tellSkipped();
+        return true;
+      }
     }
     return false;
   }
 
   /** The log begins with examples of another schema, and the model can learn nothing from them. */
-  #skipped({ firstRow, rows }: ExampleChunk, offset: number): void {
+  #skip({ firstRow, rows }: ExampleChunk, offset: number): void {
     this.#sequence = Math.max(this.#sequence, firstRow + rows);
     this.#offset = offset + 1;
     this.#learnedGauge.set(this.#sequence, this.#labels);
-    this.#context.telemetry.log(
-      "warn",
-      `${this.#options.source} skipped examples of another schema`,
-      { rows, offset },
-    );
+    this.#skippedCount.add(rows, this.#labels);
+    this.#skipped ??= { chunks: 0, rows: 0, offset };
+    this.#skipped.chunks++;
+    this.#skipped.rows += rows;
+  }
+
+  /** A long log of another schema is one line, at its end. */
+  #tellSkipped(): void {
+    if (this.#skipped === undefined) return;
+    const message = `${this.#options.source} skipped examples of another schema`;
+    this.#context.telemetry.log("warn", message, this.#skipped);
+    this.#skipped = undefined;
   }
 
   /** Sends the next batch on its way; false when it is not full and need not be. */

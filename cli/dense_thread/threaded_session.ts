@@ -7,6 +7,7 @@
  * the same next weights from them (kernels/dense/sessions/passes_backend.ts).
  */
 import { divergedAt } from "../../kernels/dense/divergence.ts";
+import { meanCount } from "../../kernels/dense/losses.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../kernels/dense/models/model.ts";
 import { normalizesBatches } from "../../kernels/dense/models/options.ts";
@@ -73,16 +74,17 @@ export class ThreadedSession implements TrainingSession {
 
   async step(batch: TrainingBatch): Promise<TrainingStep> {
     requireWidths(this.model, batch);
-    const share = Math.ceil(batch.rows / this.#replicas.length);
+    const rowsEach = Math.ceil(batch.rows / this.#replicas.length);
     const results = batch.results ?? this.allocateBatch(batch.rows).results!;
     const whole: TrainingBatch = { ...batch, results };
     const waits = this.#answered < this.#asked;
     const number = ++this.#asked;
+    const counted = meanCount(this.model.tasks, batch.logSampleRate);
     const losses = await Promise.allSettled(this.#replicas.map(async (_replica, r) => {
-      const firstRow = Math.min(batch.rows, r * share);
-      const part = batchRows(whole, firstRow, Math.min(share, batch.rows - firstRow));
-      const place = { share: { firstRow, rowsInAll: batch.rows }, number, waits };
-      return await this.#stepPart(r, part, place);
+      const firstRow = Math.min(batch.rows, r * rowsEach);
+      const part = batchRows(whole, firstRow, Math.min(rowsEach, batch.rows - firstRow));
+      const share = { firstRow, rowsInAll: batch.rows, meanCount: counted };
+      return await this.#stepPart(r, part, { share, number, waits });
     }));
     this.#answered++;
     const [first] = losses;

@@ -9,6 +9,7 @@ import {
   keepSnapshots,
   readManifests,
   type ShardChunkPart,
+  type ShardHeader,
   type ShardPart,
   type SnapshotManifest,
   snapshotName,
@@ -39,7 +40,7 @@ const beforeAllLogs = { sequence: 0, offset: 0, learnedThroughMs: 0 };
 export async function writeModelSnapshot(
   blobs: BlobStore,
   { tables, checkpoint }: TrainedModel,
-  { trainerCount, embeddingShard: { snapshotChunkRows } }: CairnConfiguration,
+  { trainerCount, embeddingShard }: CairnConfiguration,
 ): Promise<void> {
   const atMs = Date.now();
   const [before] = await readManifests(blobs);
@@ -50,7 +51,7 @@ export async function writeModelSnapshot(
     const cut = { ...beforeAllLogs, source: addresses.trainer(partition), partition };
     trainers.push(await writeTrainerPart(blobs, name, kernel, cut, checkpoint));
   }
-  const shard = await writeTables(blobs, kernel, `${name}/shard-0`, tables, snapshotChunkRows);
+  const shard = await writeTables(blobs, kernel, `${name}/shard-0`, tables, embeddingShard);
   const manifest: SnapshotManifest = { format: FORMAT, name, atMs, trainers, shards: [shard] };
   await writeManifest(blobs, manifest);
   await keepSnapshots(blobs, [manifest]);
@@ -61,16 +62,17 @@ async function writeTables(
   kernel: BatchKernel,
   prefix: string,
   tables: ClassTables,
-  chunkRows: number,
+  { slotNames, snapshotChunkRows }: CairnConfiguration["embeddingShard"],
 ): Promise<ShardPart> {
-  const headers = tables.beginSnapshot();
+  const classes = tables.beginSnapshot();
   try {
-    const header = await writePart(blobs, kernel, `${prefix}/header`, encodePart(headers));
+    const head: ShardHeader = { slotNames, classes };
+    const header = await writePart(blobs, kernel, `${prefix}/header`, encodePart(head));
     const chunks: ShardChunkPart[] = [];
     for (
-      let chunk = tables.nextSnapshotChunk(chunkRows);
+      let chunk = tables.nextSnapshotChunk(snapshotChunkRows);
       chunk !== undefined;
-      chunk = tables.nextSnapshotChunk(chunkRows)
+      chunk = tables.nextSnapshotChunk(snapshotChunkRows)
     ) {
       chunks.push(await writeChunk(blobs, prefix, chunks.length, chunk));
     }

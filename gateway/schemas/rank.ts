@@ -53,7 +53,8 @@ export type RankRequest = z.infer<typeof rankRequestSchema>;
 export const rankingSchema = z.strictObject({
   rankingId: z.string().meta({ description: "Send it with each event on these items." }),
   modelVersion: z.int().min(0).meta({
-    description: "Version of the dense weights; grows as the model learns, 0 = untrained.",
+    description:
+      "Version of the dense weights; grows as the model learns, also when it was changed. 0 = untrained.",
   }),
   learnedThroughMs: z.number().min(0).meta({
     description:

@@ -2,24 +2,29 @@
  * What a training session writes down to go on from: weights, optimizer state, and the step that they belong to; and
  * what of it another model can begin with.
  */
+import { type Axis, axisDifferences, placesBefore } from "./graph/axis.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
 import { TRAINING_NAMES } from "./training_graph.ts";
 import { BLOCK_WIDTH, weightLayout } from "./weight_layout.ts";
 
-/** A parameter's name and shape. */
+/** A parameter. */
 interface CheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
+  /** What the places along its axes are of; an axis left out is unnamed. */
+  readonly axes: readonly Axis[];
 }
 
 /** All that a session needs to go on to the same bits. */
 export interface TrainingCheckpoint {
   readonly step: number;
+  /** Version of the weights that the model began with, to which its steps are added; 0 where it began untrained. */
+  readonly versionBefore: number;
   /** Mean of recent losses, by which explosions are told; NaN before the first step. */
   readonly recentLoss: number;
   /** Matrices of all weights, row-major: the weights and the optimizer's state. */
   readonly vectors: StateVectors;
-  /** Names and shapes of the parameters in the matrices, in order: a checkpoint of another model is refused. */
+  /** The parameters in the matrices, in order: a checkpoint of another model is refused. */
   readonly layout: readonly CheckpointTensor[];
 }
 
@@ -35,17 +40,16 @@ export class CheckpointError extends Error {
 }
 
 /**
- * How the model and optimizer of one checkpoint differ from another's: `w0 [48,64] -> [64,64]`, `w2 none -> [32,1]`;
- * empty where they are the same.
+ * How the model and optimizer of one checkpoint differ from another's: `w0 [48,64] -> [64,64] (slot genre new)`,
+ * `w2 none -> [32,1]`; empty where they are the same.
  */
 export function checkpointDifferences(
   from: CheckpointNames,
   to: CheckpointNames,
 ): readonly string[] {
-  const [before, after] = [shapesOf(from.layout), shapesOf(to.layout)];
+  const [before, after] = [tensorsOf(from.layout), tensorsOf(to.layout)];
   const differences = [...new Set([...before.keys(), ...after.keys()])]
-    .filter((name) => before.get(name) !== after.get(name))
-    .map((name) => `${name} ${before.get(name) ?? "none"} -> ${after.get(name) ?? "none"}`);
+    .flatMap((name) => tensorDifference(name, before.get(name), after.get(name)));
   const [stateBefore, stateAfter] = [stateOf(from.vectors), stateOf(to.vectors)];
   if (stateBefore !== stateAfter) {
     differences.push(`optimizer state ${stateBefore} -> ${stateAfter}`);
@@ -57,8 +61,9 @@ export function checkpointDifferences(
 }
 
 /**
- * A checkpoint for another model to begin with: the weights of tensors with the same name and shape, and all else as in
- * `initial`. Optimizer, schedule and the watch over the loss begin anew, for they were of another model.
+ * A checkpoint for another model to begin with: of tensors with the same name the weights whose places have the same names
+ * along each axis (where an axis is unnamed: as many places), and all else as in `initial`. Optimizer, schedule and the watch
+ * over the loss begin anew, for they were of another model; the version goes on.
  *
  * @param initial Of the model that begins, before its first step.
  * @throws {CheckpointError} When `saved` is damaged.
@@ -69,17 +74,16 @@ export function carriedOver(
 ): TrainingCheckpoint {
   requireWhole(saved);
   const weights = initial.vectors[TRAINING_NAMES.weights].slice();
-  const places = new Map(weightLayout(saved.layout).slots.map((slot) => [slot.name, slot]));
-  for (const { name, shape, size, firstBlock } of weightLayout(initial.layout).slots) {
-    const place = places.get(name);
-    if (place === undefined || place.shape.join() !== shape.join()) continue;
-    const start = place.firstBlock * BLOCK_WIDTH;
-    weights.set(
-      saved.vectors[TRAINING_NAMES.weights].subarray(start, start + size),
-      firstBlock * BLOCK_WIDTH,
-    );
+  const before = new Map(tensorValues(saved.layout, saved.vectors[TRAINING_NAMES.weights]));
+  for (const [name, tensor] of tensorValues(initial.layout, weights)) {
+    const known = before.get(name);
+    if (known?.shape.length === tensor.shape.length) copyWeights(known, tensor);
   }
-  return { ...initial, vectors: { ...initial.vectors, [TRAINING_NAMES.weights]: weights } };
+  return {
+    ...initial,
+    versionBefore: saved.versionBefore + saved.step,
+    vectors: { ...initial.vectors, [TRAINING_NAMES.weights]: weights },
+  };
 }
 
 /** @throws {CheckpointError} When a matrix has not the size of its parameters. */
@@ -95,8 +99,58 @@ export function requireWhole({ layout, vectors }: TrainingCheckpoint): void {
   }
 }
 
-function shapesOf(layout: readonly CheckpointTensor[]): ReadonlyMap<string, string> {
-  return new Map(layout.map(({ name, shape }) => [name, `[${shape}]`]));
+interface TensorValues extends CheckpointTensor {
+  readonly values: Float32Array;
+}
+
+/** By name, each with its part of the matrix. */
+function tensorValues(
+  layout: readonly CheckpointTensor[],
+  matrix: Float32Array,
+): [name: string, TensorValues][] {
+  const { slots } = weightLayout(layout);
+  return layout.map((tensor, i) => {
+    const start = slots[i].firstBlock * BLOCK_WIDTH;
+    return [tensor.name, { ...tensor, values: matrix.subarray(start, start + slots[i].size) }];
+  });
+}
+
+/** Copies the weights that have a place in both; both have as many axes. */
+function copyWeights(from: TensorValues, to: TensorValues): void {
+  const places = to.shape.map((size, i) =>
+    placesBefore(from.axes[i], from.shape[i], to.axes[i], size)
+  );
+  const copy = (axis: number, before: number, now: number) => {
+    if (axis === places.length) {
+      to.values[now] = from.values[before];
+      return;
+    }
+    for (const [place, known] of places[axis].entries()) {
+      if (known < 0) continue;
+      copy(axis + 1, before * from.shape[axis] + known, now * to.shape[axis] + place);
+    }
+  };
+  copy(0, 0, 0);
+}
+
+/** Empty where the tensors are the same, else one line. */
+function tensorDifference(
+  name: string,
+  before: CheckpointTensor | undefined,
+  now: CheckpointTensor | undefined,
+): string[] {
+  const [from, to] = [before, now].map((tensor) =>
+    tensor === undefined ? "none" : `[${tensor.shape}]`
+  );
+  const names = before === undefined || now === undefined
+    ? []
+    : now.shape.flatMap((_, i) => axisDifferences(before.axes[i], now.axes[i]));
+  if (from === to && names.length === 0) return [];
+  return [`${name} ${from} -> ${to}${names.length === 0 ? "" : ` (${names.join(", ")})`}`];
+}
+
+function tensorsOf(layout: readonly CheckpointTensor[]): ReadonlyMap<string, CheckpointTensor> {
+  return new Map(layout.map((tensor) => [tensor.name, tensor]));
 }
 
 function stateOf(vectors: CheckpointNames["vectors"]): string {

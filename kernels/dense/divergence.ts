@@ -1,12 +1,11 @@
 /**
  * Telling when training has gone wrong, before the wrong weights reach anyone.
  */
-import { correctsLogOdds } from "./losses.ts";
 import type { TaskOptions } from "./models/options.ts";
 
 export interface DivergenceOptions {
   /**
-   * A loss above this many times the mean of recent ones (of one binary task at first an untrained model's) is an
+   * A loss above this many times the mean of recent ones (at first an untrained model's, unless a task predicts values) is an
    * explosion; of squared errors, errors this many times as large, since one of a heavy tail is rare but no mistake.
    * Default 1000; Infinity = never.
    */
@@ -61,9 +60,9 @@ const LOSS_FLOOR = 0.1;
 export class LossWatch {
   readonly #factor: number;
   /**
-   * What stands for the mean before there is one: an untrained model's cross entropy. Squares may be of any size, and so
-   * may the loss of several tasks, whose examples count 1 / their sample rate: a replica knows the rates of its own rows
-   * only, and all have to judge alike.
+   * What stands for the mean before there is one: an untrained model's cross entropy, of all tasks together as all losses
+   * are. Infinity where a task predicts values: of those, the labels of one batch do not tell how large a right guess may
+   * be, for all of them may be 0, and a model that begins with another's weights predicts what that one learned.
    */
   readonly #untrained: number;
   readonly #floor: number;
@@ -77,16 +76,20 @@ export class LossWatch {
     const weights = tasks.reduce((sum, { weight = 1 }) => sum + weight, 0);
     const squares = tasks.some(({ loss }) => loss === "squaredError");
     this.#factor = squares ? explosionFactor ** 2 : explosionFactor;
-    this.#untrained = correctsLogOdds(tasks) ? weights * Math.LN2 : Infinity;
+    this.#untrained = squares ? Infinity : weights * Math.LN2;
     this.#floor = weights * LOSS_FLOOR;
   }
 
-  /** Why this loss must not be learned from, or undefined. */
-  refuse(loss: number): string | undefined {
+  /**
+   * Why this loss must not be learned from, or undefined.
+   *
+   * @param meanCount What an example counts on average, asked for the first loss alone.
+   */
+  refuse(loss: number, meanCount: () => number = () => 1): string | undefined {
     if (!Number.isFinite(loss)) return "the loss is not finite";
     const first = Number.isNaN(this.recent);
     const [mean, factor] = first
-      ? [this.#untrained, Math.max(this.#factor, DEFAULT_FACTOR)]
+      ? [this.#untrained * meanCount(), Math.max(this.#factor, DEFAULT_FACTOR)]
       : [this.recent, this.#factor];
     if (loss <= factor * Math.max(mean, this.#floor)) return undefined;
     const whose = first ? "an untrained model's" : "its recent mean";

@@ -39,6 +39,19 @@ export function correctsLogOdds(tasks: readonly Pick<TaskOptions, "loss">[]): bo
   return tasks.length === 1 && tasks[0].loss === "binaryCrossEntropy";
 }
 
+/**
+ * Mean of what a batch's examples count in its loss: 1 / their sample rates, or 1 where the rates move the log-odds.
+ *
+ * @param logSampleRate Of all examples; shape `[rows]`.
+ */
+export function meanCount(
+  tasks: readonly Pick<TaskOptions, "loss">[],
+  logSampleRate: Float32Array,
+): number {
+  if (correctsLogOdds(tasks)) return 1;
+  return logSampleRate.reduce((sum, log) => sum + Math.exp(-log), 0) / logSampleRate.length;
+}
+
 /** The mean loss of a batch, shape `[1, 1]`. */
 export function batchLoss(
   g: Graph,

@@ -32,6 +32,8 @@ export interface BatchShare {
   readonly firstRow: number;
   /** Rows of the whole batch. */
   readonly rowsInAll: number;
+  /** What they count on average, by which all replicas judge alike. */
+  readonly meanCount: number;
 }
 
 /** What a step finds for each row. */

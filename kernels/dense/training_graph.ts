@@ -7,6 +7,7 @@ import { gradients } from "./graph/gradients.ts";
 import { ROWS } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import { batchLoss } from "./losses.ts";
+import { columnsOf } from "./models/columns.ts";
 import type { Model, ModelInputs, Phase } from "./models/model.ts";
 import { widthOf } from "./models/sparse_inputs.ts";
 import { clipByGlobalNorm } from "./optimizers/clip_by_global_norm.ts";
@@ -200,6 +201,7 @@ export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
     ),
     sequences: Object.fromEntries(sequences),
     dense: denseWidth > 0 ? g.input(TRAINING_NAMES.dense, [ROWS, denseWidth]) : undefined,
+    columns: columnsOf(model),
     dropout: phase.dropout,
     moments: phase.moments,
   };

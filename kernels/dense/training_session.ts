@@ -51,7 +51,7 @@ export interface TrainingSession {
    * them to any number of steps; they are freed with the session.
    */
   allocateBatch(rows: number): TrainingBatch;
-  /** A copy of the weights; its version is the number of steps. */
+  /** A copy of the weights; its version is the number of steps, on top of the version that a changed model began with. */
   weights(): Promise<DenseWeights>;
   /** Replaces the weights (not the optimizer's state) and takes over their version. */
   load(weights: DenseWeights): Promise<void>;

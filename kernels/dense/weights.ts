@@ -12,7 +12,7 @@ export interface DenseTensor {
 
 /** The weights of one moment, by name. */
 export interface DenseWeights {
-  /** Training steps that made them, from 0; grows. */
+  /** Training steps that made them, from 0; grows, also where the model was changed. */
   readonly version: number;
   /** Parameters by name (`w0`, `b0`, `bias`, …). */
   readonly parameters: Readonly<Record<string, DenseTensor>>;

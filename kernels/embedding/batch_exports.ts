@@ -23,7 +23,7 @@ export interface BatchExports extends KernelExports {
     rowFloats: number,
     pooledFloats: number,
     ids: number,
-    segments: number,
+    lists: number,
     groups: number,
   ) => number;
   readonly batch_pool_gradient: (pooledFloats: number, rowFloats: number) => number;

@@ -271,10 +271,10 @@ export class ClassTables {
     const sum = (of: (statistics: TableStatistics) => number) =>
       each.reduce((total, statistics) => total + of(statistics), 0);
     const rows = sum((statistics) => statistics.rows);
-    const slots = sum(({ rows, load }) => rows === 0 ? 0 : rows / load);
+    const cells = sum(({ rows, load }) => rows === 0 ? 0 : rows / load);
     return {
       rows,
-      load: rows === 0 ? 0 : rows / slots,
+      load: rows === 0 ? 0 : rows / cells,
       bytes: sum(({ bytes }) => bytes),
       touched: sum(({ touched }) => touched),
       lookups: sum(({ lookups }) => lookups),

@@ -48,8 +48,8 @@ export class PoolKernel {
     const action = "pool rows";
     const { groupStarts, inverse, segmentOffsets } = batch;
     const rowFloats = rows.reduce((sum, { length }) => sum + length, 0);
-    const segments = Math.max(0, segmentOffsets.length - 1);
-    const examples = Math.floor(segments / this.#slots);
+    const lists = Math.max(0, segmentOffsets.length - 1);
+    const examples = Math.floor(lists / this.#slots);
     const inputFloats = examples * this.#width();
     const rowsAt = reserved(action, kernel.batch_rows, rowFloats);
     const inputsAt = reserved(action, kernel.batch_pooled, inputFloats);
@@ -66,7 +66,7 @@ export class PoolKernel {
     new Uint32Array(buffer, offsetsAt, segmentOffsets.length).set(segmentOffsets);
     new Uint32Array(buffer, groupsAt, groupStarts.length).set(groupStarts);
     const groups = Math.max(0, groupStarts.length - 1);
-    accepted(action, kernel.batch_pool(rowFloats, inputFloats, inverse.length, segments, groups));
+    accepted(action, kernel.batch_pool(rowFloats, inputFloats, inverse.length, lists, groups));
     this.#examples = examples;
     this.#rowFloats = rowFloats;
     return this.#blocks(inputsAt);

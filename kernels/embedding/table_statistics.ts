@@ -5,7 +5,7 @@ import { accepted } from "./table_exports.ts";
 /** Of any table. */
 export interface StoreStatistics {
   readonly rows: number;
-  /** Rows over index slots. */
+  /** Rows over index cells. */
   readonly load: number;
   /** Claimed against `bytesMax`: pages, indexes, counters. */
   readonly bytes: number;
@@ -39,10 +39,10 @@ function read(memory: KernelMemory, thorough: boolean): Float64Array {
 }
 
 function store(words: Float64Array, thorough: boolean): StoreStatistics {
-  const [rows, slots, bytes, rowBytes, inFirst, inOther] = words;
+  const [rows, cells, bytes, rowBytes, inFirst, inOther] = words;
   return {
     rows,
-    load: rows / slots,
+    load: rows / cells,
     bytes,
     rowBytes,
     ...(thorough ? { displacement: [inFirst, inOther] as const } : {}),

@@ -7,6 +7,7 @@ import {
   outcomesFromMetrics,
   type ReplayFigures,
 } from "../../cli/replay/figures.ts";
+import { GatewayClient } from "../../cli/load/gateway_client.ts";
 import { withServer } from "../../cli/with_server.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
@@ -51,9 +52,8 @@ for (const placement of ["singleThread", "workers"]) {
       assert.deepEqual(Object.keys(figures.tasks), ["liked"]);
       assert.equal(figures.tasks.liked.auc, figures.trainerAuc);
       assert.ok(figures.tasks.liked.logloss > 0.1 && figures.tasks.liked.logloss < 1);
-      // Threads that learn wait for those that answer: beside other tests they may learn when all is served.
-      const servedAtLeast = placement === "workers" ? 0.45 : 0.55;
-      assert.ok(figures.servedAuc > servedAtLeast, `served AUC ${figures.servedAuc}`);
+      // How much of it was served while it went on depends on the machine's load; see the next test.
+      assert.ok(figures.servedAuc > 0 && figures.servedAuc < 1, `served AUC ${figures.servedAuc}`);
       assert.ok(figures.freshnessMsP50 > 0 && figures.freshnessMsP50 <= figures.freshnessMsP99);
       assert.ok(figures.requestsPerSecond > 0 && figures.rankMsP99 > 0);
 
@@ -64,6 +64,41 @@ for (const placement of ["singleThread", "workers"]) {
         /https?:|<script|<link|@import|url\(/,
         "the page fetches something",
       );
+    } finally {
+      await dataset.remove();
+    }
+  });
+
+  Deno.test(`what one replay taught is in the scores of the next (${placement})`, async () => {
+    const dataset = await writeSmallDataset(1000);
+    const configuration = await loadConfiguration(bundledFile("examples/movies.yaml"), {
+      assignments: [
+        `placement={ kind: ${placement} }`,
+        "trainer.batchRows=16",
+        "gateway.deadline=30s",
+        "gateway.port=0",
+        "gateway.host=127.0.0.1",
+      ],
+    });
+    try {
+      await withServer(configuration, () => {}, async ({ mesh, url }) => {
+        const replayed = async () => {
+          const args = ["--dataset=movietweetings", `--path=${dataset.folder}`, "--json"];
+          const { code, out, err } = await runCaptured("replay", ...args, `--url=${url}`);
+          assert.equal(code, 0, err);
+          return JSON.parse(out);
+        };
+        await replayed();
+        await mesh.waitLearned();
+        const { learnedThroughMs } = await mesh.trainers.status();
+        const client = new GatewayClient({ url, retriesMax: 100, retryDelayMsMax: 100 });
+        // What is learned is served a moment later; should it never be, the scores say so.
+        for (let tries = 0; tries < 1_000; tries++) {
+          if ((await client.ready()).learnedThroughMs >= learnedThroughMs) break;
+        }
+        const { servedAuc } = await replayed();
+        assert.ok(servedAuc > 0.75, `served AUC ${servedAuc}`);
+      });
     } finally {
       await dataset.remove();
     }

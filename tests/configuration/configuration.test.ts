@@ -11,7 +11,8 @@ const minimal = "features: { slots: { user: { kind: id, source: user } } }";
 Deno.test("a file of one line is a whole configuration", () => {
   const { model, modelSizes, embeddingShard, trainer, joiner } = parseConfiguration(minimal, "c");
   assert.equal(model.kind, "deepFm");
-  assert.deepEqual(modelSizes, { slots: 1, denseWidth: 0, tasks: 1 });
+  const names = { slots: [{ name: "user", number: 8165 }], dense: [], tasks: ["click"] };
+  assert.deepEqual(modelSizes, { slots: 1, denseWidth: 0, tasks: 1, names });
   assert.deepEqual(
     embeddingShard.tables.classes[0].segments.map(({ name, dim }) => [name, dim]),
     [["first_order", 1], ["embeddings", 16]],

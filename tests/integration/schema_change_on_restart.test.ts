@@ -7,14 +7,24 @@ import { scoreOf, smallConfiguration, type SmallMesh, startSmallMesh } from "./s
 const shown = ["c1", "c2", "d1", "d2"];
 const TAGS = "    tags: { kind: list, source: item, pooling: mean }\n";
 
-/** What is changed, and the tensor that the warning names. */
-const changes: readonly [string, (yaml: string) => string, string][] = [
+/** What is changed, the tensor that the trainer's warning names, and what the shards' say. */
+const changes: readonly [string, (yaml: string) => string, string, RegExp?][] = [
   [
     "one slot more",
     (yaml) => yaml.replace(TAGS, `${TAGS}    genre: { kind: categorical, source: item }\n`),
-    "w0 [12,8] -> [16,8]",
+    "w0 [12,8] -> [16,8] (slot genre new)",
   ],
-  ["one slot less", (yaml) => yaml.replace(TAGS, ""), "w0 [12,8] -> [8,8]"],
+  [
+    "one slot less",
+    (yaml) => yaml.replace(TAGS, ""),
+    "w0 [12,8] -> [8,8] (slot tags gone)",
+    /slotsRemoved.*tags \(slot: \d+\)/,
+  ],
+  [
+    "slots in another order",
+    (yaml) => yaml.replace(TAGS, "").replace("  slots:\n", `  slots:\n${TAGS}`),
+    "w0 [12,8] -> [12,8] (another order)",
+  ],
   [
     "a hidden layer more",
     (yaml) => yaml.replace("hidden: [8]", "hidden: [8, 4]"),
@@ -23,7 +33,7 @@ const changes: readonly [string, (yaml: string) => string, string][] = [
   [
     "wider embeddings",
     (yaml) => yaml.replace("embeddingDim: 4", "embeddingDim: 8"),
-    "w0 [12,8] -> [24,8]",
+    "w0 [12,8] -> [24,8] (slot user resized, slot item resized, slot tags resized)",
   ],
   [
     "a task more",
@@ -32,7 +42,7 @@ const changes: readonly [string, (yaml: string) => string, string][] = [
         "trainer: {",
         "    liked: [{ action: like, label: positive, final: true }]\ntrainer: {",
       ),
-    "w1 [8,1] -> [8,2]",
+    "w1 [8,1] -> [8,2] (task liked new)",
   ],
   [
     "another kind of model",
@@ -59,7 +69,7 @@ async function learn({ mesh, client }: SmallMesh, name: string, rounds: number) 
   return ranking;
 }
 
-for (const [name, changed, tensor] of changes) {
+for (const [name, changed, tensor, shardWarning] of changes) {
   Deno.test(`a mesh started with ${name} keeps its rows and its place in the log, says what differs, and learns on`, async () => {
     const directory = Deno.makeTempDirSync();
     const storage = `{ kind: directory, path: ${directory}/data }`;
@@ -67,7 +77,7 @@ for (const [name, changed, tensor] of changes) {
     assert.notEqual(changed(yaml), yaml);
     try {
       const first = await startSmallMesh(yaml);
-      await learn(first, "before", 10);
+      const { modelVersion } = await learn(first, "before", 10);
       await first.mesh.stop();
 
       const next = await startSmallMesh(changed(yaml));
@@ -75,7 +85,12 @@ for (const [name, changed, tensor] of changes) {
         problem.startsWith("warn: trainer/0 begins with another dense model")
       );
       assert.ok(warning?.includes(tensor), JSON.stringify(next.problems));
+      if (shardWarning !== undefined) {
+        const rows = next.problems.filter((problem) => problem.includes("into another schema"));
+        assert.ok(rows.some((problem) => shardWarning.test(problem)), JSON.stringify(rows));
+      }
       const before = await next.client.rank("cat", shown);
+      assert.ok(before.modelVersion >= modelVersion, "and counts on");
       assert.ok(before.items.every(({ cold }) => !cold), "all rows are there");
       assert.equal((await next.mesh.trainers.status()).examples, 0, "nothing is learned again");
       const after = await learn(next, "after", 40);

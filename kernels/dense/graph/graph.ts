@@ -8,6 +8,7 @@
  */
 import type { OpAttributes, OpName } from "../ops/op.ts";
 import { ruleOf } from "../ops/table.ts";
+import { type Axis, placesOf } from "./axis.ts";
 import {
   broadcastShapes,
   sameShape,
@@ -50,8 +51,21 @@ export class Graph {
     return value;
   }
 
-  parameter(name: string, shape: Shape, initializer: ParameterInitializer): Value {
-    return this.#keep(this.#parameters, name, shape, initializer);
+  /** @param axes What its places are of, where they are of something. */
+  parameter(
+    name: string,
+    shape: Shape,
+    initializer: ParameterInitializer,
+    axes: readonly Axis[] = [],
+  ): Value {
+    for (const [i, axis] of axes.entries()) {
+      if (axis.length > 0 && placesOf(axis) !== shape[i]) {
+        throw new ShapeError(
+          `Axis ${i} of "${name}" has ${shape[i]} places and names for ${placesOf(axis)}.`,
+        );
+      }
+    }
+    return this.#keep(this.#parameters, name, shape, initializer, axes);
   }
 
   /** A parameter that training counts instead of learning it: no gradient and no decay reaches it. */
@@ -188,11 +202,12 @@ export class Graph {
     name: string,
     shape: Shape,
     initializer: ParameterInitializer,
+    axes: readonly Axis[] = [],
   ): ParameterValue {
     this.#refuseTwice(name);
     staticSize(shape);
     const id = this.#nextId++;
-    const value: ParameterValue = { id, shape, op: "Parameter", name, initializer };
+    const value: ParameterValue = { id, shape, op: "Parameter", name, initializer, axes };
     list.push(value);
     return value;
   }

@@ -3,6 +3,7 @@
  * and ascending ids are a topological order (an op's inputs exist before it does).
  */
 import type { OpAttributes, OpName } from "../ops/op.ts";
+import type { Axis } from "./axis.ts";
 import type { Shape } from "./shape.ts";
 
 /** How a parameter starts. */
@@ -28,6 +29,8 @@ export interface ParameterValue extends ValueBase {
   readonly op: "Parameter";
   readonly name: string;
   readonly initializer: ParameterInitializer;
+  /** What the places along its axes are of; an axis left out is unnamed. */
+  readonly axes: readonly Axis[];
 }
 
 export interface ConstantValue extends ValueBase {

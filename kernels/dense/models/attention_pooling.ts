@@ -4,6 +4,7 @@
  *
  * @see Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018, section 4.3
  */
+import { joined } from "../graph/axis.ts";
 import type { Graph } from "../graph/graph.ts";
 import { multiplyDim, staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
@@ -78,8 +79,14 @@ function attendedVector(
   const features = g.concat([entries, c, g.subtract(entries, c), g.multiply(entries, c)], 2);
   const pairs = multiplyDim(rows, staticDim(length));
   const flat = g.reshape(features, [pairs, 4 * staticDim(dim)]);
-  const prefix = `attention${slot}_`;
-  const a = mlp(g, flat, inputs, { prefix, widths: [...hidden, 1], last: "linear" });
+  const compared = [slot, options.candidate].map((each) => inputs.columns.slots[each]);
+  const a = mlp(g, flat, inputs, {
+    prefix: `attention${slot}_`,
+    widths: [...hidden, 1],
+    last: "linear",
+    // A slot is here by its position: its name says which one it is.
+    columns: [{ ...joined(compared, " with "), places: 4 * staticDim(dim) }],
+  });
 
   const weights = g.multiply(
     g.reshape(a, [rows, length, 1]),

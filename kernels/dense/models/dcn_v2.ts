@@ -7,7 +7,7 @@
  * @see Wang et al., "DCN V2: Improved Deep & Cross Network", WWW 2021
  */
 import { staticDim } from "../graph/shape.ts";
-import { concatenatedFeatures, linear, mlp } from "./layers.ts";
+import { concatenatedColumns, concatenatedFeatures, linear, mlp } from "./layers.ts";
 import type { DeepTowerOptions } from "./deep_fm.ts";
 import type { ModelDefinition } from "./model.ts";
 import { embeddings } from "./sparse_inputs.ts";
@@ -17,14 +17,17 @@ export const dcnV2: ModelDefinition<DeepTowerOptions & { readonly crossLayers: n
 
   logits(g, inputs, { crossLayers, hidden, dropout = 0, normalization = "none" }, { tasks }) {
     const x0 = concatenatedFeatures(g, inputs);
+    const columns = concatenatedColumns(inputs);
     const width = staticDim(x0.shape[1]);
     let x = x0;
     for (let layer = 0; layer < crossLayers; layer++) {
-      const crossed = linear(g, x, `cross_w${layer}`, `cross_b${layer}`, width);
+      const crossed = linear(g, x, `cross_w${layer}`, `cross_b${layer}`, width, [columns, columns]);
       x = g.add(g.multiply(x0, crossed), x);
     }
-    const tower = { prefix: "", widths: hidden, last: "relu", dropout, normalization } as const;
-    const deep = mlp(g, x0, inputs, tower);
-    return linear(g, g.concat([x, deep], 1), "out_w", "out_b", tasks);
+    const tower = { prefix: "", widths: hidden, last: "relu", columns } as const;
+    const deep = mlp(g, x0, inputs, { ...tower, dropout, normalization });
+    const joined = [...columns, { name: "hidden", places: staticDim(deep.shape[1]) }];
+    const axes = [joined, inputs.columns.tasks];
+    return linear(g, g.concat([x, deep], 1), "out_w", "out_b", tasks, axes);
   },
 };

@@ -7,6 +7,7 @@
  */
 import {
   bias,
+  concatenatedColumns,
   concatenatedFeatures,
   firstOrderSum,
   mlp,
@@ -31,9 +32,10 @@ export const deepFm: ModelDefinition<DeepTowerOptions> = {
     const { embeddingDim, hidden, dropout = 0, normalization = "none" } = options;
     const x = concatenatedFeatures(g, inputs);
     const widths = [...hidden, tasks];
-    const tower = { prefix: "", widths, last: "linear", dropout, normalization } as const;
-    const deep = mlp(g, x, inputs, tower);
-    const wide = g.add(firstOrderSum(g, inputs), bias(g, tasks));
+    const columns = concatenatedColumns(inputs), units = inputs.columns.tasks;
+    const tower = { prefix: "", widths, last: "linear", columns, units } as const;
+    const deep = mlp(g, x, inputs, { ...tower, dropout, normalization });
+    const wide = g.add(firstOrderSum(g, inputs), bias(g, units));
     const pairs = pairwiseInteractions(g, slotVectors(g, inputs, embeddingDim));
     return g.add(deep, g.add(wide, pairs));
   },

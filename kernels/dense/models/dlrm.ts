@@ -4,9 +4,10 @@
  *
  * @see Naumov et al., "Deep Learning Recommendation Model for Personalization and Recommendation Systems", 2019
  */
+import { type Axis, joined, keyOf } from "../graph/axis.ts";
 import { staticDim } from "../graph/shape.ts";
 import { mlp, slotVectors } from "./layers.ts";
-import type { ModelDefinition } from "./model.ts";
+import type { ModelDefinition, ModelInputs } from "./model.ts";
 import type { Normalization } from "./normalization.ts";
 import { ModelOptionsError } from "./options.ts";
 import { type EmbeddingOptions, embeddings } from "./sparse_inputs.ts";
@@ -35,6 +36,7 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
       prefix: "bottom_",
       widths: bottomWidths,
       last: "relu",
+      columns: inputs.columns.dense,
       dropout,
       normalization,
     });
@@ -42,20 +44,37 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
     const vectors = g.concat([g.reshape(dense, [rows, 1, embeddingDim]), slots], 1); // [rows, n, dim]
     const n = staticDim(vectors.shape[1]);
     const dots = g.reshape(g.matMul(vectors, g.transposeLast(vectors)), [rows, n * n]);
-    const pairs = g.selectColumns(dots, strictLowerTriangle(n));
+    const pairs = pairsOf(n);
+    const products = g.selectColumns(dots, pairs.map(([i, j]) => i * n + j));
 
-    const joined = g.concat([dense, pairs], 1);
     const widths = [...top, tasks];
-    const tower = { prefix: "top_", widths, last: "linear", dropout, normalization } as const;
-    return mlp(g, joined, inputs, tower);
+    const columns = joinedColumns(inputs, embeddingDim, pairs), units = inputs.columns.tasks;
+    const tower = { prefix: "top_", widths, last: "linear", columns, units } as const;
+    return mlp(g, g.concat([dense, products], 1), inputs, { ...tower, dropout, normalization });
   },
 };
 
-/** Row-major positions (i, j), j < i, of an n × n matrix, row by row. */
-function strictLowerTriangle(n: number): number[] {
-  const positions: number[] = [];
-  for (let i = 1; i < n; i++) {
-    for (let j = 0; j < i; j++) positions.push(i * n + j);
-  }
-  return positions;
+/** Positions (i, j), j < i, in an n × n matrix, row by row. */
+function pairsOf(n: number): [number, number][] {
+  return Array.from(
+    { length: n },
+    (_, i) => Array.from({ length: i }, (_, j): [number, number] => [i, j]),
+  ).flat();
+}
+
+/** What goes into the top tower: the bottom's result, and products of pairs, in whichever order the two have come. */
+function joinedColumns(
+  { columns: { slots } }: ModelInputs,
+  embeddingDim: number,
+  pairs: readonly (readonly [number, number])[],
+): Axis {
+  const bottom = { name: "bottom", places: embeddingDim };
+  const vectors = [bottom, ...slots.filter(({ places }) => places > 0)];
+  return [
+    bottom,
+    ...pairs.map(([i, j]) => {
+      const [a, b] = [vectors[i], vectors[j]];
+      return { ...joined(keyOf(a) < keyOf(b) ? [a, b] : [b, a], " · "), places: 1 };
+    }),
+  ];
 }

@@ -1,6 +1,7 @@
 /**
  * Pieces that several papers share.
  */
+import type { Axis } from "../graph/axis.ts";
 import type { Graph } from "../graph/graph.ts";
 import { staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
@@ -18,25 +19,31 @@ export interface MlpOptions {
   readonly widths: readonly number[];
   /** "linear" leaves the last layer without ReLU, normalisation and dropout. */
   readonly last: "relu" | "linear";
+  /** What the columns of `x` are of. Default: unnamed. */
+  readonly columns?: Axis;
+  /** What the units of a linear last layer are of. Default: unnamed. */
+  readonly units?: Axis;
   readonly dropout?: number;
   readonly normalization?: Normalization;
 }
 
 /** A tower of `relu(x · w{i} + b{i})`, w{i} of shape `[in, out]`. */
 export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions): Value {
-  const { prefix, widths, last, dropout = 0, normalization = "none" } = options;
+  const { prefix, widths, last, columns = [], units = [] } = options;
+  const { dropout = 0, normalization = "none" } = options;
   return widths.reduce((hidden, width, layer) => {
     const named = (parameter: string) => `${prefix}${parameter}${layer}`;
     const isLinear = last === "linear" && layer === widths.length - 1;
+    const axes = [layer === 0 ? columns : [], isLinear ? units : []];
     if (normalization === "batch" && !isLinear) {
       // The mean takes any offset away again: there is no b.
-      const w = weightMatrix(g, hidden, named("w"), width);
+      const w = weightMatrix(g, hidden, named("w"), width, axes);
       const running = momentNames(prefix, layer);
       const moments = inputs.moments(g.matMul(hidden, w), running.mean, running.variance);
       const normalized = batchNormalized(g, moments, named("gamma"), named("beta"));
       return inputs.dropout(g.relu(normalized), dropout);
     }
-    const z = linear(g, hidden, named("w"), named("b"), width);
+    const z = linear(g, hidden, named("w"), named("b"), width, axes);
     if (isLinear) return z;
     const normalized = normalization === "layer"
       ? layerNormalized(g, z, named("gamma"), named("beta"))
@@ -45,21 +52,43 @@ export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions
   }, x);
 }
 
-/** `x · W + b` with parameters of its own. */
-export function linear(g: Graph, x: Value, weight: string, bias: string, width: number): Value {
-  const w = weightMatrix(g, x, weight, width);
-  const b = g.parameter(bias, [width], { kind: "zeros" });
+/**
+ * `x · W + b` with parameters of its own.
+ *
+ * @param axes What the columns of `x` and those of the result are of. Default: unnamed.
+ */
+export function linear(
+  g: Graph,
+  x: Value,
+  weight: string,
+  bias: string,
+  width: number,
+  axes: readonly Axis[] = [],
+): Value {
+  const w = weightMatrix(g, x, weight, width, axes);
+  const b = g.parameter(bias, [width], { kind: "zeros" }, axes.slice(1));
   return g.linear(x, w, b);
 }
 
-function weightMatrix(g: Graph, x: Value, name: string, width: number): Value {
-  return g.parameter(name, [staticDim(x.shape[1]), width], { kind: "glorotUniform" });
+function weightMatrix(
+  g: Graph,
+  x: Value,
+  name: string,
+  width: number,
+  axes: readonly Axis[],
+): Value {
+  return g.parameter(name, [staticDim(x.shape[1]), width], { kind: "glorotUniform" }, axes);
 }
 
 /** All embeddings side by side, then the dense values: `[rows, Σ dims + denseWidth]`. */
 export function concatenatedFeatures(g: Graph, inputs: ModelInputs): Value {
   const { embeddings } = inputs.sparse;
   return inputs.dense === undefined ? embeddings : g.concat([embeddings, inputs.dense], 1);
+}
+
+/** What the columns of {@link concatenatedFeatures} are of. */
+export function concatenatedColumns({ columns: { slots, dense } }: ModelInputs): Axis {
+  return [...slots, ...dense];
 }
 
 /** The embeddings of the slots that have one, all of width `dim`, as vectors of their own: `[rows, slots, dim]`. */
@@ -89,6 +118,6 @@ export function pairwiseInteractions(g: Graph, embeddings: Value): Value {
 }
 
 /** One learned offset per task. */
-export function bias(g: Graph, tasks: number): Value {
-  return g.parameter("bias", [tasks], { kind: "zeros" });
+export function bias(g: Graph, tasks: Axis): Value {
+  return g.parameter("bias", [tasks.length], { kind: "zeros" }, [tasks]);
 }

@@ -10,11 +10,12 @@ import { firstOrder } from "./sparse_inputs.ts";
 export const logisticRegression: ModelDefinition<Record<never, never>> = {
   sparseInputs: (_options, sizes) => [firstOrder(sizes)],
 
-  logits(g, inputs, _options, { tasks }) {
+  logits(g, inputs) {
+    const { dense, tasks } = inputs.columns;
     const logit = g.add(firstOrderSum(g, inputs), bias(g, tasks));
     if (inputs.dense === undefined) return logit;
-    const shape = [inputs.dense.shape[1], tasks];
-    const weights = g.parameter("dense_w", shape, { kind: "zeros" });
+    const shape = [dense.length, tasks.length];
+    const weights = g.parameter("dense_w", shape, { kind: "zeros" }, [dense, tasks]);
     return g.add(logit, g.matMul(inputs.dense, weights));
   },
 };

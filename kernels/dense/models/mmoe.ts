@@ -6,7 +6,7 @@
  * @see Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts", KDD 2018
  */
 import { staticDim } from "../graph/shape.ts";
-import { concatenatedFeatures, linear, mlp } from "./layers.ts";
+import { concatenatedColumns, concatenatedFeatures, linear, mlp } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
 import type { Normalization } from "./normalization.ts";
 import { type EmbeddingOptions, embeddings } from "./sparse_inputs.ts";
@@ -26,21 +26,34 @@ export const mmoe: ModelDefinition<MmoeOptions> = {
     const { experts, expertHidden, towerHidden } = options;
     const { dropout = 0, normalization = "none" } = options;
     const x = concatenatedFeatures(g, inputs);
+    const columns = concatenatedColumns(inputs);
     const rows = x.shape[0];
     const outputs = Array.from({ length: experts }, (_, expert) => {
       const prefix = `expert${expert}_`;
-      const layers = { widths: expertHidden, last: "relu", dropout, normalization } as const;
-      const y = mlp(g, x, inputs, { prefix, ...layers });
+      const layers = { prefix, widths: expertHidden, last: "relu", columns } as const;
+      const y = mlp(g, x, inputs, { ...layers, dropout, normalization });
       return g.reshape(y, [rows, 1, staticDim(y.shape[1])]);
     });
     const stacked = g.concat(outputs, 1); // [rows, experts, width]
 
     const logits = Array.from({ length: tasks }, (_, task) => {
-      const gate = g.softmax(linear(g, x, `gate_w${task}`, `gate_b${task}`, experts));
+      const { name } = inputs.columns.tasks[task];
+      // Gates and towers are numbered: their names say which task's they are.
+      const gates = [{ name: `gates of ${name}`, places: experts }];
+      const gate = g.softmax(
+        linear(g, x, `gate_w${task}`, `gate_b${task}`, experts, [columns, gates]),
+      );
       const weighted = g.multiply(g.reshape(gate, [rows, experts, 1]), stacked);
-      const mixed = g.reshape(g.reduceSum(weighted, [1]), [rows, staticDim(stacked.shape[2])]);
-      const prefix = `tower${task}_`, widths = [...towerHidden, 1];
-      return mlp(g, mixed, inputs, { prefix, widths, last: "linear", dropout, normalization });
+      const width = staticDim(stacked.shape[2]);
+      const mixed = g.reshape(g.reduceSum(weighted, [1]), [rows, width]);
+      const tower = {
+        prefix: `tower${task}_`,
+        widths: [...towerHidden, 1],
+        last: "linear",
+        columns: [{ name: `mixture for ${name}`, places: width }],
+        units: [{ name, places: 1 }],
+      } as const;
+      return mlp(g, mixed, inputs, { ...tower, dropout, normalization });
     });
     return g.concat(logits, 1);
   },

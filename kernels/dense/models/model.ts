@@ -3,6 +3,7 @@
  */
 import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
+import type { Columns } from "./columns.ts";
 import type { Moments } from "./normalization.ts";
 import type { ModelOptions, ModelSizes, TaskOptions } from "./options.ts";
 
@@ -52,6 +53,8 @@ export interface ModelInputs extends Phase {
   readonly sequences: Readonly<Record<string, SequenceValues>>;
   /** Dense values. Shape `[rows, denseWidth]`; undefined where the width is 0. */
   readonly dense: Value | undefined;
+  /** What the columns of all this, and of the logits, are of. */
+  readonly columns: Columns;
 }
 
 export interface Model {

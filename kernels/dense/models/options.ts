@@ -97,6 +97,13 @@ export interface ModelSizes {
   readonly denseWidth: number;
   /** Label columns, ≥ 1. */
   readonly tasks: number;
+  /** What they are called: a checkpoint finds their weights by name. Default: their positions. */
+  readonly names?: {
+    /** With the number in its ids, which it keeps under another name; none where its ids are another slot's. */
+    readonly slots: readonly { readonly name: string; readonly number?: number }[];
+    readonly dense: readonly string[];
+    readonly tasks: readonly string[];
+  };
 }
 
 /** Whether what a row gives in training depends on the other rows of its batch. */

@@ -12,6 +12,7 @@ import {
 import { divergedAt, LossWatch } from "../divergence.ts";
 import { fillDropoutMask } from "../dropout.ts";
 import { resolveShape, staticSize } from "../graph/shape.ts";
+import { meanCount } from "../losses.ts";
 import type { Model } from "../models/model.ts";
 import { learningRateAt } from "../optimizers/learning_rate.ts";
 import { optimizerRule } from "../optimizers/rules.ts";
@@ -40,6 +41,7 @@ export class CompiledTrainingSession implements TrainingSession {
   readonly #memory: HostMemory;
   readonly #allocated: Float32Array<ArrayBuffer>[] = [];
   #steps = 0;
+  #versionBefore = 0;
   #last: Promise<unknown> = Promise.resolve();
   #learningRateScale = 1;
 
@@ -88,7 +90,8 @@ export class CompiledTrainingSession implements TrainingSession {
     const results = await this.#backend.run(batch.rows, feeds, this.#into(batch));
 
     const loss = results[TRAINING_NAMES.loss][0];
-    const reason = this.#lossWatch.refuse(loss) ??
+    const counts = () => batch.share?.meanCount ?? meanCount(this.model.tasks, batch.logSampleRate);
+    const reason = this.#lossWatch.refuse(loss, counts) ??
       (Number.isFinite(results[TRAINING_NAMES.weightsNorm][0])
         ? undefined
         : "the new weights are not finite");
@@ -122,19 +125,21 @@ export class CompiledTrainingSession implements TrainingSession {
 
   async weights(): Promise<DenseWeights> {
     const vectors = await this.#backend.readState();
-    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#compiled.layout, this.#steps);
+    const version = this.#versionBefore + this.#steps;
+    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#compiled.layout, version);
   }
 
   async load(weights: DenseWeights): Promise<void> {
     const vectors = await this.#backend.readState();
     vectors[TRAINING_NAMES.weights] = packWeights(weights, this.#compiled.layout);
     await this.#backend.writeState(vectors);
-    this.#steps = weights.version;
+    this.#steps = weights.version - this.#versionBefore;
   }
 
   async checkpoint(): Promise<TrainingCheckpoint> {
     return {
       step: this.#steps,
+      versionBefore: this.#versionBefore,
       recentLoss: this.#lossWatch.recent,
       vectors: await this.#backend.readState(),
       layout: this.#layout(),
@@ -155,6 +160,7 @@ export class CompiledTrainingSession implements TrainingSession {
     await this.#backend.writeState(checkpoint.vectors);
     this.#lossWatch.recent = checkpoint.recentLoss;
     this.#steps = checkpoint.step;
+    this.#versionBefore = checkpoint.versionBefore;
   }
 
   async close(): Promise<void> {
@@ -163,7 +169,11 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   #layout() {
-    return this.#compiled.layout.slots.map(({ name, shape }) => ({ name, shape }));
+    return this.#compiled.parameters.map(({ name, shape, axes }) => ({
+      name,
+      shape: shape as readonly number[],
+      axes,
+    }));
   }
 
   #into({ results }: TrainingBatch): Record<string, Float32Array<ArrayBuffer>> {

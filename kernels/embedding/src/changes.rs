@@ -7,7 +7,6 @@
 
 use crate::page::{Bitmap, Row};
 use crate::row_store::RowStore;
-use crate::table::floats_of;
 use std::collections::VecDeque;
 
 /// Consumers a table can serve.
@@ -97,8 +96,8 @@ impl Changes {
     /// Keeps changes for a consumer from now on: it reads all rows by itself, and its next delta is number 1. One that was there
     /// begins anew.
     pub fn begin(&mut self, store: &mut RowStore, number: usize) -> Result<(), DeltaError> {
-        let slot = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
-        *slot = Some(Consumer::default());
+        let place = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
+        *place = Some(Consumer::default());
         self.active |= 1 << number;
         store.slab.clear_bitmap(Bitmap::changed_for(number));
         store.slab.changed_for.iter_mut().for_each(|changed_for| *changed_for &= !(1 << number));
@@ -202,10 +201,10 @@ fn collect(
                         return;
                     }
                     let handle = (at << layout.rows_shift) as u32 + word as u32 * 64;
-                    let row = Row::at(page, handle + bits.trailing_zeros(), &layout);
+                    let row = store.slab.row(handle + bits.trailing_zeros());
                     bits &= bits - 1;
                     delta.ids.push(row.key());
-                    delta.rows.extend_from_slice(&floats_of(&row, &layout)[..width]);
+                    delta.rows.extend_from_slice(&store.slab.floats(&row)[..width]);
                 }
                 layout.set_word(page.as_ptr(), bitmap, word, 0);
             }

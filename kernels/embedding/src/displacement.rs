@@ -1,27 +1,27 @@
 //! Room in full buckets: the shortest chain of moves, each of an entry to its other bucket.
 
 use crate::entry::Entry;
-use crate::plane::{Bucket, Choice, Slot};
-use crate::segment::{Crowded, Segment};
-use crate::tags::BUCKET_SLOTS;
+use crate::plane::{Bucket, Cell, Choice};
+use crate::subtable::{Crowded, Subtable};
+use crate::tags::BUCKET_CELLS;
 
 /// Buckets looked at before an insertion gives up.
 const BUCKETS_MAX: usize = 64;
-/// Slots that a placement writes at most: two a move, of which no bucket makes more than one, and its own.
+/// Cells that a placement writes at most: two a move, of which no bucket makes more than one, and its own.
 const WRITES_MAX: usize = 2 * BUCKETS_MAX + 1;
 
-/// A bucket on the way, with its group: in it, `slot` of the bucket of step `from` finds room.
+/// A bucket on the way, with its group: in it, `cell` of the bucket of step `from` finds room.
 #[derive(Clone, Copy)]
 struct Step {
     bucket: Bucket,
     group: u32,
     from: usize,
-    slot: usize,
+    cell: usize,
 }
 
-/// What slots held before they were written, so that several placements can be taken back.
+/// What cells held before they were written, so that several placements can be taken back.
 #[derive(Default)]
-pub struct Journal(Vec<(Bucket, usize, Slot)>);
+pub struct Journal(Vec<(Bucket, usize, Cell)>);
 
 impl Journal {
     /// Makes room for what one more placement writes: no placement allocates, for it must not end halfway.
@@ -29,22 +29,22 @@ impl Journal {
         self.0.try_reserve(WRITES_MAX).map_err(|_| Crowded)
     }
 
-    /// Every slot holds again what it did.
+    /// Every cell holds again what it did.
     pub fn revert(self) {
-        self.0.into_iter().rev().for_each(|(bucket, slot, content)| bucket.set(slot, content));
+        self.0.into_iter().rev().for_each(|(bucket, cell, content)| bucket.set(cell, content));
     }
 }
 
-/// Writes a slot, noting in a journal what it held.
+/// Writes a cell, noting in a journal what it held.
 #[inline(always)]
-pub fn write(bucket: Bucket, slot: usize, content: Slot, journal: &mut Option<&mut Journal>) {
-    if let Some(Journal(slots)) = journal {
-        slots.push((bucket, slot, bucket.slot(slot)));
+pub fn write(bucket: Bucket, cell: usize, content: Cell, journal: &mut Option<&mut Journal>) {
+    if let Some(Journal(cells)) = journal {
+        cells.push((bucket, cell, bucket.cell(cell)));
     }
-    bucket.set(slot, content);
+    bucket.set(cell, content);
 }
 
-impl Segment {
+impl Subtable {
     /// Places an entry whose buckets are both full.
     #[cold]
     #[inline(never)]
@@ -58,9 +58,9 @@ impl Segment {
         // Nearly always one move does, and needs no memory of where the search has been.
         for choice in choices {
             let bucket = self.bucket(choice);
-            for slot in 0..BUCKET_SLOTS {
-                if self.move_aside(bucket, choice.group, slot, &mut journal) {
-                    write(bucket, slot, Slot { tag, byte: choice.byte as u8, entry }, &mut journal);
+            for cell in 0..BUCKET_CELLS {
+                if self.move_aside(bucket, choice.group, cell, &mut journal) {
+                    write(bucket, cell, Cell { tag, byte: choice.byte as u8, entry }, &mut journal);
                     return Ok(());
                 }
             }
@@ -70,8 +70,8 @@ impl Segment {
 
     /// The other choice of an entry.
     #[inline(always)]
-    fn other_choice(bucket: Bucket, group: u32, slot: usize) -> Choice {
-        let Slot { tag, byte, .. } = bucket.slot(slot);
+    fn other_choice(bucket: Bucket, group: u32, cell: usize) -> Choice {
+        let Cell { tag, byte, .. } = bucket.cell(cell);
         Choice::at(group, byte).other(tag)
     }
 
@@ -81,16 +81,16 @@ impl Segment {
         &self,
         bucket: Bucket,
         group: u32,
-        slot: usize,
+        cell: usize,
         journal: &mut Option<&mut Journal>,
     ) -> bool {
-        let other = Self::other_choice(bucket, group, slot);
+        let other = Self::other_choice(bucket, group, cell);
         let to = self.bucket(other);
         let empty = to.empty();
         if empty != 0 {
-            let moved = Slot { byte: other.byte as u8, ..bucket.slot(slot) };
+            let moved = Cell { byte: other.byte as u8, ..bucket.cell(cell) };
             write(to, empty.trailing_zeros() as usize, moved, journal);
-            write(bucket, slot, Slot::EMPTY, journal);
+            write(bucket, cell, Cell::EMPTY, journal);
         }
         empty != 0
     }
@@ -103,31 +103,31 @@ impl Segment {
         entry: Entry,
         journal: &mut Option<&mut Journal>,
     ) -> Result<(), Crowded> {
-        let mut steps = [Step { bucket: Bucket::NONE, group: 0, from: 0, slot: 0 }; BUCKETS_MAX];
+        let mut steps = [Step { bucket: Bucket::NONE, group: 0, from: 0, cell: 0 }; BUCKETS_MAX];
         for (root, choice) in choices.into_iter().enumerate() {
             let (bucket, group) = (self.bucket(choice), choice.group);
-            steps[root] = Step { bucket, group, from: root, slot: 0 };
+            steps[root] = Step { bucket, group, from: root, cell: 0 };
         }
         let (mut at, mut known) = (0, 2);
         while at < known {
             let Step { bucket, group, .. } = steps[at];
-            for slot in 0..BUCKET_SLOTS {
-                if self.move_aside(bucket, group, slot, journal) {
+            for cell in 0..BUCKET_CELLS {
+                if self.move_aside(bucket, group, cell, journal) {
                     // Back to the root: each bucket on the way gives an entry to the hole behind it.
-                    let (mut hole, mut step) = (slot, at);
+                    let (mut hole, mut step) = (cell, at);
                     while step != steps[step].from {
-                        let Step { from, slot, .. } = steps[step];
+                        let Step { from, cell, .. } = steps[step];
                         let Step { bucket, group, .. } = steps[from];
-                        let moved = self.move_aside(bucket, group, slot, journal);
+                        let moved = self.move_aside(bucket, group, cell, journal);
                         debug_assert!(moved);
-                        (hole, step) = (slot, from);
+                        (hole, step) = (cell, from);
                     }
                     let byte = choices[step].byte as u8;
-                    write(steps[step].bucket, hole, Slot { tag, byte, entry }, journal);
+                    write(steps[step].bucket, hole, Cell { tag, byte, entry }, journal);
                     return Ok(());
                 }
-                let other = Self::other_choice(bucket, group, slot);
-                let step = Step { bucket: self.bucket(other), group: other.group, from: at, slot };
+                let other = Self::other_choice(bucket, group, cell);
+                let step = Step { bucket: self.bucket(other), group: other.group, from: at, cell };
                 // No bucket twice: a move must not find its entry moved by another one.
                 let is_new = steps[..known].iter().all(|known| known.bucket != step.bucket);
                 if known < BUCKETS_MAX && is_new {

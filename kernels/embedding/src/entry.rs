@@ -1,13 +1,13 @@
-//! What a slot of the index says of its row: the row's handle, and six bits of hash that tell ids with the same tag apart and
-//! into which half of a segment each goes when it is cut in two.
+//! What a cell of the index says of its row: the row's handle, and six bits of hash that tell ids with the same tag apart and
+//! into which half of a subtable each goes when it is cut in two.
 
-use crate::tags::BUCKET_SLOTS;
+use crate::tags::BUCKET_CELLS;
 
 /// Handles are smaller.
 pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
 /// Bits of a handle.
 pub const HANDLE_BITS: u32 = 26;
-/// Splits of a segment that one hint serves.
+/// Splits of a subtable that one hint serves.
 const HINT_SPLITS: u8 = 4;
 /// The bit of an entry that the first of them needs: its top one.
 const FIRST_SPLIT_BIT: u32 = 31;
@@ -21,7 +21,7 @@ impl Entry {
     /// Stands where there is none.
     pub const NONE: Entry = Entry(0);
 
-    /// An entry of a segment of that depth.
+    /// An entry of a subtable of that depth.
     #[inline(always)]
     pub fn new(hash: u64, depth: u8, handle: u32) -> Entry {
         Entry(u32::from(hint_of(hash, depth)) << HANDLE_BITS | handle)
@@ -40,13 +40,13 @@ impl Entry {
     }
 }
 
-/// Makes the top bit of each slot's byte the hash's bit behind the first `depth`, one more than before; every fourth time
-/// every row's id is read for new hints. Empty slots are not left out: sixteen reads without a branch wait for one another
-/// the least, and the entry in an empty slot is of some row too.
+/// Makes the top bit of each cell's byte the hash's bit behind the first `depth`, one more than before; every fourth time
+/// every row's id is read for new hints. Empty cells are not left out: sixteen reads without a branch wait for one another
+/// the least, and the entry in an empty cell is of some row too.
 #[inline(always)]
 pub fn deepen(
-    bytes: &mut [u8; BUCKET_SLOTS],
-    entries: &mut [Entry; BUCKET_SLOTS],
+    bytes: &mut [u8; BUCKET_CELLS],
+    entries: &mut [Entry; BUCKET_CELLS],
     depth: u8,
     hash_of: &impl Fn(u32) -> u64,
 ) {
@@ -61,7 +61,7 @@ pub fn deepen(
 /// Makes the top bit of each byte a bit of its entry.
 #[cfg(target_arch = "wasm32")]
 #[inline(always)]
-fn set_top_bits(bytes: &mut [u8; BUCKET_SLOTS], entries: &[Entry; BUCKET_SLOTS], bit: u32) {
+fn set_top_bits(bytes: &mut [u8; BUCKET_CELLS], entries: &[Entry; BUCKET_CELLS], bit: u32) {
     use core::arch::wasm32::*;
     let at = entries.as_ptr().cast::<v128>();
     // The bit becomes the sign, and narrowing keeps signs.
@@ -80,15 +80,15 @@ fn set_top_bits(bytes: &mut [u8; BUCKET_SLOTS], entries: &[Entry; BUCKET_SLOTS],
 /// Makes the top bit of each byte a bit of its entry.
 #[cfg(not(target_arch = "wasm32"))]
 #[inline(always)]
-fn set_top_bits(bytes: &mut [u8; BUCKET_SLOTS], entries: &[Entry; BUCKET_SLOTS], bit: u32) {
+fn set_top_bits(bytes: &mut [u8; BUCKET_CELLS], entries: &[Entry; BUCKET_CELLS], bit: u32) {
     set_top_bits_scalar(bytes, entries, bit);
 }
 
 /// The scalar twin of `set_top_bits`.
 #[cfg(any(test, not(target_arch = "wasm32")))]
 pub fn set_top_bits_scalar(
-    bytes: &mut [u8; BUCKET_SLOTS],
-    entries: &[Entry; BUCKET_SLOTS],
+    bytes: &mut [u8; BUCKET_CELLS],
+    entries: &[Entry; BUCKET_CELLS],
     bit: u32,
 ) {
     for (byte, entry) in bytes.iter_mut().zip(entries) {
@@ -96,7 +96,7 @@ pub fn set_top_bits_scalar(
     }
 }
 
-/// Six bits of hash, the first of which the next splits of a segment need; those that are left, at least three, tell ids
+/// Six bits of hash, the first of which the next splits of a subtable need; those that are left, at least three, tell ids
 /// with the same tag apart.
 #[inline(always)]
 pub fn hint_of(hash: u64, depth: u8) -> u8 {

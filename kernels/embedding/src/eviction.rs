@@ -5,9 +5,9 @@ use crate::mixing::mix64;
 use crate::page::Row;
 use crate::plane::Choice;
 use crate::policy::AtLimit;
-use crate::segment::Segment;
-use crate::table::{stamp_of, EmbeddingTable};
-use crate::tags::BUCKET_SLOTS;
+use crate::subtable::Subtable;
+use crate::table::EmbeddingTable;
+use crate::tags::BUCKET_CELLS;
 
 /// Rows compared to find one victim. With 16, a victim is among the least useful tenth four times out of five.
 const SAMPLE_ROWS: usize = 16;
@@ -19,14 +19,13 @@ impl EmbeddingTable {
         if !self.options.anything_expires() {
             return 0;
         }
-        let layout = self.store.layout;
         let handles = self.store.slab.handles();
         let mut evicted = 0;
-        for _ in 0..buckets_max.saturating_mul(BUCKET_SLOTS as u32).min(handles) {
+        for _ in 0..buckets_max.saturating_mul(BUCKET_CELLS as u32).min(handles) {
             let handle = self.expiry_hand % handles;
             if let Some(row) = self.store.slab.occupied(handle) {
                 let expiry = self.options.policy(row.key()).expiry_seconds;
-                let age = self.clock_seconds.saturating_sub(stamp_of(&row, &layout));
+                let age = self.clock_seconds.saturating_sub(self.store.slab.stamp(&row));
                 if expiry != u32::MAX && age >= expiry {
                     self.evict(&row);
                     evicted += 1;
@@ -57,48 +56,48 @@ impl EmbeddingTable {
 
     /// The least useful of the rows that can make room for a hash.
     fn victim(&mut self, hash: u64) -> Option<Row> {
-        let layout = self.store.layout;
-        let mut handles = [0; 2 * BUCKET_SLOTS];
-        let count = self.store.index.segment_of(hash).candidates(hash, &mut handles);
-        let usefulness = |row: &Row| {
-            let stamp = u64::from(stamp_of(row, &layout));
+        let mut handles = [0; 2 * BUCKET_CELLS];
+        let count = self.store.index.subtable_of(hash).candidates(hash, &mut handles);
+        let slab = &mut self.store.slab;
+        let usefulness = |handle: &u32| {
+            let row = slab.row(*handle);
+            let stamp = u64::from(slab.stamp(&row));
             // Among rows updated equally often the oldest goes. Counters age: each look takes one off, so that what was
             // hot long ago does not stay for ever.
-            match row.counter(&layout) {
-                Some(counter) => {
-                    let often = u64::from(*counter);
-                    *counter = counter.saturating_sub(1);
-                    often << 32 | stamp
+            match slab.counter(&row) {
+                Some(updates) => {
+                    slab.set_counter(&row, updates.saturating_sub(1));
+                    u64::from(updates) << 32 | stamp
                 }
                 None => stamp,
             }
         };
-        let rows = handles[..count].iter().map(|&handle| self.store.slab.row(handle));
-        rows.min_by_key(usefulness)
+        let victim = handles[..count].iter().copied().min_by_key(usefulness)?;
+        Some(self.store.slab.row(victim))
     }
 }
 
-impl Segment {
+impl Subtable {
     /// Handles of rows any of which can make room for a hash: of its two buckets where both are full, for then no other row's
-    /// going would help, and ids that collide cost nobody else their rows; else the next ones of the segment.
-    fn candidates(&mut self, hash: u64, handles: &mut [u32; 2 * BUCKET_SLOTS]) -> usize {
+    /// going would help, and ids that collide cost nobody else their rows; else the next ones of the subtable.
+    fn candidates(&mut self, hash: u64, handles: &mut [u32; 2 * BUCKET_CELLS]) -> usize {
         let (choices, _) = Choice::both(hash, self.depth);
         let own = choices.map(|choice| self.bucket(choice));
         if own.iter().all(|bucket| bucket.empty() == 0) {
             for (number, handle) in handles.iter_mut().enumerate() {
-                *handle = own[number / BUCKET_SLOTS].slot(number).entry.handle();
+                *handle = own[number / BUCKET_CELLS].cell(number).entry.handle();
             }
             return handles.len();
         }
-        let slots = self.slots() as u32;
+        let cells = self.cells() as u32;
         let mut count = 0;
-        for _ in 0..slots {
+        for _ in 0..cells {
             if count == SAMPLE_ROWS {
                 break;
             }
-            let slot = self.victim_hand % slots;
-            self.victim_hand = slot + 1;
-            if let Some(handle) = self.handle_at(slot as usize) {
+            let cell = self.victim_hand % cells;
+            self.victim_hand = cell + 1;
+            if let Some(handle) = self.handle_at(cell as usize) {
                 handles[count] = handle;
                 count += 1;
             }
@@ -142,7 +141,7 @@ mod tests {
             learn(&mut table, &ordinary, 1);
             learn(&mut table, &colliding(5000), 2);
             let lost = ordinary.iter().filter(|&&id| !table.store.find(id).exists()).count();
-            assert!(lost <= 2 * BUCKET_SLOTS, "{lost} lost");
+            assert!(lost <= 2 * BUCKET_CELLS, "{lost} lost");
             assert_eq!(table.counts.rejected, 0.0);
         }
     }

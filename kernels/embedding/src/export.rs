@@ -4,7 +4,6 @@
 //! the last is given exactly once.
 
 use crate::slab::Slab;
-use crate::table::floats_of;
 
 /// A page of rows.
 pub struct Page {
@@ -30,7 +29,7 @@ pub fn export_rows(
             return Page { rows, next: Some(handle) };
         }
         ids[rows] = row.key();
-        weights[rows * width..][..width].copy_from_slice(&floats_of(&row, &slab.layout)[..width]);
+        weights[rows * width..][..width].copy_from_slice(&slab.floats(&row)[..width]);
         rows += 1;
     }
     Page { rows, next: None }

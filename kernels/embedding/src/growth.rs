@@ -1,18 +1,18 @@
-//! How a segment grows: by one plane, into which one entry of n + 1 moves, and from sixteen planes into two segments of eight,
+//! How a subtable grows: by one plane, into which one entry of n + 1 moves, and from sixteen planes into two subtables of eight,
 //! for which nothing moves at all.
 //!
-//! So a segment's load stays between .85 and its bound, an insertion pays for moving one entry on average, and no growth
-//! takes longer than going through one segment's index once.
+//! So a subtable's load stays between .85 and its bound, an insertion pays for moving one entry on average, and no growth
+//! takes longer than going through one subtable's index once.
 
 use crate::displacement::Journal;
 use crate::movers::{movers, Movers};
-use crate::plane::{Choice, Plane, Slot, GROUPS};
+use crate::plane::{Cell, Choice, Plane, GROUPS};
 use crate::plane_choice::{plane_choices, PLANES_HALF, PLANES_MAX, TURNS};
-use crate::segment::{Crowded, Segment};
-use crate::tags::BUCKET_SLOTS;
+use crate::subtable::{Crowded, Subtable};
+use crate::tags::BUCKET_CELLS;
 
-/// Slots of a plane.
-const SLOTS: usize = GROUPS * BUCKET_SLOTS;
+/// Cells of a plane.
+const CELLS: usize = GROUPS * BUCKET_CELLS;
 /// Moving entries of a bucket that are listed without asking whether there are as many; seldom are there more.
 const LISTED_AT_ONCE: usize = 4;
 
@@ -22,9 +22,9 @@ struct Arrivals {
     /// Entries that it has, by group.
     filled: [u8; GROUPS],
     /// Those that found its bucket full, with their groups.
-    homeless: Vec<(u32, Slot)>,
-    /// Slots of one plane whose entries move, group by group.
-    moving: [u16; SLOTS + LISTED_AT_ONCE],
+    homeless: Vec<(u32, Cell)>,
+    /// Cells of one plane whose entries move, group by group.
+    moving: [u16; CELLS + LISTED_AT_ONCE],
 }
 
 impl Arrivals {
@@ -35,11 +35,11 @@ impl Arrivals {
             plane,
             filled: [0; GROUPS],
             homeless: Vec::new(),
-            moving: [0; SLOTS + LISTED_AT_ONCE],
+            moving: [0; CELLS + LISTED_AT_ONCE],
         }
     }
 
-    /// Lists the slots of a plane whose entries move; returns how many. That is a loop of its own, without a branch for each
+    /// Lists the cells of a plane whose entries move; returns how many. That is a loop of its own, without a branch for each
     /// entry, which would be mispredicted once a bucket.
     fn list(&mut self, from: Plane, movers: &Movers) -> usize {
         let mut count = 0;
@@ -47,7 +47,7 @@ impl Arrivals {
             let mut moving = from.bucket(group).moving(movers);
             loop {
                 for listed in &mut self.moving[count..][..LISTED_AT_ONCE] {
-                    *listed = (group * BUCKET_SLOTS as u32 + moving.trailing_zeros()) as u16;
+                    *listed = (group * BUCKET_CELLS as u32 + moving.trailing_zeros()) as u16;
                     count += usize::from(moving != 0);
                     moving &= moving.wrapping_sub(1);
                 }
@@ -63,25 +63,25 @@ impl Arrivals {
     fn take_from(&mut self, from: Plane, movers: &Movers) -> Result<(), Crowded> {
         let count = self.list(from, movers);
         for &listed in &self.moving[..count] {
-            let (group, slot) = (u32::from(listed) / BUCKET_SLOTS as u32, listed.into());
+            let (group, cell) = (u32::from(listed) / BUCKET_CELLS as u32, listed.into());
             let bucket = from.bucket(group);
-            let content = bucket.slot(slot);
+            let content = bucket.cell(cell);
             let filled = &mut self.filled[group as usize];
-            if usize::from(*filled) < BUCKET_SLOTS {
+            if usize::from(*filled) < BUCKET_CELLS {
                 self.plane.bucket(group).set((*filled).into(), content);
                 *filled += 1;
             } else {
                 self.homeless.try_reserve(1).map_err(|_| Crowded)?;
                 self.homeless.push((group, content));
             }
-            bucket.clear(slot);
+            bucket.clear(cell);
         }
         Ok(())
     }
 }
 
-impl Segment {
-    /// Takes in one plane more. A growth that finds no room, or no memory, leaves the segment as it was, without the plane.
+impl Subtable {
+    /// Takes in one plane more. A growth that finds no room, or no memory, leaves the subtable as it was, without the plane.
     pub fn grow(&mut self, plane: Plane) -> Result<(), Crowded> {
         let before = self.clone();
         let count = usize::from(self.count) + 1;
@@ -93,7 +93,7 @@ impl Segment {
         self.choice = &plane_choices()[usize::from(self.turns)][count];
         let mut journal = Journal::default();
         let placed = arrived.and_then(|()| {
-            arrivals.homeless.iter().try_for_each(|&(group, Slot { tag, byte, entry })| {
+            arrivals.homeless.iter().try_for_each(|&(group, Cell { tag, byte, entry })| {
                 let choice = Choice::at(group, byte);
                 journal.reserve()?;
                 self.place([choice, choice.other(tag)], tag, entry, Some(&mut journal))
@@ -107,12 +107,12 @@ impl Segment {
         placed
     }
 
-    /// Puts what moved out of buckets of this segment back there.
+    /// Puts what moved out of buckets of this subtable back there.
     #[cold]
     fn take_back(&mut self, Arrivals { plane, homeless, .. }: Arrivals) {
         let moved = (0..GROUPS as u32).flat_map(|group| {
-            let slots = (0..BUCKET_SLOTS).map(move |slot| plane.bucket(group).slot(slot));
-            slots.filter(|slot| slot.tag != 0).map(move |slot| (group, slot))
+            let cells = (0..BUCKET_CELLS).map(move |cell| plane.bucket(group).cell(cell));
+            cells.filter(|cell| cell.tag != 0).map(move |cell| (group, cell))
         });
         for (group, content) in moved.chain(homeless) {
             let bucket = self.bucket(Choice::at(group, content.byte));
@@ -120,8 +120,8 @@ impl Segment {
         }
     }
 
-    /// Cuts a segment of sixteen planes in two: the ids whose hash's bit behind the shared ones is 0, and the others.
-    pub fn cut(self, hash_of: impl Fn(u32) -> u64) -> [Segment; 2] {
+    /// Cuts a subtable of sixteen planes in two: the ids whose hash's bit behind the shared ones is 0, and the others.
+    pub fn cut(self, hash_of: impl Fn(u32) -> u64) -> [Subtable; 2] {
         debug_assert!(usize::from(self.count) == PLANES_MAX);
         let depth = self.depth + 1;
         for bucket in self.buckets() {
@@ -131,9 +131,9 @@ impl Segment {
         let (lower, upper) = self.planes().split_at(PLANES_HALF);
         let halves = [(self.turns, lower), (upper_turns as u8, upper)];
         halves.map(|(turns, planes)| {
-            let half = Segment::new(depth, turns, planes);
+            let half = Subtable::new(depth, turns, planes);
             let rows = half.buckets().map(|bucket| bucket.taken().count_ones()).sum();
-            Segment { rows, ..half }
+            Subtable { rows, ..half }
         })
     }
 }
@@ -145,38 +145,38 @@ mod tests {
     use crate::mixing::mix64;
     use crate::plane::Planes;
 
-    /// A segment of that depth, grown from one plane to sixteen, each time when it was at its bound, and what owns its planes.
-    fn filled(depth: u8, turns: u8, hash_of: impl Fn(u32) -> u64) -> (Segment, Planes) {
+    /// A subtable of that depth, grown from one plane to sixteen, each time when it was at its bound, and what owns its planes.
+    fn filled(depth: u8, turns: u8, hash_of: impl Fn(u32) -> u64) -> (Subtable, Planes) {
         let (mut planes, mut memory) = (Planes::default(), Memory::new(1 << 30));
         let mut take = |count| -> Vec<Plane> {
             (0..count).map(|_| planes.take(&mut memory).unwrap()).collect()
         };
         let first = take(1);
         first[0].clear();
-        let mut segment = Segment::new(depth, turns, &first);
+        let mut subtable = Subtable::new(depth, turns, &first);
         for handle in 0.. {
-            if segment.rows >= segment.rows_max() {
-                if segment.planes().len() == PLANES_MAX {
-                    return (segment, planes);
+            if subtable.rows >= subtable.rows_max() {
+                if subtable.planes().len() == PLANES_MAX {
+                    return (subtable, planes);
                 }
-                segment.grow(take(1)[0]).unwrap();
+                subtable.grow(take(1)[0]).unwrap();
             }
-            segment.insert(hash_of(handle), handle).unwrap();
+            subtable.insert(hash_of(handle), handle).unwrap();
         }
         unreachable!()
     }
 
     #[test]
-    fn a_segment_of_any_depth_finds_every_entry_while_it_grows_and_after_its_cut() {
+    fn a_subtable_of_any_depth_finds_every_entry_while_it_grows_and_after_its_cut() {
         for depth in 0..16 {
             let hash_of = |handle: u32| mix64(u64::from(handle) << 8 | u64::from(depth));
-            let (segment, _planes) = filled(depth, depth % TURNS as u8, hash_of);
-            let rows = segment.rows;
-            let found = |segment: &Segment, handle: u32| {
-                segment.find(hash_of(handle), |other| other == handle).is_some()
+            let (subtable, _planes) = filled(depth, depth % TURNS as u8, hash_of);
+            let rows = subtable.rows;
+            let found = |subtable: &Subtable, handle: u32| {
+                subtable.find(hash_of(handle), |other| other == handle).is_some()
             };
-            assert!((0..rows).all(|handle| found(&segment, handle)));
-            let halves = segment.cut(hash_of);
+            assert!((0..rows).all(|handle| found(&subtable, handle)));
+            let halves = subtable.cut(hash_of);
             for handle in 0..rows {
                 let side = (hash_of(handle) >> (63 - depth) & 1) as usize;
                 assert!(found(&halves[side], handle), "{handle} at depth {depth}");
@@ -196,7 +196,7 @@ mod tests {
         };
         let two = take(2);
         two.iter().for_each(|plane| plane.clear());
-        let mut segment = Segment::new(0, 0, &two);
+        let mut subtable = Subtable::new(0, 0, &two);
         let choices = &crate::plane_choice::plane_choices()[0];
         let both_move = |hash: &u64| {
             let ([first, second], _) = crate::plane::Choice::both(*hash, 0);
@@ -207,16 +207,16 @@ mod tests {
             (0..128).map(|byte| 0x5_0000_0000 | byte).filter(both_move).cycle().take(48).collect();
         let mut placed = Vec::new();
         for (handle, &hash) in hashes.iter().enumerate() {
-            if segment.insert(hash, handle as u32).is_ok() {
+            if subtable.insert(hash, handle as u32).is_ok() {
                 placed.push(handle);
             }
         }
-        assert!(placed.len() > 2 * BUCKET_SLOTS);
-        let (rows, count) = (segment.rows, segment.count);
-        assert!(segment.grow(take(1)[0]).is_err());
-        assert_eq!((segment.rows, segment.count), (rows, count));
+        assert!(placed.len() > 2 * BUCKET_CELLS);
+        let (rows, count) = (subtable.rows, subtable.count);
+        assert!(subtable.grow(take(1)[0]).is_err());
+        assert_eq!((subtable.rows, subtable.count), (rows, count));
         for handle in placed {
-            assert!(segment.find(hashes[handle], |other| other as usize == handle).is_some());
+            assert!(subtable.find(hashes[handle], |other| other as usize == handle).is_some());
         }
     }
 }

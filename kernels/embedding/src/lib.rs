@@ -8,11 +8,11 @@
 //!
 //! ```text
 //! id ── mixing ─▶ hash
-//!   its top bits ───────────▶ segment   one of some thousands, each of which grows alone (growth.rs)
+//!   its top bits ───────────▶ subtable  one of some thousands, each of which grows alone (growth.rs)
 //!   bits 0-6, and the one
-//!   behind the segment's ───▶ plane     one of the segment's 1 to 16 (plane_choice.rs)
+//!   behind the subtable's ──▶ plane     one of the subtable's 1 to 16 (plane_choice.rs)
 //!   bits 8-13 ──────────────▶ group     one of 64, each of which has one bucket in every plane
-//!   bucket: 16 places, each a tag (8 bits of hash), the byte that chose the plane, and an entry
+//!   bucket: 16 cells, each a tag (8 bits of hash), the byte that chose the plane, and an entry
 //!   equal tag ──────────────▶ entry     the row's handle, and six bits of hash more: the hint (entry.rs)
 //!   handle ─────────────────▶ page, row id, stamp, weights, state; the id is compared at last
 //! ```
@@ -22,7 +22,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
-// The rows: memory, pages and slab; tags, planes, segments and index; the search, the memo, looking up by both, the store.
+// The rows: memory, pages and slab; tags, planes, subtables and index; the search, the memo, looking up by both, the store.
 mod cuckoo_index;
 mod displacement;
 mod entry;
@@ -36,8 +36,8 @@ mod row_lookup;
 mod row_memo;
 mod row_store;
 mod search;
-mod segment;
 mod slab;
+mod subtable;
 mod tags;
 
 // The tables.

@@ -1,8 +1,8 @@
-//! The bytes of hash that choose a segment's newest plane, as a set in which sixteen are looked up at once: growing a segment
+//! The bytes of hash that choose a subtable's newest plane, as a set in which sixteen are looked up at once: growing a subtable
 //! asks it of every entry.
 
 use crate::plane_choice::{plane_choices, PLANES_MAX, TURNS};
-use crate::tags::BUCKET_SLOTS;
+use crate::tags::BUCKET_CELLS;
 use std::sync::OnceLock;
 
 /// A set of bytes: a bit each, by low nibble, then by high nibble.
@@ -38,7 +38,7 @@ impl Movers {
     /// Bit i is set where byte i is in the set.
     #[cfg(target_arch = "wasm32")]
     #[inline(always)]
-    pub fn among(&self, bytes: &[u8; BUCKET_SLOTS]) -> u32 {
+    pub fn among(&self, bytes: &[u8; BUCKET_CELLS]) -> u32 {
         use core::arch::wasm32::*;
         // SAFETY: sixteen bytes each.
         let (bytes, low, high) = unsafe {
@@ -62,13 +62,13 @@ impl Movers {
     /// Bit i is set where byte i is in the set.
     #[cfg(not(target_arch = "wasm32"))]
     #[inline(always)]
-    pub fn among(&self, bytes: &[u8; BUCKET_SLOTS]) -> u32 {
+    pub fn among(&self, bytes: &[u8; BUCKET_CELLS]) -> u32 {
         self.among_scalar(bytes)
     }
 
     /// The scalar twin of `among`.
     #[cfg(any(test, not(target_arch = "wasm32")))]
-    pub fn among_scalar(&self, bytes: &[u8; BUCKET_SLOTS]) -> u32 {
+    pub fn among_scalar(&self, bytes: &[u8; BUCKET_CELLS]) -> u32 {
         bytes.iter().enumerate().fold(0, |mask, (at, &byte)| {
             let half = if byte < 128 { &self.low } else { &self.high };
             mask | u32::from(half[usize::from(byte % 16)] >> (byte / 16 % 8) & 1) << at
@@ -87,7 +87,7 @@ mod tests {
             for planes in 2..=PLANES_MAX {
                 for seed in 0..64 {
                     let words = [mix64(seed), mix64(seed + 999)].map(u64::to_le_bytes).concat();
-                    let bytes: [u8; BUCKET_SLOTS] = words.try_into().unwrap();
+                    let bytes: [u8; BUCKET_CELLS] = words.try_into().unwrap();
                     let expected = bytes.iter().enumerate().fold(0, |mask, (at, &byte)| {
                         let last = usize::from(choices[planes][usize::from(byte)]) == planes - 1;
                         mask | u32::from(last) << at

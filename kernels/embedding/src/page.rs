@@ -131,11 +131,11 @@ impl PageLayout {
     }
 }
 
-/// A row's place, where it stays until it is removed.
+/// A row's place, where it stays until it is removed. Its slab gives references into it, for as long as the slab is borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Null = no such row.
-    pub page: *mut u8,
+    /// Null = no such row. Private: rows are made here alone.
+    page: *mut u8,
     /// The row's first byte, its key.
     pub start: *mut u8,
     /// Page and row of the page as one number.
@@ -148,8 +148,12 @@ impl Row {
         Row { page: std::ptr::null_mut(), start: std::ptr::null_mut(), handle: 0 };
 
     /// The row of a handle, whose page this is.
+    ///
+    /// # Safety
+    /// The page has this layout, belongs to the slab that gave the handle out, and the row is used with that slab alone, while
+    /// it lives.
     #[inline(always)]
-    pub fn at(page: Page, handle: u32, layout: &PageLayout) -> Row {
+    pub unsafe fn at(page: Page, handle: u32, layout: &PageLayout) -> Row {
         let page = page.as_ptr();
         // SAFETY: the index is below the rows of a page, so the row lies inside the page.
         let start = unsafe { page.add(layout.rows_offset + layout.index(handle) * layout.stride) };
@@ -157,8 +161,11 @@ impl Row {
     }
 
     /// The row of a handle, by its first byte.
+    ///
+    /// # Safety
+    /// It begins there; else as in `at`.
     #[inline(always)]
-    pub fn starting_at(start: *mut u8, handle: u32, layout: &PageLayout) -> Row {
+    pub unsafe fn starting_at(start: *mut u8, handle: u32, layout: &PageLayout) -> Row {
         // SAFETY: rows lie in their pages as `at` computes.
         let page = unsafe { start.sub(layout.rows_offset + layout.index(handle) * layout.stride) };
         Row { page, start, handle }
@@ -184,21 +191,6 @@ impl Row {
         unsafe { self.start.cast::<u64>().write_unaligned(key) }
     }
 
-    /// What lies behind the key. The caller holds no other slice of this row.
-    #[inline(always)]
-    pub fn payload<'a>(&self, layout: &PageLayout) -> &'a mut [u8] {
-        // SAFETY: the payload is the stride less the key, inside the page; rows never overlap.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.start.add(KEY_BYTES), layout.stride - KEY_BYTES)
-        }
-    }
-
-    /// The whole row as bytes.
-    fn bytes<'a>(&self, layout: &PageLayout) -> &'a [u8] {
-        // SAFETY: the row is `stride` bytes inside the page.
-        unsafe { std::slice::from_raw_parts(self.start, layout.stride) }
-    }
-
     /// Whether the row's bit is set.
     #[inline(always)]
     pub fn has(&self, layout: &PageLayout, bitmap: Bitmap) -> bool {
@@ -216,27 +208,17 @@ impl Row {
         layout.set_word(self.page, bitmap, index / 64, after);
     }
 
-    /// The row's update counter, or `None` where pages have none.
+    /// Where the row's update counter is, or `None` where pages have none.
     #[inline(always)]
-    pub fn counter<'a>(&self, layout: &PageLayout) -> Option<&'a mut u8> {
+    pub fn counter_place(&self, layout: &PageLayout) -> Option<*mut u8> {
         let at = layout.bitmaps * layout.words * 8 + layout.index(self.handle);
-        // SAFETY: where `counters` is set the header holds one byte a row behind the bitmaps.
-        layout.counters.then(|| unsafe { &mut *self.page.add(at) })
+        layout.counters.then(|| self.page.wrapping_add(at))
     }
 
-    /// Appends the row as a snapshot keeps it, `saved_row_bytes` of it.
-    pub fn save(&self, layout: &PageLayout, saved: &mut Vec<u8>) {
-        saved.extend_from_slice(self.bytes(layout));
-        saved.extend(self.counter(layout).map(|counter| *counter));
-    }
-
-    /// Clears all bits and the counter.
-    pub fn clear_marks(&self, layout: &PageLayout) {
+    /// Clears all bits.
+    pub fn clear_bits(&self, layout: &PageLayout) {
         for bitmap in (0..layout.bitmaps).map(Bitmap) {
             self.put(layout, bitmap, false);
-        }
-        if let Some(counter) = self.counter(layout) {
-            *counter = 0;
         }
     }
 }

@@ -1,33 +1,33 @@
 //! What an index is made of: planes of buckets, the entries in them, and the two choices of a bucket that a hash has.
 //!
-//! A slot is a one-byte tag, in arrays of their own so that the tags of a million keys stay in cache; a four-byte entry, the
+//! A cell is a one-byte tag, in arrays of their own so that the tags of a million keys stay in cache; a four-byte entry, the
 //! row's handle beside six bits of hash; and the byte that chose the plane, which only insertions read. Tag, byte and
-//! group say where else an entry may lie, so displacing entries and growing a segment never touch a row.
+//! group say where else an entry may lie, so displacing entries and growing a subtable never touch a row.
 
 use crate::entry::{self, Entry};
 use crate::memory::Memory;
 use crate::movers::Movers;
-use crate::tags::{tag_of, Tags, BUCKET_SLOTS};
+use crate::tags::{tag_of, Tags, BUCKET_CELLS};
 use std::alloc::{alloc, dealloc, Layout};
 
 /// Buckets of a plane.
 pub const GROUPS: usize = 64;
-/// Bytes of a slot: tag, byte and entry.
-pub const SLOT_BYTES: usize = 6;
+/// Bytes of a cell: tag, byte and entry.
+pub const CELL_BYTES: usize = 6;
 /// Bytes of a plane.
-pub const PLANE_BYTES: usize = GROUPS * BUCKET_SLOTS * SLOT_BYTES;
+pub const PLANE_BYTES: usize = GROUPS * BUCKET_CELLS * CELL_BYTES;
 /// Planes of an extent: as many as have 64 kB of tags, a whole round of the second cache's sets.
 const EXTENT_PLANES: usize = 64;
-/// Slots of an extent.
-const EXTENT_SLOTS: usize = EXTENT_PLANES * GROUPS * BUCKET_SLOTS;
+/// Cells of an extent.
+const EXTENT_CELLS: usize = EXTENT_PLANES * GROUPS * BUCKET_CELLS;
 /// Aligned to its tags, so that an address tells its place.
-const EXTENT: Layout = match Layout::from_size_align(EXTENT_SLOTS * SLOT_BYTES, EXTENT_SLOTS) {
+const EXTENT: Layout = match Layout::from_size_align(EXTENT_CELLS * CELL_BYTES, EXTENT_CELLS) {
     Ok(layout) => layout,
     Err(_) => panic!("a layout"),
 };
 
-/// A bucket, by the address of its tags. Those of an extent fill its first 64 kB, to which it is aligned; the slots' bytes
-/// follow in the same order, then their entries: so the address of a slot's tag says where its byte and entry are.
+/// A bucket, by the address of its tags. Those of an extent fill its first 64 kB, to which it is aligned; the cells' bytes
+/// follow in the same order, then their entries: so the address of a cell's tag says where its byte and entry are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket(*mut Tags);
 
@@ -40,39 +40,39 @@ impl Bucket {
         self.0
     }
 
-    /// What chose the plane of each slot.
+    /// What chose the plane of each cell.
     #[inline(always)]
-    fn bytes(self) -> *mut [u8; BUCKET_SLOTS] {
-        self.0.cast::<u8>().wrapping_add(EXTENT_SLOTS).cast()
+    fn bytes(self) -> *mut [u8; BUCKET_CELLS] {
+        self.0.cast::<u8>().wrapping_add(EXTENT_CELLS).cast()
     }
 
     /// A cache line.
     #[inline(always)]
-    fn entries(self) -> *mut [Entry; BUCKET_SLOTS] {
-        let slot = self.0 as usize % EXTENT_SLOTS;
-        self.0.cast::<u8>().wrapping_add(2 * EXTENT_SLOTS + 3 * slot).cast()
+    fn entries(self) -> *mut [Entry; BUCKET_CELLS] {
+        let cell = self.0 as usize % EXTENT_CELLS;
+        self.0.cast::<u8>().wrapping_add(2 * EXTENT_CELLS + 3 * cell).cast()
     }
 
-    /// Slots with a tag, as bits.
+    /// Cells with a tag, as bits.
     #[inline(always)]
     pub fn matches(self, tag: u8) -> u32 {
         // SAFETY: but for `NONE`, buckets are of planes, whose extents live as long as their index; the reference ends here.
         unsafe { (*self.tags()).matches(tag) }
     }
 
-    /// Empty slots as bits.
+    /// Empty cells as bits.
     #[inline(always)]
     pub fn empty(self) -> u32 {
         self.matches(0)
     }
 
-    /// Taken slots as bits.
+    /// Taken cells as bits.
     #[inline(always)]
     pub fn taken(self) -> u32 {
         !self.empty() & 0xffff
     }
 
-    /// Taken slots whose bytes are in a set, as bits.
+    /// Taken cells whose bytes are in a set, as bits.
     #[inline(always)]
     pub fn moving(self, movers: &Movers) -> u32 {
         // SAFETY: as in `matches`.
@@ -86,52 +86,52 @@ impl Bucket {
         unsafe { (*self.tags()).touch() }
     }
 
-    /// Loads what writing a slot needs, for the cache lines alone.
+    /// Loads what writing a cell needs, for the cache lines alone.
     #[inline(always)]
     pub fn touch_to_write(self) -> u8 {
-        self.slot(0).byte ^ self.slot(0).entry.hint()
+        self.cell(0).byte ^ self.cell(0).entry.hint()
     }
 
-    /// What is in a slot.
+    /// What is in a cell.
     #[inline(always)]
-    pub fn slot(self, slot: usize) -> Slot {
-        let slot = slot % BUCKET_SLOTS;
+    pub fn cell(self, cell: usize) -> Cell {
+        let cell = cell % BUCKET_CELLS;
         // SAFETY: as in `matches`.
         unsafe {
-            Slot {
-                tag: (*self.tags()).0[slot],
-                byte: (*self.bytes())[slot],
-                entry: (*self.entries())[slot],
+            Cell {
+                tag: (*self.tags()).0[cell],
+                byte: (*self.bytes())[cell],
+                entry: (*self.entries())[cell],
             }
         }
     }
 
-    /// Where the entry of a slot is.
+    /// Where the entry of a cell is.
     #[inline(always)]
-    pub fn entry(self, slot: usize) -> *const Entry {
-        self.entries().cast::<Entry>().wrapping_add(slot % BUCKET_SLOTS)
+    pub fn entry(self, cell: usize) -> *const Entry {
+        self.entries().cast::<Entry>().wrapping_add(cell % BUCKET_CELLS)
     }
 
-    /// Writes a slot.
+    /// Writes a cell.
     #[inline(always)]
-    pub fn set(self, slot: usize, content: Slot) {
-        let slot = slot % BUCKET_SLOTS;
-        // SAFETY: as in `matches`; each bucket is of one segment, and only one thread uses a table.
+    pub fn set(self, cell: usize, content: Cell) {
+        let cell = cell % BUCKET_CELLS;
+        // SAFETY: as in `matches`; each bucket is of one subtable, and only one thread uses a table.
         unsafe {
-            (*self.tags()).0[slot] = content.tag;
-            (*self.bytes())[slot] = content.byte;
-            (*self.entries())[slot] = content.entry;
+            (*self.tags()).0[cell] = content.tag;
+            (*self.bytes())[cell] = content.byte;
+            (*self.entries())[cell] = content.entry;
         }
     }
 
-    /// Empties a slot.
+    /// Empties a cell.
     #[inline(always)]
-    pub fn clear(self, slot: usize) {
+    pub fn clear(self, cell: usize) {
         // SAFETY: as in `set`.
-        unsafe { (*self.tags()).0[slot % BUCKET_SLOTS] = 0 }
+        unsafe { (*self.tags()).0[cell % BUCKET_CELLS] = 0 }
     }
 
-    /// Makes bit 7 of every slot's byte the hash's bit behind the first `depth`, one more than before.
+    /// Makes bit 7 of every cell's byte the hash's bit behind the first `depth`, one more than before.
     #[inline]
     pub fn deepen(self, depth: u8, hash_of: &impl Fn(u32) -> u64) {
         // SAFETY: as in `set`; the references end here.
@@ -147,10 +147,10 @@ impl Bucket {
     }
 }
 
-/// What is in a slot.
+/// What is in a cell.
 #[derive(Clone, Copy, Debug)]
-pub struct Slot {
-    /// 0 where the slot is empty.
+pub struct Cell {
+    /// 0 where the cell is empty.
     pub tag: u8,
     /// What chose its plane.
     pub byte: u8,
@@ -158,9 +158,9 @@ pub struct Slot {
     pub entry: Entry,
 }
 
-impl Slot {
+impl Cell {
     /// Nothing.
-    pub const EMPTY: Slot = Slot { tag: 0, byte: 0, entry: Entry::NONE };
+    pub const EMPTY: Cell = Cell { tag: 0, byte: 0, entry: Entry::NONE };
 }
 
 /// One bucket a group, one after another.
@@ -174,7 +174,7 @@ impl Plane {
     /// Empties it.
     pub fn clear(self) {
         let first = self.bucket(0);
-        // SAFETY: each of the three arrays holds as many slots of this plane one after another, and only one thread uses it.
+        // SAFETY: each of the three arrays holds as many cells of this plane one after another, and only one thread uses it.
         unsafe {
             first.tags().write_bytes(0, GROUPS);
             first.bytes().write_bytes(0, GROUPS);
@@ -257,7 +257,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The first of a hash in a segment of that depth: bit 7 of its byte is the hash's bit behind those of the segment.
+    /// The first of a hash in a subtable of that depth: bit 7 of its byte is the hash's bit behind those of the subtable.
     #[inline(always)]
     pub fn first(hash: u64, depth: u8) -> Choice {
         let next_bit = (hash >> (63 - depth)) as u32 & 1;
@@ -317,18 +317,18 @@ mod tests {
         for seed in 0..500 {
             let hash_of = |handle: u32| mix64(seed << 8 | u64::from(handle));
             let bucket = plane.bucket(seed as u32 % GROUPS as u32);
-            let slots = seed as usize % (BUCKET_SLOTS + 1);
-            for slot in 0..slots {
-                let hash = hash_of(slot as u32);
+            let cells = seed as usize % (BUCKET_CELLS + 1);
+            for cell in 0..cells {
+                let hash = hash_of(cell as u32);
                 let byte = Choice::first(hash, 0).byte as u8;
-                bucket.set(slot, Slot { tag: 1, byte, entry: Entry::new(hash, 0, slot as u32) });
+                bucket.set(cell, Cell { tag: 1, byte, entry: Entry::new(hash, 0, cell as u32) });
             }
             for depth in 0..17 {
                 if depth > 0 {
                     bucket.deepen(depth, &hash_of);
                 }
-                for handle in 0..slots as u32 {
-                    let Slot { byte, entry, .. } = bucket.slot(handle as usize);
+                for handle in 0..cells as u32 {
+                    let Cell { byte, entry, .. } = bucket.cell(handle as usize);
                     assert_eq!(entry, Entry::new(hash_of(handle), depth, handle));
                     assert_eq!(u32::from(byte), Choice::first(hash_of(handle), depth).byte);
                 }

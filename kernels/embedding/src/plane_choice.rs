@@ -1,17 +1,31 @@
-//! Which plane of a segment a byte of hash chooses, so that one plane more takes its share from all others and nothing else
-//! moves, and so that a segment of sixteen planes is two segments of eight as it stands.
+//! Which plane of a subtable a byte of hash chooses, so that one plane more takes its share from all others and nothing else
+//! moves, and so that a subtable of sixteen planes is two subtables of eight as it stands.
 //!
 //! The first is consistent hashing (Karger et al., 1997), by a table. For the second every byte has a home: with up to eight
 //! planes the one of its bits 4 to 6; with more, where bit 7 is set, the upper plane of its bits 0 to 2. A new plane takes
 //! all bytes whose home it is and, until the planes after it are there, looks after as many others as make planes equal. At
 //! sixteen every byte is at home: bit 7 alone says which half, and bits 4 to 6 of the lower half, 0 to 2 of the upper,
-//! choose among eight. So each half is a segment again, whose bit 7 is the next bit of the hash, once the upper half
-//! reads its low seven bits turned by four, which puts bits 0 to 2 where bits 4 to 6 were. A segment's turns are
+//! choose among eight. So each half is a subtable again, whose bit 7 is the next bit of the hash, once the upper half
+//! reads its low seven bits turned by four, which puts bits 0 to 2 where bits 4 to 6 were. A subtable's turns are
 //! how often it was an upper half, modulo seven.
+//!
+//! The way of byte 0xb5, bits 1 011 0101, while its subtable grows:
+//!
+//! ```text
+//! planes   chooses
+//!  1       0
+//!  2- 3    1    looked after: its home, bits 4 to 6 = 3, is not there yet
+//!  4-10    3    at home
+//! 11-13   10    looked after: with bit 7 set its home is now 8 + bits 0 to 2 = 13
+//! 14-16   13    at home
+//!  8       5    the upper half as a subtable of its own: one turn makes the low bits 101 0110, of which bits 4 to 6 are 5
+//! ```
+//!
+//! Byte 0x35, the same without bit 7, stays in plane 3 from four planes on, and so in the lower half.
 
 use std::sync::OnceLock;
 
-/// Planes a segment has at most.
+/// Planes a subtable has at most.
 pub const PLANES_MAX: usize = 16;
 /// Planes of each half when it is cut in two.
 pub const PLANES_HALF: usize = PLANES_MAX / 2;
@@ -30,11 +44,8 @@ pub fn plane_choices() -> &'static [[PlaneChoice; PLANES_MAX + 1]; TURNS] {
             all[0][planes] = with_one_more(&all[0][planes - 1], planes);
         }
         for turns in 1..TURNS {
-            for planes in 2..=PLANES_MAX {
-                for byte in 0..256 {
-                    all[turns][planes][byte] = all[0][planes][turned(byte, turns)];
-                }
-            }
+            all[turns] =
+                all[0].map(|choice| std::array::from_fn(|byte| choice[turned(byte, turns)]));
         }
         all
     })
@@ -105,7 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_planes_are_two_segments_of_eight_whatever_bit_seven_becomes() {
+    fn the_example_above_is_true() {
+        let chosen = |planes: usize| plane_choices()[0][planes][0xb5];
+        let way: Vec<u8> = (1..=PLANES_MAX).map(chosen).collect();
+        assert_eq!(way, [0, 1, 1, 3, 3, 3, 3, 3, 3, 3, 10, 10, 10, 13, 13, 13]);
+        assert_eq!(plane_choices()[1][PLANES_HALF][0xb5], 5);
+        assert!((4..=PLANES_MAX).all(|planes| plane_choices()[0][planes][0x35] == 3));
+    }
+
+    #[test]
+    fn sixteen_planes_are_two_subtables_of_eight_whatever_bit_seven_becomes() {
         for (turns, choices) in plane_choices().iter().enumerate() {
             for byte in 0..256 {
                 let plane = usize::from(choices[PLANES_MAX][byte]);

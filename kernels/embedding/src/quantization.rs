@@ -101,7 +101,7 @@ pub mod int8 {
         assert_eq!(row.len(), out.len());
         let greatest = row.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
         let scale = greatest / 127.0;
-        if !(scale >= f32::MIN_POSITIVE) || !scale.is_finite() {
+        if !(f32::MIN_POSITIVE..=f32::MAX).contains(&scale) {
             out.fill(0);
             return 0.0;
         }

@@ -3,7 +3,7 @@
 use crate::mixing::shard_of;
 use crate::page::KEY_BYTES;
 use crate::policy::slot_of;
-use crate::table::{floats_of, set_stamp, EmbeddingTable, COUNTED_UPDATE, ROW_HEADER_BYTES};
+use crate::table::{EmbeddingTable, COUNTED_UPDATE, ROW_HEADER_BYTES};
 
 /// Updates of a row from a snapshot without counters: as many as a new row has after its first, so that none of them goes
 /// before younger ones for that alone.
@@ -82,17 +82,16 @@ impl EmbeddingTable {
                 continue;
             };
             self.before_change(&row);
-            let target = floats_of(&row, &self.store.layout);
+            let target = self.store.slab.floats_mut(&row);
             for run in &plan.runs {
                 let source = floats[run.from * 4..][..run.floats * 4].chunks_exact(4);
                 for (to, from) in target[run.to..].iter_mut().zip(source) {
                     *to = f32::from_le_bytes([from[0], from[1], from[2], from[3]]);
                 }
             }
-            set_stamp(&row, &self.store.layout, seconds);
-            if let Some(known) = row.counter(&self.store.layout) {
-                *known = counter.first().copied().unwrap_or(COUNTER_UNKNOWN);
-            }
+            self.store.slab.set_stamp(&row, seconds);
+            let updates = counter.first().copied().unwrap_or(COUNTER_UNKNOWN);
+            self.store.slab.set_counter(&row, updates);
             self.clock_seconds = self.clock_seconds.max(seconds);
             self.changes.touch(&mut self.store, &row);
             restored.rows += 1;
@@ -152,7 +151,7 @@ mod tests {
     }
 
     fn counter(table: &EmbeddingTable, id: u64) -> Option<u8> {
-        table.store.find(id).counter(&table.store.layout).map(|counter| *counter)
+        table.store.slab.counter(&table.store.find(id))
     }
 
     #[test]
@@ -177,7 +176,7 @@ mod tests {
             assert_eq!(counter(&again, id), Some(updates(id)));
             let row = again.store.find(id);
             let weight = -f32::from(updates(id));
-            assert_eq!(floats_of(&row, &again.store.layout), [weight, weight]);
+            assert_eq!(again.store.slab.floats(&row), [weight, weight]);
         }
     }
 
@@ -193,6 +192,6 @@ mod tests {
         let counted = saved(&mut learned(LEAST_FREQUENTLY_USED));
         assert_eq!(plain.restore(&counted, &plan(true, 0, 1)).unwrap().rows as u64, IDS);
         assert_eq!(counter(&plain, 5), None);
-        assert_eq!(floats_of(&plain.store.find(6), &plain.store.layout), [-7.0, -7.0]);
+        assert_eq!(plain.store.slab.floats(&plain.store.find(6)), [-7.0, -7.0]);
     }
 }

@@ -31,7 +31,8 @@ impl RowStore {
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
             let (start, handle) = (self.candidates.starts[at], self.candidates.handles[at]);
             *row = match is_row_of(start, id) {
-                true => Row::starting_at(start.cast_mut(), handle, &self.layout),
+                // SAFETY: its key says that a row of this handle begins there.
+                true => unsafe { Row::starting_at(start.cast_mut(), handle, &self.layout) },
                 false => self.find_otherwise(start, id),
             };
         }
@@ -49,8 +50,8 @@ impl RowStore {
                 let end = ids.len().min(first + PASS);
                 self.fetch(first, end, bytes);
                 learned = self.learn(learned, unknown, end);
-                for at in first..end {
-                    let (start, id) = (self.candidates.starts[at % CHUNK], ids[at]);
+                for (at, &id) in (first..end).zip(&ids[first..end]) {
+                    let start = self.candidates.starts[at % CHUNK];
                     read(match is_row_of(start, id) {
                         true => start,
                         false => self.find_otherwise(start, id).start,

@@ -207,14 +207,13 @@ mod tests {
         let mut model = HashMap::new();
         for id in 0..rows {
             let row = store.insert(id).unwrap();
-            row.payload(&store.layout).copy_from_slice(&mark_of(id, 0));
+            store.slab.payload_mut(&row).copy_from_slice(&mark_of(id, 0));
             model.insert(id, 0);
         }
         (store, model)
     }
 
     fn assert_found(store: &mut RowStore, model: &HashMap<u64, u64>, ids: &[u64]) {
-        let layout = store.layout;
         let mut found = Vec::new();
         for pass in ids.chunks(PASS) {
             let mut rows = [Row::NONE; PASS];
@@ -227,11 +226,11 @@ mod tests {
         for ((row, start), &id) in found.iter().zip(&starts).zip(ids) {
             let truth = store.find(id);
             assert_eq!(row.exists(), model.contains_key(&id), "id {id}");
-            assert_eq!((row.page, row.start, row.handle), (truth.page, truth.start, truth.handle));
+            assert_eq!((row.start, row.handle), (truth.start, truth.handle));
             assert_eq!(*start, truth.start.cast_const());
             if let Some(&version) = model.get(&id) {
                 assert_eq!(row.key(), id);
-                assert_eq!(row.payload(&layout)[..], mark_of(id, version));
+                assert_eq!(store.slab.payload(row)[..], mark_of(id, version));
             }
         }
     }
@@ -259,13 +258,13 @@ mod tests {
                 assert_eq!(store.remove(id), model.remove(&id).is_some());
                 if id < next && random(2000 + i as u64) % 2 == 0 {
                     let row = store.insert(id).unwrap();
-                    row.payload(&store.layout).copy_from_slice(&mark_of(id, round % 200));
+                    store.slab.payload_mut(&row).copy_from_slice(&mark_of(id, round % 200));
                     model.insert(id, round % 200);
                 }
             }
             for _ in 0..40 {
                 let row = store.insert(next).unwrap();
-                row.payload(&store.layout).copy_from_slice(&mark_of(next, 0));
+                store.slab.payload_mut(&row).copy_from_slice(&mark_of(next, 0));
                 model.insert(next, 0);
                 next += 1;
             }

@@ -7,8 +7,8 @@ use crate::page::{PageLayout, Row};
 use crate::row_lookup::Candidates;
 use crate::row_memo::RowMemo;
 use crate::search::{is_row_of, Search, View};
-use crate::segment::Crowded;
 use crate::slab::Slab;
+use crate::subtable::Crowded;
 
 /// Of a table's limit, what its memo takes at most is one part of so many.
 const MEMO_SHARE: usize = 64;
@@ -68,9 +68,9 @@ impl RowStore {
         self.slab.rows()
     }
 
-    /// Slots of the index.
-    pub fn slots(&self) -> usize {
-        self.index.slots()
+    /// Cells of the index.
+    pub fn cells(&self) -> usize {
+        self.index.cells()
     }
 
     #[inline(always)]
@@ -107,7 +107,8 @@ impl RowStore {
                 false => self.find(id),
             }
         } else if removals == self.removals && is_row_of(self.search.start(at), id) {
-            self.search.row(at, &self.layout)
+            // SAFETY: no row went since, and its key says that the id's is there.
+            unsafe { self.search.row(at, &self.layout) }
         } else {
             self.find(id)
         }
@@ -124,10 +125,10 @@ impl RowStore {
             return self.insert(id);
         }
         let row = self.slab.take(&mut self.memory, id).ok_or(InsertError::OutOfMemory)?;
-        let segment = self.index.number_of(hash);
-        let depth = self.index.depth(segment);
+        let subtable = self.index.number_of(hash);
+        let depth = self.index.depth(subtable);
         if !self.search.fill(at, hash, depth, row.handle)
-            && self.index.displace(segment, hash, row.handle).is_err()
+            && self.index.displace(subtable, hash, row.handle).is_err()
         {
             let slab = &self.slab;
             let hash_of = |handle| mix64(slab.row(handle).key());
@@ -137,7 +138,7 @@ impl RowStore {
             }
             return inserted.map(|()| row).map_err(|Crowded| InsertError::Crowded);
         }
-        self.index.count_insertion(segment, hash);
+        self.index.count_insertion(subtable, hash);
         Ok(row)
     }
 
@@ -167,11 +168,11 @@ impl RowStore {
         Ok(row)
     }
 
-    /// Adds a row for an id of which one of the buckets has an empty slot, as where a row went to make room; nothing grows.
+    /// Adds a row for an id of which one of the buckets has an empty cell, as where a row went to make room; nothing grows.
     pub fn insert_in_room_made(&mut self, id: u64) -> Option<Row> {
         let hash = mix64(id);
         let row = self.slab.take(&mut self.memory, id)?;
-        if self.index.segment_of(hash).insert(hash, row.handle).is_err() {
+        if self.index.subtable_of(hash).insert(hash, row.handle).is_err() {
             self.slab.give_back(row.handle);
             return None;
         }
@@ -233,7 +234,7 @@ mod tests {
         for id in 0..IDS {
             let row = store.insert(id << 40 | id).unwrap();
             starts.push(row.start);
-            row.payload(&store.layout)[4..12].copy_from_slice(&id.to_le_bytes());
+            store.slab.payload_mut(&row)[4..12].copy_from_slice(&id.to_le_bytes());
         }
         for id in (0..IDS).step_by(3) {
             assert!(store.remove(id << 40 | id));
@@ -249,7 +250,7 @@ mod tests {
                 assert_eq!(store.find(id).exists(), row.exists());
                 if row.exists() {
                     assert_eq!(row.start, starts[number as usize]);
-                    assert_eq!(row.payload(&store.layout)[4..12], number.to_le_bytes());
+                    assert_eq!(store.slab.payload(row)[4..12], number.to_le_bytes());
                 }
             }
         }
@@ -277,7 +278,7 @@ mod tests {
             assert_eq!(store.rows(), known.len());
         }
         assert!(known.iter().all(|&id| store.find(id).key() == id));
-        assert!(store.rows() as f64 / store.slots() as f64 > 0.84);
+        assert!(store.rows() as f64 / store.cells() as f64 > 0.84);
     }
 
     #[test]

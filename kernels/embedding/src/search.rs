@@ -8,9 +8,9 @@ use crate::cuckoo_index::IndexView;
 use crate::entry::{hint_of, Entry};
 use crate::mixing::mix64;
 use crate::page::{PageLayout, Row};
-use crate::plane::{Bucket, Choice, Slot};
+use crate::plane::{Bucket, Cell, Choice};
 use crate::slab::SlabView;
-use crate::tags::{tag_of, BUCKET_SLOTS};
+use crate::tags::{tag_of, BUCKET_CELLS};
 
 /// Ids of one pass: as many rows as the first cache holds beside what else a pass reads.
 pub const PASS: usize = 128;
@@ -48,10 +48,10 @@ pub struct Search {
     second: [Bucket; PASS],
     /// The tag, and behind its eight bits the hint that the entry must carry.
     tag_and_hint: [u32; PASS],
-    /// Slots with the id's tag, as bits: the first bucket's, then the second's.
+    /// Cells with the id's tag, as bits: the first bucket's, then the second's.
     matches: [u32; PASS],
-    /// The entry of the first such slot, or `NO_ENTRY`.
-    slot: [*const Entry; PASS],
+    /// The entry of the first such cell, or `NO_ENTRY`.
+    cell: [*const Entry; PASS],
     entry: [Entry; PASS],
     /// The row's first byte, or `no_row()`.
     start: [*const u8; PASS],
@@ -71,7 +71,7 @@ impl Search {
             second: [Bucket::NONE; PASS],
             tag_and_hint: [0; PASS],
             matches: [0; PASS],
-            slot: [&NO_ENTRY; PASS],
+            cell: [&NO_ENTRY; PASS],
             entry: [Entry::NONE; PASS],
             start: [no_row(); PASS],
             count: 0,
@@ -133,19 +133,19 @@ impl Search {
 
     #[inline(always)]
     unsafe fn locate(&mut self, view: &View, ids: &[u64]) {
-        let IndexView { directory, segments, shift } = view.index;
+        let IndexView { directory, subtables, shift } = view.index;
         for (at, &id) in ids.iter().enumerate() {
             let hash = mix64(id);
-            // SAFETY: the hash's top `depth` bits are below the directory's length, which holds numbers of segments.
+            // SAFETY: the hash's top `depth` bits are below the directory's length, which holds numbers of subtables.
             let number = unsafe { *directory.add(((hash >> 1) >> shift) as usize) };
             // SAFETY: as above.
-            let segment = unsafe { &*segments.add(number as usize) };
+            let subtable = unsafe { &*subtables.add(number as usize) };
             let tag = tag_of(hash);
-            let first = Choice::first(hash, segment.depth);
+            let first = Choice::first(hash, subtable.depth);
             let second = first.other(tag);
-            self.tag_and_hint[at] = u32::from(hint_of(hash, segment.depth)) << 8 | u32::from(tag);
-            self.first[at] = segment.bucket(first);
-            self.second[at] = segment.bucket(second);
+            self.tag_and_hint[at] = u32::from(hint_of(hash, subtable.depth)) << 8 | u32::from(tag);
+            self.first[at] = subtable.bucket(first);
+            self.second[at] = subtable.bucket(second);
         }
     }
 
@@ -158,34 +158,34 @@ impl Search {
         self.touched = touched;
     }
 
-    /// Which slot carries the tag.
+    /// Which cell carries the tag.
     #[inline(always)]
     fn compare(&mut self, count: usize) {
         for at in 0..count {
             let tag = self.tag_and_hint[at] as u8;
             let (first, second) = (self.first[at], self.second[at]);
-            let matches = first.matches(tag) | second.matches(tag) << BUCKET_SLOTS;
+            let matches = first.matches(tag) | second.matches(tag) << BUCKET_CELLS;
             self.matches[at] = matches;
-            self.slot[at] = match matches {
+            self.cell[at] = match matches {
                 0 => &NO_ENTRY,
-                _ => self.slot_of(at, matches.trailing_zeros()),
+                _ => self.cell_of(at, matches.trailing_zeros()),
             };
         }
     }
 
-    /// The entry of slot `bit` of both buckets.
+    /// The entry of cell `bit` of both buckets.
     #[inline(always)]
-    fn slot_of(&self, at: usize, bit: u32) -> *const Entry {
+    fn cell_of(&self, at: usize, bit: u32) -> *const Entry {
         let bit = bit as usize;
-        let bucket = self.first[at].or(self.second[at], bit >= BUCKET_SLOTS);
+        let bucket = self.first[at].or(self.second[at], bit >= BUCKET_CELLS);
         bucket.entry(bit)
     }
 
     #[inline(always)]
     unsafe fn load_entries(&mut self, count: usize) {
-        for (entry, &slot) in self.entry[..count].iter_mut().zip(&self.slot) {
-            // SAFETY: slots point at entries or at `NO_ENTRY`.
-            *entry = unsafe { *slot };
+        for (entry, &cell) in self.entry[..count].iter_mut().zip(&self.cell) {
+            // SAFETY: cells point at entries or at `NO_ENTRY`.
+            *entry = unsafe { *cell };
         }
     }
 
@@ -196,7 +196,7 @@ impl Search {
             if self.matches[at] == 0 {
                 self.start[at] = no_row();
             } else if u32::from(self.entry[at].hint()) == self.tag_and_hint[at] >> 8 {
-                // SAFETY: an occupied slot's handle was given out.
+                // SAFETY: an occupied cell's handle was given out.
                 self.start[at] = unsafe { view.slab.row(self.entry[at].handle()).start };
             } else {
                 // SAFETY: as the caller promised.
@@ -210,10 +210,10 @@ impl Search {
     unsafe fn choose_further(&mut self, view: &View, at: usize) {
         let mut matches = self.matches[at] & (self.matches[at] - 1);
         while matches != 0 {
-            // SAFETY: bit i of the matches is a slot of the two buckets.
-            self.entry[at] = unsafe { *self.slot_of(at, matches.trailing_zeros()) };
+            // SAFETY: bit i of the matches is a cell of the two buckets.
+            self.entry[at] = unsafe { *self.cell_of(at, matches.trailing_zeros()) };
             if u32::from(self.entry[at].hint()) == self.tag_and_hint[at] >> 8 {
-                // SAFETY: an occupied slot's handle was given out.
+                // SAFETY: an occupied cell's handle was given out.
                 self.start[at] = unsafe { view.slab.row(self.entry[at].handle()).start };
                 return;
             }
@@ -229,9 +229,13 @@ impl Search {
     }
 
     /// The row of a verified id.
+    ///
+    /// # Safety
+    /// `is_row_of` says so of its start, and the row is used with the slab that was searched.
     #[inline(always)]
-    pub fn row(&self, at: usize, layout: &PageLayout) -> Row {
-        Row::starting_at(self.start[at].cast_mut(), self.entry[at].handle(), layout)
+    pub unsafe fn row(&self, at: usize, layout: &PageLayout) -> Row {
+        // SAFETY: the entry that gave the start has its handle.
+        unsafe { Row::starting_at(self.start[at].cast_mut(), self.entry[at].handle(), layout) }
     }
 
     /// Whether the last `find` found anything.
@@ -265,8 +269,8 @@ impl Search {
         self.inserted[bit / 64] |= 1 << (bit % 64);
     }
 
-    /// The emptier bucket of the id at `at` of the last `find`, its empty slots as bits, and whether it is the second. Only as
-    /// long as segments have not grown since then.
+    /// The emptier bucket of the id at `at` of the last `find`, its empty cells as bits, and whether it is the second. Only as
+    /// long as subtables have not grown since then.
     #[inline(always)]
     fn roomier(&self, at: usize) -> (Bucket, u32, bool) {
         let (first, second) = (self.first[at], self.second[at]);
@@ -276,7 +280,7 @@ impl Search {
     }
 
     /// Writes the entry of a row in the emptier bucket of the id at `at` of the last `find`, whose hash is given; false where
-    /// both are full. Only as long as segments have not grown since then.
+    /// both are full. Only as long as subtables have not grown since then.
     #[inline(always)]
     pub fn fill(&self, at: usize, hash: u64, depth: u8, handle: u32) -> bool {
         let (bucket, empty, in_second) = self.roomier(at);
@@ -284,7 +288,7 @@ impl Search {
             let (choices, tag) = Choice::both(hash, depth);
             let byte = one_of(choices.map(|choice| choice.byte), in_second) as u8;
             let entry = Entry::new(hash, depth, handle);
-            bucket.set(empty.trailing_zeros() as usize, Slot { tag, byte, entry });
+            bucket.set(empty.trailing_zeros() as usize, Cell { tag, byte, entry });
         }
         empty != 0
     }

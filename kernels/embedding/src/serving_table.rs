@@ -94,7 +94,7 @@ impl ServingTable {
         if self.filling {
             row.put(&self.store.layout, Bitmap::FILLED, true);
         }
-        let payload = row.payload(&self.store.layout);
+        let payload = self.store.slab.payload_mut(row);
         match self.precision {
             Precision::Fp32 => {
                 let to = payload[..4 * weights.len()].as_mut_ptr().cast();

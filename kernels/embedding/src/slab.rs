@@ -3,7 +3,7 @@
 
 use crate::entry::HANDLES_MAX;
 use crate::memory::{Blocks, Memory};
-use crate::page::{Bitmap, Page, PageLayout, Row, PAGE_ALIGN};
+use crate::page::{Bitmap, Page, PageLayout, Row, KEY_BYTES, PAGE_ALIGN};
 
 const NO_HANDLE: u32 = u32::MAX;
 const PAGES_EXTENT_MAX: usize = 512 << 10;
@@ -24,8 +24,7 @@ impl SlabView {
     #[inline(always)]
     pub unsafe fn row(&self, handle: u32) -> Row {
         // SAFETY: the handle was given out, so its page exists.
-        let page = unsafe { *self.pages.add(self.layout.page(handle)) };
-        Row::at(page, handle, &self.layout)
+        unsafe { Row::at(*self.pages.add(self.layout.page(handle)), handle, &self.layout) }
     }
 }
 
@@ -82,7 +81,61 @@ impl Slab {
     /// The row of a handle below `handles()`.
     #[inline(always)]
     pub fn row(&self, handle: u32) -> Row {
-        Row::at(self.pages[self.layout.page(handle)], handle, &self.layout)
+        // SAFETY: the page is this slab's.
+        unsafe { Row::at(self.pages[self.layout.page(handle)], handle, &self.layout) }
+    }
+
+    /// A row as bytes, its key first.
+    #[inline(always)]
+    pub fn bytes(&self, row: &Row) -> &[u8] {
+        debug_assert!(self.owns(row));
+        // SAFETY: the row is `stride` bytes inside a page, which lives as long as the slab; who writes borrows the slab.
+        unsafe { std::slice::from_raw_parts(row.start, self.layout.stride) }
+    }
+
+    /// What lies behind a row's key.
+    #[inline(always)]
+    pub fn payload(&self, row: &Row) -> &[u8] {
+        &self.bytes(row)[KEY_BYTES..]
+    }
+
+    /// What lies behind a row's key, to be written.
+    #[inline(always)]
+    pub fn payload_mut(&mut self, row: &Row) -> &mut [u8] {
+        debug_assert!(self.owns(row));
+        // SAFETY: as in `bytes`; nobody else has a reference into the slab.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(row.start, self.layout.stride) };
+        &mut bytes[KEY_BYTES..]
+    }
+
+    /// A row's update counter, or `None` where pages have none.
+    #[inline(always)]
+    pub fn counter(&self, row: &Row) -> Option<u8> {
+        debug_assert!(self.owns(row));
+        // SAFETY: as in `bytes`; the counters lie in the page's header.
+        row.counter_place(&self.layout).map(|place| unsafe { *place })
+    }
+
+    /// Replaces a row's update counter, where pages have one.
+    #[inline(always)]
+    pub fn set_counter(&mut self, row: &Row, updates: u8) {
+        debug_assert!(self.owns(row));
+        if let Some(place) = row.counter_place(&self.layout) {
+            // SAFETY: as in `payload_mut` and `counter`.
+            unsafe { *place = updates }
+        }
+    }
+
+    /// Appends a row as a snapshot keeps it, `saved_row_bytes` of it.
+    pub fn save(&self, row: &Row, saved: &mut Vec<u8>) {
+        saved.extend_from_slice(self.bytes(row));
+        saved.extend(self.counter(row));
+    }
+
+    /// Whether a row is of this slab.
+    fn owns(&self, row: &Row) -> bool {
+        let page = self.layout.page(row.handle);
+        page < self.pages.len() && self.row(row.handle).start == row.start
     }
 
     /// The row of a handle, where there is one.
@@ -144,7 +197,8 @@ impl Slab {
     /// Takes a place back.
     pub fn give_back(&mut self, handle: u32) {
         let row = self.row(handle);
-        row.clear_marks(&self.layout);
+        row.clear_bits(&self.layout);
+        self.set_counter(&row, 0);
         row.set_key(u64::from(self.free_head));
         self.free_head = handle;
         self.rows -= 1;

@@ -90,7 +90,7 @@ impl EmbeddingTable {
                 while bits != 0 && rows < rows_max {
                     let handle = first + word as u32 * 64 + bits.trailing_zeros();
                     bits &= bits - 1;
-                    Row::at(page, handle, &layout).save(&layout, out);
+                    self.store.slab.save(&self.store.slab.row(handle), out);
                     rows += 1;
                     snapshot.marked -= 1;
                 }
@@ -111,7 +111,7 @@ impl EmbeddingTable {
         let bytes_max = self.store.memory.bytes_max() / PRESERVED_SHARE;
         let row_bytes = layout.saved_row_bytes();
         if !snapshot.overtaken && has_room(&mut snapshot.preserved, row_bytes, bytes_max) {
-            return row.save(&layout, &mut snapshot.preserved);
+            return self.store.slab.save(row, &mut snapshot.preserved);
         }
         // Learning goes on; the one who takes the snapshot is told, and begins anew.
         snapshot.overtaken = true;

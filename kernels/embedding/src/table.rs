@@ -8,6 +8,7 @@ use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
 use crate::policy::{Admission, AtLimit, TableOptions};
 use crate::row_store::RowStore;
 use crate::search::PASS;
+use crate::slab::Slab;
 use crate::snapshot::Snapshot;
 
 /// Behind a row's key: the data clock at its last update, seconds, then the floats.
@@ -102,26 +103,38 @@ impl Absent {
     }
 }
 
-/// The floats of a row, weights first.
-#[inline(always)]
-pub fn floats_of<'a>(row: &Row, layout: &PageLayout) -> &'a mut [f32] {
-    let bytes = &mut row.payload(layout)[STAMP_BYTES..];
-    debug_assert!(bytes.as_ptr() as usize % 4 == 0);
-    // SAFETY: pages are 64-byte aligned and header, stride, key and stamp are multiples of 4 bytes; any bits are floats.
-    unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / 4) }
-}
+/// What a learning table keeps in its rows.
+impl Slab {
+    /// The floats of a row, weights first.
+    #[inline(always)]
+    pub fn floats(&self, row: &Row) -> &[f32] {
+        let bytes = &self.payload(row)[STAMP_BYTES..];
+        debug_assert!(bytes.as_ptr() as usize % 4 == 0);
+        // SAFETY: pages are 64-byte aligned and header, stride, key and stamp are multiples of 4 bytes; any bits are floats.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / 4) }
+    }
 
-/// When a row was last updated, seconds on the data clock.
-#[inline(always)]
-pub fn stamp_of(row: &Row, layout: &PageLayout) -> u32 {
-    let bytes = row.payload(layout);
-    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-}
+    /// The floats of a row, to be written.
+    #[inline(always)]
+    pub fn floats_mut(&mut self, row: &Row) -> &mut [f32] {
+        let bytes = &mut self.payload_mut(row)[STAMP_BYTES..];
+        debug_assert!(bytes.as_ptr() as usize % 4 == 0);
+        // SAFETY: as in `floats`.
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / 4) }
+    }
 
-/// Stamps a row.
-#[inline(always)]
-pub fn set_stamp(row: &Row, layout: &PageLayout, seconds: u32) {
-    row.payload(layout)[..STAMP_BYTES].copy_from_slice(&seconds.to_le_bytes());
+    /// When a row was last updated, seconds on the data clock.
+    #[inline(always)]
+    pub fn stamp(&self, row: &Row) -> u32 {
+        let bytes = self.payload(row);
+        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+
+    /// Stamps a row.
+    #[inline(always)]
+    pub fn set_stamp(&mut self, row: &Row, seconds: u32) {
+        self.payload_mut(row)[..STAMP_BYTES].copy_from_slice(&seconds.to_le_bytes());
+    }
 }
 
 impl EmbeddingTable {
@@ -238,7 +251,7 @@ impl EmbeddingTable {
                 };
                 let Some(row) = row else { continue };
                 self.before_change(&row);
-                copy_floats(weights, &mut floats_of(&row, &self.store.layout)[..width]);
+                copy_floats(weights, &mut self.store.slab.floats_mut(&row)[..width]);
                 self.after_change(&row, seconds);
             }
         }
@@ -251,7 +264,7 @@ impl EmbeddingTable {
             return;
         }
         self.before_change(row);
-        let floats = floats_of(row, &self.store.layout);
+        let floats = self.store.slab.floats_mut(row);
         let policy = self.options.policy(id);
         let rules = policy.rules.iter().zip(&self.options.segments).zip(&self.learning_rate_scales);
         let (weights, state) = floats.split_at_mut(self.options.width);
@@ -332,7 +345,7 @@ impl EmbeddingTable {
     /// in the last search for ids to insert, if any.
     fn insert(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
         let row = self.insert_without_weights(id, at)?;
-        let floats = floats_of(&row, &self.store.layout);
+        let floats = self.store.slab.floats_mut(&row);
         self.options.initial_weights(id, &mut floats[..self.options.width]);
         Some(row)
     }
@@ -345,7 +358,7 @@ impl EmbeddingTable {
             return None;
         };
         self.counts.admitted += 1.0;
-        let floats = floats_of(&row, &self.store.layout);
+        let floats = self.store.slab.floats_mut(&row);
         let policy = self.options.policy(id);
         for ((_, optimizer), segment) in policy.rules.iter().zip(&self.options.segments) {
             let used = optimizer.state_floats(segment.dim);
@@ -357,7 +370,7 @@ impl EmbeddingTable {
             }
         }
         // Whoever inserts a row says when it was updated, which may be long before the newest update.
-        set_stamp(&row, &self.store.layout, 0);
+        self.store.slab.set_stamp(&row, 0);
         Some(row)
     }
 
@@ -372,10 +385,10 @@ impl EmbeddingTable {
     #[inline(always)]
     fn after_change(&mut self, row: &Row, seconds: u32) {
         // A late update must not make a row look older than it is.
-        let newest = stamp_of(row, &self.store.layout).max(seconds);
-        set_stamp(row, &self.store.layout, newest);
-        if let Some(counter) = row.counter(&self.store.layout) {
-            *counter = counter.saturating_add(COUNTED_UPDATE);
+        let slab = &mut self.store.slab;
+        slab.set_stamp(row, slab.stamp(row).max(seconds));
+        if let Some(updates) = slab.counter(row) {
+            slab.set_counter(row, updates.saturating_add(COUNTED_UPDATE));
         }
         self.changes.touch(&mut self.store, row);
     }

@@ -1,24 +1,24 @@
-//! Eight-bit tags: the part of a hash that says, without touching a row, which slots are worth a look.
+//! Eight-bit tags: the part of a hash that says, without touching a row, which cells are worth a look.
 //!
-//! A bucket is sixteen tags, one vector; tag 0 means an empty slot. Buckets this wide hardly ever overflow below the load
+//! A bucket is sixteen tags, one vector; tag 0 means an empty cell. Buckets this wide hardly ever overflow below the load
 //! at which the index grows, so almost no insertion has to move an entry.
 
-/// Slots of a bucket.
-pub const BUCKET_SLOTS: usize = 16;
+/// Cells of a bucket.
+pub const BUCKET_CELLS: usize = 16;
 
 /// The tags of one bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(16))]
-pub struct Tags(pub [u8; BUCKET_SLOTS]);
+pub struct Tags(pub [u8; BUCKET_CELLS]);
 
 const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);
 
 impl Tags {
-    /// Sixteen empty slots.
+    /// Sixteen empty cells.
     #[cfg(test)]
-    pub const EMPTY: Tags = Tags([0; BUCKET_SLOTS]);
+    pub const EMPTY: Tags = Tags([0; BUCKET_CELLS]);
 
-    /// Bit i is set where slot i carries `tag`.
+    /// Bit i is set where cell i carries `tag`.
     #[cfg(target_arch = "wasm32")]
     #[inline(always)]
     pub fn matches(&self, tag: u8) -> u32 {
@@ -28,7 +28,7 @@ impl Tags {
         u32::from(u8x16_bitmask(u8x16_eq(tags, u8x16_splat(tag))))
     }
 
-    /// Bit i is set where slot i carries `tag`.
+    /// Bit i is set where cell i carries `tag`.
     #[cfg(not(target_arch = "wasm32"))]
     #[inline(always)]
     pub fn matches(&self, tag: u8) -> u32 {
@@ -41,7 +41,7 @@ impl Tags {
         self.0
             .iter()
             .enumerate()
-            .fold(0, |mask, (slot, &each)| mask | u32::from(each == tag) << slot)
+            .fold(0, |mask, (cell, &each)| mask | u32::from(each == tag) << cell)
     }
 
     /// A word of the tags, loaded for its cache line alone.
@@ -51,7 +51,7 @@ impl Tags {
     }
 }
 
-/// The tag of a hash, 1 to 255, from bits that choose neither segment nor bucket.
+/// The tag of a hash, 1 to 255, from bits that choose neither subtable nor bucket.
 #[inline(always)]
 pub fn tag_of(hash: u64) -> u8 {
     let tag = (hash >> 32) as u8;
@@ -68,8 +68,8 @@ mod tests {
         for seed in 0..2000 {
             let words = [mix64(seed), mix64(seed + 1_000_000)];
             let mut tags = Tags::EMPTY;
-            for (slot, tag) in tags.0.iter_mut().enumerate() {
-                *tag = (words[slot / 8] >> (slot % 8 * 8)) as u8;
+            for (cell, tag) in tags.0.iter_mut().enumerate() {
+                *tag = (words[cell / 8] >> (cell % 8 * 8)) as u8;
             }
             for tag in [0, 1, tags.0[0], tags.0[15], 255] {
                 assert_eq!(tags.matches(tag), tags.matches_scalar(tag));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_slots_are_those_with_tag_zero() {
+    fn empty_cells_are_those_with_tag_zero() {
         let mut tags = Tags::EMPTY;
         assert_eq!(tags.matches(0), 0xffff);
         tags.0[0] = 0x80;

@@ -25,11 +25,12 @@ Deno.test("parts that say the same are one account, by the slots' names and with
     segmentsStateReset: ["first_order"],
     rowsOfRemovedSlots: 2,
   };
-  for (let i = 0; i < 4; i++) changes.add(part);
+  for (let i = 0; i < 4; i++) changes.add(part, { 3: "mood", 7: "visitor" });
   assert.ok(changes.any);
   assert.deepEqual(changes.fields(), {
     slotsAdded: ["genre"],
-    slotsRemoved: ["slot 3"],
+    slotsRemoved: ["mood (slot: 3)"],
+    slotsRenamed: ["visitor -> user"],
     segmentsRemoved: ["embeddings of user, genre"],
     segmentsStateReset: ["first_order"],
     rowsOfRemovedSlots: 8,
@@ -37,7 +38,7 @@ Deno.test("parts that say the same are one account, by the slots' names and with
 });
 
 Deno.test("parts that fit are no change", () => {
-  const changes = new SchemaChanges({});
-  changes.add(NOTHING);
+  const changes = new SchemaChanges({ 7: "user" });
+  changes.add(NOTHING, { 7: "user" });
   assert.ok(!changes.any);
 });

@@ -6,6 +6,7 @@ import {
   FORMAT,
   manifestName,
   type ShardChunkPart,
+  type ShardHeader,
   type SnapshotManifest,
   writePart,
 } from "../../../actors/snapshotter/protocol.ts";
@@ -46,7 +47,11 @@ async function snapshot(
   const starts = Uint32Array.of(0, ROWS);
   const counts = new Uint32Array(ROWS).fill(1);
   tables.applyGradients({ ids, starts }, new Float32Array(ROWS * 8), counts, 1);
-  const header = encodePart(tables.beginSnapshot());
+  const head: ShardHeader = {
+    slotNames: { 0: "mood", 1: "item" },
+    classes: tables.beginSnapshot(),
+  };
+  const header = encodePart(head);
   const chunks: ShardChunkPart[] = [];
   for (let chunk; (chunk = tables.nextSnapshotChunk(1000)) !== undefined;) {
     const part = await writePart(blobs, kernel, `${NAME}/chunk-${chunks.length}`, chunk.bytes);
@@ -104,7 +109,7 @@ Deno.test("a table that evicts nothing refuses a snapshot that it has no room fo
 Deno.test("a snapshot of another format is refused by its number", async () => {
   await assert.rejects(
     restored(await snapshot({ format: 3 })),
-    /it has format 3, and this build reads 5/,
+    /it has format 3, and this build reads 7/,
   );
 });
 
@@ -121,7 +126,7 @@ Deno.test("slots that came and went are told with the rows that went with them, 
   const [warning] = telemetry.lines;
   assert.equal(warning.level, "warn");
   assert.deepEqual(warning.fields.slotsAdded, ["genre"]);
-  assert.deepEqual(warning.fields.slotsRemoved, ["slot 0"]);
+  assert.deepEqual(warning.fields.slotsRemoved, ["mood (slot: 0)"]);
   assert.equal(warning.fields.rowsOfRemovedSlots, ROWS / 2);
 });
 

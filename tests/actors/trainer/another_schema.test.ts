@@ -26,3 +26,24 @@ Deno.test("a trainer passes over examples of another schema at the log's beginni
   assert.equal((await loop.trainerStatus()).examples, 1);
   await loop.stop();
 });
+
+Deno.test("a long log of another schema is one warning with all its rows, however many reads it takes", async () => {
+  const loop = await Loop.start();
+  const chunks = Array.from({ length: 150 }, (_, i) => otherSchema(3 * i));
+  await loop.exampleLog.append(0, chunks);
+  await loop.mesh.advance(100);
+  const { telemetry } = loop.mesh;
+  const warnings = () =>
+    telemetry.lines.filter(({ message }) => message.includes("another schema"));
+  assert.deepEqual(warnings().map(({ level, fields }) => [level, fields]), [
+    ["warn", { chunks: 150, rows: 450, offset: 0 }],
+  ]);
+  assert.equal(telemetry.value("cairn_trainer_examples_skipped_total", { trainer: "0" }), 450);
+  await loop.restart("joiner/0");
+  const { rankingId } = await loop.rank("ann", ["a", "b"]);
+  await loop.act(rankingId, "a", "click");
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.trainerStatus()).examples, 1);
+  assert.equal(warnings().length, 1);
+  await loop.stop();
+});

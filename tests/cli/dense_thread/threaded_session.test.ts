@@ -132,6 +132,33 @@ Deno.test("steps that wait behind one that diverges fail with it in all replicas
   await session.close();
 });
 
+Deno.test("the first loss of several tasks is judged by what the whole batch's examples count, wherever those are", async () => {
+  const binary = { loss: "binaryCrossEntropy" } as const;
+  const options = { ...EXAMPLE_OPTIONS.mmoe, tasks: [binary, binary] };
+  const whole = exampleModel(options);
+  const session = await ThreadedSession.open({
+    model: options,
+    modelSizes: whole.sizes,
+    session: { ...parts.session, threads: 2 },
+  });
+  const batch = exampleBatch(whole, 8);
+  batch.logSampleRate.fill(0, 0, 4).fill(Math.log(1e-4), 4);
+  const { loss } = await session.step(batch);
+  assert.ok(
+    loss > 2_000 * Math.LN2,
+    "too much for examples that count 1, as those of one replica do",
+  );
+  const exploded = exampleBatch(whole, 8);
+  exploded.sparse.embeddings.fill(1e9);
+  const other = await ThreadedSession.open({
+    model: options,
+    modelSizes: whole.sizes,
+    session: { ...parts.session, threads: 2 },
+  });
+  await assert.rejects(other.step(exploded), /an untrained model's/);
+  await Promise.all([session.close(), other.close()]);
+});
+
 Deno.test("a thread that cannot open its session says why", async () => {
   const session = { ...parts.session, provider: "cuda" as const, threads: 2 };
   await assert.rejects(ThreadedSession.open({ ...parts, session }), {

@@ -1,6 +1,11 @@
 /** What a batch does to rows that are not in it. */
 import assert from "node:assert/strict";
-import { decodePart, readManifests, readPart } from "../../../actors/snapshotter/protocol.ts";
+import {
+  decodePart,
+  readManifests,
+  readPart,
+  type ShardHeader,
+} from "../../../actors/snapshotter/protocol.ts";
 import { ChunkBuilder, type Dataset } from "../../../cli/datasets/dataset.ts";
 import type { ExampleTable } from "../../../cli/datasets/example_table.ts";
 import { datasetExtractor, labelledExamples } from "../../../cli/datasets/examples.ts";
@@ -8,7 +13,6 @@ import { readInteractions } from "../../../cli/datasets/interaction_table.ts";
 import { TrainingPass } from "../../../cli/training/training_pass.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
-import type { SnapshotHeader } from "../../../kernels/embedding/table_snapshot.ts";
 import { MemoryBlobStore } from "../../../mesh/simulation/memory_blob_store.ts";
 
 /** Two classes of rows, whose optimizers leave a row without a gradient as it is. */
@@ -68,13 +72,13 @@ Deno.test("rows that take a step without a gradient are part of their batch: no 
     const blobs = new MemoryBlobStore();
     await pass.keep(blobs);
     const [{ shards: [{ header }] }] = await readManifests(blobs);
-    const headers = decodePart<SnapshotHeader[]>(
+    const { classes } = decodePart<ShardHeader>(
       await readPart(blobs, BatchKernel.create(), header),
     );
     await pass.publish();
     return {
       scores: await pass.score(whole),
-      draws: headers.map(({ draws }) => draws),
+      draws: classes.map(({ draws }) => draws),
       rows: pass.rows.count,
     };
   };

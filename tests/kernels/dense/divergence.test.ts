@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { divergedAt, LossWatch } from "../../../kernels/dense/divergence.ts";
+import { meanCount } from "../../../kernels/dense/losses.ts";
 
 Deno.test("a model that predicted perfectly may be surprised without being stopped", () => {
   const watch = new LossWatch();
@@ -41,15 +42,29 @@ Deno.test("a small factor does not stop at the first loss of examples whose odds
   assert.match(watch.refuse(6 * negative)!, /over 5 times its recent mean/);
 });
 
-Deno.test("the first loss of several tasks may be of any size, for their examples count by their sample rates", () => {
-  const watch = new LossWatch(
-    { explosionFactor: 5 },
-    Array(8).fill({ loss: "binaryCrossEntropy" }),
-  );
+Deno.test("the first loss of several tasks is measured by an untrained model's on examples that count as these do", () => {
+  const tasks = Array(8).fill({ loss: "binaryCrossEntropy" });
+  const counted = () => 1 / 0.001;
   const first = 8 * Math.LN2 / 0.001;
-  assert.equal(watch.refuse(first), undefined);
+  const watch = new LossWatch({ explosionFactor: 5 }, tasks);
+  assert.equal(watch.refuse(first, counted), undefined);
+  assert.equal(watch.refuse(900 * first, counted), undefined, "at first no factor is below 1000");
+  assert.match(watch.refuse(1_100 * first, counted)!, /over 1000 times an untrained model's/);
+  assert.match(watch.refuse(1_100 * first)!, /an untrained model's/);
   watch.accept(first);
-  assert.match(watch.refuse(6 * first)!, /over 5 times its recent mean/);
+  assert.match(watch.refuse(6 * first, counted)!, /over 5 times its recent mean/);
+});
+
+Deno.test("a first loss with values among its tasks may be of any size", () => {
+  const tasks = [{ loss: "binaryCrossEntropy" }, { loss: "squaredError" }] as const;
+  assert.equal(new LossWatch({}, tasks).refuse(1e12), undefined);
+});
+
+Deno.test("an example of several tasks counts 1 / its sample rate, one of one binary task 1", () => {
+  const rates = Float32Array.of(0, Math.log(0.25), 0, Math.log(0.5));
+  const binary = { loss: "binaryCrossEntropy" } as const;
+  assert.equal(meanCount([binary], rates), 1);
+  assert.ok(Math.abs(meanCount([binary, binary], rates) - 2) < 1e-6);
 });
 
 Deno.test("a squared error of a heavy tail is learned from: errors are compared, not their squares", () => {

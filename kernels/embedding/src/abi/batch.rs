@@ -178,20 +178,20 @@ pub extern "C" fn batch_pool_plan(words: usize) -> i32 {
     })
 }
 
-/// Pools the first `row_floats` of `rows` into the first `pooled_floats` of `pooled`: of a batch of `ids` ids in `segments`
-/// slots of examples, the distinct ones in `groups` groups.
+/// Pools the first `row_floats` of `rows` into the first `pooled_floats` of `pooled`: of a batch of `ids` ids in `lists`
+/// lists, one a slot of each example, the distinct ones in `groups` groups.
 #[no_mangle]
 pub extern "C" fn batch_pool(
     row_floats: usize,
     pooled_floats: usize,
     ids: usize,
-    segments: usize,
+    lists: usize,
     groups: usize,
 ) -> i32 {
     with(|buffers| {
         let Buffers { pooling, rows, pooled, inverse, offsets, group_starts, .. } = buffers;
         let Some(pooling) = pooling else { return REFUSED_PLAN };
-        if segments >= offsets.len() || groups >= group_starts.len() {
+        if lists >= offsets.len() || groups >= group_starts.len() {
             return REFUSED_LENGTH;
         }
         let (Some(rows), Some(pooled), Some(inverse)) =
@@ -202,7 +202,7 @@ pub extern "C" fn batch_pool(
         let batch = PoolBatch {
             groups: &group_starts[..groups + 1],
             inverse,
-            offsets: &offsets[..segments + 1],
+            offsets: &offsets[..lists + 1],
         };
         status(pooling.pool(&batch, rows, pooled))
     })

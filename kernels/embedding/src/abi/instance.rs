@@ -17,6 +17,7 @@ const VERSION: u32 = 3;
 pub const TABLE_BYTES: usize = 512 << 10;
 
 /// What an instance holds.
+#[expect(clippy::large_enum_variant, reason = "an instance has one")]
 pub enum Table {
     /// Rows that learn.
     Training(EmbeddingTable),

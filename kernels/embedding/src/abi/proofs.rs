@@ -2,24 +2,24 @@
 
 use crate::entry::Entry;
 use crate::page::{Bitmap, KEY_BYTES};
-use crate::plane::SLOT_BYTES;
+use crate::plane::CELL_BYTES;
 use crate::policy::slot_of;
 #[cfg(target_arch = "wasm32")]
-use crate::segment::Segment;
+use crate::subtable::Subtable;
 use crate::table::ROW_HEADER_BYTES;
-use crate::tags::{Tags, BUCKET_SLOTS};
+use crate::tags::{Tags, BUCKET_CELLS};
 
 // A bucket is one vector of tags, and its entries are one cache line.
 const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);
-const _: () = assert!(BUCKET_SLOTS * size_of::<Entry>() == 64);
-const _: () = assert!(SLOT_BYTES == 2 + size_of::<Entry>());
+const _: () = assert!(BUCKET_CELLS * size_of::<Entry>() == 64);
+const _: () = assert!(CELL_BYTES == 2 + size_of::<Entry>());
 
 // A training row is key u64, stamp u32, floats; a saved row begins with the same bytes.
 const _: () = assert!(KEY_BYTES == size_of::<u64>() && ROW_HEADER_BYTES == KEY_BYTES + 4);
 
-// The search multiplies a segment's number by its size.
+// The search multiplies a subtable's number by its size.
 #[cfg(target_arch = "wasm32")]
-const _: () = assert!(size_of::<Segment>() == 80);
+const _: () = assert!(size_of::<Subtable>() == 80);
 
 // Bitmaps: 0 occupied, 1 in the snapshot, then one a consumer.
 const _: () = assert!(Bitmap::OCCUPIED.0 == 0 && Bitmap::IN_SNAPSHOT.0 == 1);

@@ -4,7 +4,7 @@ use super::instance::{with, Instance, Table};
 use super::refusals::REFUSED_NO_TABLE;
 use crate::table::Counts;
 
-/// Writes statistics to words: rows, slots, bytes, row bytes, first-bucket rows, other-bucket rows, touched, then `Counts`
+/// Writes statistics to words: rows, cells, bytes, row bytes, first-bucket rows, other-bucket rows, touched, then `Counts`
 /// in order. Returns how many words. The displacement counts visit every row: asked for by `thorough` = 1 only.
 #[no_mangle]
 pub extern "C" fn table_statistics(thorough: u32) -> i32 {
@@ -15,9 +15,9 @@ pub extern "C" fn table_statistics(thorough: u32) -> i32 {
             None => return REFUSED_NO_TABLE,
         };
         let displacement = if thorough == 1 { store.displacement() } else { [0, 0] };
-        let [rows, slots, bytes, row_bytes, first, other] = [
+        let [rows, cells, bytes, row_bytes, first, other] = [
             store.rows(),
-            store.slots(),
+            store.cells(),
             store.memory.bytes(),
             store.layout.stride,
             displacement[0],
@@ -25,14 +25,14 @@ pub extern "C" fn table_statistics(thorough: u32) -> i32 {
         ]
         .map(|count| count as f64);
         let Some(Table::Training(table)) = table else {
-            return buffers.answer([rows, slots, bytes, row_bytes, first, other]);
+            return buffers.answer([rows, cells, bytes, row_bytes, first, other]);
         };
         let touched = table.changes.touched(&table.store) as f64;
         let Counts { lookups, missing, admitted, filtered, evicted, rejected, updated } =
             table.counts;
         let seconds = f64::from(table.clock_seconds);
         buffers.answer([
-            rows, slots, bytes, row_bytes, first, other, touched, lookups, missing, admitted,
+            rows, cells, bytes, row_bytes, first, other, touched, lookups, missing, admitted,
             filtered, evicted, rejected, updated, seconds,
         ])
     })

@@ -79,9 +79,9 @@ impl PlacedBatch {
         self.floats = 0;
         let PoolBatch { groups, inverse, offsets } = *batch;
         let slots = plan.slots();
-        let segments = offsets.len().checked_sub(1).ok_or(PoolError::Offsets)?;
+        let lists = offsets.len().checked_sub(1).ok_or(PoolError::Offsets)?;
         let ascending = offsets.windows(2).all(|pair| pair[0] <= pair[1]);
-        if !ascending || offsets[segments] as usize > inverse.len() || segments % slots != 0 {
+        if !ascending || offsets[lists] as usize > inverse.len() || lists % slots != 0 {
             return Err(PoolError::Offsets);
         }
         let classes = plan.widths.len();
@@ -90,7 +90,7 @@ impl PlacedBatch {
         if !ascending || count % classes != 0 {
             return Err(PoolError::Groups);
         }
-        let ids = &inverse[..offsets[segments] as usize];
+        let ids = &inverse[..offsets[lists] as usize];
         if ids.iter().any(|&position| position >= groups[count]) {
             return Err(PoolError::Position);
         }
@@ -103,7 +103,7 @@ impl PlacedBatch {
                 .filter(|&floats| floats < 1 << 31)
                 .ok_or(PoolError::Shape)?;
         }
-        let examples = segments / slots;
+        let examples = lists / slots;
         let fits = plan.width().checked_mul(examples) == Some(pooled_floats);
         if floats != row_floats || !fits {
             return Err(PoolError::Shape);
@@ -147,8 +147,8 @@ impl PlacedBatch {
             }
         }
         let slots = plan.slots();
-        for (segment, pair) in offsets.windows(2).enumerate() {
-            let expected = plan.class_of_slot[segment % slots];
+        for (list, pair) in offsets.windows(2).enumerate() {
+            let expected = plan.class_of_slot[list % slots];
             for &position in &ids[pair[0] as usize..pair[1] as usize] {
                 let (start, class) = rows[position as usize];
                 if class != expected {

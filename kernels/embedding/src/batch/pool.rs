@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn each_combiner_pools_as_named_and_an_empty_segment_gives_zeros() {
+    fn each_combiner_pools_as_named_and_an_empty_list_gives_zeros() {
         let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
         let batch = PoolBatch { groups: &[0, 4], inverse: &[0, 1, 2, 3], offsets: &[0, 4, 4] };
         for (code, expected) in

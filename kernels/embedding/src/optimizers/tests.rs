@@ -61,7 +61,7 @@ fn adam_corrects_its_bias_per_row() {
     let rule = Rule::Adam { beta1: 0.9, beta2: 0.99, epsilon: 0.01, amsgrad: false };
     let steps = learn(optimizer(0.01, rule), &[10.0], 2);
     assert_near(&steps[0], &[-0.009_900_99]);
-    assert_near(&steps[1], &[-0.019_830_60]);
+    assert_near(&steps[1], &[-0.019_830_6]);
 }
 
 #[test]

@@ -148,14 +148,22 @@ Deno.test("another model begins with the weights of equal name and shape, and wi
   const fresh = await after.weights();
   await after.restore(carriedOver(saved, initial));
   const [learned, carried] = [await before.weights(), await after.weights()];
-  assert.equal(carried.version, 0);
+  assert.deepEqual([carried.version, (await after.checkpoint()).step], [3, 0]);
   for (const [name, tensor] of Object.entries(carried.parameters)) {
     const kept = learned.parameters[name]?.shape.join() === tensor.shape.join();
     assert.deepEqual(tensor, (kept ? learned : fresh).parameters[name], name);
   }
   assert.deepEqual(carried.parameters.w0, learned.parameters.w0);
   await after.step(exampleBatch(deeper, 6));
-  await Promise.all([before.close(), after.close()]);
+  assert.equal((await after.weights()).version, 4);
+  const again = await open(deeper, { optimizer: { kind: "sgd", learningRate: 0.01 } });
+  await again.restore(await after.checkpoint());
+  assert.deepEqual(await again.weights(), await after.weights());
+  const averaged = { ...await again.weights(), version: 9 };
+  await again.load(averaged);
+  assert.equal((await again.weights()).version, 9);
+  assert.equal((await again.checkpoint()).step, 6, "the optimizer counts the steps of this model");
+  await Promise.all([before.close(), after.close(), again.close()]);
 });
 
 Deno.test("a damaged checkpoint is refused, by the model that wrote it and by another", async () => {

@@ -1,4 +1,4 @@
-//! A segment of the index: the entries of all ids whose hashes share their top bits.
+//! A subtable of the index: the entries of all ids whose hashes share their top bits.
 //!
 //! A bucketised cuckoo table (Pagh and Rodler, 2004; partial keys as in Fan et al., "Cuckoo Filter", 2014). Its buckets are
 //! those of one to sixteen planes; an entry lies in one of two, each given by a group and a byte that chooses the
@@ -6,17 +6,17 @@
 
 use crate::displacement::{write, Journal};
 use crate::entry::Entry;
-use crate::plane::{Bucket, Choice, Plane, Slot, GROUPS};
+use crate::plane::{Bucket, Cell, Choice, Plane, GROUPS};
 use crate::plane_choice::{plane_choices, PlaneChoice, PLANES_MAX};
-use crate::tags::BUCKET_SLOTS;
+use crate::tags::BUCKET_CELLS;
 
-/// A segment is grown when more than this share of its slots would be taken.
+/// A subtable is grown when more than this share of its cells would be taken.
 pub const LOAD_MAX_PERMILLE: usize = 955;
 
 /// Entries of one range of hashes.
 #[derive(Clone)]
 #[repr(C)]
-pub struct Segment {
+pub struct Subtable {
     /// Plane by byte.
     pub choice: &'static PlaneChoice,
     /// Bits that its hashes share.
@@ -30,27 +30,27 @@ pub struct Segment {
     pub growth_rests: u8,
     /// Entries.
     pub rows: u32,
-    /// Where the search for a victim goes on, a slot.
+    /// Where the search for a victim goes on, a cell.
     pub victim_hand: u32,
     /// The first `count` are there.
     pub planes: [Plane; PLANES_MAX],
 }
 
-/// A slot of a bucket.
+/// A cell of a bucket.
 #[derive(Clone, Copy)]
 pub struct Position {
     bucket: Bucket,
-    slot: usize,
+    cell: usize,
 }
 
-/// An entry found no place within the search's bound: the segment has to grow.
+/// An entry found no place within the search's bound: the subtable has to grow.
 #[derive(Debug, PartialEq)]
 pub struct Crowded;
 
-impl Segment {
-    /// A segment of planes that are its own from now on and whose tags say what is in them.
-    pub fn new(depth: u8, turns: u8, planes: &[Plane]) -> Segment {
-        let mut segment = Segment {
+impl Subtable {
+    /// A subtable of planes that are its own from now on and whose tags say what is in them.
+    pub fn new(depth: u8, turns: u8, planes: &[Plane]) -> Subtable {
+        let mut subtable = Subtable {
             choice: &plane_choices()[usize::from(turns)][planes.len()],
             depth,
             turns,
@@ -60,8 +60,8 @@ impl Segment {
             victim_hand: 0,
             planes: [Plane::NONE; PLANES_MAX],
         };
-        segment.planes[..planes.len()].copy_from_slice(planes);
-        segment
+        subtable.planes[..planes.len()].copy_from_slice(planes);
+        subtable
     }
 
     /// Its planes.
@@ -86,15 +86,15 @@ impl Segment {
         plane.bucket(choice.group)
     }
 
-    /// Slots in all.
-    pub fn slots(&self) -> usize {
-        usize::from(self.count) * GROUPS * BUCKET_SLOTS
+    /// Cells in all.
+    pub fn cells(&self) -> usize {
+        usize::from(self.count) * GROUPS * BUCKET_CELLS
     }
 
     /// Entries that it takes before it should grow.
     #[inline(always)]
     pub fn rows_max(&self) -> u32 {
-        u32::from(self.count) * (GROUPS * BUCKET_SLOTS * LOAD_MAX_PERMILLE / 1000) as u32
+        u32::from(self.count) * (GROUPS * BUCKET_CELLS * LOAD_MAX_PERMILLE / 1000) as u32
     }
 
     /// The position whose entry carries the hash's tag and byte and satisfies `is_row`.
@@ -105,10 +105,10 @@ impl Segment {
             let bucket = self.bucket(choice);
             let mut matches = bucket.matches(tag);
             while matches != 0 {
-                let slot = matches.trailing_zeros() as usize;
-                let Slot { byte, entry, .. } = bucket.slot(slot);
+                let cell = matches.trailing_zeros() as usize;
+                let Cell { byte, entry, .. } = bucket.cell(cell);
                 if u32::from(byte) == choice.byte && is_row(entry.handle()) {
-                    return Some(Position { bucket, slot });
+                    return Some(Position { bucket, cell });
                 }
                 matches &= matches - 1;
             }
@@ -135,7 +135,7 @@ impl Segment {
         mut journal: Option<&mut Journal>,
     ) -> Result<(), Crowded> {
         let [first, second] = choices.map(|choice| self.bucket(choice).empty());
-        // The emptier bucket: this alone fills nine tenths of all slots before anything has to move.
+        // The emptier bucket: this alone fills nine tenths of all cells before anything has to move.
         let (choice, empty) = match second.count_ones() > first.count_ones() {
             true => (choices[1], second),
             false => (choices[0], first),
@@ -143,29 +143,29 @@ impl Segment {
         match empty {
             0 => self.displace(choices, tag, entry, journal),
             _ => {
-                let (bucket, slot) = (self.bucket(choice), empty.trailing_zeros() as usize);
-                write(bucket, slot, Slot { tag, byte: choice.byte as u8, entry }, &mut journal);
+                let (bucket, cell) = (self.bucket(choice), empty.trailing_zeros() as usize);
+                write(bucket, cell, Cell { tag, byte: choice.byte as u8, entry }, &mut journal);
                 Ok(())
             }
         }
     }
 
     /// Empties a position.
-    pub fn remove(&mut self, Position { bucket, slot }: Position) {
-        bucket.clear(slot);
+    pub fn remove(&mut self, Position { bucket, cell }: Position) {
+        bucket.clear(cell);
         self.rows -= 1;
         self.growth_rests = self.growth_rests.saturating_sub(1);
     }
 
-    /// The handle in slot `number` of all, where one is there.
+    /// The handle in cell `number` of all, where one is there.
     pub fn handle_at(&self, number: usize) -> Option<u32> {
-        let (bucket, slot) = (number / BUCKET_SLOTS, number % BUCKET_SLOTS);
+        let (bucket, cell) = (number / BUCKET_CELLS, number % BUCKET_CELLS);
         let bucket = self.planes()[bucket / GROUPS].bucket((bucket % GROUPS) as u32);
-        Some(bucket.slot(slot)).filter(|slot| slot.tag != 0).map(|slot| slot.entry.handle())
+        Some(bucket.cell(cell)).filter(|cell| cell.tag != 0).map(|cell| cell.entry.handle())
     }
 
     /// Adds its buckets to a histogram by the entries that they hold.
-    pub fn count_buckets(&self, histogram: &mut [u32; BUCKET_SLOTS + 1]) {
+    pub fn count_buckets(&self, histogram: &mut [u32; BUCKET_CELLS + 1]) {
         for bucket in self.buckets() {
             histogram[bucket.taken().count_ones() as usize] += 1;
         }
@@ -175,8 +175,8 @@ impl Segment {
     pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
         let mut counts = [0; 2];
         for bucket in self.buckets() {
-            let slots = (0..BUCKET_SLOTS).map(|slot| bucket.slot(slot));
-            for Slot { entry, .. } in slots.filter(|slot| slot.tag != 0) {
+            let cells = (0..BUCKET_CELLS).map(|cell| bucket.cell(cell));
+            for Cell { entry, .. } in cells.filter(|cell| cell.tag != 0) {
                 let hash = hash_of(entry.handle());
                 let in_first = self.bucket(Choice::first(hash, self.depth)) == bucket;
                 counts[usize::from(!in_first)] += 1;

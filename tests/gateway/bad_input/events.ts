@@ -1,0 +1,65 @@
+/** Events that are wrong. */
+import { type BadInput, goodEvent } from "./bad_input.ts";
+
+export const events: readonly BadInput[] = [
+  {
+    name: "an event for an unknown ranking",
+    path: "/v1/events",
+    body: { ...goodEvent, rankingId: "never" },
+    status: 422,
+    type: "unknown-ranking",
+    detail: /rankingId "never" is not a ranking that this gateway remembers/,
+    errors: [
+      '#/rankingId is "never", which is not a ranking that this gateway remembers; ' +
+      "send the rankingId of a recent answer of POST /v1/rank",
+    ],
+  },
+  {
+    name: "an event on an item that was not shown",
+    path: "/v1/events",
+    body: { ...goodEvent, item: "z" },
+    status: 422,
+    type: "item-not-shown",
+    detail: /item "z" was not shown by that ranking/,
+  },
+  {
+    name: "an event without an eventId",
+    path: "/v1/events",
+    body: { rankingId: "known", item: "a", action: "click" },
+    status: 422,
+    type: "invalid-request",
+    detail: /eventId is missing/,
+  },
+  {
+    name: "an event with Metarank's words",
+    path: "/v1/events",
+    body: { ...goodEvent, itemId: "a" },
+    status: 422,
+    type: "invalid-request",
+    detail: /itemId is an unknown field.*did you mean item\?/,
+  },
+  {
+    name: "a list of no events",
+    path: "/v1/events",
+    body: [],
+    status: 422,
+    type: "invalid-request",
+    detail: /list of 0 events; send one event, or a list of 1 to 1000/,
+  },
+  {
+    name: "1001 events",
+    path: "/v1/events?large",
+    body: Array.from({ length: 1001 }, (_, i) => ({ ...goodEvent, eventId: `e${i}` })),
+    status: 422,
+    type: "invalid-request",
+    detail: /list of 1001 events/,
+  },
+  {
+    name: "null as an event",
+    path: "/v1/events",
+    body: "null",
+    status: 422,
+    type: "invalid-request",
+    detail: /is null; send an event as a JSON object/,
+  },
+];

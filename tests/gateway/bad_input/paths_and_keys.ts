@@ -1,0 +1,85 @@
+/** Paths, methods and keys that are wrong. */
+import { type BadInput, goodRank } from "./bad_input.ts";
+
+export const pathsAndKeys: readonly BadInput[] = [
+  // Paths and methods.
+  {
+    name: "an unknown path",
+    method: "GET",
+    path: "/v2/rank",
+    status: 404,
+    type: "unknown-path",
+    detail: /nothing at \/v2\/rank/,
+  },
+  {
+    name: "an item without an id",
+    method: "GET",
+    path: "/v1/items/",
+    status: 404,
+    type: "unknown-path",
+    detail: /nothing at/,
+  },
+  {
+    name: "GET on rank",
+    method: "GET",
+    path: "/v1/rank",
+    status: 405,
+    type: "method-not-allowed",
+    detail: /does not take GET; send POST/,
+    answerHeaders: { allow: "POST" },
+  },
+  {
+    name: "PATCH of an item",
+    method: "PATCH",
+    path: "/v1/items/a%20b",
+    status: 405,
+    type: "method-not-allowed",
+    detail: /send PUT or GET or DELETE/,
+    answerHeaders: { allow: "PUT, GET, DELETE" },
+  },
+  {
+    name: "an unknown problem type",
+    method: "GET",
+    path: "/problems/constructor",
+    status: 404,
+    type: "unknown-path",
+    detail: /no problem type "constructor"/,
+  },
+  // Keys.
+  {
+    name: "no key",
+    fixtureOnly: true,
+    body: goodRank,
+    status: 401,
+    type: "unauthorized",
+    detail: /carries no API key. Send one that gateway.apiKeys lists/,
+    answerHeaders: { "www-authenticate": 'Bearer realm="cairn"' },
+  },
+  {
+    name: "a wrong key",
+    fixtureOnly: true,
+    headers: { "x-api-key": "key-two-but-longer" },
+    body: goodRank,
+    status: 401,
+    type: "unauthorized",
+    detail: /not one of this server's keys/,
+  },
+  {
+    name: "a key of the wrong scheme",
+    fixtureOnly: true,
+    headers: { authorization: "Basic a2V5LW9uZQ==", "x-api-key": "nope" },
+    body: goodRank,
+    status: 401,
+    type: "unauthorized",
+    detail: /not one/,
+  },
+  {
+    name: "a prefix of a key",
+    fixtureOnly: true,
+    headers: { authorization: "Bearer key-on" },
+    body: goodRank,
+    status: 401,
+    type: "unauthorized",
+    detail: /not one/,
+  },
+];
