@@ -5,7 +5,7 @@
  *
  * A trainer in one worker thread and an embedding shard in another consume an example log; the table holds every id
  * before the clock starts. PyTorch (nn.Embedding with sparse gradients, Adagrad) runs in the same minutes, before and
- * after, on as many threads; its better figure counts.
+ * after, on as many threads that wait passively or actively; its best figure counts.
  */
 import { parseArgs } from "node:util";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
@@ -23,7 +23,7 @@ import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheu
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { Mesh, placementOf } from "../../../mesh/runtime/mesh.ts";
 import { Node } from "../../../mesh/runtime/node.ts";
-import { findTorch, runTorch } from "../torch_python.ts";
+import { findTorch, runTorch, WAIT_POLICIES } from "../torch_python.ts";
 import { trainingConfiguration } from "./training_configuration.ts";
 import { idsPerSlot, SLOTS, writeFeatureId, ZipfBatches } from "./zipf_batches.ts";
 
@@ -88,12 +88,17 @@ interface PytorchResult {
   readonly version: string;
 }
 
-/** By batch size; empty where no Python here can import torch. */
+/** By batch size and way of waiting; empty where no Python here can import torch. */
 async function runPytorch(): Promise<PytorchResult[]> {
   if (python === undefined) return [];
   const script = new URL("./torch_deepfm.py", import.meta.url).pathname;
-  const output = await runTorch(python, [script, batches.join(), ids, seconds / 2].map(String));
-  return output.split("\n").map((line) => JSON.parse(line));
+  const args = [script, batches.join(), ids, seconds / 2].map(String);
+  const results: PytorchResult[] = [];
+  for (const policy of WAIT_POLICIES) {
+    const output = await runTorch(python, args, policy);
+    results.push(...output.split("\n").map((line) => JSON.parse(line)));
+  }
+  return results;
 }
 
 /** Examples a second in the steady state. */
