@@ -143,9 +143,8 @@ was tried: [decision 11](adr/0011-where-a-training-step-stands.md).
 
 ### DeepFM by batch size
 
-The peer is PyTorch with sparse embeddings and Adagrad on as many threads in the same run, without
-DeepFM's first-order weights, which Cairn has. Debian's PyTorch is a slow build: PyTorch 2.13 did
-72,000 (batch 512) and 64,000 (4096) examples/s on another machine of this kind.
+The peer is PyTorch with sparse embeddings and Adagrad on as many threads in the same run, the best of
+threads that wait passively and actively, without DeepFM's first-order weights, which Cairn has.
 
 ${batchTable(byBatch)}
 

@@ -9,21 +9,17 @@
  */
 import type { ScoreHistograms } from "./protocol.ts";
 
-export class ScoreRecorder {
-  readonly #negatives: Float64Array<ArrayBuffer>;
-  readonly #positives: Float64Array<ArrayBuffer>;
-  #examples = 0;
-  #weights = 0;
-  #lossSum = 0;
+export class ScoreRecorder implements ScoreHistograms {
+  readonly negatives: Float64Array<ArrayBuffer>;
+  readonly positives: Float64Array<ArrayBuffer>;
+  examples = 0;
+  weights = 0;
+  lossSum = 0;
 
   /** @param bins Equal bins of the probability range [0, 1]; 0 where no probability is predicted. */
   constructor(bins: number) {
-    this.#negatives = new Float64Array(bins);
-    this.#positives = new Float64Array(bins);
-  }
-
-  get examples(): number {
-    return this.#examples;
+    this.negatives = new Float64Array(bins);
+    this.positives = new Float64Array(bins);
   }
 
   /** Records the squared error of a predicted value. */
@@ -34,25 +30,44 @@ export class ScoreRecorder {
   /** Records a probability and the label that followed (positive when > 0.5); NaN is not recorded. */
   record(probability: number, label: number, logloss: number, weight = 1): void {
     if (Number.isNaN(probability)) return;
-    const bins = label > 0.5 ? this.#positives : this.#negatives;
+    const bins = label > 0.5 ? this.positives : this.negatives;
     bins[Math.min(bins.length - 1, Math.max(0, Math.floor(probability * bins.length)))] += weight;
     this.#count(logloss, weight);
   }
 
   #count(loss: number, weight: number): void {
-    this.#examples++;
-    this.#weights += weight;
-    this.#lossSum += weight * loss;
+    this.examples++;
+    this.weights += weight;
+    this.lossSum += weight * loss;
+  }
+
+  /** Adds what another has recorded, in as many bins. */
+  add({ negatives, positives, examples, weights, lossSum }: ScoreHistograms): void {
+    for (let bin = 0; bin < negatives.length; bin++) {
+      this.negatives[bin] += negatives[bin];
+      this.positives[bin] += positives[bin];
+    }
+    this.examples += examples;
+    this.weights += weights;
+    this.lossSum += lossSum;
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.negatives.fill(0);
+    this.positives.fill(0);
+    this.examples = this.weights = this.lossSum = 0;
   }
 
   /** What was recorded so far; copies. */
   read(): ScoreHistograms {
+    const { negatives, positives, examples, weights, lossSum } = this;
     return {
-      negatives: this.#negatives.slice(),
-      positives: this.#positives.slice(),
-      examples: this.#examples,
-      weights: this.#weights,
-      lossSum: this.#lossSum,
+      negatives: negatives.slice(),
+      positives: positives.slice(),
+      examples,
+      weights,
+      lossSum,
     };
   }
 }

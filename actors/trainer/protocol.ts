@@ -44,9 +44,16 @@ export interface JoinerPosition {
   readonly replayClockMs: number;
 }
 
+/** Names and lengths of a chunk's fields. */
+const ENVELOPE_BYTES = 1_024;
+
 /** The chunk as bytes for the example log. */
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {
-  return encode(chunk);
+  const { ids, segmentOffsets, dense, labels, logSampleRate, servedScores } = chunk;
+  const columns = [ids, segmentOffsets, dense, labels, logSampleRate, servedScores];
+  // Else the buffer doubles until a chunk fits, and each is copied into the next.
+  const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, ENVELOPE_BYTES);
+  return encode(chunk, { initialBufferSize: bytes });
 }
 
 /** The chunk that {@link encodeExamples} wrote. */

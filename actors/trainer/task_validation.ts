@@ -9,7 +9,7 @@ import {
   logloss,
   ScoreRecorder,
   sigmoid,
-  since,
+  together,
 } from "./progressive_validation.ts";
 import type { ProgressiveValidation, ScoreHistograms } from "./protocol.ts";
 
@@ -35,11 +35,12 @@ const intervalExamples = 1_000;
 /** Scores of every task, recorded before each batch is learned from; as metrics too. */
 export class TaskValidation {
   readonly #tasks: readonly ValidatedTask[];
+  /** Since start, but for what is in the interval. */
   readonly #trained: readonly ScoreRecorder[];
+  /** Since the metrics were set last. */
+  readonly #interval: readonly ScoreRecorder[];
   readonly #served: ScoreRecorder;
   readonly #publish: (task: string, interval: ScoreHistograms, isBinary: boolean) => void;
-  /** What was recorded when the metrics were set last. */
-  #before: readonly ScoreHistograms[];
 
   constructor(
     tasks: readonly ValidatedTask[],
@@ -48,11 +49,11 @@ export class TaskValidation {
     labels: Readonly<Record<string, string>>,
   ) {
     this.#tasks = tasks;
-    this.#trained = tasks.map(({ loss }) =>
-      new ScoreRecorder(loss === "binaryCrossEntropy" ? bins : 0)
-    );
+    const recorders = () =>
+      tasks.map(({ loss }) => new ScoreRecorder(loss === "binaryCrossEntropy" ? bins : 0));
+    this.#trained = recorders();
+    this.#interval = recorders();
     this.#served = new ScoreRecorder(bins);
-    this.#before = this.#trained.map((recorder) => recorder.read());
     const labelNames = [...Object.keys(labels), "task"];
     const auc = telemetry.gauge("cairn_trainer_auc", {
       help: `Progressive AUC over the last ${intervalExamples} examples, by task.`,
@@ -74,7 +75,7 @@ export class TaskValidation {
     const tasks = this.#tasks.length;
     const byLogOdds = correctsLogOdds(this.#tasks);
     for (let task = 0; task < tasks; task++) {
-      const recorder = this.#trained[task];
+      const recorder = this.#interval[task];
       const isBinary = this.#tasks[task].loss === "binaryCrossEntropy";
       for (let row = 0, i = task; row < rows; row++, i += tasks) {
         const offset = byLogOdds ? logSampleRate[row] : 0;
@@ -95,23 +96,27 @@ export class TaskValidation {
         this.#served.record(served, label, logloss(servedLogit - offset, label), weight);
       }
     }
-    if (this.#trained[0].examples - this.#before[0].examples >= intervalExamples) this.#report();
+    if (this.#interval[0].examples >= intervalExamples) this.#report();
   }
 
   read(): ProgressiveValidation {
     return {
       trained: Object.fromEntries(
-        this.#tasks.map(({ name }, task) => [name, this.#trained[task].read()] as const),
+        this.#tasks.map(({ name }, task) =>
+          [name, together(this.#trained[task], this.#interval[task])] as const
+        ),
       ),
       served: this.#served.read(),
     };
   }
 
+  /** Without fresh arrays: histograms are large, and a trainer in a hurry reports with every batch or two. */
   #report(): void {
-    const now = this.#trained.map((recorder) => recorder.read());
-    this.#tasks.forEach(({ name, loss }, task) =>
-      this.#publish(name, since(this.#before[task], now[task]), loss === "binaryCrossEntropy")
-    );
-    this.#before = now;
+    this.#tasks.forEach(({ name, loss }, task) => {
+      const interval = this.#interval[task];
+      this.#publish(name, interval, loss === "binaryCrossEntropy");
+      this.#trained[task].add(interval);
+      interval.clear();
+    });
   }
 }

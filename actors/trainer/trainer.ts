@@ -152,7 +152,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     });
     const { sparseInputs, sequenceInputs } = session.model;
     this.#places = Array.from({ length: inFlightMax(options) }, () => ({
-      inputs: new ModelInputs({ layout, sparseInputs, sequenceInputs, combiners }),
+      inputs: new ModelInputs({ layout, sparseInputs, sequenceInputs, combiners, learns: true }),
       buffers: session.allocateBatch(options.batchRows),
       applied: Promise.resolve(),
     }));
@@ -433,11 +433,17 @@ export class Trainer implements Behavior<TrainerMessage> {
     rows: readonly Float32Array[],
   ): SessionBatch {
     const filled = batchRows(buffers, 0, features.rows);
-    inputs.pool(rows, grouped, features, filled);
     filled.dense.set(features.dense);
     filled.labels.set(labels);
     filled.logSampleRate.set(logSampleRate);
-    return filled;
+    if (this.#session.provider === "cuda") {
+      // What travels to the card does so from page-locked memory.
+      inputs.pool(rows, grouped, features, filled);
+      return filled;
+    }
+    // Elsewhere it is read, and the gradients are written, where the kernel pools: that lasts as long as the place is taken.
+    const { gradients, ...pooled } = inputs.poolToLearn(rows, grouped, features);
+    return { ...filled, ...pooled, results: { ...filled.results!, gradients } };
   }
 
   /** Learns from the oldest batch in flight: waits for its step, and sends its gradients. */

@@ -34,6 +34,12 @@ export interface PooledInputs {
   readonly sequences: Readonly<Record<string, Sequence>>;
 }
 
+/** The same, and where their gradients are best written. */
+export interface LearningInputs extends PooledInputs {
+  /** By the names of segments and sequences, in their inputs' shapes. */
+  readonly gradients: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+}
+
 /** The segment that sequences are made of. */
 const EMBEDDINGS = "embeddings";
 
@@ -45,6 +51,8 @@ export interface ModelInputsOptions {
   readonly sequenceInputs?: readonly SequenceInput[];
   /** Pooling per slot. */
   readonly combiners: readonly Combiner[];
+  /** Whether {@link ModelInputs.poolToLearn} will be called. Default: false. */
+  readonly learns?: boolean;
 }
 
 /** The inputs of one batch at a time. */
@@ -55,7 +63,9 @@ export class ModelInputs {
   readonly #sequences: readonly SequenceInput[];
 
   /** @throws {Error} When the model asks for a segment that rows do not have, or of another dim. */
-  constructor({ layout, sparseInputs, sequenceInputs = [], combiners }: ModelInputsOptions) {
+  constructor(
+    { layout, sparseInputs, sequenceInputs = [], combiners, learns }: ModelInputsOptions,
+  ) {
     const { classes, classOfColumn } = layout;
     this.#slots = combiners.length;
     this.#segments = sparseInputs.map(({ segment }) => segment);
@@ -85,7 +95,7 @@ export class ModelInputs {
       widths: classes.map(widthOf),
       classOfSlot: classOfColumn,
       blocks: [...pooled, ...sequences],
-    });
+    }, learns);
   }
 
   /**
@@ -120,6 +130,18 @@ export class ModelInputs {
     return pooled;
   }
 
+  /** As {@link pool}, with arrays for the gradients, from which {@link gradients} need not copy them. */
+  poolToLearn(
+    rows: readonly Float32Array[],
+    grouped: Pick<UniqueIds, "groupStarts" | "inverse">,
+    batch: FeatureBatch,
+  ): LearningInputs {
+    const inputs = this.pool(rows, grouped, batch);
+    const blocks = this.#pooling.gradientBlocks();
+    const gradients = this.#names().map((name, i) => [name, blocks[i]] as const);
+    return { ...inputs, gradients: Object.fromEntries(gradients) };
+  }
+
   /**
    * Sums the gradients of the last batch's inputs per distinct id; columns that the model does not read get 0.
    *
@@ -127,8 +149,12 @@ export class ModelInputs {
    * @returns In the shape of all rows: the kernel's memory, valid until the next call.
    */
   gradients(gradients: Readonly<Record<string, Float32Array>>): Float32Array<ArrayBuffer> {
-    const names = [...this.#segments, ...this.#sequences.map(({ name }) => name)];
-    return this.#pooling.gradients(names.map((name) => gradients[name]));
+    return this.#pooling.gradients(this.#names().map((name) => gradients[name]));
+  }
+
+  /** Of the inputs, in the kernel's order. */
+  #names(): string[] {
+    return [...this.#segments, ...this.#sequences.map(({ name }) => name)];
   }
 
   /** 1 where a list has an entry. */

@@ -22,11 +22,16 @@ export class PoolKernel {
   readonly #slots: number;
   /** Floats of one example, by block. */
   readonly #strides: readonly number[];
+  readonly #learns: boolean;
   #examples = 0;
   #rowFloats = 0;
 
-  /** @throws {RangeError} When a part does not lie inside its slot's rows. */
-  constructor(plan: PoolPlan) {
+  /**
+   * @param learns Whether {@link gradientBlocks} will be asked for.
+   * @throws {RangeError} When a part does not lie inside its slot's rows.
+   */
+  constructor(plan: PoolPlan, learns = false) {
+    this.#learns = learns;
     this.#kernel = instantiateKernel<BatchExports>();
     this.#slots = plan.classOfSlot.length;
     this.#strides = plan.blocks.map(strideOf);
@@ -53,6 +58,8 @@ export class PoolKernel {
     const inputFloats = examples * this.#width();
     const rowsAt = reserved(action, kernel.batch_rows, rowFloats);
     const inputsAt = reserved(action, kernel.batch_pooled, inputFloats);
+    // Now, for later it would move what was pooled.
+    if (this.#learns) reserved(action, kernel.batch_gradients, inputFloats);
     const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
     const offsetsAt = reserved(action, kernel.batch_offsets, segmentOffsets.length);
     const groupsAt = reserved(action, kernel.batch_groups, groupStarts.length);
@@ -73,6 +80,16 @@ export class PoolKernel {
   }
 
   /**
+   * Where the gradients of what the last {@link pool} gave may be written: from there {@link gradients} need not copy them.
+   *
+   * @returns By block, `[examples, stride]`: the kernel's own memory, valid until the next call.
+   */
+  gradientBlocks(): Float32Array<ArrayBuffer>[] {
+    const floats = this.#examples * this.#width();
+    return this.#blocks(reserved("keep gradients", this.#kernel.batch_gradients, floats));
+  }
+
+  /**
    * The gradient of the last {@link pool}: sums the inputs' gradients by distinct id.
    *
    * @param gradients By block, the shapes of what was pooled.
@@ -85,14 +102,14 @@ export class PoolKernel {
     const floats = this.#examples * this.#width();
     const blocks = this.#blocks(reserved(action, kernel.batch_gradients, floats));
     blocks.forEach((block, number) => {
-      if (gradients[number].length !== block.length) {
+      const { buffer, byteOffset, length } = gradients[number];
+      if (length !== block.length) {
         throw new RangeError(
-          `Cannot ${action}: input ${number} has ${block.length} floats and its gradient ${
-            gradients[number].length
-          }`,
+          `Cannot ${action}: input ${number} has ${block.length} floats and its gradient ${length}`,
         );
       }
-      block.set(gradients[number]);
+      const isWrittenHere = buffer === block.buffer && byteOffset === block.byteOffset;
+      if (!isWrittenHere) block.set(gradients[number]);
     });
     accepted(action, kernel.batch_pool_gradient(floats, this.#rowFloats));
     const rowsAt = reserved(action, kernel.batch_rows, this.#rowFloats);

@@ -24,6 +24,16 @@ async function importsTorch(python: string): Promise<boolean> {
 }
 
 /**
+ * How OpenMP's threads wait for each other. Debian's PyTorch multiplies in OpenBLAS, whose threads are others: those that
+ * spin take the cores from those that multiply, and a training step takes up to ten times as long. A build with one
+ * pool of threads may be faster with them spinning; so a peer on several threads runs with both, and its better figure counts.
+ */
+export const WAIT_POLICIES: readonly Readonly<Record<string, string>>[] = [
+  { OMP_WAIT_POLICY: "passive" },
+  { OMP_WAIT_POLICY: "active" },
+];
+
+/**
  * Runs a peer's script to its end.
  *
  * @param environment Beside what this process has.

@@ -34,6 +34,8 @@ export class SegmentReader {
   /** Where in the open file the chunk begins; -1 when it holds nothing. */
   #chunkPosition = -1;
   #chunkLength = 0;
+  /** The block in the chunk that was found intact last; NaN = none. A large one is read in several calls, and verified once. */
+  #intactPosition = NaN;
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -121,6 +123,7 @@ export class SegmentReader {
     }
     this.#open = segment;
     this.#chunkPosition = -1;
+    this.#intactPosition = NaN;
     this.#index = [];
     this.#cursor = { offset: segment.firstOffset, position: 0 };
     return true;
@@ -145,11 +148,12 @@ export class SegmentReader {
       }
       this.#noteBlock(offset, position);
       if (offset + header.records > from) {
-        if (!isIntact(block)) {
+        if (this.#intactPosition !== position && !isIntact(block)) {
           this.#chunkPosition = -1; // rule out that the chunk was read while the block was written
           block = this.#readBlock(position);
           if (!block || !isIntact(block)) throw this.#corrupt(position, "checksum mismatch");
         }
+        this.#intactPosition = position;
         for (const record of decodeRecords(block, from, recordsMax - records.length)) {
           if (record.offset < to) records.push(record);
         }
@@ -204,6 +208,7 @@ export class SegmentReader {
       }
       this.#chunkLength = readAt(this.#file!, position, this.#chunk);
       this.#chunkPosition = position;
+      this.#intactPosition = NaN;
       at = 0;
     }
     return at + length <= this.#chunkLength ? this.#chunk.subarray(at, at + length) : undefined;

@@ -5,7 +5,7 @@
  *
  * A trainer in one worker thread and an embedding shard in another consume an example log; the table holds every id
  * before the clock starts. PyTorch (nn.Embedding with sparse gradients, Adagrad) runs in the same minutes, before and
- * after, on as many threads; its better figure counts.
+ * after, on as many threads that wait passively or actively; its best figure counts.
  */
 import { parseArgs } from "node:util";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
@@ -23,7 +23,7 @@ import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheu
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { Mesh, placementOf } from "../../../mesh/runtime/mesh.ts";
 import { Node } from "../../../mesh/runtime/node.ts";
-import { findTorch, runTorch } from "../torch_python.ts";
+import { findTorch, runTorch, WAIT_POLICIES } from "../torch_python.ts";
 import { trainingConfiguration } from "./training_configuration.ts";
 import { idsPerSlot, SLOTS, writeFeatureId, ZipfBatches } from "./zipf_batches.ts";
 
@@ -45,6 +45,11 @@ const DISTINCT_BATCHES = 12;
 /** Until all code is compiled and every batch was seen. */
 const WARM_UP_BATCHES = 12;
 const WARM_UP_ROWS = 65_536;
+/** Of a record of the log. */
+const CHUNK_ROWS_MAX = 512;
+/** How far the log is ahead of what is learned: enough for the batches in flight and two pauses of the writer. */
+const AHEAD_ROWS_MIN = 12_288;
+const AHEAD_BATCHES_MIN = 8;
 
 const python = options["no-pytorch"] ? undefined : await findTorch();
 for (const model of options.model.split(",")) {
@@ -88,12 +93,17 @@ interface PytorchResult {
   readonly version: string;
 }
 
-/** By batch size; empty where no Python here can import torch. */
+/** By batch size and way of waiting; empty where no Python here can import torch. */
 async function runPytorch(): Promise<PytorchResult[]> {
   if (python === undefined) return [];
   const script = new URL("./torch_deepfm.py", import.meta.url).pathname;
-  const output = await runTorch(python, [script, batches.join(), ids, seconds / 2].map(String));
-  return output.split("\n").map((line) => JSON.parse(line));
+  const args = [script, batches.join(), ids, seconds / 2].map(String);
+  const results: PytorchResult[] = [];
+  for (const policy of WAIT_POLICIES) {
+    const output = await runTorch(python, args, policy);
+    results.push(...output.split("\n").map((line) => JSON.parse(line)));
+  }
+  return results;
 }
 
 /** Examples a second in the steady state. */
@@ -179,24 +189,21 @@ async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number):
   if (rows !== perSlot * SLOTS) throw new Error(`The table holds ${rows} rows of ${ids}`);
 }
 
-/** Keeps the log ahead of the trainer and reads its counter between two moments of the steady state. */
+/**
+ * Keeps the log ahead of the trainer, as a joiner does, by a few chunks at a time, and reads the trainer's counter between
+ * two moments of the steady state.
+ */
 async function drive(
   trainer: ActorRef<TrainerMessage>,
   log: EmbeddedEventLog,
   batches: ZipfBatches,
   batchRows: number,
 ): Promise<number> {
-  const templates = Array.from({ length: DISTINCT_BATCHES }, () => batches.chunk(batchRows, 0));
-  let written = 0;
-  const write = async (count: number) => {
-    const records = Array.from({ length: count }, () => {
-      const template = templates[written % DISTINCT_BATCHES];
-      return encodeExamples({ ...template, firstRow: batchRows * written++ });
-    });
-    await log.append(0, records);
-  };
-  const aheadBatches = Math.max(16, Math.ceil(65_536 / batchRows));
-  await write(aheadBatches);
+  const chunkRows = Math.min(batchRows, CHUNK_ROWS_MAX);
+  const count = Math.ceil(DISTINCT_BATCHES * batchRows / chunkRows);
+  const templates = Array.from({ length: count }, () => batches.chunk(chunkRows, 0));
+  const aheadRows = Math.max(AHEAD_ROWS_MIN, AHEAD_BATCHES_MIN * batchRows);
+  let rows = 0;
   let began: { examples: number; atMs: number } | undefined;
   for (;;) {
     const { examples, loss, diverged } = await trainer.ask({ kind: "getStatus" }, {
@@ -209,8 +216,10 @@ async function drive(
     if (began !== undefined && atMs - began.atMs >= seconds * 1000) {
       return (examples - began.examples) / (atMs - began.atMs) * 1000;
     }
-    const missing = aheadBatches - (written - examples / batchRows);
-    if (missing >= aheadBatches / 2) await write(Math.floor(missing));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (; rows - examples < aheadRows; rows += chunkRows) {
+      const template = templates[rows / chunkRows % count];
+      await log.append(0, [encodeExamples({ ...template, firstRow: rows })]);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -154,6 +154,20 @@ Deno.test("the gradient adds each id's share to its row, and 0 where nothing was
   }));
 });
 
+Deno.test("gradients written where the kernel keeps them need no copy, and leave what was pooled", () => {
+  fc.assert(fc.property(cases, (each) => {
+    const kernel = new PoolKernel(each.plan), learning = new PoolKernel(each.plan, true);
+    const rows = each.floats(each.rowFloats);
+    const gradients = emptyBlocks(each).map(({ length }) => each.floats(length));
+    const expected = kernel.pool([rows], each).map((block) => block.slice());
+    const pooled = learning.pool([rows], each);
+    const blocks = learning.gradientBlocks();
+    blocks.forEach((block, i) => block.set(gradients[i]));
+    assert.deepEqual(pooled, expected);
+    assert.deepEqual(learning.gradients(blocks), kernel.gradients(gradients));
+  }));
+});
+
 Deno.test("pooling and its gradient are adjoint: <pool(x), y> = <x, gradients(y)>", () => {
   fc.assert(fc.property(cases, (each) => {
     const kernel = new PoolKernel(each.plan);
