@@ -1,5 +1,5 @@
 /**
- * Which rows of a request are shown, in which order, and their features: what the impression tells.
+ * Which rows of a request are shown, in which order, and their features.
  */
 import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 

@@ -6,7 +6,6 @@ import { isFeatureTypeError, rankProblem } from "../attribute_types.ts";
 import { DataClock } from "../data_clock.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { exampleRequest, noteOnAttributes } from "../known_attributes.ts";
-import { hashItems } from "../memory/recent_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { budgetMs } from "../middleware/deadline.ts";
@@ -29,7 +28,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     const ranking = await askOnce(context, message).catch((error) => {
       throw rankProblem(error, request);
     });
-    memory.rankings.remember(ranking.rankingId, hashItems(ranking.items.map(({ id }) => id)));
+    memory.rankings.remember(ranking.rankingId, ranking.items);
     let cold = 0;
     for (const item of ranking.items) if (item.cold) cold++;
     itemsCold.add(cold);
