@@ -317,11 +317,8 @@ export class JoinWindow {
 
   /** Makes the example of a row, unless sampling leaves it out. */
   #emit(impression: OpenImpression, shown: ShownRowsReader, row: number, out: ExampleOutput): void {
-    const tasks = this.#options.tasks.length;
-    const labels = impression.labels === undefined
-      ? this.#negative
-      : impression.labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
-    const negative = labels.every((label) => label === 0);
+    const labels = this.#labelsOf(impression, row);
+    const negative = labels === this.#negative || labels.every((label) => label === 0);
     if (negative && !this.#sampling.keeps(impression.samplingKey, row)) {
       this.counts.examplesSampledOut++;
       return;
@@ -335,6 +332,13 @@ export class JoinWindow {
       shown.score(row),
       impression.atMs,
     );
+  }
+
+  /** `[tasks]`: what nothing has decided is 0. */
+  #labelsOf({ labels }: OpenImpression, row: number): Float32Array {
+    if (labels === undefined) return this.#negative;
+    const tasks = this.#options.tasks.length;
+    return labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
   }
 
   /** One impression's rows at a time. */

@@ -10,8 +10,13 @@ import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { budgetMs } from "../middleware/deadline.ts";
 import { Readiness } from "../readiness.ts";
-import { BodyReader } from "../request_body.ts";
-import { rankingSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
+import { BodyReader, validate } from "../request_body.ts";
+import {
+  plainCandidates,
+  rankingSchema,
+  type RankRequest,
+  rankRequestSchema,
+} from "../schemas/rank.ts";
 
 export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoint {
   const { attributes, clock, memory, options, ranker, telemetry } = parts;
@@ -22,7 +27,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
   });
 
   async function rank(context: GatewayContext): Promise<Response> {
-    const request = await body.read(context, rankRequestSchema);
+    const request = rankRequest(await body.readJson(context));
     requireDistinct(request);
     const message = rankMessage(request, dataClock.atMs(request.timestamp));
     const ranking = await askOnce(context, message).catch((error) => {
@@ -86,6 +91,14 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     ],
     handle: rank,
   };
+}
+
+/** @throws {ProblemError} `invalid-request` with every wrong field. */
+function rankRequest(body: unknown): RankRequest {
+  const candidates = plainCandidates(body);
+  if (candidates === undefined) return validate(rankRequestSchema, body);
+  const [first] = candidates; // stands for all of them
+  return { ...validate(rankRequestSchema, { ...body as object, candidates: [first] }), candidates };
 }
 
 function rankMessage(request: RankRequest, atMs: number): Rank {
