@@ -84,9 +84,10 @@ export function isIntact(block: Uint8Array): boolean {
     header.checksum === checksumOf(block);
 }
 
-/** Records `from` to `from + recordsMax` (offsets) of an intact block; they own their bytes. */
+/** Records `from` to `from + recordsMax` (offsets) of an intact block; together they own a copy of it. */
 export function decodeRecords(block: Uint8Array, from: number, recordsMax: number): LogRecord[] {
-  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  const copy = block.slice();
+  const view = new DataView(copy.buffer);
   const records = view.getUint32(4, true);
   const firstOffset = view.getFloat64(8, true);
   const decoded: LogRecord[] = [];
@@ -94,7 +95,7 @@ export function decodeRecords(block: Uint8Array, from: number, recordsMax: numbe
   for (let i = 0; i < records && decoded.length < recordsMax; i++) {
     const length = view.getUint32(blockHeaderBytes + 4 * i, true);
     const offset = firstOffset + i;
-    if (offset >= from) decoded.push({ offset, bytes: block.slice(at, at + length) });
+    if (offset >= from) decoded.push({ offset, bytes: copy.subarray(at, at + length) });
     at += length;
   }
   return decoded;
