@@ -273,15 +273,15 @@ Deno.test("candidates that are taken without the schema are those that it takes 
   const id = fc.oneof(
     fc.constantFrom("a", "i1", ""),
     fc.string({ unit: "binary" }),
-    fc.jsonValue(),
+    json,
   );
   const plain = fc.record({ id }, { noNullPrototype: true });
   const any = fc.oneof(
     plain,
-    fc.record({ id, fields: fc.jsonValue() }, { noNullPrototype: true }),
-    fc.jsonValue(),
+    fc.record({ id, fields: json }, { noNullPrototype: true }),
+    json,
   );
-  const lists = fc.oneof(fc.array(plain), fc.array(any, { minLength: 1 }), fc.jsonValue());
+  const lists = fc.oneof(fc.array(plain), fc.array(any, { minLength: 1 }), json);
   fc.assert(
     fc.property(lists, (list) => {
       const { success, data } = schema.safeParse(list);
