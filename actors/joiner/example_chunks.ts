@@ -1,17 +1,17 @@
 /**
- * Gathers single examples into columnar chunks, copying bytes and nothing else: a row's ids, offsets and dense
- * values go from the impression that logged them to the example log without becoming numbers in between.
+ * Gathers single examples into columnar chunks, copying words and nothing else: a row's ids and dense values go from
+ * the impression that logged them to the example log without becoming other numbers in between.
  */
 import type { ExampleChunk, JoinerPosition } from "../trainer/protocol.ts";
 
 /** The features of all rows of one ranking, as they were logged. */
 export interface LoggedFeatures {
-  /** Little-endian uint64 `[nnz]`. */
-  readonly ids: Uint8Array;
+  /** Each uint64 as two words, the lower one first. `[nnz, 2]` */
+  readonly ids: Uint32Array;
   /** `[rows·slots + 1]`. */
   readonly segmentOffsets: Uint32Array;
-  /** Little-endian float32 `[rows, denseWidth]`. */
-  readonly dense: Uint8Array;
+  /** The bits of float32 `[rows, denseWidth]`. */
+  readonly dense: Uint32Array;
 }
 
 export interface ExampleShape {
@@ -20,17 +20,15 @@ export interface ExampleShape {
   readonly tasks: number;
 }
 
-const BYTES_PER_ID = 8;
-
 export class ExampleChunkBuilder {
   readonly #shape: ExampleShape;
   #firstRow: number;
   #rows = 0;
-  #idBytes = 0;
+  #idCount = 0;
   #atMs = 0;
-  #ids: Uint8Array<ArrayBuffer>;
+  #ids: Uint32Array<ArrayBuffer>;
   #offsets: Uint32Array<ArrayBuffer>;
-  #dense: Uint8Array<ArrayBuffer>;
+  #dense: Uint32Array<ArrayBuffer>;
   #labels: Float32Array<ArrayBuffer>;
   #logSampleRate: Float32Array<ArrayBuffer>;
   #servedScores: Float32Array<ArrayBuffer>;
@@ -39,9 +37,9 @@ export class ExampleChunkBuilder {
   constructor(shape: ExampleShape, firstRow: number, rowsHint = 64) {
     this.#shape = shape;
     this.#firstRow = firstRow;
-    this.#ids = new Uint8Array(rowsHint * shape.slots * BYTES_PER_ID);
+    this.#ids = new Uint32Array(rowsHint * shape.slots * 2);
     this.#offsets = new Uint32Array(rowsHint * shape.slots + 1);
-    this.#dense = new Uint8Array(rowsHint * shape.denseWidth * 4);
+    this.#dense = new Uint32Array(rowsHint * shape.denseWidth);
     this.#labels = new Float32Array(rowsHint * shape.tasks);
     this.#logSampleRate = new Float32Array(rowsHint);
     this.#servedScores = new Float32Array(rowsHint);
@@ -75,24 +73,23 @@ export class ExampleChunkBuilder {
     const { slots, denseWidth, tasks } = this.#shape;
     const from = features.segmentOffsets[row * slots];
     const to = features.segmentOffsets[(row + 1) * slots];
-    const idBytes = (to - from) * BYTES_PER_ID;
-    this.#reserve(this.#rows + 1, this.#idBytes + idBytes);
-    this.#ids.set(features.ids.subarray(from * BYTES_PER_ID, to * BYTES_PER_ID), this.#idBytes);
-    const shift = this.#idBytes / BYTES_PER_ID - from;
+    this.#reserve(this.#rows + 1, this.#idCount + to - from);
+    const shift = this.#idCount - from;
+    for (let word = 2 * from; word < 2 * to; word++) {
+      this.#ids[word + 2 * shift] = features.ids[word];
+    }
     const base = this.#rows * slots;
     for (let slot = 1; slot <= slots; slot++) {
       this.#offsets[base + slot] = features.segmentOffsets[row * slots + slot] + shift;
     }
-    const denseBytes = denseWidth * 4;
-    this.#dense.set(
-      features.dense.subarray(row * denseBytes, (row + 1) * denseBytes),
-      this.#rows * denseBytes,
-    );
+    for (let i = 0; i < denseWidth; i++) {
+      this.#dense[this.#rows * denseWidth + i] = features.dense[row * denseWidth + i];
+    }
     for (let task = 0; task < tasks; task++) this.#labels[this.#rows * tasks + task] = labels[task];
     this.#logSampleRate[this.#rows] = logSampleRate;
     this.#servedScores[this.#rows] = servedScore;
     if (atMs > this.#atMs) this.#atMs = atMs;
-    this.#idBytes += idBytes;
+    this.#idCount += to - from;
     this.#rows++;
   }
 
@@ -103,9 +100,9 @@ export class ExampleChunkBuilder {
     const chunk: ExampleChunk = {
       firstRow: this.#firstRow,
       rows,
-      ids: this.#ids.slice(0, this.#idBytes),
+      ids: bytesOf(this.#ids, 2 * this.#idCount),
       segmentOffsets: bytesOf(this.#offsets, rows * slots + 1),
-      dense: this.#dense.slice(0, rows * denseWidth * 4),
+      dense: bytesOf(this.#dense, rows * denseWidth),
       labels: bytesOf(this.#labels, rows * tasks),
       logSampleRate: bytesOf(this.#logSampleRate, rows),
       servedScores: bytesOf(this.#servedScores, rows),
@@ -115,27 +112,27 @@ export class ExampleChunkBuilder {
     };
     this.#firstRow += rows;
     this.#rows = 0;
-    this.#idBytes = 0;
+    this.#idCount = 0;
     this.#atMs = 0;
     return chunk;
   }
 
-  #reserve(rows: number, idBytes: number): void {
-    if (idBytes > this.#ids.length) {
-      this.#ids = grown(this.#ids, Math.max(idBytes, this.#ids.length * 2), Uint8Array);
+  #reserve(rows: number, idCount: number): void {
+    if (2 * idCount > this.#ids.length) {
+      this.#ids = grown(this.#ids, Math.max(2 * idCount, 2 * this.#ids.length), Uint32Array);
     }
     if (rows <= this.#servedScores.length) return;
     const { slots, denseWidth, tasks } = this.#shape;
     const capacity = Math.max(rows, this.#servedScores.length * 2);
     this.#offsets = grown(this.#offsets, capacity * slots + 1, Uint32Array);
-    this.#dense = grown(this.#dense, capacity * denseWidth * 4, Uint8Array);
+    this.#dense = grown(this.#dense, capacity * denseWidth, Uint32Array);
     this.#labels = grown(this.#labels, capacity * tasks, Float32Array);
     this.#logSampleRate = grown(this.#logSampleRate, capacity, Float32Array);
     this.#servedScores = grown(this.#servedScores, capacity, Float32Array);
   }
 }
 
-function grown<A extends Uint8Array | Uint32Array | Float32Array>(
+function grown<A extends Uint32Array | Float32Array>(
   array: A,
   length: number,
   make: new (length: number) => A,

@@ -8,18 +8,13 @@
  * alone comes from outside, and takes the oldest only.
  */
 import { RingQueue } from "../../mesh/runtime/ring_queue.ts";
-import {
-  type ActionRecord,
-  decodeEvent,
-  type EventRecord,
-  type ImpressionRecord,
-  unpackItems,
-} from "./protocol.ts";
-import type { ExampleChunkBuilder, LoggedFeatures } from "./example_chunks.ts";
+import type { ActionRecord, EventRecord, ImpressionRecord } from "./protocol.ts";
+import type { ExampleChunkBuilder } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
 import { type RecordPlace, RecordStore } from "./record_store.ts";
+import { ShownRowsReader } from "./shown_rows.ts";
 
 /**
  * Where the examples of an impression go, which lies at `offset` of the event log; undefined where they were written
@@ -29,31 +24,24 @@ export type ExampleOutput = (
   impression: { readonly rankingId: string; readonly offset: number },
 ) => ExampleChunkBuilder | undefined;
 
-/** What an impression takes beside its record's bytes: a few objects, and its places in the window's collections. */
+/** What an impression takes beside its rows' bytes: a few objects, and its places in the window's collections. */
 const IMPRESSION_OBJECTS_BYTES = 512;
-
-/** What was shown, ready for use. */
-interface Served {
-  readonly items: readonly string[];
-  readonly scores: DataView;
-  readonly features: LoggedFeatures;
-}
 
 interface OpenImpression {
   readonly rankingId: string;
   readonly rows: number;
-  /** Let go when every item's example is decided. */
-  readonly record: RecordPlace;
-  /** Made of the record when the first action comes or the window closes. */
-  served: Served | undefined;
-  itemsOpen: number;
+  /** Where its rows lie. Let go when every row's example is decided. */
+  readonly shown: RecordPlace;
+  /** Those whose example is not decided. */
+  rowsOpen: number;
+  readonly samplingKey: number;
   readonly atMs: number;
   /** The data clock when the record was read, so that windows close in the order of the log. */
   readonly openedAtMs: number;
   readonly offset: number;
-  /** One per (item, task): 0, 1 or an action's value; NaN while nothing has decided it. Made at the first action. */
+  /** One per (row, task): 0, 1 or an action's value; NaN while nothing has decided it. Made at the first action. */
   labels?: Float32Array;
-  /** One per item: 1 once its example is decided. Made at the first final action. */
+  /** One per row: 1 once its example is decided. Made at the first final action. */
   emitted?: Uint8Array;
   /** Ids of the actions that were counted. Made at the first action. */
   eventIds?: Set<string>;
@@ -80,8 +68,9 @@ export class JoinWindow {
   readonly #sampling: NegativeSampling;
   /** Those with an item that is not decided. */
   readonly #open = new Map<string, OpenImpression>();
-  /** The records of the open ones. */
+  /** The rows of the open ones. */
   readonly #records = new RecordStore();
+  readonly #reader = new ShownRowsReader();
   /**
    * The open ones in the order of the log, and some that are not open any more. A queue, since finding a large Map's
    * first key costs 100 µs and more.
@@ -184,10 +173,10 @@ export class JoinWindow {
   /**
    * Takes in a record that was {@link observe}d, after the windows that it closes have been closed.
    *
-   * @param bytes What the record was decoded from.
+   * @param offset Where the record lies in the event log.
    */
-  accept(record: EventRecord, bytes: Uint8Array, offset: number, out: ExampleOutput): void {
-    if (record.kind === "impression") this.#acceptImpression(record, bytes, offset, out);
+  accept(record: EventRecord, offset: number, out: ExampleOutput): void {
+    if (record.kind === "impression") this.#acceptImpression(record, offset, out);
     else this.#acceptAction(record, out);
   }
 
@@ -198,12 +187,7 @@ export class JoinWindow {
    * The other way round, with the first one staying, a restart would not know the first one any more once it is
    * decided, and would open the second.
    */
-  #acceptImpression(
-    record: ImpressionRecord,
-    bytes: Uint8Array,
-    offset: number,
-    out: ExampleOutput,
-  ): void {
+  #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleOutput): void {
     const earlier = this.#open.get(record.rankingId);
     if (earlier !== undefined) {
       this.counts.impressionsDuplicate++;
@@ -211,19 +195,20 @@ export class JoinWindow {
       else this.#letGo(earlier);
     }
     const { impressionsMax, impressionsBytesMax } = this.#options;
-    const more = bytes.byteLength + IMPRESSION_OBJECTS_BYTES;
+    const more = record.shown.byteLength + IMPRESSION_OBJECTS_BYTES;
     while (
       this.#open.size >= impressionsMax || this.openBytes + more > impressionsBytesMax
     ) {
       if (!this.closeEarly(offset, out)) break; // larger than the limit by itself
     }
-    const rows = record.itemEnds.byteLength / 4;
+    const shown = this.#records.put(record.shown);
+    const { rows } = this.#read(shown);
     const impression: OpenImpression = {
       rankingId: record.rankingId,
       rows,
-      record: this.#records.put(bytes),
-      served: undefined,
-      itemsOpen: rows,
+      shown,
+      rowsOpen: rows,
+      samplingKey: this.#sampling.keyOf(record.rankingId),
       atMs: record.atMs,
       openedAtMs: this.#clockMs,
       offset,
@@ -240,9 +225,9 @@ export class JoinWindow {
       else this.counts.actionsUnmatched++;
       return;
     }
-    const served = this.#servedOf(impression);
-    const item = served.items.indexOf(record.item);
-    if (item < 0) {
+    const shown = this.#read(impression.shown);
+    const row = shown.rowOf(record.item);
+    if (row < 0) {
       this.counts.actionsUnmatched++;
       return;
     }
@@ -256,7 +241,7 @@ export class JoinWindow {
       return;
     }
     eventIds.add(record.eventId);
-    if (impression.emitted?.[item] === 1) {
+    if (impression.emitted?.[row] === 1) {
       this.counts.actionsLate++;
       return;
     }
@@ -271,14 +256,19 @@ export class JoinWindow {
       .fill(NaN);
     for (let task = 0; task < tasks; task++) {
       const label = verdict.labels[task];
-      if (label !== undefined) labels[item * tasks + task] = label;
+      if (label !== undefined) labels[row * tasks + task] = label;
     }
-    if (verdict.final) this.#emit(impression, served, item, out);
+    if (!verdict.final) return;
+    this.#emit(impression, shown, row, out);
+    (impression.emitted ??= new Uint8Array(impression.rows))[row] = 1;
+    if (--impression.rowsOpen === 0) this.#forget(impression);
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {
-    const served = this.#servedOf(impression);
-    for (let item = 0; item < impression.rows; item++) this.#emit(impression, served, item, out);
+    const shown = this.#read(impression.shown);
+    for (let row = 0; row < impression.rows; row++) {
+      if (impression.emitted?.[row] !== 1) this.#emit(impression, shown, row, out);
+    }
     this.#forget(impression);
   }
 
@@ -295,8 +285,7 @@ export class JoinWindow {
   /** False when it is not open any more. */
   #letGo(impression: OpenImpression): boolean {
     if (!this.#open.delete(impression.rankingId)) return false;
-    this.#records.remove(impression.record);
-    impression.served = undefined;
+    this.#records.remove(impression.shown);
     return true;
   }
 
@@ -326,44 +315,34 @@ export class JoinWindow {
     return this.#closed.has(rankingId) || this.#closedBefore.has(rankingId);
   }
 
-  #emit(impression: OpenImpression, served: Served, item: number, out: ExampleOutput): void {
-    if (impression.emitted?.[item] === 1) return;
-    if (--impression.itemsOpen === 0) this.#forget(impression);
-    (impression.emitted ??= new Uint8Array(impression.rows))[item] = 1;
-    const tasks = this.#options.tasks.length;
-    const labels = impression.labels === undefined
-      ? this.#negative
-      : impression.labels.slice(item * tasks, (item + 1) * tasks).map((label) => label || 0);
-    const negative = labels.every((label) => label === 0);
-    if (negative && !this.#sampling.keeps(impression.rankingId, served.items[item])) {
+  /** Makes the example of a row, unless sampling leaves it out. */
+  #emit(impression: OpenImpression, shown: ShownRowsReader, row: number, out: ExampleOutput): void {
+    const labels = this.#labelsOf(impression, row);
+    const negative = labels === this.#negative || labels.every((label) => label === 0);
+    if (negative && !this.#sampling.keeps(impression.samplingKey, row)) {
       this.counts.examplesSampledOut++;
       return;
     }
     this.counts.examplesEmitted++;
     out(impression)?.add(
-      served.features,
-      item,
+      shown.features(),
+      row,
       labels,
       this.#sampling.logSampleRate(negative),
-      served.scores.getFloat32(item * 4, true),
+      shown.score(row),
       impression.atMs,
     );
   }
 
-  /** Of an open impression. */
-  #servedOf(impression: OpenImpression): Served {
-    if (impression.served !== undefined) return impression.served;
-    const record = decodeEvent(this.#records.read(impression.record)) as ImpressionRecord;
-    const { scores } = record;
-    return impression.served = {
-      items: unpackItems(record),
-      scores: new DataView(scores.buffer, scores.byteOffset, scores.byteLength),
-      features: {
-        ids: record.ids,
-        // Copied: bytes decoded from a log record begin at any address.
-        segmentOffsets: new Uint32Array(record.segmentOffsets.slice().buffer),
-        dense: record.dense,
-      },
-    };
+  /** `[tasks]`: what nothing has decided is 0. */
+  #labelsOf({ labels }: OpenImpression, row: number): Float32Array {
+    if (labels === undefined) return this.#negative;
+    const tasks = this.#options.tasks.length;
+    return labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
+  }
+
+  /** One impression's rows at a time. */
+  #read({ chunk, begin }: RecordPlace): ShownRowsReader {
+    return this.#reader.open(chunk.memory, begin);
   }
 }

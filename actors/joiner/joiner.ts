@@ -14,6 +14,7 @@ import { ExamplePartition } from "./example_partition.ts";
 import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
 import { decodeEvent, eventPartition, type EventRecord, type JoinerMessage } from "./protocol.ts";
+import { areRowsOf } from "./shown_rows.ts";
 
 export interface JoinerDependencies {
   readonly eventLog: EventLog;
@@ -156,7 +157,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#recordOffset = offset;
     this.#window.observe(record);
     while (this.#window.closeNext(this.#output)) await this.#cutChunks(offset);
-    this.#window.accept(record, bytes, offset, this.#output);
+    this.#window.accept(record, offset, this.#output);
     if (record.kind !== "action") return;
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
     if (offset < this.#silentBefore) this.#acceptedAtMsWritten = this.#acceptedAtMs;
@@ -172,7 +173,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #decode(offset: number, bytes: Uint8Array): EventRecord | undefined {
     try {
       const record = decodeEvent(bytes);
-      if (record.kind === "action" || this.#fits(record)) return record;
+      // The log may be older than the configuration.
+      if (record.kind === "action" || areRowsOf(this.#options, record.shown)) return record;
     } catch (cause) {
       this.#context.telemetry.log("warn", "skipped an event record that cannot be decoded", {
         offset,
@@ -182,15 +184,6 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#recordsInvalid++;
     this.#events.add(1, { outcome: "recordsInvalid" });
     return undefined;
-  }
-
-  /** Whether an impression has the features of today's schema (the log may be older than the configuration). */
-  #fits(record: EventRecord & { kind: "impression" }): boolean {
-    const { slots, denseWidth } = this.#options;
-    const rows = record.itemEnds.byteLength / 4;
-    return record.segmentOffsets.byteLength === (rows * slots + 1) * 4 &&
-      record.dense.byteLength === rows * denseWidth * 4 &&
-      record.scores.byteLength === rows * 4;
   }
 
   /** Finishes the chunks where one has as many rows as it may have. */

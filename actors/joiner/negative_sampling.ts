@@ -2,7 +2,7 @@
  * Keeps a share of the negatives, so that a stream in which one impression in a hundred is clicked does not spend
  * its training on the other ninety-nine.
  *
- * Whether one example is kept is a function of (seed, ranking, item), not of the order of arrival: a joiner that
+ * Whether one example is kept is a function of (seed, ranking, row), not of the order of arrival: a joiner that
  * replays its log after a restart decides the same again.
  *
  * Training makes up for the rest: a model of one label by its log-odds, which every example then bears, a model of
@@ -31,13 +31,19 @@ export class NegativeSampling {
     return isNegative || this.#onAll ? this.#logRate : 0;
   }
 
-  /** Whether the negative example of `item` in the ranking is kept. */
-  keeps(rankingId: string, item: string): boolean {
-    if (this.#threshold >= 2 ** 32) return true;
-    return mix(fnv1a(item, fnv1a("\u0000", fnv1a(rankingId, this.#seed ^ 0x811c9dc5)))) <
-      this.#threshold;
+  /** Stands for the ranking in {@link keeps}. */
+  keyOf(rankingId: string): number {
+    return fnv1a(rankingId, this.#seed ^ 0x811c9dc5);
+  }
+
+  /** Whether the negative example of the row in the ranking of that key is kept. */
+  keeps(key: number, row: number): boolean {
+    return mix(mix(key) + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;
   }
 }
+
+/** 2^32 / φ, odd: its multiples lie far apart. */
+const GOLDEN_RATIO = 0x9e3779b9;
 
 /** FNV-1a over UTF-16 units, from a starting state. */
 function fnv1a(text: string, state: number): number {

@@ -3,7 +3,6 @@
  */
 import { decode, Encoder } from "@msgpack/msgpack";
 import type { Request } from "../../mesh/runtime/actor.ts";
-import { utf8BytesPerUnit, writeUtf8 } from "../../kernels/features/utf8.ts";
 
 /** One ranking as it was served. Written by the ranker before it answers. */
 export interface ImpressionRecord {
@@ -14,17 +13,8 @@ export interface ImpressionRecord {
   /** Wall time at which the log took it, ms. */
   readonly acceptedAtMs: number;
   readonly user: string;
-  /**
-   * Items in the order shown, row i of the features belongs to item i: {@link packItems}. As bytes, because a window
-   * holds many rankings for long, and their strings would weigh on the garbage collector.
-   */
-  readonly itemsUtf8: Uint8Array;
-  readonly itemEnds: Uint8Array; // uint32 little-endian, [rows]
-  readonly scores: Uint8Array; // the first task's predictions, float32 little-endian, [rows]
-  /** The features that were served ({@link FeatureBatch}), as little-endian bytes. */
-  readonly ids: Uint8Array;
-  readonly segmentOffsets: Uint8Array;
-  readonly dense: Uint8Array;
+  /** Items in the order shown, the first task's predictions as scores, and the features that were served: `ShownRowsWriter`. */
+  readonly shown: Uint8Array;
 }
 
 /** One thing that a person did with a shown item. Written by the gateway. */
@@ -46,37 +36,6 @@ export interface ActionRecord {
 
 /** A record of the event log. */
 export type EventRecord = ImpressionRecord | ActionRecord;
-
-/** Ids of items one after another, and where each ends. */
-export function packItems(
-  items: readonly string[],
-): Pick<ImpressionRecord, "itemsUtf8" | "itemEnds"> {
-  let units = 0;
-  for (const item of items) units += item.length;
-  const utf8 = new Uint8Array(utf8BytesPerUnit * units);
-  const ends = new Uint32Array(items.length);
-  let end = 0;
-  items.forEach((item, i) => ends[i] = end = writeUtf8(item, utf8, end));
-  return { itemsUtf8: utf8.subarray(0, end), itemEnds: new Uint8Array(ends.buffer) };
-}
-
-/** The ids that {@link packItems} packed. */
-export function unpackItems(
-  { itemsUtf8, itemEnds }: Pick<ImpressionRecord, "itemsUtf8" | "itemEnds">,
-): string[] {
-  const ends = new DataView(itemEnds.buffer, itemEnds.byteOffset, itemEnds.byteLength);
-  const items: string[] = [];
-  let begin = 0;
-  for (let at = 0; at < itemEnds.byteLength; at += 4) {
-    const end = ends.getUint32(at, true);
-    items.push(decoder.decode(itemsUtf8.subarray(begin, end)));
-    begin = end;
-  }
-  return items;
-}
-
-/** An id may begin with U+FEFF, which is no mark of byte order there. */
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Kept, because a fresh one allocates its buffer anew: half the time of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });

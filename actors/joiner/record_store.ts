@@ -1,22 +1,23 @@
 /**
- * Bytes of the records that the window holds. They stay for half an hour, and there is a new one with each ranking:
+ * Bytes of what the window holds of each ranking. They stay for half an hour, and there is a new one with each ranking:
  * as arrays of their own they would weigh on the garbage collector, which marks the whole heap each time that arrays
  * have grown by some megabytes. Here they lie in chunks that are used again.
  *
  * Chunks are shared memory for that reason alone: V8 leaves it out of what makes a collection due.
  */
+import { NumberMemory } from "./number_memory.ts";
+
 interface Chunk {
-  readonly bytes: Uint8Array;
+  readonly memory: NumberMemory;
   filled: number;
   /** Records that were not let go. */
   records: number;
 }
 
-/** Where a record lies. */
+/** Where a record lies: where its chunk's memory begins to be the record's, a multiple of 4 bytes. */
 export interface RecordPlace {
   readonly chunk: Chunk;
   readonly begin: number;
-  readonly end: number;
 }
 
 const CHUNK_BYTES = 256 * 1024;
@@ -37,18 +38,14 @@ export class RecordStore {
   }
 
   put(record: Uint8Array): RecordPlace {
-    const chunk = this.#chunkFor(record.byteLength);
+    const bytes = 4 * Math.ceil(record.byteLength / 4);
+    const chunk = this.#chunkFor(bytes);
     const begin = chunk.filled;
-    chunk.bytes.set(record, begin);
-    chunk.filled += record.byteLength;
+    chunk.memory.bytes.set(record, begin);
+    chunk.filled += bytes;
     chunk.records++;
-    this.#bytes += record.byteLength;
-    return { chunk, begin, end: chunk.filled };
-  }
-
-  /** The record's bytes, as an array of their own. */
-  read({ chunk, begin, end }: RecordPlace): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(chunk.bytes.subarray(begin, end));
+    this.#bytes += bytes;
+    return { chunk, begin };
   }
 
   /** Lets a record go, once: nothing can be read at its place any more. */
@@ -57,19 +54,19 @@ export class RecordStore {
     this.#bytes -= chunk.filled;
     chunk.filled = 0;
     if (chunk === this.#newest) return;
-    if (chunk.bytes.byteLength === CHUNK_BYTES && this.#spare.length < SPARE_CHUNKS_MAX) {
+    if (chunk.memory.bytes.length === CHUNK_BYTES && this.#spare.length < SPARE_CHUNKS_MAX) {
       this.#spare.push(chunk);
     }
   }
 
   #chunkFor(bytes: number): Chunk {
     const newest = this.#newest;
-    if (newest !== undefined && newest.filled + bytes <= newest.bytes.byteLength) return newest;
+    if (newest !== undefined && newest.filled + bytes <= newest.memory.bytes.length) return newest;
     if (bytes > CHUNK_BYTES) return chunkOf(bytes);
     return this.#newest = this.#spare.pop() ?? chunkOf(CHUNK_BYTES);
   }
 }
 
 function chunkOf(bytes: number): Chunk {
-  return { bytes: new Uint8Array(new SharedArrayBuffer(bytes)), filled: 0, records: 0 };
+  return { memory: new NumberMemory(new SharedArrayBuffer(bytes)), filled: 0, records: 0 };
 }

@@ -9,7 +9,8 @@ import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import { encodeEvent, eventPartition, packItems } from "../joiner/protocol.ts";
+import { encodeEvent, eventPartition } from "../joiner/protocol.ts";
+import { ShownRowsWriter } from "../joiner/shown_rows.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";
@@ -27,6 +28,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #profiles: ProfileStore;
   readonly #scorer: ActorRef<ScorerMessage>;
   readonly #extractor: FeatureExtractor;
+  readonly #shownRows: ShownRowsWriter;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
 
@@ -43,6 +45,12 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#extractor = new FeatureExtractor(options.schema, FeatureHasher.create(), {
       ...options,
       storedItems: (ids) => profiles.getMany("item", ids).map((profile) => profile?.attributes),
+    });
+    this.#shownRows = new ShownRowsWriter({
+      slots: options.schema.slots.length,
+      denseWidth: options.schema.denseWidth,
+      sharedSlots: this.#extractor.sharedSlots,
+      tasks: options.taskNames.length,
     });
     this.#unsubscribe = profiles.onChanged("item", (id) => this.#extractor.forget(id));
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
@@ -117,23 +125,32 @@ export class Ranker implements Behavior<RankerMessage> {
       { kind: "score", features },
       this.#remaining(request),
     );
-    const { schema, taskNames } = this.#options;
-    const tasks = taskNames.length;
-    const shown = orderByScore(scores).subarray(0, request.limit);
-    const picked = pickRows(features, shown, schema.slots.length, schema.denseWidth);
+    const tasks = this.#options.taskNames.length;
+    const rows = orderByScore(scores).subarray(0, request.limit);
     const items: RankedItem[] = [];
-    for (const row of shown) {
+    for (const row of rows) {
       const { id } = request.candidates[row];
       const item = { id, score: scores[row], cold: cold[row] === 1 };
       items.push(tasks === 1 ? item : { ...item, predictions: this.#byTask(predictions, row) });
     }
-    const explained = request.explain ? await this.#explained(request, items, picked) : items;
+    const explained = request.explain
+      ? await this.#explained(request, items, features, rows)
+      : items;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
-    // The trainer measures the first task by them.
-    const predicted = new Float32Array(shown.length);
-    shown.forEach((row, i) => predicted[i] = predictions[row * tasks]);
-    const impression = this.#impression(request, rankingId, items, predicted, picked);
+    const impression = encodeEvent({
+      kind: "impression",
+      rankingId,
+      atMs: request.atMs,
+      acceptedAtMs: this.#context.clock.nowMs(),
+      user: request.user,
+      shown: this.#shownRows.write({
+        candidates: request.candidates,
+        features,
+        predictions,
+        rows,
+      }),
+    });
     await this.#eventLog.append(partition, [impression], "written");
     this.#context.reply(request, { rankingId, items: explained, modelVersion, learnedThroughMs });
   }
@@ -150,41 +167,18 @@ export class Ranker implements Behavior<RankerMessage> {
     request: Rank,
     items: readonly RankedItem[],
     features: FeatureBatch,
+    rows: Uint32Array,
   ): Promise<RankedItem[]> {
+    const { slots, denseWidth } = this.#options.schema;
     const explanations = await this.#scorer.ask(
-      { kind: "explain", features },
+      { kind: "explain", features: pickRows(features, rows, slots.length, denseWidth) },
       this.#remaining(request),
     );
     return items.map((item, i) => ({ ...item, explanation: explanations[i] }));
-  }
-
-  #impression(
-    request: Rank,
-    rankingId: string,
-    items: readonly RankedItem[],
-    scores: Float32Array,
-    { ids, segmentOffsets, dense }: FeatureBatch,
-  ): Uint8Array {
-    return encodeEvent({
-      kind: "impression",
-      rankingId,
-      atMs: request.atMs,
-      acceptedAtMs: this.#context.clock.nowMs(),
-      user: request.user,
-      ...packItems(items.map(({ id }) => id)),
-      scores: bytesOf(scores),
-      ids: bytesOf(ids),
-      segmentOffsets: bytesOf(segmentOffsets),
-      dense: bytesOf(dense),
-    });
   }
 
   #refuse(request: Rank, outcome: string, error: unknown): void {
     this.#requests.add(1, { outcome });
     this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-function bytesOf(array: BigUint64Array | Uint32Array | Float32Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,5 +1,5 @@
 /**
- * Which rows of a request are shown, in which order, and their features: what the impression tells.
+ * Which rows of a request are shown, in which order, and their features.
  */
 import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
@@ -40,6 +40,10 @@ export function pickRows(
 /** Candidates of one request are numbered below this. */
 const rowsMax = 2 ** 20;
 
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+let keyMemory = new Float64Array(0);
+
 /**
  * Row numbers of scores, best first; equal scores keep the caller's order, and a score that is no number comes last.
  * Each row becomes one number that says both, since sorting numbers needs no call a comparison.
@@ -47,13 +51,12 @@ const rowsMax = 2 ** 20;
 export function orderByScore(scores: Float32Array): Uint32Array {
   const rows = scores.length;
   if (rows > rowsMax) throw new RangeError(`Cannot order more than ${rowsMax} rows`);
-  const positive = new Float32Array(scores);
-  const bits = new Uint32Array(positive.buffer);
-  const keys = new Float64Array(rows);
+  if (keyMemory.length < rows) keyMemory = new Float64Array(2 * rows);
+  const keys = keyMemory.subarray(0, rows);
   for (let row = 0; row < rows; row++) {
-    positive[row] += 0; // -0 is 0
+    float[0] = scores[row] + 0; // -0 is 0
     // The bits of floats ascend with positive ones and descend with negative ones.
-    const descending = bits[row] >>> 31 === 1 ? bits[row] : 0x7fff_ffff - bits[row];
+    const descending = bits[0] >>> 31 === 1 ? bits[0] : 0x7fff_ffff - bits[0];
     const rank = Number.isNaN(scores[row]) ? 2 ** 32 : descending;
     keys[row] = rank * rowsMax + row;
   }

@@ -32,7 +32,7 @@ export const joinerSection = z.strictObject({
   impressionsMax: z.int().min(1).max(100_000_000).default(200_000)
     .describe("Rankings that may be open; one more closes the oldest early."),
   impressionsBytesMax: size("1MiB", "1TiB").default(2 ** 30).describe(
-    "Memory for open rankings, some 15 KiB each at 100 candidates; one too many closes the oldest early.",
+    "Memory for open rankings, some 10 KiB each at 100 candidates; one too many closes the oldest early.",
   ),
   actionsPerImpressionMax: z.int().min(1).max(100_000).default(1000)
     .describe("Actions remembered per ranking; more are counted and dropped."),

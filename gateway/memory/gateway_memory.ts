@@ -2,7 +2,9 @@
  * What a gateway remembers between requests, and how it gets it back after a restart: by reading the end of the
  * event log, which holds every ranking that was served and every event that was accepted.
  */
-import { decodeEvent, unpackItems } from "../../actors/joiner/protocol.ts";
+import { NumberMemory } from "../../actors/joiner/number_memory.ts";
+import { decodeEvent } from "../../actors/joiner/protocol.ts";
+import { ShownRowsReader } from "../../actors/joiner/shown_rows.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
@@ -70,7 +72,7 @@ export class GatewayMemory {
     if ("eventId" in record) {
       this.events.recall(record.eventId, record.acceptedAtMs);
       this.acceptance.resumeAfter(record.acceptedAtMs);
-    } else this.rankings.remember(record.rankingId, record.shown);
+    } else this.rankings.recall(record.rankingId, record.shown);
   }
 }
 
@@ -102,8 +104,14 @@ function recalled({ bytes }: LogRecord): Recalled | undefined {
     const record = decodeEvent(bytes);
     return record.kind === "action"
       ? { eventId: record.eventId, acceptedAtMs: record.acceptedAtMs }
-      : { rankingId: record.rankingId, shown: hashItems(unpackItems(record)) };
+      : { rankingId: record.rankingId, shown: hashItems(itemsOf(record.shown)) };
   } catch {
     return undefined;
   }
+}
+
+const reader = new ShownRowsReader();
+
+function itemsOf(shown: Uint8Array): string[] {
+  return reader.open(NumberMemory.copyOf(shown)).items();
 }

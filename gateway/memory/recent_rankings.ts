@@ -16,6 +16,8 @@ const isUnderWay = (shown: Uint32Array | undefined) => shown?.length === 0;
 export class RecentRankings {
   /** Item hashes by ranking id. */
   readonly #shown: RecentMap<Uint32Array>;
+  /** Where the items of a ranking are hashed. */
+  #hashes = new Uint32Array(0);
 
   constructor(rankingsMax: number) {
     this.#shown = new RecentMap(rankingsMax, () => new ShownItems());
@@ -37,8 +39,14 @@ export class RecentRankings {
     if (isUnderWay(this.#shown.get(rankingId))) this.#shown.delete(rankingId);
   }
 
-  /** @param shown From {@link hashItems}; copied. */
-  remember(rankingId: string, shown: Uint32Array): void {
+  remember(rankingId: string, items: readonly { readonly id: string }[]): void {
+    if (this.#hashes.length < items.length) this.#hashes = new Uint32Array(2 * items.length);
+    for (let i = 0; i < items.length; i++) this.#hashes[i] = hashOf(items[i].id);
+    this.#shown.set(rankingId, this.#hashes.subarray(0, items.length));
+  }
+
+  /** Remembers a ranking from before a restart. @param shown From {@link hashItems}; copied. */
+  recall(rankingId: string, shown: Uint32Array): void {
     this.#shown.set(rankingId, shown);
   }
 

@@ -6,13 +6,17 @@ import { isFeatureTypeError, rankProblem } from "../attribute_types.ts";
 import { DataClock } from "../data_clock.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { exampleRequest, noteOnAttributes } from "../known_attributes.ts";
-import { hashItems } from "../memory/recent_rankings.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { budgetMs } from "../middleware/deadline.ts";
 import { Readiness } from "../readiness.ts";
-import { BodyReader } from "../request_body.ts";
-import { rankingSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
+import { BodyReader, validate } from "../request_body.ts";
+import {
+  plainCandidates,
+  rankingSchema,
+  type RankRequest,
+  rankRequestSchema,
+} from "../schemas/rank.ts";
 
 export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoint {
   const { attributes, clock, memory, options, ranker, telemetry } = parts;
@@ -23,13 +27,13 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
   });
 
   async function rank(context: GatewayContext): Promise<Response> {
-    const request = await body.read(context, rankRequestSchema);
+    const request = rankRequest(await body.readJson(context));
     requireDistinct(request);
     const message = rankMessage(request, dataClock.atMs(request.timestamp));
     const ranking = await askOnce(context, message).catch((error) => {
       throw rankProblem(error, request);
     });
-    memory.rankings.remember(ranking.rankingId, hashItems(ranking.items.map(({ id }) => id)));
+    memory.rankings.remember(ranking.rankingId, ranking.items);
     let cold = 0;
     for (const item of ranking.items) if (item.cold) cold++;
     itemsCold.add(cold);
@@ -87,6 +91,14 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     ],
     handle: rank,
   };
+}
+
+/** @throws {ProblemError} `invalid-request` with every wrong field. */
+function rankRequest(body: unknown): RankRequest {
+  const candidates = plainCandidates(body);
+  if (candidates === undefined) return validate(rankRequestSchema, body);
+  const [first] = candidates; // stands for all of them
+  return { ...validate(rankRequestSchema, { ...body as object, candidates: [first] }), candidates };
 }
 
 function rankMessage(request: RankRequest, atMs: number): Rank {

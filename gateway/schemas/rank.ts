@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { candidatesMax } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
-import { attributesSchema, idSchema, timestampSchema } from "./values.ts";
+import { attributesSchema, idPattern, idSchema, timestampSchema } from "./values.ts";
 
 const sendCandidates =
   `send a list of 1 to ${candidatesMax} candidates, each like {"id": "item-1"}`;
@@ -49,6 +49,25 @@ export const rankRequestSchema = fields({
 }).register(namedSchemas, { id: "RankRequest" });
 
 export type RankRequest = z.infer<typeof rankRequestSchema>;
+
+/**
+ * The candidates of a request where each is an id and nothing else, as in most requests: they are valid as they are.
+ * Undefined says nothing of them. The schema makes a few objects of each candidate, which for a hundred of them is a
+ * third of all that a ranking leaves the garbage collector.
+ */
+export function plainCandidates(request: unknown): RankRequest["candidates"] | undefined {
+  const candidates = (request as Partial<RankRequest> | null)?.candidates;
+  if (!Array.isArray(candidates)) return undefined;
+  if (candidates.length === 0 || candidates.length > candidatesMax) return undefined;
+  return candidates.every(isPlain) ? candidates : undefined;
+}
+
+function isPlain(candidate: unknown): boolean {
+  if (typeof candidate !== "object" || candidate === null) return false;
+  for (const key in candidate) if (key !== "id") return false;
+  const { id } = candidate as { readonly id?: unknown };
+  return typeof id === "string" && idPattern.test(id);
+}
 
 export const rankingSchema = z.strictObject({
   rankingId: z.string().meta({ description: "Send it with each event on these items." }),

@@ -10,9 +10,12 @@ const listEntriesMax = 1000;
 
 const sendId = "send text of 1 to 256 characters without control characters";
 
+/** What {@link idSchema} lets through. */
+export const idPattern = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
+
 /** An id as clients choose it. Lone surrogates are refused because they have no UTF-8 form, which features hash. */
 export function idSchema(description: string) {
-  return z.string(sendId).regex(/^[^\p{Cc}\p{Cs}]{1,256}$/u, sendId).meta({ description });
+  return z.string(sendId).regex(idPattern, sendId).meta({ description });
 }
 
 const sendTimestamp =

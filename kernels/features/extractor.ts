@@ -76,6 +76,13 @@ export class FeatureExtractor {
     return this.#columns.readsUsers;
   }
 
+  /** Slots whose ids are the same in all rows of a request. */
+  get sharedSlots(): number[] {
+    return [...this.#columns.sharedBase, ...this.#columns.sharedCrosses].map(({ column }) =>
+      column
+    );
+  }
+
   /** What is stored about the item has changed. */
   forget(item: string): void {
     this.#cache.forget(item);

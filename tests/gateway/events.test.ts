@@ -9,7 +9,8 @@ import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { hashItems } from "../../gateway/memory/recent_rankings.ts";
 import { defaultGatewayOptions } from "../../gateway/options.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
-import { encodeEvent, eventPartition, packItems } from "../../actors/joiner/protocol.ts";
+import { encodeEvent, eventPartition } from "../../actors/joiner/protocol.ts";
+import { shownRows } from "../actors/joiner/records.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
@@ -239,11 +240,7 @@ Deno.test("after a restart, rankings and events of the log are still known", asy
       atMs: startMs,
       acceptedAtMs: startMs,
       user: "u",
-      ...packItems(["a", "b"]),
-      scores: new Uint8Array(8),
-      ids: new Uint8Array(),
-      segmentOffsets: new Uint8Array(),
-      dense: new Uint8Array(),
+      shown: shownRows("r", ["a", "b"]),
     })],
   );
   const before = await json(post("/v1/events", click));
@@ -314,7 +311,7 @@ Deno.test("of a long log the newest records are recalled, and the oldest are for
 
 Deno.test("a record that cannot be decoded is skipped and reported, and the server starts with the others", async () => {
   const { clock, eventLog, memory: before, options, post, telemetry } = gatewayFixture();
-  before.rankings.remember("r", hashItems(["a"]));
+  before.rankings.recall("r", hashItems(["a"]));
   const partition = eventPartition("r", 2);
   await eventLog.append(partition, [
     Uint8Array.of(0xc1),

@@ -2,6 +2,7 @@
  * `POST /v1/rank` as a client sees it.
  */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { ReplicaNotCurrentError } from "../../actors/serving_replica/protocol.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import {
@@ -11,7 +12,7 @@ import {
   encodeError,
   OverloadedError,
 } from "../../mesh/runtime/errors.ts";
-import { rankingSchema } from "../../gateway/schemas/rank.ts";
+import { plainCandidates, rankingSchema, rankRequestSchema } from "../../gateway/schemas/rank.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const three = { user: "u", candidates: [{ id: "a" }, { id: "b" }, { id: "c" }] };
@@ -266,3 +267,33 @@ for (const { name, error, pointer, detail } of mistyped) {
     assert.match(problem.errors[0].detail, detail);
   });
 }
+
+Deno.test("candidates that are taken without the schema are those that it takes as they are", () => {
+  const { candidates: schema } = rankRequestSchema.shape;
+  const value = fc.jsonValue({ maxDepth: 1 });
+  const texts = fc.constantFrom("a", "i1", "", "\u0007", "\ud800", "ü", "x".repeat(257));
+  const id = fc.oneof(texts, fc.string(), value);
+  const plain = fc.record({ id }, { noNullPrototype: true });
+  const withFields = fc.record({ id, fields: value }, { noNullPrototype: true });
+  const any = fc.oneof(plain, withFields, value);
+  const lists = fc.oneof(fc.array(plain), fc.array(any, { minLength: 1 }), value);
+  fc.assert(
+    fc.property(lists, (list) => {
+      const { success, data } = schema.safeParse(list);
+      const taken = plainCandidates({ candidates: list });
+      if (taken !== undefined) {
+        assert.ok(success);
+        assert.deepEqual(taken, data);
+      } else if (success) assert.ok(data.some((candidate) => "fields" in candidate));
+    }),
+    {
+      examples: [[[{ id: "a" }]], [JSON.parse('[{ "id": "a", "__proto__": {} }]')], [[["id"]]]],
+    },
+  );
+  const many = (count: number) => Array.from({ length: count }, (_, i) => ({ id: `${i}` }));
+  assert.ok(plainCandidates({ candidates: many(500) }));
+  assert.equal(plainCandidates({ candidates: many(501) }), undefined);
+  for (const request of [null, [], {}, "candidates"]) {
+    assert.equal(plainCandidates(request), undefined);
+  }
+});

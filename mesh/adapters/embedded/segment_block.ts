@@ -84,18 +84,22 @@ export function isIntact(block: Uint8Array): boolean {
     header.checksum === checksumOf(block);
 }
 
-/** Records `from` to `from + recordsMax` (offsets) of an intact block; they own their bytes. */
+/** Records `from` to `from + recordsMax` (offsets) of an intact block; together they own a copy of their bytes. */
 export function decodeRecords(block: Uint8Array, from: number, recordsMax: number): LogRecord[] {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const records = view.getUint32(4, true);
   const firstOffset = view.getFloat64(8, true);
+  const lengthOf = (i: number) => view.getUint32(blockHeaderBytes + 4 * i, true);
+  const first = Math.min(records, Math.max(0, from - firstOffset));
+  const end = Math.min(records, first + recordsMax);
+  let begin = blockHeaderBytes + 4 * records;
+  for (let i = 0; i < first; i++) begin += lengthOf(i);
+  let bytes = 0;
+  for (let i = first; i < end; i++) bytes += lengthOf(i);
+  const copy = block.slice(begin, begin + bytes);
   const decoded: LogRecord[] = [];
-  let at = blockHeaderBytes + 4 * records;
-  for (let i = 0; i < records && decoded.length < recordsMax; i++) {
-    const length = view.getUint32(blockHeaderBytes + 4 * i, true);
-    const offset = firstOffset + i;
-    if (offset >= from) decoded.push({ offset, bytes: block.slice(at, at + length) });
-    at += length;
+  for (let i = first, at = 0; i < end; at += lengthOf(i++)) {
+    decoded.push({ offset: firstOffset + i, bytes: copy.subarray(at, at + lengthOf(i)) });
   }
   return decoded;
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
-import { encodeEvent, type EventRecord } from "../../../actors/joiner/protocol.ts";
+import type { EventRecord } from "../../../actors/joiner/protocol.ts";
 import { action, impression, joinerOptions, readExamples } from "./records.ts";
 
 /** Feeds records as the joiner does, and gives back the examples by their names. */
@@ -13,7 +13,7 @@ function join(records: readonly EventRecord[], options: JoinerOptions = joinerOp
   records.forEach((record, offset) => {
     window.observe(record);
     while (window.closeNext(() => out));
-    window.accept(record, encodeEvent(record), offset, () => out);
+    window.accept(record, offset, () => out);
   });
   return { examples: readExamples(out.finish(0)), counts: window.counts, window };
 }

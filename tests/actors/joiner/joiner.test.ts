@@ -94,7 +94,7 @@ Deno.test("a record that cannot be decoded is counted and skipped", async () => 
   await world.eventLog.append(0, [Uint8Array.of(0xc1)]);
   const wrongShape = { ...impression({ ranking: "r0", items: ["a"], atMs: 0 }) };
   await world.post(
-    { ...wrongShape, segmentOffsets: new Uint8Array(4) },
+    { ...wrongShape, shown: wrongShape.shown.subarray(1) },
     impression({ ranking: "r1", items: ["a"], atMs: 0 }),
     action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }),
   );

@@ -4,7 +4,7 @@ import { NegativeSampling } from "../../../actors/joiner/negative_sampling.ts";
 Deno.test("a rate of 1 keeps every negative and corrects nothing", () => {
   const sampling = new NegativeSampling({ rate: 1, seed: 1, correction: "logOdds" });
   assert.equal(sampling.logSampleRate(true), 0);
-  for (let i = 0; i < 1_000; i++) assert.ok(sampling.keeps(`r${i}`, "a"));
+  for (let i = 0; i < 1_000; i++) assert.ok(sampling.keeps(sampling.keyOf(`r${i}`), 0));
 });
 
 Deno.test("the share kept is the rate, within four standard errors", () => {
@@ -12,19 +12,22 @@ Deno.test("the share kept is the rate, within four standard errors", () => {
     const sampling = new NegativeSampling({ rate, seed: 7, correction: "logOdds" });
     let kept = 0;
     const n = 40_000;
-    for (let i = 0; i < n; i++) if (sampling.keeps(`ranking-${i >> 3}`, `item${i & 7}`)) kept++;
+    for (let i = 0; i < n; i++) {
+      if (sampling.keeps(sampling.keyOf(`ranking-${i >> 3}`), i & 7)) kept++;
+    }
     const error = Math.sqrt(rate * (1 - rate) / n);
     assert.ok(Math.abs(kept / n - rate) < 4 * error, `rate ${rate}: kept ${kept / n}`);
   }
 });
 
-Deno.test("the decision depends on seed, ranking and item, and on nothing else", () => {
-  const decisions = (seed: number) => {
+Deno.test("the decision depends on seed, ranking and row, and on nothing else", () => {
+  const decisions = (seed: number, ranking: string) => {
     const sampling = new NegativeSampling({ rate: 0.5, seed, correction: "logOdds" });
-    return Array.from({ length: 64 }, (_, i) => sampling.keeps(`r${i}`, "x"));
+    return Array.from({ length: 64 }, (_, row) => sampling.keeps(sampling.keyOf(ranking), row));
   };
-  assert.deepEqual(decisions(3), decisions(3));
-  assert.notDeepEqual(decisions(3), decisions(4));
+  assert.deepEqual(decisions(3, "r"), decisions(3, "r"));
+  assert.notDeepEqual(decisions(3, "r"), decisions(4, "r"));
+  assert.notDeepEqual(decisions(3, "r"), decisions(3, "s"));
 });
 
 Deno.test("with the correction, training on sampled negatives finds the true rate of positives", () => {
@@ -37,7 +40,7 @@ Deno.test("with the correction, training on sampled negatives finds the true rat
     const n = 100_000;
     for (let i = 0; i < n; i++) {
       if (i < n * trueRate) positives++;
-      else if (sampling.keeps(`g${group}-${i}`, "x")) negatives++;
+      else if (sampling.keeps(sampling.keyOf(`g${group}-${i}`), 0)) negatives++;
     }
     let logit = 0;
     for (let step = 0; step < 2_000; step++) {
@@ -60,7 +63,7 @@ Deno.test("with weights, training on sampled negatives finds the true rate of ev
     let [sum, positives, negatives] = [0, 0, 0];
     for (let i = 0; i < 100_000; i++) {
       const negative = tasks.every((task) => !task.positive(i));
-      if (negative && !sampling.keeps(`r${i}`, "x")) continue;
+      if (negative && !sampling.keeps(sampling.keyOf(`r${i}`), 0)) continue;
       const weight = correction === "weight" ? Math.exp(-sampling.logSampleRate(negative)) : 1;
       sum += weight;
       if (positive(i)) positives += weight;

@@ -2,12 +2,9 @@
  * Event records made small for the joiner's tests: the features of a row are two ids that spell its ranking and
  * item, so that an example can be traced back to what was shown.
  */
-import {
-  type ActionRecord,
-  type ImpressionRecord,
-  packItems,
-} from "../../../actors/joiner/protocol.ts";
+import type { ActionRecord, ImpressionRecord } from "../../../actors/joiner/protocol.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
+import { ShownRowsWriter } from "../../../actors/joiner/shown_rows.ts";
 import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
 
 export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptions {
@@ -51,6 +48,23 @@ function idOf(name: string): bigint {
 }
 
 /** Row i has ids [ranking] and [item] in slots 0 and 1, the dense value i, and the score 0.5. */
+export function shownRows(ranking: string, items: readonly string[]): Uint8Array {
+  const rows = items.map((_, row) => row);
+  const writer = new ShownRowsWriter({ slots: 2, denseWidth: 1, tasks: 1, sharedSlots: [0] });
+  return writer.write({
+    candidates: items.map((id) => ({ id })),
+    features: {
+      rows: items.length,
+      ids: BigUint64Array.from(items.flatMap((item) => [idOf(ranking), idOf(item)])),
+      segmentOffsets: Uint32Array.from({ length: items.length * 2 + 1 }, (_, i) => i),
+      dense: Float32Array.from(rows),
+    },
+    predictions: rows.map(() => 0.5),
+    rows,
+  });
+}
+
+/** Its rows are {@link shownRows}. */
 export function impression(
   { ranking, items, atMs, acceptedAtMs = 1e9 }: {
     ranking: string;
@@ -59,19 +73,13 @@ export function impression(
     acceptedAtMs?: number;
   },
 ): ImpressionRecord {
-  const ids = BigUint64Array.from(items.flatMap((item) => [idOf(ranking), idOf(item)]));
-  const segmentOffsets = Uint32Array.from({ length: items.length * 2 + 1 }, (_, i) => i);
   return {
     kind: "impression",
     rankingId: ranking,
     atMs,
     acceptedAtMs,
     user: "u",
-    ...packItems(items),
-    scores: new Uint8Array(new Float32Array(items.length).fill(0.5).buffer),
-    ids: new Uint8Array(ids.buffer),
-    segmentOffsets: new Uint8Array(segmentOffsets.buffer),
-    dense: new Uint8Array(Float32Array.from(items, (_, i) => i).buffer),
+    shown: shownRows(ranking, items),
   };
 }
 

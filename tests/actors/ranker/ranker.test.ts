@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  decodeEvent,
-  type ImpressionRecord,
-  unpackItems,
-} from "../../../actors/joiner/protocol.ts";
+import { NumberMemory } from "../../../actors/joiner/number_memory.ts";
+import { decodeEvent, type ImpressionRecord } from "../../../actors/joiner/protocol.ts";
+import { ShownRowsReader } from "../../../actors/joiner/shown_rows.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import { Loop } from "../loop.ts";
@@ -13,19 +11,23 @@ async function impressions(loop: Loop): Promise<ImpressionRecord[]> {
   return records.map(({ bytes }) => decodeEvent(bytes)).filter((r) => r.kind === "impression");
 }
 
+function rowsOf({ shown }: ImpressionRecord): ShownRowsReader {
+  return new ShownRowsReader().open(NumberMemory.copyOf(shown));
+}
+
 Deno.test("the impression is in the log before the answer, with what was shown and nothing else", async () => {
   const loop = await Loop.start();
   const ranking = await loop.rank("user-0", ["a", "b", "c"], { limit: 2, rankingId: "mine" });
   assert.equal(ranking.rankingId, "mine");
   assert.equal(ranking.items.length, 2);
   const [impression] = await impressions(loop);
-  assert.deepEqual(unpackItems(impression), ranking.items.map(({ id }) => id));
+  const shown = rowsOf(impression);
+  assert.deepEqual(shown.items(), ranking.items.map(({ id }) => id));
   assert.equal(impression.user, "user-0");
-  const scores = new Float32Array(impression.scores.slice().buffer);
-  assert.deepEqual([...scores], ranking.items.map(({ score }) => score));
+  assert.deepEqual([0, 1].map((row) => shown.score(row)), ranking.items.map(({ score }) => score));
   assert.deepEqual(Object.keys(ranking.items[0]), ["id", "score", "cold"]); // one task
-  const offsets = new Uint32Array(impression.segmentOffsets.slice().buffer);
-  assert.deepEqual([...offsets], [0, 1, 2, 2, 3, 4, 4]); // user, item, no tags; twice
+  const { segmentOffsets } = shown.features();
+  assert.deepEqual([...segmentOffsets.subarray(0, 7)], [0, 1, 2, 2, 3, 4, 4]); // user, item, no tags; twice
   await loop.stop();
 });
 
@@ -34,8 +36,11 @@ Deno.test("a request's own fields go before the stored ones, and both reach the 
   await loop.profiles.put("item", "a", { tags: ["stored"] });
   const tagIds = async (rankingId: string) => {
     const record = (await impressions(loop)).find((r) => r.rankingId === rankingId)!;
-    const offsets = new Uint32Array(record.segmentOffsets.slice().buffer);
-    return [...new BigUint64Array(record.ids.slice().buffer).subarray(offsets[2], offsets[3])];
+    const { ids, segmentOffsets: [, , begin, end] } = rowsOf(record).features();
+    return Array.from(
+      { length: end - begin },
+      (_, i) => `${ids.subarray(2 * (begin + i)).slice(0, 2)}`,
+    );
   };
   await loop.rank("u", ["a"], { rankingId: "stored" });
   await loop.rank("u", ["a"], {
@@ -56,8 +61,11 @@ Deno.test("what is written or deleted about an item is in its features from the 
   const tagIds = async (rankingId: string) => {
     await loop.rank("u", ["a"], { rankingId });
     const record = (await impressions(loop)).find((r) => r.rankingId === rankingId)!;
-    const offsets = new Uint32Array(record.segmentOffsets.slice().buffer);
-    return [...new BigUint64Array(record.ids.slice().buffer).subarray(offsets[2], offsets[3])];
+    const { ids, segmentOffsets: [, , begin, end] } = rowsOf(record).features();
+    return Array.from(
+      { length: end - begin },
+      (_, i) => `${ids.subarray(2 * (begin + i)).slice(0, 2)}`,
+    );
   };
   assert.deepEqual(await tagIds("unknown"), []);
   await loop.profiles.put("item", "a", { tags: ["one", "two"] });

@@ -7,8 +7,8 @@ import { Loop } from "../loop.ts";
 function otherSchema(firstRow: number): Uint8Array {
   const builder = new ExampleChunkBuilder({ slots: 2, denseWidth: 0, tasks: 1 }, firstRow, 3);
   for (let row = 0; row < 3; row++) {
-    const features = { ids: new Uint8Array(8), segmentOffsets: Uint32Array.of(0, 1, 1) };
-    builder.add({ ...features, dense: new Uint8Array() }, 0, [1], 0, 0, row);
+    const features = { ids: new Uint32Array(2), segmentOffsets: Uint32Array.of(0, 1, 1) };
+    builder.add({ ...features, dense: new Uint32Array() }, 0, [1], 0, 0, row);
   }
   return encodeExamples(builder.finish(1));
 }

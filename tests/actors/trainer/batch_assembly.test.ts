@@ -23,9 +23,9 @@ function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
       ]);
       builder.add(
         {
-          ids: new Uint8Array(ids.buffer),
+          ids: new Uint32Array(ids.buffer),
           segmentOffsets: Uint32Array.of(0, repeated, repeated + 1),
-          dense: new Uint8Array(Float32Array.of(row).buffer),
+          dense: new Uint32Array(Float32Array.of(row).buffer),
         },
         0,
         [row % 2],
@@ -120,7 +120,7 @@ function otherSchema(rows: number, firstRow: number): ExampleChunk {
   for (let row = 0; row < rows; row++) {
     const segmentOffsets = Uint32Array.of(0, 0, 1, 1);
     builder.add(
-      { ids: new Uint8Array(8), segmentOffsets, dense: new Uint8Array(4) },
+      { ids: new Uint32Array(2), segmentOffsets, dense: new Uint32Array(1) },
       0,
       [1],
       0,

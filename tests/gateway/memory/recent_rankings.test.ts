@@ -15,7 +15,7 @@ Deno.test("each of the newest rankings is known with all its items and no others
       fc.array(fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(30_000)), { maxLength: 120 }),
       (rankingsMax, counts) => {
         const rankings = new RecentRankings(rankingsMax);
-        counts.forEach((count, i) => rankings.remember(`r${i}`, hashItems(items(i, count))));
+        counts.forEach((count, i) => rankings.recall(`r${i}`, hashItems(items(i, count))));
         assert.ok(rankings.size <= rankingsMax);
         const sure = Math.min(counts.length, Math.floor(rankingsMax / 8) * 7 + 1);
         for (let i = counts.length - sure; i < counts.length; i++) {
@@ -40,7 +40,7 @@ Deno.test("an id is taken from its reservation on, and free again where its rank
   assert.equal(rankings.check("r", "a"), "unknown-ranking", "nothing is shown yet");
   rankings.release("r");
   assert.ok(rankings.reserve("r"));
-  rankings.remember("r", hashItems(["a"]));
+  rankings.recall("r", hashItems(["a"]));
   rankings.release("r");
   assert.equal(rankings.check("r", "a"), "shown", "a ranking that was answered is not given back");
 });
