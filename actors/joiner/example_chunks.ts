@@ -2,17 +2,8 @@
  * Gathers single examples into columnar chunks, copying words and nothing else: a row's ids and dense values go from
  * the impression that logged them to the example log without becoming other numbers in between.
  */
+import type { LoggedFeatures } from "../../kernels/features/shown_rows.ts";
 import type { ExampleChunk, JoinerPosition } from "../trainer/protocol.ts";
-
-/** The features of all rows of one ranking, as they were logged. */
-export interface LoggedFeatures {
-  /** Each uint64 as two words, the lower one first. `[nnz, 2]` */
-  readonly ids: Uint32Array;
-  /** `[rows·slots + 1]`. */
-  readonly segmentOffsets: Uint32Array;
-  /** The bits of float32 `[rows, denseWidth]`. */
-  readonly dense: Uint32Array;
-}
 
 export interface ExampleShape {
   readonly slots: number;

@@ -14,7 +14,7 @@ import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
 import { type RecordPlace, RecordStore } from "./record_store.ts";
-import { ShownRowsReader } from "./shown_rows.ts";
+import { ShownRowsReader } from "../../kernels/features/shown_rows.ts";
 
 /**
  * Where the examples of an impression go, which lies at `offset` of the event log; undefined where they were written

@@ -14,7 +14,7 @@ import { ExamplePartition } from "./example_partition.ts";
 import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
 import { decodeEvent, eventPartition, type EventRecord, type JoinerMessage } from "./protocol.ts";
-import { areRowsOf } from "./shown_rows.ts";
+import { areRowsOf } from "../../kernels/features/shown_rows.ts";
 
 export interface JoinerDependencies {
   readonly eventLog: EventLog;

@@ -2,6 +2,8 @@
  * The joiner's door, and the two records of the event log that it reads: what was shown, and what people did.
  */
 import { decode, Encoder } from "@msgpack/msgpack";
+import { NumberMemory } from "../../kernels/features/number_memory.ts";
+import { ShownRowsReader } from "../../kernels/features/shown_rows.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
 
 /** One ranking as it was served. Written by the ranker before it answers. */
@@ -36,6 +38,13 @@ export interface ActionRecord {
 
 /** A record of the event log. */
 export type EventRecord = ImpressionRecord | ActionRecord;
+
+/** The items of a ranking, in the order shown. */
+export function itemsShown({ shown }: ImpressionRecord): string[] {
+  return reader.open(NumberMemory.copyOf(shown)).items();
+}
+
+const reader = new ShownRowsReader();
 
 /** Kept, because a fresh one allocates its buffer anew: half the time of a small record. */
 const encoder = new Encoder({ ignoreUndefined: true });

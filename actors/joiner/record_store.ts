@@ -5,7 +5,7 @@
  *
  * Chunks are shared memory for that reason alone: V8 leaves it out of what makes a collection due.
  */
-import { NumberMemory } from "./number_memory.ts";
+import { NumberMemory } from "../../kernels/features/number_memory.ts";
 
 interface Chunk {
   readonly memory: NumberMemory;

@@ -10,7 +10,7 @@ import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../joiner/protocol.ts";
-import { ShownRowsWriter } from "../joiner/shown_rows.ts";
+import { ShownRowsWriter } from "../../kernels/features/shown_rows.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";

@@ -2,9 +2,7 @@
  * What a gateway remembers between requests, and how it gets it back after a restart: by reading the end of the
  * event log, which holds every ranking that was served and every event that was accepted.
  */
-import { NumberMemory } from "../../actors/joiner/number_memory.ts";
-import { decodeEvent } from "../../actors/joiner/protocol.ts";
-import { ShownRowsReader } from "../../actors/joiner/shown_rows.ts";
+import { decodeEvent, itemsShown } from "../../actors/joiner/protocol.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
@@ -104,14 +102,8 @@ function recalled({ bytes }: LogRecord): Recalled | undefined {
     const record = decodeEvent(bytes);
     return record.kind === "action"
       ? { eventId: record.eventId, acceptedAtMs: record.acceptedAtMs }
-      : { rankingId: record.rankingId, shown: hashItems(itemsOf(record.shown)) };
+      : { rankingId: record.rankingId, shown: hashItems(itemsShown(record)) };
   } catch {
     return undefined;
   }
-}
-
-const reader = new ShownRowsReader();
-
-function itemsOf(shown: Uint8Array): string[] {
-  return reader.open(NumberMemory.copyOf(shown)).items();
 }

@@ -4,7 +4,7 @@
  */
 import type { ActionRecord, ImpressionRecord } from "../../../actors/joiner/protocol.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
-import { ShownRowsWriter } from "../../../actors/joiner/shown_rows.ts";
+import { ShownRowsWriter } from "../../../kernels/features/shown_rows.ts";
 import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
 
 export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptions {

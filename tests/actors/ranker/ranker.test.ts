@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { NumberMemory } from "../../../actors/joiner/number_memory.ts";
+import { NumberMemory } from "../../../kernels/features/number_memory.ts";
 import { decodeEvent, type ImpressionRecord } from "../../../actors/joiner/protocol.ts";
-import { ShownRowsReader } from "../../../actors/joiner/shown_rows.ts";
+import { ShownRowsReader } from "../../../kernels/features/shown_rows.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import { Loop } from "../loop.ts";

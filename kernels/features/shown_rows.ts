@@ -14,10 +14,9 @@
  *     u16  how many ids each row has, [n, own slots]
  *     u8   text: the items' ids in UTF-8
  */
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import { utf8BytesPerUnit, writeUtf8 } from "../../kernels/features/utf8.ts";
-import type { LoggedFeatures } from "./example_chunks.ts";
+import type { FeatureBatch } from "./feature_batch.ts";
 import { NumberMemory } from "./number_memory.ts";
+import { utf8BytesPerUnit, writeUtf8 } from "./utf8.ts";
 
 /** How wide a row's features are. */
 export interface RowShape {
@@ -34,6 +33,16 @@ export interface Shown {
   readonly predictions: ArrayLike<number>;
   /** The candidates that are shown, by number, in the order shown. */
   readonly rows: ArrayLike<number>;
+}
+
+/** The features of all rows that were shown. */
+export interface LoggedFeatures {
+  /** Each uint64 as two words, the lower one first. `[nnz, 2]` */
+  readonly ids: Uint32Array;
+  /** `[rows·slots + 1]`. */
+  readonly segmentOffsets: Uint32Array;
+  /** The bits of float32 `[rows, denseWidth]`. */
+  readonly dense: Uint32Array;
 }
 
 const HEADER_WORDS = 6;

@@ -1,9 +1,13 @@
 /** What a ranking showed, written and read back. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { LoggedFeatures } from "../../../actors/joiner/example_chunks.ts";
-import { NumberMemory } from "../../../actors/joiner/number_memory.ts";
-import { areRowsOf, ShownRowsReader, ShownRowsWriter } from "../../../actors/joiner/shown_rows.ts";
+import { NumberMemory } from "../../../kernels/features/number_memory.ts";
+import {
+  areRowsOf,
+  type LoggedFeatures,
+  ShownRowsReader,
+  ShownRowsWriter,
+} from "../../../kernels/features/shown_rows.ts";
 
 const id64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const idLists = fc.array(id64, { maxLength: 4 });
