@@ -1,16 +1,37 @@
 /**
  * How much of a busy machine a thread gets. What learns can wait for a moment; who asked for a ranking is waiting.
+ *
+ * On Linux only: elsewhere a thread has no priority of its own, and the whole process would yield. What yields cannot
+ * take it back without privileges.
  */
 import { getPriority, setPriority } from "node:os";
 
 /** A tenth of what a thread of ordinary priority gets while both want the same core (sched(7)). */
 const NICE = 10;
 
-/**
- * Lets the calling thread, and threads that it starts from now on, run after those of ordinary priority. It cannot be
- * taken back without privileges. On Linux only: elsewhere a thread has no priority of its own, and the whole process
- * would yield.
- */
+const hasThreadPriorities = Deno.build.os === "linux";
+
+/** Lets the calling thread, and threads that it starts from now on, run after those of ordinary priority. */
 export function yieldToOtherThreads(): void {
-  if (Deno.build.os === "linux") setPriority(0, Math.max(getPriority(0), NICE));
+  if (hasThreadPriorities) lowerPriority(0);
+}
+
+/**
+ * Lets the engine's own threads do so too. They help all threads to collect garbage, beside them or while they wait:
+ * left alone, one takes a core for milliseconds from a thread that has an answer to give, and nobody waits for its help
+ * as long as that.
+ */
+export function letEngineYield(): void {
+  if (!hasThreadPriorities) return;
+  const threads = "/proc/self/task";
+  for (const { name } of Deno.readDirSync(threads)) {
+    // "V8 DefaultWorker", cut off at 15 characters
+    const isEngine = Deno.readTextFileSync(`${threads}/${name}/comm`).startsWith("V8 ");
+    if (isEngine) lowerPriority(Number(name));
+  }
+}
+
+/** @param thread By its number in Linux; 0 = the calling one. */
+function lowerPriority(thread: number): void {
+  setPriority(thread, Math.max(getPriority(thread), NICE));
 }
