@@ -3,7 +3,7 @@
  */
 import { decode, Encoder } from "@msgpack/msgpack";
 import { NumberMemory } from "../../kernels/features/number_memory.ts";
-import { ShownRowsReader } from "../../kernels/features/shown_rows.ts";
+import { areRows, ShownRowsReader } from "../../kernels/features/shown_rows.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
 
 /** One ranking as it was served. Written by the ranker before it answers. */
@@ -39,8 +39,13 @@ export interface ActionRecord {
 /** A record of the event log. */
 export type EventRecord = ImpressionRecord | ActionRecord;
 
-/** The items of a ranking, in the order shown. */
+/**
+ * The items of a ranking, in the order shown.
+ *
+ * @throws {RangeError} The record is damaged.
+ */
 export function itemsShown({ shown }: ImpressionRecord): string[] {
+  if (!areRows(shown)) throw new RangeError("What the ranking showed cannot be read");
   return reader.open(NumberMemory.copyOf(shown)).items();
 }
 

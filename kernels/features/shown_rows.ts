@@ -140,16 +140,45 @@ export class ShownRowsWriter {
 
 /** Whether the bytes are rows of this shape: the log may be older than the configuration. */
 export function areRowsOf({ slots, denseWidth }: RowShape, bytes: Uint8Array): boolean {
-  if (bytes.length < 4 * HEADER_WORDS) return false;
+  if (!areRows(bytes)) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const header = (field: number) => view.getUint32(4 * field, true);
-  const words = HEADER_WORDS + header(ROWS) * (2 + denseWidth) + 2 * header(IDS);
-  const halves = slots + header(ROWS) * header(OWN_SLOTS);
-  return header(SLOTS) === slots && header(DENSE_WIDTH) === denseWidth &&
-    bytes.length === 4 * words + 2 * halves + header(TEXT_BYTES);
+  return view.getUint32(4 * SLOTS, true) === slots &&
+    view.getUint32(4 * DENSE_WIDTH, true) === denseWidth;
 }
 
-/** Reads rows where they lie. One reader opens one piece of memory after another. */
+/** Whether all that the bytes say of themselves agrees, so that a reader that believes it stays within them. */
+export function areRows(bytes: Uint8Array): boolean {
+  if (bytes.length < 4 * HEADER_WORDS) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const word = (at: number) => view.getUint32(4 * at, true);
+  const [rows, slots, ownSlots, textBytes] = [
+    word(ROWS),
+    word(SLOTS),
+    word(OWN_SLOTS),
+    word(TEXT_BYTES),
+  ];
+  const words = HEADER_WORDS + rows * (2 + word(DENSE_WIDTH)) + 2 * word(IDS);
+  const halves = slots + rows * ownSlots;
+  if (bytes.length !== 4 * words + 2 * halves + textBytes) return false;
+
+  let textEnd = 0;
+  for (let row = 0; row < rows; row++) {
+    const end = word(HEADER_WORDS + row);
+    if (end < textEnd) return false;
+    textEnd = end;
+  }
+  let ids = 0;
+  let own = 0;
+  for (let half = 0; half < halves; half++) {
+    const count = view.getUint16(4 * words + 2 * half, true);
+    if (half >= slots) ids += count;
+    else if (count === 0) own++;
+    else ids += count - 1;
+  }
+  return textEnd === textBytes && own === ownSlots && ids === word(IDS);
+}
+
+/** Reads rows where they lie, which {@link areRows} has seen. One reader opens one piece of memory after another. */
 export class ShownRowsReader {
   #memory = new NumberMemory(new ArrayBuffer(4 * HEADER_WORDS));
   #at = 0;

@@ -32,11 +32,23 @@ export function yieldToOtherThreads(): void {
  */
 export function letEngineYield(): void {
   if (!isLinux) return;
-  const threads = "/proc/self/task";
-  for (const { name } of Deno.readDirSync(threads)) {
-    // "V8 DefaultWorker", cut off at 15 characters
-    const isEngine = Deno.readTextFileSync(`${threads}/${name}/comm`).startsWith("V8 ");
-    if (isEngine) lowerPriority(Number(name));
+  for (const thread of threads()) {
+    try {
+      // "V8 DefaultWorker", cut off at 15 characters
+      const isEngine = Deno.readTextFileSync(`${TASKS}/${thread}/comm`).startsWith("V8 ");
+      if (isEngine) lowerPriority(thread);
+    } catch { /* it ended meanwhile */ }
+  }
+}
+
+const TASKS = "/proc/self/task";
+
+/** The process's threads by number; none where the system does not tell. */
+function threads(): number[] {
+  try {
+    return Array.from(Deno.readDirSync(TASKS), ({ name }) => Number(name));
+  } catch {
+    return [];
   }
 }
 

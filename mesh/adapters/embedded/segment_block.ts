@@ -84,7 +84,7 @@ export function isIntact(block: Uint8Array): boolean {
     header.checksum === checksumOf(block);
 }
 
-/** Records `from` to `from + recordsMax` (offsets) of an intact block; together they own a copy of their bytes. */
+/** Records `from` to `from + recordsMax` (offsets) of an intact block. They share one copy of their bytes: whoever keeps one keeps all. */
 export function decodeRecords(block: Uint8Array, from: number, recordsMax: number): LogRecord[] {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const records = view.getUint32(4, true);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NumberMemory } from "../../../kernels/features/number_memory.ts";
 import {
+  areRows,
   areRowsOf,
   type LoggedFeatures,
   ShownRowsReader,
@@ -116,6 +117,32 @@ Deno.test("bytes that are not rows of the shape are told from those that are", (
     assert.ok(!areRowsOf(shape, bytes.subarray(0, cut % bytes.length)));
     assert.ok(!areRowsOf(shape, Uint8Array.of(...bytes, 0)));
   }));
+});
+
+Deno.test("rows in which a byte was changed are refused, or read within their own bytes", () => {
+  const reader = new ShownRowsReader();
+  fc.assert(fc.property(
+    rankings,
+    fc.nat(),
+    fc.integer({ min: 1, max: 255 }),
+    ({ shape, sharedSlots, shown }, at, change) => {
+      const bytes = new ShownRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown).slice();
+      bytes[at % bytes.length] ^= change;
+      if (!areRows(bytes)) return;
+      reader.open(NumberMemory.copyOf(bytes));
+      const { segmentOffsets } = reader.features();
+      const { slots } = shape;
+      assert.equal(reader.items().length, reader.rows);
+      assert.ok(reader.rows * slots <= bytes.length / 2 || slots === 0);
+      const ids = segmentOffsets[reader.rows * slots];
+      assert.ok(ids <= bytes.length / 8 * Math.max(1, reader.rows));
+    },
+  ));
+  const huge = new Uint32Array([1_000, 40, 0, 0, 0, 0]);
+  assert.ok(
+    !areRows(new Uint8Array([...new Uint8Array(huge.buffer), ...new Uint8Array(4_080).fill(255)])),
+  );
+  assert.ok(!areRows(new Uint8Array(Uint32Array.of(0xffff_ffff, 0, 0, 0, 0, 0).buffer)));
 });
 
 Deno.test("what all rows share is kept once", () => {
