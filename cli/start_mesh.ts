@@ -17,7 +17,7 @@ import type { ActionLabels } from "../gateway/parts.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../mesh/adapters/deno/deno_random.ts";
-import { interruptOthersOnWaking, letEngineYield } from "../mesh/adapters/deno/thread_priority.ts";
+import { letEngineYield } from "../mesh/adapters/deno/thread_priority.ts";
 import { startWorkerPlaces, type WorkerPlaces } from "../mesh/adapters/deno/worker_place.ts";
 import type { LogLine } from "../mesh/adapters/prometheus/log_lines.ts";
 import { registerLogMetrics } from "../mesh/adapters/prometheus/log_metrics.ts";
@@ -154,7 +154,6 @@ export async function startMesh(
             ),
           ),
       });
-      interruptOthersOnWaking(); // not before: threads begin as the one that starts them
     }
     await mesh.start(plan);
     started = true;

@@ -14,7 +14,7 @@ import type { LogLevel, Telemetry } from "../../ports/telemetry.ts";
 import { DenoClock } from "./deno_clock.ts";
 import { DenoRandom } from "./deno_random.ts";
 import { PortLink } from "./port_link.ts";
-import { interruptOthersOnWaking, yieldToOtherThreads } from "./thread_priority.ts";
+import { yieldToOtherThreads } from "./thread_priority.ts";
 
 /** The first message to a worker. */
 interface Begin {
@@ -186,7 +186,6 @@ export function runWorkerPlace<S>({ telemetry, compose }: WorkerComposition<S>):
     }
     try {
       if (begin.yields) yieldToOtherThreads();
-      else interruptOthersOnWaking();
       const node = new Node({
         name: begin.name,
         clock: new DenoClock(),
