@@ -2,12 +2,10 @@
  * Gathers single examples into columnar chunks, copying words and nothing else: a row's ids and dense values go from
  * the impression that logged them to the example log without becoming other numbers in between.
  */
-import type { LoggedFeatures } from "../../kernels/features/shown_rows.ts";
+import type { LoggedFeatures, RowShape } from "../../kernels/features/shown_rows.ts";
 import type { ExampleChunk, JoinerPosition } from "../trainer/protocol.ts";
 
-export interface ExampleShape {
-  readonly slots: number;
-  readonly denseWidth: number;
+export interface ExampleShape extends RowShape {
   readonly tasks: number;
 }
 

@@ -14,7 +14,7 @@ import { ShownRowsWriter } from "../../kernels/features/shown_rows.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";
-import { orderByScore, pickRows } from "./shown_rows.ts";
+import { orderByScore, pickRows } from "./row_order.ts";
 
 export interface RankerDependencies {
   readonly eventLog: EventLog;

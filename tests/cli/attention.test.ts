@@ -9,6 +9,7 @@ import { parseConfiguration } from "../../configuration/configuration.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { datasetOf } from "./made_dataset.ts";
 
 const configuration = parseConfiguration(
   `features:
@@ -42,16 +43,7 @@ function madeDataset(rows: number): Dataset {
     const candidate = random.nextFloat() < 0.5 ? recent[row % 3] : item();
     chunk.add("", candidate, recent.includes(candidate) ? 1 : 0, row, { context: { recent } });
   }
-  const made = chunk.take();
-  return {
-    name: "made",
-    action: "seen",
-    users: new Map(),
-    items: new Map(),
-    async *interactions() {
-      yield await Promise.resolve(made);
-    },
-  };
+  return datasetOf(chunk);
 }
 
 Deno.test("a model learns which list the candidate belongs to", async () => {

@@ -6,7 +6,7 @@ import {
   readPart,
   type ShardHeader,
 } from "../../../actors/snapshotter/protocol.ts";
-import { ChunkBuilder, type Dataset } from "../../../cli/datasets/dataset.ts";
+import { ChunkBuilder } from "../../../cli/datasets/dataset.ts";
 import type { ExampleTable } from "../../../cli/datasets/example_table.ts";
 import { datasetExtractor, labelledExamples } from "../../../cli/datasets/examples.ts";
 import { readInteractions } from "../../../cli/datasets/interaction_table.ts";
@@ -14,6 +14,7 @@ import { TrainingPass } from "../../../cli/training/training_pass.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { MemoryBlobStore } from "../../../mesh/simulation/memory_blob_store.ts";
+import { datasetOf } from "../made_dataset.ts";
 
 /** Two classes of rows, whose optimizers leave a row without a gradient as it is. */
 const configuration = parseConfiguration(
@@ -46,16 +47,7 @@ async function examples(): Promise<ExampleTable> {
     const [user, item] = [row * 7 % 30, row * 11 % 40];
     chunk.add(`user ${user}`, `item ${item}`, (user + item) % 2, row, undefined);
   }
-  const made = chunk.take();
-  const dataset: Dataset = {
-    name: "made",
-    action: "seen",
-    users: new Map(),
-    items: new Map(),
-    async *interactions() {
-      yield await Promise.resolve(made);
-    },
-  };
+  const dataset = datasetOf(chunk);
   return labelledExamples(dataset, await readInteractions(dataset), {
     extractor: datasetExtractor(configuration.features.schema, dataset),
     tasks: configuration.joiner.tasks,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { orderByScore, pickRows } from "../../../actors/ranker/shown_rows.ts";
+import { orderByScore, pickRows } from "../../../actors/ranker/row_order.ts";
 import { batches, contents, SLOTS } from "../feature_batches.ts";
 
 Deno.test("picked rows hold their features in the order picked", () => {

@@ -1,0 +1,18 @@
+/**
+ * A dataset of interactions that a test made, in one chunk.
+ */
+import type { ChunkBuilder, Dataset } from "../../cli/datasets/dataset.ts";
+
+/** What was added to the chunk, once. */
+export function datasetOf(chunk: ChunkBuilder): Dataset {
+  const made = chunk.take();
+  return {
+    name: "made",
+    action: "seen",
+    users: new Map(),
+    items: new Map(),
+    async *interactions() {
+      yield await Promise.resolve(made);
+    },
+  };
+}
