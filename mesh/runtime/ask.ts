@@ -29,10 +29,8 @@ export class Ask {
   /** Monotonic ms; NaN until the handler began. */
   startedAtMs = NaN;
   receiver: AskReceiver | undefined = undefined;
-  /** Another ask for the very same message object that the actor keeps too. */
-  nextOfSameMessage: Ask | undefined = undefined;
 
-  /** Its number on the link over which it went. */
+  /** Its number on the link over which it went; see pending_asks.ts. */
   linkId = 0;
 
   // The deadline wheel's list; see deadline_wheel.ts.

@@ -1,51 +1,40 @@
 /**
- * Requests that a behaviour has taken and not answered yet, found by their message. One message object may be asked
- * twice (a constant): then each answer goes to one of its asks, the newest first.
+ * Requests that a behaviour has taken and not answered yet, oldest first, found by their message. One message object may
+ * be asked twice (a constant): then each answer goes to one of its asks, the oldest first.
+ *
+ * A list, since most answers are to one of the first; and no Map, which would hold on to what was answered (see
+ * docs/adr/0014-no-maps-for-what-passes-through.md).
  */
 import type { Message } from "./actor.ts";
 import type { Ask } from "./ask.ts";
 
 export class KeptRequests {
-  readonly #newest = new Map<Message, Ask>();
+  readonly #asks: Ask[] = [];
 
   get isEmpty(): boolean {
-    return this.#newest.size === 0;
+    return this.#asks.length === 0;
   }
 
-  /** Distinct messages. */
   get size(): number {
-    return this.#newest.size;
+    return this.#asks.length;
   }
 
   get(message: Message): Ask | undefined {
-    return this.#newest.get(message);
+    return this.#asks.find((ask) => ask.message === message);
   }
 
   add(ask: Ask): void {
-    ask.nextOfSameMessage = this.#newest.get(ask.message);
-    this.#newest.set(ask.message, ask);
+    this.#asks.push(ask);
   }
 
   /** It is answered, or nobody waits for its answer any more. */
   remove(ask: Ask): void {
-    const newest = this.#newest.get(ask.message);
-    if (newest === ask) {
-      if (ask.nextOfSameMessage) this.#newest.set(ask.message, ask.nextOfSameMessage);
-      else this.#newest.delete(ask.message);
-      return;
-    }
-    for (let other = newest; other; other = other.nextOfSameMessage) {
-      if (other.nextOfSameMessage === ask) other.nextOfSameMessage = ask.nextOfSameMessage;
-    }
+    const at = this.#asks.indexOf(ask);
+    if (at >= 0) this.#asks.splice(at, 1);
   }
 
   /** All of them, which are kept no longer. */
   takeAll(): Ask[] {
-    const asks: Ask[] = [];
-    for (const newest of this.#newest.values()) {
-      for (let ask: Ask | undefined = newest; ask; ask = ask.nextOfSameMessage) asks.push(ask);
-    }
-    this.#newest.clear();
-    return asks;
+    return this.#asks.splice(0);
   }
 }

@@ -53,7 +53,8 @@ export class Node implements CellHost {
   #topology = 0;
 
   readonly #turns: TurnScheduler;
-  readonly #flushing = new Set<NodeLink>();
+  /** Links with something to send at the end of this turn. */
+  #flushing: NodeLink[] = [];
   readonly #wheel: DeadlineWheel;
   #deadLetters = 0;
   #asksOutside = 0;
@@ -309,7 +310,7 @@ export class Node implements CellHost {
   removeLink(link: NodeLink, cause: Error): void {
     if (this.#links.get(link.peer) !== link) return;
     this.#links.delete(link.peer);
-    this.#flushing.delete(link);
+    this.#flushing = this.#flushing.filter((other) => other !== link);
     this.#topology++;
     for (const ask of link.takePending()) {
       this.settleError(
@@ -367,14 +368,14 @@ export class Node implements CellHost {
   }
 
   #scheduleFlush(link: NodeLink): void {
-    if (this.#flushing.size === 0 && !this.#turns.pending) queueMicrotask(this.#flushLinks);
-    this.#flushing.add(link);
+    if (this.#flushing.length === 0 && !this.#turns.pending) queueMicrotask(this.#flushLinks);
+    if (!this.#flushing.includes(link)) this.#flushing.push(link);
   }
 
   #flushLinks = (): void => {
-    if (this.#flushing.size === 0) return;
-    const links = [...this.#flushing];
-    this.#flushing.clear();
+    if (this.#flushing.length === 0) return;
+    const links = this.#flushing;
+    this.#flushing = [];
     for (const link of links) link.flush();
   };
 }

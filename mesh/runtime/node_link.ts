@@ -16,6 +16,7 @@ import {
   type WireError,
 } from "./errors.ts";
 import type { Node } from "./node.ts";
+import { PendingAsks } from "./pending_asks.ts";
 
 const tellFrame = 1; // address, message
 const askFrame = 2; // id, address, message, budget ms, chain, trace id
@@ -36,8 +37,7 @@ export class NodeLink {
   #framesInBatch = 0;
   #transfer: Transferable[] = [];
   #transferred = new Set<Transferable>();
-  readonly #pending = new Map<number, Ask>();
-  #nextId = 1;
+  readonly #pending = new PendingAsks();
   #sent = 0;
   #readByPeer = 0;
   #received = 0;
@@ -82,21 +82,18 @@ export class NodeLink {
       );
       return;
     }
-    const id = ask.linkId = this.#nextId++;
-    this.#pending.set(id, ask);
-    const { address, message, budgetMs, traceId } = ask;
-    this.#push([askFrame, id, address, message, budgetMs, ask.askers(), traceId], transfer);
+    this.#pending.add(ask);
+    const { linkId, address, message, budgetMs, traceId } = ask;
+    this.#push([askFrame, linkId, address, message, budgetMs, ask.askers(), traceId], transfer);
   }
 
   /** Its answer, should it still come, is ignored. */
   forget(ask: Ask): void {
-    this.#pending.delete(ask.linkId);
+    this.#pending.take(ask.linkId);
   }
 
   takePending(): Ask[] {
-    const asks = [...this.#pending.values()];
-    this.#pending.clear();
-    return asks;
+    return this.#pending.takeAll();
   }
 
   flush(): void {
@@ -142,7 +139,7 @@ export class NodeLink {
         this.#sent--;
         const reason = `the message cannot be sent to ${this.peer}: ${reasonOf(error)}`;
         if (frame[0] === askFrame) {
-          const ask = this.#takePending(frame[1] as number);
+          const ask = this.#pending.take(frame[1] as number);
           if (ask) this.#node.settleError(ask, new ActorFailedError(ask.address, reason));
         } else if (frame[0] === valueFrame) {
           const failure = new ActorFailedError(`node/${this.#node.name}`, `answer: ${reason}`);
@@ -164,12 +161,6 @@ export class NodeLink {
     }
   }
 
-  #takePending(id: number): Ask | undefined {
-    const ask = this.#pending.get(id);
-    this.#pending.delete(id);
-    return ask;
-  }
-
   #receive(batch: unknown[]): void {
     this.#readByPeer = batch[0] as number;
     for (let at = 1; at < batch.length;) {
@@ -182,12 +173,12 @@ export class NodeLink {
           this.#receiveAsk(batch, at);
           break;
         case valueFrame: {
-          const ask = this.#takePending(batch[at + 1] as number);
+          const ask = this.#pending.take(batch[at + 1] as number);
           if (ask) this.#node.settleValue(ask, batch[at + 2]);
           break;
         }
         case errorFrame: {
-          const ask = this.#takePending(batch[at + 1] as number);
+          const ask = this.#pending.take(batch[at + 1] as number);
           if (ask) this.#node.settleError(ask, decodeError(batch[at + 2] as WireError));
           break;
         }

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Ask } from "../../../mesh/runtime/ask.ts";
+import { PendingAsks } from "../../../mesh/runtime/pending_asks.ts";
+
+const ask = () =>
+  new Ask(
+    "counter/0",
+    { kind: "getCount" },
+    0,
+    1_000,
+    1_000,
+    "away",
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    () => {},
+    () => {},
+  );
+
+Deno.test("pending asks are those of a Map by number: each is taken once, whatever comes late or twice", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          fc.record({ kind: fc.constant("add" as const) }),
+          // Any number that was ever given, pending or not.
+          fc.record({ kind: fc.constant("take" as const), given: fc.nat() }),
+          fc.record({ kind: fc.constant("takeAll" as const) }),
+        ),
+        { maxLength: 200 },
+      ),
+      (steps) => {
+        const pending = new PendingAsks();
+        const model = new Map<number, Ask>();
+        const given: number[] = [];
+        for (const step of steps) {
+          if (step.kind === "add") {
+            const added = ask();
+            pending.add(added);
+            assert.ok(!given.includes(added.linkId), "numbers are given once");
+            given.push(added.linkId);
+            model.set(added.linkId, added);
+          } else if (step.kind === "take" && given.length > 0) {
+            const id = given[step.given % given.length];
+            assert.equal(pending.take(id), model.get(id));
+            model.delete(id);
+          } else if (step.kind === "takeAll") {
+            assert.deepEqual(pending.takeAll(), [...model.values()], "in the order of asking");
+            model.clear();
+          }
+        }
+      },
+    ),
+  );
+});
+
+Deno.test("a number that was never given is nobody's", () => {
+  const pending = new PendingAsks();
+  pending.add(ask());
+  for (const id of [0, -1, 1, 2 ** 53, NaN]) assert.equal(pending.take(id), undefined);
+});
