@@ -7,45 +7,39 @@
  * which is what makes its output exactly-once (see {@link JoinWindow.resumePoint}). {@link JoinWindow.closeEarly}
  * alone comes from outside, and takes the oldest only.
  */
-import { RingQueue } from "../../mesh/runtime/ring_queue.ts";
+import { fingerprintOf } from "../../mesh/runtime/fingerprint.ts";
+import { FingerprintMap } from "../../mesh/runtime/fingerprint_map.ts";
+import { ShownRowsReader } from "../../kernels/features/shown_rows.ts";
 import type { ActionRecord, EventRecord, ImpressionRecord } from "./protocol.ts";
 import type { ExampleChunkBuilder } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
-import { type RecordPlace, RecordStore } from "./record_store.ts";
-import { ShownRowsReader } from "../../kernels/features/shown_rows.ts";
+import {
+  impressionBytes,
+  type ImpressionHeader,
+  type OpenImpression,
+  OpenImpressions,
+} from "./open_impressions.ts";
+import type { RecordPlace } from "./record_store.ts";
 
-/**
- * Where the examples of an impression go, which lies at `offset` of the event log; undefined where they were written
- * before a restart.
- */
-export type ExampleOutput = (
-  impression: { readonly rankingId: string; readonly offset: number },
-) => ExampleChunkBuilder | undefined;
+/** Where the examples of an impression go; undefined where they were written before a restart. */
+export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;
 
-/** What an impression takes beside its rows' bytes: a few objects, and its places in the window's collections. */
-const IMPRESSION_OBJECTS_BYTES = 512;
-
-interface OpenImpression {
-  readonly rankingId: string;
-  readonly rows: number;
-  /** Where its rows lie. Let go when every row's example is decided. */
-  readonly shown: RecordPlace;
-  /** Those whose example is not decided. */
+/** What actions have made of an open impression; most never have any. */
+interface Acted {
+  /** One per (row, task): 0, 1 or an action's value; NaN while nothing has decided it. */
+  readonly labels: Float32Array;
+  /** One per row: 1 once its example is decided. */
+  readonly emitted: Uint8Array;
+  /** Rows whose example is not decided. */
   rowsOpen: number;
-  readonly samplingKey: number;
-  readonly atMs: number;
-  /** The data clock when the record was read, so that windows close in the order of the log. */
-  readonly openedAtMs: number;
-  readonly offset: number;
-  /** One per (row, task): 0, 1 or an action's value; NaN while nothing has decided it. Made at the first action. */
-  labels?: Float32Array;
-  /** One per row: 1 once its example is decided. Made at the first final action. */
-  emitted?: Uint8Array;
-  /** Ids of the actions that were counted. Made at the first action. */
-  eventIds?: Set<string>;
+  /** Ids of the actions that were counted. */
+  readonly eventIds: Set<string>;
 }
+
+/** What it takes, roughly. */
+const ACTED_BYTES = 512;
 
 /** What the window counted; names as in `JoinerStatus`. */
 export interface JoinCounts {
@@ -67,19 +61,13 @@ export class JoinWindow {
   readonly #rules: LabelRules;
   readonly #sampling: NegativeSampling;
   /** Those with an item that is not decided. */
-  readonly #open = new Map<string, OpenImpression>();
-  /** The rows of the open ones. */
-  readonly #records = new RecordStore();
+  readonly #open = new OpenImpressions();
+  readonly #acted = new Map<RecordPlace, Acted>();
   readonly #reader = new ShownRowsReader();
-  /**
-   * The open ones in the order of the log, and some that are not open any more. A queue, since finding a large Map's
-   * first key costs 100 µs and more.
-   */
-  #byAge = new RingQueue<OpenImpression>();
   /** Rankings that are decided: an action on one is late rather than unknown. */
-  #closed = new Set<string>();
+  #closed = new FingerprintMap();
   /** Those before them; forgotten as a whole when `#closed` has grown to `impressionsMax`. */
-  #closedBefore = new Set<string>();
+  #closedBefore = new FingerprintMap();
   readonly #negative: Float32Array;
   #clockMs: number;
   readonly counts: JoinCounts = {
@@ -111,7 +99,7 @@ export class JoinWindow {
 
   /** What they take, bytes. */
   get openBytes(): number {
-    return this.#records.bytes + IMPRESSION_OBJECTS_BYTES * this.#open.size;
+    return this.#open.bytes + ACTED_BYTES * this.#acted.size;
   }
 
   /** Newest data time seen, ms. */
@@ -130,7 +118,7 @@ export class JoinWindow {
   resumePoint(
     nextOffset: number,
   ): { readonly replayOffset: number; readonly replayClockMs: number } {
-    const oldest = this.#oldest();
+    const { oldest } = this.#open;
     return oldest === undefined
       ? { replayOffset: nextOffset, replayClockMs: this.#clockMs }
       : { replayOffset: oldest.offset, replayClockMs: oldest.openedAtMs };
@@ -149,7 +137,7 @@ export class JoinWindow {
 
   /** Closes the oldest impression if its window is over; false when there is none to close. */
   closeNext(out: ExampleOutput): boolean {
-    const oldest = this.#oldest();
+    const { oldest } = this.#open;
     if (oldest === undefined) return false;
     if (this.#clockMs - oldest.openedAtMs < this.#options.windowMs) return false;
     this.#close(oldest, out);
@@ -163,7 +151,7 @@ export class JoinWindow {
    * {@link resumePoint}, which is written with the examples.
    */
   closeEarly(beforeOffset: number, out: ExampleOutput): boolean {
-    const oldest = this.#oldest();
+    const { oldest } = this.#open;
     if (oldest === undefined || oldest.offset >= beforeOffset) return false;
     this.counts.impressionsClosedEarly++;
     this.#close(oldest, out);
@@ -188,60 +176,54 @@ export class JoinWindow {
    * decided, and would open the second.
    */
   #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleOutput): void {
-    const earlier = this.#open.get(record.rankingId);
+    const fingerprint = fingerprintOf(record.rankingId);
+    const earlier = this.#open.find(fingerprint);
     if (earlier !== undefined) {
       this.counts.impressionsDuplicate++;
-      if (earlier.eventIds !== undefined) this.#close(earlier, out);
-      else this.#letGo(earlier);
+      if (this.#acted.has(earlier.place)) this.#close(earlier, out);
+      else this.#open.remove(earlier);
     }
     const { impressionsMax, impressionsBytesMax } = this.#options;
-    const more = record.shown.byteLength + IMPRESSION_OBJECTS_BYTES;
+    const more = impressionBytes(record.shown.byteLength);
     while (
       this.#open.size >= impressionsMax || this.openBytes + more > impressionsBytesMax
     ) {
       if (!this.closeEarly(offset, out)) break; // larger than the limit by itself
     }
-    const shown = this.#records.put(record.shown);
-    const { rows } = this.#read(shown);
-    const impression: OpenImpression = {
-      rankingId: record.rankingId,
-      rows,
-      shown,
-      rowsOpen: rows,
-      samplingKey: this.#sampling.keyOf(record.rankingId),
-      atMs: record.atMs,
-      openedAtMs: this.#clockMs,
-      offset,
-    };
-    this.#open.set(impression.rankingId, impression);
-    this.#byAge.push(impression);
-    if (this.#byAge.length > 2 * this.#open.size + 1_024) this.#sweep();
+    const samplingKey = this.#sampling.keyOf(record.rankingId);
+    const { atMs } = record;
+    this.#open.add(
+      { fingerprint, samplingKey, atMs, openedAtMs: this.#clockMs, offset },
+      record.shown,
+    );
   }
 
   #acceptAction(record: ActionRecord, out: ExampleOutput): void {
-    const impression = this.#open.get(record.rankingId);
+    const fingerprint = fingerprintOf(record.rankingId);
+    const impression = this.#open.find(fingerprint);
     if (impression === undefined) {
-      if (this.#isClosed(record.rankingId)) this.counts.actionsLate++;
-      else this.counts.actionsUnmatched++;
+      if (this.#closed.has(fingerprint) || this.#closedBefore.has(fingerprint)) {
+        this.counts.actionsLate++;
+      } else this.counts.actionsUnmatched++;
       return;
     }
-    const shown = this.#read(impression.shown);
+    const shown = this.#read(impression);
     const row = shown.rowOf(record.item);
     if (row < 0) {
       this.counts.actionsUnmatched++;
       return;
     }
-    const eventIds = impression.eventIds ??= new Set();
-    if (eventIds.has(record.eventId)) {
+    const acted = this.#actedOn(impression, shown.rows);
+    if (acted.eventIds.has(record.eventId)) {
       this.counts.actionsDuplicate++;
       return;
     }
-    if (eventIds.size >= this.#options.actionsPerImpressionMax) {
+    if (acted.eventIds.size >= this.#options.actionsPerImpressionMax) {
       this.counts.actionsExcess++;
       return;
     }
-    eventIds.add(record.eventId);
-    if (impression.emitted?.[row] === 1) {
+    acted.eventIds.add(record.eventId);
+    if (acted.emitted[row] === 1) {
       this.counts.actionsLate++;
       return;
     }
@@ -252,72 +234,59 @@ export class JoinWindow {
     }
     this.counts.actionsMatched++;
     const tasks = this.#options.tasks.length;
-    const labels = impression.labels ??= new Float32Array(impression.rows * tasks)
-      .fill(NaN);
     for (let task = 0; task < tasks; task++) {
       const label = verdict.labels[task];
-      if (label !== undefined) labels[row * tasks + task] = label;
+      if (label !== undefined) acted.labels[row * tasks + task] = label;
     }
     if (!verdict.final) return;
-    this.#emit(impression, shown, row, out);
-    (impression.emitted ??= new Uint8Array(impression.rows))[row] = 1;
-    if (--impression.rowsOpen === 0) this.#forget(impression);
+    this.#emit(impression, acted, shown, row, out);
+    acted.emitted[row] = 1;
+    if (--acted.rowsOpen === 0) this.#forget(impression);
+  }
+
+  #actedOn({ place }: OpenImpression, rows: number): Acted {
+    let acted = this.#acted.get(place);
+    if (acted === undefined) {
+      acted = {
+        labels: new Float32Array(rows * this.#options.tasks.length).fill(NaN),
+        emitted: new Uint8Array(rows),
+        rowsOpen: rows,
+        eventIds: new Set(),
+      };
+      this.#acted.set(place, acted);
+    }
+    return acted;
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {
-    const shown = this.#read(impression.shown);
-    for (let row = 0; row < impression.rows; row++) {
-      if (impression.emitted?.[row] !== 1) this.#emit(impression, shown, row, out);
+    const shown = this.#read(impression);
+    const acted = this.#acted.get(impression.place);
+    for (let row = 0; row < shown.rows; row++) {
+      if (acted?.emitted[row] !== 1) this.#emit(impression, acted, shown, row, out);
     }
     this.#forget(impression);
   }
 
   /** Every item is decided: neither the window nor a restart needs it any more. */
   #forget(impression: OpenImpression): void {
-    if (!this.#letGo(impression)) return;
+    this.#open.remove(impression);
+    this.#acted.delete(impression.place);
     if (this.#closed.size >= this.#options.impressionsMax) {
       this.#closedBefore = this.#closed;
-      this.#closed = new Set();
+      this.#closed = new FingerprintMap();
     }
-    this.#closed.add(impression.rankingId);
-  }
-
-  /** False when it is not open any more. */
-  #letGo(impression: OpenImpression): boolean {
-    if (!this.#open.delete(impression.rankingId)) return false;
-    this.#records.remove(impression.shown);
-    return true;
-  }
-
-  /** The oldest that is open. */
-  #oldest(): OpenImpression | undefined {
-    for (;;) {
-      const oldest = this.#byAge.peek();
-      if (oldest === undefined || this.#isOpen(oldest)) return oldest;
-      this.#byAge.shift();
-    }
-  }
-
-  /** Lets go of what is decided behind an old one that is not. */
-  #sweep(): void {
-    const all = this.#byAge;
-    this.#byAge = new RingQueue();
-    for (let next = all.shift(); next !== undefined; next = all.shift()) {
-      if (this.#isOpen(next)) this.#byAge.push(next);
-    }
-  }
-
-  #isOpen(impression: OpenImpression): boolean {
-    return this.#open.get(impression.rankingId) === impression;
-  }
-
-  #isClosed(rankingId: string): boolean {
-    return this.#closed.has(rankingId) || this.#closedBefore.has(rankingId);
+    this.#closed.set(impression.fingerprint, 0);
   }
 
   /** Makes the example of a row, unless sampling leaves it out. */
-  #emit(impression: OpenImpression, shown: ShownRowsReader, row: number, out: ExampleOutput): void {
-    const labels = this.#labelsOf(impression, row);
+  #emit(
+    impression: OpenImpression,
+    acted: Acted | undefined,
+    shown: ShownRowsReader,
+    row: number,
+    out: ExampleOutput,
+  ): void {
+    const labels = this.#labelsOf(acted, row);
     const negative = labels === this.#negative || labels.every((label) => label === 0);
     if (negative && !this.#sampling.keeps(impression.samplingKey, row)) {
       this.counts.examplesSampledOut++;
@@ -335,14 +304,14 @@ export class JoinWindow {
   }
 
   /** `[tasks]`: what nothing has decided is 0. */
-  #labelsOf({ labels }: OpenImpression, row: number): Float32Array {
-    if (labels === undefined) return this.#negative;
+  #labelsOf(acted: Acted | undefined, row: number): Float32Array {
+    if (acted === undefined) return this.#negative;
     const tasks = this.#options.tasks.length;
-    return labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
+    return acted.labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
   }
 
   /** One impression's rows at a time. */
-  #read({ chunk, begin }: RecordPlace): ShownRowsReader {
-    return this.#reader.open(chunk.memory, begin);
+  #read({ memory, begin }: OpenImpression): ShownRowsReader {
+    return this.#reader.open(memory, begin);
   }
 }

@@ -13,7 +13,7 @@ import { type EventLog, isRefusal, type LogRecord } from "../../mesh/ports/event
 import { ExamplePartition } from "./example_partition.ts";
 import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
-import { decodeEvent, eventPartition, type EventRecord, type JoinerMessage } from "./protocol.ts";
+import { decodeEvent, type EventRecord, type JoinerMessage, partitionOf } from "./protocol.ts";
 import { areRowsOf } from "../../kernels/features/shown_rows.ts";
 
 export interface JoinerDependencies {
@@ -164,10 +164,9 @@ export class Joiner implements Behavior<JoinerMessage> {
   }
 
   /** The examples of one ranking go to one partition. */
-  readonly #output: ExampleOutput = ({ rankingId, offset }) => {
-    const partitions = this.#partitions;
-    const partition = partitions.length === 1 ? 0 : eventPartition(rankingId, partitions.length);
-    return partitions[partition].openFor(offset, this.#recordOffset);
+  readonly #output: ExampleOutput = ({ fingerprint, offset }) => {
+    const partition = partitionOf(fingerprint, this.#partitions.length);
+    return this.#partitions[partition].openFor(offset, this.#recordOffset);
   };
 
   #decode(offset: number, bytes: Uint8Array): EventRecord | undefined {

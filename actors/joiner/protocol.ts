@@ -5,6 +5,7 @@ import { decode, Encoder } from "@msgpack/msgpack";
 import { NumberMemory } from "../../kernels/features/number_memory.ts";
 import { areRows, ShownRowsReader } from "../../kernels/features/shown_rows.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
+import { type Fingerprint, fingerprintOf } from "../../mesh/runtime/fingerprint.ts";
 
 /** One ranking as it was served. Written by the ranker before it answers. */
 export interface ImpressionRecord {
@@ -66,14 +67,15 @@ export function decodeEvent(bytes: Uint8Array): EventRecord {
 
 /**
  * Both records of one ranking lie in one partition of the event log, in order, and its examples in one of the example
- * log. FNV-1a over UTF-16 units.
+ * log.
  */
 export function eventPartition(rankingId: string, partitions: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < rankingId.length; i++) {
-    hash = Math.imul(hash ^ rankingId.charCodeAt(i), 0x01000193);
-  }
-  return (hash >>> 0) % partitions;
+  return partitionOf(fingerprintOf(rankingId), partitions);
+}
+
+/** {@link eventPartition} of a ranking of that fingerprint. */
+export function partitionOf({ low }: Fingerprint, partitions: number): number {
+  return low % partitions;
 }
 
 /** New records may be readable in the event log. */

@@ -1,32 +1,40 @@
 /**
  * Bytes of what the window holds of each ranking. They stay for half an hour, and there is a new one with each ranking:
  * as arrays of their own they would weigh on the garbage collector, which marks the whole heap each time that arrays
- * have grown by some megabytes. Here they lie in chunks that are used again.
+ * have grown by some megabytes. Here they lie in chunks that are used again, and a place is a number.
  *
  * Chunks are shared memory for that reason alone: V8 leaves it out of what makes a collection due.
  */
 import { NumberMemory } from "../../kernels/features/number_memory.ts";
 
-interface Chunk {
+/** Memory that holds records. */
+export interface Chunk {
   readonly memory: NumberMemory;
+  /** The same memory as float64. */
+  readonly doubles: Float64Array;
+}
+
+/** Where a record lies: its chunk's number and the double at which it begins, in one number. */
+export type RecordPlace = number;
+
+interface CountedChunk extends Chunk {
+  readonly number: number;
+  /** Doubles. */
   filled: number;
   /** Records that were not let go. */
   records: number;
 }
 
-/** Where a record lies: where its chunk's memory begins to be the record's, a multiple of 4 bytes. */
-export interface RecordPlace {
-  readonly chunk: Chunk;
-  readonly begin: number;
-}
-
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_DOUBLES = 2 ** 15;
 /** Chunks without records that are kept for the next ones. */
 const SPARE_CHUNKS_MAX = 16;
 
 export class RecordStore {
-  #newest: Chunk | undefined;
-  readonly #spare: Chunk[] = [];
+  /** By number; those that are not used any more leave theirs to the next. */
+  readonly #chunks: (CountedChunk | undefined)[] = [];
+  readonly #numbersFree: number[] = [];
+  readonly #spare: CountedChunk[] = [];
+  #newest: CountedChunk | undefined;
   #bytes = 0;
 
   /**
@@ -37,36 +45,61 @@ export class RecordStore {
     return this.#bytes;
   }
 
-  put(record: Uint8Array): RecordPlace {
-    const bytes = 4 * Math.ceil(record.byteLength / 4);
-    const chunk = this.#chunkFor(bytes);
-    const begin = chunk.filled;
-    chunk.memory.bytes.set(record, begin);
-    chunk.filled += bytes;
+  /** Room for a record; what is there has to be overwritten. */
+  reserve(bytes: number): RecordPlace {
+    const doubles = Math.ceil(bytes / 8);
+    const chunk = this.#chunkFor(doubles);
+    const place = chunk.number * CHUNK_DOUBLES + chunk.filled;
+    chunk.filled += doubles;
     chunk.records++;
-    this.#bytes += bytes;
-    return { chunk, begin };
+    this.#bytes += 8 * doubles;
+    return place;
+  }
+
+  chunkOf(place: RecordPlace): Chunk {
+    return this.#countedOf(place);
+  }
+
+  /** Where in its chunk the record begins, doubles. */
+  beginOf(place: RecordPlace): number {
+    return place % CHUNK_DOUBLES;
   }
 
   /** Lets a record go, once: nothing can be read at its place any more. */
-  remove({ chunk }: RecordPlace): void {
+  remove(place: RecordPlace): void {
+    const chunk = this.#countedOf(place);
     if (--chunk.records > 0) return;
-    this.#bytes -= chunk.filled;
+    this.#bytes -= 8 * chunk.filled;
     chunk.filled = 0;
     if (chunk === this.#newest) return;
-    if (chunk.memory.bytes.length === CHUNK_BYTES && this.#spare.length < SPARE_CHUNKS_MAX) {
+    if (chunk.doubles.length === CHUNK_DOUBLES && this.#spare.length < SPARE_CHUNKS_MAX) {
       this.#spare.push(chunk);
+      return;
     }
+    this.#chunks[chunk.number] = undefined;
+    this.#numbersFree.push(chunk.number);
   }
 
-  #chunkFor(bytes: number): Chunk {
+  #countedOf(place: RecordPlace): CountedChunk {
+    return this.#chunks[Math.floor(place / CHUNK_DOUBLES)]!;
+  }
+
+  #chunkFor(doubles: number): CountedChunk {
     const newest = this.#newest;
-    if (newest !== undefined && newest.filled + bytes <= newest.memory.bytes.length) return newest;
-    if (bytes > CHUNK_BYTES) return chunkOf(bytes);
-    return this.#newest = this.#spare.pop() ?? chunkOf(CHUNK_BYTES);
+    if (newest !== undefined && newest.filled + doubles <= newest.doubles.length) return newest;
+    if (doubles > CHUNK_DOUBLES) return this.#makeChunk(doubles);
+    return this.#newest = this.#spare.pop() ?? this.#makeChunk(CHUNK_DOUBLES);
   }
-}
 
-function chunkOf(bytes: number): Chunk {
-  return { memory: new NumberMemory(new SharedArrayBuffer(bytes)), filled: 0, records: 0 };
+  #makeChunk(doubles: number): CountedChunk {
+    const buffer = new SharedArrayBuffer(8 * doubles);
+    const number = this.#numbersFree.pop() ?? this.#chunks.length;
+    return this.#chunks[number] = {
+      memory: new NumberMemory(buffer),
+      doubles: new Float64Array(buffer),
+      number,
+      filled: 0,
+      records: 0,
+    };
+  }
 }

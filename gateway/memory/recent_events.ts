@@ -6,7 +6,7 @@ import { RecentMap } from "./recent_map.ts";
 
 export class RecentEvents {
   /** Accepted at (ms), or the acceptance that is under way. */
-  readonly #acceptedAtMs: RecentMap<number | Promise<number>>;
+  readonly #acceptedAtMs: RecentMap<string, number | Promise<number>>;
 
   constructor(eventsMax: number) {
     this.#acceptedAtMs = new RecentMap(eventsMax);

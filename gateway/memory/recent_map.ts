@@ -8,18 +8,18 @@
 const generationsMax = 8;
 
 /** What a generation has to be able to do. */
-export interface Generation<V> {
+export interface Generation<K, V> {
   readonly size: number;
-  has(key: string): boolean;
-  get(key: string): V | undefined;
-  set(key: string, value: V): unknown;
-  delete(key: string): boolean;
+  has(key: K): boolean;
+  get(key: K): V | undefined;
+  set(key: K, value: V): unknown;
+  delete(key: K): boolean;
 }
 
-export class RecentMap<V> {
+export class RecentMap<K, V> {
   /** Oldest first. */
-  readonly #generations: Generation<V>[] = [];
-  readonly #make: () => Generation<V>;
+  readonly #generations: Generation<K, V>[] = [];
+  readonly #make: () => Generation<K, V>;
   readonly #generationEntriesMax: number;
   readonly #generationsMax: number;
 
@@ -27,7 +27,7 @@ export class RecentMap<V> {
    * @param entriesMax Entries held at most; between 7/8 of them and all are the newest.
    * @param make A generation without entries. Default: a Map.
    */
-  constructor(entriesMax: number, make: () => Generation<V> = () => new Map()) {
+  constructor(entriesMax: number, make: () => Generation<K, V> = () => new Map()) {
     this.#make = make;
     this.#generationEntriesMax = Math.max(1, Math.floor(entriesMax / generationsMax));
     this.#generationsMax = Math.floor(entriesMax / this.#generationEntriesMax);
@@ -37,25 +37,25 @@ export class RecentMap<V> {
     return this.#generations.reduce((sum, generation) => sum + generation.size, 0);
   }
 
-  get(key: string): V | undefined {
+  get(key: K): V | undefined {
     return this.#generationOf(key)?.get(key);
   }
 
-  has(key: string): boolean {
+  has(key: K): boolean {
     return this.#generationOf(key) !== undefined;
   }
 
   /** An entry that is there keeps its age. */
-  set(key: string, value: V): void {
+  set(key: K, value: V): void {
     (this.#generationOf(key) ?? this.#newest()).set(key, value);
   }
 
-  delete(key: string): void {
+  delete(key: K): void {
     this.#generationOf(key)?.delete(key);
   }
 
   /** Recent entries are asked for most. */
-  #generationOf(key: string): Generation<V> | undefined {
+  #generationOf(key: K): Generation<K, V> | undefined {
     for (let i = this.#generations.length - 1; i >= 0; i--) {
       if (this.#generations[i].has(key)) return this.#generations[i];
     }
@@ -63,7 +63,7 @@ export class RecentMap<V> {
   }
 
   /** A generation with room; makes one, and drops the oldest, where there is none. */
-  #newest(): Generation<V> {
+  #newest(): Generation<K, V> {
     const newest = this.#generations.at(-1);
     if (newest !== undefined && newest.size < this.#generationEntriesMax) return newest;
     const made = this.#make();

@@ -2,9 +2,11 @@
  * An event names the ranking that it answers. This remembers the newest rankings and what they showed, so that a
  * wrong id is told to the client at once instead of being counted as unmatched an hour later.
  *
- * Items are kept as 32-bit hashes: 4 bytes an item, and the rare collision only lets an event through to the
- * joiner, which compares the ids themselves.
+ * Rankings are kept as fingerprints and items as half of theirs: 4 bytes an item, and the rare collision only lets an
+ * event through to the joiner, which compares the items' ids themselves.
  */
+import { type Fingerprint, fingerprintOf } from "../../mesh/runtime/fingerprint.ts";
+import { FingerprintMap } from "../../mesh/runtime/fingerprint_map.ts";
 import { type Generation, RecentMap } from "./recent_map.ts";
 
 export type Shown = "shown" | "item-not-shown" | "unknown-ranking";
@@ -14,8 +16,8 @@ const underWay = new Uint32Array(0);
 const isUnderWay = (shown: Uint32Array | undefined) => shown?.length === 0;
 
 export class RecentRankings {
-  /** Item hashes by ranking id. */
-  readonly #shown: RecentMap<Uint32Array>;
+  /** Item hashes by ranking. */
+  readonly #shown: RecentMap<Fingerprint, Uint32Array>;
   /** Where the items of a ranking are hashed. */
   #hashes = new Uint32Array(0);
 
@@ -29,98 +31,98 @@ export class RecentRankings {
 
   /** Keeps `rankingId` for a ranking about to be made; false where it is taken. */
   reserve(rankingId: string): boolean {
-    if (this.#shown.has(rankingId)) return false;
-    this.#shown.set(rankingId, underWay);
+    const ranking = fingerprintOf(rankingId);
+    if (this.#shown.has(ranking)) return false;
+    this.#shown.set(ranking, underWay);
     return true;
   }
 
   /** Gives back an id whose ranking failed. */
   release(rankingId: string): void {
-    if (isUnderWay(this.#shown.get(rankingId))) this.#shown.delete(rankingId);
+    const ranking = fingerprintOf(rankingId);
+    if (isUnderWay(this.#shown.get(ranking))) this.#shown.delete(ranking);
   }
 
   remember(rankingId: string, items: readonly { readonly id: string }[]): void {
     if (this.#hashes.length < items.length) this.#hashes = new Uint32Array(2 * items.length);
     for (let i = 0; i < items.length; i++) this.#hashes[i] = hashOf(items[i].id);
-    this.#shown.set(rankingId, this.#hashes.subarray(0, items.length));
+    this.#shown.set(fingerprintOf(rankingId), this.#hashes.subarray(0, items.length));
   }
 
   /** Remembers a ranking from before a restart. @param shown From {@link hashItems}; copied. */
   recall(rankingId: string, shown: Uint32Array): void {
-    this.#shown.set(rankingId, shown);
+    this.#shown.set(fingerprintOf(rankingId), shown);
   }
 
   check(rankingId: string, item: string): Shown {
-    const shown = this.#shown.get(rankingId);
+    const shown = this.#shown.get(fingerprintOf(rankingId));
     if (shown === undefined || isUnderWay(shown)) return "unknown-ranking";
     return shown.includes(hashOf(item)) ? "shown" : "item-not-shown";
   }
 }
 
-const CHUNK_HASHES = 1 << 16;
+const CHUNK_WORDS = 1 << 16;
 
 /**
- * Hashes by ranking, one after another in chunks: as arrays of their own, those of a hundred thousand rankings would
- * be most of what the garbage collector has to look after. What is deleted or replaced stays until all go.
+ * Hashes by ranking, one after another in chunks, each ranking's behind their number: as arrays of their own, those of a
+ * hundred thousand rankings would be most of what the garbage collector has to look after. What is deleted or replaced
+ * stays until all go.
  */
-class ShownItems implements Generation<Uint32Array> {
-  /** Where a ranking's hashes begin, and how many there are, in one number. */
-  readonly #places = new Map<string, number>();
+class ShownItems implements Generation<Fingerprint, Uint32Array> {
+  /** Where a ranking's words begin, or {@link UNDER_WAY}. */
+  readonly #places = new FingerprintMap();
   readonly #chunks: Uint32Array[] = [];
   /** Of the last chunk. */
-  #filled = CHUNK_HASHES;
+  #filled = CHUNK_WORDS;
 
   get size(): number {
     return this.#places.size;
   }
 
-  has(rankingId: string): boolean {
-    return this.#places.has(rankingId);
+  has(ranking: Fingerprint): boolean {
+    return this.#places.has(ranking);
   }
 
-  get(rankingId: string): Uint32Array | undefined {
-    const place = this.#places.get(rankingId);
+  get(ranking: Fingerprint): Uint32Array | undefined {
+    const place = this.#places.get(ranking);
     if (place === undefined) return undefined;
-    if (place === 0) return underWay;
-    const count = place % CHUNK_HASHES;
-    const begin = Math.floor(place / CHUNK_HASHES);
-    const at = begin % CHUNK_HASHES;
-    return this.#chunks[Math.floor(begin / CHUNK_HASHES)].subarray(at, at + count);
+    if (place === UNDER_WAY) return underWay;
+    const chunk = this.#chunks[Math.floor(place / CHUNK_WORDS)];
+    const at = place % CHUNK_WORDS;
+    return chunk.subarray(at + 1, at + 1 + chunk[at]);
   }
 
-  set(rankingId: string, shown: Uint32Array): void {
+  set(ranking: Fingerprint, shown: Uint32Array): void {
     const count = shown.length;
     if (count === 0) {
-      this.#places.set(rankingId, 0);
+      this.#places.set(ranking, UNDER_WAY);
       return;
     }
-    if (count >= CHUNK_HASHES) throw new RangeError(`A ranking cannot show ${count} items`);
-    if (this.#filled + count > CHUNK_HASHES) {
-      this.#chunks.push(new Uint32Array(CHUNK_HASHES));
+    if (count >= CHUNK_WORDS) throw new RangeError(`A ranking cannot show ${count} items`);
+    if (this.#filled + 1 + count > CHUNK_WORDS) {
+      this.#chunks.push(new Uint32Array(CHUNK_WORDS));
       this.#filled = 0;
     }
     const chunk = this.#chunks.length - 1;
-    const begin = chunk * CHUNK_HASHES + this.#filled;
-    this.#places.set(rankingId, begin * CHUNK_HASHES + count);
-    this.#chunks[chunk].set(shown, this.#filled);
-    this.#filled += count;
+    this.#places.set(ranking, chunk * CHUNK_WORDS + this.#filled);
+    this.#chunks[chunk][this.#filled] = count;
+    this.#chunks[chunk].set(shown, this.#filled + 1);
+    this.#filled += 1 + count;
   }
 
-  delete(rankingId: string): boolean {
-    return this.#places.delete(rankingId);
+  delete(ranking: Fingerprint): boolean {
+    return this.#places.delete(ranking);
   }
 }
+
+/** No place: chunks are fewer. */
+const UNDER_WAY = 2 ** 52;
 
 /** The items of a ranking as it is remembered. */
 export function hashItems(items: readonly string[]): Uint32Array {
-  const hashes = new Uint32Array(items.length);
-  for (let i = 0; i < items.length; i++) hashes[i] = hashOf(items[i]);
-  return hashes;
+  return Uint32Array.from(items, hashOf);
 }
 
-/** FNV-1a over UTF-16 units. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
+function hashOf(item: string): number {
+  return fingerprintOf(item).low;
 }

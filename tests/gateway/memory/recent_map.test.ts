@@ -11,7 +11,7 @@ Deno.test("it holds at most its bound, and at least 7/8 of it are the newest", (
       fc.integer({ min: 8, max: 60 }),
       fc.integer({ min: 0, max: 200 }),
       (entriesMax, added) => {
-        const map = new RecentMap<number>(entriesMax);
+        const map = new RecentMap<string, number>(entriesMax);
         for (let i = 0; i < added; i++) map.set(String(i), i);
         assert.ok(map.size <= entriesMax);
         // Generations of equal size leave up to 7 entries of the bound unused.
@@ -24,7 +24,7 @@ Deno.test("it holds at most its bound, and at least 7/8 of it are the newest", (
 });
 
 Deno.test("an entry that is set again keeps its age, and one that is deleted is gone", () => {
-  const map = new RecentMap<string>(3);
+  const map = new RecentMap<string, string>(3);
   for (const key of ["a", "b", "c"]) map.set(key, "first");
   map.set("a", "second");
   assert.equal(map.get("a"), "second");
@@ -36,7 +36,7 @@ Deno.test("an entry that is set again keeps its age, and one that is deleted is 
 });
 
 Deno.test("a bound of zero remembers nothing", () => {
-  const map = new RecentMap<number>(0);
+  const map = new RecentMap<string, number>(0);
   map.set("a", 1);
   assert.equal(map.size, 0);
 });

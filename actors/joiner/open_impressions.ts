@@ -1,0 +1,139 @@
+/**
+ * Rankings that wait for actions, in the order of the log, and found by their id.
+ *
+ * Each is one record of bytes, its rows behind a header, because there are hundreds of thousands for half an hour: as
+ * objects they would be most of the heap, and the garbage collector would stop the thread to mark them. A header is
+ *
+ *     f64  the next older record's place, the next newer one's; -1 = none
+ *     f64  atMs, openedAtMs, offset
+ *     u32  the id's fingerprint, low and high word; the sampling key; nothing
+ */
+import type { Fingerprint } from "../../mesh/runtime/fingerprint.ts";
+import { FingerprintMap } from "../../mesh/runtime/fingerprint_map.ts";
+import type { NumberMemory } from "../../kernels/features/number_memory.ts";
+import { type RecordPlace, RecordStore } from "./record_store.ts";
+
+/** What is known of a ranking beside its rows. */
+export interface ImpressionHeader {
+  /** Of its id. */
+  readonly fingerprint: Fingerprint;
+  readonly samplingKey: number;
+  readonly atMs: number;
+  /** The data clock when the record was read, so that windows close in the order of the log. */
+  readonly openedAtMs: number;
+  /** Of its record in the event log. */
+  readonly offset: number;
+}
+
+/** A ranking as it lies here. */
+export interface OpenImpression extends ImpressionHeader {
+  readonly place: RecordPlace;
+  /** Where its rows lie, from byte `begin` on. */
+  readonly memory: NumberMemory;
+  readonly begin: number;
+}
+
+const HEADER_DOUBLES = 7;
+const HEADER_BYTES = 8 * HEADER_DOUBLES;
+const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET] = [0, 1, 2, 3, 4];
+/** Words from the header's beginning. */
+const [LOW, HIGH, SAMPLING_KEY] = [10, 11, 12];
+const NONE = -1;
+
+/** An entry of the index takes 16 bytes and leaves as many free as may be when the index has just grown. */
+const INDEX_BYTES_MAX = Math.ceil(16 * 16 / 5);
+
+/** What an impression takes whose rows take so many bytes. */
+export function impressionBytes(rowsBytes: number): number {
+  return 8 * Math.ceil((HEADER_BYTES + rowsBytes) / 8) + INDEX_BYTES_MAX;
+}
+
+export class OpenImpressions {
+  readonly #records = new RecordStore();
+  readonly #places = new FingerprintMap();
+  #oldestPlace = NONE;
+  #newestPlace = NONE;
+  /** The oldest, as it was last read. */
+  #oldest: OpenImpression | undefined;
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  /** What they take, bytes. */
+  get bytes(): number {
+    return this.#records.bytes + INDEX_BYTES_MAX * this.size;
+  }
+
+  /** The first of them in the order of the log. */
+  get oldest(): OpenImpression | undefined {
+    if (this.#oldestPlace === NONE) return undefined;
+    return this.#oldest ??= this.#read(this.#oldestPlace);
+  }
+
+  find(fingerprint: Fingerprint): OpenImpression | undefined {
+    const place = this.#places.get(fingerprint);
+    return place === undefined ? undefined : this.#read(place);
+  }
+
+  /** Takes one in behind all others. None of the same fingerprint may be there. */
+  add(header: ImpressionHeader, rows: Uint8Array): void {
+    const place = this.#records.reserve(HEADER_BYTES + rows.byteLength);
+    const { memory, doubles } = this.#records.chunkOf(place);
+    const begin = this.#records.beginOf(place);
+    doubles[begin + OLDER] = this.#newestPlace;
+    doubles[begin + NEWER] = NONE;
+    doubles[begin + AT_MS] = header.atMs;
+    doubles[begin + OPENED_AT_MS] = header.openedAtMs;
+    doubles[begin + OFFSET] = header.offset;
+    memory.words[2 * begin + LOW] = header.fingerprint.low;
+    memory.words[2 * begin + HIGH] = header.fingerprint.high;
+    memory.words[2 * begin + SAMPLING_KEY] = header.samplingKey;
+    memory.bytes.set(rows, 8 * begin + HEADER_BYTES);
+    this.#link(this.#newestPlace, place);
+    this.#newestPlace = place;
+    this.#places.set(header.fingerprint, place);
+  }
+
+  /** Lets it go. Its place is another's from now on. */
+  remove({ place, fingerprint }: OpenImpression): void {
+    const { doubles } = this.#records.chunkOf(place);
+    const begin = this.#records.beginOf(place);
+    const [older, newer] = [doubles[begin + OLDER], doubles[begin + NEWER]];
+    this.#link(older, newer);
+    if (newer === NONE) this.#newestPlace = older;
+    this.#places.delete(fingerprint);
+    this.#records.remove(place);
+  }
+
+  /** Makes two neighbours; either may be none. */
+  #link(older: RecordPlace, newer: RecordPlace): void {
+    if (older === NONE) {
+      this.#oldestPlace = newer;
+      this.#oldest = undefined;
+    } else this.#setDouble(older, NEWER, newer);
+    if (newer !== NONE) this.#setDouble(newer, OLDER, older);
+  }
+
+  #setDouble(place: RecordPlace, field: number, value: number): void {
+    this.#records.chunkOf(place).doubles[this.#records.beginOf(place) + field] = value;
+  }
+
+  #read(place: RecordPlace): OpenImpression {
+    const { memory, doubles } = this.#records.chunkOf(place);
+    const begin = this.#records.beginOf(place);
+    return {
+      place,
+      memory,
+      begin: 8 * begin + HEADER_BYTES,
+      fingerprint: {
+        low: memory.words[2 * begin + LOW],
+        high: memory.words[2 * begin + HIGH],
+      },
+      samplingKey: memory.words[2 * begin + SAMPLING_KEY],
+      atMs: doubles[begin + AT_MS],
+      openedAtMs: doubles[begin + OPENED_AT_MS],
+      offset: doubles[begin + OFFSET],
+    };
+  }
+}

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  impressionBytes,
+  type ImpressionHeader,
+  OpenImpressions,
+} from "../../../actors/joiner/open_impressions.ts";
+import { fingerprintOf } from "../../../mesh/runtime/fingerprint.ts";
+
+interface Added {
+  readonly header: ImpressionHeader;
+  readonly rows: Uint8Array;
+}
+
+Deno.test("impressions are found with what they brought, and the oldest is the first that is left", () => {
+  const step = fc.oneof(
+    fc.record({ bytes: fc.oneof(fc.nat(500), fc.nat(300_000)), times: fc.double({ noNaN: true }) }),
+    fc.record({ goes: fc.nat() }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const open = new OpenImpressions();
+      const model: Added[] = [];
+      steps.forEach((step, i) => {
+        if ("bytes" in step) {
+          const header = {
+            fingerprint: fingerprintOf(`r${i}`),
+            samplingKey: i * 0x1234567 >>> 0,
+            atMs: step.times,
+            openedAtMs: 2 * step.times,
+            offset: 2 ** 40 + i,
+          };
+          const rows = new Uint8Array(step.bytes).fill(i + 1);
+          open.add(header, rows);
+          model.push({ header, rows });
+        } else if (model.length > 0) {
+          const [{ header }] = model.splice(step.goes % model.length, 1);
+          open.remove(open.find(header.fingerprint)!);
+          assert.equal(open.find(header.fingerprint), undefined);
+        }
+        assert.equal(open.size, model.length);
+        assert.equal(open.oldest?.offset, model[0]?.header.offset);
+        const bytes = model.reduce((sum, { rows }) => sum + impressionBytes(rows.byteLength), 0);
+        if (steps.some((step) => "goes" in step)) assert.ok(open.bytes >= bytes);
+        else assert.equal(open.bytes, bytes, "what is added takes what it was said to take");
+      });
+      for (const { header, rows } of model) {
+        const found = open.find(header.fingerprint)!;
+        assert.deepEqual({ ...found, ...header }, found, "its header");
+        const { memory, begin } = found;
+        assert.deepEqual(new Uint8Array(memory.bytes.subarray(begin, begin + rows.length)), rows);
+      }
+      while (open.oldest !== undefined) {
+        assert.equal(open.oldest.offset, model.shift()!.header.offset, "in the order of the log");
+        open.remove(open.oldest);
+      }
+      assert.equal(open.bytes, 0);
+    }),
+  );
+});
