@@ -38,7 +38,7 @@ interface Acted {
   readonly eventIds: Set<string>;
 }
 
-/** What it takes, roughly. */
+/** What it takes beside its arrays, roughly. */
 const ACTED_BYTES = 512;
 
 /** What the window counted; names as in `JoinerStatus`. */
@@ -63,6 +63,7 @@ export class JoinWindow {
   /** Those with an item that is not decided. */
   readonly #open = new OpenImpressions();
   readonly #acted = new Map<RecordPlace, Acted>();
+  #actedBytes = 0;
   readonly #reader = new ShownRowsReader();
   /** Rankings that are decided: an action on one is late rather than unknown. */
   #closed = new FingerprintMap();
@@ -97,9 +98,9 @@ export class JoinWindow {
     return this.#open.size;
   }
 
-  /** What they take, bytes. */
+  /** What they take, bytes: a sum over those that are open, and so a function of the log. */
   get openBytes(): number {
-    return this.#open.bytes + ACTED_BYTES * this.#acted.size;
+    return this.#open.bytes + this.#actedBytes;
   }
 
   /** Newest data time seen, ms. */
@@ -254,6 +255,7 @@ export class JoinWindow {
         eventIds: new Set(),
       };
       this.#acted.set(place, acted);
+      this.#actedBytes += actedBytes(acted);
     }
     return acted;
   }
@@ -270,7 +272,11 @@ export class JoinWindow {
   /** Every item is decided: neither the window nor a restart needs it any more. */
   #forget(impression: OpenImpression): void {
     this.#open.remove(impression);
-    this.#acted.delete(impression.place);
+    const acted = this.#acted.get(impression.place);
+    if (acted !== undefined) {
+      this.#acted.delete(impression.place);
+      this.#actedBytes -= actedBytes(acted);
+    }
     if (this.#closed.size >= this.#options.impressionsMax) {
       this.#closedBefore = this.#closed;
       this.#closed = new FingerprintMap();
@@ -314,4 +320,8 @@ export class JoinWindow {
   #read({ memory, begin }: OpenImpression): ShownRowsReader {
     return this.#reader.open(memory, begin);
   }
+}
+
+function actedBytes({ labels, emitted }: Acted): number {
+  return ACTED_BYTES + labels.byteLength + emitted.byteLength;
 }

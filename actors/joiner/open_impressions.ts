@@ -6,7 +6,7 @@
  *
  *     f64  the next older record's place, the next newer one's; -1 = none
  *     f64  atMs, openedAtMs, offset
- *     u32  the id's fingerprint, low and high word; the sampling key; nothing
+ *     u32  the id's fingerprint, low and high word; the sampling key; bytes of the rows
  */
 import type { Fingerprint } from "../../mesh/runtime/fingerprint.ts";
 import { FingerprintMap } from "../../mesh/runtime/fingerprint_map.ts";
@@ -37,10 +37,10 @@ const HEADER_DOUBLES = 7;
 const HEADER_BYTES = 8 * HEADER_DOUBLES;
 const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET] = [0, 1, 2, 3, 4];
 /** Words from the header's beginning. */
-const [LOW, HIGH, SAMPLING_KEY] = [10, 11, 12];
+const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES] = [10, 11, 12, 13];
 const NONE = -1;
 
-/** An entry of the index takes 16 bytes and leaves as many free as may be when the index has just grown. */
+/** An entry's share of the index at its emptiest: 16 bytes a slot, and 5 of 16 slots taken when it has just grown. */
 const INDEX_BYTES_MAX = Math.ceil(16 * 16 / 5);
 
 /** What an impression takes whose rows take so many bytes. */
@@ -51,6 +51,7 @@ export function impressionBytes(rowsBytes: number): number {
 export class OpenImpressions {
   readonly #records = new RecordStore();
   readonly #places = new FingerprintMap();
+  #bytes = 0;
   #oldestPlace = NONE;
   #newestPlace = NONE;
   /** The oldest, as it was last read. */
@@ -60,9 +61,12 @@ export class OpenImpressions {
     return this.#places.size;
   }
 
-  /** What they take, bytes. */
+  /**
+   * The sum of their {@link impressionBytes}: what a limit is compared with, and so the same wherever reading began. Their
+   * chunks may take more while many between them are decided early.
+   */
   get bytes(): number {
-    return this.#records.bytes + INDEX_BYTES_MAX * this.size;
+    return this.#bytes;
   }
 
   /** The first of them in the order of the log. */
@@ -89,16 +93,19 @@ export class OpenImpressions {
     memory.words[2 * begin + LOW] = header.fingerprint.low;
     memory.words[2 * begin + HIGH] = header.fingerprint.high;
     memory.words[2 * begin + SAMPLING_KEY] = header.samplingKey;
+    memory.words[2 * begin + ROWS_BYTES] = rows.byteLength;
     memory.bytes.set(rows, 8 * begin + HEADER_BYTES);
     this.#link(this.#newestPlace, place);
     this.#newestPlace = place;
     this.#places.set(header.fingerprint, place);
+    this.#bytes += impressionBytes(rows.byteLength);
   }
 
   /** Lets it go. Its place is another's from now on. */
   remove({ place, fingerprint }: OpenImpression): void {
-    const { doubles } = this.#records.chunkOf(place);
+    const { memory, doubles } = this.#records.chunkOf(place);
     const begin = this.#records.beginOf(place);
+    this.#bytes -= impressionBytes(memory.words[2 * begin + ROWS_BYTES]);
     const [older, newer] = [doubles[begin + OLDER], doubles[begin + NEWER]];
     this.#link(older, newer);
     if (newer === NONE) this.#newestPlace = older;

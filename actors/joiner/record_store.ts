@@ -1,7 +1,8 @@
 /**
  * Bytes of what the window holds of each ranking. They stay for half an hour, and there is a new one with each ranking:
  * as arrays of their own they would weigh on the garbage collector, which marks the whole heap each time that arrays
- * have grown by some megabytes. Here they lie in chunks that are used again, and a place is a number.
+ * have grown by some megabytes. Here they lie in chunks that are used again, and a place is a number. A chunk's memory is
+ * free when all its records are; they go in the order in which they came, but for the few that are decided early.
  *
  * Chunks are shared memory for that reason alone: V8 leaves it out of what makes a collection due.
  */
@@ -35,29 +36,23 @@ export class RecordStore {
   readonly #numbersFree: number[] = [];
   readonly #spare: CountedChunk[] = [];
   #newest: CountedChunk | undefined;
-  #bytes = 0;
 
   /**
-   * In the chunks that hold a record: a record that was let go counts until those beside it are. They go in the order
-   * in which they came, but for the few that are decided early.
+   * Room for a record; what is there has to be overwritten.
+   *
+   * @param bytes At least 1.
    */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Room for a record; what is there has to be overwritten. */
   reserve(bytes: number): RecordPlace {
     const doubles = Math.ceil(bytes / 8);
     const chunk = this.#chunkFor(doubles);
     const place = chunk.number * CHUNK_DOUBLES + chunk.filled;
     chunk.filled += doubles;
     chunk.records++;
-    this.#bytes += 8 * doubles;
     return place;
   }
 
   chunkOf(place: RecordPlace): Chunk {
-    return this.#countedOf(place);
+    return this.#chunks[numberOf(place)]!;
   }
 
   /** Where in its chunk the record begins, doubles. */
@@ -67,9 +62,8 @@ export class RecordStore {
 
   /** Lets a record go, once: nothing can be read at its place any more. */
   remove(place: RecordPlace): void {
-    const chunk = this.#countedOf(place);
+    const chunk = this.#chunks[numberOf(place)]!;
     if (--chunk.records > 0) return;
-    this.#bytes -= 8 * chunk.filled;
     chunk.filled = 0;
     if (chunk === this.#newest) return;
     if (chunk.doubles.length === CHUNK_DOUBLES && this.#spare.length < SPARE_CHUNKS_MAX) {
@@ -78,10 +72,6 @@ export class RecordStore {
     }
     this.#chunks[chunk.number] = undefined;
     this.#numbersFree.push(chunk.number);
-  }
-
-  #countedOf(place: RecordPlace): CountedChunk {
-    return this.#chunks[Math.floor(place / CHUNK_DOUBLES)]!;
   }
 
   #chunkFor(doubles: number): CountedChunk {
@@ -102,4 +92,8 @@ export class RecordStore {
       records: 0,
     };
   }
+}
+
+function numberOf(place: RecordPlace): number {
+  return Math.floor(place / CHUNK_DOUBLES);
 }

@@ -1,6 +1,7 @@
 /**
- * What stands for a string where many are remembered: 64 bits of hash. Two of n strings have the same with a probability
- * of n² / 2^65, which is 10^-9 for 200,000. Whoever makes them on purpose can: nothing that must be safe may rest on it.
+ * What stands for a string where many are remembered: 64 bits of hash, some 60 of them independent. Any two of 200,000
+ * strings have the same with a probability of 10^-8. Whoever makes them on purpose can: nothing that must be safe may
+ * rest on it.
  */
 
 /** Two words of 32 bits. */

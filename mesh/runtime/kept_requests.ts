@@ -1,6 +1,7 @@
 /**
  * Requests that a behaviour has taken and not answered yet, oldest first, found by their message. One message object may
- * be asked twice (a constant): then each answer goes to one of its asks, the oldest first.
+ * be asked twice (a constant): then each answer goes to one of its asks, the oldest first, but for the one whose handler
+ * runs, which is not kept yet.
  *
  * A list, since most answers are to one of the first; and no Map, which would hold on to what was answered (see
  * docs/adr/0014-no-maps-for-what-passes-through.md).

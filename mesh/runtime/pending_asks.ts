@@ -7,8 +7,9 @@
  */
 import type { Ask } from "./ask.ts";
 
-/** More than memory holds, and after how many asks their count begins again: together below 2^53. */
+/** More asks than memory holds. */
 const PLACES = 2 ** 24;
+/** After as many asks their count begins again; with the place a number stays below 2^53. */
 const COUNTS = 2 ** 29;
 
 export class PendingAsks {

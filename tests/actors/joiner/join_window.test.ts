@@ -121,6 +121,53 @@ Deno.test("open impressions take no more bytes than they may: the oldest close e
   assert.equal(large.window.openBytes, bytesOfTwo / 2);
 });
 
+Deno.test("actions on open impressions take bytes too, until all is decided", () => {
+  const shown = impression({ ranking: "r1", items: ["a", "b"], atMs: 0 });
+  const act = (item: string, kind: string) =>
+    action({ ranking: "r1", item, action: kind, atMs: 1 });
+  const bytesOf = (...records: EventRecord[]) => join(records).window.openBytes;
+  const acted = bytesOf(shown, act("a", "click"));
+  assert.ok(acted >= bytesOf(shown) + 512);
+  assert.equal(bytesOf(shown, act("a", "click"), act("b", "buy")), acted, "once a ranking");
+  assert.equal(bytesOf(shown, act("a", "buy"), act("b", "buy")), 0);
+  const next = impression({ ranking: "r2", items: ["a", "b"], atMs: 2 });
+  const limit = joinerOptions({ impressionsBytesMax: 2 * bytesOf(shown) });
+  assert.equal(join([shown, next], limit).window.impressionsOpen, 2);
+  assert.equal(join([shown, act("a", "click"), next], limit).window.impressionsOpen, 1);
+});
+
+Deno.test("read again from its resume point, a window closes early what it closed the first time", () => {
+  const item = (name: string, kib: number) => name.padEnd(kib * 1_024 - 100, "y");
+  const records: EventRecord[] = [];
+  const show = (ranking: string, kib: number) =>
+    records.push(impression({ ranking, items: [item(ranking, kib)], atMs: records.length }));
+  const buy = (ranking: string, kib: number) =>
+    records.push(
+      action({ ranking, item: item(ranking, kib), action: "buy", atMs: records.length }),
+    );
+  // What is decided early leaves gaps in memory, elsewhere than where reading begins at X.
+  show("A", 150);
+  show("X", 100);
+  buy("A", 150);
+  for (let i = 0; i < 8; i++) show(`D${i}`, 31);
+  show("Y0", 12);
+  for (let i = 0; i < 8; i++) buy(`D${i}`, 31);
+  for (let i = 1; i < 8; i++) show(`Y${i}`, 24);
+  const options = joinerOptions({ windowMs: 1e9, impressionsBytesMax: 515 * 1_024 });
+
+  const first = join(records, options).window;
+  const { replayOffset, replayClockMs } = first.resumePoint(records.length);
+  assert.equal(replayOffset, 1, "X is open");
+  const again = new JoinWindow(options, replayClockMs);
+  records.slice(replayOffset).forEach((record, i) => {
+    again.observe(record);
+    again.accept(record, replayOffset + i, () => undefined);
+  });
+  assert.equal(again.counts.impressionsClosedEarly, 0);
+  assert.equal(again.impressionsOpen, first.impressionsOpen);
+  assert.equal(again.openBytes, first.openBytes);
+});
+
 Deno.test("a ranking that is asked for again takes the place of the first answer, which nobody saw", () => {
   const { counts, examples } = join([
     impression({ ranking: "r1", items: ["a", "c"], atMs: 0 }),

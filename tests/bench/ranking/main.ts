@@ -1,17 +1,20 @@
 /**
  * Ranking over HTTP: a real server, a million items, the client on the same machine.
  *
- *     deno task bench:ranking [--json] [--candidates 25,100,500] [--items 1000000] [--seconds 8] [--rate 500]
+ *     deno task bench:ranking [--json] [--candidates 25,100,500] [--items 1000000] [--seconds 20] [--rate 500]
  *
- * First at saturation (a closed loop), which gives requests a second; then at half of that rate, or at the one that is
- * given, with arrivals that do not wait for answers, which gives the latencies: from the moment when a request was due. Each item was ranked once
- * before, so that the server is one that has run for a while. `memoryMiB` is the whole process, client included.
+ * First at saturation (a closed loop), for half as long, which gives requests a second; then at half of that rate, or at
+ * the one that is given, with arrivals that do not wait for answers, which gives the latencies: from the moment when a
+ * request was due. Each item was ranked once before, so that the server is one that has run for a while. `memoryMiB` is
+ * the whole process, client included; `pausedByMachine` is the share of time that idle cores were stopped from outside,
+ * a second before and a second after.
  */
 import { parseArgs } from "node:util";
 import { listen } from "../../../cli/listen.ts";
 import { percentile } from "../../../cli/load/samples.ts";
 import { startMesh } from "../../../cli/start_mesh.ts";
 import type { LoadOrder, LoadResult } from "./load_worker.ts";
+import { machinePauses } from "./machine_pauses.ts";
 import { learnItems, shopConfiguration, writeProfiles } from "./shop.ts";
 
 const { values: options } = parseArgs({
@@ -19,7 +22,7 @@ const { values: options } = parseArgs({
     json: { type: "boolean", default: false },
     candidates: { type: "string", default: "25,50,100,200,500" },
     items: { type: "string", default: "1000000" },
-    seconds: { type: "string", default: "8" },
+    seconds: { type: "string", default: "20" },
     rate: { type: "string" },
   },
 });
@@ -65,11 +68,13 @@ try {
       });
     for (const candidates of options.candidates.split(",").map(Number)) {
       await load({ candidates, seconds: Math.min(5, seconds) });
-      const saturated = await load({ candidates, seconds, seed: 2 });
+      const saturated = await load({ candidates, seconds: seconds / 2, seed: 2 });
       const requestsPerSecond = Number(options.rate ?? saturated.requestsPerSecond / 2);
       // The first seconds at a new rate meet new connections and code that is compiled anew; they are not counted.
       await load({ candidates, seconds: Math.min(2, seconds), seed: 3, requestsPerSecond });
+      const pausesBefore = await machinePauses();
       const half = await load({ candidates, seconds, seed: 4, requestsPerSecond });
+      const pauses = (pausesBefore + await machinePauses()) / 2;
       const ms = (share: number) => Number(percentile(half.latenciesMs, share).toFixed(2));
       const line = {
         bench: "ranking",
@@ -80,13 +85,16 @@ try {
         p99Ms: ms(0.99),
         measuredAtPerSecond: Math.round(requestsPerSecond),
         requestsPerSecond: Math.round(saturated.requestsPerSecond),
+        pausedByMachine: Number(pauses.toFixed(3)),
         memoryMiB: Math.round(Deno.memoryUsage().rss / 2 ** 20),
       };
       console.log(
         options.json
           ? JSON.stringify(line)
           : `${candidates} candidates: ${line.requestsPerSecond} requests/s at saturation; at ${line.measuredAtPerSecond} ` +
-            `p50 ${line.p50Ms} ms, p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms; ${line.memoryMiB} MiB`,
+            `p50 ${line.p50Ms} ms, p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms; ${line.memoryMiB} MiB; the machine paused for ${
+              (100 * pauses).toFixed(1)
+            } %`,
       );
     }
   } finally {

@@ -70,6 +70,24 @@ Deno.test("a kept request is answered in a later turn, also by a timer of the ac
   assert.equal(mesh.clock.monotonicMs(), 30);
 });
 
+Deno.test("a constant that is asked twice is answered in the order of asking, also where one is given up", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const node = mesh.node("main", { copyMessages: false });
+  const counter = await node.spawn(counterDefinition(), 0, { start: 7 });
+  const request: CounterMessage = { kind: "answerLater" };
+  const settled: string[] = [];
+  const ask = (name: string, budgetMs: number) =>
+    counter.ask(request, { budgetMs }).then(
+      () => settled.push(name),
+      (error) => settled.push(`${name}: ${error.name}`),
+    );
+  const asks = [ask("first", 1_000), ask("given up", 10), ask("last", 1_000)];
+  await mesh.advance(20);
+  await mesh.settle(counter.ask({ kind: "release" }, { budgetMs }));
+  await mesh.settle(Promise.all(asks));
+  assert.deepEqual(settled, ["given up: AskTimeoutError", "first", "last"]);
+});
+
 Deno.test("a queued ask times out with the place where its time went", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   let open = () => {};

@@ -109,6 +109,19 @@ Deno.test("a node that says nothing is named when the budget has run out", async
   await mesh.advance(30_000); // the late answer is ignored
 });
 
+Deno.test("a link forgets what was asked once its budget has run out", async () => {
+  const silent: Link = { send() {}, onReceive() {}, onClosed() {}, close() {} };
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const home = mesh.node("home");
+  const link = new NodeLink(home, "away", silent);
+  home.place([["counter/away", "away"]]);
+  const counter = home.actorRef<CounterMessage>("counter/away");
+  const asked = counter.ask({ kind: "getCount" }, { budgetMs: 50 });
+  const error = await mesh.settle(asked.catch((reason) => reason));
+  assert.ok(error instanceof AskTimeoutError);
+  assert.deepEqual(link.takePending(), []);
+});
+
 Deno.test("a chain of asks over nodes is whole in the error", async () => {
   const { mesh, away, counter } = await twoNodes();
   const silent = { ...counterDefinition({ kind: "silent" }), create: () => ({ receive() {} }) };

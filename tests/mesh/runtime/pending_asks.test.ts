@@ -61,3 +61,15 @@ Deno.test("a number that was never given is nobody's", () => {
   pending.add(ask());
   for (const id of [0, -1, 1, 2 ** 53, NaN]) assert.equal(pending.take(id), undefined);
 });
+
+Deno.test("the place of an ask that was answered is the next one's", () => {
+  const pending = new PendingAsks();
+  const places = new Set<number>();
+  for (let i = 0; i < 1_000; i++) {
+    const added = ask();
+    pending.add(added);
+    places.add(added.linkId % 2 ** 24);
+    pending.take(added.linkId);
+  }
+  assert.equal(places.size, 1);
+});
