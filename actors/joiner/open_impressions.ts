@@ -54,8 +54,6 @@ export class OpenImpressions {
   #bytes = 0;
   #oldestPlace = NONE;
   #newestPlace = NONE;
-  /** The oldest, as it was last read. */
-  #oldest: OpenImpression | undefined;
 
   get size(): number {
     return this.#places.size;
@@ -71,8 +69,7 @@ export class OpenImpressions {
 
   /** The first of them in the order of the log. */
   get oldest(): OpenImpression | undefined {
-    if (this.#oldestPlace === NONE) return undefined;
-    return this.#oldest ??= this.#read(this.#oldestPlace);
+    return this.#oldestPlace === NONE ? undefined : this.#read(this.#oldestPlace);
   }
 
   find(fingerprint: Fingerprint): OpenImpression | undefined {
@@ -115,10 +112,8 @@ export class OpenImpressions {
 
   /** Makes two neighbours; either may be none. */
   #link(older: RecordPlace, newer: RecordPlace): void {
-    if (older === NONE) {
-      this.#oldestPlace = newer;
-      this.#oldest = undefined;
-    } else this.#setDouble(older, NEWER, newer);
+    if (older === NONE) this.#oldestPlace = newer;
+    else this.#setDouble(older, NEWER, newer);
     if (newer !== NONE) this.#setDouble(newer, OLDER, older);
   }
 

@@ -69,7 +69,7 @@ const CHUNK_WORDS = 1 << 16;
  * stays until all go.
  */
 class ShownItems implements Generation<Fingerprint, Uint32Array> {
-  /** Where a ranking's words begin, or {@link UNDER_WAY}. */
+  /** Where a ranking's words begin. */
   readonly #places = new FingerprintMap();
   readonly #chunks: Uint32Array[] = [];
   /** Of the last chunk. */
@@ -86,7 +86,6 @@ class ShownItems implements Generation<Fingerprint, Uint32Array> {
   get(ranking: Fingerprint): Uint32Array | undefined {
     const place = this.#places.get(ranking);
     if (place === undefined) return undefined;
-    if (place === UNDER_WAY) return underWay;
     const chunk = this.#chunks[Math.floor(place / CHUNK_WORDS)];
     const at = place % CHUNK_WORDS;
     return chunk.subarray(at + 1, at + 1 + chunk[at]);
@@ -94,10 +93,6 @@ class ShownItems implements Generation<Fingerprint, Uint32Array> {
 
   set(ranking: Fingerprint, shown: Uint32Array): void {
     const count = shown.length;
-    if (count === 0) {
-      this.#places.set(ranking, UNDER_WAY);
-      return;
-    }
     if (count >= CHUNK_WORDS) throw new RangeError(`A ranking cannot show ${count} items`);
     if (this.#filled + 1 + count > CHUNK_WORDS) {
       this.#chunks.push(new Uint32Array(CHUNK_WORDS));
@@ -114,9 +109,6 @@ class ShownItems implements Generation<Fingerprint, Uint32Array> {
     return this.#places.delete(ranking);
   }
 }
-
-/** No place: chunks are fewer. */
-const UNDER_WAY = 2 ** 52;
 
 /** The items of a ranking as it is remembered. */
 export function hashItems(items: readonly string[]): Uint32Array {
