@@ -5,6 +5,7 @@ import type { z } from "zod";
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { GatewayContext } from "./endpoint.ts";
 import { fieldErrors } from "./field_errors.ts";
+import { parseJson } from "./json_text.ts";
 import type { GatewayOptions } from "./options.ts";
 import { ProblemError } from "./problems.ts";
 
@@ -42,7 +43,7 @@ export class BodyReader {
       throw new ProblemError("malformed-json", "Cannot read the body: it is not UTF-8.");
     }
     try {
-      return JSON.parse(text);
+      return parseJson(text);
     } catch (error) {
       const hint = text.trim() === "" ? "the body is empty" : (error as Error).message;
       throw new ProblemError("malformed-json", `Cannot read the body as JSON: ${hint}.`);

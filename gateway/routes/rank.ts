@@ -10,6 +10,7 @@ import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { budgetMs } from "../middleware/deadline.ts";
 import { Readiness } from "../readiness.ts";
+import { repeatsIn } from "../repeats.ts";
 import { BodyReader, validate } from "../request_body.ts";
 import {
   plainCandidates,
@@ -116,18 +117,14 @@ function rankMessage(request: RankRequest, atMs: number): Rank {
 }
 
 function requireDistinct({ candidates }: RankRequest): void {
-  const seen = new Set<string>();
-  for (const { id } of candidates) seen.add(id);
-  if (seen.size === candidates.length) return;
-  const first = new Map<string, number>();
-  const errors = candidates.flatMap(({ id }, i) => {
-    const earlier = first.get(id);
-    if (earlier === undefined) first.set(id, i);
-    return earlier === undefined ? [] : [{
-      pointer: `#/candidates/${i}/id`,
-      detail: `repeats candidate ${earlier}, ${JSON.stringify(id)}; send each item once`,
-    }];
-  });
+  const repeats = repeatsIn(candidates);
+  if (repeats.length === 0) return;
+  const errors = repeats.map(({ place, earlier }) => ({
+    pointer: `#/candidates/${place}/id`,
+    detail: `repeats candidate ${earlier}, ${
+      JSON.stringify(candidates[place].id)
+    }; send each item once`,
+  }));
   throw new ProblemError("invalid-request", `${errors[0].pointer} ${errors[0].detail}.`, {
     errors,
   });

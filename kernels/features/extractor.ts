@@ -153,9 +153,9 @@ export class FeatureExtractor {
 
   #findItems(items: readonly FeatureItem[]): void {
     if (this.#places.length < items.length) this.#places = new Uint32Array(2 * items.length);
+    this.#cache.findAll(items, this.#places);
     for (let row = 0; row < items.length; row++) {
-      const { id, fields } = items[row];
-      this.#places[row] = fields === undefined ? this.#cache.find(id) : 0;
+      if (items[row].fields !== undefined) this.#places[row] = 0;
     }
   }
 

@@ -1,7 +1,7 @@
 /** The cache against a map: what it finds is what was kept last, whatever else came and went. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ItemCache } from "../../../kernels/features/item_cache.ts";
+import { ItemCache, type WordsHash } from "../../../kernels/features/item_cache.ts";
 
 /** Writes a payload that begins with its own length. */
 function keep(cache: ItemCache, id: string, payload: readonly number[]): boolean {
@@ -29,7 +29,7 @@ const step = fc.oneof(
 );
 const steps = fc.array(step, { maxLength: 400, size: "max" });
 
-function followsTheMap(bytesMax: number, hash?: (words: Uint32Array, length: number) => number) {
+function followsTheMap(bytesMax: number, hash?: WordsHash) {
   fc.assert(fc.property(steps, (steps) => {
     const cache = new ItemCache(bytesMax, hash);
     const model = new Map<string, number[]>();
@@ -47,6 +47,10 @@ function followsTheMap(bytesMax: number, hash?: (words: Uint32Array, length: num
         if (found !== undefined) assert.deepEqual(found, model.get(step.find));
       }
     }
+    const many = ["not kept", ...model.keys(), "nor this"];
+    const places = new Uint32Array(many.length);
+    cache.findAll(many.map((id) => ({ id })), places);
+    assert.deepEqual([...places], many.map((id) => cache.find(id)));
     const all = [...model.keys()].filter((id) => cache.find(id) !== 0);
     assert.equal(all.length, cache.size, "entries that no id finds");
     for (const id of all) assert.deepEqual(kept(cache, id), model.get(id));
@@ -59,8 +63,11 @@ Deno.test("what is found is what was kept last, while old items make room for ne
 
 Deno.test("ids whose hashes are equal, or nearly, do not meet", () => {
   followsTheMap(30_000, () => 7);
-  followsTheMap(30_000, (words, length) => length === 0 ? 0 : words[0] & 1);
-  followsTheMap(30_000, (words, length) => (length === 0 ? 0 : words[0] | 0xffff_ff00) >>> 0);
+  followsTheMap(30_000, (words, begin, end) => begin === end ? 0 : words[begin] & 1);
+  followsTheMap(
+    30_000,
+    (words, begin, end) => (begin === end ? 0 : words[begin] | 0xffff_ff00) >>> 0,
+  );
 });
 
 Deno.test("nothing is lost while there is room", () => {
