@@ -82,6 +82,9 @@ export interface RunningMesh {
 const pollMs = 20;
 const askBudgetMs = 5_000;
 
+/** For the last snapshot: within what those who stop a server wait before they kill it. */
+const lastSnapshotBudgetMs = 20_000;
+
 /**
  * Opens the stores, starts the threads and the actors.
  *
@@ -172,7 +175,8 @@ async function lastSnapshot(
 ): Promise<void> {
   if (storage.kind !== "directory") return;
   const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
-  await snapshotter.ask({ kind: "takeSnapshot" }, { budgetMs: askBudgetMs }).catch((cause) => {
+  const budget = { budgetMs: lastSnapshotBudgetMs };
+  await snapshotter.ask({ kind: "takeSnapshot" }, budget).catch((cause) => {
     telemetry.log("warn", "no snapshot at the end; the next start learns again from the last one", {
       cause,
     });

@@ -30,6 +30,7 @@ export function defineEmbeddingShard(
         case "exportRows":
         case "evictExpired":
         case "writeSnapshot":
+        case "abandonSnapshot":
         case "writeSnapshotChunk":
           return "write";
       }

@@ -107,6 +107,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
           message,
           new Error(`the snapshot ${message.snapshot} was not begun, or another took its place`),
         );
+      case "abandonSnapshot":
+        return this.#snapshot?.abandon();
       case "writeSnapshotChunk":
         if (this.#snapshot?.name === message.snapshot) this.#snapshot.writeChunk();
         return;
@@ -135,6 +137,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       message.counts,
       Math.floor(message.atMs / 1_000),
     );
+    this.#snapshot?.keepAhead();
     this.#buffers.give(message.gradients);
     this.#marks.set(message.source, message.sequence);
     this.#gradientRows.add(message.ids.length, this.#labels);

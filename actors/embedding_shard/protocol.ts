@@ -172,6 +172,16 @@ export interface BeginSnapshot extends Request<void> {
 export interface WriteSnapshot extends Request<ShardPart> {
   readonly kind: "writeSnapshot";
   readonly snapshot: string;
+  /**
+   * Time over which writing is spread, so that it takes little of the disk and the cores at once, ms; 0 = as fast as the
+   * store takes it. A shard whose rows change faster than that hurries by itself.
+   */
+  readonly spreadMs: number;
+}
+
+/** Someone waits for a newer snapshot: the one that is written, if any, ends with an error. */
+export interface AbandonSnapshot {
+  readonly kind: "abandonSnapshot";
 }
 
 /** Writes the next rows of the snapshot; told by the shard to itself. */
@@ -187,6 +197,7 @@ export type EmbeddingShardMessage =
   | GetHighWaterMark
   | BeginSnapshot
   | WriteSnapshot
+  | AbandonSnapshot
   | WriteSnapshotChunk
   | TakeDelta
   | ExportRows

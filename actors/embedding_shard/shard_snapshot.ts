@@ -1,6 +1,7 @@
 /**
- * One snapshot of a shard under way: a chunk of rows a turn, so that lookups and gradients wait for one chunk at most. The
- * tables keep the rows of the cut apart from what is learned meanwhile.
+ * One snapshot of a shard under way: a chunk of rows a turn, so that lookups and gradients wait for one chunk at most, and
+ * a pause between them, so that rankings do not wait for the disk and the cores it takes. The tables keep the rows of the
+ * cut apart from what is learned meanwhile; where those become many, there are no more pauses.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -16,6 +17,11 @@ import {
 import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
 
+/** Share of the memory for rows that changed before they were written, from which on writing hurries. */
+const ASIDE_SHARE_MAX = 0.5;
+/** The longest pause, ms: a few chunks need not be spread at all. */
+const INTERVAL_MS_MAX = 1_000;
+
 export interface ShardSnapshotParts {
   readonly context: ActorContext<EmbeddingShardMessage>;
   readonly tables: ClassTables;
@@ -29,6 +35,11 @@ export class ShardSnapshot {
   readonly #header: ShardHeader;
   readonly #chunks: ShardChunkPart[] = [];
   #request: WriteSnapshot | undefined;
+  /** From one chunk to the next, ms. */
+  #intervalMs = 0;
+  #nextAtMs = 0;
+  /** Until the next chunk; none while one is written. */
+  #pause: { cancel(): void } | undefined;
   #ended = false;
 
   constructor(name: string, parts: ShardSnapshotParts) {
@@ -40,29 +51,54 @@ export class ShardSnapshot {
 
   /** Begins to write; the request is answered after the last chunk. */
   write(request: WriteSnapshot): void {
-    const { context } = this.#parts;
+    const { context, options } = this.#parts;
     if (this.#request !== undefined || this.#ended) {
       return context.replyError(request, new Error(`the snapshot ${this.name} is written already`));
     }
     this.#request = request;
-    this.writeChunk();
+    const rows = this.#header.classes.reduce((sum, header) => sum + header.rows, 0);
+    const chunks = Math.max(1, rows / options.snapshotChunkRows);
+    this.#intervalMs = Math.min(request.spreadMs / chunks, INTERVAL_MS_MAX);
+    // Shards that are told at the same time do not write at the same time.
+    const begin = context.random.stream("embedding_shard/snapshot").nextFloat();
+    this.#nextAtMs = context.clock.monotonicMs() + begin * this.#intervalMs;
+    this.#writeLater();
+  }
+
+  /** Rows have changed: no more pauses where they would outrun the snapshot. */
+  keepAhead(): void {
+    if (this.#intervalMs === 0 || this.#parts.tables.snapshotAside <= ASIDE_SHARE_MAX) return;
+    this.#intervalMs = 0;
+    this.#nextAtMs = 0;
+    if (this.#pause === undefined) return;
+    this.#pause.cancel();
+    this.#writeLater();
   }
 
   /** Another snapshot takes its place. */
   abandon(): void {
-    if (!this.#ended) this.#fail(new Error(`another snapshot took the place of ${this.name}`));
+    this.#fail(new Error(`another snapshot takes the place of ${this.name}`));
+  }
+
+  #writeLater(): void {
+    const { context } = this.#parts;
+    const pauseMs = Math.max(0, this.#nextAtMs - context.clock.monotonicMs());
+    this.#nextAtMs += this.#intervalMs;
+    this.#pause = context.schedule(pauseMs, { kind: "writeSnapshotChunk", snapshot: this.name });
   }
 
   writeChunk(): void {
-    if (this.#ended || this.#request === undefined) return;
-    const { context, tables, blobs, options } = this.#parts;
+    // A pause that was cut short may end twice; one chunk is written at a time.
+    if (this.#ended || this.#pause === undefined) return;
+    this.#pause = undefined;
+    const { tables, blobs, options } = this.#parts;
     try {
       const chunk = tables.nextSnapshotChunk(options.snapshotChunkRows);
       if (chunk === undefined) return this.#finish();
       // Not awaited: the shard goes on learning while the store writes.
       writeChunk(blobs, this.#prefix, this.#chunks.length, chunk).then((part) => {
         this.#chunks.push(part);
-        context.self.tell({ kind: "writeSnapshotChunk", snapshot: this.name });
+        this.#writeLater();
       }).catch((error) => this.#fail(error));
     } catch (error) {
       this.#fail(error as Error);

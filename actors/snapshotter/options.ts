@@ -9,8 +9,10 @@ export interface SnapshotterOptions {
   readonly trainers: readonly Address[];
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /** Pause between snapshots, or between forgetting what was learned, ms. */
+  /** From the beginning of a snapshot to the next, or between forgetting what was learned, ms. */
   readonly intervalMs: number;
+  /** Time over which one that nobody waits for is spread, ms. */
+  readonly spreadMs: number;
   /**
    * Finished snapshots that are kept, ≥ 2: a part that crashes while one is taken begins from the one before. 0 = none
    * is taken, since nothing survives the process, and the example log is forgotten as it is learned.

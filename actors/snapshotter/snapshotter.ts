@@ -5,6 +5,8 @@
  * A full example log is not left to the interval: trainers learn nothing new while it takes nothing, and it takes nothing
  * until the oldest kept snapshot is one that has learned what it holds.
  *
+ * One that the interval asks for is spread over time, and given up when somebody asks for one, which is written at once.
+ *
  * Where no snapshots are kept it only forgets the examples behind the trainer, which would fill the log otherwise. A
  * trainer that fails then begins with what is left of them: its dense model anew, beside the shards' rows.
  */
@@ -44,6 +46,9 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   /** Newest first. */
   #kept: readonly SnapshotManifest[];
   #dueAtMs: number;
+  /** The snapshot under way that the interval asked for; ends when it is taken, or its failure reported. */
+  #spread: Promise<void> | undefined;
+  #givesWay = false;
   #taken = 0;
   #failed = 0;
 
@@ -80,14 +85,12 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   async receive(message: SnapshotterMessage): Promise<void> {
     switch (message.kind) {
       case "wake":
-        if (this.#exampleLogFull || this.#context.clock.monotonicMs() >= this.#dueAtMs) {
-          await this.#take().catch((error) => this.#report(error));
-          this.#dueAtMs = this.#context.clock.monotonicMs() + this.#options.intervalMs;
-        }
+        await this.#takeWhenDue();
         return this.#wakeLater();
       case "takeSnapshot": {
         try {
-          const name = await this.#take();
+          await this.#giveWay();
+          const name = await this.#take(0);
           return this.#context.reply(message, name === undefined ? {} : { name });
         } catch (error) {
           this.#report(error);
@@ -107,8 +110,42 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     }
   }
 
+  async #takeWhenDue(): Promise<void> {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (this.#exampleLogFull) {
+      await this.#giveWay();
+      this.#dueAtMs = nowMs + this.#options.intervalMs;
+      await this.#take(0).catch((error) => this.#report(error));
+    } else if (this.#spread === undefined && nowMs >= this.#dueAtMs) {
+      this.#dueAtMs = nowMs + this.#options.intervalMs;
+      this.#takeSpread();
+    }
+  }
+
+  /** Does not wait for the end: meanwhile someone may ask for another. */
+  #takeSpread(): void {
+    this.#spread = this.#take(this.#options.spreadMs)
+      .then(() => {}, (error) => {
+        if (!this.#givesWay) this.#report(error);
+      })
+      .finally(() => this.#spread = undefined);
+  }
+
+  /** The spread one, if any, is given up for one that somebody waits for. */
+  async #giveWay(): Promise<void> {
+    if (this.#spread === undefined) return;
+    this.#givesWay = true;
+    for (const shard of this.#options.shards) {
+      this.#context.actorRef<EmbeddingShardMessage>(shard).tell({ kind: "abandonSnapshot" });
+    }
+    await this.#spread;
+    this.#givesWay = false;
+  }
+
   #wakeLater(): void {
-    const dueInMs = this.#dueAtMs - this.#context.clock.monotonicMs();
+    const dueInMs = this.#spread === undefined
+      ? this.#dueAtMs - this.#context.clock.monotonicMs()
+      : FULL_CHECK_MS;
     this.#context.schedule(Math.min(dueInMs, FULL_CHECK_MS), { kind: "wake" });
   }
 
@@ -130,7 +167,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     });
   }
 
-  async #take(): Promise<string | undefined> {
+  async #take(spreadMs: number): Promise<string | undefined> {
     const { budgetMs, shards, snapshotsKept, trainers: [trainer, ...others] } = this.#options;
     if (snapshotsKept === 0) return await this.#forgetLearned();
     const atMs = this.#context.clock.nowMs();
@@ -146,10 +183,11 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ...(last === undefined ? {} : { unlessAt: Object.fromEntries(last) }),
     }, { budgetMs });
     if (trainers.length === 0) return undefined;
+    if (this.#givesWay) throw new Error(`${name} is given up for a newer one`);
     const parts = await Promise.all(
       shards.map((shard) =>
         this.#context.actorRef<EmbeddingShardMessage>(shard)
-          .ask({ kind: "writeSnapshot", snapshot: name }, { budgetMs })
+          .ask({ kind: "writeSnapshot", snapshot: name, spreadMs }, { budgetMs })
       ),
     );
     const manifest: SnapshotManifest = {

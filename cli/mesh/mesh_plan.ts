@@ -17,6 +17,7 @@ import type { ServingReplicaOptions } from "../../actors/serving_replica/options
 import type { SnapshotterOptions } from "../../actors/snapshotter/options.ts";
 import type { TrainerOptions } from "../../actors/trainer/options.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { StorageSection } from "../../configuration/sections/mesh.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../../mesh/runtime/mesh.ts";
 
@@ -111,13 +112,20 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   add<SnapshotterOptions>(addresses.snapshotter, homeNode, {
     trainers: trainers.map(addresses.trainer),
     shards: shards.map(addresses.embeddingShard),
-    ...(storage.kind === "directory"
-      ? {
-        intervalMs: storage.snapshots.interval,
-        snapshotsKept: storage.snapshots.kept,
-        budgetMs: storage.snapshots.budget,
-      }
-      : { intervalMs: 1_000, snapshotsKept: 0, budgetMs: 1_000 }),
+    ...snapshotsOf(storage),
   });
   return plan;
+}
+
+function snapshotsOf(storage: StorageSection): Omit<SnapshotterOptions, "trainers" | "shards"> {
+  if (storage.kind === "memory") {
+    return { intervalMs: 1_000, spreadMs: 0, snapshotsKept: 0, budgetMs: 1_000 };
+  }
+  const { interval, spread, kept, budget } = storage.snapshots;
+  return {
+    intervalMs: interval,
+    spreadMs: Math.min(spread, interval / 2, budget / 2),
+    snapshotsKept: kept,
+    budgetMs: budget,
+  };
 }

@@ -44,7 +44,13 @@ export const storageSection = z.discriminatedUnion("kind", [
     logBytesMax: size("1MiB", "100TiB").default(8 * 2 ** 30).describe("Limit of each log."),
     snapshots: z.strictObject({
       interval: duration("1s", "30d").default(60_000)
-        .describe("Pause between snapshots; a restart learns again what came after the last."),
+        .describe(
+          "From one snapshot to the next; a restart learns again what came after the last.",
+        ),
+      spread: duration("0ms", "10m").default(30_000).describe(
+        "Time over which one is written, so that it takes little of the disk and the cores at once; " +
+          "at most half of interval and of budget. A last one, at the end, is written at once.",
+      ),
       kept: z.int().min(2).max(1000).default(2)
         .describe("Finished snapshots that are kept. The log before the oldest is forgotten."),
       chunkRows: z.int().min(1).max(1_000_000).default(8192)

@@ -242,6 +242,11 @@ export class ClassTables {
     return undefined;
   }
 
+  /** Of the class that is nearest to outrunning the snapshot; see {@link EmbeddingTable.snapshotAside}. */
+  get snapshotAside(): number {
+    return Math.max(...this.#tables.map((table) => table.snapshotAside));
+  }
+
   /** Ends the snapshot, complete or not, and frees what it kept. */
   endSnapshot(): void {
     for (const table of this.#tables) table.endSnapshot();

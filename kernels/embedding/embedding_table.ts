@@ -294,6 +294,15 @@ export class EmbeddingTable {
       : { holds: "rows", rows: count, bytes, checksum };
   }
 
+  /**
+   * What rows that changed before they were written take of the memory they may have, 0 to 1: at 1, one more outruns the
+   * snapshot. 0 where none is under way.
+   */
+  get snapshotAside(): number {
+    accepted("look at a snapshot", this.#memory.kernel.table_snapshot_aside());
+    return this.#memory.words(1)[0];
+  }
+
   /** Ends the snapshot, complete or not, and frees what it kept. */
   endSnapshot(): void {
     accepted("end a snapshot", this.#memory.kernel.table_snapshot_end());

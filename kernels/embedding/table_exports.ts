@@ -2,7 +2,7 @@
 import { instantiateKernel, type KernelExports } from "./kernel_module.ts";
 
 /** What this file speaks; the kernel says what it speaks. */
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 
 type Reserve = (length: number) => number;
 
@@ -25,6 +25,7 @@ export interface TableExports extends KernelExports {
   readonly table_export_rows: (cursor: number, rowsMax: number) => number;
   readonly table_snapshot_begin: () => number;
   readonly table_snapshot_next: (rowsMax: number) => number;
+  readonly table_snapshot_aside: () => number;
   readonly table_snapshot_end: () => number;
   readonly table_restore_begin: (seconds: number, draws: number) => number;
   readonly table_restore_counters: (newest: number, bytes: number, checksum: number) => number;

@@ -27,7 +27,7 @@ export interface NodeOptions {
   /** Work, ms, before the event loop gets its turn. Default 4. */
   readonly turnMsMax?: number;
   /** Budget of an ask that names none (Infinity), ms. Default 60,000. */
-  readonly askBudgetMsMax?: number;
+  readonly askBudgetMsDefault?: number;
   /** Copy messages between actors of this node as a link would, so that a test finds shared or moved buffers. Default false. */
   readonly copyMessages?: boolean;
   /** An actor has used up its restarts. Default: it is logged, and the actor stays stopped. */
@@ -42,7 +42,7 @@ export class Node implements CellHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
-  readonly #askBudgetMsMax: number;
+  readonly #askBudgetMsDefault: number;
   readonly #copyMessages: boolean;
   readonly #onFailure: ((failure: ActorFailure) => void) | undefined;
 
@@ -64,7 +64,7 @@ export class Node implements CellHost {
     this.clock = options.clock;
     this.random = options.random;
     this.telemetry = options.telemetry;
-    this.#askBudgetMsMax = options.askBudgetMsMax ?? 60_000;
+    this.#askBudgetMsDefault = options.askBudgetMsDefault ?? 60_000;
     this.#copyMessages = options.copyMessages ?? false;
     this.#onFailure = options.onFailure;
     this.#turns = new TurnScheduler({
@@ -213,7 +213,8 @@ export class Node implements CellHost {
     sender: ActorCell | undefined,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const budgetMs = Math.max(0, Math.min(options.budgetMs, this.#askBudgetMsMax));
+      const given = options.budgetMs;
+      const budgetMs = given === Infinity ? this.#askBudgetMsDefault : Math.max(0, given);
       const nowMs = this.clock.monotonicMs();
       const remote = target !== undefined && !(target instanceof ActorCell);
       const copies = this.#copyMessages;

@@ -63,6 +63,16 @@ impl EmbeddingTable {
             .map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / row_bytes)
     }
 
+    /// Share of the memory for rows copied aside that they take, 0 to 1: at 1, one more overtakes the snapshot.
+    pub fn snapshot_aside(&self) -> f64 {
+        let bytes = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.preserved.len());
+        bytes as f64 / self.preserved_bytes_max() as f64
+    }
+
+    fn preserved_bytes_max(&self) -> usize {
+        self.store.memory.bytes_max() / PRESERVED_SHARE
+    }
+
     /// Ends the snapshot, complete or not, and frees what it kept.
     pub fn end_snapshot(&mut self) {
         self.snapshot = None;
@@ -106,9 +116,9 @@ impl EmbeddingTable {
     pub fn preserve(&mut self, row: &Row) {
         let layout = self.store.layout;
         row.put(&layout, Bitmap::IN_SNAPSHOT, false);
+        let bytes_max = self.preserved_bytes_max();
         let Some(snapshot) = &mut self.snapshot else { return };
         snapshot.marked -= 1;
-        let bytes_max = self.store.memory.bytes_max() / PRESERVED_SHARE;
         let row_bytes = layout.saved_row_bytes();
         if !snapshot.overtaken && has_room(&mut snapshot.preserved, row_bytes, bytes_max) {
             return self.store.slab.save(row, &mut snapshot.preserved);

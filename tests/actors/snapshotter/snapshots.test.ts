@@ -41,7 +41,14 @@ interface World {
 }
 
 async function start(
-  { snapshotsKept = 100, trainers = 1, exampleBytesMax = Infinity } = {},
+  {
+    snapshotsKept = 100,
+    trainers = 1,
+    exampleBytesMax = Infinity,
+    intervalMs = 3_600_000,
+    spreadMs = 0,
+    snapshotChunkRows = 64,
+  } = {},
 ): Promise<World> {
   const ledger = new Ledger();
   // The loop makes its blobs before the first shard asks for them.
@@ -64,7 +71,7 @@ async function start(
               context.reply(message, value, transfer);
             },
           });
-          return await definition.create(watched, options);
+          return await definition.create(watched, { ...options, snapshotChunkRows });
         },
       }),
     },
@@ -75,9 +82,10 @@ async function start(
     loop.mesh.node().spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
       trainers: loop.trainers,
       shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
-      intervalMs: 3_600_000,
+      intervalMs,
+      spreadMs,
       snapshotsKept,
-      budgetMs: 5_000,
+      budgetMs: Math.max(5_000, 2 * spreadMs),
     }),
   );
   return { loop, ledger, snapshotter };
@@ -292,5 +300,76 @@ Deno.test("a trainer that is not the last to cut begins from that cut, also wher
   await loop.mesh.advance(1_000);
   const status = await loop.trainerStatus(0);
   assert.deepEqual([status.offset, status.examples], [offset, 0]);
+  await loop.stop();
+});
+
+/** Chunks of the newest snapshot, finished or not. */
+async function chunksWritten({ loop }: World): Promise<number> {
+  const chunks = (await loop.blobs.list("snapshots/")).filter((blob) => blob.includes("/chunk-"));
+  const newest = chunks.at(-1)?.split("/shard-")[0];
+  return chunks.filter((blob) => blob.startsWith(`${newest}/`)).length;
+}
+
+Deno.test("a snapshot that nobody waits for is written little by little, and is the cut of its beginning", async () => {
+  const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 1 });
+  const { loop } = world;
+  await visit(loop, 0, 20);
+  while (await chunksWritten(world) === 0) await loop.mesh.advance(100);
+  const { offset } = await loop.trainerStatus();
+  const written: number[] = [];
+  for (let second = 0; second < 12; second++) {
+    await visit(loop, 20 + second, 21 + second); // half a second
+    await loop.mesh.advance(500);
+    written.push(await chunksWritten(world));
+  }
+  const total = written[11];
+  assert.ok(total > 10, `${total} chunks`);
+  const most = Math.max(...written.map((chunks, i) => chunks - (written[i - 1] ?? 0)));
+  assert.ok(most <= total / 3, `${most} of ${total} chunks in one second: ${written}`);
+  await loop.mesh.advance(3_000);
+  const [{ trainers }] = await readManifests(loop.blobs);
+  assert.equal(trainers[0].offset, offset);
+  for (let shard = 0; shard < SHARDS; shard++) crashShard(world, shard);
+  await assertEachLearnedOnce(world);
+  await loop.stop();
+});
+
+Deno.test("whoever asks for a snapshot does not wait for the one that is spread: it is given up, and no failure", async () => {
+  const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 2 });
+  const { loop } = world;
+  await visit(loop, 0, 20);
+  while (await chunksWritten(world) < 3) await loop.mesh.advance(100);
+  await visit(loop, 20, 22);
+  const { offset } = await loop.trainerStatus();
+  const askedAtMs = loop.mesh.clock.monotonicMs();
+  const { name } = await snapshot(world);
+  const tookMs = loop.mesh.clock.monotonicMs() - askedAtMs;
+  assert.ok(tookMs < 200, `${tookMs} ms`);
+  const manifests = await readManifests(loop.blobs);
+  assert.deepEqual(manifests.map(({ name, trainers }) => [name, trainers[0].offset]), [
+    [name, offset],
+  ]);
+  const blobs = await loop.blobs.list("snapshots/");
+  assert.ok(blobs.every((blob) => blob.startsWith(name!)), "nothing is left of the other");
+  const { taken, failed } = await loop.mesh.settle(
+    world.snapshotter.ask({ kind: "getStatus" }, BUDGET),
+  );
+  assert.deepEqual([taken, failed], [1, 0]);
+  for (let shard = 0; shard < SHARDS; shard++) crashShard(world, shard);
+  await assertEachLearnedOnce(world);
+  await loop.stop();
+});
+
+Deno.test("a snapshot that is given up before its shards were told to write is no failure either", async () => {
+  const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 2 });
+  const { loop } = world;
+  await visit(loop, 0, 20);
+  await loop.mesh.advance(30_000 - loop.mesh.clock.monotonicMs());
+  const { name } = await snapshot(world);
+  assert.deepEqual((await readManifests(loop.blobs)).map(({ name }) => name), [name]);
+  const { taken, failed } = await loop.mesh.settle(
+    world.snapshotter.ask({ kind: "getStatus" }, BUDGET),
+  );
+  assert.deepEqual([taken, failed], [1, 0]);
   await loop.stop();
 });

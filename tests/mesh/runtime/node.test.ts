@@ -70,6 +70,17 @@ Deno.test("a kept request is answered in a later turn, also by a timer of the ac
   assert.equal(mesh.clock.monotonicMs(), 30);
 });
 
+Deno.test("an ask waits for as long as its budget says, for minutes too; without one for a minute", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const counter = await mesh.node().spawn(counterDefinition(), 0, { start: 7 });
+  const later: CounterMessage = { kind: "answerLater", afterMs: 300_000 };
+  const patient = counter.ask(later, { budgetMs: 600_000 });
+  const unbounded = counter.ask(later, { budgetMs: Infinity }).catch((error) => error.message);
+  assert.match(await mesh.settle(unbounded, 70_000), /ask timeout 60000 ms/);
+  assert.equal(await mesh.settle(patient, 400_000), 7);
+  assert.equal(mesh.clock.monotonicMs(), 300_000);
+});
+
 Deno.test("a constant that is asked twice is answered in the order of asking, also where one is given up", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node("main", { copyMessages: false });

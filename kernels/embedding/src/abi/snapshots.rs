@@ -74,6 +74,12 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     })
 }
 
+/// Words: share of the memory for rows copied aside that they take; 0 without a snapshot.
+#[no_mangle]
+pub extern "C" fn table_snapshot_aside() -> i32 {
+    training(|table, buffers| buffers.answer([table.snapshot_aside()]))
+}
+
 /// Ends the snapshot.
 #[no_mangle]
 pub extern "C" fn table_snapshot_end() -> i32 {

@@ -1,0 +1,100 @@
+/** A shard whose rows change faster than a snapshot is spread writes it faster, instead of failing. */
+import assert from "node:assert/strict";
+import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
+import { MemoryBlobStore } from "../../../mesh/simulation/memory_blob_store.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+
+const ROWS = 6_000;
+const DIM = 16;
+const BUDGET = { budgetMs: 3_600_000 };
+const SPREAD_MS = 60_000;
+
+async function start() {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const blobs = new MemoryBlobStore();
+  const shard = await mesh.settle(
+    mesh.node().spawn(defineEmbeddingShard({ blobs }), 0, {
+      shard: 0,
+      shards: 1,
+      tables: {
+        seed: 1,
+        classes: [{
+          segments: [{
+            name: "embeddings",
+            dim: DIM,
+            initializer: { kind: "zeros" },
+            optimizer: { kind: "sgd", learningRate: 0.1 },
+          }],
+          slots: [],
+        }],
+        bytesMax: 1 << 20,
+        atLimit: "reject",
+      },
+      slotNames: {},
+      evictionIntervalMs: 1_000,
+      evictionBucketsMax: 1_024,
+      snapshotChunkRows: 100,
+    }),
+  );
+  const { incarnation } = await mesh.settle(
+    shard.ask({ kind: "getHighWaterMark", source: "test" }, BUDGET),
+  );
+  let sequence = 0;
+  const learn = (from: number, to: number) => {
+    const ids = BigUint64Array.from({ length: to - from }, (_, i) => BigInt(from + i + 1));
+    return mesh.settle(
+      shard.ask({
+        kind: "applyGradients",
+        source: "test",
+        incarnation,
+        sequence: ++sequence,
+        ids,
+        starts: Uint32Array.of(0, ids.length),
+        gradients: new Float32Array(ids.length * DIM).fill(1),
+        counts: new Uint32Array(ids.length).fill(1),
+        atMs: 0,
+      }, BUDGET),
+    );
+  };
+  await learn(0, ROWS);
+  const snapshot = async () => {
+    const marks = [{ source: "test", sequence, incarnation }];
+    await mesh.settle(shard.ask({ kind: "beginSnapshot", snapshot: "s", marks }, BUDGET));
+    let endedAtMs = NaN;
+    const part = shard.ask({ kind: "writeSnapshot", snapshot: "s", spreadMs: SPREAD_MS }, BUDGET)
+      .finally(() => endedAtMs = mesh.clock.monotonicMs());
+    return { part, endedAtMs: () => endedAtMs };
+  };
+  return { mesh, shard, learn, snapshot };
+}
+
+Deno.test("a snapshot of rows that change is written before they outrun it", async () => {
+  const { mesh, shard, learn, snapshot } = await start();
+  const beganAtMs = mesh.clock.monotonicMs();
+  const { part, endedAtMs } = await snapshot();
+  // All rows change within a second: more than may be kept apart.
+  for (let from = 0; from < ROWS; from += 50) {
+    await learn(from, from + 50);
+    await mesh.advance(1_000 * 50 / ROWS);
+  }
+  await mesh.advance(1_000);
+  const { chunks } = await part;
+  assert.equal(chunks.reduce((sum, { rows }) => sum + rows, 0), ROWS);
+  assert.ok(endedAtMs() - beganAtMs < 5_000, `${endedAtMs() - beganAtMs} ms`);
+  const { rows } = await mesh.settle(shard.ask({ kind: "getStatistics" }, BUDGET));
+  assert.equal(rows, ROWS);
+});
+
+Deno.test("a few rows that change hurry nobody", async () => {
+  const { mesh, learn, snapshot } = await start();
+  const beganAtMs = mesh.clock.monotonicMs();
+  const { part, endedAtMs } = await snapshot();
+  for (let second = 0; second < 70; second++) {
+    await learn(0, 50);
+    await mesh.advance(1_000);
+  }
+  const { chunks } = await part;
+  assert.equal(chunks.reduce((sum, { rows }) => sum + rows, 0), ROWS);
+  const tookMs = endedAtMs() - beganAtMs;
+  assert.ok(tookMs > 0.9 * SPREAD_MS && tookMs < 1.1 * SPREAD_MS, `${tookMs} ms`);
+});
