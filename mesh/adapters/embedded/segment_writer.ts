@@ -36,7 +36,7 @@ const blockBytesMax = 8 * 1024 * 1024;
 const roomBytes = 256 * 1024;
 
 /** Records that nobody waits for to be durable are, this much later. */
-const pauseMs = 5;
+const pauseMs = 20;
 
 /** What has to fit on the disk before a log that could not be written counts as mended. */
 const probeBytes = 64 * 1024;
