@@ -4,6 +4,9 @@
  */
 import { syncDirectory } from "./segment_files.ts";
 
+/** Bytes of one write: a thread that writes keeps its core until the system has them, whoever else wants it. */
+const writtenAtOnce = 128 * 1024;
+
 let temporaries = 0;
 
 export const temporarySuffix = ".tmp";
@@ -14,7 +17,9 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
   try {
     const file = await Deno.open(temporary, { createNew: true, write: true });
     try {
-      for (let at = 0; at < bytes.byteLength;) at += await file.write(bytes.subarray(at));
+      for (let at = 0; at < bytes.byteLength;) {
+        at += await file.write(bytes.subarray(at, at + writtenAtOnce));
+      }
       await file.sync();
     } finally {
       file.close();
