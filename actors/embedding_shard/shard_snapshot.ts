@@ -67,7 +67,8 @@ export class ShardSnapshot {
 
   /** Rows have changed: no more pauses where they would outrun the snapshot. */
   keepAhead(): void {
-    if (this.#intervalMs === 0 || this.#parts.tables.snapshotAside <= ASIDE_SHARE_MAX) return;
+    if (this.#ended || this.#intervalMs === 0) return;
+    if (this.#parts.tables.snapshotAside <= ASIDE_SHARE_MAX) return;
     this.#intervalMs = 0;
     this.#nextAtMs = 0;
     if (this.#pause === undefined) return;
