@@ -82,7 +82,7 @@ export interface RunningMesh {
 const pollMs = 20;
 const askBudgetMs = 5_000;
 
-/** For the last snapshot: within what those who stop a server wait before they kill it. */
+/** For the last snapshot: within the 30 s and more that Kubernetes and systemd wait before they kill a server. */
 const lastSnapshotBudgetMs = 20_000;
 
 /**

@@ -108,7 +108,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
           new Error(`the snapshot ${message.snapshot} was not begun, or another took its place`),
         );
       case "abandonSnapshot":
-        return this.#snapshot?.abandon();
+        if (this.#snapshot?.name === message.snapshot) this.#snapshot.abandon();
+        return;
       case "writeSnapshotChunk":
         if (this.#snapshot?.name === message.snapshot) this.#snapshot.writeChunk();
         return;

@@ -179,9 +179,10 @@ export interface WriteSnapshot extends Request<ShardPart> {
   readonly spreadMs: number;
 }
 
-/** Someone waits for a newer snapshot: the one that is written, if any, ends with an error. */
+/** Nobody wants this snapshot any more: if it is under way, it ends with an error. */
 export interface AbandonSnapshot {
   readonly kind: "abandonSnapshot";
+  readonly snapshot: string;
 }
 
 /** Writes the next rows of the snapshot; told by the shard to itself. */

@@ -19,7 +19,7 @@ import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
 
 /** Share of the memory for rows that changed before they were written, from which on writing hurries. */
 const ASIDE_SHARE_MAX = 0.5;
-/** The longest pause, ms: a few chunks need not be spread at all. */
+/** The longest time from one chunk to the next, ms: a few chunks need not be spread at all. */
 const INTERVAL_MS_MAX = 1_000;
 
 export interface ShardSnapshotParts {
@@ -38,6 +38,8 @@ export class ShardSnapshot {
   /** From one chunk to the next, ms. */
   #intervalMs = 0;
   #nextAtMs = 0;
+  /** There are no more pauses then. */
+  #spreadEndsAtMs = 0;
   /** Until the next chunk; none while one is written. */
   #pause: { cancel(): void } | undefined;
   #ended = false;
@@ -53,22 +55,24 @@ export class ShardSnapshot {
   write(request: WriteSnapshot): void {
     const { context, options } = this.#parts;
     if (this.#request !== undefined || this.#ended) {
-      return context.replyError(request, new Error(`the snapshot ${this.name} is written already`));
+      const reason = this.#request === undefined ? "was given up" : "is written already";
+      return context.replyError(request, new Error(`the snapshot ${this.name} ${reason}`));
     }
     this.#request = request;
     const rows = this.#header.classes.reduce((sum, header) => sum + header.rows, 0);
     const chunks = Math.max(1, rows / options.snapshotChunkRows);
     this.#intervalMs = Math.min(request.spreadMs / chunks, INTERVAL_MS_MAX);
+    const nowMs = context.clock.monotonicMs();
+    this.#spreadEndsAtMs = nowMs + request.spreadMs;
     // Shards that are told at the same time do not write at the same time.
-    const begin = context.random.stream("embedding_shard/snapshot").nextFloat();
-    this.#nextAtMs = context.clock.monotonicMs() + begin * this.#intervalMs;
+    this.#nextAtMs = nowMs + context.random.stream("snapshot").nextFloat() * this.#intervalMs;
     this.#writeLater();
   }
 
   /** Rows have changed: no more pauses where they would outrun the snapshot. */
   keepAhead(): void {
     if (this.#ended || this.#intervalMs === 0) return;
-    if (this.#parts.tables.snapshotAside <= ASIDE_SHARE_MAX) return;
+    if (this.#parts.tables.snapshotAsideShare <= ASIDE_SHARE_MAX) return;
     this.#intervalMs = 0;
     this.#nextAtMs = 0;
     if (this.#pause === undefined) return;
@@ -84,7 +88,7 @@ export class ShardSnapshot {
   #writeLater(): void {
     const { context } = this.#parts;
     const pauseMs = Math.max(0, this.#nextAtMs - context.clock.monotonicMs());
-    this.#nextAtMs += this.#intervalMs;
+    this.#nextAtMs = Math.min(this.#nextAtMs + this.#intervalMs, this.#spreadEndsAtMs);
     this.#pause = context.schedule(pauseMs, { kind: "writeSnapshotChunk", snapshot: this.name });
   }
 

@@ -11,7 +11,7 @@ export interface SnapshotterOptions {
   readonly shards: readonly Address[];
   /** From the beginning of a snapshot to the next, or between forgetting what was learned, ms. */
   readonly intervalMs: number;
-  /** Time over which one that nobody waits for is spread, ms. */
+  /** Time over which one that nobody waits for is spread at most, ms; 0 = it is written at once. */
   readonly spreadMs: number;
   /**
    * Finished snapshots that are kept, ≥ 2: a part that crashes while one is taken begins from the one before. 0 = none

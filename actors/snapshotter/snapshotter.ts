@@ -46,9 +46,13 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   /** Newest first. */
   #kept: readonly SnapshotManifest[];
   #dueAtMs: number;
-  /** The snapshot under way that the interval asked for; ends when it is taken, or its failure reported. */
-  #spread: Promise<void> | undefined;
+  /** The last one that was begun. */
+  #lastName: string | undefined;
+  /** Ends when it is taken, or its failure reported. */
+  #spreadUnderWay: { readonly name: string; readonly ended: Promise<void> } | undefined;
   #givesWay = false;
+  /** Then the next is not spread: changes may have outrun it. */
+  #failedLast = false;
   #taken = 0;
   #failed = 0;
 
@@ -62,6 +66,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#options = options;
     this.#stores = stores;
     this.#kept = kept;
+    this.#lastName = this.#newest?.name;
     this.#dueAtMs = context.clock.monotonicMs() + options.intervalMs;
     this.#snapshots = context.telemetry.counter("cairn_snapshots_total", {
       help: "Snapshots, by outcome.",
@@ -90,7 +95,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       case "takeSnapshot": {
         try {
           await this.#giveWay();
-          const name = await this.#take(0);
+          const name = await this.#take(this.#nextName(), 0);
           return this.#context.reply(message, name === undefined ? {} : { name });
         } catch (error) {
           this.#report(error);
@@ -111,42 +116,56 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   async #takeWhenDue(): Promise<void> {
-    const nowMs = this.#context.clock.monotonicMs();
-    if (this.#exampleLogFull) {
+    const { clock } = this.#context;
+    const full = this.#exampleLogFull;
+    const due = this.#spreadUnderWay === undefined && clock.monotonicMs() >= this.#dueAtMs;
+    if (!full && !due) return;
+    const spreadMs = full || this.#failedLast ? 0 : this.#options.spreadMs;
+    if (spreadMs > 0) this.#takeSpread(spreadMs);
+    else {
       await this.#giveWay();
-      this.#dueAtMs = nowMs + this.#options.intervalMs;
-      await this.#take(0).catch((error) => this.#report(error));
-    } else if (this.#spread === undefined && nowMs >= this.#dueAtMs) {
-      this.#dueAtMs = nowMs + this.#options.intervalMs;
-      this.#takeSpread();
+      await this.#take(this.#nextName(), 0).catch((error) => this.#report(error));
     }
+    this.#dueAtMs = clock.monotonicMs() + this.#options.intervalMs;
   }
 
   /** Does not wait for the end: meanwhile someone may ask for another. */
-  #takeSpread(): void {
-    this.#spread = this.#take(this.#options.spreadMs)
-      .then(() => {}, (error) => {
-        if (!this.#givesWay) this.#report(error);
-      })
-      .finally(() => this.#spread = undefined);
+  #takeSpread(spreadMs: number): void {
+    const name = this.#nextName();
+    const ended = this.#take(name, spreadMs).then(() => {}, (error) => {
+      this.#abandon(name);
+      if (!this.#givesWay) this.#report(error);
+    }).finally(() => this.#spreadUnderWay = undefined);
+    this.#spreadUnderWay = { name, ended };
   }
 
   /** The spread one, if any, is given up for one that somebody waits for. */
   async #giveWay(): Promise<void> {
-    if (this.#spread === undefined) return;
+    if (this.#spreadUnderWay === undefined) return;
+    const { name, ended } = this.#spreadUnderWay;
     this.#givesWay = true;
-    for (const shard of this.#options.shards) {
-      this.#context.actorRef<EmbeddingShardMessage>(shard).tell({ kind: "abandonSnapshot" });
-    }
-    await this.#spread;
+    this.#abandon(name);
+    await ended;
     this.#givesWay = false;
   }
 
+  #abandon(snapshot: string): void {
+    for (const shard of this.#options.shards) {
+      const ref = this.#context.actorRef<EmbeddingShardMessage>(shard);
+      ref.tell({ kind: "abandonSnapshot", snapshot });
+    }
+  }
+
+  /** Never given before: what is still written of one that was given up lies beside the next. */
+  #nextName(): string {
+    return this.#lastName = snapshotName(this.#context.clock.nowMs(), this.#lastName);
+  }
+
   #wakeLater(): void {
-    const dueInMs = this.#spread === undefined
-      ? this.#dueAtMs - this.#context.clock.monotonicMs()
-      : FULL_CHECK_MS;
-    this.#context.schedule(Math.min(dueInMs, FULL_CHECK_MS), { kind: "wake" });
+    const dueInMs = this.#dueAtMs - this.#context.clock.monotonicMs();
+    // Past where a spread one takes longer than the interval.
+    const delayMs = dueInMs > 0 ? Math.min(dueInMs, FULL_CHECK_MS) : FULL_CHECK_MS;
+    this.#context.schedule(delayMs, { kind: "wake" });
   }
 
   get #newest(): SnapshotManifest | undefined {
@@ -161,17 +180,17 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   #report(error: unknown): void {
     if (this.#options.snapshotsKept === 0) return; // a busy trainer is asked again
     this.#failed++;
+    this.#failedLast = true;
     this.#snapshots.add(1, { outcome: "failed" });
     this.#context.telemetry.log("warn", "a snapshot failed; the last one stays in force", {
       cause: error,
     });
   }
 
-  async #take(spreadMs: number): Promise<string | undefined> {
+  async #take(name: string, spreadMs: number): Promise<string | undefined> {
     const { budgetMs, shards, snapshotsKept, trainers: [trainer, ...others] } = this.#options;
     if (snapshotsKept === 0) return await this.#forgetLearned();
     const atMs = this.#context.clock.nowMs();
-    const name = snapshotName(atMs, this.#newest?.name);
     // Where nothing was learned since, one more is of use only if it lets go of an older one that holds the log.
     const enough = this.#exampleLogFull ? this.#kept[snapshotsKept - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
@@ -200,6 +219,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     await writeManifest(this.#stores.blobs, manifest);
     this.#kept = [manifest, ...this.#kept];
     this.#taken++;
+    this.#failedLast = false;
     this.#snapshots.add(1, { outcome: "taken" });
     this.#bytes.set(bytesOf(manifest));
     await this.#forgetOlder();
@@ -213,9 +233,12 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#kept = kept;
     await keepSnapshots(blobs, kept);
     if (kept.length < this.#options.snapshotsKept) return;
-    for (const { partition, offset } of kept[kept.length - 1].trainers) {
-      await this.#forgetExamples(partition, offset);
+    // The oldest cut is not always the first: a trainer goes back where a shard crashed after its part was written.
+    const floors = new Map<number, number>();
+    for (const { partition, offset } of kept.flatMap(({ trainers }) => trainers)) {
+      floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));
     }
+    for (const [partition, offset] of floors) await this.#forgetExamples(partition, offset);
   }
 
   async #forgetLearned(): Promise<undefined> {

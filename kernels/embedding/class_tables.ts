@@ -242,9 +242,9 @@ export class ClassTables {
     return undefined;
   }
 
-  /** Of the class that is nearest to outrunning the snapshot; see {@link EmbeddingTable.snapshotAside}. */
-  get snapshotAside(): number {
-    return Math.max(...this.#tables.map((table) => table.snapshotAside));
+  /** Of the class that is nearest to outrunning the snapshot; see {@link EmbeddingTable.snapshotAsideShare}. */
+  get snapshotAsideShare(): number {
+    return Math.max(...this.#tables.map((table) => table.snapshotAsideShare));
   }
 
   /** Ends the snapshot, complete or not, and frees what it kept. */

@@ -278,7 +278,7 @@ export class EmbeddingTable {
    *
    * @param rowsMax Bounds rows, or lines of counters, of 72 bytes.
    * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed before they were written take
-   *   more than a quarter of `bytesMax`. Begin anew with larger chunks.
+   *   more than a quarter of `bytesMax`. Begin anew with larger chunks, or fewer pauses between them.
    */
   nextSnapshotChunk(rowsMax: number): SnapshotChunk | undefined {
     const memory = this.#memory;
@@ -298,7 +298,7 @@ export class EmbeddingTable {
    * What rows that changed before they were written take of the memory they may have, 0 to 1: at 1, one more outruns the
    * snapshot. 0 where none is under way.
    */
-  get snapshotAside(): number {
+  get snapshotAsideShare(): number {
     accepted("look at a snapshot", this.#memory.kernel.table_snapshot_aside());
     return this.#memory.words(1)[0];
   }

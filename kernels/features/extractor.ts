@@ -153,6 +153,10 @@ export class FeatureExtractor {
 
   #findItems(items: readonly FeatureItem[]): void {
     if (this.#places.length < items.length) this.#places = new Uint32Array(2 * items.length);
+    if (items.every(({ fields }) => fields !== undefined)) {
+      this.#places.fill(0, 0, items.length);
+      return;
+    }
     this.#cache.findAll(items, this.#places);
     for (let row = 0; row < items.length; row++) {
       if (items[row].fields !== undefined) this.#places[row] = 0;

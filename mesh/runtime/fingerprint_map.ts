@@ -36,7 +36,7 @@ export class FingerprintMap {
 
   /** @param value From 0 to 2^53 - 2. */
   set(key: Fingerprint, value: number): void {
-    this.#old?.take(key);
+    this.#old?.leaveGap(key);
     this.#table.set(key, value);
     this.#moveSome();
     if (!this.#table.isFull) return;
@@ -47,7 +47,7 @@ export class FingerprintMap {
 
   /** False where there was nothing to delete. */
   delete(key: Fingerprint): boolean {
-    return this.#table.delete(key) || (this.#old?.take(key) ?? false);
+    return this.#table.delete(key) || (this.#old?.leaveGap(key) ?? false);
   }
 
   #moveSome(): void {
@@ -61,7 +61,7 @@ export class FingerprintMap {
 /** What stands in a slot for a value: none yet, so that a way through the table ends here. */
 const FREE = 0;
 /** An entry that left a table which takes no new ones: ways lead over it. */
-const LEFT = -1;
+const MOVED_AWAY = -1;
 
 /** Open addressing with linear probing. */
 class Table {
@@ -69,7 +69,7 @@ class Table {
   readonly #mask: number;
   /** Low and high word, slot by slot. */
   readonly #keys: Uint32Array;
-  /** One more than the value, {@link FREE} or {@link LEFT}. */
+  /** One more than the value, {@link FREE} or {@link MOVED_AWAY}. */
   readonly #values: Float64Array;
   #size = 0;
 
@@ -120,19 +120,19 @@ class Table {
   }
 
   /** Deletes where entries stay in their slots: from now on the table only loses entries, none by {@link delete}. */
-  take(key: Fingerprint): boolean {
-    return this.#leave(this.#find(key.low, key.high));
+  leaveGap(key: Fingerprint): boolean {
+    return this.#moveAway(this.#find(key.low, key.high));
   }
 
   /** Moves what is in a slot, if anything. */
   move(slot: number, to: Table): void {
     const value = this.#values[slot];
-    if (this.#leave(slot)) to.#put(this.#keys[2 * slot], this.#keys[2 * slot + 1], value);
+    if (this.#moveAway(slot)) to.#put(this.#keys[2 * slot], this.#keys[2 * slot + 1], value);
   }
 
-  #leave(slot: number): boolean {
+  #moveAway(slot: number): boolean {
     if (this.#values[slot] <= FREE) return false;
-    this.#values[slot] = LEFT;
+    this.#values[slot] = MOVED_AWAY;
     this.#size--;
     return true;
   }

@@ -5,7 +5,7 @@
 import { syncDirectory } from "./segment_files.ts";
 
 /** Bytes of one write: a thread that writes keeps its core until the system has them, whoever else wants it. */
-const writtenAtOnce = 128 * 1024;
+const writeBytesMax = 128 * 1024;
 
 let temporaries = 0;
 
@@ -18,7 +18,7 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
     const file = await Deno.open(temporary, { createNew: true, write: true });
     try {
       for (let at = 0; at < bytes.byteLength;) {
-        at += await file.write(bytes.subarray(at, at + writtenAtOnce));
+        at += await file.write(bytes.subarray(at, at + writeBytesMax));
       }
       await file.sync();
     } finally {

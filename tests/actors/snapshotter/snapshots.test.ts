@@ -373,3 +373,38 @@ Deno.test("a snapshot that is given up before its shards were told to write is n
   assert.deepEqual([taken, failed], [1, 0]);
   await loop.stop();
 });
+
+Deno.test("an interval of a second is one, spread or not", async () => {
+  for (const spreadMs of [0, 400]) {
+    const world = await start({ intervalMs: 1_000, spreadMs });
+    const { loop } = world;
+    for (let second = 0; second < 8; second++) {
+      await visit(loop, second, second + 1); // half a second
+      await loop.mesh.advance(500);
+    }
+    const { taken } = await loop.mesh.settle(world.snapshotter.ask({ kind: "getStatus" }, BUDGET));
+    assert.ok(taken >= 6 && taken <= 8, `${taken} in 8 s, spread over ${spreadMs} ms`);
+    await loop.stop();
+  }
+});
+
+Deno.test("after a snapshot that failed the next is not spread", async () => {
+  const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 1 });
+  const { loop } = world;
+  await visit(loop, 0, 20);
+  while (await chunksWritten(world) < 3) await loop.mesh.advance(100);
+  crashShard(world, 1);
+  await loop.mesh.advance(1_000);
+  const status = () => loop.mesh.settle(world.snapshotter.ask({ kind: "getStatus" }, BUDGET));
+  assert.deepEqual([(await status()).taken, (await status()).failed], [0, 1]);
+  const left = await chunksWritten(world);
+  await loop.mesh.advance(8_000);
+  assert.equal(await chunksWritten(world), left, "the other shards write no more of it");
+  await visit(loop, 20, 22);
+  const next = () => loop.blobs.list("snapshots/").then((blobs) => blobs.at(-1)!.split("/")[1]);
+  const failed = await next();
+  while (await next() === failed) await loop.mesh.advance(100);
+  await loop.mesh.advance(200);
+  assert.equal((await status()).taken, 1);
+  await loop.stop();
+});
