@@ -303,6 +303,11 @@ Deno.test("a trainer that is not the last to cut begins from that cut, also wher
   await loop.stop();
 });
 
+async function outcomes({ loop, snapshotter }: World) {
+  const { taken, failed } = await loop.mesh.settle(snapshotter.ask({ kind: "getStatus" }, BUDGET));
+  return { taken, failed };
+}
+
 /** Chunks of the newest snapshot, finished or not. */
 async function chunksWritten({ loop }: World): Promise<number> {
   const chunks = (await loop.blobs.list("snapshots/")).filter((blob) => blob.includes("/chunk-"));
@@ -351,10 +356,7 @@ Deno.test("whoever asks for a snapshot does not wait for the one that is spread:
   ]);
   const blobs = await loop.blobs.list("snapshots/");
   assert.ok(blobs.every((blob) => blob.startsWith(name!)), "nothing is left of the other");
-  const { taken, failed } = await loop.mesh.settle(
-    world.snapshotter.ask({ kind: "getStatus" }, BUDGET),
-  );
-  assert.deepEqual([taken, failed], [1, 0]);
+  assert.deepEqual(await outcomes(world), { taken: 1, failed: 0 });
   for (let shard = 0; shard < SHARDS; shard++) crashShard(world, shard);
   await assertEachLearnedOnce(world);
   await loop.stop();
@@ -367,10 +369,7 @@ Deno.test("a snapshot that is given up before its shards were told to write is n
   await loop.mesh.advance(30_000 - loop.mesh.clock.monotonicMs());
   const { name } = await snapshot(world);
   assert.deepEqual((await readManifests(loop.blobs)).map(({ name }) => name), [name]);
-  const { taken, failed } = await loop.mesh.settle(
-    world.snapshotter.ask({ kind: "getStatus" }, BUDGET),
-  );
-  assert.deepEqual([taken, failed], [1, 0]);
+  assert.deepEqual(await outcomes(world), { taken: 1, failed: 0 });
   await loop.stop();
 });
 
@@ -382,7 +381,7 @@ Deno.test("an interval of a second is one, spread or not", async () => {
       await visit(loop, second, second + 1); // half a second
       await loop.mesh.advance(500);
     }
-    const { taken } = await loop.mesh.settle(world.snapshotter.ask({ kind: "getStatus" }, BUDGET));
+    const { taken } = await outcomes(world);
     assert.ok(taken >= 6 && taken <= 8, `${taken} in 8 s, spread over ${spreadMs} ms`);
     await loop.stop();
   }
@@ -395,8 +394,7 @@ Deno.test("after a snapshot that failed the next is not spread", async () => {
   while (await chunksWritten(world) < 3) await loop.mesh.advance(100);
   crashShard(world, 1);
   await loop.mesh.advance(1_000);
-  const status = () => loop.mesh.settle(world.snapshotter.ask({ kind: "getStatus" }, BUDGET));
-  assert.deepEqual([(await status()).taken, (await status()).failed], [0, 1]);
+  assert.deepEqual(await outcomes(world), { taken: 0, failed: 1 });
   const left = await chunksWritten(world);
   await loop.mesh.advance(8_000);
   assert.equal(await chunksWritten(world), left, "the other shards write no more of it");
@@ -405,6 +403,6 @@ Deno.test("after a snapshot that failed the next is not spread", async () => {
   const failed = await next();
   while (await next() === failed) await loop.mesh.advance(100);
   await loop.mesh.advance(200);
-  assert.equal((await status()).taken, 1);
+  assert.equal((await outcomes(world)).taken, 1);
   await loop.stop();
 });
