@@ -19,6 +19,7 @@ import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../mesh/adapters/deno/deno_random.ts";
 import { letEngineYield } from "../mesh/adapters/deno/thread_priority.ts";
 import { startWorkerPlaces, type WorkerPlaces } from "../mesh/adapters/deno/worker_place.ts";
+import { YieldingThreads } from "../mesh/adapters/deno/yielding_threads.ts";
 import type { LogLine } from "../mesh/adapters/prometheus/log_lines.ts";
 import { registerLogMetrics } from "../mesh/adapters/prometheus/log_metrics.ts";
 import { registerProcessMetrics } from "../mesh/adapters/prometheus/process_metrics.ts";
@@ -128,7 +129,9 @@ export async function startMesh(
   });
   let places: WorkerPlaces | undefined;
   let started = false;
+  const yielding = YieldingThreads.open()?.watch(home.clock);
   const stop = once(async () => {
+    yielding?.stop();
     if (started) await lastSnapshot(mesh, configuration, telemetry);
     const abandoned = await mesh.stop();
     for (const [address, count] of Object.entries(abandoned)) {

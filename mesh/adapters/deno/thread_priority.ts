@@ -9,7 +9,13 @@
 import { getPriority, setPriority } from "node:os";
 
 /** A tenth of what a thread of ordinary priority gets while both want the same core. */
-const NICE = 10;
+export const NICE = 10;
+
+/** A directory a thread, by its number. */
+export const TASKS = "/proc/self/task";
+
+/** How the names of the engine's own threads begin: "V8 DefaultWorker", cut off at 15 characters. */
+export const engineThreadName = "V8 ";
 
 const isLinux = Deno.build.os === "linux";
 
@@ -27,22 +33,23 @@ export function letEngineYield(): void {
   if (!isLinux) return;
   for (const thread of threads()) {
     try {
-      // "V8 DefaultWorker", cut off at 15 characters
-      const isEngine = Deno.readTextFileSync(`${TASKS}/${thread}/comm`).startsWith("V8 ");
-      if (isEngine) lowerPriority(thread);
+      if (nameOf(thread).startsWith(engineThreadName)) lowerPriority(thread);
     } catch { /* it ended meanwhile */ }
   }
 }
 
-const TASKS = "/proc/self/task";
-
 /** The process's threads by number; none where the system does not tell. */
-function threads(): number[] {
+export function threads(): number[] {
   try {
     return Array.from(Deno.readDirSync(TASKS), ({ name }) => Number(name));
   } catch {
     return [];
   }
+}
+
+/** @throws {Deno.errors.NotFound} The thread has ended. */
+export function nameOf(thread: number): string {
+  return Deno.readTextFileSync(`${TASKS}/${thread}/comm`);
 }
 
 /** @param thread By its number in Linux; 0 = the calling one. */

@@ -7,6 +7,7 @@
  * another sync would say that all is well.
  */
 import { type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
+import { PageCacheRelease } from "./page_cache.ts";
 import { blockBytes, encodeBlock } from "./segment_block.ts";
 import { listSegments, segmentPath, syncDirectory } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -44,6 +45,7 @@ const probeBytes = 64 * 1024;
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   #file: Deno.FsFile;
+  #pages: PageCacheRelease;
   /** Where the file's own position is; NaN = unknown. */
   #cursor = NaN;
   #position: number;
@@ -82,6 +84,7 @@ export class SegmentWriter {
       this.#file.truncateSync(end.position);
       this.#file.syncDataSync();
     }
+    this.#pages = new PageCacheRelease(path, end.position);
     this.#position = end.position;
     this.#nextOffset = this.#writtenOffset = this.#durableOffset = end.endOffset;
   }
@@ -126,6 +129,7 @@ export class SegmentWriter {
     await this.#syncing;
     this.#broken ??= new Error(`The log in ${this.#options.directory} is closed`);
     this.#file.close();
+    await this.#pages.close();
   }
 
   #writePending(): void {
@@ -158,6 +162,7 @@ export class SegmentWriter {
       if (this.#unsynced.length === 0 && this.#options.durability === "disk") await this.#pause();
       const appends = this.#unsynced;
       const writtenOffset = this.#writtenOffset;
+      const [pages, position] = [this.#pages, this.#position];
       this.#unsynced = [];
       try {
         if (this.#options.durability === "disk") await this.#file.syncData();
@@ -165,6 +170,7 @@ export class SegmentWriter {
         this.#break(appends, error);
         break;
       }
+      if (pages === this.#pages) pages.follow(position);
       this.#durableOffset = writtenOffset;
       this.#options.onDurable(this.#durableOffset);
       for (const append of appends) append.resolve(append.firstOffset);
@@ -222,7 +228,9 @@ export class SegmentWriter {
       throw error;
     }
     this.#file.close();
+    this.#pages.close();
     this.#file = next;
+    this.#pages = new PageCacheRelease(path, 0);
     this.#position = this.#cursor = 0;
   }
 

@@ -1,0 +1,29 @@
+/**
+ * What Cairn asks of Linux that Deno has no function for. Nothing depends on it: where there is no such library, threads
+ * keep their priorities and the page cache what was written.
+ *
+ * @see https://man7.org/linux/man-pages/
+ */
+const SYMBOLS = {
+  /** Thread, policy, `struct sched_param` (an int32); 0 when it worked. */
+  sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
+  /** Path (ending in a zero), flags; a file descriptor, or -1. */
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  /** Descriptor, first byte, bytes, advice; 0 when it worked. Beside the event loop. */
+  posix_fadvise: { parameters: ["i32", "i64", "i64", "i32"], result: "i32", nonblocking: true },
+} as const;
+
+export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+let opened: Libc | undefined;
+
+/** Undefined where the system is not Linux, or not one that Deno's own builds run on. */
+export function openLibc(): Libc | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  try {
+    return opened ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+  } catch {
+    return undefined;
+  }
+}
