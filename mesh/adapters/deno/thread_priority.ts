@@ -14,9 +14,6 @@ export const NICE = 10;
 /** A directory a thread, by its number. */
 export const TASKS = "/proc/self/task";
 
-/** How the names of the engine's own threads begin: "V8 DefaultWorker", cut off at 15 characters. */
-export const engineThreadName = "V8 ";
-
 const isLinux = Deno.build.os === "linux";
 
 /** Lets the calling thread, and threads that it starts from now on, run after those of ordinary priority. */
@@ -27,13 +24,15 @@ export function yieldToOtherThreads(): void {
 /**
  * Lets the engine's own threads do so too. They help all threads to collect garbage, beside them or while they wait:
  * left alone, one takes a core for milliseconds from a thread that has an answer to give, and nobody waits for its help
- * as long as that.
+ * as long as that: who does leaves it a core.
  */
 export function letEngineYield(): void {
   if (!isLinux) return;
   for (const thread of threads()) {
     try {
-      if (nameOf(thread).startsWith(engineThreadName)) lowerPriority(thread);
+      // "V8 DefaultWorker", cut off at 15 characters
+      const isEngine = Deno.readTextFileSync(`${TASKS}/${thread}/comm`).startsWith("V8 ");
+      if (isEngine) lowerPriority(thread);
     } catch { /* it ended meanwhile */ }
   }
 }
@@ -45,11 +44,6 @@ export function threads(): number[] {
   } catch {
     return [];
   }
-}
-
-/** @throws {Deno.errors.NotFound} The thread has ended. */
-export function nameOf(thread: number): string {
-  return Deno.readTextFileSync(`${TASKS}/${thread}/comm`);
 }
 
 /** @param thread By its number in Linux; 0 = the calling one. */

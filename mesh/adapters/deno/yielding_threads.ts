@@ -12,7 +12,7 @@
 import { getPriority, setPriority } from "node:os";
 import { type Libc, openLibc } from "./libc.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import { engineThreadName, nameOf, NICE, TASKS, threads } from "./thread_priority.ts";
+import { NICE, TASKS, threads } from "./thread_priority.ts";
 
 /** `idle`: while nobody else wants the core. `nice`: their share of it. */
 export type Standing = "idle" | "nice";
@@ -111,11 +111,10 @@ export class YieldingThreads {
   }
 }
 
-/** Those that were told to, and those that they started; not the engine's own, which any thread may wait for. */
+/** Those that were told to, those that they started, and the engine's own. */
 function yields(thread: number): boolean {
   try {
-    return getPriority(thread) > Math.max(getPriority(0), NICE - 1) &&
-      !nameOf(thread).startsWith(engineThreadName);
+    return getPriority(thread) > Math.max(getPriority(0), NICE - 1);
   } catch {
     return false;
   }
