@@ -7,6 +7,8 @@
 const SYMBOLS = {
   /** Thread, policy, `struct sched_param` (an int32); 0 when it worked. */
   sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
+  /** Thread; its policy. */
+  sched_getscheduler: { parameters: ["i32"], result: "i32" },
   /** Path (ending in a zero), flags; a file descriptor, or -1. */
   open: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },

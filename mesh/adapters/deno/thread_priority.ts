@@ -24,7 +24,7 @@ export function yieldToOtherThreads(): void {
 /**
  * Lets the engine's own threads do so too. They help all threads to collect garbage, beside them or while they wait:
  * left alone, one takes a core for milliseconds from a thread that has an answer to give, and nobody waits for its help
- * as long as that: who does leaves it a core.
+ * as long as that.
  */
 export function letEngineYield(): void {
   if (!isLinux) return;

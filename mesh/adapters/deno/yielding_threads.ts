@@ -5,7 +5,7 @@
  * A nice value decides who goes on; it does not say where. A thread that wakes looks for a core without work, and only
  * one whose work is of `SCHED_IDLE` counts as such: beside a trainer at nice 10, it queues behind the thread that answers
  * the next request, or waits out a slice of the trainer's. But on a machine that is full, `SCHED_IDLE` would learn
- * nothing at all.
+ * next to nothing.
  *
  * @see https://man7.org/linux/man-pages/man7/sched.7.html
  */
@@ -22,7 +22,7 @@ export interface ThreadTimes {
   readonly ranMs: number;
   /** It could have run, and others did. Counted when it runs again. */
   readonly waitedMs: number;
-  /** It has a core now, or waits for one. */
+  /** It has a core or waits for one: now, and when it was last looked at. */
   readonly runnable: boolean;
 }
 
@@ -47,12 +47,15 @@ function shareOf({ ranMs, waitedMs, runnable }: ThreadTimes): number {
   return waitedMs < WAITED_MS_MIN ? 1 : ranMs / (ranMs + waitedMs);
 }
 
+const CAP_SYS_NICE = 23n;
 const SCHED_OTHER = 0;
 const SCHED_IDLE = 5;
 
 export class YieldingThreads {
   readonly #libc: Libc;
   #standing: Standing = "nice";
+  /** Undefined until it was tried. */
+  #maySend: boolean | undefined;
   /** By thread: what the system had counted when it was last looked at. */
   #seen = new Map<number, ThreadTimes>();
 
@@ -61,26 +64,32 @@ export class YieldingThreads {
   }
 
   /**
-   * Undefined where threads keep to nice 10: the system is not Linux, or lets nobody without `CAP_SYS_NICE` (or a
-   * `RLIMIT_NICE` of 10) leave `SCHED_IDLE` again.
+   * Undefined where threads keep to nice 10: the system is not Linux, or lets this process not take a thread out of
+   * `SCHED_IDLE` again, for want of `CAP_SYS_NICE` or a `RLIMIT_NICE` of 10; or the process has another policy itself.
    */
   static open(): YieldingThreads | undefined {
     const libc = openLibc();
-    return libc && new YieldingThreads(libc);
+    if (libc === undefined || libc.sched_getscheduler(0) !== SCHED_OTHER) return undefined;
+    return maySetNice() ? new YieldingThreads(libc) : undefined;
   }
 
   get standing(): Standing {
     return this.#standing;
   }
 
-  /** Looks at the threads once a second until it is told to stop. */
+  /** Looks at the threads once a second; when it stops they have their share again, for what is left to do. */
   watch(clock: Clock): { stop(): void } {
     let timer: Timer;
     const look = () => {
       if (this.adjust()) timer = clock.schedule(INTERVAL_MS, look);
     };
     timer = clock.schedule(INTERVAL_MS, look);
-    return { stop: () => timer.cancel() };
+    return {
+      stop: () => {
+        timer.cancel();
+        if (this.#standing === "idle") this.#stand("nice", threads().filter(yields));
+      },
+    };
   }
 
   /** @returns False where the system lets no thread come back from `SCHED_IDLE`, so that none is sent there. */
@@ -90,19 +99,22 @@ export class YieldingThreads {
     for (const thread of threads().filter(yields)) {
       const now = timesOf(thread);
       if (now === undefined) continue; // it has ended
+      this.#maySend ??= mayComeBack(thread);
+      if (this.#maySend === false) return false;
       seen.set(thread, now);
       const before = this.#seen.get(thread);
-      if (before !== undefined) got.push(difference(now, before));
-      else if (mayComeBack(thread)) this.#place(thread);
-      else return false;
+      if (before === undefined) this.#place(thread);
+      else got.push(difference(now, before));
     }
     this.#seen = seen;
     const next = nextStanding(this.#standing, got);
-    if (next !== this.#standing) {
-      this.#standing = next;
-      for (const thread of seen.keys()) this.#place(thread);
-    }
+    if (next !== this.#standing) this.#stand(next, seen.keys());
     return true;
+  }
+
+  #stand(standing: Standing, threads: Iterable<number>): void {
+    this.#standing = standing;
+    for (const thread of threads) this.#place(thread);
   }
 
   #place(thread: number): void {
@@ -120,15 +132,30 @@ function yields(thread: number): boolean {
   }
 }
 
-/** Who may lower a nice value may also leave `SCHED_IDLE`: the kernel asks the same question for both. */
-function mayComeBack(thread: number): boolean {
+/** What the process was given. */
+function maySetNice(): boolean {
+  try {
+    const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(Deno.readTextFileSync("/proc/self/status"));
+    const limit = /^Max nice priority\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"));
+    const mayAll = (BigInt(`0x${capabilities?.[1] ?? 0}`) >> CAP_SYS_NICE & 1n) === 1n;
+    return mayAll || Number(limit?.[1] ?? 0) >= 20 - NICE;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Whether the system agrees, which in a user namespace it may not: who may lower a nice value may also leave
+ * `SCHED_IDLE`, the kernel asks the same question for both. Undefined when the thread has ended.
+ */
+function mayComeBack(thread: number): boolean | undefined {
   try {
     const nice = getPriority(thread);
     setPriority(thread, nice + 1);
     setPriority(thread, nice);
     return true;
   } catch {
-    return false;
+    return timesOf(thread) === undefined ? undefined : false;
   }
 }
 
@@ -155,6 +182,6 @@ function difference(now: ThreadTimes, before: ThreadTimes): ThreadTimes {
   return {
     ranMs: now.ranMs - before.ranMs,
     waitedMs: now.waitedMs - before.waitedMs,
-    runnable: now.runnable,
+    runnable: now.runnable && before.runnable,
   };
 }

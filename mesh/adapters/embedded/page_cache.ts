@@ -1,7 +1,7 @@
 /**
  * What a log writes lies in the system's page cache for as long as nobody needs the memory, though only its end is
  * read again. Given back soon, the pages are used for what is written next: those of a log that grows by 16 MB/s stay a
- * few megabytes, and are still in the processor's caches. In a virtual machine whose host backs memory when it is
+ * few megabytes. In a virtual machine whose host backs memory when it is
  * first touched, a fresh page costs some ten microseconds more.
  *
  * @see https://man7.org/linux/man-pages/man2/posix_fadvise.2.html
@@ -13,14 +13,14 @@ const O_CLOEXEC = 0o2000000;
 const POSIX_FADV_DONTNEED = 4;
 
 /** Of the synced bytes, how many are kept for those who follow the log's end. */
-const KEPT_BYTES = 4 * 2 ** 20;
+const KEPT_BYTES = 16 * 2 ** 20;
 /** Given back at a time, and in multiples: of a page, or of several that the system keeps as one, none goes in part. */
 const STEP_BYTES = 2 ** 20;
 
 /** Of one file that grows at its end. */
 export class PageCacheRelease {
   readonly #libc: Libc | undefined;
-  readonly #descriptor: number;
+  #descriptor: number;
   #released: number;
   #underWay: Promise<unknown> | undefined;
 
@@ -41,12 +41,14 @@ export class PageCacheRelease {
       BigInt(this.#released),
       BigInt(end - this.#released),
       POSIX_FADV_DONTNEED,
-    ).finally(() => this.#underWay = undefined);
+    ).catch(() => {}).finally(() => this.#underWay = undefined);
     this.#released = end;
   }
 
   async close(): Promise<void> {
+    const descriptor = this.#descriptor;
+    this.#descriptor = -1;
     await this.#underWay;
-    if (this.#descriptor >= 0) this.#libc!.close(this.#descriptor);
+    if (descriptor >= 0) this.#libc!.close(descriptor);
   }
 }

@@ -165,12 +165,14 @@ export class SegmentWriter {
       const [pages, position] = [this.#pages, this.#position];
       this.#unsynced = [];
       try {
-        if (this.#options.durability === "disk") await this.#file.syncData();
+        if (this.#options.durability === "disk") {
+          await this.#file.syncData();
+          if (pages === this.#pages) pages.follow(position);
+        }
       } catch (error) {
         this.#break(appends, error);
         break;
       }
-      if (pages === this.#pages) pages.follow(position);
       this.#durableOffset = writtenOffset;
       this.#options.onDurable(this.#durableOffset);
       for (const append of appends) append.resolve(append.firstOffset);
