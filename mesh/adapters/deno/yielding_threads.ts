@@ -87,7 +87,7 @@ export class YieldingThreads {
     return {
       stop: () => {
         timer.cancel();
-        if (this.#standing === "idle") this.#stand("nice", threads().filter(yields));
+        if (this.#standing === "idle") this.#stand("nice", yieldingThreads());
       },
     };
   }
@@ -96,7 +96,7 @@ export class YieldingThreads {
   adjust(): boolean {
     const seen = new Map<number, ThreadTimes>();
     const got: ThreadTimes[] = [];
-    for (const thread of threads().filter(yields)) {
+    for (const thread of yieldingThreads()) {
       const now = timesOf(thread);
       if (now === undefined) continue; // it has ended
       this.#maySend ??= mayComeBack(thread);
@@ -123,13 +123,16 @@ export class YieldingThreads {
   }
 }
 
-/** Those that were told to, those that they started, and the engine's own. */
-function yields(thread: number): boolean {
-  try {
-    return getPriority(thread) > Math.max(getPriority(0), NICE - 1);
-  } catch {
-    return false;
-  }
+/** Those that were told to yield, those that they started, and the engine's own. */
+function yieldingThreads(): number[] {
+  const own = Math.max(getPriority(0), NICE - 1);
+  return threads().filter((thread) => {
+    try {
+      return getPriority(thread) > own;
+    } catch {
+      return false; // it has ended
+    }
+  });
 }
 
 /** What the process was given. */

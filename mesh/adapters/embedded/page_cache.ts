@@ -1,8 +1,8 @@
 /**
  * What a log writes lies in the system's page cache for as long as nobody needs the memory, though only its end is
  * read again. Given back soon, the pages are used for what is written next: those of a log that grows by 16 MB/s stay a
- * few megabytes. In a virtual machine whose host backs memory when it is
- * first touched, a fresh page costs some ten microseconds more.
+ * few megabytes. In a virtual machine whose host backs memory when it is first touched, a fresh page costs some ten
+ * microseconds more.
  *
  * @see https://man7.org/linux/man-pages/man2/posix_fadvise.2.html
  */
