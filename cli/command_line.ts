@@ -3,11 +3,11 @@
  */
 import { Command, CommanderError } from "commander";
 import metadata from "../deno.json" with { type: "json" };
-import { demoCommand } from "./commands/demo.ts";
-import { modelCommand } from "./commands/model.ts";
-import { replayCommand } from "./commands/replay.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { trainCommand } from "./commands/train.ts";
+import { demoCommand } from "./demo/command.ts";
+import { modelCommand } from "./model/command.ts";
+import { replayCommand } from "./replay/command.ts";
+import { serveCommand } from "./serve/command.ts";
+import { trainCommand } from "./train/command.ts";
 import { CommandError, describeError, exitCodes } from "./errors.ts";
 
 /** Where a command's words go: the process's own streams, or a test's. */
@@ -67,6 +67,8 @@ const spokenErrors: readonly string[] = [
   "DataDirectoryError",
   "DatasetError",
   "GatewayError",
+  "ListenError",
+  "TraceError",
 ];
 
 /**
@@ -97,9 +99,8 @@ export async function runCommandLine(
     const spoken = error instanceof Error && spokenErrors.includes(error.name);
     if (!spoken && !debug) output.err("Run it again with --debug to see where this comes from.\n");
     if (error instanceof CommandError) return error.exitCode;
-    return error instanceof Error && error.name.startsWith("Configuration")
-      ? exitCodes.usage
-      : exitCodes.failed;
+    const unusable = error instanceof Error && /^(Configuration|Trace)/.test(error.name);
+    return unusable ? exitCodes.usage : exitCodes.failed;
   }
 }
 

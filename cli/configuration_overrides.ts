@@ -7,7 +7,7 @@ import { sparseInputsOf } from "../configuration/model_options.ts";
 import type { TypedChange } from "../configuration/problems.ts";
 import { sections } from "../configuration/schema.ts";
 import { type ModelSection, modelSection } from "../configuration/sections/model.ts";
-import { segmentsOf } from "../configuration/segments.ts";
+import { slicesOf } from "../configuration/slices.ts";
 import { usageError } from "./errors.ts";
 
 /** What was typed. */
@@ -29,7 +29,7 @@ export interface ConfigurationOverrides {
     /** L2 on all embeddings, where nothing else is typed. */
     readonly l2?: number;
   };
-  /** L2 on all embeddings: the weight decay of each segment's optimizer. */
+  /** L2 on all embeddings: the weight decay of each slice's optimizer. */
   readonly l2?: number;
   /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
   readonly positive?: { readonly action: string; readonly atLeast: number };
@@ -148,19 +148,19 @@ function replaceModel(document: Document, name: string): void {
   const section = modelSectionOf(document);
   if (section === undefined) return;
   // Settings for parts of a row that this model does not have would be settings for nothing.
-  const segments = sparseInputsOf(section).map(({ segment }) => segment);
-  dropOthers(document, ["embeddings", "segments"], segments);
+  const slices = sparseInputsOf(section).map(({ slice }) => slice);
+  dropOthers(document, ["embeddings", "slices"], slices);
   for (const slot of Object.keys(document.toJS()?.embeddings?.slots ?? {})) {
-    dropOthers(document, ["embeddings", "slots", slot, "segments"], segments);
+    dropOthers(document, ["embeddings", "slots", slot, "slices"], slices);
   }
 }
 
-/** Of segments that learn by defaults: what these are, so that a part of it can be changed. */
+/** Of slices that learn by defaults: what these are, so that a part of it can be changed. */
 function writeDefaultOptimizers(document: Document): void {
   const section = modelSectionOf(document);
   if (section === undefined) return;
-  for (const { name, optimizer } of segmentsOf(section)) {
-    const path = ["embeddings", "segments", name, "optimizer"];
+  for (const { name, optimizer } of slicesOf(section)) {
+    const path = ["embeddings", "slices", name, "optimizer"];
     if (!document.hasIn(path)) document.setIn(path, document.createNode(optimizer));
   }
 }
@@ -175,7 +175,7 @@ function modelSectionOf(document: Document): ModelSection | undefined {
   return sections.model.safeParse(document.toJS()?.model).data;
 }
 
-/** Where the optimizers of the embeddings' segments and slots are configured. */
+/** Where the optimizers of the embeddings' slices and slots are configured. */
 function optimizersOf(document: Document): string[][] {
   const namesIn = (path: readonly string[]) => {
     const map = document.getIn(path);
@@ -184,8 +184,8 @@ function optimizersOf(document: Document): string[][] {
   const slots = ["embeddings", "slots"];
   const owners = [["embeddings"], ...namesIn(slots).map((slot) => [...slots, slot])];
   return owners
-    .map((owner) => [...owner, "segments"])
-    .flatMap((path) => namesIn(path).map((segment) => [...path, segment, "optimizer"]))
+    .map((owner) => [...owner, "slices"])
+    .flatMap((path) => namesIn(path).map((slice) => [...path, slice, "optimizer"]))
     .filter((path) => isMap(document.getIn(path)));
 }
 

@@ -10,7 +10,7 @@ import type { Finding } from "./expectations.ts";
 import type { ConfigurationPath } from "./problems.ts";
 import { rowClassesOf } from "./row_classes.ts";
 import type { CairnFile } from "./schema.ts";
-import { segmentsOf } from "./segments.ts";
+import { slicesOf } from "./slices.ts";
 import { nearest } from "./suggestions.ts";
 import { formatBytes } from "./units.ts";
 
@@ -157,21 +157,21 @@ function* crosses({ features }: Sections): Iterable<Finding> {
 
 function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Finding> {
   if (embeddings === undefined) return;
-  const segments = model === undefined ? undefined : segmentsOf(model).map(({ name }) => name);
-  const segmentMaps: [ConfigurationPath, EmbeddingOverrides][] = [
-    [["embeddings", "segments"], embeddings.segments],
+  const slices = model === undefined ? undefined : slicesOf(model).map(({ name }) => name);
+  const sliceMaps: [ConfigurationPath, EmbeddingOverrides][] = [
+    [["embeddings", "slices"], embeddings.slices],
     ...Object.entries(embeddings.slots).map(([name, slot]) =>
-      [["embeddings", "slots", name, "segments"], slot.segments] as [
+      [["embeddings", "slots", name, "slices"], slot.slices] as [
         ConfigurationPath,
         EmbeddingOverrides,
       ]
     ),
   ];
-  for (const [path, overrides] of segmentMaps) {
+  for (const [path, overrides] of sliceMaps) {
     for (const [name, { initializer }] of Object.entries(overrides)) {
-      if (segments !== undefined && !segments.includes(name)) {
+      if (slices !== undefined && !slices.includes(name)) {
         yield {
-          ...unknownName([...path, name], name, "segment of this model", segments),
+          ...unknownName([...path, name], name, "slice of this model", slices),
           atKey: true,
         };
       }
@@ -202,7 +202,7 @@ function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Fi
   }
 }
 
-type EmbeddingOverrides = CairnFile["embeddings"]["segments"];
+type EmbeddingOverrides = CairnFile["embeddings"]["slices"];
 
 function* tasks({ model, joiner, ranker }: Sections): Iterable<Finding> {
   if (model === undefined) return;
@@ -296,7 +296,7 @@ function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Fin
       ? `its rows are those of "${slot.idsOf}"; set it there`
       : makesNoIds(slot)
       ? "it has only a dense value and no embeddings; leave it out, or give it buckets"
-      : dim === 0 && !segmentsOf(model).some((segment) => segment.name === "first_order")
+      : dim === 0 && !slicesOf(model).some((slice) => slice.name === "first_order")
       ? `found 0, and ${model.kind} has no first-order weights either: nothing would be learned of it; ` +
         "write 1 or more, or take the slot out"
       : dim !== 0 && dim !== model.embeddingDim && multipliesSlots.has(model.kind)
@@ -305,10 +305,10 @@ function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Fin
         "wideAndDeep, dcnV2 or mmoe"
       : undefined;
     if (reason !== undefined) yield { path: path(name), message: reason };
-    const rules = embeddings?.slots[name]?.segments;
+    const rules = embeddings?.slots[name]?.slices;
     if (dim === 0 && rules !== undefined && Object.hasOwn(rules, "embeddings")) {
       yield {
-        path: ["embeddings", "slots", name, "segments", "embeddings"],
+        path: ["embeddings", "slots", name, "slices", "embeddings"],
         message:
           "its embeddingDim is 0, so there is nothing to learn by this; take one of both out",
         atKey: true,

@@ -87,7 +87,7 @@ export interface Typed {
  *   "features: { slots: { user: { kind: id, source: user } } }",
  *   "cairn.yaml",
  * );
- * assert.equal(embeddingShard.tables.classes[0].segments[0].name, "first_order");
+ * assert.equal(embeddingShard.tables.classes[0].slices[0].name, "first_order");
  * assert.throws(
  *   () => parseConfiguration("features: { slots: {} }\ngatewya: {}", "cairn.yaml"),
  *   /cairn\.yaml:2:1 .*gatewya/s,

@@ -2,7 +2,7 @@
  * Says in words what a schema expects at a path, and turns validation issues into problems that tell what to write.
  */
 import type { z } from "zod";
-import { placesElsewhere } from "./known_places.ts";
+import { placesElsewhere } from "./misplaced_keys.ts";
 import { type ConfigurationPath, formatPath, type TypedChange } from "./problems.ts";
 import { describedSchema, type JsonSchemaNode } from "./schema.ts";
 import { nearest } from "./suggestions.ts";

@@ -79,9 +79,9 @@ export function modelSizesOf(
   };
 }
 
-/** The table segments that the model reads, in row order. */
+/** The table slices that the model reads, in row order. */
 export function sparseInputsOf(section: ModelSection): readonly SparseInput[] {
-  // No model's segments depend on the slots.
+  // No model's slices depend on the slots.
   const sizes = { slots: 1, denseWidth: 0, tasks: section.tasks.length };
   const pooled = "attention" in section ? { ...section, attention: [] } : section;
   return createModel(modelOptionsOf(pooled, []), sizes).sparseInputs;

@@ -1,17 +1,17 @@
 /**
- * Which slots' rows look alike: the same widths and, for each segment, the same kind of optimizer. Each such class gets a
+ * Which slots' rows look alike: the same widths and, for each slice, the same kind of optimizer. Each such class gets a
  * table of its own.
  */
 import type { ClassOptions } from "../kernels/embedding/class_tables.ts";
 import type {
-  SegmentOptions,
+  SliceOptions,
   SlotOptions,
   SparseOptimizerOptions,
 } from "../kernels/embedding/options.ts";
 import type { RowLayout } from "../kernels/embedding/row_classes.ts";
 import { makesNoIds, ownerOf, sharesIds, slotNumber } from "./feature_schema.ts";
 import type { CairnFile } from "./schema.ts";
-import { segmentsOf } from "./segments.ts";
+import { slicesOf } from "./slices.ts";
 import { withoutUndefined } from "./without_undefined.ts";
 
 type File = Pick<CairnFile, "features" | "model" | "embeddings">;
@@ -28,8 +28,8 @@ export function embeddingDimOf(
 
 /** The classes, in the order of their first slots, with all that their tables need to know. */
 export function rowClassesOf(file: File): ClassOptions[] {
-  return [...slotsByClass(file).values()].map(({ segments, names }) => ({
-    segments,
+  return [...slotsByClass(file).values()].map(({ slices, names }) => ({
+    slices,
     slots: names.map((name) => slotOptions(name, file)),
   }));
 }
@@ -38,9 +38,9 @@ export function rowClassesOf(file: File): ClassOptions[] {
 export function rowLayoutOf(file: File, columns: readonly string[]): RowLayout {
   const classes = [...slotsByClass(file).values()];
   return {
-    classes: classes.map(({ segments, names }) => ({
+    classes: classes.map(({ slices, names }) => ({
       slots: names.map((name) => slotNumber(name, file.features.slots)),
-      segments: segments.map(({ name, dim }) => ({ name, dim })),
+      slices: slices.map(({ name, dim }) => ({ name, dim })),
     })),
     classOfColumn: columns.map((column) => {
       const owner = ownerOf(column, file.features.slots);
@@ -50,30 +50,30 @@ export function rowLayoutOf(file: File, columns: readonly string[]): RowLayout {
 }
 
 function slotsByClass(file: File) {
-  const classes = new Map<string, { segments: SegmentOptions[]; names: string[] }>();
+  const classes = new Map<string, { slices: SliceOptions[]; names: string[] }>();
   const { slots } = file.features;
   for (const name of Object.keys(slots)) {
     if (sharesIds(slots[name]) || makesNoIds(slots[name])) continue;
-    const segments = rowSegments(name, file);
-    const key = segments.map(({ name, dim, optimizer }) => `${name}:${dim}:${kindOf(optimizer)}`)
+    const slices = rowSlices(name, file);
+    const key = slices.map(({ name, dim, optimizer }) => `${name}:${dim}:${kindOf(optimizer)}`)
       .join(" ");
     const known = classes.get(key);
-    if (known === undefined) classes.set(key, { segments, names: [name] });
+    if (known === undefined) classes.set(key, { slices, names: [name] });
     else known.names.push(name);
   }
   return classes;
 }
 
-/** The segments of a slot's rows with the rules of their class: the file's, where the optimizer's kind is theirs. */
-function rowSegments(name: string, file: File): SegmentOptions[] {
+/** The slices of a slot's rows with the rules of their class: the file's, where the optimizer's kind is theirs. */
+function rowSlices(name: string, file: File): SliceOptions[] {
   const { model, embeddings } = file;
-  const defaults = overridesOf(embeddings.segments);
-  const own = overridesOf(embeddings.slots[name]?.segments ?? {});
-  return segmentsOf(model)
-    .map((segment): SegmentOptions => {
-      const common = { ...segment, ...defaults[segment.name] };
-      const optimizer = own[segment.name]?.optimizer ?? common.optimizer;
-      const dim = segment.name === "embeddings" ? embeddingDimOf(name, file) : segment.dim;
+  const defaults = overridesOf(embeddings.slices);
+  const own = overridesOf(embeddings.slots[name]?.slices ?? {});
+  return slicesOf(model)
+    .map((slice): SliceOptions => {
+      const common = { ...slice, ...defaults[slice.name] };
+      const optimizer = own[slice.name]?.optimizer ?? common.optimizer;
+      const dim = slice.name === "embeddings" ? embeddingDimOf(name, file) : slice.dim;
       const sameKind = kindOf(optimizer) === kindOf(common.optimizer);
       return { ...common, dim, optimizer: sameKind ? common.optimizer : optimizer };
     })
@@ -92,17 +92,17 @@ function slotOptions(name: string, { features, embeddings }: File): SlotOptions 
     slot: slotNumber(name, features.slots),
     admission: special?.admission ?? embeddings.admission,
     ...(expiryMs === undefined ? {} : { expirySeconds: expiryMs / 1000 }),
-    ...(special === undefined ? {} : { segments: overridesOf(special.segments) }),
+    ...(special === undefined ? {} : { slices: overridesOf(special.slices) }),
   };
 }
 
-type Rules = Pick<SegmentOptions, "initializer" | "optimizer" | "learningRateSchedule">;
+type Rules = Pick<SliceOptions, "initializer" | "optimizer" | "learningRateSchedule">;
 type Overrides = Record<string, Partial<Rules>>;
 
 /** Keys that were left out are absent, not undefined: they must not cover a default. */
-function overridesOf(segments: CairnFile["embeddings"]["segments"]): Overrides {
+function overridesOf(slices: CairnFile["embeddings"]["slices"]): Overrides {
   return Object.fromEntries(
-    Object.entries(segments).map((
+    Object.entries(slices).map((
       [name, { initializer, optimizer, learningRateSchedule }],
     ) => [name, {
       ...(initializer === undefined ? {} : { initializer }),

@@ -10,7 +10,7 @@ import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profil
 import type { Random } from "../mesh/ports/random.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
-import type { KnownAttributes } from "./known_attributes.ts";
+import type { KnownAttributes } from "./attributes/known_attributes.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { GatewayOptions } from "./options.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The page of benchmarks: each script that reports one replaces its own section between two markers.
  */
-const PAGE = new URL("../docs/benchmarks.md", import.meta.url);
+const PAGE = new URL("../docs/performance/benchmarks.md", import.meta.url);
 
 /** Where a section begins and ends on the page, as HTML comments. */
 export interface Markers {
@@ -19,7 +19,9 @@ export async function replaceSection({ begin, end }: Markers, section: string): 
   const from = page.indexOf(begin);
   const to = page.indexOf(end);
   if (from < 0 || to < from) {
-    throw new Error(`docs/benchmarks.md has lost its markers; put back\n${begin}\n${end}`);
+    throw new Error(
+      `docs/performance/benchmarks.md has lost its markers; put back\n${begin}\n${end}`,
+    );
   }
   const text = `${begin}\n\n${section}\n${end}`;
   await Deno.writeTextFile(PAGE, page.slice(0, from) + text + page.slice(to + end.length));

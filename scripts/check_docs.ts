@@ -7,7 +7,7 @@
  *
  *     deno run -A scripts/check_docs.ts
  */
-import { listSourceFiles } from "./source_files.ts";
+import { listSourceFiles, rooms } from "./source_files.ts";
 
 /** The files that others are meant to read and import. */
 export const doors: readonly RegExp[] = [
@@ -52,7 +52,7 @@ export function parseFindings(text: string): DocFinding[] {
 if (import.meta.main) {
   const root = new URL("../", import.meta.url).pathname;
   const files = (await listSourceFiles(root)).filter((path) =>
-    /^(actors|configuration|gateway|kernels|mesh)\//.test(path.slice(root.length))
+    rooms.some((room) => path.startsWith(`${root}${room}/`))
   );
   const isDoor = (path: string) => doors.some((door) => door.test(path.replace(root, "")));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -26,39 +26,69 @@ interface Layer {
 }
 
 const anything = /^/;
+const structures = /^structures\//;
 const meshCore = /^mesh\/(runtime|ports)\//;
-const actorDoors = /^actors\/[^/]+\/protocol\.ts$/;
+const ports = /^mesh\/ports\//;
+const kernels = /^kernels\//;
+const records = /^records\//;
+const protocols = /^actors\/[^/]+\/protocol\.ts$/;
 
 /** Who may import whom. */
 export const layers: readonly Layer[] = [
   { room: /^(main\.ts$|cli\/|scripts\/|tests\/)/, mayImport: [anything], inWords: "anything" },
   {
+    room: /^offline\//,
+    mayImport: [/^(structures|records|kernels|mesh|actors|configuration|server)\//],
+    inWords: "structures/, records/, kernels/, mesh/, actors/, configuration/ and server/",
+  },
+  {
+    room: /^server\//,
+    mayImport: [/^(structures|records|kernels|mesh|actors|gateway|configuration)\//],
+    inWords: "structures/, records/, kernels/, mesh/, actors/, gateway/ and configuration/",
+  },
+  {
     room: /^configuration\//,
-    mayImport: [/^kernels\//, /^mesh\//, actorDoors, /^(actors\/[^/]+|gateway)\/options\.ts$/],
-    inWords: "kernels/, mesh/, actors/*/protocol.ts and options.ts",
+    mayImport: [
+      structures,
+      kernels,
+      /^mesh\//,
+      protocols,
+      /^(actors\/[^/]+|gateway)\/options\.ts$/,
+    ],
+    inWords: "structures/, kernels/, mesh/, actors/*/protocol.ts and options.ts",
   },
   {
     room: /^gateway\//,
-    mayImport: [meshCore, actorDoors],
-    inWords: "mesh/runtime, mesh/ports and actors/*/protocol.ts",
+    mayImport: [structures, records, meshCore, protocols],
+    inWords: "structures/, records/, mesh/runtime, mesh/ports and actors/*/protocol.ts",
   },
   {
     room: /^actors\/[^/]+\//,
-    mayImport: [meshCore, /^kernels\//, actorDoors],
-    inWords: "mesh/runtime, mesh/ports, kernels/ and actors/*/protocol.ts",
+    mayImport: [structures, records, meshCore, kernels, protocols],
+    inWords: "structures/, records/, kernels/, mesh/runtime, mesh/ports and actors/*/protocol.ts",
+  },
+  {
+    room: records,
+    mayImport: [structures, kernels, ports],
+    inWords: "structures/, kernels/ and mesh/ports",
   },
   {
     room: /^mesh\/adapters\//,
-    mayImport: [meshCore],
-    inWords: "mesh/runtime and mesh/ports",
+    mayImport: [structures, meshCore],
+    inWords: "structures/, mesh/runtime and mesh/ports",
   },
   {
     room: /^mesh\/simulation\//,
-    mayImport: [meshCore],
-    inWords: "mesh/runtime and mesh/ports",
+    mayImport: [structures, meshCore],
+    inWords: "structures/, mesh/runtime and mesh/ports",
   },
-  { room: meshCore, mayImport: [meshCore], inWords: "mesh/runtime and mesh/ports" },
-  { room: /^kernels\//, mayImport: [/^kernels\//], inWords: "kernels/ alone" },
+  {
+    room: meshCore,
+    mayImport: [structures, meshCore],
+    inWords: "structures/, mesh/runtime and mesh/ports",
+  },
+  { room: kernels, mayImport: [structures], inWords: "structures/" },
+  { room: structures, mayImport: [], inWords: "nothing" },
 ];
 
 /** The rule that `edge` breaks, in words; undefined where it keeps the layers. */

@@ -13,6 +13,8 @@ const root = new URL("../", import.meta.url).pathname;
 export const exemptRooms: readonly string[] = [
   "mesh/adapters/",
   "main.ts",
+  "server/",
+  "offline/",
   "cli/",
   "scripts/",
   "tests/",

@@ -7,6 +7,7 @@
  *
  * A check whose tool is missing (the Rust compiler) is skipped with a line that says so; with `CI=true` it fails.
  */
+import { rooms } from "./source_files.ts";
 import { countCargo, countJunit, type Counts, noCounts, sumCounts } from "./test_counts.ts";
 
 interface Check {
@@ -19,7 +20,6 @@ interface Check {
 }
 
 const deno = Deno.execPath();
-const rooms = ["actors", "configuration", "gateway", "kernels", "mesh", "cli"];
 
 /** In the order in which they run: the quick ones first. */
 const checks: readonly Check[] = [

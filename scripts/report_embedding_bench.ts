@@ -1,5 +1,5 @@
 /**
- * Turns the lines of `deno task bench:embedding --json` into the embedding part of docs/benchmarks.md and its chart.
+ * Turns the lines of `deno task bench:embedding --json` into the embedding part of docs/performance/benchmarks.md and its chart.
  *
  *     deno run -A scripts/report_embedding_bench.ts <lines.jsonl> […]
  *
@@ -7,7 +7,7 @@
  */
 import { machine, replaceSection } from "./benchmark_page.ts";
 
-const CHART = new URL("../docs/embedding_lookup.svg", import.meta.url);
+const CHART = new URL("../docs/performance/embedding_lookup.svg", import.meta.url);
 const MARKERS = {
   begin: "<!-- embedding: begin, written by scripts/report_embedding_bench.ts -->",
   end: "<!-- embedding: end -->",
@@ -131,7 +131,7 @@ and of each the best slice counts. Cairn's times include every copy into and out
 Rows: \`serving\` holds weights alone (\`ServingTable\`, fp32), \`training\` weights and Adagrad's
 state (\`EmbeddingTable\`). \`dedupe\` sums the gradients of equal ids and applies Adagrad, counted in ids
 before summing. Contenders take turns, so ratios are steadier than rates. What the figures mean, and what was
-tried: [decision 10](adr/0010-where-the-kernel-stands.md).
+tried: [the kernel](kernel.md).
 
 ![Lookups beside native hash maps](embedding_lookup.svg)
 

@@ -1,5 +1,5 @@
 /**
- * Turns the lines of `deno task bench:training --json` into the training part of docs/benchmarks.md and its chart.
+ * Turns the lines of `deno task bench:training --json` into the training part of docs/performance/benchmarks.md and its chart.
  *
  *     deno run -A scripts/report_training_bench.ts <lines.jsonl> […]
  *
@@ -7,7 +7,7 @@
  */
 import { machine, replaceSection } from "./benchmark_page.ts";
 
-const CHART = new URL("../docs/training_step.svg", import.meta.url);
+const CHART = new URL("../docs/performance/training_step.svg", import.meta.url);
 const MARKERS = {
   begin: "<!-- training: begin, written by scripts/report_training_bench.ts -->",
   end: "<!-- training: end -->",
@@ -137,7 +137,7 @@ const section = `## The whole training step
 Measured ${date} on ${await machine()}, all of it on those cores, by \`deno task bench:training --json\`:
 ids → lookups → dense step → gradients → tables through the real actors; 26 slots of dim 16, 13 dense
 values, towers 256-128, Adagrad, 4 M ids that all have a row, Zipf 1.05. What takes the time, and what
-was tried: [decision 11](adr/0011-where-a-training-step-stands.md).
+was tried: [the training step](training_step.md).
 
 ![Examples a second by batch size and by model](training_step.svg)
 

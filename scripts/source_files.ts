@@ -2,23 +2,24 @@
  * Which TypeScript files belong to the project: those in its rooms, never build outputs or node_modules.
  */
 
-/** Top-level folders and files that hold the project's own code. */
-const rooms = [
-  "actors",
-  "cli",
-  "configuration",
+/** Top-level folders that hold the product, in the order in which a newcomer reads them. */
+export const rooms: readonly string[] = [
   "gateway",
+  "actors",
+  "records",
   "kernels",
-  "main.ts",
   "mesh",
-  "scripts",
-  "tests",
+  "structures",
+  "configuration",
+  "server",
+  "offline",
+  "cli",
 ];
 
 /** Absolute paths of all TypeScript sources under `root` (with a trailing slash), ascending. */
 export async function listSourceFiles(root: string): Promise<string[]> {
   const files: string[] = [];
-  for (const room of rooms) {
+  for (const room of ["main.ts", ...rooms, "scripts", "tests"]) {
     const path = root + room;
     const info = await Deno.stat(path).catch(() => undefined);
     if (info?.isFile) files.push(path);

@@ -1,11 +1,11 @@
 /**
  * What admission thresholds save and what they cost: trains on a dataset once for every threshold and writes
- * docs/admission_sweep.md, rows and memory of the embedding tables beside AUC.
+ * docs/performance/admission_sweep.md, rows and memory of the embedding tables beside AUC.
  *
  *     deno run -A scripts/sweep_admission.ts <folder of MovieTweetings> [0,1,2,3,5,8,15,30] [seeds: 1,2]
  */
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
-const REPORT = new URL("../docs/admission_sweep.md", import.meta.url);
+const REPORT = new URL("../docs/performance/admission_sweep.md", import.meta.url);
 
 interface Run {
   readonly threshold: number;

@@ -44,7 +44,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #snapshot: ShardSnapshot | undefined;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
-  /** Sequence of the newest delta that was acknowledged in this history. */
+  /** Sequence of the newest delta that was acknowledged in this lineage. */
   #acknowledged = 0;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
@@ -170,12 +170,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     const { acknowledged, rowsMax } = message;
     const before = this.#deltaPosition();
     // A taker that has just restarted does not know what it acknowledged before.
-    if (acknowledged?.history === before.history) {
+    if (acknowledged?.lineage === before.lineage) {
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged.sequence);
     }
     const delta = this.#tables.takeDelta(this.#acknowledged, rowsMax);
     const position = this.#deltaPosition();
-    if (position.history !== before.history) this.#acknowledged = 0;
+    if (position.lineage !== before.lineage) this.#acknowledged = 0;
     const answer = { position, incarnation: this.#incarnation };
     if (delta === undefined) return this.#context.reply(message, answer);
     const buffers = delta.classes.flatMap((changes) =>
@@ -189,8 +189,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #deltaPosition(): DeltaPosition {
-    const { history, sequence } = this.#tables.deltaPosition;
-    return { history: `${this.#incarnation}/${history}`, sequence };
+    const { lineage, sequence } = this.#tables.deltaPosition;
+    return { lineage: `${this.#incarnation}/${lineage}`, sequence };
   }
 
   #exportRows(message: ExportRows): void {

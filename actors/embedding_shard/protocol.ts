@@ -4,7 +4,7 @@
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
-import type { ShardPart } from "../snapshotter/protocol.ts";
+import type { ShardPart } from "../../records/snapshot_parts.ts";
 
 /** Rows of `ids`, weights only: for n ids of a class `[n, width]`, one class after another. */
 export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffer> }> {
@@ -61,12 +61,12 @@ export interface GetHighWaterMark
 }
 
 /**
- * Where a stream of deltas stands. In one history they are numbered without gaps. Another one begins when the shard has
- * restarted, and when nobody took deltas for so long that ids which went were forgotten: rows of an earlier history are
+ * Where a stream of deltas stands. In one lineage they are numbered without gaps. Another one begins when the shard has
+ * restarted, and when nobody took deltas for so long that ids which went were forgotten: rows of an earlier lineage are
  * replaced, for no delta says which of them the shard has no more.
  */
 export interface DeltaPosition {
-  readonly history: string;
+  readonly lineage: string;
   /** Of the newest delta; 0 before the first. */
   readonly sequence: number;
 }

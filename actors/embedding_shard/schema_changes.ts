@@ -7,13 +7,13 @@ import type { ClassRestoreReport } from "../../kernels/embedding/class_restore.t
 /** By the number in the ids. */
 type SlotNames = Readonly<Record<number, string>>;
 
-const SEGMENT_LISTS = [
-  "segmentsAdded",
-  "segmentsResized",
-  "segmentsRemoved",
-  "segmentsStateReset",
+const SLICE_LISTS = [
+  "slicesAdded",
+  "slicesResized",
+  "slicesRemoved",
+  "slicesStateReset",
 ] as const;
-const LISTS = ["slotsAdded", "slotsRemoved", "slotsRenamed", ...SEGMENT_LISTS] as const;
+const LISTS = ["slotsAdded", "slotsRemoved", "slotsRenamed", ...SLICE_LISTS] as const;
 
 export class SchemaChanges {
   readonly #slotNames: SlotNames;
@@ -40,8 +40,8 @@ export class SchemaChanges {
     const renamed = Object.keys(namesBefore).map(Number)
       .filter((slot) => now(slot) !== before(slot));
     this.#tell("slotsRenamed", renamed.map((slot) => `${before(slot)} -> ${now(slot)}`));
-    for (const list of SEGMENT_LISTS) {
-      this.#tell(list, report[list].map((segment) => named(segment, now)));
+    for (const list of SLICE_LISTS) {
+      this.#tell(list, report[list].map((slice) => named(slice, now)));
     }
   }
 
@@ -64,8 +64,8 @@ export class SchemaChanges {
 }
 
 /** `embeddings of slots 7, 9` with the slots' names. */
-function named(segment: string, nameOf: (slot: number) => string): string {
-  return segment.replace(
+function named(slice: string, nameOf: (slot: number) => string): string {
+  return slice.replace(
     / of slots ([\d, ]+)$/,
     (_, slots: string) => ` of ${slots.split(", ").map((slot) => nameOf(+slot)).join(", ")}`,
   );

@@ -5,14 +5,13 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { readManifests, sequenceOf } from "../../records/snapshot_manifest.ts";
 import {
   decodePart,
-  readManifests,
   readPart,
-  sequenceOf,
   type ShardHeader,
   SnapshotError,
-} from "../snapshotter/protocol.ts";
+} from "../../records/snapshot_parts.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import { SchemaChanges } from "./schema_changes.ts";
 

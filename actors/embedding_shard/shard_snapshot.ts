@@ -13,7 +13,7 @@ import {
   type ShardHeader,
   writeChunk,
   writePart,
-} from "../snapshotter/protocol.ts";
+} from "../../records/snapshot_parts.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
 

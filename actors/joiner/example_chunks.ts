@@ -2,8 +2,9 @@
  * Gathers single examples into columnar chunks, copying words and nothing else: a row's ids and dense values go from
  * the impression that logged them to the example log without becoming other numbers in between.
  */
-import type { LoggedFeatures, RowShape } from "../../kernels/features/shown_rows.ts";
-import type { ExampleChunk, JoinerPosition } from "../trainer/protocol.ts";
+import type { LoggedFeatures, RowShape } from "../../records/impression_rows.ts";
+import type { ExampleChunk } from "../../records/example_chunk.ts";
+import type { JoinerPosition } from "../../records/joiner_position.ts";
 
 export interface ExampleShape extends RowShape {
   readonly tasks: number;
@@ -60,8 +61,8 @@ export class ExampleChunkBuilder {
     atMs: number,
   ): void {
     const { slots, denseWidth, tasks } = this.#shape;
-    const from = features.segmentOffsets[row * slots];
-    const to = features.segmentOffsets[(row + 1) * slots];
+    const from = features.listOffsets[row * slots];
+    const to = features.listOffsets[(row + 1) * slots];
     this.#reserve(this.#rows + 1, this.#idCount + to - from);
     const shift = this.#idCount - from;
     for (let word = 2 * from; word < 2 * to; word++) {
@@ -69,7 +70,7 @@ export class ExampleChunkBuilder {
     }
     const base = this.#rows * slots;
     for (let slot = 1; slot <= slots; slot++) {
-      this.#offsets[base + slot] = features.segmentOffsets[row * slots + slot] + shift;
+      this.#offsets[base + slot] = features.listOffsets[row * slots + slot] + shift;
     }
     for (let i = 0; i < denseWidth; i++) {
       this.#dense[this.#rows * denseWidth + i] = features.dense[row * denseWidth + i];
@@ -90,7 +91,7 @@ export class ExampleChunkBuilder {
       firstRow: this.#firstRow,
       rows,
       ids: bytesOf(this.#ids, 2 * this.#idCount),
-      segmentOffsets: bytesOf(this.#offsets, rows * slots + 1),
+      listOffsets: bytesOf(this.#offsets, rows * slots + 1),
       dense: bytesOf(this.#dense, rows * denseWidth),
       labels: bytesOf(this.#labels, rows * tasks),
       logSampleRate: bytesOf(this.#logSampleRate, rows),

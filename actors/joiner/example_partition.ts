@@ -6,7 +6,8 @@
  * partition leaves out what it has.
  */
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import { decodeExamples, encodeExamples, type JoinerPosition } from "../trainer/protocol.ts";
+import { decodeExamples, encodeExamples } from "../../records/example_chunk.ts";
+import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { ExampleChunkBuilder, type ExampleShape } from "./example_chunks.ts";
 
 /** Before anything was written. */

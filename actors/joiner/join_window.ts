@@ -7,10 +7,10 @@
  * which is what makes its output exactly-once (see {@link JoinWindow.resumePoint}). {@link JoinWindow.closeEarly}
  * alone comes from outside, and takes the oldest only.
  */
-import { fingerprintOf } from "../../mesh/runtime/fingerprint.ts";
-import { FingerprintMap } from "../../mesh/runtime/fingerprint_map.ts";
-import { ShownRowsReader } from "../../kernels/features/shown_rows.ts";
-import type { ActionRecord, EventRecord, ImpressionRecord } from "./protocol.ts";
+import { fingerprintOf } from "../../structures/fingerprint.ts";
+import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+import { ShownRowsReader } from "../../records/impression_rows.ts";
+import type { ActionRecord, EventRecord, ImpressionRecord } from "../../records/event_record.ts";
 import type { ExampleChunkBuilder } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
@@ -21,7 +21,7 @@ import {
   type OpenImpression,
   OpenImpressions,
 } from "./open_impressions.ts";
-import type { RecordPlace } from "./record_store.ts";
+import type { RecordPlace } from "../../structures/record_store.ts";
 
 /** Where the examples of an impression go; undefined where they were written before a restart. */
 export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;

@@ -13,8 +13,9 @@ import { type EventLog, isRefusal, type LogRecord } from "../../mesh/ports/event
 import { ExamplePartition } from "./example_partition.ts";
 import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
-import { decodeEvent, type EventRecord, type JoinerMessage, partitionOf } from "./protocol.ts";
-import { areRowsOf } from "../../kernels/features/shown_rows.ts";
+import { decodeEvent, type EventRecord, partitionOf } from "../../records/event_record.ts";
+import type { JoinerMessage } from "./protocol.ts";
+import { areRowsOf } from "../../records/impression_rows.ts";
 
 export interface JoinerDependencies {
   readonly eventLog: EventLog;

@@ -8,10 +8,10 @@
  *     f64  atMs, openedAtMs, offset
  *     u32  the id's fingerprint, low and high word; the sampling key; bytes of the rows
  */
-import type { Fingerprint } from "../../mesh/runtime/fingerprint.ts";
-import { FingerprintMap } from "../../mesh/runtime/fingerprint_map.ts";
-import type { NumberMemory } from "../../kernels/features/number_memory.ts";
-import { type RecordPlace, RecordStore } from "./record_store.ts";
+import type { Fingerprint } from "../../structures/fingerprint.ts";
+import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+import type { NumberMemory } from "../../structures/number_memory.ts";
+import { type RecordPlace, RecordStore } from "../../structures/record_store.ts";
 
 /** What is known of a ranking beside its rows. */
 export interface ImpressionHeader {

@@ -3,7 +3,7 @@
  *
  * The shard keeps what it gave out until the next call acknowledges it, so a failure anywhere only repeats a delta.
  * A replica that missed one (it was away, it restarted empty) says "gap" and is filled from the shard's rows; so is each
- * one when the shard begins another history.
+ * one when the shard begins another lineage.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { ExportCursor } from "../../kernels/embedding/class_tables.ts";
@@ -78,7 +78,7 @@ export class ShardSync {
       if (incarnation !== this.#incarnation) return { ...round, complete: false, incarnation };
       drained = true;
       if (delta === undefined) {
-        // Nobody else would notice a replica that went away or came back empty, or that another history has begun.
+        // Nobody else would notice a replica that went away or came back empty, or that another lineage has begun.
         await this.#check(position, round);
       } else {
         round.deltas++;
@@ -115,16 +115,16 @@ export class ShardSync {
 
   /** Asks the replicas whether they stand where the shard does. */
   async #check(
-    { history, sequence }: DeltaPosition,
+    { lineage, sequence }: DeltaPosition,
     round: { gaps: number; failures: Error[] },
   ): Promise<void> {
     const { budgetMs } = this.#options;
-    const known = history === this.#acknowledged?.history;
+    const known = lineage === this.#acknowledged?.lineage;
     await Promise.all(this.#replicas.map(async (replica) => {
       if (this.#behind.has(replica)) return;
       try {
         const { position } = await replica.ask({ kind: "getPosition" }, { budgetMs });
-        if (position?.history === history && position.sequence === sequence) return;
+        if (position?.lineage === lineage && position.sequence === sequence) return;
         if (known) round.gaps++;
       } catch (error) {
         round.failures.push(error as Error);
@@ -154,8 +154,8 @@ export class ShardSync {
         const first = begins === undefined;
         // Deltas after the first page's position may repeat what later pages hold: rows are whole, so that is harmless.
         begins ??= page.position;
-        if (page.position.history !== this.#acknowledged?.history) {
-          throw new Error("the shard began another history before all its rows were read");
+        if (page.position.lineage !== this.#acknowledged?.lineage) {
+          throw new Error("the shard began another lineage before all its rows were read");
         }
         await replica.ask({
           kind: "loadRows",

@@ -12,21 +12,21 @@ export function pickRows(
 ): FeatureBatch {
   let idCount = 0;
   for (const row of picked) {
-    idCount += batch.segmentOffsets[(row + 1) * slots] - batch.segmentOffsets[row * slots];
+    idCount += batch.listOffsets[(row + 1) * slots] - batch.listOffsets[row * slots];
   }
   const rows = picked.length;
   const shown = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
-  const { ids, segmentOffsets, dense } = shown;
+  const { ids, listOffsets, dense } = shown;
   const from = new Uint32Array(batch.ids.buffer, batch.ids.byteOffset, 2 * batch.ids.length);
   const to = new Uint32Array(ids.buffer, 0, 2 * idCount);
   let id = 0;
-  let segment = 1;
+  let list = 1;
   let denseAt = 0;
   for (const row of picked) {
-    const first = batch.segmentOffsets[row * slots];
-    const end = batch.segmentOffsets[(row + 1) * slots];
+    const first = batch.listOffsets[row * slots];
+    const end = batch.listOffsets[(row + 1) * slots];
     for (let slot = 1; slot <= slots; slot++) {
-      segmentOffsets[segment++] = batch.segmentOffsets[row * slots + slot] - first + id;
+      listOffsets[list++] = batch.listOffsets[row * slots + slot] - first + id;
     }
     for (let word = 2 * first; word < 2 * end; word++) to[2 * (id - first) + word] = from[word];
     for (let i = row * denseWidth; i < (row + 1) * denseWidth; i++) {

@@ -35,8 +35,8 @@ export function isCold(
   inverse: Uint32Array,
 ): boolean {
   for (const column of columns) {
-    const end = batch.segmentOffsets[row * slots + column + 1];
-    for (let id = batch.segmentOffsets[row * slots + column]; id < end; id++) {
+    const end = batch.listOffsets[row * slots + column + 1];
+    for (let id = batch.listOffsets[row * slots + column]; id < end; id++) {
       if (found[inverse[id]] === 1) return false;
     }
   }

@@ -9,14 +9,14 @@
  */
 
 import type { Model } from "../../kernels/dense/models/model.ts";
-import type { Sequence } from "../../kernels/embedding/model_inputs.ts";
+import type { History } from "../../kernels/embedding/model_inputs.ts";
 
 /** A model's inputs for some rows. */
 export interface PooledRows {
   readonly rows: number;
-  /** List slots that the model reads entry by entry, by the names of its sequence inputs. */
-  readonly sequences: Readonly<Record<string, Sequence>>;
-  /** Per segment, the slots' vectors side by side, `[rows, Σ dims]`. */
+  /** List slots that the model reads entry by entry, by the names of its history inputs. */
+  readonly histories: Readonly<Record<string, History>>;
+  /** Per slice, the slots' vectors side by side, `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** `[rows, denseWidth]` */
   readonly dense: Float32Array<ArrayBuffer>;
@@ -26,13 +26,13 @@ export interface PooledRows {
 export function leaveSlotsOut(
   pooled: PooledRows,
   picked: readonly number[],
-  { sparseInputs, sequenceInputs }: Pick<Model, "sparseInputs" | "sequenceInputs">,
+  { sparseInputs, historyInputs }: Pick<Model, "sparseInputs" | "historyInputs">,
 ): PooledRows {
   const slots = sparseInputs[0].dims.length;
   const rows = picked.length * slots;
   const sparse: Record<string, Float32Array<ArrayBuffer>> = {};
-  for (const { segment, dims } of sparseInputs) {
-    const values = pooled.sparse[segment];
+  for (const { slice, dims } of sparseInputs) {
+    const values = pooled.sparse[slice];
     const rowLength = dims.reduce((sum, dim) => sum + dim, 0);
     const out = new Float32Array(rows * rowLength);
     picked.forEach((row, i) => {
@@ -45,23 +45,23 @@ export function leaveSlotsOut(
         column += dim;
       });
     });
-    sparse[segment] = out;
+    sparse[slice] = out;
   }
-  const sequences: Record<string, Sequence> = {};
-  for (const { name, slot } of sequenceInputs) {
-    const { entries, present } = pooled.sequences[name];
-    sequences[name] = {
+  const histories: Record<string, History> = {};
+  for (const { name, slot } of historyInputs) {
+    const { entries, present } = pooled.histories[name];
+    histories[name] = {
       entries: repeated(entries, pooled.rows, picked, slots),
       present: repeated(present, pooled.rows, picked, slots),
     };
     const lengthMax = present.length / Math.max(1, pooled.rows);
     picked.forEach((_, i) => {
       const row = i * slots + slot;
-      sequences[name].present.fill(0, row * lengthMax, (row + 1) * lengthMax);
+      histories[name].present.fill(0, row * lengthMax, (row + 1) * lengthMax);
     });
   }
   const dense = repeated(pooled.dense, pooled.rows, picked, slots);
-  return { rows, sparse, sequences, dense };
+  return { rows, sparse, histories, dense };
 }
 
 /** Each picked row's values `times` times, one after another. */

@@ -17,14 +17,14 @@ export function mergeBatches(
     idCount += batch.ids.length;
   }
   const merged = allocateFeatureBatch({ rows, ids: idCount, slots, denseWidth });
-  const { ids, segmentOffsets, dense } = merged;
+  const { ids, listOffsets, dense } = merged;
   let row = 0;
   let id = 0;
   for (const batch of batches) {
     ids.set(batch.ids, id);
     dense.set(batch.dense, row * denseWidth);
-    for (let segment = 1; segment <= batch.rows * slots; segment++) {
-      segmentOffsets[row * slots + segment] = batch.segmentOffsets[segment] + id;
+    for (let list = 1; list <= batch.rows * slots; list++) {
+      listOffsets[row * slots + list] = batch.listOffsets[list] + id;
     }
     row += batch.rows;
     id += batch.ids.length;

@@ -66,7 +66,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#inputs = new ModelInputs({
       layout,
       sparseInputs: session.model.sparseInputs,
-      sequenceInputs: session.model.sequenceInputs,
+      historyInputs: session.model.historyInputs,
       combiners: schema.slots.map((slot) => slot.pooling),
     });
     this.#replicas = new ReplicaClient(

@@ -4,7 +4,7 @@
 export interface ServingReplicaOptions {
   /** The training shard whose rows it serves, from 0. */
   readonly shard: number;
-  /** Weights per row, by class: the sum of its segments' dims. */
+  /** Weights per row, by class: the sum of its slices' dims. */
   readonly widths: readonly number[];
   readonly precision: "fp32" | "fp16" | "int8";
   /** Hard limit of all classes' tables together, bytes. */

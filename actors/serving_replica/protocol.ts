@@ -22,7 +22,7 @@ export interface ReplicaLookup extends Request<ServedRows> {
 
 /**
  * The next delta. Applied when it follows the replica's position; acknowledged without effect when it is not newer; refused
- * as a gap otherwise, of another history too.
+ * as a gap otherwise, of another lineage too.
  */
 export interface ApplyDelta
   extends Request<{ readonly status: "applied" | "duplicate" | "gap" | "corrupt" }> {

@@ -101,8 +101,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       if (status === "gap" || status === "corrupt") this.#refused.add(1, this.#labels);
       this.#context.reply(message, { status });
     };
-    const { history, sequence } = delta;
-    if (this.#loading || this.#position?.history !== history) return answer("gap");
+    const { lineage, sequence } = delta;
+    if (this.#loading || this.#position?.lineage !== lineage) return answer("gap");
     if (sequence <= this.#position.sequence) return answer("duplicate");
     if (sequence !== this.#position.sequence + 1) return answer("gap");
     for (const changes of delta.classes) {
@@ -115,7 +115,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#tables.upsert(number, changes.ids, changes.rows);
       this.#tables.remove(number, changes.tombstones);
     });
-    this.#position = { history, sequence };
+    this.#position = { lineage, sequence };
     this.#rows.set(this.#tables.statistics().rows, this.#labels);
     answer("applied");
   }

@@ -24,9 +24,9 @@ import {
   sequenceOf,
   type SnapshotManifest,
   snapshotName,
-  type SnapshotterMessage,
   writeManifest,
-} from "./protocol.ts";
+} from "../../records/snapshot_manifest.ts";
+import type { SnapshotterMessage } from "./protocol.ts";
 
 export interface SnapshotterDependencies {
   readonly blobs: BlobStore;

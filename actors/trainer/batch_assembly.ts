@@ -6,7 +6,7 @@
  * some shard has already reached ({@link BatchAssembly.endBatchAt}), and then every shard applies every row once.
  */
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import type { ExampleChunk } from "./protocol.ts";
+import type { ExampleChunk } from "../../records/example_chunk.ts";
 
 export interface TrainingBatch {
   readonly features: FeatureBatch;
@@ -35,7 +35,7 @@ export interface BatchShape {
 /** A chunk of which rows wait. Its columns stay bytes, at any address, until they are copied into a batch. */
 interface Piece {
   readonly chunk: ExampleChunk;
-  readonly segmentOffsets: Uint32Array<ArrayBuffer>;
+  readonly listOffsets: Uint32Array<ArrayBuffer>;
   readonly offset: number;
   /** Rows already given out. */
   taken: number;
@@ -87,7 +87,7 @@ export class BatchAssembly {
   add(chunk: ExampleChunk, offset: number): boolean {
     const { slots, denseWidth, tasks } = this.#shape;
     const expected: readonly [string, number, number][] = [
-      ["segmentOffsets", chunk.segmentOffsets.byteLength, (chunk.rows * slots + 1) * 4],
+      ["listOffsets", chunk.listOffsets.byteLength, (chunk.rows * slots + 1) * 4],
       ["dense", chunk.dense.byteLength, chunk.rows * denseWidth * 4],
       ["labels", chunk.labels.byteLength, chunk.rows * tasks * 4],
       ["logSampleRate", chunk.logSampleRate.byteLength, chunk.rows * 4],
@@ -107,11 +107,11 @@ export class BatchAssembly {
           `The log was written under another schema: start with an empty example log.`,
       );
     }
-    const segmentOffsets = new Uint32Array(chunk.segmentOffsets.slice().buffer as ArrayBuffer);
-    const ids = segmentOffsets[chunk.rows * slots];
+    const listOffsets = new Uint32Array(chunk.listOffsets.slice().buffer as ArrayBuffer);
+    const ids = listOffsets[chunk.rows * slots];
     if (chunk.ids.byteLength !== ids * 8) {
       throw new RangeError(
-        `Cannot train on the example chunk at offset ${offset}: its segments end at id ${ids} and there are ` +
+        `Cannot train on the example chunk at offset ${offset}: its lists end at id ${ids} and there are ` +
           `${chunk.ids.byteLength} bytes of ids; the record is damaged.`,
       );
     }
@@ -124,7 +124,7 @@ export class BatchAssembly {
     }
     this.#nextOffset = offset + 1;
     const taken = Math.min(nextRow - chunk.firstRow, chunk.rows);
-    this.#pieces.push({ chunk, segmentOffsets, offset, taken });
+    this.#pieces.push({ chunk, listOffsets, offset, taken });
     this.#rows += chunk.rows - taken;
     this.#begun ||= this.#rows > 0;
     this.#nextRow = nextRow + chunk.rows - taken;
@@ -150,12 +150,12 @@ export class BatchAssembly {
       const from = piece.taken;
       const to = Math.min(piece.chunk.rows, from + missing);
       if (to > from) spans.push({ piece, from, to });
-      idCount += piece.segmentOffsets[to * slots] - piece.segmentOffsets[from * slots];
+      idCount += piece.listOffsets[to * slots] - piece.listOffsets[from * slots];
       missing -= to - from;
       piece.taken = to;
     }
     const ids = new BigUint64Array(idCount);
-    const segmentOffsets = new Uint32Array(rows * slots + 1);
+    const listOffsets = new Uint32Array(rows * slots + 1);
     const dense = new Float32Array(rows * denseWidth);
     const labels = new Float32Array(rows * tasks);
     const logSampleRate = new Float32Array(rows);
@@ -165,11 +165,11 @@ export class BatchAssembly {
     let id = 0;
     for (const { piece, from, to } of spans) {
       const { chunk } = piece;
-      const idFrom = piece.segmentOffsets[from * slots];
-      const idTo = piece.segmentOffsets[to * slots];
+      const idFrom = piece.listOffsets[from * slots];
+      const idTo = piece.listOffsets[to * slots];
       copyElements(chunk.ids, idFrom, idTo, ids, id);
-      for (let segment = from * slots + 1; segment <= to * slots; segment++) {
-        segmentOffsets[row * slots + segment - from * slots] = piece.segmentOffsets[segment] -
+      for (let list = from * slots + 1; list <= to * slots; list++) {
+        listOffsets[row * slots + list - from * slots] = piece.listOffsets[list] -
           idFrom + id;
       }
       copyElements(chunk.dense, from * denseWidth, to * denseWidth, dense, row * denseWidth);
@@ -183,7 +183,7 @@ export class BatchAssembly {
     this.#rows -= rows;
     this.#passEmpty();
     return {
-      features: { rows, ids, segmentOffsets, dense },
+      features: { rows, ids, listOffsets, dense },
       labels,
       logSampleRate,
       servedScores,
@@ -208,12 +208,12 @@ export class BatchAssembly {
 
 /** Whether all columns are there, for whatever numbers of slots, dense values and tasks. */
 function wholeOfSomeShape(chunk: ExampleChunk): boolean {
-  const { rows, ids, segmentOffsets, dense, labels, logSampleRate, servedScores } = chunk;
-  const perRow = [segmentOffsets.byteLength - 4, dense.byteLength, labels.byteLength];
+  const { rows, ids, listOffsets, dense, labels, logSampleRate, servedScores } = chunk;
+  const perRow = [listOffsets.byteLength - 4, dense.byteLength, labels.byteLength];
   if (perRow.some((bytes) => bytes < 0 || bytes % (rows * 4) !== 0)) return false;
   if (logSampleRate.byteLength !== rows * 4 || servedScores.byteLength !== rows * 4) return false;
-  const ends = new DataView(segmentOffsets.buffer, segmentOffsets.byteOffset);
-  return ids.byteLength === ends.getUint32(segmentOffsets.byteLength - 4, true) * 8;
+  const ends = new DataView(listOffsets.buffer, listOffsets.byteOffset);
+  return ids.byteLength === ends.getUint32(listOffsets.byteLength - 4, true) * 8;
 }
 
 /** Copies elements `[from, to)` of a column to `target[at…]`. */

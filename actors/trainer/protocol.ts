@@ -1,65 +1,9 @@
 /**
- * The trainer's door, and the record of the example log that it reads: labelled examples, in columns.
+ * The messages that a trainer understands.
  */
-import { decode, encode } from "@msgpack/msgpack";
-import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
-import type { TrainerPart } from "../snapshotter/protocol.ts";
-
-/**
- * A chunk of labelled examples. Arrays are little-endian bytes of the shapes in `FeatureBatch`.
- *
- * Rows of a partition are numbered from 0 without gaps; a trainer's sequence is the number of rows that it has
- * consumed, so that it means the same however rows fall into batches.
- */
-export interface ExampleChunk {
-  /** The number of the first row in its partition. */
-  readonly firstRow: number;
-  /** May be 0: then the chunk only carries `acceptedAtMs` on. */
-  readonly rows: number;
-  readonly ids: Uint8Array;
-  readonly segmentOffsets: Uint8Array;
-  readonly dense: Uint8Array;
-  /** float32 [rows, tasks]; 0 or 1 for classification. */
-  readonly labels: Uint8Array;
-  /** float32 [rows]: ln(sample rate) of the example, 0 where it was not sampled: the loss sees logit - this. */
-  readonly logSampleRate: Uint8Array;
-  /** float32 [rows]: scores when served, for progressive comparison; NaN where unknown. */
-  readonly servedScores: Uint8Array;
-  /** Data clock of the newest example, ms. */
-  readonly atMs: number;
-  /** All that actions accepted up to this wall time have decided is in this chunk and those before it, ms. */
-  readonly acceptedAtMs: number;
-  /** Where the joiner goes on if this chunk is the last that it wrote; absent in chunks of batch training. */
-  readonly resume?: JoinerPosition;
-}
-
-/** The joiner's memory is a function of the event log, so a position in it is all that a restart needs. */
-export interface JoinerPosition {
-  /** Examples decided by records before this offset are in the example log. */
-  readonly eventOffset: number;
-  /** Reading again from here rebuilds every impression that was open. */
-  readonly replayOffset: number;
-  /** The data clock at `replayOffset`, ms. */
-  readonly replayClockMs: number;
-}
-
-/** Names and lengths of a chunk's fields. */
-const ENVELOPE_BYTES = 1_024;
-
-/** The chunk as bytes for the example log. */
-export function encodeExamples(chunk: ExampleChunk): Uint8Array {
-  const { ids, segmentOffsets, dense, labels, logSampleRate, servedScores } = chunk;
-  const columns = [ids, segmentOffsets, dense, labels, logSampleRate, servedScores];
-  // Else the buffer doubles until a chunk fits, and each is copied into the next.
-  const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, ENVELOPE_BYTES);
-  return encode(chunk, { initialBufferSize: bytes });
-}
-
-/** The chunk that {@link encodeExamples} wrote. */
-export function decodeExamples(bytes: Uint8Array): ExampleChunk {
-  return decode(bytes) as ExampleChunk;
-}
+import type { Address, Request } from "../../mesh/runtime/actor.ts";
+import type { TrainerPart } from "../../records/snapshot_parts.ts";
 
 /** New chunks may be readable in the example log. */
 export interface ExamplesAppended {

@@ -23,17 +23,12 @@ import {
 } from "../../kernels/dense/training_batch.ts";
 import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
-import type { TrainerPart } from "../snapshotter/protocol.ts";
+import type { TrainerPart } from "../../records/snapshot_parts.ts";
 import { BatchAssembly, type TrainingBatch } from "./batch_assembly.ts";
 import type { TrainerOptions } from "./options.ts";
 import { TaskValidation } from "./task_validation.ts";
-import {
-  type AdoptMean,
-  type Cut,
-  decodeExamples,
-  type ExampleChunk,
-  type TrainerMessage,
-} from "./protocol.ts";
+import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import type { AdoptMean, Cut, TrainerMessage } from "./protocol.ts";
 import { ShardClient } from "./shard_client.ts";
 import { findResumePoint, restoreModel, writeTrainerPart } from "./trainer_snapshot.ts";
 
@@ -150,9 +145,9 @@ export class Trainer implements Behavior<TrainerMessage> {
       budgetMs: options.shardBudgetMs,
       attemptsMax: options.shardAttemptsMax,
     });
-    const { sparseInputs, sequenceInputs } = session.model;
+    const { sparseInputs, historyInputs } = session.model;
     this.#places = Array.from({ length: inFlightMax(options) }, () => ({
-      inputs: new ModelInputs({ layout, sparseInputs, sequenceInputs, combiners, learns: true }),
+      inputs: new ModelInputs({ layout, sparseInputs, historyInputs, combiners, learns: true }),
       buffers: session.allocateBatch(options.batchRows),
       applied: Promise.resolve(),
     }));

@@ -9,14 +9,14 @@ import {
   type TrainingSession,
 } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { readManifests } from "../../records/snapshot_manifest.ts";
 import {
   decodePart,
   encodePart,
-  readManifests,
   readPart,
   type TrainerPart,
   writePart,
-} from "../snapshotter/protocol.ts";
+} from "../../records/snapshot_parts.ts";
 
 export async function writeTrainerPart(
   blobs: BlobStore,

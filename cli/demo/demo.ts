@@ -4,15 +4,15 @@
  */
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { Output } from "../command_line.ts";
-import type { DemoFlags } from "../commands/demo.ts";
+import type { DemoFlags } from "./command.ts";
 import { CommandError } from "../errors.ts";
-import { exactAuc } from "../evaluation/auc.ts";
+import { exactAuc } from "../../offline/evaluation/auc.ts";
 import { GatewayClient } from "../load/gateway_client.ts";
-import { percentile } from "../load/samples.ts";
+import { percentile } from "../../offline/evaluation/samples.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
-import { stopSignal } from "../stop_signal.ts";
-import { type ServedMesh, withServer } from "../with_server.ts";
+import { stopSignal } from "../../server/stop_signal.ts";
+import { type ServedMesh, withServer } from "../../server/with_server.ts";
 import { clickThrough, standardErrorsAbove } from "./arm.ts";
 import { Audience, demoAudience } from "./audience.ts";
 import { demoReport } from "./demo_report.ts";

@@ -1,7 +1,7 @@
 /**
  * The page of `cairn demo --report`.
  */
-import { movingAuc } from "../evaluation/moving_auc.ts";
+import { movingAuc } from "../../offline/evaluation/moving_auc.ts";
 import { histogramChart } from "../report/histogram_chart.ts";
 import { lineChart } from "../report/line_chart.ts";
 import { renderReport } from "../report/page.ts";

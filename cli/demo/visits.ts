@@ -4,7 +4,7 @@
  */
 import { FreshnessTracker } from "../load/freshness.ts";
 import type { GatewayClient } from "../load/gateway_client.ts";
-import { Samples } from "../load/samples.ts";
+import { Samples } from "../../offline/evaluation/samples.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
 import { Arm } from "./arm.ts";
 import type { Audience, PageView } from "./audience.ts";

@@ -3,7 +3,7 @@
  * learned from it. The gateway stamps each accepted event with `acceptedAtMs`, and each answer says through
  * which stamp it has learned.
  */
-import { Samples } from "./samples.ts";
+import { Samples } from "../../offline/evaluation/samples.ts";
 
 interface WaitingEvent {
   readonly acceptedAtMs: number;

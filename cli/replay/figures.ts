@@ -4,9 +4,9 @@
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import { areaUnderCurve, since } from "../../actors/trainer/progressive_validation.ts";
 import type { ProgressiveValidation, ScoreHistograms } from "../../actors/trainer/protocol.ts";
-import { exactAuc } from "../evaluation/auc.ts";
-import { percentile } from "../load/samples.ts";
-import type { TrainersStatus } from "../mesh/trainers.ts";
+import { exactAuc } from "../../offline/evaluation/auc.ts";
+import { percentile } from "../../offline/evaluation/samples.ts";
+import type { TrainersStatus } from "../../server/trainers.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 
 /** What a mesh has counted since it started. */

@@ -5,13 +5,13 @@
 import { since } from "../../actors/trainer/progressive_validation.ts";
 import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
 import type { Output } from "../command_line.ts";
-import { typedOverrides } from "../commands/dataset_options.ts";
-import type { ReplayFlags } from "../commands/replay.ts";
+import { typedOverrides } from "../dataset_options.ts";
+import type { ReplayFlags } from "./command.ts";
 import { CommandError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
-import type { RunningMesh } from "../start_mesh.ts";
-import { withServer } from "../with_server.ts";
+import type { RunningMesh } from "../../server/start_mesh.ts";
+import { withServer } from "../../server/with_server.ts";
 import {
   describeFigures,
   lostEvents,

@@ -6,11 +6,11 @@
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
 import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
-import type { Dataset } from "../datasets/dataset.ts";
-import type { InteractionTable } from "../datasets/interaction_table.ts";
+import type { Dataset } from "../../offline/datasets/dataset.ts";
+import type { InteractionTable } from "../../offline/datasets/interaction_table.ts";
 import { FreshnessTracker } from "../load/freshness.ts";
 import type { GatewayClient, ProfileEntry } from "../load/gateway_client.ts";
-import { Samples } from "../load/samples.ts";
+import { Samples } from "../../offline/evaluation/samples.ts";
 
 /** What to send, and how. */
 export interface ReplayPlan {

@@ -1,11 +1,11 @@
 /**
  * The page of `cairn replay --report`: figures against their targets, how quality grew, and how long things took.
  */
-import type { ReplayFlags } from "../commands/replay.ts";
+import type { ReplayFlags } from "./command.ts";
 import { histogramChart } from "../report/histogram_chart.ts";
 import { lineChart } from "../report/line_chart.ts";
 import { type Figure, renderReport } from "../report/page.ts";
-import { movingAuc } from "../evaluation/moving_auc.ts";
+import { movingAuc } from "../../offline/evaluation/moving_auc.ts";
 import type { ReplayFigures } from "./figures.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 

@@ -2,9 +2,9 @@
  * The replay's client in a thread of its own, so that measuring costs the server's thread nothing. It reads the
  * dataset itself; only figures cross the border.
  */
-import { openNamedDataset, typedOverrides } from "../commands/dataset_options.ts";
-import type { ReplayFlags } from "../commands/replay.ts";
-import { readInteractions } from "../datasets/interaction_table.ts";
+import { openNamedDataset, typedOverrides } from "../dataset_options.ts";
+import type { ReplayFlags } from "./command.ts";
+import { readInteractions } from "../../offline/datasets/interaction_table.ts";
 import { describeError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { GatewayClient } from "../load/gateway_client.ts";

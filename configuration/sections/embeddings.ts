@@ -81,14 +81,14 @@ const optimizer = z.discriminatedUnion("kind", [
 ]).describe("How a row learns from its gradients.");
 
 const rules = { initializer: initializer.optional(), optimizer: optimizer.optional() };
-const segmentOverride = z.strictObject(rules)
-  .describe("What is left out keeps the default of that segment.");
-const segment = z.strictObject({
+const sliceOverride = z.strictObject(rules)
+  .describe("What is left out keeps the default of that slice.");
+const slice = z.strictObject({
   ...rules,
   learningRateSchedule: learningRateSchedule.optional().describe(
     "How its learning rate changes with the batches that a shard has learned from, of all trainers; left out, it stays.",
   ),
-}).describe("What is left out keeps the default of that segment.");
+}).describe("What is left out keeps the default of that slice.");
 
 const admission = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -108,7 +108,7 @@ const expiry = duration("1s", "36500d")
 
 export const embeddingsSection = z.strictObject({
   seed: z.int().min(0).max(2 ** 32 - 1).default(1).describe("Seeds every row's first value."),
-  segments: z.record(z.string(), segment).default({}).describe(
+  slices: z.record(z.string(), slice).default({}).describe(
     "The parts of a row, by the name that the model gives them (first_order, embeddings, …).",
   ),
   admission: admission.default({ kind: "threshold", threshold: 0 }),
@@ -118,7 +118,7 @@ export const embeddingsSection = z.strictObject({
     z.strictObject({
       admission: admission.optional(),
       expiry: expiry.optional(),
-      segments: z.record(z.string(), segmentOverride).default({}),
+      slices: z.record(z.string(), sliceOverride).default({}),
     }),
   ).default({}).describe("Slots that differ, by name."),
   bytesMax: size("1MiB", "1TiB").default(512 * 2 ** 20).describe(

@@ -1,5 +1,5 @@
 /**
- * A learning rate that changes with the steps, as cairn.yaml writes it: of the dense weights and of a segment of the rows.
+ * A learning rate that changes with the steps, as cairn.yaml writes it: of the dense weights and of a slice of the rows.
  */
 import { z } from "zod";
 

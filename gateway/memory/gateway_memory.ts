@@ -2,7 +2,7 @@
  * What a gateway remembers between requests, and how it gets it back after a restart: by reading the end of the
  * event log, which holds every ranking that was served and every event that was accepted.
  */
-import { decodeEvent, itemsShown } from "../../actors/joiner/protocol.ts";
+import { decodeEvent, itemsShown } from "../../records/event_record.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";

@@ -2,7 +2,7 @@
  * Clients retry, so the same event arrives twice, often while the first is still being written. This remembers the
  * newest event ids and when each was accepted; the joiner deduplicates again, over its whole window.
  */
-import { RecentMap } from "./recent_map.ts";
+import { RecentMap } from "../../structures/recent_map.ts";
 
 export class RecentEvents {
   /** Accepted at (ms), or the acceptance that is under way. */

@@ -5,9 +5,9 @@
  * Rankings are kept as fingerprints and items as half of theirs: 4 bytes an item, and the rare collision only lets an
  * event through to the joiner, which compares the items' ids themselves.
  */
-import { type Fingerprint, fingerprintOf } from "../../mesh/runtime/fingerprint.ts";
-import { FingerprintMap } from "../../mesh/runtime/fingerprint_map.ts";
-import { type Generation, RecentMap } from "./recent_map.ts";
+import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
+import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+import { type Generation, RecentMap } from "../../structures/recent_map.ts";
 
 export type Shown = "shown" | "item-not-shown" | "unknown-ranking";
 

@@ -2,11 +2,11 @@
  * What an event goes through before it is accepted: its fields, its twin if it came before, its time, its ranking;
  * then the log. Events of one request that lie in one partition are written together.
  */
-import { type ActionRecord, encodeEvent, eventPartition } from "../../actors/joiner/protocol.ts";
-import { DataClock } from "../data_clock.ts";
+import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
+import { DataClock } from "../parsing/timestamps.ts";
 import type { ActionLabels, GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
-import { invalidRequest } from "../request_body.ts";
+import { invalidRequest } from "../parsing/request_body.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import type { Taken } from "./events_answer.ts";
 

@@ -7,7 +7,7 @@ import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { eventsPerBatchMax } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
-import { BodyReader } from "../request_body.ts";
+import { BodyReader } from "../parsing/request_body.ts";
 import { eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
 import { EventAcceptance, type Pending } from "./event_acceptance.ts";
 import { answerOf, outcomeOf } from "./events_answer.ts";

@@ -3,16 +3,16 @@
  * or rejected by itself; those that are stored share commits.
  */
 import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
-import { requireFeatures } from "../attribute_types.ts";
+import { requireFeatures } from "../attributes/attribute_types.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
-import { describe } from "../field_errors.ts";
-import { noteOnProfiles } from "../known_attributes.ts";
+import { describe } from "../parsing/field_errors.ts";
+import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { profilesPerListMax } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError, problemOf } from "../problems.ts";
-import { BodyReader, invalidRequest } from "../request_body.ts";
+import { BodyReader, invalidRequest } from "../parsing/request_body.ts";
 import {
   type ProfileEntry,
   profileEntrySchema,

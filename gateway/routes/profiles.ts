@@ -2,14 +2,14 @@
  * `PUT`, `GET` and `DELETE /v1/items/{id}` and `/v1/users/{id}`: stored attributes, which features are made of.
  */
 import type { Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
-import { requireFeatures } from "../attribute_types.ts";
+import { requireFeatures } from "../attributes/attribute_types.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
-import { noteOnProfiles } from "../known_attributes.ts";
+import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import type { FailureLog } from "../failure_log.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
-import { BodyReader, validate } from "../request_body.ts";
+import { BodyReader, validate } from "../parsing/request_body.ts";
 import {
   profilePathSchema,
   profileRequestSchema,

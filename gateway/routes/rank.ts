@@ -2,16 +2,16 @@
  * `POST /v1/rank`: one ranking, from a client's candidates to ordered items.
  */
 import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
-import { isFeatureTypeError, rankProblem } from "../attribute_types.ts";
-import { DataClock } from "../data_clock.ts";
+import { isFeatureTypeError, rankProblem } from "../attributes/attribute_types.ts";
+import { DataClock } from "../parsing/timestamps.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
-import { exampleRequest, noteOnAttributes } from "../known_attributes.ts";
+import { exampleRequest, noteOnAttributes } from "../attributes/known_attributes.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { budgetMs } from "../middleware/deadline.ts";
 import { Readiness } from "../readiness.ts";
-import { repeatsIn } from "../repeats.ts";
-import { BodyReader, validate } from "../request_body.ts";
+import { repeatsIn } from "../parsing/repeats.ts";
+import { BodyReader, validate } from "../parsing/request_body.ts";
 import {
   plainCandidates,
   rankingSchema,

@@ -36,7 +36,7 @@ export function inferenceModel({ model, logits }: InferenceGraph) {
 }
 
 /**
- * The model and its weights as an ONNX file for other tools: inputs are the pooled segments and `dense`, the output
+ * The model and its weights as an ONNX file for other tools: inputs are the pooled slices and `dense`, the output
  * is `logits`.
  */
 export function exportOnnx(model: Model, weights: DenseWeights): Uint8Array<ArrayBuffer> {

@@ -5,7 +5,7 @@ import { compileInference, inferenceModel } from "./inference_graph.ts";
 import { initialWeights } from "./initial_weights.ts";
 import type { Model } from "./models/model.ts";
 import type { TaskOptions } from "./models/options.ts";
-import type { SequenceBatch } from "./sequence_batch.ts";
+import type { HistoryBatch } from "./history_batch.ts";
 import { OnnxInference, ReferenceInference } from "./sessions/compiled_inference.ts";
 import { createOnnxSession, onnxRuntime } from "./sessions/onnx_runtime.ts";
 import type { Provider } from "./sessions/providers.ts";
@@ -16,10 +16,10 @@ export { exportOnnx } from "./inference_graph.ts";
 /** Examples to score. All arrays are row-major. */
 export interface InferenceBatch {
   readonly rows: number;
-  /** Pooled rows by segment, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
+  /** Pooled rows by slice, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** List slots pooled by attention, by name; absent = the model has none. */
-  readonly sequences?: Readonly<Record<string, SequenceBatch>>;
+  readonly histories?: Readonly<Record<string, HistoryBatch>>;
   /** Shape `[rows, denseWidth]`. */
   readonly dense: Float32Array<ArrayBuffer>;
 }

@@ -3,7 +3,7 @@
  */
 import type { Model } from "./models/model.ts";
 import { widthOf } from "./models/sparse_inputs.ts";
-import type { SequenceBatch } from "./sequence_batch.ts";
+import type { HistoryBatch } from "./history_batch.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
@@ -11,10 +11,10 @@ type Floats = Float32Array<ArrayBuffer>;
 /** One minibatch. All arrays are row-major. */
 export interface TrainingBatch {
   readonly rows: number;
-  /** Pooled rows by segment, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
+  /** Pooled rows by slice, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
   readonly sparse: Readonly<Record<string, Floats>>;
   /** List slots pooled by attention, by name; absent = the model has none. */
-  readonly sequences?: Readonly<Record<string, SequenceBatch>>;
+  readonly histories?: Readonly<Record<string, HistoryBatch>>;
   /** Shape `[rows, denseWidth]`. */
   readonly dense: Floats;
   /** Shape `[rows, tasks]`. */
@@ -41,7 +41,7 @@ export interface TrainingResults {
   /** Raw outputs before the update. Shape `[rows, tasks]`. */
   readonly logits: Floats;
   /**
-   * Gradients of the mean loss by segment, shape `[rows, Σ dims]` each, and by sequence, shape
+   * Gradients of the mean loss by slice, shape `[rows, Σ dims]` each, and by history, shape
    * `[rows, lengthMax, dim]` (0 where there is no entry).
    */
   readonly gradients: Readonly<Record<string, Floats>>;
@@ -49,19 +49,18 @@ export interface TrainingResults {
 
 /** Zeroed arrays for a batch of `rows` and its results. */
 export function allocateBatch(
-  { sizes, sparseInputs, sequenceInputs }: Model,
+  { sizes, sparseInputs, historyInputs }: Model,
   rows: number,
   allocate: HostMemory["allocate"],
 ): TrainingBatch {
   const floats = (width: number) => allocate(rows * width);
-  const bySegment = () =>
-    sparseInputs.map((input) => [input.segment, floats(widthOf(input))] as const);
+  const bySlice = () => sparseInputs.map((input) => [input.slice, floats(widthOf(input))] as const);
   return {
     rows,
-    sparse: Object.fromEntries(bySegment()),
-    ...(sequenceInputs.length > 0 && {
-      sequences: Object.fromEntries(
-        sequenceInputs.map(({ name, lengthMax, dim }) =>
+    sparse: Object.fromEntries(bySlice()),
+    ...(historyInputs.length > 0 && {
+      histories: Object.fromEntries(
+        historyInputs.map(({ name, lengthMax, dim }) =>
           [name, { entries: floats(lengthMax * dim), present: floats(lengthMax) }] as const
         ),
       ),
@@ -72,8 +71,8 @@ export function allocateBatch(
     results: {
       logits: floats(sizes.tasks),
       gradients: Object.fromEntries([
-        ...bySegment(),
-        ...sequenceInputs.map(({ name, lengthMax, dim }) =>
+        ...bySlice(),
+        ...historyInputs.map(({ name, lengthMax, dim }) =>
           [name, floats(lengthMax * dim)] as const
         ),
       ]),
@@ -87,7 +86,7 @@ export function allocateBatch(
  * @throws {RangeError} With the name of the first array that does not fit.
  */
 export function requireWidths(model: Model, batch: TrainingBatch): void {
-  const { rows, sparse, sequences = {}, dense, labels, logSampleRate, results } = batch;
+  const { rows, sparse, histories = {}, dense, labels, logSampleRate, results } = batch;
   const fits = (name: string, array: Floats | undefined, width: number) => {
     if (array?.length === rows * width) return;
     throw new RangeError(
@@ -95,14 +94,14 @@ export function requireWidths(model: Model, batch: TrainingBatch): void {
     );
   };
   for (const input of model.sparseInputs) {
-    fits(input.segment, sparse[input.segment], widthOf(input));
+    fits(input.slice, sparse[input.slice], widthOf(input));
     if (results) {
-      fits(`${input.segment}'s gradients`, results.gradients[input.segment], widthOf(input));
+      fits(`${input.slice}'s gradients`, results.gradients[input.slice], widthOf(input));
     }
   }
-  for (const { name, lengthMax, dim } of model.sequenceInputs) {
-    fits(name, sequences[name]?.entries, lengthMax * dim);
-    fits(`${name}'s presence`, sequences[name]?.present, lengthMax);
+  for (const { name, lengthMax, dim } of model.historyInputs) {
+    fits(name, histories[name]?.entries, lengthMax * dim);
+    fits(`${name}'s presence`, histories[name]?.present, lengthMax);
     if (results) fits(`${name}'s gradients`, results.gradients[name], lengthMax * dim);
   }
   fits("dense", dense, model.sizes.denseWidth);
@@ -117,12 +116,12 @@ export function batchRows(batch: TrainingBatch, from: number, rows: number): Tra
     const width = array.length / batch.rows;
     return array.subarray(from * width, (from + rows) * width);
   };
-  const { sparse, sequences, dense, labels, logSampleRate, results } = batch;
+  const { sparse, histories, dense, labels, logSampleRate, results } = batch;
   return {
     rows,
     sparse: mapValues(sparse, part),
-    ...(sequences !== undefined && {
-      sequences: mapValues(sequences, ({ entries, present }) => {
+    ...(histories !== undefined && {
+      histories: mapValues(histories, ({ entries, present }) => {
         return { entries: part(entries), present: part(present) };
       }),
     }),
@@ -138,9 +137,9 @@ export function batchRows(batch: TrainingBatch, from: number, rows: number): Tra
 /** Copies what a step reads. */
 export function copyInputs(source: TrainingBatch, target: TrainingBatch): void {
   for (const [name, array] of Object.entries(source.sparse)) target.sparse[name].set(array);
-  for (const [name, { entries, present }] of Object.entries(source.sequences ?? {})) {
-    target.sequences![name].entries.set(entries);
-    target.sequences![name].present.set(present);
+  for (const [name, { entries, present }] of Object.entries(source.histories ?? {})) {
+    target.histories![name].entries.set(entries);
+    target.histories![name].present.set(present);
   }
   target.dense.set(source.dense);
   target.labels.set(source.labels);
@@ -155,10 +154,10 @@ export function copyResults(source: TrainingResults, target: TrainingResults): v
 
 /** What moves when a batch does. */
 export function buffersOf(batch: TrainingBatch): ArrayBuffer[] {
-  const { sparse, sequences = {}, dense, labels, logSampleRate, results } = batch;
+  const { sparse, histories = {}, dense, labels, logSampleRate, results } = batch;
   const arrays = [
     ...Object.values(sparse),
-    ...Object.values(sequences).flatMap(({ entries, present }) => [entries, present]),
+    ...Object.values(histories).flatMap(({ entries, present }) => [entries, present]),
     dense,
     labels,
     logSampleRate,

@@ -46,8 +46,8 @@ export const TRAINING_NAMES = {
   gradient: "gradient",
   gradientBefore: "gradient_before",
   gradientSum: "gradient_sum",
-  presentIn: (sequence: string) => `${sequence}/present`,
-  gradientOf: (segment: string) => `gradient/${segment}`,
+  presentIn: (history: string) => `${history}/present`,
+  gradientOf: (slice: string) => `gradient/${slice}`,
   next: (vector: string) => `next/${vector}`,
 } as const;
 
@@ -110,7 +110,7 @@ function backward(g: Graph, model: Model) {
   const { learned, parameters } = g;
   const embedded: Readonly<Record<string, Value>> = {
     ...inputs.sparse,
-    ...mapValues(inputs.sequences, ({ entries }) => entries),
+    ...mapValues(inputs.histories, ({ entries }) => entries),
   };
   const variables = [...learned, ...Object.values(embedded)];
   const computed = gradients(g, loss, variables);
@@ -187,7 +187,7 @@ const matrixShape = ({ blocks }: WeightLayout) => [blocks, BLOCK_WIDTH];
 /** The graph inputs that a model reads. */
 export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
   const { denseWidth } = model.sizes;
-  const sequences = model.sequenceInputs.map(({ name, lengthMax, dim }) => {
+  const histories = model.historyInputs.map(({ name, lengthMax, dim }) => {
     const entries = g.input(name, [ROWS, lengthMax, dim]);
     const present = g.input(TRAINING_NAMES.presentIn(name), [ROWS, lengthMax]);
     return [name, { entries, present }] as const;
@@ -195,11 +195,11 @@ export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
   return {
     sparse: Object.fromEntries(
       model.sparseInputs.map((input) => [
-        input.segment,
-        g.input(input.segment, [ROWS, widthOf(input)]),
+        input.slice,
+        g.input(input.slice, [ROWS, widthOf(input)]),
       ]),
     ),
-    sequences: Object.fromEntries(sequences),
+    histories: Object.fromEntries(histories),
     dense: denseWidth > 0 ? g.input(TRAINING_NAMES.dense, [ROWS, denseWidth]) : undefined,
     columns: columnsOf(model),
     dropout: phase.dropout,

@@ -11,17 +11,17 @@ import type {
   TableRestore,
 } from "./table_snapshot.ts";
 
-/** What became of the segments of some slots, and of rows. */
+/** What became of the slices of some slots, and of rows. */
 export interface ClassRestoreReport {
   /** Numbers of slots that the snapshot does not know, and of slots that no table names any more: their rows are dropped. */
   readonly slotsAdded: readonly number[];
   readonly slotsRemoved: readonly number[];
-  /** Segments by name, with the numbers of their slots where these are not all. */
-  readonly segmentsAdded: readonly string[];
-  readonly segmentsResized: readonly string[];
-  readonly segmentsRemoved: readonly string[];
+  /** Slices by name, with the numbers of their slots where these are not all. */
+  readonly slicesAdded: readonly string[];
+  readonly slicesResized: readonly string[];
+  readonly slicesRemoved: readonly string[];
   /** Their weights came back, their optimizer's state begins anew. */
-  readonly segmentsStateReset: readonly string[];
+  readonly slicesStateReset: readonly string[];
   /** No occurrences of ids without a row are forgotten. */
   readonly countersKept: boolean;
   readonly rowsRestored: number;
@@ -79,9 +79,7 @@ export function restoreClasses(
   const several = tables.length > 1 || headers.length > 1;
   const changed = (what: "added" | "resized" | "removed" | "stateReset") =>
     routes.flatMap(({ slots, restore }) =>
-      restore.report[what].map((segment) =>
-        several ? `${segment} of slots ${slots.join(", ")}` : segment
-      )
+      restore.report[what].map((slice) => several ? `${slice} of slots ${slots.join(", ")}` : slice)
     );
   let taken = 0;
   let elsewhere = 0;
@@ -104,10 +102,10 @@ export function restoreClasses(
       return {
         slotsAdded: slotsNow.filter((slot) => !slotsBefore.includes(slot)),
         slotsRemoved: all ? [] : slotsBefore.filter((slot) => !slotsNow.includes(slot)),
-        segmentsAdded: changed("added"),
-        segmentsResized: changed("resized"),
-        segmentsRemoved: changed("removed"),
-        segmentsStateReset: changed("stateReset"),
+        slicesAdded: changed("added"),
+        slicesResized: changed("resized"),
+        slicesRemoved: changed("removed"),
+        slicesStateReset: changed("stateReset"),
         countersKept: routes.every(({ main, restore }) => !main || restore.report.countersKept),
         rowsRestored,
         rowsWithoutRoom,

@@ -4,7 +4,7 @@
  */
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
 import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
-import type { FeatureIds, SegmentOptions, SlotOptions, TableOptions } from "./options.ts";
+import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 import type { RowBuffers } from "./row_buffers.ts";
 import { floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
@@ -13,7 +13,7 @@ import type { TableStatistics } from "./table_statistics.ts";
 
 /** One class: how its rows look and learn. */
 export interface ClassOptions {
-  readonly segments: readonly SegmentOptions[];
+  readonly slices: readonly SliceOptions[];
   /** All slots of the class; one that no class names is of the first. */
   readonly slots: readonly SlotOptions[];
 }
@@ -70,8 +70,8 @@ export class ClassTables {
   readonly widths: readonly number[];
   readonly #tables: readonly EmbeddingTable[];
   readonly #limit: SharedLimit;
-  /** Deltas of one history follow each other; of another, all rows are to be read anew. None has begun yet. */
-  #history = 0;
+  /** Deltas of one lineage follow each other; of another, all rows are to be read anew. None has begun yet. */
+  #lineage = 0;
   /** The newest delta given, and of each table the sequence before it and the one in it. */
   #given = 0;
   #acknowledged: number[];
@@ -158,22 +158,22 @@ export class ClassTables {
   }
 
   /**
-   * Where the deltas stand. A history begins with the first {@link takeDelta}, and another one whenever tombstones
+   * Where the deltas stand. A lineage begins with the first {@link takeDelta}, and another one whenever tombstones
    * overflowed, for then no delta tells which rows went: who follows reads all rows by {@link exportRows}.
    */
-  get deltaPosition(): { readonly history: number; readonly sequence: number } {
-    return { history: this.#history, sequence: this.#given };
+  get deltaPosition(): { readonly lineage: number; readonly sequence: number } {
+    return { lineage: this.#lineage, sequence: this.#given };
   }
 
   /**
-   * The next delta of all classes, or undefined where nothing is new or a new history begins; the rules are those of
+   * The next delta of all classes, or undefined where nothing is new or a new lineage begins; the rules are those of
    * {@link EmbeddingTable.takeDelta}, for one consumer.
    *
-   * @param acknowledged Of the history in {@link deltaPosition}.
+   * @param acknowledged Of the lineage in {@link deltaPosition}.
    * @param rowsMax Bounds rows, and tombstones, of each class.
    */
   takeDelta(acknowledged: number, rowsMax: number): ClassDelta | undefined {
-    if (this.#history === 0) return this.#beginHistory();
+    if (this.#lineage === 0) return this.#beginLineage();
     const waiting = this.#unacknowledged.some((sequence) => sequence !== undefined);
     if (acknowledged < this.#given - Number(waiting) || acknowledged > this.#given) {
       throw new RangeError(
@@ -189,7 +189,7 @@ export class ClassTables {
     for (const [c, table] of this.#tables.entries()) {
       const asked = !again || this.#unacknowledged[c] !== undefined;
       const delta = asked ? table.takeDelta(CONSUMER, this.#acknowledged[c], rowsMax) : undefined;
-      if (delta === "overflowed") return this.#beginHistory();
+      if (delta === "overflowed") return this.#beginLineage();
       classes.push(delta);
     }
     this.#unacknowledged = classes.map((delta) => delta?.sequence);
@@ -198,9 +198,9 @@ export class ClassTables {
     return { sequence: this.#given, classes };
   }
 
-  #beginHistory(): undefined {
+  #beginLineage(): undefined {
     for (const table of this.#tables) table.beginDeltas(CONSUMER);
-    this.#history++;
+    this.#lineage++;
     this.#given = 0;
     this.#acknowledged = this.#tables.map(() => 0);
     this.#unacknowledged = this.#tables.map(() => undefined);
@@ -219,11 +219,11 @@ export class ClassTables {
     return { class: cursor.class, ids, rows, cursor: next, done: done && last };
   }
 
-  /** Multiplies a segment's learning rate in all classes that have it, on top of its schedule. */
-  setLearningRateScale(segment: string, scale: number): void {
+  /** Multiplies a slice's learning rate in all classes that have it, on top of its schedule. */
+  setLearningRateScale(slice: string, scale: number): void {
     for (const table of this.#tables) {
-      if (!table.options.segments.some(({ name }) => name === segment)) continue;
-      table.setLearningRateScale(segment, scale);
+      if (!table.options.slices.some(({ name }) => name === slice)) continue;
+      table.setLearningRateScale(slice, scale);
     }
   }
 

@@ -12,7 +12,7 @@ import {
   snapshotSchema,
   TableRestore,
 } from "./table_snapshot.ts";
-import { SegmentRates } from "./segment_rates.ts";
+import { SliceRates } from "./slice_rates.ts";
 import { accepted, KernelMemory } from "./table_exports.ts";
 import {
   readEntriesPerBucket,
@@ -56,7 +56,7 @@ const OVERFLOWED = 2;
  *
  * const table = EmbeddingTable.create({
  *   seed: 1,
- *   segments: [{
+ *   slices: [{
  *     name: "embeddings",
  *     dim: 2,
  *     initializer: { kind: "zeros" },
@@ -75,16 +75,16 @@ const OVERFLOWED = 2;
  * ```
  */
 export class EmbeddingTable {
-  /** Weights of a row: the sum of its segments' dims. */
+  /** Weights of a row: the sum of its slices' dims. */
   readonly width: number;
   readonly options: TableOptions;
   readonly #memory: KernelMemory;
-  readonly #rates: SegmentRates;
+  readonly #rates: SliceRates;
 
   private constructor(memory: KernelMemory, options: TableOptions, width: number) {
-    this.#rates = new SegmentRates(options.segments, (number, scale) => {
+    this.#rates = new SliceRates(options.slices, (number, scale) => {
       accepted(
-        `scale the learning rate of "${options.segments[number].name}" by ${scale}`,
+        `scale the learning rate of "${options.slices[number].name}" by ${scale}`,
         memory.kernel.table_set_learning_rate_scale(number, scale),
       );
     });
@@ -251,12 +251,12 @@ export class EmbeddingTable {
     };
   }
 
-  /** Multiplies a segment's learning rate, on top of its schedule. @throws {RangeError} When there is no such segment. */
-  setLearningRateScale(segment: string, scale: number): void {
-    const number = this.options.segments.findIndex(({ name }) => name === segment);
+  /** Multiplies a slice's learning rate, on top of its schedule. @throws {RangeError} When there is no such slice. */
+  setLearningRateScale(slice: string, scale: number): void {
+    const number = this.options.slices.findIndex(({ name }) => name === slice);
     if (number < 0) {
-      const names = this.options.segments.map(({ name }) => name).join(", ");
-      throw new RangeError(`Cannot scale segment "${segment}": the table has ${names}`);
+      const names = this.options.slices.map(({ name }) => name).join(", ");
+      throw new RangeError(`Cannot scale slice "${slice}": the table has ${names}`);
     }
     this.#rates.scale(number, scale);
   }

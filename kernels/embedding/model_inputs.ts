@@ -9,8 +9,8 @@ import { PoolKernel } from "./pool_kernel.ts";
 import type { PoolBlock } from "./pool_plan.ts";
 import { type RowLayout, widthOf } from "./row_classes.ts";
 
-/** A list slot that the model reads entry by entry, see `Model.sequenceInputs`. */
-export interface SequenceInput {
+/** A list slot that the model reads entry by entry, see `Model.historyInputs`. */
+export interface HistoryInput {
   readonly name: string;
   /** Position among the batch's slots. */
   readonly slot: number;
@@ -19,7 +19,7 @@ export interface SequenceInput {
 }
 
 /** The entries of a list slot. */
-export interface Sequence {
+export interface History {
   /** `[rows, lengthMax, dim]`, zeros where there is no entry. */
   readonly entries: Float32Array<ArrayBuffer>;
   /** 1 where there is an entry, `[rows, lengthMax]`. */
@@ -28,27 +28,27 @@ export interface Sequence {
 
 /** What the model reads of a batch's embeddings. */
 export interface PooledInputs {
-  /** Per segment, the slots' vectors side by side, `[rows, Σ dims]`. */
+  /** Per slice, the slots' vectors side by side, `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** By the names of the model's sequence inputs. */
-  readonly sequences: Readonly<Record<string, Sequence>>;
+  /** By the names of the model's history inputs. */
+  readonly histories: Readonly<Record<string, History>>;
 }
 
 /** The same, and where their gradients are best written. */
 export interface LearningInputs extends PooledInputs {
-  /** By the names of segments and sequences, in their inputs' shapes. */
+  /** By the names of slices and histories, in their inputs' shapes. */
   readonly gradients: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 }
 
-/** The segment that sequences are made of. */
+/** The slice that histories are made of. */
 const EMBEDDINGS = "embeddings";
 
 export interface ModelInputsOptions {
   readonly layout: RowLayout;
   /** What the model asks for: of each slot a vector of so many weights, 0 = none. */
-  readonly sparseInputs: readonly { readonly segment: string; readonly dims: readonly number[] }[];
+  readonly sparseInputs: readonly { readonly slice: string; readonly dims: readonly number[] }[];
   /** Default: none. */
-  readonly sequenceInputs?: readonly SequenceInput[];
+  readonly historyInputs?: readonly HistoryInput[];
   /** Pooling per slot. */
   readonly combiners: readonly Combiner[];
   /** Whether {@link ModelInputs.poolToLearn} will be called. Default: false. */
@@ -59,42 +59,42 @@ export interface ModelInputsOptions {
 export class ModelInputs {
   readonly #pooling: PoolKernel;
   readonly #slots: number;
-  readonly #segments: readonly string[];
-  readonly #sequences: readonly SequenceInput[];
+  readonly #slices: readonly string[];
+  readonly #histories: readonly HistoryInput[];
 
-  /** @throws {Error} When the model asks for a segment that rows do not have, or of another dim. */
+  /** @throws {Error} When the model asks for a slice that rows do not have, or of another dim. */
   constructor(
-    { layout, sparseInputs, sequenceInputs = [], combiners, learns }: ModelInputsOptions,
+    { layout, sparseInputs, historyInputs = [], combiners, learns }: ModelInputsOptions,
   ) {
     const { classes, classOfColumn } = layout;
     this.#slots = combiners.length;
-    this.#segments = sparseInputs.map(({ segment }) => segment);
-    this.#sequences = sequenceInputs;
-    const columnOf = (slot: number, segment: string, dim: number) => {
-      const { segments } = classes[classOfColumn[slot]];
-      const number = segments.findIndex((each) => each.name === segment && each.dim === dim);
-      if (number >= 0) return widthOf({ segments: segments.slice(0, number) });
-      const rows = segments.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
+    this.#slices = sparseInputs.map(({ slice }) => slice);
+    this.#histories = historyInputs;
+    const columnOf = (slot: number, slice: string, dim: number) => {
+      const { slices } = classes[classOfColumn[slot]];
+      const number = slices.findIndex((each) => each.name === slice && each.dim === dim);
+      if (number >= 0) return widthOf({ slices: slices.slice(0, number) });
+      const rows = slices.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
       throw new Error(
-        `The model needs the segment ${segment}[${dim}] of slot ${slot} and its embedding rows have ${rows}; ` +
-          `give the embeddings the segments that the model asks for.`,
+        `The model needs the slice ${slice}[${dim}] of slot ${slot} and its embedding rows have ${rows}; ` +
+          `give the embeddings the slices that the model asks for.`,
       );
     };
-    const pooled = sparseInputs.map(({ segment, dims }): PoolBlock => ({
+    const pooled = sparseInputs.map(({ slice, dims }): PoolBlock => ({
       parts: combiners.flatMap((combiner, slot) => {
         const dim = dims[slot];
         if (dim === 0) return [];
-        return [{ slot, combiner, entries: 1, column: columnOf(slot, segment, dim), dim }];
+        return [{ slot, combiner, entries: 1, column: columnOf(slot, slice, dim), dim }];
       }),
     }));
-    const sequences = sequenceInputs.map(({ slot, lengthMax, dim }): PoolBlock => {
+    const histories = historyInputs.map(({ slot, lengthMax, dim }): PoolBlock => {
       const column = columnOf(slot, EMBEDDINGS, dim);
       return { parts: [{ slot, combiner: "each", entries: lengthMax, column, dim }] };
     });
     this.#pooling = new PoolKernel({
       widths: classes.map(widthOf),
       classOfSlot: classOfColumn,
-      blocks: [...pooled, ...sequences],
+      blocks: [...pooled, ...histories],
     }, learns);
   }
 
@@ -111,21 +111,21 @@ export class ModelInputs {
     batch: FeatureBatch,
     into?: Partial<PooledInputs>,
   ): PooledInputs {
-    const { segmentOffsets } = batch;
-    const blocks = this.#pooling.pool(rows, { groupStarts, inverse, segmentOffsets });
+    const { listOffsets } = batch;
+    const blocks = this.#pooling.pool(rows, { groupStarts, inverse, listOffsets });
     const pooled = {
-      sparse: Object.fromEntries(this.#segments.map((segment, i) => [segment, blocks[i]] as const)),
-      sequences: Object.fromEntries(this.#sequences.map((input, i) => {
-        const entries = blocks[this.#segments.length + i];
+      sparse: Object.fromEntries(this.#slices.map((slice, i) => [slice, blocks[i]] as const)),
+      histories: Object.fromEntries(this.#histories.map((input, i) => {
+        const entries = blocks[this.#slices.length + i];
         return [input.name, { entries, present: this.#present(input, batch) }] as const;
       })),
     };
-    for (const [segment, array] of Object.entries(into?.sparse ?? {})) {
-      array.set(pooled.sparse[segment]);
+    for (const [slice, array] of Object.entries(into?.sparse ?? {})) {
+      array.set(pooled.sparse[slice]);
     }
-    for (const [name, { entries, present }] of Object.entries(into?.sequences ?? {})) {
-      entries.set(pooled.sequences[name].entries);
-      present.set(pooled.sequences[name].present);
+    for (const [name, { entries, present }] of Object.entries(into?.histories ?? {})) {
+      entries.set(pooled.histories[name].entries);
+      present.set(pooled.histories[name].present);
     }
     return pooled;
   }
@@ -145,7 +145,7 @@ export class ModelInputs {
   /**
    * Sums the gradients of the last batch's inputs per distinct id; columns that the model does not read get 0.
    *
-   * @param gradients Per segment, `[rows, Σ dims]`, and per sequence, `[rows, lengthMax, dim]`.
+   * @param gradients Per slice, `[rows, Σ dims]`, and per history, `[rows, lengthMax, dim]`.
    * @returns In the shape of all rows: the kernel's memory, valid until the next call.
    */
   gradients(gradients: Readonly<Record<string, Float32Array>>): Float32Array<ArrayBuffer> {
@@ -154,15 +154,15 @@ export class ModelInputs {
 
   /** Of the inputs, in the kernel's order. */
   #names(): string[] {
-    return [...this.#segments, ...this.#sequences.map(({ name }) => name)];
+    return [...this.#slices, ...this.#histories.map(({ name }) => name)];
   }
 
   /** 1 where a list has an entry. */
-  #present({ slot, lengthMax }: SequenceInput, { rows, segmentOffsets }: FeatureBatch) {
+  #present({ slot, lengthMax }: HistoryInput, { rows, listOffsets }: FeatureBatch) {
     const present = new Float32Array(rows * lengthMax);
     for (let row = 0; row < rows; row++) {
-      const segment = row * this.#slots + slot;
-      const entries = Math.min(segmentOffsets[segment + 1] - segmentOffsets[segment], lengthMax);
+      const list = row * this.#slots + slot;
+      const entries = Math.min(listOffsets[list + 1] - listOffsets[list], lengthMax);
       present.fill(1, row * lengthMax, row * lengthMax + entries);
     }
     return present;

@@ -1,7 +1,7 @@
 /**
  * What a table's rows look like and how they learn: plain data, checked by the configuration, read by the kernel.
  *
- * A row is a concatenation of segments (say a first-order weight of dim 1 and an embedding of dim 16), each with
+ * A row is a concatenation of slices (say a first-order weight of dim 1 and an embedding of dim 16), each with
  * its own initializer and optimizer. A slot (feature column) may override both, and has its own admission and expiry.
  */
 
@@ -56,7 +56,7 @@ export type SparseOptimizerOptions =
   );
 
 /** A part of each row. */
-export interface SegmentOptions {
+export interface SliceOptions {
   /** The name by which the dense model asks for it, e.g. `"first_order"`, `"embeddings"`. */
   readonly name: string;
   /** Weights, ≥ 1. */
@@ -79,9 +79,9 @@ export interface SlotOptions {
   readonly admission: AdmissionOptions;
   /** A row not updated for this long, on the data clock, is evicted; absent = never. Seconds. */
   readonly expirySeconds?: number;
-  /** Per-segment overrides, by segment name. */
-  readonly segments?: Readonly<
-    Record<string, Partial<Pick<SegmentOptions, "initializer" | "optimizer">>>
+  /** Per-slice overrides, by slice name. */
+  readonly slices?: Readonly<
+    Record<string, Partial<Pick<SliceOptions, "initializer" | "optimizer">>>
   >;
 }
 
@@ -89,7 +89,7 @@ export interface SlotOptions {
 export interface TableOptions {
   /** Seeds every row's initial value. */
   readonly seed: number;
-  readonly segments: readonly SegmentOptions[];
+  readonly slices: readonly SliceOptions[];
   /** Slots that differ from the defaults (admission at once, no expiry, no override). */
   readonly slots: readonly SlotOptions[];
   /** Hard limit of the table's memory, bytes; at most 3 GiB. */

@@ -12,8 +12,8 @@ export interface PoolBatch {
   readonly groupStarts: Uint32Array;
   /** Position of each id among the distinct ones, `[ids]`. */
   readonly inverse: Uint32Array;
-  /** Slot s of example e has the ids from `segmentOffsets[e · slots + s]` to the next. */
-  readonly segmentOffsets: Uint32Array;
+  /** Slot s of example e has the ids from `listOffsets[e · slots + s]` to the next. */
+  readonly listOffsets: Uint32Array;
 }
 
 /** Pools by one plan; of one batch at a time. */
@@ -51,9 +51,9 @@ export class PoolKernel {
   pool(rows: readonly Float32Array[], batch: PoolBatch): Float32Array<ArrayBuffer>[] {
     const kernel = this.#kernel;
     const action = "pool rows";
-    const { groupStarts, inverse, segmentOffsets } = batch;
+    const { groupStarts, inverse, listOffsets } = batch;
     const rowFloats = rows.reduce((sum, { length }) => sum + length, 0);
-    const lists = Math.max(0, segmentOffsets.length - 1);
+    const lists = Math.max(0, listOffsets.length - 1);
     const examples = Math.floor(lists / this.#slots);
     const inputFloats = examples * this.#width();
     const rowsAt = reserved(action, kernel.batch_rows, rowFloats);
@@ -61,7 +61,7 @@ export class PoolKernel {
     // Now, for later it would move what was pooled.
     if (this.#learns) reserved(action, kernel.batch_gradients, inputFloats);
     const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
-    const offsetsAt = reserved(action, kernel.batch_offsets, segmentOffsets.length);
+    const offsetsAt = reserved(action, kernel.batch_offsets, listOffsets.length);
     const groupsAt = reserved(action, kernel.batch_groups, groupStarts.length);
     const { buffer } = kernel.memory;
     let at = rowsAt;
@@ -70,7 +70,7 @@ export class PoolKernel {
       at += piece.byteLength;
     }
     new Uint32Array(buffer, inverseAt, inverse.length).set(inverse);
-    new Uint32Array(buffer, offsetsAt, segmentOffsets.length).set(segmentOffsets);
+    new Uint32Array(buffer, offsetsAt, listOffsets.length).set(listOffsets);
     new Uint32Array(buffer, groupsAt, groupStarts.length).set(groupStarts);
     const groups = Math.max(0, groupStarts.length - 1);
     accepted(action, kernel.batch_pool(rowFloats, inputFloats, inverse.length, lists, groups));

@@ -11,7 +11,7 @@ export interface RowClass {
   /** Numbers of the slots; a slot that no class names is of the first. */
   readonly slots: readonly number[];
   /** In row order. */
-  readonly segments: readonly { readonly name: string; readonly dim: number }[];
+  readonly slices: readonly { readonly name: string; readonly dim: number }[];
 }
 
 /** The rows of a model's slots. */
@@ -22,8 +22,8 @@ export interface RowLayout {
 }
 
 /** Weights in a row. */
-export function widthOf({ segments }: Pick<RowClass, "segments">): number {
-  return segments.reduce((sum, { dim }) => sum + dim, 0);
+export function widthOf({ slices }: Pick<RowClass, "slices">): number {
+  return slices.reduce((sum, { dim }) => sum + dim, 0);
 }
 
 /**

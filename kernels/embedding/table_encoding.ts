@@ -1,6 +1,6 @@
 /** A table's options as the words that the kernel reads; the decoder is the crate's `policy.rs`. */
 import { encodeInitializer, encodeOptimizer } from "./optimizer_codes.ts";
-import type { AdmissionOptions, SegmentOptions, SlotOptions, TableOptions } from "./options.ts";
+import type { AdmissionOptions, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 
 const AT_LIMIT_CODES: Readonly<Record<TableOptions["atLimit"], number>> = {
   reject: 0,
@@ -16,7 +16,7 @@ const COUNTER_SHARE = 0.05;
 const COUNTER_BYTES = 6;
 const COUNTER_IDS_MAX = 1 << 24;
 
-function rule({ initializer, optimizer }: Pick<SegmentOptions, "initializer" | "optimizer">) {
+function rule({ initializer, optimizer }: Pick<SliceOptions, "initializer" | "optimizer">) {
   return [...encodeInitializer(initializer), ...encodeOptimizer(optimizer)];
 }
 
@@ -24,12 +24,12 @@ function admission(options: AdmissionOptions): readonly [kind: number, value: nu
   return options.kind === "threshold" ? [0, options.threshold] : [1, options.probability];
 }
 
-function slot(options: SlotOptions, segments: readonly SegmentOptions[]): number[] {
+function slot(options: SlotOptions, slices: readonly SliceOptions[]): number[] {
   return [
     options.slot,
     ...admission(options.admission),
     Math.min(Math.ceil(options.expirySeconds ?? NEVER_SECONDS), NEVER_SECONDS),
-    ...segments.flatMap((segment) => rule({ ...segment, ...options.segments?.[segment.name] })),
+    ...slices.flatMap((slice) => rule({ ...slice, ...options.slices?.[slice.name] })),
   ];
 }
 
@@ -45,9 +45,9 @@ export function encodeTableOptions(options: TableOptions): Float64Array<ArrayBuf
     AT_LIMIT_CODES[options.atLimit],
     options.seed,
     admissionIdsMax(options.bytesMax),
-    options.segments.length,
-    ...options.segments.flatMap((segment) => [segment.dim, ...rule(segment)]),
+    options.slices.length,
+    ...options.slices.flatMap((slice) => [slice.dim, ...rule(slice)]),
     options.slots.length,
-    ...options.slots.flatMap((each) => slot(each, options.segments)),
+    ...options.slots.flatMap((each) => slot(each, options.slices)),
   ]);
 }

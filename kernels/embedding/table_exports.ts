@@ -19,7 +19,7 @@ export interface TableExports extends KernelExports {
   readonly table_apply_gradients: (count: number, seconds: number) => number;
   readonly table_assign: (count: number, seconds: number) => number;
   readonly table_evict_expired: (buckets: number) => number;
-  readonly table_set_learning_rate_scale: (segment: number, scale: number) => number;
+  readonly table_set_learning_rate_scale: (slice: number, scale: number) => number;
   readonly table_begin_deltas: (consumer: number) => number;
   readonly table_take_delta: (consumer: number, acknowledged: number, rowsMax: number) => number;
   readonly table_export_rows: (cursor: number, rowsMax: number) => number;

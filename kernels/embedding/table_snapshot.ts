@@ -6,8 +6,8 @@ import type { TableOptions } from "./options.ts";
 import { admissionIdsMax } from "./table_encoding.ts";
 import { accepted, type KernelMemory } from "./table_exports.ts";
 
-/** One segment as its floats lie in a saved row. */
-export interface SnapshotSegment {
+/** One slice as its floats lie in a saved row. */
+export interface SnapshotSlice {
   readonly name: string;
   readonly dim: number;
   /** First weight, and first float of optimizer state, counted from the row's first weight. */
@@ -21,7 +21,7 @@ export interface SnapshotSegment {
 export interface SnapshotSchema {
   /** Floats of a row: weights and state. */
   readonly floats: number;
-  readonly segments: readonly SnapshotSegment[];
+  readonly slices: readonly SnapshotSlice[];
   /** Whether a saved row ends with how often it was updated, as where the least frequently used are evicted. */
   readonly counted: boolean;
   /** Slots whose rules the table knows. */
@@ -65,16 +65,16 @@ export interface RestorePlacement {
   readonly counters?: boolean;
 }
 
-/** What became of the snapshot's segments and rows. */
+/** What became of the snapshot's slices and rows. */
 export interface RestoreReport {
-  /** Segments whose weights came back. */
+  /** Slices whose weights came back. */
   readonly kept: readonly string[];
-  /** Segments that are new, or whose dim changed: they begin with their initial values. */
+  /** Slices that are new, or whose dim changed: they begin with their initial values. */
   readonly added: readonly string[];
   readonly resized: readonly string[];
-  /** Segments of the snapshot that this schema does not have. */
+  /** Slices of the snapshot that this schema does not have. */
   readonly removed: readonly string[];
-  /** Segments whose optimizer changed: the weights came back, the state begins anew. */
+  /** Slices whose optimizer changed: the weights came back, the state begins anew. */
   readonly stateReset: readonly string[];
   /** Nobody's occurrences are forgotten: the admission counters came back, or there is nothing to count, then or now. */
   readonly countersKept: boolean;
@@ -87,24 +87,24 @@ export interface RestoreReport {
 
 const LAYOUT_WORDS = 3;
 
-/** The rules of a segment by slot: its state means the same where these are equal. */
+/** The rules of a slice by slot: its state means the same where these are equal. */
 function rulesOf(options: TableOptions, name: string): string {
-  const kind = (optimizer: TableOptions["segments"][number]["optimizer"]) =>
+  const kind = (optimizer: TableOptions["slices"][number]["optimizer"]) =>
     optimizer.kind === "adam" && optimizer.amsgrad ? "amsgrad" : optimizer.kind;
-  const segment = options.segments.find((each) => each.name === name)!;
+  const slice = options.slices.find((each) => each.name === name)!;
   const overrides = options.slots.flatMap((slot) => {
-    const optimizer = slot.segments?.[name]?.optimizer;
-    return optimizer && kind(optimizer) !== kind(segment.optimizer)
+    const optimizer = slot.slices?.[name]?.optimizer;
+    return optimizer && kind(optimizer) !== kind(slice.optimizer)
       ? [`${slot.slot}:${kind(optimizer)}`]
       : [];
   });
-  return [kind(segment.optimizer), ...overrides.sort()].join(" ");
+  return [kind(slice.optimizer), ...overrides.sort()].join(" ");
 }
 
 /** The schema of a table, from its options and the kernel's layout words. */
 export function snapshotSchema(options: TableOptions, words: Float64Array): SnapshotSchema {
   const [floats] = words;
-  const segments = options.segments.map(({ name, dim }, number) => {
+  const slices = options.slices.map(({ name, dim }, number) => {
     const [column, state, stateFloats] = words.subarray(1 + number * LAYOUT_WORDS);
     return { name, dim, column, state, stateFloats, rules: rulesOf(options, name) };
   });
@@ -114,7 +114,7 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
     admission.kind === "threshold" && admission.threshold > 0
   );
   const countedIdsMax = counts ? admissionIdsMax(options.bytesMax) : 0;
-  return { floats, segments, counted, slots, countedIdsMax };
+  return { floats, slices, counted, slots, countedIdsMax };
 }
 
 /** Takes a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
@@ -132,11 +132,11 @@ export class TableRestore {
     placement: RestorePlacement,
   ) {
     this.#memory = memory;
-    const { runs, ...segments } = compare(header.schema, schema);
+    const { runs, ...slices } = compare(header.schema, schema);
     const before = header.schema.countedIdsMax, now = schema.countedIdsMax;
     const takesCounters = placement.counters === true && before === now && now > 0;
     const countersKept = takesCounters || before === 0 || now === 0;
-    this.#report = { ...segments, countersKept, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
+    this.#report = { ...slices, countersKept, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
     const { shard, shards, slots = [] } = placement;
     this.#plan = Float64Array.from([
       header.schema.floats,
@@ -195,14 +195,14 @@ type Run = readonly [from: number, to: number, floats: number];
 
 /** Which floats of a saved row go where, and what is told about it. */
 function compare(saved: SnapshotSchema, current: SnapshotSchema) {
-  const before = new Map(saved.segments.map((segment) => [segment.name, segment]));
+  const before = new Map(saved.slices.map((slice) => [slice.name, slice]));
   const runs: Run[] = [];
   const kept: string[] = [];
   const added: string[] = [];
   const resized: string[] = [];
   const stateReset: string[] = [];
-  for (const segment of current.segments) {
-    const { name, dim } = segment;
+  for (const slice of current.slices) {
+    const { name, dim } = slice;
     const old = before.get(name);
     before.delete(name);
     if (old === undefined) {
@@ -211,9 +211,9 @@ function compare(saved: SnapshotSchema, current: SnapshotSchema) {
       resized.push(name);
     } else {
       kept.push(name);
-      runs.push([old.column, segment.column, dim]);
-      if (old.rules === segment.rules && old.stateFloats === segment.stateFloats) {
-        if (old.stateFloats > 0) runs.push([old.state, segment.state, old.stateFloats]);
+      runs.push([old.column, slice.column, dim]);
+      if (old.rules === slice.rules && old.stateFloats === slice.stateFloats) {
+        if (old.stateFloats > 0) runs.push([old.state, slice.state, old.stateFloats]);
       } else {
         stateReset.push(name);
       }

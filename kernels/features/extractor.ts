@@ -112,7 +112,7 @@ export class FeatureExtractor {
     for (let i = 1; i <= end; i++) counts[i] += counts[i - 1];
 
     const batch = allocateFeatureBatch({ rows, ids: counts[end], slots, denseWidth });
-    const { ids, segmentOffsets: offsets, dense } = batch;
+    const { ids, listOffsets: offsets, dense } = batch;
     offsets.set(counts.subarray(0, offsets.length));
     dense.set(counted.subarray(0, dense.length));
     const words = new Uint32Array(ids.buffer, 0, 2 * ids.length);
@@ -245,9 +245,9 @@ export class FeatureExtractor {
         continue;
       }
       for (let i = 0; i < itemBase.length; i++) {
-        const segment = row * slots + itemBase[i].column;
-        const end = read + 2 * (offsets[segment + 1] - offsets[segment]);
-        copyWords(hashed, read, end, words, 2 * offsets[segment]);
+        const list = row * slots + itemBase[i].column;
+        const end = read + 2 * (offsets[list + 1] - offsets[list]);
+        copyWords(hashed, read, end, words, 2 * offsets[list]);
         read = end;
       }
     }
@@ -280,9 +280,9 @@ export class FeatureExtractor {
     }
     for (let row = 0; row < rows; row++) {
       for (const { column } of this.#crossesOf(row)) {
-        const segment = row * slots + column;
-        const end = read + 2 * (offsets[segment + 1] - offsets[segment]);
-        copyWords(hashed, read, end, words, 2 * offsets[segment]);
+        const list = row * slots + column;
+        const end = read + 2 * (offsets[list + 1] - offsets[list]);
+        copyWords(hashed, read, end, words, 2 * offsets[list]);
         read = end;
       }
     }

@@ -7,10 +7,10 @@ import type { FeatureIds } from "../embedding/options.ts";
 /** Rows of features, in columns. */
 export interface FeatureBatch {
   readonly rows: number;
-  /** Ids of all segments one after another, row-major by (row, slot). Shape `[nnz]`. */
+  /** Ids of all lists one after another, row-major by (row, slot). Shape `[nnz]`. */
   readonly ids: FeatureIds;
-  /** Segment (row, slot) is `ids[offsets[row·slots + slot] .. offsets[row·slots + slot + 1]]`; empty = absent. Shape `[rows·slots + 1]`. */
-  readonly segmentOffsets: Uint32Array<ArrayBuffer>;
+  /** List (row, slot) is `ids[offsets[row·slots + slot] .. offsets[row·slots + slot + 1]]`; empty = absent. Shape `[rows·slots + 1]`. */
+  readonly listOffsets: Uint32Array<ArrayBuffer>;
   /** Dense values. Shape `[rows, denseWidth]`, row-major. */
   readonly dense: Float32Array<ArrayBuffer>;
 }
@@ -35,7 +35,7 @@ export function allocateFeatureBatch(
   return {
     rows,
     ids: new BigUint64Array(buffer, 0, ids),
-    segmentOffsets: new Uint32Array(buffer, 8 * ids, offsets),
+    listOffsets: new Uint32Array(buffer, 8 * ids, offsets),
     dense: new Float32Array(buffer, 8 * ids + 4 * offsets, rows * denseWidth),
   };
 }

@@ -7,8 +7,8 @@
  *
  * A record is `[the ring's word, hash, bytes of the id, the id's UTF-8 in whole words, payload]`.
  */
-import { RecordRing } from "./record_ring.ts";
-import { utf8BytesPerUnit, writeUtf8 } from "./utf8.ts";
+import { RecordRing } from "../../structures/record_ring.ts";
+import { utf8BytesPerUnit, writeUtf8 } from "../../structures/utf8.ts";
 
 const headerWords = 3;
 /** Of the memory a quarter at most is index: 8 bytes an entry, while a record seldom takes less than 60. */

@@ -3,7 +3,7 @@
  * request with hundreds of items costs one call into the hasher and no allocation per value.
  */
 import type { FeatureIds } from "../embedding/options.ts";
-import { utf8BytesPerUnit, writeUtf8 } from "./utf8.ts";
+import { utf8BytesPerUnit, writeUtf8 } from "../../structures/utf8.ts";
 
 /** Turns values into feature ids: slot (15 bits) << 48 | 48-bit signature of the bytes. */
 export interface ValueHasher {

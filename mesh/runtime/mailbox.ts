@@ -4,7 +4,7 @@
  */
 import type { MailboxOptions, Message, Priority } from "./actor.ts";
 import { Ask } from "./ask.ts";
-import { RingQueue } from "./ring_queue.ts";
+import { RingQueue } from "../../structures/ring_queue.ts";
 
 /** A told message as it is, or an ask with its message inside. */
 export type Mail = Message | Ask;

@@ -3,7 +3,7 @@
  * event loop; after `messagesMax` messages or `msMax` of work through the clock, so that network and timers get theirs.
  */
 import type { Clock } from "../ports/clock.ts";
-import { RingQueue } from "./ring_queue.ts";
+import { RingQueue } from "../../structures/ring_queue.ts";
 
 /** Something with messages to handle. */
 export interface Runnable {

@@ -7,11 +7,11 @@ import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 export const SLOTS = 2;
 
 /** The ids of each (row, slot) and the dense values, as plain lists. */
-export function contents({ rows, ids, segmentOffsets, dense }: FeatureBatch) {
+export function contents({ rows, ids, listOffsets, dense }: FeatureBatch) {
   return Array.from({ length: rows }, (_, row) => ({
     slots: Array.from({ length: SLOTS }, (_, slot) => {
-      const segment = row * SLOTS + slot;
-      return Array.from(ids.subarray(segmentOffsets[segment], segmentOffsets[segment + 1]), Number);
+      const list = row * SLOTS + slot;
+      return Array.from(ids.subarray(listOffsets[list], listOffsets[list + 1]), Number);
     }),
     dense: dense[row],
   }));
@@ -25,13 +25,13 @@ export const batches = fc.array(
   { minLength: 1, maxLength: 4 },
 ).map((lists) =>
   lists.map((rows): FeatureBatch => {
-    const segments = rows.flat();
-    const segmentOffsets = new Uint32Array(segments.length + 1);
-    segments.forEach((ids, i) => segmentOffsets[i + 1] = segmentOffsets[i] + ids.length);
+    const lists = rows.flat();
+    const listOffsets = new Uint32Array(lists.length + 1);
+    lists.forEach((ids, i) => listOffsets[i + 1] = listOffsets[i] + ids.length);
     return {
       rows: rows.length,
-      ids: BigUint64Array.from(segments.flat(), BigInt),
-      segmentOffsets,
+      ids: BigUint64Array.from(lists.flat(), BigInt),
+      listOffsets,
       dense: Float32Array.from(rows, (_, row) => row + rows.length * 10),
     };
   })

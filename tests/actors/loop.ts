@@ -4,7 +4,8 @@
  */
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
 import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition.ts";
-import { encodeEvent, eventPartition, type JoinerMessage } from "../../actors/joiner/protocol.ts";
+import { encodeEvent, eventPartition } from "../../records/event_record.ts";
+import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
 import { defineRanker } from "../../actors/ranker/definition.ts";
@@ -12,11 +13,8 @@ import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.
 import { defineScorer, type ScorerOptions } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
-import {
-  decodeExamples,
-  type ExampleChunk,
-  type TrainerMessage,
-} from "../../actors/trainer/protocol.ts";
+import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import { createInferenceSession } from "../../kernels/dense/inference_session.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import {
@@ -27,9 +25,9 @@ import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
-import { MemoryBlobStore } from "../../mesh/simulation/memory_blob_store.ts";
-import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
-import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 
 const DIM = 4;
@@ -37,7 +35,7 @@ const BUDGET = { budgetMs: 5_000 };
 const LAYOUT: RowLayout = {
   classes: [{
     slots: [],
-    segments: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
+    slices: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
   }],
   classOfColumn: [0, 0, 0],
 };
@@ -63,7 +61,7 @@ export const SCHEMA: FeatureSchema = {
 const TABLES: ClassTablesOptions = {
   seed: 17,
   classes: [{
-    segments: [
+    slices: [
       {
         name: "first_order",
         dim: 1,

@@ -1,10 +1,10 @@
 /** A list that shares the items' ids and is pooled by attention, from the configuration to what was learned. */
 import assert from "node:assert/strict";
-import { labelledExamples } from "../../cli/datasets/examples.ts";
-import { ChunkBuilder, type Dataset } from "../../cli/datasets/dataset.ts";
-import { readInteractions } from "../../cli/datasets/interaction_table.ts";
-import { exactAuc } from "../../cli/evaluation/auc.ts";
-import { TrainingPass } from "../../cli/training/training_pass.ts";
+import { labelledExamples } from "../../offline/datasets/examples.ts";
+import { ChunkBuilder, type Dataset } from "../../offline/datasets/dataset.ts";
+import { readInteractions } from "../../offline/datasets/interaction_table.ts";
+import { exactAuc } from "../../offline/evaluation/auc.ts";
+import { TrainingPass } from "../../offline/training/training_pass.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
@@ -24,7 +24,7 @@ model:
   optimizer: { kind: adam, learningRate: 0.005 }
   attention: [{ slot: recent, candidate: item, lengthMax: 3 }]
 embeddings:
-  segments:
+  slices:
     embeddings:
       initializer: { kind: uniform, low: -0.5, high: 0.5 }
       optimizer: { kind: adagrad, learningRate: 0.1, initialAccumulator: 0.001 }

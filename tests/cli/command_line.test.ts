@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { datasetKinds } from "../../cli/datasets/open_dataset.ts";
+import { datasetKinds } from "../../offline/datasets/open_dataset.ts";
 import { modelSection } from "../../configuration/sections/model.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 import { runCaptured } from "./captured_command.ts";
@@ -90,7 +90,11 @@ for (const [args, says] of mistakes) {
 
 for (
   const [kind, path, says] of [
-    ["movielens", "tests/cli/datasets/samples/ml-latest/ratings.csv", /it is a file; movielens is/],
+    [
+      "movielens",
+      "tests/offline/datasets/samples/ml-latest/ratings.csv",
+      /it is a file; movielens is/,
+    ],
     ["movietweetings", "README.md", /it is a file;.*--dataset csv/],
     ["csv", "tests/cli/datasets/samples/ml-latest", /it is a folder; csv is read from a file/],
   ] as const

@@ -44,8 +44,8 @@ Deno.test("each kind of model can stand in for the configured one", () => {
 Deno.test("a linear model drops what was configured for embeddings that it does not have", () => {
   const configured = overridden(text, {
     assignments: [
-      "embeddings.segments.embeddings.optimizer={ kind: adagrad, learningRate: 0.1 }",
-      "embeddings.slots.user.segments.embeddings.initializer={ kind: zeros }",
+      "embeddings.slices.embeddings.optimizer={ kind: adagrad, learningRate: 0.1 }",
+      "embeddings.slots.user.slices.embeddings.initializer={ kind: zeros }",
     ],
   });
   const changed = overridden(configured, {
@@ -53,7 +53,7 @@ Deno.test("a linear model drops what was configured for embeddings that it does 
     model: { flag: "--compare", kind: "logisticRegression" },
   });
   const { embeddingShard } = parseConfiguration(changed, "test.yaml");
-  assert.deepEqual(embeddingShard.tables.classes[0].segments.map(({ name }) => name), [
+  assert.deepEqual(embeddingShard.tables.classes[0].slices.map(({ name }) => name), [
     "first_order",
   ]);
 });
@@ -118,20 +118,20 @@ Deno.test("a model's name may be written as papers write it", () => {
 });
 
 Deno.test("L2 is the weight decay of each optimizer of the embeddings, of slots too", () => {
-  const { segments, slots } = parse(overridden(text, { assignments: [], l2: 0.5 })).embeddings;
-  const decays = [segments, slots.year.segments].map((each) => [
+  const { slices, slots } = parse(overridden(text, { assignments: [], l2: 0.5 })).embeddings;
+  const decays = [slices, slots.year.slices].map((each) => [
     each.first_order.optimizer.weightDecay,
     each.embeddings.optimizer.weightDecay,
   ]);
   assert.deepEqual(decays, [[0.5, 0.5], [0.5, 0.5]]);
 });
 
-Deno.test("L2 comes on top of the optimizers that segments have by default", () => {
+Deno.test("L2 comes on top of the optimizers that slices have by default", () => {
   const features = "features: { slots: { user: { kind: id, source: user } } }\n";
   const optimizersOf = (file: string, l2?: number) => {
     const overrides = { assignments: [], ...(l2 === undefined ? {} : { l2 }) };
     const { embeddingShard } = parseConfiguration(overridden(file, overrides), "test.yaml");
-    return embeddingShard.tables.classes[0].segments.map(({ optimizer }) => optimizer);
+    return embeddingShard.tables.classes[0].slices.map(({ optimizer }) => optimizer);
   };
   for (const model of ["", "model: { kind: deepFm }", "model: { kind: logisticRegression }"]) {
     assert.deepEqual(
@@ -144,24 +144,21 @@ Deno.test("L2 comes on top of the optimizers that segments have by default", () 
 Deno.test("L2 of a table gives way to what was typed", () => {
   const decays = (overrides: Partial<ConfigurationOverrides>) => {
     const table = { columns: [], kinds: {}, action: "rating", l2: 0.25 };
-    const { segments } =
-      parse(overridden(text, { assignments: [], table, ...overrides })).embeddings;
-    return [segments.first_order, segments.embeddings].map(({ optimizer }) =>
-      optimizer.weightDecay
-    );
+    const { slices } = parse(overridden(text, { assignments: [], table, ...overrides })).embeddings;
+    return [slices.first_order, slices.embeddings].map(({ optimizer }) => optimizer.weightDecay);
   };
   assert.deepEqual(decays({}), [0.25, 0.25]);
   assert.deepEqual(decays({ l2: 0.5 }), [0.5, 0.5]);
-  const assignments = ["embeddings.segments.embeddings.optimizer.weightDecay=0.1"];
+  const assignments = ["embeddings.slices.embeddings.optimizer.weightDecay=0.1"];
   assert.deepEqual(decays({ assignments }), [0.25, 0.1]);
 });
 
 Deno.test("L2 comes on top of an optimizer that was typed", () => {
   const assignments = [
-    "embeddings.segments.embeddings.optimizer={ kind: sgd, learningRate: 0.1 }",
+    "embeddings.slices.embeddings.optimizer={ kind: sgd, learningRate: 0.1 }",
   ];
-  const { segments } = parse(overridden(text, { assignments, l2: 0.5 })).embeddings;
-  assert.deepEqual(segments.embeddings.optimizer, {
+  const { slices } = parse(overridden(text, { assignments, l2: 0.5 })).embeddings;
+  assert.deepEqual(slices.embeddings.optimizer, {
     kind: "sgd",
     learningRate: 0.1,
     weightDecay: 0.5,

@@ -1,7 +1,7 @@
 /**
  * A dataset of interactions that a test made, in one chunk.
  */
-import type { ChunkBuilder, Dataset } from "../../cli/datasets/dataset.ts";
+import type { ChunkBuilder, Dataset } from "../../offline/datasets/dataset.ts";
 
 /** What was added to the chunk, once. */
 export function datasetOf(chunk: ChunkBuilder): Dataset {

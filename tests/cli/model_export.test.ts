@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { openTrainingSession } from "../../cli/dense_model.ts";
+import { openTrainingSession } from "../../server/dense_sessions.ts";
 import { writeTrainerPart } from "../../actors/trainer/trainer_snapshot.ts";
-import { FORMAT, manifestName, type SnapshotManifest } from "../../actors/snapshotter/protocol.ts";
+import { FORMAT, manifestName, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { onnxRuntime } from "../../kernels/dense/sessions/onnx_runtime.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";

@@ -8,7 +8,7 @@ import {
   type ReplayFigures,
 } from "../../cli/replay/figures.ts";
 import { GatewayClient } from "../../cli/load/gateway_client.ts";
-import { withServer } from "../../cli/with_server.ts";
+import { withServer } from "../../server/with_server.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { readManifests } from "../../actors/snapshotter/protocol.ts";
+import { readManifests } from "../../records/snapshot_manifest.ts";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { startMesh } from "../../cli/start_mesh.ts";
+import { startMesh } from "../../server/start_mesh.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import { deviceAvailable } from "../kernels/dense/sessions/device_available.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
-import { TrainingPass } from "../../cli/training/training_pass.ts";
+import { TrainingPass } from "../../offline/training/training_pass.ts";
 
 const train = (...args: string[]) => runCaptured("train", "--dataset=movietweetings", ...args);
 

@@ -217,9 +217,9 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     '4:5 embeddings.slots.usr: "usr" is no slot; did you mean "user"?',
   ],
   [
-    "a segment that the model does not have",
-    `${slots}\nmodel: { kind: logisticRegression }\nembeddings: { segments: { embeddings: {} } }`,
-    '3:27 embeddings.segments.embeddings: "embeddings" is no segment of this model; ' +
+    "a slice that the model does not have",
+    `${slots}\nmodel: { kind: logisticRegression }\nembeddings: { slices: { embeddings: {} } }`,
+    '3:25 embeddings.slices.embeddings: "embeddings" is no slice of this model; ' +
     "known: first_order.",
   ],
   [

@@ -14,13 +14,13 @@ Deno.test("a file of one line is a whole configuration", () => {
   const names = { slots: [{ name: "user", number: 8165 }], dense: [], tasks: ["click"] };
   assert.deepEqual(modelSizes, { slots: 1, denseWidth: 0, tasks: 1, names });
   assert.deepEqual(
-    embeddingShard.tables.classes[0].segments.map(({ name, dim }) => [name, dim]),
+    embeddingShard.tables.classes[0].slices.map(({ name, dim }) => [name, dim]),
     [["first_order", 1], ["embeddings", 16]],
   );
   assert.deepEqual(
-    trainer.layout.classes[0].segments,
+    trainer.layout.classes[0].slices,
     createModel(model, modelSizes).sparseInputs.map(
-      ({ segment, dims: [dim] }) => ({ name: segment, dim }),
+      ({ slice, dims: [dim] }) => ({ name: slice, dim }),
     ),
   );
   assert.deepEqual(joiner.tasks, [
@@ -106,23 +106,23 @@ Deno.test("a numeric slot makes a bucket column, a dense column, or both", () =>
   assert.equal(denseWidth, 2);
 });
 
-Deno.test("an override covers one segment of one slot and leaves the rest", () => {
+Deno.test("an override covers one slice of one slot and leaves the rest", () => {
   const [table] = parseConfiguration(
     `${minimal}
 embeddings:
-  segments:
+  slices:
     first_order: { optimizer: { kind: sgd, learningRate: 0.5 } }
   slots:
     user:
       admission: { kind: threshold, threshold: 3 }
-      segments: { embeddings: { initializer: { kind: zeros } } }`,
+      slices: { embeddings: { initializer: { kind: zeros } } }`,
     "c",
   ).embeddingShard.tables.classes;
-  const [first, embeddings] = table.segments;
+  const [first, embeddings] = table.slices;
   assert.deepEqual(first.optimizer, { kind: "sgd", learningRate: 0.5 });
   assert.deepEqual(first.initializer, { kind: "zeros" });
   assert.equal(embeddings.optimizer.kind, "adagrad");
-  assert.deepEqual(table.slots[0].segments, { embeddings: { initializer: { kind: "zeros" } } });
+  assert.deepEqual(table.slots[0].slices, { embeddings: { initializer: { kind: "zeros" } } });
   assert.deepEqual(table.slots[0].admission, { kind: "threshold", threshold: 3 });
 });
 
@@ -147,12 +147,12 @@ model: ${kind}`,
     );
     const built = createModel(model, modelSizes);
     assert.deepEqual(
-      built.sparseInputs.map(({ segment, dims: [dim] }) => ({ name: segment, dim })),
-      trainer.layout.classes[0].segments,
+      built.sparseInputs.map(({ slice, dims: [dim] }) => ({ name: slice, dim })),
+      trainer.layout.classes[0].slices,
     );
     assert.deepEqual(
-      embeddingShard.tables.classes[0].segments.map(({ name, dim }) => ({ name, dim })),
-      trainer.layout.classes[0].segments,
+      embeddingShard.tables.classes[0].slices.map(({ name, dim }) => ({ name, dim })),
+      trainer.layout.classes[0].slices,
     );
   }
 });
@@ -183,15 +183,15 @@ Deno.test("slots of one width and one kind of optimizer are a class, whatever th
 model: { kind: dcnV2, embeddingDim: 8 }
 embeddings:
   slots:
-    user: { segments: { embeddings: { optimizer: { kind: adagrad, learningRate: 0.5 } } } }
-    country: { expiry: 1d, segments: { embeddings: { optimizer: { kind: sgd, learningRate: 0.1 } } } }`,
+    user: { slices: { embeddings: { optimizer: { kind: adagrad, learningRate: 0.5 } } } }
+    country: { expiry: 1d, slices: { embeddings: { optimizer: { kind: sgd, learningRate: 0.1 } } } }`,
     "c",
   );
   const slots = (names: string[]) => names.map(slotNumberOf);
   const classes = [
-    { slots: slots(["user", "item"]), segments: [{ name: "embeddings", dim: 8 }] },
-    { slots: slots(["hour", "device"]), segments: [{ name: "embeddings", dim: 4 }] },
-    { slots: slots(["country"]), segments: [{ name: "embeddings", dim: 8 }] },
+    { slots: slots(["user", "item"]), slices: [{ name: "embeddings", dim: 8 }] },
+    { slots: slots(["hour", "device"]), slices: [{ name: "embeddings", dim: 4 }] },
+    { slots: slots(["country"]), slices: [{ name: "embeddings", dim: 8 }] },
   ];
   assert.deepEqual(trainer.layout, { classes, classOfColumn: [0, 0, 0, 1, 2, 1] });
   assert.deepEqual(scorer.layout, trainer.layout);
@@ -200,7 +200,7 @@ embeddings:
     embeddingShard.tables.classes.map(({ slots }) => slots.map(({ slot }) => slot)),
     classes.map(({ slots }) => slots),
   );
-  const optimizers = embeddingShard.tables.classes.map(({ segments }) => segments[0].optimizer);
+  const optimizers = embeddingShard.tables.classes.map(({ slices }) => slices[0].optimizer);
   assert.deepEqual(optimizers.map(({ kind }) => kind), ["adagrad", "adagrad", "sgd"]);
   assert.equal(optimizers[0].learningRate, 0.07, "the override stays with its slot");
   assert.deepEqual("slotDims" in model && model.slotDims, [8, 8, 8, 4, 8, 4]);
@@ -225,10 +225,10 @@ Deno.test("a slot of width 0 has first-order weights alone, also beside dot prod
     hour: { kind: time, part: hourOfDay, embeddingDim: 0 }`,
     "c",
   );
-  assert.deepEqual(trainer.layout.classes[1].segments, [{ name: "first_order", dim: 1 }]);
+  assert.deepEqual(trainer.layout.classes[1].slices, [{ name: "first_order", dim: 1 }]);
   assert.deepEqual(createModel(model, modelSizes).sparseInputs, [
-    { segment: "first_order", dims: [1, 1, 1] },
-    { segment: "embeddings", dims: [16, 16, 0] },
+    { slice: "first_order", dims: [1, 1, 1] },
+    { slice: "embeddings", dims: [16, 16, 0] },
   ]);
 });
 
@@ -290,20 +290,20 @@ Deno.test("the reference says which kind a key belongs to where kinds differ, an
   assert.match(reference, /^\| `window` \|.*\| `30m` \|/m);
 });
 
-Deno.test("a segment's rows have a learning rate schedule of their own, whatever a slot says about its optimizer", () => {
+Deno.test("a slice's rows have a learning rate schedule of their own, whatever a slot says about its optimizer", () => {
   const { embeddingShard, session } = parseConfiguration(
     `features: { slots: { user: { kind: id, source: user }, item: { kind: id, source: item } } }
 embeddings:
-  segments:
+  slices:
     embeddings:
       learningRateSchedule: { decay: { kind: inverseSquareRoot, steps: 1000 } }
   slots:
-    item: { segments: { embeddings: { optimizer: { kind: sgd, learningRate: 0.5 } } } }
+    item: { slices: { embeddings: { optimizer: { kind: sgd, learningRate: 0.5 } } } }
 `,
     "c",
   );
-  const schedules = embeddingShard.tables.classes.map(({ segments }) =>
-    segments.map(({ learningRateSchedule }) => learningRateSchedule)
+  const schedules = embeddingShard.tables.classes.map(({ slices }) =>
+    slices.map(({ learningRateSchedule }) => learningRateSchedule)
   );
   const schedule = { warmupSteps: 0, decay: { kind: "inverseSquareRoot", steps: 1000 } };
   assert.deepEqual(schedules, [[undefined, schedule], [undefined, schedule]]);

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { startMesh } from "../../cli/start_mesh.ts";
+import { startMesh } from "../../server/start_mesh.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));

@@ -7,7 +7,7 @@ import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
 import { ActorFailedError, decodeError, encodeError } from "../../mesh/runtime/errors.ts";
-import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { problems } from "../../gateway/problems.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 

@@ -4,12 +4,12 @@
 import assert from "node:assert/strict";
 import { encode } from "@msgpack/msgpack";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { hashItems } from "../../gateway/memory/recent_rankings.ts";
 import { defaultGatewayOptions } from "../../gateway/options.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
-import { encodeEvent, eventPartition } from "../../actors/joiner/protocol.ts";
+import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { shownRows } from "../actors/joiner/records.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 

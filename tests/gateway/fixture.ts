@@ -10,12 +10,12 @@ import type { GatewayParts } from "../../gateway/parts.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
-import { MemoryEventLog } from "../../mesh/simulation/memory_event_log.ts";
-import { MemoryProfileStore } from "../../mesh/simulation/memory_profile_store.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
-import { type ActionRecord, decodeEvent } from "../../actors/joiner/protocol.ts";
+import { type ActionRecord, decodeEvent } from "../../records/event_record.ts";
 
 /** Wall time at which every fixture begins. */
 export const startMs = Date.UTC(2026, 0, 1);

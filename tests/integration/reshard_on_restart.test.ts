@@ -15,7 +15,7 @@ Deno.test("so it does with DCN-v2 and rows of several widths and optimizers in e
       .replace(
         "  serving:",
         `  slots:
-    tags: { segments: { embeddings: { optimizer: { kind: sgd, learningRate: 0.3 } } } }
+    tags: { slices: { embeddings: { optimizer: { kind: sgd, learningRate: 0.3 } } } }
   serving:`,
       )
       // It has no first-order weights.

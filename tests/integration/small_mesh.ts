@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
-import { type RunningMesh, startMesh } from "../../cli/start_mesh.ts";
+import { type RunningMesh, startMesh } from "../../server/start_mesh.ts";
 
 export const placements = {
   "in one thread": "{ kind: singleThread }",
@@ -26,7 +26,7 @@ features:
 model: { kind: deepFm, embeddingDim: 4, hidden: [8], tasks: [clicked] }
 embeddings:
   bytesMax: 64MiB
-  segments:
+  slices:
     first_order:
       optimizer: { kind: adagrad, learningRate: 0.3, initialAccumulator: 0.01 }
     embeddings:

@@ -9,17 +9,17 @@ import type { Graph } from "../graph/graph.ts";
 import { multiplyDim, staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
 import { mlp } from "./layers.ts";
-import type { ModelInputs, SequenceInput, SparseInput } from "./model.ts";
+import type { HistoryInput, ModelInputs, SparseInput } from "./model.ts";
 import { type AttentionOptions, ModelOptionsError, type ModelSizes } from "./options.ts";
 
 /** What a model with these attentions reads beside its pooled slots. */
-export function sequenceInputs(
+export function historyInputs(
   attention: readonly AttentionOptions[],
   sparse: readonly SparseInput[],
   { slots }: ModelSizes,
-): SequenceInput[] {
+): HistoryInput[] {
   return attention.map(({ slot, candidate, lengthMax }) => {
-    const embeddings = sparse.find(({ segment }) => segment === "embeddings");
+    const embeddings = sparse.find(({ slice }) => slice === "embeddings");
     if (embeddings === undefined) {
       throw new ModelOptionsError(
         "Attention needs embeddings, and this model has none; choose another model or leave attention out.",
@@ -48,7 +48,7 @@ export function attendedInputs(
   attention: readonly AttentionOptions[],
   sparse: readonly SparseInput[],
 ): ModelInputs {
-  const dims = sparse.find(({ segment }) => segment === "embeddings")?.dims ?? [];
+  const dims = sparse.find(({ slice }) => slice === "embeddings")?.dims ?? [];
   const columnOf = (slot: number) => dims.slice(0, slot).reduce((sum, dim) => sum + dim, 0);
   return attention.reduce((before, options) => {
     const { embeddings } = before.sparse;
@@ -72,7 +72,7 @@ function attendedVector(
   options: AttentionOptions,
 ): Value {
   const { slot, hidden = [32] } = options;
-  const { entries, present } = inputs.sequences[`history${slot}`];
+  const { entries, present } = inputs.histories[`history${slot}`];
   const [rows, length, dim] = entries.shape;
   const c = g.broadcastTo(g.reshape(candidate, [rows, 1, dim]), entries.shape);
 

@@ -13,7 +13,7 @@ export interface Columns {
 
 export function columnsOf({ sizes, sparseInputs }: Pick<Model, "sizes" | "sparseInputs">): Columns {
   const { denseWidth, tasks, names } = sizes;
-  const dims = sparseInputs.find(({ segment }) => segment === "embeddings")?.dims;
+  const dims = sparseInputs.find(({ slice }) => slice === "embeddings")?.dims;
   const columns = (kind: string, count: number, known: readonly string[] | undefined): Axis =>
     Array.from({ length: count }, (_, i) => ({ name: `${kind} ${known?.[i] ?? i}`, places: 1 }));
   return {

@@ -1,7 +1,7 @@
 /**
  * From options to a model: one definition per kind, in a table that the compiler completes.
  */
-import { attendedInputs, sequenceInputs } from "./attention_pooling.ts";
+import { attendedInputs, historyInputs } from "./attention_pooling.ts";
 import { dcnV2 } from "./dcn_v2.ts";
 import { deepFm } from "./deep_fm.ts";
 import { dlrm } from "./dlrm.ts";
@@ -55,7 +55,7 @@ export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
     options,
     sizes,
     sparseInputs,
-    sequenceInputs: sequenceInputs(attention, sparseInputs, sizes),
+    historyInputs: historyInputs(attention, sparseInputs, sizes),
     tasks: tasks.map((task) => ({ weight: 1, ...task })),
     logits: (g, inputs) =>
       definition.logits(g, attendedInputs(g, inputs, attention, sparseInputs), options, sizes),

@@ -7,17 +7,17 @@ import type { Columns } from "./columns.ts";
 import type { Moments } from "./normalization.ts";
 import type { ModelOptions, ModelSizes, TaskOptions } from "./options.ts";
 
-/** A table segment that the model reads: one pooled vector per slot and example, side by side. */
+/** A table slice that the model reads: one pooled vector per slot and example, side by side. */
 export interface SparseInput {
-  /** The segment's name in the embedding table: `"first_order"` or `"embeddings"`. */
-  readonly segment: string;
+  /** The slice's name in the embedding table: `"first_order"` or `"embeddings"`. */
+  readonly slice: string;
   /** Width of each slot's vector; 0 = the slot has none. Shape `[slots]`. */
   readonly dims: readonly number[];
 }
 
 /** A list slot that the model reads entry by entry. */
-export interface SequenceInput {
-  /** Its name among a batch's sequences: `history{slot}`. */
+export interface HistoryInput {
+  /** Its name among a batch's histories: `history{slot}`. */
   readonly name: string;
   /** Position of the list slot among the model's slots. */
   readonly slot: number;
@@ -27,7 +27,7 @@ export interface SequenceInput {
 }
 
 /** A list slot in a graph. */
-export interface SequenceValues {
+export interface HistoryValues {
   /** Embeddings of the entries; any number where there is none. Shape `[rows, lengthMax, dim]`. */
   readonly entries: Value;
   /** 1 where there is an entry, else 0. Shape `[rows, lengthMax]`. */
@@ -47,10 +47,10 @@ export interface Phase {
 
 /** What `Model.logits` is given. */
 export interface ModelInputs extends Phase {
-  /** Pooled rows by segment, the slots' vectors side by side. Shape `[rows, Σ dims]`. */
+  /** Pooled rows by slice, the slots' vectors side by side. Shape `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Value>>;
-  /** By the names of {@link Model.sequenceInputs}. */
-  readonly sequences: Readonly<Record<string, SequenceValues>>;
+  /** By the names of {@link Model.historyInputs}. */
+  readonly histories: Readonly<Record<string, HistoryValues>>;
   /** Dense values. Shape `[rows, denseWidth]`; undefined where the width is 0. */
   readonly dense: Value | undefined;
   /** What the columns of all this, and of the logits, are of. */
@@ -62,7 +62,7 @@ export interface Model {
   readonly sizes: ModelSizes;
   readonly sparseInputs: readonly SparseInput[];
   /** Empty for models without attention. */
-  readonly sequenceInputs: readonly SequenceInput[];
+  readonly historyInputs: readonly HistoryInput[];
   /** One per label column. */
   readonly tasks: readonly Required<TaskOptions>[];
   /** The raw outputs, shape `[rows, tasks]`: logits of binary tasks, values of squared-error tasks. */

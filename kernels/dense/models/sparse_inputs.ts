@@ -1,5 +1,5 @@
 /**
- * The table segments that models read, and the widths that a slot's vector may have.
+ * The table slices that models read, and the widths that a slot's vector may have.
  */
 import type { SparseInput } from "./model.ts";
 import { ModelOptionsError, type ModelSizes } from "./options.ts";
@@ -11,7 +11,7 @@ export interface EmbeddingOptions {
 
 /** A weight for each slot's value, as in a linear model. */
 export function firstOrder({ slots }: ModelSizes): SparseInput {
-  return { segment: "first_order", dims: Array.from({ length: slots }, () => 1) };
+  return { slice: "first_order", dims: Array.from({ length: slots }, () => 1) };
 }
 
 /**
@@ -32,7 +32,7 @@ export function embeddings(
   if (dims.every((dim) => dim === 0)) {
     throw new ModelOptionsError("No slot has an embedding; give one of them a width above 0.");
   }
-  return { segment: "embeddings", dims };
+  return { slice: "embeddings", dims };
 }
 
 /** Floats of one example: the sum of the slots' widths. */

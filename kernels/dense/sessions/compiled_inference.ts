@@ -7,7 +7,7 @@ import { resolveShape } from "../graph/shape.ts";
 import type { InferenceGraph } from "../inference_graph.ts";
 import type { InferenceBatch, InferenceSession } from "../inference_session.ts";
 import type { Model } from "../models/model.ts";
-import { sequenceFeeds } from "../sequence_batch.ts";
+import { historyFeeds } from "../history_batch.ts";
 import { TRAINING_NAMES } from "../training_graph.ts";
 import { type DenseWeights, requireWeights } from "../weights.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
@@ -41,7 +41,7 @@ abstract class CompiledInference implements InferenceSession {
   protected feeds(batch: InferenceBatch): Record<string, Float32Array<ArrayBuffer>> {
     return {
       ...batch.sparse,
-      ...sequenceFeeds(batch.sequences),
+      ...historyFeeds(batch.histories),
       [TRAINING_NAMES.dense]: batch.dense,
     };
   }

@@ -16,7 +16,7 @@ import { meanCount } from "../losses.ts";
 import type { Model } from "../models/model.ts";
 import { learningRateAt } from "../optimizers/learning_rate.ts";
 import { optimizerRule } from "../optimizers/rules.ts";
-import { sequenceFeeds } from "../sequence_batch.ts";
+import { historyFeeds } from "../history_batch.ts";
 import { allocateBatch } from "../training_batch.ts";
 import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
 import type {
@@ -55,10 +55,10 @@ export class CompiledTrainingSession implements TrainingSession {
     this.#options = options;
     this.#memory = options.memory ?? ordinaryMemory;
     this.#lossWatch = new LossWatch(options.divergence, compiled.model.tasks);
-    const { sparseInputs, sequenceInputs } = compiled.model;
+    const { sparseInputs, historyInputs } = compiled.model;
     this.#embedded = [
-      ...sparseInputs.map(({ segment }) => segment),
-      ...sequenceInputs.map(({ name }) => name),
+      ...sparseInputs.map(({ slice }) => slice),
+      ...historyInputs.map(({ name }) => name),
     ];
   }
 
@@ -191,7 +191,7 @@ export class CompiledTrainingSession implements TrainingSession {
     const { rowsInAll, firstRow } = batch.share ?? { rowsInAll: batch.rows, firstRow: 0 };
     const feeds: Record<string, Float32Array<ArrayBuffer>> = {
       ...batch.sparse,
-      ...sequenceFeeds(batch.sequences),
+      ...historyFeeds(batch.histories),
       [TRAINING_NAMES.dense]: batch.dense,
       [TRAINING_NAMES.labels]: batch.labels,
       [TRAINING_NAMES.logSampleRate]: batch.logSampleRate,

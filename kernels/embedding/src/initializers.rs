@@ -47,7 +47,7 @@ impl Initializer {
         }
     }
 
-    /// Writes the weights of columns `first_column..` of the whole row; two segments of a row thus differ.
+    /// Writes the weights of columns `first_column..` of the whole row; two slices of a row thus differ.
     pub fn fill(&self, seed: u64, id: u64, first_column: u32, out: &mut [f32]) {
         let key = mix64(seed ^ mix64(id));
         let columns = out.iter_mut().zip(first_column..);

@@ -6,10 +6,10 @@ use crate::optimizers::{every_rule_accepts, Optimizer};
 
 /// Slots are 15 bits of an id.
 pub const SLOTS: usize = 1 << 15;
-/// With `SEGMENTS_MAX` a bound that keeps every product of sizes far inside 32 bits.
+/// With `SLICES_MAX` a bound that keeps every product of sizes far inside 32 bits.
 const DIM_MAX: usize = 4096;
-/// Segments of a row.
-pub const SEGMENTS_MAX: usize = 64;
+/// Slices of a row.
+pub const SLICES_MAX: usize = 64;
 
 /// What happens when the memory limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,13 +40,13 @@ pub struct Policy {
     pub admission: Admission,
     /// Seconds on the data clock without an update after which a row goes; `u32::MAX` = never.
     pub expiry_seconds: u32,
-    /// How each segment begins and learns.
+    /// How each slice begins and learns.
     pub rules: Vec<(Initializer, Optimizer)>,
 }
 
 /// A run of columns with rules of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Segment {
+pub struct Slice {
     /// Weights.
     pub dim: usize,
     /// First weight of the row.
@@ -69,7 +69,7 @@ pub struct TableOptions {
     /// Ids that the admission counter remembers.
     pub admission_ids_max: usize,
     /// Columns of a row.
-    pub segments: Vec<Segment>,
+    pub slices: Vec<Slice>,
     /// Floats of weights.
     pub width: usize,
     /// Floats of weights and state.
@@ -128,7 +128,7 @@ impl Words<'_> {
 
 impl TableOptions {
     /// Reads the form that `table_encoding.ts` writes:
-    /// `bytesMax, atLimit, seed, admissionIdsMax, segments, {dim, rule}…, slots, {slot, admission, value, expiry, rule…}…`
+    /// `bytesMax, atLimit, seed, admissionIdsMax, slices, {dim, rule}…, slots, {slot, admission, value, expiry, rule…}…`
     /// where a rule is an initializer's 3 words and an optimizer's 8.
     pub fn decode(words: &[f64]) -> Result<TableOptions, OptionsError> {
         let mut words = Words { words, at: 0 };
@@ -140,7 +140,7 @@ impl TableOptions {
         };
         let seed = words.integer(0, 1 << 53)?;
         let admission_ids_max = words.integer(1, 1 << 28)? as usize;
-        let count = words.integer(1, SEGMENTS_MAX as u64)? as usize;
+        let count = words.integer(1, SLICES_MAX as u64)? as usize;
         let mut dims = Vec::with_capacity(count);
         let mut defaults = Vec::with_capacity(count);
         for _ in 0..count {
@@ -178,12 +178,12 @@ impl TableOptions {
             return Err(OptionsError { word: words.at });
         }
         let width: usize = dims.iter().sum();
-        let mut segments: Vec<Segment> = Vec::with_capacity(count);
+        let mut slices: Vec<Slice> = Vec::with_capacity(count);
         let (mut column, mut state) = (0, width);
         for (number, &dim) in dims.iter().enumerate() {
             let needed = policies.iter().map(|policy| policy.rules[number].1.state_floats(dim));
             let state_floats = needed.max().unwrap_or(0);
-            segments.push(Segment { dim, column, state, state_floats });
+            slices.push(Slice { dim, column, state, state_floats });
             column += dim;
             state += state_floats;
         }
@@ -192,7 +192,7 @@ impl TableOptions {
             at_limit,
             seed,
             admission_ids_max,
-            segments,
+            slices,
             width,
             floats: state,
             policies,
@@ -213,23 +213,23 @@ impl TableOptions {
     /// Whether an id's row may learn from a gradient, shape `[width]`.
     #[inline(always)]
     pub fn accepts(&self, id: u64, gradient: &[f32]) -> bool {
-        // Seldom is there a gradient so large that it matters which segment clips it.
+        // Seldom is there a gradient so large that it matters which slice clips it.
         every_rule_accepts(gradient) || self.rules_accept(id, gradient)
     }
 
     #[cold]
     #[inline(never)]
     fn rules_accept(&self, id: u64, gradient: &[f32]) -> bool {
-        self.policy(id).rules.iter().zip(&self.segments).all(|((_, optimizer), segment)| {
-            optimizer.accepts(&gradient[segment.column..segment.column + segment.dim])
+        self.policy(id).rules.iter().zip(&self.slices).all(|((_, optimizer), slice)| {
+            optimizer.accepts(&gradient[slice.column..slice.column + slice.dim])
         })
     }
 
     /// The weights that an id's row begins with, shape `[width]`.
     pub fn initial_weights(&self, id: u64, weights: &mut [f32]) {
-        for ((initializer, _), segment) in self.policy(id).rules.iter().zip(&self.segments) {
-            let columns = &mut weights[segment.column..segment.column + segment.dim];
-            initializer.fill(self.seed, id, segment.column as u32, columns);
+        for ((initializer, _), slice) in self.policy(id).rules.iter().zip(&self.slices) {
+            let columns = &mut weights[slice.column..slice.column + slice.dim];
+            initializer.fill(self.seed, id, slice.column as u32, columns);
         }
     }
 

@@ -66,7 +66,7 @@ pub struct EmbeddingTable {
     pub expiry_hand: u32,
     /// Counts updates; seeds the draws of admission by chance.
     pub draws: u64,
-    /// Schedules: factor on each segment's learning rate.
+    /// Schedules: factor on each slice's learning rate.
     pub learning_rate_scales: Vec<f32>,
     /// See `Counts`.
     pub counts: Counts,
@@ -153,7 +153,7 @@ impl EmbeddingTable {
             return None;
         }
         Some(EmbeddingTable {
-            learning_rate_scales: vec![1.0; options.segments.len()],
+            learning_rate_scales: vec![1.0; options.slices.len()],
             scaled,
             options,
             store,
@@ -266,12 +266,12 @@ impl EmbeddingTable {
         self.before_change(row);
         let floats = self.store.slab.floats_mut(row);
         let policy = self.options.policy(id);
-        let rules = policy.rules.iter().zip(&self.options.segments).zip(&self.learning_rate_scales);
+        let rules = policy.rules.iter().zip(&self.options.slices).zip(&self.learning_rate_scales);
         let (weights, state) = floats.split_at_mut(self.options.width);
-        for (((_, optimizer), segment), &scale) in rules {
-            let columns = segment.column..segment.column + segment.dim;
-            let begin = segment.state - self.options.width;
-            let used = optimizer.state_floats(segment.dim);
+        for (((_, optimizer), slice), &scale) in rules {
+            let columns = slice.column..slice.column + slice.dim;
+            let begin = slice.state - self.options.width;
+            let used = optimizer.state_floats(slice.dim);
             optimizer.apply(
                 scale,
                 &mut weights[columns.clone()],
@@ -360,11 +360,11 @@ impl EmbeddingTable {
         self.counts.admitted += 1.0;
         let floats = self.store.slab.floats_mut(&row);
         let policy = self.options.policy(id);
-        for ((_, optimizer), segment) in policy.rules.iter().zip(&self.options.segments) {
-            let used = optimizer.state_floats(segment.dim);
-            let state = &mut floats[segment.state..segment.state + segment.state_floats];
+        for ((_, optimizer), slice) in policy.rules.iter().zip(&self.options.slices) {
+            let used = optimizer.state_floats(slice.dim);
+            let state = &mut floats[slice.state..slice.state + slice.state_floats];
             let (state, unused) = state.split_at_mut(used);
-            optimizer.initialize_state(segment.dim, state);
+            optimizer.initialize_state(slice.dim, state);
             if !unused.is_empty() {
                 unused.fill(0.0);
             }

@@ -7,7 +7,7 @@
  * another sync would say that all is well.
  */
 import { type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
-import { PageCacheRelease } from "./page_cache.ts";
+import { PageCacheRelease } from "../linux/page_cache.ts";
 import { blockBytes, encodeBlock } from "./segment_block.ts";
 import { listSegments, segmentPath, syncDirectory } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";

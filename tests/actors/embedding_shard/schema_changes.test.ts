@@ -5,10 +5,10 @@ import type { ClassRestoreReport } from "../../../kernels/embedding/class_restor
 const NOTHING: ClassRestoreReport = {
   slotsAdded: [],
   slotsRemoved: [],
-  segmentsAdded: [],
-  segmentsResized: [],
-  segmentsRemoved: [],
-  segmentsStateReset: [],
+  slicesAdded: [],
+  slicesResized: [],
+  slicesRemoved: [],
+  slicesStateReset: [],
   countersKept: true,
   rowsRestored: 9,
   rowsOfRemovedSlots: 0,
@@ -21,8 +21,8 @@ Deno.test("parts that say the same are one account, by the slots' names and with
     ...NOTHING,
     slotsAdded: [9],
     slotsRemoved: [3],
-    segmentsRemoved: ["embeddings of slots 7, 9"],
-    segmentsStateReset: ["first_order"],
+    slicesRemoved: ["embeddings of slots 7, 9"],
+    slicesStateReset: ["first_order"],
     rowsOfRemovedSlots: 2,
   };
   for (let i = 0; i < 4; i++) changes.add(part, { 3: "mood", 7: "visitor" });
@@ -31,8 +31,8 @@ Deno.test("parts that say the same are one account, by the slots' names and with
     slotsAdded: ["genre"],
     slotsRemoved: ["mood (slot: 3)"],
     slotsRenamed: ["visitor -> user"],
-    segmentsRemoved: ["embeddings of user, genre"],
-    segmentsStateReset: ["first_order"],
+    slicesRemoved: ["embeddings of user, genre"],
+    slicesStateReset: ["first_order"],
     rowsOfRemovedSlots: 8,
   });
 });

@@ -4,7 +4,7 @@ import { ClassTables } from "../../../kernels/embedding/class_tables.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 
 const CLASS = {
-  segments: [{
+  slices: [{
     name: "embeddings",
     dim: 8,
     initializer: { kind: "zeros" },

@@ -1,18 +1,16 @@
 import assert from "node:assert/strict";
 import { restoreNewest } from "../../../actors/embedding_shard/shard_restore.ts";
 import type { EmbeddingShardOptions } from "../../../actors/embedding_shard/options.ts";
+import { FORMAT, manifestName, type SnapshotManifest } from "../../../records/snapshot_manifest.ts";
 import {
   encodePart,
-  FORMAT,
-  manifestName,
   type ShardChunkPart,
   type ShardHeader,
-  type SnapshotManifest,
   writePart,
-} from "../../../actors/snapshotter/protocol.ts";
+} from "../../../records/snapshot_parts.ts";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { ClassTables, type ClassTablesOptions } from "../../../kernels/embedding/class_tables.ts";
-import { MemoryBlobStore } from "../../../mesh/simulation/memory_blob_store.ts";
+import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 
 const ROWS = 5000;
@@ -22,7 +20,7 @@ function tablesOf(overrides: Partial<ClassTablesOptions>): ClassTablesOptions {
   return {
     seed: 1,
     classes: [{
-      segments: [{
+      slices: [{
         name: "embeddings",
         dim: 8,
         initializer: { kind: "zeros" },
@@ -115,8 +113,8 @@ Deno.test("a snapshot of another format is refused by its number", async () => {
 
 function classesOf(slots: readonly number[], threshold = 0): Pick<ClassTablesOptions, "classes"> {
   const admission = { kind: "threshold", threshold } as const;
-  const [{ segments }] = tablesOf({}).classes;
-  return { classes: [{ segments, slots: slots.map((slot) => ({ slot, admission })) }] };
+  const [{ slices }] = tablesOf({}).classes;
+  return { classes: [{ slices, slots: slots.map((slot) => ({ slot, admission })) }] };
 }
 
 Deno.test("slots that came and went are told with the rows that went with them, also where all rows look alike", async () => {

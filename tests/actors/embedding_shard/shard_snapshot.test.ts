@@ -1,7 +1,7 @@
 /** A shard whose rows change faster than a snapshot is spread writes it faster, instead of failing. */
 import assert from "node:assert/strict";
 import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
-import { MemoryBlobStore } from "../../../mesh/simulation/memory_blob_store.ts";
+import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 
 const ROWS = 6_000;
@@ -19,7 +19,7 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
       tables: {
         seed: 1,
         classes: [{
-          segments: [{
+          slices: [{
             name: "embeddings",
             dim: DIM,
             initializer: { kind: "zeros" },

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
-import type { EventRecord } from "../../../actors/joiner/protocol.ts";
+import type { EventRecord } from "../../../records/event_record.ts";
 import { action, impression, joinerOptions, readExamples } from "./records.ts";
 
 /** Feeds records as the joiner does, and gives back the examples by their names. */

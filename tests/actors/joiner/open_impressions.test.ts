@@ -5,7 +5,7 @@ import {
   type ImpressionHeader,
   OpenImpressions,
 } from "../../../actors/joiner/open_impressions.ts";
-import { fingerprintOf } from "../../../mesh/runtime/fingerprint.ts";
+import { fingerprintOf } from "../../../structures/fingerprint.ts";
 
 interface Added {
   readonly header: ImpressionHeader;

@@ -2,10 +2,10 @@
  * Event records made small for the joiner's tests: the features of a row are two ids that spell its ranking and
  * item, so that an example can be traced back to what was shown.
  */
-import type { ActionRecord, ImpressionRecord } from "../../../actors/joiner/protocol.ts";
+import type { ActionRecord, ImpressionRecord } from "../../../records/event_record.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
-import { ShownRowsWriter } from "../../../kernels/features/shown_rows.ts";
-import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
+import { ShownRowsWriter } from "../../../records/impression_rows.ts";
+import type { ExampleChunk } from "../../../records/example_chunk.ts";
 
 export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptions {
   return {
@@ -56,7 +56,7 @@ export function shownRows(ranking: string, items: readonly string[]): Uint8Array
     features: {
       rows: items.length,
       ids: BigUint64Array.from(items.flatMap((item) => [idOf(ranking), idOf(item)])),
-      segmentOffsets: Uint32Array.from({ length: items.length * 2 + 1 }, (_, i) => i),
+      listOffsets: Uint32Array.from({ length: items.length * 2 + 1 }, (_, i) => i),
       dense: Float32Array.from(rows),
     },
     predictions: rows.map(() => 0.5),
@@ -120,7 +120,7 @@ export interface NamedExample {
 /** The examples of a chunk, by the names that their ids stand for. */
 export function readExamples(chunk: ExampleChunk): NamedExample[] {
   const ids = new BigUint64Array(chunk.ids.slice().buffer);
-  const offsets = new Uint32Array(chunk.segmentOffsets.slice().buffer);
+  const offsets = new Uint32Array(chunk.listOffsets.slice().buffer);
   const floats = (bytes: Uint8Array) => new Float32Array(bytes.slice().buffer);
   const [dense, labels, rates, scores] = [
     floats(chunk.dense),

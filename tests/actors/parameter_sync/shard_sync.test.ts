@@ -12,9 +12,9 @@ Deno.test("a replica is not filled from another life of the shard than the one t
     ask: ({ kind }: EmbeddingShardMessage) =>
       Promise.resolve(
         kind === "takeDelta"
-          ? { position: { history: "first/1", sequence: 7 }, incarnation: "first" }
+          ? { position: { lineage: "first/1", sequence: 7 }, incarnation: "first" }
           : {
-            position: { history: "second/0", sequence: 0 },
+            position: { lineage: "second/0", sequence: 0 },
             class: 0,
             ids: new BigUint64Array(0),
             rows: new Float32Array(0),
@@ -37,6 +37,6 @@ Deno.test("a replica is not filled from another life of the shard than the one t
   sync.follow("first");
   const { complete, failures } = await sync.round();
   assert.ok(!complete);
-  assert.match(failures[0].message, /another history/);
+  assert.match(failures[0].message, /another lineage/);
   assert.deepEqual(asked.map(({ kind }) => kind), ["getPosition"]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { NumberMemory } from "../../../kernels/features/number_memory.ts";
-import { decodeEvent, type ImpressionRecord } from "../../../actors/joiner/protocol.ts";
-import { ShownRowsReader } from "../../../kernels/features/shown_rows.ts";
+import { NumberMemory } from "../../../structures/number_memory.ts";
+import { decodeEvent, type ImpressionRecord } from "../../../records/event_record.ts";
+import { ShownRowsReader } from "../../../records/impression_rows.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import { Loop } from "../loop.ts";
@@ -26,8 +26,8 @@ Deno.test("the impression is in the log before the answer, with what was shown a
   assert.equal(impression.user, "user-0");
   assert.deepEqual([0, 1].map((row) => shown.score(row)), ranking.items.map(({ score }) => score));
   assert.deepEqual(Object.keys(ranking.items[0]), ["id", "score", "cold"]); // one task
-  const { segmentOffsets } = shown.features();
-  assert.deepEqual([...segmentOffsets.subarray(0, 7)], [0, 1, 2, 2, 3, 4, 4]); // user, item, no tags; twice
+  const { listOffsets } = shown.features();
+  assert.deepEqual([...listOffsets.subarray(0, 7)], [0, 1, 2, 2, 3, 4, 4]); // user, item, no tags; twice
   await loop.stop();
 });
 
@@ -36,7 +36,7 @@ Deno.test("a request's own fields go before the stored ones, and both reach the 
   await loop.profiles.put("item", "a", { tags: ["stored"] });
   const tagIds = async (rankingId: string) => {
     const record = (await impressions(loop)).find((r) => r.rankingId === rankingId)!;
-    const { ids, segmentOffsets: [, , begin, end] } = rowsOf(record).features();
+    const { ids, listOffsets: [, , begin, end] } = rowsOf(record).features();
     return Array.from(
       { length: end - begin },
       (_, i) => `${ids.subarray(2 * (begin + i)).slice(0, 2)}`,
@@ -61,7 +61,7 @@ Deno.test("what is written or deleted about an item is in its features from the 
   const tagIds = async (rankingId: string) => {
     await loop.rank("u", ["a"], { rankingId });
     const record = (await impressions(loop)).find((r) => r.rankingId === rankingId)!;
-    const { ids, segmentOffsets: [, , begin, end] } = rowsOf(record).features();
+    const { ids, listOffsets: [, , begin, end] } = rowsOf(record).features();
     return Array.from(
       { length: end - begin },
       (_, i) => `${ids.subarray(2 * (begin + i)).slice(0, 2)}`,

@@ -45,7 +45,7 @@ Deno.test("an item is cold until one of its own ids has a row, whatever the user
   const batch = {
     rows: 1,
     ids: new BigUint64Array(6),
-    segmentOffsets: Uint32Array.of(0, 1, 2, 3, 4, 6),
+    listOffsets: Uint32Array.of(0, 1, 2, 3, 4, 6),
     dense: new Float32Array(0),
   };
   const inverse = Uint32Array.of(0, 1, 2, 3, 4, 5);

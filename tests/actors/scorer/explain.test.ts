@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { contributions, leaveSlotsOut } from "../../../actors/scorer/explain.ts";
 
-Deno.test("each row comes once per slot, with that slot's vector at zero in every segment", () => {
+Deno.test("each row comes once per slot, with that slot's vector at zero in every slice", () => {
   const pooled = {
     rows: 2,
     sparse: {
       first: Float32Array.of(1, 2, 3, 4), // [2 rows, 2 slots, dim 1]
       wide: Float32Array.of(1, 2, 2, 3, 4, 4), // dims 1 and 2
     },
-    sequences: {
+    histories: {
       history0: {
         entries: Float32Array.of(5, 6, 7, 8), // [2 rows, lengthMax 2, dim 1]
         present: Float32Array.of(1, 0, 1, 1),
@@ -17,14 +17,14 @@ Deno.test("each row comes once per slot, with that slot's vector at zero in ever
     dense: Float32Array.of(7, 8),
   };
   const without = leaveSlotsOut(pooled, [1], {
-    sparseInputs: [{ segment: "first", dims: [1, 1] }, { segment: "wide", dims: [1, 2] }],
-    sequenceInputs: [{ name: "history0", slot: 0, lengthMax: 2, dim: 1 }],
+    sparseInputs: [{ slice: "first", dims: [1, 1] }, { slice: "wide", dims: [1, 2] }],
+    historyInputs: [{ name: "history0", slot: 0, lengthMax: 2, dim: 1 }],
   });
   assert.equal(without.rows, 2);
   assert.deepEqual([...without.sparse.first], [0, 4, 3, 0]);
   assert.deepEqual([...without.sparse.wide], [0, 4, 4, 3, 0, 0]);
-  assert.deepEqual([...without.sequences.history0.entries], [7, 8, 7, 8]);
-  assert.deepEqual([...without.sequences.history0.present], [0, 0, 1, 1]);
+  assert.deepEqual([...without.histories.history0.entries], [7, 8, 7, 8]);
+  assert.deepEqual([...without.histories.history0.present], [0, 0, 1, 1]);
   assert.deepEqual([...without.dense], [8, 8]);
 });
 

@@ -27,17 +27,17 @@ async function startReplica() {
     ) {
       const ids = BigUint64Array.from(Object.keys(weights), BigInt);
       const rows = Float32Array.from(Object.values(weights));
-      const position = sequence === undefined ? {} : { position: { history: "first", sequence } };
+      const position = sequence === undefined ? {} : { position: { lineage: "first", sequence } };
       const page = { kind: "loadRows", class: 0, ids, rows, first, ...position } as const;
       return mesh.settle(replica.ask(page, BUDGET));
     },
-    async applyDelta(sequence: number, weights: Record<number, number>, history = "first") {
+    async applyDelta(sequence: number, weights: Record<number, number>, lineage = "first") {
       const ids = BigUint64Array.from(Object.keys(weights), BigInt);
       const rows = Float32Array.from(Object.values(weights));
       const tombstones = new BigUint64Array(0);
       const checksum = kernel.crc32c(ids, rows, tombstones);
       const classes = [{ ids, rows, tombstones, checksum }];
-      const delta = { shard: 0, history, sequence, classes };
+      const delta = { shard: 0, lineage, sequence, classes };
       return (await mesh.settle(replica.ask({ kind: "applyDelta", delta }, BUDGET))).status;
     },
     /** The weights of ids 1 to 3; undefined where there is no row. */
@@ -86,7 +86,7 @@ Deno.test("a replica that is caught up again serves meanwhile, and then has what
   await mesh.stop();
 });
 
-Deno.test("a delta of another history does not fit, whatever its number", async () => {
+Deno.test("a delta of another lineage does not fit, whatever its number", async () => {
   const { mesh, load, applyDelta, weights } = await startReplica();
   assert.equal(await applyDelta(1, { 1: 10 }), "gap", "it has no rows yet");
   await load({ 1: 10 }, { first: true, sequence: 5 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
-import { readManifests, type SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
+import { readManifests } from "../../../records/snapshot_manifest.ts";
+import type { SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
 import type { ActorContext, ActorRef } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";

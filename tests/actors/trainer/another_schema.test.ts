@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
-import { encodeExamples } from "../../../actors/trainer/protocol.ts";
+import { encodeExamples } from "../../../records/example_chunk.ts";
 import { Loop } from "../loop.ts";
 
 /** Three examples of two slots, where the loop's model has three. */
 function otherSchema(firstRow: number): Uint8Array {
   const builder = new ExampleChunkBuilder({ slots: 2, denseWidth: 0, tasks: 1 }, firstRow, 3);
   for (let row = 0; row < 3; row++) {
-    const features = { ids: new Uint32Array(2), segmentOffsets: Uint32Array.of(0, 1, 1) };
+    const features = { ids: new Uint32Array(2), listOffsets: Uint32Array.of(0, 1, 1) };
     builder.add({ ...features, dense: new Uint32Array() }, 0, [1], 0, 0, row);
   }
   return encodeExamples(builder.finish(1));

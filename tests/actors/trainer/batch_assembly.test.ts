@@ -6,7 +6,7 @@ import {
   decodeExamples,
   encodeExamples,
   type ExampleChunk,
-} from "../../../actors/trainer/protocol.ts";
+} from "../../../records/example_chunk.ts";
 
 const SHAPE = { slots: 2, denseWidth: 1, tasks: 1 };
 
@@ -24,7 +24,7 @@ function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
       builder.add(
         {
           ids: new Uint32Array(ids.buffer),
-          segmentOffsets: Uint32Array.of(0, repeated, repeated + 1),
+          listOffsets: Uint32Array.of(0, repeated, repeated + 1),
           dense: new Uint32Array(Float32Array.of(row).buffer),
         },
         0,
@@ -42,7 +42,7 @@ function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
 function rowsOf(batch: TrainingBatch): number[] {
   const { features, labels } = batch;
   return Array.from(features.dense, (row, i) => {
-    const offsets = features.segmentOffsets;
+    const offsets = features.listOffsets;
     const repeated = Array.from(features.ids.subarray(offsets[i * 2], offsets[i * 2 + 1]), Number);
     assert.deepEqual(repeated, Array(row % 3).fill(row));
     const single = Array.from(
@@ -118,9 +118,9 @@ Deno.test("rows learned before are skipped inside their chunk", () => {
 function otherSchema(rows: number, firstRow: number): ExampleChunk {
   const builder = new ExampleChunkBuilder({ ...SHAPE, slots: 3 }, firstRow, 1);
   for (let row = 0; row < rows; row++) {
-    const segmentOffsets = Uint32Array.of(0, 0, 1, 1);
+    const listOffsets = Uint32Array.of(0, 0, 1, 1);
     builder.add(
-      { ids: new Uint32Array(2), segmentOffsets, dense: new Uint32Array(1) },
+      { ids: new Uint32Array(2), listOffsets, dense: new Uint32Array(1) },
       0,
       [1],
       0,
@@ -143,7 +143,7 @@ Deno.test("chunks of another schema at the log's beginning are skipped, and rows
 
 Deno.test("a damaged chunk at the log's beginning is refused, not skipped", () => {
   const chunk = otherSchema(3, 0);
-  for (const name of ["ids", "segmentOffsets", "dense", "labels", "servedScores"] as const) {
+  for (const name of ["ids", "listOffsets", "dense", "labels", "servedScores"] as const) {
     const cut = { ...chunk, [name]: chunk[name].subarray(0, -4) };
     assert.throws(() => new BatchAssembly(SHAPE).add(cut, 0), RangeError, name);
   }
@@ -155,13 +155,13 @@ Deno.test("a chunk of another schema and a hole in the log are refused with what
   assembly.add(chunk, 0);
   assert.throws(
     () => assembly.add(otherSchema(2, 2), 7),
-    /offset 7: segmentOffsets has 28 bytes and 2 rows of 2 slots.*need 20/,
+    /offset 7: listOffsets has 28 bytes and 2 rows of 2 slots.*need 20/,
   );
   assert.throws(() => assembly.add(chunks([1], 5)[0], 1), /lost 3 rows/);
   const cut = { ...chunks([2], 2)[0], ids: chunk.ids.subarray(8) };
   assert.throws(
     () => assembly.add(cut, 2),
-    /offset 2: its segments end at id .* the record is damaged/,
+    /offset 2: its lists end at id .* the record is damaged/,
   );
 });
 

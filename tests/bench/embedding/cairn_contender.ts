@@ -15,7 +15,7 @@ const BYTES_MAX = 3_000_000_000;
 export function adagradTable(dim: number): TableOptions {
   return {
     seed: 1,
-    segments: [{
+    slices: [{
       name: "embeddings",
       dim,
       initializer: { kind: "zeros" },

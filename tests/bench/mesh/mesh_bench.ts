@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
-import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_place.ts";
+import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_thread.ts";
 import { EmbeddedEventLog } from "../../../mesh/adapters/embedded/embedded_event_log.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { Mesh, placementOf, type PlannedActor } from "../../../mesh/runtime/mesh.ts";

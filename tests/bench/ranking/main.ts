@@ -10,9 +10,9 @@
  * a second before and a second after.
  */
 import { parseArgs } from "node:util";
-import { listen } from "../../../cli/listen.ts";
-import { percentile } from "../../../cli/load/samples.ts";
-import { startMesh } from "../../../cli/start_mesh.ts";
+import { listen } from "../../../server/listen.ts";
+import { percentile } from "../../../offline/evaluation/samples.ts";
+import { startMesh } from "../../../server/start_mesh.ts";
 import type { LoadOrder, LoadResult } from "./load_worker.ts";
 import { machinePauses } from "./machine_pauses.ts";
 import { learnItems, shopConfiguration, writeProfiles } from "./shop.ts";

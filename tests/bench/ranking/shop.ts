@@ -6,8 +6,8 @@
  */
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
-import { addresses } from "../../../cli/mesh/mesh_plan.ts";
-import type { RunningMesh } from "../../../cli/start_mesh.ts";
+import { addresses } from "../../../server/plan.ts";
+import type { RunningMesh } from "../../../server/start_mesh.ts";
 import {
   type CairnConfiguration,
   parseConfiguration,

@@ -87,8 +87,8 @@ async function assertAnswers(): Promise<void> {
   for (let step = 0; step < 3; step++) {
     const batch = randomBatch(session, 32);
     const found = await session.step(batch), expected = await reference.step(batch);
-    const { segment } = model.sparseInputs[model.sparseInputs.length - 1];
-    const gradient = found.gradients[segment], wanted = expected.gradients[segment];
+    const { slice } = model.sparseInputs[model.sparseInputs.length - 1];
+    const gradient = found.gradients[slice], wanted = expected.gradients[slice];
     // TF32 products keep 10 bits of each factor.
     const tolerance = options.tf32 ? 1e-1 : 1e-2;
     const norm = (values: Float32Array) => Math.hypot(...values);

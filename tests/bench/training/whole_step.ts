@@ -9,12 +9,13 @@
  */
 import { parseArgs } from "node:util";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
-import { encodeExamples, type TrainerMessage } from "../../../actors/trainer/protocol.ts";
-import { addresses, homeNode, planOf, workerNames } from "../../../cli/mesh/mesh_plan.ts";
-import type { WorkerSetup } from "../../../cli/worker.ts";
+import { encodeExamples } from "../../../records/example_chunk.ts";
+import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import { addresses, homeNode, planOf, workerNames } from "../../../server/plan.ts";
+import type { WorkerSetup } from "../../../server/worker.ts";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
-import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_place.ts";
+import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_thread.ts";
 import {
   createLogEnds,
   EmbeddedEventLog,
@@ -134,7 +135,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
   const places = await startWorkerPlaces({
     home,
     names: workerNames(configuration),
-    entry: new URL("../../../cli/worker.ts", import.meta.url),
+    entry: new URL("../../../server/worker.ts", import.meta.url),
     placement: placementOf(plan),
     setup: {
       configuration,

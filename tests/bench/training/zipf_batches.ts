@@ -1,7 +1,7 @@
 /**
  * Batches in the shape of Criteo Display Ads: 26 slots of one id each, 13 dense values, ids drawn by Zipf's law.
  */
-import type { ExampleChunk } from "../../../actors/trainer/protocol.ts";
+import type { ExampleChunk } from "../../../records/example_chunk.ts";
 
 export const SLOTS = 26;
 export const DENSE_WIDTH = 13;
@@ -37,7 +37,7 @@ export class ZipfBatches {
   /** One chunk of the example log. */
   chunk(rows: number, firstRow: number): ExampleChunk {
     const words = new Uint32Array(rows * SLOTS * 2);
-    const segmentOffsets = new Uint32Array(rows * SLOTS + 1).map((_, i) => i);
+    const listOffsets = new Uint32Array(rows * SLOTS + 1).map((_, i) => i);
     for (let i = 0; i < rows * SLOTS; i++) writeFeatureId(words, i, i % SLOTS, this.#draw());
     const dense = new Float32Array(rows * DENSE_WIDTH).map(() => this.#uniform());
     const labels = new Float32Array(rows).map(() => this.#uniform() < 0.25 ? 1 : 0);
@@ -47,7 +47,7 @@ export class ZipfBatches {
       firstRow,
       rows,
       ids: bytes(words),
-      segmentOffsets: bytes(segmentOffsets),
+      listOffsets: bytes(listOffsets),
       dense: bytes(dense),
       labels: bytes(labels),
       logSampleRate: new Uint8Array(rows * 4),

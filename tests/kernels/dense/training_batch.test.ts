@@ -27,11 +27,11 @@ Deno.test("rows of a batch lie in the same memory, and copies fill them alone", 
   const part = batchRows(whole, 2, 3);
   assert.equal(part.rows, 3);
   copyInputs(exampleBatch(model, 3, 4), part);
-  const { sparse, sequences, labels } = exampleBatch(model, 3, 4);
+  const { sparse, histories, labels } = exampleBatch(model, 3, 4);
   assert.deepEqual(whole.sparse.embeddings.subarray(2 * 12, 5 * 12), sparse.embeddings);
   assert.deepEqual(
-    whole.sequences!.history2.present.subarray(2 * 3, 5 * 3),
-    sequences!.history2.present,
+    whole.histories!.history2.present.subarray(2 * 3, 5 * 3),
+    histories!.history2.present,
   );
   assert.deepEqual([...whole.labels], [0, 0, ...labels, 0, 0]);
   part.results!.gradients.embeddings.fill(5);
@@ -52,9 +52,9 @@ Deno.test("an array that does not fit the model's widths is refused by its name"
       sparse: { ...batch.sparse, embeddings: new Float32Array(47) },
     }],
     [/"first_order" has undefined values/, { sparse: { embeddings: batch.sparse.embeddings } }],
-    [/"history2" has undefined values/, { sequences: {} }],
+    [/"history2" has undefined values/, { histories: {} }],
     [/"history2's presence" has 5 values and needs 4 × 3/, {
-      sequences: { history2: { ...batch.sequences!.history2, present: new Float32Array(5) } },
+      histories: { history2: { ...batch.histories!.history2, present: new Float32Array(5) } },
     }],
     [/"dense" has 1 values/, { dense: new Float32Array(1) }],
     [/"labels" has 3 values and needs 4 × 1/, { labels: new Float32Array(3) }],

@@ -38,7 +38,7 @@ const BUFFERS: Readonly<Record<string, number>> = {
 
 const options: TableOptions = {
   seed: 5,
-  segments: [
+  slices: [
     {
       name: "bias",
       dim: 1,

@@ -12,7 +12,7 @@ import { ClassServingTables } from "../../../kernels/embedding/class_serving_tab
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import type {
   FeatureIds,
-  SegmentOptions,
+  SliceOptions,
   SparseOptimizerOptions,
 } from "../../../kernels/embedding/options.ts";
 
@@ -25,7 +25,7 @@ const ADAM: SparseOptimizerOptions = {
   epsilon: 0.01,
 };
 
-function segment(dim: number, optimizer = SGD, name = "embeddings"): SegmentOptions {
+function slice(dim: number, optimizer = SGD, name = "embeddings"): SliceOptions {
   return { name, dim, initializer: { kind: "uniform", low: -1, high: 1 }, optimizer };
 }
 
@@ -37,15 +37,15 @@ const slot = (slot: number, expirySeconds = 100) => ({
 
 /** Slots 1 and 2 are wide and learn by Adam, slot 3 is narrow, slot 4 has a first-order weight alone. */
 const CLASSES: readonly ClassOptions[] = [
-  { segments: [segment(1, SGD, "first_order"), segment(6, ADAM)], slots: [slot(1), slot(2)] },
-  { segments: [segment(1, SGD, "first_order"), segment(2)], slots: [slot(3, 10)] },
-  { segments: [segment(1, SGD, "first_order")], slots: [slot(4)] },
+  { slices: [slice(1, SGD, "first_order"), slice(6, ADAM)], slots: [slot(1), slot(2)] },
+  { slices: [slice(1, SGD, "first_order"), slice(2)], slots: [slot(3, 10)] },
+  { slices: [slice(1, SGD, "first_order")], slots: [slot(4)] },
 ];
 const SHARED = { seed: 9, atLimit: "reject", bytesMax: 64 << 20 } as const;
 
 const tablesOf = (classes = CLASSES) => ClassTables.create({ ...SHARED, classes });
 const classNumbers = (classes: readonly ClassOptions[]) =>
-  classes.map(({ slots }) => ({ slots: slots.map(({ slot }) => slot), segments: [] }));
+  classes.map(({ slots }) => ({ slots: slots.map(({ slot }) => slot), slices: [] }));
 const KERNEL = BatchKernel.create(classNumbers(CLASSES));
 
 const idOf = (slot: number, value: number) => (BigInt(slot) << 48n) | BigInt(value);
@@ -171,7 +171,7 @@ Deno.test("rows of a narrow class with a stateless optimizer do not pay for anot
 
 Deno.test("a delta that was not acknowledged is given again as it was, although another class changed since", () => {
   const tables = tablesOf();
-  assert.equal(tables.takeDelta(0, 10), undefined, "a history begins");
+  assert.equal(tables.takeDelta(0, 10), undefined, "a lineage begins");
   learn(tables, grouped([idOf(1, 5)]), 1);
   const first = tables.takeDelta(0, 10);
   learn(tables, grouped([idOf(3, 6)]), 2);
@@ -187,7 +187,7 @@ Deno.test("a delta that was not acknowledged is given again as it was, although 
   assert.throws(() => tables.takeDelta(1, 10), /1 is behind 2/);
 });
 
-Deno.test("another history begins when the tombstones of one class overflow, and lacks nothing after all rows were read", () => {
+Deno.test("another lineage begins when the tombstones of one class overflow, and lacks nothing after all rows were read", () => {
   const tables = ClassTables.create({
     ...SHARED,
     atLimit: "evictLeastRecentlyUsed",
@@ -195,7 +195,7 @@ Deno.test("another history begins when the tombstones of one class overflow, and
     bytesMax: 1 << 20,
   });
   assert.equal(follow(tables, new Replica(), 0), 0);
-  assert.deepEqual(tables.deltaPosition, { history: 1, sequence: 0 });
+  assert.deepEqual(tables.deltaPosition, { lineage: 1, sequence: 0 });
   learn(tables, grouped([idOf(1, 5)]), 1);
   assert.equal(follow(tables, new Replica(), 0), 1);
   for (let round = 0; tables.statistics().evicted <= 1 << 18; round++) {
@@ -203,7 +203,7 @@ Deno.test("another history begins when the tombstones of one class overflow, and
   }
   const replica = new Replica();
   assert.equal(tables.takeDelta(1, 10), undefined);
-  assert.deepEqual(tables.deltaPosition, { history: 2, sequence: 0 });
+  assert.deepEqual(tables.deltaPosition, { lineage: 2, sequence: 0 });
   for (const [id, row] of exported(tables)) replica.rows.set(id, row);
   learn(tables, grouped([idOf(1, 6), idOf(4, 1)]), 2);
   assert.equal(follow(tables, replica, 0), 1);
@@ -248,9 +248,9 @@ Deno.test("restored tables have the rows of the cut and learn on as the original
   assert.deepEqual(exported(into), exported(twin));
   assert.equal(report.rowsRestored, SOME.length);
   assert.deepEqual([
-    ...report.segmentsAdded,
-    ...report.segmentsResized,
-    ...report.segmentsStateReset,
+    ...report.slicesAdded,
+    ...report.slicesResized,
+    ...report.slicesStateReset,
   ], []);
   learn(into, grouped(SOME), 4);
   learn(twin, grouped(SOME), 4);
@@ -293,15 +293,15 @@ Deno.test("a slot that moves to another class keeps what both rows have, and the
   const before = exported(tables);
   // Slot 2 becomes narrow, slot 3 learns by Adam, slot 4 is gone.
   const classes: ClassOptions[] = [
-    { segments: [segment(1, SGD, "first_order"), segment(6, ADAM)], slots: [slot(1)] },
-    { segments: [segment(1, SGD, "first_order"), segment(2, ADAM)], slots: [slot(2), slot(3)] },
+    { slices: [slice(1, SGD, "first_order"), slice(6, ADAM)], slots: [slot(1)] },
+    { slices: [slice(1, SGD, "first_order"), slice(2, ADAM)], slots: [slot(2), slot(3)] },
   ];
   const { into, report } = restored(tables, classes);
   assert.deepEqual(into.widths, [7, 3]);
   assert.equal(report.rowsRestored, 27);
   assert.equal(report.rowsOfRemovedSlots, 9, "rows of the slot that is gone");
-  assert.deepEqual(report.segmentsResized, ["embeddings of slots 2"]);
-  assert.deepEqual(report.segmentsStateReset, ["embeddings of slots 3"]);
+  assert.deepEqual(report.slicesResized, ["embeddings of slots 2"]);
+  assert.deepEqual(report.slicesStateReset, ["embeddings of slots 3"]);
   const rows = exported(into);
   assert.deepEqual(rows.get(idOf(1, 4)), before.get(idOf(1, 4)));
   assert.deepEqual(rows.get(idOf(3, 4)), before.get(idOf(3, 4)));
@@ -318,7 +318,7 @@ Deno.test("one class takes over the rows of many, and drops and reports those of
   const tables = tablesOf();
   learn(tables, grouped(SOME), 3);
   const { into, report } = restored(tables, [{
-    segments: [segment(1, SGD, "first_order")],
+    slices: [slice(1, SGD, "first_order")],
     slots: [slot(1), slot(3), slot(4), slot(5)],
   }]);
   assert.deepEqual([report.slotsAdded, report.slotsRemoved], [[5], [2]]);
@@ -332,7 +332,7 @@ Deno.test("tables that name no slots take over the rows of all", () => {
   const tables = tablesOf();
   learn(tables, grouped([...SOME, idOf(77, 1)]), 3);
   const { into, report } = restored(tables, [{
-    segments: [segment(1, SGD, "first_order")],
+    slices: [slice(1, SGD, "first_order")],
     slots: [],
   }]);
   assert.deepEqual([report.slotsAdded, report.slotsRemoved], [[], []]);
@@ -379,15 +379,15 @@ Deno.test("counters of admission come back where most of a class's slots were, a
   }
 });
 
-Deno.test("a segment's learning rate follows its schedule, of every class and after a restore, and no other's", () => {
+Deno.test("a slice's learning rate follows its schedule, of every class and after a restore, and no other's", () => {
   const learningRateSchedule = {
     warmupSteps: 2,
     decay: { kind: "linear", final: 0, steps: 4 },
   } as const;
   const classes = [2, 3].map((dim, c): ClassOptions => ({
-    segments: [
-      { ...segment(1, { kind: "sgd", learningRate: 1 }, "first_order") },
-      { ...segment(dim, { kind: "sgd", learningRate: 1 }), learningRateSchedule },
+    slices: [
+      { ...slice(1, { kind: "sgd", learningRate: 1 }, "first_order") },
+      { ...slice(dim, { kind: "sgd", learningRate: 1 }), learningRateSchedule },
     ],
     slots: [slot(c + 1)],
   }));

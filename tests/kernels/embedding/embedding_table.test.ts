@@ -9,7 +9,7 @@ const ones = (length: number) => new Uint32Array(length).fill(1);
 function options(overrides: Partial<TableOptions> = {}): TableOptions {
   return {
     seed: 7,
-    segments: [{
+    slices: [{
       name: "embeddings",
       dim: 1,
       initializer: { kind: "zeros" },
@@ -97,13 +97,13 @@ Deno.test("only the rows of a slot whose expiry has passed go, and consumers hea
 });
 
 Deno.test("an absent id's initial value is what its row then begins with, on any table of this seed", () => {
-  const segments = [{
+  const slices = [{
     name: "embeddings",
     dim: 19,
     initializer: { kind: "uniform", low: -0.05, high: 0.05 },
     optimizer: { kind: "adagrad", learningRate: 0.1, initialAccumulator: 0.1 },
   }] as const;
-  const [first, second] = [1, 2].map(() => EmbeddingTable.create(options({ segments })));
+  const [first, second] = [1, 2].map(() => EmbeddingTable.create(options({ slices })));
   const some = ids(3, 1n << 60n, 77);
   const initial = lookup(first, some, "initial").rows;
   assert.ok(initial.some((value) => value !== 0));
@@ -122,13 +122,13 @@ Deno.test("a gradient that is not finite changes nothing and is counted", () => 
 });
 
 Deno.test("a gradient so large that its square would be infinite changes nothing and is counted", () => {
-  const segments: TableOptions["segments"] = [{
+  const slices: TableOptions["slices"] = [{
     name: "embeddings",
     dim: 1,
     initializer: { kind: "zeros" },
     optimizer: { kind: "adam", learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 0.01 },
   }];
-  const table = EmbeddingTable.create(options({ segments }));
+  const table = EmbeddingTable.create(options({ slices }));
   for (const gradient of [1, 1e25, -3e38, 1]) {
     table.applyGradients(ids(3, 4), Float32Array.of(gradient, gradient), ones(2), 0);
   }
@@ -229,14 +229,14 @@ Deno.test("impossible options are refused with the word that is wrong", () => {
   );
 });
 
-Deno.test("two segments learn by their own optimizers and rates, and a schedule scales one of them", () => {
+Deno.test("two slices learn by their own optimizers and rates, and a schedule scales one of them", () => {
   const adagrad = (learningRate: number, initialAccumulator: number) =>
     ({ kind: "adagrad", learningRate, initialAccumulator }) as const;
-  const segments = [
+  const slices = [
     { name: "bias", dim: 1, initializer: { kind: "zeros" }, optimizer: adagrad(1, 1) },
     { name: "embeddings", dim: 2, initializer: { kind: "zeros" }, optimizer: adagrad(2, 2) },
   ] as const;
-  const table = EmbeddingTable.create(options({ segments }));
+  const table = EmbeddingTable.create(options({ slices }));
   table.applyGradients(ids(1), Float32Array.of(1, 2, 3), ones(1), 0);
   near(lookup(table, ids(1)).rows, [-0.70710677, -1.6329931, -1.8090681]);
   table.setLearningRateScale("embeddings", 0.5);
@@ -250,7 +250,7 @@ Deno.test("a slot overrides initializer and optimizer, whose state fits the wide
     slots: [{
       slot: 2,
       admission: { kind: "threshold", threshold: 0 },
-      segments: {
+      slices: {
         embeddings: {
           initializer: { kind: "constant", value: 3 },
           optimizer: { kind: "adam", learningRate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: 0.01 },

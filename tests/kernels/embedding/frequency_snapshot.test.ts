@@ -12,7 +12,7 @@ const DIM = 4096;
 /** Room for fewer rows than are compared to find a victim, so that the victim is the least used of all. */
 const options: TableOptions = {
   seed: 1,
-  segments: [{
+  slices: [{
     name: "embeddings",
     dim: DIM,
     initializer: { kind: "zeros" },

@@ -21,7 +21,7 @@ const PAGES_OF_16_MIB = 256;
 
 const options: TableOptions = {
   seed: 1,
-  segments: [{
+  slices: [{
     name: "embeddings",
     dim: WIDTH,
     initializer: { kind: "zeros" },

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { ModelInputs } from "../../../kernels/embedding/model_inputs.ts";
 import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
 
-const SEGMENTS = [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: 2 }];
+const SLICES = [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: 2 }];
 
 /** Two rows; slot 0 has one id each, slot 1 a list of three ids and of one. */
 const BATCH: FeatureBatch = {
   rows: 2,
   ids: BigUint64Array.of(10n, 20n, 21n, 22n, 11n, 20n),
-  segmentOffsets: Uint32Array.of(0, 1, 4, 5, 6),
+  listOffsets: Uint32Array.of(0, 1, 4, 5, 6),
   dense: new Float32Array(0),
 };
 /** Positions among the distinct ids 10, 20, 21, 22, 11, all in one group. */
@@ -18,9 +18,9 @@ const ROWS = Float32Array.from({ length: 15 }, (_, n) => Math.floor(n / 3) * 10 
 
 function inputsOf(options: Partial<ConstructorParameters<typeof ModelInputs>[0]> = {}) {
   return new ModelInputs({
-    layout: { classes: [{ slots: [], segments: SEGMENTS }], classOfColumn: [0, 0] },
-    sparseInputs: [{ segment: "embeddings", dims: [2, 2] }, {
-      segment: "first_order",
+    layout: { classes: [{ slots: [], slices: SLICES }], classOfColumn: [0, 0] },
+    sparseInputs: [{ slice: "embeddings", dims: [2, 2] }, {
+      slice: "first_order",
       dims: [1, 1],
     }],
     combiners: ["sum", "mean"],
@@ -35,17 +35,17 @@ Deno.test("each input is pooled from its own columns, by its slot's combiner", (
 });
 
 Deno.test("inputs are copied into arrays that last", () => {
-  const sequenceInputs = [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }];
-  const inputs = inputsOf({ sequenceInputs });
+  const historyInputs = [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }];
+  const inputs = inputsOf({ historyInputs });
   const into = {
     sparse: { embeddings: new Float32Array(8) },
-    sequences: { history1: { entries: new Float32Array(8), present: new Float32Array(4) } },
+    histories: { history1: { entries: new Float32Array(8), present: new Float32Array(4) } },
   };
   inputs.pool([ROWS], GROUPED, BATCH, into);
   inputs.pool([new Float32Array(15)], GROUPED, BATCH);
   assert.deepEqual([...into.sparse.embeddings], [0, 0, 20, 200, 40, 400, 10, 100]);
-  assert.deepEqual([...into.sequences.history1.entries], [10, 100, 20, 200, 10, 100, 0, 0]);
-  assert.deepEqual([...into.sequences.history1.present], [1, 1, 1, 0]);
+  assert.deepEqual([...into.histories.history1.entries], [10, 100, 20, 200, 10, 100, 0, 0]);
+  assert.deepEqual([...into.histories.history1.present], [1, 1, 1, 0]);
 });
 
 Deno.test("gradients come back to the rows that were pooled, summed over duplicates", () => {
@@ -59,11 +59,11 @@ Deno.test("gradients come back to the rows that were pooled, summed over duplica
   assert.deepEqual(firstOrder, [1, 1 + 7, 1, 1, 5]);
 });
 
-Deno.test("a sequence holds a list's first entries and says which places are taken", () => {
+Deno.test("a history holds a list's first entries and says which places are taken", () => {
   const inputs = inputsOf({
-    sequenceInputs: [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }],
+    historyInputs: [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }],
   });
-  const { history1 } = inputs.pool([ROWS], GROUPED, BATCH).sequences;
+  const { history1 } = inputs.pool([ROWS], GROUPED, BATCH).histories;
   assert.deepEqual([...history1.entries], [10, 100, 20, 200, 10, 100, 0, 0]);
   assert.deepEqual([...history1.present], [1, 1, 1, 0]);
 
@@ -76,9 +76,9 @@ Deno.test("a sequence holds a list's first entries and says which places are tak
   assert.deepEqual([...gradients.subarray(9)], [0, 0, 0, 0, 0, 0]);
 });
 
-Deno.test("a segment that rows do not have is refused with what they have", () => {
+Deno.test("a slice that rows do not have is refused with what they have", () => {
   assert.throws(
-    () => inputsOf({ sparseInputs: [{ segment: "embeddings", dims: [2, 8] }] }),
-    /needs the segment embeddings\[8\] of slot 1 and its embedding rows have first_order\[1\], embeddings\[2\]/,
+    () => inputsOf({ sparseInputs: [{ slice: "embeddings", dims: [2, 8] }] }),
+    /needs the slice embeddings\[8\] of slot 1 and its embedding rows have first_order\[1\], embeddings\[2\]/,
   );
 });

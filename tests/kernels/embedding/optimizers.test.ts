@@ -10,7 +10,7 @@ const ID = BigUint64Array.of(1n << 48n | 7n);
 function tableOf(optimizer: SparseOptimizerOptions, dim: number): EmbeddingTable {
   return EmbeddingTable.create({
     seed: 1,
-    segments: [{ name: "embeddings", dim, initializer: { kind: "zeros" }, optimizer }],
+    slices: [{ name: "embeddings", dim, initializer: { kind: "zeros" }, optimizer }],
     slots: [],
     bytesMax: 1 << 24,
     atLimit: "reject",
@@ -138,11 +138,11 @@ Deno.test("every optimizer equals its plain TypeScript twin to the bit, at every
 
 Deno.test("first weights are the same on every machine", () => {
   const initial = (
-    initializer: Parameters<typeof EmbeddingTable.create>[0]["segments"][0]["initializer"],
+    initializer: Parameters<typeof EmbeddingTable.create>[0]["slices"][0]["initializer"],
   ) => {
     const table = EmbeddingTable.create({
       seed: 42,
-      segments: [{ name: "e", dim: 3, initializer, optimizer: { kind: "sgd", learningRate: 1 } }],
+      slices: [{ name: "e", dim: 3, initializer, optimizer: { kind: "sgd", learningRate: 1 } }],
       slots: [],
       bytesMax: 1 << 20,
       atLimit: "reject",

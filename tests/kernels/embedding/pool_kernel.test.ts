@@ -10,7 +10,7 @@ interface Case {
   readonly examples: number;
   readonly groupStarts: Uint32Array<ArrayBuffer>;
   readonly inverse: Uint32Array<ArrayBuffer>;
-  readonly segmentOffsets: Uint32Array<ArrayBuffer>;
+  readonly listOffsets: Uint32Array<ArrayBuffer>;
   /** First float of each distinct id's row. */
   readonly rowStarts: readonly number[];
   readonly rowFloats: number;
@@ -57,21 +57,21 @@ const cases: fc.Arbitrary<Case> = fc.record({
       rowFloats += widths[g % widths.length];
     }
   }
-  const segmentOffsets = new Uint32Array(examples * slots + 1);
+  const listOffsets = new Uint32Array(examples * slots + 1);
   const inverse: number[] = [];
   for (let k = 0; k < examples * slots; k++) {
     for (let ids = random(5); ids > 0; ids--) {
       const group = random(shards) * widths.length + classOfSlot[k % slots];
       inverse.push(groupStarts[group] + random(groupStarts[group + 1] - groupStarts[group]));
     }
-    segmentOffsets[k + 1] = inverse.length;
+    listOffsets[k + 1] = inverse.length;
   }
   return {
     plan,
     examples,
     groupStarts,
     inverse: Uint32Array.from(inverse),
-    segmentOffsets,
+    listOffsets,
     rowStarts,
     rowFloats,
     floats: (length) => Float32Array.from({ length }, () => random(1 << 20) / 2 ** 19 - 1),
@@ -88,7 +88,7 @@ const DIVISORS = {
 
 /** Calls `visit` with where a float of a row goes, in the order in which the kernel adds: example by example, slot by slot. */
 function walk(
-  { plan, examples, inverse, segmentOffsets, rowStarts }: Case,
+  { plan, examples, inverse, listOffsets, rowStarts }: Case,
   visit: (
     block: number,
     to: number,
@@ -101,7 +101,7 @@ function walk(
   for (let example = 0; example < examples; example++) {
     for (let slot = 0; slot < slots; slot++) {
       const k = example * slots + slot;
-      const positions = inverse.subarray(segmentOffsets[k], segmentOffsets[k + 1]);
+      const positions = inverse.subarray(listOffsets[k], listOffsets[k + 1]);
       for (const [block, { parts }] of plan.blocks.entries()) {
         let at = example * strideOf(plan.blocks[block]);
         for (const part of parts) {
@@ -188,7 +188,7 @@ Deno.test("malformed batches are refused in words, and the kernel lives on", () 
     kernel.pool([new Float32Array(floats)], {
       groupStarts: Uint32Array.of(0, 2),
       inverse: Uint32Array.from(inverse),
-      segmentOffsets: Uint32Array.from(offsets),
+      listOffsets: Uint32Array.from(offsets),
     });
   assert.throws(() => pool([2], [0, 1]), /position points past the unique rows/);
   assert.throws(() => pool([0], [0, 2]), /offsets must ascend/);
@@ -210,12 +210,12 @@ Deno.test("an id of another class than its slot's is refused, not read with wron
     blocks: [{ parts: [{ slot: 0, ...part }, { slot: 1, ...part }] }],
   });
   const groupStarts = Uint32Array.of(0, 1, 2);
-  const segmentOffsets = Uint32Array.of(0, 1, 2);
+  const listOffsets = Uint32Array.of(0, 1, 2);
   const rows = [Float32Array.of(5, 6, 7)];
-  const pooled = kernel.pool(rows, { groupStarts, segmentOffsets, inverse: Uint32Array.of(0, 1) });
+  const pooled = kernel.pool(rows, { groupStarts, listOffsets, inverse: Uint32Array.of(0, 1) });
   assert.deepEqual([...pooled[0]], [5, 6]);
   assert.throws(
-    () => kernel.pool(rows, { groupStarts, segmentOffsets, inverse: Uint32Array.of(1, 1) }),
+    () => kernel.pool(rows, { groupStarts, listOffsets, inverse: Uint32Array.of(1, 1) }),
     /another class than its slot's/,
   );
 });

@@ -297,7 +297,7 @@ Deno.test("fifty rounds of insertion and expiry do not grow memory past its plat
     if (round === 3) plateau = table.statistics().bytes;
     if (round === 25) middle = table.statistics().bytes;
   }
-  // Every round's ids fall a little differently on the segments, whose fullest moments differ by a few rows.
+  // Every round's ids fall a little differently on the slices, whose fullest moments differ by a few rows.
   const { bytes } = table.statistics();
   assert.ok(bytes - plateau < 50_000, `${bytes} bytes after a plateau of ${plateau}`);
   assert.ok(bytes - middle < 10_000, `${bytes} bytes after ${middle} half-way`);

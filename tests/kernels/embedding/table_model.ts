@@ -20,7 +20,7 @@ export function modelledOptions(overrides: Partial<TableOptions> & { dim: number
   const { dim, ...rest } = overrides;
   return {
     seed: 1,
-    segments: [{
+    slices: [{
       name: "embeddings",
       dim,
       initializer: { kind: "zeros" },

@@ -2,14 +2,10 @@
 import assert from "node:assert/strict";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
-import type {
-  FeatureIds,
-  SegmentOptions,
-  TableOptions,
-} from "../../../kernels/embedding/options.ts";
+import type { FeatureIds, SliceOptions, TableOptions } from "../../../kernels/embedding/options.ts";
 import type { SnapshotChunk } from "../../../kernels/embedding/table_snapshot.ts";
 
-const segment = (name: string, dim: number, overrides: Partial<SegmentOptions> = {}) => ({
+const slice = (name: string, dim: number, overrides: Partial<SliceOptions> = {}) => ({
   name,
   dim,
   initializer: { kind: "uniform", low: -1, high: 1 } as const,
@@ -17,16 +13,16 @@ const segment = (name: string, dim: number, overrides: Partial<SegmentOptions> =
   ...overrides,
 });
 
-const options = (segments: readonly SegmentOptions[]): TableOptions => ({
+const options = (slices: readonly SliceOptions[]): TableOptions => ({
   seed: 3,
-  segments,
+  slices,
   slots: [],
   bytesMax: 256 << 20,
   atLimit: "reject",
 });
 
-function filled(rows: number, segments = [segment("bias", 1), segment("embeddings", 4)]) {
-  const table = EmbeddingTable.create(options(segments));
+function filled(rows: number, slices = [slice("bias", 1), slice("embeddings", 4)]) {
+  const table = EmbeddingTable.create(options(slices));
   const ids = BigUint64Array.from(
     { length: rows },
     (_, index) => (BigInt(index % 4) << 48n) | BigInt(index),
@@ -114,17 +110,17 @@ Deno.test("two shards become five: every row is on the shard that the batch kern
 
 Deno.test("a changed schema keeps what it shares and says what it does not", () => {
   const { table, ids } = filled(400, [
-    segment("bias", 1),
-    segment("embeddings", 4),
-    segment("wide", 3),
-    segment("gone", 2),
+    slice("bias", 1),
+    slice("embeddings", 4),
+    slice("wide", 3),
+    slice("gone", 2),
   ]);
   const { header, taken } = chunks(table, 100);
   const copy = EmbeddingTable.create(options([
-    segment("fresh", 2, { initializer: { kind: "constant", value: 9 } }),
-    segment("embeddings", 4),
-    segment("wide", 5, { initializer: { kind: "zeros" } }),
-    segment("bias", 1, { optimizer: { kind: "sgd", learningRate: 0.1 } }),
+    slice("fresh", 2, { initializer: { kind: "constant", value: 9 } }),
+    slice("embeddings", 4),
+    slice("wide", 5, { initializer: { kind: "zeros" } }),
+    slice("bias", 1, { optimizer: { kind: "sgd", learningRate: 0.1 } }),
   ]));
   const restore = copy.restore(header, { shard: 0, shards: 1, slots: [0, 2, 3] });
   taken.forEach((chunk) => restore.take(chunk));
@@ -165,7 +161,7 @@ for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {
   Deno.test(`a table at its memory limit is written while it learns, ${atLimit}`, () => {
     const table = EmbeddingTable.create({
       seed: 1,
-      segments: [{
+      slices: [{
         name: "embeddings",
         dim: 8,
         initializer: { kind: "zeros" },

@@ -63,7 +63,7 @@ Deno.test("each slot's ids are those of its values, hashed one by one", () => {
   assert.deepEqual(second.ids[1], [idOf(2, "日本")]);
 });
 
-Deno.test("an absent attribute is an empty segment and a dense zero", () => {
+Deno.test("an absent attribute is an empty list and a dense zero", () => {
   const [, second] = extract(request);
   assert.deepEqual([2, 4, 5, 6].map((slot) => second.ids[slot]), [[], [], [], []]);
   assert.deepEqual(second.dense, [0, 41]);
@@ -139,7 +139,7 @@ Deno.test("names that every object inherits are no attributes", () => {
 Deno.test("no items give no rows", () => {
   const batch = new FeatureExtractor(fullSchema, hasher).extract({ ...request, items: [] });
   assert.deepEqual([batch.rows, batch.ids.length, batch.dense.length], [0, 0, 0]);
-  assert.deepEqual([...batch.segmentOffsets], [0]);
+  assert.deepEqual([...batch.listOffsets], [0]);
 });
 
 Deno.test("the same request gives the same batch, whatever the extractor made before", () => {

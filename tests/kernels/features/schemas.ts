@@ -92,8 +92,8 @@ export function rowsOf(batch: FeatureBatch, slots: number): { ids: string[][]; d
   const denseWidth = batch.rows === 0 ? 0 : batch.dense.length / batch.rows;
   return Array.from({ length: batch.rows }, (_, row) => ({
     ids: Array.from({ length: slots }, (_, slot) => {
-      const segment = row * slots + slot;
-      const [start, end] = [batch.segmentOffsets[segment], batch.segmentOffsets[segment + 1]];
+      const slice = row * slots + slot;
+      const [start, end] = [batch.listOffsets[slice], batch.listOffsets[slice + 1]];
       return Array.from(batch.ids.subarray(start, end), String);
     }),
     dense: [...batch.dense.subarray(row * denseWidth, (row + 1) * denseWidth)],

@@ -1,11 +1,11 @@
 //! Buffers through which arrays cross: the host asks for a length, the kernel says where.
 
-use crate::policy::SEGMENTS_MAX;
+use crate::policy::SLICES_MAX;
 
 /// Elements of one buffer at most.
 pub const LENGTH_MAX: usize = 1 << 28;
 /// Words of the longest answer: a table's layout.
-pub const ANSWER_WORDS: usize = 1 + 3 * SEGMENTS_MAX;
+pub const ANSWER_WORDS: usize = 1 + 3 * SLICES_MAX;
 
 /// Makes `buffer` at least `length` long and returns its address; 0 when that is too long or memory is short.
 pub fn reserve<T: Clone + Default>(buffer: &mut Vec<T>, length: usize) -> usize {

@@ -9,12 +9,12 @@ use crate::admission::RestoreError;
 use crate::counter_snapshot::SAVED_LINE_BYTES;
 use crate::crc32c::crc32c;
 use crate::memory::is_available;
-use crate::policy::{SEGMENTS_MAX, SLOTS};
+use crate::policy::{SLICES_MAX, SLOTS};
 use crate::restore::{RestorePlan, Restored, Run};
 use crate::snapshot::Progress;
 
-/// A restore plan at most: its counts, weights and state of each segment, every slot.
-const PLAN_WORDS_MAX: usize = 6 + 2 * 3 * SEGMENTS_MAX + SLOTS;
+/// A restore plan at most: its counts, weights and state of each slice, every slot.
+const PLAN_WORDS_MAX: usize = 6 + 2 * 3 * SLICES_MAX + SLOTS;
 /// What reading one takes, at most.
 const PLAN_BYTES_MAX: usize = 16 * PLAN_WORDS_MAX;
 

@@ -34,15 +34,15 @@ pub extern "C" fn table_create(length: usize) -> i32 {
     })
 }
 
-/// Where the columns are. Words: floats a row, then {first column, first state, state floats} for each segment; returns how many.
+/// Where the columns are. Words: floats a row, then {first column, first state, state floats} for each slice; returns how many.
 #[no_mangle]
 pub extern "C" fn table_layout() -> i32 {
     training(|table, buffers| {
-        let segments = &table.options.segments;
-        let places = segments.iter().flat_map(|each| [each.column, each.state, each.state_floats]);
+        let slices = &table.options.slices;
+        let places = slices.iter().flat_map(|each| [each.column, each.state, each.state_floats]);
         let layout = std::iter::once(table.options.floats).chain(places);
         buffers.words.iter_mut().zip(layout).for_each(|(word, at)| *word = at as f64);
-        1 + 3 * segments.len() as i32
+        1 + 3 * slices.len() as i32
     })
 }
 
@@ -96,10 +96,10 @@ pub extern "C" fn table_evict_expired(buckets: u32) -> i32 {
     training(|table, _| table.evict_expired(buckets) as i32)
 }
 
-/// Sets the factor of a segment's learning rate.
+/// Sets the factor of a slice's learning rate.
 #[no_mangle]
-pub extern "C" fn table_set_learning_rate_scale(segment: usize, scale: f32) -> i32 {
-    training(|table, _| match table.learning_rate_scales.get_mut(segment) {
+pub extern "C" fn table_set_learning_rate_scale(slice: usize, scale: f32) -> i32 {
+    training(|table, _| match table.learning_rate_scales.get_mut(slice) {
         Some(known) if scale >= 0.0 && scale.is_finite() => {
             *known = scale;
             0

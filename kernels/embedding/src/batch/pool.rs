@@ -3,7 +3,7 @@
 //!
 //! A plan, read once, says which columns of a row become which columns of the model's inputs, and `placement.rs` checks
 //! where every id's row is; so one walk over a batch without a check fills all inputs: an id's row is found once, and
-//! its segments lie in one or two cache lines.
+//! its lists lie in one or two cache lines.
 
 use crate::batch::placement::{PlacedBatch, PoolBatch, PoolError};
 use crate::batch::plan::{Combiner, Part, PoolPlan};

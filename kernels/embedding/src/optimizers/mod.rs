@@ -1,4 +1,4 @@
-//! Sparse optimizers: how one segment of a row learns from its summed gradient.
+//! Sparse optimizers: how one slice of a row learns from its summed gradient.
 //!
 //! A rule per file. The state lies in the row behind the weights, as `STATES` arrays of `dim` floats, then the
 //! row's scalars; its size depends on the rule alone. Gradients are clipped first, then L2 decay is added.

@@ -49,7 +49,7 @@ fn adagrad_divides_by_the_root_of_summed_squares() {
 }
 
 #[test]
-fn two_segments_learn_at_their_own_rates() {
+fn two_slices_learn_at_their_own_rates() {
     let first = optimizer(1.0, Rule::Adagrad { initial_accumulator: 1.0 });
     let second = optimizer(2.0, Rule::Adagrad { initial_accumulator: 2.0 });
     assert_near(&learn(first, &[1.0], 1)[0], &[-0.707_106_77]);

@@ -88,11 +88,11 @@ export function exampleBatch(model: Model, rows: number, seed = 0): TrainingBatc
     rows,
     sparse: Object.fromEntries(
       model.sparseInputs.map((input, i) =>
-        [input.segment, floats(["rows", widthOf(input)], 10 + i)] as const
+        [input.slice, floats(["rows", widthOf(input)], 10 + i)] as const
       ),
     ),
-    sequences: Object.fromEntries(
-      model.sequenceInputs.map(({ name, lengthMax, dim }, i) => {
+    histories: Object.fromEntries(
+      model.historyInputs.map(({ name, lengthMax, dim }, i) => {
         const present = floats(["rows", lengthMax], 30 + i).map((value) => value > 0 ? 1 : 0);
         return [name, { entries: floats(["rows", lengthMax, dim], 20 + i), present }] as const;
       }),

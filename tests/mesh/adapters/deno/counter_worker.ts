@@ -1,7 +1,7 @@
 /**
  * A worker for tests: it can make counters.
  */
-import { runWorkerPlace } from "../../../../mesh/adapters/deno/worker_place.ts";
+import { runWorkerPlace } from "../../../../mesh/adapters/deno/worker_thread.ts";
 import type { MailboxOptions } from "../../../../mesh/runtime/actor.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
 import { counterDefinition } from "../../runtime/counter_actor.ts";

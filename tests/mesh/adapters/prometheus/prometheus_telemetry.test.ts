@@ -14,7 +14,7 @@ import {
   renderMetrics,
 } from "../../../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 
-import { MemoryEventLog } from "../../../../mesh/simulation/memory_event_log.ts";
+import { MemoryEventLog } from "../../../../mesh/adapters/memory/memory_event_log.ts";
 
 function telemetryWithLines() {
   const lines: LogLine[] = [];

@@ -1,0 +1,73 @@
+/**
+ * Where `cairn train --save` leaves the model: a data directory as a server has one, and beside it the configuration
+ * that it was trained with, so that a server begins from both.
+ */
+import { readManifests } from "../../records/snapshot_manifest.ts";
+import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
+import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { ConfigurationOverrides } from "../configuration_overrides.ts";
+import { usageError } from "../errors.ts";
+import { configurationText } from "../load_configuration.ts";
+
+export interface SavedModel {
+  readonly blobs: BlobStore;
+  /**
+   * Lets a server have the folder, with the configuration where a model is in it. Where none is, because training failed
+   * before one was kept, what was made goes.
+   *
+   * @returns The file to serve the model with.
+   */
+  close(): Promise<string | undefined>;
+}
+
+/** Makes the folder; it is a model's once that is whole. */
+export async function openSavedModel(
+  folder: string,
+  config: string,
+  overrides: ConfigurationOverrides,
+): Promise<SavedModel> {
+  const here = ["storage.kind=directory", "storage.path=."];
+  const assignments = [...overrides.assignments, ...here];
+  const text = await configurationText(config, { ...overrides, assignments });
+  const isNew = await Deno.stat(folder).then(() => false, () => true);
+  const directory = openDataDirectory(folder);
+  const blobs = new DirectoryBlobStore(`${folder}/blobs`);
+  return {
+    blobs,
+    async close() {
+      try {
+        const [model] = await readManifests(blobs);
+        if (model !== undefined) {
+          const saved = `${folder}/cairn.yaml`;
+          const header = "# Serves the model of this folder, which cairn train wrote.\n";
+          await Deno.writeTextFile(saved, header + text);
+          return saved;
+        }
+      } finally {
+        directory.release();
+      }
+      for (const made of ["blobs", "lock"]) {
+        await Deno.remove(`${folder}/${made}`, { recursive: true });
+      }
+      if (isNew) await Deno.remove(folder);
+      return undefined;
+    },
+  };
+}
+
+/**
+ * A model must not be mixed with another one's logs, nor take its place unasked.
+ *
+ * @throws {CommandError} When something is in the folder.
+ */
+export async function requireEmptyFolder(folder: string): Promise<void> {
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw usageError(`Cannot save the model to ${folder}: ${error.message}.`);
+  });
+  if (entries.length === 0) return;
+  throw usageError(
+    `Cannot save the model to ${folder}: it holds ${entries[0].name}. Name a new or empty folder.`,
+  );
+}

@@ -1,0 +1,76 @@
+/**
+ * The attributes that features are made of, so that the page to try the API sends ones that matter, and an answer
+ * can say that one does not: it may be misspelt.
+ */
+import type { Attributes } from "../../mesh/ports/profile_store.ts";
+import type { RankRequest } from "../schemas/rank.ts";
+
+/** Names of attributes that a note lists; the rest is counted. */
+const NAMES_MAX = 20;
+
+/** By whose they are; each with a value that its feature takes. */
+export interface KnownAttributes {
+  readonly user: Attributes;
+  readonly item: Attributes;
+  readonly context: Attributes;
+}
+
+/** A ranking request that this server makes features of. */
+export function exampleRequest({ user, item, context }: KnownAttributes): RankRequest {
+  return {
+    user: "user-7",
+    ...(isEmpty(user) ? {} : { userFields: { ...user } }),
+    ...(isEmpty(context) ? {} : { context: { ...context } }),
+    candidates: [
+      { id: "item-1" },
+      { id: "item-2", ...(isEmpty(item) ? {} : { fields: { ...item } }) },
+      { id: "item-3" },
+    ],
+    limit: 2,
+  } as RankRequest;
+}
+
+/** What the answer says of attributes that nothing is made of. Of the candidates the first speaks for all. */
+export function noteOnAttributes(
+  { candidates, context, userFields }: RankRequest,
+  known: KnownAttributes,
+): string | undefined {
+  return noteOf([
+    ...unreadOf("context", context, known.context),
+    ...unreadOf("userFields", userFields, known.user),
+    ...unreadOf("candidates/0/fields", candidates[0].fields, known.item),
+  ]);
+}
+
+/** The same of stored attributes: once for all profiles of a request. */
+export function noteOnProfiles(
+  profiles: readonly Attributes[],
+  known: Attributes,
+): string | undefined {
+  return noteOf(
+    unreadOf("attributes", Object.fromEntries(profiles.flatMap(Object.entries)), known),
+  );
+}
+
+function noteOf(unread: readonly string[]): string | undefined {
+  return unread.length === 0 ? undefined : `No feature reads ${unread.join("; nor ")}.`;
+}
+
+function unreadOf(
+  where: string,
+  sent: Readonly<Record<string, unknown>> | undefined,
+  known: Attributes,
+): string[] {
+  if (sent === undefined) return [];
+  const unread = Object.keys(sent).filter((name) => !Object.hasOwn(known, name));
+  if (unread.length === 0) return [];
+  const names = Object.keys(known);
+  const read = names.length === 0 ? "nothing is read there" : `read there: ${names.join(", ")}`;
+  const shown = unread.slice(0, NAMES_MAX).map((name) => JSON.stringify(name)).join(", ");
+  const more = unread.length > NAMES_MAX ? ` and ${unread.length - NAMES_MAX} more` : "";
+  return [`${shown}${more} of ${where} (${read})`];
+}
+
+function isEmpty(attributes: Attributes): boolean {
+  return Object.keys(attributes).length === 0;
+}

@@ -1,0 +1,130 @@
+/**
+ * A log in memory, with the promises of the durable ones: for tests, and for the simulation.
+ */
+import {
+  type EventLog,
+  LogFullError,
+  type LogRecord,
+  type LogUsage,
+  partitionOf,
+} from "../../ports/event_log.ts";
+import { Listeners } from "../../runtime/listeners.ts";
+
+export interface MemoryEventLogOptions {
+  readonly name?: string;
+  readonly partitions: number;
+  /** Bytes that may lie in the log before appends fail. Default: no limit. */
+  readonly bytesMax?: number;
+}
+
+interface Partition {
+  /** Offset of `records[0]`. */
+  firstOffset: number;
+  records: Uint8Array[];
+  readonly listeners: Listeners<[]>;
+  notifying: boolean;
+}
+
+export class MemoryEventLog implements EventLog {
+  readonly partitions: number;
+  readonly #name: string;
+  readonly #bytesMax: number;
+  readonly #partitions: Partition[];
+  readonly #committed = new Map<string, number>();
+  #bytes = 0;
+  #refusal: LogFullError | undefined;
+
+  constructor(options: MemoryEventLogOptions) {
+    this.partitions = options.partitions;
+    this.#name = options.name ?? "memory";
+    this.#bytesMax = options.bytesMax ?? Infinity;
+    this.#partitions = Array.from({ length: options.partitions }, () => ({
+      firstOffset: 0,
+      records: [],
+      listeners: new Listeners(),
+      notifying: false,
+    }));
+  }
+
+  /** Memory is as durable at once as it will ever be. */
+  append(partition: number, records: readonly Uint8Array[]): Promise<number> {
+    const target = this.#partition(partition);
+    const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
+    if (this.#bytes + bytes > this.#bytesMax) {
+      this.#refusal = new LogFullError(this.#name, this.#bytes, this.#bytesMax);
+      return Promise.reject(this.#refusal);
+    }
+    this.#refusal = undefined;
+    const first = target.firstOffset + target.records.length;
+    for (const record of records) target.records.push(record.slice());
+    this.#bytes += bytes;
+    if (records.length > 0) this.#notify(target);
+    return Promise.resolve(first);
+  }
+
+  read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
+    const { firstOffset, records } = this.#partition(partition);
+    const from = Math.max(fromOffset, firstOffset);
+    return Promise.resolve(
+      records.slice(from - firstOffset, from - firstOffset + recordsMax).map((bytes, i) => ({
+        offset: from + i,
+        bytes: bytes.slice(),
+      })),
+    );
+  }
+
+  endOffset(partition: number): Promise<number> {
+    const { firstOffset, records } = this.#partition(partition);
+    return Promise.resolve(firstOffset + records.length);
+  }
+
+  onAppended(partition: number, listener: () => void): () => void {
+    return this.#partition(partition).listeners.add(listener);
+  }
+
+  commitOffset(consumer: string, partition: number, offset: number): Promise<void> {
+    this.#partition(partition);
+    this.#committed.set(`${partition} ${consumer}`, offset);
+    return Promise.resolve();
+  }
+
+  committedOffset(consumer: string, partition: number): Promise<number> {
+    return Promise.resolve(this.#committed.get(`${partition} ${consumer}`) ?? 0);
+  }
+
+  trim(partition: number, offset: number): Promise<void> {
+    const target = this.#partition(partition);
+    const gone = Math.min(Math.max(0, offset - target.firstOffset), target.records.length);
+    for (const record of target.records.splice(0, gone)) this.#bytes -= record.byteLength;
+    target.firstOffset += gone;
+    if (gone > 0) this.#refusal = undefined;
+    return Promise.resolve();
+  }
+
+  usage(): LogUsage {
+    return { bytes: this.#bytes, bytesMax: this.#bytesMax };
+  }
+
+  refusal(): Error | undefined {
+    return this.#refusal;
+  }
+
+  close(): Promise<void> {
+    for (const { listeners } of this.#partitions) listeners.clear();
+    return Promise.resolve();
+  }
+
+  #partition(partition: number): Partition {
+    return partitionOf(this.#partitions, partition);
+  }
+
+  /** Listeners hear of a burst of appends once, after the appends have resolved. */
+  #notify(partition: Partition): void {
+    if (partition.notifying) return;
+    partition.notifying = true;
+    queueMicrotask(() => {
+      partition.notifying = false;
+      partition.listeners.tell();
+    });
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A model in training as a snapshot, in the form that a server writes and begins from: so is the best epoch kept until
+ * training ends, and what `--save` leaves is a data directory.
+ */
+import { restoreNewest } from "../../actors/embedding_shard/shard_restore.ts";
+import {
+  FORMAT,
+  keepSnapshots,
+  readManifests,
+  type SnapshotManifest,
+  snapshotName,
+  writeManifest,
+} from "../../records/snapshot_manifest.ts";
+import {
+  encodePart,
+  type ShardChunkPart,
+  type ShardHeader,
+  type ShardPart,
+  type TrainerPart,
+  writeChunk,
+  writePart,
+} from "../../records/snapshot_parts.ts";
+import { findResumePoint, writeTrainerPart } from "../../actors/trainer/trainer_snapshot.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { addresses } from "../../server/plan.ts";
+
+/** All that was learned. */
+export interface TrainedModel {
+  readonly tables: ClassTables;
+  readonly checkpoint: TrainingCheckpoint;
+}
+
+/** Nothing of a log is in the model: a server that begins from it reads its own from their beginning. */
+const beforeAllLogs = { sequence: 0, offset: 0, learnedThroughMs: 0 };
+
+/** Writes the model; the snapshot before goes once this one is whole. */
+export async function writeModelSnapshot(
+  blobs: BlobStore,
+  { tables, checkpoint }: TrainedModel,
+  { trainerCount, embeddingShard }: CairnConfiguration,
+): Promise<void> {
+  const atMs = Date.now();
+  const [before] = await readManifests(blobs);
+  const name = snapshotName(atMs, before?.name);
+  const kernel = BatchKernel.create();
+  const trainers: TrainerPart[] = [];
+  for (let partition = 0; partition < trainerCount; partition++) {
+    const cut = { ...beforeAllLogs, source: addresses.trainer(partition), partition };
+    trainers.push(await writeTrainerPart(blobs, name, kernel, cut, checkpoint));
+  }
+  const shard = await writeTables(blobs, kernel, `${name}/shard-0`, tables, embeddingShard);
+  const manifest: SnapshotManifest = { format: FORMAT, name, atMs, trainers, shards: [shard] };
+  await writeManifest(blobs, manifest);
+  await keepSnapshots(blobs, [manifest]);
+}
+
+async function writeTables(
+  blobs: BlobStore,
+  kernel: BatchKernel,
+  prefix: string,
+  tables: ClassTables,
+  { slotNames, snapshotChunkRows }: CairnConfiguration["embeddingShard"],
+): Promise<ShardPart> {
+  const classes = tables.beginSnapshot();
+  try {
+    const head: ShardHeader = { slotNames, classes };
+    const header = await writePart(blobs, kernel, `${prefix}/header`, encodePart(head));
+    const chunks: ShardChunkPart[] = [];
+    for (
+      let chunk = tables.nextSnapshotChunk(snapshotChunkRows);
+      chunk !== undefined;
+      chunk = tables.nextSnapshotChunk(snapshotChunkRows)
+    ) {
+      chunks.push(await writeChunk(blobs, prefix, chunks.length, chunk));
+    }
+    return { shard: 0, header, chunks };
+  } finally {
+    tables.endSnapshot();
+  }
+}
+
+/**
+ * Reads what {@link writeModelSnapshot} wrote.
+ *
+ * @param tables Empty ones, which take the rows.
+ * @returns The dense model's state.
+ * @throws {Error} When there is none.
+ */
+export async function readModelSnapshot(
+  blobs: BlobStore,
+  tables: ClassTables,
+  { embeddingShard }: CairnConfiguration,
+): Promise<TrainingCheckpoint> {
+  const whole = { ...embeddingShard, shard: 0, shards: 1 };
+  // What a server would log, another schema or too little room, cannot be here.
+  const quiet = new PrometheusTelemetry({ logLevelMin: "error", writeLog: () => {} });
+  await restoreNewest(tables, whole, blobs, quiet);
+  const resume = await findResumePoint(blobs, addresses.trainer(0), beforeAllLogs.sequence);
+  if (resume === undefined) throw new Error("Cannot go back to the best epoch: it was not kept.");
+  return resume.checkpoint;
+}

@@ -1,0 +1,72 @@
+/**
+ * The asking side of a thread that runs a replica of the dense model.
+ */
+import type { Answer, AnswerTo, Failure, Order, PlacedModelParts, Question } from "./protocol.ts";
+
+/** What a replica answered instead: errors of another thread, by name and message. */
+export class ReplicaError extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+    this.name = failure.name;
+  }
+}
+
+interface Asker {
+  resolve(answer: unknown): void;
+  reject(error: Error): void;
+}
+
+export class ReplicaThread {
+  readonly #worker: Worker;
+  readonly #askers = new Map<number, Asker>();
+  readonly #opened = Promise.withResolvers<void>();
+  #asked = 0;
+  #gone: Error | undefined;
+
+  constructor(parts: PlacedModelParts, replica: number, ports: readonly MessagePort[]) {
+    const entry = new URL("./dense_worker.ts", import.meta.url);
+    this.#worker = new Worker(entry, { type: "module", name: `dense-step-${replica}` });
+    this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.end(new Error(`A thread of the dense step crashed: ${event.message}`));
+    };
+    const { model, modelSizes, session } = parts;
+    const order: Order = { kind: "open", parts: { model, modelSizes, session }, replica, ports };
+    this.#worker.postMessage(order, [...ports]);
+  }
+
+  /** @throws {ReplicaError} As `createTrainingSession` does. */
+  opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
+  /** @throws {ReplicaError} What the session threw. */
+  ask<Q extends Question>(question: Q, transfer: Transferable[] = []): Promise<AnswerTo<Q>> {
+    if (this.#gone !== undefined) return Promise.reject(this.#gone);
+    return new Promise((resolve, reject) => {
+      const id = ++this.#asked;
+      this.#askers.set(id, { resolve: (answer) => resolve(answer as AnswerTo<Q>), reject });
+      this.#worker.postMessage({ kind: "ask", id, question } satisfies Order, transfer);
+    });
+  }
+
+  /** Ends the thread; whoever waits for an answer gets `error`. */
+  end(error: Error): void {
+    this.#gone ??= error;
+    this.#worker.terminate();
+    this.#opened.reject(error);
+    for (const { reject } of this.#askers.values()) reject(error);
+    this.#askers.clear();
+  }
+
+  #receive(answer: Answer): void {
+    if (answer.kind === "opened") return this.#opened.resolve();
+    const error = answer.kind === "failure" ? new ReplicaError(answer.failure) : undefined;
+    if (answer.id === undefined) return this.#opened.reject(error);
+    const asker = this.#askers.get(answer.id);
+    this.#askers.delete(answer.id);
+    if (answer.kind === "answer") asker?.resolve(answer.answer);
+    else asker?.reject(error!);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Which attributes the feature schema reads, and a value that suits each.
+ */
+import type { KnownAttributes } from "../gateway/attributes/known_attributes.ts";
+import type { Attributes } from "../mesh/ports/profile_store.ts";
+import type { FeatureSchema, FeatureSource } from "../kernels/features/schema.ts";
+
+export function knownAttributes({ slots, dense }: FeatureSchema): KnownAttributes {
+  const known: Record<FeatureSource, Record<string, Attributes[string]>> = {
+    user: {},
+    item: {},
+    context: {},
+  };
+  for (const slot of slots) {
+    if (slot.kind !== "categorical" && slot.kind !== "list") continue;
+    const { attribute, kind, source } = slot;
+    known[source][attribute] = kind === "list"
+      ? [`${attribute}-1`, `${attribute}-2`]
+      : `${attribute}-1`;
+  }
+  // Last, because whoever takes text of an attribute takes a number too.
+  const numbers = [...slots.filter((slot) => slot.kind === "numeric"), ...dense];
+  for (const { attribute, source } of numbers) known[source][attribute] = 1;
+  return known;
+}

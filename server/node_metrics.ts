@@ -1,0 +1,62 @@
+/**
+ * A node's own figures as metrics: what waits, what was handled, dropped and restarted, by actor.
+ */
+import {
+  type MetricsSnapshot,
+  PrometheusTelemetry,
+} from "../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import type { Node } from "../mesh/runtime/node.ts";
+
+/** Reads the node's counters when somebody asks, so that handling a message costs no metric. */
+export function nodeMetrics(
+  node: Node,
+  telemetry: PrometheusTelemetry,
+): () => Promise<MetricsSnapshot> {
+  const labelNames = ["actor"];
+  const waiting = telemetry.gauge("cairn_actor_messages_waiting", {
+    help: "Messages in the actor's mailbox.",
+    labelNames,
+  });
+  const counts = {
+    handled: telemetry.counter("cairn_actor_messages_handled_total", {
+      help: "Messages handled.",
+      labelNames,
+    }),
+    dropped: telemetry.counter("cairn_actor_messages_dropped_total", {
+      help: "Told messages that found the mailbox full.",
+      labelNames,
+    }),
+    rejected: telemetry.counter("cairn_actor_asks_rejected_total", {
+      help: "Asks refused because the mailbox was full.",
+      labelNames,
+    }),
+    expired: telemetry.counter("cairn_actor_asks_expired_total", {
+      help: "Asks whose budget ran out while they waited.",
+      labelNames,
+    }),
+    restarts: telemetry.counter("cairn_actor_restarts_total", {
+      help: "Restarts after a crash.",
+      labelNames,
+    }),
+  };
+  const deadLetters = telemetry.counter("cairn_node_dead_letters_total", {
+    help: "Told messages whose receiver did not exist or could not be reached.",
+  });
+  const seen = new Map<string, number>();
+  let deadLettersSeen = 0;
+  return async () => {
+    for (const statistics of node.statistics()) {
+      const labels = { actor: statistics.address };
+      waiting.set(statistics.queued, labels);
+      for (const name of Object.keys(counts) as (keyof typeof counts)[]) {
+        const key = `${name} ${statistics.address}`;
+        const more = statistics[name] - (seen.get(key) ?? 0);
+        seen.set(key, statistics[name]);
+        if (more >= 0) counts[name].add(more, labels);
+      }
+    }
+    deadLetters.add(node.deadLetters - deadLettersSeen);
+    deadLettersSeen = node.deadLetters;
+    return await telemetry.snapshot();
+  };
+}

@@ -1,0 +1,159 @@
+/**
+ * Where the mesh keeps its logs, profiles and snapshots, by configuration; and how its other threads open them.
+ */
+import type { StorageSection } from "../configuration/sections/mesh.ts";
+import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
+import { DataDirectoryError, openDataDirectory } from "../mesh/adapters/embedded/data_directory.ts";
+import { DirectoryBlobStore } from "../mesh/adapters/embedded/directory_blob_store.ts";
+import {
+  createLogEnds,
+  EmbeddedEventLog,
+  PartitionCountError,
+} from "../mesh/adapters/embedded/embedded_event_log.ts";
+import { SqliteProfileStore } from "../mesh/adapters/embedded/sqlite_profile_store.ts";
+import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import type { EventLog } from "../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../mesh/ports/profile_store.ts";
+import { MemoryBlobStore } from "../mesh/adapters/memory/memory_blob_store.ts";
+import { MemoryEventLog } from "../mesh/adapters/memory/memory_event_log.ts";
+import { MemoryProfileStore } from "../mesh/adapters/memory/memory_profile_store.ts";
+
+/** Of the event log: one joiner reads it. The example log has one per trainer. */
+const eventPartitions = 1;
+
+export interface MeshStorage {
+  readonly eventLog: EventLog;
+  readonly exampleLog: EventLog;
+  readonly profiles: ProfileStore;
+  readonly blobs: BlobStore;
+  /** What the other threads need to read along; undefined where storage is this thread's memory. */
+  readonly shared: SharedStorage | undefined;
+  close(): Promise<void>;
+}
+
+/** Plain data for {@link openSharedStorage} in another thread. */
+export interface SharedStorage {
+  readonly path: string;
+  /** One per trainer. */
+  readonly examplePartitions: number;
+  readonly exampleLogEnds: SharedArrayBuffer;
+}
+
+/**
+ * @param examplePartitions One per trainer.
+ * @param manyThreads Other threads will read along. Logs in memory cannot be shared, so `memory` then means a
+ * temporary directory that goes when the mesh stops.
+ */
+export async function openStorage(
+  storage: StorageSection,
+  examplePartitions: number,
+  manyThreads: boolean,
+): Promise<MeshStorage> {
+  if (storage.kind === "directory") {
+    const { path, logBytesMax } = storage;
+    return await openDirectory(path, examplePartitions, logBytesMax, "disk");
+  }
+  if (!manyThreads) return openMemory(examplePartitions, storage.logBytesMax);
+  const path = Deno.makeTempDirSync({ prefix: "cairn-" });
+  const opened = await openDirectory(path, examplePartitions, storage.logBytesMax, "process");
+  return {
+    ...opened,
+    async close() {
+      await opened.close();
+      Deno.removeSync(path, { recursive: true });
+    },
+  };
+}
+
+/** The stores that a worker thread reads. */
+export async function openSharedStorage(
+  { path, examplePartitions, exampleLogEnds }: SharedStorage,
+): Promise<{ readonly exampleLog: EventLog; readonly blobs: BlobStore }> {
+  return {
+    exampleLog: await EmbeddedEventLog.open({
+      directory: `${path}/examples`,
+      partitions: examplePartitions,
+      mode: "read",
+      ends: exampleLogEnds,
+    }),
+    blobs: new DirectoryBlobStore(`${path}/blobs`),
+  };
+}
+
+function openMemory(examplePartitions: number, bytesMax: number): MeshStorage {
+  const eventLog = new MemoryEventLog({ name: "events", partitions: eventPartitions, bytesMax });
+  const exampleLog = new MemoryEventLog({
+    name: "examples",
+    partitions: examplePartitions,
+    bytesMax,
+  });
+  const profiles = new MemoryProfileStore(new DenoClock());
+  return {
+    eventLog,
+    exampleLog,
+    profiles,
+    blobs: new MemoryBlobStore(),
+    shared: undefined,
+    close: () =>
+      Promise.all([eventLog.close(), exampleLog.close(), profiles.close()]).then(() => {}),
+  };
+}
+
+async function openDirectory(
+  path: string,
+  examplePartitions: number,
+  bytesMax: number,
+  durability: "disk" | "process",
+): Promise<MeshStorage> {
+  // What is open when a later store cannot be opened is closed again, the lock at last.
+  await using opened = new AsyncDisposableStack();
+  opened.adopt(openDataDirectory(path), (directory) => directory.release());
+  const exampleLogEnds = createLogEnds(examplePartitions);
+  const common = { bytesMax, durability, mode: "write" } as const;
+  const eventLog = opened.adopt(
+    await EmbeddedEventLog.open({
+      ...common,
+      partitions: eventPartitions,
+      directory: `${path}/events`,
+    }),
+    (log) => log.close(),
+  );
+  const exampleLog = opened.adopt(
+    await EmbeddedEventLog.open({
+      ...common,
+      partitions: examplePartitions,
+      directory: `${path}/examples`,
+      ends: exampleLogEnds,
+    }).catch((error) => {
+      throw trainerCountError(error);
+    }),
+    (log) => log.close(),
+  );
+  const profiles = opened.adopt(
+    new SqliteProfileStore({
+      path: `${path}/profiles.db`,
+      clock: new DenoClock(),
+    }),
+    (store) => store.close(),
+  );
+  const all = opened.move();
+  return {
+    eventLog,
+    exampleLog,
+    profiles,
+    blobs: new DirectoryBlobStore(`${path}/blobs`),
+    shared: { path, examplePartitions, exampleLogEnds },
+    close: () => all.disposeAsync(),
+  };
+}
+
+/** The example log's partitions are the trainers: says it in the words of the configuration. */
+function trainerCountError(error: unknown): unknown {
+  if (!(error instanceof PartitionCountError)) return error;
+  const { directory, found, asked } = error;
+  return new DataDirectoryError(
+    `trainer.count is ${asked}, and ${directory} was written for ${found}: examples are spread over the trainers, so ` +
+      `their number stays. Set trainer.count to ${found}, or storage.path to an empty directory.`,
+    { cause: error },
+  );
+}

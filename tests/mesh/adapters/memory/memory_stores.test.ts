@@ -1,0 +1,22 @@
+import { MemoryBlobStore } from "../../../../mesh/adapters/memory/memory_blob_store.ts";
+import { MemoryEventLog } from "../../../../mesh/adapters/memory/memory_event_log.ts";
+import { MemoryProfileStore } from "../../../../mesh/adapters/memory/memory_profile_store.ts";
+import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
+import { blobStoreContract } from "../../../contracts/blob_store_contract.ts";
+import { eventLogContract } from "../../../contracts/event_log_contract.ts";
+import { profileStoreContract } from "../../../contracts/profile_store_contract.ts";
+
+eventLogContract("memory event log", (options) => {
+  const log = new MemoryEventLog(options);
+  return Promise.resolve({ log, dispose: () => log.close() });
+});
+
+profileStoreContract("memory profile store", () => {
+  const store = new MemoryProfileStore(new VirtualClock());
+  const settle = <T>(promise: Promise<T>) => promise;
+  return Promise.resolve({ store, settle, dispose: () => store.close() });
+});
+
+blobStoreContract("memory blob store", () => {
+  return Promise.resolve({ store: new MemoryBlobStore(), dispose: () => Promise.resolve() });
+});

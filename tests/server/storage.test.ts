@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { openStorage } from "../../server/storage.ts";
+import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
+
+/** Opens the stores of a directory for so many trainers. */
+function open(path: string, trainers: number) {
+  const storage = {
+    kind: "directory",
+    path,
+    logBytesMax: 1 << 24,
+    profilesCachedMax: 10,
+    snapshots: { intervalMs: 60_000, kept: 2, chunkRows: 64, budgetMs: 1_000 },
+  } as unknown as Parameters<typeof openStorage>[0];
+  return openStorage(storage, trainers, false);
+}
+
+Deno.test("another trainer.count is refused in the words of the configuration, and the right one opens", async () => {
+  const path = Deno.makeTempDirSync();
+  try {
+    const first = await open(path, 3);
+    await first.exampleLog.append(2, [Uint8Array.of(7)]);
+    await first.close();
+    for (const trainers of [1, 4]) {
+      const error = await open(path, trainers).catch((error) => error);
+      assert.ok(error instanceof DataDirectoryError);
+      assert.match(
+        error.message,
+        new RegExp(`^trainer.count is ${trainers}, and .*/examples was written for 3: .* to 3, or`),
+      );
+    }
+    const again = await open(path, 3); // the lock was let go
+    assert.equal(await again.exampleLog.endOffset(2), 1);
+    await again.close();
+  } finally {
+    Deno.removeSync(path, { recursive: true });
+  }
+});

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
+import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+
+/** Few homes and few keys, so that ways through the table cross and wrap around its end, also while it grows. */
+const key = fc.record({
+  low: fc.oneof(fc.nat(3), fc.integer({ min: 60, max: 67 }), fc.integer({ min: 124, max: 127 })),
+  high: fc.nat(40),
+});
+
+Deno.test("it answers as a Map does, whatever is set and deleted", () => {
+  const step = fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.record({ key, value: fc.maxSafeNat().filter((v) => v < 2 ** 53 - 2) }),
+    },
+    { weight: 1, arbitrary: fc.record({ key }) },
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 900, size: "max" }), (steps) => {
+    const map = new FingerprintMap();
+    const model = new Map<string, number>();
+    const name = ({ low, high }: Fingerprint) => `${low}/${high}`;
+    for (const step of steps) {
+      const { key } = step;
+      if ("value" in step) {
+        map.set(key, step.value);
+        model.set(name(key), step.value);
+      } else assert.equal(map.delete(key), model.delete(name(key)));
+      assert.equal(map.get(key), model.get(name(key)));
+      assert.equal(map.size, model.size);
+    }
+    for (let low = 0; low < 128; low++) {
+      for (let high = 0; high <= 40; high++) {
+        assert.equal(map.get({ low, high }), model.get(name({ low, high })));
+        assert.equal(map.has({ low, high }), model.has(name({ low, high })));
+      }
+    }
+  }));
+});
+
+Deno.test("ids that count, and ids that differ by little, have fingerprints of their own in either word", () => {
+  const ids = [
+    ...Array.from({ length: 50_000 }, (_, i) => `ranking-${i}`),
+    ...Array.from({ length: 50_000 }, (_, i) => `${i}-ranking`),
+    ...Array.from({ length: 256 * 64 }, (_, i) => String.fromCharCode(i >>> 6, i & 63)),
+  ];
+  const all = ids.map(fingerprintOf);
+  assert.equal(new Set(all.map(({ low, high }) => `${low}/${high}`)).size, ids.length);
+  // Of n 32-bit words drawn at random some n²/2^33 pairs are equal: 1.6 of these.
+  for (const word of ["low", "high"] as const) {
+    assert.ok(new Set(all.map((fingerprint) => fingerprint[word])).size > ids.length - 10);
+  }
+  const ofParity = all.filter(({ low }) => low % 2 === 0).length;
+  assert.ok(Math.abs(ofParity / ids.length - 0.5) < 0.01, "partitions get equal shares");
+});
+
+Deno.test("fingerprints stay what they are: partitions of the logs rest on them", () => {
+  assert.deepEqual(fingerprintOf("7f8d9f0e-2f57-4a64-9e3f-0d5a6f6d9c11"), {
+    low: 3_674_789_553,
+    high: 2_963_291_580,
+  });
+});

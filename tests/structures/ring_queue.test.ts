@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { RingQueue } from "../../structures/ring_queue.ts";
+
+Deno.test("a ring queue gives back what an array would, in the same order, whatever is pushed and shifted", () => {
+  fc.assert(fc.property(fc.array(fc.option(fc.nat())), (operations) => {
+    const queue = new RingQueue<number>(2);
+    const model: number[] = [];
+    for (const value of operations) {
+      if (value === null) assert.equal(queue.shift(), model.shift());
+      else {
+        queue.push(value);
+        model.push(value);
+      }
+      assert.equal(queue.length, model.length);
+    }
+    while (model.length > 0) assert.equal(queue.shift(), model.shift());
+    assert.equal(queue.shift(), undefined);
+  }));
+});
