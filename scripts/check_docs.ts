@@ -11,6 +11,7 @@ import { listSourceFiles, rooms } from "./source_files.ts";
 
 /** The files that others are meant to read and import. */
 export const doors: readonly RegExp[] = [
+  /^structures\/[^/]+\.ts$/,
   /^mesh\/ports\/[^/]+\.ts$/,
   /^mesh\/runtime\/(actor|errors|mesh)\.ts$/,
   /^actors\/[^/]+\/(protocol|options)\.ts$/,

@@ -1,21 +1,29 @@
 /**
- * A map that forgets its oldest entries, cheaply at any size.
+ * A map that forgets its oldest entries, at the same cost at any size.
  *
- * Deleting the first key of one large Map costs more the more was deleted before it (V8 walks over the gaps: 80 µs at
- * 200,000 entries, and 100 ms when it closes them). So entries live in generations: the newest takes what comes, and
- * the oldest goes as a whole.
+ * Deleting the first key of one large Map costs more the more was deleted before (V8 walks over the gaps: 80 µs at
+ * 200,000 entries, and 100 ms when it closes them). So entries live in generations: new entries go into the newest
+ * generation, and the oldest generation is dropped as a whole.
  */
-const generationsMax = 8;
+const GENERATIONS_MAX = 8;
 
-/** What a generation has to be able to do. */
-export interface Generation<K, V> {
-  readonly size: number;
-  has(key: K): boolean;
-  get(key: K): V | undefined;
-  set(key: K, value: V): unknown;
-  delete(key: K): boolean;
-}
+/** The part of Map that a generation needs. */
+export type Generation<K, V> =
+  & Pick<Map<K, V>, "has" | "get" | "delete">
+  & { readonly size: number; set(key: K, value: V): unknown };
 
+/**
+ * A map that forgets its oldest entries.
+ *
+ * @example
+ * ```ts
+ * import { RecentMap } from "./recent_map.ts";
+ *
+ * const recent = new RecentMap<string, number>(2);
+ * for (const [i, id] of ["a", "b", "c"].entries()) recent.set(id, i);
+ * console.assert(recent.get("a") === undefined && recent.get("c") === 2);
+ * ```
+ */
 export class RecentMap<K, V> {
   /** Oldest first. */
   readonly #generations: Generation<K, V>[] = [];
@@ -24,37 +32,41 @@ export class RecentMap<K, V> {
   readonly #generationsMax: number;
 
   /**
-   * @param entriesMax Entries held at most; between 7/8 of them and all are the newest.
-   * @param make A generation without entries. Default: a Map.
+   * @param entriesMax Entries held at most; the newest 7/8 of that number are always held.
+   * @param make Makes an empty generation. Default: a Map.
    */
   constructor(entriesMax: number, make: () => Generation<K, V> = () => new Map()) {
     this.#make = make;
-    this.#generationEntriesMax = Math.max(1, Math.floor(entriesMax / generationsMax));
+    this.#generationEntriesMax = Math.max(1, Math.floor(entriesMax / GENERATIONS_MAX));
     this.#generationsMax = Math.floor(entriesMax / this.#generationEntriesMax);
   }
 
+  /** Entries held. */
   get size(): number {
     return this.#generations.reduce((sum, generation) => sum + generation.size, 0);
   }
 
+  /** The value of the key; undefined where it is not held. */
   get(key: K): V | undefined {
     return this.#generationOf(key)?.get(key);
   }
 
+  /** Whether the key is held. */
   has(key: K): boolean {
     return this.#generationOf(key) !== undefined;
   }
 
-  /** An entry that is there keeps its age. */
+  /** Sets the value of a key. A key that is held keeps its age. */
   set(key: K, value: V): void {
     (this.#generationOf(key) ?? this.#newest()).set(key, value);
   }
 
+  /** Forgets a key. */
   delete(key: K): void {
     this.#generationOf(key)?.delete(key);
   }
 
-  /** Recent entries are asked for most. */
+  /** Searches the newest first: recent keys are asked for most. */
   #generationOf(key: K): Generation<K, V> | undefined {
     for (let i = this.#generations.length - 1; i >= 0; i--) {
       if (this.#generations[i].has(key)) return this.#generations[i];
@@ -62,7 +74,7 @@ export class RecentMap<K, V> {
     return undefined;
   }
 
-  /** A generation with room; makes one, and drops the oldest, where there is none. */
+  /** A generation with room. Makes one, and drops the oldest, where the newest is full. */
   #newest(): Generation<K, V> {
     const newest = this.#generations.at(-1);
     if (newest !== undefined && newest.size < this.#generationEntriesMax) return newest;

@@ -1,11 +1,13 @@
 /**
- * Bytes of what the window holds of each ranking. They stay for half an hour, and there is a new one with each ranking:
- * as arrays of their own they would weigh on the garbage collector, which marks the whole heap each time that arrays
- * have grown by some megabytes. Here they lie in chunks that are used again, and a place is a number. A chunk's memory is
- * free when all its records are; they go in the order in which they came, but for the few that are decided early.
+ * An arena for records of any size that are dropped roughly in the order in which they came.
  *
- * Chunks are shared memory for that reason alone: V8 leaves it out of what makes a collection due.
+ * Records that live for minutes, as arrays of their own, weigh on the garbage collector, which marks the whole heap each
+ * time that arrays have grown by some megabytes. Here they are packed into chunks of 256 KiB that are used again, and a
+ * record's address is a number. A chunk's memory is free when all of its records are: one record keeps its whole chunk.
+ *
+ * Chunks are shared memory because V8 does not count that towards the next collection; nothing is shared.
  */
+import { invariant, present } from "./invariant.ts";
 import { NumberMemory } from "./number_memory.ts";
 
 /** Memory that holds records. */
@@ -15,14 +17,14 @@ export interface Chunk {
   readonly doubles: Float64Array;
 }
 
-/** Where a record lies: its chunk's number and the double at which it begins, in one number. */
-export type RecordPlace = number;
+/** The number of a record's chunk and the double at which the record begins there, in one number. */
+export type RecordAddress = number;
 
 interface CountedChunk extends Chunk {
   readonly number: number;
-  /** Doubles. */
+  /** Doubles that were given out. */
   filled: number;
-  /** Records that were not let go. */
+  /** Records that were not removed. */
   records: number;
 }
 
@@ -30,39 +32,55 @@ const CHUNK_DOUBLES = 2 ** 15;
 /** Chunks without records that are kept for the next ones. */
 const SPARE_CHUNKS_MAX = 16;
 
+/**
+ * An arena for records.
+ *
+ * @example
+ * ```ts
+ * import { RecordStore } from "./record_store.ts";
+ *
+ * const store = new RecordStore();
+ * const address = store.reserve(16);
+ * store.chunkOf(address).doubles[store.beginOf(address) + 1] = 0.5;
+ * store.remove(address);
+ * ```
+ */
 export class RecordStore {
-  /** By number; those that are not used any more leave theirs to the next. */
+  /** By number. The number of a chunk that was given up goes to the next one. */
   readonly #chunks: (CountedChunk | undefined)[] = [];
   readonly #numbersFree: number[] = [];
   readonly #spare: CountedChunk[] = [];
   #newest: CountedChunk | undefined;
 
   /**
-   * Room for a record; what is there has to be overwritten.
+   * Room for a record, with undefined contents.
    *
    * @param bytes At least 1.
    */
-  reserve(bytes: number): RecordPlace {
+  reserve(bytes: number): RecordAddress {
     const doubles = Math.ceil(bytes / 8);
+    invariant(doubles > 0, "a record has at least one byte");
     const chunk = this.#chunkFor(doubles);
-    const place = chunk.number * CHUNK_DOUBLES + chunk.filled;
+    const address = chunk.number * CHUNK_DOUBLES + chunk.filled;
     chunk.filled += doubles;
     chunk.records++;
-    return place;
+    return address;
   }
 
-  chunkOf(place: RecordPlace): Chunk {
-    return this.#chunks[numberOf(place)]!;
+  /** The chunk in which the record lies. */
+  chunkOf(address: RecordAddress): Chunk {
+    return this.#chunkAt(address);
   }
 
-  /** Where in its chunk the record begins, doubles. */
-  beginOf(place: RecordPlace): number {
-    return place % CHUNK_DOUBLES;
+  /** The double of its chunk at which the record begins. */
+  beginOf(address: RecordAddress): number {
+    return address % CHUNK_DOUBLES;
   }
 
-  /** Lets a record go, once: nothing can be read at its place any more. */
-  remove(place: RecordPlace): void {
-    const chunk = this.#chunks[numberOf(place)]!;
+  /** Drops a record, once: its address may be another record's from then on. */
+  remove(address: RecordAddress): void {
+    const chunk = this.#chunkAt(address);
+    invariant(chunk.records > 0, "a record is removed once");
     if (--chunk.records > 0) return;
     chunk.filled = 0;
     if (chunk === this.#newest) return;
@@ -74,6 +92,12 @@ export class RecordStore {
     this.#numbersFree.push(chunk.number);
   }
 
+  #chunkAt(address: RecordAddress): CountedChunk {
+    const chunk = this.#chunks[Math.floor(address / CHUNK_DOUBLES)];
+    return present(chunk, "an address is used until its record is removed");
+  }
+
+  /** A record larger than a chunk gets a chunk of its own. */
   #chunkFor(doubles: number): CountedChunk {
     const newest = this.#newest;
     if (newest !== undefined && newest.filled + doubles <= newest.doubles.length) return newest;
@@ -92,8 +116,4 @@ export class RecordStore {
       records: 0,
     };
   }
-}
-
-function numberOf(place: RecordPlace): number {
-  return Math.floor(place / CHUNK_DOUBLES);
 }

@@ -21,7 +21,7 @@ import {
   type OpenImpression,
   OpenImpressions,
 } from "./open_impressions.ts";
-import type { RecordPlace } from "../../structures/record_store.ts";
+import type { RecordAddress } from "../../structures/record_store.ts";
 
 /** Where the examples of an impression go; undefined where they were written before a restart. */
 export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;
@@ -62,7 +62,7 @@ export class JoinWindow {
   readonly #sampling: NegativeSampling;
   /** Those with an item that is not decided. */
   readonly #open = new OpenImpressions();
-  readonly #acted = new Map<RecordPlace, Acted>();
+  readonly #acted = new Map<RecordAddress, Acted>();
   #actedBytes = 0;
   readonly #reader = new ShownRowsReader();
   /** Rankings that are decided: an action on one is late rather than unknown. */

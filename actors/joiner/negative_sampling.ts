@@ -11,6 +11,7 @@
  * @see Liu et al., "Monolith", 2022, section 2.2.2 (log odds correction)
  */
 import type { JoinerOptions } from "./options.ts";
+import { fnv1a, FNV_OFFSET_BASIS } from "../../structures/fnv1a.ts";
 
 /** Decides which negatives become examples, and what examples say of it. */
 export class NegativeSampling {
@@ -33,7 +34,7 @@ export class NegativeSampling {
 
   /** Stands for the ranking in {@link keeps}. */
   keyOf(rankingId: string): number {
-    return fnv1a(rankingId, this.#seed ^ 0x811c9dc5);
+    return fnv1a(rankingId, this.#seed ^ FNV_OFFSET_BASIS);
   }
 
   /** Whether the negative example of the row in the ranking of that key is kept. */
@@ -44,14 +45,6 @@ export class NegativeSampling {
 
 /** 2^32 / φ, odd: its multiples lie far apart. */
 const GOLDEN_RATIO = 0x9e3779b9;
-
-/** FNV-1a over UTF-16 units, from a starting state. */
-function fnv1a(text: string, state: number): number {
-  for (let i = 0; i < text.length; i++) {
-    state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
-  }
-  return state;
-}
 
 /** Final mix of MurmurHash3: FNV alone leaves the high bits of short names alike. */
 function mix(hash: number): number {

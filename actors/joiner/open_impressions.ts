@@ -11,7 +11,7 @@
 import type { Fingerprint } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
 import type { NumberMemory } from "../../structures/number_memory.ts";
-import { type RecordPlace, RecordStore } from "../../structures/record_store.ts";
+import { type RecordAddress, RecordStore } from "../../structures/record_store.ts";
 
 /** What is known of a ranking beside its rows. */
 export interface ImpressionHeader {
@@ -27,7 +27,7 @@ export interface ImpressionHeader {
 
 /** A ranking as it lies here. */
 export interface OpenImpression extends ImpressionHeader {
-  readonly place: RecordPlace;
+  readonly place: RecordAddress;
   /** Where its rows lie, from byte `begin` on. */
   readonly memory: NumberMemory;
   readonly begin: number;
@@ -111,17 +111,17 @@ export class OpenImpressions {
   }
 
   /** Makes two neighbours; either may be none. */
-  #link(older: RecordPlace, newer: RecordPlace): void {
+  #link(older: RecordAddress, newer: RecordAddress): void {
     if (older === NONE) this.#oldestPlace = newer;
     else this.#setDouble(older, NEWER, newer);
     if (newer !== NONE) this.#setDouble(newer, OLDER, older);
   }
 
-  #setDouble(place: RecordPlace, field: number, value: number): void {
+  #setDouble(place: RecordAddress, field: number, value: number): void {
     this.#records.chunkOf(place).doubles[this.#records.beginOf(place) + field] = value;
   }
 
-  #read(place: RecordPlace): OpenImpression {
+  #read(place: RecordAddress): OpenImpression {
     const { memory, doubles } = this.#records.chunkOf(place);
     const begin = this.#records.beginOf(place);
     return {

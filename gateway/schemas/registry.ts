@@ -5,6 +5,7 @@
  * Every message of every schema completes the sentence "/field is …; send …".
  */
 import { z } from "zod";
+import { editDistance } from "../../structures/edit_distance.ts";
 
 /** Schemas by their name under `components.schemas`. */
 export const namedSchemas = z.registry<{ id: string }>();
@@ -23,28 +24,15 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape, what: string) 
 function meant(unknown: string, known: readonly string[]): string {
   const wanted = letters(unknown);
   const near = known.find((name) => letters(name) === wanted) ??
-    known.find((name) => wanted.length > 2 && editDistance(letters(name), wanted) <= 2);
+    known.find((name) => wanted.length > 2 && isNear(letters(name), wanted));
   return near === undefined ? "" : ` (did you mean ${near}?)`;
+}
+
+/** The lengths are compared first: what a client sent may be long. */
+function isNear(name: string, wanted: string): boolean {
+  return Math.abs(name.length - wanted.length) <= 2 && editDistance(name, wanted) <= 2;
 }
 
 function letters(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-}
-
-/** Levenshtein distance of two short names. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      row[j] = Math.min(
-        previous[j] + 1,
-        row[j - 1] + 1,
-        previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1),
-      );
-    }
-    previous = row;
-  }
-  return previous[b.length];
 }

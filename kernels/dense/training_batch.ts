@@ -5,6 +5,7 @@ import type { Model } from "./models/model.ts";
 import { widthOf } from "./models/sparse_inputs.ts";
 import type { HistoryBatch } from "./history_batch.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
+import { mapValues } from "../../structures/map_values.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
@@ -164,11 +165,4 @@ export function buffersOf(batch: TrainingBatch): ArrayBuffer[] {
     ...(results === undefined ? [] : [results.logits, ...Object.values(results.gradients)]),
   ];
   return arrays.map(({ buffer }) => buffer);
-}
-
-function mapValues<From, To>(
-  record: Readonly<Record<string, From>>,
-  f: (value: From) => To,
-): Record<string, To> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value)]));
 }

@@ -15,6 +15,7 @@ import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { optimizerRule } from "./optimizers/rules.ts";
 import { type DropoutMask, trainingPhase } from "./phases.ts";
 import { BLOCK_WIDTH, type WeightLayout, weightLayout } from "./weight_layout.ts";
+import { mapValues } from "../../structures/map_values.ts";
 
 export interface TrainingGraph {
   readonly model: Model;
@@ -205,11 +206,4 @@ export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
     dropout: phase.dropout,
     moments: phase.moments,
   };
-}
-
-function mapValues<From, To>(
-  record: Readonly<Record<string, From>>,
-  f: (value: From, name: string) => To,
-): Record<string, To> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value, name)]));
 }

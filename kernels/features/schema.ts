@@ -6,6 +6,7 @@
  * in the batch and may change with the model.
  */
 import type { Combiner } from "../embedding/options.ts";
+import { fnv1a } from "../../structures/fnv1a.ts";
 
 /** Whose attributes a slot reads. */
 export type FeatureSource = "user" | "item" | "context";
@@ -127,9 +128,5 @@ export const slotNumberMax = 32_767;
  * A function of the name alone, so that adding or moving other slots changes no id.
  */
 export function slotNumberOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) {
-    hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  }
-  return 1 + (hash >>> 0) % slotNumberMax;
+  return 1 + (fnv1a(name) >>> 0) % slotNumberMax;
 }

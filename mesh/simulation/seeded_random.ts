@@ -4,6 +4,7 @@
  *
  * @see https://pracrand.sourceforge.net/RNG_engines.txt (sfc32, by Chris Doty-Humphrey)
  */
+import { fnv1a } from "../../structures/fnv1a.ts";
 import type { Random, RandomStream } from "../ports/random.ts";
 
 export class SeededRandom implements Random {
@@ -56,10 +57,4 @@ class Sfc32 implements RandomStream {
     const low = this.nextUint32() >>> 6;
     return (high * 2 ** 26 + low) / 2 ** 53;
   }
-}
-
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash | 0;
 }
