@@ -13,7 +13,7 @@ const root = new URL("../", import.meta.url).pathname;
 export const exemptRooms: readonly string[] = [
   "mesh/adapters/",
   "main.ts",
-  "server/",
+  "server/machine/",
   "offline/",
   "cli/",
   "scripts/",

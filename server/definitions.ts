@@ -1,5 +1,5 @@
 /**
- * The kinds of actors with what they need beside messages, opened in the thread where they live.
+ * Which kinds of actors a node can host, and the stores and sessions that they use beside messages.
  */
 import { defineEmbeddingShard } from "../actors/embedding_shard/definition.ts";
 import { defineJoiner } from "../actors/joiner/definition.ts";
@@ -9,48 +9,32 @@ import { defineScorer } from "../actors/scorer/definition.ts";
 import { defineServingReplica } from "../actors/serving_replica/definition.ts";
 import { defineSnapshotter } from "../actors/snapshotter/definition.ts";
 import { defineTrainer } from "../actors/trainer/definition.ts";
-import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
-import type { ProfileStore } from "../mesh/ports/profile_store.ts";
-import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
-import { openInferenceSession, openTrainingSession } from "./dense_sessions.ts";
+import type { DenseSessions, MeshStores } from "./environment.ts";
 
-/** What a worker thread can host: the parts that compute, with what was learned and from what is learned. */
+/** What actors that compute use beside messages, opened in the node that hosts them. */
+export interface ComputingResources {
+  readonly exampleLog: EventLog;
+  readonly blobs: BlobStore;
+  readonly dense: DenseSessions;
+}
+
+/** The actors that any node can host: serving replicas, scorers, embedding shards and trainers. */
 export function computingDefinitions(
-  configuration: CairnConfiguration,
-  { exampleLog, blobs }: { readonly exampleLog: EventLog; readonly blobs: BlobStore },
-  telemetry: Telemetry,
+  { exampleLog, blobs, dense }: ComputingResources,
 ): AnyDefinition[] {
-  const tell = (line: string) => telemetry.log("info", line);
   return [
     defineServingReplica(),
-    defineScorer({ createSession: () => openInferenceSession(configuration, tell) }),
+    defineScorer({ createSession: () => dense.openInference() }),
     defineEmbeddingShard({ blobs }),
-    defineTrainer({
-      exampleLog,
-      blobs,
-      createSession: () =>
-        openTrainingSession(configuration, {
-          // Worth its messages only where a batch is prepared while another one is in its step.
-          ownThread: configuration.placement.kind === "workers" &&
-            configuration.trainer.pipelined,
-          tell,
-        }),
-    }),
+    defineTrainer({ exampleLog, blobs, createSession: () => dense.openTraining() }),
   ];
 }
 
-/** What the main thread hosts beside: the parts that write the logs, read the profiles and lead the others. */
-export function leadingDefinitions(
-  stores: {
-    readonly eventLog: EventLog;
-    readonly exampleLog: EventLog;
-    readonly profiles: ProfileStore;
-    readonly blobs: BlobStore;
-  },
-): AnyDefinition[] {
+/** The actors that only the home node hosts: they write the logs, read the profiles and lead the others. */
+export function leadingDefinitions(stores: MeshStores): AnyDefinition[] {
   return [
     defineRanker(stores),
     defineParameterSync(),

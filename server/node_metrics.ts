@@ -1,17 +1,20 @@
 /**
- * A node's own figures as metrics: what waits, what was handled, dropped and restarted, by actor.
+ * A node's counters of messages, by actor, as metrics.
  */
-import {
-  type MetricsSnapshot,
-  PrometheusTelemetry,
-} from "../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import type { Node } from "../mesh/runtime/node.ts";
+import type { MetricsPages } from "./environment.ts";
 
-/** Reads the node's counters when somebody asks, so that handling a message costs no metric. */
+/**
+ * The snapshot of a node's instruments, its counters of messages included. These are read when the snapshot is taken,
+ * so that handling a message costs no metric.
+ *
+ * @param metrics `snapshot` takes the snapshot of `node.telemetry`.
+ */
 export function nodeMetrics(
   node: Node,
-  telemetry: PrometheusTelemetry,
-): () => Promise<MetricsSnapshot> {
+  metrics: Pick<MetricsPages, "snapshot">,
+): () => Promise<unknown> {
+  const { telemetry } = node;
   const labelNames = ["actor"];
   const waiting = telemetry.gauge("cairn_actor_messages_waiting", {
     help: "Messages in the actor's mailbox.",
@@ -57,6 +60,6 @@ export function nodeMetrics(
     }
     deadLetters.add(node.deadLetters - deadLettersSeen);
     deadLettersSeen = node.deadLetters;
-    return await telemetry.snapshot();
+    return await metrics.snapshot();
   };
 }

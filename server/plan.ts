@@ -1,12 +1,12 @@
 /**
- * Which actors a configuration means, and in which thread each lives: the one picture of the running mesh.
+ * The actors that a configuration asks for, and the node (thread) of each.
  *
  *     main        gateway, ranker, joiner, parameter sync, snapshotter
  *     serving     scorer, serving replicas
- *     trainer-0…n trainers, each its own
- *     shards-1…n  embedding shards, in turn
+ *     trainer-0…n one trainer each
+ *     shards-1…n  embedding shards, dealt round robin
  *
- * With one thread all of them live in `main`.
+ * With `placement: singleThread` all of them are in `main`.
  */
 import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
@@ -34,19 +34,23 @@ export const addresses = {
   servingReplica: (shard: number): Address => `serving_replica/${shard}`,
 } as const;
 
-/** Threads beside the main one. */
-export function workerNames(configuration: CairnConfiguration): string[] {
-  const { servingNodes, trainerNodes, shardNodes } = workerNodes(configuration);
-  return [...servingNodes, ...trainerNodes, ...shardNodes];
+/** A node other than the home node: a worker thread, or a simulated one. */
+export interface PlannedNode {
+  readonly name: string;
+  /** It learns, and nothing waits for it: it leaves a busy core to the nodes that answer. */
+  readonly background: boolean;
 }
 
-/** Those of them that learn: they leave a busy core to the ones that answer. */
-export function learningNames(configuration: CairnConfiguration): string[] {
-  const { trainerNodes, shardNodes } = workerNodes(configuration);
-  return [...trainerNodes, ...shardNodes];
+/** The nodes of the plan besides the home node. */
+export function nodesOf(configuration: CairnConfiguration): PlannedNode[] {
+  const { servingNodes, trainerNodes, shardNodes } = nodeNames(configuration);
+  return [
+    ...servingNodes.map((name) => ({ name, background: false })),
+    ...[...trainerNodes, ...shardNodes].map((name) => ({ name, background: true })),
+  ];
 }
 
-function workerNodes({ placement, shardCount, trainerCount }: CairnConfiguration) {
+function nodeNames({ placement, shardCount, trainerCount }: CairnConfiguration) {
   if (placement.kind === "singleThread") {
     return { servingNodes: [], trainerNodes: [], shardNodes: [] };
   }
@@ -58,12 +62,12 @@ function workerNodes({ placement, shardCount, trainerCount }: CairnConfiguration
   };
 }
 
-/** The actors in the order in which they start; they stop in the reverse order, so readers end before what they read. */
+/** The actors in the order in which they start. They stop in the reverse order: readers before what they read. */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const { shardCount, trainerCount, storage } = configuration;
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
   const trainers = Array.from({ length: trainerCount }, (_, partition) => partition);
-  const { servingNodes: [servingNode = homeNode], trainerNodes, shardNodes } = workerNodes(
+  const { servingNodes: [servingNode = homeNode], trainerNodes, shardNodes } = nodeNames(
     configuration,
   );
   const shardNode = (shard: number) =>

@@ -10,8 +10,8 @@ import type { ReplayFlags } from "./command.ts";
 import { CommandError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
-import type { RunningMesh } from "../../server/start_mesh.ts";
-import { withServer } from "../../server/with_server.ts";
+import type { RunningMesh } from "../../server/compose.ts";
+import { withServer } from "../../server/machine/with_server.ts";
 import {
   describeFigures,
   lostEvents,
@@ -26,6 +26,7 @@ import {
 import type { ReplayMeasurements } from "./replay_client.ts";
 import { replayReport } from "./replay_report.ts";
 import type { ReplayNews, ReplayOrder } from "./replay_worker.ts";
+import { waitLearned } from "../../server/waits.ts";
 
 /** Between two looks at the trainer, ms. */
 const pollMs = 100;
@@ -54,7 +55,7 @@ async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayRes
     const before = await outcomes(mesh);
     const warmUp = new WarmUp(mesh);
     const measured = await runClient(flags, url, (done, total) => warmUp.look(done, total));
-    await mesh.waitLearned();
+    await waitLearned(mesh);
     const { trained } = await mesh.trainers.progressiveValidation();
     return {
       measured,

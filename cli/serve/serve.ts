@@ -4,8 +4,8 @@
 import type { Output } from "../command_line.ts";
 import type { ServeFlags } from "./command.ts";
 import { loadConfiguration } from "../load_configuration.ts";
-import { stopSignal } from "../../server/stop_signal.ts";
-import { withServer } from "../../server/with_server.ts";
+import { stopSignal } from "../../server/machine/stop_signal.ts";
+import { withServer } from "../../server/machine/with_server.ts";
 
 /** Runs until a signal. */
 export async function serve(flags: ServeFlags, output: Output): Promise<void> {

@@ -7,7 +7,7 @@ import type { Output } from "../command_line.ts";
 import { typedOverrides } from "../dataset_options.ts";
 import type { TrainFlags } from "./command.ts";
 import type { ConfigurationOverrides } from "../configuration_overrides.ts";
-import { requireProvider } from "../../server/dense_sessions.ts";
+import { requireProvider } from "../../server/machine/dense_sessions.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { describeEpoch, describeResults, type NamedResult, summaryOf } from "./results.ts";

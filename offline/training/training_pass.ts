@@ -13,7 +13,7 @@ import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Task } from "../evaluation/task_scores.ts";
-import { openInferenceSession, openTrainingSession } from "../../server/dense_sessions.ts";
+import { openInferenceSession, openTrainingSession } from "../../server/machine/dense_sessions.ts";
 import type { LabelledBatch } from "../datasets/example_table.ts";
 import { readModelSnapshot, writeModelSnapshot } from "./model_snapshot.ts";
 

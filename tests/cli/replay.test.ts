@@ -8,9 +8,10 @@ import {
   type ReplayFigures,
 } from "../../cli/replay/figures.ts";
 import { GatewayClient } from "../../cli/load/gateway_client.ts";
-import { withServer } from "../../server/with_server.ts";
+import { withServer } from "../../server/machine/with_server.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
+import { waitLearned } from "../../server/waits.ts";
 
 const keys = [
   "examples",
@@ -89,7 +90,7 @@ for (const placement of ["singleThread", "workers"]) {
           return JSON.parse(out);
         };
         await replayed();
-        await mesh.waitLearned();
+        await waitLearned(mesh);
         const { learnedThroughMs } = await mesh.trainers.status();
         const client = new GatewayClient({ url, retriesMax: 100, retryDelayMsMax: 100 });
         // What is learned is served a moment later; should it never be, the scores say so.

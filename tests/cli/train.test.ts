@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { readManifests } from "../../records/snapshot_manifest.ts";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { startMesh } from "../../server/start_mesh.ts";
+import { startMesh } from "../../server/machine/start_mesh.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import { deviceAvailable } from "../kernels/dense/sessions/device_available.ts";
 import { writeSmallDataset } from "./small_dataset.ts";
 import { runCaptured } from "./captured_command.ts";
 import { TrainingPass } from "../../offline/training/training_pass.ts";
+import { waitReady } from "../../server/waits.ts";
 
 const train = (...args: string[]) => runCaptured("train", "--dataset=movietweetings", ...args);
 
@@ -175,7 +176,7 @@ Deno.test("what is saved is the best epoch, to the bit, and a server begins from
 
     const mesh = await startMesh(await loadConfiguration(config));
     try {
-      await mesh.waitReady();
+      await waitReady(mesh);
       const request = new Request("http://localhost/v1/rank", {
         method: "POST",
         headers: { "content-type": "application/json" },

@@ -3,7 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { startMesh } from "../../server/start_mesh.ts";
+import { startMesh } from "../../server/machine/start_mesh.ts";
+import { waitReady } from "../../server/waits.ts";
 
 const root = new URL("../../", import.meta.url);
 const readme = await Deno.readTextFile(new URL("README.md", root));
@@ -43,7 +44,7 @@ Deno.test("what the README shows is what comes back", async () => {
   // deno-lint-ignore no-explicit-any -- answers are compared with the README's, not with a type
   const answers: any[] = [];
   try {
-    await mesh.waitReady();
+    await waitReady(mesh);
     for (const { path, body, answer } of requests) {
       const response = await mesh.fetch(
         new Request(`http://localhost:8080${path}`, {

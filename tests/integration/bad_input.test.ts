@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { badInputs, goodRank, requestOf } from "../gateway/bad_input_cases.ts";
 import { smallConfiguration, startSmallMesh } from "./small_mesh.ts";
+import { waitLearned } from "../../server/waits.ts";
 
 const items = ["a", "b", "c"];
 
@@ -34,7 +35,7 @@ Deno.test("between all kinds of bad input, good events are learned once and noth
       if (good < 20) await send();
     }
     await send();
-    await mesh.waitLearned();
+    await waitLearned(mesh);
     const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
     assert.equal(joined.actionsMatched, good);
     assert.equal(joined.actionsUnmatched + joined.actionsLate + joined.actionsDuplicate, 0);
@@ -61,7 +62,7 @@ Deno.test("a clock that jumps ahead is refused and closes no window", async () =
 
     const [{ status }] = await client.post([click]);
     assert.equal(status, "accepted", "a refused event is not remembered as seen");
-    await mesh.waitLearned();
+    await waitLearned(mesh);
     const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });
     assert.equal(joined.actionsMatched, 1);
     assert.equal(joined.actionsLate, 0);

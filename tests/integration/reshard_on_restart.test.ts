@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import { scoreOf, smallConfiguration, startSmallMesh } from "./small_mesh.ts";
+import { waitLearned } from "../../server/waits.ts";
 
 const shown = ["c1", "c2", "d1", "d2"];
 
@@ -47,7 +48,7 @@ async function reshards(
       ) acceptedAtMs = Math.max(acceptedAtMs, result.acceptedAtMs);
     }
     await first.client.rankFresh("cat", shown, acceptedAtMs);
-    await first.mesh.waitLearned();
+    await waitLearned(first.mesh);
     await first.mesh.stop();
 
     for (const shards of [3, 1, 7]) {

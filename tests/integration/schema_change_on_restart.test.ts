@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { scoreOf, smallConfiguration, type SmallMesh, startSmallMesh } from "./small_mesh.ts";
+import { waitLearned } from "../../server/waits.ts";
 
 const shown = ["c1", "c2", "d1", "d2"];
 const TAGS = "    tags: { kind: list, source: item, pooling: mean }\n";
@@ -65,7 +66,7 @@ async function learn({ mesh, client }: SmallMesh, name: string, rounds: number) 
     for (const result of results) acceptedAtMs = Math.max(acceptedAtMs, result.acceptedAtMs);
   }
   const ranking = await client.rankFresh("cat", shown, acceptedAtMs);
-  await mesh.waitLearned();
+  await waitLearned(mesh);
   return ranking;
 }
 

@@ -8,6 +8,7 @@ import {
   type SmallMesh,
   startSmallMesh,
 } from "./small_mesh.ts";
+import { waitLearned } from "../../server/waits.ts";
 
 const budgetMs = 5_000;
 const shown = ["c1", "c2", "d1", "d2"];
@@ -66,7 +67,7 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
           const { acceptedAtMs, examples } = await visit(small, life, 30);
           const ranking = await client.rankFresh("cat", shown, acceptedAtMs);
           assert.deepEqual(ranking.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
-          await mesh.waitLearned();
+          await waitLearned(mesh);
 
           const status = await mesh.trainers.status();
           assert.equal(status.examples, examples, "none of the life before is learned again");

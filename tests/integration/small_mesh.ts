@@ -3,7 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";
-import { type RunningMesh, startMesh } from "../../server/start_mesh.ts";
+import type { RunningMesh } from "../../server/compose.ts";
+import { startMesh } from "../../server/machine/start_mesh.ts";
+import { waitReady } from "../../server/waits.ts";
 
 export const placements = {
   "in one thread": "{ kind: singleThread }",
@@ -135,7 +137,7 @@ export async function startSmallMesh(yaml: string): Promise<SmallMesh> {
     },
     onFatal: (error) => problems.push(`fatal: ${error.message}`),
   });
-  await mesh.waitReady();
+  await waitReady(mesh);
   return { mesh, client: new Client(mesh.fetch), problems };
 }
 

@@ -6,6 +6,7 @@ import {
   smallConfiguration,
   startSmallMesh,
 } from "./small_mesh.ts";
+import { waitLearned } from "../../server/waits.ts";
 
 const items = ["a", "b", "c", "d", "e"];
 
@@ -60,7 +61,7 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
       assert.deepEqual(cat.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
       assert.deepEqual(dog.items.map(({ id }) => id[0]), ["d", "d", "c", "c"]);
 
-      await mesh.waitLearned();
+      await waitLearned(mesh);
       const trained = await mesh.trainers.status();
       assert.equal(trained.examples, eventId, "each event made one example, trained once");
       const joined = await mesh.joiner.ask({ kind: "getStatus" }, { budgetMs: 5_000 });

@@ -32,7 +32,7 @@ Deno.test("actors see kernels, the mesh's doors and each other's protocols, and 
       "mesh/simulation/world.ts",
       "gateway/app.ts",
       "configuration/schema.ts",
-      "server/start_mesh.ts",
+      "server/machine/start_mesh.ts",
       "main.ts",
       "tests/actors/joiner.test.ts",
     ]
@@ -56,6 +56,14 @@ Deno.test("adapters and the simulation know the ports and not each other", () =>
   assert.ok(!allows("mesh/adapters/deno/clock.ts", "mesh/simulation/world.ts"));
   assert.ok(!allows("mesh/simulation/world.ts", "mesh/adapters/deno/clock.ts"));
   assert.ok(!allows("mesh/runtime/mailbox.ts", "mesh/adapters/deno/clock.ts"));
+});
+
+Deno.test("the composition reaches the machine through its environment alone", () => {
+  assert.ok(allows("server/machine/machine.ts", "mesh/adapters/deno/deno_clock.ts"));
+  assert.ok(allows("server/machine/machine.ts", "server/compose.ts"));
+  assert.ok(!allows("server/compose.ts", "server/machine/machine.ts"));
+  assert.ok(!allows("server/compose.ts", "mesh/adapters/deno/deno_clock.ts"));
+  assert.ok(!allows("server/compose.ts", "mesh/simulation/virtual_clock.ts"));
 });
 
 Deno.test("configuration may describe everybody's options and import nobody's behaviour", () => {

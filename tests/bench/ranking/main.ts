@@ -10,12 +10,13 @@
  * a second before and a second after.
  */
 import { parseArgs } from "node:util";
-import { listen } from "../../../server/listen.ts";
+import { listen } from "../../../server/machine/listen.ts";
 import { percentile } from "../../../offline/evaluation/samples.ts";
-import { startMesh } from "../../../server/start_mesh.ts";
+import { startMesh } from "../../../server/machine/start_mesh.ts";
 import type { LoadOrder, LoadResult } from "./load_worker.ts";
 import { machinePauses } from "./machine_pauses.ts";
 import { learnItems, shopConfiguration, writeProfiles } from "./shop.ts";
+import { waitReady } from "../../../server/waits.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -44,7 +45,7 @@ try {
   const listener = listen(mesh);
   const worker = new Worker(new URL("./load_worker.ts", import.meta.url), { type: "module" });
   try {
-    await mesh.waitReady();
+    await waitReady(mesh);
     await learnItems(mesh, items);
     const { hostname, port } = new URL(listener.url);
     await assertAnswers(listener.url);

@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import { encodeExamples } from "../../../records/example_chunk.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
-import { addresses, homeNode, planOf, workerNames } from "../../../server/plan.ts";
-import type { WorkerSetup } from "../../../server/worker.ts";
+import { addresses, homeNode, nodesOf, planOf } from "../../../server/plan.ts";
+import type { WorkerSetup } from "../../../server/machine/worker.ts";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
 import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_thread.ts";
@@ -134,8 +134,8 @@ async function measure(model: string, batchRows: number): Promise<number> {
   );
   const places = await startWorkerPlaces({
     home,
-    names: workerNames(configuration),
-    entry: new URL("../../../server/worker.ts", import.meta.url),
+    names: nodesOf(configuration).map(({ name }) => name),
+    entry: new URL("../../../server/machine/worker.ts", import.meta.url),
     placement: placementOf(plan),
     setup: {
       configuration,

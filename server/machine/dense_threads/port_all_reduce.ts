@@ -2,7 +2,7 @@
  * The sum of an array over replicas in several threads: each sends its own to all others, and all add in the same
  * order, so that every replica has the same bits.
  */
-import type { AllReduce } from "../../kernels/dense/sessions/passes_backend.ts";
+import type { AllReduce } from "../../../kernels/dense/sessions/passes_backend.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 

@@ -1,7 +1,7 @@
 /**
  * Puts a running mesh behind a port.
  */
-import type { RunningMesh } from "./start_mesh.ts";
+import type { RunningMesh } from "../compose.ts";
 
 /** The configured address cannot be listened on. */
 export class ListenError extends Error {

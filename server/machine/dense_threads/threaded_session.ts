@@ -6,12 +6,12 @@
  * Each thread holds a replica of the model and takes its share of every batch's rows; they sum their gradients and make
  * the same next weights from them (kernels/dense/sessions/passes_backend.ts).
  */
-import { divergedAt } from "../../kernels/dense/divergence.ts";
-import { meanCount } from "../../kernels/dense/losses.ts";
-import { createModel } from "../../kernels/dense/models/create_model.ts";
-import type { Model } from "../../kernels/dense/models/model.ts";
-import { normalizesBatches } from "../../kernels/dense/models/options.ts";
-import { ordinaryMemory } from "../../kernels/dense/sessions/host_memory.ts";
+import { divergedAt } from "../../../kernels/dense/divergence.ts";
+import { meanCount } from "../../../kernels/dense/losses.ts";
+import { createModel } from "../../../kernels/dense/models/create_model.ts";
+import type { Model } from "../../../kernels/dense/models/model.ts";
+import { normalizesBatches } from "../../../kernels/dense/models/options.ts";
+import { ordinaryMemory } from "../../../kernels/dense/sessions/host_memory.ts";
 import {
   allocateBatch,
   batchRows,
@@ -20,13 +20,13 @@ import {
   copyResults,
   requireWidths,
   type TrainingBatch,
-} from "../../kernels/dense/training_batch.ts";
+} from "../../../kernels/dense/training_batch.ts";
 import type {
   TrainingCheckpoint,
   TrainingSession,
   TrainingStep,
-} from "../../kernels/dense/training_session.ts";
-import type { DenseWeights } from "../../kernels/dense/weights.ts";
+} from "../../../kernels/dense/training_session.ts";
+import type { DenseWeights } from "../../../kernels/dense/weights.ts";
 import type { PlacedModelParts, Question, Step } from "./protocol.ts";
 import { ReplicaError, ReplicaThread } from "./model_replica.ts";
 

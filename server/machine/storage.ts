@@ -1,22 +1,25 @@
 /**
  * Where the mesh keeps its logs, profiles and snapshots, by configuration; and how its other threads open them.
  */
-import type { StorageSection } from "../configuration/sections/mesh.ts";
-import { DenoClock } from "../mesh/adapters/deno/deno_clock.ts";
-import { DataDirectoryError, openDataDirectory } from "../mesh/adapters/embedded/data_directory.ts";
-import { DirectoryBlobStore } from "../mesh/adapters/embedded/directory_blob_store.ts";
+import type { StorageSection } from "../../configuration/sections/mesh.ts";
+import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
+import {
+  DataDirectoryError,
+  openDataDirectory,
+} from "../../mesh/adapters/embedded/data_directory.ts";
+import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import {
   createLogEnds,
   EmbeddedEventLog,
   PartitionCountError,
-} from "../mesh/adapters/embedded/embedded_event_log.ts";
-import { SqliteProfileStore } from "../mesh/adapters/embedded/sqlite_profile_store.ts";
-import type { BlobStore } from "../mesh/ports/blob_store.ts";
-import type { EventLog } from "../mesh/ports/event_log.ts";
-import type { ProfileStore } from "../mesh/ports/profile_store.ts";
-import { MemoryBlobStore } from "../mesh/adapters/memory/memory_blob_store.ts";
-import { MemoryEventLog } from "../mesh/adapters/memory/memory_event_log.ts";
-import { MemoryProfileStore } from "../mesh/adapters/memory/memory_profile_store.ts";
+} from "../../mesh/adapters/embedded/embedded_event_log.ts";
+import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 
 /** Of the event log: one joiner reads it. The example log has one per trainer. */
 const eventPartitions = 1;

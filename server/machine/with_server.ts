@@ -1,11 +1,13 @@
 /**
  * A mesh and its port for as long as a piece of work takes, in the order in which they must begin and end.
  */
-import type { CairnConfiguration } from "../configuration/configuration.ts";
-import type { LogLevel } from "../mesh/ports/telemetry.ts";
-import { jsonLine, terminalLine } from "../mesh/adapters/prometheus/log_lines.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { LogLevel } from "../../mesh/ports/telemetry.ts";
+import { jsonLine, terminalLine } from "../../mesh/adapters/prometheus/log_lines.ts";
 import { listen } from "./listen.ts";
-import { type RunningMesh, startMesh } from "./start_mesh.ts";
+import type { RunningMesh } from "../compose.ts";
+import { waitReady } from "../waits.ts";
+import { startMesh } from "./start_mesh.ts";
 
 /** A mesh that answers HTTP. */
 export interface ServedMesh {
@@ -40,7 +42,7 @@ export async function withServer<T>(
   try {
     const listener = listen(mesh);
     try {
-      await mesh.waitReady();
+      await waitReady(mesh);
       return await Promise.race([work({ mesh, url: listener.url, failure }), failure]);
     } finally {
       await listener.close();

@@ -1,13 +1,13 @@
 /**
  * A thread that runs a replica of the dense model: a session that is asked by message.
  */
-import { DivergenceError } from "../../kernels/dense/divergence.ts";
-import { createModel } from "../../kernels/dense/models/create_model.ts";
-import { batchRows, buffersOf } from "../../kernels/dense/training_batch.ts";
+import { DivergenceError } from "../../../kernels/dense/divergence.ts";
+import { createModel } from "../../../kernels/dense/models/create_model.ts";
+import { batchRows, buffersOf } from "../../../kernels/dense/training_batch.ts";
 import {
   createTrainingSession,
   type TrainingSession,
-} from "../../kernels/dense/training_session.ts";
+} from "../../../kernels/dense/training_session.ts";
 import { portAllReduce } from "./port_all_reduce.ts";
 import type { Answer, Failure, Open, Order, Question, Step, Stepped } from "./protocol.ts";
 

@@ -2,15 +2,15 @@
  * A session in a thread of its own does what a session in this thread does.
  */
 import assert from "node:assert/strict";
-import type { PlacedModelParts } from "../../../server/dense_threads/protocol.ts";
-import { ThreadedSession } from "../../../server/dense_threads/threaded_session.ts";
-import { allocateBatch, type TrainingBatch } from "../../../kernels/dense/training_batch.ts";
-import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
+import type { PlacedModelParts } from "../../../../server/machine/dense_threads/protocol.ts";
+import { ThreadedSession } from "../../../../server/machine/dense_threads/threaded_session.ts";
+import { allocateBatch, type TrainingBatch } from "../../../../kernels/dense/training_batch.ts";
+import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
 import {
   EXAMPLE_OPTIONS,
   exampleBatch,
   exampleModel,
-} from "../../kernels/dense/models/example_models.ts";
+} from "../../../kernels/dense/models/example_models.ts";
 
 const options = { ...EXAMPLE_OPTIONS.wideAndDeep, dropout: 0.2 };
 const model = exampleModel(options);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { openStorage } from "../../server/storage.ts";
-import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
+import { openStorage } from "../../../server/machine/storage.ts";
+import { DataDirectoryError } from "../../../mesh/adapters/embedded/data_directory.ts";
 
 /** Opens the stores of a directory for so many trainers. */
 function open(path: string, trainers: number) {

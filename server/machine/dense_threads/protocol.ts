@@ -1,12 +1,12 @@
 /**
  * What a thread that runs a replica of the dense model is told, and what it answers.
  */
-import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import type { Divergence } from "../../kernels/dense/divergence.ts";
-import type { Provider } from "../../kernels/dense/sessions/providers.ts";
-import type { BatchShare, TrainingBatch } from "../../kernels/dense/training_batch.ts";
-import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
-import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import type { CairnConfiguration } from "../../../configuration/configuration.ts";
+import type { Divergence } from "../../../kernels/dense/divergence.ts";
+import type { Provider } from "../../../kernels/dense/sessions/providers.ts";
+import type { BatchShare, TrainingBatch } from "../../../kernels/dense/training_batch.ts";
+import type { TrainingCheckpoint } from "../../../kernels/dense/training_session.ts";
+import type { DenseWeights } from "../../../kernels/dense/weights.ts";
 
 /** What the dense model is made from. */
 export type DenseModelParts = Pick<CairnConfiguration, "model" | "modelSizes" | "session">;

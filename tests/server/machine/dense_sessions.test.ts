@@ -2,11 +2,14 @@
  * Where the configured model runs, and what is said of it.
  */
 import assert from "node:assert/strict";
-import { openInferenceSession, openTrainingSession } from "../../server/dense_sessions.ts";
-import { ThreadedSession } from "../../server/dense_threads/threaded_session.ts";
-import { loadConfiguration } from "../../cli/load_configuration.ts";
+import {
+  openInferenceSession,
+  openTrainingSession,
+} from "../../../server/machine/dense_sessions.ts";
+import { ThreadedSession } from "../../../server/machine/dense_threads/threaded_session.ts";
+import { loadConfiguration } from "../../../cli/load_configuration.ts";
 
-const CONFIG = new URL("../../examples/movies.yaml", import.meta.url).pathname;
+const CONFIG = new URL("../../../examples/movies.yaml", import.meta.url).pathname;
 const configured = (provider: string) =>
   loadConfiguration(CONFIG, { assignments: [`trainer.provider=${provider}`] });
 

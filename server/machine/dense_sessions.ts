@@ -1,28 +1,49 @@
 /**
- * The sessions that train and serve the configured dense model. Composition and batch training open them here, so
- * that both mean the same model, and here "auto" becomes the device that it stands for.
+ * Opens the sessions that train and serve the configured dense model, on the devices of this machine. `auto` is
+ * resolved to a device here.
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import {
   createInferenceSession,
   type InferenceSession,
-} from "../kernels/dense/inference_session.ts";
-import { createModel } from "../kernels/dense/models/create_model.ts";
-import { requireDevice } from "../kernels/dense/sessions/onnx_runtime.ts";
-import { chooseProvider } from "../kernels/dense/sessions/providers.ts";
-import { createTrainingSession, type TrainingSession } from "../kernels/dense/training_session.ts";
-import { PageLockedMemory } from "../mesh/adapters/cuda/page_locked_memory.ts";
+} from "../../kernels/dense/inference_session.ts";
+import { createModel } from "../../kernels/dense/models/create_model.ts";
+import { requireDevice } from "../../kernels/dense/sessions/onnx_runtime.ts";
+import { chooseProvider } from "../../kernels/dense/sessions/providers.ts";
+import {
+  createTrainingSession,
+  type TrainingSession,
+} from "../../kernels/dense/training_session.ts";
+import { PageLockedMemory } from "../../mesh/adapters/cuda/page_locked_memory.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { DenseSessions } from "../environment.ts";
 import type { DenseModelParts, PlacedModelParts } from "./dense_threads/protocol.ts";
 import { ThreadedSession } from "./dense_threads/threaded_session.ts";
 
-/** Takes a line for whoever runs the model: where "auto" led, and what is slower than it could be. */
+/** Takes a line for the operator: the device that `auto` chose, and why a session is slower than it could be. */
 export type Tell = (line: string) => void;
 
 const tellStderr: Tell = (line) => console.error(line);
 
+/** The sessions of a running mesh's actors; lines for the operator go to the log. */
+export function machineSessions(
+  configuration: CairnConfiguration,
+  telemetry: Telemetry,
+): DenseSessions {
+  const tell = (line: string) => telemetry.log("info", line);
+  const { placement, trainer } = configuration;
+  // Messages to a thread pay only where the next batch is prepared during a step.
+  const ownThread = placement.kind === "workers" && trainer.pipelined;
+  return {
+    openInference: () => openInferenceSession(configuration, tell),
+    openTraining: () => openTrainingSession(configuration, { ownThread, tell }),
+  };
+}
+
 /**
- * Asks the configured device, without a model.
+ * Checks that the configured device can be used, without a model.
  *
- * @throws {ProviderUnavailableError} When it cannot be used.
+ * @throws {ProviderUnavailableError} When it cannot.
  */
 export async function requireProvider({ session }: DenseModelParts): Promise<void> {
   const { provider } = await chooseProvider(session.provider);

@@ -1,0 +1,19 @@
+/**
+ * Tells the gateway what the joiner will make of an action, so that its answer can say when nothing will be learned.
+ */
+import { LabelRules } from "../actors/joiner/label_rules.ts";
+import type { TaskLabels } from "../actors/joiner/options.ts";
+import type { ActionLabels } from "../gateway/parts.ts";
+
+/** @param tasks At least one task with at least one rule, as the configuration guarantees. */
+export function actionLabels(tasks: readonly TaskLabels[]): ActionLabels {
+  const rules = tasks.flatMap((task) => task.rules);
+  const judge = new LabelRules(tasks);
+  const [{ action, atLeast, below }] = rules;
+  const value = atLeast ?? (below === undefined ? undefined : below - 1);
+  return {
+    decides: (action, value) => judge.judge(action, value) !== undefined,
+    actions: [...new Set(rules.map((rule) => rule.action))],
+    example: { action, ...(value !== undefined && { value }) },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * The ports and resources that a mesh is composed from. `machine/` makes an environment of the real machine; a
+ * simulation makes one of virtual time and stores that can fail; {@link compose} does not know the difference.
+ */
+import type { InferenceSession } from "../kernels/dense/inference_session.ts";
+import type { TrainingSession } from "../kernels/dense/training_session.ts";
+import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import type { EventLog } from "../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../mesh/ports/profile_store.ts";
+import type { Address } from "../mesh/runtime/actor.ts";
+import type { Node } from "../mesh/runtime/node.ts";
+import type { PlannedNode } from "./plan.ts";
+
+/** Everything outside the actors that one process of a mesh runs on. The mesh that is composed from it owns it. */
+export interface Environment {
+  /**
+   * The node that hosts the gateway and the leading actors. Its clock, randomness and telemetry are those of the
+   * gateway too; its `onFailure` learns of actors that used up their restarts.
+   */
+  readonly home: Node;
+  readonly stores: MeshStores;
+  /** Dense sessions of actors in the home node. */
+  readonly dense: DenseSessions;
+  readonly metrics: MetricsPages;
+  /**
+   * Starts the other nodes of the plan and links them with the home node and with each other. A node hosts what
+   * {@link computingDefinitions} defines. Called once, and only where the plan has other nodes.
+   *
+   * @throws {Error} When a node cannot start; {@link close} then ends those that did.
+   */
+  startNodes(request: NodesRequest): Promise<void>;
+  /** The mesh begins to stop: threads that yielded to others get their full share. Idempotent. */
+  beginStop?(): void;
+  /** Ends the other nodes, then closes the stores. Called after the last actor has stopped. */
+  close(): Promise<void>;
+}
+
+/** The nodes that {@link Environment.startNodes} starts. */
+export interface NodesRequest {
+  readonly nodes: readonly PlannedNode[];
+  /** The node of each actor, by address: every node must know it. */
+  readonly placement: readonly (readonly [Address, string])[];
+}
+
+/** The stores that the home node writes. */
+export interface MeshStores {
+  readonly eventLog: EventLog;
+  /** One partition per trainer. */
+  readonly exampleLog: EventLog;
+  readonly profiles: ProfileStore;
+  readonly blobs: BlobStore;
+}
+
+/** Opens the configured dense model. Both kinds of session begin with the same untrained weights. */
+export interface DenseSessions {
+  /** @throws {ProviderUnavailableError} When the configured device cannot be used. */
+  openInference(): Promise<InferenceSession>;
+  /** @throws {ProviderUnavailableError} When the configured device cannot be used. */
+  openTraining(): Promise<TrainingSession>;
+}
+
+/** The metrics of all nodes as one page. */
+export interface MetricsPages {
+  /** The values of the home node's instruments now; plain data. */
+  snapshot(): Promise<unknown>;
+  /** Merges the snapshots of all nodes into Prometheus' text format. */
+  render(snapshots: readonly unknown[]): Promise<string>;
+}

@@ -1,0 +1,18 @@
+/**
+ * A mesh on the real machine.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { compose, type RunningMesh } from "../compose.ts";
+import { type MachineOptions, openMachine } from "./machine.ts";
+
+/**
+ * Opens the stores, starts the threads and the actors.
+ *
+ * @throws {Error} When a part cannot start; everything that had started is stopped.
+ */
+export async function startMesh(
+  configuration: CairnConfiguration,
+  options?: MachineOptions,
+): Promise<RunningMesh> {
+  return await compose(configuration, await openMachine(configuration, options));
+}

@@ -1,0 +1,34 @@
+/**
+ * The entry module of a worker thread: a node that hosts serving replicas and scorers, embedding shards, or a trainer.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { runWorkerPlace } from "../../mesh/adapters/deno/worker_thread.ts";
+import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
+import { computingDefinitions } from "../definitions.ts";
+import { nodeMetrics } from "../node_metrics.ts";
+import { machineSessions } from "./dense_sessions.ts";
+import { openSharedStorage, type SharedStorage } from "./storage.ts";
+
+/** Plain data from the starting thread. */
+export interface WorkerSetup {
+  readonly configuration: CairnConfiguration;
+  readonly storage: SharedStorage;
+}
+
+runWorkerPlace<WorkerSetup>({
+  telemetry: (log) =>
+    new PrometheusTelemetry({
+      logLevelMin: "debug", // the starting thread decides what is shown
+      writeLog: ({ level, message, fields }) => log(level, message, fields),
+    }),
+  async compose({ node, setup: { configuration, storage } }) {
+    const telemetry = node.telemetry as PrometheusTelemetry;
+    return {
+      definitions: computingDefinitions({
+        ...await openSharedStorage(storage),
+        dense: machineSessions(configuration, telemetry),
+      }),
+      metrics: nodeMetrics(node, telemetry),
+    };
+  },
+});
