@@ -14,15 +14,9 @@
  *     u16  how many ids each row has, [n, own slots]
  *     u8   text: the items' ids in UTF-8
  */
-import type { FeatureBatch } from "../kernels/features/feature_batch.ts";
+import type { FeatureBatch, RowShape } from "../kernels/features/feature_batch.ts";
 import { NumberMemory } from "../structures/number_memory.ts";
 import { utf8BytesPerUnit, writeUtf8 } from "../structures/utf8.ts";
-
-/** How wide a row's features are. */
-export interface RowShape {
-  readonly slots: number;
-  readonly denseWidth: number;
-}
 
 /** What a ranking shows. */
 export interface Shown {

@@ -2,13 +2,10 @@
  * Gathers single examples into columnar chunks, copying words and nothing else: a row's ids and dense values go from
  * the impression that logged them to the example log without becoming other numbers in between.
  */
-import type { LoggedFeatures, RowShape } from "../../records/impression_rows.ts";
+import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { LoggedFeatures } from "../../records/impression_rows.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
-
-export interface ExampleShape extends RowShape {
-  readonly tasks: number;
-}
 
 export class ExampleChunkBuilder {
   readonly #shape: ExampleShape;

@@ -5,10 +5,11 @@
  * and then one of them has what another lacks: the joiner reads again from where the last one needs it, and each
  * partition leaves out what it has.
  */
+import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { decodeExamples, encodeExamples } from "../../records/example_chunk.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
-import { ExampleChunkBuilder, type ExampleShape } from "./example_chunks.ts";
+import { ExampleChunkBuilder } from "./example_chunks.ts";
 
 /** Before anything was written. */
 const BEGINNING: JoinerPosition = { eventOffset: 0, replayOffset: 0, replayClockMs: 0 };

@@ -5,7 +5,7 @@
  * trainer that starts again may cut the same rows into other batches: it only has to end a batch at each mark that
  * some shard has already reached ({@link BatchAssembly.endBatchAt}), and then every shard applies every row once.
  */
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { ExampleShape, FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
 
 export interface TrainingBatch {
@@ -26,12 +26,6 @@ export interface TrainingBatch {
   readonly nextOffset: number;
 }
 
-export interface BatchShape {
-  readonly slots: number;
-  readonly denseWidth: number;
-  readonly tasks: number;
-}
-
 /** A chunk of which rows wait. Its columns stay bytes, at any address, until they are copied into a batch. */
 interface Piece {
   readonly chunk: ExampleChunk;
@@ -42,7 +36,7 @@ interface Piece {
 }
 
 export class BatchAssembly {
-  readonly #shape: BatchShape;
+  readonly #shape: ExampleShape;
   readonly #pieces: Piece[] = [];
   #boundaries: number[] = [];
   #rows = 0;
@@ -53,7 +47,7 @@ export class BatchAssembly {
   #passedMs = 0;
 
   /** @param nextRow Rows before this number are skipped: they were learned before. */
-  constructor(shape: BatchShape, nextRow?: number) {
+  constructor(shape: ExampleShape, nextRow?: number) {
     this.#shape = shape;
     this.#nextRow = nextRow;
   }

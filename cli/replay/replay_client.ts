@@ -5,7 +5,7 @@
  */
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
-import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { Dataset } from "../../offline/datasets/dataset.ts";
 import type { InteractionTable } from "../../offline/datasets/interaction_table.ts";
 import { FreshnessTracker } from "../load/freshness.ts";

@@ -2,7 +2,7 @@
  * `features`: the slots by name, and how each is made.
  */
 import { z } from "zod";
-import { slotNumberMax } from "../../kernels/features/schema.ts";
+import { SLOT_NUMBER_MAX } from "../../kernels/features/schema.ts";
 import { size } from "../units.ts";
 
 const pooling = z.enum(["sum", "mean", "sqrtn", "first"])
@@ -11,7 +11,7 @@ const source = z.enum(["user", "item", "context"])
   .describe("Whose attributes it reads; context is the request's own.");
 const attribute = z.string().min(1).optional()
   .describe("The attribute's name; the slot's own name where it is left out.");
-const slot = z.int().min(1).max(slotNumberMax).optional().describe(
+const slot = z.int().min(1).max(SLOT_NUMBER_MAX).optional().describe(
   "The number in this slot's feature ids; derived from the name where it is left out. Keep it when you rename a slot.",
 );
 

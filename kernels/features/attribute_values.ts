@@ -1,22 +1,19 @@
 /**
- * How one attribute becomes values: text to hash, or a dense number. The one place where attributes' types are checked.
+ * Turns one attribute into values: text to hash, or a dense number. Types of attributes are checked
+ * here and nowhere else.
  */
 import { FeatureTypeError } from "./errors.ts";
 import type { AttributeSlot } from "./feature_columns.ts";
+import type { FeatureAttributes } from "./feature_request.ts";
 import { bucketOf, normalize } from "./numbers.ts";
 import type { DenseDefinition, FeatureSource } from "./schema.ts";
 import type { ValueBuffer } from "./value_buffer.ts";
 
-/** Attributes as they arrive; the configuration says which are read, and as what. */
-export type FeatureAttributes = Readonly<
-  Record<string, string | number | boolean | readonly string[] | null>
->;
-
 /**
- * Appends the slot's values; returns how many.
+ * Appends the slot's values and returns their number.
  *
  * @param id The user's or the item's own id; empty = unknown.
- * @param itemIndex Position of the item in its request, for messages.
+ * @param itemIndex Index of the item in its request, for messages.
  * @throws {FeatureTypeError} The attribute is not of the type that the slot reads.
  */
 export function appendValues(
@@ -79,7 +76,7 @@ function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((element) => typeof element === "string");
 }
 
-/** 0 values where the "attribute" is only inherited by the object, as `toString` is; an error otherwise. */
+/** Returns 0 where the object merely inherits the attribute, as it does `toString`; otherwise throws. */
 function wrongType(
   reader: { name: string; source: FeatureSource; attribute: string },
   attributes: FeatureAttributes,

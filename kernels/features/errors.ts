@@ -1,22 +1,20 @@
-/**
- * The one way in which a well-formed request can fail to become features: an attribute of the wrong type.
- */
+/** The only error that a well-formed request can cause here: an attribute of the wrong type. */
 import type { FeatureSource } from "./schema.ts";
 
-/** An attribute is not of the type that its slot reads. Nothing of the request was used. */
+/** An attribute is not of the type that its slot reads. The extractor's state is unchanged. */
 export class FeatureTypeError extends Error {
   override readonly name = "FeatureTypeError";
-  /** Where it is, e.g. `items[3].attributes.year`, `user.attributes.age`, `context.device`. */
+  /** Path of the attribute, e.g. `items[3].attributes.year` or `context.device`. */
   readonly path: string;
 
   constructor(
     readonly source: FeatureSource,
     readonly attribute: string,
-    /** The slot or dense value that reads it. */
+    /** The slot or dense value that reads the attribute. */
     readonly feature: string,
     readonly expected: string,
     readonly found: unknown,
-    /** Position of the item within the request, where the source is an item. */
+    /** Index of the item in its request, where the source is an item. */
     readonly itemIndex?: number,
   ) {
     const path = source === "context"

@@ -1,31 +1,44 @@
 /**
- * The columnar form in which features travel: from the extractor to the ranker, into the impression that logs
- * what was served, and through the joiner to the trainer. The same arrays serve and train, so there is no skew.
+ * Features in columns. The extractor makes them, the ranker scores them and logs them with the
+ * impression, and the joiner hands the logged ones to the trainer: training reads the served values.
  */
 import type { FeatureIds } from "../embedding/options.ts";
 
 /** Rows of features, in columns. */
 export interface FeatureBatch {
   readonly rows: number;
-  /** Ids of all lists one after another, row-major by (row, slot). Shape `[nnz]`. */
+  /** Ids of all lists, row-major by (row, slot). Shape `[ids]`. */
   readonly ids: FeatureIds;
-  /** List (row, slot) is `ids[offsets[row·slots + slot] .. offsets[row·slots + slot + 1]]`; empty = absent. Shape `[rows·slots + 1]`. */
+  /**
+   * List l = row · slots + slot is `ids[listOffsets[l] .. listOffsets[l + 1]]`; empty = absent. Shape
+   * `[rows · slots + 1]`.
+   */
   readonly listOffsets: Uint32Array<ArrayBuffer>;
   /** Dense values. Shape `[rows, denseWidth]`, row-major. */
   readonly dense: Float32Array<ArrayBuffer>;
 }
 
-/** How large a batch is. */
-export interface FeatureBatchShape {
-  readonly rows: number;
-  readonly ids: number;
+/** Columns of a row's features, as the schema has them. */
+export interface RowShape {
   readonly slots: number;
   readonly denseWidth: number;
 }
 
+/** Columns of a labelled example. */
+export interface ExampleShape extends RowShape {
+  readonly tasks: number;
+}
+
+/** Size of a batch. */
+export interface FeatureBatchShape extends RowShape {
+  readonly rows: number;
+  /** Ids of all lists together. */
+  readonly ids: number;
+}
+
 /**
- * A batch of zeros. Its arrays share one buffer: a message to another thread carries one instead of three, and so does
- * the garbage collector, whose pauses grow with the number of buffers rather than with their bytes.
+ * A batch of zeros. Its arrays share one buffer: a message to another thread transfers one buffer
+ * instead of three, and garbage collection pauses grow with the number of buffers.
  */
 export function allocateFeatureBatch(
   { rows, ids, slots, denseWidth }: FeatureBatchShape,

@@ -1,7 +1,8 @@
 /**
- * A schema's columns sorted by whose values they hold, so that the extractor does the work of a request once, that
- * of an item once per version, and only the rest for each row.
+ * A schema's columns by the source of their values. Shared columns are computed once a request, item
+ * columns once per version of the item, and only the crosses between both for each row.
  */
+import { present } from "../../structures/invariant.ts";
 import type {
   CrossSlot,
   DenseDefinition,
@@ -11,43 +12,48 @@ import type {
   TimeSlot,
 } from "./schema.ts";
 
+/** A slot that reads one attribute or id. */
 export type AttributeSlot = Exclude<SlotDefinition, CrossSlot | TimeSlot>;
 
+/** A column that is not a cross. */
 export interface BaseColumn<S extends AttributeSlot | TimeSlot> {
   readonly column: number;
   readonly slot: S;
 }
 
+/** A column of combinations of other columns. */
 export interface CrossColumn {
   readonly column: number;
   readonly slot: CrossSlot;
-  /** Columns of its parts. */
+  /** Columns that are combined. */
   readonly parts: readonly number[];
 }
 
+/** A column of dense values. */
 export interface DenseColumn {
   readonly column: number;
   readonly definition: DenseDefinition;
 }
 
+/** The columns of one schema. */
 export class FeatureColumns {
-  /** The same in each row of a request. */
+  /** Columns with the same values in each row of a request. */
   readonly sharedBase: readonly BaseColumn<AttributeSlot | TimeSlot>[];
   readonly sharedCrosses: readonly CrossColumn[];
   readonly sharedDense: readonly DenseColumn[];
-  /** What an item has by itself. */
+  /** Columns that depend on the item alone. */
   readonly itemBase: readonly BaseColumn<AttributeSlot>[];
   readonly itemCrosses: readonly CrossColumn[];
   readonly itemDense: readonly DenseColumn[];
   /** Crosses between an item's values and the request's. */
   readonly mixedCrosses: readonly CrossColumn[];
-  /** Crosses that a row needs whose item is not cached: {@link itemCrosses}, then {@link mixedCrosses}. */
+  /** {@link itemCrosses}, then {@link mixedCrosses}: the crosses of a row whose item is not cached. */
   readonly freshCrosses: readonly CrossColumn[];
-  /** An attribute of the user is read. */
+  /** Whether an attribute of the user is read. */
   readonly readsUsers: boolean;
   /** Parts of the widest cross. */
   readonly crossPartsMax: number;
-  /** All columns of an item alone, base first, then crosses: the order in a cached item. */
+  /** {@link itemBase}, then {@link itemCrosses}: the columns of a cached item, in its order. */
   readonly itemColumns: readonly number[];
 
   constructor(schema: FeatureSchema) {
@@ -57,7 +63,10 @@ export class FeatureColumns {
     const columnOf = new Map(schema.slots.map((slot, column) => [slot.name, column]));
     schema.slots.forEach((slot, column) => {
       if (slot.kind === "cross") {
-        crosses.push({ column, slot, parts: slot.of.map((name) => columnOf.get(name)!) });
+        const parts = slot.of.map((name) =>
+          present(columnOf.get(name), "a cross combines slots of its own schema")
+        );
+        crosses.push({ column, slot, parts });
       } else if (slot.kind !== "time" && slot.source === "item") itemBase.push({ column, slot });
       else sharedBase.push({ column, slot });
     });
@@ -85,7 +94,7 @@ export class FeatureColumns {
   }
 }
 
-/** Time is the request's own, as the context is. */
+/** The time belongs to the request, as the context does. */
 function sourceOf(slot: SlotDefinition): FeatureSource {
   return slot.kind === "time" || slot.kind === "cross" ? "context" : slot.source;
 }

@@ -1,62 +1,67 @@
 /**
- * What items contribute to their rows, kept from one request to the next: 500 known candidates then cost copies of
- * a few words each instead of reading and hashing their attributes.
+ * A cache from item id to a payload of 32-bit words, kept between requests: 500 cached candidates
+ * cost copies of a few words each instead of reading and hashing their attributes.
  *
- * A million items as objects weigh on the garbage collector, and a map of them stops the thread for 0.1 s and more
- * when it grows. Here they are records in a {@link RecordRing} behind an open-addressing index of fixed size.
+ * A `Map` of a million items loads the garbage collector and stops the thread for 0.1 s and more when
+ * it grows. Here records lie in a {@link RecordRing}, behind an open-addressing index of fixed size.
  *
- * A record is `[the ring's word, hash, bytes of the id, the id's UTF-8 in whole words, payload]`.
+ * A record: `[the ring's word, hash, bytes of the id, the id's UTF-8 in whole words, payload]`.
+ * The address of a record or payload is its first index in {@link ItemCache.words}.
  */
+import { invariant } from "../../structures/invariant.ts";
 import { RecordRing } from "../../structures/record_ring.ts";
 import { utf8BytesPerUnit, writeUtf8 } from "../../structures/utf8.ts";
+import { murmur3, type WordsHash } from "./murmur3.ts";
 
-const headerWords = 3;
-/** Of the memory a quarter at most is index: 8 bytes an entry, while a record seldom takes less than 60. */
-const bytesPerEntry = 32;
-const entryBytes = 8;
-const bytesMin = 4096;
-/** Ids that need longer ways through the index are not kept: made to collide, they would slow everybody down. */
-const probesMax = 256;
+const HEADER_WORDS = 3;
+/** Memory for each cell of the index. With cells of 8 bytes the index takes at most a quarter. */
+const BYTES_PER_CELL = 32;
+const CELL_BYTES = 8;
+/** Below this nothing is kept. */
+const CACHE_BYTES_MIN = 4096;
+/** Ids that need more probes are not kept: ids made to collide would slow down every request. */
+const PROBES_MAX = 256;
 
+/** Payloads by item id; the oldest unused ones make room for new ones. */
 export class ItemCache {
-  /** Payloads lie here, where {@link find} and {@link insert} say. */
+  /** Payloads, at the addresses that {@link find} and {@link insert} return. */
   readonly words: Uint32Array<ArrayBuffer>;
   /** The same memory as float32. */
   readonly floats: Float32Array<ArrayBuffer>;
   readonly #ring: RecordRing;
   readonly #hash: WordsHash;
-  /** Pairs of a hash and a record's position; position 0 = free. */
+  /** Cells: a hash and the address of its record; address 0 = free. */
   readonly #index: Uint32Array<ArrayBuffer>;
   readonly #mask: number;
   readonly #itemsMax: number;
   #items = 0;
-  /** Ids in question, one after another: UTF-8, zeros up to a whole word. */
+  /** Ids being looked up: UTF-8, zeros up to a whole word. */
   #keys = new Uint32Array(64);
   #keysUtf8 = new Uint8Array(this.#keys.buffer);
-  /** The one in question: where it begins and ends, and its hash. */
+  /** The id being looked up: its words in {@link #keys}, its length in bytes and its hash. */
   #keyAt = 0;
   #keyEnd = 0;
   #keyBytes = 0;
   #keyHash = 0;
-  /** Of each of many. */
+  /** Columns of {@link findAll}. */
   #many = new KeyColumns(0);
 
   /**
-   * @param bytesMax Memory for records and index together, bytes; taken from the system as it fills. Below 4 KiB
-   * nothing is kept.
-   * @param hash For tests. Default MurmurHash3.
+   * @param bytesMax Memory for records and index together, bytes; the system provides it as it fills.
+   *   Below 4 KiB nothing is kept.
+   * @param hash Default MurmurHash3; tests pass a worse one.
    */
   constructor(bytesMax: number, hash: WordsHash = murmur3) {
     this.#hash = hash;
-    const keeps = bytesMax >= bytesMin;
-    const slots = keeps ? 2 ** Math.floor(Math.log2(bytesMax / bytesPerEntry)) : 1;
-    this.#index = new Uint32Array(2 * slots);
-    this.#mask = slots - 1;
-    this.#itemsMax = Math.floor(slots * 5 / 8);
-    this.#ring = new RecordRing(keeps ? Math.floor((bytesMax - entryBytes * slots) / 4) : 0, {
-      evicted: (record) => this.#remove(this.#slotOf(record, this.words[record + 1])),
+    const keeps = bytesMax >= CACHE_BYTES_MIN;
+    const cells = keeps ? 2 ** Math.floor(Math.log2(bytesMax / BYTES_PER_CELL)) : 1;
+    this.#index = new Uint32Array(2 * cells);
+    this.#mask = cells - 1;
+    this.#itemsMax = Math.floor(cells * 5 / 8);
+    this.#ring = new RecordRing(keeps ? Math.floor((bytesMax - CELL_BYTES * cells) / 4) : 0, {
+      evicted: (record) => this.#remove(this.#cellOf(record, this.words[record + 1])),
       moved: (from, to) => {
-        this.#index[2 * this.#slotOf(from, this.words[to + 1]) + 1] = to;
+        this.#index[2 * this.#cellOf(from, this.words[to + 1]) + 1] = to;
       },
     });
     this.words = this.#ring.words;
@@ -68,19 +73,19 @@ export class ItemCache {
     return this.#items;
   }
 
-  /** Where the item's payload begins in {@link words}; 0 = it is not kept. Good until the next {@link insert}. */
+  /** Address of the item's payload, 0 = not kept. Valid until the next {@link insert}. */
   find(id: string): number {
     this.#encode(id, 0);
     return this.#use(this.#recordOfKey());
   }
 
   /**
-   * {@link find} for many. Out of a million each item is a cache miss in the index and one in its record; here the
-   * processor waits for many of them at the same time.
+   * {@link find} for many items. Among a million items each costs a cache miss in the index and one
+   * in its record; separate loops let the processor wait for many misses at the same time.
    *
-   * @param places Gets them, item by item.
+   * @param addresses Output: the address of each item's payload, 0 = not kept.
    */
-  findAll(items: readonly { readonly id: string }[], places: Uint32Array): void {
+  findAll(items: readonly { readonly id: string }[], addresses: Uint32Array): void {
     const count = items.length;
     if (this.#many.length < count) this.#many = new KeyColumns(2 * count);
     const { ends, bytes, hashes, records, recordBytes } = this.#many;
@@ -103,99 +108,105 @@ export class ItemCache {
       this.#keyBytes = bytes[i];
       this.#keyHash = hashes[i];
       const atHome = recordBytes[i] === bytes[i] && records[i] !== 0 && this.#isOfKey(records[i]);
-      places[i] = this.#use(atHome ? records[i] : this.#recordOfKey());
+      addresses[i] = this.#use(atHome ? records[i] : this.#recordOfKey());
     }
   }
 
+  /** Marks a record as used and returns the address of its payload. */
   #use(record: number): number {
     if (record === 0) return 0;
     this.#ring.markUsed(record);
-    return record + headerWords + this.#keyEnd - this.#keyAt;
+    return record + HEADER_WORDS + this.#keyEnd - this.#keyAt;
   }
 
   /**
-   * Makes room for an item's payload, in place of the one that it had.
+   * Makes room for an item's payload and forgets the one that it had.
    *
-   * @param payloadWords Its length.
-   * @returns Where to write it in {@link words}; 0 = it is not kept.
+   * @returns Address at which to write the payload; 0 = the item is not kept.
    */
   insert(id: string, payloadWords: number): number {
     this.forget(id);
     const keyWords = this.#keyEnd - this.#keyAt;
-    const size = headerWords + keyWords + payloadWords;
+    const size = HEADER_WORDS + keyWords + payloadWords;
     if (size > this.words.length / 16) return 0; // it would push out everything else
     while (this.#items >= this.#itemsMax) this.#ring.dropOldest();
     const record = this.#ring.append(size);
     this.words[record + 1] = this.#keyHash;
     this.words[record + 2] = this.#keyBytes;
-    const payload = record + headerWords + keyWords;
+    const payload = record + HEADER_WORDS + keyWords;
     for (let i = 0; i < keyWords; i++) {
-      this.words[record + headerWords + i] = this.#keys[this.#keyAt + i];
+      this.words[record + HEADER_WORDS + i] = this.#keys[this.#keyAt + i];
     }
     if (this.#enter(record)) return payload;
     this.#ring.remove(record);
     return 0;
   }
 
-  /** The item changed: it is found no more. */
+  /** Removes an item. */
   forget(id: string): void {
     this.#encode(id, 0);
-    const slot = this.#slotOfKey();
-    if (slot < 0) return;
-    this.#ring.remove(this.#index[2 * slot + 1]);
-    this.#remove(slot);
+    const cell = this.#cellOfKey();
+    if (cell < 0) return;
+    this.#ring.remove(this.#index[2 * cell + 1]);
+    this.#remove(cell);
   }
 
   #recordOfKey(): number {
-    const slot = this.#slotOfKey();
-    return slot < 0 ? 0 : this.#index[2 * slot + 1];
+    const cell = this.#cellOfKey();
+    return cell < 0 ? 0 : this.#index[2 * cell + 1];
   }
 
-  #slotOfKey(): number {
+  /** The cell of the id being looked up, -1 = it has none. */
+  #cellOfKey(): number {
     const hash = this.#keyHash;
-    let slot = hash & this.#mask;
-    for (let probes = 0; probes < probesMax; probes++) {
-      const record = this.#index[2 * slot + 1];
+    let cell = hash & this.#mask;
+    for (let probes = 0; probes < PROBES_MAX; probes++) {
+      const record = this.#index[2 * cell + 1];
       if (record === 0) return -1;
-      if (this.#index[2 * slot] === hash && this.#isOfKey(record)) return slot;
-      slot = (slot + 1) & this.#mask;
+      if (this.#index[2 * cell] === hash && this.#isOfKey(record)) return cell;
+      cell = (cell + 1) & this.#mask;
     }
     return -1;
   }
 
   #isOfKey(record: number): boolean {
     if (this.words[record + 2] !== this.#keyBytes) return false;
-    for (let i = this.#keyAt, word = record + headerWords; i < this.#keyEnd; i++, word++) {
+    for (let i = this.#keyAt, word = record + HEADER_WORDS; i < this.#keyEnd; i++, word++) {
       if (this.words[word] !== this.#keys[i]) return false;
     }
     return true;
   }
 
-  #slotOf(record: number, hash: number): number {
-    let slot = hash & this.#mask;
-    while (this.#index[2 * slot + 1] !== record) slot = (slot + 1) & this.#mask;
-    return slot;
+  /** The cell of a record that is in the index. */
+  #cellOf(record: number, hash: number): number {
+    let cell = hash & this.#mask;
+    for (let probes = 0; this.#index[2 * cell + 1] !== record; probes++) {
+      invariant(probes < PROBES_MAX, "each record of the ring is in the index");
+      cell = (cell + 1) & this.#mask;
+    }
+    return cell;
   }
 
+  /** Adds a record to the index; false where its probes find no free cell. */
   #enter(record: number): boolean {
     const hash = this.words[record + 1];
-    let slot = hash & this.#mask;
-    for (let probes = 0; probes < probesMax; probes++) {
-      if (this.#index[2 * slot + 1] === 0) {
-        this.#index[2 * slot] = hash;
-        this.#index[2 * slot + 1] = record;
+    let cell = hash & this.#mask;
+    for (let probes = 0; probes < PROBES_MAX; probes++) {
+      if (this.#index[2 * cell + 1] === 0) {
+        this.#index[2 * cell] = hash;
+        this.#index[2 * cell + 1] = record;
         this.#items++;
         return true;
       }
-      slot = (slot + 1) & this.#mask;
+      cell = (cell + 1) & this.#mask;
     }
     return false;
   }
 
-  /** Entries behind move up, so that no way leads over a gap (Knuth, TAOCP 3, 6.4 algorithm R). */
-  #remove(slot: number): void {
-    let hole = slot;
-    for (let next = (slot + 1) & this.#mask;; next = (next + 1) & this.#mask) {
+  /** Frees a cell and closes the gap in the probes of later ones (Knuth, TAOCP 3, 6.4, R). */
+  #remove(cell: number): void {
+    let hole = cell;
+    for (let next = (cell + 1) & this.#mask;; next = (next + 1) & this.#mask) {
       if (this.#index[2 * next + 1] === 0) break;
       const home = this.#index[2 * next] & this.#mask;
       if (((next - home) & this.#mask) < ((next - hole) & this.#mask)) continue;
@@ -207,7 +218,7 @@ export class ItemCache {
     this.#items--;
   }
 
-  /** @param at Word of {@link #keys} where the id is to begin. */
+  /** Makes `id` the one being looked up; its words begin at index `at` of {@link #keys}. */
   #encode(id: string, at: number): void {
     const end = 4 * at + utf8BytesPerUnit * id.length + 4;
     if (end > this.#keysUtf8.length) {
@@ -226,14 +237,14 @@ export class ItemCache {
   }
 }
 
-/** What is known of many ids, one beside the other. */
+/** The columns of {@link ItemCache.findAll}, an element an item. */
 class KeyColumns {
   readonly ends: Uint32Array;
   readonly bytes: Uint32Array;
   readonly hashes: Uint32Array;
-  /** The record that the index has where the id should be; 0 = none of its hash. */
+  /** The record in the first cell that the id probes; 0 = that cell has another hash. */
   readonly records: Uint32Array;
-  /** Of that record's id. */
+  /** Length of that record's id, bytes. */
   readonly recordBytes: Uint32Array;
 
   constructor(readonly length: number) {
@@ -244,21 +255,4 @@ class KeyColumns {
     this.records = column();
     this.recordBytes = column();
   }
-}
-
-/** Of `words[begin .. end]`, 32 bits. */
-export type WordsHash = (words: Uint32Array, begin: number, end: number) => number;
-
-/** MurmurHash3 of whole words: Austin Appleby, 2008, x86 with 32 bits, seed 0. */
-function murmur3(words: Uint32Array, begin: number, end: number): number {
-  let hash = 0;
-  for (let i = begin; i < end; i++) {
-    const word = Math.imul(words[i], 0xcc9e2d51);
-    hash ^= Math.imul((word << 15) | (word >>> 17), 0x1b873593);
-    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
-  }
-  hash ^= 4 * (end - begin);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

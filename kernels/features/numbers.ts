@@ -1,7 +1,4 @@
-/**
- * How numbers become buckets and dense values. The formulas are those stated at {@link NumericBuckets} and
- * {@link Normalization}.
- */
+/** Bucket numbers and dense values, by the formulas of {@link NumericBuckets}, {@link Normalization}. */
 import type { Normalization, NumericBuckets, TimePart } from "./schema.ts";
 
 /** The bucket of a finite number. */
@@ -36,11 +33,11 @@ export function normalize(value: number, normalization: Normalization): number {
   }
 }
 
-const msPerHour = 3_600_000;
+const HOUR_MS = 3_600_000;
 
-/** The part of a time (ms since the Unix epoch); days begin with Sunday = 0. */
+/** The part of a time given in ms since the Unix epoch; days of the week begin with Sunday = 0. */
 export function timePartOf(atMs: number, part: TimePart, utcOffsetMinutes: number): number {
-  const hours = Math.floor((atMs + utcOffsetMinutes * 60_000) / msPerHour);
+  const hours = Math.floor((atMs + utcOffsetMinutes * 60_000) / HOUR_MS);
   const hourOfWeek = modulo(hours + 4 * 24, 168); // the epoch was a Thursday
   switch (part) {
     case "hourOfDay":

@@ -1,15 +1,16 @@
 /**
- * Whether features can be made of a profile, asked when it is written: a wrong attribute is then refused once, to
- * whoever sent it, and not at every ranking to somebody else.
+ * Checks a profile's attribute types when the profile is written. Without it a wrong attribute would
+ * be accepted once and then fail every later ranking that reads it.
  */
-import { type FeatureAttributes, FeatureExtractor } from "./extractor.ts";
+import { FeatureExtractor } from "./extractor.ts";
+import type { FeatureAttributes } from "./feature_request.ts";
 import type { FeatureSchema } from "./schema.ts";
 import type { ValueHasher } from "./value_buffer.ts";
 
 /** @throws {FeatureTypeError} An attribute is not of the type that its slot reads. */
 export type ProfileCheck = (kind: "user" | "item", attributes: FeatureAttributes) => void;
 
-/** Types are checked on the way to the hash, so the check is an extraction whose ids nobody reads. */
+/** Types are checked before hashing, so the check is an extraction whose ids are discarded. */
 const noHasher: ValueHasher = { hash: (slots) => new BigUint64Array(slots.length) };
 
 /** The check of one schema. */

@@ -1,23 +1,23 @@
 /**
- * What a request is turned into: one slot per feature column, plus a few dense values.
+ * The feature schema: one slot per feature column, plus a few dense values.
  *
- * Plain data, made and checked by the configuration. A slot's number is part of every feature id that it
- * makes, so it must never change while a table lives; its place in {@link FeatureSchema.slots} is its column
- * in the batch and may change with the model.
+ * Plain data, made and checked by the configuration. A slot's number is part of every feature id that
+ * the slot makes, so it must not change while a table holds such ids. A slot's index in
+ * {@link FeatureSchema.slots} is its column in the batch and may change with the model.
  */
 import type { Combiner } from "../embedding/options.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
 
-/** Whose attributes a slot reads. */
+/** The source of a slot's attributes. */
 export type FeatureSource = "user" | "item" | "context";
 
-/** What every slot has. */
+/** Fields of every kind of slot. */
 export interface SlotBase {
   /** Unique within the schema. */
   readonly name: string;
   /** 1 to 32,767; the upper bits of its feature ids. */
   readonly slot: number;
-  /** How several values of one row become one vector. */
+  /** How the vectors of several values of one row are combined. */
   readonly pooling: Combiner;
 }
 
@@ -27,7 +27,7 @@ export interface IdSlot extends SlotBase {
   readonly source: "user" | "item";
 }
 
-/** One value: a string, a number or a boolean, by its text. */
+/** One value, a string, a number or a boolean, hashed as text. */
 export interface CategoricalSlot extends SlotBase {
   readonly kind: "categorical";
   readonly source: FeatureSource;
@@ -43,7 +43,7 @@ export interface ListSlot extends SlotBase {
   readonly valuesMax: number;
 }
 
-/** A number as the id of the bucket that it falls into. */
+/** A number, hashed as the number of the bucket that it falls into. */
 export interface NumericSlot extends SlotBase {
   readonly kind: "numeric";
   readonly source: FeatureSource;
@@ -89,7 +89,7 @@ export type SlotDefinition =
   | CrossSlot
   | TimeSlot;
 
-/** A number that reaches the model as it is, apart from its normalisation; absent gives 0. */
+/** A number that is an input of the model, after normalization; 0 where the attribute is absent. */
 export interface DenseDefinition {
   readonly name: string;
   readonly source: FeatureSource;
@@ -120,13 +120,13 @@ export interface FeatureSchema {
   readonly denseWidth: number;
 }
 
-/** Slot numbers fit in 15 bits, and 0 is kept free. */
-export const slotNumberMax = 32_767;
+/** Slot numbers have 15 bits, and 0 is not used. */
+export const SLOT_NUMBER_MAX = 32_767;
 
 /**
- * The number of a slot that was given none: FNV-1a over the name's UTF-16 units, folded into 1 to 32,767.
- * A function of the name alone, so that adding or moving other slots changes no id.
+ * The default number of a slot: FNV-1a of the name's UTF-16 units, folded into 1 to 32,767. It
+ * depends on the name alone, so adding or moving other slots changes no id.
  */
 export function slotNumberOf(name: string): number {
-  return 1 + (fnv1a(name) >>> 0) % slotNumberMax;
+  return 1 + (fnv1a(name) >>> 0) % SLOT_NUMBER_MAX;
 }

@@ -1,21 +1,22 @@
 /**
- * The values of one request as UTF-8 bytes, gathered in buffers that live as long as the extractor, so that a
- * request with hundreds of items costs one call into the hasher and no allocation per value.
+ * The values of one request as UTF-8 bytes, in buffers that the extractor reuses: a request with
+ * hundreds of items costs one call of the hasher and no allocation per value.
  */
 import type { FeatureIds } from "../embedding/options.ts";
 import { utf8BytesPerUnit, writeUtf8 } from "../../structures/utf8.ts";
 
-/** Turns values into feature ids: slot (15 bits) << 48 | 48-bit signature of the bytes. */
+/** Makes feature ids of values: slot (15 bits) << 48 | 48-bit signature of the bytes. */
 export interface ValueHasher {
   /**
    * @param slots Slot number of each value, shape `[n]`.
-   * @param utf8 All values' bytes, one after another.
+   * @param utf8 The bytes of all values.
    * @param offsets Value i is `utf8[offsets[i] .. offsets[i + 1]]`, shape `[n + 1]`.
    * @returns Ids, shape `[n]`.
    */
   hash(slots: Uint16Array, utf8: Uint8Array, offsets: Uint32Array): FeatureIds;
 }
 
+/** Values to be hashed, each with its slot. */
 export class ValueBuffer {
   #bytes = new Uint8Array(16 * 1024);
   #words = new Uint32Array(this.#bytes.buffer);
@@ -24,36 +25,36 @@ export class ValueBuffer {
   #count = 0;
   #end = 0;
 
-  /** Values so far; the index that the next one gets. */
-  get count(): number {
-    return this.#count;
-  }
-
+  /** Removes all values. */
   clear(): void {
     this.#count = 0;
     this.#end = 0;
   }
 
+  /** Appends a text. */
   addText(slot: number, text: string): void {
     this.#reserve(utf8BytesPerUnit * text.length);
     this.#close(slot, writeUtf8(text, this.#bytes, this.#end));
   }
 
   /**
-   * A combination of ids, as their little-endian words: two words an id, at `positions` (in ids) of `words`. Between
-   * two calls of {@link clear} there are either texts or combinations, which begin at whole words.
+   * Appends a combination of ids, as their little-endian words. Between two calls of {@link clear}
+   * there are either texts or combinations, since a combination begins at a whole word.
+   *
+   * @param words Ids, two words each.
+   * @param partIds Indices of the combined ids in `words`, counted in ids.
    */
-  addCombination(slot: number, words: Uint32Array, positions: Uint32Array, parts: number): void {
+  addCombination(slot: number, words: Uint32Array, partIds: Uint32Array, parts: number): void {
     this.#reserve(8 * parts);
     let at = this.#end >>> 2;
     for (let part = 0; part < parts; part++) {
-      this.#words[at++] = words[2 * positions[part]];
-      this.#words[at++] = words[2 * positions[part] + 1];
+      this.#words[at++] = words[2 * partIds[part]];
+      this.#words[at++] = words[2 * partIds[part] + 1];
     }
     this.#close(slot, 4 * at);
   }
 
-  /** Hashes all values. The ids' words (low, high; two an id), valid until the hasher's next call. */
+  /** Hashes all values; returns two words an id (low, high), valid until the hasher's next call. */
   hash(hasher: ValueHasher): Uint32Array {
     if (this.#count === 0) return new Uint32Array(0);
     const ids = hasher.hash(

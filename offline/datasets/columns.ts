@@ -1,7 +1,7 @@
 /**
  * Which column of a table means what: the four roles of an interaction, and attributes for the feature schema.
  */
-import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
 import type { RowFields } from "./dataset.ts";
 import { DatasetError, numberAt, shown } from "./errors.ts";

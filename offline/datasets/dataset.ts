@@ -2,7 +2,7 @@
  * What every dataset becomes: who did what to which item, when and how strongly, with the attributes of users and
  * items beside it. `replay` sends it through the HTTP API, `train` makes examples of it.
  */
-import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 
 /** What one row says beside the interaction itself. Its attributes hold for this row only and cover those by id. */
 export interface RowFields {

@@ -4,12 +4,9 @@
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
-import {
-  type FeatureAttributes,
-  FeatureExtractor,
-  type FeatureItem,
-} from "../../kernels/features/extractor.ts";
+import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { FeatureAttributes, FeatureItem } from "../../kernels/features/feature_request.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { Dataset } from "./dataset.ts";
 import { concatenateBatches, ExampleTable } from "./example_table.ts";

@@ -7,7 +7,7 @@
  * each may be a category of one feature, the second of another, as benchmarks write a table of categories: then they
  * are read as the item's attributes `field_1`, `field_2`, ….
  */
-import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import { ChunkBuilder, type Dataset, type InteractionChunk, type RowFields } from "./dataset.ts";
 import { DatasetError, numberAt, shown } from "./errors.ts";
 import { readLines } from "./lines.ts";

@@ -1,7 +1,7 @@
 /**
  * What the films' files say about a film: the year is the end of its title, the genres are one field.
  */
-import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 
 /** `"Toy Story (1995)"`, `"Adventure|Comedy"` → `{ title, year: 1995, genres: [...] }`; what is not there is left out. */
 export function movieAttributes(title: string, genres: string): FeatureAttributes {

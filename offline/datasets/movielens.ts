@@ -5,7 +5,7 @@
  * @see Harper and Konstan, "The MovieLens Datasets: History and Context", 2015
  */
 import { join } from "node:path";
-import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import { readCsvInteractions, readCsvRows } from "./csv.ts";
 import type { Dataset, InteractionChunk } from "./dataset.ts";
 import { readFields, readRatings } from "./delimited.ts";

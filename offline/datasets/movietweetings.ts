@@ -6,7 +6,7 @@
  * @see Dooms, De Pessemier and Martens, "MovieTweetings: a Movie Rating Dataset Collected From Twitter", 2013
  */
 import { join } from "node:path";
-import type { FeatureAttributes } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { Dataset } from "./dataset.ts";
 import { readFields, readRatings } from "./delimited.ts";
 import { movieAttributes } from "./movie_attributes.ts";

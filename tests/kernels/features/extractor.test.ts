@@ -1,13 +1,10 @@
-/** The extractor against what its features are defined to be, one value at a time. */
+/** Goal: features follow their definitions. Method: compare with values hashed one at a time. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
 import { FeatureTypeError } from "../../../kernels/features/errors.ts";
-import {
-  FeatureExtractor,
-  type FeatureItem,
-  type FeatureRequest,
-} from "../../../kernels/features/extractor.ts";
+import { FeatureExtractor } from "../../../kernels/features/extractor.ts";
+import type { FeatureItem, FeatureRequest } from "../../../kernels/features/feature_request.ts";
 import type { FeatureSchema } from "../../../kernels/features/schema.ts";
 import { fullSchema, itemArbitrary, requestArbitrary, rowsOf } from "./schemas.ts";
 
@@ -43,7 +40,7 @@ const request: FeatureRequest = {
   ],
 };
 
-Deno.test("each slot's ids are those of its values, hashed one by one", () => {
+Deno.test("the ids of a slot equal the hashes of its single values", () => {
   const [first, second] = extract(request);
   const user = idOf(1, "u1");
   const [a, ue] = [idOf(3, "a"), idOf(3, "ü")];
@@ -69,7 +66,7 @@ Deno.test("an absent attribute is an empty list and a dense zero", () => {
   assert.deepEqual(second.dense, [0, 41]);
 });
 
-Deno.test("null is absent, and so are the ids of an unknown user and what crosses it", () => {
+Deno.test("null counts as absent; an unknown user has no id and no crosses", () => {
   const [row] = extract({
     ...request,
     user: "",
@@ -170,7 +167,7 @@ Deno.test("a row does not depend on the others", () => {
   }));
 });
 
-Deno.test("an item that is kept gives the row that it gave when it was fresh", () => {
+Deno.test("a cached item gives the same row as an uncached one", () => {
   // The id stands for what is stored.
   const storedRequests = fc.tuple(requestArbitrary, requestArbitrary).map((requests) =>
     requests.map((request) => ({
@@ -192,7 +189,7 @@ Deno.test("an item that is kept gives the row that it gave when it was fresh", (
   }));
 });
 
-Deno.test("what is stored is read once, until it changes; a request's own fields go before it", () => {
+Deno.test("stored attributes are read once until they change, and fields of a request precede them", () => {
   let tags = ["a"];
   const asked: string[] = [];
   const extractor = new FeatureExtractor(fullSchema, hasher, {
@@ -217,7 +214,7 @@ Deno.test("what is stored is read once, until it changes; a request's own fields
   assert.deepEqual(asked, ["m", "new", "m", "m"]);
 });
 
-Deno.test("it is known beforehand whether anything of the user is read but the id", () => {
+Deno.test("readsUsers is true only where an attribute of the user is read", () => {
   const readsUsers = (schema: Partial<FeatureSchema>) =>
     new FeatureExtractor({ slots: [], dense: [], denseWidth: 0, ...schema }, hasher).readsUsers;
   const [user, item, tags, device] = fullSchema.slots;

@@ -1,20 +1,24 @@
-/** The cache against a map: what it finds is what was kept last, whatever else came and went. */
+/**
+ * Goal: a cached payload is the last one that was inserted, however items come and go. Method: random
+ * operations on the cache and on a `Map`, with good and bad hash functions.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ItemCache, type WordsHash } from "../../../kernels/features/item_cache.ts";
+import { ItemCache } from "../../../kernels/features/item_cache.ts";
+import type { WordsHash } from "../../../kernels/features/murmur3.ts";
 
 /** Writes a payload that begins with its own length. */
 function keep(cache: ItemCache, id: string, payload: readonly number[]): boolean {
-  const place = cache.insert(id, 1 + payload.length);
-  if (place === 0) return false;
-  cache.words.set([payload.length, ...payload], place);
+  const address = cache.insert(id, 1 + payload.length);
+  if (address === 0) return false;
+  cache.words.set([payload.length, ...payload], address);
   return true;
 }
 
 function kept(cache: ItemCache, id: string): number[] | undefined {
-  const place = cache.find(id);
-  if (place === 0) return undefined;
-  return [...cache.words.subarray(place + 1, place + 1 + cache.words[place])];
+  const address = cache.find(id);
+  if (address === 0) return undefined;
+  return [...cache.words.subarray(address + 1, address + 1 + cache.words[address])];
 }
 
 const ids = fc.oneof(
@@ -48,20 +52,20 @@ function followsTheMap(bytesMax: number, hash?: WordsHash) {
       }
     }
     const many = ["not kept", ...model.keys(), "nor this"];
-    const places = new Uint32Array(many.length);
-    cache.findAll(many.map((id) => ({ id })), places);
-    assert.deepEqual([...places], many.map((id) => cache.find(id)));
+    const addresses = new Uint32Array(many.length);
+    cache.findAll(many.map((id) => ({ id })), addresses);
+    assert.deepEqual([...addresses], many.map((id) => cache.find(id)));
     const all = [...model.keys()].filter((id) => cache.find(id) !== 0);
     assert.equal(all.length, cache.size, "entries that no id finds");
     for (const id of all) assert.deepEqual(kept(cache, id), model.get(id));
   }));
 }
 
-Deno.test("what is found is what was kept last, while old items make room for new ones", () => {
+Deno.test("a found payload is the last one inserted, while old items make room for new ones", () => {
   for (const bytesMax of [4096, 10_000, 30_000]) followsTheMap(bytesMax);
 });
 
-Deno.test("ids whose hashes are equal, or nearly, do not meet", () => {
+Deno.test("ids with equal or similar hashes are told apart", () => {
   followsTheMap(30_000, () => 7);
   followsTheMap(30_000, (words, begin, end) => begin === end ? 0 : words[begin] & 1);
   followsTheMap(
@@ -70,25 +74,25 @@ Deno.test("ids whose hashes are equal, or nearly, do not meet", () => {
   );
 });
 
-Deno.test("nothing is lost while there is room", () => {
+Deno.test("no item is lost while there is room", () => {
   const cache = new ItemCache(1 << 20);
   for (let i = 0; i < 4_000; i++) assert.ok(keep(cache, `item-${i}`, [i, i + 1]));
   assert.equal(cache.size, 4_000);
   for (let i = 0; i < 4_000; i++) assert.deepEqual(kept(cache, `item-${i}`), [i, i + 1]);
 });
 
-Deno.test("more ids with one hash than a lookup may try are not kept, and harm nobody", () => {
+Deno.test("ids beyond the probe limit of one hash are not kept, and other ids are found as before", () => {
   const cache = new ItemCache(1 << 20, () => 7);
   const taken = Array.from({ length: 400 }, (_, i) => keep(cache, `item-${i}`, [i]));
   assert.equal(taken.filter(Boolean).length, 256);
   assert.equal(cache.size, 256);
   cache.forget("item-3");
-  assert.ok(keep(cache, "item-350", [350]), "a place that came free is taken");
+  assert.ok(keep(cache, "item-350", [350]), "a cell that became free is used again");
   assert.deepEqual(kept(cache, "item-255"), [255]);
   assert.equal(cache.find("item-3"), 0);
 });
 
-Deno.test("the newest items are there however many passed, and the bound holds", () => {
+Deno.test("the newest items are kept however many came before, within the memory bound", () => {
   for (const wordsEach of [0, 10, 50]) {
     const cache = new ItemCache(1 << 16);
     const itemsMax = (1 << 16) / (4 * (3 + wordsEach));
@@ -103,7 +107,7 @@ Deno.test("the newest items are there however many passed, and the bound holds",
   }
 });
 
-Deno.test("an item in steady use outlives those that pass", () => {
+Deno.test("an item in steady use is kept while items used once are evicted", () => {
   const cache = new ItemCache(1 << 16);
   keep(cache, "steady", [42]);
   for (let i = 0; i < 50_000; i++) {
@@ -112,7 +116,7 @@ Deno.test("an item in steady use outlives those that pass", () => {
   }
 });
 
-Deno.test("a payload that would push out a large share is not kept; nor is any without memory", () => {
+Deno.test("a payload larger than a sixteenth of the cache is not kept, nor any without memory", () => {
   const cache = new ItemCache(1 << 16);
   keep(cache, "small", [1]);
   assert.equal(cache.insert("huge", 2_000), 0);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { bucketOf, normalize, timePartOf } from "../../../kernels/features/numbers.ts";
-import { slotNumberMax, slotNumberOf } from "../../../kernels/features/schema.ts";
+import { SLOT_NUMBER_MAX, slotNumberOf } from "../../../kernels/features/schema.ts";
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e300, max: 1e300 });
 const log = { kind: "log", unit: 1, perDoubling: 2 } as const;
@@ -57,6 +57,6 @@ Deno.test("a slot's number is a function of its name, and fits in 15 bits", () =
   assert.equal(slotNumberOf("user"), 8165); // ids of stored tables depend on this value
   fc.assert(fc.property(fc.string(), (name) => {
     const number = slotNumberOf(name);
-    assert.ok(number >= 1 && number <= slotNumberMax);
+    assert.ok(number >= 1 && number <= SLOT_NUMBER_MAX);
   }));
 });

@@ -1,6 +1,6 @@
 /** Schemas and requests that the feature tests share. */
 import fc from "fast-check";
-import type { FeatureItem, FeatureRequest } from "../../../kernels/features/extractor.ts";
+import type { FeatureItem, FeatureRequest } from "../../../kernels/features/feature_request.ts";
 import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
 import type { FeatureSchema } from "../../../kernels/features/schema.ts";
 

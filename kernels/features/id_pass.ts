@@ -1,0 +1,134 @@
+/**
+ * Pass 2 of an extraction: every list gets its ids. Base columns are hashed in one call, or copied
+ * from cached items; crosses are made of the ids of their parts and hashed in a second call.
+ *
+ * Ids are copied as pairs of 32-bit words and never become BigInt.
+ */
+import type { CachedItems } from "./cached_items.ts";
+import { copyWords } from "./copy_words.ts";
+import type { CrossColumn, FeatureColumns } from "./feature_columns.ts";
+import type { FeatureSchema } from "./schema.ts";
+import type { ValueBuffer, ValueHasher } from "./value_buffer.ts";
+
+/** The ids of one batch while they are written. */
+interface IdLists {
+  readonly rows: number;
+  /** List (row, slot) begins at id `listOffsets[row · slots + slot]`. */
+  readonly listOffsets: Uint32Array;
+  /** Two words an id. */
+  readonly words: Uint32Array;
+}
+
+export class IdPass {
+  readonly #slots: number;
+  readonly #columns: FeatureColumns;
+  readonly #values: ValueBuffer;
+  readonly #hasher: ValueHasher;
+  readonly #cachedItems: CachedItems;
+  /** Index of the id of each part of the combination under way. */
+  readonly #partIds: Uint32Array;
+
+  constructor(
+    schema: FeatureSchema,
+    columns: FeatureColumns,
+    values: { readonly buffer: ValueBuffer; readonly hasher: ValueHasher },
+    cachedItems: CachedItems,
+  ) {
+    this.#slots = schema.slots.length;
+    this.#columns = columns;
+    this.#values = values.buffer;
+    this.#hasher = values.hasher;
+    this.#cachedItems = cachedItems;
+    this.#partIds = new Uint32Array(columns.crossPartsMax);
+  }
+
+  /**
+   * Fills the lists. The value buffer holds the values that pass 1 encoded.
+   *
+   * @param shared Ids of each shared base column.
+   */
+  run(lists: IdLists, shared: readonly number[]): void {
+    this.#writeBase(lists, shared);
+    this.#writeCrosses(lists);
+  }
+
+  #writeBase({ rows, listOffsets, words }: IdLists, shared: readonly number[]): void {
+    const slots = this.#slots;
+    const { itemBase, sharedBase } = this.#columns;
+    const hashed = this.#values.hash(this.#hasher);
+    let read = 0;
+    for (let i = 0; i < shared.length; i++) {
+      const { column } = sharedBase[i];
+      const end = read + 2 * shared[i];
+      for (let row = 0; row < rows; row++) {
+        copyWords(hashed, read, end, words, 2 * listOffsets[row * slots + column]);
+      }
+      read = end;
+    }
+    for (let row = 0; row < rows; row++) {
+      if (this.#cachedItems.has(row)) {
+        this.#cachedItems.readIds(row, listOffsets, words);
+        continue;
+      }
+      for (let i = 0; i < itemBase.length; i++) {
+        const list = row * slots + itemBase[i].column;
+        const end = read + 2 * (listOffsets[list + 1] - listOffsets[list]);
+        copyWords(hashed, read, end, words, 2 * listOffsets[list]);
+        read = end;
+      }
+    }
+  }
+
+  #writeCrosses(lists: IdLists): void {
+    const { rows, listOffsets, words } = lists;
+    const { sharedCrosses, itemCrosses, mixedCrosses } = this.#columns;
+    if (sharedCrosses.length + itemCrosses.length + mixedCrosses.length === 0) return;
+    const slots = this.#slots;
+    this.#values.clear();
+    for (const cross of sharedCrosses) this.#encodeCross(cross, 0, lists);
+    for (let row = 0; row < rows; row++) {
+      for (const cross of this.#crossesOf(row)) this.#encodeCross(cross, row, lists);
+    }
+    const hashed = this.#values.hash(this.#hasher);
+    let read = 0;
+    for (const { column } of sharedCrosses) {
+      const end = read + 2 * (listOffsets[column + 1] - listOffsets[column]);
+      for (let row = 0; row < rows; row++) {
+        copyWords(hashed, read, end, words, 2 * listOffsets[row * slots + column]);
+      }
+      read = end;
+    }
+    for (let row = 0; row < rows; row++) {
+      for (const { column } of this.#crossesOf(row)) {
+        const list = row * slots + column;
+        const end = read + 2 * (listOffsets[list + 1] - listOffsets[list]);
+        copyWords(hashed, read, end, words, 2 * listOffsets[list]);
+        read = end;
+      }
+    }
+  }
+
+  /** The crosses to hash for this row alone: those between item columns come with a cached item. */
+  #crossesOf(row: number): readonly CrossColumn[] {
+    return this.#cachedItems.has(row) ? this.#columns.mixedCrosses : this.#columns.freshCrosses;
+  }
+
+  /** Encodes all combinations, the last part's values fastest, up to the slot's limit. */
+  #encodeCross(cross: CrossColumn, row: number, { listOffsets, words }: IdLists): void {
+    const firstList = row * this.#slots;
+    const { slot, parts } = cross;
+    const list = firstList + cross.column;
+    const count = listOffsets[list + 1] - listOffsets[list];
+    const partIds = this.#partIds;
+    for (let combination = 0; combination < count; combination++) {
+      let rest = combination;
+      for (let part = parts.length - 1; part >= 0; part--) {
+        const start = listOffsets[firstList + parts[part]];
+        const values = listOffsets[firstList + parts[part] + 1] - start;
+        partIds[part] = start + rest % values;
+        rest = Math.floor(rest / values);
+      }
+      this.#values.addCombination(slot.slot, words, partIds, parts.length);
+    }
+  }
+}
