@@ -1,18 +1,19 @@
 /**
- * The page of benchmarks: each script that reports one replaces its own section between two markers.
+ * Edits docs/performance/benchmarks.md: each reporting script replaces its own section between two
+ * markers.
  */
 const PAGE = new URL("../docs/performance/benchmarks.md", import.meta.url);
 
-/** Where a section begins and ends on the page, as HTML comments. */
+/** HTML comments that begin and end a section. */
 export interface Markers {
   readonly begin: string;
   readonly end: string;
 }
 
 /**
- * Replaces what stands between the markers.
+ * Replaces the text between the markers.
  *
- * @throws {Error} When the page has lost them.
+ * @throws {Error} When the page has no such markers.
  */
 export async function replaceSection({ begin, end }: Markers, section: string): Promise<void> {
   const page = await Deno.readTextFile(PAGE);
@@ -27,7 +28,7 @@ export async function replaceSection({ begin, end }: Markers, section: string): 
   await Deno.writeTextFile(PAGE, page.slice(0, from) + text + page.slice(to + end.length));
 }
 
-/** The machine that measured: processor, cores, Deno. */
+/** Processor, cores and Deno version of this machine. */
 export async function machine(): Promise<string> {
   const processor = /model name\s*:\s*(.*)/.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1];
   return `${

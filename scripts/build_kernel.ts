@@ -2,12 +2,15 @@
  * Builds the embedding kernel's WebAssembly from its Rust source.
  *
  *     deno run -A scripts/build_kernel.ts            writes kernels/embedding/kernel.wasm
- *     deno run -A scripts/build_kernel.ts --check    rebuilds, compares byte for byte, writes nothing
- *     deno run -A scripts/build_kernel.ts --test     runs the crate's tests inside WebAssembly, where the lanes are:
- *                                                    on the host a routine with lanes may be its own scalar twin
+ *     deno run -A scripts/build_kernel.ts --check    rebuilds and compares, writes nothing
+ *     deno run -A scripts/build_kernel.ts --test     runs the crate's tests inside WebAssembly
  *
- * The committed bytes come from Debian's rustc (`apt-get install rustc libstd-rust-dev-wasm32 lld-19`); CAIRN_RUSTC names
- * another. Paths are remapped, so the bytes are the same from any folder.
+ * The tests also run inside WebAssembly because only there the SIMD routines are compiled: on the
+ * host a routine may fall back to the scalar code that it is compared with.
+ *
+ * The committed bytes come from Debian's rustc (`apt-get install rustc libstd-rust-dev-wasm32
+ * lld-19`); CAIRN_RUSTC names another compiler. Paths are remapped, so the bytes do not depend on
+ * the folder.
  */
 const CRATE = new URL("../kernels/embedding/", import.meta.url).pathname;
 const TARGET = `${CRATE}kernel.wasm`;
@@ -28,7 +31,7 @@ async function run(command: string, args: readonly string[]): Promise<string> {
 
 const KERNEL = ["--crate-type=cdylib", "-Clto=fat", "-Ccodegen-units=1", "-Cstrip=symbols"];
 
-/** Compiles the crate to `output`, optimised, without names or paths of this machine. */
+/** Compiles the crate to `output`: optimised, without symbols or paths of this machine. */
 async function build(output: string, kind: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
   const rustc = Deno.env.get("CAIRN_RUSTC") ?? "/usr/bin/rustc";
   const sysroot = (await run(rustc, ["--print", "sysroot"])).trim();
@@ -49,7 +52,7 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, position) => byte === b[position]);
 }
 
-/** A test that fails traps. */
+/** Runs the test binary; a failing test traps. */
 function runTests(module: BufferSource): void {
   const { main, tests_ran } = new WebAssembly.Instance(new WebAssembly.Module(module))
     .exports as Record<string, (...args: number[]) => number>;
@@ -70,10 +73,10 @@ async function writeOrCompare(built: Uint8Array): Promise<void> {
   if (!Deno.args.includes("--check")) return await Deno.writeFile(TARGET, built);
   if (!equal(built, await Deno.readFile(TARGET))) {
     throw new Error(
-      "kernels/embedding/kernel.wasm is not what its source compiles to; run scripts/build_kernel.ts and commit",
+      "kernels/embedding/kernel.wasm differs from its compiled source; run scripts/build_kernel.ts and commit it",
     );
   }
-  console.log("kernel.wasm: the committed bytes are what the source compiles to");
+  console.log("kernel.wasm: the committed bytes equal the compiled source");
 }
 
 const folder = await Deno.makeTempDir({ prefix: "cairn-kernel-" });

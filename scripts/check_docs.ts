@@ -1,16 +1,17 @@
 /**
- * Lints the documentation of the public doors. `deno doc --lint` runs over all sources as one set, so that a door may
- * name any type that can be imported; what it finds in the doors counts.
+ * Lints the documentation of the public interfaces: ports, protocols, options and the kernels'
+ * classes. `deno doc --lint` reads all sources as one set, so that an interface may name any
+ * exported type; only findings in the public interfaces count.
  *
- * A data field whose name and unit say everything (`readonly rows: number`) needs no sentence of its own; every
- * exported function, class, method, interface and type does, and no door may leak a type that cannot be imported.
+ * Every exported function, class, method, interface and type needs a docstring. A plain data field
+ * whose name and unit say everything (`readonly rows: number`) needs none.
  *
  *     deno run -A scripts/check_docs.ts
  */
 import { listSourceFiles, rooms } from "./source_files.ts";
 
-/** The files that others are meant to read and import. */
-export const doors: readonly RegExp[] = [
+/** Files that other rooms read and import. */
+export const publicInterfaces: readonly RegExp[] = [
   /^structures\/[^/]+\.ts$/,
   /^mesh\/ports\/[^/]+\.ts$/,
   /^mesh\/runtime\/(actor|errors|mesh)\.ts$/,
@@ -32,13 +33,13 @@ export interface DocFinding {
 const dataField = /^\s*(override |static |public )*readonly ("?\w+"?|\[\w+\])\??( =|:(?!.*=>))/;
 const dataParameter = /^\s*((private |public )?readonly \w+\??: (?!.*=>)|constructor\()/;
 
-/** Whether the finding asks for a sentence where the name already says it. */
+/** Whether the finding asks for a docstring where the name says enough. */
 export function isSelfEvident(finding: DocFinding): boolean {
   if (finding.code !== "missing-jsdoc") return false;
   return dataField.test(finding.sourceLine) || dataParameter.test(finding.sourceLine);
 }
 
-/** Reads the findings out of the linter's text (without colours). */
+/** Reads the findings from the linter's output (without colours). */
 export function parseFindings(text: string): DocFinding[] {
   const pattern = /^error\[([\w-]+)\]: (.*)\n\s*--> (.*):(\d+):\d+\n(?:.*\|\s*\n)?\s*\d+ \|(.*)$/gm;
   return [...text.matchAll(pattern)].map(([, code, message, path, line, sourceLine]) => ({
@@ -55,7 +56,8 @@ if (import.meta.main) {
   const files = (await listSourceFiles(root)).filter((path) =>
     rooms.some((room) => path.startsWith(`${root}${room}/`))
   );
-  const isDoor = (path: string) => doors.some((door) => door.test(path.replace(root, "")));
+  const isPublic = (path: string) =>
+    publicInterfaces.some((pattern) => pattern.test(path.replace(root, "")));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--lint", ...files],
     cwd: root,
@@ -68,12 +70,14 @@ if (import.meta.main) {
   );
   if (stated !== all.length) {
     console.error(text);
-    throw new Error(`deno doc --lint tells of ${stated} findings, ${all.length} were understood`);
+    throw new Error(`deno doc --lint reports ${stated} findings, but ${all.length} were parsed`);
   }
-  const findings = all.filter((finding) => isDoor(finding.path) && !isSelfEvident(finding));
+  const findings = all.filter((finding) => isPublic(finding.path) && !isSelfEvident(finding));
   for (const { path, line, message, sourceLine } of findings) {
     console.error(`${path.replace(root, "")}:${line} ${message}:${sourceLine}`);
   }
-  console.log(`docs: ${files.filter(isDoor).length} doors, ${findings.length} findings`);
-  if (findings.length > 0 || !files.some(isDoor)) Deno.exit(1);
+  console.log(
+    `docs: ${files.filter(isPublic).length} public interfaces, ${findings.length} findings`,
+  );
+  if (findings.length > 0 || !files.some(isPublic)) Deno.exit(1);
 }

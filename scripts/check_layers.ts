@@ -1,9 +1,10 @@
 /**
- * Keeps the house's rooms apart: reads the whole module graph from Deno itself and refuses an import that goes
- * against ARCHITECTURE.md's layers, or that closes a cycle.
+ * Checks the layers: reads the module graph from Deno and refuses an
+ * import that goes against ARCHITECTURE.md's layers, or that closes a cycle.
  *
  *     deno run -A scripts/check_layers.ts
  */
+import { present } from "../structures/invariant.ts";
 import { fromFileUrl, listSourceFiles } from "./source_files.ts";
 
 /** One import: paths relative to the repository's root. */
@@ -16,12 +17,14 @@ export interface ImportEdge {
   readonly typeOnly: boolean;
 }
 
-/** One row of the layers' table. The first row whose `room` begins the importing path holds. */
+/**
+ * One row of the table of layers. The first row whose `room` matches the importing path applies.
+ */
 interface Layer {
   readonly room: RegExp;
-  /** What files of this room may import besides the room itself; {@link anything} for all. */
+  /** Targets besides the room itself; {@link anything} allows all. */
   readonly mayImport: readonly RegExp[];
-  /** The same in words, for the finding. */
+  /** `mayImport` in words, for the finding. */
   readonly inWords: string;
 }
 
@@ -101,13 +104,13 @@ export const layers: readonly Layer[] = [
   { room: structures, mayImport: [], inWords: "nothing" },
 ];
 
-/** The rule that `edge` breaks, in words; undefined where it keeps the layers. */
+/** The finding for `edge`, in words; undefined where the layers allow it. */
 export function violation(edge: ImportEdge): string | undefined {
   const layer = layerOf(edge.from);
   if (layer === undefined) {
-    return `${edge.from}:${edge.line} lies in no room of the house; move it, or give its folder a row in scripts/check_layers.ts`;
+    return `${edge.from}:${edge.line} lies in no room; move it, or give its folder a row in scripts/check_layers.ts`;
   }
-  const room = layer.room.exec(edge.from)![0];
+  const [room] = present(layer.room.exec(edge.from), "the layer was found by this pattern");
   const isSameRoom = edge.to.startsWith(room) && layerOf(edge.to) === layer;
   const allowed = isSameRoom ||
     layer.mayImport.some((target) => target.test(edge.to));
@@ -119,7 +122,9 @@ function layerOf(path: string): Layer | undefined {
   return layers.find(({ room }) => room.test(path));
 }
 
-/** Each cycle of imports that run, once, as the paths along it; the first is repeated at the end. */
+/**
+ * Each cycle of imports that run, once, as the paths along it; the first is repeated at the end.
+ */
 export function importCycles(edges: readonly ImportEdge[]): string[][] {
   const targets = new Map<string, string[]>();
   for (const { from, to, typeOnly } of edges) {
@@ -141,7 +146,7 @@ export function importCycles(edges: readonly ImportEdge[]): string[][] {
   return cycles;
 }
 
-/** The part of `deno info --json` that is read here. */
+/** The fields of `deno info --json` that this script reads. */
 interface ModuleGraph {
   readonly modules: readonly {
     readonly specifier: string;
@@ -160,7 +165,7 @@ interface GraphTarget {
   readonly span: { readonly start: { readonly line: number } };
 }
 
-/** All imports among `files` (absolute paths) under `root`, types and dynamic ones included. */
+/** All imports among `files` (absolute paths) under `root`, type and dynamic imports included. */
 export async function readImports(root: string, files: readonly string[]): Promise<ImportEdge[]> {
   const entry = await Deno.makeTempFile({ suffix: ".ts" });
   try {
@@ -212,7 +217,7 @@ export async function checkLayers(root: string): Promise<{ imports: number; find
   const findings = edges.map(violation).filter((finding) => finding !== undefined);
   for (const cycle of importCycles(edges)) {
     findings.push(
-      `import cycle: ${cycle.join(" -> ")}; move what both need into a file of its own`,
+      `import cycle: ${cycle.join(" -> ")}; move the shared part into a file of its own`,
     );
   }
   return { imports: edges.length, findings };

@@ -1,8 +1,9 @@
 /**
- * Puts ONNX Runtime's CUDA provider beside onnxruntime-node: `deno task gpu:install`.
+ * Installs ONNX Runtime's CUDA provider into onnxruntime-node: `deno task gpu:install`.
  *
- * onnxruntime-node for Linux carries the CPU and WebGPU providers only. The package named here carries the official
- * CUDA provider of the same version, built for CUDA 13 and cuDNN 9; provider and runtime must match to the patch.
+ * onnxruntime-node for Linux contains the CPU and WebGPU providers only. The package named here
+ * carries the official CUDA provider of the same version, built for CUDA 13 and cuDNN 9; provider
+ * and runtime must match to the patch.
  */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";

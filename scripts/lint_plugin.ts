@@ -1,15 +1,22 @@
 /**
- * Keeps handlers deterministic: code that reads the machine's clock, draws its own randomness, starts timers or
- * touches the host cannot be replayed by the simulation, and a failing seed would stop being a bug report.
+ * Lint rules of this project, loaded by deno.json.
  *
- * Such code belongs behind a port of the mesh. Only the rooms in {@link exemptRooms} may touch the real thing.
- * One table ({@link bans}) says what is banned and what to use instead; each entry's rule can be silenced on one
- * line with `// deno-lint-ignore cairn/<rule> -- why`.
+ * - Determinism ({@link bans}): code that reads the machine's clock, draws its own randomness,
+ *   starts timers or touches the host cannot be replayed by the simulation, so a failing seed would
+ *   reproduce nothing. Such code belongs behind a port of the mesh. Only the rooms in {@link
+ *   exemptRooms} may reach the machine directly.
+ * - Prose ({@link proseRules}): comments in plain English, at most 100 columns wide.
+ * - `no-non-null-assertion`: production code states a promise with `invariant` or `present` instead
+ *   of `!`.
+ *
+ * One line can be exempted with `// deno-lint-ignore cairn/<rule> -- why`.
  */
+import { type CommentLine, withoutMarkers } from "./comments.ts";
+import { type ProseRule, proseRules } from "./prose_rules.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 
-/** Rooms where the production parts live; everything else takes time, chance and the host through ports. */
+/** Rooms that may reach the machine; all others get time, randomness and the host through ports. */
 export const exemptRooms: readonly string[] = [
   "mesh/adapters/",
   "main.ts",
@@ -20,13 +27,24 @@ export const exemptRooms: readonly string[] = [
   "tests/",
 ];
 
+/** Rooms whose comments keep the prose rules. */
+export const proseRooms: readonly string[] = [
+  "scripts/",
+  "tests/scripts/",
+  "tests/docs/",
+  "tests/bench/ranking/",
+];
+
+/** Rooms without non-null assertions. */
+export const assertionFreeRooms: readonly string[] = ["scripts/"];
+
 interface Ban {
   /** Dotted value, or a bare global; `new Date()` and `Date()` are told apart in the visitor. */
   readonly names: readonly string[];
   readonly instead: string;
 }
 
-/** What is banned, by rule name. A name that ends in `.*` bans every member and the bare value. */
+/** The bans by rule name. A name that ends in `.*` bans every member and the bare value. */
 export const bans: Readonly<Record<string, Ban>> = {
   "no-ambient-clock": {
     names: ["Date.now", "performance.*", "Temporal.Now"],
@@ -46,7 +64,7 @@ export const bans: Readonly<Record<string, Ban>> = {
   },
 };
 
-/** Node's built-in modules that only compute. */
+/** Node's built-in modules that touch nothing outside the process. */
 const pureNodeModules: readonly string[] = [
   "node:assert",
   "node:assert/strict",
@@ -61,7 +79,10 @@ const globalObjects = new Set(["globalThis", "self", "window"]);
 // deno-lint-ignore no-explicit-any -- the linter's own node types have no common shape to walk
 type AnyNode = any;
 
-/** `a.b.c` or `a["b"].c` as a dotted path without a leading `globalThis.`; undefined for anything computed. */
+/**
+ * `a.b.c` or `a["b"].c` as a dotted path without a leading `globalThis.`; undefined for anything
+ * computed.
+ */
 function dottedPath(node: AnyNode): string | undefined {
   if (node.type === "Identifier") return node.name;
   if (node.type === "ChainExpression") return dottedPath(node.expression);
@@ -75,7 +96,9 @@ function dottedPath(node: AnyNode): string | undefined {
   return globalObjects.has(object) ? property : `${object}.${property}`;
 }
 
-/** Whether an identifier stands for a value of the program: not a key, a declared name or a type. */
+/**
+ * Whether an identifier stands for a value of the program: not a key, a declared name or a type.
+ */
 function isValueReference(node: AnyNode): boolean {
   const parent = node.parent;
   switch (parent?.type) {
@@ -116,25 +139,26 @@ function isBanned(ban: Ban, path: string): boolean {
   );
 }
 
-/** Names out of which a banned member could be taken by destructuring: `const { now } = Date`. */
+/** Whether destructuring takes a banned member out of `owner`: `const { now } = Date`. */
 function isOwnerOfBanned(ban: Ban, owner: string, member: string): boolean {
   const path = globalObjects.has(owner) ? member : `${owner}.${member}`;
   return isBanned(ban, path);
 }
 
-function isExempt(filename: string): boolean {
+/** Whether the file lies in one of the rooms: a folder that ends in a slash, or one file. */
+function isIn(rooms: readonly string[], filename: string): boolean {
   const path = filename.startsWith(root) ? filename.slice(root.length) : filename;
-  return exemptRooms.some((room) => room.endsWith("/") ? path.startsWith(room) : path === room);
+  return rooms.some((room) => room.endsWith("/") ? path.startsWith(room) : path === room);
 }
 
 function ambientRule(ruleName: string, ban: Ban): Deno.lint.Rule {
   return {
     create(context) {
-      if (isExempt(context.filename)) return {};
-      const report = (node: AnyNode, what: string) =>
+      if (isIn(exemptRooms, context.filename)) return {};
+      const report = (node: AnyNode, banned: string) =>
         context.report({
           node,
-          message: `${what} makes this code unrepeatable: ${ban.instead}.`,
+          message: `${banned} makes this code unrepeatable: ${ban.instead}.`,
           hint: `Allowed only in ${exemptRooms.join(", ")}.`,
         });
       const clock = ruleName === "no-ambient-clock";
@@ -182,12 +206,69 @@ function ambientRule(ruleName: string, ban: Ban): Deno.lint.Rule {
   };
 }
 
+/** Each line of each comment, with its range in the source. */
+function* commentLines(
+  { text, getAllComments }: { text: string; getAllComments(): AnyNode[] },
+): Generator<CommentLine & { range: [number, number] }> {
+  for (const { range: [start, end] } of getAllComments()) {
+    for (let from = start; from < end;) {
+      const lineEnd = text.indexOf("\n", from) < 0 ? text.length : text.indexOf("\n", from);
+      const to = Math.min(end, lineEnd);
+      yield {
+        line: 0,
+        text: withoutMarkers(text.slice(from, to)),
+        columns: lineEnd - text.lastIndexOf("\n", from - 1) - 1,
+        range: [from, to],
+      };
+      from = to + 1;
+    }
+  }
+}
+
+function proseRule({ find, instead }: ProseRule): Deno.lint.Rule {
+  return {
+    create(context) {
+      if (!isIn(proseRooms, context.filename)) return {};
+      return {
+        Program() {
+          const { text } = context.sourceCode;
+          const getAllComments = () => context.sourceCode.getAllComments();
+          for (const line of commentLines({ text, getAllComments })) {
+            const found = find(line);
+            if (found === undefined) continue;
+            context.report({ range: line.range, message: `${found} in a comment: ${instead}.` });
+          }
+        },
+      };
+    },
+  };
+}
+
+const noNonNullAssertion: Deno.lint.Rule = {
+  create(context) {
+    if (!isIn(assertionFreeRooms, context.filename)) return {};
+    return {
+      TSNonNullExpression(node: AnyNode) {
+        context.report({
+          node,
+          message: "A non-null assertion fails later and elsewhere when it is wrong: " +
+            'write present(value, "the promise") from structures/invariant.ts.',
+        });
+      },
+    };
+  },
+};
+
 /** The plugin that deno.json's lint section loads. */
 const plugin: Deno.lint.Plugin = {
   name: "cairn",
-  rules: Object.fromEntries(
-    Object.entries(bans).map(([name, ban]) => [name, ambientRule(name, ban)]),
-  ),
+  rules: {
+    ...Object.fromEntries(
+      Object.entries(bans).map(([name, ban]) => [name, ambientRule(name, ban)]),
+    ),
+    ...Object.fromEntries(proseRules.map((rule) => [rule.name, proseRule(rule)])),
+    "no-non-null-assertion": noNonNullAssertion,
+  },
 };
 
 export default plugin;

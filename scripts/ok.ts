@@ -1,11 +1,12 @@
 /**
- * The one door for quality: runs every check of the project, streams what it says, and closes with one line
- * `N passed, N failed`, where each check and each test of each runner counts once. CI calls nothing else.
+ * Runs every check of the project, passes its output through, and ends with one line
+ * `N passed, N failed`, in which each check and each test counts once. CI runs this script alone.
  *
- *     deno task ok                  everything
- *     deno task ok lint layers      these checks alone
+ *     deno task ok                  all checks
+ *     deno task ok lint layers      these two
  *
- * A check whose tool is missing (the Rust compiler) is skipped with a line that says so; with `CI=true` it fails.
+ * A check whose tool is missing (the Rust compiler) is skipped with a line that says so; with
+ * `CI=true` it fails.
  */
 import { rooms } from "./source_files.ts";
 import { countCargo, countJunit, type Counts, noCounts, sumCounts } from "./test_counts.ts";
@@ -13,15 +14,15 @@ import { countCargo, countJunit, type Counts, noCounts, sumCounts } from "./test
 interface Check {
   readonly name: string;
   readonly command: readonly string[];
-  /** Programs that must be on the path. */
+  /** Programs that must be on the PATH. */
   readonly needs?: readonly string[];
-  /** How its tests are counted; absent = the check itself is all there is. */
+  /** Format of the test counts; absent = the check counts as one. */
   readonly counts?: "junit" | "cargo";
 }
 
 const deno = Deno.execPath();
 
-/** In the order in which they run: the quick ones first. */
+/** In the order in which they run: quick checks first. */
 const checks: readonly Check[] = [
   { name: "lockfile", command: [deno, "install", "--frozen"] },
   { name: "format", command: [deno, "fmt", "--check"] },
@@ -29,6 +30,7 @@ const checks: readonly Check[] = [
   { name: "types", command: [deno, "check", "main.ts", ...rooms, "scripts", "tests"] },
   { name: "layers", command: [deno, "run", "-A", "scripts/check_layers.ts"] },
   { name: "docs", command: [deno, "run", "-A", "scripts/check_docs.ts"] },
+  { name: "prose", command: [deno, "run", "-A", "scripts/check_prose.ts"] },
   {
     name: "kernel",
     command: [deno, "run", "-A", "scripts/build_kernel.ts", "--check"],
@@ -47,19 +49,20 @@ const checks: readonly Check[] = [
   },
   {
     name: "doctests",
-    // Unchecked: Deno puts an import of every export before each example, and unused ones are errors here.
+    // Without type check: Deno imports every export before each example, and unused imports are
+    // errors in this project.
     command: [deno, "test", "-A", "--doc", "--no-check", ...rooms],
     counts: "junit",
   },
   { name: "tests", command: [deno, "task", "test"], counts: "junit" },
-  // Exits with 1 when rankings did not get better.
+  // Exits with 1 when the rankings did not get better.
   { name: "demo", command: [deno, "task", "demo", "--seconds", "30"] },
 ];
 
 const root = new URL("../", import.meta.url).pathname;
 const strict = Deno.env.get("CI") === "true";
 
-/** Debian's compiler before one that a version manager put first: the committed kernel was built by it. */
+/** Debian's compiler comes first: it built the committed kernel. */
 const path = `/usr/bin:${Deno.env.get("PATH") ?? ""}`;
 
 async function has(program: string): Promise<boolean> {
@@ -70,7 +73,7 @@ async function has(program: string): Promise<boolean> {
   return false;
 }
 
-/** Runs the command, passing its output through; resolves with its exit code and what it wrote. */
+/** Runs the command and passes its output through; resolves with exit code and output. */
 async function runCommand(command: readonly string[]): Promise<{ code: number; text: string }> {
   const [program, ...args] = command;
   const child = new Deno.Command(program, {
@@ -113,8 +116,8 @@ async function runCheck(check: Check): Promise<Counts> {
     const counts = report === undefined
       ? countCargo(text)
       : countJunit(await Deno.readTextFile(report));
-    // A runner that fails without a failed test (a file that does not load, a crash) is a failure of its own,
-    // and so is one that ran nothing.
+    // A runner that exits with an error but reports no failed test (a file that does not load, a
+    // crash) counts as one failure, and so does a runner that ran nothing.
     const ranNothing = counts.passed + counts.failed === 0;
     const unexplained = (code !== 0 && counts.failed === 0) || (code === 0 && counts.failed > 0);
     return ranNothing || unexplained ? { ...counts, failed: counts.failed + 1 } : counts;

@@ -1,9 +1,11 @@
 /**
- * Turns the lines of `deno task bench:embedding --json` into the embedding part of docs/performance/benchmarks.md and its chart.
+ * Turns the lines of `deno task bench:embedding --json` into the embedding part of
+ * docs/performance/benchmarks.md and its chart.
  *
  *     deno run -A scripts/report_embedding_bench.ts <lines.jsonl> […]
  *
- * Later files win where two measured the same. Only the text between the two markers is replaced.
+ * Where two files measured the same shape, the later file wins. Only the text between the two
+ * markers is replaced.
  */
 import { machine, replaceSection } from "./benchmark_page.ts";
 
@@ -85,7 +87,7 @@ ${growth.join("\n")}
 `;
 }
 
-/** Grouped bars: lookups at dim 16, batch 4096, weights only. */
+/** Grouped bars of lookups at dim 16, batch 4096, serving rows. */
 function chart(lines: readonly Line[]): string {
   const shown = lines.filter(({ bench, dim, batch, table }) =>
     bench === "lookup" && dim === 16 && batch === 4096 && table === "serving"
@@ -94,10 +96,10 @@ function chart(lines: readonly Line[]): string {
   const top = Math.max(...shown.flatMap((line) => names.map((name) => Number(line[name] ?? 0))));
   const groups = shown.map((line, group) => {
     const left = 60 + group * 150;
-    const bars = names.map((name, place) => {
+    const bars = names.map((name, index) => {
       const value = Number(line[name] ?? 0);
       const height = 200 * value / top;
-      const x = left + place * 30;
+      const x = left + index * 30;
       return `<rect x="${x}" y="${240 - height}" width="26" height="${height}" fill="${
         COLOURS[name]
       }"/>` +
@@ -106,9 +108,9 @@ function chart(lines: readonly Line[]): string {
     const label = `${millions(line.keys)}, ${line.distribution}`;
     return bars.join("") + `<text x="${left + 58}" y="258" text-anchor="middle">${label}</text>`;
   });
-  const legend = names.map((name, place) =>
-    `<rect x="${60 + place * 110}" y="274" width="12" height="12" fill="${COLOURS[name]}"/>` +
-    `<text x="${78 + place * 110}" y="284">${name === "ours" ? "Cairn (WASM)" : name}</text>`
+  const legend = names.map((name, index) =>
+    `<rect x="${60 + index * 110}" y="274" width="12" height="12" fill="${COLOURS[name]}"/>` +
+    `<text x="${78 + index * 110}" y="284">${name === "ours" ? "Cairn (WASM)" : name}</text>`
   );
   const width = 80 + shown.length * 150;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} 300" font-family="sans-serif" font-size="11">

@@ -1,9 +1,11 @@
 /**
- * Turns the lines of `deno task bench:training --json` into the training part of docs/performance/benchmarks.md and its chart.
+ * Turns the lines of `deno task bench:training --json` into the training part of
+ * docs/performance/benchmarks.md and its chart.
  *
  *     deno run -A scripts/report_training_bench.ts <lines.jsonl> […]
  *
- * Later files win where two measured the same. Only the text between the two markers is replaced.
+ * Where two files measured the same shape, the later file wins. Only the text between the two
+ * markers is replaced.
  */
 import { machine, replaceSection } from "./benchmark_page.ts";
 
@@ -13,10 +15,10 @@ const MARKERS = {
   end: "<!-- training: end -->",
 };
 const OURS = "#b8432f", PEER = "#8a9ba8";
-/** The model with a peer, and the batch size at which models are compared. */
+/** The model that has a peer, and the batch size at which models are compared. */
 const MODEL = "deepfm", BATCH = 4096;
 
-/** Names as in the papers. */
+/** Display names, as in the papers. */
 const NAMES: Readonly<Record<string, string>> = {
   logisticregression: "Logistic regression",
   factorizationmachine: "FM",
@@ -62,7 +64,7 @@ function batchTable(lines: readonly Line[]): string {
 ${rows.join("\n")}`;
 }
 
-/** Models by rows, batch sizes by columns. */
+/** One row per model, one column per batch size. */
 function modelTable(lines: readonly Line[]): string {
   const sizes = [
     ...new Set(lines.filter(({ model }) => model !== MODEL).map(({ batch }) => batch)),
@@ -84,15 +86,15 @@ interface Bar {
   readonly values: readonly (readonly [rate: number, colour: string])[];
 }
 
-/** Grouped bars under a title, 220 high, from `left`; the tallest fills the height. */
-function bars(left: number, title: string, groups: readonly Bar[], slot: number): string {
+/** Grouped bars under a title, from `left`; the tallest bar is 190 high. */
+function bars(left: number, title: string, groups: readonly Bar[], groupWidth: number): string {
   const top = Math.max(...groups.flatMap(({ values }) => values.map(([rate]) => rate)));
   const drawn = groups.map(({ label, values }, group) => {
-    const from = left + group * slot;
-    const width = (slot - 14) / values.length;
-    const rects = values.map(([rate, colour], place) => {
+    const from = left + group * groupWidth;
+    const width = (groupWidth - 14) / values.length;
+    const rects = values.map(([rate, colour], index) => {
       const height = 190 * rate / top;
-      const x = from + place * width;
+      const x = from + index * width;
       return `<rect x="${x}" y="${250 - height}" width="${
         width - 3
       }" height="${height}" fill="${colour}"/>` +
@@ -100,7 +102,7 @@ function bars(left: number, title: string, groups: readonly Bar[], slot: number)
           (rate / 1000).toFixed(rate < 9_950 ? 1 : 0)
         }</text>`;
     });
-    const middle = from + (slot - 14) / 2;
+    const middle = from + (groupWidth - 14) / 2;
     return rects.join("") + `<text x="${middle}" y="268" text-anchor="middle">${label}</text>`;
   });
   return `<text x="${left}" y="24" font-size="14">${title}</text>\n${drawn.join("\n")}`;

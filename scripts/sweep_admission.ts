@@ -1,8 +1,8 @@
 /**
- * What admission thresholds save and what they cost: trains on a dataset once for every threshold and writes
- * docs/performance/admission_sweep.md, rows and memory of the embedding tables beside AUC.
+ * Measures the memory that admission thresholds save and the AUC that they cost: trains on
+ * MovieTweetings once per threshold and seed, and writes docs/performance/admission_sweep.md.
  *
- *     deno run -A scripts/sweep_admission.ts <folder of MovieTweetings> [0,1,2,3,5,8,15,30] [seeds: 1,2]
+ *     deno run -A scripts/sweep_admission.ts <folder> [thresholds: 0,1,2,3,5,8,15,30] [seeds: 1,2]
  */
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
 const REPORT = new URL("../docs/performance/admission_sweep.md", import.meta.url);
@@ -42,7 +42,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** One run that stands for those of all seeds. */
+/** The mean of the runs of all seeds. */
 function averaged(runs: readonly Run[]): Run {
   return {
     threshold: runs[0].threshold,
@@ -72,15 +72,15 @@ function report(results: readonly Run[], seeds: number): string {
   return `# Admission: memory saved against AUC lost
 
 Most ids of a stream occur a few times and never again. With threshold t an id gets its row at its
-(t+1)-th occurrence, and what came before is learned by the other features of the example alone.
+(t+1)-th occurrence; the examples before it train the other features alone.
 
 MovieTweetings, 100,000 ratings in time order: 80,000 to train on in one pass, the newest 20,000
 held back; \`examples/movies.yaml\`; mean of ${seeds} seed${seeds === 1 ? "" : "s"}. Every row of a
 table has one size, so the share of rows saved is the share of memory saved. Progressive AUC: each
-batch is scored before it is learned from. Made by \`scripts/sweep_admission.ts\`.
+batch is scored before the model trains on it. Written by \`scripts/sweep_admission.ts\`.
 
-Read it from the top: the first step, threshold 1, saves the most memory for the least AUC, because
-ids seen once are many and teach little. Every further step saves less and costs more.
+Threshold 1 saves the most memory for the least AUC, because ids seen once are many and teach
+little. Every further step saves less and costs more.
 
 | Threshold | Rows | Saved | Progressive AUC | Change | Held-back AUC | Change |
 | --: | --: | --: | --: | --: | --: | --: |
@@ -106,7 +106,9 @@ xychart-beta
 
 const [path, thresholds = "0,1,2,3,5,8,15,30", seeds = "1,2"] = Deno.args;
 if (path === undefined) {
-  console.error("Say where MovieTweetings lies: deno run -A scripts/sweep_admission.ts <folder>");
+  console.error(
+    "Name the folder of MovieTweetings: deno run -A scripts/sweep_admission.ts <folder>",
+  );
   Deno.exit(2);
 }
 const results: Run[] = [];

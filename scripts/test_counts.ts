@@ -1,6 +1,5 @@
 /**
- * Reads how many tests passed and failed out of what the test runners report, so that one closing line can
- * speak for all of them.
+ * Reads the numbers of passed and failed tests from the reports of the test runners.
  */
 
 /** Tests by outcome. */
@@ -10,7 +9,7 @@ export interface Counts {
   readonly skipped: number;
 }
 
-/** Nothing ran. */
+/** The counts of a runner that ran nothing. */
 export const noCounts: Counts = { passed: 0, failed: 0, skipped: 0 };
 
 /** Adds two runners' counts. */
@@ -22,7 +21,7 @@ export function sumCounts(a: Counts, b: Counts): Counts {
   };
 }
 
-/** Counts a JUnit report as Deno writes it; an empty one (the runner died first) counts nothing. */
+/** Counts a JUnit report as Deno writes it; an empty report (the runner died) counts nothing. */
 export function countJunit(xml: string): Counts {
   let [tests, failed, skipped] = [0, 0, 0];
   for (const [, attributes] of xml.matchAll(/<testsuite ([^>]*)>/g)) {

@@ -1,13 +1,14 @@
 /**
- * Writes what is derived from the configuration's schema: docs/cairn.schema.json, by which editors complete and check
- * `cairn.yaml`, and docs/configuration.md, its reference for people.
+ * Writes the two files that are derived from the schema of the configuration:
+ * docs/cairn.schema.json, with which editors complete and check `cairn.yaml`, and its reference,
+ * docs/configuration.md.
  *
  *     deno task schema
  */
 import { configurationReference } from "../configuration/reference.ts";
 import { configurationJsonSchema } from "../configuration/schema.ts";
 
-/** Each file's text, by its path from the repository's root. */
+/** The text of each derived file, by its path from the root of the repository. */
 export const derivedDocs: Readonly<Record<string, () => string>> = {
   "docs/cairn.schema.json": () => `${JSON.stringify(configurationJsonSchema(), null, 2)}\n`,
   "docs/configuration.md": configurationReference,

@@ -1,5 +1,6 @@
 /**
- * The README shows requests and what comes back. Here they are sent, in its order, to the server that it starts.
+ * Sends the README's requests, in its order, to the server that it starts, and compares the
+ * answers.
  */
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
@@ -12,7 +13,7 @@ const readme = await Deno.readTextFile(new URL("README.md", root));
 interface Shown {
   readonly path: string;
   readonly body: string;
-  /** What the README says comes back. */
+  /** The answer that the README shows. */
   readonly answer: unknown;
 }
 
@@ -28,14 +29,16 @@ function shownRequests(markdown: string): Shown[] {
   });
 }
 
-/** The value with each leaf replaced by its type, so that ids, times and learned scores may differ. */
+/**
+ * The value with each leaf replaced by its type, so that ids, times and learned scores may differ.
+ */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shapeOf);
   if (typeof value !== "object" || value === null) return typeof value;
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, shapeOf(entry)]));
 }
 
-Deno.test("what the README shows is what comes back", async () => {
+Deno.test("the README's requests get the answers that it shows", async () => {
   const requests = shownRequests(readme);
   assert.deepEqual(requests.map(({ path }) => path), ["/v1/rank", "/v1/events", "/v1/rank"]);
   const mesh = await startMesh(
@@ -66,7 +69,7 @@ Deno.test("what the README shows is what comes back", async () => {
   assert.deepEqual(before, requests[0].answer);
   assert.equal(event.accepted, 1);
   assert.ok(after.learnedThroughMs >= event.events[0].acceptedAtMs);
-  // The README's order and coldness, not its very scores: those depend on the processor's rounding.
+  // Order and coldness only: scores depend on the processor's rounding.
   const said = requests[2].answer as typeof after;
   assert.deepEqual(
     after.items.map(({ id, cold }: { id: string; cold: boolean }) => ({ id, cold })),

@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { isSelfEvident, parseFindings } from "../../scripts/check_docs.ts";
 
 const output = `error[missing-jsdoc]: exported symbol is missing JSDoc documentation
-  --> /house/actors/trainer/protocol.ts:10:12
+  --> /project/actors/trainer/protocol.ts:10:12
    | 
 10 |   readonly rows: number;
    |            ^
 
 
 error[missing-jsdoc]: exported symbol is missing JSDoc documentation
-  --> /house/mesh/ports/clock.ts:7:3
+  --> /project/mesh/ports/clock.ts:7:3
    | 
 7 |   cancel(): void;
    |   ^
 
 
 error[private-type-ref]: public type 'Lookup["ids"]' references private type 'FeatureIds'
-  --> /house/actors/x/protocol.ts:9:3
+  --> /project/actors/x/protocol.ts:9:3
    | 
 9 |   readonly ids: FeatureIds;
    |   ^
@@ -26,20 +26,20 @@ error[private-type-ref]: public type 'Lookup["ids"]' references private type 'Fe
 error: Found 3 documentation lint errors.
 `;
 
-Deno.test("the linter's text is read whole", () => {
+Deno.test("every finding of the linter's output is parsed", () => {
   assert.deepEqual(
     parseFindings(output).map((
       { code, path, line, sourceLine },
     ) => [code, path, line, sourceLine.trim()]),
     [
-      ["missing-jsdoc", "/house/actors/trainer/protocol.ts", 10, "readonly rows: number;"],
-      ["missing-jsdoc", "/house/mesh/ports/clock.ts", 7, "cancel(): void;"],
-      ["private-type-ref", "/house/actors/x/protocol.ts", 9, "readonly ids: FeatureIds;"],
+      ["missing-jsdoc", "/project/actors/trainer/protocol.ts", 10, "readonly rows: number;"],
+      ["missing-jsdoc", "/project/mesh/ports/clock.ts", 7, "cancel(): void;"],
+      ["private-type-ref", "/project/actors/x/protocol.ts", 9, "readonly ids: FeatureIds;"],
     ],
   );
 });
 
-Deno.test("only a plain data field may go without a sentence", () => {
+Deno.test("only a plain data field needs no docstring", () => {
   assert.deepEqual(parseFindings(output).map(isSelfEvident), [true, false, false]);
   const finding = (sourceLine: string) => ({
     code: "missing-jsdoc",

@@ -8,13 +8,13 @@ function allows(from: string, to: string): boolean {
   return violation({ from, line: 1, to, typeOnly: false }) === undefined;
 }
 
-Deno.test("the house itself keeps its layers", async () => {
+Deno.test("the project keeps its layers", async () => {
   const { imports, findings } = await checkLayers(root);
   assert.deepEqual(findings, []);
   assert.ok(imports > 20, `only ${imports} imports were seen`);
 });
 
-Deno.test("actors see kernels, the mesh's doors and each other's protocols, and nothing else", () => {
+Deno.test("actors import kernels, mesh ports and runtime, and each other's protocols, and nothing else", () => {
   const from = "actors/joiner/joiner.ts";
   for (
     const to of [
@@ -45,13 +45,13 @@ Deno.test("kernels import nothing outside kernels", () => {
   assert.ok(!allows("kernels/dense/weights.ts", "actors/trainer/protocol.ts"));
 });
 
-Deno.test("the gateway reaches actors through their protocols alone", () => {
+Deno.test("the gateway imports only the protocols of actors", () => {
   assert.ok(allows("gateway/routes/rank.ts", "actors/ranker/protocol.ts"));
   assert.ok(!allows("gateway/routes/rank.ts", "actors/ranker/ranker.ts"));
   assert.ok(!allows("gateway/routes/rank.ts", "kernels/dense/weights.ts"));
 });
 
-Deno.test("adapters and the simulation know the ports and not each other", () => {
+Deno.test("adapters and the simulation import the ports and not each other", () => {
   assert.ok(allows("mesh/adapters/deno/clock.ts", "mesh/ports/clock.ts"));
   assert.ok(!allows("mesh/adapters/deno/clock.ts", "mesh/simulation/world.ts"));
   assert.ok(!allows("mesh/simulation/world.ts", "mesh/adapters/deno/clock.ts"));
@@ -66,7 +66,7 @@ Deno.test("the composition reaches the machine through its environment alone", (
   assert.ok(!allows("server/compose.ts", "mesh/simulation/virtual_clock.ts"));
 });
 
-Deno.test("configuration may describe everybody's options and import nobody's behaviour", () => {
+Deno.test("configuration imports the options of all parts and the behaviour of none", () => {
   assert.ok(allows("configuration/schema.ts", "actors/joiner/options.ts"));
   assert.ok(allows("configuration/schema.ts", "kernels/embedding/options.ts"));
   assert.ok(!allows("configuration/schema.ts", "actors/joiner/joiner.ts"));
@@ -79,7 +79,7 @@ Deno.test("a file outside every room is a finding", () => {
   );
 });
 
-Deno.test("a planted violation is found with its file, line and rule, dynamic and type imports too", async () => {
+Deno.test("a violation is reported with file, line and rule, for dynamic and type imports too", async () => {
   const planted = await Deno.makeTempDir() + "/";
   try {
     await Deno.mkdir(`${planted}kernels/dense`, { recursive: true });
@@ -101,7 +101,7 @@ Deno.test("a planted violation is found with its file, line and rule, dynamic an
     const { findings } = await checkLayers(planted);
     assert.deepEqual(findings, [
       "kernels/dense/a.ts:3 imports gateway/app.ts; kernels/ may import structures/",
-      "import cycle: kernels/dense/a.ts -> kernels/dense/b.ts -> kernels/dense/a.ts; move what both need into a file of its own",
+      "import cycle: kernels/dense/a.ts -> kernels/dense/b.ts -> kernels/dense/a.ts; move the shared part into a file of its own",
     ]);
     await Deno.writeTextFile(
       `${planted}kernels/dense/a.ts`,
@@ -115,7 +115,7 @@ Deno.test("a planted violation is found with its file, line and rule, dynamic an
   }
 });
 
-Deno.test("each cycle is told once, and a diamond is none", () => {
+Deno.test("each cycle is reported once, and a diamond is not a cycle", () => {
   const edge = (from: string, to: string) => ({ from, line: 1, to, typeOnly: false });
   assert.deepEqual(
     importCycles([edge("a", "b"), edge("a", "c"), edge("b", "d"), edge("c", "d")]),

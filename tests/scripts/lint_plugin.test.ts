@@ -3,7 +3,7 @@ import plugin from "../../scripts/lint_plugin.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
-/** Rule ids that the plugin reports for `source` as if it stood in `path`. */
+/** Ids of the rules that `source` breaks when its file is `path`. */
 function findings(path: string, source: string): string[] {
   return Deno.lint.runPlugin(plugin, root + path, source).map((finding) => finding.id);
 }
@@ -40,7 +40,7 @@ const banned: readonly (readonly [source: string, rule: string])[] = [
 ];
 
 for (const [source, rule] of banned) {
-  Deno.test(`an actor that says \`${source}\` is refused by ${rule}`, () => {
+  Deno.test(`${rule} refuses \`${source}\` in an actor`, () => {
     assert.deepEqual(findings("actors/joiner/window.ts", source), [`cairn/${rule}`]);
   });
 }
@@ -62,12 +62,12 @@ const allowed: readonly string[] = [
 ];
 
 for (const source of allowed) {
-  Deno.test(`an actor may say \`${source}\``, () => {
+  Deno.test(`an actor may contain \`${source}\``, () => {
     assert.deepEqual(findings("actors/joiner/window.ts", source), []);
   });
 }
 
-Deno.test("adapters, the command line, scripts and tests may touch the machine", () => {
+Deno.test("adapters, the command line, scripts and tests may reach the machine", () => {
   const source = 'Deno.exit(Date.now() + Math.random()); setTimeout(() => fetch("x"), 1);';
   for (
     const path of [
@@ -92,7 +92,7 @@ Deno.test("adapters, the command line, scripts and tests may touch the machine",
   }
 });
 
-Deno.test("a finding says what to use instead and where the thing is allowed", () => {
+Deno.test("a finding names the port to use and the rooms that are exempt", () => {
   const [finding] = Deno.lint.runPlugin(
     plugin,
     `${root}gateway/app.ts`,
@@ -103,4 +103,46 @@ Deno.test("a finding says what to use instead and where the thing is allowed", (
     /^Date\.now makes this code unrepeatable: read the time from the Clock port/,
   );
   assert.match(finding.hint ?? "", /^Allowed only in mesh\/adapters\//);
+});
+
+const refusedComments: readonly (readonly [comment: string, rule: string, found: RegExp])[] = [
+  [`// ${"long ".repeat(21)}`, "comment-columns", /columns in a comment: break/],
+  [`/**\n * First line.\n * ${"long ".repeat(21)}\n */`, "comment-columns", /^10\d columns/],
+  ["// What a batch holds.", "comment-opening", /name the thing first/],
+  ["/** Those that wait. */", "comment-opening", /^Those/],
+  ["/** Rows.\n * Of these, none. */", "comment-opening", /^Of/],
+  ["/** @param rows What to add. */", "comment-opening", /^What/],
+  ["// Records that nobody waits for.", "comment-persons", /name the component/],
+  ["/** Answers whoever asked. */", "comment-persons", /^whoever/],
+];
+
+for (const [comment, rule, found] of refusedComments) {
+  Deno.test(`${rule} refuses the comment ${JSON.stringify(comment.slice(0, 40))}`, () => {
+    const source = `${comment}\nexport const x = 1;\n`;
+    const [finding, ...others] = Deno.lint.runPlugin(plugin, `${root}scripts/x.ts`, source);
+    assert.equal(finding.id, `cairn/${rule}`);
+    assert.match(finding.message, found);
+    assert.deepEqual(others, []);
+  });
+}
+
+Deno.test("comments in plain English pass, and strings are no comments", () => {
+  const source = `
+/**
+ * Applies the deltas of a shard in order, so that a replica knows what it has.
+ *
+ * @param rows Rows to add: those of one shard.
+ * @see https://example.org/${"long/".repeat(20)}
+ */
+// What is a row?
+// deno-lint-ignore no-explicit-any -- ${"why ".repeat(20)}
+export const text = "// Nobody: ${"long ".repeat(20)}";
+`;
+  assert.deepEqual(findings("scripts/x.ts", source), []);
+});
+
+Deno.test("a non-null assertion is refused in production rooms and allowed in tests", () => {
+  const source = "declare const x: number[] | undefined; export const y = x![0];";
+  assert.deepEqual(findings("scripts/x.ts", source), ["cairn/no-non-null-assertion"]);
+  assert.deepEqual(findings("tests/x.test.ts", source), []);
 });

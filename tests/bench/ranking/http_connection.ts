@@ -1,6 +1,6 @@
 /**
- * One kept-alive HTTP/1.1 connection that sends prepared bytes and reads one answer: a client that costs almost
- * nothing, because it shares the machine with the server that it measures.
+ * One kept-alive HTTP/1.1 connection that sends prepared bytes and reads one answer. It does as
+ * little work as possible, because the client shares the machine with the server that it measures.
  */
 const decoder = new TextDecoder();
 
@@ -18,7 +18,11 @@ export class HttpConnection {
     return new HttpConnection(socket);
   }
 
-  /** @returns The status and body of the answer. @throws {Error} When the connection ends or the answer has no length. */
+  /**
+   * Sends one request and reads its answer; `body` is valid until the next call.
+   *
+   * @throws {Error} When the connection ends or the answer has no content-length.
+   */
   async exchange(request: Uint8Array): Promise<{ status: number; body: Uint8Array }> {
     for (let sent = 0; sent < request.length;) {
       sent += await this.#socket.write(request.subarray(sent));

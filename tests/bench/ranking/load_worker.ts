@@ -1,5 +1,6 @@
 /**
- * The client's thread: rank requests over kept-alive connections, as many as the server takes, or at a given rate.
+ * Thread of the client: sends rank requests over kept-alive connections, either as fast as the
+ * server answers (closed loop) or at a given rate (open loop).
  */
 import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 import { HttpConnection, postBytes } from "./http_connection.ts";
@@ -10,20 +11,25 @@ export interface LoadOrder {
   readonly hostname: string;
   readonly port: number;
   readonly candidates: number;
-  /** Item ids are `i0` to `i{items - 1}`, drawn uniformly: the worst case for every cache. */
+  /** Items `i0` to `i{items - 1}` are drawn uniformly, the worst case for every cache. */
   readonly items: number;
   readonly users: number;
   readonly seconds: number;
-  /** Requests a second at moments that do not depend on answers (Poisson); absent = each connection as fast as it can. */
+  /**
+   * Poisson rate of the open loop, whose arrivals do not depend on answers; absent = closed loop.
+   */
   readonly requestsPerSecond?: number;
-  /** Connections of the closed loop; opened beforehand in an open one, which opens more where it needs them. */
+  /**
+   * Connections of the closed loop. The open loop begins with as many and opens more when all are
+   * busy.
+   */
   readonly connections: number;
   readonly seed: number;
 }
 
-/** What came of it. */
+/** The outcome of one measurement. */
 export interface LoadResult {
-  /** From the moment when the request was due to the last byte of the answer, ms, ascending. */
+  /** From the due time of the request to the last byte of its answer, ms, ascending. */
   readonly latenciesMs: Float64Array;
   readonly requestsPerSecond: number;
 }
@@ -91,7 +97,7 @@ async function run(order: LoadOrder): Promise<LoadResult> {
 
 const pacer = new Worker(new URL("./pacer.ts", import.meta.url), { type: "module" });
 
-/** Moments at random (Poisson), each when it has come, whatever became of the earlier requests. */
+/** Due times of a Poisson process; each is yielded when it comes, whatever earlier requests do. */
 async function* arrivals(
   requestsPerSecond: number,
   seconds: number,

@@ -1,14 +1,17 @@
 /**
- * What the machine takes from everybody: a virtual core stops for milliseconds while its host runs another's. A thread on
- * each core does nothing but read the clock, and sees a gap. No latency can be better than these, so each figure is
- * given beside them.
+ * Measures how much of the time the host stops the virtual cores of this machine. A thread on each
+ * core reads the clock in a loop; a gap between two readings is a pause. Pauses bound every latency
+ * from below, so the benchmark prints them with its figures.
  */
 import { availableParallelism } from "node:os";
 
-/** Shorter gaps are interrupts and collections of the thread itself. */
+/** Shorter gaps are interrupts and garbage collections of the thread itself. */
 const GAP_MS_MIN = 0.5;
 
-/** Share of its time that an idle core is stopped for more than {@link GAP_MS_MIN}, mean of all cores, while nothing else runs. */
+/**
+ * Share of time that idle cores are stopped for longer than {@link GAP_MS_MIN} at once, mean of all
+ * cores. Nothing else may run meanwhile.
+ */
 export async function machinePauses(ms = 1_000): Promise<number> {
   const shares = await Promise.all(Array.from({ length: availableParallelism() }, () => {
     const { promise, resolve, reject } = Promise.withResolvers<number>();

@@ -1,13 +1,14 @@
 /**
  * Ranking over HTTP: a real server, a million items, the client on the same machine.
  *
- *     deno task bench:ranking [--json] [--candidates 25,100,500] [--items 1000000] [--seconds 20] [--rate 500]
+ *     deno task bench:ranking [--json] [--candidates 25,100] [--items 1000000] [--seconds 20]
+ *         [--rate 500]
  *
- * First at saturation (a closed loop), for half as long, which gives requests a second; then at half of that rate, or at
- * the one that is given, with arrivals that do not wait for answers, which gives the latencies: from the moment when a
- * request was due. Each item was ranked once before, so that the server is one that has run for a while. `memoryMiB` is
- * the whole process, client included; `pausedByMachine` is the share of time that idle cores were stopped from outside,
- * a second before and a second after.
+ * A closed loop measures requests a second at saturation, for half of `--seconds`. An open loop at
+ * half of that rate, or at `--rate`, then measures latencies from the due time of each request.
+ * Before that each item is ranked once, so that all caches are full. `memoryMiB` is the whole
+ * process, client included; `pausedByMachine` is the share of time that the host stopped idle
+ * cores, measured one second before and one second after the open loop.
  */
 import { parseArgs } from "node:util";
 import { listen } from "../../../server/machine/listen.ts";
@@ -71,7 +72,7 @@ try {
       await load({ candidates, seconds: Math.min(5, seconds) });
       const saturated = await load({ candidates, seconds: seconds / 2, seed: 2 });
       const requestsPerSecond = Number(options.rate ?? saturated.requestsPerSecond / 2);
-      // The first seconds at a new rate meet new connections and code that is compiled anew; they are not counted.
+      // Not counted: at a new rate connections are opened and V8 recompiles for some seconds.
       await load({ candidates, seconds: Math.min(2, seconds), seed: 3, requestsPerSecond });
       const pausesBefore = await machinePauses();
       const half = await load({ candidates, seconds, seed: 4, requestsPerSecond });
@@ -107,7 +108,7 @@ try {
   Deno.removeSync(directory, { recursive: true });
 }
 
-/** Every item is ranked once: what is measured is a server that has run for a while, with its caches full. */
+/** Ranks every item once, so that the caches of the measured server are full. */
 async function warmUp(url: string): Promise<void> {
   for (let from = 0; from < items; from += 500) {
     const count = Math.min(500, items - from);
@@ -125,7 +126,7 @@ async function warmUp(url: string): Promise<void> {
   }
 }
 
-/** Items are known, scores differ, and the order is theirs. */
+/** Asserts that items are known, that their scores differ and that they are in order of score. */
 async function assertAnswers(url: string): Promise<void> {
   const response = await fetch(`${url}/v1/rank`, {
     method: "POST",

@@ -1,13 +1,17 @@
 /**
- * The thread that says when the next request is due. Timers of an event loop come up to two milliseconds late and in
- * company, which turns arrivals at random into bursts; a thread that does nothing else wakes within 0.1 ms.
+ * Thread that signals when the next request is due. Timers of an event loop fire up to 2 ms late
+ * and several at once, which turns random arrivals into bursts; a thread that only waits wakes
+ * within 0.1 ms.
  */
 
-/** When requests are due, and the memory through which that is told. */
+/** Due times of requests, and the shared memory through which they are signalled. */
 export interface PacerOrder {
-  /** ms from the beginning, ascending. */
+  /** Due times, ms from the start, ascending. */
   readonly afterMs: Float64Array;
-  /** How many are due by now (int32, at byte 0), and when it began (float64, at byte 8): ms since the Unix epoch. */
+  /**
+   * Number of requests that are due by now (int32 at byte 0), and the start time (float64 at byte
+   * 8), ms since the Unix epoch.
+   */
   readonly progress: SharedArrayBuffer;
 }
 

@@ -1,8 +1,10 @@
 /**
- * A shop of a million items: its schema, its profiles on disk, and a table that has a row for every feature.
+ * A shop of a million items: its schema, its profiles on disk, and a table that has a row for every
+ * feature.
  *
- * It learns while it ranks, from the first minute on as after a day: open rankings have little memory, so that one is
- * closed for each that comes, and one negative in ten of those it showed is learned from.
+ * It learns while it ranks, at the rate of a server that has run for a day: the memory for open
+ * rankings is small, so that each new ranking closes an old one, of which one negative in ten is
+ * trained on.
  */
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
@@ -73,7 +75,10 @@ export async function writeProfiles(directory: string, items: number): Promise<v
   await profiles.close();
 }
 
-/** Gives every feature of every item a row in the training shards, and waits until the serving replicas have them. */
+/**
+ * Gives every feature of every item a row in the training shards, and waits until the serving
+ * replicas have them.
+ */
 export async function learnItems(running: RunningMesh, items: number): Promise<void> {
   const { configuration, mesh } = running;
   const extractor = new FeatureExtractor(configuration.features.schema, FeatureHasher.create());
