@@ -1,50 +1,58 @@
 /**
- * The record of the example log: labelled examples, in columns.
+ * Records of the example log: labelled examples, in columns. Each record is one MessagePack map whose
+ * keys are the fields below; a column is a byte string of little-endian numbers.
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { JoinerPosition } from "./joiner_position.ts";
 
 /**
- * A chunk of labelled examples. Arrays are little-endian bytes of the shapes in `FeatureBatch`.
+ * A chunk of labelled examples. Columns have the shapes of `FeatureBatch`.
  *
- * Rows of a partition are numbered from 0 without gaps; a trainer's sequence is the number of rows that it has
- * consumed, so that it means the same however rows fall into batches.
+ * The rows of a partition are numbered from 0 without gaps. A trainer's sequence is the number of
+ * rows that it has consumed, which does not depend on how rows are grouped into batches.
  */
 export interface ExampleChunk {
-  /** The number of the first row in its partition. */
+  /** Number of the chunk's first row in its partition. */
   readonly firstRow: number;
-  /** May be 0: then the chunk only carries `acceptedAtMs` on. */
+  /** 0 in a chunk that only moves `acceptedAtMs` and `resume` forward. */
   readonly rows: number;
+  /** uint64 `[ids]` */
   readonly ids: Uint8Array;
+  /** uint32 `[rows·slots + 1]` */
   readonly listOffsets: Uint8Array;
+  /** float32 `[rows, denseWidth]` */
   readonly dense: Uint8Array;
-  /** float32 [rows, tasks]; 0 or 1 for classification. */
+  /** float32 `[rows, tasks]`; 0 or 1 in a classification task. */
   readonly labels: Uint8Array;
-  /** float32 [rows]: ln(sample rate) of the example, 0 where it was not sampled: the loss sees logit - this. */
+  /** float32 `[rows]`: ln(sample rate) of the example, 0 without sampling. The loss sees logit - this. */
   readonly logSampleRate: Uint8Array;
-  /** float32 [rows]: scores when served, for progressive comparison; NaN where unknown. */
+  /** float32 `[rows]`: scores when served, for progressive validation; NaN if unknown. */
   readonly servedScores: Uint8Array;
   /** Data clock of the newest example, ms. */
   readonly atMs: number;
-  /** All that actions accepted up to this wall time have decided is in this chunk and those before it, ms. */
+  /** This chunk and those before it hold all examples decided by actions accepted up to this wall time, ms. */
   readonly acceptedAtMs: number;
-  /** Where the joiner goes on if this chunk is the last that it wrote; absent in chunks of batch training. */
+  /** Where a joiner resumes if this is its newest chunk; absent in chunks of offline training. */
   readonly resume?: JoinerPosition;
 }
 
-/** Names and lengths of a chunk's fields. */
+/** Upper bound of a chunk's keys, lengths and scalar fields, bytes. */
 const ENVELOPE_BYTES = 1_024;
 
 /** The chunk as bytes for the example log. */
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {
   const { ids, listOffsets, dense, labels, logSampleRate, servedScores } = chunk;
   const columns = [ids, listOffsets, dense, labels, logSampleRate, servedScores];
-  // Else the buffer doubles until a chunk fits, and each is copied into the next.
+  // Sized up front: a buffer that doubles until the chunk fits copies its content each time.
   const bytes = columns.reduce((sum, { byteLength }) => sum + byteLength, ENVELOPE_BYTES);
   return encode(chunk, { initialBufferSize: bytes });
 }
 
-/** The chunk that {@link encodeExamples} wrote. */
+/**
+ * The chunk that {@link encodeExamples} wrote.
+ *
+ * @throws {Error} When the bytes are not MessagePack.
+ */
 export function decodeExamples(bytes: Uint8Array): ExampleChunk {
   return decode(bytes) as ExampleChunk;
 }

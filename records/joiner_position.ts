@@ -1,12 +1,14 @@
 /**
- * Where a joiner goes on after a restart; stored with each chunk of examples that it wrote.
+ * The joiner's position in the event log, stored with each chunk of examples that it writes.
+ *
+ * The joiner's memory is a function of the event log, so a restart needs this position and nothing
+ * else: it reads again from `replayOffset` and drops the examples that were decided before
+ * `eventOffset`.
  */
-
-/** The joiner's memory is a function of the event log, so a position in it is all that a restart needs. */
 export interface JoinerPosition {
-  /** Examples decided by records before this offset are in the example log. */
+  /** Examples that were decided by records before this offset are in the example log. */
   readonly eventOffset: number;
-  /** Reading again from here rebuilds every impression that was open. */
+  /** Reading from this offset rebuilds every impression that was open; at most `eventOffset`. */
   readonly replayOffset: number;
   /** The data clock at `replayOffset`, ms. */
   readonly replayClockMs: number;

@@ -1,11 +1,27 @@
 /**
- * Gathers single examples into columnar chunks, copying words and nothing else: a row's ids and dense values go from
- * the impression that logged them to the example log without becoming other numbers in between.
+ * Gathers examples into chunks. Ids and dense values are copied as words from the logged impression
+ * to the example log, so that training reads the same bits that were served.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { LoggedFeatures } from "../../records/impression_rows.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
+import { invariant } from "../../structures/invariant.ts";
+
+/** A row of a ranking, with its labels. */
+export interface DecidedExample {
+  /** Features of all rows of the ranking. */
+  readonly features: LoggedFeatures;
+  /** The example's row in `features`. */
+  readonly row: number;
+  /** `[tasks]` */
+  readonly labels: ArrayLike<number>;
+  readonly logSampleRate: number;
+  /** The score when served; NaN if unknown. */
+  readonly servedScore: number;
+  /** Time of the example on the data clock, ms. */
+  readonly atMs: number;
+}
 
 export class ExampleChunkBuilder {
   readonly #shape: ExampleShape;
@@ -20,7 +36,7 @@ export class ExampleChunkBuilder {
   #logSampleRate: Float32Array<ArrayBuffer>;
   #servedScores: Float32Array<ArrayBuffer>;
 
-  /** @param firstRow The number that the next example gets in its partition. */
+  /** @param firstRow Number of the next example in its partition. */
   constructor(shape: ExampleShape, firstRow: number, rowsHint = 64) {
     this.#shape = shape;
     this.#firstRow = firstRow;
@@ -32,32 +48,23 @@ export class ExampleChunkBuilder {
     this.#servedScores = new Float32Array(rowsHint);
   }
 
-  /** Examples waiting. */
+  /** Examples of the unfinished chunk. */
   get rows(): number {
     return this.#rows;
   }
 
-  /** The number that the next example gets. */
+  /** Number of the next example in its partition. */
   get nextRow(): number {
     return this.#firstRow + this.#rows;
   }
 
-  /**
-   * Adds row `row` of a ranking.
-   *
-   * @param labels One per task.
-   * @param servedScore The score when served; NaN where unknown.
-   * @param atMs The example's time on the data clock.
-   */
-  add(
-    features: LoggedFeatures,
-    row: number,
-    labels: ArrayLike<number>,
-    logSampleRate: number,
-    servedScore: number,
-    atMs: number,
-  ): void {
+  add({ features, row, labels, logSampleRate, servedScore, atMs }: DecidedExample): void {
     const { slots, denseWidth, tasks } = this.#shape;
+    invariant(labels.length === tasks, "an example has a label per task");
+    invariant(
+      row >= 0 && (row + 1) * slots < features.listOffsets.length,
+      "an example is a row of its ranking",
+    );
     const from = features.listOffsets[row * slots];
     const to = features.listOffsets[(row + 1) * slots];
     this.#reserve(this.#rows + 1, this.#idCount + to - from);
@@ -80,10 +87,14 @@ export class ExampleChunkBuilder {
     this.#rows++;
   }
 
-  /** The waiting examples as one chunk (its arrays are copies); the builder goes on empty after them. */
+  /**
+   * The gathered examples as a chunk with arrays of its own. The builder is empty afterwards and
+   * numbers the next example after them.
+   */
   finish(acceptedAtMs: number, resume?: JoinerPosition): ExampleChunk {
     const { slots, denseWidth, tasks } = this.#shape;
     const rows = this.#rows;
+    invariant(this.#offsets[rows * slots] === this.#idCount, "the last list ends at the last id");
     const chunk: ExampleChunk = {
       firstRow: this.#firstRow,
       rows,

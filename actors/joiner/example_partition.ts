@@ -1,110 +1,130 @@
 /**
- * One partition of the example log, as the joiner writes it: one trainer reads it.
+ * One partition of the example log, as the joiner writes it for one trainer.
  *
- * Every chunk says how far into the event log its partition reaches. A crash may fall between two partitions' appends,
- * and then one of them has what another lacks: the joiner reads again from where the last one needs it, and each
- * partition leaves out what it has.
+ * Every chunk says how far into the event log its partition reaches. A crash between the appends of
+ * two partitions leaves one of them behind the other: the joiner then reads again from the lowest
+ * position, and each partition drops the examples that it has.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import { decodeExamples, encodeExamples } from "../../records/example_chunk.ts";
+import { decodeExamples, encodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
+import { invariant } from "../../structures/invariant.ts";
 import { ExampleChunkBuilder } from "./example_chunks.ts";
 
-/** Before anything was written. */
+/** The position before anything was written. */
 const BEGINNING: JoinerPosition = { eventOffset: 0, replayOffset: 0, replayClockMs: 0 };
 
 export class ExamplePartition {
   readonly #log: EventLog;
   readonly #partition: number;
   readonly #builder: ExampleChunkBuilder;
-  /** Where the newest chunk stood when the joiner started. */
+  /** Position of the newest chunk when the joiner started. */
   readonly start: JoinerPosition;
   #waiting: Uint8Array[] = [];
-  #resumeOffset: number;
-  #resumeOffsetWritten: number;
+  /** Position of the newest finished chunk. */
+  #finished: JoinerPosition;
+  /** Position of the newest written chunk. */
+  #written: JoinerPosition;
 
   private constructor(
     log: EventLog,
     partition: number,
-    shape: ExampleShape,
+    builder: ExampleChunkBuilder,
     start: JoinerPosition,
-    nextRow: number,
   ) {
     this.#log = log;
     this.#partition = partition;
-    this.start = start;
-    this.#resumeOffset = this.#resumeOffsetWritten = start.replayOffset;
-    this.#builder = new ExampleChunkBuilder(shape, nextRow);
+    this.#builder = builder;
+    this.start = this.#finished = this.#written = start;
   }
 
-  /** Goes on after the newest chunk of the partition, or at the beginning. */
+  /**
+   * Continues after the newest chunk of the partition, or at the beginning of an empty one.
+   *
+   * @throws {Error} When the newest chunk was trimmed.
+   */
   static async open(
     log: EventLog,
     partition: number,
     shape: ExampleShape,
   ): Promise<ExamplePartition> {
-    const last = await lastChunk(log, partition);
+    const last = await newestChunk(log, partition);
     const nextRow = last === undefined ? 0 : last.firstRow + last.rows;
-    // Without a position batch training wrote last: the event log has not been read yet.
-    return new ExamplePartition(log, partition, shape, last?.resume ?? BEGINNING, nextRow);
+    // A chunk of offline training has no position: no event was read yet.
+    const start = last?.resume ?? BEGINNING;
+    return new ExamplePartition(log, partition, new ExampleChunkBuilder(shape, nextRow), start);
   }
 
-  /** Rows of the chunk that is being made. */
+  /** Rows of the unfinished chunk. */
   get rows(): number {
     return this.#builder.rows;
   }
 
-  /** Chunks that are made and not yet written. */
+  /** Finished chunks that are not written. */
   get chunksWaiting(): number {
     return this.#waiting.length;
   }
 
-  /** From where a restart would read again for this partition, by the newest chunk written. */
+  /** Offset from which a restart would read again for this partition. */
   get resumeOffset(): number {
-    return this.#resumeOffsetWritten;
+    return this.#written.replayOffset;
   }
 
   /**
-   * Takes an example that the record at `recordOffset` decided; undefined where the partition has it already: it was
-   * decided by an earlier record, or its impression was closed.
+   * The builder for an example that the record at `recordOffset` decides; undefined if the partition
+   * has the example: an earlier record decided it, or its impression was closed.
    */
-  openFor(impressionOffset: number, recordOffset: number): ExampleChunkBuilder | undefined {
+  builderFor(impressionOffset: number, recordOffset: number): ExampleChunkBuilder | undefined {
     const { eventOffset, replayOffset } = this.start;
     return recordOffset < eventOffset || impressionOffset < replayOffset
       ? undefined
       : this.#builder;
   }
 
-  /** Makes a chunk of what came, also of nothing: then it carries the mark and the position on. */
+  /** Finishes the chunk. Without rows it still carries the acceptance mark and the position on. */
   finishChunk(acceptedAtMs: number, position: JoinerPosition): void {
     const { start } = this;
-    if (position.eventOffset < start.eventOffset) return; // what the partition has reaches further
-    // Impressions before the start's are closed here, also where another partition needs them opened again.
+    if (position.eventOffset < start.eventOffset) {
+      invariant(this.rows === 0, "what is read again for another partition is not written again");
+      return;
+    }
+    // This partition is complete up to its start; keep that, even if another one needs an earlier
+    // replay offset.
     const resume = position.replayOffset < start.replayOffset
       ? { ...start, eventOffset: position.eventOffset }
       : position;
-    this.#resumeOffset = resume.replayOffset;
+    invariant(resume.replayOffset <= resume.eventOffset, "reading again ends where it began");
+    invariant(
+      resume.eventOffset >= this.#finished.eventOffset &&
+        resume.replayOffset >= this.#finished.replayOffset,
+      "the joiner's position never goes back",
+    );
+    this.#finished = resume;
     this.#waiting.push(encodeExamples(this.#builder.finish(acceptedAtMs, resume)));
   }
 
-  /** Appends what waits. */
+  /**
+   * Appends the finished chunks.
+   *
+   * @throws {LogFullError | LogUnavailableError} When the log takes nothing now; the chunks wait.
+   */
   async write(): Promise<void> {
     if (this.#waiting.length === 0) return;
     await this.#log.append(this.#partition, this.#waiting);
     this.#waiting = [];
-    this.#resumeOffsetWritten = this.#resumeOffset;
+    this.#written = this.#finished;
   }
 }
 
-async function lastChunk(exampleLog: EventLog, partition: number) {
-  const end = await exampleLog.endOffset(partition);
+async function newestChunk(log: EventLog, partition: number): Promise<ExampleChunk | undefined> {
+  const end = await log.endOffset(partition);
   if (end === 0) return undefined;
-  const [record] = await exampleLog.read(partition, end - 1, 1);
+  const [record] = await log.read(partition, end - 1, 1);
   if (record === undefined) {
     throw new Error(
-      `Cannot resume joining: the example log's partition ${partition} ends at ${end} and its last record was ` +
-        `trimmed, so where the joiner stopped is unknown. Trim the example log to before its last record only.`,
+      `Cannot resume joining: partition ${partition} of the example log ends at offset ${end} and ` +
+        `its last record was trimmed, so the joiner's position is lost. Never trim the last record.`,
     );
   }
   return decodeExamples(record.bytes);

@@ -1,16 +1,19 @@
 /**
- * Clicks arrive minutes after impressions. This window holds what was shown for `windowMs`, so that an item becomes
- * a negative only when nobody acted on it in time, and an example carries the features that were served.
+ * Clicks arrive minutes after impressions. The join window holds each impression for `windowMs`, so
+ * that an item becomes a negative only if no action came in time, and an example carries the
+ * features that were served.
  *
- * All that happens here is a function of the event log: time is the data clock (the newest event time seen, which
- * never goes back), and sampling is keyed. A joiner that reads the same records again decides the same again,
- * which is what makes its output exactly-once (see {@link JoinWindow.resumePoint}). {@link JoinWindow.closeEarly}
- * alone comes from outside, and takes the oldest only.
+ * The window is a function of the event log: time is the data clock (the newest event time seen,
+ * never going back), and sampling is keyed. A joiner that reads the same records again decides the
+ * same again, which makes its output exactly-once (see {@link JoinWindow.resumePoint}). The one
+ * exception is {@link JoinWindow.closeEarly}, which its caller may invoke at any moment and which
+ * closes only the oldest impressions.
  */
 import { fingerprintOf } from "../../structures/fingerprint.ts";
-import { FingerprintMap } from "../../structures/fingerprint_map.ts";
-import { ShownRowsReader } from "../../records/impression_rows.ts";
+import { invariant } from "../../structures/invariant.ts";
+import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import type { ActionRecord, EventRecord, ImpressionRecord } from "../../records/event_record.ts";
+import { ClosedRankings } from "./closed_rankings.ts";
 import type { ExampleChunkBuilder } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
@@ -21,27 +24,12 @@ import {
   type OpenImpression,
   OpenImpressions,
 } from "./open_impressions.ts";
-import type { RecordAddress } from "../../structures/record_store.ts";
+import { ActionsByImpression, type RankingActions } from "./ranking_actions.ts";
 
-/** Where the examples of an impression go; undefined where they were written before a restart. */
+/** Chooses where the examples of an impression go; undefined if they were written before a restart. */
 export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;
 
-/** What actions have made of an open impression; most never have any. */
-interface Acted {
-  /** One per (row, task): 0, 1 or an action's value; NaN while nothing has decided it. */
-  readonly labels: Float32Array;
-  /** One per row: 1 once its example is decided. */
-  readonly emitted: Uint8Array;
-  /** Rows whose example is not decided. */
-  rowsOpen: number;
-  /** Ids of the actions that were counted. */
-  readonly eventIds: Set<string>;
-}
-
-/** What it takes beside its arrays, roughly. */
-const ACTED_BYTES = 512;
-
-/** What the window counted; names as in `JoinerStatus`. */
+/** Counts of the window; names as in `JoinerStatus`. */
 export interface JoinCounts {
   impressionsClosedEarly: number;
   impressionsDuplicate: number;
@@ -60,17 +48,16 @@ export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
   readonly #sampling: NegativeSampling;
-  /** Those with an item that is not decided. */
+  /** Impressions with at least one undecided row. */
   readonly #open = new OpenImpressions();
-  readonly #acted = new Map<RecordAddress, Acted>();
-  #actedBytes = 0;
-  readonly #reader = new ShownRowsReader();
-  /** Rankings that are decided: an action on one is late rather than unknown. */
-  #closed = new FingerprintMap();
-  /** Those before them; forgotten as a whole when `#closed` has grown to `impressionsMax`. */
-  #closedBefore = new FingerprintMap();
+  readonly #actions = new ActionsByImpression();
+  readonly #closed: ClosedRankings;
+  readonly #reader = new ImpressionRowsReader();
+  /** Labels of a row without actions, `[tasks]`. */
   readonly #negative: Float32Array;
   #clockMs: number;
+  /** Records before this offset were accepted. */
+  #acceptedBefore = 0;
   readonly counts: JoinCounts = {
     impressionsClosedEarly: 0,
     impressionsDuplicate: 0,
@@ -85,12 +72,13 @@ export class JoinWindow {
     eventsAheadOfTime: 0,
   };
 
-  /** @param clockMs Where the data clock stands before the first record. */
+  /** @param clockMs The data clock before the first record, ms. */
   constructor(options: JoinerOptions, clockMs = 0) {
     this.#options = options;
     this.#clockMs = clockMs;
     this.#rules = new LabelRules(options.tasks);
     this.#sampling = new NegativeSampling(options.negativeSampling);
+    this.#closed = new ClosedRankings(options.impressionsMax);
     this.#negative = new Float32Array(options.tasks.length);
   }
 
@@ -98,9 +86,9 @@ export class JoinWindow {
     return this.#open.size;
   }
 
-  /** What they take, bytes: a sum over those that are open, and so a function of the log. */
+  /** Memory of the open impressions, bytes: a sum over them, and therefore a function of the log. */
   get openBytes(): number {
-    return this.#open.bytes + this.#actedBytes;
+    return this.#open.bytes + this.#actions.bytes;
   }
 
   /** Newest data time seen, ms. */
@@ -109,12 +97,14 @@ export class JoinWindow {
   }
 
   /**
-   * From where to read again, and with which data clock, to rebuild this window: the oldest open impression, or
-   * `nextOffset` when none is open. Every impression before it is decided, so reading from there decides every
-   * later one as it was decided the first time: its actions all come after it, the clock stands where it stood, and
-   * the others that were open then can only have kept it from being closed early, never the reverse (the oldest go
-   * first, and it was not among them). Decided impressions need not come back: what would be done with them is
-   * only to count an action as late instead of unmatched.
+   * The offset, and the data clock there, from which reading rebuilds this window: the oldest open
+   * impression, or `nextOffset` if none is open.
+   *
+   * Every impression before that offset is decided. Reading from it decides all later impressions
+   * as the first time: their actions come after it, and the clock starts where it stood. The
+   * decided impressions that are missing on the second reading cannot matter: they could only have
+   * caused earlier closing, which takes the oldest first, and the impression at the offset was not
+   * closed. Actions on them are counted as unmatched instead of late; that is the only difference.
    */
   resumePoint(
     nextOffset: number,
@@ -126,9 +116,9 @@ export class JoinWindow {
   }
 
   /**
-   * Moves the data clock on to a record's time. An event that claims to come from the future (a broken clock, a
-   * forged timestamp) moves it only to the time of its acceptance plus `clockSkewMsMax`, so that it cannot close
-   * the windows of everybody else.
+   * Moves the data clock to a record's time. An event from the future (a broken clock, a forged
+   * timestamp) moves it only to its acceptance plus `clockSkewMsMax`, so that one client cannot
+   * close the windows of all others.
    */
   observe(record: EventRecord): void {
     const limitMs = record.acceptedAtMs + this.#options.clockSkewMsMax;
@@ -136,7 +126,7 @@ export class JoinWindow {
     this.#clockMs = Math.max(this.#clockMs, Math.min(record.atMs, limitMs));
   }
 
-  /** Closes the oldest impression if its window is over; false when there is none to close. */
+  /** Closes the oldest impression if its window is over; false if it is not or none is open. */
   closeNext(out: ExampleOutput): boolean {
     const { oldest } = this.#open;
     if (oldest === undefined) return false;
@@ -146,10 +136,11 @@ export class JoinWindow {
   }
 
   /**
-   * Closes the oldest impression, window or not, if its record lies before `beforeOffset`; false when it does not.
+   * Closes the oldest impression, whatever its window, if its record lies before `beforeOffset`;
+   * false if it does not.
    *
-   * When to call this need not be a function of the log: whether it was done before a restart shows in
-   * {@link resumePoint}, which is written with the examples.
+   * The moment of the call need not be a function of the log: {@link resumePoint}, which is written
+   * with the examples, shows after a restart that the impression was closed.
    */
   closeEarly(beforeOffset: number, out: ExampleOutput): boolean {
     const { oldest } = this.#open;
@@ -160,28 +151,31 @@ export class JoinWindow {
   }
 
   /**
-   * Takes in a record that was {@link observe}d, after the windows that it closes have been closed.
+   * Takes in a record that was {@link observe}d, after the windows that it ends were closed.
    *
-   * @param offset Where the record lies in the event log.
+   * @param offset The record's offset in the event log.
    */
   accept(record: EventRecord, offset: number, out: ExampleOutput): void {
+    invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
+    this.#acceptedBefore = offset + 1;
     if (record.kind === "impression") this.#acceptImpression(record, offset, out);
     else this.#acceptAction(record, out);
   }
 
   /**
-   * A ranking that comes again under the id of an open one takes its place: the client asked again because it never
-   * saw the first answer. That one is forgotten, unless somebody acted on it after all: then it is closed.
+   * A ranking that comes again under the id of an open one replaces it: the client asked again
+   * because it never saw the first answer. The first one is dropped, unless an action came for it:
+   * then it was seen, and is closed.
    *
-   * The other way round, with the first one staying, a restart would not know the first one any more once it is
-   * decided, and would open the second.
+   * Keeping the first one instead would not survive a restart: once decided it is unknown, and the
+   * second one would be opened.
    */
   #acceptImpression(record: ImpressionRecord, offset: number, out: ExampleOutput): void {
     const fingerprint = fingerprintOf(record.rankingId);
     const earlier = this.#open.find(fingerprint);
     if (earlier !== undefined) {
       this.counts.impressionsDuplicate++;
-      if (this.#acted.has(earlier.place)) this.#close(earlier, out);
+      if (this.#actions.has(earlier.address)) this.#close(earlier, out);
       else this.#open.remove(earlier);
     }
     const { impressionsMax, impressionsBytesMax } = this.#options;
@@ -189,7 +183,7 @@ export class JoinWindow {
     while (
       this.#open.size >= impressionsMax || this.openBytes + more > impressionsBytesMax
     ) {
-      if (!this.closeEarly(offset, out)) break; // larger than the limit by itself
+      if (!this.closeEarly(offset, out)) break; // this impression alone exceeds the limit
     }
     const samplingKey = this.#sampling.keyOf(record.rankingId);
     const { atMs } = record;
@@ -203,28 +197,28 @@ export class JoinWindow {
     const fingerprint = fingerprintOf(record.rankingId);
     const impression = this.#open.find(fingerprint);
     if (impression === undefined) {
-      if (this.#closed.has(fingerprint) || this.#closedBefore.has(fingerprint)) {
-        this.counts.actionsLate++;
-      } else this.counts.actionsUnmatched++;
+      if (this.#closed.has(fingerprint)) this.counts.actionsLate++;
+      else this.counts.actionsUnmatched++;
       return;
     }
-    const shown = this.#read(impression);
-    const row = shown.rowOf(record.item);
+    const rows = this.#read(impression);
+    const row = rows.rowOf(record.item);
     if (row < 0) {
       this.counts.actionsUnmatched++;
       return;
     }
-    const acted = this.#actedOn(impression, shown.rows);
-    if (acted.eventIds.has(record.eventId)) {
+    const tasks = this.#options.tasks.length;
+    const actions = this.#actions.of(impression.address, rows.rows, tasks);
+    if (actions.eventIds.has(record.eventId)) {
       this.counts.actionsDuplicate++;
       return;
     }
-    if (acted.eventIds.size >= this.#options.actionsPerImpressionMax) {
+    if (actions.eventIds.size >= this.#options.actionsPerImpressionMax) {
       this.counts.actionsExcess++;
       return;
     }
-    acted.eventIds.add(record.eventId);
-    if (acted.emitted[row] === 1) {
+    actions.eventIds.add(record.eventId);
+    if (actions.decided[row] === 1) {
       this.counts.actionsLate++;
       return;
     }
@@ -234,94 +228,68 @@ export class JoinWindow {
       return;
     }
     this.counts.actionsMatched++;
-    const tasks = this.#options.tasks.length;
     for (let task = 0; task < tasks; task++) {
       const label = verdict.labels[task];
-      if (label !== undefined) acted.labels[row * tasks + task] = label;
+      if (label !== undefined) actions.labels[row * tasks + task] = label;
     }
     if (!verdict.final) return;
-    this.#emit(impression, acted, shown, row, out);
-    acted.emitted[row] = 1;
-    if (--acted.rowsOpen === 0) this.#forget(impression);
-  }
-
-  #actedOn({ place }: OpenImpression, rows: number): Acted {
-    let acted = this.#acted.get(place);
-    if (acted === undefined) {
-      acted = {
-        labels: new Float32Array(rows * this.#options.tasks.length).fill(NaN),
-        emitted: new Uint8Array(rows),
-        rowsOpen: rows,
-        eventIds: new Set(),
-      };
-      this.#acted.set(place, acted);
-      this.#actedBytes += actedBytes(acted);
-    }
-    return acted;
+    this.#emit({ impression, actions, rows, row }, out);
+    actions.decided[row] = 1;
+    if (--actions.rowsOpen === 0) this.#forget(impression);
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {
-    const shown = this.#read(impression);
-    const acted = this.#acted.get(impression.place);
-    for (let row = 0; row < shown.rows; row++) {
-      if (acted?.emitted[row] !== 1) this.#emit(impression, acted, shown, row, out);
+    const rows = this.#read(impression);
+    const actions = this.#actions.get(impression.address);
+    for (let row = 0; row < rows.rows; row++) {
+      if (actions?.decided[row] !== 1) this.#emit({ impression, actions, rows, row }, out);
     }
     this.#forget(impression);
   }
 
-  /** Every item is decided: neither the window nor a restart needs it any more. */
+  /** Drops an impression whose rows are all decided. */
   #forget(impression: OpenImpression): void {
     this.#open.remove(impression);
-    const acted = this.#acted.get(impression.place);
-    if (acted !== undefined) {
-      this.#acted.delete(impression.place);
-      this.#actedBytes -= actedBytes(acted);
-    }
-    if (this.#closed.size >= this.#options.impressionsMax) {
-      this.#closedBefore = this.#closed;
-      this.#closed = new FingerprintMap();
-    }
-    this.#closed.set(impression.fingerprint, 0);
+    this.#actions.delete(impression.address);
+    this.#closed.add(impression.fingerprint);
   }
 
   /** Makes the example of a row, unless sampling leaves it out. */
-  #emit(
-    impression: OpenImpression,
-    acted: Acted | undefined,
-    shown: ShownRowsReader,
-    row: number,
-    out: ExampleOutput,
-  ): void {
-    const labels = this.#labelsOf(acted, row);
+  #emit({ impression, actions, rows, row }: RowToEmit, out: ExampleOutput): void {
+    const labels = this.#labelsOf(actions, row);
     const negative = labels === this.#negative || labels.every((label) => label === 0);
     if (negative && !this.#sampling.keeps(impression.samplingKey, row)) {
       this.counts.examplesSampledOut++;
       return;
     }
     this.counts.examplesEmitted++;
-    out(impression)?.add(
-      shown.features(),
+    out(impression)?.add({
+      features: rows.features(),
       row,
       labels,
-      this.#sampling.logSampleRate(negative),
-      shown.score(row),
-      impression.atMs,
-    );
+      logSampleRate: this.#sampling.logSampleRate(negative),
+      servedScore: rows.score(row),
+      atMs: impression.atMs,
+    });
   }
 
-  /** `[tasks]`: what nothing has decided is 0. */
-  #labelsOf(acted: Acted | undefined, row: number): Float32Array {
-    if (acted === undefined) return this.#negative;
+  /** `[tasks]`: 0 for a task that no action has decided. */
+  #labelsOf(actions: RankingActions | undefined, row: number): Float32Array {
+    if (actions === undefined) return this.#negative;
     const tasks = this.#options.tasks.length;
-    return acted.labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
+    return actions.labels.slice(row * tasks, (row + 1) * tasks).map((label) => label || 0);
   }
 
-  /** One impression's rows at a time. */
-  #read({ memory, begin }: OpenImpression): ShownRowsReader {
+  /** The rows of an impression, until the next call. */
+  #read({ memory, begin }: OpenImpression): ImpressionRowsReader {
     return this.#reader.open(memory, begin);
   }
 }
 
-function actedBytes({ labels, emitted }: Acted): number {
-  return ACTED_BYTES + labels.byteLength + emitted.byteLength;
+/** A row of an open impression whose example is decided. */
+interface RowToEmit {
+  readonly impression: OpenImpression;
+  readonly actions: RankingActions | undefined;
+  readonly rows: ImpressionRowsReader;
+  readonly row: number;
 }

@@ -1,21 +1,21 @@
 /**
- * The joiner's behaviour: reads its partition of the event log, feeds the join window, and appends what was decided
- * to the example log as one chunk a turn and partition, also where a partition gets no row: the chunk carries the
- * acceptance mark on.
+ * The joiner's behaviour: reads its partition of the event log, feeds the join window, and appends
+ * the decided examples to the example log, one chunk per turn and partition. A partition without new
+ * rows gets an empty chunk, which carries the acceptance mark on.
  *
- * Exactly once without a transaction over two logs: each chunk says how far into the event log it reaches, and the
- * window is a function of the event log. After a restart the last chunks tell from where to read again and what to
- * leave out.
+ * Exactly once without a transaction over two logs: each chunk says how far into the event log it
+ * reaches, and the window is a function of the event log. After a restart the newest chunks tell
+ * where to read again and which examples to drop.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { type EventLog, isRefusal, type LogRecord } from "../../mesh/ports/event_log.ts";
-import { ExamplePartition } from "./example_partition.ts";
+import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
+import { areRowsOf } from "../../records/impression_rows.ts";
+import { ExamplePartitions } from "./example_partitions.ts";
 import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
-import { decodeEvent, type EventRecord, partitionOf } from "../../records/event_record.ts";
 import type { JoinerMessage } from "./protocol.ts";
-import { areRowsOf } from "../../records/impression_rows.ts";
 
 export interface JoinerDependencies {
   readonly eventLog: EventLog;
@@ -23,90 +23,77 @@ export interface JoinerDependencies {
 }
 
 const CONSUMER = "joiner";
-/** How often the place to read again from is committed and the log before it forgotten, ms. */
+/** Interval at which the resume offset is committed and the event log trimmed, ms. */
 const COMMIT_INTERVAL_MS = 1_000;
-/** Pause before an example log that takes nothing is tried again, ms. */
+/** Pause before an append to an example log that refused one is tried again, ms. */
 const REFUSED_RETRY_MS = 500;
-/** From this share of its limit on the event log is made to drain, by closing the oldest impressions early. */
+/** Share of the event log's limit from which the oldest impressions are closed early to make room. */
 const NEARLY_FULL = 0.75;
-/** The share of the records that a restart would need that is given up at a time. */
+/** Share of the records that a restart would need that is given up at a time. */
 const GIVEN_UP = 0.25;
-/** Chunks that may wait for one append, per partition. */
+/** Chunks of a partition that may wait for an append. */
 const CHUNKS_WAITING_MAX = 8;
 
 export class Joiner implements Behavior<JoinerMessage> {
   readonly #context: ActorContext<JoinerMessage>;
   readonly #options: JoinerOptions;
-  readonly #logs: JoinerDependencies;
+  readonly #eventLog: EventLog;
   readonly #window: JoinWindow;
-  /** Of the example log. */
-  readonly #partitions: readonly ExamplePartition[];
+  readonly #examples: ExamplePartitions;
   readonly #unsubscribe: () => void;
   readonly #events: Counter;
   readonly #open: Gauge;
   #reported: JoinCounts;
-  /** Records before this were decided before the restart, in all partitions. */
-  readonly #silentBefore: number;
-  /** Records before this were decided in some partition. */
-  readonly #readAgainUntil: number;
   #nextOffset: number;
-  #acceptedAtMs = 0;
-  #acceptedAtMsWritten = 0;
-  #recordsInvalid = 0;
-  /** The record that is being taken in. */
+  /** Offset of the record that is being taken in. */
   #recordOffset = 0;
+  /** Acceptance time of the newest action that was taken in. */
+  #acceptedAtMs = 0;
+  /** The same in the newest finished chunk. */
+  #acceptedAtMsFinished = 0;
+  #recordsInvalid = 0;
   #committedAtMs: number;
-  #forgottenBefore = 0;
+  #trimmedBefore = 0;
+  /** An `eventsAppended` message is in the mailbox or scheduled. */
   #woken = false;
-  /** The example log took nothing when it was last tried. */
+  /** The example log refused the last append. */
   #refused = false;
-  /** A turn that nothing else may bring about. */
-  #later: { cancel(): void } | undefined;
+  #scheduled: { cancel(): void } | undefined;
 
   private constructor(
     context: ActorContext<JoinerMessage>,
     options: JoinerOptions,
-    logs: JoinerDependencies,
-    partitions: readonly ExamplePartition[],
+    eventLog: EventLog,
+    examples: ExamplePartitions,
   ) {
     this.#context = context;
     this.#options = options;
-    this.#logs = logs;
-    this.#partitions = partitions;
-    const starts = partitions.map(({ start }) => start);
-    const first = starts.reduce((a, b) => b.replayOffset < a.replayOffset ? b : a);
-    this.#window = new JoinWindow(options, first.replayClockMs);
-    this.#nextOffset = first.replayOffset;
-    this.#silentBefore = Math.min(...starts.map(({ eventOffset }) => eventOffset));
-    this.#readAgainUntil = Math.max(...starts.map(({ eventOffset }) => eventOffset));
+    this.#eventLog = eventLog;
+    this.#examples = examples;
+    this.#window = new JoinWindow(options, examples.start.replayClockMs);
+    this.#nextOffset = examples.start.replayOffset;
     this.#committedAtMs = context.clock.monotonicMs();
     this.#reported = { ...this.#window.counts };
     this.#events = context.telemetry.counter("cairn_joiner_outcomes_total", {
-      help: "What the joiner made of impressions, actions and examples.",
+      help: "Impressions, actions and examples by what the joiner did with them.",
       labelNames: ["outcome"],
     });
     this.#open = context.telemetry.gauge("cairn_joiner_impressions_open", {
       help: "Impressions that wait for actions.",
     });
-    this.#unsubscribe = logs.eventLog.onAppended(options.partition, () => this.#wake());
+    this.#unsubscribe = eventLog.onAppended(options.partition, () => this.#wake());
     this.#wake();
   }
 
   static async start(
     context: ActorContext<JoinerMessage>,
     options: JoinerOptions,
-    logs: JoinerDependencies,
+    { eventLog, exampleLog }: JoinerDependencies,
   ): Promise<Joiner> {
-    const shape = {
-      slots: options.slots,
-      denseWidth: options.denseWidth,
-      tasks: options.tasks.length,
-    };
-    const partitions = Array.from(
-      { length: logs.exampleLog.partitions },
-      (_, partition) => ExamplePartition.open(logs.exampleLog, partition, shape),
-    );
-    return new Joiner(context, options, logs, await Promise.all(partitions));
+    const { slots, denseWidth, tasks } = options;
+    const shape = { slots, denseWidth, tasks: tasks.length };
+    const examples = await ExamplePartitions.open(exampleLog, shape);
+    return new Joiner(context, options, eventLog, examples);
   }
 
   async receive(message: JoinerMessage): Promise<void> {
@@ -128,21 +115,20 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   stop(): void {
     this.#unsubscribe();
-    this.#later?.cancel();
+    this.#scheduled?.cancel();
   }
 
-  /** One turn: what was read and decided is in the example log when it ends, or waits in its partition. */
+  /** One turn: when it ends, the decided examples are in the example log or wait for it. */
   async #join(): Promise<void> {
     this.#woken = false;
-    this.#later?.cancel();
-    this.#later = undefined;
+    this.#scheduled?.cancel();
+    this.#scheduled = undefined;
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
-    const records = await this.#logs.eventLog.read(partition, this.#nextOffset, recordsPerTurn);
+    const records = await this.#eventLog.read(partition, this.#nextOffset, recordsPerTurn);
     for (const record of records) await this.#take(record);
-    this.#nextOffset = records.length === 0 ? this.#nextOffset : records.at(-1)!.offset + 1;
-    const examples = this.#partitions.some(({ rows }) => rows > 0);
-    if (examples || this.#acceptedAtMs > this.#acceptedAtMsWritten) {
+    this.#nextOffset = (records.at(-1)?.offset ?? this.#nextOffset - 1) + 1;
+    if (this.#examples.rowsMax > 0 || this.#acceptedAtMs > this.#acceptedAtMsFinished) {
       this.#finishChunks(this.#nextOffset);
     }
     await this.#write();
@@ -161,19 +147,16 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#window.accept(record, offset, this.#output);
     if (record.kind !== "action") return;
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
-    if (offset < this.#silentBefore) this.#acceptedAtMsWritten = this.#acceptedAtMs;
+    if (offset < this.#examples.decidedBefore) this.#acceptedAtMsFinished = this.#acceptedAtMs;
   }
 
-  /** The examples of one ranking go to one partition. */
-  readonly #output: ExampleOutput = ({ fingerprint, offset }) => {
-    const partition = partitionOf(fingerprint, this.#partitions.length);
-    return this.#partitions[partition].openFor(offset, this.#recordOffset);
-  };
+  readonly #output: ExampleOutput = (impression) =>
+    this.#examples.builderFor(impression, this.#recordOffset);
 
   #decode(offset: number, bytes: Uint8Array): EventRecord | undefined {
     try {
       const record = decodeEvent(bytes);
-      // The log may be older than the configuration.
+      // The record may have been written under an earlier configuration.
       if (record.kind === "action" || areRowsOf(this.#options, record.shown)) return record;
     } catch (cause) {
       this.#context.telemetry.log("warn", "skipped an event record that cannot be decoded", {
@@ -186,35 +169,33 @@ export class Joiner implements Behavior<JoinerMessage> {
     return undefined;
   }
 
-  /** Finishes the chunks where one has as many rows as it may have. */
+  /** Finishes the chunks if one of them has reached `chunkRowsMax`. */
   async #cutChunks(eventOffset: number): Promise<void> {
-    if (this.#partitions.every(({ rows }) => rows < this.#options.chunkRowsMax)) return;
+    if (this.#examples.rowsMax < this.#options.chunkRowsMax) return;
     this.#finishChunks(eventOffset);
-    if (this.#partitions.some(({ chunksWaiting }) => chunksWaiting >= CHUNKS_WAITING_MAX)) {
-      await this.#write();
-    }
+    if (this.#examples.chunksWaitingMax >= CHUNKS_WAITING_MAX) await this.#write();
   }
 
-  /** @param eventOffset Records before it are decided and in these chunks or earlier ones. */
+  /** @param eventOffset Examples decided by records before it are in these chunks or earlier ones. */
   #finishChunks(eventOffset: number): void {
     const position = { eventOffset, ...this.#window.resumePoint(eventOffset) };
-    for (const partition of this.#partitions) partition.finishChunk(this.#acceptedAtMs, position);
-    this.#acceptedAtMsWritten = this.#acceptedAtMs;
+    this.#examples.finishChunks(this.#acceptedAtMs, position);
+    this.#acceptedAtMsFinished = this.#acceptedAtMs;
   }
 
-  /** Appends what waits; false when the example log takes nothing, and then tries again after a pause. */
+  /** Appends the finished chunks; false if the example log refuses them, and then tries again later. */
   async #write(): Promise<boolean> {
     try {
-      for (const partition of this.#partitions) await partition.write();
+      await this.#examples.write();
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      // Said once, not at each try: /health/ready and cairn_log_refusing tell while it lasts.
+      // Logged once: /health/ready and cairn_log_refusing tell for how long it lasts.
       if (!this.#refused) {
         this.#context.telemetry.log("warn", `the joiner waits: ${error.message}`);
       }
       this.#refused = true;
       this.#wakeLater(REFUSED_RETRY_MS);
-      this.#woken = true; // until then nothing else need wake it
+      this.#woken = true; // new events do not shorten the pause
       return false;
     }
     if (this.#refused) this.#context.telemetry.log("info", "the joiner goes on");
@@ -223,46 +204,43 @@ export class Joiner implements Behavior<JoinerMessage> {
   }
 
   /**
-   * Forgets the records that no restart would read again: once an interval, and at once where room is short. What
-   * fails (a full disk) is tried again.
+   * Trims the records that no restart would read: once per interval, and at once if the event log is
+   * nearly full. A failure (a full disk) is tried again.
    */
   async #commit(): Promise<void> {
-    if (this.#chunksWait() || this.#nextOffset < this.#readAgainUntil) return;
+    if (this.#examples.chunksWaitingMax > 0) return;
+    if (this.#nextOffset < this.#examples.readAgainUntil) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
-    const pressed = this.#nearlyFull();
-    const keptFrom = pressed ? Infinity : this.#nextOffset - this.#options.recordsKept;
-    if (Math.min(replayOffset, keptFrom) <= this.#forgottenBefore) return;
+    const nearlyFull = this.#nearlyFull();
+    const keptFrom = nearlyFull ? Infinity : this.#nextOffset - this.#options.recordsKept;
+    if (Math.min(replayOffset, keptFrom) <= this.#trimmedBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
-    if (dueInMs > 0 && !pressed) return this.#wakeLater(dueInMs);
-    // Impressions can be decided without an example (negatives that sampling leaves out): the position moves on alone.
-    if (this.#partitions.some(({ resumeOffset }) => replayOffset > resumeOffset)) {
-      this.#finishChunks(this.#nextOffset);
-    }
+    if (dueInMs > 0 && !nearlyFull) return this.#wakeLater(dueInMs);
+    // Negatives that sampling leaves out decide impressions without a chunk: write the position alone.
+    if (replayOffset > this.#examples.resumeOffset) this.#finishChunks(this.#nextOffset);
     if (!await this.#write()) return;
     this.#committedAtMs = nowMs;
     const { partition } = this.#options;
-    const { eventLog } = this.#logs;
     try {
-      const resumeOffset = Math.min(...this.#partitions.map(({ resumeOffset }) => resumeOffset));
-      const floor = Math.min(resumeOffset, keptFrom);
-      await eventLog.trim(partition, floor);
-      await eventLog.commitOffset(CONSUMER, partition, resumeOffset);
-      this.#forgottenBefore = floor;
+      const { resumeOffset } = this.#examples;
+      const trimBefore = Math.min(resumeOffset, keptFrom);
+      await this.#eventLog.trim(partition, trimBefore);
+      await this.#eventLog.commitOffset(CONSUMER, partition, resumeOffset);
+      this.#trimmedBefore = trimBefore;
     } catch (cause) {
-      this.#context.telemetry.log("warn", "cannot forget joined records of the event log", {
-        cause,
-      });
+      this.#context.telemetry.log("warn", "cannot trim joined records of the event log", { cause });
       this.#wakeLater(COMMIT_INTERVAL_MS);
     }
   }
 
   /**
-   * Gives up the oldest impressions where the event log is nearly full. It refuses appends when it is full, so no
-   * record would come to move the data clock on, and no window would ever close.
+   * Closes the oldest impressions early if the event log is nearly full. A full log refuses appends,
+   * so that no record would come to move the data clock, and no window would ever close.
    */
   async #drain(): Promise<void> {
-    if (this.#chunksWait() || this.#nextOffset < this.#readAgainUntil) return;
+    if (this.#examples.chunksWaitingMax > 0) return;
+    if (this.#nextOffset < this.#examples.readAgainUntil) return;
     if (!this.#nearlyFull() || this.#window.impressionsOpen === 0) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
     const kept = Math.floor((this.#nextOffset - replayOffset) * (1 - GIVEN_UP));
@@ -276,18 +254,14 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (this.#nearlyFull()) this.#wake();
   }
 
-  #chunksWait(): boolean {
-    return this.#partitions.some(({ chunksWaiting }) => chunksWaiting > 0);
-  }
-
   #nearlyFull(): boolean {
-    const { bytes, bytesMax } = this.#logs.eventLog.usage();
+    const { bytes, bytesMax } = this.#eventLog.usage();
     return bytes >= NEARLY_FULL * bytesMax;
   }
 
   #wakeLater(ms: number): void {
-    this.#later?.cancel();
-    this.#later = this.#context.schedule(ms, { kind: "eventsAppended" });
+    this.#scheduled?.cancel();
+    this.#scheduled = this.#context.schedule(ms, { kind: "eventsAppended" });
   }
 
   #wake(): void {

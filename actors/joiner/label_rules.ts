@@ -1,16 +1,17 @@
 /**
- * What an action says about an item: each task has an ordered list of rules, and the first that matches decides.
+ * Turns actions into labels: each task has an ordered list of rules, and the first one that matches
+ * an action decides.
  *
- * Several actions may fall on one item (a click, then a purchase, then a return). Per task the last action that
- * matches a rule wins, in the order of the event log, so that a `return` can take a `purchase` back.
+ * One item may get several actions (a click, then a purchase, then a return). Per task the last
+ * matching action in the order of the event log wins, so that a `return` undoes a `purchase`.
  */
 import type { LabelRule, TaskLabels } from "./options.ts";
 
-/** What one action decides: a label per task, or undefined where the task has no rule for it. */
+/** The labels that one action gives. */
 export interface Verdict {
-  /** One per task. */
+  /** `[tasks]`; undefined for a task without a matching rule. */
   readonly labels: readonly (number | undefined)[];
-  /** The item's example is complete. */
+  /** Whether the item's example is complete. */
   readonly final: boolean;
 }
 
@@ -24,7 +25,7 @@ export class LabelRules {
   }
 
   /**
-   * The verdict on an action; undefined where no rule of any task matches.
+   * The verdict on an action; undefined if no rule of any task matches.
    *
    * ```ts
    * import assert from "node:assert/strict";
@@ -61,8 +62,9 @@ function labelOf({ label }: LabelRule, value: number | undefined): number | unde
 }
 
 /**
- * A rule with a bound, or that takes the value itself, never matches an action without a value (or with NaN). Labels are
- * float32, so a rule that takes the value matches none that is larger: an infinite label would stop training.
+ * A rule with a bound, or with the label `value`, never matches an action without a value (or with
+ * NaN). Labels are float32, so a `value` rule does not match a value outside float32: an infinite
+ * label would stop training.
  */
 function matches(rule: LabelRule, action: string, value: number | undefined): boolean {
   if (rule.action !== action) return false;

@@ -1,19 +1,20 @@
 /**
- * Keeps a share of the negatives, so that a stream in which one impression in a hundred is clicked does not spend
- * its training on the other ninety-nine.
+ * Keeps a share of the negatives. Where one shown item in a hundred is clicked, training on all of
+ * the other ninety-nine costs much and teaches little.
  *
- * Whether one example is kept is a function of (seed, ranking, row), not of the order of arrival: a joiner that
- * replays its log after a restart decides the same again.
+ * The decision on an example is a function of (seed, ranking, row), not of the order of arrival: a
+ * joiner that replays its log decides the same again.
  *
- * Training makes up for the rest: a model of one label by its log-odds, which every example then bears, a model of
- * several tasks by counting each example as often as it stands for others (kernels/dense/losses.ts).
+ * Training corrects for the dropped negatives (kernels/dense/losses.ts). A model of one task shifts
+ * the logit by the log-odds correction; a model of several tasks weights each example by the number
+ * of examples it stands for.
  *
  * @see Liu et al., "Monolith", 2022, section 2.2.2 (log odds correction)
  */
 import type { JoinerOptions } from "./options.ts";
 import { fnv1a, FNV_OFFSET_BASIS } from "../../structures/fnv1a.ts";
 
-/** Decides which negatives become examples, and what examples say of it. */
+/** Decides which negatives become examples, and the sample rate that examples carry. */
 export class NegativeSampling {
   readonly #logRate: number;
   readonly #onAll: boolean;
@@ -27,23 +28,23 @@ export class NegativeSampling {
     this.#seed = options.seed;
   }
 
-  /** What an example bears, negative in all tasks or not. */
+  /** ln(sample rate) of an example. @param isNegative Whether it is negative in all tasks. */
   logSampleRate(isNegative: boolean): number {
     return isNegative || this.#onAll ? this.#logRate : 0;
   }
 
-  /** Stands for the ranking in {@link keeps}. */
+  /** The ranking's key for {@link keeps}. */
   keyOf(rankingId: string): number {
     return fnv1a(rankingId, this.#seed ^ FNV_OFFSET_BASIS);
   }
 
-  /** Whether the negative example of the row in the ranking of that key is kept. */
+  /** Whether the negative example in this row of the ranking is kept. */
   keeps(key: number, row: number): boolean {
     return mix(mix(key) + Math.imul(row, GOLDEN_RATIO)) < this.#threshold;
   }
 }
 
-/** 2^32 / φ, odd: its multiples lie far apart. */
+/** 2^32 / φ, odd: its multiples modulo 2^32 spread evenly. */
 const GOLDEN_RATIO = 0x9e3779b9;
 
 /** Final mix of MurmurHash3: FNV alone leaves the high bits of short names alike. */

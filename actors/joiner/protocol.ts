@@ -3,37 +3,37 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 
-/** New records may be readable in the event log. */
+/** New records may be readable in the event log. The joiner sends it to itself. */
 export interface EventsAppended {
   readonly kind: "eventsAppended";
 }
 
-/** What the joiner holds, and what became of all that it read. */
+/** The joiner's state, and counts of everything that it read since its start. */
 export interface JoinerStatus {
   readonly impressionsOpen: number;
-  /** Closed before their window was over: `impressionsMax` was reached, or the event log was nearly full. */
+  /** Closed before their window ended: a bound was reached, or the event log was nearly full. */
   readonly impressionsClosedEarly: number;
-  /** Rankings that came again under the id of an open one, and took its place. */
+  /** Rankings that replaced an open one of the same id. */
   readonly impressionsDuplicate: number;
   readonly examplesEmitted: number;
-  /** Negatives that sampling left out. */
+  /** Negatives that sampling dropped. */
   readonly examplesSampledOut: number;
   /** Actions that changed a label or confirmed one. */
   readonly actionsMatched: number;
-  /** Actions that match no label rule: known, and without effect. */
+  /** Actions that match no label rule. */
   readonly actionsIgnored: number;
-  /** Actions whose ranking was never seen or has been forgotten, or whose item was not shown in it. */
+  /** Actions on an unknown ranking, or on an item that the ranking did not show. */
   readonly actionsUnmatched: number;
   readonly actionsDuplicate: number;
-  /** Actions on an item, or a ranking, that was already decided. */
+  /** Actions on an item or a ranking that was already decided. */
   readonly actionsLate: number;
-  /** Actions over `actionsPerImpressionMax`. */
+  /** Actions beyond `actionsPerImpressionMax`. */
   readonly actionsExcess: number;
-  /** Events whose time lay further ahead of their acceptance than `clockSkewMsMax`. */
+  /** Events whose time was more than `clockSkewMsMax` after their acceptance. */
   readonly eventsAheadOfTime: number;
-  /** Records that could not be decoded; skipped. */
+  /** Records that could not be decoded and were skipped. */
   readonly recordsInvalid: number;
-  /** Next event log offset. */
+  /** Next offset in the event log. */
   readonly offset: number;
   /** Newest data time seen, ms. */
   readonly dataClockMs: number;

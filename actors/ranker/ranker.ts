@@ -10,7 +10,7 @@ import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
-import { ShownRowsWriter } from "../../records/impression_rows.ts";
+import { ImpressionRowsWriter } from "../../records/impression_rows_writer.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";
@@ -28,7 +28,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #profiles: ProfileStore;
   readonly #scorer: ActorRef<ScorerMessage>;
   readonly #extractor: FeatureExtractor;
-  readonly #shownRows: ShownRowsWriter;
+  readonly #impressionRows: ImpressionRowsWriter;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
 
@@ -46,7 +46,7 @@ export class Ranker implements Behavior<RankerMessage> {
       ...options,
       storedItems: (ids) => profiles.getMany("item", ids).map((profile) => profile?.attributes),
     });
-    this.#shownRows = new ShownRowsWriter({
+    this.#impressionRows = new ImpressionRowsWriter({
       slots: options.schema.slots.length,
       denseWidth: options.schema.denseWidth,
       sharedSlots: this.#extractor.sharedSlots,
@@ -144,7 +144,7 @@ export class Ranker implements Behavior<RankerMessage> {
       atMs: request.atMs,
       acceptedAtMs: this.#context.clock.nowMs(),
       user: request.user,
-      shown: this.#shownRows.write({
+      shown: this.#impressionRows.write({
         candidates: request.candidates,
         features,
         predictions,

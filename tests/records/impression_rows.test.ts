@@ -2,13 +2,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NumberMemory } from "../../structures/number_memory.ts";
-import {
-  areRows,
-  areRowsOf,
-  type LoggedFeatures,
-  ShownRowsReader,
-  ShownRowsWriter,
-} from "../../records/impression_rows.ts";
+import { areRows, areRowsOf, type LoggedFeatures } from "../../records/impression_rows.ts";
+import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
+import { ImpressionRowsWriter } from "../../records/impression_rows_writer.ts";
 
 const id64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const idLists = fc.array(id64, { maxLength: 4 });
@@ -82,9 +78,9 @@ function contents(
 }
 
 Deno.test("rows are read as they were written, in the order shown, wherever they lie", () => {
-  const reader = new ShownRowsReader();
+  const reader = new ImpressionRowsReader();
   fc.assert(fc.property(rankings, fc.nat(3), ({ shape, sharedSlots, shown, lists }, before) => {
-    const writer = new ShownRowsWriter({ ...shape, sharedSlots, tasks: 2 });
+    const writer = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 });
     writer.write(shown);
     const bytes = writer.write(shown); // where other rows lay before
     assert.ok(areRowsOf(shape, bytes));
@@ -111,7 +107,7 @@ Deno.test("rows are read as they were written, in the order shown, wherever they
 
 Deno.test("bytes that are not rows of the shape are told from those that are", () => {
   fc.assert(fc.property(rankings, fc.nat(), ({ shape, sharedSlots, shown }, cut) => {
-    const bytes = new ShownRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown);
+    const bytes = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown);
     assert.ok(!areRowsOf({ ...shape, slots: shape.slots + 1 }, bytes));
     assert.ok(!areRowsOf({ ...shape, denseWidth: shape.denseWidth + 1 }, bytes));
     assert.ok(!areRowsOf(shape, bytes.subarray(0, cut % bytes.length)));
@@ -120,13 +116,14 @@ Deno.test("bytes that are not rows of the shape are told from those that are", (
 });
 
 Deno.test("rows in which a byte was changed are refused, or read within their own bytes", () => {
-  const reader = new ShownRowsReader();
+  const reader = new ImpressionRowsReader();
   fc.assert(fc.property(
     rankings,
     fc.nat(),
     fc.integer({ min: 1, max: 255 }),
     ({ shape, sharedSlots, shown }, at, change) => {
-      const bytes = new ShownRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown).slice();
+      const bytes = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown)
+        .slice();
       bytes[at % bytes.length] ^= change;
       if (!areRows(bytes)) return;
       reader.open(NumberMemory.copyOf(bytes));
@@ -147,7 +144,7 @@ Deno.test("rows in which a byte was changed are refused, or read within their ow
 
 Deno.test("what all rows share is kept once", () => {
   const bytesOf = (sharedSlots: readonly number[]) =>
-    new ShownRowsWriter({ slots: 2, denseWidth: 0, tasks: 1, sharedSlots }).write({
+    new ImpressionRowsWriter({ slots: 2, denseWidth: 0, tasks: 1, sharedSlots }).write({
       candidates: Array.from({ length: 100 }, (_, i) => ({ id: `${i}` })),
       features: {
         rows: 100,

@@ -4,7 +4,7 @@
  */
 import type { ActionRecord, ImpressionRecord } from "../../../records/event_record.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
-import { ShownRowsWriter } from "../../../records/impression_rows.ts";
+import { ImpressionRowsWriter } from "../../../records/impression_rows_writer.ts";
 import type { ExampleChunk } from "../../../records/example_chunk.ts";
 
 export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptions {
@@ -50,7 +50,7 @@ function idOf(name: string): bigint {
 /** Row i has ids [ranking] and [item] in slots 0 and 1, the dense value i, and the score 0.5. */
 export function shownRows(ranking: string, items: readonly string[]): Uint8Array {
   const rows = items.map((_, row) => row);
-  const writer = new ShownRowsWriter({ slots: 2, denseWidth: 1, tasks: 1, sharedSlots: [0] });
+  const writer = new ImpressionRowsWriter({ slots: 2, denseWidth: 1, tasks: 1, sharedSlots: [0] });
   return writer.write({
     candidates: items.map((id) => ({ id })),
     features: {

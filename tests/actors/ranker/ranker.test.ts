@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { NumberMemory } from "../../../structures/number_memory.ts";
 import { decodeEvent, type ImpressionRecord } from "../../../records/event_record.ts";
-import { ShownRowsReader } from "../../../records/impression_rows.ts";
+import { ImpressionRowsReader } from "../../../records/impression_rows_reader.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
 import { Loop } from "../loop.ts";
@@ -11,8 +11,8 @@ async function impressions(loop: Loop): Promise<ImpressionRecord[]> {
   return records.map(({ bytes }) => decodeEvent(bytes)).filter((r) => r.kind === "impression");
 }
 
-function rowsOf({ shown }: ImpressionRecord): ShownRowsReader {
-  return new ShownRowsReader().open(NumberMemory.copyOf(shown));
+function rowsOf({ shown }: ImpressionRecord): ImpressionRowsReader {
+  return new ImpressionRowsReader().open(NumberMemory.copyOf(shown));
 }
 
 Deno.test("the impression is in the log before the answer, with what was shown and nothing else", async () => {

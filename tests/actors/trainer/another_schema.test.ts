@@ -7,8 +7,15 @@ import { Loop } from "../loop.ts";
 function otherSchema(firstRow: number): Uint8Array {
   const builder = new ExampleChunkBuilder({ slots: 2, denseWidth: 0, tasks: 1 }, firstRow, 3);
   for (let row = 0; row < 3; row++) {
-    const features = { ids: new Uint32Array(2), listOffsets: Uint32Array.of(0, 1, 1) };
-    builder.add({ ...features, dense: new Uint32Array() }, 0, [1], 0, 0, row);
+    const listOffsets = Uint32Array.of(0, 1, 1);
+    builder.add({
+      features: { ids: new Uint32Array(2), listOffsets, dense: new Uint32Array() },
+      row: 0,
+      labels: [1],
+      logSampleRate: 0,
+      servedScore: 0,
+      atMs: row,
+    });
   }
   return encodeExamples(builder.finish(1));
 }

@@ -21,18 +21,18 @@ function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
         ...Array(repeated).fill(BigInt(row)),
         BigInt(row + 1000),
       ]);
-      builder.add(
-        {
+      builder.add({
+        features: {
           ids: new Uint32Array(ids.buffer),
           listOffsets: Uint32Array.of(0, repeated, repeated + 1),
           dense: new Uint32Array(Float32Array.of(row).buffer),
         },
-        0,
-        [row % 2],
-        0,
-        0.5,
-        row,
-      );
+        row: 0,
+        labels: [row % 2],
+        logSampleRate: 0,
+        servedScore: 0.5,
+        atMs: row,
+      });
     }
     return builder.finish(100 + i);
   });
@@ -119,14 +119,14 @@ function otherSchema(rows: number, firstRow: number): ExampleChunk {
   const builder = new ExampleChunkBuilder({ ...SHAPE, slots: 3 }, firstRow, 1);
   for (let row = 0; row < rows; row++) {
     const listOffsets = Uint32Array.of(0, 0, 1, 1);
-    builder.add(
-      { ids: new Uint32Array(2), listOffsets, dense: new Uint32Array(1) },
-      0,
-      [1],
-      0,
-      0,
-      9,
-    );
+    builder.add({
+      features: { ids: new Uint32Array(2), listOffsets, dense: new Uint32Array(1) },
+      row: 0,
+      labels: [1],
+      logSampleRate: 0,
+      servedScore: 0,
+      atMs: 9,
+    });
   }
   return builder.finish(50);
 }

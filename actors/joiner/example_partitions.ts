@@ -1,0 +1,76 @@
+/**
+ * All partitions of the example log, as the joiner writes them. All examples of one ranking go to
+ * one partition.
+ */
+import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { partitionOf } from "../../records/event_record.ts";
+import type { JoinerPosition } from "../../records/joiner_position.ts";
+import type { ExampleChunkBuilder } from "./example_chunks.ts";
+import { ExamplePartition } from "./example_partition.ts";
+import type { ImpressionHeader } from "./open_impressions.ts";
+
+export class ExamplePartitions {
+  readonly #partitions: readonly ExamplePartition[];
+  /** Lowest start position: the joiner reads again from its replay offset. */
+  readonly start: Pick<JoinerPosition, "replayOffset" | "replayClockMs">;
+  /** Records before this offset were decided in all partitions when the joiner started. */
+  readonly decidedBefore: number;
+  /** Records before this offset were decided in at least one partition. */
+  readonly readAgainUntil: number;
+
+  private constructor(partitions: readonly ExamplePartition[]) {
+    this.#partitions = partitions;
+    const starts = partitions.map(({ start }) => start);
+    this.start = starts.reduce((a, b) => b.replayOffset < a.replayOffset ? b : a);
+    this.decidedBefore = Math.min(...starts.map(({ eventOffset }) => eventOffset));
+    this.readAgainUntil = Math.max(...starts.map(({ eventOffset }) => eventOffset));
+  }
+
+  /** Opens every partition of the log. @throws {Error} When a partition's newest chunk was trimmed. */
+  static async open(log: EventLog, shape: ExampleShape): Promise<ExamplePartitions> {
+    const partitions = Array.from(
+      { length: log.partitions },
+      (_, partition) => ExamplePartition.open(log, partition, shape),
+    );
+    return new ExamplePartitions(await Promise.all(partitions));
+  }
+
+  /** Rows of the longest unfinished chunk. */
+  get rowsMax(): number {
+    return Math.max(...this.#partitions.map(({ rows }) => rows));
+  }
+
+  /** Finished chunks that are not written, in the partition that has the most. */
+  get chunksWaitingMax(): number {
+    return Math.max(...this.#partitions.map(({ chunksWaiting }) => chunksWaiting));
+  }
+
+  /** Offset from which a restart would read again, by the chunks that are written. */
+  get resumeOffset(): number {
+    return Math.min(...this.#partitions.map(({ resumeOffset }) => resumeOffset));
+  }
+
+  /** The builder for an example of the impression that the record at `recordOffset` decides. */
+  builderFor(
+    { fingerprint, offset }: ImpressionHeader,
+    recordOffset: number,
+  ): ExampleChunkBuilder | undefined {
+    const partition = this.#partitions[partitionOf(fingerprint, this.#partitions.length)];
+    return partition.builderFor(offset, recordOffset);
+  }
+
+  /** Finishes a chunk in every partition: also those without rows learn of mark and position. */
+  finishChunks(acceptedAtMs: number, position: JoinerPosition): void {
+    for (const partition of this.#partitions) partition.finishChunk(acceptedAtMs, position);
+  }
+
+  /**
+   * Appends the finished chunks of all partitions.
+   *
+   * @throws {LogFullError | LogUnavailableError} When the log takes nothing now; the chunks wait.
+   */
+  async write(): Promise<void> {
+    for (const partition of this.#partitions) await partition.write();
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Reads the rows of impressions in place. The layout is drawn in impression_rows.ts.
+ */
+import { NumberMemory } from "../structures/number_memory.ts";
+import { utf8BytesPerUnit, writeUtf8 } from "../structures/utf8.ts";
+import { HEADER_WORDS, headerWord, type LoggedFeatures } from "./impression_rows.ts";
+
+/** Reads rows that `areRows` has checked; one reader opens one piece of memory after another. */
+export class ImpressionRowsReader {
+  #memory = new NumberMemory(new ArrayBuffer(4 * HEADER_WORDS));
+  /** First word of the rows in `#memory`. */
+  #begin = 0;
+  #features: LoggedFeatures = {
+    ids: new Uint32Array(0),
+    listOffsets: new Uint32Array(1),
+    dense: new Uint32Array(0),
+  };
+  /** Whether `#features` are those of the open rows. */
+  #unpacked = false;
+  #text = new Uint8Array(0);
+
+  /**
+   * Turns to other rows.
+   *
+   * @param begin First byte of the rows, a multiple of 4.
+   */
+  open(memory: NumberMemory, begin = 0): this {
+    this.#memory = memory;
+    this.#begin = begin / 4;
+    this.#unpacked = false;
+    return this;
+  }
+
+  /** Number of rows. */
+  get rows(): number {
+    return this.#header(headerWord.rows);
+  }
+
+  /** The first task's prediction for the row when it was served. */
+  score(row: number): number {
+    return this.#memory.floats[this.#begin + HEADER_WORDS + this.rows + row];
+  }
+
+  /** The row that shows the item; -1 if none does. */
+  rowOf(item: string): number {
+    const { bytes, words } = this.#memory;
+    if (this.#text.length < utf8BytesPerUnit * item.length) {
+      this.#text = new Uint8Array(2 * utf8BytesPerUnit * item.length);
+    }
+    const length = writeUtf8(item, this.#text, 0);
+    const textBegin = this.#textBegin();
+    const rows = this.rows;
+    for (let row = 0, begin = 0; row < rows; row++) {
+      const end = words[this.#begin + HEADER_WORDS + row];
+      if (end - begin === length) {
+        let same = 0;
+        while (same < length && bytes[textBegin + begin + same] === this.#text[same]) same++;
+        if (same === length) return row;
+      }
+      begin = end;
+    }
+    return -1;
+  }
+
+  /** The items' ids, in the order shown. */
+  items(): string[] {
+    const { bytes, words } = this.#memory;
+    const textBegin = this.#textBegin();
+    let begin = 0;
+    return Array.from({ length: this.rows }, (_, row) => {
+      const end = words[this.#begin + HEADER_WORDS + row];
+      const item = decoder.decode(bytes.slice(textBegin + begin, textBegin + end));
+      begin = end;
+      return item;
+    });
+  }
+
+  /**
+   * The features of all rows.
+   *
+   * @returns Valid until {@link features} is called for other rows.
+   */
+  features(): LoggedFeatures {
+    if (!this.#unpacked) this.#unpack();
+    this.#unpacked = true;
+    return this.#features;
+  }
+
+  #unpack(): void {
+    const { halves, words } = this.#memory;
+    const [rows, slots] = [this.rows, this.#header(headerWord.slots)];
+    const denseWidth = this.#header(headerWord.denseWidth);
+    const denseAt = this.#begin + HEADER_WORDS + 2 * rows;
+    const idsAt = denseAt + rows * denseWidth;
+    const countsAt = this.#countsBegin();
+    let sharedIds = 0;
+    for (let slot = 0; slot < slots; slot++) sharedIds += Math.max(0, halves[countsAt + slot] - 1);
+    const idsMax = this.#header(headerWord.ids) + rows * sharedIds;
+
+    const features = this.#features = {
+      ids: withLength(this.#features.ids, 2 * idsMax),
+      listOffsets: withLength(this.#features.listOffsets, rows * slots + 1),
+      dense: withLength(this.#features.dense, rows * denseWidth),
+    };
+    for (let i = 0; i < rows * denseWidth; i++) features.dense[i] = words[denseAt + i];
+    let list = 0;
+    let write = 0;
+    let countAt = countsAt + slots;
+    let ownAt = idsAt + 2 * sharedIds;
+    for (let row = 0; row < rows; row++) {
+      let sharedAt = idsAt;
+      for (let slot = 0; slot < slots; slot++) {
+        const shared = halves[countsAt + slot];
+        const count = shared > 0 ? shared - 1 : halves[countAt++];
+        const from = shared > 0 ? sharedAt : ownAt;
+        for (let word = 0; word < 2 * count; word++) features.ids[write++] = words[from + word];
+        if (shared > 0) sharedAt += 2 * count;
+        else ownAt += 2 * count;
+        features.listOffsets[++list] = write / 2;
+      }
+    }
+  }
+
+  /** @param field One of {@link headerWord}. */
+  #header(field: number): number {
+    return this.#memory.words[this.#begin + field];
+  }
+
+  /** First of the counts of ids, in 16-bit units. */
+  #countsBegin(): number {
+    const words = HEADER_WORDS + this.rows * (2 + this.#header(headerWord.denseWidth)) +
+      2 * this.#header(headerWord.ids);
+    return 2 * (this.#begin + words);
+  }
+
+  /** First byte of the text. */
+  #textBegin(): number {
+    const counts = this.#header(headerWord.slots) + this.rows * this.#header(headerWord.ownSlots);
+    return 2 * (this.#countsBegin() + counts);
+  }
+}
+
+/** Keeps a leading U+FEFF, which is part of an item's id here and not a byte order mark. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The array, or a longer one if it is too short. */
+function withLength(array: Uint32Array, length: number): Uint32Array {
+  return array.length < length ? new Uint32Array(2 * length) : array;
+}
