@@ -29,7 +29,7 @@ export interface Environment {
    * @throws {Error} When a node cannot start; {@link close} then ends those that did.
    */
   startNodes(request: NodesRequest): Promise<void>;
-  /** The mesh begins to stop: threads that yielded to others get their full share. Idempotent. */
+  /** The mesh begins to stop: background threads get a larger share of a busy core. Idempotent. */
   beginStop?(): void;
   /** Ends the other nodes, then closes the stores. Called after the last actor has stopped. */
   close(): Promise<void>;

@@ -4,9 +4,8 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
-import { startWorkerPlaces, type WorkerPlaces } from "../../mesh/adapters/deno/worker_thread.ts";
-import { letEngineYield } from "../../mesh/adapters/linux/thread_priority.ts";
-import { YieldingThreads } from "../../mesh/adapters/linux/yielding_threads.ts";
+import { startWorkerThreads, type WorkerThreads } from "../../mesh/adapters/deno/worker_threads.ts";
+import { BackgroundThreads } from "../../mesh/adapters/linux/background_threads.ts";
 import type { LogLine } from "../../mesh/adapters/prometheus/log_lines.ts";
 import { registerLogMetrics } from "../../mesh/adapters/prometheus/log_metrics.ts";
 import { registerProcessMetrics } from "../../mesh/adapters/prometheus/process_metrics.ts";
@@ -45,7 +44,6 @@ export async function openMachine(
 ): Promise<Environment> {
   const telemetry = new PrometheusTelemetry({ logLevelMin, writeLog });
   registerProcessMetrics(telemetry);
-  letEngineYield();
   const onFailure = ({ address, node, error, restarts }: ActorFailure) => {
     const actor = node === homeNode ? address : `${address} in thread ${node}`;
     onFatal(new Error(`${actor} is stopped after ${restarts} restarts: ${reasonOf(error)}`));
@@ -63,8 +61,8 @@ export async function openMachine(
     nodesOf(configuration).length > 0,
   );
   registerLogMetrics(telemetry, { events: storage.eventLog, examples: storage.exampleLog });
-  const yielding = YieldingThreads.open()?.watch(home.clock);
-  let threads: WorkerPlaces | undefined;
+  const background = BackgroundThreads.start(home.clock);
+  let threads: WorkerThreads | undefined;
   return {
     home,
     stores: storage,
@@ -74,10 +72,10 @@ export async function openMachine(
       render: (snapshots) => renderMetrics(snapshots as MetricsSnapshot[]),
     },
     async startNodes({ nodes, placement }: NodesRequest) {
-      threads = await startWorkerPlaces({
+      threads = await startWorkerThreads({
         home,
         names: nodes.map(({ name }) => name),
-        yielding: nodes.filter(({ background }) => background).map(({ name }) => name),
+        background: nodes.filter(({ background }) => background).map(({ name }) => name),
         entry: new URL("./worker.ts", import.meta.url),
         placement,
         setup: { configuration, storage: sharedBy(storage) } satisfies WorkerSetup,
@@ -85,9 +83,9 @@ export async function openMachine(
         onFailure,
       });
     },
-    beginStop: () => yielding?.stop(),
+    beginStop: () => background.stop(),
     async close() {
-      yielding?.stop();
+      background.stop();
       threads?.close();
       await storage.close();
     },

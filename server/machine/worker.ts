@@ -2,7 +2,7 @@
  * The entry module of a worker thread: a node that hosts serving replicas and scorers, embedding shards, or a trainer.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { runWorkerPlace } from "../../mesh/adapters/deno/worker_thread.ts";
+import { runWorkerThread } from "../../mesh/adapters/deno/run_worker_thread.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import { computingDefinitions } from "../definitions.ts";
 import { nodeMetrics } from "../node_metrics.ts";
@@ -15,7 +15,7 @@ export interface WorkerSetup {
   readonly storage: SharedStorage;
 }
 
-runWorkerPlace<WorkerSetup>({
+runWorkerThread<WorkerSetup>({
   telemetry: (log) =>
     new PrometheusTelemetry({
       logLevelMin: "debug", // the starting thread decides what is shown

@@ -1,5 +1,5 @@
 /**
- * Real time. The next turn (`delayMs` 0) is `setImmediate`: a timer of 0 ms would cost a millisecond and more.
+ * Real time. A delay of 0 ms uses `setImmediate`, because a timer of 0 ms costs a millisecond or more.
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Randomness of production: the platform's generator for identifiers, a fast one seeded from it for the streams.
+ * Randomness of production: the cryptographic generator for identifiers, `Math.random` for the streams.
  */
 import type { Random, RandomStream } from "../../ports/random.ts";
 
@@ -9,7 +9,7 @@ export class DenoRandom implements Random {
     nextUint32: () => Math.floor(Math.random() * 2 ** 32),
   };
 
-  /** Streams need not be repeatable here, so all purposes share one. */
+  /** All purposes share one stream, because production need not repeat its draws. */
   stream(_name: string): RandomStream {
     return this.#stream;
   }

@@ -1,11 +1,11 @@
 /**
- * A link over a message port: between threads of one process. The runtime hands over whole turns' batches, so one
- * post carries many messages.
+ * A link over a message port, between threads of one process. The runtime hands over a whole turn's batch, so one post
+ * carries many messages.
  */
 import type { Link } from "../../ports/transport.ts";
 
-/** Says that this side leaves in good order; anything else that ends a thread is reported by whoever started it. */
-const goodbye = "goodbye";
+/** Posted when this side closes in good order. A thread that ends otherwise is reported by the thread that started it. */
+const GOODBYE = "goodbye";
 
 export class PortLink implements Link {
   readonly #port: MessagePort;
@@ -16,7 +16,7 @@ export class PortLink implements Link {
   constructor(port: MessagePort) {
     this.#port = port;
     port.onmessage = (event) => {
-      if (event.data === goodbye) this.fail(new Error("the other side has stopped"));
+      if (event.data === GOODBYE) this.fail(new Error("the other side has stopped"));
       else if (this.#open) this.#receive?.(event.data);
     };
     port.onmessageerror = () => this.fail(new Error("a message could not be read"));
@@ -39,11 +39,11 @@ export class PortLink implements Link {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#port.postMessage(goodbye);
+    this.#port.postMessage(GOODBYE);
     this.#port.close();
   }
 
-  /** The other side is known to be gone, e.g. because its thread crashed. */
+  /** Closes the link because the other side is gone, e.g. because its thread crashed. */
   fail(cause: Error): void {
     if (!this.#open) return;
     this.#open = false;

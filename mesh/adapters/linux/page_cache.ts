@@ -1,8 +1,9 @@
 /**
- * What a log writes lies in the system's page cache for as long as nobody needs the memory, though only its end is
- * read again. Given back soon, the pages are used for what is written next: those of a log that grows by 16 MB/s stay a
- * few megabytes. In a virtual machine whose host backs memory when it is first touched, a fresh page costs some ten
- * microseconds more.
+ * Gives pages of a log back to the system once they are synced, so that the log's next writes reuse them.
+ *
+ * Only the end of a log is read again, yet all of it would stay in the page cache until the memory is needed. With this,
+ * a log that grows by 16 MB/s occupies a few megabytes. In a virtual machine whose host backs memory when it is first
+ * touched, a fresh page costs some ten microseconds more than a used one.
  *
  * @see https://man7.org/linux/man-pages/man2/posix_fadvise.2.html
  */
@@ -12,31 +13,31 @@ const O_RDONLY = 0;
 const O_CLOEXEC = 0o2000000;
 const POSIX_FADV_DONTNEED = 4;
 
-/** Of the synced bytes, how many are kept for those who follow the log's end. */
+/** Synced bytes that stay cached for readers of the log's end. */
 const KEPT_BYTES = 16 * 2 ** 20;
-/** Given back at a time, and in multiples: of a page, or of several that the system keeps as one, none goes in part. */
+/** Bytes are given back in multiples of this: the kernel keeps a large folio of pages unless all of it is given back. */
 const STEP_BYTES = 2 ** 20;
 
-/** Of one file that grows at its end. */
+/** Gives back the pages of one file that grows at its end. */
 export class PageCacheRelease {
   readonly #libc: Libc | undefined;
   #descriptor: number;
   #released: number;
   #underWay: Promise<unknown> | undefined;
 
-  /** @param begin Where writing begins: what lies before it is left to the system. */
+  /** @param begin Byte at which writing begins; pages before it are left to the system. */
   constructor(path: string, begin: number) {
     this.#libc = openLibc();
-    const name = new TextEncoder().encode(`${path}\0`);
-    this.#descriptor = this.#libc?.open(name, O_RDONLY | O_CLOEXEC) ?? -1;
+    this.#descriptor = openReadOnly(this.#libc, path);
     this.#released = begin;
   }
 
-  /** @param synced The disk has the file up to here; what it does not have stays. */
+  /** @param synced Bytes of the file that are on the disk. Pages behind them are never given back. */
   follow(synced: number): void {
     const end = Math.floor((synced - KEPT_BYTES) / STEP_BYTES) * STEP_BYTES;
-    if (end <= this.#released || this.#descriptor < 0 || this.#underWay) return;
-    this.#underWay = this.#libc!.posix_fadvise(
+    if (end <= this.#released || this.#libc === undefined || this.#descriptor < 0) return;
+    if (this.#underWay) return;
+    this.#underWay = this.#libc.posix_fadvise(
       this.#descriptor,
       BigInt(this.#released),
       BigInt(end - this.#released),
@@ -45,10 +46,16 @@ export class PageCacheRelease {
     this.#released = end;
   }
 
+  /** Closes the file, after the call that is under way. */
   async close(): Promise<void> {
     const descriptor = this.#descriptor;
     this.#descriptor = -1;
     await this.#underWay;
-    if (descriptor >= 0) this.#libc!.close(descriptor);
+    if (descriptor >= 0) this.#libc?.close(descriptor);
   }
+}
+
+/** A file descriptor of the file, or -1. */
+function openReadOnly(libc: Libc | undefined, path: string): number {
+  return libc?.open(new TextEncoder().encode(`${path}\0`), O_RDONLY | O_CLOEXEC) ?? -1;
 }

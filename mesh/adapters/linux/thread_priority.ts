@@ -1,52 +1,52 @@
 /**
- * How much of a busy machine a thread gets. What learns can wait for a moment; who asked for a ranking is waiting.
+ * Lowers the priority of background threads (trainers, shards, V8's helpers), so that the threads that answer requests
+ * run first when all cores are busy.
  *
- * On Linux only: elsewhere a thread has no priority of its own, and the whole process would yield. What yields cannot
- * take it back without privileges.
+ * On Linux only: elsewhere a priority belongs to the whole process. Without privileges a thread cannot take a lowered
+ * priority back.
  *
  * @see https://man7.org/linux/man-pages/man7/sched.7.html
  */
 import { getPriority, setPriority } from "node:os";
 
-/** A tenth of what a thread of ordinary priority gets while both want the same core. */
-export const NICE = 10;
+/** The nice value of background threads: a tenth of an ordinary thread's share while both want the same core. */
+export const BACKGROUND_NICE = 10;
 
-/** A directory a thread, by its number. */
-export const TASKS = "/proc/self/task";
+/** Holds a directory per thread, named for the thread's number. */
+export const TASKS_DIRECTORY = "/proc/self/task";
 
 const isLinux = Deno.build.os === "linux";
 
-/** Lets the calling thread, and threads that it starts from now on, run after those of ordinary priority. */
-export function yieldToOtherThreads(): void {
+/** Makes the calling thread a background thread, and with it the threads that it starts from now on. */
+export function enterBackground(): void {
   if (isLinux) lowerPriority(0);
 }
 
 /**
- * Lets the engine's own threads do so too. They help all threads to collect garbage, beside them or while they wait:
- * left alone, one takes a core for milliseconds from a thread that has an answer to give, and nobody waits for its help
- * as long as that.
+ * Makes V8's own threads background threads. They help all threads to collect garbage; at ordinary priority one of them
+ * takes a core for milliseconds from a thread that has a request to answer.
  */
-export function letEngineYield(): void {
+export function moveEngineToBackground(): void {
   if (!isLinux) return;
-  for (const thread of threads()) {
+  for (const thread of listThreads()) {
     try {
       // "V8 DefaultWorker", cut off at 15 characters
-      const isEngine = Deno.readTextFileSync(`${TASKS}/${thread}/comm`).startsWith("V8 ");
+      const isEngine = Deno.readTextFileSync(`${TASKS_DIRECTORY}/${thread}/comm`).startsWith("V8 ");
       if (isEngine) lowerPriority(thread);
-    } catch { /* it ended meanwhile */ }
+    } catch { /* the thread has ended */ }
   }
 }
 
-/** The process's threads by number; none where the system does not tell. */
-export function threads(): number[] {
+/** Numbers of the process's threads; empty where the system does not list them. */
+export function listThreads(): number[] {
   try {
-    return Array.from(Deno.readDirSync(TASKS), ({ name }) => Number(name));
+    return Array.from(Deno.readDirSync(TASKS_DIRECTORY), ({ name }) => Number(name));
   } catch {
     return [];
   }
 }
 
-/** @param thread By its number in Linux; 0 = the calling one. */
+/** @param thread Its number in Linux; 0 = the calling thread. */
 function lowerPriority(thread: number): void {
-  setPriority(thread, Math.max(getPriority(thread), NICE));
+  setPriority(thread, Math.max(getPriority(thread), BACKGROUND_NICE));
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
-import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_thread.ts";
+import { startWorkerThreads } from "../../../mesh/adapters/deno/worker_threads.ts";
 import { EmbeddedEventLog } from "../../../mesh/adapters/embedded/embedded_event_log.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { Mesh, placementOf, type PlannedActor } from "../../../mesh/runtime/mesh.ts";
@@ -108,7 +108,7 @@ const home = new Node({
   random: new DenoRandom(),
   telemetry: new TelemetryRecorder(),
 });
-const places = await startWorkerPlaces({
+const threads = await startWorkerThreads({
   home,
   names: ["worker-1"],
   entry: new URL("../../mesh/adapters/deno/counter_worker.ts", import.meta.url),
@@ -122,6 +122,6 @@ await mesh.start(plan);
 await messages("same thread", mesh.actorRef<CounterMessage>("counter/main"));
 await messages("other thread", mesh.actorRef<CounterMessage>("counter/worker-1"));
 await mesh.stop();
-places.close();
+threads.close();
 await appends("disk");
 await appends("process");

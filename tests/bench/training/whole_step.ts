@@ -15,7 +15,7 @@ import { addresses, homeNode, nodesOf, planOf } from "../../../server/plan.ts";
 import type { WorkerSetup } from "../../../server/machine/worker.ts";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
-import { startWorkerPlaces } from "../../../mesh/adapters/deno/worker_thread.ts";
+import { startWorkerThreads } from "../../../mesh/adapters/deno/worker_threads.ts";
 import {
   createLogEnds,
   EmbeddedEventLog,
@@ -132,7 +132,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
   const plan = planOf(configuration).filter(({ kind }) =>
     kind === "embedding_shard" || kind === "trainer"
   );
-  const places = await startWorkerPlaces({
+  const threads = await startWorkerThreads({
     home,
     names: nodesOf(configuration).map(({ name }) => name),
     entry: new URL("../../../server/machine/worker.ts", import.meta.url),
@@ -156,7 +156,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
     ]);
   } finally {
     await mesh.stop();
-    places.close();
+    threads.close();
     await log.close();
     Deno.removeSync(directory, { recursive: true });
   }

@@ -1,7 +1,7 @@
 /**
- * A worker for tests: it can make counters.
+ * The entry of a worker thread that can make counters.
  */
-import { runWorkerPlace } from "../../../../mesh/adapters/deno/worker_thread.ts";
+import { runWorkerThread } from "../../../../mesh/adapters/deno/run_worker_thread.ts";
 import type { MailboxOptions } from "../../../../mesh/runtime/actor.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
 import { counterDefinition } from "../../runtime/counter_actor.ts";
@@ -13,7 +13,7 @@ interface CounterSetup {
   readonly logs?: Record<string, unknown>;
 }
 
-runWorkerPlace<CounterSetup>({
+runWorkerThread<CounterSetup>({
   telemetry: (log) => Object.assign(new TelemetryRecorder(), { log }),
   compose({ node, setup }) {
     if (setup.logs) node.telemetry.log("warn", "begins", setup.logs);

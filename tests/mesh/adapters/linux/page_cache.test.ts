@@ -1,5 +1,5 @@
 /**
- * What is synced leaves the page cache, but for the end that others follow.
+ * Synced bytes leave the page cache, except for the end of the log that readers follow.
  */
 import assert from "node:assert/strict";
 import { SegmentReader } from "../../../../mesh/adapters/embedded/segment_reader.ts";
@@ -27,7 +27,8 @@ function hasCache(): boolean {
 }
 
 Deno.test({
-  name: "a log that grows keeps its last megabytes in memory, and all of it on the disk",
+  name:
+    "a growing log keeps its last megabytes in the page cache, and all of its bytes on the disk",
   ignore: !hasCache(),
   async fn() {
     const directory = Deno.makeTempDirSync({ prefix: "cairn-pages-" });
@@ -50,7 +51,7 @@ Deno.test({
   },
 });
 
-Deno.test("a file that is not there, or a system without such advice, changes nothing", async () => {
+Deno.test("a missing file changes nothing", async () => {
   const pages = new PageCacheRelease("/nowhere/at/all", 0);
   pages.follow(100 * MiB);
   await pages.close();

@@ -1,22 +1,22 @@
 /**
- * Threads that yield, beside those that do not.
+ * Priorities of background threads and of the others, as Linux reports them.
  */
 import assert from "node:assert/strict";
 import { getPriority } from "node:os";
 
 const worker = `
   import { getPriority } from "node:os";
-  import { yieldToOtherThreads } from "${new URL(
+  import { enterBackground } from "${new URL(
   "../../../../mesh/adapters/linux/thread_priority.ts",
   import.meta.url,
 )}";
   const before = getPriority(0);
-  yieldToOtherThreads();
+  enterBackground();
   self.postMessage([before, getPriority(0)]);
 `;
 
 Deno.test({
-  name: "the thread that yields has a lower priority afterwards, and no other has",
+  name: "a thread that enters the background has a lower priority, and no other has",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const own = getPriority(0);
@@ -36,12 +36,12 @@ Deno.test({
 
 const engine = `
   import { getPriority } from "node:os";
-  import { letEngineYield } from "${new URL(
+  import { moveEngineToBackground } from "${new URL(
   "../../../../mesh/adapters/linux/thread_priority.ts",
   import.meta.url,
 )}";
-  letEngineYield();
-  letEngineYield(); // again changes nothing
+  moveEngineToBackground();
+  moveEngineToBackground(); // again changes nothing
   const nice = {};
   for (const { name } of Deno.readDirSync("/proc/self/task")) {
     const comm = Deno.readTextFileSync("/proc/self/task/" + name + "/comm").trim();
@@ -51,7 +51,8 @@ const engine = `
 `;
 
 Deno.test({
-  name: "the engine's own threads have a lower priority afterwards, and no other has",
+  name:
+    "V8's threads have a lower priority once they are moved to the background, and no other has",
   ignore: Deno.build.os !== "linux",
   async fn() {
     // A process of its own, since the threads help all tests of this one.

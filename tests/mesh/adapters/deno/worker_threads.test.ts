@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../../mesh/adapters/deno/deno_random.ts";
 import {
-  startWorkerPlaces,
-  type WorkerPlaces,
-} from "../../../../mesh/adapters/deno/worker_thread.ts";
+  startWorkerThreads,
+  type WorkerThreads,
+} from "../../../../mesh/adapters/deno/worker_threads.ts";
 import type { Address } from "../../../../mesh/runtime/actor.ts";
 import type { ActorFailure } from "../../../../mesh/runtime/actor_statistics.ts";
 import { ActorFailedError, AskTimeoutError } from "../../../../mesh/runtime/errors.ts";
@@ -22,7 +22,7 @@ const plan: PlannedActor[] = [
 
 interface Started {
   readonly mesh: Mesh;
-  readonly places: WorkerPlaces;
+  readonly threads: WorkerThreads;
   readonly crashes: string[];
   readonly failures: ActorFailure[];
   readonly telemetry: TelemetryRecorder;
@@ -42,7 +42,7 @@ async function start(setup: Record<string, unknown> = {}, begin = plan): Promise
   });
   const crashes: string[] = [];
   const failures: ActorFailure[] = [];
-  const places = await startWorkerPlaces({
+  const threads = await startWorkerThreads({
     home,
     names: ["worker-1", "worker-2"],
     entry: new URL("./counter_worker.ts", import.meta.url),
@@ -53,12 +53,12 @@ async function start(setup: Record<string, unknown> = {}, begin = plan): Promise
   });
   const mesh = new Mesh({ home, composition: { definitions: [counterDefinition()] } });
   await mesh.start(begin);
-  return { mesh, places, crashes, failures, telemetry, counter: (key) => counterRef(mesh, key) };
+  return { mesh, threads, crashes, failures, telemetry, counter: (key) => counterRef(mesh, key) };
 }
 
-async function stop({ mesh, places }: Started): Promise<Record<string, number>> {
+async function stop({ mesh, threads }: Started): Promise<Record<string, number>> {
   const abandoned = await mesh.stop(1_000);
-  places.close();
+  threads.close();
   return abandoned;
 }
 
@@ -74,7 +74,7 @@ Deno.test("actors in worker threads answer, keep order, and ask each other direc
   assert.deepEqual(await stop(started), {});
 });
 
-Deno.test("log fields cross threads as they are, lists included", async () => {
+Deno.test("log fields cross threads unchanged, lists included", async () => {
   const logs = { slots: ["user", "item"], numbers: [3, [4]], rows: 5, none: null };
   const started = await start({ logs });
   const { lines } = started.telemetry;
@@ -82,7 +82,7 @@ Deno.test("log fields cross threads as they are, lists included", async () => {
   await stop(started);
 });
 
-Deno.test("float buffers move to a worker and back", async () => {
+Deno.test("float buffers are moved to a worker and back", async () => {
   const started = await start();
   const values = new Float32Array(1 << 16).fill(0.5);
   const answer = started.counter(0).ask(
@@ -97,9 +97,9 @@ Deno.test("float buffers move to a worker and back", async () => {
   await stop(started);
 });
 
-Deno.test("a timeout in a worker says there where the time went", async () => {
+Deno.test("a timeout in a worker reports the time in its mailbox and handler", async () => {
   const started = await start();
-  // On a busy machine the worker may get no time to say it: then the asker says so, and is asked again.
+  // On a busy machine the worker may not run before the grace period ends; then the asker's error names no handler.
   let message = "";
   for (let attempt = 0; attempt < 20 && !message.includes("handler"); attempt++) {
     const error = await started.counter(0).ask({ kind: "answerLater" }, { budgetMs: 30 })
@@ -128,7 +128,7 @@ Deno.test("a message that cannot be cloned fails alone and says why", async () =
   await stop(started);
 });
 
-Deno.test("a crash of an actor in a worker restarts it there; too many are reported", async () => {
+Deno.test("an actor that crashes in a worker restarts there, and too many crashes are reported", async () => {
   const started = await start();
   const counter = started.counter(1);
   const error = await counter.ask({ kind: "crashOnAsk" }, { budgetMs }).catch((reason) => reason);
@@ -149,7 +149,7 @@ Deno.test("a worker that cannot compose fails the start with its reason", async 
   );
 });
 
-Deno.test("a crashed worker thread fails what was asked of it at once, and is named", async () => {
+Deno.test("asks to a worker whose thread crashes fail at once and name the thread", async () => {
   const started = await start({ throwAfterMs: 150 });
   const error = await started.counter(0).ask({ kind: "answerLater" }, { budgetMs: 20_000 })
     .catch((reason) => reason);

@@ -1,0 +1,95 @@
+/**
+ * The body of a worker thread: waits for its orders, builds the node, links it, and composes the actors' definitions.
+ */
+import type { Telemetry } from "../../ports/telemetry.ts";
+import { reasonOf } from "../../runtime/errors.ts";
+import { Node } from "../../runtime/node.ts";
+import { defineNodeActor, type NodeComposition } from "../../runtime/node_actor.ts";
+import { NodeLink } from "../../runtime/node_link.ts";
+import { enterBackground } from "../linux/thread_priority.ts";
+import { DenoClock } from "./deno_clock.ts";
+import { DenoRandom } from "./deno_random.ts";
+import { PortLink } from "./port_link.ts";
+import type { BeginWorker, WorkerCommand, WorkerReport } from "./worker_messages.ts";
+
+/** The worker's node and the plain data that the starting thread sent for its composition. */
+export interface WorkerThread<S> {
+  readonly node: Node;
+  readonly setup: S;
+}
+
+export interface WorkerComposition<S> {
+  /** Makes this thread's instruments. Log lines go to the starting thread through `log`. */
+  telemetry(log: Telemetry["log"]): Telemetry;
+  /** Opens this thread's resources and says which actors it can make. */
+  compose(thread: WorkerThread<S>): Promise<NodeComposition> | NodeComposition;
+}
+
+/** Called by a worker's entry module, once. */
+export function runWorkerThread<S>(composition: WorkerComposition<S>): void {
+  const scope = self as unknown as {
+    onmessage: ((event: MessageEvent) => void) | null;
+    postMessage(report: WorkerReport): void;
+  };
+  const report = (report: WorkerReport) => scope.postMessage(report);
+  const links = new Map<string, PortLink>();
+  scope.onmessage = async (event) => {
+    const command = event.data as WorkerCommand;
+    switch (command.type) {
+      case "peerGone":
+        links.get(command.name)?.fail(new Error(command.reason));
+        return;
+      case "begin":
+        try {
+          const node = makeNode(command, composition, report);
+          command.peers.forEach((peer, i) => {
+            const link = new PortLink(command.ports[i]);
+            links.set(peer, link);
+            new NodeLink(node, peer, link);
+          });
+          node.place(command.placement);
+          const composed = await composition.compose({ node, setup: command.setup as S });
+          await node.spawn(defineNodeActor(node, composed), command.name, undefined);
+          report({ type: "ready" });
+        } catch (error) {
+          report({ type: "failed", reason: reasonOf(error) });
+        }
+        return;
+      default:
+        command satisfies never;
+    }
+  };
+}
+
+function makeNode<S>(
+  { name, background }: BeginWorker,
+  { telemetry }: WorkerComposition<S>,
+  report: (report: WorkerReport) => void,
+): Node {
+  if (background) enterBackground();
+  return new Node({
+    name,
+    clock: new DenoClock(),
+    random: new DenoRandom(),
+    telemetry: telemetry((level, message, fields = {}) =>
+      report({ type: "log", level, message, fields: plain(fields) })
+    ),
+    onFailure: ({ address, node, restarts, error }) =>
+      report({
+        type: "failure",
+        failure: { address, node, restarts, error: reasonOf(error) },
+      }),
+  });
+}
+
+/** Log fields as data that can be posted to another thread. */
+function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, plainValue(value)]),
+  );
+}
+
+function plainValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plainValue);
+  return typeof value === "object" && value !== null ? String(value) : value;
+}
