@@ -6,7 +6,7 @@ import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { ClassTables } from "../../kernels/embedding/class_tables.ts";
-import { RowBuffers } from "../../kernels/embedding/row_buffers.ts";
+import { BufferPool } from "../../structures/buffer_pool.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import {
   type ApplyGradients,
@@ -38,7 +38,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #tables: ClassTables;
   readonly #blobs: BlobStore;
   /** Gradients that were applied carry the next rows. */
-  readonly #buffers = new RowBuffers(SPARE_BUFFERS);
+  readonly #buffers = new BufferPool(SPARE_BUFFERS);
   /** Tells this life of the shard from those before a restart. */
   readonly #incarnation: string;
   #snapshot: ShardSnapshot | undefined;

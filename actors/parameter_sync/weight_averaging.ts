@@ -10,14 +10,7 @@
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import { averageWeights, type DenseWeights } from "../../kernels/dense/weights.ts";
-import type { TrainerMessage } from "../trainer/protocol.ts";
-
-/** What a trainer gives to a round. */
-export interface WeightOffer {
-  readonly weights: DenseWeights;
-  /** Trained on since the last mean. */
-  readonly examples: number;
-}
+import type { TrainerMessage, WeightOffer } from "../trainer/protocol.ts";
 
 /**
  * The next mean; undefined where nothing was learned since the last one. Its version is the highest of those offered

@@ -1,14 +1,16 @@
 /**
- * The scorer's side of the serving replicas: one replica of each shard, another when it fails.
+ * The scorer's side of the serving replicas: asks one replica of each shard, and another one when it
+ * fails.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
 import type { ClassIds } from "../../kernels/embedding/class_tables.ts";
-import { classStartsOf } from "../../kernels/embedding/row_classes.ts";
+import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
+import type { Recycled } from "../../structures/buffer_pool.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
-/** What a lookup gave; valid until the next one. */
+/** The result of a lookup; valid until the next one. */
 export interface FoundRows {
   /** By shard: for n ids of a class `[n, width]`, one class after another. */
   readonly rows: readonly Float32Array<ArrayBuffer>[];
@@ -18,18 +20,19 @@ export interface FoundRows {
 
 type ShardIds = ClassIds & { readonly starts: Uint32Array<ArrayBuffer> };
 
-/** Memory that one shard's lookups use again and again, so that they leave the garbage collector nothing. */
+/** Memory that one shard's lookups reuse, so that they leave no garbage. */
 interface ShardMemory {
-  /** Ids are asked for from here. A replica that did not answer in time may still read it: nobody takes its answer. */
+  /** The requested ids. A replica that timed out may still read them; its answer is ignored. */
   ids: BigUint64Array<ArrayBuffer>;
-  /** The last answer: the next one is made in its place. */
-  spare: ServedRows | undefined;
+  /** The last answer, into which the next one is written. */
+  spare: Recycled<ServedRows>;
 }
 
 export class ReplicaClient {
   readonly #replicas: readonly (readonly ActorRef<ServingReplicaMessage>[])[];
   readonly #classes: number;
-  /** The replica in use, by shard. */
+  readonly #fanOut: ShardFanOut;
+  /** Index of the replica in use, by shard. */
   readonly #chosen: number[];
   readonly #memory: readonly ShardMemory[];
   #found = new Uint8Array(0);
@@ -44,6 +47,7 @@ export class ReplicaClient {
   ) {
     this.#replicas = replicas;
     this.#classes = classes;
+    this.#fanOut = new ShardFanOut(replicas.length, classes);
     this.#chosen = replicas.map(() => 0);
     this.#memory = replicas.map(() => ({ ids: new BigUint64Array(0), spare: undefined }));
   }
@@ -60,28 +64,15 @@ export class ReplicaClient {
     const unique = uniqueIds.length;
     if (this.#found.length < unique) this.#found = new Uint8Array(2 * unique);
     const found = this.#found.subarray(0, unique);
-    const asked: Promise<Float32Array<ArrayBuffer>>[] = [];
-    for (let shard = 0; shard < this.#replicas.length; shard++) {
-      const starts = classStartsOf(groupStarts, shard, this.#classes);
-      const from = groupStarts[shard * this.#classes];
-      const count = starts[this.#classes];
-      if (count === 0) continue;
+    const rows = await this.#fanOut.ask(groupStarts, async ({ shard, from, to, starts }) => {
       const memory = this.#memory[shard];
+      const count = to - from;
       if (memory.ids.length < count) memory.ids = new BigUint64Array(2 * count);
       const ids = memory.ids.subarray(0, count);
-      ids.set(uniqueIds.subarray(from, from + count));
-      asked.push(
-        this.#ask(shard, { ids, starts }, options).then((answer) => {
-          found.set(answer.found, from);
-          return answer.rows;
-        }),
-      );
-    }
-    // All have ended before the next lookup uses their memory, those behind a failure too.
-    const answers = await Promise.allSettled(asked);
-    const rows = answers.map((answer) => {
-      if (answer.status === "rejected") throw answer.reason;
-      return answer.value;
+      ids.set(uniqueIds.subarray(from, to));
+      const answer = await this.#ask(shard, { ids, starts }, options);
+      found.set(answer.found, from);
+      return answer.rows;
     });
     return { rows, found };
   }

@@ -4,6 +4,7 @@
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
+import type { Recycled } from "../../structures/buffer_pool.ts";
 import type { Delta, DeltaPosition } from "../embedding_shard/protocol.ts";
 
 /**
@@ -16,8 +17,8 @@ export interface ReplicaLookup extends Request<ServedRows> {
   readonly ids: FeatureIds;
   /** Where each class begins among the ids; shape `[classes + 1]`. */
   readonly starts: Uint32Array<ArrayBuffer>;
-  /** An earlier answer that is not read any more, and moves with the request: the next one is made in its memory. */
-  readonly spare?: ServedRows | undefined;
+  /** The memory for the answer; moves with the request. */
+  readonly spare?: Recycled<ServedRows>;
 }
 
 /**

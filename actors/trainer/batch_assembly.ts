@@ -1,12 +1,14 @@
 /**
- * Cuts the stream of example chunks into training batches, whatever sizes the chunks come in.
+ * Cuts the stream of example chunks into training batches, independent of the chunks' sizes.
  *
- * A batch's sequence is the number of rows of the partition up to its end. Because rows keep their numbers, a
- * trainer that starts again may cut the same rows into other batches: it only has to end a batch at each mark that
- * some shard has already reached ({@link BatchAssembly.endBatchAt}), and then every shard applies every row once.
+ * A batch's sequence is the number of rows of the partition up to its end. Rows keep their numbers,
+ * so a restarted trainer may cut the same rows into other batches: it only has to end a batch at each
+ * mark that a shard has reached ({@link BatchAssembly.endBatchAt}). Then every shard applies every
+ * row once.
  */
 import type { ExampleShape, FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
+import { present } from "../../structures/invariant.ts";
 
 export interface TrainingBatch {
   readonly features: FeatureBatch;
@@ -20,18 +22,18 @@ export interface TrainingBatch {
   readonly sequence: number;
   /** The newest example's time on the data clock, ms. */
   readonly atMs: number;
-  /** What was decided by actions accepted up to here is in this batch or an earlier one, ms. */
+  /** Examples decided by actions accepted up to here are in this batch or an earlier one, ms. */
   readonly learnedThroughMs: number;
-  /** Log offset from which the rows after this batch can be read again. */
+  /** Log offset from which the rows after this batch can be read. */
   readonly nextOffset: number;
 }
 
-/** A chunk of which rows wait. Its columns stay bytes, at any address, until they are copied into a batch. */
+/** A chunk with rows that wait. Its columns stay bytes, unaligned, until a batch copies them. */
 interface Piece {
   readonly chunk: ExampleChunk;
   readonly listOffsets: Uint32Array<ArrayBuffer>;
   readonly offset: number;
-  /** Rows already given out. */
+  /** Rows already taken. */
   taken: number;
 }
 
@@ -40,13 +42,13 @@ export class BatchAssembly {
   readonly #pieces: Piece[] = [];
   #boundaries: number[] = [];
   #rows = 0;
-  /** A row of this schema was read. */
+  /** Whether a row of this schema was read. */
   #begun = false;
   #nextRow: number | undefined;
   #nextOffset = 0;
   #passedMs = 0;
 
-  /** @param nextRow Rows before this number are skipped: they were learned before. */
+  /** @param nextRow Rows before this number are skipped: they are learned. */
   constructor(shape: ExampleShape, nextRow?: number) {
     this.#shape = shape;
     this.#nextRow = nextRow;
@@ -57,26 +59,27 @@ export class BatchAssembly {
     return this.#rows;
   }
 
-  /** What chunks that were given out to the end have carried on, ms. */
+  /** Acceptance time up to which all examples are taken, ms. */
   get passedMs(): number {
     return this.#passedMs;
   }
 
-  /** Log offset from which the rows after those given out can be read again. */
+  /** Log offset from which the rows that are not taken can be read. */
   get nextOffset(): number {
     return this.#pieces[0]?.offset ?? this.#nextOffset;
   }
 
-  /** No batch may cross row number `sequence`: some shard has already applied what lies before it. */
+  /** No batch may cross row number `sequence`: a shard has applied the rows before it. */
   endBatchAt(sequence: number): void {
     this.#boundaries = [...new Set([...this.#boundaries, sequence])].sort((a, b) => a - b);
   }
 
   /**
-   * Adds a chunk read at `offset` of the log; false where it is skipped, since it is of another schema and comes before
-   * all rows of this one: the log may be older than the configuration.
+   * Adds a chunk read at `offset` of the log.
    *
-   * @throws {RangeError} When its arrays do not have the shapes of the model, or rows are missing before it.
+   * @returns False where it is skipped: it is of another schema, and no row of this one came before.
+   * @throws {RangeError} When its arrays do not have the shapes of the model, or rows are missing
+   * before it.
    */
   add(chunk: ExampleChunk, offset: number): boolean {
     const { slots, denseWidth, tasks } = this.#shape;
@@ -129,7 +132,7 @@ export class BatchAssembly {
   /** The next up to `rowsMax` rows; undefined when none wait. */
   take(rowsMax: number): TrainingBatch | undefined {
     if (this.#rows === 0) return undefined;
-    const start = this.#nextRow! - this.#rows;
+    const start = present(this.#nextRow, "rows that wait have numbers") - this.#rows;
     this.#boundaries = this.#boundaries.filter((sequence) => sequence > start);
     const rows = Math.min(rowsMax, this.#rows, (this.#boundaries[0] ?? Infinity) - start);
     return this.#gather(rows, start + rows);
@@ -188,7 +191,7 @@ export class BatchAssembly {
     };
   }
 
-  /** Forgets the pieces at the front that have no row left, and passes on what they carried. */
+  /** Drops the pieces at the front that have no row left, and moves the mark to theirs. */
   #passEmpty(): void {
     let done = 0;
     for (; done < this.#pieces.length; done++) {
@@ -200,7 +203,7 @@ export class BatchAssembly {
   }
 }
 
-/** Whether all columns are there, for whatever numbers of slots, dense values and tasks. */
+/** Whether the columns have matching lengths for some numbers of slots, dense values and tasks. */
 function wholeOfSomeShape(chunk: ExampleChunk): boolean {
   const { rows, ids, listOffsets, dense, labels, logSampleRate, servedScores } = chunk;
   const perRow = [listOffsets.byteLength - 4, dense.byteLength, labels.byteLength];

@@ -1,6 +1,3 @@
-/**
- * How composition makes trainers.
- */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";

@@ -1,9 +1,9 @@
 /**
- * Every example is scored before it is learned from, so the trainer's own predictions are an honest test on data
- * that it has not seen (progressive, or prequential, validation).
+ * Progressive (prequential) validation: every example is scored before it is learned from, so the
+ * trainer's predictions are tested on unseen data.
  *
- * Scores are kept as histograms by label: they add up, so the AUC of any interval comes from the difference of two
- * readings, at the price of ties inside a bin.
+ * Scores are kept as histograms by label. Histograms add up, so the difference of two readings gives
+ * the AUC of the interval; scores in one bin count as ties.
  *
  * @see Blum, Kalai and Langford, "Beating the hold-out: bounds for k-fold and progressive cross-validation", 1999
  */
@@ -16,7 +16,7 @@ export class ScoreRecorder implements ScoreHistograms {
   weights = 0;
   lossSum = 0;
 
-  /** @param bins Equal bins of the probability range [0, 1]; 0 where no probability is predicted. */
+  /** @param bins Equal bins of the probability range [0, 1]; 0 for a task that predicts a value. */
   constructor(bins: number) {
     this.negatives = new Float64Array(bins);
     this.positives = new Float64Array(bins);
@@ -41,7 +41,7 @@ export class ScoreRecorder implements ScoreHistograms {
     this.lossSum += weight * loss;
   }
 
-  /** Adds what another has recorded, in as many bins. */
+  /** Adds the records of another recorder with as many bins. */
   add({ negatives, positives, examples, weights, lossSum }: ScoreHistograms): void {
     for (let bin = 0; bin < negatives.length; bin++) {
       this.negatives[bin] += negatives[bin];
@@ -52,14 +52,13 @@ export class ScoreRecorder implements ScoreHistograms {
     this.lossSum += lossSum;
   }
 
-  /** Forgets all. */
   clear(): void {
     this.negatives.fill(0);
     this.positives.fill(0);
     this.examples = this.weights = this.lossSum = 0;
   }
 
-  /** What was recorded so far; copies. */
+  /** A copy of the records so far. */
   read(): ScoreHistograms {
     const { negatives, positives, examples, weights, lossSum } = this;
     return {
@@ -72,7 +71,7 @@ export class ScoreRecorder implements ScoreHistograms {
   }
 }
 
-/** What `later` recorded after `earlier` was read. */
+/** The records between two readings of one recorder. */
 export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHistograms {
   return {
     negatives: later.negatives.map((count, bin) => count - earlier.negatives[bin]),
@@ -83,7 +82,7 @@ export function since(earlier: ScoreHistograms, later: ScoreHistograms): ScoreHi
   };
 }
 
-/** What both recorded, e.g. two trainers. */
+/** The sum of two readings, e.g. of two trainers. */
 export function together(one: ScoreHistograms, other: ScoreHistograms): ScoreHistograms {
   return {
     negatives: one.negatives.map((count, bin) => count + other.negatives[bin]),
@@ -121,7 +120,7 @@ export function areaUnderCurve({ negatives, positives }: ScoreHistograms): numbe
   return wins / (below * positivesAll);
 }
 
-/** -ln of the probability that a logit gives to its label (0 or 1), without overflow. */
+/** -ln of the probability that the logit gives to the label (0 or 1), without overflow. */
 export function logloss(logit: number, label: number): number {
   const signed = label > 0.5 ? -logit : logit;
   return signed > 0 ? signed + Math.log1p(Math.exp(-signed)) : Math.log1p(Math.exp(signed));

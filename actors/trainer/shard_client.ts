@@ -1,16 +1,17 @@
 /**
- * The trainer's side of the embedding shards: asks them all at once, and asks again what failed. Lookups have no
- * effect and gradients carry a sequence, so asking twice is safe.
+ * The trainer's side of the embedding shards: asks all of them at once, and retries what failed.
+ * Retries are safe, since lookups have no effect and gradients carry a sequence.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
-import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
-import { RowBuffers } from "../../kernels/embedding/row_buffers.ts";
-import { classStartsOf, floatStarts } from "../../kernels/embedding/row_classes.ts";
+import { floatStarts } from "../../kernels/embedding/row_classes.ts";
+import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
+import { BufferPool } from "../../structures/buffer_pool.ts";
+import { invariant } from "../../structures/invariant.ts";
 import { type EmbeddingShardMessage, ShardRestartedError } from "../embedding_shard/protocol.ts";
 import type { TrainerMark } from "./protocol.ts";
 
-/** As many batches as are in flight. */
+/** Spare buffers per shard: as many as there are batches in flight. */
 const SPARES_PER_SHARD = 4;
 
 /** The distinct ids of a batch. */
@@ -24,21 +25,24 @@ export interface ShardClientOptions {
   readonly attemptsMax: number;
 }
 
-/** One shard's part of the distinct ids: those from `from` to `to`, copied for one message. */
-interface ShardIds {
-  readonly number: number;
-  readonly ids: FeatureIds;
-  readonly starts: Uint32Array<ArrayBuffer>;
-  readonly from: number;
-  readonly to: number;
+/** The gradients of one batch. */
+export interface BatchGradients {
+  /** In the shape of the looked-up rows, one shard after another. Read again by a retry. */
+  readonly gradients: Float32Array;
+  readonly sequence: number;
+  /** Data clock, ms. */
+  readonly atMs: number;
 }
 
 export class ShardClient {
   readonly #shards: readonly ActorRef<EmbeddingShardMessage>[];
   readonly #options: ShardClientOptions;
-  readonly #buffers: RowBuffers;
-  /** The lives of the shards whose marks are known, by shard. */
+  readonly #fanOut: ShardFanOut;
+  readonly #buffers: BufferPool;
+  /** The incarnations of the shards whose marks are known, by shard. */
   #incarnations: string[] = [];
+  /** Sequence of the newest gradients that were sent. */
+  #sent = -Infinity;
 
   constructor(
     shards: readonly ActorRef<EmbeddingShardMessage>[],
@@ -46,15 +50,16 @@ export class ShardClient {
   ) {
     this.#shards = shards;
     this.#options = options;
-    this.#buffers = new RowBuffers(SPARES_PER_SHARD * shards.length);
+    this.#fanOut = new ShardFanOut(shards.length, options.widths.length);
+    this.#buffers = new BufferPool(SPARES_PER_SHARD * shards.length);
   }
 
-  /** The lives of the shards that {@link marks} found, by shard. */
+  /** The incarnations of the shards that {@link marks} found, by shard. */
   get incarnations(): readonly string[] {
     return this.#incarnations;
   }
 
-  /** The newest sequence of this source in each shard. From here on, a shard that restarts is noticed. */
+  /** The newest sequence of this source in each shard. A later restart of a shard is noticed. */
   async marks(): Promise<number[]> {
     const marks = await this.#readMarks();
     this.#incarnations = marks.map(({ incarnation }) => incarnation);
@@ -62,9 +67,10 @@ export class ShardClient {
   }
 
   /**
-   * The known lives stay: gradients on their way must not reach a shard that has lost those before them.
+   * Looks for restarted shards. The known incarnations stay: gradients on their way must not reach
+   * a shard that has lost the ones before them.
    *
-   * @throws {ShardRestartedError} When a shard is not the one whose mark was read.
+   * @throws {ShardRestartedError} When a shard has another incarnation than {@link marks} found.
    */
   async check(): Promise<void> {
     const marks = await this.#readMarks();
@@ -83,12 +89,12 @@ export class ShardClient {
     );
   }
 
-  /** Where this trainer stands, when all up to `sequence` is applied. */
+  /** This trainer's mark, when all rows up to `sequence` are applied. */
   standing(sequence: number): TrainerMark {
     return { source: this.#options.source, sequence, incarnations: this.#incarnations };
   }
 
-  /** Tells every shard that a snapshot cuts here, where all trainers stand still. */
+  /** Tells every shard that a snapshot cuts here, where all trainers hold still. */
   async beginSnapshot(snapshot: string, standing: readonly TrainerMark[]): Promise<void> {
     const { budgetMs } = this.#options;
     await Promise.all(this.#shards.map((shard, s) =>
@@ -102,71 +108,57 @@ export class ShardClient {
   }
 
   /**
-   * Rows of the distinct ids, absent ones with the values that they would begin with.
+   * Rows of the distinct ids. An absent id has the values that its row would begin with.
    *
-   * @returns By shard: for n ids of a class `[n, width]`, one class after another. Give them back when they are read.
+   * @returns By shard: for n ids of a class `[n, width]`, one class after another. Hand them to
+   * {@link giveBack} when they are read.
    */
-  async lookup(grouped: GroupedIds): Promise<Float32Array<ArrayBuffer>[]> {
+  lookup({ uniqueIds, groupStarts }: GroupedIds): Promise<Float32Array<ArrayBuffer>[]> {
     const { budgetMs } = this.#options;
-    const kind = "lookup", missing = "initial";
-    return await this.#eachShard(grouped, async (shard, { ids, starts }) => {
-      const message = { kind, ids, starts, missing } as const;
-      return (await shard.ask(message, { budgetMs, transfer: [ids.buffer] })).rows;
-    });
+    return this.#fanOut.ask(groupStarts, ({ shard, from, to, starts }) =>
+      this.#retry(async () => {
+        const ids = uniqueIds.slice(from, to);
+        const message = { kind: "lookup", ids, starts, missing: "initial" } as const;
+        const options = { budgetMs, transfer: [ids.buffer] };
+        return (await this.#shards[shard].ask(message, options)).rows;
+      }));
   }
 
-  /**
-   * Takes over the memory of looked-up rows that nobody reads any more: gradients will go back in it.
-   */
+  /** Takes over the memory of looked-up rows, which gradients will use. */
   giveBack(rows: readonly Float32Array<ArrayBuffer>[]): void {
     for (const array of rows) this.#buffers.give(array);
   }
 
-  /**
-   * Resolves when every shard has applied its part of the gradients.
-   *
-   * @param gradients In the shape of the looked-up rows, one shard after another; read again when a shard is asked again.
-   */
+  /** Resolves when every shard has applied its part of the gradients. */
   async applyGradients(
-    grouped: GroupedIds,
-    gradients: Float32Array,
-    sequence: number,
-    atMs: number,
+    { uniqueIds, groupStarts, counts }: GroupedIds,
+    { gradients, sequence, atMs }: BatchGradients,
   ): Promise<void> {
+    invariant(sequence > this.#sent, "sequences of gradients ascend");
+    this.#sent = sequence;
     const { source, widths, budgetMs } = this.#options;
-    const kind = "applyGradients";
-    const floats = floatStarts(grouped.groupStarts, widths);
-    await this.#eachShard(grouped, async (shard, { number, ids, starts, from, to }) => {
-      const groups = number * widths.length;
-      const mine = gradients.subarray(floats[groups], floats[groups + widths.length]);
-      const part = this.#buffers.take(mine.length);
-      part.set(mine);
-      const counts = grouped.counts.slice(from, to);
-      const incarnation = this.#incarnations[number];
-      await shard.ask(
-        { kind, source, sequence, ids, starts, gradients: part, counts, atMs, incarnation },
-        { budgetMs, transfer: [ids.buffer, part.buffer, counts.buffer] },
-      );
-    });
-  }
-
-  /** Calls `ask` for each shard that owns some of the ids, all at once; the answers are in the shards' order. */
-  #eachShard<R>(
-    { uniqueIds, groupStarts }: GroupedIds,
-    ask: (shard: ActorRef<EmbeddingShardMessage>, ids: ShardIds) => Promise<R>,
-  ): Promise<R[]> {
-    const classes = this.#options.widths.length;
-    const asked: Promise<R>[] = [];
-    this.#shards.forEach((shard, number) => {
-      const [from, to] = [groupStarts[number * classes], groupStarts[(number + 1) * classes]];
-      if (from === to) return;
-      const starts = classStartsOf(groupStarts, number, classes);
-      asked.push(this.#retry(() => {
-        const ids = uniqueIds.slice(from, to);
-        return ask(shard, { number, ids, starts, from, to });
+    const floats = floatStarts(groupStarts, widths);
+    await this.#fanOut.ask(groupStarts, ({ shard, from, to, starts }) =>
+      this.#retry(() => {
+        const group = shard * widths.length;
+        const part = gradients.subarray(floats[group], floats[group + widths.length]);
+        const message = {
+          kind: "applyGradients",
+          source,
+          sequence,
+          ids: uniqueIds.slice(from, to),
+          starts,
+          gradients: this.#buffers.take(part.length),
+          counts: counts.slice(from, to),
+          atMs,
+          incarnation: this.#incarnations[shard],
+        } as const;
+        message.gradients.set(part);
+        return this.#shards[shard].ask(message, {
+          budgetMs,
+          transfer: [message.ids.buffer, message.gradients.buffer, message.counts.buffer],
+        });
       }));
-    });
-    return Promise.all(asked);
   }
 
   async #retry<R>(attempt: () => Promise<R>): Promise<R> {
@@ -174,7 +166,7 @@ export class ShardClient {
       try {
         return await attempt();
       } catch (error) {
-        // A shard that lost rows does not get them back by asking again.
+        // A restarted shard does not get its lost rows back by a retry.
         const lost = (error as Error).name === "ShardRestartedError";
         if (lost || attempts >= this.#options.attemptsMax) throw error;
       }

@@ -1,5 +1,5 @@
 /**
- * Progressive validation of all tasks of a model: each by its own scores, in the trainer's answers and in the metrics.
+ * Progressive validation of all tasks of a model, for the trainer's answers and for metrics.
  */
 import { correctsLogOdds } from "../../kernels/dense/losses.ts";
 import type { TaskOptions } from "../../kernels/dense/models/options.ts";
@@ -19,25 +19,24 @@ export interface ValidatedTask {
   readonly loss: TaskOptions["loss"];
 }
 
-/** A batch as far as it is validated. */
+/** The columns of a batch that validation reads. */
 export interface ValidatedBatch {
   readonly rows: number;
-  /** Shape `[rows, tasks]`, as the logits. */
+  /** Shape `[rows, tasks]`. */
   readonly labels: Float32Array;
   readonly logSampleRate: Float32Array;
   /** The first task's scores when served, NaN where unknown. Shape `[rows]`. */
   readonly servedScores: Float32Array;
 }
 
-/** Examples over which the figures in the metrics are taken. */
-const intervalExamples = 1_000;
+/** The metrics are computed over this many examples. */
+const INTERVAL_EXAMPLES = 1_000;
 
-/** Scores of every task, recorded before each batch is learned from; as metrics too. */
 export class TaskValidation {
   readonly #tasks: readonly ValidatedTask[];
-  /** Since start, but for what is in the interval. */
+  /** Since start, without the current interval. */
   readonly #trained: readonly ScoreRecorder[];
-  /** Since the metrics were set last. */
+  /** Since the metrics were last set. */
   readonly #interval: readonly ScoreRecorder[];
   readonly #served: ScoreRecorder;
   readonly #publish: (task: string, interval: ScoreHistograms, isBinary: boolean) => void;
@@ -56,11 +55,11 @@ export class TaskValidation {
     this.#served = new ScoreRecorder(bins);
     const labelNames = [...Object.keys(labels), "task"];
     const auc = telemetry.gauge("cairn_trainer_auc", {
-      help: `Progressive AUC over the last ${intervalExamples} examples, by task.`,
+      help: `Progressive AUC over the last ${INTERVAL_EXAMPLES} examples, by task.`,
       labelNames,
     });
     const loss = telemetry.gauge("cairn_trainer_task_loss", {
-      help: `Progressive logloss, or squared error, over the last ${intervalExamples} examples.`,
+      help: `Progressive logloss, or squared error, over the last ${INTERVAL_EXAMPLES} examples.`,
       labelNames,
     });
     this.#publish = (task, interval, isBinary) => {
@@ -70,7 +69,7 @@ export class TaskValidation {
     };
   }
 
-  /** @param logits Raw outputs before the batch was learned from, shape `[rows, tasks]`. */
+  /** @param logits Raw outputs before the update, shape `[rows, tasks]`. */
   record({ rows, labels, logSampleRate, servedScores }: ValidatedBatch, logits: Float32Array) {
     const tasks = this.#tasks.length;
     const byLogOdds = correctsLogOdds(this.#tasks);
@@ -96,7 +95,7 @@ export class TaskValidation {
         this.#served.record(served, label, logloss(servedLogit - offset, label), weight);
       }
     }
-    if (this.#interval[0].examples >= intervalExamples) this.#report();
+    if (this.#interval[0].examples >= INTERVAL_EXAMPLES) this.#report();
   }
 
   read(): ProgressiveValidation {
@@ -110,7 +109,7 @@ export class TaskValidation {
     };
   }
 
-  /** Without fresh arrays: histograms are large, and a trainer in a hurry reports with every batch or two. */
+  /** Allocates nothing: histograms are large, and a fast trainer reports every batch or two. */
   #report(): void {
     this.#tasks.forEach(({ name, loss }, task) => {
       const interval = this.#interval[task];

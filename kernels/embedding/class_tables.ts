@@ -5,7 +5,7 @@
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
 import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
-import type { RowBuffers } from "./row_buffers.ts";
+import type { BufferPool } from "../../structures/buffer_pool.ts";
 import { floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
 import type { RestorePlacement, SnapshotChunk, SnapshotHeader } from "./table_snapshot.ts";
@@ -105,7 +105,7 @@ export class ClassTables {
   lookup(
     grouped: ClassIds,
     missing: "zeros" | "initial",
-    buffers?: RowBuffers,
+    buffers?: BufferPool,
   ): Float32Array<ArrayBuffer> {
     const floats = floatStarts(grouped.starts, this.widths);
     const length = floats[this.widths.length];

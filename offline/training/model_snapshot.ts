@@ -20,7 +20,8 @@ import {
   writeChunk,
   writePart,
 } from "../../records/snapshot_parts.ts";
-import { findResumePoint, writeTrainerPart } from "../../actors/trainer/trainer_snapshot.ts";
+import { findResumePoint } from "../../actors/trainer/resume_point.ts";
+import { writeTrainerPart } from "../../actors/trainer/snapshot_cut.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";

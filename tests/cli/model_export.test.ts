@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../cli/load_configuration.ts";
 import { openTrainingSession } from "../../server/machine/dense_sessions.ts";
-import { writeTrainerPart } from "../../actors/trainer/trainer_snapshot.ts";
+import { writeTrainerPart } from "../../actors/trainer/snapshot_cut.ts";
 import { FORMAT, manifestName, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { onnxRuntime } from "../../kernels/dense/sessions/onnx_runtime.ts";

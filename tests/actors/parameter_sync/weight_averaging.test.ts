@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  nextMean,
-  WeightAveraging,
-  type WeightOffer,
-} from "../../../actors/parameter_sync/weight_averaging.ts";
-import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import { nextMean, WeightAveraging } from "../../../actors/parameter_sync/weight_averaging.ts";
+import type { TrainerMessage, WeightOffer } from "../../../actors/trainer/protocol.ts";
 import { type DenseWeights, ontoMean } from "../../../kernels/dense/weights.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 

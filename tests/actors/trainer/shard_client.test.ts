@@ -3,7 +3,7 @@ import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/prot
 import { ShardClient } from "../../../actors/trainer/shard_client.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 
-Deno.test("gradients on their way while a restart is noticed still bear the life that they were meant for", async () => {
+Deno.test("gradients sent while a restart is noticed still name the incarnation that they are for", async () => {
   const shard = { incarnation: "first", gradientsFor: [] as string[] };
   const ask = (message: EmbeddingShardMessage) => {
     if (message.kind === "applyGradients") shard.gradientsFor.push(message.incarnation);
@@ -25,11 +25,11 @@ Deno.test("gradients on their way while a restart is noticed still bear the life
     groupStarts: Uint32Array.of(0, 1),
     counts: Uint32Array.of(1),
   };
-  await client.applyGradients(grouped, Float32Array.of(1), 16, 0);
+  await client.applyGradients(grouped, { gradients: Float32Array.of(1), sequence: 16, atMs: 0 });
   assert.deepEqual(shard.gradientsFor, ["first"]);
 });
 
-Deno.test("gradients go back in the memory of rows, and are whole again when a shard must be asked twice", async () => {
+Deno.test("gradients travel in the memory of looked-up rows, and a retry sends them whole", async () => {
   const rows = new Float32Array(64);
   const received: Float32Array[] = [];
   const ask = (message: EmbeddingShardMessage) => {
@@ -37,7 +37,7 @@ Deno.test("gradients go back in the memory of rows, and are whole again when a s
     if (message.kind !== "applyGradients") throw new Error(message.kind);
     received.push(message.gradients.slice());
     if (received.length > 1) return Promise.resolve({ applied: true });
-    // Whoever keeps the memory of what it was sent writes into it.
+    // The receiver owns the memory, and may write into it.
     assert.equal(message.gradients.buffer, rows.buffer);
     message.gradients.fill(-1);
     return Promise.reject(new Error("the answer was lost"));
@@ -55,6 +55,7 @@ Deno.test("gradients go back in the memory of rows, and are whole again when a s
     counts: Uint32Array.of(1, 1),
   };
   client.giveBack(await client.lookup(grouped));
-  await client.applyGradients(grouped, Float32Array.of(1, 2, 3, 4), 16, 0);
+  const gradients = Float32Array.of(1, 2, 3, 4);
+  await client.applyGradients(grouped, { gradients, sequence: 16, atMs: 0 });
   assert.deepEqual(received.map((each) => [...each]), [[1, 2, 3, 4], [1, 2, 3, 4]]);
 });

@@ -1,5 +1,5 @@
 /**
- * The trainer's part of a snapshot, and the choice of the one to begin from.
+ * Chooses the snapshot that a trainer begins from, and restores its dense model.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import {
@@ -10,31 +10,14 @@ import {
 } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { readManifests } from "../../records/snapshot_manifest.ts";
-import {
-  decodePart,
-  encodePart,
-  readPart,
-  type TrainerPart,
-  writePart,
-} from "../../records/snapshot_parts.ts";
-
-export async function writeTrainerPart(
-  blobs: BlobStore,
-  snapshot: string,
-  kernel: BatchKernel,
-  cut: Omit<TrainerPart, "checkpoint">,
-  checkpoint: TrainingCheckpoint,
-): Promise<TrainerPart> {
-  const name = `${snapshot}/${cut.source}`;
-  return { ...cut, checkpoint: await writePart(blobs, kernel, name, encodePart(checkpoint)) };
-}
+import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_parts.ts";
 
 /**
- * The newest snapshot whose cut every shard has reached; undefined where there is none at all.
+ * The newest snapshot whose cut every shard has reached; undefined without any snapshot.
  *
- * @param source Whose part is looked for.
+ * @param source The trainer whose part is wanted.
  * @param mark The lowest of the shards' marks for this source.
- * @throws {Error} When there are snapshots but a shard is behind all of them: its rows cannot be learned again.
+ * @throws {Error} When a shard is behind all snapshots: the rows it lacks cannot be learned again.
  */
 export async function findResumePoint(
   blobs: BlobStore,
@@ -64,10 +47,11 @@ export async function findResumePoint(
 }
 
 /**
- * Goes on from a checkpoint. Where features, layers, tasks or the optimizer were changed since it was taken, the model
- * begins with the weights that it still has, and this says what differs.
+ * Restores a checkpoint. Where features, layers, tasks or the optimizer have changed since, the
+ * model keeps the weights that still fit.
  *
  * @param session Before its first step.
+ * @returns The differences between the checkpoint and the model, in words; empty where it fits.
  * @throws {CheckpointError} When the checkpoint is damaged.
  */
 export async function restoreModel(

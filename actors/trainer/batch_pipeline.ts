@@ -1,0 +1,236 @@
+/**
+ * Takes batches through lookup, pooling, the dense step and the shards, up to a few at a time.
+ *
+ * While the oldest batch is in its dense step, the rows of the next ones are looked up and pooled.
+ * Steps run one after the other, and the gradients of at most one batch are on their way to the
+ * shards. Which messages a shard gets, and in which order, does not depend on timing.
+ */
+import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
+import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import {
+  batchRows,
+  type TrainingBatch as SessionBatch,
+} from "../../kernels/dense/training_batch.ts";
+import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import { invariant, present } from "../../structures/invariant.ts";
+import type { TrainingBatch } from "./batch_assembly.ts";
+import type { TrainerOptions } from "./options.ts";
+import type { ShardClient } from "./shard_client.ts";
+
+/**
+ * Rows in flight from which no further batch begins. Small batches have more in flight, so that the
+ * round trip to the shards is no longer than their steps.
+ */
+const ROWS_IN_FLIGHT = 1_024;
+const BATCHES_IN_FLIGHT_MAX = 4;
+
+/**
+ * With two batches in flight, rows lack the gradients of one. Three batches of 4,096 rows made no
+ * step faster, and DeepFM's loss exploded.
+ */
+function batchesInFlightMax({ pipelined, batchRows }: TrainerOptions): number {
+  if (!pipelined) return 1;
+  return Math.max(2, Math.min(BATCHES_IN_FLIGHT_MAX, 1 + Math.floor(ROWS_IN_FLIGHT / batchRows)));
+}
+
+/** Memory for one batch in flight, reused by later ones. */
+interface BatchWorkspace {
+  /** Pools the batch. The gradients it returns lie in its memory until it pools again. */
+  readonly inputs: ModelInputs;
+  /** Arrays of a full batch's size. */
+  readonly buffers: SessionBatch;
+  /** Resolves when the gradients that lie in `inputs` are applied. */
+  applied: Promise<void>;
+}
+
+/** A batch on its way to the model. */
+interface BatchInFlight {
+  readonly batch: TrainingBatch;
+  readonly grouped: UniqueIds;
+  readonly workspace: BatchWorkspace;
+  readonly beganMs: number;
+  /** The dense step. It waits for the batch's rows and for the step of the batch before. */
+  readonly step: Promise<TrainingStep>;
+}
+
+/** A batch whose gradients all shards have applied. */
+export interface LearnedBatch {
+  readonly batch: TrainingBatch;
+  readonly loss: number;
+  /** From the lookup to the applied gradients. */
+  readonly tookMs: number;
+}
+
+/** A batch that the dense step refused. Weights and shards are as before it. */
+export interface RefusedBatch {
+  readonly batch: TrainingBatch;
+  readonly error: Error;
+}
+
+export interface BatchPipelineParts {
+  readonly session: TrainingSession;
+  readonly kernel: BatchKernel;
+  readonly shards: ShardClient;
+  readonly clock: Clock;
+  /** Called after the dense step, in the batches' order. */
+  onStep(batch: TrainingBatch, step: TrainingStep): void;
+  /** Called when a batch is learned, in the batches' order. */
+  onLearned(learned: LearnedBatch): void;
+}
+
+export class BatchPipeline {
+  readonly #parts: BatchPipelineParts;
+  readonly #shardCount: number;
+  /** Workspaces that no batch in flight has. */
+  readonly #idle: BatchWorkspace[];
+  /** Oldest first. */
+  readonly #inFlight: BatchInFlight[] = [];
+  /** Resolves when the newest batch in flight has been given to the session. */
+  #submitted: Promise<unknown> = Promise.resolve();
+  /** Why a batch failed. No batch behind it may begin its step. */
+  #failed: Error | undefined;
+  /** The gradients on their way to the shards, of at most one batch. */
+  #applying: Promise<void> = Promise.resolve();
+  /** Sequence of the newest batch that began. */
+  #begun = -Infinity;
+
+  constructor(parts: BatchPipelineParts, options: TrainerOptions) {
+    this.#parts = parts;
+    this.#shardCount = options.shards.length;
+    const { layout, combiners } = options;
+    const { sparseInputs, historyInputs } = parts.session.model;
+    this.#idle = Array.from({ length: batchesInFlightMax(options) }, () => ({
+      inputs: new ModelInputs({ layout, sparseInputs, historyInputs, combiners, learns: true }),
+      buffers: parts.session.allocateBatch(options.batchRows),
+      applied: Promise.resolve(),
+    }));
+  }
+
+  /** Whether another batch may begin. */
+  get hasRoom(): boolean {
+    return this.#idle.length > 0;
+  }
+
+  /** Whether no batch is in flight. Gradients of the last one may still be on their way. */
+  get isEmpty(): boolean {
+    return this.#inFlight.length === 0;
+  }
+
+  /** Asks the shards for the batch's rows. Requires {@link hasRoom}. */
+  begin(batch: TrainingBatch): void {
+    const { clock, kernel, session, shards } = this.#parts;
+    const { rows } = batch.features;
+    invariant(batch.sequence - rows >= this.#begun, "batches follow each other");
+    this.#begun = batch.sequence;
+    const workspace = present(this.#idle.pop(), "a batch begins where a workspace is idle");
+    const beganMs = clock.monotonicMs();
+    const grouped = kernel.unique(batch.features.ids, this.#shardCount);
+    const lookup = shards.lookup(grouped);
+    const submitted = this.#submitted.then(async () => {
+      const rows = await lookup;
+      // No wait, unless a shard was asked twice: a shard applies a batch's gradients before it
+      // answers the next batch's lookup.
+      await workspace.applied;
+      const filled = this.#fill(workspace, batch, grouped, rows);
+      shards.giveBack(rows);
+      if (this.#failed !== undefined) throw this.#failed;
+      return { step: session.step(filled) };
+    });
+    const step = submitted.then(({ step }) => step);
+    // They are awaited in a later turn; until then a failure must not count as unhandled.
+    for (const promise of [lookup, submitted, step]) {
+      promise.catch((error) => this.#failed ??= error);
+    }
+    this.#submitted = submitted;
+    this.#inFlight.push({ batch, grouped, workspace, beganMs, step });
+  }
+
+  /**
+   * Waits for the step of the oldest batch, and sends its gradients to the shards.
+   *
+   * @returns The batch where its step diverged. The batches behind it are dropped, and none may
+   * begin any more.
+   * @throws {Error} When a lookup, the step or the gradients of a batch before failed.
+   */
+  async learnOldest(): Promise<RefusedBatch | undefined> {
+    const oldest = present(this.#inFlight.shift(), "a batch is in flight");
+    const { batch, workspace, step } = oldest;
+    let stepped: TrainingStep;
+    try {
+      stepped = await step;
+    } catch (error) {
+      // By name: the step may have run in another thread.
+      if ((error as Error).name !== "DivergenceError") throw error;
+      this.#inFlight.length = 0;
+      return { batch, error: error as Error };
+    }
+    this.#parts.onStep(batch, stepped);
+    const gradients = workspace.inputs.gradients(stepped.gradients);
+    // One batch after the other: a shard takes a retry that comes after the next batch for a
+    // duplicate.
+    await this.#applying;
+    this.#applying = this.#apply(oldest, gradients, stepped.loss);
+    workspace.applied = this.#applying;
+    this.#idle.push(workspace);
+    // With other batches in flight the shards may take their time. A failure then fails the turn of
+    // the next batch.
+    if (this.isEmpty) await this.#applying;
+    else this.#applying.catch(() => {});
+    return undefined;
+  }
+
+  /**
+   * Learns from all batches in flight. Afterwards weights, rows and marks belong to one moment.
+   *
+   * @returns As {@link learnOldest}.
+   */
+  async settle(): Promise<RefusedBatch | undefined> {
+    let refused: RefusedBatch | undefined;
+    while (!this.isEmpty) refused = await this.learnOldest();
+    await this.#applying;
+    invariant(this.isEmpty, "a settled pipeline holds no batch");
+    return refused;
+  }
+
+  /** Resolves when nothing is on its way to the shards or in the session, however it ended. */
+  async drain(): Promise<void> {
+    const steps = this.#inFlight.map(({ step }) => step);
+    await Promise.allSettled([this.#applying, this.#submitted, ...steps]);
+  }
+
+  /** Pools the batch's rows, and copies its other inputs to the workspace. */
+  #fill(
+    { inputs, buffers }: BatchWorkspace,
+    { features, labels, logSampleRate }: TrainingBatch,
+    grouped: UniqueIds,
+    rows: readonly Float32Array[],
+  ): SessionBatch {
+    const filled = batchRows(buffers, 0, features.rows);
+    filled.dense.set(features.dense);
+    filled.labels.set(labels);
+    filled.logSampleRate.set(logSampleRate);
+    if (this.#parts.session.provider === "cuda") {
+      // The device copies from page-locked memory.
+      inputs.pool(rows, grouped, features, filled);
+      return filled;
+    }
+    // Elsewhere the step reads and writes in the kernel's memory, which stays valid until the
+    // workspace pools again.
+    const { gradients, ...pooled } = inputs.poolToLearn(rows, grouped, features);
+    const results = present(filled.results, "allocated batches have room for results");
+    return { ...filled, ...pooled, results: { ...results, gradients } };
+  }
+
+  /** Resolves when all shards have applied the gradients. */
+  async #apply(
+    { batch, grouped, beganMs }: BatchInFlight,
+    gradients: Float32Array<ArrayBuffer>,
+    loss: number,
+  ): Promise<void> {
+    const { clock, shards, onLearned } = this.#parts;
+    const { sequence, atMs } = batch;
+    await shards.applyGradients(grouped, { gradients, sequence, atMs });
+    onLearned({ batch, loss, tookMs: clock.monotonicMs() - beganMs });
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * A trainer's share in a consistent cut. The trainers form a chain: each one holds still, asks the
+ * next one to hold still, and the last one tells the shards to note the moment. On the way back each
+ * trainer writes its part.
+ */
+import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import { encodePart, type TrainerPart, writePart } from "../../records/snapshot_parts.ts";
+import { invariant } from "../../structures/invariant.ts";
+import type { TrainerOptions } from "./options.ts";
+import type { Cut, TrainerMessage } from "./protocol.ts";
+import type { ShardClient } from "./shard_client.ts";
+
+export interface SnapshotCutParts {
+  readonly context: ActorContext<TrainerMessage>;
+  readonly options: Pick<TrainerOptions, "shardBudgetMs">;
+  readonly blobs: BlobStore;
+  readonly kernel: BatchKernel;
+  readonly shards: ShardClient;
+}
+
+/** The state of a trainer at the cut: weights, optimizer state and shards hold exactly its rows. */
+export interface StateAtCut extends Omit<TrainerPart, "checkpoint"> {
+  readonly checkpoint: TrainingCheckpoint;
+}
+
+/**
+ * Makes the cut with the trainers after this one.
+ *
+ * @param readState Called when all other parts of the cut are written; no batch may be in flight.
+ * @returns This trainer's part and those of the trainers after it. Empty where no trainer has
+ * learned since `unlessAt`, or where one of them takes part in no cut.
+ */
+export async function cutParts(
+  message: Cut,
+  sequence: number,
+  readState: () => Promise<StateAtCut>,
+  { context, options, blobs, kernel, shards }: SnapshotCutParts,
+): Promise<readonly TrainerPart[]> {
+  const { snapshot, unlessAt } = message;
+  const standing = [...message.standing, shards.standing(sequence)];
+  const [next, ...others] = message.others;
+  let parts: readonly TrainerPart[] = [];
+  if (next !== undefined) {
+    // Bounded by the shards' budget, so that an absent trainer holds the others only briefly.
+    const budgetMs = Math.min(options.shardBudgetMs, context.remainingMs(message));
+    const trainer = context.actorRef<TrainerMessage>(next);
+    ({ parts } = await trainer.ask({ ...message, standing, others }, { budgetMs }));
+    if (parts.length === 0) return [];
+  } else {
+    if (standing.every((mark) => mark.sequence === unlessAt?.[mark.source])) return [];
+    await shards.beginSnapshot(snapshot, standing);
+  }
+  const { checkpoint, ...state } = await readState();
+  invariant(state.sequence === sequence, "a trainer holds still during a cut");
+  return [await writeTrainerPart(blobs, snapshot, kernel, state, checkpoint), ...parts];
+}
+
+/** Writes a trainer's checkpoint to the snapshot. */
+export async function writeTrainerPart(
+  blobs: BlobStore,
+  snapshot: string,
+  kernel: BatchKernel,
+  state: Omit<TrainerPart, "checkpoint">,
+  checkpoint: TrainingCheckpoint,
+): Promise<TrainerPart> {
+  const name = `${snapshot}/${state.source}`;
+  return { ...state, checkpoint: await writePart(blobs, kernel, name, encodePart(checkpoint)) };
+}
