@@ -1,8 +1,9 @@
 /**
- * The HTTP door: a pure function from its parts to a Hono app. It opens no port, so tests call `app.request(…)`.
+ * The HTTP API as a function from its parts to a Hono app. It opens no port: tests call
+ * `app.request(…)`, the server passes `app.fetch` to its listener.
  *
- * Order of a request: trace → metrics → key → place in the house → deadline → endpoint. Whatever throws on the way
- * becomes a problem in one place, {@link problemOf}.
+ * Middleware order: trace context, metrics, API key, load shedding, deadline, handler. Anything
+ * thrown on the way becomes a problem in one function, {@link problemOf}.
  */
 import { Hono } from "hono";
 import type { MiddlewareHandler } from "hono";
@@ -53,12 +54,12 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
       (context) => endpoint.handle(context),
     );
   }
-  const elsewhere = metricsOf("other", "none");
+  const metricsOfUnmatched = metricsOf("other", "none");
   app.notFound(async (context) => {
-    // Middleware of routes did not run; a wrong path is traced and counted all the same.
+    // The middleware of routes did not run for this path; trace and count it here.
     await trace(context, async () => {});
-    const problem = absence(context, endpoints);
-    await elsewhere(context, () => {
+    const problem = unmatchedProblem(context, endpoints);
+    await metricsOfUnmatched(context, () => {
       context.res = respond(context, problem);
       return Promise.resolve();
     });
@@ -76,17 +77,17 @@ function respond(context: GatewayContext, problem: ProblemError): Response {
   return problem.response(context.newResponse(null).headers, context.get("traceId"));
 }
 
-/** What to say where no endpoint answers: the method is wrong, or the path. */
-function absence(context: GatewayContext, endpoints: readonly Endpoint[]): ProblemError {
+/** The problem of a request that no endpoint matches: an unknown path, or a wrong method. */
+function unmatchedProblem(context: GatewayContext, endpoints: readonly Endpoint[]): ProblemError {
   const { method, path } = context.req;
-  const here = endpoints.filter((endpoint) => pathPattern(endpoint.path).test(path));
-  if (here.length === 0) {
+  const matching = endpoints.filter((endpoint) => pathPattern(endpoint.path).test(path));
+  if (matching.length === 0) {
     return new ProblemError(
       "unknown-path",
       `There is nothing at ${path}. See /openapi.json for the paths of this server.`,
     );
   }
-  const allowed = here.map((endpoint) => endpoint.method.toUpperCase());
+  const allowed = matching.map((endpoint) => endpoint.method.toUpperCase());
   return new ProblemError(
     "method-not-allowed",
     `${path} does not take ${method}; send ${allowed.join(" or ")}.`,
@@ -94,7 +95,7 @@ function absence(context: GatewayContext, endpoints: readonly Endpoint[]): Probl
   );
 }
 
-/** `/v1/items/{id}` as Hono writes it. */
+/** `/v1/items/{id}` in Hono's notation, `/v1/items/:id`. */
 function honoPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ":$1");
 }

@@ -1,15 +1,15 @@
 /**
- * An endpoint is one method of one path, described once: the same object routes requests, validates them, and
- * makes the endpoint's part of `/openapi.json`.
+ * An endpoint is one method of one path, described once: the same object routes its requests,
+ * names the schemas that validate them, and becomes its part of `/openapi.json`.
  */
 import type { Context } from "hono";
 import type { z } from "zod";
 import type { ProblemKind } from "./problems.ts";
 
-/** What middleware leaves for handlers. */
+/** Variables that middleware sets for handlers. */
 export interface GatewayEnv {
   readonly Variables: {
-    /** Monotonic ms at which the request must have been answered. */
+    /** Monotonic time by which the request must be answered, ms. */
     deadlineAtMs: number;
     /** W3C trace id, 32 hex digits. */
     traceId: string;
@@ -18,11 +18,12 @@ export interface GatewayEnv {
 
 export type GatewayContext = Context<GatewayEnv>;
 
+/** An answer other than a problem. Without `schema` and `contentType` it has no content. */
 export interface Answer {
   readonly description: string;
-  /** JSON of this shape. */
+  /** Shape of a JSON answer. */
   readonly schema?: z.ZodType;
-  /** Of text that is not JSON. Neither = an answer without content. */
+  /** Media type of an answer that is not JSON. */
   readonly contentType?: string;
 }
 
@@ -34,14 +35,14 @@ export interface Endpoint {
   readonly summary: string;
   readonly description?: string;
   readonly tag: "Ranking" | "Profiles" | "Operations";
-  /** Needs an API key where keys are configured, and counts towards the requests in flight. */
+  /** Needs an API key where keys are configured, and counts towards `requestsInFlightMax`. */
   readonly guarded: boolean;
   readonly parameters?: z.ZodObject;
   readonly body?: z.ZodType;
-  /** A body that this server answers well, in place of the schema's own example. */
+  /** An example body that suits this server's feature schema; replaces the schema's own example. */
   readonly example?: unknown;
   readonly answers: Readonly<Record<number, Answer>>;
-  /** What it may say no with, besides what every endpoint may. */
+  /** Problems of this endpoint, besides those that every endpoint may answer with. */
   readonly problems: readonly ProblemKind[];
   handle(context: GatewayContext): Response | Promise<Response>;
 }

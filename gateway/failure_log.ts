@@ -1,18 +1,18 @@
 /**
- * What the server's log says of requests that failed on our side. The client gets the trace id, the log the cause.
+ * Logs requests that failed on the server's side. The client gets the trace id, the log the cause.
  *
- * In an overload thousands of requests fail in the same way every second, so each kind of problem gets only a few
- * lines a second; the next line says how many were left out.
+ * In an overload thousands of requests fail in the same way every second, so each kind of problem
+ * gets at most {@link LINES_PER_SECOND_MAX} lines a second; the next line counts the omitted ones.
  */
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { GatewayContext } from "./endpoint.ts";
 import type { ProblemError, ProblemKind } from "./problems.ts";
 
-const linesPerSecondMax = 5;
+const LINES_PER_SECOND_MAX = 5;
 
 /** Lines of one kind in the second that began at `sinceMs`. */
-interface Written {
+interface LineCount {
   sinceMs: number;
   lines: number;
   leftOut: number;
@@ -21,14 +21,14 @@ interface Written {
 export class FailureLog {
   readonly #telemetry: Telemetry;
   readonly #clock: Clock;
-  readonly #written = new Map<ProblemKind, Written>();
+  readonly #counts = new Map<ProblemKind, LineCount>();
 
   constructor(telemetry: Telemetry, clock: Clock) {
     this.#telemetry = telemetry;
     this.#clock = clock;
   }
 
-  /** Writes what went wrong, if this kind of problem still has a line this second. */
+  /** Logs the failure, unless its kind has used up the lines of this second. */
   write(context: GatewayContext, problem: ProblemError): void {
     const leftOut = this.#takeLine(problem.kind);
     if (leftOut === undefined) return;
@@ -39,30 +39,30 @@ export class FailureLog {
       path: context.req.path,
       traceId: context.get("traceId"),
       ...(leftOut > 0 && { leftOut }),
-      // An expected failure says all in its message; a defect needs its stack.
+      // The message of an expected failure is complete; a defect needs its stack.
       ...(defect &&
         { cause: cause instanceof Error ? cause.stack ?? String(cause) : String(cause) }),
     });
   }
 
-  /** Lines of this kind left out since the last one; undefined where this one is left out too. */
+  /** Lines of this kind omitted since the last written one; undefined to omit this one too. */
   #takeLine(kind: ProblemKind): number | undefined {
     const nowMs = this.#clock.monotonicMs();
-    let written = this.#written.get(kind);
-    if (written === undefined) {
-      this.#written.set(kind, written = { sinceMs: nowMs, lines: 0, leftOut: 0 });
+    let count = this.#counts.get(kind);
+    if (count === undefined) {
+      this.#counts.set(kind, count = { sinceMs: nowMs, lines: 0, leftOut: 0 });
     }
-    if (nowMs - written.sinceMs >= 1000) {
-      written.sinceMs = nowMs;
-      written.lines = 0;
+    if (nowMs - count.sinceMs >= 1000) {
+      count.sinceMs = nowMs;
+      count.lines = 0;
     }
-    if (written.lines >= linesPerSecondMax) {
-      written.leftOut++;
+    if (count.lines >= LINES_PER_SECOND_MAX) {
+      count.leftOut++;
       return undefined;
     }
-    written.lines++;
-    const { leftOut } = written;
-    written.leftOut = 0;
+    count.lines++;
+    const { leftOut } = count;
+    count.leftOut = 0;
     return leftOut;
   }
 }

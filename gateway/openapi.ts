@@ -1,6 +1,6 @@
 /**
- * Makes the OpenAPI 3.1 document from the endpoints and the very schemas that validate requests, so that it cannot
- * say anything else than what is checked.
+ * Makes the OpenAPI 3.1 document from the endpoints and from the schemas that validate requests,
+ * so that the document and the validation cannot differ.
  */
 import { z } from "zod";
 import type { Answer, Endpoint } from "./endpoint.ts";
@@ -11,9 +11,9 @@ import { namedSchemas } from "./schemas/registry.ts";
 type Json = Record<string, unknown>;
 
 /** Problems that any endpoint may answer with. */
-const everywhere: readonly ProblemKind[] = ["internal-error"];
-const whereGuarded: readonly ProblemKind[] = ["unauthorized", "overloaded"];
-const whereBody: readonly ProblemKind[] = [
+const problemsEverywhere: readonly ProblemKind[] = ["internal-error"];
+const problemsWhereGuarded: readonly ProblemKind[] = ["unauthorized", "overloaded"];
+const problemsWhereBody: readonly ProblemKind[] = [
   "malformed-json",
   "malformed-request",
   "body-timeout",
@@ -33,12 +33,12 @@ export function openApiDocument(endpoints: readonly Endpoint[]): Json {
       title: "Cairn",
       version: "1",
       description:
-        "Rank candidates, report what users did, and the next rankings have learned from it. " +
+        "Rank candidates and report what users did; later rankings have learned from it. " +
         "Every error is application/problem+json (RFC 9457).",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     tags: [
-      { name: "Ranking", description: "The loop: rank, then report events." },
+      { name: "Ranking", description: "Rank candidates, then report events on the items shown." },
       { name: "Profiles", description: "Stored attributes of items and users." },
       { name: "Operations", description: "Health, metrics and this documentation." },
     ],
@@ -59,7 +59,7 @@ function operation(endpoint: Endpoint): Json {
     summary: endpoint.summary,
     ...(endpoint.description && { description: endpoint.description }),
     tags: [endpoint.tag],
-    // The empty requirement stands for servers that have no keys configured.
+    // The empty requirement is for servers without configured keys.
     ...(endpoint.guarded && { security: [{ bearer: [] }, { apiKey: [] }, {}] }),
     ...(endpoint.parameters && { parameters: pathParameters(endpoint.parameters) }),
     ...(endpoint.body && {
@@ -91,14 +91,14 @@ function answers(endpoint: Endpoint): Json {
   );
 }
 
-/** Problem kinds by status: several share one, told apart by `type`. */
+/** The problems by status. Kinds that share a status differ in `type`. */
 function problemResponses(endpoint: Endpoint): Json {
   const kinds = new Set([
     ...endpoint.problems,
-    ...(endpoint.body ? whereBody : []),
+    ...(endpoint.body ? problemsWhereBody : []),
     ...(endpoint.parameters ? ["malformed-request", "invalid-request"] as const : []),
-    ...(endpoint.guarded ? whereGuarded : []),
-    ...everywhere,
+    ...(endpoint.guarded ? problemsWhereGuarded : []),
+    ...problemsEverywhere,
   ]);
   const byStatus = Map.groupBy(kinds, (kind) => problems[kind].status);
   return Object.fromEntries(
@@ -114,11 +114,11 @@ function problemResponses(endpoint: Endpoint): Json {
   );
 }
 
-/** A named schema as a reference, with its examples beside it, where clients look for them. */
-function media(schema: z.ZodType, chosen?: unknown): Json {
+/** A named schema as a reference, and an example where OpenAPI clients look for it. */
+function media(schema: z.ZodType, replacement?: unknown): Json {
   const name = namedSchemas.get(schema)?.id;
   const [first] = z.globalRegistry.get(schema)?.examples as unknown[] | undefined ?? [];
-  const example = chosen ?? first;
+  const example = replacement ?? first;
   return {
     schema: name === undefined ? inline(schema) : { $ref: reference(name) },
     ...(example !== undefined && { example }),
@@ -140,7 +140,7 @@ function componentSchemas(): Json {
   );
 }
 
-/** OpenAPI 3.1 has this dialect by default, and names schemas by their place. */
+/** Drops `$schema`, OpenAPI 3.1's default, and `$id`, which the key in `schemas` replaces. */
 function withoutDialect({ $schema: _dialect, $id: _id, ...schema }: Json): Json {
   return schema;
 }

@@ -1,6 +1,6 @@
 /**
- * What a gateway is put together from. All of it comes from outside, so that tests give it doubles and a virtual
- * clock, and production the mesh.
+ * The parts of a gateway. All of them come from outside: tests pass doubles and a virtual clock,
+ * production passes the mesh.
  */
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
@@ -14,7 +14,7 @@ import type { KnownAttributes } from "./attributes/known_attributes.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { GatewayOptions } from "./options.ts";
 
-/** What the label rules make of actions, so that the gateway can say when nothing will be learned from one. */
+/** How the label rules read actions, so that an answer can say when nothing will be learned. */
 export interface ActionLabels {
   /** Whether a rule matches the action. */
   decides(action: string, value: number | undefined): boolean;
@@ -26,10 +26,10 @@ export interface ActionLabels {
 
 export interface GatewayParts {
   readonly ranker: ActorRef<RankerMessage>;
-  /** Asked by `/health/ready` whether they still learn; absent = nobody trains here. */
+  /** `/health/ready` asks them whether they still learn; absent = this mesh does not train. */
   readonly trainers?: readonly ActorRef<TrainerMessage>[];
   readonly eventLog: EventLog;
-  /** Asked by `/health/ready` whether it takes examples; absent = nobody trains here. */
+  /** `/health/ready` asks whether it takes examples; absent = this mesh does not train. */
   readonly exampleLog?: EventLog;
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;
@@ -39,13 +39,13 @@ export interface GatewayParts {
   /** From {@link GatewayMemory.recall} where the event log is not new. */
   readonly memory: GatewayMemory;
   /**
-   * Throws a `FeatureTypeError` for attributes that features cannot be made of, so that a wrong profile is refused
-   * when it is written and not at every ranking. Absent = profiles are stored unseen.
+   * Throws a `FeatureTypeError` for attributes of which no features can be made, so that a wrong
+   * profile is refused when it is written and not at every ranking. Absent = no check.
    */
   readonly checkProfile?: (kind: ProfileKind, attributes: Attributes) => void;
-  /** Absent = any attribute is taken without remark. */
+  /** The attributes that features read. Absent = answers have no notes on unread attributes. */
   readonly attributes?: KnownAttributes;
-  /** Absent = any action is taken without remark. */
+  /** Absent = answers have no notes on actions that no label rule reads. */
   readonly labels?: ActionLabels;
   /** All metrics of the mesh in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;

@@ -1,7 +1,7 @@
 /**
- * Every way in which the gateway says no, as `application/problem+json` (RFC 9457), and the one place where
- * errors become HTTP answers. A problem's `type` is stable: clients may switch on it, and it is the path of a
- * page on this server that explains it.
+ * All problems that the gateway answers with, as `application/problem+json` (RFC 9457), and the one
+ * function that maps errors to them. A problem's `type` is stable: clients may switch on it, and it
+ * is the path of a page on this server that explains it.
  */
 import type { z } from "zod";
 import { ActorFailedError, AskTimeoutError, OverloadedError } from "../mesh/runtime/errors.ts";
@@ -10,7 +10,7 @@ import type { problemSchema } from "./schemas/problem.ts";
 interface ProblemDefinition {
   readonly status: number;
   readonly title: string;
-  /** What the client should do, in general; `detail` says it for the case at hand. */
+  /** Advice to the client for this type; a problem's `detail` describes the single case. */
   readonly remedy: string;
   /** Seconds to wait before a retry may succeed. */
   readonly retryAfterSeconds?: number;
@@ -69,7 +69,7 @@ export const problems = {
   },
   "unsupported-media-type": {
     status: 415,
-    title: "The body is not declared as plain JSON",
+    title: "The body is not declared as uncompressed JSON",
     remedy: "Send `Content-Type: application/json` and no Content-Encoding.",
   },
   "invalid-request": {
@@ -85,7 +85,7 @@ export const problems = {
   },
   "unknown-ranking": {
     status: 422,
-    title: "No such ranking was served here recently",
+    title: "The gateway does not remember this ranking",
     remedy: "Send the rankingId of an answer of POST /v1/rank, while the gateway remembers it " +
       "(gateway.rankingsRememberedMax). With several gateways, set gateway.unknownRankings to accept.",
   },
@@ -97,12 +97,12 @@ export const problems = {
   "no-event-accepted": {
     status: 422,
     title: "No event of the batch was accepted",
-    remedy: "Each entry of `events` carries its own problem. Mend them and send the batch again.",
+    remedy: "Each entry of `events` has its own problem. Correct them and send the batch again.",
   },
   "no-profile-stored": {
     status: 422,
     title: "No profile of the list was stored",
-    remedy: "Each entry of `profiles` carries its own problem. Mend them and send the list again.",
+    remedy: "Each entry of `profiles` has its own problem. Correct them and send the list again.",
   },
   "overloaded": {
     status: 429,
@@ -114,14 +114,14 @@ export const problems = {
     status: 500,
     title: "The server failed",
     remedy:
-      "This is a defect of the server. Report it with the traceId, which its log carries too.",
+      "This is a defect of the server. Report it with the traceId, which is in the server's log too.",
   },
   "not-ready": {
     status: 503,
     title: "The server cannot rank yet",
     remedy:
-      "Wait until GET /health/ready answers 200. The detail says what is missing; while only " +
-      "the ranker or its rows are, events and profiles are taken.",
+      "Wait until GET /health/ready answers 200. The detail names the missing part. While only " +
+      "the ranker or its rows are missing, events and profiles are taken.",
     retryAfterSeconds: 1,
   },
   "unavailable": {
@@ -129,29 +129,29 @@ export const problems = {
     title: "A part of the server does not work at the moment",
     remedy:
       "Wait for Retry-After seconds, then send the request again; events keep their eventId. " +
-      "The detail says whether somebody has to mend something, such as a full disk.",
+      "The detail says whether the operator must act, for example on a full disk.",
     retryAfterSeconds: 1,
   },
   "log-full": {
     status: 503,
     title: "The event log is full",
     remedy:
-      "What was refused left no trace. The server makes room by itself: it decides its oldest " +
-      "rankings early. Wait for Retry-After seconds, then send the same again; raise " +
-      "storage.logBytesMax where this happens often.",
+      "Nothing of the refused request was stored. The server makes room by itself: it decides its " +
+      "oldest rankings early. Wait for Retry-After seconds, then send the request again; if this " +
+      "happens often, raise storage.logBytesMax.",
     retryAfterSeconds: 5,
   },
   "deadline-exceeded": {
     status: 504,
     title: "The deadline passed",
     remedy: "Send the request again: an event with the same eventId counts once. The detail says " +
-      "where the time went; gateway.deadline sets the deadline.",
+      "where the time went. gateway.deadline sets the deadline.",
   },
 } as const satisfies Record<string, ProblemDefinition>;
 
 export type ProblemKind = keyof typeof problems;
 
-/** One wrong field: where (RFC 6901 pointer as a URI fragment), and what to send instead. */
+/** One wrong field: its RFC 6901 pointer as a URI fragment, and the correction. */
 export interface FieldError {
   readonly pointer: string;
   readonly detail: string;
@@ -168,7 +168,7 @@ export interface ProblemExtras {
   readonly cause?: unknown;
 }
 
-/** An answer that says no; thrown anywhere in the gateway, turned into a response at its outer edge. */
+/** A problem as an error: thrown anywhere in the gateway, turned into a response by the app. */
 export class ProblemError extends Error {
   override readonly name = "ProblemError";
 
@@ -196,7 +196,7 @@ export class ProblemError extends Error {
     };
   }
 
-  /** The problem as a response of its own. */
+  /** The problem as a response. @param headers Changed and used for the response. */
   response(headers: Headers, traceId?: string): Response {
     const definition: ProblemDefinition = problems[this.kind];
     headers.set("content-type", "application/problem+json");
@@ -208,7 +208,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** The HTTP mapping of everything that can be thrown. */
+/** The problem for any thrown value; `internal-error` for those without a rule here. */
 export function problemOf(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof AskTimeoutError) {
@@ -220,7 +220,7 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof ActorFailedError) {
     return new ProblemError("unavailable", error.message, { cause: error });
   }
-  // By name: an actor in another thread may have met it.
+  // Compared by name: an error from another thread is not an instance of this thread's class.
   if (error instanceof Error && error.name === "ReplicaNotCurrentError") {
     return new ProblemError("not-ready", error.message, { cause: error });
   }
@@ -232,7 +232,7 @@ export function problemOf(error: unknown): ProblemError {
   }
   return new ProblemError(
     "internal-error",
-    "The request failed for a reason that is not its own; the server's log has the cause.",
+    "The request failed by a defect of the server; the server's log has the cause.",
     { cause: error },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Whether the mesh can rank. Live is not ready: while tables and weights load, events and profiles are taken but
- * rankings are refused.
+ * Whether the mesh can rank. While tables and weights load, the process is live but not ready:
+ * events and profiles are taken, rankings are refused.
  */
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
 import type { ScorerStatus } from "../actors/scorer/protocol.ts";
@@ -16,7 +16,7 @@ export class Readiness {
   }
 
   /**
-   * Asks the ranker.
+   * Asks the ranker for its status.
    *
    * @throws {ProblemError} `not-ready` when it cannot rank yet.
    */
@@ -26,19 +26,25 @@ export class Readiness {
     if (!status.ready) {
       throw new ProblemError(
         "not-ready",
-        `${this.#ranker.address} has no weights yet or its replicas do not answer; it will be ready when they do.`,
+        `${this.#ranker.address} has no weights yet or its replicas do not answer; ` +
+          "wait until they do.",
       );
     }
     this.#ready = true;
     return status;
   }
 
-  /** Asks only while the ranker has not said yes: the ranking path costs no second question. */
+  /**
+   * Requires a ranker that said it is ready. Asks it only until it has said so once, so that a
+   * ranking costs no second question.
+   *
+   * @throws {ProblemError} `not-ready` when it cannot rank yet.
+   */
   async require(budgetMs: number): Promise<void> {
     if (!this.#ready) await this.check(budgetMs);
   }
 
-  /** A ranking failed: the next one asks again. */
+  /** Makes the next {@link require} ask again, because a ranking failed. */
   doubt(): void {
     this.#ready = false;
   }

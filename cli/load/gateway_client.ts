@@ -2,7 +2,7 @@
  * A small client of the HTTP API, as an application would write it: JSON over kept-alive connections, a patient
  * retry where the server says "later", and the server's own words where it says no.
  */
-import { profilesPerListMax } from "../../gateway/options.ts";
+import { PROFILES_PER_LIST_MAX } from "../../gateway/options.ts";
 import type { ProfilesAnswer } from "../../gateway/schemas/profiles.ts";
 import type { RankRequest } from "../../gateway/schemas/rank.ts";
 import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts";
@@ -80,7 +80,7 @@ export class GatewayClient {
     const path = `/v1/${kind}s`;
     for (let at = 0; at < profiles.length;) {
       const list = [];
-      for (let units = 0; at < profiles.length && list.length < profilesPerListMax; at++) {
+      for (let units = 0; at < profiles.length && list.length < PROFILES_PER_LIST_MAX; at++) {
         const text = JSON.stringify(profiles[at]);
         if (list.length > 0 && units + text.length > listUnitsMax) break;
         units += text.length;

@@ -1,6 +1,7 @@
 /**
- * An attribute can be well-formed and still not be what the feature schema reads from it: text where a number
- * belongs. Whoever makes features finds out; this says it in the words of the request.
+ * Problems of attributes that are well-formed but of a type that the feature schema cannot read,
+ * such as text for a number. Feature extraction throws a `FeatureTypeError`; the functions here
+ * turn it into a problem that points to the field of the request.
  */
 import type { Attributes, ProfileKind } from "../../mesh/ports/profile_store.ts";
 import { describe, pointerOf } from "../parsing/field_errors.ts";
@@ -8,7 +9,7 @@ import type { GatewayParts } from "../parts.ts";
 import { type FieldError, ProblemError } from "../problems.ts";
 import type { RankRequest } from "../schemas/rank.ts";
 
-/** What a feature type error carries; it may come from another thread, so it is known by its name. */
+/** Shape of a `FeatureTypeError`. It may come from another thread, so its name identifies it. */
 interface FeatureTypeError extends Error {
   readonly source: "user" | "item" | "context";
   readonly attribute: string;
@@ -18,20 +19,22 @@ interface FeatureTypeError extends Error {
   readonly itemIndex?: number;
 }
 
-/** Whether a ranking failed by what was sent, not by who ranks. */
+/** Whether a ranking failed by the attributes that the client sent, not by the ranker. */
 export function isFeatureTypeError(error: unknown): error is FeatureTypeError {
   return error instanceof Error && error.name === "FeatureTypeError";
 }
 
-/** The problem of a ranking request whose features cannot be made; other errors as they are. */
+/** The problem of a feature type error in a ranking; any other error unchanged. */
 export function rankProblem(error: unknown, request: RankRequest): unknown {
   if (!isFeatureTypeError(error)) return error;
   return attributeProblem(error, fieldOf(error, request));
 }
 
 /**
- * @param base Where the profile lies in the body.
- * @throws {ProblemError} Features could not be made of a profile's attributes.
+ * Requires attributes of which features can be made.
+ *
+ * @param base Path of the profile in the body.
+ * @throws {ProblemError} `invalid-request` that names the attribute.
  */
 export function requireFeatures(
   { checkProfile }: GatewayParts,
@@ -57,7 +60,7 @@ function attributeProblem(cause: FeatureTypeError, field: FieldError): ProblemEr
   });
 }
 
-/** Where the attribute came from: the request itself, or the stored profile that the request names. */
+/** Points to the attribute in the request, or to the id whose stored profile holds it. */
 function fieldOf(error: FeatureTypeError, request: RankRequest): FieldError {
   const { source, attribute, itemIndex = 0 } = error;
   const detail = `${describe(error.found)}; ${sendExpected(error)}`;

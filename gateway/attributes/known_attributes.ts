@@ -1,21 +1,21 @@
 /**
- * The attributes that features are made of, so that the page to try the API sends ones that matter, and an answer
- * can say that one does not: it may be misspelt.
+ * The attributes that features read. The API page uses them in its examples, and answers note sent
+ * attributes that are not among them, because those may be misspelt.
  */
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
 import type { RankRequest } from "../schemas/rank.ts";
 
-/** Names of attributes that a note lists; the rest is counted. */
+/** Attribute names listed in a note; further ones are counted. */
 const NAMES_MAX = 20;
 
-/** By whose they are; each with a value that its feature takes. */
+/** The attributes by owner, each with a valid example value. */
 export interface KnownAttributes {
   readonly user: Attributes;
   readonly item: Attributes;
   readonly context: Attributes;
 }
 
-/** A ranking request that this server makes features of. */
+/** An example ranking request that uses the attributes that this server's features read. */
 export function exampleRequest({ user, item, context }: KnownAttributes): RankRequest {
   return {
     user: "user-7",
@@ -30,7 +30,7 @@ export function exampleRequest({ user, item, context }: KnownAttributes): RankRe
   } as RankRequest;
 }
 
-/** What the answer says of attributes that nothing is made of. Of the candidates the first speaks for all. */
+/** The note on a ranking's unread attributes. Only the first candidate is looked at. */
 export function noteOnAttributes(
   { candidates, context, userFields }: RankRequest,
   known: KnownAttributes,
@@ -42,7 +42,7 @@ export function noteOnAttributes(
   ]);
 }
 
-/** The same of stored attributes: once for all profiles of a request. */
+/** The note on unread attributes of stored profiles, one for all profiles of a request. */
 export function noteOnProfiles(
   profiles: readonly Attributes[],
   known: Attributes,

@@ -1,11 +1,12 @@
 /**
- * Freshness is measured from the moment of acceptance, so no two events may share one: this is wall time that
- * strictly ascends, in steps of at least 2^-10 ms, also when the machine's clock steps back.
+ * Gives acceptance times: wall time that strictly ascends, in steps of at least 2^-10 ms, also when
+ * the machine's clock steps back. Freshness is measured from them, so no two events may share one.
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
+import { invariant } from "../../structures/invariant.ts";
 
-/** Exactly representable next to today's epoch milliseconds (41 bits of the 53). */
-const stepMs = 1 / 1024;
+/** Exactly representable in addition to today's epoch milliseconds (41 of 53 bits). */
+const STEP_MS = 1 / 1024;
 
 export class AcceptanceClock {
   #lastMs = 0;
@@ -16,11 +17,13 @@ export class AcceptanceClock {
   }
 
   nextMs(): number {
-    this.#lastMs = Math.max(this.#clock.nowMs(), this.#lastMs + stepMs);
-    return this.#lastMs;
+    const nextMs = Math.max(this.#clock.nowMs(), this.#lastMs + STEP_MS);
+    invariant(nextMs > this.#lastMs, "acceptance times strictly ascend");
+    this.#lastMs = nextMs;
+    return nextMs;
   }
 
-  /** Goes on after `acceptedAtMs`, which an earlier run gave. */
+  /** Keeps later times above `acceptedAtMs`, which an earlier run of the server gave. */
   resumeAfter(acceptedAtMs: number): void {
     this.#lastMs = Math.max(this.#lastMs, acceptedAtMs);
   }

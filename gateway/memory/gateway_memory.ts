@@ -1,6 +1,7 @@
 /**
- * What a gateway remembers between requests, and how it gets it back after a restart: by reading the end of the
- * event log, which holds every ranking that was served and every event that was accepted.
+ * The state that a gateway keeps between requests: recent rankings, recent events and the
+ * acceptance clock. After a restart it is read back from the end of the event log, which holds
+ * every ranking that was served and every event that was accepted.
  */
 import { decodeEvent, itemsShown } from "../../records/event_record.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -11,12 +12,12 @@ import { AcceptanceClock } from "./acceptance_clock.ts";
 import { RecentEvents } from "./recent_events.ts";
 import { hashItems, RecentRankings } from "./recent_rankings.ts";
 
-const recordsPerRead = 1000;
+const RECORDS_PER_READ = 1000;
 
-/** Read at most this much of a partition's end, so that a log of long rankings does not hold up the start. */
-const recallBytesMax = 256 * 1024 * 1024;
+/** Most that is read of a partition, so that a log of long rankings does not delay the start. */
+const RECALL_BYTES_MAX = 256 * 1024 * 1024;
 
-/** What is remembered of one record. */
+/** The part of a record that is remembered. */
 type Recalled =
   | { readonly eventId: string; readonly acceptedAtMs: number }
   | { readonly rankingId: string; readonly shown: Uint32Array };
@@ -33,8 +34,9 @@ export class GatewayMemory {
   }
 
   /**
-   * A memory of what the end of `eventLog` holds, as far as the options' bounds reach. A record that cannot be
-   * decoded is skipped, as the joiner skips it: one damaged event must not keep the server from starting.
+   * Reads the end of `eventLog` back, within the bounds of the options. A record that cannot be
+   * decoded is skipped, as the joiner skips it: one such event must not keep the server from
+   * starting.
    */
   static async recall(
     eventLog: EventLog,
@@ -57,7 +59,7 @@ export class GatewayMemory {
         invalid += records.length - chunk.length;
         chunks.push(chunk);
       }
-      // The oldest go in first, since they are the first to be forgotten.
+      // Oldest first, in the order in which they will be forgotten.
       for (const chunk of chunks.reverse()) for (const record of chunk) memory.#recall(record);
     }
     if (invalid > 0) {
@@ -74,7 +76,7 @@ export class GatewayMemory {
   }
 }
 
-/** Chunks of a partition from its end on, each in the order of the log. */
+/** Chunks of a partition, newest chunk first; the records of a chunk are in log order. */
 async function* readBackwards(
   eventLog: EventLog,
   partition: number,
@@ -84,10 +86,10 @@ async function* readBackwards(
   let bytes = 0;
   for (
     let before = end;
-    before > Math.max(0, end - recordsMax) && bytes < recallBytesMax;
-    before -= recordsPerRead
+    before > Math.max(0, end - recordsMax) && bytes < RECALL_BYTES_MAX;
+    before -= RECORDS_PER_READ
   ) {
-    const from = Math.max(0, before - recordsPerRead);
+    const from = Math.max(0, before - RECORDS_PER_READ);
     const records = await eventLog.read(partition, from, before - from);
     const kept = records.filter(({ offset }) => offset < before);
     if (kept.length === 0) return;
@@ -96,7 +98,7 @@ async function* readBackwards(
   }
 }
 
-/** What to remember of a record; undefined where it cannot be decoded. */
+/** The part to remember; undefined for a record that cannot be decoded. */
 function recalled({ bytes }: LogRecord): Recalled | undefined {
   try {
     const record = decodeEvent(bytes);

@@ -1,11 +1,11 @@
 /**
- * Clients retry, so the same event arrives twice, often while the first is still being written. This remembers the
- * newest event ids and when each was accepted; the joiner deduplicates again, over its whole window.
+ * Remembers the newest event ids and their acceptance times, because clients retry, often while the
+ * first attempt is still being written. The joiner deduplicates again, over its whole window.
  */
 import { RecentMap } from "../../structures/recent_map.ts";
 
 export class RecentEvents {
-  /** Accepted at (ms), or the acceptance that is under way. */
+  /** Acceptance time, ms, or the acceptance in progress. */
   readonly #acceptedAtMs: RecentMap<string, number | Promise<number>>;
 
   constructor(eventsMax: number) {
@@ -16,29 +16,29 @@ export class RecentEvents {
     return this.#acceptedAtMs.size;
   }
 
-  /** When this event was accepted, or the acceptance under way; undefined for one that was not seen. */
+  /** Acceptance time, or the acceptance in progress; undefined for an unknown event. */
   find(eventId: string): number | Promise<number> | undefined {
     return this.#acceptedAtMs.get(eventId);
   }
 
   /**
-   * Remembers an event while it is written: once `acceptance` resolves, as accepted; if it rejects, not at all, so
-   * that a retry is a new attempt.
+   * Remembers an event that is being written. When `acceptance` resolves, the event is accepted;
+   * when it rejects, the event is forgotten, so that a retry is a new attempt.
    */
   begin(eventId: string, acceptance: Promise<number>): void {
     this.#acceptedAtMs.set(eventId, acceptance);
-    const isStillOurs = () => this.#acceptedAtMs.get(eventId) === acceptance;
+    const isUnchanged = () => this.#acceptedAtMs.get(eventId) === acceptance;
     acceptance.then(
       (acceptedAtMs) => {
-        if (isStillOurs()) this.#acceptedAtMs.set(eventId, acceptedAtMs);
+        if (isUnchanged()) this.#acceptedAtMs.set(eventId, acceptedAtMs);
       },
       () => {
-        if (isStillOurs()) this.#acceptedAtMs.delete(eventId);
+        if (isUnchanged()) this.#acceptedAtMs.delete(eventId);
       },
     );
   }
 
-  /** Remembers an event that the log already holds. */
+  /** Remembers an event that the log holds from before a restart. */
   recall(eventId: string, acceptedAtMs: number): void {
     this.#acceptedAtMs.set(eventId, acceptedAtMs);
   }

@@ -1,21 +1,21 @@
 /**
- * Lets a request through that shows a configured key. It is compared with every key to its last byte, so that the
- * time of an answer does not tell how near a guess was.
+ * Requires a configured API key. The presented key is compared with every configured key to its
+ * last byte, so that the response time does not reveal how much of a guess was right.
  */
 import type { MiddlewareHandler } from "hono";
 import type { GatewayEnv } from "../endpoint.ts";
 import { ProblemError } from "../problems.ts";
 
 const utf8 = new TextEncoder();
-const bearer = /^Bearer +(.+)$/i;
+const bearerPattern = /^Bearer +(.+)$/i;
 
-/** @param keys The keys that open the door; empty = open to everyone. */
+/** @param keys Accepted keys; empty = no key is needed. */
 export function apiKeys(keys: readonly string[]): MiddlewareHandler<GatewayEnv> {
   const known = keys.map((key) => utf8.encode(key));
   return (context, next) => {
     if (known.length === 0) return next();
     const headers = context.req.raw.headers;
-    const presented = bearer.exec(headers.get("authorization") ?? "")?.[1].trim() ??
+    const presented = bearerPattern.exec(headers.get("authorization") ?? "")?.[1].trim() ??
       headers.get("x-api-key");
     if (presented === null) {
       throw unauthorized("The request carries no API key.");
@@ -36,7 +36,7 @@ function unauthorized(cause: string): ProblemError {
   );
 }
 
-/** Takes a time that depends on the guess's length alone. */
+/** Compares in a time that depends only on the length of `guess`. */
 function equalInConstantTime(guess: Uint8Array, key: Uint8Array): boolean {
   let difference = guess.length ^ key.length;
   for (let i = 0; i < guess.length; i++) difference |= guess[i] ^ key[i % key.length];

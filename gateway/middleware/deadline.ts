@@ -1,5 +1,6 @@
 /**
- * Stamps a request with the time by which it must be answered; whatever it asks spends from that budget.
+ * Gives each request the time by which it must be answered. Reading the body and asking actors
+ * spend from this budget.
  */
 import type { MiddlewareHandler } from "hono";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -14,20 +15,25 @@ export function deadline(clock: Clock, deadlineMs: number): MiddlewareHandler<Ga
 }
 
 /**
- * What is left of the request's budget, ms.
+ * The remaining budget of the request, ms.
  *
- * @throws {ProblemError} Nothing is left.
+ * @throws {ProblemError} `deadline-exceeded` when nothing is left.
  */
 export function budgetMs(context: GatewayContext, clock: Clock): number {
   const leftMs = context.get("deadlineAtMs") - clock.monotonicMs();
   if (leftMs > 0) return leftMs;
   throw new ProblemError(
     "deadline-exceeded",
-    "The deadline passed while the request was read and checked; nothing was asked of the mesh.",
+    "The deadline passed while the request was read and checked; no actor was asked.",
   );
 }
 
-/** Waits for `work` no longer than the request's budget; the work itself goes on. */
+/**
+ * Waits for `work` no longer than the request's budget. The work itself is not cancelled.
+ *
+ * @param late Detail of the problem when the budget is used up.
+ * @throws {ProblemError} `deadline-exceeded`.
+ */
 export function withinDeadline<T>(
   context: GatewayContext,
   clock: Clock,

@@ -1,9 +1,10 @@
 /**
- * A full house says so at the door: past `requestsInFlightMax` a request is refused before anything is read, which
- * costs microseconds, instead of queueing until its deadline has passed.
+ * Rejects requests above `requestsInFlightMax` with 429 before reading their body; queueing them
+ * would only let them time out.
  */
 import type { MiddlewareHandler } from "hono";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { GatewayEnv } from "../endpoint.ts";
 import { ProblemError } from "../problems.ts";
 
@@ -13,7 +14,7 @@ export function loadShedding(
 ): MiddlewareHandler<GatewayEnv> {
   let inFlight = 0;
   const shed = telemetry.counter("cairn_http_requests_shed_total", {
-    help: "Requests refused because too many were in progress.",
+    help: "Requests answered 429 because too many were in progress.",
   });
   return async (_context, next) => {
     if (inFlight >= requestsInFlightMax) {
@@ -28,6 +29,7 @@ export function loadShedding(
       await next();
     } finally {
       inFlight--;
+      invariant(inFlight >= 0, "a finished request was counted as in flight");
     }
   };
 }

@@ -1,5 +1,6 @@
 /**
- * Counts and times every request, by endpoint rather than by path, so that ids never become label values.
+ * Counts and times every request. The label is the endpoint, not the path, so that ids never become
+ * label values.
  */
 import type { MiddlewareHandler } from "hono";
 import type { Clock } from "../../mesh/ports/clock.ts";
@@ -24,7 +25,7 @@ const secondsBuckets = [
   2.5,
 ];
 
-/** Makes the middleware of one endpoint. */
+/** @returns The middleware for one endpoint. */
 export function requestMetrics(
   telemetry: Telemetry,
   clock: Clock,

@@ -1,6 +1,6 @@
 /**
- * W3C Trace Context: continues the caller's trace or begins one, and answers with our own span in it, so that a
- * problem's `traceId` leads to the caller's trace as well as to our log.
+ * W3C Trace Context: continues the caller's trace or begins one, and answers with a span of its
+ * own. A problem's `traceId` then finds both the caller's trace and the lines of the server's log.
  *
  * @see https://www.w3.org/TR/trace-context/
  */
@@ -8,14 +8,14 @@ import type { MiddlewareHandler } from "hono";
 import type { Random, RandomStream } from "../../mesh/ports/random.ts";
 import type { GatewayEnv } from "../endpoint.ts";
 
-const traceparent =
+const traceparentPattern =
   /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-|$)/;
 
 export function traceContext(random: Random): MiddlewareHandler<GatewayEnv> {
   const stream = random.stream("gateway/trace");
   return (context, next) => {
     const incoming = context.req.raw.headers.get("traceparent");
-    const match = incoming === null ? null : traceparent.exec(incoming);
+    const match = incoming === null ? null : traceparentPattern.exec(incoming);
     const traceId = match?.[1] ??
       hexWord(stream) + hexWord(stream) + hexWord(stream) + hexWord(stream);
     context.set("traceId", traceId);
@@ -25,7 +25,7 @@ export function traceContext(random: Random): MiddlewareHandler<GatewayEnv> {
   };
 }
 
-/** 8 hex digits. Never all zeros in practice: the chance of an invalid id is 2^-64. */
+/** 8 hex digits. An id of zeros alone, which is invalid, has probability 2^-64. */
 function hexWord(stream: RandomStream): string {
   return stream.nextUint32().toString(16).padStart(8, "0");
 }

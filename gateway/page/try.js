@@ -1,14 +1,14 @@
 // deno-lint-ignore-file cairn/no-host-access cairn/no-ambient-clock cairn/no-ambient-timers cairn/no-ambient-randomness -- runs in the browser
 /**
- * The page to try the API: reads /openapi.json, offers each operation with its example, sends it, shows the answer
- * and the same request as a curl command. After a ranking it fills in an event on what was shown, so that a newcomer
- * goes round the loop with two clicks.
+ * The page to try the API: reads /openapi.json, lists its operations with their examples, sends a
+ * request, and shows the answer and the equivalent curl command. After a ranking it offers an event
+ * on the first item shown, so that two clicks rank and report.
  */
 const element = (id) => document.getElementById(id);
 
-const readyEveryMs = 5000;
+const READY_INTERVAL_MS = 5000;
 
-/** The operation that is shown, as { method, path, operation }. */
+/** The selected operation, as { method, path, operation }. */
 let current;
 /** The last ranking that was answered. */
 let ranking;
@@ -43,7 +43,7 @@ try {
   element("about").textContent = `Cannot read /openapi.json: ${error.message}`;
 }
 showReadiness();
-setInterval(showReadiness, readyEveryMs);
+setInterval(showReadiness, READY_INTERVAL_MS);
 
 function* operations() {
   for (const [path, methods] of Object.entries(api.paths)) {
@@ -116,7 +116,7 @@ function showBody(operation) {
   element("body").rows = Math.min(24, element("body").value.split("\n").length + 1);
 }
 
-/** The document's example; for events, one on the ranking just shown. */
+/** The document's example; for events, one on the items of the last ranking. */
 function exampleOf(operation, media) {
   if (operation.operationId !== "postEvents") return media.example;
   return {
@@ -172,7 +172,7 @@ function resolve(schema) {
   return schema.$ref.slice(2).split("/").reduce((at, name) => at[name], api);
 }
 
-/** The request as the form has it. */
+/** The request that the form describes. */
 function requestOf() {
   const path = current.path.replaceAll(
     /\{(\w+)\}/g,
@@ -258,7 +258,7 @@ async function showReadiness() {
   }
 }
 
-/** Indented JSON in which what fits on a line stays on it. */
+/** Indented JSON. A value that fits on one line is not broken. */
 function pretty(value, indent = "") {
   const line = JSON.stringify(value);
   if (typeof value !== "object" || value === null || line.length + indent.length <= 76) {
@@ -274,7 +274,7 @@ function pretty(value, indent = "") {
   return `${list ? "[" : "{"}\n${parts.join(",\n")}\n${indent}${list ? "]" : "}"}`;
 }
 
-/** JSON on one line, with spaces where people put them. */
+/** JSON on one line, with spaces after commas and colons and inside braces. */
 function spaced(value) {
   if (Array.isArray(value)) return `[${value.map(spaced).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

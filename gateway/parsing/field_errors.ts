@@ -1,18 +1,19 @@
 /**
- * Turns what a schema found into errors that a client can act on: where the field is, what stands there, and what
- * to send instead.
+ * Turns schema issues into field errors that a client can act on: the pointer to the field, the
+ * value found there, and the value to send instead.
  */
 import type { z } from "zod";
 import type { FieldError } from "../problems.ts";
 
-/** Errors listed in one answer; the rest is counted. */
-export const fieldErrorsMax = 20;
+/** Errors listed in one answer; further ones are counted. */
+const FIELD_ERRORS_MAX = 20;
 
-const shownUnitsMax = 40;
+/** UTF-16 units of a text value that a description shows. */
+const SHOWN_UNITS_MAX = 40;
 
 /**
- * @param value What was validated.
- * @param base Where `value` lies in the body, for parts validated by themselves.
+ * @param value The validated value.
+ * @param base Path of `value` in the body, for a part that is validated on its own.
  */
 export function fieldErrors(
   issues: readonly z.core.$ZodIssue[],
@@ -36,11 +37,11 @@ export function fieldErrors(
       : describe(valueAt(value, issue.path));
     errors.push({ pointer: pointerOf([...base, ...issue.path]), detail: `${found}; ${message}` });
   }
-  if (errors.length <= fieldErrorsMax) return errors;
-  const more = errors.length - fieldErrorsMax;
-  return [...errors.slice(0, fieldErrorsMax), {
+  if (errors.length <= FIELD_ERRORS_MAX) return errors;
+  const more = errors.length - FIELD_ERRORS_MAX;
+  return [...errors.slice(0, FIELD_ERRORS_MAX), {
     pointer: pointerOf(base),
-    detail: `has ${more} more error${more === 1 ? "" : "s"}; mend these first`,
+    detail: `has ${more} more error${more === 1 ? "" : "s"}; correct these first`,
   }];
 }
 
@@ -62,17 +63,17 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return at;
 }
 
-/** What stands there, as the predicate of a sentence about the field. */
+/** Describes the value as the predicate of a sentence about its field: `is a list of 2 entries`. */
 export function describe(value: unknown): string {
   if (value === undefined) return "is missing";
   if (value === null) return "is null";
   if (typeof value === "string") {
-    if (value.length <= shownUnitsMax) return `is the text ${JSON.stringify(value)}`;
-    const shown = JSON.stringify(value.slice(0, shownUnitsMax));
+    if (value.length <= SHOWN_UNITS_MAX) return `is the text ${JSON.stringify(value)}`;
+    const shown = JSON.stringify(value.slice(0, SHOWN_UNITS_MAX));
     return `is a text of ${value.length} characters that begins ${shown}`;
   }
   if (Array.isArray(value)) {
-    // In a list of texts, the entry that is none is what the reader looks for.
+    // The reader looks for the entry that is not a text.
     const odd = value.find((entry) => entry === null || /number|boolean/.test(typeof entry));
     const holding = odd === undefined ? "" : ` that holds ${odd}`;
     return `is a list of ${value.length} ${value.length === 1 ? "entry" : "entries"}${holding}`;

@@ -1,19 +1,19 @@
 /**
- * `JSON.parse` for texts full of ids.
+ * `JSON.parse` for texts with many different short strings, such as ids.
  *
- * V8 keeps one copy of each string of up to nine characters that it reads from a text of one byte a character, and looks
- * for each of them among all that it keeps. Of a hundred ids out of a million that is 70 of 80 µs, two cache misses each. A
- * text with a wider character in it is read without, so one is put before it.
+ * From a one-byte text, V8 internalizes each string of up to nine characters, which is a look-up in
+ * its table of strings: for a hundred ids out of a million 70 of 80 µs, two cache misses each. It
+ * does not internalize strings of a two-byte text, so a two-byte character is put before the text.
  */
 
-/** A character of more than one byte, as JSON. */
-const WIDE = '"\u0100"';
+/** A two-byte character as JSON. */
+const WIDE_STRING = '"\u0100"';
 
 /** @throws {SyntaxError} As `JSON.parse` does. */
 export function parseJson(text: string): unknown {
   try {
-    const read: unknown[] = JSON.parse(`[${WIDE},${text}]`);
-    if (read.length === 2) return read[1];
-  } catch { /* what is wrong is said of the text as it was sent */ }
+    const values: unknown[] = JSON.parse(`[${WIDE_STRING},${text}]`);
+    if (values.length === 2) return values[1];
+  } catch { /* parsed below, so that the error's position is that of the text */ }
   return JSON.parse(text);
 }

@@ -1,15 +1,17 @@
 /**
- * Reads a JSON body within its limits: size, time, encoding, syntax, schema. Each limit has a problem of its own.
+ * Reads a JSON body within its limits of size, time, encoding, syntax and schema. Each limit has a
+ * problem of its own.
  */
 import type { z } from "zod";
 import type { Clock } from "../../mesh/ports/clock.ts";
+import { present } from "../../structures/invariant.ts";
 import type { GatewayContext } from "../endpoint.ts";
 import { fieldErrors } from "./field_errors.ts";
 import { parseJson } from "./json_text.ts";
 import type { GatewayOptions } from "../options.ts";
 import { ProblemError } from "../problems.ts";
 
-const jsonType = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+const jsonTypePattern = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 export class BodyReader {
@@ -24,7 +26,7 @@ export class BodyReader {
   /**
    * The body as a value of `schema`.
    *
-   * @throws {ProblemError} For each way in which a body can be wrong.
+   * @throws {ProblemError} One kind for each limit.
    */
   async read<S extends z.ZodType>(context: GatewayContext, schema: S): Promise<z.output<S>> {
     return validate(schema, await this.readJson(context));
@@ -58,7 +60,7 @@ export class BodyReader {
     );
   }
 
-  /** Waits for the body no longer than the request's deadline: a slow sender must not hold a place for ever. */
+  /** Waits for the body no longer than the request's deadline, so that slow senders are bounded. */
   #readInTime(context: GatewayContext): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const leftMs = Math.max(0, context.get("deadlineAtMs") - this.#clock.monotonicMs());
@@ -76,7 +78,7 @@ export class BodyReader {
   }
 
   async #readBytes(request: Request): Promise<Uint8Array> {
-    // A declared length was checked, and the server holds the sender to it: no need to count.
+    // The declared length was checked, and the HTTP layer enforces it.
     if (request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
     const chunks: Uint8Array[] = [];
     let bytes = 0;
@@ -100,7 +102,7 @@ export class BodyReader {
   }
 }
 
-/** Reading fails where the sender breaks off; whoever still listens is told. */
+/** The problem of a body that could not be read: the sender broke off. */
 function interrupted(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   return new ProblemError(
@@ -110,20 +112,29 @@ function interrupted(error: unknown): ProblemError {
   );
 }
 
-/** @throws {ProblemError} `invalid-request` with every wrong field. */
+/**
+ * The value as the schema's output.
+ *
+ * @throws {ProblemError} `invalid-request` with every wrong field.
+ */
 export function validate<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw invalidRequest(result.error.issues, value);
 }
 
+/**
+ * The problem of schema issues.
+ *
+ * @param base Path of `value` in the body.
+ */
 export function invalidRequest(
   issues: readonly z.core.$ZodIssue[],
   value: unknown,
   base: readonly PropertyKey[] = [],
 ): ProblemError {
   const errors = fieldErrors(issues, value, base);
-  const first = errors[0];
+  const first = present(errors.at(0), "a failed validation has an issue");
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
   const where = first.pointer === "#" ? "The body" : first.pointer;
   return new ProblemError("invalid-request", `${where} ${first.detail}${more}.`, { errors });
@@ -131,7 +142,7 @@ export function invalidRequest(
 
 function requireJson(headers: Headers): void {
   const type = headers.get("content-type");
-  if (type === null || !jsonType.test(type)) {
+  if (type === null || !jsonTypePattern.test(type)) {
     throw new ProblemError(
       "unsupported-media-type",
       `The Content-Type is ${type ?? "missing"}; send application/json (with curl: --json).`,

@@ -1,6 +1,6 @@
 /**
- * What a developer reads: the OpenAPI document, a page to try it, and a page for each problem type.
- * All of it is served from here, so that it works on a machine without a network.
+ * The developer documentation: the OpenAPI document, the page to try the API, and a page for each
+ * problem type. The server holds all of it, so it works on a machine without a network.
  */
 import type { Endpoint } from "../endpoint.ts";
 import { openApiDocument } from "../openapi.ts";
@@ -10,8 +10,8 @@ import pageScript from "../page/try.js" with { type: "text" };
 import pageStyle from "../page/try.css" with { type: "text" };
 
 /**
- * @param endpoints The endpoints that the document describes.
- * @param withPage Whether the page to try it is served.
+ * @param endpoints The endpoints that the OpenAPI document describes.
+ * @param withPage Whether to serve the page to try the API.
  */
 export function documentationEndpoints(
   endpoints: readonly Endpoint[],
@@ -40,7 +40,7 @@ export function documentationEndpoints(
     text(
       "/problems/{kind}",
       "problem",
-      "What a problem type means",
+      "The meaning of a problem type",
       "text/plain; charset=utf-8",
       problemText,
     ),

@@ -1,16 +1,16 @@
 /**
- * What an event goes through before it is accepted: its fields, its twin if it came before, its time, its ranking;
- * then the log. Events of one request that lie in one partition are written together.
+ * Accepts events: validates the fields, looks for a duplicate, checks time and ranking, and appends
+ * to the event log. Events of one request that belong to one partition are appended together.
  */
 import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
-import { DataClock } from "../parsing/timestamps.ts";
+import { invalidRequest } from "../parsing/request_body.ts";
+import { TimestampParser } from "../parsing/timestamps.ts";
 import type { ActionLabels, GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
-import { invalidRequest } from "../parsing/request_body.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import type { Taken } from "./events_answer.ts";
 
-/** New events of one request, by partition of the event log, each with the acceptance that its duplicates wait for. */
+/** New events of one request by log partition, each with the promise that duplicates wait for. */
 export type Pending = Map<
   number,
   { readonly record: ActionRecord; readonly accepted: PromiseWithResolvers<number> }[]
@@ -18,19 +18,20 @@ export type Pending = Map<
 
 export class EventAcceptance {
   readonly #parts: GatewayParts;
-  readonly #dataClock: DataClock;
+  readonly #timestamps: TimestampParser;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.#dataClock = new DataClock(parts.clock, parts.options.timestampAheadMsMax);
+    this.#timestamps = new TimestampParser(parts.clock, parts.options.timestampAheadMsMax);
   }
 
   /**
-   * Checks one event; a new one is put to `pending`, in the same turn, so that a twin that follows finds it.
+   * Checks one event. Adds a new one to `pending` before it waits for anything, so that a duplicate
+   * later in the request finds it.
    *
-   * @param path Where the event stands in the body.
-   * @returns What became of it, once it is durable.
-   * @throws {ProblemError} It is not accepted.
+   * @param path Path of the event in the body.
+   * @returns The event's result, once the event is durable.
+   * @throws {ProblemError} The event is not accepted.
    */
   async take(sent: unknown, pending: Pending, path: readonly number[]): Promise<Taken> {
     const { memory, eventLog, labels } = this.#parts;
@@ -42,7 +43,7 @@ export class EventAcceptance {
     if (known !== undefined) return { eventId, status: "duplicate", acceptedAtMs: await known };
 
     const base = path.length === 0 ? "#" : `#/${path[0]}`;
-    const atMs = this.#dataClock.atMs(event.timestamp, `${base}/timestamp`);
+    const atMs = this.#timestamps.parse(event.timestamp, `${base}/timestamp`);
     this.#requireShown(event, base);
     const record = actionRecord(event, atMs, memory.acceptance.nextMs());
     const accepted = Promise.withResolvers<number>();
@@ -57,7 +58,7 @@ export class EventAcceptance {
     return { eventId, status: "accepted", acceptedAtMs, ...(note !== undefined && { note }) };
   }
 
-  /** Writes each partition's events in one append and settles them. */
+  /** Appends each partition's events in one call and settles their promises. */
   append(pending: Pending): void {
     for (const [partition, group] of pending) {
       const records = group.map(({ record }) => encodeEvent(record));
@@ -95,7 +96,7 @@ export class EventAcceptance {
   }
 }
 
-/** A misspelt action would be accepted and never learned from, so the answer says it. */
+/** The note on an event from which nothing will be learned, for example by a misspelt action. */
 function noteOn(
   { action, value }: EventRequest,
   labels: ActionLabels | undefined,

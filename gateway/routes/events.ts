@@ -1,11 +1,11 @@
 /**
- * `POST /v1/events`: what people did. An event is durable before it is answered, counts once however often it is
- * sent, and a batch says what became of each of its events.
+ * `POST /v1/events`: actions of users on ranked items. An event is durable before it is answered
+ * and counts once however often it is sent; the answer to a batch has a result for each event.
  */
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
-import { eventsPerBatchMax } from "../options.ts";
+import { EVENTS_PER_BATCH_MAX } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
 import { BodyReader } from "../parsing/request_body.ts";
 import { eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
@@ -18,7 +18,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
   const body = new BodyReader(clock, options);
   const acceptance = new EventAcceptance(parts);
   const counted = telemetry.counter("cairn_events_total", {
-    help: "Events received, by what became of them.",
+    help: "Events received, by result: accepted, duplicate or rejected.",
     labelNames: ["status"],
   });
 
@@ -27,7 +27,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     refuseWrappedList(sent);
     const many = Array.isArray(sent);
     const events: unknown[] = many ? sent : [sent];
-    requireListLength(events, eventsPerBatchMax, "events", "one event, or ");
+    requireListLength(events, EVENTS_PER_BATCH_MAX, "events", "one event, or ");
     const pending: Pending = new Map();
     const taking = events.map((event, i) =>
       outcomeOf(event, acceptance.take(event, pending, many ? [i] : []))
@@ -38,7 +38,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
       clock,
       Promise.all(taking),
       "The event log did not confirm in time, so whether the events were accepted is unknown. " +
-        "Send them again with the same eventId: what was accepted counts once.",
+        "Send them again with the same eventId: an accepted event counts once.",
     );
 
     const answer = answerOf(outcomes);
@@ -60,7 +60,8 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     operationId: "postEvents",
     summary: "Report what users did with ranked items",
     description:
-      "One event, or a list of up to 1000. Accepted events are durable; each is judged by itself.",
+      "One event, or a list of up to 1000. Each event is accepted or rejected on its own; accepted " +
+      "events are durable.",
     tag: "Ranking",
     guarded: true,
     body: eventsRequestSchema,
@@ -71,9 +72,12 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
       ...(labels?.example ?? { action: "click" }),
     },
     answers: {
-      200: { description: "Every event is accepted or a duplicate.", schema: eventsAnswerSchema },
+      200: {
+        description: "Every event was accepted or is a duplicate.",
+        schema: eventsAnswerSchema,
+      },
       207: {
-        description: "Some events of the list were rejected; the others are accepted.",
+        description: "Some events of the list were rejected; the others were accepted.",
         schema: eventsAnswerSchema,
       },
     },

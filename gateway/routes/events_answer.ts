@@ -1,10 +1,10 @@
 /**
- * What became of each event of a request, and the answer that says it.
+ * The result of each event of a request, and the answer that lists them.
  */
 import { type ProblemError, problemOf } from "../problems.ts";
 import type { EventsAnswer } from "../schemas/events.ts";
 
-/** An accepted or repeated event, as the answer lists it. */
+/** An accepted event or a duplicate, as the answer lists it. */
 export interface Taken {
   readonly eventId: string;
   readonly status: "accepted" | "duplicate";
@@ -12,7 +12,7 @@ export interface Taken {
   readonly note?: string;
 }
 
-/** An event that was not accepted, and why. */
+/** An event that was not accepted, with the reason. */
 export interface Rejected {
   readonly eventId?: string;
   readonly status: "rejected";
@@ -21,7 +21,7 @@ export interface Rejected {
 
 export type Outcome = Taken | Rejected;
 
-/** An event's failure becomes its outcome, so that the others of the batch go on. */
+/** Turns a failure into an outcome, so that it does not affect the other events of the batch. */
 export async function outcomeOf(sent: unknown, result: Promise<Taken>): Promise<Outcome> {
   try {
     return await result;

@@ -1,32 +1,38 @@
 /**
- * A list is judged entry by entry, so that one wrong entry spoils no other; here is what all lists have in common:
- * their length, and how the answer says that some entries, or all, were rejected.
+ * Checks and answers that all lists in a body share. Each entry of a list is accepted or rejected
+ * on its own, so that one wrong entry does not affect the others.
  */
+import { invariant } from "../../structures/invariant.ts";
 import type { GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
 import { ProblemError, type ProblemKind } from "../problems.ts";
 
 /**
- * @param or What may be sent in place of a list.
- * @throws {ProblemError} The list is empty or too long.
+ * Requires a list of 1 to `entriesMax` entries.
+ *
+ * @param plural Name of the entries in the problem.
+ * @param alternative Alternative to a list in the problem, such as "one event, or ".
+ * @throws {ProblemError} `invalid-request`.
  */
 export function requireListLength(
   list: readonly unknown[],
   entriesMax: number,
-  what: string,
-  or = "",
+  plural: string,
+  alternative = "",
 ): void {
   if (list.length >= 1 && list.length <= entriesMax) return;
-  const detail = `is a list of ${list.length} ${what}; send ${or}a list of 1 to ${entriesMax}`;
+  const detail =
+    `is a list of ${list.length} ${plural}; send ${alternative}a list of 1 to ${entriesMax}`;
   throw new ProblemError("invalid-request", `The body ${detail}.`, {
     errors: [{ pointer: "#", detail }],
   });
 }
 
 /**
- * Where a list stands in an object, as in `{"events": […]}`, says so: else the answer would tell all that an entry lacks.
+ * Refuses a list inside an object, such as `{"events": […]}`. Validated as an entry, it would get
+ * errors about every field that an entry lacks.
  *
- * @throws {ProblemError} The body has one field, which holds a list.
+ * @throws {ProblemError} `invalid-request` when the body's only field holds a list.
  */
 export function refuseWrappedList(sent: unknown): void {
   if (typeof sent !== "object" || sent === null || Array.isArray(sent)) return;
@@ -39,23 +45,25 @@ export function refuseWrappedList(sent: unknown): void {
   });
 }
 
-/** The problems of the entries that were rejected. */
+/** The problems of the rejected entries. */
 export function problemsOf(
   outcomes: readonly { readonly status: string; readonly problem?: ProblemError }[],
 ): ProblemError[] {
   return outcomes.flatMap(({ problem }) => problem ?? []);
 }
 
-/** How to say that no entry of a list was taken. */
+/** The problem of a list all of whose entries were rejected. */
 interface NothingDone {
   readonly entries: number;
+  /** Kind of the problem when the client caused every rejection. */
   readonly none: ProblemKind;
+  /** Beginning of its detail. */
   readonly nothingDone: string;
 }
 
 /**
- * 200 where no entry was rejected, 207 where some were. Where all were, a problem: the server's own failure where
- * there is one, since a retry helps only then; the client's otherwise.
+ * Answers 200 when no entry was rejected and 207 when some were. When all were, throws a problem:
+ * the server's own failure if there is one, because then a retry helps; else the client's.
  */
 export function answerList(
   context: GatewayContext,
@@ -64,6 +72,7 @@ export function answerList(
   rejected: readonly ProblemError[],
   { entries, none, nothingDone }: NothingDone,
 ): Response {
+  invariant(rejected.length <= entries, "a list has at most one problem for each entry");
   if (rejected.length === 0) return context.json(answer);
   const ours = rejected.find((problem) => problem.status >= 500);
   if (rejected.length === entries) {

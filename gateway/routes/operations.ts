@@ -1,5 +1,5 @@
 /**
- * What operators and probes ask: is it alive, can it rank, how is it doing.
+ * Endpoints for operators and probes: liveness, readiness and metrics.
  */
 import type { Endpoint } from "../endpoint.ts";
 import type { GatewayParts } from "../parts.ts";
@@ -7,8 +7,11 @@ import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
 import { liveSchema, readySchema } from "../schemas/health.ts";
 
-/** A probe waits this long for the ranker and the trainers, ms: less than the second after which probes commonly give up. */
-const readyBudgetMs = 500;
+/**
+ * Time that `/health/ready` waits for the ranker and the trainers, ms: less than the second after
+ * which probes commonly give up.
+ */
+const READY_BUDGET_MS = 500;
 
 export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): Endpoint[] {
   return [
@@ -19,7 +22,7 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       summary: "Is the process alive?",
       tag: "Operations",
       guarded: false,
-      answers: { 200: { description: "It is.", schema: liveSchema } },
+      answers: { 200: { description: "The process is alive.", schema: liveSchema } },
       problems: [],
       handle: (context) => context.json({ status: "live" }),
     },
@@ -30,11 +33,13 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       summary: "Can it rank?",
       tag: "Operations",
       guarded: false,
-      answers: { 200: { description: "It can.", schema: readySchema } },
+      answers: {
+        200: { description: "The server can rank and takes events.", schema: readySchema },
+      },
       problems: ["not-ready"],
       async handle(context) {
         const stopped = learningStopped(parts);
-        const { modelVersion, learnedThroughMs } = await readiness.check(readyBudgetMs)
+        const { modelVersion, learnedThroughMs } = await readiness.check(READY_BUDGET_MS)
           .catch((error) => {
             if (error instanceof ProblemError) throw error;
             throw new ProblemError("not-ready", `The ranker does not answer: ${error.message}`, {
@@ -59,7 +64,10 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       tag: "Operations",
       guarded: false,
       answers: {
-        200: { description: "Prometheus' text format.", contentType: "text/plain; version=0.0.4" },
+        200: {
+          description: "Metrics in Prometheus' text format.",
+          contentType: "text/plain; version=0.0.4",
+        },
       },
       problems: [],
       async handle(context) {
@@ -71,7 +79,11 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
   ];
 }
 
-/** A ranking is answered once its impression is in the event log, so a log that refuses means that none can be. */
+/**
+ * Requires an event log that takes records: without it neither rankings nor events are answered.
+ *
+ * @throws {ProblemError} `not-ready`.
+ */
 function requireLog({ eventLog }: GatewayParts): void {
   const refusal = eventLog.refusal();
   if (refusal === undefined) return;
@@ -82,13 +94,16 @@ function requireLog({ eventLog }: GatewayParts): void {
   );
 }
 
-/** Why nothing is learned any more. A trainer that is busy or starting again has not stopped: serving does not need it. */
+/**
+ * The reason why learning has stopped; undefined while it goes on. A trainer that does not answer
+ * is busy or restarting and has not stopped.
+ */
 async function learningStopped(
   { exampleLog, trainers = [] }: GatewayParts,
 ): Promise<string | undefined> {
   const reasons = await Promise.all(
     trainers.map((trainer) =>
-      trainer.ask({ kind: "getStatus" }, { budgetMs: readyBudgetMs })
+      trainer.ask({ kind: "getStatus" }, { budgetMs: READY_BUDGET_MS })
         .then(({ diverged }) => diverged, () => undefined)
     ),
   );

@@ -1,18 +1,18 @@
 /**
- * `POST /v1/items` and `/v1/users`: many profiles in one request, so that a catalogue is stored in few. Each is stored
- * or rejected by itself; those that are stored share commits.
+ * `POST /v1/items` and `/v1/users`: stores many profiles in one request. Each profile is stored or
+ * rejected on its own; the stored ones share commits.
  */
 import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
 import { requireFeatures } from "../attributes/attribute_types.ts";
+import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
-import { describe } from "../parsing/field_errors.ts";
-import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
-import { profilesPerListMax } from "../options.ts";
+import { PROFILES_PER_LIST_MAX } from "../options.ts";
+import { describe } from "../parsing/field_errors.ts";
+import { BodyReader, invalidRequest } from "../parsing/request_body.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError, problemOf } from "../problems.ts";
-import { BodyReader, invalidRequest } from "../parsing/request_body.ts";
 import {
   type ProfileEntry,
   profileEntrySchema,
@@ -53,7 +53,7 @@ export function profileListEndpoint(
       "The profile store did not confirm in time, so whether the profiles were written is unknown. " +
         "Send them again: the last write counts.",
     );
-    // Of what was stored: a rejected entry has a problem of its own.
+    // The note is about stored profiles only; a rejected entry has a problem of its own.
     const stored = list.filter((_, i) => outcomes[i].status === "stored") as ProfileEntry[];
     const note = known && noteOnProfiles(stored.map(({ attributes }) => attributes), known);
     const answer = { ...answerOf(outcomes), ...(note !== undefined && { note }) };
@@ -64,10 +64,10 @@ export function profileListEndpoint(
     });
   }
 
-  /** An entry's failure becomes its outcome, so that the others of the list go on. */
-  async function outcomeOf(sent: unknown, at: number): Promise<Stored | Rejected> {
+  /** Turns a failure into an outcome, so that it does not affect the other entries. */
+  async function outcomeOf(sent: unknown, index: number): Promise<Stored | Rejected> {
     try {
-      return await store(sent, at);
+      return await store(sent, index);
     } catch (error) {
       const id = (sent as { id?: unknown } | null)?.id;
       return {
@@ -78,11 +78,11 @@ export function profileListEndpoint(
     }
   }
 
-  async function store(sent: unknown, at: number): Promise<Stored> {
+  async function store(sent: unknown, index: number): Promise<Stored> {
     const parsed = profileEntrySchema.safeParse(sent);
-    if (!parsed.success) throw invalidRequest(parsed.error.issues, sent, [at]);
+    if (!parsed.success) throw invalidRequest(parsed.error.issues, sent, [index]);
     const { id, attributes } = parsed.data;
-    requireFeatures(parts, kind, attributes, [at]);
+    requireFeatures(parts, kind, attributes, [index]);
     const { version, updatedAtMs } = await profiles.put(kind, id, attributes);
     return { id, status: "stored", version, updatedAtMs };
   }
@@ -93,15 +93,16 @@ export function profileListEndpoint(
     operationId: `post${kind === "item" ? "Items" : "Users"}`,
     summary: `Store the attributes of many ${kind}s`,
     description:
-      `A list of up to ${profilesPerListMax}. Each replaces what was stored of its ${kind}, and is judged by itself.`,
+      `A list of up to ${PROFILES_PER_LIST_MAX} profiles. Each is stored or rejected on its own and ` +
+      `replaces the attributes that were stored for its ${kind}.`,
     tag: "Profiles",
     guarded: true,
     body: profilesRequestSchema,
     ...(known && { example: [{ id: `${kind}-1`, attributes: known }] }),
     answers: {
-      200: { description: "All are stored.", schema: profilesAnswerSchema },
+      200: { description: "All profiles were stored.", schema: profilesAnswerSchema },
       207: {
-        description: "Some profiles of the list were rejected; the others are stored.",
+        description: "Some profiles of the list were rejected; the others were stored.",
         schema: profilesAnswerSchema,
       },
     },
@@ -119,7 +120,7 @@ function listOf(sent: unknown, kind: ProfileKind): unknown[] {
       errors: [{ pointer: "#", detail }],
     });
   }
-  requireListLength(sent, profilesPerListMax, "profiles");
+  requireListLength(sent, PROFILES_PER_LIST_MAX, "profiles");
   return sent;
 }
 

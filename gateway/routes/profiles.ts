@@ -1,15 +1,16 @@
 /**
- * `PUT`, `GET` and `DELETE /v1/items/{id}` and `/v1/users/{id}`: stored attributes, which features are made of.
+ * `PUT`, `GET` and `DELETE /v1/items/{id}` and `/v1/users/{id}`: the stored attributes of one item
+ * or user.
  */
 import type { Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
 import { requireFeatures } from "../attributes/attribute_types.ts";
-import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { noteOnProfiles } from "../attributes/known_attributes.ts";
-import { withinDeadline } from "../middleware/deadline.ts";
+import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
+import { withinDeadline } from "../middleware/deadline.ts";
+import { BodyReader, validate } from "../parsing/request_body.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
-import { BodyReader, validate } from "../parsing/request_body.ts";
 import {
   profilePathSchema,
   profileRequestSchema,
@@ -55,7 +56,8 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
     if (profile === undefined) {
       throw new ProblemError(
         `unknown-${kind}`,
-        `No attributes are stored for ${kind} "${id}". Store them with PUT /v1/${kind}s/{id}; it can be ranked without.`,
+        `No attributes are stored for ${kind} "${id}". Store them with PUT /v1/${kind}s/{id}; ` +
+          "rankings work without them.",
       );
     }
     return context.json(answerOf(profile));
@@ -67,7 +69,8 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       context,
       clock,
       profiles.delete(kind, id),
-      `The profile store did not confirm in time, so whether ${kind} "${id}" was deleted is unknown. Send it again.`,
+      `The profile store did not confirm in time, so whether ${kind} "${id}" was deleted is ` +
+        "unknown. Send it again.",
     );
     return context.body(null, 204);
   }
@@ -84,12 +87,15 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       method: "put",
       operationId: `put${Kind}`,
       summary: `Store ${kind === "item" ? "an item's" : "a user's"} attributes`,
-      description: "Replaces what was stored. Rankings use it from the next request on.",
+      description: "Replaces the attributes that were stored. The next ranking reads the new ones.",
       body: profileRequestSchema,
       ...(known && { example: { attributes: known } }),
       answers: {
-        200: { description: "Replaced.", schema: storedProfileSchema },
-        201: { description: "Stored for the first time.", schema: storedProfileSchema },
+        200: { description: "The attributes were replaced.", schema: storedProfileSchema },
+        201: {
+          description: "The attributes were stored for the first time.",
+          schema: storedProfileSchema,
+        },
       },
       problems: ["unavailable", "deadline-exceeded"],
       handle: put,
@@ -99,7 +105,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       method: "get",
       operationId: `get${Kind}`,
       summary: `Read ${kind === "item" ? "an item's" : "a user's"} attributes`,
-      answers: { 200: { description: "What is stored.", schema: profileSchema } },
+      answers: { 200: { description: "The stored attributes.", schema: profileSchema } },
       problems: [`unknown-${kind}`],
       handle: get,
     },
@@ -109,15 +115,15 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       operationId: `delete${Kind}`,
       summary: `Delete ${kind === "item" ? "an item's" : "a user's"} attributes`,
       description:
-        "Rankings do without them from the next request on. Deleting what is not there is no error.",
-      answers: { 204: { description: "Nothing is stored any more." } },
+        "The next ranking no longer reads them. Deleting absent attributes is not an error.",
+      answers: { 204: { description: "No attributes are stored." } },
       problems: ["unavailable", "deadline-exceeded"],
       handle: remove,
     },
   ];
 }
 
-/** The path's last segment. Decoded here, because routers let wrong encodings through as they are. */
+/** The path's last part, decoded here because the router passes a wrong encoding on undecoded. */
 function idOf(context: GatewayContext): string {
   const { pathname } = new URL(context.req.url);
   const encoded = pathname.slice(pathname.lastIndexOf("/") + 1);
@@ -127,7 +133,8 @@ function idOf(context: GatewayContext): string {
   } catch {
     throw new ProblemError(
       "malformed-request",
-      `Cannot read the id "${encoded}": it is not percent-encoded UTF-8. Encode it as encodeURIComponent does.`,
+      `Cannot read the id "${encoded}": it is not percent-encoded UTF-8. ` +
+        "Encode it as encodeURIComponent does.",
     );
   }
   return validate(profilePathSchema, { id }).id;

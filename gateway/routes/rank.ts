@@ -3,34 +3,28 @@
  */
 import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
 import { isFeatureTypeError, rankProblem } from "../attributes/attribute_types.ts";
-import { DataClock } from "../parsing/timestamps.ts";
-import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { exampleRequest, noteOnAttributes } from "../attributes/known_attributes.ts";
+import type { Endpoint, GatewayContext } from "../endpoint.ts";
+import { budgetMs } from "../middleware/deadline.ts";
+import { parseRankRequest } from "../parsing/rank_request.ts";
+import { BodyReader } from "../parsing/request_body.ts";
+import { TimestampParser } from "../parsing/timestamps.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
-import { budgetMs } from "../middleware/deadline.ts";
-import { Readiness } from "../readiness.ts";
-import { repeatsIn } from "../parsing/repeats.ts";
-import { BodyReader, validate } from "../parsing/request_body.ts";
-import {
-  plainCandidates,
-  rankingSchema,
-  type RankRequest,
-  rankRequestSchema,
-} from "../schemas/rank.ts";
+import type { Readiness } from "../readiness.ts";
+import { rankingSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
 
 export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoint {
   const { attributes, clock, memory, options, ranker, telemetry } = parts;
   const body = new BodyReader(clock, options);
-  const dataClock = new DataClock(clock, options.timestampAheadMsMax);
+  const timestamps = new TimestampParser(clock, options.timestampAheadMsMax);
   const itemsCold = telemetry.counter("cairn_rank_items_cold_total", {
-    help: "Items returned that nothing was learned about yet.",
+    help: "Items returned of which nothing is learned yet.",
   });
 
   async function rank(context: GatewayContext): Promise<Response> {
-    const request = rankRequest(await body.readJson(context));
-    requireDistinct(request);
-    const message = rankMessage(request, dataClock.atMs(request.timestamp));
+    const request = parseRankRequest(await body.readJson(context));
+    const message = rankMessage(request, timestamps.parse(request.timestamp));
     const ranking = await askOnce(context, message).catch((error) => {
       throw rankProblem(error, request);
     });
@@ -48,13 +42,14 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     });
   }
 
-  /** Asks the ranker, holding the caller's own ranking id so that it is used once. */
+  /** Asks the ranker. Reserves the client's own ranking id, so that it is used once. */
   async function askOnce(context: GatewayContext, message: Rank): Promise<Ranking> {
     const { rankingId } = message;
     if (rankingId !== undefined && !memory.rankings.reserve(rankingId)) {
       throw new ProblemError(
         "ranking-exists",
-        `Cannot rank as "${rankingId}": a ranking of this id was served or is being made. Leave rankingId out, or send a new one.`,
+        `Cannot rank as "${rankingId}": a ranking of this id was served or is in progress. ` +
+          "Leave rankingId out, or send a new one.",
       );
     }
     try {
@@ -64,7 +59,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
         traceId: context.get("traceId"),
       });
     } catch (error) {
-      // What one client sends says nothing of the ranker, and must not slow down the others.
+      // A client's wrong attribute says nothing about the ranker, so it causes no status question.
       if (!isFeatureTypeError(error)) readiness.doubt();
       if (rankingId !== undefined) memory.rankings.release(rankingId);
       throw error;
@@ -76,7 +71,8 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     path: "/v1/rank",
     operationId: "rank",
     summary: "Order candidates for a user",
-    description: "Items that nothing is known about are ranked too and flagged as cold.",
+    description:
+      "Items without stored attributes or learned features are ranked too, and flagged as cold.",
     tag: "Ranking",
     guarded: true,
     body: rankRequestSchema,
@@ -94,14 +90,6 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
   };
 }
 
-/** @throws {ProblemError} `invalid-request` with every wrong field. */
-function rankRequest(body: unknown): RankRequest {
-  const candidates = plainCandidates(body);
-  if (candidates === undefined) return validate(rankRequestSchema, body);
-  const [first] = candidates; // stands for all of them
-  return { ...validate(rankRequestSchema, { ...body as object, candidates: [first] }), candidates };
-}
-
 function rankMessage(request: RankRequest, atMs: number): Rank {
   return {
     kind: "rank",
@@ -114,18 +102,4 @@ function rankMessage(request: RankRequest, atMs: number): Rank {
     explain: request.explain ?? false,
     ...(request.rankingId !== undefined && { rankingId: request.rankingId }),
   };
-}
-
-function requireDistinct({ candidates }: RankRequest): void {
-  const repeats = repeatsIn(candidates);
-  if (repeats.length === 0) return;
-  const errors = repeats.map(({ place, earlier }) => ({
-    pointer: `#/candidates/${place}/id`,
-    detail: `repeats candidate ${earlier}, ${
-      JSON.stringify(candidates[place].id)
-    }; send each item once`,
-  }));
-  throw new ProblemError("invalid-request", `${errors[0].pointer} ${errors[0].detail}.`, {
-    errors,
-  });
 }

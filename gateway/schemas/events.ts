@@ -1,21 +1,21 @@
 /**
- * `POST /v1/events`: what people did with the items of a ranking.
+ * Schemas of `POST /v1/events`: actions of users on the items of a ranking.
  */
 import { z } from "zod";
-import { eventsPerBatchMax } from "../options.ts";
+import { EVENTS_PER_BATCH_MAX } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { problemSchema } from "./problem.ts";
 import { idSchema, timestampSchema } from "./values.ts";
 
 export const eventSchema = fields({
   eventId: idSchema(
-    "Unique for this event, such as a UUID: sent again with the same eventId, it counts once.",
+    "Your own id for this event, such as a UUID. An event sent again with the same eventId counts once.",
   ),
-  rankingId: idSchema("The rankingId of the answer that showed the item."),
-  item: idSchema("The item, one that the ranking showed."),
-  action: idSchema("What was done: click, purchase, rating, … The label rules give it a meaning."),
+  rankingId: idSchema("The rankingId of the answer that contained the item."),
+  item: idSchema("An item that the ranking showed."),
+  action: idSchema("The action: click, purchase, rating, … The label rules give it a meaning."),
   value: z.number("send a finite number").optional().meta({
-    description: "Its strength where it has one: a rating, a price, seconds watched.",
+    description: "Strength of the action, if it has one: a rating, a price, seconds watched.",
   }),
   timestamp: timestampSchema.optional(),
 }, "an event").meta({
@@ -24,10 +24,10 @@ export const eventSchema = fields({
 
 export type EventRequest = z.infer<typeof eventSchema>;
 
-/** The body: one event, or a list. Each event of a list is validated by itself, so that one wrong one spoils no other. */
+/** The body: one event or a list. Used for documentation; events are validated one by one. */
 export const eventsRequestSchema = z.union([
   eventSchema,
-  z.array(eventSchema).min(1).max(eventsPerBatchMax),
+  z.array(eventSchema).min(1).max(EVENTS_PER_BATCH_MAX),
 ]).meta({
   examples: [{ eventId: "e-1", rankingId: "r-1", item: "item-1", action: "click" }],
 }).register(namedSchemas, { id: "EventOrEvents" });
@@ -37,11 +37,12 @@ const eventResultSchema = z.discriminatedUnion("status", [
     eventId: z.string(),
     status: z.enum(["accepted", "duplicate"]),
     acceptedAtMs: z.number().meta({
-      description:
-        "Wall time of (first) acceptance, ms, fractional and ascending. A ranking with learnedThroughMs ≥ this has learned from the event, if that is decided: at once where its label rule is final, else when the window of its ranking closes.",
+      description: "Wall time of the (first) acceptance, ms, fractional and ascending. A ranking " +
+        "whose learnedThroughMs is at least this has learned from the event, if the event is " +
+        "decided: at once if its label rule is final, else when the window of its ranking closes.",
     }),
     note: z.string().optional().meta({
-      description: "Accepted, but nothing will be learned from it: why.",
+      description: "The event is accepted, but nothing will be learned from it, for this reason.",
     }),
   }),
   z.strictObject({
@@ -57,8 +58,7 @@ export const eventsAnswerSchema = z.strictObject({
   rejected: z.int().min(0),
   events: z.array(eventResultSchema).meta({ description: "One entry per event, in your order." }),
 }).meta({
-  description: "What became of each event. Accepted means durable.",
+  description: "The result of each event. Accepted events are durable.",
 }).register(namedSchemas, { id: "EventsAnswer" });
 
-export type EventResult = z.infer<typeof eventResultSchema>;
 export type EventsAnswer = z.infer<typeof eventsAnswerSchema>;

@@ -1,5 +1,6 @@
 /**
- * `GET /health/live` and `/health/ready`. Live is not ready: a process that loads its tables is alive.
+ * Schemas of `GET /health/live` and `/health/ready`. A process that is still loading its tables is
+ * live but not ready.
  */
 import { z } from "zod";
 import { namedSchemas } from "./registry.ts";
@@ -12,6 +13,7 @@ export const readySchema = z.strictObject({
   modelVersion: z.int().min(0),
   learnedThroughMs: z.number().min(0),
   warning: z.string().optional().meta({
-    description: "It ranks and takes events, but has stopped learning: why, and what to do.",
+    description:
+      "The server ranks and takes events but has stopped learning: the reason, and the remedy.",
   }),
 }).register(namedSchemas, { id: "Ready" });

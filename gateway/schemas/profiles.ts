@@ -1,14 +1,14 @@
 /**
- * `/v1/items`, `/v1/users` and what lies below: attributes that become features.
+ * Schemas of `/v1/items`, `/v1/items/{id}`, `/v1/users` and `/v1/users/{id}`.
  */
 import { z } from "zod";
-import { profilesPerListMax } from "../options.ts";
+import { PROFILES_PER_LIST_MAX } from "../options.ts";
 import { problemSchema } from "./problem.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { attributesSchema, idSchema } from "./values.ts";
 
 export const profilePathSchema = z.strictObject({
-  id: idSchema("The id; in a URL percent-encoded."),
+  id: idSchema("The id, percent-encoded in a URL."),
 });
 
 export const profileRequestSchema = fields(
@@ -21,13 +21,13 @@ export const profileRequestSchema = fields(
 export const profileSchema = z.strictObject({
   id: z.string(),
   attributes: attributesSchema,
-  version: z.int().min(1).meta({ description: "Grows by one with each write." }),
+  version: z.int().min(1).meta({ description: "Number of writes since the profile was created." }),
   updatedAtMs: z.number().meta({ description: "Wall time of the last write, ms." }),
 }).register(namedSchemas, { id: "Profile" });
 
 const noteSchema = z.string().optional().meta({
   description:
-    "Attributes that no feature reads, so that they change no score: they may be misspelt.",
+    "Attributes that no feature reads, so that they change no score. They may be misspelt.",
 });
 
 /** The answer to a write. */
@@ -35,15 +35,15 @@ export const storedProfileSchema = z.strictObject({ ...profileSchema.shape, note
   .register(namedSchemas, { id: "StoredProfile" });
 
 export const profileEntrySchema = fields({
-  id: idSchema("Whose attributes they are."),
+  id: idSchema("The item or user that the attributes describe."),
   attributes: attributesSchema,
 }, 'a profile like {"id": "item-1", "attributes": {"year": 1994}}')
   .register(namedSchemas, { id: "ProfileEntry" });
 
 export type ProfileEntry = z.infer<typeof profileEntrySchema>;
 
-/** The body of a list. Each profile is validated by itself, so that one wrong one spoils no other. */
-export const profilesRequestSchema = z.array(profileEntrySchema).min(1).max(profilesPerListMax)
+/** The body of a list. Used for documentation; profiles are validated one by one. */
+export const profilesRequestSchema = z.array(profileEntrySchema).min(1).max(PROFILES_PER_LIST_MAX)
   .meta({
     examples: [[
       { id: "item-1", attributes: { title: "Léon", year: 1994, genres: ["drama", "crime"] } },
@@ -73,7 +73,7 @@ export const profilesAnswerSchema = z.strictObject({
   }),
   note: noteSchema,
 }).meta({
-  description: "What became of each profile. Stored means durable.",
+  description: "The result of each profile. Stored profiles are durable.",
 }).register(namedSchemas, { id: "ProfilesAnswer" });
 
 export type ProfilesAnswer = z.infer<typeof profilesAnswerSchema>;

@@ -1,27 +1,32 @@
 /**
- * The schemas that have a name in `/openapi.json`, and the one way to make an object schema: unknown fields are
- * refused by name, with the field that was probably meant.
+ * The schemas that have a name in `/openapi.json`, and the constructor of object schemas: unknown
+ * fields are refused by name, with the field that was probably meant.
  *
  * Every message of every schema completes the sentence "/field is …; send …".
  */
 import { z } from "zod";
 import { editDistance } from "../../structures/edit_distance.ts";
 
-/** Schemas by their name under `components.schemas`. */
+/** Schemas with their names under `components.schemas`. */
 export const namedSchemas = z.registry<{ id: string }>();
 
-/** An object that takes exactly these fields. */
-export function fields<Shape extends z.ZodRawShape>(shape: Shape, what: string) {
+/**
+ * An object that takes exactly these fields.
+ *
+ * @param name The object in a message, such as "an event".
+ */
+export function fields<Shape extends z.ZodRawShape>(shape: Shape, name: string) {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) =>
       issue.code === "unrecognized_keys"
-        ? `send only ${known.join(", ")}${meant((issue.keys as string[])[0], known)}`
-        : `send ${what} as a JSON object`,
+        ? `send only ${known.join(", ")}${suggestion((issue.keys as string[])[0], known)}`
+        : `send ${name} as a JSON object`,
   });
 }
 
-function meant(unknown: string, known: readonly string[]): string {
+/** The known name that `unknown` resembles, as a question; empty when there is none. */
+function suggestion(unknown: string, known: readonly string[]): string {
   const wanted = letters(unknown);
   const near = known.find((name) => letters(name) === wanted) ??
     known.find((name) => wanted.length > 2 && isNear(letters(name), wanted));

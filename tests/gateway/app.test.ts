@@ -1,5 +1,5 @@
 /**
- * What holds for every endpoint: keys, shedding, traces, metrics, health, documentation.
+ * Behaviour that all endpoints share: keys, load shedding, traces, metrics, health, documentation.
  */
 import assert from "node:assert/strict";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
@@ -13,7 +13,7 @@ import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const rankBody = { user: "u", candidates: [{ id: "a" }] };
 
-Deno.test("either header opens the door with either key, and health needs none", async () => {
+Deno.test("any configured key is accepted in either header, and health needs no key", async () => {
   const { app, post } = gatewayFixture({ options: { apiKeys: ["key-one", "schlüssel"] } });
   for (
     const headers of [
@@ -47,10 +47,14 @@ Deno.test("past requestsInFlightMax a request is shed with Retry-After, and heal
   for (const ranking of held) ranking.resolve(ranker.inOrder(ranker.asked[0]));
   for (const response of first) assert.equal((await response).status, 200);
   ranker.script = (rank) => ranker.inOrder(rank);
-  assert.equal((await post("/v1/rank", rankBody)).status, 200, "places are given back");
+  assert.equal(
+    (await post("/v1/rank", rankBody)).status,
+    200,
+    "finished requests are no longer counted",
+  );
 });
 
-Deno.test("a body that never ends is given up at the deadline and gives its place back", async () => {
+Deno.test("a body that never ends is answered 408 at the deadline and no longer counted", async () => {
   const { app, post, clock } = gatewayFixture({
     options: { deadlineMs: 100, requestsInFlightMax: 1 },
   });
@@ -67,7 +71,7 @@ Deno.test("a body that never ends is given up at the deadline and gives its plac
   assert.equal((await post("/v1/rank", rankBody)).status, 200);
 });
 
-Deno.test("a body that breaks off is the sender's mistake", async () => {
+Deno.test("a body that breaks off is answered as a client error", async () => {
   const { app } = gatewayFixture();
   const response = await app.request(
     new Request("http://cairn/v1/rank", {
@@ -80,7 +84,7 @@ Deno.test("a body that breaks off is the sender's mistake", async () => {
   assert.equal((await json(response)).type, "/problems/malformed-request");
 });
 
-Deno.test("a trace goes on through the gateway, a bad one is replaced", async () => {
+Deno.test("a valid trace is continued and an invalid one is replaced", async () => {
   const { post } = gatewayFixture();
   const trace = "0af7651916cd43dd8448eb211c80319c";
   const on = await post("/v1/rank", {}, { traceparent: `00-${trace}-b7ad6b7169203331-01` });
@@ -104,7 +108,7 @@ Deno.test("a trace goes on through the gateway, a bad one is replaced", async ()
   }
 });
 
-Deno.test("requests are timed by endpoint, so ids and wrong paths make no new series", async () => {
+Deno.test("request metrics are labelled by endpoint, so ids and wrong paths add no series", async () => {
   const { app, clock, post, ranker, telemetry } = gatewayFixture();
   ranker.script = async (rank) => {
     await clock.delay(20);
@@ -121,7 +125,7 @@ Deno.test("requests are timed by endpoint, so ids and wrong paths make no new se
   assert.equal(seconds("other", "none", "404").length, 1);
 });
 
-Deno.test("a storm of failures writes a few lines a second, and then says how many it left out", async () => {
+Deno.test("repeated failures write at most five log lines a second, and the next line counts the omitted ones", async () => {
   const { clock, post, ranker, telemetry } = gatewayFixture();
   ranker.script = () => Promise.reject(new ActorFailedError("ranker/0", "restarting"));
   const fail = async (times: number) => {
@@ -135,7 +139,7 @@ Deno.test("a storm of failures writes a few lines a second, and then says how ma
   assert.equal(telemetry.lines[5].fields.leftOut, 15);
 });
 
-Deno.test("while the event log refuses appends, nothing is ready, and ranks and events say what to do", async () => {
+Deno.test("while the event log refuses appends, the server is not ready and answers carry the remedy", async () => {
   const eventLog = new MemoryEventLog({ name: "events", partitions: 1, bytesMax: 10 });
   const { app, post, rank, ranker } = gatewayFixture({ eventLog });
   await rank("r", ["a"]);
@@ -156,7 +160,7 @@ Deno.test("while the event log refuses appends, nothing is ready, and ranks and 
   assert.match(problem.detail, /No space left\. Free disk space\./);
 });
 
-Deno.test("live is not ready", async () => {
+Deno.test("a live server that cannot rank is not ready", async () => {
   const { app, ranker } = gatewayFixture();
   ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
   assert.deepEqual(await json(app.request("/health/live")), { status: "live" });
@@ -172,7 +176,7 @@ Deno.test("live is not ready", async () => {
   });
 });
 
-Deno.test("training that has stopped is a warning: it still ranks", async () => {
+Deno.test("diverged training is a warning, because the server still ranks", async () => {
   const answers: (() => Promise<unknown>)[] = [
     () => Promise.resolve({ steps: 3 }),
     () => Promise.resolve({ steps: 3, diverged: "The loss is not finite." }),
@@ -203,7 +207,7 @@ Deno.test("a full example log is a warning until it takes examples again", async
   assert.equal(await warning(), undefined);
 });
 
-Deno.test("a ranker that fails is not ready, and says why", async () => {
+Deno.test("a failing ranker makes the server not ready, with the reason", async () => {
   const { app, ranker } = gatewayFixture();
   Object.defineProperty(ranker, "status", {
     get() {
@@ -215,7 +219,7 @@ Deno.test("a ranker that fails is not ready, and says why", async () => {
   assert.match((await json(response)).detail, /restarting after a crash/);
 });
 
-Deno.test("metrics come as Prometheus' text", async () => {
+Deno.test("metrics are answered in Prometheus' text format", async () => {
   const { app } = gatewayFixture();
   const response = await app.request("/metrics");
   assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
@@ -232,7 +236,7 @@ Deno.test("every problem type has a page that explains it", async () => {
   }
 });
 
-Deno.test("the page to try it asks this server alone, and can be switched off", async () => {
+Deno.test("the API page loads from this server only and can be switched off", async () => {
   const { app } = gatewayFixture();
   const page = await app.request("/");
   assert.match(page.headers.get("content-type") ?? "", /^text\/html/);

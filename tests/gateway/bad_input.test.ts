@@ -1,6 +1,6 @@
 /**
- * Everything that a client can get wrong, and the answer to each: status, stable type, place and what to send
- * instead. Nothing reaches the ranker or the log, and nothing is a 500.
+ * Wrong requests and their answers: status, stable type, pointer and correction. None of them
+ * reaches the ranker or the log, and none is answered 500.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -8,7 +8,7 @@ import { badInputs, goodEvent, goodRank, requestOf } from "./bad_input_cases.ts"
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 for (const each of badInputs) {
-  Deno.test(`bad input is answered plainly: ${each.name}`, async () => {
+  Deno.test(`a wrong request is answered with its problem: ${each.name}`, async () => {
     const large = each.path?.endsWith("?large");
     const { app, rank, ranker, logged } = gatewayFixture({
       options: { bodyBytesMax: large ? 1 << 20 : 4096, apiKeys: [] },
@@ -42,7 +42,7 @@ for (const each of badInputs) {
   });
 }
 
-Deno.test("a timestamp a little ahead is taken: clocks differ", async () => {
+Deno.test("a timestamp within timestampAheadMax is accepted, because clocks differ", async () => {
   const { post, ranker } = gatewayFixture();
   assert.equal((await post("/v1/rank", { ...goodRank, timestamp: startMs + 60_000 })).status, 200);
   assert.equal(ranker.asked[0].atMs, startMs + 60_000);
@@ -66,7 +66,7 @@ Deno.test("attributes named like parts of Object stay plain data", async () => {
   assert.equal((await post("/v1/rank", goodRank)).status, 200);
 });
 
-Deno.test("no JSON value, and no mutation of a good body, makes a server error", async () => {
+Deno.test("no JSON value and no mutation of a valid body causes a server error", async () => {
   const { post, rank: serve } = gatewayFixture();
   await serve("known", ["a"]);
   const mutated = (good: Record<string, unknown>) =>

@@ -1,6 +1,6 @@
 /**
- * Everything that a client can get wrong, one row each, with the answer that it gets. Sent to a gateway on doubles
- * (bad_input.test.ts) and to a real mesh (tests/integration/bad_input.test.ts).
+ * Wrong requests with their expected answers. Sent to a gateway on doubles (bad_input.test.ts) and
+ * to a real mesh (tests/integration/bad_input.test.ts).
  */
 import type { BadInput } from "./bad_input/bad_input.ts";
 import { bodies } from "./bad_input/bodies.ts";

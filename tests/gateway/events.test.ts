@@ -1,5 +1,5 @@
 /**
- * `POST /v1/events` as a client sees it: durable, idempotent, and plain about what became of each event.
+ * `POST /v1/events` from the client's side: durability, duplicates, and the result of each event.
  */
 import assert from "node:assert/strict";
 import { encode } from "@msgpack/msgpack";
@@ -7,7 +7,6 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { hashItems } from "../../gateway/memory/recent_rankings.ts";
-import { defaultGatewayOptions } from "../../gateway/options.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { shownRows } from "../actors/joiner/records.ts";
@@ -15,7 +14,7 @@ import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
 
-/** A log whose appends wait until they are told how to end. */
+/** A log whose appends wait until the test lets them succeed or fail. */
 function heldLog() {
   const log = new MemoryEventLog({ partitions: 1 });
   const held: { succeed(): void; fail(error: Error): void }[] = [];
@@ -34,7 +33,7 @@ function heldLog() {
   return { eventLog, held };
 }
 
-Deno.test("one event is accepted and lies in the log when the answer comes", async () => {
+Deno.test("an accepted event is in the log when the answer comes", async () => {
   const { post, rank, logged } = gatewayFixture();
   await rank("r", ["a", "b"]);
   const response = await post("/v1/events", { ...click, value: 4.5, timestamp: startMs - 1000 });
@@ -56,7 +55,7 @@ Deno.test("one event is accepted and lies in the log when the answer comes", asy
   }]);
 });
 
-Deno.test("an event is not answered before the log says that it is durable", async () => {
+Deno.test("an event is not answered before the log confirms it", async () => {
   const { eventLog, held } = heldLog();
   const { post, rank, clock } = gatewayFixture({ eventLog });
   await rank("r", ["a"]);
@@ -79,7 +78,7 @@ Deno.test("the same event again is a duplicate with the first acceptance's time"
   assert.equal((await logged()).length, 1);
 });
 
-Deno.test("concurrent duplicates wait for the first one and are written once", async () => {
+Deno.test("concurrent duplicates wait for the first attempt and are written once", async () => {
   const { eventLog, held } = heldLog();
   const { post, rank, clock, logged } = gatewayFixture({ eventLog });
   await rank("r", ["a"]);
@@ -96,7 +95,7 @@ Deno.test("concurrent duplicates wait for the first one and are written once", a
   assert.equal((await logged()).length, 1);
 });
 
-Deno.test("when the first one fails its concurrent duplicates fail too, and a retry is accepted", async () => {
+Deno.test("when the first attempt fails, its concurrent duplicates fail too and a retry is accepted", async () => {
   const { eventLog, held } = heldLog();
   const { post, rank, clock } = gatewayFixture({ eventLog });
   await rank("r", ["a"]);
@@ -121,7 +120,7 @@ Deno.test("acceptance times strictly ascend, also when the clock stands still or
   assert.ok(times.every((time, i) => i === 0 || time > times[i - 1]), String(times));
 });
 
-Deno.test("a batch says what became of each event and accepts the good ones", async () => {
+Deno.test("a batch has a result for each event and accepts the valid ones", async () => {
   const { post, rank, logged, telemetry } = gatewayFixture();
   await rank("r", ["a", "b"]);
   const response = await post("/v1/events", [
@@ -170,7 +169,7 @@ Deno.test("a batch of which nothing is accepted is a problem that lists every ev
   assert.deepEqual(await logged(), []);
 });
 
-Deno.test("a full log refuses with 503, and what lies in another partition is still accepted", async () => {
+Deno.test("a full partition refuses with 503, and events of another partition are still accepted", async () => {
   const full = new MemoryEventLog({ name: "events", partitions: 2 });
   const eventLog = Object.assign(Object.create(full) as EventLog, {
     partitions: 2,
@@ -230,7 +229,7 @@ Deno.test("events are taken while the ranker is not ready", async () => {
 });
 
 Deno.test("after a restart, rankings and events of the log are still known", async () => {
-  const { post, eventLog, rank, clock, telemetry } = gatewayFixture();
+  const { post, eventLog, options, rank, clock, telemetry } = gatewayFixture();
   await rank("r", ["a"]);
   await eventLog.append(
     eventPartition("r", 2),
@@ -246,12 +245,7 @@ Deno.test("after a restart, rankings and events of the log are still known", asy
   const before = await json(post("/v1/events", click));
   clock.stepWall(-1000);
 
-  const memory = await GatewayMemory.recall(
-    eventLog,
-    clock,
-    defaultGatewayOptions,
-    telemetry,
-  );
+  const memory = await GatewayMemory.recall(eventLog, clock, options, telemetry);
   assert.equal(telemetry.lines.length, 0);
   const restarted = gatewayFixture({ eventLog, memory, clock });
   const answer = await json(restarted.post("/v1/events", [
@@ -281,7 +275,7 @@ Deno.test("the memory of events and rankings is bounded: the oldest are forgotte
   assert.equal(memory.events.size, 3);
 });
 
-Deno.test("of a long log the newest records are recalled, and the oldest are forgotten first", async () => {
+Deno.test("the newest records of a long log are recalled, and the oldest are forgotten first", async () => {
   const eventLog = new MemoryEventLog({ partitions: 1 });
   const records = Array.from({ length: 2500 }, (_, i) =>
     encodeEvent({
@@ -309,7 +303,7 @@ Deno.test("of a long log the newest records are recalled, and the oldest are for
   assert.equal(memory.events.find("e900"), undefined, "the oldest are the first to go");
 });
 
-Deno.test("a record that cannot be decoded is skipped and reported, and the server starts with the others", async () => {
+Deno.test("a record that cannot be decoded is skipped and logged, and the others are recalled", async () => {
   const { clock, eventLog, memory: before, options, post, telemetry } = gatewayFixture();
   before.rankings.recall("r", hashItems(["a"]));
   const partition = eventPartition("r", 2);
@@ -324,7 +318,7 @@ Deno.test("a record that cannot be decoded is skipped and reported, and the serv
   assert.equal(telemetry.lines.at(-1)?.fields.records, 3);
 });
 
-Deno.test("an action from which nothing will be learned is accepted with a note that says why", async () => {
+Deno.test("an action from which nothing will be learned is accepted with a note", async () => {
   const { app, post, rank } = gatewayFixture({
     labels: {
       decides: (action, value) => action === "rating" && value !== undefined,

@@ -1,11 +1,11 @@
 /**
- * A gateway on doubles: a ranker that follows a script, stores in memory, and a clock that stands still.
+ * A gateway on doubles: a scripted ranker, stores in memory, and a virtual clock.
  */
 import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
 import type { ScorerStatus } from "../../actors/scorer/protocol.ts";
 import { createGateway } from "../../gateway/app.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
-import { defaultGatewayOptions, type GatewayOptions } from "../../gateway/options.ts";
+import type { GatewayOptions } from "../../gateway/options.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
@@ -17,10 +17,23 @@ import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import { type ActionRecord, decodeEvent } from "../../records/event_record.ts";
 
-/** Wall time at which every fixture begins. */
+/** Wall time at which every fixture begins, ms. */
 export const startMs = Date.UTC(2026, 0, 1);
 
-/** Answers each rank request by `script`; the default gives candidates back in order with falling scores. */
+/** Options of every fixture, unless a test overrides them. */
+const fixtureOptions: GatewayOptions = {
+  apiKeys: [],
+  bodyBytesMax: 1024 * 1024,
+  deadlineMs: 1000,
+  requestsInFlightMax: 1024,
+  timestampAheadMsMax: 60_000,
+  eventsRememberedMax: 200_000,
+  rankingsRememberedMax: 100_000,
+  unknownRankings: "refuse",
+  docsPage: true,
+};
+
+/** Answers rank requests by `script`; by default the candidates in order, with falling scores. */
 export class ScriptedRanker implements ActorRef<RankerMessage> {
   readonly address = "ranker/0";
   readonly asked: Rank[] = [];
@@ -81,7 +94,7 @@ export interface FixtureParts {
 export function gatewayFixture(parts: FixtureParts = {}) {
   const clock = parts.clock ?? new VirtualClock(startMs);
   const eventLog = parts.eventLog ?? new MemoryEventLog({ name: "events", partitions: 2 });
-  const options = { ...defaultGatewayOptions, ...parts.options };
+  const options = { ...fixtureOptions, ...parts.options };
   const profiles = parts.profiles ?? new MemoryProfileStore(clock);
   const memory = parts.memory ?? new GatewayMemory(clock, options);
   const ranker = new ScriptedRanker();
@@ -122,7 +135,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     await response.body?.cancel();
   }
 
-  /** What the event log holds, in the order of partitions. */
+  /** The actions in the event log, partition by partition. */
   async function logged(): Promise<ActionRecord[]> {
     const records = [];
     for (let partition = 0; partition < eventLog.partitions; partition++) {

@@ -1,5 +1,5 @@
 /**
- * docs/http_api.md names what there is, and nothing else.
+ * docs/http_api.md lists the endpoints and problem types that exist.
  */
 import assert from "node:assert/strict";
 import { problems } from "../../gateway/problems.ts";

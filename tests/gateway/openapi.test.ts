@@ -1,5 +1,5 @@
 /**
- * `/openapi.json` describes what the gateway does, because it is made from what the gateway does.
+ * `/openapi.json` against the gateway's endpoints, schemas and answers.
  */
 import assert from "node:assert/strict";
 import { gatewayFixture, json } from "./fixture.ts";
@@ -23,7 +23,7 @@ function* references(value: Json): Iterable<string> {
   for (const part of Object.values(value)) yield* references(part);
 }
 
-Deno.test("it is OpenAPI 3.1 and describes the whole API", () => {
+Deno.test("the document is OpenAPI 3.1 and lists every operation", () => {
   assert.equal(document.openapi, "3.1.0");
   assert.deepEqual(
     Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -47,14 +47,14 @@ Deno.test("it is OpenAPI 3.1 and describes the whole API", () => {
   );
 });
 
-Deno.test("every reference leads to a schema, and no schema brings its own identity", () => {
+Deno.test("every reference resolves, and no schema has a dialect or id of its own", () => {
   const all = [...references(document)];
   assert.ok(all.length > 10);
   for (const reference of all) resolve({ $ref: reference });
   assert.doesNotMatch(JSON.stringify(document), /"\$(id|schema|defs)"/);
 });
 
-Deno.test("every operation names its problems with the one problem schema", () => {
+Deno.test("every operation lists its problems with the problem schema", () => {
   for (const [path, methods] of Object.entries<Json>(document.paths)) {
     for (const [method, operation] of Object.entries<Json>(methods)) {
       const answers = Object.entries<Json>(operation.responses)
@@ -87,7 +87,7 @@ Deno.test("every operation names its problems with the one problem schema", () =
   assert.ok("Retry-After" in responses["429"].headers);
 });
 
-Deno.test("request schemas say what the validation enforces", () => {
+Deno.test("request schemas state the limits that validation enforces", () => {
   const schema = resolve(
     document.paths["/v1/rank"].post.requestBody.content["application/json"].schema,
   );

@@ -1,5 +1,5 @@
 /**
- * Stored attributes come back as they were sent, whatever they and the ids hold.
+ * `/v1/items` and `/v1/users` from the client's side.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -37,7 +37,7 @@ Deno.test("the first write answers 201 and version 1, the next 200 and version 2
   });
 });
 
-Deno.test("items and users of the same id are told apart", async () => {
+Deno.test("an item and a user of the same id have separate profiles", async () => {
   const { app } = gatewayFixture();
   await put(app, "/v1/items/x", { kind: "item" });
   await put(app, "/v1/users/x", { kind: "user" });
@@ -45,7 +45,7 @@ Deno.test("items and users of the same id are told apart", async () => {
   assert.equal((await json(app.request("/v1/users/x"))).attributes.kind, "user");
 });
 
-Deno.test("a deleted profile is gone for good, and deleting it again is no error", async () => {
+Deno.test("a deleted profile is gone, and deleting it again is not an error", async () => {
   const { app } = gatewayFixture();
   await put(app, "/v1/users/a%20b", { age: 30 });
   await put(app, "/v1/items/a%20b", { year: 1994 });
@@ -59,7 +59,7 @@ Deno.test("a deleted profile is gone for good, and deleting it again is no error
   assert.equal((await put(app, "/v1/users/a%20b", {})).status, 201);
 });
 
-Deno.test("a list of profiles is stored and answered in its order; a repeated id is written twice", async () => {
+Deno.test("a list of profiles is stored and answered in order, and a repeated id is written twice", async () => {
   const { app, post } = gatewayFixture();
   await put(app, "/v1/users/b", { age: 1 });
   const response = await post("/v1/users", [
@@ -91,7 +91,7 @@ function requireYear(kind: "item" | "user", { year }: { readonly year?: unknown 
   }
 }
 
-Deno.test("wrong profiles of a list are rejected where they stand and the others are stored", async () => {
+Deno.test("wrong profiles of a list are rejected one by one and the others are stored", async () => {
   const { app, post } = gatewayFixture({ checkProfile: requireYear });
   const response = await post("/v1/items", [
     { id: "a", attributes: { year: "MCMXCIV" } },
@@ -132,7 +132,7 @@ Deno.test("a list of which nothing is stored is a problem with one entry per pro
   assert.deepEqual([problem.stored, problem.rejected, problem.profiles.length], [0, 2, 2]);
 });
 
-Deno.test("where the store fails, a list answers with the server's failure, not with the client's", async () => {
+Deno.test("when the store fails, a list is answered with the server's failure, not the client's", async () => {
   const failing = {
     put: () => Promise.reject(new Error("disk I/O error")),
   } as unknown as ProfileStore;
@@ -143,7 +143,7 @@ Deno.test("where the store fails, a list answers with the server's failure, not 
   assert.equal(telemetry.lines.length, 1);
 });
 
-Deno.test("a profile that features cannot be made of is refused and not stored", async () => {
+Deno.test("a profile whose attributes no feature can read is refused and not stored", async () => {
   const { app } = gatewayFixture({ checkProfile: requireYear });
   const refused = await put(app, "/v1/items/a", { year: "MCMXCIV" });
   assert.equal(refused.status, 422);
@@ -183,7 +183,7 @@ Deno.test("a store that does not confirm in time answers 504", async () => {
 const character = fc.string({ unit: "binary", minLength: 1, maxLength: 1 })
   .filter((text) => /^[^\p{Cc}\p{Cs}]$/u.test(text));
 const id = fc.array(character, { minLength: 1, maxLength: 40 }).map((parts) => parts.join(""))
-  // The URL standard resolves these two away before a server sees them, percent-encoded or not.
+  // The URL standard removes these two from a path, percent-encoded or not.
   .filter((text) => text !== "." && text !== "..");
 const text = fc.string({ unit: "binary", maxLength: 60 }).filter((value) => value.isWellFormed());
 const attributes = fc.dictionary(
@@ -198,7 +198,7 @@ const attributes = fc.dictionary(
   { maxKeys: 10, noNullPrototype: true },
 );
 
-Deno.test("any attributes under any id make the round trip unchanged", async () => {
+Deno.test("any attributes under any id are read back unchanged", async () => {
   const { app } = gatewayFixture();
   await fc.assert(
     fc.asyncProperty(id, fc.constantFrom("items", "users"), attributes, async (id, kind, sent) => {
@@ -214,7 +214,7 @@ Deno.test("any attributes under any id make the round trip unchanged", async () 
   );
 });
 
-Deno.test("no JSON value as attributes makes a server error", async () => {
+Deno.test("no JSON value as attributes causes a server error", async () => {
   const { app } = gatewayFixture();
   await fc.assert(
     fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), async (value) => {

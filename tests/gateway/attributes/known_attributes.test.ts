@@ -1,4 +1,4 @@
-/** What the gateway makes of knowing which attributes features are made of. */
+/** Notes on attributes that no feature reads, and examples made of those that features read. */
 import assert from "node:assert/strict";
 import { bundledFile } from "../../../cli/options.ts";
 import { loadConfiguration } from "../../../cli/load_configuration.ts";
@@ -15,7 +15,7 @@ const attributes = {
   context: { device: "device-1" },
 };
 
-Deno.test("an attribute that no feature reads is told once, whatever the number of candidates", async () => {
+Deno.test("an attribute that no feature reads is noted once for all candidates", async () => {
   const { post } = gatewayFixture({ attributes });
   const fields = { yaer: "1995", genres: ["Crime"] };
   const ranking = await json(post("/v1/rank", {
@@ -32,14 +32,14 @@ Deno.test("an attribute that no feature reads is told once, whatever the number 
   assert.ok(rankingSchema.safeParse(ranking).success);
 });
 
-Deno.test("what features read is ranked without a remark, and so is everything where nobody knows", async () => {
+Deno.test("no note is given on attributes that features read, or where the attributes are not known", async () => {
   const request = { user: "ann", candidates: [{ id: "up", fields: { year: "2009" } }] };
   for (const fixture of [gatewayFixture({ attributes }), gatewayFixture()]) {
     assert.ok(!("note" in await json(fixture.post("/v1/rank", request))));
   }
 });
 
-Deno.test("an attribute that no feature reads is told when it is stored, once for all of a list", async () => {
+Deno.test("an attribute that no feature reads is noted when it is stored, once for a list", async () => {
   const { post, app } = gatewayFixture({ attributes });
   const put = (body: unknown) =>
     app.request("/v1/items/up", {
@@ -65,11 +65,13 @@ Deno.test("an attribute that no feature reads is told when it is stored, once fo
   const many = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`x${i}`, 1]));
   const users = await json(post("/v1/users", [{ id: "a", attributes: many }]));
   assert.match(users.note, /"x19" and 5 more of attributes \(nothing is read there\)/);
-  const unknowing = gatewayFixture();
-  assert.ok(!("note" in await json(unknowing.post("/v1/items", [{ id: "a", attributes: many }]))));
+  const withoutKnowledge = gatewayFixture();
+  assert.ok(
+    !("note" in await json(withoutKnowledge.post("/v1/items", [{ id: "a", attributes: many }]))),
+  );
 });
 
-Deno.test("the examples of the API's page send what the examples' features read, and are taken", async () => {
+Deno.test("the API page's examples use attributes that the configured features read, and are accepted", async () => {
   for (const example of ["examples/movies.yaml", "examples/demo.yaml"]) {
     const { schema } = (await loadConfiguration(bundledFile(example))).features;
     const { app, post } = gatewayFixture({ attributes: knownAttributes(schema) });

@@ -1,10 +1,10 @@
-/** A request that a client gets wrong, with the answer that it gets; and the good ones that most of them are made of. */
+/** A wrong request with its expected answer, and the valid requests that most rows vary. */
 export interface BadInput {
   readonly name: string;
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Record<string, string>;
-  /** Text is sent as it is, bytes too; anything else as JSON. */
+  /** Text and bytes are sent unchanged, any other value as JSON. */
   readonly body?: unknown;
   readonly status: number;
   readonly type: string;
@@ -12,11 +12,11 @@ export interface BadInput {
   /** The first entries of `errors`, as `pointer detail`. */
   readonly errors?: readonly string[];
   readonly answerHeaders?: Record<string, string>;
-  /** Wrong only under the fixture's settings: its clock, its body limit of 4096 bytes, its keys. */
+  /** Wrong only with the fixture's clock, body limit of 4096 bytes, or keys. */
   readonly fixtureOnly?: true;
 }
 
-/** The request of a row. */
+/** The request that a row describes. */
 export function requestOf(
   { method = "POST", path = "/v1/rank", headers, body }: BadInput,
 ): Request {
@@ -33,5 +33,5 @@ export function requestOf(
 
 export const goodRank = { user: "u", candidates: [{ id: "a" }] };
 export const goodEvent = { eventId: "e", rankingId: "known", item: "a", action: "click" };
-/** So many candidates. */
+/** `n` distinct candidates. */
 export const many = (n: number) => Array.from({ length: n }, (_, i) => ({ id: `item-${i}` }));

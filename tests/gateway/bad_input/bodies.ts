@@ -1,4 +1,4 @@
-/** Bodies that are no JSON, of another media type, or too large. */
+/** Bodies that are not JSON, have another media type, or are too large. */
 import { type BadInput, goodRank } from "./bad_input.ts";
 
 export const bodies: readonly BadInput[] = [
@@ -11,7 +11,7 @@ export const bodies: readonly BadInput[] = [
     detail: /the body is empty/,
   },
   {
-    name: "broken JSON, with what stands there",
+    name: "broken JSON, with the text at the error",
     body: '{"user": "u", "candidates": [}',
     status: 400,
     type: "malformed-json",

@@ -1,4 +1,4 @@
-/** Events that are wrong. */
+/** Wrong events. */
 import { type BadInput, goodEvent } from "./bad_input.ts";
 
 export const events: readonly BadInput[] = [

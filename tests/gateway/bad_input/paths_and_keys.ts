@@ -1,4 +1,4 @@
-/** Paths, methods and keys that are wrong. */
+/** Wrong paths, methods and keys. */
 import { type BadInput, goodRank } from "./bad_input.ts";
 
 export const pathsAndKeys: readonly BadInput[] = [

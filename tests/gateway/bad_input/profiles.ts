@@ -1,22 +1,22 @@
-/** Profiles that are wrong. */
+/** Wrong requests about profiles. */
 import type { BadInput } from "./bad_input.ts";
 
 export const profiles: readonly BadInput[] = [
   {
     name: "an unknown item",
     method: "GET",
-    path: "/v1/items/nobody",
+    path: "/v1/items/absent",
     status: 404,
     type: "unknown-item",
-    detail: /item "nobody"/,
+    detail: /item "absent"/,
   },
   {
     name: "an unknown user",
     method: "GET",
-    path: "/v1/users/nobody",
+    path: "/v1/users/absent",
     status: 404,
     type: "unknown-user",
-    detail: /user "nobody"/,
+    detail: /user "absent"/,
   },
   {
     name: "a profile without attributes",
@@ -60,7 +60,7 @@ export const profiles: readonly BadInput[] = [
     detail: /None of the 1 profiles was stored: #\/0\/attributes\/nested is an object/,
   },
   {
-    name: "a deletion of everybody",
+    name: "a deletion of all users",
     method: "DELETE",
     path: "/v1/users",
     status: 405,

@@ -1,4 +1,4 @@
-/** Fields of a rank request that are wrong. */
+/** Wrong fields of a rank request. */
 import { type BadInput, goodRank, many } from "./bad_input.ts";
 
 export const rankFields: readonly BadInput[] = [

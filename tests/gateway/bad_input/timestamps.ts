@@ -1,4 +1,4 @@
-/** Clocks that are wrong, or jump. */
+/** Wrong timestamps, and lists inside an object. */
 import { type BadInput, goodEvent, goodRank } from "./bad_input.ts";
 import { startMs } from "../fixture.ts";
 

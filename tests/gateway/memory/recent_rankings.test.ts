@@ -1,5 +1,5 @@
 /**
- * What was shown lately, against a model that keeps every ranking's items.
+ * The memory of rankings, compared with all rankings and items put into it.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -8,7 +8,7 @@ import { hashItems, RecentRankings } from "../../../gateway/memory/recent_rankin
 const items = (ranking: number, count: number) =>
   Array.from({ length: count }, (_, i) => `item ${ranking}/${i}`);
 
-Deno.test("each of the newest rankings is known with all its items and no others, whatever their number", () => {
+Deno.test("each of the newest rankings is known with all of its items and no others", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 8, max: 40 }),
@@ -33,14 +33,14 @@ Deno.test("each of the newest rankings is known with all its items and no others
   );
 });
 
-Deno.test("an id is taken from its reservation on, and free again where its ranking fails", () => {
+Deno.test("a reserved id is taken until its ranking fails", () => {
   const rankings = new RecentRankings(10);
   assert.ok(rankings.reserve("r"));
   assert.ok(!rankings.reserve("r"));
-  assert.equal(rankings.check("r", "a"), "unknown-ranking", "nothing is shown yet");
+  assert.equal(rankings.check("r", "a"), "unknown-ranking", "the ranking has shown nothing yet");
   rankings.release("r");
   assert.ok(rankings.reserve("r"));
   rankings.recall("r", hashItems(["a"]));
   rankings.release("r");
-  assert.equal(rankings.check("r", "a"), "shown", "a ranking that was answered is not given back");
+  assert.equal(rankings.check("r", "a"), "shown", "an answered ranking is not released");
 });

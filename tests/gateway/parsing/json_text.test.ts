@@ -1,4 +1,4 @@
-/** What is read is what `JSON.parse` reads, and what it refuses is refused in the same words. */
+/** `parseJson` against `JSON.parse`: the same values and the same error messages. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseJson } from "../../../gateway/parsing/json_text.ts";
@@ -15,11 +15,11 @@ function assertReadAlike(text: string) {
   assert.deepEqual(outcome(parseJson, text), outcome(JSON.parse, text), JSON.stringify(text));
 }
 
-Deno.test("any JSON is read as it is", () => {
+Deno.test("any JSON text gives the same value", () => {
   fc.assert(fc.property(fc.json({ stringUnit: "binary" }), assertReadAlike));
 });
 
-Deno.test("what is no JSON is refused, also where it would be within a list", () => {
+Deno.test("a text that is not JSON is refused, also one that is JSON inside a list", () => {
   for (
     const text of [
       "",
@@ -39,7 +39,7 @@ Deno.test("what is no JSON is refused, also where it would be within a list", ()
   ) assertReadAlike(text);
 });
 
-Deno.test("a JSON text in which something was changed is read or refused as before", () => {
+Deno.test("a mutated JSON text gives the same value or the same error", () => {
   const change = fc.record({
     at: fc.nat(200),
     insert: fc.constantFrom("", ",", "]", "[", "{", "}", '"', ":", "1", "\\", " ", "\u2028", "ü"),
@@ -48,8 +48,8 @@ Deno.test("a JSON text in which something was changed is read or refused as befo
   fc.assert(fc.property(fc.json(), fc.array(change, { maxLength: 3 }), (json, changes) => {
     let text = json;
     for (const { at, insert, remove } of changes) {
-      const place = at % (text.length + 1);
-      text = text.slice(0, place) + insert + text.slice(place + remove);
+      const index = at % (text.length + 1);
+      text = text.slice(0, index) + insert + text.slice(index + remove);
     }
     assertReadAlike(text);
   }));
