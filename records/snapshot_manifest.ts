@@ -1,21 +1,25 @@
 /**
- * A snapshot: blobs under one name, made real by a manifest that is written last.
+ * A snapshot: blobs under one prefix, and a manifest that is written last and makes them a snapshot.
  *
- * A snapshot is a consistent cut. Between two batches the trainers stand still, every shard notes that moment, and then
- * each writes its part while learning goes on. A restart is the newest snapshot and the example log from its cut.
+ *     snapshots/000001764412388123/trainer-0       checkpoint of each trainer
+ *     snapshots/000001764412388123/shard-0/…       header and chunks of each shard
+ *     snapshots/000001764412388123/manifest.json   names, lengths and checksums of all parts
+ *
+ * A snapshot is a consistent cut of trainers and shards between two batches. A restart loads the
+ * newest snapshot and reads the example log from its cut.
  */
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import { type ShardPart, SnapshotError, type TrainerPart } from "./snapshot_parts.ts";
 
-/** Changes with every change of what the parts hold. */
+/** Version of the manifest and of the contents of the parts; a build reads only its own. */
 export const FORMAT = 7;
 
-/** What a snapshot consists of; written last, so that a snapshot with a manifest is whole. */
+/** The parts of a snapshot. */
 export interface SnapshotManifest {
   readonly format: typeof FORMAT;
-  /** Prefix of its blobs; ascending with time. */
+  /** Prefix of the snapshot's blobs; ascending with time. */
   readonly name: string;
-  /** Wall time, ms. */
+  /** Wall time of the cut, ms since the Unix epoch. */
   readonly atMs: number;
   /** By partition. */
   readonly trainers: readonly TrainerPart[];
@@ -25,29 +29,33 @@ export interface SnapshotManifest {
 const prefix = "snapshots/";
 const manifestSuffix = "/manifest.json";
 
-/** A name after `newest`, also where the clock has stepped back. */
+/** A name that sorts after `newest`, even if the clock has stepped back. */
 export function snapshotName(atMs: number, newest?: string): string {
   const after = newest === undefined ? 0 : Number(newest.slice(prefix.length)) + 1;
   return prefix + String(Math.max(Math.floor(atMs), after)).padStart(15, "0");
 }
 
-/** The name of its manifest in the blob store. */
+/** Name of a snapshot's manifest in the blob store. */
 export function manifestName(snapshot: string): string {
   return snapshot + manifestSuffix;
 }
 
-/** Names of all blobs of all snapshots, also of those that were never finished. */
+/** Names of the blobs of all snapshots, unfinished ones included. */
 function listSnapshotBlobs(blobs: BlobStore): Promise<string[]> {
   return blobs.list(prefix);
 }
 
-/** The finished snapshots, newest first. */
+/**
+ * The manifests of all finished snapshots, newest first.
+ *
+ * @throws {SnapshotError} When one of them has another format.
+ */
 export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[]> {
   const names = (await listSnapshotBlobs(blobs)).filter(isManifest);
   const manifests: SnapshotManifest[] = [];
   for (const name of names.reverse()) {
     const bytes = await blobs.get(name);
-    if (bytes === undefined) continue; // deleted meanwhile: an old one
+    if (bytes === undefined) continue; // deleted after it was listed
     const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
     if (manifest.format !== FORMAT) {
       throw new SnapshotError(
@@ -60,7 +68,7 @@ export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[
   return manifests;
 }
 
-/** Deletes all blobs of other snapshots than these. */
+/** Deletes the blobs of all snapshots except `kept`. */
 export async function keepSnapshots(
   blobs: BlobStore,
   kept: readonly SnapshotManifest[],
@@ -68,7 +76,7 @@ export async function keepSnapshots(
   const names = (await listSnapshotBlobs(blobs)).filter((blob) =>
     !kept.some(({ name }) => blob.startsWith(`${name}/`))
   );
-  // Manifests first: a snapshot with parts missing must not look finished.
+  // Manifests first: a snapshot whose parts are being deleted must not look finished.
   names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
   for (const name of names) await blobs.delete(name);
 }
@@ -77,13 +85,13 @@ function isManifest(blob: string): boolean {
   return blob.endsWith(manifestSuffix);
 }
 
-/** Writes the manifest: from now on the snapshot is whole. */
+/** Writes the manifest, which finishes the snapshot. */
 export async function writeManifest(blobs: BlobStore, manifest: SnapshotManifest): Promise<void> {
   const text = JSON.stringify(manifest, undefined, 1);
   await blobs.put(manifestName(manifest.name), new TextEncoder().encode(text));
 }
 
-/** Rows of all partitions that are learned at the cut. */
+/** Rows that all trainers together have learned at the cut. */
 export function sequenceOf({ trainers }: SnapshotManifest): number {
   return trainers.reduce((sum, { sequence }) => sum + sequence, 0);
 }

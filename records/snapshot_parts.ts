@@ -1,5 +1,7 @@
 /**
- * The parts of a snapshot: a header and chunks of rows from each shard, a checkpoint from each trainer.
+ * The parts of a snapshot: a checkpoint from each trainer, a header and chunks of rows from each
+ * shard. Headers and checkpoints are MessagePack ({@link encodePart}); a chunk has the layout of
+ * kernels/embedding/ABI.md.
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { BatchKernel } from "../kernels/embedding/batch_kernel.ts";
@@ -7,26 +9,27 @@ import type { ClassChunk } from "../kernels/embedding/class_tables.ts";
 import type { SnapshotHeader } from "../kernels/embedding/table_snapshot.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 
-/** A blob of a snapshot, with what it must contain. */
+/** A blob of a snapshot, as the manifest describes it. */
 export interface SnapshotPart {
+  /** Name in the blob store. */
   readonly name: string;
   readonly bytes: number;
-  /** CRC-32C. */
+  /** CRC-32C of the blob. */
   readonly checksum: number;
 }
 
-/** Rows of one shard, or the counters of ids that have none. */
+/** A chunk of one shard: rows, or the admission counters of ids without a row. */
 export interface ShardChunkPart extends SnapshotPart {
   readonly holds: "rows" | "counters";
-  /** 0 where it holds counters. */
+  /** Number of rows; 0 in a chunk of counters. */
   readonly rows: number;
-  /** The class that it is of. */
+  /** Index of the row class in {@link ShardHeader.classes}. */
   readonly class: number;
 }
 
-/** What is needed to read a shard's chunks. */
+/** What reading a shard's chunks needs. */
 export interface ShardHeader {
-  /** By number, of all slots that had rows. */
+  /** Name of each slot that had rows, by slot number. */
   readonly slotNames: Readonly<Record<number, string>>;
   readonly classes: readonly SnapshotHeader[];
 }
@@ -34,25 +37,26 @@ export interface ShardHeader {
 /** One shard's part of the cut. */
 export interface ShardPart {
   readonly shard: number;
-  /** A {@link ShardHeader}, {@link encodePart}. */
+  /** An encoded {@link ShardHeader}. */
   readonly header: SnapshotPart;
   readonly chunks: readonly ShardChunkPart[];
 }
 
-/** One trainer's part of the cut, and where its partition of the example log goes on after it. */
+/** One trainer's part of the cut, and where its partition of the example log continues. */
 export interface TrainerPart {
+  /** Name under which the trainer sends gradients to shards. */
   readonly source: string;
-  /** Rows of the partition that are learned, in shards and dense model alike. */
+  /** Rows of the partition that shards and dense model have learned. */
   readonly sequence: number;
   readonly partition: number;
-  /** Log offset from which the rows after the cut can be read. */
+  /** Offset in the example log from which the rows after the cut can be read. */
   readonly offset: number;
   readonly learnedThroughMs: number;
-  /** The training session's checkpoint, {@link encodePart}. */
+  /** The encoded checkpoint of the training session. */
   readonly checkpoint: SnapshotPart;
 }
 
-/** A snapshot cannot be used. */
+/** A snapshot is damaged, incomplete or of another format. */
 export class SnapshotError extends Error {
   override readonly name = "SnapshotError";
   constructor(blob: string, reason: string) {
@@ -62,7 +66,7 @@ export class SnapshotError extends Error {
   }
 }
 
-/** Writes a part; its checksum goes into the manifest. */
+/** Writes a part and returns its entry for the manifest. */
 export async function writePart(
   blobs: BlobStore,
   kernel: BatchKernel,
@@ -74,10 +78,10 @@ export async function writePart(
 }
 
 /**
- * Writes a shard's next chunk, whose checksum came with it.
+ * Writes a shard's next chunk, which brings its checksum along.
  *
  * @param shard Prefix of the shard's blobs.
- * @param number From 0: a shard's chunks are read in the order in which they were written.
+ * @param number From 0; chunks are read in this order.
  */
 export async function writeChunk(
   blobs: BlobStore,
@@ -91,9 +95,9 @@ export async function writeChunk(
 }
 
 /**
- * Reads one part and checks it against the manifest.
+ * Reads a part and checks its length and checksum against the manifest.
  *
- * @throws {SnapshotError} When the part is missing or is not what was written.
+ * @throws {SnapshotError} When the part is missing or differs.
  */
 export async function readPart(
   blobs: BlobStore,
@@ -111,19 +115,19 @@ export async function readPart(
   return bytes.slice();
 }
 
-/** Plain data with typed arrays of floats in it, as bytes. */
+/** Plain data that may contain `Float32Array`s, as bytes. */
 export function encodePart(value: unknown): Uint8Array {
   return encode(tagFloats(value));
 }
 
-/** The value that was encoded as a part. */
+/** The value that {@link encodePart} encoded. */
 export function decodePart<T>(bytes: Uint8Array): T {
   return untagFloats(decode(bytes)) as T;
 }
 
 const floatsTag = "float32";
 
-/** MessagePack knows bytes but not floats' arrays. */
+/** Wraps each Float32Array as `{ float32: bytes }`: MessagePack has bytes but no float arrays. */
 function tagFloats(value: unknown): unknown {
   if (value instanceof Float32Array) {
     return { [floatsTag]: new Uint8Array(value.buffer, value.byteOffset, value.byteLength) };

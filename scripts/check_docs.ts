@@ -18,6 +18,7 @@ export const publicInterfaces: readonly RegExp[] = [
   /^actors\/[^/]+\/(protocol|options)\.ts$/,
   /^kernels\/embedding\/(options|embedding_table|serving_table|batch_kernel|feature_hasher)\.ts$/,
   /^kernels\/features\/(feature_batch|schema|extractor)\.ts$/,
+  /^records\/[^/]+\.ts$/,
   /^kernels\/dense\/(weights|training_session|inference_session)\.ts$/,
 ];
 

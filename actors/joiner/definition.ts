@@ -1,5 +1,5 @@
 /**
- * How composition makes joiners.
+ * The joiner as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { Joiner, type JoinerDependencies } from "./joiner.ts";

@@ -1,5 +1,5 @@
 /**
- * How composition makes rankers.
+ * The ranker as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import type { RankerOptions } from "./options.ts";

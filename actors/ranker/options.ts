@@ -1,15 +1,15 @@
 /**
- * What a ranker needs to know, as plain data.
+ * The ranker's configuration, as plain data.
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 
-/** Who scores, and what features are made of. */
+/** Its scorer, the feature schema, and the bound of its cache. */
 export interface RankerOptions {
   readonly scorer: Address;
   readonly schema: FeatureSchema;
-  /** What the model predicts, by name; shape `[tasks]`. */
+  /** Names of the model's tasks, `[tasks]`. */
   readonly taskNames: readonly string[];
-  /** Memory for features of items that are kept between requests, bytes. */
+  /** Bound of the cache of items' features, bytes. */
   readonly itemCacheBytesMax: number;
 }

@@ -1,5 +1,5 @@
 /**
- * The ranker's door: candidates in, scored and ordered items out.
+ * The messages that a ranker understands: candidates in, scored and ordered items out.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
@@ -12,11 +12,11 @@ export interface Candidate {
   readonly fields?: Attributes;
 }
 
-/** Asks for an order of the candidates. */
+/** Asks for a ranking of the candidates. */
 export interface Rank extends Request<Ranking> {
   readonly kind: "rank";
   readonly user: string;
-  /** Attributes of this moment (device, page, …). */
+  /** Attributes of the request (device, page, …). */
   readonly context: Attributes;
   /** Attributes of the user for this request only; they override the stored profile's. */
   readonly userFields?: Attributes;
@@ -24,33 +24,35 @@ export interface Rank extends Request<Ranking> {
   readonly atMs: number;
   /** 1 to 500. */
   readonly candidates: readonly Candidate[];
-  /** Items to return (and to log as shown), best first. */
+  /** Number of items to return, and to log as shown. */
   readonly limit: number;
   readonly explain: boolean;
-  /** The caller's own id for this ranking; absent = a fresh one. */
+  /** The caller's id for this ranking; a new one if absent. */
   readonly rankingId?: string;
 }
 
 /** An item with its score. */
 export interface RankedItem {
   readonly id: string;
-  /** What orders the items: of one task its prediction, of several the weighted sum of theirs. */
+  /** Orders the items: the prediction of the only task, or the weighted sum of several. */
   readonly score: number;
-  /** Of each task by name, where there are several: the probability of its positive label, or its label's value. */
+  /**
+   * With several tasks, by task name: the probability of a positive label, or the label's value.
+   */
   readonly predictions?: Readonly<Record<string, number>>;
-  /** No feature of this item has a learned row yet: the score rests on the user and the context. */
+  /** Whether no feature of this item has a learned row yet: the score then rests on user and context. */
   readonly cold: boolean;
-  /** On `explain`. */
+  /** Present if `explain` was set. */
   readonly explanation?: Explanation;
 }
 
-/** The answer: items best first, and what their scores rest on. */
+/** The answer to {@link Rank}: items, best first, with the model and the freshness behind their scores. */
 export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs"> {
   readonly rankingId: string;
   readonly items: readonly RankedItem[];
 }
 
-/** Asks whether and with what the scorer behind it answers. */
+/** Asks for the status of the ranker's scorer. */
 export interface GetRankerStatus extends Request<ScorerStatus> {
   readonly kind: "getStatus";
 }

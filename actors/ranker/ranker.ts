@@ -1,6 +1,14 @@
 /**
- * The ranker's behaviour: features, the scorer's predictions, an order, and the impression in the log before the
- * answer. While the scorer works on one request, the ranker makes the features of the next.
+ * The ranker's behaviour. One ranking, end to end:
+ *
+ *     features from request and profiles          extractor (kernels/features)
+ *       → scores, predictions, cold               scorer: lookup, pooling, forward pass
+ *       → order of the items                      row_order.ts
+ *       → impression in the event log             records/event_record.ts
+ *       → answer
+ *
+ * Features are made in the request's turn; everything else runs after it, so that the ranker makes
+ * the features of the next request while the scorer works on this one.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -10,8 +18,8 @@ import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
-import { ImpressionRowsWriter } from "../../records/impression_rows_writer.ts";
-import type { ScorerMessage } from "../scorer/protocol.ts";
+import { ImpressionRowsWriter, type ServedRanking } from "../../records/impression_rows_writer.ts";
+import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";
 import { orderByScore, pickRows } from "./row_order.ts";
@@ -54,7 +62,7 @@ export class Ranker implements Behavior<RankerMessage> {
     });
     this.#unsubscribe = profiles.onChanged("item", (id) => this.#extractor.forget(id));
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
-      help: "Rankings answered, by outcome.",
+      help: "Rankings by outcome.",
       labelNames: ["outcome"],
     });
   }
@@ -64,7 +72,7 @@ export class Ranker implements Behavior<RankerMessage> {
       case "rank":
         return this.#rank(message);
       case "getStatus":
-        this.#scorer.ask({ kind: "getStatus" }, this.#remaining(message)).then(
+        this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(message)).then(
           (status) => this.#context.reply(message, status),
           (error) => this.#context.replyError(message, error),
         );
@@ -78,15 +86,7 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#unsubscribe();
   }
 
-  /** What a request leaves for those whom the ranker asks, and its trace. */
-  #remaining(request: RankerMessage) {
-    return {
-      budgetMs: this.#context.remainingMs(request),
-      traceId: this.#context.traceIdOf(request),
-    };
-  }
-
-  /** The answer comes in a later turn: the next request need not wait for it. */
+  /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
   #rank(request: Rank): void {
     let features: FeatureBatch;
     try {
@@ -103,6 +103,22 @@ export class Ranker implements Behavior<RankerMessage> {
     );
   }
 
+  /**
+   * Scores, orders, logs the impression, and answers once the log has it. The append need not be
+   * durable: the impression lies before its actions in the same partition, so that an action that
+   * was accepted as durable makes its impression durable too.
+   */
+  async #answer(request: Rank, features: FeatureBatch): Promise<void> {
+    const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(request));
+    const rows = orderByScore(scored.scores).subarray(0, request.limit);
+    const shown = this.#items(request, scored, rows);
+    const items = request.explain ? await this.#explained(request, shown, features, rows) : shown;
+    const rankingId = request.rankingId ?? this.#context.random.uuid();
+    await this.#log(request, rankingId, { features, predictions: scored.predictions, rows });
+    const { modelVersion, learnedThroughMs } = scored;
+    this.#context.reply(request, { rankingId, items, modelVersion, learnedThroughMs });
+  }
+
   #extract(request: Rank): FeatureBatch {
     const stored = this.#extractor.readsUsers
       ? this.#profiles.get("user", request.user)?.attributes
@@ -116,43 +132,20 @@ export class Ranker implements Behavior<RankerMessage> {
     });
   }
 
-  /**
-   * Orders, logs what will be shown, and answers once the log has it. It need not wait for the disk: an impression lies
-   * before its actions in one partition, so an action that was accepted as durable keeps its impression.
-   */
-  async #answer(request: Rank, features: FeatureBatch): Promise<void> {
-    const { scores, predictions, cold, modelVersion, learnedThroughMs } = await this.#scorer.ask(
-      { kind: "score", features },
-      this.#remaining(request),
-    );
+  /** The candidates of `rows`, in that order. */
+  #items(
+    { candidates }: Rank,
+    { scores, predictions, cold }: Scores,
+    rows: Uint32Array,
+  ): RankedItem[] {
     const tasks = this.#options.taskNames.length;
-    const rows = orderByScore(scores).subarray(0, request.limit);
     const items: RankedItem[] = [];
     for (const row of rows) {
-      const { id } = request.candidates[row];
+      const { id } = candidates[row];
       const item = { id, score: scores[row], cold: cold[row] === 1 };
       items.push(tasks === 1 ? item : { ...item, predictions: this.#byTask(predictions, row) });
     }
-    const explained = request.explain
-      ? await this.#explained(request, items, features, rows)
-      : items;
-    const rankingId = request.rankingId ?? this.#context.random.uuid();
-    const partition = eventPartition(rankingId, this.#eventLog.partitions);
-    const impression = encodeEvent({
-      kind: "impression",
-      rankingId,
-      atMs: request.atMs,
-      acceptedAtMs: this.#context.clock.nowMs(),
-      user: request.user,
-      shown: this.#impressionRows.write({
-        candidates: request.candidates,
-        features,
-        predictions,
-        rows,
-      }),
-    });
-    await this.#eventLog.append(partition, [impression], "written");
-    this.#context.reply(request, { rankingId, items: explained, modelVersion, learnedThroughMs });
+    return items;
   }
 
   #byTask(predictions: Float32Array, row: number): Record<string, number> {
@@ -172,9 +165,34 @@ export class Ranker implements Behavior<RankerMessage> {
     const { slots, denseWidth } = this.#options.schema;
     const explanations = await this.#scorer.ask(
       { kind: "explain", features: pickRows(features, rows, slots.length, denseWidth) },
-      this.#remaining(request),
+      this.#askOptions(request),
     );
     return items.map((item, i) => ({ ...item, explanation: explanations[i] }));
+  }
+
+  #log(
+    { candidates, user, atMs }: Rank,
+    rankingId: string,
+    served: Omit<ServedRanking, "candidates">,
+  ): Promise<number> {
+    const impression = encodeEvent({
+      kind: "impression",
+      rankingId,
+      atMs,
+      acceptedAtMs: this.#context.clock.nowMs(),
+      user,
+      shown: this.#impressionRows.write({ candidates, ...served }),
+    });
+    const partition = eventPartition(rankingId, this.#eventLog.partitions);
+    return this.#eventLog.append(partition, [impression], "written");
+  }
+
+  /** Passes on the request's remaining budget and its trace. */
+  #askOptions(request: RankerMessage) {
+    return {
+      budgetMs: this.#context.remainingMs(request),
+      traceId: this.#context.traceIdOf(request),
+    };
   }
 
   #refuse(request: Rank, outcome: string, error: unknown): void {

@@ -1,9 +1,9 @@
 /**
- * Which rows of a request are shown, in which order, and their features.
+ * Orders the rows of a request by score, and picks the features of the shown ones.
  */
 import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
-/** Some rows of a batch, in the order given. */
+/** The picked rows of a batch, in the order of `picked`. */
 export function pickRows(
   batch: FeatureBatch,
   picked: ArrayLike<number> & Iterable<number>,
@@ -37,31 +37,35 @@ export function pickRows(
   return shown;
 }
 
-/** Candidates of one request are numbered below this. */
-const rowsMax = 2 ** 20;
+/** Bound of the candidates of a request: a row's index fits into the low bits of a sort key. */
+const ROWS_MAX = 2 ** 20;
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 let keyMemory = new Float64Array(0);
 
 /**
- * Row numbers of scores, best first; equal scores keep the caller's order, and a score that is no number comes last.
- * Each row becomes one number that says both, since sorting numbers needs no call a comparison.
+ * Row indices by score, best first; equal scores keep the caller's order, and NaN comes last.
+ *
+ * Packs (rank of the score, row) into one float64, so that a numeric sort without a comparator gives
+ * a stable order.
+ *
+ * @throws {RangeError} Beyond 2^20 rows.
  */
 export function orderByScore(scores: Float32Array): Uint32Array {
   const rows = scores.length;
-  if (rows > rowsMax) throw new RangeError(`Cannot order more than ${rowsMax} rows`);
+  if (rows > ROWS_MAX) throw new RangeError(`Cannot order more than ${ROWS_MAX} rows`);
   if (keyMemory.length < rows) keyMemory = new Float64Array(2 * rows);
   const keys = keyMemory.subarray(0, rows);
   for (let row = 0; row < rows; row++) {
     float[0] = scores[row] + 0; // -0 is 0
-    // The bits of floats ascend with positive ones and descend with negative ones.
+    // As integers, the bits of positive floats ascend with the value; those of negatives descend.
     const descending = bits[0] >>> 31 === 1 ? bits[0] : 0x7fff_ffff - bits[0];
     const rank = Number.isNaN(scores[row]) ? 2 ** 32 : descending;
-    keys[row] = rank * rowsMax + row;
+    keys[row] = rank * ROWS_MAX + row;
   }
   keys.sort();
   const order = new Uint32Array(rows);
-  for (let i = 0; i < rows; i++) order[i] = keys[i] % rowsMax;
+  for (let i = 0; i < rows; i++) order[i] = keys[i] % ROWS_MAX;
   return order;
 }

@@ -1,10 +1,12 @@
 /**
- * An item is cold while none of its own features has a learned row: its score then rests on the user and the context.
+ * An item is cold while none of its own features has a learned row: its score then rests on the
+ * user and the context.
  */
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { FeatureSchema, SlotDefinition } from "../../kernels/features/schema.ts";
+import { present } from "../../structures/invariant.ts";
 
-/** Columns made from the item alone. */
+/** Columns of the slots that are made from the item alone. */
 export function itemColumns(schema: FeatureSchema): number[] {
   const byName = new Map(schema.slots.map((slot) => [slot.name, slot]));
   const ofItem = (slot: SlotDefinition): boolean => {
@@ -12,7 +14,7 @@ export function itemColumns(schema: FeatureSchema): number[] {
       case "time":
         return false;
       case "cross":
-        return slot.of.every((name) => ofItem(byName.get(name)!));
+        return slot.of.every((name) => ofItem(present(byName.get(name), "a cross names slots")));
       default:
         return slot.source === "item";
     }
@@ -20,23 +22,25 @@ export function itemColumns(schema: FeatureSchema): number[] {
   return schema.slots.flatMap((slot, column) => ofItem(slot) ? [column] : []);
 }
 
-/**
- * Whether row `row` is cold.
- *
- * @param found 1 where a distinct id has a row, `[unique]`.
- * @param inverse Position of each id among the distinct ones, `[nnz]`.
- */
+/** Feature ids of a batch, looked up. */
+export interface LookedUpBatch {
+  readonly batch: FeatureBatch;
+  readonly slots: number;
+  /** 1 for a distinct id that has a row, `[unique]`. */
+  readonly found: Uint8Array;
+  /** Index of each id among the distinct ids, `[ids]`. */
+  readonly inverse: Uint32Array;
+}
+
+/** Whether the item of a row is cold. @param columns Of {@link itemColumns}. */
 export function isCold(
-  batch: FeatureBatch,
+  { batch: { listOffsets }, slots, found, inverse }: LookedUpBatch,
   row: number,
-  slots: number,
   columns: readonly number[],
-  found: Uint8Array,
-  inverse: Uint32Array,
 ): boolean {
   for (const column of columns) {
-    const end = batch.listOffsets[row * slots + column + 1];
-    for (let id = batch.listOffsets[row * slots + column]; id < end; id++) {
+    const end = listOffsets[row * slots + column + 1];
+    for (let id = listOffsets[row * slots + column]; id < end; id++) {
       if (found[inverse[id]] === 1) return false;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The score that orders a ranking: what the model predicts of each task, weighted and summed. A model that knows whether
- * somebody clicks and how long she stays leaves it to whoever runs it what one is worth beside the other.
+ * The score that orders a ranking: the weighted sum of the tasks' predictions. The operator sets the
+ * weights (e.g. clicks against watch time); the model does not learn them.
  *
  * @see Zhao et al., "Recommending What Video to Watch Next: A Multitask Ranking System", RecSys 2019, section 4.1
  */
@@ -10,22 +10,22 @@ import type { TaskOptions } from "../../kernels/dense/models/options.ts";
 export class CombinedScore {
   readonly #tasks: readonly TaskOptions[];
   readonly #weights: readonly number[];
-  /** Of the tasks that count. */
+  /** Tasks whose weight is not 0. */
   readonly #counted: readonly number[];
 
-  /** @param weights Shape `[tasks]`, one of them not 0; of a single task 1. */
+  /** @param weights `[tasks]`, at least one of them not 0; `[1]` for a single task. */
   constructor(tasks: readonly TaskOptions[], weights: readonly number[]) {
     this.#tasks = tasks;
     this.#weights = weights;
     this.#counted = [...tasks.keys()].filter((task) => weights[task] !== 0);
   }
 
-  /** The score is the prediction of the only task. */
+  /** Whether the score is the prediction of the only task. */
   get isPrediction(): boolean {
     return this.#tasks.length === 1;
   }
 
-  /** @param predictions `[rows, tasks]` */
+  /** The score of a row. @param predictions `[rows, tasks]` */
   of(predictions: Float32Array, row: number): number {
     const first = row * this.#tasks.length;
     let score = 0;
@@ -34,9 +34,10 @@ export class CombinedScore {
   }
 
   /**
-   * What an explanation takes apart: the score; of a single task its logit, which does not saturate.
+   * The value that an explanation decomposes: the score, or for a single task its logit, which does
+   * not saturate.
    *
-   * @param outputs Raw ones of the model, `[rows, tasks]`
+   * @param outputs The model's raw outputs, `[rows, tasks]`.
    */
   explained(outputs: ArrayLike<number>, row: number): number {
     const first = row * this.#tasks.length;

@@ -1,5 +1,5 @@
 /**
- * How composition makes scorers.
+ * The scorer as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import type { ScorerOptions } from "./options.ts";

@@ -1,9 +1,9 @@
 /**
- * What each slot brought to an item's score: the score (of a single task, its logit) with everything, minus the one with
- * that slot left out.
+ * The contribution of each slot to an item's score (for a single task, its logit): the score with
+ * all slots, minus the score without that slot.
  *
- * Leaving one out answers "what would change without it", for any model, at one forward pass over items × slots
- * rows. Contributions need not add up to the score: what two slots do together counts for both.
+ * Leave-one-out works for any model and costs one forward pass over items × slots rows.
+ * Contributions need not add up to the score: an effect of two slots together counts for both.
  *
  * @see Robnik-Šikonja and Kononenko, "Explaining classifications for individual instances", 2008
  */
@@ -11,18 +11,18 @@
 import type { Model } from "../../kernels/dense/models/model.ts";
 import type { History } from "../../kernels/embedding/model_inputs.ts";
 
-/** A model's inputs for some rows. */
+/** The model's inputs for some rows. */
 export interface PooledRows {
   readonly rows: number;
-  /** List slots that the model reads entry by entry, by the names of its history inputs. */
+  /** Histories that attention reads entry by entry, by the name of the model's input. */
   readonly histories: Readonly<Record<string, History>>;
-  /** Per slice, the slots' vectors side by side, `[rows, Σ dims]`. */
+  /** The slots' vectors concatenated, `[rows, Σ dims]`, by slice. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** `[rows, denseWidth]` */
   readonly dense: Float32Array<ArrayBuffer>;
 }
 
-/** Row i·slots + s is row `picked[i]` without slot s. */
+/** Inputs in which row i·slots + s is row `picked[i]` with slot s at zero. */
 export function leaveSlotsOut(
   pooled: PooledRows,
   picked: readonly number[],
@@ -64,7 +64,7 @@ export function leaveSlotsOut(
   return { rows, sparse, histories, dense };
 }
 
-/** Each picked row's values `times` times, one after another. */
+/** The values of each picked row, `times` times. */
 function repeated(
   values: Float32Array,
   rows: number,
@@ -80,13 +80,13 @@ function repeated(
   return out;
 }
 
-/** Of the largest score: less is what float32 sums differ by in another order, not what a slot brought. */
+/** Smallest contribution, relative to the largest score; float32 sums in another order differ by less. */
 const ROUNDING = 1e-6;
 
-/** Contributions by slot name, the strongest (whatever its sign) first; 0 where only rounding is left. */
+/** Contributions by slot name, the largest magnitude first; 0 for a difference within rounding. */
 export function contributions(
   score: number,
-  /** The same without each slot, `[slots]`. */
+  /** The score without each slot, `[slots]`. */
   without: ArrayLike<number>,
   slotNames: readonly string[],
 ): { slot: string; contribution: number }[] {

@@ -1,9 +1,9 @@
 /**
- * Requests that wait are scored in one forward pass: their feature batches become one, and each keeps its rows.
+ * Merges the feature batches of several requests, so that one forward pass scores them all.
  */
 import { allocateFeatureBatch, type FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
-/** One batch after the other; row numbers of batch i begin at the sum of rows before it. */
+/** Concatenates batches: the first row of batch i is the sum of the rows before it. */
 export function mergeBatches(
   batches: readonly FeatureBatch[],
   slots: number,

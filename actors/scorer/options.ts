@@ -1,23 +1,23 @@
 /**
- * What a scorer needs to know, as plain data.
+ * The scorer's configuration, as plain data.
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 
-/** Where rows come from, and the shape of features and model. */
+/** Its replicas, its bounds, and the shapes of features and model. */
 export interface ScorerOptions {
-  /** Replicas of each shard, by shard number; a scorer uses one of each and turns to the next when it fails. */
+  /** Replicas by shard. The scorer uses one per shard and changes to the next when it fails. */
   readonly replicas: readonly (readonly Address[])[];
-  /** Budget of a lookup, ms, where the request itself leaves more. */
+  /** Budget of a lookup, ms; the request's remaining budget if that is less. */
   readonly lookupBudgetMs: number;
-  /** Rows scored in one forward pass: requests that wait are scored together up to here. */
+  /** Bound of the rows of a forward pass that waiting requests share. */
   readonly batchRowsMax: number;
-  /** Requests that may wait for a forward pass; more are answered "overloaded". */
+  /** Bound of the requests that wait for a pass; more are answered "overloaded". */
   readonly requestsWaitingMax: number;
   readonly schema: FeatureSchema;
-  /** What each task's prediction counts in the score; one of them not 0. Shape `[tasks]`. */
+  /** Weight of each task's prediction in the score, `[tasks]`; at least one is not 0. */
   readonly scoreWeights: readonly number[];
-  /** The replicas' rows; the model's sparse inputs are found by name. */
+  /** Layout of the replicas' rows; the model's sparse inputs are matched by name. */
   readonly layout: RowLayout;
 }

@@ -1,33 +1,36 @@
 /**
- * The scorer's door: features in, what the model predicts of each row out.
+ * The messages that a scorer understands: features in, predictions of each row out.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 
-/** Asks what the model predicts. */
+/** Asks for the scores of some rows. */
 export interface Score extends Request<Scores> {
   readonly kind: "score";
   readonly features: FeatureBatch;
 }
 
-/** The answer, and what it rests on. */
+/** The answer to {@link Score}, with the model and the freshness behind it. */
 export interface Scores {
-  /** What orders the rows: their predictions, weighted and summed. `[rows]` */
+  /** Ranking scores: the weighted sums of the predictions. `[rows]` */
   readonly scores: Float32Array<ArrayBuffer>;
-  /** Of each task: the probability of its positive label, in (0, 1), or its label's value. `[rows, tasks]` */
+  /** Per task the probability of a positive label, in (0, 1), or the label's value. `[rows, tasks]` */
   readonly predictions: Float32Array<ArrayBuffer>;
-  /** 1 where no feature of the row's item has a learned row yet. `[rows]` */
+  /** 1 if no feature of the row's item has a learned row yet. `[rows]` */
   readonly cold: Uint8Array<ArrayBuffer>;
   /** Version of the dense weights, from 0 (untrained). */
   readonly modelVersion: number;
-  /** Every decided event accepted up to this wall time (ms since the Unix epoch, see `Action.acceptedAtMs`) is in these scores; 0 before the first. */
+  /**
+   * These scores reflect every decided event accepted up to this wall time
+   * (`ActionRecord.acceptedAtMs`), ms since the Unix epoch; 0 before the first.
+   */
   readonly learnedThroughMs: number;
 }
 
 /**
- * What each slot brought to a row's score, by slot name, largest first: how much less it is when the slot is left out. Where
- * a single task makes the score, its logit stands for it.
+ * The contribution of each slot to a row's score, largest magnitude first: the score minus the score
+ * without the slot. If a single task makes the score, its logit is explained instead.
  */
 export type Explanation = readonly { readonly slot: string; readonly contribution: number }[];
 
@@ -37,19 +40,22 @@ export interface Explain extends Request<readonly Explanation[]> {
   readonly features: FeatureBatch;
 }
 
-/** New dense weights from parameter sync; older versions than the one served are ignored. */
+/** New dense weights from parameter sync; a version older than the served one is ignored. */
 export interface LoadDenseWeights extends Request<{ readonly version: number }> {
   readonly kind: "loadDenseWeights";
   readonly weights: DenseWeights;
 }
 
-/** The replicas have applied all that was learned up to here; less than before, where a shard has lost what it had learned. */
+/**
+ * Sent by parameter sync: the replicas reflect all events accepted up to `learnedThroughMs`, which
+ * may decrease after a shard restart.
+ */
 export interface SetFreshness extends Request<ScorerStatus> {
   readonly kind: "setFreshness";
   readonly learnedThroughMs: number;
 }
 
-/** Whether and with what the scorer answers. */
+/** Readiness of the scorer, and the model that it serves. */
 export interface ScorerStatus {
   /** Weights are loaded and the replicas answer. */
   readonly ready: boolean;
@@ -62,7 +68,7 @@ export interface GetScorerStatus extends Request<ScorerStatus> {
   readonly kind: "getStatus";
 }
 
-/** Score the requests that wait: told by the scorer to itself. */
+/** Scores the waiting requests. The scorer sends it to itself. */
 export interface ScoreWaiting {
   readonly kind: "scoreWaiting";
 }

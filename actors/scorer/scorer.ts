@@ -1,9 +1,10 @@
 /**
- * The scorer's behaviour: embedding rows, pooling and one forward pass. It holds no text and writes nothing, so it can
- * live in a thread of its own beside the replicas, while the ranker's thread reads, extracts and logs.
+ * The scorer's behaviour: embedding lookup, pooling and one forward pass. It handles no text and
+ * writes nothing, so it can run in the replicas' thread, while the ranker's thread reads profiles,
+ * extracts features and logs.
  *
- * Requests that come while a pass runs wait together and share the next one: the busier the scorer, the larger
- * its batches, and nobody waits when it is idle.
+ * Requests that arrive during a pass share the next one: batches grow with load, and an idle scorer
+ * adds no delay.
  */
 import type { ActorContext, AskOptions, Behavior, Request } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
@@ -14,26 +15,26 @@ import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import { CombinedScore } from "./combined_score.ts";
-import { isCold, itemColumns } from "./cold_items.ts";
+import { isCold, itemColumns, type LookedUpBatch } from "./cold_items.ts";
 import { contributions, leaveSlotsOut, type PooledRows } from "./explain.ts";
 import { mergeBatches } from "./merged_batches.ts";
 import type { ScorerOptions } from "./options.ts";
 import type { Explanation, Score, ScorerMessage, ScorerStatus } from "./protocol.ts";
 import { type FoundRows, ReplicaClient } from "./replica_client.ts";
+import { allocateScores } from "./scores_buffer.ts";
 
 export interface ScorerDependencies {
   createSession(): Promise<InferenceSession>;
 }
 
+/** Time for the replicas to answer when readiness is asked for, ms. */
 const PROBE_BUDGET_MS = 1_000;
 
-/** All that scoring a batch gave. */
-interface Scored {
+/** A batch with the model's outputs. */
+interface Scored extends LookedUpBatch {
   readonly pooled: PooledRows;
-  /** `[rows, tasks]` */
+  /** `[rows, tasks]`; valid until the next pass. */
   readonly outputs: Float32Array;
-  readonly found: Uint8Array;
-  readonly inverse: Uint32Array;
 }
 
 export class Scorer implements Behavior<ScorerMessage> {
@@ -145,7 +146,7 @@ export class Scorer implements Behavior<ScorerMessage> {
       );
     }
     this.#waiting.push(request);
-    // Behind the requests that are already in the mailbox, so that they share the pass.
+    // Goes behind the requests that are in the mailbox, so that they share the pass.
     if (this.#waiting.length === 1) this.#context.self.tell({ kind: "scoreWaiting" });
   }
 
@@ -157,13 +158,13 @@ export class Scorer implements Behavior<ScorerMessage> {
       const { schema } = this.#options;
       const batches = taken.map(({ features }) => features);
       const batch = mergeBatches(batches, schema.slots.length, schema.denseWidth);
-      this.#answer(taken, batch, await this.#score(batch, this.#lookupOptions(taken)));
+      this.#answer(taken, await this.#score(batch, this.#lookupOptions(taken)));
     } catch (error) {
       for (const request of taken) this.#context.replyError(request, error as Error);
     }
   }
 
-  /** Takes requests for one pass: at least one, where somebody still waits. */
+  /** Takes requests for one pass, at least one unless all have timed out. */
   #take(): Score[] {
     const taken: Score[] = [];
     let rows = 0;
@@ -179,12 +180,12 @@ export class Scorer implements Behavior<ScorerMessage> {
     return taken;
   }
 
-  /** The most patient decides: a request whose own budget ends before is answered by its deadline. */
+  /** Uses the longest remaining budget of the merged requests; those with less time out individually. */
   #lookupOptions(requests: readonly Request<unknown>[]): AskOptions {
     const remainingMs = requests.map((request) => this.#context.remainingMs(request));
     return {
       budgetMs: Math.min(this.#options.lookupBudgetMs, Math.max(...remainingMs)),
-      // A pass for several is traced as the first one's.
+      // A pass for several requests is traced as the first one's.
       traceId: this.#context.traceIdOf(requests[0]),
     };
   }
@@ -200,10 +201,17 @@ export class Scorer implements Behavior<ScorerMessage> {
     const outputs = await this.#session.predict(pooled);
     this.#rows.add(batch.rows);
     this.#batchRows.record(batch.rows);
-    return { pooled, outputs, found, inverse: grouped.inverse };
+    return {
+      batch,
+      slots: this.#slotNames.length,
+      pooled,
+      outputs,
+      found,
+      inverse: grouped.inverse,
+    };
   }
 
-  /** A lookup that fails makes the scorer unready until replicas answer again. */
+  /** A lookup that fails makes the scorer not ready until the replicas answer again. */
   async #lookup(grouped: UniqueIds, options: AskOptions): Promise<FoundRows> {
     this.#ready = false;
     const found = await this.#replicas.lookup(grouped, options);
@@ -211,42 +219,34 @@ export class Scorer implements Behavior<ScorerMessage> {
     return found;
   }
 
-  #answer(taken: readonly Score[], batch: FeatureBatch, scored: Scored): void {
+  #answer(taken: readonly Score[], scored: Scored): void {
     const { tasks } = this.#session.model;
-    const slots = this.#slotNames.length;
-    const { outputs, found, inverse } = scored;
+    const { modelVersion, learnedThroughMs } = this.#status();
     let firstRow = 0;
     for (const request of taken) {
       const { rows } = request.features;
-      const predicted = rows * tasks.length;
-      const floats = this.#combined.isPrediction ? predicted : predicted + rows;
-      const buffer = new ArrayBuffer(4 * floats + rows);
-      const predictions = new Float32Array(buffer, 0, predicted);
-      const scores = this.#combined.isPrediction
-        ? predictions
-        : new Float32Array(buffer, 4 * predicted, rows);
-      const cold = new Uint8Array(buffer, 4 * floats, rows);
+      const { buffer, ...arrays } = allocateScores(
+        rows,
+        tasks.length,
+        this.#combined.isPrediction,
+      );
+      const { scores, predictions, cold } = arrays;
       for (let i = 0, row = firstRow; i < rows; i++, row++) {
         for (let task = 0; task < tasks.length; task++) {
-          const output = outputs[row * tasks.length + task];
+          const output = scored.outputs[row * tasks.length + task];
           predictions[i * tasks.length + task] = prediction(tasks[task], output);
         }
         if (scores !== predictions) scores[i] = this.#combined.of(predictions, i);
-        cold[i] = Number(isCold(batch, row, slots, this.#itemColumns, found, inverse));
+        cold[i] = Number(isCold(scored, row, this.#itemColumns));
       }
       firstRow += rows;
-      const { modelVersion, learnedThroughMs } = this.#status();
-      this.#context.reply(
-        request,
-        { scores, predictions, cold, modelVersion, learnedThroughMs },
-        [buffer],
-      );
+      this.#context.reply(request, { ...arrays, modelVersion, learnedThroughMs }, [buffer]);
     }
   }
 
-  /** Scores each row once more without each of its slots, as many rows at a time as a pass may have. */
+  /** Scores each row again without each of its slots, `batchRowsMax` rows at a time. */
   async #explain({ pooled, outputs: shared }: Scored): Promise<Explanation[]> {
-    const outputs = shared.slice(); // what follows is predicted in the same array
+    const outputs = shared.slice(); // the next pass overwrites them
     const slots = this.#slotNames.length;
     const rows = Array.from({ length: pooled.rows }, (_, row) => row);
     const explanations: Explanation[] = [];

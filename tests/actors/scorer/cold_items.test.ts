@@ -50,7 +50,7 @@ Deno.test("an item is cold until one of its own ids has a row, whatever the user
   };
   const inverse = Uint32Array.of(0, 1, 2, 3, 4, 5);
   const cold = (found: number[]) =>
-    isCold(batch, 0, 5, itemColumns(SCHEMA), Uint8Array.from(found), inverse);
+    isCold({ batch, slots: 5, found: Uint8Array.from(found), inverse }, 0, itemColumns(SCHEMA));
   assert.ok(cold([1, 0, 1, 1, 0, 0]));
   assert.ok(!cold([0, 1, 0, 0, 0, 0]));
   assert.ok(!cold([0, 0, 0, 0, 0, 1]));
