@@ -2,8 +2,9 @@
  * Batch primitives of trainer and ranker, in a WASM memory of their own: which distinct ids a batch holds, on which shard
  * each lives and in which class of rows.
  */
-import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
+import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
+import { accepted, reserved } from "./kernel_refusals.ts";
 import type { FeatureIds } from "./options.ts";
 import type { RowClass } from "./row_classes.ts";
 
@@ -85,40 +86,6 @@ export class BatchKernel {
       inverse: words(2, ids.length),
       counts: words(3, unique),
     };
-  }
-
-  /**
-   * Sums rows of equal ids: row i of `values` is added to row `inverse[i]` of the result.
-   *
-   * @param values Shape `[ids, width]`.
-   * @param unique Rows of the result; `out` may be longer.
-   * @param out Shape `[unique, width]`; overwritten.
-   * @throws {RangeError} When shapes or positions do not fit.
-   */
-  sumByInverse(
-    values: Float32Array,
-    width: number,
-    inverse: Uint32Array,
-    unique: number,
-    out: Float32Array,
-  ): void {
-    const kernel = this.#kernel;
-    const action = "sum rows of equal ids";
-    if (values.length !== inverse.length * width || out.length < unique * width) {
-      throw new RangeError(
-        `Cannot ${action}: ${inverse.length} ids of width ${width} need ` +
-          `${inverse.length * width} values and room for ${unique * width} sums, ` +
-          `got ${values.length} and ${out.length}`,
-      );
-    }
-    const rowsAt = reserved(action, kernel.batch_rows, unique * width);
-    const valuesAt = reserved(action, kernel.batch_pooled, values.length);
-    const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
-    const memory = kernel.memory.buffer;
-    new Float32Array(memory, valuesAt, values.length).set(values);
-    new Uint32Array(memory, inverseAt, inverse.length).set(inverse);
-    accepted(action, kernel.batch_sum(unique, width, inverse.length));
-    out.set(new Float32Array(kernel.memory.buffer, rowsAt, unique * width));
   }
 
   /** CRC-32C (Castagnoli) of the buffers one after another. */

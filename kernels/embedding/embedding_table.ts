@@ -13,7 +13,8 @@ import {
   TableRestore,
 } from "./table_snapshot.ts";
 import { SliceRates } from "./slice_rates.ts";
-import { accepted, KernelMemory } from "./table_exports.ts";
+import { KernelMemory } from "./kernel_memory.ts";
+import { accepted } from "./kernel_refusals.ts";
 import {
   readEntriesPerBucket,
   readTableStatistics,

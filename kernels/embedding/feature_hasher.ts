@@ -2,8 +2,9 @@
  * From features to ids: `slot << 48 | low 48 bits of XXH64(UTF-8 text, seed 0)`. XXH64 is public, so other
  * programs may compute the same ids; here a whole batch is hashed in one call, without a string or BigInt an id.
  */
-import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
+import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
+import { accepted, reserved } from "./kernel_refusals.ts";
 import type { FeatureIds } from "./options.ts";
 
 /**

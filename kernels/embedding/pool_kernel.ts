@@ -2,8 +2,9 @@
  * Rows into the model's inputs and gradients back, one call of the kernel each way. Its memory is its own: inputs are
  * read where the kernel wrote them, which no other call may move.
  */
-import { accepted, type BatchExports, reserved } from "./batch_exports.ts";
+import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
+import { accepted, reserved } from "./kernel_refusals.ts";
 import { encodePoolPlan, type PoolPlan, strideOf } from "./pool_plan.ts";
 
 /** The ids of a batch: which rows they need, and which examples they are of. */

@@ -2,7 +2,8 @@
  * A serving table: weights only, stored compressed, gathered straight into float32. What a serving replica keeps.
  */
 import type { FeatureIds } from "./options.ts";
-import { accepted, KernelMemory } from "./table_exports.ts";
+import { KernelMemory } from "./kernel_memory.ts";
+import { accepted } from "./kernel_refusals.ts";
 import { readStoreStatistics, type StoreStatistics } from "./table_statistics.ts";
 
 /** How wide rows are, how precisely they are kept, and how much memory they may take. */

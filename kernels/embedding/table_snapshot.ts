@@ -4,7 +4,8 @@
  */
 import type { TableOptions } from "./options.ts";
 import { admissionIdsMax } from "./table_encoding.ts";
-import { accepted, type KernelMemory } from "./table_exports.ts";
+import type { KernelMemory } from "./kernel_memory.ts";
+import { accepted } from "./kernel_refusals.ts";
 
 /** One slice as its floats lie in a saved row. */
 export interface SnapshotSlice {

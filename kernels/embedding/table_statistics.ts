@@ -1,6 +1,6 @@
 /** What a table tells about itself. */
-import type { KernelMemory } from "./table_exports.ts";
-import { accepted } from "./table_exports.ts";
+import type { KernelMemory } from "./kernel_memory.ts";
+import { accepted } from "./kernel_refusals.ts";
 
 /** Of any table. */
 export interface StoreStatistics {

@@ -8,6 +8,7 @@
  *     dense values              f32 [itemDense]
  *     ids                       two words an id, column after column
  */
+import { scratchArray } from "../../structures/scratch_array.ts";
 import { copyWords } from "./copy_words.ts";
 import type { FeatureBatch } from "./feature_batch.ts";
 import type { FeatureColumns } from "./feature_columns.ts";
@@ -34,7 +35,7 @@ export class CachedItems {
 
   /** Finds the items of a request. Items with fields of their own count as not cached. */
   locate(items: readonly FeatureItem[]): void {
-    if (this.#addresses.length < items.length) this.#addresses = new Uint32Array(2 * items.length);
+    this.#addresses = scratchArray(this.#addresses, items.length);
     if (items.every(({ fields }) => fields !== undefined)) {
       this.#addresses.fill(0, 0, items.length);
       return;

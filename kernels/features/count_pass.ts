@@ -4,6 +4,7 @@
  * Values whose ids are not cached are encoded on the way: the shared columns, then row by row the
  * item columns. {@link IdPass} takes the ids in the same order.
  */
+import { zeroedArray } from "../../structures/scratch_array.ts";
 import { appendValues, denseValue } from "./attribute_values.ts";
 import type { CachedItems } from "./cached_items.ts";
 import type { CrossColumn, FeatureColumns } from "./feature_columns.ts";
@@ -62,8 +63,8 @@ export class CountPass {
     const lists = rows * this.#schema.slots.length;
     const denseValues = rows * this.#schema.denseWidth;
     // Entry i + 1 is the count of list i; the running sum then makes it the offset of list i + 1.
-    const listCounts = this.#listCounts = zeros(this.#listCounts, lists + 1, Uint32Array);
-    const dense = this.#dense = zeros(this.#dense, denseValues, Float32Array);
+    const listCounts = this.#listCounts = zeroedArray(this.#listCounts, lists + 1);
+    const dense = this.#dense = zeroedArray(this.#dense, denseValues);
     this.#values.clear();
     const shared = this.#countShared(request, listCounts);
     this.#fillSharedDense(request, dense);
@@ -149,15 +150,4 @@ export class CountPass {
       }
     }
   }
-}
-
-/** The array, or a larger one where it is too short, with zeros in its first `length` elements. */
-function zeros<A extends Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(
-  array: A,
-  length: number,
-  type: new (length: number) => A,
-): A {
-  if (array.length < length) return new type(2 * length);
-  array.fill(0, 0, length);
-  return array;
 }

@@ -1,17 +1,18 @@
 /**
- * Cairn's own tables as a contender: `ServingTable` where rows only serve, `EmbeddingTable` with Adagrad where they
- * learn. Times include all copies into and out of the WASM memory: they are what a caller waits for.
+ * Cairn's tables as a contender: `ServingTable` for serving, `EmbeddingTable` with Adagrad for
+ * training. Times are those of the caller: they include all copies into and out of the WASM memory.
  */
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import type { FeatureIds, TableOptions } from "../../../kernels/embedding/options.ts";
+import { PoolKernel } from "../../../kernels/embedding/pool_kernel.ts";
 import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
 import type { Contender, Slice } from "./contender.ts";
 import { type Distribution, fillRows, type Sequences } from "./sequences.ts";
 
 const BYTES_MAX = 3_000_000_000;
 
-/** Rows of `dim` weights that learn as the native peers' rows do. */
+/** Rows of `dim` weights with the optimizer of the native peers. */
 export function adagradTable(dim: number): TableOptions {
   return {
     seed: 1,
@@ -27,11 +28,21 @@ export function adagradTable(dim: number): TableOptions {
   };
 }
 
+/** One slot, whose rows are `dim` wide. */
+function poolingOf(dim: number): PoolKernel {
+  const part = { slot: 0, combiner: "sum", entries: 1, column: 0, dim } as const;
+  return new PoolKernel({ widths: [dim], classOfSlot: [0], blocks: [{ parts: [part] }] }, true);
+}
+
 /** Runs `work` and returns nanoseconds. */
 export function timed(work: () => void): number {
   const begun = performance.now();
   work();
-  return (performance.now() - begun) * 1e6;
+  return nanosecondsSince(begun);
+}
+
+function nanosecondsSince(begunMs: number): number {
+  return (performance.now() - begunMs) * 1e6;
 }
 
 type Table =
@@ -42,6 +53,7 @@ export class CairnContender implements Contender {
   readonly name = "ours";
   readonly #sequences: Sequences;
   readonly #batch = BatchKernel.create();
+  #pooling = poolingOf(1);
   #held: Table | undefined;
   #learns = false;
   #dim = 0;
@@ -56,6 +68,7 @@ export class CairnContender implements Contender {
   create(dim: number, learns: boolean): Promise<void> {
     this.#dim = dim;
     this.#learns = learns;
+    this.#pooling = poolingOf(dim);
     this.#out = new Float32Array(4096 * dim);
     this.#found = new Uint8Array(4096);
     this.#ones = new Uint32Array(4096).fill(1);
@@ -123,20 +136,28 @@ export class CairnContender implements Contender {
     return Promise.resolve(spent);
   }
 
+  /**
+   * Duplicates are summed as the trainer sums them: by the gradient of pooling, with one id a list.
+   * The pooling before it belongs to the forward pass and is not timed.
+   */
   dedupe({ distribution, batch, start, batches }: Slice): Promise<number> {
     const draws = this.#sequences.draws[distribution];
     const table = this.#training();
     const dim = this.#dim;
     const values = this.#sequences.gradients.subarray(0, batch * dim);
-    const spent = timed(() => {
-      for (let at = start; at < start + batches; at++) {
-        const ids = draws.subarray(at * batch, (at + 1) * batch);
-        const { uniqueIds, inverse, counts } = this.#batch.unique(ids, 1);
-        const sums = this.#out.subarray(0, uniqueIds.length * dim);
-        this.#batch.sumByInverse(values, dim, inverse, uniqueIds.length, sums);
-        table.applyGradients(uniqueIds, sums, counts, 0);
-      }
-    });
+    const listOffsets = Uint32Array.from({ length: batch + 1 }, (_, i) => i);
+    let spent = 0;
+    for (let at = start; at < start + batches; at++) {
+      const ids = draws.subarray(at * batch, (at + 1) * batch);
+      const begun = performance.now();
+      const { uniqueIds, groupStarts, inverse, counts } = this.#batch.unique(ids, 1);
+      spent += nanosecondsSince(begun);
+      const rows = this.#out.subarray(0, uniqueIds.length * dim);
+      this.#pooling.pool([rows], { groupStarts, inverse, listOffsets });
+      const resumed = performance.now();
+      table.applyGradients(uniqueIds, this.#pooling.gradients([values]), counts, 0);
+      spent += nanosecondsSince(resumed);
+    }
     return Promise.resolve(spent);
   }
 

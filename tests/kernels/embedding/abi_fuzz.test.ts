@@ -170,7 +170,7 @@ Deno.test("no sequence of calls traps or leaves rows that contradict one another
         scribble(exports, memory, step.noise);
         exports[step.call](...step.args);
       }
-      assert.equal(exports.abi_version(), 4);
+      assert.equal(exports.abi_version(), 5);
       assertConsistent(exports, memory);
     }),
     { numRuns: 1500 * RUNS },

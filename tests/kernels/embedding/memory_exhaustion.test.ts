@@ -14,7 +14,6 @@ import { cappedModule, instantiateCapped } from "./capped_kernel.ts";
 type Kernel = TableExports & BatchExports;
 
 const NO_MEMORY = -4;
-const NO_MEMORY_FOR_BATCH = -9;
 const BEGIN_ANEW = 2;
 const WIDTH = 16;
 const PAGES_OF_16_MIB = 256;
@@ -164,12 +163,12 @@ Deno.test("ids that wait for admission are forgotten where there is no memory to
 Deno.test("distinct ids that find no memory are refused, and fewer are found", () => {
   const kernel = instantiateCapped<Kernel>(cappedModule(PAGES_OF_16_MIB));
   assert.notEqual(kernel.batch_ids(1 << 20), 0);
-  assert.equal(kernel.batch_unique(1 << 20, 1), NO_MEMORY_FOR_BATCH);
+  assert.equal(kernel.batch_unique(1 << 20, 1), NO_MEMORY);
   assert.equal(kernel.batch_unique(1000, 1000), 1);
   const classes = kernel.batch_bytes(1 << 15) >>> 0;
   new Uint8Array(kernel.memory.buffer, classes, 1 << 15)[7] = 255;
   assert.equal(kernel.batch_classes(), 256);
-  assert.equal(kernel.batch_unique(1000, 1 << 20), NO_MEMORY_FOR_BATCH);
+  assert.equal(kernel.batch_unique(1000, 1 << 20), NO_MEMORY);
   assert.equal(kernel.batch_unique(1000, 4), 1);
 });
 

@@ -181,7 +181,7 @@ Deno.test("pooling and its gradient are adjoint: <pool(x), y> = <x, gradients(y)
   }));
 });
 
-Deno.test("malformed batches are refused in words, and the kernel lives on", () => {
+Deno.test("malformed batches are refused with a reason, and the kernel goes on", () => {
   const part = { slot: 0, combiner: "sum", entries: 1, column: 0, dim: 2 } as const;
   const kernel = new PoolKernel({ widths: [2], classOfSlot: [0], blocks: [{ parts: [part] }] });
   const pool = (inverse: number[], offsets: number[], floats = 4) =>
@@ -190,7 +190,7 @@ Deno.test("malformed batches are refused in words, and the kernel lives on", () 
       inverse: Uint32Array.from(inverse),
       listOffsets: Uint32Array.from(offsets),
     });
-  assert.throws(() => pool([2], [0, 1]), /position points past the unique rows/);
+  assert.throws(() => pool([2], [0, 1]), /index points past the unique rows/);
   assert.throws(() => pool([0], [0, 2]), /offsets must ascend/);
   assert.throws(() => pool([0], [1, 0]), /offsets must ascend/);
   assert.throws(() => pool([0], [0, 1], 3), /buffer lengths do not fit/);

@@ -7,7 +7,11 @@
 use core::cell::RefCell;
 
 use super::buffers::reserve;
-use crate::batch::{self, Groups, PoolBatch, PoolError, PoolPlan, Pooling, Unique};
+use super::refusals::{
+    REFUSED_CLASS, REFUSED_GROUPS, REFUSED_INDEX, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_OFFSETS,
+    REFUSED_PLAN, REFUSED_SHAPE, REFUSED_SLOT,
+};
+use crate::batch::{Groups, PoolBatch, PoolError, PoolPlan, Pooling, Unique};
 use crate::crc32c::crc32c;
 use crate::feature_hash::{feature_id, SLOT_MAX};
 use crate::memory::is_available;
@@ -15,20 +19,10 @@ use crate::memory::is_available;
 /// What a word of a pooling plan takes while it is read and ever after, at most.
 const PLAN_BYTES: usize = 32;
 
-const REFUSED_LENGTH: i32 = -1;
-const REFUSED_SHAPE: i32 = -2;
-const REFUSED_OFFSETS: i32 = -3;
-const REFUSED_POSITION: i32 = -4;
-const REFUSED_PLAN: i32 = -5;
-const REFUSED_SLOT: i32 = -6;
-const REFUSED_GROUPS: i32 = -7;
-const REFUSED_CLASS: i32 = -8;
-const REFUSED_MEMORY: i32 = -9;
-
 #[derive(Default)]
 struct Buffers {
     ids: Vec<u64>,
-    /// Positions of ids among unique rows (input of pooling).
+    /// Index of each id among the unique rows.
     inverse: Vec<u32>,
     offsets: Vec<u32>,
     slots: Vec<u16>,
@@ -221,20 +215,6 @@ pub extern "C" fn batch_pool_gradient(pooled_floats: usize, row_floats: usize) -
     })
 }
 
-/// Sums the `ids` rows of `pooled` that share a position, into `unique` rows of `rows`.
-#[no_mangle]
-pub extern "C" fn batch_sum(unique: usize, width: usize, ids: usize) -> i32 {
-    with(|buffers| {
-        let Buffers { rows, pooled, inverse, .. } = buffers;
-        let sums = unique.checked_mul(width).and_then(|floats| rows.get_mut(..floats));
-        let values = ids.checked_mul(width).and_then(|floats| pooled.get(..floats));
-        let (Some(sums), Some(values), Some(inverse)) = (sums, values, inverse.get(..ids)) else {
-            return REFUSED_LENGTH;
-        };
-        status(batch::sum_by_inverse(width, inverse, values, sums))
-    })
-}
-
 /// Hashes `length` texts, text i being `bytes[offsets[i]..offsets[i + 1]]` in slot `slots[i]`, into `ids`.
 #[no_mangle]
 pub extern "C" fn batch_hash(length: usize) -> i32 {
@@ -269,7 +249,7 @@ fn status(result: Result<(), PoolError>) -> i32 {
         Ok(()) => 0,
         Err(PoolError::Shape) => REFUSED_SHAPE,
         Err(PoolError::Offsets) => REFUSED_OFFSETS,
-        Err(PoolError::Position) => REFUSED_POSITION,
+        Err(PoolError::Index) => REFUSED_INDEX,
         Err(PoolError::Groups) => REFUSED_GROUPS,
         Err(PoolError::Class) => REFUSED_CLASS,
         Err(PoolError::OutOfMemory) => REFUSED_MEMORY,

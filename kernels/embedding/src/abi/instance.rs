@@ -11,7 +11,7 @@ use crate::serving_table::ServingTable;
 use crate::table::EmbeddingTable;
 
 /// Changes with every incompatible change of an export; the host refuses another.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// What making a table takes beside rows, index and options, at most: its small parts, each allocated by itself.
 pub const TABLE_BYTES: usize = 512 << 10;

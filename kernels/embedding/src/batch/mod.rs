@@ -8,5 +8,5 @@ mod unique;
 
 pub use placement::{PoolBatch, PoolError};
 pub use plan::PoolPlan;
-pub use pool::{sum_by_inverse, Pooling};
+pub use pool::Pooling;
 pub use unique::{Groups, Unique};

@@ -23,7 +23,7 @@ pub enum PoolError {
     /// The offsets descend, point past the ids, or are not those of whole examples.
     Offsets,
     /// A position points past the unique rows.
-    Position,
+    Index,
     /// The groups descend, or are not those of whole shards.
     Groups,
     /// An id's row is of another class than its slot's.
@@ -92,7 +92,7 @@ impl PlacedBatch {
         }
         let ids = &inverse[..offsets[lists] as usize];
         if ids.iter().any(|&position| position >= groups[count]) {
-            return Err(PoolError::Position);
+            return Err(PoolError::Index);
         }
         let mut floats = 0_usize;
         for (group, pair) in groups.windows(2).enumerate() {

@@ -161,31 +161,6 @@ fn return_several(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: 
     }
 }
 
-/// Sums rows that share a position: `values [inverse.len(), width]` into `sums [unique, width]`, in order.
-pub fn sum_by_inverse(
-    width: usize,
-    inverse: &[u32],
-    values: &[f32],
-    sums: &mut [f32],
-) -> Result<(), PoolError> {
-    if width == 0 || inverse.len().checked_mul(width) != Some(values.len()) {
-        return Err(PoolError::Shape);
-    }
-    if sums.len() % width != 0 {
-        return Err(PoolError::Shape);
-    }
-    let unique = sums.len() / width;
-    if inverse.iter().any(|&position| position as usize >= unique) {
-        return Err(PoolError::Position);
-    }
-    sums.fill(0.0);
-    for (value, &position) in values.chunks_exact(width).zip(inverse) {
-        let start = position as usize * width;
-        add(&mut sums[start..start + width], value);
-    }
-    Ok(())
-}
-
 /// `to += from`.
 #[inline(always)]
 fn add(to: &mut [f32], from: &[f32]) {
@@ -325,17 +300,6 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_position_are_summed() {
-        let mut sums = [f32::NAN; 4];
-        let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        assert_eq!(sum_by_inverse(2, &[1, 0, 1], &values, &mut sums), Ok(()));
-        assert_eq!(sums, [3.0, 4.0, 6.0, 8.0]);
-        assert_eq!(sum_by_inverse(2, &[1, 2, 1], &values, &mut sums), Err(PoolError::Position));
-        assert_eq!(sum_by_inverse(4, &[0], &values, &mut sums), Err(PoolError::Shape));
-        assert_eq!(sum_by_inverse(0, &[], &[], &mut sums), Err(PoolError::Shape));
-    }
-
-    #[test]
     fn malformed_batches_are_refused() {
         let mut pooling = one_slot(2, 0, 1);
         let mut run = |floats, groups: &[u32], inverse: &[u32], offsets: &[u32]| {
@@ -344,7 +308,7 @@ mod tests {
         assert_eq!(run(6, &[0, 3], &[0, 2], &[0, 1, 2]), Ok(()));
         assert_eq!(run(4, &[0, 3], &[0, 2], &[0, 1, 2]), Err(PoolError::Shape));
         assert_eq!(run(6, &[0, 3], &[0], &[0, 1]), Err(PoolError::Shape));
-        assert_eq!(run(6, &[0, 3], &[0, 3], &[0, 1, 2]), Err(PoolError::Position));
+        assert_eq!(run(6, &[0, 3], &[0, 3], &[0, 1, 2]), Err(PoolError::Index));
         assert_eq!(run(6, &[0, 3], &[0, 2], &[0, 2, 1]), Err(PoolError::Offsets));
         assert_eq!(run(6, &[0, 3], &[0, 2], &[0, 1, 3]), Err(PoolError::Offsets));
         assert_eq!(run(6, &[0, 3], &[0, 2], &[]), Err(PoolError::Offsets));

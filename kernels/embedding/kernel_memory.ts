@@ -1,0 +1,79 @@
+/** The memory of a table's instance as typed arrays. See ABI.md, "Buffers of a table". */
+import { instantiateKernel } from "./kernel_module.ts";
+import { type Reserve, reserved } from "./kernel_refusals.ts";
+import type { TableExports } from "./table_exports.ts";
+
+/** Whether a view is alive and lies there: a view that died has length 0 and begins at 0. */
+function isAt(view: ArrayBufferView, address: number, length: number): boolean {
+  return view.byteOffset === address && (view as Uint8Array).length === length;
+}
+
+/**
+ * The memory of one instance with a table. Views die whenever the kernel's memory grows, so callers
+ * ask for a view before each use; no other class makes views of a table's memory. The views that a
+ * lookup needs are kept while they are alive, since making one takes as long as ten rows.
+ */
+export class KernelMemory {
+  readonly kernel: TableExports;
+  #ids = new BigUint64Array();
+  #floats = new Float32Array();
+  #bytes = new Uint8Array();
+
+  constructor() {
+    this.kernel = instantiateKernel<TableExports>();
+  }
+
+  get #buffer(): ArrayBuffer {
+    return this.kernel.memory.buffer as ArrayBuffer;
+  }
+
+  #address(reserve: Reserve, length: number): number {
+    return reserved("use a table", reserve, length);
+  }
+
+  /** Reserves all buffers of a call before their views are made: each reservation may move all views. */
+  reserve(lengths: { ids?: number; floats?: number; counts?: number; bytes?: number }): void {
+    if (lengths.ids !== undefined) this.#address(this.kernel.table_ids, lengths.ids);
+    if (lengths.floats !== undefined) this.#address(this.kernel.table_floats, lengths.floats);
+    if (lengths.counts !== undefined) this.#address(this.kernel.table_counts, lengths.counts);
+    if (lengths.bytes !== undefined) this.#address(this.kernel.table_bytes, lengths.bytes);
+  }
+
+  ids(length: number): BigUint64Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_ids, length);
+    if (!isAt(this.#ids, address, length)) {
+      this.#ids = new BigUint64Array(this.#buffer, address, length);
+    }
+    return this.#ids;
+  }
+
+  floats(length: number): Float32Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_floats, length);
+    if (!isAt(this.#floats, address, length)) {
+      this.#floats = new Float32Array(this.#buffer, address, length);
+    }
+    return this.#floats;
+  }
+
+  counts(length: number): Uint32Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_counts, length);
+    return new Uint32Array(this.#buffer, address, length);
+  }
+
+  words(length: number): Float64Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_words, length);
+    return new Float64Array(this.#buffer, address, length);
+  }
+
+  bytes(length: number): Uint8Array<ArrayBuffer> {
+    const address = this.#address(this.kernel.table_bytes, length);
+    if (!isAt(this.#bytes, address, length)) {
+      this.#bytes = new Uint8Array(this.#buffer, address, length);
+    }
+    return this.#bytes;
+  }
+
+  removed(length: number): BigUint64Array<ArrayBuffer> {
+    return new BigUint64Array(this.#buffer, this.kernel.table_removed() >>> 0, length);
+  }
+}
