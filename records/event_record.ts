@@ -55,7 +55,8 @@ export function encodeEvent(record: EventRecord): Uint8Array {
 /**
  * The record that {@link encodeEvent} wrote.
  *
- * @throws {Error} When the bytes are not MessagePack. An impression's `shown` is not checked: see `areRowsOf`.
+ * @throws {Error} When the bytes are not MessagePack. An impression's `shown` is not checked: see
+ * `areRowsOf`.
  */
 export function decodeEvent(bytes: Uint8Array): EventRecord {
   return decode(bytes) as EventRecord;

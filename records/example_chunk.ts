@@ -1,6 +1,6 @@
 /**
- * Records of the example log: labelled examples, in columns. Each record is one MessagePack map whose
- * keys are the fields below; a column is a byte string of little-endian numbers.
+ * Records of the example log: labelled examples, in columns. Each record is one MessagePack map
+ * whose keys are the fields below; a column is a byte string of little-endian numbers.
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { JoinerPosition } from "./joiner_position.ts";
@@ -24,13 +24,16 @@ export interface ExampleChunk {
   readonly dense: Uint8Array;
   /** float32 `[rows, tasks]`; 0 or 1 in a classification task. */
   readonly labels: Uint8Array;
-  /** float32 `[rows]`: ln(sample rate) of the example, 0 without sampling. The loss sees logit - this. */
+  /** float32 `[rows]`: ln(sample rate), 0 without sampling. The loss sees logit - this. */
   readonly logSampleRate: Uint8Array;
   /** float32 `[rows]`: scores when served, for progressive validation; NaN if unknown. */
   readonly servedScores: Uint8Array;
   /** Data clock of the newest example, ms. */
   readonly atMs: number;
-  /** This chunk and those before it hold all examples decided by actions accepted up to this wall time, ms. */
+  /**
+   * This chunk and the chunks before it hold all examples decided by actions accepted up to this
+   * wall time, ms.
+   */
   readonly acceptedAtMs: number;
   /** Where a joiner resumes if this is its newest chunk; absent in chunks of offline training. */
   readonly resume?: JoinerPosition;

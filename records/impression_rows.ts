@@ -24,7 +24,7 @@ import type { RowShape } from "../kernels/features/feature_batch.ts";
 export interface LoggedFeatures {
   /** Each uint64 as two words, the lower one first. `[ids, 2]` */
   readonly ids: Uint32Array;
-  /** List (row, slot) is the ids from `[row·slots + slot]` up to the next offset. `[rows·slots + 1]` */
+  /** List (row, slot) begins at `[row·slots + slot]` and ends at the next. `[rows·slots + 1]` */
   readonly listOffsets: Uint32Array;
   /** The bits of float32 `[rows, denseWidth]`. */
   readonly dense: Uint32Array;

@@ -1,9 +1,11 @@
 /**
- * A snapshot: blobs under one prefix, and a manifest that is written last and makes them a snapshot.
+ * A snapshot: blobs under one prefix, and a manifest that is written last and makes them a
+ * snapshot.
  *
- *     snapshots/000001764412388123/trainer-0       checkpoint of each trainer
- *     snapshots/000001764412388123/shard-0/…       header and chunks of each shard
- *     snapshots/000001764412388123/manifest.json   names, lengths and checksums of all parts
+ *     snapshots/001764412388123/trainer/0           checkpoint of each trainer
+ *     snapshots/001764412388123/shard-0/header      slot names and row layouts of each shard
+ *     snapshots/001764412388123/shard-0/chunk-00000 rows or admission counters of each shard
+ *     snapshots/001764412388123/manifest.json       names, lengths and checksums of all parts
  *
  * A snapshot is a consistent cut of trainers and shards between two batches. A restart loads the
  * newest snapshot and reads the example log from its cut.

@@ -27,7 +27,7 @@ export interface ShardChunkPart extends SnapshotPart {
   readonly class: number;
 }
 
-/** What reading a shard's chunks needs. */
+/** Slot names and row layouts of a shard, needed to read its chunks. */
 export interface ShardHeader {
   /** Name of each slot that had rows, by slot number. */
   readonly slotNames: Readonly<Record<number, string>>;

@@ -72,8 +72,8 @@ export class ExamplePartition {
   }
 
   /**
-   * The builder for an example that the record at `recordOffset` decides; undefined if the partition
-   * has the example: an earlier record decided it, or its impression was closed.
+   * The builder for an example that the record at `recordOffset` decides; undefined if the
+   * partition has the example: an earlier record decided it, or its impression was closed.
    */
   builderFor(impressionOffset: number, recordOffset: number): ExampleChunkBuilder | undefined {
     const { eventOffset, replayOffset } = this.start;

@@ -27,7 +27,11 @@ export class ExamplePartitions {
     this.readAgainUntil = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 
-  /** Opens every partition of the log. @throws {Error} When a partition's newest chunk was trimmed. */
+  /**
+   * Opens every partition of the log.
+   *
+   * @throws {Error} When a partition's newest chunk was trimmed.
+   */
   static async open(log: EventLog, shape: ExampleShape): Promise<ExamplePartitions> {
     const partitions = Array.from(
       { length: log.partitions },
@@ -60,7 +64,7 @@ export class ExamplePartitions {
     return partition.builderFor(offset, recordOffset);
   }
 
-  /** Finishes a chunk in every partition: also those without rows learn of mark and position. */
+  /** Finishes a chunk in every partition; an empty one carries mark and position. */
   finishChunks(acceptedAtMs: number, position: JoinerPosition): void {
     for (const partition of this.#partitions) partition.finishChunk(acceptedAtMs, position);
   }

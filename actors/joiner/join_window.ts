@@ -26,7 +26,7 @@ import {
 } from "./open_impressions.ts";
 import { ActionsByImpression, type RankingActions } from "./ranking_actions.ts";
 
-/** Chooses where the examples of an impression go; undefined if they were written before a restart. */
+/** The builder for an impression's examples; undefined if they were written before a restart. */
 export type ExampleOutput = (impression: ImpressionHeader) => ExampleChunkBuilder | undefined;
 
 /** Counts of the window; names as in `JoinerStatus`. */
@@ -86,7 +86,7 @@ export class JoinWindow {
     return this.#open.size;
   }
 
-  /** Memory of the open impressions, bytes: a sum over them, and therefore a function of the log. */
+  /** Memory of the open impressions, bytes. A sum over them, and so a function of the log. */
   get openBytes(): number {
     return this.#open.bytes + this.#actions.bytes;
   }

@@ -1,7 +1,7 @@
 /**
  * The joiner's behaviour: reads its partition of the event log, feeds the join window, and appends
- * the decided examples to the example log, one chunk per turn and partition. A partition without new
- * rows gets an empty chunk, which carries the acceptance mark on.
+ * the decided examples to the example log, one chunk per turn and partition. A partition without
+ * new rows gets an empty chunk, which carries the acceptance mark on.
  *
  * Exactly once without a transaction over two logs: each chunk says how far into the event log it
  * reaches, and the window is a function of the event log. After a restart the newest chunks tell
@@ -27,7 +27,7 @@ const CONSUMER = "joiner";
 const COMMIT_INTERVAL_MS = 1_000;
 /** Pause before an append to an example log that refused one is tried again, ms. */
 const REFUSED_RETRY_MS = 500;
-/** Share of the event log's limit from which the oldest impressions are closed early to make room. */
+/** Share of the event log's limit from which the oldest impressions are closed early. */
 const NEARLY_FULL = 0.75;
 /** Share of the records that a restart would need that is given up at a time. */
 const GIVEN_UP = 0.25;
@@ -176,14 +176,14 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (this.#examples.chunksWaitingMax >= CHUNKS_WAITING_MAX) await this.#write();
   }
 
-  /** @param eventOffset Examples decided by records before it are in these chunks or earlier ones. */
+  /** @param eventOffset Examples decided before it are in these chunks or earlier ones. */
   #finishChunks(eventOffset: number): void {
     const position = { eventOffset, ...this.#window.resumePoint(eventOffset) };
     this.#examples.finishChunks(this.#acceptedAtMs, position);
     this.#acceptedAtMsFinished = this.#acceptedAtMs;
   }
 
-  /** Appends the finished chunks; false if the example log refuses them, and then tries again later. */
+  /** Appends the finished chunks. If the example log refuses them: false, and a later try. */
   async #write(): Promise<boolean> {
     try {
       await this.#examples.write();
@@ -204,8 +204,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   }
 
   /**
-   * Trims the records that no restart would read: once per interval, and at once if the event log is
-   * nearly full. A failure (a full disk) is tried again.
+   * Trims the records that no restart would read: once per interval, and at once if the event log
+   * is nearly full. A failure (a full disk) is tried again.
    */
   async #commit(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
@@ -217,7 +217,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
     if (dueInMs > 0 && !nearlyFull) return this.#wakeLater(dueInMs);
-    // Negatives that sampling leaves out decide impressions without a chunk: write the position alone.
+    // Sampling may drop all rows of an impression: the position moves without a chunk of rows.
     if (replayOffset > this.#examples.resumeOffset) this.#finishChunks(this.#nextOffset);
     if (!await this.#write()) return;
     this.#committedAtMs = nowMs;
@@ -235,8 +235,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   }
 
   /**
-   * Closes the oldest impressions early if the event log is nearly full. A full log refuses appends,
-   * so that no record would come to move the data clock, and no window would ever close.
+   * Closes the oldest impressions early if the event log is nearly full. A full log refuses
+   * appends, so that no record would come to move the data clock, and no window would ever close.
    */
   async #drain(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;

@@ -1,5 +1,6 @@
 /**
- * Rankings that wait for actions, in the order of the log, and indexed by the fingerprint of their id.
+ * Rankings that wait for actions, in the order of the log, and indexed by the fingerprint of their
+ * id.
  *
  * Each impression is one record of bytes, its rows behind a header. There are hundreds of thousands
  * of them for half an hour: as objects they would be most of the heap, and the garbage collector

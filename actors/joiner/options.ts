@@ -53,6 +53,6 @@ export interface JoinerOptions {
   readonly recordsKept: number;
   /** Bound of the event records taken in per turn. */
   readonly recordsPerTurn: number;
-  /** Rows at which an example chunk is finished; the impression that reaches them is finished too. */
+  /** Rows at which an example chunk is finished; all rows of an impression go into one chunk. */
   readonly chunkRowsMax: number;
 }

@@ -1,6 +1,6 @@
 /**
- * What the actions on open impressions have decided so far. Most impressions have no action and no
- * entry here.
+ * The labels that actions have given to the rows of open impressions. Most impressions have no
+ * action and no entry here.
  */
 import { invariant } from "../../structures/invariant.ts";
 import type { RecordAddress } from "../../structures/record_store.ts";

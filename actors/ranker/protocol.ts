@@ -40,13 +40,13 @@ export interface RankedItem {
    * With several tasks, by task name: the probability of a positive label, or the label's value.
    */
   readonly predictions?: Readonly<Record<string, number>>;
-  /** Whether no feature of this item has a learned row yet: the score then rests on user and context. */
+  /** No feature of this item has a learned row yet: the score rests on user and context. */
   readonly cold: boolean;
   /** Present if `explain` was set. */
   readonly explanation?: Explanation;
 }
 
-/** The answer to {@link Rank}: items, best first, with the model and the freshness behind their scores. */
+/** The answer to {@link Rank}: items, best first, with model version and freshness. */
 export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs"> {
   readonly rankingId: string;
   readonly items: readonly RankedItem[];

@@ -47,8 +47,8 @@ let keyMemory = new Float64Array(0);
 /**
  * Row indices by score, best first; equal scores keep the caller's order, and NaN comes last.
  *
- * Packs (rank of the score, row) into one float64, so that a numeric sort without a comparator gives
- * a stable order.
+ * Packs (rank of the score, row) into one float64, so that a numeric sort without a comparator
+ * gives a stable order.
  *
  * @throws {RangeError} Beyond 2^20 rows.
  */

@@ -1,8 +1,9 @@
 /**
- * The score that orders a ranking: the weighted sum of the tasks' predictions. The operator sets the
- * weights (e.g. clicks against watch time); the model does not learn them.
+ * The score that orders a ranking: the weighted sum of the tasks' predictions. The operator sets
+ * the weights (e.g. clicks against watch time); the model does not learn them.
  *
- * @see Zhao et al., "Recommending What Video to Watch Next: A Multitask Ranking System", RecSys 2019, section 4.1
+ * @see Zhao et al., "Recommending What Video to Watch Next: A Multitask Ranking System", RecSys
+ * 2019, section 4.1
  */
 import { prediction } from "../../kernels/dense/inference_session.ts";
 import type { TaskOptions } from "../../kernels/dense/models/options.ts";

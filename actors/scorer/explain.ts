@@ -80,7 +80,7 @@ function repeated(
   return out;
 }
 
-/** Smallest contribution, relative to the largest score; float32 sums in another order differ by less. */
+/** Smallest contribution, relative to the largest score: float32 sums differ by less. */
 const ROUNDING = 1e-6;
 
 /** Contributions by slot name, the largest magnitude first; 0 for a difference within rounding. */

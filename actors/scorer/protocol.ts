@@ -15,7 +15,7 @@ export interface Score extends Request<Scores> {
 export interface Scores {
   /** Ranking scores: the weighted sums of the predictions. `[rows]` */
   readonly scores: Float32Array<ArrayBuffer>;
-  /** Per task the probability of a positive label, in (0, 1), or the label's value. `[rows, tasks]` */
+  /** Probability of a positive label, in (0, 1), or the label's value. `[rows, tasks]` */
   readonly predictions: Float32Array<ArrayBuffer>;
   /** 1 if no feature of the row's item has a learned row yet. `[rows]` */
   readonly cold: Uint8Array<ArrayBuffer>;
@@ -29,8 +29,8 @@ export interface Scores {
 }
 
 /**
- * The contribution of each slot to a row's score, largest magnitude first: the score minus the score
- * without the slot. If a single task makes the score, its logit is explained instead.
+ * The contribution of each slot to a row's score, largest magnitude first: the score minus the
+ * score without the slot. If a single task makes the score, its logit is explained instead.
  */
 export type Explanation = readonly { readonly slot: string; readonly contribution: number }[];
 

@@ -180,7 +180,10 @@ export class Scorer implements Behavior<ScorerMessage> {
     return taken;
   }
 
-  /** Uses the longest remaining budget of the merged requests; those with less time out individually. */
+  /**
+   * Uses the longest remaining budget of the merged requests; those with less time out
+   * individually.
+   */
   #lookupOptions(requests: readonly Request<unknown>[]): AskOptions {
     const remainingMs = requests.map((request) => this.#context.remainingMs(request));
     return {

@@ -1,4 +1,3 @@
-/** What goes into the event log comes out of it. */
 import assert from "node:assert/strict";
 import { decodeEvent, encodeEvent } from "../../records/event_record.ts";
 import { action, impression } from "../actors/joiner/records.ts";

@@ -1,4 +1,4 @@
-/** What a ranking showed, written and read back. */
+/** The rows of impressions, written and read back. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { NumberMemory } from "../../structures/number_memory.ts";
@@ -77,7 +77,7 @@ function contents(
   };
 }
 
-Deno.test("rows are read as they were written, in the order shown, wherever they lie", () => {
+Deno.test("rows are read as written, in the order shown, at any position in memory", () => {
   const reader = new ImpressionRowsReader();
   fc.assert(fc.property(rankings, fc.nat(3), ({ shape, sharedSlots, shown, lists }, before) => {
     const writer = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 });
@@ -105,7 +105,7 @@ Deno.test("rows are read as they were written, in the order shown, wherever they
   }));
 });
 
-Deno.test("bytes that are not rows of the shape are told from those that are", () => {
+Deno.test("bytes of another shape or length are not rows of the shape", () => {
   fc.assert(fc.property(rankings, fc.nat(), ({ shape, sharedSlots, shown }, cut) => {
     const bytes = new ImpressionRowsWriter({ ...shape, sharedSlots, tasks: 2 }).write(shown);
     assert.ok(!areRowsOf({ ...shape, slots: shape.slots + 1 }, bytes));
@@ -115,7 +115,7 @@ Deno.test("bytes that are not rows of the shape are told from those that are", (
   }));
 });
 
-Deno.test("rows in which a byte was changed are refused, or read within their own bytes", () => {
+Deno.test("rows with a changed byte are refused, or read within their own bytes", () => {
   const reader = new ImpressionRowsReader();
   fc.assert(fc.property(
     rankings,
@@ -142,7 +142,7 @@ Deno.test("rows in which a byte was changed are refused, or read within their ow
   assert.ok(!areRows(new Uint8Array(Uint32Array.of(0xffff_ffff, 0, 0, 0, 0, 0).buffer)));
 });
 
-Deno.test("what all rows share is kept once", () => {
+Deno.test("ids that all rows share are stored once", () => {
   const bytesOf = (sharedSlots: readonly number[]) =>
     new ImpressionRowsWriter({ slots: 2, denseWidth: 0, tasks: 1, sharedSlots }).write({
       candidates: Array.from({ length: 100 }, (_, i) => ({ id: `${i}` })),
@@ -156,4 +156,28 @@ Deno.test("what all rows share is kept once", () => {
       rows: Array.from({ length: 100 }, (_, i) => i),
     }).length;
   assert.equal(bytesOf([]) - bytesOf([0]), 99 * 8 + 100 * 2);
+});
+
+Deno.test("the bytes are those of the example in docs/data_on_disk.md", () => {
+  const writer = new ImpressionRowsWriter({ slots: 2, denseWidth: 0, tasks: 1, sharedSlots: [0] });
+  const [user, a, bc] = [10n, 11n, 12n];
+  const bytes = writer.write({
+    candidates: [{ id: "a" }, { id: "bc" }],
+    features: {
+      rows: 2,
+      ids: BigUint64Array.of(user, a, user, bc),
+      listOffsets: Uint32Array.of(0, 1, 2, 3, 4),
+      dense: new Float32Array(0),
+    },
+    predictions: [0.75, 0.5],
+    rows: [0, 1],
+  });
+  const expected = new Uint8Array([
+    ...new Uint8Array(Uint32Array.of(2, 2, 0, 1, 3, 3, 1, 3).buffer),
+    ...new Uint8Array(Float32Array.of(0.75, 0.5).buffer),
+    ...new Uint8Array(BigUint64Array.of(user, a, bc).buffer),
+    ...new Uint8Array(Uint16Array.of(2, 0, 1, 1).buffer),
+    ...new TextEncoder().encode("abc"),
+  ]);
+  assert.deepEqual(new Uint8Array(bytes), expected);
 });

@@ -6,7 +6,7 @@ import type { JoinerOptions } from "../../../actors/joiner/options.ts";
 import type { EventRecord } from "../../../records/event_record.ts";
 import { action, impression, joinerOptions, readExamples } from "./records.ts";
 
-/** Feeds records as the joiner does, and gives back the examples by their names. */
+/** Feeds records as the joiner does; returns the examples by name. */
 function join(records: readonly EventRecord[], options: JoinerOptions = joinerOptions()) {
   const window = new JoinWindow(options);
   const out = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: options.tasks.length }, 0);
@@ -60,7 +60,7 @@ Deno.test("an action with a known event id changes nothing and is counted", () =
   assert.equal(counts.actionsDuplicate, 1);
 });
 
-Deno.test("an action after its item's example is late; on an unknown ranking or item it is unmatched", () => {
+Deno.test("an action after its item's example is late, and one on an unknown ranking is unmatched", () => {
   const { counts } = join([
     impression({ ranking: "r1", items: ["a", "b"], atMs: 0 }),
     action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }),
@@ -73,7 +73,7 @@ Deno.test("an action after its item's example is late; on an unknown ranking or 
   assert.equal(counts.actionsUnmatched, 2);
 });
 
-Deno.test("time does not go back, and an event from the future does not close the others' windows", () => {
+Deno.test("an event from the future closes no other windows, and the data clock never goes back", () => {
   const { window, examples, counts } = join([
     impression({ ranking: "r1", items: ["a"], atMs: 5_000, acceptedAtMs: 5_000 }),
     impression({ ranking: "r2", items: ["b"], atMs: 100, acceptedAtMs: 5_001 }),
@@ -100,7 +100,7 @@ Deno.test("one impression too many closes the oldest early", () => {
   assert.equal(window.impressionsOpen, 2);
 });
 
-Deno.test("open impressions take no more bytes than they may: the oldest close early", () => {
+Deno.test("the oldest impressions close early when the open ones exceed their bytes", () => {
   const shown = (ranking: string, items: number) =>
     impression({ ranking, items: Array.from({ length: items }, (_, i) => `i${i}`), atMs: 0 });
   const bytesOfTwo = join([shown("r1", 3), shown("r2", 3)]).window.openBytes;
@@ -116,12 +116,16 @@ Deno.test("open impressions take no more bytes than they may: the oldest close e
     [shown("r1", 3), shown("large", 500), shown("r2", 3)],
     joinerOptions({ impressionsBytesMax: bytesOfTwo }),
   );
-  assert.equal(large.window.impressionsOpen, 1, "one that is too large alone goes with the next");
+  assert.equal(
+    large.window.impressionsOpen,
+    1,
+    "an impression beyond the limit by itself closes with the next",
+  );
   assert.equal(large.examples.length, 503);
   assert.equal(large.window.openBytes, bytesOfTwo / 2);
 });
 
-Deno.test("actions on open impressions take bytes too, until all is decided", () => {
+Deno.test("actions on an open impression count towards its bytes until all rows are decided", () => {
   const shown = impression({ ranking: "r1", items: ["a", "b"], atMs: 0 });
   const act = (item: string, kind: string) =>
     action({ ranking: "r1", item, action: kind, atMs: 1 });
@@ -136,7 +140,7 @@ Deno.test("actions on open impressions take bytes too, until all is decided", ()
   assert.equal(join([shown, act("a", "click"), next], limit).window.impressionsOpen, 1);
 });
 
-Deno.test("read again from its resume point, a window closes early what it closed the first time", () => {
+Deno.test("a window read again from its resume point closes the same impressions early", () => {
   const item = (name: string, kib: number) => name.padEnd(kib * 1_024 - 100, "y");
   const records: EventRecord[] = [];
   const show = (ranking: string, kib: number) =>
@@ -145,7 +149,7 @@ Deno.test("read again from its resume point, a window closes early what it close
     records.push(
       action({ ranking, item: item(ranking, kib), action: "buy", atMs: records.length }),
     );
-  // What is decided early leaves gaps in memory, elsewhere than where reading begins at X.
+  // Impressions decided early leave gaps in memory, other gaps than when reading starts at X.
   show("A", 150);
   show("X", 100);
   buy("A", 150);
@@ -168,7 +172,7 @@ Deno.test("read again from its resume point, a window closes early what it close
   assert.equal(again.openBytes, first.openBytes);
 });
 
-Deno.test("a ranking that is asked for again takes the place of the first answer, which nobody saw", () => {
+Deno.test("a ranking under the id of an open one without actions replaces it", () => {
   const { counts, examples } = join([
     impression({ ranking: "r1", items: ["a", "c"], atMs: 0 }),
     impression({ ranking: "r1", items: ["a", "b"], atMs: 1 }),
@@ -179,7 +183,7 @@ Deno.test("a ranking that is asked for again takes the place of the first answer
   assert.deepEqual(examples.map((e) => [e.name, e.label]), [["r1/b", 1], ["r1/a", 0]]);
 });
 
-Deno.test("a ranking whose id comes again after somebody acted on it was seen, and is closed", () => {
+Deno.test("a ranking under the id of an open one with actions closes it", () => {
   const { examples } = join([
     impression({ ranking: "r1", items: ["a", "c"], atMs: 0 }),
     action({ ranking: "r1", item: "c", action: "click", atMs: 1 }),
@@ -189,7 +193,7 @@ Deno.test("a ranking whose id comes again after somebody acted on it was seen, a
   assert.deepEqual(examples.map((e) => [e.name, e.label]), [["r1/a", 0], ["r1/c", 1], ["r1/b", 1]]);
 });
 
-Deno.test("a ranking of which every item is decided holds nothing back, and actions on it are late", () => {
+Deno.test("a ranking with every item decided is closed, and actions on it are late", () => {
   const records: EventRecord[] = [impression({ ranking: "old", items: ["a"], atMs: 0 })];
   for (let i = 0; i < 5_000; i++) {
     records.push(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
@@ -206,7 +210,7 @@ Deno.test("a ranking of which every item is decided holds nothing back, and acti
   assert.equal(counts.actionsLate, 1);
 });
 
-Deno.test("sampling leaves out negatives alone, and every example carries the rate", () => {
+Deno.test("sampling drops only negatives, and every example carries the rate", () => {
   const records: EventRecord[] = [];
   for (let i = 0; i < 200; i++) {
     records.push(impression({ ranking: `r${i}`, items: ["a", "b"], atMs: 0 }));
@@ -224,7 +228,7 @@ Deno.test("sampling leaves out negatives alone, and every example carries the ra
   assert.ok(examples.every((e) => Math.abs(e.logSampleRate - Math.log(0.25)) < 1e-6));
 });
 
-Deno.test("where examples count by weight, only a negative of all tasks bears the rate", () => {
+Deno.test("with weights, only an example that is negative in all tasks carries the rate", () => {
   const records: EventRecord[] = [];
   for (let i = 0; i < 200; i++) {
     records.push(impression({ ranking: `r${i}`, items: ["a", "b"], atMs: 0 }));
@@ -241,7 +245,7 @@ Deno.test("where examples count by weight, only a negative of all tasks bears th
   assert.ok(examples.some(({ label }) => label === 0));
 });
 
-Deno.test("every shown item becomes exactly one example, whatever happens to it", () => {
+Deno.test("every shown item becomes exactly one example, whatever actions come", () => {
   fc.assert(fc.property(
     fc.array(
       fc.record({

@@ -16,7 +16,7 @@ class World {
   readonly exampleLog: MemoryEventLog;
   readonly options: JoinerOptions;
   /** While set, appends to this partition of the example log fail, and the joiner crashes. */
-  deafPartition: number | undefined;
+  failingPartition: number | undefined;
 
   constructor(
     options: JoinerOptions = joinerOptions(),
@@ -32,7 +32,9 @@ class World {
   start() {
     const exampleLog = altered<EventLog>(this.exampleLog, {
       append: (partition, records) => {
-        if (partition === this.deafPartition) return Promise.reject(new Error("as told"));
+        if (partition === this.failingPartition) {
+          return Promise.reject(new Error("appends to this partition fail"));
+        }
         return this.exampleLog.append(partition, records);
       },
     });
@@ -64,7 +66,7 @@ class World {
   }
 }
 
-Deno.test("what an action decides is in the example log with the action's acceptance time", async () => {
+Deno.test("an example decided by an action is in the log with the action's acceptance time", async () => {
   const world = new World();
   const joiner = await world.start();
   await world.post(
@@ -79,7 +81,7 @@ Deno.test("what an action decides is in the example log with the action's accept
   await world.mesh.stop();
 });
 
-Deno.test("actions that decide nothing move the acceptance mark on in an empty chunk", async () => {
+Deno.test("an action that decides nothing moves the acceptance mark in an empty chunk", async () => {
   const world = new World();
   await world.start();
   await world.post(action({ ranking: "?", item: "a", action: "buy", atMs: 5, acceptedAtMs: 9 }));
@@ -105,7 +107,7 @@ Deno.test("a record that cannot be decoded is counted and skipped", async () => 
 });
 
 for (const [partitions, title] of [[1, "one partition"], [3, "three partitions"]] as const) {
-  Deno.test(`a full example log of ${title} makes the joiner wait, and nothing is lost or repeated`, async () => {
+  Deno.test(`a full example log of ${title} makes the joiner wait without loss or repetition`, async () => {
     const world = new World(joinerOptions({ recordsPerTurn: 4 }), 1_200, Infinity, partitions);
     await world.start();
     const expected: string[] = [];
@@ -132,7 +134,7 @@ for (const [partitions, title] of [[1, "one partition"], [3, "three partitions"]
       const found = seen.reduce((sum, { size }) => sum + size, 0);
       if (round === 0) assert.ok(found < 20, `${found} examples fit`);
       if (found === 20) break;
-      // The trainers have read what is there, all but the last record.
+      // Trim as trainers do that have read all chunks: all but the last record.
       for (let partition = 0; partition < partitions; partition++) {
         await world.exampleLog.trim(partition, await world.exampleLog.endOffset(partition) - 1);
       }
@@ -156,12 +158,12 @@ const step = fc.record({
   stepMs: fc.integer({ min: 0, max: 500 }),
   backMs: fc.integer({ min: 0, max: 300 }),
   restart: fc.boolean(),
-  /** False: the record is posted together with the next one. */
+  /** False = the record is posted together with the next one. */
   posts: fc.boolean(),
-  deafPartition: fc.option(fc.nat(2), { freq: 4, nil: undefined }),
+  failingPartition: fc.option(fc.nat(2), { freq: 4, nil: undefined }),
 });
 
-Deno.test("restarts at any moment, also between two partitions, change no example: each comes once, in the same order", async () => {
+Deno.test("restarts at any moment change no example, its order, or that it comes once", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 1, maxLength: 50 }),
@@ -201,16 +203,16 @@ Deno.test("restarts at any moment, also between two partitions, change no exampl
             });
           held.push(record);
           if (!rest.posts) continue;
-          restarted.deafPartition = rest.deafPartition;
+          restarted.failingPartition = rest.failingPartition;
           await restarted.post(...held);
           await steady.post(...held);
           held = [];
-          if (rest.deafPartition !== undefined) { // and once more while it reads again
+          if (rest.failingPartition !== undefined) { // and once more while it reads again
             await restarted.restart();
             await restarted.mesh.advance(1);
           }
-          restarted.deafPartition = undefined;
-          if (rest.restart || rest.deafPartition !== undefined) await restarted.restart();
+          restarted.failingPartition = undefined;
+          if (rest.restart || rest.failingPartition !== undefined) await restarted.restart();
         }
         await restarted.post(...held);
         await steady.post(...held);
@@ -231,7 +233,7 @@ Deno.test("restarts at any moment, also between two partitions, change no exampl
   );
 });
 
-Deno.test("the event log is forgotten up to the oldest impression that a restart would need", async () => {
+Deno.test("the event log is trimmed up to the oldest impression that a restart needs", async () => {
   const world = new World();
   await world.start();
   await world.post(impression({ ranking: "r1", items: ["a"], atMs: 0 }));
@@ -243,7 +245,7 @@ Deno.test("the event log is forgotten up to the oldest impression that a restart
   await world.mesh.stop();
 });
 
-Deno.test("what is decided is forgotten although no further event comes", async () => {
+Deno.test("decided records are trimmed although no further event comes", async () => {
   const world = new World();
   await world.start();
   await world.post(
@@ -255,7 +257,7 @@ Deno.test("what is decided is forgotten although no further event comes", async 
   await world.mesh.stop();
 });
 
-Deno.test("negatives that sampling leaves out let the event log be forgotten too", async () => {
+Deno.test("the event log is trimmed past negatives that sampling dropped", async () => {
   const world = new World(
     joinerOptions({ negativeSampling: { rate: 1e-9, seed: 1, correction: "logOdds" } }),
   );
@@ -268,7 +270,7 @@ Deno.test("negatives that sampling leaves out let the event log be forgotten too
   await world.mesh.stop();
 });
 
-Deno.test("an event log that is full drains under steady traffic, and each item is one example, restarts included", async () => {
+Deno.test("a full event log drains under steady traffic, and every item becomes one example", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.record({ records: fc.integer({ min: 1, max: 12 }), restart: fc.boolean() }), {
@@ -317,7 +319,7 @@ Deno.test("an event log that is full drains under steady traffic, and each item 
   );
 });
 
-Deno.test("a joiner that finds a full event log when it starts drains it", async () => {
+Deno.test("a joiner that starts on a full event log drains it", async () => {
   const world = new World(joinerOptions({ windowMs: 1e9 }), Infinity, 4_000);
   const record = encodeEvent(impression({ ranking: "r", items: ["a"], atMs: 0 }));
   while (await world.eventLog.append(0, [record]).then(() => true, () => false));
@@ -327,7 +329,7 @@ Deno.test("a joiner that finds a full event log when it starts drains it", async
   await world.mesh.stop();
 });
 
-Deno.test("records that are kept to look back on go before an impression is given up", async () => {
+Deno.test("`recordsKept` gives way before an impression is closed early", async () => {
   const world = new World(joinerOptions({ recordsKept: 1e6 }), Infinity, 8_000);
   const joiner = await world.start();
   const show = (ranking: string) => impression({ ranking, items: ["a"], atMs: 0 });
@@ -345,7 +347,7 @@ Deno.test("records that are kept to look back on go before an impression is give
   await world.mesh.stop();
 });
 
-Deno.test("the examples of one ranking lie in one partition, and every partition hears of every acceptance", async () => {
+Deno.test("all examples of a ranking go to one partition, and acceptance marks go to all", async () => {
   const world = new World(joinerOptions(), Infinity, Infinity, 2);
   await world.start();
   for (let i = 0; i < 20; i++) {

@@ -31,7 +31,7 @@ Deno.test("the decision depends on seed, ranking and row, and on nothing else", 
 });
 
 Deno.test("with the correction, training on sampled negatives finds the true rate of positives", () => {
-  // Two groups whose true rates differ; one logit each, fitted by gradient descent on what was kept.
+  // Two groups with different true rates; gradient descent fits a logit each on the kept examples.
   const trueRates = [0.02, 0.2];
   const sampling = new NegativeSampling({ rate: 0.1, seed: 11, correction: "logOdds" });
   for (const [group, trueRate] of trueRates.entries()) {
@@ -53,7 +53,7 @@ Deno.test("with the correction, training on sampled negatives finds the true rat
 });
 
 Deno.test("with weights, training on sampled negatives finds the true rate of every task", () => {
-  // Clicked 30 %, bought 1 %, and who buys has clicked: most of those who did not buy are kept, for their click.
+  // 30 % clicked, 1 % bought, and every buyer clicked: a click keeps most examples without purchase.
   const tasks = [
     { name: "clicked", positive: (i: number) => i % 100 < 30, rate: 0.3 },
     { name: "bought", positive: (i: number) => i % 100 === 0, rate: 0.01 },
@@ -78,7 +78,7 @@ Deno.test("with weights, training on sampled negatives finds the true rate of ev
     assert.ok(Math.abs(found - rate) / rate < 0.05, `${name}: ${found}`);
     assert.ok(Math.abs(sum - 100_000) < 3000, `${sum}`);
   }
-  // The correction by log-odds, which is exact for one label, is wrong for the second task by a factor of four.
+  // The log-odds correction, exact for one label, is off by a factor of four for the second task.
   const { rate } = fitted("logOdds", tasks[1].positive);
   assert.ok(rate < 0.004, `${rate}`);
 });

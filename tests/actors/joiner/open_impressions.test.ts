@@ -12,7 +12,7 @@ interface Added {
   readonly rows: Uint8Array;
 }
 
-Deno.test("impressions are found with what they brought, and the oldest is the first that is left", () => {
+Deno.test("an impression is found with its header and rows, and the oldest is the first one left", () => {
   const step = fc.oneof(
     fc.record({ bytes: fc.oneof(fc.nat(500), fc.nat(300_000)), times: fc.double({ noNaN: true }) }),
     fc.record({ goes: fc.nat() }),

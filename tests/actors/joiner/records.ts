@@ -1,6 +1,6 @@
 /**
- * Event records made small for the joiner's tests: the features of a row are two ids that spell its ranking and
- * item, so that an example can be traced back to what was shown.
+ * Small event records for the joiner's tests: the features of a row are two ids that stand for its
+ * ranking and item, so that an example can be traced back to its impression.
  */
 import type { ActionRecord, ImpressionRecord } from "../../../records/event_record.ts";
 import type { JoinerOptions } from "../../../actors/joiner/options.ts";
@@ -36,7 +36,7 @@ export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptio
 const names = new Map<string, bigint>();
 const idsToNames: string[] = [];
 
-/** A number that stands for a name, for as long as the tests run. */
+/** A number that stands for a name. */
 function idOf(name: string): bigint {
   let id = names.get(name);
   if (id === undefined) {

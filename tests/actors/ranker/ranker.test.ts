@@ -15,7 +15,7 @@ function rowsOf({ shown }: ImpressionRecord): ImpressionRowsReader {
   return new ImpressionRowsReader().open(NumberMemory.copyOf(shown));
 }
 
-Deno.test("the impression is in the log before the answer, with what was shown and nothing else", async () => {
+Deno.test("the log has the impression, with the shown items only, before the answer", async () => {
   const loop = await Loop.start();
   const ranking = await loop.rank("user-0", ["a", "b", "c"], { limit: 2, rankingId: "mine" });
   assert.equal(ranking.rankingId, "mine");
@@ -27,11 +27,12 @@ Deno.test("the impression is in the log before the answer, with what was shown a
   assert.deepEqual([0, 1].map((row) => shown.score(row)), ranking.items.map(({ score }) => score));
   assert.deepEqual(Object.keys(ranking.items[0]), ["id", "score", "cold"]); // one task
   const { listOffsets } = shown.features();
-  assert.deepEqual([...listOffsets.subarray(0, 7)], [0, 1, 2, 2, 3, 4, 4]); // user, item, no tags; twice
+  const userItemNoTags = [0, 1, 2, 2, 3, 4, 4]; // of two rows
+  assert.deepEqual([...listOffsets.subarray(0, 7)], userItemNoTags);
   await loop.stop();
 });
 
-Deno.test("a request's own fields go before the stored ones, and both reach the log", async () => {
+Deno.test("a request's fields override the stored attributes, and both reach the log", async () => {
   const loop = await Loop.start();
   await loop.profiles.put("item", "a", { tags: ["stored"] });
   const tagIds = async (rankingId: string) => {
@@ -56,7 +57,7 @@ Deno.test("a request's own fields go before the stored ones, and both reach the 
   await loop.stop();
 });
 
-Deno.test("what is written or deleted about an item is in its features from the next ranking on", async () => {
+Deno.test("a changed or deleted item profile is in the features of the next ranking", async () => {
   const loop = await Loop.start();
   const tagIds = async (rankingId: string) => {
     await loop.rank("u", ["a"], { rankingId });
@@ -78,7 +79,7 @@ Deno.test("what is written or deleted about an item is in its features from the 
   await loop.stop();
 });
 
-Deno.test("one request that cannot be understood does not spoil those that wait with it", async () => {
+Deno.test("an invalid request does not fail the requests that wait with it", async () => {
   const loop = await Loop.start();
   const wrong = loop.requestRanking("u", ["a"], {
     candidates: [{ id: "a", fields: { tags: 7 } }],
@@ -101,7 +102,7 @@ Deno.test("more requests than may wait are answered overloaded at once", async (
   await loop.stop();
 });
 
-Deno.test("unknown users and items are ranked, by what is known of neither", async () => {
+Deno.test("unknown users and items are ranked", async () => {
   const loop = await Loop.start();
   const { items } = await loop.rank("", ["never-seen"]);
   assert.ok(items[0].score > 0 && items[0].score < 1);
@@ -126,7 +127,7 @@ Deno.test("explanations are the same however many rows a pass may have", async (
   assert.deepEqual(await explain(7), await explain(1_000));
 });
 
-Deno.test("a ranker is ready while its replicas answer, and says so when they do not", async () => {
+Deno.test("a ranker is ready while its replicas answer, and not ready when they fail", async () => {
   const loop = await Loop.start();
   assert.equal((await loop.rankerStatus()).ready, true);
   await loop.rank("u", ["a", "b", "c"]);
@@ -139,7 +140,7 @@ Deno.test("a ranker is ready while its replicas answer, and says so when they do
   await loop.stop();
 });
 
-Deno.test("the trace of a ranking reaches the replicas, although it is scored in a later turn", async () => {
+Deno.test("the trace of a ranking reaches the replicas, in a later turn too", async () => {
   const loop = await Loop.start({ shards: 1 });
   await loop.stopReplica(0);
   const node = loop.mesh.node();
@@ -147,8 +148,8 @@ Deno.test("the trace of a ranking reaches the replicas, although it is scored in
     ...defineServingReplica(),
     create: (context) => ({
       receive(message) {
-        context.telemetry.log("info", `asked for ${message.kind}`);
-        if (message.kind === "lookup") context.replyError(message, new Error("as told"));
+        context.telemetry.log("info", `received ${message.kind}`);
+        if (message.kind === "lookup") context.replyError(message, new Error("this replica fails"));
       },
     }),
   };
@@ -165,8 +166,8 @@ Deno.test("the trace of a ranking reaches the replicas, although it is scored in
   };
   const asked = node.actorRef<RankerMessage>("ranker/0")
     .ask(rank, { budgetMs: 1_000, traceId: "0af7651916cd43dd8448eb211c80319c" });
-  await assert.rejects(loop.mesh.settle(asked), /as told/);
-  const lines = loop.mesh.telemetry.lines.filter(({ message }) => message === "asked for lookup");
+  await assert.rejects(loop.mesh.settle(asked), /this replica fails/);
+  const lines = loop.mesh.telemetry.lines.filter(({ message }) => message === "received lookup");
   assert.deepEqual(lines.map(({ fields }) => fields.traceId), ["0af7651916cd43dd8448eb211c80319c"]);
   await loop.stop();
 });

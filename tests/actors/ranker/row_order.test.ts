@@ -11,7 +11,7 @@ Deno.test("picked rows hold their features in the order picked", () => {
   }));
 });
 
-Deno.test("items are ordered best first; ties keep the caller's order and no number comes last", () => {
+Deno.test("items are ordered best first, ties in the caller's order, NaN last", () => {
   assert.deepEqual(orderByScore(Float32Array.of(0.1, NaN, 0.9, 0.1)), Uint32Array.of(2, 0, 3, 1));
   const special = fc.constantFrom(0, -0, 1, -1, Infinity, -Infinity, NaN, -NaN, Math.fround(1e-45));
   const scores = fc.array(fc.oneof(fc.float(), special), { maxLength: 50 });

@@ -18,7 +18,7 @@ async function trained(options: Parameters<typeof Loop.start>[0] = {}): Promise<
   return loop;
 }
 
-Deno.test("requests that wait together share one pass, and each gets the scores that it gets alone", async () => {
+Deno.test("requests that wait together share one pass, with the scores that each gets alone", async () => {
   const loop = await trained();
   const alone = [];
   for (const user of USERS) alone.push((await loop.rank(user, ITEMS)).items);
@@ -33,7 +33,7 @@ Deno.test("requests that wait together share one pass, and each gets the scores 
   await loop.stop();
 });
 
-Deno.test("a pass has no more rows than it may, but for a request that is larger by itself", async () => {
+Deno.test("a pass stays within `batchRowsMax`, except for a single larger request", async () => {
   const loop = await trained({ scorer: { batchRowsMax: 9 } });
   const before = loop.mesh.telemetry.samples("cairn_scorer_batch_rows").length;
   const many = Array.from({ length: 10 }, (_, i) => `many-${i}`);
@@ -55,7 +55,7 @@ Deno.test("answers say which dense weights scored them and how fresh the rows we
   await loop.stop();
 });
 
-Deno.test("a scorer that begins anew is given the weights and the freshness that it had", async () => {
+Deno.test("a restarted scorer is given the weights and the freshness that it had", async () => {
   const loop = await trained();
   const before = await loop.rank("u", ITEMS);
   await loop.restart("scorer/0");
