@@ -1,6 +1,3 @@
-/**
- * How composition makes embedding shards.
- */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { EmbeddingShard, type EmbeddingShardDependencies } from "./embedding_shard.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
@@ -14,14 +11,14 @@ export function defineEmbeddingShard(
   return {
     kind: "embedding_shard",
     mailbox: { capacity: 4_096, overflow: "backpressure" },
-    // A restarted shard begins from the newest snapshot and the trainer goes back to it, which is dear: it escalates soon.
+    // Few restarts: each one costs a restored snapshot, and the trainer's replay from it.
     restart: { restartsMax: 3, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatistics":
         case "getHighWaterMark":
           return "control";
-        // One queue for what trains: a lookup, or a cut, must not overtake the gradients sent before it.
+        // One queue for training: a lookup or a cut must not overtake the gradients sent before it.
         case "lookup":
         case "applyGradients":
         case "beginSnapshot":

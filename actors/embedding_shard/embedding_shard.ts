@@ -1,6 +1,6 @@
 /**
- * An embedding shard's behaviour: the one owner of its tables. It adds what the tables do not know: who sent which
- * gradients (so that each is applied once), when to look for expired rows, and where its snapshots lie.
+ * An embedding shard's behaviour. It owns its tables, and adds to them the marks of the trainers
+ * (so that each batch is applied once), the search for expired rows, and snapshots.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -18,14 +18,15 @@ import {
   ShardRestartedError,
   type TakeDelta,
 } from "./protocol.ts";
+import { invariant } from "../../structures/invariant.ts";
 import { ShardFigures } from "./shard_figures.ts";
 import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
 
-/** How often the buckets of the indexes are counted, which visits all of them, ms. */
+/** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
 const BUCKETS_INTERVAL_MS = 60_000;
 
-/** As many batches as a trainer has in flight. */
+/** As many as a trainer has batches in flight. */
 const SPARE_BUFFERS = 4;
 
 export interface EmbeddingShardDependencies {
@@ -37,14 +38,13 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #options: EmbeddingShardOptions;
   readonly #tables: ClassTables;
   readonly #blobs: BlobStore;
-  /** Gradients that were applied carry the next rows. */
+  /** Memory of applied gradients, for the answers to lookups. */
   readonly #buffers = new BufferPool(SPARE_BUFFERS);
-  /** Tells this life of the shard from those before a restart. */
   readonly #incarnation: string;
   #snapshot: ShardSnapshot | undefined;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
-  /** Sequence of the newest delta that was acknowledged in this lineage. */
+  /** Sequence of the newest acknowledged delta of the current lineage. */
   #acknowledged = 0;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
@@ -65,7 +65,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     for (const { source, sequence } of marks) this.#marks.set(source, sequence);
     this.#labels = { shard: String(options.shard) };
     this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
-      help: "Rows for which gradients came in, duplicates of a batch summed.",
+      help: "Rows for which gradients arrived; a row counts once a batch.",
       labelNames: ["shard"],
     });
     this.#figures = new ShardFigures(context.telemetry, options.shard, tables.statistics());
@@ -105,7 +105,10 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         if (this.#snapshot?.name === message.snapshot) return this.#snapshot.write(message);
         return this.#context.replyError(
           message,
-          new Error(`the snapshot ${message.snapshot} was not begun, or another took its place`),
+          new Error(
+            `Cannot write the snapshot ${message.snapshot}: it was not begun, or another one has ` +
+              "replaced it.",
+          ),
         );
       case "abandonSnapshot":
         if (this.#snapshot?.name === message.snapshot) this.#snapshot.abandon();
@@ -129,7 +132,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #applyGradients(message: ApplyGradients): void {
-    if (message.incarnation !== this.#incarnation) return this.#refuseStranger(message);
+    if (message.incarnation !== this.#incarnation) return this.#refuseOutdated(message);
     const mark = this.#marks.get(message.source) ?? 0;
     if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
     this.#tables.applyGradients(
@@ -146,10 +149,10 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #beginSnapshot(message: BeginSnapshot): void {
-    const strange = message.marks.some(({ incarnation }) => incarnation !== this.#incarnation);
-    if (strange) return this.#refuseStranger(message);
+    const outdated = message.marks.some(({ incarnation }) => incarnation !== this.#incarnation);
+    if (outdated) return this.#refuseOutdated(message);
     for (const { source, sequence } of message.marks) {
-      // Never back: a trainer that gave up waiting for this cut has learned on.
+      // Never lower: a trainer whose cut timed out has learned on.
       this.#marks.set(source, Math.max(sequence, this.#marks.get(source) ?? 0));
     }
     this.#snapshot?.abandon();
@@ -162,20 +165,25 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#context.reply(message, undefined);
   }
 
-  #refuseStranger(message: ApplyGradients | BeginSnapshot): void {
+  /** The sender knows an earlier incarnation of this shard. */
+  #refuseOutdated(message: ApplyGradients | BeginSnapshot): void {
     this.#context.replyError(message, new ShardRestartedError(this.#options.shard));
   }
 
   #takeDelta(message: TakeDelta): void {
     const { acknowledged, rowsMax } = message;
     const before = this.#deltaPosition();
-    // A taker that has just restarted does not know what it acknowledged before.
+    // A taker that has restarted does not know its last acknowledgement.
     if (acknowledged?.lineage === before.lineage) {
       this.#acknowledged = Math.max(this.#acknowledged, acknowledged.sequence);
     }
     const delta = this.#tables.takeDelta(this.#acknowledged, rowsMax);
     const position = this.#deltaPosition();
     if (position.lineage !== before.lineage) this.#acknowledged = 0;
+    invariant(
+      delta === undefined || position.sequence === this.#acknowledged + 1,
+      "a delta follows the acknowledged one",
+    );
     const answer = { position, incarnation: this.#incarnation };
     if (delta === undefined) return this.#context.reply(message, answer);
     const buffers = delta.classes.flatMap((changes) =>

@@ -1,21 +1,18 @@
-/**
- * What an embedding shard needs to know, as plain data.
- */
 import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
 
-/** One shard and its tables. */
+/** Plain data: one shard and its tables. */
 export interface EmbeddingShardOptions {
-  /** From 0. */
+  /** The shard's number, from 0. */
   readonly shard: number;
-  /** Shards in all: a snapshot of another number is spread over them anew. */
+  /** Number of shards. The rows of a snapshot of another number are distributed anew. */
   readonly shards: number;
   readonly tables: ClassTablesOptions;
-  /** What the slots are called, by their number in the ids: for messages, and for a snapshot's reader. */
+  /** Names of the slots, by their number in the ids; for log lines and snapshots. */
   readonly slotNames: Readonly<Record<number, string>>;
-  /** How often expired rows are looked for, ms. */
+  /** Interval of the search for expired rows, ms. */
   readonly evictionIntervalMs: number;
-  /** Buckets examined per search, of each class: bounds its pause. */
+  /** Buckets of each class examined per search; bounds the search's pause. */
   readonly evictionBucketsMax: number;
-  /** Rows of a snapshot that are written in one turn: bounds its pause. */
+  /** Rows of a snapshot written in one turn; bounds the turn's pause. */
   readonly snapshotChunkRows: number;
 }

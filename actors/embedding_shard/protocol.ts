@@ -1,49 +1,55 @@
 /**
- * An embedding shard's door: it owns one part of the feature ids and their rows.
+ * The messages of an embedding shard, which owns the rows of one part of the feature ids.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { ShardPart } from "../../records/snapshot_parts.ts";
 
-/** Rows of `ids`, weights only: for n ids of a class `[n, width]`, one class after another. */
+/**
+ * Asks for the weights of `ids`: for n ids of a class `[n, width]`, one class after another.
+ */
 export interface Lookup extends Request<{ readonly rows: Float32Array<ArrayBuffer> }> {
   readonly kind: "lookup";
-  /** Distinct or not, class after class; shape `[n]`. */
+  /** Class after class, with or without duplicates; shape `[n]`. */
   readonly ids: FeatureIds;
   /** Where each class begins among the ids; shape `[classes + 1]`. */
   readonly starts: Uint32Array<ArrayBuffer>;
-  /** What an absent id gives: zeros, or the value that its row would begin with. */
+  /** The answer for an absent id: zeros, or the initial values of its row. */
   readonly missing: "zeros" | "initial";
 }
 
 /**
- * One trainer's gradients for one step. (source, sequence) makes it idempotent: a sequence at or below the
- * source's high-water mark is acknowledged and changes nothing. Sequences grow and may have gaps (a trainer
- * numbers by rows of its log, and leaves out shards that a batch does not touch).
+ * One trainer's gradients for one step. (source, sequence) makes it idempotent: a sequence at or
+ * below the source's high-water mark is acknowledged and changes nothing. Sequences ascend and may
+ * have gaps: a trainer numbers by rows of its log, and skips shards that a batch does not touch.
  */
 export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly kind: "applyGradients";
   readonly source: string;
   readonly sequence: number;
-  /** Distinct, class after class; shape `[n]`. */
+  /** Distinct ids, class after class; shape `[n]`. */
   readonly ids: FeatureIds;
   /** Where each class begins among the ids; shape `[classes + 1]`. */
   readonly starts: Uint32Array<ArrayBuffer>;
-  /** Summed over duplicates; in the shape of looked-up rows. The shard keeps their memory: transfer it, or send a copy. */
+  /**
+   * Summed over duplicates, in the shape of looked-up rows. The shard keeps the memory: transfer it,
+   * or send a copy.
+   */
   readonly gradients: Float32Array<ArrayBuffer>;
   /** Occurrences of each id in the batch, for admission; shape `[n]`. */
   readonly counts: Uint32Array<ArrayBuffer>;
   /** Data clock, ms. */
   readonly atMs: number;
   /**
-   * The shard's life that the sender knows, from {@link GetHighWaterMark}. One that was restarted has lost what came after
-   * its snapshot and refuses with a {@link ShardRestartedError}: the sender goes back to its mark.
+   * The incarnation of the shard that the sender knows, from {@link GetHighWaterMark}. A restarted
+   * shard has lost the updates after its snapshot. It refuses with {@link ShardRestartedError}, and
+   * the sender goes back to the shard's mark.
    */
   readonly incarnation: string;
 }
 
-/** A shard is not the one that the sender knows: rows applied since its snapshot are missing in it. */
+/** The shard was restarted: it has lost the updates since its snapshot. */
 export class ShardRestartedError extends Error {
   override readonly name = "ShardRestartedError";
   constructor(shard: number) {
@@ -53,7 +59,10 @@ export class ShardRestartedError extends Error {
   }
 }
 
-/** The newest sequence of `source` that this shard has applied (0 before the first), and which life of it says so. */
+/**
+ * Asks for the newest sequence of `source` that this shard has applied, 0 before the first, and for
+ * the shard's incarnation.
+ */
 export interface GetHighWaterMark
   extends Request<{ readonly sequence: number; readonly incarnation: string }> {
   readonly kind: "getHighWaterMark";
@@ -61,24 +70,24 @@ export interface GetHighWaterMark
 }
 
 /**
- * Where a stream of deltas stands. In one lineage they are numbered without gaps. Another one begins when the shard has
- * restarted, and when nobody took deltas for so long that ids which went were forgotten: rows of an earlier lineage are
- * replaced, for no delta says which of them the shard has no more.
+ * A position in a stream of deltas. The deltas of a lineage are numbered without gaps. A new lineage
+ * begins when the shard restarts, and when deltas were not taken for so long that evicted ids were
+ * forgotten. Rows of an earlier lineage must be replaced: no delta tells which of them are gone.
  */
 export interface DeltaPosition {
   readonly lineage: string;
-  /** Of the newest delta; 0 before the first. */
+  /** Number of the newest delta; 0 before the first. */
   readonly sequence: number;
 }
 
-/** Rows that changed and ids that went; its sequence is one more than that of the delta before. */
+/** Changed rows and evicted ids. Its sequence follows the sequence of the delta before. */
 export interface Delta extends DeltaPosition {
   readonly shard: number;
-  /** By class of rows; undefined where nothing changed. */
+  /** By class of rows; undefined for a class without changes. */
   readonly classes: readonly (ClassChanges | undefined)[];
 }
 
-/** What changed in one class. */
+/** The changes in one class. */
 export interface ClassChanges {
   readonly ids: FeatureIds;
   /** Weights; shape `[ids, width]`. */
@@ -90,44 +99,43 @@ export interface ClassChanges {
 }
 
 /**
- * Takes the next delta, if there is one. A touched key is forgotten only when a later call acknowledges the delta that
- * carried it; asked again without acknowledgement, the shard gives the same delta again.
+ * Takes the next delta, if there is one. The shard keeps a delta until a later call acknowledges it,
+ * and gives the same delta again where the call does not.
  */
 export interface TakeDelta extends
   Request<{
     readonly delta?: Delta;
-    /** That of the newest delta that was taken; what is asked next follows it. */
+    /** Position of the newest delta that was taken; the next one follows it. */
     readonly position: DeltaPosition;
-    /** The shard's life, as in {@link ApplyGradients.incarnation}. */
     readonly incarnation: string;
   }> {
   readonly kind: "takeDelta";
-  /** That of the newest delta that the taker has dealt with; undefined where it does not know. */
+  /** Position of the newest delta that the taker has applied; undefined where it does not know. */
   readonly acknowledged: DeltaPosition | undefined;
-  /** Of each class. */
+  /** Rows of each class at most. */
   readonly rowsMax: number;
 }
 
-/** All rows, for a replica that begins or has lost count: pages until `done`. */
+/** Asks for all rows, page by page until `done`, for a replica that starts or has missed a delta. */
 export interface ExportRows extends
   Request<
     ClassPage & {
-      /** The deltas that this page already contains. */
+      /** Position of the newest delta whose changes are in this page. */
       readonly position: DeltaPosition;
     }
   > {
   readonly kind: "exportRows";
-  /** Of the page before; absent for the first. */
+  /** From the page before; absent for the first. */
   readonly cursor?: ExportCursor;
   readonly rowsMax: number;
 }
 
-/** Evicts expired rows, a bounded number of buckets a call; told by the shard to itself. */
+/** Evicts expired rows of a bounded number of buckets; the shard's own timer. */
 export interface EvictExpired {
   readonly kind: "evictExpired";
 }
 
-/** What a shard holds and what it has done since it started. */
+/** The contents of a shard, and its work since its start. */
 export interface ShardStatistics {
   readonly shard: number;
   readonly rows: number;
@@ -140,7 +148,7 @@ export interface ShardStatistics {
   readonly evicted: number;
   readonly rejected: number;
   readonly touched: number;
-  /** By class of rows; `rowBytes` are those of one row with its id, state included. */
+  /** By class of rows; `rowBytes` is the size of one row with its id and optimizer state. */
   readonly classes: readonly {
     readonly rows: number;
     readonly bytes: number;
@@ -154,13 +162,13 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 }
 
 /**
- * Notes this moment as the cut of a snapshot: every row of each source up to its `sequence` is applied. One that was
- * under way is dropped.
+ * Notes this moment as the cut of a snapshot: all rows of each source up to its `sequence` are
+ * applied. Drops an unfinished snapshot.
  */
 export interface BeginSnapshot extends Request<void> {
   readonly kind: "beginSnapshot";
   readonly snapshot: string;
-  /** Of all trainers; the incarnation as in {@link ApplyGradients.incarnation}. */
+  /** Marks of all trainers; the incarnation as in {@link ApplyGradients.incarnation}. */
   readonly marks: readonly {
     readonly source: string;
     readonly sequence: number;
@@ -168,30 +176,30 @@ export interface BeginSnapshot extends Request<void> {
   }[];
 }
 
-/** Writes the rows as they were at the cut, while learning goes on; answers when all are in the blob store. */
+/** Writes the rows of the cut while learning continues. Answers when all are in the blob store. */
 export interface WriteSnapshot extends Request<ShardPart> {
   readonly kind: "writeSnapshot";
   readonly snapshot: string;
   /**
-   * Time over which writing is spread, so that it takes little of the disk and the cores at once, ms; 0 = as fast as the
-   * store takes it. A shard whose rows change faster than that hurries by itself.
+   * Time over which the writing is spread, to take little of disk and cores at once, ms; 0 = as fast
+   * as the store accepts it. A shard whose rows change faster writes faster.
    */
   readonly spreadMs: number;
 }
 
-/** Nobody wants this snapshot any more: if it is under way, it ends with an error. */
+/** Ends an unfinished snapshot of this name with an error. */
 export interface AbandonSnapshot {
   readonly kind: "abandonSnapshot";
   readonly snapshot: string;
 }
 
-/** Writes the next rows of the snapshot; told by the shard to itself. */
+/** Writes the next rows of the snapshot; the shard's own timer. */
 export interface WriteSnapshotChunk {
   readonly kind: "writeSnapshotChunk";
   readonly snapshot: string;
 }
 
-/** All that a shard understands. */
+/** The shard's protocol. */
 export type EmbeddingShardMessage =
   | Lookup
   | ApplyGradients

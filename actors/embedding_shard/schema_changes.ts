@@ -1,10 +1,10 @@
 /**
- * What a snapshot's rows lost and gained on their way into today's tables, in the words of the configuration: one account
- * for all parts that a shard takes its rows from.
+ * The changes of rows that a shard restores into tables of another schema, in the configuration's
+ * words. Collected over all parts of the snapshot that the shard reads.
  */
 import type { ClassRestoreReport } from "../../kernels/embedding/class_restore.ts";
 
-/** By the number in the ids. */
+/** Names by the slot's number in the ids. */
 type SlotNames = Readonly<Record<number, string>>;
 
 const SLICE_LISTS = [
@@ -17,53 +17,61 @@ const LISTS = ["slotsAdded", "slotsRemoved", "slotsRenamed", ...SLICE_LISTS] as 
 
 export class SchemaChanges {
   readonly #slotNames: SlotNames;
-  /** Every part has seen the same slots, so each change is told once. */
-  readonly #lists = new Map(LISTS.map((list) => [list, new Set<string>()]));
+  /** Sets, since every part reports the same changes. */
+  readonly #lists: Readonly<Record<typeof LISTS[number], Set<string>>> = {
+    slotsAdded: new Set(),
+    slotsRemoved: new Set(),
+    slotsRenamed: new Set(),
+    slicesAdded: new Set(),
+    slicesResized: new Set(),
+    slicesRemoved: new Set(),
+    slicesStateReset: new Set(),
+  };
   #rowsOfRemovedSlots = 0;
 
-  /** @param slotNames Those of now. */
+  /** @param slotNames The names of the current schema. */
   constructor(slotNames: SlotNames) {
     this.#slotNames = slotNames;
   }
 
-  /** @param namesBefore Those of the part. */
+  /** @param namesBefore The names in the part's header. */
   add(report: ClassRestoreReport, namesBefore: SlotNames): void {
     this.#rowsOfRemovedSlots += report.rowsOfRemovedSlots;
     const before = (slot: number) => namesBefore[slot] ?? `slot ${slot}`;
     const now = (slot: number) => this.#slotNames[slot] ?? before(slot);
-    this.#tell("slotsAdded", report.slotsAdded.map(now));
-    // With the number: whoever gives it to another name has the rows again.
-    this.#tell(
+    this.#add("slotsAdded", report.slotsAdded.map(now));
+    // With the number: a slot of another name that takes it gets the rows back.
+    this.#add(
       "slotsRemoved",
       report.slotsRemoved.map((slot) => `${before(slot)} (slot: ${slot})`),
     );
     const renamed = Object.keys(namesBefore).map(Number)
       .filter((slot) => now(slot) !== before(slot));
-    this.#tell("slotsRenamed", renamed.map((slot) => `${before(slot)} -> ${now(slot)}`));
+    this.#add("slotsRenamed", renamed.map((slot) => `${before(slot)} -> ${now(slot)}`));
     for (const list of SLICE_LISTS) {
-      this.#tell(list, report[list].map((slice) => named(slice, now)));
+      this.#add(list, report[list].map((slice) => named(slice, now)));
     }
   }
 
   get any(): boolean {
-    return this.#rowsOfRemovedSlots > 0 || [...this.#lists.values()].some(({ size }) => size > 0);
+    return this.#rowsOfRemovedSlots > 0 || LISTS.some((list) => this.#lists[list].size > 0);
   }
 
-  /** For the log: what did not change is left out. */
+  /** Fields of a log line, without empty lists. */
   fields(): Record<string, unknown> {
-    const lists = [...this.#lists].filter(([, { size }]) => size > 0);
+    const changed = LISTS.filter((list) => this.#lists[list].size > 0);
     return {
-      ...Object.fromEntries(lists.map(([list, told]) => [list, [...told]])),
+      ...Object.fromEntries(changed.map((list) => [list, [...this.#lists[list]]])),
       rowsOfRemovedSlots: this.#rowsOfRemovedSlots,
     };
   }
 
-  #tell(list: typeof LISTS[number], changes: readonly string[]): void {
-    for (const change of changes) this.#lists.get(list)!.add(change);
+  #add(list: typeof LISTS[number], changes: readonly string[]): void {
+    for (const change of changes) this.#lists[list].add(change);
   }
 }
 
-/** `embeddings of slots 7, 9` with the slots' names. */
+/** Replaces the numbers in `embeddings of slots 7, 9` by the slots' names. */
 function named(slice: string, nameOf: (slot: number) => string): string {
   return slice.replace(
     / of slots ([\d, ]+)$/,

@@ -1,12 +1,11 @@
 /**
- * What operators see of a shard's tables: rows and memory by class of rows, how full the indexes are, what waits for the
- * replicas, how many ids were looked up in vain, and what became of updates, above all those refused or evicted for want
- * of memory.
+ * The metrics of a shard's tables: rows and memory by class, load of the indexes, changes that wait
+ * for the replicas, lookups, and outcomes of updates, including rejections for lack of memory.
  */
 import type { ClassTablesStatistics } from "../../kernels/embedding/class_tables.ts";
 import type { Counter, Gauge, Telemetry } from "../../mesh/ports/telemetry.ts";
 
-/** What becomes of ids and rows, as the tables count it. */
+/** Outcomes of updates, as the tables count them. */
 const OUTCOMES = ["admitted", "filtered", "updated", "evicted", "rejected"] as const;
 
 export class ShardFigures {
@@ -21,7 +20,7 @@ export class ShardFigures {
   readonly #updates: Counter;
   #before: ClassTablesStatistics;
 
-  /** @param restored What the tables begin with: rows of a snapshot are no updates. */
+  /** @param restored Statistics after the restore: rows of a snapshot do not count as updates. */
   constructor(telemetry: Telemetry, shard: number, restored: ClassTablesStatistics) {
     this.#shard = String(shard);
     this.#rows = telemetry.gauge("cairn_shard_rows", {
@@ -34,11 +33,11 @@ export class ShardFigures {
     });
     const labelNames = ["shard"];
     this.#load = telemetry.gauge("cairn_shard_load", {
-      help: "Share of the slots of the training tables' indexes that is taken.",
+      help: "Share of the cells of the training tables' indexes that is in use.",
       labelNames,
     });
     this.#buckets = telemetry.gauge("cairn_shard_index_buckets", {
-      help: "Buckets of the training tables' indexes by the entries that they hold, 0 to 16.",
+      help: "Buckets of the training tables' indexes, by their number of entries (0 to 16).",
       labelNames: ["shard", "entries"],
     });
     this.#touched = telemetry.gauge("cairn_shard_touched", {
@@ -54,16 +53,15 @@ export class ShardFigures {
       labelNames,
     });
     this.#updates = telemetry.counter("cairn_shard_updates_total", {
-      help:
-        "What became of updates: rows admitted, updated and evicted, ids filtered by admission, " +
-        "updates rejected for want of memory or because they were not finite.",
+      help: "Outcomes of updates: rows admitted, updated and evicted, ids filtered by admission, " +
+        "updates rejected for lack of memory or because they were not finite.",
       labelNames: ["shard", "outcome"],
     });
     this.#before = restored;
     this.show(restored);
   }
 
-  /** Shows what the tables hold and have done since the last call. */
+  /** Updates the gauges, and adds the work since the last call to the counters. */
   show(statistics: ClassTablesStatistics): void {
     const shard = this.#shard;
     statistics.classes.forEach(({ rows, bytes }, number) => {
@@ -81,7 +79,7 @@ export class ShardFigures {
     this.#before = statistics;
   }
 
-  /** Shows how many buckets hold 0, 1, … 16 entries. */
+  /** @param entriesPerBucket Number of buckets with 0, 1, … 16 entries. */
   showBuckets(entriesPerBucket: Float64Array): void {
     entriesPerBucket.forEach((buckets, entries) => {
       this.#buckets.set(buckets, { shard: this.#shard, entries: String(entries) });

@@ -1,5 +1,5 @@
 /**
- * How a shard begins: with its rows of the newest snapshot, or empty where there is none.
+ * Restores a shard's rows from the newest snapshot.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
@@ -17,11 +17,15 @@ import { SchemaChanges } from "./schema_changes.ts";
 
 export interface RestoredShard {
   readonly tables: ClassTables;
-  /** Whose examples are in the rows, and up to which; none without a snapshot. */
+  /** By trainer, the sequence up to which its examples are in the rows; empty without a snapshot. */
   readonly marks: readonly { readonly source: string; readonly sequence: number }[];
 }
 
-/** @throws {SnapshotError} When a part is missing or damaged. */
+/**
+ * Restores the rows that this shard owns. Without a snapshot the tables stay empty.
+ *
+ * @throws {SnapshotError} When a part is missing or damaged, or the rows do not fit.
+ */
 export async function restoreNewest(
   tables: ClassTables,
   { shard, shards, slotNames }: EmbeddingShardOptions,
@@ -36,7 +40,7 @@ export async function restoreNewest(
   let allCounters = true;
   const changes = new SchemaChanges(slotNames);
   for (const part of manifest.shards) {
-    // With another number of shards any of the old ones may hold rows of this one.
+    // With another number of shards, each part may hold rows of this shard.
     if (sameShards && part.shard !== shard) continue;
     const header = decodePart<ShardHeader>(await readPart(blobs, kernel, part.header));
     const restore = tables.restore(header.classes, { shard, shards, counters: sameShards });
@@ -64,8 +68,8 @@ export async function restoreNewest(
   if (!allCounters) {
     telemetry.log(
       "warn",
-      `embedding_shard/${shard} counts the occurrences of ids without a row anew: its snapshot is of another ` +
-        "shards.count or embeddings.bytesMax",
+      `embedding_shard/${shard} restarts the occurrence counts of ids without a row: its snapshot ` +
+        "has another shards.count or embeddings.bytesMax",
     );
   }
   const { name, trainers } = manifest;
@@ -73,7 +77,7 @@ export async function restoreNewest(
   if (kept < rows) {
     telemetry.log(
       "warn",
-      `embedding_shard/${shard} has room for ${kept} of its ${rows} rows, and evicted the others; ` +
+      `embedding_shard/${shard} has room for ${kept} of its ${rows} rows and evicted the others; ` +
         "raise embeddings.bytesMax",
     );
   }

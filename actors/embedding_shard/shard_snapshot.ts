@@ -1,7 +1,9 @@
 /**
- * One snapshot of a shard under way: a chunk of rows a turn, so that lookups and gradients wait for one chunk at most, and
- * a pause between them, so that rankings do not wait for the disk and the cores it takes. The tables keep the rows of the
- * cut apart from what is learned meanwhile; where those become many, there are no more pauses.
+ * Writes one snapshot of a shard: one chunk of rows a turn, so that lookups and gradients wait for
+ * one chunk at most, with pauses between the chunks, so that rankings keep disk and cores.
+ *
+ * The tables set aside the cut's version of rows that change before they are written. When the
+ * memory for them runs short, the snapshot goes on without pauses.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -14,12 +16,13 @@ import {
   writeChunk,
   writePart,
 } from "../../records/snapshot_parts.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage, WriteSnapshot } from "./protocol.ts";
 
-/** Share of the memory for rows that changed before they were written, from which on writing hurries. */
+/** Share of the memory for rows set aside from which the pauses end. */
 const ASIDE_SHARE_MAX = 0.5;
-/** The longest time from one chunk to the next, ms: a few chunks need not be spread at all. */
+/** Longest time from one chunk to the next, ms. A few chunks need not be spread. */
 const INTERVAL_MS_MAX = 1_000;
 
 export interface ShardSnapshotParts {
@@ -35,12 +38,12 @@ export class ShardSnapshot {
   readonly #header: ShardHeader;
   readonly #chunks: ShardChunkPart[] = [];
   #request: WriteSnapshot | undefined;
-  /** From one chunk to the next, ms. */
+  /** Time from one chunk to the next, ms. */
   #intervalMs = 0;
   #nextAtMs = 0;
-  /** There are no more pauses then. */
+  /** No pauses after this time. */
   #spreadEndsAtMs = 0;
-  /** Until the next chunk; none while one is written. */
+  /** The timer of the next chunk; undefined while a chunk is written. */
   #pause: { cancel(): void } | undefined;
   #ended = false;
 
@@ -51,12 +54,15 @@ export class ShardSnapshot {
     this.#header = { slotNames, classes: parts.tables.beginSnapshot() };
   }
 
-  /** Begins to write; the request is answered after the last chunk. */
+  /** Starts writing. The request is answered after the last chunk. */
   write(request: WriteSnapshot): void {
     const { context, options } = this.#parts;
     if (this.#request !== undefined || this.#ended) {
-      const reason = this.#request === undefined ? "was given up" : "is written already";
-      return context.replyError(request, new Error(`the snapshot ${this.name} ${reason}`));
+      const reason = this.#request === undefined ? "was abandoned" : "is being written already";
+      return context.replyError(
+        request,
+        new Error(`Cannot write the snapshot ${this.name}: it ${reason}.`),
+      );
     }
     this.#request = request;
     const rows = this.#header.classes.reduce((sum, header) => sum + header.rows, 0);
@@ -64,12 +70,12 @@ export class ShardSnapshot {
     this.#intervalMs = Math.min(request.spreadMs / chunks, INTERVAL_MS_MAX);
     const nowMs = context.clock.monotonicMs();
     this.#spreadEndsAtMs = nowMs + request.spreadMs;
-    // Shards that are told at the same time do not write at the same time.
+    // A random start, so that shards with the same request do not write at the same moments.
     this.#nextAtMs = nowMs + context.random.stream("snapshot").nextFloat() * this.#intervalMs;
     this.#writeLater();
   }
 
-  /** Rows have changed: no more pauses where they would outrun the snapshot. */
+  /** Called after an update: ends the pauses where the rows set aside take too much memory. */
   keepAhead(): void {
     if (this.#ended || this.#intervalMs === 0) return;
     if (this.#parts.tables.snapshotAsideShare <= ASIDE_SHARE_MAX) return;
@@ -80,9 +86,9 @@ export class ShardSnapshot {
     this.#writeLater();
   }
 
-  /** Another snapshot takes its place. */
+  /** Ends the snapshot because another one replaces it. */
   abandon(): void {
-    this.#fail(new Error(`another snapshot takes the place of ${this.name}`));
+    this.#fail(new Error(`The snapshot ${this.name} was replaced by another one.`));
   }
 
   #writeLater(): void {
@@ -93,14 +99,14 @@ export class ShardSnapshot {
   }
 
   writeChunk(): void {
-    // A pause that was cut short may end twice; one chunk is written at a time.
+    // A cancelled pause may end a second time; one chunk is written at a time.
     if (this.#ended || this.#pause === undefined) return;
     this.#pause = undefined;
     const { tables, blobs, options } = this.#parts;
     try {
       const chunk = tables.nextSnapshotChunk(options.snapshotChunkRows);
       if (chunk === undefined) return this.#finish();
-      // Not awaited: the shard goes on learning while the store writes.
+      // Not awaited: the shard learns while the store writes.
       writeChunk(blobs, this.#prefix, this.#chunks.length, chunk).then((part) => {
         this.#chunks.push(part);
         this.#writeLater();
@@ -113,7 +119,10 @@ export class ShardSnapshot {
   #finish(): void {
     const { context, blobs, options: { shard } } = this.#parts;
     this.#ended = true;
-    const request = this.#request!;
+    const request = present(this.#request, "a snapshot is written on request");
+    const rows = this.#chunks.reduce((sum, chunk) => sum + chunk.rows, 0);
+    const rowsAtCut = this.#header.classes.reduce((sum, header) => sum + header.rows, 0);
+    invariant(rows === rowsAtCut, "a finished snapshot holds every row of the cut");
     const header = encodePart(this.#header);
     writePart(blobs, BatchKernel.create(), `${this.#prefix}/header`, header).then(
       (part) => context.reply(request, { shard, header: part, chunks: this.#chunks }),

@@ -1,6 +1,3 @@
-/**
- * How composition makes parameter sync.
- */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import type { ParameterSyncOptions } from "./options.ts";
 import { ParameterSync } from "./parameter_sync.ts";

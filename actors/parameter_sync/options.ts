@@ -1,15 +1,12 @@
-/**
- * What parameter sync needs to know, as plain data.
- */
 import type { Address } from "../../mesh/runtime/actor.ts";
 
-/** Who gives, who takes, how often and how much. */
+/** Plain data: sources and targets of the sync, its intervals and bounds. */
 export interface ParameterSyncOptions {
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
   /** Replicas of each shard, by shard number: `replicas[shard]`. */
   readonly replicas: readonly (readonly Address[])[];
-  /** By partition of the example log; several have their dense weights averaged. */
+  /** By partition of the example log. The dense weights of several trainers are averaged. */
   readonly trainers: readonly Address[];
   readonly scorers: readonly Address[];
   /** Pause between rounds of rows, ms. */
@@ -18,7 +15,7 @@ export interface ParameterSyncOptions {
   readonly denseIntervalMs: number;
   /** Pause between means of several trainers' dense weights, ms. */
   readonly averageIntervalMs: number;
-  /** Rows in one delta or catch-up page. */
+  /** Rows in one delta or one page of a fill. */
   readonly deltaRowsMax: number;
   /** Deltas taken from one shard in one round. */
   readonly deltasPerRoundMax: number;

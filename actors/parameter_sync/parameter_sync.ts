@@ -1,13 +1,13 @@
 /**
- * Parameter sync's behaviour: every `rowsIntervalMs` the changed rows go to the replicas, every `denseIntervalMs` the
- * dense weights go to the scorers. With several trainers these weights are their mean, made every `averageIntervalMs`.
+ * Parameter sync's behaviour. Changed rows go to the replicas every `rowsIntervalMs`, dense weights
+ * to the scorers every `denseIntervalMs`. The dense weights of several trainers are their mean, made
+ * every `averageIntervalMs`.
  *
- * What "fresh" promises. The trainers' mark W says that all gradients of what was decided by actions accepted up to
- * W are applied in the shards; with several it is the lowest of theirs. It is read *before* the deltas are taken, so when every shard's deltas of this round
- * are on all of its replicas, every row that those actions changed is served: W goes to the scorers. A shard that restarts
- * has lost rows: before its replicas go back to those that it has, W falls to 0, and it rises again when every trainer's
- * mark speaks of that life of the shard. Dense weights
- * move slowly and travel apart, at their own interval; their version is in every answer and W does not speak of it.
+ * Freshness: `learnedThroughMs`, the minimum over the trainers, is read before the deltas of a round.
+ * Once these deltas are on all replicas, every row changed by events up to it is served, and it is
+ * published to the scorers. When a shard restarts it is reset to 0 before the replicas take the
+ * shard's rows, and rises again after every trainer has reported the new incarnation. Dense weights
+ * are synced separately and not covered; every answer names their version.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";
@@ -16,6 +16,7 @@ import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import type { TrainerMessage, TrainerStatus } from "../trainer/protocol.ts";
+import { present } from "../../structures/invariant.ts";
 import type { ParameterSyncOptions } from "./options.ts";
 import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
 import { type ShardRound, ShardSync } from "./shard_sync.ts";
@@ -26,12 +27,12 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #options: ParameterSyncOptions;
   readonly #shards: readonly ShardSync[];
   readonly #trainers: readonly ActorRef<TrainerMessage>[];
-  /** The newest mark of each trainer, and the lives of the shards that it speaks of. */
+  /** The newest mark of each trainer, and the incarnations of the shards that it holds for. */
   readonly #marks: Pick<TrainerStatus, "learnedThroughMs" | "incarnations">[];
-  /** Undefined with one trainer: its own weights are served. */
+  /** Undefined with one trainer, whose own weights are served. */
   readonly #averaging: WeightAveraging | undefined;
   readonly #scorers: readonly ActorRef<ScorerMessage>[];
-  /** The dense version that each scorer said it serves; -1 = unknown. */
+  /** The dense version that each scorer serves; -1 = unknown. */
   readonly #scorerVersions: number[];
   readonly #rowsSent: Counter;
   readonly #bytesSent: Counter;
@@ -72,16 +73,16 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       help: "Bytes of changed rows and tombstones.",
     });
     this.#gapsFound = context.telemetry.counter("cairn_sync_gaps_total", {
-      help: "Replicas that had missed a delta and were filled anew.",
+      help: "Replicas that had missed a delta and were filled with all rows.",
     });
     this.#roundMs = context.telemetry.histogram("cairn_sync_round_ms", {
-      help: "One round of rows over all shards.",
+      help: "Duration of one round of rows over all shards, ms.",
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
     });
     this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
-      help: "Version of the dense weights that scorers were given.",
+      help: "Version of the dense weights that the scorers serve.",
     });
-    // Rows last: freshness is claimed with them, and dense weights that never learned would make it a lie.
+    // Rows last: they publish freshness, which must not precede the first learned dense weights.
     if (this.#averaging !== undefined) context.schedule(0, { kind: "averageDense" });
     context.schedule(0, { kind: "syncDense" });
     context.schedule(0, { kind: "syncRows" });
@@ -136,7 +137,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       this.#shards.every(({ incarnation }, shard) => incarnation === incarnations[shard])
     );
     if (!known || !rounds.every(({ complete }) => complete)) return;
-    // A trainer that restarts goes back, the rows that it has taught do not.
+    // The mark of a restarted trainer goes back; the rows that it had changed do not.
     const learned = Math.min(...this.#marks.map(({ learnedThroughMs }) => learnedThroughMs));
     await this.#serveFreshness(Math.max(this.#learnedThroughMs, learned));
   }
@@ -157,20 +158,21 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     }));
   }
 
-  /** One that does not answer keeps its last: what it says stays true. */
+  /** Reads the trainers' marks. The last mark of a trainer that does not answer remains true. */
   async #readMarks(): Promise<void> {
     const { budgetMs } = this.#options;
     await Promise.all(this.#trainers.map(async (trainer, i) => {
       try {
         this.#marks[i] = await trainer.ask({ kind: "getStatus" }, { budgetMs });
       } catch (error) {
-        this.#warn("the freshness mark stands still", error);
+        this.#warn("cannot read a trainer's mark, and freshness does not advance", error);
       }
     }));
   }
 
   async #averageDense(): Promise<void> {
-    for (const error of await this.#averaging!.round()) {
+    const averaging = present(this.#averaging, "only the weights of several trainers are averaged");
+    for (const error of await averaging.round()) {
       this.#warn("a trainer was left out of a mean of dense weights", error);
     }
   }
@@ -204,21 +206,21 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#bytesSent.add(bytes);
     this.#gapsFound.add(gaps);
     for (const { message } of failures) {
-      this.#context.telemetry.log("warn", `a serving replica is behind: ${message}`);
+      this.#context.telemetry.log("warn", `a serving replica is not up to date: ${message}`);
     }
   }
 
-  /** What failed is tried again at the next interval: nothing was acknowledged that did not arrive. */
-  async #guarded(what: string, work: () => Promise<void>): Promise<void> {
+  /** Work that fails is retried at the next interval: only applied deltas are acknowledged. */
+  async #guarded(subject: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#warn(`syncing ${what} waits for its next turn`, error);
+      this.#warn(`syncing ${subject} failed and is retried`, error);
     }
   }
 
-  #warn(what: string, error: unknown): void {
+  #warn(message: string, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    this.#context.telemetry.log("warn", `${what}: ${reason}`);
+    this.#context.telemetry.log("warn", `${message}: ${reason}`);
   }
 }

@@ -1,28 +1,29 @@
 /**
- * Parameter sync's door: it carries what was learned from the training shards and the trainer to those who serve.
+ * The messages of parameter sync, which carries rows from the shards to the serving replicas, and
+ * dense weights from the trainers to the scorers.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 
-/** One round: take deltas, apply them on the replicas, acknowledge; told by sync to itself every interval. */
+/** One round: take deltas, apply them on the replicas, acknowledge. Sync's own timer. */
 export interface SyncRows {
   readonly kind: "syncRows";
 }
 
-/** Carries new dense weights to the scorers; told by sync to itself every interval. */
+/** Carries new dense weights to the scorers. Sync's own timer. */
 export interface SyncDense {
   readonly kind: "syncDense";
 }
 
-/** Makes one set of dense weights of several trainers' own; told by sync to itself every interval. */
+/** Averages the dense weights of several trainers. Sync's own timer. */
 export interface AverageDense {
   readonly kind: "averageDense";
 }
 
-/** How far what is served has come, and what was carried. */
+/** The freshness of the served rows, and the work of sync since its start. */
 export interface SyncStatus {
   /**
-   * Every decided event accepted up to this wall time is served. Falls to 0 when a shard
-   * loses what it had learned, and when sync itself begins anew, until the trainers have said how far they are.
+   * Every decided event accepted up to this wall time is served. Falls to 0 when a shard restarts
+   * and when sync itself restarts, until all trainers have reported their marks.
    */
   readonly learnedThroughMs: number;
   readonly deltas: number;
@@ -30,7 +31,7 @@ export interface SyncStatus {
   readonly bytes: number;
   readonly gaps: number;
   readonly denseVersion: number;
-  /** Last acknowledged sequence per shard; 0 where none is. */
+  /** Last acknowledged sequence by shard; 0 before the first. */
   readonly sequences: readonly number[];
 }
 
@@ -39,5 +40,5 @@ export interface GetSyncStatus extends Request<SyncStatus> {
   readonly kind: "getStatus";
 }
 
-/** All that parameter sync understands. */
+/** The protocol of parameter sync. */
 export type ParameterSyncMessage = SyncRows | SyncDense | AverageDense | GetSyncStatus;

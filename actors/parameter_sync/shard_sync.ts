@@ -1,13 +1,14 @@
 /**
- * Carries one shard's deltas to its replicas, in order and without holes.
+ * Carries one shard's deltas to its replicas, in order and without gaps.
  *
- * The shard keeps what it gave out until the next call acknowledges it, so a failure anywhere only repeats a delta.
- * A replica that missed one (it was away, it restarted empty) says "gap" and is filled from the shard's rows; so is each
- * one when the shard begins another lineage.
+ * The shard keeps a delta until the next call acknowledges it, so a failure only repeats the delta.
+ * A replica that missed a delta (it was absent, or it restarted empty) answers "gap" and is filled
+ * with all rows of the shard. All replicas are filled when the shard begins another lineage.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { Delta, DeltaPosition, EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
 export interface ShardSyncOptions {
@@ -23,9 +24,9 @@ export interface ShardRound {
   readonly gaps: number;
   /** Replicas that could not be brought up to date. */
   readonly failures: readonly Error[];
-  /** All that the shard had learned when the round began is on all replicas. */
+  /** Whether all rows learned before the round are on all replicas. */
   readonly complete: boolean;
-  /** The shard's life, where it is not the one that is followed: then nothing was carried. */
+  /** The shard's incarnation, where it is not the followed one. Then nothing was carried. */
   readonly incarnation?: string;
 }
 
@@ -33,9 +34,8 @@ export class ShardSync {
   readonly #shard: ActorRef<EmbeddingShardMessage>;
   readonly #replicas: readonly ActorRef<ServingReplicaMessage>[];
   readonly #options: ShardSyncOptions;
-  /** Replicas that did not answer last time: they are filled anew before they get deltas again. */
+  /** Replicas that failed or missed a delta. They are filled before they get deltas again. */
   readonly #behind = new Set<ActorRef<ServingReplicaMessage>>();
-  /** The life of the shard whose rows go to the replicas. */
   #incarnation: string | undefined;
   #acknowledged: DeltaPosition | undefined;
 
@@ -49,22 +49,22 @@ export class ShardSync {
     this.#options = options;
   }
 
-  /** The life of the shard whose rows go to the replicas; undefined before {@link follow}. */
+  /** Incarnation of the shard whose rows go to the replicas; undefined before {@link follow}. */
   get incarnation(): string | undefined {
     return this.#incarnation;
   }
 
-  /** The newest delta that went to the replicas. */
+  /** Position of the newest delta that went to the replicas. */
   get acknowledged(): DeltaPosition | undefined {
     return this.#acknowledged;
   }
 
-  /** From now on the rows of this life of the shard go to the replicas, in place of those of another. */
+  /** Carries the rows of this incarnation of the shard from now on. */
   follow(incarnation: string): void {
     this.#incarnation = incarnation;
   }
 
-  /** Takes deltas until the shard has no more, or `deltasPerRoundMax` went through. */
+  /** Carries deltas until the shard has no more, at most `deltasPerRoundMax`. */
   async round(): Promise<ShardRound> {
     const { deltaRowsMax, deltasPerRoundMax, budgetMs } = this.#options;
     const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: [] as Error[] };
@@ -78,10 +78,16 @@ export class ShardSync {
       if (incarnation !== this.#incarnation) return { ...round, complete: false, incarnation };
       drained = true;
       if (delta === undefined) {
-        // Nobody else would notice a replica that went away or came back empty, or that another lineage has begun.
+        // Without deltas, only this check finds an absent or empty replica, and a new lineage.
         await this.#check(position, round);
       } else {
         round.deltas++;
+        invariant(
+          this.#acknowledged === undefined ||
+            position.lineage === this.#acknowledged.lineage &&
+              position.sequence === this.#acknowledged.sequence + 1,
+          "deltas of a lineage follow each other",
+        );
         for (const changes of delta.classes) {
           if (changes === undefined) continue;
           const { ids, rows, tombstones } = changes;
@@ -113,7 +119,7 @@ export class ShardSync {
     }));
   }
 
-  /** Asks the replicas whether they stand where the shard does. */
+  /** Compares the replicas' positions with the shard's. */
   async #check(
     { lineage, sequence }: DeltaPosition,
     round: { gaps: number; failures: Error[] },
@@ -133,7 +139,7 @@ export class ShardSync {
     }));
   }
 
-  /** Loads all rows of the shard into a replica, page by page, in place of those that it has. */
+  /** Replaces all rows of a replica by the shard's, page by page. */
   async #fill(
     replica: ActorRef<ServingReplicaMessage>,
     round: { rows: number; bytes: number; failures: Error[] },
@@ -152,7 +158,8 @@ export class ShardSync {
           { budgetMs },
         );
         const first = begins === undefined;
-        // Deltas after the first page's position may repeat what later pages hold: rows are whole, so that is harmless.
+        // Deltas continue from the first page's position. They may repeat changes that later pages
+        // already hold, which is harmless: a delta holds whole rows.
         begins ??= page.position;
         if (page.position.lineage !== this.#acknowledged?.lineage) {
           throw new Error("the shard began another lineage before all its rows were read");

@@ -1,10 +1,10 @@
 /**
- * Keeps the dense weights of several trainers together: every round collects them, and gives their mean back. Between
- * two rounds each trainer learns by itself, from its own partition.
+ * Averages the dense weights of several trainers: every round collects them and returns their mean.
+ * Between two rounds each trainer learns alone, from its own partition.
  *
- * The mean is weighted by the examples that each has trained on since the last one. What a trainer learns while the
- * mean is on its way stays on top of it; the optimizer's state stays with the trainer. A trainer that does not answer
- * is left out of the round: what it learned goes into a later one.
+ * The mean is weighted by the examples that each trainer has trained on since the last mean. Steps
+ * made while the mean is on its way are kept on top of it, and the optimizer's state stays with the
+ * trainer. A trainer that does not answer is left out; its steps go into a later round.
  *
  * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017
  */
@@ -13,11 +13,11 @@ import { averageWeights, type DenseWeights } from "../../kernels/dense/weights.t
 import type { TrainerMessage, WeightOffer } from "../trainer/protocol.ts";
 
 /**
- * The next mean; undefined where nothing was learned since the last one. Its version is the highest of those offered
- * and follows the last one's.
+ * The next mean. Its version is the highest offered one, and above the last mean's.
  *
  * @param offers At least one.
- * @param last The last mean; without it there is a mean in any case.
+ * @param last The last mean; undefined before the first.
+ * @returns Undefined where no trainer has learned since the last mean.
  */
 export function nextMean(
   offers: readonly WeightOffer[],
@@ -42,15 +42,15 @@ export class WeightAveraging {
     this.#budgetMs = budgetMs;
   }
 
-  /** What the last round agreed on: the weights to serve. */
+  /** The mean of the last round: the weights to serve. */
   get mean(): DenseWeights | undefined {
     return this.#mean;
   }
 
   /**
-   * Collects, averages and gives back.
+   * Collects the weights, averages them and returns the mean to the trainers.
    *
-   * @returns Why trainers were left out.
+   * @returns The errors of the trainers that were left out.
    */
   async round(): Promise<readonly Error[]> {
     const budgetMs = this.#budgetMs;

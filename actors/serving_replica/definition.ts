@@ -1,6 +1,3 @@
-/**
- * How composition makes serving replicas.
- */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import type { ServingReplicaMessage } from "./protocol.ts";
@@ -15,7 +12,7 @@ export function defineServingReplica(): ActorDefinition<
   return {
     kind: "serving_replica",
     mailbox: { capacity: 4_096, overflow: "reject" },
-    // It comes back empty; parameter sync meets the gap and fills it.
+    // A restarted replica is empty; parameter sync finds the gap and fills it.
     restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
     priorityOf: (message) => {
       switch (message.kind) {

@@ -1,6 +1,4 @@
-/**
- * What a serving replica needs to know, as plain data.
- */
+/** Plain data: the rows that a replica serves, and their limit. */
 export interface ServingReplicaOptions {
   /** The training shard whose rows it serves, from 0. */
   readonly shard: number;

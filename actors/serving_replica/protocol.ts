@@ -1,5 +1,5 @@
 /**
- * A serving replica's door: weights of one shard, for reading only, kept up by deltas.
+ * The messages of a serving replica: the read-only weights of one shard, updated by deltas.
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ServedRows } from "../../kernels/embedding/class_serving_tables.ts";
@@ -8,8 +8,8 @@ import type { Recycled } from "../../structures/buffer_pool.ts";
 import type { Delta, DeltaPosition } from "../embedding_shard/protocol.ts";
 
 /**
- * Rows of `ids` as float32; absent ids give zeros and a 0 in `found`. Refused with {@link ReplicaNotCurrentError}
- * while the replica does not know whether it has all rows: from its start to the end of the first catch-up.
+ * Asks for the rows of `ids` as float32; absent ids give zeros and a 0 in `found`. Refused with
+ * {@link ReplicaNotCurrentError} from the replica's start to the end of its first fill.
  */
 export interface ReplicaLookup extends Request<ServedRows> {
   readonly kind: "lookup";
@@ -22,8 +22,9 @@ export interface ReplicaLookup extends Request<ServedRows> {
 }
 
 /**
- * The next delta. Applied when it follows the replica's position; acknowledged without effect when it is not newer; refused
- * as a gap otherwise, of another lineage too.
+ * The next delta. "applied": it follows the replica's position. "duplicate": it is not newer, and has
+ * no effect. "gap": deltas before it are missing, or it is of another lineage. "corrupt": its
+ * checksum is wrong.
  */
 export interface ApplyDelta
   extends Request<{ readonly status: "applied" | "duplicate" | "gap" | "corrupt" }> {
@@ -32,9 +33,9 @@ export interface ApplyDelta
 }
 
 /**
- * Rows outside the delta stream (catch-up). A replica that answered lookups goes on while pages come; with the last one
- * rows that none of them brought go, and the position is set. Refused with {@link CatchUpLostError} by a replica that
- * did not get the first page.
+ * One page of a fill, which replaces all rows. The replica serves its earlier rows meanwhile; the
+ * last page removes the rows that no page brought, and sets the position. Refused with
+ * {@link CatchUpLostError} by a replica that did not get the first page.
  */
 export interface LoadRows extends Request<void> {
   readonly kind: "loadRows";
@@ -42,23 +43,23 @@ export interface LoadRows extends Request<void> {
   readonly class: number;
   readonly ids: FeatureIds;
   readonly rows: Float32Array<ArrayBuffer>;
-  /** The catch-up begins, or begins anew. */
+  /** Whether this is the first page; an unfinished fill is dropped. */
   readonly first: boolean;
-  /** On the last page: deltas go on from here. */
+  /** On the last page: the position that the next delta follows. */
   readonly position?: DeltaPosition;
 }
 
-/** Asks where the replica stands; undefined before its first catch-up. */
+/** Asks for the replica's position; undefined before its first fill. */
 export interface GetPosition extends Request<{ readonly position: DeltaPosition | undefined }> {
   readonly kind: "getPosition";
 }
 
-/** What a replica holds and how far it has followed its shard. */
+/** The contents of a replica, and its position. */
 export interface ReplicaStatistics {
   readonly shard: number;
   readonly rows: number;
   readonly bytes: number;
-  /** Undefined before the first catch-up, until which it answers no lookup. */
+  /** Undefined before the first fill, until which lookups are refused. */
   readonly position: DeltaPosition | undefined;
 }
 
@@ -67,7 +68,7 @@ export interface GetReplicaStatistics extends Request<ReplicaStatistics> {
   readonly kind: "getStatistics";
 }
 
-/** All that a replica understands. */
+/** The replica's protocol. */
 export type ServingReplicaMessage =
   | ReplicaLookup
   | ApplyDelta
@@ -75,7 +76,7 @@ export type ServingReplicaMessage =
   | GetPosition
   | GetReplicaStatistics;
 
-/** The replica waits for parameter sync; another one may serve meanwhile. */
+/** The replica waits for its first fill; another replica may serve meanwhile. */
 export class ReplicaNotCurrentError extends Error {
   override readonly name = "ReplicaNotCurrentError";
   constructor(shard: number) {
@@ -85,12 +86,13 @@ export class ReplicaNotCurrentError extends Error {
   }
 }
 
-/** Pages before this one went with an earlier incarnation: the catch-up has to begin anew. */
+/** The replica has restarted since the first page: the fill has to begin again. */
 export class CatchUpLostError extends Error {
   override readonly name = "CatchUpLostError";
   constructor(shard: number) {
     super(
-      `Cannot go on with the rows of the serving replica of shard ${shard}: it has restarted since the first page. Send all rows anew.`,
+      `Cannot fill the serving replica of shard ${shard}: it has restarted since the first page. ` +
+        "Send all rows again.",
     );
   }
 }

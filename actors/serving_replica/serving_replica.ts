@@ -1,12 +1,13 @@
 /**
- * A serving replica's behaviour: one shard's weights for reading, kept up by numbered deltas. It never guesses: a
- * delta that does not follow the last one is refused, and parameter sync sends what is missing. One that had all rows
- * goes on serving them while they are sent anew.
+ * A serving replica's behaviour: one shard's read-only weights, updated by numbered deltas. A delta
+ * that does not follow the last one is refused, and parameter sync then fills the replica with all
+ * rows. During a fill the replica serves its earlier rows.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ClassServingTables } from "../../kernels/embedding/class_serving_tables.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { DeltaPosition } from "../embedding_shard/protocol.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import {
@@ -23,10 +24,10 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   readonly #options: ServingReplicaOptions;
   readonly #tables: ClassServingTables;
   readonly #kernel = BatchKernel.create();
-  /** It has all rows of this moment, or, during a catch-up, some newer ones; undefined before its first. */
+  /** All rows are of this moment or, during a fill, newer. Undefined before the first fill. */
   #position: DeltaPosition | undefined;
-  /** Between the first and the last page of a catch-up deltas do not fit. */
-  #loading = false;
+  /** True between the first and the last page of a fill. Deltas are refused then. */
+  #filling = false;
   readonly #labels: { readonly shard: string };
   readonly #lookups: Counter;
   readonly #missing: Counter;
@@ -51,7 +52,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       labelNames,
     });
     this.#refused = context.telemetry.counter("cairn_replica_deltas_refused_total", {
-      help: "Deltas that did not follow the last one, or were damaged.",
+      help: "Deltas that did not follow the last one, or were corrupt.",
       labelNames,
     });
     this.#rows = context.telemetry.gauge("cairn_replica_rows", {
@@ -102,7 +103,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#context.reply(message, { status });
     };
     const { lineage, sequence } = delta;
-    if (this.#loading || this.#position?.lineage !== lineage) return answer("gap");
+    if (this.#filling || this.#position?.lineage !== lineage) return answer("gap");
     if (sequence <= this.#position.sequence) return answer("duplicate");
     if (sequence !== this.#position.sequence + 1) return answer("gap");
     for (const changes of delta.classes) {
@@ -115,6 +116,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#tables.upsert(number, changes.ids, changes.rows);
       this.#tables.remove(number, changes.tombstones);
     });
+    invariant(sequence === this.#position.sequence + 1, "deltas follow each other");
     this.#position = { lineage, sequence };
     this.#rows.set(this.#tables.statistics().rows, this.#labels);
     answer("applied");
@@ -123,9 +125,8 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   #loadRows(message: LoadRows): void {
     if (message.first) {
       this.#tables.beginFill();
-      this.#loading = true;
-    } else if (!this.#loading) {
-      // It restarted since the first page, and the rows before this one are gone.
+      this.#filling = true;
+    } else if (!this.#filling) {
       return this.#context.replyError(message, new CatchUpLostError(this.#options.shard));
     }
     this.#tables.upsert(message.class, message.ids, message.rows);
@@ -133,7 +134,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#tables.endFill();
       this.#rows.set(this.#tables.statistics().rows, this.#labels);
       this.#position = message.position;
-      this.#loading = false;
+      this.#filling = false;
     }
     this.#context.reply(message, undefined);
   }

@@ -1,6 +1,3 @@
-/**
- * How composition makes snapshotters.
- */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import type { SnapshotterOptions } from "./options.ts";
 import type { SnapshotterMessage } from "./protocol.ts";

@@ -1,21 +1,19 @@
-/**
- * What a snapshotter needs to know, as plain data.
- */
 import type { Address } from "../../mesh/runtime/actor.ts";
 
-/** Whom it asks, how often, and what it keeps. */
+/** Plain data: the parts of a snapshot, its interval, and how many are kept. */
 export interface SnapshotterOptions {
   /** By partition of the example log. */
   readonly trainers: readonly Address[];
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /** From the beginning of a snapshot to the next, or between forgetting what was learned, ms. */
+  /** Time from one snapshot to the next; without snapshots, from one trim of the log to the next, ms. */
   readonly intervalMs: number;
-  /** Time over which one that nobody waits for is spread at most, ms; 0 = it is written at once. */
+  /** Time over which a scheduled snapshot is spread at most, ms; 0 = written at once. */
   readonly spreadMs: number;
   /**
-   * Finished snapshots that are kept, ≥ 2: a part that crashes while one is taken begins from the one before. 0 = none
-   * is taken, since nothing survives the process, and the example log is forgotten as it is learned.
+   * Finished snapshots that are kept, ≥ 2: an actor that crashes while a snapshot is taken begins
+   * from the one before. 0 = no snapshots (nothing outlives the process), and the example log is
+   * trimmed as it is learned.
    */
   readonly snapshotsKept: number;
   /** Budget of one snapshot, ms. */

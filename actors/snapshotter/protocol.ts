@@ -3,21 +3,21 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 
-/** Time to see whether a snapshot is due; told by the snapshotter to itself. */
+/** Checks whether a snapshot is due; the snapshotter's own timer. */
 export interface WakeSnapshotter {
   readonly kind: "wake";
 }
 
-/** Takes a snapshot now; answers with the manifest's name, or without one where it would change nothing. */
+/** Takes a snapshot now. Answers with its name, or with none where nothing was learned since the last. */
 export interface TakeSnapshot extends Request<{ readonly name?: string }> {
   readonly kind: "takeSnapshot";
 }
 
-/** What was taken, and what became of it. */
+/** The newest snapshot, and the outcomes since the snapshotter's start. */
 export interface SnapshotterStatus {
   readonly taken: number;
   readonly failed: number;
-  /** The newest snapshot. */
+  /** Name of the newest snapshot. */
   readonly name?: string;
   /** Rows learned at its cut, by all trainers. */
   readonly sequence: number;
@@ -29,5 +29,5 @@ export interface GetSnapshotterStatus extends Request<SnapshotterStatus> {
   readonly kind: "getStatus";
 }
 
-/** All that a snapshotter understands. */
+/** The snapshotter's protocol. */
 export type SnapshotterMessage = WakeSnapshotter | TakeSnapshot | GetSnapshotterStatus;

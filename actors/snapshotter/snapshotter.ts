@@ -1,14 +1,13 @@
 /**
- * The snapshotter's behaviour: has the trainers cut, collects the parts, writes the manifest, and only then forgets
- * older snapshots and the part of the example log that no restart would read again.
+ * The snapshotter's behaviour: it has the trainers cut, collects the parts and writes the manifest.
+ * Then it deletes older snapshots, and trims the part of the example log that no restart would read.
  *
- * A full example log is not left to the interval: trainers learn nothing new while it takes nothing, and it takes nothing
- * until the oldest kept snapshot is one that has learned what it holds.
+ * If the example log is full, it takes a snapshot immediately: the log can be trimmed only up to the
+ * oldest kept snapshot. Scheduled snapshots are spread over `spreadMs`; an explicit request cancels
+ * a running one and writes at full speed.
  *
- * One that the interval asks for is spread over time, and given up when somebody asks for one, which is written at once.
- *
- * Where no snapshots are kept it only forgets the examples behind the trainer, which would fill the log otherwise. A
- * trainer that fails then begins with what is left of them: its dense model anew, beside the shards' rows.
+ * Without snapshots it only trims the examples behind the trainers. A trainer that crashes then
+ * begins a new dense model with the remaining examples, and the shards keep their rows.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -26,6 +25,7 @@ import {
   snapshotName,
   writeManifest,
 } from "../../records/snapshot_manifest.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { SnapshotterMessage } from "./protocol.ts";
 
 export interface SnapshotterDependencies {
@@ -34,7 +34,7 @@ export interface SnapshotterDependencies {
 }
 
 const CONSUMER = "snapshotter";
-/** How often it is looked whether the example log is full, ms. */
+/** Interval of the check whether the example log is full, ms. */
 const FULL_CHECK_MS = 5_000;
 
 export class Snapshotter implements Behavior<SnapshotterMessage> {
@@ -46,12 +46,13 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   /** Newest first. */
   #kept: readonly SnapshotManifest[];
   #dueAtMs: number;
-  /** The last one that was begun. */
+  /** Name of the snapshot that was begun last. */
   #lastName: string | undefined;
-  /** Ends when it is taken, or its failure reported. */
+  /** The scheduled snapshot that is being written; `ended` resolves when it is taken or has failed. */
   #spreadUnderWay: { readonly name: string; readonly ended: Promise<void> } | undefined;
-  #givesWay = false;
-  /** Then the next is not spread: changes may have outrun it. */
+  /** Whether an explicit request is cancelling the scheduled snapshot. */
+  #cancelling = false;
+  /** Whether the last snapshot failed. The next one is not spread, since changes may outrun it. */
   #failedLast = false;
   #taken = 0;
   #failed = 0;
@@ -94,7 +95,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
         return this.#wakeLater();
       case "takeSnapshot": {
         try {
-          await this.#giveWay();
+          await this.#cancelSpread();
           const name = await this.#take(this.#nextName(), 0);
           return this.#context.reply(message, name === undefined ? {} : { name });
         } catch (error) {
@@ -123,30 +124,30 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const spreadMs = full || this.#failedLast ? 0 : this.#options.spreadMs;
     if (spreadMs > 0) this.#takeSpread(spreadMs);
     else {
-      await this.#giveWay();
+      await this.#cancelSpread();
       await this.#take(this.#nextName(), 0).catch((error) => this.#report(error));
     }
     this.#dueAtMs = clock.monotonicMs() + this.#options.intervalMs;
   }
 
-  /** Does not wait for the end: meanwhile someone may ask for another. */
+  /** Does not wait for the end, so that explicit requests are answered meanwhile. */
   #takeSpread(spreadMs: number): void {
     const name = this.#nextName();
     const ended = this.#take(name, spreadMs).then(() => {}, (error) => {
       this.#abandon(name);
-      if (!this.#givesWay) this.#report(error);
+      if (!this.#cancelling) this.#report(error);
     }).finally(() => this.#spreadUnderWay = undefined);
     this.#spreadUnderWay = { name, ended };
   }
 
-  /** The spread one, if any, is given up for one that somebody waits for. */
-  async #giveWay(): Promise<void> {
+  /** Cancels the scheduled snapshot, if one is being written. */
+  async #cancelSpread(): Promise<void> {
     if (this.#spreadUnderWay === undefined) return;
     const { name, ended } = this.#spreadUnderWay;
-    this.#givesWay = true;
+    this.#cancelling = true;
     this.#abandon(name);
     await ended;
-    this.#givesWay = false;
+    this.#cancelling = false;
   }
 
   #abandon(snapshot: string): void {
@@ -156,14 +157,14 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     }
   }
 
-  /** Never given before: what is still written of one that was given up lies beside the next. */
+  /** A new name: chunks of a cancelled snapshot may still be written under the last one. */
   #nextName(): string {
     return this.#lastName = snapshotName(this.#context.clock.nowMs(), this.#lastName);
   }
 
   #wakeLater(): void {
     const dueInMs = this.#dueAtMs - this.#context.clock.monotonicMs();
-    // Past where a spread one takes longer than the interval.
+    // Already due where the scheduled snapshot takes longer than the interval.
     const delayMs = dueInMs > 0 ? Math.min(dueInMs, FULL_CHECK_MS) : FULL_CHECK_MS;
     this.#context.schedule(delayMs, { kind: "wake" });
   }
@@ -176,22 +177,23 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     return this.#stores.exampleLog.refusal() !== undefined;
   }
 
-  /** A snapshot that fails costs nothing but a longer replay: the next one is tried after the interval. */
+  /** A failed snapshot costs only a longer replay. The next one is tried after the interval. */
   #report(error: unknown): void {
-    if (this.#options.snapshotsKept === 0) return; // a busy trainer is asked again
+    if (this.#options.snapshotsKept === 0) return; // only a trim failed, which is retried
     this.#failed++;
     this.#failedLast = true;
     this.#snapshots.add(1, { outcome: "failed" });
-    this.#context.telemetry.log("warn", "a snapshot failed; the last one stays in force", {
+    this.#context.telemetry.log("warn", "a snapshot failed; the last one remains valid", {
       cause: error,
     });
   }
 
   async #take(name: string, spreadMs: number): Promise<string | undefined> {
     const { budgetMs, shards, snapshotsKept, trainers: [trainer, ...others] } = this.#options;
-    if (snapshotsKept === 0) return await this.#forgetLearned();
+    if (snapshotsKept === 0) return await this.#trimLearned();
     const atMs = this.#context.clock.nowMs();
-    // Where nothing was learned since, one more is of use only if it lets go of an older one that holds the log.
+    // Without new examples a snapshot is useful only where it replaces an older one that holds a full
+    // log.
     const enough = this.#exampleLogFull ? this.#kept[snapshotsKept - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
@@ -202,12 +204,18 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
       ...(last === undefined ? {} : { unlessAt: Object.fromEntries(last) }),
     }, { budgetMs });
     if (trainers.length === 0) return undefined;
-    if (this.#givesWay) throw new Error(`${name} is given up for a newer one`);
+    if (this.#cancelling) throw new Error(`The snapshot ${name} was cancelled for a newer one.`);
     const parts = await Promise.all(
       shards.map((shard) =>
         this.#context.actorRef<EmbeddingShardMessage>(shard)
           .ask({ kind: "writeSnapshot", snapshot: name, spreadMs }, { budgetMs })
       ),
+    );
+    invariant(
+      trainers.length === 1 + others.length &&
+        trainers.every(({ checkpoint }) => checkpoint.name.startsWith(`${name}/`)) &&
+        parts.every(({ header, shard }, i) => header.name.startsWith(`${name}/`) && shard === i),
+      "all parts of a snapshot belong to one cut",
     );
     const manifest: SnapshotManifest = {
       format: FORMAT,
@@ -222,37 +230,40 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#failedLast = false;
     this.#snapshots.add(1, { outcome: "taken" });
     this.#bytes.set(bytesOf(manifest));
-    await this.#forgetOlder();
+    await this.#deleteOlder();
     return name;
   }
 
-  /** Deletes what no restart needs: older snapshots, parts of unfinished ones, and the log before the oldest kept cut. */
-  async #forgetOlder(): Promise<void> {
+  /**
+   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest kept cut.
+   */
+  async #deleteOlder(): Promise<void> {
     const { blobs } = this.#stores;
     const kept = (await readManifests(blobs)).slice(0, this.#options.snapshotsKept);
     this.#kept = kept;
     await keepSnapshots(blobs, kept);
     if (kept.length < this.#options.snapshotsKept) return;
-    // The oldest cut is not always the first: a trainer goes back where a shard crashed after its part was written.
+    // The minimum, not the oldest cut's offsets: a newer cut can lie before it, where a shard crashed
+    // after its part was written and the trainer went back.
     const floors = new Map<number, number>();
     for (const { partition, offset } of kept.flatMap(({ trainers }) => trainers)) {
       floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));
     }
-    for (const [partition, offset] of floors) await this.#forgetExamples(partition, offset);
+    for (const [partition, offset] of floors) await this.#trimExamples(partition, offset);
   }
 
-  async #forgetLearned(): Promise<undefined> {
+  async #trimLearned(): Promise<undefined> {
     const { budgetMs, trainers } = this.#options;
     for (const [partition, trainer] of trainers.entries()) {
       const { offset } = await this.#context.actorRef<TrainerMessage>(trainer)
         .ask({ kind: "getStatus" }, { budgetMs });
-      await this.#forgetExamples(partition, offset);
+      await this.#trimExamples(partition, offset);
     }
   }
 
-  async #forgetExamples(partition: number, offset: number): Promise<void> {
+  async #trimExamples(partition: number, offset: number): Promise<void> {
     const { exampleLog } = this.#stores;
-    // The joiner finds its place in the last record.
+    // The joiner resumes from the position in the last record.
     const end = await exampleLog.endOffset(partition);
     const floor = Math.min(offset, end - 1);
     if (floor <= 0) return;

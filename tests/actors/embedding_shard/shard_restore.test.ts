@@ -80,7 +80,7 @@ async function restored(blobs: MemoryBlobStore, overrides: Partial<ClassTablesOp
   return { rows: tables.statistics().rows, telemetry };
 }
 
-Deno.test("a restored shard says how many rows it begins with", async () => {
+Deno.test("a restored shard logs the number of its rows", async () => {
   const { rows, telemetry } = await restored(await snapshot());
   assert.equal(rows, ROWS);
   assert.deepEqual(telemetry.lines.map(({ level, fields }) => [level, fields.rows]), [
@@ -88,23 +88,26 @@ Deno.test("a restored shard says how many rows it begins with", async () => {
   ]);
 });
 
-Deno.test("rows that a smaller table evicts again while it is restored are told, and what to do", async () => {
+Deno.test("a warning tells how many restored rows a smaller table evicted, and which setting to raise", async () => {
   const { rows, telemetry } = await restored(await snapshot(), { bytesMax: 128 << 10 });
   assert.ok(rows > 1000 && rows < ROWS);
   const [warning, begins] = telemetry.lines;
   assert.equal(warning.level, "warn");
-  assert.match(warning.message, new RegExp(`room for ${rows} of its ${ROWS} rows, .*bytesMax`));
+  assert.match(
+    warning.message,
+    new RegExp(`room for ${rows} of its ${ROWS} rows and evicted .*bytesMax`),
+  );
   assert.equal(begins.fields.rows, rows);
 });
 
-Deno.test("a table that evicts nothing refuses a snapshot that it has no room for", async () => {
+Deno.test("a table that never evicts refuses a snapshot that does not fit", async () => {
   await assert.rejects(
     restored(await snapshot(), { bytesMax: 128 << 10, atLimit: "reject" }),
     /\d+ rows do not fit into the table: raise embeddings\.bytesMax/,
   );
 });
 
-Deno.test("a snapshot of another format is refused by its number", async () => {
+Deno.test("a snapshot of another format is refused with both format numbers", async () => {
   await assert.rejects(
     restored(await snapshot({ format: 3 })),
     /it has format 3, and this build reads 7/,
@@ -117,7 +120,7 @@ function classesOf(slots: readonly number[], threshold = 0): Pick<ClassTablesOpt
   return { classes: [{ slices, slots: slots.map((slot) => ({ slot, admission })) }] };
 }
 
-Deno.test("slots that came and went are told with the rows that went with them, also where all rows look alike", async () => {
+Deno.test("added and removed slots are logged with the number of removed rows, also within one class", async () => {
   const blobs = await snapshot({ overrides: classesOf([0, 1]) });
   const { rows, telemetry } = await restored(blobs, classesOf([1, 2]));
   assert.equal(rows, ROWS / 2);
@@ -128,12 +131,12 @@ Deno.test("slots that came and went are told with the rows that went with them, 
   assert.equal(warning.fields.rowsOfRemovedSlots, ROWS / 2);
 });
 
-Deno.test("a shard whose counters of occurrences fit no more says so", async () => {
+Deno.test("a warning tells that the occurrence counts of a snapshot no longer fit", async () => {
   const options = { ...classesOf([0, 1, 2], 3), bytesMax: 8 << 20 };
   const blobs = await snapshot({ overrides: { ...classesOf([0, 1, 2], 3) } });
   const { telemetry } = await restored(blobs, options);
   const [warning] = telemetry.lines;
-  assert.match(warning.message, /counts the occurrences of ids without a row anew.*bytesMax/);
+  assert.match(warning.message, /restarts the occurrence counts of ids without a row.*bytesMax/);
   const same = await restored(blobs, classesOf([0, 1, 2], 3));
   assert.deepEqual(same.telemetry.lines.map(({ level }) => level), ["info"]);
 });

@@ -1,4 +1,6 @@
-/** A shard whose rows change faster than a snapshot is spread writes it faster, instead of failing. */
+/**
+ * The pace of a shard's snapshot: spread over time, and faster where rows change faster than that.
+ */
 import assert from "node:assert/strict";
 import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
@@ -69,11 +71,11 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
   return { mesh, shard, learn, snapshot, marks };
 }
 
-Deno.test("a snapshot of rows that change is written before they outrun it", async () => {
+Deno.test("a snapshot is written without pauses where changing rows use up the memory to set them aside", async () => {
   const { mesh, shard, learn, snapshot } = await start();
   const beganAtMs = mesh.clock.monotonicMs();
   const { part, endedAtMs } = await snapshot();
-  // All rows change within a second: more than may be kept apart.
+  // All rows change within a second: more than fit into the memory for rows set aside.
   for (let from = 0; from < ROWS; from += 50) {
     await learn(from, from + 50);
     await mesh.advance(1_000 * 50 / ROWS);
@@ -86,7 +88,7 @@ Deno.test("a snapshot of rows that change is written before they outrun it", asy
   assert.equal(rows, ROWS);
 });
 
-Deno.test("a few rows that change hurry nobody", async () => {
+Deno.test("a few changing rows do not shorten the pauses of a snapshot", async () => {
   const { mesh, learn, snapshot } = await start();
   const beganAtMs = mesh.clock.monotonicMs();
   const { part, endedAtMs } = await snapshot();
@@ -100,21 +102,21 @@ Deno.test("a few rows that change hurry nobody", async () => {
   assert.ok(tookMs > 0.9 * SPREAD_MS && tookMs < 1.1 * SPREAD_MS, `${tookMs} ms`);
 });
 
-Deno.test("a snapshot is not given up by the name of another", async () => {
+Deno.test("an order to abandon one snapshot does not end the next one", async () => {
   const { mesh, shard, snapshot, marks } = await start();
   const { part } = await snapshot();
-  const given = part.catch((error) => error.message);
-  // The cut is read before what is written: it overtakes.
+  const failure = part.catch((error) => error.message);
+  // The cut has a higher priority than the order: it is handled first.
   shard.tell({ kind: "abandonSnapshot", snapshot: "s" });
   await mesh.settle(shard.ask({ kind: "beginSnapshot", snapshot: "t", marks: marks() }, BUDGET));
-  assert.match(await given, /another snapshot takes the place of s/);
+  assert.match(await failure, /snapshot s was replaced/);
   const { chunks } = await mesh.settle(
     shard.ask({ kind: "writeSnapshot", snapshot: "t", spreadMs: 0 }, BUDGET),
   );
   assert.equal(chunks.reduce((sum, { rows }) => sum + rows, 0), ROWS);
 });
 
-Deno.test("a snapshot of many small parts takes no longer than it is to be spread", async () => {
+Deno.test("a snapshot of many small chunks takes no longer than its spread", async () => {
   const { mesh, snapshot } = await start({ chunkRows: 1, spreadMs: 2_000 });
   const beganAtMs = mesh.clock.monotonicMs();
   const { part, endedAtMs } = await snapshot();
