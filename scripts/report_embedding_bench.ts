@@ -79,7 +79,7 @@ function sizeTable(lines: readonly Line[]): string {
   );
   return `### Memory and growth
 
-| keys | dim | bytes a key beside its row's floats | load |
+| keys | dim | bytes a key besides its row's floats | load |
 | --: | --: | --: | --: |
 ${memory.join("\n")}
 
@@ -127,15 +127,14 @@ const date = new Date().toISOString().slice(0, 10);
 const section = `## Embedding kernel
 
 Measured ${date} on ${await machine()}, by \`deno task bench:embedding --json\`. One thread each; all
-ids are hits; native peers compiled with \`g++ -O3 -march=native\`. All contenders get the same keys,
-rows and batches in one run, their answers are compared before anything is timed, they take turns,
-and of each the best slice counts. Cairn's times include every copy into and out of the WASM memory.
-Rows: \`serving\` holds weights alone (\`ServingTable\`, fp32), \`training\` weights and Adagrad's
-state (\`EmbeddingTable\`). \`dedupe\` sums the gradients of equal ids and applies Adagrad, counted in ids
-before summing. Contenders take turns, so ratios are steadier than rates. What the figures mean, and what was
-tried: [the kernel](kernel.md).
+ids are hits; native peers are compiled with \`g++ -O3 -march=native\`. All contenders get the same keys,
+rows and batches in one run, and their answers are compared before anything is timed. They take turns,
+and the best slice of each counts, so ratios are steadier than rates. Cairn's times include every copy
+into and out of the WASM memory. \`serving\` rows hold weights (\`ServingTable\`, fp32), \`training\` rows
+weights and Adagrad's state (\`EmbeddingTable\`). \`dedupe\` sums the gradients of equal ids and applies
+Adagrad, counted in ids before summing. [The kernel](kernel.md) explains the figures.
 
-![Lookups beside native hash maps](embedding_lookup.svg)
+![Lookups compared with native hash maps](embedding_lookup.svg)
 
 ${
   ["lookup", "insert", "update", "dedupe"].map((bench) => rateTable(lines, bench)).filter(Boolean)

@@ -138,15 +138,16 @@ const section = `## The whole training step
 
 Measured ${date} on ${await machine()}, all of it on those cores, by \`deno task bench:training --json\`:
 ids → lookups → dense step → gradients → tables through the real actors; 26 slots of dim 16, 13 dense
-values, towers 256-128, Adagrad, 4 M ids that all have a row, Zipf 1.05. What takes the time, and what
-was tried: [the training step](training_step.md).
+values, towers 256-128, Adagrad, 4 M ids that all have a row, Zipf 1.05. [The training
+step](training_step.md) explains the figures.
 
 ![Examples a second by batch size and by model](training_step.svg)
 
 ### DeepFM by batch size
 
-The peer is PyTorch with sparse embeddings and Adagrad on as many threads in the same run, the best of
-threads that wait passively and actively, without DeepFM's first-order weights, which Cairn has.
+The peer is PyTorch with sparse embeddings and Adagrad on as many threads in the same run: the better
+of threads that wait passively and threads that spin, without DeepFM's first-order weights, which Cairn
+computes.
 
 ${batchTable(byBatch)}
 

@@ -90,29 +90,6 @@ async function learned(
   assert.fail("the event was not learned from within 5 seconds");
 }
 
-Deno.test("every file that the docs link to is there", async () => {
-  const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
-  for (const folder of ["docs/", "docs/adr/"]) {
-    for await (const entry of Deno.readDir(new URL(folder, root))) {
-      if (entry.name.endsWith(".md")) pages.push(folder + entry.name);
-    }
-  }
-  let links = 0;
-  for (const page of pages) {
-    const text = await Deno.readTextFile(new URL(page, root));
-    for (const [, target] of text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
-      if (/^https?:/.test(target)) continue;
-      links++;
-      const found = await Deno.stat(new URL(target, new URL(page, root))).then(
-        () => true,
-        () => false,
-      );
-      assert.ok(found, `${page} links to ${target}, which is not there`);
-    }
-  }
-  assert.ok(links > 10);
-});
-
 Deno.test("the commands that the README names are tasks and commands", async () => {
   const tasks = Object.keys(JSON.parse(await Deno.readTextFile(new URL("deno.json", root))).tasks);
   for (const [, task] of readme.matchAll(/npx -y deno task (\w+)/g)) {
