@@ -1,8 +1,8 @@
 /**
- * What no single value can tell: names that must exist elsewhere, numbers that must fit together, and limits that
- * the machine sets. Each check sees only sections that are valid by themselves.
+ * Checks between values: names that must exist elsewhere, numbers that must fit together, and
+ * limits of the machine. Each check sees only sections that are valid by themselves.
  *
- * Past 400 lines, because it is one list: short checks of which none knows another.
+ * This file exceeds 400 lines because it is one list of short, independent checks.
  */
 import { slotNumberOf } from "../kernels/features/schema.ts";
 import { makesNoIds, sharesIds } from "./feature_schema.ts";
@@ -14,7 +14,7 @@ import { slicesOf } from "./slices.ts";
 import { nearest } from "./suggestions.ts";
 import { formatBytes } from "./units.ts";
 
-/** The machine that the configuration is meant for, as far as it is known. */
+/** Limits of the machine that the configuration is for. */
 export interface HostLimits {
   readonly memoryBytes: number;
 }
@@ -26,19 +26,22 @@ export function crossFieldFindings(sections: Sections, host?: HostLimits): Findi
   return checks.flatMap((check) => [...check(sections, host)]);
 }
 
-const slotsMax = 256;
-/** Of the 4 GiB that a table's WASM memory addresses: its snapshots and the buffers take the rest. */
-const tableBytesMax = 3 * 2 ** 30;
-const tableBytesMin = 2 ** 20;
-const denseWeightsMax = 256_000_000;
+const SLOTS_MAX = 256;
+/**
+ * Part of the 4 GiB of a table's WASM memory that rows may use; snapshots and buffers need the
+ * rest.
+ */
+const TABLE_BYTES_MAX = 3 * 2 ** 30;
+const TABLE_BYTES_MIN = 2 ** 20;
+const DENSE_WEIGHTS_MAX = 256_000_000;
 
 function* slots({ features }: Sections): Iterable<Finding> {
   if (features === undefined) return;
   const names = Object.keys(features.slots);
-  if (names.length === 0 || names.length > slotsMax) {
+  if (names.length === 0 || names.length > SLOTS_MAX) {
     yield {
       path: ["features", "slots"],
-      message: `found ${names.length} slots, expected 1 to ${slotsMax}`,
+      message: `found ${names.length} slots, expected 1 to ${SLOTS_MAX}`,
     };
   }
   const nameByNumber = new Map<number, string>();
@@ -54,7 +57,7 @@ function* slots({ features }: Sections): Iterable<Finding> {
       yield {
         path,
         message:
-          `has the slot number ${number}, as "${other}" has; give one of them another by \`slot:\``,
+          `has the slot number ${number}, as "${other}" has; set \`slot:\` of one of them to another number`,
         atKey: true,
       };
     }
@@ -100,17 +103,17 @@ function* sharedIds(
   } else if (sharesIds(owner)) {
     yield {
       path: [...path, "idsOf"],
-      message: `"${idsOf}" shares the ids of "${owner.idsOf}"; name that one`,
+      message: `"${idsOf}" itself shares the ids of "${owner.idsOf}"; write ${owner.idsOf}`,
     };
   } else if (owner.kind === "cross" || makesNoIds(owner)) {
     yield {
       path: [...path, "idsOf"],
       message:
-        `"${idsOf}" makes no ids of single values; name a slot of kind id, categorical or list`,
+        `"${idsOf}" has no ids of single values; name a slot of kind id, categorical or list`,
     };
   }
   if (slot !== undefined) {
-    yield { path: [...path, "slot"], message: `its number is that of "${idsOf}"; leave it out` };
+    yield { path: [...path, "slot"], message: `it shares the number of "${idsOf}"; leave it out` };
   }
 }
 
@@ -123,33 +126,37 @@ function* attention({ features, model }: Sections): Iterable<Finding> {
     if (!lists.includes(slot)) {
       yield unknownName([...path, "slot"], slot, "slot of kind list", lists);
     } else if (model.attention.findIndex((other) => other.slot === slot) < i) {
-      yield { path: [...path, "slot"], message: `"${slot}" is attended to twice; keep one` };
+      yield { path: [...path, "slot"], message: `duplicate attention over "${slot}"; keep one` };
     }
     if (!withIds.includes(candidate)) {
       yield unknownName([...path, "candidate"], candidate, "slot with ids", withIds);
     } else if (candidate === slot) {
-      yield { path: [...path, "candidate"], message: "a list cannot be its own candidate" };
+      yield {
+        path: [...path, "candidate"],
+        message: `"${slot}" cannot be its own candidate; name another slot`,
+      };
     }
   }
 }
 
 function* crosses({ features }: Sections): Iterable<Finding> {
-  for (const [name, slot] of Object.entries(features?.slots ?? {})) {
+  if (features === undefined) return;
+  for (const [name, slot] of Object.entries(features.slots)) {
     if (slot.kind !== "cross") continue;
     for (const [i, part] of slot.of.entries()) {
       const path = ["features", "slots", name, "of", i];
-      const target = Object.hasOwn(features!.slots, part) ? features!.slots[part] : undefined;
+      const target = Object.hasOwn(features.slots, part) ? features.slots[part] : undefined;
       if (target === undefined) {
-        const others = Object.keys(features!.slots).filter((other) =>
-          features!.slots[other].kind !== "cross"
+        const others = Object.keys(features.slots).filter((other) =>
+          features.slots[other].kind !== "cross"
         );
         yield unknownName(path, part, "slot", others);
       } else if (target.kind === "cross") {
-        yield { path, message: `"${part}" is a cross itself; name the slots that it is made of` };
+        yield { path, message: `"${part}" is a cross itself; name the slots that it combines` };
       } else if (makesNoIds(target)) {
         yield { path, message: `"${part}" has only a dense value; give it buckets to cross it` };
       } else if (slot.of.indexOf(part) < i) {
-        yield { path, message: `"${part}" stands in this cross twice; name each slot once` };
+        yield { path, message: `duplicate slot "${part}"; name each slot once` };
       }
     }
   }
@@ -171,7 +178,7 @@ function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Fi
     for (const [name, { initializer }] of Object.entries(overrides)) {
       if (slices !== undefined && !slices.includes(name)) {
         yield {
-          ...unknownName([...path, name], name, "slice of this model", slices),
+          ...unknownName([...path, name], name, "slice of the model", slices),
           atKey: true,
         };
       }
@@ -195,7 +202,7 @@ function* embeddingNames({ features, model, embeddings }: Sections): Iterable<Fi
     } else if (features !== undefined && sharesIds(features.slots[name])) {
       yield {
         path: ["embeddings", "slots", name],
-        message: `its rows are those of "${features.slots[name].idsOf}"; set them there`,
+        message: `it shares the rows of "${features.slots[name].idsOf}"; set this there`,
         atKey: true,
       };
     }
@@ -208,7 +215,7 @@ function* tasks({ model, joiner, ranker }: Sections): Iterable<Finding> {
   if (model === undefined) return;
   for (const [i, task] of model.tasks.entries()) {
     if (model.tasks.indexOf(task) < i) {
-      yield { path: ["model", "tasks", i], message: `"${task}" stands here twice; keep one` };
+      yield { path: ["model", "tasks", i], message: `duplicate task "${task}"; keep one` };
     }
   }
   yield* knownTasks(["model", "taskLosses"], Object.keys(model.taskLosses), model.tasks);
@@ -225,14 +232,15 @@ function* tasks({ model, joiner, ranker }: Sections): Iterable<Finding> {
     } else if (weights.length > 0 && weights.every(([, weight]) => weight === 0)) {
       yield {
         path: ["ranker", "scoreWeights"],
-        message: "every weight is 0, so all items would score alike; give a task another weight",
+        message:
+          "every weight is 0, so all items would have the same score; set a weight other than 0",
       };
     }
   }
   if (joiner === undefined) return;
   const ruled = Object.keys(joiner.tasks);
   yield* knownTasks(["joiner", "tasks"], ruled, model.tasks);
-  // A misspelt task is one mistake, not two.
+  // A misspelt task is reported once, as unknown, and not again as missing.
   if (ruled.length === 0 || ruled.some((task) => !model.tasks.includes(task))) return;
   for (const task of new Set(model.tasks)) {
     if (ruled.includes(task)) continue;
@@ -268,7 +276,7 @@ function* labelRules({ model, joiner }: Sections): Iterable<Finding> {
       if (label === "value" && model?.tasks.includes(task) && !learnsValues(task, model)) {
         yield {
           path: ["joiner", "tasks", task, i, "label"],
-          message: `found value, and "${task}" learns whether something happens; write positive ` +
+          message: `found value, and "${task}" predicts a probability; write positive ` +
             `or negative, or set model.taskLosses: { ${task}: squaredError }`,
         };
       }
@@ -283,7 +291,7 @@ function* labelRules({ model, joiner }: Sections): Iterable<Finding> {
   }
 }
 
-/** Which widths the slots' embeddings may have is the model's affair. */
+/** Widths of the slots' embeddings that the model accepts. */
 function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Finding> {
   if (features === undefined || model === undefined) return;
   const path = (name: string) => ["features", "slots", name, "embeddingDim"];
@@ -293,15 +301,15 @@ function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Fin
     const reason = !("embeddingDim" in model)
       ? `${model.kind} has no embeddings; leave it out, or choose another model`
       : sharesIds(slot)
-      ? `its rows are those of "${slot.idsOf}"; set it there`
+      ? `it shares the rows of "${slot.idsOf}"; set it there`
       : makesNoIds(slot)
-      ? "it has only a dense value and no embeddings; leave it out, or give it buckets"
+      ? "the slot has only a dense value and no embeddings; leave it out, or give the slot buckets"
       : dim === 0 && !slicesOf(model).some((slice) => slice.name === "first_order")
-      ? `found 0, and ${model.kind} has no first-order weights either: nothing would be learned of it; ` +
-        "write 1 or more, or take the slot out"
+      ? `found 0, and ${model.kind} has no first-order weights: the slot would have no weights at all; ` +
+        "write 1 or more, or remove the slot"
       : dim !== 0 && dim !== model.embeddingDim && multipliesSlots.has(model.kind)
       ? `found ${dim}, and ${model.kind} multiplies embeddings of different slots, so all need the model's ` +
-        `embeddingDim (${model.embeddingDim}) or 0; leave it out, or choose a model that only joins them: ` +
+        `embeddingDim (${model.embeddingDim}) or 0; leave it out, or choose a model that only concatenates them: ` +
         "wideAndDeep, dcnV2 or mmoe"
       : undefined;
     if (reason !== undefined) yield { path: path(name), message: reason };
@@ -310,7 +318,7 @@ function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Fin
       yield {
         path: ["embeddings", "slots", name, "slices", "embeddings"],
         message:
-          "its embeddingDim is 0, so there is nothing to learn by this; take one of both out",
+          "the slot's embeddingDim is 0, so these settings have no effect; remove one of the two",
         atKey: true,
       };
     }
@@ -330,8 +338,8 @@ function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Fin
     yield {
       path: ["model", "attention", i, "candidate"],
       message:
-        `"${candidate}" has embeddings of ${other} weights and "${slot}" of ${own}: attention compares ` +
-        "them; give both the same embeddingDim above 0",
+        `"${candidate}" has embeddings of width ${other} and "${slot}" of ${own}, and attention compares ` +
+        "them; set the same embeddingDim above 0 for both",
     };
   }
   const dims = Object.keys(features.slots).map(dimOf).filter((dim) => dim !== undefined);
@@ -339,23 +347,24 @@ function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Fin
     yield {
       path: ["model", "kind"],
       message: `${model.kind} needs embeddings and every slot has embeddingDim 0; ` +
-        "give one of them some, or choose logisticRegression",
+        "set one of them above 0, or choose logisticRegression",
     };
   }
 }
 
+/** Models with dot products between slots. */
 const multipliesSlots: ReadonlySet<string> = new Set(["factorizationMachine", "deepFm", "dlrm"]);
 
 function* modelSize({ features, model }: Sections): Iterable<Finding> {
   if (features === undefined || model === undefined) return;
-  // The main tower's weights bound the model's size well enough to catch a slip.
+  // The main tower's weights estimate the model's size well enough to catch a mistake.
   const all = Object.values(features.slots);
   const dense = all.filter((slot) => slot.kind === "numeric" && slot.dense !== undefined).length;
   if (model.kind === "dlrm" && dense === 0) {
     yield {
       path: ["model", "kind"],
-      message: "dlrm needs dense values for its bottom tower and no slot makes any; give a " +
-        "numeric slot dense: { kind: log }, or use deepFm",
+      message: "dlrm needs dense values for its bottom tower and no slot has one; give a " +
+        "numeric slot dense: { kind: log }, or choose deepFm",
     };
   }
   const layers = "hidden" in model
@@ -373,12 +382,12 @@ function* modelSize({ features, model }: Sections): Iterable<Finding> {
     (sum, width, i) => sum + width * (i === 0 ? inputs : units[i - 1]),
     0,
   ) * (model.kind === "mmoe" ? model.experts : 1);
-  if (weights > denseWeightsMax) {
+  if (weights > DENSE_WEIGHTS_MAX) {
     yield {
       path: ["model", key],
       message: `[${units.join(", ")}] over ${inputs} inputs makes ` +
-        `${weights.toLocaleString("en")} dense weights, at most ` +
-        `${denseWeightsMax.toLocaleString("en")} fit; lower ${key} or embeddingDim`,
+        `${weights.toLocaleString("en")} dense weights, more than the limit of ` +
+        `${DENSE_WEIGHTS_MAX.toLocaleString("en")}; lower ${key} or embeddingDim`,
     };
   }
 }
@@ -391,27 +400,30 @@ function* memory(
   const classes = features === undefined || model === undefined
     ? 1
     : Math.max(1, rowClassesOf({ features, model, embeddings }).length);
-  const shareMin = classes * tableBytesMin;
+  const shareMin = classes * TABLE_BYTES_MIN;
   const limits: [ConfigurationPath, number][] = [
     [["embeddings", "bytesMax"], embeddings.bytesMax],
     [["embeddings", "serving", "bytesMax"], embeddings.serving.bytesMax],
   ];
   for (const [path, bytes] of limits) {
     const share = bytes / shards.count;
-    const place = `${formatBytes(bytes)} over ${shards.count} shards is ` +
+    const perShard = `${formatBytes(bytes)} over ${shards.count} shards is ` +
       `${(share / 2 ** 20).toFixed(1)}MiB a shard`;
-    if (share > tableBytesMax) {
+    if (share > TABLE_BYTES_MAX) {
       yield {
         path,
-        message: `${place}, and one shard's table ends at 3GiB; ` +
-          `raise shards.count to ${Math.ceil(bytes / tableBytesMax)} or more, or lower it`,
+        message: `${perShard}, and the limit of a shard is 3GiB; ` +
+          `raise shards.count to ${
+            Math.ceil(bytes / TABLE_BYTES_MAX)
+          } or more, or lower this value`,
       };
     } else if (share < shareMin) {
-      const needs = classes === 1 ? "a table needs 1MiB" : `${classes} widths or kinds of ` +
-        `optimizer make as many tables, which need 1MiB each`;
+      const needs = classes === 1
+        ? "a table needs 1MiB"
+        : `its ${classes} tables, one for each combination of widths and optimizers, need 1MiB each`;
       yield {
         path,
-        message: `${place}, and ${needs}; write ${shards.count * classes}MiB or more, ` +
+        message: `${perShard}, and ${needs}; write ${shards.count * classes}MiB or more, ` +
           "or lower shards.count",
       };
     }
@@ -432,7 +444,7 @@ function* queues({ trainer, placement, shards, gateway }: Sections): Iterable<Fi
     yield {
       path: ["trainer", "rowsWaitingMax"],
       message: `found ${trainer.rowsWaitingMax}, expected batchRows (${trainer.batchRows}) or ` +
-        "more: no batch would ever be full",
+        "more: no batch would be full",
     };
   }
   if (
@@ -444,9 +456,10 @@ function* queues({ trainer, placement, shards, gateway }: Sections): Iterable<Fi
         `write ${shards.count} or less, or raise shards.count`,
     };
   }
-  for (const [i, key] of (gateway?.apiKeys ?? []).entries()) {
-    if (gateway!.apiKeys.indexOf(key) < i) {
-      yield { path: ["gateway", "apiKeys", i], message: "this key stands here twice; keep one" };
+  const apiKeys = gateway?.apiKeys ?? [];
+  for (const [i, key] of apiKeys.entries()) {
+    if (apiKeys.indexOf(key) < i) {
+      yield { path: ["gateway", "apiKeys", i], message: "duplicate key; keep one" };
     }
   }
 }
@@ -462,8 +475,8 @@ function unknownName(
     ? `did you mean "${near}"?`
     : known.length > 0
     ? `known: ${known.join(", ")}.`
-    : "there is none.";
-  return { path, message: `"${name}" is no ${what}; ${instead}` };
+    : "none is defined.";
+  return { path, message: `unknown ${what} "${name}"; ${instead}` };
 }
 
 const checks: readonly Check[] = [

@@ -1,6 +1,6 @@
 /**
- * From the text of `cairn.yaml` to the options of the parts. This is the one place where configuration is checked;
- * what comes out of here is plain data that the parts trust.
+ * Turns the text of `cairn.yaml` into the options of all actors. Configuration is checked here and
+ * nowhere else; the actors trust the plain data that they get.
  */
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import type { JoinerOptions } from "../actors/joiner/options.ts";
@@ -20,17 +20,20 @@ import { ConfigurationDocument } from "./document.ts";
 import { type ReadEnvironment, withEnvironment } from "./environment.ts";
 import { explainIssue, show, typedInstead } from "./expectations.ts";
 import { featureSchemaOf } from "./feature_schema.ts";
-import { partsOf } from "./parts.ts";
+import { actorOptionsOf } from "./actor_options.ts";
 import { changeAt, ConfigurationError, formatPath, type TypedChange } from "./problems.ts";
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
-/** The whole mesh as options of its parts; what is left out there (addresses, partitions) the composition knows. */
+/**
+ * The options of all parts of the mesh. Left out are addresses and partitions, which the
+ * composition adds.
+ */
 export interface CairnConfiguration {
   readonly features: { readonly schema: FeatureSchema; readonly itemCacheBytesMax: number };
   readonly model: ModelOptions;
   readonly modelSizes: ModelSizes;
-  /** How the trainer's session learns, and on what. */
+  /** Options of the trainers' sessions of the dense model. */
   readonly session: {
     readonly optimizer: DenseOptimizerOptions;
     readonly learningRateSchedule?: LearningRateSchedule;
@@ -40,7 +43,7 @@ export interface CairnConfiguration {
     readonly divergence: DivergenceOptions;
   };
   readonly shardCount: number;
-  /** Also the partitions of the example log. */
+  /** Number of trainers and of partitions of the example log. */
   readonly trainerCount: number;
   readonly placement: PlacementSection;
   readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
@@ -63,21 +66,21 @@ export interface CairnConfiguration {
   readonly gateway: GatewayOptions;
 }
 
-/** The machine that a configuration is meant for. */
+/** The machine that a configuration is for. */
 export interface Host extends HostLimits {
-  /** Gives the values of `${NAME}` texts. */
+  /** Reads the variables of `${NAME}` values. */
   readonly environment: ReadEnvironment;
 }
 
-/** What was typed beside the file. */
+/** Changes to the file by command line options. */
 export interface Typed {
-  /** The file's own text: where problems are that were not typed. */
+  /** Text of the file without the changes, for line and column of problems in the file. */
   readonly fileText: string;
   readonly changes: readonly TypedChange[];
 }
 
 /**
- * The options of all parts, with every default filled in.
+ * Parses and checks a configuration, and fills in every default.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -96,8 +99,10 @@ export interface Typed {
  *
  * @param text YAML (or JSON, which is YAML).
  * @param file The file's name, for messages.
- * @param host The machine that it is meant for; left out, nothing is checked against its limits and `${NAME}` stays text.
- * @param typed Says which values of the text are not the file's, so that messages name the option instead of a line.
+ * @param host The machine that it is for. Default: no checks against a machine's limits, and
+ *   `${NAME}` stays text.
+ * @param typed Values of the text that come from command line options, which messages then name
+ *   instead of a line.
  * @throws {ConfigurationError} With every problem found.
  */
 export function parseConfiguration(
@@ -113,23 +118,23 @@ export function parseConfiguration(
     ? { value: written, findings: [] }
     : withEnvironment(written, host.environment);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const message = `found ${show(value)}, expected a map of sections, features: first`;
+    const message = `found ${show(value)}, expected a map of sections, at least features`;
     throw new ConfigurationError(file, [document.problem([], message)]);
   }
 
   const parsed = cairnSchema.safeParse(value);
   const findings = (parsed.error?.issues ?? [])
     .flatMap((issue) => explainIssue(issue, value))
-    // What a variable would have given is not known: one problem, not two.
+    // The value of an unset variable is unknown, so its other problems are not reported.
     .filter(({ path }) => !unset.some((other) => formatPath(other.path) === formatPath(path)));
   const usable = parsed.data ?? validSections(value as Record<string, unknown>);
   findings.push(...unset, ...crossFieldFindings(usable, host));
   if (findings.length > 0 || parsed.data === undefined) {
-    const places = typed === undefined ? document : new ConfigurationDocument(typed.fileText);
+    const source = typed === undefined ? document : new ConfigurationDocument(typed.fileText);
     const problems = findings.map((finding) => {
       const { path, message, atKey } = finding;
       const change = changeAt(path, typed?.changes ?? []);
-      if (change === undefined) return places.problem(path, message, atKey);
+      if (change === undefined) return source.problem(path, message, atKey);
       const instead = typedInstead(change, finding, value);
       return {
         flag: change.flag,
@@ -142,7 +147,7 @@ export function parseConfiguration(
     problems.sort((a, b) => a.line - b.line || a.column - b.column);
     throw new ConfigurationError(file, problems);
   }
-  return partsOf(parsed.data, featureSchemaOf(parsed.data));
+  return actorOptionsOf(parsed.data, featureSchemaOf(parsed.data));
 }
 
 function valueOf(document: ConfigurationDocument, file: string): unknown {
@@ -150,11 +155,16 @@ function valueOf(document: ConfigurationDocument, file: string): unknown {
     return document.value();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigurationError(file, [document.problem([], `its aliases: ${reason}`)]);
+    throw new ConfigurationError(file, [
+      document.problem([], `cannot resolve its aliases: ${reason}`),
+    ]);
   }
 }
 
-/** The sections that are valid by themselves, so that one mistake does not hide those between other sections. */
+/**
+ * The sections that are valid by themselves, so that checks between them run although other
+ * sections are wrong.
+ */
 function validSections(value: Record<string, unknown>): Partial<CairnFile> {
   return Object.fromEntries(
     Object.entries(sections)

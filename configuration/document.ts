@@ -1,5 +1,5 @@
 /**
- * A YAML file with the places of its values: problems can name line and column.
+ * A YAML file that keeps the line and column of each value, for messages.
  */
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import type { ConfigurationPath, ConfigurationProblem } from "./problems.ts";
@@ -13,24 +13,31 @@ export class ConfigurationDocument {
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 
-  /** Problems of the text itself; {@link value} is only meaningful without any. */
+  /** Syntax problems; {@link value} is valid only when there are none. */
   get problems(): ConfigurationProblem[] {
     return [...this.#document.errors, ...this.#document.warnings].map((error) => ({
       ...this.#at(error.pos[0]),
       path: "",
       message: error.code === "DUPLICATE_KEY"
-        ? "this key stands here twice; keep one of them"
+        ? "duplicate key; keep one of them"
         : `this is not YAML: ${error.message}`,
     }));
   }
 
-  /** Plain data; an empty file is an empty map. */
+  /**
+   * The file as plain data; an empty file is an empty map.
+   *
+   * @throws {Error} When aliases expand to more than 100 nodes per alias.
+   */
   value(): unknown {
-    // Aliases are bounded, so that a small file cannot unfold into a huge one.
+    // Bounded, so that a small file cannot expand into a huge value.
     return this.#document.toJS({ maxAliasCount: 100 }) ?? {};
   }
 
-  /** The problem at `path`, placed at its value, or at its nearest parent where there is none. */
+  /**
+   * A problem at `path`, with the position of its value or, when it has none, of its nearest
+   * parent.
+   */
   problem(path: ConfigurationPath, message: string, atKey = false): ConfigurationProblem {
     return { ...this.#position(path, atKey), path: formatPath(path), message };
   }

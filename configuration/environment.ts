@@ -1,14 +1,14 @@
 /**
- * Secrets do not belong in a file that is kept under version control: a text of the form `${NAME}` is taken from the
- * environment instead.
+ * Replaces values of the form `${NAME}` by environment variables, so that secrets need not be in
+ * the file.
  */
 import type { Finding } from "./expectations.ts";
 import type { ConfigurationPath } from "./problems.ts";
 
-/** The value of an environment variable; undefined where it is not set. */
+/** Returns the value of an environment variable; undefined = not set. */
 export type ReadEnvironment = (name: string) => string | undefined;
 
-/** The value with its `${NAME}` texts replaced, and a finding for each variable that is not set. */
+/** The value with its `${NAME}` texts replaced, and one finding per variable that is not set. */
 export function withEnvironment(
   value: unknown,
   read: ReadEnvironment,

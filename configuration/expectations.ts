@@ -1,34 +1,36 @@
 /**
- * Says in words what a schema expects at a path, and turns validation issues into problems that tell what to write.
+ * Describes the values that the schema expects, and turns validation issues into messages with a
+ * remedy.
  */
 import type { z } from "zod";
-import { placesElsewhere } from "./misplaced_keys.ts";
+import { pathsWithSameKey } from "./misplaced_keys.ts";
 import { type ConfigurationPath, formatPath, type TypedChange } from "./problems.ts";
 import { describedSchema, type JsonSchemaNode } from "./schema.ts";
 import { nearest } from "./suggestions.ts";
 
+/** A problem with the configuration, before its position in the file is known. */
 export interface Finding {
   readonly path: ConfigurationPath;
   readonly message: string;
-  /** The position wanted is that of the key, not of the value. */
+  /** True = report the position of the key, not of the value. */
   readonly atKey?: boolean;
 }
 
-/** One finding, or one per unknown key. */
+/** The findings of a validation issue: one, or one per unknown key. */
 export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[] {
   const path = issue.path as (string | number)[];
   if (issue.code === "unrecognized_keys") {
     const known = keysOf(schemaAt(path, value));
     return issue.keys.map((key) => {
       const near = nearest(key, known);
-      const places = placesElsewhere([...path, key]);
+      const elsewhere = pathsWithSameKey([...path, key]);
       const instead = near !== undefined
         ? `did you mean "${near}"?`
-        : places.length > 0
-        ? `did you mean ${places.join(" or ")}?`
+        : elsewhere.length > 0
+        ? `did you mean ${elsewhere.join(" or ")}?`
         : known.length > 0
         ? `known here: ${known.join(", ")}.`
-        : "nothing is known here.";
+        : "no key is allowed here.";
       return { path: [...path, key], message: `unknown key; ${instead}`, atKey: true };
     });
   }
@@ -51,8 +53,11 @@ export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[]
 }
 
 /**
- * Where a kind was typed in place of the part that has it: how to type the kind. Where a typed value made a part of the
- * file whose kind nobody said: how to type that part whole.
+ * Advice for two mistakes in `--set` options, as the end of a message; empty for other findings.
+ *
+ * - A kind was set in place of the map that has it (`storage=directory`): advises
+ *   `storage.kind=directory`.
+ * - An option created a map without its kind (`storage.path=data`): advises to set the whole map.
  */
 export function typedInstead(
   { path, made }: TypedChange,
@@ -76,7 +81,7 @@ export function typedInstead(
   return typed.length === 0 ? "" : `; write ${typed.join(" or ")}`;
 }
 
-/** Keys to the gateway must not reach a terminal or a log by way of an error. */
+/** Whether a value must not be part of a message: API keys. */
 function isSecret(path: ConfigurationPath): boolean {
   return path.includes("apiKeys") && typeof path.at(-1) === "number";
 }
@@ -85,7 +90,7 @@ function hidden(value: unknown): string {
   return typeof value === "string" ? `a text of ${value.length} characters` : `a ${typeof value}`;
 }
 
-/** A value as it may stand in a message: JSON, shortened. */
+/** A value in a message: shortened JSON, or the size of a list or map. */
 export function show(value: unknown): string {
   if (value === null) return "nothing (null)";
   if (Array.isArray(value)) {
@@ -99,7 +104,9 @@ export function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-/** What the schema wants, in words. */
+/**
+ * Describes the values that a schema accepts: `a whole number from 1 to 8`; undefined = unknown.
+ */
 export function expectation(node: JsonSchemaNode | undefined): string | undefined {
   if (node === undefined) return undefined;
   if (typeof node.expected === "string") return node.expected;
@@ -136,7 +143,10 @@ export function expectation(node: JsonSchemaNode | undefined): string | undefine
   }
 }
 
-/** " from 1 to 8", " of 1 or more", " above 0 and at most 1", or nothing. */
+/**
+ * The range of a number: " from 1 to 8", " of 1 or more", " above 0 and at most 1"; empty =
+ * unbounded.
+ */
 function range(node: JsonSchemaNode): string {
   const least = bound(node.minimum);
   const most = bound(node.maximum);
@@ -163,7 +173,7 @@ function counts(node: JsonSchemaNode): string {
   return maxItems !== undefined ? ` (at most ${maxItems})` : "";
 }
 
-/** "a whole number …" → "whole numbers …": enough for what lists hold here. */
+/** "a whole number …" → "whole numbers …", for the element types of lists. */
 function plural(phrase: string): string {
   const match = /^an? (whole number|number|text|map)(.*)$/.exec(phrase);
   return match === null ? phrase : `${match[1]}s${match[2]}`;
@@ -182,7 +192,7 @@ function keysOf(node: JsonSchemaNode | undefined): string[] {
   return Object.keys(node?.properties ?? {});
 }
 
-/** The schema of what lies at `path`, choosing among alternatives by the `kind` that the file says. */
+/** The schema of the value at `path`; between alternatives the file's `kind` decides. */
 export function schemaAt(path: ConfigurationPath, value: unknown): JsonSchemaNode | undefined {
   let node: JsonSchemaNode | undefined = describedSchema;
   let here = value;
@@ -202,8 +212,8 @@ export function schemaAt(path: ConfigurationPath, value: unknown): JsonSchemaNod
     if (depth === path.length || node === undefined) return node;
     node = typeof key === "number"
       ? node.items
-      : Object.hasOwn(node.properties ?? {}, key)
-      ? node.properties![key]
+      : node.properties !== undefined && Object.hasOwn(node.properties, key)
+      ? node.properties[key]
       : typeof node.additionalProperties === "object"
       ? node.additionalProperties
       : undefined;
@@ -212,6 +222,7 @@ export function schemaAt(path: ConfigurationPath, value: unknown): JsonSchemaNod
   return node;
 }
 
+/** The value at `path`; undefined = there is none. */
 export function valueAt(value: unknown, path: ConfigurationPath): unknown {
   let here = value;
   for (const key of path) {

@@ -1,5 +1,6 @@
 /**
- * `features` as the extractor wants it: columns in the file's order, with slot numbers and attribute names filled in.
+ * Builds the feature schema from `features`: columns in the file's order, with slot numbers and
+ * attribute names.
  */
 import {
   type DenseDefinition,
@@ -55,25 +56,27 @@ export function featureSchemaOf({ features }: Pick<CairnFile, "features">): Feat
   return { slots, dense, denseWidth: dense.length };
 }
 
-/** The number in the ids of a slot: its own, or that of the slot whose ids it shares. */
+/** The slot number in a slot's feature ids: its own, or that of the slot whose ids it shares. */
 export function slotNumber(name: string, slots: CairnFile["features"]["slots"]): number {
   const definition = slots[name];
   if (sharesIds(definition)) return slotNumber(definition.idsOf, slots);
   return definition.slot ?? slotNumberOf(name);
 }
 
-/** The slot whose ids, and so whose rows, a slot has: itself, or the one that it names. */
+/**
+ * The slot that owns a slot's ids and rows: the slot itself, or the slot that it shares them with.
+ */
 export function ownerOf(name: string, slots: CairnFile["features"]["slots"]): string {
   const definition = slots[name];
   return sharesIds(definition) ? definition.idsOf : name;
 }
 
-/** Whether it has only a dense value. */
+/** Whether a slot has a dense value only. */
 export function makesNoIds(slot: CairnFile["features"]["slots"][string]): boolean {
   return slot.kind === "numeric" && slot.buckets === undefined;
 }
 
-/** Whether its ids, and so its rows, are another slot's. */
+/** Whether a slot shares the ids and rows of another slot. */
 export function sharesIds<S extends CairnFile["features"]["slots"][string]>(
   definition: S,
 ): definition is S & { readonly idsOf: string } {

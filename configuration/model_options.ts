@@ -1,5 +1,5 @@
 /**
- * `model` as the dense kernel wants it.
+ * Builds the options of the dense model, its sizes and its optimizer from `model`.
  */
 import type { LearningRateSchedule } from "../kernels/dense/optimizers/learning_rate.ts";
 import type { DenseOptimizerOptions } from "../kernels/dense/optimizers/options.ts";
@@ -13,8 +13,10 @@ import type { ModelSection } from "./sections/model.ts";
 import { withoutUndefined } from "./without_undefined.ts";
 
 /**
+ * The model's options, with slots by index.
+ *
  * @param columns The slots' names in the order of a batch.
- * @param slotDims Widths of their embeddings. Default: all the model's own.
+ * @param slotDims Widths of their embeddings. Default: the model's embeddingDim for all.
  */
 export function modelOptionsOf(
   section: ModelSection,
@@ -50,7 +52,7 @@ export function modelOptionsOf(
   };
 }
 
-/** What one task of the model learns by. */
+/** Loss and weight of a task. */
 export function taskOptionsOf(
   task: string,
   { taskLosses, taskWeights }: ModelSection,
@@ -79,9 +81,9 @@ export function modelSizesOf(
   };
 }
 
-/** The table slices that the model reads, in row order. */
+/** The table slices that the model reads, in the order of a row. */
 export function sparseInputsOf(section: ModelSection): readonly SparseInput[] {
-  // No model's slices depend on the slots.
+  // The slices of a model do not depend on its slots, so one slot is enough.
   const sizes = { slots: 1, denseWidth: 0, tasks: section.tasks.length };
   const pooled = "attention" in section ? { ...section, attention: [] } : section;
   return createModel(modelOptionsOf(pooled, []), sizes).sparseInputs;

@@ -1,30 +1,32 @@
 /**
- * What is wrong with a configuration: every problem at once, each with its place in the file, what was found and
- * what to write instead.
+ * The error of a wrong configuration. It lists every problem with its position in the file, the
+ * value found and the remedy.
  */
+/** Keys and list indices from the root of the file to a value. */
 export type ConfigurationPath = readonly (string | number)[];
 
-/** A value that was typed beside the file and takes the place of what the file says. */
+/** A value from a command line option, which replaces the file's value. */
 export interface TypedChange {
-  /** The option as it may stand in a message, without values that could be secret: `--set shards.count`. */
+  /** The option in messages, without its value, which could be secret: `--set shards.count`. */
   readonly flag: string;
   readonly path: ConfigurationPath;
-  /** The part of the configuration that is not the file's: `path`, or what had to be made to hold it. */
+  /** Path of the value that the option created: `path`, or the parent that the file lacks. */
   readonly made: ConfigurationPath;
 }
 
 export interface ConfigurationProblem {
-  /** The option that brought the value; line and column then say nothing. */
+  /** The option that set the value; line and column are then 0. */
   readonly flag?: string;
-  /** From 1; the place of the value, or of the key where the key itself is wrong. */
+  /** From 1: line of the value, or of the key when the key itself is wrong. */
   readonly line: number;
   readonly column: number;
   /** Dotted, e.g. `features.slots.genres.pooling`; empty for the file as a whole. */
   readonly path: string;
-  /** What is wrong and what to write instead. */
+  /** The problem and its remedy. */
   readonly message: string;
 }
 
+/** The configuration cannot be used; `problems` has all reasons. */
 export class ConfigurationError extends Error {
   override readonly name = "ConfigurationError";
 
@@ -37,8 +39,8 @@ export class ConfigurationError extends Error {
 }
 
 /**
- * `cairn.yaml:14:23 shards.count: found 0, expected a whole number from 1 to 1,024`, or
- * `--set shards.count: found 0, …` where it was typed.
+ * A problem as one line: `cairn.yaml:14:23 shards.count: found 0, expected a whole number from 1 to
+ * 1,024`, or `--set shards.count: found 0, …` for a command line option.
  */
 export function formatProblem(file: string, problem: ConfigurationProblem): string {
   const { flag, line, column, path, message } = problem;
@@ -59,7 +61,7 @@ export function formatPath(path: ConfigurationPath): string {
   ).join("");
 }
 
-/** The last change that brought what lies at `path`. */
+/** The last command line option that set the value at `path`. */
 export function changeAt(
   path: ConfigurationPath,
   changes: readonly TypedChange[],

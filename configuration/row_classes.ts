@@ -1,6 +1,6 @@
 /**
- * Which slots' rows look alike: the same widths and, for each slice, the same kind of optimizer. Each such class gets a
- * table of its own.
+ * Groups slots into classes: slots whose rows have the same widths and, per slice, the same kind of
+ * optimizer. Each class has its own table.
  */
 import type { ClassOptions } from "../kernels/embedding/class_tables.ts";
 import type {
@@ -16,7 +16,10 @@ import { withoutUndefined } from "./without_undefined.ts";
 
 type File = Pick<CairnFile, "features" | "model" | "embeddings">;
 
-/** Width of a slot's embeddings: its own, or that of the slot whose ids it shares, or the model's; 0 = none. */
+/**
+ * Width of a slot's embeddings: that of the slot that owns its rows, by default the model's; 0 =
+ * none.
+ */
 export function embeddingDimOf(
   name: string,
   { features, model }: Pick<File, "features" | "model">,
@@ -26,7 +29,7 @@ export function embeddingDimOf(
   return owner.embeddingDim ?? model.embeddingDim;
 }
 
-/** The classes, in the order of their first slots, with all that their tables need to know. */
+/** The options of the classes' tables, in the order of the classes' first slots. */
 export function rowClassesOf(file: File): ClassOptions[] {
   return [...slotsByClass(file).values()].map(({ slices, names }) => ({
     slices,
@@ -34,7 +37,11 @@ export function rowClassesOf(file: File): ClassOptions[] {
   }));
 }
 
-/** What readers of rows need to know: `columns` are the slots' names in the order of a batch. */
+/**
+ * The layout of rows, for their readers.
+ *
+ * @param columns The slots' names in the order of a batch.
+ */
 export function rowLayoutOf(file: File, columns: readonly string[]): RowLayout {
   const classes = [...slotsByClass(file).values()];
   return {
@@ -64,7 +71,10 @@ function slotsByClass(file: File) {
   return classes;
 }
 
-/** The slices of a slot's rows with the rules of their class: the file's, where the optimizer's kind is theirs. */
+/**
+ * The slices of a slot's rows, with their class's options: the file's defaults, unless the kind of
+ * optimizer differs.
+ */
 function rowSlices(name: string, file: File): SliceOptions[] {
   const { model, embeddings } = file;
   const defaults = overridesOf(embeddings.slices);
@@ -80,7 +90,7 @@ function rowSlices(name: string, file: File): SliceOptions[] {
     .filter(({ dim }) => dim > 0);
 }
 
-/** Optimizers of one kind have the same state. */
+/** Identifies the state of an optimizer in a row: equal kinds have equal state. */
 function kindOf(optimizer: SparseOptimizerOptions): string {
   return optimizer.kind === "adam" && optimizer.amsgrad ? "amsgrad" : optimizer.kind;
 }
@@ -99,7 +109,7 @@ function slotOptions(name: string, { features, embeddings }: File): SlotOptions 
 type Rules = Pick<SliceOptions, "initializer" | "optimizer" | "learningRateSchedule">;
 type Overrides = Record<string, Partial<Rules>>;
 
-/** Keys that were left out are absent, not undefined: they must not cover a default. */
+/** The overrides without undefined keys, which would hide defaults when spread. */
 function overridesOf(slices: CairnFile["embeddings"]["slices"]): Overrides {
   return Object.fromEntries(
     Object.entries(slices).map((

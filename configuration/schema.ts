@@ -1,5 +1,5 @@
 /**
- * The whole of `cairn.yaml`, section by section. Strict everywhere: a key that does nothing is an error.
+ * The schema of `cairn.yaml`, section by section. All maps are strict: an unknown key is an error.
  */
 import { z } from "zod";
 import { embeddingsSection } from "./sections/embeddings.ts";
@@ -25,15 +25,15 @@ export const sections = {
 
 export const cairnSchema = z.strictObject(sections);
 
-/** What the file says, with every default filled in. */
+/** The file's content with every default filled in. */
 export type CairnFile = z.output<typeof cairnSchema>;
 
-/** A part of the JSON Schema, as far as errors and editors need it. */
+/** A node of the JSON Schema, with the keywords that messages and the reference use. */
 export interface JsonSchemaNode {
   readonly [keyword: string]: unknown;
   readonly type?: string;
   readonly description?: string;
-  /** In words, where the keywords do not say it; not part of the exported schema. */
+  /** Description of the accepted values that keywords cannot express; not exported. */
   readonly expected?: string;
   readonly properties?: Readonly<Record<string, JsonSchemaNode>>;
   readonly additionalProperties?: JsonSchemaNode | boolean;
@@ -45,11 +45,14 @@ export interface JsonSchemaNode {
   readonly required?: readonly string[];
 }
 
-/** The schema that the error messages and the reference read; defaults are in the unit of the options. */
+/**
+ * The schema for messages and the reference; defaults are in the unit of the options (ms, bytes).
+ */
 export const describedSchema = z.toJSONSchema(cairnSchema, {
   io: "input",
   override({ zodSchema, jsonSchema }) {
-    // Left out for values that are read from text (durations, sizes): as input the number would be wrong.
+    // zod omits defaults of values that are parsed from text (durations, sizes): as input the
+    // number would be wrong.
     const { def } = zodSchema._zod;
     if (def.type === "default") jsonSchema.default ??= def.defaultValue as number;
   },

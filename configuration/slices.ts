@@ -1,13 +1,14 @@
 /**
- * Which parts a row has, given the model, and how each begins and learns unless the file says otherwise.
+ * The slices of the model's rows, with default initializers and optimizers.
  */
 import type { SliceOptions } from "../kernels/embedding/options.ts";
 import { sparseInputsOf } from "./model_options.ts";
 import type { ModelSection } from "./sections/model.ts";
 
 /**
- * Adagrad with a small first accumulator: an id's first gradients take nearly full steps, later ones shorter and
- * shorter. One pass has to be enough online, and most ids are rare (docs/quality.md has the figures).
+ * Adagrad with a small initial accumulator: the first gradients of an id take nearly full steps,
+ * later ones smaller steps. Online training has one pass, and most ids are rare (docs/quality.md
+ * has the figures).
  */
 const defaults: Readonly<Record<string, Pick<SliceOptions, "initializer" | "optimizer">>> = {
   first_order: {
@@ -20,7 +21,7 @@ const defaults: Readonly<Record<string, Pick<SliceOptions, "initializer" | "opti
   },
 };
 
-/** The slices that the model asks for, in row order, with their defaults. */
+/** The slices that the model reads, in the order of a row, with their defaults. */
 export function slicesOf(model: ModelSection): SliceOptions[] {
   return sparseInputsOf(model).map(({ slice, dims: [dim] }) => {
     const learning = defaults[slice];

@@ -1,9 +1,12 @@
 /**
- * "Did you mean …?": the known word that is nearest to an unknown one.
+ * Finds the known word nearest to a misspelt one, for "did you mean …?".
  */
 import { editDistance } from "../structures/edit_distance.ts";
 
-/** The nearest of `words`, if it is near enough for a slip of the finger; undefined otherwise. */
+/**
+ * The nearest of `words` within an edit distance of a third of the word's length (at least 1);
+ * undefined = none.
+ */
 export function nearest(word: string, words: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
@@ -19,7 +22,7 @@ export function nearest(word: string, words: Iterable<string>): string | undefin
   return best;
 }
 
-/** `batch_rows`, `batch-rows` and `batchRows` are one word. */
+/** The letters and digits in lower case: equal for `batch_rows`, `batch-rows` and `batchRows`. */
 function simplified(word: string): string {
   return word.replaceAll(/[^A-Za-z0-9]/g, "").toLowerCase();
 }

@@ -1,6 +1,8 @@
 /**
- * Durations and sizes as people write them (`30m`, `512MiB`), so that no value in the file needs its unit guessed.
+ * Durations and sizes with units (`30m`, `512MiB`), so that every value in the file states its
+ * unit.
  */
+import { present } from "../structures/invariant.ts";
 import { z } from "zod";
 
 const msPerUnit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -16,12 +18,12 @@ const bytesPerUnit = {
   TiB: 2 ** 40,
 } as const;
 
-/** `"1.5s"` → 1500; undefined where it is no duration. */
+/** `"1.5s"` → 1500; undefined = not a duration. */
 export function parseDurationMs(text: string): number | undefined {
   return parseWithUnit(text, msPerUnit);
 }
 
-/** `"512MiB"` → 536870912; undefined where it is no size. */
+/** `"512MiB"` → 536870912; undefined = not a size. */
 export function parseBytes(text: string): number | undefined {
   return parseWithUnit(text, bytesPerUnit);
 }
@@ -42,8 +44,8 @@ export function duration(least: string, most: string) {
   return withUnit(
     `a duration from ${least} to ${most}`,
     parseDurationMs,
-    parseDurationMs(least)!,
-    parseDurationMs(most)!,
+    present(parseDurationMs(least), "least is a duration"),
+    present(parseDurationMs(most), "most is a duration"),
   );
 }
 
@@ -52,8 +54,8 @@ export function size(least: string, most: string) {
   return withUnit(
     `a size from ${least} to ${most}`,
     parseBytes,
-    parseBytes(least)!,
-    parseBytes(most)!,
+    present(parseBytes(least), "least is a size"),
+    present(parseBytes(most), "most is a size"),
   );
 }
 

@@ -1,5 +1,6 @@
 /**
- * zod gives `undefined` for optional keys that a parsed map lacks in its types; options here leave such keys out.
+ * Removes undefined values. zod types an optional key as possibly undefined, and options must leave
+ * such keys out.
  */
 type Exact<T> = T extends unknown ?
     & {
@@ -8,7 +9,7 @@ type Exact<T> = T extends unknown ?
     & { [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined> }
   : never;
 
-/** The same map without its undefined values. */
+/** A copy of the map without undefined values. */
 export function withoutUndefined<T extends object>(map: T): Exact<T> {
   const entries = Object.entries(map).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as Exact<T>;

@@ -1,12 +1,12 @@
 /**
- * `embeddings`: how rows begin, learn, are admitted and expire, and how much memory they may take.
+ * `embeddings`: first values, optimizers, admission, expiry and memory of the rows.
  */
 import { z } from "zod";
 import { duration, size } from "../units.ts";
 import { learningRateSchedule } from "./learning_rate_schedule.ts";
 
-/** Admission counters are 16 bits wide. */
-export const admissionThresholdMax = 65_535;
+/** Admission counters have 16 bits. */
+export const ADMISSION_THRESHOLD_MAX = 65_535;
 
 const initializer = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("zeros") }),
@@ -21,14 +21,14 @@ const initializer = z.discriminatedUnion("kind", [
     mean: z.number().default(0),
     stddev: z.number().positive().default(0.01),
   }),
-]).describe("A row's first value: a function of seed, feature id and column alone.");
+]).describe("First values of a row: a function of seed, feature id and column.");
 
 const common = {
   learningRate: z.number().positive().max(100),
   weightDecay: z.number().min(0).max(1).optional()
-    .describe("L2 decay added to the gradient: g + weightDecay · w."),
+    .describe("L2 regularization: adds weightDecay · w to the gradient."),
   gradientClip: z.number().positive().optional()
-    .describe("Elementwise clip of the gradient to [-gradientClip, gradientClip]."),
+    .describe("Clips each element of the gradient to [-gradientClip, gradientClip]."),
 };
 const initialAccumulator = z.number().min(0).default(0.1);
 const share = z.number().min(0).lt(1);
@@ -78,38 +78,40 @@ const optimizer = z.discriminatedUnion("kind", [
     initialAccumulator,
     l2: z.number().min(0).default(0),
   }),
-]).describe("How a row learns from its gradients.");
+]).describe("Optimizer of the slice; its state is stored in the row.");
 
 const rules = { initializer: initializer.optional(), optimizer: optimizer.optional() };
 const sliceOverride = z.strictObject(rules)
-  .describe("What is left out keeps the default of that slice.");
+  .describe(
+    "Overrides for one slice of this slot; keys left out keep the value of embeddings.slices.",
+  );
 const slice = z.strictObject({
   ...rules,
   learningRateSchedule: learningRateSchedule.optional().describe(
-    "How its learning rate changes with the batches that a shard has learned from, of all trainers; left out, it stays.",
+    "Learning rate as a function of the number of batches, of all trainers, that the shard has applied. Default: constant.",
   ),
-}).describe("What is left out keeps the default of that slice.");
+}).describe("Overrides for one slice; keys left out keep the slice's default.");
 
 const admission = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("threshold"),
-    threshold: z.int().min(0).max(admissionThresholdMax)
-      .describe("Occurrences before an id gets a row; 0 = at once."),
+    threshold: z.int().min(0).max(ADMISSION_THRESHOLD_MAX)
+      .describe("Occurrences before an id gets a row; 0 = the first occurrence."),
   }),
   z.strictObject({
     kind: z.literal("probability"),
     probability: z.number().positive().max(1)
-      .describe("Chance of a row at each occurrence."),
+      .describe("Probability that an occurrence of an id without a row creates one."),
   }),
-]).describe("When an id gets a row.");
+]).describe("Condition for a new id to get a row.");
 
 const expiry = duration("1s", "36500d")
-  .describe("A row that nothing updated for this long, on the data clock, is evicted.");
+  .describe("Evicts rows without an update for this long, on the data clock. Default: never.");
 
 export const embeddingsSection = z.strictObject({
-  seed: z.int().min(0).max(2 ** 32 - 1).default(1).describe("Seeds every row's first value."),
+  seed: z.int().min(0).max(2 ** 32 - 1).default(1).describe("Seed of the rows' first values."),
   slices: z.record(z.string(), slice).default({}).describe(
-    "The parts of a row, by the name that the model gives them (first_order, embeddings, …).",
+    "Overrides by slice: the parts of a row, named by the model (first_order, embeddings).",
   ),
   admission: admission.default({ kind: "threshold", threshold: 0 }),
   expiry: expiry.optional(),
@@ -120,22 +122,22 @@ export const embeddingsSection = z.strictObject({
       expiry: expiry.optional(),
       slices: z.record(z.string(), sliceOverride).default({}),
     }),
-  ).default({}).describe("Slots that differ, by name."),
+  ).default({}).describe("Overrides by slot name."),
   bytesMax: size("1MiB", "1TiB").default(512 * 2 ** 20).describe(
-    "Memory of all training tables together; each shard gets an equal part. While a snapshot is written, rows that change take up to a quarter more.",
+    "Memory of all training tables; each shard gets an equal part. While a snapshot is written, copies of changed rows take up to a quarter more.",
   ),
   atLimit: z.enum(["reject", "evictLeastRecentlyUsed", "evictLeastFrequentlyUsed"])
-    .default("evictLeastRecentlyUsed").describe("What happens at the limit."),
+    .default("evictLeastRecentlyUsed").describe(
+      "Action when a new row does not fit: reject it, or evict others.",
+    ),
   evictionInterval: duration("100ms", "1d").default(10_000)
-    .describe("How often a part of the table is searched for expired rows."),
+    .describe("Interval between searches of a part of the table for expired rows."),
   evictionBucketsMax: z.int().min(1).max(1_000_000).default(4096)
-    .describe("Buckets looked at in one search: bounds its pause."),
+    .describe("Buckets per search, which bounds its pause."),
   serving: z.strictObject({
     precision: z.enum(["fp32", "fp16", "int8"]).default("fp32")
-      .describe("How served weights are stored."),
+      .describe("Number format of served weights."),
     bytesMax: size("1MiB", "1TiB").default(512 * 2 ** 20)
-      .describe("Memory of all serving tables of one copy together."),
-  }).prefault({}).describe("The tables that rankings read."),
-}).describe("How rows begin, learn, are admitted and expire.");
-
-export type EmbeddingsSection = z.output<typeof embeddingsSection>;
+      .describe("Memory of all serving tables of one serving replica of the model."),
+  }).prefault({}).describe("The read-only tables that rankings use."),
+}).describe("First values, optimizers, admission and expiry of the learned rows.");

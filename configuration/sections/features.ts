@@ -1,41 +1,43 @@
 /**
- * `features`: the slots by name, and how each is made.
+ * `features`: the slots, by name.
  */
 import { z } from "zod";
 import { SLOT_NUMBER_MAX } from "../../kernels/features/schema.ts";
 import { size } from "../units.ts";
 
 const pooling = z.enum(["sum", "mean", "sqrtn", "first"])
-  .describe("How several values of one row become one vector.");
+  .describe("Combination of a row's values into one vector.");
 const source = z.enum(["user", "item", "context"])
-  .describe("Whose attributes it reads; context is the request's own.");
+  .describe("Owner of the attribute; context = the request.");
 const attribute = z.string().min(1).optional()
-  .describe("The attribute's name; the slot's own name where it is left out.");
+  .describe("Name of the attribute. Default: the slot's name.");
 const slot = z.int().min(1).max(SLOT_NUMBER_MAX).optional().describe(
-  "The number in this slot's feature ids; derived from the name where it is left out. Keep it when you rename a slot.",
+  "Slot number in this slot's feature ids. Default: derived from the name. Set it when you rename a slot, so that it keeps its rows.",
 );
 
 const idsOf = z.string().optional().describe(
-  "Another slot, by name, whose ids and rows these values share: an item's id is then the same feature in the list of a user's recent items as in the candidate.",
+  "Name of another slot whose ids and rows this slot shares: an item in the list of a user's recent items is then the same feature as the candidate item.",
 );
 
 const embeddingDim = z.int().min(0).max(512).optional().describe(
-  "Weights of this slot's embeddings, where not the model's embeddingDim; 0 = a first-order weight only, in models that have one. Models with dot products (factorizationMachine, deepFm, dlrm) take only 0 and their own.",
+  "Width of this slot's embeddings. Default: the model's embeddingDim. 0 = a first-order weight only, in models that have one. Models with dot products (factorizationMachine, deepFm, dlrm) accept only 0 and the default.",
 );
 
 const buckets = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("log"),
     unit: z.number().positive().default(1)
-      .describe("Values well below this share the first buckets."),
+      .describe(
+        "Scale of the smallest distinguished values; values well below it share the first buckets.",
+      ),
     perDoubling: z.number().positive().max(1000).default(2)
-      .describe("Buckets from one value to its double."),
+      .describe("Buckets between a value and its double."),
   }),
   z.strictObject({
     kind: z.literal("linear"),
-    width: z.number().positive().describe("Width of a bucket, in the attribute's unit."),
+    width: z.number().positive().describe("Width of a bucket in the attribute's unit."),
   }),
-]).describe("Makes the number a categorical id.");
+]).describe("Maps the number to a bucket, whose index is a feature id.");
 
 const dense = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("none") }).describe("x"),
@@ -50,15 +52,17 @@ const dense = z.discriminatedUnion("kind", [
     low: z.number(),
     high: z.number(),
   }).describe("(x - low) / (high - low), clipped to [0, 1]"),
-]).describe("Gives the number to the model as a dense value, scaled; absent attributes give 0.");
+]).describe(
+  "Passes the number to the model as a dense value with this scaling; missing attributes give 0.",
+);
 
 const slotSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("id"),
-    source: z.enum(["user", "item"]).describe("Whose id it is."),
+    source: z.enum(["user", "item"]).describe("Owner of the id."),
     slot,
     embeddingDim,
-  }).describe("The user's or the item's own id."),
+  }).describe("The id of the user or the item."),
   z.strictObject({ kind: z.literal("categorical"), source, attribute, slot, embeddingDim, idsOf })
     .describe("One value: a string, a number or a boolean."),
   z.strictObject({
@@ -70,7 +74,7 @@ const slotSchema = z.discriminatedUnion("kind", [
     idsOf,
     pooling: pooling.default("mean"),
     valuesMax: z.int().min(1).max(1000).default(32)
-      .describe("Values after these are left out."),
+      .describe("Values used per row; further values are ignored."),
   }).describe("A list of strings."),
   z.strictObject({
     kind: z.literal("numeric"),
@@ -80,32 +84,30 @@ const slotSchema = z.discriminatedUnion("kind", [
     embeddingDim,
     buckets: buckets.optional(),
     dense: dense.optional(),
-  }).describe("A number: as a bucket's id, as a dense value, or both."),
+  }).describe("A number: as a bucketed id, as a dense value, or both."),
   z.strictObject({
     kind: z.literal("cross"),
-    of: z.array(z.string()).min(2).max(3).describe("Names of the slots that are combined."),
+    of: z.array(z.string()).min(2).max(3).describe("Names of the combined slots."),
     slot,
     embeddingDim,
     pooling: pooling.default("mean"),
     valuesMax: z.int().min(1).max(1000).default(64)
-      .describe("Combinations after these are left out."),
+      .describe("Combinations used per row; further combinations are ignored."),
   }).describe("Every combination of the values of two or three other slots."),
   z.strictObject({
     kind: z.literal("time"),
     part: z.enum(["hourOfDay", "dayOfWeek", "hourOfWeek"]),
     utcOffsetMinutes: z.int().min(-14 * 60).max(14 * 60).default(0)
-      .describe("Added to UTC before the part is taken."),
+      .describe("Offset from UTC of the local time, in minutes."),
     slot,
     embeddingDim,
-  }).describe("A part of the request's own time."),
+  }).describe("A part of the request's time."),
 ]);
 
 export const featuresSection = z.strictObject({
   itemCache: size("0B", "4GiB").default(64 * 2 ** 20).describe(
-    "Memory for features of items, kept from one request to the next: about 100 bytes an item. 0B = none are kept.",
+    "Memory of the cache of item features, about 100 bytes per item. 0B = no cache.",
   ),
   slots: z.record(z.string().min(1), slotSchema)
     .describe("The feature columns, by name; at most 256."),
-}).describe("What a request is turned into.");
-
-export type FeaturesSection = z.output<typeof featuresSection>;
+}).describe("Features extracted from a request.");

@@ -1,82 +1,81 @@
 /**
- * `joiner` and `trainer`: how actions become labels, and labels become steps.
+ * `joiner` and `trainer`: labels from actions, and training on them.
  */
 import { z } from "zod";
 import { duration, size } from "../units.ts";
 
 const rule = z.strictObject({
-  action: z.string().min(1).describe("The action's name: click, rating, …"),
-  valueAtLeast: z.number().optional().describe("Matches only where the action's value is ≥ this."),
-  valueBelow: z.number().optional().describe("Matches only where the action's value is < this."),
+  action: z.string().min(1).describe("Name of the action: click, rating, …"),
+  valueAtLeast: z.number().optional().describe("Matches only if the action's value is ≥ this."),
+  valueBelow: z.number().optional().describe("Matches only if the action's value is < this."),
   label: z.enum(["positive", "negative", "value"]).describe(
-    "What the model shall predict: 1, 0, or (for a task with squaredError) the action's own value. Bound such a rule by valueBelow: one value far beyond all others makes a loss that stops training (trainer.explosionFactor).",
+    "The label: 1, 0, or (for a task with squaredError) the action's value. Bound a rule with label value by valueBelow: a value far beyond all others causes a loss that stops training (trainer.explosionFactor).",
   ),
   final: z.boolean().default(false).describe(
-    "Nothing later changes this item's labels: its example is made at once instead of when the window closes.",
+    "Makes the item's example immediately instead of at the end of the window; later actions on the item are ignored.",
   ),
-}).describe("The first rule of a task that matches an action decides.");
+}).describe("A label rule; the first rule of a task that matches an action applies.");
 
 export const joinerSection = z.strictObject({
   window: duration("1s", "90d").default(30 * 60_000)
     .describe(
-      "How long a ranking waits for actions; then those that are not final are decided. It is measured on the data clock, the time of later requests and events: without them it stays open.",
+      "Time that a ranking waits for actions, before items without a final action get their labels. Measured on the data clock, that is by the times of later requests and events; without any, the window stays open.",
     ),
   tasks: z.record(z.string(), z.array(rule).min(1)).default({}).describe(
-    "Label rules by task of the model, in order: for all tasks or for none. For none: the action of a task's own name is positive, or with squaredError its value counts.",
+    "Label rules, in order, by task; for all tasks of the model or for none. Default: the action with the task's name is positive, or with squaredError gives its value.",
   ),
   negativeSampling: z.strictObject({
     rate: z.number().positive().max(1).default(1)
-      .describe("Share of negatives that is kept; the loss corrects for the rest."),
+      .describe("Share of negatives kept; the loss corrects for the omitted ones."),
     seed: z.int().min(0).max(2 ** 32 - 1).default(1),
   }).prefault({}),
   impressionsMax: z.int().min(1).max(100_000_000).default(200_000)
-    .describe("Rankings that may be open; one more closes the oldest early."),
+    .describe("Maximum of open rankings; beyond it the oldest is closed early."),
   impressionsBytesMax: size("1MiB", "1TiB").default(2 ** 30).describe(
-    "Memory for open rankings, some 10 KiB each at 100 candidates; one too many closes the oldest early.",
+    "Memory for open rankings, about 10 KiB each with 100 candidates; beyond it the oldest is closed early.",
   ),
   actionsPerImpressionMax: z.int().min(1).max(100_000).default(1000)
-    .describe("Actions remembered per ranking; more are counted and dropped."),
+    .describe("Maximum of actions kept per ranking; further actions are counted and dropped."),
   clockSkewMax: duration("0ms", "1d").default(60_000)
-    .describe("How far an event's own time may run ahead of its acceptance."),
-  recordsPerTurn: z.int().min(1).max(100_000).default(256).describe("Event records per turn."),
+    .describe("Maximum by which an event's timestamp may be later than its acceptance."),
+  recordsPerTurn: z.int().min(1).max(100_000).default(256).describe(
+    "Event records joined per turn of the joiner, which bounds its pause.",
+  ),
   chunkRowsMax: z.int().min(1).max(100_000).default(1024)
-    .describe("Rows that close a chunk of examples."),
-}).describe("How actions become labels.");
+    .describe("Maximum of rows in a chunk of examples."),
+}).describe("Labels from actions.");
 
 export const trainerSection = z.strictObject({
   count: z.int().min(1).max(64).default(1).describe(
-    "Trainers, each on a part of the examples. They share the embeddings and average their dense weights. Fixed by the first start on a data directory.",
+    "Number of trainers, each with a part of the examples. They share the embeddings and average their dense weights. Cannot change after the first start on a data directory.",
   ),
   averageInterval: duration("10ms", "1d").default(1000).describe(
-    "Pause between means of the trainers' dense weights, where there are several.",
+    "Pause between averagings of dense weights, with several trainers.",
   ),
-  batchRows: z.int().min(1).max(1_000_000).default(256).describe("Rows per step."),
+  batchRows: z.int().min(1).max(1_000_000).default(256).describe("Examples per training step."),
   linger: duration("0ms", "1h").default(20).describe(
-    "A batch that is not full is trained on when its first row has waited this long.",
+    "Maximum waiting time of an example until its batch is trained on, even if the batch is not full.",
   ),
   provider: z.enum(["cpu", "webgpu", "cuda", "auto"]).default("cpu")
     .describe(
-      "What runs the dense model's steps; auto is CUDA where it works, else the CPU, and the log says which.",
+      "Device of the dense model's steps; auto = CUDA if it works, else the CPU (the log says which).",
     ),
-  threads: z.int().min(1).max(256).default(1).describe("Threads of the dense model's steps."),
+  threads: z.int().min(1).max(256).default(1).describe("Threads per step of the dense model."),
   chunksPerRead: z.int().min(1).max(100_000).default(64)
-    .describe("Chunks of examples read at a time."),
+    .describe("Chunks of examples per read."),
   rowsWaitingMax: z.int().min(1).max(100_000_000).default(65_536)
-    .describe("Rows that may be read and not yet trained on."),
+    .describe("Maximum of rows read ahead of training."),
   shardBudget: duration("10ms", "10m").default(5000)
-    .describe("Time for one lookup or gradient message."),
+    .describe("Time limit of a lookup or gradient message."),
   shardAttemptsMax: z.int().min(1).max(1000).default(5)
-    .describe("Attempts of one message before the trainer is restarted."),
+    .describe("Attempts per message before the trainer restarts."),
   validationBins: z.int().min(16).max(1_000_000).default(10_000)
-    .describe("Bins of the progressive validation's score histograms."),
+    .describe("Bins of the score histograms of progressive validation."),
   explosionFactor: z.number().min(2).max(1e9).default(1000)
     .describe(
-      "A loss this many times the mean of recent ones stops training; of squared errors, an error this many times as large.",
+      "Stops training at a loss this many times the mean of recent losses; with squaredError, at an error this many times as large.",
     ),
   pipelined: z.boolean().default(false).describe(
-    "Prepare the next batch during a step, which then has a thread of its own where placement has workers: faster, but the rows lack the last batch's gradients.",
+    "Prepares the next batch during a step, in its own thread if placement is workers. Faster, but rows are read before the previous batch's gradients are applied.",
   ),
-}).describe("How the model learns from examples.");
-
-export type JoinerSection = z.output<typeof joinerSection>;
-export type TrainerSection = z.output<typeof trainerSection>;
+}).describe("Training on examples.");

@@ -1,23 +1,23 @@
 /**
- * A learning rate that changes with the steps, as cairn.yaml writes it: of the dense weights and of a slice of the rows.
+ * A learning rate schedule in `cairn.yaml`, for the dense weights or for a slice of the rows.
  */
 import { z } from "zod";
 
 const steps = z.int().min(1).max(1_000_000_000);
-const final = z.number().min(0).max(1).describe("Share of the full rate that is left at the end.");
+const final = z.number().min(0).max(1).describe("Share of the full rate at the end.");
 
 export const learningRateSchedule = z.strictObject({
   warmupSteps: z.int().min(0).max(1_000_000_000).default(0)
-    .describe("Steps over which the rate grows from 0 to its full value."),
+    .describe("Steps in which the rate grows linearly from 0 to its full value."),
   decay: z.discriminatedUnion("kind", [
     z.strictObject({
       kind: z.literal("exponential"),
       factor: z.number().positive().max(1).default(0.5),
       steps,
-    }).describe("Times `factor` every `steps`."),
+    }).describe("Multiplies the rate by `factor` every `steps`."),
     z.strictObject({ kind: z.literal("linear"), final, steps }),
     z.strictObject({ kind: z.literal("cosine"), final, steps }),
     z.strictObject({ kind: z.literal("inverseSquareRoot"), steps })
-      .describe("√(steps / (steps + t)): never ends, as online training does not."),
+      .describe("√(steps / (steps + t)): has no end, as online training has none."),
   ]).optional(),
 });

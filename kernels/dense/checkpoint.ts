@@ -1,47 +1,52 @@
 /**
- * What a training session writes down to go on from: weights, optimizer state, and the step that they belong to; and
- * what of it another model can begin with.
+ * Checkpoints of a training session (weights, optimizer state, step), and the part of one that a
+ * changed model can start from.
  */
-import { type Axis, axisDifferences, placesBefore } from "./graph/axis.ts";
+import { type Axis, axisDifferences, indicesBefore } from "./graph/axis.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
-import { TRAINING_NAMES } from "./training_graph.ts";
+import { trainingNames } from "./training_graph.ts";
 import { BLOCK_WIDTH, weightLayout } from "./weight_layout.ts";
 
-/** A parameter. */
+/** One parameter in a checkpoint. */
 interface CheckpointTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** What the places along its axes are of; an axis left out is unnamed. */
+  /** Names along its axes; an axis left out is unnamed. */
   readonly axes: readonly Axis[];
 }
 
-/** All that a session needs to go on to the same bits. */
+/** All state of a session: restored, it continues with the same bits. */
 export interface TrainingCheckpoint {
   readonly step: number;
-  /** Version of the weights that the model began with, to which its steps are added; 0 where it began untrained. */
+  /**
+   * Version of the weights that the model started with, to which its steps are added; 0 = it
+   * started untrained.
+   */
   readonly versionBefore: number;
-  /** Mean of recent losses, by which explosions are told; NaN before the first step. */
+  /** Mean of recent losses, the reference for exploding ones; NaN before the first step. */
   readonly recentLoss: number;
-  /** Matrices of all weights, row-major: the weights and the optimizer's state. */
+  /** Matrices in the layout of the weights, row-major: the weights and the optimizer's state. */
   readonly vectors: StateVectors;
-  /** The parameters in the matrices, in order: a checkpoint of another model is refused. */
+  /**
+   * The parameters in the matrices, in order; a session refuses a checkpoint with another layout.
+   */
   readonly layout: readonly CheckpointTensor[];
 }
 
-/** What a checkpoint is of, without its values. */
+/** The parameters and state matrices of a checkpoint, without values. */
 interface CheckpointNames {
   readonly layout: readonly CheckpointTensor[];
   readonly vectors: Readonly<Record<string, unknown>>;
 }
 
-/** A checkpoint does not fit the session's model, or is damaged. */
+/** A checkpoint belongs to another model than the session's, or is damaged. */
 export class CheckpointError extends Error {
   override readonly name = "CheckpointError";
 }
 
 /**
- * How the model and optimizer of one checkpoint differ from another's: `w0 [48,64] -> [64,64] (slot genre new)`,
- * `w2 none -> [32,1]`; empty where they are the same.
+ * The differences between the models and optimizers of two checkpoints: `w0 [48,64] -> [64,64]
+ * (slot genre new)`, `w2 none -> [32,1]`. Empty when there is none.
  */
 export function checkpointDifferences(
   from: CheckpointNames,
@@ -61,11 +66,12 @@ export function checkpointDifferences(
 }
 
 /**
- * A checkpoint for another model to begin with: of tensors with the same name the weights whose places have the same names
- * along each axis (where an axis is unnamed: as many places), and all else as in `initial`. Optimizer, schedule and the watch
- * over the loss begin anew, for they were of another model; the version goes on.
+ * A checkpoint for a changed model to start from. Within tensors of equal name it keeps the weights
+ * whose indices have the same name along every axis (along an unnamed axis: when the size is the
+ * same); all other weights are those of `initial`. Optimizer state, schedule and loss watch start
+ * anew, because they belong to the former model; the version continues.
  *
- * @param initial Of the model that begins, before its first step.
+ * @param initial Checkpoint of the changed model before its first step.
  * @throws {CheckpointError} When `saved` is damaged.
  */
 export function carriedOver(
@@ -73,8 +79,8 @@ export function carriedOver(
   initial: TrainingCheckpoint,
 ): TrainingCheckpoint {
   requireWhole(saved);
-  const weights = initial.vectors[TRAINING_NAMES.weights].slice();
-  const before = new Map(tensorValues(saved.layout, saved.vectors[TRAINING_NAMES.weights]));
+  const weights = initial.vectors[trainingNames.weights].slice();
+  const before = new Map(tensorValues(saved.layout, saved.vectors[trainingNames.weights]));
   for (const [name, tensor] of tensorValues(initial.layout, weights)) {
     const known = before.get(name);
     if (known?.shape.length === tensor.shape.length) copyWeights(known, tensor);
@@ -82,14 +88,14 @@ export function carriedOver(
   return {
     ...initial,
     versionBefore: saved.versionBefore + saved.step,
-    vectors: { ...initial.vectors, [TRAINING_NAMES.weights]: weights },
+    vectors: { ...initial.vectors, [trainingNames.weights]: weights },
   };
 }
 
-/** @throws {CheckpointError} When a matrix has not the size of its parameters. */
+/** @throws {CheckpointError} When the size of a matrix is not that of its parameters. */
 export function requireWhole({ layout, vectors }: TrainingCheckpoint): void {
   const values = weightLayout(layout).blocks * BLOCK_WIDTH;
-  for (const name of new Set([TRAINING_NAMES.weights, ...Object.keys(vectors)])) {
+  for (const name of new Set([trainingNames.weights, ...Object.keys(vectors)])) {
     if (vectors[name]?.length === values) continue;
     throw new CheckpointError(
       `Cannot restore the dense model: the checkpoint is damaged, "${name}" has ${
@@ -103,7 +109,7 @@ interface TensorValues extends CheckpointTensor {
   readonly values: Float32Array;
 }
 
-/** By name, each with its part of the matrix. */
+/** The tensors by name, each with its part of the matrix. */
 function tensorValues(
   layout: readonly CheckpointTensor[],
   matrix: Float32Array,
@@ -115,25 +121,33 @@ function tensorValues(
   });
 }
 
-/** Copies the weights that have a place in both; both have as many axes. */
+/**
+ * Copies the weights whose indices are known in both tensors, which have the same number of axes.
+ */
 function copyWeights(from: TensorValues, to: TensorValues): void {
-  const places = to.shape.map((size, i) =>
-    placesBefore(from.axes[i], from.shape[i], to.axes[i], size)
+  const known = to.shape.map((size, i) =>
+    indicesBefore(from.axes[i], from.shape[i], to.axes[i], size)
   );
-  const copy = (axis: number, before: number, now: number) => {
-    if (axis === places.length) {
-      to.values[now] = from.values[before];
+  const copy = (axis: number, offsetBefore: number, offset: number) => {
+    if (axis === known.length) {
+      to.values[offset] = from.values[offsetBefore];
       return;
     }
-    for (const [place, known] of places[axis].entries()) {
-      if (known < 0) continue;
-      copy(axis + 1, before * from.shape[axis] + known, now * to.shape[axis] + place);
+    for (const [index, indexBefore] of known[axis].entries()) {
+      if (indexBefore < 0) continue;
+      copy(
+        axis + 1,
+        offsetBefore * from.shape[axis] + indexBefore,
+        offset * to.shape[axis] + index,
+      );
     }
   };
   copy(0, 0, 0);
 }
 
-/** Empty where the tensors are the same, else one line. */
+/**
+ * The difference between two versions of a tensor, as a list of one line; empty when there is none.
+ */
 function tensorDifference(
   name: string,
   before: CheckpointTensor | undefined,
@@ -154,7 +168,7 @@ function tensorsOf(layout: readonly CheckpointTensor[]): ReadonlyMap<string, Che
 }
 
 function stateOf(vectors: CheckpointNames["vectors"]): string {
-  const names = Object.keys(vectors).filter((name) => name !== TRAINING_NAMES.weights);
+  const names = Object.keys(vectors).filter((name) => name !== trainingNames.weights);
   return names.length === 0 ? "none" : names.sort().join(", ");
 }
 

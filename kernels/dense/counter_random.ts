@@ -1,10 +1,12 @@
 /**
- * Random numbers as a function of what they are for, not of how many were drawn before: a resumed run draws the same.
+ * Counter-based random numbers: functions of a key and an index, not of earlier draws, so that a
+ * resumed run draws the same numbers.
  *
- * @see Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011; the mixer is MurmurHash3's finalizer
+ * @see Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011; the mixer is
+ *   MurmurHash3's finalizer
  */
 
-/** Mixes whole numbers into 32 bits. */
+/** Hashes integers into a 32-bit key. */
 export function mixKey(parts: readonly number[]): number {
   return parts.reduce((hash, part) => mix32(Math.imul(hash ^ part, 0x9e3779b1) + 0x7f4a7c15), 0);
 }

@@ -1,18 +1,19 @@
 /**
- * Telling when training has gone wrong, before the wrong weights reach anyone.
+ * Detects diverging training before a step's weights are kept or served.
  */
 import type { TaskOptions } from "./models/options.ts";
 
 export interface DivergenceOptions {
   /**
-   * A loss above this many times the mean of recent ones (at first an untrained model's, unless a task predicts values) is an
-   * explosion; of squared errors, errors this many times as large, since one of a heavy tail is rare but no mistake.
-   * Default 1000; Infinity = never.
+   * A loss above this many times the mean of recent losses is an explosion. With squared errors the
+   * factor applies to the error, so the loss may grow by its square, because heavy-tailed labels
+   * are legitimate. Before the first step the mean is the loss of an untrained model, unless a task
+   * predicts values. Default 1000; Infinity = never.
    */
   readonly explosionFactor?: number;
 }
 
-/** What is known about a step that was refused. */
+/** A refused step. */
 export interface Divergence {
   readonly step: number;
   readonly loss: number;
@@ -22,14 +23,14 @@ export interface Divergence {
 
 const REMEDY = "Lower the learning rate, clip gradients, or look at the batch.";
 
-/** Training stopped at a batch; the weights of the step before it are kept. */
+/** A step refused its batch; weights and optimizer state are those of the step before. */
 export class DivergenceError extends Error {
   override readonly name = "DivergenceError";
   readonly divergence: Divergence;
 
   /**
-   * @param batch In words.
-   * @param remedy What to do about it.
+   * @param batch Description of the batch.
+   * @param remedy Advice for the operator, as sentences.
    */
   constructor(divergence: Divergence, batch: string, remedy = REMEDY) {
     const { step, reason, loss, learningRate } = divergence;
@@ -43,30 +44,31 @@ export class DivergenceError extends Error {
 }
 
 /**
- * The first loss is compared with no smaller factor: an untrained model's, as taken here, leaves out that the odds of
- * sampled examples are moved by their rate.
+ * Default of `explosionFactor`, and the smallest factor for the first loss. The reference for the
+ * first loss is an untrained model's, which ignores the correction for sampled negatives, so a
+ * smaller factor could refuse a sound batch.
  */
 const DEFAULT_FACTOR = 1000;
-/** Share of the newest loss in the mean of recent ones. */
+/** Share of the newest loss in the mean of recent losses. */
 const NEWEST_SHARE = 0.02;
 /**
- * Mean losses below this, where the weights of the tasks sum to 1, count as this. A model that predicts its stream almost
- * perfectly is surprised by the first change in it, with a loss of 1 to 10 where it was 0.0001: that is news, not an
- * explosion.
+ * Smallest mean loss that losses are compared with, for tasks whose weights sum to 1. When a model
+ * predicts its stream almost perfectly, the first change in the stream raises the loss from 0.0001
+ * to between 1 and 10; that is not an explosion.
  */
 const LOSS_FLOOR = 0.1;
 
-/** Remembers how large losses have been of late. */
+/** Compares each loss with the mean of recent losses. */
 export class LossWatch {
   readonly #factor: number;
   /**
-   * What stands for the mean before there is one: an untrained model's cross entropy, of all tasks together as all losses
-   * are. Infinity where a task predicts values: of those, the labels of one batch do not tell how large a right guess may
-   * be, for all of them may be 0, and a model that begins with another's weights predicts what that one learned.
+   * Reference for the first loss: an untrained model's cross entropy, summed over tasks. Infinity
+   * when a task predicts values, because the labels of one batch do not bound a sound loss: they
+   * may all be 0 while a model that started from saved weights predicts large values.
    */
   readonly #untrained: number;
   readonly #floor: number;
-  /** NaN before the first loss. */
+  /** Mean of recent losses; NaN before the first loss. */
   recent = NaN;
 
   constructor(
@@ -81,9 +83,9 @@ export class LossWatch {
   }
 
   /**
-   * Why this loss must not be learned from, or undefined.
+   * The reason to refuse a step with this loss; undefined = none.
    *
-   * @param meanCount What an example counts on average, asked for the first loss alone.
+   * @param meanCount Gives the mean weight of the batch's examples; called for the first loss only.
    */
   refuse(loss: number, meanCount: () => number = () => 1): string | undefined {
     if (!Number.isFinite(loss)) return "the loss is not finite";
@@ -103,7 +105,7 @@ export class LossWatch {
   }
 }
 
-/** The arrays of a batch that a step reads. */
+/** A batch's input arrays. */
 interface BatchInputs {
   readonly rows: number;
   readonly sparse: Readonly<Record<string, Float32Array>>;
@@ -112,27 +114,29 @@ interface BatchInputs {
   readonly logSampleRate: Float32Array;
 }
 
-/** The error of a batch that was refused, with what is known of its numbers. */
+/** The error for a refused batch, with a summary of its numbers. */
 export function divergedAt(divergence: Divergence, batch: BatchInputs): DivergenceError {
   const largest = batch.labels.reduce((most, label) => Math.max(most, Math.abs(label)), 0);
   return new DivergenceError(
     divergence,
     describeBatch(batch),
-    // The square of one label is more than the mean over the batch: the model need not have gone wrong.
+    // The square of one label exceeds the batch's mean loss, so that label explains the explosion.
     largest > 1 && largest ** 2 >= Math.min(divergence.loss, FLOAT32_MAX)
       ? `The label ${
         largest.toPrecision(4)
-      } alone makes such a loss: if it is a mistake, bound the rule that takes it ` +
-        "as the label (valueBelow in joiner.tasks); if it is not, predict a smaller unit of it or raise " +
-        "trainer.explosionFactor."
+      } alone causes this loss. If it is a mistake, bound the label rule (valueBelow in joiner.tasks); ` +
+        "if it is not, use a larger unit for the label or raise trainer.explosionFactor."
       : REMEDY,
   );
 }
 
-/** A squared error beyond this is Infinity. */
+/** Largest float32; the loss of a larger squared error is Infinity. */
 const FLOAT32_MAX = 3.4028234663852886e38;
 
-/** A batch in words: its size, what in it is not finite, and how large its inputs are. */
+/**
+ * Describes a batch: its rows, and per array the mean, the largest magnitude and the count of
+ * non-finite values.
+ */
 function describeBatch(batch: BatchInputs): string {
   const arrays = Object.entries({
     ...batch.sparse,

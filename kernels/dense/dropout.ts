@@ -1,14 +1,19 @@
 /**
- * Masks that silence hidden units in training, made by the host so that a resumed run draws the same ones.
+ * Dropout masks. The host draws them, from seed and step, so that a resumed run draws the same
+ * masks.
  *
- * @see Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 2014
+ * @see Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR
+ *   2014
  */
 import { mixKey, uniformAt } from "./counter_random.ts";
 
 /**
- * Fills with 0 at `rate`, and with 1 / (1 - rate) elsewhere, so that the expected sum stays.
+ * Sets each element to 0 with probability `rate`, else to 1 / (1 - rate), which keeps the expected
+ * sum.
  *
- * @param first Where the mask begins in the stream of `purpose`, so that parts of a batch get the parts of its mask.
+ * @param purpose Key of the random stream: seed, step and index of the mask.
+ * @param first Index in that stream of the mask's first element, so that a part of a batch gets its
+ *   part of the mask.
  */
 export function fillDropoutMask(
   mask: Float32Array,

@@ -1,16 +1,17 @@
 /**
- * The serving graph: the model's function from inputs to logits and nothing else; also as a file for other tools.
+ * The serving graph: the model's function from inputs to logits, also as an ONNX file for other
+ * tools.
  */
 import { Graph } from "./graph/graph.ts";
 import type { Value } from "./graph/value.ts";
 import type { Model } from "./models/model.ts";
 import { encodeModel } from "./onnx/encode_model.ts";
 import { servingPhase } from "./phases.ts";
-import { modelInputs, TRAINING_NAMES } from "./training_graph.ts";
+import { graphInputs, trainingNames } from "./training_graph.ts";
 import { type WeightLayout, weightLayout } from "./weight_layout.ts";
 import { type DenseWeights, requireWeights } from "./weights.ts";
 
-/** A model without anything that training needs. */
+/** A model's graph without loss, gradients and optimizer. */
 export interface InferenceGraph {
   readonly model: Model;
   readonly graph: Graph;
@@ -21,7 +22,7 @@ export interface InferenceGraph {
 /** Compiles the serving graph. */
 export function compileInference(model: Model): InferenceGraph {
   const graph = new Graph();
-  const logits = model.logits(graph, modelInputs(graph, model, servingPhase(graph)));
+  const logits = model.logits(graph, graphInputs(graph, model, servingPhase(graph)));
   return { model, graph, logits, layout: weightLayout(graph.learned, graph.statistics) };
 }
 
@@ -30,14 +31,16 @@ export function inferenceModel({ model, logits }: InferenceGraph) {
   return {
     name: model.options.kind,
     documentation: `Logits of ${model.options.kind} from pooled embeddings and dense values.`,
-    outputs: { [TRAINING_NAMES.logits]: logits },
+    outputs: { [trainingNames.logits]: logits },
     parameters: { kind: "inputs" },
   } as const;
 }
 
 /**
- * The model and its weights as an ONNX file for other tools: inputs are the pooled slices and `dense`, the output
- * is `logits`.
+ * The model and its weights as an ONNX file for other tools: inputs are the pooled slices and
+ * `dense`, the output is `logits`.
+ *
+ * @throws {WeightsMismatchError} When the weights belong to another model.
  */
 export function exportOnnx(model: Model, weights: DenseWeights): Uint8Array<ArrayBuffer> {
   const compiled = compileInference(model);

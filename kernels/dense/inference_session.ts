@@ -1,11 +1,11 @@
 /**
- * The door to serving: batches in, logits out, weights replaced between two calls without a pause.
+ * The serving interface: batches in, logits out; new weights take effect at the next call.
  */
 import { compileInference, inferenceModel } from "./inference_graph.ts";
 import { initialWeights } from "./initial_weights.ts";
 import type { Model } from "./models/model.ts";
 import type { TaskOptions } from "./models/options.ts";
-import type { HistoryBatch } from "./history_batch.ts";
+import type { HistoryArrays } from "./history_arrays.ts";
 import { OnnxInference, ReferenceInference } from "./sessions/compiled_inference.ts";
 import { createOnnxSession, onnxRuntime } from "./sessions/onnx_runtime.ts";
 import type { Provider } from "./sessions/providers.ts";
@@ -16,15 +16,15 @@ export { exportOnnx } from "./inference_graph.ts";
 /** Examples to score. All arrays are row-major. */
 export interface InferenceBatch {
   readonly rows: number;
-  /** Pooled rows by slice, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
+  /** Pooled rows by slice, the slots' vectors concatenated. Shape `[rows, Σ dims]` each. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** List slots pooled by attention, by name; absent = the model has none. */
-  readonly histories?: Readonly<Record<string, HistoryBatch>>;
+  /** By the names of the model's `historyInputs`; absent = the model has none. */
+  readonly histories?: Readonly<Record<string, HistoryArrays>>;
   /** Shape `[rows, denseWidth]`. */
   readonly dense: Float32Array<ArrayBuffer>;
 }
 
-/** A model that scores. */
+/** A model in serving. */
 export interface InferenceSession {
   readonly model: Model;
   /** Where it runs: "cpu", "webgpu", "cuda" or "reference". */
@@ -32,30 +32,33 @@ export interface InferenceSession {
   /** Version of the weights in use. */
   readonly version: number;
   /**
-   * Raw outputs, shape `[rows, tasks]`: logits of binary tasks, values of squared-error tasks (see {@link prediction}).
-   * The array is the session's, valid until its next call.
+   * Raw outputs, shape `[rows, tasks]`: logits of binary tasks, values of squared-error tasks (see
+   * {@link prediction}). The array belongs to the session and is valid until its next call.
    */
   predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>>;
   /**
-   * The next `predict` uses these weights; one that runs already keeps the old ones.
+   * The next `predict` uses these weights; a running one keeps the former weights.
    *
    * @throws {WeightsMismatchError} When they belong to another model.
    */
   load(weights: DenseWeights): void;
-  /** Frees what it holds on the device. */
+  /** Frees memory, on the device too. */
   close(): Promise<void>;
 }
 
-/** Where it runs. */
+/** The device of a session, and its first weights. */
 export interface InferenceSessionOptions {
   readonly provider: Provider;
   /** Threads of one call on the CPU, ≥ 1. */
   readonly threads: number;
-  /** Seeds the untrained weights; the same seed as the trainer's gives the same ones. */
+  /** Seeds the untrained weights; a trainer with the same seed starts with the same weights. */
   readonly seed: number;
 }
 
-/** What a task's raw output predicts: the probability of a positive label, or the label's value. */
+/**
+ * A task's prediction from its raw output: the probability of a positive label, or the label's
+ * value.
+ */
 export function prediction({ loss }: TaskOptions, output: number): number {
   return loss === "squaredError" ? output : 1 / (1 + Math.exp(-output));
 }
@@ -63,7 +66,7 @@ export function prediction({ loss }: TaskOptions, output: number): number {
 /**
  * A session with untrained weights of version 0.
  *
- * @throws {ProviderUnavailableError} When the provider cannot run here.
+ * @throws {ProviderUnavailableError} When the provider is not available on this machine.
  */
 export async function createInferenceSession(
   model: Model,

@@ -6,7 +6,7 @@ import { staticSize } from "./graph/shape.ts";
 import type { ParameterValue } from "./graph/value.ts";
 import type { DenseWeights } from "./weights.ts";
 
-/** Untrained weights, of version 0. */
+/** Untrained weights of version 0. */
 export function initialWeights(parameters: readonly ParameterValue[], seed: number): DenseWeights {
   const values = parameters.map((parameter) => {
     const shape = parameter.shape as number[];

@@ -1,20 +1,20 @@
 /**
- * What is different between the graph that trains a model and the one that serves it.
+ * The operations that differ between the graph that trains a model and the graph that serves it.
  */
 import type { Graph } from "./graph/graph.ts";
 import { ROWS, staticDim } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import type { Phase } from "./models/model.ts";
 
-/** A mask that the session draws for each step: 0 or 1 / (1 - rate). */
+/** A dropout mask, which the session draws for each step: elements are 0 or 1 / (1 - rate). */
 export interface DropoutMask {
-  /** The graph's input. */
+  /** Name of the graph's input. */
   readonly name: string;
   readonly width: number;
   readonly rate: number;
 }
 
-/** No unit is silenced, and batch normalisation uses what training has seen. */
+/** Serving: no dropout, and batch normalisation uses the running moments. */
 export function servingPhase(g: Graph): Phase {
   return {
     dropout: (hidden) => hidden,
@@ -22,25 +22,26 @@ export function servingPhase(g: Graph): Phase {
       const running = runningMoments(g, z, mean, variance);
       return {
         centered: g.subtract(z, running.mean),
-        // A mean of several trainers' variances, with what was learned since on top, may fall below 0.
+        // Averaging several trainers' variances and adding later changes may give a value below 0.
         variance: g.relu(running.variance),
       };
     },
   };
 }
 
-/** What a training graph has beside the model's own inputs. */
+/** The training phase, and what it adds to the graph. */
 export interface TrainingPhase extends Phase {
   readonly dropoutMasks: readonly DropoutMask[];
-  /** What each of the graph's statistics falls by with this batch, which must be whole. */
+  /** Decrease of each of the graph's statistics by this batch, which must not be a part of one. */
   readonly statisticChanges: readonly Value[];
 }
 
 /**
- * Share of the newest batch in running means and variances. Of n rows the variance is taken as n / (n - 1) of the
- * batch's, and a single row says nothing of it: a trickle of small batches would take it to 0, and serving divides by it.
+ * Share of the newest batch in running means and variances. The running variance uses the unbiased
+ * estimate, n / (n - 1) times the batch's, and a batch of one row leaves it alone: otherwise small
+ * batches would shrink the variance that serving divides by towards 0.
  *
- * @see Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 2
+ * @see Ioffe and Szegedy, "Batch HiddenNormalization", 2015, algorithm 2
  */
 const NEWEST_SHARE = 0.1;
 
@@ -66,7 +67,7 @@ export function trainingPhase(g: Graph, inverseRows: Value): TrainingPhase {
       const centered = g.subtract(z, mean);
       const variance = g.multiply(g.reduceSum(g.square(centered), [0]), inverseRows);
       count(running.mean, g.subtract(running.mean, mean));
-      // (n - 1) / n of the change, so that nothing is divided by n - 1.
+      // The change times (n - 1) / n: this avoids dividing by n - 1, which is 0 for one row.
       const known = g.subtract(running.variance, g.multiply(running.variance, inverseRows));
       count(running.variance, g.subtract(known, variance));
       return { centered, variance };

@@ -1,9 +1,11 @@
 /**
- * A minibatch as arrays that are used again: filled by the trainer, read and written by the step, given back.
+ * The arrays of a minibatch, reused from batch to batch: the trainer fills the inputs, a step
+ * writes the results.
  */
+import { present } from "../../structures/invariant.ts";
 import type { Model } from "./models/model.ts";
-import { widthOf } from "./models/sparse_inputs.ts";
-import type { HistoryBatch } from "./history_batch.ts";
+import { pooledWidth } from "./models/sparse_inputs.ts";
+import type { HistoryArrays } from "./history_arrays.ts";
 import type { HostMemory } from "./sessions/host_memory.ts";
 import { mapValues } from "../../structures/map_values.ts";
 
@@ -12,38 +14,42 @@ type Floats = Float32Array<ArrayBuffer>;
 /** One minibatch. All arrays are row-major. */
 export interface TrainingBatch {
   readonly rows: number;
-  /** Pooled rows by slice, the slots' vectors side by side. Shape `[rows, Σ dims]` each. */
+  /** Pooled rows by slice, the slots' vectors concatenated. Shape `[rows, Σ dims]` each. */
   readonly sparse: Readonly<Record<string, Floats>>;
-  /** List slots pooled by attention, by name; absent = the model has none. */
-  readonly histories?: Readonly<Record<string, HistoryBatch>>;
+  /** By the names of the model's `historyInputs`; absent = the model has none. */
+  readonly histories?: Readonly<Record<string, HistoryArrays>>;
   /** Shape `[rows, denseWidth]`. */
   readonly dense: Floats;
   /** Shape `[rows, tasks]`. */
   readonly labels: Floats;
-  /** ln(sample rate) of each example, 0 where it was not sampled. Shape `[rows]`. */
+  /** ln(sample rate) of each example, 0 when it was not sampled. Shape `[rows]`. */
   readonly logSampleRate: Floats;
-  /** Where a step on the CPU or CUDA writes what it found; absent = arrays that the next step overwrites. */
+  /**
+   * Arrays that a step on the CPU or CUDA writes its results into; absent = arrays that the next
+   * step overwrites.
+   */
   readonly results?: TrainingResults;
-  /** Of which batch these rows are a part that one replica takes; absent = they are all. */
+  /** Set when these rows are one model replica's part of a larger batch. */
   readonly share?: BatchShare;
 }
 
+/** One model replica's part of a batch. */
 export interface BatchShare {
-  /** Place of the part's first row in the whole batch. */
+  /** Index of the part's first row in the whole batch. */
   readonly firstRow: number;
   /** Rows of the whole batch. */
   readonly rowsInAll: number;
-  /** What they count on average, by which all replicas judge alike. */
+  /** Mean weight of the whole batch's examples, so that all replicas judge the loss alike. */
   readonly meanCount: number;
 }
 
-/** What a step finds for each row. */
+/** A step's results per row. */
 export interface TrainingResults {
   /** Raw outputs before the update. Shape `[rows, tasks]`. */
   readonly logits: Floats;
   /**
-   * Gradients of the mean loss by slice, shape `[rows, Σ dims]` each, and by history, shape
-   * `[rows, lengthMax, dim]` (0 where there is no entry).
+   * Gradients of the mean loss with respect to each slice, shape `[rows, Σ dims]`, and each
+   * history, shape `[rows, lengthMax, dim]` (0 where there is no entry).
    */
   readonly gradients: Readonly<Record<string, Floats>>;
 }
@@ -55,7 +61,8 @@ export function allocateBatch(
   allocate: HostMemory["allocate"],
 ): TrainingBatch {
   const floats = (width: number) => allocate(rows * width);
-  const bySlice = () => sparseInputs.map((input) => [input.slice, floats(widthOf(input))] as const);
+  const bySlice = () =>
+    sparseInputs.map((input) => [input.slice, floats(pooledWidth(input))] as const);
   return {
     rows,
     sparse: Object.fromEntries(bySlice()),
@@ -82,9 +89,10 @@ export function allocateBatch(
 }
 
 /**
- * A batch whose arrays have the model's widths: cut into parts, one that has not would train on other rows' numbers.
+ * Checks that a batch's arrays have the model's widths. Without this check, cutting a wrong array
+ * into parts would train rows on the numbers of others.
  *
- * @throws {RangeError} With the name of the first array that does not fit.
+ * @throws {RangeError} Naming the first array that does not fit.
  */
 export function requireWidths(model: Model, batch: TrainingBatch): void {
   const { rows, sparse, histories = {}, dense, labels, logSampleRate, results } = batch;
@@ -95,9 +103,9 @@ export function requireWidths(model: Model, batch: TrainingBatch): void {
     );
   };
   for (const input of model.sparseInputs) {
-    fits(input.slice, sparse[input.slice], widthOf(input));
+    fits(input.slice, sparse[input.slice], pooledWidth(input));
     if (results) {
-      fits(`${input.slice}'s gradients`, results.gradients[input.slice], widthOf(input));
+      fits(`${input.slice}'s gradients`, results.gradients[input.slice], pooledWidth(input));
     }
   }
   for (const { name, lengthMax, dim } of model.historyInputs) {
@@ -111,7 +119,7 @@ export function requireWidths(model: Model, batch: TrainingBatch): void {
   if (results) fits("logits", results.logits, model.sizes.tasks);
 }
 
-/** Rows `[from, from + rows)` of the same memory. */
+/** Rows `[from, from + rows)` as views of the same memory. */
 export function batchRows(batch: TrainingBatch, from: number, rows: number): TrainingBatch {
   const part = (array: Floats) => {
     const width = array.length / batch.rows;
@@ -122,8 +130,8 @@ export function batchRows(batch: TrainingBatch, from: number, rows: number): Tra
     rows,
     sparse: mapValues(sparse, part),
     ...(histories !== undefined && {
-      histories: mapValues(histories, ({ entries, present }) => {
-        return { entries: part(entries), present: part(present) };
+      histories: mapValues(histories, (history) => {
+        return { entries: part(history.entries), present: part(history.present) };
       }),
     }),
     dense: part(dense),
@@ -135,30 +143,31 @@ export function batchRows(batch: TrainingBatch, from: number, rows: number): Tra
   };
 }
 
-/** Copies what a step reads. */
+/** Copies the arrays that a step reads. */
 export function copyInputs(source: TrainingBatch, target: TrainingBatch): void {
   for (const [name, array] of Object.entries(source.sparse)) target.sparse[name].set(array);
-  for (const [name, { entries, present }] of Object.entries(source.histories ?? {})) {
-    target.histories![name].entries.set(entries);
-    target.histories![name].present.set(present);
+  for (const [name, history] of Object.entries(source.histories ?? {})) {
+    const copy = present(target.histories?.[name], "both batches have the model's histories");
+    copy.entries.set(history.entries);
+    copy.present.set(history.present);
   }
   target.dense.set(source.dense);
   target.labels.set(source.labels);
   target.logSampleRate.set(source.logSampleRate);
 }
 
-/** Copies what a step wrote. */
+/** Copies the arrays that a step writes. */
 export function copyResults(source: TrainingResults, target: TrainingResults): void {
   target.logits.set(source.logits);
   for (const [name, array] of Object.entries(source.gradients)) target.gradients[name].set(array);
 }
 
-/** What moves when a batch does. */
+/** All buffers of a batch: the list of transferables when it moves to another thread. */
 export function buffersOf(batch: TrainingBatch): ArrayBuffer[] {
   const { sparse, histories = {}, dense, labels, logSampleRate, results } = batch;
   const arrays = [
     ...Object.values(sparse),
-    ...Object.values(histories).flatMap(({ entries, present }) => [entries, present]),
+    ...Object.values(histories).flatMap((history) => [history.entries, history.present]),
     dense,
     labels,
     logSampleRate,

@@ -1,6 +1,7 @@
 /**
- * The training compiler: from a model's text to one graph that makes loss, logits, gradients of the embeddings, and the
- * next weights and optimizer state from a batch and the present ones.
+ * The training compiler. From a model's definition it makes one graph: inputs are a batch, the
+ * weights and the optimizer's state; outputs are loss, logits, gradients of the embeddings, and the
+ * next weights and state.
  */
 import { Graph } from "./graph/graph.ts";
 import { gradients } from "./graph/gradients.ts";
@@ -8,8 +9,8 @@ import { ROWS } from "./graph/shape.ts";
 import type { ParameterValue, Value } from "./graph/value.ts";
 import { batchLoss } from "./losses.ts";
 import { columnsOf } from "./models/columns.ts";
-import type { Model, ModelInputs, Phase } from "./models/model.ts";
-import { widthOf } from "./models/sparse_inputs.ts";
+import type { GraphInputs, Model, Phase } from "./models/model.ts";
+import { pooledWidth } from "./models/sparse_inputs.ts";
 import { clipByGlobalNorm } from "./optimizers/clip_by_global_norm.ts";
 import type { DenseOptimizerOptions } from "./optimizers/options.ts";
 import { optimizerRule } from "./optimizers/rules.ts";
@@ -21,19 +22,25 @@ export interface TrainingGraph {
   readonly model: Model;
   readonly optimizer: DenseOptimizerOptions;
   readonly graph: Graph;
-  /** In the order of the layout. */
+  /** Parameters in the order of the layout. */
   readonly parameters: readonly ParameterValue[];
-  /** Where they lie in the matrix of weights, and in each of the optimizer's. */
+  /**
+   * Positions of the parameters in the matrix of weights and in each matrix of the optimizer's
+   * state.
+   */
   readonly layout: WeightLayout;
-  /** The matrices that a step reads and replaces: `weights` first, then the optimizer's; with their first values. */
+  /**
+   * First values of the matrices that a step reads and replaces: `weights` (undefined:
+   * initialised), then the optimizer's.
+   */
   readonly state: Readonly<Record<string, number | undefined>>;
   readonly dropoutMasks: readonly DropoutMask[];
-  /** Results of a step by name; see {@link TRAINING_NAMES}. */
+  /** Results of a step by name; see {@link trainingNames}. */
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
 /** Names of a training graph's inputs and outputs. */
-export const TRAINING_NAMES = {
+export const trainingNames = {
   weights: "weights",
   labels: "labels",
   dense: "dense",
@@ -41,9 +48,9 @@ export const TRAINING_NAMES = {
   inverseRows: "inverse_rows",
   loss: "loss",
   logits: "logits",
-  /** Sum of the next weights' squares: not finite as soon as one of them is not. */
+  /** Sum of the next weights' squares; not finite when any weight is not finite. */
   weightsNorm: "weights_norm",
-  /** Of all weights, in their layout. */
+  /** Gradient of all weights, as a matrix in their layout. */
   gradient: "gradient",
   gradientBefore: "gradient_before",
   gradientSum: "gradient_sum",
@@ -68,17 +75,23 @@ export function compileTraining(model: Model, optimizer: DenseOptimizerOptions):
   };
 }
 
-/** A step in two graphs, for a batch that comes in parts: the first runs for each part, the second once. */
+/**
+ * A step in two graphs, for a batch in parts: the first runs once per part, the second once per
+ * step.
+ */
 export interface TrainingPasses {
-  /** Adds the part's gradient of the weights to the sum of those before; else as the whole step. */
+  /**
+   * Like the whole step, but its state output is the gradient of the weights, added to the sum of
+   * earlier parts.
+   */
   readonly pass: Pick<TrainingGraph, "graph" | "parameters" | "outputs">;
-  /** The next state from the present one and the whole gradient. */
+  /** The next state, from the present one and the summed gradient. */
   readonly update: Pick<TrainingGraph, "graph" | "outputs">;
 }
 
-/** The same step as {@link compileTraining}'s, in two graphs. */
+/** Compiles the step of {@link compileTraining} into two graphs. */
 export function compilePasses({ model, optimizer, layout }: TrainingGraph): TrainingPasses {
-  const { gradientBefore, gradientSum, gradient } = TRAINING_NAMES;
+  const { gradientBefore, gradientSum, gradient } = trainingNames;
   const first = new Graph(), second = new Graph();
   const { gradient: ofPart, results, parameters } = backward(first, model);
   const sum = first.add(first.input(gradientBefore, matrixShape(layout)), ofPart);
@@ -90,15 +103,15 @@ export function compilePasses({ model, optimizer, layout }: TrainingGraph): Trai
 }
 
 /**
- * From a batch to the loss, what the caller wants to know, and the gradient of all weights as one matrix; in the place
- * of a statistic's gradient lies what it falls by.
+ * Adds the step up to the gradient of all weights, as one matrix; the rows of a statistic hold the
+ * amount by which it decreases.
  */
 function backward(g: Graph, model: Model) {
   const { sizes, tasks } = model;
-  const names = TRAINING_NAMES;
+  const names = trainingNames;
   const inverseRows = g.input(names.inverseRows, [1]);
   const phase = trainingPhase(g, inverseRows);
-  const inputs = modelInputs(g, model, phase);
+  const inputs = graphInputs(g, model, phase);
 
   const logits = model.logits(g, inputs);
   const loss = batchLoss(g, {
@@ -138,14 +151,14 @@ function backward(g: Graph, model: Model) {
   return { gradient, results, parameters, layout, dropoutMasks };
 }
 
-/** From the present state and the gradient of all weights to the next state. */
+/** Adds the update: the next state from the present state and the gradient of all weights. */
 function update(
   g: Graph,
   gradient: Value,
   layout: WeightLayout,
   optimizer: DenseOptimizerOptions,
 ): Record<string, Value> {
-  const names = TRAINING_NAMES;
+  const names = trainingNames;
   const shape = matrixShape(layout);
   const rule = optimizerRule(optimizer.kind);
   const { gradientClipNorm } = optimizer;
@@ -162,7 +175,7 @@ function update(
   }, optimizer);
   const nextWeights = learnedBlocks === blocks
     ? next.weights
-    // No optimizer and no decay touches a statistic.
+    // Statistics are not subject to the optimizer or to weight decay.
     : g.concat([
       g.slice(next.weights, 0, 0, learnedBlocks),
       g.slice(g.subtract(weights, gradient), 0, learnedBlocks, blocks),
@@ -178,7 +191,7 @@ function update(
 
 function stateOf(optimizer: DenseOptimizerOptions): TrainingGraph["state"] {
   return {
-    [TRAINING_NAMES.weights]: undefined,
+    [trainingNames.weights]: undefined,
     ...optimizerRule(optimizer.kind).state(optimizer),
   };
 }
@@ -186,22 +199,22 @@ function stateOf(optimizer: DenseOptimizerOptions): TrainingGraph["state"] {
 const matrixShape = ({ blocks }: WeightLayout) => [blocks, BLOCK_WIDTH];
 
 /** The graph inputs that a model reads. */
-export function modelInputs(g: Graph, model: Model, phase: Phase): ModelInputs {
+export function graphInputs(g: Graph, model: Model, phase: Phase): GraphInputs {
   const { denseWidth } = model.sizes;
   const histories = model.historyInputs.map(({ name, lengthMax, dim }) => {
     const entries = g.input(name, [ROWS, lengthMax, dim]);
-    const present = g.input(TRAINING_NAMES.presentIn(name), [ROWS, lengthMax]);
+    const present = g.input(trainingNames.presentIn(name), [ROWS, lengthMax]);
     return [name, { entries, present }] as const;
   });
   return {
     sparse: Object.fromEntries(
       model.sparseInputs.map((input) => [
         input.slice,
-        g.input(input.slice, [ROWS, widthOf(input)]),
+        g.input(input.slice, [ROWS, pooledWidth(input)]),
       ]),
     ),
     histories: Object.fromEntries(histories),
-    dense: denseWidth > 0 ? g.input(TRAINING_NAMES.dense, [ROWS, denseWidth]) : undefined,
+    dense: denseWidth > 0 ? g.input(trainingNames.dense, [ROWS, denseWidth]) : undefined,
     columns: columnsOf(model),
     dropout: phase.dropout,
     moments: phase.moments,

@@ -1,8 +1,10 @@
 /**
- * The door to training: batches in, losses and embedding gradients out, dense weights kept between steps.
+ * The training interface: batches in, losses and embedding gradients out, dense weights kept
+ * between steps.
  *
- * A session owns the numbers (weights, optimizer state, step count); a backend runs the compiled step on them. A step's
- * new state replaces the old one only after it was found to be finite, so a diverging batch leaves the last good weights.
+ * A session owns the state (weights, optimizer state, step count); a backend runs the compiled
+ * step. A step's new state replaces the old state only after both loss and weights passed the
+ * checks, so a refused batch changes nothing.
  */
 import type { TrainingCheckpoint } from "./checkpoint.ts";
 import type { DivergenceOptions } from "./divergence.ts";
@@ -16,7 +18,7 @@ import type { AllReduce } from "./sessions/passes_backend.ts";
 import { createBackend, type Provider } from "./sessions/providers.ts";
 import type { StateVectors } from "./sessions/training_backend.ts";
 import type { TrainingBatch, TrainingResults } from "./training_batch.ts";
-import { compileTraining, TRAINING_NAMES } from "./training_graph.ts";
+import { compileTraining, trainingNames } from "./training_graph.ts";
 import { type DenseWeights, packWeights } from "./weights.ts";
 
 export {
@@ -27,47 +29,58 @@ export {
 } from "./checkpoint.ts";
 export type { TrainingBatch, TrainingResults } from "./training_batch.ts";
 
-/** What a step found; the arrays are those of `batch.results` where the device can write into them. */
+/**
+ * A step's results; the arrays are those of `batch.results` when the device can write into them.
+ */
 export interface TrainingStep extends TrainingResults {
-  /** Mean over the batch, before the update. */
+  /** Mean loss over the batch, before the update. */
   readonly loss: number;
 }
 
-/** A model that learns. */
+/** A model in training. */
 export interface TrainingSession {
   readonly model: Model;
   /** Where steps run: "cpu", "webgpu", "cuda" or "reference". */
   readonly provider: string;
   /**
-   * Learns from one batch. Asked for before another step is done it waits for that one, and fails where that one fails.
+   * Trains on one batch. A step that is requested while another one runs waits for it, and fails
+   * when it fails.
    *
-   * @throws {DivergenceError} When the loss or the new weights are not finite, or the loss exploded; the weights stay.
+   * @throws {DivergenceError} When the loss or the new weights are not finite, or the loss
+   *   exploded. Weights and optimizer state are unchanged.
    */
   step(batch: TrainingBatch): Promise<TrainingStep>;
-  /** Multiplies the configured learning rates of steps asked for from now on; 1 at first, and not part of a checkpoint. */
+  /**
+   * Scales the configured learning rate of steps that are requested from now on. Initially 1; not
+   * in checkpoints.
+   */
   setLearningRateScale(scale: number): Promise<void>;
   /**
-   * Zeroed arrays for a batch of `rows` and its results, in the memory that the device copies fastest. Fill and pass
-   * them to any number of steps; they are freed with the session.
+   * Zeroed arrays for a batch of `rows` and its results, in the memory that the device copies
+   * fastest. They can be used for any number of steps and are freed with the session.
    */
   allocateBatch(rows: number): TrainingBatch;
-  /** A copy of the weights; its version is the number of steps, on top of the version that a changed model began with. */
+  /**
+   * A copy of the weights; their version is the number of steps plus the version that a changed
+   * model started with.
+   */
   weights(): Promise<DenseWeights>;
-  /** Replaces the weights (not the optimizer's state) and takes over their version. */
+  /** Replaces the weights, not the optimizer's state, and continues from their version. */
   load(weights: DenseWeights): Promise<void>;
-  /** All state, copied: {@link restore} goes on from here to the same bits. */
+  /** A copy of all state: a session that restores it continues with the same bits. */
   checkpoint(): Promise<TrainingCheckpoint>;
   /**
-   * Goes on from a checkpoint.
+   * Continues from a checkpoint.
    *
-   * @throws {CheckpointError} When it is of another model or optimizer ({@link carriedOver} makes one of it), or damaged.
+   * @throws {CheckpointError} When it belongs to another model or optimizer ({@link carriedOver}
+   *   adapts it), or is damaged.
    */
   restore(checkpoint: TrainingCheckpoint): Promise<void>;
-  /** Frees what it holds on the device. */
+  /** Frees memory, on the device too. */
   close(): Promise<void>;
 }
 
-/** How it learns, and where it runs. */
+/** The optimizer of a session, and the device that it runs on. */
 export interface TrainingSessionOptions {
   readonly optimizer: DenseOptimizerOptions;
   readonly learningRateSchedule?: LearningRateSchedule;
@@ -77,19 +90,19 @@ export interface TrainingSessionOptions {
   /** Seeds the first weights and dropout. */
   readonly seed: number;
   readonly divergence?: DivergenceOptions;
-  /** Makes the arrays that travel to a device. Default: ordinary memory. */
+  /** Allocates the arrays that are copied to a device. Default: ordinary memory. */
   readonly memory?: HostMemory;
   /**
-   * How replicas on the CPU sum their gradients, where several sessions take the same steps, each with its part of
-   * every batch ({@link TrainingBatch.share}). Absent = this is the only one.
+   * Sums gradients over model replicas on the CPU: several sessions that take the same steps, each
+   * on its part of every batch ({@link TrainingBatch.share}). Absent = this is the only one.
    */
   readonly allReduce?: AllReduce;
 }
 
 /**
- * A session with fresh weights.
+ * A session with untrained weights.
  *
- * @throws {ProviderUnavailableError} When the provider cannot run here.
+ * @throws {ProviderUnavailableError} When the provider is not available on this machine.
  */
 export async function createTrainingSession(
   model: Model,
@@ -97,13 +110,13 @@ export async function createTrainingSession(
 ): Promise<TrainingSession> {
   const compiled = compileTraining(model, options.optimizer);
   const first: StateVectors = {
-    [TRAINING_NAMES.weights]: packWeights(
+    [trainingNames.weights]: packWeights(
       initialWeights(compiled.parameters, options.seed),
       compiled.layout,
     ),
   };
   for (const [name, value] of Object.entries(compiled.state)) {
-    if (value !== undefined) first[name] = first[TRAINING_NAMES.weights].slice().fill(value);
+    if (value !== undefined) first[name] = first[trainingNames.weights].slice().fill(value);
   }
   const backend = await createBackend(compiled, options.provider, options);
   await backend.writeState(first);

@@ -1,5 +1,5 @@
 /**
- * A model's dense weights, as they travel between trainers, rankers and snapshots.
+ * A model's dense weights, in the form that trainers, scorers and snapshots exchange.
  */
 import { meanOfVariance } from "./models/normalization.ts";
 import { BLOCK_WIDTH, type WeightLayout } from "./weight_layout.ts";
@@ -10,20 +10,20 @@ export interface DenseTensor {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** The weights of one moment, by name. */
+/** All dense weights after some step. */
 export interface DenseWeights {
-  /** Training steps that made them, from 0; grows, also where the model was changed. */
+  /** Number of training steps behind these weights; keeps growing when the model is changed. */
   readonly version: number;
   /** Parameters by name (`w0`, `b0`, `bias`, …). */
   readonly parameters: Readonly<Record<string, DenseTensor>>;
 }
 
-/** The weights do not belong to the model. */
+/** The weights belong to another model. */
 export class WeightsMismatchError extends Error {
   override readonly name = "WeightsMismatchError";
 }
 
-/** Cuts the matrix of all weights into parameters; copies. */
+/** Splits the matrix of all weights into parameters; copies. */
 export function unpackWeights(
   matrix: Float32Array,
   layout: WeightLayout,
@@ -38,7 +38,7 @@ export function unpackWeights(
 }
 
 /**
- * Refuses weights of another model.
+ * Checks that weights belong to the model of a layout.
  *
  * @throws {WeightsMismatchError} When a parameter is missing, unknown or of another shape.
  */
@@ -84,11 +84,13 @@ export function packWeights(
 }
 
 /**
- * The mean of several trainers' weights, their version the highest. Running variances of batch normalisation become those
- * of all the data: the mean of the variances, and the variance of the means, for each trainer sees a part of its own.
+ * The mean of several trainers' weights; its version is the highest of theirs. Each trainer sees a
+ * part of the data, so a running variance of batch normalisation becomes the mean of the variances
+ * plus the variance of the means.
  *
- * @param shares How much each counts, ≥ 0, one of them more; left out, all count alike.
- * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017
+ * @param shares Weight of each trainer in the mean, ≥ 0 with a positive sum. Default: all the same.
+ * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data",
+ *   AISTATS 2017
  */
 export function averageWeights(
   all: readonly DenseWeights[],
@@ -113,11 +115,11 @@ export function averageWeights(
 }
 
 /**
- * The mean of weights that were offered, plus what was learned on top of those since: nothing is lost while the mean
- * is computed.
+ * The mean plus the changes that this trainer made since it offered its weights, so that no step is
+ * lost while the mean is computed.
  *
- * @param offered What went into the mean.
- * @param present The weights now, `present.version - offered.version` steps later.
+ * @param offered This trainer's contribution to the mean.
+ * @param present This trainer's weights now, `present.version - offered.version` steps later.
  */
 export function ontoMean(
   mean: DenseWeights,

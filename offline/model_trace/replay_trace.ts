@@ -2,7 +2,7 @@
  * Runs a trace's steps through a training session and measures how far the two part.
  */
 import type { Model } from "../../kernels/dense/models/model.ts";
-import { widthOf } from "../../kernels/dense/models/sparse_inputs.ts";
+import { pooledWidth } from "../../kernels/dense/models/sparse_inputs.ts";
 import type { DenseOptimizerOptions } from "../../kernels/dense/optimizers/options.ts";
 import type { Provider } from "../../kernels/dense/sessions/providers.ts";
 import { compileTraining } from "../../kernels/dense/training_graph.ts";
@@ -134,7 +134,7 @@ function recordedStep(trace: Trace, step: TraceStep, index: number, model: Model
   const embedded = model.sparseInputs.map((input) =>
     [
       input.slice,
-      stepTensor(step, index, `grad_${input.slice}`, rows * widthOf(input)),
+      stepTensor(step, index, `grad_${input.slice}`, rows * pooledWidth(input)),
     ] as const
   );
   return { ...step, embedded, after: step.params_after };
@@ -148,7 +148,7 @@ function traceBatch(trace: Trace, model: Model): TrainingBatch {
     rows,
     sparse: Object.fromEntries(
       model.sparseInputs.map((sparse) =>
-        [sparse.slice, input(sparse.slice, widthOf(sparse))] as const
+        [sparse.slice, input(sparse.slice, pooledWidth(sparse))] as const
       ),
     ),
     dense: dense > 0 ? input("dense", dense) : new Float32Array(0),

@@ -1,9 +1,9 @@
-/** Broken files, each with the whole of what is said about it. */
+/** Broken files, each with the complete error message. */
 import assert from "node:assert/strict";
 import { type Host, parseConfiguration } from "../../configuration/configuration.ts";
 import { ConfigurationError } from "../../configuration/problems.ts";
 
-/** A valid beginning that cases add to. */
+/** A valid start of a file, which cases add to. */
 const slots = "features: { slots: { user: { kind: id, source: user } } }";
 
 function problemsOf(text: string, host?: Host): string[] {
@@ -21,9 +21,9 @@ function problemsOf(text: string, host?: Host): string[] {
 
 const oneProblem: [name: string, text: string, problem: string][] = [
   [
-    "a file that is no map",
+    "a file that is not a map",
     "[1, 2]",
-    "1:1 found a list of 2, expected a map of sections, features: first",
+    "1:1 found a list of 2, expected a map of sections, at least features",
   ],
   [
     "an empty file",
@@ -31,9 +31,9 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "1:1 features: missing; expected a map with itemCache, slots",
   ],
   [
-    "a key twice",
+    "a duplicate key",
     `${slots}\nshards: { count: 1 }\nshards: { count: 2 }`,
-    "3:1 this key stands here twice; keep one of them",
+    "3:1 duplicate key; keep one of them",
   ],
   [
     "a misspelt section",
@@ -46,7 +46,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     '3:3 trainer.batch_rows: unknown key; did you mean "batchRows"?',
   ],
   [
-    "a key like no other",
+    "a key that resembles no other",
     `${slots}\nshards: { replication: 3 }`,
     "2:11 shards.replication: unknown key; known here: count.",
   ],
@@ -56,7 +56,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "2:1 port: unknown key; did you mean gateway.port?",
   ],
   [
-    "a key of another section, inside one",
+    "a key of another section within a section",
     `${slots}\nmodel: { kind: deepFm, batchRows: 32 }`,
     "2:24 model.batchRows: unknown key; did you mean trainer.batchRows?",
   ],
@@ -66,12 +66,12 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "2:18 shards.count: found 0, expected a whole number from 1 to 1,024",
   ],
   [
-    "a fraction where a whole number is wanted",
+    "a fraction instead of a whole number",
     `${slots}\nshards: { count: 2.5 }`,
     "2:18 shards.count: found 2.5, expected a whole number from 1 to 1,024",
   ],
   [
-    "a text where a number is wanted",
+    "a text instead of a number",
     `${slots}\nshards: { count: four }`,
     '2:18 shards.count: found "four", expected a whole number from 1 to 1,024',
   ],
@@ -110,70 +110,70 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "taskLosses, taskWeights, optimizer, learningRateSchedule, seed.",
   ],
   [
-    "a score of no task",
+    "score weights that are all 0",
     `${slots}\nmodel: { kind: mmoe, tasks: [click, buy] }\nranker: { scoreWeights: { buy: 0 } }`,
-    "3:25 ranker.scoreWeights: every weight is 0, so all items would score alike; give a task another weight",
+    "3:25 ranker.scoreWeights: every weight is 0, so all items would have the same score; set a weight other than 0",
   ],
   [
-    "weights where there is nothing to weigh",
+    "score weights with a single task",
     `${slots}\nmodel: { kind: deepFm, tasks: [click] }\nranker: { scoreWeights: { click: 2 } }`,
     "3:25 ranker.scoreWeights: the model has one task, whose prediction is the score; leave scoreWeights out, or add tasks",
   ],
   [
-    "a score of a task that the model has not",
+    "a score weight of an unknown task",
     `${slots}\nmodel: { kind: mmoe, tasks: [click, buy] }\nranker: { scoreWeights: { bye: 1 } }`,
-    '3:27 ranker.scoreWeights.bye: "bye" is no task of the model; known: click, buy.',
+    '3:27 ranker.scoreWeights.bye: unknown task of the model "bye"; known: click, buy.',
   ],
   [
-    "another width where embeddings are multiplied with one another",
+    "different widths in a model that multiplies embeddings",
     "features:\n  slots:\n    user: { kind: id, source: user }\n" +
     "    item: { kind: id, source: item, embeddingDim: 8 }",
     "4:51 features.slots.item.embeddingDim: found 8, and deepFm multiplies embeddings of different slots, so all " +
-    "need the model's embeddingDim (16) or 0; leave it out, or choose a model that only joins them: wideAndDeep, " +
+    "need the model's embeddingDim (16) or 0; leave it out, or choose a model that only concatenates them: wideAndDeep, " +
     "dcnV2 or mmoe",
   ],
   [
-    "a width where there are no embeddings",
+    "a width in a model without embeddings",
     "features: { slots: { user: { kind: id, source: user, embeddingDim: 8 } } }\nmodel: { kind: logisticRegression }",
     "1:68 features.slots.user.embeddingDim: logisticRegression has no embeddings; leave it out, or choose another " +
     "model",
   ],
   [
-    "no weights at all",
+    "a slot without any weights",
     "features: { slots: { user: { kind: id, source: user }, h: { kind: time, part: hourOfDay, embeddingDim: 0 } } }\n" +
     "model: { kind: dcnV2 }",
-    "1:104 features.slots.h.embeddingDim: found 0, and dcnV2 has no first-order weights either: nothing would be " +
-    "learned of it; write 1 or more, or take the slot out",
+    "1:104 features.slots.h.embeddingDim: found 0, and dcnV2 has no first-order weights: the slot would have no " +
+    "weights at all; write 1 or more, or remove the slot",
   ],
   [
-    "the width of another slot's rows",
+    "a width for rows that another slot owns",
     "features:\n  slots:\n    item: { kind: id, source: item }\n" +
     "    recent: { kind: list, source: user, idsOf: item, embeddingDim: 8 }\nmodel: { kind: dcnV2 }",
-    '4:68 features.slots.recent.embeddingDim: its rows are those of "item"; set it there',
+    '4:68 features.slots.recent.embeddingDim: it shares the rows of "item"; set it there',
   ],
   [
-    "attention between widths",
+    "attention between different widths",
     "features:\n  slots:\n    item: { kind: id, source: item, embeddingDim: 8 }\n" +
     "    tags: { kind: list, source: user }\n" +
     "model: { kind: dcnV2, attention: [{ slot: tags, candidate: item }] }",
-    '5:60 model.attention[0].candidate: "item" has embeddings of 8 weights and "tags" of 16: attention compares ' +
-    "them; give both the same embeddingDim above 0",
+    '5:60 model.attention[0].candidate: "item" has embeddings of width 8 and "tags" of 16, and attention compares ' +
+    "them; set the same embeddingDim above 0 for both",
   ],
   [
-    "embeddings that no slot has",
+    "a model that needs embeddings when no slot has any",
     "features: { slots: { user: { kind: id, source: user, embeddingDim: 0 } } }\nmodel: { kind: deepFm }",
-    "2:16 model.kind: deepFm needs embeddings and every slot has embeddingDim 0; give one of them some, or choose " +
+    "2:16 model.kind: deepFm needs embeddings and every slot has embeddingDim 0; set one of them above 0, or choose " +
     "logisticRegression",
   ],
   [
-    "more tables than there is memory for",
+    "less memory than the tables need",
     "features: { slots: { user: { kind: id, source: user }, item: { kind: id, source: item, embeddingDim: 8 } } }\n" +
     "model: { kind: dcnV2 }\nshards: { count: 1 }\nembeddings: { bytesMax: 1MiB }",
-    "4:25 embeddings.bytesMax: 1MiB over 1 shards is 1.0MiB a shard, and 2 widths or kinds of optimizer make as " +
-    "many tables, which need 1MiB each; write 2MiB or more, or lower shards.count",
+    "4:25 embeddings.bytesMax: 1MiB over 1 shards is 1.0MiB a shard, and its 2 tables, one for each " +
+    "combination of widths and optimizers, need 1MiB each; write 2MiB or more, or lower shards.count",
   ],
   [
-    "an admission threshold that no counter can reach",
+    "an admission threshold above the range of the counters",
     `${slots}\nembeddings: { admission: { kind: threshold, threshold: 65536 } }`,
     "2:56 embeddings.admission.threshold: found 65536, expected a whole number from 0 to 65,535",
   ],
@@ -196,10 +196,10 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "a cross of an unknown slot",
     "features:\n  slots:\n    user: { kind: id, source: user }\n" +
     "    item: { kind: id, source: item }\n    both: { kind: cross, of: [user, itme] }",
-    '5:37 features.slots.both.of[1]: "itme" is no slot; did you mean "item"?',
+    '5:37 features.slots.both.of[1]: unknown slot "itme"; did you mean "item"?',
   ],
   [
-    "a numeric slot that makes nothing",
+    "a numeric slot without a feature",
     "features:\n  slots:\n    user: { kind: id, source: user }\n" +
     "    age: { kind: numeric, source: user }",
     "4:5 features.slots.age: makes no feature; write buckets: { kind: log }, " +
@@ -209,45 +209,45 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "two slots with one number",
     "features:\n  slots:\n    a: { kind: id, source: user, slot: 7 }\n" +
     "    b: { kind: id, source: item, slot: 7 }",
-    '4:5 features.slots.b: has the slot number 7, as "a" has; give one of them another by `slot:`',
+    '4:5 features.slots.b: has the slot number 7, as "a" has; set `slot:` of one of them to another number',
   ],
   [
-    "an override for a slot that is not there",
+    "an override for an unknown slot",
     `${slots}\nembeddings:\n  slots:\n    usr: { expiry: 30d }`,
-    '4:5 embeddings.slots.usr: "usr" is no slot; did you mean "user"?',
+    '4:5 embeddings.slots.usr: unknown slot "usr"; did you mean "user"?',
   ],
   [
     "a slice that the model does not have",
     `${slots}\nmodel: { kind: logisticRegression }\nembeddings: { slices: { embeddings: {} } }`,
-    '3:25 embeddings.slices.embeddings: "embeddings" is no slice of this model; ' +
+    '3:25 embeddings.slices.embeddings: unknown slice of the model "embeddings"; ' +
     "known: first_order.",
   ],
   [
     "label rules for a task that the model does not have",
     `${slots}\njoiner:\n  tasks:\n    click: [{ action: click, label: positive }]\n` +
     "    bought: [{ action: buy, label: positive }]",
-    '5:5 joiner.tasks.bought: "bought" is no task of the model; known: click.',
+    '5:5 joiner.tasks.bought: unknown task of the model "bought"; known: click.',
   ],
   [
-    "a task that no label rule knows, beside one that has rules",
+    "a task without label rules when another task has some",
     `${slots}\nmodel: { kind: mmoe, tasks: [click, buy] }\n` +
     "joiner: { tasks: { click: [{ action: click, label: positive }] } }",
     '3:11 joiner.tasks: has no rule for the model\'s task "buy", which would learn only negatives; ' +
     "add buy: [{ action: buy, label: positive }], or take it out of model.tasks",
   ],
   [
-    "a value as the label of a task that learns whether something happens",
+    "a value as the label of a task that predicts a probability",
     `${slots}\njoiner:\n  tasks:\n    click:\n      - { action: watch, label: value }`,
-    '5:33 joiner.tasks.click[0].label: found value, and "click" learns whether something happens; ' +
+    '5:33 joiner.tasks.click[0].label: found value, and "click" predicts a probability; ' +
     "write positive or negative, or set model.taskLosses: { click: squaredError }",
   ],
   [
     "a loss for a task that the model does not have",
     `${slots}\nmodel: { kind: mmoe, tasks: [click], taskLosses: { minutes: squaredError } }`,
-    '2:52 model.taskLosses.minutes: "minutes" is no task of the model; known: click.',
+    '2:52 model.taskLosses.minutes: unknown task of the model "minutes"; known: click.',
   ],
   [
-    "a rule that nothing can match",
+    "a rule that no value can match",
     `${slots}\njoiner:\n  tasks:\n    click:\n` +
     "      - { action: rating, valueAtLeast: 5, valueBelow: 4, label: positive }",
     "5:9 joiner.tasks.click[0]: found valueAtLeast 5 and valueBelow 4: no value matches both; " +
@@ -256,14 +256,14 @@ const oneProblem: [name: string, text: string, problem: string][] = [
   [
     "tables larger than a shard can address",
     `${slots}\nshards: { count: 2 }\nembeddings: { bytesMax: 16GiB }`,
-    "3:25 embeddings.bytesMax: 16GiB over 2 shards is 8192.0MiB a shard, and one shard's table " +
-    "ends at 3GiB; raise shards.count to 6 or more, or lower it",
+    "3:25 embeddings.bytesMax: 16GiB over 2 shards is 8192.0MiB a shard, and the limit of a shard " +
+    "is 3GiB; raise shards.count to 6 or more, or lower this value",
   ],
   [
-    "a batch that can never fill",
+    "a batch that can never be full",
     `${slots}\ntrainer: { batchRows: 512, rowsWaitingMax: 100 }`,
     "2:44 trainer.rowsWaitingMax: found 100, expected batchRows (512) or more: " +
-    "no batch would ever be full",
+    "no batch would be full",
   ],
   [
     "more threads than shards",
@@ -272,50 +272,50 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "or raise shards.count",
   ],
   [
-    "attention over a slot that is no list",
+    "attention over a slot that is not a list",
     `${slots}\nmodel: { kind: deepFm, attention: [{ slot: recent, candidate: user }] }`,
-    '2:44 model.attention[0].slot: "recent" is no slot of kind list; there is none.',
+    '2:44 model.attention[0].slot: unknown slot of kind list "recent"; none is defined.',
   ],
   [
-    "ids shared with a slot that is not there",
+    "ids shared with an unknown slot",
     "features:\n  slots:\n    item: { kind: id, source: item }\n" +
     "    recent: { kind: list, source: user, idsOf: itme }",
-    '4:48 features.slots.recent.idsOf: "itme" is no other slot; did you mean "item"?',
+    '4:48 features.slots.recent.idsOf: unknown other slot "itme"; did you mean "item"?',
   ],
   [
-    "settings for rows that are another slot's",
+    "settings for rows that another slot owns",
     "features:\n  slots:\n    item: { kind: id, source: item }\n" +
     "    recent: { kind: list, source: user, idsOf: item }\n" +
     "embeddings: { slots: { recent: { expiry: 1d } } }",
-    '5:24 embeddings.slots.recent: its rows are those of "item"; set them there',
+    '5:24 embeddings.slots.recent: it shares the rows of "item"; set this there',
   ],
   [
-    "a model that needs dense values where there are none",
+    "a model that needs dense values without any",
     `${slots}\nmodel: { kind: dlrm }`,
-    "2:16 model.kind: dlrm needs dense values for its bottom tower and no slot makes any; give a " +
-    "numeric slot dense: { kind: log }, or use deepFm",
+    "2:16 model.kind: dlrm needs dense values for its bottom tower and no slot has one; give a " +
+    "numeric slot dense: { kind: log }, or choose deepFm",
   ],
   [
-    "a model too large to be meant",
+    "a model above the limit of dense weights",
     "features: { slots: { a: { kind: id, source: user }, b: { kind: id, source: item } } }\n" +
     "model: { kind: deepFm, embeddingDim: 512, hidden: [8192, 8192, 8192, 8192, 8192] }",
     "2:51 model.hidden: [8192, 8192, 8192, 8192, 8192] over 1024 inputs makes 276,824,064 dense " +
-    "weights, at most 256,000,000 fit; lower hidden or embeddingDim",
+    "weights, more than the limit of 256,000,000; lower hidden or embeddingDim",
   ],
 ];
 
 for (const [name, text, problem] of oneProblem) {
-  Deno.test(`${name}: one problem, with its place and what to write`, () => {
+  Deno.test(`${name} is reported as one problem with position and remedy`, () => {
     assert.deepEqual(problemsOf(text), [problem]);
   });
 }
 
-Deno.test("text that is not YAML is said to be none, with its place", () => {
+Deno.test("a syntax error is reported with its position", () => {
   const [problem] = problemsOf("features: {\n  slots: [");
   assert.match(problem, /^2:\d+ this is not YAML: /);
 });
 
-Deno.test("every problem is told at once, in the file's order", () => {
+Deno.test("all problems are reported at once, in the order of the file", () => {
   const places = problemsOf(`features:
   slots:
     user: { kind: id, sorce: user }
@@ -331,7 +331,7 @@ sink: {}`).map((problem) => problem.split(" ")[1]);
   ]);
 });
 
-Deno.test("a mistake in one section does not hide mistakes between others", () => {
+Deno.test("a problem in one section does not hide problems between other sections", () => {
   const places = problemsOf(`${slots}
 model: { kind: deepFm, tasks: [a] }
 shards: { count: 0 }
@@ -340,7 +340,7 @@ joiner: { tasks: { b: [{ action: click, label: positive }] } }`)
   assert.deepEqual(places, ["shards.count:", "joiner.tasks.b:"]);
 });
 
-Deno.test("what one section alone says is checked while the others are wrong", () => {
+Deno.test("a section is checked although other sections are wrong", () => {
   const places = problemsOf(`features: { slots: { user: { kind: id, sorce: user } } }
 model: { kind: deepfm }
 joiner: { tasks: { a: [{ action: rate, valueAtLeast: 5, valueBelow: 4, label: positive }] } }
@@ -354,7 +354,7 @@ trainer: { batchRows: 512, rowsWaitingMax: 100 }`).map((problem) => problem.spli
   ]);
 });
 
-Deno.test("tables must fit in the machine's memory where that is known", () => {
+Deno.test("tables must fit in the machine's memory when it is known", () => {
   const [problem] = problemsOf(`${slots}\nembeddings: { bytesMax: 2GiB }`, {
     memoryBytes: 2 ** 31,
     environment: () => undefined,
@@ -366,7 +366,7 @@ Deno.test("tables must fit in the machine's memory where that is known", () => {
   );
 });
 
-Deno.test("an API key never stands in a message", () => {
+Deno.test("an API key is never part of a message", () => {
   const [problem] = problemsOf(`${slots}\ngateway: { apiKeys: [s3cret] }`);
   assert.equal(
     problem,
@@ -374,7 +374,7 @@ Deno.test("an API key never stands in a message", () => {
   );
 });
 
-Deno.test("a variable that is not set is named, with its place", () => {
+Deno.test("an environment variable that is not set is reported with its name and position", () => {
   const host = { memoryBytes: 2 ** 40, environment: () => undefined };
   assert.deepEqual(
     problemsOf(
@@ -388,7 +388,7 @@ Deno.test("a variable that is not set is named, with its place", () => {
   );
 });
 
-Deno.test("aliases that unfold into a huge file are refused", () => {
+Deno.test("aliases that expand to a huge value are refused", () => {
   const bomb = [
     "a: &a [x, x, x, x, x, x, x, x, x, x]",
     ...["b", "c", "d", "e", "f", "g"].map((name, i) =>
@@ -398,7 +398,7 @@ Deno.test("aliases that unfold into a huge file are refused", () => {
   assert.match(problemsOf(bomb)[0], /1:1 .*alias/i);
 });
 
-Deno.test("what was typed names its option, what the file says its own place in the file as it is", () => {
+Deno.test("a problem of a command line option names the option, one of the file its position in the file", () => {
   const fileText = `${slots}\n\n\nshards: { count: 0 }`;
   const changed = `${slots}\nshards: { count: 0 }\nplacement: { kind: wrkers }`;
   const changes = [{

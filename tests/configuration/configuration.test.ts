@@ -1,4 +1,4 @@
-/** What a good file becomes. */
+/** Options that valid files give. */
 import assert from "node:assert/strict";
 import { configurationReference } from "../../configuration/reference.ts";
 import { parseConfiguration } from "../../configuration/configuration.ts";
@@ -8,7 +8,7 @@ import { derivedDocs } from "../../scripts/write_configuration_docs.ts";
 
 const minimal = "features: { slots: { user: { kind: id, source: user } } }";
 
-Deno.test("a file of one line is a whole configuration", () => {
+Deno.test("a file of one line is a complete configuration", () => {
   const { model, modelSizes, embeddingShard, trainer, joiner } = parseConfiguration(minimal, "c");
   assert.equal(model.kind, "deepFm");
   const names = { slots: [{ name: "user", number: 8165 }], dense: [], tasks: ["click"] };
@@ -28,7 +28,7 @@ Deno.test("a file of one line is a whole configuration", () => {
   ]);
 });
 
-Deno.test("a task of squared error learns the value of the action of its name", () => {
+Deno.test("a task with squared error predicts the value of the action with its name", () => {
   const { model, joiner } = parseConfiguration(
     `${minimal}
 model: { kind: mmoe, tasks: [click, minutes], taskLosses: { minutes: squaredError } }
@@ -45,12 +45,12 @@ model: { kind: mmoe, tasks: [click, minutes], taskLosses: { minutes: squaredErro
   ]);
 });
 
-Deno.test("JSON is YAML", () => {
+Deno.test("a JSON file is accepted as YAML", () => {
   const json = JSON.stringify({ features: { slots: { user: { kind: "id", source: "user" } } } });
   assert.deepEqual(parseConfiguration(json, "c"), parseConfiguration(minimal, "c"));
 });
 
-Deno.test("units become ms, seconds and bytes, and each shard gets its part", () => {
+Deno.test("durations become ms or seconds, sizes bytes, and each shard gets its part", () => {
   const { joiner, embeddingShard, servingReplica, sync } = parseConfiguration(
     `${minimal}
 joiner: { window: 1.5h }
@@ -75,7 +75,7 @@ embeddings:
   ]);
 });
 
-Deno.test("keys to the gateway can come from the environment", () => {
+Deno.test("API keys can come from the environment", () => {
   const { gateway } = parseConfiguration(
     `${minimal}\ngateway: { apiKeys: ["\${CAIRN_KEY}"] }`,
     "c",
@@ -84,7 +84,7 @@ Deno.test("keys to the gateway can come from the environment", () => {
   assert.deepEqual(gateway.apiKeys, ["the value of CAIRN_KEY"]);
 });
 
-Deno.test("a numeric slot makes a bucket column, a dense column, or both", () => {
+Deno.test("a numeric slot gives a bucket column, a dense column, or both", () => {
   const { features } = parseConfiguration(
     `features:
   slots:
@@ -106,7 +106,7 @@ Deno.test("a numeric slot makes a bucket column, a dense column, or both", () =>
   assert.equal(denseWidth, 2);
 });
 
-Deno.test("an override covers one slice of one slot and leaves the rest", () => {
+Deno.test("an override changes one slice of one slot only", () => {
   const [table] = parseConfiguration(
     `${minimal}
 embeddings:
@@ -126,7 +126,7 @@ embeddings:
   assert.deepEqual(table.slots[0].admission, { kind: "threshold", threshold: 3 });
 });
 
-Deno.test("every kind of model can be asked for, and is built", () => {
+Deno.test("every kind of model can be configured and built", () => {
   const kinds = [
     "{ kind: logisticRegression }",
     "{ kind: factorizationMachine }",
@@ -157,7 +157,7 @@ model: ${kind}`,
   }
 });
 
-Deno.test("the score is the first task's prediction, or what the weights say of each task", () => {
+Deno.test("score weights default to the first task, and are listed per task when given", () => {
   const weights = (ranker: string) =>
     parseConfiguration(
       `features: { slots: { user: { kind: id, source: user } } }
@@ -169,7 +169,7 @@ ranker: ${ranker}`,
   assert.deepEqual(weights("{ scoreWeights: { buy: 5, hide: -2 } }"), [0, 5, -2]);
 });
 
-Deno.test("slots of one width and one kind of optimizer are a class, whatever their rates", () => {
+Deno.test("slots with equal width and kind of optimizer are one class, also with different learning rates", () => {
   const { embeddingShard, servingReplica, trainer, scorer, model } = parseConfiguration(
     `features:
   slots:
@@ -206,7 +206,7 @@ embeddings:
   assert.deepEqual("slotDims" in model && model.slotDims, [8, 8, 8, 4, 8, 4]);
 });
 
-Deno.test("the example of several widths makes two classes, and a model of them", async () => {
+Deno.test("the example with several widths has two classes and a valid model", async () => {
   const example = new URL("../../examples/widths.yaml", import.meta.url);
   const { servingReplica, model, modelSizes } = parseConfiguration(
     await Deno.readTextFile(example),
@@ -216,7 +216,7 @@ Deno.test("the example of several widths makes two classes, and a model of them"
   assert.deepEqual(createModel(model, modelSizes).sparseInputs[0].dims, [32, 32, 32, 4, 4, 4]);
 });
 
-Deno.test("a slot of width 0 has first-order weights alone, also beside dot products", () => {
+Deno.test("a slot of width 0 has first-order weights only, also in a model with dot products", () => {
   const { trainer, model, modelSizes } = parseConfiguration(
     `features:
   slots:
@@ -232,7 +232,7 @@ Deno.test("a slot of width 0 has first-order weights alone, also beside dot prod
   ]);
 });
 
-Deno.test("a list may share another slot's ids, and be pooled by attention to it", () => {
+Deno.test("a list can share another slot's ids and be pooled by attention to it", () => {
   const { features, embeddingShard, model } = parseConfiguration(
     `features:
   slots:
@@ -257,7 +257,7 @@ model:
   assert.deepEqual(model.attention, [{ slot: 2, candidate: 1, lengthMax: 8, hidden: [32] }]);
 });
 
-Deno.test("options that the file leaves out are absent, not undefined", () => {
+Deno.test("options that the file leaves out are absent instead of undefined", () => {
   const walk = (value: unknown, path: string) => {
     assert.notEqual(value, undefined, path);
     if (typeof value !== "object" || value === null) return;
@@ -270,7 +270,7 @@ Deno.test("the example files are valid", async () => {
   for await (const { name } of Deno.readDir("examples")) {
     if (!name.endsWith(".yaml")) continue;
     const text = await Deno.readTextFile(`examples/${name}`);
-    // A table of examples brings the features of categorical.yaml.
+    // categorical.yaml has no features: they come from the table of examples.
     const features = "\nfeatures: { slots: { site: { kind: categorical, source: item } } }\n";
     parseConfiguration(name === "categorical.yaml" ? text + features : text, name);
   }
@@ -282,7 +282,7 @@ for (const [path, text] of Object.entries(derivedDocs)) {
   });
 }
 
-Deno.test("the reference says which kind a key belongs to where kinds differ, and defaults with their units", () => {
+Deno.test("the reference names the kind of a key when kinds differ, and gives defaults with units", () => {
   const reference = configurationReference();
   assert.match(reference, /^\| `logBytesMax` \(memory\) \|.*\| `256MiB` \|/m);
   assert.match(reference, /^\| `logBytesMax` \(directory\) \|.*\| `8GiB` \|/m);
@@ -290,7 +290,7 @@ Deno.test("the reference says which kind a key belongs to where kinds differ, an
   assert.match(reference, /^\| `window` \|.*\| `30m` \|/m);
 });
 
-Deno.test("a slice's rows have a learning rate schedule of their own, whatever a slot says about its optimizer", () => {
+Deno.test("a slice keeps its learning rate schedule when a slot overrides its optimizer", () => {
   const { embeddingShard, session } = parseConfiguration(
     `features: { slots: { user: { kind: id, source: user }, item: { kind: id, source: item } } }
 embeddings:

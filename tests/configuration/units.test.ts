@@ -1,4 +1,4 @@
-/** Durations and sizes as people write them. */
+/** Durations and sizes with units, and suggestions for misspelt words. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { nearest } from "../../configuration/suggestions.ts";
@@ -9,7 +9,7 @@ import {
   parseDurationMs,
 } from "../../configuration/units.ts";
 
-Deno.test("durations and sizes are read with their units", () => {
+Deno.test("durations and sizes are parsed with their units", () => {
   assert.deepEqual(
     ["500ms", "1.5s", "30m", "2h", "7 d"].map(parseDurationMs),
     [500, 1500, 1_800_000, 7_200_000, 604_800_000],
@@ -20,14 +20,14 @@ Deno.test("durations and sizes are read with their units", () => {
   );
 });
 
-Deno.test("what has no unit, or another one, is neither", () => {
+Deno.test("a text without a known unit is neither a duration nor a size", () => {
   for (const text of ["", "5", "m", "-5s", "5 weeks", "1e3s", "5constructor", "٣s"]) {
     assert.equal(parseDurationMs(text), undefined, text);
     assert.equal(parseBytes(text), undefined, text);
   }
 });
 
-Deno.test("what is written is read back", () => {
+Deno.test("formatted durations and sizes parse to the same value", () => {
   fc.assert(fc.property(fc.nat(), (value) => {
     assert.equal(parseDurationMs(formatDuration(value)), value);
     assert.equal(parseBytes(formatBytes(value)), value);
@@ -36,7 +36,7 @@ Deno.test("what is written is read back", () => {
   assert.equal(formatBytes(2 ** 29), "512MiB");
 });
 
-Deno.test("a slip of the finger is told from another word", () => {
+Deno.test("a misspelt word gets a suggestion, an unrelated word none", () => {
   const words = ["batchRows", "linger", "provider", "threads"];
   assert.equal(nearest("batch-rows", words), "batchRows");
   assert.equal(nearest("lingre", words), "linger");

@@ -18,7 +18,7 @@ const changes: readonly [string, (yaml: string) => string, string, RegExp?][] = 
   [
     "one slot less",
     (yaml) => yaml.replace(TAGS, ""),
-    "w0 [12,8] -> [8,8] (slot tags gone)",
+    "w0 [12,8] -> [8,8] (slot tags removed)",
     /slotsRemoved.*tags \(slot: \d+\)/,
   ],
   [

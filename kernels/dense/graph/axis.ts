@@ -1,71 +1,78 @@
 /**
- * What the places along an axis of a parameter are of: by this a checkpoint's weights find their places again in a model
- * whose slots, dense values or tasks have come, gone or moved.
+ * Names for the indices along an axis of a parameter. A checkpoint uses them to find its weights
+ * again in a model whose slots, dense values or tasks were added, removed or reordered.
  */
+import { present } from "../../../structures/invariant.ts";
 
-/** Places that lie side by side. */
-export interface NamedPlaces {
+/** A run of neighbouring indices with one name. */
+export interface AxisEntry {
   /** `slot genres`, `dense price`, `task click`. */
   readonly name: string;
-  /** What stays where the name changes; unique within its axis. Default: the name. */
+  /** Identifies the entry when its name changes; unique within the axis. Default: the name. */
   readonly key?: string;
-  readonly places: number;
+  /** Number of indices. */
+  readonly size: number;
 }
 
-/** All places along an axis; empty = they are told by their numbers alone. */
-export type Axis = readonly NamedPlaces[];
+/** All entries along an axis; empty = unnamed, its indices are identified by number alone. */
+export type Axis = readonly AxisEntry[];
 
-/** Places in all. */
-export function placesOf(axis: Axis): number {
-  return axis.reduce((sum, { places }) => sum + places, 0);
+/** Indices of all entries together. */
+export function axisSize(axis: Axis): number {
+  return axis.reduce((sum, { size }) => sum + size, 0);
 }
 
 /**
- * Where each of an axis' places was before, -1 where it was not. What has become wider or narrower is something else, and
- * so is an unnamed axis of another size.
+ * The former index of each index along an axis, -1 where it is new. An entry whose size changed
+ * counts as new, and so does an unnamed axis whose size changed.
  */
-export function placesBefore(
+export function indicesBefore(
   before: Axis | undefined,
   sizeBefore: number,
   now: Axis | undefined,
   size: number,
 ): Int32Array {
-  const places = new Map(placeKeys(before, sizeBefore).map((key, place) => [key, place]));
-  return Int32Array.from(placeKeys(now, size), (key) => places.get(key) ?? -1);
+  const indices = new Map(indexKeys(before, sizeBefore).map((key, index) => [key, index]));
+  return Int32Array.from(indexKeys(now, size), (key) => indices.get(key) ?? -1);
 }
 
-/** What came, went or moved along an axis, in words; empty where nothing did. */
+/**
+ * The entries of an axis that were removed, added, resized or reordered, in words; empty when none
+ * was.
+ */
 export function axisDifferences(before: Axis = [], now: Axis = []): string[] {
-  const [known, present] = [before, now].map((axis) =>
-    new Map(axis.map((part) => [keyOf(part), part]))
+  const [known, current] = [before, now].map((axis) =>
+    new Map(axis.map((entry) => [keyOf(entry), entry]))
   );
-  const gone = before.filter((part) => !present.has(keyOf(part)));
-  const added = now.filter((part) => !known.has(keyOf(part)));
-  const kept = now.filter((part) => known.has(keyOf(part)));
-  const resized = kept.filter((part) => known.get(keyOf(part))!.places !== part.places);
-  const order = before.filter((part) => present.has(keyOf(part)));
+  const removed = before.filter((entry) => !current.has(keyOf(entry)));
+  const added = now.filter((entry) => !known.has(keyOf(entry)));
+  const kept = now.filter((entry) => known.has(keyOf(entry)));
+  const resized = kept.filter((entry) =>
+    present(known.get(keyOf(entry)), "a kept entry was known before").size !== entry.size
+  );
+  const order = before.filter((entry) => current.has(keyOf(entry)));
   return [
-    ...gone.map(({ name }) => `${name} gone`),
+    ...removed.map(({ name }) => `${name} removed`),
     ...added.map(({ name }) => `${name} new`),
     ...resized.map(({ name }) => `${name} resized`),
-    ...(kept.every((part, i) => keyOf(part) === keyOf(order[i])) ? [] : ["another order"]),
+    ...(kept.every((entry, i) => keyOf(entry) === keyOf(order[i])) ? [] : ["another order"]),
   ];
 }
 
-/** What tells each place from the others. */
-function placeKeys(axis: Axis = [], size: number): string[] {
+/** One key per index, by which it is found in another version of the axis. */
+function indexKeys(axis: Axis = [], size: number): string[] {
   if (axis.length === 0) return Array.from({ length: size }, (_, i) => `${i}/${size}`);
-  return axis.flatMap((part) =>
-    Array.from({ length: part.places }, (_, i) => `${keyOf(part)} ${i}/${part.places}`)
+  return axis.flatMap((entry) =>
+    Array.from({ length: entry.size }, (_, i) => `${keyOf(entry)} ${i}/${entry.size}`)
   );
 }
 
-/** What a checkpoint knows it by. */
-export function keyOf({ name, key = name }: NamedPlaces): string {
+/** The entry's key, by default its name. */
+export function keyOf({ name, key = name }: AxisEntry): string {
   return key;
 }
 
-/** Name and key of what is made from several others. */
-export function joined(parts: readonly NamedPlaces[], by: string) {
-  return { name: parts.map(({ name }) => name).join(by), key: parts.map(keyOf).join(by) };
+/** Name and key of an entry that is made from several others. */
+export function joined(entries: readonly AxisEntry[], by: string) {
+  return { name: entries.map(({ name }) => name).join(by), key: entries.map(keyOf).join(by) };
 }

@@ -1,6 +1,8 @@
 /**
- * The reference evaluator: runs a graph in plain float64, without a library and to the same bits everywhere.
+ * The reference evaluator: runs a graph in plain float64, without a library, with the same bits on
+ * every machine.
  */
+import { present } from "../../../structures/invariant.ts";
 import type { ReferenceTensor } from "../ops/op.ts";
 import { ruleOf } from "../ops/table.ts";
 import { resolveShape, type Shape } from "./shape.ts";
@@ -10,7 +12,7 @@ import { topologicalOrder, type Value } from "./value.ts";
  * Evaluates `outputs`.
  *
  * @param feeds Row-major data of each input and parameter, by name.
- * @param symbols The numbers that symbolic dimensions stand for, e.g. `{ rows: 32 }`.
+ * @param symbols Values of symbolic dimensions, e.g. `{ rows: 32 }`.
  * @throws {Error} When a feed is missing or has the wrong length.
  */
 export function evaluate(
@@ -23,7 +25,11 @@ export function evaluate(
     const shape = resolveShape(value.shape, symbols);
     tensors.set(value, { shape, data: dataOf(value, shape) });
   }
-  return outputs.map((output) => tensors.get(output)!);
+  return outputs.map(tensorOf);
+
+  function tensorOf(value: Value): ReferenceTensor {
+    return present(tensors.get(value), "inputs are evaluated before their users");
+  }
 
   function dataOf(value: Value, shape: readonly number[]): Float64Array {
     switch (value.op) {
@@ -33,7 +39,7 @@ export function evaluate(
       case "Parameter":
         return fed(value.name, feeds[value.name], shape);
       default: {
-        const inputs = value.inputs.map((input) => tensors.get(input)!);
+        const inputs = value.inputs.map(tensorOf);
         return ruleOf(value.op).evaluate(inputs, value.attributes, shape);
       }
     }

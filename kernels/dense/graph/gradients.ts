@@ -1,8 +1,9 @@
 /**
- * Reverse mode: one walk over the values in reverse topological order, one lookup in the table of ops per value.
+ * Reverse-mode differentiation: one walk over the values in reverse topological order, with one
+ * lookup in the table of ops per value.
  *
- * Broadcasting is undone here and only here: whatever shape a rule returns, the gradient of an input is summed to
- * the input's own shape.
+ * Only this walk undoes broadcasting: it sums each gradient that a rule returns to the shape of the
+ * input.
  *
  * @see Baydin et al., "Automatic Differentiation in Machine Learning: a Survey", 2018, section 3.2
  */
@@ -14,7 +15,7 @@ import { type ComputedValue, isLeaf, topologicalOrder, type Value } from "./valu
 /**
  * Gradients of a scalar with respect to each of `variables`, in their shapes.
  *
- * @throws {Error} When a variable has no path to `loss`: it would never be learned.
+ * @throws {Error} When a variable has no path to `loss`: training would never change it.
  */
 export function gradients(g: Graph, loss: Value, variables: readonly Value[]): Value[] {
   if (staticSize(loss.shape) !== 1) throw new Error(`The loss must be one number.`);

@@ -1,14 +1,16 @@
 /**
- * The language in which models, losses and optimizers are written: each method adds a value to a graph.
+ * The language in which models, losses and optimizers are written: each method adds a value to a
+ * graph.
  *
- * A few simplifications happen on the way in, where they cost one line each: a broadcast moves behind elementwise
- * ops (so that gradients of sums are never written out in full before they meet a full-sized operand), factors
- * of factors fold, a transpose melts into the matrix product that uses it, and a cut of a product becomes a smaller
- * product.
+ * The methods simplify where it costs one line: a broadcast moves behind elementwise ops (so that
+ * the gradient of a sum stays small until it meets a full-sized operand), nested factors fold, a
+ * transpose becomes a flag of the matrix product that uses it, and a slice of a product becomes a
+ * smaller product.
  */
+import { present } from "../../../structures/invariant.ts";
 import type { OpAttributes, OpName } from "../ops/op.ts";
 import { ruleOf } from "../ops/table.ts";
-import { type Axis, placesOf } from "./axis.ts";
+import { type Axis, axisSize } from "./axis.ts";
 import {
   broadcastShapes,
   sameShape,
@@ -29,17 +31,20 @@ export class Graph {
     return this.#inputs;
   }
 
-  /** Those that gradients move, in the order of their definition. */
+  /** Parameters that gradients update, in the order of their definition. */
   get learned(): readonly ParameterValue[] {
     return this.#parameters;
   }
 
-  /** Those that training counts, in the order of their definition. */
+  /**
+   * Parameters that training computes without gradients (running moments), in the order of their
+   * definition.
+   */
   get statistics(): readonly ParameterValue[] {
     return this.#statistics;
   }
 
-  /** In their order in the matrix of weights: what gradients move, then statistics. */
+  /** All parameters in the order of the matrix of weights: learned ones, then statistics. */
   get parameters(): readonly ParameterValue[] {
     return [...this.#parameters, ...this.#statistics];
   }
@@ -51,7 +56,7 @@ export class Graph {
     return value;
   }
 
-  /** @param axes What its places are of, where they are of something. */
+  /** @param axes Names of the indices along each axis. Default: unnamed. */
   parameter(
     name: string,
     shape: Shape,
@@ -59,16 +64,21 @@ export class Graph {
     axes: readonly Axis[] = [],
   ): Value {
     for (const [i, axis] of axes.entries()) {
-      if (axis.length > 0 && placesOf(axis) !== shape[i]) {
+      if (axis.length > 0 && axisSize(axis) !== shape[i]) {
         throw new ShapeError(
-          `Axis ${i} of "${name}" has ${shape[i]} places and names for ${placesOf(axis)}.`,
+          `Axis ${i} of "${name}" has size ${shape[i]} and its entries add up to ${
+            axisSize(axis)
+          }.`,
         );
       }
     }
     return this.#keep(this.#parameters, name, shape, initializer, axes);
   }
 
-  /** A parameter that training counts instead of learning it: no gradient and no decay reaches it. */
+  /**
+   * A parameter that training computes (a running moment): neither gradients nor weight decay
+   * change it.
+   */
   statistic(name: string, shape: Shape, initializer: ParameterInitializer): ParameterValue {
     return this.#keep(this.#statistics, name, shape, initializer);
   }
@@ -123,7 +133,7 @@ export class Graph {
   /** `X · W + b` */
   linear = (x: Value, w: Value, b: Value) => this.#apply("Linear", [x, w, b], {});
 
-  /** Sums over `axes`; they stay with size 1. */
+  /** Sums over `axes`, which remain with size 1. */
   reduceSum(x: Value, axes: readonly number[]): Value {
     return axes.length === 0 ? x : this.#apply("ReduceSum", [x], { axes });
   }
@@ -142,7 +152,9 @@ export class Graph {
     const original = untransposed(x);
     if (original !== undefined) return original;
     const axes = [...x.shape.keys()];
-    return this.transpose(x, [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!]);
+    const message = "x has two axes or more";
+    const last = present(axes.at(-1), message), secondLast = present(axes.at(-2), message);
+    return this.transpose(x, [...axes.slice(0, -2), last, secondLast]);
   }
 
   broadcastTo(x: Value, shape: Shape): Value {
@@ -162,7 +174,7 @@ export class Graph {
   slice(x: Value, axis: number, start: number, end: number): Value {
     if (start === 0 && end === x.shape[axis]) return x;
     if (x.op === "MatMul" && axis === x.shape.length - 1 && axis === 1) {
-      // Columns of a product are a product with columns: computed alone, they cost less.
+      // Columns of A · B are A · (columns of B): computing only those costs less.
       const { inputs: [a, b], attributes } = x;
       const columns = this.slice(b, attributes.transposeB ? 0 : 1, start, end);
       return this.#apply("MatMul", [a, columns], attributes);
@@ -218,13 +230,15 @@ export class Graph {
   }
 }
 
-/** The factor that a constant stands for when all its elements are one number. */
+/**
+ * The number that a constant repeats, directly or through a broadcast; undefined for other values.
+ */
 function uniformFactor(value: Value): number | undefined {
   const source = value.op === "BroadcastTo" ? value.inputs[0] : value;
   return source.op === "Constant" && source.data.length === 1 ? source.data[0] : undefined;
 }
 
-/** What `value` is the last-two-axes transpose of, if it is one. */
+/** The operand of a transpose of the last two axes; undefined for other values. */
 function untransposed(value: Value): Value | undefined {
   if (value.op !== "Transpose") return undefined;
   const rank = value.shape.length;

@@ -1,8 +1,9 @@
 /**
- * Shapes, with dimensions that are only known when a batch arrives.
+ * Shapes whose dimensions may be symbols, resolved when a batch arrives.
  *
- * The number of examples stays a symbol ("rows") from the model's text to the ONNX file, so one compiled graph
- * serves every batch size. A symbol may carry a factor ("50*rows": 50 history items of each example in one matrix).
+ * The number of examples stays the symbol "rows" from the model's definition to the ONNX file, so
+ * one compiled graph serves every batch size. A symbol may have a factor ("50*rows": 50 history
+ * items of each example in one matrix).
  */
 
 /** A count, or a symbol with an optional factor: `16`, `"rows"`, `"50*rows"`. */
@@ -12,7 +13,9 @@ export type Shape = readonly Dim[];
 /** The number of examples in a batch. */
 export const ROWS = "rows";
 
-/** Two operands do not fit together: a mistake in a model's definition or in its sizes. */
+/**
+ * The shapes of operands do not fit together: a mistake in a model's definition or in its sizes.
+ */
 export class ShapeError extends Error {
   override readonly name = "ShapeError";
 }
@@ -26,7 +29,8 @@ export function formatShape(shape: Shape): string {
 }
 
 /**
- * The shape of an elementwise result: aligned at the last axis, a missing or 1-sized axis stretches.
+ * The shape of an elementwise result: shapes are aligned at the last axis, and axes that are
+ * missing or of size 1 stretch.
  *
  * @throws {ShapeError} When two axes differ and neither is 1.
  */
@@ -45,7 +49,9 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
   });
 }
 
-/** Axes of `full` along which a value of shape `partial` was stretched: those to sum over in its gradient. */
+/**
+ * Axes of `full` along which a value of shape `partial` was stretched; its gradient sums over them.
+ */
 export function stretchedAxes(partial: Shape, full: Shape): number[] {
   const missing = full.length - partial.length;
   return full.flatMap((dim, axis) =>
@@ -53,7 +59,7 @@ export function stretchedAxes(partial: Shape, full: Shape): number[] {
   );
 }
 
-/** An element count as factor × product of symbols, in a form that compares by `===`. */
+/** The element count as text, factor × symbols in sorted order, so that equal counts are `===`. */
 export function elementCount(shape: Shape): string {
   let factor = 1;
   const symbols: string[] = [];
@@ -86,7 +92,7 @@ export function multiplyDim(dim: Dim, times: number): Dim {
   return factor === 1 ? parsed.symbol : `${factor}*${parsed.symbol}`;
 }
 
-/** Puts numbers in the place of symbols. */
+/** Replaces symbols by numbers. */
 export function resolveShape(shape: Shape, symbols: Readonly<Record<string, number>>): number[] {
   return shape.map((dim) => {
     if (typeof dim === "number") return dim;

@@ -1,16 +1,21 @@
 /**
- * A value of a graph: what one op makes from other values. A value is its own node, so a graph is just its values,
- * and ascending ids are a topological order (an op's inputs exist before it does).
+ * A value of a graph: the result of one op on other values, or a leaf. Values are the nodes of the
+ * graph, and ascending ids are a topological order, because an op's inputs exist before its result.
  */
 import type { OpAttributes, OpName } from "../ops/op.ts";
 import type { Axis } from "./axis.ts";
 import type { Shape } from "./shape.ts";
 
-/** How a parameter starts. */
+/** First values of a parameter. */
 export type ParameterInitializer =
   | { readonly kind: "zeros" }
   | { readonly kind: "constant"; readonly value: number }
-  /** Uniform in ±sqrt(6 / (fan in + fan out)). Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010. */
+  /**
+   * Uniform in ±sqrt(6 / (fan in + fan out)).
+   *
+   * @see Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+   *   networks", 2010
+   */
   | { readonly kind: "glorotUniform" };
 
 interface ValueBase {
@@ -18,18 +23,18 @@ interface ValueBase {
   readonly shape: Shape;
 }
 
-/** Given by the caller at each run. */
+/** An array that the caller feeds at each run. */
 export interface InputValue extends ValueBase {
   readonly op: "Input";
   readonly name: string;
 }
 
-/** Learned or counted by training: given by the session, which keeps it between runs. */
+/** A weight or statistic that training updates; the session keeps it between runs. */
 export interface ParameterValue extends ValueBase {
   readonly op: "Parameter";
   readonly name: string;
   readonly initializer: ParameterInitializer;
-  /** What the places along its axes are of; an axis left out is unnamed. */
+  /** Names along its axes; an axis left out is unnamed. */
   readonly axes: readonly Axis[];
 }
 
@@ -52,7 +57,7 @@ export function isLeaf(value: Value): value is LeafValue {
   return value.op === "Input" || value.op === "Parameter" || value.op === "Constant";
 }
 
-/** All values that the given ones are made from, and themselves, inputs before their users. */
+/** The given values and all values that they depend on; inputs come before their users. */
 export function topologicalOrder(outputs: readonly Value[]): Value[] {
   const seen = new Set<Value>();
   const pending = [...outputs];

@@ -1,18 +1,24 @@
 /**
- * Pools a user's recent items by attention: the weight of an entry h depends on the candidate c through a small
- * tower over [h; c; h - c; h ∘ c]; weights are not normalised, so that their sum tells how strong the interest is.
+ * Pools a history (a user's recent items) by attention: a small tower over [h; c; h - c; h ∘ c]
+ * gives the weight of entry h for candidate c. Weights are not normalised, so that their sum keeps
+ * the strength of the interest.
  *
- * @see Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018, section 4.3
+ * @see Zhou et al., "Deep Interest Network for Click-Through Rate Prediction", KDD 2018, section
+ *   4.3
  */
 import { joined } from "../graph/axis.ts";
 import type { Graph } from "../graph/graph.ts";
 import { multiplyDim, staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
 import { mlp } from "./layers.ts";
-import type { HistoryInput, ModelInputs, SparseInput } from "./model.ts";
+import type { GraphInputs, HistoryInput, SparseInput } from "./model.ts";
 import { type AttentionOptions, ModelOptionsError, type ModelSizes } from "./options.ts";
 
-/** What a model with these attentions reads beside its pooled slots. */
+/**
+ * The histories that a model with these attentions reads in addition to its pooled slots.
+ *
+ * @throws {ModelOptionsError} When the slots do not exist, are the same, or have different widths.
+ */
 export function historyInputs(
   attention: readonly AttentionOptions[],
   sparse: readonly SparseInput[],
@@ -41,13 +47,13 @@ export function historyInputs(
   });
 }
 
-/** The inputs with each attended slot's pooled vector in the place of its summed one. */
+/** The inputs with each attended slot's vector replaced by the pooled history. */
 export function attendedInputs(
   g: Graph,
-  inputs: ModelInputs,
+  inputs: GraphInputs,
   attention: readonly AttentionOptions[],
   sparse: readonly SparseInput[],
-): ModelInputs {
+): GraphInputs {
   const dims = sparse.find(({ slice }) => slice === "embeddings")?.dims ?? [];
   const columnOf = (slot: number) => dims.slice(0, slot).reduce((sum, dim) => sum + dim, 0);
   return attention.reduce((before, options) => {
@@ -64,10 +70,10 @@ export function attendedInputs(
   }, inputs);
 }
 
-/** `Σ_j a(h_j, c) · h_j` over the entries present: `[rows, dim]`. */
+/** `Σ_j a(h_j, c) · h_j` over the entries that are present. Shape `[rows, dim]`. */
 function attendedVector(
   g: Graph,
-  inputs: ModelInputs,
+  inputs: GraphInputs,
   candidate: Value,
   options: AttentionOptions,
 ): Value {
@@ -84,8 +90,8 @@ function attendedVector(
     prefix: `attention${slot}_`,
     widths: [...hidden, 1],
     last: "linear",
-    // A slot is here by its position: its name says which one it is.
-    columns: [{ ...joined(compared, " with "), places: 4 * staticDim(dim) }],
+    // The parameter is named by the slot's position, so the axis names the slots themselves.
+    columns: [{ ...joined(compared, " with "), size: 4 * staticDim(dim) }],
   });
 
   const weights = g.multiply(
@@ -95,7 +101,7 @@ function attendedVector(
   return g.reshape(g.reduceSum(g.multiply(weights, entries), [1]), [rows, dim]);
 }
 
-/** The columns from `column` on replaced by those of `pooled`. */
+/** Replaces the columns from `column` on by those of `pooled`. */
 function replaceColumns(g: Graph, embeddings: Value, column: number, pooled: Value): Value {
   const width = staticDim(embeddings.shape[1]);
   const end = column + staticDim(pooled.shape[1]);

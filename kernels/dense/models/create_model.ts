@@ -1,5 +1,6 @@
 /**
- * From options to a model: one definition per kind, in a table that the compiler completes.
+ * Makes a model from its options, by one definition per kind in a table that the compiler
+ * completes.
  */
 import { attendedInputs, historyInputs } from "./attention_pooling.ts";
 import { dcnV2 } from "./dcn_v2.ts";
@@ -22,7 +23,7 @@ type Definitions = {
   readonly [Kind in ModelKind]: ModelDefinition<Extract<ModelOptions, { kind: Kind }>>;
 };
 
-const DEFINITIONS: Definitions = {
+const modelDefinitions: Definitions = {
   logisticRegression,
   factorizationMachine,
   wideAndDeep,
@@ -35,10 +36,10 @@ const DEFINITIONS: Definitions = {
 /**
  * A model of the given kind and sizes.
  *
- * @throws {ModelOptionsError} When the sizes do not allow it.
+ * @throws {ModelOptionsError} When the sizes do not allow this kind of model.
  */
 export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
-  const tasks = options.tasks ?? Array.from({ length: sizes.tasks }, () => DEFAULT_TASK);
+  const tasks = options.tasks ?? Array.from({ length: sizes.tasks }, () => defaultTask);
   if (tasks.length !== sizes.tasks) {
     throw new ModelOptionsError(
       `The model has ${tasks.length} tasks and the labels have ${sizes.tasks} columns; give one task for each.`,
@@ -47,7 +48,7 @@ export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
   if (sizes.slots < 1) {
     throw new ModelOptionsError("The feature schema has no slot; a model needs at least one.");
   }
-  const definition = DEFINITIONS[options.kind] as ModelDefinition<ModelOptions>;
+  const definition = modelDefinitions[options.kind] as ModelDefinition<ModelOptions>;
   if (definition.dotProducts && "embeddingDim" in options) checkEqualWidths(options.kind, options);
   const sparseInputs = definition.sparseInputs(options, sizes);
   const { attention = [] } = options;
@@ -62,4 +63,4 @@ export function createModel(options: ModelOptions, sizes: ModelSizes): Model {
   };
 }
 
-const DEFAULT_TASK = { loss: "binaryCrossEntropy" } as const;
+const defaultTask = { loss: "binaryCrossEntropy" } as const;

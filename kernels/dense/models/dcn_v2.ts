@@ -1,5 +1,6 @@
 /**
- * DCN-v2, parallel form: layers of explicit feature crosses beside a deep tower, joined by one linear layer.
+ * DCN-v2, parallel form: layers of explicit feature crosses and a deep tower, joined by one linear
+ * layer.
  *
  *     x_{l+1} = x_0 ∘ (x_l · W_l + b_l) + x_l
  *     logit   = [x_L; MLP(x_0)] · out_w + out_b
@@ -26,7 +27,7 @@ export const dcnV2: ModelDefinition<DeepTowerOptions & { readonly crossLayers: n
     }
     const tower = { prefix: "", widths: hidden, last: "relu", columns } as const;
     const deep = mlp(g, x0, inputs, { ...tower, dropout, normalization });
-    const joined = [...columns, { name: "hidden", places: staticDim(deep.shape[1]) }];
+    const joined = [...columns, { name: "hidden", size: staticDim(deep.shape[1]) }];
     const axes = [joined, inputs.columns.tasks];
     return linear(g, g.concat([x, deep], 1), "out_w", "out_b", tasks, axes);
   },

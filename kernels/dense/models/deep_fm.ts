@@ -3,7 +3,8 @@
  *
  *     logit = bias + Σ first_order + Σ_{i<j} ⟨e_i, e_j⟩ + MLP([e; dense])
  *
- * @see Guo et al., "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction", IJCAI 2017
+ * @see Guo et al., "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction", IJCAI
+ *   2017
  */
 import {
   bias,
@@ -15,13 +16,13 @@ import {
   slotVectors,
 } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
-import type { Normalization } from "./normalization.ts";
+import type { HiddenNormalization } from "./normalization.ts";
 import { type EmbeddingOptions, embeddings, firstOrder } from "./sparse_inputs.ts";
 
 export interface DeepTowerOptions extends EmbeddingOptions {
   readonly hidden: readonly number[];
   readonly dropout?: number;
-  readonly normalization?: Normalization;
+  readonly normalization?: HiddenNormalization;
 }
 
 export const deepFm: ModelDefinition<DeepTowerOptions> = {

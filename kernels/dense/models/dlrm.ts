@@ -1,14 +1,15 @@
 /**
- * DLRM: dense values go through a bottom tower to become one more embedding; the dot products of all pairs, beside
- * the bottom's result, go through the top tower.
+ * DLRM: a bottom tower turns the dense values into one more embedding; the top tower reads its
+ * result and the dot products of all pairs of embeddings.
  *
- * @see Naumov et al., "Deep Learning Recommendation Model for Personalization and Recommendation Systems", 2019
+ * @see Naumov et al., "Deep Learning Recommendation Model for Personalization and Recommendation
+ *   Systems", 2019
  */
 import { type Axis, joined, keyOf } from "../graph/axis.ts";
 import { staticDim } from "../graph/shape.ts";
 import { mlp, slotVectors } from "./layers.ts";
-import type { ModelDefinition, ModelInputs } from "./model.ts";
-import type { Normalization } from "./normalization.ts";
+import type { GraphInputs, ModelDefinition } from "./model.ts";
+import type { HiddenNormalization } from "./normalization.ts";
 import { ModelOptionsError } from "./options.ts";
 import { type EmbeddingOptions, embeddings } from "./sparse_inputs.ts";
 
@@ -16,7 +17,7 @@ export interface DlrmOptions extends EmbeddingOptions {
   readonly bottom: readonly number[];
   readonly top: readonly number[];
   readonly dropout?: number;
-  readonly normalization?: Normalization;
+  readonly normalization?: HiddenNormalization;
 }
 
 export const dlrm: ModelDefinition<DlrmOptions> = {
@@ -41,7 +42,8 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
       normalization,
     });
 
-    const vectors = g.concat([g.reshape(dense, [rows, 1, embeddingDim]), slots], 1); // [rows, n, dim]
+    // Shape [rows, n, dim].
+    const vectors = g.concat([g.reshape(dense, [rows, 1, embeddingDim]), slots], 1);
     const n = staticDim(vectors.shape[1]);
     const dots = g.reshape(g.matMul(vectors, g.transposeLast(vectors)), [rows, n * n]);
     const pairs = pairsOf(n);
@@ -54,7 +56,7 @@ export const dlrm: ModelDefinition<DlrmOptions> = {
   },
 };
 
-/** Positions (i, j), j < i, in an n × n matrix, row by row. */
+/** Index pairs (i, j) with j < i < n, row by row. */
 function pairsOf(n: number): [number, number][] {
   return Array.from(
     { length: n },
@@ -62,19 +64,22 @@ function pairsOf(n: number): [number, number][] {
   ).flat();
 }
 
-/** What goes into the top tower: the bottom's result, and products of pairs, in whichever order the two have come. */
+/**
+ * Columns of the top tower's input: the bottom's result, then one product per pair, named alike in
+ * either order.
+ */
 function joinedColumns(
-  { columns: { slots } }: ModelInputs,
+  { columns: { slots } }: GraphInputs,
   embeddingDim: number,
   pairs: readonly (readonly [number, number])[],
 ): Axis {
-  const bottom = { name: "bottom", places: embeddingDim };
-  const vectors = [bottom, ...slots.filter(({ places }) => places > 0)];
+  const bottom = { name: "bottom", size: embeddingDim };
+  const vectors = [bottom, ...slots.filter(({ size }) => size > 0)];
   return [
     bottom,
     ...pairs.map(([i, j]) => {
       const [a, b] = [vectors[i], vectors[j]];
-      return { ...joined(keyOf(a) < keyOf(b) ? [a, b] : [b, a], " · "), places: 1 };
+      return { ...joined(keyOf(a) < keyOf(b) ? [a, b] : [b, a], " · "), size: 1 };
     }),
   ];
 }

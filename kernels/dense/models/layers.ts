@@ -1,34 +1,34 @@
 /**
- * Pieces that several papers share.
+ * Layers that several papers share.
  */
 import type { Axis } from "../graph/axis.ts";
 import type { Graph } from "../graph/graph.ts";
 import { staticDim } from "../graph/shape.ts";
 import type { Value } from "../graph/value.ts";
-import type { ModelInputs } from "./model.ts";
+import type { GraphInputs } from "./model.ts";
 import {
   batchNormalized,
+  type HiddenNormalization,
   layerNormalized,
   momentNames,
-  type Normalization,
 } from "./normalization.ts";
 
 export interface MlpOptions {
-  /** Parameter names are this prefix + `w{i}`, `b{i}`, and of normalised layers `gamma{i}`, `beta{i}`. */
+  /** Prefix of parameter names: `w{i}`, `b{i}`, and in normalised layers `gamma{i}`, `beta{i}`. */
   readonly prefix: string;
   readonly widths: readonly number[];
   /** "linear" leaves the last layer without ReLU, normalisation and dropout. */
   readonly last: "relu" | "linear";
-  /** What the columns of `x` are of. Default: unnamed. */
+  /** Names of the columns of `x`. Default: unnamed. */
   readonly columns?: Axis;
-  /** What the units of a linear last layer are of. Default: unnamed. */
+  /** Names of the units of a linear last layer. Default: unnamed. */
   readonly units?: Axis;
   readonly dropout?: number;
-  readonly normalization?: Normalization;
+  readonly normalization?: HiddenNormalization;
 }
 
 /** A tower of `relu(x · w{i} + b{i})`, w{i} of shape `[in, out]`. */
-export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions): Value {
+export function mlp(g: Graph, x: Value, inputs: GraphInputs, options: MlpOptions): Value {
   const { prefix, widths, last, columns = [], units = [] } = options;
   const { dropout = 0, normalization = "none" } = options;
   return widths.reduce((hidden, width, layer) => {
@@ -36,7 +36,7 @@ export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions
     const isLinear = last === "linear" && layer === widths.length - 1;
     const axes = [layer === 0 ? columns : [], isLinear ? units : []];
     if (normalization === "batch" && !isLinear) {
-      // The mean takes any offset away again: there is no b.
+      // No b: subtracting the mean would cancel it.
       const w = weightMatrix(g, hidden, named("w"), width, axes);
       const running = momentNames(prefix, layer);
       const moments = inputs.moments(g.matMul(hidden, w), running.mean, running.variance);
@@ -53,9 +53,9 @@ export function mlp(g: Graph, x: Value, inputs: ModelInputs, options: MlpOptions
 }
 
 /**
- * `x · W + b` with parameters of its own.
+ * `x · W + b` with new parameters.
  *
- * @param axes What the columns of `x` and those of the result are of. Default: unnamed.
+ * @param axes Names of the columns of `x` and of the result. Default: unnamed.
  */
 export function linear(
   g: Graph,
@@ -80,32 +80,33 @@ function weightMatrix(
   return g.parameter(name, [staticDim(x.shape[1]), width], { kind: "glorotUniform" }, axes);
 }
 
-/** All embeddings side by side, then the dense values: `[rows, Σ dims + denseWidth]`. */
-export function concatenatedFeatures(g: Graph, inputs: ModelInputs): Value {
+/** All embeddings concatenated, then the dense values. Shape `[rows, Σ dims + denseWidth]`. */
+export function concatenatedFeatures(g: Graph, inputs: GraphInputs): Value {
   const { embeddings } = inputs.sparse;
   return inputs.dense === undefined ? embeddings : g.concat([embeddings, inputs.dense], 1);
 }
 
-/** What the columns of {@link concatenatedFeatures} are of. */
-export function concatenatedColumns({ columns: { slots, dense } }: ModelInputs): Axis {
+/** Names of the columns of {@link concatenatedFeatures}. */
+export function concatenatedColumns({ columns: { slots, dense } }: GraphInputs): Axis {
   return [...slots, ...dense];
 }
 
-/** The embeddings of the slots that have one, all of width `dim`, as vectors of their own: `[rows, slots, dim]`. */
-export function slotVectors(g: Graph, inputs: ModelInputs, dim: number): Value {
+/** Embeddings of the slots that have one, all of width `dim`. Shape `[rows, slots, dim]`. */
+export function slotVectors(g: Graph, inputs: GraphInputs, dim: number): Value {
   const { embeddings } = inputs.sparse;
   const [rows, width] = embeddings.shape;
   return g.reshape(embeddings, [rows, staticDim(width) / dim, dim]);
 }
 
-/** The sum of all slots' first-order weights: `[rows, 1]`. */
-export function firstOrderSum(g: Graph, inputs: ModelInputs): Value {
+/** The sum of all slots' first-order weights. Shape `[rows, 1]`. */
+export function firstOrderSum(g: Graph, inputs: GraphInputs): Value {
   const { first_order: firstOrder } = inputs.sparse;
   return g.reshape(g.reduceSum(firstOrder, [1]), [firstOrder.shape[0], 1]);
 }
 
 /**
- * All pairwise dot products of the slots' embeddings, `Σ_{i<j} ⟨e_i, e_j⟩`, in linear time: `[rows, 1]`.
+ * All pairwise dot products of the slots' embeddings, `Σ_{i<j} ⟨e_i, e_j⟩`, in linear time. Shape
+ * `[rows, 1]`.
  *
  * @see Rendle, "Factorization Machines", 2010, lemma 3.1
  */

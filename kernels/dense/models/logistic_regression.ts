@@ -1,5 +1,5 @@
 /**
- * Logistic regression over sparse ids and dense values: the baseline that every deeper model has to beat.
+ * Logistic regression over sparse ids and dense values: the baseline for every deeper model.
  *
  * @see McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013
  */

@@ -1,14 +1,15 @@
 /**
- * MMoE: experts that all tasks share, mixed for each task by a gate of its own.
+ * MMoE: all tasks share experts, and one gate per task mixes their outputs.
  *
  *     f_t = Σ_e softmax(x · gate_w{t} + gate_b{t})_e · expert_e(x),   logit_t = tower_t(f_t)
  *
- * @see Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts", KDD 2018
+ * @see Ma et al., "Modeling Task Relationships in Multi-task Learning with Multi-gate
+ *   Mixture-of-Experts", KDD 2018
  */
 import { staticDim } from "../graph/shape.ts";
 import { concatenatedColumns, concatenatedFeatures, linear, mlp } from "./layers.ts";
 import type { ModelDefinition } from "./model.ts";
-import type { Normalization } from "./normalization.ts";
+import type { HiddenNormalization } from "./normalization.ts";
 import { type EmbeddingOptions, embeddings } from "./sparse_inputs.ts";
 
 export interface MmoeOptions extends EmbeddingOptions {
@@ -16,7 +17,7 @@ export interface MmoeOptions extends EmbeddingOptions {
   readonly expertHidden: readonly number[];
   readonly towerHidden: readonly number[];
   readonly dropout?: number;
-  readonly normalization?: Normalization;
+  readonly normalization?: HiddenNormalization;
 }
 
 export const mmoe: ModelDefinition<MmoeOptions> = {
@@ -38,8 +39,8 @@ export const mmoe: ModelDefinition<MmoeOptions> = {
 
     const logits = Array.from({ length: tasks }, (_, task) => {
       const { name } = inputs.columns.tasks[task];
-      // Gates and towers are numbered: their names say which task's they are.
-      const gates = [{ name: `gates of ${name}`, places: experts }];
+      // Parameters of gates and towers are numbered, so their axes name the task.
+      const gates = [{ name: `gates of ${name}`, size: experts }];
       const gate = g.softmax(
         linear(g, x, `gate_w${task}`, `gate_b${task}`, experts, [columns, gates]),
       );
@@ -50,8 +51,8 @@ export const mmoe: ModelDefinition<MmoeOptions> = {
         prefix: `tower${task}_`,
         widths: [...towerHidden, 1],
         last: "linear",
-        columns: [{ name: `mixture for ${name}`, places: width }],
-        units: [{ name, places: 1 }],
+        columns: [{ name: `mixture for ${name}`, size: width }],
+        units: [{ name, size: 1 }],
       } as const;
       return mlp(g, mixed, inputs, { ...tower, dropout, normalization });
     });

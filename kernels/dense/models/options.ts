@@ -1,25 +1,27 @@
 /**
- * Which model to train, and for which tasks: plain data, checked by the configuration.
+ * The kind of model, its sizes and its tasks: plain data, checked by the configuration.
  */
+import type { HiddenNormalization } from "./normalization.ts";
 
-import type { Normalization } from "./normalization.ts";
-
-/** What one column of the labels means. */
+/** One column of the labels. */
 export interface TaskOptions {
   readonly loss: "binaryCrossEntropy" | "squaredError";
   /** Weight in the summed loss, > 0. Default 1. */
   readonly weight?: number;
 }
 
-/** Pools a list slot (a user's recent items) by how much each entry matters to a candidate, instead of by sum or mean. */
+/**
+ * Pools a list slot (a user's recent items) by the entries' relevance to a candidate, instead of by
+ * sum or mean.
+ */
 export interface AttentionOptions {
-  /** Position of the list slot among the model's slots. */
+  /** Index of the list slot among the model's slots. */
   readonly slot: number;
-  /** Position of the slot that the entries are compared with. */
+  /** Index of the slot that the entries are compared with. */
   readonly candidate: number;
   /** Entries read of each list, newest first; ≥ 1. */
   readonly lengthMax: number;
-  /** Hidden widths of the unit that weighs an entry. Default `[32]`. */
+  /** Hidden widths of the tower that weighs an entry. Default `[32]`. */
   readonly hidden?: readonly number[];
 }
 
@@ -33,16 +35,18 @@ interface Common {
 interface Tower {
   /** Widths of the hidden layers, e.g. `[256, 128]`. */
   readonly hidden: readonly number[];
-  /** Share of hidden units silenced in training, in [0, 1). Default 0. */
+  /** Share of hidden units dropped in training, in [0, 1). Default 0. */
   readonly dropout?: number;
-  /** Between a hidden layer's product and its ReLU. Default none. */
-  readonly normalization?: Normalization;
+  /** Applied between a hidden layer's product and its ReLU. Default "none". */
+  readonly normalization?: HiddenNormalization;
 }
 
 interface Embedded {
   /** Width of a slot's embedding. */
   readonly embeddingDim: number;
-  /** Widths by slot, where they are not all the same; 0 = the slot has only a first-order weight. Shape `[slots]`. */
+  /**
+   * Widths by slot, when they differ; 0 = the slot has only a first-order weight. Shape `[slots]`.
+   */
   readonly slotDims?: readonly number[];
 }
 
@@ -61,7 +65,7 @@ export type ModelOptions =
       /** Hidden widths of the top tower; a last, linear layer of one unit per task follows. */
       readonly top: readonly number[];
       readonly dropout?: number;
-      readonly normalization?: Normalization;
+      readonly normalization?: HiddenNormalization;
     } & Embedded)
     | ({
       readonly kind: "mmoe";
@@ -71,13 +75,13 @@ export type ModelOptions =
       /** Hidden widths of each task's tower. */
       readonly towerHidden: readonly number[];
       readonly dropout?: number;
-      readonly normalization?: Normalization;
+      readonly normalization?: HiddenNormalization;
     } & Embedded)
   );
 
 export type ModelKind = ModelOptions["kind"];
 
-/** Every kind, from the least to the most. */
+/** Every kind of model, from the simplest to the largest. */
 export const modelKinds: readonly ModelKind[] = Object.keys(
   {
     logisticRegression: true,
@@ -91,27 +95,30 @@ export const modelKinds: readonly ModelKind[] = Object.keys(
 ) as ModelKind[];
 
 export interface ModelSizes {
-  /** Feature slots: each gives one pooled embedding per example. */
+  /** Feature slots; each has one pooled embedding per example. */
   readonly slots: number;
   /** Dense values per example; 0 = none. */
   readonly denseWidth: number;
   /** Label columns, ≥ 1. */
   readonly tasks: number;
-  /** What they are called: a checkpoint finds their weights by name. Default: their positions. */
+  /** Names, by which a checkpoint finds the weights again. Default: their indices. */
   readonly names?: {
-    /** With the number in its ids, which it keeps under another name; none where its ids are another slot's. */
+    /**
+     * `number` is the slot number in its ids, the same after a rename; absent when the slot shares
+     * another's ids.
+     */
     readonly slots: readonly { readonly name: string; readonly number?: number }[];
     readonly dense: readonly string[];
     readonly tasks: readonly string[];
   };
 }
 
-/** Whether what a row gives in training depends on the other rows of its batch. */
+/** Whether a row's logits in training depend on the other rows of its batch. */
 export function normalizesBatches(options: ModelOptions): boolean {
   return "normalization" in options && options.normalization === "batch";
 }
 
-/** The options ask for a model that cannot be built. */
+/** The options describe a model that cannot be built. */
 export class ModelOptionsError extends Error {
   override readonly name = "ModelOptionsError";
 }

@@ -1,5 +1,5 @@
 /**
- * The table slices that models read, and the widths that a slot's vector may have.
+ * The table slices that models read, and the widths of the slots' vectors.
  */
 import type { SparseInput } from "./model.ts";
 import { ModelOptionsError, type ModelSizes } from "./options.ts";
@@ -9,15 +9,15 @@ export interface EmbeddingOptions {
   readonly slotDims?: readonly number[];
 }
 
-/** A weight for each slot's value, as in a linear model. */
+/** One weight per feature id, as in a linear model. */
 export function firstOrder({ slots }: ModelSizes): SparseInput {
   return { slice: "first_order", dims: Array.from({ length: slots }, () => 1) };
 }
 
 /**
- * A vector for each slot's value.
+ * One embedding per feature id.
  *
- * @throws {ModelOptionsError} When widths are given for another number of slots, or no slot has any.
+ * @throws {ModelOptionsError} When there is not one width per slot, or all widths are 0.
  */
 export function embeddings(
   { embeddingDim, slotDims }: EmbeddingOptions,
@@ -26,7 +26,7 @@ export function embeddings(
   const dims = slotDims ?? Array.from({ length: slots }, () => embeddingDim);
   if (dims.length !== slots) {
     throw new ModelOptionsError(
-      `The model has ${slots} slots and widths for ${dims.length}; give one width for each.`,
+      `The model has ${slots} slots and ${dims.length} widths; give one width per slot.`,
     );
   }
   if (dims.every((dim) => dim === 0)) {
@@ -35,13 +35,13 @@ export function embeddings(
   return { slice: "embeddings", dims };
 }
 
-/** Floats of one example: the sum of the slots' widths. */
-export function widthOf({ dims }: SparseInput): number {
+/** Floats per example: the sum of the slots' widths. */
+export function pooledWidth({ dims }: SparseInput): number {
   return dims.reduce((sum, dim) => sum + dim, 0);
 }
 
 /**
- * What models with dot products ask of the widths.
+ * Checks that the slots' vectors have one width or none, as models with dot products need.
  *
  * @throws {ModelOptionsError} When a slot's vector cannot be multiplied with another's.
  */
@@ -52,6 +52,6 @@ export function checkEqualWidths(kind: string, { embeddingDim, slotDims = [] }: 
     `${kind} multiplies embeddings of different slots: slot ${slot} has width ${
       slotDims[slot]
     } and needs ` +
-      `${embeddingDim}, or 0; or choose a model that only joins them, such as dcnV2.`,
+      `${embeddingDim}, or 0; or choose a model that only concatenates them, such as dcnV2.`,
   );
 }

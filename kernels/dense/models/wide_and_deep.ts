@@ -1,6 +1,6 @@
 /**
- * Wide & Deep: a linear model that memorises and a deep tower that generalises, summed and trained together. Crossed
- * features of the wide part are slots of the feature schema.
+ * Wide & Deep: the sum of a linear model, which memorises, and a deep tower, which generalises,
+ * trained together. Crossed features of the wide part are slots of the feature schema.
  *
  * @see Cheng et al., "Wide & Deep Learning for Recommender Systems", DLRS 2016
  */

@@ -1,6 +1,7 @@
 /**
- * Writes a graph as an ONNX model that any ONNX runtime loads.
+ * Writes a graph as an ONNX model that any ONNX runtime can load.
  */
+import { present } from "../../../structures/invariant.ts";
 import type { Dim, Shape } from "../graph/shape.ts";
 import type { ComputedValue, ParameterValue, Value } from "../graph/value.ts";
 import { isLeaf, topologicalOrder } from "../graph/value.ts";
@@ -8,9 +9,9 @@ import { ruleOf } from "../ops/table.ts";
 import { BLOCK_WIDTH, type WeightLayout } from "../weight_layout.ts";
 import { FAN_MAX, type NodeEmitter, type OnnxAttributes } from "./node_emitter.ts";
 import {
-  ATTRIBUTE_TYPES,
   type AttributeProto,
-  ELEMENT_TYPES,
+  attributeTypes,
+  elementTypes,
   IR_VERSION,
   type NodeProto,
   OPSET_VERSION,
@@ -19,13 +20,16 @@ import {
   type ValueInfoProto,
 } from "./schema.ts";
 
-/** Where the model finds its parameters when it runs. */
+/** How the model gets its parameters when it runs. */
 export type ParameterBinding =
-  /** Each parameter is an input under its name: new weights need no new session. */
+  /** Each parameter is an input of its name: new weights need no new session. */
   | { readonly kind: "inputs" }
-  /** Written into the file, for other tools. */
+  /** Parameters are written into the file, for other tools. */
   | { readonly kind: "initializers"; readonly data: Readonly<Record<string, Float32Array>> }
-  /** Cut from one input matrix, which the optimizer updates as a whole; see {@link WeightLayout}. */
+  /**
+   * Parameters are cut from one input matrix, which the optimizer updates as a whole; see {@link
+   * WeightLayout}.
+   */
   | {
     readonly kind: "matrix";
     readonly input: string;
@@ -37,10 +41,13 @@ export type ParameterBinding =
 export interface OnnxModelOptions {
   readonly name: string;
   readonly documentation: string;
-  /** Results by the name that they get in the file. */
+  /** Results by their name in the file. */
   readonly outputs: Readonly<Record<string, Value>>;
   readonly parameters: ParameterBinding;
-  /** Name of an empty sequence to put before all outputs; see sessions/in_place_outputs.ts. Absent = none. */
+  /**
+   * Name of an empty sequence to add before all outputs; see sessions/in_place_outputs.ts. Absent =
+   * none.
+   */
   readonly sequenceOutput?: string;
 }
 
@@ -80,13 +87,13 @@ class ModelEncoder implements NodeEmitter {
     for (const value of this.#order) this.#encode(value);
     const outputInfos: ValueInfoProto[] = Object.entries(outputs).map(([outputName, value]) => {
       if (this.#names.get(value) !== outputName) {
-        this.#push("Identity", [this.#names.get(value)!], outputName, {});
+        this.#push("Identity", [this.#nameOf(value)], outputName, {});
       }
       return valueInfo(outputName, value.shape);
     });
     if (sequenceOutput !== undefined) {
       this.#push("SequenceEmpty", [], sequenceOutput, {});
-      const elemType = { tensorType: { elemType: ELEMENT_TYPES.float32 } };
+      const elemType = { tensorType: { elemType: elementTypes.float32 } };
       outputInfos.unshift({ name: sequenceOutput, type: { sequenceType: { elemType } } });
     }
     return {
@@ -123,6 +130,10 @@ class ModelEncoder implements NodeEmitter {
     return this.node("Concat", dims.map((dim) => this.#runtimeDim(dim)), { axis: 0 });
   }
 
+  #nameOf(value: Value): string {
+    return present(this.#names.get(value), "a value is encoded before its users");
+  }
+
   #encode(value: Value): void {
     switch (value.op) {
       case "Input":
@@ -132,7 +143,7 @@ class ModelEncoder implements NodeEmitter {
         }
         return;
       case "Parameter":
-        return; // bound before
+        return; // bound by #bindParameters
       case "Constant": {
         const name = `constant_${value.id}`;
         const data = Float32Array.from(value.data);
@@ -144,7 +155,7 @@ class ModelEncoder implements NodeEmitter {
         this.#names.set(value, name);
         this.#current = name;
         this.#temporaries = 0;
-        const inputs = value.inputs.map((input) => this.#names.get(input)!);
+        const inputs = value.inputs.map((input) => this.#nameOf(input));
         ruleOf(value.op).encode(value as ComputedValue, inputs, this);
       }
     }
@@ -182,7 +193,7 @@ class ModelEncoder implements NodeEmitter {
     });
   }
 
-  /** Cuts a matrix into named pieces of rows, in a tree where one node may not have as many results. */
+  /** Splits a matrix into named groups of rows; past {@link FAN_MAX} groups by a tree of nodes. */
   #split(matrix: string, pieces: readonly string[], sizes: readonly number[]): void {
     if (pieces.length > FAN_MAX) {
       const width = Math.ceil(pieces.length / FAN_MAX);
@@ -219,13 +230,13 @@ class ModelEncoder implements NodeEmitter {
   #initializer(
     name: string,
     shape: Shape,
-    type: keyof typeof ELEMENT_TYPES,
+    type: keyof typeof elementTypes,
     data: Float32Array | BigInt64Array,
   ): string {
     this.#initializers.set(name, {
       name,
       dims: shape as number[],
-      dataType: ELEMENT_TYPES[type],
+      dataType: elementTypes[type],
       rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     });
     return name;
@@ -246,18 +257,18 @@ function valueInfo(name: string, shape: Shape): ValueInfoProto {
   const dim = shape.map((size) =>
     typeof size === "number" ? { dimValue: size } : { dimParam: size }
   );
-  return { name, type: { tensorType: { elemType: ELEMENT_TYPES.float32, shape: { dim } } } };
+  return { name, type: { tensorType: { elemType: elementTypes.float32, shape: { dim } } } };
 }
 
 function attributeProtos(attributes: OnnxAttributes): AttributeProto[] {
   return Object.entries(attributes).map(([name, value]): AttributeProto => {
     if (name === "to") {
-      return { name, type: ATTRIBUTE_TYPES.int, i: ELEMENT_TYPES[value as "int64"] };
+      return { name, type: attributeTypes.int, i: elementTypes[value as "int64"] };
     }
-    if (typeof value === "number") return { name, type: ATTRIBUTE_TYPES.int, i: value };
+    if (typeof value === "number") return { name, type: attributeTypes.int, i: value };
     if (typeof value === "string") {
-      return { name, type: ATTRIBUTE_TYPES.string, s: new TextEncoder().encode(value) };
+      return { name, type: attributeTypes.string, s: new TextEncoder().encode(value) };
     }
-    return { name, type: ATTRIBUTE_TYPES.ints, ints: value };
+    return { name, type: attributeTypes.ints, ints: value };
   });
 }

@@ -1,17 +1,21 @@
 /**
- * The part of the ONNX file format that the encoder writes, as a protobuf schema (names and numbers of onnx.proto).
+ * The subset of the ONNX file format that the encoder writes, as a protobuf schema with
+ * onnx.proto's field numbers.
  *
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 import protobuf from "protobufjs";
 
-/** ONNX opset of every emitted model: the lowest that has all ops in the forms used, so that old runtimes read it. */
+/**
+ * ONNX opset of every emitted model: the lowest that has all ops in the forms used, for older
+ * runtimes.
+ */
 export const OPSET_VERSION = 18;
-/** Version of the file format that belongs to that opset. */
+/** Version of the file format that belongs to this opset. */
 export const IR_VERSION = 8;
 
-export const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
-export const ATTRIBUTE_TYPES = { int: 2, string: 3, ints: 7 } as const;
+export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
+export const attributeTypes = { int: 2, string: 3, ints: 7 } as const;
 
 export interface TensorProto {
   readonly name: string;
@@ -70,7 +74,7 @@ export interface ModelProto {
 const one = (type: string, id: number) => ({ type, id });
 const many = (type: string, id: number) => ({ rule: "repeated", type, id });
 
-const MODEL = protobuf.Root.fromJSON({
+const modelMessage = protobuf.Root.fromJSON({
   nested: {
     Model: {
       fields: {
@@ -128,5 +132,5 @@ const MODEL = protobuf.Root.fromJSON({
 
 /** The bytes of an ONNX file. */
 export function serializeModel(model: ModelProto): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(MODEL.encode(model).finish());
+  return new Uint8Array(modelMessage.encode(model).finish());
 }

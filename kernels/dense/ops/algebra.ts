@@ -1,6 +1,7 @@
 /**
- * Ops that mix elements: matrix products, sums and softmax.
+ * Ops whose results combine several elements: matrix products, sums and softmax.
  */
+import { present } from "../../../structures/invariant.ts";
 import { formatShape, type Shape, ShapeError } from "../graph/shape.ts";
 import type { OpTable, ReferenceTensor } from "./op.ts";
 import { broadcastStrides, forEachOffset, product } from "./strides.ts";
@@ -99,7 +100,7 @@ export const algebraOps: Pick<OpTable, "MatMul" | "Linear" | "Softmax" | "Reduce
       return [g.subtract(weighted, g.multiply(total, y))]; // dX = Y ∘ (dY - Σ dY ∘ Y)
     },
     evaluate: ([x]) => {
-      const width = x.shape.at(-1)!;
+      const width = present(x.shape.at(-1), "softmax has an axis to normalise over");
       const y = new Float64Array(x.data.length);
       for (let start = 0; start < y.length; start += width) {
         const row = x.data.subarray(start, start + width);

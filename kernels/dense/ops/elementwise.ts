@@ -1,6 +1,6 @@
 /**
- * Ops that treat each element alone. Their operands broadcast; the gradient walk sums stretched axes away again, so
- * no rule here knows about it.
+ * Ops that compute each element independently. Operands broadcast; the gradient walk sums over
+ * stretched axes, so the rules here need not.
  */
 import { broadcastShapes, type Shape } from "../graph/shape.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -68,9 +68,17 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
     encode: (_y, [x], emit) => emit.result("Mul", [x, x]),
     elementwise: true,
   },
-  SquareRoot: unary(Math.sqrt, "Sqrt", (_x, y, dY, g) => g.divide(g.scale(dY, 0.5), y)), // dX = dY / 2Y
+  SquareRoot: unary(
+    Math.sqrt,
+    "Sqrt",
+    (_x, y, dY, g) => g.divide(g.scale(dY, 0.5), y), // dX = dY / 2Y
+  ),
   Exp: unary(Math.exp, "Exp", (_x, y, dY, g) => g.multiply(dY, y)), // dX = dY ∘ Y
-  Relu: unary((x) => Math.max(x, 0), "Relu", (_x, y, dY, g) => g.passPositive(y, dY)), // dX = dY where Y > 0
+  Relu: unary(
+    (x) => Math.max(x, 0),
+    "Relu",
+    (_x, y, dY, g) => g.passPositive(y, dY), // dX = dY where Y > 0
+  ),
   Sigmoid: unary(
     sigmoid,
     "Sigmoid",
@@ -78,10 +86,10 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
   ),
   PassPositive: {
     ...binary((x, y) => x > 0 ? y : 0, "", (x, _y, _out, dOut, g) => [
-      undefined, // flat on either side of x = 0
+      undefined, // dX = 0 on both sides of x = 0
       g.passPositive(x, dOut), // dY = dOut where X > 0
     ]),
-    // ONNX Runtime's Where takes longer on the CPU than a cast and a product.
+    // On the CPU, ONNX Runtime's Where is slower than a cast and a product.
     encode: (_y, [x, y], emit) => {
       const positive = emit.node("Greater", [x, emit.scalar(0)]);
       emit.result("Mul", [emit.node("Cast", [positive], { to: "float32" }), y]);

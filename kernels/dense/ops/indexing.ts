@@ -1,5 +1,5 @@
 /**
- * Ops that pick elements by constant indices.
+ * Ops that select elements by constant indices.
  */
 import { formatShape, ShapeError, staticDim } from "../graph/shape.ts";
 import type { OpTable } from "./op.ts";
@@ -15,7 +15,8 @@ export const indexingOps: Pick<OpTable, "SelectColumns"> = {
     },
     gradient: ({ inputs: [x], attributes: { indices } }, dY, g) => {
       const columns = [...Array(staticDim(x.shape[1])).keys()];
-      return [g.selectColumns(dY, columns.map((column) => indices.indexOf(column)))]; // dX = dY put back, 0 elsewhere
+      // dX = dY at the selected columns, 0 elsewhere
+      return [g.selectColumns(dY, columns.map((column) => indices.indexOf(column)))];
     },
     evaluate: ([x], { indices }, [rows, width]) => {
       const y = new Float64Array(rows * width);
@@ -29,7 +30,7 @@ export const indexingOps: Pick<OpTable, "SelectColumns"> = {
     encode: (y, [x], emit) => {
       const width = staticDim(y.inputs[0].shape[1]);
       const { indices } = y.attributes;
-      // The column after the last one is zeros, for the indices that ask for none.
+      // Index -1 reads a column of zeros, appended after the last one.
       const source = indices.includes(-1) ? emit.node("Pad", [x, emit.integers([0, 0, 0, 1])]) : x;
       const columns = indices.map((column) => column < 0 ? width : column);
       emit.result("Gather", [source, emit.integers(columns)], { axis: 1 });

@@ -1,5 +1,5 @@
 /**
- * Ops that move elements without computing: views, cuts and joins.
+ * Ops that move elements without changing them: reshapes, slices, concatenations.
  */
 import {
   broadcastShapes,
@@ -58,7 +58,8 @@ export const movementOps: Pick<OpTable, MovementName> = {
     encode: (y, [x], emit) => {
       const given = y.inputs[0].shape;
       const missing = y.shape.length - given.length;
-      // Expand stretches both ways, so a symbol that x already has may be asked for as 1.
+      // ONNX's Expand broadcasts both operands, so 1 keeps a dimension that x already has, symbols
+      // included.
       const asked = y.shape.map((dim, axis) => dim === given[axis - missing] ? 1 : dim);
       emit.result("Expand", [x, emit.shape(asked)]);
     },
@@ -82,7 +83,7 @@ export const movementOps: Pick<OpTable, MovementName> = {
       let start = 0;
       return inputs.map((x) => {
         const end = start + staticDim(x.shape[axis]);
-        const dX = g.slice(dY, axis, start, end); // dX = the columns of dY that X filled
+        const dX = g.slice(dY, axis, start, end); // dX = the part of dY that came from X
         start = end;
         return dX;
       });
@@ -149,7 +150,7 @@ export const movementOps: Pick<OpTable, MovementName> = {
     shape: ([x], { axis, before, after }) =>
       x.map((dim, i) => i === axis ? before + staticDim(dim) + after : dim),
     gradient: ({ inputs: [x], attributes: { axis, before } }, dY, g) => [
-      g.slice(dY, axis, before, before + staticDim(x.shape[axis])), // dX = dY without its margins
+      g.slice(dY, axis, before, before + staticDim(x.shape[axis])), // dX = dY without the padding
     ],
     evaluate: ([x], { axis, before }, shape) => {
       const inner = product(shape.slice(axis + 1));

@@ -1,16 +1,16 @@
 /**
- * What there is to say about an op, and the closed list of ops.
+ * The closed list of ops, and the rule that each of them needs.
  *
- * Each op of the list has one entry in the table (ops/table.ts): how shapes follow, how gradients flow, what it
- * computes (float64, the oracle of the tests and the engine of the simulation) and how ONNX writes it. The table is
- * a mapped type over this list, so a missing entry does not compile.
+ * Every op has one entry in the table (ops/table.ts): its result's shape, its gradient, its value
+ * in float64 (the oracle of the tests and the engine of the simulation) and its ONNX encoding. The
+ * table is a mapped type over this list, so a missing entry does not compile.
  */
 import type { Graph } from "../graph/graph.ts";
 import type { Shape } from "../graph/shape.ts";
 import type { ComputedValue, Value } from "../graph/value.ts";
 import type { NodeEmitter } from "../onnx/node_emitter.ts";
 
-/** Ops by name, with what they need beside their inputs. */
+/** Ops by name, with the attributes that they take in addition to their inputs. */
 export interface OpAttributes {
   Add: None;
   Subtract: None;
@@ -26,7 +26,7 @@ export interface OpAttributes {
   Exp: None;
   Relu: None;
   Sigmoid: None;
-  /** `where(x > 0, y, 0)` of inputs (x, y): what the gradient of Relu does. */
+  /** `where(x > 0, y, 0)` of inputs (x, y): the gradient of Relu. */
   PassPositive: None;
   /** Binary cross entropy of a logit: `ln(1 + e^z) - z·y` of inputs (z, y). */
   SigmoidCrossEntropy: None;
@@ -36,11 +36,11 @@ export interface OpAttributes {
   MatMul: { readonly transposeA: boolean; readonly transposeB: boolean };
   /** `X · W + b`, X of shape [n, in], W [in, out], b [out]. */
   Linear: None;
-  /** Sums over `axes`, which stay with size 1. */
+  /** Sums over `axes`, which remain with size 1. */
   ReduceSum: { readonly axes: readonly number[] };
   Reshape: { readonly shape: Shape };
   Transpose: { readonly permutation: readonly number[] };
-  /** Stretches axes of size 1, and adds leading ones. */
+  /** Stretches axes of size 1 and adds leading axes. */
   BroadcastTo: { readonly shape: Shape };
   Concat: { readonly axis: number };
   /** `x[…, start:end, …]` along `axis`. */
@@ -61,9 +61,9 @@ export interface ReferenceTensor {
 }
 
 export interface OpRule<Name extends OpName> {
-  /** @throws {ShapeError} Where the inputs do not fit together. */
+  /** @throws {ShapeError} When the inputs do not fit together. */
   shape(inputs: readonly Shape[], attributes: OpAttributes[Name]): Shape;
-  /** Gradients of the inputs from the result's, in the result's or the input's shape; undefined = none flows. */
+  /** Gradient per input, in the result's or the input's shape; undefined = zero. */
   gradient(y: ComputedValue<Name>, dY: Value, g: Graph): readonly (Value | undefined)[];
   /** Row-major result of the given shape, in float64. */
   evaluate(
@@ -71,9 +71,9 @@ export interface OpRule<Name extends OpName> {
     attributes: OpAttributes[Name],
     shape: readonly number[],
   ): Float64Array;
-  /** Emits ONNX nodes, the last one under the value's own name (`emit.result`). */
+  /** Emits ONNX nodes; the last one, by `emit.result`, has the value's own name. */
   encode(y: ComputedValue<Name>, inputs: readonly string[], emit: NodeEmitter): void;
-  /** Elementwise ops: a broadcast before them may as well come after. */
+  /** Set for elementwise ops: a broadcast of an input may move to the result. */
   readonly elementwise?: true;
 }
 

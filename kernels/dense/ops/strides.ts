@@ -1,9 +1,9 @@
 /**
- * Walking over broadcast operands, for the reference evaluator.
+ * Walks over broadcast operands, for the reference evaluator.
  */
 import type { ReferenceTensor } from "./op.ts";
 
-/** Row-major strides of `shape`, with 0 where it is stretched to `target`; one per axis of `target`. */
+/** Row-major strides of `shape`, one per axis of `target`; 0 along axes that are stretched. */
 export function broadcastStrides(shape: readonly number[], target: readonly number[]): number[] {
   const strides = new Array<number>(target.length).fill(0);
   let stride = 1;
@@ -14,7 +14,10 @@ export function broadcastStrides(shape: readonly number[], target: readonly numb
   return strides;
 }
 
-/** Calls `visit(position, offset)` for each element of `shape` in row-major order, offset following `strides`. */
+/**
+ * Calls `visit(position, offset)` for each element of `shape` in row-major order; `strides` give
+ * the offset.
+ */
 export function forEachOffset(
   shape: readonly number[],
   strides: readonly number[],

@@ -1,5 +1,6 @@
 /**
- * The table of all ops; a mapped type over the list in op.ts, so the compiler asks for what is missing.
+ * The table of all ops: a mapped type over the list in op.ts, so that a missing entry does not
+ * compile.
  */
 import { algebraOps } from "./algebra.ts";
 import { elementwiseOps } from "./elementwise.ts";
@@ -7,9 +8,14 @@ import { indexingOps } from "./indexing.ts";
 import { movementOps } from "./movement.ts";
 import type { OpName, OpRule, OpTable } from "./op.ts";
 
-export const OPS: OpTable = { ...elementwiseOps, ...algebraOps, ...movementOps, ...indexingOps };
+export const opRules: OpTable = {
+  ...elementwiseOps,
+  ...algebraOps,
+  ...movementOps,
+  ...indexingOps,
+};
 
-/** The rule of an op whose name is only known at run time. */
+/** The rule of an op whose name is known only at run time. */
 export function ruleOf(name: OpName): OpRule<OpName> {
-  return OPS[name] as unknown as OpRule<OpName>;
+  return opRules[name] as unknown as OpRule<OpName>;
 }

@@ -1,15 +1,16 @@
 /**
- * Keeps one bad batch from throwing the weights far away.
+ * Bounds the norm of a step's gradient, and so the damage that one bad batch does to the weights.
  *
- * @see Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013
+ * @see Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML
+ *   2013
  */
 import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
 
-/** Keeps the division defined where all gradients are 0. */
+/** Added to the norm, so that the division is defined when all gradients are 0. */
 const TINY = 1e-6;
 
-/** `gradient · min(1, normMax / |gradient|)` of the matrix of all gradients. */
+/** `gradient · min(1, normMax / |gradient|)`, where `gradient` is the matrix of all gradients. */
 export function clipByGlobalNorm(g: Graph, gradient: Value, normMax: number): Value {
   const norm = g.squareRoot(g.reduceSum(g.square(gradient), [0, 1])); // [1, 1]
   const scale = g.divide(g.constant(normMax, [1]), g.shift(norm, TINY));

@@ -1,5 +1,5 @@
 /**
- * Learning rates that change with the step: a linear warm-up, then a decay.
+ * Learning rate schedules: a linear warm-up, then a decay.
  *
  * @see Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017 (warm-up)
  */
@@ -7,17 +7,35 @@ export interface LearningRateSchedule {
   /** Steps over which the rate grows linearly from 0 to its full value. Default 0. */
   readonly warmupSteps?: number;
   readonly decay?:
-    /** Halves (for `factor` 0.5) every `steps`, smoothly. Senior et al., "An Empirical Study of Learning Rates in Deep Neural Networks for Speech Recognition", ICASSP 2013. */
+    /**
+     * `factor^(t / steps)`: for `factor` 0.5 the rate halves every `steps`.
+     *
+     * @see Senior et al., "An Empirical Study of Learning Rates in Deep Neural Networks for Speech
+     *   Recognition", ICASSP 2013
+     */
     | { readonly kind: "exponential"; readonly factor: number; readonly steps: number }
-    /** Falls linearly to `final` (a share of the full rate) over `steps`, then stays. Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019, appendix A.2. */
+    /**
+     * Falls linearly to `final` (a share of the full rate) over `steps`, then stays.
+     *
+     * @see Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", NAACL 2019,
+     *   appendix A.2
+     */
     | { readonly kind: "linear"; readonly final: number; readonly steps: number }
-    /** Falls along half a cosine. Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017. */
+    /**
+     * Falls along half a cosine to `final` over `steps`, then stays.
+     *
+     * @see Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017
+     */
     | { readonly kind: "cosine"; readonly final: number; readonly steps: number }
-    /** Falls with the root of the step: `√(steps / (steps + t))`. Vaswani et al., "Attention Is All You Need", NIPS 2017, section 5.3. */
+    /**
+     * Falls with the root of the step: `√(steps / (steps + t))`.
+     *
+     * @see Vaswani et al., "Attention Is All You Need", NIPS 2017, section 5.3
+     */
     | { readonly kind: "inverseSquareRoot"; readonly steps: number };
 }
 
-/** The learning rate of step `t` (from 1), given the full rate. */
+/** The learning rate of step `t` (the first is 1), given the full rate. */
 export function learningRateAt(
   full: number,
   t: number,

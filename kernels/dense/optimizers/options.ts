@@ -1,5 +1,5 @@
 /**
- * How the dense weights learn: plain data, checked by the configuration.
+ * The optimizer of the dense weights: plain data, checked by the configuration.
  */
 export type DenseOptimizerOptions =
   & {
@@ -19,7 +19,7 @@ export type DenseOptimizerOptions =
     }
     | {
       readonly kind: "adagrad";
-      /** Start of the sum of squared gradients. Default 0.1. */
+      /** First value of the sum of squared gradients. Default 0.1. */
       readonly initialAccumulator?: number;
       /** Default 1e-10. */
       readonly epsilon?: number;

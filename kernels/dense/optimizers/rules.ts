@@ -1,18 +1,19 @@
 /**
- * Update rules over one matrix of all weights, as graphs: the table of optimizers.
+ * The table of optimizers: update rules, as graphs, over one matrix of all weights.
  *
- * What depends on the step's number (bias corrections, schedules) is computed by the host and enters as scalars, so
- * the compiled graph is the same at every step. Definitions follow PyTorch's where papers leave room.
+ * The host computes the numbers that depend on the step (bias corrections, schedules) and feeds
+ * them as scalars, so one compiled graph serves every step. Where papers leave a choice, the rules
+ * follow PyTorch.
  */
 import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
 import type { DenseOptimizerKind, OptionsOf } from "./options.ts";
 
-/** One step's operands, all of the matrix's shape except the scalars. */
+/** One step's operands; all have the shape of the matrix, except the scalars. */
 export interface UpdateInputs {
   readonly weights: Value;
   readonly gradient: Value;
-  /** By the names in `OptimizerRule.state`. */
+  /** By the names that `OptimizerRule.state` gives. */
   readonly state: Readonly<Record<string, Value>>;
   /** By the names that `OptimizerRule.scalars` gives. Shape `[1]` each. */
   readonly scalars: Readonly<Record<string, Value>>;
@@ -24,9 +25,9 @@ export interface UpdateOutputs {
 }
 
 export interface OptimizerRule<Options> {
-  /** Vectors that the rule keeps beside the weights, with their first value. */
+  /** First values of the matrices that the rule keeps in addition to the weights. */
   state(options: Options): Readonly<Record<string, number>>;
-  /** Numbers of step `t` (from 1) at learning rate `lr`. */
+  /** Scalars of step `t` (the first is 1) at learning rate `lr`. */
   scalars(options: Options, lr: number, t: number): Readonly<Record<string, number>>;
   update(g: Graph, inputs: UpdateInputs, options: Options): UpdateOutputs;
 }
@@ -35,7 +36,7 @@ type OptimizerRules = {
   readonly [Kind in DenseOptimizerKind]: OptimizerRule<OptionsOf<Kind>>;
 };
 
-export const OPTIMIZERS: OptimizerRules = {
+export const optimizerRules: OptimizerRules = {
   /** w ← w - lr · g. Robbins and Monro, "A Stochastic Approximation Method", 1951. */
   sgd: {
     state: () => ({}),
@@ -46,7 +47,12 @@ export const OPTIMIZERS: OptimizerRules = {
     }),
   },
 
-  /** v ← μ · v + g, w ← w - lr · v (Nesterov: g + μ · v). Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013. */
+  /**
+   * v ← μ · v + g, w ← w - lr · v (Nesterov: g + μ · v).
+   *
+   * @see Sutskever et al., "On the importance of initialization and momentum in deep learning",
+   *   ICML 2013
+   */
   momentum: {
     state: () => ({ velocity: 0 }),
     scalars: (_options, learning_rate) => ({ learning_rate }),
@@ -61,7 +67,12 @@ export const OPTIMIZERS: OptimizerRules = {
     },
   },
 
-  /** a ← a + g², w ← w - lr · g / (√a + ε). Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", JMLR 2011. */
+  /**
+   * a ← a + g², w ← w - lr · g / (√a + ε).
+   *
+   * @see Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
+   *   Optimization", JMLR 2011
+   */
   adagrad: {
     state: ({ initialAccumulator = 0.1 }) => ({ accumulator: initialAccumulator }),
     scalars: (_options, learning_rate) => ({ learning_rate }),
@@ -87,7 +98,11 @@ export const OPTIMIZERS: OptimizerRules = {
     },
   },
 
-  /** Adam whose decay acts on the weights, not on the gradient. Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019. */
+  /**
+   * Adam whose decay acts on the weights, not on the gradient.
+   *
+   * @see Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019
+   */
   adamW: {
     state: () => ({ first_moment: 0, second_moment: 0 }),
     scalars: (options, lr, t) => ({
@@ -101,9 +116,9 @@ export const OPTIMIZERS: OptimizerRules = {
   },
 };
 
-/** The rule of a kind that is only known at run time. */
+/** The rule of a kind that is known only at run time. */
 export function optimizerRule(kind: DenseOptimizerKind): OptimizerRule<{ readonly kind: string }> {
-  return OPTIMIZERS[kind] as OptimizerRule<{ readonly kind: string }>;
+  return optimizerRules[kind] as OptimizerRule<{ readonly kind: string }>;
 }
 
 interface Moments {
@@ -134,7 +149,7 @@ function descend(g: Graph, weights: Value, direction: Value, scalars: UpdateInpu
   return g.subtract(weights, g.multiply(direction, scalars.learning_rate));
 }
 
-/** L2 regularisation: the gradient of `decay / 2 · |w|²` added. */
+/** L2 regularisation: adds the gradient of `decay / 2 · |w|²`. */
 function decayed(g: Graph, gradient: Value, weights: Value, decay: number): Value {
   return decay === 0 ? gradient : g.add(gradient, g.scale(weights, decay));
 }

@@ -1,5 +1,6 @@
 /**
- * Serving sessions over a compiled graph: weights are inputs, so new ones take effect at the next call.
+ * Serving sessions over a compiled graph. Weights are inputs of the graph, so new weights take
+ * effect at the next call.
  */
 import type { InferenceSession as OnnxSession, Tensor } from "onnxruntime-node";
 import { evaluate } from "../graph/evaluate.ts";
@@ -7,8 +8,8 @@ import { resolveShape } from "../graph/shape.ts";
 import type { InferenceGraph } from "../inference_graph.ts";
 import type { InferenceBatch, InferenceSession } from "../inference_session.ts";
 import type { Model } from "../models/model.ts";
-import { historyFeeds } from "../history_batch.ts";
-import { TRAINING_NAMES } from "../training_graph.ts";
+import { historyFeeds } from "../history_arrays.ts";
+import { trainingNames } from "../training_graph.ts";
 import { type DenseWeights, requireWeights } from "../weights.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 
@@ -42,12 +43,12 @@ abstract class CompiledInference implements InferenceSession {
     return {
       ...batch.sparse,
       ...historyFeeds(batch.histories),
-      [TRAINING_NAMES.dense]: batch.dense,
+      [trainingNames.dense]: batch.dense,
     };
   }
 }
 
-/** Serves by the reference evaluator. */
+/** Serves with the reference evaluator. */
 export class ReferenceInference extends CompiledInference {
   readonly provider = "reference";
 
@@ -63,7 +64,7 @@ export class ReferenceInference extends CompiledInference {
   }
 }
 
-/** Serves by ONNX Runtime. */
+/** Serves with ONNX Runtime. */
 export class OnnxInference extends CompiledInference {
   readonly provider: Device;
   readonly #session: OnnxSession;
@@ -107,7 +108,7 @@ export class OnnxInference extends CompiledInference {
     const out = this.#outputs.subarray(0, floats);
     const shape = resolveShape(logits.shape, { rows });
     await this.#session.run(feeds, {
-      [TRAINING_NAMES.logits]: float32Tensor(this.#ort, out, shape),
+      [trainingNames.logits]: float32Tensor(this.#ort, out, shape),
     });
     return out;
   }

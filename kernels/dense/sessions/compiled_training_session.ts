@@ -1,7 +1,7 @@
 /**
- * A training session: feeds a backend with batches, judges what comes back, and keeps count.
+ * A training session: feeds batches to a backend, checks the results, and counts steps.
  *
- * The backend's new state becomes the present one only after loss and weights were found to be sound.
+ * The backend's next state becomes the present state only after loss and weights passed the checks.
  */
 import {
   checkpointDifferences,
@@ -16,9 +16,9 @@ import { meanCount } from "../losses.ts";
 import type { Model } from "../models/model.ts";
 import { learningRateAt } from "../optimizers/learning_rate.ts";
 import { optimizerRule } from "../optimizers/rules.ts";
-import { historyFeeds } from "../history_batch.ts";
+import { historyFeeds } from "../history_arrays.ts";
 import { allocateBatch } from "../training_batch.ts";
-import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { type TrainingGraph, trainingNames } from "../training_graph.ts";
 import type {
   TrainingBatch,
   TrainingSession,
@@ -35,7 +35,7 @@ export class CompiledTrainingSession implements TrainingSession {
   readonly #backend: TrainingBackend;
   readonly #options: TrainingSessionOptions;
   readonly #lossWatch: LossWatch;
-  /** Names of the inputs that get a gradient. */
+  /** Names of the inputs whose gradients the caller gets: slices and histories. */
   readonly #embedded: readonly string[];
   readonly #masks: Record<string, Float32Array<ArrayBuffer>> = {};
   readonly #memory: HostMemory;
@@ -71,12 +71,13 @@ export class CompiledTrainingSession implements TrainingSession {
   }
 
   step(batch: TrainingBatch): Promise<TrainingStep> {
-    // The scale of now: replicas are told in one order, and begin their steps when the others allow.
+    // Read now, not when the step starts: replicas start a step at different times and need the
+    // same scale.
     const scale = this.#learningRateScale;
     const step = this.#last.then(() => this.#step(batch, scale));
     this.#last = step;
     step.catch(() => {
-      // Those that wait fail too; one that is asked for later begins anew.
+      // Waiting steps fail too; a step that is requested later runs.
       if (this.#last === step) this.#last = Promise.resolve();
     });
     return step;
@@ -89,10 +90,10 @@ export class CompiledTrainingSession implements TrainingSession {
     const feeds = this.#feeds(batch, t, learningRate);
     const results = await this.#backend.run(batch.rows, feeds, this.#into(batch));
 
-    const loss = results[TRAINING_NAMES.loss][0];
+    const loss = results[trainingNames.loss][0];
     const counts = () => batch.share?.meanCount ?? meanCount(this.model.tasks, batch.logSampleRate);
     const reason = this.#lossWatch.refuse(loss, counts) ??
-      (Number.isFinite(results[TRAINING_NAMES.weightsNorm][0])
+      (Number.isFinite(results[trainingNames.weightsNorm][0])
         ? undefined
         : "the new weights are not finite");
     if (reason !== undefined) {
@@ -103,9 +104,9 @@ export class CompiledTrainingSession implements TrainingSession {
     this.#steps = t;
     return {
       loss,
-      logits: results[TRAINING_NAMES.logits],
+      logits: results[trainingNames.logits],
       gradients: Object.fromEntries(
-        this.#embedded.map((name) => [name, results[TRAINING_NAMES.gradientOf(name)]] as const),
+        this.#embedded.map((name) => [name, results[trainingNames.gradientOf(name)]] as const),
       ),
     };
   }
@@ -126,12 +127,12 @@ export class CompiledTrainingSession implements TrainingSession {
   async weights(): Promise<DenseWeights> {
     const vectors = await this.#backend.readState();
     const version = this.#versionBefore + this.#steps;
-    return unpackWeights(vectors[TRAINING_NAMES.weights], this.#compiled.layout, version);
+    return unpackWeights(vectors[trainingNames.weights], this.#compiled.layout, version);
   }
 
   async load(weights: DenseWeights): Promise<void> {
     const vectors = await this.#backend.readState();
-    vectors[TRAINING_NAMES.weights] = packWeights(weights, this.#compiled.layout);
+    vectors[trainingNames.weights] = packWeights(weights, this.#compiled.layout);
     await this.#backend.writeState(vectors);
     this.#steps = weights.version - this.#versionBefore;
   }
@@ -151,7 +152,7 @@ export class CompiledTrainingSession implements TrainingSession {
     const differences = checkpointDifferences(checkpoint, own);
     if (differences.length > 0) {
       throw new CheckpointError(
-        `Cannot restore the dense model: the checkpoint is of another one (${
+        `Cannot restore the dense model: the checkpoint belongs to another model (${
           differences.join("; ")
         }); start from the configuration that wrote it.`,
       );
@@ -178,7 +179,7 @@ export class CompiledTrainingSession implements TrainingSession {
 
   #into({ results }: TrainingBatch): Record<string, Float32Array<ArrayBuffer>> {
     if (results === undefined) return {};
-    const { logits, gradientOf } = TRAINING_NAMES;
+    const { logits, gradientOf } = trainingNames;
     const gradients = Object.entries(results.gradients).map(([name, array]) =>
       [gradientOf(name), array] as const
     );
@@ -192,10 +193,10 @@ export class CompiledTrainingSession implements TrainingSession {
     const feeds: Record<string, Float32Array<ArrayBuffer>> = {
       ...batch.sparse,
       ...historyFeeds(batch.histories),
-      [TRAINING_NAMES.dense]: batch.dense,
-      [TRAINING_NAMES.labels]: batch.labels,
-      [TRAINING_NAMES.logSampleRate]: batch.logSampleRate,
-      [TRAINING_NAMES.inverseRows]: Float32Array.of(1 / rowsInAll),
+      [trainingNames.dense]: batch.dense,
+      [trainingNames.labels]: batch.labels,
+      [trainingNames.logSampleRate]: batch.logSampleRate,
+      [trainingNames.inverseRows]: Float32Array.of(1 / rowsInAll),
     };
     for (const [name, value] of Object.entries(rule.scalars(optimizer, learningRate, t))) {
       feeds[name] = Float32Array.of(value);

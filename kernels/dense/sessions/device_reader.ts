@@ -1,8 +1,9 @@
 /**
- * Reading a tensor that lives on the graphics card.
+ * Reads a tensor in the memory of a graphics card.
  *
- * onnxruntime-node 1.29 keeps outputs on the card but cannot copy one to the host (`getData` ends the process), so a
- * session of one node does it: its input is the tensor on the card, its output is fetched as usual.
+ * onnxruntime-node 1.29 can keep outputs on the card but cannot copy them to the host (`getData`
+ * ends the process). A session of one node copies instead: its input is the tensor on the card, its
+ * output is fetched as usual.
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { Graph } from "../graph/graph.ts";

@@ -1,9 +1,10 @@
 /**
- * State on the graphics card: a step's next state stays there and is fed to the next step; only batches, losses and
- * embedding gradients travel. ONNX Runtime's Node binding can do this on WebGPU.
+ * Keeps the state on the graphics card: a step's next state stays there as the input of the next
+ * step. Only batches, losses and embedding gradients are copied. ONNX Runtime's Node binding
+ * supports this on WebGPU.
  */
 import type { InferenceSession } from "onnxruntime-node";
-import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { type TrainingGraph, trainingNames } from "../training_graph.ts";
 import type { DeviceReader } from "./device_reader.ts";
 import { ordinaryMemory } from "./host_memory.ts";
 import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
@@ -44,7 +45,7 @@ export class DeviceStateBackend extends OnnxBackend {
     disposeAll(this.#present);
     const shape = this.stateShape;
     this.#present = Object.fromEntries(
-      // Uploaded with the next step.
+      // The next step uploads them.
       Object.entries(vectors).map(([name, data]) => [name, this.tensor(data.slice(), shape)]),
     );
     return Promise.resolve();
@@ -66,9 +67,9 @@ export class DeviceStateBackend extends OnnxBackend {
   }
 
   protected override takeNextState(results: Readonly<Tensors>): void {
-    disposeAll(this.#next); // of a step that was not committed
+    disposeAll(this.#next); // from a step without a commit
     this.#next = Object.fromEntries(
-      Object.keys(this.compiled.state).map((name) => [name, results[TRAINING_NAMES.next(name)]]),
+      Object.keys(this.compiled.state).map((name) => [name, results[trainingNames.next(name)]]),
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Where arrays that travel to a device and back are made. A graphics card copies page-locked memory several times
- * faster than ordinary memory, and only the machine's adapter can make it.
+ * Allocates arrays that are copied to a device and back. A graphics card copies page-locked memory
+ * several times faster than ordinary memory, and only the adapter of that device can allocate it.
  */
 export interface HostMemory {
   /** A zeroed array, valid until `free`. */

@@ -1,8 +1,9 @@
 /**
- * State in host memory: on the CPU nothing is copied, on CUDA it travels with each step.
+ * Keeps the state in host memory: on the CPU nothing is copied; on CUDA each step copies it to the
+ * card and back.
  */
 import type { InferenceSession } from "onnxruntime-node";
-import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { type TrainingGraph, trainingNames } from "../training_graph.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
 import type { Device, OnnxRuntime } from "./onnx_runtime.ts";
@@ -46,11 +47,11 @@ export class HostStateBackend extends OnnxBackend {
   }
 
   protected override nextState(): Tensors {
-    return this.#tensors(this.#state.next, TRAINING_NAMES.next);
+    return this.#tensors(this.#state.next, trainingNames.next);
   }
 
   protected override takeNextState(): void {
-    // Written in place.
+    // The run wrote into the buffers of nextState().
   }
 
   #tensors(vectors: StateVectors, rename: (name: string) => string): Tensors {

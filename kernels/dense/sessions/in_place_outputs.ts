@@ -1,20 +1,24 @@
 /**
- * Results written straight into arrays that the caller keeps.
+ * Runs a model whose outputs are written directly into arrays of the caller.
  *
- * onnxruntime-node 1.29 lets the runtime write into given arrays, and then copies each into a fresh array that nobody
- * asked for: 8 of 10 ms for 30 MB, and all of it garbage. The copying goes through the outputs in the model's order and
- * stops with an error at one that is no tensor, so an empty sequence is put before all others: the run is complete,
- * the copying never begins. A binding that does not copy, or converts sequences, works with this too.
+ * onnxruntime-node 1.29 lets the runtime write into given arrays, but then copies each of them into
+ * a new array: 8 of 10 ms for 30 MB, all garbage. The copying follows the order of the outputs and
+ * stops with an error at an output that is not a tensor. Therefore models have an empty sequence as
+ * first output: the run is complete before the error, and nothing is copied. This also works with a
+ * binding that does not copy, or that converts sequences.
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 
-/** The first output of models that are run in place. */
+/** Name of the first output of models that {@link runInPlace} runs. */
 export const SEQUENCE_OUTPUT = "end_of_outputs";
 
-/** The binding's words for an output that it does not convert. */
+/** The binding's message about an output that it does not convert. */
 const REFUSAL = "Non tensor type is temporarily not supported";
 
-/** Runs a model whose first output is {@link SEQUENCE_OUTPUT}; results are in the arrays of `fetches`. */
+/**
+ * Runs a model whose first output is {@link SEQUENCE_OUTPUT}; the arrays of `fetches` receive the
+ * results.
+ */
 export async function runInPlace(
   session: InferenceSession,
   feeds: Readonly<Record<string, Tensor>>,

@@ -1,10 +1,11 @@
 /**
- * Steps in ONNX Runtime; where the state lives between them is each subclass's affair.
+ * Runs a whole step in ONNX Runtime; subclasses keep the state between steps, on the host or on the
+ * device.
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { resolveShape, staticSize } from "../graph/shape.ts";
 import { BLOCK_WIDTH } from "../weight_layout.ts";
-import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { type TrainingGraph, trainingNames } from "../training_graph.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { runInPlace } from "./in_place_outputs.ts";
 import { type Device, float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
@@ -18,9 +19,12 @@ export abstract class OnnxBackend implements TrainingBackend {
   protected readonly ort: OnnxRuntime;
   protected readonly compiled: TrainingGraph;
   readonly #session: InferenceSession;
-  /** Names of the outputs that the caller gets: all but the state. */
+  /** Names of the outputs that the caller gets: all except the state. */
   readonly #hostOutputs: readonly string[];
-  /** Arrays for those that the caller has none for; made anew when the number of rows changes. */
+  /**
+   * Arrays for outputs that the caller gave no array for; allocated anew when the number of rows
+   * changes.
+   */
   readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
 
   constructor(
@@ -35,7 +39,7 @@ export abstract class OnnxBackend implements TrainingBackend {
     this.#session = session;
     this.compiled = compiled;
     this.provider = device;
-    const next = Object.keys(compiled.state).map(TRAINING_NAMES.next);
+    const next = Object.keys(compiled.state).map(trainingNames.next);
     this.#hostOutputs = Object.keys(compiled.outputs).filter((name) => !next.includes(name));
   }
 
@@ -76,16 +80,19 @@ export abstract class OnnxBackend implements TrainingBackend {
     await this.#session.release();
   }
 
-  /** Of the weights and of each of the optimizer's matrices. */
+  /** Shape of the weights and of each matrix of the optimizer's state. */
   protected get stateShape(): readonly number[] {
     return [this.compiled.layout.blocks, BLOCK_WIDTH];
   }
 
   /** The present state, by input name. */
   protected abstract stateFeeds(): Tensors;
-  /** Host tensors to write the next state into, by output name; undefined = it stays on the device. */
+  /**
+   * Host tensors that receive the next state, by output name; undefined = the state stays on the
+   * device.
+   */
   protected abstract nextState(): Tensors | undefined;
-  /** The next state on the device, among a run's results. */
+  /** Takes the next state out of a run's results, when it stays on the device. */
   protected abstract takeNextState(results: Readonly<Tensors>): void;
 
   protected tensor(data: Float32Array, shape: readonly number[]): Tensor {

@@ -1,7 +1,8 @@
 /**
- * The one file that speaks to onnxruntime-node.
+ * The only file that imports onnxruntime-node's code.
  *
- * The library is loaded on first use: the simulation and tools that never run a session do not load native code.
+ * The library is loaded at first use, so that the simulation, and tools that run no session, load
+ * no native code.
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { Graph } from "../graph/graph.ts";
@@ -10,10 +11,10 @@ import { encodeModel, type OnnxModelOptions } from "../onnx/encode_model.ts";
 
 export type OnnxRuntime = typeof import("onnxruntime-node");
 
-/** Where ONNX Runtime can run a model. */
+/** A device that ONNX Runtime can run a model on. */
 export type Device = "cpu" | "webgpu" | "cuda";
 
-/** The device cannot be used on this machine; nothing else was tried in its place. */
+/** The device cannot be used on this machine; no other device was tried instead. */
 export class ProviderUnavailableError extends Error {
   override readonly name = "ProviderUnavailableError";
 }
@@ -22,12 +23,12 @@ let runtime: Promise<OnnxRuntime> | undefined;
 
 export function onnxRuntime(): Promise<OnnxRuntime> {
   return runtime ??= import("onnxruntime-node").then((ort) => {
-    ort.env.logLevel = "fatal"; // errors are thrown, with the same words
+    ort.env.logLevel = "fatal"; // errors are thrown with the same message
     return ort;
   });
 }
 
-const REMEDIES: { readonly [D in Device]: string } = {
+const remedies: { readonly [D in Device]: string } = {
   cpu: "Reinstall the onnxruntime-node package.",
   webgpu:
     'Install a Vulkan driver for the GPU (or mesa-vulkan-drivers for a software one), or choose provider "cpu" or "auto".',
@@ -45,8 +46,8 @@ export interface SessionSettings {
 const usable = new Map<Device, Promise<void>>();
 
 /**
- * Asked of a graph of one node, so that what a device says of a model is never taken for the device's absence. Asked
- * once in each thread.
+ * Checks that a device works, by opening a session of one node, so that an error about a real model
+ * is not mistaken for a missing device. Each thread checks once.
  *
  * @throws {ProviderUnavailableError} When the device cannot be used.
  */
@@ -61,7 +62,7 @@ async function openProbe(device: Device): Promise<void> {
   const sum = g.shift(g.input("x", [1]), 1);
   const probe: OnnxModelOptions = {
     name: "probe",
-    documentation: "Is there such a device?",
+    documentation: "Tests whether the device works.",
     outputs: { sum },
     parameters: { kind: "inputs" },
   };
@@ -69,14 +70,14 @@ async function openProbe(device: Device): Promise<void> {
     await (await openSession(probe, { device, threads: 1 })).release();
   } catch (cause) {
     throw new ProviderUnavailableError(
-      `Cannot run the dense model on "${device}": ${(cause as Error).message}. ${REMEDIES[device]}`,
+      `Cannot run the dense model on "${device}": ${(cause as Error).message}. ${remedies[device]}`,
       { cause },
     );
   }
 }
 
 /**
- * An ONNX Runtime session of an encoded model.
+ * Opens an ONNX Runtime session for a model.
  *
  * @throws {ProviderUnavailableError} When the device cannot be used.
  */
@@ -89,7 +90,7 @@ export async function createOnnxSession(
     return await openSession(model, settings);
   } catch (cause) {
     throw new Error(
-      `The graph of "${model.name}" is refused on "${settings.device}": ${
+      `ONNX Runtime refuses the graph of "${model.name}" on "${settings.device}": ${
         (cause as Error).message
       }`,
       { cause },
@@ -109,9 +110,10 @@ async function openSession(
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
-    // Threads that wait by spinning take the cores from shards and gateway: a step of 7 ms became one of 37.
+    // Spinning threads take cores from shards and gateway: with spinning a step took 37 ms instead
+    // of 7.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
-    // Warnings tell of nodes kept on the CPU, as intended for shapes.
+    // Errors only: warnings report shape computations that stay on the CPU, as intended.
     logSeverityLevel: 3,
     ...(outputsOnDevice.length > 0 && {
       preferredOutputLocation: Object.fromEntries(

@@ -1,16 +1,19 @@
 /**
- * Steps on the CPU, in passes of few rows: what a pass makes stays in the core's own cache, where one pass over a large
- * batch reads and writes memory for every node (matrix products of 4,096 rows ran at 77 GFLOP/s, of 512 at 104).
+ * Runs a step on the CPU in passes of few rows, so that intermediate results stay in the core's
+ * cache; one pass over a large batch would read and write memory for every node (matrix products of
+ * 4,096 rows ran at 77 GFLOP/s, of 512 at 104).
  *
- * Several replicas share a batch: each passes over its rows, their gradients are summed, and each makes the same next
- * state from the sum. So a step uses several cores without a barrier after each node.
+ * Several model replicas can share a batch: each runs passes over its own rows, their gradients are
+ * summed, and each computes the same next state from the sum. A step then uses several cores
+ * without a barrier after each node.
  *
- * @see Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", VLDB 2020
+ * @see Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", VLDB
+ *   2020
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { resolveShape, ROWS, type Shape, staticSize } from "../graph/shape.ts";
 import { BLOCK_WIDTH } from "../weight_layout.ts";
-import { TRAINING_NAMES, type TrainingGraph, type TrainingPasses } from "../training_graph.ts";
+import { type TrainingGraph, trainingNames, type TrainingPasses } from "../training_graph.ts";
 import { runInPlace } from "./in_place_outputs.ts";
 import { float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 import { StateBuffers } from "./state_buffers.ts";
@@ -25,13 +28,13 @@ export interface PassSessions {
 }
 
 export interface PassOptions {
-  /** Rows that one pass may have. */
+  /** Most rows of one pass. */
   readonly rowsMax: number;
   /** Absent = this is the only replica. */
   readonly allReduce?: AllReduce | undefined;
 }
 
-/** One run of a session: its inputs and the arrays for its outputs. */
+/** Inputs or outputs of one run, by name. */
 type Tensors = Record<string, Tensor>;
 
 export class PassesBackend implements TrainingBackend {
@@ -42,10 +45,16 @@ export class PassesBackend implements TrainingBackend {
   readonly #options: PassOptions;
   readonly #stateShape: readonly number[];
   readonly #state: StateBuffers;
-  /** The gradient of all weights, and the loss behind it: what replicas sum. Two, which take turns between passes. */
+  /**
+   * The gradient of all weights followed by the loss: the array that replicas sum. A pass reads
+   * `#sumBefore` and writes `#sum`; the two are swapped between passes.
+   */
   #sum: Float32Array<ArrayBuffer>;
   #sumBefore: Float32Array<ArrayBuffer>;
-  /** Arrays for outputs that the caller has none for; made anew when the number of rows changes. */
+  /**
+   * Arrays for outputs that the caller gave no array for; allocated anew when the number of rows
+   * changes.
+   */
   readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
 
   constructor(
@@ -73,11 +82,11 @@ export class PassesBackend implements TrainingBackend {
     let loss = 0;
     for (let from = 0; from < rows; from += rowsMax) {
       await this.#pass(from, Math.min(from + rowsMax, rows), feeds, results);
-      loss += results[TRAINING_NAMES.loss][0];
+      loss += results[trainingNames.loss][0];
     }
     this.#sum[this.#sum.length - 1] = loss;
     await allReduce?.(this.#sum);
-    results[TRAINING_NAMES.loss][0] = this.#sum[this.#sum.length - 1];
+    results[trainingNames.loss][0] = this.#sum[this.#sum.length - 1];
     await this.#update(feeds, results);
     return results;
   }
@@ -99,10 +108,12 @@ export class PassesBackend implements TrainingBackend {
     await Promise.all([this.#sessions.pass.release(), this.#sessions.update.release()]);
   }
 
-  /** Rows `[from, to)`: their results, and their gradient of the weights onto the sum. */
+  /**
+   * Runs rows `[from, to)`: writes their results and adds their gradient of the weights to the sum.
+   */
   async #pass(from: number, to: number, feeds: HostArrays, results: HostArrays): Promise<void> {
     [this.#sum, this.#sumBefore] = [this.#sumBefore, this.#sum];
-    const { weights, gradientBefore, gradientSum } = TRAINING_NAMES;
+    const { weights, gradientBefore, gradientSum } = trainingNames;
     const { graph, outputs } = this.#passes.pass;
     const part = (array: Float32Array<ArrayBuffer>, symbolic: Shape) => {
       const shape = resolveShape(symbolic, { rows: to - from });
@@ -125,7 +136,7 @@ export class PassesBackend implements TrainingBackend {
   }
 
   async #update(feeds: HostArrays, results: HostArrays): Promise<void> {
-    const { gradient, weightsNorm, next } = TRAINING_NAMES;
+    const { gradient, weightsNorm, next } = trainingNames;
     const tensors: Tensors = { [gradient]: this.#stateTensor(this.#sum) };
     for (const { name, shape } of this.#passes.update.graph.inputs) {
       const vector = this.#state.present[name];
@@ -143,10 +154,10 @@ export class PassesBackend implements TrainingBackend {
     await runInPlace(this.#sessions.update, tensors, fetches);
   }
 
-  /** The caller's arrays for outputs, else the backend's own. */
+  /** The arrays for outputs: the caller's, or the backend's own. */
   #results(rows: number, into: HostArrays): Record<string, Float32Array<ArrayBuffer>> {
     const results: Record<string, Float32Array<ArrayBuffer>> = {};
-    const { gradientSum, weightsNorm } = TRAINING_NAMES;
+    const { gradientSum, weightsNorm } = trainingNames;
     for (const [name, { shape }] of Object.entries(this.#passes.pass.outputs)) {
       if (name === gradientSum) continue;
       results[name] = into[name] ?? this.#own(name, staticSize(resolveShape(shape, { rows })));

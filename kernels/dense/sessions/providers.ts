@@ -1,9 +1,9 @@
 /**
- * From a provider's name to what runs there. A named device that is missing is an error, never a silent detour; only
- * "auto" looks for the next best one.
+ * Creates the backend of a provider. A named device that is missing is an error, never silently
+ * replaced; only "auto" falls back to another device.
  */
 import { BLOCK_WIDTH } from "../weight_layout.ts";
-import { compilePasses, TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { compilePasses, type TrainingGraph, trainingNames } from "../training_graph.ts";
 import { DeviceReader } from "./device_reader.ts";
 import { DeviceStateBackend } from "./device_state_backend.ts";
 import { type HostMemory, ordinaryMemory } from "./host_memory.ts";
@@ -21,41 +21,42 @@ import { ReferenceBackend } from "./reference_backend.ts";
 import type { TrainingBackend } from "./training_backend.ts";
 import { passModels, trainingModel } from "./training_model.ts";
 
-/** Where sessions run; "reference" is plain TypeScript, deterministic to the bit. */
+/** What runs sessions; "reference" is plain TypeScript with the same bits on every machine. */
 export type Provider = Device | "reference";
 
 /**
- * Devices that "auto" tries, in order. WebGPU is not among them: a software Vulkan driver looks like a graphics card
- * and is many times slower than the CPU.
+ * Devices that "auto" tries, in order. WebGPU is left out, because a software Vulkan driver cannot
+ * be told from a graphics card and is many times slower than the CPU.
  */
-const AUTO_DEVICES: readonly Device[] = ["cuda", "cpu"];
+const autoDevices: readonly Device[] = ["cuda", "cpu"];
 
 /**
- * Rows that a thread takes in one pass. Of 256 and 1,024 as well, 512 made a step of 4,096 rows fastest: activations of
- * 430 inputs and their gradients still fit a second-level cache of 1 MB.
+ * Rows per pass and thread. Compared with 256 and 1,024, 512 made a step of 4,096 rows fastest: the
+ * activations of 430 inputs and their gradients still fit a second-level cache of 1 MB.
  */
 const PASS_ROWS = 512;
 
 export interface BackendOptions {
-  /** Of one run on the CPU, ≥ 1. */
+  /** Threads of one run on the CPU, ≥ 1. */
   readonly threads: number;
   readonly memory?: HostMemory | undefined;
-  /** How replicas on the CPU sum their gradients; absent = there is only one. */
+  /** Sums gradients over model replicas on the CPU; absent = there is only one. */
   readonly allReduce?: AllReduce | undefined;
 }
 
-/** What came of choosing a provider. */
+/** The result of choosing a provider. */
 export interface ChosenProvider<P extends Provider = Provider> {
   readonly provider: P;
-  /** Why "auto" passed over devices that it would have preferred; empty for a named provider. */
+  /** Reasons why "auto" skipped devices that it prefers; empty for a named provider. */
   readonly passedOver: readonly string[];
 }
 
 /**
- * "auto" is CUDA where it works, else the CPU; a name is itself.
+ * Chooses a device for "auto": CUDA when it works, else the CPU. Returns a named provider
+ * unchecked.
  *
- * @param require Fails where a device cannot be used. Default: asks the device.
- * @throws {ProviderUnavailableError} When "auto" finds none.
+ * @param require Rejects when a device cannot be used. Default: {@link requireDevice}.
+ * @throws {ProviderUnavailableError} When "auto" finds no device.
  */
 export async function chooseProvider<P extends Provider>(
   provider: P | "auto",
@@ -63,7 +64,7 @@ export async function chooseProvider<P extends Provider>(
 ): Promise<ChosenProvider<P | Device>> {
   if (provider !== "auto") return { provider, passedOver: [] };
   const passedOver: string[] = [];
-  for (const device of AUTO_DEVICES) {
+  for (const device of autoDevices) {
     try {
       await require(device);
       return { provider: device, passedOver };
@@ -75,7 +76,7 @@ export async function chooseProvider<P extends Provider>(
   throw new ProviderUnavailableError(`No device can run the dense model. ${passedOver.join(" ")}`);
 }
 
-/** @throws {ProviderUnavailableError} When the provider cannot run here. */
+/** @throws {ProviderUnavailableError} When the provider is not available on this machine. */
 export async function createBackend(
   compiled: TrainingGraph,
   provider: Provider,
@@ -93,7 +94,7 @@ export async function createBackend(
         ),
       );
       const { blocks, learnedBlocks } = compiled.layout;
-      // A statistic of the batch is of all its rows.
+      // Batch statistics need all rows of the batch in one pass.
       const rowsMax = learnedBlocks < blocks ? Infinity : threads * PASS_ROWS;
       const ort = await onnxRuntime();
       return new PassesBackend(ort, { pass, update }, compiled, passes, { rowsMax, allReduce });
@@ -104,7 +105,7 @@ export async function createBackend(
       return new HostStateBackend(await onnxRuntime(), session, compiled, provider, memory);
     }
     case "webgpu": {
-      const outputsOnDevice = Object.keys(compiled.state).map(TRAINING_NAMES.next);
+      const outputsOnDevice = Object.keys(compiled.state).map(trainingNames.next);
       const settings = { device: provider, threads, outputsOnDevice };
       const session = await createOnnxSession(trainingModel(compiled), settings);
       const reader = await DeviceReader.create([compiled.layout.blocks, BLOCK_WIDTH]);

@@ -1,8 +1,9 @@
 /**
- * Steps in plain TypeScript: no library, the same bits on every machine. Slow; for tests and the simulation.
+ * Runs steps in plain TypeScript: no library, the same bits on every machine. Slow; for tests and
+ * the simulation.
  */
 import { evaluate } from "../graph/evaluate.ts";
-import { TRAINING_NAMES, type TrainingGraph } from "../training_graph.ts";
+import { type TrainingGraph, trainingNames } from "../training_graph.ts";
 import { unpackWeights } from "../weights.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
 
@@ -19,17 +20,17 @@ export class ReferenceBackend implements TrainingBackend {
   run(rows: number, feeds: HostArrays): Promise<HostArrays> {
     const { outputs, layout, state } = this.#compiled;
     const all: Record<string, Float32Array> = { ...feeds, ...this.#present };
-    const { parameters } = unpackWeights(this.#present[TRAINING_NAMES.weights], layout, 0);
+    const { parameters } = unpackWeights(this.#present[trainingNames.weights], layout, 0);
     for (const [name, { data }] of Object.entries(parameters)) all[name] = data;
     const names = Object.keys(outputs);
-    // Rounded to float32, as in a checkpoint: a resumed run goes on with the same bits.
+    // Rounded to float32 as in a checkpoint, so that a resumed run continues with the same bits.
     const results = Object.fromEntries(
       evaluate(Object.values(outputs), all, { rows }).map(({ data }, index) =>
         [names[index], Float32Array.from(data)] as const
       ),
     );
     this.#next = Object.fromEntries(
-      Object.keys(state).map((name) => [name, results[TRAINING_NAMES.next(name)]]),
+      Object.keys(state).map((name) => [name, results[trainingNames.next(name)]]),
     );
     return Promise.resolve(results);
   }

@@ -1,7 +1,7 @@
 /**
- * Weights and optimizer state in two buffers that take turns: a step reads the present state from one and writes the
- * next state into the other, so no kernel can see half-updated weights and a step that is not committed costs nothing
- * to undo.
+ * Double buffer of weights and optimizer state: a step reads the present state and writes the next
+ * state into the other buffer, so no kernel sees half-updated weights, and a step without a commit
+ * needs no undo.
  */
 import { BLOCK_WIDTH } from "../weight_layout.ts";
 import type { TrainingGraph } from "../training_graph.ts";
@@ -11,7 +11,7 @@ export class StateBuffers {
   #present: StateVectors;
   #next: StateVectors;
 
-  /** @param allocate Makes one zeroed matrix of that many floats. */
+  /** @param allocate Allocates a zeroed matrix of that many floats. */
   constructor(
     { state, layout }: TrainingGraph,
     allocate: (length: number) => Float32Array<ArrayBuffer>,
@@ -31,7 +31,7 @@ export class StateBuffers {
     return this.#next;
   }
 
-  /** What was written into the next state becomes the present one. */
+  /** Makes the next state the present one. */
   commit(): void {
     [this.#present, this.#next] = [this.#next, this.#present];
   }
@@ -41,7 +41,7 @@ export class StateBuffers {
     return structuredClone(this.#present);
   }
 
-  /** Replaces the present state; copies. */
+  /** Copies matrices into the present state. */
   write(vectors: Readonly<StateVectors>): void {
     for (const [name, vector] of Object.entries(vectors)) this.#present[name].set(vector);
   }

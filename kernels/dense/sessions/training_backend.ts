@@ -1,8 +1,11 @@
 /**
- * What runs compiled steps: the reference evaluator, or ONNX Runtime on some device.
+ * The interface of backends, which run compiled steps: the reference evaluator, or ONNX Runtime on
+ * a device.
  */
 
-/** Matrices of all weights by name, row-major: `weights`, and the optimizer's. */
+/**
+ * Matrices in the layout of the weights, row-major, by name: `weights`, and the optimizer's state.
+ */
 export type StateVectors = Record<string, Float32Array<ArrayBuffer>>;
 
 export type HostArrays = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
@@ -10,15 +13,16 @@ export type HostArrays = Readonly<Record<string, Float32Array<ArrayBuffer>>>;
 export interface TrainingBackend {
   readonly provider: string;
   /**
-   * Computes one step from the present state. The next state waits for {@link commit}; a run without a commit
-   * before it replaces it.
+   * Computes one step from the present state. {@link commit} makes the next state the present one;
+   * without it, the next run discards that state and starts from the same present state again.
    *
    * @param feeds Inputs of the graph other than the state, by name.
-   * @param into Arrays for outputs, by name; a backend that cannot write in place ignores them.
-   * @returns Outputs of the graph other than the state, valid until the next run where they are not those of `into`.
+   * @param into Arrays for outputs, by name; a backend that cannot write into them ignores them.
+   * @returns Outputs of the graph other than the state. Arrays that are not from `into` are valid
+   *   until the next run.
    */
   run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays>;
-  /** The state of the last run becomes the present one. */
+  /** Makes the next state of the last run the present state. */
   commit(): void;
   /** A copy of the present state. */
   readState(): Promise<StateVectors>;

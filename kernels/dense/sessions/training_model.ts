@@ -1,10 +1,10 @@
 /**
- * Training graphs as ONNX models with one matrix of weights.
+ * Describes training graphs as ONNX models whose parameters are one matrix of weights.
  */
 import type { OnnxModelOptions } from "../onnx/encode_model.ts";
-import { TRAINING_NAMES, type TrainingGraph, type TrainingPasses } from "../training_graph.ts";
+import { type TrainingGraph, trainingNames, type TrainingPasses } from "../training_graph.ts";
 
-/** The whole step. */
+/** The model of a whole step. */
 export function trainingModel(compiled: TrainingGraph): OnnxModelOptions {
   const { model, optimizer, parameters, layout, outputs } = compiled;
   return {
@@ -12,11 +12,11 @@ export function trainingModel(compiled: TrainingGraph): OnnxModelOptions {
     documentation:
       `One training step of ${model.options.kind} with ${optimizer.kind}: feeds a batch and the present state, gives loss, logits, gradients of the embeddings and the next state.`,
     outputs,
-    parameters: { kind: "matrix", input: TRAINING_NAMES.weights, layout, parameters },
+    parameters: { kind: "matrix", input: trainingNames.weights, layout, parameters },
   };
 }
 
-/** The step in two: for each part of a batch, and once for all of it. */
+/** The models of a step in two graphs: one for each part of a batch, one for the update. */
 export function passModels(
   { model, optimizer, layout }: TrainingGraph,
   { pass, update }: TrainingPasses,
@@ -26,9 +26,9 @@ export function passModels(
     pass: {
       name: `${model.options.kind}_pass`,
       documentation:
-        `Loss, logits and gradients of ${model.options.kind} for a part of a batch; the gradient of the weights is added to that of the parts before.`,
+        `Loss, logits and gradients of ${model.options.kind} for a part of a batch; adds the gradient of the weights to the sum of earlier parts.`,
       outputs,
-      parameters: { kind: "matrix", input: TRAINING_NAMES.weights, layout, parameters },
+      parameters: { kind: "matrix", input: trainingNames.weights, layout, parameters },
     },
     update: {
       name: `${optimizer.kind}_update`,

@@ -1,10 +1,12 @@
 /**
- * The dense step's time by batch size, DeepFM's beside PyTorch eager on the same device: 26 slots of dim 16, 13 dense
- * values, tower 256-128, Adagrad; pooled embeddings come from the host, their gradients go back to it.
+ * Measures the dense step by batch size, for DeepFM also PyTorch eager on the same device: 26 slots
+ * of dim 16, 13 dense values, tower 256-128, Adagrad; pooled embeddings are copied from the host
+ * and their gradients back to it.
  *
  *     deno run -A tests/bench/training/dense_step.ts --provider cpu|webgpu|cuda [--model deepFm] [--threads 1] [--batch 512,4096] [--tf32] [--json]
  *
- * Needs onnxruntime-node and protobufjs in node_modules; PyTorch is run where a Python can import it.
+ * Needs onnxruntime-node and protobufjs in node_modules; runs PyTorch if a Python here can import
+ * it.
  */
 import { parseArgs } from "node:util";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
@@ -54,7 +56,7 @@ if (modelOptions === undefined) {
 }
 const model = createModel(modelOptions, { slots: SLOTS, denseWidth: DENSE_WIDTH, tasks: 1 });
 
-// Read by cuBLAS when it starts, here and in PyTorch: products of full float32 factors on both sides.
+// cuBLAS reads this when it starts, here and in PyTorch: it disables TF32 on both sides.
 if (!options.tf32) Deno.env.set("NVIDIA_TF32_OVERRIDE", "0");
 
 await assertAnswers();
@@ -92,7 +94,7 @@ async function assertAnswers(): Promise<void> {
     // TF32 products keep 10 bits of each factor.
     const tolerance = options.tf32 ? 1e-1 : 1e-2;
     const norm = (values: Float32Array) => Math.hypot(...values);
-    // In norm: a unit at the kink of its ReLU may fall on either side.
+    // Compared by norm, because rounding may switch a unit near the kink of its ReLU.
     const apart = norm(wanted.map((value, i) => value - gradient[i])) / norm(wanted);
     const wrong = apart > tolerance || Math.abs(found.loss / expected.loss - 1) > tolerance;
     if (wrong) {
@@ -113,7 +115,7 @@ function randomBatch(session: TrainingSession, rows: number): TrainingBatch {
   return batch;
 }
 
-/** Median of at least 20 steps, of up to 400 in three seconds, after five. */
+/** Median time of 20 to 400 steps within three seconds, after five warm-up steps. */
 async function medianMs(session: TrainingSession, batch: TrainingBatch): Promise<number> {
   const times: number[] = [];
   const begin = performance.now();

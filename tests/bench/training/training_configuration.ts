@@ -1,5 +1,6 @@
 /**
- * The configuration that the training benchmark runs, for any model: 26 slots, 13 dense values, Adagrad everywhere.
+ * The configuration of the training benchmark, for any model: 26 slots, 13 dense values, Adagrad
+ * for all weights.
  */
 import {
   type CairnConfiguration,
@@ -7,12 +8,12 @@ import {
 } from "../../../configuration/configuration.ts";
 import { DENSE_WIDTH, SLOTS } from "./zipf_batches.ts";
 
-/** Models whose dense step takes longer than all else. */
+/** Models whose dense step takes longer than the rest of the training step. */
 const HEAVY = ["dcnV2", "dlrm", "mmoe"];
 
 /**
- * Of the dense step, on two cores: a second replica pays only where one is busy for longer than all other threads, and
- * has rows enough to make up for the sums.
+ * Threads of the dense step on two cores. A second model replica pays only when one would be busy
+ * for longer than all other threads, and when its share of rows outweighs summing the gradients.
  */
 const threadsFor = (model: string, batchRows: number) =>
   HEAVY.includes(model) && batchRows >= 2_048 ? 2 : 1;

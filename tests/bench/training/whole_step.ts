@@ -1,11 +1,13 @@
 /**
- * The whole training step through the real actors (ids → lookups → dense → gradients → tables) beside PyTorch.
+ * Measures the whole training step in the real actors (ids → lookups → dense → gradients → tables)
+ * and in PyTorch.
  *
  *     deno task bench:training [--json] [--batch 512,4096] [--model deepFm,dcnV2,…] [--ids 4000000] [--seconds 8]
  *
- * A trainer in one worker thread and an embedding shard in another consume an example log; the table holds every id
- * before the clock starts. PyTorch (nn.Embedding with sparse gradients, Adagrad) runs in the same minutes, before and
- * after, on as many threads that wait passively or actively; its best figure counts.
+ * A trainer in one worker thread and an embedding shard in another consume an example log; the
+ * table contains every id before timing starts. PyTorch (nn.Embedding with sparse gradients,
+ * Adagrad) runs before and after, with the same number of threads, waiting passively and actively;
+ * its best figure counts.
  */
 import { parseArgs } from "node:util";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
@@ -41,14 +43,17 @@ const { values: options } = parseArgs({
 const ids = Number(options.ids);
 const seconds = Number(options.seconds);
 const batches = options.batch.split(",").map(Number);
-/** PyTorch's script cycles through as many. */
+/** Number of different batches; PyTorch's script cycles through as many. */
 const DISTINCT_BATCHES = 12;
-/** Until all code is compiled and every batch was seen. */
+/** Warm-up time, in which all code is compiled and every batch is seen. */
 const WARM_UP_BATCHES = 12;
 const WARM_UP_ROWS = 65_536;
-/** Of a record of the log. */
+/** Rows per record of the log. */
 const CHUNK_ROWS_MAX = 512;
-/** How far the log is ahead of what is learned: enough for the batches in flight and two pauses of the writer. */
+/**
+ * Rows that the log is ahead of training: enough for the batches in flight and two pauses of the
+ * writer.
+ */
 const AHEAD_ROWS_MIN = 12_288;
 const AHEAD_BATCHES_MIN = 8;
 
@@ -94,7 +99,7 @@ interface PytorchResult {
   readonly version: string;
 }
 
-/** By batch size and way of waiting; empty where no Python here can import torch. */
+/** Best figures by batch size and kind of waiting; empty if no Python here can import torch. */
 async function runPytorch(): Promise<PytorchResult[]> {
   if (python === undefined) return [];
   const script = new URL("./torch_deepfm.py", import.meta.url).pathname;
@@ -107,7 +112,7 @@ async function runPytorch(): Promise<PytorchResult[]> {
   return results;
 }
 
-/** Examples a second in the steady state. */
+/** Examples per second in the steady state. */
 async function measure(model: string, batchRows: number): Promise<number> {
   const configuration = trainingConfiguration(model, batchRows);
   const directory = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
@@ -162,7 +167,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
   }
 }
 
-/** Gives every id its row, as training over all of history would: with gradients of zero. */
+/** Creates every id's row by gradients of zero. */
 async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number): Promise<void> {
   const perSlot = idsPerSlot(ids), idsMax = 65_536;
   let sequence = 0;
@@ -191,8 +196,8 @@ async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number):
 }
 
 /**
- * Keeps the log ahead of the trainer, as a joiner does, by a few chunks at a time, and reads the trainer's counter between
- * two moments of the steady state.
+ * Keeps the log a few chunks ahead of the trainer, as a joiner does, and reads the trainer's
+ * counter at two times of the steady state.
  */
 async function drive(
   trainer: ActorRef<TrainerMessage>,

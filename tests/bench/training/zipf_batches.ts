@@ -1,5 +1,6 @@
 /**
- * Batches in the shape of Criteo Display Ads: 26 slots of one id each, 13 dense values, ids drawn by Zipf's law.
+ * Batches in the shape of Criteo Display Ads: 26 slots with one id each and 13 dense values; ids
+ * follow Zipf's law.
  */
 import type { ExampleChunk } from "../../../records/example_chunk.ts";
 
@@ -12,7 +13,10 @@ export function idsPerSlot(ids: number): number {
   return Math.floor(ids / SLOTS);
 }
 
-/** Writes the feature id of a slot's n-th id as two little-endian words: slot in the top 16 bits, n scrambled below. */
+/**
+ * Writes the feature id of a slot's n-th id as two little-endian words: slot in the top 16 bits, a
+ * hash of n below.
+ */
 export function writeFeatureId(words: Uint32Array, at: number, slot: number, n: number): void {
   words[2 * at] = Math.imul(n + 1, 0x9e3779b1);
   words[2 * at + 1] = (((slot + 1) << 16) | (Math.imul(n + 1, 0x85ebca6b) >>> 16)) >>> 0;

@@ -2,27 +2,27 @@ import assert from "node:assert/strict";
 import { divergedAt, LossWatch } from "../../../kernels/dense/divergence.ts";
 import { meanCount } from "../../../kernels/dense/losses.ts";
 
-Deno.test("a model that predicted perfectly may be surprised without being stopped", () => {
+Deno.test("a jump from a nearly perfect loss to an ordinary one is accepted", () => {
   const watch = new LossWatch();
   for (let step = 0; step < 1_000; step++) watch.accept(1e-4);
   assert.equal(watch.refuse(10), undefined, "one wrong certain prediction");
   assert.match(watch.refuse(1_000)!, /over 1000 times its recent mean/);
 });
 
-Deno.test("a loss that is no number is refused, whatever came before", () => {
+Deno.test("a loss that is not a number is always refused", () => {
   for (const loss of [NaN, Infinity]) {
     assert.equal(new LossWatch().refuse(loss), "the loss is not finite");
   }
 });
 
-Deno.test("the first cross entropy is measured by an untrained model's; the first square may be of any size", () => {
+Deno.test("the first loss is compared with an untrained model's for cross entropy, and accepted for squared error", () => {
   assert.equal(new LossWatch().refuse(100), undefined);
   assert.match(new LossWatch().refuse(1_000)!, /over 1000 times an untrained model's 0\.69/);
   assert.equal(new LossWatch({ explosionFactor: Infinity }).refuse(1e9), undefined);
   assert.equal(new LossWatch({}, [{ loss: "squaredError" }]).refuse(1e12), undefined);
 });
 
-Deno.test("losses are measured by the weights of their tasks: a heavy task is no explosion, a light one may be", () => {
+Deno.test("the limit scales with the task weights: a heavy task does not look like an explosion, a light one can explode", () => {
   for (const weight of [2000, 1, 1e-4]) {
     const tasks = [{ loss: "binaryCrossEntropy", weight }] as const;
     assert.equal(new LossWatch({}, tasks).refuse(weight * Math.LN2), undefined);
@@ -34,7 +34,7 @@ Deno.test("losses are measured by the weights of their tasks: a heavy task is no
   }
 });
 
-Deno.test("a small factor does not stop at the first loss of examples whose odds are moved by their sample rate", () => {
+Deno.test("a small factor accepts the first loss of examples whose log-odds are corrected for sampling", () => {
   const watch = new LossWatch({ explosionFactor: 5 });
   const negative = Math.log1p(1 / 0.001);
   assert.equal(watch.refuse(negative), undefined);
@@ -42,7 +42,7 @@ Deno.test("a small factor does not stop at the first loss of examples whose odds
   assert.match(watch.refuse(6 * negative)!, /over 5 times its recent mean/);
 });
 
-Deno.test("the first loss of several tasks is measured by an untrained model's on examples that count as these do", () => {
+Deno.test("the first loss of several tasks is compared with an untrained model's at the examples' mean weight", () => {
   const tasks = Array(8).fill({ loss: "binaryCrossEntropy" });
   const counted = () => 1 / 0.001;
   const first = 8 * Math.LN2 / 0.001;
@@ -55,26 +55,26 @@ Deno.test("the first loss of several tasks is measured by an untrained model's o
   assert.match(watch.refuse(6 * first, counted)!, /over 5 times its recent mean/);
 });
 
-Deno.test("a first loss with values among its tasks may be of any size", () => {
+Deno.test("the first loss is accepted at any size when a task predicts values", () => {
   const tasks = [{ loss: "binaryCrossEntropy" }, { loss: "squaredError" }] as const;
   assert.equal(new LossWatch({}, tasks).refuse(1e12), undefined);
 });
 
-Deno.test("an example of several tasks counts 1 / its sample rate, one of one binary task 1", () => {
+Deno.test("the mean weight of examples is that of 1 / sample rate for several tasks and 1 for one binary task", () => {
   const rates = Float32Array.of(0, Math.log(0.25), 0, Math.log(0.5));
   const binary = { loss: "binaryCrossEntropy" } as const;
   assert.equal(meanCount([binary], rates), 1);
   assert.ok(Math.abs(meanCount([binary, binary], rates) - 2) < 1e-6);
 });
 
-Deno.test("a squared error of a heavy tail is learned from: errors are compared, not their squares", () => {
+Deno.test("squared errors are compared by their roots, so a heavy-tailed label is accepted", () => {
   const watch = new LossWatch({}, [{ loss: "binaryCrossEntropy" }, { loss: "squaredError" }]);
   watch.accept(300 ** 2);
   assert.equal(watch.refuse(10_000 ** 2), undefined);
   assert.match(watch.refuse(400_000 ** 2)!, /times its recent mean/);
 });
 
-Deno.test("a stop by one absurd label says so and how to bound it, any other says to look at the rates", () => {
+Deno.test("the error blames a single huge label and says how to bound it, otherwise it blames the learning rate", () => {
   const batch = {
     rows: 4,
     sparse: { embeddings: new Float32Array(8).fill(0.5) },

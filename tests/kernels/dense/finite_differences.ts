@@ -10,13 +10,13 @@ import { mixKey, uniformAt } from "../../../kernels/dense/counter_random.ts";
 
 export type Feeds = Record<string, Float64Array>;
 
-/** Numbers in ±1 that depend on the seed alone. */
+/** Numbers in ±1, a function of the seed. */
 export function numbers(size: number, seed: number): Float64Array {
   const key = mixKey([seed]);
   return Float64Array.from({ length: size }, (_, index) => 2 * uniformAt(key, index) - 1);
 }
 
-/** A scalar that depends on every element of `y` with a weight of its own. */
+/** A weighted sum of the elements of `y`, with a different weight for each. */
 export function weighted(g: Graph, y: Value, rows: number): { loss: Value; feeds: Feeds } {
   const size = evaluateSize(y, rows);
   const name = `probe_${y.id}`;
@@ -26,7 +26,10 @@ export function weighted(g: Graph, y: Value, rows: number): { loss: Value; feeds
   return { loss, feeds: { [name]: numbers(size, 99) } };
 }
 
-/** Fails unless the compiled gradients of `loss` equal central differences at every element of every variable. */
+/**
+ * Fails unless the compiled gradients of `loss` equal central differences at every element of every
+ * variable.
+ */
 export function checkGradients(
   g: Graph,
   loss: Value,

@@ -1,5 +1,5 @@
 /**
- * Three steps of DeepFM with Adagrad, recorded from PyTorch, replayed by every engine.
+ * Replays three steps of DeepFM with Adagrad, recorded from PyTorch, in every engine.
  */
 import assert from "node:assert/strict";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";

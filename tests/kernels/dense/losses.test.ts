@@ -1,4 +1,4 @@
-/** How sampled negatives are made up for in the loss. */
+/** Correction of the loss for sampled negatives. */
 import assert from "node:assert/strict";
 import { evaluate } from "../../../kernels/dense/graph/evaluate.ts";
 import { Graph } from "../../../kernels/dense/graph/graph.ts";
@@ -23,13 +23,13 @@ function lossOf(
   return evaluate([loss], feeds, { rows: 1 })[0].data[0];
 }
 
-Deno.test("of one label the logit is moved by the sample rate", () => {
+Deno.test("with one binary task the logit is corrected by the log of the sample rate", () => {
   const moved = lossOf(["binaryCrossEntropy"], [0.4], [1], Math.log(0.25));
   const expected = lossOf(["binaryCrossEntropy"], [0.4 - Math.log(0.25)], [1], 0);
   assert.ok(Math.abs(moved - expected) < 1e-12);
 });
 
-Deno.test("of several tasks, or a value, an example counts for those that it stands for", () => {
+Deno.test("with several tasks or a value an example is weighted by 1 / its sample rate", () => {
   for (
     const losses of [
       ["binaryCrossEntropy", "binaryCrossEntropy"],

@@ -1,5 +1,6 @@
 /**
- * What becomes of dense weights when the columns that they read and make come, go, move or change their names.
+ * Dense weights after slots, dense values or tasks were added, removed, reordered or renamed: a
+ * checkpoint of one model is carried over to the changed model, and weights or logits are compared.
  */
 import assert from "node:assert/strict";
 import { carriedOver, checkpointDifferences } from "../../../kernels/dense/checkpoint.ts";
@@ -18,7 +19,7 @@ const SLOTS = ["user", "item", "genre", "hour"],
   DENSE = ["price", "age"],
   TASKS = ["click", "like"];
 
-/** @param numberOf A slot's number in its ids. */
+/** @param numberOf Gives the slot number in a slot's ids. */
 function modelOf(
   options: ModelOptions,
   { slots = SLOTS, dense = DENSE, tasks = TASKS } = {},
@@ -53,7 +54,9 @@ async function trained(model: Model) {
   return { saved, logits };
 }
 
-/** Each row's parts in another order; part i of the result is part `from[i]`, all of `width` columns. */
+/**
+ * Reorders the parts of each row, all `width` columns wide: part i of the result is part `from[i]`.
+ */
 function moved(
   values: Float32Array,
   from: readonly number[],
@@ -67,7 +70,7 @@ function moved(
 }
 
 for (const [kind, options] of Object.entries(EXAMPLE_OPTIONS)) {
-  Deno.test(`${kind}: slots, dense values and tasks that moved keep their weights`, async () => {
+  Deno.test(`${kind} keeps the weights of reordered slots, dense values and tasks`, async () => {
     const model = modelOf(options);
     const { saved, logits } = await trained(model);
     const slots = [2, 0, 3, 1], dense = [1, 0], tasks = kind === "mmoe" ? [0, 1] : [1, 0];
@@ -107,7 +110,7 @@ for (const [kind, options] of Object.entries(EXAMPLE_OPTIONS)) {
 const rowsOf = ({ shape, data }: { shape: readonly number[]; data: Float32Array }) =>
   Array.from({ length: shape[0] }, (_, row) => data.slice(row * shape[1], (row + 1) * shape[1]));
 
-Deno.test("a slot that came begins anew, one that went is left out, all others keep their weights", async () => {
+Deno.test("an added slot starts untrained, a removed slot is dropped, all others keep their weights", async () => {
   const { saved } = await trained(modelOf(EXAMPLE_OPTIONS.deepFm));
   const number = (name: string) => name === "mood" ? 9 : SLOTS.indexOf(name) + 1;
   const session = await open(
@@ -115,7 +118,7 @@ Deno.test("a slot that came begins anew, one that went is left out, all others k
   );
   const [fresh, initial] = [await session.weights(), await session.checkpoint()];
   assert.deepEqual(checkpointDifferences(saved, initial), [
-    "w0 [14,6] -> [14,6] (slot item gone, slot mood new)",
+    "w0 [14,6] -> [14,6] (slot item removed, slot mood new)",
   ]);
   await session.restore(carriedOver(saved, initial));
   const before = await open(modelOf(EXAMPLE_OPTIONS.deepFm));
@@ -130,7 +133,7 @@ Deno.test("a slot that came begins anew, one that went is left out, all others k
   await Promise.all([before.close(), session.close()]);
 });
 
-Deno.test("a slot with another name and the number that it had is the same", async () => {
+Deno.test("a renamed slot with its former slot number keeps its weights", async () => {
   const { saved } = await trained(modelOf(EXAMPLE_OPTIONS.dcnV2));
   const renamed = modelOf(
     EXAMPLE_OPTIONS.dcnV2,
@@ -144,7 +147,7 @@ Deno.test("a slot with another name and the number that it had is the same", asy
   await session.close();
 });
 
-Deno.test("embeddings of another width are others", async () => {
+Deno.test("the weights of a slot whose embedding width changed start untrained", async () => {
   const { saved } = await trained(modelOf(EXAMPLE_OPTIONS.mmoe));
   const session = await open(modelOf({ ...EXAMPLE_OPTIONS.mmoe, slotDims: [3, 3, 2, 4] }));
   const initial = await session.checkpoint();
@@ -163,7 +166,7 @@ Deno.test("embeddings of another width are others", async () => {
   await session.close();
 });
 
-Deno.test("a gate whose number another task has now begins anew, as its tower's ends do", async () => {
+Deno.test("a gate and the ends of a tower start untrained when their number now belongs to another task", async () => {
   const { saved } = await trained(modelOf(EXAMPLE_OPTIONS.mmoe));
   const session = await open(modelOf(EXAMPLE_OPTIONS.mmoe, { tasks: ["like", "click"] }));
   const [fresh, initial] = [await session.weights(), await session.checkpoint()];
@@ -176,7 +179,7 @@ Deno.test("a gate whose number another task has now begins anew, as its tower's 
   await session.close();
 });
 
-Deno.test("an attention that compares other slots begins anew", async () => {
+Deno.test("an attention tower that compares other slots starts untrained", async () => {
   const attended = (slots: readonly string[]) => {
     const plain = modelOf(EXAMPLE_OPTIONS.wideAndDeep, { slots: [...slots] });
     return createModel(
@@ -189,7 +192,7 @@ Deno.test("an attention that compares other slots begins anew", async () => {
   const [fresh, initial] = [await session.weights(), await session.checkpoint()];
   assert(
     checkpointDifferences(saved, initial).includes(
-      "attention2_w0 [12,4] -> [12,4] (slot genre with slot user gone, slot genre with slot item new)",
+      "attention2_w0 [12,4] -> [12,4] (slot genre with slot user removed, slot genre with slot item new)",
     ),
   );
   await session.restore(carriedOver(saved, initial));

@@ -21,7 +21,7 @@ function open() {
   });
 }
 
-Deno.test("rows of a batch lie in the same memory, and copies fill them alone", async () => {
+Deno.test("a part of a batch is a view of its memory, and copying into it changes no other rows", async () => {
   const session = await open();
   const whole = session.allocateBatch(7);
   const part = batchRows(whole, 2, 3);
@@ -41,7 +41,7 @@ Deno.test("rows of a batch lie in the same memory, and copies fill them alone", 
   await session.close();
 });
 
-Deno.test("an array that does not fit the model's widths is refused by its name", () => {
+Deno.test("an array that does not fit the model's widths is refused, naming the array", () => {
   const batch = {
     ...exampleBatch(model, 4),
     results: allocateBatch(model, 4, (length) => new Float32Array(length)).results!,
@@ -67,7 +67,7 @@ Deno.test("an array that does not fit the model's widths is refused by its name"
   }
 });
 
-Deno.test("a batch in parts, by passes of 512 rows, is one batch: same loss, same gradients", async () => {
+Deno.test("passes of 512 rows give the loss and gradients of the whole batch", async () => {
   const deep = exampleModel({ ...EXAMPLE_OPTIONS.deepFm, dropout: 0.25 });
   const settings = {
     optimizer: { kind: "adagrad", learningRate: 0.1 },
@@ -94,7 +94,7 @@ Deno.test("a batch in parts, by passes of 512 rows, is one batch: same loss, sam
   await Promise.all([passes.close(), whole.close()]);
 });
 
-Deno.test("a step writes its results into the batch's arrays, and several steps may be asked for at once", async () => {
+Deno.test("a step writes into the batch's result arrays, also when several steps are requested at once", async () => {
   const [session, other] = [await open(), await open()];
   const examples = [1, 2, 3].map((seed) => exampleBatch(model, 5, seed));
   const expected = [];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { averageWeights, type DenseWeights } from "../../../kernels/dense/weights.ts";
 
-/** What a trainer that saw these values of one unit keeps as running moments, beside a weight. */
+/** Weights of a trainer with one unit, whose running moments are those of the given values. */
 function trained(values: readonly number[], w: number): DenseWeights {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
@@ -17,7 +17,7 @@ function trained(values: readonly number[], w: number): DenseWeights {
   };
 }
 
-Deno.test("moments of trainers that saw a part each average to those of one that saw everything", () => {
+Deno.test("averaged running moments of trainers equal those of one trainer that saw all values", () => {
   const part = fc.array(fc.integer({ min: -50, max: 50 }), { minLength: 1, maxLength: 20 });
   fc.assert(fc.property(fc.array(part, { minLength: 1, maxLength: 4 }), (parts) => {
     const mean = averageWeights(

@@ -1,5 +1,5 @@
 /**
- * Broadcasting, for any pair of shapes: values as defined, gradients summed back.
+ * Broadcasting of random pairs of shapes, against a direct definition by index arithmetic.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -9,7 +9,7 @@ import { broadcastShapes, ShapeError } from "../../../../kernels/dense/graph/sha
 import type { InputValue } from "../../../../kernels/dense/graph/value.ts";
 import { checkGradients, numbers, weighted } from "../finite_differences.ts";
 
-/** Two shapes that broadcast: a common one with axes squeezed to 1 or dropped from the left. */
+/** Two shapes that broadcast: a common shape with axes set to 1 or dropped from the left. */
 const shapePairs = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 4 }).chain(
   (full) => {
     const part = fc.tuple(
@@ -24,7 +24,7 @@ const shapePairs = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxL
 
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
-Deno.test("elementwise ops broadcast as defined and sum their gradients back, whatever the shapes", () => {
+Deno.test("elementwise ops broadcast any two fitting shapes, and their gradients are summed to the inputs' shapes", () => {
   fc.assert(
     fc.property(shapePairs, fc.nat(1000), ([left, right], seed) => {
       const g = new Graph();
@@ -55,7 +55,9 @@ Deno.test("broadcasting is symmetric, and refuses axes that differ", () => {
   assert.throws(() => broadcastShapes(["rows", 3], [4, 3]), ShapeError);
 });
 
-/** The offset in a tensor of shape `from` that `position` of its broadcast to `shape` reads. */
+/**
+ * The offset in a tensor of shape `from` of the element at `position` of its broadcast to `shape`.
+ */
 function offset(position: number, shape: readonly number[], from: readonly number[]): number {
   let rest = position, result = 0, stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

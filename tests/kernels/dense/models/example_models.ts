@@ -1,9 +1,9 @@
 /**
- * One small model of each kind, for tests that must hold for all of them.
+ * One small model of each kind, for tests that run for all kinds.
  */
 import { createModel } from "../../../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../../../kernels/dense/models/model.ts";
-import { widthOf } from "../../../../kernels/dense/models/sparse_inputs.ts";
+import { pooledWidth } from "../../../../kernels/dense/models/sparse_inputs.ts";
 import type { ModelKind, ModelOptions } from "../../../../kernels/dense/models/options.ts";
 import { resolveShape, staticSize } from "../../../../kernels/dense/graph/shape.ts";
 import type { TrainingBatch } from "../../../../kernels/dense/training_session.ts";
@@ -38,7 +38,7 @@ export const EXAMPLE_OPTIONS: Examples = {
   },
 };
 
-/** The models with a tower, normalised. */
+/** Normalised variants of the models with a tower. */
 export const NORMALIZED_OPTIONS: readonly ModelOptions[] = [
   { ...EXAMPLE_OPTIONS.wideAndDeep, normalization: "layer" },
   { ...EXAMPLE_OPTIONS.deepFm, normalization: "batch" },
@@ -47,7 +47,7 @@ export const NORMALIZED_OPTIONS: readonly ModelOptions[] = [
   { ...EXAMPLE_OPTIONS.mmoe, normalization: "batch" },
 ];
 
-/** Slots of different widths, one of them without embedding. */
+/** Variants with slots of different widths, one of them without an embedding. */
 export const MIXED_WIDTHS: Readonly<Record<string, ModelOptions>> = {
   "wideAndDeep with attention over mixed widths": {
     ...EXAMPLE_OPTIONS.wideAndDeep,
@@ -61,7 +61,7 @@ export const MIXED_WIDTHS: Readonly<Record<string, ModelOptions>> = {
   },
 };
 
-/** Every example by a name of its own. */
+/** All example models by name. */
 export const EXAMPLES: Readonly<Record<string, ModelOptions>> = {
   ...EXAMPLE_OPTIONS,
   ...MIXED_WIDTHS,
@@ -88,7 +88,7 @@ export function exampleBatch(model: Model, rows: number, seed = 0): TrainingBatc
     rows,
     sparse: Object.fromEntries(
       model.sparseInputs.map((input, i) =>
-        [input.slice, floats(["rows", widthOf(input)], 10 + i)] as const
+        [input.slice, floats(["rows", pooledWidth(input)], 10 + i)] as const
       ),
     ),
     histories: Object.fromEntries(

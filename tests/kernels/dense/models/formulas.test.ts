@@ -1,5 +1,5 @@
 /**
- * Every model's logits against its paper's formula, written out for one example with plain loops.
+ * Compares every model's logits with its paper's formula, written for one example with plain loops.
  */
 import assert from "node:assert/strict";
 import { compileInference } from "../../../../kernels/dense/inference_graph.ts";
@@ -18,7 +18,7 @@ interface Example {
   /** One per slot. */
   readonly firstOrder: Vector;
   readonly dense: Vector;
-  /** Entries of slot 1's list, where the model attends to them. */
+  /** Entries of slot 1's list, for models that attend to them. */
   readonly history: readonly Vector[];
   /** Matrices as rows, vectors as one row. */
   readonly weights: Readonly<Record<string, readonly Vector[]>>;
@@ -40,7 +40,7 @@ function softmax(z: Vector): Vector {
   return exps.map((value) => value / total(exps));
 }
 
-/** ReLU after each of `layers`, or of all but the last. */
+/** A tower of `layers` with ReLU after each, or after all except the last. */
 function tower(
   { weights }: Example,
   x: Vector,
@@ -56,7 +56,7 @@ function tower(
 }
 
 const joined = ({ e, dense }: Example) => [...e.flat(), ...dense];
-/** Lower triangle, row by row. */
+/** The lower triangle of a matrix, row by row. */
 const dots = (vectors: readonly Vector[]) => pairs(vectors).map(([a, b]) => dot(a, b));
 const offset = ({ weights }: Example) => weights.bias[0][0];
 
@@ -157,7 +157,7 @@ for (const [kind, { options, logits }] of Object.entries(CASES)) {
         [name, numbers(staticSize(resolveShape(shape, { rows })), i + 1)] as const
       ),
     );
-    // The first example has no history, the next one an entry, and so on.
+    // Example i has i history entries.
     const isPresent = (i: number) => i % LENGTH_MAX < Math.floor(i / LENGTH_MAX);
     if ("history1/present" in feeds) {
       feeds["history1/present"] = feeds["history1/present"].map((_, i) => isPresent(i) ? 1 : 0);

@@ -1,11 +1,12 @@
 /**
- * What holds for every model: exact gradients, the same numbers in every engine, a valid ONNX file.
+ * Properties of every model: exact gradients, and the same numbers in every engine. Each model of
+ * the table runs against finite differences, ONNX Runtime and the reference evaluator.
  */
 import assert from "node:assert/strict";
 import {
   compileTraining,
-  modelInputs,
-  TRAINING_NAMES,
+  graphInputs,
+  trainingNames,
 } from "../../../../kernels/dense/training_graph.ts";
 import { batchLoss } from "../../../../kernels/dense/losses.ts";
 import { Graph } from "../../../../kernels/dense/graph/graph.ts";
@@ -26,20 +27,20 @@ for (const [kind, options] of Object.entries(EXAMPLES)) {
 
   Deno.test(`${kind}'s gradients equal finite differences`, () => {
     const g = new Graph();
-    const inverseRows = g.input(TRAINING_NAMES.inverseRows, [1]);
-    const logits = model.logits(g, modelInputs(g, model, trainingPhase(g, inverseRows)));
+    const inverseRows = g.input(trainingNames.inverseRows, [1]);
+    const logits = model.logits(g, graphInputs(g, model, trainingPhase(g, inverseRows)));
     const variables = [...g.learned, ...g.inputs.filter((input) => input !== inverseRows)];
     const loss = batchLoss(g, {
       logits,
-      labels: g.input(TRAINING_NAMES.labels, ["rows", model.sizes.tasks]),
-      logSampleRate: g.input(TRAINING_NAMES.logSampleRate, ["rows", 1]),
+      labels: g.input(trainingNames.labels, ["rows", model.sizes.tasks]),
+      logSampleRate: g.input(trainingNames.logSampleRate, ["rows", 1]),
       inverseRows,
     }, model.tasks);
     const feeds: Feeds = {};
     for (const [index, { name, shape }] of [...g.inputs, ...g.parameters].entries()) {
       feeds[name] = numbers(staticSize(resolveShape(shape, { rows: ROWS })), index + 1);
     }
-    feeds[TRAINING_NAMES.inverseRows][0] = 1 / ROWS;
+    feeds[trainingNames.inverseRows][0] = 1 / ROWS;
     checkGradients(g, g.reshape(loss, []), variables as InputValue[], feeds, { rows: ROWS });
   });
 
@@ -69,7 +70,8 @@ for (const [kind, options] of Object.entries(EXAMPLES)) {
   });
 
   Deno.test(`${kind} serves the logits that its next training step starts from`, async () => {
-    // Running statistics become those of the one batch that is ever seen, but for the variance's n / (n - 1).
+    // Trained on one batch only, the running moments approach that batch's, up to the variance's n
+    // / (n - 1).
     const steps = normalizesBatches(options) ? 200 : 1;
     const trainer = await createTrainingSession(model, {
       optimizer: { kind: "sgd", learningRate: normalizesBatches(options) ? 1e-9 : 0.1 },
@@ -92,14 +94,14 @@ for (const [kind, options] of Object.entries(EXAMPLES)) {
   });
 }
 
-Deno.test("widths that a model cannot take are refused in words", () => {
+Deno.test("widths that a model cannot use are refused with the reason", () => {
   const refused = (options: ModelOptions, reason: RegExp) =>
     assert.throws(() => exampleModel(options), reason);
   refused(
     { ...EXAMPLE_OPTIONS.dlrm, slotDims: [3, 3, 2, 3] },
     /slot 2 has width 2 and needs 3, or 0/,
   );
-  refused({ ...EXAMPLE_OPTIONS.dcnV2, slotDims: [3, 3] }, /has 4 slots and widths for 2/);
+  refused({ ...EXAMPLE_OPTIONS.dcnV2, slotDims: [3, 3] }, /has 4 slots and 2 widths/);
   refused({ ...EXAMPLE_OPTIONS.dcnV2, slotDims: [0, 0, 0, 0] }, /No slot has an embedding/);
   refused(
     { ...EXAMPLE_OPTIONS.wideAndDeep, slotDims: [3, 3, 2, 3] },
@@ -107,7 +109,7 @@ Deno.test("widths that a model cannot take are refused in words", () => {
   );
 });
 
-Deno.test("a compiled step has the batch size as its only unknown dimension", () => {
+Deno.test("the batch size is the only symbolic dimension of a compiled step", () => {
   for (const options of Object.values(EXAMPLES)) {
     const compiled = compileTraining(exampleModel(options), { kind: "sgd", learningRate: 1 });
     const symbols = Object.values(compiled.outputs).flatMap(({ shape }) =>

@@ -1,5 +1,6 @@
 /**
- * Emitted files before ONNX's own checker (Debian's python3-onnx), with shapes inferred in full.
+ * Checks emitted files with ONNX's own checker (Debian's python3-onnx), including full shape
+ * inference.
  */
 import assert from "node:assert/strict";
 import { createInferenceSession, exportOnnx } from "../../../../kernels/dense/inference_session.ts";
@@ -19,7 +20,7 @@ for path in sys.argv[1:]:
 print(onnx.__version__)
 `;
 
-const OPTIMIZERS: readonly DenseOptimizerOptions[] = [
+const optimizers: readonly DenseOptimizerOptions[] = [
   { kind: "sgd", learningRate: 1, weightDecay: 0.1 },
   { kind: "momentum", learningRate: 1, momentum: 0.9, nesterov: true },
   { kind: "adagrad", learningRate: 1 },
@@ -42,7 +43,7 @@ Deno.test({
     const paths: string[] = [];
     for (const [name, options] of Object.entries(EXAMPLES)) {
       const model = exampleModel({ ...options, dropout: 0.1 } as typeof options);
-      for (const optimizer of OPTIMIZERS) {
+      for (const optimizer of optimizers) {
         const compiled = compileTraining(model, optimizer);
         const { pass, update } = passModels(compiled, compilePasses(compiled));
         for (
@@ -52,7 +53,7 @@ Deno.test({
         }
       }
       const trainer = await createTrainingSession(model, {
-        optimizer: OPTIMIZERS[0],
+        optimizer: optimizers[0],
         provider: "reference",
         threads: 1,
         seed: 1,
@@ -66,11 +67,11 @@ Deno.test({
   },
 });
 
-Deno.test("an exported file needs nothing but its inputs and gives the served logits", async () => {
+Deno.test("an exported file computes the served logits from its inputs alone", async () => {
   const model = exampleModel(EXAMPLE_OPTIONS.deepFm);
   const server = await createInferenceSession(model, { provider: "cpu", threads: 1, seed: 9 });
   const trainer = await createTrainingSession(model, {
-    optimizer: OPTIMIZERS[0],
+    optimizer: optimizers[0],
     provider: "cpu",
     threads: 1,
     seed: 9,

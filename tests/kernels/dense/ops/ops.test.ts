@@ -1,5 +1,6 @@
 /**
- * Every op of the table: its gradient against finite differences, its ONNX encoding against the reference evaluator.
+ * Every op of the table: its gradient against finite differences, its ONNX encoding against the
+ * reference evaluator.
  */
 import assert from "node:assert/strict";
 import { evaluate } from "../../../../kernels/dense/graph/evaluate.ts";
@@ -15,7 +16,7 @@ interface OpCase {
   /** Shapes of the differentiable inputs. */
   readonly shapes: readonly Shape[];
   readonly build: (g: Graph, inputs: Value[]) => Value;
-  /** Inputs through which no gradient flows, by position. */
+  /** Indices of the inputs that get no gradient. */
   readonly constantInputs?: readonly number[];
   /** Moves the inputs away from kinks and poles. */
   readonly domain?: (value: number) => number;
@@ -25,7 +26,7 @@ const positive = (x: number) => 0.5 + Math.abs(x);
 const awayFromZero = (x: number) => x + Math.sign(x) * 0.1;
 const rows: Shape = ["rows", 3];
 
-/** At least one case for each op: a mapped type, so that none is forgotten. */
+/** At least one case per op; the mapped type makes the compiler find a missing op. */
 const CASES: { readonly [Name in OpName]: readonly OpCase[] } = {
   Add: [
     { shapes: [rows, rows], build: (g, [a, b]) => g.add(a, b) },

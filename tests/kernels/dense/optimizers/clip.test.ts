@@ -12,12 +12,12 @@ function clip(gradient: number[], normMax: number): number[] {
   return [...evaluate([y], { gradient })[0].data];
 }
 
-Deno.test("a gradient over the limit keeps its direction and gets the limit's norm", () => {
+Deno.test("a gradient above the limit keeps its direction and is scaled to the limit", () => {
   const [x, y] = clip([30, 40], 5);
   assert(Math.abs(x - 3) < 1e-5 && Math.abs(y - 4) < 1e-5);
 });
 
-Deno.test("a gradient under the limit, and a zero one, stay as they are", () => {
+Deno.test("gradients below the limit, including zero, are unchanged", () => {
   assert.deepEqual(clip([3, 4], 6), [3, 4]);
   assert.deepEqual(clip([0, 0], 1), [0, 0]);
 });

@@ -1,5 +1,5 @@
 /**
- * Schedules at the steps that define them.
+ * Learning rate schedules at the first, last and following steps.
  */
 import assert from "node:assert/strict";
 import { learningRateAt } from "../../../../kernels/dense/optimizers/learning_rate.ts";
@@ -9,7 +9,7 @@ Deno.test("the warm-up grows linearly and reaches the full rate at its last step
   assert.deepEqual(rates, [0.1, 0.2, 0.4, 0.4]);
 });
 
-Deno.test("decays start after the warm-up and end where they say", () => {
+Deno.test("decays start after the warm-up and end at their final value", () => {
   const at = (t: number, decay: Parameters<typeof learningRateAt>[2] & object) =>
     learningRateAt(1, t, { warmupSteps: 10, ...decay });
   assert.equal(at(20, { decay: { kind: "exponential", factor: 0.5, steps: 10 } }), 0.5);

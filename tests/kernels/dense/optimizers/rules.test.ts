@@ -1,5 +1,5 @@
 /**
- * Every update rule against its paper's formula, written out for one weight.
+ * Compares every update rule with its paper's formula, written for one weight.
  */
 import assert from "node:assert/strict";
 import { evaluate } from "../../../../kernels/dense/graph/evaluate.ts";
@@ -11,7 +11,10 @@ import type {
 import { optimizerRule } from "../../../../kernels/dense/optimizers/rules.ts";
 import { numbers } from "../finite_differences.ts";
 
-/** The next weight from this one, its gradient and the number of the step; remembers what the rule remembers. */
+/**
+ * Computes the next weight from a weight, its gradient and the step's number; keeps the rule's
+ * state.
+ */
 type Update = (w: number, g: number, t: number) => number;
 
 interface Case {
@@ -21,7 +24,7 @@ interface Case {
 
 const lr = 0.1;
 
-/** Each with and without what may be left out. */
+/** Options to test, with and without the optional keys. */
 const CASES: { readonly [Kind in DenseOptimizerKind]: readonly Case[] } = {
   sgd: [
     { options: { kind: "sgd", learningRate: lr }, formula: () => (w, g) => w - lr * g },
@@ -103,7 +106,7 @@ interface AdamFormula {
   readonly epsilon: number;
   /** Added to the gradient. */
   readonly l2: number;
-  /** Acts on the weight, beside the gradient. */
+  /** Applied to the weight, not to the gradient. */
   readonly decay: number;
 }
 

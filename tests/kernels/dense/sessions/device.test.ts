@@ -1,5 +1,5 @@
 /**
- * The same steps on a graphics card as on the CPU, wherever the state is kept between them.
+ * Steps on graphics devices compared with the same steps on the CPU.
  */
 import assert from "node:assert/strict";
 import { createInferenceSession } from "../../../../kernels/dense/inference_session.ts";
@@ -7,7 +7,8 @@ import { createTrainingSession } from "../../../../kernels/dense/training_sessio
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel, EXAMPLES } from "../models/example_models.ts";
 import { deviceAvailable } from "./device_available.ts";
 
-// Read by cuBLAS when it starts: products of full float32 factors, as on the CPU.
+// cuBLAS reads this when it starts: it disables TF32, so that products have full float32 factors as
+// on the CPU.
 Deno.env.set("NVIDIA_TF32_OVERRIDE", "0");
 
 for (const device of ["webgpu", "cuda"] as const) {
@@ -55,7 +56,7 @@ for (const device of ["webgpu", "cuda"] as const) {
   }
 
   Deno.test({
-    name: `a checkpoint on ${device} resumes to the same bits`,
+    name: `a restored session on ${device} continues with the same bits`,
     ignore,
     fn: async () => {
       const model = exampleModel(EXAMPLE_OPTIONS.deepFm);

@@ -1,6 +1,6 @@
 /**
- * Is there such a device? Debian's mesa-vulkan-drivers gives a software one for WebGPU; CUDA needs a card and
- * `deno task gpu:install`.
+ * Tests whether a device works here. Debian's mesa-vulkan-drivers gives a software device for
+ * WebGPU; CUDA needs a card and `deno task gpu:install`.
  */
 import {
   type Device,
@@ -8,10 +8,16 @@ import {
   requireDevice,
 } from "../../../../kernels/dense/sessions/onnx_runtime.ts";
 
-/** Continuous integration installs what these need; without it, no test would notice that they stopped working. */
+/**
+ * Devices that continuous integration installs drivers for, so that a test on them must not be
+ * skipped there.
+ */
 const NEEDED_IN_CI: readonly Device[] = ["cpu", "webgpu"];
 
-/** @throws {ProviderUnavailableError} When there is none in continuous integration, which has one. */
+/**
+ * @throws {ProviderUnavailableError} When a device that continuous integration installs is missing
+ * there.
+ */
 export async function deviceAvailable(
   device: Device,
   inCi = Deno.env.get("CI") === "true",

@@ -1,6 +1,6 @@
 /**
- * What normalisation promises beside right gradients: means and variances that no optimizer touches, and units whose
- * scale does not depend on what lies below them.
+ * Running moments of batch normalisation, which the optimizer must not change, by small batches
+ * whose moments are known.
  */
 import assert from "node:assert/strict";
 import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
@@ -24,13 +24,13 @@ async function statistics(optimizer: DenseOptimizerOptions, steps: number) {
   );
 }
 
-Deno.test("running means and variances take a tenth of each batch, whatever the optimizer and its decay", async () => {
+Deno.test("running means and variances move a tenth towards each batch's, under every optimizer and weight decay", async () => {
   const still = { kind: "sgd", learningRate: 1e-12 } as const;
   const limit = await statistics(still, 300);
   const first = await statistics(still, 1);
   for (let unit = 0; unit < limit.mean0.length; unit++) {
     close(first.mean0[unit], 0.1 * limit.mean0[unit]);
-    const whole = 5 / 6; // of six rows five say how they vary
+    const whole = 5 / 6; // the batch's variance over the unbiased one, for six rows
     close(first.variance0[unit], 1 + 0.1 * whole * (limit.variance0[unit] - 1));
   }
   assert(limit.mean0.some((mean) => Math.abs(mean) > 0.05), "the batch's means are all near 0");
@@ -45,7 +45,7 @@ Deno.test("running means and variances take a tenth of each batch, whatever the 
   }
 });
 
-Deno.test("batches of one row leave the running variances alone", async () => {
+Deno.test("batches of one row do not change the running variances", async () => {
   const session = await open({ kind: "sgd", learningRate: 0.1 });
   await session.step(exampleBatch(model, 6, 1));
   const variance = async () => (await session.weights()).parameters.variance0.data;
@@ -55,7 +55,7 @@ Deno.test("batches of one row leave the running variances alone", async () => {
   await session.close();
 });
 
-Deno.test("a checkpoint of a batch-normalised model goes on to the same bits", async () => {
+Deno.test("a restored batch-normalised model continues with the same bits", async () => {
   const optimizer = { kind: "adam", learningRate: 0.01 } as const;
   const uninterrupted = await open(optimizer), resumed = await open(optimizer);
   for (let i = 0; i < 3; i++) await uninterrupted.step(exampleBatch(model, 6, i));
@@ -66,7 +66,7 @@ Deno.test("a checkpoint of a batch-normalised model goes on to the same bits", a
   await Promise.all([uninterrupted.close(), resumed.close()]);
 });
 
-Deno.test("a variance that averaging pushed below 0 serves finite logits", async () => {
+Deno.test("a running variance that averaging made negative gives finite logits", async () => {
   const session = await open({ kind: "sgd", learningRate: 0.1 });
   const server = await createInferenceSession(model, { provider: "cpu", threads: 1, seed: 3 });
   const weights = await session.weights();
@@ -77,7 +77,7 @@ Deno.test("a variance that averaging pushed below 0 serves finite logits", async
   await Promise.all([session.close(), server.close()]);
 });
 
-Deno.test("a scaled learning rate scales the steps that are asked for after it", async () => {
+Deno.test("a learning rate scale applies to steps that are requested after it", async () => {
   const moved = async (scale: number, later: number) => {
     const session = await open({ kind: "sgd", learningRate: 0.1 });
     const before = (await session.weights()).parameters.w0.data;

@@ -1,5 +1,5 @@
 /**
- * From a provider's name to a device.
+ * The choice of a device for a provider.
  */
 import assert from "node:assert/strict";
 import { Graph } from "../../../../kernels/dense/graph/graph.ts";
@@ -17,7 +17,7 @@ const without = (...missing: Device[]) => (device: Device) =>
     ? Promise.reject(new ProviderUnavailableError(`no ${device}`))
     : Promise.resolve();
 
-Deno.test("auto is the first device that works, and says why it passed over the others", async () => {
+Deno.test("auto chooses the first device that works and gives the reason for each device it skipped", async () => {
   assert.deepEqual(await chooseProvider("auto", without()), { provider: "cuda", passedOver: [] });
   assert.deepEqual(await chooseProvider("auto", without("cuda")), {
     provider: "cpu",
@@ -29,22 +29,22 @@ Deno.test("auto is the first device that works, and says why it passed over the 
   );
 });
 
-Deno.test("a name is itself, and asks no device", async () => {
+Deno.test("a named provider is returned without testing any device", async () => {
   for (const provider of ["cpu", "webgpu", "cuda", "reference"] as const) {
     const choice = await chooseProvider(provider, without("cuda", "webgpu", "cpu"));
     assert.deepEqual(choice, { provider, passedOver: [] });
   }
 });
 
-Deno.test("auto passes over nothing for a fault that is not the device's absence", async () => {
+Deno.test("auto skips a device only when it is missing; other errors are thrown", async () => {
   const broken = () => Promise.reject(new TypeError("a bug"));
   await assert.rejects(chooseProvider("auto", broken), TypeError);
 });
 
-Deno.test("a graph that a device refuses is no missing device", async () => {
+Deno.test("a graph that ONNX Runtime refuses is not reported as a missing device", async () => {
   const g = new Graph();
-  const sound = g.matMul(g.input("a", [2, 3]), g.input("b", [3, 2]));
-  const broken = { ...sound, inputs: [g.input("c", [2, 3]), g.input("d", [2, 3])] } as Value;
+  const [a, b, wrong] = [g.input("a", [2, 3]), g.input("b", [3, 2]), g.input("wrong", [2, 3])];
+  const broken = { ...g.matMul(a, b), inputs: [a, wrong] } as Value;
   const model = {
     name: "broken",
     documentation: "",
@@ -55,10 +55,10 @@ Deno.test("a graph that a device refuses is no missing device", async () => {
     .catch((error: Error) => error);
   assert(refused instanceof Error);
   assert(!(refused instanceof ProviderUnavailableError));
-  assert.match(refused.message, /The graph of "broken" is refused on "cpu"/);
+  assert.match(refused.message, /ONNX Runtime refuses the graph of "broken" on "cpu"/);
 });
 
-Deno.test("tests on WebGPU fail in continuous integration without a driver; those on CUDA are skipped", async () => {
+Deno.test("in continuous integration a missing WebGPU driver fails tests and a missing CUDA card skips them", async () => {
   const none = without("cuda", "webgpu");
   await assert.rejects(deviceAvailable("webgpu", true, none), ProviderUnavailableError);
   assert.equal(await deviceAvailable("webgpu", false, none), false);

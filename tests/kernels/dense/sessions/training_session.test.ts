@@ -1,5 +1,6 @@
 /**
- * What a training session promises beside right numbers: resuming, refusing, averaging.
+ * Training sessions: resuming to the same bits, refusing bad batches, checkpoints and weights of
+ * other models.
  */
 import assert from "node:assert/strict";
 import { DivergenceError } from "../../../../kernels/dense/divergence.ts";
@@ -32,7 +33,7 @@ function open(of: Model, options: Partial<TrainingSessionOptions> = {}) {
 }
 
 for (const provider of ["cpu", "reference"] satisfies Provider[]) {
-  Deno.test(`a resumed run on ${provider} goes on to the same bits, dropout and schedule included`, async () => {
+  Deno.test(`a restored run on ${provider} continues with the same bits, with dropout and a schedule`, async () => {
     const uninterrupted = await open(model, { provider });
     for (let i = 0; i < 3; i++) await uninterrupted.step(exampleBatch(model, 6, i));
     const checkpoint = structuredClone(await uninterrupted.checkpoint());
@@ -48,7 +49,7 @@ for (const provider of ["cpu", "reference"] satisfies Provider[]) {
     await Promise.all([uninterrupted.close(), resumed.close()]);
   });
 
-  Deno.test(`a batch that is not finite stops ${provider} and leaves the last good weights`, async () => {
+  Deno.test(`a batch that is not finite is refused on ${provider} and leaves the weights as they were`, async () => {
     const session = await open(model, { provider });
     await session.step(exampleBatch(model, 4, 1));
     const before = await session.checkpoint();
@@ -68,7 +69,7 @@ for (const provider of ["cpu", "reference"] satisfies Provider[]) {
   });
 }
 
-Deno.test("an exploding loss stops training", async () => {
+Deno.test("a step with an exploding loss is refused", async () => {
   const session = await open(model, { divergence: { explosionFactor: 50 } });
   await session.step(exampleBatch(model, 4, 1));
   const wild = exampleBatch(model, 4, 2);
@@ -78,7 +79,7 @@ Deno.test("an exploding loss stops training", async () => {
   await session.close();
 });
 
-Deno.test("an update that overflows the weights stops training", async () => {
+Deno.test("a step whose update overflows the weights is refused", async () => {
   const session = await open(exampleModel(EXAMPLE_OPTIONS.deepFm), {
     optimizer: { kind: "sgd", learningRate: 1e38 },
     learningRateSchedule: {},
@@ -91,7 +92,7 @@ Deno.test("an update that overflows the weights stops training", async () => {
   await session.close();
 });
 
-Deno.test("dropout changes training, not what a session without it learns, and differs by step", async () => {
+Deno.test("dropout changes a step's logits, and equal seeds draw equal masks", async () => {
   const plain = exampleModel(EXAMPLE_OPTIONS.deepFm);
   const dropped = await open(model), kept = await open(plain);
   const batch = exampleBatch(model, 8);
@@ -102,7 +103,7 @@ Deno.test("dropout changes training, not what a session without it learns, and d
   await Promise.all([dropped, kept, again].map((session) => session.close()));
 });
 
-Deno.test("weights travel: exported, averaged over trainers, imported with their version", async () => {
+Deno.test("weights of two sessions are averaged and loaded with their version", async () => {
   const [a, b] = [await open(model), await open(model)];
   await a.step(exampleBatch(model, 4, 1));
   await b.step(exampleBatch(model, 4, 2));
@@ -120,7 +121,7 @@ Deno.test("weights travel: exported, averaged over trainers, imported with their
   await Promise.all([a.close(), b.close()]);
 });
 
-Deno.test("weights and checkpoints of another model are refused by name and shape", async () => {
+Deno.test("weights and checkpoints of another model are refused, naming parameter and shape", async () => {
   const session = await open(model);
   const other = await open(exampleModel(EXAMPLE_OPTIONS.dcnV2));
   await assert.rejects(session.load(await other.weights()), WeightsMismatchError);
@@ -134,7 +135,7 @@ Deno.test("weights and checkpoints of another model are refused by name and shap
   await Promise.all([session.close(), other.close(), deeper.close()]);
 });
 
-Deno.test("another model begins with the weights of equal name and shape, and with a fresh optimizer", async () => {
+Deno.test("a changed model starts with the weights of equal name and shape, and with new optimizer state", async () => {
   const before = await open(model);
   for (let i = 0; i < 3; i++) await before.step(exampleBatch(model, 6, i));
   const saved = await before.checkpoint();
@@ -166,7 +167,7 @@ Deno.test("another model begins with the weights of equal name and shape, and wi
   await Promise.all([before.close(), after.close(), again.close()]);
 });
 
-Deno.test("a damaged checkpoint is refused, by the model that wrote it and by another", async () => {
+Deno.test("a damaged checkpoint is refused by restore and by carriedOver", async () => {
   const session = await open(model);
   const whole = await session.checkpoint();
   const vectors = { ...whole.vectors, weights: whole.vectors.weights.slice(1) };
@@ -186,16 +187,16 @@ Deno.test("a batch of the wrong size is refused before it reaches the runtime", 
   await session.close();
 });
 
-Deno.test("arrays made by the session fit its batches", async () => {
+Deno.test("arrays that the session allocates fit its batches", async () => {
   const session = await open(exampleModel(EXAMPLE_OPTIONS.wideAndDeep));
   const { loss } = await session.step(session.allocateBatch(3));
   assert(Math.abs(loss - Math.log(2)) < 1e-6);
   await session.close();
 });
 
-Deno.test("a named device that is missing is an error that says what to do", async () => {
+Deno.test("a missing named device is an error with a remedy", async () => {
   const cuda = await open(model, { provider: "cuda" }).catch((error: Error) => error);
-  if (!(cuda instanceof Error)) return await cuda.close(); // there is a card
+  if (!(cuda instanceof Error)) return await cuda.close(); // this machine has a card
   assert(cuda instanceof ProviderUnavailableError);
   assert.match(cuda.message, /gpu:install/);
 });

@@ -1,5 +1,5 @@
 /**
- * The checked file as the options of the parts.
+ * Builds the options of all actors from the checked file.
  */
 import type { LabelRule } from "../actors/joiner/options.ts";
 import { correctsLogOdds } from "../kernels/dense/losses.ts";
@@ -17,7 +17,7 @@ import {
   taskOptionsOf,
 } from "./model_options.ts";
 
-export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfiguration {
+export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnConfiguration {
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
   const columns = schema.slots.map(({ name }) => name);
   const layout = rowLayoutOf(file, columns);
@@ -68,7 +68,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
       impressionsMax: joiner.impressionsMax,
       impressionsBytesMax: joiner.impressionsBytesMax,
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
-      // In the model's order: label column t is the model's task t.
+      // In the order of the model's tasks: label column t belongs to task t.
       tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, model, joiner) })),
       negativeSampling: {
         ...joiner.negativeSampling,
@@ -76,7 +76,7 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
           ? "logOdds"
           : "weight",
       },
-      // What a gateway that starts again recalls, see GatewayMemory.
+      // A restarted gateway reads these records back, see GatewayMemory.
       recordsKept: file.storage.kind === "memory"
         ? 0
         : gateway.eventsRememberedMax + gateway.rankingsRememberedMax,
@@ -132,14 +132,14 @@ export function partsOf(file: CairnFile, schema: FeatureSchema): CairnConfigurat
   };
 }
 
-/** By task; without any the first task alone counts. */
+/** Weights by task; by default the first task's is 1 and all others are 0. */
 function scoreWeightsOf(
   tasks: readonly string[],
   weights: Readonly<Record<string, number>>,
 ): number[] {
-  const silent = Object.keys(weights).length === 0;
+  const isDefault = Object.keys(weights).length === 0;
   return tasks.map((task, t) => {
-    if (silent) return t === 0 ? 1 : 0;
+    if (isDefault) return t === 0 ? 1 : 0;
     return Object.hasOwn(weights, task) ? weights[task] : 0;
   });
 }
