@@ -29,6 +29,20 @@ export const exemptRooms: readonly string[] = [
 
 /** Rooms whose comments keep the prose rules. */
 export const proseRooms: readonly string[] = [
+  "actors/trainer/",
+  "actors/embedding_shard/",
+  "actors/parameter_sync/",
+  "actors/serving_replica/",
+  "actors/snapshotter/",
+  "tests/actors/trainer/",
+  "tests/actors/embedding_shard/",
+  "tests/actors/parameter_sync/",
+  "tests/actors/serving_replica/",
+  "tests/actors/snapshotter/",
+  "tests/actors/faults.test.ts",
+  "tests/actors/determinism.test.ts",
+  "tests/actors/journey.test.ts",
+  "tests/actors/loop.ts",
   "scripts/",
   "tests/scripts/",
   "tests/docs/",
@@ -36,7 +50,14 @@ export const proseRooms: readonly string[] = [
 ];
 
 /** Rooms without non-null assertions. */
-export const assertionFreeRooms: readonly string[] = ["scripts/"];
+export const assertionFreeRooms: readonly string[] = [
+  "actors/trainer/",
+  "actors/embedding_shard/",
+  "actors/parameter_sync/",
+  "actors/serving_replica/",
+  "actors/snapshotter/",
+  "scripts/",
+];
 
 interface Ban {
   /** Dotted value, or a bare global; `new Date()` and `Date()` are told apart in the visitor. */

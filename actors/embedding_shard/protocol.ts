@@ -33,8 +33,8 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   /** Where each class begins among the ids; shape `[classes + 1]`. */
   readonly starts: Uint32Array<ArrayBuffer>;
   /**
-   * Summed over duplicates, in the shape of looked-up rows. The shard keeps the memory: transfer it,
-   * or send a copy.
+   * Summed over duplicates, in the shape of looked-up rows. The shard keeps the memory: transfer
+   * it, or send a copy.
    */
   readonly gradients: Float32Array<ArrayBuffer>;
   /** Occurrences of each id in the batch, for admission; shape `[n]`. */
@@ -70,9 +70,10 @@ export interface GetHighWaterMark
 }
 
 /**
- * A position in a stream of deltas. The deltas of a lineage are numbered without gaps. A new lineage
- * begins when the shard restarts, and when deltas were not taken for so long that evicted ids were
- * forgotten. Rows of an earlier lineage must be replaced: no delta tells which of them are gone.
+ * A position in a stream of deltas. The deltas of a lineage are numbered without gaps. A new
+ * lineage begins when the shard restarts, and when deltas were not taken for so long that evicted
+ * ids were forgotten. Rows of an earlier lineage must be replaced: no delta tells which of them are
+ * gone.
  */
 export interface DeltaPosition {
   readonly lineage: string;
@@ -99,8 +100,8 @@ export interface ClassChanges {
 }
 
 /**
- * Takes the next delta, if there is one. The shard keeps a delta until a later call acknowledges it,
- * and gives the same delta again where the call does not.
+ * Takes the next delta, if there is one. The shard keeps a delta until a later call acknowledges
+ * it, and gives the same delta again where the call does not.
  */
 export interface TakeDelta extends
   Request<{
@@ -116,7 +117,9 @@ export interface TakeDelta extends
   readonly rowsMax: number;
 }
 
-/** Asks for all rows, page by page until `done`, for a replica that starts or has missed a delta. */
+/**
+ * Asks for all rows, page by page until `done`, for a replica that starts or has missed a delta.
+ */
 export interface ExportRows extends
   Request<
     ClassPage & {
@@ -181,8 +184,8 @@ export interface WriteSnapshot extends Request<ShardPart> {
   readonly kind: "writeSnapshot";
   readonly snapshot: string;
   /**
-   * Time over which the writing is spread, to take little of disk and cores at once, ms; 0 = as fast
-   * as the store accepts it. A shard whose rows change faster writes faster.
+   * Time over which the writing is spread, to take little of disk and cores at once, ms; 0 = as
+   * fast as the store accepts it. A shard whose rows change faster writes faster.
    */
   readonly spreadMs: number;
 }

@@ -17,7 +17,9 @@ import { SchemaChanges } from "./schema_changes.ts";
 
 export interface RestoredShard {
   readonly tables: ClassTables;
-  /** By trainer, the sequence up to which its examples are in the rows; empty without a snapshot. */
+  /**
+   * By trainer, the sequence up to which its examples are in the rows; empty without a snapshot.
+   */
   readonly marks: readonly { readonly source: string; readonly sequence: number }[];
 }
 

@@ -1,13 +1,13 @@
 /**
  * Parameter sync's behaviour. Changed rows go to the replicas every `rowsIntervalMs`, dense weights
- * to the scorers every `denseIntervalMs`. The dense weights of several trainers are their mean, made
- * every `averageIntervalMs`.
+ * to the scorers every `denseIntervalMs`. The dense weights of several trainers are their mean,
+ * made every `averageIntervalMs`.
  *
- * Freshness: `learnedThroughMs`, the minimum over the trainers, is read before the deltas of a round.
- * Once these deltas are on all replicas, every row changed by events up to it is served, and it is
- * published to the scorers. When a shard restarts it is reset to 0 before the replicas take the
- * shard's rows, and rises again after every trainer has reported the new incarnation. Dense weights
- * are synced separately and not covered; every answer names their version.
+ * Freshness: `learnedThroughMs`, the minimum over the trainers, is read before the deltas of a
+ * round. Once these deltas are on all replicas, every row changed by events up to it is served, and
+ * it is published to the scorers. When a shard restarts it is reset to 0 before the replicas take
+ * the shard's rows, and rises again after every trainer has reported the new incarnation. Dense
+ * weights are synced separately and not covered; every answer names their version.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge, Histogram } from "../../mesh/ports/telemetry.ts";

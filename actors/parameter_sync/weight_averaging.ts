@@ -6,7 +6,8 @@
  * made while the mean is on its way are kept on top of it, and the optimizer's state stays with the
  * trainer. A trainer that does not answer is left out; its steps go into a later round.
  *
- * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017
+ * @see McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data",
+ * AISTATS 2017
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import { averageWeights, type DenseWeights } from "../../kernels/dense/weights.ts";

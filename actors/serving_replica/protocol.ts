@@ -22,8 +22,8 @@ export interface ReplicaLookup extends Request<ServedRows> {
 }
 
 /**
- * The next delta. "applied": it follows the replica's position. "duplicate": it is not newer, and has
- * no effect. "gap": deltas before it are missing, or it is of another lineage. "corrupt": its
+ * The next delta. "applied": it follows the replica's position. "duplicate": it is not newer, and
+ * has no effect. "gap": deltas before it are missing, or it is of another lineage. "corrupt": its
  * checksum is wrong.
  */
 export interface ApplyDelta

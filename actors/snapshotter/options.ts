@@ -6,7 +6,10 @@ export interface SnapshotterOptions {
   readonly trainers: readonly Address[];
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /** Time from one snapshot to the next; without snapshots, from one trim of the log to the next, ms. */
+  /**
+   * Time from one snapshot to the next; without snapshots, from one trim of the log to the next,
+   * ms.
+   */
   readonly intervalMs: number;
   /** Time over which a scheduled snapshot is spread at most, ms; 0 = written at once. */
   readonly spreadMs: number;

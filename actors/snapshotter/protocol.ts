@@ -8,7 +8,10 @@ export interface WakeSnapshotter {
   readonly kind: "wake";
 }
 
-/** Takes a snapshot now. Answers with its name, or with none where nothing was learned since the last. */
+/**
+ * Takes a snapshot now. Answers with its name, or with none where nothing was learned since the
+ * last.
+ */
 export interface TakeSnapshot extends Request<{ readonly name?: string }> {
   readonly kind: "takeSnapshot";
 }

@@ -1,10 +1,11 @@
 /**
  * The snapshotter's behaviour: it has the trainers cut, collects the parts and writes the manifest.
- * Then it deletes older snapshots, and trims the part of the example log that no restart would read.
+ * Then it deletes older snapshots, and trims the part of the example log that no restart would
+ * read.
  *
- * If the example log is full, it takes a snapshot immediately: the log can be trimmed only up to the
- * oldest kept snapshot. Scheduled snapshots are spread over `spreadMs`; an explicit request cancels
- * a running one and writes at full speed.
+ * If the example log is full, it takes a snapshot immediately: the log can be trimmed only up to
+ * the oldest kept snapshot. Scheduled snapshots are spread over `spreadMs`; an explicit request
+ * cancels a running one and writes at full speed.
  *
  * Without snapshots it only trims the examples behind the trainers. A trainer that crashes then
  * begins a new dense model with the remaining examples, and the shards keep their rows.
@@ -48,7 +49,9 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   #dueAtMs: number;
   /** Name of the snapshot that was begun last. */
   #lastName: string | undefined;
-  /** The scheduled snapshot that is being written; `ended` resolves when it is taken or has failed. */
+  /**
+   * The scheduled snapshot that is being written; `ended` resolves when it is taken or has failed.
+   */
   #spreadUnderWay: { readonly name: string; readonly ended: Promise<void> } | undefined;
   /** Whether an explicit request is cancelling the scheduled snapshot. */
   #cancelling = false;
@@ -192,8 +195,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     const { budgetMs, shards, snapshotsKept, trainers: [trainer, ...others] } = this.#options;
     if (snapshotsKept === 0) return await this.#trimLearned();
     const atMs = this.#context.clock.nowMs();
-    // Without new examples a snapshot is useful only where it replaces an older one that holds a full
-    // log.
+    // Without new examples a snapshot is useful only where it replaces an older one that holds a
+    // full log.
     const enough = this.#exampleLogFull ? this.#kept[snapshotsKept - 1] : this.#newest;
     const last = enough?.trainers.map(({ source, sequence }) => [source, sequence] as const);
     const { parts: trainers } = await this.#context.actorRef<TrainerMessage>(trainer).ask({
@@ -235,7 +238,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
   }
 
   /**
-   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest kept cut.
+   * Deletes older snapshots and unfinished ones, and trims the example log up to the oldest kept
+   * cut.
    */
   async #deleteOlder(): Promise<void> {
     const { blobs } = this.#stores;
@@ -243,8 +247,8 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#kept = kept;
     await keepSnapshots(blobs, kept);
     if (kept.length < this.#options.snapshotsKept) return;
-    // The minimum, not the oldest cut's offsets: a newer cut can lie before it, where a shard crashed
-    // after its part was written and the trainer went back.
+    // The minimum, not the oldest cut's offsets: a newer cut can lie before it, where a shard
+    // crashed after its part was written and the trainer went back.
     const floors = new Map<number, number>();
     for (const { partition, offset } of kept.flatMap(({ trainers }) => trainers)) {
       floors.set(partition, Math.min(offset, floors.get(partition) ?? Infinity));

@@ -2,9 +2,9 @@
  * Cuts the stream of example chunks into training batches, independent of the chunks' sizes.
  *
  * A batch's sequence is the number of rows of the partition up to its end. Rows keep their numbers,
- * so a restarted trainer may cut the same rows into other batches: it only has to end a batch at each
- * mark that a shard has reached ({@link BatchAssembly.endBatchAt}). Then every shard applies every
- * row once.
+ * so a restarted trainer may cut the same rows into other batches: it only has to end a batch at
+ * each mark that a shard has reached ({@link BatchAssembly.endBatchAt}). Then every shard applies
+ * every row once.
  */
 import type { ExampleShape, FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
@@ -77,7 +77,8 @@ export class BatchAssembly {
   /**
    * Adds a chunk read at `offset` of the log.
    *
-   * @returns False where it is skipped: it is of another schema, and no row of this one came before.
+   * @returns False where it is skipped: it is of another schema, and no row of this one came
+   * before.
    * @throws {RangeError} When its arrays do not have the shapes of the model, or rows are missing
    * before it.
    */

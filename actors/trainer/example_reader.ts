@@ -29,7 +29,9 @@ export class ExampleReader {
   /** The chunks skipped in a row, the first at `offset`; undefined when they are logged. */
   #skipped: { chunks: number; rows: number; readonly offset: number } | undefined;
 
-  /** @param start Where to begin: rows before `sequence` are learned. Default: the log's beginning. */
+  /**
+   * @param start Where to begin: rows before `sequence` are learned. Default: the log's beginning.
+   */
   constructor(
     options: TrainerOptions,
     parts: ExampleReaderParts,

@@ -2,7 +2,9 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Combiner } from "../../kernels/embedding/options.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 
-/** Plain data: what the trainer reads, how it forms batches, and the shapes of features and model. */
+/**
+ * Plain data: what the trainer reads, how it forms batches, and the shapes of features and model.
+ */
 export interface TrainerOptions {
   /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */
   readonly source: string;

@@ -2,10 +2,11 @@
  * Progressive (prequential) validation: every example is scored before it is learned from, so the
  * trainer's predictions are tested on unseen data.
  *
- * Scores are kept as histograms by label. Histograms add up, so the difference of two readings gives
- * the AUC of the interval; scores in one bin count as ties.
+ * Scores are kept as histograms by label. Histograms add up, so the difference of two readings
+ * gives the AUC of the interval; scores in one bin count as ties.
  *
- * @see Blum, Kalai and Langford, "Beating the hold-out: bounds for k-fold and progressive cross-validation", 1999
+ * @see Blum, Kalai and Langford, "Beating the hold-out: bounds for k-fold and progressive
+ * cross-validation", 1999
  */
 import type { ScoreHistograms } from "./protocol.ts";
 
@@ -27,7 +28,9 @@ export class ScoreRecorder implements ScoreHistograms {
     this.#count(squaredError, weight);
   }
 
-  /** Records a probability and the label that followed (positive when > 0.5); NaN is not recorded. */
+  /**
+   * Records a probability and the label that followed (positive when > 0.5); NaN is not recorded.
+   */
   record(probability: number, label: number, logloss: number, weight = 1): void {
     if (Number.isNaN(probability)) return;
     const bins = label > 0.5 ? this.positives : this.negatives;

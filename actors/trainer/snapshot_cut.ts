@@ -1,7 +1,7 @@
 /**
  * A trainer's share in a consistent cut. The trainers form a chain: each one holds still, asks the
- * next one to hold still, and the last one tells the shards to note the moment. On the way back each
- * trainer writes its part.
+ * next one to hold still, and the last one tells the shards to note the moment. On the way back
+ * each trainer writes its part.
  */
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";

@@ -170,7 +170,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#session.close();
   }
 
-  /** Reads what came, begins batches, and learns from at most one; `flush` also takes a part of one. */
+  /**
+   * Reads what came, begins batches, and learns from at most one; `flush` also takes a part of one.
+   */
   async #turn(flush: boolean): Promise<void> {
     if (this.#state.kind === "diverged") return;
     const { batchRows, lingerMs } = this.#options;

@@ -1,5 +1,6 @@
 /**
- * An object with some members replaced: how a test puts a fault between two parts without rebuilding either.
+ * An object with some members replaced: how a test puts a fault between two parts without
+ * rebuilding either.
  */
 export function altered<T extends object>(owner: T, changes: Partial<T>): T {
   return new Proxy(owner, {

@@ -9,8 +9,8 @@ const SHARDS = 2;
 const TRAINERS = 2;
 const BUDGET = { budgetMs: 1_000 };
 
-/** Who may lose all that they know while the tables live. */
-const MORTALS: readonly Address[] = [
+/** Actors that may restart and lose their memory. The shards keep their tables. */
+const RESTARTABLE: readonly Address[] = [
   "joiner/0",
   "trainer/0",
   "trainer/1",
@@ -26,10 +26,10 @@ const step = fc.record({
   item: fc.nat(12),
   clicks: fc.nat(3),
   pauseMs: fc.nat(120),
-  dies: fc.option(fc.constantFrom(...MORTALS), { freq: 4 }),
+  restarts: fc.option(fc.constantFrom(...RESTARTABLE), { freq: 4 }),
 });
 
-/** What the shards hold and what the replicas serve must be the same rows. */
+/** Asserts that replicas serve exactly the rows of their shards. */
 async function assertServedAsLearned(loop: Loop): Promise<void> {
   for (let s = 0; s < SHARDS; s++) {
     const shard = loop.mesh.node().actorRef<EmbeddingShardMessage>(`embedding_shard/${s}`);
@@ -47,7 +47,7 @@ async function assertServedAsLearned(loop: Loop): Promise<void> {
   }
 }
 
-Deno.test("whoever dies, and whenever: nothing is lost, and what is served is what was learned", async () => {
+Deno.test("whatever actor restarts at whatever moment, no click is lost and replicas serve the learned rows", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       const loop = await Loop.start({
@@ -57,16 +57,16 @@ Deno.test("whoever dies, and whenever: nothing is lost, and what is served is wh
       });
       let lastAcceptedAtMs = 0;
       let clicked = 0;
-      for (const { user, item, clicks, pauseMs, dies } of steps) {
+      for (const { user, item, clicks, pauseMs, restarts } of steps) {
         const items = Array.from({ length: 4 }, (_, k) => `item-${item + k}`);
-        // While replicas are being filled a ranking may be refused; its visitor goes away.
+        // While replicas are being filled a ranking may be refused; this visit then has no clicks.
         const ranking = await loop.rank(`user-${user}`, items).catch(() => undefined);
         for (let k = 0; ranking !== undefined && k < clicks; k++) {
           lastAcceptedAtMs = await loop.act(ranking.rankingId, items[k], "click");
           clicked++;
         }
         await loop.mesh.advance(pauseMs);
-        if (dies !== null) await loop.restart(dies);
+        if (restarts !== null) await loop.restart(restarts);
       }
       await loop.mesh.advance(5_000);
 

@@ -4,12 +4,15 @@ import { Loop } from "./loop.ts";
 
 const ITEMS = Array.from({ length: 24 }, (_, i) => `item-${i}`);
 
-/** Even users like even items, odd users odd ones: no item is popular with all, so the pair has to be learned. */
+/**
+ * Even users like even items, odd users odd ones: no item is popular with all, so the pair has to
+ * be learned.
+ */
 function likes(user: number, item: string): boolean {
   return (Number(item.slice(5)) + user) % 2 === 0;
 }
 
-/** One user ranks eight items, and clicks those of the first four that they like. */
+/** A user ranks eight items, and clicks the liked ones among the first four. */
 async function visit(loop: Loop, random: () => number): Promise<number> {
   const user = Math.floor(random() * 6);
   const candidates = ITEMS.toSorted(() => random() - 0.5).slice(0, 8);
@@ -28,7 +31,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-Deno.test("a ranking, its clicks, and the next ranking is better: the whole loop in one thread", async () => {
+Deno.test("clicks on rankings make later rankings better, with the whole loop in one thread", async () => {
   const loop = await Loop.start();
   const stream = loop.mesh.random.stream("test/visits");
   const random = () => stream.nextFloat();
@@ -37,7 +40,7 @@ Deno.test("a ranking, its clicks, and the next ranking is better: the whole loop
   const halfway = await loop.progressiveValidation();
   for (let i = 0; i < 150; i++) rates.push(await visit(loop, random));
 
-  // Eight candidates hold four liked ones at best: a perfect ranking reaches about 0.88.
+  // Eight candidates hold about four liked ones: a perfect ranking reaches about 0.88.
   const [first, last] = [mean(rates.slice(0, 40)), mean(rates.slice(-60))];
   assert.ok(first < 0.7, `untrained: ${first}`);
   assert.ok(last > 0.8, `trained: ${last}`);
@@ -58,7 +61,7 @@ Deno.test("a ranking, its clicks, and the next ranking is better: the whole loop
   await loop.stop();
 });
 
-Deno.test("an action is in the scores within a second, and the answers say so", async () => {
+Deno.test("an action changes the scores within a second, and answers report the freshness", async () => {
   const loop = await Loop.start();
   const before = await loop.rank("user-0", ["item-0", "item-1"]);
   assert.deepEqual(before.items.map(({ cold }) => cold), [true, true]);
@@ -79,7 +82,7 @@ Deno.test("an action is in the scores within a second, and the answers say so", 
   await loop.stop();
 });
 
-Deno.test("negatives are learned from when their window is over, not before", async () => {
+Deno.test("negatives are learned when their window is over, not before", async () => {
   const loop = await Loop.start({ joiner: { windowMs: 5_000 } });
   await loop.rank("user-0", ["item-0"]);
   await loop.mesh.advance(4_000);
@@ -95,7 +98,7 @@ Deno.test("negatives are learned from when their window is over, not before", as
   await loop.stop();
 });
 
-Deno.test("requests that wait together are scored in one pass, each with its own answer", async () => {
+Deno.test("requests that wait together are scored in one pass, and each gets its own answer", async () => {
   const loop = await Loop.start();
   const wanted = [ITEMS.slice(0, 1), ITEMS.slice(1, 3), ITEMS.slice(2, 5)];
   const together = wanted.map((items, user) => loop.requestRanking(`user-${user}`, items));
@@ -107,7 +110,7 @@ Deno.test("requests that wait together are scored in one pass, each with its own
   await loop.stop();
 });
 
-Deno.test("an explanation names every slot, and the item's own slots explain what was learned of it", async () => {
+Deno.test("an explanation names every slot, and clicks on an item show in the item's slots", async () => {
   const loop = await Loop.start();
   for (let i = 0; i < 20; i++) {
     const { rankingId } = await loop.rank(`user-${i}`, ["item-0"]);
@@ -115,7 +118,7 @@ Deno.test("an explanation names every slot, and the item's own slots explain wha
     await loop.mesh.advance(100);
   }
   await loop.mesh.advance(1_000);
-  const { items } = await loop.rank("somebody-new", ["item-0"], { explain: true });
+  const { items } = await loop.rank("new-user", ["item-0"], { explain: true });
   const explanation = items[0].explanation!;
   assert.deepEqual(explanation.map(({ slot }) => slot).toSorted(), ["item", "tags", "user"]);
   const brought = Object.fromEntries(
@@ -126,7 +129,7 @@ Deno.test("an explanation names every slot, and the item's own slots explain wha
   await loop.stop();
 });
 
-Deno.test("actions that decide nothing still move the trainer's offset and the freshness mark on", async () => {
+Deno.test("actions that decide no example still move the trainer's offset and the freshness mark", async () => {
   const loop = await Loop.start();
   const acceptedAtMs = await loop.act("unknown", "item-0", "click");
   await loop.mesh.advance(500);

@@ -1,6 +1,7 @@
 /**
- * The whole loop in one thread under virtual time: every actor of the mesh over logs in memory. Each message is copied
- * as it would be between threads, so that a buffer shared by mistake is found here.
+ * The whole loop in one thread under virtual time: every actor of the mesh over logs in memory.
+ * Each message is copied as it would be between threads, so that a buffer shared by mistake is
+ * found here.
  */
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
 import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition.ts";
@@ -81,7 +82,7 @@ const TABLES: ClassTablesOptions = {
   atLimit: "reject",
 };
 
-/** Where a test puts itself between an actor and the mesh. */
+/** Hooks by which a test wraps actors and sessions. */
 export interface Interference {
   shard?(
     definition: ReturnType<typeof defineEmbeddingShard>,
@@ -238,7 +239,7 @@ export class Loop {
     });
   }
 
-  /** Makes an actor, and remembers how, so that it can be made again. */
+  /** Starts an actor, and keeps its definition for {@link restart}. */
   async #start<M extends Message, O>(
     definition: ActorDefinition<M, O>,
     key: number,
@@ -249,7 +250,7 @@ export class Loop {
     await spawn();
   }
 
-  /** Ends an actor, with all that it knows, and makes it anew. */
+  /** Stops an actor and starts it again, without its memory. */
   async restart(address: Address): Promise<void> {
     await this.mesh.settle(this.mesh.node().stopActor(address, 0));
     await this.#spawns.get(address)!();

@@ -12,14 +12,14 @@ async function visit(loop: Loop, i: number): Promise<void> {
   await loop.mesh.advance(60);
 }
 
-/** The scores that a ranking of all items gives, by item. */
+/** The scores of a ranking of all items, by item. */
 async function scores(loop: Loop): Promise<Record<string, number>> {
   const items = Array.from({ length: 20 }, (_, i) => `item-${i}`);
   const ranking = await loop.rank("user-0", items);
   return Object.fromEntries(ranking.items.map(({ id, score }) => [id, score]));
 }
 
-Deno.test("a replica that comes back empty is filled anew, and serves as before", async () => {
+Deno.test("a restarted replica is filled, and serves the same scores as before", async () => {
   const loop = await Loop.start();
   for (let i = 0; i < 30; i++) await visit(loop, i);
   await loop.mesh.advance(1_000);
@@ -35,7 +35,7 @@ Deno.test("a replica that comes back empty is filled anew, and serves as before"
   await loop.stop();
 });
 
-Deno.test("an empty replica refuses the delta that does not follow, and is filled", async () => {
+Deno.test("an empty replica refuses a delta that does not follow, and is filled", async () => {
   const loop = await Loop.start();
   for (let i = 0; i < 30; i++) await visit(loop, i);
   await loop.mesh.advance(1_000);
@@ -56,7 +56,7 @@ Deno.test("an empty replica refuses the delta that does not follow, and is fille
   await steady.stop();
 });
 
-Deno.test("while a replica is away the freshness mark stands still, and moves on when it is back", async () => {
+Deno.test("the freshness mark does not move while a replica is stopped, and moves again after its restart", async () => {
   const loop = await Loop.start();
   for (let i = 0; i < 5; i++) await visit(loop, i);
   await loop.stopReplica(0);
@@ -72,7 +72,7 @@ Deno.test("while a replica is away the freshness mark stands still, and moves on
   await loop.stop();
 });
 
-Deno.test("a shard that restarts takes back from its replica what it lost, and nobody claims more before", async () => {
+Deno.test("after a shard's restart its replica drops the lost rows, and freshness falls to 0 before", async () => {
   const loop = await Loop.start();
   const node = loop.mesh.node();
   const shard = node.actorRef<EmbeddingShardMessage>("embedding_shard/0");
@@ -80,7 +80,7 @@ Deno.test("a shard that restarts takes back from its replica what it lost, and n
   for (let i = 0; i < 10; i++) await visit(loop, i);
   const { rankingId } = await loop.rank("user-0", ["item-0"]);
   const acceptedAtMs = await loop.act(rankingId, "item-0", "click");
-  // Learned from no log that would be read again: what a table admitted by chance, in another order of batches.
+  // Rows from no log, so that a replay does not bring them back.
   const source = "elsewhere", ids = BigUint64Array.of(1n, 2n), starts = Uint32Array.of(0, 2);
   const { incarnation } = await loop.mesh.settle(
     shard.ask({ kind: "getHighWaterMark", source }, BUDGET),

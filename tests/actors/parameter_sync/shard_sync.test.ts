@@ -1,5 +1,5 @@
 /**
- * One shard's rows on their way to its replicas.
+ * Carrying one shard's rows to its replicas.
  */
 import assert from "node:assert/strict";
 import { ShardSync } from "../../../actors/parameter_sync/shard_sync.ts";
@@ -7,7 +7,7 @@ import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/prot
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 
-Deno.test("a replica is not filled from another life of the shard than the one that is followed", async () => {
+Deno.test("a replica is not filled from another incarnation of the shard than the followed one", async () => {
   const shard = {
     ask: ({ kind }: EmbeddingShardMessage) =>
       Promise.resolve(

@@ -22,7 +22,7 @@ const offer: fc.Arbitrary<WeightOffer> = fc.record({
 });
 const offers = fc.array(offer, { minLength: 1, maxLength: 6 });
 
-Deno.test("every example counts alike: the mean is that of a trainer repeated once per example", () => {
+Deno.test("every example has the same weight in the mean", () => {
   fc.assert(fc.property(offers, (offers) => {
     const mean = nextMean(offers, weightsOf(0, [0, 0, 0]));
     const total = offers.reduce((sum, { examples }) => sum + examples, 0);
@@ -37,7 +37,7 @@ Deno.test("every example counts alike: the mean is that of a trainer repeated on
   }));
 });
 
-Deno.test("versions only grow, past every offer's and past the last mean's", () => {
+Deno.test("the version of a mean is at least every offer's, and above the last mean's", () => {
   fc.assert(fc.property(offers, fc.nat(2_000), (offers, lastVersion) => {
     const mean = nextMean(offers, weightsOf(lastVersion, [0, 0, 0]));
     if (mean === undefined) return;
@@ -46,7 +46,7 @@ Deno.test("versions only grow, past every offer's and past the last mean's", () 
   }));
 });
 
-Deno.test("before anything was learned the mean of equal weights is these weights", () => {
+Deno.test("the first mean of equal weights without examples is these weights", () => {
   fc.assert(fc.property(values, fc.integer({ min: 1, max: 6 }), (data, trainers) => {
     const same = Array.from({ length: trainers }, () => ({
       weights: weightsOf(0, data),
@@ -56,7 +56,7 @@ Deno.test("before anything was learned the mean of equal weights is these weight
   }));
 });
 
-Deno.test("what was learned since the offer stays on top of the mean", () => {
+Deno.test("steps since the offer are kept on top of the mean", () => {
   fc.assert(
     fc.property(values, values, values, fc.nat(9), (mean, offered, present, steps) => {
       const moved = ontoMean(
@@ -72,7 +72,7 @@ Deno.test("what was learned since the offer stays on top of the mean", () => {
   );
 });
 
-/** A trainer that answers from memory; absent while `away`. */
+/** A trainer that answers from memory, and fails while `away`. */
 function trainerOf(offer: WeightOffer) {
   const trainer = {
     offer,
@@ -90,7 +90,7 @@ function trainerOf(offer: WeightOffer) {
   return trainer;
 }
 
-Deno.test("a trainer that is away is left out of the round, and what it learned goes into the next", async () => {
+Deno.test("a trainer that does not answer is left out of the round, and its steps go into the next one", async () => {
   const one = trainerOf({ weights: weightsOf(3, [1, 1, 1]), examples: 10 });
   const two = trainerOf({ weights: weightsOf(5, [4, 4, 4]), examples: 20 });
   const refs = [one, two] as unknown as ActorRef<TrainerMessage>[];
@@ -113,7 +113,7 @@ Deno.test("a trainer that is away is left out of the round, and what it learned 
   assert.deepEqual(
     averaging.mean,
     weightsOf(8, [0, 0, 0]),
-    "all that was learned since is its own",
+    "only this trainer has learned since",
   );
   assert.deepEqual(one.adopted, averaging.mean);
 });

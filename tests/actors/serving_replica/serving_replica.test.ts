@@ -6,7 +6,7 @@ import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 const BUDGET = { budgetMs: 100 };
 const kernel = BatchKernel.create();
 
-/** A replica of rows of one weight. */
+/** A replica whose rows have one weight. */
 async function startReplica() {
   const mesh = new SimulatedMesh({ seed: 1 });
   const replica = await mesh.settle(
@@ -20,7 +20,7 @@ async function startReplica() {
   return {
     mesh,
     counted: (name: string) => mesh.telemetry.value(name, { shard: "0" }),
-    /** One page of a catch-up: weights by id. */
+    /** One page of a fill: weights by id. */
     load(
       weights: Record<number, number>,
       { first, sequence }: { first: boolean; sequence?: number },
@@ -51,7 +51,7 @@ async function startReplica() {
   };
 }
 
-Deno.test("a replica answers nothing until its first catch-up is whole", async () => {
+Deno.test("a replica refuses lookups until its first fill is complete", async () => {
   const { mesh, load, weights } = await startReplica();
   await load({ 1: 10 }, { first: true });
   await assert.rejects(weights(), { name: "ReplicaNotCurrentError" });
@@ -60,7 +60,7 @@ Deno.test("a replica answers nothing until its first catch-up is whole", async (
   await mesh.stop();
 });
 
-Deno.test("a replica that restarted during its catch-up refuses what is left of it", async () => {
+Deno.test("a replica that restarted during a fill refuses its remaining pages", async () => {
   const { mesh, load, weights } = await startReplica();
   await assert.rejects(load({ 2: 20 }, { first: false, sequence: 5 }), {
     name: "CatchUpLostError",
@@ -72,13 +72,13 @@ Deno.test("a replica that restarted during its catch-up refuses what is left of 
   await mesh.stop();
 });
 
-Deno.test("a replica that is caught up again serves meanwhile, and then has what was sent and nothing else", async () => {
+Deno.test("a replica serves its earlier rows during a fill, and then exactly the rows of the fill", async () => {
   const { mesh, load, applyDelta, weights } = await startReplica();
   await load({ 1: 10, 2: 20, 3: 30 }, { first: true, sequence: 5 });
-  await load({ 3: 31 }, { first: true }); // breaks off
+  await load({ 3: 31 }, { first: true }); // this fill is not finished
   await load({ 1: 11 }, { first: true });
   assert.deepEqual(await weights(), [11, 20, 31]);
-  assert.equal(await applyDelta(6, { 2: 99 }), "gap", "deltas do not fit between pages");
+  assert.equal(await applyDelta(6, { 2: 99 }), "gap", "deltas are refused during a fill");
   await load({ 2: 21 }, { first: false, sequence: 9 });
   assert.deepEqual(await weights(), [11, 21, undefined]);
   assert.equal(await applyDelta(10, { 3: 32 }), "applied");
@@ -86,7 +86,7 @@ Deno.test("a replica that is caught up again serves meanwhile, and then has what
   await mesh.stop();
 });
 
-Deno.test("a delta of another lineage does not fit, whatever its number", async () => {
+Deno.test("a delta of another lineage is refused, whatever its number", async () => {
   const { mesh, load, applyDelta, weights } = await startReplica();
   assert.equal(await applyDelta(1, { 1: 10 }), "gap", "it has no rows yet");
   await load({ 1: 10 }, { first: true, sequence: 5 });
@@ -98,7 +98,7 @@ Deno.test("a delta of another lineage does not fit, whatever its number", async 
   await mesh.stop();
 });
 
-Deno.test("ids that a ranking asks for and nobody has learned are counted", async () => {
+Deno.test("looked-up ids without a row are counted", async () => {
   const { mesh, load, weights, counted } = await startReplica();
   await load({ 1: 10 }, { first: true, sequence: 5 });
   await weights();

@@ -11,12 +11,12 @@ import { Loop } from "../loop.ts";
 const BUDGET = { budgetMs: 10_000 };
 const SHARDS = 3;
 
-/** How often each id's occurrences are in the shards' rows, a restart from a snapshot included. */
+/** How often each id is learned in the shards' rows; a restart takes the counts of the snapshot. */
 class Ledger {
   readonly #rows = new Map<string, Map<bigint, number>>();
   readonly #cuts = new Map<string, Map<bigint, number>>();
 
-  /** A life of a shard begins: with the rows of the newest snapshot. */
+  /** A shard starts with the rows of the newest snapshot. */
   begin(address: string, snapshot: string | undefined): void {
     this.#rows.set(address, new Map(snapshot ? this.#cuts.get(`${snapshot} ${address}`) : []));
   }
@@ -52,7 +52,7 @@ async function start(
   } = {},
 ): Promise<World> {
   const ledger = new Ledger();
-  // The loop makes its blobs before the first shard asks for them.
+  // Set later: the first shards start inside Loop.start, before any snapshot.
   const world: { loop?: Loop } = {};
   const loop = await Loop.start({
     shards: SHARDS,
@@ -117,7 +117,7 @@ function snapshot({ loop, snapshotter }: World) {
   return loop.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, BUDGET));
 }
 
-/** A message that no shard can handle: its handler throws. */
+/** Sends a malformed message, so that the shard's handler throws. */
 function crashShard({ loop }: World, shard: number): void {
   const broken = { kind: "lookup" } as unknown as EmbeddingShardMessage;
   loop.mesh.node().actorRef<EmbeddingShardMessage>(`embedding_shard/${shard}`).tell(broken);
@@ -130,7 +130,7 @@ async function assertEachLearnedOnce({ loop, ledger }: World): Promise<void> {
   assert.deepEqual(ledger.total(), wanted);
 }
 
-Deno.test("a shard that crashes before any snapshot learns the whole log again, and only it", async () => {
+Deno.test("a shard that crashes before any snapshot learns the whole log again, and the other shards do not", async () => {
   const world = await start();
   await visit(world.loop, 0, 20);
   crashShard(world, 1);
@@ -139,7 +139,7 @@ Deno.test("a shard that crashes before any snapshot learns the whole log again, 
   await world.loop.stop();
 });
 
-Deno.test("a shard that crashes after a snapshot begins from it and learns the rest once", async () => {
+Deno.test("a shard that crashes after a snapshot begins from it, and learns the later examples once", async () => {
   const world = await start();
   await visit(world.loop, 0, 20);
   assert.match((await snapshot(world)).name!, /^snapshots\/\d{15}$/);
@@ -173,7 +173,7 @@ Deno.test("a snapshot is skipped where nothing was learned since the last", asyn
   await world.loop.stop();
 });
 
-Deno.test("older snapshots and the log before them are forgotten, parts of unfinished ones too", async () => {
+Deno.test("older and unfinished snapshots are deleted, and the log before the kept ones is trimmed", async () => {
   const world = await start({ snapshotsKept: 2 });
   const { loop } = world;
   await loop.blobs.put("snapshots/000000000000001/shard-0/chunk-00000", new Uint8Array(9));
@@ -188,7 +188,7 @@ Deno.test("older snapshots and the log before them are forgotten, parts of unfin
   assert.ok(blobs.every((blob) => blob.startsWith(names[2]) || blob.startsWith(names[3])));
   const [first] = await loop.exampleLog.read(0, 0, 1);
   assert.equal(first.offset, manifests[1].trainers[0].offset);
-  // The parts that remain are enough: a crash now still ends well.
+  // The kept snapshots are enough for a restart.
   crashShard(world, 1);
   await loop.mesh.advance(5_000);
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
@@ -197,7 +197,7 @@ Deno.test("older snapshots and the log before them are forgotten, parts of unfin
   await loop.stop();
 });
 
-Deno.test("a damaged part is refused by name instead of being learned from", async () => {
+Deno.test("a damaged part is refused by its name", async () => {
   const world = await start();
   const { loop } = world;
   await visit(loop, 0, 20);
@@ -215,7 +215,7 @@ Deno.test("a damaged part is refused by name instead of being learned from", asy
   await loop.stop();
 });
 
-Deno.test("where nothing can be restored, the example log is forgotten as it is learned, all but its last record", async () => {
+Deno.test("without snapshots the example log is trimmed as it is learned, except for its last record", async () => {
   const { loop, snapshotter } = await start({ snapshotsKept: 0 });
   for (let i = 0; i < 20; i++) {
     const { rankingId } = await loop.rank(`u${i}`, ["a", "b"]);
@@ -241,7 +241,7 @@ Deno.test("where nothing can be restored, the example log is forgotten as it is 
   await loop.stop();
 });
 
-Deno.test("a full example log of several partitions drains, however few snapshots there were: nothing is lost or repeated", async () => {
+Deno.test("a full example log of several partitions is drained by snapshots, and no example is lost or repeated", async () => {
   const learned = async (exampleBytesMax: number) => {
     const world = await start({ snapshotsKept: 2, trainers: 3, exampleBytesMax });
     const { loop, ledger } = world;
@@ -263,7 +263,7 @@ Deno.test("a full example log of several partitions drains, however few snapshot
   assert.deepEqual(tight.total, roomy.total);
 });
 
-Deno.test("one cut holds all trainers: whoever crashes after it, each example is learned once", async () => {
+Deno.test("a cut holds all trainers, and after a crash of any of them each example is learned once", async () => {
   const world = await start({ trainers: 3 });
   const { loop } = world;
   await visit(loop, 0, 30);
@@ -287,7 +287,7 @@ Deno.test("one cut holds all trainers: whoever crashes after it, each example is
   await loop.stop();
 });
 
-Deno.test("a trainer that is not the last to cut begins from that cut, also where shards had no row of its last batch", async () => {
+Deno.test("a trainer that is not the last to cut begins from that cut, also where shards own no row of its last batch", async () => {
   const world = await start({ trainers: 2 });
   const { loop } = world;
   for (let i = 0; i < 12; i++) {
@@ -309,14 +309,14 @@ async function outcomes({ loop, snapshotter }: World) {
   return { taken, failed };
 }
 
-/** Chunks of the newest snapshot, finished or not. */
+/** Number of chunks of the newest snapshot, finished or not. */
 async function chunksWritten({ loop }: World): Promise<number> {
   const chunks = (await loop.blobs.list("snapshots/")).filter((blob) => blob.includes("/chunk-"));
   const newest = chunks.at(-1)?.split("/shard-")[0];
   return chunks.filter((blob) => blob.startsWith(`${newest}/`)).length;
 }
 
-Deno.test("a snapshot that nobody waits for is written little by little, and is the cut of its beginning", async () => {
+Deno.test("a scheduled snapshot is spread over time, and holds the cut of its beginning", async () => {
   const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 1 });
   const { loop } = world;
   await visit(loop, 0, 20);
@@ -340,7 +340,7 @@ Deno.test("a snapshot that nobody waits for is written little by little, and is 
   await loop.stop();
 });
 
-Deno.test("whoever asks for a snapshot does not wait for the one that is spread: it is given up, and no failure", async () => {
+Deno.test("a requested snapshot cancels the scheduled one, which does not count as failed", async () => {
   const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 2 });
   const { loop } = world;
   await visit(loop, 0, 20);
@@ -356,14 +356,14 @@ Deno.test("whoever asks for a snapshot does not wait for the one that is spread:
     [name, offset],
   ]);
   const blobs = await loop.blobs.list("snapshots/");
-  assert.ok(blobs.every((blob) => blob.startsWith(name!)), "nothing is left of the other");
+  assert.ok(blobs.every((blob) => blob.startsWith(name!)), "the cancelled snapshot is deleted");
   assert.deepEqual(await outcomes(world), { taken: 1, failed: 0 });
   for (let shard = 0; shard < SHARDS; shard++) crashShard(world, shard);
   await assertEachLearnedOnce(world);
   await loop.stop();
 });
 
-Deno.test("a snapshot that is given up before its shards were told to write is no failure either", async () => {
+Deno.test("a scheduled snapshot cancelled before its shards write does not count as failed", async () => {
   const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 2 });
   const { loop } = world;
   await visit(loop, 0, 20);
@@ -374,7 +374,7 @@ Deno.test("a snapshot that is given up before its shards were told to write is n
   await loop.stop();
 });
 
-Deno.test("an interval of a second is one, spread or not", async () => {
+Deno.test("an interval of one second is kept, with and without spreading", async () => {
   for (const spreadMs of [0, 400]) {
     const world = await start({ intervalMs: 1_000, spreadMs });
     const { loop } = world;
@@ -388,7 +388,7 @@ Deno.test("an interval of a second is one, spread or not", async () => {
   }
 });
 
-Deno.test("after a snapshot that failed the next is not spread", async () => {
+Deno.test("the snapshot after a failed one is not spread", async () => {
   const world = await start({ intervalMs: 30_000, spreadMs: 10_000, snapshotChunkRows: 1 });
   const { loop } = world;
   await visit(loop, 0, 20);
@@ -398,7 +398,7 @@ Deno.test("after a snapshot that failed the next is not spread", async () => {
   assert.deepEqual(await outcomes(world), { taken: 0, failed: 1 });
   const left = await chunksWritten(world);
   await loop.mesh.advance(8_000);
-  assert.equal(await chunksWritten(world), left, "the other shards write no more of it");
+  assert.equal(await chunksWritten(world), left, "the other shards stop writing it");
   await visit(loop, 20, 22);
   const next = () => loop.blobs.list("snapshots/").then((blobs) => blobs.at(-1)!.split("/")[1]);
   const failed = await next();

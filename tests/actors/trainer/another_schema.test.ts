@@ -20,13 +20,13 @@ function otherSchema(firstRow: number): Uint8Array {
   return encodeExamples(builder.finish(1));
 }
 
-Deno.test("a trainer passes over examples of another schema at the log's beginning, and learns what follows", async () => {
+Deno.test("a trainer skips examples of another schema at the log's beginning, and learns the ones after them", async () => {
   const loop = await Loop.start();
   await loop.exampleLog.append(0, [otherSchema(0)]);
   await loop.mesh.advance(100);
   const skipped = await loop.trainerStatus();
   assert.deepEqual([skipped.offset, skipped.examples], [1, 0]);
-  await loop.restart("joiner/0"); // it numbers rows from what the log holds
+  await loop.restart("joiner/0"); // it numbers rows after the last chunk of the log
   const { rankingId } = await loop.rank("ann", ["a", "b"]);
   await loop.act(rankingId, "a", "click");
   await loop.mesh.advance(1_000);
@@ -34,7 +34,7 @@ Deno.test("a trainer passes over examples of another schema at the log's beginni
   await loop.stop();
 });
 
-Deno.test("a long log of another schema is one warning with all its rows, however many reads it takes", async () => {
+Deno.test("a long run of examples of another schema is logged once, with the number of its rows", async () => {
   const loop = await Loop.start();
   const chunks = Array.from({ length: 150 }, (_, i) => otherSchema(3 * i));
   await loop.exampleLog.append(0, chunks);

@@ -10,7 +10,10 @@ import {
 
 const SHAPE = { slots: 2, denseWidth: 1, tasks: 1 };
 
-/** Chunks whose row n has ids n (n % 3 times in slot 0) and n + 1000 (slot 1), dense value n and label n % 2. */
+/**
+ * Chunks whose row n has ids n (n % 3 times in slot 0) and n + 1000 (slot 1), dense value n and
+ * label n % 2.
+ */
 function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
   const builder = new ExampleChunkBuilder(SHAPE, firstRow, 1);
   let row = firstRow;
@@ -55,7 +58,7 @@ function rowsOf(batch: TrainingBatch): number[] {
   });
 }
 
-Deno.test("however chunks and batches are cut, rows come once and in order", () => {
+Deno.test("rows come once and in order, independent of the sizes of chunks and batches", () => {
   fc.assert(fc.property(
     fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 12 }),
     fc.integer({ min: 1, max: 8 }),
@@ -83,22 +86,22 @@ Deno.test("however chunks and batches are cut, rows come once and in order", () 
   ));
 });
 
-Deno.test("what was learned moves on only when a chunk's last row is given out", () => {
+Deno.test("the freshness mark moves only when a chunk's last row is taken", () => {
   const assembly = new BatchAssembly(SHAPE);
   chunks([3, 2, 0]).forEach((chunk, offset) => assembly.add(chunk, offset));
   assert.deepEqual([assembly.take(2)!.learnedThroughMs, assembly.passedMs], [0, 0]);
   assert.equal(assembly.take(2)!.learnedThroughMs, 100);
-  // The empty chunk behind the last row carries its mark along.
+  // The empty chunk after the last row moves the mark too.
   assert.equal(assembly.take(2)!.learnedThroughMs, 102);
 });
 
-Deno.test("an empty chunk moves the mark on when no row waits before it", () => {
+Deno.test("an empty chunk moves the mark when no row waits before it", () => {
   const assembly = new BatchAssembly(SHAPE);
   assembly.add(chunks([0])[0], 0);
   assert.equal(assembly.passedMs, 100);
 });
 
-Deno.test("a batch says from which record the rows after it can be read again", () => {
+Deno.test("a batch names the record from which the rows after it can be read", () => {
   const assembly = new BatchAssembly(SHAPE);
   chunks([3, 3]).forEach((chunk, i) => assembly.add(chunk, 40 + i));
   assert.equal(assembly.take(2)!.nextOffset, 40);
@@ -106,7 +109,7 @@ Deno.test("a batch says from which record the rows after it can be read again", 
   assert.equal(assembly.take(3)!.nextOffset, 42);
 });
 
-Deno.test("rows learned before are skipped inside their chunk", () => {
+Deno.test("learned rows are skipped inside their chunk", () => {
   const assembly = new BatchAssembly(SHAPE, 4);
   chunks([3, 3]).forEach((chunk, offset) => assembly.add(chunk, offset));
   const batch = assembly.take(10)!;
@@ -114,7 +117,7 @@ Deno.test("rows learned before are skipped inside their chunk", () => {
   assert.equal(batch.sequence, 6);
 });
 
-/** A chunk with a slot more than {@link SHAPE}. */
+/** A chunk with one slot more than {@link SHAPE}. */
 function otherSchema(rows: number, firstRow: number): ExampleChunk {
   const builder = new ExampleChunkBuilder({ ...SHAPE, slots: 3 }, firstRow, 1);
   for (let row = 0; row < rows; row++) {
@@ -149,7 +152,7 @@ Deno.test("a damaged chunk at the log's beginning is refused, not skipped", () =
   }
 });
 
-Deno.test("a chunk of another schema and a hole in the log are refused with what was found", () => {
+Deno.test("a chunk of another schema and a gap in the log are refused, with the found and the needed numbers", () => {
   const [chunk] = chunks([2]);
   const assembly = new BatchAssembly(SHAPE);
   assembly.add(chunk, 0);
@@ -165,7 +168,7 @@ Deno.test("a chunk of another schema and a hole in the log are refused with what
   );
 });
 
-Deno.test("the columns of a chunk may lie at any address", () => {
+Deno.test("the columns of a chunk may be unaligned", () => {
   const assembly = new BatchAssembly(SHAPE), shifted = new BatchAssembly(SHAPE);
   const [chunk] = chunks([5]);
   assembly.add(chunk, 0);

@@ -1,5 +1,5 @@
 /**
- * What becomes of the batches behind one that fails, where several are in flight.
+ * A failed batch with further batches in flight behind it.
  */
 import assert from "node:assert/strict";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
@@ -12,11 +12,11 @@ import { Loop } from "../loop.ts";
 const BATCH_ROWS = 8;
 
 interface Faults {
-  /** Instead of the session's own; `number` counts from 1 over all lives of the trainer. */
+  /** Replaces the session's step; `number` counts from 1 over all incarnations of the trainer. */
   step(number: number, take: () => Promise<TrainingStep>, loop: Loop): Promise<TrainingStep>;
   close?(): void;
-  /** Whether one shard gets to see the message. */
-  hears?(message: EmbeddingShardMessage): boolean;
+  /** Whether the message reaches the shard. Default: it does. */
+  reaches?(message: EmbeddingShardMessage): boolean;
   /** Called with the rows of gradients that were applied. */
   applied?(sequence: number): void;
 }
@@ -42,7 +42,7 @@ async function learnThreeBatches(faults: Faults): Promise<Loop> {
           const shard = await definition.create(observed, options);
           return {
             receive: (message) => {
-              if (faults.hears?.(message) ?? true) return shard.receive(message);
+              if (faults.reaches?.(message) ?? true) return shard.receive(message);
             },
           };
         },
@@ -60,12 +60,13 @@ async function learnThreeBatches(faults: Faults): Promise<Loop> {
   const items = Array.from({ length: 3 * BATCH_ROWS }, (_, i) => `item-${i}`);
   await loop.rank("user", items);
   await loop.mesh.advance(2_000);
-  await loop.rank("another", ["item-0"]); // the data clock goes on, and the first one's window closes
+  // Moves the data clock, so that the first window closes.
+  await loop.rank("another-user", ["item-0"]);
   await loop.mesh.advance(5_000);
   return loop;
 }
 
-Deno.test("a batch whose step fails while a cut waits for it is learned all the same", async () => {
+Deno.test("a batch whose step fails while a cut waits for it is learned after the restart", async () => {
   const applied: number[] = [];
   const loop = await learnThreeBatches({
     step: (number, take, { mesh }) => {
@@ -74,7 +75,7 @@ Deno.test("a batch whose step fails while a cut waits for it is learned all the 
         const cut = { kind: "cut", snapshot: "snapshots/1", standing: [], others: [] } as const;
         trainer.ask(cut, { budgetMs: 1_000 }).catch(() => {});
       }
-      return number === 2 ? Promise.reject(new Error("the step failed, as told")) : take();
+      return number === 2 ? Promise.reject(new Error("injected failure of the step")) : take();
     },
     applied: (sequence) => applied.push(sequence),
   });
@@ -82,7 +83,7 @@ Deno.test("a batch whose step fails while a cut waits for it is learned all the 
   await loop.stop();
 });
 
-Deno.test("no step begins behind one that has diverged, though its rows came late", async () => {
+Deno.test("no step begins after one that diverged, even where the rows of its batch arrive later", async () => {
   let lookups = 0, steps = 0;
   const reason = { step: 1, loss: NaN, learningRate: 0.1, reason: "the loss is not finite" };
   const loop = await learnThreeBatches({
@@ -90,7 +91,7 @@ Deno.test("no step begins behind one that has diverged, though its rows came lat
       steps++;
       return Promise.reject(new DivergenceError(reason, "8 rows"));
     },
-    hears: ({ kind }) => kind !== "lookup" || ++lookups !== 2,
+    reaches: ({ kind }) => kind !== "lookup" || ++lookups !== 2,
   });
   assert.match((await loop.trainerStatus()).diverged!, /rows 0 to 7/);
   assert.ok(lookups > 2, "the second batch asked again for its rows");
@@ -98,13 +99,13 @@ Deno.test("no step begins behind one that has diverged, though its rows came lat
   await loop.stop();
 });
 
-Deno.test("a trainer that crashes first waits for what it has sent", async () => {
+Deno.test("a crashed trainer waits for its gradients to arrive before it closes its session", async () => {
   const events: string[] = [];
   let gradients = 0;
   const loop = await learnThreeBatches({
     step: (number, take) =>
-      number === 2 ? Promise.reject(new Error("the step failed, as told")) : take(),
-    hears: ({ kind }) => kind !== "applyGradients" || ++gradients !== 1,
+      number === 2 ? Promise.reject(new Error("injected failure of the step")) : take(),
+    reaches: ({ kind }) => kind !== "applyGradients" || ++gradients !== 1,
     applied: (sequence) => events.push(`applied ${sequence}`),
     close: () => events.push("closed"),
   });

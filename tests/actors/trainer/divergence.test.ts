@@ -9,7 +9,7 @@ async function visit(loop: Loop, user: string): Promise<void> {
   await loop.mesh.advance(100);
 }
 
-Deno.test("a batch that diverges stops training, says which rows it was, and serving goes on with what was good", async () => {
+Deno.test("a diverged batch stops training and is named by its rows, and serving uses the weights before it", async () => {
   const explosion = new DivergenceError({
     step: 4,
     loss: NaN,

@@ -7,14 +7,14 @@ import type { ActorContext, Behavior } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
-/** How often each id's occurrences were applied, counted at the shards' doors. */
+/** How often each id was applied, counted where the shards answer. */
 class AppliedCounts {
   readonly counts = new Map<bigint, number>();
   refused = 0;
-  /** While set, gradients for this shard vanish before they are handled. */
-  deafShard: string | undefined;
-  /** While set, this shard applies gradients and its answers vanish. */
-  muteShard: string | undefined;
+  /** Gradients for this shard are lost on their way. */
+  losesGradients: string | undefined;
+  /** Answers of this shard to gradients are lost on their way. */
+  losesAnswers: string | undefined;
 
   wrap(
     behavior: Behavior<EmbeddingShardMessage>,
@@ -22,7 +22,7 @@ class AppliedCounts {
   ): Behavior<EmbeddingShardMessage> {
     return {
       receive: (message) => {
-        if (message.kind === "applyGradients" && this.deafShard === address) return;
+        if (message.kind === "applyGradients" && this.losesGradients === address) return;
         return behavior.receive(message);
       },
     };
@@ -36,7 +36,7 @@ class AppliedCounts {
         const received = message as EmbeddingShardMessage;
         if (received.kind === "applyGradients") {
           this.#count(received, (value as { applied: boolean }).applied);
-          if (this.muteShard === context.self.address) return;
+          if (this.losesAnswers === context.self.address) return;
         }
         context.reply(message, value, transfer);
       },
@@ -93,7 +93,7 @@ async function runWithFaults(
           step: (batch) => {
             if (!failing) return session.step(batch);
             failing = false;
-            return Promise.reject(new Error("the step failed, as told"));
+            return Promise.reject(new Error("injected failure of the step"));
           },
         }),
     },
@@ -112,13 +112,13 @@ Deno.test("a trainer that crashes learns every example once", async () => {
     if (i % 20 === 13) failStep();
   });
   assert.deepEqual(applied.counts, await occurrences(loop));
-  assert.ok(applied.refused > 0, "the restarted trainer sent what was applied before");
+  assert.ok(applied.refused > 0, "the restarted trainer sends gradients that were applied before");
   await loop.stop();
 });
 
-Deno.test("a shard that misses gradients for a while gets each once, and the others do not get them twice", async () => {
+Deno.test("a shard whose gradients are lost for a while applies each once, and the others apply none twice", async () => {
   const { loop, applied } = await runWithFaults(({ applied }, i) => {
-    applied.deafShard = i >= 20 && i < 35 ? "embedding_shard/1" : undefined;
+    applied.losesGradients = i >= 20 && i < 35 ? "embedding_shard/1" : undefined;
   });
   assert.deepEqual(applied.counts, await occurrences(loop));
   await loop.stop();
@@ -126,32 +126,32 @@ Deno.test("a shard that misses gradients for a while gets each once, and the oth
 
 Deno.test("gradients whose acknowledgement is lost are not applied again", async () => {
   const { loop, applied } = await runWithFaults(({ applied }, i) => {
-    applied.muteShard = i >= 20 && i < 35 ? "embedding_shard/2" : undefined;
+    applied.losesAnswers = i >= 20 && i < 35 ? "embedding_shard/2" : undefined;
   });
   assert.deepEqual(applied.counts, await occurrences(loop));
   assert.ok(applied.refused > 0);
   await loop.stop();
 });
 
-Deno.test("asking for the next batch's rows ahead of time loses and repeats nothing", async () => {
+Deno.test("with pipelining no example is lost or repeated", async () => {
   const { loop, applied } = await runWithFaults(({ applied, failStep }, i) => {
     if (i % 20 === 13) failStep();
-    applied.deafShard = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
+    applied.losesGradients = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
   }, { pipelined: true });
   assert.deepEqual(applied.counts, await occurrences(loop));
   await loop.stop();
 });
 
-Deno.test("two trainers learn every example of one stream once, though one crashes and a shard is deaf", async () => {
+Deno.test("two trainers learn every example of one stream once, although one crashes and a shard's gradients are lost", async () => {
   const { loop, applied } = await runWithFaults(({ applied, failStep }, i) => {
     if (i % 20 === 13) failStep();
-    applied.deafShard = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
+    applied.losesGradients = i >= 30 && i < 40 ? "embedding_shard/0" : undefined;
   }, { trainers: 2 });
   for (const partition of [0, 1]) {
     const chunks = await loop.examples(partition);
     assert.ok(chunks.some(({ rows }) => rows > 0), `partition ${partition} has examples`);
   }
   assert.deepEqual(applied.counts, await occurrences(loop));
-  assert.ok(applied.refused > 0, "the restarted trainer sent what was applied before");
+  assert.ok(applied.refused > 0, "the restarted trainer sends gradients that were applied before");
   await loop.stop();
 });

@@ -8,7 +8,9 @@ import {
   since,
 } from "../../../actors/trainer/progressive_validation.ts";
 
-/** The definition: the share of (positive, negative) pairs in the right order, ties counting half. */
+/**
+ * The definition: the share of (positive, negative) pairs in the right order, ties counting half.
+ */
 function areaByPairs(scored: readonly (readonly [number, number])[]): number {
   let wins = 0;
   let pairs = 0;
@@ -36,7 +38,7 @@ Deno.test("the area under the curve is the share of pairs in the right order", (
   ));
 });
 
-Deno.test("the difference of two readings is the interval between them", () => {
+Deno.test("the difference of two readings holds the records between them", () => {
   const recorder = new ScoreRecorder(4);
   recorder.record(0.9, 0, 1);
   const earlier = recorder.read();
@@ -48,7 +50,7 @@ Deno.test("the difference of two readings is the interval between them", () => {
   assert.equal(areaUnderCurve(interval), 1);
 });
 
-Deno.test("a score of 1 falls into the last bin and NaN into none", () => {
+Deno.test("a score of 1 is counted in the last bin, and NaN in none", () => {
   const recorder = new ScoreRecorder(4);
   recorder.record(1, 1, 0);
   recorder.record(NaN, 1, 0);

@@ -14,7 +14,7 @@ async function visit(loop: Loop, from: number, to: number): Promise<number> {
   return acceptedAtMs;
 }
 
-Deno.test("two trainers share one stream: each example is trained once, and both end with the mean", async () => {
+Deno.test("two trainers learn each example of one stream once, and both end with the mean", async () => {
   const loop = await Loop.start({ trainers: 2, trainer: { batchRows: 8, lingerMs: 10 } });
   const acceptedAtMs = await visit(loop, 0, 40);
   await loop.mesh.advance(2_000);
@@ -28,7 +28,7 @@ Deno.test("two trainers share one stream: each example is trained once, and both
   await loop.stop();
 });
 
-Deno.test("a trainer whose partition gets nothing does not hold the freshness mark back", async () => {
+Deno.test("a trainer whose partition is empty does not hold back the freshness mark", async () => {
   const loop = await Loop.start({ trainers: 3 });
   const { rankingId } = await loop.rank("user", ["item-0"]);
   const acceptedAtMs = await loop.act(rankingId, "item-0", "click");
@@ -42,7 +42,7 @@ Deno.test("a trainer whose partition gets nothing does not hold the freshness ma
   await loop.stop();
 });
 
-Deno.test("while a trainer is away the mark stands still and the others learn on; back again, it takes the mean", async () => {
+Deno.test("while a trainer is stopped the mark does not move and the others learn; after its restart it adopts the mean", async () => {
   const loop = await Loop.start({ trainers: 2, trainer: { batchRows: 8, lingerMs: 10 } });
   await visit(loop, 0, 20);
   await loop.mesh.advance(1_000);
@@ -51,7 +51,10 @@ Deno.test("while a trainer is away the mark stands still and the others learn on
   const acceptedAtMs = await visit(loop, 20, 40);
   await loop.mesh.advance(3_000);
   const without = await loop.rankerStatus();
-  assert.ok(without.modelVersion > before.modelVersion, "the mean is made without it");
+  assert.ok(
+    without.modelVersion > before.modelVersion,
+    "the mean is made without the stopped trainer",
+  );
   assert.ok((await loop.syncStatus()).learnedThroughMs < acceptedAtMs);
 
   await loop.restart("trainer/1");
@@ -65,7 +68,7 @@ Deno.test("while a trainer is away the mark stands still and the others learn on
   await loop.stop();
 });
 
-Deno.test("steps between a trainer's offer and the mean are not lost, and a restarted trainer takes no old mean", async () => {
+Deno.test("steps between a trainer's offer and the mean are kept, and a restarted trainer adopts no earlier mean", async () => {
   const loop = await Loop.start({ trainer: { batchRows: 8, lingerMs: 10 } });
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
   const ask = { budgetMs: 1_000 };
@@ -88,7 +91,7 @@ Deno.test("steps between a trainer's offer and the mean are not lost, and a rest
   assert.deepEqual(after, ontoMean(mean, offered, before));
   assert.equal(after.version, 100 + steps);
   const again = await loop.mesh.settle(trainer.ask({ kind: "offerWeights" }, ask));
-  assert.equal(again.examples, 15, "those since the offer");
+  assert.equal(again.examples, 15, "the examples since the offer");
 
   await loop.restart("trainer/0");
   const late = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");

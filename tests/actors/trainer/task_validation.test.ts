@@ -1,4 +1,6 @@
-/** Every task is validated by its own scores. */
+/**
+ * Validation of several tasks, each by its own scores.
+ */
 import assert from "node:assert/strict";
 import { areaUnderCurve } from "../../../actors/trainer/progressive_validation.ts";
 import { TaskValidation } from "../../../actors/trainer/task_validation.ts";
@@ -10,7 +12,7 @@ const tasks = [
   { name: "minutes", loss: "squaredError" },
 ] as const;
 
-/** Clicks are told rightly, purchases the wrong way round, minutes 2 too many. */
+/** Clicks are predicted right, purchases inverted, and minutes 2 too high. */
 function batchOf(rows: number) {
   const labels = new Float32Array(rows * 3), logits = new Float32Array(rows * 3);
   for (let row = 0; row < rows; row++) {
@@ -22,7 +24,7 @@ function batchOf(rows: number) {
   return { batch: { rows, labels, logSampleRate: new Float32Array(rows), servedScores }, logits };
 }
 
-Deno.test("each task has histograms or errors of its own, and the served scores are the first one's", () => {
+Deno.test("each task has its own histograms or errors, and the served scores belong to the first task", () => {
   const validation = new TaskValidation(tasks, 100, new TelemetryRecorder(), { trainer: "0" });
   const { batch, logits } = batchOf(8);
   validation.record(batch, logits);
@@ -36,7 +38,7 @@ Deno.test("each task has histograms or errors of its own, and the served scores 
   assert.equal(areaUnderCurve(served), 1);
 });
 
-Deno.test("metrics say each task's AUC and loss over the examples since they were set last", () => {
+Deno.test("metrics give each task's AUC and loss over the examples since the last update", () => {
   const telemetry = new TelemetryRecorder();
   const validation = new TaskValidation(tasks, 100, telemetry, { trainer: "0" });
   const of = (name: string, task: string) => telemetry.value(name, { trainer: "0", task });
@@ -52,7 +54,7 @@ Deno.test("metrics say each task's AUC and loss over the examples since they wer
   assert.equal(of("cairn_trainer_task_loss", "minutes"), 9);
 });
 
-Deno.test("where the first task predicts a value, served scores are no probabilities and are left out", () => {
+Deno.test("served scores are not recorded where the first task predicts a value", () => {
   const validation = new TaskValidation([tasks[2]], 100, new TelemetryRecorder(), {});
   validation.record({
     rows: 2,
@@ -65,7 +67,7 @@ Deno.test("where the first task predicts a value, served scores are no probabili
   assert.equal(served.examples, 0);
 });
 
-Deno.test("of several tasks, a sampled negative counts for those that were left out", () => {
+Deno.test("with several tasks, a sampled negative also counts for the negatives that were left out", () => {
   const validation = new TaskValidation(tasks.slice(0, 2), 100, new TelemetryRecorder(), {});
   validation.record({
     rows: 2,
