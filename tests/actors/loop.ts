@@ -82,6 +82,15 @@ const TABLES: ClassTablesOptions = {
   atLimit: "reject",
 };
 
+/** The shards' tables, with expiry of all slots where the options say so. */
+function tablesOf({ expirySeconds }: LoopOptions): ClassTablesOptions {
+  if (expirySeconds === undefined) return TABLES;
+  const slots = SCHEMA.slots.map(({ slot }) => {
+    return { slot, admission: { kind: "threshold", threshold: 0 }, expirySeconds } as const;
+  });
+  return { ...TABLES, classes: TABLES.classes.map((each) => ({ ...each, slots })) };
+}
+
 /** Hooks by which a test wraps actors and sessions. */
 export interface Interference {
   shard?(
@@ -97,6 +106,8 @@ export interface LoopOptions {
   readonly shards?: number;
   readonly trainers?: number;
   readonly exampleBytesMax?: number;
+  /** Default: all rows stay. */
+  readonly expirySeconds?: number;
   readonly joiner?: Partial<JoinerOptions>;
   readonly trainer?: Partial<TrainerOptions>;
   readonly scorer?: Partial<ScorerOptions>;
@@ -149,7 +160,7 @@ export class Loop {
       await this.#start(shardDefinition, shard, {
         shard,
         shards: this.shards,
-        tables: TABLES,
+        tables: tablesOf(this.options),
         slotNames: Object.fromEntries(SCHEMA.slots.map(({ name, slot }) => [slot, name])),
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,

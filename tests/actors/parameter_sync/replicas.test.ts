@@ -119,3 +119,30 @@ Deno.test("after a shard's restart its replica drops the lost rows, and freshnes
   assert.equal((await loop.rank("user-0", ["item-0"])).learnedThroughMs, acceptedAtMs);
   await loop.stop();
 });
+
+Deno.test("rows that expire in a shard leave its replica, and rankings are cold again", async () => {
+  const loop = await Loop.start({ expirySeconds: 10 });
+  for (let i = 0; i < 10; i++) await visit(loop, i);
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.rank("user-0", ["item-0"])).items[0].cold, false);
+  const others = Array.from({ length: 8 }, (_, i) => `other-item-${i}`);
+  for (let second = 0; second < 30; second++) {
+    await loop.mesh.advance(1_000);
+    // Moves the data clock of every shard without an update of the earlier rows.
+    const { rankingId } = await loop.rank("other-user", others);
+    for (const item of others) await loop.act(rankingId, item, "click");
+  }
+  await loop.mesh.advance(2_000);
+  assert.equal((await loop.rank("user-0", ["item-0"])).items[0].cold, true);
+  let learned = 0, served = 0;
+  for (let shard = 0; shard < loop.shards; shard++) {
+    const node = loop.mesh.node();
+    const statistics = { kind: "getStatistics" } as const;
+    const table = node.actorRef<EmbeddingShardMessage>(`embedding_shard/${shard}`);
+    const replica = node.actorRef<ServingReplicaMessage>(`serving_replica/${shard}`);
+    learned += (await loop.mesh.settle(table.ask(statistics, BUDGET))).rows;
+    served += (await loop.mesh.settle(replica.ask(statistics, BUDGET))).rows;
+  }
+  assert.deepEqual([learned, served], [9, 9]);
+  await loop.stop();
+});

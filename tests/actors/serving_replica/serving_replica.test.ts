@@ -31,10 +31,14 @@ async function startReplica() {
       const page = { kind: "loadRows", class: 0, ids, rows, first, ...position } as const;
       return mesh.settle(replica.ask(page, BUDGET));
     },
-    async applyDelta(sequence: number, weights: Record<number, number>, lineage = "first") {
+    async applyDelta(
+      sequence: number,
+      weights: Record<number, number>,
+      { lineage = "first", evicted = [] as number[] } = {},
+    ) {
       const ids = BigUint64Array.from(Object.keys(weights), BigInt);
       const rows = Float32Array.from(Object.values(weights));
-      const tombstones = new BigUint64Array(0);
+      const tombstones = BigUint64Array.from(evicted, BigInt);
       const checksum = kernel.crc32c(ids, rows, tombstones);
       const classes = [{ ids, rows, tombstones, checksum }];
       const delta = { shard: 0, lineage, sequence, classes };
@@ -92,7 +96,7 @@ Deno.test("a delta of another lineage is refused, whatever its number", async ()
   await load({ 1: 10 }, { first: true, sequence: 5 });
   assert.equal(await applyDelta(6, { 2: 20 }), "applied");
   for (const sequence of [1, 6, 7]) {
-    assert.equal(await applyDelta(sequence, { 3: 30 }, "second"), "gap");
+    assert.equal(await applyDelta(sequence, { 3: 30 }, { lineage: "second" }), "gap");
   }
   assert.deepEqual(await weights(), [10, 20, undefined]);
   await mesh.stop();
@@ -105,5 +109,16 @@ Deno.test("looked-up ids without a row are counted", async () => {
   await weights();
   assert.equal(counted("cairn_replica_lookups_total"), 6);
   assert.equal(counted("cairn_replica_missing_total"), 4);
+  await mesh.stop();
+});
+
+Deno.test("a replica removes the rows that a delta evicts, and a later delta can bring them back", async () => {
+  const { mesh, load, applyDelta, weights, counted } = await startReplica();
+  await load({ 1: 10, 2: 20, 3: 30 }, { first: true, sequence: 5 });
+  assert.equal(await applyDelta(6, { 1: 11 }, { evicted: [2, 3] }), "applied");
+  assert.deepEqual(await weights(), [11, undefined, undefined]);
+  assert.equal(counted("cairn_replica_rows"), 1);
+  assert.equal(await applyDelta(7, { 3: 32 }), "applied");
+  assert.deepEqual(await weights(), [11, undefined, 32]);
   await mesh.stop();
 });

@@ -5,7 +5,14 @@ import assert from "node:assert/strict";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
-import type { TrainingSession, TrainingStep } from "../../../kernels/dense/training_session.ts";
+import type {
+  TrainingCheckpoint,
+  TrainingSession,
+  TrainingStep,
+} from "../../../kernels/dense/training_session.ts";
+import { FORMAT, writeManifest } from "../../../records/snapshot_manifest.ts";
+import { decodePart, type TrainerPart } from "../../../records/snapshot_parts.ts";
+import { present } from "../../../structures/invariant.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
@@ -110,5 +117,46 @@ Deno.test("a crashed trainer waits for its gradients to arrive before it closes 
     close: () => events.push("closed"),
   });
   assert.deepEqual(events, ["applied 8", "closed", "applied 8", "applied 16", "applied 24"]);
+  await loop.stop();
+});
+
+Deno.test("a cut asked for while batches are in flight holds all of them, in weights, marks and offset", async () => {
+  let asked: Promise<{ parts: readonly TrainerPart[] }> | undefined;
+  const snapshot = "snapshots/1";
+  const loop = await learnThreeBatches({
+    step: (number, take, { mesh }) => {
+      if (number === 1) {
+        const trainer = mesh.node().actorRef<TrainerMessage>("trainer/0");
+        const cut = { kind: "cut", snapshot, standing: [], others: [] } as const;
+        asked = trainer.ask(cut, { budgetMs: 1_000 });
+        asked.catch(() => {}); // awaited below
+      }
+      return take();
+    },
+  });
+  const { parts: [part] } = await present(asked, "a step was taken");
+  assert.deepEqual([part.sequence, part.offset], [
+    3 * BATCH_ROWS,
+    await loop.exampleLog.endOffset(0),
+  ]);
+  const bytes = present(await loop.blobs.get(part.checkpoint.name), "the part is written");
+  assert.equal(decodePart<TrainingCheckpoint>(bytes).step, 3);
+
+  // The shard's rows of the cut hold the same three batches.
+  const shard = loop.mesh.node().actorRef<EmbeddingShardMessage>("embedding_shard/0");
+  const rows = async () => {
+    const page = { kind: "exportRows", rowsMax: 1_000 } as const;
+    return (await loop.mesh.settle(shard.ask(page, { budgetMs: 1_000 }))).rows;
+  };
+  const before = await rows();
+  const writing = shard.ask({ kind: "writeSnapshot", snapshot, spreadMs: 0 }, { budgetMs: 1_000 });
+  const shards = [await loop.mesh.settle(writing)];
+  const trainers = [part];
+  const manifest = { format: FORMAT, name: snapshot, atMs: 1, trainers, shards } as const;
+  await writeManifest(loop.blobs, manifest);
+  await loop.restart("embedding_shard/0");
+  await loop.mesh.advance(5_000);
+  assert.deepEqual(await rows(), before);
+  assert.equal((await loop.trainerStatus()).examples, 0, "nothing is learned again");
   await loop.stop();
 });
