@@ -114,10 +114,10 @@ function tensorValues(
   layout: readonly CheckpointTensor[],
   matrix: Float32Array,
 ): [name: string, TensorValues][] {
-  const { slots } = weightLayout(layout);
+  const { ranges } = weightLayout(layout);
   return layout.map((tensor, i) => {
-    const start = slots[i].firstBlock * BLOCK_WIDTH;
-    return [tensor.name, { ...tensor, values: matrix.subarray(start, start + slots[i].size) }];
+    const start = ranges[i].firstBlock * BLOCK_WIDTH;
+    return [tensor.name, { ...tensor, values: matrix.subarray(start, start + ranges[i].size) }];
   });
 }
 

@@ -77,5 +77,6 @@ export async function createInferenceSession(
   const weights = initialWeights(compiled.graph.parameters, seed);
   if (provider === "reference") return new ReferenceInference(compiled, weights);
   const session = await createOnnxSession(inferenceModel(compiled), { device: provider, threads });
-  return new OnnxInference(compiled, weights, session, provider, await onnxRuntime());
+  const ort = await onnxRuntime();
+  return new OnnxInference({ compiled, weights, session, device: provider, ort });
 }

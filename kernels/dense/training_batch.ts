@@ -2,7 +2,7 @@
  * The arrays of a minibatch, reused from batch to batch: the trainer fills the inputs, a step
  * writes the results.
  */
-import { present } from "../../structures/invariant.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import type { Model } from "./models/model.ts";
 import { pooledWidth } from "./models/sparse_inputs.ts";
 import type { HistoryArrays } from "./history_arrays.ts";
@@ -121,6 +121,7 @@ export function requireWidths(model: Model, batch: TrainingBatch): void {
 
 /** Rows `[from, from + rows)` as views of the same memory. */
 export function batchRows(batch: TrainingBatch, from: number, rows: number): TrainingBatch {
+  invariant(from >= 0 && rows >= 0 && from + rows <= batch.rows, "the rows are rows of the batch");
   const part = (array: Floats) => {
     const width = array.length / batch.rows;
     return array.subarray(from * width, (from + rows) * width);

@@ -132,7 +132,7 @@ function backward(g: Graph, model: Model) {
   const layout = weightLayout(learned, g.statistics);
   const changes = [...computed.slice(0, learned.length), ...phase.statisticChanges];
   const gradient = g.concat(
-    layout.slots.map(({ size, blocks }, index) => {
+    layout.ranges.map(({ size, blocks }, index) => {
       const flat = g.reshape(changes[index], [size]);
       return g.reshape(g.pad(flat, 0, 0, blocks * BLOCK_WIDTH - size), [blocks, BLOCK_WIDTH]);
     }),

@@ -6,6 +6,7 @@
  * index of the axis along which they concatenate or split: with rows of 256 weights the table is
  * small; for one long vector, building it took longer than the rest of a step.
  */
+import { invariant } from "../../structures/invariant.ts";
 
 /**
  * Weights per row of the matrix. On an H100, concatenating 143,106 weights as one vector took 768
@@ -14,7 +15,7 @@
 export const BLOCK_WIDTH = 256;
 
 /** Position of one parameter in the matrix. */
-export interface WeightSlot {
+export interface WeightRange {
   readonly name: string;
   readonly shape: readonly number[];
   /** Number of weights. */
@@ -26,7 +27,7 @@ export interface WeightSlot {
 
 /** Positions of all parameters in the matrix. */
 export interface WeightLayout {
-  readonly slots: readonly WeightSlot[];
+  readonly ranges: readonly WeightRange[];
   /** Rows of the matrix. */
   readonly blocks: number;
   /** Number of rows of learned parameters; the rows of statistics follow. */
@@ -44,19 +45,20 @@ export function weightLayout(
   statistics: readonly Named[] = [],
 ): WeightLayout {
   let blocks = 0;
-  const slots = [...learned, ...statistics].map(({ name, shape }): WeightSlot => {
+  const ranges = [...learned, ...statistics].map(({ name, shape }): WeightRange => {
     const dims = shape as readonly number[];
     const size = dims.reduce((product, dim) => product * dim, 1);
-    const slot = {
+    const range = {
       name,
       shape: dims,
       size,
       firstBlock: blocks,
       blocks: Math.ceil(size / BLOCK_WIDTH),
     };
-    blocks += slot.blocks;
-    return slot;
+    blocks += range.blocks;
+    return range;
   });
-  const learnedBlocks = slots[learned.length]?.firstBlock ?? blocks;
-  return { slots, blocks, learnedBlocks };
+  const learnedBlocks = ranges[learned.length]?.firstBlock ?? blocks;
+  invariant(learnedBlocks <= blocks, "learned parameters come before statistics");
+  return { ranges, blocks, learnedBlocks };
 }

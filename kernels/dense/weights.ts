@@ -1,6 +1,7 @@
 /**
  * A model's dense weights, in the form that trainers, scorers and snapshots exchange.
  */
+import { invariant } from "../../structures/invariant.ts";
 import { meanOfVariance } from "./models/normalization.ts";
 import { BLOCK_WIDTH, type WeightLayout } from "./weight_layout.ts";
 
@@ -29,7 +30,7 @@ export function unpackWeights(
   layout: WeightLayout,
   version: number,
 ): DenseWeights {
-  const parameters = layout.slots.map(({ name, shape, size, firstBlock }) => {
+  const parameters = layout.ranges.map(({ name, shape, size, firstBlock }) => {
     const start = firstBlock * BLOCK_WIDTH;
     const data = matrix.slice(start, start + size) as Float32Array<ArrayBuffer>;
     return [name, { shape, data }] as const;
@@ -44,15 +45,15 @@ export function unpackWeights(
  */
 export function requireWeights(weights: DenseWeights, layout: WeightLayout): void {
   const given = Object.keys(weights.parameters);
-  const unknown = given.filter((name) => !layout.slots.some((entry) => entry.name === name));
+  const unknown = given.filter((name) => !layout.ranges.some((entry) => entry.name === name));
   if (unknown.length > 0) {
     throw new WeightsMismatchError(
       `Cannot load dense weights: this model has no "${unknown.join('", "')}"; it has "${
-        layout.slots.map(({ name }) => name).join('", "')
+        layout.ranges.map(({ name }) => name).join('", "')
       }".`,
     );
   }
-  for (const { name, shape, size } of layout.slots) {
+  for (const { name, shape, size } of layout.ranges) {
     const tensor = weights.parameters[name];
     if (tensor?.data.length !== size || tensor.shape.join() !== shape.join()) {
       throw new WeightsMismatchError(
@@ -77,7 +78,7 @@ export function packWeights(
 ): Float32Array<ArrayBuffer> {
   requireWeights(weights, layout);
   const matrix = new Float32Array(layout.blocks * BLOCK_WIDTH);
-  for (const { name, firstBlock } of layout.slots) {
+  for (const { name, firstBlock } of layout.ranges) {
     matrix.set(weights.parameters[name].data, firstBlock * BLOCK_WIDTH);
   }
   return matrix;
@@ -98,6 +99,8 @@ export function averageWeights(
 ): DenseWeights {
   const [first] = all;
   const total = shares.reduce((sum, share) => sum + share, 0);
+  invariant(shares.length === all.length, "every trainer has a share");
+  invariant(total > 0, "the shares have a positive sum");
   const mean = (of: (parameters: DenseWeights["parameters"]) => number) =>
     all.reduce((sum, { parameters }, i) => sum + shares[i] * of(parameters), 0) / total;
   const parameters = Object.entries(first.parameters).map(([name, { shape, data }]) => {
@@ -127,6 +130,7 @@ export function ontoMean(
   present: DenseWeights,
 ): DenseWeights {
   const steps = present.version - offered.version;
+  invariant(steps >= 0, "weights do not go back while their mean is computed");
   if (steps === 0) return mean;
   const parameters = Object.entries(mean.parameters).map(([name, { shape, data }]) => {
     const before = offered.parameters[name].data;

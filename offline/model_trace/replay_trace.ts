@@ -100,11 +100,11 @@ function probeOptimizer(
   };
 }
 
-function firstWeights(trace: Trace, model: Model, { slots }: WeightLayout): DenseWeights {
+function firstWeights(trace: Trace, model: Model, { ranges }: WeightLayout): DenseWeights {
   const { kind } = model.options;
   const given = Object.keys(trace.initial);
-  const unknown = given.filter((name) => slots.every((slot) => slot.name !== name));
-  const missing = slots.map(({ name }) => name).filter((name) => !given.includes(name));
+  const unknown = given.filter((name) => ranges.every((range) => range.name !== name));
+  const missing = ranges.map(({ name }) => name).filter((name) => !given.includes(name));
   if (unknown.length + missing.length > 0) {
     const list = (names: string[]) => `"${names.join('", "')}"`;
     throw new TraceError(
@@ -114,7 +114,7 @@ function firstWeights(trace: Trace, model: Model, { slots }: WeightLayout): Dens
       ].filter((part) => part !== "").join(", ") + ".",
     );
   }
-  const parameters = slots.map(({ name, shape }) => {
+  const parameters = ranges.map(({ name, shape }) => {
     const tensor = trace.initial[name];
     // A bias may be recorded as a row or a column.
     const plain = (dims: readonly number[]) => dims.filter((dim) => dim !== 1).join(", ");

@@ -72,7 +72,7 @@ export class Graph {
         );
       }
     }
-    return this.#keep(this.#parameters, name, shape, initializer, axes);
+    return this.#keep(this.#parameters, { name, shape, initializer, axes });
   }
 
   /**
@@ -80,7 +80,7 @@ export class Graph {
    * change it.
    */
   statistic(name: string, shape: Shape, initializer: ParameterInitializer): ParameterValue {
-    return this.#keep(this.#statistics, name, shape, initializer);
+    return this.#keep(this.#statistics, { name, shape, initializer, axes: [] });
   }
 
   constant(data: readonly number[] | number, shape: Shape = []): Value {
@@ -209,17 +209,10 @@ export class Graph {
     } as unknown as Value;
   }
 
-  #keep(
-    list: ParameterValue[],
-    name: string,
-    shape: Shape,
-    initializer: ParameterInitializer,
-    axes: readonly Axis[] = [],
-  ): ParameterValue {
-    this.#refuseTwice(name);
-    staticSize(shape);
-    const id = this.#nextId++;
-    const value: ParameterValue = { id, shape, op: "Parameter", name, initializer, axes };
+  #keep(list: ParameterValue[], parameter: Omit<ParameterValue, "id" | "op">): ParameterValue {
+    this.#refuseTwice(parameter.name);
+    staticSize(parameter.shape);
+    const value: ParameterValue = { ...parameter, id: this.#nextId++, op: "Parameter" };
     list.push(value);
     return value;
   }

@@ -22,13 +22,23 @@ export const dcnV2: ModelDefinition<DeepTowerOptions & { readonly crossLayers: n
     const width = staticDim(x0.shape[1]);
     let x = x0;
     for (let layer = 0; layer < crossLayers; layer++) {
-      const crossed = linear(g, x, `cross_w${layer}`, `cross_b${layer}`, width, [columns, columns]);
+      const crossed = linear(g, x, {
+        weight: `cross_w${layer}`,
+        bias: `cross_b${layer}`,
+        width,
+        axes: [columns, columns],
+      });
       x = g.add(g.multiply(x0, crossed), x);
     }
     const tower = { prefix: "", widths: hidden, last: "relu", columns } as const;
     const deep = mlp(g, x0, inputs, { ...tower, dropout, normalization });
     const joined = [...columns, { name: "hidden", size: staticDim(deep.shape[1]) }];
     const axes = [joined, inputs.columns.tasks];
-    return linear(g, g.concat([x, deep], 1), "out_w", "out_b", tasks, axes);
+    return linear(g, g.concat([x, deep], 1), {
+      weight: "out_w",
+      bias: "out_b",
+      width: tasks,
+      axes,
+    });
   },
 };

@@ -37,13 +37,13 @@ export function mlp(g: Graph, x: Value, inputs: GraphInputs, options: MlpOptions
     const axes = [layer === 0 ? columns : [], isLinear ? units : []];
     if (normalization === "batch" && !isLinear) {
       // No b: subtracting the mean would cancel it.
-      const w = weightMatrix(g, hidden, named("w"), width, axes);
+      const w = weightMatrix(g, hidden, { weight: named("w"), width, axes });
       const running = momentNames(prefix, layer);
       const moments = inputs.moments(g.matMul(hidden, w), running.mean, running.variance);
       const normalized = batchNormalized(g, moments, named("gamma"), named("beta"));
       return inputs.dropout(g.relu(normalized), dropout);
     }
-    const z = linear(g, hidden, named("w"), named("b"), width, axes);
+    const z = linear(g, hidden, { weight: named("w"), bias: named("b"), width, axes });
     if (isLinear) return z;
     const normalized = normalization === "layer"
       ? layerNormalized(g, z, named("gamma"), named("beta"))
@@ -52,32 +52,30 @@ export function mlp(g: Graph, x: Value, inputs: GraphInputs, options: MlpOptions
   }, x);
 }
 
-/**
- * `x · W + b` with new parameters.
- *
- * @param axes Names of the columns of `x` and of the result. Default: unnamed.
- */
-export function linear(
-  g: Graph,
-  x: Value,
-  weight: string,
-  bias: string,
-  width: number,
-  axes: readonly Axis[] = [],
-): Value {
-  const w = weightMatrix(g, x, weight, width, axes);
-  const b = g.parameter(bias, [width], { kind: "zeros" }, axes.slice(1));
-  return g.linear(x, w, b);
+/** A linear layer's parameters. */
+export interface LinearOptions {
+  /** Name of the matrix, shape `[columns of x, width]`. */
+  readonly weight: string;
+  /** Name of the offsets, shape `[width]`. */
+  readonly bias: string;
+  readonly width: number;
+  /** Names of the columns of `x` and of the result. Default: unnamed. */
+  readonly axes?: readonly Axis[];
+}
+
+/** `x · W + b` with new parameters. Shape `[rows, width]`. */
+export function linear(g: Graph, x: Value, options: LinearOptions): Value {
+  const { bias, width, axes = [] } = options;
+  const w = weightMatrix(g, x, options);
+  return g.linear(x, w, g.parameter(bias, [width], { kind: "zeros" }, axes.slice(1)));
 }
 
 function weightMatrix(
   g: Graph,
   x: Value,
-  name: string,
-  width: number,
-  axes: readonly Axis[],
+  { weight, width, axes }: Omit<LinearOptions, "bias">,
 ): Value {
-  return g.parameter(name, [staticDim(x.shape[1]), width], { kind: "glorotUniform" }, axes);
+  return g.parameter(weight, [staticDim(x.shape[1]), width], { kind: "glorotUniform" }, axes);
 }
 
 /** All embeddings concatenated, then the dense values. Shape `[rows, Σ dims + denseWidth]`. */

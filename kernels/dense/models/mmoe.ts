@@ -42,7 +42,12 @@ export const mmoe: ModelDefinition<MmoeOptions> = {
       // Parameters of gates and towers are numbered, so their axes name the task.
       const gates = [{ name: `gates of ${name}`, size: experts }];
       const gate = g.softmax(
-        linear(g, x, `gate_w${task}`, `gate_b${task}`, experts, [columns, gates]),
+        linear(g, x, {
+          weight: `gate_w${task}`,
+          bias: `gate_b${task}`,
+          width: experts,
+          axes: [columns, gates],
+        }),
       );
       const weighted = g.multiply(g.reshape(gate, [rows, experts, 1]), stacked);
       const width = staticDim(stacked.shape[2]);

@@ -177,9 +177,9 @@ class ModelEncoder implements NodeEmitter {
 
   #cutMatrix({ input, layout, parameters }: ParameterBinding & { kind: "matrix" }): void {
     this.#inputs.push(valueInfo(input, [layout.blocks, BLOCK_WIDTH]));
-    const pieces = layout.slots.map(({ name }) => `${name}/blocks`);
-    this.#split(input, pieces, layout.slots.map(({ blocks }) => blocks));
-    layout.slots.forEach(({ name, shape, size, blocks }, index) => {
+    const pieces = layout.ranges.map(({ name }) => `${name}/blocks`);
+    this.#split(input, pieces, layout.ranges.map(({ blocks }) => blocks));
+    layout.ranges.forEach(({ name, shape, size, blocks }, index) => {
       this.#names.set(parameters[index], name);
       let piece = pieces[index];
       if (size < blocks * BLOCK_WIDTH) {

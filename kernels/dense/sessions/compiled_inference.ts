@@ -64,6 +64,15 @@ export class ReferenceInference extends CompiledInference {
   }
 }
 
+/** The parts of a serving session in ONNX Runtime. */
+export interface OnnxInferenceParts {
+  readonly compiled: InferenceGraph;
+  readonly weights: DenseWeights;
+  readonly session: OnnxSession;
+  readonly device: Device;
+  readonly ort: OnnxRuntime;
+}
+
 /** Serves with ONNX Runtime. */
 export class OnnxInference extends CompiledInference {
   readonly provider: Device;
@@ -72,13 +81,7 @@ export class OnnxInference extends CompiledInference {
   #weightTensors: Record<string, Tensor> = {};
   #outputs = new Float32Array(0);
 
-  constructor(
-    compiled: InferenceGraph,
-    weights: DenseWeights,
-    session: OnnxSession,
-    device: Device,
-    ort: OnnxRuntime,
-  ) {
+  constructor({ compiled, weights, session, device, ort }: OnnxInferenceParts) {
     super(compiled, weights);
     this.provider = device;
     this.#session = session;

@@ -3,12 +3,10 @@
  * step. Only batches, losses and embedding gradients are copied. ONNX Runtime's Node binding
  * supports this on WebGPU.
  */
-import type { InferenceSession } from "onnxruntime-node";
-import { type TrainingGraph, trainingNames } from "../training_graph.ts";
+import { trainingNames } from "../training_graph.ts";
 import type { DeviceReader } from "./device_reader.ts";
 import { ordinaryMemory } from "./host_memory.ts";
-import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
-import type { Device, OnnxRuntime } from "./onnx_runtime.ts";
+import { OnnxBackend, type OnnxBackendParts, type Tensors } from "./onnx_backend.ts";
 import type { StateVectors } from "./training_backend.ts";
 
 export class DeviceStateBackend extends OnnxBackend {
@@ -17,13 +15,9 @@ export class DeviceStateBackend extends OnnxBackend {
   #next: Tensors = {};
 
   constructor(
-    ort: OnnxRuntime,
-    session: InferenceSession,
-    compiled: TrainingGraph,
-    device: Device,
-    reader: DeviceReader,
+    { reader, ...parts }: Omit<OnnxBackendParts, "memory"> & { readonly reader: DeviceReader },
   ) {
-    super(ort, session, compiled, device, ordinaryMemory);
+    super({ ...parts, memory: ordinaryMemory });
     this.#reader = reader;
   }
 

@@ -2,25 +2,17 @@
  * Keeps the state in host memory: on the CPU nothing is copied; on CUDA each step copies it to the
  * card and back.
  */
-import type { InferenceSession } from "onnxruntime-node";
-import { type TrainingGraph, trainingNames } from "../training_graph.ts";
-import type { HostMemory } from "./host_memory.ts";
-import { OnnxBackend, type Tensors } from "./onnx_backend.ts";
-import type { Device, OnnxRuntime } from "./onnx_runtime.ts";
+import { trainingNames } from "../training_graph.ts";
+import { OnnxBackend, type OnnxBackendParts, type Tensors } from "./onnx_backend.ts";
 import { StateBuffers } from "./state_buffers.ts";
 import type { StateVectors } from "./training_backend.ts";
 
 export class HostStateBackend extends OnnxBackend {
   readonly #state: StateBuffers;
 
-  constructor(
-    ort: OnnxRuntime,
-    session: InferenceSession,
-    compiled: TrainingGraph,
-    device: Device,
-    memory: HostMemory,
-  ) {
-    super(ort, session, compiled, device, memory);
+  constructor(parts: OnnxBackendParts) {
+    super(parts);
+    const { compiled, memory } = parts;
     this.#state = new StateBuffers(compiled, (length) => memory.allocate(length));
   }
 

@@ -13,6 +13,16 @@ import type { HostArrays, StateVectors, TrainingBackend } from "./training_backe
 
 export type Tensors = Record<string, Tensor>;
 
+/** The parts of a backend that runs whole steps in ONNX Runtime. */
+export interface OnnxBackendParts {
+  readonly ort: OnnxRuntime;
+  readonly session: InferenceSession;
+  readonly compiled: TrainingGraph;
+  readonly device: Device;
+  /** Allocates the arrays that are copied to the device. */
+  readonly memory: HostMemory;
+}
+
 export abstract class OnnxBackend implements TrainingBackend {
   readonly provider: Device;
   protected readonly memory: HostMemory;
@@ -27,13 +37,7 @@ export abstract class OnnxBackend implements TrainingBackend {
    */
   readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
 
-  constructor(
-    ort: OnnxRuntime,
-    session: InferenceSession,
-    compiled: TrainingGraph,
-    device: Device,
-    memory: HostMemory,
-  ) {
+  constructor({ ort, session, compiled, device, memory }: OnnxBackendParts) {
     this.memory = memory;
     this.ort = ort;
     this.#session = session;

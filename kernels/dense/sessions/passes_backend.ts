@@ -19,7 +19,10 @@ import { float32Tensor, type OnnxRuntime } from "./onnx_runtime.ts";
 import { StateBuffers } from "./state_buffers.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
 
-/** Sums an array with those of the other replicas, in place; every replica gets the same bits. */
+/**
+ * Sums an array over all model replicas and writes the sum into it; every replica gets the same
+ * bits.
+ */
 export type AllReduce = (values: Float32Array<ArrayBuffer>) => Promise<void>;
 
 export interface PassSessions {
@@ -27,7 +30,12 @@ export interface PassSessions {
   readonly update: InferenceSession;
 }
 
-export interface PassOptions {
+/** The parts of a backend that runs a step in passes. */
+export interface PassesBackendParts {
+  readonly ort: OnnxRuntime;
+  readonly sessions: PassSessions;
+  readonly compiled: TrainingGraph;
+  readonly passes: TrainingPasses;
   /** Most rows of one pass. */
   readonly rowsMax: number;
   /** Absent = this is the only replica. */
@@ -42,7 +50,8 @@ export class PassesBackend implements TrainingBackend {
   readonly #ort: OnnxRuntime;
   readonly #sessions: PassSessions;
   readonly #passes: TrainingPasses;
-  readonly #options: PassOptions;
+  readonly #rowsMax: number;
+  readonly #allReduce: AllReduce | undefined;
   readonly #stateShape: readonly number[];
   readonly #state: StateBuffers;
   /**
@@ -57,17 +66,12 @@ export class PassesBackend implements TrainingBackend {
    */
   readonly #outputs: Record<string, Float32Array<ArrayBuffer>> = {};
 
-  constructor(
-    ort: OnnxRuntime,
-    sessions: PassSessions,
-    compiled: TrainingGraph,
-    passes: TrainingPasses,
-    options: PassOptions,
-  ) {
+  constructor({ ort, sessions, compiled, passes, rowsMax, allReduce }: PassesBackendParts) {
     this.#ort = ort;
     this.#sessions = sessions;
     this.#passes = passes;
-    this.#options = options;
+    this.#rowsMax = rowsMax;
+    this.#allReduce = allReduce;
     this.#stateShape = [compiled.layout.blocks, BLOCK_WIDTH];
     const size = staticSize(this.#stateShape);
     this.#state = new StateBuffers(compiled, (length) => new Float32Array(length));
@@ -76,7 +80,7 @@ export class PassesBackend implements TrainingBackend {
   }
 
   async run(rows: number, feeds: HostArrays, into: HostArrays): Promise<HostArrays> {
-    const { rowsMax, allReduce } = this.#options;
+    const rowsMax = this.#rowsMax;
     const results = this.#results(rows, into);
     this.#sum.fill(0);
     let loss = 0;
@@ -85,7 +89,7 @@ export class PassesBackend implements TrainingBackend {
       loss += results[trainingNames.loss][0];
     }
     this.#sum[this.#sum.length - 1] = loss;
-    await allReduce?.(this.#sum);
+    await this.#allReduce?.(this.#sum);
     results[trainingNames.loss][0] = this.#sum[this.#sum.length - 1];
     await this.#update(feeds, results);
     return results;

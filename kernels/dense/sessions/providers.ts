@@ -97,19 +97,22 @@ export async function createBackend(
       // Batch statistics need all rows of the batch in one pass.
       const rowsMax = learnedBlocks < blocks ? Infinity : threads * PASS_ROWS;
       const ort = await onnxRuntime();
-      return new PassesBackend(ort, { pass, update }, compiled, passes, { rowsMax, allReduce });
+      const sessions = { pass, update };
+      return new PassesBackend({ ort, sessions, compiled, passes, rowsMax, allReduce });
     }
     case "cuda": {
       const model = { ...trainingModel(compiled), sequenceOutput: SEQUENCE_OUTPUT };
       const session = await createOnnxSession(model, { device: provider, threads });
-      return new HostStateBackend(await onnxRuntime(), session, compiled, provider, memory);
+      const ort = await onnxRuntime();
+      return new HostStateBackend({ ort, session, compiled, device: provider, memory });
     }
     case "webgpu": {
       const outputsOnDevice = Object.keys(compiled.state).map(trainingNames.next);
       const settings = { device: provider, threads, outputsOnDevice };
       const session = await createOnnxSession(trainingModel(compiled), settings);
       const reader = await DeviceReader.create([compiled.layout.blocks, BLOCK_WIDTH]);
-      return new DeviceStateBackend(await onnxRuntime(), session, compiled, provider, reader);
+      const ort = await onnxRuntime();
+      return new DeviceStateBackend({ ort, session, compiled, device: provider, reader });
     }
     default:
       return provider satisfies never;

@@ -3,6 +3,7 @@
  * state into the other buffer, so no kernel sees half-updated weights, and a step without a commit
  * needs no undo.
  */
+import { invariant, present } from "../../../structures/invariant.ts";
 import { BLOCK_WIDTH } from "../weight_layout.ts";
 import type { TrainingGraph } from "../training_graph.ts";
 import type { StateVectors } from "./training_backend.ts";
@@ -43,7 +44,11 @@ export class StateBuffers {
 
   /** Copies matrices into the present state. */
   write(vectors: Readonly<StateVectors>): void {
-    for (const [name, vector] of Object.entries(vectors)) this.#present[name].set(vector);
+    for (const [name, vector] of Object.entries(vectors)) {
+      const matrix = present(this.#present[name], "a written matrix is part of the state");
+      invariant(matrix.length === vector.length, "a written matrix has the size of the weights");
+      matrix.set(vector);
+    }
   }
 
   /** Calls `free` with every matrix. */
