@@ -29,33 +29,33 @@ export const exemptRooms: readonly string[] = [
 
 /** Rooms whose comments keep the prose rules. */
 export const proseRooms: readonly string[] = [
-  "actors/trainer/",
-  "actors/embedding_shard/",
-  "actors/parameter_sync/",
-  "actors/serving_replica/",
-  "actors/snapshotter/",
-  "tests/actors/trainer/",
-  "tests/actors/embedding_shard/",
-  "tests/actors/parameter_sync/",
-  "tests/actors/serving_replica/",
-  "tests/actors/snapshotter/",
-  "tests/actors/faults.test.ts",
-  "tests/actors/determinism.test.ts",
-  "tests/actors/journey.test.ts",
-  "tests/actors/loop.ts",
+  "main.ts",
+  "gateway/",
+  "actors/",
+  "records/",
+  "configuration/",
   "scripts/",
-  "tests/scripts/",
+  "kernels/dense/",
+  "tests/actors/",
+  "tests/configuration/",
   "tests/docs/",
+  "tests/gateway/",
+  "tests/records/",
+  "tests/scripts/",
+  "tests/server/",
   "tests/bench/ranking/",
 ];
 
 /** Rooms without non-null assertions. */
 export const assertionFreeRooms: readonly string[] = [
-  "actors/trainer/",
-  "actors/embedding_shard/",
-  "actors/parameter_sync/",
-  "actors/serving_replica/",
-  "actors/snapshotter/",
+  "main.ts",
+  "gateway/",
+  "actors/",
+  "records/",
+  "structures/",
+  "configuration/",
+  "kernels/dense/",
+  "kernels/features/",
   "scripts/",
 ];
 

@@ -1,6 +1,6 @@
 /**
- * The scorer's side of the serving replicas: asks one replica of each shard, and another one when it
- * fails.
+ * The scorer's side of the serving replicas: asks one replica of each shard, and another one when
+ * it fails.
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";

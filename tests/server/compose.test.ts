@@ -1,6 +1,7 @@
 /**
- * Goal: the composition needs nothing of the real machine. Method: the whole mesh, gateway included, is composed on a
- * virtual clock, seeded randomness, stores in memory and the reference provider, and learns from events over HTTP.
+ * Goal: the composition needs nothing of the real machine. Method: the whole mesh, gateway
+ * included, is composed on a virtual clock, seeded randomness, stores in memory and the reference
+ * provider, and learns from events over HTTP.
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";

@@ -21,7 +21,7 @@ import { ReferenceBackend } from "./reference_backend.ts";
 import type { TrainingBackend } from "./training_backend.ts";
 import { passModels, trainingModel } from "./training_model.ts";
 
-/** What runs sessions; "reference" is plain TypeScript with the same bits on every machine. */
+/** Runtimes of sessions; "reference" is plain TypeScript with the same bits on every machine. */
 export type Provider = Device | "reference";
 
 /**

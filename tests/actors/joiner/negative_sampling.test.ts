@@ -53,7 +53,8 @@ Deno.test("with the correction, training on sampled negatives finds the true rat
 });
 
 Deno.test("with weights, training on sampled negatives finds the true rate of every task", () => {
-  // 30 % clicked, 1 % bought, and every buyer clicked: a click keeps most examples without purchase.
+  // 30 % clicked, 1 % bought, and every buyer clicked: a click keeps most examples without
+  // purchase.
   const tasks = [
     { name: "clicked", positive: (i: number) => i % 100 < 30, rate: 0.3 },
     { name: "bought", positive: (i: number) => i % 100 === 0, rate: 0.01 },
