@@ -1,6 +1,7 @@
 /**
- * Insertions, deletions, substitutions and swaps of neighbouring units that turn one text into the other (optimal
- * string alignment). Takes time in proportion to the product of the lengths: bound them first.
+ * Insertions, deletions, substitutions and swaps of neighbouring units that turn one text into the
+ * other (optimal string alignment). Takes time in proportion to the product of the lengths: bound
+ * them first.
  *
  * @see Damerau, "A technique for computer detection and correction of spelling errors", 1964
  *

@@ -1,15 +1,20 @@
-/** A 64-bit hash of a string, as two unsigned words of 32 bits. Stands for the string where many are remembered. */
+/**
+ * A 64-bit hash of a string, as two unsigned words of 32 bits. Stands for the string where many are
+ * remembered.
+ */
 export interface Fingerprint {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * The fingerprint of a string's UTF-16 units: two multiplicative hashes and a final mix (cyrb53, both words whole).
+ * The fingerprint of a string's UTF-16 units: two multiplicative hashes and a final mix (cyrb53,
+ * both words whole).
  *
- * About 60 of the 64 bits are independent: among 200,000 strings, two share a fingerprint with a probability of 10^-8.
- * The function has no secret, so collisions can be made on purpose; nothing that must be safe may rest on it. It never
- * changes, because the partitions of stored logs are chosen by it.
+ * About 60 of the 64 bits are independent: among 200,000 strings, two share a fingerprint with a
+ * probability of 10^-8. The function has no secret, so collisions can be made on purpose; nothing
+ * that must be safe may rest on it. It never changes, because the partitions of stored logs are
+ * chosen by it.
  *
  * @see https://github.com/bryc/code/blob/master/jshash/experimental/cyrb53.js (bryc, 2018)
  */

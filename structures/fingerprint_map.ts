@@ -1,10 +1,11 @@
 /**
- * A map from fingerprints to whole numbers, held in a few typed arrays. The garbage collector visits each key of a Map
- * of strings whenever it marks the heap; with some hundred thousand keys that stops the thread for longer than a request
- * may take.
+ * A map from fingerprints to whole numbers, held in a few typed arrays. The garbage collector
+ * visits each key of a Map of strings whenever it marks the heap; with some hundred thousand keys
+ * that stops the thread for longer than a request may take.
  *
- * It grows incrementally. Moving 80,000 entries at once takes 10 ms; instead a full map gets a second table of twice the
- * size, and each entry that is set moves a few cells of the old table along.
+ * It grows incrementally. Moving 80,000 entries at once takes 10 ms; instead a full map gets a
+ * second table of twice the size, and each entry that is set moves a few cells of the old table
+ * along.
  *
  * @see Redis, dict.c, "incremental rehashing"
  */
@@ -14,7 +15,9 @@ import { invariant } from "./invariant.ts";
 
 const CELLS_MIN = 64;
 
-/** Cells moved with each entry that is set: the old table is empty long before the new one is full. */
+/**
+ * Cells moved with each entry that is set: the old table is empty long before the new one is full.
+ */
 const CELLS_MOVED_PER_SET = 16;
 
 /**

@@ -1,7 +1,7 @@
 /**
- * A hash table of fixed size from fingerprints to whole numbers: open addressing with linear probing over two typed
- * arrays. The cell that a key hashes to is its home; the key lies there or in the cells behind it, up to the first free
- * cell.
+ * A hash table of fixed size from fingerprints to whole numbers: open addressing with linear
+ * probing over two typed arrays. The cell that a key hashes to is its home; the key lies there or
+ * in the cells behind it, up to the first free cell.
  */
 import type { Fingerprint } from "./fingerprint.ts";
 import { invariant } from "./invariant.ts";
@@ -56,8 +56,8 @@ export class FingerprintTable {
   }
 
   /**
-   * Deletes a key; false where there was none. Entries behind it move up, so that no free cell comes to lie between a
-   * key and its home.
+   * Deletes a key; false where there was none. Entries behind it move up, so that no free cell
+   * comes to lie between a key and its home.
    *
    * @see Knuth, TAOCP 3, section 6.4, algorithm R
    */
@@ -81,7 +81,10 @@ export class FingerprintTable {
     return true;
   }
 
-  /** Deletes a key and leaves all other entries in their cells. The table must take no new keys from then on. */
+  /**
+   * Deletes a key and leaves all other entries in their cells. The table must take no new keys from
+   * then on.
+   */
   leaveGap(key: Fingerprint): boolean {
     return this.#clearCell(this.#find(key.low, key.high));
   }

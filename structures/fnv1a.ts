@@ -2,8 +2,8 @@
 export const FNV_OFFSET_BASIS = 0x811c9dc5;
 
 /**
- * 32-bit FNV-1a over the UTF-16 units of a text. Its high bits differ little between short texts: mix the
- * result before taking bits from the top.
+ * 32-bit FNV-1a over the UTF-16 units of a text. Its high bits differ little between short texts:
+ * mix the result before taking bits from the top.
  *
  * @param state Where hashing begins. Another state gives another hash function of the same family.
  * @returns A signed integer of 32 bits.

@@ -1,8 +1,9 @@
 /**
- * Checks of promises that the code makes to itself. They are always on: a broken promise crashes the actor where it
- * broke, to its supervisor, instead of spreading wrong state.
+ * Checks of promises that the code makes to itself. They are always on: a broken promise crashes
+ * the actor where it broke, to its supervisor, instead of spreading wrong state.
  *
- * Input from outside (a request, a file, a configuration) is never checked here; it gets a typed error.
+ * Input from outside (a request, a file, a configuration) is never checked here; it gets a typed
+ * error.
  */
 
 /** A promise of the code itself does not hold: a defect of this program, not of its input. */
@@ -13,8 +14,8 @@ export class InvariantError extends Error {
 /**
  * Throws unless `condition` holds.
  *
- * @param message The promise as a sentence: "a delta follows the one before it". On a hot path pass a constant: a
- * template is built also where the promise holds.
+ * @param message The promise as a sentence: "a delta follows the one before it". On a hot path pass
+ * a constant: a template is built also where the promise holds.
  * @throws {InvariantError} When `condition` is false.
  *
  * @example

@@ -1,6 +1,7 @@
 /**
- * One buffer, seen as each kind of number that rows are made of. The views are made once for the whole buffer and shared
- * by all records in it: views made for each ranking were most of the joiner's garbage.
+ * One buffer, seen as each kind of number that rows are made of. The views are made once for the
+ * whole buffer and shared by all records in it: views made for each ranking were most of the
+ * joiner's garbage.
  */
 export class NumberMemory {
   readonly bytes: Uint8Array;

@@ -1,9 +1,9 @@
 /**
  * A map that forgets its oldest entries, at the same cost at any size.
  *
- * Deleting the first key of one large Map costs more the more was deleted before (V8 walks over the gaps: 80 µs at
- * 200,000 entries, and 100 ms when it closes them). So entries live in generations: new entries go into the newest
- * generation, and the oldest generation is dropped as a whole.
+ * Deleting the first key of one large Map costs more the more was deleted before (V8 walks over the
+ * gaps: 80 µs at 200,000 entries, and 100 ms when it closes them). So entries live in generations:
+ * new entries go into the newest generation, and the oldest generation is dropped as a whole.
  */
 const GENERATIONS_MAX = 8;
 

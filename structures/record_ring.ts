@@ -1,9 +1,10 @@
 /**
- * Records of any size in one array that is written round and round. When it is full the oldest record goes, unless it was
- * used since it was written; then it is written once more (CLOCK, as a log). A new record costs at most a few moves.
+ * Records of any size in one array that is written round and round. When it is full the oldest
+ * record goes, unless it was used since it was written; then it is written once more (CLOCK, as a
+ * log). A new record costs at most a few moves.
  *
- * The array has its final length from the start, so nothing is copied as it fills; the system gives the memory page by
- * page.
+ * The array has its final length from the start, so nothing is copied as it fills; the system gives
+ * the memory page by page.
  *
  * @see Corbató, "A Paging Experiment with the Multics System", 1968
  */
@@ -14,7 +15,10 @@ const USED_MARK = 0x4000_0000;
 /** The record was removed, or is the filler before the array's end. */
 const DEAD_MARK = 0x8000_0000;
 
-/** Used records that one new record may move to the head; further ones are evicted even if they were used. */
+/**
+ * Used records that one new record may move to the head; further ones are evicted even if they were
+ * used.
+ */
 const MOVES_MAX = 8;
 
 /** Told of records that the ring evicts or moves. */
@@ -30,7 +34,10 @@ export class RecordRing {
   /** Word 0 of a record belongs to the ring: its size and marks. The others belong to the owner. */
   readonly words: Uint32Array<ArrayBuffer>;
   readonly #owner: RecordRingOwner;
-  /** Records lie from tail to head. Position 0 is never given out, so that an index may use 0 for "none". */
+  /**
+   * Records lie from tail to head. Position 0 is never given out, so that an index may use 0 for
+   * "none".
+   */
   #head = 1;
   #tail = 1;
   /** Words from tail to head: tells an empty ring from a full one. */
@@ -65,7 +72,9 @@ export class RecordRing {
     this.words[position] |= USED_MARK;
   }
 
-  /** Drops a record without telling the owner. Its room is used again when it has become the oldest. */
+  /**
+   * Drops a record without telling the owner. Its room is used again when it has become the oldest.
+   */
   remove(position: number): void {
     this.words[position] |= DEAD_MARK;
   }
@@ -83,7 +92,10 @@ export class RecordRing {
     return (this.words[position] & (USED_MARK | DEAD_MARK)) === USED_MARK;
   }
 
-  /** Moves the oldest record to the head: the room there and the record's own, right behind it, are large enough. */
+  /**
+   * Moves the oldest record to the head: the room there and the record's own, right behind it, are
+   * large enough.
+   */
   #moveOldest(): void {
     const from = this.#tail;
     const size = this.words[from] & SIZE_MASK;

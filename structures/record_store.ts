@@ -1,11 +1,13 @@
 /**
  * An arena for records of any size that are dropped roughly in the order in which they came.
  *
- * Records that live for minutes, as arrays of their own, weigh on the garbage collector, which marks the whole heap each
- * time that arrays have grown by some megabytes. Here they are packed into chunks of 256 KiB that are used again, and a
- * record's address is a number. A chunk's memory is free when all of its records are: one record keeps its whole chunk.
+ * Records that live for minutes, as arrays of their own, weigh on the garbage collector, which
+ * marks the whole heap each time that arrays have grown by some megabytes. Here they are packed
+ * into chunks of 256 KiB that are used again, and a record's address is a number. A chunk's memory
+ * is free when all of its records are: one record keeps its whole chunk.
  *
- * Chunks are shared memory because V8 does not count that towards the next collection; nothing is shared.
+ * Chunks are shared memory because V8 does not count that towards the next collection; nothing is
+ * shared.
  */
 import { invariant, present } from "./invariant.ts";
 import { NumberMemory } from "./number_memory.ts";
@@ -17,7 +19,9 @@ export interface Chunk {
   readonly doubles: Float64Array;
 }
 
-/** The number of a record's chunk and the double at which the record begins there, in one number. */
+/**
+ * The number of a record's chunk and the double at which the record begins there, in one number.
+ */
 export type RecordAddress = number;
 
 interface CountedChunk extends Chunk {

@@ -1,6 +1,6 @@
 /**
- * A first-in-first-out queue that allocates nothing per entry: a power-of-two ring that doubles when it is full. Its owner
- * bounds its length.
+ * A first-in-first-out queue that allocates nothing per entry: a power-of-two ring that doubles
+ * when it is full. Its owner bounds its length.
  */
 import { invariant } from "./invariant.ts";
 

@@ -1,13 +1,15 @@
 /**
- * Arrays that are used again from call to call: a larger one is made, twice as long as asked for, only when the one at
- * hand is too short. The garbage collector then sees one array in place of one per call.
+ * Arrays that are used again from call to call: a larger one is made, twice as long as asked for,
+ * only when the one at hand is too short. The garbage collector then sees one array in place of one
+ * per call.
  */
 
 /** An array of numbers of 32 bits over memory of its own. */
 export type WordArray = Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 /**
- * `array`, or one twice as long as `length` where `array` is shorter than `length`. The contents are undefined.
+ * `array`, or one twice as long as `length` where `array` is shorter than `length`. The contents
+ * are undefined.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Writes text as UTF-8 into a buffer of the caller. Ids and attributes are short and mostly ASCII; for these a loop is
- * several times faster than a call of TextEncoder.
+ * Writes text as UTF-8 into a buffer of the caller. Ids and attributes are short and mostly ASCII;
+ * for these a loop is several times faster than a call of TextEncoder.
  */
 const encoder = new TextEncoder();
 

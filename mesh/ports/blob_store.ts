@@ -1,13 +1,17 @@
 /**
  * Named immutable blobs: snapshots and their manifests.
  */
+/** A store of blobs by name; a slash in a name makes a folder. */
 export interface BlobStore {
-  /** Writes to a temporary name, syncs, then renames: a reader sees all of it or none. Replaces an older blob. */
+  /**
+   * Writes a blob, in place of an older one of the name. Resolves when it is durable; a reader sees
+   * all of it or none.
+   */
   put(name: string, bytes: Uint8Array): Promise<void>;
-  /** The bytes, or undefined where there is no such blob. */
+  /** The blob's bytes; undefined where there is no such blob. */
   get(name: string): Promise<Uint8Array | undefined>;
   /** Names that begin with `prefix`, ascending. */
   list(prefix: string): Promise<string[]>;
-  /** Deleting what is not there is no error. */
+  /** Deletes a blob, if there is one. */
   delete(name: string): Promise<void>;
 }

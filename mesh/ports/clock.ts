@@ -1,13 +1,13 @@
 /**
  * Time, as actors see it.
  *
- * Handlers never read the machine's clock: production gives them this port on real time, tests and the
- * simulation give them the same port on virtual time, which moves only when it is told to.
+ * Handlers never read the machine's clock. Production implements this port with real time; tests
+ * and the simulation implement it with virtual time, which they advance.
  */
 
-/** A callback that waits for its time; `cancel` is idempotent. */
+/** A scheduled callback. */
 export interface Timer {
-  /** The callback is not called any more. */
+  /** Prevents the callback from being called. Idempotent. */
   cancel(): void;
 }
 

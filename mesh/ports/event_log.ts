@@ -1,9 +1,12 @@
 /**
  * Append-only, partitioned logs: the event log (impressions and actions) and the example log.
  *
- * A record is opaque bytes with an offset, dense and ascending from 0 in its partition. Readers see durable records
- * only, and one that stores the offset after the last record that it handled resumes without loss.
+ * A record is opaque bytes with an offset. Offsets of a partition begin at 0 and have no gaps.
+ * Readers see durable records only: a reader that stores the offset after its last record resumes
+ * there without loss.
  */
+
+/** A record as it is read. */
 export interface LogRecord {
   /** Position in the partition, from 0, without gaps. */
   readonly offset: number;
@@ -11,53 +14,63 @@ export interface LogRecord {
 }
 
 /**
- * What an append waits for. `written`: the end of this process loses nothing, a power failure may lose the last
- * moments. `durable`: neither does. Records become durable in order, so a durable one covers all before it.
+ * The state of its records that an append waits for. A `written` record survives the end of the
+ * process; a `durable` record survives a power failure too. Records become durable in order: with a
+ * record, all before it are durable.
  */
 export type AppendUntil = "written" | "durable";
 
-/** One log of some partitions. */
+/** A log of one or more partitions. */
 export interface EventLog {
   readonly partitions: number;
   /**
    * Appends in order; resolves with the offset of the first record.
    *
-   * @param until What to wait for; default `durable` (adapters commit groups). All become durable soon in any case.
+   * @param until State to wait for, default `durable`. Written records become durable soon after in
+   * any case.
    * @throws {LogFullError} When the log has reached its `bytesMax`; nothing was appended.
-   * @throws {LogUnavailableError} When it cannot be written; the next append tries again.
+   * @throws {LogUnavailableError} When the log cannot be written; the next append tries again.
    */
   append(partition: number, records: readonly Uint8Array[], until?: AppendUntil): Promise<number>;
   /** Up to `recordsMax` records from `fromOffset` (inclusive); empty when there are none yet. */
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]>;
   /** The offset that the next record will get. */
   endOffset(partition: number): Promise<number>;
-  /** Calls `listener` after records became readable in `partition` (coalesced; may be spurious). Returns unsubscribe. */
+  /**
+   * Calls `listener` after records became readable in `partition`; once for several appends, and
+   * sometimes without need.
+   *
+   * @returns Removes the listener.
+   */
   onAppended(partition: number, listener: () => void): () => void;
-  /** Remembers, durably, that `consumer` has handled all records before `offset`. */
+  /** Stores, durably, that `consumer` has handled all records before `offset`. */
   commitOffset(consumer: string, partition: number, offset: number): Promise<void>;
   /** The committed offset, 0 for a new consumer. */
   committedOffset(consumer: string, partition: number): Promise<number>;
-  /** Forgets records before `offset`; reads below it then begin at `offset`. */
+  /**
+   * Deletes the records before `offset`. A read below it then begins at the oldest record that is
+   * left.
+   */
   trim(partition: number, offset: number): Promise<void>;
-  /** How full the log is. */
+  /** The log's size and its limit. */
   usage(): LogUsage;
   /**
-   * Why the last append was refused, until one is taken or there is room again: whoever asks readiness need not
-   * append to find out.
+   * Why the last append was refused; undefined as soon as the next one would succeed. A readiness
+   * probe reads it.
    */
   refusal(): Error | undefined;
-  /** Makes what was appended durable and lets go of the files. */
+  /** Makes all records durable and closes the files. */
   close(): Promise<void>;
 }
 
-/** Bytes that a log holds, over all partitions, and may hold. */
+/** Bytes of a log over all partitions. */
 export interface LogUsage {
   readonly bytes: number;
   readonly bytesMax: number;
 }
 
 /**
- * What a log keeps for one of its partitions.
+ * The entry of a partition in a list of all partitions of a log.
  *
  * @throws {RangeError} When there is no such partition.
  */
@@ -69,7 +82,7 @@ export function partitionOf<P>(partitions: readonly P[], partition: number): P {
   return found;
 }
 
-/** The log holds as many bytes as its configuration allows. */
+/** The log has reached the size that its configuration allows. */
 export class LogFullError extends Error {
   override readonly name = "LogFullError";
   constructor(readonly log: string, readonly bytes: number, readonly bytesMax: number) {
@@ -88,7 +101,10 @@ export class LogUnavailableError extends Error {
   }
 }
 
-/** Whether an append was refused for a reason that passes: the same append may succeed later. */
+/**
+ * Whether an append was refused for a reason that may pass, so that the same append may succeed
+ * later.
+ */
 export function isRefusal(error: unknown): error is LogFullError | LogUnavailableError {
   return error instanceof LogFullError || error instanceof LogUnavailableError;
 }

@@ -1,52 +1,54 @@
 /**
- * What the mesh says about itself: counters, gauges, histograms and log lines.
+ * Metrics and log lines of the mesh.
  *
  * Instruments are made once (at actor creation) and are cheap to call. Names follow Prometheus:
  * snake_case, a unit suffix, `_total` for counters.
  */
+
+/** Label values by name. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** Only grows. */
+/** A value that only grows. */
 export interface Counter {
   /** Adds `amount`, ≥ 0. */
   add(amount: number, labels?: Labels): void;
 }
 
-/** Goes up and down. */
+/** A value that goes up and down. */
 export interface Gauge {
-  /** The value from now on. */
+  /** Sets the value. */
   set(value: number, labels?: Labels): void;
 }
 
-/** Counts values by size. */
+/** Counts of values by size. */
 export interface Histogram {
   /** Counts one value. */
   record(value: number, labels?: Labels): void;
 }
 
-/** What an instrument says about itself. */
+/** The description of an instrument. */
 export interface InstrumentOptions {
   readonly help: string;
   readonly labelNames?: readonly string[];
 }
 
-/** The same, and where its buckets end. */
+/** The description of a histogram. */
 export interface HistogramOptions extends InstrumentOptions {
   /** Upper bounds, ascending, in the unit of the name's suffix. */
   readonly buckets: readonly number[];
 }
 
-/** From the least to the most urgent. */
+/** Levels of log lines, from the least to the most urgent. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Makes instruments and takes log lines. */
+/** Makes instruments and writes log lines. */
 export interface Telemetry {
-  /** The counter of this name; the same one for the same name. */
+  /** The counter of this name; the same name gives the same counter. */
   counter(name: string, options: InstrumentOptions): Counter;
   /** The gauge of this name. */
   gauge(name: string, options: InstrumentOptions): Gauge;
   /** The histogram of this name. */
   histogram(name: string, options: HistogramOptions): Histogram;
-  /** One line with its fields. */
+  /** Writes a log line with its fields. */
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
 }

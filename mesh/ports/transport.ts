@@ -1,16 +1,24 @@
 /**
- * How envelopes reach actors of another place (a worker thread, later another process).
+ * Carries messages to another node (a worker thread, later another process).
  *
- * A link is first-in-first-out and at most once. It carries structured-cloneable values, and the buffers
- * named in `transfer` move instead of being copied. Adapters batch what is sent in one turn of the loop.
+ * A link delivers at most once, in order. It carries structured-cloneable values; the buffers named
+ * in `transfer` are moved instead of copied.
  */
+/** One end of a link. */
 export interface Link {
-  /** Sends a value; the buffers in `transfer` move and are unusable here afterwards. */
+  /**
+   * Sends a value. The buffers in `transfer` are unusable here afterwards.
+   *
+   * @throws {DataCloneError} When the value cannot be cloned; nothing was sent.
+   */
   send(value: unknown, transfer?: readonly Transferable[]): void;
-  /** One listener; set before the first value can arrive. */
+  /** Sets the only listener, before the first value can arrive. */
   onReceive(listener: (value: unknown) => void): void;
-  /** The other side is gone: nothing sent from now on arrives. */
+  /**
+   * Sets the listener that is called when the other side is gone: nothing sent from then on
+   * arrives.
+   */
   onClosed(listener: (cause: Error) => void): void;
-  /** Nothing is sent or received any more. */
+  /** Closes the link: nothing is sent or received any more. */
   close(): void;
 }

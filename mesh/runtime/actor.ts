@@ -1,9 +1,11 @@
 /**
- * What an actor is: state behind a door, changed by one message at a time.
+ * The types that actors are written against. An actor is state that only its own handler touches,
+ * one message at a time.
  *
- * A door (`actors/X/protocol.ts`) is a closed union of plain, structured-cloneable messages told apart by
- * `kind`. A message that wants an answer extends {@link Request}. A behaviour's `receive` switches over the
- * union exhaustively; it may answer at once, or keep the request and answer it in a later turn.
+ * A protocol (`actors/X/protocol.ts`) is a closed union of plain, structured-cloneable messages
+ * told apart by `kind`. A message that wants an answer extends {@link Request}. A behaviour's
+ * `receive` switches over the union exhaustively; it may answer at once, or keep the request and
+ * answer it in a later turn.
  */
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -14,10 +16,10 @@ export interface Message {
   readonly kind: string;
 }
 
-/** Marks the type of a request's answer; it exists for the compiler only. */
+/** Carries the type of a request's answer, for the compiler only. */
 export declare const replyType: unique symbol;
 
-/** A message that its receiver answers with an `R`. The type lives at compile time only. */
+/** A message that its receiver answers with an `R`. */
 export interface Request<R> extends Message {
   readonly [replyType]?: R;
 }
@@ -25,29 +27,36 @@ export interface Request<R> extends Message {
 /** The answer type of a request. */
 export type ReplyOf<Q> = Q extends Request<infer R> ? R : never;
 
-/** Those messages of a door that are requests: only they can be asked. */
+/** The messages of a protocol that are requests: the only ones that can be asked. */
 export type RequestIn<M> = M extends unknown ? typeof replyType extends keyof M ? M : never : never;
 
-/** Which mailbox queue a message waits in; lower ones are served first. */
+/** The mailbox queue in which a message waits, in the order in which queues are served. */
 export type Priority = "control" | "read" | "write";
 
 /** An actor's name in the mesh: `kind/key`, e.g. `embedding_shard/7`. */
 export type Address = `${string}/${string}`;
 
-/** How long an answer may take, and what moves along with the request. */
+/** The time limit of an ask, and the buffers that are moved with the request. */
 export interface AskOptions {
-  /** Time left for the answer, ms. What is queued and called downstream spends from the same budget. */
+  /**
+   * Time left for the answer, ms. Queueing and the receiver's own asks spend from the same budget.
+   */
   readonly budgetMs: number;
-  /** Buffers inside the request that move to the receiver instead of being copied; unusable here afterwards. */
+  /**
+   * Buffers inside the request that are moved instead of copied; the sender cannot use them
+   * afterwards.
+   */
   readonly transfer?: readonly Transferable[];
-  /** The trace that this belongs to, printed by log lines on the way. Default: that of the request being handled. */
+  /** Id of the trace for log lines on the way. Default: the trace of the request being handled. */
   readonly traceId?: string | undefined;
 }
 
-/** A handle to an actor, wherever it lives. */
+/** A handle to an actor on any node. */
 export interface ActorRef<M extends Message> {
   readonly address: Address;
-  /** At most once; first-in-first-out per sender and receiver within one incarnation. */
+  /**
+   * Delivers at most once, in the order of sends per sender and receiver within one incarnation.
+   */
   tell(message: M, transfer?: readonly Transferable[]): void;
   /**
    * Sends a request and waits for its answer.
@@ -62,8 +71,14 @@ export interface ActorRef<M extends Message> {
   ): Promise<ReplyOf<Extract<M, { readonly kind: K }>>>;
 }
 
-/** All that a handler may touch besides its own state. */
+/** Everything that a handler may touch besides its own state. */
 export interface ActorContext<M extends Message> {
+  /**
+   * Whether this is the context of the present incarnation. Once the actor has crashed or stopped,
+   * a tell of the old incarnation is dropped, an ask fails, a reply is ignored; see also {@link
+   * fencedEventLog}.
+   */
+  readonly isCurrent: boolean;
   readonly self: ActorRef<M>;
   readonly clock: Clock;
   readonly random: Random;
@@ -78,9 +93,9 @@ export interface ActorContext<M extends Message> {
   ): void;
   /** Answers a request with a typed error, which the asker's promise rejects with. */
   replyError(request: Request<unknown>, error: Error): void;
-  /** What is left of the asker's budget, ms (Infinity for a told message, at least 0). */
+  /** Time left of the asker's budget, ms, at least 0. Infinity for a told message. */
   remainingMs(request: Message): number;
-  /** The trace that a request belongs to: for asks made in a later turn, which would not carry it on by themselves. */
+  /** Id of a request's trace, to be passed on with asks that are made in a later turn. */
   traceIdOf(request: Message): string | undefined;
   /** Tells `message` to this actor after `delayMs`; cancelled when the actor stops. */
   schedule(delayMs: number, message: M): { cancel(): void };
@@ -89,25 +104,29 @@ export interface ActorContext<M extends Message> {
 /** An actor's behaviour: made by its definition, driven by the runtime. */
 export interface Behavior<M extends Message> {
   /**
-   * Handles one message. The next is not taken until the returned promise settles. A throw is a crash: the
-   * supervisor restarts the actor by its policy, and pending requests fail with {@link ActorFailedError}.
+   * Handles one message. The next message is not taken until the returned promise settles. A throw
+   * is a crash: the supervisor restarts the actor by its policy, and pending requests fail with
+   * {@link ActorFailedError}.
    */
   receive(message: M): void | Promise<void>;
-  /** The actor ends (stop or restart): releases what it holds. */
+  /** Releases the actor's resources: it stops or restarts. */
   stop?(): void | Promise<void>;
 }
 
-/** How many messages may wait, and what happens to one more. */
+/** The bound of a mailbox, and its overflow policy. */
 export interface MailboxOptions {
   /** Messages that may wait, per priority. */
   readonly capacity: number;
-  /** When full: `reject` answers "overloaded" to asks and counts drops of tells; `backpressure` makes the sender's ask wait. */
+  /**
+   * When full, `reject` answers asks with {@link OverloadedError} and drops tells, counted;
+   * `backpressure` makes asks wait for room, as many as the capacity.
+   */
   readonly overflow: "reject" | "backpressure";
 }
 
-/** How often an actor that crashed begins again before its supervisor is told. */
+/** How often a crashing actor is restarted before it is stopped and reported. */
 export interface RestartPolicy {
-  /** At most `restartsMax` restarts in `periodMs`; one more stops the actor and escalates. */
+  /** Restarts within `periodMs`; a further crash stops the actor and escalates. */
   readonly restartsMax: number;
   readonly periodMs: number;
   /** Delay before the n-th restart: `backoffMs · 2^(n-1)`, at most `backoffMsMax`. */
@@ -115,14 +134,16 @@ export interface RestartPolicy {
   readonly backoffMsMax: number;
 }
 
-/** How to make one kind of actor. `options` are plain data, so that a definition works in any thread. */
+/**
+ * Makes actors of one kind. Their options are plain data, so that a definition works in any thread.
+ */
 export interface ActorDefinition<M extends Message, O> {
-  /** The folder's name under actors/, first part of the address. */
+  /** First part of the address; the folder's name under actors/. */
   readonly kind: string;
   readonly mailbox: MailboxOptions;
   readonly restart: RestartPolicy;
-  /** Which queue of the mailbox the message waits in. */
+  /** The mailbox queue in which the message waits. */
   priorityOf(message: M): Priority;
-  /** Makes the behaviour; called again at each restart. */
+  /** Makes the behaviour, at the start and at each restart. */
   create(context: ActorContext<M>, options: O): Behavior<M> | Promise<Behavior<M>>;
 }

@@ -1,23 +1,25 @@
 /**
- * The place where one actor lives: its mailbox, its behaviour, and its supervision.
+ * An actor on its node: its mailbox, its behaviour, and its supervision.
  *
- * The cell outlives crashes. Messages that wait stay in the mailbox while the behaviour is made anew; requests that
- * the crashed behaviour had taken fail. A cell handles one message at a time: a handler that returns a promise keeps
- * the cell busy until that settles.
+ * The cell outlives crashes. Waiting messages stay in the mailbox while the behaviour is made
+ * again; requests that the crashed behaviour had taken fail, and its own asks are withdrawn. A cell
+ * handles one message at a time: a handler that returns a promise keeps the cell busy until the
+ * promise settles.
  */
+import { present } from "../../structures/invariant.ts";
 import type { ActorDefinition, ActorRef, Address, Behavior, Message, Priority } from "./actor.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { ActorFailure, ActorStatistics, CellState } from "./actor_statistics.ts";
 import { CellContext } from "./actor_context.ts";
-import { Ask, type AskReceiver, type AskSender } from "./ask.ts";
+import { Ask, type AskReceiver } from "./ask.ts";
 import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
 import { KeptRequests } from "./kept_requests.ts";
 import { Mailbox } from "./mailbox.ts";
 import { RestartHistory } from "./restart_history.ts";
 
-/** What a cell needs of its node. */
+/** The part of its node that a cell uses. */
 export interface CellHost {
   readonly name: string;
   readonly clock: Clock;
@@ -25,16 +27,20 @@ export interface CellHost {
   readonly telemetry: Telemetry;
   /** Gives the cell turns until its mailbox is empty. */
   ready(cell: ActorCell): void;
-  createRef(address: Address, sender: ActorCell): ActorRef<Message>;
+  createRef(address: Address, sender: CellContext): ActorRef<Message>;
   settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void;
   settleError(ask: Ask, error: Error): void;
+  /** Settles an ask whose budget has run out with an error that says where the time went. */
+  expire(ask: Ask): void;
+  /** Gives up the unsettled asks of an incarnation that has ended. */
+  withdrawAsks(sender: CellContext): void;
   /** The actor has used up its restarts and is stopped. */
   escalate(failure: ActorFailure): void;
 }
 
 type AnyDefinition = ActorDefinition<Message, unknown>;
 
-export class ActorCell implements AskReceiver, AskSender {
+export class ActorCell implements AskReceiver {
   readonly address: Address;
   readonly #definition: AnyDefinition;
   readonly #options: unknown;
@@ -42,10 +48,12 @@ export class ActorCell implements AskReceiver, AskSender {
   readonly #mailbox: Mailbox;
 
   state: CellState = "starting";
-  /** In the node's queue of cells that have work. */
+  /** It is in the node's queue of cells that have work. */
   scheduled = false;
   #behavior: Behavior<Message> | undefined;
   #context: CellContext | undefined;
+  /** The behaviour is being made. */
+  #creating = false;
   #busy = false;
   #currentMessage: Message | undefined;
   #currentAsk: Ask | undefined;
@@ -53,8 +61,6 @@ export class ActorCell implements AskReceiver, AskSender {
   readonly #timers = new Set<Timer>();
   #restartTimer: Timer | undefined;
   readonly #restarts: RestartHistory;
-  #asksOut = 0;
-  #waitingFor: string | undefined;
   #drained: (() => void) | undefined;
 
   #handled = 0;
@@ -80,7 +86,7 @@ export class ActorCell implements AskReceiver, AskSender {
   }
 
   get waitingFor(): string | undefined {
-    return this.#asksOut > 0 ? this.#waitingFor : undefined;
+    return this.#context?.waitingFor;
   }
 
   /** The request whose handler runs, or runs on. */
@@ -94,7 +100,16 @@ export class ActorCell implements AskReceiver, AskSender {
 
   /** It computes, or waits for something that is neither a message nor a timer of this mesh. */
   get waitsOutside(): boolean {
-    return (this.#busy || this.state === "starting") && this.#asksOut === 0;
+    return (this.#busy || this.#creating) && this.#context?.asksOut === 0;
+  }
+
+  /** The message whose handler runs, or runs on. */
+  get currentMessage(): Message | undefined {
+    return this.#currentMessage;
+  }
+
+  isCurrent(context: CellContext): boolean {
+    return this.#context === context;
   }
 
   get hasWork(): boolean {
@@ -115,9 +130,9 @@ export class ActorCell implements AskReceiver, AskSender {
     };
   }
 
-  // ---- life
+  // ---- start and stop
 
-  /** Makes the first behaviour. A failure here is the starter's: it is not retried. */
+  /** Makes the first behaviour. A failure is thrown to the caller and not retried. */
   async start(): Promise<void> {
     try {
       await this.#create();
@@ -130,9 +145,10 @@ export class ActorCell implements AskReceiver, AskSender {
   }
 
   /**
-   * Takes no new messages, handles those that wait until `deadline` settles, then releases the behaviour.
+   * Refuses new messages, handles the waiting ones until `deadline` settles, then releases the
+   * behaviour.
    *
-   * @returns How many messages and unanswered requests were given up.
+   * @returns Messages and unanswered requests that were given up.
    */
   async stop(deadline: Promise<void>): Promise<number> {
     if (this.state === "stopped" || this.state === "stopping") return 0;
@@ -150,7 +166,13 @@ export class ActorCell implements AskReceiver, AskSender {
 
   async #create(): Promise<void> {
     const context = this.#context = new CellContext(this, this.#host);
-    const behavior = await this.#definition.create(context, this.#options);
+    this.#creating = true;
+    let behavior: Behavior<Message>;
+    try {
+      behavior = await this.#definition.create(context, this.#options);
+    } finally {
+      this.#creating = false;
+    }
     if (this.state !== "starting" && this.state !== "restarting") {
       await this.#release(behavior);
       return;
@@ -173,7 +195,7 @@ export class ActorCell implements AskReceiver, AskSender {
   #end(): void {
     this.state = "stopped";
     this.#behavior = undefined;
-    this.#context = undefined;
+    this.#endContext();
     this.#cancelTimers();
     this.#failTaken("it has stopped");
     for (let mail = this.#mailbox.take(); mail; mail = this.#mailbox.take()) {
@@ -220,24 +242,26 @@ export class ActorCell implements AskReceiver, AskSender {
   run(messagesMax: number): number {
     let handled = 0;
     while (handled < messagesMax && this.hasWork) {
-      const mail = this.#mailbox.take()!;
+      const mail = present(this.#mailbox.take(), "a cell with work has a message");
+      const behavior = present(this.#behavior, "a cell with work has a behaviour");
       let message: Message;
       if (mail instanceof Ask) {
-        if (mail.settled) { // its budget ran out while it waited
+        const nowMs = this.#host.clock.monotonicMs();
+        if (mail.settled || nowMs >= mail.deadlineMs) { // its asker gives it up, or has
           this.#expired++;
+          this.#host.expire(mail);
           continue;
         }
-        mail.startedAtMs = this.#host.clock.monotonicMs();
+        mail.startedAtMs = nowMs;
         this.#currentAsk = mail;
         message = mail.message;
       } else message = mail;
       handled++;
       this.#currentMessage = message;
       try {
-        const result = this.#behavior!.receive(message);
+        const result = behavior.receive(message);
         if (result === undefined) this.#finish();
         else {
-          const behavior = this.#behavior;
           this.#busy = true;
           result.then(
             () => this.#behavior === behavior && this.#handlerSettled(),
@@ -277,7 +301,7 @@ export class ActorCell implements AskReceiver, AskSender {
 
   // ---- answering, for the context
 
-  /** The ask of a request that is being handled or was kept; undefined once it is answered. */
+  /** The ask of a request that is being handled or was kept; undefined once it is settled. */
   #askOf(request: Message): Ask | undefined {
     if (this.#currentMessage === request) return this.#currentAsk;
     return this.#kept.get(request);
@@ -300,7 +324,7 @@ export class ActorCell implements AskReceiver, AskSender {
     return this.#askOf(request)?.traceId;
   }
 
-  /** A kept request's budget ran out: nobody waits for its answer any more. */
+  /** The asker of a kept request has given it up. */
   askExpired(ask: Ask): void {
     if (ask === this.#currentAsk) return;
     this.#kept.remove(ask);
@@ -308,7 +332,6 @@ export class ActorCell implements AskReceiver, AskSender {
   }
 
   schedule(context: CellContext, delayMs: number, message: Message): { cancel(): void } {
-    // What an incarnation before a crash left behind schedules nothing any more.
     if (context !== this.#context || this.state === "stopping") return { cancel() {} };
     const timer = this.#host.clock.schedule(delayMs, () => {
       this.#timers.delete(timer);
@@ -325,24 +348,21 @@ export class ActorCell implements AskReceiver, AskSender {
     };
   }
 
-  // ---- asking, for its references
-
-  askSent(address: string): void {
-    this.#asksOut++;
-    this.#waitingFor = address;
-  }
-
-  askSettled(): void {
-    this.#asksOut--;
-  }
-
   // ---- supervision
 
   #refuse(ask: Ask, reason: string): void {
     this.#host.settleError(ask, new ActorFailedError(this.address, reason));
   }
 
-  /** Fails what the behaviour had taken. */
+  /** The incarnation has ended: its asks are given up, and it can send no more. */
+  #endContext(): void {
+    const context = this.#context;
+    if (context === undefined) return;
+    this.#context = undefined;
+    this.#host.withdrawAsks(context);
+  }
+
+  /** Fails the requests that the behaviour had taken. */
   #failTaken(reason: string, cause?: unknown): void {
     const taken = this.#kept.takeAll();
     if (this.#currentAsk && !this.#currentAsk.settled) taken.push(this.#currentAsk);
@@ -359,10 +379,10 @@ export class ActorCell implements AskReceiver, AskSender {
     if (this.state === "stopped") return;
     const behavior = this.#behavior;
     this.#behavior = undefined;
-    this.#context = undefined;
+    this.#endContext();
     const traceId = this.#currentAsk?.traceId;
     this.#failTaken(reasonOf(error), error);
-    if (this.state === "stopping") { // it was to end anyway
+    if (this.state === "stopping") {
       this.#drained?.();
       return;
     }
@@ -373,8 +393,7 @@ export class ActorCell implements AskReceiver, AskSender {
 
   #scheduleRestart(error: unknown, traceId?: string): void {
     if (this.state !== "restarting") return;
-    // A create that failed half way has left these behind.
-    this.#context = undefined;
+    this.#endContext(); // of a create that failed half way
     this.#cancelTimers();
     const { address } = this;
     const nowMs = this.#host.clock.monotonicMs();

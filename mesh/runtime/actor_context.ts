@@ -1,21 +1,26 @@
 /**
- * What a handler sees of the mesh: one context for each incarnation of an actor, so that what an old incarnation left
- * behind (a promise that settles late) can no longer answer or schedule in the name of the new one.
+ * A handler's view of the mesh. Each incarnation of an actor has its own context, which ends with
+ * it: a promise that the old incarnation left behind and that settles late can no longer answer,
+ * tell, ask or schedule.
  */
 import type { ActorContext, ActorRef, Address, Message, ReplyOf, Request } from "./actor.ts";
 import type { ActorCell, CellHost } from "./actor_cell.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import type { Ask, AskSender } from "./ask.ts";
 import { TracedTelemetry } from "./traced_telemetry.ts";
 
-export class CellContext implements ActorContext<Message> {
+export class CellContext implements ActorContext<Message>, AskSender {
   readonly #cell: ActorCell;
   readonly #host: CellHost;
   readonly self: ActorRef<Message>;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  #asksOut = 0;
+  #waitingFor: string | undefined;
 
   constructor(cell: ActorCell, host: CellHost) {
     this.#cell = cell;
@@ -24,13 +29,46 @@ export class CellContext implements ActorContext<Message> {
     this.telemetry = new TracedTelemetry(host.telemetry, cell);
     this.random = {
       stream: (name) => host.random.stream(`${cell.address}/${name}`),
-      uuid: () => host.random.uuid(),
+      uuid: () => host.random.uuid(cell.address),
     };
-    this.self = host.createRef(cell.address, cell);
+    this.self = host.createRef(cell.address, this);
+  }
+
+  get isCurrent(): boolean {
+    return this.#cell.isCurrent(this);
+  }
+
+  get address(): Address {
+    return this.#cell.address;
+  }
+
+  /** The request whose handler runs, or runs on. */
+  get currentAsk(): Ask | undefined {
+    return this.isCurrent ? this.#cell.currentAsk : undefined;
+  }
+
+  /** Asks of this incarnation that are not settled. */
+  get asksOut(): number {
+    return this.#asksOut;
+  }
+
+  /** The receiver of the newest ask, while one is not settled. */
+  get waitingFor(): string | undefined {
+    return this.#asksOut > 0 ? this.#waitingFor : undefined;
+  }
+
+  askSent(address: string): void {
+    this.#asksOut++;
+    this.#waitingFor = address;
+  }
+
+  askSettled(): void {
+    this.#asksOut--;
+    invariant(this.#asksOut >= 0, "an ask is settled once");
   }
 
   actorRef<N extends Message>(address: Address): ActorRef<N> {
-    return this.#host.createRef(address, this.#cell) as unknown as ActorRef<N>;
+    return this.#host.createRef(address, this) as unknown as ActorRef<N>;
   }
 
   reply<Q extends Request<unknown>>(
@@ -38,10 +76,12 @@ export class CellContext implements ActorContext<Message> {
     value: ReplyOf<Q>,
     transfer?: readonly Transferable[],
   ): void {
+    if (!this.isCurrent) return;
     this.#cell.answer(request, (ask) => this.#host.settleValue(ask, value, transfer));
   }
 
   replyError(request: Request<unknown>, error: Error): void {
+    if (!this.isCurrent) return;
     this.#cell.answer(request, (ask) => this.#host.settleError(ask, error));
   }
 

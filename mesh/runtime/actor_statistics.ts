@@ -1,9 +1,9 @@
 /**
- * What an actor's supervision reports.
+ * Reports of an actor's supervision: its counters, and its end.
  */
 import type { Address } from "./actor.ts";
 
-/** An actor that its supervisor has given up. */
+/** An actor that was stopped because it crashed too often. */
 export interface ActorFailure {
   readonly address: Address;
   readonly node: string;
@@ -18,14 +18,14 @@ export interface ActorStatistics {
   readonly state: CellState;
   readonly queued: number;
   readonly handled: number;
-  /** Told messages that found the mailbox full. */
+  /** Told messages that were dropped because the mailbox was full or the actor stopped. */
   readonly dropped: number;
-  /** Asks that were refused as overloaded. */
+  /** Asks that were answered with an overload error. */
   readonly rejected: number;
-  /** Asks whose budget ran out before they were handled: skipped. */
+  /** Asks that were skipped because their budget ran out while they waited. */
   readonly expired: number;
   readonly restarts: number;
 }
 
-/** Where an actor stands in its life. */
+/** The states of an actor, from `spawn` to its end. */
 export type CellState = "starting" | "running" | "restarting" | "stopping" | "stopped";

@@ -1,64 +1,99 @@
 /**
- * A request on its way: who asked, until when, and what became of it so far, which is what a timeout reports.
+ * A request on its way: who asked, until when, and how far it has come, which is the content of a
+ * timeout's error.
  */
 import type { Address, Message, Priority } from "./actor.ts";
 import type { AskProgress } from "./errors.ts";
 
-/** The receiver's side of an ask, as far as a timeout needs to know it. */
+/** The receiver of an ask, as far as a timeout's error describes it. */
 export interface AskReceiver {
   readonly address: Address;
   readonly nodeName: string;
+  /** Messages that its mailbox holds per priority. */
   readonly capacity: number;
   /** The address of the newest ask that its handler waits for. */
   readonly waitingFor: string | undefined;
 }
 
-/** The asker's side. */
+/** The incarnation that asks. */
 export interface AskSender {
   readonly address: string;
   /** Called once when the ask is settled. */
   askSettled(): void;
 }
 
+/** The fields that an ask is made with. */
+export interface AskOrigin {
+  readonly address: Address;
+  readonly message: Message;
+  /** Monotonic ms on this node's clock. */
+  readonly sentAtMs: number;
+  readonly budgetMs: number;
+  /** The time at which this node gives the ask up, monotonic ms on its clock. */
+  readonly deadlineMs: number;
+  /** The node that answers. */
+  readonly nodeName: string;
+  /** Undefined where the asker is no actor of this node. */
+  readonly sender: AskSender | undefined;
+  /** The request that the sender was handling: leads to the rest of the chain of askers. */
+  readonly parent: Ask | undefined;
+  /** Askers before this node, outermost first, when the ask came over a link. */
+  readonly remoteChain: readonly string[] | undefined;
+  /** W3C trace id, where the first asker named one. */
+  readonly traceId: string | undefined;
+  readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
+  readonly onError: (error: unknown) => void;
+}
+
 export class Ask {
+  readonly address: Address;
+  readonly message: Message;
+  readonly sentAtMs: number;
+  readonly budgetMs: number;
+  readonly deadlineMs: number;
+  readonly nodeName: string;
+  readonly sender: AskSender | undefined;
+  readonly parent: Ask | undefined;
+  readonly remoteChain: readonly string[] | undefined;
+  readonly traceId: string | undefined;
+  readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
+  readonly onError: (error: unknown) => void;
+
   settled = false;
   /** Messages ahead of it when it was queued. */
   behind = 0;
-  /** Kept for asks that wait for a place in the mailbox. */
+  /** The queue that it waits for under back-pressure. */
   priority: Priority = "read";
   /** Monotonic ms; NaN until the handler began. */
   startedAtMs = NaN;
   receiver: AskReceiver | undefined = undefined;
 
-  /** Its number on the link over which it went; see pending_asks.ts. */
+  /** Its number on the link over which it went or came; see pending_asks.ts. */
   linkId = 0;
+  /** The link over which it came. */
+  receivedOver: unknown = undefined;
 
   // The deadline wheel's list; see deadline_wheel.ts.
-  wheelSlot = -1;
+  wheelIndex = -1;
   wheelNext: Ask | undefined = undefined;
   wheelPrevious: Ask | undefined = undefined;
 
-  constructor(
-    readonly address: Address,
-    readonly message: Message,
-    readonly sentAtMs: number,
-    readonly budgetMs: number,
-    /** Monotonic ms on this node's clock. */
-    readonly deadlineMs: number,
-    /** The node that answers. */
-    readonly nodeName: string,
-    readonly sender: AskSender | undefined,
-    /** The request that the sender was handling: the link to the rest of the chain. */
-    readonly parent: Ask | undefined,
-    /** Askers before this node, outermost first, when the ask came over a link. */
-    readonly remoteChain: readonly string[] | undefined,
-    /** W3C trace id, where the first asker named one. */
-    readonly traceId: string | undefined,
-    readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void,
-    readonly onError: (error: unknown) => void,
-  ) {}
+  constructor(origin: AskOrigin) {
+    this.address = origin.address;
+    this.message = origin.message;
+    this.sentAtMs = origin.sentAtMs;
+    this.budgetMs = origin.budgetMs;
+    this.deadlineMs = origin.deadlineMs;
+    this.nodeName = origin.nodeName;
+    this.sender = origin.sender;
+    this.parent = origin.parent;
+    this.remoteChain = origin.remoteChain;
+    this.traceId = origin.traceId;
+    this.onValue = origin.onValue;
+    this.onError = origin.onError;
+  }
 
-  /** Askers, outermost first, without the receiver. */
+  /** Addresses of the askers, outermost first, without the receiver. */
   askers(): string[] {
     const askers = this.remoteChain
       ? [...this.remoteChain]
@@ -69,10 +104,12 @@ export class Ask {
     return askers;
   }
 
+  /** Addresses of the askers, outermost first, and of the receiver. */
   chain(): string[] {
     return [...this.askers(), this.address];
   }
 
+  /** How far it has come, for the error of a timeout. */
   progress(nowMs: number): AskProgress {
     const chain = this.chain();
     const receiver = this.receiver;

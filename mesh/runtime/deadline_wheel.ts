@@ -1,22 +1,27 @@
 /**
- * Deadlines of all asks of a node, without a timer for each: a hashed wheel of intrusive lists, so that adding and
- * removing cost a few pointer writes, and one clock timer for the earliest slot that holds anything.
+ * The deadlines of all asks of a node, without a timer for each: a hashed wheel of intrusive lists,
+ * so that adding and removing cost a few pointer writes, and one clock timer for the earliest list
+ * that is not empty.
  *
- * An ask whose answer comes in time, the usual case, never causes a timer to be made or cancelled. A deadline is
- * noticed up to `tickMs` late.
+ * An ask that is answered in time, the usual case, never causes a timer to be made or cancelled. A
+ * deadline is noticed up to `tickMs` late.
  *
  * @see Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987 (scheme 6)
  */
+import { invariant } from "../../structures/invariant.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Ask } from "./ask.ts";
 
-const slotCount = 1024;
+const LIST_COUNT = 1024;
 
 export class DeadlineWheel {
   readonly #clock: Clock;
   readonly #expire: (ask: Ask) => void;
   readonly #tickMs: number;
-  readonly #slots = new Array<Ask | undefined>(slotCount).fill(undefined);
+  /**
+   * The newest ask of each list; an ask's list is its deadline's tick modulo the number of lists.
+   */
+  readonly #lists = new Array<Ask | undefined>(LIST_COUNT).fill(undefined);
   /** Ticks since the clock's origin up to which all deadlines were noticed. */
   #tick: number;
   #count = 0;
@@ -30,32 +35,53 @@ export class DeadlineWheel {
     this.#tick = Math.floor(clock.monotonicMs() / tickMs);
   }
 
+  /** Asks in the wheel. */
   get length(): number {
     return this.#count;
   }
 
   add(ask: Ask): void {
+    invariant(ask.wheelIndex < 0, "an ask is added to the wheel once");
     if (this.#count === 0) this.#tick = Math.floor(ask.sentAtMs / this.#tickMs);
     const tick = Math.max(this.#tickOf(ask), this.#tick + 1);
-    const slot = tick & (slotCount - 1);
-    const first = this.#slots[slot];
-    ask.wheelSlot = slot;
+    const index = tick & (LIST_COUNT - 1);
+    const first = this.#lists[index];
+    ask.wheelIndex = index;
     ask.wheelNext = first;
     if (first) first.wheelPrevious = ask;
-    this.#slots[slot] = ask;
+    this.#lists[index] = ask;
     this.#count++;
-    if (tick < this.#timerTick) this.#arm(Math.min(tick, this.#tick + slotCount));
+    if (tick < this.#timerTick) this.#arm(Math.min(tick, this.#tick + LIST_COUNT));
   }
 
+  /** Removes an ask; does nothing when it is not in the wheel. */
   remove(ask: Ask): void {
-    if (ask.wheelSlot < 0) return;
+    if (ask.wheelIndex < 0) return;
     const { wheelNext: next, wheelPrevious: previous } = ask;
     if (next) next.wheelPrevious = previous;
     if (previous) previous.wheelNext = next;
-    else this.#slots[ask.wheelSlot] = next;
-    ask.wheelSlot = -1;
+    else {
+      invariant(
+        this.#lists[ask.wheelIndex] === ask,
+        "an ask without a previous one is its list's first",
+      );
+      this.#lists[ask.wheelIndex] = next;
+    }
+    ask.wheelIndex = -1;
     ask.wheelNext = ask.wheelPrevious = undefined;
     this.#count--;
+  }
+
+  /**
+   * Asks that satisfy the condition. Visits all of them: for rare events, such as the end of an
+   * incarnation.
+   */
+  filter(condition: (ask: Ask) => boolean): Ask[] {
+    const found: Ask[] = [];
+    for (const first of this.#lists) {
+      for (let ask = first; ask; ask = ask.wheelNext) if (condition(ask)) found.push(ask);
+    }
+    return found;
   }
 
   /** Cancels the timer; deadlines are noticed no more. */
@@ -82,17 +108,18 @@ export class DeadlineWheel {
     this.#timerTick = Infinity;
     const now = Math.floor(this.#clock.monotonicMs() / this.#tickMs);
     const expired: Ask[] = [];
-    const last = Math.min(now, this.#tick + slotCount);
-    while (this.#tick < last) this.#sweep(++this.#tick & (slotCount - 1), now, expired);
+    const last = Math.min(now, this.#tick + LIST_COUNT);
+    while (this.#tick < last) this.#sweep(++this.#tick & (LIST_COUNT - 1), now, expired);
     this.#tick = Math.max(this.#tick, now);
     if (this.#count > 0) this.#arm(this.#nextTick());
-    // A slot is a stack. Oldest first, so that an asker reports while those whom it asked still count as waited for.
+    // A list is newest first. Expiring the oldest first lets an asker's error name the actor that
+    // it waits for, whose own ask expires later.
     expired.reverse().sort((a, b) => a.deadlineMs - b.deadlineMs);
     for (const ask of expired) this.#expire(ask);
   };
 
-  #sweep(slot: number, now: number, expired: Ask[]): void {
-    for (let ask = this.#slots[slot]; ask;) {
+  #sweep(index: number, now: number, expired: Ask[]): void {
+    for (let ask = this.#lists[index]; ask;) {
       const next = ask.wheelNext;
       if (this.#tickOf(ask) <= now) {
         this.remove(ask);
@@ -103,9 +130,9 @@ export class DeadlineWheel {
   }
 
   #nextTick(): number {
-    for (let ahead = 1; ahead <= slotCount; ahead++) {
-      if (this.#slots[(this.#tick + ahead) & (slotCount - 1)]) return this.#tick + ahead;
+    for (let ahead = 1; ahead <= LIST_COUNT; ahead++) {
+      if (this.#lists[(this.#tick + ahead) & (LIST_COUNT - 1)]) return this.#tick + ahead;
     }
-    return this.#tick + slotCount;
+    return this.#tick + LIST_COUNT;
   }
 }

@@ -1,27 +1,27 @@
 /**
- * How messages fail. Each error says what was done, to whom, and where the time or the message went, because a bare
- * "timeout" is what users of actor systems complain of most.
+ * Errors of messages. Each names the receiver, the cause, and where the time or the message went: a
+ * bare "timeout" is the most frequent complaint of users of actor systems.
  *
- * Errors cross threads: there the class is rebuilt for the ones below, and by name for all others, so callers compare
- * `error.name` for errors of their own.
+ * Errors cross threads. The classes below are rebuilt there; of any other error the name and the
+ * message survive, so callers compare `error.name` for errors of their own.
  */
 import type { Address } from "./actor.ts";
 
 /** How far an ask had come when its budget ran out. */
 export interface AskProgress {
   readonly budgetMs: number;
-  /** The node on which the receiver lives, as far as the asker knows. */
+  /** The receiver's node, as far as the asker knows. */
   readonly node: string;
-  /** Time in the mailbox, ms; undefined when the receiver's side has not reported at all. */
+  /** Time in the mailbox, ms; undefined when the receiver's node has not reported. */
   readonly queuedMs?: number;
-  /** Messages ahead in the mailbox when it was put there. */
+  /** Messages that were ahead of it in the mailbox when it arrived. */
   readonly behind?: number;
   readonly capacity?: number;
-  /** Time in (or since) the handler, ms; undefined when it was never handled. */
+  /** Time since the handler began, ms; undefined when it was never handled. */
   readonly handlerMs?: number;
-  /** Whom the handler was itself waiting for. */
+  /** The actor whose answer the handler was waiting for. */
   readonly waitingFor?: string;
-  /** Askers, outermost first, down to the receiver. */
+  /** Addresses of the askers, outermost first, and of the receiver. */
   readonly chain: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export class AskTimeoutError extends Error {
 function describeTimeout(address: Address, progress: AskProgress): string {
   const spent: string[] = [];
   if (progress.queuedMs === undefined) {
-    spent.push(`no word from ${progress.node}: its thread is busy, or the message was lost`);
+    spent.push(`no report from ${progress.node}: its thread is busy, or the message was lost`);
   } else {
     const { behind = 0 } = progress;
     const capacity = progress.capacity === undefined ? "" : ` (capacity ${progress.capacity})`;
@@ -62,7 +62,10 @@ function milliseconds(value: number): string {
   return `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)} ms`;
 }
 
-/** The mailbox was full and its policy rejects; nothing was handled, so the caller may try again later. */
+/**
+ * The mailbox was full and its policy rejects. The message was not handled: the caller may try
+ * again later.
+ */
 export class OverloadedError extends Error {
   override readonly name = "OverloadedError";
   constructor(readonly address: Address, readonly waiting: number, readonly capacity: number) {
@@ -72,7 +75,10 @@ export class OverloadedError extends Error {
   }
 }
 
-/** The handler threw, or the actor is stopped, absent or unreachable; whether the request had an effect is unknown. */
+/**
+ * The handler threw, or the actor is stopped, absent or unreachable. Whether the request had an
+ * effect is unknown.
+ */
 export class ActorFailedError extends Error {
   override readonly name = "ActorFailedError";
   constructor(readonly address: Address, readonly reason: string, options?: { cause?: unknown }) {
@@ -80,7 +86,9 @@ export class ActorFailedError extends Error {
   }
 }
 
-/** The request would wait for itself: the receiver is busy with a request that waits for this one. */
+/**
+ * The request would wait for itself: the receiver is busy with a request that waits for this one.
+ */
 export class CallCycleError extends Error {
   override readonly name = "CallCycleError";
   constructor(readonly address: Address, readonly chain: readonly string[]) {
@@ -92,19 +100,19 @@ export class CallCycleError extends Error {
   }
 }
 
-/** Text of anything thrown. */
+/** Name and message of an error, or the text of any other thrown value. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** An error as plain data for another thread. */
+/** An error as plain data. */
 export interface WireError {
   readonly name: string;
   readonly message: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** An error as plain data that survives a link. */
+/** Encodes any thrown value as plain data that survives a link. */
 export function encodeError(error: unknown): WireError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error), data: {} };
   const data: Record<string, unknown> = {};
@@ -124,7 +132,10 @@ const decoders: Record<string, (data: WireError["data"]) => Error> = {
   CallCycleError: (data) => new CallCycleError(data.address as Address, data.chain as string[]),
 };
 
-/** The error that was encoded: one of ours by its class, any other by name and message. */
+/**
+ * The error that was encoded: an instance of a class above, or an Error with the same name, message
+ * and data.
+ */
 export function decodeError(wire: WireError): Error {
   const decode = Object.hasOwn(decoders, wire.name) ? decoders[wire.name] : undefined;
   if (decode) return decode(wire.data);

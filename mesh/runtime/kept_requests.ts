@@ -1,10 +1,10 @@
 /**
- * Requests that a behaviour has taken and not answered yet, oldest first, found by their message. One message object may
- * be asked twice (a constant): then each answer goes to one of its asks, the oldest first, but for the one whose handler
- * runs, which is not kept yet.
+ * Requests that a behaviour has taken and not answered yet, oldest first, found by their message.
+ * The same message object may be asked twice (a constant): then each answer goes to its oldest kept
+ * ask.
  *
- * A list, since most answers are to one of the first; and no Map, which would hold on to what was answered (see
- * docs/adr/0014-no-maps-for-what-passes-through.md).
+ * A list is enough because most answers go to one of the oldest requests. A Map would keep answered
+ * requests alive, see docs/adr/0014-no-maps-for-what-passes-through.md.
  */
 import type { Message } from "./actor.ts";
 import type { Ask } from "./ask.ts";
@@ -28,13 +28,13 @@ export class KeptRequests {
     this.#asks.push(ask);
   }
 
-  /** It is answered, or nobody waits for its answer any more. */
+  /** The ask is answered, or its budget ran out. */
   remove(ask: Ask): void {
     const at = this.#asks.indexOf(ask);
     if (at >= 0) this.#asks.splice(at, 1);
   }
 
-  /** All of them, which are kept no longer. */
+  /** Removes and returns all asks. */
   takeAll(): Ask[] {
     return this.#asks.splice(0);
   }

@@ -1,22 +1,24 @@
 /**
- * Those who asked to be told of something, in the order in which they asked.
+ * Listeners of one event, called in the order in which they were added.
  */
 export class Listeners<Told extends unknown[]> {
   readonly #all = new Set<{ readonly listener: (...told: Told) => void }>();
 
-  /** A listener that is added twice is told twice. Returns unsubscribe. */
+  /**
+   * Adds a listener; one that is added twice is called twice. Returns a function that removes it.
+   */
   add(listener: (...told: Told) => void): () => void {
     const own = { listener };
     this.#all.add(own);
     return () => void this.#all.delete(own);
   }
 
-  /** Tells those who are listening now; one who unsubscribes meanwhile may still hear of it. */
+  /** Calls the present listeners; a listener that is removed meanwhile may still be called. */
   tell(...told: Told): void {
     for (const { listener } of [...this.#all]) listener(...told);
   }
 
-  /** Nobody is told any more. */
+  /** Removes all listeners. */
   clear(): void {
     this.#all.clear();
   }

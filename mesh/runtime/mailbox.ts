@@ -1,28 +1,32 @@
 /**
- * Where messages wait for their actor: one bounded queue for each priority, so that a burst of writes never delays
- * a reader and neither delays control. Lower priorities still get every `fairnessInterval`-th turn.
+ * A bounded queue of an actor's messages for each priority, so that a burst of writes never delays
+ * a reader and neither delays control. Every {@link FAIRNESS_INTERVAL}-th message is taken from the
+ * lowest priority first.
  */
+import { present } from "../../structures/invariant.ts";
+import { RingQueue } from "../../structures/ring_queue.ts";
 import type { MailboxOptions, Message, Priority } from "./actor.ts";
 import { Ask } from "./ask.ts";
-import { RingQueue } from "../../structures/ring_queue.ts";
 
 /** A told message as it is, or an ask with its message inside. */
 export type Mail = Message | Ask;
 
+/** The fate of offered mail: queued, waiting for room, or not taken. */
 export type Offer = "accepted" | "waiting" | "refused";
 
-const fairnessInterval = 32;
+const FAIRNESS_INTERVAL = 32;
 
 export class Mailbox {
   readonly #control = new RingQueue<Mail>();
   readonly #read = new RingQueue<Mail>();
   readonly #write = new RingQueue<Mail>();
-  /** Asks that found their queue full under back-pressure; as many as the mailbox holds. */
+  /** Asks that found their queue full under back-pressure; at most as many as the capacity. */
   readonly #waiting = new RingQueue<Ask>();
   #takes = 0;
 
   constructor(readonly options: MailboxOptions) {}
 
+  /** Messages that wait, over all priorities. */
   get length(): number {
     return this.#control.length + this.#read.length + this.#write.length + this.#waiting.length;
   }
@@ -31,7 +35,7 @@ export class Mailbox {
     return this.#queueOf(priority).length;
   }
 
-  /** Puts mail in its queue, or, with back-pressure, in line for a place in it. */
+  /** Queues mail; with back-pressure an ask that finds the queue full waits for room. */
   offer(mail: Mail, priority: Priority): Offer {
     const queue = this.#queueOf(priority);
     const { capacity, overflow } = this.options;
@@ -49,26 +53,34 @@ export class Mailbox {
     return "refused";
   }
 
-  /** For the actor's own timers, which must not get lost; their number is bounded by the timers. */
+  /**
+   * Queues a message of the actor's own timers, which must not get lost; the timers bound their
+   * number.
+   */
   force(message: Message, priority: Priority): void {
     this.#queueOf(priority).push(message);
   }
 
+  /** Takes the next message; undefined when none waits. */
   take(): Mail | undefined {
-    const mail = ++this.#takes % fairnessInterval === 0
+    const mail = ++this.#takes % FAIRNESS_INTERVAL === 0
       ? this.#write.shift() ?? this.#read.shift() ?? this.#control.shift()
       : this.#control.shift() ?? this.#read.shift() ?? this.#write.shift();
     if (this.#waiting.length > 0) this.#admitWaiting();
     return mail;
   }
 
+  /**
+   * Moves waiting asks to queues that have room. Each ask moves once, which keeps the order within
+   * a priority.
+   */
   #admitWaiting(): void {
     for (let n = this.#waiting.length; n > 0; n--) {
-      const ask = this.#waiting.shift()!;
+      const ask = present(this.#waiting.shift(), "as many asks wait as were counted");
       if (ask.settled) continue;
       const queue = this.#queueOf(ask.priority);
       if (queue.length < this.options.capacity) queue.push(ask);
-      else this.#waiting.push(ask); // each place in line moves once, so order within a priority stays
+      else this.#waiting.push(ask);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * A mesh of nodes run by one plan: which actors there are, with which options, and where each lives. The same plan
- * with every `node` set to the same name is the single-threaded placement.
+ * A mesh of nodes run by one plan, which lists the actors, their options and the node of each. The
+ * same plan with every `node` set to the same name is the single-threaded placement.
  */
 import type { ActorRef, Address, Message } from "./actor.ts";
 import type { Node } from "./node.ts";
@@ -17,21 +17,55 @@ export interface PlannedActor {
   readonly key: string;
   /** Plain data. */
   readonly options: unknown;
-  /** The name of the node where it lives. */
+  /** The name of its node. */
   readonly node: string;
 }
 
-/** What a mesh is started with. */
+/** The home node of a mesh and its definitions. */
 export interface MeshOptions {
   /** The node of the thread that starts the mesh. */
   readonly home: Node;
-  /** What the home node can make. */
+  /** The definitions that the home node can make actors of. */
   readonly composition: NodeComposition;
-  /** Budget for making one actor (it may restore gigabytes), ms. Default 120,000. */
+  /** Budget for making an actor, ms; it may restore gigabytes. Default 120,000. */
   readonly spawnBudgetMs?: number;
 }
 
-/** The nodes and the actors of one plan, started and stopped together. */
+/**
+ * The nodes and the actors of one plan, started and stopped together.
+ *
+ * @example
+ * ```ts
+ * import { SimulatedMesh } from "../simulation/simulated_mesh.ts";
+ * import type { ActorDefinition, Request } from "./actor.ts";
+ * import { Mesh } from "./mesh.ts";
+ *
+ * interface Add extends Request<number> {
+ *   readonly kind: "add";
+ *   readonly amount: number;
+ * }
+ *
+ * const sum: ActorDefinition<Add, { readonly start: number }> = {
+ *   kind: "sum",
+ *   mailbox: { capacity: 16, overflow: "reject" },
+ *   restart: { restartsMax: 3, periodMs: 60_000, backoffMs: 10, backoffMsMax: 1_000 },
+ *   priorityOf: () => "write",
+ *   create(context, { start }) {
+ *     let total = start;
+ *     return { receive: (message) => context.reply(message, total += message.amount) };
+ *   },
+ * };
+ *
+ * const world = new SimulatedMesh({ seed: 1 });
+ * const mesh = new Mesh({ home: world.node(), composition: { definitions: [sum] } });
+ * await world.settle(
+ *   mesh.start([{ kind: "sum", key: "0", options: { start: 40 }, node: "main" }]),
+ * );
+ * const answer = mesh.actorRef<Add>("sum/0").ask({ kind: "add", amount: 2 }, { budgetMs: 100 });
+ * console.assert(await world.settle(answer) === 42);
+ * await world.settle(mesh.stop());
+ * ```
+ */
 export class Mesh {
   readonly home: Node;
   readonly #composition: NodeComposition;
@@ -46,9 +80,10 @@ export class Mesh {
   }
 
   /**
-   * Makes the actors in the plan's order: each may ask those before it while it is made.
+   * Makes the actors in the plan's order. While an actor is made it may ask the actors before it.
    *
-   * @throws {ActorFailedError} The first that cannot be made; those before it run on until {@link stop}.
+   * @throws {ActorFailedError} An actor cannot be made; the actors before it run on until {@link
+   * stop}.
    */
   async start(plan: readonly PlannedActor[]): Promise<void> {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
@@ -62,12 +97,12 @@ export class Mesh {
     }
   }
 
-  /** A handle to an actor of the plan, whichever node it lives in. */
+  /** A handle to an actor of the plan, on any node. */
   actorRef<M extends Message>(address: Address): ActorRef<M> {
     return this.home.actorRef<M>(address);
   }
 
-  /** What each node counts about its actors. */
+  /** The counters of each node's actors. */
   async statistics(budgetMs = 1_000): Promise<({ readonly node: string } & NodeStatistics)[]> {
     const nodes = [...this.#nodes];
     return await Promise.all(nodes.map(async (node) => ({
@@ -85,9 +120,10 @@ export class Mesh {
   }
 
   /**
-   * Ends the actors, newest first, each after what waits for it is handled or after `drainMs`.
+   * Ends the actors, newest first, each after its waiting messages are handled or after `drainMs`.
    *
-   * @returns Messages and requests given up, by actor; empty after a clean stop.
+   * @returns Messages and requests given up, by actor, or -1 where its node is gone; empty after a
+   * clean stop.
    */
   async stop(drainMs = 5_000): Promise<Record<Address, number>> {
     const abandoned: Record<Address, number> = {};
@@ -98,7 +134,7 @@ export class Mesh {
         });
         if (count > 0) abandoned[address] = count;
       } catch {
-        abandoned[address] = -1; // its node is gone, and with it what waited there
+        abandoned[address] = -1; // its node is gone
       }
     }
     await this.home.stop(drainMs);
@@ -110,7 +146,7 @@ export class Mesh {
   }
 }
 
-/** What every node must know of a plan: who lives where. */
+/** The node of each actor of a plan. */
 export function placementOf(plan: readonly PlannedActor[]): [Address, string][] {
   return plan.map(({ kind, key, node }) => [`${kind}/${key}`, node]);
 }

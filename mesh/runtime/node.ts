@@ -1,5 +1,6 @@
 /**
- * One thread's part of the mesh: it holds actors, gives them turns, and knows where the others live.
+ * One thread's part of the mesh: it holds actors, gives them turns, and routes messages to actors
+ * of other nodes.
  *
  * The order in which messages are handled depends on the order of sends and on the clock alone.
  */
@@ -8,11 +9,12 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import { ActorCell, type CellHost } from "./actor_cell.ts";
+import type { CellContext } from "./actor_context.ts";
 import type { ActorFailure, ActorStatistics } from "./actor_statistics.ts";
 import { Ask } from "./ask.ts";
 import { DeadlineWheel } from "./deadline_wheel.ts";
 import { ActorFailedError, AskTimeoutError, CallCycleError, reasonOf } from "./errors.ts";
-import type { NodeLink } from "./node_link.ts";
+import type { NodeLink, ReceivedAsk } from "./node_link.ts";
 import { NodeRef } from "./node_ref.ts";
 import { TurnScheduler } from "./turn_scheduler.ts";
 
@@ -28,14 +30,20 @@ export interface NodeOptions {
   readonly turnMsMax?: number;
   /** Budget of an ask that names none (Infinity), ms. Default 60,000. */
   readonly askBudgetMsDefault?: number;
-  /** Copy messages between actors of this node as a link would, so that a test finds shared or moved buffers. Default false. */
+  /**
+   * Copies messages between actors of this node as a link would: tests then find shared or moved
+   * buffers. Default false.
+   */
   readonly copyMessages?: boolean;
-  /** An actor has used up its restarts. Default: it is logged, and the actor stays stopped. */
+  /** Called when an actor has used up its restarts, after that is logged. */
   readonly onFailure?: (failure: ActorFailure) => void;
 }
 
-/** Time that a linked node has beyond the budget to say itself where the time went, ms. */
-const linkGraceMs = 50;
+/**
+ * Time beyond the budget in which a linked node's own timeout error, which says where the time
+ * went, may arrive, ms.
+ */
+const LINK_GRACE_MS = 50;
 
 export class Node implements CellHost {
   readonly name: string;
@@ -49,7 +57,7 @@ export class Node implements CellHost {
   readonly #cells = new Map<Address, ActorCell>();
   readonly #links = new Map<string, NodeLink>();
   readonly #placement = new Map<Address, string>();
-  /** Grows when an actor or a link comes or goes: references resolve anew. */
+  /** Grows when an actor or a link comes or goes: references then resolve their address again. */
   #topology = 0;
 
   readonly #turns: TurnScheduler;
@@ -73,7 +81,7 @@ export class Node implements CellHost {
       msMax: options.turnMsMax ?? 4,
       onTurnEnd: this.#flushLinks,
     });
-    this.#wheel = new DeadlineWheel(this.clock, (ask) => this.#expire(ask));
+    this.#wheel = new DeadlineWheel(this.clock, (ask) => this.expire(ask));
   }
 
   // ---- actors
@@ -113,7 +121,7 @@ export class Node implements CellHost {
   }
 
   /**
-   * Ends one actor: it handles what waits for at most `drainMs`, then releases what it holds.
+   * Ends one actor: it handles waiting messages for at most `drainMs`, then releases its resources.
    *
    * @returns Messages and requests given up.
    */
@@ -131,7 +139,7 @@ export class Node implements CellHost {
     return abandoned;
   }
 
-  /** Ends all actors, newest first, so that those whom others depend on end last; then the links. */
+  /** Ends all actors, newest first, because an actor may depend on older ones; then the links. */
   async stop(drainMs = 5_000): Promise<void> {
     for (const address of [...this.#cells.keys()].reverse()) {
       await this.stopActor(address, drainMs);
@@ -141,7 +149,10 @@ export class Node implements CellHost {
     this.#wheel.close();
   }
 
-  /** A handle for whoever stands outside the actors (the gateway, a test). Never fails; asking may. */
+  /**
+   * A handle to an actor for code outside the actors (the gateway, a test). Never fails; asking
+   * may.
+   */
   actorRef<M extends Message>(address: Address): ActorRef<M> {
     return new NodeRef(this, address, undefined) as unknown as ActorRef<M>;
   }
@@ -150,12 +161,15 @@ export class Node implements CellHost {
     return [...this.#cells.values()].map((cell) => cell.statistics());
   }
 
-  /** Told messages whose receiver did not exist or could not be reached. */
+  /** Told messages whose receiver was unknown or unreachable, or whose sender had ended. */
   get deadLetters(): number {
     return this.#deadLetters;
   }
 
-  /** Handlers that wait for something that no clock or message of this mesh will bring, e.g. inference. */
+  /**
+   * Handlers that wait for something that is neither a message nor a timer of this mesh, e.g.
+   * inference.
+   */
   get handlersWaitingOutside(): number {
     let waiting = 0;
     for (const cell of this.#cells.values()) if (cell.waitsOutside) waiting++;
@@ -182,12 +196,12 @@ export class Node implements CellHost {
   resolve(address: Address): ActorCell | NodeLink | undefined {
     const cell = this.#cells.get(address);
     if (cell) return cell;
-    const place = this.#placement.get(address) ??
+    const node = this.#placement.get(address) ??
       (address.startsWith("node/") ? address.slice("node/".length) : undefined);
-    return place === undefined ? undefined : this.#links.get(place);
+    return node === undefined ? undefined : this.#links.get(node);
   }
 
-  createRef(address: Address, sender: ActorCell): ActorRef<Message> {
+  createRef(address: Address, sender: CellContext): ActorRef<Message> {
     return new NodeRef(this, address, sender);
   }
 
@@ -205,12 +219,17 @@ export class Node implements CellHost {
     } else this.#deadLetters++;
   }
 
+  /** Counts a told message that is dropped because its sender's incarnation has ended. */
+  dropTold(): void {
+    this.#deadLetters++;
+  }
+
   ask(
     target: ActorCell | NodeLink | undefined,
     address: Address,
     message: Message,
     options: AskOptions,
-    sender: ActorCell | undefined,
+    sender: CellContext | undefined,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const given = options.budgetMs;
@@ -218,20 +237,20 @@ export class Node implements CellHost {
       const nowMs = this.clock.monotonicMs();
       const remote = target !== undefined && !(target instanceof ActorCell);
       const copies = this.#copyMessages;
-      const ask = new Ask(
+      const ask = new Ask({
         address,
-        copies && !remote ? copy(message, options.transfer) : message,
-        nowMs,
+        message: copies && !remote ? copy(message, options.transfer) : message,
+        sentAtMs: nowMs,
         budgetMs,
-        nowMs + budgetMs + (remote ? linkGraceMs : 0),
-        remote ? target.peer : this.name,
+        deadlineMs: nowMs + budgetMs + (remote ? LINK_GRACE_MS : 0),
+        nodeName: remote ? target.peer : this.name,
         sender,
-        sender?.currentAsk,
-        undefined,
-        options.traceId ?? sender?.currentAsk?.traceId,
-        copies && !remote ? (value, transfer) => resolve(copy(value, transfer)) : resolve,
-        reject,
-      );
+        parent: sender?.currentAsk,
+        remoteChain: undefined,
+        traceId: options.traceId ?? sender?.currentAsk?.traceId,
+        onValue: copies && !remote ? (value, transfer) => resolve(copy(value, transfer)) : resolve,
+        onError: reject,
+      });
       if (sender) sender.askSent(address);
       else this.#asksOutside++;
       this.#wheel.add(ask);
@@ -271,7 +290,8 @@ export class Node implements CellHost {
     return true;
   }
 
-  #expire(ask: Ask): void {
+  expire(ask: Ask): void {
+    if (ask.settled) return;
     const error = new AskTimeoutError(ask.address, ask.progress(this.clock.monotonicMs()));
     const link = this.#links.get(ask.nodeName);
     if (!ask.receiver && link) link.forget(ask);
@@ -279,13 +299,21 @@ export class Node implements CellHost {
     if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
   }
 
+  /** An ask that is given up before it is handled is never handled. */
+  withdrawAsks(sender: CellContext): void {
+    const reason = `${sender.address}, which asked, has been restarted or stopped`;
+    for (const ask of this.#wheel.filter((ask) => ask.sender === sender)) {
+      if (!ask.receiver) this.#links.get(ask.nodeName)?.withdraw(ask);
+      this.settleError(ask, new ActorFailedError(ask.address, reason));
+      if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
+    }
+  }
+
   escalate(failure: ActorFailure): void {
     this.telemetry.log(
       "error",
       `${failure.address} is stopped after ${failure.restarts} restarts`,
-      {
-        reason: reasonOf(failure.error),
-      },
+      { reason: reasonOf(failure.error) },
     );
     this.#topology++;
     this.#onFailure?.(failure);
@@ -293,7 +321,7 @@ export class Node implements CellHost {
 
   // ---- other nodes
 
-  /** Messages for these addresses go to the nodes named. Merged into what was known. */
+  /** Sets the nodes of these addresses; those of other addresses stay. */
   place(placement: Iterable<readonly [Address, string]>): void {
     for (const [address, node] of placement) {
       if (node === this.name) this.#placement.delete(address);
@@ -307,7 +335,10 @@ export class Node implements CellHost {
     this.#topology++;
   }
 
-  /** The node behind the link is gone: what was asked of it fails now, not at the deadline. */
+  /**
+   * The node behind the link is gone: asks to it fail now, and its own asks are not handled any
+   * more.
+   */
   removeLink(link: NodeLink, cause: Error): void {
     if (this.#links.get(link.peer) !== link) return;
     this.#links.delete(link.peer);
@@ -319,35 +350,31 @@ export class Node implements CellHost {
         new ActorFailedError(ask.address, `${link.peer} is gone: ${cause.message}`, { cause }),
       );
     }
+    for (const ask of this.#wheel.filter((ask) => ask.receivedOver === link)) this.#drop(ask);
   }
 
-  /** An ask that came over a link. */
-  receiveAsk(
-    address: Address,
-    message: Message,
-    budgetMs: number,
-    chain: readonly string[],
-    traceId: string | undefined,
-    onValue: (value: unknown, transfer?: readonly Transferable[]) => void,
-    onError: (error: unknown) => void,
-  ): void {
-    const nowMs = this.clock.monotonicMs();
-    const ask = new Ask(
+  receiveAsk(received: ReceivedAsk): void {
+    const { address, budgetMs, deadlineMs } = received;
+    const ask = new Ask({
       address,
-      message,
-      nowMs,
+      message: received.message,
+      sentAtMs: deadlineMs - budgetMs,
       budgetMs,
-      nowMs + budgetMs,
-      this.name,
-      undefined,
-      undefined,
-      chain,
-      traceId,
-      onValue,
-      onError,
-    );
-    this.#wheel.add(ask);
+      deadlineMs,
+      nodeName: this.name,
+      sender: undefined,
+      parent: undefined,
+      remoteChain: received.chain,
+      traceId: received.traceId,
+      onValue: received.onValue,
+      onError: received.onError,
+    });
+    ask.receivedOver = received.link;
+    ask.linkId = received.id;
     const cell = this.#cells.get(address);
+    ask.receiver = cell;
+    if (deadlineMs <= this.clock.monotonicMs()) return this.expire(ask);
+    this.#wheel.add(ask);
     if (cell) cell.deliverAsk(ask);
     else {
       this.settleError(
@@ -355,6 +382,18 @@ export class Node implements CellHost {
         new ActorFailedError(address, `there is no such actor on ${this.name}`),
       );
     }
+  }
+
+  /** The asker of an ask that came over the link has ended. */
+  dropReceived(link: NodeLink, id: number): void {
+    const [ask] = this.#wheel.filter((ask) => ask.receivedOver === link && ask.linkId === id);
+    if (ask) this.#drop(ask);
+  }
+
+  /** Gives up an ask whose answer is of no use any more. */
+  #drop(ask: Ask): void {
+    this.#settled(ask);
+    if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
   }
 
   receiveTell(address: Address, message: Message): void {

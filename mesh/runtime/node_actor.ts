@@ -1,6 +1,6 @@
 /**
- * A node's own actor, `node/NAME`: through it the place that starts the mesh makes and ends actors elsewhere, with the
- * same messages, deadlines and errors as everything else.
+ * A node's own actor, `node/NAME`. Through it the node that starts the mesh makes and ends actors
+ * on other nodes, with the messages, deadlines and errors of any other actor.
  */
 import type { ActorDefinition, Address, Message, Request } from "./actor.ts";
 import type { ActorStatistics } from "./actor_statistics.ts";
@@ -14,7 +14,10 @@ export interface SpawnActor extends Request<void> {
   readonly options: unknown;
 }
 
-/** Ends an actor after what waits is handled, or after `drainMs`; answers how many messages were given up. */
+/**
+ * Ends an actor after its waiting messages are handled, or after `drainMs`; answers how many were
+ * given up.
+ */
 export interface StopActor extends Request<number> {
   readonly kind: "stop";
   readonly address: Address;
@@ -30,7 +33,9 @@ export interface GetNodeStatistics extends Request<NodeStatistics> {
   readonly kind: "getStatistics";
 }
 
-/** The node's metrics, in the form of the telemetry adapter that the composition chose; plain data. */
+/**
+ * The node's metrics, in the form of the telemetry adapter that the composition chose; plain data.
+ */
 export interface GetNodeMetrics extends Request<unknown> {
   readonly kind: "getMetrics";
 }
@@ -38,10 +43,10 @@ export interface GetNodeMetrics extends Request<unknown> {
 export type NodeMessage = SpawnActor | StopActor | GetNodeStatistics | GetNodeMetrics;
 
 /** Any definition; its options are checked where the plan is made. */
-// deno-lint-ignore no-explicit-any -- a registry of definitions is the one place where message types differ
+// deno-lint-ignore no-explicit-any -- a registry holds definitions of different message types
 export type AnyDefinition = ActorDefinition<any, any>;
 
-/** What a node can make, and how it reports; composed in its own thread. */
+/** The definitions and the metrics of a node, composed in its own thread. */
 export interface NodeComposition {
   readonly definitions: readonly AnyDefinition[];
   /** Takes a snapshot of this thread's instruments. */
@@ -73,7 +78,7 @@ export function defineNodeActor(
                 ),
               );
             }
-            // Kept, not awaited: an actor may ask others of this node while it is made.
+            // Not awaited: while it is made, an actor may ask the node to make or find others.
             node.spawn<Message, unknown>(definition, message.key, message.options).then(
               () => context.reply(message, undefined),
               (error) => context.replyError(message, error),

@@ -1,8 +1,15 @@
 /**
- * One node's side of the connection to another: what a turn sends goes out as one batch, with one list of buffers to
- * move, because a post to another thread costs the same for one message as for a hundred.
+ * One node's side of the connection to another. Messages of one turn go out as one batch with one
+ * list of buffers to move, because a post to another thread costs the same for one message as for a
+ * hundred.
  *
- * A batch is a flat array: the number of frames received so far, then frames, each an operation and its operands.
+ * A batch is a flat array: the number of frames received so far, the sender's monotonic time, then
+ * frames, each an operation and its operands.
+ *
+ * An ask carries its deadline on the sender's clock. The smallest difference between arrival and
+ * sending of any batch is the offset between the two clocks plus the shortest transit; with it the
+ * receiver reads the deadline on its own clock, so that time spent on the way or in a stalled
+ * thread counts against the budget.
  */
 import type { Address, Message } from "./actor.ts";
 import type { Link } from "../ports/transport.ts";
@@ -18,22 +25,45 @@ import {
 import type { Node } from "./node.ts";
 import { PendingAsks } from "./pending_asks.ts";
 
-const tellFrame = 1; // address, message
-const askFrame = 2; // id, address, message, budget ms, chain, trace id
-const valueFrame = 3; // id, value
-const errorFrame = 4; // id, WireError
-const operands = [0, 2, 6, 2, 2];
+const TELL = 1; // address, message
+const ASK = 2; // id, address, message, budget ms, deadline (the sender's monotonic ms), chain, trace id
+const VALUE = 3; // id, value
+const ERROR = 4; // id, WireError
+const WITHDRAW = 5; // id of an ask whose asker has ended
+/** Operands of each operation, by its number. */
+const operandCounts = [0, 2, 7, 2, 2, 1];
+
+/** Numbers at the head of a batch: frames received, monotonic ms. */
+const HEAD_LENGTH = 2;
 
 /** Frames that the other side may have left to read before new ones are refused. */
-const framesUnreadMax = 65_536;
-/** A reader that has nothing to say still says, this often, how far it has read. */
-const framesPerReceipt = 1_024;
+const FRAMES_UNREAD_MAX = 65_536;
+/** A receiver without messages of its own reports after this many frames how far it has read. */
+const FRAMES_PER_RECEIPT = 1_024;
+
+/** An ask that came over a link. */
+export interface ReceivedAsk {
+  readonly link: NodeLink;
+  /** Its number on the link. */
+  readonly id: number;
+  readonly address: Address;
+  readonly message: Message;
+  readonly budgetMs: number;
+  /** The end of the budget, monotonic ms on this node's clock. */
+  readonly deadlineMs: number;
+  /** Addresses of the askers, outermost first. */
+  readonly chain: readonly string[];
+  readonly traceId: string | undefined;
+  readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
+  readonly onError: (error: unknown) => void;
+}
 
 export class NodeLink {
   readonly peer: string;
   readonly #node: Node;
   readonly #link: Link;
-  #frames: unknown[] = [0];
+  /** The batch of this turn, its head filled in when it is sent. */
+  #frames: unknown[] = emptyBatch();
   #framesInBatch = 0;
   #transfer: Transferable[] = [];
   #transferred = new Set<Transferable>();
@@ -42,6 +72,8 @@ export class NodeLink {
   #readByPeer = 0;
   #received = 0;
   #receiptSent = 0;
+  /** Smallest difference between this node's clock at arrival and the sender's at sending, ms. */
+  #clockOffsetMs = Infinity;
   #dropped = 0;
   #closed = false;
 
@@ -57,7 +89,7 @@ export class NodeLink {
     node.addLink(this);
   }
 
-  /** Told messages refused because the other side does not keep up. */
+  /** Told messages that were refused because the other side does not keep up. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -70,42 +102,58 @@ export class NodeLink {
   }
 
   tell(address: Address, message: Message, transfer: readonly Transferable[] | undefined): void {
-    if (this.#unread >= framesUnreadMax) this.#dropped++;
-    else this.#push([tellFrame, address, message], transfer);
+    if (this.#unread >= FRAMES_UNREAD_MAX) this.#dropped++;
+    else this.#push([TELL, address, message], transfer);
   }
 
   ask(ask: Ask, transfer: readonly Transferable[] | undefined): void {
-    if (this.#unread >= framesUnreadMax) {
+    if (this.#unread >= FRAMES_UNREAD_MAX) {
       this.#node.settleError(
         ask,
-        new OverloadedError(ask.address, this.#unread, framesUnreadMax),
+        new OverloadedError(ask.address, this.#unread, FRAMES_UNREAD_MAX),
       );
       return;
     }
     this.#pending.add(ask);
-    const { linkId, address, message, budgetMs, traceId } = ask;
-    this.#push([askFrame, linkId, address, message, budgetMs, ask.askers(), traceId], transfer);
+    const { linkId, address, message, sentAtMs, budgetMs, traceId } = ask;
+    const deadlineMs = sentAtMs + budgetMs;
+    this.#push(
+      [ASK, linkId, address, message, budgetMs, deadlineMs, ask.askers(), traceId],
+      transfer,
+    );
   }
 
-  /** Its answer, should it still come, is ignored. */
+  /** Gives an ask up: its answer, should it still come, is ignored. */
   forget(ask: Ask): void {
     this.#pending.take(ask.linkId);
   }
 
+  /** Gives an ask up and lets the other node drop it, unless it is handled already. */
+  withdraw(ask: Ask): void {
+    if (this.#pending.take(ask.linkId) === undefined || this.#closed) return;
+    this.#push([WITHDRAW, ask.linkId], undefined);
+    this.#node.scheduleFlush(this);
+  }
+
+  /** Removes and returns the asks that wait for an answer over this link, oldest first. */
   takePending(): Ask[] {
     return this.#pending.takeAll();
   }
 
+  /** Sends the batch, if it has frames or the other side needs a receipt. */
   flush(): void {
     if (this.#closed) return;
-    if (this.#framesInBatch === 0 && this.#received - this.#receiptSent < framesPerReceipt) return;
+    if (this.#framesInBatch === 0 && this.#received - this.#receiptSent < FRAMES_PER_RECEIPT) {
+      return;
+    }
     const batch = this.#frames;
     const transfer = this.#transfer;
-    this.#frames = [0];
+    this.#frames = emptyBatch();
     this.#framesInBatch = 0;
     this.#transfer = [];
     this.#transferred = new Set();
     batch[0] = this.#receiptSent = this.#received;
+    batch[1] = this.#node.clock.monotonicMs();
     try {
       this.#link.send(batch, transfer);
     } catch (error) {
@@ -130,20 +178,24 @@ export class NodeLink {
     this.#sent++;
   }
 
-  /** Something in the batch cannot be cloned or moved: send the rest, and say which it was. */
+  /**
+   * Sends frame by frame after a batch could not be cloned or moved, and reports the frames that
+   * cannot.
+   */
   #sendSingly(batch: unknown[], transfer: Transferable[], cause: unknown): void {
     this.#forEachFrame(batch, (frame) => {
       try {
-        this.#link.send([this.#received, ...frame], transfer.filter((b) => mentions(frame, b)));
+        const head = [this.#received, this.#node.clock.monotonicMs()];
+        this.#link.send([...head, ...frame], transfer.filter((b) => mentions(frame, b)));
       } catch (error) {
         this.#sent--;
         const reason = `the message cannot be sent to ${this.peer}: ${reasonOf(error)}`;
-        if (frame[0] === askFrame) {
+        if (frame[0] === ASK) {
           const ask = this.#pending.take(frame[1] as number);
           if (ask) this.#node.settleError(ask, new ActorFailedError(ask.address, reason));
-        } else if (frame[0] === valueFrame) {
+        } else if (frame[0] === VALUE) {
           const failure = new ActorFailedError(`node/${this.#node.name}`, `answer: ${reason}`);
-          this.#push([errorFrame, frame[1], encodeError(failure)], undefined);
+          this.#push([ERROR, frame[1], encodeError(failure)], undefined);
           this.#node.scheduleFlush(this);
         } else {
           this.#dropped++;
@@ -154,8 +206,8 @@ export class NodeLink {
   }
 
   #forEachFrame(batch: unknown[], visit: (frame: unknown[]) => void): void {
-    for (let at = 1; at < batch.length;) {
-      const length = 1 + operands[batch[at] as number];
+    for (let at = HEAD_LENGTH; at < batch.length;) {
+      const length = 1 + operandCounts[batch[at] as number];
       visit(batch.slice(at, at + length));
       at += length;
     }
@@ -163,21 +215,26 @@ export class NodeLink {
 
   #receive(batch: unknown[]): void {
     this.#readByPeer = batch[0] as number;
-    for (let at = 1; at < batch.length;) {
+    const nowMs = this.#node.clock.monotonicMs();
+    this.#clockOffsetMs = Math.min(this.#clockOffsetMs, nowMs - (batch[1] as number));
+    for (let at = HEAD_LENGTH; at < batch.length;) {
       this.#received++;
       switch (batch[at]) {
-        case tellFrame:
+        case TELL:
           this.#node.receiveTell(batch[at + 1] as Address, batch[at + 2] as Message);
           break;
-        case askFrame:
+        case ASK:
           this.#receiveAsk(batch, at);
           break;
-        case valueFrame: {
+        case WITHDRAW:
+          this.#node.dropReceived(this, batch[at + 1] as number);
+          break;
+        case VALUE: {
           const ask = this.#pending.take(batch[at + 1] as number);
           if (ask) this.#node.settleValue(ask, batch[at + 2]);
           break;
         }
-        case errorFrame: {
+        case ERROR: {
           const ask = this.#pending.take(batch[at + 1] as number);
           if (ask) this.#node.settleError(ask, decodeError(batch[at + 2] as WireError));
           break;
@@ -185,22 +242,25 @@ export class NodeLink {
         default:
           throw new Error(`A batch from ${this.peer} has an unknown frame ${String(batch[at])}`);
       }
-      at += 1 + operands[batch[at] as number];
+      at += 1 + operandCounts[batch[at] as number];
     }
-    if (this.#received - this.#receiptSent >= framesPerReceipt) this.#node.scheduleFlush(this);
+    if (this.#received - this.#receiptSent >= FRAMES_PER_RECEIPT) this.#node.scheduleFlush(this);
   }
 
   #receiveAsk(batch: unknown[], at: number): void {
     const id = batch[at + 1] as number;
-    this.#node.receiveAsk(
-      batch[at + 2] as Address,
-      batch[at + 3] as Message,
-      batch[at + 4] as number,
-      batch[at + 5] as string[],
-      batch[at + 6] as string | undefined,
-      (value, transfer) => this.#answer([valueFrame, id, value], transfer),
-      (error) => this.#answer([errorFrame, id, encodeError(error)], undefined),
-    );
+    this.#node.receiveAsk({
+      link: this,
+      id,
+      address: batch[at + 2] as Address,
+      message: batch[at + 3] as Message,
+      budgetMs: batch[at + 4] as number,
+      deadlineMs: batch[at + 5] as number + this.#clockOffsetMs,
+      chain: batch[at + 6] as string[],
+      traceId: batch[at + 7] as string | undefined,
+      onValue: (value, transfer) => this.#answer([VALUE, id, value], transfer),
+      onError: (error) => this.#answer([ERROR, id, encodeError(error)], undefined),
+    });
   }
 
   #answer(frame: unknown[], transfer: readonly Transferable[] | undefined): void {
@@ -210,7 +270,11 @@ export class NodeLink {
   }
 }
 
-/** Whether a buffer to move lies in the frame's message, at most one level below its fields. */
+function emptyBatch(): unknown[] {
+  return [0, 0];
+}
+
+/** Whether the frame's message holds the buffer, at most one level below its fields. */
 function mentions(frame: unknown[], buffer: Transferable): boolean {
   const holds = (value: unknown): boolean =>
     value === buffer || (ArrayBuffer.isView(value) && value.buffer === buffer);

@@ -1,43 +1,45 @@
 /**
- * Asks that went over a link and have no answer yet, found by the number that the answer will bring back. The low bits
- * of a number are a place in an array; the rest counts asks, so that an answer that comes late, or twice, is not taken
- * for one to the place's next ask.
+ * Asks that went over a link and have no answer yet, found by the number that comes back with the
+ * answer. The low bits of a number are an index into an array. The high bits count asks, so that a
+ * late or repeated answer to an earlier ask is not taken for one to the ask that has the index now.
  *
- * No Map, which would hold on to what was answered (see docs/adr/0014-no-maps-for-what-passes-through.md).
+ * A Map would keep answered asks alive, see docs/adr/0014-no-maps-for-what-passes-through.md.
  */
+import { invariant } from "../../structures/invariant.ts";
 import type { Ask } from "./ask.ts";
 
 /** More asks than memory holds. */
-const PLACES = 2 ** 24;
-/** After as many asks their count begins again; with the place a number stays below 2^53. */
-const COUNTS = 2 ** 29;
+const INDEX_COUNT = 2 ** 24;
+/** Asks after which counting begins again, so that a number stays below 2^53. */
+const ASK_COUNT_MAX = 2 ** 29;
 
 export class PendingAsks {
-  readonly #places: (Ask | undefined)[] = [];
-  readonly #free: number[] = [];
+  readonly #asks: (Ask | undefined)[] = [];
+  readonly #freeIndices: number[] = [];
   #count = 0;
 
   /** Gives the ask its number. */
   add(ask: Ask): void {
-    const place = this.#free.pop() ?? this.#places.length;
-    this.#count = (this.#count + 1) % COUNTS;
-    ask.linkId = this.#count * PLACES + place;
-    this.#places[place] = ask;
+    const index = this.#freeIndices.pop() ?? this.#asks.length;
+    invariant(index < INDEX_COUNT, "fewer asks are pending than there are indices");
+    this.#count = (this.#count + 1) % ASK_COUNT_MAX;
+    ask.linkId = this.#count * INDEX_COUNT + index;
+    this.#asks[index] = ask;
   }
 
-  /** The ask of this number, which is pending no longer; undefined when it is not pending. */
+  /** Removes and returns the ask of this number; undefined when it is not pending. */
   take(id: number): Ask | undefined {
-    const place = id % PLACES;
-    const ask = this.#places[place];
+    const index = id % INDEX_COUNT;
+    const ask = this.#asks[index];
     if (ask?.linkId !== id) return undefined;
-    this.#places[place] = undefined;
-    this.#free.push(place);
+    this.#asks[index] = undefined;
+    this.#freeIndices.push(index);
     return ask;
   }
 
-  /** All of them, oldest first, which are pending no longer. */
+  /** Removes and returns all asks, oldest first. */
   takeAll(): Ask[] {
-    const asks = this.#places.filter((ask) => ask !== undefined);
+    const asks = this.#asks.filter((ask) => ask !== undefined);
     for (const ask of asks) this.take(ask.linkId);
     return asks.sort((a, b) => a.linkId - b.linkId);
   }

@@ -1,5 +1,5 @@
 /**
- * When an actor was restarted, and what its policy says of one restart more.
+ * An actor's restarts, and the policy's decision on the next one.
  */
 import type { RestartPolicy } from "./actor.ts";
 
@@ -12,7 +12,7 @@ export class RestartHistory {
     this.#policy = policy;
   }
 
-  /** Since the beginning. */
+  /** Restarts since the actor was spawned. */
   get total(): number {
     return this.#total;
   }
@@ -23,7 +23,7 @@ export class RestartHistory {
     return this.#timesMs.length;
   }
 
-  /** Notes one more restart; its delay in ms, or undefined when the policy allows no more. */
+  /** Notes a further restart; returns its delay in ms, or undefined when the policy allows none. */
   next(nowMs: number): number | undefined {
     const { restartsMax, backoffMs, backoffMsMax } = this.#policy;
     const restarts = this.recent(nowMs);

@@ -1,6 +1,7 @@
 /**
- * An actor's telemetry: lines that it writes while it handles a traced request carry the trace's id, so that the log of
- * one HTTP request reads from the gateway to the last shard. Instruments are those of the node.
+ * An actor's telemetry: adds the trace id of the request being handled to its log lines, so that
+ * the lines of one HTTP request can be found from the gateway to the last shard. Instruments are
+ * the node's.
  */
 import type {
   Counter,
@@ -12,7 +13,7 @@ import type {
   Telemetry,
 } from "../ports/telemetry.ts";
 
-/** Whose lines they are. */
+/** The actor that writes the lines. */
 export interface TracedActor {
   readonly currentAsk: { readonly traceId: string | undefined } | undefined;
 }

@@ -1,29 +1,32 @@
 /**
- * Gives actors their turns: in a microtask, so that a message between two actors of one thread costs no trip through the
- * event loop; after `messagesMax` messages or `msMax` of work through the clock, so that network and timers get theirs.
+ * Runs the mailbox loops of a node's actors. A turn runs in a microtask, so that a message between
+ * two actors of one thread costs no trip through the event loop. After `messagesMax` messages or
+ * `msMax` of work the next turn is scheduled on the clock, so that network and timers are served.
  */
-import type { Clock } from "../ports/clock.ts";
 import { RingQueue } from "../../structures/ring_queue.ts";
+import type { Clock } from "../ports/clock.ts";
 
-/** Something with messages to handle. */
+/** An actor with messages to handle. */
 export interface Runnable {
-  /** It waits for its turn; kept by the scheduler. */
+  /** It waits for its turn. Written by the scheduler. */
   scheduled: boolean;
   readonly hasWork: boolean;
-  /** Handles up to `messagesMax` messages and says how many. */
+  /** Handles up to `messagesMax` messages; returns how many. */
   run(messagesMax: number): number;
 }
 
 export interface TurnSchedulerOptions {
   readonly clock: Clock;
+  /** Messages handled before the event loop gets its turn. */
   readonly messagesMax: number;
+  /** Work, ms, before the event loop gets its turn. */
   readonly msMax: number;
   /** Called at the end of each turn. */
   readonly onTurnEnd: () => void;
 }
 
-/** Messages of one actor before the next one's turn. */
-const messagesPerActorMax = 64;
+/** Messages that one actor handles before the next actor's turn. */
+const MESSAGES_PER_ACTOR_MAX = 64;
 
 export class TurnScheduler {
   readonly #options: TurnSchedulerOptions;
@@ -36,11 +39,12 @@ export class TurnScheduler {
     this.#options = options;
   }
 
-  /** A turn will come by itself. */
+  /** A turn is scheduled. */
   get pending(): boolean {
     return this.#pending;
   }
 
+  /** Gives the actor turns until it has no work. */
   ready(runnable: Runnable): void {
     if (runnable.scheduled) return;
     runnable.scheduled = true;
@@ -71,7 +75,7 @@ export class TurnScheduler {
     while (handled < handledMax && workedMs < workedMsMax) {
       const runnable = this.#ready.shift();
       if (!runnable) break;
-      handled += runnable.run(messagesPerActorMax);
+      handled += runnable.run(MESSAGES_PER_ACTOR_MAX);
       if (runnable.hasWork) this.#ready.push(runnable);
       else runnable.scheduled = false;
       if (this.#ready.length > 0) workedMs = clock.monotonicMs() - beganMs;

@@ -22,8 +22,8 @@ export class SeededRandom implements Random {
   }
 
   /** Unique within a run and the same in every run; has a UUID's shape (version 8: custom). */
-  uuid(): string {
-    const stream = this.stream("uuid");
+  uuid(purpose = ""): string {
+    const stream = this.stream(`${purpose}/uuid`);
     const word = () => stream.nextUint32().toString(16).padStart(8, "0");
     const [a, b, c, d] = [word(), word(), word(), word()];
     return `${a}-${b.slice(0, 4)}-8${b.slice(5)}-a${c.slice(1, 4)}-${c.slice(4)}${d}`;

@@ -1,5 +1,6 @@
 /**
- * Real time. A delay of 0 ms uses `setImmediate`, because a timer of 0 ms costs a millisecond or more.
+ * Real time. A delay of 0 ms uses `setImmediate`, because a timer of 0 ms costs a millisecond or
+ * more.
  */
 import type { Clock, Timer } from "../../ports/clock.ts";
 

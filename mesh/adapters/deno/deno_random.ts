@@ -1,5 +1,6 @@
 /**
- * Randomness of production: the cryptographic generator for identifiers, `Math.random` for the streams.
+ * Randomness of production: the cryptographic generator for identifiers, `Math.random` for the
+ * streams.
  */
 import type { Random, RandomStream } from "../../ports/random.ts";
 

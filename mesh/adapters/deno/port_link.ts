@@ -1,10 +1,13 @@
 /**
- * A link over a message port, between threads of one process. The runtime hands over a whole turn's batch, so one post
- * carries many messages.
+ * A link over a message port, between threads of one process. The runtime hands over a whole turn's
+ * batch, so one post carries many messages.
  */
 import type { Link } from "../../ports/transport.ts";
 
-/** Posted when this side closes in good order. A thread that ends otherwise is reported by the thread that started it. */
+/**
+ * Posted when this side closes in good order. A thread that ends otherwise is reported by the
+ * thread that started it.
+ */
 const GOODBYE = "goodbye";
 
 export class PortLink implements Link {

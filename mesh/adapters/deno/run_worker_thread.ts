@@ -1,5 +1,6 @@
 /**
- * The body of a worker thread: waits for its orders, builds the node, links it, and composes the actors' definitions.
+ * The body of a worker thread: waits for its orders, builds the node, links it, and composes the
+ * actors' definitions.
  */
 import type { Telemetry } from "../../ports/telemetry.ts";
 import { reasonOf } from "../../runtime/errors.ts";

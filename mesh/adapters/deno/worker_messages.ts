@@ -1,5 +1,6 @@
 /**
- * Messages between a worker thread and the thread that started it. The actors' own messages travel over the links.
+ * Messages between a worker thread and the thread that started it. The actors' own messages travel
+ * over the links.
  */
 import type { LogLevel } from "../../ports/telemetry.ts";
 import type { Address } from "../../runtime/actor.ts";

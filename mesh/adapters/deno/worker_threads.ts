@@ -1,8 +1,8 @@
 /**
  * Starts worker threads, a node in each, and links every pair of nodes.
  *
- * Each pair of threads has a message port of its own, so that a trainer in one worker and a shard in another talk without
- * passing through the main thread.
+ * Each pair of threads has a message port of its own, so that a trainer in one worker and a shard
+ * in another talk without passing through the main thread.
  */
 import { present } from "../../../structures/invariant.ts";
 import type { Address } from "../../runtime/actor.ts";

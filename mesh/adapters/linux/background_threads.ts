@@ -1,9 +1,10 @@
 /**
- * Schedules background threads so that foreground threads, which answer requests, never wait for them, and still gives
- * them a tenth of a saturated machine.
+ * Schedules background threads so that foreground threads, which answer requests, never wait for
+ * them, and still gives them a tenth of a saturated machine.
  *
- * A background thread has called `enterBackground`, was started by one that had, or belongs to V8. Once a second the main
- * thread samples their CPU times and moves all of them between `SCHED_IDLE` and nice 10, see `scheduling_class.ts`.
+ * A background thread has called `enterBackground`, was started by one that had, or belongs to V8.
+ * Once a second the main thread samples their CPU times and moves all of them between `SCHED_IDLE`
+ * and nice 10, see `scheduling_class.ts`.
  *
  * @see https://man7.org/linux/man-pages/man7/sched.7.html
  */
@@ -18,7 +19,10 @@ import {
   TASKS_DIRECTORY,
 } from "./thread_priority.ts";
 
-/** Time between two samples, ms: about the longest time that a background thread goes without a core. */
+/**
+ * Time between two samples, ms: about the longest time that a background thread goes without a
+ * core.
+ */
 const SAMPLE_INTERVAL_MS = 1_000;
 
 const CAP_SYS_NICE = 23n;
@@ -39,8 +43,9 @@ export class BackgroundThreads {
   }
 
   /**
-   * Makes V8's helpers background threads and keeps all background threads in the right class until it is stopped. Call it
-   * once, in the main thread, before workers are started. Does nothing where the system is not Linux.
+   * Makes V8's helpers background threads and keeps all background threads in the right class until
+   * it is stopped. Call it once, in the main thread, before workers are started. Does nothing where
+   * the system is not Linux.
    *
    * @returns `stop`, which gives the threads nice 10 for the work that is left.
    */
@@ -50,9 +55,9 @@ export class BackgroundThreads {
   }
 
   /**
-   * Undefined where background threads stay at nice 10: the system is not Linux; the process was started in another
-   * scheduling class; or it may not take a thread out of `SCHED_IDLE` again, which needs `CAP_SYS_NICE` or a
-   * `RLIMIT_NICE` of 10.
+   * Undefined where background threads stay at nice 10: the system is not Linux; the process was
+   * started in another scheduling class; or it may not take a thread out of `SCHED_IDLE` again,
+   * which needs `CAP_SYS_NICE` or a `RLIMIT_NICE` of 10.
    */
   static open(): BackgroundThreads | undefined {
     const libc = openLibc();
@@ -140,8 +145,9 @@ function mayLowerNice(): boolean {
 }
 
 /**
- * Whether the kernel lets the thread leave `SCHED_IDLE`: it asks for the same right as for lowering a nice value, which is
- * tried here. In a user namespace the process may look entitled and be refused. Undefined when the thread has ended.
+ * Whether the kernel lets the thread leave `SCHED_IDLE`: it asks for the same right as for lowering
+ * a nice value, which is tried here. In a user namespace the process may look entitled and be
+ * refused. Undefined when the thread has ended.
  */
 function mayLeaveIdle(thread: number): boolean | undefined {
   try {

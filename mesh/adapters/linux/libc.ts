@@ -1,6 +1,6 @@
 /**
- * Linux calls that Deno has no function for. Every caller works without them: where the library is missing, threads keep
- * their priorities and the page cache keeps written pages.
+ * Linux calls that Deno has no function for. Every caller works without them: where the library is
+ * missing, threads keep their priorities and the page cache keeps written pages.
  *
  * @see https://man7.org/linux/man-pages/
  */
@@ -12,7 +12,9 @@ const SYMBOLS = {
   /** Path (ending in a zero), flags; a file descriptor, or -1. */
   open: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
-  /** Descriptor, first byte, bytes, advice; 0 when it worked. Runs outside the event loop's thread. */
+  /**
+   * Descriptor, first byte, bytes, advice; 0 when it worked. Runs outside the event loop's thread.
+   */
   posix_fadvise: { parameters: ["i32", "i64", "i64", "i32"], result: "i32", nonblocking: true },
 } as const;
 
@@ -20,7 +22,9 @@ export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 let opened: Libc | undefined;
 
-/** The library; undefined where the system is not Linux with glibc, which Deno's own builds need. */
+/**
+ * The library; undefined where the system is not Linux with glibc, which Deno's own builds need.
+ */
 export function openLibc(): Libc | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {

@@ -1,9 +1,11 @@
 /**
- * Gives pages of a log back to the system once they are synced, so that the log's next writes reuse them.
+ * Gives pages of a log back to the system once they are synced, so that the log's next writes reuse
+ * them.
  *
- * Only the end of a log is read again, yet all of it would stay in the page cache until the memory is needed. With this,
- * a log that grows by 16 MB/s occupies a few megabytes. In a virtual machine whose host backs memory when it is first
- * touched, a fresh page costs some ten microseconds more than a used one.
+ * Only the end of a log is read again, yet all of it would stay in the page cache until the memory
+ * is needed. With this, a log that grows by 16 MB/s occupies a few megabytes. In a virtual machine
+ * whose host backs memory when it is first touched, a fresh page costs some ten microseconds more
+ * than a used one.
  *
  * @see https://man7.org/linux/man-pages/man2/posix_fadvise.2.html
  */
@@ -15,7 +17,10 @@ const POSIX_FADV_DONTNEED = 4;
 
 /** Synced bytes that stay cached for readers of the log's end. */
 const KEPT_BYTES = 16 * 2 ** 20;
-/** Bytes are given back in multiples of this: the kernel keeps a large folio of pages unless all of it is given back. */
+/**
+ * Bytes are given back in multiples of this: the kernel keeps a large folio of pages unless all of
+ * it is given back.
+ */
 const STEP_BYTES = 2 ** 20;
 
 /** Gives back the pages of one file that grows at its end. */
@@ -32,7 +37,9 @@ export class PageCacheRelease {
     this.#released = begin;
   }
 
-  /** @param synced Bytes of the file that are on the disk. Pages behind them are never given back. */
+  /**
+   * @param synced Bytes of the file that are on the disk. Pages behind them are never given back.
+   */
   follow(synced: number): void {
     const end = Math.floor((synced - KEPT_BYTES) / STEP_BYTES) * STEP_BYTES;
     if (end <= this.#released || this.#libc === undefined || this.#descriptor < 0) return;

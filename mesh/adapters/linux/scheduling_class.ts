@@ -1,18 +1,25 @@
 /**
  * Decides whether background threads run in `SCHED_IDLE` or at nice 10.
  *
- * Linux treats a core that runs only `SCHED_IDLE` threads as idle and wakes other threads onto it at once; a core that
- * runs a nice-10 thread counts as busy, and a foreground thread may queue behind it. But on a saturated machine
- * `SCHED_IDLE` threads get next to nothing. So background threads use `SCHED_IDLE` until one of them starves.
+ * Linux treats a core that runs only `SCHED_IDLE` threads as idle and wakes other threads onto it
+ * at once; a core that runs a nice-10 thread counts as busy, and a foreground thread may queue
+ * behind it. But on a saturated machine `SCHED_IDLE` threads get next to nothing. So background
+ * threads use `SCHED_IDLE` until one of them starves.
  */
 
-/** `idle`: runs while no other thread wants the core (`SCHED_IDLE`). `nice`: gets its share of it (`SCHED_OTHER`, nice 10). */
+/**
+ * `idle`: runs while no other thread wants the core (`SCHED_IDLE`). `nice`: gets its share of it
+ * (`SCHED_OTHER`, nice 10).
+ */
 export type SchedulingClass = "idle" | "nice";
 
 /** CPU time of a thread since its last sample, or since it began. */
 export interface ThreadTimes {
   readonly ranMs: number;
-  /** Time in which the thread could have run and another ran. Linux adds it up when the thread runs again. */
+  /**
+   * Time in which the thread could have run and another ran. Linux adds it up when the thread runs
+   * again.
+   */
   readonly waitedMs: number;
   /** The thread ran or waited for a core, at this sample and at the last one. */
   readonly runnable: boolean;
@@ -26,8 +33,8 @@ const STARVING_SHARE = 1 / 10;
 const ENOUGH_SHARE = 1 / 3;
 
 /**
- * The class of all background threads until the next sample: `nice` once one of them starves, `idle` again once all have
- * enough, else the present class.
+ * The class of all background threads until the next sample: `nice` once one of them starves,
+ * `idle` again once all have enough, else the present class.
  */
 export function nextSchedulingClass(
   present: SchedulingClass,

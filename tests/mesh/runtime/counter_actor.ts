@@ -1,5 +1,6 @@
 /**
- * A small actor for tests of the runtime: it counts, answers now or later, asks others, and crashes when told to.
+ * A small actor for tests of the runtime: it counts, answers now or later, asks others, and crashes
+ * when told to.
  */
 import type {
   ActorContext,

@@ -1,28 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Ask } from "../../../mesh/runtime/ask.ts";
+import type { Ask } from "../../../mesh/runtime/ask.ts";
 import { DeadlineWheel } from "../../../mesh/runtime/deadline_wheel.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+import { createAsk } from "./asks.ts";
 
 const tickMs = 4;
 
 function askAt(clock: VirtualClock, budgetMs: number): Ask {
-  const nowMs = clock.monotonicMs();
-  const nothing = () => {};
-  return new Ask(
-    "test/0",
-    { kind: "test" },
-    nowMs,
-    budgetMs,
-    nowMs + budgetMs,
-    "main",
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-    nothing,
-    nothing,
-  );
+  return createAsk({ sentAtMs: clock.monotonicMs(), budgetMs });
 }
 
 Deno.test("every deadline is noticed once, never early, and at most a tick late", async () => {
@@ -33,7 +19,7 @@ Deno.test("every deadline is noticed once, never early, and at most a tick late"
           pauseMs: fc.double({ min: 0, max: 700, noNaN: true }),
           budgetMs: fc.oneof(
             fc.double({ min: 0, max: 50, noNaN: true }),
-            fc.double({ min: 0, max: 20_000, noNaN: true }), // longer than the wheel is round
+            fc.double({ min: 0, max: 20_000, noNaN: true }), // longer than one turn of the wheel
           ),
           removed: fc.boolean(),
         }),

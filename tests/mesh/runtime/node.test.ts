@@ -103,7 +103,8 @@ Deno.test("a queued ask times out with the place where its time went", async () 
   const mesh = new SimulatedMesh({ seed: 1 });
   let open = () => {};
   const gate = new Promise<void>((resolve) => open = resolve);
-  // The gate is opened by this test and not by a message, so the clock must not wait for the handler.
+  // The gate is opened by this test and not by a message, so the clock must not wait for the
+  // handler.
   const node = mesh.node("main");
   const counter = await node.spawn(counterDefinition(), 7, { start: 0, gate: delayed(mesh, gate) });
   const blocked = counter.ask({ kind: "block" }, { budgetMs: 10_000 });

@@ -105,7 +105,7 @@ Deno.test("a node that says nothing is named when the budget has run out", async
     counter.ask({ kind: "getCount" }, { budgetMs: 50 }).catch((reason) => reason),
   );
   assert.ok(error instanceof AskTimeoutError);
-  assert.match(error.message, /counter\/away on away: no word from away: its thread is busy, or/);
+  assert.match(error.message, /counter\/away on away: no report from away: its thread is busy, or/);
   await mesh.advance(30_000); // the late answer is ignored
 });
 
@@ -157,7 +157,7 @@ Deno.test("a peer that reads nothing is not sent more than it may leave unread",
   const home = mesh.node("home");
   let frames = 0;
   const link: Link = {
-    send: (value) => void (frames += ((value as unknown[]).length - 1) / 3),
+    send: (value) => void (frames += ((value as unknown[]).length - 2) / 3),
     onReceive() {},
     onClosed() {},
     close() {},

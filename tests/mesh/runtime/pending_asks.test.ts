@@ -1,25 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Ask } from "../../../mesh/runtime/ask.ts";
+import type { Ask } from "../../../mesh/runtime/ask.ts";
 import { PendingAsks } from "../../../mesh/runtime/pending_asks.ts";
+import { createAsk } from "./asks.ts";
 
-const ask = () =>
-  new Ask(
-    "counter/0",
-    { kind: "getCount" },
-    0,
-    1_000,
-    1_000,
-    "away",
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-    () => {},
-    () => {},
-  );
-
-Deno.test("pending asks are those of a Map by number: each is taken once, whatever comes late or twice", () => {
+Deno.test("pending asks answer as a Map by number does: each ask is taken once, also when answers come late or twice", () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -37,7 +22,7 @@ Deno.test("pending asks are those of a Map by number: each is taken once, whatev
         const given: number[] = [];
         for (const step of steps) {
           if (step.kind === "add") {
-            const added = ask();
+            const added = createAsk();
             pending.add(added);
             assert.ok(!given.includes(added.linkId), "numbers are given once");
             given.push(added.linkId);
@@ -58,7 +43,7 @@ Deno.test("pending asks are those of a Map by number: each is taken once, whatev
 
 Deno.test("a number that was never given is nobody's", () => {
   const pending = new PendingAsks();
-  pending.add(ask());
+  pending.add(createAsk());
   for (const id of [0, -1, 1, 2 ** 53, NaN]) assert.equal(pending.take(id), undefined);
 });
 
@@ -66,7 +51,7 @@ Deno.test("the place of an ask that was answered is the next one's", () => {
   const pending = new PendingAsks();
   const places = new Set<number>();
   for (let i = 0; i < 1_000; i++) {
-    const added = ask();
+    const added = createAsk();
     pending.add(added);
     places.add(added.linkId % 2 ** 24);
     pending.take(added.linkId);

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 
-/** What is under way when a collection comes becomes old: 5 of 100 requests of some 2.5 kB. With Maps it was 760. */
+/**
+ * What is under way when a collection comes becomes old: 5 of 100 requests of some 2.5 kB. With
+ * Maps it was 760.
+ */
 const BYTES_OLD_MAX = 400;
 
 Deno.test("what was asked and answered does not become old", async () => {

@@ -1,6 +1,6 @@
 /**
- * Asks that cross two threads' link, and prints how many bytes of each have become old although it was answered. Run
- * with `--v8-flags=--expose-gc`; see retention.test.ts.
+ * Asks that cross two threads' link, and prints how many bytes of each have become old although it
+ * was answered. Run with `--v8-flags=--expose-gc`; see retention.test.ts.
  */
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { PortLink } from "../../../mesh/adapters/deno/port_link.ts";
