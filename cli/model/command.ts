@@ -1,10 +1,10 @@
 /**
- * `cairn model`: what can be asked about models themselves, and their way to other tools.
+ * `cairn model`: the group of commands about dense models.
  */
 import { Command } from "commander";
 import type { Output } from "../command_line.ts";
-import { modelCheckCommand } from "./check_command.ts";
-import { modelExportCommand } from "./export_command.ts";
+import { modelCheckCommand } from "./check/command.ts";
+import { modelExportCommand } from "./export/command.ts";
 
 /** The group of model commands. */
 export function modelCommand(output: Output): Command {

@@ -96,7 +96,7 @@ for (
       /it is a file; movielens is/,
     ],
     ["movietweetings", "README.md", /it is a file;.*--dataset csv/],
-    ["csv", "tests/cli/datasets/samples/ml-latest", /it is a folder; csv is read from a file/],
+    ["csv", "tests/offline/datasets/samples/ml-latest", /it is a folder; csv is read from a file/],
   ] as const
 ) {
   Deno.test(`--dataset ${kind} --path ${path} says what to give instead`, async () => {

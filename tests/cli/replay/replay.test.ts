@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { bundledFile } from "../../cli/options.ts";
+import { loadConfiguration } from "../../../cli/load_configuration.ts";
+import { bundledFile } from "../../../cli/options.ts";
 import {
   describeFigures,
   lostEvents,
   outcomesFromMetrics,
   type ReplayFigures,
-} from "../../cli/replay/figures.ts";
-import { GatewayClient } from "../../cli/load/gateway_client.ts";
-import { withServer } from "../../server/machine/with_server.ts";
-import { writeSmallDataset } from "./small_dataset.ts";
-import { runCaptured } from "./captured_command.ts";
-import { waitLearned } from "../../server/waits.ts";
+} from "../../../cli/replay/figures.ts";
+import { GatewayClient } from "../../../cli/load/gateway_client.ts";
+import { withServer } from "../../../server/machine/with_server.ts";
+import { writeSmallDataset } from "../small_dataset.ts";
+import { runCaptured } from "../captured_command.ts";
+import { waitLearned } from "../../../server/waits.ts";
 
 const keys = [
   "examples",

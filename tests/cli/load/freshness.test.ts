@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FreshnessTracker } from "../../cli/load/freshness.ts";
-import { percentile, Samples } from "../../offline/evaluation/samples.ts";
+import { FreshnessTracker } from "../../../cli/load/freshness.ts";
+import { percentile, Samples } from "../../../offline/evaluation/samples.ts";
 
 Deno.test("an event is fresh at the first answer that learned through its acceptance", () => {
   const tracker = new FreshnessTracker();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Arm, clickThrough, standardErrorsAbove } from "../../cli/demo/arm.ts";
+import { Arm, clickThrough, standardErrorsAbove } from "../../../cli/demo/arm.ts";
 
 Deno.test("an arm counts by second and sums over any interval", () => {
   const arm = new Arm();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-const main = new URL("../../main.ts", import.meta.url).pathname;
+const main = new URL("../../../main.ts", import.meta.url).pathname;
 
 /** `cairn serve` as a process of its own, and what it says on stderr. */
 async function serving(port: number, ...args: string[]) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Audience, demoAudience } from "../../cli/demo/audience.ts";
-import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { Audience, demoAudience } from "../../../cli/demo/audience.ts";
+import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
 
 /** Click-through of `shown` products a page, in the given order, over some visits. */
 function clickThrough(audience: Audience, visits: number, order: "ideal" | "random"): number {

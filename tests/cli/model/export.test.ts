@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { openTrainingSession } from "../../server/machine/dense_sessions.ts";
-import { writeTrainerPart } from "../../actors/trainer/snapshot_cut.ts";
-import { FORMAT, manifestName, type SnapshotManifest } from "../../records/snapshot_manifest.ts";
-import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { onnxRuntime } from "../../kernels/dense/sessions/onnx_runtime.ts";
-import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
-import { runCaptured } from "./captured_command.ts";
+import { loadConfiguration } from "../../../cli/load_configuration.ts";
+import { openTrainingSession } from "../../../server/machine/dense_sessions.ts";
+import { writeTrainerPart } from "../../../actors/trainer/snapshot_cut.ts";
+import { FORMAT, manifestName, type SnapshotManifest } from "../../../records/snapshot_manifest.ts";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { onnxRuntime } from "../../../kernels/dense/sessions/onnx_runtime.ts";
+import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
+import { runCaptured } from "../captured_command.ts";
 
-const CONFIG = new URL("../../examples/movies.yaml", import.meta.url).pathname;
+const CONFIG = new URL("../../../examples/movies.yaml", import.meta.url).pathname;
 const ROWS = 3;
 
 const exportModel = (...args: string[]) => runCaptured("model", "export", ...args);
@@ -105,6 +105,15 @@ Deno.test("a folder without a snapshot, or with one of another model, is refused
     const empty = await exportModel(`${folder}/m.onnx`, "-c", CONFIG, "--from", folder);
     assert.equal(empty.code, 1);
     assert.match(empty.err, /holds no snapshot.*storage\.path/s);
+
+    const typo = await exportModel(`${folder}/m.onnx`, "-c", CONFIG, "--from", `${folder}/typo`);
+    assert.equal(typo.code, 1);
+    assert.match(typo.err, /typo: it holds no snapshot/);
+    assert.deepEqual(
+      Array.from(Deno.readDirSync(folder)),
+      [],
+      "nothing is made in a mistyped path",
+    );
 
     await writeSnapshot(folder);
     const other = await exportModel(

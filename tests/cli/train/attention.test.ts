@@ -1,15 +1,15 @@
 /** A list that shares the items' ids and is pooled by attention, from the configuration to what was learned. */
 import assert from "node:assert/strict";
-import { labelledExamples } from "../../offline/datasets/examples.ts";
-import { ChunkBuilder, type Dataset } from "../../offline/datasets/dataset.ts";
-import { readInteractions } from "../../offline/datasets/interaction_table.ts";
-import { exactAuc } from "../../offline/evaluation/auc.ts";
-import { TrainingPass } from "../../offline/training/training_pass.ts";
-import { parseConfiguration } from "../../configuration/configuration.ts";
-import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
-import { FeatureExtractor } from "../../kernels/features/extractor.ts";
-import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
-import { datasetOf } from "./made_dataset.ts";
+import { labelledExamples } from "../../../offline/datasets/examples.ts";
+import { ChunkBuilder, type Dataset } from "../../../offline/datasets/dataset.ts";
+import { readInteractions } from "../../../offline/datasets/interaction_table.ts";
+import { exactAuc } from "../../../offline/evaluation/auc.ts";
+import { TrainingPass } from "../../../offline/training/training_pass.ts";
+import { parseConfiguration } from "../../../configuration/configuration.ts";
+import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
+import { FeatureExtractor } from "../../../kernels/features/extractor.ts";
+import { SeededRandom } from "../../../mesh/simulation/seeded_random.ts";
+import { datasetOf } from "../made_dataset.ts";
 
 const configuration = parseConfiguration(
   `features:

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { readManifests } from "../../records/snapshot_manifest.ts";
-import { loadConfiguration } from "../../cli/load_configuration.ts";
-import { startMesh } from "../../server/machine/start_mesh.ts";
-import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
-import { deviceAvailable } from "../kernels/dense/sessions/device_available.ts";
-import { writeSmallDataset } from "./small_dataset.ts";
-import { runCaptured } from "./captured_command.ts";
-import { TrainingPass } from "../../offline/training/training_pass.ts";
-import { waitReady } from "../../server/waits.ts";
+import { readManifests } from "../../../records/snapshot_manifest.ts";
+import { loadConfiguration } from "../../../cli/load_configuration.ts";
+import { startMesh } from "../../../server/machine/start_mesh.ts";
+import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
+import { deviceAvailable } from "../../kernels/dense/sessions/device_available.ts";
+import { writeSmallDataset } from "../small_dataset.ts";
+import { runCaptured } from "../captured_command.ts";
+import { TrainingPass } from "../../../offline/training/training_pass.ts";
+import { waitReady } from "../../../server/waits.ts";
 
 const train = (...args: string[]) => runCaptured("train", "--dataset=movietweetings", ...args);
 

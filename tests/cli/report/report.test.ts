@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { histogramChart } from "../../cli/report/histogram_chart.ts";
-import { lineChart } from "../../cli/report/line_chart.ts";
-import { renderReport } from "../../cli/report/page.ts";
-import { linearScale, logScale, shortNumber } from "../../cli/report/scale.ts";
+import { histogramChart } from "../../../cli/report/histogram_chart.ts";
+import { lineChart } from "../../../cli/report/line_chart.ts";
+import { renderReport } from "../../../cli/report/page.ts";
+import { linearScale, logScale, shortNumber } from "../../../cli/report/scale.ts";
 
 /** Coordinates of a curve's path. */
 function pathPoints(svg: string): [number, number][] {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { GatewayClient, GatewayError } from "../../cli/load/gateway_client.ts";
+import { GatewayClient, GatewayError } from "../../../cli/load/gateway_client.ts";
 
 /** What the server was sent. */
 interface Received {

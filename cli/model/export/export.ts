@@ -1,0 +1,117 @@
+/**
+ * The work of `cairn model export`: a model of the configuration, with the weights of a snapshot, as an ONNX file.
+ */
+import type { CairnConfiguration } from "../../../configuration/configuration.ts";
+import { exportOnnx } from "../../../kernels/dense/inference_session.ts";
+import { createModel } from "../../../kernels/dense/models/create_model.ts";
+import type { Model } from "../../../kernels/dense/models/model.ts";
+import { encodeModel } from "../../../kernels/dense/onnx/encode_model.ts";
+import { trainingModel } from "../../../kernels/dense/sessions/training_model.ts";
+import { compileTraining } from "../../../kernels/dense/training_graph.ts";
+import {
+  createTrainingSession,
+  type TrainingCheckpoint,
+} from "../../../kernels/dense/training_session.ts";
+import { averageWeights, type DenseWeights } from "../../../kernels/dense/weights.ts";
+import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
+import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
+import { readManifests } from "../../../records/snapshot_manifest.ts";
+import { decodePart, readPart } from "../../../records/snapshot_parts.ts";
+import type { Output } from "../../command_line.ts";
+import { CommandError } from "../../errors.ts";
+import { loadConfiguration } from "../../load_configuration.ts";
+import type { ExportFlags } from "./command.ts";
+
+/** @throws {CommandError} When the data directory has no snapshot of this model, or the file cannot be written. */
+export async function exportModel(
+  file: string,
+  flags: ExportFlags,
+  output: Output,
+): Promise<void> {
+  const configuration = await loadConfiguration(flags.config, {
+    assignments: flags.set,
+    ...(flags.model !== undefined && { model: { flag: "--model", kind: flags.model } }),
+  });
+  const { bytes, version } = flags.training
+    ? trainingStep(configuration)
+    : await trainedModel(configuration, flags.from);
+  await writeModel(file, bytes);
+  const weights = version === undefined
+    ? "the training step, weights are inputs"
+    : `weights after ${version} training ${version === 1 ? "step" : "steps"}`;
+  output.out(`${file}: ${configuration.model.kind}, ${bytes.length} bytes, ${weights}\n`);
+}
+
+interface ExportedModel {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Training steps behind the weights; undefined for a training step, whose weights are inputs. */
+  readonly version: number | undefined;
+}
+
+function trainingStep({ model, modelSizes, session }: CairnConfiguration): ExportedModel {
+  const compiled = compileTraining(createModel(model, modelSizes), session.optimizer);
+  return { bytes: encodeModel(trainingModel(compiled)), version: undefined };
+}
+
+async function trainedModel(
+  configuration: CairnConfiguration,
+  from: string | undefined,
+): Promise<ExportedModel> {
+  const model = createModel(configuration.model, configuration.modelSizes);
+  const weights = await weightsOf(model, configuration, from);
+  return { bytes: exportOnnx(model, weights), version: weights.version };
+}
+
+/** The mean of the trainers' weights in the newest snapshot; untrained weights without a data directory. */
+async function weightsOf(
+  model: Model,
+  { session }: CairnConfiguration,
+  from: string | undefined,
+): Promise<DenseWeights> {
+  const checkpoints = from === undefined ? [] : await readCheckpoints(from);
+  const trainer = await createTrainingSession(model, { ...session, provider: "reference" });
+  try {
+    if (checkpoints.length === 0) return await trainer.weights();
+    const all: DenseWeights[] = [];
+    for (const checkpoint of checkpoints) {
+      await trainer.restore(checkpoint);
+      all.push(await trainer.weights());
+    }
+    return averageWeights(all);
+  } catch (cause) {
+    throw new CommandError(`Cannot export the weights of the newest snapshot in ${from}`, 1, cause);
+  } finally {
+    await trainer.close();
+  }
+}
+
+/** The checkpoint of each trainer in the newest snapshot. */
+async function readCheckpoints(path: string): Promise<TrainingCheckpoint[]> {
+  const folder = `${path}/blobs`;
+  // Opening a blob store makes its folder; a mistyped path must leave nothing behind.
+  const exists = await Deno.stat(folder).then(({ isDirectory }) => isDirectory, () => false);
+  const blobs = exists ? new DirectoryBlobStore(folder) : undefined;
+  const [newest] = blobs === undefined ? [] : await readManifests(blobs);
+  if (blobs === undefined || newest === undefined) {
+    throw new CommandError(
+      `Cannot export from ${path}: it holds no snapshot. Give the folder that storage.path names, ` +
+        `after a server has learned in it.`,
+    );
+  }
+  const kernel = BatchKernel.create();
+  return await Promise.all(
+    newest.trainers.map(async ({ checkpoint }) =>
+      decodePart<TrainingCheckpoint>(await readPart(blobs, kernel, checkpoint))
+    ),
+  );
+}
+
+async function writeModel(file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  try {
+    await Deno.writeFile(file, bytes);
+  } catch (error) {
+    const missing = error instanceof Deno.errors.NotFound;
+    const reason = missing ? "its folder does not exist; make it first" : (error as Error).message;
+    throw new CommandError(`Cannot write the model to ${file}: ${reason}.`);
+  }
+}
