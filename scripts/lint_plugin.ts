@@ -33,9 +33,13 @@ export const proseRooms: readonly string[] = [
   "gateway/",
   "actors/",
   "records/",
+  "structures/",
   "configuration/",
   "scripts/",
   "kernels/dense/",
+  "kernels/features/",
+  "mesh/runtime/",
+  "mesh/ports/",
   "tests/actors/",
   "tests/configuration/",
   "tests/docs/",
@@ -43,6 +47,7 @@ export const proseRooms: readonly string[] = [
   "tests/records/",
   "tests/scripts/",
   "tests/server/",
+  "tests/structures/",
   "tests/bench/ranking/",
 ];
 
@@ -56,6 +61,8 @@ export const assertionFreeRooms: readonly string[] = [
   "configuration/",
   "kernels/dense/",
   "kernels/features/",
+  "mesh/runtime/",
+  "mesh/ports/",
   "scripts/",
 ];
 

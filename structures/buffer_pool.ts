@@ -24,7 +24,9 @@ export class BufferPool {
     this.#spareMax = spareMax;
   }
 
-  /** An array of `floats` elements with arbitrary values, in the smallest spare buffer that fits. */
+  /**
+   * An array of `floats` elements with arbitrary values, in the smallest spare buffer that fits.
+   */
   take(floats: number): Float32Array<ArrayBuffer> {
     const bytes = floats * Float32Array.BYTES_PER_ELEMENT;
     const fits = this.#spare.findIndex(({ byteLength }) => byteLength >= bytes);

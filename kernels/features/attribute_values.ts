@@ -76,7 +76,10 @@ function isStrings(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((element) => typeof element === "string");
 }
 
-/** Returns 0 where the object merely inherits the attribute, as it does `toString`; otherwise throws. */
+/**
+ * Returns 0 where the object merely inherits the attribute, as it does `toString`; otherwise
+ * throws.
+ */
 function wrongType(
   reader: { name: string; source: FeatureSource; attribute: string },
   attributes: FeatureAttributes,

@@ -1,6 +1,6 @@
 /**
- * Copies `from[start .. end]` to `to[at ..]`. Lists have a few ids: a loop is faster than `set` of a
- * subarray, which makes an object.
+ * Copies `from[start .. end]` to `to[at ..]`. Lists have a few ids: a loop is faster than `set` of
+ * a subarray, which makes an object.
  */
 export function copyWords(
   from: Uint32Array,

@@ -1,6 +1,7 @@
 /**
  * Features in columns. The extractor makes them, the ranker scores them and logs them with the
- * impression, and the joiner hands the logged ones to the trainer: training reads the served values.
+ * impression, and the joiner hands the logged ones to the trainer: training reads the served
+ * values.
  */
 import type { FeatureIds } from "../embedding/options.ts";
 
@@ -10,8 +11,8 @@ export interface FeatureBatch {
   /** Ids of all lists, row-major by (row, slot). Shape `[ids]`. */
   readonly ids: FeatureIds;
   /**
-   * List l = row · slots + slot is `ids[listOffsets[l] .. listOffsets[l + 1]]`; empty = absent. Shape
-   * `[rows · slots + 1]`.
+   * List l = row · slots + slot is `ids[listOffsets[l] .. listOffsets[l + 1]]`; empty = absent.
+   * Shape `[rows · slots + 1]`.
    */
   readonly listOffsets: Uint32Array<ArrayBuffer>;
   /** Dense values. Shape `[rows, denseWidth]`, row-major. */

@@ -1,6 +1,6 @@
 /**
- * A schema's columns by the source of their values. Shared columns are computed once a request, item
- * columns once per version of the item, and only the crosses between both for each row.
+ * A schema's columns by the source of their values. Shared columns are computed once a request,
+ * item columns once per version of the item, and only the crosses between both for each row.
  */
 import { present } from "../../structures/invariant.ts";
 import type {
@@ -47,7 +47,9 @@ export class FeatureColumns {
   readonly itemDense: readonly DenseColumn[];
   /** Crosses between an item's values and the request's. */
   readonly mixedCrosses: readonly CrossColumn[];
-  /** {@link itemCrosses}, then {@link mixedCrosses}: the crosses of a row whose item is not cached. */
+  /**
+   * {@link itemCrosses}, then {@link mixedCrosses}: the crosses of a row whose item is not cached.
+   */
   readonly freshCrosses: readonly CrossColumn[];
   /** Whether an attribute of the user is read. */
   readonly readsUsers: boolean;

@@ -2,8 +2,9 @@
  * A cache from item id to a payload of 32-bit words, kept between requests: 500 cached candidates
  * cost copies of a few words each instead of reading and hashing their attributes.
  *
- * A `Map` of a million items loads the garbage collector and stops the thread for 0.1 s and more when
- * it grows. Here records lie in a {@link RecordRing}, behind an open-addressing index of fixed size.
+ * A `Map` of a million items loads the garbage collector and stops the thread for 0.1 s and more
+ * when it grows. Here records lie in a {@link RecordRing}, behind an open-addressing index of fixed
+ * size.
  *
  * A record: `[the ring's word, hash, bytes of the id, the id's UTF-8 in whole words, payload]`.
  * The address of a record or payload is its first index in {@link ItemCache.words}.
@@ -47,8 +48,8 @@ export class ItemCache {
   #many = new KeyColumns(0);
 
   /**
-   * @param bytesMax Memory for records and index together, bytes; the system provides it as it fills.
-   *   Below 4 KiB nothing is kept.
+   * @param bytesMax Memory for records and index together, bytes; the system provides it as it
+   * fills. Below 4 KiB nothing is kept.
    * @param hash Default MurmurHash3; tests pass a worse one.
    */
   constructor(bytesMax: number, hash: WordsHash = murmur3) {

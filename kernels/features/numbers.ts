@@ -1,4 +1,7 @@
-/** Bucket numbers and dense values, by the formulas of {@link NumericBuckets}, {@link Normalization}. */
+/**
+ * Bucket numbers and dense values, by the formulas of {@link NumericBuckets},
+ * {@link Normalization}.
+ */
 import type { Normalization, NumericBuckets, TimePart } from "./schema.ts";
 
 /** The bucket of a finite number. */

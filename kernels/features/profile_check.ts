@@ -1,6 +1,6 @@
 /**
- * Checks a profile's attribute types when the profile is written. Without it a wrong attribute would
- * be accepted once and then fail every later ranking that reads it.
+ * Checks a profile's attribute types when the profile is written. Without it a wrong attribute
+ * would be accepted once and then fail every later ranking that reads it.
  */
 import { FeatureExtractor } from "./extractor.ts";
 import type { FeatureAttributes } from "./feature_request.ts";

@@ -1,8 +1,8 @@
 /**
  * The feature schema: one slot per feature column, plus a few dense values.
  *
- * Plain data, made and checked by the configuration. A slot's number is part of every feature id that
- * the slot makes, so it must not change while a table holds such ids. A slot's index in
+ * Plain data, made and checked by the configuration. A slot's number is part of every feature id
+ * that the slot makes, so it must not change while a table holds such ids. A slot's index in
  * {@link FeatureSchema.slots} is its column in the batch and may change with the model.
  */
 import type { Combiner } from "../embedding/options.ts";

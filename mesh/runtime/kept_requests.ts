@@ -4,7 +4,7 @@
  * ask.
  *
  * A list is enough because most answers go to one of the oldest requests. A Map would keep answered
- * requests alive, see docs/adr/0014-no-maps-for-what-passes-through.md.
+ * requests alive, see docs/adr/0014-keep-map-and-set-off-the-request-path.md.
  */
 import type { Message } from "./actor.ts";
 import type { Ask } from "./ask.ts";

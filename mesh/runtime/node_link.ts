@@ -26,7 +26,7 @@ import type { Node } from "./node.ts";
 import { PendingAsks } from "./pending_asks.ts";
 
 const TELL = 1; // address, message
-const ASK = 2; // id, address, message, budget ms, deadline (the sender's monotonic ms), chain, trace id
+const ASK = 2; // id, address, message, budget ms, deadline on the sender's clock, chain, trace id
 const VALUE = 3; // id, value
 const ERROR = 4; // id, WireError
 const WITHDRAW = 5; // id of an ask whose asker has ended

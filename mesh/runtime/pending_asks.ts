@@ -3,7 +3,7 @@
  * answer. The low bits of a number are an index into an array. The high bits count asks, so that a
  * late or repeated answer to an earlier ask is not taken for one to the ask that has the index now.
  *
- * A Map would keep answered asks alive, see docs/adr/0014-no-maps-for-what-passes-through.md.
+ * A Map would keep answered asks alive, see docs/adr/0014-keep-map-and-set-off-the-request-path.md.
  */
 import { invariant } from "../../structures/invariant.ts";
 import type { Ask } from "./ask.ts";

@@ -1,9 +1,9 @@
 /**
  * Checks the references of all Markdown files: relative links, anchors, and paths in backticks that
- * begin with a room.
+ * begin with a room. Checks the names of documents in sources, too.
  */
 import assert from "node:assert/strict";
-import { rooms } from "../../scripts/source_files.ts";
+import { listRustFiles, listSourceFiles, rooms } from "../../scripts/source_files.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
@@ -79,4 +79,14 @@ Deno.test("every path in backticks that begins with a room exists", async () => 
   }
   assert.deepEqual(missing, []);
   assert.ok(paths > 10, `only ${paths} paths were seen`);
+});
+
+Deno.test("every document that a source names exists", async () => {
+  const missing: string[] = [];
+  for (const file of [...await listSourceFiles(root), ...await listRustFiles(root)]) {
+    for (const [path] of (await Deno.readTextFile(file)).matchAll(/\bdocs\/[\w./-]+\.md\b/g)) {
+      if (!await exists(root + path)) missing.push(`${file.slice(root.length)}: ${path}`);
+    }
+  }
+  assert.deepEqual(missing, []);
 });

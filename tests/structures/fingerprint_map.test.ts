@@ -3,7 +3,10 @@ import fc from "fast-check";
 import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
 
-/** Few homes and few keys, so that ways through the table cross and wrap around its end, also while it grows. */
+/**
+ * Few homes and few keys, so that ways through the table cross and wrap around its end, also while
+ * it grows.
+ */
 const key = fc.record({
   low: fc.oneof(fc.nat(3), fc.integer({ min: 60, max: 67 }), fc.integer({ min: 124, max: 127 })),
   high: fc.nat(40),
@@ -47,7 +50,7 @@ Deno.test("ids that count, and ids that differ by little, have fingerprints of t
   ];
   const all = ids.map(fingerprintOf);
   assert.equal(new Set(all.map(({ low, high }) => `${low}/${high}`)).size, ids.length);
-  // Of n 32-bit words drawn at random some n²/2^33 pairs are equal: 1.6 of these.
+  // Among n random 32-bit words n²/2^33 pairs are equal: 1.6 for this n.
   for (const word of ["low", "high"] as const) {
     assert.ok(new Set(all.map((fingerprint) => fingerprint[word])).size > ids.length - 10);
   }

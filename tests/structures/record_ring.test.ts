@@ -1,5 +1,6 @@
 /**
- * The ring against a model: a map from position to the words that the owner wrote, kept up by what the ring tells.
+ * The ring against a model: a map from position to the words that the owner wrote, kept up by what
+ * the ring tells.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
