@@ -17,6 +17,11 @@ import {
   taskOptionsOf,
 } from "./model_options.ts";
 
+/** Bound of the items that a ranking with `explain` explains, best first. */
+const EXPLAINED_ITEMS_MAX = 20;
+/** Bound of the requests that wait for an explanation. */
+const EXPLANATIONS_WAITING_MAX = 64;
+
 export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnConfiguration {
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
   const columns = schema.slots.map(({ name }) => name);
@@ -107,7 +112,12 @@ export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnCon
       deltasPerRoundMax: sync.deltasPerRoundMax,
       budgetMs: sync.budget,
     },
-    ranker: { schema, taskNames: model.tasks, itemCacheBytesMax: file.features.itemCache },
+    ranker: {
+      schema,
+      taskNames: model.tasks,
+      itemCacheBytesMax: file.features.itemCache,
+      explainedItemsMax: EXPLAINED_ITEMS_MAX,
+    },
     scorer: {
       schema,
       scoreWeights: scoreWeightsOf(model.tasks, ranker.scoreWeights),
@@ -115,6 +125,7 @@ export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnCon
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,
       requestsWaitingMax: ranker.requestsWaitingMax,
+      explanationsWaitingMax: EXPLANATIONS_WAITING_MAX,
     },
     storage: file.storage,
     http: { host: gateway.host, port: gateway.port },

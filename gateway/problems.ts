@@ -221,7 +221,10 @@ export function problemOf(error: unknown): ProblemError {
     return new ProblemError("unavailable", error.message, { cause: error });
   }
   // Compared by name: an error from another thread is not an instance of this thread's class.
-  if (error instanceof Error && error.name === "ReplicaNotCurrentError") {
+  if (
+    error instanceof Error &&
+    (error.name === "ReplicaNotCurrentError" || error.name === "NoWeightsError")
+  ) {
     return new ProblemError("not-ready", error.message, { cause: error });
   }
   if (error instanceof Error && error.name === "LogFullError") {

@@ -34,6 +34,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #scorers: readonly ActorRef<ScorerMessage>[];
   /** The dense version that each scorer serves; -1 = unknown. */
   readonly #scorerVersions: number[];
+  /** The newest weights from the trainers, for a scorer that restarts while they are away. */
+  #carried: DenseWeights | undefined;
   readonly #rowsSent: Counter;
   readonly #bytesSent: Counter;
   readonly #gapsFound: Counter;
@@ -123,6 +125,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
 
   async #syncRows(): Promise<void> {
     const beganMs = this.#context.clock.monotonicMs();
+    // Before anything that can wait for trainers or shards: a scorer that restarted needs weights.
+    await this.#guarded("scorers", () => this.#serveFreshness(this.#learnedThroughMs));
     await this.#readMarks();
     let rounds = await this.#round();
     if (rounds.some(({ incarnation }) => incarnation !== undefined)) {
@@ -153,8 +157,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#learnedThroughMs = learnedThroughMs;
     await Promise.all(this.#scorers.map(async (scorer, i) => {
       const message = { kind: "setFreshness", learnedThroughMs } as const;
-      const { modelVersion } = await scorer.ask(message, { budgetMs });
-      this.#scorerVersions[i] = modelVersion;
+      const { modelVersion, weightsLoaded } = await scorer.ask(message, { budgetMs });
+      this.#scorerVersions[i] = weightsLoaded ? modelVersion : -1;
+      if (!weightsLoaded && this.#carried !== undefined) await this.#loadDense(i, this.#carried);
     }));
   }
 
@@ -185,16 +190,21 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   }
 
   async #syncDense(): Promise<void> {
-    const { budgetMs } = this.#options;
     const weights = await this.#denseWeights();
     if (weights === undefined) return;
-    await Promise.all(this.#scorers.map(async (scorer, i) => {
-      if (this.#scorerVersions[i] >= weights.version) return;
-      const { version } = await scorer.ask({ kind: "loadDenseWeights", weights }, { budgetMs });
-      this.#scorerVersions[i] = version;
+    this.#carried = weights;
+    await Promise.all(this.#scorers.map(async (_, i) => {
+      if (this.#scorerVersions[i] < weights.version) await this.#loadDense(i, weights);
     }));
     this.#denseVersion = weights.version;
     this.#denseServed.set(weights.version);
+  }
+
+  async #loadDense(scorer: number, weights: DenseWeights): Promise<void> {
+    const { budgetMs } = this.#options;
+    const message = { kind: "loadDenseWeights", weights } as const;
+    const { version } = await this.#scorers[scorer].ask(message, { budgetMs });
+    this.#scorerVersions[scorer] = version;
   }
 
   #count({ deltas, rows, bytes, gaps, failures }: ShardRound): void {

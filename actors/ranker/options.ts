@@ -12,4 +12,6 @@ export interface RankerOptions {
   readonly taskNames: readonly string[];
   /** Bound of the cache of items' features, bytes. */
   readonly itemCacheBytesMax: number;
+  /** Bound of the items that a ranking explains, best first. */
+  readonly explainedItemsMax: number;
 }

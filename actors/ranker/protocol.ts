@@ -26,6 +26,7 @@ export interface Rank extends Request<Ranking> {
   readonly candidates: readonly Candidate[];
   /** Number of items to return, and to log as shown. */
   readonly limit: number;
+  /** Adds explanations to the first `RankerOptions.explainedItemsMax` items. */
   readonly explain: boolean;
   /** The caller's id for this ranking; a new one if absent. */
   readonly rankingId?: string;
@@ -42,7 +43,7 @@ export interface RankedItem {
   readonly predictions?: Readonly<Record<string, number>>;
   /** No feature of this item has a learned row yet: the score rests on user and context. */
   readonly cold: boolean;
-  /** Present if `explain` was set. */
+  /** Present if `explain` was set and the item is among the first `explainedItemsMax`. */
   readonly explanation?: Explanation;
 }
 

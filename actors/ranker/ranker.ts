@@ -10,7 +10,7 @@
  * Features are made in the request's turn; everything else runs after it, so that the ranker makes
  * the features of the next request while the scorer works on this one.
  */
-import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
+import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
@@ -27,6 +27,12 @@ import { orderByScore, pickRows } from "./row_order.ts";
 export interface RankerDependencies {
   readonly eventLog: EventLog;
   readonly profiles: ProfileStore;
+}
+
+/** When a request's asker gives up, monotonic ms, and the request's trace. */
+interface Deadline {
+  readonly atMs: number;
+  readonly traceId: string | undefined;
 }
 
 export class Ranker implements Behavior<RankerMessage> {
@@ -72,7 +78,7 @@ export class Ranker implements Behavior<RankerMessage> {
       case "rank":
         return this.#rank(message);
       case "getStatus":
-        this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(message)).then(
+        this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(this.#deadlineOf(message))).then(
           (status) => this.#context.reply(message, status),
           (error) => this.#context.replyError(message, error),
         );
@@ -94,7 +100,7 @@ export class Ranker implements Behavior<RankerMessage> {
     } catch (error) {
       return this.#refuse(request, "refused", error);
     }
-    this.#answer(request, features).then(
+    this.#answer(request, this.#deadlineOf(request), features).then(
       () => this.#requests.add(1, { outcome: "answered" }),
       (error) => {
         const overloaded = (error as Error).name === "OverloadedError";
@@ -108,11 +114,11 @@ export class Ranker implements Behavior<RankerMessage> {
    * durable: the impression lies before its actions in the same partition, so that an action that
    * was accepted as durable makes its impression durable too.
    */
-  async #answer(request: Rank, features: FeatureBatch): Promise<void> {
-    const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(request));
+  async #answer(request: Rank, deadline: Deadline, features: FeatureBatch): Promise<void> {
+    const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(deadline));
     const rows = orderByScore(scored.scores).subarray(0, request.limit);
     const shown = this.#items(request, scored, rows);
-    const items = request.explain ? await this.#explained(request, shown, features, rows) : shown;
+    const items = request.explain ? await this.#explained(shown, deadline, features, rows) : shown;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
     await this.#log(request, rankingId, { features, predictions: scored.predictions, rows });
     const { modelVersion, learnedThroughMs } = scored;
@@ -157,17 +163,20 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   async #explained(
-    request: Rank,
     items: readonly RankedItem[],
+    deadline: Deadline,
     features: FeatureBatch,
     rows: Uint32Array,
   ): Promise<RankedItem[]> {
     const { slots, denseWidth } = this.#options.schema;
+    const explained = rows.subarray(0, this.#options.explainedItemsMax);
     const explanations = await this.#scorer.ask(
-      { kind: "explain", features: pickRows(features, rows, slots.length, denseWidth) },
-      this.#askOptions(request),
+      { kind: "explain", features: pickRows(features, explained, slots.length, denseWidth) },
+      this.#askOptions(deadline),
     );
-    return items.map((item, i) => ({ ...item, explanation: explanations[i] }));
+    return items.map((item, i) =>
+      i < explanations.length ? { ...item, explanation: explanations[i] } : item
+    );
   }
 
   #log(
@@ -187,12 +196,18 @@ export class Ranker implements Behavior<RankerMessage> {
     return this.#eventLog.append(partition, [impression], "written");
   }
 
-  /** Passes on the request's remaining budget and its trace. */
-  #askOptions(request: RankerMessage) {
+  /** Taken in the request's own turn: once the asker gives up, the context knows no budget. */
+  #deadlineOf(request: RankerMessage): Deadline {
+    const { clock } = this.#context;
     return {
-      budgetMs: this.#context.remainingMs(request),
+      atMs: clock.monotonicMs() + this.#context.remainingMs(request),
       traceId: this.#context.traceIdOf(request),
     };
+  }
+
+  /** Passes on the remaining budget and the trace. */
+  #askOptions({ atMs, traceId }: Deadline): AskOptions {
+    return { budgetMs: Math.max(0, atMs - this.#context.clock.monotonicMs()), traceId };
   }
 
   #refuse(request: Rank, outcome: string, error: unknown): void {

@@ -25,6 +25,7 @@ export function defineScorer(
         case "explain":
           return "read";
         case "scoreWaiting":
+        case "explainWaiting":
           return "write";
       }
     },

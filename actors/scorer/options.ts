@@ -15,6 +15,8 @@ export interface ScorerOptions {
   readonly batchRowsMax: number;
   /** Bound of the requests that wait for a pass; more are answered "overloaded". */
   readonly requestsWaitingMax: number;
+  /** Bound of the requests that wait for an explanation; more are answered "overloaded". */
+  readonly explanationsWaitingMax: number;
   readonly schema: FeatureSchema;
   /** Weight of each task's prediction in the score, `[tasks]`; at least one is not 0. */
   readonly scoreWeights: readonly number[];

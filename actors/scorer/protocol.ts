@@ -34,7 +34,7 @@ export interface Scores {
  */
 export type Explanation = readonly { readonly slot: string; readonly contribution: number }[];
 
-/** Asks for the explanation of each row. */
+/** Asks for the explanation of each row. Explanations are made while no {@link Score} waits. */
 export interface Explain extends Request<readonly Explanation[]> {
   readonly kind: "explain";
   readonly features: FeatureBatch;
@@ -50,14 +50,21 @@ export interface LoadDenseWeights extends Request<{ readonly version: number }> 
  * Sent by parameter sync: the replicas reflect all events accepted up to `learnedThroughMs`, which
  * may decrease after a shard restart.
  */
-export interface SetFreshness extends Request<ScorerStatus> {
+export interface SetFreshness extends Request<ServedModel> {
   readonly kind: "setFreshness";
   readonly learnedThroughMs: number;
 }
 
+/** The dense weights that a scorer has. */
+export interface ServedModel {
+  /** False after a start, until {@link LoadDenseWeights}; meanwhile nothing is scored. */
+  readonly weightsLoaded: boolean;
+  readonly modelVersion: number;
+}
+
 /** Readiness of the scorer, and the model that it serves. */
 export interface ScorerStatus {
-  /** Weights are loaded and the replicas answer. */
+  /** Dense weights were loaded since the start, and the replicas answer. */
   readonly ready: boolean;
   readonly modelVersion: number;
   readonly learnedThroughMs: number;
@@ -73,6 +80,19 @@ export interface ScoreWaiting {
   readonly kind: "scoreWaiting";
 }
 
+/** Makes a waiting explanation. The scorer sends it to itself. */
+export interface ExplainWaiting {
+  readonly kind: "explainWaiting";
+}
+
+/** The scorer has just started; parameter sync sends dense weights in its next round. */
+export class NoWeightsError extends Error {
+  override readonly name = "NoWeightsError";
+  constructor() {
+    super("The scorer has just started and waits for the model's weights; try again in a moment.");
+  }
+}
+
 /** All that a scorer understands. */
 export type ScorerMessage =
   | Score
@@ -80,4 +100,5 @@ export type ScorerMessage =
   | LoadDenseWeights
   | SetFreshness
   | GetScorerStatus
-  | ScoreWaiting;
+  | ScoreWaiting
+  | ExplainWaiting;

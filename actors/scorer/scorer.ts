@@ -1,56 +1,59 @@
 /**
- * The scorer's behaviour: embedding lookup, pooling and one forward pass. It handles no text and
- * writes nothing, so it can run in the replicas' thread, while the ranker's thread reads profiles,
+ * The scorer's behaviour: forward passes over the requests that wait. It handles no text and writes
+ * nothing, so it can run in the replicas' thread, while the ranker's thread reads profiles,
  * extracts features and logs.
  *
  * Requests that arrive during a pass share the next one: batches grow with load, and an idle scorer
- * adds no delay.
+ * adds no delay. Explanations cost a pass over rows × slots; one is made only when no request to
+ * score waits.
  */
-import type { ActorContext, AskOptions, Behavior, Request } from "../../mesh/runtime/actor.ts";
+import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
-import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
 import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
-import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
-import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
-import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import { CombinedScore } from "./combined_score.ts";
-import { isCold, itemColumns, type LookedUpBatch } from "./cold_items.ts";
-import { contributions, leaveSlotsOut, type PooledRows } from "./explain.ts";
+import { isCold, itemColumns } from "./cold_items.ts";
+import { ForwardPass, type Scored } from "./forward_pass.ts";
+import { contributions, leaveSlotsOut } from "./explain.ts";
 import { mergeBatches } from "./merged_batches.ts";
 import type { ScorerOptions } from "./options.ts";
-import type { Explanation, Score, ScorerMessage, ScorerStatus } from "./protocol.ts";
-import { type FoundRows, ReplicaClient } from "./replica_client.ts";
+import {
+  type Explain,
+  type Explanation,
+  NoWeightsError,
+  type Score,
+  type ScorerMessage,
+  type ScorerStatus,
+} from "./protocol.ts";
 import { allocateScores } from "./scores_buffer.ts";
 
 export interface ScorerDependencies {
   createSession(): Promise<InferenceSession>;
 }
 
+/** A request that waits for its turn. */
+interface Waiting<R> {
+  readonly request: R;
+  /** When its asker gives up, monotonic ms. After that the context no longer knows its budget. */
+  readonly deadlineMs: number;
+}
+
 /** Time for the replicas to answer when readiness is asked for, ms. */
 const PROBE_BUDGET_MS = 1_000;
-
-/** A batch with the model's outputs. */
-interface Scored extends LookedUpBatch {
-  readonly pooled: PooledRows;
-  /** `[rows, tasks]`; valid until the next pass. */
-  readonly outputs: Float32Array;
-}
 
 export class Scorer implements Behavior<ScorerMessage> {
   readonly #context: ActorContext<ScorerMessage>;
   readonly #options: ScorerOptions;
   readonly #session: InferenceSession;
-  readonly #kernel: BatchKernel;
-  readonly #inputs: ModelInputs;
-  readonly #replicas: ReplicaClient;
+  readonly #pass: ForwardPass;
   readonly #combined: CombinedScore;
   readonly #slotNames: readonly string[];
   readonly #itemColumns: readonly number[];
-  readonly #rows: Counter;
-  readonly #batchRows: Histogram;
-  #waiting: Score[] = [];
-  #ready = false;
+  /** Requests to score that wait for a pass, oldest first. */
+  readonly #scoring: Waiting<Score>[] = [];
+  /** Requests to explain that wait, oldest first. */
+  readonly #explaining: Waiting<Explain>[] = [];
+  /** Dense weights have arrived since the start; before, the session has untrained ones. */
+  #weightsLoaded = false;
   #modelVersion = 0;
   #learnedThroughMs = 0;
 
@@ -59,33 +62,13 @@ export class Scorer implements Behavior<ScorerMessage> {
     options: ScorerOptions,
     session: InferenceSession,
   ) {
-    const { layout, replicas, schema } = options;
     this.#context = context;
     this.#options = options;
     this.#session = session;
-    this.#kernel = BatchKernel.create(layout.classes);
-    this.#inputs = new ModelInputs({
-      layout,
-      sparseInputs: session.model.sparseInputs,
-      historyInputs: session.model.historyInputs,
-      combiners: schema.slots.map((slot) => slot.pooling),
-    });
-    this.#replicas = new ReplicaClient(
-      replicas.map((each) =>
-        each.map((address) => context.actorRef<ServingReplicaMessage>(address))
-      ),
-      layout.classes.length,
-    );
+    this.#pass = new ForwardPass(context, options, session);
     this.#combined = new CombinedScore(session.model.tasks, options.scoreWeights);
-    this.#slotNames = schema.slots.map((slot) => slot.name);
-    this.#itemColumns = itemColumns(schema);
-    this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
-      help: "Candidates scored.",
-    });
-    this.#batchRows = context.telemetry.histogram("cairn_scorer_batch_rows", {
-      help: "Candidates that shared one forward pass.",
-      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000],
-    });
+    this.#slotNames = options.schema.slots.map((slot) => slot.name);
+    this.#itemColumns = itemColumns(options.schema);
   }
 
   static async start(
@@ -99,26 +82,30 @@ export class Scorer implements Behavior<ScorerMessage> {
   async receive(message: ScorerMessage): Promise<void> {
     switch (message.kind) {
       case "score":
-        return this.#enqueue(message);
+        return this.#enqueue(message, this.#scoring, this.#options.requestsWaitingMax);
+      case "explain":
+        return this.#enqueue(message, this.#explaining, this.#options.explanationsWaitingMax);
       case "scoreWaiting":
         return await this.#scoreWaiting();
-      case "explain": {
-        const scored = await this.#score(message.features, this.#lookupOptions([message]));
-        return this.#context.reply(message, await this.#explain(scored));
-      }
+      case "explainWaiting":
+        return await this.#explainWaiting();
       case "loadDenseWeights": {
         const { version } = message.weights;
         if (version >= this.#modelVersion) {
           this.#session.load(message.weights);
           this.#modelVersion = version;
+          this.#weightsLoaded = true;
         }
         return this.#context.reply(message, { version: this.#modelVersion });
       }
       case "setFreshness":
         this.#learnedThroughMs = message.learnedThroughMs;
-        return this.#context.reply(message, this.#status());
+        return this.#context.reply(message, {
+          weightsLoaded: this.#weightsLoaded,
+          modelVersion: this.#modelVersion,
+        });
       case "getStatus":
-        this.#ready ||= await this.#replicas.probe(PROBE_BUDGET_MS);
+        await this.#pass.replicasAnswer(PROBE_BUDGET_MS);
         return this.#context.reply(message, this.#status());
       default:
         message satisfies never;
@@ -131,52 +118,60 @@ export class Scorer implements Behavior<ScorerMessage> {
 
   #status(): ScorerStatus {
     return {
-      ready: this.#ready,
+      ready: this.#weightsLoaded && this.#pass.replicasAnswered,
       modelVersion: this.#modelVersion,
       learnedThroughMs: this.#learnedThroughMs,
     };
   }
 
-  #enqueue(request: Score): void {
-    const { requestsWaitingMax } = this.#options;
-    if (this.#waiting.length >= requestsWaitingMax) {
+  #enqueue<R extends Score | Explain>(
+    request: R,
+    waiting: Waiting<R>[],
+    waitingMax: number,
+  ): void {
+    const { self, clock } = this.#context;
+    if (!this.#weightsLoaded) return this.#context.replyError(request, new NoWeightsError());
+    if (waiting.length >= waitingMax) {
       return this.#context.replyError(
         request,
-        new OverloadedError(this.#context.self.address, this.#waiting.length, requestsWaitingMax),
+        new OverloadedError(self.address, waiting.length, waitingMax),
       );
     }
-    this.#waiting.push(request);
+    const deadlineMs = clock.monotonicMs() + this.#context.remainingMs(request);
+    waiting.push({ request, deadlineMs });
+    if (waiting.length > 1) return;
     // Goes behind the requests that are in the mailbox, so that they share the pass.
-    if (this.#waiting.length === 1) this.#context.self.tell({ kind: "scoreWaiting" });
+    self.tell({ kind: request.kind === "score" ? "scoreWaiting" : "explainWaiting" });
   }
 
   async #scoreWaiting(): Promise<void> {
     const taken = this.#take();
-    if (this.#waiting.length > 0) this.#context.self.tell({ kind: "scoreWaiting" });
+    if (this.#scoring.length > 0) this.#context.self.tell({ kind: "scoreWaiting" });
     if (taken.length === 0) return;
     try {
       const { schema } = this.#options;
-      const batches = taken.map(({ features }) => features);
+      const batches = taken.map(({ request }) => request.features);
       const batch = mergeBatches(batches, schema.slots.length, schema.denseWidth);
-      this.#answer(taken, await this.#score(batch, this.#lookupOptions(taken)));
+      this.#answer(taken, await this.#pass.run(batch, this.#lookupOptions(taken)));
     } catch (error) {
-      for (const request of taken) this.#context.replyError(request, error as Error);
+      for (const { request } of taken) this.#context.replyError(request, error as Error);
     }
   }
 
   /** Takes requests for one pass, at least one unless all have timed out. */
-  #take(): Score[] {
-    const taken: Score[] = [];
+  #take(): Waiting<Score>[] {
+    const taken: Waiting<Score>[] = [];
     let rows = 0;
     let read = 0;
-    for (; read < this.#waiting.length; read++) {
-      const request = this.#waiting[read];
-      if (taken.length > 0 && rows + request.features.rows > this.#options.batchRowsMax) break;
-      if (this.#context.remainingMs(request) <= 0) continue;
-      taken.push(request);
-      rows += request.features.rows;
+    for (; read < this.#scoring.length; read++) {
+      const waiting = this.#scoring[read];
+      const { features } = waiting.request;
+      if (taken.length > 0 && rows + features.rows > this.#options.batchRowsMax) break;
+      if (this.#isOver(waiting)) continue;
+      taken.push(waiting);
+      rows += features.rows;
     }
-    this.#waiting = this.#waiting.slice(read);
+    this.#scoring.splice(0, read);
     return taken;
   }
 
@@ -184,49 +179,26 @@ export class Scorer implements Behavior<ScorerMessage> {
    * Uses the longest remaining budget of the merged requests; those with less time out
    * individually.
    */
-  #lookupOptions(requests: readonly Request<unknown>[]): AskOptions {
-    const remainingMs = requests.map((request) => this.#context.remainingMs(request));
+  #lookupOptions(taken: readonly Waiting<Score | Explain>[]): AskOptions {
+    const deadlineMs = Math.max(...taken.map(({ deadlineMs }) => deadlineMs));
+    const remainingMs = Math.max(0, deadlineMs - this.#context.clock.monotonicMs());
     return {
-      budgetMs: Math.min(this.#options.lookupBudgetMs, Math.max(...remainingMs)),
+      budgetMs: Math.min(this.#options.lookupBudgetMs, remainingMs),
       // A pass for several requests is traced as the first one's.
-      traceId: this.#context.traceIdOf(requests[0]),
+      traceId: this.#context.traceIdOf(taken[0].request),
     };
   }
 
-  async #score(batch: FeatureBatch, lookup: AskOptions): Promise<Scored> {
-    const grouped = this.#kernel.uniqueInPlace(batch.ids, this.#options.replicas.length);
-    const { rows, found } = await this.#lookup(grouped, lookup);
-    const pooled = {
-      rows: batch.rows,
-      ...this.#inputs.pool(rows, grouped, batch),
-      dense: batch.dense,
-    };
-    const outputs = await this.#session.predict(pooled);
-    this.#rows.add(batch.rows);
-    this.#batchRows.record(batch.rows);
-    return {
-      batch,
-      slots: this.#slotNames.length,
-      pooled,
-      outputs,
-      found,
-      inverse: grouped.inverse,
-    };
+  /** Whether the asker has given up: any further work for it is wasted. */
+  #isOver({ deadlineMs }: Waiting<unknown>): boolean {
+    return this.#context.clock.monotonicMs() >= deadlineMs;
   }
 
-  /** A lookup that fails makes the scorer not ready until the replicas answer again. */
-  async #lookup(grouped: UniqueIds, options: AskOptions): Promise<FoundRows> {
-    this.#ready = false;
-    const found = await this.#replicas.lookup(grouped, options);
-    this.#ready = true;
-    return found;
-  }
-
-  #answer(taken: readonly Score[], scored: Scored): void {
+  #answer(taken: readonly Waiting<Score>[], scored: Scored): void {
     const { tasks } = this.#session.model;
     const { modelVersion, learnedThroughMs } = this.#status();
     let firstRow = 0;
-    for (const request of taken) {
+    for (const { request } of taken) {
       const { rows } = request.features;
       const { buffer, ...arrays } = allocateScores(
         rows,
@@ -247,14 +219,36 @@ export class Scorer implements Behavior<ScorerMessage> {
     }
   }
 
-  /** Scores each row again without each of its slots, `batchRowsMax` rows at a time. */
-  async #explain({ pooled, outputs: shared }: Scored): Promise<Explanation[]> {
+  /** Makes one explanation, unless requests to score wait: then it goes behind them. */
+  async #explainWaiting(): Promise<void> {
+    const waiting = this.#scoring.length > 0 ? undefined : this.#explaining.shift();
+    if (this.#explaining.length > 0) this.#context.self.tell({ kind: "explainWaiting" });
+    if (waiting === undefined || this.#isOver(waiting)) return;
+    const { request } = waiting;
+    try {
+      const scored = await this.#pass.run(request.features, this.#lookupOptions([waiting]));
+      const explanations = await this.#explain(waiting, scored);
+      if (explanations !== undefined) this.#context.reply(request, explanations);
+    } catch (error) {
+      this.#context.replyError(request, error as Error);
+    }
+  }
+
+  /**
+   * Scores each row again without each of its slots, `batchRowsMax` rows at a time; undefined if
+   * the request's time is up before the last pass.
+   */
+  async #explain(
+    waiting: Waiting<Explain>,
+    { pooled, outputs: shared }: Scored,
+  ): Promise<Explanation[] | undefined> {
     const outputs = shared.slice(); // the next pass overwrites them
     const slots = this.#slotNames.length;
     const rows = Array.from({ length: pooled.rows }, (_, row) => row);
     const explanations: Explanation[] = [];
     const rowsMax = Math.max(1, Math.floor(this.#options.batchRowsMax / slots));
     for (let from = 0; from < rows.length; from += rowsMax) {
+      if (this.#isOver(waiting)) return undefined;
       const part = rows.slice(from, from + rowsMax);
       const without = await this.#session.predict(leaveSlotsOut(pooled, part, this.#session.model));
       part.forEach((row, i) => {

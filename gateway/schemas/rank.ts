@@ -35,7 +35,8 @@ export const rankRequestSchema = fields({
       "others. Absent = all.",
   }),
   explain: z.boolean("send true or false").optional().meta({
-    description: "Adds to each item the contribution of each feature slot to its score.",
+    description: "Adds to the first 20 items the contribution of each feature slot to the score. " +
+      "Explanations wait while other rankings do.",
   }),
   rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.")
     .optional(),
@@ -79,8 +80,8 @@ export const rankingSchema = z.strictObject({
     }),
     explanation: z.array(z.strictObject({ slot: z.string(), contribution: z.number() })).optional()
       .meta({
-        description: "With `explain`: the decrease of the score without the slot, largest first. " +
-          "With one task, the decrease of its logit.",
+        description: "With `explain`, for the first 20 items: the decrease of the score without " +
+          "the slot, largest first. With one task, the decrease of its logit.",
       }),
   })).meta({ description: "Best first." }),
   note: z.string().optional().meta({

@@ -9,14 +9,17 @@ import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
-import { defineRanker } from "../../actors/ranker/definition.ts";
+import { defineRanker, type RankerOptions } from "../../actors/ranker/definition.ts";
 import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
 import { defineScorer, type ScorerOptions } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
 import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
-import { createInferenceSession } from "../../kernels/dense/inference_session.ts";
+import {
+  createInferenceSession,
+  type InferenceSession,
+} from "../../kernels/dense/inference_session.ts";
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import {
   createTrainingSession,
@@ -98,6 +101,7 @@ export interface Interference {
   ): ReturnType<typeof defineEmbeddingShard>;
   trainingSession?(session: TrainingSession): TrainingSession;
   trainer?(definition: ReturnType<typeof defineTrainer>): ReturnType<typeof defineTrainer>;
+  inferenceSession?(session: InferenceSession): InferenceSession;
 }
 
 export interface LoopOptions {
@@ -111,6 +115,7 @@ export interface LoopOptions {
   readonly joiner?: Partial<JoinerOptions>;
   readonly trainer?: Partial<TrainerOptions>;
   readonly scorer?: Partial<ScorerOptions>;
+  readonly ranker?: Partial<RankerOptions>;
 }
 
 export class Loop {
@@ -218,13 +223,20 @@ export class Loop {
       chunkRowsMax: 256,
       ...this.options.joiner,
     });
-    const createInference = () =>
-      createInferenceSession(model, { provider: "reference", threads: 1, seed: 5 });
+    const createInference = async () => {
+      const session = await createInferenceSession(model, {
+        provider: "reference",
+        threads: 1,
+        seed: 5,
+      });
+      return interference.inferenceSession?.(session) ?? session;
+    };
     await this.#start(defineScorer({ createSession: createInference }), 0, {
       replicas,
       lookupBudgetMs: 1_000,
       batchRowsMax: 1_024,
       requestsWaitingMax: 256,
+      explanationsWaitingMax: 16,
       schema: SCHEMA,
       scoreWeights: [1],
       layout: LAYOUT,
@@ -235,6 +247,8 @@ export class Loop {
       schema: SCHEMA,
       taskNames: ["clicked"],
       itemCacheBytesMax: 2 ** 16,
+      explainedItemsMax: 20,
+      ...this.options.ranker,
     });
     await this.#start(defineParameterSync(), 0, {
       shards,

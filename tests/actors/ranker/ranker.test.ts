@@ -127,6 +127,13 @@ Deno.test("explanations are the same however many rows a pass may have", async (
   assert.deepEqual(await explain(7), await explain(1_000));
 });
 
+Deno.test("the best items are explained, at most as many as `explainedItemsMax`", async () => {
+  const loop = await Loop.start({ ranker: { explainedItemsMax: 2 } });
+  const { items } = await loop.rank("u", ["a", "b", "c"], { explain: true });
+  assert.deepEqual(items.map(({ explanation }) => explanation?.length), [3, 3, undefined]);
+  await loop.stop();
+});
+
 Deno.test("a ranker is ready while its replicas answer, and not ready when they fail", async () => {
   const loop = await Loop.start();
   assert.equal((await loop.rankerStatus()).ready, true);

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import type { ScorerMessage } from "../../../actors/scorer/protocol.ts";
+import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
+import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
 const USERS = ["u", "v", "w"];
@@ -51,7 +54,11 @@ Deno.test("answers say which dense weights scored them and how fresh the rows we
   const { modelVersion, learnedThroughMs } = await loop.rank("u", ITEMS);
   assert.ok(modelVersion > 0);
   assert.ok(learnedThroughMs > 0);
-  assert.deepEqual(await loop.rankerStatus(), { ready: true, modelVersion, learnedThroughMs });
+  assert.deepEqual(await loop.rankerStatus(), {
+    ready: true,
+    modelVersion,
+    learnedThroughMs,
+  });
   await loop.stop();
 });
 
@@ -62,5 +69,108 @@ Deno.test("a restarted scorer is given the weights and the freshness that it had
   await loop.mesh.advance(1_000);
   const after = await loop.rank("u", ITEMS);
   assert.deepEqual({ ...after, rankingId: "" }, { ...before, rankingId: "" });
+  await loop.stop();
+});
+
+Deno.test("a scorer that restarts while the trainer is away serves the last weights, and is not ready before", async () => {
+  const loop = await trained();
+  const before = await loop.rank("u", ITEMS);
+  assert.ok(before.modelVersion > 0);
+  await loop.mesh.settle(loop.mesh.node().stopActor("trainer/0", 0));
+  await loop.restart("scorer/0");
+  assert.equal((await loop.rankerStatus()).ready, false);
+  await assert.rejects(loop.rank("u", ITEMS), { name: "NoWeightsError" });
+  await loop.mesh.advance(1_000);
+  assert.equal((await loop.rankerStatus()).ready, true);
+  const after = await loop.rank("u", ITEMS);
+  assert.deepEqual({ ...after, rankingId: "" }, { ...before, rankingId: "" });
+  await loop.stop();
+});
+
+/** Features of `rows` unknown items. */
+function features(rows: number): FeatureBatch {
+  return {
+    rows,
+    ids: BigUint64Array.from({ length: rows }, (_, i) => 2n << 48n | BigInt(i)),
+    listOffsets: Uint32Array.from({ length: 3 * rows + 1 }, (_, i) => Math.ceil(i / 3)),
+    dense: new Float32Array(0),
+  };
+}
+
+Deno.test("an explanation whose lookup fails is refused, and the scorer goes on with its weights", async () => {
+  const loop = await trained();
+  const { modelVersion } = await loop.rank("u", ITEMS);
+  await loop.stopReplica(0);
+  await loop.stopReplica(1);
+  for (let i = 0; i < 20; i++) await assert.rejects(loop.rank("u", ITEMS, { explain: true }));
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  for (let i = 0; i < 20; i++) {
+    const request = { kind: "explain", features: features(3) } as const;
+    await assert.rejects(loop.mesh.settle(scorer.ask(request, { budgetMs: 10 })));
+  }
+  const status = await loop.mesh.settle(scorer.ask({ kind: "getStatus" }, { budgetMs: 5_000 }));
+  assert.equal(status.modelVersion, modelVersion);
+  await loop.stop();
+});
+
+Deno.test("explanations wait for requests to score, and those beyond the bound are overloaded", async () => {
+  const passes: number[] = [];
+  const loop = await trained({
+    scorer: { explanationsWaitingMax: 2 },
+    interference: {
+      inferenceSession: (session) =>
+        altered(session, {
+          predict(batch) {
+            passes.push(batch.rows);
+            return session.predict(batch);
+          },
+        }),
+    },
+  });
+  passes.length = 0;
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const ask = (kind: "explain" | "score", rows: number) =>
+    scorer.ask({ kind, features: features(rows) }, { budgetMs: 1_000 }) as Promise<unknown>;
+  const outcomes = await loop.mesh.settle(Promise.allSettled([
+    ask("explain", 2),
+    ask("explain", 3),
+    ask("explain", 4),
+    ask("score", 5),
+    ask("score", 6),
+  ]));
+  assert.deepEqual(passes, [11, 2, 6, 3, 9], "rankings, then rows and rows × slots");
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.status === "rejected" ? outcome.reason.name : "answered"),
+    ["answered", "answered", "OverloadedError", "answered", "answered"],
+  );
+  await loop.stop();
+});
+
+Deno.test("an explanation whose time is up makes no further pass", async () => {
+  let passes = 0;
+  let explaining = false;
+  const loop: Loop = await trained({
+    scorer: { batchRowsMax: 6 },
+    interference: {
+      inferenceSession: (session) =>
+        altered(session, {
+          async predict(batch) {
+            passes++;
+            if (explaining) await loop.mesh.clock.delay(40);
+            return await session.predict(batch);
+          },
+        }),
+    },
+  });
+  explaining = true;
+  passes = 0;
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const request = { kind: "explain", features: features(20) } as const;
+  await assert.rejects(loop.mesh.settle(scorer.ask(request, { budgetMs: 100 })), {
+    name: "AskTimeoutError",
+  });
+  await loop.mesh.advance(5_000);
+  assert.equal(passes, 3, "of eleven");
+  explaining = false;
   await loop.stop();
 });

@@ -1,0 +1,95 @@
+/**
+ * One forward pass: embedding lookup at the replicas, pooling, and the dense model.
+ */
+import type { ActorContext, AskOptions } from "../../mesh/runtime/actor.ts";
+import type { Counter, Histogram } from "../../mesh/ports/telemetry.ts";
+import type { InferenceSession } from "../../kernels/dense/inference_session.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
+import type { LookedUpBatch } from "./cold_items.ts";
+import type { PooledRows } from "./explain.ts";
+import type { ScorerOptions } from "./options.ts";
+import type { ScorerMessage } from "./protocol.ts";
+import { ReplicaClient } from "./replica_client.ts";
+
+/** A batch with the model's outputs; valid until the next pass. */
+export interface Scored extends LookedUpBatch {
+  readonly pooled: PooledRows;
+  /** `[rows, tasks]` */
+  readonly outputs: Float32Array;
+}
+
+export class ForwardPass {
+  readonly #session: InferenceSession;
+  readonly #kernel: BatchKernel;
+  readonly #inputs: ModelInputs;
+  readonly #replicas: ReplicaClient;
+  readonly #shards: number;
+  readonly #slots: number;
+  readonly #rows: Counter;
+  readonly #batchRows: Histogram;
+  #replicasAnswer = false;
+
+  constructor(
+    context: ActorContext<ScorerMessage>,
+    { layout, replicas, schema }: ScorerOptions,
+    session: InferenceSession,
+  ) {
+    this.#session = session;
+    this.#shards = replicas.length;
+    this.#slots = schema.slots.length;
+    this.#kernel = BatchKernel.create(layout.classes);
+    this.#inputs = new ModelInputs({
+      layout,
+      sparseInputs: session.model.sparseInputs,
+      historyInputs: session.model.historyInputs,
+      combiners: schema.slots.map((slot) => slot.pooling),
+    });
+    this.#replicas = new ReplicaClient(
+      replicas.map((each) =>
+        each.map((address) => context.actorRef<ServingReplicaMessage>(address))
+      ),
+      layout.classes.length,
+    );
+    this.#rows = context.telemetry.counter("cairn_scorer_rows_total", {
+      help: "Candidates scored.",
+    });
+    this.#batchRows = context.telemetry.histogram("cairn_scorer_batch_rows", {
+      help: "Candidates that shared one forward pass.",
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000],
+    });
+  }
+
+  /**
+   * Scores a batch.
+   *
+   * @throws {Error} When no replica of a shard answers within the budget.
+   */
+  async run(batch: FeatureBatch, lookup: AskOptions): Promise<Scored> {
+    const grouped = this.#kernel.uniqueInPlace(batch.ids, this.#shards);
+    this.#replicasAnswer = false;
+    const { rows, found } = await this.#replicas.lookup(grouped, lookup);
+    this.#replicasAnswer = true;
+    const pooled = {
+      rows: batch.rows,
+      ...this.#inputs.pool(rows, grouped, batch),
+      dense: batch.dense,
+    };
+    const outputs = await this.#session.predict(pooled);
+    this.#rows.add(batch.rows);
+    this.#batchRows.record(batch.rows);
+    return { batch, slots: this.#slots, pooled, outputs, found, inverse: grouped.inverse };
+  }
+
+  /** Whether every shard has a replica that answers: by the last lookup, or by asking them. */
+  async replicasAnswer(budgetMs: number): Promise<boolean> {
+    return this.#replicasAnswer ||= await this.#replicas.probe(budgetMs);
+  }
+
+  /** Whether the last lookup or probe succeeded. */
+  get replicasAnswered(): boolean {
+    return this.#replicasAnswer;
+  }
+}
