@@ -176,6 +176,13 @@ export class Node implements CellHost {
     return waiting;
   }
 
+  /** Names these handlers and their messages. */
+  describeWaiting(): string[] {
+    return [...this.#cells.values()].filter((cell) => cell.waitsOutside).map((cell) =>
+      `${cell.address} on ${this.name} in "${cell.currentMessage?.kind ?? "create"}"`
+    );
+  }
+
   /** Asks from outside the actors that have no answer yet. */
   get asksFromOutside(): number {
     return this.#asksOutside;

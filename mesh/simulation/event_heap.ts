@@ -1,7 +1,9 @@
 /**
- * Events in the order of (time, sequence): two events of the same time happen in the order in which they were
- * scheduled, which is what makes a simulated run repeatable.
+ * A binary heap of events in the order of (time, sequence). Two events of the same time run in the
+ * order in which they were scheduled, so that a simulated run is repeatable.
  */
+import { present } from "../../structures/invariant.ts";
+
 export interface HeapEvent {
   readonly atMs: number;
   readonly sequence: number;
@@ -13,6 +15,7 @@ export class EventHeap {
   readonly #events: HeapEvent[] = [];
   #cancelled = 0;
 
+  /** Events that are not cancelled. */
   get length(): number {
     return this.#events.length - this.#cancelled;
   }
@@ -30,7 +33,7 @@ export class EventHeap {
     events[at] = event;
   }
 
-  /** The earliest event that is not cancelled. */
+  /** The earliest event that is not cancelled; undefined where there is none. */
   peek(): HeapEvent | undefined {
     while (this.#events.length > 0 && this.#events[0].cancelled) {
       this.#removeFirst();
@@ -39,12 +42,14 @@ export class EventHeap {
     return this.#events[0];
   }
 
+  /** Removes and returns the event that {@link peek} returns. */
   pop(): HeapEvent | undefined {
     const first = this.peek();
     if (first) this.#removeFirst();
     return first;
   }
 
+  /** Marks an event of the heap as cancelled. It is removed later. */
   cancel(event: HeapEvent): void {
     if (event.cancelled) return;
     event.cancelled = true;
@@ -54,7 +59,7 @@ export class EventHeap {
 
   #removeFirst(): void {
     const events = this.#events;
-    const last = events.pop()!;
+    const last = present(events.pop(), "a heap that removes its first event has one");
     if (events.length === 0) return;
     let at = 0;
     for (;;) {

@@ -1,6 +1,6 @@
 /**
- * Repeatable randomness: each named purpose has a stream of its own, derived from (seed, name), so one more draw for
- * one purpose changes nothing for another.
+ * Repeatable randomness. Each named purpose has a stream of its own, derived from (seed, name), so
+ * that a further draw for one purpose changes no other stream.
  *
  * @see https://pracrand.sourceforge.net/RNG_engines.txt (sfc32, by Chris Doty-Humphrey)
  */
@@ -21,7 +21,10 @@ export class SeededRandom implements Random {
     return stream;
   }
 
-  /** Unique within a run and the same in every run; has a UUID's shape (version 8: custom). */
+  /**
+   * Unique within a run and the same in every run of the seed. A UUID of version 8 (custom, RFC
+   * 9562).
+   */
   uuid(purpose = ""): string {
     const stream = this.stream(`${purpose}/uuid`);
     const word = () => stream.nextUint32().toString(16).padStart(8, "0");

@@ -1,21 +1,32 @@
 /**
- * A link between two simulated nodes: copies what is sent and delivers it after a latency of virtual time, in order.
+ * A link between two simulated nodes. It copies messages and delivers them after a latency of
+ * virtual time, in order.
  */
+import { present } from "../../structures/invariant.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Link } from "../ports/transport.ts";
 
 class SimulatedLink implements Link {
-  peer!: SimulatedLink;
+  #peer: SimulatedLink | undefined;
   #receive: ((value: unknown) => void) | undefined;
   #closed: ((cause: Error) => void) | undefined;
   #open = true;
 
   constructor(readonly clock: Clock, readonly latencyMs: number) {}
 
+  get peer(): SimulatedLink {
+    return present(this.#peer, "a link has two ends");
+  }
+
+  join(peer: SimulatedLink): void {
+    this.#peer = peer;
+  }
+
   send(value: unknown, transfer?: readonly Transferable[]): void {
     const sent = structuredClone(value, transfer ? { transfer: [...transfer] } : undefined);
+    const { peer } = this;
     this.clock.schedule(this.latencyMs, () => {
-      if (this.peer.#open) this.peer.#receive?.(sent);
+      if (peer.#open) peer.#receive?.(sent);
     });
   }
 
@@ -43,14 +54,14 @@ class SimulatedLink implements Link {
 export interface SimulatedLinkPair {
   readonly left: Link;
   readonly right: Link;
-  /** As when a process dies: what is under way is lost, both sides hear of it. */
+  /** Closes both ends and loses the messages under way, as when a process dies. */
   break(cause: Error): void;
 }
 
 export function createSimulatedLinkPair(clock: Clock, latencyMs: number): SimulatedLinkPair {
   const left = new SimulatedLink(clock, latencyMs);
   const right = new SimulatedLink(clock, latencyMs);
-  left.peer = right;
-  right.peer = left;
+  left.join(right);
+  right.join(left);
   return { left, right, break: (cause) => left.breakLink(cause) };
 }

@@ -1,13 +1,6 @@
 /**
- * A mesh under virtual time: nodes that run the production runtime over a virtual clock, seeded randomness and links
- * that copy. What tests of actors begin with:
- *
- * ```ts ignore
- * const mesh = new SimulatedMesh({ seed: 1 });
- * const shard = await mesh.node().spawn(embeddingShard, 0, options);
- * const answer = await mesh.settle(shard.ask({ kind: "getStatistics" }, { budgetMs: 100 }));
- * await mesh.advance(1_000);
- * ```
+ * A mesh under virtual time, for tests of actors: nodes with the production runtime over a virtual
+ * clock, seeded randomness and links that copy.
  */
 import { Node, type NodeOptions } from "../runtime/node.ts";
 import { NodeLink } from "../runtime/node_link.ts";
@@ -16,23 +9,54 @@ import { createSimulatedLinkPair, type SimulatedLinkPair } from "./simulated_lin
 import { TelemetryRecorder } from "./telemetry_recorder.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
+interface SimulatedNode {
+  readonly node: Node;
+  readonly forgetWork: () => void;
+}
+
 export interface SimulatedMeshOptions {
   readonly seed: number;
   /** Wall time at the beginning, ms since the Unix epoch. */
   readonly startMs?: number;
-  /** From node to node, one way, virtual ms. Default 0.05. */
+  /** Latency between two nodes, one way, virtual ms. Default 0.05. */
   readonly linkLatencyMs?: number;
 }
 
+/**
+ * A mesh under virtual time.
+ *
+ * @example
+ * ```ts
+ * import { SimulatedMesh } from "./simulated_mesh.ts";
+ *
+ * const mesh = new SimulatedMesh({ seed: 1 });
+ * let ticks = 0;
+ * await mesh.settle(mesh.node().spawn({
+ *   kind: "ticker",
+ *   mailbox: { capacity: 8, overflow: "reject" },
+ *   restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
+ *   priorityOf: () => "read",
+ *   create(context) {
+ *     context.schedule(250, { kind: "tick" });
+ *     return { receive: () => void (ticks++, context.schedule(250, { kind: "tick" })) };
+ *   },
+ * }, 0, undefined));
+ * await mesh.advance(1_000);
+ * console.assert(ticks === 4);
+ * await mesh.stop();
+ * ```
+ */
 export class SimulatedMesh {
   readonly clock: VirtualClock;
   readonly random: SeededRandom;
   readonly telemetry = new TelemetryRecorder();
   readonly #linkLatencyMs: number;
-  readonly #nodes = new Map<string, Node>();
+  readonly #nodes = new Map<string, SimulatedNode>();
 
   constructor(options: SimulatedMeshOptions) {
-    this.clock = new VirtualClock(options.startMs);
+    this.clock = new VirtualClock(
+      options.startMs === undefined ? {} : { startMs: options.startMs },
+    );
     this.random = new SeededRandom(options.seed);
     this.#linkLatencyMs = options.linkLatencyMs ?? 0.05;
   }
@@ -42,7 +66,7 @@ export class SimulatedMesh {
     name = "main",
     options: Partial<Omit<NodeOptions, "name" | "clock" | "random" | "telemetry">> = {},
   ): Node {
-    const existing = this.#nodes.get(name);
+    const existing = this.#nodes.get(name)?.node;
     if (existing) return existing;
     const node = new Node({
       copyMessages: true,
@@ -52,11 +76,24 @@ export class SimulatedMesh {
       random: this.random,
       telemetry: this.telemetry,
     });
-    this.#nodes.set(name, node);
-    this.clock.addOutsideWork(() => node.handlersWaitingOutside);
+    const forgetWork = this.clock.addOutsideWork({
+      inProgress: () => node.handlersWaitingOutside,
+      describe: () => node.describeWaiting(),
+    });
+    this.#nodes.set(name, { node, forgetWork });
     return node;
   }
 
+  /**
+   * Forgets a node as if its thread had ended: a handler of it that never settles holds up the run
+   * no longer.
+   */
+  removeNode(name: string): void {
+    this.#nodes.get(name)?.forgetWork();
+    this.#nodes.delete(name);
+  }
+
+  /** Links two nodes. */
   link(left: Node, right: Node): SimulatedLinkPair {
     const pair = createSimulatedLinkPair(this.clock, this.#linkLatencyMs);
     new NodeLink(left, right.name, pair.left);
@@ -81,6 +118,8 @@ export class SimulatedMesh {
 
   /** Stops all nodes, newest first. */
   async stop(): Promise<void> {
-    for (const node of [...this.#nodes.values()].reverse()) await this.settle(node.stop(1_000));
+    for (const { node } of [...this.#nodes.values()].reverse()) {
+      await this.settle(node.stop(1_000));
+    }
   }
 }

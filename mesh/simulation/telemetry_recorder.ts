@@ -1,5 +1,5 @@
 /**
- * Keeps what was recorded, so that a test can ask for it.
+ * Telemetry that keeps its values, samples and log lines for tests and checkers to read.
  */
 import type { Counter, Gauge, Histogram, Labels, LogLevel, Telemetry } from "../ports/telemetry.ts";
 
@@ -9,10 +9,24 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+export interface TelemetryRecorderOptions {
+  /** Log lines kept: the newest, at least half of this number. Default: all. */
+  readonly linesMax?: number;
+  /** Samples kept of each histogram: the newest, at least half of this number. Default: all. */
+  readonly samplesMax?: number;
+}
+
 export class TelemetryRecorder implements Telemetry {
+  readonly #linesMax: number;
+  readonly #samplesMax: number;
   readonly lines: LogLine[] = [];
   readonly #values = new Map<string, number>();
   readonly #samples = new Map<string, number[]>();
+
+  constructor(options: TelemetryRecorderOptions = {}) {
+    this.#linesMax = options.linesMax ?? Infinity;
+    this.#samplesMax = options.samplesMax ?? Infinity;
+  }
 
   counter(name: string): Counter {
     return {
@@ -32,14 +46,14 @@ export class TelemetryRecorder implements Telemetry {
       record: (value, labels) => {
         const key = keyOf(name, labels);
         const samples = this.#samples.get(key);
-        if (samples) samples.push(value);
+        if (samples) pushBounded(samples, value, this.#samplesMax);
         else this.#samples.set(key, [value]);
       },
     };
   }
 
   log(level: LogLevel, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
-    this.lines.push({ level, message, fields });
+    pushBounded(this.lines, { level, message, fields }, this.#linesMax);
   }
 
   /** A counter's sum or a gauge's last value; 0 where nothing was recorded. */
@@ -47,10 +61,16 @@ export class TelemetryRecorder implements Telemetry {
     return this.#values.get(keyOf(name, labels)) ?? 0;
   }
 
-  /** What a histogram was given, in order. */
+  /** A histogram's samples, in order. */
   samples(name: string, labels?: Labels): readonly number[] {
     return this.#samples.get(keyOf(name, labels)) ?? [];
   }
+}
+
+/** Appends; when there are more than `max`, the older half goes. */
+function pushBounded<T>(list: T[], entry: T, max: number): void {
+  list.push(entry);
+  if (list.length > max) list.splice(0, Math.ceil(list.length / 2));
 }
 
 function keyOf(name: string, labels: Labels = {}): string {

@@ -92,7 +92,7 @@ export interface FixtureParts {
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
-  const clock = parts.clock ?? new VirtualClock(startMs);
+  const clock = parts.clock ?? new VirtualClock({ startMs });
   const eventLog = parts.eventLog ?? new MemoryEventLog({ name: "events", partitions: 2 });
   const options = { ...fixtureOptions, ...parts.options };
   const profiles = parts.profiles ?? new MemoryProfileStore(clock);

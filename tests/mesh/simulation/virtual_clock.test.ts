@@ -28,7 +28,7 @@ Deno.test("the heap gives events by time, and those of one time as they were sch
 });
 
 Deno.test("timers run at their time, in order, and see that time", async () => {
-  const clock = new VirtualClock(1_000_000);
+  const clock = new VirtualClock({ startMs: 1_000_000 });
   const seen: [string, number][] = [];
   clock.schedule(30, () => seen.push(["c", clock.nowMs()]));
   clock.schedule(10, () => seen.push(["a", clock.nowMs()]));
@@ -61,7 +61,7 @@ Deno.test("everything that an event's promises lead to happens before the next e
 Deno.test("the clock stands still while work outside is reported", async () => {
   const clock = new VirtualClock();
   let working = 1;
-  clock.addOutsideWork(() => working);
+  clock.addOutsideWork({ inProgress: () => working });
   clock.schedule(5, () => {});
   setTimeout(() => working = 0, 20);
   await clock.advance(5);
@@ -69,7 +69,7 @@ Deno.test("the clock stands still while work outside is reported", async () => {
 });
 
 Deno.test("a wall clock that steps back does not disturb timers or durations", async () => {
-  const clock = new VirtualClock(1_000_000);
+  const clock = new VirtualClock({ startMs: 1_000_000 });
   let ran = false;
   clock.schedule(10, () => ran = true);
   clock.stepWall(-3_600_000);
@@ -86,4 +86,33 @@ Deno.test("a condition that never holds fails with what it was", async () => {
   await clock.advanceUntil(() => count === 1, 100);
   assert.equal(clock.monotonicMs(), 10, "time stops where the condition holds");
   await assert.rejects(clock.advanceUntil(() => count === 2, 100), /within 100 virtual ms.*count/);
+});
+
+Deno.test("work that never ends fails the run with its name, at once where no work outside is expected", async () => {
+  const clock = new VirtualClock({ outsideTurnsMax: 0 });
+  const forget = clock.addOutsideWork({
+    inProgress: () => 1,
+    describe: () => ['trainer/0 on main in "cut"'],
+  });
+  await assert.rejects(clock.advance(5), /stuck at 0 ms: .* wait of trainer\/0 on main in "cut"/);
+  forget();
+  await clock.advance(5);
+  assert.equal(clock.monotonicMs(), 5);
+});
+
+Deno.test("timers that follow each other without delay fail the run in place of never ending", async () => {
+  const clock = new VirtualClock();
+  const again = () => void clock.schedule(0, again);
+  again();
+  await assert.rejects(clock.advance(1), /More than 1000000 events ran at 0 ms/);
+});
+
+Deno.test("an error in a callback fails the run, and the clock can be advanced again", async () => {
+  const clock = new VirtualClock();
+  clock.schedule(1, () => {
+    throw new Error("told to fail");
+  });
+  await assert.rejects(clock.advance(2), /told to fail/);
+  await clock.advance(2);
+  assert.equal(clock.monotonicMs(), 3);
 });
