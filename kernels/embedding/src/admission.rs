@@ -1,10 +1,12 @@
-//! Who gets a row: most ids of a stream occur a few times and never again, and a row for each would fill the memory.
+//! Admission: most ids of a stream occur a few times and never again, and a row for each would fill
+//! the memory. An id gets a row after a number of occurrences.
 //!
-//! The counter remembers how often absent ids occurred, in bounded memory that slides: four generations of 64-byte
-//! lines with a 16-bit tag and a 16-bit count an entry. When the newest generation is full, the oldest is emptied
-//! and becomes the newest; a count that is added to moves into the newest. So an id is forgotten once between
-//! 3/4 and all of `ids_max` other ids were counted since its last occurrence. A foreign tag is taken for an id's
-//! own in at most 0.1 % of first occurrences (48 tags read of 65,536); it then is admitted early, never late.
+//! The counter stores the occurrences of ids without a row in bounded memory: four generations of
+//! 64-byte lines with a 16-bit tag and a 16-bit count an entry. When the newest generation is full,
+//! the oldest is emptied and becomes the newest; an increased count moves into the newest
+//! generation. So an id is forgotten after between 3/4 of `ids_max` and `ids_max` other ids were
+//! counted since its last occurrence. The tag of another id is taken for an id's own in at most 0.1
+//! % of first occurrences (48 tags read of 65,536); that admits the id early, never late.
 
 use crate::counter_snapshot::{self, CounterSnapshot, SAVED_LINE_BYTES};
 use crate::mixing::mix64;
@@ -19,11 +21,11 @@ pub const LINE_ENTRIES: usize = 16;
 const COUNTER_SALT: u64 = 0xBB67_AE85_84CA_A73B;
 const CHANCE_SALT: u64 = 0x3C6E_F372_FE94_F82B;
 
-/// One cache line of counts; a count of 0 marks a free entry.
+/// A cache line of counts; a count of 0 marks a free entry.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub struct Line {
-    /// Parts of the hashes of the ids that are counted here.
+    /// 16 bits of the hash of each counted id.
     pub tags: [u16; LINE_ENTRIES],
     /// Occurrences.
     pub counts: [u16; LINE_ENTRIES],
@@ -31,19 +33,19 @@ pub struct Line {
 
 const _: () = assert!(size_of::<Line>() == 64);
 
-/// A line that counts nobody.
+/// A line without counts.
 pub const EMPTY_LINE: Line = Line { tags: [0; LINE_ENTRIES], counts: [0; LINE_ENTRIES] };
 
-/// Why saved lines are not taken over.
+/// The reason why saved lines are refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RestoreError {
-    /// They are not what such a counter saves.
+    /// The bytes are not saved lines of a counter of this size.
     Malformed,
     /// The host refuses the memory for them.
     OutOfMemory,
 }
 
-/// Where a search ended.
+/// The end of a search.
 enum Entry {
     Held(usize, usize),
     Free(usize, usize),
@@ -56,7 +58,7 @@ struct Generation {
 }
 
 impl Generation {
-    /// Makes its lines where it has none; false where there is no memory for them.
+    /// Allocates the lines if it has none; false if there is no memory for them.
     #[inline(always)]
     fn begin(&mut self, lines: usize) -> bool {
         if self.lines.is_empty() {
@@ -74,7 +76,8 @@ impl Generation {
         let mut at = (((hash >> 32) * lines as u64) >> 32) as usize;
         loop {
             let line = &self.lines[at];
-            // Entries fill from the left and are never removed, so the first free one ends the search.
+            // Entries fill from the left and are never removed, so the first free one ends the
+            // search.
             for entry in 0..LINE_ENTRIES {
                 match line.counts[entry] {
                     0 => return Entry::Free(at, entry),
@@ -87,12 +90,12 @@ impl Generation {
     }
 }
 
-/// Occurrences of ids that have no row.
+/// Occurrences of ids without a row.
 pub struct AdmissionCounter {
     generations: [Generation; GENERATIONS],
     newest: usize,
     lines: usize,
-    /// The snapshot being taken, if one is.
+    /// The snapshot under way.
     snapshot: Option<CounterSnapshot>,
 }
 
@@ -104,8 +107,8 @@ impl AdmissionCounter {
         AdmissionCounter { generations: Default::default(), newest: 0, lines, snapshot: None }
     }
 
-    /// Adds occurrences of an id and returns how many were known before, at most [`THRESHOLD_MAX`]. Where the host refuses
-    /// the memory for them they are not remembered.
+    /// Adds occurrences of an id and returns the number known before, at most [`THRESHOLD_MAX`]. If
+    /// the host refuses the memory for them, they are not stored.
     pub fn add(&mut self, id: u64, occurrences: u32) -> u32 {
         let hash = mix64(id ^ COUNTER_SALT);
         let before = self.count(hash);
@@ -136,12 +139,12 @@ impl AdmissionCounter {
         before
     }
 
-    /// Bytes that it takes once it has counted enough.
+    /// Bytes that it takes once all generations are in use.
     pub fn bytes_max(&self) -> usize {
         GENERATIONS * self.lines * size_of::<Line>()
     }
 
-    /// The newest generation that knows the id decides.
+    /// The newest generation that has the id determines its count.
     fn count(&self, hash: u64) -> u32 {
         for age in 0..GENERATIONS {
             let generation = &self.generations[(self.newest + GENERATIONS - age) % GENERATIONS];
@@ -165,12 +168,13 @@ impl AdmissionCounter {
         oldest.held = 0;
     }
 
-    /// Which generation is counted in.
+    /// The number of the newest generation.
     pub fn newest(&self) -> usize {
         self.newest
     }
 
-    /// Begins to write the counts of this moment; see `next_saved_lines`. False where there is no memory for that.
+    /// Starts writing the counts of this moment; see `next_saved_lines`. False if there is no
+    /// memory for that.
     #[must_use]
     pub fn begin_snapshot(&mut self) -> bool {
         self.snapshot = CounterSnapshot::new(self.newest, self.lines);
@@ -182,20 +186,21 @@ impl AdmissionCounter {
         self.snapshot = None;
     }
 
-    /// Lines that the snapshot has still to give, at most.
+    /// Upper bound of the lines that the snapshot has still to write.
     pub fn saved_lines_left(&self) -> usize {
         self.snapshot
             .as_ref()
             .map_or(0, |snapshot| snapshot.lines_left(lines_of(&self.generations)))
     }
 
-    /// Appends up to `lines_max` saved lines to `out`, which has room for them, each as it was when the snapshot began; 0 after
-    /// the last, `None` where no snapshot is under way or memory ran out.
+    /// Appends up to `lines_max` saved lines to `out`, which has room for them, each as it was when
+    /// the snapshot began. Returns their number, 0 after the last, `None` if no snapshot is under
+    /// way or memory ran out.
     pub fn next_saved_lines(&mut self, lines_max: usize, out: &mut Vec<u8>) -> Option<usize> {
         self.snapshot.as_mut()?.next(lines_of(&self.generations), lines_max, out)
     }
 
-    /// Takes over saved lines of a counter that is as large, whose newest generation is `newest`.
+    /// Restores the saved lines of a counter of the same size, whose newest generation is `newest`.
     pub fn restore(&mut self, newest: usize, saved: &[u8]) -> Result<(), RestoreError> {
         if newest >= GENERATIONS || saved.len() % SAVED_LINE_BYTES != 0 {
             return Err(RestoreError::Malformed);
@@ -231,15 +236,18 @@ fn held_entries(line: &Line) -> usize {
     line.counts.iter().filter(|&&count| count != 0).count()
 }
 
-/// The share of a gradient, summed over `occurrences` ≥ 1, that lies beyond the threshold: 0 = filtered.
+/// The share of a gradient, summed over `occurrences` ≥ 1, that lies beyond the threshold; 0 =
+/// filtered.
 ///
-/// Every occurrence counts, duplicates inside a batch included; with threshold t the (t+1)-th is the first applied.
+/// Duplicates inside a batch count too. With threshold t the (t+1)-th occurrence is the first
+/// applied.
 pub fn admitted_share(before: u32, occurrences: u32, threshold: u32) -> f32 {
     let beyond = (u64::from(before) + u64::from(occurrences)).saturating_sub(u64::from(threshold));
     (beyond.min(u64::from(occurrences)) as f64 / f64::from(occurrences)) as f32
 }
 
-/// Whether at least one of `occurrences` trials of `probability` succeeds; `draw` numbers the decisions.
+/// Whether at least one of `occurrences` trials of `probability` succeeds; `draw` numbers the
+/// decisions.
 pub fn admitted_by_chance(
     seed: u64,
     id: u64,
@@ -252,7 +260,7 @@ pub fn admitted_by_chance(
     uniform >= power(1.0 - f64::from(probability), occurrences)
 }
 
-/// base^exponent by squaring: basic operations only.
+/// base^exponent by squaring, from basic operations only.
 fn power(mut base: f64, mut exponent: u32) -> f64 {
     let mut result = 1.0;
     while exponent > 0 {
@@ -308,7 +316,7 @@ mod tests {
         assert!(counter.bytes_max() <= 16_000 * 6, "{}", counter.bytes_max());
     }
 
-    /// All saved lines of a snapshot that began a while ago, with `between` before each few of them.
+    /// All saved lines of a snapshot that has begun; `between` runs before each few lines.
     fn saved(
         counter: &mut AdmissionCounter,
         mut between: impl FnMut(&mut AdmissionCounter),
@@ -328,8 +336,9 @@ mod tests {
     }
 
     #[test]
-    fn saved_counts_are_those_of_the_start_though_generations_come_and_go_meanwhile() {
-        // A few hundred lines a generation: from hardly any count to every generation emptied several times meanwhile.
+    fn saved_counts_are_those_of_the_start_although_generations_are_emptied_meanwhile() {
+        // A few hundred lines a generation: the number of ids covers nearly empty counters as well
+        // as generations that were emptied several times during the snapshot.
         for (counted, between) in
             [(0_u64, 0_u64), (900, 3), (9000, 0), (9000, 7), (14_500, 40), (9000, 900)]
         {
@@ -344,7 +353,7 @@ mod tests {
             let mut next = 0;
             let bytes = saved(&mut counter, |counter| {
                 for _ in 0..between {
-                    // Known ids, whose lines change, and new ones.
+                    // Ids with a count, whose lines change, and new ids.
                     counter.add(mix64(next) % counted, 1);
                     counter.add(1 << 40 | next, 1);
                     next += 1;
@@ -393,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_admits_as_often_as_it_says() {
+    fn admission_by_probability_has_that_probability() {
         for (occurrences, expected) in [(1, 0.1), (5, 1.0 - 0.9_f64.powi(5))] {
             let admitted = (0..100_000_u64)
                 .filter(|&id| admitted_by_chance(1, id, id / 3, occurrences, 0.1))

@@ -1,17 +1,18 @@
-//! Touched keys: what each consumer (a serving side, a backup) has not been told yet.
+//! Changed rows and removed ids that a consumer (a replica, a backup) has not yet received.
 //!
-//! A changed row is one bit in its page, for each consumer: a hot id is one entry, memory is bounded by the table, and
-//! no change is lost when a consumer is slow. A delta takes the bits it carries but is kept until a later call
-//! acknowledges it; asked again, it is given again. Removed ids wait in a bounded queue of tombstones. Who is silent until
-//! that overflows has lost it, and is told so: it begins anew, with all rows. Learning and eviction wait for nobody.
+//! A changed row is one bit in its page for each consumer: memory is bounded by the table, a hot id
+//! is one entry, and no change is lost if a consumer is slow. A delta clears the bits that it
+//! carries, but is kept and given again until a later call acknowledges it. Removed ids wait in a
+//! bounded queue of tombstones. If the queue overflows, the consumer has to begin anew with all
+//! rows; training and eviction never wait for a consumer.
 
 use crate::page::{Bitmap, Row};
 use crate::row_store::RowStore;
 use std::collections::VecDeque;
 
-/// Consumers a table can serve.
+/// Consumers of a table.
 pub const CONSUMERS_MAX: usize = 4;
-/// Tombstones that wait for one consumer.
+/// Maximum number of tombstones that wait for a consumer.
 pub const TOMBSTONES_MAX: usize = 1 << 18;
 
 /// Changed weights and removed ids, numbered without gaps per consumer.
@@ -23,23 +24,23 @@ pub struct Delta {
     pub ids: Vec<u64>,
     /// Weights, shape `[ids, width]`.
     pub rows: Vec<f32>,
-    /// Ids that went; none of them is in `ids`.
+    /// Removed ids; none of them is in `ids`.
     pub tombstones: Vec<u64>,
 }
 
 #[derive(Default)]
 struct Consumer {
-    /// The delta given last; its sequence is 0 before the first.
+    /// The last delta given; its sequence is 0 before the first.
     last: Delta,
     acknowledged: u64,
     tombstones: VecDeque<u64>,
-    /// The page where the search for changed rows goes on.
+    /// The page where the search for changed rows continues.
     hand: usize,
-    /// More ids were removed than the queue holds, or than the host gives memory for, and it was emptied.
+    /// More ids were removed than the queue holds or memory allows; the queue was emptied.
     overflowed: bool,
 }
 
-/// The consumers' cursors.
+/// The state of all consumers.
 #[derive(Default)]
 pub struct Changes {
     consumers: [Option<Consumer>; CONSUMERS_MAX],
@@ -47,24 +48,24 @@ pub struct Changes {
     active: u8,
 }
 
-/// Why there is no delta.
+/// The reason why there is no delta.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DeltaError {
     /// Consumers are numbered from 0 to `CONSUMERS_MAX` - 1, and begin before they take.
     UnknownConsumer,
-    /// The acknowledged sequence is behind what was acknowledged before, or was never given.
+    /// The acknowledged sequence is behind an earlier one, or was never given.
     Acknowledged,
-    /// Tombstones of the consumer were lost: it has to begin anew, with all rows.
+    /// Tombstones of the consumer were lost: it has to begin anew with all rows.
     Overflowed,
     /// The host refuses the memory for it; nothing is lost.
     OutOfMemory,
 }
 
 impl Changes {
-    /// Bitmaps that a page needs: occupied, in snapshot, one a consumer.
+    /// Bitmaps of a page: occupied, in snapshot, one a consumer.
     pub const BITMAPS: usize = 2 + CONSUMERS_MAX;
 
-    /// Marks a row as changed for everyone.
+    /// Marks a row as changed for all consumers.
     #[inline(always)]
     pub fn touch(&self, store: &mut RowStore, row: &Row) {
         if self.active == 0 {
@@ -79,7 +80,7 @@ impl Changes {
         }
     }
 
-    /// Queues a tombstone for everyone. The row's own marks go with the row.
+    /// Queues a tombstone for all consumers. The marks of the row are cleared with the row.
     pub fn bury(&mut self, id: u64) {
         for consumer in self.consumers.iter_mut().flatten() {
             let tombstones = &mut consumer.tombstones;
@@ -93,20 +94,22 @@ impl Changes {
         }
     }
 
-    /// Keeps changes for a consumer from now on: it reads all rows by itself, and its next delta is number 1. One that was there
-    /// begins anew.
+    /// Starts recording changes for a consumer. The consumer reads all rows by itself; its next
+    /// delta is number 1. A consumer that had begun starts over.
     pub fn begin(&mut self, store: &mut RowStore, number: usize) -> Result<(), DeltaError> {
-        let place = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
-        *place = Some(Consumer::default());
+        let known = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
+        *known = Some(Consumer::default());
         self.active |= 1 << number;
         store.slab.clear_bitmap(Bitmap::changed_for(number));
         store.slab.changed_for.iter_mut().for_each(|changed_for| *changed_for &= !(1 << number));
         Ok(())
     }
 
-    /// The next delta of a consumer, at most `rows_max` rows and as many tombstones; an empty one where nothing is new.
+    /// The next delta of a consumer, at most `rows_max` rows and as many tombstones; empty if
+    /// nothing is new.
     ///
-    /// `acknowledged` is the highest sequence that the consumer has applied. A delta that it has not applied is given again.
+    /// `acknowledged` is the highest sequence that the consumer has applied. A delta that it has
+    /// not applied is given again.
     pub fn take(
         &mut self,
         store: &mut RowStore,
@@ -138,7 +141,8 @@ impl Changes {
         if !reserved {
             return Err(DeltaError::OutOfMemory);
         }
-        // An id that came back is told by its row, and must not be removed after it.
+        // An id that was removed and inserted again is sent as a row; its tombstone must not
+        // follow.
         while delta.tombstones.len() < rows_max {
             let Some(id) = consumer.tombstones.pop_front() else { break };
             if !store.find(id).exists() {
@@ -152,7 +156,8 @@ impl Changes {
         Ok(&consumer.last)
     }
 
-    /// Rows and tombstones that some consumer has not taken, at most: the largest over consumers.
+    /// Upper bound of the rows and tombstones that a consumer has not received, the largest over
+    /// all consumers.
     pub fn touched(&self, store: &RowStore) -> usize {
         let waiting = |number: usize| {
             let tombstones =
@@ -175,8 +180,8 @@ impl Changes {
     }
 }
 
-/// Moves changed rows into the delta, going around the table from where the last delta stopped: a row that changes all the
-/// time cannot keep others waiting.
+/// Moves changed rows into the delta, continuing around the table where the last delta stopped, so
+/// that a row that always changes does not hold up others.
 fn collect(
     store: &mut RowStore,
     number: usize,
@@ -247,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn who_lets_the_tombstones_overflow_begins_anew_and_the_others_lose_none() {
+    fn a_consumer_whose_tombstones_overflow_begins_anew_and_others_lose_none() {
         let mut store =
             RowStore::new(PageLayout::new(16, Changes::BITMAPS, false), 1 << 26).unwrap();
         let mut changes = Changes::default();

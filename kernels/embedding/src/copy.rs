@@ -1,7 +1,6 @@
-//! Copying a row's weights out, four floats an instruction.
-//!
-//! Written out because the compiler turns a plain copy into `memory.copy`, a call into the host that costs more
-//! than a row of sixteen floats takes. The usual dims have a copy without loops.
+//! Copies of a row's weights, four floats an instruction. The compiler would turn a plain copy into
+//! `memory.copy`, a call into the host that takes longer than copying sixteen floats. The usual
+//! dims have a copy without loops.
 
 /// Copies `from` to `to`, which have the same length.
 #[cfg(target_arch = "wasm32")]
@@ -32,10 +31,11 @@ pub fn copy_floats(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// Copies four floats, and so on, so many times.
+/// Copies four floats `QUADS` times.
 ///
 /// # Safety
-/// There are as many floats at both addresses, and they do not overlap.
+///
+/// There are that many floats at both addresses, and they do not overlap.
 #[cfg(target_arch = "wasm32")]
 #[inline(always)]
 unsafe fn copy_quads<const QUADS: usize>(source: *const f32, target: *mut f32) {

@@ -1,33 +1,36 @@
-//! Admission counters as they were when a snapshot began, written a few lines at a time while counting goes on.
+//! Snapshots of the admission counters as of their start, written a few lines at a time while
+//! counting continues.
 //!
-//! Counts are added to the newest generation alone. Of it, a line is copied aside before it changes for the first time; of
-//! the others, one that is emptied to become the newest is set aside whole. The rest is read where it is. What is
-//! aside comes on top of the table's limit, as the rows that a snapshot copies aside do: at most as much again as the counters.
+//! Counts are added to the newest generation only. A line of that generation is copied aside before
+//! its first change. If another generation is emptied to become the newest, it is set aside whole.
+//! All else is read in place. The copies come on top of the table's limit, as the rows that a
+//! snapshot copies aside do; they take at most as much memory as the counters.
 
 use crate::admission::{Line, EMPTY_LINE, GENERATIONS, LINE_ENTRIES};
 
 /// A saved line: generation and line as u32, then tags and counts, all little-endian.
 pub const SAVED_LINE_BYTES: usize = 8 + size_of::<Line>();
 
-/// Counters being written.
+/// A snapshot under way.
 pub struct CounterSnapshot {
     /// The newest generation when the snapshot began.
     newest: usize,
-    /// Where writing goes on: how many generations are done, the oldest first, and a line of the next.
+    /// The next line to write: number of generations done, the oldest first, and line in the next
+    /// one.
     done: usize,
     line: usize,
     /// Lines of the newest generation that were copied aside, a bit each.
     copied: Vec<u64>,
-    /// Saved lines.
+    /// Lines copied aside, in saved form.
     aside: Vec<u8>,
-    /// Generations that were emptied since, as they were.
+    /// Generations that were emptied since the start, as they were.
     emptied: [Option<Vec<Line>>; GENERATIONS],
-    /// Ran out of memory: what was written is not a snapshot.
+    /// Ran out of memory; the lines written so far are not a snapshot.
     failed: bool,
 }
 
 impl CounterSnapshot {
-    /// Of generations with `lines` lines each; `None` where there is no memory for it.
+    /// A snapshot of generations with `lines` lines each; `None` if there is no memory for it.
     pub fn new(newest: usize, lines: usize) -> Option<CounterSnapshot> {
         let mut copied = Vec::new();
         let words = lines.div_ceil(64);
@@ -44,12 +47,12 @@ impl CounterSnapshot {
         })
     }
 
-    /// Which generation is written after so many others.
+    /// The generation that is written after `done` others.
     fn generation(&self, done: usize) -> usize {
         (self.newest + 1 + done) % GENERATIONS
     }
 
-    /// A line is about to change.
+    /// Called before a line changes.
     pub fn before_change(&mut self, generation: usize, line: usize, content: &Line) {
         let (word, bit) = (line / 64, 1 << (line % 64));
         let newest_done = GENERATIONS - 1;
@@ -66,7 +69,8 @@ impl CounterSnapshot {
         save(generation, line, content, &mut self.aside);
     }
 
-    /// A generation is about to be emptied: what is not written of it stays here, and `lines` is left without any.
+    /// Called before a generation is emptied: takes its lines, leaving `lines` empty, if some are
+    /// not written yet.
     pub fn before_emptying(&mut self, generation: usize, lines: &mut Vec<Line>) {
         let written = (0..self.done).any(|done| self.generation(done) == generation);
         if !written && !self.failed && self.emptied[generation].is_none() {
@@ -74,14 +78,14 @@ impl CounterSnapshot {
         }
     }
 
-    /// Lines that are still to be written, at most. `generations` are those of now.
+    /// Upper bound of the lines still to be written. `generations` are the current ones.
     pub fn lines_left(&self, generations: [&[Line]; GENERATIONS]) -> usize {
         let lines = |done| self.lines(self.generation(done), generations).len();
         let left: usize = (self.done..GENERATIONS).map(lines).sum();
         self.aside.len() / SAVED_LINE_BYTES + left.saturating_sub(self.line)
     }
 
-    /// The lines of a generation as they were, but for those that are aside.
+    /// The lines of a generation as of the start, except those copied aside.
     fn lines<'a>(
         &'a self,
         generation: usize,
@@ -90,8 +94,8 @@ impl CounterSnapshot {
         self.emptied[generation].as_deref().unwrap_or(generations[generation])
     }
 
-    /// Appends up to `lines_max` lines to `out`, which has room for them, 0 after the last; `None` where memory ran out.
-    /// `generations` are those of now.
+    /// Appends up to `lines_max` lines to `out`, which has room for them. Returns their number, 0
+    /// after the last, `None` if memory ran out. `generations` are the current ones.
     pub fn next(
         &mut self,
         generations: [&[Line]; GENERATIONS],
@@ -129,7 +133,7 @@ fn save(generation: usize, line: usize, content: &Line, out: &mut Vec<u8>) {
     out.extend(content.tags.iter().chain(&content.counts).flat_map(|word| word.to_le_bytes()));
 }
 
-/// Generation, line and content of the `SAVED_LINE_BYTES` of a saved line.
+/// Decodes a saved line of `SAVED_LINE_BYTES` bytes: generation, line and content.
 pub fn read(saved: &[u8]) -> (usize, usize, Line) {
     let number = |at: usize| {
         u32::from_le_bytes([saved[at], saved[at + 1], saved[at + 2], saved[at + 3]]) as usize

@@ -1,6 +1,8 @@
-//! CRC-32C (Castagnoli), which seals deltas and snapshots: eight bytes a step through eight tables.
+//! CRC-32C (Castagnoli), the checksum of deltas and snapshots: eight bytes a step through eight
+//! tables.
 //!
-//! See Kounavis and Berry, "A Systematic Approach to Building High Performance Software-Based CRC Generators", 2005.
+//! See Kounavis and Berry, "A Systematic Approach to Building High Performance Software-Based CRC
+//! Generators", 2005.
 
 /// 0x1EDC6F41, bits reversed.
 const POLYNOMIAL: u32 = 0x82F6_3B78;
@@ -34,7 +36,8 @@ const fn tables() -> [[u32; 256]; 8] {
     tables
 }
 
-/// The checksum of `bytes` after `crc` (0 at the start), so that `crc32c(crc32c(0, a), b)` is that of a then b.
+/// The checksum of `bytes`, continued from `crc` (0 at the start): `crc32c(crc32c(0, a), b)` is
+/// that of a then b.
 pub fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
     let mut crc = !crc;
     let mut words = bytes.chunks_exact(8);

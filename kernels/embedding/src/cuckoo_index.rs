@@ -1,7 +1,8 @@
-//! The index: from hash to the handles of the rows that may hold it.
+//! The index: from a hash to the handles of the rows that may have it.
 //!
-//! It is many subtables by the top bits of the hash, so that growth touches one of some thousand entries at a time, and a
-//! directory from those bits to subtables, as in extendible hashing (Fagin et al., 1979).
+//! Entries are spread over many subtables by the top bits of the hash, so that growth touches about
+//! one thousandth of them at a time. A directory maps those bits to subtables, as in extendible
+//! hashing (Fagin et al., 1979).
 
 use crate::entry::Entry;
 use crate::memory::Memory;
@@ -11,31 +12,32 @@ use crate::search::PASS;
 use crate::subtable::{Crowded, Position, Subtable};
 use crate::tags::BUCKET_CELLS;
 
-/// 2^16 subtables hold 500 million rows; deeper only ids made to collide would go.
+/// 2^16 subtables hold 500 million rows; only ids made to collide would need more.
 const DEPTH_MAX: u8 = 16;
 
-/// What the batched search reads. Valid until something is inserted other than through `Search`.
+/// The part of the index that the batched search reads. Invalid after any insertion except by
+/// `Search`.
 #[derive(Clone, Copy)]
 pub struct IndexView {
     /// Subtable by the top bits of a hash.
     pub directory: *const u32,
-    /// By number.
+    /// Subtables by number.
     pub subtables: *const Subtable,
-    /// 63 less the directory's depth.
+    /// 63 minus the directory's depth.
     pub shift: u32,
 }
 
-/// Entries of a table.
+/// The entries of a table.
 pub struct CuckooIndex {
-    /// Numbers are stable.
+    /// Numbers of subtables do not change.
     subtables: Vec<Subtable>,
     /// Subtable by the top `depth` bits of a hash.
     directory: Vec<u32>,
     depth: u8,
     planes: Planes,
-    /// Hashes whose subtables are at their bound; no more than the ids of a pass, after which they grow.
+    /// Hashes whose subtables reached their bound. At most the ids of a pass; then they grow.
     waiting: Vec<u64>,
-    /// Goes up whenever entries move between subtables or planes.
+    /// Increases whenever entries move between subtables or planes.
     pub growths: u64,
 }
 
@@ -55,7 +57,7 @@ impl CuckooIndex {
         })
     }
 
-    /// For searches until something changes.
+    /// A view that is valid until the index changes.
     #[inline(always)]
     pub fn view(&self) -> IndexView {
         IndexView {
@@ -65,37 +67,37 @@ impl CuckooIndex {
         }
     }
 
-    /// Cells in all.
+    /// Number of cells.
     pub fn cells(&self) -> usize {
         self.subtables.iter().map(Subtable::cells).sum()
     }
 
-    /// The number of the subtable that holds a hash or would hold it.
+    /// The number of the hash's subtable.
     #[inline(always)]
     pub fn number_of(&self, hash: u64) -> usize {
-        // Two shifts, for a shift by 64 is none.
+        // Two shifts, because a shift by 64 is undefined.
         self.directory[((hash >> 1) >> (63 - self.depth)) as usize] as usize
     }
 
-    /// The subtable that holds a hash or would hold it.
+    /// The hash's subtable.
     pub fn subtable_of(&mut self, hash: u64) -> &mut Subtable {
         let number = self.number_of(hash);
         &mut self.subtables[number]
     }
 
-    /// Bits that the hashes of a subtable share.
+    /// Number of top bits that all hashes of a subtable share.
     #[inline(always)]
     pub fn depth(&self, subtable: usize) -> u8 {
         self.subtables[subtable].depth
     }
 
-    /// The place of the hash's entry that satisfies `is_row`.
+    /// The cell of the hash's entry that satisfies `is_row`.
     #[inline]
     pub fn find(&self, hash: u64, is_row: impl FnMut(u32) -> bool) -> Option<Position> {
         self.subtables[self.number_of(hash)].find(hash, is_row)
     }
 
-    /// Adds an entry, growing where the subtable is at its bound.
+    /// Adds an entry; grows the subtable if it is at its bound.
     pub fn insert(
         &mut self,
         memory: &mut Memory,
@@ -110,7 +112,7 @@ impl CuckooIndex {
         }
     }
 
-    /// Adds an entry for which its subtable has no room as it is.
+    /// Adds an entry that its subtable refused.
     #[cold]
     #[inline(never)]
     pub fn insert_crowded(
@@ -122,7 +124,7 @@ impl CuckooIndex {
     ) -> Result<(), Crowded> {
         loop {
             let subtable = self.subtable_of(hash);
-            // Crowded while it is three quarters empty, it holds ids made to collide.
+            // A subtable that is crowded while three quarters empty holds ids made to collide.
             let may_grow = 4 * subtable.rows as usize > subtable.cells();
             if !may_grow || !self.grow(memory, hash, &hash_of) {
                 return Err(Crowded);
@@ -133,14 +135,15 @@ impl CuckooIndex {
         }
     }
 
-    /// Places an entry in a subtable, by number, whose search saw no empty cell; it is still to be counted.
+    /// Inserts an entry into a subtable, by number, whose two buckets for the entry are full.
+    /// `count_insertion` must follow.
     pub fn displace(&mut self, subtable: usize, hash: u64, handle: u32) -> Result<(), Crowded> {
         let subtable = &mut self.subtables[subtable];
         let (choices, tag) = Choice::both(hash, subtable.depth);
         subtable.displace(choices, tag, Entry::new(hash, subtable.depth, handle), None)
     }
 
-    /// Counts an entry that was placed in its subtable, by `Search::fill` or `displace`.
+    /// Counts an entry that `Search::fill` or `displace` inserted.
     #[inline(always)]
     pub fn count_insertion(&mut self, subtable: usize, hash: u64) {
         let subtable = &mut self.subtables[subtable];
@@ -150,7 +153,7 @@ impl CuckooIndex {
         }
     }
 
-    /// Grows the subtables that reached their bound since the last time.
+    /// Grows the subtables that reached their bound since the last call.
     #[inline(always)]
     pub fn grow_waiting(&mut self, memory: &mut Memory, hash_of: impl Fn(u32) -> u64) {
         while let Some(hash) = self.waiting.pop() {
@@ -158,7 +161,8 @@ impl CuckooIndex {
         }
     }
 
-    /// Keeps a hash's subtable below its bound. At the memory limit it stays as it is and goes on filling.
+    /// Grows the hash's subtable if it is at its bound. At the memory limit it stays as it is and
+    /// goes on filling.
     fn make_room(&mut self, memory: &mut Memory, hash: u64, hash_of: &impl Fn(u32) -> u64) {
         loop {
             let subtable = self.subtable_of(hash);
@@ -168,7 +172,7 @@ impl CuckooIndex {
         }
     }
 
-    /// Empties a position of a hash's subtable.
+    /// Empties a cell of the hash's subtable.
     pub fn remove(&mut self, hash: u64, position: Position) {
         self.subtable_of(hash).remove(position);
     }
@@ -177,7 +181,7 @@ impl CuckooIndex {
     #[inline(never)]
     fn grow(&mut self, memory: &mut Memory, hash: u64, hash_of: &impl Fn(u32) -> u64) -> bool {
         let subtable = self.subtable_of(hash);
-        if subtable.growth_rests > 0 {
+        if subtable.growth_pause > 0 {
             return false;
         }
         let grew = match usize::from(subtable.count) {
@@ -188,19 +192,20 @@ impl CuckooIndex {
         grew.is_some()
     }
 
-    /// Grows a subtable by one plane; `None` at the memory limit, or where its ids are made to collide.
+    /// Grows a subtable by one plane; `None` at the memory limit, or if its ids are made to
+    /// collide.
     fn add_plane(&mut self, memory: &mut Memory, hash: u64) -> Option<()> {
         let plane = self.planes.take(memory)?;
         let subtable = self.subtable_of(hash);
         let grown = subtable.grow(plane);
         if grown.is_err() {
-            subtable.growth_rests = u8::MAX;
+            subtable.growth_pause = u8::MAX;
             self.planes.give_back(plane);
         }
         grown.ok()
     }
 
-    /// Cuts a subtable in two; `None` where its ids are made to collide.
+    /// Cuts a subtable in two; `None` if its ids are made to collide.
     fn cut(&mut self, hash: u64, hash_of: &impl Fn(u32) -> u64) -> Option<()> {
         let number = self.number_of(hash);
         let depth = self.subtables[number].depth;
@@ -225,14 +230,14 @@ impl CuckooIndex {
         Some(())
     }
 
-    /// Buckets by the entries that they hold, from none to all cells.
+    /// Number of buckets that hold 0, 1, … 16 entries.
     pub fn entries_per_bucket(&self) -> [u32; BUCKET_CELLS + 1] {
         let mut histogram = [0; BUCKET_CELLS + 1];
         self.subtables.iter().for_each(|subtable| subtable.count_buckets(&mut histogram));
         histogram
     }
 
-    /// Entries in the first bucket of their hash, and in the other one.
+    /// Number of entries in the first bucket of their hash, and in the other one.
     pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
         self.subtables
             .iter()
@@ -257,7 +262,7 @@ mod tests {
         const ENTRIES: u64 = 300_000;
         for id in 0..ENTRIES {
             assert_eq!(index.insert(&mut memory, mix64(id), id as u32, hash_of), Ok(()));
-            // A load that was passed before anything grew.
+            // A load that was exceeded before any growth.
             if id == 967 {
                 assert_eq!(index.cells(), 1024);
             }
@@ -301,14 +306,15 @@ mod tests {
     fn a_growth_that_cannot_help_is_not_tried_for_every_id() {
         let mut memory = Memory::new(1 << 26);
         let mut index = CuckooIndex::new(&mut memory).unwrap();
-        // The bit that tells two halves of a subtable apart is the same, and so half of its planes are of no use.
+        // All hashes agree in the bit that tells the two halves of a subtable apart, so half of the
+        // planes stay empty.
         let hash = |handle: u32| 0xABCDE << 44 | mix64(u64::from(handle)) >> 20;
         let mut refused = 0;
         for handle in 0..20_000 {
             refused += u32::from(index.insert(&mut memory, hash(handle), handle, hash).is_err());
         }
         let subtable = index.subtable_of(hash(0));
-        assert!(subtable.growth_rests > 0);
+        assert!(subtable.growth_pause > 0);
         assert!(subtable.rows + refused == 20_000 && refused > 5000);
     }
 
@@ -316,7 +322,7 @@ mod tests {
     fn ids_made_to_collide_are_refused_and_nothing_is_lost() {
         let mut memory = Memory::new(1 << 26);
         let mut index = CuckooIndex::new(&mut memory).unwrap();
-        // One tag, one byte, one group: two buckets for all.
+        // The same tag, choice byte and group: all ids have the same two buckets.
         let hash = |handle: u32| 0x77_0000_0000 | u64::from(handle) << 14;
         let mut placed = 0;
         while index.insert(&mut memory, hash(placed), placed, hash).is_ok() {

@@ -1,30 +1,31 @@
-//! What a cell of the index says of its row: the row's handle, and six bits of hash that tell ids with the same tag apart and
-//! into which half of a subtable each goes when it is cut in two.
+//! The entry of an index cell: the handle of a row, and a hash hint, six bits of hash that tell ids
+//! with the same tag apart and give the half of the subtable that the entry goes to when the
+//! subtable is cut in two.
 
 use crate::tags::BUCKET_CELLS;
 
-/// Handles are smaller.
+/// Handles are below this.
 pub const HANDLES_MAX: u32 = 1 << HANDLE_BITS;
 /// Bits of a handle.
 pub const HANDLE_BITS: u32 = 26;
-/// Splits of a subtable that one hint serves.
+/// Cuts of a subtable that one hash hint serves.
 const HINT_SPLITS: u8 = 4;
-/// The bit of an entry that the first of them needs: its top one.
+/// The top bit of an entry, which the first of those cuts reads.
 const FIRST_SPLIT_BIT: u32 = 31;
 
-/// A row's handle (low 26 bits) and six bits of its id's hash.
+/// A row's handle (low 26 bits) and a hash hint (high 6 bits).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(transparent)]
 pub struct Entry(u32);
 
 impl Entry {
-    /// Stands where there is none.
+    /// No entry.
     pub const NONE: Entry = Entry(0);
 
-    /// An entry of a subtable of that depth.
+    /// An entry of a subtable of depth `depth`.
     #[inline(always)]
     pub fn new(hash: u64, depth: u8, handle: u32) -> Entry {
-        Entry(u32::from(hint_of(hash, depth)) << HANDLE_BITS | handle)
+        Entry(u32::from(hash_hint_of(hash, depth)) << HANDLE_BITS | handle)
     }
 
     /// The row's handle.
@@ -33,16 +34,17 @@ impl Entry {
         self.0 & (HANDLES_MAX - 1)
     }
 
-    /// See `hint_of`.
+    /// See `hash_hint_of`.
     #[inline(always)]
-    pub fn hint(self) -> u8 {
+    pub fn hash_hint(self) -> u8 {
         (self.0 >> HANDLE_BITS) as u8
     }
 }
 
-/// Makes the top bit of each cell's byte the hash's bit behind the first `depth`, one more than before; every fourth time
-/// every row's id is read for new hints. Empty cells are not left out: sixteen reads without a branch wait for one another
-/// the least, and the entry in an empty cell is of some row too.
+/// Sets the top bit of each cell's choice byte to bit `63 - depth` of its hash, the bit that
+/// follows the subtable's shared bits. Every fourth time all hash hints are renewed from the rows'
+/// ids. Empty cells are included: sixteen reads without a branch overlap best, and the entry in an
+/// empty cell names an existing row.
 #[inline(always)]
 pub fn deepen(
     bytes: &mut [u8; BUCKET_CELLS],
@@ -58,7 +60,7 @@ pub fn deepen(
     set_top_bits(bytes, entries, FIRST_SPLIT_BIT - u32::from(depth % HINT_SPLITS));
 }
 
-/// Makes the top bit of each byte a bit of its entry.
+/// Sets the top bit of each choice byte to a bit of its entry.
 #[cfg(target_arch = "wasm32")]
 #[inline(always)]
 fn set_top_bits(bytes: &mut [u8; BUCKET_CELLS], entries: &[Entry; BUCKET_CELLS], bit: u32) {
@@ -77,7 +79,7 @@ fn set_top_bits(bytes: &mut [u8; BUCKET_CELLS], entries: &[Entry; BUCKET_CELLS],
     }
 }
 
-/// Makes the top bit of each byte a bit of its entry.
+/// Sets the top bit of each choice byte to a bit of its entry.
 #[cfg(not(target_arch = "wasm32"))]
 #[inline(always)]
 fn set_top_bits(bytes: &mut [u8; BUCKET_CELLS], entries: &[Entry; BUCKET_CELLS], bit: u32) {
@@ -96,10 +98,10 @@ pub fn set_top_bits_scalar(
     }
 }
 
-/// Six bits of hash, the first of which the next splits of a subtable need; those that are left, at least three, tell ids
-/// with the same tag apart.
+/// The hash hint of a hash: six bits, the first of which the next cuts of the subtable read; at
+/// least three remain to tell ids with the same tag apart.
 #[inline(always)]
-pub fn hint_of(hash: u64, depth: u8) -> u8 {
+pub fn hash_hint_of(hash: u64, depth: u8) -> u8 {
     (hash >> (58 - depth / HINT_SPLITS * HINT_SPLITS)) as u8 & 63
 }
 

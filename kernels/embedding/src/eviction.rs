@@ -1,5 +1,5 @@
-//! Rows that go: those whose slot's expiry has passed on the data clock, and, at the memory limit, the least useful of a
-//! sample.
+//! Eviction: rows whose slot's expiry has passed on the data clock, and, at the memory limit, the
+//! least useful rows of a sample.
 
 use crate::mixing::mix64;
 use crate::page::Row;
@@ -9,12 +9,14 @@ use crate::subtable::Subtable;
 use crate::table::EmbeddingTable;
 use crate::tags::BUCKET_CELLS;
 
-/// Rows compared to find one victim. With 16, a victim is among the least useful tenth four times out of five.
+/// Rows compared for one victim. With 16, the victim is among the least useful tenth four times out
+/// of five.
 const SAMPLE_ROWS: usize = 16;
 
 impl EmbeddingTable {
-    /// Looks at the next `buckets_max` × 16 rows and evicts the expired: those with newest update seen − own update ≥ their
-    /// slot's expiry. Goes around the table over calls. Returns rows evicted.
+    /// Examines the next `buckets_max` × 16 rows, continuing around the table over calls, and
+    /// evicts the expired ones: newest update seen − own update ≥ expiry of the slot. Returns the
+    /// number of rows evicted.
     pub fn evict_expired(&mut self, buckets_max: u32) -> u32 {
         if !self.options.anything_expires() {
             return 0;
@@ -36,8 +38,8 @@ impl EmbeddingTable {
         evicted
     }
 
-    /// A row for an absent id; `at` is its position in the last search for ids to insert, if any. Where there is no room for it
-    /// another row makes room, if the options say so.
+    /// Inserts a row for an absent id; `at` is its index in the last search for ids to insert, if
+    /// any. If there is no room and the options allow it, another row makes room.
     pub fn insert_making_room(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
         let inserted = match at {
             Some(at) => self.store.insert_at(at, id),
@@ -54,7 +56,7 @@ impl EmbeddingTable {
         self.store.insert_in_room_made(id)
     }
 
-    /// The least useful of the rows that can make room for a hash.
+    /// The least useful row that can make room for a hash.
     fn victim(&mut self, hash: u64) -> Option<Row> {
         let mut handles = [0; 2 * BUCKET_CELLS];
         let count = self.store.index.subtable_of(hash).candidates(hash, &mut handles);
@@ -62,8 +64,8 @@ impl EmbeddingTable {
         let usefulness = |handle: &u32| {
             let row = slab.row(*handle);
             let stamp = u64::from(slab.stamp(&row));
-            // Among rows updated equally often the oldest goes. Counters age: each look takes one off, so that what was
-            // hot long ago does not stay for ever.
+            // Among rows with equal counters the oldest is evicted. Each comparison decreases a
+            // counter, so that rows that were hot long ago lose their rank.
             match slab.counter(&row) {
                 Some(updates) => {
                     slab.set_counter(&row, updates.saturating_sub(1));
@@ -78,8 +80,9 @@ impl EmbeddingTable {
 }
 
 impl Subtable {
-    /// Handles of rows any of which can make room for a hash: of its two buckets where both are full, for then no other row's
-    /// going would help, and ids that collide cost nobody else their rows; else the next ones of the subtable.
+    /// Handles of rows that can make room for a hash. If its two buckets are full, only their rows
+    /// can help; this also keeps ids made to collide from evicting other rows. Else the next rows
+    /// of the subtable.
     fn candidates(&mut self, hash: u64, handles: &mut [u32; 2 * BUCKET_CELLS]) -> usize {
         let (choices, _) = Choice::both(hash, self.depth);
         let own = choices.map(|choice| self.bucket(choice));
@@ -128,13 +131,13 @@ mod tests {
         }
     }
 
-    /// Ids whose hashes have the same tag, byte and group, and so the same two buckets.
+    /// Ids whose hashes have the same tag, choice byte and group, and so the same two buckets.
     fn colliding(count: u64) -> Vec<u64> {
         (0..count).map(|i| unmix64(0x77 << 32 | 0x1234 | i << 14 & 0xffff_c000)).collect()
     }
 
     #[test]
-    fn ids_made_to_collide_take_rows_of_each_other_and_of_their_buckets_alone() {
+    fn ids_made_to_collide_evict_only_rows_of_their_own_buckets() {
         for at_limit in [LEAST_RECENTLY_USED, LEAST_FREQUENTLY_USED] {
             let mut table = table(at_limit, 1e9);
             let ordinary: Vec<u64> = (0..50_000).map(|id| 1 << 48 | id).collect();
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_limit_whoever_goes_makes_room_for_whoever_comes() {
+    fn at_the_limit_an_evicted_row_makes_room_for_a_new_one() {
         for at_limit in [LEAST_RECENTLY_USED, LEAST_FREQUENTLY_USED] {
             let mut table = table(at_limit, 1e6);
             learn(&mut table, &(0..100_000).collect::<Vec<u64>>(), 1);

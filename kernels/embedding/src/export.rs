@@ -1,7 +1,6 @@
-//! Reading a whole table in pages while it goes on changing.
-//!
-//! The cursor is a row's place, which nothing changes while the row lives: every row that is there from the first page to
-//! the last is given exactly once.
+//! Reading all rows in pages while the table changes. The cursor is a row's handle, which does not
+//! change while the row exists: every row that exists from the first page to the last is given
+//! exactly once.
 
 use crate::slab::Slab;
 
@@ -9,12 +8,12 @@ use crate::slab::Slab;
 pub struct Page {
     /// Rows written.
     pub rows: usize,
-    /// Where the next page begins; `None` = done.
+    /// Cursor of the next page; `None` = done.
     pub next: Option<u32>,
 }
 
-/// Writes the ids and weights of rows from place `cursor` on, at most as many as there is room for ids; `weights` has room for
-/// as many rows of `width`.
+/// Writes ids and weights of rows from handle `cursor` on, at most as many as `ids` has room for;
+/// `weights` has room for as many rows of `width`.
 pub fn export_rows(
     slab: &Slab,
     cursor: u32,

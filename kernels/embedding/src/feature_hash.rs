@@ -1,7 +1,7 @@
-//! From a feature's UTF-8 text to its id: `slot << 48 | low 48 bits of XXH64(text, seed 0)`.
+//! The id of a feature: `slot << 48 | low 48 bits of XXH64(UTF-8 text, seed 0)`.
 //!
-//! XXH64 is public, fast on short keys without 128-bit products, and at hand in every language, so that a
-//! client may compute our ids. See Yann Collet, "XXH64 digest algorithm", 2014.
+//! XXH64 is public, fast on short keys without 128-bit products, and available in every language,
+//! so a client can compute the same ids. See Yann Collet, "XXH64 digest algorithm", 2014.
 
 const PRIME1: u64 = 0x9E37_79B1_85EB_CA87;
 const PRIME2: u64 = 0xC2B2_AE3D_27D4_EB4F;

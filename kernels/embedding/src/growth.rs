@@ -1,29 +1,29 @@
-//! How a subtable grows: by one plane, into which one entry of n + 1 moves, and from sixteen planes into two subtables of eight,
-//! for which nothing moves at all.
+//! Growth of a subtable: by one plane, into which one entry of n + 1 moves, up to sixteen planes;
+//! then it is cut into two subtables of eight planes, and no entry moves.
 //!
-//! So a subtable's load stays between .85 and its bound, an insertion pays for moving one entry on average, and no growth
-//! takes longer than going through one subtable's index once.
+//! The load of a subtable stays between .85 and its bound, an insertion pays for moving one entry
+//! on average, and no growth takes longer than one pass over one subtable's index.
 
 use crate::displacement::Journal;
 use crate::movers::{movers, Movers};
 use crate::plane::{Cell, Choice, Plane, GROUPS};
-use crate::plane_choice::{plane_choices, PLANES_HALF, PLANES_MAX, TURNS};
+use crate::plane_choice::{plane_choices, PLANES_HALF, PLANES_MAX, ROTATIONS};
 use crate::subtable::{Crowded, Subtable};
 use crate::tags::BUCKET_CELLS;
 
 /// Cells of a plane.
 const CELLS: usize = GROUPS * BUCKET_CELLS;
-/// Moving entries of a bucket that are listed without asking whether there are as many; seldom are there more.
+/// Moving entries of a bucket that are listed without counting them first; more are rare.
 const LISTED_AT_ONCE: usize = 4;
 
-/// What moves into a new plane.
+/// The entries that move into a new plane.
 struct Arrivals {
     plane: Plane,
-    /// Entries that it has, by group.
+    /// Number of entries in the new plane, by group.
     filled: [u8; GROUPS],
-    /// Those that found its bucket full, with their groups.
-    homeless: Vec<(u32, Cell)>,
-    /// Cells of one plane whose entries move, group by group.
+    /// Entries, with their groups, that found their bucket in the new plane full.
+    overflow: Vec<(u32, Cell)>,
+    /// Cells of one plane whose entries move, by group.
     moving: [u16; CELLS + LISTED_AT_ONCE],
 }
 
@@ -34,13 +34,13 @@ impl Arrivals {
         Arrivals {
             plane,
             filled: [0; GROUPS],
-            homeless: Vec::new(),
+            overflow: Vec::new(),
             moving: [0; CELLS + LISTED_AT_ONCE],
         }
     }
 
-    /// Lists the cells of a plane whose entries move; returns how many. That is a loop of its own, without a branch for each
-    /// entry, which would be mispredicted once a bucket.
+    /// Lists the cells of a plane whose entries move and returns their number. A separate loop
+    /// without a branch for each entry, since that branch would be mispredicted once a bucket.
     fn list(&mut self, from: Plane, movers: &Movers) -> usize {
         let mut count = 0;
         for group in 0..GROUPS as u32 {
@@ -59,7 +59,7 @@ impl Arrivals {
         count
     }
 
-    /// Moves what is to move out of a plane; what it cannot list it leaves there.
+    /// Moves entries out of a plane. Entries for whose listing there is no memory stay.
     fn take_from(&mut self, from: Plane, movers: &Movers) -> Result<(), Crowded> {
         let count = self.list(from, movers);
         for &listed in &self.moving[..count] {
@@ -71,8 +71,8 @@ impl Arrivals {
                 self.plane.bucket(group).set((*filled).into(), content);
                 *filled += 1;
             } else {
-                self.homeless.try_reserve(1).map_err(|_| Crowded)?;
-                self.homeless.push((group, content));
+                self.overflow.try_reserve(1).map_err(|_| Crowded)?;
+                self.overflow.push((group, content));
             }
             bucket.clear(cell);
         }
@@ -81,20 +81,21 @@ impl Arrivals {
 }
 
 impl Subtable {
-    /// Takes in one plane more. A growth that finds no room, or no memory, leaves the subtable as it was, without the plane.
+    /// Adds one plane. If an entry finds no room, or there is no memory, the subtable stays as it
+    /// was.
     pub fn grow(&mut self, plane: Plane) -> Result<(), Crowded> {
         let before = self.clone();
         let count = usize::from(self.count) + 1;
-        let movers = &movers()[usize::from(self.turns)][count];
+        let movers = &movers()[usize::from(self.rotation)][count];
         let mut arrivals = Arrivals::new(plane);
         let arrived = before.planes().iter().try_for_each(|&from| arrivals.take_from(from, movers));
         self.planes[count - 1] = plane;
         self.count = count as u8;
-        self.choice = &plane_choices()[usize::from(self.turns)][count];
+        self.choice = &plane_choices()[usize::from(self.rotation)][count];
         let mut journal = Journal::default();
         let placed = arrived.and_then(|()| {
-            arrivals.homeless.iter().try_for_each(|&(group, Cell { tag, byte, entry })| {
-                let choice = Choice::at(group, byte);
+            arrivals.overflow.iter().try_for_each(|&(group, Cell { tag, choice_byte, entry })| {
+                let choice = Choice::at(group, choice_byte);
                 journal.reserve()?;
                 self.place([choice, choice.other(tag)], tag, entry, Some(&mut journal))
             })
@@ -107,31 +108,32 @@ impl Subtable {
         placed
     }
 
-    /// Puts what moved out of buckets of this subtable back there.
+    /// Puts moved entries back into their buckets of this subtable.
     #[cold]
-    fn take_back(&mut self, Arrivals { plane, homeless, .. }: Arrivals) {
+    fn take_back(&mut self, Arrivals { plane, overflow, .. }: Arrivals) {
         let moved = (0..GROUPS as u32).flat_map(|group| {
             let cells = (0..BUCKET_CELLS).map(move |cell| plane.bucket(group).cell(cell));
             cells.filter(|cell| cell.tag != 0).map(move |cell| (group, cell))
         });
-        for (group, content) in moved.chain(homeless) {
-            let bucket = self.bucket(Choice::at(group, content.byte));
+        for (group, content) in moved.chain(overflow) {
+            let bucket = self.bucket(Choice::at(group, content.choice_byte));
             bucket.set(bucket.empty().trailing_zeros() as usize, content);
         }
     }
 
-    /// Cuts a subtable of sixteen planes in two: the ids whose hash's bit behind the shared ones is 0, and the others.
+    /// Cuts a subtable of sixteen planes in two, by the bit of the hash that follows the shared
+    /// ones.
     pub fn cut(self, hash_of: impl Fn(u32) -> u64) -> [Subtable; 2] {
         debug_assert!(usize::from(self.count) == PLANES_MAX);
         let depth = self.depth + 1;
         for bucket in self.buckets() {
             bucket.deepen(depth, &hash_of);
         }
-        let upper_turns = (usize::from(self.turns) + 1) % TURNS;
+        let upper_rotation = (usize::from(self.rotation) + 1) % ROTATIONS;
         let (lower, upper) = self.planes().split_at(PLANES_HALF);
-        let halves = [(self.turns, lower), (upper_turns as u8, upper)];
-        halves.map(|(turns, planes)| {
-            let half = Subtable::new(depth, turns, planes);
+        let halves = [(self.rotation, lower), (upper_rotation as u8, upper)];
+        halves.map(|(rotation, planes)| {
+            let half = Subtable::new(depth, rotation, planes);
             let rows = half.buckets().map(|bucket| bucket.taken().count_ones()).sum();
             Subtable { rows, ..half }
         })
@@ -145,15 +147,16 @@ mod tests {
     use crate::mixing::mix64;
     use crate::plane::Planes;
 
-    /// A subtable of that depth, grown from one plane to sixteen, each time when it was at its bound, and what owns its planes.
-    fn filled(depth: u8, turns: u8, hash_of: impl Fn(u32) -> u64) -> (Subtable, Planes) {
+    /// A subtable of depth `depth` grown from one plane to sixteen, each time at its bound, and the
+    /// owner of its planes.
+    fn filled(depth: u8, rotation: u8, hash_of: impl Fn(u32) -> u64) -> (Subtable, Planes) {
         let (mut planes, mut memory) = (Planes::default(), Memory::new(1 << 30));
         let mut take = |count| -> Vec<Plane> {
             (0..count).map(|_| planes.take(&mut memory).unwrap()).collect()
         };
         let first = take(1);
         first[0].clear();
-        let mut subtable = Subtable::new(depth, turns, &first);
+        let mut subtable = Subtable::new(depth, rotation, &first);
         for handle in 0.. {
             if subtable.rows >= subtable.rows_max() {
                 if subtable.planes().len() == PLANES_MAX {
@@ -170,7 +173,7 @@ mod tests {
     fn a_subtable_of_any_depth_finds_every_entry_while_it_grows_and_after_its_cut() {
         for depth in 0..16 {
             let hash_of = |handle: u32| mix64(u64::from(handle) << 8 | u64::from(depth));
-            let (subtable, _planes) = filled(depth, depth % TURNS as u8, hash_of);
+            let (subtable, _planes) = filled(depth, depth % ROTATIONS as u8, hash_of);
             let rows = subtable.rows;
             let found = |subtable: &Subtable, handle: u32| {
                 subtable.find(hash_of(handle), |other| other == handle).is_some()
@@ -200,7 +203,7 @@ mod tests {
         let choices = &crate::plane_choice::plane_choices()[0];
         let both_move = |hash: &u64| {
             let ([first, second], _) = crate::plane::Choice::both(*hash, 0);
-            let to = |planes: usize, choice: Choice| choices[planes][choice.byte as usize];
+            let to = |planes: usize, choice: Choice| choices[planes][choice.choice_byte as usize];
             to(3, first) == 2 && to(3, second) == 2 && to(2, first) != to(2, second)
         };
         let hashes: Vec<u64> =

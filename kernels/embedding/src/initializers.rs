@@ -1,9 +1,9 @@
-//! A row's first weights: a function of (seed, id, column) alone, so that a row is the same on any shard, in any
-//! order, after any restart. Counter-based: no generator state exists.
+//! The first weights of a row: a function of (seed, id, column) alone, so a row is the same on any
+//! shard, in any order, after any restart. Counter-based; there is no generator state.
 
 use crate::mixing::mix64;
 
-/// How first weights are distributed. Codes: `optimizer_codes.ts`.
+/// The distribution of first weights. Codes: `optimizer_codes.ts`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)] // the fields are the distribution's parameters
 pub enum Initializer {
@@ -13,7 +13,7 @@ pub enum Initializer {
     Normal { mean: f32, stddev: f32 },
 }
 
-/// Why three words are not an initializer.
+/// The reason why three words are not an initializer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs)] // `word` indexes the encoded words
 pub enum InitializerError {
@@ -29,7 +29,7 @@ impl Initializer {
     /// Words of an encoded initializer: kind and two parameters.
     pub const WORDS: usize = 3;
 
-    /// Reads the form that `optimizer_codes.ts` writes.
+    /// Decodes the words of `optimizer_codes.ts`.
     pub fn decode(words: &[f32; Initializer::WORDS]) -> Result<Initializer, InitializerError> {
         if let Some(word) = words.iter().position(|word| !word.is_finite()) {
             return Err(InitializerError::NotFinite { word });
@@ -47,14 +47,15 @@ impl Initializer {
         }
     }
 
-    /// Writes the weights of columns `first_column..` of the whole row; two slices of a row thus differ.
+    /// Writes the weights of columns `first_column..`, counted in the whole row, so that two slices
+    /// of a row differ.
     pub fn fill(&self, seed: u64, id: u64, first_column: u32, out: &mut [f32]) {
         let key = mix64(seed ^ mix64(id));
         let columns = out.iter_mut().zip(first_column..);
         match *self {
             Initializer::Zeros => out.fill(0.0),
             Initializer::Constant { value } => out.fill(value),
-            // Plain arithmetic on words: the compiler makes vectors of it, with the same bits.
+            // Plain arithmetic on words, which the compiler vectorizes with the same bits.
             Initializer::Uniform { low, high } => columns.for_each(|(out, column)| {
                 *out = low + (high - low) * unit_interval(word(key, column));
             }),
@@ -73,7 +74,8 @@ fn word(key: u64, column: u32) -> u32 {
     mix32(mix32(low) ^ (key >> 32) as u32)
 }
 
-/// A bijection of 32-bit words. See Chris Wellons, "Prospecting for Hash Functions", 2018 (lowbias32).
+/// A bijection of 32-bit words. See Chris Wellons, "Prospecting for Hash Functions", 2018
+/// (lowbias32).
 #[inline(always)]
 fn mix32(word: u32) -> u32 {
     let word = (word ^ (word >> 16)).wrapping_mul(0x7FEB_352D);
@@ -89,7 +91,8 @@ fn unit_interval(word: u32) -> f32 {
 
 /// The standard normal's inverse distribution function, to a relative error of 1.2e-9.
 ///
-/// See Peter Acklam, "An algorithm for computing the inverse normal cumulative distribution function", 2003.
+/// See Peter Acklam, "An algorithm for computing the inverse normal cumulative distribution
+/// function", 2003.
 fn normal_quantile(probability: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969683028665376e1,
@@ -136,7 +139,8 @@ fn polynomial(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().fold(0.0, |sum, coefficient| sum * x + coefficient)
 }
 
-/// ln x for normal x > 0, from basic operations only: the platform's `ln` differs between machines in its last bit.
+/// ln x for normal x > 0, from basic operations only: the last bit of the platform's `ln` differs
+/// between machines.
 fn natural_logarithm(x: f64) -> f64 {
     let bits = x.to_bits();
     let mut exponent = (bits >> 52) as i32 - 1023;
@@ -203,7 +207,7 @@ mod tests {
         assert_eq!((uniform, normal), GOLDEN);
     }
 
-    /// Bits of three uniform and three normal weights: stored tables and replicas rely on them.
+    /// Bits of three uniform and three normal weights; stored tables and replicas depend on them.
     const GOLDEN: ([u32; 3], [u32; 3]) =
         ([1_016_290_174, 1_010_898_760, 1_028_216_253], [999_892_272, 994_345_501, 1_019_455_890]);
 
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn decoding_refuses_what_is_no_distribution() {
+    fn decoding_refuses_invalid_distributions() {
         assert_eq!(Initializer::decode(&[2.0, 1.0, -1.0]), Err(InitializerError::OutOfRange));
         assert_eq!(Initializer::decode(&[3.0, 0.0, -1.0]), Err(InitializerError::OutOfRange));
         assert_eq!(Initializer::decode(&[9.0, 0.0, 0.0]), Err(InitializerError::UnknownKind(9.0)));

@@ -1,6 +1,7 @@
-//! One arithmetic, two widths: every numeric rule of the kernel is written once over [`Lanes`] and runs four floats
-//! at a time (`F32x4`) with a one-float tail (`f32`), which is also its scalar twin. Only IEEE basic operations
-//! (+ − × ÷ √ and comparisons) appear, each rounded once, so both widths and every machine give the same bits.
+//! One arithmetic, two widths: every numeric rule of the kernel is written once over [`Lanes`] and
+//! runs four floats at a time (`F32x4`), with `f32` for the tail, which is also the scalar twin.
+//! Only IEEE basic operations (+ − × ÷ √ and comparisons) occur, each rounded once, so both widths
+//! and all machines give the same bits.
 
 /// A group of 1 or 4 floats on which all operations act elementwise.
 #[allow(missing_docs)] // named after the operation
@@ -83,7 +84,8 @@ impl Lanes for f32 {
 
 pub use vector::{all_below, F32x4};
 
-/// The scalar twin of `all_below`: magnitudes have the order of their bits, and NaN's are above those of infinity.
+/// The scalar twin of `all_below`: magnitudes have the order of their bits, and those of NaN are
+/// above infinity.
 fn all_below_scalar(limit: f32, values: &[f32]) -> bool {
     values.iter().all(|value| value.abs().to_bits() < limit.to_bits())
 }
@@ -93,7 +95,7 @@ mod vector {
     use super::{all_below_scalar, Lanes};
     use core::arch::wasm32::*;
 
-    /// Whether every value is smaller than `limit`, a positive one, in magnitude; NaN is not.
+    /// Whether the magnitude of every value is below `limit`, which is positive; false for NaN.
     #[inline(always)]
     pub fn all_below(limit: f32, values: &[f32]) -> bool {
         let vectors = values.chunks_exact(4);
@@ -103,7 +105,7 @@ mod vector {
             let vector = unsafe { v128_load(vector.as_ptr().cast()) };
             u32x4_max(largest, f32x4_abs(vector))
         });
-        // As signed integers, which magnitudes are too.
+        // Compared as signed integers, which magnitudes are too.
         let below = i32x4_all_true(i32x4_lt(largest, i32x4_splat(limit.to_bits() as i32)));
         below && all_below_scalar(limit, rest)
     }
@@ -189,12 +191,13 @@ mod vector {
 mod vector {
     use super::{all_below_scalar, Lanes};
 
-    /// Whether every value is smaller than `limit`, a positive one, in magnitude; NaN is not.
+    /// Whether the magnitude of every value is below `limit`, which is positive; false for NaN.
     pub fn all_below(limit: f32, values: &[f32]) -> bool {
         all_below_scalar(limit, values)
     }
 
-    /// Four floats; an array where the target has no SIMD128 (the compiler vectorizes it with the same roundings).
+    /// Four floats; an array where the target has no SIMD128 (the compiler vectorizes it with the
+    /// same roundings).
     #[derive(Clone, Copy)]
     pub struct F32x4([f32; 4]);
 
@@ -280,7 +283,7 @@ mod tests {
     use crate::mixing::mix64;
 
     #[test]
-    fn whether_all_are_below_a_limit_is_what_its_scalar_twin_says() {
+    fn all_below_equals_its_scalar_twin() {
         for limit in [f32::MIN_POSITIVE, 1.0, 1e15, f32::INFINITY] {
             let mut seen = [0; 2];
             for number in 0..20_000_u64 {

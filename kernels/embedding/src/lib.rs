@@ -1,28 +1,33 @@
-//! Cairn's embedding kernel: what turns 64-bit feature ids into rows of floats that learn.
+//! Cairn's embedding kernel: a table from 64-bit feature ids to rows of trainable floats.
 //!
-//! Built for wasm32 it is one table, or one set of batch primitives, per instance (see ABI.md); built for the host
-//! it is an ordinary library, which is how `cargo test` runs it. It has no dependencies, no clock, no randomness,
-//! and gives the same bits on every machine.
+//! Built for wasm32, an instance holds one table, or one set of batch primitives (see ABI.md).
+//! Built for the host it is an ordinary library, for `cargo test`. It has no dependencies, no clock
+//! and no randomness, and gives the same bits on every machine.
 //!
 //! From an id to its row:
 //!
 //! ```text
 //! id ── mixing ─▶ hash
-//!   its top bits ───────────▶ subtable  one of some thousands, each of which grows alone (growth.rs)
-//!   bits 0-6, and the one
-//!   behind the subtable's ──▶ plane     one of the subtable's 1 to 16 (plane_choice.rs)
-//!   bits 8-13 ──────────────▶ group     one of 64, each of which has one bucket in every plane
-//!   bucket: 16 cells, each a tag (8 bits of hash), the byte that chose the plane, and an entry
-//!   equal tag ──────────────▶ entry     the row's handle, and six bits of hash more: the hint (entry.rs)
-//!   handle ─────────────────▶ page, row id, stamp, weights, state; the id is compared at last
+//!   top bits ───────────────▶ subtable  one of thousands, each grows alone (growth.rs)
+//!   bits 0-6, and the bit
+//!   after the subtable's ───▶ plane     one of the subtable's 1 to 16 (plane_choice.rs)
+//!   bits 8-13 ──────────────▶ group     one of 64; a group has one bucket in every plane
+//!   bucket: 16 cells, each a tag (8 bits of hash), the choice byte (chose the plane) and an entry
+//!   equal tag ──────────────▶ entry     the row's handle and a hash hint of six bits (entry.rs)
+//!   handle ─────────────────▶ page: id, stamp, weights, state of the row; the id is compared here
 //! ```
 //!
-//! An id has two buckets; where both are full, another entry makes room by moving to its other one (displacement.rs). Row and
-//! handle stay together for life, so what remembers rows (row_memo.rs, changes.rs) follows no moves.
+//! An id has two buckets. If both are full, another entry makes room by moving to its other bucket
+//! (displacement.rs). A row and its handle do not move, so code that remembers rows (row_memo.rs,
+//! changes.rs) need not follow moves.
+//!
+//! To learn how it works, read search.rs, displacement.rs, plane_choice.rs and row_memo.rs first;
+//! each begins with the plain algorithm and lists the differences from it with their gain.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(missing_docs)]
 
-// The rows: memory, pages and slab; tags, planes, subtables and index; the search, the memo, looking up by both, the store.
+// Rows: memory, pages and slab; tags, planes, subtables and index; search, memo, lookups by both,
+// and the store.
 mod cuckoo_index;
 mod displacement;
 mod entry;
@@ -51,7 +56,7 @@ mod serving_table;
 mod snapshot;
 mod table;
 
-// Pure functions over slices: each routine with lanes has a scalar twin that the tests compare it with.
+// Pure functions over slices. Tests compare each SIMD routine with its scalar twin.
 mod admission;
 mod batch;
 mod counter_snapshot;
@@ -63,10 +68,10 @@ mod mixing;
 mod optimizers;
 mod quantization;
 
-// The exports, a file for each thing that they serve.
+// The exports, a file a subject.
 pub mod abi;
 
-/// Inside WASM a test's output goes nowhere; whoever runs the tests there asks whether they ran.
+/// Inside WASM the output of tests is lost; the script that runs them there asks whether they ran.
 #[cfg(all(test, target_arch = "wasm32"))]
 mod inside_wasm {
     use core::sync::atomic::{AtomicU32, Ordering};

@@ -1,26 +1,26 @@
-//! The table's memory: blocks of fixed sizes under one hard limit, and what a small allocation may rely on.
+//! Memory of a table: blocks of fixed sizes under one hard limit.
 //!
-//! WASM memory never shrinks, so a block is not given back while the table lives: whoever takes one keeps it for the next
-//! row or plane that comes. And a host may refuse memory at any time, long before a limit is reached: a refusal is an
-//! answer, never a trap, so nothing here or elsewhere allocates without asking first.
+//! WASM memory never shrinks, so a block stays with the table and is reused for the next row or
+//! plane. The host may refuse memory at any time, long before the limit is reached. A refusal must
+//! not trap, so no code allocates without asking first.
 
 use std::alloc::{alloc, dealloc, Layout};
 use std::ptr::NonNull;
 
-/// A table's limit at most, of the 4 GiB that 32 bits address: a snapshot keeps up to a quarter of the limit beside it, and
-/// the buffers take the rest.
+/// Upper bound of a table's limit, of the 4 GiB that 32 bits address. A snapshot takes up to a
+/// quarter of the limit on top of it, and the buffers take the rest.
 pub const BYTES_MAX: usize = 3 << 30;
 
-/// Blocks are carved from extents: one sixteenth of what is there already, so that small tables stay small and large ones
-/// call `memory.grow` rarely.
+/// Blocks are carved from extents of one sixteenth of the table's size, so that small tables stay
+/// small and large tables call `memory.grow` rarely.
 const EXTENT_SHARE: usize = 16;
 
-/// Whether so many bytes can be allocated now, in one piece or in many: what makes a handful of small things asks once,
-/// before the first.
+/// Whether so many bytes can be allocated now, in one piece or in several. Code that makes several
+/// small allocations asks once, before the first.
 pub fn is_available(bytes: usize) -> bool {
     let mut probe = Vec::<u8>::new();
     let is_available = probe.try_reserve_exact(bytes).is_ok();
-    // An allocation that nobody sees may be left out, as if it had succeeded.
+    // Without a use the compiler may remove the allocation and assume success.
     std::hint::black_box(&probe);
     is_available
 }
@@ -32,7 +32,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// At most `bytes_max` in all, and never more than `BYTES_MAX`.
+    /// A limit of `bytes_max`, at most `BYTES_MAX`.
     pub fn new(bytes_max: usize) -> Memory {
         Memory { bytes_max: bytes_max.min(BYTES_MAX), bytes: 0 }
     }
@@ -47,7 +47,7 @@ impl Memory {
         self.bytes_max
     }
 
-    /// Moves the hard limit, to what is claimed already if that is more.
+    /// Moves the hard limit, but not below the bytes claimed.
     pub fn set_bytes_max(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max.min(BYTES_MAX).max(self.bytes);
     }
@@ -62,20 +62,20 @@ impl Memory {
         fits
     }
 
-    /// Gives back what `claim` took.
+    /// Returns bytes that `claim` took.
     pub fn release(&mut self, bytes: usize) {
         self.bytes -= bytes;
     }
 }
 
-/// Blocks of one size, uninitialised when taken, which go with this.
+/// Blocks of one size, uninitialised when taken and freed with this owner.
 pub struct Blocks {
     block_bytes: usize,
     align: usize,
     extent_bytes_max: usize,
-    /// In all extents.
+    /// Blocks in all extents.
     blocks: usize,
-    /// Never used part of the newest extent.
+    /// Unused part of the newest extent.
     fresh: *mut u8,
     fresh_blocks: usize,
     extents: Vec<(NonNull<u8>, Layout)>,
@@ -102,7 +102,8 @@ impl Blocks {
         }
         let block = NonNull::new(self.fresh)?;
         self.fresh_blocks -= 1;
-        // SAFETY: `fresh` had at least one block left, so the result is inside its extent or one past its end.
+        // SAFETY: `fresh` had at least one block left, so the result is inside its extent or one
+        // past its end.
         self.fresh = unsafe { self.fresh.add(self.block_bytes) };
         Some(block)
     }

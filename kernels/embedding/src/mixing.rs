@@ -1,5 +1,5 @@
-//! Ids are opaque 64-bit words whose bits are not uniform (slot on top, small numbers below); everything that
-//! spreads them (shards, counters, initial values) mixes them first, each use under its own salt.
+//! Mixing of ids. Ids are 64-bit words whose bits are not uniform (slot on top, small numbers
+//! below); shards, counters and initial values mix them first, each with its own salt.
 
 const SHARD_SALT: u64 = 0x6A09_E667_F3BC_C908;
 
@@ -13,7 +13,8 @@ pub fn mix64(word: u64) -> u64 {
     word ^ (word >> 31)
 }
 
-/// The logical shard of an id, in `0..shards`: a function of the id alone, for any number of shards.
+/// The logical shard of an id, in `0..shards`: a function of the id alone, for any number of
+/// shards.
 ///
 /// Salted, so that inside a shard `mix64(id)` is still uniform and a table may use its top bits.
 #[inline(always)]
@@ -22,7 +23,7 @@ pub fn shard_of(id: u64, shards: u32) -> u32 {
     ((uniform * u64::from(shards)) >> 32) as u32
 }
 
-/// The word of which `mix64` makes this one.
+/// The inverse of `mix64`.
 #[cfg(test)]
 pub fn unmix64(word: u64) -> u64 {
     let word = word ^ (word >> 31) ^ (word >> 62);

@@ -1,25 +1,26 @@
-//! The bytes of hash that choose a subtable's newest plane, as a set in which sixteen are looked up at once: growing a subtable
-//! asks it of every entry.
+//! The choice bytes of a subtable's newest plane, as a set that is asked for sixteen bytes at once:
+//! growing a subtable asks it for every entry.
 
-use crate::plane_choice::{plane_choices, PLANES_MAX, TURNS};
+use crate::plane_choice::{plane_choices, PLANES_MAX, ROTATIONS};
 use crate::tags::BUCKET_CELLS;
 use std::sync::OnceLock;
 
-/// A set of bytes: a bit each, by low nibble, then by high nibble.
+/// A set of bytes, one bit each, indexed by low nibble, then by high nibble.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
 pub struct Movers {
     /// Bytes below 128.
     low: [u8; 16],
-    /// The others.
+    /// Bytes from 128 on.
     high: [u8; 16],
 }
 
-/// What moves into the last plane, by turns and number of planes with it.
-pub fn movers() -> &'static [[Movers; PLANES_MAX + 1]; TURNS] {
-    static MOVERS: OnceLock<[[Movers; PLANES_MAX + 1]; TURNS]> = OnceLock::new();
+/// The choice bytes that move into the last plane, by rotation and number of planes with that
+/// plane.
+pub fn movers() -> &'static [[Movers; PLANES_MAX + 1]; ROTATIONS] {
+    static MOVERS: OnceLock<[[Movers; PLANES_MAX + 1]; ROTATIONS]> = OnceLock::new();
     MOVERS.get_or_init(|| {
-        let mut all = [[Movers { low: [0; 16], high: [0; 16] }; PLANES_MAX + 1]; TURNS];
+        let mut all = [[Movers { low: [0; 16], high: [0; 16] }; PLANES_MAX + 1]; ROTATIONS];
         for (sets, choices) in all.iter_mut().zip(plane_choices()) {
             for planes in 2..=PLANES_MAX {
                 let last = |&byte: &usize| usize::from(choices[planes][byte]) == planes - 1;

@@ -1,13 +1,13 @@
 //! A page of rows: a header of bitmaps and counters, then the rows.
 //!
 //! ```text
-//! bitmaps   BITMAPS × words × u64   one bit a row: occupied, in the running snapshot, changed for consumer 0, 1, …
-//! counters  rows × u8               how often each row was updated (only where the least frequent is evicted)
+//! bitmaps   BITMAPS × words × u64   a bit a row: occupied, in the snapshot, changed for consumer 0, 1, …
+//! counters  rows × u8               updates of each row, if the least frequently used are evicted
 //! rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
 //! ```
 //!
-//! A row's bits lie near it and cost an eighth of a byte each; so the lists of what changed are bounded by the table itself
-//! and nothing has to be forgotten for want of memory.
+//! A row's bits lie on its page and take an eighth of a byte each. So the memory for changed rows
+//! is bounded by the table, and no change is lost for lack of memory.
 
 use std::ptr::NonNull;
 
@@ -18,11 +18,12 @@ pub const PAGE_ALIGN: usize = 64;
 
 /// Bytes of a row's id.
 pub const KEY_BYTES: usize = 8;
-/// Few rows a page waste bits of its header, whose bitmaps are words of 64; of large pages a small table's one is half empty.
+/// Lower bound of rows a page: fewer waste bits of the bitmaps, whose words have 64. Larger pages
+/// would leave the only page of a small table half empty.
 const BYTES_AIMED: usize = 64 << 10;
 const ROWS_MAX: usize = 512;
 
-/// Which bitmap of a page's header.
+/// A bitmap of a page's header, by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bitmap(pub usize);
 
@@ -31,16 +32,16 @@ impl Bitmap {
     pub const OCCUPIED: Bitmap = Bitmap(0);
     /// Rows that the running snapshot has still to write.
     pub const IN_SNAPSHOT: Bitmap = Bitmap(1);
-    /// Rows of a serving table that the running fill has brought.
+    /// Rows of a serving table that were written since the running fill began.
     pub const FILLED: Bitmap = Bitmap(1);
 
-    /// Rows that changed since this consumer took them.
+    /// Rows that changed since their last delta for this consumer.
     pub fn changed_for(consumer: usize) -> Bitmap {
         Bitmap(2 + consumer)
     }
 }
 
-/// Where things are in the pages of one table.
+/// The layout of the pages of one table.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLayout {
     /// Rows a page, as a power of two.
@@ -54,7 +55,8 @@ pub struct PageLayout {
 }
 
 impl PageLayout {
-    /// Pages for rows of `stride` bytes with `bitmaps` bits each, and an 8-bit counter where asked.
+    /// Pages for rows of `stride` bytes with `bitmaps` bits each, and an 8-bit counter if
+    /// `counted`.
     pub fn new(stride: usize, bitmaps: usize, counters: bool) -> PageLayout {
         let rows_shift = (BYTES_AIMED / stride).clamp(1, ROWS_MAX).ilog2();
         let rows: usize = 1 << rows_shift;
@@ -76,13 +78,13 @@ impl PageLayout {
         1 << self.rows_shift
     }
 
-    /// Which row of its page a handle is.
+    /// Number of a handle's row in its page.
     #[inline(always)]
     pub fn index(&self, handle: u32) -> usize {
         handle as usize & (self.rows() - 1)
     }
 
-    /// Which page a handle is on.
+    /// Number of a handle's page.
     #[inline(always)]
     pub fn page(&self, handle: u32) -> usize {
         handle as usize >> self.rows_shift
@@ -93,7 +95,7 @@ impl PageLayout {
         self.rows_offset + self.rows() * self.stride
     }
 
-    /// Bytes of a row in a snapshot: the row, and its counter where there is one.
+    /// Bytes of a row in a snapshot: the row, and its counter if it has one.
     pub fn saved_row_bytes(&self) -> usize {
         self.stride + usize::from(self.counters)
     }
@@ -112,7 +114,8 @@ impl PageLayout {
     #[inline(always)]
     fn word_of(&self, page: *mut u8, bitmap: Bitmap, word: usize) -> *mut u64 {
         debug_assert!(bitmap.0 < self.bitmaps && word < self.words);
-        // SAFETY: bitmap and word are below what the header was laid out for, so the offset is inside the page.
+        // SAFETY: bitmap and word are below the numbers that the layout has, so the offset is
+        // inside the page.
         unsafe { page.add((bitmap.0 * self.words + word) * 8).cast() }
     }
 
@@ -131,14 +134,15 @@ impl PageLayout {
     }
 }
 
-/// A row's place, where it stays until it is removed. Its slab gives references into it, for as long as the slab is borrowed.
+/// A row, at an address that does not change until the row is removed. Its slab hands out
+/// references into it while the slab is borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Null = no such row. Private: rows are made here alone.
+    /// Null = no row. Private: only this file makes rows.
     page: *mut u8,
     /// The row's first byte, its key.
     pub start: *mut u8,
-    /// Page and row of the page as one number.
+    /// Number of the page and of the row in it.
     pub handle: u32,
 }
 
@@ -147,11 +151,12 @@ impl Row {
     pub const NONE: Row =
         Row { page: std::ptr::null_mut(), start: std::ptr::null_mut(), handle: 0 };
 
-    /// The row of a handle, whose page this is.
+    /// The row of a handle in this page.
     ///
     /// # Safety
-    /// The page has this layout, belongs to the slab that gave the handle out, and the row is used with that slab alone, while
-    /// it lives.
+    ///
+    /// The page has this layout and belongs to the slab that gave the handle out. The row is used
+    /// with that slab only, while both exist.
     #[inline(always)]
     pub unsafe fn at(page: Page, handle: u32, layout: &PageLayout) -> Row {
         let page = page.as_ptr();
@@ -160,10 +165,11 @@ impl Row {
         Row { page, start, handle }
     }
 
-    /// The row of a handle, by its first byte.
+    /// The row of a handle, by the address of its first byte.
     ///
     /// # Safety
-    /// It begins there; else as in `at`.
+    ///
+    /// The row begins there; else as in `at`.
     #[inline(always)]
     pub unsafe fn starting_at(start: *mut u8, handle: u32, layout: &PageLayout) -> Row {
         // SAFETY: rows lie in their pages as `at` computes.
@@ -208,9 +214,9 @@ impl Row {
         layout.set_word(self.page, bitmap, index / 64, after);
     }
 
-    /// Where the row's update counter is, or `None` where pages have none.
+    /// The address of the row's update counter; `None` if pages have none.
     #[inline(always)]
-    pub fn counter_place(&self, layout: &PageLayout) -> Option<*mut u8> {
+    pub fn counter_address(&self, layout: &PageLayout) -> Option<*mut u8> {
         let at = layout.bitmaps * layout.words * 8 + layout.index(self.handle);
         layout.counters.then(|| self.page.wrapping_add(at))
     }

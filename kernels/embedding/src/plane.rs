@@ -1,8 +1,9 @@
-//! What an index is made of: planes of buckets, the entries in them, and the two choices of a bucket that a hash has.
+//! Planes of buckets, the cells in them, and the two choices of a bucket that a hash has.
 //!
-//! A cell is a one-byte tag, in arrays of their own so that the tags of a million keys stay in cache; a four-byte entry, the
-//! row's handle beside six bits of hash; and the byte that chose the plane, which only insertions read. Tag, byte and
-//! group say where else an entry may lie, so displacing entries and growing a subtable never touch a row.
+//! A cell is a tag of one byte, an entry of four bytes (a row's handle and a hash hint), and the
+//! choice byte, which chose the plane and is read by insertions only. Tags, choice bytes and
+//! entries lie in separate arrays, so that the tags of a million keys stay in cache. Tag, choice
+//! byte and group give the other bucket of an entry, so displacement and growth never read a row.
 
 use crate::entry::{self, Entry};
 use crate::memory::Memory;
@@ -12,27 +13,29 @@ use std::alloc::{alloc, dealloc, Layout};
 
 /// Buckets of a plane.
 pub const GROUPS: usize = 64;
-/// Bytes of a cell: tag, byte and entry.
+/// Bytes of a cell: tag, choice byte and entry.
 pub const CELL_BYTES: usize = 6;
 /// Bytes of a plane.
 pub const PLANE_BYTES: usize = GROUPS * BUCKET_CELLS * CELL_BYTES;
-/// Planes of an extent: as many as have 64 kB of tags, a whole round of the second cache's sets.
+/// Planes of an extent: they have 64 kB of tags, which fill all sets of the second-level cache
+/// once.
 const EXTENT_PLANES: usize = 64;
 /// Cells of an extent.
 const EXTENT_CELLS: usize = EXTENT_PLANES * GROUPS * BUCKET_CELLS;
-/// Aligned to its tags, so that an address tells its place.
+/// Aligned to the size of its tags, so that the address of a tag gives its offset in the extent.
 const EXTENT: Layout = match Layout::from_size_align(EXTENT_CELLS * CELL_BYTES, EXTENT_CELLS) {
     Ok(layout) => layout,
     Err(_) => panic!("a layout"),
 };
 
-/// A bucket, by the address of its tags. Those of an extent fill its first 64 kB, to which it is aligned; the cells' bytes
-/// follow in the same order, then their entries: so the address of a cell's tag says where its byte and entry are.
+/// A bucket, by the address of its tags. The tags of an extent fill its first 64 kB, to which it is
+/// aligned; the choice bytes follow in the same order, then the entries. So the address of a cell's
+/// tag gives the addresses of its choice byte and entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket(*mut Tags);
 
 impl Bucket {
-    /// Stands where there is none.
+    /// No bucket.
     pub const NONE: Bucket = Bucket(std::ptr::null_mut());
 
     #[inline(always)]
@@ -40,9 +43,9 @@ impl Bucket {
         self.0
     }
 
-    /// What chose the plane of each cell.
+    /// The choice byte of each cell.
     #[inline(always)]
-    fn bytes(self) -> *mut [u8; BUCKET_CELLS] {
+    fn choice_bytes(self) -> *mut [u8; BUCKET_CELLS] {
         self.0.cast::<u8>().wrapping_add(EXTENT_CELLS).cast()
     }
 
@@ -53,10 +56,11 @@ impl Bucket {
         self.0.cast::<u8>().wrapping_add(2 * EXTENT_CELLS + 3 * cell).cast()
     }
 
-    /// Cells with a tag, as bits.
+    /// Cells with this tag, as bits.
     #[inline(always)]
     pub fn matches(self, tag: u8) -> u32 {
-        // SAFETY: but for `NONE`, buckets are of planes, whose extents live as long as their index; the reference ends here.
+        // SAFETY: but for `NONE`, buckets are of planes, whose extents live as long as their index;
+        // the reference ends here.
         unsafe { (*self.tags()).matches(tag) }
     }
 
@@ -72,27 +76,27 @@ impl Bucket {
         !self.empty() & 0xffff
     }
 
-    /// Taken cells whose bytes are in a set, as bits.
+    /// Taken cells whose choice bytes are in a set, as bits.
     #[inline(always)]
     pub fn moving(self, movers: &Movers) -> u32 {
         // SAFETY: as in `matches`.
-        unsafe { movers.among(&*self.bytes()) & self.taken() }
+        unsafe { movers.among(&*self.choice_bytes()) & self.taken() }
     }
 
-    /// A word of the tags, loaded for its cache line alone.
+    /// A word of the tags; the load fetches their cache line.
     #[inline(always)]
     pub fn touch(self) -> u64 {
         // SAFETY: as in `matches`.
         unsafe { (*self.tags()).touch() }
     }
 
-    /// Loads what writing a cell needs, for the cache lines alone.
+    /// Loads of the cache lines that writing a cell needs.
     #[inline(always)]
     pub fn touch_to_write(self) -> u8 {
-        self.cell(0).byte ^ self.cell(0).entry.hint()
+        self.cell(0).choice_byte ^ self.cell(0).entry.hash_hint()
     }
 
-    /// What is in a cell.
+    /// The content of a cell.
     #[inline(always)]
     pub fn cell(self, cell: usize) -> Cell {
         let cell = cell % BUCKET_CELLS;
@@ -100,13 +104,13 @@ impl Bucket {
         unsafe {
             Cell {
                 tag: (*self.tags()).0[cell],
-                byte: (*self.bytes())[cell],
+                choice_byte: (*self.choice_bytes())[cell],
                 entry: (*self.entries())[cell],
             }
         }
     }
 
-    /// Where the entry of a cell is.
+    /// The address of a cell's entry.
     #[inline(always)]
     pub fn entry(self, cell: usize) -> *const Entry {
         self.entries().cast::<Entry>().wrapping_add(cell % BUCKET_CELLS)
@@ -116,10 +120,11 @@ impl Bucket {
     #[inline(always)]
     pub fn set(self, cell: usize, content: Cell) {
         let cell = cell % BUCKET_CELLS;
-        // SAFETY: as in `matches`; each bucket is of one subtable, and only one thread uses a table.
+        // SAFETY: as in `matches`; each bucket is of one subtable, and only one thread uses a
+        // table.
         unsafe {
             (*self.tags()).0[cell] = content.tag;
-            (*self.bytes())[cell] = content.byte;
+            (*self.choice_bytes())[cell] = content.choice_byte;
             (*self.entries())[cell] = content.entry;
         }
     }
@@ -131,15 +136,16 @@ impl Bucket {
         unsafe { (*self.tags()).0[cell % BUCKET_CELLS] = 0 }
     }
 
-    /// Makes bit 7 of every cell's byte the hash's bit behind the first `depth`, one more than before.
+    /// Sets bit 7 of every cell's choice byte to the bit of its hash after the first `depth`, one
+    /// more than before.
     #[inline]
     pub fn deepen(self, depth: u8, hash_of: &impl Fn(u32) -> u64) {
         // SAFETY: as in `set`; the references end here.
-        let (bytes, entries) = unsafe { (&mut *self.bytes(), &mut *self.entries()) };
+        let (bytes, entries) = unsafe { (&mut *self.choice_bytes(), &mut *self.entries()) };
         entry::deepen(bytes, entries, depth, hash_of);
     }
 
-    /// One of two without a branch, which would be mispredicted every other time.
+    /// `other` if `take_other`, else `self`; without a branch.
     #[inline(always)]
     pub fn or(self, other: Bucket, take_other: bool) -> Bucket {
         let (this, that) = (self.0 as usize, other.0 as usize);
@@ -147,37 +153,38 @@ impl Bucket {
     }
 }
 
-/// What is in a cell.
+/// The content of a cell.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
     /// 0 where the cell is empty.
     pub tag: u8,
-    /// What chose its plane.
-    pub byte: u8,
-    /// Which row.
+    /// The byte that chose its plane.
+    pub choice_byte: u8,
+    /// The row's handle and a hash hint.
     pub entry: Entry,
 }
 
 impl Cell {
-    /// Nothing.
-    pub const EMPTY: Cell = Cell { tag: 0, byte: 0, entry: Entry::NONE };
+    /// An empty cell.
+    pub const EMPTY: Cell = Cell { tag: 0, choice_byte: 0, entry: Entry::NONE };
 }
 
-/// One bucket a group, one after another.
+/// One bucket a group, in consecutive memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plane(*mut Tags);
 
 impl Plane {
-    /// Stands where there is none.
+    /// No plane.
     pub const NONE: Plane = Plane(std::ptr::null_mut());
 
-    /// Empties it.
+    /// Empties all buckets.
     pub fn clear(self) {
         let first = self.bucket(0);
-        // SAFETY: each of the three arrays holds as many cells of this plane one after another, and only one thread uses it.
+        // SAFETY: each of the three arrays holds as many cells of this plane one after another, and
+        // only one thread uses it.
         unsafe {
             first.tags().write_bytes(0, GROUPS);
-            first.bytes().write_bytes(0, GROUPS);
+            first.choice_bytes().write_bytes(0, GROUPS);
             first.entries().write_bytes(0, GROUPS);
         }
     }
@@ -190,7 +197,7 @@ impl Plane {
     }
 }
 
-/// The planes of an index.
+/// The planes of an index, carved from extents.
 #[derive(Default)]
 pub struct Planes {
     free: Vec<Plane>,
@@ -200,8 +207,8 @@ pub struct Planes {
 }
 
 impl Planes {
-    /// A plane, to be cleared before it is used; `None` at the memory limit. Only planes in use are claimed: the rest of an
-    /// extent is memory that nobody has touched.
+    /// Takes a plane, which the caller must clear; `None` at the memory limit. Only planes in use
+    /// are claimed; the rest of an extent is memory that was never touched.
     pub fn take(&mut self, memory: &mut Memory) -> Option<Plane> {
         if let Some(plane) = self.free.pop() {
             return Some(plane);
@@ -217,14 +224,14 @@ impl Planes {
         Some(Plane(extent.wrapping_add((self.taken - 1) * GROUPS)))
     }
 
-    /// Takes a plane back, which must be used no more.
+    /// Returns a plane, which must not be used any more.
     pub fn give_back(&mut self, plane: Plane) {
         self.free.push(plane);
     }
 
     fn add_extent(&mut self) -> Option<()> {
         self.extents.try_reserve(1).ok()?;
-        // Room on the free list for every plane there is: giving one back never allocates.
+        // Room on the free list for all planes, so that returning one never allocates.
         let planes = (self.extents.len() + 1) * EXTENT_PLANES;
         self.free.try_reserve(planes - self.free.len()).ok()?;
         // SAFETY: the layout's size is not zero.
@@ -247,40 +254,41 @@ impl Drop for Planes {
     }
 }
 
-/// One of the two buckets where an entry may lie.
+/// One of the two buckets that an entry may lie in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// Bucket of the plane, below `GROUPS`.
     pub group: u32,
     /// Chooses the plane, see `plane_choice.rs`; below 256.
-    pub byte: u32,
+    pub choice_byte: u32,
 }
 
 impl Choice {
-    /// The first of a hash in a subtable of that depth: bit 7 of its byte is the hash's bit behind those of the subtable.
+    /// The first choice of a hash in a subtable of depth `depth`. Bit 7 of the choice byte is the
+    /// bit of the hash that follows the subtable's.
     #[inline(always)]
     pub fn first(hash: u64, depth: u8) -> Choice {
         let next_bit = (hash >> (63 - depth)) as u32 & 1;
         Choice {
             group: (hash >> 8) as u32 % GROUPS as u32,
-            byte: hash as u32 & 127 | next_bit << 7,
+            choice_byte: hash as u32 & 127 | next_bit << 7,
         }
     }
 
-    /// The choice that an entry in a bucket of `group` is at.
+    /// The choice of an entry that lies in a bucket of `group`.
     #[inline(always)]
-    pub fn at(group: u32, byte: u8) -> Choice {
-        Choice { group, byte: byte.into() }
+    pub fn at(group: u32, choice_byte: u8) -> Choice {
+        Choice { group, choice_byte: choice_byte.into() }
     }
 
-    /// The other choice of the same tag; of that, the other is this one.
+    /// The alternate bucket for this tag. An involution: `c.other(t).other(t) == c`.
     #[inline(always)]
     pub fn other(self, tag: u8) -> Choice {
         let mixed = u32::from(tag).wrapping_mul(0x9E37_79B1);
         let group_bits = GROUPS.trailing_zeros();
         Choice {
             group: self.group ^ mixed >> (32 - group_bits),
-            byte: self.byte ^ (mixed >> 16 & 127),
+            choice_byte: self.choice_byte ^ (mixed >> 16 & 127),
         }
     }
 
@@ -303,9 +311,9 @@ mod tests {
         for seed in 0..20_000 {
             let ([first, second], tag) = Choice::both(mix64(seed), seed as u8 % 16);
             assert!((first.group as usize) < GROUPS && (second.group as usize) < GROUPS);
-            assert!(first.byte < 256 && second.byte < 256);
+            assert!(first.choice_byte < 256 && second.choice_byte < 256);
             assert_eq!(second.other(tag), first);
-            assert_eq!(first.byte & 128, second.byte & 128);
+            assert_eq!(first.choice_byte & 128, second.choice_byte & 128);
         }
     }
 
@@ -320,17 +328,23 @@ mod tests {
             let cells = seed as usize % (BUCKET_CELLS + 1);
             for cell in 0..cells {
                 let hash = hash_of(cell as u32);
-                let byte = Choice::first(hash, 0).byte as u8;
-                bucket.set(cell, Cell { tag: 1, byte, entry: Entry::new(hash, 0, cell as u32) });
+                let choice_byte = Choice::first(hash, 0).choice_byte as u8;
+                bucket.set(
+                    cell,
+                    Cell { tag: 1, choice_byte, entry: Entry::new(hash, 0, cell as u32) },
+                );
             }
             for depth in 0..17 {
                 if depth > 0 {
                     bucket.deepen(depth, &hash_of);
                 }
                 for handle in 0..cells as u32 {
-                    let Cell { byte, entry, .. } = bucket.cell(handle as usize);
+                    let Cell { choice_byte, entry, .. } = bucket.cell(handle as usize);
                     assert_eq!(entry, Entry::new(hash_of(handle), depth, handle));
-                    assert_eq!(u32::from(byte), Choice::first(hash_of(handle), depth).byte);
+                    assert_eq!(
+                        u32::from(choice_byte),
+                        Choice::first(hash_of(handle), depth).choice_byte
+                    );
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! How rows begin, learn, are admitted and expire: the table's options, decoded once, looked up by slot.
+//! The options of a table, decoded once: how rows of each slot are initialized, updated, admitted
+//! and expired.
 
 use crate::initializers::Initializer;
 use crate::memory::BYTES_MAX;
@@ -6,30 +7,31 @@ use crate::optimizers::{every_rule_accepts, Optimizer};
 
 /// Slots are 15 bits of an id.
 pub const SLOTS: usize = 1 << 15;
-/// With `SLICES_MAX` a bound that keeps every product of sizes far inside 32 bits.
+/// Upper bound of a slice's dim; with `SLICES_MAX` it keeps all products of sizes far inside 32
+/// bits.
 const DIM_MAX: usize = 4096;
-/// Slices of a row.
+/// Maximum number of slices of a row.
 pub const SLICES_MAX: usize = 64;
 
-/// What happens when the memory limit is reached.
+/// The policy at the memory limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AtLimit {
     /// New ids get no row.
     Reject,
-    /// The least recently updated row of a sample makes room.
+    /// The least recently updated row of a sample is evicted.
     EvictLeastRecentlyUsed,
-    /// The least often updated row of a sample makes room.
+    /// The least often updated row of a sample is evicted.
     EvictLeastFrequentlyUsed,
 }
 
 /// When an id gets a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Admission {
-    /// From its first occurrence.
+    /// At its first occurrence.
     AtOnce,
-    /// From the occurrence after this many.
+    /// After this many occurrences.
     After(u32),
-    /// At each occurrence with this chance.
+    /// At each occurrence with this probability.
     ByChance(f32),
 }
 
@@ -38,22 +40,22 @@ pub enum Admission {
 pub struct Policy {
     /// When an id gets a row.
     pub admission: Admission,
-    /// Seconds on the data clock without an update after which a row goes; `u32::MAX` = never.
+    /// A row without an update for this many seconds of the data clock expires; `u32::MAX` = never.
     pub expiry_seconds: u32,
-    /// How each slice begins and learns.
+    /// The initializer and optimizer of each slice.
     pub rules: Vec<(Initializer, Optimizer)>,
 }
 
-/// A run of columns with rules of its own.
+/// A slice: columns with rules of their own.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice {
-    /// Weights.
+    /// Number of weights.
     pub dim: usize,
     /// First weight of the row.
     pub column: usize,
     /// First float of its state, counted from the row's first weight.
     pub state: usize,
-    /// Floats of state, enough for every policy's optimizer.
+    /// Floats of state, enough for the optimizer of every slot.
     pub state_floats: usize,
 }
 
@@ -62,27 +64,27 @@ pub struct Slice {
 pub struct TableOptions {
     /// Hard limit of the table's memory.
     pub bytes_max: usize,
-    /// What happens there.
+    /// The policy at the limit.
     pub at_limit: AtLimit,
-    /// Seeds every initial value and every draw.
+    /// Seed of all initial values and draws.
     pub seed: u64,
-    /// Ids that the admission counter remembers.
+    /// Number of ids that the admission counter remembers.
     pub admission_ids_max: usize,
-    /// Columns of a row.
+    /// The slices of a row.
     pub slices: Vec<Slice>,
-    /// Floats of weights.
+    /// Floats of weights in a row.
     pub width: usize,
-    /// Floats of weights and state.
+    /// Floats of weights and state in a row.
     pub floats: usize,
     policies: Vec<Policy>,
-    /// Policy by slot.
+    /// Number of the policy of each slot.
     of_slot: Vec<u16>,
 }
 
-/// Why a word list is not a table's options, and the word where reading stopped.
+/// The reason why words are not the options of a table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptionsError {
-    /// Position in the words.
+    /// Index of the word where decoding stopped.
     pub word: usize,
 }
 
@@ -127,9 +129,9 @@ impl Words<'_> {
 }
 
 impl TableOptions {
-    /// Reads the form that `table_encoding.ts` writes:
-    /// `bytesMax, atLimit, seed, admissionIdsMax, slices, {dim, rule}…, slots, {slot, admission, value, expiry, rule…}…`
-    /// where a rule is an initializer's 3 words and an optimizer's 8.
+    /// Decodes the words of `table_encoding.ts`: `bytesMax, atLimit, seed, admissionIdsMax, slices,
+    /// {dim, rule}…, slots, {slot, admission, value, expiry, rule…}…`, where a rule is an
+    /// initializer's 3 words and an optimizer's 8.
     pub fn decode(words: &[f64]) -> Result<TableOptions, OptionsError> {
         let mut words = Words { words, at: 0 };
         let bytes_max = words.integer(1, BYTES_MAX as u64)? as usize;
@@ -200,20 +202,20 @@ impl TableOptions {
         })
     }
 
-    /// The rules of an id's slot.
+    /// The policy of an id's slot.
     #[inline(always)]
     pub fn policy(&self, id: u64) -> &Policy {
         match self.policies.as_slice() {
-            // Where all slots are alike, no look at a table of 64 kB.
+            // If all slots have the same policy, the table of 64 kB is not read.
             [only] => only,
             policies => &policies[usize::from(self.of_slot[slot_of(id)])],
         }
     }
 
-    /// Whether an id's row may learn from a gradient, shape `[width]`.
+    /// Whether a row of the id may be updated by a gradient, shape `[width]`.
     #[inline(always)]
     pub fn accepts(&self, id: u64, gradient: &[f32]) -> bool {
-        // Seldom is there a gradient so large that it matters which slice clips it.
+        // Gradients so large that clipping matters are rare.
         every_rule_accepts(gradient) || self.rules_accept(id, gradient)
     }
 
@@ -225,7 +227,7 @@ impl TableOptions {
         })
     }
 
-    /// The weights that an id's row begins with, shape `[width]`.
+    /// Writes the initial weights of the id's row, shape `[width]`.
     pub fn initial_weights(&self, id: u64, weights: &mut [f32]) {
         for ((initializer, _), slice) in self.policy(id).rules.iter().zip(&self.slices) {
             let columns = &mut weights[slice.column..slice.column + slice.dim];
@@ -233,12 +235,12 @@ impl TableOptions {
         }
     }
 
-    /// Whether any slot's rows expire.
+    /// Whether rows of any slot expire.
     pub fn anything_expires(&self) -> bool {
         self.policies.iter().any(|policy| policy.expiry_seconds != u32::MAX)
     }
 
-    /// Whether any slot counts occurrences before it admits.
+    /// Whether any slot has a threshold of admission.
     pub fn anything_is_counted(&self) -> bool {
         self.policies.iter().any(|policy| matches!(policy.admission, Admission::After(_)))
     }

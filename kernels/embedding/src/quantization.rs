@@ -1,10 +1,12 @@
-//! Serving rows in 16 or 8 bits a weight, decoded straight into float32.
+//! Serving rows with 16 or 8 bits a weight, decoded into float32.
 //!
-//! Plain arithmetic over whole rows, no branch a weight: the compiler makes vectors of it, with the same bits.
+//! Plain arithmetic over whole rows without branches, which the compiler vectorizes with the same
+//! bits.
 
-/// IEEE half precision. Error: at most |x|·2⁻¹¹, or 2⁻²⁵ below 2⁻¹⁴; finite weights beyond ±65,504 saturate.
+/// IEEE half precision. Error: at most |x|·2⁻¹¹, or 2⁻²⁵ below 2⁻¹⁴; finite weights beyond ±65,504
+/// saturate.
 pub mod fp16 {
-    /// Both slices have one length.
+    /// Both slices have the same length.
     pub fn encode_row(row: &[f32], out: &mut [u16]) {
         assert_eq!(row.len(), out.len());
         for (out, &value) in out.iter_mut().zip(row) {
@@ -12,7 +14,7 @@ pub mod fp16 {
         }
     }
 
-    /// Both slices have one length.
+    /// Both slices have the same length.
     #[inline]
     pub fn decode_row(row: &[u16], out: &mut [f32]) {
         assert_eq!(row.len(), out.len());
@@ -56,7 +58,7 @@ pub mod fp16 {
         use super::*;
 
         #[test]
-        fn every_half_survives_the_way_there_and_back() {
+        fn every_half_is_decoded_and_encoded_without_loss() {
             for half in 0..=u16::MAX {
                 let value = decode(half);
                 let finite = half & 0x7C00 != 0x7C00;
@@ -94,9 +96,11 @@ pub mod fp16 {
     }
 }
 
-/// Eight bits with one scale a row, max|x|/127. Error: at most half a scale (1/254 of the row's greatest weight).
+/// Eight bits with one scale a row, max|x|/127. Error: at most half a scale (1/254 of the row's
+/// greatest weight).
 pub mod int8 {
-    /// Returns the scale; both slices have one length. Rows that hold no normal number become zeros.
+    /// Returns the scale; both slices have the same length. A row without a normal number becomes
+    /// zeros.
     pub fn encode_row(row: &[f32], out: &mut [i8]) -> f32 {
         assert_eq!(row.len(), out.len());
         let greatest = row.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
@@ -111,7 +115,7 @@ pub mod int8 {
         scale
     }
 
-    /// Both slices have one length.
+    /// Both slices have the same length.
     #[inline]
     pub fn decode_row(row: &[i8], scale: f32, out: &mut [f32]) {
         assert_eq!(row.len(), out.len());

@@ -1,57 +1,58 @@
-//! Restoring rows of a snapshot, into another number of shards and into another schema.
+//! Restoring the rows of a snapshot, also into another number of shards or another schema.
 
 use crate::mixing::shard_of;
 use crate::page::KEY_BYTES;
 use crate::policy::slot_of;
 use crate::table::{EmbeddingTable, COUNTED_UPDATE, ROW_HEADER_BYTES};
 
-/// Updates of a row from a snapshot without counters: as many as a new row has after its first, so that none of them goes
-/// before younger ones for that alone.
+/// Update counter of a row from a snapshot without counters: that of a row after its first update,
+/// so that restored rows are not evicted before younger ones for lack of a counter.
 const COUNTER_UNKNOWN: u8 = COUNTED_UPDATE;
 
-/// A run of floats that the saved row and this table's row share.
+/// A run of floats that the saved row and this table's row have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Run {
     /// First float in the saved row.
     pub from: usize,
     /// First float in this table's row.
     pub to: usize,
-    /// Floats.
+    /// Length, floats.
     pub floats: usize,
 }
 
-/// Which saved rows to take, and what of them.
+/// Which saved rows to take, and which of their floats.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RestorePlan {
     /// Floats of a saved row.
     pub floats: usize,
-    /// Whether a saved row ends with its counter.
+    /// Whether a saved row ends with its update counter.
     pub counted: bool,
-    /// What is copied; all else begins anew.
+    /// Floats that are copied; all others get their initial values.
     pub runs: Vec<Run>,
     /// This table's shard among `shards`.
     pub shard: u32,
-    /// Shards that the ids are spread over now.
+    /// Number of shards that the ids are now spread over.
     pub shards: u32,
-    /// Slots to keep; empty = all.
+    /// Slots to take; empty = all.
     pub slots: Vec<u16>,
 }
 
-/// What became of saved rows.
+/// Numbers of saved rows by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Restored {
-    /// Now rows of this table.
+    /// Restored into this table.
     pub rows: u32,
-    /// Belong to another shard.
+    /// Of another shard.
     pub elsewhere: u32,
-    /// Of a slot that the schema has no more.
+    /// Of a slot that is not in the schema any more.
     pub dropped: u32,
-    /// Found no room.
+    /// Without room in this table.
     pub rejected: u32,
 }
 
 impl EmbeddingTable {
-    /// Takes the rows of a chunk; `None` where chunk or plan have the wrong size, and then nothing changed.
+    /// Restores the rows of a chunk; `None` if chunk or plan have the wrong size, and then the
+    /// table is unchanged.
     pub fn restore(&mut self, chunk: &[u8], plan: &RestorePlan) -> Option<Restored> {
         let floats_end = ROW_HEADER_BYTES + plan.floats * 4;
         let stride = floats_end + usize::from(plan.counted);
@@ -110,14 +111,14 @@ mod tests {
     const LEAST_FREQUENTLY_USED: f64 = 2.0;
     const IDS: u64 = 3000;
 
-    /// Rows of two floats that begin as zeros and learn by SGD.
+    /// Rows of two floats, initially zeros, with SGD.
     fn table(at_limit: f64) -> EmbeddingTable {
         let rule = [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, f64::INFINITY, 0.0, 0.0, 0.0, 0.0];
         let words = [&[1e8, at_limit, 1.0, 64.0, 1.0, 2.0][..], &rule, &[0.0]].concat();
         EmbeddingTable::new(TableOptions::decode(&words).unwrap()).unwrap()
     }
 
-    /// Times that `learned` has updated an id.
+    /// Number of updates of an id in `learned`.
     fn updates(id: u64) -> u8 {
         (id % 7 + 1) as u8
     }
@@ -132,7 +133,7 @@ mod tests {
         table
     }
 
-    /// All rows of a snapshot, during which the rows are learned from once more.
+    /// All rows of a snapshot, during which each row is updated once more.
     fn saved(table: &mut EmbeddingTable) -> Vec<u8> {
         let mut bytes = Vec::new();
         assert!(table.begin_snapshot());
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn how_often_a_row_was_updated_comes_back_in_more_shards_and_in_fewer() {
+    fn update_counters_are_restored_into_more_and_into_fewer_shards() {
         let whole = saved(&mut learned(LEAST_FREQUENTLY_USED));
         assert_eq!(whole.len(), IDS as usize * (ROW_HEADER_BYTES + 2 * 4 + 1));
         let mut rows = 0;

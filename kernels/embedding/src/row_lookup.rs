@@ -1,33 +1,34 @@
-//! Looking rows up, a chunk of ids at a time: the memo says where the popular ones are to be looked for, the search where the
-//! others are; then rows are fetched, each is verified by its key, and those that the memo did not know it learns.
+//! Lookups of rows, a chunk of ids at a time: ask the memo, search the index for the ids that it
+//! does not know, fetch all candidate rows, verify their keys, and add the searched ids to the
+//! memo.
 
 use crate::page::Row;
 use crate::row_memo::CHUNK;
 use crate::row_store::RowStore;
 use crate::search::{is_no_row, is_row_of, PASS};
 
-/// Where the rows of a chunk's ids are to be looked for: their first bytes, or what stands for none, and handles where they
-/// are needed.
+/// Candidate rows of a chunk: the address of each row's first byte or of the stand-in for no row,
+/// and handles if they are needed.
 pub struct Candidates {
     starts: [*const u8; CHUNK],
     handles: [u32; CHUNK],
 }
 
 impl Candidates {
-    /// No ids yet.
+    /// An empty chunk.
     pub fn new() -> Candidates {
         Candidates { starts: [std::ptr::null(); CHUNK], handles: [0; CHUNK] }
     }
 }
 
 impl RowStore {
-    /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` where there is no row.
+    /// Finds up to `PASS` ids; `found[i]` is `Row::NONE` if id i has no row.
     #[inline]
     pub fn find_pass(&mut self, ids: &[u64], found: &mut [Row; PASS]) {
         let ids = &ids[..ids.len().min(PASS)];
         let unknown = self.look_for::<true>(ids);
         self.fetch(0, ids.len(), self.layout.stride);
-        self.learn(0, unknown, ids.len());
+        self.remember(0, unknown, ids.len());
         for (at, (row, &id)) in found.iter_mut().zip(ids).enumerate() {
             let (start, handle) = (self.candidates.starts[at], self.candidates.handles[at]);
             *row = match is_row_of(start, id) {
@@ -38,18 +39,18 @@ impl RowStore {
         }
     }
 
-    /// Calls `read` with the first byte of each id's row, null where there is none, in order; of rows the first `bytes` will
-    /// be read.
+    /// Calls `read` in order with the address of each id's row, null if it has none; the caller
+    /// reads the first `bytes` of each row.
     #[inline(always)]
     pub fn read(&mut self, ids: &[u64], bytes: usize, mut read: impl FnMut(*const u8)) {
         let bytes = bytes.min(self.layout.stride);
         for ids in ids.chunks(CHUNK) {
             let unknown = self.look_for::<false>(ids);
-            let mut learned = 0;
+            let mut remembered = 0;
             for first in (0..ids.len()).step_by(PASS) {
                 let end = ids.len().min(first + PASS);
                 self.fetch(first, end, bytes);
-                learned = self.learn(learned, unknown, end);
+                remembered = self.remember(remembered, unknown, end);
                 for (at, &id) in (first..end).zip(&ids[first..end]) {
                     let start = self.candidates.starts[at % CHUNK];
                     read(match is_row_of(start, id) {
@@ -61,8 +62,8 @@ impl RowStore {
         }
     }
 
-    /// Finds where the rows of up to `CHUNK` ids are to be looked for. Returns how many the memo was asked for and did not
-    /// know; of those there are handles, of all with `HANDLES`.
+    /// Finds candidate rows of up to `CHUNK` ids. Returns how many the memo was asked for and did
+    /// not know; those have handles, with `HANDLES` all do.
     #[inline]
     fn look_for<const HANDLES: bool>(&mut self, ids: &[u64]) -> usize {
         let view = self.view();
@@ -88,7 +89,7 @@ impl RowStore {
             }
             return 0;
         };
-        // In equal parts: a search for few ids takes nearly as long as one for many.
+        // In equal parts, since a search for few ids takes nearly as long as one for many.
         let part = unknown.div_ceil(unknown.div_ceil(PASS).max(1)).max(1);
         for first in (0..unknown).step_by(part) {
             let ids = memo.unknown_ids(first, unknown.min(first + part));
@@ -102,17 +103,18 @@ impl RowStore {
         unknown
     }
 
-    /// Fetches the first `bytes` of the rows of ids `first` to `end` of the chunk.
+    /// Fetches the first `bytes` of the candidates of ids `first` to `end` of the chunk.
     #[inline(always)]
     fn fetch(&mut self, first: usize, end: usize, bytes: usize) {
-        // SAFETY: candidates are rows, none of which is shorter than the stride, or stand for none.
+        // SAFETY: candidates are rows, none of which is shorter than the stride, or the stand-in
+        // for no row.
         unsafe { self.search.fetch(&self.candidates.starts[first..end], bytes) }
     }
 
-    /// Remembers the rows of unknown ids from number `first` on, `unknown` in all, that stand before `end` in their chunk.
-    /// Returns the number of the next.
+    /// Adds to the memo the rows of unknown ids from number `first` on (of `unknown` in all) that
+    /// precede index `end` of the chunk. Returns the number of the next.
     #[inline(always)]
-    fn learn(&mut self, first: usize, unknown: usize, end: usize) -> usize {
+    fn remember(&mut self, first: usize, unknown: usize, end: usize) -> usize {
         for number in first..unknown {
             let at = self.memo.position(number);
             if at >= end {
@@ -120,13 +122,13 @@ impl RowStore {
             }
             let (id, start) = (self.memo.unknown_id(number), self.candidates.starts[at]);
             if is_row_of(start, id) {
-                self.memo.learn(id, start, self.candidates.handles[at]);
+                self.memo.remember(id, start, self.candidates.handles[at]);
             }
         }
         unknown
     }
 
-    /// The row of an id whose candidate is another's.
+    /// The row of an id whose candidate is the row of another id.
     #[cold]
     #[inline(never)]
     fn find_otherwise(&mut self, candidate: *const u8, id: u64) -> Row {
@@ -135,7 +137,7 @@ impl RowStore {
         }
         let row = self.find(id);
         if row.exists() {
-            self.memo.learn(id, row.start, row.handle);
+            self.memo.remember(id, row.start, row.handle);
         }
         row
     }

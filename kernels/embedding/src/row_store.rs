@@ -1,4 +1,5 @@
-//! All rows of a table: the slab that holds them, the index that finds them, and the memo of those found lately.
+//! All rows of a table: the slab that stores them, the index that finds them, and the memo of
+//! recent lookups.
 
 use crate::cuckoo_index::CuckooIndex;
 use crate::memory::Memory;
@@ -10,40 +11,40 @@ use crate::search::{is_row_of, Search, View};
 use crate::slab::Slab;
 use crate::subtable::Crowded;
 
-/// Of a table's limit, what its memo takes at most is one part of so many.
+/// The memo takes at most the table's limit divided by this.
 const MEMO_SHARE: usize = 64;
 
-/// Why a row cannot be inserted.
+/// The reason why a row cannot be inserted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum InsertError {
     /// The table's memory limit.
     OutOfMemory,
-    /// Both buckets of the id are full, and all that their entries could move to.
+    /// Both buckets of the id are full, and so are all buckets that their entries could move to.
     Crowded,
 }
 
 /// Rows, index and memory of one table.
 pub struct RowStore {
-    /// Where things are in a page.
+    /// The layout of a page.
     pub layout: PageLayout,
-    /// What is claimed, and the limit.
+    /// The bytes claimed, and the limit.
     pub memory: Memory,
     /// The rows.
     pub slab: Slab,
-    /// Their handles by hash.
+    /// Handles of rows by hash.
     pub index: CuckooIndex,
     pub(crate) search: Box<Search>,
-    /// Growths of the index and removals when the last search for ids to insert began.
+    /// Growths of the index and removals at the time of the last search for ids to insert.
     searched_at: (u64, u64),
-    /// Where rows found lately lie.
+    /// Addresses of rows found recently.
     pub memo: Box<RowMemo>,
     pub(crate) candidates: Box<Candidates>,
-    /// Rows removed so far: a row found earlier may be another's by now where this went up.
+    /// Number of removals: after an increase, a row found earlier may belong to another id.
     pub removals: u64,
 }
 
 impl RowStore {
-    /// An empty store; `None` where `bytes_max` does not hold even one page.
+    /// An empty store; `None` if `bytes_max` does not hold one page.
     pub fn new(layout: PageLayout, bytes_max: usize) -> Option<RowStore> {
         let mut memory = Memory::new(bytes_max);
         let index = CuckooIndex::new(&mut memory)?;
@@ -63,12 +64,12 @@ impl RowStore {
         })
     }
 
-    /// Rows in all.
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.slab.rows()
     }
 
-    /// Cells of the index.
+    /// Number of cells of the index.
     pub fn cells(&self) -> usize {
         self.index.cells()
     }
@@ -78,8 +79,8 @@ impl RowStore {
         View { index: self.index.view(), slab: self.slab.view() }
     }
 
-    /// Searches for up to `PASS` ids of which absent ones are going to be inserted, and fetches what will be read and written
-    /// for that. `found_at` says what it found; the memo is not asked.
+    /// Searches for up to `PASS` ids whose absent ones will be inserted, and fetches the cache
+    /// lines that insertion reads and writes. `found_at` gives the results; the memo is not asked.
     #[inline]
     pub fn search_to_insert(&mut self, ids: &[u64]) {
         self.keep_memo();
@@ -97,7 +98,7 @@ impl RowStore {
         self.search.expect_insertions();
     }
 
-    /// The row that the id at position `at` of the last `search_to_insert` has by now.
+    /// The current row of the id at index `at` of the last `search_to_insert`.
     #[inline(always)]
     pub fn found_at(&self, at: usize, id: u64) -> Row {
         let (growths, removals) = self.searched_at;
@@ -107,19 +108,20 @@ impl RowStore {
                 false => self.find(id),
             }
         } else if removals == self.removals && is_row_of(self.search.start(at), id) {
-            // SAFETY: no row went since, and its key says that the id's is there.
+            // SAFETY: no row was removed since, and the key says that the id's row is there.
             unsafe { self.search.row(at, &self.layout) }
         } else {
             self.find(id)
         }
     }
 
-    /// Adds a row for the id at position `at` of the last `search_to_insert`, which has none by now; the payload is what its
-    /// place held before.
+    /// Inserts a row for the id at index `at` of the last `search_to_insert`, which has none; the
+    /// payload is that of an earlier row.
     #[inline(always)]
     pub fn insert_at(&mut self, at: usize, id: u64) -> Result<Row, InsertError> {
         let hash = mix64(id);
-        // First of all: where there is no room, the caller makes some and inserts the id by `insert`.
+        // First, because the caller makes room if there is none, and then inserts the id by
+        // `insert`.
         self.search.note_insertion(hash);
         if self.searched_at.0 != self.index.growths {
             return self.insert(id);
@@ -155,7 +157,7 @@ impl RowStore {
         }
     }
 
-    /// Adds a row for an id that has none; the payload is what its place held before.
+    /// Inserts a row for an id without one; the payload is that of an earlier row.
     pub fn insert(&mut self, id: u64) -> Result<Row, InsertError> {
         let row = self.slab.take(&mut self.memory, id).ok_or(InsertError::OutOfMemory)?;
         let slab = &self.slab;
@@ -168,7 +170,8 @@ impl RowStore {
         Ok(row)
     }
 
-    /// Adds a row for an id of which one of the buckets has an empty cell, as where a row went to make room; nothing grows.
+    /// Inserts a row for an id one of whose buckets has an empty cell, as after an eviction for it;
+    /// nothing grows.
     pub fn insert_in_room_made(&mut self, id: u64) -> Option<Row> {
         let hash = mix64(id);
         let row = self.slab.take(&mut self.memory, id)?;
@@ -179,7 +182,7 @@ impl RowStore {
         Some(row)
     }
 
-    /// Removes an id's row; false where there is none.
+    /// Removes an id's row; false if it has none.
     pub fn remove(&mut self, id: u64) -> bool {
         let hash = mix64(id);
         let mut handle = 0;
@@ -195,12 +198,12 @@ impl RowStore {
         true
     }
 
-    /// Rows whose entry lies in its first and in its other bucket.
+    /// Number of rows whose entry lies in its first bucket, and in the other one.
     pub fn displacement(&self) -> [usize; 2] {
         self.index.displacement(|handle| mix64(self.slab.row(handle).key()))
     }
 
-    /// Begins to remember rows once there are enough of them, where the limit allows it.
+    /// Starts the memo once there are enough rows, if the limit allows it.
     #[inline(always)]
     fn keep_memo(&mut self) {
         if self.rows() >= RowMemo::ROWS_MIN && !self.memo.has_begun() {
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_keeps_its_place_while_the_index_grows_and_none_is_found_after_its_removal() {
+    fn rows_do_not_move_while_the_index_grows_and_are_not_found_after_removal() {
         let mut store = store(1 << 30);
         const IDS: u64 = 200_000;
         let mut starts = Vec::new();
@@ -261,11 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_inserts_what_it_did_not_find_once_each() {
+    fn a_pass_inserts_each_absent_id_once() {
         let mut store = store(1 << 30);
         let mut known = std::collections::HashSet::new();
         for pass in 0..2000_u64 {
-            // A third of each pass is known already, and some ids come twice.
+            // A third of each pass is known already, and some ids occur twice.
             let ids: Vec<u64> = (0..PASS as u64).map(|at| mix64(pass * 64 + at % 100)).collect();
             store.search_to_insert(&ids);
             for (at, &id) in ids.iter().enumerate() {
@@ -282,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_comes_twice_in_a_pass_gets_one_row_where_room_had_to_be_made() {
+    fn an_id_that_occurs_twice_in_a_pass_gets_one_row_after_an_eviction() {
         let mut store = store(1 << 20);
         let mut next = 0;
         while store.insert(next).is_ok() {

@@ -1,4 +1,5 @@
-//! The serving table: weights only, stored as float32, float16 or int8 with a scale a row, gathered into float32.
+//! The serving table: weights only, stored as float32, float16 or int8 with a scale a row, read as
+//! float32.
 
 use crate::copy::copy_floats;
 use crate::page::{Bitmap, PageLayout, Row, KEY_BYTES};
@@ -6,7 +7,7 @@ use crate::quantization::{fp16, int8};
 use crate::row_store::RowStore;
 use crate::search::PASS;
 
-/// How weights are stored.
+/// The format of stored weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Precision {
     /// 4 bytes a weight, exact.
@@ -19,7 +20,7 @@ pub enum Precision {
 
 /// Rows of `width` weights by id.
 pub struct ServingTable {
-    /// Weights of a row.
+    /// Number of weights of a row.
     pub width: usize,
     /// The rows.
     pub store: RowStore,
@@ -30,14 +31,14 @@ pub struct ServingTable {
 }
 
 impl ServingTable {
-    /// An empty table; `None` where `bytes_max` does not hold one page.
+    /// An empty table; `None` if `bytes_max` does not hold one page.
     pub fn new(width: usize, precision: Precision, bytes_max: usize) -> Option<ServingTable> {
         let payload = match precision {
             Precision::Fp32 => width * 4,
             Precision::Fp16 => width * 2,
             Precision::Int8 => 4 + width,
         };
-        // Bitmaps: which rows exist, and which the running fill has brought.
+        // Bitmaps: existing rows, and rows written since the running fill began.
         let layout = PageLayout::new((KEY_BYTES + payload).next_multiple_of(4), 2, false);
         let store = RowStore::new(layout, bytes_max)?;
         Some(ServingTable {
@@ -50,15 +51,16 @@ impl ServingTable {
         })
     }
 
-    /// Gathers the weights of `ids` to `out`, shape `[ids, width]`; absent ids give zeros and a 0 in `found`.
+    /// Copies the weights of `ids` to `out`, shape `[ids, width]`; an absent id gives zeros and a 0
+    /// in `found`.
     pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], found: &mut [u8]) {
         let width = self.width;
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let precision = self.precision;
         found.fill(1);
-        let mut places = out.chunks_exact_mut(width).zip(found);
+        let mut answers = out.chunks_exact_mut(width).zip(found);
         self.store.read(ids, usize::MAX, |start| {
-            let Some((out, found)) = places.next() else { return };
+            let Some((out, found)) = answers.next() else { return };
             if start.is_null() {
                 *found = 0;
                 out.fill(0.0);
@@ -68,8 +70,8 @@ impl ServingTable {
         });
     }
 
-    /// Writes the weights of `ids`, shape `[ids, width]`; later ones win. Stops at the first id that finds no room and
-    /// returns how many were written.
+    /// Writes the weights of `ids`, shape `[ids, width]`; the last row of an id counts. Stops at
+    /// the first id without room and returns the number of ids written.
     pub fn upsert(&mut self, ids: &[u64], weights: &[f32]) -> usize {
         assert!(weights.len() == ids.len() * self.width);
         let width = self.width;
@@ -98,7 +100,8 @@ impl ServingTable {
         match self.precision {
             Precision::Fp32 => {
                 let to = payload[..4 * weights.len()].as_mut_ptr().cast();
-                // SAFETY: as many floats as the slice has bytes for; payloads begin at multiples of 4 bytes.
+                // SAFETY: as many floats as the slice has bytes for; payloads begin at multiples of
+                // 4 bytes.
                 copy_floats(weights, unsafe { std::slice::from_raw_parts_mut(to, weights.len()) });
             }
             Precision::Fp16 => {
@@ -117,15 +120,15 @@ impl ServingTable {
         }
     }
 
-    /// Begins to replace all rows while they are served: of those there are now, only what `upsert` writes until
-    /// `end_fill` stays. A fill that was under way begins anew.
+    /// Starts replacing all rows while they are served: `end_fill` removes all rows that `upsert`
+    /// did not write in between. A running fill starts over.
     pub fn begin_fill(&mut self) {
         let layout = self.store.layout;
         self.filling = true;
         self.store.slab.for_each(|row| row.put(&layout, Bitmap::FILLED, false));
     }
 
-    /// Removes the rows that were not written since `begin_fill`; returns how many there were.
+    /// Removes the rows that were not written since `begin_fill`; returns their number.
     pub fn end_fill(&mut self) -> usize {
         let layout = self.store.layout;
         self.filling = false;
@@ -139,7 +142,7 @@ impl ServingTable {
         removed
     }
 
-    /// Removes rows; absent ids are no error. Returns how many there were.
+    /// Removes rows; absent ids are no error. Returns the number of rows removed.
     pub fn remove(&mut self, ids: &[u64]) -> usize {
         ids.iter().filter(|&&id| self.store.remove(id)).count()
     }
@@ -149,7 +152,8 @@ impl ServingTable {
 #[inline(always)]
 fn read(precision: Precision, start: *const u8, out: &mut [f32]) {
     let width = out.len();
-    // SAFETY: payloads begin 8 bytes into a row, rows at multiples of 4 bytes, and hold `width` weights as `new` laid out.
+    // SAFETY: payloads begin 8 bytes into a row, rows at multiples of 4 bytes, and hold `width`
+    // weights as `new` laid out.
     unsafe {
         let payload = start.add(KEY_BYTES);
         match precision {

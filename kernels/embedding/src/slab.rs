@@ -1,5 +1,5 @@
-//! The rows, in pages. A row keeps its place, a handle, for as long as it lives; a removed row's place is the next one
-//! given out.
+//! The rows, in pages. A row keeps its handle until it is removed; the handle of a removed row is
+//! the next one given out.
 
 use crate::entry::HANDLES_MAX;
 use crate::memory::{Blocks, Memory};
@@ -8,11 +8,11 @@ use crate::page::{Bitmap, Page, PageLayout, Row, KEY_BYTES, PAGE_ALIGN};
 const NO_HANDLE: u32 = u32::MAX;
 const PAGES_EXTENT_MAX: usize = 512 << 10;
 
-/// Where rows are. Valid until the slab takes another page.
+/// Addresses of rows. Valid until the slab takes another page.
 #[derive(Clone, Copy)]
 pub struct SlabView {
     pages: *const Page,
-    /// Where things are in a page.
+    /// The layout of a page.
     pub layout: PageLayout,
 }
 
@@ -30,15 +30,15 @@ impl SlabView {
 
 /// Pages of rows by handle.
 pub struct Slab {
-    /// Where things are in a page.
+    /// The layout of a page.
     pub layout: PageLayout,
-    /// Consumers (a bit each) for whom a row of the page may have changed.
+    /// Consumers (a bit each) for which a row of the page may have changed.
     pub changed_for: Vec<u8>,
     blocks: Blocks,
     pages: Vec<Page>,
-    /// Removed rows, linked through their keys.
+    /// The last removed row; removed rows are linked through their keys.
     free_head: u32,
-    /// Handles never used yet start here.
+    /// The first handle that was never used.
     fresh: u32,
     rows: usize,
 }
@@ -57,22 +57,22 @@ impl Slab {
         }
     }
 
-    /// Rows that exist.
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Handles used so far, those of removed rows included.
+    /// Number of handles used so far, including those of removed rows.
     pub fn handles(&self) -> u32 {
         self.fresh
     }
 
-    /// Pages by number.
+    /// The pages, by number.
     pub fn pages(&self) -> &[Page] {
         &self.pages
     }
 
-    /// For searches until the slab takes another page.
+    /// A view that is valid until the slab takes another page.
     #[inline(always)]
     pub fn view(&self) -> SlabView {
         SlabView { pages: self.pages.as_ptr(), layout: self.layout }
@@ -85,60 +85,61 @@ impl Slab {
         unsafe { Row::at(self.pages[self.layout.page(handle)], handle, &self.layout) }
     }
 
-    /// A row as bytes, its key first.
+    /// The bytes of a row, its key first.
     #[inline(always)]
     pub fn bytes(&self, row: &Row) -> &[u8] {
         debug_assert!(self.owns(row));
-        // SAFETY: the row is `stride` bytes inside a page, which lives as long as the slab; who writes borrows the slab.
+        // SAFETY: the row is `stride` bytes inside a page, which the slab owns; writing borrows the
+        // slab.
         unsafe { std::slice::from_raw_parts(row.start, self.layout.stride) }
     }
 
-    /// What lies behind a row's key.
+    /// The bytes of a row after its key.
     #[inline(always)]
     pub fn payload(&self, row: &Row) -> &[u8] {
         &self.bytes(row)[KEY_BYTES..]
     }
 
-    /// What lies behind a row's key, to be written.
+    /// The bytes of a row after its key, for writing.
     #[inline(always)]
     pub fn payload_mut(&mut self, row: &Row) -> &mut [u8] {
         debug_assert!(self.owns(row));
-        // SAFETY: as in `bytes`; nobody else has a reference into the slab.
+        // SAFETY: as in `bytes`; there is no other reference into the slab.
         let bytes = unsafe { std::slice::from_raw_parts_mut(row.start, self.layout.stride) };
         &mut bytes[KEY_BYTES..]
     }
 
-    /// A row's update counter, or `None` where pages have none.
+    /// A row's update counter; `None` if pages have none.
     #[inline(always)]
     pub fn counter(&self, row: &Row) -> Option<u8> {
         debug_assert!(self.owns(row));
         // SAFETY: as in `bytes`; the counters lie in the page's header.
-        row.counter_place(&self.layout).map(|place| unsafe { *place })
+        row.counter_address(&self.layout).map(|counter| unsafe { *counter })
     }
 
-    /// Replaces a row's update counter, where pages have one.
+    /// Sets a row's update counter, if pages have one.
     #[inline(always)]
     pub fn set_counter(&mut self, row: &Row, updates: u8) {
         debug_assert!(self.owns(row));
-        if let Some(place) = row.counter_place(&self.layout) {
+        if let Some(counter) = row.counter_address(&self.layout) {
             // SAFETY: as in `payload_mut` and `counter`.
-            unsafe { *place = updates }
+            unsafe { *counter = updates }
         }
     }
 
-    /// Appends a row as a snapshot keeps it, `saved_row_bytes` of it.
+    /// Appends a row in the form of a snapshot, `saved_row_bytes` of it.
     pub fn save(&self, row: &Row, saved: &mut Vec<u8>) {
         saved.extend_from_slice(self.bytes(row));
         saved.extend(self.counter(row));
     }
 
-    /// Whether a row is of this slab.
+    /// Whether a row belongs to this slab.
     fn owns(&self, row: &Row) -> bool {
         let page = self.layout.page(row.handle);
         page < self.pages.len() && self.row(row.handle).start == row.start
     }
 
-    /// The row of a handle, where there is one.
+    /// The row of a handle, if it exists.
     pub fn occupied(&self, handle: u32) -> Option<Row> {
         if handle >= self.fresh {
             return None;
@@ -151,7 +152,7 @@ impl Slab {
         (0..self.fresh).filter_map(|handle| self.occupied(handle)).for_each(visit);
     }
 
-    /// Copies every page's bitmap `from` to bitmap `to`.
+    /// Copies bitmap `from` to bitmap `to` on every page.
     pub fn copy_bitmap(&self, from: Bitmap, to: Bitmap) {
         for page in &self.pages {
             for word in 0..self.layout.words() {
@@ -161,7 +162,7 @@ impl Slab {
         }
     }
 
-    /// Clears a bitmap of every page.
+    /// Clears a bitmap on every page.
     pub fn clear_bitmap(&self, bitmap: Bitmap) {
         for page in &self.pages {
             for word in 0..self.layout.words() {
@@ -170,8 +171,8 @@ impl Slab {
         }
     }
 
-    /// A place for an id, its marks clear but for `OCCUPIED`, its payload what the place held before; `None` at the memory
-    /// limit.
+    /// A row for an id. All its bits except `OCCUPIED` are clear, and its payload is that of the
+    /// handle's previous row; `None` at the memory limit.
     #[inline(always)]
     pub fn take(&mut self, memory: &mut Memory, id: u64) -> Option<Row> {
         let row = match self.free_head {
@@ -194,7 +195,7 @@ impl Slab {
         Some(row)
     }
 
-    /// Takes a place back.
+    /// Removes a row; its handle is free.
     pub fn give_back(&mut self, handle: u32) {
         let row = self.row(handle);
         row.clear_bits(&self.layout);

@@ -1,34 +1,36 @@
-//! Snapshots that are consistent as of their start while the table goes on learning.
+//! Snapshots as of their start, written while the table is trained.
 //!
-//! Beginning one marks every row (one bit each, no copy). A row that is about to change or go while its mark is set is
-//! copied aside first; the snapshot is the rows copied aside plus the marked rows as they are, in any order.
+//! The start marks every row (one bit each, no copy). A marked row that is about to change or to be
+//! removed is copied aside first. The snapshot consists of the rows copied aside and of the marked
+//! rows, in any order.
 //!
-//! A saved row is key, stamp, floats and, where the least frequently used are evicted, its counter: a table that forgot at a
-//! restart what is used often would evict it. A counter that only ages, because a victim was looked for, is not copied
-//! aside for that: it may be lower than it was at the start, never higher.
+//! A saved row is key, stamp, floats and, if the table evicts the least frequently used rows, its
+//! update counter: without it a restarted table would evict rows in frequent use. If only the
+//! counter changes, by aging, the row is not copied aside; the saved counter may therefore be lower
+//! than at the start, never higher.
 
 use crate::page::{Bitmap, Row};
 use crate::table::EmbeddingTable;
 
-/// Bytes of rows copied aside before a snapshot gives up, as a share of the table's limit. They come on top of it: a table
-/// that evicts is at its limit for good, and could never write a snapshot within it.
+/// Upper bound of the bytes copied aside, as a divisor of the table's limit. They come on top of
+/// the limit: a table that evicts is always at its limit and could write no snapshot within it.
 const PRESERVED_SHARE: usize = 4;
-/// The first bytes set apart for them.
+/// Initial capacity for rows copied aside, bytes.
 const PRESERVED_BYTES_MIN: usize = 64 << 10;
 
 /// A snapshot under way.
 pub struct Snapshot {
-    /// Rows as they were, one after another, each `saved_row_bytes`.
+    /// Rows copied aside, `saved_row_bytes` each.
     preserved: Vec<u8>,
     /// Rows still marked.
     marked: usize,
-    /// The page where the walk goes on.
+    /// The page where writing continues.
     hand: usize,
-    /// Ran out of memory for rows that changed; what was written so far is not a snapshot.
+    /// Ran out of memory for rows that changed; the rows written so far are not a snapshot.
     overtaken: bool,
 }
 
-/// What `next` gave.
+/// The result of `next_snapshot_rows`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress {
     /// Rows written; more may follow.
@@ -38,7 +40,8 @@ pub enum Progress {
 }
 
 impl EmbeddingTable {
-    /// Begins a snapshot of this moment; one that was under way is dropped. False where there is no memory for it.
+    /// Starts a snapshot of this moment; a running one is dropped. False if there is no memory for
+    /// it.
     #[must_use]
     pub fn begin_snapshot(&mut self) -> bool {
         self.end_snapshot();
@@ -55,7 +58,7 @@ impl EmbeddingTable {
         true
     }
 
-    /// Rows that the snapshot has still to give.
+    /// Number of rows still to be written.
     pub fn snapshot_rows_left(&self) -> usize {
         let row_bytes = self.store.layout.saved_row_bytes();
         self.snapshot
@@ -63,7 +66,8 @@ impl EmbeddingTable {
             .map_or(0, |snapshot| snapshot.marked + snapshot.preserved.len() / row_bytes)
     }
 
-    /// Share of the memory for rows copied aside that they take, 0 to 1: at 1, one more overtakes the snapshot.
+    /// Share of the memory for rows copied aside that is in use, 0 to 1. At 1 the next copy fails
+    /// the snapshot.
     pub fn snapshot_aside(&self) -> f64 {
         let bytes = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.preserved.len());
         bytes as f64 / self.preserved_bytes_max() as f64
@@ -73,7 +77,7 @@ impl EmbeddingTable {
         self.store.memory.bytes_max() / PRESERVED_SHARE
     }
 
-    /// Ends the snapshot, complete or not, and frees what it kept.
+    /// Ends the snapshot and frees its memory.
     pub fn end_snapshot(&mut self) {
         self.snapshot = None;
         self.admission.end_snapshot();
@@ -91,7 +95,8 @@ impl EmbeddingTable {
         let begin = snapshot.preserved.len() - kept * row_bytes;
         out.extend(snapshot.preserved.drain(begin..));
         let mut rows = kept;
-        // Rows keep their places and new ones are not marked, so one walk over the pages meets all marks.
+        // Rows do not move and new ones are not marked, so one pass over the pages visits all
+        // marks.
         while rows < rows_max && snapshot.marked > 0 {
             let page = self.store.slab.pages()[snapshot.hand];
             let first = (snapshot.hand << layout.rows_shift) as u32;
@@ -111,7 +116,7 @@ impl EmbeddingTable {
         Progress::Rows(rows)
     }
 
-    /// Copies a marked row aside before it changes.
+    /// Copies a marked row aside, before it changes.
     #[cold]
     pub fn preserve(&mut self, row: &Row) {
         let layout = self.store.layout;
@@ -123,13 +128,13 @@ impl EmbeddingTable {
         if !snapshot.overtaken && has_room(&mut snapshot.preserved, row_bytes, bytes_max) {
             return self.store.slab.save(row, &mut snapshot.preserved);
         }
-        // Learning goes on; the one who takes the snapshot is told, and begins anew.
+        // Training continues; the snapshot fails, and its writer has to start over.
         snapshot.overtaken = true;
         snapshot.preserved = Vec::new();
     }
 }
 
-/// Makes room for `bytes` more, doubling, and never for more than `bytes_max` in all.
+/// Reserves `bytes` more by doubling, up to `bytes_max` in all.
 fn has_room(preserved: &mut Vec<u8>, bytes: usize, bytes_max: usize) -> bool {
     let needed = preserved.len() + bytes;
     if needed <= preserved.capacity() {

@@ -1,8 +1,9 @@
 //! A subtable of the index: the entries of all ids whose hashes share their top bits.
 //!
-//! A bucketised cuckoo table (Pagh and Rodler, 2004; partial keys as in Fan et al., "Cuckoo Filter", 2014). Its buckets are
-//! those of one to sixteen planes; an entry lies in one of two, each given by a group and a byte that chooses the
-//! plane. How it makes room in full buckets is in `displacement.rs`, how it grows in `growth.rs`.
+//! A bucketised cuckoo table (Pagh and Rodler, 2004) with partial keys (Fan et al., "Cuckoo
+//! Filter", 2014). Its buckets lie in one to sixteen planes; an entry lies in one of two buckets,
+//! each given by a group and by a choice byte for the plane. `displacement.rs` makes room in full
+//! buckets, `growth.rs` adds planes.
 
 use crate::displacement::{write, Journal};
 use crate::entry::Entry;
@@ -10,29 +11,29 @@ use crate::plane::{Bucket, Cell, Choice, Plane, GROUPS};
 use crate::plane_choice::{plane_choices, PlaneChoice, PLANES_MAX};
 use crate::tags::BUCKET_CELLS;
 
-/// A subtable is grown when more than this share of its cells would be taken.
+/// A subtable grows when more than this share of its cells would be taken.
 pub const LOAD_MAX_PERMILLE: usize = 955;
 
-/// Entries of one range of hashes.
+/// The entries of one range of hashes.
 #[derive(Clone)]
 #[repr(C)]
 pub struct Subtable {
-    /// Plane by byte.
+    /// Plane by choice byte.
     pub choice: &'static PlaneChoice,
-    /// Bits that its hashes share.
+    /// Number of top bits that all its hashes share.
     pub depth: u8,
     /// See `plane_choice.rs`.
-    pub turns: u8,
-    /// Planes that are there.
+    pub rotation: u8,
+    /// Number of planes.
     pub count: u8,
-    /// Removals before growth is tried again, which found no room for the entries of one more plane: it must not be tried for
-    /// each of the ids that were made to collide.
-    pub growth_rests: u8,
-    /// Entries.
+    /// Number of removals to wait before the next growth. A growth may find no room for the entries
+    /// of the new plane; it must not be tried again for each of the ids that were made to collide.
+    pub growth_pause: u8,
+    /// Number of entries.
     pub rows: u32,
-    /// Where the search for a victim goes on, a cell.
+    /// The cell where the search for a victim continues.
     pub victim_hand: u32,
-    /// The first `count` are there.
+    /// The first `count` exist.
     pub planes: [Plane; PLANES_MAX],
 }
 
@@ -43,19 +44,19 @@ pub struct Position {
     cell: usize,
 }
 
-/// An entry found no place within the search's bound: the subtable has to grow.
+/// An entry found no cell within the bound of the search; the subtable has to grow.
 #[derive(Debug, PartialEq)]
 pub struct Crowded;
 
 impl Subtable {
-    /// A subtable of planes that are its own from now on and whose tags say what is in them.
-    pub fn new(depth: u8, turns: u8, planes: &[Plane]) -> Subtable {
+    /// A subtable that owns `planes` from now on; their tags say which cells are taken.
+    pub fn new(depth: u8, rotation: u8, planes: &[Plane]) -> Subtable {
         let mut subtable = Subtable {
-            choice: &plane_choices()[usize::from(turns)][planes.len()],
+            choice: &plane_choices()[usize::from(rotation)][planes.len()],
             depth,
-            turns,
+            rotation,
             count: planes.len() as u8,
-            growth_rests: 0,
+            growth_pause: 0,
             rows: 0,
             victim_hand: 0,
             planes: [Plane::NONE; PLANES_MAX],
@@ -64,7 +65,7 @@ impl Subtable {
         subtable
     }
 
-    /// Its planes.
+    /// The existing planes.
     pub fn planes(&self) -> &[Plane] {
         &self.planes[..usize::from(self.count)]
     }
@@ -77,27 +78,27 @@ impl Subtable {
     /// The bucket of a choice.
     #[inline(always)]
     pub fn bucket(&self, choice: Choice) -> Bucket {
-        debug_assert!(choice.byte < 256);
-        // SAFETY: a choice's byte is below 256, and what it chooses below the number of planes.
+        debug_assert!(choice.choice_byte < 256);
+        // SAFETY: a choice byte is below 256, and its plane below the number of planes.
         let plane = unsafe {
-            let plane = *self.choice.get_unchecked(choice.byte as usize);
+            let plane = *self.choice.get_unchecked(choice.choice_byte as usize);
             self.planes.get_unchecked(usize::from(plane))
         };
         plane.bucket(choice.group)
     }
 
-    /// Cells in all.
+    /// Number of cells.
     pub fn cells(&self) -> usize {
         usize::from(self.count) * GROUPS * BUCKET_CELLS
     }
 
-    /// Entries that it takes before it should grow.
+    /// Number of entries at which it should grow.
     #[inline(always)]
     pub fn rows_max(&self) -> u32 {
         u32::from(self.count) * (GROUPS * BUCKET_CELLS * LOAD_MAX_PERMILLE / 1000) as u32
     }
 
-    /// The position whose entry carries the hash's tag and byte and satisfies `is_row`.
+    /// The cell of the entry with the hash's tag and choice byte that satisfies `is_row`.
     #[inline]
     pub fn find(&self, hash: u64, mut is_row: impl FnMut(u32) -> bool) -> Option<Position> {
         let (choices, tag) = Choice::both(hash, self.depth);
@@ -106,8 +107,8 @@ impl Subtable {
             let mut matches = bucket.matches(tag);
             while matches != 0 {
                 let cell = matches.trailing_zeros() as usize;
-                let Cell { byte, entry, .. } = bucket.cell(cell);
-                if u32::from(byte) == choice.byte && is_row(entry.handle()) {
+                let Cell { choice_byte, entry, .. } = bucket.cell(cell);
+                if u32::from(choice_byte) == choice.choice_byte && is_row(entry.handle()) {
                     return Some(Position { bucket, cell });
                 }
                 matches &= matches - 1;
@@ -116,7 +117,7 @@ impl Subtable {
         None
     }
 
-    /// Adds an entry of a hash.
+    /// Inserts an entry for a hash.
     #[inline]
     pub fn insert(&mut self, hash: u64, handle: u32) -> Result<(), Crowded> {
         let (choices, tag) = Choice::both(hash, self.depth);
@@ -125,7 +126,7 @@ impl Subtable {
         Ok(())
     }
 
-    /// Places an entry in the emptier of its buckets, moving others aside where both are full.
+    /// Inserts an entry into the emptier of its buckets; moves other entries if both are full.
     #[inline(always)]
     pub fn place(
         &mut self,
@@ -135,7 +136,8 @@ impl Subtable {
         mut journal: Option<&mut Journal>,
     ) -> Result<(), Crowded> {
         let [first, second] = choices.map(|choice| self.bucket(choice).empty());
-        // The emptier bucket: this alone fills nine tenths of all cells before anything has to move.
+        // The choice of the emptier bucket fills nine tenths of all cells before any entry has to
+        // move.
         let (choice, empty) = match second.count_ones() > first.count_ones() {
             true => (choices[1], second),
             false => (choices[0], first),
@@ -144,34 +146,39 @@ impl Subtable {
             0 => self.displace(choices, tag, entry, journal),
             _ => {
                 let (bucket, cell) = (self.bucket(choice), empty.trailing_zeros() as usize);
-                write(bucket, cell, Cell { tag, byte: choice.byte as u8, entry }, &mut journal);
+                write(
+                    bucket,
+                    cell,
+                    Cell { tag, choice_byte: choice.choice_byte as u8, entry },
+                    &mut journal,
+                );
                 Ok(())
             }
         }
     }
 
-    /// Empties a position.
+    /// Empties a cell.
     pub fn remove(&mut self, Position { bucket, cell }: Position) {
         bucket.clear(cell);
         self.rows -= 1;
-        self.growth_rests = self.growth_rests.saturating_sub(1);
+        self.growth_pause = self.growth_pause.saturating_sub(1);
     }
 
-    /// The handle in cell `number` of all, where one is there.
+    /// The handle in cell `number`, if it is taken.
     pub fn handle_at(&self, number: usize) -> Option<u32> {
         let (bucket, cell) = (number / BUCKET_CELLS, number % BUCKET_CELLS);
         let bucket = self.planes()[bucket / GROUPS].bucket((bucket % GROUPS) as u32);
         Some(bucket.cell(cell)).filter(|cell| cell.tag != 0).map(|cell| cell.entry.handle())
     }
 
-    /// Adds its buckets to a histogram by the entries that they hold.
+    /// Counts its buckets by the number of entries they hold.
     pub fn count_buckets(&self, histogram: &mut [u32; BUCKET_CELLS + 1]) {
         for bucket in self.buckets() {
             histogram[bucket.taken().count_ones() as usize] += 1;
         }
     }
 
-    /// Entries that are in their first bucket, and in their other one.
+    /// Number of entries in their first bucket, and in the other one.
     pub fn displacement(&self, hash_of: impl Fn(u32) -> u64) -> [usize; 2] {
         let mut counts = [0; 2];
         for bucket in self.buckets() {

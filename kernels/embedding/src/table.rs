@@ -1,4 +1,5 @@
-//! The training table: rows of weights and optimizer state that begin, learn and go as their slot's policy says.
+//! The training table: rows of weights and optimizer state, initialized, updated and evicted by the
+//! policy of their slot.
 
 use crate::admission::{admitted_by_chance, admitted_share, AdmissionCounter};
 use crate::changes::Changes;
@@ -11,70 +12,70 @@ use crate::search::PASS;
 use crate::slab::Slab;
 use crate::snapshot::Snapshot;
 
-/// Behind a row's key: the data clock at its last update, seconds, then the floats.
+/// Bytes of the stamp, which follows the key: the data clock at the last update, seconds.
 const STAMP_BYTES: usize = 4;
 /// Bytes of a row before its floats.
 pub const ROW_HEADER_BYTES: usize = KEY_BYTES + STAMP_BYTES;
 
-/// What an update adds to a row's counter.
+/// Increment of a row's counter by an update.
 pub const COUNTED_UPDATE: u8 = 1;
 
-/// What an absent id gives in a lookup.
+/// The value of an absent id in a lookup.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Missing {
     /// Zeros.
     Zeros,
-    /// The value its row would begin with.
+    /// The initial value of its row.
     Initial,
 }
 
-/// Running counts since the table was made.
+/// Counts since the table was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub struct Counts {
     /// Ids looked up.
     pub lookups: f64,
-    /// Looked up and absent.
+    /// Ids looked up that have no row.
     pub missing: f64,
     /// Ids that got a row.
     pub admitted: f64,
-    /// Updates of ids that are not admitted yet.
+    /// Updates of ids that were not admitted.
     pub filtered: f64,
-    /// Rows evicted, by expiry or for room.
+    /// Rows evicted, expired or for room.
     pub evicted: f64,
-    /// Updates refused: no room, or a gradient that no row may learn from.
+    /// Updates refused: no room, or a gradient that no row may apply.
     pub rejected: f64,
     /// Rows updated.
     pub updated: f64,
 }
 
-/// One table. Rows hold `options.floats` floats, weights first.
+/// A training table. Rows hold `options.floats` floats, weights first.
 pub struct EmbeddingTable {
-    /// As decoded.
+    /// The decoded options.
     pub options: TableOptions,
     /// The rows.
     pub store: RowStore,
-    /// Occurrences of ids that have no row yet.
+    /// Occurrences of ids without a row.
     pub admission: AdmissionCounter,
-    /// What changed, for each consumer.
+    /// Changes for each consumer.
     pub changes: Changes,
-    /// The snapshot being taken, if one is.
+    /// The snapshot under way.
     pub snapshot: Option<Snapshot>,
     /// Newest update time seen, seconds.
     pub clock_seconds: u32,
-    /// Where expiry goes on, a handle.
+    /// The handle where expiry continues.
     pub expiry_hand: u32,
-    /// Counts updates; seeds the draws of admission by chance.
+    /// Number of update calls; seeds the draws of admission by probability.
     pub draws: u64,
-    /// Schedules: factor on each slice's learning rate.
+    /// Factor on each slice's learning rate, set by schedules.
     pub learning_rate_scales: Vec<f32>,
-    /// See `Counts`.
+    /// Running counts.
     pub counts: Counts,
-    /// The share of a gradient that a new row learns from.
+    /// Buffer for the share of a gradient that a new row applies.
     scaled: Vec<f32>,
 }
 
-/// The ids of a pass that have no row, and where they stand in it.
+/// The ids of a pass without a row, and their indices in the pass.
 struct Absent {
     ids: [u64; PASS],
     positions: [u8; PASS],
@@ -103,18 +104,19 @@ impl Absent {
     }
 }
 
-/// What a learning table keeps in its rows.
+/// The data of a training row.
 impl Slab {
     /// The floats of a row, weights first.
     #[inline(always)]
     pub fn floats(&self, row: &Row) -> &[f32] {
         let bytes = &self.payload(row)[STAMP_BYTES..];
         debug_assert!(bytes.as_ptr() as usize % 4 == 0);
-        // SAFETY: pages are 64-byte aligned and header, stride, key and stamp are multiples of 4 bytes; any bits are floats.
+        // SAFETY: pages are 64-byte aligned and header, stride, key and stamp are multiples of 4
+        // bytes; any bits are floats.
         unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / 4) }
     }
 
-    /// The floats of a row, to be written.
+    /// The floats of a row, for writing.
     #[inline(always)]
     pub fn floats_mut(&mut self, row: &Row) -> &mut [f32] {
         let bytes = &mut self.payload_mut(row)[STAMP_BYTES..];
@@ -130,7 +132,7 @@ impl Slab {
         u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 
-    /// Stamps a row.
+    /// Sets the time of a row's last update.
     #[inline(always)]
     pub fn set_stamp(&mut self, row: &Row, seconds: u32) {
         self.payload_mut(row)[..STAMP_BYTES].copy_from_slice(&seconds.to_le_bytes());
@@ -138,7 +140,7 @@ impl Slab {
 }
 
 impl EmbeddingTable {
-    /// An empty table; `None` where its memory limit is too small for one page.
+    /// An empty table; `None` if its memory limit is too small for one page.
     pub fn new(options: TableOptions) -> Option<EmbeddingTable> {
         let counted = options.at_limit == AtLimit::EvictLeastFrequentlyUsed;
         let stride = ROW_HEADER_BYTES + options.floats * 4;
@@ -148,7 +150,7 @@ impl EmbeddingTable {
         let mut scaled = Vec::new();
         scaled.try_reserve_exact(options.width).ok()?;
         scaled.resize(options.width, 0.0);
-        // The counter allocates at its first use; its share of the limit is set aside now.
+        // The counter allocates at its first use; its share of the limit is claimed now.
         if options.anything_is_counted() && !store.memory.claim(admission.bytes_max()) {
             return None;
         }
@@ -167,20 +169,22 @@ impl EmbeddingTable {
         })
     }
 
-    /// Copies the weights of `ids` to `out`, shape `[ids, width]`; `found[i]` is 1 where the id has a row.
+    /// Copies the weights of `ids` to `out`, shape `[ids, width]`; `found[i]` is 1 if the id has a
+    /// row.
     pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], missing: Missing, found: &mut [u8]) {
         let width = self.options.width;
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let mut absent = 0;
         let EmbeddingTable { options, store, .. } = self;
         found.fill(1);
-        let mut places = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
+        let mut answers = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
         store.read(ids, ROW_HEADER_BYTES + width * 4, |start| {
-            let Some(((&id, out), found)) = places.next() else { return };
+            let Some(((&id, out), found)) = answers.next() else { return };
             if !start.is_null() {
-                // SAFETY: the weights lie behind key and stamp, at a multiple of 4 bytes as rows do.
+                // SAFETY: the weights follow key and stamp, at a multiple of 4 bytes as rows do.
                 let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
-                // SAFETY: a row holds at least `width` floats, any bits are floats, and nobody writes meanwhile.
+                // SAFETY: a row holds at least `width` floats, any bits are floats, and there is no
+                // writer meanwhile.
                 copy_floats(unsafe { std::slice::from_raw_parts(weights, width) }, out);
                 return;
             }
@@ -195,8 +199,9 @@ impl EmbeddingTable {
         self.counts.missing += f64::from(absent);
     }
 
-    /// Applies one gradient to each of `ids`, which must be distinct. An absent id is admitted first, gets its initial value,
-    /// and learns from the share of its gradient that lies beyond the threshold.
+    /// Applies one gradient to each of `ids`, which must be distinct. An absent id is admitted
+    /// first; its new row gets its initial value and applies the share of the gradient beyond the
+    /// threshold.
     pub fn apply_gradients(
         &mut self,
         ids: &[u64],
@@ -231,7 +236,8 @@ impl EmbeddingTable {
         }
     }
 
-    /// Sets the weights of `ids`, admitted or not; a new row's state is its optimizer's initial one. Later values win.
+    /// Sets the weights of `ids`, admitted or not; a new row's state is its optimizer's initial
+    /// one. The last row of an id counts.
     pub fn assign(&mut self, ids: &[u64], weights: &[f32], seconds: u32) {
         let width = self.options.width;
         assert!(weights.len() == ids.len() * width);
@@ -283,7 +289,7 @@ impl EmbeddingTable {
         self.counts.updated += 1.0;
     }
 
-    /// `number` is the id's position in the last search for ids to insert.
+    /// `number` is the index of the id in the last search for ids to insert.
     #[inline(never)]
     fn admit_and_learn(
         &mut self,
@@ -293,9 +299,10 @@ impl EmbeddingTable {
         count: u32,
         seconds: u32,
     ) {
-        // No occurrence is a caller's slip; the gradient says that there was one.
+        // The caller passed a count of 0 by mistake; the gradient shows that there was an
+        // occurrence.
         let count = count.max(1);
-        // The batch may hold an id twice against the contract; then its row exists by now.
+        // The batch may hold an id twice, against the contract; then its row exists by now.
         let row = self.store.found_at(number, id);
         if row.exists() {
             return self.learn(&row, id, gradient, seconds);
@@ -331,7 +338,8 @@ impl EmbeddingTable {
         self.scaled = scaled;
     }
 
-    /// The id's row, made with its initial value where it is absent; `None` (and counted) where there is no room.
+    /// The id's row; an absent id gets one with its initial value. `None` (and counted) if there is
+    /// no room.
     pub fn find_or_insert(&mut self, id: u64) -> Option<Row> {
         let row = self.store.find(id);
         if row.exists() {
@@ -341,8 +349,8 @@ impl EmbeddingTable {
         }
     }
 
-    /// A row for an absent id, with its initial value; `None` (and counted) where there is no room. `at` is the id's position
-    /// in the last search for ids to insert, if any.
+    /// A new row for an absent id, with its initial value; `None` (and counted) if there is no
+    /// room. `at` is the index of the id in the last search for ids to insert, if any.
     fn insert(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
         let row = self.insert_without_weights(id, at)?;
         let floats = self.store.slab.floats_mut(&row);
@@ -350,7 +358,7 @@ impl EmbeddingTable {
         Some(row)
     }
 
-    /// The same, with the weights that its place held before.
+    /// As `insert`, with the weights left over from an earlier row.
     #[inline]
     fn insert_without_weights(&mut self, id: u64, at: Option<usize>) -> Option<Row> {
         let Some(row) = self.insert_making_room(id, at) else {
@@ -369,12 +377,13 @@ impl EmbeddingTable {
                 unused.fill(0.0);
             }
         }
-        // Whoever inserts a row says when it was updated, which may be long before the newest update.
+        // The caller stamps the row with its time of update, which may be long before the newest
+        // one.
         self.store.slab.set_stamp(&row, 0);
         Some(row)
     }
 
-    /// Keeps what a running snapshot has still to write; called before every change of an existing row.
+    /// Called before every change of an existing row, for a running snapshot.
     #[inline(always)]
     pub fn before_change(&mut self, row: &Row) {
         if self.snapshot.is_some() && row.has(&self.store.layout, Bitmap::IN_SNAPSHOT) {
@@ -393,7 +402,7 @@ impl EmbeddingTable {
         self.changes.touch(&mut self.store, row);
     }
 
-    /// Removes a row; consumers learn of it by a tombstone.
+    /// Removes a row; consumers get a tombstone.
     pub fn evict(&mut self, row: &Row) {
         let id = row.key();
         self.before_change(row);

@@ -1,7 +1,7 @@
-//! Eight-bit tags: the part of a hash that says, without touching a row, which cells are worth a look.
+//! Eight-bit tags: the part of a hash by which a search finds candidate cells without reading rows.
 //!
-//! A bucket is sixteen tags, one vector; tag 0 means an empty cell. Buckets this wide hardly ever overflow below the load
-//! at which the index grows, so almost no insertion has to move an entry.
+//! A bucket is sixteen tags, one vector; tag 0 marks an empty cell. Buckets this wide hardly ever
+//! overflow below the load at which the index grows, so almost no insertion has to move an entry.
 
 /// Cells of a bucket.
 pub const BUCKET_CELLS: usize = 16;
@@ -44,7 +44,7 @@ impl Tags {
             .fold(0, |mask, (cell, &each)| mask | u32::from(each == tag) << cell)
     }
 
-    /// A word of the tags, loaded for its cache line alone.
+    /// A word of the tags; the load fetches their cache line.
     #[inline(always)]
     pub fn touch(&self) -> u64 {
         u64::from_le_bytes(*self.0.first_chunk().expect("sixteen tags"))

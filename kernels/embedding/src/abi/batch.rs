@@ -1,8 +1,6 @@
-//! The exports behind `batch_kernel.ts` and `feature_hasher.ts`.
-//!
-//! No export takes a pointer. The host asks for an input buffer of some length, writes it, calls an operation and
-//! reads the result where the kernel says; every length and position is checked here. So no call can corrupt
-//! memory, and an operation that refuses its input returns a negative status (see ABI.md).
+//! The exports behind `batch_kernel.ts`, `pool_kernel.ts` and `feature_hasher.ts`. Every length and
+//! index is checked here; an operation that refuses its input returns a negative status (see
+//! ABI.md).
 
 use core::cell::RefCell;
 
@@ -16,7 +14,7 @@ use crate::crc32c::crc32c;
 use crate::feature_hash::{feature_id, SLOT_MAX};
 use crate::memory::is_available;
 
-/// What a word of a pooling plan takes while it is read and ever after, at most.
+/// Upper bound of the memory for a word of a pooling plan, decoded and while it is decoded.
 const PLAN_BYTES: usize = 32;
 
 #[derive(Default)]
@@ -34,11 +32,11 @@ struct Buffers {
     gradients: Vec<f32>,
     pooling: Option<Pooling>,
     unique: Unique,
-    /// Classes of rows after the first.
+    /// Number of classes of rows, minus one.
     further_classes: u8,
-    /// Empty while all slots are of one class.
+    /// Empty if all slots are of one class.
     class_of_slot: Vec<u8>,
-    /// Addresses of the last [`Unique::group`], zeros where it was refused.
+    /// Addresses of the results of the last [`Unique::group`], zeros if it was refused.
     grouped: [usize; 4],
 }
 
@@ -56,7 +54,7 @@ pub extern "C" fn batch_ids(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.ids, length))
 }
 
-/// Buffer for `length` positions (u32).
+/// Buffer for `length` indices (u32) of ids among unique rows.
 #[no_mangle]
 pub extern "C" fn batch_inverse(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.inverse, length))
@@ -86,7 +84,7 @@ pub extern "C" fn batch_groups(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.group_starts, length))
 }
 
-/// Buffer for `length` bytes: UTF-8 text, or what is to be checksummed.
+/// Buffer for `length` bytes: UTF-8 text, or bytes to checksum.
 #[no_mangle]
 pub extern "C" fn batch_bytes(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.bytes, length))
@@ -98,19 +96,19 @@ pub extern "C" fn batch_rows(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.rows, length))
 }
 
-/// Buffer for `length` floats of pooled vectors, or of rows to be summed.
+/// Buffer for `length` floats of pooled vectors.
 #[no_mangle]
 pub extern "C" fn batch_pooled(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.pooled, length))
 }
 
-/// Buffer for `length` floats of the pooled vectors' gradients.
+/// Buffer for `length` floats of the gradients of pooled vectors.
 #[no_mangle]
 pub extern "C" fn batch_gradients(length: usize) -> usize {
     with(|buffers| reserve(&mut buffers.gradients, length))
 }
 
-/// Takes the class of each of the 32,768 slots from the first bytes; returns the number of classes.
+/// Reads the class of each of the 32,768 slots from the first bytes; returns the number of classes.
 #[no_mangle]
 pub extern "C" fn batch_classes() -> i32 {
     with(|buffers| {
@@ -125,7 +123,8 @@ pub extern "C" fn batch_classes() -> i32 {
     })
 }
 
-/// Groups the first `length` ids by `shards`, and by class within; returns the number of distinct ids.
+/// Groups the first `length` ids by shard, and by class inside a shard; returns the number of
+/// distinct ids.
 #[no_mangle]
 pub extern "C" fn batch_unique(length: usize, shards: u32) -> i32 {
     with(|buffers| {
@@ -148,13 +147,15 @@ pub extern "C" fn batch_unique(length: usize, shards: u32) -> i32 {
     })
 }
 
-/// Address of a result of the last `batch_unique`: 0 ids (u64), 1 group starts, 2 inverse, 3 counts (u32).
+/// Address of a result of the last `batch_unique`: 0 ids (u64), 1 group starts, 2 inverse, 3 counts
+/// (u32).
 #[no_mangle]
 pub extern "C" fn batch_unique_result(which: usize) -> usize {
     with(|buffers| buffers.grouped.get(which).copied().unwrap_or(0))
 }
 
-/// Takes the plan of all poolings to come from the first `words` plan words; see `PoolPlan::decode`.
+/// Decodes the plan of all later poolings from the first `words` plan words; see
+/// `PoolPlan::decode`.
 #[no_mangle]
 pub extern "C" fn batch_pool_plan(words: usize) -> i32 {
     with(|buffers| {
@@ -172,8 +173,9 @@ pub extern "C" fn batch_pool_plan(words: usize) -> i32 {
     })
 }
 
-/// Pools the first `row_floats` of `rows` into the first `pooled_floats` of `pooled`: of a batch of `ids` ids in `lists`
-/// lists, one a slot of each example, the distinct ones in `groups` groups.
+/// Pools the first `row_floats` of `rows` into the first `pooled_floats` of `pooled`. The batch has
+/// `ids` ids in `lists` lists, one for each slot of each example; its distinct ids are in `groups`
+/// groups.
 #[no_mangle]
 pub extern "C" fn batch_pool(
     row_floats: usize,
@@ -202,7 +204,8 @@ pub extern "C" fn batch_pool(
     })
 }
 
-/// The gradient of the last `batch_pool`: from the first `pooled_floats` of `gradients` into the first `row_floats` of `rows`.
+/// Computes the gradient of the last `batch_pool` from the first `pooled_floats` of `gradients`
+/// into the first `row_floats` of `rows`.
 #[no_mangle]
 pub extern "C" fn batch_pool_gradient(pooled_floats: usize, row_floats: usize) -> i32 {
     with(|buffers| {
@@ -215,7 +218,8 @@ pub extern "C" fn batch_pool_gradient(pooled_floats: usize, row_floats: usize) -
     })
 }
 
-/// Hashes `length` texts, text i being `bytes[offsets[i]..offsets[i + 1]]` in slot `slots[i]`, into `ids`.
+/// Hashes `length` texts into `ids`; text i is `bytes[offsets[i]..offsets[i + 1]]` in slot
+/// `slots[i]`.
 #[no_mangle]
 pub extern "C" fn batch_hash(length: usize) -> i32 {
     with(|buffers| {
@@ -238,7 +242,7 @@ pub extern "C" fn batch_hash(length: usize) -> i32 {
     })
 }
 
-/// CRC-32C of the first `length` bytes of the byte buffer, after `crc`.
+/// CRC-32C of the first `length` bytes of the byte buffer, continued from `crc`.
 #[no_mangle]
 pub extern "C" fn batch_crc32c(crc: u32, length: usize) -> u32 {
     with(|buffers| crc32c(crc, &buffers.bytes[..length.min(buffers.bytes.len())]))

@@ -1,4 +1,5 @@
-//! The exports by which a training table's rows reach others: numbered deltas for those who follow, pages for those who begin.
+//! The exports that read rows of a training table for replication: numbered deltas, and pages of
+//! all rows.
 
 use super::buffers::{reserve, LENGTH_MAX};
 use super::instance::training;
@@ -8,10 +9,10 @@ use crate::crc32c::crc32c;
 use crate::export::{export_rows, Page};
 use crate::table::EmbeddingTable;
 
-/// A status of `table_take_delta`.
+/// Status of `table_take_delta`: the consumer has to begin anew.
 const OVERFLOWED: i32 = 2;
 
-/// Begins to keep changes for a consumer, or begins anew.
+/// Starts recording changes for a consumer; a consumer that had begun starts over.
 #[no_mangle]
 pub extern "C" fn table_begin_deltas(consumer: usize) -> i32 {
     training(|EmbeddingTable { changes, store, .. }, _| match changes.begin(store, consumer) {
@@ -20,8 +21,9 @@ pub extern "C" fn table_begin_deltas(consumer: usize) -> i32 {
     })
 }
 
-/// The next delta of a consumer. Words: sequence, rows, removed, checksum. Ids and floats: the rows. Returns 1 where
-/// there is one, 0 where nothing is new, 2 where tombstones of the consumer overflowed and it has to begin anew.
+/// Takes the next delta of a consumer. Words: sequence, rows, removed, checksum. Ids and floats:
+/// the rows. Returns 1 for a delta, 0 if nothing is new, 2 if the consumer's tombstones overflowed
+/// and it has to begin anew.
 #[no_mangle]
 pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max: usize) -> i32 {
     training(|table, buffers| {
@@ -49,7 +51,7 @@ pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max:
             && copy(&delta.rows, &mut buffers.floats)
             && copy(&delta.tombstones, &mut buffers.removed);
         if !copied {
-            // It is kept, and given again.
+            // The delta is kept and given again.
             return REFUSED_MEMORY;
         }
         let mut checksum = crc32c(0, as_bytes(&delta.ids));
@@ -65,7 +67,7 @@ pub extern "C" fn table_take_delta(consumer: usize, acknowledged: f64, rows_max:
     })
 }
 
-/// Copies to the front of a buffer; false where memory is short.
+/// Copies to the front of a buffer; false if memory is short.
 fn copy<T: Copy + Default>(from: &[T], to: &mut Vec<T>) -> bool {
     let fits = reserve(to, from.len()) != 0;
     if fits {
@@ -74,13 +76,15 @@ fn copy<T: Copy + Default>(from: &[T], to: &mut Vec<T>) -> bool {
     fits
 }
 
-/// A slice of words or floats as its little-endian bytes (the kernel runs on little-endian machines only).
+/// The little-endian bytes of a slice of words or floats (the kernel runs on little-endian machines
+/// only).
 fn as_bytes<T: Copy>(values: &[T]) -> &[u8] {
     // SAFETY: u64 and f32 have no padding, and u8 has alignment 1.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), std::mem::size_of_val(values)) }
 }
 
-/// At most `rows_max` rows behind `cursor`, in ids and floats. Words: rows, next cursor, done.
+/// Reads at most `rows_max` rows from `cursor` on into ids and floats. Words: rows, next cursor,
+/// done.
 #[no_mangle]
 pub extern "C" fn table_export_rows(cursor: f64, rows_max: usize) -> i32 {
     training(|table, buffers| {

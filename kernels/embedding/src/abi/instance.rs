@@ -1,7 +1,5 @@
-//! The one table of an instance and the buffers through which its arrays cross; see ABI.md, "Tables".
-//!
-//! No export takes a pointer: the host asks for buffers, and every count and code is checked by the export that reads it, so
-//! that no call can trap or corrupt a row.
+//! The one table of an instance, and the buffers for its arrays; see ABI.md, "Tables". Each export
+//! checks every count and code that it reads, so no call can trap or corrupt a row.
 
 use core::cell::RefCell;
 
@@ -10,22 +8,23 @@ use super::refusals::REFUSED_NO_TABLE;
 use crate::serving_table::ServingTable;
 use crate::table::EmbeddingTable;
 
-/// Changes with every incompatible change of an export; the host refuses another.
+/// Increased by every incompatible change of an export; the host refuses other versions.
 const VERSION: u32 = 5;
 
-/// What making a table takes beside rows, index and options, at most: its small parts, each allocated by itself.
+/// Upper bound of the memory for the small parts of a table, each allocated by itself. Rows, index
+/// and options come on top.
 pub const TABLE_BYTES: usize = 512 << 10;
 
-/// What an instance holds.
+/// The table of an instance.
 #[expect(clippy::large_enum_variant, reason = "an instance has one")]
 pub enum Table {
-    /// Rows that learn.
+    /// A training table.
     Training(EmbeddingTable),
-    /// Rows that are read.
+    /// A serving table.
     Serving(ServingTable),
 }
 
-/// Arrays of the last call and the next.
+/// Arrays of the current and the next call.
 #[derive(Default)]
 pub struct Buffers {
     pub ids: Vec<u64>,
@@ -37,12 +36,12 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Whether there is room for every answer, which whoever makes a table asks.
+    /// Reserves room for every answer; called when a table is made.
     pub fn can_answer(&mut self) -> bool {
         reserve(&mut self.words, ANSWER_WORDS) != 0
     }
 
-    /// Writes an answer to words, and returns its length.
+    /// Writes an answer to words and returns its length.
     pub fn answer<const LENGTH: usize>(&mut self, answer: [f64; LENGTH]) -> i32 {
         const { assert!(LENGTH <= ANSWER_WORDS) }
         self.words[..LENGTH].copy_from_slice(&answer);
@@ -55,7 +54,7 @@ impl Buffers {
         Some((self.ids.get(..count)?, self.floats.get_mut(..floats)?))
     }
 
-    /// The same with one found flag an id.
+    /// As `rows_of`, with one found flag an id.
     pub fn lookup_of(
         &mut self,
         count: usize,
@@ -66,7 +65,7 @@ impl Buffers {
     }
 }
 
-/// All of an instance but the batch buffers.
+/// The state of an instance, without the batch buffers.
 #[derive(Default)]
 pub struct Instance {
     pub table: Option<Table>,
@@ -77,12 +76,12 @@ thread_local! {
     static INSTANCE: RefCell<Instance> = RefCell::default();
 }
 
-/// Runs on the instance, whatever it holds.
+/// Runs on the instance.
 pub fn with<T>(operate: impl FnOnce(&mut Instance) -> T) -> T {
     INSTANCE.with_borrow_mut(operate)
 }
 
-/// Runs on the training table, or refuses.
+/// Runs on the training table; refuses if there is none.
 pub fn training(operate: impl FnOnce(&mut EmbeddingTable, &mut Buffers) -> i32) -> i32 {
     with(|Instance { table, buffers }| match table {
         Some(Table::Training(table)) => operate(table, buffers),
@@ -90,7 +89,7 @@ pub fn training(operate: impl FnOnce(&mut EmbeddingTable, &mut Buffers) -> i32) 
     })
 }
 
-/// Runs on the serving table, or refuses.
+/// Runs on the serving table; refuses if there is none.
 pub fn serving(operate: impl FnOnce(&mut ServingTable, &mut Buffers) -> i32) -> i32 {
     with(|Instance { table, buffers }| match table {
         Some(Table::Serving(table)) => operate(table, buffers),

@@ -1,4 +1,5 @@
-//! What ABI.md promises about layouts, proved while the crate compiles: a change that breaks a promise does not build.
+//! The layouts that ABI.md promises, proved at compile time: a change that breaks one does not
+//! build.
 
 use crate::entry::Entry;
 use crate::page::{Bitmap, KEY_BYTES};
@@ -14,7 +15,7 @@ const _: () = assert!(size_of::<Tags>() == 16 && align_of::<Tags>() == 16);
 const _: () = assert!(BUCKET_CELLS * size_of::<Entry>() == 64);
 const _: () = assert!(CELL_BYTES == 2 + size_of::<Entry>());
 
-// A training row is key u64, stamp u32, floats; a saved row begins with the same bytes.
+// A training row is key u64, stamp u32, floats; a saved row starts with the same bytes.
 const _: () = assert!(KEY_BYTES == size_of::<u64>() && ROW_HEADER_BYTES == KEY_BYTES + 4);
 
 // The search multiplies a subtable's number by its size.
@@ -24,7 +25,7 @@ const _: () = assert!(size_of::<Subtable>() == 80);
 // Bitmaps: 0 occupied, 1 in the snapshot, then one a consumer.
 const _: () = assert!(Bitmap::OCCUPIED.0 == 0 && Bitmap::IN_SNAPSHOT.0 == 1);
 
-// Integers and floats cross as the bytes they are in memory.
+// Integers and floats cross with the byte order of memory.
 const _: () = assert!(cfg!(target_endian = "little"));
 
 // Addresses and lengths are 32 bits.

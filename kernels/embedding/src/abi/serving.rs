@@ -5,8 +5,8 @@ use super::refusals::{REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY};
 use crate::memory::is_available;
 use crate::serving_table::{Precision, ServingTable};
 
-/// Makes this instance's serving table; precision 0 = fp32, 1 = fp16, 2 = int8. A table that was there goes, with all its
-/// memory.
+/// Makes the serving table of this instance; precision 0 = fp32, 1 = fp16, 2 = int8. A table that
+/// the instance held is dropped with all its memory.
 #[no_mangle]
 pub extern "C" fn serving_create(width: usize, precision: u32, bytes_max: usize) -> i32 {
     let precision = match precision {
@@ -33,7 +33,8 @@ pub extern "C" fn serving_create(width: usize, precision: u32, bytes_max: usize)
     })
 }
 
-/// The first `count` ids → rows in floats, found flags in bytes. Returns how many are absent.
+/// Looks up the first `count` ids: rows in floats, found flags in bytes. Returns the number of
+/// absent ids.
 #[no_mangle]
 pub extern "C" fn serving_lookup(count: usize) -> i32 {
     serving(|table, buffers| {
@@ -45,7 +46,7 @@ pub extern "C" fn serving_lookup(count: usize) -> i32 {
     })
 }
 
-/// Writes weights (floats) of the first `count` ids; returns how many found room.
+/// Writes weights (floats) of the first `count` ids; returns the number of ids that found room.
 #[no_mangle]
 pub extern "C" fn serving_upsert(count: usize) -> i32 {
     serving(|table, buffers| {
@@ -55,7 +56,7 @@ pub extern "C" fn serving_upsert(count: usize) -> i32 {
     })
 }
 
-/// Removes the first `count` ids; returns how many there were.
+/// Removes the first `count` ids; returns the number of rows removed.
 #[no_mangle]
 pub extern "C" fn serving_remove(count: usize) -> i32 {
     serving(|table, buffers| match buffers.ids.get(..count) {
@@ -64,7 +65,7 @@ pub extern "C" fn serving_remove(count: usize) -> i32 {
     })
 }
 
-/// Begins to replace all rows of the serving table.
+/// Starts replacing all rows of the serving table.
 #[no_mangle]
 pub extern "C" fn serving_begin_fill() -> i32 {
     serving(|table, _| {
@@ -73,7 +74,7 @@ pub extern "C" fn serving_begin_fill() -> i32 {
     })
 }
 
-/// Removes the rows that were not written since `serving_begin_fill`; returns how many.
+/// Removes the rows that were not written since `serving_begin_fill`; returns their number.
 #[no_mangle]
 pub extern "C" fn serving_end_fill() -> i32 {
     serving(|table, _| table.end_fill() as i32)

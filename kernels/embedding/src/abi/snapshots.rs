@@ -1,4 +1,4 @@
-//! The exports by which a training table is written to a snapshot and comes back from one.
+//! The exports that write a training table to a snapshot and restore it.
 
 use super::buffers::LENGTH_MAX;
 use super::instance::training;
@@ -13,12 +13,13 @@ use crate::policy::{SLICES_MAX, SLOTS};
 use crate::restore::{RestorePlan, Restored, Run};
 use crate::snapshot::Progress;
 
-/// A restore plan at most: its counts, weights and state of each slice, every slot.
+/// Upper bound of a restore plan's words: its counts, weights and state of each slice, all slots.
 const PLAN_WORDS_MAX: usize = 6 + 2 * 3 * SLICES_MAX + SLOTS;
-/// What reading one takes, at most.
+/// Upper bound of the memory for reading one.
 const PLAN_BYTES_MAX: usize = 16 * PLAN_WORDS_MAX;
 
-/// Begins a snapshot of this moment. Words: rows, clock, draws, newest generation of the admission counters.
+/// Starts a snapshot of this moment. Words: rows, clock, draws, newest generation of the admission
+/// counters.
 #[no_mangle]
 pub extern "C" fn table_snapshot_begin() -> i32 {
     training(|table, buffers| {
@@ -35,8 +36,8 @@ pub extern "C" fn table_snapshot_begin() -> i32 {
     })
 }
 
-/// What comes next of the snapshot, in bytes: lines of the admission counters, then rows; returns how many, 0 at the end.
-/// Words: bytes, checksum, 1 where these are lines.
+/// Writes the next piece of the snapshot to bytes: lines of the admission counters first, then
+/// rows. Returns the number of lines or rows, 0 at the end. Words: bytes, checksum, 1 for lines.
 #[no_mangle]
 pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     training(|table, buffers| {
@@ -74,7 +75,7 @@ pub extern "C" fn table_snapshot_next(rows_max: usize) -> i32 {
     })
 }
 
-/// Words: share of the memory for rows copied aside that they take; 0 without a snapshot.
+/// Words: the share of the memory for rows copied aside that is in use; 0 without a snapshot.
 #[no_mangle]
 pub extern "C" fn table_snapshot_aside() -> i32 {
     training(|table, buffers| buffers.answer([table.snapshot_aside()]))
@@ -89,7 +90,7 @@ pub extern "C" fn table_snapshot_end() -> i32 {
     })
 }
 
-/// Takes over clock and draws of a snapshot.
+/// Restores clock and draws of a snapshot.
 #[no_mangle]
 pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64) -> i32 {
     training(|table, _| {
@@ -99,8 +100,9 @@ pub extern "C" fn table_restore_begin(clock_seconds: u32, draws: f64) -> i32 {
     })
 }
 
-/// Takes over the lines of admission counters in the first `bytes` bytes, whose checksum must be `checksum`, of counters as large
-/// as these; `newest` is their newest generation.
+/// Restores the lines of admission counters in the first `bytes` bytes, whose checksum must be
+/// `checksum`. The saved counters must have the size of this table's; `newest` is their newest
+/// generation.
 #[no_mangle]
 pub extern "C" fn table_restore_counters(newest: usize, bytes: usize, checksum: u32) -> i32 {
     training(|table, buffers| {
@@ -116,8 +118,9 @@ pub extern "C" fn table_restore_counters(newest: usize, bytes: usize, checksum: 
     })
 }
 
-/// Takes the snapshot rows in the first `bytes` bytes, whose checksum must be `checksum`. Words in: floats, counted, shard, shards,
-/// runs, slots, {from, to, floats}…, slot…. Words out: restored, elsewhere, dropped, rejected.
+/// Restores the rows in the first `bytes` bytes, whose checksum must be `checksum`. Words in:
+/// floats, counted, shard, shards, runs, slots, {from, to, floats}…, slot…. Words out: restored,
+/// elsewhere, dropped, rejected.
 #[no_mangle]
 pub extern "C" fn table_restore_rows(bytes: usize, checksum: u32, words: usize) -> i32 {
     training(|table, buffers| {

@@ -1,11 +1,12 @@
-//! What either kind of table holds, and the limit of its memory.
+//! Statistics and memory limit of a table of either kind.
 
 use super::instance::{with, Instance, Table};
 use super::refusals::REFUSED_NO_TABLE;
 use crate::table::Counts;
 
-/// Writes statistics to words: rows, cells, bytes, row bytes, first-bucket rows, other-bucket rows, touched, then `Counts`
-/// in order. Returns how many words. The displacement counts visit every row: asked for by `thorough` = 1 only.
+/// Writes statistics to words: rows, cells, bytes, row bytes, rows in their first bucket, rows in
+/// the other, touched, then `Counts` in order. Returns the number of words. The bucket counts visit
+/// every row; without `thorough` = 1 they are 0.
 #[no_mangle]
 pub extern "C" fn table_statistics(thorough: u32) -> i32 {
     with(|Instance { table, buffers }| {
@@ -38,7 +39,8 @@ pub extern "C" fn table_statistics(thorough: u32) -> i32 {
     })
 }
 
-/// Writes to words how many buckets of the index hold 0, 1, … entries. Returns how many words.
+/// Writes to words the number of buckets of the index that hold 0, 1, … entries. Returns the number
+/// of words.
 #[no_mangle]
 pub extern "C" fn table_entries_per_bucket() -> i32 {
     with(|Instance { table, buffers }| {
@@ -51,7 +53,8 @@ pub extern "C" fn table_entries_per_bucket() -> i32 {
     })
 }
 
-/// Moves the limit of the table's memory, to what it has claimed if that is more; returns the bytes claimed.
+/// Moves the limit of the table's memory, but not below the bytes that it has claimed; returns
+/// those.
 #[no_mangle]
 pub extern "C" fn table_limit(bytes_max: u32) -> u32 {
     with(|instance| {

@@ -1,4 +1,4 @@
-//! The exports behind `embedding_table.ts` that make a table, read it and let it learn.
+//! The exports behind `embedding_table.ts` that make, read and train a table.
 
 use super::instance::{training, with, Table, TABLE_BYTES};
 use super::refusals::{REFUSED_CODE, REFUSED_LENGTH, REFUSED_MEMORY, REFUSED_OPTIONS};
@@ -6,11 +6,11 @@ use crate::memory::is_available;
 use crate::policy::TableOptions;
 use crate::table::{EmbeddingTable, Missing};
 
-/// What a word of options takes while it is read and ever after, at most.
+/// Upper bound of the memory for a word of options, decoded and while it is decoded.
 const OPTION_BYTES: usize = 16;
 
-/// Makes this instance's training table from the first `length` words; see `TableOptions::decode`. A table that was there goes,
-/// with all its memory.
+/// Makes the training table of this instance from the first `length` words; see
+/// `TableOptions::decode`. A table that the instance held is dropped with all its memory.
 #[no_mangle]
 pub extern "C" fn table_create(length: usize) -> i32 {
     with(|instance| {
@@ -34,19 +34,21 @@ pub extern "C" fn table_create(length: usize) -> i32 {
     })
 }
 
-/// Where the columns are. Words: floats a row, then {first column, first state, state floats} for each slice; returns how many.
+/// Writes the layout of a row to words: floats a row, then {first column, first state, state
+/// floats} for each slice. Returns the number of words.
 #[no_mangle]
 pub extern "C" fn table_layout() -> i32 {
     training(|table, buffers| {
         let slices = &table.options.slices;
-        let places = slices.iter().flat_map(|each| [each.column, each.state, each.state_floats]);
-        let layout = std::iter::once(table.options.floats).chain(places);
+        let columns = slices.iter().flat_map(|each| [each.column, each.state, each.state_floats]);
+        let layout = std::iter::once(table.options.floats).chain(columns);
         buffers.words.iter_mut().zip(layout).for_each(|(word, at)| *word = at as f64);
         1 + 3 * slices.len() as i32
     })
 }
 
-/// The first `count` ids → rows in floats, found flags in bytes. `missing`: 0 zeros, 1 initial values.
+/// Looks up the first `count` ids: rows in floats, found flags in bytes. `missing`: 0 zeros, 1
+/// initial values.
 #[no_mangle]
 pub extern "C" fn table_lookup(count: usize, missing: u32) -> i32 {
     training(|table, buffers| {
@@ -90,7 +92,7 @@ pub extern "C" fn table_assign(count: usize, seconds: u32) -> i32 {
     })
 }
 
-/// Evicts expired rows among the next `buckets` × 16; returns how many.
+/// Evicts the expired rows among the next `buckets` × 16; returns their number.
 #[no_mangle]
 pub extern "C" fn table_evict_expired(buckets: u32) -> i32 {
     training(|table, _| table.evict_expired(buckets) as i32)

@@ -1,12 +1,12 @@
-//! Batch primitives of trainer and ranker: which distinct ids a batch holds and on which shard they live, and the
-//! way from unique rows to pooled dense inputs and back.
+//! Batch primitives of trainer and ranker: the distinct ids of a batch by shard and class, and
+//! pooling of their rows into dense inputs and of gradients back.
 
-mod placement;
+mod checked_batch;
 mod plan;
 mod pool;
 mod unique;
 
-pub use placement::{PoolBatch, PoolError};
+pub use checked_batch::{PoolBatch, PoolError};
 pub use plan::PoolPlan;
 pub use pool::Pooling;
 pub use unique::{Groups, Unique};

@@ -1,6 +1,6 @@
-//! What pooling does with each slot, told once: which columns of a row become which columns of the model's inputs.
+//! The pooling plan: which columns of a slot's rows become which columns of the model's inputs.
 
-/// How the rows of one slot become its columns. Codes as in `options.ts`.
+/// How the rows of one slot are combined. Codes as in `options.ts`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Combiner {
     /// Σ rows
@@ -9,9 +9,9 @@ pub enum Combiner {
     Mean,
     /// Σ rows / √n
     Sqrtn,
-    /// The first row alone.
+    /// The first row.
     First,
-    /// The first rows side by side, not pooled: what attention reads.
+    /// The first rows next to each other, not pooled, as attention reads them.
     Each,
 }
 
@@ -21,7 +21,7 @@ impl Combiner {
         [Sum, Mean, Sqrtn, First, Each].get(code as usize).copied()
     }
 
-    /// What the sum of `n` ≥ 1 rows is divided by.
+    /// The divisor of the sum of `n` ≥ 1 rows.
     #[inline(always)]
     pub fn divisor(self, n: usize) -> f32 {
         match self {
@@ -32,18 +32,18 @@ impl Combiner {
     }
 }
 
-/// Columns of a slot's rows, and the columns of an input that they become.
+/// Some columns of a slot's rows, and their columns in an input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part {
     /// How several rows become one vector.
     pub combiner: Combiner,
-    /// Vectors of one example: 1, of [`Combiner::Each`] the most rows that are read.
+    /// Vectors of one example: 1, or for [`Combiner::Each`] the maximum number of rows read.
     pub entries: usize,
-    /// First column in the row, and how many.
+    /// First column in the row, and number of columns.
     pub column: usize,
     /// See `column`.
     pub dim: usize,
-    /// The input, and its first column there.
+    /// The number of the input, and the first column there.
     pub block: usize,
     /// See `block`.
     pub at: usize,
@@ -59,7 +59,7 @@ impl Part {
     }
 }
 
-/// The plan of a model's inputs: blocks of `[examples, stride]`, one after another.
+/// The plan of a model's inputs, blocks of `[examples, stride]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PoolPlan {
     /// Floats of a row, by class.
@@ -68,7 +68,7 @@ pub struct PoolPlan {
     pub class_of_slot: Vec<u8>,
     /// Floats of one example, by block.
     strides: Vec<usize>,
-    /// Slot by slot.
+    /// All parts, by slot.
     pub parts: Vec<Part>,
     /// Parts of slot s are those from `first_part[s]` to `first_part[s + 1]`.
     first_part: Vec<usize>,
@@ -81,8 +81,9 @@ const BLOCKS_MAX: u32 = 64;
 const STRIDE_MAX: usize = 1 << 24;
 
 impl PoolPlan {
-    /// Reads the form that `pool_plan.ts` writes: classes, a width each, blocks, a stride each, slots, a class each, then
-    /// `{slot, combiner, entries, column, dim, block, at}` a part, slot by slot. Parts must fill each block without a gap.
+    /// Decodes the words of `pool_plan.ts`: classes, a width each, blocks, a stride each, slots, a
+    /// class each, then `{slot, combiner, entries, column, dim, block, at}` a part, slot by slot.
+    /// Parts must fill each block without a gap.
     pub fn decode(words: &[u32]) -> Option<PoolPlan> {
         let mut words = words.iter().copied();
         let mut list = |low: u32, high: u32, item_max: u32| -> Option<Vec<u32>> {
@@ -133,13 +134,13 @@ impl PoolPlan {
         self.strides.iter().sum()
     }
 
-    /// Which of `parts` are of a slot.
+    /// The range of a slot's parts in `parts`.
     #[inline(always)]
     pub fn parts_of(&self, slot: usize) -> core::ops::Range<usize> {
         self.first_part[slot]..self.first_part[slot + 1]
     }
 
-    /// Where each part's columns of the first of `examples` begin.
+    /// The first column of each part in the first of `examples` examples.
     pub fn bases(&self, examples: usize) -> impl Iterator<Item = usize> + '_ {
         let before = move |block: usize| self.strides[..block].iter().sum::<usize>() * examples;
         self.parts.iter().map(move |part| before(part.block) + part.at)

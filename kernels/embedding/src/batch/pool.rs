@@ -1,29 +1,29 @@
-//! Pooling: a slot of an example may hold many ids; the dense model sees one vector a slot. And its gradient,
-//! which is also the sum of duplicates: every id's share is added to its unique row.
+//! Pooling and its gradient. A slot of an example may have many ids, and the model reads one vector
+//! a slot. The gradient adds every id's share to its unique row, which also sums duplicates.
 //!
-//! A plan, read once, says which columns of a row become which columns of the model's inputs, and `placement.rs` checks
-//! where every id's row is; so one walk over a batch without a check fills all inputs: an id's row is found once, and
-//! its lists lie in one or two cache lines.
+//! A plan, decoded once, maps columns of rows to columns of inputs, and `checked_batch.rs` checks
+//! the address of every id's row. One walk over the batch without further checks then fills all
+//! inputs: an id's row is located once, and its lists lie in one or two cache lines.
 
-use crate::batch::placement::{PlacedBatch, PoolBatch, PoolError};
+use crate::batch::checked_batch::{CheckedBatch, PoolBatch, PoolError};
 use crate::batch::plan::{Combiner, Part, PoolPlan};
 use crate::copy::copy_floats;
 use crate::lanes::{F32x4, Lanes};
 
-/// A plan and the batch that it was last given, so that the gradient finds it as it was pooled.
+/// A plan and the last batch that was pooled, which the gradient reads.
 pub struct Pooling {
     plan: PoolPlan,
-    batch: PlacedBatch,
+    batch: CheckedBatch,
 }
 
 impl Pooling {
-    /// Pools by `plan`; without a batch so far.
+    /// Pools by `plan`; without a batch at first.
     pub fn new(plan: PoolPlan) -> Pooling {
-        Pooling { batch: PlacedBatch::none(&plan), plan }
+        Pooling { batch: CheckedBatch::none(&plan), plan }
     }
 
-    /// Pools the rows of a batch, those of all groups one after another, into the model's inputs, one block after another.
-    /// An empty slot gives zeros.
+    /// Pools the rows of a batch, group after group, into the model's inputs, block after block. An
+    /// empty slot gives zeros.
     pub fn pool(
         &mut self,
         batch: &PoolBatch,
@@ -40,8 +40,8 @@ impl Pooling {
         Ok(())
     }
 
-    /// Sums the gradients of the inputs that the last batch was pooled into, by distinct id: overwrites `row_gradients`, which
-    /// has the shape of that batch's rows.
+    /// Sums the gradients of the last batch's inputs by distinct id. Overwrites `row_gradients`,
+    /// which has the shape of that batch's rows.
     pub fn gradient(
         &self,
         pooled_gradients: &[f32],
@@ -60,8 +60,8 @@ impl Pooling {
         Ok(())
     }
 
-    /// Calls `visit` with the parts of each slot of each example, the first floats of its ids' rows, the example's number and
-    /// where the parts' columns begin in the first example.
+    /// Calls `visit` for each slot of each example with the slot's parts, the first floats of its
+    /// ids' rows, the example's number and the first column of each part in the first example.
     #[inline(always)]
     fn for_each_slot(&self, mut visit: impl FnMut(&[Part], &[u32], usize, &[usize])) {
         let Pooling { plan, batch } = self;
@@ -81,7 +81,8 @@ impl Pooling {
 #[inline(always)]
 fn pool_part(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
     let row = |start: u32| &rows[start as usize + part.column..][..part.dim];
-    // Most slots hold one id, and a first-order weight is one float: worth their own way.
+    // Most slots hold one id, and a first-order weight is one float, so both have code of their
+    // own.
     let &[start] = starts else { return pool_several(part, starts, rows, out) };
     match out {
         [out] => *out = rows[start as usize + part.column],
@@ -93,7 +94,7 @@ fn pool_part(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
     }
 }
 
-/// The same for any number of rows but one.
+/// As `pool_part`, for any number of rows but one.
 #[inline(never)]
 fn pool_several(part: &Part, starts: &[u32], rows: &[f32], out: &mut [f32]) {
     let row = |start: u32| &rows[start as usize + part.column..][..part.dim];
@@ -129,12 +130,12 @@ fn return_part(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: &mu
     let first = start as usize + part.column;
     match gradient {
         [gradient] => row_gradients[first] += gradient,
-        // Of entries side by side only the first one's is an id's.
+        // Only the first of the entries belongs to an id.
         gradient => add(&mut row_gradients[first..first + part.dim], &gradient[..part.dim]),
     }
 }
 
-/// The same for any number of rows but one.
+/// As `return_part`, for any number of rows but one.
 #[inline(never)]
 fn return_several(part: &Part, starts: &[u32], gradient: &[f32], row_gradients: &mut [f32]) {
     let columns = |start: u32| {
@@ -208,7 +209,7 @@ fn divide(to: &mut [f32], divisor: f32) {
 mod tests {
     use super::*;
 
-    /// One slot of one class, its row pooled whole.
+    /// One slot of one class; its whole row is pooled.
     fn one_slot(dim: u32, code: u32, entries: u32) -> Pooling {
         let words = [1, dim, 1, entries * dim, 1, 0, 0, code, entries, 0, dim, 0, 0];
         Pooling::new(PoolPlan::decode(&words).expect("a plan"))
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!(run(6, &[1, 3], &[0, 2], &[0, 1, 2]), Err(PoolError::Groups));
         assert_eq!(run(6, &[0, 3, 2], &[0, 1], &[0, 1, 2]), Err(PoolError::Groups));
         assert_eq!(run(6, &[0, u32::MAX], &[0, 1], &[0, 1, 2]), Err(PoolError::Shape));
-        // Nothing is left of a batch that was refused.
+        // A refused batch leaves an empty one.
         assert_eq!(pooling.gradient(&[0.0; 4], &mut [0.0; 6]), Err(PoolError::Shape));
         assert_eq!(pooling.gradient(&[], &mut []), Ok(()));
     }
@@ -328,7 +329,8 @@ mod tests {
         for cut in 0..good.len() {
             assert!(PoolPlan::decode(&good[..cut]).is_none(), "cut at {cut}");
         }
-        // Strides too long; class, slot, combiner, entries, column, dim, block or place out of range.
+        // Strides too long; class, slot, combiner, entries, column, dim, block or column there out
+        // of range.
         for (word, value) in [
             (4, 3),
             (8, 2),

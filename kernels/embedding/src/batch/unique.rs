@@ -1,24 +1,26 @@
-//! Distinct ids of a batch, grouped by shard and by the class of their rows, and where each original id went.
+//! The distinct ids of a batch, grouped by shard and class of rows, and the index of each original
+//! id among them.
 //!
-//! An open-addressed index of positions, at least twice as large as the batch and cleared for each. As in `search.rs`,
-//! loops that wait for lines alternate with the one that works; that one has no branch on whether an id is new, which
-//! would be mispredicted every other time. Inside a shard, ids keep the order of their first appearance.
+//! An open-addressing table, at least twice as large as the batch and cleared for each. As in
+//! `search.rs`, loops that wait for cache lines alternate with the loop that computes. That loop
+//! does not branch on whether an id is new, since the branch would be mispredicted every other
+//! time. Inside a group, ids keep the order of their first appearance.
 
 use crate::mixing::{mix64, shard_of};
 use crate::policy::slot_of;
 
-/// Which shard an id belongs to, and which class of rows there: functions of the id alone.
+/// The shard of an id, and its class of rows there; both depend on the id alone.
 pub struct Groups<'a> {
     /// At least 1.
     pub shards: u32,
     /// At least 1.
     pub classes: u32,
-    /// The class of each slot; unread where there is one class.
+    /// The class of each slot; not read if there is one class.
     pub class_of_slot: &'a [u8],
 }
 
 impl Groups<'_> {
-    /// Groups of ids: of each shard in turn, of each class.
+    /// Number of groups: each class of each shard.
     pub fn count(&self) -> usize {
         self.shards as usize * self.classes as usize
     }
@@ -33,7 +35,8 @@ impl Groups<'_> {
     }
 }
 
-/// What [`Unique::group`] found. All slices live in the `Unique` and change with its next call.
+/// The result of [`Unique::group`]. All slices belong to the `Unique` and change with its next
+/// call.
 pub struct UniqueBatch<'a> {
     /// Distinct ids, group by group.
     pub ids: &'a [u64],
@@ -41,30 +44,31 @@ pub struct UniqueBatch<'a> {
     pub group_starts: &'a [u32],
     /// `ids[inverse[i]]` is the i-th id of the batch.
     pub inverse: &'a [u32],
-    /// How often each distinct id occurs in the batch.
+    /// Occurrences of each distinct id in the batch.
     pub counts: &'a [u32],
 }
 
-/// Ids whose lines are fetched together.
+/// Ids whose cache lines are fetched together.
 const PASS: usize = 128;
 /// 2⁶⁴ over the golden ratio (Knuth, volume 3).
 const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
-/// Steps from an id's home to its slot, on average: half of one is usual, in an index that is half full.
+/// Maximum number of probes an id, on average; half a probe is usual in a table that is half full.
 const PROBES_MAX: usize = 8;
-/// Multipliers tried beside the usual one.
+/// Multipliers tried after the usual one.
 const MULTIPLIERS_MAX: usize = 3;
 
-/// Slots of the index of so many ids.
+/// Number of cells for so many ids.
 fn index_size(length: usize) -> usize {
     (2 * length).next_power_of_two().max(16)
 }
 
-/// The index and its results, reused from batch to batch.
+/// The table and its results, reused from batch to batch.
 #[derive(Default)]
 pub struct Unique {
-    /// Position in `first_seen` + 1; 0 is empty.
-    slots: Vec<u32>,
-    /// The distinct ids, as many as there are counts; what lies behind them is of an earlier batch.
+    /// Index in `first_seen` + 1; 0 = empty.
+    cells: Vec<u32>,
+    /// The distinct ids, as many as there are counts; the elements after them are left over from an
+    /// earlier batch.
     first_seen: Vec<u64>,
     first_counts: Vec<u32>,
     group_of_first: Vec<u32>,
@@ -72,15 +76,16 @@ pub struct Unique {
     grouped_ids: Vec<u64>,
     grouped_counts: Vec<u32>,
     group_starts: Vec<u32>,
-    /// Where the next id of each group goes.
+    /// Index of the next id of each group.
     next: Vec<u32>,
     inverse: Vec<u32>,
-    /// Takes what is loaded for its cache line alone, so that the load is not optimised away.
+    /// Receives values that are loaded for their cache line alone, so that the load is not
+    /// optimised away.
     touched: u64,
 }
 
 impl Unique {
-    /// Groups `ids` (fewer than 2³¹); `None` where the host refuses the memory for it.
+    /// Groups `ids` (fewer than 2³¹); `None` if the host refuses the memory for it.
     pub fn group(&mut self, ids: &[u64], groups: &Groups) -> Option<UniqueBatch<'_>> {
         assert!(groups.count() >= 1 && ids.len() < 1 << 31);
         self.reserve(ids.len())?;
@@ -107,10 +112,11 @@ impl Unique {
 
     fn reserve(&mut self, length: usize) -> Option<()> {
         let size = index_size(length);
-        if self.slots.len() < size {
-            set_length(&mut self.slots, size)?;
+        if self.cells.len() < size {
+            set_length(&mut self.cells, size)?;
         }
-        // One more than there can be: every id is written behind the known ones before it is known to be new.
+        // One more than the maximum: every id is written after the known ones before it is known to
+        // be new.
         if self.first_seen.len() <= length {
             set_length(&mut self.first_seen, length + 1)?;
         }
@@ -119,12 +125,14 @@ impl Unique {
         set_length(&mut self.inverse, length)
     }
 
-    /// Fills `first_seen`, `first_counts` and `inverse` in order of first appearance, which no multiplier changes.
+    /// Fills `first_seen`, `first_counts` and `inverse` in order of first appearance, which no
+    /// multiplier changes.
     fn index(&mut self, ids: &[u64]) {
         if self.index_by(FIBONACCI, ids, PROBES_MAX) {
             return;
         }
-        // Ids made to collide under one multiplier do not under one that depends on the whole batch.
+        // Ids made to collide under one multiplier do not collide under one that depends on the
+        // whole batch.
         let mut seed = ids.iter().fold(0, |seed, &id| mix64(seed ^ id));
         for _ in 0..MULTIPLIERS_MAX {
             seed = mix64(seed);
@@ -135,13 +143,14 @@ impl Unique {
         self.index_by(FIBONACCI, ids, usize::MAX);
     }
 
-    /// The same by one multiplier; false where an id takes more than `probes_max` steps on average.
+    /// As `index`, with one multiplier; false if an id takes more than `probes_max` probes on
+    /// average.
     #[inline(never)]
     fn index_by(&mut self, multiplier: u64, ids: &[u64], probes_max: usize) -> bool {
         let size = index_size(ids.len());
         let shift = 64 - size.trailing_zeros();
-        let slots = &mut self.slots[..size];
-        slots.fill(0);
+        let cells = &mut self.cells[..size];
+        cells.fill(0);
         self.first_counts.clear();
         self.first_counts.resize(ids.len(), 0);
         let (mut probes, mut probes_left) = (0, 0_usize);
@@ -151,12 +160,13 @@ impl Unique {
         for (ids, inverse) in ids.chunks(PASS).zip(self.inverse.chunks_mut(PASS)) {
             probes_left = probes_left.saturating_add(probes_max.saturating_mul(PASS));
             for (home, &id) in homes.iter_mut().zip(ids) {
-                // Multiplicative hashing of folded bits: slot, signature and small numbers all reach the top.
+                // Multiplicative hashing of folded bits: slot, signature and small numbers all
+                // reach the top bits.
                 *home = ((id ^ (id >> 32)).wrapping_mul(multiplier) >> shift) as u32;
             }
             let mut positions = [0; PASS];
             for (position, &home) in positions.iter_mut().zip(&homes[..ids.len()]) {
-                *position = slots[home as usize].saturating_sub(1);
+                *position = cells[home as usize].saturating_sub(1);
             }
             for &position in &positions[..ids.len()] {
                 touched ^= self.first_seen[position as usize];
@@ -164,18 +174,18 @@ impl Unique {
             for ((&home, &id), inverse) in homes.iter().zip(ids).zip(inverse) {
                 self.first_seen[distinct] = id;
                 let mut at = home as usize;
-                let mut slot = slots[at];
-                let mut position = if slot == 0 { distinct } else { slot as usize - 1 };
+                let mut cell = cells[at];
+                let mut position = if cell == 0 { distinct } else { cell as usize - 1 };
                 while self.first_seen[position] != id {
                     at = (at + 1) & (size - 1);
                     probes += 1;
-                    slot = slots[at];
-                    position = if slot == 0 { distinct } else { slot as usize - 1 };
+                    cell = cells[at];
+                    position = if cell == 0 { distinct } else { cell as usize - 1 };
                 }
-                slots[at] = position as u32 + 1;
+                cells[at] = position as u32 + 1;
                 self.first_counts[position] += 1;
                 *inverse = position as u32;
-                distinct += usize::from(slot == 0);
+                distinct += usize::from(cell == 0);
             }
             if probes > probes_left {
                 return false;
@@ -186,7 +196,7 @@ impl Unique {
         true
     }
 
-    /// Counting sort of the distinct ids by group; `inverse` follows.
+    /// Sorts the distinct ids by group (a counting sort) and updates `inverse`.
     fn regroup(&mut self, groups: &Groups) -> Option<()> {
         let distinct = self.first_counts.len();
         set_length(&mut self.group_of_first, distinct)?;
@@ -217,7 +227,7 @@ impl Unique {
     }
 }
 
-/// Makes a list so long, with zeros behind what is in it; `None` where there is no memory for it.
+/// Sets the length of a list, with zeros after its elements; `None` if there is no memory for it.
 fn set_length<T: Clone + Default>(list: &mut Vec<T>, length: usize) -> Option<()> {
     list.try_reserve(length.saturating_sub(list.len())).ok()?;
     list.resize(length, T::default());
@@ -279,7 +289,8 @@ mod tests {
 
     #[test]
     fn ids_made_to_share_a_home_are_found_under_another_multiplier() {
-        // Every id's product has the same top bits; a fold of its own halves gives it back.
+        // The products of these ids have the same top bits; XOR of the two halves of an id gives it
+        // back.
         let inverse = (0..6).fold(FIBONACCI, |inverse, _| {
             inverse.wrapping_mul(2_u64.wrapping_sub(FIBONACCI.wrapping_mul(inverse)))
         });

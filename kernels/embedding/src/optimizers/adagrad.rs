@@ -1,5 +1,5 @@
-//! Adagrad: `n += g²; w -= rate · g / √n`, without an epsilon: the initial accumulator plays its part.
-//! A weight whose accumulator is still 0 does not move (instead of becoming 0/0).
+//! Adagrad: `n += g²; w -= rate · g / √n`, without an epsilon; the initial accumulator serves that
+//! purpose. A weight whose accumulator is still 0 does not move (instead of becoming 0/0).
 //!
 //! See Duchi, Hazan and Singer, "Adaptive Subgradient Methods", 2011.
 

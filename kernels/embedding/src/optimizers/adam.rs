@@ -1,8 +1,10 @@
-//! Adam and AMSGrad, bias-corrected through the rate, epsilon outside the square root:
-//! `m += (1-β₁)(g-m); v += (1-β₂)(g²-v); w -= rate·√(1-β₂ᵗ)/(1-β₁ᵗ) · m/(√v + ε)`; AMSGrad divides by the greatest √v.
-//! t counts the row's own steps: the powers βᵗ lie in the row, behind the moments.
+//! Adam and AMSGrad, bias-corrected through the rate, epsilon outside the square root: `m +=
+//! (1-β₁)(g-m); v += (1-β₂)(g²-v); w -= rate·√(1-β₂ᵗ)/(1-β₁ᵗ) · m/(√v + ε)`; AMSGrad divides by the
+//! greatest √v. t counts the row's own steps: the powers βᵗ are stored in the row, after the
+//! moments.
 //!
-//! See Kingma and Ba, "Adam", 2015, and Reddi, Kale and Kumar, "On the Convergence of Adam and Beyond", 2018.
+//! See Kingma and Ba, "Adam", 2015, and Reddi, Kale and Kumar, "On the Convergence of Adam and
+//! Beyond", 2018.
 
 use super::{elementwise, elementwise::ElementwiseRule, Preparation};
 use crate::lanes::Lanes;

@@ -1,4 +1,4 @@
-//! The driver of all rules that treat each weight by itself: four at a time, then one at a time.
+//! The driver of all rules that treat each weight separately: four at a time, then one at a time.
 
 use super::Preparation;
 use crate::lanes::{F32x4, Lanes};
@@ -9,7 +9,7 @@ pub(super) trait ElementwiseRule<const STATES: usize> {
     fn step<L: Lanes>(&self, weight: L, state: [L; STATES], gradient: L) -> (L, [L; STATES]);
 }
 
-/// `state` begins with `STATES` arrays of `weights.len()` floats; anything behind them is left alone.
+/// `state` begins with `STATES` arrays of `weights.len()` floats; the rest is left alone.
 #[inline(always)]
 pub(super) fn apply<const STATES: usize, R: ElementwiseRule<STATES>>(
     rule: &R,
@@ -84,7 +84,7 @@ fn split_columns<const STATES: usize>(state: &mut [f32], dim: usize) -> [&mut [f
     })
 }
 
-/// The scalar twin: the same walk, one weight at a time throughout.
+/// The scalar twin: the same loop, one weight at a time.
 #[cfg(test)]
 pub(super) fn apply_scalar<const STATES: usize, R: ElementwiseRule<STATES>>(
     rule: &R,

@@ -1,5 +1,6 @@
-//! FTRL-Proximal: sparse weights under L1. With `σ = (√(n+g²) - √n)/rate`, `z += g - σw; n += g²`, and
-//! `w = 0` where |z| ≤ l1, else `-(z - sign(z)·l1) / ((β + √n)/rate + l2)`, with the true sign of z.
+//! FTRL-Proximal: sparse weights under L1. With `σ = (√(n+g²) - √n)/rate`, `z += g - σw; n += g²`,
+//! and `w = 0` where |z| ≤ l1, else `-(z - sign(z)·l1) / ((β + √n)/rate + l2)`, with the true sign
+//! of z.
 //!
 //! See McMahan et al., "Ad Click Prediction: a View from the Trenches", 2013, algorithm 1.
 

@@ -1,5 +1,6 @@
-//! Group lasso Adagrad: one accumulator a row, grown by the greatest g², and a proximal step that sets the whole
-//! row to zero when its norm is small: `n += max g²; η = rate/(β + √n); w -= ηg; w *= max(0, 1 - η·l2/‖w‖)`.
+//! Group lasso Adagrad: one accumulator a row, grown by the greatest g², and a proximal step that
+//! sets the whole row to zero when its norm is small: `n += max g²; η = rate/(β + √n); w -= ηg; w
+//! *= max(0, 1 - η·l2/‖w‖)`.
 //!
 //! See Yuan and Lin, "Model selection and estimation in regression with grouped variables", 2006.
 

@@ -1,7 +1,9 @@
-//! Sparse optimizers: how one slice of a row learns from its summed gradient.
+//! Sparse optimizers: rules that update one slice of a row from its summed gradient, one rule a
+//! file.
 //!
-//! A rule per file. The state lies in the row behind the weights, as `STATES` arrays of `dim` floats, then the
-//! row's scalars; its size depends on the rule alone. Gradients are clipped first, then L2 decay is added.
+//! The state lies in the row after the weights, as `STATES` arrays of `dim` floats followed by the
+//! row's scalars; its size depends on the rule alone. Gradients are clipped first, then L2 decay is
+//! added.
 
 mod adadelta;
 mod adagrad;
@@ -44,16 +46,16 @@ pub enum RmspropVersion {
     V2,
 }
 
-/// Why eight words are not an optimizer.
+/// The reason why eight words are not an optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)] // `word` indexes the encoded words, `value` is what stood there
+#[allow(missing_docs)] // `value` is the encoded word at index `word`
 pub enum OptimizerError {
     UnknownRule(f32),
     NotFinite { word: usize },
     OutOfRange { word: usize, value: f32 },
 }
 
-/// A rule with what all rules share.
+/// A rule and the parameters that all rules have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {
     /// Above 0; `apply` multiplies it by the schedule's scale.
@@ -66,7 +68,7 @@ pub struct Optimizer {
     pub rule: Rule,
 }
 
-/// What happens to every gradient before its rule sees it.
+/// The steps applied to a gradient before its rule.
 #[derive(Clone, Copy)]
 struct Preparation {
     weight_decay: f32,
@@ -81,21 +83,23 @@ impl Preparation {
     }
 }
 
-/// A gradient, clipped, is smaller: of larger ones the squares of a row, summed over updates, soon are infinite, and what
-/// learned from them is NaN for good.
+/// Upper bound of a gradient's magnitude after clipping. The summed squares of larger gradients
+/// soon overflow, and the row becomes NaN for good.
 const GRADIENT_MAX: f32 = (1_u64 << 50) as f32;
 
 impl Optimizer {
-    /// Whether a row may learn from a gradient: whether every value is finite and, clipped, below 2⁵⁰ in magnitude.
+    /// Whether a row may be updated by a gradient: every value is finite and, clipped, below 2⁵⁰ in
+    /// magnitude.
     pub fn accepts(&self, gradient: &[f32]) -> bool {
         let is_clipped = self.gradient_clip < GRADIENT_MAX;
         all_below(if is_clipped { f32::INFINITY } else { GRADIENT_MAX }, gradient)
     }
 
-    /// Words of an encoded optimizer: rule, learning rate, weight decay, clip, up to four parameters.
+    /// Words of an encoded optimizer: rule, learning rate, weight decay, clip, up to four
+    /// parameters.
     pub const WORDS: usize = 8;
 
-    /// Reads the form that `optimizer_codes.ts` writes, and checks every range.
+    /// Decodes the words of `optimizer_codes.ts` and checks every range.
     pub fn decode(words: &[f32; Optimizer::WORDS]) -> Result<Optimizer, OptimizerError> {
         for (word, value) in words.iter().enumerate() {
             if value.is_nan() || (value.is_infinite() && word != 3) {
@@ -150,7 +154,7 @@ impl Optimizer {
         })
     }
 
-    /// Floats of state behind `dim` weights.
+    /// Floats of state for `dim` weights.
     pub fn state_floats(&self, dim: usize) -> usize {
         match self.rule {
             Rule::Sgd => 0,
@@ -162,7 +166,7 @@ impl Optimizer {
         }
     }
 
-    /// Writes the state of a row that has not learnt yet; `state` holds `state_floats(dim)` floats.
+    /// Writes the initial state; `state` holds `state_floats(dim)` floats.
     pub fn initialize_state(&self, dim: usize, state: &mut [f32]) {
         assert_eq!(state.len(), self.state_floats(dim));
         match self.rule {
@@ -185,8 +189,9 @@ impl Optimizer {
         }
     }
 
-    /// One step at `learning_rate · learning_rate_scale`. `weights` and `gradient` hold `dim` finite floats,
-    /// `state` holds `state_floats(dim)`. A scale of 0 leaves the weights as they are.
+    /// One step at `learning_rate · learning_rate_scale`. `weights` and `gradient` hold `dim`
+    /// finite floats, `state` holds `state_floats(dim)`. A scale of 0 leaves the weights as they
+    /// are.
     #[inline(always)]
     pub fn apply(
         &self,
@@ -225,7 +230,7 @@ impl Optimizer {
                 let rule = rmsprop::Rmsprop::new(rate, momentum, version);
                 elementwise::apply(&rule, preparation, weights, state, gradient);
             }
-            // FTRL divides by the rate; at rate 0 the row rests.
+            // FTRL divides by the rate; at rate 0 the row stays as it is.
             Rule::Ftrl { .. } if rate == 0.0 => {}
             Rule::Ftrl { beta, l1, l2, .. } => {
                 let rule = ftrl::Ftrl { rate, beta, l1, l2 };
@@ -239,7 +244,7 @@ impl Optimizer {
     }
 }
 
-/// Whether a row may learn from a gradient by whatever rule.
+/// Whether some rule may apply a gradient.
 #[inline(always)]
 pub fn every_rule_accepts(gradient: &[f32]) -> bool {
     all_below(GRADIENT_MAX, gradient)

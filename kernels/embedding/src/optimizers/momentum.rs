@@ -1,5 +1,5 @@
 //! Momentum: `v = m·v + g; w -= rate · v`, or with Nesterov's look-ahead `w -= rate · (g + m·v)`.
-//! The rate stands outside the velocity, so a schedule acts at once.
+//! The rate is outside the velocity, so a schedule takes effect at once.
 //!
 //! See Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
 

@@ -1,5 +1,5 @@
-//! Sums and maxima over a slice in one fixed order: element i goes to lane i mod 4, lanes join as (0+1)+(2+3).
-//! Tails are padded with zeros, so every `map` must take zeros to 0.
+//! Sums and maxima over a slice in one fixed order: element i goes to lane i mod 4, lanes join as
+//! (0+1)+(2+3). Tails are padded with zeros, so every `map` must take zeros to 0.
 
 use crate::lanes::{F32x4, Lanes};
 

@@ -1,6 +1,8 @@
-//! RMSprop with denominator `√n + 1`: V1 averages, `n = m·n + (1-m)·g²`; V2 sums with decay, `n = m·n + g²`.
+//! RMSprop with denominator `√n + 1`: V1 averages, `n = m·n + (1-m)·g²`; V2 sums with decay, `n =
+//! m·n + g²`.
 //!
-//! See Tieleman and Hinton, "Lecture 6.5: rmsprop", 2012; the 1 in the denominator bounds the step by `rate · g`.
+//! See Tieleman and Hinton, "Lecture 6.5: rmsprop", 2012; the 1 in the denominator bounds the step
+//! by `rate · g`.
 
 use super::{elementwise::ElementwiseRule, RmspropVersion};
 use crate::lanes::Lanes;

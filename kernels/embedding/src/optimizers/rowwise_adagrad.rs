@@ -1,6 +1,8 @@
-//! Row-wise Adagrad: one accumulator a row, `n += mean(g²); w -= rate · g / √n`. It nearly halves a training row.
+//! Row-wise Adagrad: one accumulator a row, `n += mean(g²); w -= rate · g / √n`. It nearly halves a
+//! training row.
 //!
-//! See Gupta, Bengio and Weston, "Training Highly Multiclass Classifiers", 2014, and FBGEMM's row-wise Adagrad.
+//! See Gupta, Bengio and Weston, "Training Highly Multiclass Classifiers", 2014, and FBGEMM's
+//! row-wise Adagrad.
 
 use super::{elementwise, elementwise::ElementwiseRule, reductions, Preparation};
 use crate::lanes::Lanes;

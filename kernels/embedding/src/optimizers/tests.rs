@@ -1,4 +1,5 @@
-//! The values every implementation of these rules must reproduce, and each SIMD rule against its scalar twin.
+//! Goal: every rule gives the published values, and each SIMD rule equals its scalar twin. Method:
+//! worked examples, and random slices of all lengths.
 
 use super::elementwise::{apply_scalar, ElementwiseRule};
 use super::*;
@@ -241,7 +242,7 @@ fn non_finite_gradients_are_seen_at_every_position() {
 }
 
 #[test]
-fn whatever_gradient_a_rule_accepts_leaves_its_row_finite_for_good() {
+fn every_accepted_gradient_leaves_its_row_finite_for_good() {
     let largest = f32::from_bits(GRADIENT_MAX.to_bits() - 1);
     for rule in every_rule() {
         let optimizer = optimizer(0.1, rule);
@@ -262,14 +263,14 @@ fn whatever_gradient_a_rule_accepts_leaves_its_row_finite_for_good() {
 }
 
 #[test]
-fn a_gradient_that_is_clipped_may_be_as_large_as_it_likes() {
+fn a_clipped_gradient_may_have_any_size() {
     let clipped = Optimizer { gradient_clip: 2.0, ..optimizer(0.1, Rule::Sgd) };
     assert!(clipped.accepts(&[f32::MAX, f32::MIN, 0.0, 1.0, 1e25]));
     assert!(!clipped.accepts(&[0.0, f32::NAN]) && !clipped.accepts(&[f32::INFINITY]));
 }
 
 #[test]
-fn decoding_refuses_what_no_rule_can_use() {
+fn decoding_refuses_invalid_rules() {
     let adam = [5.0, 0.01, 0.0, f32::INFINITY, 0.9, 0.99, 0.01, 1.0];
     assert!(matches!(Optimizer::decode(&adam).unwrap().rule, Rule::Adam { amsgrad: true, .. }));
     let with = |word: usize, value: f32| {

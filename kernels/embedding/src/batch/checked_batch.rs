@@ -1,28 +1,30 @@
-//! Where each id of a batch has its row among the rows that the shards sent, one after another and each as wide as its class.
-//!
-//! All that a batch can have wrong is found here, once, so that the loops over it need not look.
+//! A batch whose ids, offsets and groups are checked, with the address of each id's row in the rows
+//! that the shards sent. All errors of a batch are found here, once; the loops over the batch rely
+//! on it.
 
 use crate::batch::plan::PoolPlan;
 
 /// The ids of a batch of examples.
 pub struct PoolBatch<'a> {
-    /// Distinct ids of group g (a shard's ids of one class) are those from `groups[g]` to `groups[g + 1]`; of each shard's
-    /// groups the first is of class 0. Their rows lie in this order, each as wide as its class.
+    /// The distinct ids of group g (the ids of one class on one shard) are those from `groups[g]`
+    /// to `groups[g + 1]`; each shard's groups begin with class 0. The rows lie in this order, each
+    /// as wide as its class.
     pub groups: &'a [u32],
-    /// Position of each id among the distinct ones.
+    /// Index of each id among the distinct ones.
     pub inverse: &'a [u32],
-    /// The ids of slot s of example e are `inverse[offsets[e·slots + s]..offsets[e·slots + s + 1]]`.
+    /// The ids of slot s of example e are `inverse[offsets[e·slots + s]..offsets[e·slots + s +
+    /// 1]]`.
     pub offsets: &'a [u32],
 }
 
-/// Why a batch cannot be pooled.
+/// The reason why a batch cannot be pooled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PoolError {
     /// A buffer's length does not fit the plan and the batch.
     Shape,
     /// The offsets descend, point past the ids, or are not those of whole examples.
     Offsets,
-    /// A position points past the unique rows.
+    /// An index points past the unique rows.
     Index,
     /// The groups descend, or are not those of whole shards.
     Groups,
@@ -32,26 +34,27 @@ pub enum PoolError {
     OutOfMemory,
 }
 
-/// A batch of which all is checked.
-pub struct PlacedBatch {
+/// A checked batch.
+pub struct CheckedBatch {
     /// The first float of each id's row.
     pub starts: Vec<u32>,
-    /// The ids of slot s of example e are those from `offsets[e·slots + s]` to `offsets[e·slots + s + 1]`.
+    /// The ids of slot s of example e are those from `offsets[e·slots + s]` to `offsets[e·slots + s
+    /// + 1]`.
     pub offsets: Vec<u32>,
-    /// Where each part's columns of the first example begin.
+    /// The first column of each part in the first example.
     pub bases: Vec<usize>,
-    /// How many there are.
+    /// The number of examples.
     pub examples: usize,
-    /// Of each distinct id, where there are several classes: the first float of its row, and its class.
+    /// The first float of the row and the class of each distinct id; empty if there is one class.
     rows: Vec<(u32, u8)>,
     /// Floats of all rows.
     floats: usize,
 }
 
-impl PlacedBatch {
-    /// No examples.
-    pub fn none(plan: &PoolPlan) -> PlacedBatch {
-        PlacedBatch {
+impl CheckedBatch {
+    /// A batch without examples.
+    pub fn none(plan: &PoolPlan) -> CheckedBatch {
+        CheckedBatch {
             starts: Vec::new(),
             offsets: Vec::new(),
             bases: vec![0; plan.parts.len()],
@@ -61,13 +64,14 @@ impl PlacedBatch {
         }
     }
 
-    /// Whether its rows and its inputs have so many floats.
+    /// Whether the rows and the inputs have these lengths.
     pub fn fits(&self, plan: &PoolPlan, row_floats: usize, pooled_floats: usize) -> bool {
         let pooled = plan.width().checked_mul(self.examples);
         self.floats == row_floats && pooled == Some(pooled_floats)
     }
 
-    /// Checks all that the loops rely on and finds every id's row. What it refuses leaves no batch.
+    /// Checks all that the loops rely on and finds every id's row. After an error the batch is
+    /// empty.
     pub fn place(
         &mut self,
         plan: &PoolPlan,
@@ -135,7 +139,7 @@ impl PlacedBatch {
         offsets: &[u32],
     ) -> Result<(), PoolError> {
         let classes = plan.widths.len();
-        let PlacedBatch { rows, starts, .. } = self;
+        let CheckedBatch { rows, starts, .. } = self;
         rows.clear();
         rows.try_reserve(groups[groups.len() - 1] as usize).map_err(|_| PoolError::OutOfMemory)?;
         let mut start = 0;
