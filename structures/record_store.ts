@@ -3,8 +3,11 @@
  *
  * Records that live for minutes, as arrays of their own, weigh on the garbage collector, which
  * marks the whole heap each time that arrays have grown by some megabytes. Here they are packed
- * into chunks of 256 KiB that are used again, and a record's address is a number. A chunk's memory
- * is free when all of its records are: one record keeps its whole chunk.
+ * into chunks of 256 KiB that are used again, and a record's address is a number.
+ *
+ * A chunk's memory is free when all of its records are removed: one record keeps its whole chunk.
+ * An owner that must bound {@link RecordStore.bytes} moves the records of a {@link
+ * RecordStore.takeSparse sparse chunk} elsewhere.
  *
  * Chunks are shared memory because V8 does not count that towards the next collection; nothing is
  * shared.
@@ -24,10 +27,20 @@ export interface Chunk {
  */
 export type RecordAddress = number;
 
+/** A chunk of which less than half is in use. */
+export interface SparseChunk {
+  /** Address of its first record, removed or not; each record follows the one before it. */
+  readonly begin: RecordAddress;
+  /** Records that are not removed. */
+  readonly records: number;
+}
+
 interface CountedChunk extends Chunk {
   readonly number: number;
   /** Doubles that were given out. */
   filled: number;
+  /** Doubles of records that were not removed. */
+  used: number;
   /** Records that were not removed. */
   records: number;
 }
@@ -46,7 +59,7 @@ const SPARE_CHUNKS_MAX = 16;
  * const store = new RecordStore();
  * const address = store.reserve(16);
  * store.chunkOf(address).doubles[store.beginOf(address) + 1] = 0.5;
- * store.remove(address);
+ * store.remove(address, 16);
  * ```
  */
 export class RecordStore {
@@ -54,7 +67,15 @@ export class RecordStore {
   readonly #chunks: (CountedChunk | undefined)[] = [];
   readonly #numbersFree: number[] = [];
   readonly #spare: CountedChunk[] = [];
+  /** Chunks with records that use less than half of them; not the newest. */
+  readonly #sparse = new Set<CountedChunk>();
   #newest: CountedChunk | undefined;
+  #bytes = 0;
+
+  /** Memory of all chunks, bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
 
   /**
    * Room for a record, with undefined contents.
@@ -67,6 +88,7 @@ export class RecordStore {
     const chunk = this.#chunkFor(doubles);
     const address = chunk.number * CHUNK_DOUBLES + chunk.filled;
     chunk.filled += doubles;
+    chunk.used += doubles;
     chunk.records++;
     return address;
   }
@@ -81,11 +103,21 @@ export class RecordStore {
     return address % CHUNK_DOUBLES;
   }
 
-  /** Drops a record, once: its address may be another record's from then on. */
-  remove(address: RecordAddress): void {
+  /**
+   * Drops a record, once: its address may be another record's from then on.
+   *
+   * @param bytes As reserved.
+   */
+  remove(address: RecordAddress, bytes: number): void {
     const chunk = this.#chunkAt(address);
-    invariant(chunk.records > 0, "a record is removed once");
-    if (--chunk.records > 0) return;
+    chunk.records--;
+    chunk.used -= Math.ceil(bytes / 8);
+    invariant(
+      chunk.records >= 0 && (chunk.records === 0) === (chunk.used === 0),
+      "a record is removed once, with the bytes that it was reserved with",
+    );
+    if (chunk.records > 0) return this.#noteSparse(chunk);
+    this.#sparse.delete(chunk);
     chunk.filled = 0;
     if (chunk === this.#newest) return;
     if (chunk.doubles.length === CHUNK_DOUBLES && this.#spare.length < SPARE_CHUNKS_MAX) {
@@ -94,6 +126,23 @@ export class RecordStore {
     }
     this.#chunks[chunk.number] = undefined;
     this.#numbersFree.push(chunk.number);
+    this.#bytes -= 8 * chunk.doubles.length;
+  }
+
+  /**
+   * A chunk whose records the caller will move: reserve, copy, remove. The chunk is free after its
+   * last record. Undefined if every chunk but the newest is at least half in use.
+   */
+  takeSparse(): SparseChunk | undefined {
+    const [chunk] = this.#sparse;
+    if (chunk === undefined) return undefined;
+    this.#sparse.delete(chunk);
+    return { begin: chunk.number * CHUNK_DOUBLES, records: chunk.records };
+  }
+
+  #noteSparse(chunk: CountedChunk): void {
+    const { records, used, doubles } = chunk;
+    if (chunk !== this.#newest && records > 0 && 2 * used < doubles.length) this.#sparse.add(chunk);
   }
 
   #chunkAt(address: RecordAddress): CountedChunk {
@@ -106,17 +155,21 @@ export class RecordStore {
     const newest = this.#newest;
     if (newest !== undefined && newest.filled + doubles <= newest.doubles.length) return newest;
     if (doubles > CHUNK_DOUBLES) return this.#makeChunk(doubles);
-    return this.#newest = this.#spare.pop() ?? this.#makeChunk(CHUNK_DOUBLES);
+    this.#newest = this.#spare.pop() ?? this.#makeChunk(CHUNK_DOUBLES);
+    if (newest !== undefined) this.#noteSparse(newest);
+    return this.#newest;
   }
 
   #makeChunk(doubles: number): CountedChunk {
     const buffer = new SharedArrayBuffer(8 * doubles);
     const number = this.#numbersFree.pop() ?? this.#chunks.length;
+    this.#bytes += buffer.byteLength;
     return this.#chunks[number] = {
       memory: new NumberMemory(buffer),
       doubles: new Float64Array(buffer),
       number,
       filled: 0,
+      used: 0,
       records: 0,
     };
   }

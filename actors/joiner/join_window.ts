@@ -49,7 +49,7 @@ export class JoinWindow {
   readonly #rules: LabelRules;
   readonly #sampling: NegativeSampling;
   /** Impressions with at least one undecided row. */
-  readonly #open = new OpenImpressions();
+  readonly #open = new OpenImpressions((from, to) => this.#actions.move(from, to));
   readonly #actions = new ActionsByImpression();
   readonly #closed: ClosedRankings;
   readonly #reader = new ImpressionRowsReader();
@@ -89,6 +89,11 @@ export class JoinWindow {
   /** Memory of the open impressions, bytes. A sum over them, and so a function of the log. */
   get openBytes(): number {
     return this.#open.bytes + this.#actions.bytes;
+  }
+
+  /** Memory held for them, bytes: at most about twice {@link openBytes}, plus 8 MiB. */
+  get memoryBytes(): number {
+    return this.#open.memoryBytes + this.#actions.bytes;
   }
 
   /** Newest data time seen, ms. */
@@ -159,7 +164,7 @@ export class JoinWindow {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
     if (record.kind === "impression") this.#acceptImpression(record, offset, out);
-    else this.#acceptAction(record, out);
+    else this.#acceptAction(record, offset, out);
   }
 
   /**
@@ -183,7 +188,7 @@ export class JoinWindow {
     while (
       this.#open.size >= impressionsMax || this.openBytes + more > impressionsBytesMax
     ) {
-      if (!this.closeEarly(offset, out)) break; // this impression alone exceeds the limit
+      if (!this.closeEarly(offset, out)) break; // this impression alone exceeds the bound
     }
     const samplingKey = this.#sampling.keyOf(record.rankingId);
     const { atMs } = record;
@@ -193,7 +198,15 @@ export class JoinWindow {
     );
   }
 
-  #acceptAction(record: ActionRecord, out: ExampleOutput): void {
+  #acceptAction(record: ActionRecord, offset: number, out: ExampleOutput): void {
+    this.#join(record, out);
+    // The action may have added an entry or an id.
+    while (this.#open.size > 1 && this.openBytes > this.#options.impressionsBytesMax) {
+      if (!this.closeEarly(offset, out)) break;
+    }
+  }
+
+  #join(record: ActionRecord, out: ExampleOutput): void {
     const fingerprint = fingerprintOf(record.rankingId);
     const impression = this.#open.find(fingerprint);
     if (impression === undefined) {
@@ -217,7 +230,7 @@ export class JoinWindow {
       this.counts.actionsExcess++;
       return;
     }
-    actions.eventIds.add(record.eventId);
+    this.#actions.addEventId(actions, record.eventId);
     if (actions.decided[row] === 1) {
       this.counts.actionsLate++;
       return;
@@ -249,8 +262,9 @@ export class JoinWindow {
 
   /** Drops an impression whose rows are all decided. */
   #forget(impression: OpenImpression): void {
-    this.#open.remove(impression);
+    // Removing may move other impressions, also to this address.
     this.#actions.delete(impression.address);
+    this.#open.remove(impression);
     this.#closed.add(impression.fingerprint);
   }
 

@@ -36,6 +36,9 @@ export interface OpenImpression extends ImpressionHeader {
   readonly begin: number;
 }
 
+/** The record of an impression has a new address. */
+export type OnMoved = (from: RecordAddress, to: RecordAddress) => void;
+
 const HEADER_DOUBLES = 7;
 const HEADER_BYTES = 8 * HEADER_DOUBLES;
 /** Doubles from the header's beginning. */
@@ -43,6 +46,11 @@ const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET] = [0, 1, 2, 3, 4];
 /** Words from the header's beginning. */
 const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES] = [10, 11, 12, 13];
 const NONE = -1;
+/** In place of the next older record: the record is removed. */
+const REMOVED = -2;
+
+/** Memory beyond twice the impressions' bytes from which records are moved together, bytes. */
+const SLACK_BYTES = 8 * 2 ** 20;
 
 /** An entry's share of the index just after it grew: 16 bytes a cell, 5 of 16 cells taken. */
 const INDEX_BYTES_MAX = Math.ceil(16 * 16 / 5);
@@ -55,18 +63,28 @@ export function impressionBytes(rowsBytes: number): number {
 export class OpenImpressions {
   readonly #records = new RecordStore();
   readonly #addresses = new FingerprintMap();
+  readonly #onMoved: OnMoved;
   #bytes = 0;
   #oldest = NONE;
   #newest = NONE;
+
+  /** @param onMoved Called when {@link remove} moves the record of another impression. */
+  constructor(onMoved: OnMoved = () => {}) {
+    this.#onMoved = onMoved;
+  }
 
   get size(): number {
     return this.#addresses.size;
   }
 
+  /** Memory that holds the records, bytes: at most about twice {@link bytes}, plus 8 MiB. */
+  get memoryBytes(): number {
+    return this.#records.bytes;
+  }
+
   /**
    * The sum of {@link impressionBytes}. It is compared with a limit, so it depends only on which
-   * impressions are open and not on where reading began; the chunks of memory may take more while
-   * impressions between others have been removed.
+   * impressions are open and not on where reading began.
    */
   get bytes(): number {
     return this.#bytes;
@@ -85,6 +103,10 @@ export class OpenImpressions {
   /** Adds an impression behind all others. */
   add(header: ImpressionHeader, rows: Uint8Array): void {
     invariant(!this.#addresses.has(header.fingerprint), "a ranking is open once");
+    invariant(
+      this.#newest === NONE || header.offset > this.#double(this.#newest, OFFSET),
+      "impressions open in the order of the log",
+    );
     const address = this.#records.reserve(HEADER_BYTES + rows.byteLength);
     const { memory, doubles } = this.#records.chunkOf(address);
     const begin = this.#records.beginOf(address);
@@ -98,32 +120,66 @@ export class OpenImpressions {
     memory.words[2 * begin + SAMPLING_KEY] = header.samplingKey;
     memory.words[2 * begin + ROWS_BYTES] = rows.byteLength;
     memory.bytes.set(rows, 8 * begin + HEADER_BYTES);
-    if (this.#newest !== NONE) {
-      invariant(
-        header.offset > this.#double(this.#newest, OFFSET),
-        "impressions open in the order of the log",
-      );
-    }
     this.#link(this.#newest, address);
     this.#newest = address;
     this.#addresses.set(header.fingerprint, address);
     this.#bytes += impressionBytes(rows.byteLength);
   }
 
-  /** Removes an impression; its address may be reused from now on. */
+  /** Removes an impression. No {@link OpenImpression} that was read before may be used after. */
   remove({ address, fingerprint }: OpenImpression): void {
     const { memory, doubles } = this.#records.chunkOf(address);
     const begin = this.#records.beginOf(address);
-    this.#bytes -= impressionBytes(memory.words[2 * begin + ROWS_BYTES]);
+    const rowsBytes = memory.words[2 * begin + ROWS_BYTES];
+    this.#bytes -= impressionBytes(rowsBytes);
     const [older, newer] = [doubles[begin + OLDER], doubles[begin + NEWER]];
     this.#link(older, newer);
     if (newer === NONE) this.#newest = older;
+    doubles[begin + OLDER] = REMOVED;
     invariant(this.#addresses.delete(fingerprint), "a removed impression was open");
-    this.#records.remove(address);
+    this.#records.remove(address, HEADER_BYTES + rowsBytes);
+    if (this.#records.bytes > 2 * this.#bytes + SLACK_BYTES) this.#compact();
     invariant(
       (this.size === 0) === (this.#oldest === NONE) && (this.size > 0 || this.#bytes === 0),
       "list, index and bytes hold the same impressions",
     );
+  }
+
+  /**
+   * Moves the records of one sparse chunk together with the newest ones, which frees its memory. An
+   * impression that stays open while all others around it are decided would keep 256 KiB.
+   */
+  #compact(): void {
+    const sparse = this.#records.takeSparse();
+    if (sparse === undefined) return;
+    let address = sparse.begin;
+    for (let left = sparse.records; left > 0;) {
+      const { memory, doubles } = this.#records.chunkOf(address);
+      const begin = this.#records.beginOf(address);
+      const bytes = HEADER_BYTES + memory.words[2 * begin + ROWS_BYTES];
+      if (doubles[begin + OLDER] !== REMOVED) {
+        this.#move(address, bytes);
+        left--;
+      }
+      address += Math.ceil(bytes / 8);
+    }
+  }
+
+  #move(from: RecordAddress, bytes: number): void {
+    const to = this.#records.reserve(bytes);
+    const source = this.#records.chunkOf(from).doubles;
+    const target = this.#records.chunkOf(to);
+    const [sourceBegin, begin] = [this.#records.beginOf(from), this.#records.beginOf(to)];
+    const doubles = Math.ceil(bytes / 8);
+    target.doubles.set(source.subarray(sourceBegin, sourceBegin + doubles), begin);
+    source[sourceBegin + OLDER] = REMOVED;
+    this.#link(target.doubles[begin + OLDER], to);
+    this.#link(to, target.doubles[begin + NEWER]);
+    if (this.#newest === from) this.#newest = to;
+    const { words } = target.memory;
+    this.#addresses.set({ low: words[2 * begin + LOW], high: words[2 * begin + HIGH] }, to);
+    this.#onMoved(from, to);
+    this.#records.remove(from, bytes);
   }
 
   /** Makes the two records neighbours in the list; either may be {@link NONE}. */

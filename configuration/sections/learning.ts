@@ -32,7 +32,7 @@ export const joinerSection = z.strictObject({
   impressionsMax: z.int().min(1).max(100_000_000).default(200_000)
     .describe("Maximum of open rankings; beyond it the oldest is closed early."),
   impressionsBytesMax: size("1MiB", "1TiB").default(2 ** 30).describe(
-    "Memory for open rankings, about 10 KiB each with 100 candidates; beyond it the oldest is closed early.",
+    "Memory for open rankings and the events on them, about 10 KiB per ranking with 100 candidates; beyond it the oldest is closed early. The process may hold twice as much.",
   ),
   actionsPerImpressionMax: z.int().min(1).max(100_000).default(1000)
     .describe("Maximum of actions kept per ranking; further actions are counted and dropped."),

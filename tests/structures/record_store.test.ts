@@ -24,7 +24,10 @@ Deno.test("a record that was not removed reads back as it was put, whatever is r
     steps.forEach(({ bytes, large, goes }, step) => {
       const record = new Uint8Array(large ? 4 * bytes : bytes).fill(step + 1);
       held.push({ address: put(store, record), record });
-      if (goes % 2 === 0) store.remove(held.splice(goes % held.length, 1)[0].address);
+      if (goes % 2 === 0) {
+        const [gone] = held.splice(goes % held.length, 1);
+        store.remove(gone.address, gone.record.byteLength);
+      }
       for (const { address, record } of held) {
         assert.deepEqual(new Uint8Array(bytesAt(store, address, record.byteLength)), record);
       }
@@ -41,7 +44,48 @@ Deno.test("the memory of records that are removed in the order in which they cam
     const address = put(store, record);
     chunks.add(store.chunkOf(address));
     addresses.push(address);
-    if (addresses.length > 100) store.remove(addresses.shift()!);
+    if (addresses.length > 100) store.remove(addresses.shift()!, record.byteLength);
   }
   assert.ok(chunks.size <= 8, `${chunks.size} chunks`);
+});
+
+Deno.test("moving the records of sparse chunks keeps the memory within twice the records", () => {
+  const step = fc.record({
+    bytes: fc.integer({ min: 1, max: 20_000 }),
+    goes: fc.nat(),
+    keeps: fc.nat(30),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 200, maxLength: 600 }), (steps) => {
+      const store = new RecordStore();
+      const held = new Map<RecordAddress, Uint8Array>();
+      for (const [i, { bytes, goes, keeps }] of steps.entries()) {
+        const record = new Uint8Array(bytes).fill(i + 1);
+        held.set(put(store, record), record);
+        if (keeps > 0) {
+          const address = [...held.keys()][goes % held.size];
+          store.remove(address, held.get(address)!.byteLength);
+          held.delete(address);
+        }
+        for (let sparse = store.takeSparse(); sparse !== undefined; sparse = store.takeSparse()) {
+          const { begin, records } = sparse;
+          const chunk = store.chunkOf(begin);
+          const moved = [...held].filter(([address]) => store.chunkOf(address) === chunk);
+          assert.equal(moved.length, records);
+          for (const [address, record] of moved) {
+            const to = put(store, new Uint8Array(bytesAt(store, address, record.byteLength)));
+            store.remove(address, record.byteLength);
+            held.delete(address);
+            held.set(to, record);
+          }
+        }
+      }
+      for (const [address, record] of held) {
+        assert.deepEqual(new Uint8Array(bytesAt(store, address, record.byteLength)), record);
+      }
+      const used = [...held.values()].reduce((sum, { byteLength }) => sum + byteLength + 8, 0);
+      assert.ok(store.bytes <= 2 * used + 18 * 2 ** 18, `${store.bytes} bytes for ${used}`);
+    }),
+    { numRuns: 30 },
+  );
 });

@@ -131,13 +131,55 @@ Deno.test("actions on an open impression count towards its bytes until all rows 
     action({ ranking: "r1", item, action: kind, atMs: 1 });
   const bytesOf = (...records: EventRecord[]) => join(records).window.openBytes;
   const acted = bytesOf(shown, act("a", "click"));
-  assert.ok(acted >= bytesOf(shown) + 512);
+  assert.ok(acted >= bytesOf(shown) + 1_024);
   assert.equal(bytesOf(shown, act("a", "click"), act("b", "buy")), acted, "once a ranking");
   assert.equal(bytesOf(shown, act("a", "buy"), act("b", "buy")), 0);
   const next = impression({ ranking: "r2", items: ["a", "b"], atMs: 2 });
   const limit = joinerOptions({ impressionsBytesMax: 2 * bytesOf(shown) });
   assert.equal(join([shown, next], limit).window.impressionsOpen, 2);
   assert.equal(join([shown, act("a", "click"), next], limit).window.impressionsOpen, 1);
+});
+
+Deno.test("event ids count towards the bytes, and actions alone close the oldest impressions", () => {
+  const records: EventRecord[] = [];
+  for (let i = 0; i < 30; i++) {
+    records.push(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
+  }
+  const impressionsBytesMax = join(records).window.openBytes + 30 * 4_096;
+  for (let i = 0; i < 30; i++) {
+    for (let event = 0; event < 1_000; event++) {
+      const eventId = `${i}-${event}`.padEnd(256, "x");
+      records.push(action({ ranking: `r${i}`, item: "a", action: "click", atMs: 0, eventId }));
+    }
+  }
+  const options = joinerOptions({ impressionsBytesMax, actionsPerImpressionMax: 1_000 });
+  const { window, counts, examples } = join(records, options);
+  assert.ok(window.openBytes <= impressionsBytesMax, `${window.openBytes} bytes`);
+  assert.ok(counts.impressionsClosedEarly > 10, `${counts.impressionsClosedEarly} closed`);
+  assert.deepEqual(examples.map(({ name }) => name), examples.map((_, i) => `r${i}/a`));
+  const lastActedOn = examples.findIndex(({ label }) => label === 0);
+  assert.equal(lastActedOn, -1, "an impression closes after its own actions, not before");
+});
+
+Deno.test("actions stay with their impression when its record moves in memory", () => {
+  const records: EventRecord[] = [];
+  const act = (i: number, kind: string) =>
+    records.push(action({ ranking: `r${i}`, item: long(i), action: kind, atMs: 0 }));
+  const long = (i: number) => `${i}-`.padEnd(20_000, "x");
+  const stays = (i: number) => i % 25 === 0;
+  for (let i = 0; i < 3_000; i++) {
+    records.push(impression({ ranking: `r${i}`, items: [long(i)], atMs: 0 }));
+    if (stays(i)) act(i, i % 2 === 0 ? "click" : "unknown");
+    if (i >= 30 && !stays(i - 30)) act(i - 30, "buy");
+  }
+  records.push(impression({ ranking: "end", items: ["z"], atMs: 1_000 }));
+  const { window, examples } = join(records);
+  assert.ok(window.memoryBytes < 2 * window.openBytes + 10 * 2 ** 20);
+  const clicked = examples.filter(({ name }) => stays(Number(name.slice(1).split("/")[0])));
+  assert.equal(clicked.length, 120);
+  for (const { name, label } of clicked) {
+    assert.equal(label, Number(name.slice(1).split("/")[0]) % 2 === 0 ? 1 : 0, name.slice(0, 9));
+  }
 });
 
 Deno.test("a window read again from its resume point closes the same impressions early", () => {

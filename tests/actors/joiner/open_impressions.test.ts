@@ -57,3 +57,48 @@ Deno.test("an impression is found with its header and rows, and the oldest is th
     }),
   );
 });
+
+Deno.test("impressions that stay open among decided ones keep at most twice their memory and 8 MiB", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 60 }), fc.nat(), (stays, seed) => {
+      let moves = 0;
+      const byAddress = new Map<number, number>();
+      const open = new OpenImpressions((from, to) => {
+        moves++;
+        const i = byAddress.get(from)!;
+        byAddress.delete(from);
+        byAddress.set(to, i);
+      });
+      const rowsOf = (i: number) => new Uint8Array(10_000 + 37 * ((seed + i) % 100)).fill(i);
+      for (let i = 0; i < 5_000; i++) {
+        const fingerprint = fingerprintOf(`r${i}`);
+        open.add({ fingerprint, samplingKey: i, atMs: i, openedAtMs: i, offset: i }, rowsOf(i));
+        byAddress.set(open.find(fingerprint)!.address, i);
+        if (i < 20 || i % stays === 0) continue;
+        const decided = open.find(fingerprintOf(`r${i - 20}`));
+        if (decided === undefined) continue;
+        byAddress.delete(decided.address);
+        open.remove(decided);
+        const bytesMax = 2 * open.bytes + 9 * 2 ** 20;
+        assert.ok(open.memoryBytes <= bytesMax, `${open.memoryBytes} bytes for ${open.bytes}`);
+      }
+      if (stays === 10) assert.ok(moves > 0);
+      assert.equal(byAddress.size, open.size);
+      for (const [address, i] of byAddress) {
+        const found = open.find(fingerprintOf(`r${i}`))!;
+        assert.deepEqual([found.address, found.offset], [address, i]);
+        const { memory, begin } = found;
+        const rows = rowsOf(i);
+        assert.deepEqual(new Uint8Array(memory.bytes.subarray(begin, begin + rows.length)), rows);
+      }
+      let previous = -1;
+      while (open.oldest !== undefined) {
+        assert.ok(open.oldest.offset > previous, "in the order of the log");
+        previous = open.oldest.offset;
+        open.remove(open.oldest);
+      }
+      assert.equal(open.size, 0);
+    }),
+    { numRuns: 6, examples: [[10, 0]] },
+  );
+});
