@@ -9,6 +9,7 @@
  *
  * @see Redis, dict.c, "incremental rehashing"
  */
+import { type CellSecret, cellSecret } from "./cell_secret.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { FingerprintTable } from "./fingerprint_table.ts";
 import { invariant } from "./invariant.ts";
@@ -35,11 +36,18 @@ const CELLS_MOVED_PER_SET = 16;
  * ```
  */
 export class FingerprintMap {
-  #table = new FingerprintTable(CELLS_MIN);
+  readonly #secret: CellSecret;
+  #table: FingerprintTable;
   /** Holds the entries that were not moved yet. */
   #old: FingerprintTable | undefined;
   /** Cells of the old table that were moved. */
   #moved = 0;
+
+  /** @param secret Chooses the cells of keys. Default: the secret of this thread. */
+  constructor(secret: CellSecret = cellSecret) {
+    this.#secret = secret;
+    this.#table = new FingerprintTable(CELLS_MIN, secret);
+  }
 
   /** Entries held. */
   get size(): number {
@@ -68,7 +76,7 @@ export class FingerprintMap {
     if (!this.#table.isFull) return;
     invariant(this.#old === undefined, "the old table is empty before the new one is full");
     this.#old = this.#table;
-    this.#table = new FingerprintTable(2 * this.#old.cells);
+    this.#table = new FingerprintTable(2 * this.#old.cells, this.#secret);
     this.#moved = 0;
   }
 

@@ -3,6 +3,7 @@
  * probing over two typed arrays. The cell that a key hashes to is its home; the key lies there or
  * in the cells behind it, up to the first free cell.
  */
+import { type CellSecret, cellSecret, cellShift, homeCell } from "./cell_secret.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { invariant } from "./invariant.ts";
 
@@ -15,17 +16,23 @@ const MOVED_AWAY = -1;
 export class FingerprintTable {
   readonly cells: number;
   readonly #mask: number;
+  readonly #shift: number;
+  readonly #secret: CellSecret;
   /** Low and high word of each cell's key. */
   readonly #keys: Uint32Array;
   /** For each cell one more than the value, {@link FREE} or {@link MOVED_AWAY}. */
   readonly #contents: Float64Array;
   #size = 0;
 
-  /** @param cells A power of 2. */
-  constructor(cells: number) {
-    invariant(cells > 0 && (cells & (cells - 1)) === 0, "a table has a power of 2 of cells");
+  /**
+   * @param cells A power of 2, at least 2.
+   * @param secret Chooses the homes of keys. Default: the secret of this thread.
+   */
+  constructor(cells: number, secret: CellSecret = cellSecret) {
     this.cells = cells;
     this.#mask = cells - 1;
+    this.#shift = cellShift(cells);
+    this.#secret = secret;
     this.#keys = new Uint32Array(2 * cells);
     this.#contents = new Float64Array(cells);
   }
@@ -69,7 +76,7 @@ export class FingerprintTable {
       this.#contents[next] !== FREE;
       next = (next + 1) & this.#mask
     ) {
-      const home = this.#keys[2 * next] & this.#mask;
+      const home = this.#homeOf(this.#keys[2 * next], this.#keys[2 * next + 1]);
       if (((next - home) & this.#mask) < ((next - hole) & this.#mask)) continue;
       this.#keys[2 * hole] = this.#keys[2 * next];
       this.#keys[2 * hole + 1] = this.#keys[2 * next + 1];
@@ -115,11 +122,15 @@ export class FingerprintTable {
 
   /** The cell that holds the key, that held it until it was moved away, or that would take it. */
   #find(low: number, high: number): number {
-    let cell = low & this.#mask;
+    let cell = this.#homeOf(low, high);
     while (
       this.#contents[cell] !== FREE &&
       (this.#keys[2 * cell] !== low || this.#keys[2 * cell + 1] !== high)
     ) cell = (cell + 1) & this.#mask;
     return cell;
+  }
+
+  #homeOf(low: number, high: number): number {
+    return homeCell(this.#secret, low, high, this.#shift);
   }
 }

@@ -3,12 +3,14 @@
  * table of internalized strings, which for a hundred ids out of a million costs ten times as much
  * as comparing their fingerprints.
  */
+import { cellSecret, cellShift, homeCell } from "../../structures/cell_secret.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { CANDIDATES_MAX } from "../options.ts";
 
 /** Fingerprints in an open-addressing table with linear probing; 0 = free. Cleared per request. */
 const cells = new Uint32Array(2 ** Math.ceil(Math.log2(2 * CANDIDATES_MAX)));
 const mask = cells.length - 1;
+const shift = cellShift(cells.length);
 
 /** A candidate whose id an earlier candidate has. */
 export interface Repeat {
@@ -33,7 +35,7 @@ function mayRepeat(sent: readonly { readonly id: string }[]): boolean {
   cells.fill(0);
   for (let i = 0; i < sent.length; i++) {
     const fingerprint = fingerprintOf(sent[i].id).low || 1;
-    let cell = fingerprint & mask;
+    let cell = homeCell(cellSecret, fingerprint, 0, shift);
     for (; cells[cell] !== 0; cell = (cell + 1) & mask) {
       if (cells[cell] === fingerprint) return true;
     }
