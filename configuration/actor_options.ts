@@ -8,6 +8,7 @@ import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
 import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
+import { gatewayOptionsOf } from "./gateway_options.ts";
 import type { CairnFile } from "./schema.ts";
 import {
   denseOptimizerOf,
@@ -24,6 +25,7 @@ const EXPLANATIONS_WAITING_MAX = 64;
 
 export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnConfiguration {
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
+  const gatewayOptions = gatewayOptionsOf(file);
   const columns = schema.slots.map(({ name }) => name);
   const layout = rowLayoutOf(file, columns);
   const schedule = learningRateScheduleOf(model);
@@ -81,10 +83,10 @@ export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnCon
           ? "logOdds"
           : "weight",
       },
-      // A restarted gateway reads these records back, see GatewayMemory.
+      // A restarted gateway reads these records back, see LogRecall.
       recordsKept: file.storage.kind === "memory"
         ? 0
-        : gateway.eventsRememberedMax + gateway.rankingsRememberedMax,
+        : gatewayOptions.eventsRememberedMax + gatewayOptions.rankingsRememberedMax,
       recordsPerTurn: joiner.recordsPerTurn,
       chunkRowsMax: joiner.chunkRowsMax,
     },
@@ -129,17 +131,7 @@ export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnCon
     },
     storage: file.storage,
     http: { host: gateway.host, port: gateway.port },
-    gateway: {
-      apiKeys: gateway.apiKeys,
-      bodyBytesMax: gateway.bodyMax,
-      deadlineMs: gateway.deadline,
-      requestsInFlightMax: gateway.requestsInFlightMax,
-      timestampAheadMsMax: gateway.timestampAheadMax,
-      eventsRememberedMax: gateway.eventsRememberedMax,
-      rankingsRememberedMax: gateway.rankingsRememberedMax,
-      unknownRankings: gateway.unknownRankings,
-      docsPage: gateway.docsPage,
-    },
+    gateway: gatewayOptions,
   };
 }
 

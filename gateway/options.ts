@@ -18,10 +18,16 @@ export interface GatewayOptions {
    * close every joiner window.
    */
   readonly timestampAheadMsMax: number;
-  /** Newest event ids remembered, so that a repeated event is answered `duplicate`. */
+  /** Newest events remembered, so that a repeated one is answered `duplicate`. */
   readonly eventsRememberedMax: number;
-  /** Newest rankings remembered, so that an event for an unknown one is recognised. */
+  /**
+   * Newest rankings remembered, so that an event for an unknown one is recognised; 7/8 of them
+   * always are. The configuration derives it from the joiner's bound, so that the gateway knows
+   * every ranking that the joiner holds.
+   */
   readonly rankingsRememberedMax: number;
+  /** Memory for the items of remembered rankings, bytes; at this bound the oldest are forgotten. */
+  readonly rankingsBytesMax: number;
   /**
    * Treatment of an event whose ranking is not remembered here: `refuse` answers with a problem;
    * `accept` lets the joiner decide (for several gateways on one event log, each of which knows

@@ -62,6 +62,13 @@ export const problems = {
     title: "This rankingId was already used",
     remedy: "Leave rankingId out to get a fresh one, or send one that was never used.",
   },
+  "event-conflict": {
+    status: 409,
+    title: "This eventId was already used for another event",
+    remedy:
+      "Send each event with an eventId of its own, such as a UUID. A retry must have the same " +
+      "rankingId, item, action and value.",
+  },
   "body-too-large": {
     status: 413,
     title: "The body is too large",

@@ -11,6 +11,7 @@ import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
+import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { Mesh, placementOf } from "../mesh/runtime/mesh.ts";
@@ -116,6 +117,8 @@ async function openGateway(
   );
   const metricsText = async () => metrics.render(await mesh.metrics());
   const { schema } = configuration.features;
+  const memory = new GatewayMemory(clock, configuration.gateway);
+  const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
   const app = createGateway({
     ranker,
     trainers: trainers.all,
@@ -126,7 +129,7 @@ async function openGateway(
     clock,
     random,
     options: configuration.gateway,
-    memory: await GatewayMemory.recall(stores.eventLog, clock, configuration.gateway, telemetry),
+    memory,
     checkProfile: createProfileCheck(schema),
     attributes: knownAttributes(schema),
     labels: actionLabels(configuration.joiner.tasks),
@@ -145,7 +148,10 @@ async function openGateway(
     mesh,
     stores,
     metricsText,
-    stop,
+    async stop() {
+      await recall.stop();
+      await stop();
+    },
   };
 }
 

@@ -7,10 +7,15 @@
  */
 const GENERATIONS_MAX = 8;
 
-/** The part of Map that a generation needs. */
+/** The part of Map that a generation needs, and a bound of its own. */
 export type Generation<K, V> =
   & Pick<Map<K, V>, "has" | "get" | "delete">
-  & { readonly size: number; set(key: K, value: V): unknown };
+  & {
+    readonly size: number;
+    /** True when the generation takes no more entries, whatever their number. Absent = false. */
+    readonly isFull?: boolean;
+    set(key: K, value: V): unknown;
+  };
 
 /**
  * A map that forgets its oldest entries.
@@ -30,6 +35,8 @@ export class RecentMap<K, V> {
   readonly #make: () => Generation<K, V>;
   readonly #generationEntriesMax: number;
   readonly #generationsMax: number;
+  /** The oldest generation was made by {@link setOlder}, so it may take entries older than it. */
+  #olderOpen = false;
 
   /**
    * @param entriesMax Entries held at most; the newest 7/8 of that number are always held.
@@ -74,13 +81,42 @@ export class RecentMap<K, V> {
     return undefined;
   }
 
+  /**
+   * Adds an entry as older than all that are held, unless its key is held. For filling the map from
+   * its newest entry backwards, also while new entries are set.
+   *
+   * @returns False when there is no room for an older entry.
+   */
+  setOlder(key: K, value: V): boolean {
+    if (this.has(key)) return true;
+    const oldest = this.#olderOpen ? this.#generations.at(0) : undefined;
+    if (oldest !== undefined && !this.#isFull(oldest)) {
+      oldest.set(key, value);
+      return true;
+    }
+    if (this.#generations.length >= this.#generationsMax) return false;
+    const made = this.#make();
+    made.set(key, value);
+    this.#generations.unshift(made);
+    this.#olderOpen = true;
+    return true;
+  }
+
+  #isFull(generation: Generation<K, V>): boolean {
+    return generation.size >= this.#generationEntriesMax || (generation.isFull ?? false);
+  }
+
   /** A generation with room. Makes one, and drops the oldest, where the newest is full. */
   #newest(): Generation<K, V> {
     const newest = this.#generations.at(-1);
-    if (newest !== undefined && newest.size < this.#generationEntriesMax) return newest;
+    const isOlder = this.#olderOpen && this.#generations.length === 1;
+    if (newest !== undefined && !isOlder && !this.#isFull(newest)) return newest;
     const made = this.#make();
     this.#generations.push(made);
-    if (this.#generations.length > this.#generationsMax) this.#generations.shift();
+    if (this.#generations.length > this.#generationsMax) {
+      this.#generations.shift();
+      this.#olderOpen = false;
+    }
     return made;
   }
 }

@@ -18,10 +18,14 @@ export const gatewaySection = z.strictObject({
     .describe("Maximum of requests in progress; further requests get status 429."),
   timestampAheadMax: duration("0ms", "365d").default(60_000)
     .describe("Maximum by which a timestamp may be ahead of this machine's clock."),
-  eventsRememberedMax: z.int().min(0).max(100_000_000).default(200_000)
-    .describe("Event ids remembered to detect repeated events."),
-  rankingsRememberedMax: z.int().min(0).max(100_000_000).default(100_000)
-    .describe("Rankings remembered to detect events for unknown rankings."),
+  eventsRememberedMax: z.int().min(0).max(100_000_000).optional()
+    .describe(
+      "Events remembered to detect repeated ones. Default: 8/7 of `joiner.impressionsMax`.",
+    ),
+  rankingsRememberedMax: z.int().min(0).max(100_000_000).optional()
+    .describe(
+      "Rankings remembered to detect events for unknown ones. Default: 8/7 of `joiner.impressionsMax`, so that every ranking that the joiner holds is known.",
+    ),
   unknownRankings: z.enum(["refuse", "accept"]).default("refuse")
     .describe("Treatment of an event for a ranking that is not remembered."),
   docsPage: z.boolean().default(true).describe("Serves a page to try the API."),

@@ -25,6 +25,6 @@ export class AcceptanceClock {
 
   /** Keeps later times above `acceptedAtMs`, which an earlier run of the server gave. */
   resumeAfter(acceptedAtMs: number): void {
-    this.#lastMs = Math.max(this.#lastMs, acceptedAtMs);
+    if (acceptedAtMs > this.#lastMs) this.#lastMs = acceptedAtMs;
   }
 }

@@ -1,45 +1,150 @@
 /**
- * Remembers the newest event ids and their acceptance times, because clients retry, often while the
- * first attempt is still being written. The joiner deduplicates again, over its whole window.
+ * Remembers the newest event ids, the content of each event and its acceptance time, because
+ * clients retry, often while the first attempt is still being written. The joiner deduplicates
+ * again, over its whole window.
+ *
+ * Ids and contents are kept as fingerprints, some 40 bytes an event however long its id is.
  */
-import { RecentMap } from "../../structures/recent_map.ts";
+import type { ActionRecord } from "../../records/event_record.ts";
+import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
+import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+import { type Generation, RecentMap } from "../../structures/recent_map.ts";
+
+/** The fields that make two events of one id the same event. */
+export interface EventContent extends Pick<ActionRecord, "rankingId" | "item" | "action"> {
+  readonly value?: number | undefined;
+}
+
+/** An event as it is remembered. */
+interface Accepted {
+  readonly content: Fingerprint;
+  readonly acceptedAtMs: number;
+}
+
+/** An event that is being written. */
+interface Pending {
+  readonly content: Fingerprint;
+  readonly acceptance: Promise<number>;
+}
+
+/** An event found under an id. */
+export interface KnownEvent {
+  /** Whether its content is the one that was looked up. */
+  readonly isSame: boolean;
+  /** Acceptance time, ms, or the acceptance in progress. */
+  readonly acceptedAtMs: number | Promise<number>;
+}
 
 export class RecentEvents {
-  /** Acceptance time, ms, or the acceptance in progress. */
-  readonly #acceptedAtMs: RecentMap<string, number | Promise<number>>;
+  readonly #accepted: RecentMap<Fingerprint, Accepted>;
+  /** By event id; at most as many as the requests in progress contain. */
+  readonly #pending = new Map<string, Pending>();
 
   constructor(eventsMax: number) {
-    this.#acceptedAtMs = new RecentMap(eventsMax);
+    this.#accepted = new RecentMap(eventsMax, () => new AcceptedEvents());
   }
 
+  /** Accepted events that are remembered. */
   get size(): number {
-    return this.#acceptedAtMs.size;
+    return this.#accepted.size;
   }
 
-  /** Acceptance time, or the acceptance in progress; undefined for an unknown event. */
-  find(eventId: string): number | Promise<number> | undefined {
-    return this.#acceptedAtMs.get(eventId);
+  /** The event under this id; undefined for an unknown id. */
+  find(eventId: string, content: EventContent): KnownEvent | undefined {
+    const pending = this.#pending.get(eventId);
+    const known = pending ?? this.#accepted.get(fingerprintOf(eventId));
+    if (known === undefined) return undefined;
+    return {
+      isSame: areEqual(known.content, contentOf(content)),
+      acceptedAtMs: "acceptance" in known ? known.acceptance : known.acceptedAtMs,
+    };
   }
 
   /**
    * Remembers an event that is being written. When `acceptance` resolves, the event is accepted;
    * when it rejects, the event is forgotten, so that a retry is a new attempt.
    */
-  begin(eventId: string, acceptance: Promise<number>): void {
-    this.#acceptedAtMs.set(eventId, acceptance);
-    const isUnchanged = () => this.#acceptedAtMs.get(eventId) === acceptance;
+  begin(eventId: string, event: EventContent, acceptance: Promise<number>): void {
+    const content = contentOf(event);
+    this.#pending.set(eventId, { content, acceptance });
     acceptance.then(
       (acceptedAtMs) => {
-        if (isUnchanged()) this.#acceptedAtMs.set(eventId, acceptedAtMs);
+        this.#accepted.set(fingerprintOf(eventId), { content, acceptedAtMs });
+        this.#pending.delete(eventId);
       },
-      () => {
-        if (isUnchanged()) this.#acceptedAtMs.delete(eventId);
-      },
+      () => this.#pending.delete(eventId),
     );
   }
 
-  /** Remembers an event that the log holds from before a restart. */
-  recall(eventId: string, acceptedAtMs: number): void {
-    this.#acceptedAtMs.set(eventId, acceptedAtMs);
+  /**
+   * Remembers an event of the log as older than all others.
+   *
+   * @returns False when there is no room for older events.
+   */
+  recallOlder({ eventId, acceptedAtMs, ...content }: ActionRecord): boolean {
+    const accepted = { content: contentOf(content), acceptedAtMs };
+    return this.#accepted.setOlder(fingerprintOf(eventId), accepted);
+  }
+}
+
+/** Ids have no control characters, so the separator makes the text unambiguous. */
+function contentOf({ rankingId, item, action, value }: EventContent): Fingerprint {
+  return fingerprintOf(`${rankingId}\0${item}\0${action}\0${value ?? ""}`);
+}
+
+function areEqual(one: Fingerprint, other: Fingerprint): boolean {
+  return one.low === other.low && one.high === other.high;
+}
+
+const CHUNK_EVENTS = 4096;
+
+/** One generation of events, packed into chunks of typed arrays. */
+class AcceptedEvents implements Generation<Fingerprint, Accepted> {
+  /** Index of each event, over all chunks. */
+  readonly #indexes = new FingerprintMap();
+  readonly #chunks: { contents: Uint32Array; acceptedAtMs: Float64Array }[] = [];
+  /** Events in all chunks, deleted ones included. */
+  #count = 0;
+
+  get size(): number {
+    return this.#indexes.size;
+  }
+
+  has(event: Fingerprint): boolean {
+    return this.#indexes.has(event);
+  }
+
+  get(event: Fingerprint): Accepted | undefined {
+    const index = this.#indexes.get(event);
+    if (index === undefined) return undefined;
+    const { contents, acceptedAtMs } = this.#chunks[Math.floor(index / CHUNK_EVENTS)];
+    const at = index % CHUNK_EVENTS;
+    return {
+      content: { low: contents[2 * at], high: contents[2 * at + 1] },
+      acceptedAtMs: acceptedAtMs[at],
+    };
+  }
+
+  set(event: Fingerprint, { content, acceptedAtMs }: Accepted): void {
+    const index = this.#indexes.get(event) ?? this.#count++;
+    const chunk = this.#chunks[Math.floor(index / CHUNK_EVENTS)] ?? this.#addChunk();
+    const at = index % CHUNK_EVENTS;
+    this.#indexes.set(event, index);
+    chunk.contents[2 * at] = content.low;
+    chunk.contents[2 * at + 1] = content.high;
+    chunk.acceptedAtMs[at] = acceptedAtMs;
+  }
+
+  delete(event: Fingerprint): boolean {
+    return this.#indexes.delete(event);
+  }
+
+  #addChunk() {
+    const chunk = {
+      contents: new Uint32Array(2 * CHUNK_EVENTS),
+      acceptedAtMs: new Float64Array(CHUNK_EVENTS),
+    };
+    this.#chunks.push(chunk);
+    return chunk;
   }
 }

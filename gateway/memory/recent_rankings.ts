@@ -13,18 +13,27 @@ import { type Generation, RecentMap } from "../../structures/recent_map.ts";
 /** Result of looking an event's ranking and item up. */
 export type Shown = "shown" | "item-not-shown" | "unknown-ranking";
 
-/** Marks a ranking in progress; a finished ranking shows at least one item. */
-const inProgress = new Uint32Array(0);
-const isInProgress = (shown: Uint32Array | undefined) => shown?.length === 0;
+export interface RankingBounds {
+  /** Rankings remembered; the newest 7/8 of them always are, within `bytesMax`. */
+  readonly rankingsMax: number;
+  /** Memory for the item hashes of all rankings. */
+  readonly bytesMax: number;
+}
+
+/** Generations that a full {@link RecentMap} has at least. */
+const GENERATIONS_MIN = 8;
 
 export class RecentRankings {
   /** Item hashes by ranking. */
   readonly #shown: RecentMap<Fingerprint, Uint32Array>;
+  /** Ids chosen by clients whose rankings are in progress; at most one for each request. */
+  readonly #reserved = new Set<string>();
   /** Scratch array for the hashes of one ranking. */
   #hashes = new Uint32Array(0);
 
-  constructor(rankingsMax: number) {
-    this.#shown = new RecentMap(rankingsMax, () => new ShownItems());
+  constructor({ rankingsMax, bytesMax }: RankingBounds) {
+    const wordsMax = Math.floor(bytesMax / GENERATIONS_MIN / Uint32Array.BYTES_PER_ELEMENT);
+    this.#shown = new RecentMap(rankingsMax, () => new ShownItems(wordsMax));
   }
 
   get size(): number {
@@ -33,33 +42,36 @@ export class RecentRankings {
 
   /** Reserves `rankingId` for a ranking in progress; false when it is taken. */
   reserve(rankingId: string): boolean {
-    const ranking = fingerprintOf(rankingId);
-    if (this.#shown.has(ranking)) return false;
-    this.#shown.set(ranking, inProgress);
+    if (this.#reserved.has(rankingId) || this.#shown.has(fingerprintOf(rankingId))) return false;
+    this.#reserved.add(rankingId);
     return true;
   }
 
-  /** Frees a reserved id whose ranking failed. */
+  /** Ends the reservation of `rankingId`, after {@link remember} or because its ranking failed. */
   release(rankingId: string): void {
-    const ranking = fingerprintOf(rankingId);
-    if (isInProgress(this.#shown.get(ranking))) this.#shown.delete(ranking);
+    this.#reserved.delete(rankingId);
   }
 
   remember(rankingId: string, items: readonly { readonly id: string }[]): void {
-    invariant(items.length > 0, "a finished ranking shows at least one item");
+    invariant(items.length > 0, "a ranking shows at least one item");
     if (this.#hashes.length < items.length) this.#hashes = new Uint32Array(2 * items.length);
     for (let i = 0; i < items.length; i++) this.#hashes[i] = hashOf(items[i].id);
     this.#shown.set(fingerprintOf(rankingId), this.#hashes.subarray(0, items.length));
   }
 
-  /** Remembers a ranking from before a restart. @param shown From {@link hashItems}; copied. */
-  recall(rankingId: string, shown: Uint32Array): void {
-    this.#shown.set(fingerprintOf(rankingId), shown);
+  /**
+   * Remembers a ranking of the log as older than all others.
+   *
+   * @param shown From {@link hashItems}; copied.
+   * @returns False when there is no room for older rankings.
+   */
+  recallOlder(rankingId: string, shown: Uint32Array): boolean {
+    return this.#shown.setOlder(fingerprintOf(rankingId), shown);
   }
 
   check(rankingId: string, item: string): Shown {
     const shown = this.#shown.get(fingerprintOf(rankingId));
-    if (shown === undefined || isInProgress(shown)) return "unknown-ranking";
+    if (shown === undefined) return "unknown-ranking";
     return shown.includes(hashOf(item)) ? "shown" : "item-not-shown";
   }
 }
@@ -69,17 +81,26 @@ const CHUNK_WORDS = 1 << 16;
 /**
  * One generation of rankings: item hashes packed into chunks, each ranking's count before its
  * hashes. One array per ranking would make the garbage collector visit a hundred thousand objects.
- * Deleted and replaced entries keep their memory until the generation is dropped.
+ * Replaced entries keep their memory until the generation is dropped.
  */
 class ShownItems implements Generation<Fingerprint, Uint32Array> {
+  readonly #wordsMax: number;
   /** Offset of a ranking's first word, over all chunks. */
   readonly #offsets = new FingerprintMap();
   readonly #chunks: Uint32Array[] = [];
   /** Words used in the last chunk. */
   #filled = CHUNK_WORDS;
 
+  constructor(wordsMax: number) {
+    this.#wordsMax = wordsMax;
+  }
+
   get size(): number {
     return this.#offsets.size;
+  }
+
+  get isFull(): boolean {
+    return this.#filled + (this.#chunks.length - 1) * CHUNK_WORDS >= this.#wordsMax;
   }
 
   has(ranking: Fingerprint): boolean {
@@ -96,7 +117,7 @@ class ShownItems implements Generation<Fingerprint, Uint32Array> {
 
   set(ranking: Fingerprint, shown: Uint32Array): void {
     const count = shown.length;
-    if (count >= CHUNK_WORDS) throw new RangeError(`A ranking cannot show ${count} items`);
+    invariant(count < CHUNK_WORDS, "a ranking shows fewer items than a chunk has words");
     if (this.#filled + 1 + count > CHUNK_WORDS) {
       this.#chunks.push(new Uint32Array(CHUNK_WORDS));
       this.#filled = 0;

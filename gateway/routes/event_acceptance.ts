@@ -39,15 +39,18 @@ export class EventAcceptance {
     if (!parsed.success) throw invalidRequest(parsed.error.issues, sent, path);
     const event = parsed.data;
     const { eventId } = event;
-    const known = memory.events.find(eventId);
-    if (known !== undefined) return { eventId, status: "duplicate", acceptedAtMs: await known };
-
     const base = path.length === 0 ? "#" : `#/${path[0]}`;
+    const known = memory.events.find(eventId, event);
+    if (known !== undefined) {
+      if (!known.isSame) throw conflict(eventId, base);
+      return { eventId, status: "duplicate", acceptedAtMs: await known.acceptedAtMs };
+    }
+
     const atMs = this.#timestamps.parse(event.timestamp, `${base}/timestamp`);
     this.#requireShown(event, base);
     const record = actionRecord(event, atMs, memory.acceptance.nextMs());
     const accepted = Promise.withResolvers<number>();
-    memory.events.begin(eventId, accepted.promise);
+    memory.events.begin(eventId, event, accepted.promise);
     const partition = eventPartition(event.rankingId, eventLog.partitions);
     const group = pending.get(partition);
     if (group === undefined) pending.set(partition, [{ record, accepted }]);
@@ -75,6 +78,7 @@ export class EventAcceptance {
     const shown = memory.rankings.check(rankingId, item);
     if (shown === "shown") return;
     const unknown = shown === "unknown-ranking";
+    if (unknown && !memory.isComplete) return;
     const field = unknown ? "rankingId" : "item";
     const value = unknown ? rankingId : item;
     const reason = unknown
@@ -94,6 +98,20 @@ export class EventAcceptance {
       },
     );
   }
+}
+
+function conflict(eventId: string, base: string): ProblemError {
+  const reason = "was used for an event with another rankingId, item, action or value";
+  return new ProblemError(
+    "event-conflict",
+    `Cannot accept event "${eventId}": this eventId ${reason}.`,
+    {
+      errors: [{
+        pointer: `${base}/eventId`,
+        detail: `is "${eventId}", which ${reason}; send a new eventId for a new event`,
+      }],
+    },
+  );
 }
 
 /** The note on an event from which nothing will be learned, for example by a misspelt action. */

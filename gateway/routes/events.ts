@@ -85,6 +85,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
       "unknown-ranking",
       "item-not-shown",
       "timestamp-ahead",
+      "event-conflict",
       "no-event-accepted",
       "log-full",
       "unavailable",

@@ -28,10 +28,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     const ranking = await askOnce(context, message).catch((error) => {
       throw rankProblem(error, request);
     });
-    memory.rankings.remember(ranking.rankingId, ranking.items);
-    let cold = 0;
-    for (const item of ranking.items) if (item.cold) cold++;
-    itemsCold.add(cold);
+    countCold(ranking);
     const note = attributes && noteOnAttributes(request, attributes);
     return context.json({
       rankingId: ranking.rankingId,
@@ -42,7 +39,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     });
   }
 
-  /** Asks the ranker. Reserves the client's own ranking id, so that it is used once. */
+  /** Asks the ranker and remembers the ranking. A client's own ranking id is used once. */
   async function askOnce(context: GatewayContext, message: Rank): Promise<Ranking> {
     const { rankingId } = message;
     if (rankingId !== undefined && !memory.rankings.reserve(rankingId)) {
@@ -53,6 +50,17 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
       );
     }
     try {
+      const ranking = await ask(context, message);
+      memory.rankings.remember(ranking.rankingId, ranking.items);
+      memory.acceptance.resumeAfter(ranking.learnedThroughMs);
+      return ranking;
+    } finally {
+      if (rankingId !== undefined) memory.rankings.release(rankingId);
+    }
+  }
+
+  async function ask(context: GatewayContext, message: Rank): Promise<Ranking> {
+    try {
       await readiness.require(budgetMs(context, clock));
       return await ranker.ask(message, {
         budgetMs: budgetMs(context, clock),
@@ -61,9 +69,14 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     } catch (error) {
       // A client's wrong attribute says nothing about the ranker, so it causes no status question.
       if (!isFeatureTypeError(error)) readiness.doubt();
-      if (rankingId !== undefined) memory.rankings.release(rankingId);
       throw error;
     }
+  }
+
+  function countCold({ items }: Ranking): void {
+    let cold = 0;
+    for (const item of items) if (item.cold) cold++;
+    itemsCold.add(cold);
   }
 
   return {

@@ -9,7 +9,8 @@ import { idSchema, timestampSchema } from "./values.ts";
 
 export const eventSchema = fields({
   eventId: idSchema(
-    "Your own id for this event, such as a UUID. An event sent again with the same eventId counts once.",
+    "Your own id for this event, such as a UUID. The same event sent again counts once; another " +
+      "event under the same eventId is refused.",
   ),
   rankingId: idSchema("The rankingId of the answer that contained the item."),
   item: idSchema("An item that the ranking showed."),

@@ -2,14 +2,10 @@
  * `POST /v1/events` from the client's side: durability, duplicates, and the result of each event.
  */
 import assert from "node:assert/strict";
-import { encode } from "@msgpack/msgpack";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
-import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
-import { hashItems } from "../../gateway/memory/recent_rankings.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
-import { encodeEvent, eventPartition } from "../../records/event_record.ts";
-import { shownRows } from "../actors/joiner/records.ts";
+import { eventPartition } from "../../records/event_record.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
 const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
@@ -228,39 +224,6 @@ Deno.test("events are taken while the ranker is not ready", async () => {
   assert.equal((await post("/v1/events", click)).status, 200);
 });
 
-Deno.test("after a restart, rankings and events of the log are still known", async () => {
-  const { post, eventLog, options, rank, clock, telemetry } = gatewayFixture();
-  await rank("r", ["a"]);
-  await eventLog.append(
-    eventPartition("r", 2),
-    [encodeEvent({
-      kind: "impression",
-      rankingId: "r",
-      atMs: startMs,
-      acceptedAtMs: startMs,
-      user: "u",
-      shown: shownRows("r", ["a", "b"]),
-    })],
-  );
-  const before = await json(post("/v1/events", click));
-  clock.stepWall(-1000);
-
-  const memory = await GatewayMemory.recall(eventLog, clock, options, telemetry);
-  assert.equal(telemetry.lines.length, 0);
-  const restarted = gatewayFixture({ eventLog, memory, clock });
-  const answer = await json(restarted.post("/v1/events", [
-    click,
-    { ...click, eventId: "e2", item: "b" },
-    { ...click, eventId: "e3", item: "c" },
-  ]));
-  assert.deepEqual(
-    answer.events.map((event: { status: string }) => event.status),
-    ["duplicate", "accepted", "rejected"],
-  );
-  assert.equal(answer.events[0].acceptedAtMs, before.events[0].acceptedAtMs);
-  assert.ok(answer.events[1].acceptedAtMs > before.events[0].acceptedAtMs);
-});
-
 Deno.test("the memory of events and rankings is bounded: the oldest are forgotten", async () => {
   const { post, rank, memory } = gatewayFixture({
     options: { eventsRememberedMax: 3, rankingsRememberedMax: 2 },
@@ -273,49 +236,6 @@ Deno.test("the memory of events and rankings is bounded: the oldest are forgotte
     await post("/v1/events", { ...click, eventId: `e${i}`, rankingId: "r3" });
   }
   assert.equal(memory.events.size, 3);
-});
-
-Deno.test("the newest records of a long log are recalled, and the oldest are forgotten first", async () => {
-  const eventLog = new MemoryEventLog({ partitions: 1 });
-  const records = Array.from({ length: 2500 }, (_, i) =>
-    encodeEvent({
-      kind: "action",
-      eventId: `e${i}`,
-      rankingId: "r",
-      item: "a",
-      action: "click",
-      atMs: startMs,
-      acceptedAtMs: startMs + i,
-    }));
-  await eventLog.append(0, records);
-  await eventLog.trim(0, 700);
-  const { clock, options, telemetry } = gatewayFixture();
-  const memory = await GatewayMemory.recall(eventLog, clock, {
-    ...options,
-    eventsRememberedMax: 1600,
-    rankingsRememberedMax: 400,
-  }, telemetry);
-  assert.equal(memory.events.size, 1600);
-  assert.equal(memory.events.find("e899"), undefined);
-  assert.equal(memory.events.find("e900"), startMs + 900);
-  assert.equal(memory.events.find("e2499"), startMs + 2499);
-  memory.events.recall("new", startMs);
-  assert.equal(memory.events.find("e900"), undefined, "the oldest are the first to go");
-});
-
-Deno.test("a record that cannot be decoded is skipped and logged, and the others are recalled", async () => {
-  const { clock, eventLog, memory: before, options, post, telemetry } = gatewayFixture();
-  before.rankings.recall("r", hashItems(["a"]));
-  const partition = eventPartition("r", 2);
-  await eventLog.append(partition, [
-    Uint8Array.of(0xc1),
-    encode(7),
-    encode({ kind: "impression" }),
-  ]);
-  await post("/v1/events", click);
-  const memory = await GatewayMemory.recall(eventLog, clock, options, telemetry);
-  assert.equal(memory.events.find("e1"), startMs);
-  assert.equal(telemetry.lines.at(-1)?.fields.records, 3);
 });
 
 Deno.test("an action from which nothing will be learned is accepted with a note", async () => {
@@ -342,4 +262,36 @@ Deno.test("an action from which nothing will be learned is accepted with a note"
   const { paths } = await json(app.request("/openapi.json"));
   const { example } = paths["/v1/events"].post.requestBody.content["application/json"];
   assert.deepEqual([example.action, example.value], ["rating", 8]);
+});
+
+Deno.test("another event under a known eventId is a conflict, also while the first is being written", async () => {
+  const { eventLog, held } = heldLog();
+  const { post, rank, clock, logged } = gatewayFixture({ eventLog });
+  await rank("r", ["a", "b"]);
+  await rank("other", ["a"]);
+  const others = [
+    { ...click, item: "b" },
+    { ...click, action: "purchase" },
+    { ...click, value: 1 },
+    { ...click, rankingId: "other" },
+  ];
+  const first = Promise.resolve(post("/v1/events", click));
+  await clock.advance(10);
+  const conflicts = async () => {
+    for (const other of others) {
+      const response = await post("/v1/events", other);
+      assert.equal(response.status, 409);
+      const problem = await json(response);
+      assert.equal(problem.type, "/problems/event-conflict");
+      assert.equal(problem.errors[0].pointer, "#/eventId");
+    }
+  };
+  await conflicts();
+  held[0].succeed();
+  assert.equal((await first).status, 200);
+  await conflicts();
+  assert.equal((await json(post("/v1/events", click))).duplicates, 1);
+  const list = await json(post("/v1/events", [click, others[0]]));
+  assert.equal(list.events[1].problem.type, "/problems/event-conflict");
+  assert.equal((await logged()).length, 1);
 });

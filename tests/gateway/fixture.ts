@@ -29,6 +29,7 @@ const fixtureOptions: GatewayOptions = {
   timestampAheadMsMax: 60_000,
   eventsRememberedMax: 200_000,
   rankingsRememberedMax: 100_000,
+  rankingsBytesMax: 1 << 28,
   unknownRankings: "refuse",
   docsPage: true,
 };

@@ -40,3 +40,40 @@ Deno.test("a bound of zero remembers nothing", () => {
   map.set("a", 1);
   assert.equal(map.size, 0);
 });
+
+Deno.test("filled from the newest entry backwards, it holds what it would if filled forwards", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 8, max: 60 }),
+      fc.nat(100),
+      fc.nat(100),
+      (entriesMax, older, newer) => {
+        const map = new RecentMap<number, number>(entriesMax);
+        // Older entries go in from the newest on, in turns with entries that are newer than all.
+        let room = true;
+        for (let i = 1; i <= Math.max(older, newer); i++) {
+          if (i <= older && room) room = map.setOlder(-i, i);
+          if (i <= newer) map.set(i, i);
+        }
+        assert.ok(map.size <= entriesMax);
+        const sure = Math.floor(entriesMax / 8) * 7 + 1;
+        for (let i = Math.max(1, newer - sure + 1); i <= newer; i++) assert.ok(map.has(i));
+        const held = Array.from({ length: older }, (_, i) => map.has(-i - 1));
+        assert.deepEqual(held, [...held].sort((a, b) => Number(b) - Number(a)), "no gap");
+        if (room) assert.ok(!held.includes(false) || newer > 0);
+      },
+    ),
+  );
+});
+
+Deno.test("a generation that says it is full makes room by dropping the oldest", () => {
+  class Pair extends Map<string, number> {
+    get isFull() {
+      return this.size >= 2;
+    }
+  }
+  const map = new RecentMap<string, number>(80, () => new Pair());
+  for (let i = 0; i < 40; i++) map.set(`${i}`, i);
+  assert.equal(map.size, 16);
+  assert.ok(map.has("39") && map.has("24") && !map.has("23"));
+});

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { hashItems, RecentRankings } from "../../../gateway/memory/recent_rankings.ts";
 
 const items = (ranking: number, count: number) =>
-  Array.from({ length: count }, (_, i) => `item ${ranking}/${i}`);
+  Array.from({ length: count }, (_, i) => ({ id: `item ${ranking}/${i}` }));
 
 Deno.test("each of the newest rankings is known with all of its items and no others", () => {
   fc.assert(
@@ -14,8 +14,8 @@ Deno.test("each of the newest rankings is known with all of its items and no oth
       fc.integer({ min: 8, max: 40 }),
       fc.array(fc.oneof(fc.integer({ min: 1, max: 50 }), fc.constant(30_000)), { maxLength: 120 }),
       (rankingsMax, counts) => {
-        const rankings = new RecentRankings(rankingsMax);
-        counts.forEach((count, i) => rankings.recall(`r${i}`, hashItems(items(i, count))));
+        const rankings = new RecentRankings({ rankingsMax, bytesMax: Infinity });
+        counts.forEach((count, i) => rankings.remember(`r${i}`, items(i, count)));
         assert.ok(rankings.size <= rankingsMax);
         const sure = Math.min(counts.length, Math.floor(rankingsMax / 8) * 7 + 1);
         for (let i = counts.length - sure; i < counts.length; i++) {
@@ -34,13 +34,45 @@ Deno.test("each of the newest rankings is known with all of its items and no oth
 });
 
 Deno.test("a reserved id is taken until its ranking fails", () => {
-  const rankings = new RecentRankings(10);
+  const rankings = new RecentRankings({ rankingsMax: 10, bytesMax: 1 << 20 });
   assert.ok(rankings.reserve("r"));
   assert.ok(!rankings.reserve("r"));
   assert.equal(rankings.check("r", "a"), "unknown-ranking", "the ranking has shown nothing yet");
   rankings.release("r");
   assert.ok(rankings.reserve("r"));
-  rankings.recall("r", hashItems(["a"]));
+  rankings.remember("r", [{ id: "a" }]);
   rankings.release("r");
-  assert.equal(rankings.check("r", "a"), "shown", "an answered ranking is not released");
+  assert.equal(rankings.check("r", "a"), "shown");
+  assert.ok(!rankings.reserve("r"), "a served ranking keeps its id");
+});
+
+Deno.test("rankings that fail under their own ids leave no memory behind", () => {
+  const rankings = new RecentRankings({ rankingsMax: 8, bytesMax: 8 * 4 * 65_536 });
+  rankings.remember("kept", [{ id: "a" }]);
+  for (let i = 0; i < 200_000; i++) {
+    rankings.reserve(`failed ${i}`);
+    rankings.release(`failed ${i}`);
+  }
+  assert.equal(rankings.size, 1);
+  assert.equal(rankings.check("kept", "a"), "shown");
+});
+
+Deno.test("the memory for items is bounded in bytes, whatever the number of rankings", () => {
+  const rankings = new RecentRankings({ rankingsMax: 1_000_000, bytesMax: 8 * 4 * 65_536 });
+  for (let i = 0; i < 3_000; i++) rankings.remember(`r${i}`, items(i, 500));
+  assert.ok(rankings.size > 900 && rankings.size <= 1_200, String(rankings.size));
+  assert.equal(rankings.check("r2999", "item 2999/499"), "shown");
+  assert.equal(rankings.check("r0", "item 0/0"), "unknown-ranking");
+});
+
+Deno.test("recalled rankings are older than all others", () => {
+  const rankings = new RecentRankings({ rankingsMax: 8, bytesMax: 1 << 20 });
+  rankings.remember("new", [{ id: "a" }]);
+  let recalled = 0;
+  while (rankings.recallOlder(`old ${recalled}`, hashItems(["b"]))) recalled++;
+  assert.equal(rankings.size, 8);
+  assert.equal(rankings.check("old 0", "b"), "shown");
+  rankings.remember("newer", [{ id: "a" }]);
+  assert.equal(rankings.check("new", "a"), "shown");
+  assert.equal(rankings.check(`old ${recalled - 1}`, "b"), "unknown-ranking", "the oldest goes");
 });

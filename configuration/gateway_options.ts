@@ -1,0 +1,31 @@
+/**
+ * Derives the options of the gateway. Its memory must cover the joiner's: an event is refused when
+ * its ranking is not remembered, also while the joiner would still join it.
+ */
+import type { GatewayOptions } from "../gateway/options.ts";
+import type { CairnFile } from "./schema.ts";
+
+/** A gateway's memory always holds the newest 7/8 of its bound; see RecentMap. */
+const NEWEST_SHARE = 7 / 8;
+
+/**
+ * Share of the joiner's memory that covers the same rankings in the gateway: 4 bytes an item there,
+ * at least 9 in the joiner.
+ */
+const RANKINGS_BYTES_SHARE = 4 / 9 / NEWEST_SHARE;
+
+export function gatewayOptionsOf({ gateway, joiner }: CairnFile): GatewayOptions {
+  const rankingsMax = Math.ceil(joiner.impressionsMax / NEWEST_SHARE);
+  return {
+    apiKeys: gateway.apiKeys,
+    bodyBytesMax: gateway.bodyMax,
+    deadlineMs: gateway.deadline,
+    requestsInFlightMax: gateway.requestsInFlightMax,
+    timestampAheadMsMax: gateway.timestampAheadMax,
+    eventsRememberedMax: gateway.eventsRememberedMax ?? rankingsMax,
+    rankingsRememberedMax: gateway.rankingsRememberedMax ?? rankingsMax,
+    rankingsBytesMax: Math.ceil(joiner.impressionsBytesMax * RANKINGS_BYTES_SHARE),
+    unknownRankings: gateway.unknownRankings,
+    docsPage: gateway.docsPage,
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * Fills a gateway's memory after a restart. The event log holds every ranking that was served and
+ * every event that was accepted; the joiner keeps at least those of its window.
+ *
+ * The log is read from its end backwards, in steps with pauses between them, while requests are
+ * answered: a window of 200,000 rankings of 100 items is 2 GB, which takes minutes to decode.
+ */
+import type { Clock } from "../../mesh/ports/clock.ts";
+import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import { decodeEvent, type EventRecord, itemsShown } from "../../records/event_record.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+import type { GatewayMemory } from "./gateway_memory.ts";
+import { hashItems } from "./recent_rankings.ts";
+
+/** Records read and decoded at once; at 100 items a ranking some 10 ms. */
+const RECORDS_PER_STEP = 64;
+
+/** Records that are read before the first request, so that a short log is known from the start. */
+const RECORDS_BEFORE_START = 1024;
+
+export interface RecallSource {
+  readonly eventLog: EventLog;
+  /** Absent where this mesh does not train. */
+  readonly exampleLog?: EventLog;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+/** A memory that is being filled. */
+export interface Recall {
+  /** Resolves when the memory is complete, or when reading has stopped or failed. Never rejects. */
+  readonly done: Promise<void>;
+  /** Ends the reading; resolves when the log is no longer in use. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Begins to fill `memory` from the logs. When the promise resolves, the acceptance clock has
+ * resumed and requests may be answered.
+ */
+export async function recallFromLogs(memory: GatewayMemory, source: RecallSource): Promise<Recall> {
+  const recall = new LogRecall(memory, source);
+  memory.isComplete = false;
+  await recall.resumeAcceptance();
+  await recall.readSome(RECORDS_BEFORE_START);
+  let stopped = false;
+  const done = recall.readOn(() => stopped);
+  return {
+    done,
+    stop() {
+      stopped = true;
+      return done;
+    },
+  };
+}
+
+class LogRecall {
+  readonly #memory: GatewayMemory;
+  readonly #source: RecallSource;
+  /** For each partition the offset before which nothing was read yet; 0 = all was read. */
+  #unread: number[] | undefined;
+  /** Records that could not be decoded. */
+  #invalid = 0;
+
+  constructor(memory: GatewayMemory, source: RecallSource) {
+    this.#memory = memory;
+    this.#source = source;
+  }
+
+  /**
+   * Keeps acceptance times above those of the logs. The example log is read too, because the
+   * newest records of the event log may all be rankings, and freshness is told by its chunks.
+   */
+  async resumeAcceptance(): Promise<void> {
+    const { eventLog, exampleLog } = this.#source;
+    for (const bytes of await newestRecords(eventLog)) {
+      const record = decoded(bytes);
+      if (record !== undefined) this.#memory.acceptance.resumeAfter(record.acceptedAtMs);
+    }
+    if (exampleLog === undefined) return;
+    for (const bytes of await newestRecords(exampleLog)) {
+      this.#memory.acceptance.resumeAfter(decodeExamples(bytes).acceptedAtMs);
+    }
+  }
+
+  /** Reads up to `recordsMax` records of each partition. */
+  async readSome(recordsMax: number): Promise<void> {
+    for (let read = 0; read < recordsMax && !this.#memory.isComplete; read += RECORDS_PER_STEP) {
+      await this.#step();
+    }
+  }
+
+  /** Reads until the memory is complete, pausing as long as each step took. */
+  async readOn(isStopped: () => boolean): Promise<void> {
+    const { clock, telemetry } = this.#source;
+    try {
+      while (!this.#memory.isComplete && !isStopped()) {
+        const startMs = clock.monotonicMs();
+        await this.#step();
+        const tookMs = clock.monotonicMs() - startMs;
+        await new Promise<void>((resolve) => clock.schedule(tookMs, resolve));
+      }
+    } catch (cause) {
+      if (isStopped()) return;
+      telemetry.log(
+        "error",
+        "cannot read rankings and events back from the event log; events on rankings from before " +
+          "the start are left to the joiner",
+        { cause },
+      );
+    }
+  }
+
+  /** Reads the next older records of each partition. */
+  async #step(): Promise<void> {
+    const { eventLog, telemetry } = this.#source;
+    const unread = this.#unread ??= await endOffsets(eventLog);
+    let hasRoom = true;
+    for (let partition = 0; partition < unread.length; partition++) {
+      const before = unread[partition];
+      if (before === 0) continue;
+      const from = Math.max(0, before - RECORDS_PER_STEP);
+      const records = (await eventLog.read(partition, from, before - from))
+        .filter(({ offset }) => offset < before);
+      // Empty below the offset to which the log was trimmed.
+      unread[partition] = records.length === 0 ? 0 : from;
+      for (const record of records.reverse()) hasRoom = this.#recall(record) && hasRoom;
+    }
+    if (hasRoom && unread.some((before) => before > 0)) return;
+    this.#memory.isComplete = true;
+    if (this.#invalid > 0) {
+      const records = this.#invalid;
+      telemetry.log("warn", "skipped event records that cannot be decoded", { records });
+    }
+  }
+
+  /**
+   * Remembers one record. One that cannot be decoded is skipped, as the joiner skips it.
+   *
+   * @returns False when there is no room for older rankings.
+   */
+  #recall({ bytes }: LogRecord): boolean {
+    const record = decoded(bytes);
+    if (record === undefined) {
+      this.#invalid++;
+      return true;
+    }
+    if (record.kind === "action") {
+      this.#memory.acceptance.resumeAfter(record.acceptedAtMs);
+      this.#memory.events.recallOlder(record);
+      return true;
+    }
+    return this.#memory.rankings.recallOlder(record.rankingId, record.shown);
+  }
+}
+
+/** An action, or the part of an impression that is remembered. */
+type Recalled = Extract<EventRecord, { kind: "action" }> | {
+  readonly kind: "impression";
+  readonly rankingId: string;
+  readonly acceptedAtMs: number;
+  readonly shown: Uint32Array;
+};
+
+/** The record's part to remember; undefined for a record that cannot be decoded. */
+function decoded(bytes: Uint8Array): Recalled | undefined {
+  try {
+    const record = decodeEvent(bytes);
+    const { acceptedAtMs, kind, rankingId } = record;
+    if (typeof rankingId !== "string" || !Number.isFinite(acceptedAtMs)) return undefined;
+    if (kind === "action") return typeof record.eventId === "string" ? record : undefined;
+    return { kind, rankingId, acceptedAtMs, shown: hashItems(itemsShown(record)) };
+  } catch {
+    return undefined;
+  }
+}
+
+function endOffsets(log: EventLog): Promise<number[]> {
+  return Promise.all(Array.from({ length: log.partitions }, (_, i) => log.endOffset(i)));
+}
+
+/** The newest record of each partition that has one. */
+async function newestRecords(log: EventLog): Promise<Uint8Array[]> {
+  const ends = await endOffsets(log);
+  const newest = await Promise.all(
+    ends.map((end, partition) => end === 0 ? [] : log.read(partition, end - 1, 1)),
+  );
+  return newest.flatMap((records) => records.map(({ bytes }) => bytes));
+}
