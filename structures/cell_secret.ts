@@ -3,7 +3,7 @@
  *
  * Fingerprints of ids that clients choose can be made to share their low bits. A table that took
  * its cell from those bits would turn each look-up into a scan. With secret multipliers two
- * fingerprints share a home with a probability of at most 2 / cells, even if a client chose the ids.
+ * fingerprints share a home with a probability of at most 2 / cells, also if a client chose them.
  *
  * @see Dietzfelbinger et al., "A reliable randomized algorithm for the closest-pair problem", 1997
  */

@@ -10,7 +10,8 @@ const lowWordOnly = { low: 1, high: 0 };
 const lowOf = (home: number) => (home << 25) >>> 0;
 
 /**
- * Few homes and few keys, so that probes cross and wrap around the table's end, also while it grows.
+ * Few homes and few keys, so that probes cross and wrap around the table's end, also while it
+ * grows.
  */
 const key = fc.record({
   low: fc.oneof(fc.nat(3), fc.integer({ min: 60, max: 67 }), fc.integer({ min: 124, max: 127 }))
