@@ -40,13 +40,13 @@ pub struct RestorePlan {
 /// Numbers of saved rows by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Restored {
-    /// Restored into this table.
+    /// Rows restored into this table.
     pub rows: u32,
-    /// Of another shard.
+    /// Rows of another shard.
     pub elsewhere: u32,
-    /// Of a slot that is not in the schema any more.
+    /// Rows of a slot that is no longer in the schema.
     pub dropped: u32,
-    /// Without room in this table.
+    /// Rows without room in this table.
     pub rejected: u32,
 }
 
