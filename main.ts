@@ -1,5 +1,5 @@
 /**
- * Cairn's command line: reads what was typed and hands it to the commands in cli/.
+ * The entry point: passes the arguments to the command line in cli/.
  */
 import { runCommandLine } from "./cli/command_line.ts";
 

@@ -1,5 +1,6 @@
 /**
- * What can be typed after `deno task cairn`: the commands, their help, and how errors become words and exit codes.
+ * The command line: its commands, their help, and the conversion of errors into messages and exit
+ * codes.
  */
 import { Command, CommanderError } from "commander";
 import metadata from "../deno.json" with { type: "json" };
@@ -10,7 +11,7 @@ import { serveCommand } from "./serve/command.ts";
 import { trainCommand } from "./train/command.ts";
 import { CommandError, describeError, exitCodes } from "./errors.ts";
 
-/** Where a command's words go: the process's own streams, or a test's. */
+/** The output streams of a command: the process's own, or a test's. */
 export interface Output {
   /** Results. */
   out(text: string): void;
@@ -59,7 +60,10 @@ export function buildCommandLine(output: Output): Command {
   return program;
 }
 
-/** Errors whose message is meant for the person who typed the command; others show where they come from. */
+/**
+ * Names of errors whose message is written for the user; all others are printed with a hint at
+ * --debug.
+ */
 const spokenErrors: readonly string[] = [
   "CommandError",
   "ConfigurationError",
@@ -87,7 +91,7 @@ export async function runCommandLine(
     return exitCodes.usage;
   }
   try {
-    // `--debug` may stand anywhere, also behind the command.
+    // `--debug` may be anywhere, also after the command.
     const rest = args.filter((arg) => arg !== "--debug");
     await program.parseAsync(debug ? ["--debug", ...rest] : rest, { from: "user" });
     return exitCodes.ok;

@@ -1,6 +1,7 @@
 /**
- * Changes that the command line makes to a configuration before it is checked: another value here and there
- * (`--set trainer.batchRows=64`), another model (`--model logisticRegression`), another rule for labels.
+ * Changes that the command line makes to a configuration before it is checked: another value here
+ * and there (`--set trainer.batchRows=64`), another model (`--model logisticRegression`), another
+ * rule for labels.
  */
 import { type Document, isMap, parseDocument } from "yaml";
 import { sparseInputsOf } from "../configuration/model_options.ts";
@@ -10,16 +11,17 @@ import { type ModelSection, modelSection } from "../configuration/sections/model
 import { slicesOf } from "../configuration/slices.ts";
 import { usageError } from "./errors.ts";
 
-/** What was typed. */
+/** The typed changes. */
 export interface ConfigurationOverrides {
   /** Each `path.to.key=value`, the value as YAML. */
   readonly assignments: readonly string[];
   /** Another kind of model; keys that only the configured kind has are left out. */
   readonly model?: { readonly flag: "--model" | "--compare"; readonly kind: string };
   /**
-   * A table of examples. Features that were typed, or the table's columns where nothing is configured, are attributes of
-   * an item, each a category where its kind is not another. A value of the action is the label: positive from a half on, or as it is for a task that
-   * predicts values, where no label rules are configured.
+   * A table of examples. Features that were typed, or the table's columns where nothing is
+   * configured, are attributes of an item, each a category where its kind is not another. A value
+   * of the action is the label: positive from a half on, or as it is for a task that predicts
+   * values, where no label rules are configured.
    */
   readonly table?: {
     readonly columns: readonly string[];
@@ -31,21 +33,24 @@ export interface ConfigurationOverrides {
   };
   /** L2 on all embeddings: the weight decay of each slice's optimizer. */
   readonly l2?: number;
-  /** An action whose value is at least this is positive, any other negative: replaces the label rules of each task. */
+  /**
+   * An action whose value is at least this is positive, any other negative: replaces the label
+   * rules of each task.
+   */
   readonly positive?: { readonly action: string; readonly atLeast: number };
 }
 
-/** A configuration with what was typed in it. */
+/** A configuration with the typed changes. */
 export interface OverriddenConfiguration {
   readonly text: string;
-  /** What is not the file's, so that a problem with it can name the option. */
+  /** The typed changes, so that a problem with one of them can name the option. */
   readonly changes: readonly TypedChange[];
 }
 
 /**
- * The text with the overrides applied; the configuration's own checks tell what is wrong with their values.
+ * The text with the overrides applied. Their values are checked with the rest of the configuration.
  *
- * @throws {CommandError} What was typed is no assignment.
+ * @throws {CommandError} When a `--set` is not an assignment.
  */
 export function overrideConfiguration(
   text: string,
@@ -57,7 +62,7 @@ export function overrideConfiguration(
     return { text, changes };
   }
   const document = parseDocument(text);
-  // What is no YAML at all is told by the configuration's own reader, with its place.
+  // The configuration's own reader reports text that is not YAML, with line and column.
   if (document.errors.length > 0) return { text, changes };
   const changing = (flag: string, path: readonly string[]) => {
     changes.push({ flag, path, made: firstMissing(document, path) });
@@ -95,7 +100,7 @@ export function overrideConfiguration(
     for (const path of optimizersOf(document)) changing(`--l2 ${l2}`, [...path, "weightDecay"]);
     writeL2(document, l2);
   }
-  // After the assignments, which may say what a task predicts; label rules that were typed or configured stay.
+  // After the assignments, which may set a task's loss; typed or configured label rules stay.
   if (table !== undefined && !document.hasIn(["joiner", "tasks"])) {
     changing("--label-column", ["joiner", "tasks"]);
     replaceLabels(
@@ -109,7 +114,7 @@ export function overrideConfiguration(
   return { text: String(document), changes };
 }
 
-/** The path as far as the document has it, and one key more. */
+/** The part of the path that the document has, plus one key. */
 function firstMissing(document: Document, path: readonly string[]): readonly string[] {
   const length = path.findIndex((_, i) => !document.hasIn(path.slice(0, i + 1)));
   return length < 0 ? path : path.slice(0, length + 1);
@@ -136,7 +141,7 @@ function assign(
 function replaceModel(document: Document, name: string): void {
   // DeepFM, deep_fm and deepFm are one; papers write the names in many ways.
   const plain = (text: string) => text.replaceAll(/[_-]/g, "").toLowerCase();
-  // Of a kind that does not exist everything is kept: the configuration's own checks tell what is wrong with it.
+  // For an unknown kind all keys are kept: the configuration's own checks report it.
   const shape = modelSection.options.find(({ shape }) => plain(shape.kind.value) === plain(name))
     ?.shape;
   const kind = shape?.kind.value ?? name;
@@ -147,7 +152,7 @@ function replaceModel(document: Document, name: string): void {
   document.setIn(["model"], document.createNode({ ...Object.fromEntries(entries), kind }));
   const section = modelSectionOf(document);
   if (section === undefined) return;
-  // Settings for parts of a row that this model does not have would be settings for nothing.
+  // Settings of slices that this model does not have would be errors.
   const slices = sparseInputsOf(section).map(({ slice }) => slice);
   dropOthers(document, ["embeddings", "slices"], slices);
   for (const slot of Object.keys(document.toJS()?.embeddings?.slots ?? {})) {
@@ -155,7 +160,10 @@ function replaceModel(document: Document, name: string): void {
   }
 }
 
-/** Of slices that learn by defaults: what these are, so that a part of it can be changed. */
+/**
+ * Writes the default optimizers of slices that configure none, so that one of their values can be
+ * changed.
+ */
 function writeDefaultOptimizers(document: Document): void {
   const section = modelSectionOf(document);
   if (section === undefined) return;
@@ -165,17 +173,17 @@ function writeDefaultOptimizers(document: Document): void {
   }
 }
 
-/** On all embeddings whose optimizers are written. */
+/** Writes L2 as the weight decay of every configured optimizer of embeddings. */
 function writeL2(document: Document, strength: number): void {
   for (const path of optimizersOf(document)) document.setIn([...path, "weightDecay"], strength);
 }
 
-/** Undefined where it is wrong: that is told by the configuration's own checks. */
+/** Undefined where it is invalid; the configuration's own checks report that. */
 function modelSectionOf(document: Document): ModelSection | undefined {
   return sections.model.safeParse(document.toJS()?.model).data;
 }
 
-/** Where the optimizers of the embeddings' slices and slots are configured. */
+/** Paths of the configured optimizers, of the embeddings' slices and of slots. */
 function optimizersOf(document: Document): string[][] {
   const namesIn = (path: readonly string[]) => {
     const map = document.getIn(path);
@@ -198,10 +206,10 @@ function dropOthers(document: Document, path: readonly string[], kept: readonly 
   }
 }
 
-/** How a column is read, by its kind. */
+/** The slot of a column, by the column's kind. */
 const columnSlots = {
   category: { kind: "categorical", source: "item" },
-  /** What counts is how large it is, not its last digit: its bucket grows with its logarithm. */
+  /** Buckets by logarithm: the magnitude of a number matters, not its last digit. */
   number: { kind: "numeric", source: "item", buckets: { kind: "log", perDoubling: 4 } },
   list: { kind: "list", source: "context", pooling: "sum", valuesMax: 1000 },
 } as const;

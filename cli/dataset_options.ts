@@ -1,5 +1,5 @@
 /**
- * The options by which `train` and `replay` name a dataset, and the dataset that they name.
+ * The options of `train` and `replay` that name a dataset, and opening it.
  */
 import { type Command, Option } from "commander";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
@@ -10,7 +10,7 @@ import type { LabelledTable } from "../offline/datasets/labelled_table.ts";
 import { type DatasetKind, datasetKinds, openDataset } from "../offline/datasets/open_dataset.ts";
 import { namesOf, numberBetween, wholeNumber } from "./options.ts";
 
-/** What was typed. */
+/** The typed options. */
 export interface DatasetFlags {
   readonly dataset: DatasetKind;
   readonly path: string;
@@ -95,7 +95,7 @@ export function namedRoles(flags: DatasetFlags): InteractionColumns {
   });
 }
 
-/** What was typed on top of the configuration. */
+/** The typed changes to the configuration. */
 export function typedOverrides(
   flags: DatasetFlags & { readonly set: readonly string[]; readonly l2?: number },
   model?: ConfigurationOverrides["model"],

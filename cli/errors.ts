@@ -1,18 +1,18 @@
 /**
- * How a command says that it failed: a sentence for the person who typed it, and an exit code for scripts.
+ * Failures of a command: a sentence for the user and an exit code for scripts.
  */
 
 /** Exit codes of the command line. */
 export const exitCodes = {
   ok: 0,
-  /** The command ran and did not reach what it promises. */
+  /** The command ran and failed. */
   failed: 1,
-  /** What was typed or configured cannot be used; nothing ran. */
+  /** The options or the configuration cannot be used; nothing ran. */
   usage: 2,
   interrupted: 130,
 } as const;
 
-/** An expected failure: told without a stack trace. */
+/** An expected failure, printed without a stack trace. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   constructor(message: string, readonly exitCode: number = exitCodes.failed, cause?: unknown) {
@@ -20,7 +20,7 @@ export class CommandError extends Error {
   }
 }
 
-/** What was typed cannot be used. */
+/** An error about the typed options. */
 export function usageError(message: string): CommandError {
   return new CommandError(message, exitCodes.usage);
 }

@@ -12,10 +12,10 @@ export class ConfigurationFileError extends Error {
 }
 
 /**
- * @param overrides What the command line changes.
+ * @param overrides Changes that the command line makes.
  * @throws {ConfigurationFileError} When the file cannot be read.
- * @throws {ConfigurationError} With every problem found in it, or in what was typed.
- * @throws {CommandError} What was typed is no assignment.
+ * @throws {ConfigurationError} With every problem of the file and of the typed changes.
+ * @throws {CommandError} When a `--set` is not an assignment.
  */
 export async function loadConfiguration(
   path: string,
@@ -37,7 +37,7 @@ export async function loadConfiguration(
   };
 }
 
-/** The file's text with what the command line changes, unchecked. */
+/** The file's text with the changes of the command line, unchecked. */
 export async function configurationText(
   path: string,
   overrides: ConfigurationOverrides,
@@ -45,7 +45,10 @@ export async function configurationText(
   return overrideConfiguration(await readConfiguration(path), overrides).text;
 }
 
-/** Whether the file has a section. What is no YAML has it, as far as this tells: its reader says what is wrong. */
+/**
+ * Whether the file has a section. True for a file that is not YAML: the configuration's own reader
+ * then reports the error.
+ */
 export async function configures(path: string, section: string): Promise<boolean> {
   const document = parseDocument(await readConfiguration(path));
   return document.errors.length > 0 || document.has(section);

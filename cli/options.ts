@@ -22,7 +22,7 @@ export function numberBetween(min: number, max: number): (text: string) => numbe
   };
 }
 
-/** Names of columns with commas between them; one that is there twice would hide a column. */
+/** Comma-separated column names. A repeated name is refused, because it would hide a column. */
 export function namesOf(text: string): readonly string[] {
   const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -30,7 +30,7 @@ export function namesOf(text: string): readonly string[] {
   throw new InvalidArgumentError(`"${twice}" is there twice; each column has a name of its own.`);
 }
 
-/** The file beside this program, so that examples work from any folder. */
+/** The path of a file that ships with this program, so that examples work from any folder. */
 export function bundledFile(path: string): string {
   return new URL(`../${path}`, import.meta.url).pathname;
 }
@@ -46,7 +46,7 @@ export function jsonOption(): Option {
   return new Option("--json", "write the result as one line of JSON on stdout");
 }
 
-/** `--model`, with what the command does with it. */
+/** `--model`. `verb` is the command's use of the model, for the help. */
 export function modelOption(verb: string): Option {
   return new Option(
     "--model <kind>",

@@ -1,9 +1,9 @@
 /**
- * Tells on stderr how far a long command is. On a terminal one line is refreshed in place; into a file or a pipe
- * a plain line is written now and then, so that logs stay readable.
+ * Progress of a long command on stderr. On a terminal one line is refreshed in place; into a file
+ * or a pipe plain lines are written every few seconds, so that logs stay readable.
  */
 
-/** Where progress goes, and on whose clock. */
+/** The output and the clock of a progress line. */
 export interface ProgressTarget {
   write(text: string): void;
   readonly isTerminal: boolean;
@@ -21,12 +21,12 @@ export interface ProgressOptions {
   readonly plainLineMs: number;
 }
 
-const barCellsMax = 24;
-const barCellsMin = 6;
+const BAR_CELLS_MAX = 24;
+const BAR_CELLS_MIN = 6;
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /** A bar for a share in [0, 1]. */
-export function bar(share: number, cells = barCellsMax): string {
+export function bar(share: number, cells = BAR_CELLS_MAX): string {
   const filled = Math.min(1, Math.max(0, share)) * cells;
   const whole = Math.floor(filled);
   const part = eighths[Math.floor((filled - whole) * 8)];
@@ -41,13 +41,16 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${String(Math.floor(whole % 3600 / 60)).padStart(2, "0")}m`;
 }
 
-/** One long work's line. */
+/** The progress line of one long task. */
 export class Progress {
   readonly #startedAtMs: number;
   #writtenAtMs = -Infinity;
   #finished = false;
 
-  /** @param total Units of work, in the unit of `done`; undefined where nobody knows, and the figures tell. */
+  /**
+   * @param total Units of work, in the unit of `done`; undefined where the total is unknown; then
+   * only figures are shown.
+   */
   constructor(
     readonly label: string,
     readonly total: number | undefined,
@@ -57,7 +60,10 @@ export class Progress {
     this.#startedAtMs = target.nowMs();
   }
 
-  /** Shows `done` of the total and a few figures; quietly does nothing when the last line is fresh enough. */
+  /**
+   * Shows `done` of the total and a few figures; does nothing when the last line was written a
+   * moment ago.
+   */
   update(done: number, figures = ""): void {
     if (this.#finished) return;
     const nowMs = this.target.nowMs();
@@ -101,8 +107,11 @@ export class Progress {
     const columns = Math.max(20, this.target.columns() - 1);
     const label = this.label === "" ? "" : `${this.label} `;
     const room = columns - [...label + percent + tail].length;
-    const withLeft = room - left.length >= barCellsMin;
-    const cells = Math.max(barCellsMin, Math.min(barCellsMax, room - (withLeft ? left.length : 0)));
+    const withLeft = room - left.length >= BAR_CELLS_MIN;
+    const cells = Math.max(
+      BAR_CELLS_MIN,
+      Math.min(BAR_CELLS_MAX, room - (withLeft ? left.length : 0)),
+    );
     const line = `${label}${bar(share, cells)}${percent}${withLeft ? left : ""}${tail}`;
     this.target.write(`\r\x1b[2K${[...line].slice(0, columns).join("")}`);
   }

@@ -1,5 +1,6 @@
 /**
- * Tells the gateway what the joiner will make of an action, so that its answer can say when nothing will be learned.
+ * Tells the gateway which actions decide a label, so that it can answer that nothing will be
+ * learned from an event.
  */
 import { LabelRules } from "../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../actors/joiner/options.ts";

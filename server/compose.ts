@@ -1,7 +1,9 @@
 /**
- * The composition: from a checked configuration and an environment to a running mesh with its HTTP interface.
+ * The composition: from a checked configuration and an environment to a running mesh with its HTTP
+ * interface.
  *
- * Nothing here touches the machine. The returned `fetch` listens on no port; the caller decides how requests reach it.
+ * Nothing here touches the machine. The returned `fetch` listens on no port; the caller decides how
+ * requests reach it.
  */
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
@@ -38,17 +40,24 @@ export interface RunningMesh {
   readonly stores: MeshStores;
   /** The metrics of all nodes in Prometheus' text format. */
   metricsText(): Promise<string>;
-  /** Takes a last snapshot, handles what waits, ends the actors and closes the environment. Idempotent. */
+  /**
+   * Takes a last snapshot, handles waiting messages, ends the actors, closes the environment.
+   * Idempotent.
+   */
   stop(): Promise<void>;
 }
 
-/** Budget of the last snapshot: below the 30 s and more that Kubernetes and systemd wait before they kill, ms. */
+/**
+ * Budget of the last snapshot: below the 30 s and more that Kubernetes and systemd wait before they
+ * kill, ms.
+ */
 const LAST_SNAPSHOT_BUDGET_MS = 20_000;
 
 /**
  * Starts the nodes and the actors of the configuration's plan, then the gateway in front of them.
  *
- * @throws {Error} When a part cannot start; then everything that had started is stopped and `environment` is closed.
+ * @throws {Error} When a part cannot start; then everything that had started is stopped and
+ * `environment` is closed.
  */
 export async function compose(
   configuration: CairnConfiguration,

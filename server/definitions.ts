@@ -1,5 +1,5 @@
 /**
- * Which kinds of actors a node can host, and the stores and sessions that they use beside messages.
+ * The kinds of actors that a node can host, with the stores and sessions that they use.
  */
 import { defineEmbeddingShard } from "../actors/embedding_shard/definition.ts";
 import { defineJoiner } from "../actors/joiner/definition.ts";
@@ -14,7 +14,7 @@ import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import type { DenseSessions, MeshStores } from "./environment.ts";
 
-/** What actors that compute use beside messages, opened in the node that hosts them. */
+/** The stores and sessions of the actors that compute, opened in the node that hosts them. */
 export interface ComputingResources {
   readonly exampleLog: EventLog;
   readonly blobs: BlobStore;
@@ -33,7 +33,10 @@ export function computingDefinitions(
   ];
 }
 
-/** The actors that only the home node hosts: they write the logs, read the profiles and lead the others. */
+/**
+ * The actors that only the home node hosts: they write the logs, read the profiles and lead the
+ * others.
+ */
 export function leadingDefinitions(stores: MeshStores): AnyDefinition[] {
   return [
     defineRanker(stores),

@@ -1,6 +1,7 @@
 /**
- * The ports and resources that a mesh is composed from. `machine/` makes an environment of the real machine; a
- * simulation makes one of virtual time and stores that can fail; {@link compose} does not know the difference.
+ * The ports and resources that a mesh is composed from. `machine/` makes an environment of the real
+ * machine; a simulation makes one of virtual time and stores that can fail; {@link compose} does
+ * not know the difference.
  */
 import type { InferenceSession } from "../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../kernels/dense/training_session.ts";
@@ -11,11 +12,14 @@ import type { Address } from "../mesh/runtime/actor.ts";
 import type { Node } from "../mesh/runtime/node.ts";
 import type { PlannedNode } from "./plan.ts";
 
-/** Everything outside the actors that one process of a mesh runs on. The mesh that is composed from it owns it. */
+/**
+ * Everything outside the actors that one process of a mesh runs on. The mesh that is composed from
+ * it owns it.
+ */
 export interface Environment {
   /**
-   * The node that hosts the gateway and the leading actors. Its clock, randomness and telemetry are those of the
-   * gateway too; its `onFailure` learns of actors that used up their restarts.
+   * The node that hosts the gateway and the leading actors. Its clock, randomness and telemetry are
+   * those of the gateway too; its `onFailure` learns of actors that used up their restarts.
    */
   readonly home: Node;
   readonly stores: MeshStores;
@@ -23,8 +27,9 @@ export interface Environment {
   readonly dense: DenseSessions;
   readonly metrics: MetricsPages;
   /**
-   * Starts the other nodes of the plan and links them with the home node and with each other. A node hosts what
-   * {@link computingDefinitions} defines. Called once, and only where the plan has other nodes.
+   * Starts the other nodes of the plan and links them with the home node and with each other. A
+   * node hosts the actors of {@link computingDefinitions}. Called once, and only where the plan has
+   * other nodes.
    *
    * @throws {Error} When a node cannot start; {@link close} then ends those that did.
    */
@@ -51,7 +56,9 @@ export interface MeshStores {
   readonly blobs: BlobStore;
 }
 
-/** Opens the configured dense model. Both kinds of session begin with the same untrained weights. */
+/**
+ * Opens the configured dense model. Both kinds of session begin with the same untrained weights.
+ */
 export interface DenseSessions {
   /** @throws {ProviderUnavailableError} When the configured device cannot be used. */
   openInference(): Promise<InferenceSession>;

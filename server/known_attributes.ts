@@ -1,5 +1,5 @@
 /**
- * Which attributes the feature schema reads, and a value that suits each.
+ * The attributes that the feature schema reads, with an example value of each.
  */
 import type { KnownAttributes } from "../gateway/attributes/known_attributes.ts";
 import type { Attributes } from "../mesh/ports/profile_store.ts";
@@ -18,7 +18,8 @@ export function knownAttributes({ slots, dense }: FeatureSchema): KnownAttribute
       ? [`${attribute}-1`, `${attribute}-2`]
       : `${attribute}-1`;
   }
-  // Last, because whoever takes text of an attribute takes a number too.
+  // Last: a slot that takes text takes a number too, so a number suits every reader of the
+  // attribute.
   const numbers = [...slots.filter((slot) => slot.kind === "numeric"), ...dense];
   for (const { attribute, source } of numbers) known[source][attribute] = 1;
   return known;

@@ -5,8 +5,8 @@ import type { Node } from "../mesh/runtime/node.ts";
 import type { MetricsPages } from "./environment.ts";
 
 /**
- * The snapshot of a node's instruments, its counters of messages included. These are read when the snapshot is taken,
- * so that handling a message costs no metric.
+ * The snapshot of a node's instruments, its counters of messages included. These are read when the
+ * snapshot is taken, so that handling a message costs no metric.
  *
  * @param metrics `snapshot` takes the snapshot of `node.telemetry`.
  */

@@ -37,7 +37,7 @@ export const addresses = {
 /** A node other than the home node: a worker thread, or a simulated one. */
 export interface PlannedNode {
   readonly name: string;
-  /** It learns, and nothing waits for it: it leaves a busy core to the nodes that answer. */
+  /** Whether it only learns: its thread yields a busy core to the nodes that answer requests. */
   readonly background: boolean;
 }
 
@@ -62,7 +62,10 @@ function nodeNames({ placement, shardCount, trainerCount }: CairnConfiguration) 
   };
 }
 
-/** The actors in the order in which they start. They stop in the reverse order: readers before what they read. */
+/**
+ * The actors in start order. They stop in reverse order, so that readers end before the actors that
+ * they read.
+ */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const { shardCount, trainerCount, storage } = configuration;
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);

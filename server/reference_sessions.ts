@@ -1,6 +1,6 @@
 /**
- * Dense sessions on the reference provider: plain TypeScript in the calling thread, the same bits on every run. Tests
- * and simulations use them where the real machine would use ONNX Runtime.
+ * Dense sessions on the reference provider: plain TypeScript in the calling thread, the same bits
+ * on every run. Tests and simulations use them where the real machine would use ONNX Runtime.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createInferenceSession } from "../kernels/dense/inference_session.ts";
@@ -8,7 +8,9 @@ import { createModel } from "../kernels/dense/models/create_model.ts";
 import { createTrainingSession } from "../kernels/dense/training_session.ts";
 import type { DenseSessions } from "./environment.ts";
 
-/** Opens the configured model on the reference provider, whichever provider the configuration names. */
+/**
+ * Opens the configured model on the reference provider, whichever provider the configuration names.
+ */
 export function referenceSessions(
   { model, modelSizes, session }: Pick<CairnConfiguration, "model" | "modelSizes" | "session">,
 ): DenseSessions {

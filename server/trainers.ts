@@ -1,5 +1,5 @@
 /**
- * All trainers of a mesh, asked as one.
+ * The trainers of a mesh, with their answers combined.
  */
 import { together } from "../actors/trainer/progressive_validation.ts";
 import type {
@@ -9,27 +9,27 @@ import type {
 } from "../actors/trainer/protocol.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 
-/** How far they have come together. */
+/** The combined progress of all trainers. */
 export interface TrainersStatus {
   readonly steps: number;
   readonly examples: number;
-  /** Of the one that is furthest behind. */
+  /** The minimum over the trainers. */
   readonly learnedThroughMs: number;
   /** Next offset of each partition of the example log. */
   readonly offsets: readonly number[];
-  /** Why the first of those that stopped did. */
+  /** Why training stopped, from the first trainer that reports it. */
   readonly diverged?: string;
 }
 
-const budgetMs = 5_000;
+const ASK_BUDGET_MS = 5_000;
 
 export class Trainers {
-  /** @param all By partition. */
+  /** @param all The trainers, indexed by partition. */
   constructor(readonly all: readonly ActorRef<TrainerMessage>[]) {}
 
   async status(): Promise<TrainersStatus> {
     const each: TrainerStatus[] = await Promise.all(
-      this.all.map((trainer) => trainer.ask({ kind: "getStatus" }, { budgetMs })),
+      this.all.map((trainer) => trainer.ask({ kind: "getStatus" }, { budgetMs: ASK_BUDGET_MS })),
     );
     const diverged = each.find((status) => status.diverged !== undefined)?.diverged;
     return {
@@ -43,7 +43,9 @@ export class Trainers {
 
   async progressiveValidation(): Promise<ProgressiveValidation> {
     const each: ProgressiveValidation[] = await Promise.all(
-      this.all.map((trainer) => trainer.ask({ kind: "getProgressiveValidation" }, { budgetMs })),
+      this.all.map((trainer) =>
+        trainer.ask({ kind: "getProgressiveValidation" }, { budgetMs: ASK_BUDGET_MS })
+      ),
     );
     return each.reduce((sum, { trained, served }) => ({
       trained: Object.fromEntries(

@@ -20,7 +20,8 @@ export async function waitReady(running: RunningMesh, budgetMs = 60_000): Promis
 }
 
 /**
- * Resolves when every record that the event log holds now is joined, and every example made of them is trained on.
+ * Resolves when every record that the event log holds now is joined, and every example made of them
+ * is trained on.
  *
  * @throws {Error} When that takes longer than `budgetMs`, or training has stopped.
  */

@@ -1,8 +1,8 @@
 /**
- * One side of the demo's comparison: what was shown, what was clicked, and how that moved with time.
+ * One group of the demo's comparison: products shown and clicked, per second.
  */
 
-/** Clicks of what was shown. */
+/** Products shown, and clicks on them. */
 export interface ClickCounts {
   readonly shown: number;
   readonly clicks: number;
@@ -28,7 +28,7 @@ export class Arm {
     return this.#shown.length;
   }
 
-  /** What happened in seconds [from, to). */
+  /** Counts of the seconds [from, to). */
   between(from: number, to: number): ClickCounts {
     let [shown, clicks] = [0, 0];
     for (let second = Math.max(0, from); second < Math.min(to, this.seconds); second++) {
@@ -54,7 +54,8 @@ export function clickThrough({ shown, clicks }: ClickCounts): number {
 }
 
 /**
- * How many standard errors the first share lies above the second (two-proportion z-test, pooled variance).
+ * How many standard errors the first share lies above the second (two-proportion z-test, pooled
+ * variance).
  *
  * @returns NaN where either group is empty.
  */

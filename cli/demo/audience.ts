@@ -1,13 +1,13 @@
 /**
- * A simulated audience for the demo: shoppers in segments whose tastes drift while the demo runs, products with
- * categories, tags and prices, and clicks drawn from what a shopper thinks of what is shown.
+ * A simulated audience for the demo: shoppers in segments whose tastes drift while the demo runs,
+ * products with categories, tags and prices, and clicks drawn from each shopper's appeal function.
  *
- * Nothing of this is told to the recommender: it sees ids, attributes and clicks. Everything is drawn from seeded
- * streams, so two runs meet the same audience.
+ * The recommender sees only ids, attributes and clicks. Everything is drawn from seeded streams, so
+ * two runs have the same audience.
  */
 import type { Random, RandomStream } from "../../mesh/ports/random.ts";
 
-/** A product, as the shop describes it. */
+/** A product with the attributes that the shop stores. */
 export interface Product {
   readonly id: string;
   readonly category: string;
@@ -15,13 +15,13 @@ export interface Product {
   readonly price: number;
 }
 
-/** A person, as far as the shop knows. */
+/** A shopper with the attributes that the shop stores. */
 export interface Shopper {
   readonly id: string;
   readonly segment: string;
 }
 
-/** How big and how restless the audience is. */
+/** Sizes of the audience, and how often its tastes change. */
 export interface AudienceOptions {
   readonly shoppers: number;
   readonly products: number;
@@ -59,9 +59,9 @@ const categories = [
 const segments = ["campers", "cooks", "families", "gamers", "makers", "runners"] as const;
 const tags = ["new", "sale", "classic", "handmade", "vegan", "light", "robust", "gift"] as const;
 const devices = ["phone", "desktop", "tablet"] as const;
-const segmentFavourites = 3;
+const SEGMENT_FAVOURITES = 3;
 
-/** One page view: who asks, and what there is to choose from. */
+/** One page view: the shopper, the device and the candidates. */
 export interface PageView {
   /** Position in {@link Audience.shoppers}. */
   readonly shopper: number;
@@ -70,7 +70,7 @@ export interface PageView {
   readonly candidates: readonly number[];
 }
 
-/** Shoppers, products, and what shoppers do. */
+/** Shoppers, products, and the shoppers' clicks. */
 export class Audience {
   readonly shoppers: readonly Shopper[];
   readonly products: readonly Product[];
@@ -78,9 +78,9 @@ export class Audience {
   readonly #categoryOf: Uint8Array;
   /** Each shopper's own favourite category, which stays. */
   readonly #ownFavourite: Uint8Array;
-  /** What everybody thinks of a product, in logits. */
+  /** A product's appeal to all shoppers, in logits. */
   readonly #quality: Float64Array;
-  /** Categories that a segment loves now, {@link segmentFavourites} per segment. */
+  /** Categories that a segment loves now, {@link SEGMENT_FAVOURITES} per segment. */
   readonly #favourites: Uint8Array;
   readonly #nextDriftSeconds: Float64Array;
   readonly #visits: RandomStream;
@@ -119,7 +119,7 @@ export class Audience {
       return { id: `shopper-${at}`, segment: segments[this.#segmentOf[at]] };
     });
 
-    this.#favourites = new Uint8Array(segments.length * segmentFavourites);
+    this.#favourites = new Uint8Array(segments.length * SEGMENT_FAVOURITES);
     for (let at = 0; at < this.#favourites.length; at++) {
       this.#favourites[at] = pick(world, categories.length);
     }
@@ -129,7 +129,7 @@ export class Audience {
     );
   }
 
-  /** The next visit. */
+  /** Draws the next page view. */
   nextPageView(): PageView {
     const chosen = new Set<number>();
     while (chosen.size < this.options.candidates) {
@@ -146,7 +146,7 @@ export class Audience {
   advance(seconds: number): void {
     for (let segment = 0; segment < segments.length; segment++) {
       while (this.#nextDriftSeconds[segment] <= seconds) {
-        const at = segment * segmentFavourites + pick(this.#drift, segmentFavourites);
+        const at = segment * SEGMENT_FAVOURITES + pick(this.#drift, SEGMENT_FAVOURITES);
         this.#favourites[at] =
           (this.#favourites[at] + 1 + pick(this.#drift, categories.length - 1)) %
           categories.length;
@@ -160,23 +160,25 @@ export class Audience {
   /** The chance that the shopper clicks the product when it is seen, in (0, 1). */
   appeal(shopper: number, product: number): number {
     const category = this.#categoryOf[product];
-    const first = this.#segmentOf[shopper] * segmentFavourites;
+    const first = this.#segmentOf[shopper] * SEGMENT_FAVOURITES;
     let loved = 0;
-    for (let at = first; at < first + segmentFavourites; at++) {
+    for (let at = first; at < first + SEGMENT_FAVOURITES; at++) {
       if (this.#favourites[at] === category) loved = 2.4;
     }
     const own = this.#ownFavourite[shopper] === category ? 1.4 : 0;
     return 1 / (1 + Math.exp(3.3 - loved - own - this.#quality[product]));
   }
 
-  /** Which of the shown products are clicked, top to bottom; what stands lower is seen a little less. */
+  /**
+   * Whether each shown product is clicked, top to bottom; lower positions are seen a little less.
+   */
   click(shopper: number, shown: readonly number[]): boolean[] {
     return shown.map((product, position) =>
       this.#clicks.nextFloat() < this.appeal(shopper, product) / (1 + 0.06 * position)
     );
   }
 
-  /** The order that somebody who knew all tastes would show, best first. */
+  /** The order by true appeal, best first. */
   idealOrder(view: PageView): number[] {
     return view.candidates.toSorted((a, b) =>
       this.appeal(view.shopper, b) - this.appeal(view.shopper, a)

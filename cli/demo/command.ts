@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import type { Output } from "../command_line.ts";
 import { configOption, jsonOption, setOption, wholeNumber } from "../options.ts";
 
-/** What was typed. */
+/** The typed options. */
 export interface DemoFlags {
   readonly config: string;
   readonly set: readonly string[];
@@ -34,7 +34,7 @@ Examples:
   deno task demo --keep             leaves the server running afterwards
   deno task demo --report demo.html one page with the curves`;
 
-/** The command, without having loaded anything heavy. */
+/** The command; its work is loaded when it runs. */
 export function demoCommand(output: Output): Command {
   return new Command("demo")
     .description("watch rankings get better for a minute, with a simulated audience")

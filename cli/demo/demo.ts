@@ -1,6 +1,7 @@
 /**
- * What `cairn demo` does: starts the whole mesh with its HTTP API in this process, lets a simulated audience visit
- * it, shows live how it learns, and says at the end whether rankings got better.
+ * The work of `cairn demo`: starts the whole mesh with its HTTP API in this process, lets a
+ * simulated audience visit it, prints live figures, and reports at the end whether rankings got
+ * better.
  */
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { Output } from "../command_line.ts";
@@ -18,7 +19,7 @@ import { Audience, demoAudience } from "./audience.ts";
 import { demoReport } from "./demo_report.ts";
 import { Visits } from "./visits.ts";
 
-/** What the demo found. */
+/** The demo's result. */
 export interface DemoSummary {
   readonly seconds: number;
   readonly visits: number;
@@ -31,7 +32,7 @@ export interface DemoSummary {
   readonly uplift: number;
   /** How many standard errors the first lies above the second. */
   readonly standardErrors: number;
-  /** Of the scores served in the first and the last third. */
+  /** AUC of the scores served in the first third; `aucLastThird`: in the last. */
   readonly aucFirstThird: number;
   readonly aucLastThird: number;
   readonly freshnessMsP50: number;
@@ -44,11 +45,11 @@ export interface DemoSummary {
   readonly tasteChanges: number;
 }
 
-/** Figures of "now" are those of the last so many seconds. */
-const windowSeconds = 8;
-const controlShare = 0.2;
-/** A difference of fewer standard errors could be luck. */
-const standardErrorsMin = 3;
+/** Window of the live figures. */
+const WINDOW_SECONDS = 8;
+const CONTROL_SHARE = 0.2;
+/** Smallest difference in standard errors that counts as better. */
+const STANDARD_ERRORS_MIN = 3;
 
 /** Runs the command. */
 export async function demo(flags: DemoFlags, output: Output): Promise<void> {
@@ -62,7 +63,7 @@ export async function demo(flags: DemoFlags, output: Output): Promise<void> {
     );
     const { summary, visits } = await runVisits(served, flags);
     if (flags.report !== undefined) {
-      await Deno.writeTextFile(flags.report, demoReport(summary, visits, windowSeconds));
+      await Deno.writeTextFile(flags.report, demoReport(summary, visits, WINDOW_SECONDS));
       output.err(`The report is in ${flags.report}\n`);
     }
     output.out(flags.json === true ? JSON.stringify(summary) + "\n" : describeSummary(summary));
@@ -72,7 +73,7 @@ export async function demo(flags: DemoFlags, output: Output): Promise<void> {
     }
     return summary;
   });
-  if (!(summary.standardErrors >= standardErrorsMin)) {
+  if (!(summary.standardErrors >= STANDARD_ERRORS_MIN)) {
     throw new CommandError(
       `Rankings did not get better than a random order: ${
         share(summary.rankedClickThrough)
@@ -80,7 +81,7 @@ export async function demo(flags: DemoFlags, output: Output): Promise<void> {
         `${share(summary.randomClickThrough)} clicks per product shown in the last third ` +
         `(${
           summary.standardErrors.toFixed(1)
-        } standard errors apart; ${standardErrorsMin} are asked for).`,
+        } standard errors apart; ${STANDARD_ERRORS_MIN} are asked for).`,
     );
   }
 }
@@ -97,7 +98,7 @@ async function runVisits(
   const visits: Visits = new Visits(client, audience, random.stream("demo/groups"), {
     seconds: flags.seconds,
     rate: flags.rate,
-    controlShare,
+    controlShare: CONTROL_SHARE,
     inFlightMax: 32,
     runId: crypto.randomUUID(),
     onTick: (seconds) => {
@@ -133,8 +134,8 @@ class ExampleRate {
 
 /** The one line that is refreshed. */
 function liveFigures(visits: Visits, examplesPerSecond: number, second: number): string {
-  const ranked = clickThrough(visits.ranked.between(second - windowSeconds, second + 1));
-  const random = clickThrough(visits.control.between(second - windowSeconds, second + 1));
+  const ranked = clickThrough(visits.ranked.between(second - WINDOW_SECONDS, second + 1));
+  const random = clickThrough(visits.control.between(second - WINDOW_SECONDS, second + 1));
   const from = Math.max(0, visits.scores.count - 4000);
   const auc = exactAuc(visits.scores.values(from), visits.clicked.values(from));
   const freshness = visits.freshness.samples.sorted();

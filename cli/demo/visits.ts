@@ -1,6 +1,6 @@
 /**
- * The simulated audience at work on the real HTTP API: visits at a steady rate, each a rank request, a look, and
- * clicks posted as events.
+ * Sends the simulated audience to the real HTTP API: visits at a steady rate, each a rank request
+ * and then its clicks posted as events.
  */
 import { FreshnessTracker } from "../load/freshness.ts";
 import type { GatewayClient } from "../load/gateway_client.ts";
@@ -8,8 +8,9 @@ import { Samples } from "../../offline/evaluation/samples.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
 import { Arm } from "./arm.ts";
 import type { Audience, PageView } from "./audience.ts";
+import { present } from "../../structures/invariant.ts";
 
-/** How the audience comes. */
+/** Rate and limits of the visits. */
 export interface VisitsOptions {
   readonly seconds: number;
   /** Page views a second. */
@@ -23,12 +24,12 @@ export interface VisitsOptions {
   onTick?(seconds: number): void;
 }
 
-/** What the audience saw and did. */
+/** The audience's visits, with measurements. */
 export class Visits {
   readonly ranked = new Arm();
   readonly control = new Arm();
   readonly rankMs = new Samples();
-  /** Scores of what was shown, by the ranking that showed it, and whether it was clicked. */
+  /** Served scores of the products shown; `clicked` has 1 or 0 for each. */
   readonly scores = new Samples();
   readonly clicked = new Samples();
   readonly freshness = new FreshnessTracker();
@@ -45,7 +46,7 @@ export class Visits {
     this.#groups = groups;
   }
 
-  /** Stores what the shop knows about its products and shoppers. */
+  /** Stores the profiles of all products and shoppers. */
   async introduce(): Promise<void> {
     const { products, shoppers } = this.audience;
     const entries = <P extends { readonly id: string }>(of: readonly P[]) =>
@@ -54,7 +55,7 @@ export class Visits {
     await this.client.storeProfiles("user", entries(shoppers));
   }
 
-  /** Lets the audience come for its time. */
+  /** Runs visits for the configured time. */
   async run(): Promise<void> {
     const { seconds, rate, inFlightMax, onTick } = this.options;
     const startedAtMs = performance.now();
@@ -89,11 +90,14 @@ export class Visits {
     const view = this.audience.nextPageView();
     const isControl = this.#groups.nextFloat() < this.options.controlShare;
     const { shown: size } = this.audience.options;
-    // The control group is offered as many as it is shown, so that the ranking has nothing to choose.
+    // The control group is offered as many as it is shown, so that the ranking has nothing to
+    // choose.
     const offered = isControl ? view.candidates.slice(0, size) : view.candidates;
     const ranking = await this.#rank(view, offered, size);
     const byId = new Map(offered.map((at) => [this.audience.products[at].id, at]));
-    const rankedOrder = ranking.items.map(({ id }) => byId.get(id)!);
+    const rankedOrder = ranking.items.map(({ id }) =>
+      present(byId.get(id), "a ranking has only the items that were offered")
+    );
     // The candidates are in random order already.
     const shown = isControl ? offered : rankedOrder;
 

@@ -1,7 +1,7 @@
 /**
- * Freshness as a client sees it: how long after an event was posted the first answer came whose scores had
- * learned from it. The gateway stamps each accepted event with `acceptedAtMs`, and each answer says through
- * which stamp it has learned.
+ * Freshness as a client sees it: how long after an event was posted the first answer came whose
+ * scores had learned from it. The gateway stamps each accepted event with `acceptedAtMs`, and each
+ * answer says through which stamp it has learned.
  */
 import { Samples } from "../../offline/evaluation/samples.ts";
 
@@ -29,10 +29,11 @@ export class FreshnessTracker {
   }
 
   /**
-   * An event was posted at `postedAtMs` (the client's monotonic clock) and accepted under `acceptedAtMs`.
+   * An event was posted at `postedAtMs` (the client's monotonic clock) and accepted under
+   * `acceptedAtMs`.
    *
-   * @param nowMs When the acceptance was read: an answer that already knew the event came before, and then this is
-   * as soon as the client could have told.
+   * @param nowMs When the acceptance was read: an answer that already knew the event came before,
+   * and then this is as soon as the client could have told.
    */
   accepted(acceptedAtMs: number, postedAtMs: number, nowMs: number): void {
     if (acceptedAtMs <= this.#learnedThroughMs) {

@@ -1,6 +1,6 @@
 /**
- * A small client of the HTTP API, as an application would write it: JSON over kept-alive connections, a patient
- * retry where the server says "later", and the server's own words where it says no.
+ * A small client of the HTTP API, as an application would write it: JSON over kept-alive
+ * connections, retries where the server asks for them, and errors with the server's own message.
  */
 import { PROFILES_PER_LIST_MAX } from "../../gateway/options.ts";
 import type { ProfilesAnswer } from "../../gateway/schemas/profiles.ts";
@@ -9,7 +9,7 @@ import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts
 import type { Ranking } from "../../actors/ranker/protocol.ts";
 import type { Attributes, ProfileKind } from "../../mesh/ports/profile_store.ts";
 
-/** The server said no. */
+/** The server refused a request for good. */
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
   constructor(readonly status: number, readonly request: string, detail: string) {
@@ -17,27 +17,36 @@ export class GatewayError extends Error {
   }
 }
 
-/** Overloaded, not ready, too slow this time: whoever asks again may be served. Events count once all the same. */
+/**
+ * Statuses of overload, of a server that is not ready, and of a missed deadline: a retry may
+ * succeed, and events count once.
+ */
 const later: readonly number[] = [429, 503, 504];
 
-/** Where the server is, and how patient to be. */
+/** The server's address and the limits of retries. */
 export interface GatewayClientOptions {
   /** Without a path: `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly apiKey?: string;
-  /** Answers 429, 503 and 504 are asked again this often, waiting as long as `Retry-After` says, at most. */
+  /**
+   * Retries of a request that was answered 429, 503 or 504. The wait before each is at most
+   * `Retry-After`.
+   */
   readonly retriesMax: number;
   readonly retryDelayMsMax: number;
 }
 
-/** What a server is told of one user or item. */
+/** A user's or an item's stored attributes. */
 export interface ProfileEntry {
   readonly id: string;
   readonly attributes: Attributes;
 }
 
-/** Of one list of profiles, UTF-16 units: at most three times as many bytes, within the server's default limit. */
-const listUnitsMax = 256 * 1024;
+/**
+ * Size of one list of profiles in UTF-16 units. At most three times as many bytes, which is within
+ * the server's default limit.
+ */
+const LIST_UNITS_MAX = 256 * 1024;
 
 /** One server's API. */
 export class GatewayClient {
@@ -61,7 +70,7 @@ export class GatewayClient {
     return this.#send("POST", "/v1/rank", request);
   }
 
-  /** What became of each event. */
+  /** The outcome of each event. */
   sendEvents(events: readonly EventRequest[]): Promise<EventsAnswer> {
     return this.#send("POST", "/v1/events", events);
   }
@@ -70,7 +79,8 @@ export class GatewayClient {
    * Replaces the attributes of many, in as many requests as that takes.
    *
    * @param onProgress Called after each request with the profiles stored so far.
-   * @throws {GatewayError} When one is rejected; those before it, and most beside it, are stored.
+   * @throws {GatewayError} When the server rejects one; the profiles before it, and most of the
+   * same list, are stored.
    */
   async storeProfiles(
     kind: ProfileKind,
@@ -82,7 +92,7 @@ export class GatewayClient {
       const list = [];
       for (let units = 0; at < profiles.length && list.length < PROFILES_PER_LIST_MAX; at++) {
         const text = JSON.stringify(profiles[at]);
-        if (list.length > 0 && units + text.length > listUnitsMax) break;
+        if (list.length > 0 && units + text.length > LIST_UNITS_MAX) break;
         units += text.length;
         list.push(text);
       }

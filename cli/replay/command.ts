@@ -1,12 +1,13 @@
 /**
- * `cairn replay`: a dataset in time order through the real HTTP API, as its people would have caused it.
+ * `cairn replay`: a dataset in time order through the real HTTP API, as its people would have
+ * caused it.
  */
 import { Command, Option } from "commander";
 import type { Output } from "../command_line.ts";
 import { configOption, jsonOption, setOption, wholeNumber } from "../options.ts";
 import { type DatasetFlags, datasetOptions } from "../dataset_options.ts";
 
-/** What was typed. */
+/** The typed options. */
 export interface ReplayFlags extends DatasetFlags {
   readonly config: string;
   readonly set: readonly string[];

@@ -1,5 +1,6 @@
 /**
- * The replay's figures: what the client measured and what the mesh counted, in the keys of its last line.
+ * The replay's figures, from the client's measurements and the mesh's counters; the keys of the
+ * last line of output.
  */
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import { areaUnderCurve, since } from "../../actors/trainer/progressive_validation.ts";
@@ -9,11 +10,11 @@ import { percentile } from "../../offline/evaluation/samples.ts";
 import type { TrainersStatus } from "../../server/trainers.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 
-/** What a mesh has counted since it started. */
+/** A mesh's counters since its start. */
 export interface MeshOutcomes {
-  /** Actions of which the joiner decided what they mean. */
+  /** Actions that the joiner judged. */
   readonly judged: number;
-  /** Those of them that met no open impression: none was ever seen, or its window was over. */
+  /** Judged actions without an open impression: it was never logged, or its window had closed. */
   readonly unmatched: number;
   /** Examples that the joiner emitted, and those that the trainers trained on. */
   readonly emitted: number;
@@ -70,7 +71,7 @@ export function outcomesFromMetrics(text: string): MeshOutcomes {
 export interface ReplayFigures {
   readonly examples: number;
   readonly servedAuc: number | null;
-  /** Of the first task. */
+  /** AUC of the first task. */
   readonly trainerAuc: number | null;
   /** Each task's, in the trainer; null where the mesh runs elsewhere. */
   readonly tasks: Readonly<Record<string, TaskFigures>> | null;
@@ -84,7 +85,7 @@ export interface ReplayFigures {
 }
 
 /** Share of the examples that only warms up. */
-export const warmUpShare = 0.2;
+export const WARM_UP_SHARE = 0.2;
 
 /** @param scores Undefined where the mesh runs elsewhere and its trainer cannot be asked. */
 export function replayFigures(
@@ -92,7 +93,7 @@ export function replayFigures(
   counts: MeshCounts,
   scores: TrainerScores | undefined,
 ): ReplayFigures {
-  const from = Math.floor(measured.scores.length * warmUpShare);
+  const from = Math.floor(measured.scores.length * WARM_UP_SHARE);
   const rankMs = measured.rankMs.slice().sort();
   const freshnessMs = measured.freshnessMs.slice().sort();
   const tasks = scores === undefined ? null : taskFigures(scores);
@@ -128,8 +129,8 @@ function figuresOf(scores: ScoreHistograms): TaskFigures {
 }
 
 /**
- * Accepted events of which nobody can say what became of them: the joiner never judged them, or the example that
- * they decided was never trained on.
+ * Accepted events that were lost: the joiner never judged them, or the example that they decided
+ * was never trained on.
  */
 export function lostEvents(accepted: number, { before, after }: MeshCounts): number {
   const neverJudged = accepted - (after.judged - before.judged);

@@ -1,6 +1,6 @@
 /**
- * What `cairn replay` does: starts the mesh (or takes a running one), lets the client's thread send the dataset,
- * and puts together what both sides saw.
+ * The work of `cairn replay`: starts a mesh (or uses a running server), has the client's thread
+ * send the dataset, and combines the figures of both sides.
  */
 import { since } from "../../actors/trainer/progressive_validation.ts";
 import type { ProgressiveValidation } from "../../actors/trainer/protocol.ts";
@@ -21,7 +21,7 @@ import {
   outcomesOf,
   replayFigures,
   type TrainerScores,
-  warmUpShare,
+  WARM_UP_SHARE,
 } from "./figures.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 import { replayReport } from "./replay_report.ts";
@@ -29,8 +29,8 @@ import type { ReplayNews, ReplayOrder } from "./replay_worker.ts";
 import { waitLearned } from "../../server/waits.ts";
 
 /** Between two looks at the trainer, ms. */
-const pollMs = 100;
-const settleTriesMax = 50;
+const POLL_MS = 100;
+const SETTLE_TRIES_MAX = 50;
 
 /** Runs the command. */
 export async function replay(flags: ReplayFlags, output: Output): Promise<void> {
@@ -40,7 +40,7 @@ export async function replay(flags: ReplayFlags, output: Output): Promise<void> 
   await tell(flags, output, result);
 }
 
-/** What both sides saw. */
+/** The client's measurements and the server's counters. */
 interface ReplayResult {
   readonly measured: ReplayMeasurements;
   readonly counts: MeshCounts;
@@ -65,7 +65,10 @@ async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayRes
   });
 }
 
-/** On a server that runs already: it is asked through its metrics, which do not tell the trainer's own scores. */
+/**
+ * On a server that runs already: it is asked through its metrics, which do not tell the trainer's
+ * own scores.
+ */
 async function replayThere(flags: ReplayFlags, url: string): Promise<ReplayResult> {
   const metrics = async () => {
     const response = await fetch(`${url.replace(/\/+$/, "")}/metrics`);
@@ -81,10 +84,10 @@ async function replayThere(flags: ReplayFlags, url: string): Promise<ReplayResul
   // Events whose example is still on its way to the trainer are not lost: give it a moment.
   for (
     let tries = 0;
-    tries < settleTriesMax && lostEvents(measured.accepted, { before, after }) > 0;
+    tries < SETTLE_TRIES_MAX && lostEvents(measured.accepted, { before, after }) > 0;
     tries++
   ) {
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     after = await metrics();
   }
   return { measured, counts: { before, after }, scores: undefined };
@@ -99,7 +102,10 @@ async function outcomes({ joiner, trainers }: RunningMesh): Promise<MeshOutcomes
   );
 }
 
-/** Remembers the trainer's histograms from when it had seen {@link warmUpShare} of the interactions. */
+/**
+ * Remembers the trainer's histograms from when it had seen {@link WARM_UP_SHARE} of the
+ * interactions.
+ */
 class WarmUp {
   #nextLookMs = 0;
   #taken: ProgressiveValidation["trained"] | undefined;
@@ -111,11 +117,11 @@ class WarmUp {
     const nowMs = performance.now();
     // The trainer is never ahead of the client, so there is nothing to see before.
     if (this.#taken !== undefined || this.#looking !== undefined) return;
-    if (nowMs < this.#nextLookMs || pairsDone < pairs * warmUpShare) return;
-    this.#nextLookMs = nowMs + pollMs;
+    if (nowMs < this.#nextLookMs || pairsDone < pairs * WARM_UP_SHARE) return;
+    this.#nextLookMs = nowMs + POLL_MS;
     this.#looking = this.mesh.trainers.progressiveValidation().then(({ trained }) => {
       const [first] = Object.values(trained);
-      if (first.examples >= pairs * warmUpShare) this.#taken = trained;
+      if (first.examples >= pairs * WARM_UP_SHARE) this.#taken = trained;
       this.#looking = undefined;
     });
   }

@@ -1,7 +1,7 @@
 /**
- * Sends a dataset through the HTTP API as its people would have caused it: for each interaction a rank request with
- * its item, and when the answer is there, what the person did. Several pairs are under way at once; each pair keeps
- * its order, and pairs begin in the order of time.
+ * Sends a dataset through the HTTP API as live traffic: for each interaction a rank request with
+ * its item, then, after the answer, the user's action. Several such pairs are in flight at once;
+ * each keeps its order, and pairs begin in the order of time.
  */
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
@@ -12,7 +12,7 @@ import { FreshnessTracker } from "../load/freshness.ts";
 import type { GatewayClient, ProfileEntry } from "../load/gateway_client.ts";
 import { Samples } from "../../offline/evaluation/samples.ts";
 
-/** What to send, and how. */
+/** The interactions to send, and limits. */
 export interface ReplayPlan {
   readonly dataset: Dataset;
   readonly table: InteractionTable;
@@ -29,7 +29,7 @@ export interface ReplayPlan {
   onProgress?(pairs: number): void;
 }
 
-/** What the client saw. */
+/** The client's measurements. */
 export interface ReplayMeasurements {
   /** Scores of the interactions that got a label, and the labels, in the order of their answers. */
   readonly scores: Float64Array<ArrayBuffer>;
@@ -42,13 +42,13 @@ export interface ReplayMeasurements {
   readonly accepted: number;
   /** Events that no answer had learned from when the client stopped waiting. */
   readonly neverFresh: number;
-  /** Requests sent again because the server said "later". */
+  /** Requests sent again because the server asked to retry later. */
   readonly retries: number;
   /** From the first rank request to the last acceptance. */
   readonly seconds: number;
 }
 
-const drainPauseMs = 5;
+const DRAIN_PAUSE_MS = 5;
 
 /** Stores the attributes of the dataset's users and items that `rows` of the table name. */
 export async function sendProfiles(
@@ -127,7 +127,7 @@ export async function replayInteractions(
       throw new Error(`Event ${runId}-${row} was refused: ${event.problem.detail}`);
     }
     accepted++;
-    // An event without a label teaches nothing: no answer will ever have learned from it alone.
+    // Only an event with a label moves `learnedThroughMs` by itself.
     if (label !== undefined) {
       freshness.accepted(event.acceptedAtMs, postedAtMs, performance.now());
     }
@@ -155,7 +155,7 @@ export async function replayInteractions(
   };
 }
 
-/** Asks how far the served model has learned until it knows every event, or time is up. */
+/** Polls `learnedThroughMs` until it covers every event, or until the time limit. */
 async function drain(
   client: GatewayClient,
   freshness: FreshnessTracker,
@@ -165,7 +165,7 @@ async function drain(
   while (freshness.waiting > 0 && performance.now() < endsAtMs) {
     const { learnedThroughMs } = await client.ready();
     freshness.answered(learnedThroughMs, performance.now());
-    await new Promise((resolve) => setTimeout(resolve, drainPauseMs));
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_PAUSE_MS));
   }
 }
 

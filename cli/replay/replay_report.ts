@@ -1,5 +1,6 @@
 /**
- * The page of `cairn replay --report`: figures against their targets, how quality grew, and how long things took.
+ * The page of `cairn replay --report`: figures against their targets, how quality grew, and how
+ * long things took.
  */
 import type { ReplayFlags } from "./command.ts";
 import { histogramChart } from "../report/histogram_chart.ts";

@@ -1,6 +1,6 @@
 /**
- * The replay's client in a thread of its own, so that measuring costs the server's thread nothing. It reads the
- * dataset itself; only figures cross the border.
+ * The replay's client in its own thread, so that measuring takes no time from the server's thread.
+ * It reads the dataset itself; only figures cross between the threads.
  */
 import { openNamedDataset, typedOverrides } from "../dataset_options.ts";
 import type { ReplayFlags } from "./command.ts";
@@ -10,23 +10,23 @@ import { loadConfiguration } from "../load_configuration.ts";
 import { GatewayClient } from "../load/gateway_client.ts";
 import { replayInteractions, type ReplayMeasurements, sendProfiles } from "./replay_client.ts";
 
-/** What the thread is told once. */
+/** The one message to the client's thread. */
 export interface ReplayOrder {
   readonly flags: ReplayFlags;
   readonly url: string;
 }
 
-/** What the thread tells. */
+/** A message from the client's thread. */
 export type ReplayNews =
   | { readonly kind: "profiles"; readonly done: number; readonly total: number }
   | { readonly kind: "pairs"; readonly done: number; readonly total: number }
   | { readonly kind: "finished"; readonly measurements: ReplayMeasurements }
   | { readonly kind: "failed"; readonly message: string };
 
-const readyMsMax = 30_000;
-const drainMsMax = 15_000;
-/** At most so often, ms. */
-const newsEveryMs = 50;
+const READY_MAX_MS = 30_000;
+const DRAIN_MAX_MS = 15_000;
+/** Shortest time between two messages about progress, ms. */
+const NEWS_EVERY_MS = 50;
 
 declare const self: {
   onmessage: ((event: MessageEvent<ReplayOrder>) => void) | null;
@@ -59,11 +59,11 @@ async function run({ flags, url }: ReplayOrder): Promise<ReplayMeasurements> {
     retriesMax: 50,
     retryDelayMsMax: 1000,
   });
-  await client.waitUntilReady(readyMsMax);
+  await client.waitUntilReady(READY_MAX_MS);
   let toldAtMs = -Infinity;
   const tell = (kind: "profiles" | "pairs", done: number, total: number) => {
     const nowMs = performance.now();
-    if (nowMs - toldAtMs < newsEveryMs && done < total) return;
+    if (nowMs - toldAtMs < NEWS_EVERY_MS && done < total) return;
     toldAtMs = nowMs;
     self.postMessage({ kind, done, total });
   };
@@ -79,7 +79,7 @@ async function run({ flags, url }: ReplayOrder): Promise<ReplayMeasurements> {
     tasks: configuration.joiner.tasks,
     inFlight: flags.inFlight,
     runId: crypto.randomUUID(),
-    drainMsMax,
+    drainMsMax: DRAIN_MAX_MS,
     onProgress: (pairs) => tell("pairs", pairs, rows),
   });
 }

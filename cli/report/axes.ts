@@ -1,10 +1,10 @@
 /**
- * What lies behind the marks of every chart: the grid with its numbers, the axis, and what it measures.
+ * The background of every chart: grid lines with their numbers, the x axis and its label.
  */
 import { escapeHtml } from "./escape.ts";
 import { type Scale, shortNumber } from "./scale.ts";
 
-/** Where a chart draws, in pixels of its SVG. */
+/** The plot area of a chart, in pixels of its SVG. */
 export interface Plot {
   readonly left: number;
   readonly right: number;
@@ -13,9 +13,9 @@ export interface Plot {
 }
 
 /** Room below a plot for the numbers and the label of its x axis. */
-export const belowPlot = 44;
+export const BELOW_PLOT_PX = 44;
 
-/** @param yTicks Those of the y axis that get a line. */
+/** @param yTicks Ticks of the y axis that get a grid line. */
 export function axes(
   plot: Plot,
   x: Scale,
@@ -38,7 +38,7 @@ export function axes(
   return `${grid.join("\n")}
 ${below.join("\n")}
 <line class="axis" x1="${left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>
-<text class="label" x="${(left + right) / 2}" y="${bottom + belowPlot - 6}" text-anchor="middle">${
-    escapeHtml(xLabel)
-  }</text>`;
+<text class="label" x="${(left + right) / 2}" y="${
+    bottom + BELOW_PLOT_PX - 6
+  }" text-anchor="middle">${escapeHtml(xLabel)}</text>`;
 }

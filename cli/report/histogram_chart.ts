@@ -1,22 +1,22 @@
 /**
- * How long things took: a histogram on a logarithmic axis with the median and the 99th percentile marked.
+ * A histogram of durations on a logarithmic axis, with the median and the 99th percentile marked.
  */
-import { axes, belowPlot } from "./axes.ts";
+import { axes, BELOW_PLOT_PX } from "./axes.ts";
 import { escapeHtml } from "./escape.ts";
 import { linearScale, logScale, shortNumber } from "./scale.ts";
 
-/** What is drawn. */
+/** Label and colour of a histogram. */
 export interface HistogramOptions {
   /** Includes the unit: `rank latency, ms`. */
   readonly xLabel: string;
-  /** Which of the page's series colours. */
+  /** Number of the page's series colour, from 1. */
   readonly series: number;
 }
 
-const width = 760;
-const height = 240;
-const plot = { left: 52, right: width - 16, top: 26, bottom: height - belowPlot };
-const binsMax = 60;
+const WIDTH = 760;
+const HEIGHT = 240;
+const plot = { left: 52, right: WIDTH - 16, top: 26, bottom: HEIGHT - BELOW_PLOT_PX };
+const BINS_MAX = 60;
 
 /** @param sorted Values ascending; those at or below 0 count into the first bin. */
 export function histogramChart(sorted: Float64Array, options: HistogramOptions): string {
@@ -26,18 +26,18 @@ export function histogramChart(sorted: Float64Array, options: HistogramOptions):
   const low = Math.max(1e-3, at(0.0005) * 0.9);
   const high = Math.max(low * 2, at(0.9995) * 1.1);
   const x = logScale([low, high], [plot.left, plot.right]);
-  const bins = new Float64Array(binsMax);
+  const bins = new Float64Array(BINS_MAX);
   for (const value of sorted) {
-    const position = Math.log(Math.max(value, low) / low) / Math.log(high / low) * binsMax;
-    bins[Math.min(binsMax - 1, Math.max(0, Math.floor(position)))]++;
+    const position = Math.log(Math.max(value, low) / low) / Math.log(high / low) * BINS_MAX;
+    bins[Math.min(BINS_MAX - 1, Math.max(0, Math.floor(position)))]++;
   }
   const y = linearScale([0, Math.max(...bins)], [plot.bottom, plot.top], 4);
-  const barWidth = (plot.right - plot.left) / binsMax;
+  const barWidth = (plot.right - plot.left) / BINS_MAX;
   const bars = Array.from(bins, (count, bin) => {
     if (count === 0) return "";
     const top = y.toPixels(count);
-    const from = low * (high / low) ** (bin / binsMax);
-    const to = low * (high / low) ** ((bin + 1) / binsMax);
+    const from = low * (high / low) ** (bin / BINS_MAX);
+    const to = low * (high / low) ** ((bin + 1) / BINS_MAX);
     return `<rect class="bar" x="${(plot.left + bin * barWidth + 0.5).toFixed(1)}" y="${
       top.toFixed(1)
     }" width="${(barWidth - 1).toFixed(1)}" height="${
@@ -54,7 +54,7 @@ export function histogramChart(sorted: Float64Array, options: HistogramOptions):
       plot.top - 10
     }" text-anchor="${toLeft ? "end" : "start"}">${name} ${shortNumber(at(share))}</text></g>`;
   });
-  return `<svg class="series-${options.series}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${
+  return `<svg class="series-${options.series}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${
     escapeHtml(`Histogram of ${options.xLabel}`)
   }">
 ${axes(plot, x, y, y.ticks.slice(1), options.xLabel)}

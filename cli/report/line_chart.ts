@@ -1,7 +1,7 @@
 /**
  * Curves over examples or time, as one inline SVG.
  */
-import { axes, belowPlot } from "./axes.ts";
+import { axes, BELOW_PLOT_PX } from "./axes.ts";
 import { escapeHtml } from "./escape.ts";
 import { linearScale, shortNumber } from "./scale.ts";
 
@@ -10,11 +10,11 @@ export interface Series {
   readonly name: string;
   /** [x, y] by ascending x; points whose y is not finite are left out. */
   readonly points: readonly (readonly [number, number])[];
-  /** Thin and dashed: a running total beside a moving window. */
+  /** Drawn thin and dashed. */
   readonly secondary?: boolean;
 }
 
-/** What the chart says around its curves. */
+/** Labels and reference level of a chart. */
 export interface LineChartOptions {
   readonly xLabel: string;
   readonly yLabel: string;
@@ -22,9 +22,9 @@ export interface LineChartOptions {
   readonly reference?: { readonly y: number; readonly label: string };
 }
 
-const width = 760;
-const height = 320;
-const plot = { left: 52, right: width - 16, top: 14, bottom: height - belowPlot };
+const WIDTH = 760;
+const HEIGHT = 320;
+const plot = { left: 52, right: WIDTH - 16, top: 14, bottom: HEIGHT - BELOW_PLOT_PX };
 
 /** Draws up to four series; colours are the page's `--series-N`. */
 export function lineChart(series: readonly Series[], options: LineChartOptions): string {
@@ -63,7 +63,7 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
     `</span>${escapeHtml(one.name)}</li>`
   );
   return `<ul class="legend">${legend.join("")}</ul>
-<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${
     escapeHtml(`${options.yLabel} by ${options.xLabel}`)
   }">
 ${axes(plot, x, y, y.ticks, options.xLabel)}

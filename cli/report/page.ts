@@ -1,5 +1,6 @@
 /**
- * One self-contained HTML page: figures with their targets on top, charts below, no script, nothing fetched.
+ * One self-contained HTML page: figures with their targets on top, charts below, no script, nothing
+ * fetched.
  */
 import { escapeHtml } from "./escape.ts";
 
@@ -7,16 +8,16 @@ import { escapeHtml } from "./escape.ts";
 export interface Figure {
   readonly label: string;
   readonly value: string;
-  /** What it should reach, in words: `≥ 0.764`. */
+  /** The target in words: `≥ 0.764`. */
   readonly target?: string;
-  /** Whether it does. */
+  /** Whether the value reaches the target. */
   readonly reached?: boolean;
 }
 
 /** A chart under a heading. */
 export interface Section {
   readonly title: string;
-  /** One sentence: what one sees here. */
+  /** One sentence that explains the chart. */
   readonly note: string;
   /** From {@link lineChart} or {@link histogramChart}. */
   readonly chart: string;
@@ -28,7 +29,7 @@ export interface ReportPage {
   readonly subtitle: string;
   readonly figures: readonly Figure[];
   readonly sections: readonly Section[];
-  /** How to make the page again, and what ran: shown small at the end. */
+  /** The command that makes the page again, and notes; printed small at the end. */
   readonly footnotes: readonly string[];
 }
 

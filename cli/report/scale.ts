@@ -43,7 +43,8 @@ export function logScale(
 /** The next of 1, 2, 2.5, 5, 10 times a power of ten. */
 function roundStep(raw: number): number {
   const power = 10 ** Math.floor(Math.log10(raw));
-  return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((step) => step >= raw * 0.999)!;
+  const steps = [1, 2, 2.5, 5].map((factor) => factor * power);
+  return steps.find((step) => step >= raw * 0.999) ?? 10 * power;
 }
 
 /** A number in few characters: `0.764`, `12`, `1.5k`, `20M`. */

@@ -1,11 +1,11 @@
 /**
- * `cairn serve`: the whole mesh behind the HTTP API, until it is told to stop.
+ * `cairn serve`: the whole mesh with its HTTP API, until a stop signal.
  */
 import { Command, Option } from "commander";
 import type { Output } from "../command_line.ts";
 import { configOption, setOption, wholeNumber } from "../options.ts";
 
-/** What was typed. */
+/** The typed options. */
 export interface ServeFlags {
   readonly config: string;
   readonly set: readonly string[];
@@ -25,10 +25,10 @@ Then, from another terminal:
   open http://localhost:8080/                            a page to try it
   curl localhost:8080/health/ready; curl localhost:8080/metrics; curl localhost:8080/openapi.json`;
 
-/** The command, without having loaded anything heavy. */
+/** The command; its work is loaded when it runs. */
 export function serveCommand(output: Output): Command {
   return new Command("serve")
-    .description("serve the ranking API, learn from the events that come, stop on Ctrl-C")
+    .description("serve the ranking API and learn from events, until Ctrl-C or SIGTERM")
     .addOption(configOption("examples/movies.yaml"))
     .addOption(setOption())
     .option("--host <address>", "listen on this address instead of the configured one")

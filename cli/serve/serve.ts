@@ -1,5 +1,5 @@
 /**
- * What `cairn serve` does.
+ * The work of `cairn serve`.
  */
 import type { Output } from "../command_line.ts";
 import type { ServeFlags } from "./command.ts";
@@ -7,7 +7,7 @@ import { loadConfiguration } from "../load_configuration.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
 import { withServer } from "../../server/machine/with_server.ts";
 
-/** Runs until a signal. */
+/** Serves until a stop signal. */
 export async function serve(flags: ServeFlags, output: Output): Promise<void> {
   const assignments = [
     ...flags.set,

@@ -1,5 +1,5 @@
 /**
- * `cairn train`: batch training over a file, and how good the model is on what it has not seen.
+ * `cairn train`: batch training over a file, and evaluation on held-back examples.
  */
 import { Command, Option } from "commander";
 import { usageError } from "../errors.ts";
@@ -14,7 +14,7 @@ import {
 import type { Output } from "../command_line.ts";
 import { type DatasetFlags, datasetOptions } from "../dataset_options.ts";
 
-/** What was typed. */
+/** The typed options. */
 export interface TrainFlags extends DatasetFlags {
   readonly config?: string;
   readonly labelColumn?: string;
@@ -67,7 +67,7 @@ Figures:
   AUC          share of (positive, negative) pairs in the right order; 0.5 = chance
   logloss      mean surprise at the label; lower is better`;
 
-/** The command, without having loaded anything heavy. */
+/** The command; its work is loaded when it runs. */
 export function trainCommand(output: Output): Command {
   const command = new Command("train")
     .description("train on a file, then evaluate on what was held back");

@@ -1,5 +1,5 @@
 /**
- * What training gave, for machines and for people.
+ * The results of training, as JSON and as text.
  */
 import type { Quality } from "../../offline/evaluation/task_scores.ts";
 import type { EpochResult, TrainingResult } from "../../offline/training/train_model.ts";
@@ -10,14 +10,14 @@ export interface NamedResult {
   readonly result: TrainingResult;
 }
 
-/** By which epochs are compared. */
+/** The measure that compares epochs. */
 function measureOf({ auc, meanSquaredError }: Quality): string {
   return Number.isNaN(meanSquaredError)
     ? `AUC ${auc.toFixed(4)}`
     : `squared error ${meanSquaredError.toFixed(4)}`;
 }
 
-/** What an epoch did for the validation file; undefined without one. */
+/** An epoch's loss and validation quality in one line; undefined without a validation file. */
 export function describeEpoch(
   { epoch, loss, validation, rateScale }: EpochResult,
   isBest: boolean,
@@ -29,7 +29,10 @@ export function describeEpoch(
   }${rates}`;
 }
 
-/** For machines: rounded where more digits would be noise. The first task's figures, and each one's where there are several. */
+/**
+ * For machines: rounded where more digits would be noise. The first task's figures, and each one's
+ * where there are several.
+ */
 export function summaryOf({ model, result }: NamedResult): Record<string, unknown> {
   const { progressive, evaluation } = result;
   return {

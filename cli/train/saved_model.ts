@@ -1,6 +1,6 @@
 /**
- * Where `cairn train --save` leaves the model: a data directory as a server has one, and beside it the configuration
- * that it was trained with, so that a server begins from both.
+ * The folder of `cairn train --save`: a data directory with the model, and the configuration that
+ * it was trained with. A server starts from the two.
  */
 import { readManifests } from "../../records/snapshot_manifest.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
@@ -13,15 +13,15 @@ import { configurationText } from "../load_configuration.ts";
 export interface SavedModel {
   readonly blobs: BlobStore;
   /**
-   * Lets a server have the folder, with the configuration where a model is in it. Where none is, because training failed
-   * before one was kept, what was made goes.
+   * Releases the folder to servers, and writes the configuration if it holds a model. If training
+   * failed before a model was kept, removes everything that was made.
    *
    * @returns The file to serve the model with.
    */
   close(): Promise<string | undefined>;
 }
 
-/** Makes the folder; it is a model's once that is whole. */
+/** Makes the folder and locks it. */
 export async function openSavedModel(
   folder: string,
   config: string,
@@ -57,9 +57,10 @@ export async function openSavedModel(
 }
 
 /**
- * A model must not be mixed with another one's logs, nor take its place unasked.
+ * Refuses a folder that is not empty: a model must not be mixed with other logs, nor replace
+ * another model unasked.
  *
- * @throws {CommandError} When something is in the folder.
+ * @throws {CommandError} When the folder is not empty or cannot be read.
  */
 export async function requireEmptyFolder(folder: string): Promise<void> {
   const entries = await Array.fromAsync(Deno.readDir(folder)).catch((error) => {

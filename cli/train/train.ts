@@ -1,5 +1,6 @@
 /**
- * What `cairn train` does: trains the model and its rival on the same examples, and says how they compare.
+ * The work of `cairn train`: trains a model, and the model to compare with, on the same examples,
+ * and prints their quality.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -19,7 +20,7 @@ import { trainModel } from "../../offline/training/train_model.ts";
 import { TrainingPass } from "../../offline/training/training_pass.ts";
 
 /** Epochs of a training that a validation file ends. */
-const epochsMax = 100;
+const EPOCHS_MAX = 100;
 
 /** Runs the command. */
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
@@ -45,7 +46,7 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const run = async (pass: TrainingPass, blobs?: BlobStore): Promise<NamedResult> => {
     const { training, evaluation, validation } = data;
     // With a validation file training ends when it gets no better; this only bounds it.
-    const epochs = flags.epochs ?? (validation === undefined ? 1 : epochsMax);
+    const epochs = flags.epochs ?? (validation === undefined ? 1 : EPOCHS_MAX);
     const model = pass.configuration.model.kind;
     const total = validation === undefined ? training.rows * epochs : undefined;
     const progress = new Progress(model, total, stderrTarget());
@@ -105,7 +106,10 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
   );
 }
 
-/** The configurations of the model and its rival, with what was typed, and L2 for a table where nothing was. */
+/**
+ * The configurations of the model and of the one to compare with, with the typed changes, and with
+ * the default L2 for a table of labelled examples.
+ */
 async function configurationsOf(
   flags: TrainFlags,
   { config, table }: TrainingSource,

@@ -1,5 +1,5 @@
 /**
- * The examples that a model is trained on, and those that tell how good it is.
+ * The examples of training, validation and evaluation.
  */
 import { basename } from "node:path";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
@@ -15,7 +15,7 @@ import { requireBothLabels } from "./training_source.ts";
 
 export interface TrainingData {
   readonly training: ExampleTable;
-  /** Of a file of its own, or what was held back; may be empty. */
+  /** Examples of the evaluation file, or held back from training; may be empty. */
   readonly evaluation: ExampleTable;
   readonly validation: ExampleTable | undefined;
 }
@@ -38,13 +38,17 @@ export async function readData(
     throw usageError(`${flags.path} has too few examples (${rows}): nothing is left to train on.`);
   });
   const evaluation = flags.eval === undefined ? heldBack : (await examples(flags.eval))[0];
-  const validation = flags.valid === undefined ? undefined : (await examples(flags.valid))[0];
   requireBothLabels(flags.path, training, configuration, table);
-  if (validation !== undefined) requireBothLabels(flags.valid!, validation, configuration, table);
+  if (flags.valid === undefined) return { training, evaluation, validation: undefined };
+  const [validation] = await examples(flags.valid);
+  requireBothLabels(flags.valid, validation, configuration, table);
   return { training, evaluation, validation };
 }
 
-/** @throws {DatasetError} One of the files is missing: said before minutes are spent on reading the first. */
+/**
+ * @throws {DatasetError} When one of the files is missing; checked before minutes are spent on
+ * reading the first.
+ */
 export async function requireFiles({ valid, eval: evaluation }: TrainFlags): Promise<void> {
   for (const file of [valid, evaluation]) {
     if (file === undefined || await Deno.stat(file).then(() => true, () => false)) continue;
@@ -59,7 +63,7 @@ function exampleReader(
   labelled: LabelledTable | undefined,
 ) {
   const { schema, itemCacheBytesMax } = configuration.features;
-  /** The examples of a file before and after the row where they are split; left out, all are before it. */
+  /** The examples before and after the row `at`; without `at`, all of them come before it. */
   return async (
     path: string,
     rowsMax = Infinity,

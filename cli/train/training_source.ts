@@ -1,5 +1,6 @@
 /**
- * What a file holds for `cairn train`: interactions, or a table of labelled examples; and whether it can be learned from.
+ * Finds out whether a file of `cairn train` holds interactions or a table of labelled examples, and
+ * whether a model can learn from it.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { namedRoles } from "../dataset_options.ts";
@@ -20,37 +21,42 @@ import { usageError } from "../errors.ts";
 import { configures } from "../load_configuration.ts";
 import { bundledFile } from "../options.ts";
 
-/** How a file is read. */
+/** The way a file is read. */
 export interface TrainingSource {
   /** Absent where the file holds interactions. */
   readonly table?: LabelledTable;
-  /** The configuration: the named one, or one that fits. */
+  /** The configuration: the named one, or a default that fits the file. */
   readonly config: string;
-  /** Whether the features of a table are the configuration's. */
+  /** Whether the configuration names the features of a table. */
   readonly configured: boolean;
 }
 
-/** Of tables up to 200,000 examples. */
+/** Default L2 of tables of up to 200,000 examples. */
 const L2_MAX = 0.05;
-/** Deviation of an embedding's values before anything is seen: the configuration's initializer has the same. */
+/**
+ * Standard deviation of an embedding's values before training; the configuration's initializer has
+ * the same.
+ */
 const PRIOR_STDDEV = 0.01;
 
 /**
- * L2 on the embeddings of a table with this many examples. The penalty on the mean loss that says "normal, of this
- * deviation" is 1 / (deviation² · examples): the more there is to learn from, the less a prior says. It is what was
- * tuned for Frappe's 200,000 examples; fewer were measured with no more.
+ * L2 on the embeddings of a table with this many examples. The penalty on the mean loss that
+ * corresponds to a normal prior of this deviation is 1 / (deviation² · examples): the weight of a
+ * prior falls with the number of examples. For Frappe's 200,000 examples it equals the tuned value;
+ * larger values were not measured.
  *
- * @see MacKay, "A Practical Bayesian Framework for Backpropagation Networks", Neural Computation 1992
+ * @see MacKay, "A Practical Bayesian Framework for Backpropagation Networks", Neural Computation
+ * 1992
  */
 export function l2OfTable(examples: number): number {
   const strength = 1 / (PRIOR_STDDEV ** 2 * examples);
   return Math.min(L2_MAX, Number(strength.toPrecision(2)));
 }
 
-/** Rows of a table by which it is told what its columns are. */
-const rowsLookedAt = 100;
+/** Rows of a table that are read to find the kinds of its columns. */
+const ROWS_LOOKED_AT = 100;
 
-/** What the file holds, and the configuration that fits it where none was named. */
+/** The kind of the file's content, and the configuration to use where none was named. */
 export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
   const movies = {
     config: flags.config ?? bundledFile("examples/movies.yaml"),
@@ -70,7 +76,7 @@ export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
     );
   }
   if (flags.dataset === "libsvm") {
-    // What cannot be read is told by whoever reads it whole.
+    // A file that cannot be read is reported by the reader of the whole file.
     const fields = configured ? undefined : await uniformFields(flags.path).catch(() => undefined);
     return {
       table: libsvmTable(fields),
@@ -80,10 +86,11 @@ export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
   }
   if (flags.dataset !== "csv") return movies;
   const roles = Object.values(namedRoles(flags));
-  // Features that are configured, or a role that was named, say how to read the file.
+  // Configured features or a named role decide how to read the file.
   if (!named && (configured || roles.length > 0)) return movies;
-  const start = await readCsvStart(flags.path, flags, rowsLookedAt).catch((error) => {
-    // A file that cannot be read at all is told by whoever reads it whole, after what is wrong with the options.
+  const start = await readCsvStart(flags.path, flags, ROWS_LOOKED_AT).catch((error) => {
+    // A file that cannot be read is reported by the reader of the whole file, after the errors in
+    // the options.
     if (named || !(error instanceof DatasetError) || error.line !== undefined) throw error;
     return undefined;
   });
@@ -112,7 +119,10 @@ export async function sourceOf(flags: TrainFlags): Promise<TrainingSource> {
   };
 }
 
-/** @throws {DatasetError} When it may be one of several columns: the others would tell what is to be predicted. */
+/**
+ * @throws {DatasetError} When several columns could be the label: the other ones would give away
+ * the label.
+ */
 function labelOf(file: string, header: readonly string[]): string | undefined {
   const [label, ...others] = usualLabelsOf(header);
   if (others.length === 0) return label;
@@ -127,7 +137,7 @@ function labelOf(file: string, header: readonly string[]): string | undefined {
   );
 }
 
-/** What is predicted from what, and what may not have been meant. */
+/** Says which label is predicted from which columns, and warns of likely mistakes. */
 export function describeTable(
   path: string,
   { table, config, configured }: TrainingSource,
@@ -161,7 +171,7 @@ export function describeTable(
 }
 
 /**
- * Without both there is nothing to tell apart, nor to measure.
+ * Requires both labels in a file: with only one of them nothing can be learned or measured.
  *
  * @throws {CommandError} When the first task's labels are all the same.
  */

@@ -1,5 +1,5 @@
 /**
- * Which column of a table means what: the four roles of an interaction, and attributes for the feature schema.
+ * Meaning of a table's columns: the roles of an interaction, and attributes of the feature schema.
  */
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
@@ -17,7 +17,7 @@ export interface InteractionColumns {
 
 type Role = keyof InteractionColumns;
 
-/** Compared without case and without what is neither letter nor digit. */
+/** Usual names, compared by their letters and digits, without case. */
 const usualNames: Readonly<Record<Role, readonly string[]>> = {
   user: ["user", "userid", "customer", "customerid", "visitor", "visitorid"],
   item: ["item", "itemid", "movie", "movieid", "product", "productid", "stockcode"],
@@ -29,9 +29,9 @@ const usualNames: Readonly<Record<Role, readonly string[]>> = {
 export type ResolvedColumns = Readonly<Partial<Record<Role, string>>>;
 
 /**
- * The columns of each role; one that is not named is found by its usual names.
+ * The column of each role; a role without a named column is found by its usual names.
  *
- * @throws {DatasetError} When a named column is not there, or the table has neither users nor items.
+ * @throws {DatasetError} When a named column is missing, or the table has neither users nor items.
  */
 export function resolveColumns(
   header: readonly string[],
@@ -57,9 +57,9 @@ export function resolveColumns(
 }
 
 /**
- * The columns that were named, and no others: what a table of examples has beside its features.
+ * The named columns only: the roles in a table of examples.
  *
- * @throws {DatasetError} When one is not there.
+ * @throws {DatasetError} When one is missing.
  */
 export function namedColumns(
   header: readonly string[],
@@ -84,7 +84,7 @@ function requireColumn(
   );
 }
 
-/** Of a header that is one column with another delimiter in it, what to do; else nothing. */
+/** Advice where the header is one column that contains another delimiter; otherwise empty. */
 export function delimiterHint(header: readonly string[]): string {
   const found = header.length === 1
     ? /[;|\t]/.exec(header[0])?.[0] ?? / /.exec(header[0])?.[0]
@@ -94,26 +94,26 @@ export function delimiterHint(header: readonly string[]): string {
   return ` Are its fields told apart by ${shown(found)}? Then say --delimiter '${typed}'.`;
 }
 
-/** Whether a column says, by its usual name, what was done or how strongly. */
+/** Whether a column has a usual name of an action or a value. */
 export function saysWhatWasDone(header: readonly string[]): boolean {
   const usual = [...usualNames.value, ...usualNames.action];
   return header.some((column) => usual.includes(plainName(column)));
 }
 
-/** The columns that are called like a time. */
+/** The columns with a usual name of a time. */
 export function timeColumns(header: readonly string[]): string[] {
   return header.filter((column) => usualNames.time.includes(plainName(column)));
 }
 
-/** Without case and without what is neither letter nor digit. */
+/** The letters and digits of a name, in lower case. */
 export function plainName(column: string): string {
   return column.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
 }
 
-/** A column that the feature schema reads, and as what. */
+/** A column that the feature schema reads, with the attribute that it becomes. */
 export interface AttributeColumn {
   readonly column: string;
-  /** Its place in the header. */
+  /** Index in the header. */
   readonly index: number;
   readonly source: FeatureSource;
   readonly attribute: string;
@@ -121,9 +121,10 @@ export interface AttributeColumn {
 }
 
 /**
- * The columns that bear the name of an attribute of the schema, all of which a table of examples must have.
+ * The columns of all attributes of the schema; a table of examples must have all of them.
  *
- * @param roles The columns of user and item, where these were named: without, their ids are nothing to learn from.
+ * @param roles The named columns of user and item. Without them the id slots have nothing to learn
+ * from.
  * @throws {DatasetError} When one is not there.
  */
 export function allAttributeColumns(
@@ -147,7 +148,7 @@ export function allAttributeColumns(
   return attributeColumns(header, schema);
 }
 
-/** The header's columns that bear the name of an attribute of the schema. */
+/** The header's columns with the name of an attribute of the schema. */
 export function attributeColumns(
   header: readonly string[],
   schema: FeatureSchema | undefined,
@@ -164,7 +165,9 @@ export function attributeColumns(
   return [...found.values()];
 }
 
-/** The row's attributes; an empty cell is an absent attribute, a list's values are told apart by `|`. */
+/**
+ * The row's attributes; an empty cell is an absent attribute, a list's values are separated by `|`.
+ */
 export function rowFields(
   cells: readonly string[],
   columns: readonly AttributeColumn[],
@@ -192,7 +195,7 @@ export function timeAt(text: string, file: string, line: number): number {
   if (text.trim() !== "" && Number.isFinite(number)) {
     return Math.abs(number) < 1e11 ? number * 1000 : number;
   }
-  // Without a zone it is taken as UTC: the same file means the same times on each machine.
+  // A time without a zone is UTC, so that a file means the same times on every machine.
   const iso = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.trim().replace(" ", "T")}Z`;
   const ms = Date.parse(/^\d{4}-\d\d-\d\dZ$/.test(iso) ? iso.slice(0, -1) : iso);
   if (Number.isFinite(ms)) return ms;

@@ -19,7 +19,7 @@ import { DatasetError, numberAt, shown } from "./errors.ts";
 import { labelAt } from "./labelled_table.ts";
 import { readText } from "./lines.ts";
 
-/** How the text is a table. */
+/** Layout of the table. */
 export interface CsvFormat {
   /** Default `,`. */
   readonly delimiter?: string;
@@ -32,8 +32,8 @@ export interface CsvOptions extends CsvFormat {
   /** Columns with the names of its attributes become attributes. */
   readonly schema?: FeatureSchema;
   /**
-   * The rows are labelled examples rather than what somebody did to an item: no column has a role by its usual name,
-   * and none that the schema reads may be missing. Default false.
+   * The rows are labelled examples, not interactions: no column gets a role by its usual name, and
+   * every column that the schema reads must be there. Default false.
    */
   readonly examples?: boolean;
 }
@@ -105,7 +105,7 @@ export interface CsvStart {
 /**
  * The names of the columns, and the first rows.
  *
- * @throws {DatasetError} The file cannot be read, or has no header.
+ * @throws {DatasetError} When the file cannot be read, or has no header.
  */
 export async function readCsvStart(
   file: string,
@@ -122,7 +122,10 @@ export async function readCsvStart(
   return { header, rows };
 }
 
-/** Without the blanks around them; a name that is there twice would hide a column. A column may have none. */
+/**
+ * Trimmed column names. A repeated name is refused, because it would hide a column; a column may
+ * have no name.
+ */
 function columnNames(header: readonly string[], file: string): string[] {
   const names = header.map((name) => name.trim());
   const instead = () =>

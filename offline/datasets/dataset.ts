@@ -1,19 +1,20 @@
 /**
- * What every dataset becomes: who did what to which item, when and how strongly, with the attributes of users and
- * items beside it. `replay` sends it through the HTTP API, `train` makes examples of it.
+ * The common form of all datasets: interactions of users with items, with time, value, and
+ * attributes of users and items. `replay` sends it through the HTTP API, `train` makes examples of
+ * it.
  */
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 
-/** What one row says beside the interaction itself. Its attributes hold for this row only and cover those by id. */
+/** Further fields of one row. Its attributes hold for this row only and override those by id. */
 export interface RowFields {
-  /** What was done, where the file tells several actions apart. */
+  /** The row's action, where the file has several. */
   readonly action?: string;
   readonly user?: FeatureAttributes;
   readonly item?: FeatureAttributes;
   readonly context?: FeatureAttributes;
 }
 
-/** Some interactions in the file's order, in columns; entry i of each column belongs together. */
+/** A chunk of interactions in the file's order, as parallel columns. */
 export interface InteractionChunk {
   readonly users: readonly string[];
   readonly items: readonly string[];
@@ -27,7 +28,7 @@ export interface InteractionChunk {
 
 export interface Dataset {
   readonly name: string;
-  /** What the interactions are called where the file does not say, e.g. `rating`. */
+  /** The action of all rows where the file names none, e.g. `rating`. */
   readonly action: string;
   /** Attributes by id; an id without an entry has none. */
   readonly users: ReadonlyMap<string, FeatureAttributes>;
@@ -41,7 +42,7 @@ export interface Dataset {
 }
 
 /** Rows of one chunk: enough to keep the loop's overhead small, few enough to stay responsive. */
-export const chunkRows = 4096;
+export const CHUNK_ROWS = 4096;
 
 /** Gathers rows into chunks. */
 export class ChunkBuilder {
@@ -56,7 +57,7 @@ export class ChunkBuilder {
   }
 
   get full(): boolean {
-    return this.rows >= chunkRows;
+    return this.rows >= CHUNK_ROWS;
   }
 
   add(

@@ -1,5 +1,6 @@
 /**
- * Files of ratings whose fields are told apart by a fixed text and never quoted: `u.data` (tabs) and `ratings.dat` (`::`).
+ * Files of ratings whose fields are separated by a fixed text and never quoted: `u.data` (tabs) and
+ * `ratings.dat` (`::`).
  */
 import { ChunkBuilder, type InteractionChunk } from "./dataset.ts";
 import { DatasetError, numberAt } from "./errors.ts";
@@ -23,7 +24,7 @@ export async function* readRatings(
   if (chunk.rows > 0) yield chunk.take();
 }
 
-/** Fields of each line that is not empty; a line with fewer than `fieldsMin` is an error. */
+/** Fields of each line that is not empty. */
 export async function* readFields(
   file: string,
   separator: string,
@@ -38,7 +39,7 @@ export async function* readFields(
         throw new DatasetError(
           file,
           firstLine + i,
-          `it has ${fields.length} fields told apart by ${JSON.stringify(separator)}, ` +
+          `it has ${fields.length} fields separated by ${JSON.stringify(separator)}, ` +
             `expected ${fieldsMin} or more.`,
         );
       }

@@ -1,12 +1,12 @@
 /**
- * A dataset that cannot be read, with the place in the file.
+ * The error of a dataset that cannot be read, with file and line.
  */
 export class DatasetError extends Error {
   override readonly name = "DatasetError";
 
   constructor(
     readonly file: string,
-    /** From 1; undefined where the file as a whole is meant. */
+    /** Line from 1; undefined where the error is about the whole file. */
     readonly line: number | undefined,
     what: string,
     cause?: unknown,
@@ -30,7 +30,7 @@ export function numberAt(
   throw new DatasetError(file, line, `the ${what} is ${shown(text)}, expected a number.`);
 }
 
-/** A field as it may stand in a message. */
+/** A field as a message shows it: quoted, at most 60 characters. */
 export function shown(text: string | undefined): string {
   if (text === undefined) return "missing";
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}…` : text);

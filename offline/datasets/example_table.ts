@@ -1,6 +1,6 @@
 /**
- * All examples of a file in columns, and minibatches of them in any order: batch training goes over them many times,
- * and where they are in no order of time, each time in another one.
+ * All examples of a file in columns, and minibatches of them in any order. Batch training reads
+ * them once per epoch, in a new order each time where they have no order of time.
  */
 import { mixKey, uniformAt } from "../../kernels/dense/counter_random.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
@@ -25,7 +25,7 @@ export class ExampleTable {
     readonly atMs: Float64Array<ArrayBuffer>,
   ) {}
 
-  /** The rows of all parts, one after another. */
+  /** A table of the rows of all parts, concatenated. */
   static joined(parts: readonly ExampleTable[]): ExampleTable {
     const total = (length: (part: ExampleTable) => number) =>
       parts.reduce((sum, part) => sum + length(part), 0);
@@ -45,7 +45,7 @@ export class ExampleTable {
     return this.features.rows;
   }
 
-  /** Ascending by time, rows of the same time in their order of before. */
+  /** The table sorted by time; rows of the same time keep their order. */
   byTime(): ExampleTable {
     const { atMs } = this;
     if (atMs.every((at, row) => row === 0 || at >= atMs[row - 1])) return this;
@@ -54,7 +54,9 @@ export class ExampleTable {
     return new ExampleTable(features, labels, Float64Array.from(order, (row) => atMs[row]));
   }
 
-  /** Rows from `from` (inclusive) to `to` (exclusive), ids and values in the same memory. */
+  /**
+   * A view of the rows from `from` (inclusive) to `to` (exclusive); ids and values are not copied.
+   */
   slice(from: number, to: number): ExampleTable {
     const { rows, ids, listOffsets, dense } = this.features;
     const [slots, denseWidth, tasks] = [listOffsets.length - 1, dense.length, this.labels.length]
@@ -73,7 +75,7 @@ export class ExampleTable {
     );
   }
 
-  /** @param order Row numbers, each of which is in one batch; left out, the table's own order. */
+  /** @param order A permutation of the row numbers. Default: the table's own order. */
   *batches(batchRows: number, order: Uint32Array = ascending(this.rows)): Generator<LabelledBatch> {
     for (let begin = 0; begin < order.length; begin += batchRows) {
       yield this.#gather(order.subarray(begin, begin + batchRows));
@@ -93,7 +95,7 @@ export class ExampleTable {
       dense: new Float32Array(rows * denseWidth),
     };
     const labels = new Float32Array(rows * tasks);
-    // As words, so that no id becomes a BigInt.
+    // As 32-bit words, so that no id becomes a BigInt.
     const from = new Uint32Array(ids.buffer, ids.byteOffset, 2 * ids.length);
     const to = new Uint32Array(batch.ids.buffer);
     let atMs = -Infinity;
@@ -135,7 +137,10 @@ function ascending(rows: number): Uint32Array {
   return Uint32Array.from({ length: rows }, (_, row) => row);
 }
 
-/** A permutation of 0 … rows - 1 that is a function of the seed and the epoch. Fisher and Yates, 1938. */
+/**
+ * A permutation of 0 … rows - 1 that is a function of the seed and the epoch. Fisher and Yates,
+ * 1938.
+ */
 export function shuffledOrder(rows: number, seed: number, epoch: number): Uint32Array {
   const order = ascending(rows);
   const key = mixKey([seed, epoch]);
@@ -146,7 +151,7 @@ export function shuffledOrder(rows: number, seed: number, epoch: number): Uint32
   return order;
 }
 
-/** The rows of all batches, one after another. */
+/** The rows of all batches, concatenated. */
 export function concatenateBatches(batches: readonly FeatureBatch[]): FeatureBatch {
   const total = (length: (batch: FeatureBatch) => number) =>
     batches.reduce((sum, batch) => sum + length(batch), 0);

@@ -1,5 +1,6 @@
 /**
- * From interactions to labelled examples, by the same extractor and the same label rules that the mesh uses.
+ * From interactions to labelled examples, by the same extractor and the same label rules that the
+ * mesh uses.
  */
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { TaskLabels } from "../../actors/joiner/options.ts";
@@ -16,17 +17,17 @@ export interface ExamplesOptions {
   /** From {@link datasetExtractor}. */
   readonly extractor: FeatureExtractor;
   readonly tasks: readonly TaskLabels[];
-  /** Rows of the table from here (inclusive) … Default 0. */
+  /** First row. Default 0. */
   readonly from?: number;
-  /** … to here (exclusive). Default all. */
+  /** End of the rows, exclusive. Default all. */
   readonly to?: number;
-  /** Called now and then with the rows made so far. */
+  /** Called from time to time with the rows made so far. */
   readonly onProgress?: (rows: number) => void;
 }
 
 const none: FeatureAttributes = {};
 
-/** Makes features of a dataset's interactions, with what it says about items as their stored attributes. */
+/** Makes features of a dataset's interactions, with the dataset's items as stored profiles. */
 export function datasetExtractor(
   schema: FeatureSchema,
   { items }: Dataset,
@@ -39,8 +40,8 @@ export function datasetExtractor(
 }
 
 /**
- * All examples of a dataset, in order of time. Features are made of each chunk as it is read: a row's texts take many
- * times the memory of its ids.
+ * All examples of a dataset, in order of time. Features are made of each chunk as it is read,
+ * because a row's texts take many times the memory of its ids.
  *
  * @param onProgress Called after each chunk with the rows so far.
  * @throws {DatasetError} On a line that cannot be read.
@@ -60,13 +61,14 @@ export async function readExamples(
   return ExampleTable.joined(parts).byTime();
 }
 
-/** Rows whose features are joined at a time: bounds the small arrays that wait for it. */
-const rowsJoined = 4096;
+/** Rows whose features are concatenated at a time; bounds the number of small arrays. */
+const ROWS_JOINED = 4096;
 
 /**
- * Examples in the table's order. A row on which no rule matches is negative, as a shown item that nobody touched.
+ * Examples in the table's order. A row that no rule matches is negative, as an item that was shown
+ * without an action.
  *
- * @throws {FeatureTypeError} An attribute is not of the type that its slot reads.
+ * @throws {FeatureTypeError} When an attribute does not have the type that its slot reads.
  */
 export function labelledExamples(
   dataset: Dataset,
@@ -75,8 +77,8 @@ export function labelledExamples(
 ): ExampleTable {
   const { extractor, tasks, from = 0, to = table.rows } = options;
   const joined: FeatureBatch[] = [];
-  for (let begin = from; begin < to; begin += rowsJoined) {
-    const end = Math.min(to, begin + rowsJoined);
+  for (let begin = from; begin < to; begin += ROWS_JOINED) {
+    const end = Math.min(to, begin + ROWS_JOINED);
     const parts: FeatureBatch[] = [];
     for (let row = begin; row < end;) {
       const next = requestEnd(table, row, end);
@@ -93,7 +95,10 @@ export function labelledExamples(
   );
 }
 
-/** Rows from `row` on that differ in their items alone are one request, which is many times faster than one each. */
+/**
+ * Rows from `row` on that differ only in their items become one request, which is many times faster
+ * than one each.
+ */
 function requestEnd(table: InteractionTable, row: number, limit: number): number {
   const { userOf, atMs, fields } = table;
   const first = fields?.[row];

@@ -1,10 +1,10 @@
 /**
- * All interactions of a dataset in memory, in order of time: replay and progressive validation need the order, and
- * the published files do not have it.
+ * All interactions of a dataset in memory, in order of time: replay and progressive validation need
+ * that order, and published files are not sorted.
  */
 import type { Dataset, InteractionChunk, RowFields } from "./dataset.ts";
 
-/** Users and items are numbered, so that a row takes 24 bytes whatever its ids are. */
+/** Users and items are numbered, so that a row takes 24 bytes, independent of its ids. */
 export class InteractionTable {
   constructor(
     readonly rows: number,

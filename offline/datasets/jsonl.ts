@@ -1,6 +1,6 @@
 /**
- * One JSON object a line:
- * `{"user":"u1","item":"m1","value":4,"timestamp":1700000000,"userAttributes":{…},"itemAttributes":{…},"context":{…}}`
+ * One JSON object per line: `{"user": "u1", "item": "m1", "value": 4, "timestamp": 1700000000,
+ * "userAttributes": {…}, "itemAttributes": {…}, "context": {…}}`.
  */
 import { z } from "zod";
 import { timeAt } from "./columns.ts";

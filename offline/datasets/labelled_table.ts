@@ -1,31 +1,31 @@
 /**
- * A table of labelled examples, as public benchmarks of click prediction are published: one column says what is to be
- * predicted, every other one is a category, or a number where it is said to be one. There is no user, no item and no
- * order of time.
+ * A table of labelled examples, as benchmarks of click prediction are published: one column is the
+ * label, every other one a category, or a number where it is named so. There is no user, no item
+ * and no order of time.
  */
 import { delimiterHint, plainName } from "./columns.ts";
 import type { CsvStart } from "./csv.ts";
 import { DatasetError, shown } from "./errors.ts";
 import { fieldNames } from "./libsvm.ts";
 
-/** Which columns are what. */
+/** Roles of the columns. */
 export interface LabelledTable {
   readonly label: string;
-  /** All that have a name and no other role. */
+  /** All named columns without another role. */
   readonly columns: readonly string[];
-  /** Those that were named to predict from. */
+  /** Columns that were named as features. */
   readonly features?: readonly string[];
-  /** Of columns that are not categories. */
+  /** Kinds of the columns that are not categories. */
   readonly kinds: Readonly<Record<string, "number" | "list">>;
-  /** libsvm: indices of each row, where each place is a column. */
+  /** libsvm: number of indices per row, where each position is a column. */
   readonly fields?: number;
   /** Columns that may be numbers, and are read as categories. */
   readonly numbers: readonly string[];
-  /** Places of the columns without a name, from 1. */
+  /** Positions of the columns without a name, from 1. */
   readonly unnamed: readonly number[];
 }
 
-/** What was typed about the columns. */
+/** The options about columns. */
 export interface NamedColumns {
   readonly features?: readonly string[];
   readonly numeric?: readonly string[];
@@ -33,7 +33,7 @@ export interface NamedColumns {
   readonly others: readonly string[];
 }
 
-/** Compared without case and without what is neither letter nor digit. */
+/** Usual names, compared by their letters and digits, without case. */
 const usualLabels: readonly string[] = [
   "label",
   "labels",
@@ -49,18 +49,21 @@ const usualLabels: readonly string[] = [
   "isconversion",
 ];
 
-/** The columns that are called like a label. */
+/** The columns with a usual name of a label. */
 export function usualLabelsOf(header: readonly string[]): string[] {
   return header.filter((column) => usualLabels.includes(plainName(column)));
 }
 
-/** Columns that are called like the number of a row, which tells nothing about another row. */
+/** Columns with a usual name of a row number, which predicts nothing about other rows. */
 export function rowNumbersOf(columns: readonly string[]): string[] {
   const usual = ["id", "index", "idx", "row", "rowid", "rownumber", "unnamed0"];
   return columns.filter((column) => usual.includes(plainName(column)));
 }
 
-/** Columns of numbers that are no mere names: they have fractions, or are called as the counts of Criteo's tables are. */
+/**
+ * Columns of numbers that are quantities: they have fractions, or are named as the counts of
+ * Criteo's tables are.
+ */
 export function numbersOf({ header, rows }: CsvStart): string[] {
   const isFraction = (cell: string) => /^[-+]?\d*\.\d+$/.test(cell) && Number(cell) % 1 !== 0;
   return header.filter((name, i) =>
@@ -70,9 +73,9 @@ export function numbersOf({ header, rows }: CsvStart): string[] {
 }
 
 /**
- * The table that the start of a file describes.
+ * The table that the first rows of a file describe.
  *
- * @throws {DatasetError} A named column is not there, or no feature is left.
+ * @throws {DatasetError} When a named column is missing, or no feature is left.
  */
 export function labelledTable(
   file: string,
@@ -110,9 +113,9 @@ export function labelledTable(
 }
 
 /**
- * The table that a libsvm file is: a category in each place, or else a list of the indices in a row.
+ * The table of a libsvm file: a category in each position, or else a list of the row's indices.
  *
- * @param fields Indices of each row, if all have equally many.
+ * @param fields Number of indices per row, if it is the same for all rows.
  */
 export function libsvmTable(fields: number | undefined): LabelledTable {
   const plain = { numbers: [], unnamed: [] };

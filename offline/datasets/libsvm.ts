@@ -1,18 +1,22 @@
 /**
  * `label index:value index:value …`, as sparse learners exchange examples.
  *
- * An index becomes the context attribute of that name (`{ kind: numeric, source: context, attribute: "7" }`), and the
- * list attribute `indices` holds every index with a value other than 0 (`{ kind: list, source: context,
- * attribute: indices }`). `qid:n` becomes the user. Where each row has as many indices as all others, the first of
- * each may be a category of one feature, the second of another, as benchmarks write a table of categories: then they
- * are read as the item's attributes `field_1`, `field_2`, ….
+ * An index becomes the context attribute of that name (`{ kind: numeric, source: context,
+ * attribute: "7" }`), and the list attribute `indices` holds every index with a value other than 0
+ * (`{ kind: list, source: context, attribute: indices }`). `qid:n` becomes the user. Where all rows
+ * have the same number of indices, each position may be a feature and its index a category, as
+ * benchmarks write a table of categories: they are then read as the item's attributes `field_1`,
+ * `field_2`, ….
  */
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import { ChunkBuilder, type Dataset, type InteractionChunk, type RowFields } from "./dataset.ts";
 import { DatasetError, numberAt, shown } from "./errors.ts";
 import { readLines } from "./lines.ts";
 
-/** @param fields How many indices each row has, to read each place as a feature; left out, indices are features. */
+/**
+ * @param fields Number of indices per row, to read each position as a feature. Default: each index
+ * is a feature.
+ */
 export function openLibsvm(file: string, action: string, fields?: number): Dataset {
   return {
     name: "libsvm",
@@ -23,22 +27,25 @@ export function openLibsvm(file: string, action: string, fields?: number): Datas
   };
 }
 
-/** The attribute of each place in a row. */
+/** The attribute of each position in a row. */
 export function fieldNames(fields: number): string[] {
   return Array.from({ length: fields }, (_, i) => `field_${i + 1}`);
 }
 
-/** Rows by which the shape of a file is told. */
-const rowsLookedAt = 1000;
+/** Rows that are read to find the shape of a file. */
+const ROWS_LOOKED_AT = 1000;
 
-/** How many indices each row has, where the first rows have equally many, all of value 1; else undefined. */
+/**
+ * Number of indices per row, if the first rows have the same number, all of value 1; otherwise
+ * undefined.
+ */
 export async function uniformFields(file: string): Promise<number | undefined> {
   let fields: number | undefined;
   let rows = 0;
   for await (const { pairs } of readRows(file)) {
     fields ??= pairs.length;
     if (pairs.length !== fields || pairs.some(({ value }) => value !== 1)) return undefined;
-    if (++rows === rowsLookedAt) break;
+    if (++rows === ROWS_LOOKED_AT) break;
   }
   return fields === 0 ? undefined : fields;
 }

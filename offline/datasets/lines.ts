@@ -1,12 +1,12 @@
 /**
- * A text file line by line, with line numbers; `.gz` is unpacked on the way.
+ * Reads a text file line by line, with line numbers; unpacks `.gz`.
  */
 import { DatasetError } from "./errors.ts";
 
-/** A line longer than this is taken for a file that is no text. Characters. */
-const lineLengthMax = 4 * 1024 * 1024;
+/** Longest line, characters: a longer one means that the file is not text. */
+const LINE_LENGTH_MAX = 4 * 1024 * 1024;
 
-/** The file's text in pieces as they come. */
+/** The file's text in pieces, as it is read. */
 export async function* readText(file: string, encoding = "utf-8"): AsyncGenerator<string> {
   let opened: Deno.FsFile;
   try {
@@ -32,7 +32,7 @@ export async function* readText(file: string, encoding = "utf-8"): AsyncGenerato
   yield decoder.decode();
 }
 
-/** Lines without their ends, in groups, so that reading costs no promise per line. */
+/** Lines without their line ends, in groups, so that reading costs no promise per line. */
 export async function* readLines(
   file: string,
   encoding?: string,
@@ -41,12 +41,12 @@ export async function* readLines(
   let firstLine = 1;
   for await (const piece of readText(file, encoding)) {
     const lines = (rest + piece).split("\n");
-    rest = lines.pop()!;
-    if (rest.length > lineLengthMax) {
+    rest = lines.pop() ?? "";
+    if (rest.length > LINE_LENGTH_MAX) {
       throw new DatasetError(
         file,
         firstLine + lines.length,
-        `the line is longer than ${lineLengthMax} characters; is this a text file?`,
+        `the line is longer than ${LINE_LENGTH_MAX} characters; is this a text file?`,
       );
     }
     if (lines.length === 0) continue;

@@ -1,6 +1,7 @@
 /**
- * MovieLens in each form that it was published in: `ratings.csv` with `movies.csv` (20M, 25M, latest), `ratings.dat`
- * with `movies.dat` and `users.dat` (1M, 10M), `u.data` with `u.item` and `u.user` (100K).
+ * MovieLens in all its published forms: `ratings.csv` with `movies.csv` (20M, 25M, latest),
+ * `ratings.dat` with `movies.dat` and `users.dat` (1M, 10M), `u.data` with `u.item` and `u.user`
+ * (100K).
  *
  * @see Harper and Konstan, "The MovieLens Datasets: History and Context", 2015
  */
@@ -105,7 +106,7 @@ const forms: readonly Form[] = [
   },
 ];
 
-/** Attributes by the first field; the 1990s' files are Latin-1. Nothing where there is no such file. */
+/** Attributes by the first field; the 1990s' files are Latin-1. Empty where the file is missing. */
 async function readTable(
   file: string,
   separator: string,

@@ -1,9 +1,11 @@
 /**
  * MovieTweetings: ratings from 0 to 10 that people tweeted, of films named by their IMDb number.
  *
- * `ratings.dat` is `user::item::rating::unix seconds`, `movies.dat` is `item::Title (year)::Genre|Genre`.
+ * `ratings.dat` is `user::item::rating::unix seconds`, `movies.dat` is `item::Title
+ * (year)::Genre|Genre`.
  *
- * @see Dooms, De Pessemier and Martens, "MovieTweetings: a Movie Rating Dataset Collected From Twitter", 2013
+ * @see Dooms, De Pessemier and Martens, "MovieTweetings: a Movie Rating Dataset Collected From
+ * Twitter", 2013
  */
 import { join } from "node:path";
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";

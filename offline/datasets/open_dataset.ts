@@ -1,5 +1,5 @@
 /**
- * The datasets that the command line knows, by name.
+ * Opens the datasets that the command line knows, by name.
  */
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { InteractionColumns } from "./columns.ts";
@@ -19,9 +19,9 @@ export interface DatasetOptions {
   readonly kind: DatasetKind;
   /** A folder for movietweetings and movielens, a file for the others (`.gz` is unpacked). */
   readonly path: string;
-  /** What an interaction is called where the file does not say. Default `rating`. */
+  /** The action of rows where the file names none. Default `rating`. */
   readonly action?: string;
-  /** CSV only: which column is what. */
+  /** CSV only: column names by role. */
   readonly columns?: InteractionColumns;
   /** CSV only. Default `,`. */
   readonly delimiter?: string;
@@ -29,16 +29,16 @@ export interface DatasetOptions {
   readonly header?: readonly string[];
   /** CSV only: its attributes are read from the columns of the same name. */
   readonly schema?: FeatureSchema;
-  /** libsvm only: how many indices each row has, to read each place as a feature. */
+  /** libsvm only: number of indices per row, to read each position as a feature. */
   readonly fields?: number;
-  /** CSV only: the rows are labelled examples, of no user and no item. Default false. */
+  /** CSV only: the rows are labelled examples without user and item. Default false. */
   readonly examples?: boolean;
 }
 
-/** Those that were published as several files. */
+/** Kinds that are published as several files. */
 const inFolders: readonly DatasetKind[] = ["movietweetings", "movielens"];
 
-/** @throws {DatasetError} When there is nothing to read. */
+/** @throws {DatasetError} When the file or folder is missing or of the wrong kind. */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const { kind, path, action = "rating", columns, delimiter, header, schema, examples, fields } =
     options;
@@ -65,7 +65,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   }
 }
 
-/** A path that is not there is told by the reader, with the file that it misses. */
+/** A missing path is reported by the reader, which names the missing file. */
 async function requireFileOrFolder(kind: DatasetKind, path: string): Promise<void> {
   const found = await Deno.stat(path).catch(() => undefined);
   if (found === undefined || found.isDirectory === inFolders.includes(kind)) return;

@@ -1,5 +1,5 @@
 /**
- * How good scores are, from the scores themselves: the area under the ROC curve, exactly, and logloss.
+ * Exact quality of scores: the area under the ROC curve, and logloss.
  * (The trainer keeps histograms instead: actors/trainer/progressive_validation.ts.)
  */
 
@@ -16,7 +16,8 @@
  * @param scores Shape `[n]`; any monotone scale.
  * @param labels Shape `[n]`; positive where over 0.5.
  * @returns In [0, 1]; NaN where one of the classes is missing.
- * @see Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically Larger", 1947
+ * @see Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically
+ * Larger", 1947
  */
 export function exactAuc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
   if (scores.length !== labels.length) {

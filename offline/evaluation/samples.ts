@@ -1,5 +1,6 @@
 /**
- * Measurements kept whole, so that percentiles are exact and the report can draw all of them.
+ * A growing array of measurements. All are kept, so that percentiles are exact and a report can
+ * draw them.
  */
 export class Samples {
   #values = new Float64Array(1024);
@@ -10,7 +11,7 @@ export class Samples {
     return this.#count;
   }
 
-  /** Adds one. */
+  /** Adds a sample. */
   add(value: number): void {
     if (this.#count === this.#values.length) {
       const grown = new Float64Array(this.#values.length * 2);
@@ -20,12 +21,12 @@ export class Samples {
     this.#values[this.#count++] = value;
   }
 
-  /** The samples in the order of their coming, from the `from`-th on; a copy. */
+  /** A copy of the samples in insertion order, from index `from` on. */
   values(from = 0): Float64Array<ArrayBuffer> {
     return this.#values.slice(from, this.#count);
   }
 
-  /** The samples ascending; a copy. */
+  /** A copy of the samples, ascending. */
   sorted(): Float64Array<ArrayBuffer> {
     return this.values().sort();
   }

@@ -1,5 +1,5 @@
 /**
- * Scores of a model's tasks beside what came of them, and how good they are: each task by its own measure.
+ * Scores and labels of a model's tasks, and each task's quality: AUC and logloss, or squared error.
  */
 import type { TaskOptions } from "../../kernels/dense/models/options.ts";
 import type { LabelledBatch } from "../datasets/example_table.ts";
@@ -16,7 +16,7 @@ export interface Task {
 export interface Quality {
   readonly task: string;
   readonly examples: number;
-  /** The greater the better: the AUC, or of a predicted value the mean squared error less than 0. */
+  /** Greater is better: the AUC, or the negated mean squared error of a predicted value. */
   readonly goodness: number;
   /** NaN where a class is missing, or a value is predicted. */
   readonly auc: number;
@@ -46,12 +46,12 @@ export class TaskScores {
     }
   }
 
-  /** Scores and labels of a task, by its number, from the `from`-th example on. */
+  /** Scores and labels of task number `task`, from index `from` on. */
   of(task: number, from = 0): readonly [Float64Array<ArrayBuffer>, Float64Array<ArrayBuffer>] {
     return [this.#scores[task].values(from), this.#labels[task].values(from)];
   }
 
-  /** Of each task, from the `from`-th example on. */
+  /** The quality of each task, from index `from` on. */
   qualities(from = 0): readonly Quality[] {
     return this.#tasks.map(({ name, loss }, task) => {
       const [scores, labels] = this.of(task, from);

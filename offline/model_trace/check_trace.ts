@@ -1,5 +1,5 @@
 /**
- * Does a compiled model train as another framework recorded it?
+ * Checks whether a compiled model trains as another framework recorded.
  */
 import { chooseProvider, type Provider } from "../../kernels/dense/sessions/providers.ts";
 import { replayTrace, type TraceDifference } from "./replay_trace.ts";
@@ -15,24 +15,30 @@ export interface ModelCheckOptions {
   readonly provider: Provider | "auto";
 }
 
-/** Above this a tensor is not as recorded. */
+/** Largest relative error at which a tensor counts as equal to the recorded one. */
 export const RELATIVE_ERROR_MAX = 1e-4;
 
 export interface ModelCheckReport {
   readonly maxRelativeError: number;
-  /** Where it is. */
+  /** The tensor and step with the largest error. */
   readonly worst: TraceDifference;
-  /** Where the two part: the first tensor that is not as recorded; null where all are. */
+  /** The first tensor above {@link RELATIVE_ERROR_MAX}; null where there is none. */
   readonly first: TraceDifference | null;
   readonly steps: number;
-  /** Where the steps ran. */
+  /** The provider that ran the steps. */
   readonly provider: Provider;
-  /** Why "auto" did not run them on a device that it prefers. */
+  /** Why `auto` did not choose the devices that it prefers. */
   readonly passedOver: readonly string[];
   readonly optimizer: Readonly<Record<string, unknown>>;
-  /** What the trace did not say, or said otherwise, of its weights and its optimizer; a sentence each. */
+  /**
+   * Assumptions about weights and optimizer that the trace does not state or contradicts; a
+   * sentence each.
+   */
   readonly assumptions: readonly string[];
-  /** Whether the optimizer explains how the trace's own gradients moved its weights; null where it has none. */
+  /**
+   * Whether the optimizer explains how the trace's own gradients moved its weights; null where it
+   * has none.
+   */
   readonly updatesExplained: boolean | null;
 }
 

@@ -5,7 +5,9 @@
  */
 
 const ITERATIONS_MAX = 40;
-/** No unknown moves by more at once: they are logarithms, and a far start must not end at infinity. */
+/**
+ * No unknown moves by more at once: they are logarithms, and a far start must not end at infinity.
+ */
 const STEP_MAX = 2;
 const DIFFERENCE = 1e-6;
 /** An iteration that gains less than this share is the last. */

@@ -1,12 +1,15 @@
 /**
- * The numbers of an optimizer: which each kind has, what they are where nobody says so, and where a fit begins.
+ * The rates of each kind of optimizer, with their defaults and the starting points of a fit.
  */
 import type {
   DenseOptimizerKind,
   DenseOptimizerOptions,
 } from "../../kernels/dense/optimizers/options.ts";
 
-/** In the words of the configuration; `nesterov` is 0 or 1, and a clip norm of Infinity clips nothing. */
+/**
+ * In the words of the configuration; `nesterov` is 0 or 1, and a clip norm of Infinity clips
+ * nothing.
+ */
 export type RateName =
   | "learningRate"
   | "momentum"
@@ -32,7 +35,7 @@ export const DEFAULT_RATES: { readonly [Kind in DenseOptimizerKind]: Rates } = {
   adamW: { ...ADAM, weightDecay: 0.01 },
 };
 
-/** How each moves a weight w by a gradient g, for whoever asks why a trace's optimizer is another one. */
+/** The update of a weight w by a gradient g, in words, for error messages. */
 export const FORMULAS: { readonly [Kind in DenseOptimizerKind]: string } = {
   sgd: "w - lr · g",
   momentum: "v = momentum · v + g, w - lr · v (Nesterov: g + momentum · v in the place of v)",
@@ -42,7 +45,7 @@ export const FORMULAS: { readonly [Kind in DenseOptimizerKind]: string } = {
     "w - lr · decay · w - lr · m / (√v + epsilon), both moments corrected for their bias before",
 };
 
-/** What a session takes. */
+/** The rates as options of a training session. */
 export function optimizerOptions(kind: DenseOptimizerKind, rates: Rates): DenseOptimizerOptions {
   const { nesterov, gradientClipNorm = Infinity, ...others } = rates;
   return {
@@ -57,7 +60,7 @@ export function optimizerOptions(kind: DenseOptimizerKind, rates: Rates): DenseO
 export interface Scale {
   readonly from: (rate: number) => number;
   readonly to: (unknown: number) => number;
-  /** Where to begin. */
+  /** Starting point of the fit. */
   readonly starts: readonly number[];
 }
 
@@ -68,7 +71,7 @@ const below1 = (...starts: number[]): Scale => ({
   starts,
 });
 
-/** Of the rates that are continuous. */
+/** Fit parameters of the continuous rates. */
 export const SCALES: { readonly [Name in Exclude<RateName, "nesterov">]: Scale } = {
   learningRate: above0(1e-2, 1),
   momentum: below1(0.9, 0.5),

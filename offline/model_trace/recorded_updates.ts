@@ -1,6 +1,6 @@
 /**
- * A trace's own updates: the gradients that it recorded, and the weights that came of them. They tell which rates its
- * optimizer had, whatever is written beside them and whatever the model is.
+ * A trace's own updates: its recorded gradients and the weights after them. They determine the
+ * optimizer's rates, independent of the model and of the trace's description.
  */
 import { evaluate } from "../../kernels/dense/graph/evaluate.ts";
 import { Graph } from "../../kernels/dense/graph/graph.ts";
@@ -9,9 +9,12 @@ import { optimizerRule } from "../../kernels/dense/optimizers/rules.ts";
 import { optimizerOptions, type Rates } from "./rates.ts";
 import type { Trace } from "./trace.ts";
 
-/** Of a tensor's largest weight: float32's rounding, and that of numbers written with few digits. */
+/**
+ * Tolerance relative to a tensor's largest weight: rounding of float32, and of numbers written with
+ * few digits.
+ */
 const WEIGHT_TOLERANCE = 2e-6;
-/** Of a tensor's largest change. */
+/** Tolerance relative to a tensor's largest change. */
 const CHANGE_TOLERANCE = 1e-4;
 
 /** One step of some weights. */
@@ -19,9 +22,9 @@ interface Update {
   readonly before: Float64Array;
   readonly gradient: Float64Array;
   readonly after: Float64Array;
-  /** How far from `after` a prediction may be. */
+  /** Tolerated distance of a prediction from `after`. */
   readonly tolerance: Float64Array;
-  /** Of the whole gradient. */
+  /** Norm of the whole gradient. */
   readonly norm: number;
 }
 
@@ -33,7 +36,7 @@ export class RecordedUpdates {
   }
 
   /**
-   * Of all weights, or of about `sample` of them, some of each tensor.
+   * The updates of all weights, or of about `sample` of them, some of each tensor.
    *
    * @returns undefined where a step lacks gradients.
    */
@@ -79,7 +82,7 @@ export class RecordedUpdates {
   }
 
   /**
-   * How far `rates` are from explaining the updates, weight by weight: differences over what is tolerated. Each step
+   * Errors of the updates that `rates` predict, per weight, divided by the tolerance. Each step
    * begins at the recorded weights, so that nothing adds up.
    */
   residuals(kind: DenseOptimizerKind, rates: Rates): Float64Array {

@@ -1,5 +1,5 @@
 /**
- * Runs a trace's steps through a training session and measures how far the two part.
+ * Runs a trace's steps through a training session and measures the differences.
  */
 import type { Model } from "../../kernels/dense/models/model.ts";
 import { pooledWidth } from "../../kernels/dense/models/sparse_inputs.ts";
@@ -13,7 +13,10 @@ import { TraceError } from "./trace_error.ts";
 import { RecordedUpdates } from "./recorded_updates.ts";
 import { inputTensor, requireSize, stepTensor, type Trace, type TraceStep } from "./trace.ts";
 
-/** How far one tensor is from the trace's: the largest difference over the tensor's largest magnitude. */
+/**
+ * The error of one tensor: its largest difference from the trace, over the tensor's largest
+ * magnitude.
+ */
 export interface TraceDifference {
   readonly step: number;
   readonly tensor: string;
@@ -21,7 +24,7 @@ export interface TraceDifference {
 }
 
 /**
- * Differences of every loss, logit, gradient and weight, step by step, each before what is made of it.
+ * Differences of every loss, logit, gradient and weight, step by step, causes before effects.
  *
  * @throws {CommandError} When the trace's tensors are not the model's.
  */
@@ -40,7 +43,7 @@ export async function replayTrace(
     provider,
     threads: 1,
     seed: 0,
-    // A trace may explode; the question is whether it does so here too.
+    // A trace may explode; the replay must then explode in the same way.
     divergence: { explosionFactor: Infinity },
   };
   const session = await createTrainingSession(model, { ...settings, optimizer });
@@ -83,8 +86,9 @@ export async function replayTrace(
 }
 
 /**
- * No step returns the gradients of the dense weights, but descent with a momentum of 0 keeps the last ones, to the bit,
- * as its state. They are clipped where the trace's are: none of them is longer than the clip norm.
+ * No step returns the gradients of the dense weights, but descent with a momentum of 0 keeps the
+ * last ones, to the bit, as its state. They are clipped where the trace's are: none of them is
+ * longer than the clip norm.
  */
 function probeOptimizer(
   trace: Trace,
@@ -157,7 +161,7 @@ function traceBatch(trace: Trace, model: Model): TrainingBatch {
   };
 }
 
-/** Differences of a tensor whose largest value is below this are measured by this: float32's noise beside 1. */
+/** Smallest magnitude that differences are divided by: float32's noise relative to 1. */
 const MAGNITUDE_MIN = 1e-7;
 
 function relativeError(found: ArrayLike<number>, wanted: readonly number[]): number {

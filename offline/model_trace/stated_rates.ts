@@ -1,14 +1,14 @@
 /**
- * Reads what a trace says of its optimizer, in fields (`"lr": 0.01`, wherever they are) or in prose ("Adagrad lr .05,
- * accumulator .1"). People write this in many ways, so what is read here is only believed once it explains the trace's
- * own updates.
+ * Reads the optimizer's rates that a trace states, in fields (`"lr": 0.01`, at any depth) or in
+ * prose ("Adagrad lr .05, accumulator .1"). Notations vary, so the rates are accepted only if they
+ * explain the trace's own updates.
  */
 import type { RateName, Rates } from "./rates.ts";
 import type { Trace } from "./trace.ts";
 
 export interface Stated {
   readonly rates: Rates;
-  /** What the trace says and no optimizer here can do, in words. */
+  /** Stated features that no optimizer here has, in words. */
   readonly unknown: readonly string[];
 }
 
@@ -50,14 +50,14 @@ const PROSE: Readonly<Record<Exclude<RateName, "nesterov">, readonly string[]>> 
 };
 
 const NUMBER = "([-+]?(?:\\d+\\.?\\d*|\\.\\d+)(?:e[-+]?\\d+)?)(?![\\d.]*\\d)";
-/** What may stand between a name and its number. */
+/** Text allowed between a name and its number. */
 const IS =
   "(?:[ =:~≈(\\[{*]|\\b(?:is|of|at|to|was|be|set|all|value|values|coefficients?|coeff|factor|" +
   "strength|penalty|regulari[sz]ation|reg|term|starts?|starting|begins?|initial|initiali[sz]ed|filled|equals?|about|" +
   "constant|fixed|parameter|from|with|rate)\\b)*";
 const OFF = "(?:no|not|non|without|plain|zero|disabled?)";
 
-/** What the trace says in all that is not its tensors. */
+/** All fields and texts of the trace except its tensors. */
 export function statedRates(trace: Trace): Stated {
   const { inputs: _inputs, initial: _initial, steps: _steps, name: _name, ...said } = trace;
   const { batch: _batch, fields: _fields, dim: _dim, dense: _dense, ...about } = said;

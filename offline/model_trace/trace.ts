@@ -1,5 +1,6 @@
 /**
- * Training traces of other frameworks: inputs, first weights, and what each step gave. A compiled model must give the same.
+ * Training traces of other frameworks: inputs, first weights, and the results of each step, which a
+ * compiled model must reproduce.
  */
 import { z } from "zod";
 import { TraceError } from "./trace_error.ts";
@@ -114,7 +115,10 @@ export function requireSize({ shape, data }: TraceTensor, size: number, what: st
   );
 }
 
-/** What is wrong with `found` where it should have `initial`'s names and sizes. */
+/**
+ * The mismatch between `found` and `initial` in names or sizes, in words; undefined where there is
+ * none.
+ */
 function differentNames(initial: TraceTensors, found: TraceTensors): string | undefined {
   const list = (names: string[]) => `"${names.join('", "')}"`;
   const missing = Object.keys(initial).filter((name) => found[name] === undefined);

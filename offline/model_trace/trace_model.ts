@@ -1,5 +1,6 @@
 /**
- * The model of a trace: its kind is named by the caller, its widths follow from the shapes of the weights.
+ * The model of a trace: its kind is named by the caller, its widths follow from the shapes of the
+ * weights.
  */
 import { createModel } from "../../kernels/dense/models/create_model.ts";
 import type { Model } from "../../kernels/dense/models/model.ts";
@@ -65,7 +66,7 @@ const READERS: Readers = {
   }),
 };
 
-/** What people call the models beside their names here. */
+/** Other names of the models. */
 const ALIASES: Readonly<Record<string, ModelKind>> = {
   lr: "logisticRegression",
   fm: "factorizationMachine",
@@ -80,7 +81,7 @@ const OUR_NAMES = /^(?:(?:cross_|bottom_|top_|out_|expert\d+_|tower\d+_|gate_)?[
 export interface TraceModel {
   readonly model: Model;
   readonly trace: Trace;
-  /** What was assumed to find them; a sentence each. */
+  /** Assumptions made to match the names; a sentence each. */
   readonly assumptions: readonly string[];
 }
 

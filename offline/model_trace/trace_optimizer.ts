@@ -1,7 +1,7 @@
 /**
- * The optimizer of a trace: its kind is named by the caller, its rates are those that the trace states, else PyTorch's
- * defaults. Where these do not explain the trace's own updates, as few of them as possible are replaced by ones that do,
- * unstated ones first.
+ * The optimizer of a trace: its kind is named by the caller, its rates are those that the trace
+ * states, else PyTorch's defaults. Where these do not explain the trace's own updates, as few of
+ * them as possible are replaced by ones that do, unstated ones first.
  */
 import type {
   DenseOptimizerKind,
@@ -20,10 +20,11 @@ import {
 import { RecordedUpdates } from "./recorded_updates.ts";
 import { statedRates } from "./stated_rates.ts";
 import type { Trace } from "./trace.ts";
+import { present } from "../../structures/invariant.ts";
 
 export interface TraceOptimizer {
   readonly options: DenseOptimizerOptions;
-  /** What the trace did not state, or stated otherwise; a sentence each. */
+  /** Assumptions that the trace does not state or contradicts; a sentence each. */
   readonly assumptions: readonly string[];
   /** Whether the rates explain the trace's own updates; undefined where it has no gradients. */
   readonly explained: boolean | undefined;
@@ -31,9 +32,9 @@ export interface TraceOptimizer {
 
 const KINDS = Object.keys(DEFAULT_RATES) as DenseOptimizerKind[];
 
-/** Weights of which rates are fitted; the result is checked on all. */
+/** Number of weights used for fitting; the result is checked on all weights. */
 const SAMPLE = 400;
-/** More rates at once than this are not fitted. */
+/** Most rates fitted at once. */
 const FREE_MAX = 4;
 
 /** @throws {CommandError} When the name is unknown. */
@@ -95,7 +96,10 @@ function fit(
   stated: Rates,
   all: RecordedUpdates,
 ): Rates | undefined {
-  const sample = RecordedUpdates.of(trace, SAMPLE)!;
+  const sample = present(
+    RecordedUpdates.of(trace, SAMPLE),
+    "a trace with updates has a sample of them",
+  );
   const explains = (changed: Rates) => all.distance(kind, { ...rates, ...changed }) <= 1;
   for (const { nesterov, free } of candidates(rates, stated)) {
     const fixed = nesterov === undefined ? {} : { nesterov };
@@ -121,7 +125,7 @@ function fit(
 
 type Continuous = keyof typeof SCALES;
 
-/** Which rates to free, those first that contradict least of what was stated, then the fewest. */
+/** Sets of rates to fit, ordered by how few stated rates they contradict, then by size. */
 function candidates(
   rates: Rates,
   stated: Rates,
@@ -140,12 +144,11 @@ function candidates(
     .sort((a, b) => surprise(a.free, a.nesterov) - surprise(b.free, b.nesterov));
 }
 
-/** The same rates as somebody would have written them: as short as still explains the updates. */
+/** The rates rounded to as few digits as still explain the updates. */
 function fewestDigits(rates: Rates, explains: (rates: Rates) => boolean): Rates {
   let short = rates;
-  for (const name of Object.keys(rates) as RateName[]) {
+  for (const [name, rate] of Object.entries(rates) as [RateName, number][]) {
     for (let digits = 1; digits <= 7; digits++) {
-      const rate = rates[name]!;
       const rounded = Number(rate.toPrecision(digits));
       const candidate = { ...short, [name]: rounded };
       if (!inRange(name, rounded) || !explains(candidate)) continue;
@@ -162,7 +165,7 @@ const isShare: Range = (value) => value >= 0 && value < 1;
 const isPositive: Range = (value) => value > 0;
 const isNonNegative: Range = (value) => value >= 0 && Number.isFinite(value);
 
-/** What rates an optimizer can have. */
+/** The valid range of each rate. */
 const RANGES: { readonly [Rate in RateName]: Range } = {
   momentum: isShare,
   beta1: isShare,

@@ -1,14 +1,18 @@
 /**
- * Papers do not agree on what weights are called, nor do traces. Where a trace's names are not ours, its matrices are told
- * by their shapes and their order: the layers of a tower follow one another, crosses are square, the last one has a column
- * for each task.
+ * Maps a trace's names of weights to this project's. Papers and traces use different names; where a
+ * name is unknown, the matrix is identified by its shape and order: the layers of a tower follow
+ * one another, crosses are square, the last layer has a column per task.
  */
 import type { ModelKind } from "../../kernels/dense/models/options.ts";
 import type { Trace, TraceTensors } from "./trace.ts";
+import { present } from "../../structures/invariant.ts";
 
 export interface RenamedTrace {
   readonly trace: Trace;
-  /** Of the trace to ours, as assumed; empty where they are the same or cannot be told. */
+  /**
+   * Assumed mapping from the trace's names to ours; empty where they are the same or cannot be
+   * found.
+   */
   readonly renamed: ReadonlyMap<string, string>;
 }
 
@@ -19,7 +23,7 @@ interface Layer {
   readonly width: readonly [number, number];
 }
 
-/** Our prefix for each layer; undefined = its place cannot be told. */
+/** Our prefix for each layer; undefined = it cannot be identified. */
 type Reader = (trace: Trace, layers: readonly Layer[]) => (string | undefined)[];
 
 const READERS: { readonly [Kind in ModelKind]?: Reader } = {
@@ -45,7 +49,7 @@ const READERS: { readonly [Kind in ModelKind]?: Reader } = {
   },
 };
 
-/** The trace with our names for its weights. */
+/** The trace with its weights renamed to our names. */
 export function withOurNames(trace: Trace, kind: ModelKind, ours: RegExp): RenamedTrace {
   const reader = READERS[kind];
   const names = Object.keys(trace.initial);
@@ -64,7 +68,7 @@ export function withOurNames(trace: Trace, kind: ModelKind, ours: RegExp): Renam
   const rename = (tensors: TraceTensors) =>
     Object.fromEntries(
       Object.entries(tensors).map(([name, tensor]) => [
-        renamed.get(name)!,
+        present(renamed.get(name), "every weight has a name of ours"),
         tensor,
       ]),
     ) as Trace["initial"];
@@ -82,7 +86,10 @@ export function withOurNames(trace: Trace, kind: ModelKind, ours: RegExp): Renam
   };
 }
 
-/** Matrices in their order, each with its bias: the vector of its name, else the next one that fits. */
+/**
+ * Matrices in order, each with its bias: the vector of the same name, else the next vector that
+ * fits.
+ */
 function layersOf(initial: TraceTensors): Layer[] | undefined {
   const names = Object.keys(initial);
   const isMatrix = (name: string) =>

@@ -1,6 +1,6 @@
 /**
- * A model in training as a snapshot, in the form that a server writes and begins from: so is the best epoch kept until
- * training ends, and what `--save` leaves is a data directory.
+ * A model in training as a snapshot, in the format that a server writes and starts from. The best
+ * epoch is kept in this form until training ends, and `--save` leaves a data directory.
  */
 import { restoreNewest } from "../../actors/embedding_shard/shard_restore.ts";
 import {
@@ -30,16 +30,19 @@ import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_t
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { addresses } from "../../server/plan.ts";
 
-/** All that was learned. */
+/** The whole state of a trained model. */
 export interface TrainedModel {
   readonly tables: ClassTables;
   readonly checkpoint: TrainingCheckpoint;
 }
 
-/** Nothing of a log is in the model: a server that begins from it reads its own from their beginning. */
+/**
+ * The position before the beginning of all logs: a server that starts from the model reads its own
+ * logs from their start.
+ */
 const beforeAllLogs = { sequence: 0, offset: 0, learnedThroughMs: 0 };
 
-/** Writes the model; the snapshot before goes once this one is whole. */
+/** Writes the model, then deletes the previous snapshot. */
 export async function writeModelSnapshot(
   blobs: BlobStore,
   { tables, checkpoint }: TrainedModel,
@@ -86,11 +89,11 @@ async function writeTables(
 }
 
 /**
- * Reads what {@link writeModelSnapshot} wrote.
+ * Reads the model that {@link writeModelSnapshot} wrote.
  *
- * @param tables Empty ones, which take the rows.
+ * @param tables Empty tables, which receive the rows.
  * @returns The dense model's state.
- * @throws {Error} When there is none.
+ * @throws {Error} When no model was written.
  */
 export async function readModelSnapshot(
   blobs: BlobStore,
@@ -98,7 +101,7 @@ export async function readModelSnapshot(
   { embeddingShard }: CairnConfiguration,
 ): Promise<TrainingCheckpoint> {
   const whole = { ...embeddingShard, shard: 0, shards: 1 };
-  // What a server would log, another schema or too little room, cannot be here.
+  // No log lines: the schema is the one that wrote it, and the tables have the same limits.
   const quiet = new PrometheusTelemetry({ logLevelMin: "error", writeLog: () => {} });
   await restoreNewest(tables, whole, blobs, quiet);
   const resume = await findResumePoint(blobs, addresses.trainer(0), beforeAllLogs.sequence);

@@ -1,6 +1,7 @@
 /**
- * The loop of batch training: epochs over the examples, progressive validation in the first, smaller steps when a
- * validation set gets no better, and an early end when it does not for several epochs.
+ * The loop of batch training: epochs over the examples, progressive validation in the first,
+ * smaller learning rates when the validation set stops improving, and an early end when it does not
+ * improve again.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
@@ -9,65 +10,78 @@ import { movingAuc } from "../evaluation/moving_auc.ts";
 import { type Quality, TaskScores } from "../evaluation/task_scores.ts";
 import type { TrainingPass } from "./training_pass.ts";
 
-/** What to train on, and for how long. */
+/** Examples, schedule and limits of one training. */
 export interface TrainingPlan {
   readonly training: ExampleTable;
   /** Scored once, with the model of the best epoch. */
   readonly evaluation: ExampleTable;
-  /** Decides which epoch is the best, and when to stop; absent = all epochs run, and the last one counts. */
+  /**
+   * Selects the best epoch, and ends training; absent = all epochs run, and the last one is kept.
+   */
   readonly validation?: ExampleTable;
-  /** Where the best epoch's model stays; absent = it is kept in memory for as long as it takes. */
+  /** Store of the best epoch's model; absent = memory. */
   readonly blobs?: BlobStore;
-  /** Each epoch in an order of its own; else always in the table's. */
+  /** Each epoch in a new order; otherwise in the table's order. */
   readonly shuffled: boolean;
-  /** Every row takes a step with every batch; else a batch moves its own rows alone. */
+  /** Every row takes a step with every batch; otherwise a batch updates only its own rows. */
   readonly denseUpdates: boolean;
   /** ≥ 1 */
   readonly epochs: number;
-  /** Epochs without a better validation AUC before the rates fall, and again before training stops, ≥ 1. */
+  /**
+   * Epochs without a better validation AUC before the rates fall, and again before training stops,
+   * ≥ 1.
+   */
   readonly patience: number;
-  /** What all learning rates are multiplied by then, in (0, 1]; 1 = training stops instead. */
+  /**
+   * Factor of all learning rates after `patience` epochs, in (0, 1]; 1 = training stops instead.
+   */
   readonly plateauFactor: number;
-  /** Called now and then with the examples trained on so far, over all epochs, and the epoch, from 1. */
+  /**
+   * Called from time to time with the examples trained on so far, over all epochs, and the epoch,
+   * from 1.
+   */
   onProgress?(examples: number, epoch: number, loss: number): void;
-  /** Called after each. */
+  /** Called after each epoch. */
   onEpoch?(epoch: EpochResult, isBest: boolean): void;
 }
 
-/** One epoch. */
+/** The result of one epoch. */
 export interface EpochResult {
   /** From 1. */
   readonly epoch: number;
-  /** Mean over its batches, before each was learned from. */
+  /** Mean loss over its batches, each measured before its update. */
   readonly loss: number;
-  /** What the learning rates were multiplied by. */
+  /** Factor of the learning rates. */
   readonly rateScale: number;
-  /** Of the first task. */
+  /** Quality of the first task. */
   readonly validation?: Quality;
 }
 
-/** What training gave. */
+/** The result of training. */
 export interface TrainingResult {
   readonly examples: number;
   readonly epochs: readonly EpochResult[];
-  /** The epoch whose model `evaluation` was measured with, and which was kept. */
+  /** The epoch whose model was kept and evaluated. */
   readonly bestEpoch: number;
-  /** Of each task: from before each batch was learned from, in the first epoch, over the last 80 % of the examples. */
+  /**
+   * Quality per task in the first epoch, each batch scored before its update, over the last 80 % of
+   * the examples.
+   */
   readonly progressive: readonly Quality[];
   /** Moving average of the first task's progressive AUC for drawing: [examples, AUC]. */
   readonly curve: readonly (readonly [number, number])[];
-  /** Of each task; the first is what the ranking is ordered by. */
+  /** Quality per task on the evaluation examples; the first task orders rankings. */
   readonly evaluation?: readonly Quality[];
-  /** Its embedding rows. */
+  /** Embedding rows of the model. */
   readonly rows: number;
-  /** How often a row made room for another one, or found none. */
+  /** Rows evicted for others, plus ids that found no room. */
   readonly rowsWithoutRoom: number;
   readonly seconds: number;
   readonly examplesPerSecond: number;
 }
 
-/** Share of the examples that only warms up before progressive figures count. */
-const warmUpShare = 0.2;
+/** Share of the examples before progressive figures are counted. */
+const WARM_UP_SHARE = 0.2;
 
 /** Trains an untrained model. */
 export async function trainModel(
@@ -86,7 +100,7 @@ export async function trainModel(
   let seen = 0;
   let trainedMs = 0;
   let rateScale = 1;
-  /** The last epoch that was the best so far, or after which the rates fell. */
+  /** The last epoch that was the best so far, or that lowered the rates. */
   let turn = 0;
   for (let epoch = 1; epoch <= plan.epochs; epoch++) {
     let lossSum = 0;
@@ -114,7 +128,7 @@ export async function trainModel(
     plan.onEpoch?.(result, isBest);
     if (!isBest) {
       if (epoch - turn < plan.patience) continue;
-      // Smaller steps came to nothing either, or there are none.
+      // Lower rates did not help either, or are not configured.
       if (turn > best.epoch || plan.plateauFactor === 1) break;
       turn = epoch;
       rateScale *= plan.plateauFactor;
@@ -123,7 +137,7 @@ export async function trainModel(
     }
     best = { epoch, goodness };
     turn = epoch;
-    // After the last epoch there is nothing to go back from.
+    // Nothing is restored after the last epoch.
     const isNeeded = epoch < plan.epochs ? checked !== undefined : plan.blobs !== undefined;
     if (isNeeded) await pass.keep(kept);
   }
@@ -132,7 +146,7 @@ export async function trainModel(
   const evaluated = evaluation.rows > 0
     ? await measure(pass, evaluation.batches(batchRows))
     : undefined;
-  const from = Math.floor(total * warmUpShare);
+  const from = Math.floor(total * WARM_UP_SHARE);
   return {
     examples: total,
     epochs,

@@ -1,7 +1,7 @@
 /**
- * Batch training in one process: the kernels called directly, without actors, logs or HTTP. It walks the trainer's
- * very path (unique ids → rows → pooled inputs → dense step → gradients per row), so its figures speak for the
- * online loop too.
+ * Batch training in one process: the kernels called directly, without actors, logs or HTTP. It does
+ * the trainer's steps (unique ids → rows → pooled inputs → dense step → gradients per row), so its
+ * figures hold for the online loop too.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { type InferenceSession, prediction } from "../../kernels/dense/inference_session.ts";
@@ -17,31 +17,31 @@ import { openInferenceSession, openTrainingSession } from "../../server/machine/
 import type { LabelledBatch } from "../datasets/example_table.ts";
 import { readModelSnapshot, writeModelSnapshot } from "./model_snapshot.ts";
 
-/** What one batch showed before it was learned from. */
+/** Scores and loss of one batch before its update. */
 export interface PassStep {
   readonly loss: number;
   /** Probabilities, or predicted values. Shape `[rows, tasks]`. */
   readonly scores: Float64Array;
 }
 
-/** What a batch does to rows. */
+/** The update of the embedding rows by one batch. */
 interface BatchUpdate extends ClassIds {
-  /** Of each id, by class. */
+  /** Gradients per id, by class. */
   readonly gradients: Float32Array;
   /** Occurrences in the batch, shape `[ids]`. */
   readonly counts: Uint32Array;
 }
 
-/** No table's memory can be larger. */
-const tableBytesMax = 2 ** 32 - 2 ** 16;
+/** The largest memory of a table: the 32-bit address space, less one page. */
+const TABLE_BYTES_MAX = 2 ** 32 - 2 ** 16;
 
-/** Tables with the memory of all shards: here one holds every row. */
+/** Tables with the memory of all shards together: one table holds every row. */
 function wholeTables({ shardCount, embeddingShard: { tables } }: CairnConfiguration): ClassTables {
-  const bytesMax = Math.min(shardCount * tables.bytesMax, tables.classes.length * tableBytesMax);
+  const bytesMax = Math.min(shardCount * tables.bytesMax, tables.classes.length * TABLE_BYTES_MAX);
   return ClassTables.create({ ...tables, bytesMax });
 }
 
-/** One model in training: its table, its dense weights, and the steps between them. */
+/** One model in training: its tables and its dense weights. */
 export class TrainingPass {
   readonly #kernel: BatchKernel;
   readonly #configuration: CairnConfiguration;
@@ -51,7 +51,7 @@ export class TrainingPass {
   readonly #inference: InferenceSession;
   /** In the order of the labels' columns. */
   readonly tasks: readonly Task[];
-  /** Ids whose rows take a step with every batch, whether they are in it or not. */
+  /** Ids whose rows take a step with every batch, also when they are absent from it. */
   #everyStep: FeatureIds | undefined;
 
   private constructor(
@@ -77,7 +77,7 @@ export class TrainingPass {
   /**
    * An untrained model.
    *
-   * @throws {ProviderUnavailableError} When its device is not there.
+   * @throws {ProviderUnavailableError} When its device cannot be used.
    */
   static async create(configuration: CairnConfiguration): Promise<TrainingPass> {
     return new TrainingPass(
@@ -92,8 +92,9 @@ export class TrainingPass {
   }
 
   /**
-   * The rows of these ids take a step with every batch from now on, as all rows do in libraries whose embeddings have
-   * dense gradients: decay and momentum go on while an id is absent. At first a batch moves its own rows alone.
+   * The rows of these ids take a step with every batch from now on, as all rows do in libraries
+   * whose embeddings have dense gradients: decay and momentum go on while an id is absent. At first
+   * a batch moves its own rows alone.
    */
   moveAlways(ids: FeatureIds): void {
     this.#everyStep = this.#kernel.unique(ids, 1).uniqueIds;
@@ -105,7 +106,7 @@ export class TrainingPass {
     return { count: rows, withoutRoom: evicted + rejected };
   }
 
-  /** Learns from one batch; the scores are those from before. */
+  /** Learns from one batch; returns the scores from before the update. */
   async train({ features, labels, atMs }: LabelledBatch): Promise<PassStep> {
     const grouped = this.#kernel.unique(features.ids, 1);
     const ids = { ids: grouped.uniqueIds, starts: grouped.groupStarts };
@@ -128,7 +129,7 @@ export class TrainingPass {
     return { loss: step.loss, scores };
   }
 
-  /** One batch still: the ids of `others` that are not among its own take a step without a gradient. */
+  /** The batch, extended: ids of `others` that are not in it take a step with gradient 0. */
   #withOthers(own: BatchUpdate, others: FeatureIds): BatchUpdate {
     const both = new BigUint64Array(own.ids.length + others.length);
     both.set(own.ids);
@@ -139,14 +140,15 @@ export class TrainingPass {
     const gradients = new Float32Array(floats[widths.length]);
     const counts = new Uint32Array(ids.length);
     widths.forEach((_, c) => {
-      // Distinct ids come in the order of their first appearance: in each class the batch's own are ahead.
+      // Distinct ids are in the order of first appearance: in each class the batch's own come
+      // first.
       gradients.set(own.gradients.subarray(ownFloats[c], ownFloats[c + 1]), floats[c]);
       counts.set(own.counts.subarray(own.starts[c], own.starts[c + 1]), starts[c]);
     });
     return { ids, starts, gradients, counts };
   }
 
-  /** Multiplies all configured learning rates from now on; 1 at first. */
+  /** Sets the factor of all configured learning rates; 1 at first. */
   async setLearningRateScale(scale: number): Promise<void> {
     await this.#session.setLearningRateScale(scale);
     for (const { slice } of this.#session.model.sparseInputs) {
@@ -154,12 +156,15 @@ export class TrainingPass {
     }
   }
 
-  /** The served model takes over the trained dense weights: call it before {@link score}. */
+  /** Copies the trained dense weights to the served model; call it before {@link score}. */
   async publish(): Promise<void> {
     this.#inference.load(await this.#session.weights());
   }
 
-  /** Probabilities, or values, as serving gives them: an id without a row counts as zeros. Shape `[rows, tasks]`. */
+  /**
+   * Probabilities, or values, as serving gives them: an id without a row counts as zeros. Shape
+   * `[rows, tasks]`.
+   */
   async score({ features }: LabelledBatch): Promise<Float64Array> {
     const grouped = this.#kernel.unique(features.ids, 1);
     const ids = { ids: grouped.uniqueIds, starts: grouped.groupStarts };
@@ -172,15 +177,18 @@ export class TrainingPass {
     return this.#scores(logits);
   }
 
-  /** Writes all that was learned; what was kept in the store before goes. */
+  /** Writes the model to the store, and deletes the one that was there. */
   async keep(blobs: BlobStore): Promise<void> {
     const checkpoint = await this.#session.checkpoint();
     await writeModelSnapshot(blobs, { tables: this.#tables, checkpoint }, this.#configuration);
   }
 
-  /** Goes back to what was kept, with the configured learning rates; call {@link publish} before {@link score}. */
+  /**
+   * Restores the kept model, with the configured learning rates; call {@link publish} before {@link
+   * score}.
+   */
   async goBack(blobs: BlobStore): Promise<void> {
-    // The table of before is let go of first: there is never room needed for both.
+    // Releases the current tables first, so that memory for two is never needed.
     this.#tables = wholeTables(this.#configuration);
     await this.#session.restore(
       await readModelSnapshot(blobs, this.#tables, this.#configuration),

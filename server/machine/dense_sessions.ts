@@ -1,6 +1,6 @@
 /**
- * Opens the sessions that train and serve the configured dense model, on the devices of this machine. `auto` is
- * resolved to a device here.
+ * Opens the sessions that train and serve the configured dense model, on the devices of this
+ * machine. `auto` is resolved to a device here.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import {
@@ -20,7 +20,10 @@ import type { DenseSessions } from "../environment.ts";
 import type { DenseModelParts, PlacedModelParts } from "./dense_threads/protocol.ts";
 import { ThreadedSession } from "./dense_threads/threaded_session.ts";
 
-/** Takes a line for the operator: the device that `auto` chose, and why a session is slower than it could be. */
+/**
+ * Takes a line for the operator: the device that `auto` chose, and why a session is slower than it
+ * could be.
+ */
 export type Tell = (line: string) => void;
 
 const tellStderr: Tell = (line) => console.error(line);
@@ -51,8 +54,8 @@ export async function requireProvider({ session }: DenseModelParts): Promise<voi
 }
 
 /**
- * A training session with untrained weights. On the CPU it may have a thread of its own; where it runs on CUDA, its
- * arrays are in page-locked memory, which stays in the thread that made it.
+ * A training session with untrained weights. On the CPU it may have a thread of its own; where it
+ * runs on CUDA, its arrays are in page-locked memory, which stays in the thread that made it.
  */
 export async function openTrainingSession(
   configured: DenseModelParts,

@@ -1,5 +1,5 @@
 /**
- * Puts a running mesh behind a port.
+ * The HTTP port of a running mesh.
  */
 import type { RunningMesh } from "../compose.ts";
 
@@ -8,7 +8,7 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
-/** An open port. */
+/** An open HTTP port. */
 export interface Listener {
   /** Without a path: `http://127.0.0.1:8080`. */
   readonly url: string;

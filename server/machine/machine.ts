@@ -1,5 +1,6 @@
 /**
- * The environment of the real machine: its clock, randomness and stores, Prometheus' metrics, and worker threads.
+ * The environment of the real machine: its clock, randomness and stores, Prometheus' metrics, and
+ * worker threads.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
@@ -29,7 +30,10 @@ export interface MachineOptions {
   readonly writeLog?: (line: LogLine) => void;
   /** Default `info`. */
   readonly logLevelMin?: LogLevel;
-  /** A part is gone for good (an actor used up its restarts, a thread crashed). The mesh should be stopped. */
+  /**
+   * A part is gone for good (an actor used up its restarts, a thread crashed). The mesh should be
+   * stopped.
+   */
   readonly onFatal?: (error: Error) => void;
 }
 

@@ -1,10 +1,10 @@
 /**
- * Ctrl-C and a service manager's stop, as a promise: whoever waits for it ends in order.
+ * SIGINT (Ctrl-C) and SIGTERM (service managers) as a promise.
  */
 
 const signals: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
-/** Resolves at the first signal; a second one ends the process at once, as an impatient person expects. */
+/** Resolves at the first signal. A second one ends the process at once. */
 export function stopSignal(): Promise<Deno.Signal> {
   return new Promise((resolve) => {
     for (const signal of signals) {

@@ -1,5 +1,6 @@
 /**
- * Where the mesh keeps its logs, profiles and snapshots, by configuration; and how its other threads open them.
+ * Opens the configured stores of logs, profiles and snapshots, in the main thread and in worker
+ * threads.
  */
 import type { StorageSection } from "../../configuration/sections/mesh.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
@@ -21,15 +22,17 @@ import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 
-/** Of the event log: one joiner reads it. The example log has one per trainer. */
-const eventPartitions = 1;
+/** Partitions of the event log: one joiner reads it. */
+const EVENT_PARTITIONS = 1;
 
 export interface MeshStorage {
   readonly eventLog: EventLog;
   readonly exampleLog: EventLog;
   readonly profiles: ProfileStore;
   readonly blobs: BlobStore;
-  /** What the other threads need to read along; undefined where storage is this thread's memory. */
+  /**
+   * Opens the stores for reading in other threads; undefined where storage is this thread's memory.
+   */
   readonly shared: SharedStorage | undefined;
   close(): Promise<void>;
 }
@@ -44,8 +47,8 @@ export interface SharedStorage {
 
 /**
  * @param examplePartitions One per trainer.
- * @param manyThreads Other threads will read along. Logs in memory cannot be shared, so `memory` then means a
- * temporary directory that goes when the mesh stops.
+ * @param manyThreads Whether other threads read the stores. Logs in memory cannot be shared, so
+ * `memory` then means a temporary directory that is removed when the mesh stops.
  */
 export async function openStorage(
   storage: StorageSection,
@@ -84,7 +87,7 @@ export async function openSharedStorage(
 }
 
 function openMemory(examplePartitions: number, bytesMax: number): MeshStorage {
-  const eventLog = new MemoryEventLog({ name: "events", partitions: eventPartitions, bytesMax });
+  const eventLog = new MemoryEventLog({ name: "events", partitions: EVENT_PARTITIONS, bytesMax });
   const exampleLog = new MemoryEventLog({
     name: "examples",
     partitions: examplePartitions,
@@ -108,7 +111,7 @@ async function openDirectory(
   bytesMax: number,
   durability: "disk" | "process",
 ): Promise<MeshStorage> {
-  // What is open when a later store cannot be opened is closed again, the lock at last.
+  // When a later store cannot be opened, the earlier ones are closed again, the lock last.
   await using opened = new AsyncDisposableStack();
   opened.adopt(openDataDirectory(path), (directory) => directory.release());
   const exampleLogEnds = createLogEnds(examplePartitions);
@@ -116,7 +119,7 @@ async function openDirectory(
   const eventLog = opened.adopt(
     await EmbeddedEventLog.open({
       ...common,
-      partitions: eventPartitions,
+      partitions: EVENT_PARTITIONS,
       directory: `${path}/events`,
     }),
     (log) => log.close(),
@@ -150,7 +153,10 @@ async function openDirectory(
   };
 }
 
-/** The example log's partitions are the trainers: says it in the words of the configuration. */
+/**
+ * Rewords a mismatch of the example log's partitions: the configuration calls their number
+ * trainer.count.
+ */
 function trainerCountError(error: unknown): unknown {
   if (!(error instanceof PartitionCountError)) return error;
   const { directory, found, asked } = error;

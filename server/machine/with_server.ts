@@ -1,5 +1,5 @@
 /**
- * A mesh and its port for as long as a piece of work takes, in the order in which they must begin and end.
+ * Runs a mesh with its HTTP port around a piece of work.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { LogLevel } from "../../mesh/ports/telemetry.ts";
@@ -14,14 +14,15 @@ export interface ServedMesh {
   readonly mesh: RunningMesh;
   /** Without a path. */
   readonly url: string;
-  /** Rejects when a part of the mesh is gone for good; never resolves. */
+  /** Rejects when a part of the mesh has failed for good; never resolves. */
   readonly failure: Promise<never>;
 }
 
 /**
- * Starts the mesh, waits until it can rank, runs `work`, and stops everything whatever became of it.
+ * Starts the mesh, waits until it can rank, runs `work`, and stops everything, also when `work`
+ * fails.
  *
- * @throws {Error} What `work` threw, or why the mesh could not start or go on.
+ * @throws {Error} From `work`, or when the mesh cannot start or has failed for good.
  */
 export async function withServer<T>(
   configuration: CairnConfiguration,
@@ -30,7 +31,7 @@ export async function withServer<T>(
   logLevelMin: LogLevel = "warn",
 ): Promise<T> {
   const { promise: failure, reject } = Promise.withResolvers<never>();
-  failure.catch(() => {/* told by whoever waits for the work */});
+  failure.catch(() => {/* the race below reports it */});
   const mesh = await startMesh(configuration, {
     writeLog: (line) => {
       const asText = Deno.stderr.isTerminal() ? terminalLine : jsonLine;

@@ -1,5 +1,6 @@
 /**
- * The entry module of a worker thread: a node that hosts serving replicas and scorers, embedding shards, or a trainer.
+ * The entry module of a worker thread: a node that hosts serving replicas and scorers, embedding
+ * shards, or a trainer.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { runWorkerThread } from "../../mesh/adapters/deno/run_worker_thread.ts";

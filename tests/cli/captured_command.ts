@@ -1,9 +1,9 @@
 /**
- * Runs the command line and remembers what it says.
+ * Runs the command line and captures its output.
  */
 import { runCommandLine } from "../../cli/command_line.ts";
 
-/** What a command said and how it ended. */
+/** A command's output and exit code. */
 export interface Said {
   readonly code: number;
   readonly out: string;

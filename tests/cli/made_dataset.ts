@@ -3,7 +3,7 @@
  */
 import type { ChunkBuilder, Dataset } from "../../offline/datasets/dataset.ts";
 
-/** What was added to the chunk, once. */
+/** The dataset of the rows in `chunk`, which can be read once. */
 export function datasetOf(chunk: ChunkBuilder): Dataset {
   const made = chunk.take();
   return {

@@ -1,5 +1,6 @@
 /**
- * A small made dataset in MovieTweetings' format: two kinds of people, two kinds of films, and ratings that follow.
+ * A small made dataset in MovieTweetings' format: two kinds of people, two kinds of films, and
+ * ratings that follow.
  */
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 

@@ -1,5 +1,6 @@
 /**
- * Bad input to a real mesh: whatever comes in between, what is good is answered, learned once, and nothing crashes.
+ * Bad input to a real mesh: whatever comes in between, what is good is answered, learned once, and
+ * nothing crashes.
  */
 import assert from "node:assert/strict";
 import { badInputs, goodRank, requestOf } from "../gateway/bad_input_cases.ts";

@@ -97,7 +97,7 @@ for (const [placement, trainers] of meshes) {
     try {
       for (let life = 0; life < 3; life++) {
         const mesh = await startProcess(path);
-        // What was accepted before is remembered: sent again, it is a duplicate.
+        // Earlier events are remembered: sent again, they are duplicates.
         for (const event of accepted.slice(-2)) {
           const [{ status }] = await mesh.client.post([event]);
           assert.equal(status, "duplicate");
@@ -125,7 +125,8 @@ for (const [placement, trainers] of meshes) {
       const mesh = await startProcess(path);
       const ranking = await mesh.client.rankFresh("cat", shown, acceptedAtMs);
       assert.deepEqual(ranking.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
-      // Each accepted event made one row, and each row is learned once, before the kill or after it.
+      // Each accepted event made one row, and each row is learned once, before the kill or after
+      // it.
       await eventually(
         async () => await mesh.metric("cairn_trainer_rows_learned") >= accepted.length,
         `${await mesh.metric(

@@ -1,5 +1,5 @@
 /**
- * A mesh that begins from its own data directory after somebody changed features, layers or tasks.
+ * A mesh that starts from its own data directory after features, layers or tasks were changed.
  */
 import assert from "node:assert/strict";
 import { scoreOf, smallConfiguration, type SmallMesh, startSmallMesh } from "./small_mesh.ts";
@@ -8,7 +8,7 @@ import { waitLearned } from "../../server/waits.ts";
 const shown = ["c1", "c2", "d1", "d2"];
 const TAGS = "    tags: { kind: list, source: item, pooling: mean }\n";
 
-/** What is changed, the tensor that the trainer's warning names, and what the shards' say. */
+/** The change, the tensor that the trainer's warning names, and the shards' warning. */
 const changes: readonly [string, (yaml: string) => string, string, RegExp?][] = [
   [
     "one slot more",

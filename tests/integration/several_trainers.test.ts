@@ -55,7 +55,7 @@ async function agreedWeights({ mesh }: SmallMesh) {
 for (const placement of Object.keys(placements) as PlacementName[]) {
   Deno.test(`three trainers learn one stream, agree on the dense model, and go on after a restart, ${placement}`, async () => {
     const path = Deno.makeTempDirSync();
-    // No window closes: rankings that nobody acted on make no examples.
+    // No window closes: rankings without an action make no examples.
     const yaml = smallConfiguration(placement, `{ kind: directory, path: ${path} }`, 3)
       .replace("window: 2s", "window: 1h");
     try {

@@ -1,5 +1,6 @@
 /**
- * The work of `cairn model check`: replays a trace, prints the largest error, and says where training first differs.
+ * The work of `cairn model check`: replays a trace, prints the largest error, and says where
+ * training first differs.
  */
 import {
   modelCheck,

@@ -1,5 +1,6 @@
 /**
- * The work of `cairn model export`: a model of the configuration, with the weights of a snapshot, as an ONNX file.
+ * The work of `cairn model export`: a model of the configuration, with the weights of a snapshot,
+ * as an ONNX file.
  */
 import type { CairnConfiguration } from "../../../configuration/configuration.ts";
 import { exportOnnx } from "../../../kernels/dense/inference_session.ts";
@@ -22,7 +23,10 @@ import { CommandError } from "../../errors.ts";
 import { loadConfiguration } from "../../load_configuration.ts";
 import type { ExportFlags } from "./command.ts";
 
-/** @throws {CommandError} When the data directory has no snapshot of this model, or the file cannot be written. */
+/**
+ * @throws {CommandError} When the data directory has no snapshot of this model, or the file cannot
+ * be written.
+ */
 export async function exportModel(
   file: string,
   flags: ExportFlags,
@@ -62,7 +66,10 @@ async function trainedModel(
   return { bytes: exportOnnx(model, weights), version: weights.version };
 }
 
-/** The mean of the trainers' weights in the newest snapshot; untrained weights without a data directory. */
+/**
+ * The mean of the trainers' weights in the newest snapshot; untrained weights without a data
+ * directory.
+ */
 async function weightsOf(
   model: Model,
   { session }: CairnConfiguration,

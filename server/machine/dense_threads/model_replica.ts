@@ -3,7 +3,9 @@
  */
 import type { Answer, AnswerTo, Failure, Order, PlacedModelParts, Question } from "./protocol.ts";
 
-/** What a replica answered instead: errors of another thread, by name and message. */
+/**
+ * An error that a model replica threw in its thread, with the name and message that it had there.
+ */
 export class ReplicaError extends Error {
   constructor(readonly failure: Failure) {
     super(failure.message);
@@ -41,7 +43,7 @@ export class ReplicaThread {
     return this.#opened.promise;
   }
 
-  /** @throws {ReplicaError} What the session threw. */
+  /** @throws {ReplicaError} When the session throws. */
   ask<Q extends Question>(question: Q, transfer: Transferable[] = []): Promise<AnswerTo<Q>> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     return new Promise((resolve, reject) => {
@@ -51,7 +53,7 @@ export class ReplicaThread {
     });
   }
 
-  /** Ends the thread; whoever waits for an answer gets `error`. */
+  /** Ends the thread; pending questions reject with `error`. */
   end(error: Error): void {
     this.#gone ??= error;
     this.#worker.terminate();
@@ -61,12 +63,22 @@ export class ReplicaThread {
   }
 
   #receive(answer: Answer): void {
-    if (answer.kind === "opened") return this.#opened.resolve();
-    const error = answer.kind === "failure" ? new ReplicaError(answer.failure) : undefined;
-    if (answer.id === undefined) return this.#opened.reject(error);
-    const asker = this.#askers.get(answer.id);
-    this.#askers.delete(answer.id);
-    if (answer.kind === "answer") asker?.resolve(answer.answer);
-    else asker?.reject(error!);
+    switch (answer.kind) {
+      case "opened":
+        return this.#opened.resolve();
+      case "answer":
+        return this.#takeAsker(answer.id)?.resolve(answer.answer);
+      case "failure": {
+        const error = new ReplicaError(answer.failure);
+        if (answer.id === undefined) return this.#opened.reject(error);
+        return this.#takeAsker(answer.id)?.reject(error);
+      }
+    }
+  }
+
+  #takeAsker(id: number): Asker | undefined {
+    const asker = this.#askers.get(id);
+    this.#askers.delete(id);
+    return asker;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The sum of an array over replicas in several threads: each sends its own to all others, and all add in the same
- * order, so that every replica has the same bits.
+ * The sum of an array over replicas in several threads: each sends its own to all others, and all
+ * add in the same order, so that every replica has the same bits.
  */
 import type { AllReduce } from "../../../kernels/dense/sessions/passes_backend.ts";
 
@@ -9,7 +9,7 @@ type Floats = Float32Array<ArrayBuffer>;
 /** @param ports To the other replicas, in their order. */
 export function portAllReduce(replica: number, ports: readonly MessagePort[]): AllReduce {
   const inboxes = ports.map((port) => new Inbox(port));
-  /** Arrays that came from others and were added: they carry the next sums. */
+  /** Received arrays, already added, that carry the next sums. */
   const spare: Floats[] = [];
   return async (values) => {
     for (const port of ports) {
@@ -29,7 +29,10 @@ function add(sum: Floats, values: Floats): void {
   for (let i = 0; i < sum.length; i++) sum[i] += values[i];
 }
 
-/** What came through a port and was not taken yet: at most one array, for no replica goes on without the others. */
+/**
+ * The array received through a port and not taken yet. There is at most one, because no replica
+ * goes on without the others.
+ */
 class Inbox {
   #come: Floats | undefined;
   #waiting: ((values: Floats) => void) | undefined;

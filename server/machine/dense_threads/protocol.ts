@@ -1,5 +1,5 @@
 /**
- * What a thread that runs a replica of the dense model is told, and what it answers.
+ * The messages between a trainer and a thread that runs a model replica.
  */
 import type { CairnConfiguration } from "../../../configuration/configuration.ts";
 import type { Divergence } from "../../../kernels/dense/divergence.ts";
@@ -8,10 +8,10 @@ import type { BatchShare, TrainingBatch } from "../../../kernels/dense/training_
 import type { TrainingCheckpoint } from "../../../kernels/dense/training_session.ts";
 import type { DenseWeights } from "../../../kernels/dense/weights.ts";
 
-/** What the dense model is made from. */
+/** The parts of the configuration that define the dense model. */
 export type DenseModelParts = Pick<CairnConfiguration, "model" | "modelSizes" | "session">;
 
-/** The same with the provider known that "auto" stands for. */
+/** The same with a concrete provider in place of `auto`. */
 export type PlacedModelParts = DenseModelParts & {
   readonly session: { readonly provider: Provider };
 };
@@ -29,12 +29,12 @@ export interface Open {
 /** A replica's part of a step. Its arrays come back with the answer. */
 export interface Step {
   readonly kind: "step";
-  /** Of these arrays the first `rows` rows are filled. */
+  /** Arrays whose first `rows` rows are filled. */
   readonly batch: TrainingBatch;
   readonly rows: number;
   readonly share: BatchShare;
   readonly number: number;
-  /** Asked for before the step before was done: if that one fails, so does this one. */
+  /** Requested before the previous step was done: when that step fails, this step fails too. */
   readonly waits: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface Stepped {
   readonly batch: TrainingBatch;
 }
 
-/** What can be asked of a replica, with the answer. */
+/** The questions to a model replica, each with its answer. */
 export interface Questions {
   step: { readonly question: Step; readonly answer: Stepped };
   weights: { readonly question: { readonly kind: "weights" }; readonly answer: DenseWeights };

@@ -1,10 +1,11 @@
 /**
- * A training session in threads of its own, one for each core that the dense step may use. ONNX Runtime's binding stops
- * the thread that calls it for the length of a step; a trainer whose steps run elsewhere meanwhile pools the next batch
- * and sends the last one's gradients.
+ * A training session in threads of its own, one for each core that the dense step may use. ONNX
+ * Runtime's binding stops the thread that calls it for the length of a step; a trainer whose steps
+ * run elsewhere meanwhile pools the next batch and sends the last one's gradients.
  *
- * Each thread holds a replica of the model and takes its share of every batch's rows; they sum their gradients and make
- * the same next weights from them (kernels/dense/sessions/passes_backend.ts).
+ * Each thread holds a replica of the model and takes its share of every batch's rows; they sum
+ * their gradients and make the same next weights from them
+ * (kernels/dense/sessions/passes_backend.ts).
  */
 import { divergedAt } from "../../../kernels/dense/divergence.ts";
 import { meanCount } from "../../../kernels/dense/losses.ts";
@@ -29,6 +30,7 @@ import type {
 import type { DenseWeights } from "../../../kernels/dense/weights.ts";
 import type { PlacedModelParts, Question, Step } from "./protocol.ts";
 import { ReplicaError, ReplicaThread } from "./model_replica.ts";
+import { present } from "../../../structures/invariant.ts";
 
 export class ThreadedSession implements TrainingSession {
   readonly model: Model;
@@ -47,8 +49,8 @@ export class ThreadedSession implements TrainingSession {
   }
 
   /**
-   * As many replicas as `parts.session.threads`, on the CPU; one with as many threads for a model that normalises over
-   * the batch, which cannot be shared.
+   * As many replicas as `parts.session.threads`, on the CPU; one with as many threads for a model
+   * that normalises over the batch, which cannot be shared.
    *
    * @throws {Error} As `createTrainingSession` does, by name and message.
    */
@@ -75,7 +77,10 @@ export class ThreadedSession implements TrainingSession {
   async step(batch: TrainingBatch): Promise<TrainingStep> {
     requireWidths(this.model, batch);
     const rowsEach = Math.ceil(batch.rows / this.#replicas.length);
-    const results = batch.results ?? this.allocateBatch(batch.rows).results!;
+    const results = batch.results ?? present(
+      this.allocateBatch(batch.rows).results,
+      "an allocated batch has arrays for results",
+    );
     const whole: TrainingBatch = { ...batch, results };
     const waits = this.#answered < this.#asked;
     const number = ++this.#asked;
@@ -132,7 +137,10 @@ export class ThreadedSession implements TrainingSession {
     await Promise.all(this.#replicas.map((replica) => replica.ask(question)));
   }
 
-  /** Has a replica take its share of a batch, in arrays of its own, and resolves with the loss of the whole. */
+  /**
+   * Has a replica take its share of a batch, in arrays of its own, and resolves with the loss of
+   * the whole.
+   */
   async #stepPart(
     r: number,
     part: TrainingBatch,
@@ -145,7 +153,11 @@ export class ThreadedSession implements TrainingSession {
     try {
       const step: Step = { kind: "step", batch, rows, ...place };
       const { loss, batch: returned } = await this.#replicas[r].ask(step, buffersOf(batch));
-      copyResults(batchRows(returned, 0, rows).results!, part.results!);
+      const results = present(
+        batchRows(returned, 0, rows).results,
+        "a replica returns its results",
+      );
+      copyResults(results, present(part.results, "a part of a batch has arrays for results"));
       this.#spare[r].push(returned);
       return loss;
     } catch (error) {

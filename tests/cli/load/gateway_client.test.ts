@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { GatewayClient, GatewayError } from "../../../cli/load/gateway_client.ts";
 
-/** What the server was sent. */
+/** A request that the server received. */
 interface Received {
   readonly method: string;
   readonly path: string;
@@ -9,7 +9,7 @@ interface Received {
   readonly body: unknown;
 }
 
-/** A server that gives one answer after the other, the last one for ever. */
+/** A server that gives the answers in turn, then repeats the last one. */
 async function answering(
   answers: readonly (() => Response)[],
   use: (client: GatewayClient, requests: readonly Received[]) => Promise<void>,
@@ -43,7 +43,7 @@ const busy = (status: number) => () =>
   new Response("later", { status, headers: { "retry-after": "0" } });
 const ready = () => Response.json({ status: "ready", modelVersion: 3, learnedThroughMs: 5 });
 
-Deno.test("what is said to be for later is asked again, with the key", async () => {
+Deno.test("a request that is answered 429 or 503 is sent again, with the key", async () => {
   await answering([busy(429), busy(504), ready], async (client, requests) => {
     assert.equal((await client.ready()).modelVersion, 3);
     assert.equal(client.retries, 2);
@@ -56,14 +56,14 @@ Deno.test("what is said to be for later is asked again, with the key", async () 
   });
 });
 
-Deno.test("patience ends, and then the server's words are the error", async () => {
+Deno.test("after the last retry the server's message is the error", async () => {
   await answering([busy(503)], async (client, requests) => {
     await assert.rejects(client.ready(), /GET \/health\/ready was answered 503: later/);
     assert.equal(requests.length, 3);
   });
 });
 
-Deno.test("a refusal is not asked again and tells the problem's title and detail", async () => {
+Deno.test("a refused request is not sent again, and the error has the problem's title and detail", async () => {
   const problem = () =>
     Response.json({ title: "The request has wrong fields", detail: "#/user is missing" }, {
       status: 422,
@@ -77,7 +77,7 @@ Deno.test("a refusal is not asked again and tells the problem's title and detail
   });
 });
 
-/** What a server says that stored a list of profiles. */
+/** The answer of a server that stored a list of profiles. */
 const allStored = () => Response.json({ stored: 0, rejected: 0, profiles: [] });
 
 Deno.test("profiles go in lists of at most 1000, and in order", async () => {
@@ -109,7 +109,7 @@ Deno.test("large profiles go in shorter lists, and a very large one alone", asyn
   });
 });
 
-Deno.test("a rejected profile of a list is told in the server's words", async () => {
+Deno.test("the error of a rejected profile has the server's message", async () => {
   const partly = () =>
     Response.json({
       stored: 1,

@@ -53,7 +53,8 @@ for (const placement of ["singleThread", "workers"]) {
       assert.deepEqual(Object.keys(figures.tasks), ["liked"]);
       assert.equal(figures.tasks.liked.auc, figures.trainerAuc);
       assert.ok(figures.tasks.liked.logloss > 0.1 && figures.tasks.liked.logloss < 1);
-      // How much of it was served while it went on depends on the machine's load; see the next test.
+      // How much of it was served while it went on depends on the machine's load; see the next
+      // test.
       assert.ok(figures.servedAuc > 0 && figures.servedAuc < 1, `served AUC ${figures.servedAuc}`);
       assert.ok(figures.freshnessMsP50 > 0 && figures.freshnessMsP50 <= figures.freshnessMsP99);
       assert.ok(figures.requestsPerSecond > 0 && figures.rankMsP99 > 0);
@@ -93,7 +94,8 @@ for (const placement of ["singleThread", "workers"]) {
         await waitLearned(mesh);
         const { learnedThroughMs } = await mesh.trainers.status();
         const client = new GatewayClient({ url, retriesMax: 100, retryDelayMsMax: 100 });
-        // What is learned is served a moment later; should it never be, the scores say so.
+        // Learned rows are served a moment later; if they never are, the scores below fail the
+        // test.
         for (let tries = 0; tries < 1_000; tries++) {
           if ((await client.ready()).learnedThroughMs >= learnedThroughMs) break;
         }
@@ -116,7 +118,7 @@ Deno.test("an event is lost when the joiner never judged it, or its example was 
   assert.equal(lost(100, 100, 90, 90), 0);
   assert.equal(lost(103, 100, 90, 90), 3);
   assert.equal(lost(100, 100, 90, 85), 5);
-  // Others may use the server too: what they add is nobody's loss.
+  // Events of other clients of the server do not count as lost.
   assert.equal(lost(100, 120, 110, 110), 0);
 });
 

@@ -1,4 +1,7 @@
-/** A list that shares the items' ids and is pooled by attention, from the configuration to what was learned. */
+/**
+ * A list that shares the items' ids and is pooled by attention, from the configuration to what was
+ * learned.
+ */
 import assert from "node:assert/strict";
 import { labelledExamples } from "../../../offline/datasets/examples.ts";
 import { ChunkBuilder, type Dataset } from "../../../offline/datasets/dataset.ts";

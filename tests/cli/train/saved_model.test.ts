@@ -1,4 +1,4 @@
-/** What a folder holds when the training that it is for ends, well or not. */
+/** The contents of the folder of --save after training, successful or not. */
 import assert from "node:assert/strict";
 import { FORMAT, writeManifest } from "../../../records/snapshot_manifest.ts";
 import { openSavedModel, requireEmptyFolder } from "../../../cli/train/saved_model.ts";

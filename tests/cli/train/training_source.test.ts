@@ -1,5 +1,5 @@
 /**
- * What is assumed of a table that nobody configured.
+ * Defaults for a table of labelled examples without a configuration.
  */
 import assert from "node:assert/strict";
 import { l2OfTable } from "../../../cli/train/training_source.ts";

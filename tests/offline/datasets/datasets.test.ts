@@ -1,4 +1,6 @@
-/** Each format on a small made sample: what is read, and what is said about lines that cannot be. */
+/**
+ * Each format on a small made sample: what is read, and what is said about lines that cannot be.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { InteractionChunk } from "../../../offline/datasets/dataset.ts";
@@ -208,7 +210,7 @@ Deno.test("a ratings line with too few fields names its line", async () => {
     await Deno.writeTextFile(join(folder, "ratings.dat"), "1::2::3::4\n1::2\n");
     await assert.rejects(
       rowsOf({ kind: "movietweetings", path: folder }),
-      /ratings\.dat:2: it has 2 fields told apart by "::", expected 4 or more/,
+      /ratings\.dat:2: it has 2 fields separated by "::", expected 4 or more/,
     );
   } finally {
     await Deno.remove(folder, { recursive: true });

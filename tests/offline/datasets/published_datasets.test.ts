@@ -1,4 +1,7 @@
-/** The published files themselves, which are no part of this repository: run with CAIRN_DATA set to their folder, or put them in data/. */
+/**
+ * The published files themselves, which are no part of this repository: run with CAIRN_DATA set to
+ * their folder, or put them in data/.
+ */
 import assert from "node:assert/strict";
 import { readInteractions } from "../../../offline/datasets/interaction_table.ts";
 import { openDataset } from "../../../offline/datasets/open_dataset.ts";

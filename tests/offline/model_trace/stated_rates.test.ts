@@ -1,5 +1,5 @@
 /**
- * What people write about an optimizer, and what is read.
+ * Rates read from notations of an optimizer.
  */
 import assert from "node:assert/strict";
 import { statedRates } from "../../../offline/model_trace/stated_rates.ts";

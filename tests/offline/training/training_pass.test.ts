@@ -1,4 +1,4 @@
-/** What a batch does to rows that are not in it. */
+/** Updates of rows that are not in the batch. */
 import assert from "node:assert/strict";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { decodePart, readPart, type ShardHeader } from "../../../records/snapshot_parts.ts";

@@ -1,5 +1,5 @@
 /**
- * Where the configured model runs, and what is said of it.
+ * The device of the configured model, and the lines about it.
  */
 import assert from "node:assert/strict";
 import {
@@ -13,7 +13,7 @@ const CONFIG = new URL("../../../examples/movies.yaml", import.meta.url).pathnam
 const configured = (provider: string) =>
   loadConfiguration(CONFIG, { assignments: [`trainer.provider=${provider}`] });
 
-Deno.test("auto says where it led and what it passed over, and on the CPU has the threads that cpu has", async () => {
+Deno.test("auto names the chosen device and the reasons against others, and uses the threads of cpu on the CPU", async () => {
   const lines: string[] = [];
   const tell = (line: string) => void lines.push(line);
   const configuration = await configured("auto");
@@ -29,7 +29,7 @@ Deno.test("auto says where it led and what it passed over, and on the CPU has th
   assert.match(trains, /Cannot run the dense model on "cuda": .*gpu:install/);
 });
 
-Deno.test("of a device that was named nothing is said", async () => {
+Deno.test("a device that was named in the configuration is used without a line", async () => {
   const lines: string[] = [];
   const session = await openTrainingSession(await configured("cpu"), {
     tell: (line) => void lines.push(line),

@@ -1,4 +1,6 @@
-/** What is learned from a table of labelled examples, without a line of configuration: passes, orders, the best of them. */
+/**
+ * Training on a table of labelled examples without a configuration: epochs, orders, the best epoch.
+ */
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { small, smallDeep, table, train, withFiles } from "./small_tables.ts";

@@ -1,5 +1,6 @@
 /**
- * Small tables of labelled examples, as public benchmarks of click prediction are published, and the command that reads them.
+ * Small tables of labelled examples, as public benchmarks of click prediction are published, and
+ * the command that reads them.
  */
 import { SeededRandom } from "../../../../mesh/simulation/seeded_random.ts";
 import { runCaptured } from "../../captured_command.ts";
@@ -7,8 +8,9 @@ import { runCaptured } from "../../captured_command.ts";
 export const train = (...args: string[]) => runCaptured("train", "--dataset=csv", ...args);
 
 /**
- * Who likes what is a matter of two groups that no column names: positive where the site's and the app's are the same.
- * The site alone, and the app alone, tell nothing; `weather` neither. One label in twenty is turned around.
+ * Labels depend on two groups that no column names: positive where the site's and the app's group
+ * are the same. The site alone and the app alone predict nothing; `weather` neither. One label
+ * in twenty is turned around.
  */
 export function table(rows: number, seed: number, header = "label,site,app,weather"): string {
   const draws = new SeededRandom(seed).stream("rows");

@@ -154,7 +154,8 @@ Deno.test("a column that is named as a number is told apart by size", async () =
     assert.equal(code, 0, err);
     assert.doesNotMatch(err, /--numeric/);
     assert.match(err, /label from price \(a number\), word\n/);
-    // Prices from 1,000 to 1,200 and from 10,000 to 10,200: a few buckets; as categories they would be 160.
+    // Prices from 1,000 to 1,200 and from 10,000 to 10,200: a few buckets; as categories they would
+    // be 160.
     assert.ok(JSON.parse(out).models[0].embeddingRows < 8, out);
   });
 });

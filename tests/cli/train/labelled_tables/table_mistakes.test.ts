@@ -1,4 +1,4 @@
-/** What is wrong with a table, or with what was typed about it, is told with what to do. */
+/** Errors about a table, or about its options, say what to do. */
 import assert from "node:assert/strict";
 import { table, train, withFiles } from "./small_tables.ts";
 
@@ -31,7 +31,7 @@ const mistakes: readonly (readonly [name: string, args: readonly string[], messa
     /Cannot use .*other\.csv: all 1 examples are positive, and it takes both; does the column label suit\?/,
   ],
   [
-    "a configured feature that is an id nobody named",
+    "a configured id feature without a named column",
     ["--label-column=label", "--config=movies.yaml"],
     /the feature "user" is the id of a user, .* --user-column \(its columns are label, site, app, weather\)/,
   ],

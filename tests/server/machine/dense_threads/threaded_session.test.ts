@@ -34,7 +34,7 @@ function batchOf(seed: number, rows: number): TrainingBatch {
   };
 }
 
-Deno.test("a session of one replica takes the steps of one in this thread, to the same bits, and goes on from its checkpoint", async () => {
+Deno.test("a session of one replica has the same bits as one in this thread, and goes on from its checkpoint", async () => {
   const here = await createTrainingSession(model, parts.session);
   let there = await ThreadedSession.open(parts);
   for (let i = 0; i < 5; i++) {
@@ -132,7 +132,7 @@ Deno.test("steps that wait behind one that diverges fail with it in all replicas
   await session.close();
 });
 
-Deno.test("the first loss of several tasks is judged by what the whole batch's examples count, wherever those are", async () => {
+Deno.test("the first loss of several tasks is judged by the counts of the whole batch, in whichever replica", async () => {
   const binary = { loss: "binaryCrossEntropy" } as const;
   const options = { ...EXAMPLE_OPTIONS.mmoe, tasks: [binary, binary] };
   const whole = exampleModel(options);
