@@ -1,7 +1,7 @@
 //! A page of rows: a header of bitmaps and counters, then the rows.
 //!
 //! ```text
-//! bitmaps   BITMAPS × words × u64   a bit a row: occupied, in the snapshot, changed for each consumer
+//! bitmaps   BITMAPS × words × u64   a bit a row: occupied, in the snapshot, changed by consumer
 //! counters  rows × u8               updates of each row, if the least frequently used are evicted
 //! rows      rows × stride           key u64 | stamp u32 | weights f32 … | optimizer state f32 …
 //! ```
