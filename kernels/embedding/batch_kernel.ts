@@ -1,6 +1,6 @@
 /**
- * Batch primitives of trainer and ranker, in a WASM memory of their own: which distinct ids a batch holds, on which shard
- * each lives and in which class of rows.
+ * Batch primitives of trainer and ranker, in a WASM memory of their own: the distinct ids of a
+ * batch, grouped by shard and class of rows, and checksums.
  */
 import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
@@ -8,13 +8,15 @@ import { accepted, reserved } from "./kernel_refusals.ts";
 import type { FeatureIds } from "./options.ts";
 import type { RowClass } from "./row_classes.ts";
 
-/** Distinct ids of a batch, grouped by shard and class, in order of first appearance inside a group. */
+/**
+ * Distinct ids of a batch, grouped by shard and class, in order of first appearance inside a group.
+ */
 export interface UniqueIds {
   /** Shape `[unique]`. */
   readonly uniqueIds: FeatureIds;
   /**
-   * Ids of class c on shard s are `uniqueIds[groupStarts[g] .. groupStarts[g + 1]]` with g = s · classes + c. Shape
-   * `[shards · classes + 1]`.
+   * Ids of class c on shard s are `uniqueIds[groupStarts[g] .. groupStarts[g + 1]]` with g = s ·
+   * classes + c. Shape `[shards · classes + 1]`.
    */
   readonly groupStarts: Uint32Array<ArrayBuffer>;
   /** `uniqueIds[inverse[i]]` is the i-th id of the batch. Shape `[ids]`. */
@@ -23,7 +25,7 @@ export interface UniqueIds {
   readonly counts: Uint32Array<ArrayBuffer>;
 }
 
-/** Slots are 15 bits of an id. */
+/** A slot has 15 bits of an id. */
 const SLOTS = 1 << 15;
 const CHECKSUM_CHUNK_BYTES = 1 << 20;
 
@@ -38,9 +40,10 @@ export class BatchKernel {
   }
 
   /**
-   * A kernel with its own memory.
+   * A kernel with a memory of its own.
    *
-   * @param classes Which slots' rows look alike; ids of slots that none names go with the first. Default: all slots' do.
+   * @param classes Slots by class of rows; ids of slots that no class names are of the first.
+   *   Default: one class.
    */
   static create(classes: readonly Pick<RowClass, "slots">[] = []): BatchKernel {
     const kernel = instantiateKernel<BatchExports>();
@@ -55,7 +58,7 @@ export class BatchKernel {
   }
 
   /**
-   * Distinct ids grouped by shard and class, which are functions of the id alone.
+   * Distinct ids grouped by shard and class; both depend on the id alone.
    *
    * @param ids Feature ids, shape `[ids]`.
    * @param shards Number of logical shards, 1 to 1,048,576.
@@ -71,7 +74,10 @@ export class BatchKernel {
     };
   }
 
-  /** As {@link unique}, in the kernel's own memory: valid until its next call, and not to be sent to another thread. */
+  /**
+   * As {@link unique}, without copies: the arrays lie in the kernel's memory, are valid until its
+   * next call and cannot be transferred to another thread.
+   */
   uniqueInPlace(ids: FeatureIds, shards: number): UniqueIds {
     const kernel = this.#kernel;
     const address = reserved("find unique ids", kernel.batch_ids, ids.length);
@@ -88,7 +94,7 @@ export class BatchKernel {
     };
   }
 
-  /** CRC-32C (Castagnoli) of the buffers one after another. */
+  /** CRC-32C (Castagnoli) of the buffers, as if they were one. */
   crc32c(...buffers: readonly (ArrayBufferView | ArrayBufferLike)[]): number {
     let crc = 0;
     for (const buffer of buffers) {

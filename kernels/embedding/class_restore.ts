@@ -1,50 +1,56 @@
 /**
- * A snapshot's classes into the classes of now: a slot may have moved from one to another (its width or its optimizer
- * changed), and then its rows keep what both have in common.
+ * Restoring the classes of a snapshot into the current classes. A slot may have moved to another
+ * class, if its width or optimizer changed; its rows then keep the slices that both classes have.
  */
 import type { EmbeddingTable } from "./embedding_table.ts";
 import type { SharedLimit } from "./shared_limit.ts";
 import type {
-  RestorePlacement,
+  RestoreSelection,
   SnapshotChunk,
   SnapshotHeader,
   TableRestore,
 } from "./table_snapshot.ts";
 
-/** What became of the slices of some slots, and of rows. */
+/** Outcome of a restore, for slots, slices and rows. */
 export interface ClassRestoreReport {
-  /** Numbers of slots that the snapshot does not know, and of slots that no table names any more: their rows are dropped. */
+  /**
+   * Slots that the snapshot does not have, and slots that no table has any more. Rows of the latter
+   * are dropped.
+   */
   readonly slotsAdded: readonly number[];
   readonly slotsRemoved: readonly number[];
-  /** Slices by name, with the numbers of their slots where these are not all. */
+  /** Slices by name, with the numbers of their slots if these are not all. */
   readonly slicesAdded: readonly string[];
   readonly slicesResized: readonly string[];
   readonly slicesRemoved: readonly string[];
-  /** Their weights came back, their optimizer's state begins anew. */
+  /** Slices whose weights were restored, with a new optimizer state. */
   readonly slicesStateReset: readonly string[];
-  /** No occurrences of ids without a row are forgotten. */
+  /** Whether all occurrences of ids without a row were restored. */
   readonly countersKept: boolean;
   readonly rowsRestored: number;
   readonly rowsOfRemovedSlots: number;
   readonly rowsWithoutRoom: number;
 }
 
-/** Takes the chunks of a snapshot. */
+/** Restores the chunks of a snapshot. */
 export interface ClassRestores {
   /**
    * @param savedClass The chunk's class in the snapshot.
-   * @throws {RangeError} When the chunk is not what was written.
+   * @throws {RangeError} When the chunk is not as it was written.
    */
   take(savedClass: number, chunk: SnapshotChunk): void;
   report(): ClassRestoreReport;
 }
 
 interface Route {
-  /** Class of the snapshot. */
+  /** Class in the snapshot. */
   readonly from: number;
   readonly to: number;
   readonly slots: readonly number[];
-  /** Counters of ids without a row come this way: most of the slots were in this class. */
+  /**
+   * Whether counters of ids without a row take this route: most slots of the table were in class
+   * `from`.
+   */
   readonly main: boolean;
   readonly restore: TableRestore;
 }
@@ -53,11 +59,11 @@ export function restoreClasses(
   tables: readonly EmbeddingTable[],
   limit: SharedLimit,
   headers: readonly SnapshotHeader[],
-  placement: Omit<RestorePlacement, "slots">,
+  selection: Omit<RestoreSelection, "slots">,
 ): ClassRestores {
   const slotsOf = tables.map(({ options }) => options.slots.map(({ slot }) => slot));
   const [slotsBefore, slotsNow] = [headers.flatMap(({ schema }) => schema.slots), slotsOf.flat()];
-  // Where no slot is named, rows of all slots are taken.
+  // If the tables name no slot, they take rows of all slots.
   const all = slotsNow.length === 0;
   const routes = tables.flatMap((table, to): Route[] => {
     const shared = headers.map(({ schema }) =>
@@ -69,8 +75,8 @@ export function restoreClasses(
       if (!all && shared[from].length === 0) return [];
       const main = from === mainClass;
       const restore = table.restore(header, {
-        ...placement,
-        counters: placement.counters === true && main,
+        ...selection,
+        counters: selection.counters === true && main,
         ...(all ? {} : { slots: shared[from] }),
       });
       return [{ from, to, slots: shared[from], main, restore }];
@@ -92,8 +98,8 @@ export function restoreClasses(
         limit.during(to, () => restore.take(chunk));
         if (first === 0) elsewhere += restore.report.elsewhere - before;
       });
-      // Nobody looks at rows that no class of now wants.
-      if (targets.length === 0 && placement.shards > 1) elsewhere += chunk.rows;
+      // No route reads these rows; with several shards they count as rows of another shard.
+      if (targets.length === 0 && selection.shards > 1) elsewhere += chunk.rows;
     },
     report() {
       const sum = (what: "rows" | "rejected") =>

@@ -1,6 +1,4 @@
-/**
- * The served rows of one shard: a table for each class of rows, under one memory limit.
- */
+/** The served rows of one shard: a table for each class of rows, under one memory limit. */
 import type { ClassIds } from "./class_tables.ts";
 import type { FeatureIds } from "./options.ts";
 import { floatStarts } from "./row_classes.ts";
@@ -12,15 +10,15 @@ export interface ClassServingOptions extends Pick<ServingTableOptions, "precisio
   readonly widths: readonly number[];
 }
 
-/** What was found. */
+/** Result of a lookup. */
 export interface ServedRows {
-  /** For n ids of class c `[n, widths[c]]`, one class after another. */
+  /** For n ids of class c `[n, widths[c]]`, class after class. */
   readonly rows: Float32Array<ArrayBuffer>;
   /** 1 where the id has a row, `[ids]`. */
   readonly found: Uint8Array<ArrayBuffer>;
 }
 
-/** Serving tables by class, as one. */
+/** Serving tables by class, used like one table. */
 export class ClassServingTables {
   readonly #widths: readonly number[];
   readonly #tables: readonly ServingTable[];
@@ -40,7 +38,8 @@ export class ClassServingTables {
   /**
    * Gathers rows, class after class; absent ids give zeros.
    *
-   * @param spare What an earlier lookup gave and nobody reads any more: its memory is used where it is large enough.
+   * @param spare An earlier result that is not read any more; its memory is used if it is large
+   *   enough.
    * @throws {RangeError} When the ids are of other classes.
    */
   lookup({ ids, starts }: ClassIds, spare?: ServedRows): ServedRows {
@@ -68,7 +67,7 @@ export class ClassServingTables {
     return { rows, found };
   }
 
-  /** Ids that were looked up and absent, since the tables were made. */
+  /** Absent ids looked up since the tables were made. */
   get missing(): number {
     return this.#missing;
   }
@@ -83,7 +82,10 @@ export class ClassServingTables {
     this.#tables[number].remove(ids);
   }
 
-  /** Begins to replace the rows of all classes while they are served; see {@link ServingTable.beginFill}. */
+  /**
+   * Starts replacing the rows of all classes while they are served; see {@link
+   * ServingTable.beginFill}.
+   */
   beginFill(): void {
     for (const table of this.#tables) table.beginFill();
   }

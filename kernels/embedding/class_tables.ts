@@ -1,6 +1,7 @@
 /**
- * The training rows of one shard: a table for each class of rows, under one memory limit, as if they were one. Deltas are
- * numbered together, a snapshot is of one moment in all tables, and restored rows find the table that their slot is in now.
+ * The training rows of one shard: a table for each class of rows, under one memory limit, used like
+ * one table. All classes share the numbering of deltas, snapshots are of one moment in all tables,
+ * and restored rows go to the current table of their slot.
  */
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
 import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
@@ -8,38 +9,38 @@ import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./opti
 import type { BufferPool } from "../../structures/buffer_pool.ts";
 import { floatStarts } from "./row_classes.ts";
 import { SharedLimit } from "./shared_limit.ts";
-import type { RestorePlacement, SnapshotChunk, SnapshotHeader } from "./table_snapshot.ts";
+import type { RestoreSelection, SnapshotChunk, SnapshotHeader } from "./table_snapshot.ts";
 import type { TableStatistics } from "./table_statistics.ts";
 
-/** One class: how its rows look and learn. */
+/** Layout and optimizers of one class of rows. */
 export interface ClassOptions {
   readonly slices: readonly SliceOptions[];
-  /** All slots of the class; one that no class names is of the first. */
+  /** All slots of the class; a slot that no class names is of the first. */
   readonly slots: readonly SlotOptions[];
 }
 
 export interface ClassTablesOptions extends Pick<TableOptions, "seed" | "atLimit"> {
-  /** Hard limit of all tables' memory together, bytes. */
+  /** Hard limit of the memory of all tables together, bytes. */
   readonly bytesMax: number;
   readonly classes: readonly ClassOptions[];
 }
 
-/** Ids in the order of their classes. */
+/** Ids, class after class. */
 export interface ClassIds {
   readonly ids: FeatureIds;
   /** Ids of class c are those from `starts[c]` to `starts[c + 1]`. Shape `[classes + 1]`. */
   readonly starts: Uint32Array;
 }
 
-/** What changed in all classes, numbered without gaps. */
+/** Changes of all classes, numbered without gaps. */
 export interface ClassDelta {
-  /** From 1, one more than the delta before. */
+  /** From 1, one more than the previous delta. */
   readonly sequence: number;
-  /** By class; undefined where nothing changed. */
+  /** Changes by class; undefined if nothing changed. */
   readonly classes: readonly (Omit<TableDelta, "sequence"> | undefined)[];
 }
 
-/** Where an export goes on. */
+/** Position of an export, at which the next page begins. */
 export interface ExportCursor {
   readonly class: number;
   readonly row: number;
@@ -51,28 +52,34 @@ export interface ClassPage extends Pick<ExportedRows, "ids" | "rows" | "done"> {
   readonly cursor: ExportCursor;
 }
 
-/** A chunk of a snapshot, of one class. */
+/** A chunk of the snapshot of one class. */
 export interface ClassChunk extends SnapshotChunk {
   readonly class: number;
 }
 
-/** Sums over all classes, and what each holds. */
+/** Sums over all classes, and some statistics of each. */
 export interface ClassTablesStatistics extends Omit<TableStatistics, "rowBytes" | "displacement"> {
   readonly classes: readonly Pick<TableStatistics, "rows" | "bytes" | "rowBytes">[];
 }
 
-/** The one consumer of changes. */
+/** The only consumer of changes. */
 const CONSUMER = 0;
 
-/** Tables by class, as one. */
+/** Tables by class, used like one table. */
 export class ClassTables {
   /** Weights of a row, by class. */
   readonly widths: readonly number[];
   readonly #tables: readonly EmbeddingTable[];
   readonly #limit: SharedLimit;
-  /** Deltas of one lineage follow each other; of another, all rows are to be read anew. None has begun yet. */
+  /**
+   * Number of the current lineage, 0 = none has begun. A new lineage means that all rows must be
+   * read again.
+   */
   #lineage = 0;
-  /** The newest delta given, and of each table the sequence before it and the one in it. */
+  /**
+   * Sequence of the last delta, the sequence before it of each table, and its sequence of each
+   * table.
+   */
   #given = 0;
   #acknowledged: number[];
   #unacknowledged: readonly (number | undefined)[];
@@ -86,7 +93,10 @@ export class ClassTables {
     this.#unacknowledged = tables.map(() => undefined);
   }
 
-  /** @throws {RangeError} When an option is out of range or `bytesMax` does not hold a page of each class. */
+  /**
+   * @throws {RangeError} When an option is out of range or `bytesMax` does not hold a page of each
+   * class.
+   */
   static create({ classes, bytesMax, ...shared }: ClassTablesOptions): ClassTables {
     const share = Math.floor(bytesMax / classes.length);
     const tables = classes.map((each) =>
@@ -98,9 +108,9 @@ export class ClassTables {
   /**
    * Weights of ids, class after class.
    *
-   * @param missing What an absent id gives: zeros, or the value that its row would begin with.
-   * @param buffers Where the result's memory comes from. Default: it is fresh.
-   * @returns For n ids of class c, `[n, widths[c]]`, one class after another, in an array of its own.
+   * @param missing Value of an absent id: zeros, or the initial value of its row.
+   * @param buffers Source of the result's memory. Default: fresh memory.
+   * @returns For n ids of class c, `[n, widths[c]]`, class after class, in an array of its own.
    */
   lookup(
     grouped: ClassIds,
@@ -117,10 +127,10 @@ export class ClassTables {
   }
 
   /**
-   * Applies one gradient to each id, see {@link EmbeddingTable.applyGradients}. The data clock goes on in all classes:
-   * rows of one that is seen no more expire too.
+   * Applies one gradient to each id, see {@link EmbeddingTable.applyGradients}. The data clock
+   * advances in all classes, so rows of a class without updates expire too.
    *
-   * @param gradients In the shape that {@link lookup} gives.
+   * @param gradients In the shape that {@link lookup} returns.
    * @param counts Shape `[ids]`.
    */
   applyGradients(
@@ -148,28 +158,32 @@ export class ClassTables {
     });
   }
 
-  /** Looks at the next `bucketsMax` × 16 rows of each table; see {@link EmbeddingTable.evictExpired}. */
+  /**
+   * Examines the next `bucketsMax` × 16 rows of each table; see {@link
+   * EmbeddingTable.evictExpired}.
+   */
   evictExpired(bucketsMax: number): number {
     return this.#tables.reduce(
-      // A snapshot under way keeps what goes, up to a share of the limit.
+      // A running snapshot copies evicted rows aside, up to a share of the limit.
       (sum, table, c) => sum + this.#limit.during(c, () => table.evictExpired(bucketsMax)),
       0,
     );
   }
 
   /**
-   * Where the deltas stand. A lineage begins with the first {@link takeDelta}, and another one whenever tombstones
-   * overflowed, for then no delta tells which rows went: who follows reads all rows by {@link exportRows}.
+   * Position of the deltas. A lineage begins with the first {@link takeDelta}, and a new one
+   * whenever tombstones overflow: then no delta tells which rows were removed, and the consumer has
+   * to read all rows by {@link exportRows}.
    */
   get deltaPosition(): { readonly lineage: number; readonly sequence: number } {
     return { lineage: this.#lineage, sequence: this.#given };
   }
 
   /**
-   * The next delta of all classes, or undefined where nothing is new or a new lineage begins; the rules are those of
-   * {@link EmbeddingTable.takeDelta}, for one consumer.
+   * The next delta of all classes; undefined if nothing is new or a new lineage begins. The rules
+   * are those of {@link EmbeddingTable.takeDelta}, for one consumer.
    *
-   * @param acknowledged Of the lineage in {@link deltaPosition}.
+   * @param acknowledged Highest sequence applied, in the lineage of {@link deltaPosition}.
    * @param rowsMax Bounds rows, and tombstones, of each class.
    */
   takeDelta(acknowledged: number, rowsMax: number): ClassDelta | undefined {
@@ -184,7 +198,7 @@ export class ClassTables {
     if (!again) {
       this.#acknowledged = this.#acknowledged.map((before, c) => this.#unacknowledged[c] ?? before);
     }
-    // Given again, a delta has the classes that it had: what changed meanwhile belongs to the next one.
+    // A repeated delta has the classes that it had; later changes belong to the next one.
     const classes: (TableDelta | undefined)[] = [];
     for (const [c, table] of this.#tables.entries()) {
       const asked = !again || this.#unacknowledged[c] !== undefined;
@@ -207,9 +221,9 @@ export class ClassTables {
   }
 
   /**
-   * All rows in pages, one class after another.
+   * All rows in pages, class after class.
    *
-   * @param cursor Of the page before; absent for the first.
+   * @param cursor The previous page's cursor; absent for the first page.
    */
   exportRows(cursor: ExportCursor = { class: 0, row: 0 }, rowsMax: number): ClassPage {
     const { ids, rows, done, cursor: row } = this.#tables[cursor.class]
@@ -227,13 +241,16 @@ export class ClassTables {
     }
   }
 
-  /** Begins a snapshot of this moment in all classes; one that was under way is dropped. */
+  /** Starts a snapshot of this moment in all classes; a running one is dropped. */
   beginSnapshot(): SnapshotHeader[] {
     this.#snapshotClass = 0;
     return this.#tables.map((table) => table.beginSnapshot());
   }
 
-  /** The next rows of the snapshot, undefined after the last; see {@link EmbeddingTable.nextSnapshotChunk}. */
+  /**
+   * The next rows of the snapshot, undefined after the last; see {@link
+   * EmbeddingTable.nextSnapshotChunk}.
+   */
   nextSnapshotChunk(rowsMax: number): ClassChunk | undefined {
     for (; this.#snapshotClass < this.#tables.length; this.#snapshotClass++) {
       const chunk = this.#tables[this.#snapshotClass].nextSnapshotChunk(rowsMax);
@@ -242,30 +259,30 @@ export class ClassTables {
     return undefined;
   }
 
-  /** Of the class that is nearest to outrunning the snapshot; see {@link EmbeddingTable.snapshotAsideShare}. */
+  /** The greatest {@link EmbeddingTable.snapshotAsideShare} of all classes. */
   get snapshotAsideShare(): number {
     return Math.max(...this.#tables.map((table) => table.snapshotAsideShare));
   }
 
-  /** Ends the snapshot, complete or not, and frees what it kept. */
+  /** Ends the snapshot and frees its memory. */
   endSnapshot(): void {
     for (const table of this.#tables) table.endSnapshot();
   }
 
   /**
-   * Prepares to take the rows of a snapshot, of these classes or others. Rows of slots that none of them names are left
-   * out.
+   * Prepares to restore a snapshot of these classes or others. Rows of slots that no class names
+   * are dropped.
    *
    * @param headers By class of the snapshot.
    */
   restore(
     headers: readonly SnapshotHeader[],
-    placement: Omit<RestorePlacement, "slots">,
+    selection: Omit<RestoreSelection, "slots">,
   ): ClassRestores {
-    return restoreClasses(this.#tables, this.#limit, headers, placement);
+    return restoreClasses(this.#tables, this.#limit, headers, selection);
   }
 
-  /** How many buckets of all indexes hold 0, 1, … 16 entries; visits every bucket. */
+  /** Number of buckets of all indexes that hold 0, 1, … 16 entries; visits every bucket. */
   entriesPerBucket(): Float64Array {
     return this.#tables.map((table) => table.entriesPerBucket())
       .reduce((sum, buckets) => sum.map((count, entries) => count + buckets[entries]));

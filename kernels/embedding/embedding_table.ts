@@ -1,11 +1,11 @@
 /**
- * A training table: weights and optimizer state of every admitted feature id, in a WASM memory of its own.
- * Nothing here is read element by element: ids and floats cross as whole arrays.
+ * A training table: weights and optimizer state of every admitted feature id, in a WASM memory of
+ * its own. Ids and floats cross into that memory as whole arrays, never element by element.
  */
 import type { FeatureIds, TableOptions } from "./options.ts";
 import { encodeTableOptions } from "./table_encoding.ts";
 import {
-  type RestorePlacement,
+  type RestoreSelection,
   type SnapshotChunk,
   type SnapshotHeader,
   type SnapshotSchema,
@@ -21,9 +21,11 @@ import {
   type TableStatistics,
 } from "./table_statistics.ts";
 
-/** Changed rows and removed ids, numbered without gaps per consumer. All arrays own their buffers. */
+/**
+ * Changed rows and removed ids, numbered without gaps per consumer. All arrays own their buffers.
+ */
 export interface TableDelta {
-  /** From 1, one more than the consumer's delta before. */
+  /** From 1, one more than the consumer's previous delta. */
   readonly sequence: number;
   readonly ids: FeatureIds;
   /** Weights, shape `[ids, width]`. */
@@ -34,12 +36,12 @@ export interface TableDelta {
   readonly checksum: number;
 }
 
-/** One page of all rows. */
+/** A page of rows. */
 export interface ExportedRows {
   readonly ids: FeatureIds;
   /** Weights, shape `[ids, width]`. */
   readonly rows: Float32Array<ArrayBuffer>;
-  /** Pass it back for the next page. */
+  /** Argument for the next page. */
   readonly cursor: number;
   readonly done: boolean;
 }
@@ -112,8 +114,8 @@ export class EmbeddingTable {
    *
    * @param ids Distinct or not, shape `[ids]`.
    * @param out Shape `[ids, width]`.
-   * @param missing What an absent id gives: zeros, or the value that its row would begin with.
-   * @param found 1 where the id has a row, shape `[ids]`.
+   * @param missing Value of an absent id: zeros, or the initial value of its row.
+   * @param found Set to 1 for ids that have a row, shape `[ids]`.
    * @throws {RangeError} When shapes do not fit.
    */
   lookup(
@@ -132,14 +134,15 @@ export class EmbeddingTable {
   }
 
   /**
-   * Applies one gradient to each id. An absent id is admitted first, as its slot asks, and then begins with its
-   * initial value; the gradient of an id that is not admitted is dropped and counted.
+   * Applies one gradient to each id. An absent id is admitted first, by the rule of its slot, and
+   * its row starts with the initial value; the gradient of an id that is not admitted is dropped
+   * and counted.
    *
    * @param ids Distinct, shape `[ids]`.
-   * @param gradients Summed over duplicates, shape `[ids, width]`. A row that is not finite, or 2⁵⁰ or more once
-   *   clipped, is rejected and counted.
+   * @param gradients Summed over duplicates, shape `[ids, width]`. A row that is not finite, or 2⁵⁰
+   *   or more once clipped, is rejected and counted.
    * @param counts Occurrences of each id in the batch, shape `[ids]`.
-   * @param dataSeconds Data clock; expiry counts from the newest seen.
+   * @param dataSeconds Data clock; expiry is measured from the newest time seen.
    * @throws {RangeError} When shapes do not fit.
    */
   applyGradients(
@@ -165,8 +168,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Sets weights, whether the ids are admitted or not; a new row's optimizer state is its initial one. Of an id given
-   * twice the later row wins.
+   * Sets weights, whether the ids are admitted or not; the optimizer state of a new row is the
+   * initial one. The last row of an id counts.
    *
    * @param rows Shape `[ids, width]`.
    */
@@ -181,18 +184,18 @@ export class EmbeddingTable {
   }
 
   /**
-   * Looks at the next `bucketsMax` × 16 rows, going around the table over calls, and evicts those whose slot's expiry has
-   * passed on the data clock. Evicted ids reach every consumer as tombstones.
+   * Examines the next `bucketsMax` × 16 rows, continuing around the table over calls, and evicts
+   * the expired ones. Every consumer of deltas gets their ids as tombstones.
    *
-   * @returns Rows evicted.
+   * @returns Number of rows evicted.
    */
   evictExpired(bucketsMax: number): number {
     return accepted("evict expired rows", this.#memory.kernel.table_evict_expired(bucketsMax));
   }
 
   /**
-   * Keeps changes for a consumer from now on; one that was there begins anew. It reads the rows of this moment by
-   * {@link exportRows}, and its deltas, from number 1 on, carry what changed since.
+   * Starts recording changes for a consumer; a consumer that had begun starts over. It reads the
+   * current rows by {@link exportRows}, and its deltas, from number 1 on, carry later changes.
    *
    * @param consumer 0 to 3.
    */
@@ -204,9 +207,10 @@ export class EmbeddingTable {
   }
 
   /**
-   * The consumer's next delta, or `undefined` where nothing is new. A delta is forgotten only when a later call acknowledges
-   * its sequence; asked again without that, the same delta is given again. "overflowed" where the consumer was silent
-   * while more ids were removed than its queue of tombstones holds: it has to {@link beginDeltas} anew.
+   * The consumer's next delta, `undefined` if nothing is new. The table keeps a delta until a later
+   * call acknowledges its sequence; a call without that returns the same delta. "overflowed" if
+   * more ids were removed than the consumer's queue of tombstones holds: it has to {@link
+   * beginDeltas} again.
    *
    * @param consumer 0 to 3, one that has begun.
    * @param acknowledged Highest sequence that the consumer has applied, 0 at first.
@@ -235,8 +239,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * All rows in pages, in the order of their places, which they keep: a row that is there from the first page to the last
-   * is given exactly once, however the table grows meanwhile.
+   * All rows in pages, in the order of their handles. A row that exists from the first page to the
+   * last is returned exactly once, however the table grows meanwhile.
    *
    * @param cursor 0 for the first page.
    */
@@ -252,7 +256,11 @@ export class EmbeddingTable {
     };
   }
 
-  /** Multiplies a slice's learning rate, on top of its schedule. @throws {RangeError} When there is no such slice. */
+  /**
+   * Multiplies a slice's learning rate, on top of its schedule.
+   *
+   * @throws {RangeError} When there is no such slice.
+   */
   setLearningRateScale(slice: string, scale: number): void {
     const number = this.options.slices.findIndex(({ name }) => name === slice);
     if (number < 0) {
@@ -263,8 +271,8 @@ export class EmbeddingTable {
   }
 
   /**
-   * Begins a snapshot of this moment and returns what describes it; lookups and updates go on meanwhile. One that was under
-   * way is dropped.
+   * Starts a snapshot of this moment and returns its header; a running one is dropped. Lookups and
+   * updates may follow while it is written.
    */
   beginSnapshot(): SnapshotHeader {
     const memory = this.#memory;
@@ -274,12 +282,13 @@ export class EmbeddingTable {
   }
 
   /**
-   * What comes next of the snapshot, as it was when it began: counters, then rows; `undefined` after the last (which ends
-   * it).
+   * The next chunk of the snapshot, as of its start: counters, then rows; `undefined` after the
+   * last, which ends the snapshot.
    *
    * @param rowsMax Bounds rows, or lines of counters, of 72 bytes.
-   * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed before they were written take
-   *   more than a quarter of `bytesMax`. Begin anew with larger chunks, or fewer pauses between them.
+   * @throws {RangeError} When no snapshot is under way, or updates outran it: rows that changed
+   *   before they were written take more than a quarter of `bytesMax`. Start again with larger
+   *   chunks, or shorter pauses between them.
    */
   nextSnapshotChunk(rowsMax: number): SnapshotChunk | undefined {
     const memory = this.#memory;
@@ -296,30 +305,30 @@ export class EmbeddingTable {
   }
 
   /**
-   * What rows that changed before they were written take of the memory they may have, 0 to 1: at 1, one more outruns the
-   * snapshot. 0 where none is under way.
+   * Share of the memory for rows copied aside that is in use, 0 to 1. At 1 the next changed row
+   * outruns the snapshot. 0 without a snapshot.
    */
   get snapshotAsideShare(): number {
     accepted("look at a snapshot", this.#memory.kernel.table_snapshot_aside());
     return this.#memory.words(1)[0];
   }
 
-  /** Ends the snapshot, complete or not, and frees what it kept. */
+  /** Ends the snapshot and frees its memory. */
   endSnapshot(): void {
     accepted("end a snapshot", this.#memory.kernel.table_snapshot_end());
   }
 
   /**
-   * Prepares to take the rows of a snapshot, of this schema or another, of as many shards as now or not. Rows that
-   * the table has already are overwritten.
+   * Prepares to restore a snapshot, of this schema or another, and of any number of shards. Rows
+   * that the table has already are overwritten.
    */
-  restore(header: SnapshotHeader, placement: RestorePlacement): TableRestore {
+  restore(header: SnapshotHeader, selection: RestoreSelection): TableRestore {
     this.#rates.resumeAt(header.draws);
-    return new TableRestore(this.#memory, this.#schema(), header, placement);
+    return new TableRestore(this.#memory, this.#schema(), header, selection);
   }
 
   /**
-   * Moves the hard limit of the table's memory, to what it has claimed if that is more.
+   * Moves the hard limit of the table's memory, but not below the bytes that it has claimed.
    *
    * @returns Bytes claimed.
    */
@@ -333,7 +342,7 @@ export class EmbeddingTable {
   }
 
   /**
-   * What the table holds and has done; `thorough` also walks all rows.
+   * Contents of the table and running counts.
    *
    * @param thorough Adds the displacement counts, which visit every row.
    */
@@ -341,7 +350,7 @@ export class EmbeddingTable {
     return readTableStatistics(this.#memory, thorough);
   }
 
-  /** How many buckets of the index hold 0, 1, … 16 entries; visits every bucket. */
+  /** Number of buckets of the index that hold 0, 1, … 16 entries; visits every bucket. */
   entriesPerBucket(): Float64Array {
     return readEntriesPerBucket(this.#memory);
   }
@@ -357,7 +366,7 @@ export class EmbeddingTable {
   }
 }
 
-/** The data clock as the kernel keeps it. */
+/** The data clock in the kernel's format. */
 function wholeSeconds(seconds: number): number {
   return Math.max(0, Math.min(Math.floor(seconds), 0xffff_ffff));
 }

@@ -1,6 +1,7 @@
 /**
- * From features to ids: `slot << 48 | low 48 bits of XXH64(UTF-8 text, seed 0)`. XXH64 is public, so other
- * programs may compute the same ids; here a whole batch is hashed in one call, without a string or BigInt an id.
+ * From features to ids: `slot << 48 | low 48 bits of XXH64(UTF-8 text, seed 0)`. XXH64 is public,
+ * so other programs can compute the same ids. A whole batch is hashed in one call, without a string
+ * or BigInt for each id.
  */
 import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
@@ -35,10 +36,10 @@ export class FeatureHasher {
   }
 
   /**
-   * The ids of some values, see {@link FeatureIds}: slot << 48 | 48-bit signature of the bytes.
+   * Hashes texts into {@link FeatureIds}.
    *
    * @param slots Slot of each text, at most 32,767, shape `[texts]`.
-   * @param utf8 All texts one after another.
+   * @param utf8 The bytes of all texts.
    * @param offsets Text i is `utf8[offsets[i] .. offsets[i + 1]]`, shape `[texts + 1]`.
    * @returns Feature ids, shape `[texts]`.
    * @throws {RangeError} When a slot or an offset is out of range.

@@ -31,7 +31,10 @@ export class KernelMemory {
     return reserved("use a table", reserve, length);
   }
 
-  /** Reserves all buffers of a call before their views are made: each reservation may move all views. */
+  /**
+   * Reserves all buffers of a call before their views are made: each reservation may move all
+   * views.
+   */
   reserve(lengths: { ids?: number; floats?: number; counts?: number; bytes?: number }): void {
     if (lengths.ids !== undefined) this.#address(this.kernel.table_ids, lengths.ids);
     if (lengths.floats !== undefined) this.#address(this.kernel.table_floats, lengths.floats);

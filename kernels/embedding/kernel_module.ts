@@ -1,6 +1,6 @@
 /**
- * The compiled kernel: one WebAssembly module a thread, one instance a table or set of batch buffers.
- * Importing the bytes makes instantiation synchronous and free of file access.
+ * The compiled kernel: one WebAssembly module a thread, one instance a table or set of batch
+ * buffers. Importing the bytes makes instantiation synchronous and free of file access.
  */
 import bytes from "./kernel.wasm" with { type: "bytes" };
 

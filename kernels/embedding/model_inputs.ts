@@ -1,6 +1,6 @@
 /**
- * Turns looked-up rows into the dense model's inputs, and the inputs' gradients back into gradients of rows. The
- * trainer and the ranker share it, so that they pool alike.
+ * Turns rows into the dense model's inputs, and gradients of the inputs into gradients of the rows.
+ * Trainer and ranker share it, so both pool alike.
  */
 import type { FeatureBatch } from "../features/feature_batch.ts";
 import type { UniqueIds } from "./batch_kernel.ts";
@@ -12,7 +12,7 @@ import { type RowLayout, widthOf } from "./row_classes.ts";
 /** A list slot that the model reads entry by entry, see `Model.historyInputs`. */
 export interface HistoryInput {
   readonly name: string;
-  /** Position among the batch's slots. */
+  /** Index among the batch's slots. */
   readonly slot: number;
   readonly lengthMax: number;
   readonly dim: number;
@@ -20,21 +20,21 @@ export interface HistoryInput {
 
 /** The entries of a list slot. */
 export interface History {
-  /** `[rows, lengthMax, dim]`, zeros where there is no entry. */
+  /** `[rows, lengthMax, dim]`, zeros after the last entry. */
   readonly entries: Float32Array<ArrayBuffer>;
   /** 1 where there is an entry, `[rows, lengthMax]`. */
   readonly present: Float32Array<ArrayBuffer>;
 }
 
-/** What the model reads of a batch's embeddings. */
+/** The embedding inputs of the model. */
 export interface PooledInputs {
-  /** Per slice, the slots' vectors side by side, `[rows, Σ dims]`. */
+  /** Per slice, the slots' vectors next to each other, `[rows, Σ dims]`. */
   readonly sparse: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** By the names of the model's history inputs. */
   readonly histories: Readonly<Record<string, History>>;
 }
 
-/** The same, and where their gradients are best written. */
+/** Inputs, and arrays for their gradients. */
 export interface LearningInputs extends PooledInputs {
   /** By the names of slices and histories, in their inputs' shapes. */
   readonly gradients: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
@@ -45,11 +45,11 @@ const EMBEDDINGS = "embeddings";
 
 export interface ModelInputsOptions {
   readonly layout: RowLayout;
-  /** What the model asks for: of each slot a vector of so many weights, 0 = none. */
+  /** Inputs of the model: for each slot a vector of so many weights, 0 = none. */
   readonly sparseInputs: readonly { readonly slice: string; readonly dims: readonly number[] }[];
   /** Default: none. */
   readonly historyInputs?: readonly HistoryInput[];
-  /** Pooling per slot. */
+  /** Pooling by slot. */
   readonly combiners: readonly Combiner[];
   /** Whether {@link ModelInputs.poolToLearn} will be called. Default: false. */
   readonly learns?: boolean;
@@ -62,7 +62,7 @@ export class ModelInputs {
   readonly #slices: readonly string[];
   readonly #histories: readonly HistoryInput[];
 
-  /** @throws {Error} When the model asks for a slice that rows do not have, or of another dim. */
+  /** @throws {Error} When the model needs a slice that rows do not have, or of another dim. */
   constructor(
     { layout, sparseInputs, historyInputs = [], combiners, learns }: ModelInputsOptions,
   ) {
@@ -101,9 +101,10 @@ export class ModelInputs {
   /**
    * The inputs of a batch, in the kernel's memory: valid until the next call.
    *
-   * @param rows Rows of the distinct ids: for n ids of a group `[n, width]`, one group after another, in any number of pieces.
+   * @param rows Rows of the distinct ids: for n ids of a group `[n, width]`, group after group, in
+   *   any number of pieces.
    * @param grouped The batch's distinct ids, grouped by shard and class.
-   * @param into Arrays of the same sizes to copy them to, where they must last longer.
+   * @param into Arrays of the same sizes, to which the inputs are copied if they must last longer.
    */
   pool(
     rows: readonly Float32Array[],
@@ -130,7 +131,10 @@ export class ModelInputs {
     return pooled;
   }
 
-  /** As {@link pool}, with arrays for the gradients, from which {@link gradients} need not copy them. */
+  /**
+   * As {@link pool}, with arrays for the gradients in the kernel's memory, which {@link gradients}
+   * need not copy.
+   */
   poolToLearn(
     rows: readonly Float32Array[],
     grouped: Pick<UniqueIds, "groupStarts" | "inverse">,
@@ -143,16 +147,17 @@ export class ModelInputs {
   }
 
   /**
-   * Sums the gradients of the last batch's inputs per distinct id; columns that the model does not read get 0.
+   * Sums the gradients of the last batch's inputs by distinct id; columns that the model does not
+   * read get 0.
    *
    * @param gradients Per slice, `[rows, Σ dims]`, and per history, `[rows, lengthMax, dim]`.
-   * @returns In the shape of all rows: the kernel's memory, valid until the next call.
+   * @returns In the shape of all rows; the kernel's memory, valid until the next call.
    */
   gradients(gradients: Readonly<Record<string, Float32Array>>): Float32Array<ArrayBuffer> {
     return this.#pooling.gradients(this.#names().map((name) => gradients[name]));
   }
 
-  /** Of the inputs, in the kernel's order. */
+  /** Names of the inputs, in the kernel's order. */
   #names(): string[] {
     return [...this.#slices, ...this.#histories.map(({ name }) => name)];
   }

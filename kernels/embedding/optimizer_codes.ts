@@ -1,4 +1,4 @@
-/** Optimizers and initializers as the words that the kernel reads; the decoders stand in the Rust crate. */
+/** Optimizers and initializers encoded as words; the Rust crate decodes them. */
 import type { InitializerOptions, SparseOptimizerOptions } from "./options.ts";
 
 /** `[rule, learning rate, weight decay, clip, …up to four parameters]`. */

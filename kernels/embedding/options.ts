@@ -1,13 +1,18 @@
 /**
- * What a table's rows look like and how they learn: plain data, checked by the configuration, read by the kernel.
+ * Options of a table: the layout of its rows, their optimizers, admission and expiry. Plain data,
+ * checked by the configuration.
  *
- * A row is a concatenation of slices (say a first-order weight of dim 1 and an embedding of dim 16), each with
- * its own initializer and optimizer. A slot (feature column) may override both, and has its own admission and expiry.
+ * A row is a concatenation of slices (say a first-order weight of dim 1 and an embedding of dim
+ * 16), each with its own initializer and optimizer. A slot (feature column) may override both, and
+ * has its own admission and expiry.
  */
 
 import type { LearningRateSchedule } from "../dense/optimizers/learning_rate.ts";
 
-/** Feature ids as 64-bit words: slot (15 bits) << 48 | signature (48 bits). A container: elements are never read one by one on a hot path. */
+/**
+ * Feature ids as 64-bit words: slot (15 bits) << 48 | signature (48 bits). A container whose
+ * elements are never read one by one on a hot path.
+ */
 export type FeatureIds = BigUint64Array<ArrayBuffer>;
 
 /** A row's first value, a function of (seed, feature id, column) alone. */
@@ -57,27 +62,30 @@ export type SparseOptimizerOptions =
 
 /** A part of each row. */
 export interface SliceOptions {
-  /** The name by which the dense model asks for it, e.g. `"first_order"`, `"embeddings"`. */
+  /** The name of the dense model's input, e.g. `"first_order"`, `"embeddings"`. */
   readonly name: string;
-  /** Weights, ≥ 1. */
+  /** Number of weights, ≥ 1. */
   readonly dim: number;
   readonly initializer: InitializerOptions;
   readonly optimizer: SparseOptimizerOptions;
-  /** By the batches that the table has been given; absent = the rate stays. */
+  /** Schedule over the batches applied to the table; absent = constant. */
   readonly learningRateSchedule?: LearningRateSchedule;
 }
 
-/** When an id gets a row: after `threshold` occurrences (0 = at once), or with `probability` at each occurrence. */
+/**
+ * When an id gets a row: after `threshold` occurrences (0 = at once), or with `probability` at
+ * each.
+ */
 export type AdmissionOptions =
   | { readonly kind: "threshold"; readonly threshold: number }
   | { readonly kind: "probability"; readonly probability: number };
 
-/** What is different for one slot. */
+/** Options of one slot. */
 export interface SlotOptions {
   /** 0 to 32,767; a feature schema numbers its slots from 1. */
   readonly slot: number;
   readonly admission: AdmissionOptions;
-  /** A row not updated for this long, on the data clock, is evicted; absent = never. Seconds. */
+  /** A row without an update for this long on the data clock expires; absent = never. Seconds. */
   readonly expirySeconds?: number;
   /** Per-slice overrides, by slice name. */
   readonly slices?: Readonly<
@@ -85,16 +93,16 @@ export interface SlotOptions {
   >;
 }
 
-/** One table: its rows, its memory, and what happens at its limit. */
+/** Options of one table. */
 export interface TableOptions {
-  /** Seeds every row's initial value. */
+  /** Seed of every row's initial value. */
   readonly seed: number;
   readonly slices: readonly SliceOptions[];
   /** Slots that differ from the defaults (admission at once, no expiry, no override). */
   readonly slots: readonly SlotOptions[];
   /** Hard limit of the table's memory, bytes; at most 3 GiB. */
   readonly bytesMax: number;
-  /** What happens at the limit. */
+  /** The policy at the limit. */
   readonly atLimit: "reject" | "evictLeastRecentlyUsed" | "evictLeastFrequentlyUsed";
 }
 

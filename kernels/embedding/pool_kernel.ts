@@ -1,23 +1,27 @@
 /**
- * Rows into the model's inputs and gradients back, one call of the kernel each way. Its memory is its own: inputs are
- * read where the kernel wrote them, which no other call may move.
+ * Pools rows into the model's inputs and returns gradients, one call of the kernel each way. The
+ * inputs are read where the kernel wrote them, so the instance has no other use that could move
+ * them.
  */
 import type { BatchExports } from "./batch_exports.ts";
 import { instantiateKernel } from "./kernel_module.ts";
 import { accepted, reserved } from "./kernel_refusals.ts";
 import { encodePoolPlan, type PoolPlan, strideOf } from "./pool_plan.ts";
 
-/** The ids of a batch: which rows they need, and which examples they are of. */
+/** The ids of a batch by group, and the lists of its examples. */
 export interface PoolBatch {
-  /** Distinct ids of group g (a shard's of one class) are those from `groupStarts[g]` to `groupStarts[g + 1]`. */
+  /**
+   * Distinct ids of group g (one class of one shard) are those from `groupStarts[g]` to
+   * `groupStarts[g + 1]`.
+   */
   readonly groupStarts: Uint32Array;
-  /** Position of each id among the distinct ones, `[ids]`. */
+  /** Index of each id among the distinct ones, `[ids]`. */
   readonly inverse: Uint32Array;
   /** Slot s of example e has the ids from `listOffsets[e · slots + s]` to the next. */
   readonly listOffsets: Uint32Array;
 }
 
-/** Pools by one plan; of one batch at a time. */
+/** Pools by one plan, one batch at a time. */
 export class PoolKernel {
   readonly #kernel: BatchExports;
   readonly #slots: number;
@@ -28,7 +32,7 @@ export class PoolKernel {
   #rowFloats = 0;
 
   /**
-   * @param learns Whether {@link gradientBlocks} will be asked for.
+   * @param learns Whether {@link gradientBlocks} will be called.
    * @throws {RangeError} When a part does not lie inside its slot's rows.
    */
   constructor(plan: PoolPlan, learns = false) {
@@ -45,9 +49,9 @@ export class PoolKernel {
   /**
    * Pools the rows of a batch's distinct ids; a slot without ids gives zeros.
    *
-   * @param rows Rows of all groups one after another, each as wide as its class, in any number of pieces.
-   * @returns By block, `[examples, stride]`: the kernel's own memory, valid until the next call.
-   * @throws {RangeError} When shapes, offsets or positions do not fit.
+   * @param rows Rows of all groups in order, each as wide as its class, in any number of pieces.
+   * @returns By block, `[examples, stride]`; the kernel's memory, valid until the next call.
+   * @throws {RangeError} When shapes, offsets or indices do not fit.
    */
   pool(rows: readonly Float32Array[], batch: PoolBatch): Float32Array<ArrayBuffer>[] {
     const kernel = this.#kernel;
@@ -59,7 +63,7 @@ export class PoolKernel {
     const inputFloats = examples * this.#width();
     const rowsAt = reserved(action, kernel.batch_rows, rowFloats);
     const inputsAt = reserved(action, kernel.batch_pooled, inputFloats);
-    // Now, for later it would move what was pooled.
+    // Reserved now, since a later reservation would move the pooled inputs.
     if (this.#learns) reserved(action, kernel.batch_gradients, inputFloats);
     const inverseAt = reserved(action, kernel.batch_inverse, inverse.length);
     const offsetsAt = reserved(action, kernel.batch_offsets, listOffsets.length);
@@ -81,9 +85,10 @@ export class PoolKernel {
   }
 
   /**
-   * Where the gradients of what the last {@link pool} gave may be written: from there {@link gradients} need not copy them.
+   * Arrays in the kernel's memory for the gradients of the last {@link pool}'s results; {@link
+   * gradients} need not copy them.
    *
-   * @returns By block, `[examples, stride]`: the kernel's own memory, valid until the next call.
+   * @returns By block, `[examples, stride]`; valid until the next call.
    */
   gradientBlocks(): Float32Array<ArrayBuffer>[] {
     const floats = this.#examples * this.#width();
@@ -93,9 +98,9 @@ export class PoolKernel {
   /**
    * The gradient of the last {@link pool}: sums the inputs' gradients by distinct id.
    *
-   * @param gradients By block, the shapes of what was pooled.
-   * @returns The shape of the rows that were pooled: the kernel's own memory, valid until the next call.
-   * @throws {RangeError} When the shapes are others.
+   * @param gradients By block, in the shapes of the inputs.
+   * @returns In the shape of the rows; the kernel's memory, valid until the next call.
+   * @throws {RangeError} When the shapes differ.
    */
   gradients(gradients: readonly Float32Array[]): Float32Array<ArrayBuffer> {
     const kernel = this.#kernel;

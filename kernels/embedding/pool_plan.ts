@@ -1,14 +1,14 @@
 /**
- * Which columns of the slots' rows become which columns of the model's inputs, as the kernel reads it once; the decoder
- * is the crate's `batch/plan.rs`.
+ * The pooling plan: which columns of the slots' rows become which columns of the model's inputs,
+ * encoded for the kernel. The decoder is the crate's `batch/plan.rs`.
  */
 import { type Combiner, COMBINER_CODES } from "./options.ts";
 
-/** Columns of one slot's rows, and where they go in their input. */
+/** Columns of one slot's rows that go to an input. */
 export interface PoolPart {
-  /** Position among the batch's slots. */
+  /** Index among the batch's slots. */
   readonly slot: number;
-  /** "each" puts the slot's first `entries` rows side by side instead of pooling them. */
+  /** "each" puts the slot's first `entries` rows next to each other instead of pooling them. */
   readonly combiner: Combiner | "each";
   /** 1 for pooled parts. */
   readonly entries: number;
@@ -17,7 +17,9 @@ export interface PoolPart {
   readonly dim: number;
 }
 
-/** One input of the model: the columns of its parts side by side, `[rows, Σ entries · dim]`. */
+/**
+ * One input of the model: the columns of its parts next to each other, `[rows, Σ entries · dim]`.
+ */
 export interface PoolBlock {
   readonly parts: readonly PoolPart[];
 }
@@ -47,7 +49,8 @@ export function encodePoolPlan({ widths, classOfSlot, blocks }: PoolPlan): Uint3
       return words;
     });
   });
-  // Slot by slot, so that a row is visited once for all inputs; the sort keeps each block's order.
+  // By slot, so that the kernel visits a row once for all inputs; the sort keeps each block's
+  // order.
   parts.sort(([a], [b]) => a - b);
   return Uint32Array.from([
     ...[widths.length, ...widths],

@@ -1,12 +1,13 @@
 /**
- * Slots whose rows look alike (the same widths, the same kinds of optimizer) are a class, and each class has a table of
- * its own: a slot with 4 weights does not pay for another's 64, nor one with SGD for another's moments.
+ * A class is the set of slots whose rows have the same layout: the same widths and kinds of
+ * optimizer. Each class has a table of its own, so a slot with 4 weights does not pay for another's
+ * 64, nor a slot with SGD for another's moments.
  *
- * Ids and rows travel class after class: of n ids in classes of widths w, the first `starts[1]` have rows of w₀ floats each,
- * the next of w₁.
+ * Arrays of ids and rows go class after class: of n ids in classes of widths w, the first
+ * `starts[1]` have rows of w₀ floats each, the next of w₁.
  */
 
-/** What rows of a class are to a reader. */
+/** A class, as readers of rows need it. */
 export interface RowClass {
   /** Numbers of the slots; a slot that no class names is of the first. */
   readonly slots: readonly number[];
@@ -17,7 +18,7 @@ export interface RowClass {
 /** The rows of a model's slots. */
 export interface RowLayout {
   readonly classes: readonly RowClass[];
-  /** The class of each of a batch's slots, by position. */
+  /** The class of each of a batch's slots, by index. */
   readonly classOfColumn: readonly number[];
 }
 
@@ -27,9 +28,9 @@ export function widthOf({ slices }: Pick<RowClass, "slices">): number {
 }
 
 /**
- * Where each group's rows begin, floats.
+ * The first float of each group's rows.
  *
- * @param groupStarts Ids of group g, which is of class g mod classes, are those from `groupStarts[g]` on.
+ * @param groupStarts Ids of group g, which is of class g mod classes, begin at `groupStarts[g]`.
  * @returns Shape `[groups + 1]`
  */
 export function floatStarts(groupStarts: Uint32Array, widths: readonly number[]): number[] {
@@ -41,7 +42,9 @@ export function floatStarts(groupStarts: Uint32Array, widths: readonly number[])
   return starts;
 }
 
-/** Starts of one shard's classes, counted from its first id; its ids begin at `groupStarts[shard · classes]`. */
+/**
+ * Starts of one shard's classes, relative to the shard's first id, `groupStarts[shard · classes]`.
+ */
 export function classStartsOf(
   groupStarts: Uint32Array,
   shard: number,

@@ -1,18 +1,16 @@
-/**
- * A serving table: weights only, stored compressed, gathered straight into float32. What a serving replica keeps.
- */
+/** A serving table: the weights of a serving replica, stored compressed and read as float32. */
 import type { FeatureIds } from "./options.ts";
 import { KernelMemory } from "./kernel_memory.ts";
 import { accepted } from "./kernel_refusals.ts";
 import { readStoreStatistics, type StoreStatistics } from "./table_statistics.ts";
 
-/** How wide rows are, how precisely they are kept, and how much memory they may take. */
+/** Width and precision of rows, and their memory limit. */
 export interface ServingTableOptions {
   /** Weights of a row. */
   readonly width: number;
   /** fp32 is exact; fp16 takes 2 bytes a weight; int8 takes 1 and a scale of 4 bytes a row. */
   readonly precision: "fp32" | "fp16" | "int8";
-  /** Hard limit of the table's memory, bytes; what is above 3 GiB does not count. */
+  /** Hard limit of the table's memory, bytes; at most 3 GiB are used. */
   readonly bytesMax: number;
 }
 
@@ -76,7 +74,7 @@ export class ServingTable {
    * @param ids Distinct or not, shape `[ids]`.
    * @param out Shape `[ids, width]`.
    * @param found Shape `[ids]`.
-   * @returns How many ids are absent.
+   * @returns Number of absent ids.
    * @throws {RangeError} When shapes do not fit.
    */
   lookup(ids: FeatureIds, out: Float32Array, found: Uint8Array): number {
@@ -100,7 +98,8 @@ export class ServingTable {
    *
    * @param rows Shape `[ids, width]`.
    * @throws {RangeError} When shapes do not fit.
-   * @throws {OutOfMemoryError} When the table cannot grow past `bytesMax`; ids before the first without room are written.
+   * @throws {OutOfMemoryError} When the table cannot grow past `bytesMax`; ids before the first
+   *   without room are written.
    */
   upsert(ids: FeatureIds, rows: Float32Array): void {
     if (rows.length !== ids.length * this.width) {
@@ -121,7 +120,7 @@ export class ServingTable {
     }
   }
 
-  /** Removes rows; absent ids are no error. Returns how many there were. */
+  /** Removes rows; absent ids are no error. Returns the number of rows removed. */
   remove(ids: FeatureIds): number {
     const memory = this.#memory;
     memory.ids(ids.length).set(ids);
@@ -129,20 +128,20 @@ export class ServingTable {
   }
 
   /**
-   * Begins to replace all rows while they are served: of the rows there are now, those that {@link upsert} writes until
-   * {@link endFill} stay. A fill that was under way begins anew.
+   * Starts replacing all rows while they are served: {@link endFill} removes the rows that {@link
+   * upsert} did not write in between. A running fill starts over.
    */
   beginFill(): void {
     accepted("begin a fill", this.#memory.kernel.serving_begin_fill());
   }
 
-  /** Removes the rows that were not written since {@link beginFill}; returns how many there were. */
+  /** Removes the rows that were not written since {@link beginFill}; returns their number. */
   endFill(): number {
     return accepted("end a fill", this.#memory.kernel.serving_end_fill());
   }
 
   /**
-   * Moves the hard limit of the table's memory, to what it has claimed if that is more.
+   * Moves the hard limit of the table's memory, but not below the bytes that it has claimed.
    *
    * @returns Bytes claimed.
    */
@@ -152,7 +151,7 @@ export class ServingTable {
   }
 
   /**
-   * What the table holds; `thorough` also walks all rows.
+   * Contents of the table.
    *
    * @param thorough Adds the displacement counts, which visit every row.
    */

@@ -26,7 +26,8 @@ export class ShardFanOut {
    * Calls `ask` for each shard that owns ids, and waits until every call has ended: after a failure
    * too, so that no call still uses memory or reaches a shard when the caller goes on.
    *
-   * @param groupStarts Where each group begins among the distinct ids; shape `[shards · classes + 1]`.
+   * @param groupStarts Where each group begins among the distinct ids; shape `[shards · classes +
+   *   1]`.
    * @returns The answers, in the shards' order.
    * @throws The error of the first shard that failed.
    */

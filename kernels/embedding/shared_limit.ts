@@ -1,6 +1,7 @@
 /**
- * Several tables under one memory limit: each may grow into what the others have not claimed, but for a reserve that every
- * table can count on. Memory that a table has claimed stays with it, so at the limit it makes room among its own rows.
+ * One memory limit for several tables. Each may grow into the memory that the others have not
+ * claimed, except for a reserve for each of them. Claimed memory stays with its table, so at the
+ * limit a table makes room among its own rows.
  */
 
 /** A table whose limit can be moved. */
@@ -9,7 +10,9 @@ interface LimitedTable {
   limitMemory(bytesMax: number): number;
 }
 
-/** Of an equal share, what the other tables leave to one that has claimed less. */
+/**
+ * Divisor of an equal share: the part of it that other tables leave to a table with less memory.
+ */
 const RESERVED_SHARE = 4;
 
 export class SharedLimit {
@@ -18,7 +21,7 @@ export class SharedLimit {
   readonly #bytes: number[];
   readonly #reserve: number;
 
-  /** @param bytesMax Of all tables together. */
+  /** @param bytesMax Memory of all tables together, bytes. */
   constructor(bytesMax: number, tables: readonly LimitedTable[]) {
     this.#bytesMax = bytesMax;
     this.#tables = tables;
@@ -26,7 +29,7 @@ export class SharedLimit {
     this.#bytes = tables.map((table) => table.limitMemory(0));
   }
 
-  /** Runs what may grow one of the tables. */
+  /** Runs work that may grow one of the tables. */
   during<Result>(number: number, work: () => Result): Result {
     const table = this.#tables[number];
     const bytesMax = this.#leftFor(number);

@@ -1,6 +1,6 @@
 /**
- * Learning rates of a table's slices: each follows its schedule by the batches that the table has been given, so that a
- * table that comes back from a snapshot goes on where it was, and on top of that a factor that the trainer sets.
+ * Learning rates of a table's slices: the schedule of each, as a function of the batches applied so
+ * far, times a factor that the trainer sets. A restored table resumes its schedules.
  */
 import { learningRateAt } from "../dense/optimizers/learning_rate.ts";
 import type { SliceOptions } from "./options.ts";
@@ -9,7 +9,7 @@ export class SliceRates {
   readonly #slices: readonly SliceOptions[];
   readonly #apply: (slice: number, scale: number) => void;
   readonly #factors: number[];
-  /** The slices that have a schedule. */
+  /** Numbers of the slices with a schedule. */
   readonly #scheduled: readonly number[];
   #batches = 0;
 
@@ -26,18 +26,18 @@ export class SliceRates {
     );
   }
 
-  /** A batch is about to be learned from. */
+  /** Called before a batch is applied. */
   nextBatch(): void {
     this.#batches++;
     for (const number of this.#scheduled) this.#set(number);
   }
 
-  /** So many batches were learned from before. */
+  /** Resumes after `batches` batches. */
   resumeAt(batches: number): void {
     this.#batches = Math.max(this.#batches, batches);
   }
 
-  /** Multiplies a slice's rate, whatever its schedule says. */
+  /** Multiplies a slice's rate, on top of its schedule. */
   scale(number: number, factor: number): void {
     this.#factors[number] = factor;
     this.#set(number);

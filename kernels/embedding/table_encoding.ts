@@ -1,4 +1,4 @@
-/** A table's options as the words that the kernel reads; the decoder is the crate's `policy.rs`. */
+/** A table's options encoded as words; the decoder is the crate's `policy.rs`. */
 import { encodeInitializer, encodeOptimizer } from "./optimizer_codes.ts";
 import type { AdmissionOptions, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
 
@@ -8,10 +8,10 @@ const AT_LIMIT_CODES: Readonly<Record<TableOptions["atLimit"], number>> = {
   evictLeastFrequentlyUsed: 2,
 };
 
-/** "Never" among expiries, seconds. */
+/** The expiry that means never, seconds. */
 const NEVER_SECONDS = 0xffff_ffff;
 
-/** The admission counter may take about this share of the table's memory; the kernel says what it takes, 5.4 bytes an id. */
+/** Share of the table's memory for the admission counter, and bytes an id (5.4 in the kernel). */
 const COUNTER_SHARE = 0.05;
 const COUNTER_BYTES = 6;
 const COUNTER_IDS_MAX = 1 << 24;
@@ -33,7 +33,7 @@ function slot(options: SlotOptions, slices: readonly SliceOptions[]): number[] {
   ];
 }
 
-/** Bounds the ids that the admission counter remembers, from the memory the table may use. */
+/** Number of ids that the admission counter remembers, from the memory limit of the table. */
 export function admissionIdsMax(bytesMax: number): number {
   const ids = Math.floor((bytesMax * COUNTER_SHARE) / COUNTER_BYTES);
   return Math.max(64, Math.min(ids, COUNTER_IDS_MAX));

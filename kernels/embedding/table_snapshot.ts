@@ -1,21 +1,22 @@
 /**
- * A table's snapshot: plain data that any store can keep, and how it comes back into a table of another schema or
- * another number of shards.
+ * A table's snapshot as plain data for any store, and its restoration into a table of another
+ * schema or another number of shards.
  */
+import { present } from "../../structures/invariant.ts";
 import type { TableOptions } from "./options.ts";
 import { admissionIdsMax } from "./table_encoding.ts";
 import type { KernelMemory } from "./kernel_memory.ts";
 import { accepted } from "./kernel_refusals.ts";
 
-/** One slice as its floats lie in a saved row. */
+/** Position of one slice's floats in a saved row. */
 export interface SnapshotSlice {
   readonly name: string;
   readonly dim: number;
-  /** First weight, and first float of optimizer state, counted from the row's first weight. */
+  /** First weight, and first float of optimizer state, relative to the row's first weight. */
   readonly column: number;
   readonly state: number;
   readonly stateFloats: number;
-  /** Rules that wrote the state; state comes back only where they are the same. */
+  /** The rules that wrote the state; the state is restored only under the same rules. */
   readonly rules: string;
 }
 
@@ -23,11 +24,14 @@ export interface SnapshotSchema {
   /** Floats of a row: weights and state. */
   readonly floats: number;
   readonly slices: readonly SnapshotSlice[];
-  /** Whether a saved row ends with how often it was updated, as where the least frequently used are evicted. */
+  /**
+   * Whether a saved row ends with its update counter, as in tables that evict the least frequently
+   * used.
+   */
   readonly counted: boolean;
-  /** Slots whose rules the table knows. */
+  /** Slots that the table's options name. */
   readonly slots: readonly number[];
-  /** Ids that its admission counters remember; 0 where no slot has a threshold. */
+  /** Ids that its admission counters remember; 0 if no slot has a threshold. */
   readonly countedIdsMax: number;
 }
 
@@ -36,51 +40,57 @@ export interface SnapshotHeader {
   readonly rows: number;
   /** Data clock, seconds. */
   readonly clockSeconds: number;
-  /** Batches so far: where learning rate schedules go on; seeds the draws of admission by probability. */
+  /**
+   * Batches so far: resumes learning rate schedules and seeds the draws of admission by
+   * probability.
+   */
   readonly draws: number;
-  /** Of the counters of ids that have no row yet: which generation was the newest. */
+  /** Number of the newest generation of admission counters. */
   readonly newestGeneration: number;
 }
 
 export interface SnapshotChunk {
-  /** Counters are occurrences of ids that have no row yet. */
+  /** Counters are occurrences of ids without a row. */
   readonly holds: "rows" | "counters";
-  /** 0 where it holds counters. */
+  /** 0 for counters. */
   readonly rows: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** CRC-32C of `bytes`. */
   readonly checksum: number;
 }
 
-/** Which rows of a snapshot this table takes. */
-export interface RestorePlacement {
+/** The part of a snapshot that this table restores. */
+export interface RestoreSelection {
   /** This table's shard among `shards`; 0 of 1 takes every row. */
   readonly shard: number;
   readonly shards: number;
-  /** Slots of the schema; rows of others are dropped and counted. Absent = all. */
+  /** Slots of the schema; rows of other slots are dropped and counted. Absent = all. */
   readonly slots?: readonly number[];
   /**
-   * Take over the admission counters: only where the snapshot is of this very shard. Default false. Counters of another
-   * size are left out.
+   * Whether to restore the admission counters, which requires that the snapshot is of this very
+   * shard. Default false. Counters of another size are dropped.
    */
   readonly counters?: boolean;
 }
 
-/** What became of the snapshot's slices and rows. */
+/** Outcome of a restore, for slices and rows. */
 export interface RestoreReport {
-  /** Slices whose weights came back. */
+  /** Slices whose weights were restored. */
   readonly kept: readonly string[];
-  /** Slices that are new, or whose dim changed: they begin with their initial values. */
+  /** New slices, and slices whose dim changed; they get their initial values. */
   readonly added: readonly string[];
   readonly resized: readonly string[];
   /** Slices of the snapshot that this schema does not have. */
   readonly removed: readonly string[];
-  /** Slices whose optimizer changed: the weights came back, the state begins anew. */
+  /** Slices whose optimizer changed: their weights were restored, with a new state. */
   readonly stateReset: readonly string[];
-  /** Nobody's occurrences are forgotten: the admission counters came back, or there is nothing to count, then or now. */
+  /**
+   * Whether no occurrences were forgotten: counters were restored, or the snapshot or the table has
+   * none.
+   */
   readonly countersKept: boolean;
   readonly rows: number;
-  /** Rows that belong to another shard, were of a dropped slot, or found no room. */
+  /** Rows of another shard, of a dropped slot, and without room. */
   readonly elsewhere: number;
   readonly dropped: number;
   readonly rejected: number;
@@ -88,11 +98,14 @@ export interface RestoreReport {
 
 const LAYOUT_WORDS = 3;
 
-/** The rules of a slice by slot: its state means the same where these are equal. */
+/** The rules of a slice by slot; its state has the same meaning where these are equal. */
 function rulesOf(options: TableOptions, name: string): string {
   const kind = (optimizer: TableOptions["slices"][number]["optimizer"]) =>
     optimizer.kind === "adam" && optimizer.amsgrad ? "amsgrad" : optimizer.kind;
-  const slice = options.slices.find((each) => each.name === name)!;
+  const slice = present(
+    options.slices.find((each) => each.name === name),
+    "a slice of a snapshot's schema is one of the table's options",
+  );
   const overrides = options.slots.flatMap((slot) => {
     const optimizer = slot.slices?.[name]?.optimizer;
     return optimizer && kind(optimizer) !== kind(slice.optimizer)
@@ -118,11 +131,11 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
   return { floats, slices, counted, slots, countedIdsMax };
 }
 
-/** Takes a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
+/** Restores a snapshot's chunks into a table; made by `EmbeddingTable.restore`. */
 export class TableRestore {
   readonly #memory: KernelMemory;
   readonly #plan: Float64Array<ArrayBuffer>;
-  /** The newest generation of the counters that are taken over; undefined = none are. */
+  /** The newest generation of the restored counters; undefined = counters are not restored. */
   readonly #newestGeneration: number | undefined;
   #report: RestoreReport;
 
@@ -130,15 +143,15 @@ export class TableRestore {
     memory: KernelMemory,
     schema: SnapshotSchema,
     header: SnapshotHeader,
-    placement: RestorePlacement,
+    selection: RestoreSelection,
   ) {
     this.#memory = memory;
     const { runs, ...slices } = compare(header.schema, schema);
     const before = header.schema.countedIdsMax, now = schema.countedIdsMax;
-    const takesCounters = placement.counters === true && before === now && now > 0;
+    const takesCounters = selection.counters === true && before === now && now > 0;
     const countersKept = takesCounters || before === 0 || now === 0;
     this.#report = { ...slices, countersKept, rows: 0, elsewhere: 0, dropped: 0, rejected: 0 };
-    const { shard, shards, slots = [] } = placement;
+    const { shard, shards, slots = [] } = selection;
     this.#plan = Float64Array.from([
       header.schema.floats,
       Number(header.schema.counted),
@@ -154,7 +167,9 @@ export class TableRestore {
     accepted("restore a snapshot", memory.kernel.table_restore_begin(clockSeconds, draws));
   }
 
-  /** @throws {RangeError} When the chunk is not what was written; then nothing of it is taken. */
+  /**
+   * @throws {RangeError} When the chunk is not as it was written; then nothing of it is restored.
+   */
   take(chunk: SnapshotChunk): void {
     if (chunk.holds === "counters") return this.#takeCounters(chunk);
     const memory = this.#memory;
@@ -186,7 +201,7 @@ export class TableRestore {
     );
   }
 
-  /** So far. */
+  /** The outcome so far. */
   get report(): RestoreReport {
     return this.#report;
   }
@@ -194,7 +209,7 @@ export class TableRestore {
 
 type Run = readonly [from: number, to: number, floats: number];
 
-/** Which floats of a saved row go where, and what is told about it. */
+/** Which floats of a saved row go where, and the report on slices. */
 function compare(saved: SnapshotSchema, current: SnapshotSchema) {
   const before = new Map(saved.slices.map((slice) => [slice.name, slice]));
   const runs: Run[] = [];

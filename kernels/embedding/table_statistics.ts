@@ -1,30 +1,33 @@
-/** What a table tells about itself. */
+/** Statistics of a table. */
 import type { KernelMemory } from "./kernel_memory.ts";
 import { accepted } from "./kernel_refusals.ts";
 
-/** Of any table. */
+/** Statistics of any table. */
 export interface StoreStatistics {
   readonly rows: number;
   /** Rows over index cells. */
   readonly load: number;
-  /** Claimed against `bytesMax`: pages, indexes, counters. */
+  /** Bytes claimed of `bytesMax`: pages, indexes, counters. */
   readonly bytes: number;
-  /** One row: id, stamp, weights, state. */
+  /** Bytes of a row: id, stamp, weights, state. */
   readonly rowBytes: number;
-  /** Rows whose index entry lies in its first and in its other bucket; only where asked for, for it visits every row. */
+  /**
+   * Rows whose entry lies in its first and in its other bucket; only if asked for, since it visits
+   * every row.
+   */
   readonly displacement?: readonly [inFirst: number, inOther: number];
 }
 
-/** Of a training table; counts run since the table was made. */
+/** Statistics of a training table; counts are since the table was made. */
 export interface TableStatistics extends StoreStatistics {
-  /** Changed rows and tombstones that wait for the consumer that is furthest behind. */
+  /** Changed rows and tombstones that the consumer furthest behind has not received. */
   readonly touched: number;
   readonly lookups: number;
   readonly missing: number;
   readonly admitted: number;
   readonly filtered: number;
   readonly evicted: number;
-  /** Updates refused: no room under `bytesMax`, or a gradient that no row may learn from. */
+  /** Updates refused: no room under `bytesMax`, or a gradient that no row may apply. */
   readonly rejected: number;
   readonly updated: number;
   /** Newest update time seen, seconds. */
@@ -49,7 +52,10 @@ function store(words: Float64Array, thorough: boolean): StoreStatistics {
   };
 }
 
-/** How many buckets of the index hold 0, 1, … 16 entries: those that are full make insertions dear. Visits every bucket. */
+/**
+ * Number of buckets of the index that hold 0, 1, … 16 entries; full buckets make insertion slow.
+ * Visits every bucket.
+ */
 export function readEntriesPerBucket(memory: KernelMemory): Float64Array {
   const words = accepted("read the index", memory.kernel.table_entries_per_bucket());
   return memory.words(words).slice();

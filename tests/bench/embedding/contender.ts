@@ -1,4 +1,4 @@
-/** What the benchmark asks of everyone who takes part: Cairn's tables and their native peers. */
+/** The operations that a contender, Cairn's tables or a native peer, has to provide. */
 import type { Distribution } from "./sequences.ts";
 
 /** A range of draws, by batches. */
@@ -14,7 +14,7 @@ export interface Slice {
 /** All times in nanoseconds, without the preparation of inputs. */
 export interface Contender {
   readonly name: string;
-  /** Starts afresh with rows of `dim` weights, with Adagrad's accumulators behind them where `learns`. */
+  /** Starts over with rows of `dim` weights, followed by Adagrad's accumulators if `learns`. */
   create(dim: number, learns: boolean): Promise<void>;
   /** Inserts all keys into an empty table; a time for each batch. */
   insert(batch: number): Promise<readonly number[]>;
@@ -24,7 +24,7 @@ export interface Contender {
   update(slice: Slice): Promise<number>;
   /** Sums the gradients of equal ids, then one Adagrad step for each. */
   dedupe(slice: Slice): Promise<number>;
-  /** Σ of all weights of the first `count` draws: the answer that all must agree on. */
+  /** Σ of all weights of the first `count` draws, on which all contenders must agree. */
   sum(distribution: Distribution, count: number): Promise<number>;
   close(): Promise<void>;
 }

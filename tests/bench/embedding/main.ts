@@ -1,8 +1,9 @@
 /**
- * Cairn's embedding kernel beside native hash maps, in one run on one thread each: the same keys, rows and batches,
- * answers compared before anything is timed, contenders taking turns.
+ * Cairn's embedding kernel and native hash maps in one run, on one thread each, with the same keys,
+ * rows and batches. Answers are compared before anything is timed, and contenders take turns.
  *
- *     deno task bench:embedding [--json] [--quick] [--keys 1000000,4000000] [--dim 8,16,64] [--rounds 7]
+ *     deno task bench:embedding [--json] [--quick] [--keys 1000000,4000000] [--dim 8,16,64]
+ *         [--rounds 7]
  */
 import { parseArgs } from "node:util";
 import { CairnContender } from "./cairn_contender.ts";
@@ -72,13 +73,13 @@ async function assertSameSums(contenders: readonly Contender[], distribution: Di
   }
 }
 
-/** The draws of a slice, going around. */
+/** The draws of a slice; starts again at the first after the last. */
 function sliceOf(distribution: Distribution, batch: number, slice: number, draws: number) {
   const count = sliceDraws / batch;
   return { distribution, batch, start: slice * count % (draws / batch), batches: count };
 }
 
-/** Whether ours and all peers, doubling as they grow, fit into this machine's memory beside one another. */
+/** Whether all contenders together, with doubling during growth, fit into this machine's memory. */
 function fits(keys: number, rowFloats: number): boolean {
   const needed = keys * rowFloats * 4 * 8.5;
   const { available } = Deno.systemMemoryInfo();
@@ -150,7 +151,7 @@ async function benchTables(
   }
 }
 
-/** Sums duplicates and applies Adagrad, on fresh tables, with PyTorch beside where it is installed. */
+/** Sums duplicates and applies Adagrad, on fresh tables; PyTorch takes part if it is installed. */
 async function benchDedupe(contenders: Contender[], sequences: Sequences, dim: number) {
   const python = await findTorch();
   const script = new URL("./peers/torch_adagrad.py", import.meta.url).pathname;

@@ -1,4 +1,4 @@
-/** What a key costs beside its row, and how long one call can take while a table grows. */
+/** Memory of a key besides its row, and the longest call while a table grows. */
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import type { FeatureIds } from "../../../kernels/embedding/options.ts";
 import { adagradTable, timed } from "./cairn_contender.ts";
@@ -9,7 +9,7 @@ export interface MemoryLine {
   readonly dim: number;
   /** All bytes of the table beyond the floats of its rows (weights and state), by key. */
   readonly bytesPerKey: number;
-  /** Rows over index slots. */
+  /** Rows over index cells. */
   readonly load: number;
 }
 
@@ -34,8 +34,9 @@ export function measureMemory(keys: FeatureIds, dim: number): MemoryLine {
 }
 
 /**
- * Growth pauses come back at the same batch in every run, the machine's other work does not: so the pause of a
- * batch is its shortest time over the runs, and the longest of these is reported.
+ * The growth pauses of a run are at the same batches in every run, unlike pauses by other work on
+ * the machine. So the pause of a batch is its shortest time over the runs; the longest of these is
+ * reported.
  */
 export function measureGrowth(
   keyCount: number,

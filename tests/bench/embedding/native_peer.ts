@@ -15,7 +15,9 @@ async function output(command: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-/** Compiles the peer (once per source and compiler) and returns the program, or why there is none. */
+/**
+ * Compiles the peer (once per source and compiler) and returns the program, or why there is none.
+ */
 export async function compilePeer(
   name: NativeName,
 ): Promise<{ program: string } | { absent: string }> {

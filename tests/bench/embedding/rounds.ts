@@ -1,7 +1,7 @@
 /**
- * Contenders take turns and change their order every round, so that a machine that slows down for a while slows all of
- * them. A turn is several slices in a row, so that caches warm up; other work on the machine only ever slows a slice,
- * so the best slice is reported.
+ * Contenders take turns and change their order every round, so that a slow phase of the machine
+ * affects all of them. A turn is several slices in a row, so that caches warm up. Other work on the
+ * machine can only slow a slice down, so the best slice is reported.
  */
 import type { Contender } from "./contender.ts";
 
@@ -29,7 +29,10 @@ export async function takeTurns(
   return rates;
 }
 
-/** Insertion into an empty table: the same work batch by batch in every round, so each batch counts at its best. */
+/**
+ * Insertion into an empty table. Every round does the same work batch by batch, so the best time of
+ * each batch counts.
+ */
 export async function takeInsertTurns(
   contenders: readonly Contender[],
   rounds: number,

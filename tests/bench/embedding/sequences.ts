@@ -1,6 +1,6 @@
 /**
- * The ids that all contenders meet, in one order for all: distinct random keys, and draws from them, uniform or
- * Zipf-distributed. Written to a folder, so that native peers read the very same bytes.
+ * The ids for all contenders: distinct random keys, and draws from them, uniform or
+ * Zipf-distributed. They are written to a folder, so that native peers read the same bytes.
  */
 import { join } from "node:path";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
@@ -66,7 +66,7 @@ export async function writeSequences(
   return { folder, keys, draws, distinct, gradients };
 }
 
-/** The weight that every contender gives to (id, column): exact in float32, from the id's low 32 bits. */
+/** The weight of (id, column) in every contender: exact in float32, from the id's low 32 bits. */
 export function fillRows(ids: FeatureIds, dim: number, rows: Float32Array): void {
   const words = new Uint32Array(ids.buffer, ids.byteOffset, ids.length * 2);
   for (let row = 0; row < ids.length; row++) {
@@ -117,7 +117,8 @@ function permutation(count: number, random: () => number): Uint32Array {
 /**
  * Ranks 1 to `count` with probability proportional to rank^-exponent, in constant memory.
  *
- * @see Hörmann and Derflinger, "Rejection-inversion to generate variates from monotone discrete distributions", 1996
+ * @see Hörmann and Derflinger, "Rejection-inversion to generate variates from monotone discrete
+ *   distributions", 1996
  */
 function zipfSampler(count: number, exponent: number, random: () => number): () => number {
   const density = (x: number) => x ** -exponent;

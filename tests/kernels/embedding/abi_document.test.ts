@@ -4,12 +4,12 @@ import type { TableExports } from "../../../kernels/embedding/table_exports.ts";
 
 const DOCUMENT = new URL("../../../kernels/embedding/ABI.md", import.meta.url);
 
-Deno.test("ABI.md is of the version that the kernel speaks", async () => {
+Deno.test("ABI.md states the version of the kernel", async () => {
   const [, version] = /^Version (\d+)\./m.exec(await Deno.readTextFile(DOCUMENT)) ?? [];
   assert.equal(Number(version), instantiateKernel<TableExports>().abi_version());
 });
 
-Deno.test("ABI.md names every export of the kernel, and no other", async () => {
+Deno.test("ABI.md names every export of the kernel and no other function", async () => {
   const document = await Deno.readTextFile(DOCUMENT);
   const named = new Set(document.match(/\b(table|serving|batch)_[a-z0-9_]+(?![a-z_]*\.)/g));
   named.add("abi_version");

@@ -1,6 +1,7 @@
 /**
- * Any caller, any numbers: no export of the kernel may trap, and none may leave a table whose rows contradict one another.
- * The sequences call exports by name with arguments that nobody should send, over buffers full of noise.
+ * Goal: no call of an export traps or leaves inconsistent rows, whatever its arguments. Method:
+ * random sequences of exports with random arguments, in and out of range, over buffers full of
+ * noise.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -64,7 +65,10 @@ const options: TableOptions = {
   atLimit: "evictLeastFrequentlyUsed",
 };
 
-/** Small numbers, the edges of 16, 31, 32 and 53 bits, and what is no integer at all. Sizes that a machine could really give are left out. */
+/**
+ * Small numbers, the edges of 16, 31, 32 and 53 bits, and numbers that are no integers. Sizes that
+ * a machine could really give are left out.
+ */
 const argument = fc.oneof(
   { weight: 4, arbitrary: fc.nat(600) },
   {
@@ -153,7 +157,7 @@ function assertConsistent(exports: Record<string, Export>, memory: WebAssembly.M
   assert.equal(seen.size, rows);
 }
 
-Deno.test("no sequence of calls traps or leaves rows that contradict one another", () => {
+Deno.test("no sequence of calls traps or leaves inconsistent rows", () => {
   fc.assert(
     fc.property(steps, fc.boolean(), (sequence, serving) => {
       const instance = instantiateKernel<KernelExports>();
@@ -177,7 +181,7 @@ Deno.test("no sequence of calls traps or leaves rows that contradict one another
   );
 });
 
-Deno.test("no options trap, and those that are accepted make a table that works", () => {
+Deno.test("no options trap, and accepted options make a working table", () => {
   const good = [...encodeTableOptions(options)];
   const word = fc.oneof(argument, fc.double());
   const changed = fc.array(fc.tuple(fc.nat(good.length), word), { minLength: 1, maxLength: 3 });

@@ -1,4 +1,4 @@
-/** The batch primitives against plain TypeScript, bit for bit where floats are concerned. */
+/** Goal: batch primitives equal plain TypeScript, to the bit. Method: random batches. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
@@ -14,7 +14,7 @@ const ids = fc.array(
   { maxLength: 300 },
 ).map((list) => BigUint64Array.from(list));
 
-Deno.test("unique ids are the set of the batch's ids, with their counts and every id's position", () => {
+Deno.test("unique ids are the set of the batch's ids, with counts and the index of every id", () => {
   fc.assert(fc.property(ids, fc.integer({ min: 1, max: 70 }), (batch, shards) => {
     const { uniqueIds, groupStarts, inverse, counts } = kernel.unique(batch, shards);
     assert.equal(groupStarts.length, shards + 1);
@@ -82,7 +82,7 @@ Deno.test("a number of shards out of range is refused, and the kernel goes on", 
   assert.equal(kernel.unique(BigUint64Array.of(7n), 1).uniqueIds[0], 7n);
 });
 
-Deno.test("CRC-32C of a text cut anywhere is the published one", () => {
+Deno.test("CRC-32C of a text in any two pieces equals the published value", () => {
   const bytes = new TextEncoder().encode("123456789");
   for (let cut = 0; cut <= bytes.length; cut++) {
     assert.equal(kernel.crc32c(bytes.subarray(0, cut), bytes.slice(cut).buffer), 0xE3069283);

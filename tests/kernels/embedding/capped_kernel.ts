@@ -1,4 +1,6 @@
-/** The kernel in a memory that the engine does not let grow past a bound, as on a machine that has no more. */
+/**
+ * The kernel in a memory that the engine does not grow past a bound, as on a machine without more.
+ */
 import bytes from "../../../kernels/embedding/kernel.wasm" with { type: "bytes" };
 import type { KernelExports } from "../../../kernels/embedding/kernel_module.ts";
 

@@ -1,4 +1,6 @@
-/** Tables by class behave as one shard's rows: each class like a table of its own, deltas and snapshots together. */
+/**
+ * Goal: each class behaves like a table of its own, with common deltas, snapshots and memory limit.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
@@ -35,7 +37,10 @@ const slot = (slot: number, expirySeconds = 100) => ({
   expirySeconds,
 });
 
-/** Slots 1 and 2 are wide and learn by Adam, slot 3 is narrow, slot 4 has a first-order weight alone. */
+/**
+ * Slots 1 and 2 are wide and learn by Adam, slot 3 is narrow, slot 4 has a first-order weight
+ * alone.
+ */
 const CLASSES: readonly ClassOptions[] = [
   { slices: [slice(1, SGD, "first_order"), slice(6, ADAM)], slots: [slot(1), slot(2)] },
   { slices: [slice(1, SGD, "first_order"), slice(2)], slots: [slot(3, 10)] },
@@ -107,7 +112,7 @@ const operations = fc.array(
   { maxLength: 12 },
 );
 
-Deno.test("tables by class behave as a table for each class, and a replica that follows has their rows", () => {
+Deno.test("tables by class behave as a table for each class, and a replica fed by their deltas has their rows", () => {
   fc.assert(
     fc.property(operations, (steps) => {
       const tables = tablesOf();
@@ -154,7 +159,7 @@ Deno.test("tables by class behave as a table for each class, and a replica that 
   );
 });
 
-Deno.test("rows of a class that is seen no more expire on the clock of the others", () => {
+Deno.test("rows of a class without updates expire on the clock of the other classes", () => {
   const tables = tablesOf();
   learn(tables, grouped([idOf(3, 1), idOf(4, 1)]), 1);
   learn(tables, grouped([idOf(4, 2)]), 12);
@@ -162,14 +167,14 @@ Deno.test("rows of a class that is seen no more expire on the clock of the other
   assert.deepEqual([...exported(tables).keys()], [idOf(4, 1), idOf(4, 2)]);
 });
 
-Deno.test("rows of a narrow class with a stateless optimizer do not pay for another's", () => {
+Deno.test("rows of a narrow class with a stateless optimizer take only their own bytes", () => {
   const rowBytes = tablesOf().statistics().classes.map(({ rowBytes }) => rowBytes);
   const header = 12;
   // Adam keeps two moments a weight and two powers of its betas.
   assert.deepEqual(rowBytes, [header + 4 * (7 + 14), header + 4 * 3, header + 4]);
 });
 
-Deno.test("a delta that was not acknowledged is given again as it was, although another class changed since", () => {
+Deno.test("an unacknowledged delta is repeated unchanged after another class changed", () => {
   const tables = tablesOf();
   assert.equal(tables.takeDelta(0, 10), undefined, "a lineage begins");
   learn(tables, grouped([idOf(1, 5)]), 1);
@@ -187,7 +192,7 @@ Deno.test("a delta that was not acknowledged is given again as it was, although 
   assert.throws(() => tables.takeDelta(1, 10), /1 is behind 2/);
 });
 
-Deno.test("another lineage begins when the tombstones of one class overflow, and lacks nothing after all rows were read", () => {
+Deno.test("a new lineage begins when the tombstones of one class overflow, and is complete after an export", () => {
   const tables = ClassTables.create({
     ...SHARED,
     atLimit: "evictLeastRecentlyUsed",
@@ -230,7 +235,7 @@ function restored(
   const into = tablesOf(classes);
   const restores = into.restore(headers, placement);
   for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) {
-    // What is learned meanwhile is not in the snapshot.
+    // Updates after the start are not in the snapshot.
     learn(from, grouped([idOf(1, 1), idOf(3, 99)]), 50);
     restores.take(chunk.class, chunk);
   }
@@ -239,7 +244,7 @@ function restored(
 
 const SOME = [1, 2, 3, 4].flatMap((slot) => Array.from({ length: 9 }, (_, v) => idOf(slot, v)));
 
-Deno.test("restored tables have the rows of the cut and learn on as the original", () => {
+Deno.test("restored tables have the rows of the cut and train on like the original", () => {
   const tables = tablesOf();
   learn(tables, grouped(SOME), 3);
   const twin = tablesOf();
@@ -257,7 +262,7 @@ Deno.test("restored tables have the rows of the cut and learn on as the original
   assert.deepEqual(exported(into), exported(twin));
 });
 
-Deno.test("two shards of classes become three, each row where the kernel sends it", () => {
+Deno.test("two shards become three, with each row on the shard that the kernel computes", () => {
   const before = [0, 1].map(() => tablesOf());
   const { uniqueIds, groupStarts } = KERNEL.unique(BigUint64Array.from(SOME), 2);
   before.forEach((tables, shard) => {
@@ -287,7 +292,7 @@ Deno.test("two shards of classes become three, each row where the kernel sends i
   }
 });
 
-Deno.test("a slot that moves to another class keeps what both rows have, and the report says which slots", () => {
+Deno.test("a slot that moves to another class keeps the slices that both have, and the report names the slot", () => {
   const tables = tablesOf();
   learn(tables, grouped(SOME), 3);
   const before = exported(tables);
@@ -314,7 +319,7 @@ Deno.test("a slot that moves to another class keeps what both rows have, and the
   assert.deepEqual([...moved.subarray(1)], [...initial.subarray(1)]);
 });
 
-Deno.test("one class takes over the rows of many, and drops and reports those of slots that are gone", () => {
+Deno.test("one class restores the rows of several, and drops and reports rows of removed slots", () => {
   const tables = tablesOf();
   learn(tables, grouped(SOME), 3);
   const { into, report } = restored(tables, [{
@@ -328,7 +333,7 @@ Deno.test("one class takes over the rows of many, and drops and reports those of
   assert.ok([...exported(into).keys()].every((id) => id >> 48n !== 2n));
 });
 
-Deno.test("tables that name no slots take over the rows of all", () => {
+Deno.test("tables that name no slots restore the rows of all slots", () => {
   const tables = tablesOf();
   learn(tables, grouped([...SOME, idOf(77, 1)]), 3);
   const { into, report } = restored(tables, [{
@@ -340,7 +345,7 @@ Deno.test("tables that name no slots take over the rows of all", () => {
   assert.equal(into.statistics().rows, SOME.length + 1);
 });
 
-Deno.test("counters of admission come back where most of a class's slots were, and not in another size", () => {
+Deno.test("admission counters are restored from the class with most of the slots, in the same size only", () => {
   const counted = (bytesMax: number) =>
     ClassTables.create({
       ...SHARED,
@@ -379,7 +384,7 @@ Deno.test("counters of admission come back where most of a class's slots were, a
   }
 });
 
-Deno.test("a slice's learning rate follows its schedule, of every class and after a restore, and no other's", () => {
+Deno.test("a slice's learning rate follows its own schedule in every class and after a restore", () => {
   const learningRateSchedule = {
     warmupSteps: 2,
     decay: { kind: "linear", final: 0, steps: 4 },
@@ -392,7 +397,7 @@ Deno.test("a slice's learning rate follows its schedule, of every class and afte
     slots: [slot(c + 1)],
   }));
   const ids = grouped([idOf(1, 1), idOf(2, 1)], BatchKernel.create(classNumbers(classes)));
-  /** What each column of either class's row moves by when all gradients are -1. */
+  /** The change of each column of either class's row when all gradients are -1. */
   const moved = (tables: ClassTables) => {
     const before = tables.lookup(ids, "initial");
     tables.applyGradients(ids, before.map(() => -1), Uint32Array.of(1, 1), 1);
@@ -419,7 +424,7 @@ function copied(from: ClassTables, classes: readonly ClassOptions[]): ClassTable
   return into;
 }
 
-Deno.test("all classes stay under one limit, whoever grows first leaves the others their reserve", () => {
+Deno.test("all classes stay under one limit, and the class that grows first leaves the others their reserve", () => {
   for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {
     const bytesMax = 4 << 20;
     const tables = ClassTables.create({ ...SHARED, bytesMax, atLimit, classes: CLASSES });
@@ -432,7 +437,7 @@ Deno.test("all classes stay under one limit, whoever grows first leaves the othe
     };
     fill(1, 0);
     const [wide] = tables.statistics().classes;
-    assert.ok(wide.bytes > bytesMax * 0.7, "one class may take what nobody else needs");
+    assert.ok(wide.bytes > bytesMax * 0.7, "one class may take memory that the others do not need");
     fill(4, 0);
     const [still, , narrow] = tables.statistics().classes;
     assert.equal(still.rows, wide.rows, "and another does not take it away");
@@ -446,7 +451,7 @@ Deno.test("all classes stay under one limit, whoever grows first leaves the othe
   }
 });
 
-Deno.test("served rows are those of their classes, under one limit", () => {
+Deno.test("served rows belong to their classes, under one limit", () => {
   const served = new ClassServingTables({ widths: [2, 1], precision: "fp32", bytesMax: 8 << 20 });
   served.upsert(0, BigUint64Array.of(idOf(1, 1)), Float32Array.of(1, 2));
   served.upsert(1, BigUint64Array.of(idOf(3, 1), idOf(3, 2)), Float32Array.of(3, 4));
@@ -469,7 +474,7 @@ Deno.test("served rows are those of their classes, under one limit", () => {
   assert.deepEqual([...left.found], [0, 1]);
 });
 
-Deno.test("a lookup of served rows uses the memory of an earlier answer where it is large enough", () => {
+Deno.test("a lookup of served rows reuses the memory of an earlier answer if it is large enough", () => {
   const served = new ClassServingTables({ widths: [2, 1], precision: "fp32", bytesMax: 8 << 20 });
   served.upsert(0, BigUint64Array.of(idOf(1, 1), idOf(1, 2)), Float32Array.of(1, 2, 3, 4));
   served.upsert(1, BigUint64Array.of(idOf(3, 1)), Float32Array.of(5));

@@ -1,4 +1,6 @@
-/** The training table, called as a shard calls it. Expected values are those published for Monolith. */
+/**
+ * The training table, called as a shard calls it. Expected values are published ones of Monolith.
+ */
 import assert from "node:assert/strict";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import type { FeatureIds, TableOptions } from "../../../kernels/embedding/options.ts";
@@ -63,7 +65,7 @@ Deno.test("duplicates summed before the step give the reference values", () => {
   near(lookup(table, ids(0, 1)).rows, [0.2, 0.1]);
 });
 
-Deno.test("a threshold of 3 counts each occurrence and applies what lies beyond it", () => {
+Deno.test("a threshold of 3 counts each occurrence and applies the share beyond it", () => {
   const table = EmbeddingTable.create(options({
     slots: [{ slot: 0, admission: { kind: "threshold", threshold: 3 } }],
   }));
@@ -76,7 +78,7 @@ Deno.test("a threshold of 3 counts each occurrence and applies what lies beyond 
   assert.equal(table.statistics().filtered, 4);
 });
 
-Deno.test("only the rows of a slot whose expiry has passed go, and consumers hear of it", () => {
+Deno.test("only expired rows of a slot with expiry are evicted, and consumers get tombstones", () => {
   const day = 86_400;
   const slot = (number: number, days: number) => ({
     slot: number,
@@ -96,7 +98,7 @@ Deno.test("only the rows of a slot whose expiry has passed go, and consumers hea
   assert.equal(table.statistics().evicted, 1);
 });
 
-Deno.test("an absent id's initial value is what its row then begins with, on any table of this seed", () => {
+Deno.test("the initial value of an absent id is that of its later row, in any table with this seed", () => {
   const slices = [{
     name: "embeddings",
     dim: 19,
@@ -136,7 +138,7 @@ Deno.test("a gradient so large that its square would be infinite changes nothing
   assert.ok(lookup(table, ids(3)).rows.every((weight) => weight < 0));
 });
 
-Deno.test("a delta is given again until it is acknowledged, and a hot id is one entry", () => {
+Deno.test("a delta is repeated until it is acknowledged, and a hot id is one entry", () => {
   const table = EmbeddingTable.create(options());
   table.beginDeltas(0);
   assert.equal(takeDelta(table, 0, 0), undefined);
@@ -155,7 +157,7 @@ Deno.test("a delta is given again until it is acknowledged, and a hot id is one 
   assert.throws(() => takeDelta(table, 0, 3), /never given/);
 });
 
-Deno.test("a consumer that begins is told what changes from then on, and must begin before it takes", () => {
+Deno.test("a consumer gets the changes since it began, and must begin before it takes", () => {
   const table = EmbeddingTable.create(options());
   table.beginDeltas(0);
   table.applyGradients(ids(4, 5), Float32Array.of(-1, -1), ones(2), 0);
@@ -169,7 +171,7 @@ Deno.test("a consumer that begins is told what changes from then on, and must be
   assert.equal(takeDelta(table, 0, 0), undefined);
 });
 
-Deno.test("export gives every row once", () => {
+Deno.test("an export returns every row once", () => {
   const table = EmbeddingTable.create(options());
   const count = 50_000;
   const all = BigUint64Array.from({ length: count }, (_, index) => BigInt(index) << 20n);
@@ -188,7 +190,7 @@ Deno.test("export gives every row once", () => {
   assert.ok([...seen].every(([id, value]) => value === Number(id >> 20n)));
 });
 
-Deno.test("at the memory limit new ids are refused or the least useful go, as configured", () => {
+Deno.test("at the memory limit new ids are refused or the least useful rows evicted, as configured", () => {
   const fill = (atLimit: TableOptions["atLimit"]) => {
     const table = EmbeddingTable.create(options({ atLimit, bytesMax: 1 << 20 }));
     for (let batch = 0; batch < 100; batch++) {
@@ -218,7 +220,7 @@ Deno.test("at the memory limit new ids are refused or the least useful go, as co
   assert.deepEqual(frequent.favourite, [1]);
 });
 
-Deno.test("impossible options are refused with the word that is wrong", () => {
+Deno.test("impossible options are refused with the number of the wrong word", () => {
   assert.throws(() => EmbeddingTable.create(options({ bytesMax: 100 })), /memory limit/);
   assert.throws(
     () =>
@@ -229,7 +231,7 @@ Deno.test("impossible options are refused with the word that is wrong", () => {
   );
 });
 
-Deno.test("two slices learn by their own optimizers and rates, and a schedule scales one of them", () => {
+Deno.test("two slices use their own optimizers and rates, and a schedule scales one of them", () => {
   const adagrad = (learningRate: number, initialAccumulator: number) =>
     ({ kind: "adagrad", learningRate, initialAccumulator }) as const;
   const slices = [
@@ -293,7 +295,7 @@ Deno.test("a late update does not make a row look older", () => {
   assert.equal(table.evictExpired(100), 1);
 });
 
-Deno.test("a row that begins late expires as if it had come in order", () => {
+Deno.test("a row inserted by a late update expires as if it had come in order", () => {
   const slots: TableOptions["slots"] = [
     { slot: 1, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 50 },
   ];
@@ -308,7 +310,7 @@ Deno.test("a row that begins late expires as if it had come in order", () => {
   assert.deepEqual(evicted, [1, 1]);
 });
 
-Deno.test("a consumer that is silent while more ids go than its tombstones hold is told so, and holds up nothing", () => {
+Deno.test("a consumer whose tombstones overflow is told so, and the table goes on", () => {
   const bound = 1 << 18;
   const count = 4096;
   const table = EmbeddingTable.create(options({
@@ -333,7 +335,7 @@ Deno.test("a consumer that is silent while more ids go than its tombstones hold 
   assert.deepEqual([...takeDelta(table, 0, 0)!.ids], [7n]);
 });
 
-Deno.test("statistics count what happened", () => {
+Deno.test("statistics count lookups, admissions, updates, evictions and rejections", () => {
   const table = EmbeddingTable.create(options());
   const some = BigUint64Array.from({ length: 5000 }, (_, index) => BigInt(index));
   table.applyGradients(some, new Float32Array(5000), ones(5000), 77);

@@ -1,4 +1,4 @@
-/** Feature ids against XXH64 written down a second time, in BigInt. */
+/** Goal: feature ids are XXH64. Method: a second implementation in BigInt. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
@@ -61,7 +61,7 @@ Deno.test("the second implementation reproduces published digests", () => {
   assert.equal(digest("Nobody inspects the spammish repetition"), 0xFBCEA83C8A378BF1n);
 });
 
-Deno.test("an id is slot << 48 | 48 bits of XXH64, for texts of any length and place", () => {
+Deno.test("an id is slot << 48 | 48 bits of XXH64, for texts of any length at any offset", () => {
   const feature = fc.tuple(fc.integer({ min: 0, max: 32_767 }), fc.uint8Array({ maxLength: 100 }));
   fc.assert(fc.property(fc.array(feature, { maxLength: 20 }), (features) => {
     const { utf8, offsets } = pack(features.map(([, text]) => text));

@@ -1,6 +1,6 @@
 /**
- * A table that evicts the least frequently used remembers over a restart what is used often: restored, it evicts the very
- * rows that the table which went on evicts.
+ * Goal: a table that evicts the least frequently used keeps its update counters over a restart.
+ * Method: compare each eviction of a restored table with that of the original.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -9,7 +9,10 @@ import type { TableOptions } from "../../../kernels/embedding/options.ts";
 
 const DIM = 4096;
 
-/** Room for fewer rows than are compared to find a victim, so that the victim is the least used of all. */
+/**
+ * Room for fewer rows than are compared to find a victim, so that the victim is the least used of
+ * all.
+ */
 const options: TableOptions = {
   seed: 1,
   slices: [{
@@ -47,7 +50,7 @@ function idsIn(table: EmbeddingTable): bigint[] {
   return [...table.exportRows(0, 100).ids].sort();
 }
 
-Deno.test("a restored table evicts the rows that the table which went on evicts, one by one", () => {
+Deno.test("a restored table evicts the same rows as the original, one by one", () => {
   const id = fc.nat(15);
   fc.assert(
     fc.property(
@@ -70,7 +73,7 @@ Deno.test("a restored table evicts the rows that the table which went on evicts,
   );
 });
 
-Deno.test("the table is full in these sequences, and what is used often stays over a restart", () => {
+Deno.test("the tables of these sequences are full, and rows in frequent use stay after a restart", () => {
   const table = EmbeddingTable.create(options);
   use(table, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   assert.ok(table.statistics().evicted > 0 && table.statistics().rows <= 16);

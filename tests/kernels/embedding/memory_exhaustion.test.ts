@@ -1,6 +1,6 @@
 /**
- * A machine may have no memory left at any moment. Then an export says so, and the table and the batch buffers go on with what
- * they have: a trap would be the end of the instance, and of all rows in it.
+ * Goal: an export that gets no memory from the engine returns a status, and table and batch buffers
+ * stay usable; a trap would lose the instance with all rows. Method: memories with a cap.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -39,7 +39,9 @@ function createTable(kernel: Kernel): number {
   return kernel.table_create(words.length);
 }
 
-/** Gives every id from `first` on a gradient; the status, or `NO_MEMORY` where a buffer is refused. */
+/**
+ * Gives every id from `first` on a gradient; the status, or `NO_MEMORY` where a buffer is refused.
+ */
 function learn(kernel: Kernel, slot: bigint, first: number, count: number): number {
   const reserve = () => [
     kernel.table_ids(count) >>> 0,
@@ -67,8 +69,8 @@ function statistics(kernel: Kernel): number[] {
 }
 
 /**
- * A table that has learned until the engine refused memory, long before its own limit, after `counted` ids that it did not
- * admit; buffers hold a thousand ids.
+ * A table that has learned until the engine refused memory, long before its own limit, after
+ * `counted` ids that it did not admit; buffers hold a thousand ids.
  */
 function fullTable(counted = 0): Kernel {
   const kernel = instantiateCapped<Kernel>(cappedModule(PAGES_OF_16_MIB));
@@ -84,7 +86,7 @@ function fullTable(counted = 0): Kernel {
   return kernel;
 }
 
-Deno.test("a table that the engine gives no more memory goes on with the rows it has", () => {
+Deno.test("a table that gets no more memory from the engine keeps and updates its rows", () => {
   const kernel = fullTable();
   const [rows, , , , first, other] = statistics(kernel);
   assert.equal(first + other, rows);
@@ -102,7 +104,7 @@ function changeEveryRow(kernel: Kernel): void {
   }
 }
 
-Deno.test("a delta, a page or a snapshot that finds no memory is refused, and a smaller one is given", () => {
+Deno.test("a delta, page or snapshot without memory is refused, and a smaller one is given", () => {
   const kernel = fullTable();
   assert.equal(kernel.table_begin_deltas(0), 0);
   changeEveryRow(kernel);
@@ -114,7 +116,7 @@ Deno.test("a delta, a page or a snapshot that finds no memory is refused, and a 
   let saved = 0;
   for (let more = 1; more > 0; saved += more) more = kernel.table_snapshot_next(64);
   assert.equal(saved, rows);
-  // What was refused is not lost: small deltas carry every row.
+  // Refused changes are not lost: small deltas carry every row.
   let told = 0;
   for (let sequence = 0; kernel.table_take_delta(0, sequence, 64) === 1; sequence++) {
     told += words(kernel, 2)[1];
@@ -122,7 +124,7 @@ Deno.test("a delta, a page or a snapshot that finds no memory is refused, and a 
   assert.equal(told, rows);
 });
 
-Deno.test("counters that find no memory on their way into a snapshot are refused, and fewer are given", () => {
+Deno.test("saved counters without memory are refused, and fewer are given", () => {
   const kernel = fullTable(40_000);
   assert.equal(kernel.table_snapshot_begin(), 0);
   assert.equal(kernel.table_snapshot_next(65_536), NO_MEMORY);
@@ -136,7 +138,7 @@ Deno.test("counters that find no memory on their way into a snapshot are refused
   assert.equal(rows, statistics(kernel)[0]);
 });
 
-Deno.test("a consumer for whose tombstones there is no memory begins anew, and rows go on coming and going", () => {
+Deno.test("a consumer whose tombstones find no memory begins anew, and the table goes on", () => {
   const kernel = fullTable();
   assert.equal(kernel.table_begin_deltas(0), 0);
   const [rows] = statistics(kernel);
@@ -151,7 +153,7 @@ Deno.test("a consumer for whose tombstones there is no memory begins anew, and r
   assert.equal(kernel.table_take_delta(0, 0, 64), 1);
 });
 
-Deno.test("ids that wait for admission are forgotten where there is no memory to count them", () => {
+Deno.test("occurrences of ids without a row are forgotten if there is no memory to count them", () => {
   const kernel = fullTable();
   for (let occurrence = 0; occurrence < 4; occurrence++) {
     assert.equal(learn(kernel, 1n, 0, 1000), 0);
@@ -160,7 +162,7 @@ Deno.test("ids that wait for admission are forgotten where there is no memory to
   assert.equal(filtered, 4000);
 });
 
-Deno.test("distinct ids that find no memory are refused, and fewer are found", () => {
+Deno.test("a batch of distinct ids without memory is refused, and a smaller one is grouped", () => {
   const kernel = instantiateCapped<Kernel>(cappedModule(PAGES_OF_16_MIB));
   assert.notEqual(kernel.batch_ids(1 << 20), 0);
   assert.equal(kernel.batch_unique(1 << 20, 1), NO_MEMORY);
@@ -172,7 +174,7 @@ Deno.test("distinct ids that find no memory are refused, and fewer are found", (
   assert.equal(kernel.batch_unique(1000, 4), 1);
 });
 
-Deno.test("a table made again and again in one instance takes no more memory than once", () => {
+Deno.test("a table made repeatedly in one instance takes no more memory than once", () => {
   const kernel = instantiateCapped<Kernel>(cappedModule(PAGES_OF_16_MIB));
   const bytes = Array.from({ length: 300 }, (_, round) => {
     assert.equal(createTable(kernel), WIDTH);
@@ -183,7 +185,7 @@ Deno.test("a table made again and again in one instance takes no more memory tha
   assert.equal(bytes.at(-1), bytes[10]);
 });
 
-Deno.test("no table takes more than three of the four gigabytes that it addresses", () => {
+Deno.test("no table takes more than three of the four gigabytes it can address", () => {
   const kernel = instantiateKernel<Kernel>();
   const encoded = encodeTableOptions({ ...options, bytesMax: 3 * 2 ** 30 + 1 });
   const address = kernel.table_words(encoded.length) >>> 0;
@@ -191,7 +193,7 @@ Deno.test("no table takes more than three of the four gigabytes that it addresse
   assert.equal(kernel.table_create(encoded.length), -1000);
 });
 
-/** What a caller may do with a table and batches, in numbers that make memory short soon. */
+/** Calls on a table and batches, with lengths that make memory short soon. */
 const call = fc.oneof(
   fc.record({ kind: fc.constant("buffer" as const), at: fc.nat(9), length: fc.nat(1 << 19) }),
   fc.record({ kind: fc.constant("learn" as const), slot: fc.nat(2), first: fc.nat(1 << 18) }),
@@ -203,7 +205,7 @@ const call = fc.oneof(
   }),
 );
 
-Deno.test("no sequence of calls traps while memory runs out, and what is answered is no nonsense", () => {
+Deno.test("no sequence of calls traps while memory runs out, and statistics stay consistent", () => {
   const modules = [2, 8, 24, 64, 160].map(cappedModule);
   const names = Object.entries(instantiateKernel())
     .flatMap(([name, value]) => typeof value === "function" ? [name] : []);

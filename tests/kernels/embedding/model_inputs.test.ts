@@ -59,7 +59,7 @@ Deno.test("gradients come back to the rows that were pooled, summed over duplica
   assert.deepEqual(firstOrder, [1, 1 + 7, 1, 1, 5]);
 });
 
-Deno.test("a history holds a list's first entries and says which places are taken", () => {
+Deno.test("a history holds a list's first entries and marks which exist", () => {
   const inputs = inputsOf({
     historyInputs: [{ name: "history1", slot: 1, lengthMax: 2, dim: 2 }],
   });
@@ -76,7 +76,7 @@ Deno.test("a history holds a list's first entries and says which places are take
   assert.deepEqual([...gradients.subarray(9)], [0, 0, 0, 0, 0, 0]);
 });
 
-Deno.test("a slice that rows do not have is refused with what they have", () => {
+Deno.test("a missing slice is refused with the slices that rows have", () => {
   assert.throws(
     () => inputsOf({ sparseInputs: [{ slice: "embeddings", dims: [2, 8] }] }),
     /needs the slice embeddings\[8\] of slot 1 and its embedding rows have first_order\[1\], embeddings\[2\]/,

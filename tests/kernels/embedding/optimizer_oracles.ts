@@ -1,7 +1,7 @@
 /**
- * The sparse optimizers once more, in plain TypeScript, one weight at a time and one rounding an operation: what the
- * kernel's vectors must equal to the bit. (A double holds any float32 sum, product, quotient or root exactly enough
- * that rounding it once more gives the float32 result.)
+ * The sparse optimizers in plain TypeScript, one weight at a time and one rounding an operation, as
+ * oracles for the kernel's vectors. (A double holds any float32 sum, product, quotient or root
+ * exactly enough that rounding it once more gives the float32 result.)
  */
 import type { SparseOptimizerOptions } from "../../../kernels/embedding/options.ts";
 

@@ -1,4 +1,4 @@
-/** Every sparse optimizer through the table: the reference values, and plain TypeScript to the bit. */
+/** Every sparse optimizer through the table, against published values and plain TypeScript. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";

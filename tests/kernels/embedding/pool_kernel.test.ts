@@ -1,4 +1,7 @@
-/** Pooling and its gradient against plain TypeScript, bit for bit, over plans of several classes, inputs and shards. */
+/**
+ * Pooling and its gradient against plain TypeScript, to the bit, with several classes, inputs,
+ * shards.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Combiner } from "../../../kernels/embedding/options.ts";
@@ -86,7 +89,10 @@ const DIVISORS = {
   each: () => 1,
 };
 
-/** Calls `visit` with where a float of a row goes, in the order in which the kernel adds: example by example, slot by slot. */
+/**
+ * Calls `visit` with where a float of a row goes, in the order in which the kernel adds: example by
+ * example, slot by slot.
+ */
 function walk(
   { plan, examples, inverse, listOffsets, rowStarts }: Case,
   visit: (
@@ -140,7 +146,7 @@ Deno.test("pooling equals plain sums, means, root means, firsts and lists to the
   }));
 });
 
-Deno.test("the gradient adds each id's share to its row, and 0 where nothing was read", () => {
+Deno.test("the gradient adds each id's share to its row, and 0 to columns that were not read", () => {
   fc.assert(fc.property(cases, (each) => {
     const kernel = new PoolKernel(each.plan);
     kernel.pool([each.floats(each.rowFloats)], each);
@@ -154,7 +160,7 @@ Deno.test("the gradient adds each id's share to its row, and 0 where nothing was
   }));
 });
 
-Deno.test("gradients written where the kernel keeps them need no copy, and leave what was pooled", () => {
+Deno.test("gradients written into the kernel's arrays need no copy, and leave the pooled inputs unchanged", () => {
   fc.assert(fc.property(cases, (each) => {
     const kernel = new PoolKernel(each.plan), learning = new PoolKernel(each.plan, true);
     const rows = each.floats(each.rowFloats);

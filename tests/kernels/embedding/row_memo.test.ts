@@ -1,12 +1,12 @@
 /**
- * Tables that remember where rows found lately lie: popular ids are asked for again and again while rows come and go,
- * and what is found must be what a plain Map holds.
+ * Goal: tables with a memo of recent rows find the right rows. Method: look up popular ids while
+ * rows are inserted and removed, and compare with a plain Map.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
 
-/** Enough that a table remembers. */
+/** Enough rows for a table to start its memo. */
 const ROWS = 33_000;
 const RUNS = Number(Deno.env.get("CAIRN_RUNS") ?? 1);
 
@@ -45,7 +45,7 @@ const operations: fc.Arbitrary<Operation[]> = fc.array(
 const idsFrom = (first: number, count: number) =>
   BigUint64Array.from({ length: count }, (_, i) => BigInt(first + i));
 
-Deno.test("rows that are asked for again and again are the right ones, whatever comes and goes between", () => {
+Deno.test("rows looked up repeatedly are the right ones, while others are inserted and removed", () => {
   fc.assert(
     fc.property(operations, (sequence) => {
       const table = ServingTable.create({ width: 1, precision: "fp32", bytesMax: 1 << 26 });

@@ -45,7 +45,7 @@ Deno.test("removed and unknown ids give zeros, and a table filled with nothing i
   assert.deepEqual([table.statistics().rows, table.statistics().bytes], [3000, bytes]);
 });
 
-Deno.test("a fill leaves what it brought, and serves the old rows until it ends", () => {
+Deno.test("a fill serves the old rows until it ends, then only the rows that it wrote", () => {
   fc.assert(
     fc.property(
       fc.array(fc.array(fc.nat(4_000), { maxLength: 400 }), { minLength: 1, maxLength: 6 }),
@@ -83,7 +83,7 @@ Deno.test("a fill leaves what it brought, and serves the old rows until it ends"
   );
 });
 
-Deno.test("a full table says so and keeps what it has", () => {
+Deno.test("a full table reports it and keeps its rows", () => {
   const table = ServingTable.create({ width: WIDTH, precision: "fp32", bytesMax: 200_000 });
   const ids = BigUint64Array.from({ length: 10_000 }, (_, index) => BigInt(index));
   assert.throws(
@@ -93,7 +93,7 @@ Deno.test("a full table says so and keeps what it has", () => {
   assert.ok(table.statistics().rows > 1000 && table.statistics().bytes <= 200_000);
 });
 
-Deno.test("rows of every width come back to the bit, and nothing beside them is written", () => {
+Deno.test("rows of every width are returned to the bit, and no other bytes are written", () => {
   for (const width of [...Array.from({ length: 67 }, (_, at) => at + 1), 128, 200]) {
     const table = ServingTable.create({ width, precision: "fp32", bytesMax: 16 << 20 });
     const ids = BigUint64Array.from({ length: 150 }, (_, index) => BigInt(index) * 77n);
@@ -109,7 +109,7 @@ Deno.test("rows of every width come back to the bit, and nothing beside them is 
   }
 });
 
-Deno.test("popular rows are found while others come and go", () => {
+Deno.test("popular rows are found while others are inserted and removed", () => {
   const table = ServingTable.create({ width: 1, precision: "fp32", bytesMax: 256 << 20 });
   const idOf = (number: number) => BigInt(number) * 0x9E37_79B9_7F4A_7C15n & 0xffff_ffff_ffff_ffffn;
   const rows = 70_000;

@@ -1,7 +1,7 @@
 /**
- * Random sequences of everything that a training table does, against a plain Map: no row may be wrong, missing or
- * left over, a replica fed by deltas must equal its source although deltas and acknowledgements are lost, and a
- * snapshot must be the table as it was when it began.
+ * Random sequences of everything that a training table does, against a plain Map: no row may be
+ * wrong, missing or left over, a replica fed by deltas must equal its source although deltas and
+ * acknowledgements are lost, and a snapshot must be the table as it was when it began.
  *
  * CAIRN_RUNS multiplies the number of sequences.
  */
@@ -80,11 +80,11 @@ function operations(universe: number): fc.Arbitrary<Operation[]> {
   );
 }
 
-/** A table, its model, and what hangs on it. */
+/** A table, its model, its replica and its snapshot. */
 class World {
   readonly table: EmbeddingTable;
   readonly model = new TableModel();
-  /** What a replica holds, and the sequence up to which it has applied and acknowledged. */
+  /** Rows of a replica, and the sequence that it has applied and acknowledged. */
   readonly replica = new Map<bigint, number>();
   applied = 0;
   acknowledged = 0;
@@ -242,15 +242,15 @@ function compare(options: TableOptions, universe: number, numRuns: number): void
   );
 }
 
-Deno.test("any sequence of operations leaves what a Map would hold", () => {
+Deno.test("any sequence of operations leaves the rows of the model", () => {
   compare(modelledOptions({ dim: 1 }), 700, 200);
 });
 
-Deno.test("so it does when rows are so wide that a page holds few of them", () => {
+Deno.test("any sequence of operations leaves the rows of the model if rows are wide", () => {
   compare(modelledOptions({ dim: 1500 }), 2500, 12);
 });
 
-Deno.test("at the memory limit rows may go, but none is ever wrong and every replica hears of it", () => {
+Deno.test("at the memory limit rows are evicted, none is wrong and every replica gets the tombstones", () => {
   fc.assert(
     fc.property(
       operations(3000),
@@ -262,7 +262,8 @@ Deno.test("at the memory limit rows may go, but none is ever wrong and every rep
       (sequence, atLimit) => {
         const world = new World(modelledOptions({ dim: 30, atLimit, bytesMax: 160_000 }), 3000);
         for (const operation of sequence) {
-          // What was evicted for room, or refused, is known to the table alone; snapshots are tested above.
+          // Rows evicted for room and refused ids are known to the table alone; snapshots are
+          // tested above.
           if (operation.kind !== "update" && operation.kind !== "delta") continue;
           world.run(operation);
           const held = world.held(world.table);
@@ -297,7 +298,8 @@ Deno.test("fifty rounds of insertion and expiry do not grow memory past its plat
     if (round === 3) plateau = table.statistics().bytes;
     if (round === 25) middle = table.statistics().bytes;
   }
-  // Every round's ids fall a little differently on the slices, whose fullest moments differ by a few rows.
+  // Every round's ids fall a little differently on the slices, whose fullest moments differ by a
+  // few rows.
   const { bytes } = table.statistics();
   assert.ok(bytes - plateau < 50_000, `${bytes} bytes after a plateau of ${plateau}`);
   assert.ok(bytes - middle < 10_000, `${bytes} bytes after ${middle} half-way`);

@@ -1,6 +1,6 @@
 /**
- * The plain model of a training table: a Map and the rules in words. With zeros for initial values and SGD at rate 1 every
- * number is exact, so table and model are compared for equality.
+ * The model of a training table: a Map and its rules in plain TypeScript. With initial values of
+ * zero and SGD at rate 1 every number is exact, so table and model can be compared for equality.
  */
 import type { TableOptions } from "../../../kernels/embedding/options.ts";
 

@@ -1,4 +1,4 @@
-/** Snapshots: as of their start while the table goes on, into other shards and other schemas. */
+/** Snapshots as of their start while the table changes, restored into other shards and schemas. */
 import assert from "node:assert/strict";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
@@ -60,7 +60,7 @@ function chunks(
   return { header, taken };
 }
 
-Deno.test("a snapshot is the table at its start, although rows change, come, go and move while it is written", () => {
+Deno.test("a snapshot is the table at its start, while rows are changed, inserted and removed", () => {
   const { table, ids } = filled(60_000);
   const before = rowsOf(table, ids);
   const { header, taken } = chunks(table, 1000, (chunk) => {
@@ -83,7 +83,7 @@ Deno.test("a snapshot is the table at its start, although rows change, come, go 
   assert.equal(copy.statistics().rows, ids.length);
 });
 
-Deno.test("a restored table learns on exactly as the original, state and all", () => {
+Deno.test("a restored table trains on exactly as the original", () => {
   const { table, ids } = filled(5000);
   const { header, taken } = chunks(table, 900);
   const copy = EmbeddingTable.create(table.options);
@@ -93,7 +93,7 @@ Deno.test("a restored table learns on exactly as the original, state and all", (
   assert.deepEqual(rowsOf(copy, ids), rowsOf(table, ids));
 });
 
-Deno.test("two shards become five: every row is on the shard that the batch kernel sends it to", () => {
+Deno.test("two shards become five, with every row on the shard that the batch kernel computes", () => {
   const { table, ids } = filled(5000);
   const { header, taken } = chunks(table, 999);
   const { uniqueIds, groupStarts } = BatchKernel.create().unique(ids, 5);
@@ -108,7 +108,7 @@ Deno.test("two shards become five: every row is on the shard that the batch kern
   }
 });
 
-Deno.test("a changed schema keeps what it shares and says what it does not", () => {
+Deno.test("a changed schema keeps the shared slices and reports the others", () => {
   const { table, ids } = filled(400, [
     slice("bias", 1),
     slice("embeddings", 4),
@@ -147,7 +147,7 @@ Deno.test("a changed schema keeps what it shares and says what it does not", () 
   });
 });
 
-Deno.test("a damaged chunk is refused whole, and a snapshot that nobody began too", () => {
+Deno.test("a damaged chunk is refused as a whole, and so is a snapshot that was not begun", () => {
   const { table } = filled(100);
   const { header, taken: [chunk] } = chunks(table, 1000);
   chunk.bytes[50] ^= 1;

@@ -168,7 +168,7 @@ Deno.test("a row does not depend on the others", () => {
 });
 
 Deno.test("a cached item gives the same row as an uncached one", () => {
-  // The id stands for what is stored.
+  // The stored attributes depend on the id.
   const storedRequests = fc.tuple(requestArbitrary, requestArbitrary).map((requests) =>
     requests.map((request) => ({
       ...request,

@@ -1,6 +1,6 @@
 /**
- * Goal: a cached payload is the last one that was inserted, however items come and go. Method: random
- * operations on the cache and on a `Map`, with good and bad hash functions.
+ * Goal: a cached payload is the last one that was inserted, however items come and go. Method:
+ * random operations on the cache and on a `Map`, with good and bad hash functions.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

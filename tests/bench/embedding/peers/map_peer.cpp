@@ -152,7 +152,7 @@ template <int DIM, int STATE> struct MapPeer : Peer {
     return spent;
   }
 
-  // What a trainer does with a batch: sum the gradients of equal ids, then one step an id.
+  // One batch of a trainer: sum the gradients of equal ids, then apply one step an id.
   Nanoseconds dedupe(const std::vector<uint64_t>& ids, size_t start, size_t count, size_t batch,
                      const std::vector<float>& gradients) override {
     std::vector<float> sums;
