@@ -88,7 +88,8 @@ export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnCon
         ? 0
         : gatewayOptions.eventsRememberedMax + gatewayOptions.rankingsRememberedMax,
       recordsPerTurn: joiner.recordsPerTurn,
-      chunkRowsMax: joiner.chunkRowsMax,
+      batchRows: trainer.batchRows,
+      lingerMs: trainer.linger,
     },
     trainer: {
       slots: schema.slots.length,
@@ -98,7 +99,6 @@ export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnCon
       taskNames: model.tasks,
       layout,
       batchRows: trainer.batchRows,
-      lingerMs: trainer.linger,
       pipelined: trainer.pipelined,
       chunksPerRead: trainer.chunksPerRead,
       rowsWaitingMax: trainer.rowsWaitingMax,

@@ -6,10 +6,11 @@ import { decode, encode } from "@msgpack/msgpack";
 import type { JoinerPosition } from "./joiner_position.ts";
 
 /**
- * A chunk of labelled examples. Columns have the shapes of `FeatureBatch`.
+ * A chunk of labelled examples, which is one training batch. Columns have the shapes of
+ * `FeatureBatch`.
  *
  * The rows of a partition are numbered from 0 without gaps. A trainer's sequence is the number of
- * rows that it has consumed, which does not depend on how rows are grouped into batches.
+ * rows that it has consumed.
  */
 export interface ExampleChunk {
   /** Number of the chunk's first row in its partition. */

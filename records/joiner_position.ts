@@ -2,8 +2,8 @@
  * The joiner's position in the event log, stored with each chunk of examples that it writes.
  *
  * The joiner's memory is a function of the event log, so a restart needs this position and nothing
- * else: it reads again from `replayOffset` and drops the examples that were decided before
- * `eventOffset`.
+ * else: it reads again from `replayOffset`, and drops the examples that were decided before
+ * `eventOffset` and the first `rowsAfter` ones after it.
  */
 export interface JoinerPosition {
   /** Examples that were decided by records before this offset are in the example log. */
@@ -12,4 +12,9 @@ export interface JoinerPosition {
   readonly replayOffset: number;
   /** The data clock at `replayOffset`, ms. */
   readonly replayClockMs: number;
+  /**
+   * Examples in the example log beyond `eventOffset`: the first ones of this partition that are
+   * decided after this position. Above 0 where a chunk was full in the middle of an impression.
+   */
+  readonly rowsAfter: number;
 }

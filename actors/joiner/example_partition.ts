@@ -1,6 +1,10 @@
 /**
  * One partition of the example log, as the joiner writes it for one trainer.
  *
+ * A chunk is a training batch: it is finished at exactly `batchRows` rows, or when its oldest row
+ * has waited `lingerMs`. The batches of a trainer are thereby part of the log, and a replay trains
+ * on the same ones.
+ *
  * Every chunk says how far into the event log its partition reaches. A crash between the appends of
  * two partitions leaves one of them behind the other: the joiner then reads again from the lowest
  * position, and each partition drops the examples that it has.
@@ -11,13 +15,27 @@ import { decodeExamples, encodeExamples, type ExampleChunk } from "../../records
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { ExampleChunkBuilder } from "./example_chunks.ts";
+import type { JoinMoment } from "./join_moment.ts";
 
 /** The position before anything was written. */
-const BEGINNING: JoinerPosition = { eventOffset: 0, replayOffset: 0, replayClockMs: 0 };
+const BEGINNING: JoinerPosition = {
+  eventOffset: 0,
+  replayOffset: 0,
+  replayClockMs: 0,
+  rowsAfter: 0,
+};
+
+/** When a chunk is finished. */
+export interface ChunkLimits {
+  readonly batchRows: number;
+  /** Longest wait of a row for its chunk to fill, ms. */
+  readonly lingerMs: number;
+}
 
 export class ExamplePartition {
   readonly #log: EventLog;
   readonly #partition: number;
+  readonly #limits: ChunkLimits;
   readonly #builder: ExampleChunkBuilder;
   /** Position of the newest chunk when the joiner started. */
   readonly start: JoinerPosition;
@@ -26,17 +44,32 @@ export class ExamplePartition {
   #finished: JoinerPosition;
   /** Position of the newest written chunk. */
   #written: JoinerPosition;
+  /** The acceptance mark of the newest finished chunk, ms. */
+  #acceptedAtMs: number;
+  /** The moment whose examples are being added. */
+  #moment: JoinMoment | undefined;
+  /** Examples of that moment that belong to this partition so far. */
+  #rowsAfter = 0;
+  /** The first examples of that moment that the example log has already. */
+  #dropped = 0;
+  /** When the oldest row of the unfinished chunk has waited long enough, on the monotonic clock. */
+  #dueAtMs: number | undefined;
 
   private constructor(
     log: EventLog,
     partition: number,
-    builder: ExampleChunkBuilder,
-    start: JoinerPosition,
+    shape: ExampleShape,
+    limits: ChunkLimits,
+    last: ExampleChunk | undefined,
   ) {
     this.#log = log;
     this.#partition = partition;
-    this.#builder = builder;
-    this.start = this.#finished = this.#written = start;
+    this.#limits = limits;
+    const nextRow = last === undefined ? 0 : last.firstRow + last.rows;
+    this.#builder = new ExampleChunkBuilder(shape, nextRow);
+    // A chunk of offline training has no position: no event was read yet.
+    this.start = this.#finished = this.#written = last?.resume ?? BEGINNING;
+    this.#acceptedAtMs = last?.acceptedAtMs ?? 0;
   }
 
   /**
@@ -48,12 +81,10 @@ export class ExamplePartition {
     log: EventLog,
     partition: number,
     shape: ExampleShape,
+    limits: ChunkLimits,
   ): Promise<ExamplePartition> {
     const last = await newestChunk(log, partition);
-    const nextRow = last === undefined ? 0 : last.firstRow + last.rows;
-    // A chunk of offline training has no position: no event was read yet.
-    const start = last?.resume ?? BEGINNING;
-    return new ExamplePartition(log, partition, new ExampleChunkBuilder(shape, nextRow), start);
+    return new ExamplePartition(log, partition, shape, limits, last);
   }
 
   /** Rows of the unfinished chunk. */
@@ -71,37 +102,85 @@ export class ExamplePartition {
     return this.#written.replayOffset;
   }
 
+  /** When {@link endTurn} would finish the unfinished chunk, on the monotonic clock, ms. */
+  get dueAtMs(): number {
+    return this.#dueAtMs ?? Infinity;
+  }
+
   /**
-   * The builder for an example that the record at `recordOffset` decides; undefined if the
-   * partition has the example: an earlier record decided it, or its impression was closed.
+   * The builder for the next example of `moment`; undefined if the partition has the example: an
+   * earlier record decided it, its impression was closed, or the newest chunk at the start ended
+   * behind it in the middle of an impression.
    */
-  builderFor(impressionOffset: number, recordOffset: number): ExampleChunkBuilder | undefined {
-    const { eventOffset, replayOffset } = this.start;
-    return recordOffset < eventOffset || impressionOffset < replayOffset
-      ? undefined
-      : this.#builder;
+  builderFor(impressionOffset: number, moment: JoinMoment): ExampleChunkBuilder | undefined {
+    const { start } = this;
+    if (moment.eventOffset < start.eventOffset || impressionOffset < start.replayOffset) {
+      return undefined;
+    }
+    if (moment !== this.#moment) {
+      // Only the first moment after the start can be one whose examples were split.
+      this.#dropped = this.#moment === undefined && moment.eventOffset === start.eventOffset
+        ? start.rowsAfter
+        : 0;
+      this.#moment = moment;
+      this.#rowsAfter = 0;
+    }
+    this.#rowsAfter++;
+    if (this.#rowsAfter <= this.#dropped) return undefined;
+    if (this.rows >= this.#limits.batchRows && moment.repeatable) {
+      this.#finish(moment, this.#rowsAfter - 1);
+    }
+    return this.#builder;
+  }
+
+  /** Finishes the chunk if it is full. `moment` is the one after its last row. */
+  finishFull(moment: JoinMoment): void {
+    if (this.rows >= this.#limits.batchRows) this.finishChunk(moment);
+  }
+
+  /**
+   * Finishes a chunk that is full or has waited long enough. Without rows, an empty chunk carries
+   * a later acceptance mark.
+   */
+  endTurn(moment: JoinMoment, nowMs: number): void {
+    if (this.rows === 0) {
+      if (moment.acceptedAtMs > this.#acceptedAtMs) this.finishChunk(moment);
+      return;
+    }
+    this.#dueAtMs ??= nowMs + this.#limits.lingerMs;
+    if (this.rows >= this.#limits.batchRows || nowMs >= this.#dueAtMs) this.finishChunk(moment);
   }
 
   /** Finishes the chunk. Without rows it still carries the acceptance mark and the position on. */
-  finishChunk(acceptedAtMs: number, position: JoinerPosition): void {
+  finishChunk(moment: JoinMoment): void {
     const { start } = this;
-    if (position.eventOffset < start.eventOffset) {
+    if (moment.eventOffset < start.eventOffset) {
       invariant(this.rows === 0, "what is read again for another partition is not written again");
       return;
     }
+    // The start's position remains the right one until its first examples are decided again.
+    const isStart = this.#moment === undefined && moment.eventOffset === start.eventOffset;
+    if (isStart && start.rowsAfter > 0) return;
+    this.#finish(moment, 0);
+  }
+
+  #finish({ acceptedAtMs, eventOffset, ...replay }: JoinMoment, rowsAfter: number): void {
+    const { start } = this;
     // This partition is complete up to its start; keep that, even if another one needs an earlier
     // replay offset.
-    const resume = position.replayOffset < start.replayOffset
-      ? { ...start, eventOffset: position.eventOffset }
-      : position;
-    invariant(resume.replayOffset <= resume.eventOffset, "reading again ends where it began");
+    const { replayOffset, replayClockMs } = replay.replayOffset < start.replayOffset
+      ? start
+      : replay;
+    const resume = { eventOffset, replayOffset, replayClockMs, rowsAfter };
+    invariant(replayOffset <= eventOffset, "reading again ends where it began");
     invariant(
-      resume.eventOffset >= this.#finished.eventOffset &&
-        resume.replayOffset >= this.#finished.replayOffset,
+      eventOffset >= this.#finished.eventOffset && replayOffset >= this.#finished.replayOffset,
       "the joiner's position never goes back",
     );
     this.#finished = resume;
-    this.#waiting.push(encodeExamples(this.#builder.finish(acceptedAtMs, resume)));
+    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
+    this.#waiting.push(encodeExamples(this.#builder.finish(this.#acceptedAtMs, resume)));
+    this.#dueAtMs = undefined;
   }
 
   /**

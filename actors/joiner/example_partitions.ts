@@ -7,15 +7,14 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { partitionOf } from "../../records/event_record.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import type { ExampleChunkBuilder } from "./example_chunks.ts";
-import { ExamplePartition } from "./example_partition.ts";
+import { type ChunkLimits, ExamplePartition } from "./example_partition.ts";
+import type { JoinMoment } from "./join_moment.ts";
 import type { ImpressionHeader } from "./open_impressions.ts";
 
 export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
   /** Lowest start position: the joiner reads again from its replay offset. */
   readonly start: Pick<JoinerPosition, "replayOffset" | "replayClockMs">;
-  /** Records before this offset were decided in all partitions when the joiner started. */
-  readonly decidedBefore: number;
   /** Records before this offset were decided in at least one partition. */
   readonly readAgainUntil: number;
 
@@ -23,7 +22,6 @@ export class ExamplePartitions {
     this.#partitions = partitions;
     const starts = partitions.map(({ start }) => start);
     this.start = starts.reduce((a, b) => b.replayOffset < a.replayOffset ? b : a);
-    this.decidedBefore = Math.min(...starts.map(({ eventOffset }) => eventOffset));
     this.readAgainUntil = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 
@@ -32,17 +30,28 @@ export class ExamplePartitions {
    *
    * @throws {Error} When a partition's newest chunk was trimmed.
    */
-  static async open(log: EventLog, shape: ExampleShape): Promise<ExamplePartitions> {
+  static async open(
+    log: EventLog,
+    shape: ExampleShape,
+    limits: ChunkLimits,
+  ): Promise<ExamplePartitions> {
     const partitions = Array.from(
       { length: log.partitions },
-      (_, partition) => ExamplePartition.open(log, partition, shape),
+      (_, partition) => ExamplePartition.open(log, partition, shape, limits),
     );
     return new ExamplePartitions(await Promise.all(partitions));
   }
 
   /** Rows of the longest unfinished chunk. */
   get rowsMax(): number {
-    return Math.max(...this.#partitions.map(({ rows }) => rows));
+    let rowsMax = 0;
+    for (const { rows } of this.#partitions) rowsMax = Math.max(rowsMax, rows);
+    return rowsMax;
+  }
+
+  /** When the next unfinished chunk has waited long enough, on the monotonic clock, ms. */
+  get dueAtMs(): number {
+    return Math.min(...this.#partitions.map(({ dueAtMs }) => dueAtMs));
   }
 
   /** Finished chunks that are not written, in the partition that has the most. */
@@ -55,18 +64,35 @@ export class ExamplePartitions {
     return Math.min(...this.#partitions.map(({ resumeOffset }) => resumeOffset));
   }
 
-  /** The builder for an example of the impression that the record at `recordOffset` decides. */
+  /** The builder for the impression's next example, see {@link ExamplePartition.builderFor}. */
   builderFor(
     { fingerprint, offset }: ImpressionHeader,
-    recordOffset: number,
+    moment: JoinMoment,
   ): ExampleChunkBuilder | undefined {
     const partition = this.#partitions[partitionOf(fingerprint, this.#partitions.length)];
-    return partition.builderFor(offset, recordOffset);
+    return partition.builderFor(offset, moment);
+  }
+
+  /** Finishes the full chunks. */
+  finishFull(moment: JoinMoment): void {
+    for (const partition of this.#partitions) partition.finishFull(moment);
+  }
+
+  /** Finishes the chunks that are due, see {@link ExamplePartition.endTurn}. */
+  endTurn(moment: JoinMoment, nowMs: number): void {
+    for (const partition of this.#partitions) partition.endTurn(moment, nowMs);
+  }
+
+  /** Finishes an empty chunk, which carries mark and position, in the partitions without rows. */
+  finishEmpty(moment: JoinMoment): void {
+    for (const partition of this.#partitions) {
+      if (partition.rows === 0) partition.finishChunk(moment);
+    }
   }
 
   /** Finishes a chunk in every partition; an empty one carries mark and position. */
-  finishChunks(acceptedAtMs: number, position: JoinerPosition): void {
-    for (const partition of this.#partitions) partition.finishChunk(acceptedAtMs, position);
+  finishAll(moment: JoinMoment): void {
+    for (const partition of this.#partitions) partition.finishChunk(moment);
   }
 
   /**

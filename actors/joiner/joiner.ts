@@ -1,7 +1,7 @@
 /**
  * The joiner's behaviour: reads its partition of the event log, feeds the join window, and appends
- * the decided examples to the example log, one chunk per turn and partition. A partition without
- * new rows gets an empty chunk, which carries the acceptance mark on.
+ * the decided examples to the example log in chunks, each of which is a batch of a trainer. A
+ * partition without new rows gets an empty chunk, which carries the acceptance mark on.
  *
  * Exactly once without a transaction over two logs: each chunk says how far into the event log it
  * reaches, and the window is a function of the event log. After a restart the newest chunks tell
@@ -13,6 +13,7 @@ import { type EventLog, isRefusal, type LogRecord } from "../../mesh/ports/event
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
 import { ExamplePartitions } from "./example_partitions.ts";
+import type { JoinMoment } from "./join_moment.ts";
 import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
 import type { JoinerMessage } from "./protocol.ts";
@@ -45,12 +46,10 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #open: Gauge;
   #reported: JoinCounts;
   #nextOffset: number;
-  /** Offset of the record that is being taken in. */
-  #recordOffset = 0;
+  /** The state before the examples that are being decided. */
+  #moment: JoinMoment;
   /** Acceptance time of the newest action that was taken in. */
   #acceptedAtMs = 0;
-  /** The same in the newest finished chunk. */
-  #acceptedAtMsFinished = 0;
   #recordsInvalid = 0;
   #committedAtMs: number;
   #trimmedBefore = 0;
@@ -58,7 +57,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #woken = false;
   /** The example log refused the last append. */
   #refused = false;
-  #scheduled: { cancel(): void } | undefined;
+  /** The timer of the next turn without new events. */
+  #scheduled: { readonly atMs: number; cancel(): void } | undefined;
 
   private constructor(
     context: ActorContext<JoinerMessage>,
@@ -72,6 +72,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#examples = examples;
     this.#window = new JoinWindow(options, examples.start.replayClockMs);
     this.#nextOffset = examples.start.replayOffset;
+    this.#moment = this.#momentAt(this.#nextOffset);
     this.#committedAtMs = context.clock.monotonicMs();
     this.#reported = { ...this.#window.counts };
     this.#events = context.telemetry.counter("cairn_joiner_outcomes_total", {
@@ -92,7 +93,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   ): Promise<Joiner> {
     const { slots, denseWidth, tasks } = options;
     const shape = { slots, denseWidth, tasks: tasks.length };
-    const examples = await ExamplePartitions.open(exampleLog, shape);
+    const examples = await ExamplePartitions.open(exampleLog, shape, options);
     return new Joiner(context, options, eventLog, examples);
   }
 
@@ -128,30 +129,42 @@ export class Joiner implements Behavior<JoinerMessage> {
     const records = await this.#eventLog.read(partition, this.#nextOffset, recordsPerTurn);
     for (const record of records) await this.#take(record);
     this.#nextOffset = (records.at(-1)?.offset ?? this.#nextOffset - 1) + 1;
-    if (this.#examples.rowsMax > 0 || this.#acceptedAtMs > this.#acceptedAtMsFinished) {
-      this.#finishChunks(this.#nextOffset);
-    }
+    this.#examples.endTurn(
+      this.#momentAt(this.#nextOffset),
+      this.#context.clock.monotonicMs(),
+    );
     await this.#write();
     await this.#commit();
     if (records.length === recordsPerTurn) this.#wake();
     else await this.#drain();
+    const { dueAtMs } = this.#examples;
+    if (dueAtMs < Infinity) this.#wakeLater(dueAtMs - this.#context.clock.monotonicMs());
     this.#report();
   }
 
   async #take({ offset, bytes }: LogRecord): Promise<void> {
     const record = this.#decode(offset, bytes);
     if (record === undefined) return;
-    this.#recordOffset = offset;
     this.#window.observe(record);
-    while (this.#window.closeNext(this.#output)) await this.#cutChunks(offset);
+    this.#moment = this.#momentAt(offset);
+    while (this.#window.closeNext(this.#output)) {
+      this.#moment = this.#momentAt(offset);
+      await this.#finishFull(this.#moment);
+    }
     this.#window.accept(record, offset, this.#output);
-    if (record.kind !== "action") return;
-    this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
-    if (offset < this.#examples.decidedBefore) this.#acceptedAtMsFinished = this.#acceptedAtMs;
+    if (record.kind === "action") {
+      this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
+    }
+    await this.#finishFull(this.#momentAt(offset + 1));
   }
 
   readonly #output: ExampleOutput = (impression) =>
-    this.#examples.builderFor(impression, this.#recordOffset);
+    this.#examples.builderFor(impression, this.#moment);
+
+  #momentAt(eventOffset: number, repeatable = true): JoinMoment {
+    const acceptedAtMs = this.#acceptedAtMs;
+    return { eventOffset, ...this.#window.resumePoint(eventOffset), acceptedAtMs, repeatable };
+  }
 
   #decode(offset: number, bytes: Uint8Array): EventRecord | undefined {
     try {
@@ -169,18 +182,11 @@ export class Joiner implements Behavior<JoinerMessage> {
     return undefined;
   }
 
-  /** Finishes the chunks if one of them has reached `chunkRowsMax`. */
-  async #cutChunks(eventOffset: number): Promise<void> {
-    if (this.#examples.rowsMax < this.#options.chunkRowsMax) return;
-    this.#finishChunks(eventOffset);
+  /** Finishes the full chunks, between the examples before and after `moment`. */
+  async #finishFull(moment: JoinMoment): Promise<void> {
+    if (this.#examples.rowsMax < this.#options.batchRows) return;
+    this.#examples.finishFull(moment);
     if (this.#examples.chunksWaitingMax >= CHUNKS_WAITING_MAX) await this.#write();
-  }
-
-  /** @param eventOffset Examples decided before it are in these chunks or earlier ones. */
-  #finishChunks(eventOffset: number): void {
-    const position = { eventOffset, ...this.#window.resumePoint(eventOffset) };
-    this.#examples.finishChunks(this.#acceptedAtMs, position);
-    this.#acceptedAtMsFinished = this.#acceptedAtMs;
   }
 
   /** Appends the finished chunks. If the example log refuses them: false, and a later try. */
@@ -218,7 +224,11 @@ export class Joiner implements Behavior<JoinerMessage> {
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
     if (dueInMs > 0 && !nearlyFull) return this.#wakeLater(dueInMs);
     // Sampling may drop all rows of an impression: the position moves without a chunk of rows.
-    if (replayOffset > this.#examples.resumeOffset) this.#finishChunks(this.#nextOffset);
+    if (replayOffset > this.#examples.resumeOffset) {
+      const moment = this.#momentAt(this.#nextOffset);
+      if (nearlyFull) this.#examples.finishAll(moment);
+      else this.#examples.finishEmpty(moment);
+    }
     if (!await this.#write()) return;
     this.#committedAtMs = nowMs;
     const { partition } = this.#options;
@@ -244,11 +254,12 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (!this.#nearlyFull() || this.#window.impressionsOpen === 0) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
     const kept = Math.floor((this.#nextOffset - replayOffset) * (1 - GIVEN_UP));
-    this.#recordOffset = this.#nextOffset;
+    this.#moment = this.#momentAt(this.#nextOffset, false);
     while (this.#window.closeEarly(this.#nextOffset - kept, this.#output)) {
-      await this.#cutChunks(this.#nextOffset);
+      this.#moment = this.#momentAt(this.#nextOffset, false);
+      await this.#finishFull(this.#moment);
     }
-    this.#finishChunks(this.#nextOffset);
+    this.#examples.finishAll(this.#momentAt(this.#nextOffset));
     await this.#write();
     await this.#commit();
     if (this.#nearlyFull()) this.#wake();
@@ -259,9 +270,13 @@ export class Joiner implements Behavior<JoinerMessage> {
     return bytes >= NEARLY_FULL * bytesMax;
   }
 
+  /** Schedules a turn in `ms`, unless an earlier one is scheduled. */
   #wakeLater(ms: number): void {
+    const atMs = this.#context.clock.monotonicMs() + ms;
+    if (this.#scheduled !== undefined && this.#scheduled.atMs <= atMs) return;
     this.#scheduled?.cancel();
-    this.#scheduled = this.#context.schedule(ms, { kind: "eventsAppended" });
+    const timer = this.#context.schedule(Math.max(0, ms), { kind: "eventsAppended" });
+    this.#scheduled = { atMs, cancel: () => timer.cancel() };
   }
 
   #wake(): void {

@@ -53,6 +53,8 @@ export interface JoinerOptions {
   readonly recordsKept: number;
   /** Bound of the event records taken in per turn. */
   readonly recordsPerTurn: number;
-  /** Rows at which an example chunk is finished; all rows of an impression go into one chunk. */
-  readonly chunkRowsMax: number;
+  /** Rows of an example chunk, which is one batch of a trainer. */
+  readonly batchRows: number;
+  /** Longest wait of an example for its chunk to fill, ms. */
+  readonly lingerMs: number;
 }

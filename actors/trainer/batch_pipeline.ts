@@ -14,9 +14,9 @@ import {
 import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { invariant, present } from "../../structures/invariant.ts";
-import type { TrainingBatch } from "./batch_assembly.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { ShardClient } from "./shard_client.ts";
+import type { TrainingBatch } from "./training_batch.ts";
 
 /**
  * Rows in flight from which no further batch begins. Small batches have more in flight, so that the

@@ -22,7 +22,6 @@ export function defineTrainer(
         case "adoptMean":
           return "read";
         case "examplesAppended":
-        case "flushBatch":
         case "cut":
         case "checkShards":
           return "write";

@@ -1,61 +1,68 @@
 /**
- * Reads the trainer's partition of the example log into a {@link BatchAssembly}, and skips the
- * examples of another schema at its beginning: the log may be older than the configuration.
+ * Reads the trainer's partition of the example log ahead of training, as batches.
  */
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
-import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
 import { invariant } from "../../structures/invariant.ts";
-import { BatchAssembly } from "./batch_assembly.ts";
+import { ChunkBatches } from "./chunk_batches.ts";
 import type { TrainerOptions } from "./options.ts";
+import type { Progress, TrainingBatch } from "./training_batch.ts";
+
+/** Batches that wait before reading pauses: more than can be in flight. */
+const BATCHES_WAITING = 8;
 
 export interface ExampleReaderParts {
   readonly log: EventLog;
   readonly telemetry: Telemetry;
-  /**
-   * Called for each chunk of another schema.
-   *
-   * @param sequence Rows of the partition up to the chunk's end.
-   * @param offset Log offset after the chunk.
-   */
-  onSkipped(chunk: ExampleChunk, sequence: number, offset: number): void;
+  /** Called with the rows of each chunk of another schema. */
+  onSkipped(rows: number): void;
 }
 
 export class ExampleReader {
-  readonly assembly: BatchAssembly;
   readonly #options: TrainerOptions;
   readonly #parts: ExampleReaderParts;
+  readonly #batches: ChunkBatches;
   #nextOffset: number;
   /** The chunks skipped in a row, the first at `offset`; undefined when they are logged. */
   #skipped: { chunks: number; rows: number; readonly offset: number } | undefined;
 
-  /**
-   * @param start Where to begin: rows before `sequence` are learned. Default: the log's beginning.
-   */
+  /** Parameters as in {@link ChunkBatches}. */
   constructor(
     options: TrainerOptions,
     parts: ExampleReaderParts,
-    start?: { readonly offset: number; readonly sequence: number },
+    start?: Progress,
+    marks?: readonly number[],
   ) {
     this.#options = options;
     this.#parts = parts;
-    this.assembly = new BatchAssembly(options, start?.sequence);
+    this.#batches = new ChunkBatches(options, start, marks);
     this.#nextOffset = start?.offset ?? 0;
   }
 
-  /** Reads until enough rows wait. True when the end of the log was reached. */
+  /** Whether a batch waits. */
+  get hasBatch(): boolean {
+    return this.#batches.waiting > 0;
+  }
+
+  /** The progress when all waiting batches are learned. */
+  get progress(): Progress {
+    return this.#batches.progress;
+  }
+
+  /** The next batch; undefined when none waits. */
+  take(): TrainingBatch | undefined {
+    return this.#batches.take();
+  }
+
+  /** Reads until enough batches wait. True when the end of the log was reached. */
   async read(): Promise<boolean> {
     const { partition, chunksPerRead, batchRows, rowsWaitingMax } = this.#options;
-    while (this.assembly.rows < Math.min(2 * batchRows, rowsWaitingMax)) {
-      const records = await this.#parts.log.read(partition, this.#nextOffset, chunksPerRead);
-      for (const { offset, bytes } of records) {
-        invariant(offset >= this.#nextOffset, "records of the example log ascend");
-        const chunk = decodeExamples(bytes);
-        if (!this.assembly.add(chunk, offset)) this.#skip(chunk, offset);
-        else if (chunk.rows > 0) this.#logSkipped();
-        this.#nextOffset = offset + 1;
-      }
-      if (records.length < chunksPerRead) {
+    const chunksMax = Math.max(1, Math.min(chunksPerRead, Math.floor(rowsWaitingMax / batchRows)));
+    while (this.#batches.waiting < BATCHES_WAITING && this.#batches.rows < rowsWaitingMax) {
+      const records = await this.#parts.log.read(partition, this.#nextOffset, chunksMax);
+      for (const { offset, bytes } of records) this.#add(offset, bytes);
+      if (records.length < chunksMax) {
         this.#logSkipped();
         return true;
       }
@@ -63,11 +70,19 @@ export class ExampleReader {
     return false;
   }
 
-  #skip(chunk: ExampleChunk, offset: number): void {
+  #add(offset: number, bytes: Uint8Array): void {
+    invariant(offset >= this.#nextOffset, "records of the example log ascend");
+    this.#nextOffset = offset + 1;
+    const chunk = decodeExamples(bytes);
+    const { rows } = chunk;
+    if (this.#batches.add(chunk, offset)) {
+      if (rows > 0) this.#logSkipped();
+      return;
+    }
     this.#skipped ??= { chunks: 0, rows: 0, offset };
     this.#skipped.chunks++;
-    this.#skipped.rows += chunk.rows;
-    this.#parts.onSkipped(chunk, chunk.firstRow + chunk.rows, offset + 1);
+    this.#skipped.rows += rows;
+    this.#parts.onSkipped(rows);
   }
 
   /** Logs once for a run of skipped chunks, however long. */

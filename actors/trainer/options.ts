@@ -3,17 +3,15 @@ import type { Combiner } from "../../kernels/embedding/options.ts";
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 
 /**
- * Plain data: what the trainer reads, how it forms batches, and the shapes of features and model.
+ * Plain data: what the trainer reads, its batches, and the shapes of features and model.
  */
 export interface TrainerOptions {
   /** This trainer's name in the shards' high-water marks, e.g. `"trainer/0"`. */
   readonly source: string;
   /** The partition of the example log that it reads; also its index among the trainers. */
   readonly partition: number;
-  /** Rows per step. */
+  /** Rows of a batch at most. The joiner cuts the example log into chunks of as many rows. */
   readonly batchRows: number;
-  /** Trains on a batch that is not full when its first row has waited this long, ms. */
-  readonly lingerMs: number;
   /**
    * Looks up and pools the next batch during the dense step of this one: two batches in flight, or
    * up to four small ones of 1,024 rows together. Faster where shards and the dense step run in

@@ -10,11 +10,6 @@ export interface ExamplesAppended {
   readonly kind: "examplesAppended";
 }
 
-/** The linger is over: train on the rows that wait, even if they are less than a batch. */
-export interface FlushBatch {
-  readonly kind: "flushBatch";
-}
-
 /**
  * Cumulative scores by label: the difference of two readings gives AUC and loss of the interval.
  */
@@ -129,7 +124,6 @@ export type TrainerMessage =
   | ExamplesAppended
   | CheckShards
   | Cut
-  | FlushBatch
   | GetTrainerStatus
   | GetProgressiveValidation
   | GetDenseWeights

@@ -26,6 +26,7 @@ import { ShardClient } from "./shard_client.ts";
 import { cutParts, type StateAtCut } from "./snapshot_cut.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
+import type { Progress } from "./training_batch.ts";
 import { WeightExchange } from "./weight_exchange.ts";
 
 export interface TrainerDependencies {
@@ -56,13 +57,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #unsubscribe: () => void;
   #state: TrainerState = { kind: "training" };
   #reader: ExampleReader;
-  #linger: { cancel(): void } | undefined;
   #woken = false;
-  /** Log offset from which the rows after the learned ones can be read. */
-  #offset = 0;
-  /** Rows of the partition that are learned. */
-  #sequence = 0;
-  #learnedThroughMs = 0;
+  #progress: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
   #steps = 0;
   #examples = 0;
   #loss = 0;
@@ -127,10 +123,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     switch (message.kind) {
       case "examplesAppended":
         this.#woken = false;
-        return await this.#turn(false);
-      case "flushBatch":
-        this.#linger = undefined;
-        return await this.#turn(true);
+        return await this.#turn();
       case "checkShards":
         this.#context.schedule(SHARD_CHECK_MS, message);
         return await this.#shards.check();
@@ -141,9 +134,9 @@ export class Trainer implements Behavior<TrainerMessage> {
           steps: this.#steps,
           examples: this.#examples,
           loss: this.#loss,
-          learnedThroughMs: this.#learnedThroughMs,
+          learnedThroughMs: this.#progress.learnedThroughMs,
           incarnations: this.#shards.incarnations,
-          offset: this.#offset,
+          offset: this.#progress.offset,
           ...(this.#state.kind === "diverged" ? { diverged: this.#state.reason } : {}),
         });
       case "getProgressiveValidation":
@@ -151,7 +144,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       case "getDenseWeights":
         return this.#context.reply(message, {
           weights: await this.#session.weights(),
-          learnedThroughMs: this.#learnedThroughMs,
+          learnedThroughMs: this.#progress.learnedThroughMs,
         });
       case "offerWeights":
         await this.#settle();
@@ -170,55 +163,45 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#session.close();
   }
 
-  /**
-   * Reads what came, begins batches, and learns from at most one; `flush` also takes a part of one.
-   */
-  async #turn(flush: boolean): Promise<void> {
+  /** Reads ahead, begins batches, and learns from at most one. */
+  async #turn(): Promise<void> {
     if (this.#state.kind === "diverged") return;
-    const { batchRows, lingerMs } = this.#options;
-    const { assembly } = this.#reader;
     let caughtUp = await this.#reader.read();
-    while (this.#pipeline.hasRoom && this.#begin(flush)) {
+    while (this.#pipeline.hasRoom) {
+      const batch = this.#reader.take();
+      if (batch === undefined) break;
+      this.#pipeline.begin(batch);
       caughtUp = await this.#reader.read();
     }
     if (!this.#pipeline.isEmpty) {
       const refused = await this.#pipeline.learnOldest();
       if (refused !== undefined) return this.#diverge(refused);
-    } else if (assembly.rows === 0) {
-      // Chunks without rows still move the mark.
-      this.#learnedThroughMs = Math.max(this.#learnedThroughMs, assembly.passedMs);
-      this.#offset = Math.max(this.#offset, assembly.nextOffset);
+    } else {
+      // Chunks without rows, and of another schema, still move the progress.
+      this.#advance(this.#reader.progress);
     }
-    if (!this.#pipeline.isEmpty || assembly.rows >= batchRows || !caughtUp) this.#wake();
-    if (assembly.rows > 0 && assembly.rows < batchRows) {
-      this.#linger ??= this.#context.schedule(lingerMs, { kind: "flushBatch" });
-    }
-  }
-
-  /** Begins the next batch. False where too few rows wait. */
-  #begin(flush: boolean): boolean {
-    const { batchRows } = this.#options;
-    if (this.#reader.assembly.rows < batchRows && !flush) return false;
-    const batch = this.#reader.assembly.take(batchRows);
-    if (batch === undefined) return false;
-    this.#linger?.cancel();
-    this.#linger = undefined;
-    this.#pipeline.begin(batch);
-    return true;
+    if (!this.#pipeline.isEmpty || this.#reader.hasBatch || !caughtUp) this.#wake();
   }
 
   #learned({ batch, loss, tookMs }: LearnedBatch): void {
-    const { features: { rows }, sequence, nextOffset, learnedThroughMs } = batch;
-    invariant(sequence >= this.#sequence + rows, "each row is learned once");
-    invariant(nextOffset >= this.#offset, "a trainer reads its log forwards");
+    const { features: { rows }, sequence, after } = batch;
+    invariant(sequence >= this.#progress.sequence + rows, "each row is learned once");
     this.#steps++;
     this.#examples += rows;
     this.#loss = loss;
-    this.#offset = nextOffset;
-    this.#sequence = sequence;
-    this.#learnedThroughMs = learnedThroughMs;
     this.#metrics.batchLearned({ rows, loss, tookMs });
-    this.#metrics.learnedUpTo(sequence);
+    this.#advance(after);
+  }
+
+  #advance(progress: Progress): void {
+    const { sequence, offset, learnedThroughMs } = this.#progress;
+    invariant(
+      progress.sequence >= sequence && progress.offset >= offset &&
+        progress.learnedThroughMs >= learnedThroughMs,
+      "a trainer reads its log forwards",
+    );
+    this.#progress = progress;
+    this.#metrics.learnedUpTo(progress.sequence);
   }
 
   /** Learns from all batches in flight: then weights, rows and marks belong to one moment. */
@@ -254,28 +237,23 @@ export class Trainer implements Behavior<TrainerMessage> {
           { differences },
         );
       }
-      this.#reader = this.#readFrom(part);
-      this.#sequence = part.sequence;
-      this.#offset = part.offset;
-      this.#learnedThroughMs = part.learnedThroughMs;
+      const { sequence, offset, learnedThroughMs } = part;
+      this.#progress = { sequence, offset, learnedThroughMs };
     }
-    for (const mark of marks) if (mark > this.#sequence) this.#reader.assembly.endBatchAt(mark);
-    this.#metrics.learnedUpTo(this.#sequence);
+    const ahead = marks.filter((mark) => mark > this.#progress.sequence);
+    this.#reader = this.#readFrom(resume === undefined ? undefined : this.#progress, ahead);
+    this.#metrics.learnedUpTo(this.#progress.sequence);
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     this.#wake();
   }
 
-  #readFrom(start?: { readonly offset: number; readonly sequence: number }): ExampleReader {
-    return new ExampleReader(this.#options, {
+  #readFrom(start?: Progress, marks?: readonly number[]): ExampleReader {
+    const parts = {
       log: this.#dependencies.exampleLog,
       telemetry: this.#context.telemetry,
-      onSkipped: ({ rows }, sequence, offset) => {
-        this.#sequence = Math.max(this.#sequence, sequence);
-        this.#offset = offset;
-        this.#metrics.learnedUpTo(this.#sequence);
-        this.#metrics.rowsSkipped(rows);
-      },
-    }, start);
+      onSkipped: (rows: number) => this.#metrics.rowsSkipped(rows),
+    };
+    return new ExampleReader(this.#options, parts, start, marks);
   }
 
   /** False where no such offer is open: the trainer was restarted since it made it. */
@@ -293,7 +271,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     try {
       const parts = this.#state.kind === "diverged"
         ? []
-        : await cutParts(message, this.#sequence, () => this.#readState(), {
+        : await cutParts(message, this.#progress.sequence, () => this.#readState(), {
           context,
           options: this.#options,
           blobs: this.#dependencies.blobs,
@@ -311,9 +289,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     return {
       source,
       partition,
-      sequence: this.#sequence,
-      offset: this.#offset,
-      learnedThroughMs: this.#learnedThroughMs,
+      ...this.#progress,
       checkpoint: await this.#session.checkpoint(),
     };
   }

@@ -41,8 +41,6 @@ export const joinerSection = z.strictObject({
   recordsPerTurn: z.int().min(1).max(100_000).default(256).describe(
     "Event records joined per turn of the joiner, which bounds its pause.",
   ),
-  chunkRowsMax: z.int().min(1).max(100_000).default(1024)
-    .describe("Maximum of rows in a chunk of examples."),
 }).describe("Labels from actions.");
 
 export const trainerSection = z.strictObject({
@@ -54,7 +52,7 @@ export const trainerSection = z.strictObject({
   ),
   batchRows: z.int().min(1).max(1_000_000).default(256).describe("Examples per training step."),
   linger: duration("0ms", "1h").default(20).describe(
-    "Maximum waiting time of an example until its batch is trained on, even if the batch is not full.",
+    "Maximum waiting time of an example in the joiner until its batch is finished, even if the batch is not full.",
   ),
   provider: z.enum(["cpu", "webgpu", "cuda", "auto"]).default("cpu")
     .describe(

@@ -3,7 +3,12 @@ import { Loop } from "./loop.ts";
 
 /** The answers and states of a run, bit for bit. */
 async function runTrace(seed: number): Promise<string> {
-  const loop = await Loop.start({ seed, shards: 3, trainer: { batchRows: 8, lingerMs: 7 } });
+  const loop = await Loop.start({
+    seed,
+    shards: 3,
+    trainer: { batchRows: 8 },
+    joiner: { lingerMs: 7 },
+  });
   const trace: unknown[] = [];
   for (let i = 0; i < 30; i++) {
     const items = [0, 1, 2, 3].map((k) => `item-${(i * 5 + k * 3) % 17}`);

@@ -53,7 +53,8 @@ Deno.test("whatever actor restarts at whatever moment, no click is lost and repl
       const loop = await Loop.start({
         shards: SHARDS,
         trainers: TRAINERS,
-        trainer: { batchRows: 8, lingerMs: 10 },
+        trainer: { batchRows: 8 },
+        joiner: { lingerMs: 10 },
       });
       let lastAcceptedAtMs = 0;
       let clicked = 0;

@@ -190,7 +190,6 @@ export class Loop {
         source,
         partition,
         batchRows: 32,
-        lingerMs: 20,
         pipelined: false,
         chunksPerRead: 64,
         rowsWaitingMax: 4_096,
@@ -220,7 +219,8 @@ export class Loop {
       negativeSampling: { rate: 1, seed: 1, correction: "logOdds" },
       recordsKept: 0,
       recordsPerTurn: 256,
-      chunkRowsMax: 256,
+      batchRows: this.options.trainer?.batchRows ?? 32,
+      lingerMs: 20,
       ...this.options.joiner,
     });
     const createInference = async () => {

@@ -169,10 +169,12 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
       fc.array(step, { minLength: 1, maxLength: 50 }),
       fc.constantFrom(1, 0.5),
       fc.constantFrom(1, 3),
-      async (steps, rate, partitions) => {
+      fc.constantFrom(0, 5),
+      async (steps, rate, partitions, lingerMs) => {
         const options = joinerOptions({
           recordsPerTurn: 3,
-          chunkRowsMax: 2,
+          batchRows: 2,
+          lingerMs,
           impressionsMax: 6,
           negativeSampling: { rate, seed: 3, correction: "logOdds" },
         });
@@ -193,7 +195,7 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
           const shown = again ? known : `s${i}`;
           if (shows) rankings.push(shown);
           const record = shows
-            ? impression({ ranking: shown, items: ["0", "1"], atMs: eventMs })
+            ? impression({ ranking: shown, items: ["0", "1", "2"], atMs: eventMs })
             : action({
               ranking: known,
               item: String(item),
@@ -217,11 +219,13 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
         await restarted.post(...held);
         await steady.post(...held);
         await restarted.mesh.advance(10);
+        await steady.mesh.advance(10);
         for (let partition = 0; partition < partitions; partition++) {
           assert.deepEqual(await restarted.names(partition), await steady.names(partition));
           let nextRow = 0;
           for (const { firstRow, rows } of await restarted.chunks(partition)) {
             assert.equal(firstRow, nextRow);
+            assert.ok(rows <= 2, "a chunk is a batch");
             nextRow += rows;
           }
         }
@@ -231,6 +235,52 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
     ),
     { numRuns: 40 },
   );
+});
+
+Deno.test("a chunk is finished at exactly `batchRows` rows, also in the middle of an impression", async () => {
+  const world = new World(joinerOptions({ batchRows: 4, lingerMs: 50 }));
+  await world.start();
+  const items = ["a", "b", "c", "d", "e", "f"];
+  await world.post(impression({ ranking: "r1", items, atMs: 0 }));
+  await world.post(impression({ ranking: "r2", items, atMs: 0 }));
+  await world.post(impression({ ranking: "r3", items: ["a"], atMs: 5_000 })); // closes both
+  const chunks = await world.chunks();
+  assert.deepEqual(chunks.map(({ rows }) => rows), [4, 4, 4]);
+  // The first chunk ends inside of r1, the second inside of r2.
+  assert.deepEqual(chunks.map(({ resume }) => resume!.rowsAfter), [4, 2, 0]);
+  await world.mesh.stop();
+});
+
+Deno.test("a chunk that is not full waits for more rows until the linger is over", async () => {
+  const world = new World(joinerOptions({ batchRows: 4, lingerMs: 50 }));
+  await world.start();
+  const buy = (ranking: string) => [
+    impression({ ranking, items: ["a"], atMs: 0 }),
+    action({ ranking, item: "a", action: "buy", atMs: 0 }),
+  ];
+  await world.post(...buy("r1"));
+  await world.mesh.advance(30);
+  await world.post(...buy("r2"));
+  assert.deepEqual(await world.chunks(), []);
+  await world.mesh.advance(25);
+  assert.deepEqual((await world.chunks()).map(({ rows }) => rows), [2]);
+  await world.mesh.stop();
+});
+
+Deno.test("a joiner that restarts after a chunk ended inside of an impression goes on with its next row", async () => {
+  const items = ["a", "b", "c", "d", "e"];
+  const options = joinerOptions({ batchRows: 2, lingerMs: 50 });
+  const world = new World(options);
+  await world.start();
+  await world.post(impression({ ranking: "r1", items, atMs: 0 }));
+  await world.post(impression({ ranking: "r2", items: ["a"], atMs: 5_000 })); // closes r1
+  assert.deepEqual(await world.names(), items.slice(0, 4).map((item) => `r1/${item}=0`));
+  await world.restart();
+  await world.mesh.advance(100);
+  await world.restart();
+  await world.mesh.advance(100);
+  assert.deepEqual(await world.names(), items.map((item) => `r1/${item}=0`));
+  await world.mesh.stop();
 });
 
 Deno.test("the event log is trimmed up to the oldest impression that a restart needs", async () => {
@@ -280,7 +330,7 @@ Deno.test("a full event log drains under steady traffic, and every item becomes 
       async (bursts) => {
         const week = 7 * 24 * 3_600_000;
         const world = new World(
-          joinerOptions({ windowMs: week, recordsPerTurn: 4, chunkRowsMax: 3 }),
+          joinerOptions({ windowMs: week, recordsPerTurn: 4, batchRows: 3 }),
           Infinity,
           4_000,
         );

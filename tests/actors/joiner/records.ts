@@ -28,7 +28,8 @@ export function joinerOptions(changes: Partial<JoinerOptions> = {}): JoinerOptio
     negativeSampling: { rate: 1, seed: 1, correction: "logOdds" },
     recordsKept: 0,
     recordsPerTurn: 256,
-    chunkRowsMax: 64,
+    batchRows: 64,
+    lingerMs: 0,
     ...changes,
   };
 }

@@ -58,7 +58,8 @@ async function start(
     shards: SHARDS,
     trainers,
     exampleBytesMax,
-    trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2 },
+    joiner: { lingerMs: 10 },
+    trainer: { batchRows: 8, shardBudgetMs: 100, shardAttemptsMax: 2 },
     interference: {
       shard: (definition) => ({
         ...definition,

@@ -78,7 +78,8 @@ async function runWithFaults(
   const loop = await Loop.start({
     shards: 3,
     trainers,
-    trainer: { batchRows: 8, lingerMs: 10, shardBudgetMs: 100, shardAttemptsMax: 2, pipelined },
+    joiner: { lingerMs: 10 },
+    trainer: { batchRows: 8, shardBudgetMs: 100, shardAttemptsMax: 2, pipelined },
     interference: {
       shard: (definition) => ({
         ...definition,

@@ -15,7 +15,11 @@ async function visit(loop: Loop, from: number, to: number): Promise<number> {
 }
 
 Deno.test("two trainers learn each example of one stream once, and both end with the mean", async () => {
-  const loop = await Loop.start({ trainers: 2, trainer: { batchRows: 8, lingerMs: 10 } });
+  const loop = await Loop.start({
+    trainers: 2,
+    trainer: { batchRows: 8 },
+    joiner: { lingerMs: 10 },
+  });
   const acceptedAtMs = await visit(loop, 0, 40);
   await loop.mesh.advance(2_000);
   const trained = [await loop.trainerStatus(0), await loop.trainerStatus(1)];
@@ -43,7 +47,11 @@ Deno.test("a trainer whose partition is empty does not hold back the freshness m
 });
 
 Deno.test("while a trainer is stopped the mark does not move and the others learn; after its restart it adopts the mean", async () => {
-  const loop = await Loop.start({ trainers: 2, trainer: { batchRows: 8, lingerMs: 10 } });
+  const loop = await Loop.start({
+    trainers: 2,
+    trainer: { batchRows: 8 },
+    joiner: { lingerMs: 10 },
+  });
   await visit(loop, 0, 20);
   await loop.mesh.advance(1_000);
   const before = await loop.rankerStatus();
@@ -69,7 +77,7 @@ Deno.test("while a trainer is stopped the mark does not move and the others lear
 });
 
 Deno.test("steps between a trainer's offer and the mean are kept, and a restarted trainer adopts no earlier mean", async () => {
-  const loop = await Loop.start({ trainer: { batchRows: 8, lingerMs: 10 } });
+  const loop = await Loop.start({ trainer: { batchRows: 8 }, joiner: { lingerMs: 10 } });
   const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
   const ask = { budgetMs: 1_000 };
   await visit(loop, 0, 5);

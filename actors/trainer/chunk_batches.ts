@@ -1,0 +1,176 @@
+/**
+ * Turns the chunks of the example log into training batches: one chunk is one batch, so that the
+ * boundaries of batches are part of the log and a replay trains on the same batches.
+ *
+ * A chunk is split in two cases. It has more than `batchRows` rows, where the configuration was
+ * changed or the joiner drained a full log. Or a shard's mark lies inside of it, where a trainer
+ * restarts alone after it learned a part of the chunk.
+ */
+import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import type { ExampleChunk } from "../../records/example_chunk.ts";
+import { partOf, type Progress, type TrainingBatch } from "./training_batch.ts";
+
+export interface ChunkBatchesOptions extends ExampleShape {
+  /** Rows of a batch at most. */
+  readonly batchRows: number;
+}
+
+const BEGINNING: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
+
+export class ChunkBatches {
+  readonly #options: ChunkBatchesOptions;
+  /** Oldest first. */
+  readonly #batches: TrainingBatch[] = [];
+  /** Rows before the first chunk are unknown until it is added. */
+  #nextRow: number | undefined;
+  /** The progress when all batches added so far are learned. */
+  #progress: Progress;
+  /** Sequences that no batch may cross, since a shard has applied the rows before them. */
+  readonly #marks: readonly number[];
+  #rows = 0;
+
+  /**
+   * @param start Rows before its sequence are skipped: they are learned. Default: none are.
+   * @param marks Sequences at which batches must end: a shard has applied the rows before them.
+   */
+  constructor(options: ChunkBatchesOptions, start?: Progress, marks: readonly number[] = []) {
+    this.#options = options;
+    this.#nextRow = start?.sequence;
+    this.#progress = start ?? BEGINNING;
+    this.#marks = marks;
+  }
+
+  /** Batches waiting. */
+  get waiting(): number {
+    return this.#batches.length;
+  }
+
+  /** Rows waiting. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** The progress when all waiting batches are learned. */
+  get progress(): Progress {
+    return this.#progress;
+  }
+
+  /**
+   * Adds a chunk read at `offset` of the log.
+   *
+   * @returns False where the chunk is of another schema. Its rows are skipped.
+   * @throws {RangeError} When it is damaged, or rows are missing before it.
+   */
+  add(chunk: ExampleChunk, offset: number): boolean {
+    const { firstRow, rows } = chunk;
+    const isOfModel = this.#isOfModel(chunk, offset);
+    const nextRow = this.#nextRow ??= firstRow;
+    if (firstRow > nextRow) {
+      throw new RangeError(
+        `Cannot train on the example chunk at offset ${offset}: it begins at row ${firstRow} and ` +
+          `the row before it was ${nextRow - 1}; the log lost ${firstRow - nextRow} rows.`,
+      );
+    }
+    const before = this.#progress;
+    const end = firstRow + rows;
+    this.#nextRow = Math.max(nextRow, end);
+    this.#progress = {
+      sequence: this.#nextRow,
+      offset: offset + 1,
+      learnedThroughMs: Math.max(before.learnedThroughMs, chunk.acceptedAtMs),
+    };
+    if (isOfModel && end > nextRow) {
+      const whole = batchOf(chunk, before, this.#progress);
+      for (const [from, to] of this.#cuts(nextRow, end, firstRow)) {
+        this.#batches.push(from === 0 && to === rows ? whole : partOf(whole, from, to));
+        this.#rows += to - from;
+      }
+    } else {
+      // Nothing to learn: the last waiting batch takes the progress along.
+      const last = this.#batches.pop();
+      if (last !== undefined) this.#batches.push({ ...last, after: this.#progress });
+    }
+    return isOfModel;
+  }
+
+  /** The next batch; undefined when none waits. */
+  take(): TrainingBatch | undefined {
+    const batch = this.#batches.shift();
+    if (batch !== undefined) this.#rows -= batch.features.rows;
+    return batch;
+  }
+
+  /** The ranges of a chunk's rows that are batches: those from row number `begin` to `end`. */
+  *#cuts(begin: number, end: number, firstRow: number): Iterable<readonly [number, number]> {
+    const { batchRows } = this.#options;
+    for (let from = begin; from < end;) {
+      // Counted from the chunk's first row: the cuts do not depend on where the trainer resumes.
+      const full = firstRow + (Math.floor((from - firstRow) / batchRows) + 1) * batchRows;
+      const to = Math.min(end, full, ...this.#marks.filter((mark) => mark > from));
+      yield [from - firstRow, to - firstRow];
+      from = to;
+    }
+  }
+
+  /**
+   * Whether the chunk has the shapes of the model.
+   *
+   * @throws {RangeError} When it is whole in no shape.
+   */
+  #isOfModel(chunk: ExampleChunk, offset: number): boolean {
+    const { slots, denseWidth, tasks } = this.#options;
+    const { rows } = chunk;
+    const expected: readonly [string, number, number][] = [
+      ["listOffsets", chunk.listOffsets.byteLength, (rows * slots + 1) * 4],
+      ["dense", chunk.dense.byteLength, rows * denseWidth * 4],
+      ["labels", chunk.labels.byteLength, rows * tasks * 4],
+      ["logSampleRate", chunk.logSampleRate.byteLength, rows * 4],
+      ["servedScores", chunk.servedScores.byteLength, rows * 4],
+    ];
+    const misfit = expected.find(([, bytes, wanted]) => bytes !== wanted);
+    if (isWholeInSomeShape(chunk)) return misfit === undefined;
+    if (misfit === undefined) {
+      throw new RangeError(
+        `Cannot train on the example chunk at offset ${offset}: its lists do not end at its last ` +
+          `id (${chunk.ids.byteLength} bytes of ids); the record is damaged.`,
+      );
+    }
+    const [name, bytes, wanted] = misfit;
+    throw new RangeError(
+      `Cannot train on the example chunk at offset ${offset}: ${name} has ${bytes} bytes and ` +
+        `${rows} rows of ${slots} slots, ${denseWidth} dense values and ${tasks} tasks need ` +
+        `${wanted}; the record is damaged.`,
+    );
+  }
+}
+
+/** Whether the columns have matching lengths for some numbers of slots, dense values and tasks. */
+function isWholeInSomeShape(chunk: ExampleChunk): boolean {
+  const { rows, ids, listOffsets, dense, labels, logSampleRate, servedScores } = chunk;
+  if (listOffsets.byteLength < 4 || listOffsets.byteLength % 4 !== 0) return false;
+  const perRow = [listOffsets.byteLength - 4, dense.byteLength, labels.byteLength];
+  if (perRow.some((bytes) => rows === 0 ? bytes !== 0 : bytes % (rows * 4) !== 0)) return false;
+  if (logSampleRate.byteLength !== rows * 4 || servedScores.byteLength !== rows * 4) return false;
+  const ends = new DataView(listOffsets.buffer, listOffsets.byteOffset);
+  return ids.byteLength === ends.getUint32(listOffsets.byteLength - 4, true) * 8;
+}
+
+/** All rows of a chunk. Its columns are copied, since they may be unaligned. */
+function batchOf(chunk: ExampleChunk, before: Progress, after: Progress): TrainingBatch {
+  const buffer = (bytes: Uint8Array) => bytes.slice().buffer as ArrayBuffer;
+  return {
+    features: {
+      rows: chunk.rows,
+      ids: new BigUint64Array(buffer(chunk.ids)),
+      listOffsets: new Uint32Array(buffer(chunk.listOffsets)),
+      dense: new Float32Array(buffer(chunk.dense)),
+    },
+    labels: new Float32Array(buffer(chunk.labels)),
+    logSampleRate: new Float32Array(buffer(chunk.logSampleRate)),
+    servedScores: new Float32Array(buffer(chunk.servedScores)),
+    sequence: chunk.firstRow + chunk.rows,
+    atMs: chunk.atMs,
+    before,
+    after,
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * A batch of examples on its way through the trainer.
+ */
+import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import { invariant } from "../../structures/invariant.ts";
+
+/** How far a trainer has consumed its partition of the example log. */
+export interface Progress {
+  /** Rows of the partition that are learned, or skipped as rows of another schema. */
+  readonly sequence: number;
+  /** Log offset from which the rows after them can be read. */
+  readonly offset: number;
+  /** All examples decided by actions accepted up to here are learned, ms. */
+  readonly learnedThroughMs: number;
+}
+
+export interface TrainingBatch {
+  readonly features: FeatureBatch;
+  /** `[rows, tasks]` */
+  readonly labels: Float32Array<ArrayBuffer>;
+  /** `[rows]` */
+  readonly logSampleRate: Float32Array<ArrayBuffer>;
+  /** `[rows]` */
+  readonly servedScores: Float32Array<ArrayBuffer>;
+  /** Rows of the partition up to the end of this batch. */
+  readonly sequence: number;
+  /** The newest example's time on the data clock, ms. */
+  readonly atMs: number;
+  /** The progress before this batch. */
+  readonly before: Progress;
+  /** The progress when this batch is learned. */
+  readonly after: Progress;
+}
+
+/**
+ * Rows `[from, to)` of a batch as a batch of their own. Only the last part reaches the batch's
+ * progress: a chunk of the log is consumed as a whole.
+ */
+export function partOf(batch: TrainingBatch, from: number, to: number): TrainingBatch {
+  const { features: { rows, ids, listOffsets, dense }, labels, before, after } = batch;
+  invariant(0 <= from && from < to && to <= rows, "a part of a batch has rows");
+  const slots = (listOffsets.length - 1) / rows;
+  const [denseWidth, tasks] = [dense.length / rows, labels.length / rows];
+  const firstId = listOffsets[from * slots];
+  const firstRow = batch.sequence - rows;
+  return {
+    features: {
+      rows: to - from,
+      ids: ids.subarray(firstId, listOffsets[to * slots]),
+      listOffsets: listOffsets.slice(from * slots, to * slots + 1).map((id) => id - firstId),
+      dense: dense.subarray(from * denseWidth, to * denseWidth),
+    },
+    labels: labels.subarray(from * tasks, to * tasks),
+    logSampleRate: batch.logSampleRate.subarray(from, to),
+    servedScores: batch.servedScores.subarray(from, to),
+    sequence: firstRow + to,
+    atMs: batch.atMs,
+    before: from === 0 ? before : { ...before, sequence: firstRow + from },
+    after: to === rows ? after : { ...before, sequence: firstRow + to },
+  };
+}

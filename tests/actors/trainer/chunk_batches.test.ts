@@ -1,0 +1,219 @@
+/**
+ * Batches from chunks of the example log. The rows of a test chunk carry their numbers in every
+ * column, so that a batch tells which rows it holds.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
+import { ChunkBatches } from "../../../actors/trainer/chunk_batches.ts";
+import type { TrainingBatch } from "../../../actors/trainer/training_batch.ts";
+import {
+  decodeExamples,
+  encodeExamples,
+  type ExampleChunk,
+} from "../../../records/example_chunk.ts";
+
+const SHAPE = { slots: 2, denseWidth: 1, tasks: 1, batchRows: 8 };
+
+/**
+ * Chunks whose row n has ids n (n % 3 times in slot 0) and n + 1000 (slot 1), dense value n and
+ * label n % 2.
+ */
+function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
+  const builder = new ExampleChunkBuilder(SHAPE, firstRow, 1);
+  let row = firstRow;
+  return sizes.map((size, i) => {
+    for (let n = 0; n < size; n++, row++) {
+      const repeated = row % 3;
+      const ids = BigUint64Array.from([
+        ...Array(repeated).fill(BigInt(row)),
+        BigInt(row + 1000),
+      ]);
+      builder.add({
+        features: {
+          ids: new Uint32Array(ids.buffer),
+          listOffsets: Uint32Array.of(0, repeated, repeated + 1),
+          dense: new Uint32Array(Float32Array.of(row).buffer),
+        },
+        row: 0,
+        labels: [row % 2],
+        logSampleRate: 0,
+        servedScore: 0.5,
+        atMs: row,
+      });
+    }
+    return builder.finish(100 + i);
+  });
+}
+
+/** The row numbers in a batch, after checking that all columns agree on them. */
+function rowsOf(batch: TrainingBatch): number[] {
+  const { features, labels } = batch;
+  return Array.from(features.dense, (row, i) => {
+    const offsets = features.listOffsets;
+    const repeated = Array.from(features.ids.subarray(offsets[i * 2], offsets[i * 2 + 1]), Number);
+    assert.deepEqual(repeated, Array(row % 3).fill(row));
+    const single = Array.from(
+      features.ids.subarray(offsets[i * 2 + 1], offsets[i * 2 + 2]),
+      Number,
+    );
+    assert.deepEqual(single, [row + 1000]);
+    assert.equal(labels[i], row % 2);
+    return row;
+  });
+}
+
+function batchesOf(batches: ChunkBatches): TrainingBatch[] {
+  const taken: TrainingBatch[] = [];
+  for (let batch; (batch = batches.take()) !== undefined;) taken.push(batch);
+  return taken;
+}
+
+Deno.test("each chunk is one batch, and rows come once and in order", () => {
+  fc.assert(fc.property(
+    fc.array(fc.integer({ min: 0, max: 8 }), { maxLength: 12 }),
+    (sizes) => {
+      const batches = new ChunkBatches(SHAPE);
+      chunks(sizes).forEach((chunk, offset) => batches.add(chunk, offset));
+      const taken = batchesOf(batches);
+      assert.deepEqual(taken.map((batch) => batch.features.rows), sizes.filter((size) => size > 0));
+      const rows = taken.flatMap(rowsOf);
+      assert.deepEqual(rows, Array.from({ length: rows.length }, (_, row) => row));
+      assert.equal(batches.progress.sequence, rows.length);
+      assert.equal(batches.progress.offset, sizes.length);
+    },
+  ));
+});
+
+Deno.test("a chunk with more rows than a batch is split, and marks inside of a chunk end batches", () => {
+  fc.assert(fc.property(
+    fc.array(fc.integer({ min: 0, max: 40 }), { maxLength: 6 }),
+    fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 3 }),
+    (sizes, marks) => {
+      const batches = new ChunkBatches(SHAPE, undefined, marks);
+      chunks(sizes).forEach((chunk, offset) => batches.add(chunk, offset));
+      const seen: number[] = [];
+      for (const batch of batchesOf(batches)) {
+        const from = seen.length;
+        seen.push(...rowsOf(batch));
+        assert.equal(batch.sequence, seen.length);
+        assert.ok(batch.features.rows <= SHAPE.batchRows);
+        assert.ok(!marks.some((mark) => mark > from && mark < seen.length));
+      }
+      assert.deepEqual(seen, Array.from({ length: seen.length }, (_, row) => row));
+      assert.equal(seen.length, sizes.reduce((a, b) => a + b, 0));
+    },
+  ));
+});
+
+Deno.test("resuming at any batch gives the same later batches", () => {
+  const sizes = [20, 8, 3, 0, 17];
+  const all = new ChunkBatches(SHAPE);
+  chunks(sizes).forEach((chunk, offset) => all.add(chunk, offset));
+  const expected = batchesOf(all);
+  for (const [i, { after }] of expected.entries()) {
+    const resumed = new ChunkBatches(SHAPE, after);
+    chunks(sizes).slice(after.offset)
+      .forEach((chunk, k) => resumed.add(chunk, after.offset + k));
+    assert.deepEqual(batchesOf(resumed).map(rowsOf), expected.slice(i + 1).map(rowsOf));
+  }
+});
+
+Deno.test("the freshness mark and the offset move only with a chunk's last row", () => {
+  const batches = new ChunkBatches(SHAPE);
+  chunks([10, 2, 0]).forEach((chunk, i) => batches.add(chunk, 40 + i));
+  const after = batchesOf(batches).map((batch) => batch.after);
+  assert.deepEqual(after, [
+    { sequence: 8, offset: 0, learnedThroughMs: 0 },
+    { sequence: 10, offset: 41, learnedThroughMs: 100 },
+    // The empty chunk after the last row moves them too.
+    { sequence: 12, offset: 43, learnedThroughMs: 102 },
+  ]);
+});
+
+Deno.test("an empty chunk moves the progress when no row waits before it", () => {
+  const batches = new ChunkBatches(SHAPE);
+  batches.add(chunks([0])[0], 0);
+  assert.deepEqual(batches.progress, { sequence: 0, offset: 1, learnedThroughMs: 100 });
+});
+
+Deno.test("learned rows are skipped inside their chunk", () => {
+  const batches = new ChunkBatches(SHAPE, { sequence: 4, offset: 0, learnedThroughMs: 0 });
+  chunks([3, 3]).forEach((chunk, offset) => batches.add(chunk, offset));
+  const [batch] = batchesOf(batches);
+  assert.deepEqual(rowsOf(batch), [4, 5]);
+  assert.equal(batch.sequence, 6);
+});
+
+/** A chunk with one slot more than {@link SHAPE}. */
+function otherSchema(rows: number, firstRow: number): ExampleChunk {
+  const builder = new ExampleChunkBuilder({ ...SHAPE, slots: 3 }, firstRow, 1);
+  for (let row = 0; row < rows; row++) {
+    builder.add({
+      features: {
+        ids: new Uint32Array(2),
+        listOffsets: Uint32Array.of(0, 0, 1, 1),
+        dense: new Uint32Array(1),
+      },
+      row: 0,
+      labels: [1],
+      logSampleRate: 0,
+      servedScore: 0,
+      atMs: 9,
+    });
+  }
+  return builder.finish(50);
+}
+
+Deno.test("chunks of another schema are skipped anywhere in the log, and rows keep their numbers", () => {
+  const batches = new ChunkBatches(SHAPE);
+  assert.equal(batches.add(otherSchema(3, 0), 0), false);
+  assert.equal(batches.take(), undefined);
+  assert.deepEqual(batches.progress, { sequence: 3, offset: 1, learnedThroughMs: 50 });
+  assert.equal(batches.add(chunks([2], 3)[0], 1), true);
+  assert.equal(batches.add(otherSchema(4, 5), 2), false);
+  assert.equal(batches.add(chunks([1], 9)[0], 3), true);
+  const [first, second] = batchesOf(batches);
+  assert.deepEqual([rowsOf(first), first.sequence, first.after.sequence], [[3, 4], 5, 9]);
+  assert.deepEqual([rowsOf(second), second.sequence], [[9], 10]);
+});
+
+Deno.test("a damaged chunk is refused, not skipped", () => {
+  const chunk = otherSchema(3, 0);
+  for (const name of ["ids", "listOffsets", "dense", "labels", "servedScores"] as const) {
+    const cut = { ...chunk, [name]: chunk[name].subarray(0, -4) };
+    assert.throws(() => new ChunkBatches(SHAPE).add(cut, 0), RangeError, name);
+  }
+  const [own] = chunks([2]);
+  assert.throws(
+    () => new ChunkBatches(SHAPE).add({ ...own, dense: own.dense.subarray(1) }, 7),
+    /offset 7: dense has 7 bytes and 2 rows .* need 8; the record is damaged/,
+  );
+  assert.throws(
+    () => new ChunkBatches(SHAPE).add({ ...own, ids: own.ids.subarray(8) }, 2),
+    /offset 2: its lists do not end at its last id .* the record is damaged/,
+  );
+});
+
+Deno.test("a gap in the log is refused with the number of missing rows", () => {
+  const batches = new ChunkBatches(SHAPE);
+  batches.add(chunks([2])[0], 0);
+  assert.throws(() => batches.add(chunks([1], 5)[0], 1), /lost 3 rows/);
+});
+
+Deno.test("the columns of a chunk may be unaligned", () => {
+  const [chunk] = chunks([5]);
+  const moved = (bytes: Uint8Array) => new Uint8Array([0, ...bytes]).subarray(1);
+  const odd = Object.fromEntries(
+    Object.entries(chunk).map((
+      [name, value],
+    ) => [name, value instanceof Uint8Array ? moved(value) : value]),
+  ) as unknown as ExampleChunk;
+  const taken = [chunk, decodeExamples(encodeExamples(chunk)), odd].map((each) => {
+    const batches = new ChunkBatches(SHAPE);
+    batches.add(each, 0);
+    return batches.take();
+  });
+  assert.deepEqual(taken[1], taken[0]);
+  assert.deepEqual(taken[2], taken[0]);
+});
