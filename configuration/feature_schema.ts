@@ -45,7 +45,7 @@ export function featureSchemaOf({ features }: Pick<CairnFile, "features">): Feat
           slots.push({ ...common, kind: "numeric", source, attribute, buckets });
         }
         if (definition.dense !== undefined) {
-          dense.push({ name, source, attribute, normalization: definition.dense });
+          dense.push({ name, source, attribute, scaling: definition.dense });
         }
         break;
       }

@@ -39,14 +39,23 @@ const buckets = z.discriminatedUnion("kind", [
   }),
 ]).describe("Maps the number to a bucket, whose index is a feature id.");
 
+/** The greatest `clip`: every clipped value is finite as float32. */
+const CLIP_MAX = 3e38;
+
+const clip = z.number().positive().max(CLIP_MAX).default(1e4)
+  .describe(
+    "Bound of the scaled value's magnitude: one huge value would ruin a batch's gradients.",
+  );
+
 const dense = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("none") }).describe("x"),
+  z.strictObject({ kind: z.literal("none"), clip }).describe("x, clipped to [-clip, clip]"),
   z.strictObject({ kind: z.literal("log") }).describe("sign(x) · ln(1 + |x|)"),
   z.strictObject({
     kind: z.literal("standard"),
     mean: z.number(),
     stddev: z.number().positive(),
-  }).describe("(x - mean) / stddev"),
+    clip,
+  }).describe("(x - mean) / stddev, clipped to [-clip, clip]"),
   z.strictObject({
     kind: z.literal("range"),
     low: z.number(),

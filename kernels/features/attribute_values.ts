@@ -5,9 +5,12 @@
 import { FeatureTypeError } from "./errors.ts";
 import type { AttributeSlot } from "./feature_columns.ts";
 import type { FeatureAttributes } from "./feature_request.ts";
-import { bucketOf, normalize } from "./numbers.ts";
+import { bucketOf, scale } from "./numbers.ts";
 import type { DenseDefinition, FeatureSource } from "./schema.ts";
 import type { ValueBuffer } from "./value_buffer.ts";
+
+/** Numbers that the model can read: beyond, float32 has only infinity. */
+const FLOAT32_NUMBER = "a number between -3.4e38 and 3.4e38";
 
 /**
  * Appends the slot's values and returns their number.
@@ -55,7 +58,7 @@ export function appendValues(
 /**
  * The scaled value of a dense column, 0 where the attribute is absent.
  *
- * @throws {FeatureTypeError} The attribute is no finite number.
+ * @throws {FeatureTypeError} The attribute is no number, or not finite as float32.
  */
 export function denseValue(
   definition: DenseDefinition,
@@ -64,8 +67,10 @@ export function denseValue(
 ): number {
   const value = attributes[definition.attribute];
   if (value === undefined || value === null) return 0;
-  if (!isFinite(value)) return wrongType(definition, attributes, "a finite number", itemIndex);
-  return normalize(value, definition.normalization);
+  if (!isFinite(value) || !isFinite(Math.fround(value))) {
+    return wrongType(definition, attributes, FLOAT32_NUMBER, itemIndex);
+  }
+  return scale(value, definition.scaling);
 }
 
 function isFinite(value: unknown): value is number {

@@ -1,8 +1,8 @@
 /**
- * Bucket numbers and dense values, by the formulas of {@link NumericBuckets},
- * {@link Normalization}.
+ * Bucket numbers and dense values, by the formulas of {@link NumericBuckets} and
+ * {@link Scaling}.
  */
-import type { Normalization, NumericBuckets, TimePart } from "./schema.ts";
+import type { NumericBuckets, Scaling, TimePart } from "./schema.ts";
 
 /** The bucket of a finite number. */
 export function bucketOf(value: number, buckets: NumericBuckets): number {
@@ -18,22 +18,26 @@ export function bucketOf(value: number, buckets: NumericBuckets): number {
   }
 }
 
-/** The scaled value of a finite number. */
-export function normalize(value: number, normalization: Normalization): number {
-  switch (normalization.kind) {
+/** The scaled value of a number that is finite as float32; finite as float32 too. */
+export function scale(value: number, scaling: Scaling): number {
+  switch (scaling.kind) {
     case "none":
-      return value;
+      return clip(value, scaling.clip);
     case "log":
       return Math.sign(value) * Math.log1p(Math.abs(value));
     case "standard":
-      return (value - normalization.mean) / normalization.stddev;
+      return clip((value - scaling.mean) / scaling.stddev, scaling.clip);
     case "range": {
-      const share = (value - normalization.low) / (normalization.high - normalization.low);
+      const share = (value - scaling.low) / (scaling.high - scaling.low);
       return Math.min(1, Math.max(0, share));
     }
     default:
-      return normalization satisfies never;
+      return scaling satisfies never;
   }
+}
+
+function clip(value: number, limit: number): number {
+  return Math.min(limit, Math.max(-limit, value));
 }
 
 const HOUR_MS = 3_600_000;

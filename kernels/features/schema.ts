@@ -89,25 +89,32 @@ export type SlotDefinition =
   | CrossSlot
   | TimeSlot;
 
-/** A number that is an input of the model, after normalization; 0 where the attribute is absent. */
+/** A number that is an input of the model, after scaling; 0 where the attribute is absent. */
 export interface DenseDefinition {
   readonly name: string;
   readonly source: FeatureSource;
   readonly attribute: string;
-  readonly normalization: Normalization;
+  readonly scaling: Scaling;
 }
 
 /**
- * How a dense value is scaled:
- * - `none`: x;
+ * Scaling of a dense value x:
+ * - `none`: x, clipped to [-clip, clip];
  * - `log`: sign(x) · ln(1 + |x|);
- * - `standard`: (x - mean) / stddev;
+ * - `standard`: (x - mean) / stddev, clipped to [-clip, clip];
  * - `range`: (x - low) / (high - low), clipped to [0, 1].
+ *
+ * All are bounded, since one huge input makes the loss of a whole batch infinite.
  */
-export type Normalization =
-  | { readonly kind: "none" }
+export type Scaling =
+  | { readonly kind: "none"; readonly clip: number }
   | { readonly kind: "log" }
-  | { readonly kind: "standard"; readonly mean: number; readonly stddev: number }
+  | {
+    readonly kind: "standard";
+    readonly mean: number;
+    readonly stddev: number;
+    readonly clip: number;
+  }
   | { readonly kind: "range"; readonly low: number; readonly high: number };
 
 /** All columns, in the order of a batch. */

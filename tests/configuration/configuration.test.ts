@@ -95,12 +95,12 @@ Deno.test("a numeric slot gives a bucket column, a dense column, or both", () =>
   const { slots, dense, denseWidth } = features.schema;
   assert.deepEqual(slots.map(({ name }) => name), ["both"]);
   assert.deepEqual(dense, [
-    { name: "both", source: "item", attribute: "price", normalization: { kind: "log" } },
+    { name: "both", source: "item", attribute: "price", scaling: { kind: "log" } },
     {
       name: "dense",
       source: "user",
       attribute: "dense",
-      normalization: { kind: "standard", mean: 1, stddev: 2 },
+      scaling: { kind: "standard", mean: 1, stddev: 2, clip: 1e4 },
     },
   ]);
   assert.equal(denseWidth, 2);

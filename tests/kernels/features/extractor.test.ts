@@ -111,7 +111,7 @@ Deno.test("a wrong type is an error that says where it is and what to send", () 
       /expected a finite number/,
     ],
     [{ context: { device: ["a"] } }, "context.device", /a string, a number or a boolean/],
-    [{ userAttributes: { age: true } }, "user.attributes.age", /expected a finite number/],
+    [{ userAttributes: { age: true } }, "user.attributes.age", /expected a number between/],
   ];
   const extractor = new FeatureExtractor(fullSchema, hasher);
   for (const [change, path, message] of cases) {
@@ -124,6 +124,25 @@ Deno.test("a wrong type is an error that says where it is and what to send", () 
   }
   const after = rowsOf(extractor.extract(request), slots);
   assert.deepEqual(after, extract(request), "a refused request leaves nothing behind");
+});
+
+Deno.test("a dense value that is not finite as float32 is an error that names the attribute", () => {
+  const extractor = new FeatureExtractor(fullSchema, hasher);
+  const cases: [Partial<FeatureRequest>, string][] = [
+    [{ items: [{ id: "x", fields: { price: 1e40 } }] }, "items[0].attributes.price"],
+    [{ userAttributes: { age: -1e40 } }, "user.attributes.age"],
+    [{ userAttributes: { age: 3.4028236e38 } }, "user.attributes.age"],
+  ];
+  for (const [change, path] of cases) {
+    assert.throws(() => extractor.extract({ ...request, ...change }), (error) => {
+      assert.ok(error instanceof FeatureTypeError);
+      assert.equal(error.path, path);
+      assert.match(error.message, /expected a number between -3.4e38 and 3.4e38/);
+      return true;
+    });
+  }
+  const { dense } = extractor.extract({ ...request, userAttributes: { age: 3.4e38 } });
+  assert.equal(dense[1], 1e4, "the largest number is clipped");
 });
 
 Deno.test("names that every object inherits are no attributes", () => {

@@ -1,8 +1,8 @@
-/** Buckets, normalisations and times against their stated formulas. */
+/** Buckets, scaled values and times against their stated formulas. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { bucketOf, normalize, timePartOf } from "../../../kernels/features/numbers.ts";
-import { SLOT_NUMBER_MAX, slotNumberOf } from "../../../kernels/features/schema.ts";
+import { bucketOf, scale, timePartOf } from "../../../kernels/features/numbers.ts";
+import { type Scaling, SLOT_NUMBER_MAX, slotNumberOf } from "../../../kernels/features/schema.ts";
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e300, max: 1e300 });
 const log = { kind: "log", unit: 1, perDoubling: 2 } as const;
@@ -28,12 +28,39 @@ Deno.test("a larger number is never in a lower bucket", () => {
   }));
 });
 
-Deno.test("each normalisation is its formula", () => {
-  assert.equal(normalize(-3, { kind: "none" }), -3);
-  assert.equal(normalize(-3, { kind: "log" }), -Math.log1p(3));
-  assert.equal(normalize(5, { kind: "standard", mean: 3, stddev: 4 }), 0.5);
+Deno.test("each scaling is its formula", () => {
+  assert.equal(scale(-3, { kind: "none", clip: 10 }), -3);
+  assert.equal(scale(-30, { kind: "none", clip: 10 }), -10);
+  assert.equal(scale(-3, { kind: "log" }), -Math.log1p(3));
+  const standard = { kind: "standard", mean: 3, stddev: 4, clip: 10 } as const;
+  assert.deepEqual([5, 43, 44, -1e38].map((x) => scale(x, standard)), [0.5, 10, 10, -10]);
   const range = { kind: "range", low: 10, high: 20 } as const;
-  assert.deepEqual([5, 10, 15, 99].map((x) => normalize(x, range)), [0, 0, 0.5, 1]);
+  assert.deepEqual([5, 10, 15, 99].map((x) => scale(x, range)), [0, 0, 0.5, 1]);
+});
+
+Deno.test("a scaled value is finite as float32 and within its bound, for any float32", () => {
+  const numbers = fc.float({ noNaN: true, noDefaultInfinity: true });
+  const clip = fc.constantFrom(1e-3, 1, 1e4, 3e38);
+  const scalings: fc.Arbitrary<Scaling> = fc.oneof(
+    fc.record({ kind: fc.constant("none" as const), clip }),
+    fc.record({ kind: fc.constant("log" as const) }),
+    fc.record({
+      kind: fc.constant("standard" as const),
+      mean: fc.double({ noNaN: true, noDefaultInfinity: true }),
+      stddev: fc.double({ noNaN: true, noDefaultInfinity: true, min: Number.MIN_VALUE }),
+      clip,
+    }),
+    fc.record({
+      kind: fc.constant("range" as const),
+      low: fc.double({ noNaN: true, max: 1e300, min: -1e300 }),
+      high: fc.double({ noNaN: true, noDefaultInfinity: true, min: 1.1e300 }),
+    }),
+  );
+  fc.assert(fc.property(numbers, scalings, (value, scaling) => {
+    const scaled = Math.fround(scale(value, scaling));
+    const bound = "clip" in scaling ? Math.fround(scaling.clip) : 100;
+    assert.ok(Math.abs(scaled) <= bound, `${scaled}`);
+  }));
 });
 
 Deno.test("times of day and week agree with the calendar, before and after the epoch", () => {

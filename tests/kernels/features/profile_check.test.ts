@@ -48,7 +48,7 @@ const schema: FeatureSchema = {
     name: "age",
     source: "user",
     attribute: "age",
-    normalization: { kind: "none" },
+    scaling: { kind: "none", clip: 1e4 },
   }],
   denseWidth: 1,
 };
@@ -68,6 +68,7 @@ Deno.test("an attribute of another type is refused, whether a slot or a dense va
       ["item", { year: "old" }, "year"],
       ["user", { country: ["a"] }, "country"],
       ["user", { age: "forty" }, "age"],
+      ["user", { age: 1e40 }, "age"],
     ] as const
   ) {
     assert.throws(() => check(kind, attributes), (error) => {

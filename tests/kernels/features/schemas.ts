@@ -62,15 +62,15 @@ export const fullSchema: FeatureSchema = {
     { name: "hour", slot: 9, kind: "time", part: "hourOfDay", utcOffsetMinutes: 0, pooling: "sum" },
   ],
   dense: [
-    { name: "price", source: "item", attribute: "price", normalization: { kind: "log" } },
-    { name: "age", source: "user", attribute: "age", normalization: { kind: "none" } },
+    { name: "price", source: "item", attribute: "price", scaling: { kind: "log" } },
+    { name: "age", source: "user", attribute: "age", scaling: { kind: "none", clip: 1e4 } },
   ],
   denseWidth: 2,
 };
 
 const id = fc.string({ maxLength: 6, unit: "grapheme" });
 const tags = fc.array(fc.constantFrom("a", "b", "ü", "日本", "emoji 🎬"), { maxLength: 5 });
-const price = fc.oneof(fc.constant(null), fc.double({ noNaN: true, noDefaultInfinity: true }));
+const price = fc.oneof(fc.constant(null), fc.double({ noNaN: true, min: -3e38, max: 3e38 }));
 
 export const itemArbitrary: fc.Arbitrary<FeatureItem> = fc.record({
   id,
