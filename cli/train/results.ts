@@ -131,7 +131,7 @@ export function describeResults(results: readonly NamedResult[]): string {
   return text.join("\n") + "\n";
 }
 
-/** AUC and logloss; of a predicted value, the squared error in the place of the loss. */
+/** AUC and logloss; of a predicted value, the squared error instead of the loss. */
 function cells(quality: Quality | undefined): [string, string] {
   if (quality === undefined) return ["-", "-"];
   const { auc, logloss, meanSquaredError } = quality;

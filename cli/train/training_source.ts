@@ -152,8 +152,8 @@ export function describeTable(
   const categories = numbers.filter((name) => read.includes(name)).join(",");
   const without = (column: string) => columns.filter((name) => name !== column).join(",");
   const hints = [
-    ...unnamed.map((place) =>
-      `column ${place} has no name, as numbers of rows that a tool wrote: it is left out`
+    ...unnamed.map((index) =>
+      `column ${index} has no name, as numbers of rows that a tool wrote: it is left out`
     ),
     ...rowNumbersOf(read).map((column) =>
       `${column} may be the number of a row: --features ${without(column)} leaves it out`

@@ -73,13 +73,14 @@ function rowReader(
   const attributes = examples
     ? allAttributeColumns(header, schema, columns, file)
     : attributeColumns(header, schema);
-  const place = (column: string | undefined) => column === undefined ? -1 : header.indexOf(column);
+  const indexOf = (column: string | undefined) =>
+    column === undefined ? -1 : header.indexOf(column);
   const [user, item, value, time, action] = [
-    place(columns.user),
-    place(columns.item),
-    place(columns.value),
-    place(columns.time),
-    place(columns.action),
+    indexOf(columns.user),
+    indexOf(columns.item),
+    indexOf(columns.value),
+    indexOf(columns.time),
+    indexOf(columns.action),
   ];
   const valueAt = examples ? labelAt : numberAt;
   return (cells: readonly string[], line: number) => {
@@ -132,8 +133,8 @@ function columnNames(header: readonly string[], file: string): string[] {
     `If the first line is values already, name the columns: --header label,${
       names.slice(1).map((_, i) => `c${i + 1}`).join(",")
     }`;
-  const places = names.every((name, i) => name === String(i));
-  if (names.length > 1 && !places && names.every((name) => !Number.isNaN(Number(name)))) {
+  const areIndices = names.every((name, i) => name === String(i));
+  if (names.length > 1 && !areIndices && names.every((name) => !Number.isNaN(Number(name)))) {
     throw new DatasetError(
       file,
       1,

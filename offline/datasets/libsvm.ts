@@ -116,5 +116,5 @@ function byPlace(
         "feature; say by --config what the features are (offline/datasets/libsvm.ts has the attributes' names).",
     );
   }
-  return { item: Object.fromEntries(pairs.map(({ index }, place) => [names[place], index])) };
+  return { item: Object.fromEntries(pairs.map(({ index }, i) => [names[i], index])) };
 }

@@ -52,17 +52,17 @@ const forms: readonly Form[] = [
       const items: Attributes = new Map();
       const file = join(folder, "movies.csv");
       if (!await exists(file)) return items;
-      let places: readonly number[] | undefined;
+      let indices: readonly number[] | undefined;
       for await (const { line, cells } of readCsvRows(file)) {
-        if (places !== undefined) {
-          const [id, title, genres] = places.map((place) => cells[place] ?? "");
+        if (indices !== undefined) {
+          const [id, title, genres] = indices.map((index) => cells[index] ?? "");
           items.set(id, movieAttributes(title, genres));
           continue;
         }
         if (!cells.includes("movieId")) {
           throw new DatasetError(file, line, "it has no column movieId.");
         }
-        places = ["movieId", "title", "genres"].map((name) => cells.indexOf(name));
+        indices = ["movieId", "title", "genres"].map((name) => cells.indexOf(name));
       }
       return items;
     },

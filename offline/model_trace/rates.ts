@@ -38,7 +38,7 @@ export const DEFAULT_RATES: { readonly [Kind in DenseOptimizerKind]: Rates } = {
 /** The update of a weight w by a gradient g, in words, for error messages. */
 export const FORMULAS: { readonly [Kind in DenseOptimizerKind]: string } = {
   sgd: "w - lr · g",
-  momentum: "v = momentum · v + g, w - lr · v (Nesterov: g + momentum · v in the place of v)",
+  momentum: "v = momentum · v + g, w - lr · v (Nesterov: g + momentum · v instead of v)",
   adagrad: "a = a + g², w - lr · g / (√a + epsilon)",
   adam: "w - lr · m / (√v + epsilon), both moments corrected for their bias before",
   adamW:

@@ -57,13 +57,13 @@ export function withOurNames(trace: Trace, kind: ModelKind, ours: RegExp): Renam
   if (reader === undefined || names.every((name) => ours.test(name))) return same;
   const layers = layersOf(trace.initial);
   if (layers === undefined) return same;
-  const places = reader(trace, layers);
+  const patterns = reader(trace, layers);
   const renamed = new Map<string, string>();
   for (const [i, { weight, bias }] of layers.entries()) {
-    const place = places[i];
-    if (place === undefined) return same;
-    renamed.set(weight, place.replace("?", "w"));
-    renamed.set(bias, place.replace("?", "b"));
+    const pattern = patterns[i];
+    if (pattern === undefined) return same;
+    renamed.set(weight, pattern.replace("?", "w"));
+    renamed.set(bias, pattern.replace("?", "b"));
   }
   const rename = (tensors: TraceTensors) =>
     Object.fromEntries(

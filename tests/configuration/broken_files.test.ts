@@ -316,14 +316,14 @@ Deno.test("a syntax error is reported with its position", () => {
 });
 
 Deno.test("all problems are reported at once, in the order of the file", () => {
-  const places = problemsOf(`features:
+  const paths = problemsOf(`features:
   slots:
     user: { kind: id, sorce: user }
     x: { kind: cross, of: [user, nobody] }
 shards: { count: 0 }
 embeddings: { slots: { nowhere: {} } }
 sink: {}`).map((problem) => problem.split(" ")[1]);
-  assert.deepEqual(places, [
+  assert.deepEqual(paths, [
     "features.slots.user.source:",
     "features.slots.user.sorce:",
     "shards.count:",
@@ -332,20 +332,20 @@ sink: {}`).map((problem) => problem.split(" ")[1]);
 });
 
 Deno.test("a problem in one section does not hide problems between other sections", () => {
-  const places = problemsOf(`${slots}
+  const paths = problemsOf(`${slots}
 model: { kind: deepFm, tasks: [a] }
 shards: { count: 0 }
 joiner: { tasks: { b: [{ action: click, label: positive }] } }`)
     .map((problem) => problem.split(" ")[1]);
-  assert.deepEqual(places, ["shards.count:", "joiner.tasks.b:"]);
+  assert.deepEqual(paths, ["shards.count:", "joiner.tasks.b:"]);
 });
 
 Deno.test("a section is checked although other sections are wrong", () => {
-  const places = problemsOf(`features: { slots: { user: { kind: id, sorce: user } } }
+  const paths = problemsOf(`features: { slots: { user: { kind: id, sorce: user } } }
 model: { kind: deepfm }
 joiner: { tasks: { a: [{ action: rate, valueAtLeast: 5, valueBelow: 4, label: positive }] } }
 trainer: { batchRows: 512, rowsWaitingMax: 100 }`).map((problem) => problem.split(" ")[1]);
-  assert.deepEqual(places, [
+  assert.deepEqual(paths, [
     "features.slots.user.source:",
     "features.slots.user.sorce:",
     "model.kind:",

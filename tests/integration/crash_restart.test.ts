@@ -95,7 +95,7 @@ for (const [placement, trainers] of meshes) {
     const accepted: Event[] = [];
     let acceptedAtMs = 0;
     try {
-      for (let life = 0; life < 3; life++) {
+      for (let run = 0; run < 3; run++) {
         const mesh = await startProcess(path);
         // Earlier events are remembered: sent again, they are duplicates.
         for (const event of accepted.slice(-2)) {
@@ -105,7 +105,7 @@ for (const [placement, trainers] of meshes) {
         for (let round = 0; round < 25; round++) {
           const { rankingId } = await mesh.client.rank("cat", shown);
           const events = shown.map((item) => ({
-            eventId: `${life}-${round}-${item}`,
+            eventId: `${run}-${round}-${item}`,
             rankingId,
             item,
             action: item[0] === "c" ? "click" : "dismiss",
@@ -116,7 +116,7 @@ for (const [placement, trainers] of meshes) {
           }
           accepted.push(...events);
         }
-        if (life === 1) { // the second life begins without a snapshot, the third with one
+        if (run === 1) { // the second run begins without a snapshot, the third with one
           const taken = 'cairn_snapshots_total{outcome="taken"}';
           await eventually(async () => await mesh.metric(taken) > 0, "no snapshot was taken");
         }

@@ -71,7 +71,7 @@ async function learn({ mesh, client }: SmallMesh, name: string, rounds: number) 
 }
 
 for (const [name, changed, tensor, shardWarning] of changes) {
-  Deno.test(`a mesh started with ${name} keeps its rows and its place in the log, says what differs, and learns on`, async () => {
+  Deno.test(`a mesh started with ${name} keeps its rows and its log position, reports the differences, and learns on`, async () => {
     const directory = Deno.makeTempDirSync();
     const storage = `{ kind: directory, path: ${directory}/data }`;
     const yaml = smallConfiguration("in one thread", storage);

@@ -14,12 +14,12 @@ const budgetMs = 5_000;
 const shown = ["c1", "c2", "d1", "d2"];
 
 /** Cats click what begins with c and dismiss the rest; returns how many examples that makes. */
-async function visit({ client }: SmallMesh, life: number, rounds: number) {
+async function visit({ client }: SmallMesh, run: number, rounds: number) {
   let acceptedAtMs = 0;
   for (let round = 0; round < rounds; round++) {
     const { rankingId } = await client.rank("cat", shown);
     const results = await client.post(shown.map((item) => ({
-      eventId: `${life}-${round}-${item}`,
+      eventId: `${run}-${round}-${item}`,
       rankingId,
       item,
       action: item[0] === "c" ? "click" : "dismiss",
@@ -60,17 +60,17 @@ for (const placement of Object.keys(placements) as PlacementName[]) {
       .replace("window: 2s", "window: 1h");
     try {
       let version = 0;
-      for (let life = 0; life < 2; life++) {
+      for (let run = 0; run < 2; run++) {
         const small = await startSmallMesh(yaml);
         const { mesh, client, problems } = small;
         try {
-          const { acceptedAtMs, examples } = await visit(small, life, 30);
+          const { acceptedAtMs, examples } = await visit(small, run, 30);
           const ranking = await client.rankFresh("cat", shown, acceptedAtMs);
           assert.deepEqual(ranking.items.map(({ id }) => id[0]), ["c", "c", "d", "d"]);
           await waitLearned(mesh);
 
           const status = await mesh.trainers.status();
-          assert.equal(status.examples, examples, "none of the life before is learned again");
+          assert.equal(status.examples, examples, "none of the run before is learned again");
           assert.ok(status.learnedThroughMs >= acceptedAtMs);
           const { trained } = await mesh.trainers.progressiveValidation();
           assert.equal(trained.clicked.examples, examples);

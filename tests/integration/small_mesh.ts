@@ -1,5 +1,5 @@
 /**
- * A small real mesh, in either placement, with a client that speaks HTTP to its door.
+ * A small real mesh, in either placement, with a client of its HTTP interface.
  */
 import assert from "node:assert/strict";
 import { parseConfiguration } from "../../configuration/configuration.ts";

@@ -144,14 +144,14 @@ export class ThreadedSession implements TrainingSession {
   async #stepPart(
     r: number,
     part: TrainingBatch,
-    place: Pick<Step, "share" | "number" | "waits">,
+    position: Pick<Step, "share" | "number" | "waits">,
   ): Promise<number> {
     const { rows } = part;
     const spare = this.#spare[r].pop();
     const batch = spare !== undefined && spare.rows >= rows ? spare : this.allocateBatch(rows);
     copyInputs(part, batchRows(batch, 0, rows));
     try {
-      const step: Step = { kind: "step", batch, rows, ...place };
+      const step: Step = { kind: "step", batch, rows, ...position };
       const { loss, batch: returned } = await this.#replicas[r].ask(step, buffersOf(batch));
       const results = present(
         batchRows(returned, 0, rows).results,

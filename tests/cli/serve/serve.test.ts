@@ -49,7 +49,7 @@ Deno.test("serve says which snapshot it begins from", async () => {
   const storage = `--set=storage={ kind: directory, path: ${folder}/data }`;
   const said: string[] = [];
   try {
-    for (let life = 0; life < 2; life++) {
+    for (let run = 0; run < 2; run++) {
       const server = await serving(0, storage, "--set=shards.count=1");
       const ranked = await fetch(`${server.url}/v1/rank`, {
         method: "POST",

@@ -272,7 +272,7 @@ Deno.test("what an incarnation scheduled, or schedules late, is gone with its cr
   await mesh.advance(20);
   contexts[0].schedule(30, { kind: "tick" }); // while it waits for its restart
   await mesh.advance(200);
-  contexts[0].schedule(30, { kind: "tick" }); // when another lives in its place
+  contexts[0].schedule(30, { kind: "tick" }); // when another incarnation has replaced it
   contexts[1].schedule(30, { kind: "tick" });
   await mesh.advance(1_000);
   assert.deepEqual(handled, ["crash", "tick"]);

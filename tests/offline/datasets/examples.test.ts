@@ -92,7 +92,7 @@ Deno.test("each epoch has an order of its own, with every row once", () => {
     assert.notDeepEqual(other, one);
     assert.deepEqual(other.slice().sort(), Uint32Array.from({ length: rows }, (_, i) => i));
   }
-  // A row's place in the order tells nothing of its place in the file.
+  // The order of a row does not depend on its line in the file.
   const early = one.subarray(0, rows / 2).filter((row) => row < rows / 2).length;
   assert.ok(early > 200 && early < 300, `${early} of the first half stay in it`);
 });

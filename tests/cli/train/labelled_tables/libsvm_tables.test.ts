@@ -9,8 +9,8 @@ function libsvm(text: string): string {
   const [, ...rows] = text.trim().split("\n");
   return rows.map((row) => {
     const [label, ...cells] = row.split(",");
-    const pairs = cells.map((cell, place) => {
-      const value = `${place} ${cell}`;
+    const pairs = cells.map((cell, column) => {
+      const value = `${column} ${cell}`;
       if (!indices.has(value)) indices.set(value, indices.size);
       return `${indices.get(value)}:1`;
     });
