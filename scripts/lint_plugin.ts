@@ -52,6 +52,7 @@ export const proseRooms: readonly string[] = [
   "tests/docs/",
   "tests/gateway/",
   "tests/integration/",
+  "tests/kernels/",
   "tests/offline/",
   "tests/kernels/embedding/",
   "tests/kernels/features/",
