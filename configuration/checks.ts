@@ -310,7 +310,7 @@ function* embeddingDims({ features, model, embeddings }: Sections): Iterable<Fin
       : dim !== 0 && dim !== model.embeddingDim && multipliesSlots.has(model.kind)
       ? `found ${dim}, and ${model.kind} multiplies embeddings of different slots, so all need the model's ` +
         `embeddingDim (${model.embeddingDim}) or 0; leave it out, or choose a model that only concatenates them: ` +
-        "wideAndDeep, dcnV2 or mmoe"
+        "wideAndDeep, dcnV2, finalNet or mmoe"
       : undefined;
     if (reason !== undefined) yield { path: path(name), message: reason };
     const rules = embeddings?.slots[name]?.slices;

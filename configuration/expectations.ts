@@ -175,7 +175,7 @@ function counts(node: JsonSchemaNode): string {
 
 /** "a whole number …" → "whole numbers …", for the element types of lists. */
 function plural(phrase: string): string {
-  const match = /^an? (whole number|number|text|map)(.*)$/.exec(phrase);
+  const match = /^an? (whole number|even number|number|text|map)(.*)$/.exec(phrase);
   return match === null ? phrase : `${match[1]}s${match[2]}`;
 }
 

@@ -25,6 +25,7 @@ const NAMES: Readonly<Record<string, string>> = {
   wideanddeep: "Wide & Deep",
   deepfm: "DeepFM",
   dcnv2: "DCN-v2",
+  finalnet: "FinalNet",
   dlrm: "DLRM",
   mmoe: "MMoE",
 };

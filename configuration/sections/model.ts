@@ -7,6 +7,8 @@ import { learningRateSchedule } from "./learning_rate_schedule.ts";
 const layers = z.array(z.int().min(1).max(8192)).max(8);
 const hidden = layers.min(1).default([64, 32])
   .describe("Units per hidden layer, from the input side.");
+const evenUnits = z.int().min(2).max(8192).multipleOf(2)
+  .meta({ expected: "an even number from 2 to 8,192" });
 const embeddingDim = z.int().min(1).max(512).default(16)
   .describe("Width of an embedding.");
 const dropout = z.number().min(0).lt(1).default(0)
@@ -118,6 +120,16 @@ export const modelSection = z.discriminatedUnion("kind", [
     normalization,
     ...everyModel,
   }).describe("Cross network and deep tower in parallel (Wang et al. 2021)."),
+  z.strictObject({
+    kind: z.literal("finalNet"),
+    embeddingDim,
+    attention,
+    hidden: z.array(evenUnits).min(1).max(8).default([64, 32])
+      .describe("Units per factorized interaction layer, from the input side; even numbers."),
+    dropout,
+    normalization,
+    ...everyModel,
+  }).describe("Factorized interaction layers, one branch (Zhu et al. 2023)."),
   z.strictObject({
     kind: z.literal("dlrm"),
     embeddingDim,

@@ -42,6 +42,10 @@ const READERS: Readers = {
     },
     tasks: trace.initial.out_w?.shape[1] ?? 1,
   }),
+  finalNet: (trace) => ({
+    options: { kind: "finalNet", embeddingDim: trace.dim, hidden: widths(trace, "w") },
+    tasks: trace.initial.out_w?.shape[1] ?? 1,
+  }),
   dlrm: (trace) => {
     const bottom = tower(trace, "bottom_w"), top = tower(trace, "top_w");
     return {

@@ -100,7 +100,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "an unknown model",
     `${slots}\nmodel: { kind: deepfm }`,
     '2:16 model.kind: found "deepfm", expected one of logisticRegression, factorizationMachine, ' +
-    'wideAndDeep, deepFm, dcnV2, dlrm, mmoe; did you mean "deepFm"?',
+    'wideAndDeep, deepFm, dcnV2, finalNet, dlrm, mmoe; did you mean "deepFm"?',
   ],
   [
     "an option of another model",
@@ -130,7 +130,7 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "    item: { kind: id, source: item, embeddingDim: 8 }",
     "4:51 features.slots.item.embeddingDim: found 8, and deepFm multiplies embeddings of different slots, so all " +
     "need the model's embeddingDim (16) or 0; leave it out, or choose a model that only concatenates them: wideAndDeep, " +
-    "dcnV2 or mmoe",
+    "dcnV2, finalNet or mmoe",
   ],
   [
     "a width in a model without embeddings",
@@ -186,6 +186,11 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "a list's element of the wrong type",
     `${slots}\nmodel: { kind: deepFm, hidden: [64, x] }`,
     '2:37 model.hidden[1]: found "x", expected a whole number from 1 to 8,192',
+  ],
+  [
+    "a layer with an odd number of units in a model that halves it",
+    `${slots}\nmodel: { kind: finalNet, hidden: [8, 5] }`,
+    "2:38 model.hidden[1]: found 5, expected an even number from 2 to 8,192",
   ],
   [
     "no slots",

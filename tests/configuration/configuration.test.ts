@@ -133,6 +133,7 @@ Deno.test("every kind of model can be configured and built", () => {
     "{ kind: wideAndDeep }",
     "{ kind: deepFm, dropout: 0.1 }",
     "{ kind: dcnV2, crossLayers: 3 }",
+    "{ kind: finalNet, hidden: [8, 4] }",
     "{ kind: dlrm, bottom: [8], top: [16] }",
     "{ kind: mmoe, tasks: [click, buy], taskWeights: { buy: 2 } }",
   ];

@@ -6,6 +6,7 @@ import { attendedInputs, historyInputs } from "./attention_pooling.ts";
 import { dcnV2 } from "./dcn_v2.ts";
 import { deepFm } from "./deep_fm.ts";
 import { dlrm } from "./dlrm.ts";
+import { finalNet } from "./final_net.ts";
 import { factorizationMachine } from "./factorization_machine.ts";
 import { logisticRegression } from "./logistic_regression.ts";
 import { mmoe } from "./mmoe.ts";
@@ -29,6 +30,7 @@ const modelDefinitions: Definitions = {
   wideAndDeep,
   deepFm,
   dcnV2,
+  finalNet,
   dlrm,
   mmoe,
 };

@@ -35,21 +35,45 @@ export function mlp(g: Graph, x: Value, inputs: GraphInputs, options: MlpOptions
     const named = (parameter: string) => `${prefix}${parameter}${layer}`;
     const isLinear = last === "linear" && layer === widths.length - 1;
     const axes = [layer === 0 ? columns : [], isLinear ? units : []];
-    if (normalization === "batch" && !isLinear) {
-      // No b: subtracting the mean would cancel it.
-      const w = weightMatrix(g, hidden, { weight: named("w"), width, axes });
-      const running = momentNames(prefix, layer);
-      const moments = inputs.moments(g.matMul(hidden, w), running.mean, running.variance);
-      const normalized = batchNormalized(g, moments, named("gamma"), named("beta"));
-      return inputs.dropout(g.relu(normalized), dropout);
-    }
-    const z = linear(g, hidden, { weight: named("w"), bias: named("b"), width, axes });
-    if (isLinear) return z;
-    const normalized = normalization === "layer"
-      ? layerNormalized(g, z, named("gamma"), named("beta"))
-      : z;
-    return inputs.dropout(g.relu(normalized), dropout);
+    const weights = { weight: named("w"), bias: named("b"), width, axes };
+    if (isLinear) return linear(g, hidden, weights);
+    // With batch normalisation no b: subtracting the mean would cancel it.
+    const z = normalization === "batch"
+      ? g.matMul(hidden, weightMatrix(g, hidden, weights))
+      : linear(g, hidden, weights);
+    const standard = normalized(g, z, inputs, { prefix, layer, normalization });
+    return inputs.dropout(g.relu(standard), dropout);
   }, x);
+}
+
+/** The normalisation of one hidden layer. */
+export interface LayerNormalization {
+  /** Prefix of the names of its parameters and statistics. */
+  readonly prefix: string;
+  readonly layer: number;
+  readonly normalization: HiddenNormalization;
+}
+
+/** `z`, shape `[rows, width]`, normalised with parameters `gamma{layer}` and `beta{layer}`. */
+export function normalized(
+  g: Graph,
+  z: Value,
+  inputs: GraphInputs,
+  { prefix, layer, normalization }: LayerNormalization,
+): Value {
+  const gamma = `${prefix}gamma${layer}`, beta = `${prefix}beta${layer}`;
+  switch (normalization) {
+    case "none":
+      return z;
+    case "layer":
+      return layerNormalized(g, z, gamma, beta);
+    case "batch": {
+      const { mean, variance } = momentNames(prefix, layer);
+      return batchNormalized(g, inputs.moments(z, mean, variance), gamma, beta);
+    }
+    default:
+      return normalization satisfies never;
+  }
 }
 
 /** A linear layer's parameters. */

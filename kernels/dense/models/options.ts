@@ -37,7 +37,7 @@ interface Tower {
   readonly hidden: readonly number[];
   /** Share of hidden units dropped in training, in [0, 1). Default 0. */
   readonly dropout?: number;
-  /** Applied between a hidden layer's product and its ReLU. Default "none". */
+  /** Applied to the sums of a hidden layer before its ReLU. Default "none". */
   readonly normalization?: HiddenNormalization;
 }
 
@@ -58,6 +58,7 @@ export type ModelOptions =
     | ({ readonly kind: "wideAndDeep" } & Embedded & Tower)
     | ({ readonly kind: "deepFm" } & Embedded & Tower)
     | ({ readonly kind: "dcnV2"; readonly crossLayers: number } & Embedded & Tower)
+    | ({ readonly kind: "finalNet" } & Embedded & Tower)
     | ({
       readonly kind: "dlrm";
       /** Hidden widths of the bottom tower; a last layer of `embeddingDim` follows. */
@@ -89,6 +90,7 @@ export const modelKinds: readonly ModelKind[] = Object.keys(
     wideAndDeep: true,
     deepFm: true,
     dcnV2: true,
+    finalNet: true,
     dlrm: true,
     mmoe: true,
   } satisfies Record<ModelKind, true>,

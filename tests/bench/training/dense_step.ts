@@ -43,6 +43,7 @@ const MODELS: readonly ModelOptions[] = [
   { kind: "wideAndDeep", embeddingDim: DIM, hidden: HIDDEN },
   { kind: "deepFm", embeddingDim: DIM, hidden: HIDDEN },
   { kind: "dcnV2", embeddingDim: DIM, crossLayers: 2, hidden: HIDDEN },
+  { kind: "finalNet", embeddingDim: DIM, hidden: HIDDEN },
   { kind: "dlrm", embeddingDim: DIM, bottom: [64], top: HIDDEN },
   { kind: "mmoe", embeddingDim: DIM, experts: 4, expertHidden: [128], towerHidden: [64] },
 ];

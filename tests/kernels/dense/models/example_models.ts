@@ -24,6 +24,7 @@ export const EXAMPLE_OPTIONS: Examples = {
   },
   deepFm: { kind: "deepFm", embeddingDim, hidden: [6, 4] },
   dcnV2: { kind: "dcnV2", embeddingDim, crossLayers: 2, hidden: [6] },
+  finalNet: { kind: "finalNet", embeddingDim, hidden: [6, 4] },
   dlrm: { kind: "dlrm", embeddingDim, bottom: [5], top: [6] },
   mmoe: {
     kind: "mmoe",
@@ -43,6 +44,7 @@ export const NORMALIZED_OPTIONS: readonly ModelOptions[] = [
   { ...EXAMPLE_OPTIONS.wideAndDeep, normalization: "layer" },
   { ...EXAMPLE_OPTIONS.deepFm, normalization: "batch" },
   { ...EXAMPLE_OPTIONS.dcnV2, normalization: "batch" },
+  { ...EXAMPLE_OPTIONS.finalNet, normalization: "batch" },
   { ...EXAMPLE_OPTIONS.dlrm, normalization: "layer" },
   { ...EXAMPLE_OPTIONS.mmoe, normalization: "batch" },
 ];
@@ -54,6 +56,7 @@ export const MIXED_WIDTHS: Readonly<Record<string, ModelOptions>> = {
     slotDims: [2, 0, 2, 5],
   },
   "dcnV2 of mixed widths": { ...EXAMPLE_OPTIONS.dcnV2, slotDims: [1, 4, 3, 2] },
+  "finalNet of mixed widths": { ...EXAMPLE_OPTIONS.finalNet, slotDims: [2, 0, 3, 1] },
   "mmoe of mixed widths": { ...EXAMPLE_OPTIONS.mmoe, slotDims: [3, 1, 0, 4] },
   "deepFm with a slot of first order alone": {
     ...EXAMPLE_OPTIONS.deepFm,

@@ -118,6 +118,17 @@ const CASES: {
       return affine([...xl, ...tower(x, x0, "", 1, "relu")], out_w, out_b);
     },
   },
+  finalNet: {
+    options: { kind: "finalNet", embeddingDim, hidden: [4, 6] },
+    logits: (x) => {
+      const interactions = [0, 1].reduce((below, layer) => {
+        const maps = affine(below, x.weights[`w${layer}`], x.weights[`b${layer}`]);
+        const a = maps.slice(0, maps.length / 2), b = maps.slice(maps.length / 2);
+        return [...a, ...a.map((value, i) => value * b[i])];
+      }, joined(x));
+      return affine(interactions, x.weights.out_w, x.weights.out_b);
+    },
+  },
   dlrm: {
     options: { kind: "dlrm", embeddingDim, bottom: [4], top: [3] },
     logits: (x) => {

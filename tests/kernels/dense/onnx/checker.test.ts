@@ -62,7 +62,7 @@ Deno.test({
     }
     const { success, stderr } = await python([CHECK, ...paths]);
     assert(success, stderr);
-    assert.equal(paths.length, 16 * (3 * 5 + 1));
+    assert.equal(paths.length, Object.keys(EXAMPLES).length * (3 * optimizers.length + 1));
     await Deno.remove(folder, { recursive: true });
   },
 });
