@@ -1,15 +1,16 @@
 /**
  * Builds the options of all actors from the checked file.
  */
-import type { LabelRule } from "../actors/joiner/options.ts";
 import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
+import { labelRulesOf } from "./label_rules.ts";
 import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
 import { gatewayOptionsOf } from "./gateway_options.ts";
 import type { CairnFile } from "./schema.ts";
+import { servingBytesNeeded } from "./serving_memory.ts";
 import {
   denseOptimizerOf,
   learningRateScheduleOf,
@@ -23,7 +24,11 @@ const EXPLAINED_ITEMS_MAX = 20;
 /** Bound of the requests that wait for an explanation. */
 const EXPLANATIONS_WAITING_MAX = 64;
 
-export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnConfiguration {
+/** The configuration without its warnings. */
+export function actorOptionsOf(
+  file: CairnFile,
+  schema: FeatureSchema,
+): Omit<CairnConfiguration, "warnings"> {
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
   const gatewayOptions = gatewayOptionsOf(file);
   const columns = schema.slots.map(({ name }) => name);
@@ -65,7 +70,9 @@ export function actorOptionsOf(file: CairnFile, schema: FeatureSchema): CairnCon
     servingReplica: {
       widths: layout.classes.map(widthOf),
       precision: embeddings.serving.precision,
-      bytesMax: Math.floor(embeddings.serving.bytesMax / file.shards.count),
+      bytesMax: Math.floor(
+        (embeddings.serving.bytesMax ?? servingBytesNeeded(file)) / file.shards.count,
+      ),
     },
     joiner: {
       slots: schema.slots.length,
@@ -145,22 +152,4 @@ function scoreWeightsOf(
     if (isDefault) return t === 0 ? 1 : 0;
     return Object.hasOwn(weights, task) ? weights[task] : 0;
   });
-}
-
-function labelRulesOf(
-  task: string,
-  model: CairnFile["model"],
-  { tasks }: CairnFile["joiner"],
-): LabelRule[] {
-  if (!Object.hasOwn(tasks, task)) {
-    const label = taskOptionsOf(task, model).loss === "squaredError" ? "value" : "positive";
-    return [{ action: task, label }];
-  }
-  return tasks[task].map(({ action, valueAtLeast, valueBelow, label, final }) => ({
-    action,
-    ...(valueAtLeast === undefined ? {} : { atLeast: valueAtLeast }),
-    ...(valueBelow === undefined ? {} : { below: valueBelow }),
-    label,
-    final,
-  }));
 }

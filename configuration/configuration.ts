@@ -15,13 +15,23 @@ import type { ModelOptions, ModelSizes } from "../kernels/dense/models/options.t
 import type { LearningRateSchedule } from "../kernels/dense/optimizers/learning_rate.ts";
 import type { DenseOptimizerOptions } from "../kernels/dense/optimizers/options.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
-import { crossFieldFindings, type HostLimits } from "./checks.ts";
-import { ConfigurationDocument } from "./document.ts";
+import { crossFieldFindings } from "./checks.ts";
+import { configurationWarnings } from "./warnings.ts";
+import { hidden, Secrets } from "./secrets.ts";
+import type { HostLimits } from "./checks/check.ts";
+import { ConfigurationDocument, withoutSource } from "./document.ts";
 import { type ReadEnvironment, withEnvironment } from "./environment.ts";
-import { explainIssue, show, typedInstead } from "./expectations.ts";
+import { explainIssue, type Finding, show, typedInstead } from "./expectations.ts";
 import { featureSchemaOf } from "./feature_schema.ts";
 import { actorOptionsOf } from "./actor_options.ts";
-import { changeAt, ConfigurationError, formatPath, type TypedChange } from "./problems.ts";
+import {
+  changeAt,
+  ConfigurationError,
+  type ConfigurationProblem,
+  formatPath,
+  formatProblem,
+  type TypedChange,
+} from "./problems.ts";
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
@@ -62,6 +72,8 @@ export interface CairnConfiguration {
   readonly ranker: Omit<RankerOptions, "scorer">;
   readonly scorer: Omit<ScorerOptions, "replicas">;
   readonly storage: StorageSection;
+  /** Settings that are valid but usually a mistake: lines for the log at start, with remedies. */
+  readonly warnings: readonly string[];
   readonly http: { readonly host: string; readonly port: number };
   readonly gateway: GatewayOptions;
 }
@@ -114,47 +126,47 @@ export function parseConfiguration(
   const document = new ConfigurationDocument(text);
   if (document.problems.length > 0) throw new ConfigurationError(file, document.problems);
   const written = valueOf(document, file);
-  const { value, findings: unset } = host === undefined
-    ? { value: written, findings: [] }
+  const { value, texts, findings: unset } = host === undefined
+    ? { value: written, texts: [], findings: [] }
     : withEnvironment(written, host.environment);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const message = `found ${show(value)}, expected a map of sections, at least features`;
+    const found = typeof value === "string" ? hidden(value) : show(value);
+    const message = `found ${found}, expected a map of sections, at least features`;
     throw new ConfigurationError(file, [document.problem([], message)]);
   }
 
+  const secrets = new Secrets(value, texts);
   const parsed = cairnSchema.safeParse(value);
   const findings = (parsed.error?.issues ?? [])
-    .flatMap((issue) => explainIssue(issue, value))
+    .flatMap((issue) => explainIssue(issue, value, secrets))
     // The value of an unset variable is unknown, so its other problems are not reported.
     .filter(({ path }) => !unset.some((other) => formatPath(other.path) === formatPath(path)));
   const usable = parsed.data ?? validSections(value as Record<string, unknown>);
   findings.push(...unset, ...crossFieldFindings(usable, host));
-  if (findings.length > 0 || parsed.data === undefined) {
-    const source = typed === undefined ? document : new ConfigurationDocument(typed.fileText);
-    const problems = findings.map((finding) => {
-      const { path, message, atKey } = finding;
+  const source = typed === undefined ? document : new ConfigurationDocument(typed.fileText);
+  const problemsOf = (findings: readonly Finding[]): ConfigurationProblem[] =>
+    findings.map((finding) => {
+      const { path, atKey } = finding;
+      const message = secrets.redacted(finding.message);
       const change = changeAt(path, typed?.changes ?? []);
       if (change === undefined) return source.problem(path, message, atKey);
-      const instead = typedInstead(change, finding, value);
-      return {
-        flag: change.flag,
-        line: 0,
-        column: 0,
-        path: formatPath(path),
-        message: message + instead,
-      };
-    });
-    problems.sort((a, b) => a.line - b.line || a.column - b.column);
-    throw new ConfigurationError(file, problems);
+      const instead = secrets.redacted(typedInstead(change, finding, value));
+      const { flag } = change;
+      return { flag, line: 0, column: 0, path: formatPath(path), message: message + instead };
+    }).sort((a, b) => a.line - b.line || a.column - b.column);
+  if (findings.length > 0 || parsed.data === undefined) {
+    throw new ConfigurationError(file, problemsOf(findings));
   }
-  return actorOptionsOf(parsed.data, featureSchemaOf(parsed.data));
+  const warnings = problemsOf(configurationWarnings(parsed.data))
+    .map((problem) => formatProblem(file, problem));
+  return { ...actorOptionsOf(parsed.data, featureSchemaOf(parsed.data)), warnings };
 }
 
 function valueOf(document: ConfigurationDocument, file: string): unknown {
   try {
     return document.value();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = withoutSource(error instanceof Error ? error.message : String(error));
     throw new ConfigurationError(file, [
       document.problem([], `cannot resolve its aliases: ${reason}`),
     ]);

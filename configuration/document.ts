@@ -10,7 +10,12 @@ export class ConfigurationDocument {
   readonly #document: Document;
 
   constructor(text: string) {
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    this.#document = parseDocument(text, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+      // The library would print keys that are collections, secrets included.
+      logLevel: "error",
+    });
   }
 
   /** Syntax problems; {@link value} is valid only when there are none. */
@@ -20,7 +25,7 @@ export class ConfigurationDocument {
       path: "",
       message: error.code === "DUPLICATE_KEY"
         ? "duplicate key; keep one of them"
-        : `this is not YAML: ${error.message}`,
+        : `this is not YAML: ${withoutSource(error.message)}`,
     }));
   }
 
@@ -68,4 +73,12 @@ export class ConfigurationDocument {
     const { line, col } = this.#lines.linePos(offset);
     return { line, column: col };
   }
+}
+
+/**
+ * A message of the YAML library without the part that quotes the file, which may be an API key:
+ * an alias (`*key`), a tag (`!key`), a directive (`%key`) or the rest of a line.
+ */
+export function withoutSource(message: string): string {
+  return message.replace(/: .*$/s, "").replace(/(directive) .*$/s, "$1");
 }

@@ -4,16 +4,26 @@
  */
 import type { Finding } from "./expectations.ts";
 import type { ConfigurationPath } from "./problems.ts";
+import type { EnvironmentValue } from "./secrets.ts";
 
 /** Returns the value of an environment variable; undefined = not set. */
 export type ReadEnvironment = (name: string) => string | undefined;
 
-/** The value with its `${NAME}` texts replaced, and one finding per variable that is not set. */
+/**
+ * Replaces `${NAME}` texts.
+ *
+ * @returns The value, the texts that replaced others, and one finding per variable that is not set.
+ */
 export function withEnvironment(
   value: unknown,
   read: ReadEnvironment,
-): { readonly value: unknown; readonly findings: readonly Finding[] } {
+): {
+  readonly value: unknown;
+  readonly texts: readonly EnvironmentValue[];
+  readonly findings: readonly Finding[];
+} {
   const findings: Finding[] = [];
+  const texts: EnvironmentValue[] = [];
   const replaced = (value: unknown, path: ConfigurationPath): unknown => {
     if (Array.isArray(value)) return value.map((element, i) => replaced(element, [...path, i]));
     if (typeof value === "object" && value !== null) {
@@ -30,7 +40,8 @@ export function withEnvironment(
         message: `the environment variable ${name} is not set; set it, or write the value here`,
       });
     }
+    if (found !== undefined) texts.push({ path, text: found });
     return found ?? value;
   };
-  return { value: replaced(value, []), findings };
+  return { value: replaced(value, []), texts, findings };
 }

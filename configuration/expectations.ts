@@ -6,6 +6,7 @@ import type { z } from "zod";
 import { pathsWithSameKey } from "./misplaced_keys.ts";
 import { type ConfigurationPath, formatPath, type TypedChange } from "./problems.ts";
 import { describedSchema, type JsonSchemaNode } from "./schema.ts";
+import { hidden, type Secrets } from "./secrets.ts";
 import { nearest } from "./suggestions.ts";
 
 /** A problem with the configuration, before its position in the file is known. */
@@ -16,8 +17,16 @@ export interface Finding {
   readonly atKey?: boolean;
 }
 
-/** The findings of a validation issue: one, or one per unknown key. */
-export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[] {
+/**
+ * The findings of a validation issue: one, or one per unknown key.
+ *
+ * @param value The file's content.
+ */
+export function explainIssue(
+  issue: z.core.$ZodIssue,
+  value: unknown,
+  secrets: Secrets,
+): Finding[] {
   const path = issue.path as (string | number)[];
   if (issue.code === "unrecognized_keys") {
     const known = keysOf(schemaAt(path, value));
@@ -48,7 +57,9 @@ export function explainIssue(issue: z.core.$ZodIssue, value: unknown): Finding[]
     path,
     message: found === undefined
       ? `missing; expected ${expected}`
-      : `found ${isSecret(path) ? hidden(found) : show(found)}, expected ${expected}${instead}`,
+      : `found ${
+        secrets.hides(path) ? hidden(found) : show(found)
+      }, expected ${expected}${instead}`,
   }];
 }
 
@@ -79,15 +90,6 @@ export function typedInstead(
     return `--set '${formatPath(made)}={ kind: ${properties?.kind?.const}, ${keys} }'`;
   });
   return typed.length === 0 ? "" : `; write ${typed.join(" or ")}`;
-}
-
-/** Whether a value must not be part of a message: API keys. */
-function isSecret(path: ConfigurationPath): boolean {
-  return path.includes("apiKeys") && typeof path.at(-1) === "number";
-}
-
-function hidden(value: unknown): string {
-  return typeof value === "string" ? `a text of ${value.length} characters` : `a ${typeof value}`;
 }
 
 /** A value in a message: shortened JSON, or the size of a list or map. */

@@ -3,6 +3,7 @@
  * its ranking is not remembered, also while the joiner would still join it.
  */
 import type { GatewayOptions } from "../gateway/options.ts";
+import { valueBoundsOf } from "./label_rules.ts";
 import type { CairnFile } from "./schema.ts";
 
 /** A gateway's memory always holds the newest 7/8 of its bound; see RecentMap. */
@@ -26,6 +27,7 @@ export function gatewayOptionsOf({ gateway, joiner }: CairnFile): GatewayOptions
     rankingsRememberedMax: gateway.rankingsRememberedMax ?? rankingsMax,
     rankingsBytesMax: Math.ceil(joiner.impressionsBytesMax * RANKINGS_BYTES_SHARE),
     unknownRankings: gateway.unknownRankings,
+    valueBounds: valueBoundsOf(joiner),
     docsPage: gateway.docsPage,
   };
 }

@@ -8,6 +8,7 @@ import { gatewaySection, rankerSection } from "./sections/gateway.ts";
 import { joinerSection, trainerSection } from "./sections/learning.ts";
 import { placementSection, shardsSection, storageSection, syncSection } from "./sections/mesh.ts";
 import { modelSection } from "./sections/model.ts";
+import type { UnitRange } from "./units.ts";
 
 export const sections = {
   features: featuresSection,
@@ -35,6 +36,8 @@ export interface JsonSchemaNode {
   readonly description?: string;
   /** Description of the accepted values that keywords cannot express; not exported. */
   readonly expected?: string;
+  /** Range of a duration or size, which is written as text; not exported. */
+  readonly range?: UnitRange;
   readonly properties?: Readonly<Record<string, JsonSchemaNode>>;
   readonly additionalProperties?: JsonSchemaNode | boolean;
   readonly items?: JsonSchemaNode;
@@ -57,13 +60,3 @@ export const describedSchema = z.toJSONSchema(cairnSchema, {
     if (def.type === "default") jsonSchema.default ??= def.defaultValue as number;
   },
 }) as JsonSchemaNode;
-
-/** JSON Schema of `cairn.yaml`, for editors (`# yaml-language-server: $schema=…`). */
-export function configurationJsonSchema(): JsonSchemaNode {
-  const { $schema, ...rest } = z.toJSONSchema(cairnSchema, {
-    io: "input",
-    reused: "ref",
-    override: ({ jsonSchema }) => delete jsonSchema.expected,
-  });
-  return { $schema, title: "Cairn configuration", ...rest } as JsonSchemaNode;
-}

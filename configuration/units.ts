@@ -39,9 +39,17 @@ export function formatBytes(bytes: number): string {
   return formatWithUnit(bytes, { B, KiB, MiB, GiB, TiB });
 }
 
+/** The range of a duration or size as numbers; a keyword of the described schema. */
+export interface UnitRange {
+  readonly unit: "ms" | "bytes";
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
 /** A duration from `least` to `most` (both as text); parsed to ms. */
 export function duration(least: string, most: string) {
   return withUnit(
+    "ms",
     `a duration from ${least} to ${most}`,
     parseDurationMs,
     present(parseDurationMs(least), "least is a duration"),
@@ -52,6 +60,7 @@ export function duration(least: string, most: string) {
 /** A size from `least` to `most` (both as text); parsed to bytes. */
 export function size(least: string, most: string) {
   return withUnit(
+    "bytes",
     `a size from ${least} to ${most}`,
     parseBytes,
     present(parseBytes(least), "least is a size"),
@@ -60,17 +69,19 @@ export function size(least: string, most: string) {
 }
 
 function withUnit(
+  unit: UnitRange["unit"],
   expected: string,
   parse: (text: string) => number | undefined,
   least: number,
   most: number,
 ) {
+  const range: UnitRange = { unit, minimum: least, maximum: most };
   return z.string().transform((text, context) => {
     const value = parse(text);
     if (value !== undefined && value >= least && value <= most) return value;
     context.issues.push({ code: "custom", message: expected, input: text });
     return z.NEVER;
-  }).meta({ expected });
+  }).meta({ expected, range });
 }
 
 function parseWithUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {

@@ -34,8 +34,16 @@ export interface GatewayOptions {
    * only its own rankings).
    */
   readonly unknownRankings: "refuse" | "accept";
+  /** Bounds of the value by action; an event outside is refused. Actions left out have none. */
+  readonly valueBounds: Readonly<Record<string, ValueBounds>>;
   /** Serve the page to try the API at `/`. */
   readonly docsPage: boolean;
+}
+
+/** Range of an action's value, inclusive; infinite = unbounded on this side. */
+export interface ValueBounds {
+  readonly min: number;
+  readonly max: number;
 }
 
 /** Candidates of one ranking. */

@@ -6,7 +6,7 @@
  *     deno task schema
  */
 import { configurationReference } from "../configuration/reference.ts";
-import { configurationJsonSchema } from "../configuration/schema.ts";
+import { configurationJsonSchema } from "../configuration/json_schema.ts";
 
 /** The text of each derived file, by its path from the root of the repository. */
 export const derivedDocs: Readonly<Record<string, () => string>> = {

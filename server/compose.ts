@@ -117,6 +117,7 @@ async function openGateway(
   stop: () => Promise<void>,
 ): Promise<RunningMesh> {
   const { clock, random, telemetry } = home;
+  for (const warning of configuration.warnings) telemetry.log("warn", warning);
   const ranker = mesh.actorRef<RankerMessage>(addresses.ranker);
   const trainers = new Trainers(
     Array.from(

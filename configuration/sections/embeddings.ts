@@ -137,7 +137,8 @@ export const embeddingsSection = z.strictObject({
   serving: z.strictObject({
     precision: z.enum(["fp32", "fp16", "int8"]).default("fp32")
       .describe("Number format of served weights."),
-    bytesMax: size("1MiB", "1TiB").default(512 * 2 ** 20)
-      .describe("Memory of all serving tables of one serving replica of the model."),
+    bytesMax: size("1MiB", "1TiB").optional().describe(
+      "Memory of all serving tables of one serving replica of the model. Default: enough for every row that fits into embeddings.bytesMax, which is also the minimum.",
+    ),
   }).prefault({}).describe("The read-only tables that rankings use."),
 }).describe("First values, optimizers, admission and expiry of the learned rows.");

@@ -4,12 +4,23 @@
 import { z } from "zod";
 import { duration, size } from "../units.ts";
 
+const FLOAT32_MAX = 3.4028234663852886e38;
+
+/** A number that is finite as a 32-bit float, which labels are. */
+const finite = z.number().min(-FLOAT32_MAX).max(FLOAT32_MAX);
+
 const rule = z.strictObject({
   action: z.string().min(1).describe("Name of the action: click, rating, …"),
   valueAtLeast: z.number().optional().describe("Matches only if the action's value is ≥ this."),
   valueBelow: z.number().optional().describe("Matches only if the action's value is < this."),
+  valueMin: finite.optional().describe(
+    "Smallest value of the action that the API accepts; an event with a smaller one gets status 422. Declared once per action. Default: no bound.",
+  ),
+  valueMax: finite.optional().describe(
+    "Largest value of the action that the API accepts; an event with a larger one gets status 422. Declared once per action. Default: no bound.",
+  ),
   label: z.enum(["positive", "negative", "value"]).describe(
-    "The label: 1, 0, or (for a task with squaredError) the action's value. Bound a rule with label value by valueBelow: a value far beyond all others causes a loss that stops training (trainer.explosionFactor).",
+    "The label: 1, 0, or (for a task with squaredError) the action's value. Bound a rule with label value by valueMax: training refuses an example whose value is far beyond all others (trainer.explosionFactor).",
   ),
   final: z.boolean().default(false).describe(
     "Makes the item's example immediately instead of at the end of the window; later actions on the item are ignored.",

@@ -46,6 +46,7 @@ export class EventAcceptance {
       return { eventId, status: "duplicate", acceptedAtMs: await known.acceptedAtMs };
     }
 
+    this.#requireInBounds(event, base);
     const atMs = this.#timestamps.parse(event.timestamp, `${base}/timestamp`);
     this.#requireShown(event, base);
     const record = actionRecord(event, atMs, memory.acceptance.nextMs());
@@ -70,6 +71,28 @@ export class EventAcceptance {
         (error) => group.forEach(({ accepted }) => accepted.reject(error)),
       );
     }
+  }
+
+  #requireInBounds({ eventId, action, value }: EventRequest, base: string): void {
+    const { valueBounds } = this.#parts.options;
+    if (value === undefined || !Object.hasOwn(valueBounds, action)) return;
+    const { min, max } = valueBounds[action];
+    if (value >= min && value <= max) return;
+    const range = [
+      ...(min === -Infinity ? [] : [`of ${min} or more`]),
+      ...(max === Infinity ? [] : [`of at most ${max}`]),
+    ].join(" and ");
+    const reason = `is outside the bounds of the action "${action}"`;
+    throw new ProblemError(
+      "invalid-request",
+      `Cannot accept event "${eventId}": value ${value} ${reason}.`,
+      {
+        errors: [{
+          pointer: `${base}/value`,
+          detail: `is ${value}, which ${reason}; send a number ${range}`,
+        }],
+      },
+    );
   }
 
   #requireShown({ eventId, rankingId, item }: EventRequest, base: string): void {

@@ -59,13 +59,17 @@ sync: { rowsInterval: 250ms }
 embeddings:
   bytesMax: 1GiB
   expiry: 30d
-  serving: { bytesMax: 64MiB, precision: int8 }`,
+  serving: { bytesMax: 384MiB, precision: int8 }`,
     "c",
   );
   assert.equal(joiner.windowMs, 5_400_000);
   assert.equal(sync.rowsIntervalMs, 250);
   assert.equal(embeddingShard.tables.bytesMax, 2 ** 28);
-  assert.deepEqual(servingReplica, { widths: [17], precision: "int8", bytesMax: 2 ** 24 });
+  assert.deepEqual(servingReplica, {
+    widths: [17],
+    precision: "int8",
+    bytesMax: 96 * 2 ** 20,
+  });
   assert.deepEqual(embeddingShard.tables.classes[0].slots, [
     {
       slot: slotNumberOf("user"),

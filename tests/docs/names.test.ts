@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Command } from "commander";
 import { buildCommandLine } from "../../cli/command_line.ts";
-import { configurationJsonSchema } from "../../configuration/schema.ts";
+import { configurationJsonSchema } from "../../configuration/json_schema.ts";
 import { listSourceFiles } from "../../scripts/source_files.ts";
 
 const root = new URL("../../", import.meta.url).pathname;

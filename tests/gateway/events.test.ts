@@ -264,6 +264,30 @@ Deno.test("an action from which nothing will be learned is accepted with a note"
   assert.deepEqual([example.action, example.value], ["rating", 8]);
 });
 
+Deno.test("a value outside the declared bounds of its action is refused, naming the field", async () => {
+  const { post, rank, logged } = gatewayFixture({
+    options: { valueBounds: { watch: { min: 0, max: 600 }, rating: { min: 1, max: Infinity } } },
+  });
+  await rank("r", ["a", "b"]);
+  const answer = await json(post("/v1/events", [
+    { ...click, eventId: "e1", action: "watch", value: 601 },
+    { ...click, eventId: "e2", action: "rating", value: 0.5 },
+    { ...click, eventId: "e3", action: "watch", value: 600 },
+    { ...click, eventId: "e4", action: "watch" },
+    { ...click, eventId: "e5", action: "constructor", value: 1e9 },
+  ]));
+  assert.deepEqual([answer.accepted, answer.rejected], [3, 2]);
+  const [watch, rating] = answer.events;
+  assert.equal(watch.problem.type, "/problems/invalid-request");
+  assert.deepEqual(watch.problem.errors, [{
+    pointer: "#/0/value",
+    detail:
+      'is 601, which is outside the bounds of the action "watch"; send a number of 0 or more and of at most 600',
+  }]);
+  assert.match(rating.problem.errors[0].detail, /send a number of 1 or more$/);
+  assert.equal((await logged()).length, 3);
+});
+
 Deno.test("another event under a known eventId is a conflict, also while the first is being written", async () => {
   const { eventLog, held } = heldLog();
   const { post, rank, clock, logged } = gatewayFixture({ eventLog });

@@ -31,6 +31,7 @@ const fixtureOptions: GatewayOptions = {
   rankingsRememberedMax: 100_000,
   rankingsBytesMax: 1 << 28,
   unknownRankings: "refuse",
+  valueBounds: {},
   docsPage: true,
 };
 

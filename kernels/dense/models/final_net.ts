@@ -1,7 +1,7 @@
 /**
- * FinalNet with one branch: factorized interaction layers (FINAL) in place of a tower's ReLU layers.
- * A layer of width n multiplies two linear maps of its input, so L layers give interactions of
- * degree 2^L:
+ * FinalNet with one branch: factorized interaction layers (FINAL) in place of a tower's ReLU
+ * layers. A layer of width n multiplies two linear maps of its input, so L layers give interactions
+ * of degree 2^L:
  *
  *     [a; b]  = x_l · W_l + b_l           both of width n / 2
  *     x_{l+1} = [a; a ∘ b]                normalised if configured

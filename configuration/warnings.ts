@@ -1,0 +1,82 @@
+/**
+ * Warnings about settings that are valid but usually a mistake, with their remedies. They are
+ * logged at start.
+ */
+import type { Finding } from "./expectations.ts";
+import { taskOptionsOf } from "./model_options.ts";
+import type { CairnFile } from "./schema.ts";
+import { formatDuration } from "./units.ts";
+
+/** The delay of negatives that does not bias a model noticeably, ms. */
+const NEGATIVES_DELAY_MS_HARMLESS = 60_000;
+
+type Warn = (file: CairnFile) => Iterable<Finding>;
+
+export function configurationWarnings(file: CairnFile): Finding[] {
+  return warnings.flatMap((warn) => [...warn(file)]);
+}
+
+/** Values as labels without an upper bound: one huge value disturbs or stops training. */
+function* unboundedLabels({ model, joiner }: CairnFile): Iterable<Finding> {
+  for (const task of model.tasks) {
+    if (taskOptionsOf(task, model).loss !== "squaredError") continue;
+    if (!Object.hasOwn(joiner.tasks, task)) {
+      yield {
+        path: ["model", "taskLosses", task],
+        message: `the value of the action "${task}" is the label and has no upper bound, so one ` +
+          "huge value is an example that training refuses; write joiner.tasks: " +
+          `{ ${task}: [{ action: ${task}, label: value, valueMax: … }] }`,
+        atKey: true,
+      };
+      continue;
+    }
+    const rules = joiner.tasks[task];
+    const bounded = new Set(
+      Object.values(joiner.tasks).flat()
+        .filter(({ valueMax }) => valueMax !== undefined).map(({ action }) => action),
+    );
+    for (const [i, { action, label, valueBelow }] of rules.entries()) {
+      if (label !== "value" || valueBelow !== undefined || bounded.has(action)) continue;
+      yield {
+        path: ["joiner", "tasks", task, i, "label"],
+        message: "the label has no upper bound, so one huge value is an example that training " +
+          "refuses; add valueMax: … to this rule",
+      };
+    }
+  }
+}
+
+/**
+ * Positives that become examples at once while negatives wait for the end of the window: the model
+ * sees only positives of new rankings, and predicts too high.
+ */
+function* earlyPositives({ model, joiner }: CairnFile): Iterable<Finding> {
+  if (joiner.window <= NEGATIVES_DELAY_MS_HARMLESS) return;
+  for (const task of model.tasks) {
+    const rules = Object.hasOwn(joiner.tasks, task) ? joiner.tasks[task] : [];
+    if (rules.some(({ label, final }) => label === "negative" && final)) continue;
+    const i = rules.findIndex(({ label, final }) => label === "positive" && final);
+    if (i < 0) continue;
+    const window = formatDuration(joiner.window);
+    yield {
+      path: ["joiner", "tasks", task, i, "final"],
+      message: `positives are learned at once and negatives ${window} later, so predictions are ` +
+        "too high; leave final out, so that both are learned at the end of the window, " +
+        "shorten joiner.window, or add a rule with label: negative and final: true",
+    };
+  }
+}
+
+/** A gateway that forgets rankings which the joiner still holds: it refuses their events. */
+function* forgottenRankings({ gateway, joiner }: CairnFile): Iterable<Finding> {
+  const { rankingsRememberedMax: remembered, unknownRankings } = gateway;
+  if (unknownRankings === "accept" || remembered === undefined) return;
+  if (remembered >= joiner.impressionsMax) return;
+  yield {
+    path: ["gateway", "rankingsRememberedMax"],
+    message: `found ${remembered}, below joiner.impressionsMax (${joiner.impressionsMax}): the ` +
+      "API refuses events on rankings that the joiner could still join; leave it out",
+  };
+}
+
+const warnings: readonly Warn[] = [unboundedLabels, earlyPositives, forgottenRankings];

@@ -1,0 +1,59 @@
+/**
+ * Warnings about valid files: each case is a file and its warnings, with position and remedy.
+ */
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+
+const slots = "features: { slots: { user: { kind: id, source: user } } }";
+const minutes = "model: { kind: mmoe, tasks: [minutes], taskLosses: { minutes: squaredError } }";
+
+const warningsOf = (text: string) => parseConfiguration(`${slots}\n${text}`, "c.yaml").warnings;
+
+Deno.test("a value as the label without an upper bound is a warning", () => {
+  assert.deepEqual(warningsOf(minutes), [
+    'c.yaml:2:54 model.taskLosses.minutes: the value of the action "minutes" is the label and has no ' +
+    "upper bound, so one huge value is an example that training refuses; write joiner.tasks: " +
+    "{ minutes: [{ action: minutes, label: value, valueMax: … }] }",
+  ]);
+  const rule = (bound: string) =>
+    warningsOf(`${minutes}
+joiner: { tasks: { minutes: [{ action: watch, label: value${bound} }] } }`);
+  assert.deepEqual(rule(""), [
+    "c.yaml:3:54 joiner.tasks.minutes[0].label: the label has no upper bound, so one huge value is an " +
+    "example that training refuses; add valueMax: … to this rule",
+  ]);
+  assert.deepEqual(rule(", valueMax: 600"), []);
+  assert.deepEqual(rule(", valueBelow: 600"), []);
+});
+
+Deno.test("label rules that decide positives earlier than negatives are a warning", () => {
+  const rules = (window: string, rest: string) =>
+    warningsOf(`joiner:
+  window: ${window}
+  tasks:
+    click:
+      - { action: click, label: positive, final: true }${rest}`);
+  assert.deepEqual(rules("30m", ""), [
+    "c.yaml:6:50 joiner.tasks.click[0].final: positives are learned at once and negatives 30m later, so " +
+    "predictions are too high; leave final out, so that both are learned at the end of the window, " +
+    "shorten joiner.window, or add a rule with label: negative and final: true",
+  ]);
+  assert.deepEqual(rules("5s", ""), []);
+  assert.deepEqual(rules("30m", "\n      - { action: hide, label: negative, final: true }"), []);
+});
+
+Deno.test("a gateway that remembers fewer rankings than the joiner holds is a warning", () => {
+  const file = (rest: string) => warningsOf(`gateway: { rankingsRememberedMax: 1000${rest} }`);
+  assert.deepEqual(file(""), [
+    "c.yaml:2:35 gateway.rankingsRememberedMax: found 1000, below joiner.impressionsMax (200000): the " +
+    "API refuses events on rankings that the joiner could still join; leave it out",
+  ]);
+  assert.deepEqual(file(", unknownRankings: accept"), []);
+});
+
+Deno.test("the example files have no warnings", async () => {
+  for (const name of ["demo", "movies", "widths"]) {
+    const path = `examples/${name}.yaml`;
+    assert.deepEqual(parseConfiguration(await Deno.readTextFile(path), path).warnings, [], path);
+  }
+});
