@@ -58,6 +58,8 @@ export interface GetPosition extends Request<{ readonly position: DeltaPosition 
 export interface ReplicaStatistics {
   readonly shard: number;
   readonly rows: number;
+  /** New rows left out at the memory limit since the last fill began, an upper bound. */
+  readonly rowsLeftOut: number;
   readonly bytes: number;
   /** Undefined before the first fill, until which lookups are refused. */
   readonly position: DeltaPosition | undefined;

@@ -8,6 +8,7 @@ import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { ClassServingTables } from "../../kernels/embedding/class_serving_tables.ts";
 import { invariant } from "../../structures/invariant.ts";
+import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { DeltaPosition } from "../embedding_shard/protocol.ts";
 import type { ServingReplicaOptions } from "./options.ts";
 import {
@@ -33,6 +34,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   readonly #missing: Counter;
   readonly #refused: Counter;
   readonly #rows: Gauge;
+  readonly #leftOut: Counter;
 
   constructor(
     context: ActorContext<ServingReplicaMessage>,
@@ -59,6 +61,10 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       help: "Rows served.",
       labelNames,
     });
+    this.#leftOut = context.telemetry.counter("cairn_replica_rows_left_out_total", {
+      help: "New rows left out because the replica is at its memory limit.",
+      labelNames,
+    });
   }
 
   receive(message: ServingReplicaMessage): void {
@@ -74,6 +80,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
         return this.#context.reply(message, {
           shard: this.#options.shard,
           rows,
+          rowsLeftOut: this.#tables.rowsLeftOut,
           bytes,
           position: this.#position,
         });
@@ -113,8 +120,9 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     }
     delta.classes.forEach((changes, number) => {
       if (changes === undefined) return;
-      this.#tables.upsert(number, changes.ids, changes.rows);
+      // First the tombstones, so that at the memory limit evicted rows make room for new ones.
       this.#tables.remove(number, changes.tombstones);
+      this.#upsert(number, changes.ids, changes.rows);
     });
     invariant(sequence === this.#position.sequence + 1, "deltas follow each other");
     this.#position = { lineage, sequence };
@@ -129,7 +137,7 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
     } else if (!this.#filling) {
       return this.#context.replyError(message, new CatchUpLostError(this.#options.shard));
     }
-    this.#tables.upsert(message.class, message.ids, message.rows);
+    this.#upsert(message.class, message.ids, message.rows);
     if (message.position !== undefined) {
       this.#tables.endFill();
       this.#rows.set(this.#tables.statistics().rows, this.#labels);
@@ -137,5 +145,19 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       this.#filling = false;
     }
     this.#context.reply(message, undefined);
+  }
+
+  /** Writes rows. At the memory limit new rows are left out and rank with the default values. */
+  #upsert(number: number, ids: FeatureIds, rows: Float32Array): void {
+    const before = this.#tables.rowsLeftOut;
+    const leftOut = this.#tables.upsert(number, ids, rows);
+    if (leftOut === 0) return;
+    this.#leftOut.add(leftOut, this.#labels);
+    if (before > 0) return;
+    this.#context.telemetry.log("warn", "serving replica is at its memory limit", {
+      shard: this.#options.shard,
+      bytesMax: this.#options.bytesMax,
+      remedy: "new rows are left out until others expire; raise embeddings.serving.bytesMax",
+    });
   }
 }

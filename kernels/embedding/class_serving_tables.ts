@@ -24,6 +24,7 @@ export class ClassServingTables {
   readonly #tables: readonly ServingTable[];
   readonly #limit: SharedLimit;
   #missing = 0;
+  #rowsLeftOut = 0;
 
   /** @throws {RangeError} When `bytesMax` does not hold a page of each class. */
   constructor({ widths, precision, bytesMax }: ClassServingOptions) {
@@ -72,9 +73,21 @@ export class ClassServingTables {
     return this.#missing;
   }
 
-  /** Writes rows of one class; see {@link ServingTable.upsert}. */
-  upsert(number: number, ids: FeatureIds, rows: Float32Array): void {
-    this.#limit.during(number, () => this.#tables[number].upsert(ids, rows));
+  /**
+   * New rows left out at the memory limit since {@link beginFill}. Ids that were left out
+   * repeatedly count each time, so it is an upper bound of the rows that are missing.
+   */
+  get rowsLeftOut(): number {
+    return this.#rowsLeftOut;
+  }
+
+  /**
+   * Writes rows of one class and returns how many were left out; see {@link ServingTable.upsert}.
+   */
+  upsert(number: number, ids: FeatureIds, rows: Float32Array): number {
+    const leftOut = this.#limit.during(number, () => this.#tables[number].upsert(ids, rows));
+    this.#rowsLeftOut += leftOut;
+    return leftOut;
   }
 
   /** Removes rows of one class; absent ids are no error. */
@@ -87,6 +100,7 @@ export class ClassServingTables {
    * ServingTable.beginFill}.
    */
   beginFill(): void {
+    this.#rowsLeftOut = 0;
     for (const table of this.#tables) table.beginFill();
   }
 

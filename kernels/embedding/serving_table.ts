@@ -20,11 +20,6 @@ const PRECISION_CODES: Readonly<Record<ServingTableOptions["precision"], number>
   int8: 2,
 };
 
-/** A row did not fit under the table's memory limit. */
-export class OutOfMemoryError extends Error {
-  override readonly name = "OutOfMemoryError";
-}
-
 /**
  * Weights of one shard by feature id, for reading.
  *
@@ -44,12 +39,10 @@ export class OutOfMemoryError extends Error {
 export class ServingTable {
   readonly width: number;
   readonly #memory: KernelMemory;
-  #bytesMax: number;
 
   private constructor(memory: KernelMemory, options: ServingTableOptions) {
     this.#memory = memory;
     this.width = options.width;
-    this.#bytesMax = options.bytesMax;
   }
 
   /**
@@ -94,14 +87,16 @@ export class ServingTable {
   }
 
   /**
-   * Writes rows, new or not; of an id given twice the later row wins.
+   * Writes rows, new or not; the last row of an id counts.
+   *
+   * At the memory limit the table serves on: existing rows are written, new rows are left out. A
+   * running fill first evicts rows that it has not written.
    *
    * @param rows Shape `[ids, width]`.
+   * @returns Number of rows left out.
    * @throws {RangeError} When shapes do not fit.
-   * @throws {OutOfMemoryError} When the table cannot grow past `bytesMax`; ids before the first
-   *   without room are written.
    */
-  upsert(ids: FeatureIds, rows: Float32Array): void {
+  upsert(ids: FeatureIds, rows: Float32Array): number {
     if (rows.length !== ids.length * this.width) {
       throw new RangeError(
         `Cannot write ${ids.length} rows of width ${this.width} from ${rows.length} floats`,
@@ -111,13 +106,7 @@ export class ServingTable {
     memory.reserve({ ids: ids.length, floats: rows.length });
     memory.ids(ids.length).set(ids);
     memory.floats(rows.length).set(rows);
-    const written = accepted("write rows", memory.kernel.serving_upsert(ids.length));
-    if (written < ids.length) {
-      throw new OutOfMemoryError(
-        `Cannot write row ${written} of ${ids.length}: the table's ${this.#bytesMax} bytes are full; raise bytesMax ` +
-          "or store a smaller precision",
-      );
-    }
+    return accepted("write rows", memory.kernel.serving_upsert(ids.length));
   }
 
   /** Removes rows; absent ids are no error. Returns the number of rows removed. */
@@ -146,7 +135,6 @@ export class ServingTable {
    * @returns Bytes claimed.
    */
   limitMemory(bytesMax: number): number {
-    this.#bytesMax = bytesMax;
     return this.#memory.kernel.table_limit(Math.min(bytesMax, 0xffff_ffff)) >>> 0;
   }
 

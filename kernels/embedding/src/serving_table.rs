@@ -7,6 +7,10 @@ use crate::quantization::{fp16, int8};
 use crate::row_store::RowStore;
 use crate::search::PASS;
 
+/// Stale rows that a fill evicts for one new row. The first one frees memory for the row, but perhaps
+/// not a cell that its entry can reach.
+const STALE_TRIES: usize = 4;
+
 /// The format of stored weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Precision {
@@ -26,6 +30,8 @@ pub struct ServingTable {
     pub store: RowStore,
     precision: Precision,
     filling: bool,
+    /// The handle where a running fill looks for the next stale row.
+    stale_hand: u32,
     halves: Vec<u16>,
     bytes: Vec<i8>,
 }
@@ -46,6 +52,7 @@ impl ServingTable {
             store,
             precision,
             filling: false,
+            stale_hand: 0,
             halves: vec![0; width],
             bytes: vec![0; width],
         })
@@ -70,26 +77,55 @@ impl ServingTable {
         });
     }
 
-    /// Writes the weights of `ids`, shape `[ids, width]`; the last row of an id counts. Stops at
-    /// the first id without room and returns the number of ids written.
+    /// Writes the weights of `ids`, shape `[ids, width]`; the last row of an id counts. At the
+    /// memory limit new rows are left out, except that a running fill evicts stale rows for them.
+    /// Returns the number of ids left out.
     pub fn upsert(&mut self, ids: &[u64], weights: &[f32]) -> usize {
         assert!(weights.len() == ids.len() * self.width);
         let width = self.width;
+        let mut left_out = 0;
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             self.store.search_to_insert(ids);
             let weights = weights[pass * PASS * width..].chunks_exact(width);
             for (at, (&id, weights)) in ids.iter().zip(weights).enumerate() {
                 let mut row = self.store.found_at(at, id);
                 if !row.exists() {
-                    row = match self.store.insert_at(at, id) {
-                        Ok(row) => row,
-                        Err(_) => return pass * PASS + at,
+                    let inserted = self.store.insert_at(at, id).ok();
+                    let Some(new) = inserted.or_else(|| self.insert_for_stale(id)) else {
+                        left_out += 1;
+                        continue;
                     };
+                    row = new;
                 }
                 self.write(&row, weights);
             }
         }
-        ids.len()
+        left_out
+    }
+
+    /// Inserts a row for which there is no room in place of rows that the running fill has not
+    /// written: they are of the past, and `end_fill` would remove those that stay.
+    #[cold]
+    #[inline(never)]
+    fn insert_for_stale(&mut self, id: u64) -> Option<Row> {
+        (0..if self.filling { STALE_TRIES } else { 0 }).find_map(|_| {
+            self.remove_next_stale()?;
+            self.store.insert(id).ok()
+        })
+    }
+
+    /// Removes the next row that the running fill has not written; `None` if there is none left.
+    fn remove_next_stale(&mut self) -> Option<()> {
+        let layout = self.store.layout;
+        while self.stale_hand < self.store.slab.handles() {
+            let row = self.store.slab.occupied(self.stale_hand);
+            self.stale_hand += 1;
+            if let Some(stale) = row.filter(|row| !row.has(&layout, Bitmap::FILLED)) {
+                self.store.remove(stale.key());
+                return Some(());
+            }
+        }
+        None
     }
 
     fn write(&mut self, row: &Row, weights: &[f32]) {
@@ -125,6 +161,7 @@ impl ServingTable {
     pub fn begin_fill(&mut self) {
         let layout = self.store.layout;
         self.filling = true;
+        self.stale_hand = 0;
         self.store.slab.for_each(|row| row.put(&layout, Bitmap::FILLED, false));
     }
 

@@ -7,18 +7,19 @@ const BUDGET = { budgetMs: 100 };
 const kernel = BatchKernel.create();
 
 /** A replica whose rows have one weight. */
-async function startReplica() {
+async function startReplica({ bytesMax = 1 << 20 } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const replica = await mesh.settle(
     mesh.node().spawn(defineServingReplica(), 0, {
       shard: 0,
       widths: [1],
       precision: "fp32",
-      bytesMax: 1 << 20,
+      bytesMax,
     }),
   );
   return {
     mesh,
+    replica,
     counted: (name: string) => mesh.telemetry.value(name, { shard: "0" }),
     /** One page of a fill: weights by id. */
     load(
@@ -120,5 +121,24 @@ Deno.test("a replica removes the rows that a delta evicts, and a later delta can
   assert.equal(counted("cairn_replica_rows"), 1);
   assert.equal(await applyDelta(7, { 3: 32 }), "applied");
   assert.deepEqual(await weights(), [11, undefined, 32]);
+  await mesh.stop();
+});
+
+Deno.test("a replica at its memory limit leaves new rows out, counts them, and follows the deltas", async () => {
+  const { mesh, replica, load, applyDelta, weights, counted } = await startReplica({
+    bytesMax: 100_000,
+  });
+  await load({ 1: 10, 2: 20 }, { first: true, sequence: 5 });
+  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [1000 + at, at]));
+  assert.equal(await applyDelta(6, many), "applied");
+  const statistics = await mesh.settle(replica.ask({ kind: "getStatistics" }, BUDGET));
+  assert.ok(statistics.rows > 1000 && statistics.bytes <= 100_000);
+  assert.equal(statistics.rows + statistics.rowsLeftOut, 10_002);
+  assert.equal(counted("cairn_replica_rows_left_out_total"), statistics.rowsLeftOut);
+
+  assert.equal(await applyDelta(7, { 1: 11 }), "applied", "existing rows are updated");
+  const served = Object.keys(many).slice(0, 500).map(Number);
+  assert.equal(await applyDelta(8, { 3: 33 }, { evicted: served }), "applied");
+  assert.deepEqual(await weights(), [11, 20, 33], "an evicted row makes room for a new one");
   await mesh.stop();
 });

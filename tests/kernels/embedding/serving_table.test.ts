@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { OutOfMemoryError, ServingTable } from "../../../kernels/embedding/serving_table.ts";
+import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
 
 const WIDTH = 17;
 
@@ -83,14 +83,62 @@ Deno.test("a fill serves the old rows until it ends, then only the rows that it 
   );
 });
 
-Deno.test("a full table reports it and keeps its rows", () => {
+/** The first weight of each id's row, undefined where it has none. */
+function firstWeights(table: ServingTable, ids: BigUint64Array<ArrayBuffer>) {
+  const rows = new Float32Array(ids.length * WIDTH);
+  const found = new Uint8Array(ids.length);
+  table.lookup(ids, rows, found);
+  return Array.from(ids, (_, at) => found[at] === 1 ? rows[at * WIDTH] : undefined);
+}
+
+function rowsOf(ids: BigUint64Array, value: number): Float32Array {
+  return new Float32Array(ids.length * WIDTH).fill(value);
+}
+
+const idRange = (first: number, count: number) =>
+  BigUint64Array.from({ length: count }, (_, index) => BigInt(first + index));
+
+Deno.test("a full table leaves new rows out, counts them, and goes on updating its rows", () => {
   const table = ServingTable.create({ width: WIDTH, precision: "fp32", bytesMax: 200_000 });
-  const ids = BigUint64Array.from({ length: 10_000 }, (_, index) => BigInt(index));
-  assert.throws(
-    () => table.upsert(ids, new Float32Array(ids.length * WIDTH)),
-    (error: Error) => error instanceof OutOfMemoryError && /raise bytesMax/.test(error.message),
-  );
-  assert.ok(table.statistics().rows > 1000 && table.statistics().bytes <= 200_000);
+  const ids = idRange(0, 10_000);
+  const leftOut = table.upsert(ids, rowsOf(ids, 1));
+  const { rows, bytes } = table.statistics();
+  assert.equal(rows + leftOut, ids.length);
+  assert.ok(rows > 1000 && bytes <= 200_000);
+  assert.equal(table.upsert(ids, rowsOf(ids, 2)), leftOut, "every existing row is written again");
+  const weights = firstWeights(table, ids);
+  assert.deepEqual(weights.filter((weight) => weight !== undefined), new Array(rows).fill(2));
+});
+
+Deno.test("rows left out come in when others are removed", () => {
+  const table = ServingTable.create({ width: WIDTH, precision: "fp32", bytesMax: 200_000 });
+  const ids = idRange(0, 10_000);
+  table.upsert(ids, rowsOf(ids, 1));
+  const before = firstWeights(table, ids);
+  const served = ids.filter((_, at) => before[at] !== undefined);
+  const missing = ids.filter((_, at) => before[at] === undefined).slice(0, 100);
+  assert.equal(table.remove(served.slice(0, 500)), 500);
+  assert.equal(table.upsert(missing, rowsOf(missing, 3)), 0);
+  assert.deepEqual(firstWeights(table, missing), new Array(100).fill(3));
+});
+
+Deno.test("a fill at the limit prefers the rows it writes to the rows of the past", () => {
+  const table = ServingTable.create({ width: WIDTH, precision: "fp32", bytesMax: 200_000 });
+  const past = idRange(0, 10_000);
+  table.upsert(past, rowsOf(past, 1));
+  const room = table.statistics().rows;
+  const present = idRange(1_000_000, Math.floor(room * 0.9));
+  table.beginFill();
+  let leftOut = 0;
+  for (let start = 0; start < present.length; start += 500) {
+    const page = present.slice(start, start + 500);
+    leftOut += table.upsert(page, rowsOf(page, 2));
+  }
+  table.endFill();
+  assert.ok(leftOut < present.length / 100, `${leftOut} of ${present.length}`);
+  const weights = firstWeights(table, present);
+  assert.equal(weights.filter((weight) => weight === 2).length, present.length - leftOut);
+  assert.equal(table.statistics().rows, present.length - leftOut);
 });
 
 Deno.test("rows of every width are returned to the bit, and no other bytes are written", () => {

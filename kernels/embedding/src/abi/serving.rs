@@ -46,7 +46,8 @@ pub extern "C" fn serving_lookup(count: usize) -> i32 {
     })
 }
 
-/// Writes weights (floats) of the first `count` ids; returns the number of ids that found room.
+/// Writes weights (floats) of the first `count` ids; returns the number of new ids left out at the
+/// memory limit.
 #[no_mangle]
 pub extern "C" fn serving_upsert(count: usize) -> i32 {
     serving(|table, buffers| {
