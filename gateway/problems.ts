@@ -184,7 +184,12 @@ export class ProblemError extends Error {
     readonly detail: string,
     readonly extras: ProblemExtras = {},
   ) {
+    // Without a stack: it would take ten times as long as to validate the entry of a list, and an
+    // unexpected error keeps its own as the cause.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`${kind}: ${detail}`, { cause: extras.cause });
+    Error.stackTraceLimit = stackTraceLimit;
   }
 
   get status(): number {

@@ -4,45 +4,97 @@
  */
 import type { z } from "zod";
 import type { FieldError } from "../problems.ts";
+import { attributeIssues } from "./attribute_check.ts";
 
-/** Errors listed in one answer; further ones are counted. */
+/** Errors listed in one answer. */
 const FIELD_ERRORS_MAX = 20;
 
 /** UTF-16 units of a text value that a description shows. */
 const SHOWN_UNITS_MAX = 40;
 
 /**
- * @param value The validated value.
- * @param base Path of `value` in the body, for a part that is validated on its own.
+ * The errors of one request, or of one entry of a list. Takes errors up to a limit, so that a body
+ * of wrong fields costs no more to answer than to read.
  */
-export function fieldErrors(
-  issues: readonly z.core.$ZodIssue[],
-  value: unknown,
-  base: readonly PropertyKey[] = [],
-): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const issue of issues) {
-    if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys) {
-        errors.push({
-          pointer: pointerOf([...base, ...issue.path, key]),
-          detail: `is an unknown field; ${issue.message}`,
-        });
-      }
-      continue;
-    }
-    const message = issue.code === "invalid_key" ? issue.issues[0].message : issue.message;
-    const found = issue.code === "invalid_key"
-      ? `has a name of ${String(issue.path.at(-1)).length} characters`
-      : describe(valueAt(value, issue.path));
-    errors.push({ pointer: pointerOf([...base, ...issue.path]), detail: `${found}; ${message}` });
+export class FieldErrors {
+  readonly #errors: FieldError[] = [];
+  readonly #max: number;
+  #hasMore = false;
+
+  /** @param max Errors that are listed; from 1. */
+  constructor(max = FIELD_ERRORS_MAX) {
+    this.#max = max;
   }
-  if (errors.length <= FIELD_ERRORS_MAX) return errors;
-  const more = errors.length - FIELD_ERRORS_MAX;
-  return [...errors.slice(0, FIELD_ERRORS_MAX), {
-    pointer: pointerOf(base),
-    detail: `has ${more} more error${more === 1 ? "" : "s"}; correct these first`,
-  }];
+
+  get count(): number {
+    return this.#errors.length;
+  }
+
+  /** True when further errors would not be listed: the caller may stop looking for them. */
+  get isFull(): boolean {
+    return this.#hasMore;
+  }
+
+  /**
+   * Adds the errors of schema issues.
+   *
+   * @param value The validated value.
+   * @param base Path of `value` in the body.
+   */
+  addIssues(
+    issues: readonly z.core.$ZodIssue[],
+    value: unknown,
+    base: readonly PropertyKey[] = [],
+  ): void {
+    for (const issue of issues) {
+      if (issue.code === "unrecognized_keys") {
+        for (const key of issue.keys) {
+          if (this.isFull) return;
+          const found = `is an unknown field; ${issue.message}`;
+          this.add([...base, ...issue.path, key], found);
+        }
+      } else {
+        if (this.isFull) return;
+        const path = [...base, ...issue.path];
+        const found = valueAt(value, issue.path);
+        if (issue.code === "custom" && issue.params?.attributes) this.#addAttributes(found, path);
+        else this.add(path, `${describe(found)}; ${issue.message}`);
+      }
+    }
+  }
+
+  #addAttributes(attributes: unknown, path: readonly PropertyKey[]): void {
+    const left = this.#max - this.#errors.length;
+    for (const { name, found, message } of attributeIssues(attributes, left + 1)) {
+      const at = name === undefined ? path : [...path, name];
+      this.add(at, `${found ?? describe(valueAt(attributes, at.slice(path.length)))}; ${message}`);
+    }
+  }
+
+  add(path: readonly PropertyKey[], detail: string): void {
+    if (this.#errors.length < this.#max) this.#errors.push({ pointer: pointerOf(path), detail });
+    else this.#hasMore = true;
+  }
+
+  /** The errors, with a last entry on `base` when there are more than are listed. */
+  list(base: readonly PropertyKey[] = []): FieldError[] {
+    if (!this.#hasMore) return this.#errors;
+    const detail = "has more errors; correct these first";
+    return [...this.#errors, { pointer: pointerOf(base), detail }];
+  }
+}
+
+/** Shares the errors that one answer lists among the entries of a list; each may have one. */
+export class FieldErrorBudget {
+  #left = FIELD_ERRORS_MAX;
+
+  /** Collects the errors of one entry. */
+  forEntry(collect: (errors: FieldErrors) => void): FieldErrors {
+    const errors = new FieldErrors(Math.max(1, this.#left));
+    collect(errors);
+    this.#left -= errors.count;
+    return errors;
+  }
 }
 
 /** RFC 6901 JSON pointer as a URI fragment. */

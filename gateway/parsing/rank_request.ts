@@ -2,43 +2,64 @@
  * Validates the body of `POST /v1/rank`.
  */
 import { CANDIDATES_MAX } from "../options.ts";
-import { ProblemError } from "../problems.ts";
-import { type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
+import { candidateSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
 import { idPattern } from "../schemas/values.ts";
+import { FieldErrors } from "./field_errors.ts";
 import { repeatsIn } from "./repeated_ids.ts";
-import { validate } from "./request_body.ts";
+import { fieldProblem, requireFewFields } from "./request_body.ts";
+
+/** Stands for valid candidates while the schema validates the other fields. */
+const validCandidates: RankRequest["candidates"] = [{ id: "a" }];
 
 /**
  * The body as a ranking request whose candidates are distinct.
  *
- * @throws {ProblemError} `invalid-request` with every wrong field.
+ * The schema of the whole request would make several objects per candidate, which for a hundred
+ * candidates is a third of the garbage of a ranking, and would validate any number of them before
+ * it counts them. So candidates are counted first and then validated one by one; those that are ids
+ * alone, as in most requests, need no schema.
+ *
+ * @throws {ProblemError} `invalid-request` with the wrong fields.
  */
 export function parseRankRequest(body: unknown): RankRequest {
-  const request = validated(body);
-  requireDistinct(request);
+  requireFewFields(body);
+  const errors = new FieldErrors();
+  const candidates = candidatesOf(body);
+  const inLimits = candidates !== undefined && candidates.length >= 1 &&
+    candidates.length <= CANDIDATES_MAX;
+  const outline = candidates === undefined
+    ? body
+    : { ...body as object, candidates: inLimits ? validCandidates : [] };
+  const parsed = rankRequestSchema.safeParse(outline);
+  if (!parsed.success) errors.addIssues(parsed.error.issues, body);
+  if (inLimits) addCandidateErrors(errors, candidates);
+  if (!parsed.success || errors.count > 0) throw fieldProblem(errors);
+
+  const request = { ...parsed.data, candidates: candidates as RankRequest["candidates"] };
+  addRepeats(errors, request.candidates);
+  if (errors.count > 0) throw fieldProblem(errors);
   return request;
 }
 
-/**
- * Skips the schema for candidates that are ids alone, as in most requests: only the first of them
- * is validated by the schema. The schema makes several objects per candidate, which for a hundred
- * candidates is a third of the garbage of a ranking.
- */
-function validated(body: unknown): RankRequest {
-  const candidates = plainCandidates(body);
-  if (candidates === undefined) return validate(rankRequestSchema, body);
-  const [first] = candidates;
-  return { ...validate(rankRequestSchema, { ...body as object, candidates: [first] }), candidates };
+/** The candidates as they were sent; undefined when they are not a list. */
+function candidatesOf(body: unknown): readonly unknown[] | undefined {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
+  const { candidates } = body as { readonly candidates?: unknown };
+  return Array.isArray(candidates) ? candidates : undefined;
 }
 
-/** The candidates when each is a valid id and nothing else; else undefined. */
-function plainCandidates(body: unknown): RankRequest["candidates"] | undefined {
-  const candidates = (body as Partial<RankRequest> | null)?.candidates;
-  if (!Array.isArray(candidates)) return undefined;
-  if (candidates.length === 0 || candidates.length > CANDIDATES_MAX) return undefined;
-  return candidates.every(isPlain) ? candidates : undefined;
+function addCandidateErrors(errors: FieldErrors, candidates: readonly unknown[]): void {
+  for (let i = 0; i < candidates.length && !errors.isFull; i++) {
+    if (isPlain(candidates[i])) continue;
+    requireFewFields(candidates[i], ["candidates", i]);
+    const parsed = candidateSchema.safeParse(candidates[i]);
+    if (!parsed.success) {
+      errors.addIssues(parsed.error.issues, candidates[i], ["candidates", i]);
+    }
+  }
 }
 
+/** Whether a candidate is a valid id and nothing else. */
 function isPlain(candidate: unknown): boolean {
   if (typeof candidate !== "object" || candidate === null) return false;
   for (const key in candidate) if (key !== "id") return false;
@@ -46,16 +67,10 @@ function isPlain(candidate: unknown): boolean {
   return typeof id === "string" && idPattern.test(id);
 }
 
-function requireDistinct({ candidates }: RankRequest): void {
-  const repeats = repeatsIn(candidates);
-  if (repeats.length === 0) return;
-  const errors = repeats.map(({ index, firstIndex }) => ({
-    pointer: `#/candidates/${index}/id`,
-    detail: `repeats candidate ${firstIndex}, ${
-      JSON.stringify(candidates[index].id)
-    }; send each item once`,
-  }));
-  throw new ProblemError("invalid-request", `${errors[0].pointer} ${errors[0].detail}.`, {
-    errors,
-  });
+function addRepeats(errors: FieldErrors, candidates: RankRequest["candidates"]): void {
+  for (const { index, firstIndex } of repeatsIn(candidates)) {
+    const id = JSON.stringify(candidates[index].id);
+    const detail = `repeats candidate ${firstIndex}, ${id}; send each item once`;
+    errors.add(["candidates", index, "id"], detail);
+  }
 }

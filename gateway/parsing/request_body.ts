@@ -6,12 +6,19 @@ import type { z } from "zod";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { present } from "../../structures/invariant.ts";
 import type { GatewayContext } from "../endpoint.ts";
-import { fieldErrors } from "./field_errors.ts";
+import { type FieldErrorBudget, FieldErrors } from "./field_errors.ts";
+import { countKeys, repeatedKey, SCAN_DEPTH_MAX, scanJson } from "./json_scan.ts";
 import { parseJson } from "./json_text.ts";
 import type { GatewayOptions } from "../options.ts";
 import { ProblemError } from "../problems.ts";
 
 const jsonTypePattern = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+/** Keys that an object may have to be parsed; objects of more keys take long to build. */
+const KEYS_PER_OBJECT_MAX = 1024;
+
+/** Fields of an object that are validated; an object of a request has at most eight. */
+const FIELDS_MAX = 64;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 export class BodyReader {
@@ -44,12 +51,7 @@ export class BodyReader {
     } catch {
       throw new ProblemError("malformed-json", "Cannot read the body: it is not UTF-8.");
     }
-    try {
-      return parseJson(text);
-    } catch (error) {
-      const hint = text.trim() === "" ? "the body is empty" : (error as Error).message;
-      throw new ProblemError("malformed-json", `Cannot read the body as JSON: ${hint}.`);
-    }
+    return parsedText(text, bytes);
   }
 
   #requireSize(bytes: number): void {
@@ -118,26 +120,89 @@ function interrupted(error: unknown): ProblemError {
  * @throws {ProblemError} `invalid-request` with every wrong field.
  */
 export function validate<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  requireFewFields(value);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw invalidRequest(result.error.issues, value);
 }
 
+/** The problem of schema issues. */
+export function invalidRequest(issues: readonly z.core.$ZodIssue[], value: unknown): ProblemError {
+  const errors = new FieldErrors();
+  errors.addIssues(issues, value);
+  return fieldProblem(errors);
+}
+
 /**
- * The problem of schema issues.
+ * The value of one entry of a list as the schema's output.
  *
- * @param base Path of `value` in the body.
+ * @param base Path of the entry in the body.
+ * @throws {ProblemError} `invalid-request` with the wrong fields that the budget allows to list.
  */
-export function invalidRequest(
-  issues: readonly z.core.$ZodIssue[],
+export function validateEntry<S extends z.ZodType>(
+  schema: S,
   value: unknown,
-  base: readonly PropertyKey[] = [],
-): ProblemError {
-  const errors = fieldErrors(issues, value, base);
-  const first = present(errors.at(0), "a failed validation has an issue");
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
+  base: readonly PropertyKey[],
+  budget: FieldErrorBudget,
+): z.output<S> {
+  requireFewFields(value, base);
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const { issues } = result.error;
+  throw fieldProblem(budget.forEntry((errors) => errors.addIssues(issues, value, base)), base);
+}
+
+/**
+ * Refuses an object of many fields before the schema lists each unknown one.
+ *
+ * @throws {ProblemError} `invalid-request`.
+ */
+export function requireFewFields(value: unknown, base: readonly PropertyKey[] = []): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return;
+  const count = Object.keys(value).length;
+  if (count <= FIELDS_MAX) return;
+  const errors = new FieldErrors();
+  errors.add(base, `is an object of ${count} fields; send only the fields of /openapi.json`);
+  throw fieldProblem(errors, base);
+}
+
+/**
+ * The problem of collected field errors; there is at least one.
+ *
+ * @param base Path of the value in the body.
+ */
+export function fieldProblem(errors: FieldErrors, base: readonly PropertyKey[] = []): ProblemError {
+  const list = errors.list(base);
+  const first = present(list.at(0), "a failed validation has an issue");
+  const more = list.length > 1 ? ` (and ${list.length - 1} more)` : "";
   const where = first.pointer === "#" ? "The body" : first.pointer;
-  return new ProblemError("invalid-request", `${where} ${first.detail}${more}.`, { errors });
+  return new ProblemError("invalid-request", `${where} ${first.detail}${more}.`, { errors: list });
+}
+
+/** @throws {ProblemError} `malformed-json`. */
+function parsedText(text: string, bytes: Uint8Array): unknown {
+  const { keys, keysPerObject, depth } = scanJson(bytes);
+  if (depth > SCAN_DEPTH_MAX) {
+    throw malformedJson(`objects and lists nest more than ${SCAN_DEPTH_MAX} deep`);
+  }
+  if (keysPerObject > KEYS_PER_OBJECT_MAX) {
+    throw malformedJson(`an object has more than ${KEYS_PER_OBJECT_MAX} keys`);
+  }
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    throw malformedJson(text.trim() === "" ? "the body is empty" : (error as Error).message);
+  }
+  if (countKeys(value) !== keys) {
+    const key = JSON.stringify(repeatedKey(text) ?? "");
+    throw malformedJson(`an object has the key ${key} twice`);
+  }
+  return value;
+}
+
+function malformedJson(reason: string): ProblemError {
+  return new ProblemError("malformed-json", `Cannot read the body as JSON: ${reason}.`);
 }
 
 function requireJson(headers: Headers): void {

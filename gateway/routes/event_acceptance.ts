@@ -3,7 +3,8 @@
  * to the event log. Events of one request that belong to one partition are appended together.
  */
 import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
-import { invalidRequest } from "../parsing/request_body.ts";
+import type { FieldErrorBudget } from "../parsing/field_errors.ts";
+import { validateEntry } from "../parsing/request_body.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
 import type { ActionLabels, GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
@@ -30,14 +31,18 @@ export class EventAcceptance {
    * later in the request finds it.
    *
    * @param path Path of the event in the body.
+   * @param budget Field errors that the request's answer may still list.
    * @returns The event's result, once the event is durable.
    * @throws {ProblemError} The event is not accepted.
    */
-  async take(sent: unknown, pending: Pending, path: readonly number[]): Promise<Taken> {
+  async take(
+    sent: unknown,
+    pending: Pending,
+    path: readonly number[],
+    budget: FieldErrorBudget,
+  ): Promise<Taken> {
     const { memory, eventLog, labels } = this.#parts;
-    const parsed = eventSchema.safeParse(sent);
-    if (!parsed.success) throw invalidRequest(parsed.error.issues, sent, path);
-    const event = parsed.data;
+    const event = validateEntry(eventSchema, sent, path, budget);
     const { eventId } = event;
     const base = path.length === 0 ? "#" : `#/${path[0]}`;
     const known = memory.events.find(eventId, event);

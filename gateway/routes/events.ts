@@ -7,6 +7,7 @@ import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { EVENTS_PER_BATCH_MAX } from "../options.ts";
 import type { GatewayParts } from "../parts.ts";
+import { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { BodyReader } from "../parsing/request_body.ts";
 import { eventsAnswerSchema, eventsRequestSchema } from "../schemas/events.ts";
 import { EventAcceptance, type Pending } from "./event_acceptance.ts";
@@ -29,8 +30,9 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     const events: unknown[] = many ? sent : [sent];
     requireListLength(events, EVENTS_PER_BATCH_MAX, "events", "one event, or ");
     const pending: Pending = new Map();
+    const budget = new FieldErrorBudget();
     const taking = events.map((event, i) =>
-      outcomeOf(event, acceptance.take(event, pending, many ? [i] : []))
+      outcomeOf(event, acceptance.take(event, pending, many ? [i] : [], budget))
     );
     acceptance.append(pending);
     const outcomes = await withinDeadline(

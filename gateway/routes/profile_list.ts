@@ -9,8 +9,8 @@ import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { PROFILES_PER_LIST_MAX } from "../options.ts";
-import { describe } from "../parsing/field_errors.ts";
-import { BodyReader, invalidRequest } from "../parsing/request_body.ts";
+import { describe, FieldErrorBudget } from "../parsing/field_errors.ts";
+import { BodyReader, validateEntry } from "../parsing/request_body.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError, problemOf } from "../problems.ts";
 import {
@@ -46,10 +46,11 @@ export function profileListEndpoint(
 
   async function post(context: GatewayContext): Promise<Response> {
     const list = listOf(await body.readJson(context), kind);
+    const budget = new FieldErrorBudget();
     const outcomes = await withinDeadline(
       context,
       clock,
-      Promise.all(list.map(outcomeOf)),
+      Promise.all(list.map((sent, index) => outcomeOf(sent, index, budget))),
       "The profile store did not confirm in time, so whether the profiles were written is unknown. " +
         "Send them again: the last write counts.",
     );
@@ -65,9 +66,13 @@ export function profileListEndpoint(
   }
 
   /** Turns a failure into an outcome, so that it does not affect the other entries. */
-  async function outcomeOf(sent: unknown, index: number): Promise<Stored | Rejected> {
+  async function outcomeOf(
+    sent: unknown,
+    index: number,
+    budget: FieldErrorBudget,
+  ): Promise<Stored | Rejected> {
     try {
-      return await store(sent, index);
+      return await store(sent, index, budget);
     } catch (error) {
       const id = (sent as { id?: unknown } | null)?.id;
       return {
@@ -78,10 +83,8 @@ export function profileListEndpoint(
     }
   }
 
-  async function store(sent: unknown, index: number): Promise<Stored> {
-    const parsed = profileEntrySchema.safeParse(sent);
-    if (!parsed.success) throw invalidRequest(parsed.error.issues, sent, [index]);
-    const { id, attributes } = parsed.data;
+  async function store(sent: unknown, index: number, budget: FieldErrorBudget): Promise<Stored> {
+    const { id, attributes } = validateEntry(profileEntrySchema, sent, [index], budget);
     requireFeatures(parts, kind, attributes, [index]);
     const { version, updatedAtMs } = await profiles.put(kind, id, attributes);
     return { id, status: "stored", version, updatedAtMs };

@@ -52,6 +52,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     try {
       const ranking = await ask(context, message);
       memory.rankings.remember(ranking.rankingId, ranking.items);
+      requireFiniteScores(ranking);
       memory.acceptance.resumeAfter(ranking.learnedThroughMs);
       return ranking;
     } finally {
@@ -101,6 +102,16 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     ],
     handle: rank,
   };
+}
+
+/** JSON would write a score that is not finite as null. */
+function requireFiniteScores({ items }: Ranking): void {
+  if (items.every(({ score }) => Number.isFinite(score))) return;
+  throw new ProblemError(
+    "unavailable",
+    "The model's scores are not finite. The trainers go back to their last sound state; " +
+      "GET /health/ready says more.",
+  );
 }
 
 function rankMessage(request: RankRequest, atMs: number): Rank {

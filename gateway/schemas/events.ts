@@ -3,9 +3,12 @@
  */
 import { z } from "zod";
 import { EVENTS_PER_BATCH_MAX } from "../options.ts";
+import { isFloat32 } from "../parsing/attribute_check.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { problemSchema } from "./problem.ts";
 import { idSchema, timestampSchema } from "./values.ts";
+
+const sendFloat32 = "send a number within ±3.4e38, the range of float32";
 
 export const eventSchema = fields({
   eventId: idSchema(
@@ -15,7 +18,7 @@ export const eventSchema = fields({
   rankingId: idSchema("The rankingId of the answer that contained the item."),
   item: idSchema("An item that the ranking showed."),
   action: idSchema("The action: click, purchase, rating, … The label rules give it a meaning."),
-  value: z.number("send a finite number").optional().meta({
+  value: z.number("send a finite number").refine(isFloat32, sendFloat32).optional().meta({
     description: "Strength of the action, if it has one: a rating, a price, seconds watched.",
   }),
   timestamp: timestampSchema.optional(),

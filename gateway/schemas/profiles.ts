@@ -5,10 +5,10 @@ import { z } from "zod";
 import { PROFILES_PER_LIST_MAX } from "../options.ts";
 import { problemSchema } from "./problem.ts";
 import { fields, namedSchemas } from "./registry.ts";
-import { attributesSchema, idSchema } from "./values.ts";
+import { attributesSchema, profileIdSchema } from "./values.ts";
 
 export const profilePathSchema = z.strictObject({
-  id: idSchema("The id, percent-encoded in a URL."),
+  id: profileIdSchema("The id, percent-encoded in a URL."),
 });
 
 export const profileRequestSchema = fields(
@@ -35,7 +35,7 @@ export const storedProfileSchema = z.strictObject({ ...profileSchema.shape, note
   .register(namedSchemas, { id: "StoredProfile" });
 
 export const profileEntrySchema = fields({
-  id: idSchema("The item or user that the attributes describe."),
+  id: profileIdSchema("The item or user that the attributes describe."),
   attributes: attributesSchema,
 }, 'a profile like {"id": "item-1", "attributes": {"year": 1994}}')
   .register(namedSchemas, { id: "ProfileEntry" });

@@ -10,17 +10,19 @@ const sendLimit = `send a whole number from 1 to ${CANDIDATES_MAX}`;
 const sendCandidates =
   `send a list of 1 to ${CANDIDATES_MAX} candidates, each like {"id": "item-1"}`;
 
+export const candidateSchema = fields({
+  id: idSchema("The item. An item without stored attributes is ranked too."),
+  fields: attributesSchema.optional().meta({
+    description: "Attributes that override the item's stored ones for this request.",
+  }),
+}, 'a candidate like {"id": "item-1"}');
+
 export const rankRequestSchema = fields({
   user: idSchema("The user for whom the candidates are ordered."),
-  candidates: z.array(
-    fields({
-      id: idSchema("The item. An item without stored attributes is ranked too."),
-      fields: attributesSchema.optional().meta({
-        description: "Attributes that override the item's stored ones for this request.",
-      }),
-    }, 'a candidate like {"id": "item-1"}'),
+  candidates: z.array(candidateSchema, sendCandidates).min(1, sendCandidates).max(
+    CANDIDATES_MAX,
     sendCandidates,
-  ).min(1, sendCandidates).max(CANDIDATES_MAX, sendCandidates).meta({
+  ).meta({
     description: "The items to order, each once.",
   }),
   context: attributesSchema.optional().meta({

@@ -2,11 +2,17 @@
  * Schemas of the values that all requests use: ids, timestamps and attributes.
  */
 import { z } from "zod";
+import type { Attributes } from "../../mesh/ports/profile_store.ts";
+import {
+  attributeIssues,
+  ATTRIBUTES_MAX,
+  LIST_ENTRIES_MAX,
+  TEXT_CHARACTERS_MAX,
+} from "../parsing/attribute_check.ts";
 import { namedSchemas } from "./registry.ts";
 
-const ATTRIBUTES_MAX = 256;
-const TEXT_UNITS_MAX = 4096;
-const LIST_ENTRIES_MAX = 1000;
+/** Largest finite float32. */
+const FLOAT32_MAX = 3.4028234663852886e38;
 
 const sendId = "send text of 1 to 256 characters without control characters";
 
@@ -19,6 +25,13 @@ export const idPattern = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
  */
 export function idSchema(description: string) {
   return z.string(sendId).regex(idPattern, sendId).meta({ description });
+}
+
+const sendProfileId = "send an id other than . and .., which URLs cannot address";
+
+/** An id of a stored profile: URLs resolve `.` and `..` away, percent-encoded or not. */
+export function profileIdSchema(description: string) {
+  return idSchema(description).refine((id) => id !== "." && id !== "..", sendProfileId);
 }
 
 const sendTimestamp =
@@ -38,34 +51,35 @@ export const timestampSchema = z.union(
 
 export type Timestamp = z.infer<typeof timestampSchema>;
 
-const sendText = `send at most ${TEXT_UNITS_MAX} characters of well-formed Unicode`;
-const text = z.string(sendText).regex(
-  new RegExp(`^[^\\p{Cs}]{0,${TEXT_UNITS_MAX}}$`, "u"),
-  sendText,
-);
-const sendValue = "send text, a finite number, true, false, null, or a list of texts";
+/** The JSON schema of an attribute's value. */
+const valueJsonSchema = {
+  anyOf: [
+    { type: "string", maxLength: TEXT_CHARACTERS_MAX },
+    { type: "number", minimum: -FLOAT32_MAX, maximum: FLOAT32_MAX },
+    { type: "boolean" },
+    { type: "null" },
+    {
+      type: "array",
+      maxItems: LIST_ENTRIES_MAX,
+      items: { type: "string", maxLength: TEXT_CHARACTERS_MAX },
+    },
+  ],
+};
 
-const attributeValue = z.union([
-  text,
-  z.number(),
-  z.boolean(),
-  z.null(),
-  z.array(text, sendValue).max(LIST_ENTRIES_MAX, `send at most ${LIST_ENTRIES_MAX} texts`),
-], sendValue);
-
-const sendName = "send attribute names of 1 to 128 characters";
-
-/** Attributes of an item, a user or the moment of a request. */
-export const attributesSchema = z.record(
-  z.string(sendName).regex(/^[^\p{Cc}\p{Cs}]{1,128}$/u, sendName),
-  attributeValue,
-  { error: "send an object of attribute names and values" },
-).refine((attributes) => Object.keys(attributes).length <= ATTRIBUTES_MAX, {
-  error: `send at most ${ATTRIBUTES_MAX} attributes`,
+/**
+ * Attributes of an item, a user or the moment of a request. Checked by hand, so the JSON schema is
+ * given here. An issue says only that something is wrong; `FieldErrors` lists what.
+ */
+export const attributesSchema = z.unknown().check(({ issues, value: input }) => {
+  if (attributeIssues(input, 1).length === 0) return;
+  issues.push({ code: "custom", input, params: { attributes: true } });
 }).meta({
   description:
     "Attributes by name. The configuration's feature schema says which of them features " +
     "read; the others are stored and ignored.",
+  type: "object",
   maxProperties: ATTRIBUTES_MAX,
+  propertyNames: { type: "string", minLength: 1, maxLength: 128 },
+  additionalProperties: valueJsonSchema,
   examples: [{ genres: ["drama", "crime"], year: 1994, title: "Léon" }],
-}).register(namedSchemas, { id: "Attributes" });
+}).register(namedSchemas, { id: "Attributes" }) as unknown as z.ZodType<Attributes>;

@@ -190,7 +190,7 @@ const attributes = fc.dictionary(
   id.filter((name) => name !== "__proto__"),
   fc.oneof(
     text,
-    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value === 0 ? 0 : value),
+    fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value === 0 ? 0 : value),
     fc.boolean(),
     fc.constant(null),
     fc.array(text, { maxLength: 5 }),

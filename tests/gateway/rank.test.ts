@@ -125,6 +125,29 @@ Deno.test("of two concurrent rankings with one id, one is served and one is refu
   assert.equal(ranker.asked.length, 1);
 });
 
+Deno.test("a score that is not finite is a 503, never null", async () => {
+  const { post, ranker } = gatewayFixture();
+  for (const score of [NaN, Infinity]) {
+    ranker.script = (rank) => {
+      const ranking = ranker.inOrder(rank);
+      return { ...ranking, items: [{ ...ranking.items[0], score }, ...ranking.items.slice(1)] };
+    };
+    const response = await post("/v1/rank", three);
+    assert.equal(response.status, 503);
+    assert.match((await json(response)).detail, /scores are not finite/);
+  }
+});
+
+Deno.test("events are accepted after the time through which an answered ranking has learned", async () => {
+  const { post, ranker, rank } = gatewayFixture();
+  ranker.status = { ready: true, modelVersion: 1, learnedThroughMs: startMs + 3_600_000 };
+  await rank("r", ["a"]);
+  const answer = await json(
+    post("/v1/events", { eventId: "e", rankingId: "r", item: "a", action: "click" }),
+  );
+  assert.ok(answer.events[0].acceptedAtMs > startMs + 3_600_000);
+});
+
 Deno.test("while the ranker is not ready, a ranking is answered 503 with Retry-After, and the next asks again", async () => {
   const { post, ranker } = gatewayFixture();
   ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };

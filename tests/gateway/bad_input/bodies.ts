@@ -38,6 +38,21 @@ export const bodies: readonly BadInput[] = [
     type: "malformed-json",
     detail: /position 3/,
   },
+  {
+    name: "a key that an object has twice",
+    body: '{"user": "u", "candidates": [{"id": "a:{}", "id" : "b"}]}',
+    status: 400,
+    type: "malformed-json",
+    detail: /an object has the key "id" twice/,
+  },
+  {
+    name: "an object of 1025 keys",
+    path: "/v1/rank?large",
+    body: Object.fromEntries(Array.from({ length: 1025 }, (_, i) => [`x${i}`, 1])),
+    status: 400,
+    type: "malformed-json",
+    detail: /an object has more than 1024 keys/,
+  },
   // The media type is wrong.
   {
     name: "a form, as curl -d sends it",

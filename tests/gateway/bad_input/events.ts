@@ -39,6 +39,14 @@ export const events: readonly BadInput[] = [
     detail: /itemId is an unknown field.*did you mean item\?/,
   },
   {
+    name: "a value past the range of float32",
+    path: "/v1/events",
+    body: { ...goodEvent, value: 1e39 },
+    status: 422,
+    type: "invalid-request",
+    detail: /value is 1e\+39; send a number within ±3\.4e38/,
+  },
+  {
     name: "a list of no events",
     path: "/v1/events",
     body: [],

@@ -68,6 +68,14 @@ export const profiles: readonly BadInput[] = [
     detail: /does not take DELETE; send POST/,
   },
   {
+    name: "a profile whose id no URL can address",
+    path: "/v1/items",
+    body: [{ id: "..", attributes: {} }],
+    status: 422,
+    type: "no-profile-stored",
+    detail: /#\/0\/id is the text "\.\."; send an id other than \. and \.\./,
+  },
+  {
     name: "an id in the path that is too long",
     method: "PUT",
     path: `/v1/items/${"x".repeat(300)}`,

@@ -125,9 +125,9 @@ export const rankFields: readonly BadInput[] = [
     body: `{"user": "u", "candidates": [{"id": "a"}], "context": {"x": ${"[".repeat(1500)}${
       "]".repeat(1500)
     }}}`,
-    status: 422,
-    type: "invalid-request",
-    detail: /context\/x/,
+    status: 400,
+    type: "malformed-json",
+    detail: /objects and lists nest more than 32 deep/,
   },
   {
     name: "an attribute's name that needs escaping in a pointer",
@@ -138,6 +138,46 @@ export const rankFields: readonly BadInput[] = [
     errors: [
       "#/context/a~1b~0c%20%C3%A9 is an object; send text, a finite number, true, false, null, or a list of texts",
     ],
+  },
+  {
+    name: "a number past the range of float32",
+    body: { ...goodRank, candidates: [{ id: "a", fields: { price: -3.5e38 } }] },
+    status: 422,
+    type: "invalid-request",
+    detail: /candidates\/0\/fields\/price is -3\.5e\+38; send a number within ±3\.4e38/,
+  },
+  {
+    name: "an attribute that would change an object's prototype",
+    body: '{"user": "u", "candidates": [{"id": "a"}], "context": {"__proto__": {"x": 1}}}',
+    status: 422,
+    type: "invalid-request",
+    detail: /context\/__proto__ has a name of 9 characters; .*other than __proto__/,
+  },
+  {
+    name: "an attribute's text of 4097 characters",
+    path: "/v1/rank?large",
+    body: { ...goodRank, context: { text: "x".repeat(4097) } },
+    status: 422,
+    type: "invalid-request",
+    detail: /context\/text is a text of 4097 .*; send at most 4096 characters of well-formed/,
+  },
+  {
+    name: "an attribute's list of 1001 texts",
+    path: "/v1/rank?large",
+    body: { ...goodRank, context: { list: Array(1001).fill("x") } },
+    status: 422,
+    type: "invalid-request",
+    detail: /context\/list is a list of 1001 entries; send at most 1000 texts/,
+  },
+  {
+    name: "more unknown fields than are looked at",
+    body: {
+      ...goodRank,
+      ...Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`x${i}`, 1])),
+    },
+    status: 422,
+    type: "invalid-request",
+    detail: /is an object of 72 fields; send only the fields of \/openapi\.json/,
   },
   {
     name: "an attribute without a name",
