@@ -55,7 +55,7 @@ function isName(name: string): boolean {
   return name !== "__proto__" && namePattern.test(name);
 }
 
-/** What to send instead of the value; undefined for a valid attribute value. */
+/** The correction for a wrong value; undefined for a valid one. */
 function valueIssue(value: unknown): string | undefined {
   switch (typeof value) {
     case "string":

@@ -1,6 +1,6 @@
 /**
- * Counts in one pass over the bytes of a JSON text what `JSON.parse` does not tell or tells too
- * late: how many keys it has, repeated ones included, how many an object has, and how deep it nests.
+ * Counts the keys of a JSON text, repeated ones included, the keys per object and the depth, in one
+ * pass over its bytes. `JSON.parse` tells none of them before it has built the value.
  */
 
 /** Levels of objects and lists that are counted; deeper texts are not scanned to their end. */
