@@ -104,8 +104,19 @@ export interface Interference {
   inferenceSession?(session: InferenceSession): InferenceSession;
 }
 
+/** The logs and blobs that outlive a process. */
+export interface LoopStorage {
+  readonly eventLog: MemoryEventLog;
+  readonly exampleLog: MemoryEventLog;
+  readonly blobs: MemoryBlobStore;
+}
+
 export interface LoopOptions {
   readonly seed?: number;
+  /** Wall time at the beginning, ms since the Unix epoch. */
+  readonly startMs?: number;
+  /** Default: empty. */
+  readonly storage?: LoopStorage;
   readonly interference?: Interference;
   readonly shards?: number;
   readonly trainers?: number;
@@ -120,9 +131,9 @@ export interface LoopOptions {
 
 export class Loop {
   readonly mesh: SimulatedMesh;
-  readonly eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
+  readonly eventLog: MemoryEventLog;
   readonly exampleLog: MemoryEventLog;
-  readonly blobs = new MemoryBlobStore();
+  readonly blobs: MemoryBlobStore;
   readonly profiles: MemoryProfileStore;
   readonly shards: number;
   /** By partition of the example log. */
@@ -131,12 +142,16 @@ export class Loop {
   #events = 0;
 
   private constructor(readonly options: LoopOptions) {
-    this.mesh = new SimulatedMesh({ seed: options.seed ?? 1 });
+    const { seed = 1, startMs, storage } = options;
+    this.mesh = new SimulatedMesh({ seed, ...(startMs === undefined ? {} : { startMs }) });
     this.profiles = new MemoryProfileStore(this.mesh.clock);
     this.shards = options.shards ?? 2;
     const partitions = options.trainers ?? 1;
     const bytesMax = options.exampleBytesMax ?? Infinity;
-    this.exampleLog = new MemoryEventLog({ name: "examples", partitions, bytesMax });
+    this.eventLog = storage?.eventLog ?? new MemoryEventLog({ name: "events", partitions: 1 });
+    this.exampleLog = storage?.exampleLog ??
+      new MemoryEventLog({ name: "examples", partitions, bytesMax });
+    this.blobs = storage?.blobs ?? new MemoryBlobStore();
     this.trainers = Array.from({ length: partitions }, (_, i): Address => `trainer/${i}`);
   }
 
@@ -279,6 +294,16 @@ export class Loop {
   async restart(address: Address): Promise<void> {
     await this.mesh.settle(this.mesh.node().stopActor(address, 0));
     await this.#spawns.get(address)!();
+  }
+
+  /**
+   * Kills the process and starts it again: a new mesh over the same logs and blobs. Messages and
+   * unfinished writes of this one are lost.
+   */
+  kill(seed: number): Promise<Loop> {
+    const { eventLog, exampleLog, blobs } = this;
+    const storage = { eventLog, exampleLog, blobs };
+    return Loop.start({ ...this.options, seed, startMs: this.mesh.clock.nowMs(), storage });
   }
 
   async startReplica(shard: number): Promise<void> {

@@ -1,0 +1,129 @@
+/**
+ * Recovery compared bit for bit with a run that was never killed.
+ *
+ * A run is killed at random moments, with snapshots in between. Then another mesh trains on the
+ * example log that the killed run has written, from its beginning and without interruption. Rows,
+ * optimizer states and dense weights of both must be the same bits.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
+import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { readManifests } from "../../records/snapshot_manifest.ts";
+import { decodePart } from "../../records/snapshot_parts.ts";
+import { present } from "../../structures/invariant.ts";
+import { Loop, type LoopOptions } from "./loop.ts";
+
+const SHARDS = 2;
+const BUDGET = { budgetMs: 10_000 };
+
+async function takeSnapshot(loop: Loop): Promise<void> {
+  const { blobs, exampleLog } = loop;
+  const options = {
+    trainers: loop.trainers,
+    shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
+    intervalMs: 3_600_000,
+    spreadMs: 0,
+    snapshotsKept: 1_000,
+    budgetMs: 5_000,
+  };
+  const node = loop.mesh.node();
+  const snapshotter = await loop.mesh.settle(
+    node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, options),
+  );
+  await loop.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, BUDGET));
+  await loop.mesh.settle(node.stopActor("snapshotter/0", 0));
+}
+
+/** Saved rows with their optimizer state, sorted, and the trainer's checkpoint. */
+async function stateOf(loop: Loop) {
+  await takeSnapshot(loop);
+  const [{ shards, trainers }] = await readManifests(loop.blobs);
+  const read = async (name: string) => present(await loop.blobs.get(name), name);
+  const rows: string[] = [];
+  for (const { shard, chunks } of shards) {
+    for (const { name, holds, rows: count, class: rowClass } of chunks) {
+      const bytes = await read(name);
+      const rowBytes = holds === "rows" ? bytes.byteLength / count : bytes.byteLength;
+      for (let at = 0; at < bytes.byteLength; at += rowBytes) {
+        const row = bytes.subarray(at, at + rowBytes);
+        rows.push(`shard ${shard} ${holds} ${rowClass} ${[...row].join(" ")}`);
+      }
+    }
+  }
+  const checkpoints = await Promise.all(trainers.map(async ({ checkpoint, sequence }) => {
+    const { vectors, step, recentLoss } = decodePart<TrainingCheckpoint>(
+      await read(checkpoint.name),
+    );
+    return { vectors, step, recentLoss, sequence };
+  }));
+  return { rows: rows.sort(), checkpoints };
+}
+
+async function visit(loop: Loop, user: number, item: number, clicks: number): Promise<void> {
+  const items = Array.from({ length: 5 }, (_, k) => `item-${item + k}`);
+  const ranking = await loop.rank(`user-${user}`, items).catch(() => undefined);
+  for (let k = 0; ranking !== undefined && k < clicks; k++) {
+    await loop.act(ranking.rankingId, items[k], "click");
+  }
+}
+
+/** A copy of all records, which the killed run never trimmed. */
+async function copyOf(log: MemoryEventLog): Promise<MemoryEventLog> {
+  const copy = new MemoryEventLog({ name: "examples", partitions: log.partitions });
+  for (let partition = 0; partition < log.partitions; partition++) {
+    const records = await log.read(partition, 0, 1e6);
+    if (records.length > 0) await copy.append(partition, records.map(({ bytes }) => bytes));
+  }
+  return copy;
+}
+
+const step = fc.record({
+  user: fc.nat(4),
+  item: fc.nat(12),
+  clicks: fc.nat(4),
+  pauseMs: fc.constantFrom(0, 1, 3, 10, 40, 600),
+  then: fc.oneof(
+    { weight: 6, arbitrary: fc.constant("nothing" as const) },
+    { weight: 2, arbitrary: fc.constant("kill" as const) },
+    { weight: 1, arbitrary: fc.constant("snapshot" as const) },
+  ),
+});
+
+for (
+  const [title, options] of Object.entries<LoopOptions>({
+    "one trainer": { trainer: { batchRows: 8 } },
+  })
+) {
+  Deno.test(`after kills and replays every row, weight and optimizer state has the bits of a run without: ${title}`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+        let loop = await Loop.start({ ...options, shards: SHARDS, joiner: { windowMs: 1_000 } });
+        let seed = 1;
+        for (const { user, item, clicks, pauseMs, then } of steps) {
+          await visit(loop, user, item, clicks);
+          await loop.mesh.advance(pauseMs);
+          if (then === "snapshot") await takeSnapshot(loop);
+          if (then === "kill") loop = await loop.kill(++seed);
+        }
+        await loop.mesh.advance(2_000);
+        const killed = await stateOf(loop);
+
+        const exampleLog = await copyOf(loop.exampleLog);
+        const storage = {
+          eventLog: new MemoryEventLog({ name: "events", partitions: 1 }),
+          exampleLog,
+          blobs: new MemoryBlobStore(),
+        };
+        const steady = await Loop.start({ ...options, shards: SHARDS, storage });
+        await steady.mesh.advance(20_000);
+        assert.deepEqual(killed, await stateOf(steady));
+        await loop.stop();
+        await steady.stop();
+      }),
+      { numRuns: 20, endOnFailure: true },
+    );
+  });
+}
