@@ -2,6 +2,7 @@
  * The parts of a gateway. All of them come from outside: tests pass doubles and a virtual clock,
  * production passes the mesh.
  */
+import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { Clock } from "../mesh/ports/clock.ts";
@@ -31,6 +32,8 @@ export interface GatewayParts {
   readonly eventLog: EventLog;
   /** `/health/ready` asks whether it takes examples; absent = this mesh does not train. */
   readonly exampleLog?: EventLog;
+  /** `/health/ready` asks whether it has a warning; absent = this mesh does not train. */
+  readonly joiner?: ActorRef<JoinerMessage>;
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;
   readonly clock: Clock;

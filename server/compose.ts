@@ -134,6 +134,7 @@ async function openGateway(
     trainers: trainers.all,
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
+    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner),
     profiles: stores.profiles,
     telemetry,
     clock,

@@ -115,6 +115,11 @@ export class ExampleChunkBuilder {
     return chunk;
   }
 
+  /** Numbers the gathered and the next examples from `firstRow` on. */
+  renumber(firstRow: number): void {
+    this.#firstRow = firstRow;
+  }
+
   #reserve(rows: number, idCount: number): void {
     if (2 * idCount > this.#ids.length) {
       this.#ids = grown(this.#ids, Math.max(2 * idCount, 2 * this.#ids.length), Uint32Array);

@@ -42,8 +42,10 @@ export class ExamplePartition {
   #waiting: Uint8Array[] = [];
   /** Position of the newest finished chunk. */
   #finished: JoinerPosition;
-  /** Position of the newest written chunk. */
+  /** Position of the newest written chunk, or dropped one. */
   #written: JoinerPosition;
+  /** Number of the row after those of the newest written chunk. */
+  #nextRowWritten: number;
   /** The acceptance mark of the newest finished chunk, ms. */
   #acceptedAtMs: number;
   /** The moment whose examples are being added. */
@@ -66,6 +68,7 @@ export class ExamplePartition {
     this.#partition = partition;
     this.#limits = limits;
     const nextRow = last === undefined ? 0 : last.firstRow + last.rows;
+    this.#nextRowWritten = nextRow;
     this.#builder = new ExampleChunkBuilder(shape, nextRow);
     // A chunk of offline training has no position: no event was read yet.
     this.start = this.#finished = this.#written = last?.resume ?? BEGINNING;
@@ -186,13 +189,32 @@ export class ExamplePartition {
   /**
    * Appends the finished chunks.
    *
+   * @returns How many they are.
    * @throws {LogFullError | LogUnavailableError} When the log takes nothing now; the chunks wait.
    */
-  async write(): Promise<void> {
-    if (this.#waiting.length === 0) return;
+  async write(): Promise<number> {
+    const chunks = this.#waiting.length;
+    if (chunks === 0) return 0;
     await this.#log.append(this.#partition, this.#waiting);
     this.#waiting = [];
     this.#written = this.#finished;
+    this.#nextRowWritten = this.#builder.nextRow - this.rows;
+    return chunks;
+  }
+
+  /**
+   * Drops the finished chunks. Their row numbers go to the next rows, and the event log may be
+   * trimmed as if they were written.
+   *
+   * @returns The rows dropped.
+   */
+  drop(): number {
+    const rows = this.#builder.nextRow - this.rows - this.#nextRowWritten;
+    invariant(rows >= 0 && (rows === 0 || this.#waiting.length > 0), "waiting rows are in chunks");
+    this.#waiting = [];
+    this.#written = this.#finished;
+    this.#builder.renumber(this.#nextRowWritten);
+    return rows;
   }
 }
 

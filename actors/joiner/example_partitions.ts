@@ -15,6 +15,8 @@ export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
   /** Lowest start position: the joiner reads again from its replay offset. */
   readonly start: Pick<JoinerPosition, "replayOffset" | "replayClockMs">;
+  /** Records before this offset were decided in all partitions when the joiner started. */
+  readonly decidedBefore: number;
   /** Records before this offset were decided in at least one partition. */
   readonly readAgainUntil: number;
 
@@ -22,6 +24,7 @@ export class ExamplePartitions {
     this.#partitions = partitions;
     const starts = partitions.map(({ start }) => start);
     this.start = starts.reduce((a, b) => b.replayOffset < a.replayOffset ? b : a);
+    this.decidedBefore = Math.min(...starts.map(({ eventOffset }) => eventOffset));
     this.readAgainUntil = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 
@@ -95,12 +98,20 @@ export class ExamplePartitions {
     for (const partition of this.#partitions) partition.finishChunk(moment);
   }
 
+  /** Drops the finished chunks, see {@link ExamplePartition.drop}. */
+  drop(): number {
+    return this.#partitions.reduce((rows, partition) => rows + partition.drop(), 0);
+  }
+
   /**
    * Appends the finished chunks of all partitions.
    *
+   * @returns How many they are.
    * @throws {LogFullError | LogUnavailableError} When the log takes nothing now; the chunks wait.
    */
-  async write(): Promise<void> {
-    for (const partition of this.#partitions) await partition.write();
+  async write(): Promise<number> {
+    let chunks = 0;
+    for (const partition of this.#partitions) chunks += await partition.write();
+    return chunks;
   }
 }

@@ -44,6 +44,22 @@ export interface JoinCounts {
   eventsAheadOfTime: number;
 }
 
+/** Where a window starts to read. */
+export interface WindowStart {
+  /** The data clock before the first record, ms. */
+  readonly clockMs: number;
+  /**
+   * Records before this offset are read again. Everything that they closed is decided and does not
+   * come back, so nothing closes before it, even if a bound has become smaller since.
+   */
+  readonly decidedBefore: number;
+  /** Wall time, ms, and the end of the log then: no record before the end was accepted later. */
+  readonly wallMs: number;
+  readonly endOffset: number;
+}
+
+const BEGINNING: WindowStart = { clockMs: 0, decidedBefore: 0, wallMs: Infinity, endOffset: 0 };
+
 export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
@@ -55,6 +71,7 @@ export class JoinWindow {
   readonly #reader = new ImpressionRowsReader();
   /** Labels of a row without actions, `[tasks]`. */
   readonly #negative: Float32Array;
+  readonly #start: WindowStart;
   #clockMs: number;
   /** Records before this offset were accepted. */
   #acceptedBefore = 0;
@@ -72,10 +89,10 @@ export class JoinWindow {
     eventsAheadOfTime: 0,
   };
 
-  /** @param clockMs The data clock before the first record, ms. */
-  constructor(options: JoinerOptions, clockMs = 0) {
+  constructor(options: JoinerOptions, start: WindowStart = BEGINNING) {
     this.#options = options;
-    this.#clockMs = clockMs;
+    this.#start = start;
+    this.#clockMs = Math.min(start.clockMs, start.wallMs + options.clockSkewMsMax);
     this.#rules = new LabelRules(options.tasks);
     this.#sampling = new NegativeSampling(options.negativeSampling);
     this.#closed = new ClosedRankings(options.impressionsMax);
@@ -123,21 +140,50 @@ export class JoinWindow {
   /**
    * Moves the data clock to a record's time. An event from the future (a broken clock, a forged
    * timestamp) moves it only to its acceptance plus `clockSkewMsMax`, so that one client cannot
-   * close the windows of all others.
+   * close the windows of all others. The acceptance itself is from the future if this machine's
+   * clock was ahead for a while: then the wall time of the start is the limit.
    */
-  observe(record: EventRecord): void {
-    const limitMs = record.acceptedAtMs + this.#options.clockSkewMsMax;
-    if (record.atMs > limitMs) this.counts.eventsAheadOfTime++;
-    this.#clockMs = Math.max(this.#clockMs, Math.min(record.atMs, limitMs));
+  observe(record: EventRecord, offset: number): void {
+    this.#clockMs = Math.max(this.#clockMs, Math.min(record.atMs, this.#limitMs(record, offset)));
   }
 
-  /** Closes the oldest impression if its window is over; false if it is not or none is open. */
-  closeNext(out: ExampleOutput): boolean {
+  /** The latest time that a record may claim. */
+  #limitMs({ acceptedAtMs }: EventRecord, offset: number): number {
+    const { endOffset, wallMs } = this.#start;
+    const acceptedMs = offset < endOffset ? Math.min(acceptedAtMs, wallMs) : acceptedAtMs;
+    return acceptedMs + this.#options.clockSkewMsMax;
+  }
+
+  /**
+   * Closes one impression, the oldest, if the record at `offset` needs it: its window is over, or
+   * the record needs its room. False if nothing is left to close before the record is accepted.
+   */
+  closeNext(record: EventRecord, offset: number, out: ExampleOutput): boolean {
     const { oldest } = this.#open;
-    if (oldest === undefined) return false;
-    if (this.#clockMs - oldest.openedAtMs < this.#options.windowMs) return false;
-    this.#close(oldest, out);
-    return true;
+    if (oldest === undefined || offset < this.#start.decidedBefore) return false;
+    if (this.#clockMs - oldest.openedAtMs >= this.#options.windowMs) {
+      this.#close(oldest, out);
+      return true;
+    }
+    const impression = record.kind === "impression" ? record : undefined;
+    if (this.#hasRoom(impression)) return false;
+    // A ranking that replaces an open one frees room when it is accepted.
+    if (impression !== undefined && this.#find(impression) !== undefined) return false;
+    return this.closeEarly(offset, out);
+  }
+
+  /** Whether the open impressions, and the new one, are within the bounds. */
+  #hasRoom(more: ImpressionRecord | undefined): boolean {
+    const { impressionsMax, impressionsBytesMax } = this.#options;
+    const impressions = this.#open.size + (more === undefined ? 0 : 1);
+    const bytes = more === undefined ? 0 : impressionBytes(more.shown.byteLength);
+    if (impressions > impressionsMax) return false;
+    // A single impression may exceed the bytes by itself.
+    return this.openBytes + bytes <= impressionsBytesMax || impressions <= 1;
+  }
+
+  #find({ rankingId }: ImpressionRecord): OpenImpression | undefined {
+    return this.#open.find(fingerprintOf(rankingId));
   }
 
   /**
@@ -156,15 +202,16 @@ export class JoinWindow {
   }
 
   /**
-   * Takes in a record that was {@link observe}d, after the windows that it ends were closed.
+   * Takes in a record that was {@link observe}d, after {@link closeNext} has closed what it could.
    *
    * @param offset The record's offset in the event log.
    */
   accept(record: EventRecord, offset: number, out: ExampleOutput): void {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
+    if (record.atMs > this.#limitMs(record, offset)) this.counts.eventsAheadOfTime++;
     if (record.kind === "impression") this.#acceptImpression(record, offset, out);
-    else this.#acceptAction(record, offset, out);
+    else this.#acceptAction(record, out);
   }
 
   /**
@@ -183,12 +230,8 @@ export class JoinWindow {
       if (this.#actions.has(earlier.address)) this.#close(earlier, out);
       else this.#open.remove(earlier);
     }
-    const { impressionsMax, impressionsBytesMax } = this.#options;
-    const more = impressionBytes(record.shown.byteLength);
-    while (
-      this.#open.size >= impressionsMax || this.openBytes + more > impressionsBytesMax
-    ) {
-      if (!this.closeEarly(offset, out)) break; // this impression alone exceeds the bound
+    if (offset >= this.#start.decidedBefore) {
+      while (!this.#hasRoom(record) && this.closeEarly(offset, out));
     }
     const samplingKey = this.#sampling.keyOf(record.rankingId);
     const { atMs } = record;
@@ -198,15 +241,7 @@ export class JoinWindow {
     );
   }
 
-  #acceptAction(record: ActionRecord, offset: number, out: ExampleOutput): void {
-    this.#join(record, out);
-    // The action may have added an entry or an id.
-    while (this.#open.size > 1 && this.openBytes > this.#options.impressionsBytesMax) {
-      if (!this.closeEarly(offset, out)) break;
-    }
-  }
-
-  #join(record: ActionRecord, out: ExampleOutput): void {
+  #acceptAction(record: ActionRecord, out: ExampleOutput): void {
     const fingerprint = fingerprintOf(record.rankingId);
     const impression = this.#open.find(fingerprint);
     if (impression === undefined) {

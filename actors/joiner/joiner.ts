@@ -9,10 +9,12 @@
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
-import { type EventLog, isRefusal, type LogRecord } from "../../mesh/ports/event_log.ts";
+import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
+import { ClockLead } from "./clock_lead.ts";
 import { ExamplePartitions } from "./example_partitions.ts";
+import { ExampleWriter, isNearlyFull } from "./example_writer.ts";
 import type { JoinMoment } from "./join_moment.ts";
 import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
 import type { JoinerOptions } from "./options.ts";
@@ -28,12 +30,30 @@ const CONSUMER = "joiner";
 const COMMIT_INTERVAL_MS = 1_000;
 /** Pause before an append to an example log that refused one is tried again, ms. */
 const REFUSED_RETRY_MS = 500;
-/** Share of the event log's limit from which the oldest impressions are closed early. */
-const NEARLY_FULL = 0.75;
 /** Share of the records that a restart would need that is given up at a time. */
 const GIVEN_UP = 0.25;
-/** Chunks of a partition that may wait for an append. */
+/**
+ * Chunks of a partition from which the joiner goes on only after an append. The examples of one
+ * impression, or of one record, may add more.
+ */
 const CHUNKS_WAITING_MAX = 8;
+/** Time after which a turn ends, ms: many windows may end with one record. */
+const TURN_MS_MAX = 10;
+
+/**
+ * The example log has examples of events that the event log does not have: it was damaged, deleted
+ * or replaced by an older copy, and new events would be taken for joined ones.
+ */
+export class PositionLostError extends Error {
+  override readonly name = "PositionLostError";
+  constructor(partition: number, eventOffset: number, endOffset: number) {
+    super(
+      `Cannot resume joining: the example log has the examples of events before offset ` +
+        `${eventOffset}, and the event log (events/${partition}) ends at offset ${endOffset}. ` +
+        `Restore both logs from one copy, or start with an empty data directory.`,
+    );
+  }
+}
 
 export class Joiner implements Behavior<JoinerMessage> {
   readonly #context: ActorContext<JoinerMessage>;
@@ -41,10 +61,14 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #eventLog: EventLog;
   readonly #window: JoinWindow;
   readonly #examples: ExamplePartitions;
+  readonly #writer: ExampleWriter;
+  readonly #clockLead: ClockLead;
   readonly #unsubscribe: () => void;
   readonly #events: Counter;
   readonly #open: Gauge;
+  readonly #openBytes: Gauge;
   #reported: JoinCounts;
+  /** Records before this offset are joined. */
   #nextOffset: number;
   /** The state before the examples that are being decided. */
   #moment: JoinMoment;
@@ -55,8 +79,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #trimmedBefore = 0;
   /** An `eventsAppended` message is in the mailbox or scheduled. */
   #woken = false;
-  /** The example log refused the last append. */
-  #refused = false;
+  /** When the turn ends, on the monotonic clock. */
+  #turnEndsAtMs = 0;
   /** The timer of the next turn without new events. */
   #scheduled: { readonly atMs: number; cancel(): void } | undefined;
 
@@ -65,12 +89,20 @@ export class Joiner implements Behavior<JoinerMessage> {
     options: JoinerOptions,
     eventLog: EventLog,
     examples: ExamplePartitions,
+    endOffset: number,
   ) {
     this.#context = context;
     this.#options = options;
     this.#eventLog = eventLog;
     this.#examples = examples;
-    this.#window = new JoinWindow(options, examples.start.replayClockMs);
+    this.#writer = new ExampleWriter(examples, eventLog, context.telemetry);
+    this.#clockLead = new ClockLead(context.clock, context.telemetry, options.clockSkewMsMax);
+    this.#window = new JoinWindow(options, {
+      clockMs: examples.start.replayClockMs,
+      decidedBefore: examples.decidedBefore,
+      wallMs: context.clock.nowMs(),
+      endOffset,
+    });
     this.#nextOffset = examples.start.replayOffset;
     this.#moment = this.#momentAt(this.#nextOffset);
     this.#committedAtMs = context.clock.monotonicMs();
@@ -81,6 +113,9 @@ export class Joiner implements Behavior<JoinerMessage> {
     });
     this.#open = context.telemetry.gauge("cairn_joiner_impressions_open", {
       help: "Impressions that wait for actions.",
+    });
+    this.#openBytes = context.telemetry.gauge("cairn_joiner_impressions_bytes", {
+      help: "Memory held for impressions that wait for actions, and for the actions on them.",
     });
     this.#unsubscribe = eventLog.onAppended(options.partition, () => this.#wake());
     this.#wake();
@@ -94,7 +129,11 @@ export class Joiner implements Behavior<JoinerMessage> {
     const { slots, denseWidth, tasks } = options;
     const shape = { slots, denseWidth, tasks: tasks.length };
     const examples = await ExamplePartitions.open(exampleLog, shape, options);
-    return new Joiner(context, options, eventLog, examples);
+    const endOffset = await eventLog.endOffset(options.partition);
+    if (examples.readAgainUntil > endOffset) {
+      throw new PositionLostError(options.partition, examples.readAgainUntil, endOffset);
+    }
+    return new Joiner(context, options, eventLog, examples, endOffset);
   }
 
   async receive(message: JoinerMessage): Promise<void> {
@@ -105,9 +144,11 @@ export class Joiner implements Behavior<JoinerMessage> {
         return this.#context.reply(message, {
           ...this.#window.counts,
           impressionsOpen: this.#window.impressionsOpen,
+          examplesDropped: this.#writer.dropped,
           recordsInvalid: this.#recordsInvalid,
           offset: this.#nextOffset,
           dataClockMs: this.#window.clockMs,
+          warning: this.#writer.warning ?? this.#clockLead.warning,
         });
       default:
         message satisfies never;
@@ -127,35 +168,51 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
     const records = await this.#eventLog.read(partition, this.#nextOffset, recordsPerTurn);
-    for (const record of records) await this.#take(record);
-    this.#nextOffset = (records.at(-1)?.offset ?? this.#nextOffset - 1) + 1;
+    this.#turnEndsAtMs = this.#context.clock.monotonicMs() + TURN_MS_MAX;
+    let joined = 0;
+    for (const record of records) {
+      if (joined > 0 && this.#isTurnOver() || !await this.#take(record)) break;
+      this.#nextOffset = record.offset + 1;
+      joined++;
+    }
     this.#examples.endTurn(
       this.#momentAt(this.#nextOffset),
       this.#context.clock.monotonicMs(),
     );
     await this.#write();
     await this.#commit();
-    if (records.length === recordsPerTurn) this.#wake();
+    if (joined < records.length || joined === recordsPerTurn) this.#wake();
     else await this.#drain();
     const { dueAtMs } = this.#examples;
     if (dueAtMs < Infinity) this.#wakeLater(dueAtMs - this.#context.clock.monotonicMs());
     this.#report();
+    this.#clockLead.check(this.#window.clockMs);
   }
 
-  async #take({ offset, bytes }: LogRecord): Promise<void> {
+  /**
+   * Joins a record, after the impressions that it closes. False if the turn must end before that:
+   * the impressions closed so far stay closed, and a later turn takes the same record again.
+   */
+  async #take({ offset, bytes }: LogRecord): Promise<boolean> {
     const record = this.#decode(offset, bytes);
-    if (record === undefined) return;
-    this.#window.observe(record);
+    if (record === undefined) return true;
+    this.#window.observe(record, offset);
     this.#moment = this.#momentAt(offset);
-    while (this.#window.closeNext(this.#output)) {
+    while (this.#window.closeNext(record, offset, this.#output)) {
       this.#moment = this.#momentAt(offset);
-      await this.#finishFull(this.#moment);
+      if (!await this.#finishFull(this.#moment) || this.#isTurnOver()) return false;
     }
     this.#window.accept(record, offset, this.#output);
     if (record.kind === "action") {
       this.#acceptedAtMs = Math.max(this.#acceptedAtMs, record.acceptedAtMs);
     }
+    // A refusal ends the turn before the next record is joined.
     await this.#finishFull(this.#momentAt(offset + 1));
+    return true;
+  }
+
+  #isTurnOver(): boolean {
+    return this.#context.clock.monotonicMs() >= this.#turnEndsAtMs;
   }
 
   readonly #output: ExampleOutput = (impression) =>
@@ -182,31 +239,21 @@ export class Joiner implements Behavior<JoinerMessage> {
     return undefined;
   }
 
-  /** Finishes the full chunks, between the examples before and after `moment`. */
-  async #finishFull(moment: JoinMoment): Promise<void> {
-    if (this.#examples.rowsMax < this.#options.batchRows) return;
-    this.#examples.finishFull(moment);
-    if (this.#examples.chunksWaitingMax >= CHUNKS_WAITING_MAX) await this.#write();
+  /**
+   * Finishes the full chunks, between the examples before and after `moment`; false if too many
+   * wait and the example log takes none.
+   */
+  async #finishFull(moment: JoinMoment): Promise<boolean> {
+    if (this.#examples.rowsMax >= this.#options.batchRows) this.#examples.finishFull(moment);
+    return this.#examples.chunksWaitingMax < CHUNKS_WAITING_MAX || await this.#write();
   }
 
   /** Appends the finished chunks. If the example log refuses them: false, and a later try. */
   async #write(): Promise<boolean> {
-    try {
-      await this.#examples.write();
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      // Logged once: /health/ready and cairn_log_refusing tell for how long it lasts.
-      if (!this.#refused) {
-        this.#context.telemetry.log("warn", `the joiner waits: ${error.message}`);
-      }
-      this.#refused = true;
-      this.#wakeLater(REFUSED_RETRY_MS);
-      this.#woken = true; // new events do not shorten the pause
-      return false;
-    }
-    if (this.#refused) this.#context.telemetry.log("info", "the joiner goes on");
-    this.#refused = false;
-    return true;
+    if (await this.#writer.write()) return true;
+    this.#wakeLater(REFUSED_RETRY_MS);
+    this.#woken = true; // new events do not shorten the pause
+    return false;
   }
 
   /**
@@ -217,7 +264,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (this.#examples.chunksWaitingMax > 0) return;
     if (this.#nextOffset < this.#examples.readAgainUntil) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
-    const nearlyFull = this.#nearlyFull();
+    const nearlyFull = isNearlyFull(this.#eventLog);
     const keptFrom = nearlyFull ? Infinity : this.#nextOffset - this.#options.recordsKept;
     if (Math.min(replayOffset, keptFrom) <= this.#trimmedBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
@@ -251,23 +298,18 @@ export class Joiner implements Behavior<JoinerMessage> {
   async #drain(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
     if (this.#nextOffset < this.#examples.readAgainUntil) return;
-    if (!this.#nearlyFull() || this.#window.impressionsOpen === 0) return;
+    if (!isNearlyFull(this.#eventLog) || this.#window.impressionsOpen === 0) return;
     const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
     const kept = Math.floor((this.#nextOffset - replayOffset) * (1 - GIVEN_UP));
     this.#moment = this.#momentAt(this.#nextOffset, false);
     while (this.#window.closeEarly(this.#nextOffset - kept, this.#output)) {
       this.#moment = this.#momentAt(this.#nextOffset, false);
-      await this.#finishFull(this.#moment);
+      if (!await this.#finishFull(this.#moment)) return;
     }
     this.#examples.finishAll(this.#momentAt(this.#nextOffset));
     await this.#write();
     await this.#commit();
-    if (this.#nearlyFull()) this.#wake();
-  }
-
-  #nearlyFull(): boolean {
-    const { bytes, bytesMax } = this.#eventLog.usage();
-    return bytes >= NEARLY_FULL * bytesMax;
+    if (isNearlyFull(this.#eventLog)) this.#wake();
   }
 
   /** Schedules a turn in `ms`, unless an earlier one is scheduled. */
@@ -293,5 +335,6 @@ export class Joiner implements Behavior<JoinerMessage> {
     }
     this.#reported = { ...counts };
     this.#open.set(this.#window.impressionsOpen);
+    this.#openBytes.set(this.#window.memoryBytes);
   }
 }

@@ -18,6 +18,8 @@ export interface JoinerStatus {
   readonly examplesEmitted: number;
   /** Negatives that sampling dropped. */
   readonly examplesSampledOut: number;
+  /** Examples dropped because the example log took none while the event log was nearly full. */
+  readonly examplesDropped: number;
   /** Actions that changed a label or confirmed one. */
   readonly actionsMatched: number;
   /** Actions that match no label rule. */
@@ -37,6 +39,8 @@ export interface JoinerStatus {
   readonly offset: number;
   /** Newest data time seen, ms. */
   readonly dataClockMs: number;
+  /** The reason why examples do not reach the trainers; undefined while they do. */
+  readonly warning: string | undefined;
 }
 
 /** Asks for {@link JoinerStatus}. */

@@ -95,18 +95,20 @@ function requireLog({ eventLog }: GatewayParts): void {
 }
 
 /**
- * The reason why learning has stopped; undefined while it goes on. A trainer that does not answer
- * is busy or restarting and has not stopped.
+ * The reason why learning has stopped; undefined while it goes on. A trainer or joiner that does
+ * not answer is busy or restarting and has not stopped.
  */
 async function learningStopped(
-  { exampleLog, trainers = [] }: GatewayParts,
+  { exampleLog, joiner, trainers = [] }: GatewayParts,
 ): Promise<string | undefined> {
-  const reasons = await Promise.all(
-    trainers.map((trainer) =>
-      trainer.ask({ kind: "getStatus" }, { budgetMs: READY_BUDGET_MS })
-        .then(({ diverged }) => diverged, () => undefined)
+  const budget = { budgetMs: READY_BUDGET_MS };
+  const question = { kind: "getStatus" } as const;
+  const reasons = await Promise.all([
+    ...trainers.map((trainer) =>
+      trainer.ask(question, budget).then(({ diverged }) => diverged, () => undefined)
     ),
-  );
+    joiner?.ask(question, budget).then(({ warning }) => warning, () => undefined),
+  ]);
   const refusal = exampleLog?.refusal();
   return reasons.find((reason) => reason !== undefined) ??
     (refusal && `No new examples reach the trainers: ${refusal.message}`);

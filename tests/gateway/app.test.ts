@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
+import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
@@ -205,6 +206,21 @@ Deno.test("a full example log is a warning until it takes examples again", async
   assert.match(await warning(), /^No new examples reach the trainers: .*"examples" holds 8 bytes/);
   await exampleLog.trim(0, 1);
   assert.equal(await warning(), undefined);
+});
+
+Deno.test("the joiner's warning is one of the server's, and a joiner that fails has none", async () => {
+  const answers: (() => Promise<unknown>)[] = [
+    () => Promise.resolve({ warning: undefined }),
+    () => Promise.resolve({ warning: "7 examples were dropped." }),
+    () => Promise.reject(new ActorFailedError("joiner/0", "restarting after a crash")),
+  ];
+  const warnings = await Promise.all(answers.map(async (ask) => {
+    const joiner = { address: "joiner/0", tell() {}, ask } as ActorRef<JoinerMessage>;
+    const response = await gatewayFixture({ joiner }).app.request("/health/ready");
+    assert.equal(response.status, 200);
+    return (await json(response)).warning;
+  }));
+  assert.deepEqual(warnings, [undefined, "7 examples were dropped.", undefined]);
 });
 
 Deno.test("a failing ranker makes the server not ready, with the reason", async () => {

@@ -90,6 +90,7 @@ export interface FixtureParts {
   readonly checkProfile?: GatewayParts["checkProfile"];
   readonly labels?: GatewayParts["labels"];
   readonly trainers?: GatewayParts["trainers"];
+  readonly joiner?: GatewayParts["joiner"];
   readonly attributes?: GatewayParts["attributes"];
 }
 
@@ -114,6 +115,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainers && { trainers: parts.trainers }),
+    ...(parts.joiner && { joiner: parts.joiner }),
     ...(parts.attributes && { attributes: parts.attributes }),
     metricsText: () => Promise.resolve("# metrics\n"),
   });

@@ -11,8 +11,8 @@ function join(records: readonly EventRecord[], options: JoinerOptions = joinerOp
   const window = new JoinWindow(options);
   const out = new ExampleChunkBuilder({ slots: 2, denseWidth: 1, tasks: options.tasks.length }, 0);
   records.forEach((record, offset) => {
-    window.observe(record);
-    while (window.closeNext(() => out));
+    window.observe(record, offset);
+    while (window.closeNext(record, offset, () => out));
     window.accept(record, offset, () => out);
   });
   return { examples: readExamples(out.finish(0)), counts: window.counts, window };
@@ -204,9 +204,15 @@ Deno.test("a window read again from its resume point closes the same impressions
   const first = join(records, options).window;
   const { replayOffset, replayClockMs } = first.resumePoint(records.length);
   assert.equal(replayOffset, 1, "X is open");
-  const again = new JoinWindow(options, replayClockMs);
+  const again = new JoinWindow(options, {
+    clockMs: replayClockMs,
+    decidedBefore: 0,
+    wallMs: Infinity,
+    endOffset: 0,
+  });
   records.slice(replayOffset).forEach((record, i) => {
-    again.observe(record);
+    again.observe(record, replayOffset + i);
+    while (again.closeNext(record, replayOffset + i, () => undefined));
     again.accept(record, replayOffset + i, () => undefined);
   });
   assert.equal(again.counts.impressionsClosedEarly, 0);

@@ -14,7 +14,7 @@ class World {
   readonly mesh = new SimulatedMesh({ seed: 1 });
   readonly eventLog: MemoryEventLog;
   readonly exampleLog: MemoryEventLog;
-  readonly options: JoinerOptions;
+  options: JoinerOptions;
   /** While set, appends to this partition of the example log fail, and the joiner crashes. */
   failingPartition: number | undefined;
 
@@ -148,6 +148,259 @@ for (const [partitions, title] of [[1, "one partition"], [3, "three partitions"]
     await world.mesh.stop();
   });
 }
+
+Deno.test("windows that end together let few chunks wait while the example log takes none", async () => {
+  const world = new World(joinerOptions({ batchRows: 1, recordsPerTurn: 4 }), 2_000);
+  let waitingMax = 0;
+  const append = world.exampleLog.append.bind(world.exampleLog);
+  world.exampleLog.append = (partition, records) => {
+    waitingMax = Math.max(waitingMax, records.length);
+    return append(partition, records);
+  };
+  await world.start();
+  const expected: string[] = [];
+  for (let i = 0; i < 500; i++) {
+    await world.post(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
+    expected.push(`r${i}/a=0`);
+  }
+  await world.post(impression({ ranking: "end", items: ["a"], atMs: 5_000 })); // closes all
+  await world.mesh.advance(10_000);
+  assert.ok(waitingMax <= 10, `${waitingMax} chunks waited`);
+  const names = new Map<number, string>();
+  for (let round = 0; names.size < expected.length && round < 1_000; round++) {
+    for (const chunk of await world.chunks()) {
+      readExamples(chunk).forEach(({ name, label }, row) => {
+        names.set(chunk.firstRow + row, `${name}=${label}`);
+      });
+    }
+    if (round % 5 === 2) await world.restart();
+    await world.exampleLog.trim(0, await world.exampleLog.endOffset(0) - 1);
+    await world.mesh.advance(1_000);
+  }
+  assert.deepEqual([...names.values()], expected);
+  await world.mesh.stop();
+});
+
+Deno.test("while the example log takes none, a nearly full event log makes the joiner drop examples and go on", async () => {
+  const world = new World(joinerOptions({ recordsPerTurn: 4, batchRows: 2 }), 4_000, 8_000);
+  let joiner = await world.start();
+  const status = () => world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  const seen = new Map<number, string>();
+  const shown: string[] = [];
+  const note = async () => {
+    for (const chunk of await world.chunks()) {
+      readExamples(chunk).forEach(({ name, label }, row) => {
+        const text = `${name}=${label}`;
+        assert.equal(seen.get(chunk.firstRow + row) ?? text, text, "a row has one example");
+        seen.set(chunk.firstRow + row, text);
+      });
+    }
+  };
+  const serve = async (rankings: number) => {
+    for (let i = 0; i < rankings; i++) {
+      const ranking = `r${shown.length}`;
+      await world.post( // never refused
+        impression({ ranking, items: ["a"], atMs: shown.length }),
+        action({ ranking, item: "a", action: "buy", atMs: shown.length }),
+      );
+      shown.push(`${ranking}/a=1`);
+      await world.mesh.advance(600);
+    }
+  };
+  await serve(150);
+  await note();
+  const full = await status();
+  assert.ok(full.examplesDropped > 50, `${full.examplesDropped} dropped`);
+  assert.match(full.warning ?? "", /Nothing is learned .* dropped .* its limit is 4000/);
+  const warnings = world.mesh.telemetry.lines.filter(({ level }) => level === "warn");
+  assert.equal(warnings.length, 2, "it waits, it drops");
+  const learnedBefore = seen.size;
+
+  const learn = async () => {
+    for (let snapshots = 0; snapshots < 20; snapshots++) {
+      await note();
+      await world.exampleLog.trim(0, await world.exampleLog.endOffset(0) - 1);
+      await world.mesh.advance(1_000);
+    }
+    await note();
+  };
+  await learn();
+  const after = await status();
+  assert.equal(after.warning, undefined);
+  assert.ok(seen.size > learnedBefore, "new examples reach the trainers again");
+  assert.equal(Math.max(...seen.keys()), seen.size - 1, "rows without gaps");
+  assert.equal(new Set(seen.values()).size, seen.size, "each example once");
+  assert.equal(seen.size + after.examplesDropped, shown.length, "dropped or learned");
+
+  await serve(100); // full again, with drops; then the process ends
+  await note();
+  await world.stopJoiner();
+  joiner = await world.start();
+  await learn();
+  assert.equal((await status()).warning, undefined);
+  assert.equal(Math.max(...seen.keys()), seen.size - 1, "rows without gaps");
+  assert.equal(new Set(seen.values()).size, seen.size, "each example once");
+  assert.equal([...seen.values()].at(-1), shown.at(-1));
+  await world.mesh.stop();
+});
+
+Deno.test("whatever the example log takes, and whenever the joiner restarts, events are taken and each example comes at most once", async () => {
+  const step = fc.record({
+    rankings: fc.integer({ min: 1, max: 5 }),
+    learns: fc.nat(4).map((n) => n === 0),
+    restarts: fc.nat(5).map((n) => n === 0),
+  });
+  const property = fc.asyncProperty(
+    fc.array(step, { minLength: 10, maxLength: 60 }),
+    fc.constantFrom(1, 3),
+    async (steps, partitions) => {
+      const options = joinerOptions({ recordsPerTurn: 4, batchRows: 2, impressionsMax: 8 });
+      const world = new World(options, 2_500 * partitions, 8_000, partitions);
+      await world.start();
+      const seen = Array.from({ length: partitions }, () => new Map<number, string>());
+      const note = async (trims: boolean) => {
+        for (const [partition, rows] of seen.entries()) {
+          for (const chunk of await world.chunks(partition)) {
+            readExamples(chunk).forEach(({ name, label }, row) => {
+              const text = `${name}=${label}`;
+              assert.equal(rows.get(chunk.firstRow + row) ?? text, text, "a row has one example");
+              rows.set(chunk.firstRow + row, text);
+            });
+          }
+          const end = await world.exampleLog.endOffset(partition);
+          if (trims && end > 0) await world.exampleLog.trim(partition, end - 1);
+        }
+      };
+      let shown = 0;
+      for (const { rankings, learns, restarts } of steps) {
+        for (let i = 0; i < rankings; i++, shown++) {
+          const ranking = `r${shown}`;
+          await world.post( // never refused
+            impression({ ranking, items: ["a", "b"], atMs: 200 * shown }),
+            action({ ranking, item: "a", action: "buy", atMs: 200 * shown }),
+          );
+          await world.mesh.advance(600);
+        }
+        await note(learns);
+        if (restarts) await world.restart();
+      }
+      for (let round = 0; round < 60; round++) {
+        await note(true);
+        await world.mesh.advance(600);
+      }
+      for (const rows of seen) {
+        const numbers = [...rows.keys()].toSorted((a, b) => a - b);
+        assert.deepEqual(numbers, numbers.map((_, row) => row), "rows without gaps");
+      }
+      const all = seen.flatMap((rows) => [...rows.values()]);
+      assert.equal(new Set(all).size, all.length, "each example once");
+      assert.ok(all.every((text) => /a=1$|b=0$/.test(text)));
+      assert.ok(all.some((text) => text.startsWith(`r${shown - 1}/`)), "it learns again");
+      await world.mesh.stop();
+    },
+  );
+  await fc.assert(property, { numRuns: 25 });
+});
+
+Deno.test("a joiner whose position lies beyond the event log's end refuses to start, naming the log", async () => {
+  const world = new World();
+  await world.start();
+  await world.post(
+    impression({ ranking: "r1", items: ["a"], atMs: 0 }),
+    action({ ranking: "r1", item: "a", action: "buy", atMs: 1 }),
+  );
+  await world.stopJoiner();
+  const emptied = new World();
+  const definition = defineJoiner({ eventLog: emptied.eventLog, exampleLog: world.exampleLog });
+  const start = emptied.mesh.node().spawn(definition, 0, emptied.options);
+  await assert.rejects(
+    emptied.mesh.settle(start),
+    /events before offset 2, .*events\/0.* offset 0/,
+  );
+  await emptied.mesh.stop();
+  await world.mesh.stop();
+});
+
+Deno.test("a restart with a shorter window or a smaller bound loses no example", async () => {
+  for (const changes of [{ windowMs: 100 }, { impressionsMax: 2 }, { impressionsBytesMax: 1 }]) {
+    const world = new World(joinerOptions({ windowMs: 1e6 }));
+    await world.start();
+    const expected: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      await world.post(impression({ ranking: `r${i}`, items: ["a"], atMs: 200 * i }));
+      expected.push(`r${i}/a=0`);
+    }
+    // Decided, so that the position is behind all of them.
+    await world.post(
+      impression({ ranking: "bought", items: ["a"], atMs: 4_000 }),
+      action({ ranking: "bought", item: "a", action: "buy", atMs: 4_000 }),
+    );
+    await world.stopJoiner();
+    world.options = joinerOptions({ windowMs: 1e6, ...changes });
+    await world.start();
+    await world.post(impression({ ranking: "end", items: [], atMs: 2e6 }));
+    await world.mesh.advance(10);
+    assert.deepEqual(await world.names(), ["bought/a=1", ...expected]);
+    await world.mesh.stop();
+  }
+});
+
+Deno.test("a turn ends when its time is over, and later turns join the rest", async () => {
+  const world = new World(joinerOptions({ batchRows: 1 }));
+  const append = world.exampleLog.append.bind(world.exampleLog);
+  world.exampleLog.append = async (partition, records) => {
+    await world.mesh.clock.delay(4); // 8 chunks in 4 ms
+    return await append(partition, records);
+  };
+  const joiner = await world.start();
+  for (let i = 0; i < 200; i++) {
+    await world.post(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
+  }
+  await world.post(impression({ ranking: "end", items: ["a"], atMs: 5_000 }));
+  await world.mesh.advance(20);
+  const { impressionsOpen } = await world.mesh.settle(
+    joiner.ask({ kind: "getStatus" }, { budgetMs: 20 }),
+  );
+  assert.ok(impressionsOpen > 50, "it answers in the middle of the work");
+  await world.mesh.advance(10_000);
+  assert.equal((await world.names()).length, 200);
+  await world.mesh.stop();
+});
+
+Deno.test("after the wall clock was set back, the data clock follows it and windows end again", async () => {
+  const world = new World();
+  const { clock } = world.mesh;
+  let joiner = await world.start();
+  const status = () => world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  const show = async (ranking: string) => {
+    const nowMs = clock.nowMs();
+    await world.post(
+      impression({ ranking, items: ["a"], atMs: nowMs, acceptedAtMs: nowMs }),
+    );
+  };
+  const day = 24 * 3_600_000;
+  await show("before");
+  clock.stepWall(day);
+  await show("ahead1");
+  await show("ahead2");
+  clock.stepWall(-day);
+  await show("after1");
+  assert.deepEqual(await world.names(), ["before/a=0"]);
+  assert.match((await status()).warning ?? "", /data clock is 86400 s ahead/);
+  await world.mesh.advance(61_000);
+  await show("after2"); // the joiner starts anew
+  await world.mesh.advance(1_000);
+  joiner = world.mesh.node().actorRef("joiner/0");
+  assert.equal((await status()).warning, undefined);
+  assert.ok((await status()).dataClockMs <= clock.nowMs() + 100);
+  await world.mesh.advance(2_000);
+  await show("after3");
+  assert.deepEqual(
+    await world.names(),
+    ["before", "ahead1", "ahead2", "after1", "after2"].map((ranking) => `${ranking}/a=0`),
+  );
+  await world.mesh.stop();
+});
 
 const step = fc.record({
   impression: fc.boolean(),
