@@ -65,13 +65,16 @@ export function buildCommandLine(output: Output): Command {
  * --debug.
  */
 const spokenErrors: readonly string[] = [
+  "BlobDamagedError",
   "CommandError",
   "ConfigurationError",
   "ConfigurationFileError",
+  "DamagedFileError",
   "DataDirectoryError",
   "DatasetError",
   "GatewayError",
   "ListenError",
+  "LogCorruptError",
   "TraceError",
 ];
 

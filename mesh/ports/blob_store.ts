@@ -8,10 +8,24 @@ export interface BlobStore {
    * all of it or none.
    */
   put(name: string, bytes: Uint8Array): Promise<void>;
-  /** The blob's bytes; undefined where there is no such blob. */
+  /**
+   * The blob's bytes; undefined where there is no such blob.
+   *
+   * @throws {BlobDamagedError} The bytes are not the ones that were put.
+   */
   get(name: string): Promise<Uint8Array | undefined>;
   /** Names that begin with `prefix`, ascending. */
   list(prefix: string): Promise<string[]>;
   /** Deletes a blob, if there is one. */
   delete(name: string): Promise<void>;
+}
+
+/** A blob's stored bytes are not the ones that were put. */
+export class BlobDamagedError extends Error {
+  override readonly name = "BlobDamagedError";
+  constructor(readonly blob: string, readonly path: string, readonly reason: string) {
+    super(
+      `Cannot read ${path}: ${reason}. Restore the file from a copy, or delete it with the snapshot that it belongs to.`,
+    );
+  }
 }

@@ -59,11 +59,13 @@ export async function openMachine(
     telemetry,
     onFailure,
   });
-  const storage = await openStorage(
-    configuration.storage,
-    configuration.trainerCount,
-    nodesOf(configuration).length > 0,
-  );
+  const storage = await openStorage({
+    storage: configuration.storage,
+    examplePartitions: configuration.trainerCount,
+    manyThreads: nodesOf(configuration).length > 0,
+    onTornTail: (tail) =>
+      telemetry.log("warn", "the end of a log was torn by a crash and is cut off", { ...tail }),
+  });
   registerLogMetrics(telemetry, { events: storage.eventLog, examples: storage.exampleLog });
   const background = BackgroundThreads.start(home.clock);
   let threads: WorkerThreads | undefined;

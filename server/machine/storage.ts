@@ -12,9 +12,10 @@ import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_
 import {
   createLogEnds,
   EmbeddedEventLog,
-  PartitionCountError,
 } from "../../mesh/adapters/embedded/embedded_event_log.ts";
+import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
@@ -45,23 +46,26 @@ export interface SharedStorage {
   readonly exampleLogEnds: SharedArrayBuffer;
 }
 
-/**
- * @param examplePartitions One per trainer.
- * @param manyThreads Whether other threads read the stores. Logs in memory cannot be shared, so
- * `memory` then means a temporary directory that is removed when the mesh stops.
- */
-export async function openStorage(
-  storage: StorageSection,
-  examplePartitions: number,
-  manyThreads: boolean,
-): Promise<MeshStorage> {
-  if (storage.kind === "directory") {
-    const { path, logBytesMax } = storage;
-    return await openDirectory(path, examplePartitions, logBytesMax, "disk");
-  }
+export interface OpenStorageOptions {
+  readonly storage: StorageSection;
+  /** One per trainer. */
+  readonly examplePartitions: number;
+  /**
+   * Whether other threads read the stores. Logs in memory cannot be shared, so `memory` then means
+   * a temporary directory that is removed when the mesh stops.
+   */
+  readonly manyThreads: boolean;
+  /** Called for each log partition whose torn tail was cut off. */
+  readonly onTornTail?: (tail: TornTail) => void;
+}
+
+/** Opens the stores of the mesh. */
+export async function openStorage(options: OpenStorageOptions): Promise<MeshStorage> {
+  const { storage, examplePartitions, manyThreads } = options;
+  if (storage.kind === "directory") return await openDirectory(storage.path, options, "disk");
   if (!manyThreads) return openMemory(examplePartitions, storage.logBytesMax);
   const path = Deno.makeTempDirSync({ prefix: "cairn-" });
-  const opened = await openDirectory(path, examplePartitions, storage.logBytesMax, "process");
+  const opened = await openDirectory(path, options, "process");
   return {
     ...opened,
     async close() {
@@ -107,15 +111,19 @@ function openMemory(examplePartitions: number, bytesMax: number): MeshStorage {
 
 async function openDirectory(
   path: string,
-  examplePartitions: number,
-  bytesMax: number,
+  { storage, examplePartitions, onTornTail }: OpenStorageOptions,
   durability: "disk" | "process",
 ): Promise<MeshStorage> {
   // When a later store cannot be opened, the earlier ones are closed again, the lock last.
   await using opened = new AsyncDisposableStack();
   opened.adopt(openDataDirectory(path), (directory) => directory.release());
   const exampleLogEnds = createLogEnds(examplePartitions);
-  const common = { bytesMax, durability, mode: "write" } as const;
+  const common = {
+    bytesMax: storage.logBytesMax,
+    durability,
+    mode: "write",
+    ...(onTornTail && { onTornTail }),
+  } as const;
   const eventLog = opened.adopt(
     await EmbeddedEventLog.open({
       ...common,

@@ -1,8 +1,10 @@
 /**
- * How far each consumer of a log has come: one small file a consumer, so that consumers in different threads never
- * write the same file. Commits that arrive while a write is under way are merged into the next.
+ * Offsets up to which consumers of a log have handled its records: a small file per consumer, so
+ * that consumers in different threads never write the same file. Commits that arrive during a write
+ * are merged into the next write.
  */
-import { readFileIfAny, replaceFile } from "./small_file.ts";
+import { readCheckedJson, writeCheckedJson } from "./checked_json.ts";
+import { makeDirectory } from "./durable_directory.ts";
 
 interface ConsumerOffsets {
   readonly offsets: Map<number, number>;
@@ -11,17 +13,44 @@ interface ConsumerOffsets {
   next: Promise<void> | undefined;
 }
 
+/** An offset that a consumer has committed. */
+export interface CommittedOffset {
+  readonly consumer: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+const SUFFIX = ".json";
+
 export class CommittedOffsets {
   readonly #directory: string;
   readonly #consumers = new Map<string, ConsumerOffsets>();
 
+  /** @param directory Made where it is missing. */
   constructor(directory: string) {
     this.#directory = directory;
-    Deno.mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
   }
 
+  /** @throws {DamagedFileError} */
   get(consumer: string, partition: number): number {
     return this.#consumer(consumer).offsets.get(partition) ?? 0;
+  }
+
+  /**
+   * All committed offsets.
+   *
+   * @throws {DamagedFileError}
+   */
+  all(): CommittedOffset[] {
+    const files = [...Deno.readDirSync(this.#directory)].filter(({ name }) =>
+      name.endsWith(SUFFIX)
+    );
+    return files.flatMap(({ name }) => {
+      const consumer = decodeURIComponent(name.slice(0, -SUFFIX.length));
+      const { offsets } = this.#consumer(consumer);
+      return [...offsets].map(([partition, offset]) => ({ consumer, partition, offset }));
+    });
   }
 
   /** Resolves when the offset, or a later one of the same consumer, is durable. */
@@ -29,36 +58,36 @@ export class CommittedOffsets {
     const entry = this.#consumer(consumer);
     entry.offsets.set(partition, offset);
     entry.next ??= (async () => {
-      // What failed failed for its own callers: this write carries their offsets too.
+      // A failed write rejects its own callers; this write carries their offsets too.
       await entry.writing?.catch(() => {});
       entry.writing = entry.next;
       entry.next = undefined;
-      const text = JSON.stringify(Object.fromEntries(entry.offsets));
-      await replaceFile(this.#path(consumer), new TextEncoder().encode(text));
+      await writeCheckedJson(this.path(consumer), Object.fromEntries(entry.offsets));
     })();
     await entry.next;
   }
 
-  /** Resolves when what was set is durable. */
+  /** Resolves when all offsets are durable. */
   async settle(): Promise<void> {
     for (const { writing, next } of this.#consumers.values()) await (next ?? writing);
   }
 
   #consumer(consumer: string): ConsumerOffsets {
-    let entry = this.#consumers.get(consumer);
-    if (!entry) {
-      const bytes = readFileIfAny(this.#path(consumer));
-      const stored = bytes ? JSON.parse(new TextDecoder().decode(bytes)) : {};
-      const offsets = new Map<number, number>();
-      for (const [partition, offset] of Object.entries(stored)) {
-        offsets.set(Number(partition), Number(offset));
-      }
-      this.#consumers.set(consumer, entry = { offsets, writing: undefined, next: undefined });
-    }
+    const known = this.#consumers.get(consumer);
+    if (known !== undefined) return known;
+    const stored = readCheckedJson(
+      this.path(consumer),
+      "Restore it from a copy, or delete it: its consumer keeps its position elsewhere.",
+    );
+    const entries = Object.entries((stored ?? {}) as Record<string, number>);
+    const offsets = new Map(entries.map(([partition, offset]) => [Number(partition), offset]));
+    const entry: ConsumerOffsets = { offsets, writing: undefined, next: undefined };
+    this.#consumers.set(consumer, entry);
     return entry;
   }
 
-  #path(consumer: string): string {
-    return `${this.#directory}/${encodeURIComponent(consumer)}.json`;
+  /** The file of a consumer. */
+  path(consumer: string): string {
+    return `${this.#directory}/${encodeURIComponent(consumer)}${SUFFIX}`;
   }
 }

@@ -1,18 +1,22 @@
 /**
- * The directory in which a single-machine mesh keeps everything, held by one process at a time.
+ * The directory of all files of a single-machine mesh, used by one process at a time.
  */
+import { makeDirectory } from "./durable_directory.ts";
+import { removeTemporaries } from "./small_file.ts";
+
 export interface DataDirectory {
   readonly path: string;
   release(): void;
 }
 
-/** The directory cannot be had: the person who named it can do something about it. */
+/** The directory cannot be used; the operator can do something about it. */
 export class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
 }
 
 /**
- * Makes the directory if need be and locks it. The lock goes with the process, however that ends.
+ * Makes the directory where it is missing, locks it, and removes temporary files that a crash left.
+ * The lock ends with the process, however that ends.
  *
  * @throws {DataDirectoryError} When another process holds it, or it cannot be made.
  */
@@ -24,6 +28,7 @@ export function openDataDirectory(path: string): DataDirectory {
       `The data directory ${path} is in use by another process. Stop that one, or set storage.path to another directory.`,
     );
   }
+  removeTemporaries(path);
   return {
     path,
     release() {
@@ -35,7 +40,7 @@ export function openDataDirectory(path: string): DataDirectory {
 
 function openLock(path: string): Deno.FsFile {
   try {
-    Deno.mkdirSync(path, { recursive: true });
+    makeDirectory(path);
     return Deno.openSync(`${path}/lock`, { create: true, write: true, read: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -1,25 +1,54 @@
 /**
- * Blobs as files in a directory; a name's slashes are its folders.
+ * Blobs as files in a directory; a name's slashes are its folders. A file ends with a checksum of
+ * its blob, so that damage to any blob is an error that names the file:
+ *
+ *     0     the blob, n bytes
+ *     n     u8[4]  "CRNB"
+ *     n+4   u32    CRC-32 (IEEE) of the blob, little-endian
  */
-import type { BlobStore } from "../../ports/blob_store.ts";
-import { readFileIfAny, replaceFile, temporarySuffix } from "./small_file.ts";
+import { crc32 } from "node:zlib";
+import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
+import { makeDirectory } from "./durable_directory.ts";
+import { readFileIfAny, replaceFile, TEMPORARY_SUFFIX } from "./small_file.ts";
+
+const MAGIC = new TextEncoder().encode("CRNB");
+const FOOTER_BYTES = 8;
+/** Bytes whose checksum is computed at a time; between two parts the event loop gets a turn. */
+const CHECKSUM_BYTES_MAX = 4 * 1024 * 1024;
 
 export class DirectoryBlobStore implements BlobStore {
   readonly #directory: string;
 
+  /** @param directory Made where it is missing. */
   constructor(directory: string) {
     this.#directory = directory;
-    Deno.mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(name);
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    await replaceFile(path, bytes);
+    const footer = new Uint8Array(FOOTER_BYTES);
+    footer.set(MAGIC);
+    new DataView(footer.buffer).setUint32(MAGIC.length, await checksumOf(bytes), true);
+    makeDirectory(path.slice(0, path.lastIndexOf("/")));
+    await replaceFile(path, bytes, footer);
   }
 
-  get(name: string): Promise<Uint8Array | undefined> {
-    return Promise.resolve(readFileIfAny(this.#path(name)));
+  /** @throws {BlobDamagedError} */
+  async get(name: string): Promise<Uint8Array | undefined> {
+    const path = this.#path(name);
+    const file = readFileIfAny(path);
+    if (file === undefined) return undefined;
+    const length = file.byteLength - FOOTER_BYTES;
+    const footer = file.subarray(Math.max(0, length));
+    if (length < 0 || MAGIC.some((byte, i) => footer[i] !== byte)) {
+      throw new BlobDamagedError(name, path, "its end is missing");
+    }
+    const checksum = new DataView(file.buffer, length).getUint32(MAGIC.length, true);
+    if (checksum !== await checksumOf(file.subarray(0, length))) {
+      throw new BlobDamagedError(name, path, "its checksum does not match its bytes");
+    }
+    return new Uint8Array(file.buffer.transfer(length));
   }
 
   list(prefix: string): Promise<string[]> {
@@ -28,7 +57,7 @@ export class DirectoryBlobStore implements BlobStore {
       for (const entry of Deno.readDirSync(`${this.#directory}/${folder}`)) {
         const name = folder + entry.name;
         if (entry.isDirectory) walk(`${name}/`);
-        else if (!name.endsWith(temporarySuffix)) {
+        else if (!name.endsWith(TEMPORARY_SUFFIX)) {
           const decoded = name.split("/").map(decodeURIComponent).join("/");
           if (decoded.startsWith(prefix)) names.push(decoded);
         }
@@ -38,7 +67,7 @@ export class DirectoryBlobStore implements BlobStore {
     return Promise.resolve(names.sort());
   }
 
-  /** Folders that become empty go too. */
+  /** Deletes a blob, and folders that are empty then. */
   async delete(name: string): Promise<void> {
     let path = this.#path(name);
     try {
@@ -46,7 +75,7 @@ export class DirectoryBlobStore implements BlobStore {
       for (;;) {
         path = path.slice(0, path.lastIndexOf("/"));
         if (path.length <= this.#directory.length) return;
-        Deno.removeSync(path); // fails where something is left in it
+        Deno.removeSync(path); // fails unless the folder is empty
       }
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
@@ -66,6 +95,15 @@ export class DirectoryBlobStore implements BlobStore {
     const encoded = parts.map((part) => encodeURIComponent(part).replace(/\.tmp$/, "%2Etmp"));
     return `${this.#directory}/${encoded.join("/")}`;
   }
+}
+
+async function checksumOf(bytes: Uint8Array): Promise<number> {
+  let checksum = 0;
+  for (let at = 0; at < bytes.byteLength; at += CHECKSUM_BYTES_MAX) {
+    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    checksum = crc32(bytes.subarray(at, at + CHECKSUM_BYTES_MAX), checksum);
+  }
+  return checksum;
 }
 
 function isNotEmpty(error: unknown): boolean {

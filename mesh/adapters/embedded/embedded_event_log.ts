@@ -1,8 +1,9 @@
 /**
- * The event log of a single machine: partitions as directories of segment files, written by one thread, read by any.
+ * The event log of a single machine: partitions as directories of segment files, written by one
+ * thread, read by any.
  *
- * Segment files rather than SQLite: a commit of SQLite blocks its thread while the disk syncs, and the thread that
- * appends is the one that answers rank requests. Here a sync runs beside the event loop.
+ * Segment files rather than SQLite: a commit of SQLite blocks its thread while the disk syncs, and
+ * the thread that appends also answers rank requests. Here a sync runs outside the event loop.
  */
 import {
   type AppendUntil,
@@ -13,27 +14,43 @@ import {
   partitionOf,
 } from "../../ports/event_log.ts";
 import { Listeners } from "../../runtime/listeners.ts";
+import { DamagedFileError } from "./checked_json.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
+import { makeDirectory } from "./durable_directory.ts";
+import { PartitionCountError, readLogHeader, writeLogHeader } from "./log_header.ts";
 import { blockBytes } from "./segment_block.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
+import type { DurableEvidence, TornTail } from "./segment_recovery.ts";
 import { SegmentWriter } from "./segment_writer.ts";
-import { readFileIfAny, replaceFile } from "./small_file.ts";
 
 export interface EmbeddedEventLogOptions {
   readonly directory: string;
   /** Fixed when the log is made. */
   readonly partitions: number;
-  /** `write` in one thread of one process; `read` in its other threads: they follow what the writer makes durable. */
+  /**
+   * `write` in one thread of one process, `read` in its other threads, which see durable records.
+   */
   readonly mode: "write" | "read";
-  /** Shared by all threads that open this log, see {@link createLogEnds}; may be left out where there is one. */
+  /**
+   * Memory shared by all threads that open this log, see {@link createLogEnds}. May be left out
+   * where there is one thread.
+   */
   readonly ends?: SharedArrayBuffer;
   /** Bytes on disk before appends fail. Default 64 GiB. */
   readonly bytesMax?: number;
-  /** Default 64 MiB, or an eighth of a partition's share of `bytesMax` where that is less: space comes back by segments. */
+  /**
+   * Space is freed by whole segments. Default 64 MiB, or an eighth of a partition's share of
+   * `bytesMax` where that is less.
+   */
   readonly segmentBytesMax?: number;
-  /** Default `disk`: appends survive a power failure. `process`: they survive the end of the process. */
+  /**
+   * Default `disk`: appends survive a power failure. `process`: they survive the end of the
+   * process.
+   */
   readonly durability?: "disk" | "process";
+  /** Called for each partition whose torn tail was cut off at the opening. */
+  readonly onTornTail?: (tail: TornTail) => void;
 }
 
 interface Partition {
@@ -42,31 +59,28 @@ interface Partition {
   readonly writer: SegmentWriter | undefined;
   readonly listeners: Listeners<[]>;
   endOffset: number;
-  /** Records before this are forgotten. */
+  /** Records before this offset are trimmed. */
   floor: number;
-  /** In segments that were there at open and were not removed since, less what was removed of later ones. */
+  /**
+   * Bytes of the segments found at the opening, minus every segment trimmed since. The present size
+   * is this and the writer's `bytes`.
+   */
   bytesBefore: number;
 }
 
-const segmentBytesUsual = 64 * 2 ** 20;
+const SEGMENT_BYTES_USUAL = 64 * 2 ** 20;
 
-/** A log keeps the number of partitions that it was made with. */
-export class PartitionCountError extends Error {
-  override readonly name = "PartitionCountError";
-  constructor(readonly directory: string, readonly found: number, readonly asked: number) {
-    super(
-      `The log in ${directory} has ${found} partitions, not ${asked}; open it with ${found}, or begin with an empty directory.`,
-    );
-  }
-}
-
-/** Memory through which the writing thread tells readers how far each partition is durable. */
+/** Memory in which the writing thread keeps the end of each partition's durable records. */
 export function createLogEnds(partitions: number): SharedArrayBuffer {
   return new SharedArrayBuffer(partitions * BigInt64Array.BYTES_PER_ELEMENT);
 }
 
-/** The trim floor is kept where consumers' offsets are, under a name that no consumer can have. */
-const floorName = "(trimmed)";
+/** The trim floor is stored like a consumer's offset, under a name that no consumer can have. */
+const FLOOR_NAME = "(trimmed)";
+/** The durable end is stored in the same way. */
+const END_NAME = "(durable)";
+/** Time between two writes of the durable end, ms. */
+const END_INTERVAL_MS = 1_000;
 
 export class EmbeddedEventLog implements EventLog {
   readonly partitions: number;
@@ -75,6 +89,7 @@ export class EmbeddedEventLog implements EventLog {
   readonly #partitions: Partition[];
   readonly #offsets: CommittedOffsets;
   readonly #ends: BigInt64Array;
+  #endTimer: ReturnType<typeof setTimeout> | undefined;
   #full: LogFullError | undefined;
   #closed = false;
 
@@ -98,33 +113,30 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   /**
-   * Opens the log, or makes it; drops a torn block that a crash left behind.
+   * Opens the log, or makes it. A torn block that a crash left is cut off, see
+   * {@link EmbeddedEventLogOptions.onTornTail}.
    *
-   * @throws {PartitionCountError} It was made with another number of partitions: records would change their place.
+   * @throws {PartitionCountError} It was made with another number of partitions.
+   * @throws {LogCorruptError} Durable records are damaged or missing.
+   * @throws {DamagedFileError} A small file of the log is damaged.
    */
   static async open(options: EmbeddedEventLogOptions): Promise<EmbeddedEventLog> {
-    Deno.mkdirSync(options.directory, { recursive: true });
-    const path = `${options.directory}/log.json`;
-    const bytes = readFileIfAny(path);
-    if (!bytes) {
-      if (options.mode === "read") {
-        throw new Error(
-          `There is no log in ${options.directory}: open it for writing before readers open it.`,
+    const { directory, mode, partitions } = options;
+    if (mode === "write") makeDirectory(directory);
+    const found = readLogHeader(directory);
+    if (found === undefined) {
+      if (mode === "read") {
+        throw new Error(`There is no log in ${directory}: open it for writing before readers do.`);
+      }
+      if (hasSegments(directory)) {
+        throw new DamagedFileError(
+          `${directory}/log.json`,
+          "it is missing, and there are segments",
+          "Restore it from a copy, or move the log's directory aside and start anew.",
         );
       }
-      const text = JSON.stringify({ format: 1, partitions: options.partitions });
-      await replaceFile(path, new TextEncoder().encode(text));
-    } else {
-      const { format, partitions } = JSON.parse(new TextDecoder().decode(bytes));
-      if (format !== 1) {
-        throw new Error(
-          `The log in ${options.directory} has format ${format}; this build reads 1.`,
-        );
-      }
-      if (partitions !== options.partitions) {
-        throw new PartitionCountError(options.directory, partitions, options.partitions);
-      }
-    }
+      await writeLogHeader(directory, partitions);
+    } else if (found !== partitions) throw new PartitionCountError(directory, found, partitions);
     return new EmbeddedEventLog(options);
   }
 
@@ -176,8 +188,9 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   /**
-   * Whole segments go; a segment that holds newer records too stays until they are trimmed. They go before the floor
-   * is written, since a full disk may have no room for that.
+   * Removes whole segments; a segment that also holds newer records stays until these are trimmed.
+   * Segments are removed before the floor is written, because a full disk may have no room for
+   * that.
    */
   async trim(partition: number, offset: number): Promise<void> {
     const target = this.#partition(partition);
@@ -191,7 +204,7 @@ export class EmbeddedEventLog implements EventLog {
       target.bytesBefore -= bytes;
       this.#full = undefined;
     }
-    await this.#offsets.set(floorName, partition, floor);
+    await this.#offsets.set(FLOOR_NAME, partition, floor);
   }
 
   usage(): LogUsage {
@@ -213,13 +226,16 @@ export class EmbeddedEventLog implements EventLog {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#offsets.settle();
     for (const { reader, writer, listeners } of this.#partitions) {
       listeners.clear();
       await writer?.close();
       reader.close();
     }
-    if (this.#options.mode === "read") { // wakes this log's own waits
+    const storesEnds = this.#endTimer !== undefined;
+    clearTimeout(this.#endTimer);
+    if (storesEnds) await this.#storeEnds().catch(() => {});
+    await this.#offsets.settle();
+    if (this.#options.mode === "read") { // ends the waits of #follow
       for (let partition = 0; partition < this.partitions; partition++) {
         Atomics.notify(this.#ends, partition);
       }
@@ -229,14 +245,16 @@ export class EmbeddedEventLog implements EventLog {
   #openPartition(partition: number): Partition {
     const { directory: root, mode, segmentBytesMax, durability } = this.#options;
     const directory = `${root}/${partition}`;
-    Deno.mkdirSync(directory, { recursive: true });
+    if (mode === "write") makeDirectory(directory);
     const writer = mode === "read" ? undefined : new SegmentWriter({
       directory,
       segmentBytesMax: segmentBytesMax ??
-        Math.min(segmentBytesUsual, this.#bytesMax / (8 * this.partitions)),
+        Math.min(SEGMENT_BYTES_USUAL, this.#bytesMax / (8 * this.partitions)),
       durability: durability ?? "disk",
+      evidence: this.#evidence(partition),
       onDurable: (endOffset) => this.#onDurable(partition, endOffset),
     });
+    if (writer?.torn) this.#options.onTornTail?.(writer.torn);
     const reader = new SegmentReader(directory);
     return {
       directory,
@@ -244,15 +262,41 @@ export class EmbeddedEventLog implements EventLog {
       writer,
       listeners: new Listeners(),
       endOffset: writer ? writer.durableOffset : Number(Atomics.load(this.#ends, partition)),
-      floor: this.#offsets.get(floorName, partition),
+      floor: this.#offsets.get(FLOOR_NAME, partition),
       bytesBefore: bytesOf(listSegments(directory)),
     };
+  }
+
+  /** The furthest offset that the log's small files know to have been durable. */
+  #evidence(partition: number): DurableEvidence | undefined {
+    const all = this.#offsets.all().filter((committed) => committed.partition === partition);
+    const [furthest] = all.sort((a, b) => b.offset - a.offset);
+    return furthest && { offset: furthest.offset, path: this.#offsets.path(furthest.consumer) };
   }
 
   #onDurable(partition: number, endOffset: number): void {
     this.#partitions[partition].endOffset = endOffset;
     this.#announce(partition);
     this.#partitions[partition].listeners.tell();
+    this.#storeEndLater();
+  }
+
+  /** Stores the durable ends at most once per {@link END_INTERVAL_MS}. */
+  #storeEndLater(): void {
+    if (this.#options.durability === "process" || this.#endTimer !== undefined) return;
+    this.#endTimer = setTimeout(() => void this.#storeEnds().catch(() => {}), END_INTERVAL_MS);
+    Deno.unrefTimer(Number(this.#endTimer));
+  }
+
+  /**
+   * Stores how far each partition is durable, which tells damage to the last records from a torn
+   * tail. A failure changes nothing: the log is whole without.
+   */
+  async #storeEnds(): Promise<void> {
+    clearTimeout(this.#endTimer);
+    this.#endTimer = undefined;
+    const ends = this.#partitions.map(({ endOffset }) => endOffset);
+    await Promise.all(ends.map((end, partition) => this.#offsets.set(END_NAME, partition, end)));
   }
 
   #announce(partition: number): void {
@@ -260,7 +304,7 @@ export class EmbeddedEventLog implements EventLog {
     Atomics.notify(this.#ends, partition);
   }
 
-  /** Learns of each new end without a timer, until the log is closed. */
+  /** Waits for each new end, without a timer, until the log is closed. */
   async #follow(partition: number): Promise<void> {
     while (!this.#closed) {
       const end = Atomics.load(this.#ends, partition);
@@ -276,6 +320,15 @@ export class EmbeddedEventLog implements EventLog {
 
   #partition(partition: number): Partition {
     return partitionOf(this.#partitions, partition);
+  }
+}
+
+function hasSegments(directory: string): boolean {
+  try {
+    return listSegments(`${directory}/0`).length > 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

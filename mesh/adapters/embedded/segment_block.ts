@@ -1,29 +1,45 @@
 /**
  * The unit of a segment file: the records of one group commit, under one checksum.
  *
- * A crash can tear the last block only; nobody was told that its records are durable, so recovery drops it whole.
- *
  *     0   u32  payload bytes
  *     4   u32  records
  *     8   f64  offset of the first record
- *     16  u32  CRC-32 (IEEE) of bytes 0-15 and the payload
- *     20  payload: u32 length of each record, then the records one after another
+ *     16  f64  offset up to which records were durable when the block was written
+ *     24  u32  CRC-32 (IEEE) of bytes 0-23 and the payload
+ *     28  payload: u32 length of each record, then the records one after another
  *
  * All little-endian.
+ *
+ * The durable offset tells damage from a torn tail at the next opening. A power failure may tear
+ * the blocks that were not durable; a broken block below the durable offset of a later one was
+ * durable, and is damaged.
  */
 import { crc32 } from "node:zlib";
 import type { LogRecord } from "../../ports/event_log.ts";
 
-export const blockHeaderBytes = 20;
+/** Format of segments, in `log.json`. */
+export const LOG_FORMAT = 2;
+
+export const BLOCK_HEADER_BYTES = 28;
+const CHECKSUM_AT = 24;
 
 export interface BlockHeader {
   readonly payloadBytes: number;
   readonly records: number;
   readonly firstOffset: number;
+  readonly durableOffset: number;
   readonly checksum: number;
 }
 
-/** A file holds bytes that are not what was written. */
+/** The content of a block. */
+export interface BlockContent {
+  readonly firstOffset: number;
+  /** Records before this offset are durable. */
+  readonly durableOffset: number;
+  readonly records: readonly Uint8Array[];
+}
+
+/** A file of the log holds other bytes than were written. */
 export class LogCorruptError extends Error {
   override readonly name = "LogCorruptError";
   constructor(readonly path: string, readonly position: number, readonly reason: string) {
@@ -33,16 +49,16 @@ export class LogCorruptError extends Error {
   }
 }
 
+/** Bytes of a block with these records. */
 export function blockBytes(records: readonly Uint8Array[]): number {
-  let bytes = blockHeaderBytes + 4 * records.length;
+  let bytes = BLOCK_HEADER_BYTES + 4 * records.length;
   for (const record of records) bytes += record.byteLength;
   return bytes;
 }
 
-/** @param room Where the block is made if it is large enough; what was made there before is gone. */
+/** @param room Memory for the block, used if it is large enough; its content is overwritten. */
 export function encodeBlock(
-  firstOffset: number,
-  records: readonly Uint8Array[],
+  { firstOffset, durableOffset, records }: BlockContent,
   room?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
   const bytes = blockBytes(records);
@@ -50,49 +66,52 @@ export function encodeBlock(
     ? room.subarray(0, bytes)
     : new Uint8Array(bytes);
   const view = new DataView(block.buffer, block.byteOffset);
-  view.setUint32(0, block.byteLength - blockHeaderBytes, true);
+  view.setUint32(0, block.byteLength - BLOCK_HEADER_BYTES, true);
   view.setUint32(4, records.length, true);
   view.setFloat64(8, firstOffset, true);
-  let lengthAt = blockHeaderBytes;
-  let recordAt = blockHeaderBytes + 4 * records.length;
+  view.setFloat64(16, durableOffset, true);
+  let lengthAt = BLOCK_HEADER_BYTES;
+  let recordAt = BLOCK_HEADER_BYTES + 4 * records.length;
   for (const record of records) {
     view.setUint32(lengthAt, record.byteLength, true);
     block.set(record, recordAt);
     lengthAt += 4;
     recordAt += record.byteLength;
   }
-  view.setUint32(16, checksumOf(block), true);
+  view.setUint32(CHECKSUM_AT, checksumOf(block), true);
   return block;
 }
 
-/** The header at `at`, or undefined when fewer bytes than a header remain. */
-export function decodeHeader(bytes: Uint8Array, at: number): BlockHeader | undefined {
-  if (at + blockHeaderBytes > bytes.byteLength) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, blockHeaderBytes);
+/** The header that begins at `at`; `bytes` hold all of it. */
+export function decodeHeader(bytes: Uint8Array, at = 0): BlockHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, BLOCK_HEADER_BYTES);
   return {
     payloadBytes: view.getUint32(0, true),
     records: view.getUint32(4, true),
     firstOffset: view.getFloat64(8, true),
-    checksum: view.getUint32(16, true),
+    durableOffset: view.getFloat64(16, true),
+    checksum: view.getUint32(CHECKSUM_AT, true),
   };
 }
 
-/** Whether a whole block's bytes are those that were written. */
+/** Whether a whole block's bytes are the ones that were written. */
 export function isIntact(block: Uint8Array): boolean {
-  const header = decodeHeader(block, 0);
-  return header !== undefined && header.payloadBytes === block.byteLength - blockHeaderBytes &&
-    header.checksum === checksumOf(block);
+  if (block.byteLength < BLOCK_HEADER_BYTES) return false;
+  const { payloadBytes, checksum } = decodeHeader(block);
+  return payloadBytes === block.byteLength - BLOCK_HEADER_BYTES && checksum === checksumOf(block);
 }
 
-/** Records `from` to `from + recordsMax` (offsets) of an intact block. They share one copy of their bytes: whoever keeps one keeps all. */
+/**
+ * Records of an intact block, from offset `from` on, at most `recordsMax`. They share one copy of
+ * their bytes: a caller that keeps one record keeps the memory of all.
+ */
 export function decodeRecords(block: Uint8Array, from: number, recordsMax: number): LogRecord[] {
+  const { records, firstOffset } = decodeHeader(block);
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
-  const records = view.getUint32(4, true);
-  const firstOffset = view.getFloat64(8, true);
-  const lengthOf = (i: number) => view.getUint32(blockHeaderBytes + 4 * i, true);
+  const lengthOf = (i: number) => view.getUint32(BLOCK_HEADER_BYTES + 4 * i, true);
   const first = Math.min(records, Math.max(0, from - firstOffset));
   const end = Math.min(records, first + recordsMax);
-  let begin = blockHeaderBytes + 4 * records;
+  let begin = BLOCK_HEADER_BYTES + 4 * records;
   for (let i = 0; i < first; i++) begin += lengthOf(i);
   let bytes = 0;
   for (let i = first; i < end; i++) bytes += lengthOf(i);
@@ -105,5 +124,5 @@ export function decodeRecords(block: Uint8Array, from: number, recordsMax: numbe
 }
 
 function checksumOf(block: Uint8Array): number {
-  return crc32(block.subarray(blockHeaderBytes), crc32(block.subarray(0, 16)));
+  return crc32(block.subarray(BLOCK_HEADER_BYTES), crc32(block.subarray(0, CHECKSUM_AT)));
 }

@@ -6,24 +6,24 @@ export interface SegmentFile {
   readonly firstOffset: number;
 }
 
-const suffix = ".segment";
+const SUFFIX = ".segment";
 
 export function segmentPath(directory: string, firstOffset: number): string {
-  return `${directory}/${String(firstOffset).padStart(16, "0")}${suffix}`;
+  return `${directory}/${String(firstOffset).padStart(16, "0")}${SUFFIX}`;
 }
 
 /** Segments by first offset, ascending. */
 export function listSegments(directory: string): SegmentFile[] {
   const segments: SegmentFile[] = [];
   for (const entry of Deno.readDirSync(directory)) {
-    if (!entry.isFile || !entry.name.endsWith(suffix)) continue;
-    const firstOffset = Number(entry.name.slice(0, -suffix.length));
+    if (!entry.isFile || !entry.name.endsWith(SUFFIX)) continue;
+    const firstOffset = Number(entry.name.slice(0, -SUFFIX.length));
     segments.push({ path: `${directory}/${entry.name}`, firstOffset });
   }
   return segments.sort((a, b) => a.firstOffset - b.firstOffset);
 }
 
-/** Reads `bytes.byteLength` bytes at `position`, fewer at the end of the file. */
+/** Fills `bytes` from `position` of the file; returns how many there were before its end. */
 export function readAt(file: Deno.FsFile, position: number, bytes: Uint8Array): number {
   file.seekSync(position, Deno.SeekMode.Start);
   let filled = 0;
@@ -33,14 +33,4 @@ export function readAt(file: Deno.FsFile, position: number, bytes: Uint8Array): 
     filled += read;
   }
   return filled;
-}
-
-/** Makes a new or renamed entry of the directory survive a power failure. */
-export function syncDirectory(directory: string): void {
-  const handle = Deno.openSync(directory, { read: true });
-  try {
-    handle.syncSync();
-  } finally {
-    handle.close();
-  }
 }

@@ -1,22 +1,30 @@
 /**
- * Appends to a partition's segment files: what one turn of the event loop appends is written as one block, and what is
- * written while the disk syncs shares the next sync, so that the event loop never waits for the disk.
+ * Appends to a partition's segment files. The appends of one turn of the event loop are written as
+ * one block; blocks that are written while the disk syncs share the next sync, so that the event
+ * loop never waits for the disk.
  *
- * A write that fails (no space is left) takes nothing with it: its appends are refused, what it left in the file is
- * cut off, and the next append tries again. A sync that fails is final: what the system still held may be gone, and
- * another sync would say that all is well.
+ * A failed write (no space is left) is undone: its appends are refused, its bytes are cut off, and
+ * the next append tries again. A failed sync is final: the kernel may have dropped the pages, and
+ * another sync would succeed all the same. Only opening the log again shows what is on the disk.
  */
 import { type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
 import { PageCacheRelease } from "../linux/page_cache.ts";
+import { syncDirectory } from "./durable_directory.ts";
 import { blockBytes, encodeBlock } from "./segment_block.ts";
-import { listSegments, segmentPath, syncDirectory } from "./segment_files.ts";
-import { SegmentReader } from "./segment_reader.ts";
+import { segmentPath } from "./segment_files.ts";
+import { type DurableEvidence, recoverPartition, type TornTail } from "./segment_recovery.ts";
+import { TEMPORARY_SUFFIX } from "./small_file.ts";
 
 export interface SegmentWriterOptions {
   readonly directory: string;
-  /** A segment that has grown past this is closed and a new one begun. */
+  /** Evidence of records that were durable before the opening. */
+  readonly evidence?: DurableEvidence | undefined;
+  /** A segment that would grow past this is closed and a new one begun, bytes. */
   readonly segmentBytesMax: number;
-  /** `disk`: appends resolve when synced. `process`: when the operating system has them; a power failure may lose the last. */
+  /**
+   * The moment at which records count as durable. `disk`: when they are synced. `process`: when the
+   * operating system has them; a power failure may lose the last.
+   */
   readonly durability: "disk" | "process";
   /** Called after records became durable, before their appends resolve. */
   readonly onDurable: (endOffset: number) => void;
@@ -30,63 +38,75 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void;
 }
 
-/** A block holds whole appends of one turn, up to about this much, so that an append is written whole or not at all. */
-const blockBytesMax = 8 * 1024 * 1024;
+/**
+ * Bytes from which on no further append of a turn is added to a block. An append is never split.
+ */
+const BLOCK_BYTES_MAX = 8 * 1024 * 1024;
 
-/** A block of up to this much is made in memory that is kept for it. */
-const roomBytes = 256 * 1024;
+/** A block of up to this size is made in memory that is kept for the next one. */
+const ROOM_BYTES = 256 * 1024;
 
-/** Records that nobody waits for to be durable are, this much later. */
-const pauseMs = 20;
+/** Delay before syncing records whose append did not ask for durability, ms. */
+const SYNC_DELAY_MS = 20;
 
-/** What has to fit on the disk before a log that could not be written counts as mended. */
-const probeBytes = 64 * 1024;
+/** Bytes that must fit on the disk before a log that could not be written counts as mended. */
+const PROBE_BYTES = 64 * 1024;
 
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
+  #path: string;
   #file: Deno.FsFile;
   #pages: PageCacheRelease;
-  /** Where the file's own position is; NaN = unknown. */
+  /** The position of `#file`; NaN = unknown. */
   #cursor = NaN;
+  /** The end of the last block, bytes. */
   #position: number;
   #nextOffset: number;
-  #durableOffset: number;
   #writtenOffset: number;
+  /** Records before it are durable, by the measure of `durability`. */
+  #durableOffset: number;
+  /** Records before it were synced. */
+  #syncedOffset: number;
   /** Not written yet. */
   #pending: PendingAppend[] = [];
   /** Written, waiting to be durable. */
   #unsynced: PendingAppend[] = [];
   #syncing: Promise<void> | undefined;
-  /** Ends a pause before a sync that nobody waits for. */
-  #hurry: (() => void) | undefined;
-  /** Why the last write failed; cleared by one that works. */
+  /** Ends the delay before a sync. */
+  #syncNow: (() => void) | undefined;
+  /** The failure of the last write; cleared by a write that works. */
   #failure: LogUnavailableError | undefined;
   #broken: Error | undefined;
-  /** Where usual blocks are made. */
-  readonly #room = new Uint8Array(roomBytes);
+  /** Memory in which small blocks are made. */
+  readonly #room = new Uint8Array(ROOM_BYTES);
   #bytesWritten = 0;
   #bytesPending = 0;
-  /** Bytes of a torn block that the last crash left, dropped at open. */
-  readonly bytesTruncated: number;
+  /** The tail that was cut off at the opening. */
+  readonly torn: TornTail | undefined;
 
+  /**
+   * Opens a partition, see {@link recoverPartition}.
+   *
+   * @throws {LogCorruptError} A block that was durable is damaged.
+   */
   constructor(options: SegmentWriterOptions) {
     this.#options = options;
-    Deno.mkdirSync(options.directory, { recursive: true });
-    const reader = new SegmentReader(options.directory);
-    const end = reader.findEnd();
-    reader.close();
-    const last = listSegments(options.directory).at(-1);
-    const path = last?.path ?? segmentPath(options.directory, 0);
-    this.#file = Deno.openSync(path, { create: true, read: true, write: true });
-    if (!last) syncDirectory(options.directory);
-    this.bytesTruncated = end.fileBytes - end.position;
-    if (this.bytesTruncated > 0) {
-      this.#file.truncateSync(end.position);
-      this.#file.syncDataSync();
-    }
-    this.#pages = new PageCacheRelease(path, end.position);
-    this.#position = end.position;
-    this.#nextOffset = this.#writtenOffset = this.#durableOffset = end.endOffset;
+    const { path, position, endOffset, torn } = recoverPartition(
+      options.directory,
+      options.evidence,
+    );
+    this.torn = torn;
+    this.#path = path;
+    this.#file = Deno.openSync(path, { read: true, write: true });
+    this.#pages = new PageCacheRelease(path, position);
+    this.#position = position;
+    this.#nextOffset = this.#writtenOffset = this.#durableOffset = endOffset;
+    this.#syncedOffset = endOffset;
+  }
+
+  /** The newest segment. */
+  get path(): string {
+    return this.#path;
   }
 
   /** The offset after the last durable record. */
@@ -94,19 +114,25 @@ export class SegmentWriter {
     return this.#durableOffset;
   }
 
-  /** Written since the file was opened, and about to be. */
+  /** Bytes written since the opening, and about to be. */
   get bytes(): number {
     return this.#bytesWritten + this.#bytesPending;
   }
 
-  /** Why appends fail; tries first whether they still do, since a log that nobody appends to would never find out. */
+  /**
+   * Why appends fail. After a failed write it tries whether a write works again, in a file of its
+   * own: without appends nothing else would find out.
+   */
   failure(): Error | undefined {
     if (this.#broken !== undefined || this.#failure === undefined) return this.#broken;
+    const path = `${this.#options.directory}/probe${TEMPORARY_SUFFIX}`;
     try {
-      this.#writeAt(this.#position, new Uint8Array(probeBytes));
+      writeProbe(path);
       this.#failure = undefined;
     } catch { /* still no room */ }
-    this.#cutOff();
+    try {
+      Deno.removeSync(path);
+    } catch { /* it was not made */ }
     return this.#failure;
   }
 
@@ -125,7 +151,7 @@ export class SegmentWriter {
 
   async close(): Promise<void> {
     this.#writePending();
-    this.#hurry?.();
+    this.#syncNow?.();
     await this.#syncing;
     this.#broken ??= new Error(`The log in ${this.#options.directory} is closed`);
     this.#file.close();
@@ -146,29 +172,29 @@ export class SegmentWriter {
       }
       this.#failure = undefined;
     } catch (error) {
+      // Blocks before a sync that failed may be lost with it.
+      if (this.#broken) return rejectAll(appends, this.#broken);
       this.#refuse(appends.slice(written), error);
     }
     for (const append of appends.slice(0, written)) {
       if (append.until === "durable") this.#unsynced.push(append);
       else append.resolve(append.firstOffset);
     }
-    if (this.#unsynced.length > 0) this.#hurry?.();
+    if (this.#unsynced.length > 0) this.#syncNow?.();
     this.#syncing ??= this.#syncAll();
   }
 
   async #syncAll(): Promise<void> {
-    await Promise.resolve(); // what the same turn appends to other partitions is written first
+    await Promise.resolve(); // blocks that the same turn appends to other partitions are written first
     while (this.#durableOffset < this.#writtenOffset && !this.#broken) {
-      if (this.#unsynced.length === 0 && this.#options.durability === "disk") await this.#pause();
+      if (this.#unsynced.length === 0 && this.#options.durability === "disk") {
+        await this.#delaySync();
+      }
       const appends = this.#unsynced;
       const writtenOffset = this.#writtenOffset;
-      const [pages, position] = [this.#pages, this.#position];
       this.#unsynced = [];
       try {
-        if (this.#options.durability === "disk") {
-          await this.#file.syncData();
-          if (pages === this.#pages) pages.follow(position);
-        }
+        if (this.#options.durability === "disk") await this.#sync(writtenOffset);
       } catch (error) {
         this.#break(appends, error);
         break;
@@ -180,26 +206,39 @@ export class SegmentWriter {
     this.#syncing = undefined;
   }
 
-  /** What comes meanwhile shares the sync; the first append that waits for the disk ends it. */
-  #pause(): Promise<void> {
+  async #sync(writtenOffset: number): Promise<void> {
+    const [pages, position] = [this.#pages, this.#position];
+    await this.#file.syncData();
+    this.#syncedOffset = Math.max(this.#syncedOffset, writtenOffset);
+    if (pages === this.#pages) pages.follow(position);
+  }
+
+  /** Further appends share the sync. The first append that waits for the disk ends the delay. */
+  #delaySync(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#hurry!(), pauseMs);
-      this.#hurry = () => {
+      const end = () => {
         clearTimeout(timer);
-        this.#hurry = undefined;
+        this.#syncNow = undefined;
         resolve();
       };
+      const timer = setTimeout(end, SYNC_DELAY_MS);
+      this.#syncNow = end;
     });
   }
 
+  #blockOf(records: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    return encodeBlock(
+      { firstOffset: this.#writtenOffset, durableOffset: this.#syncedOffset, records },
+      this.#room,
+    );
+  }
+
   #writeBlock(records: readonly Uint8Array[]): void {
-    const block = encodeBlock(this.#writtenOffset, records, this.#room);
-    if (this.#position > 0 && this.#position + block.byteLength > this.#options.segmentBytesMax) {
-      this.#roll();
-    }
-    this.#writeAt(this.#position, block);
-    this.#position += block.byteLength;
-    this.#bytesWritten += block.byteLength;
+    const bytes = blockBytes(records);
+    if (this.#position > 0 && this.#position + bytes > this.#options.segmentBytesMax) this.#roll();
+    this.#writeAt(this.#position, this.#blockOf(records));
+    this.#position += bytes;
+    this.#bytesWritten += bytes;
     this.#writtenOffset += records.length;
   }
 
@@ -211,32 +250,52 @@ export class SegmentWriter {
   }
 
   /**
-   * The old file is synced here and now: later syncs reach the new one alone. A file of the new one's name can only be
-   * what an earlier attempt left, and is empty.
+   * Begins a new segment. The old file is synced at once, because later syncs reach the new file
+   * alone.
    */
   #roll(): void {
-    try {
-      if (this.#options.durability === "disk") this.#file.syncDataSync();
-    } catch (error) {
-      this.#break([], error);
-      throw error;
+    const { directory, durability } = this.#options;
+    if (durability === "disk") {
+      try {
+        this.#file.syncDataSync();
+        this.#syncedOffset = this.#writtenOffset;
+      } catch (error) {
+        this.#break([], error);
+        throw error;
+      }
     }
-    const path = segmentPath(this.#options.directory, this.#writtenOffset);
-    const next = Deno.openSync(path, { create: true, truncate: true, read: true, write: true });
-    try {
-      syncDirectory(this.#options.directory);
-    } catch (error) {
-      next.close();
-      throw error;
-    }
+    const path = segmentPath(directory, this.#writtenOffset);
+    const next = this.#createSegment(path);
     this.#file.close();
-    this.#pages.close();
+    void this.#pages.close();
+    this.#path = path;
     this.#file = next;
     this.#pages = new PageCacheRelease(path, 0);
     this.#position = this.#cursor = 0;
   }
 
-  /** After a write that failed: the log ends where it ended before it. */
+  /**
+   * A file that cannot be made durable is removed: while it is there, an opening would look into it
+   * alone.
+   */
+  #createSegment(path: string): Deno.FsFile {
+    let file: Deno.FsFile | undefined;
+    try {
+      file = Deno.openSync(path, { create: true, truncate: true, read: true, write: true });
+      syncDirectory(this.#options.directory);
+      return file;
+    } catch (cause) {
+      file?.close();
+      try {
+        Deno.removeSync(path);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) this.#break([], cause);
+      }
+      throw cause;
+    }
+  }
+
+  /** After a failed write: the log ends where it ended before. */
   #refuse(appends: readonly PendingAppend[], cause: unknown): void {
     this.#cutOff();
     this.#nextOffset = this.#writtenOffset;
@@ -245,27 +304,44 @@ export class SegmentWriter {
       "Nothing was appended. Free disk space or repair the disk; appends go on as soon as writing works.",
       cause,
     );
-    for (const append of appends) append.reject(this.#failure);
+    rejectAll(appends, this.#failure);
   }
 
-  /** Where that fails too, the next block is written over what is there, and an opening drops it as torn. */
+  /**
+   * Takes the bytes of a failed write back. Where that fails too, the next block overwrites them,
+   * and an opening cuts them off as torn.
+   */
   #cutOff(): void {
     try {
       this.#file.truncateSync(this.#position);
     } catch { /* see above */ }
   }
 
-  /** After a failed sync nobody knows what is on disk: only opening the log anew finds out. */
+  /** After a failed sync no more is appended. */
   #break(appends: readonly PendingAppend[], cause: unknown): void {
     this.#broken = new LogUnavailableError(
       this.#options.directory,
-      "What was written last may be lost. Free disk space or repair the disk, then restart.",
+      "The last records may be lost. Free disk space or repair the disk, then restart.",
       cause,
     );
     this.#bytesPending = 0;
-    const waiting = [...appends, ...this.#unsynced.splice(0), ...this.#pending.splice(0)];
-    for (const append of waiting) append.reject(this.#broken);
+    rejectAll([...appends, ...this.#unsynced.splice(0), ...this.#pending.splice(0)], this.#broken);
   }
+}
+
+function writeProbe(path: string): void {
+  const file = Deno.openSync(path, { create: true, truncate: true, write: true });
+  try {
+    for (let bytes = 0; bytes < PROBE_BYTES;) {
+      bytes += file.writeSync(new Uint8Array(PROBE_BYTES - bytes));
+    }
+  } finally {
+    file.close();
+  }
+}
+
+function rejectAll(appends: readonly PendingAppend[], error: Error): void {
+  for (const append of appends) append.reject(error);
 }
 
 /** The appends from number `from` on that share a block: at least one. */
@@ -274,6 +350,6 @@ function blockOf(appends: readonly PendingAppend[], from: number): readonly Pend
   let bytes = 0;
   do {
     bytes += blockBytes(appends[to++].records);
-  } while (to < appends.length && bytes + blockBytes(appends[to].records) <= blockBytesMax);
+  } while (to < appends.length && bytes + blockBytes(appends[to].records) <= BLOCK_BYTES_MAX);
   return appends.slice(from, to);
 }

@@ -1,10 +1,10 @@
 /**
- * Profiles in SQLite. There is no cache here: ranking keeps what it makes of items, see {@link ProfileStore.onChanged},
- * and the profile of one user is read in microseconds.
+ * Profiles in SQLite. There is no cache here: ranking keeps what it makes of items, see {@link
+ * ProfileStore.onChanged}, and the profile of one user is read in microseconds.
  *
- * Writes of one turn of the event loop share a transaction, as many as hold up rankings for a few ms. A profile becomes
- * readable when it is durable, and what is deleted or replaced is overwritten in the file, since it may have been
- * deleted for good reason.
+ * Writes of one turn of the event loop share a transaction, as many as hold up rankings for a few
+ * ms. A profile becomes readable when it is durable, and what is deleted or replaced is overwritten
+ * in the file, since it may have been deleted for good reason.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Clock } from "../../ports/clock.ts";
@@ -189,7 +189,10 @@ class ProfileTable {
     this.#delete.run(id);
   }
 
-  /** The change is durable: those who derived something from the profile hear of it before its writer does. */
+  /**
+   * The change is durable: those who derived something from the profile hear of it before its
+   * writer does.
+   */
   publish(id: string, { before, after }: Change): void {
     this.#count += Number(after !== undefined) - Number(before !== undefined);
     this.listeners.tell(id);

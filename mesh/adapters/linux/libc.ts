@@ -16,6 +16,12 @@ const SYMBOLS = {
    * Descriptor, first byte, bytes, advice; 0 when it worked. Runs outside the event loop's thread.
    */
   posix_fadvise: { parameters: ["i32", "i64", "i64", "i32"], result: "i32", nonblocking: true },
+  /** The same in the calling thread, which waits for it. */
+  posix_fadvise_sync: {
+    name: "posix_fadvise",
+    parameters: ["i32", "i64", "i64", "i32"],
+    result: "i32",
+  },
 } as const;
 
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];

@@ -62,6 +62,18 @@ export class PageCacheRelease {
   }
 }
 
+/**
+ * Drops the pages of a file that are on the disk from the cache, so that the next reads come from the
+ * disk. Does nothing where the system has no such advice.
+ */
+export function dropCachedPages(path: string): void {
+  const libc = openLibc();
+  const descriptor = openReadOnly(libc, path);
+  if (libc === undefined || descriptor < 0) return;
+  libc.posix_fadvise_sync(descriptor, 0n, 0n, POSIX_FADV_DONTNEED);
+  libc.close(descriptor);
+}
+
 /** A file descriptor of the file, or -1. */
 function openReadOnly(libc: Libc | undefined, path: string): number {
   return libc?.open(new TextEncoder().encode(`${path}\0`), O_RDONLY | O_CLOEXEC) ?? -1;

@@ -10,8 +10,8 @@ function open(path: string, trainers: number) {
     logBytesMax: 1 << 24,
     profilesCachedMax: 10,
     snapshots: { intervalMs: 60_000, kept: 2, chunkRows: 64, budgetMs: 1_000 },
-  } as unknown as Parameters<typeof openStorage>[0];
-  return openStorage(storage, trainers, false);
+  } as unknown as Parameters<typeof openStorage>[0]["storage"];
+  return openStorage({ storage, examplePartitions: trainers, manyThreads: false });
 }
 
 Deno.test("another trainer.count is refused in the words of the configuration, and the right one opens", async () => {

@@ -10,6 +10,7 @@ import {
 } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
 import { LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
 import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
+import type { TornTail } from "../../../../mesh/adapters/embedded/segment_recovery.ts";
 import { listSegments } from "../../../../mesh/adapters/embedded/segment_files.ts";
 
 /** Lets `bytes` more be written to files, then none, until the returned function is called. */
@@ -44,7 +45,7 @@ async function read(log: EmbeddedEventLog, from = 0): Promise<string[]> {
   return (await log.read(0, from, 1_000)).map(({ bytes }) => new TextDecoder().decode(bytes));
 }
 
-Deno.test("a block torn by a crash is dropped, whatever its length, and the log goes on after the one before", async () => {
+Deno.test("a block torn by a crash is cut off, kept and reported, and the log goes on behind the block before", async () => {
   await withDirectory(async (directory) => {
     let log = await open(directory);
     await log.append(0, [text("a"), text("b")]);
@@ -53,10 +54,18 @@ Deno.test("a block torn by a crash is dropped, whatever its length, and the log 
     await log.append(0, [text("torn"), text("too")]);
     await log.close();
     const whole = Deno.readFileSync(path);
+    const stored = `${directory}/offsets/(durable).json`;
     for (let length = intact; length < whole.length; length++) {
       Deno.writeFileSync(path, whole.subarray(0, length));
-      log = await open(directory);
+      Deno.removeSync(stored); // a process that is killed right after the append has not written it
+      const torn: TornTail[] = [];
+      log = await open(directory, { onTornTail: (tail) => void torn.push(tail) });
       assert.deepEqual(await read(log), ["a", "b"], `cut at byte ${length}`);
+      if (length > intact) {
+        const [{ position, bytes, keptAt }] = torn;
+        assert.deepEqual([position, bytes], [intact, length - intact]);
+        assert.deepEqual(Deno.readFileSync(keptAt ?? ""), whole.slice(intact, length));
+      } else assert.deepEqual(torn, []);
       assert.equal(await log.append(0, [text("c")]), 2);
       assert.deepEqual(await read(log), ["a", "b", "c"]);
       await log.close();
@@ -64,7 +73,7 @@ Deno.test("a block torn by a crash is dropped, whatever its length, and the log 
   });
 });
 
-Deno.test("a damaged block is never given to a reader: the error names the file and the byte", async () => {
+Deno.test("a damaged block in an older segment is an error for its readers, which names the file and the byte", async () => {
   await withDirectory(async (directory) => {
     let log = await open(directory, { segmentBytesMax: 32 });
     for (const value of ["first", "second", "third"]) await log.append(0, [text(value)]);
@@ -83,9 +92,10 @@ Deno.test("a damaged block is never given to a reader: the error names the file 
   });
 });
 
-Deno.test("a reader follows the writer through the shared ends, and only as far as it is durable", async () => {
+Deno.test("a reader follows the writer through the shared ends, up to the durable end", async () => {
   await withDirectory(async (directory) => {
-    // Waiting on shared memory does not keep a process alive; a server's sockets do, and here this timer.
+    // Waiting on shared memory does not keep a process alive; a server's sockets do, and here this
+    // timer.
     const alive = setInterval(() => {}, 1_000);
     const ends = createLogEnds(1);
     const writer = await open(directory, { ends, segmentBytesMax: 64 });
@@ -112,7 +122,7 @@ Deno.test("a reader follows the writer through the shared ends, and only as far 
   });
 });
 
-Deno.test("a log made with other partitions is refused before anything moves", async () => {
+Deno.test("a log made with another number of partitions is refused", async () => {
   await withDirectory(async (directory) => {
     await (await open(directory, { partitions: 4 })).close();
     await assert.rejects(
@@ -122,7 +132,7 @@ Deno.test("a log made with other partitions is refused before anything moves", a
   });
 });
 
-Deno.test("trimmed segments leave the disk and make room again", async () => {
+Deno.test("trimmed segments are removed and make room", async () => {
   await withDirectory(async (directory) => {
     const log = await open(directory, { segmentBytesMax: 4_096, bytesMax: 64 * 1_024 });
     const record = new Uint8Array(1_000);
@@ -135,7 +145,7 @@ Deno.test("trimmed segments leave the disk and make room again", async () => {
   });
 });
 
-Deno.test("a data directory belongs to one holder at a time", async () => {
+Deno.test("a data directory is used by one process at a time", async () => {
   await withDirectory((directory) => {
     const held = openDataDirectory(`${directory}/data`);
     assert.throws(() => openDataDirectory(`${directory}/data`), /is in use by another process/);
@@ -146,7 +156,7 @@ Deno.test("a data directory belongs to one holder at a time", async () => {
   });
 });
 
-Deno.test("a full disk refuses appends whole, wherever it filled up, and they go on when there is room", async () => {
+Deno.test("a full disk refuses whole appends, at any byte, and appends go on when there is room", async () => {
   await withDirectory(async (directory) => {
     for (const room of [0, 10, 30, 45, 60]) {
       const options = { segmentBytesMax: 100 };
@@ -163,7 +173,7 @@ Deno.test("a full disk refuses appends whole, wherever it filled up, and they go
       } finally {
         free();
       }
-      assert.equal(log.refusal(), undefined, "asked, it tries again");
+      assert.equal(log.refusal(), undefined, "it tries again");
       assert.equal(await log.append(0, [text("e"), text("f")]), 3);
       assert.deepEqual(await read(log), ["a", "b", "c", "e", "f"]);
       await log.close();
@@ -175,7 +185,7 @@ Deno.test("a full disk refuses appends whole, wherever it filled up, and they go
   });
 });
 
-Deno.test("a log of any limit can free space: its segments are an eighth of a partition's share at most", async () => {
+Deno.test("a log of any limit can free space, because its segments are at most an eighth of a partition's share", async () => {
   await withDirectory(async (directory) => {
     const partitions = 8;
     const log = await open(directory, { bytesMax: 2 ** 20, durability: "process", partitions });
@@ -189,7 +199,7 @@ Deno.test("a log of any limit can free space: its segments are an eighth of a pa
   });
 });
 
-Deno.test("the bytes that a log holds are those of its files, whatever was appended, trimmed and opened again", async () => {
+Deno.test("the bytes that a log reports are those of its files, after any appends, trims and openings", async () => {
   await withDirectory(async (directory) => {
     let log = await open(directory, { segmentBytesMax: 500 });
     for (let i = 0; i < 200; i++) {

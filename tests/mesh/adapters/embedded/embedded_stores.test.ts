@@ -9,7 +9,8 @@ import { profileStoreContract } from "../../../contracts/profile_store_contract.
 
 const dispose = (directory: string) => Deno.remove(directory, { recursive: true });
 
-// One commit to a segment makes every test cross segments; the usual size keeps all in one where the log is large.
+// One commit to a segment makes every test cross segments; the usual size keeps all in one where
+// the log is large.
 for (const segmentBytesMax of [32, undefined]) {
   const segments = `segments of ${segmentBytesMax ?? "the usual"} bytes`;
   eventLogContract(`embedded event log, ${segments}`, async (options) => {

@@ -1,0 +1,245 @@
+/**
+ * Damage to the files of a log: harmless, mended with a report, or an error that names the file.
+ * Never silence. A log is written, its files are changed, and it is opened and read again.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  EmbeddedEventLog,
+  type EmbeddedEventLogOptions,
+} from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
+import { listSegments } from "../../../../mesh/adapters/embedded/segment_files.ts";
+import type { TornTail } from "../../../../mesh/adapters/embedded/segment_recovery.ts";
+import { removeTemporaries } from "../../../../mesh/adapters/embedded/small_file.ts";
+
+const RECORDS = 24;
+const TRIMMED = 6;
+const COMMITTED = 15;
+
+/** Files by path relative to the log's directory. */
+type Files = Map<string, Uint8Array<ArrayBuffer>>;
+
+function readFiles(directory: string, folder = ""): Files {
+  const files: Files = new Map();
+  for (const { name, isDirectory } of Deno.readDirSync(`${directory}/${folder}`)) {
+    if (!isDirectory) files.set(folder + name, Deno.readFileSync(`${directory}/${folder}${name}`));
+    else for (const file of readFiles(directory, `${folder}${name}/`)) files.set(...file);
+  }
+  return files;
+}
+
+function writeFiles(directory: string, files: Files): void {
+  Deno.removeSync(directory, { recursive: true });
+  Deno.mkdirSync(`${directory}/0`, { recursive: true });
+  Deno.mkdirSync(`${directory}/offsets`);
+  for (const [name, bytes] of files) Deno.writeFileSync(`${directory}/${name}`, bytes);
+}
+
+const recordOf = (offset: number) => `record ${offset} ${"x".repeat(offset % 7)}`;
+
+function open(directory: string, options: Partial<EmbeddedEventLogOptions> = {}) {
+  return EmbeddedEventLog.open({
+    directory,
+    partitions: 1,
+    mode: "write",
+    segmentBytesMax: 400,
+    ...options,
+  });
+}
+
+async function readAll(log: EmbeddedEventLog, from: number): Promise<string[]> {
+  const records = [];
+  for (let next = from;;) {
+    const read = await log.read(0, next, 5);
+    if (read.length === 0) return records;
+    for (const { bytes } of read) records.push(new TextDecoder().decode(bytes));
+    next = read[read.length - 1].offset + 1;
+  }
+}
+
+/** A log of some segments, as it is on the disk while it is open and after it was closed. */
+async function writeLog(directory: string): Promise<{ killed: Files; closed: Files }> {
+  const log = await open(directory);
+  for (let offset = 0; offset < RECORDS; offset += 2) {
+    const records = [recordOf(offset), recordOf(offset + 1)];
+    await log.append(0, records.map((text) => new TextEncoder().encode(text)));
+    if (offset === TRIMMED) await log.trim(0, TRIMMED);
+  }
+  await log.commitOffset("joiner", 0, COMMITTED);
+  const killed = readFiles(directory);
+  await log.close();
+  return { killed, closed: readFiles(directory) };
+}
+
+type Outcome =
+  | { readonly kind: "harmless" }
+  | { readonly kind: "mended"; readonly records: number }
+  | { readonly kind: "error"; readonly message: string }
+  | { readonly kind: "silent"; readonly records: number };
+
+async function outcomeOf(directory: string): Promise<Outcome> {
+  let torn: TornTail | undefined;
+  try {
+    const log = await open(directory, { onTornTail: (tail) => void (torn = tail) });
+    try {
+      const records = await readAll(log, TRIMMED);
+      const expected = Array.from(
+        { length: RECORDS - TRIMMED },
+        (_, i) => recordOf(i + TRIMMED),
+      );
+      // Whole records are expected, and after a cut the ones before it.
+      assert.deepEqual(records, expected.slice(0, records.length));
+      if (records.length === expected.length) return { kind: "harmless" };
+      return { kind: torn ? "mended" : "silent", records: records.length };
+    } finally {
+      await log.close();
+    }
+  } catch (error) {
+    if (error instanceof assert.AssertionError) throw error;
+    return { kind: "error", message: String(error) };
+  }
+}
+
+async function withLog(
+  run: (directory: string, log: { killed: Files; closed: Files }) => Promise<void>,
+): Promise<void> {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-damage-" });
+  try {
+    await run(directory, await writeLog(directory));
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+/** Lists a changed copy of the files for each byte flipped and each length cut. */
+function damageOf(files: Files): { name: string; what: string; bytes: Uint8Array<ArrayBuffer> }[] {
+  return [...files].flatMap(([name, bytes]) => [
+    ...Array.from(bytes, (_, at) => {
+      const flipped = bytes.slice();
+      flipped[at] ^= 1 << (at % 8);
+      return { name, what: `byte ${at} flipped`, bytes: flipped };
+    }),
+    ...Array.from(bytes, (_, length) => ({
+      name,
+      what: `cut to ${length} bytes`,
+      bytes: bytes.slice(0, length),
+    })),
+  ]);
+}
+
+for (const state of ["closed", "killed"] as const) {
+  Deno.test(`any byte flipped and any length cut in a ${state} log is harmless, mended or an error that names the file`, async () => {
+    await withLog(async (directory, log) => {
+      const files = log[state];
+      const damage = damageOf(files);
+      await fc.assert(
+        fc.asyncProperty(fc.constantFrom(...damage), async ({ name, what, bytes }) => {
+          writeFiles(directory, new Map([...files, [name, bytes]]));
+          const outcome = await outcomeOf(directory);
+          const says = `${name}, ${what}: ${JSON.stringify(outcome)}`;
+          if (outcome.kind === "error") assert.ok(outcome.message.includes(directory), says);
+          if (outcome.kind === "error" || outcome.kind === "harmless") return;
+          // In the second before it is killed a process has not stored how far the log was durable.
+          // Blocks cut off whole then look as if they had never been written.
+          assert.equal(state, "killed", says);
+          assert.ok(outcome.records >= COMMITTED - TRIMMED, says);
+          if (outcome.kind === "silent") assert.match(what, /^cut/, says);
+        }),
+        { numRuns: 150 },
+      );
+    });
+  });
+}
+
+Deno.test("a flipped bit in the newest segment is an error that names the file and the byte, and changes nothing", async () => {
+  await withLog(async (directory, { closed }) => {
+    const { path } = listSegments(`${directory}/0`).at(-1) ?? { path: "" };
+    const bytes = Deno.readFileSync(path);
+    bytes[40] ^= 1;
+    Deno.writeFileSync(path, bytes);
+    for (const name of ["(durable)", "joiner"]) {
+      Deno.removeSync(`${directory}/offsets/${name}.json`);
+    }
+    const error = await open(directory).catch((reason) => reason);
+    assert.ok(error instanceof LogCorruptError);
+    assert.equal(error.path, path);
+    assert.equal(error.position, 0);
+    assert.match(error.message, /damaged block \(by the block at byte \d+, records up to \d+ were/);
+    assert.deepEqual(Deno.readFileSync(path), bytes);
+    assert.equal(readFiles(directory).size, closed.size - 2);
+  });
+});
+
+Deno.test("a newest segment that is shorter than the durable end is an error", async () => {
+  await withLog(async (directory) => {
+    const { path } = listSegments(`${directory}/0`).at(-1) ?? { path: "" };
+    Deno.truncateSync(path, 0);
+    await assert.rejects(
+      open(directory),
+      /the end is missing \(by .*durable\).json, records up to 24 were durable\)/,
+    );
+  });
+});
+
+Deno.test("segments without log.json are an error, not a new log", async () => {
+  await withLog(async (directory) => {
+    Deno.removeSync(`${directory}/log.json`);
+    await assert.rejects(open(directory), /log\.json: it is missing, and there are segments/);
+  });
+});
+
+Deno.test("an empty newest segment, which a crash leaves, is removed and the log goes on in the one before", async () => {
+  await withLog(async (directory) => {
+    Deno.writeFileSync(
+      `${directory}/0/${String(RECORDS).padStart(16, "0")}.segment`,
+      new Uint8Array(),
+    );
+    const log = await open(directory);
+    assert.equal(await log.append(0, [new TextEncoder().encode(recordOf(RECORDS))]), RECORDS);
+    assert.equal((await readAll(log, TRIMMED)).length, RECORDS + 1 - TRIMMED);
+    await log.close();
+    assert.deepEqual(
+      await outcomeOf(directory).then(({ kind }) => kind).catch(() => "more"),
+      "more",
+    );
+  });
+});
+
+Deno.test("an empty segment in the middle is an error for its readers, not a loop without end", async () => {
+  await withLog(async (directory) => {
+    const log = await open(directory, { segmentBytesMax: 100 });
+    for (let i = 0; i < 4; i++) await log.append(0, [new Uint8Array(60)]);
+    await log.close();
+    const second = listSegments(`${directory}/0`).at(-2);
+    Deno.truncateSync(second?.path ?? "", 0);
+    const outcome = await outcomeOf(directory);
+    assert.equal(outcome.kind, "error");
+    assert.match(JSON.stringify(outcome), /the file ends before record \d+, which was durable/);
+  });
+});
+
+Deno.test("zeros behind the last block, which a power failure leaves, are cut off and not kept", async () => {
+  await withLog(async (directory) => {
+    const { path } = listSegments(`${directory}/0`).at(-1) ?? { path: "" };
+    const whole = Deno.readFileSync(path);
+    const longer = new Uint8Array(whole.length + 4096);
+    longer.set(whole);
+    Deno.writeFileSync(path, longer);
+    let torn: TornTail | undefined;
+    const log = await open(directory, { onTornTail: (tail) => void (torn = tail) });
+    assert.deepEqual(torn, { path, position: whole.length, bytes: 4096, keptAt: undefined });
+    await log.close();
+  });
+});
+
+Deno.test("temporary files that a crash left are removed, other files stay", () => {
+  const directory = Deno.makeTempDirSync();
+  Deno.mkdirSync(`${directory}/blobs/snapshots`, { recursive: true });
+  for (const name of ["a.json", "a.json.7-0.tmp", "blobs/snapshots/part.7-1.tmp"]) {
+    Deno.writeTextFileSync(`${directory}/${name}`, name);
+  }
+  removeTemporaries(directory);
+  assert.deepEqual([...readFiles(directory).keys()], ["a.json"]);
+  Deno.removeSync(directory, { recursive: true });
+});
