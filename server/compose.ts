@@ -23,6 +23,7 @@ import type { Environment, MeshStores } from "./environment.ts";
 import { knownAttributes } from "./known_attributes.ts";
 import { nodeMetrics } from "./node_metrics.ts";
 import { addresses, nodesOf, planOf } from "./plan.ts";
+import { StartProgress } from "./start_progress.ts";
 import { Trainers } from "./trainers.ts";
 
 /** A mesh at work. */
@@ -48,13 +49,25 @@ export interface RunningMesh {
 }
 
 /**
+ * Budget for making an actor, ms: a shard takes as long as its rows need. Where its thread ends,
+ * the ask fails at once.
+ */
+const SPAWN_BUDGET_MS = 7 * 24 * 3_600_000;
+
+/**
  * Budget of the last snapshot: below the 30 s and more that Kubernetes and systemd wait before they
  * kill, ms.
  */
 const LAST_SNAPSHOT_BUDGET_MS = 20_000;
 
+export interface ComposeOptions {
+  /** Takes the current step of the start, in words. */
+  readonly onStep?: ((step: string) => void) | undefined;
+}
+
 /**
  * Starts the nodes and the actors of the configuration's plan, then the gateway in front of them.
+ * The start has no time limit; its progress is logged.
  *
  * @throws {Error} When a part cannot start; then everything that had started is stopped and
  * `environment` is closed.
@@ -62,10 +75,12 @@ const LAST_SNAPSHOT_BUDGET_MS = 20_000;
 export async function compose(
   configuration: CairnConfiguration,
   environment: Environment,
+  { onStep }: ComposeOptions = {},
 ): Promise<RunningMesh> {
   const { home, stores, dense, metrics } = environment;
   const mesh = new Mesh({
     home,
+    spawnBudgetMs: SPAWN_BUDGET_MS,
     composition: {
       definitions: [
         ...leadingDefinitions(stores),
@@ -84,18 +99,25 @@ export async function compose(
     }
     await environment.close();
   });
+  const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
     const plan = planOf(configuration);
     const nodes = nodesOf(configuration);
     if (nodes.length > 0) {
+      progress.enter(`starting ${nodes.length} threads`);
       await environment.startNodes({ nodes, placement: placementOf(plan) });
     }
-    await mesh.start(plan);
+    await mesh.start(plan, ({ kind, key }, index) => {
+      progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${plan.length}`);
+    });
     started = true;
+    progress.enter("opening the gateway");
     return await openGateway(configuration, environment, mesh, stop);
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    progress.end();
   }
 }
 

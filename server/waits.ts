@@ -1,14 +1,82 @@
 /**
- * Waits for states of a running mesh, for tests and tools.
+ * Waits for states of a running mesh.
  */
 import { reasonOf } from "../mesh/runtime/errors.ts";
+import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
+import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { RunningMesh } from "./compose.ts";
+import { addresses } from "./plan.ts";
+import { StartProgress } from "./start_progress.ts";
 
 const POLL_MS = 20;
 const ASK_BUDGET_MS = 5_000;
+/** Polls between two looks at the rows of replicas, which ask every shard. */
+const POLLS_PER_COUNT = 50;
+
+export interface WaitOptions {
+  /** Takes the current step, in words. */
+  readonly onStep?: (step: string) => void;
+  /** The wait ends too when this settles. */
+  readonly until?: Promise<unknown>;
+}
+
+/** Resolves when the mesh can rank, however long that takes; logs the progress. */
+export async function waitUntilReady(
+  running: RunningMesh,
+  { onStep, until }: WaitOptions = {},
+): Promise<void> {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  until?.then(end, end);
+  const { clock, telemetry } = running.mesh.home;
+  const progress = new StartProgress({ clock, telemetry, onStep });
+  progress.enter("filling the serving replicas");
+  try {
+    for (let polls = 1; !ended && !await canRank(running); polls++) {
+      if (polls % POLLS_PER_COUNT === 0) progress.enter(await replicaRows(running));
+      await new Promise<void>((resolve) => clock.schedule(POLL_MS, resolve));
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+async function canRank({ ranker }: RunningMesh): Promise<boolean> {
+  const budget = { budgetMs: ASK_BUDGET_MS };
+  return await ranker.ask({ kind: "getStatus" }, budget).then(({ ready }) => ready, () => false);
+}
+
+/** The rows that serving replicas hold and those that shards hold, in words. */
+async function replicaRows({ mesh, configuration }: RunningMesh): Promise<string> {
+  const budget = { budgetMs: ASK_BUDGET_MS };
+  const sum = (counts: readonly { readonly rows: number }[]) =>
+    counts.reduce((rows, count) => rows + count.rows, 0).toLocaleString("en");
+  const shards = Array.from({ length: configuration.shardCount }, (_, shard) => shard);
+  try {
+    const [held, served] = await Promise.all([
+      Promise.all(
+        shards.map((shard) =>
+          mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard))
+            .ask({ kind: "getStatistics" }, budget)
+        ),
+      ),
+      Promise.all(
+        shards.map((shard) =>
+          mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard))
+            .ask({ kind: "getStatistics" }, budget)
+        ),
+      ),
+    ]);
+    return `the serving replicas hold ${sum(served)} of ${sum(held)} rows`;
+  } catch (error) {
+    return `filling the serving replicas; ${reasonOf(error)}`;
+  }
+}
 
 /**
- * Resolves when the mesh can rank.
+ * Resolves when the mesh can rank. For tests.
  *
  * @throws {Error} When it cannot within `budgetMs`; the message has the last state.
  */
@@ -21,7 +89,7 @@ export async function waitReady(running: RunningMesh, budgetMs = 60_000): Promis
 
 /**
  * Resolves when every record that the event log holds now is joined, and every example made of them
- * is trained on.
+ * is trained on. For tests and tools.
  *
  * @throws {Error} When that takes longer than `budgetMs`, or training has stopped.
  */

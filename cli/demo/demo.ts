@@ -56,7 +56,7 @@ export async function demo(flags: DemoFlags, output: Output): Promise<void> {
   const assignments = ["gateway.host=127.0.0.1", `gateway.port=${flags.port}`, ...flags.set];
   const configuration = await loadConfiguration(flags.config, { assignments });
   const stopping = flags.keep === true ? stopSignal() : undefined;
-  const summary = await withServer(configuration, output.err, async (served) => {
+  const summary = await withServer(configuration, { writeLog: output.err }, async (served) => {
     output.err(
       `Cairn serves on ${served.url}; ${flags.seconds} seconds of visits begin.\n` +
         "Clicks per product shown, AUC of the scores, freshness p50/p99, learned from:\n",

@@ -51,7 +51,7 @@ interface ReplayResult {
 async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayResult> {
   const set = ["gateway.port=0", "gateway.host=127.0.0.1", ...flags.set];
   const configuration = await loadConfiguration(flags.config, typedOverrides({ ...flags, set }));
-  return await withServer(configuration, output.err, async ({ mesh, url }) => {
+  return await withServer(configuration, { writeLog: output.err }, async ({ mesh, url }) => {
     const before = await outcomes(mesh);
     const warmUp = new WarmUp(mesh);
     const measured = await runClient(flags, url, (done, total) => warmUp.look(done, total));

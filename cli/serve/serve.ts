@@ -1,11 +1,11 @@
 /**
  * The work of `cairn serve`.
  */
-import type { Output } from "../command_line.ts";
-import type { ServeFlags } from "./command.ts";
-import { loadConfiguration } from "../load_configuration.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
-import { withServer } from "../../server/machine/with_server.ts";
+import { StoppedEarlyError, withServer } from "../../server/machine/with_server.ts";
+import type { Output } from "../command_line.ts";
+import { loadConfiguration } from "../load_configuration.ts";
+import type { ServeFlags } from "./command.ts";
 
 /** Serves until a stop signal. */
 export async function serve(flags: ServeFlags, output: Output): Promise<void> {
@@ -16,9 +16,17 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
   ];
   const configuration = await loadConfiguration(flags.config, { assignments });
   const stopping = stopSignal();
-  await withServer(configuration, output.err, async ({ url }) => {
-    const page = configuration.gateway.docsPage ? `a page to try it: ${url}/` : "no page to try it";
-    output.err(`Cairn serves on ${url} (${page}). Ctrl-C stops it.\n`);
-    output.err(`${await stopping}: finishing what is under way\n`);
-  }, "info");
+  stopping.then((reason) => output.err(`${reason}: finishing what is under way\n`));
+  await withServer(
+    configuration,
+    { writeLog: output.err, logLevelMin: "info", stopping },
+    async ({ url }) => {
+      const { docsPage } = configuration.gateway;
+      const page = docsPage ? `a page to try it: ${url}/` : "no page to try it";
+      output.err(`Cairn serves on ${url} (${page}). Ctrl-C stops it.\n`);
+      await stopping;
+    },
+  ).catch((error) => {
+    if (!(error instanceof StoppedEarlyError)) throw error;
+  });
 }

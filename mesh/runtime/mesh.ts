@@ -82,13 +82,19 @@ export class Mesh {
   /**
    * Makes the actors in the plan's order. While an actor is made it may ask the actors before it.
    *
+   * @param onSpawn Called before each actor is made, with its index in the plan.
    * @throws {ActorFailedError} An actor cannot be made; the actors before it run on until {@link
    * stop}.
    */
-  async start(plan: readonly PlannedActor[]): Promise<void> {
+  async start(
+    plan: readonly PlannedActor[],
+    onSpawn: (actor: PlannedActor, index: number) => void = () => {},
+  ): Promise<void> {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
     this.home.place(placementOf(plan));
-    for (const { kind, key, options, node } of plan) {
+    for (const [index, actor] of plan.entries()) {
+      const { kind, key, options, node } = actor;
+      onSpawn(actor, index);
       this.#nodes.add(node);
       await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
         budgetMs: this.#spawnBudgetMs,

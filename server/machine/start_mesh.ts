@@ -2,7 +2,7 @@
  * A mesh on the real machine.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { compose, type RunningMesh } from "../compose.ts";
+import { compose, type ComposeOptions, type RunningMesh } from "../compose.ts";
 import { type MachineOptions, openMachine } from "./machine.ts";
 
 /**
@@ -12,7 +12,7 @@ import { type MachineOptions, openMachine } from "./machine.ts";
  */
 export async function startMesh(
   configuration: CairnConfiguration,
-  options?: MachineOptions,
+  options: MachineOptions & ComposeOptions = {},
 ): Promise<RunningMesh> {
-  return await compose(configuration, await openMachine(configuration, options));
+  return await compose(configuration, await openMachine(configuration, options), options);
 }

@@ -1,19 +1,35 @@
 /**
- * SIGINT (Ctrl-C) and SIGTERM (service managers) as a promise.
+ * The request to stop, as a promise: SIGINT (Ctrl-C), SIGTERM (service managers), or the end of the
+ * launcher that started this process (`npx`, which ends at SIGTERM without passing it on).
  */
+import { launcherEnd } from "./launcher.ts";
 
 const signals: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
-/** Resolves at the first signal. A second one ends the process at once. */
-export function stopSignal(): Promise<Deno.Signal> {
+/**
+ * Copies of one signal arrive within this time, ms: Ctrl-C reaches the whole process group, and
+ * each `deno task` in it passes the signal on.
+ */
+const SAME_SIGNAL_MS = 1_000;
+
+/**
+ * Resolves with the reason at the first request to stop. A later signal ends the process at once.
+ */
+export function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
+    let firstAtMs: number | undefined;
+    const stop = (reason: string) => {
+      firstAtMs ??= performance.now();
+      resolve(reason);
+    };
     for (const signal of signals) {
-      let seen = false;
       Deno.addSignalListener(signal, () => {
-        if (seen) Deno.exit(130);
-        seen = true;
-        resolve(signal);
+        if (firstAtMs !== undefined && performance.now() - firstAtMs > SAME_SIGNAL_MS) {
+          Deno.exit(130);
+        }
+        stop(signal);
       });
     }
+    launcherEnd().then((launcher) => stop(`${launcher} has ended`));
   });
 }

@@ -8,6 +8,7 @@ import { parseConfiguration } from "../../configuration/configuration.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { NodeLink } from "../../mesh/runtime/node_link.ts";
 import { defineNodeActor } from "../../mesh/runtime/node_actor.ts";
 import { createSimulatedLinkPair } from "../../mesh/simulation/simulated_link.ts";
@@ -17,6 +18,7 @@ import { computingDefinitions } from "../../server/definitions.ts";
 import type { Environment, NodesRequest } from "../../server/environment.ts";
 import { homeNode } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
+import { waitUntilReady } from "../../server/waits.ts";
 
 const movies = await Deno.readTextFile(new URL("../../examples/movies.yaml", import.meta.url));
 
@@ -118,6 +120,33 @@ for (const placement of ["singleThread", "workers"]) {
     assert.deepEqual(problems, []);
   });
 }
+
+Deno.test("a start takes as long as it needs, and says how far it is", async () => {
+  const world = new SimulatedMesh({ seed: 1 });
+  const { configuration, environment } = simulatedEnvironment(world, movies);
+  const { blobs } = environment.stores;
+  const slow: BlobStore = {
+    put: (name, bytes) => blobs.put(name, bytes),
+    get: (name) => blobs.get(name),
+    delete: (name) => blobs.delete(name),
+    async list(prefix) {
+      await world.clock.delay(300_000);
+      return await blobs.list(prefix);
+    },
+  };
+  const steps: string[] = [];
+  const composing = compose(
+    configuration,
+    { ...environment, stores: { ...environment.stores, blobs: slow } },
+    { onStep: (step) => steps.push(step) },
+  );
+  const mesh = await world.settle(composing, 3_600_000);
+  await world.settle(waitUntilReady(mesh), 3_600_000);
+  assert.ok(steps.some((step) => /^making embedding_shard\/0, actor 1 of \d+$/.test(step)));
+  const logged = world.telemetry.lines.filter(({ message }) => message.startsWith("starting: "));
+  assert.ok(logged.length >= 30, `${logged.length} lines about five minutes`);
+  await world.settle(mesh.stop());
+});
 
 Deno.test("an environment whose nodes do not start is closed, and the error says why", async () => {
   const world = new SimulatedMesh({ seed: 1 });

@@ -11,7 +11,7 @@
  * cores, measured one second before and one second after the open loop.
  */
 import { parseArgs } from "node:util";
-import { listen } from "../../../server/machine/listen.ts";
+import { HttpPort } from "../../../server/machine/http_port.ts";
 import { percentile } from "../../../offline/evaluation/samples.ts";
 import { startMesh } from "../../../server/machine/start_mesh.ts";
 import type { LoadOrder, LoadResult } from "./load_worker.ts";
@@ -43,7 +43,9 @@ try {
       Deno.exit(1);
     },
   });
-  const listener = listen(mesh);
+  const { http, gateway } = mesh.configuration;
+  const listener = HttpPort.open({ ...http, drainMs: gateway.deadlineMs });
+  listener.serve(mesh.fetch);
   const worker = new Worker(new URL("./load_worker.ts", import.meta.url), { type: "module" });
   try {
     await waitReady(mesh);

@@ -13,6 +13,8 @@ import { writeSmallDataset } from "../small_dataset.ts";
 import { runCaptured } from "../captured_command.ts";
 import { waitLearned } from "../../../server/waits.ts";
 
+const quiet = { writeLog: () => {} };
+
 const keys = [
   "examples",
   "servedAuc",
@@ -83,7 +85,7 @@ for (const placement of ["singleThread", "workers"]) {
       ],
     });
     try {
-      await withServer(configuration, () => {}, async ({ mesh, url }) => {
+      await withServer(configuration, quiet, async ({ mesh, url }) => {
         const replayed = async () => {
           const args = ["--dataset=movietweetings", `--path=${dataset.folder}`, "--json"];
           const { code, out, err } = await runCaptured("replay", ...args, `--url=${url}`);
@@ -128,7 +130,7 @@ Deno.test("a server elsewhere is counted through its metrics", async () => {
   try {
     const { code, out, err } = await withServer(
       { ...configuration, http: { ...configuration.http, host: "127.0.0.1", port: 0 } },
-      () => {},
+      quiet,
       ({ url }) => {
         const args = ["replay", "--dataset=movietweetings", `--path=${dataset.folder}`, "--json"];
         return runCaptured(...args, `--url=${url}`);

@@ -1,0 +1,137 @@
+/**
+ * Goal: the port answers in every state of the server and closes in bounded time. Method: raw
+ * connections to a port with a handler of the test's own.
+ */
+import assert from "node:assert/strict";
+import { connect } from "node:http2";
+import { HttpPort } from "../../../server/machine/http_port.ts";
+
+const DRAIN_MS = 300;
+const open = () => HttpPort.open({ host: "127.0.0.1", port: 0, drainMs: DRAIN_MS });
+
+/** Reads the body, as the gateway does; a body that cannot be read is a 400. */
+const echo = (request: Request) =>
+  request.text().then((text) => new Response(text), () => new Response("cut off", { status: 400 }));
+
+/** A connection that has sent half of a request's body. */
+async function halfSent(url: string) {
+  const { hostname, port } = new URL(url);
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  const write = (text: string) => connection.write(new TextEncoder().encode(text));
+  await write("POST / HTTP/1.1\r\nhost: cairn\r\ncontent-length: 10\r\n\r\nhello");
+  return {
+    sendRest: () => write("world"),
+    /**
+     * The bytes until `end` has come or the connection is closed, which then is closed here too.
+     */
+    async answer(end: string): Promise<string> {
+      let text = "";
+      const buffer = new Uint8Array(4_096);
+      while (!text.includes(end)) {
+        const count = await connection.read(buffer).catch(() => null);
+        if (count === null) break;
+        text += new TextDecoder().decode(buffer.subarray(0, count));
+      }
+      connection.close();
+      return text;
+    },
+  };
+}
+
+/** Resolves when the handler has begun to read a request. */
+function observed(handler: typeof echo) {
+  const { promise: begun, resolve } = Promise.withResolvers<void>();
+  return {
+    begun,
+    handler(request: Request) {
+      resolve();
+      return handler(request);
+    },
+  };
+}
+
+Deno.test("a server that starts answers 503 with its progress, and is alive", async () => {
+  const port = open();
+  port.report("making embedding_shard/3, actor 4 of 21");
+  const early = await fetch(`${port.url}/v1/rank`, { method: "POST", body: "{}" });
+  assert.equal(early.status, 503);
+  assert.equal(early.headers.get("retry-after"), "1");
+  const problem = await early.json();
+  assert.equal(problem.type, "/problems/not-ready");
+  assert.match(problem.detail, /starting: making embedding_shard\/3, actor 4 of 21/);
+  assert.deepEqual(await (await fetch(`${port.url}/health/live`)).json(), { status: "live" });
+
+  port.serve(echo);
+  const served = await fetch(port.url, { method: "POST", body: "hello" });
+  assert.equal(await served.text(), "hello");
+  await port.close();
+});
+
+Deno.test("a request in progress at the stop ends as if there were none", async () => {
+  const port = open();
+  const { begun, handler } = observed(echo);
+  port.serve(handler);
+  const client = await halfSent(port.url);
+  await begun;
+  const closed = port.close();
+  await client.sendRest();
+  const answer = await client.answer("helloworld");
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.ok(answer.endsWith("helloworld"), answer);
+  await closed;
+});
+
+Deno.test("new requests at the stop are answered 503 with Retry-After", async () => {
+  const port = open();
+  const { begun, handler } = observed(echo);
+  port.serve(handler);
+  const client = await halfSent(port.url);
+  await begun;
+  const closed = port.close();
+  const late = await fetch(port.url, { method: "POST", body: "hello" });
+  assert.equal(late.status, 503);
+  assert.equal(late.headers.get("retry-after"), "1");
+  assert.match((await late.json()).detail, /stopping/);
+  await client.sendRest();
+  await client.answer("helloworld");
+  await closed;
+});
+
+Deno.test("a body that never ends holds the stop up for the drain time, and its client gets 503", async () => {
+  const port = open();
+  const { begun, handler } = observed(echo);
+  port.serve(handler);
+  const client = await halfSent(port.url);
+  await begun;
+  const beganMs = performance.now();
+  const [answer] = await Promise.all([client.answer("}"), port.close()]);
+  assert.match(answer, /^HTTP\/1\.1 503 /);
+  assert.match(answer, /retry-after: 1/);
+  assert.match(answer, /The server is stopping/);
+  assert.ok(performance.now() - beganMs < DRAIN_MS + 2_000);
+});
+
+Deno.test("an idle HTTP/2 connection does not hold the stop up", async () => {
+  const port = open();
+  port.serve(() => new Response("hello"));
+  const session = connect(port.url);
+  const request = session.request({ ":path": "/" });
+  await new Promise((resolve) => request.on("end", resolve).resume().end());
+  const beganMs = performance.now();
+  await port.close();
+  assert.ok(performance.now() - beganMs < 2_000);
+  session.destroy();
+});
+
+Deno.test("an abort cuts all connections at once", async () => {
+  const port = open();
+  const { begun, handler } = observed(echo);
+  port.serve(handler);
+  const client = await halfSent(port.url);
+  await begun;
+  const beganMs = performance.now();
+  port.abort();
+  assert.doesNotMatch(await client.answer("}"), / 200 /);
+  await port.close();
+  assert.ok(performance.now() - beganMs < 2_000);
+});
