@@ -48,8 +48,12 @@ export const trainingNames = {
   inverseRows: "inverse_rows",
   loss: "loss",
   logits: "logits",
-  /** Sum of the next weights' squares; not finite when any weight is not finite. */
-  weightsNorm: "weights_norm",
+  /**
+   * Sum of the squares of the gradient and of the next weights; not finite when a weight or the
+   * square of a gradient is not finite. Optimizers keep such squares: an infinite one would stop a
+   * weight for ever, without any sign in the weights.
+   */
+  stepSquares: "step_squares",
   /** Gradient of all weights, as a matrix in their layout. */
   gradient: "gradient",
   gradientBefore: "gradient_before",
@@ -165,11 +169,12 @@ function update(
   const weights = g.input(names.weights, shape);
   const { blocks, learnedBlocks } = layout;
   const learned = g.pad(g.slice(gradient, 0, 0, learnedBlocks), 0, 0, blocks - learnedBlocks);
+  const gradientSquares = g.reduceSumSquare(learned, [0, 1]);
   const next = rule.update(g, {
     weights,
     gradient: gradientClipNorm === undefined
       ? learned
-      : clipByGlobalNorm(g, learned, gradientClipNorm),
+      : clipByGlobalNorm(g, learned, gradientSquares, gradientClipNorm),
     state: mapValues(rule.state(optimizer), (_first, name) => g.input(name, shape)),
     scalars: mapValues(rule.scalars(optimizer, 1, 1), (_value, name) => g.input(name, [1])),
   }, optimizer);
@@ -185,7 +190,10 @@ function update(
     ...Object.fromEntries(
       Object.entries(next.state).map(([name, value]) => [names.next(name), value]),
     ),
-    [names.weightsNorm]: g.reshape(g.reduceSum(g.square(nextWeights), [0, 1]), [1]),
+    [names.stepSquares]: g.reshape(
+      g.add(gradientSquares, g.reduceSumSquare(nextWeights, [0, 1])),
+      [1],
+    ),
   };
 }
 

@@ -46,8 +46,10 @@ export interface TrainingSession {
    * Trains on one batch. A step that is requested while another one runs waits for it, and fails
    * when it fails.
    *
-   * @throws {DivergenceError} When the loss or the new weights are not finite, or the loss
-   *   exploded. Weights and optimizer state are unchanged.
+   * @throws {DivergenceError} When the loss is not finite or exploded, or when the new weights or
+   *   the squares of their gradient are not finite. The batch is refused as if it had not been
+   *   given: weights, optimizer state, statistics, step count and dropout are those of before, and
+   *   the next step may have a part of its rows. Its result arrays hold no meaningful numbers.
    */
   step(batch: TrainingBatch): Promise<TrainingStep>;
   /**

@@ -138,6 +138,10 @@ export class Graph {
     return axes.length === 0 ? x : this.#apply("ReduceSum", [x], { axes });
   }
 
+  /** Sums the squares over `axes`, which remain with size 1. */
+  reduceSumSquare = (x: Value, axes: readonly number[]) =>
+    this.#apply("ReduceSumSquare", [x], { axes });
+
   reshape(x: Value, shape: Shape): Value {
     if (sameShape(x.shape, shape)) return x;
     if (x.op === "Reshape") return this.reshape(x.inputs[0], shape);

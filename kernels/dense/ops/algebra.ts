@@ -6,7 +6,9 @@ import { formatShape, type Shape, ShapeError } from "../graph/shape.ts";
 import type { OpTable, ReferenceTensor } from "./op.ts";
 import { broadcastStrides, forEachOffset, product } from "./strides.ts";
 
-export const algebraOps: Pick<OpTable, "MatMul" | "Linear" | "Softmax" | "ReduceSum"> = {
+type AlgebraName = "MatMul" | "Linear" | "Softmax" | "ReduceSum" | "ReduceSumSquare";
+
+export const algebraOps: Pick<OpTable, AlgebraName> = {
   MatMul: {
     shape: ([a, b], { transposeA, transposeB }) => {
       const [m, inner] = lastTwo(a, transposeA), [innerB, n] = lastTwo(b, transposeB);
@@ -118,6 +120,13 @@ export const algebraOps: Pick<OpTable, "MatMul" | "Linear" | "Softmax" | "Reduce
     gradient: ({ inputs: [x] }, dY, g) => [g.broadcastTo(dY, x.shape)], // dX = dY, stretched
     evaluate: ([x], _attributes, shape) => sumTo(x, shape),
     encode: (y, [x], emit) => emit.result("ReduceSum", [x, emit.integers(y.attributes.axes)]),
+  },
+  ReduceSumSquare: {
+    shape: ([x], { axes }) => x.map((dim, axis) => axes.includes(axis) ? 1 : dim),
+    gradient: ({ inputs: [x] }, dY, g) => [g.multiply(g.scale(dY, 2), x)], // dX = 2 dY ∘ X
+    evaluate: ([{ shape, data }], _attributes, target) =>
+      sumTo({ shape, data: data.map((value) => value * value) }, target),
+    encode: (y, [x], emit) => emit.result("ReduceSumSquare", [x, emit.integers(y.attributes.axes)]),
   },
 };
 

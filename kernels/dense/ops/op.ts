@@ -38,6 +38,8 @@ export interface OpAttributes {
   Linear: None;
   /** Sums over `axes`, which remain with size 1. */
   ReduceSum: { readonly axes: readonly number[] };
+  /** Sums of the squares over `axes`, which remain with size 1. */
+  ReduceSumSquare: { readonly axes: readonly number[] };
   Reshape: { readonly shape: Shape };
   Transpose: { readonly permutation: readonly number[] };
   /** Stretches axes of size 1 and adds leading axes. */

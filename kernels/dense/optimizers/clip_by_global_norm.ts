@@ -10,9 +10,18 @@ import type { Value } from "../graph/value.ts";
 /** Added to the norm, so that the division is defined when all gradients are 0. */
 const TINY = 1e-6;
 
-/** `gradient · min(1, normMax / |gradient|)`, where `gradient` is the matrix of all gradients. */
-export function clipByGlobalNorm(g: Graph, gradient: Value, normMax: number): Value {
-  const norm = g.squareRoot(g.reduceSum(g.square(gradient), [0, 1])); // [1, 1]
+/**
+ * `gradient · min(1, normMax / |gradient|)`, where `gradient` is the matrix of all gradients.
+ *
+ * @param squares `|gradient|²`, shape `[1, 1]`.
+ */
+export function clipByGlobalNorm(
+  g: Graph,
+  gradient: Value,
+  squares: Value,
+  normMax: number,
+): Value {
+  const norm = g.squareRoot(squares);
   const scale = g.divide(g.constant(normMax, [1]), g.shift(norm, TINY));
   return g.multiply(gradient, g.minimum(scale, g.constant(1, [1])));
 }

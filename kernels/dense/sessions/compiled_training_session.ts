@@ -93,9 +93,9 @@ export class CompiledTrainingSession implements TrainingSession {
     const loss = results[trainingNames.loss][0];
     const counts = () => batch.share?.meanCount ?? meanCount(this.model.tasks, batch.logSampleRate);
     const reason = this.#lossWatch.refuse(loss, counts) ??
-      (Number.isFinite(results[trainingNames.weightsNorm][0])
+      (Number.isFinite(results[trainingNames.stepSquares][0])
         ? undefined
-        : "the new weights are not finite");
+        : "the gradient or the new weights are not finite");
     if (reason !== undefined) {
       throw divergedAt({ step: t, loss, learningRate, reason }, batch);
     }

@@ -140,7 +140,7 @@ export class PassesBackend implements TrainingBackend {
   }
 
   async #update(feeds: HostArrays, results: HostArrays): Promise<void> {
-    const { gradient, weightsNorm, next } = trainingNames;
+    const { gradient, stepSquares, next } = trainingNames;
     const tensors: Tensors = { [gradient]: this.#stateTensor(this.#sum) };
     for (const { name, shape } of this.#passes.update.graph.inputs) {
       const vector = this.#state.present[name];
@@ -150,7 +150,7 @@ export class PassesBackend implements TrainingBackend {
         : float32Tensor(this.#ort, feeds[name], shape);
     }
     const fetches: Tensors = {
-      [weightsNorm]: float32Tensor(this.#ort, results[weightsNorm], [1]),
+      [stepSquares]: float32Tensor(this.#ort, results[stepSquares], [1]),
     };
     for (const [name, vector] of Object.entries(this.#state.next)) {
       fetches[next(name)] = this.#stateTensor(vector);
@@ -161,12 +161,12 @@ export class PassesBackend implements TrainingBackend {
   /** The arrays for outputs: the caller's, or the backend's own. */
   #results(rows: number, into: HostArrays): Record<string, Float32Array<ArrayBuffer>> {
     const results: Record<string, Float32Array<ArrayBuffer>> = {};
-    const { gradientSum, weightsNorm } = trainingNames;
+    const { gradientSum, stepSquares } = trainingNames;
     for (const [name, { shape }] of Object.entries(this.#passes.pass.outputs)) {
       if (name === gradientSum) continue;
       results[name] = into[name] ?? this.#own(name, staticSize(resolveShape(shape, { rows })));
     }
-    results[weightsNorm] = this.#own(weightsNorm, 1);
+    results[stepSquares] = this.#own(stepSquares, 1);
     return results;
   }
 

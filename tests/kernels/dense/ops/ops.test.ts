@@ -81,6 +81,10 @@ const CASES: { readonly [Name in OpName]: readonly OpCase[] } = {
     { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reduceSum(x, [0]) },
     { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reduceSum(x, [1, 2]) },
   ],
+  ReduceSumSquare: [
+    { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reduceSumSquare(x, [0]) },
+    { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reduceSumSquare(x, [0, 1, 2]) },
+  ],
   Reshape: [
     { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reshape(x, ["rows", 6]) },
     { shapes: [["rows", 2, 3]], build: (g, [x]) => g.reshape(x, ["2*rows", 3]) },

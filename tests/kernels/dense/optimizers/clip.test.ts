@@ -8,7 +8,8 @@ import { clipByGlobalNorm } from "../../../../kernels/dense/optimizers/clip_by_g
 
 function clip(gradient: number[], normMax: number): number[] {
   const g = new Graph();
-  const y = clipByGlobalNorm(g, g.input("gradient", [1, gradient.length]), normMax);
+  const x = g.input("gradient", [1, gradient.length]);
+  const y = clipByGlobalNorm(g, x, g.reduceSumSquare(x, [0, 1]), normMax);
   return [...evaluate([y], { gradient })[0].data];
 }
 
