@@ -7,7 +7,7 @@ use crate::quantization::{fp16, int8};
 use crate::row_store::RowStore;
 use crate::search::PASS;
 
-/// Stale rows that a fill evicts for one new row. The first one frees memory for the row, but perhaps
+/// Stale rows that a fill evicts for one new row. The first frees memory for the row, but perhaps
 /// not a cell that its entry can reach.
 const STALE_TRIES: usize = 4;
 
