@@ -110,7 +110,7 @@ export class EmbeddingTable {
   }
 
   /**
-   * Copies the weights of ids.
+   * Copies the weights of ids. A row whose expiry has passed counts as absent.
    *
    * @param ids Distinct or not, shape `[ids]`.
    * @param out Shape `[ids, width]`.

@@ -1,10 +1,16 @@
 //! Eviction: rows whose slot's expiry has passed on the data clock, and, at the memory limit, the
 //! least useful rows of a sample.
+//!
+//! An expired row counts as absent from the moment of its expiry: a lookup does not find it, and an
+//! update evicts it and begins with a new row. So the weights are a function of the updates, and not
+//! of the times at which `evict_expired` removes expired rows to free their memory. (At the memory
+//! limit, the sample from which a victim is taken still depends on the rows that are there.)
 
 use crate::mixing::mix64;
 use crate::page::Row;
 use crate::plane::Choice;
 use crate::policy::AtLimit;
+use crate::search::PASS;
 use crate::subtable::Subtable;
 use crate::table::EmbeddingTable;
 use crate::tags::BUCKET_CELLS;
@@ -26,9 +32,8 @@ impl EmbeddingTable {
         for _ in 0..buckets_max.saturating_mul(BUCKET_CELLS as u32).min(handles) {
             let handle = self.expiry_hand % handles;
             if let Some(row) = self.store.slab.occupied(handle) {
-                let expiry = self.options.policy(row.key()).expiry_seconds;
-                let age = self.clock_seconds.saturating_sub(self.store.slab.stamp(&row));
-                if expiry != u32::MAX && age >= expiry {
+                let stamp = self.store.slab.stamp(&row);
+                if self.options.has_expired(row.key(), stamp, self.clock_seconds) {
                     self.evict(&row);
                     evicted += 1;
                 }
@@ -36,6 +41,22 @@ impl EmbeddingTable {
             self.expiry_hand = handle + 1;
         }
         evicted
+    }
+
+    /// Evicts the expired rows among those of `ids`, which become `Row::NONE`.
+    #[inline(never)]
+    pub fn evict_expired_among(&mut self, ids: &[u64], rows: &mut [Row; PASS]) {
+        for (row, &id) in rows.iter_mut().zip(ids).filter(|(row, _)| row.exists()) {
+            let stamp = self.store.slab.stamp(row);
+            if !self.options.has_expired(id, stamp, self.clock_seconds) {
+                continue;
+            }
+            // An id given twice, against the contract, has no row any more.
+            if self.store.slab.occupied(row.handle).is_some() {
+                self.evict(row);
+            }
+            *row = Row::NONE;
+        }
     }
 
     /// Inserts a row for an absent id; `at` is its index in the last search for ids to insert, if

@@ -240,6 +240,13 @@ impl TableOptions {
         self.policies.iter().any(|policy| policy.expiry_seconds != u32::MAX)
     }
 
+    /// Whether a row of the id, last updated at `stamp`, has expired at `clock`, seconds.
+    #[inline(always)]
+    pub fn has_expired(&self, id: u64, stamp: u32, clock: u32) -> bool {
+        let expiry = self.policy(id).expiry_seconds;
+        expiry != u32::MAX && clock.saturating_sub(stamp) >= expiry
+    }
+
     /// Whether any slot has a threshold of admission.
     pub fn anything_is_counted(&self) -> bool {
         self.policies.iter().any(|policy| matches!(policy.admission, Admission::After(_)))

@@ -170,17 +170,23 @@ impl EmbeddingTable {
     }
 
     /// Copies the weights of `ids` to `out`, shape `[ids, width]`; `found[i]` is 1 if the id has a
-    /// row.
+    /// row that has not expired.
     pub fn lookup(&mut self, ids: &[u64], out: &mut [f32], missing: Missing, found: &mut [u8]) {
         let width = self.options.width;
         assert!(out.len() == ids.len() * width && found.len() == ids.len());
         let mut absent = 0;
-        let EmbeddingTable { options, store, .. } = self;
+        let EmbeddingTable { options, store, clock_seconds, .. } = self;
+        let expires = options.anything_expires();
+        let is_current = |id: u64, start: *const u8| {
+            // SAFETY: the stamp follows the key.
+            let stamp = || unsafe { start.add(KEY_BYTES).cast::<u32>().read_unaligned() };
+            !start.is_null() && !(expires && options.has_expired(id, stamp(), *clock_seconds))
+        };
         found.fill(1);
         let mut answers = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
         store.read(ids, ROW_HEADER_BYTES + width * 4, |start| {
             let Some(((&id, out), found)) = answers.next() else { return };
-            if !start.is_null() {
+            if is_current(id, start) {
                 // SAFETY: the weights follow key and stamp, at a multiple of 4 bytes as rows do.
                 let weights = unsafe { start.add(ROW_HEADER_BYTES).cast::<f32>() };
                 // SAFETY: a row holds at least `width` floats, any bits are floats, and there is no
@@ -213,9 +219,13 @@ impl EmbeddingTable {
         assert!(gradients.len() == ids.len() * width && counts.len() == ids.len());
         self.clock_seconds = self.clock_seconds.max(seconds);
         self.draws += 1;
+        let expires = self.options.anything_expires();
         let mut rows = [Row::NONE; PASS];
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             self.store.find_pass(ids, &mut rows);
+            if expires {
+                self.evict_expired_among(ids, &mut rows);
+            }
             let gradients = &gradients[pass * PASS * width..][..ids.len() * width];
             let counts = &counts[pass * PASS..][..ids.len()];
             for ((row, &id), gradient) in rows.iter().zip(ids).zip(gradients.chunks_exact(width)) {
@@ -242,6 +252,7 @@ impl EmbeddingTable {
         let width = self.options.width;
         assert!(weights.len() == ids.len() * width);
         self.clock_seconds = self.clock_seconds.max(seconds);
+        let expires = self.options.anything_expires();
         for (pass, ids) in ids.chunks(PASS).enumerate() {
             self.store.search_to_insert(ids);
             let weights = &weights[pass * PASS * width..][..ids.len() * width];
@@ -250,7 +261,14 @@ impl EmbeddingTable {
                     self.counts.rejected += 1.0;
                     continue;
                 }
-                let row = self.store.found_at(at, id);
+                let mut row = self.store.found_at(at, id);
+                if expires && row.exists() {
+                    let stamp = self.store.slab.stamp(&row);
+                    if self.options.has_expired(id, stamp, self.clock_seconds) {
+                        self.evict(&row);
+                        row = Row::NONE;
+                    }
+                }
                 let row = match row.exists() {
                     true => Some(row),
                     false => self.insert_without_weights(id, Some(at)),

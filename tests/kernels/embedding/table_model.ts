@@ -43,11 +43,19 @@ export function modelledOptions(overrides: Partial<TableOptions> & { dim: number
 const slotOf = (id: bigint) => Number((id >> 48n) & 0x7fffn);
 
 export class TableModel {
+  /** All rows, also expired ones until an update or {@link evictExpired} meets them. */
   rows = new Map<bigint, ModelRow>();
   clockSeconds = 0;
   readonly #occurrences = new Map<bigint, number>();
 
+  /** The values of all rows that have not expired. */
+  current(): Map<bigint, number> {
+    const rows = [...this.rows].filter(([id, row]) => !this.#hasExpired(id, row));
+    return new Map(rows.map(([id, { value }]) => [id, value]));
+  }
+
   applyGradient(id: bigint, gradient: number, count: number): void {
+    this.#evictIfExpired(id);
     const row = this.rows.get(id);
     if (row !== undefined) {
       this.assign(id, Math.fround(row.value - gradient));
@@ -72,13 +80,16 @@ export class TableModel {
 
   evictExpired(): number {
     let evicted = 0;
-    for (const [id, { stampSeconds }] of this.rows) {
-      const expiry = EXPIRY_SECONDS[slotOf(id)] ?? Infinity;
-      if (this.clockSeconds - stampSeconds >= expiry) {
-        this.rows.delete(id);
-        evicted++;
-      }
-    }
+    for (const id of [...this.rows.keys()]) evicted += Number(this.#evictIfExpired(id));
     return evicted;
+  }
+
+  #evictIfExpired(id: bigint): boolean {
+    const row = this.rows.get(id);
+    return row !== undefined && this.#hasExpired(id, row) && this.rows.delete(id);
+  }
+
+  #hasExpired(id: bigint, { stampSeconds }: ModelRow): boolean {
+    return this.clockSeconds - stampSeconds >= (EXPIRY_SECONDS[slotOf(id)] ?? Infinity);
   }
 }
