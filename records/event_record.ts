@@ -55,11 +55,30 @@ export function encodeEvent(record: EventRecord): Uint8Array {
 /**
  * The record that {@link encodeEvent} wrote.
  *
- * @throws {Error} When the bytes are not MessagePack. An impression's `shown` is not checked: see
- * `areRowsOf`.
+ * @throws {Error} When the bytes are not MessagePack.
+ * @throws {RangeError} When a field is missing or of another type, as in a record of another
+ * version. An impression's `shown` is not checked: see `areRowsOf`.
  */
 export function decodeEvent(bytes: Uint8Array): EventRecord {
-  return decode(bytes) as EventRecord;
+  const record = decode(bytes) as Partial<EventRecord> | null;
+  if (!isEventRecord(record)) {
+    throw new RangeError("The event record has unknown or missing fields");
+  }
+  return record;
+}
+
+function isEventRecord(record: Partial<EventRecord> | null): record is EventRecord {
+  if (typeof record !== "object" || record === null) return false;
+  const { rankingId, atMs, acceptedAtMs } = record;
+  if (typeof rankingId !== "string" || !Number.isFinite(atMs) || !Number.isFinite(acceptedAtMs)) {
+    return false;
+  }
+  if (record.kind === "impression") {
+    return typeof record.user === "string" && record.shown instanceof Uint8Array;
+  }
+  return record.kind === "action" && typeof record.eventId === "string" &&
+    typeof record.item === "string" && typeof record.action === "string" &&
+    (record.value === undefined || typeof record.value === "number");
 }
 
 const reader = new ImpressionRowsReader();
