@@ -48,26 +48,43 @@ function listSnapshotBlobs(blobs: BlobStore): Promise<string[]> {
 }
 
 /**
- * The manifests of all finished snapshots, newest first.
+ * The manifests of all finished snapshots, newest first. A damaged older one is left out: the
+ * newest suffices to start, and the next snapshot deletes the other.
  *
- * @throws {SnapshotError} When one of them has another format.
+ * @param onDamaged Called with the error of a manifest that was left out.
+ * @throws {BlobDamagedError | SnapshotError} When the newest is damaged or has another format.
  */
-export async function readManifests(blobs: BlobStore): Promise<SnapshotManifest[]> {
+export async function readManifests(
+  blobs: BlobStore,
+  onDamaged: (error: unknown) => void = () => {},
+): Promise<SnapshotManifest[]> {
   const names = (await listSnapshotBlobs(blobs)).filter(isManifest);
   const manifests: SnapshotManifest[] = [];
   for (const name of names.reverse()) {
-    const bytes = await blobs.get(name);
-    if (bytes === undefined) continue; // deleted after it was listed
-    const manifest = JSON.parse(new TextDecoder().decode(bytes)) as SnapshotManifest;
-    if (manifest.format !== FORMAT) {
-      throw new SnapshotError(
-        name,
-        `it has format ${manifest.format}, and this build reads ${FORMAT}`,
-      );
+    try {
+      const bytes = await blobs.get(name);
+      if (bytes === undefined) continue; // deleted after it was listed
+      manifests.push(decodeManifest(name, bytes));
+    } catch (error) {
+      if (manifests.length === 0) throw error;
+      onDamaged(error);
     }
-    manifests.push(manifest);
   }
   return manifests;
+}
+
+function decodeManifest(name: string, bytes: Uint8Array): SnapshotManifest {
+  let manifest: SnapshotManifest | null;
+  try {
+    manifest = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new SnapshotError(name, `it is not JSON (${(cause as Error).message})`);
+  }
+  const format = manifest?.format;
+  if (manifest === null || format !== FORMAT) {
+    throw new SnapshotError(name, `it has format ${format}, and this build reads ${FORMAT}`);
+  }
+  return manifest;
 }
 
 /** Deletes the blobs of all snapshots except `kept`. */

@@ -88,7 +88,10 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     options: SnapshotterOptions,
     stores: SnapshotterDependencies,
   ): Promise<Snapshotter> {
-    return new Snapshotter(context, options, stores, await readManifests(stores.blobs));
+    const manifests = await readManifests(stores.blobs, (cause) => {
+      context.telemetry.log("warn", "an older snapshot is damaged and will be deleted", { cause });
+    });
+    return new Snapshotter(context, options, stores, manifests);
   }
 
   async receive(message: SnapshotterMessage): Promise<void> {

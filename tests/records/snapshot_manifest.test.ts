@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import {
+  FORMAT,
+  manifestName,
+  readManifests,
+  type SnapshotManifest,
+  writeManifest,
+} from "../../records/snapshot_manifest.ts";
+import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
+
+const names = ["snapshots/000000000000001", "snapshots/000000000000002"] as const;
+
+function manifest(name: string): SnapshotManifest {
+  return { format: FORMAT, name, atMs: 1, trainers: [], shards: [] };
+}
+
+async function twoSnapshots(): Promise<MemoryBlobStore> {
+  const blobs = new MemoryBlobStore();
+  for (const name of names) await writeManifest(blobs, manifest(name));
+  return blobs;
+}
+
+const damages: readonly [string, string][] = [
+  ["cut", "{"],
+  ["empty", ""],
+  ["of another format", JSON.stringify({ ...manifest(names[0]), format: 3 })],
+  ["null", "null"],
+];
+
+Deno.test("manifests are read as they were written, the newest first", async () => {
+  assert.deepEqual(await readManifests(await twoSnapshots()), names.toReversed().map(manifest));
+});
+
+for (const [damage, text] of damages) {
+  Deno.test(`a newest manifest that is ${damage} is an error that names its blob`, async () => {
+    const blobs = await twoSnapshots();
+    await blobs.put(manifestName(names[1]), new TextEncoder().encode(text));
+    await assert.rejects(readManifests(blobs), {
+      name: "SnapshotError",
+      message: /snapshots\/000000000000002\/manifest\.json/,
+    });
+  });
+
+  Deno.test(`an older manifest that is ${damage} is left out and told`, async () => {
+    const blobs = await twoSnapshots();
+    await blobs.put(manifestName(names[0]), new TextEncoder().encode(text));
+    const told: string[] = [];
+    const manifests = await readManifests(blobs, (error) => told.push((error as Error).message));
+    assert.deepEqual(manifests, [manifest(names[1])]);
+    assert.equal(told.length, 1);
+    assert.match(told[0], /snapshots\/000000000000001\/manifest\.json/);
+  });
+}
