@@ -16,12 +16,14 @@ export function defineEmbeddingShard(
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatistics":
-        case "getHighWaterMark":
+        case "getIncarnation":
           return "control";
-        // One queue for training: a lookup or a cut must not overtake the gradients sent before it.
+        // One queue for training: a lookup, a cut or an opening must not overtake the gradients
+        // sent before it.
         case "lookup":
         case "applyGradients":
         case "beginSnapshot":
+        case "openSource":
           return "read";
         case "takeDelta":
         case "exportRows":

@@ -11,11 +11,15 @@ import type { EmbeddingShardOptions } from "./options.ts";
 import {
   type ApplyGradients,
   type BeginSnapshot,
+  CutPassedError,
   type DeltaPosition,
   type EmbeddingShardMessage,
   type ExportRows,
   type Lookup,
+  type OpenSource,
   ShardRestartedError,
+  type SourceOpening,
+  SourceReopenedError,
   type TakeDelta,
 } from "./protocol.ts";
 import { invariant } from "../../structures/invariant.ts";
@@ -44,6 +48,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #snapshot: ShardSnapshot | undefined;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
+  /** Number of the current opening, by source. */
+  readonly #epochs = new Map<string, number>();
   /** Sequence of the newest acknowledged delta of the current lineage. */
   #acknowledged = 0;
   readonly #labels: { readonly shard: string };
@@ -88,11 +94,10 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#lookup(message);
       case "applyGradients":
         return this.#applyGradients(message);
-      case "getHighWaterMark":
-        return this.#context.reply(message, {
-          sequence: this.#marks.get(message.source) ?? 0,
-          incarnation: this.#incarnation,
-        });
+      case "openSource":
+        return this.#openSource(message);
+      case "getIncarnation":
+        return this.#context.reply(message, { incarnation: this.#incarnation });
       case "takeDelta":
         return this.#takeDelta(message);
       case "exportRows":
@@ -131,8 +136,17 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#context.reply(message, { rows }, [rows.buffer]);
   }
 
+  #openSource(message: OpenSource): void {
+    const { source } = message;
+    const epoch = (this.#epochs.get(source) ?? 0) + 1;
+    this.#epochs.set(source, epoch);
+    const sequence = this.#marks.get(source) ?? 0;
+    this.#context.reply(message, { sequence, incarnation: this.#incarnation, epoch });
+  }
+
   #applyGradients(message: ApplyGradients): void {
-    if (message.incarnation !== this.#incarnation) return this.#refuseOutdated(message);
+    const refusal = this.#refusalOf(message.source, message.opening);
+    if (refusal !== undefined) return this.#context.replyError(message, refusal);
     const mark = this.#marks.get(message.source) ?? 0;
     if (message.sequence <= mark) return this.#context.reply(message, { applied: false });
     this.#tables.applyGradients(
@@ -149,12 +163,15 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #beginSnapshot(message: BeginSnapshot): void {
-    const outdated = message.marks.some(({ incarnation }) => incarnation !== this.#incarnation);
-    if (outdated) return this.#refuseOutdated(message);
-    for (const { source, sequence } of message.marks) {
-      // Never lower: a trainer whose cut timed out has learned on.
-      this.#marks.set(source, Math.max(sequence, this.#marks.get(source) ?? 0));
+    for (const { source, sequence, opening } of message.marks) {
+      const applied = this.#marks.get(source) ?? 0;
+      const refusal = this.#refusalOf(source, opening) ??
+        (applied > sequence
+          ? new CutPassedError(this.#options.shard, source, applied, sequence)
+          : undefined);
+      if (refusal !== undefined) return this.#context.replyError(message, refusal);
     }
+    for (const { source, sequence } of message.marks) this.#marks.set(source, sequence);
     this.#snapshot?.abandon();
     this.#snapshot = new ShardSnapshot(message.snapshot, {
       context: this.#context,
@@ -165,9 +182,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#context.reply(message, undefined);
   }
 
-  /** The sender knows an earlier incarnation of this shard. */
-  #refuseOutdated(message: ApplyGradients | BeginSnapshot): void {
-    this.#context.replyError(message, new ShardRestartedError(this.#options.shard));
+  /** Why messages under this opening are refused; undefined where it is the current one. */
+  #refusalOf(source: string, { incarnation, epoch }: SourceOpening): Error | undefined {
+    const { shard } = this.#options;
+    if (incarnation !== this.#incarnation) return new ShardRestartedError(shard);
+    if (epoch !== this.#epochs.get(source)) return new SourceReopenedError(shard, source);
+    return undefined;
   }
 
   #takeDelta(message: TakeDelta): void {

@@ -41,12 +41,16 @@ export interface ApplyGradients extends Request<{ readonly applied: boolean }> {
   readonly counts: Uint32Array<ArrayBuffer>;
   /** Data clock, ms. */
   readonly atMs: number;
-  /**
-   * The incarnation of the shard that the sender knows, from {@link GetHighWaterMark}. A restarted
-   * shard has lost the updates after its snapshot. It refuses with {@link ShardRestartedError}, and
-   * the sender goes back to the shard's mark.
-   */
+  /** The opening of the source that the gradients belong to. */
+  readonly opening: SourceOpening;
+}
+
+/** One opening of a source's stream at a shard, see {@link OpenSource}. */
+export interface SourceOpening {
+  /** Incarnation of the shard. */
   readonly incarnation: string;
+  /** Number of the opening within this incarnation; ascending. */
+  readonly epoch: number;
 }
 
 /** The shard was restarted: it has lost the updates since its snapshot. */
@@ -59,14 +63,42 @@ export class ShardRestartedError extends Error {
   }
 }
 
+/** The source was opened again: the sender's opening, and every message under it, has ended. */
+export class SourceReopenedError extends Error {
+  override readonly name = "SourceReopenedError";
+  constructor(shard: number, source: string) {
+    super(
+      `embedding_shard/${shard} takes nothing more of this opening of ${source}: it was opened ` +
+        "again since.",
+    );
+  }
+}
+
+/** The shard has applied gradients beyond the cut: its rows do not belong to the cut. */
+export class CutPassedError extends Error {
+  override readonly name = "CutPassedError";
+  constructor(shard: number, source: string, applied: number, cut: number) {
+    super(
+      `Cannot cut at row ${cut} of ${source}: embedding_shard/${shard} has applied ${applied} ` +
+        "rows. The trainer learns them again after its restart; take the snapshot then.",
+    );
+  }
+}
+
 /**
- * Asks for the newest sequence of `source` that this shard has applied, 0 before the first, and for
- * the shard's incarnation.
+ * Opens the stream of a source's gradients. Waits behind the gradients sent before it, and ends all
+ * earlier openings of the source: their gradients and cuts are refused from now on, also those that
+ * are still on their way. Answers with the newest sequence of the source that is applied, 0 before
+ * the first.
  */
-export interface GetHighWaterMark
-  extends Request<{ readonly sequence: number; readonly incarnation: string }> {
-  readonly kind: "getHighWaterMark";
+export interface OpenSource extends Request<SourceOpening & { readonly sequence: number }> {
+  readonly kind: "openSource";
   readonly source: string;
+}
+
+/** Asks for the shard's incarnation, to notice its restart. */
+export interface GetIncarnation extends Request<{ readonly incarnation: string }> {
+  readonly kind: "getIncarnation";
 }
 
 /**
@@ -171,11 +203,11 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 export interface BeginSnapshot extends Request<void> {
   readonly kind: "beginSnapshot";
   readonly snapshot: string;
-  /** Marks of all trainers; the incarnation as in {@link ApplyGradients.incarnation}. */
+  /** Marks of all trainers. Refused where the shard has applied gradients beyond one of them. */
   readonly marks: readonly {
     readonly source: string;
     readonly sequence: number;
-    readonly incarnation: string;
+    readonly opening: SourceOpening;
   }[];
 }
 
@@ -206,7 +238,8 @@ export interface WriteSnapshotChunk {
 export type EmbeddingShardMessage =
   | Lookup
   | ApplyGradients
-  | GetHighWaterMark
+  | OpenSource
+  | GetIncarnation
   | BeginSnapshot
   | WriteSnapshot
   | AbandonSnapshot

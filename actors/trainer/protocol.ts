@@ -2,6 +2,7 @@
  * The messages that a trainer understands.
  */
 import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import type { SourceOpening } from "../embedding_shard/protocol.ts";
 import type { Address, Request } from "../../mesh/runtime/actor.ts";
 import type { TrainerPart } from "../../records/snapshot_parts.ts";
 
@@ -94,8 +95,8 @@ export interface TrainerMark {
   readonly source: string;
   /** Rows of the trainer's partition that are learned. */
   readonly sequence: number;
-  /** Incarnations of the shards that have learned them, by shard. */
-  readonly incarnations: readonly string[];
+  /** The openings under which the shards have learned them, by shard. */
+  readonly openings: readonly SourceOpening[];
 }
 
 /**

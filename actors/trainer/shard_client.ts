@@ -8,11 +8,22 @@ import { floatStarts } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
 import { invariant } from "../../structures/invariant.ts";
-import { type EmbeddingShardMessage, ShardRestartedError } from "../embedding_shard/protocol.ts";
+import {
+  type EmbeddingShardMessage,
+  ShardRestartedError,
+  type SourceOpening,
+} from "../embedding_shard/protocol.ts";
 import type { TrainerMark } from "./protocol.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
 const SPARES_PER_SHARD = 4;
+
+/** Errors of a shard that a retry gets again. By name: the shard may live in another thread. */
+const FINAL_ERRORS: ReadonlySet<string> = new Set([
+  "ShardRestartedError",
+  "SourceReopenedError",
+  "CutPassedError",
+]);
 
 /** The distinct ids of a batch. */
 export type GroupedIds = Pick<UniqueIds, "uniqueIds" | "groupStarts" | "counts">;
@@ -39,8 +50,8 @@ export class ShardClient {
   readonly #options: ShardClientOptions;
   readonly #fanOut: ShardFanOut;
   readonly #buffers: BufferPool;
-  /** The incarnations of the shards whose marks are known, by shard. */
-  #incarnations: string[] = [];
+  /** By shard. */
+  #openings: readonly SourceOpening[] = [];
   /** Sequence of the newest gradients that were sent. */
   #sent = -Infinity;
 
@@ -54,57 +65,64 @@ export class ShardClient {
     this.#buffers = new BufferPool(SPARES_PER_SHARD * shards.length);
   }
 
-  /** The incarnations of the shards that {@link marks} found, by shard. */
+  /** The incarnations of the shards at {@link open}, by shard. */
   get incarnations(): readonly string[] {
-    return this.#incarnations;
-  }
-
-  /** The newest sequence of this source in each shard. A later restart of a shard is noticed. */
-  async marks(): Promise<number[]> {
-    const marks = await this.#readMarks();
-    this.#incarnations = marks.map(({ incarnation }) => incarnation);
-    return marks.map(({ sequence }) => sequence);
+    return this.#openings.map(({ incarnation }) => incarnation);
   }
 
   /**
-   * Looks for restarted shards. The known incarnations stay: gradients on their way must not reach
-   * a shard that has lost the ones before them.
+   * Opens this trainer's stream at every shard. Messages of an earlier opening have no effect from
+   * now on.
    *
-   * @throws {ShardRestartedError} When a shard has another incarnation than {@link marks} found.
+   * @returns The newest sequence that each shard has applied.
+   */
+  async open(): Promise<number[]> {
+    const { source, budgetMs } = this.#options;
+    const opened = await this.#askAll((shard) =>
+      shard.ask({ kind: "openSource", source }, { budgetMs })
+    );
+    this.#openings = opened.map(({ incarnation, epoch }) => ({ incarnation, epoch }));
+    return opened.map(({ sequence }) => sequence);
+  }
+
+  /**
+   * Looks for restarted shards. The openings stay: gradients on their way must not reach a shard
+   * that has lost the ones before them.
+   *
+   * @throws {ShardRestartedError} When a shard has another incarnation than at {@link open}.
    */
   async check(): Promise<void> {
-    const marks = await this.#readMarks();
-    const restarted = marks.findIndex(({ incarnation }, s) =>
-      incarnation !== this.#incarnations[s]
+    const { budgetMs } = this.#options;
+    const answers = await this.#askAll((shard) =>
+      shard.ask({ kind: "getIncarnation" }, { budgetMs })
+    );
+    const restarted = answers.findIndex(({ incarnation }, s) =>
+      incarnation !== this.#openings[s].incarnation
     );
     if (restarted >= 0) throw new ShardRestartedError(restarted);
   }
 
-  #readMarks() {
-    const { source, budgetMs } = this.#options;
-    return Promise.all(
-      this.#shards.map((shard) =>
-        this.#retry(() => shard.ask({ kind: "getHighWaterMark", source }, { budgetMs }))
-      ),
-    );
-  }
-
   /** This trainer's mark, when all rows up to `sequence` are applied. */
   standing(sequence: number): TrainerMark {
-    return { source: this.#options.source, sequence, incarnations: this.#incarnations };
+    return { source: this.#options.source, sequence, openings: this.#openings };
   }
 
   /** Tells every shard that a snapshot cuts here, where all trainers hold still. */
   async beginSnapshot(snapshot: string, standing: readonly TrainerMark[]): Promise<void> {
     const { budgetMs } = this.#options;
-    await Promise.all(this.#shards.map((shard, s) =>
-      this.#retry(() => {
-        const marks = standing.map(({ source, sequence, incarnations }) => {
-          return { source, sequence, incarnation: incarnations[s] };
-        });
-        return shard.ask({ kind: "beginSnapshot", snapshot, marks }, { budgetMs });
-      })
-    ));
+    await this.#askAll((shard, s) => {
+      const marks = standing.map(({ source, sequence, openings }) => {
+        return { source, sequence, opening: openings[s] };
+      });
+      return shard.ask({ kind: "beginSnapshot", snapshot, marks }, { budgetMs });
+    });
+  }
+
+  /** Asks every shard, with retries; the answers are in the shards' order. */
+  #askAll<R>(
+    ask: (shard: ActorRef<EmbeddingShardMessage>, s: number) => Promise<R>,
+  ): Promise<R[]> {
+    return Promise.all(this.#shards.map((shard, s) => this.#retry(() => ask(shard, s))));
   }
 
   /**
@@ -151,7 +169,7 @@ export class ShardClient {
           gradients: this.#buffers.take(part.length),
           counts: counts.slice(from, to),
           atMs,
-          incarnation: this.#incarnations[shard],
+          opening: this.#openings[shard],
         } as const;
         message.gradients.set(part);
         return this.#shards[shard].ask(message, {
@@ -166,9 +184,8 @@ export class ShardClient {
       try {
         return await attempt();
       } catch (error) {
-        // A restarted shard does not get its lost rows back by a retry.
-        const lost = (error as Error).name === "ShardRestartedError";
-        if (lost || attempts >= this.#options.attemptsMax) throw error;
+        const isFinal = FINAL_ERRORS.has((error as Error).name);
+        if (isFinal || attempts >= this.#options.attemptsMax) throw error;
       }
     }
   }

@@ -223,7 +223,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Goes on from the newest snapshot that all shards have reached. */
   async #resume(): Promise<void> {
-    const marks = await this.#shards.marks();
+    const marks = await this.#shards.open();
     const { source } = this.#options;
     const resume = await findResumePoint(this.#dependencies.blobs, source, Math.min(...marks));
     if (resume !== undefined) {

@@ -38,9 +38,7 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
       snapshotChunkRows: chunkRows,
     }),
   );
-  const { incarnation } = await mesh.settle(
-    shard.ask({ kind: "getHighWaterMark", source: "test" }, BUDGET),
-  );
+  const opening = await mesh.settle(shard.ask({ kind: "openSource", source: "test" }, BUDGET));
   let sequence = 0;
   const learn = (from: number, to: number) => {
     const ids = BigUint64Array.from({ length: to - from }, (_, i) => BigInt(from + i + 1));
@@ -48,7 +46,7 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
       shard.ask({
         kind: "applyGradients",
         source: "test",
-        incarnation,
+        opening,
         sequence: ++sequence,
         ids,
         starts: Uint32Array.of(0, ids.length),
@@ -60,14 +58,14 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
   };
   await learn(0, ROWS);
   const snapshot = async () => {
-    const marks = [{ source: "test", sequence, incarnation }];
+    const marks = [{ source: "test", sequence, opening }];
     await mesh.settle(shard.ask({ kind: "beginSnapshot", snapshot: "s", marks }, BUDGET));
     let endedAtMs = NaN;
     const part = shard.ask({ kind: "writeSnapshot", snapshot: "s", spreadMs }, BUDGET)
       .finally(() => endedAtMs = mesh.clock.monotonicMs());
     return { part, endedAtMs: () => endedAtMs };
   };
-  const marks = () => [{ source: "test", sequence, incarnation }];
+  const marks = () => [{ source: "test", sequence, opening }];
   return { mesh, shard, learn, snapshot, marks };
 }
 

@@ -82,9 +82,7 @@ Deno.test("after a shard's restart its replica drops the lost rows, and freshnes
   const acceptedAtMs = await loop.act(rankingId, "item-0", "click");
   // Rows from no log, so that a replay does not bring them back.
   const source = "elsewhere", ids = BigUint64Array.of(1n, 2n), starts = Uint32Array.of(0, 2);
-  const { incarnation } = await loop.mesh.settle(
-    shard.ask({ kind: "getHighWaterMark", source }, BUDGET),
-  );
+  const opening = await loop.mesh.settle(shard.ask({ kind: "openSource", source }, BUDGET));
   await loop.mesh.settle(shard.ask({
     kind: "applyGradients",
     source,
@@ -94,7 +92,7 @@ Deno.test("after a shard's restart its replica drops the lost rows, and freshnes
     gradients: new Float32Array(10).fill(1),
     counts: Uint32Array.of(1, 1),
     atMs: 0,
-    incarnation,
+    opening,
   }, BUDGET));
   await loop.mesh.advance(1_000);
   const found = async () => {

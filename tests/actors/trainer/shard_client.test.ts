@@ -6,8 +6,8 @@ import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 Deno.test("gradients sent while a restart is noticed still name the incarnation that they are for", async () => {
   const shard = { incarnation: "first", gradientsFor: [] as string[] };
   const ask = (message: EmbeddingShardMessage) => {
-    if (message.kind === "applyGradients") shard.gradientsFor.push(message.incarnation);
-    return Promise.resolve({ sequence: 8, incarnation: shard.incarnation });
+    if (message.kind === "applyGradients") shard.gradientsFor.push(message.opening.incarnation);
+    return Promise.resolve({ sequence: 8, incarnation: shard.incarnation, epoch: 1 });
   };
   const ref = { ask } as unknown as ActorRef<EmbeddingShardMessage>;
   const client = new ShardClient([ref], {
@@ -16,7 +16,7 @@ Deno.test("gradients sent while a restart is noticed still name the incarnation 
     budgetMs: 100,
     attemptsMax: 2,
   });
-  assert.deepEqual(await client.marks(), [8]);
+  assert.deepEqual(await client.open(), [8]);
   await client.check();
   shard.incarnation = "second";
   await assert.rejects(client.check(), { name: "ShardRestartedError" });
@@ -33,6 +33,9 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
   const rows = new Float32Array(64);
   const received: Float32Array[] = [];
   const ask = (message: EmbeddingShardMessage) => {
+    if (message.kind === "openSource") {
+      return Promise.resolve({ sequence: 0, incarnation: "first", epoch: 1 });
+    }
     if (message.kind === "lookup") return Promise.resolve({ rows });
     if (message.kind !== "applyGradients") throw new Error(message.kind);
     received.push(message.gradients.slice());
@@ -54,6 +57,7 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
     groupStarts: Uint32Array.of(0, 2),
     counts: Uint32Array.of(1, 1),
   };
+  await client.open();
   client.giveBack(await client.lookup(grouped));
   const gradients = Float32Array.of(1, 2, 3, 4);
   await client.applyGradients(grouped, { gradients, sequence: 16, atMs: 0 });

@@ -89,8 +89,8 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
   const shards = await Promise.all(
     Array.from({ length: shardCount }, async (_, shard) => {
       const ref = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
-      const mark = await ref.ask({ kind: "getHighWaterMark", source: "fill" }, budget);
-      return { ref, incarnation: mark.incarnation };
+      const opening = await ref.ask({ kind: "openSource", source: "fill" }, budget);
+      return { ref, opening };
     }),
   );
   let sequence = 0;
@@ -113,7 +113,7 @@ export async function learnItems(running: RunningMesh, items: number): Promise<v
       await shards[shard].ref.ask({
         kind: "applyGradients",
         source: "fill",
-        incarnation: shards[shard].incarnation,
+        opening: shards[shard].opening,
         sequence,
         ids: uniqueIds.slice(begin, end),
         starts: Uint32Array.of(0, end - begin),

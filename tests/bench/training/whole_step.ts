@@ -171,8 +171,8 @@ async function measure(model: string, batchRows: number): Promise<number> {
 async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number): Promise<void> {
   const perSlot = idsPerSlot(ids), idsMax = 65_536;
   let sequence = 0;
-  const mark = { kind: "getHighWaterMark", source: "fill" } as const;
-  const { incarnation } = await shard.ask(mark, { budgetMs: 60_000 });
+  const open = { kind: "openSource", source: "fill" } as const;
+  const opening = await shard.ask(open, { budgetMs: 60_000 });
   for (let slot = 0; slot < SLOTS; slot++) {
     for (let from = 0; from < perSlot; from += idsMax) {
       const count = Math.min(idsMax, perSlot - from);
@@ -181,7 +181,7 @@ async function fillTable(shard: ActorRef<EmbeddingShardMessage>, width: number):
       await shard.ask({
         kind: "applyGradients",
         source: "fill",
-        incarnation,
+        opening,
         sequence: ++sequence,
         ids: new BigUint64Array(words.buffer),
         starts: Uint32Array.of(0, count),

@@ -1,0 +1,101 @@
+/**
+ * Openings of a source at a shard: the mark that a trainer resumes from, and the end of everything
+ * that was sent before.
+ */
+import assert from "node:assert/strict";
+import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
+import type { SourceOpening } from "../../../actors/embedding_shard/protocol.ts";
+import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+
+const BUDGET = { budgetMs: 1_000 };
+
+async function startShard() {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const shard = await mesh.settle(
+    mesh.node().spawn(defineEmbeddingShard({ blobs: new MemoryBlobStore() }), 0, {
+      shard: 0,
+      shards: 1,
+      tables: {
+        seed: 1,
+        classes: [{
+          slices: [{
+            name: "embeddings",
+            dim: 1,
+            initializer: { kind: "zeros" },
+            optimizer: { kind: "sgd", learningRate: 1 },
+          }],
+          slots: [],
+        }],
+        bytesMax: 1 << 20,
+        atLimit: "reject",
+      },
+      slotNames: {},
+      evictionIntervalMs: 1_000,
+      evictionBucketsMax: 1_024,
+      snapshotChunkRows: 100,
+    }),
+  );
+  return {
+    mesh,
+    open: () => shard.ask({ kind: "openSource", source: "trainer/0" }, BUDGET),
+    learn: (opening: SourceOpening, sequence: number) =>
+      shard.ask({
+        kind: "applyGradients",
+        source: "trainer/0",
+        sequence,
+        opening,
+        ids: BigUint64Array.of(1n),
+        starts: Uint32Array.of(0, 1),
+        gradients: Float32Array.of(-1),
+        counts: Uint32Array.of(1),
+        atMs: 0,
+      }, BUDGET),
+    cut: (opening: SourceOpening, sequence: number) =>
+      shard.ask({
+        kind: "beginSnapshot",
+        snapshot: "snapshots/1",
+        marks: [{ source: "trainer/0", sequence, opening }],
+      }, BUDGET),
+    weight: async () => {
+      const lookup = { kind: "lookup", missing: "zeros" } as const;
+      const ids = BigUint64Array.of(1n), starts = Uint32Array.of(0, 1);
+      return (await mesh.settle(shard.ask({ ...lookup, ids, starts }, BUDGET))).rows[0];
+    },
+  };
+}
+
+Deno.test("an opening waits behind the gradients that were sent before it, and its mark holds them", async () => {
+  const { mesh, open, learn } = await startShard();
+  const first = await mesh.settle(open());
+  const learned = [learn(first, 8), learn(first, 16)];
+  const second = open(); // all three are in the mailbox at once
+  await mesh.settle(Promise.all(learned));
+  assert.equal((await mesh.settle(second)).sequence, 16);
+  await mesh.stop();
+});
+
+Deno.test("gradients and cuts of an earlier opening are refused, however late they arrive", async () => {
+  const { mesh, open, learn, cut, weight } = await startShard();
+  const first = await mesh.settle(open());
+  await mesh.settle(learn(first, 8));
+  const second = await mesh.settle(open());
+  assert.equal(second.incarnation, first.incarnation);
+  await assert.rejects(mesh.settle(learn(first, 16)), { name: "SourceReopenedError" });
+  await assert.rejects(mesh.settle(cut(first, 16)), { name: "SourceReopenedError" });
+  assert.equal(await weight(), 1);
+  assert.deepEqual(await mesh.settle(learn(second, 16)), { applied: true });
+  assert.equal(await weight(), 2);
+  const other = { ...second, incarnation: "another" };
+  await assert.rejects(mesh.settle(learn(other, 24)), { name: "ShardRestartedError" });
+  await mesh.stop();
+});
+
+Deno.test("a cut before gradients that the shard has applied is refused", async () => {
+  const { mesh, open, learn, cut } = await startShard();
+  const opening = await mesh.settle(open());
+  await mesh.settle(learn(opening, 16));
+  await assert.rejects(mesh.settle(cut(opening, 8)), { name: "CutPassedError" });
+  await mesh.settle(cut(opening, 16));
+  await mesh.stop();
+});
