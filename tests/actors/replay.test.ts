@@ -110,17 +110,13 @@ for (
         }
         await loop.mesh.advance(2_000);
         const killed = await stateOf(loop);
+        await loop.stop();
 
         const exampleLog = await copyOf(loop.exampleLog);
-        const storage = {
-          eventLog: new MemoryEventLog({ name: "events", partitions: 1 }),
-          exampleLog,
-          blobs: new MemoryBlobStore(),
-        };
+        const storage = { eventLog: loop.eventLog, exampleLog, blobs: new MemoryBlobStore() };
         const steady = await Loop.start({ ...options, shards: SHARDS, storage });
         await steady.mesh.advance(20_000);
         assert.deepEqual(killed, await stateOf(steady));
-        await loop.stop();
         await steady.stop();
       }),
       { numRuns: 20, endOnFailure: true },
