@@ -20,6 +20,7 @@ export function gatewayOptionsOf({ gateway, joiner }: CairnFile): GatewayOptions
   return {
     apiKeys: gateway.apiKeys,
     bodyBytesMax: gateway.bodyMax,
+    bodiesBytesMax: Math.max(gateway.bodiesMax, gateway.bodyMax),
     deadlineMs: gateway.deadline,
     requestsInFlightMax: gateway.requestsInFlightMax,
     timestampAheadMsMax: gateway.timestampAheadMax,

@@ -2,15 +2,18 @@
  * The HTTP API as a function from its parts to a Hono app. It opens no port: tests call
  * `app.request(…)`, the server passes `app.fetch` to its listener.
  *
- * Middleware order: trace context, metrics, API key, load shedding, deadline, handler. Anything
- * thrown on the way becomes a problem in one function, {@link problemOf}.
+ * Middleware order: trace context, metrics, Host header, API key, load shedding, budget of body
+ * bytes, deadline, handler. Anything thrown on the way becomes a problem in one function,
+ * {@link problemOf}.
  */
 import { Hono } from "hono";
 import type { MiddlewareHandler } from "hono";
 import type { Endpoint, GatewayContext, GatewayEnv } from "./endpoint.ts";
 import { FailureLog } from "./failure_log.ts";
 import { apiKeys } from "./middleware/api_keys.ts";
+import { bodyBudget } from "./middleware/body_budget.ts";
 import { deadline } from "./middleware/deadline.ts";
+import { hostCheck } from "./middleware/host_check.ts";
 import { loadShedding } from "./middleware/load_shedding.ts";
 import { requestMetrics } from "./middleware/request_metrics.ts";
 import { traceContext } from "./middleware/trace_context.ts";
@@ -41,6 +44,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const guards: MiddlewareHandler<GatewayEnv>[] = [
     apiKeys(options.apiKeys),
     loadShedding(telemetry, options.requestsInFlightMax),
+    bodyBudget(options.bodiesBytesMax),
   ];
   const time = deadline(clock, options.deadlineMs);
   for (const endpoint of endpoints) {
@@ -49,6 +53,7 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
       honoPath(endpoint.path),
       trace,
       metricsOf(endpoint.method.toUpperCase(), endpoint.path),
+      hostCheck,
       ...(endpoint.guarded ? guards : []),
       time,
       (context) => endpoint.handle(context),

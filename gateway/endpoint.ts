@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import type { z } from "zod";
+import type { BodyHold } from "./middleware/body_budget.ts";
 import type { ProblemKind } from "./problems.ts";
 
 /** Variables that middleware sets for handlers. */
@@ -11,6 +12,8 @@ export interface GatewayEnv {
   readonly Variables: {
     /** Monotonic time by which the request must be answered, ms. */
     deadlineAtMs: number;
+    /** Counts the bytes of the request's body; set for guarded endpoints. */
+    bodyHold: BodyHold;
     /** W3C trace id, 32 hex digits. */
     traceId: string;
   };

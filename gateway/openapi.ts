@@ -11,7 +11,7 @@ import { namedSchemas } from "./schemas/registry.ts";
 type Json = Record<string, unknown>;
 
 /** Problems that any endpoint may answer with. */
-const problemsEverywhere: readonly ProblemKind[] = ["internal-error"];
+const problemsEverywhere: readonly ProblemKind[] = ["malformed-request", "internal-error"];
 const problemsWhereGuarded: readonly ProblemKind[] = ["unauthorized", "overloaded"];
 const problemsWhereBody: readonly ProblemKind[] = [
   "malformed-json",

@@ -6,6 +6,8 @@ export interface GatewayOptions {
   readonly apiKeys: readonly string[];
   /** Largest request body, bytes. */
   readonly bodyBytesMax: number;
+  /** Bodies of all requests in progress, bytes; a request that exceeds it is answered 429. */
+  readonly bodiesBytesMax: number;
   /**
    * Time that one request may take from its arrival, body included, ms. Each ask carries the
    * remaining part of it.

@@ -4,6 +4,7 @@
  */
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
@@ -34,6 +35,8 @@ export interface GatewayParts {
   readonly exampleLog?: EventLog;
   /** `/health/ready` asks whether it has a warning; absent = this mesh does not train. */
   readonly joiner?: ActorRef<JoinerMessage>;
+  /** `/health/ready` asks whether they left rows out; absent = it does not ask. */
+  readonly replicas?: readonly ActorRef<ServingReplicaMessage>[];
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;
   readonly clock: Clock;

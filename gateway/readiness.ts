@@ -21,8 +21,12 @@ export class Readiness {
    * @throws {ProblemError} `not-ready` when it cannot rank yet.
    */
   async check(budgetMs: number): Promise<ScorerStatus> {
-    this.#ready = false;
-    const status = await this.#ranker.ask({ kind: "getStatus" }, { budgetMs });
+    const status = await this.#ranker.ask({ kind: "getStatus" }, { budgetMs })
+      .catch((error) => {
+        this.#ready = false;
+        throw error;
+      });
+    this.#ready = status.ready;
     if (!status.ready) {
       throw new ProblemError(
         "not-ready",
@@ -30,7 +34,6 @@ export class Readiness {
           "wait until they do.",
       );
     }
-    this.#ready = true;
     return status;
   }
 

@@ -8,6 +8,7 @@
 import type { JoinerMessage } from "../actors/joiner/protocol.ts";
 import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
 import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
@@ -157,6 +158,10 @@ async function openGateway(
     eventLog: stores.eventLog,
     exampleLog: stores.exampleLog,
     joiner: mesh.actorRef<JoinerMessage>(addresses.joiner),
+    replicas: Array.from(
+      { length: configuration.shardCount },
+      (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard)),
+    ),
     profiles: stores.profiles,
     telemetry,
     clock,

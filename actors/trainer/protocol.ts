@@ -45,6 +45,8 @@ export interface TrainerStatus {
   readonly learnedThroughMs: number;
   /** Incarnations of the shards that have learned that, by shard. */
   readonly incarnations: readonly string[];
+  /** Rows that steps refused and that were put aside, since the start. */
+  readonly rowsRefused?: number;
   /** Next example log offset. */
   readonly offset: number;
   /** Why training has stopped, and at which batch: its loss was not finite or exploded. */

@@ -13,6 +13,10 @@ export const gatewaySection = z.strictObject({
       "API keys accepted by /v1, each of 16 characters or more; ${NAME} reads a key from the environment. Empty = no key needed.",
     ),
   bodyMax: size("1KiB", "1GiB").default(2 ** 20).describe("Maximum size of a request body."),
+  bodiesMax: size("1KiB", "1TiB").default(2 ** 26)
+    .describe(
+      "Maximum size of the bodies of all requests in progress, at least `bodyMax`; further requests get status 429.",
+    ),
   deadline: duration("1ms", "10m").default(1000).describe("Time limit of a request."),
   requestsInFlightMax: z.int().min(1).max(1_000_000).default(1024)
     .describe("Maximum of requests in progress; further requests get status 429."),

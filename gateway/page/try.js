@@ -246,12 +246,15 @@ async function showReadiness() {
   try {
     const response = await fetch("/health/ready");
     const answer = await response.json();
-    const { modelVersion, warning, detail } = answer;
-    state.className = response.ok && !warning ? "ready" : "waiting";
+    const { modelVersion, warnings = [], detail } = answer;
+    const count = warnings.length;
+    state.className = response.ok && count === 0 ? "ready" : "waiting";
     state.textContent = response.ok
-      ? `ready, model version ${modelVersion}${warning ? ", not learning" : ""}`
+      ? `ready, model version ${modelVersion}${
+        count > 0 ? `, ${count} warning${count > 1 ? "s" : ""}` : ""
+      }`
       : "not ready";
-    state.title = warning ?? detail ?? "";
+    state.title = detail ?? warnings.map((warning) => warning.detail).join("\n");
   } catch {
     state.className = "waiting";
     state.textContent = "the server does not answer";

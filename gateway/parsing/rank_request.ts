@@ -6,7 +6,7 @@ import { candidateSchema, type RankRequest, rankRequestSchema } from "../schemas
 import { idPattern } from "../schemas/values.ts";
 import { FieldErrors } from "./field_errors.ts";
 import { repeatsIn } from "./repeated_ids.ts";
-import { fieldProblem, requireFewFields } from "./request_body.ts";
+import { fieldProblem, requireFewFields } from "./validation.ts";
 
 /** Stands for valid candidates while the schema validates the other fields. */
 const validCandidates: RankRequest["candidates"] = [{ id: "a" }];

@@ -4,20 +4,17 @@
  */
 import type { z } from "zod";
 import type { Clock } from "../../mesh/ports/clock.ts";
-import { present } from "../../structures/invariant.ts";
 import type { GatewayContext } from "../endpoint.ts";
-import { type FieldErrorBudget, FieldErrors } from "./field_errors.ts";
+import type { BodyHold } from "../middleware/body_budget.ts";
 import { countKeys, repeatedKey, SCAN_DEPTH_MAX, scanJson } from "./json_scan.ts";
 import { parseJson } from "./json_text.ts";
+import { validate } from "./validation.ts";
 import type { GatewayOptions } from "../options.ts";
 import { ProblemError } from "../problems.ts";
 
 const jsonTypePattern = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 /** Keys that an object may have to be parsed; objects of more keys take long to build. */
 const KEYS_PER_OBJECT_MAX = 1024;
-
-/** Fields of an object that are validated; an object of a request has at most eight. */
-const FIELDS_MAX = 64;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -44,7 +41,7 @@ export class BodyReader {
     const headers = context.req.raw.headers;
     requireJson(headers);
     this.#requireSize(Number(headers.get("content-length") ?? 0));
-    const bytes = await this.#readInTime(context);
+    const bytes = await this.#readBytes(context);
     let text: string;
     try {
       text = utf8.decode(bytes);
@@ -62,121 +59,74 @@ export class BodyReader {
     );
   }
 
-  /** Waits for the body no longer than the request's deadline, so that slow senders are bounded. */
-  #readInTime(context: GatewayContext): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const leftMs = Math.max(0, context.get("deadlineAtMs") - this.#clock.monotonicMs());
-      const timer = this.#clock.schedule(leftMs, () => {
-        reject(
-          new ProblemError(
-            "body-timeout",
-            `The body was not complete ${Math.round(leftMs)} ms after the request began.`,
-          ),
-        );
-      });
-      this.#readBytes(context.req.raw).then(resolve, (error) => reject(interrupted(error)))
-        .finally(() => timer.cancel());
-    });
+  /**
+   * Reads the body chunk by chunk until the request's deadline. Memory is taken for bytes that have
+   * arrived, never for a declared length. A body that is given up is cancelled, so that the server
+   * closes its connection.
+   */
+  async #readBytes(context: GatewayContext): Promise<Uint8Array> {
+    const { body } = context.req.raw;
+    if (body === null) return new Uint8Array(0);
+    const reader = body.getReader();
+    const late = Promise.withResolvers<never>();
+    const leftMs = Math.max(0, context.get("deadlineAtMs") - this.#clock.monotonicMs());
+    const timer = this.#clock.schedule(leftMs, () => late.reject(lateBody(leftMs)));
+    try {
+      return await Promise.race([this.#collect(reader, context.get("bodyHold")), late.promise]);
+    } catch (error) {
+      reader.cancel().catch(() => {/* the sender has broken off */});
+      throw error instanceof ProblemError ? error : interrupted(error);
+    } finally {
+      timer.cancel();
+    }
   }
 
-  async #readBytes(request: Request): Promise<Uint8Array> {
-    // The declared length was checked, and the HTTP layer enforces it.
-    if (request.headers.has("content-length")) return new Uint8Array(await request.arrayBuffer());
+  async #collect(reader: BodyStreamReader, hold: BodyHold): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
-    for await (const chunk of request.body ?? []) {
-      bytes += chunk.byteLength;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return joined(chunks, bytes);
+      bytes += value.byteLength;
       if (bytes > this.#bytesMax) {
         throw new ProblemError(
           "body-too-large",
           `The body has more than ${this.#bytesMax} bytes, which is the limit (gateway.bodyMax).`,
         );
       }
-      chunks.push(chunk);
+      hold.add(value.byteLength);
+      chunks.push(value);
     }
-    const whole = new Uint8Array(bytes);
-    let offset = 0;
-    for (const chunk of chunks) {
-      whole.set(chunk, offset);
-      offset += chunk.byteLength;
-    }
-    return whole;
   }
 }
 
-/** The problem of a body that could not be read: the sender broke off. */
-function interrupted(error: unknown): ProblemError {
-  if (error instanceof ProblemError) return error;
+type BodyStreamReader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+
+function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
+  if (chunks.length === 1) return chunks[0];
+  const whole = new Uint8Array(bytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return whole;
+}
+
+function lateBody(leftMs: number): ProblemError {
   return new ProblemError(
-    "malformed-request",
-    "The body ended before it was complete. Send as many bytes as Content-Length says.",
-    { cause: error },
+    "body-timeout",
+    `The body was not complete ${Math.round(leftMs)} ms after the request began.`,
   );
 }
 
-/**
- * The value as the schema's output.
- *
- * @throws {ProblemError} `invalid-request` with every wrong field.
- */
-export function validate<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  requireFewFields(value);
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw invalidRequest(result.error.issues, value);
-}
-
-/** The problem of schema issues. */
-export function invalidRequest(issues: readonly z.core.$ZodIssue[], value: unknown): ProblemError {
-  const errors = new FieldErrors();
-  errors.addIssues(issues, value);
-  return fieldProblem(errors);
-}
-
-/**
- * The value of one entry of a list as the schema's output.
- *
- * @param base Path of the entry in the body.
- * @throws {ProblemError} `invalid-request` with the wrong fields that the budget allows to list.
- */
-export function validateEntry<S extends z.ZodType>(
-  schema: S,
-  value: unknown,
-  base: readonly PropertyKey[],
-  budget: FieldErrorBudget,
-): z.output<S> {
-  requireFewFields(value, base);
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const { issues } = result.error;
-  throw fieldProblem(budget.forEntry((errors) => errors.addIssues(issues, value, base)), base);
-}
-
-/**
- * Refuses an object of many fields before the schema lists each unknown one.
- *
- * @throws {ProblemError} `invalid-request`.
- */
-export function requireFewFields(value: unknown, base: readonly PropertyKey[] = []): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return;
-  const count = Object.keys(value).length;
-  if (count <= FIELDS_MAX) return;
-  const errors = new FieldErrors();
-  errors.add(base, `is an object of ${count} fields; send only the fields of /openapi.json`);
-  throw fieldProblem(errors, base);
-}
-
-/**
- * The problem of collected field errors; there is at least one.
- *
- * @param base Path of the value in the body.
- */
-export function fieldProblem(errors: FieldErrors, base: readonly PropertyKey[] = []): ProblemError {
-  const list = errors.list(base);
-  const first = present(list.at(0), "a failed validation has an issue");
-  const more = list.length > 1 ? ` (and ${list.length - 1} more)` : "";
-  const where = first.pointer === "#" ? "The body" : first.pointer;
-  return new ProblemError("invalid-request", `${where} ${first.detail}${more}.`, { errors: list });
+/** The problem of a body that could not be read: the sender broke off. */
+function interrupted(cause: unknown): ProblemError {
+  return new ProblemError(
+    "malformed-request",
+    "The body ended before it was complete. Send as many bytes as Content-Length says.",
+    { cause },
+  );
 }
 
 /** @throws {ProblemError} `malformed-json`. */

@@ -4,7 +4,7 @@
  */
 import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
 import type { FieldErrorBudget } from "../parsing/field_errors.ts";
-import { validateEntry } from "../parsing/request_body.ts";
+import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
 import type { ActionLabels, GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";

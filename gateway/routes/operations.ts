@@ -2,10 +2,12 @@
  * Endpoints for operators and probes: liveness, readiness and metrics.
  */
 import type { Endpoint } from "../endpoint.ts";
+import { HealthWarnings } from "../health_warnings.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
-import { liveSchema, readySchema } from "../schemas/health.ts";
+import { liveSchema, type ReadyAnswer, readySchema } from "../schemas/health.ts";
+import { SharedAnswer } from "../shared_answer.ts";
 
 /**
  * Time that `/health/ready` waits for the ranker and the trainers, ms: less than the second after
@@ -13,7 +15,14 @@ import { liveSchema, readySchema } from "../schemas/health.ts";
  */
 const READY_BUDGET_MS = 500;
 
+/** Answers of `/health/ready` and `/metrics` are shared for this long, ms. */
+const SHARED_MS = 1000;
+
 export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): Endpoint[] {
+  const { clock } = parts;
+  const warnings = new HealthWarnings(parts);
+  const ready = new SharedAnswer(clock, SHARED_MS, () => readyAnswer(parts, readiness, warnings));
+  const metrics = new SharedAnswer(clock, SHARED_MS, parts.metricsText);
   return [
     {
       method: "get",
@@ -37,24 +46,7 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
         200: { description: "The server can rank and takes events.", schema: readySchema },
       },
       problems: ["not-ready"],
-      async handle(context) {
-        const stopped = learningStopped(parts);
-        const { modelVersion, learnedThroughMs } = await readiness.check(READY_BUDGET_MS)
-          .catch((error) => {
-            if (error instanceof ProblemError) throw error;
-            throw new ProblemError("not-ready", `The ranker does not answer: ${error.message}`, {
-              cause: error,
-            });
-          });
-        requireLog(parts);
-        const warning = await stopped;
-        return context.json({
-          status: "ready",
-          modelVersion,
-          learnedThroughMs,
-          ...(warning !== undefined && { warning }),
-        });
-      },
+      handle: async (context) => context.json(await ready.get()),
     },
     {
       method: "get",
@@ -71,12 +63,30 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       },
       problems: [],
       async handle(context) {
-        return context.body(await parts.metricsText(), 200, {
+        return context.body(await metrics.get(), 200, {
           "content-type": "text/plain; version=0.0.4; charset=utf-8",
         });
       },
     },
   ];
+}
+
+async function readyAnswer(
+  parts: GatewayParts,
+  readiness: Readiness,
+  warnings: HealthWarnings,
+): Promise<ReadyAnswer> {
+  const current = warnings.current(READY_BUDGET_MS);
+  const { modelVersion, learnedThroughMs } = await readiness.check(READY_BUDGET_MS)
+    .catch((error) => {
+      if (error instanceof ProblemError) throw error;
+      throw new ProblemError("not-ready", `The ranker does not answer: ${error.message}`, {
+        cause: error,
+      });
+    });
+  requireLog(parts);
+  parts.memory.acceptance.resumeAfter(learnedThroughMs);
+  return { status: "ready", modelVersion, learnedThroughMs, warnings: await current };
 }
 
 /**
@@ -92,24 +102,4 @@ function requireLog({ eventLog }: GatewayParts): void {
     `Neither rankings nor events are taken: ${refusal.message}`,
     { cause: refusal },
   );
-}
-
-/**
- * The reason why learning has stopped; undefined while it goes on. A trainer or joiner that does
- * not answer is busy or restarting and has not stopped.
- */
-async function learningStopped(
-  { exampleLog, joiner, trainers = [] }: GatewayParts,
-): Promise<string | undefined> {
-  const budget = { budgetMs: READY_BUDGET_MS };
-  const question = { kind: "getStatus" } as const;
-  const reasons = await Promise.all([
-    ...trainers.map((trainer) =>
-      trainer.ask(question, budget).then(({ diverged }) => diverged, () => undefined)
-    ),
-    joiner?.ask(question, budget).then(({ warning }) => warning, () => undefined),
-  ]);
-  const refusal = exampleLog?.refusal();
-  return reasons.find((reason) => reason !== undefined) ??
-    (refusal && `No new examples reach the trainers: ${refusal.message}`);
 }

@@ -10,7 +10,8 @@ import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
 import { PROFILES_PER_LIST_MAX } from "../options.ts";
 import { describe, FieldErrorBudget } from "../parsing/field_errors.ts";
-import { BodyReader, validateEntry } from "../parsing/request_body.ts";
+import { BodyReader } from "../parsing/request_body.ts";
+import { validateEntry } from "../parsing/validation.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError, problemOf } from "../problems.ts";
 import {

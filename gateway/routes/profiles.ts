@@ -8,7 +8,8 @@ import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
 import { withinDeadline } from "../middleware/deadline.ts";
-import { BodyReader, validate } from "../parsing/request_body.ts";
+import { BodyReader } from "../parsing/request_body.ts";
+import { validate } from "../parsing/validation.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import {

@@ -8,12 +8,32 @@ import { namedSchemas } from "./registry.ts";
 export const liveSchema = z.strictObject({ status: z.literal("live") })
   .register(namedSchemas, { id: "Live" });
 
+const warningSchema = z.strictObject({
+  kind: z.enum([
+    "training-stopped",
+    "rows-put-aside",
+    "examples-held",
+    "examples-dropped",
+    "rows-not-served",
+    "rankings-unread",
+  ]).meta({ description: "Stable kind of the warning." }),
+  detail: z.string().meta({ description: "The reason, and the remedy if there is one." }),
+  count: z.int().min(0).optional().meta({
+    description: "Number of rows or examples given up since the part started.",
+  }),
+}).register(namedSchemas, { id: "Warning" });
+
+export type Warning = z.infer<typeof warningSchema>;
+
 export const readySchema = z.strictObject({
   status: z.literal("ready"),
   modelVersion: z.int().min(0),
   learnedThroughMs: z.number().min(0),
-  warning: z.string().optional().meta({
+  warnings: z.array(warningSchema).meta({
     description:
-      "The server ranks and takes events but has stopped learning: the reason, and the remedy.",
+      "Things that are given up while the server ranks and takes events; mostly empty. " +
+      "Losses are listed until ten minutes after the last one.",
   }),
 }).register(namedSchemas, { id: "Ready" });
+
+export type ReadyAnswer = z.infer<typeof readySchema>;

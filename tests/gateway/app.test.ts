@@ -1,16 +1,11 @@
 /**
- * Behaviour that all endpoints share: keys, load shedding, traces, metrics, health, documentation.
+ * Behaviour that all endpoints share: keys, bounds, traces, metrics, documentation.
  */
 import assert from "node:assert/strict";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
-import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
-import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
-import type { ActorRef } from "../../mesh/runtime/actor.ts";
-import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
-import { ActorFailedError, decodeError, encodeError } from "../../mesh/runtime/errors.ts";
-import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { ActorFailedError } from "../../mesh/runtime/errors.ts";
 import { problems } from "../../gateway/problems.ts";
-import { gatewayFixture, json, startMs } from "./fixture.ts";
+import { gatewayFixture, json } from "./fixture.ts";
 
 const rankBody = { user: "u", candidates: [{ id: "a" }] };
 
@@ -70,6 +65,78 @@ Deno.test("a body that never ends is answered 408 at the deadline and no longer 
   assert.equal(response.status, 408);
   assert.equal((await json(response)).type, "/problems/body-timeout");
   assert.equal((await post("/v1/rank", rankBody)).status, 200);
+});
+
+/** A request whose body is `chunks`, and then stays open. */
+function openBody(...chunks: readonly string[]) {
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(new TextEncoder().encode(chunk));
+    },
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const headers = { "content-type": "application/json" };
+  const request = new Request("http://cairn/v1/rank", { method: "POST", headers, body });
+  return { request, isCancelled: () => cancelled };
+}
+
+Deno.test("a body that is late or too large is cancelled, so that its connection closes", async () => {
+  const { app, clock } = gatewayFixture({ options: { deadlineMs: 100, bodyBytesMax: 10 } });
+  const late = openBody("{");
+  assert.equal((await clock.settle(Promise.resolve(app.request(late.request)))).status, 408);
+  assert.ok(late.isCancelled());
+  const large = openBody("[".repeat(11));
+  assert.equal((await app.request(large.request)).status, 413);
+  assert.ok(large.isCancelled());
+});
+
+Deno.test("memory is taken for bytes that arrive, and bounded for all bodies together", async () => {
+  const options = { bodiesBytesMax: 1_000, bodyBytesMax: 800, deadlineMs: 100 };
+  const { app, clock, post } = gatewayFixture({ options });
+  const slow = [openBody("x".repeat(400)), openBody("x".repeat(400))];
+  const held = slow.map(({ request }) => Promise.resolve(app.request(request)));
+  await clock.advance(0);
+  const large = await post("/v1/rank", { user: "u".repeat(250), candidates: [{ id: "a" }] });
+  assert.equal(large.status, 429);
+  assert.match((await json(large)).detail, /have 800 bytes, and gateway\.bodiesMax is 1000/);
+  assert.equal((await post("/v1/rank", rankBody)).status, 200, "a small body still fits");
+  for (const response of held) assert.equal((await clock.settle(response)).status, 408);
+  const again = await post("/v1/rank", { user: "u".repeat(250), candidates: [{ id: "a" }] });
+  assert.equal(again.status, 200, "finished requests give their bytes back");
+});
+
+Deno.test("a Host header that is more than a host is refused on every path", async () => {
+  const { app } = gatewayFixture();
+  for (const host of ["x/health/live?", "x#", "x\\y", "user@x"]) {
+    for (const path of ["/health/live", "/metrics", "/nowhere"]) {
+      const response = await app.request(new Request(`http://cairn${path}`, { headers: { host } }));
+      assert.equal(response.status, path === "/nowhere" ? 404 : 400, `${host} ${path}`);
+    }
+  }
+  for (const host of ["cairn:8080", "[::1]:8080", "127.0.0.1"]) {
+    const request = new Request("http://cairn/health/live", { headers: { host } });
+    assert.equal((await app.request(request)).status, 200, host);
+  }
+});
+
+Deno.test("neither answers nor log lines contain a key", async () => {
+  const key = "a-secret-key-of-32-characters-xx";
+  const { post, ranker, telemetry } = gatewayFixture({ options: { apiKeys: [key] } });
+  const headers = { authorization: `Bearer ${key}`, "x-api-key": `${key}-wrong` };
+  const answers = [
+    await post("/v1/rank", rankBody, { ...headers, authorization: `Bearer ${key}-wrong` }),
+    await post("/v1/rank", "{", headers),
+    await post("/v1/events", rankBody, headers),
+  ];
+  ranker.script = () => Promise.reject(new Error("a defect"));
+  answers.push(await post("/v1/rank", rankBody, headers));
+  assert.deepEqual(answers.map(({ status }) => status), [401, 400, 422, 500]);
+  for (const answer of answers) assert.doesNotMatch(await answer.text(), /a-secret-key/);
+  assert.equal(telemetry.lines.length, 1);
+  assert.doesNotMatch(JSON.stringify(telemetry.lines), /a-secret-key/);
 });
 
 Deno.test("a body that breaks off is answered as a client error", async () => {
@@ -138,108 +205,6 @@ Deno.test("repeated failures write at most five log lines a second, and the next
   await fail(1);
   assert.equal(telemetry.lines.length, 6);
   assert.equal(telemetry.lines[5].fields.leftOut, 15);
-});
-
-Deno.test("while the event log refuses appends, the server is not ready and answers carry the remedy", async () => {
-  const eventLog = new MemoryEventLog({ name: "events", partitions: 1, bytesMax: 10 });
-  const { app, post, rank, ranker } = gatewayFixture({ eventLog });
-  await rank("r", ["a"]);
-  assert.equal((await app.request("/health/ready")).status, 200);
-  const event = { eventId: "e", rankingId: "r", item: "a", action: "click" };
-  const refused = await post("/v1/events", event);
-  assert.equal(refused.status, 503);
-  const notReady = await app.request("/health/ready");
-  assert.equal(notReady.status, 503);
-  assert.match((await json(notReady)).detail, /Neither rankings nor events.*its limit is 10/);
-
-  const failed = new LogUnavailableError("/data/events", "Free disk space.", "No space left");
-  ranker.script = () => Promise.reject(decodeError(structuredClone(encodeError(failed))));
-  const ranking = await post("/v1/rank", rankBody);
-  assert.equal(ranking.status, 503);
-  const problem = await json(ranking);
-  assert.equal(problem.type, "/problems/unavailable");
-  assert.match(problem.detail, /No space left\. Free disk space\./);
-});
-
-Deno.test("a live server that cannot rank is not ready", async () => {
-  const { app, ranker } = gatewayFixture();
-  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
-  assert.deepEqual(await json(app.request("/health/live")), { status: "live" });
-  const notReady = await app.request("/health/ready");
-  assert.equal(notReady.status, 503);
-  assert.equal(notReady.headers.get("retry-after"), "1");
-  assert.equal((await json(notReady)).type, "/problems/not-ready");
-  ranker.status = { ready: true, modelVersion: 4, learnedThroughMs: startMs };
-  assert.deepEqual(await json(app.request("/health/ready")), {
-    status: "ready",
-    modelVersion: 4,
-    learnedThroughMs: startMs,
-  });
-});
-
-Deno.test("diverged training is a warning, because the server still ranks", async () => {
-  const answers: (() => Promise<unknown>)[] = [
-    () => Promise.resolve({ steps: 3 }),
-    () => Promise.resolve({ steps: 3, diverged: "The loss is not finite." }),
-    () => Promise.reject(new ActorFailedError("trainer/0", "restarting after a crash")),
-  ];
-  const warnings = await Promise.all(answers.map(async (ask) => {
-    const trainer = { address: "trainer/0", tell() {}, ask } as ActorRef<TrainerMessage>;
-    const response = await gatewayFixture({ trainers: [trainer] }).app.request("/health/ready");
-    assert.equal(response.status, 200);
-    return (await json(response)).warning;
-  }));
-  assert.deepEqual(warnings, [undefined, "The loss is not finite.", undefined]);
-});
-
-Deno.test("a full example log is a warning until it takes examples again", async () => {
-  const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1, bytesMax: 10 });
-  const { app } = gatewayFixture({ exampleLog });
-  const warning = async () => {
-    const response = await app.request("/health/ready");
-    assert.equal(response.status, 200);
-    return (await json(response)).warning;
-  };
-  assert.equal(await warning(), undefined);
-  await exampleLog.append(0, [new Uint8Array(8)]);
-  await exampleLog.append(0, [new Uint8Array(8)]).catch(() => {});
-  assert.match(await warning(), /^No new examples reach the trainers: .*"examples" holds 8 bytes/);
-  await exampleLog.trim(0, 1);
-  assert.equal(await warning(), undefined);
-});
-
-Deno.test("the joiner's warning is one of the server's, and a joiner that fails has none", async () => {
-  const answers: (() => Promise<unknown>)[] = [
-    () => Promise.resolve({ warning: undefined }),
-    () => Promise.resolve({ warning: "7 examples were dropped." }),
-    () => Promise.reject(new ActorFailedError("joiner/0", "restarting after a crash")),
-  ];
-  const warnings = await Promise.all(answers.map(async (ask) => {
-    const joiner = { address: "joiner/0", tell() {}, ask } as ActorRef<JoinerMessage>;
-    const response = await gatewayFixture({ joiner }).app.request("/health/ready");
-    assert.equal(response.status, 200);
-    return (await json(response)).warning;
-  }));
-  assert.deepEqual(warnings, [undefined, "7 examples were dropped.", undefined]);
-});
-
-Deno.test("a failing ranker makes the server not ready, with the reason", async () => {
-  const { app, ranker } = gatewayFixture();
-  Object.defineProperty(ranker, "status", {
-    get() {
-      throw new ActorFailedError("ranker/0", "restarting after a crash");
-    },
-  });
-  const response = await app.request("/health/ready");
-  assert.equal(response.status, 503);
-  assert.match((await json(response)).detail, /restarting after a crash/);
-});
-
-Deno.test("metrics are answered in Prometheus' text format", async () => {
-  const { app } = gatewayFixture();
-  const response = await app.request("/metrics");
-  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-  assert.equal(await response.text(), "# metrics\n");
 });
 
 Deno.test("every problem type has a page that explains it", async () => {

@@ -24,6 +24,7 @@ export const startMs = Date.UTC(2026, 0, 1);
 const fixtureOptions: GatewayOptions = {
   apiKeys: [],
   bodyBytesMax: 1024 * 1024,
+  bodiesBytesMax: 64 * 1024 * 1024,
   deadlineMs: 1000,
   requestsInFlightMax: 1024,
   timestampAheadMsMax: 60_000,
@@ -91,6 +92,8 @@ export interface FixtureParts {
   readonly labels?: GatewayParts["labels"];
   readonly trainers?: GatewayParts["trainers"];
   readonly joiner?: GatewayParts["joiner"];
+  readonly replicas?: GatewayParts["replicas"];
+  readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
 }
 
@@ -116,8 +119,9 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainers && { trainers: parts.trainers }),
     ...(parts.joiner && { joiner: parts.joiner }),
+    ...(parts.replicas && { replicas: parts.replicas }),
     ...(parts.attributes && { attributes: parts.attributes }),
-    metricsText: () => Promise.resolve("# metrics\n"),
+    metricsText: parts.metricsText ?? (() => Promise.resolve("# metrics\n")),
   });
 
   function post(path: string, body: unknown, headers: Record<string, string> = {}) {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CANDIDATES_MAX } from "../../../gateway/options.ts";
 import { parseRankRequest } from "../../../gateway/parsing/rank_request.ts";
-import { validate } from "../../../gateway/parsing/request_body.ts";
+import { validate } from "../../../gateway/parsing/validation.ts";
 import { ProblemError } from "../../../gateway/problems.ts";
 import { rankRequestSchema } from "../../../gateway/schemas/rank.ts";
 

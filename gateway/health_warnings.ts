@@ -1,0 +1,124 @@
+/**
+ * The warnings of `/health/ready`: things that are given up while rankings and events go on. The
+ * parts of the mesh report reasons and numbers in their statuses; this module turns them into
+ * warnings.
+ */
+import type { Clock } from "../mesh/ports/clock.ts";
+import type { GatewayParts } from "./parts.ts";
+import type { Warning } from "./schemas/health.ts";
+
+/** A loss is a warning until this long after its number last grew, ms. */
+const LOSS_SHOWN_MS = 600_000;
+
+export class HealthWarnings {
+  readonly #parts: GatewayParts;
+  readonly #losses: RecentLosses;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#losses = new RecentLosses(parts.clock);
+  }
+
+  /** Asks all parts. One that does not answer in time is busy or restarting, and has no warning. */
+  async current(budgetMs: number): Promise<Warning[]> {
+    const answers = await Promise.all([
+      this.#training(budgetMs),
+      this.#joining(budgetMs),
+      this.#serving(budgetMs),
+    ]);
+    return [...answers.flat(), ...this.#recalling()];
+  }
+
+  async #training(budgetMs: number): Promise<Warning[]> {
+    const statuses = await answered(
+      (this.#parts.trainers ?? []).map((trainer) =>
+        trainer.ask({ kind: "getStatus" }, { budgetMs })
+      ),
+    );
+    const rows = sum(statuses.map(({ rowsRefused = 0 }) => rowsRefused));
+    return [
+      ...statuses.flatMap(({ diverged }) => diverged ?? [])
+        .map((detail) => ({ kind: "training-stopped", detail }) as const),
+      ...this.#losses.warning(
+        "rows-put-aside",
+        rows,
+        `The trainers have refused ${rows} examples since their start: the loss was not finite or ` +
+          "exploded. `cairn data quarantine` shows them.",
+      ),
+    ];
+  }
+
+  async #joining(budgetMs: number): Promise<Warning[]> {
+    const { exampleLog, joiner } = this.#parts;
+    const [status] = await answered(
+      joiner === undefined ? [] : [joiner.ask({ kind: "getStatus" }, { budgetMs })],
+    );
+    const dropped = status?.examplesDropped ?? 0;
+    const refusal = exampleLog?.refusal();
+    const reason = status?.warning ??
+      (refusal && `No new examples reach the trainers: ${refusal.message}`);
+    return [
+      ...(reason === undefined ? [] : [{ kind: "examples-held", detail: reason } as const]),
+      ...this.#losses.warning(
+        "examples-dropped",
+        dropped,
+        `The joiner has dropped ${dropped} examples since its start, so that rankings and events ` +
+          "go on: the example log took none.",
+      ),
+    ];
+  }
+
+  async #serving(budgetMs: number): Promise<Warning[]> {
+    const { replicas = [] } = this.#parts;
+    const statistics = await answered(
+      replicas.map((replica) => replica.ask({ kind: "getStatistics" }, { budgetMs })),
+    );
+    const count = sum(statistics.map(({ rowsLeftOut }) => rowsLeftOut));
+    if (count === 0) return [];
+    return [{
+      kind: "rows-not-served",
+      count,
+      detail:
+        `The serving tables are at their memory limit; up to ${count} rows are left out, so ` +
+        "their items are cold. Raise embeddings.serving.bytesMax.",
+    }];
+  }
+
+  #recalling(): Warning[] {
+    if (this.#parts.memory.isComplete) return [];
+    return [{
+      kind: "rankings-unread",
+      detail: "Rankings from before the start are being read back from the event log. Until then " +
+        "events on unknown rankings are accepted, and the joiner decides.",
+    }];
+  }
+}
+
+/** Tells losses that still grow from old ones. Numbers count from a part's start. */
+class RecentLosses {
+  readonly #clock: Clock;
+  readonly #last = new Map<Warning["kind"], { count: number; grewAtMs: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The warning, if the count grew within {@link LOSS_SHOWN_MS}; a restarted part begins at 0. */
+  warning(kind: Warning["kind"], count: number, detail: string): Warning[] {
+    const nowMs = this.#clock.monotonicMs();
+    const last = this.#last.get(kind) ?? { count: 0, grewAtMs: -Infinity };
+    const grewAtMs = count > last.count ? nowMs : last.grewAtMs;
+    this.#last.set(kind, { count, grewAtMs });
+    return count > 0 && nowMs - grewAtMs < LOSS_SHOWN_MS ? [{ kind, detail, count }] : [];
+  }
+}
+
+/** The answers of the parts that answer. */
+async function answered<R>(asked: readonly Promise<R>[]): Promise<R[]> {
+  const outcomes = await Promise.allSettled(asked);
+  return outcomes.flatMap((outcome) => outcome.status === "fulfilled" ? [outcome.value] : []);
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

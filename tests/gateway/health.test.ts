@@ -1,0 +1,193 @@
+/**
+ * `/health/live`, `/health/ready` and `/metrics`: answers, warnings, and how often they are
+ * computed.
+ */
+import assert from "node:assert/strict";
+import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
+import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
+import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
+import { readySchema } from "../../gateway/schemas/health.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
+import { LogUnavailableError } from "../../mesh/ports/event_log.ts";
+import type { ActorRef, Message } from "../../mesh/runtime/actor.ts";
+import { ActorFailedError, decodeError, encodeError } from "../../mesh/runtime/errors.ts";
+import { type FixtureParts, gatewayFixture, json, startMs } from "./fixture.ts";
+
+const rankBody = { user: "u", candidates: [{ id: "a" }] };
+const failed = () => Promise.reject(new ActorFailedError("actor/0", "restarting after a crash"));
+
+/** An actor that answers every question by `ask`. */
+function part<M extends Message>(ask: () => unknown): ActorRef<M> {
+  return { address: "part/0", tell() {}, ask: async () => await ask() } as unknown as ActorRef<M>;
+}
+
+const trainer = (ask: () => unknown) => part<TrainerMessage>(ask);
+const joiner = (ask: () => unknown) => part<JoinerMessage>(ask);
+const replica = (ask: () => unknown) => part<ServingReplicaMessage>(ask);
+
+function healthOf(parts: FixtureParts) {
+  const fixture = gatewayFixture(parts);
+  /** The warnings of the next second. */
+  async function warnings(): Promise<string[]> {
+    await fixture.clock.advance(1000);
+    const response = await fixture.app.request("/health/ready");
+    assert.equal(response.status, 200);
+    const answer = readySchema.parse(await json(response));
+    return answer.warnings.map(({ kind, count, detail }) => `${kind} ${count ?? ""}: ${detail}`);
+  }
+  return { ...fixture, warnings };
+}
+
+Deno.test("while the event log refuses appends, the server is not ready and answers carry the remedy", async () => {
+  const eventLog = new MemoryEventLog({ name: "events", partitions: 1, bytesMax: 10 });
+  const { app, clock, post, rank, ranker } = gatewayFixture({ eventLog });
+  await rank("r", ["a"]);
+  assert.equal((await app.request("/health/ready")).status, 200);
+  const event = { eventId: "e", rankingId: "r", item: "a", action: "click" };
+  const refused = await post("/v1/events", event);
+  assert.equal(refused.status, 503);
+  await clock.advance(1000);
+  const notReady = await app.request("/health/ready");
+  assert.equal(notReady.status, 503);
+  assert.match((await json(notReady)).detail, /Neither rankings nor events.*its limit is 10/);
+
+  const failed = new LogUnavailableError("/data/events", "Free disk space.", "No space left");
+  ranker.script = () => Promise.reject(decodeError(structuredClone(encodeError(failed))));
+  const ranking = await post("/v1/rank", rankBody);
+  assert.equal(ranking.status, 503);
+  const problem = await json(ranking);
+  assert.equal(problem.type, "/problems/unavailable");
+  assert.match(problem.detail, /No space left\. Free disk space\./);
+});
+
+Deno.test("a live server that cannot rank is not ready", async () => {
+  const { app, clock, ranker } = gatewayFixture();
+  ranker.status = { ready: false, modelVersion: 0, learnedThroughMs: 0 };
+  assert.deepEqual(await json(app.request("/health/live")), { status: "live" });
+  const notReady = await app.request("/health/ready");
+  assert.equal(notReady.status, 503);
+  assert.equal(notReady.headers.get("retry-after"), "1");
+  assert.equal((await json(notReady)).type, "/problems/not-ready");
+  ranker.status = { ready: true, modelVersion: 4, learnedThroughMs: startMs };
+  await clock.advance(1000);
+  assert.deepEqual(await json(app.request("/health/ready")), {
+    status: "ready",
+    modelVersion: 4,
+    learnedThroughMs: startMs,
+    warnings: [],
+  });
+});
+
+Deno.test("diverged training is a warning, because the server still ranks", async () => {
+  const trainers = [
+    trainer(() => ({ diverged: "The loss is not finite." })),
+    trainer(() => ({})),
+    trainer(failed),
+  ];
+  const { warnings } = healthOf({ trainers });
+  assert.deepEqual(await warnings(), ["training-stopped : The loss is not finite."]);
+});
+
+Deno.test("a full example log is a warning until it takes examples again", async () => {
+  const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1, bytesMax: 10 });
+  const { warnings } = healthOf({ exampleLog });
+  assert.deepEqual(await warnings(), []);
+  await exampleLog.append(0, [new Uint8Array(8)]);
+  await exampleLog.append(0, [new Uint8Array(8)]).catch(() => {});
+  const [warning] = await warnings();
+  assert.match(warning, /^examples-held : No new examples reach .*"examples" holds 8 bytes/);
+  await exampleLog.trim(0, 1);
+  assert.deepEqual(await warnings(), []);
+});
+
+Deno.test("the joiner's warning is one of the server's, and a joiner that fails has none", async () => {
+  const held = healthOf({
+    joiner: joiner(() => ({ warning: "No window ends.", examplesDropped: 0 })),
+  });
+  assert.deepEqual(await held.warnings(), ["examples-held : No window ends."]);
+  assert.deepEqual(await healthOf({ joiner: joiner(failed) }).warnings(), []);
+});
+
+Deno.test("losses are warnings with their number until ten minutes after the last one", async () => {
+  let [dropped, refused] = [0, 0];
+  const { warnings, clock } = healthOf({
+    joiner: joiner(() => ({ warning: undefined, examplesDropped: dropped })),
+    trainers: [trainer(() => ({ rowsRefused: refused })), trainer(() => ({ rowsRefused: 1 }))],
+  });
+  assert.match((await warnings())[0], /^rows-put-aside 1: The trainers have refused 1 examples/);
+  await clock.advance(600_000);
+  assert.deepEqual(await warnings(), []);
+  [dropped, refused] = [7, 2];
+  const both = await warnings();
+  assert.match(both[0], /^rows-put-aside 3: /);
+  assert.match(both[1], /^examples-dropped 7: The joiner has dropped 7 examples/);
+  [dropped, refused] = [0, 0];
+  assert.equal((await warnings()).length, 1, "the joiner has restarted: nothing is lost since");
+});
+
+Deno.test("serving tables at their limit are a warning while rows are left out", async () => {
+  let rowsLeftOut = 0;
+  const replicas = [replica(() => ({ rowsLeftOut })), replica(() => ({ rowsLeftOut: 0 }))];
+  const { warnings } = healthOf({ replicas });
+  assert.deepEqual(await warnings(), []);
+  rowsLeftOut = 12;
+  assert.match((await warnings())[0], /^rows-not-served 12: .*embeddings\.serving\.bytesMax/);
+});
+
+Deno.test("rankings that are not read back yet are a warning", async () => {
+  const { warnings, memory } = healthOf({});
+  memory.isComplete = false;
+  assert.match((await warnings())[0], /^rankings-unread : /);
+});
+
+Deno.test("a failing ranker makes the server not ready, with the reason", async () => {
+  const { app, ranker } = gatewayFixture();
+  Object.defineProperty(ranker, "status", {
+    get() {
+      throw new ActorFailedError("ranker/0", "restarting after a crash");
+    },
+  });
+  const response = await app.request("/health/ready");
+  assert.equal(response.status, 503);
+  assert.match((await json(response)).detail, /restarting after a crash/);
+});
+
+Deno.test("metrics are answered in Prometheus' text format", async () => {
+  const { app } = gatewayFixture();
+  const response = await app.request("/metrics");
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  assert.equal(await response.text(), "# metrics\n");
+});
+
+Deno.test("health and metrics are computed at most once a second, however many ask", async () => {
+  let rendered = 0;
+  const { app, clock, ranker } = gatewayFixture({
+    metricsText: async () => {
+      await clock.delay(50);
+      return `# ${++rendered}\n`;
+    },
+  });
+  const flood = () =>
+    Promise.all(
+      Array.from({ length: 100 }, async (_, i) =>
+        (await app.request(i % 2 ? "/metrics" : "/health/ready")).text()),
+    );
+  assert.equal((await clock.settle(flood()))[1], "# 1\n");
+  await clock.advance(900);
+  await clock.settle(flood());
+  assert.deepEqual([rendered, ranker.statusAsked], [1, 1]);
+  await clock.advance(100);
+  assert.equal((await clock.settle(flood()))[1], "# 2\n");
+  assert.deepEqual([rendered, ranker.statusAsked], [2, 2]);
+});
+
+Deno.test("a failure is shared like an answer, and the next second asks again", async () => {
+  let asked = 0;
+  const { app, clock } = gatewayFixture({
+    metricsText: () => ++asked === 1 ? failed() : Promise.resolve("# metrics\n"),
+  });
+  for (let i = 0; i < 3; i++) assert.equal((await app.request("/metrics")).status, 503);
+  await clock.advance(1000);
+  assert.equal((await app.request("/metrics")).status, 200);
+  assert.equal(asked, 2);
+});
