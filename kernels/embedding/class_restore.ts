@@ -39,6 +39,11 @@ export interface ClassRestores {
    * @throws {RangeError} When the chunk is not as it was written.
    */
   take(savedClass: number, chunk: SnapshotChunk): void;
+  /**
+   * The outcome, after the last chunk.
+   *
+   * @throws {RangeError} When a chunk is missing, or one was taken twice.
+   */
   report(): ClassRestoreReport;
 }
 
@@ -87,12 +92,12 @@ export function restoreClasses(
     routes.flatMap(({ slots, restore }) =>
       restore.report[what].map((slice) => several ? `${slice} of slots ${slots.join(", ")}` : slice)
     );
-  let taken = 0;
+  const taken = headers.map(() => 0);
   let elsewhere = 0;
   return {
     take(savedClass, chunk) {
       const targets = routes.filter(({ from }) => from === savedClass);
-      taken += chunk.rows;
+      if (savedClass in taken) taken[savedClass] += chunk.rows;
       targets.forEach(({ to, restore }, first) => {
         const before = restore.report.elsewhere;
         limit.during(to, () => restore.take(chunk));
@@ -102,6 +107,14 @@ export function restoreClasses(
       if (targets.length === 0 && selection.shards > 1) elsewhere += chunk.rows;
     },
     report() {
+      headers.forEach(({ rows }, savedClass) => {
+        if (taken[savedClass] === rows) return;
+        throw new RangeError(
+          `Cannot restore a snapshot: its chunks hold ${taken[savedClass]} rows of class ` +
+            `${savedClass}, and its header says ${rows}`,
+        );
+      });
+      const takenRows = taken.reduce((total, rows) => total + rows, 0);
       const sum = (what: "rows" | "rejected") =>
         routes.reduce((total, { restore }) => total + restore.report[what], 0);
       const [rowsRestored, rowsWithoutRoom] = [sum("rows"), sum("rejected")];
@@ -115,7 +128,7 @@ export function restoreClasses(
         countersKept: routes.every(({ main, restore }) => !main || restore.report.countersKept),
         rowsRestored,
         rowsWithoutRoom,
-        rowsOfRemovedSlots: taken - elsewhere - rowsRestored - rowsWithoutRoom,
+        rowsOfRemovedSlots: takenRows - elsewhere - rowsRestored - rowsWithoutRoom,
       };
     },
   };

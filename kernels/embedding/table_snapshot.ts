@@ -135,6 +135,7 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
 export class TableRestore {
   readonly #memory: KernelMemory;
   readonly #plan: Float64Array<ArrayBuffer>;
+  readonly #savedRowBytes: number;
   /** The newest generation of the restored counters; undefined = counters are not restored. */
   readonly #newestGeneration: number | undefined;
   #report: RestoreReport;
@@ -145,7 +146,9 @@ export class TableRestore {
     header: SnapshotHeader,
     selection: RestoreSelection,
   ) {
+    requireWhole(header);
     this.#memory = memory;
+    this.#savedRowBytes = savedRowBytes(header.schema);
     const { runs, ...slices } = compare(header.schema, schema);
     const before = header.schema.countedIdsMax, now = schema.countedIdsMax;
     const takesCounters = selection.counters === true && before === now && now > 0;
@@ -168,10 +171,16 @@ export class TableRestore {
   }
 
   /**
-   * @throws {RangeError} When the chunk is not as it was written; then nothing of it is restored.
+   * @throws {RangeError} When the chunk is not as it was written; then no row of it is restored.
    */
   take(chunk: SnapshotChunk): void {
     if (chunk.holds === "counters") return this.#takeCounters(chunk);
+    if (chunk.bytes.length !== chunk.rows * this.#savedRowBytes) {
+      throw new RangeError(
+        `Cannot restore a chunk of ${chunk.rows} rows: it has ${chunk.bytes.length} bytes, ` +
+          `expected ${this.#savedRowBytes} a row`,
+      );
+    }
     const memory = this.#memory;
     memory.reserve({ bytes: chunk.bytes.length });
     memory.words(this.#plan.length).set(this.#plan);
@@ -204,6 +213,22 @@ export class TableRestore {
   /** The outcome so far. */
   get report(): RestoreReport {
     return this.#report;
+  }
+}
+
+/** Key and stamp of a saved row. */
+const ROW_HEADER_BYTES = 12;
+
+function savedRowBytes({ floats, counted }: SnapshotSchema): number {
+  return ROW_HEADER_BYTES + 4 * floats + Number(counted);
+}
+
+/** @throws {RangeError} When a number of the header is not one that a table writes. */
+function requireWhole({ schema, ...numbers }: SnapshotHeader): void {
+  const all = { ...numbers, floats: schema.floats, countedIdsMax: schema.countedIdsMax };
+  for (const [name, value] of Object.entries(all)) {
+    if (Number.isSafeInteger(value) && value >= 0) continue;
+    throw new RangeError(`Cannot restore a snapshot: ${name} of its header is ${value}`);
   }
 }
 

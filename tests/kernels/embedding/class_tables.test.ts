@@ -229,11 +229,11 @@ Deno.test("ids in other classes are refused", () => {
 function restored(
   from: ClassTables,
   classes: readonly ClassOptions[],
-  placement = { shard: 0, shards: 1, counters: true },
+  selection = { shard: 0, shards: 1, counters: true },
 ) {
   const headers = from.beginSnapshot();
   const into = tablesOf(classes);
-  const restores = into.restore(headers, placement);
+  const restores = into.restore(headers, selection);
   for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) {
     // Updates after the start are not in the snapshot.
     learn(from, grouped([idOf(1, 1), idOf(3, 99)]), 50);
@@ -260,6 +260,26 @@ Deno.test("restored tables have the rows of the cut and train on like the origin
   learn(into, grouped(SOME), 4);
   learn(twin, grouped(SOME), 4);
   assert.deepEqual(exported(into), exported(twin));
+});
+
+Deno.test("a snapshot that lacks a chunk, or has one twice, is reported as damaged", () => {
+  const from = tablesOf();
+  learn(from, grouped(SOME), 3);
+  const headers = from.beginSnapshot();
+  const chunks = [];
+  for (let chunk; (chunk = from.nextSnapshotChunk(3)) !== undefined;) chunks.push(chunk);
+  const rows = chunks.flatMap((chunk, number) => chunk.rows > 0 ? [number] : []);
+  for (const number of rows) {
+    const lacking = chunks.toSpliced(number, 1);
+    for (const damaged of [lacking, [...chunks, chunks[number]]]) {
+      const restores = tablesOf().restore(headers, { shard: 0, shards: 1 });
+      for (const chunk of damaged) restores.take(chunk.class, chunk);
+      assert.throws(
+        () => restores.report(),
+        /its chunks hold \d+ rows of class \d, and its header/,
+      );
+    }
+  }
 });
 
 Deno.test("two shards become three, with each row on the shard that the kernel computes", () => {

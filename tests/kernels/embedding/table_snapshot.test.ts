@@ -1,9 +1,12 @@
 /** Snapshots as of their start while the table changes, restored into other shards and schemas. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
 import type { FeatureIds, SliceOptions, TableOptions } from "../../../kernels/embedding/options.ts";
 import type { SnapshotChunk } from "../../../kernels/embedding/table_snapshot.ts";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const slice = (name: string, dim: number, overrides: Partial<SliceOptions> = {}) => ({
   name,
@@ -155,6 +158,72 @@ Deno.test("a damaged chunk is refused as a whole, and so is a snapshot that was 
   assert.throws(() => copy.restore(header, { shard: 0, shards: 1 }).take(chunk), /checksum/);
   assert.equal(copy.statistics().rows, 0);
   assert.throws(() => table.nextSnapshotChunk(10), /no snapshot is under way/);
+});
+
+Deno.test("a flipped byte, a cut or a wrong count in any chunk is refused, and no row is restored", () => {
+  const slots = [{ slot: 1, admission: { kind: "threshold", threshold: 3 } as const }];
+  const table = EmbeddingTable.create({ ...options([slice("embeddings", 4)]), slots });
+  step(
+    table,
+    BigUint64Array.from({ length: 400 }, (_, at) => BigInt(at % 2) << 48n | BigInt(at)),
+    1,
+  );
+  const { header, taken } = chunks(table, 50);
+  const damage = fc.oneof(
+    fc.record({ kind: fc.constant("flip" as const), at: fc.nat(), bit: fc.nat(7) }),
+    fc.record({ kind: fc.constant("cut" as const), at: fc.nat() }),
+    fc.record({ kind: fc.constant("count" as const), by: fc.constantFrom(-1, 1, 0.5, NaN) }),
+    fc.record({ kind: fc.constant("checksum" as const), bit: fc.nat(31) }),
+  );
+  fc.assert(fc.property(fc.nat(taken.length - 1), damage, (number, damage) => {
+    const chunk: Mutable<SnapshotChunk> = {
+      ...taken[number],
+      bytes: taken[number].bytes.slice(),
+    };
+    if (damage.kind === "flip") chunk.bytes[damage.at % chunk.bytes.length] ^= 1 << damage.bit;
+    if (damage.kind === "cut") chunk.bytes = chunk.bytes.slice(0, damage.at % chunk.bytes.length);
+    if (damage.kind === "count" && chunk.holds === "counters") return;
+    if (damage.kind === "count") chunk.rows += damage.by;
+    if (damage.kind === "checksum") chunk.checksum = (chunk.checksum ^ 1 << damage.bit) >>> 0;
+    const copy = EmbeddingTable.create(table.options);
+    const restore = copy.restore(header, { shard: 0, shards: 1, counters: true });
+    assert.throws(() => restore.take(chunk), { name: "RangeError" });
+    assert.equal(copy.statistics().rows, 0);
+    restore.take(taken[number]);
+    assert.equal(restore.report.rows, taken[number].rows, "the undamaged chunk is taken after it");
+  }));
+});
+
+Deno.test("a header with numbers that no table writes is refused, or restores a usable table", () => {
+  const { table, ids } = filled(300);
+  const { header, taken } = chunks(table, 1000);
+  const odd = fc.constantFrom(-1, 0, 0.5, 7, 2 ** 31, 2 ** 53, 1e300, NaN, Infinity);
+  const path = fc.constantFrom(
+    "rows",
+    "clockSeconds",
+    "draws",
+    "newestGeneration",
+    "floats",
+    "column",
+  );
+  fc.assert(fc.property(path, odd, (name, value) => {
+    const damaged = structuredClone(header) as unknown as Record<string, number> & {
+      schema: { floats: number; slices: { column: number }[] };
+    };
+    if (name === "floats") damaged.schema.floats = value;
+    else if (name === "column") damaged.schema.slices[1].column = value;
+    else damaged[name] = value;
+    const copy = EmbeddingTable.create(table.options);
+    try {
+      const restore = copy.restore(damaged as unknown as typeof header, { shard: 0, shards: 1 });
+      for (const chunk of taken) restore.take(chunk);
+    } catch (error) {
+      assert.equal((error as Error).name, "RangeError");
+    }
+    step(copy, ids, 2);
+    assert.equal(copy.statistics().rows, ids.length);
+    assert.ok(rowsOf(copy, ids).found.every((found) => found === 1));
+  }));
 });
 
 for (const atLimit of ["reject", "evictLeastRecentlyUsed"] as const) {
