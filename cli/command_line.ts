@@ -4,10 +4,12 @@
  */
 import { Command, CommanderError } from "commander";
 import metadata from "../deno.json" with { type: "json" };
+import { dataCommand } from "./data/command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { modelCommand } from "./model/command.ts";
 import { replayCommand } from "./replay/command.ts";
 import { serveCommand } from "./serve/command.ts";
+import { snapshotCommand } from "./snapshot/command.ts";
 import { trainCommand } from "./train/command.ts";
 import { CommandError, describeError, exitCodes } from "./errors.ts";
 
@@ -48,6 +50,8 @@ export function buildCommandLine(output: Output): Command {
       trainCommand(output),
       replayCommand(output),
       modelCommand(output),
+      snapshotCommand(output),
+      dataCommand(output),
     ]
   ) {
     program.addCommand(command);
@@ -74,6 +78,11 @@ const spokenErrors: readonly string[] = [
   "DatasetError",
   "GatewayError",
   "ListenError",
+  "RestoreError",
+  "SnapshotError",
+  "LogCorruptError",
+  "DamagedFileError",
+  "BlobDamagedError",
   "LogCorruptError",
   "TraceError",
 ];

@@ -30,6 +30,7 @@ export interface SnapshotManifest {
 
 const prefix = "snapshots/";
 const manifestSuffix = "/manifest.json";
+const pinSuffix = "/pinned";
 
 /** A name that sorts after `newest`, even if the clock has stepped back. */
 export function snapshotName(atMs: number, newest?: string): string {
@@ -87,14 +88,53 @@ function decodeManifest(name: string, bytes: Uint8Array): SnapshotManifest {
   return manifest;
 }
 
-/** Deletes the blobs of all snapshots except `kept`. */
+/** Names of all finished snapshots, newest first. */
+export async function listSnapshots(blobs: BlobStore): Promise<string[]> {
+  const manifests = (await listSnapshotBlobs(blobs)).filter(isManifest);
+  return manifests.map((blob) => blob.slice(0, -manifestSuffix.length)).reverse();
+}
+
+/**
+ * The manifest of one snapshot.
+ *
+ * @throws {SnapshotError} When there is no such snapshot, or it has another format.
+ * @throws {BlobDamagedError} When the manifest is damaged.
+ */
+export async function readManifest(blobs: BlobStore, snapshot: string): Promise<SnapshotManifest> {
+  const blob = manifestName(snapshot);
+  const bytes = await blobs.get(blob);
+  if (bytes === undefined) throw new SnapshotError(blob, "it is missing");
+  return decodeManifest(blob, bytes);
+}
+
+/** Keeps a snapshot when newer ones are taken, until it is unpinned. */
+export async function pinSnapshot(blobs: BlobStore, snapshot: string): Promise<void> {
+  await blobs.put(snapshot + pinSuffix, new Uint8Array());
+}
+
+/** Lets a snapshot be deleted when newer ones are taken. */
+export async function unpinSnapshot(blobs: BlobStore, snapshot: string): Promise<void> {
+  await blobs.delete(snapshot + pinSuffix);
+}
+
+/** Names of the pinned snapshots. */
+export async function listPinned(blobs: BlobStore): Promise<string[]> {
+  return pinnedAmong(await listSnapshotBlobs(blobs));
+}
+
+function pinnedAmong(names: readonly string[]): string[] {
+  return names.filter((name) => name.endsWith(pinSuffix))
+    .map((name) => name.slice(0, -pinSuffix.length));
+}
+
+/** Deletes the blobs of all snapshots except `kept` and the pinned ones. */
 export async function keepSnapshots(
   blobs: BlobStore,
   kept: readonly SnapshotManifest[],
 ): Promise<void> {
-  const names = (await listSnapshotBlobs(blobs)).filter((blob) =>
-    !kept.some(({ name }) => blob.startsWith(`${name}/`))
-  );
+  const all = await listSnapshotBlobs(blobs);
+  const keptNames = [...kept.map(({ name }) => name), ...pinnedAmong(all)];
+  const names = all.filter((blob) => !keptNames.some((name) => blob.startsWith(`${name}/`)));
   // Manifests first: a snapshot whose parts are being deleted must not look finished.
   names.sort((a, b) => Number(isManifest(b)) - Number(isManifest(a)));
   for (const name of names) await blobs.delete(name);
@@ -108,6 +148,13 @@ function isManifest(blob: string): boolean {
 export async function writeManifest(blobs: BlobStore, manifest: SnapshotManifest): Promise<void> {
   const text = JSON.stringify(manifest, undefined, 1);
   await blobs.put(manifestName(manifest.name), new TextEncoder().encode(text));
+}
+
+/** Bytes of all parts of a snapshot. */
+export function snapshotBytes({ trainers, shards }: SnapshotManifest): number {
+  const checkpoints = trainers.map(({ checkpoint }) => checkpoint);
+  const parts = shards.flatMap(({ header, chunks }) => [header, ...chunks]);
+  return [...checkpoints, ...parts].reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Rows that all trainers together have learned at the cut. */

@@ -22,6 +22,7 @@ import {
   keepSnapshots,
   readManifests,
   sequenceOf,
+  snapshotBytes,
   type SnapshotManifest,
   snapshotName,
   writeManifest,
@@ -79,7 +80,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#bytes = context.telemetry.gauge("cairn_snapshot_bytes", {
       help: "Size of the newest snapshot.",
     });
-    if (this.#newest !== undefined) this.#bytes.set(bytesOf(this.#newest));
+    if (this.#newest !== undefined) this.#bytes.set(snapshotBytes(this.#newest));
     this.#wakeLater();
   }
 
@@ -114,7 +115,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
           taken: this.#taken,
           failed: this.#failed,
           sequence: this.#newest === undefined ? 0 : sequenceOf(this.#newest),
-          bytes: this.#newest === undefined ? 0 : bytesOf(this.#newest),
+          bytes: this.#newest === undefined ? 0 : snapshotBytes(this.#newest),
           ...(this.#newest === undefined ? {} : { name: this.#newest.name }),
         });
       default:
@@ -235,7 +236,7 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     this.#taken++;
     this.#failedLast = false;
     this.#snapshots.add(1, { outcome: "taken" });
-    this.#bytes.set(bytesOf(manifest));
+    this.#bytes.set(snapshotBytes(manifest));
     await this.#deleteOlder();
     return name;
   }
@@ -277,10 +278,4 @@ export class Snapshotter implements Behavior<SnapshotterMessage> {
     await exampleLog.trim(partition, floor);
     await exampleLog.commitOffset(CONSUMER, partition, floor);
   }
-}
-
-function bytesOf({ trainers, shards }: SnapshotManifest): number {
-  const checkpoints = trainers.map(({ checkpoint }) => checkpoint);
-  const parts = shards.flatMap(({ header, chunks }) => [header, ...chunks]);
-  return [...checkpoints, ...parts].reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -15,7 +15,7 @@ import {
 } from "../../../kernels/dense/training_session.ts";
 import { averageWeights, type DenseWeights } from "../../../kernels/dense/weights.ts";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
-import { DirectoryBlobStore } from "../../../mesh/adapters/embedded/directory_blob_store.ts";
+import { openExistingBlobs } from "../../../offline/data_directory/existing_stores.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { decodePart, readPart } from "../../../records/snapshot_parts.ts";
 import type { Output } from "../../command_line.ts";
@@ -94,16 +94,10 @@ async function weightsOf(
 
 /** The checkpoint of each trainer in the newest snapshot. */
 async function readCheckpoints(path: string): Promise<TrainingCheckpoint[]> {
-  const folder = `${path}/blobs`;
-  // Opening a blob store makes its folder; a mistyped path must leave nothing behind.
-  const exists = await Deno.stat(folder).then(({ isDirectory }) => isDirectory, () => false);
-  const blobs = exists ? new DirectoryBlobStore(folder) : undefined;
-  const [newest] = blobs === undefined ? [] : await readManifests(blobs);
-  if (blobs === undefined || newest === undefined) {
-    throw new CommandError(
-      `Cannot export from ${path}: it holds no snapshot. Give the folder that storage.path names, ` +
-        `after a server has learned in it.`,
-    );
+  const blobs = await openExistingBlobs(path);
+  const [newest] = await readManifests(blobs);
+  if (newest === undefined) {
+    throw new CommandError(`Cannot export from ${path}: it holds no finished snapshot.`);
   }
   const kernel = BatchKernel.create();
   return await Promise.all(

@@ -1,0 +1,53 @@
+/**
+ * The work of `cairn snapshot list`.
+ */
+import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
+import {
+  listPinned,
+  listSnapshots,
+  readManifest,
+  sequenceOf,
+  snapshotBytes,
+} from "../../records/snapshot_manifest.ts";
+import type { Output } from "../command_line.ts";
+import type { SnapshotFlags } from "./command.ts";
+import { shortName } from "./named_snapshot.ts";
+
+export async function listCommand(
+  folder: string,
+  { json }: SnapshotFlags,
+  output: Output,
+): Promise<void> {
+  const blobs = await openExistingBlobs(folder);
+  const pinned = await listPinned(blobs);
+  for (const name of await listSnapshots(blobs)) {
+    const isPinned = pinned.includes(name);
+    try {
+      const manifest = await readManifest(blobs, name);
+      const line = {
+        name: shortName(name),
+        at: new Date(manifest.atMs).toISOString(),
+        rows: sequenceOf(manifest),
+        bytes: snapshotBytes(manifest),
+        trainers: manifest.trainers.length,
+        shards: manifest.shards.length,
+        pinned: isPinned,
+      };
+      output.out(
+        json ? `${JSON.stringify(line)}\n` : `${line.name}  ${line.at}  ` +
+          `${line.rows.toLocaleString("en")} rows learned  ${
+            line.bytes.toLocaleString("en")
+          } bytes` +
+          `${isPinned ? "  pinned" : ""}\n`,
+      );
+    } catch (error) {
+      const damage = reasonOf(error);
+      output.out(
+        json
+          ? `${JSON.stringify({ name: shortName(name), pinned: isPinned, damage })}\n`
+          : `${shortName(name)}  ${damage}\n`,
+      );
+    }
+  }
+}

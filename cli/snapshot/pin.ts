@@ -1,0 +1,25 @@
+/**
+ * The work of `cairn snapshot pin` and `unpin`.
+ */
+import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
+import { pinSnapshot, unpinSnapshot } from "../../records/snapshot_manifest.ts";
+import type { Output } from "../command_line.ts";
+import { namedSnapshot, shortName } from "./named_snapshot.ts";
+
+/** @throws {CommandError} When there is no such snapshot. */
+export async function pinCommand(
+  folder: string,
+  snapshot: string,
+  pin: boolean,
+  output: Output,
+): Promise<void> {
+  const blobs = await openExistingBlobs(folder);
+  const name = await namedSnapshot(blobs, folder, snapshot);
+  if (pin) {
+    await pinSnapshot(blobs, name);
+    output.out(`${shortName(name)} is kept until it is unpinned.\n`);
+  } else {
+    await unpinSnapshot(blobs, name);
+    output.out(`${shortName(name)} is deleted when newer snapshots have replaced it.\n`);
+  }
+}

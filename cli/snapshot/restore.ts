@@ -1,0 +1,65 @@
+/**
+ * The work of `cairn snapshot restore`.
+ */
+import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
+import {
+  isFolder,
+  openExistingBlobs,
+  openExistingExamples,
+} from "../../offline/data_directory/existing_stores.ts";
+import { exampleRanges } from "../../offline/data_directory/example_positions.ts";
+import { restoreSnapshot } from "../../offline/data_directory/restore_snapshot.ts";
+import type { Output } from "../command_line.ts";
+import { usageError } from "../errors.ts";
+import type { RestoreFlags } from "./command.ts";
+import { namedSnapshot, shortName } from "./named_snapshot.ts";
+
+/**
+ * @throws {DataDirectoryError} When a server runs on the directory.
+ * @throws {RestoreError | CommandError} When the snapshot cannot be put there; nothing has changed.
+ */
+export async function restoreCommand(
+  folder: string,
+  snapshot: string | undefined,
+  { from, examples, json }: RestoreFlags,
+  output: Output,
+): Promise<void> {
+  if (snapshot === undefined && from === undefined) {
+    throw usageError("Name the snapshot to go back to; snapshot list prints them.");
+  }
+  const source = from === undefined ? undefined : await openExistingBlobs(from);
+  if (from !== undefined && !await isFolder(folder)) {
+    throw usageError(`There is no folder ${folder}; serve ${from} itself instead.`);
+  }
+  const target = await openExistingBlobs(folder);
+  const lock = openDataDirectory(folder);
+  try {
+    const name = await namedSnapshot(source ?? target, from ?? folder, snapshot);
+    const log = await openExistingExamples(folder);
+    try {
+      const restored = await restoreSnapshot({
+        target,
+        source: source ?? target,
+        snapshot: name,
+        examples,
+        ranges: log === undefined ? [] : await exampleRanges(log),
+        nowMs: Date.now(),
+      });
+      const { rowsToLearn, rowsSkipped } = restored;
+      output.out(
+        json ? `${JSON.stringify({ ...restored, name: shortName(restored.name) })}\n` : [
+          `The next start begins from ${shortName(restored.name)}, a copy of ${shortName(name)}` +
+          `${from === undefined ? "" : ` of ${from}`}.`,
+          rowsToLearn > 0 ? `It learns ${rowsToLearn.toLocaleString("en")} rows of the log.` : "",
+          rowsSkipped > 0
+            ? `${rowsSkipped.toLocaleString("en")} rows after the cut are never learned.`
+            : "",
+        ].filter((line) => line !== "").join("\n") + "\n",
+      );
+    } finally {
+      await log?.close();
+    }
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The ends of the example log's partitions, as positions that a trainer can start from.
+ */
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+
+/** A position between two chunks of a partition. */
+export interface ExamplePosition {
+  /** Offset of the next chunk. */
+  readonly offset: number;
+  /** Number of the next row: the `sequence` of a trainer that has learned all rows before it. */
+  readonly sequence: number;
+  /** Events accepted up to this time are in the rows before, ms. */
+  readonly learnedThroughMs: number;
+}
+
+/** The first chunk that a partition still has, and the end of its newest one. */
+export interface ExampleRange {
+  readonly begin: ExamplePosition;
+  readonly end: ExamplePosition;
+}
+
+const NOTHING: ExamplePosition = { offset: 0, sequence: 0, learnedThroughMs: 0 };
+
+/** The range of each partition; a partition without chunks begins and ends at 0. */
+export async function exampleRanges(log: EventLog): Promise<ExampleRange[]> {
+  return await Promise.all(
+    Array.from({ length: log.partitions }, (_, partition) => rangeOf(log, partition)),
+  );
+}
+
+async function rangeOf(log: EventLog, partition: number): Promise<ExampleRange> {
+  const end = await log.endOffset(partition);
+  const [first] = await log.read(partition, 0, 1);
+  const [last] = end === 0 ? [] : await log.read(partition, end - 1, 1);
+  if (first === undefined || last === undefined) return { begin: NOTHING, end: NOTHING };
+  const { firstRow } = decodeExamples(first.bytes);
+  const newest = decodeExamples(last.bytes);
+  return {
+    begin: { offset: first.offset, sequence: firstRow, learnedThroughMs: 0 },
+    end: {
+      offset: end,
+      sequence: newest.firstRow + newest.rows,
+      learnedThroughMs: newest.acceptedAtMs,
+    },
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * Makes a snapshot the newest one of a stopped server, so that the next start begins from it: an
+ * older one of the same data directory, or a model of another one.
+ *
+ * The snapshot is copied under a new name. Profiles, logs and open windows stay. The trainers'
+ * positions in the example log decide what follows:
+ *
+ *     learn   train on the examples after the cut again; for another directory's model, on all
+ *             examples that the log still has
+ *     skip    continue behind the newest example: examples up to now are never learned
+ */
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import {
+  listSnapshots,
+  readManifest,
+  type SnapshotManifest,
+  snapshotName,
+  writeManifest,
+} from "../../records/snapshot_manifest.ts";
+import { readPart, type SnapshotPart, type TrainerPart } from "../../records/snapshot_parts.ts";
+import { addresses } from "../../server/plan.ts";
+import type { ExamplePosition, ExampleRange } from "./example_positions.ts";
+
+/** The treatment of the examples in the log. */
+export type ExamplesAfter = "learn" | "skip";
+
+export interface SnapshotRestore {
+  /** The store that the server reads. */
+  readonly target: BlobStore;
+  /** The store that has the snapshot; the same object as `target` for one of its own. */
+  readonly source: BlobStore;
+  /** Name of the snapshot in `source`. */
+  readonly snapshot: string;
+  readonly examples: ExamplesAfter;
+  /** By partition of the target's example log; empty where no server has used the directory. */
+  readonly ranges: readonly ExampleRange[];
+  /** Wall time, ms. */
+  readonly nowMs: number;
+}
+
+export interface RestoredSnapshot {
+  readonly name: string;
+  /** Rows of the example log that the next start trains on. */
+  readonly rowsToLearn: number;
+  /** Rows that are in the log, not in the snapshot, and not learned any more. */
+  readonly rowsSkipped: number;
+}
+
+/** The snapshot cannot be put there. */
+export class RestoreError extends Error {
+  override readonly name = "RestoreError";
+}
+
+/**
+ * @throws {RestoreError} When examples after the cut are no longer in the log, or the snapshot has
+ * another number of trainers.
+ * @throws {SnapshotError | BlobDamagedError} When a part of the snapshot is missing or damaged;
+ * then nothing has changed.
+ */
+export async function restoreSnapshot(restore: SnapshotRestore): Promise<RestoredSnapshot> {
+  const { target, source, snapshot, ranges, nowMs } = restore;
+  const manifest = await readManifest(source, snapshot);
+  const cuts = cutsOf(restore, manifest);
+  const [newest] = await listSnapshots(target);
+  const name = snapshotName(nowMs, newest);
+  const kernel = BatchKernel.create();
+  const copy = async <P extends SnapshotPart>(part: P): Promise<P> => {
+    const copied = name + part.name.slice(manifest.name.length);
+    await target.put(copied, await readPart(source, kernel, part));
+    return { ...part, name: copied };
+  };
+  const shards = [];
+  for (const { shard, header, chunks } of manifest.shards) {
+    const copiedHeader = await copy(header);
+    const copiedChunks = [];
+    for (const chunk of chunks) copiedChunks.push(await copy(chunk));
+    shards.push({ shard, header: copiedHeader, chunks: copiedChunks });
+  }
+  const trainers: TrainerPart[] = [];
+  for (const [partition, cut] of cuts.entries()) {
+    const { checkpoint } = manifest.trainers[partition % manifest.trainers.length];
+    const bytes = await readPart(source, kernel, checkpoint);
+    const copied = { ...checkpoint, name: `${name}/trainer/${partition}` };
+    await target.put(copied.name, bytes);
+    const trainer = addresses.trainer(partition);
+    trainers.push({ ...cut, source: trainer, partition, checkpoint: copied });
+  }
+  await writeManifest(target, { ...manifest, name, atMs: nowMs, trainers, shards });
+  const rows = ranges.map(({ end }, partition) => end.sequence - cuts[partition].sequence);
+  const skipped = ranges.map(({ end }, partition) =>
+    restore.examples === "learn" || !isOwn(restore)
+      ? 0
+      : end.sequence - manifest.trainers[partition].sequence
+  );
+  return { name, rowsToLearn: sum(rows), rowsSkipped: sum(skipped) };
+}
+
+function isOwn({ source, target }: SnapshotRestore): boolean {
+  return source === target;
+}
+
+/** The position of each trainer of the restored snapshot. */
+function cutsOf(restore: SnapshotRestore, manifest: SnapshotManifest): readonly ExamplePosition[] {
+  const { examples, ranges } = restore;
+  if (ranges.length === 0) return manifest.trainers;
+  if (examples === "skip") return ranges.map(({ end }) => end);
+  if (!isOwn(restore)) return ranges.map(({ begin }) => begin);
+  if (manifest.trainers.length !== ranges.length) {
+    throw new RestoreError(
+      `${manifest.name} is of ${manifest.trainers.length} trainers, and the example log has ` +
+        `${ranges.length} partitions: its positions are not of this log. Skip the examples instead.`,
+    );
+  }
+  for (const { partition, sequence, offset } of manifest.trainers) {
+    const { begin, end } = ranges[partition];
+    const problem = offset < begin.offset
+      ? `rows ${sequence} to ${begin.sequence - 1} of partition ${partition} are trimmed`
+      : offset > end.offset
+      ? `the log of partition ${partition} ends at offset ${end.offset}, before its cut at ${offset}`
+      : undefined;
+    if (problem === undefined) continue;
+    throw new RestoreError(
+      `Cannot learn again from ${manifest.name}: ${problem}. Skip the examples instead.`,
+    );
+  }
+  return manifest.trainers;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}

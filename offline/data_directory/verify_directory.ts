@@ -1,0 +1,71 @@
+/**
+ * Checks all files of a data directory without changing them: both logs, the snapshots and the
+ * profiles.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
+import { decodeEvent } from "../../records/event_record.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+import { listSnapshots } from "../../records/snapshot_manifest.ts";
+import { isFolder, openExistingBlobs } from "./existing_stores.ts";
+import type { Findings } from "./findings.ts";
+import { verifyLog } from "./verify_log.ts";
+import { verifySnapshot } from "./verify_snapshot.ts";
+
+/**
+ * @throws {DataDirectoryError} When the path is not a data directory.
+ */
+export async function verifyDirectory(directory: string): Promise<Findings> {
+  const findings: Findings = { files: 0, problems: [], notes: [] };
+  const parts = await Promise.all(
+    ["events", "examples", "blobs"].map((name) => isFolder(`${directory}/${name}`)),
+  );
+  const [events, examples, blobs] = parts;
+  if (!parts.includes(true)) {
+    throw new DataDirectoryError(
+      `${directory} is not a data directory: it has no events, examples or blobs. Give the folder ` +
+        "that storage.path names.",
+    );
+  }
+  if (events !== examples) {
+    const missing = events ? "examples" : "events";
+    findings.problems.push(`${directory}/${missing} is missing, and the other log is there`);
+  }
+  if (events) await verifyLog(`${directory}/events`, decodeEvent, findings);
+  if (examples) await verifyLog(`${directory}/examples`, decodeExamples, findings);
+  if (blobs) await verifySnapshots(directory, findings);
+  verifyProfiles(`${directory}/profiles.db`, findings);
+  return findings;
+}
+
+async function verifySnapshots(directory: string, findings: Findings): Promise<void> {
+  const blobs = await openExistingBlobs(directory);
+  for (const name of await listSnapshots(blobs)) {
+    const { parts, problems } = await verifySnapshot(blobs, name);
+    findings.files += parts;
+    findings.problems.push(...problems);
+  }
+}
+
+function verifyProfiles(path: string, findings: Findings): void {
+  try {
+    if (!Deno.statSync(path).isFile) return;
+  } catch {
+    return;
+  }
+  findings.files++;
+  try {
+    const database = new DatabaseSync(path, { readOnly: true });
+    try {
+      const rows = database.prepare("PRAGMA quick_check").all() as { quick_check: string }[];
+      for (const { quick_check: line } of rows) {
+        if (line !== "ok") findings.problems.push(`${path}: ${line}`);
+      }
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    findings.problems.push(`${path}: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * Goal: going back to a snapshot gives the scores of that time, and the examples after it are
+ * learned again or never. Method: a mesh in this process on a data directory, taught in two phases,
+ * and the commands on its directory between its runs.
+ */
+import assert from "node:assert/strict";
+import {
+  Client,
+  scoreOf,
+  smallConfiguration,
+  startSmallMesh,
+} from "../../integration/small_mesh.ts";
+import { waitLearned } from "../../../server/waits.ts";
+import { runCaptured } from "../captured_command.ts";
+
+const ITEMS = ["a", "b"];
+
+/** Runs a mesh on the directory, does `work`, stops it with a last snapshot. */
+async function run<T>(
+  directory: string,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const storage = `{ kind: directory, path: ${directory}, snapshots: { kept: 4 } }`;
+  const { mesh, client, problems } = await startSmallMesh(
+    smallConfiguration("in one thread", storage),
+  );
+  try {
+    const result = await work(client);
+    await waitLearned(mesh);
+    assert.deepEqual(problems, []);
+    return result;
+  } finally {
+    await mesh.stop();
+  }
+}
+
+/** Teaches that the user likes an item and dislikes the other; returns the scores after it. */
+async function teach(client: Client, phase: string, liked: string): Promise<number[]> {
+  let acceptedAtMs = 0;
+  for (let round = 0; round < 20; round++) {
+    const { rankingId } = await client.rank("cat", ITEMS);
+    const results = await client.post(ITEMS.map((item) => ({
+      eventId: `${phase}-${round}-${item}`,
+      rankingId,
+      item,
+      action: item === liked ? "click" : "dismiss",
+    })));
+    acceptedAtMs = Math.max(acceptedAtMs, ...results.map((result) => result.acceptedAtMs));
+  }
+  return scoresOf(await client.rankFresh("cat", ITEMS, acceptedAtMs));
+}
+
+function scoresOf(ranking: Parameters<typeof scoreOf>[0]): number[] {
+  return ITEMS.map((item) => scoreOf(ranking, item));
+}
+
+const scores = async (client: Client) => scoresOf(await client.rank("cat", ITEMS));
+const snapshot = (...args: string[]) => runCaptured("snapshot", ...args);
+
+async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "cairn-snapshot-" });
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("a snapshot that is restored gives its scores again, without or with the examples after it", async () => {
+  await withFolder(async (folder) => {
+    const data = `${folder}/data`;
+    await run(data, (client) => teach(client, "first", "a"));
+    const good = await run(data, scores);
+    assert.ok(good[0] > good[1]);
+    const { out: listed } = await snapshot("list", data, "--json");
+    const { name: before } = JSON.parse(listed.split("\n")[0]);
+
+    await run(data, (client) => teach(client, "bad", "b"));
+    const bad = await run(data, scores);
+    assert.ok(bad[1] > good[1]);
+    const profile = await run(data, async (client) => {
+      const put = new Request("http://cairn/v1/items/a", {
+        method: "PUT",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ attributes: { note: "x" } }),
+      });
+      return (await client.send(put)).status;
+    });
+    assert.equal(profile, 201);
+
+    const skipped = await snapshot("restore", data, before, "--examples", "skip");
+    assert.equal(skipped.code, 0, skipped.err);
+    assert.match(skipped.out, /\d+ rows after the cut are never learned/);
+    await run(data, async (client) => {
+      assert.deepEqual(await scores(client), good);
+      assert.match(await client.text("/v1/items/a"), /"x"/, "profiles stay");
+    });
+    // Learning goes on behind the skipped rows.
+    await run(data, (client) => teach(client, "later", "a"));
+
+    const learned = await snapshot("restore", data, before, "--examples", "learn");
+    assert.equal(learned.code, 0, learned.err);
+    assert.match(learned.out, /It learns \d+ rows of the log/);
+  });
+});
+
+Deno.test("examples that a snapshot lacks are learned again to the bit", async () => {
+  await withFolder(async (folder) => {
+    const data = `${folder}/data`;
+    await run(data, (client) => teach(client, "first", "a"));
+    const { out } = await snapshot("list", data, "--json");
+    const { name: before } = JSON.parse(out.split("\n")[0]);
+    await run(data, (client) => teach(client, "second", "b"));
+    const after = await run(data, scores);
+    const { code, err } = await snapshot("restore", data, before, "--examples", "learn");
+    assert.equal(code, 0, err);
+    await run(data, () => Promise.resolve());
+    assert.deepEqual(await run(data, scores), after);
+  });
+});
+
+Deno.test("the model of another directory is put under a server's log and profiles", async () => {
+  await withFolder(async (folder) => {
+    const [data, other] = [`${folder}/data`, `${folder}/other`];
+    await run(data, (client) => teach(client, "here", "a"));
+    await run(other, (client) => teach(client, "there", "b"));
+    const there = await run(other, scores);
+    const restored = await snapshot("restore", data, "--from", other, "--examples", "skip");
+    assert.equal(restored.code, 0, restored.err);
+    assert.deepEqual(await run(data, scores), there);
+    await run(data, (client) => teach(client, "later", "a"));
+  });
+});
+
+Deno.test("a pinned snapshot stays when newer ones replace the others", async () => {
+  await withFolder(async (folder) => {
+    const data = `${folder}/data`;
+    await run(data, (client) => teach(client, "0", "a"));
+    const names = async () =>
+      (await snapshot("list", data)).out.split("\n").filter(Boolean).map((line) =>
+        line.split(" ")[0]
+      );
+    const [first] = await names();
+    assert.equal((await snapshot("pin", data, first)).code, 0);
+    for (let phase = 1; phase < 7; phase++) {
+      await run(data, (client) => teach(client, String(phase), "a"));
+    }
+    const kept = await names();
+    assert.equal(kept.length, 5, "four and the pinned one");
+    assert.equal(kept.at(-1), first);
+    assert.match((await snapshot("list", data)).out, new RegExp(`${first} .*pinned`));
+
+    const trimmed = await snapshot("verify", data);
+    assert.equal(trimmed.code, 0, trimmed.err);
+    assert.equal((await snapshot("unpin", data, first)).code, 0);
+    await run(data, (client) => teach(client, "last", "a"));
+    assert.ok(!(await names()).includes(first));
+  });
+});
+
+Deno.test("damage is found and named, and a mistake in words leaves nothing behind", async () => {
+  await withFolder(async (folder) => {
+    const data = `${folder}/data`;
+    await run(data, (client) => teach(client, "0", "a"));
+    const { out } = await snapshot("list", data, "--json");
+    const { name } = JSON.parse(out);
+    const path = `${data}/blobs/snapshots/${name}/shard-0/chunk-00000`;
+    const bytes = await Deno.readFile(path);
+    bytes[bytes.length >> 1] ^= 1;
+    await Deno.writeFile(path, bytes);
+    const verified = await snapshot("verify", data);
+    assert.equal(verified.code, 1);
+    assert.match(verified.out, /DAMAGED\n.*shard-0\/chunk-00000/);
+    const restored = await snapshot("restore", data, name, "--examples", "skip");
+    assert.equal(restored.code, 1);
+    assert.match(restored.err, /shard-0\/chunk-00000/);
+    const { out: after } = await snapshot("list", data, "--json");
+    assert.equal(after, out, "no half snapshot");
+
+    const typo = `${folder}/typo`;
+    for (const args of [["list", typo], ["restore", typo, name, "--examples", "skip"]]) {
+      const { code, err } = await snapshot(...args);
+      assert.equal(code, 1);
+      assert.match(err, /typo holds no snapshot/);
+    }
+    assert.equal(await Deno.stat(typo).then(() => true, () => false), false);
+    const unknown = await snapshot("pin", data, "007");
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, new RegExp(`no snapshot 007: it has ${name}`));
+  });
+});
