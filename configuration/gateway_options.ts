@@ -15,8 +15,13 @@ const NEWEST_SHARE = 7 / 8;
  */
 const RANKINGS_BYTES_SHARE = 4 / 9 / NEWEST_SHARE;
 
+/** Rankings that the gateway must remember to know every ranking that the joiner holds. */
+export function rankingsCovering({ impressionsMax }: Pick<CairnFile["joiner"], "impressionsMax">) {
+  return Math.ceil(impressionsMax / NEWEST_SHARE);
+}
+
 export function gatewayOptionsOf({ gateway, joiner }: CairnFile): GatewayOptions {
-  const rankingsMax = Math.ceil(joiner.impressionsMax / NEWEST_SHARE);
+  const rankingsMax = rankingsCovering(joiner);
   return {
     apiKeys: gateway.apiKeys,
     bodyBytesMax: gateway.bodyMax,

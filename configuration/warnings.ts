@@ -3,6 +3,7 @@
  * logged at start.
  */
 import type { Finding } from "./expectations.ts";
+import { rankingsCovering } from "./gateway_options.ts";
 import { taskOptionsOf } from "./model_options.ts";
 import type { CairnFile } from "./schema.ts";
 import { formatDuration } from "./units.ts";
@@ -71,11 +72,12 @@ function* earlyPositives({ model, joiner }: CairnFile): Iterable<Finding> {
 function* forgottenRankings({ gateway, joiner }: CairnFile): Iterable<Finding> {
   const { rankingsRememberedMax: remembered, unknownRankings } = gateway;
   if (unknownRankings === "accept" || remembered === undefined) return;
-  if (remembered >= joiner.impressionsMax) return;
+  const needed = rankingsCovering(joiner);
+  if (remembered >= needed) return;
   yield {
     path: ["gateway", "rankingsRememberedMax"],
-    message: `found ${remembered}, below joiner.impressionsMax (${joiner.impressionsMax}): the ` +
-      "API refuses events on rankings that the joiner could still join; leave it out",
+    message: `found ${remembered}, and joiner.impressionsMax (${joiner.impressionsMax}) needs ` +
+      `${needed}: the API refuses events on rankings that the joiner could still join; leave it out`,
   };
 }
 

@@ -9,75 +9,95 @@ import { learningRateSchedule } from "./learning_rate_schedule.ts";
 export const ADMISSION_THRESHOLD_MAX = 65_535;
 
 const initializer = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("zeros") }),
-  z.strictObject({ kind: z.literal("constant"), value: z.number() }),
+  z.strictObject({ kind: z.literal("zeros") }).describe("0 everywhere."),
+  z.strictObject({
+    kind: z.literal("constant"),
+    value: z.number().describe("The value of every weight."),
+  }).describe("One value everywhere."),
   z.strictObject({
     kind: z.literal("uniform"),
-    low: z.number().default(-0.02),
-    high: z.number().default(0.02),
-  }),
+    low: z.number().default(-0.02).describe("Lower bound."),
+    high: z.number().default(0.02).describe("Upper bound, above low."),
+  }).describe("Uniform between two bounds."),
   z.strictObject({
     kind: z.literal("normal"),
-    mean: z.number().default(0),
-    stddev: z.number().positive().default(0.01),
-  }),
+    mean: z.number().default(0).describe("Mean."),
+    stddev: z.number().positive().default(0.01).describe("Standard deviation."),
+  }).describe("Normal distribution."),
 ]).describe("First values of a row: a function of seed, feature id and column.");
 
 const common = {
-  learningRate: z.number().positive().max(100),
+  learningRate: z.number().positive().max(100).describe("Step size."),
   weightDecay: z.number().min(0).max(1).optional()
     .describe("L2 regularization: adds weightDecay · w to the gradient."),
   gradientClip: z.number().positive().optional()
     .describe("Clips each element of the gradient to [-gradientClip, gradientClip]."),
 };
-const initialAccumulator = z.number().min(0).default(0.1);
+const initialAccumulator = z.number().min(0).default(0.1)
+  .describe("First value of the sum of squared gradients; smaller = larger first steps.");
 const share = z.number().min(0).lt(1);
+const momentum = share.default(0.9).describe("Share of the average that stays at each step.");
+const epsilon = z.number().positive().default(0.01)
+  .describe("Added to the denominator of the step.");
+const beta = z.number().min(0).default(0)
+  .describe("Added to the root of the accumulator: larger = smaller first steps.");
 
 const optimizer = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("sgd"), ...common }),
+  z.strictObject({ kind: z.literal("sgd"), ...common }).describe(
+    "Stochastic gradient descent; no state.",
+  ),
   z.strictObject({
     kind: z.literal("momentum"),
     ...common,
-    momentum: share.default(0.9),
-    nesterov: z.boolean().optional(),
-  }),
-  z.strictObject({ kind: z.literal("adagrad"), ...common, initialAccumulator }),
-  z.strictObject({ kind: z.literal("rowwiseAdagrad"), ...common, initialAccumulator }),
+    momentum,
+    nesterov: z.boolean().optional().describe("Adds Nesterov's look-ahead. Default: false."),
+  }).describe("Momentum (Sutskever et al. 2013)."),
+  z.strictObject({ kind: z.literal("adagrad"), ...common, initialAccumulator })
+    .describe("One accumulator per weight (Duchi et al. 2011)."),
+  z.strictObject({ kind: z.literal("rowwiseAdagrad"), ...common, initialAccumulator })
+    .describe("Adagrad with one accumulator per row, for smaller rows (Gupta et al. 2014)."),
   z.strictObject({
     kind: z.literal("adadelta"),
     ...common,
-    averagingRatio: share.default(0.9),
-    epsilon: z.number().positive().default(0.01),
-  }),
+    averagingRatio: share.default(0.9)
+      .describe("Share of the running averages that stays at each step."),
+    epsilon,
+  }).describe("Step size from two running averages (Zeiler 2012)."),
   z.strictObject({
     kind: z.literal("adam"),
     ...common,
-    beta1: share.default(0.9),
-    beta2: share.default(0.99),
-    epsilon: z.number().positive().default(0.01),
-    amsgrad: z.boolean().optional(),
-  }),
+    beta1: share.default(0.9)
+      .describe("Share of the mean of gradients that stays at each step."),
+    beta2: share.default(0.99)
+      .describe("Share of the mean of squared gradients that stays at each step."),
+    epsilon,
+    amsgrad: z.boolean().optional()
+      .describe("Divides by the greatest mean so far (Reddi et al. 2018). Default: false."),
+  }).describe("Adam; steps are counted per row (Kingma and Ba 2015)."),
   z.strictObject({
     kind: z.literal("rmsprop"),
     ...common,
-    momentum: share.default(0.9),
-    version: z.union([z.literal(1), z.literal(2)]).default(1),
-  }),
+    momentum,
+    version: z.union([z.literal(1), z.literal(2)]).default(1)
+      .describe("1 = mean of squared gradients, 2 = their decaying sum."),
+  }).describe("RMSprop with 1 added to the denominator (Tieleman and Hinton 2012)."),
   z.strictObject({
     kind: z.literal("ftrl"),
     ...common,
-    beta: z.number().min(0).default(0),
+    beta,
     initialAccumulator,
-    l1: z.number().min(0).default(0),
-    l2: z.number().min(0).default(0),
-  }),
+    l1: z.number().min(0).default(0)
+      .describe("L1 regularization: weights with little evidence become 0."),
+    l2: z.number().min(0).default(0).describe("L2 regularization."),
+  }).describe("FTRL-Proximal: sparse weights (McMahan et al. 2013)."),
   z.strictObject({
     kind: z.literal("groupAdagrad"),
     ...common,
-    beta: z.number().min(0).default(0),
+    beta,
     initialAccumulator,
-    l2: z.number().min(0).default(0),
-  }),
+    l2: z.number().min(0).default(0)
+      .describe("Group regularization: a row of small norm becomes 0 as a whole."),
+  }).describe("Adagrad with one accumulator per row and group lasso (Yuan and Lin 2006)."),
 ]).describe("Optimizer of the slice; its state is stored in the row.");
 
 const rules = { initializer: initializer.optional(), optimizer: optimizer.optional() };
@@ -97,12 +117,12 @@ const admission = z.discriminatedUnion("kind", [
     kind: z.literal("threshold"),
     threshold: z.int().min(0).max(ADMISSION_THRESHOLD_MAX)
       .describe("Occurrences before an id gets a row; 0 = the first occurrence."),
-  }),
+  }).describe("After a number of occurrences."),
   z.strictObject({
     kind: z.literal("probability"),
     probability: z.number().positive().max(1)
       .describe("Probability that an occurrence of an id without a row creates one."),
-  }),
+  }).describe("With a probability at each occurrence."),
 ]).describe("Condition for a new id to get a row.");
 
 const expiry = duration("1s", "36500d")
@@ -120,7 +140,7 @@ export const embeddingsSection = z.strictObject({
     z.strictObject({
       admission: admission.optional(),
       expiry: expiry.optional(),
-      slices: z.record(z.string(), sliceOverride).default({}),
+      slices: z.record(z.string(), sliceOverride).default({}).describe("Overrides by slice."),
     }),
   ).default({}).describe("Overrides by slot name."),
   bytesMax: size("1MiB", "1TiB").default(512 * 2 ** 20).describe(

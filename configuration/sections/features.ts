@@ -32,11 +32,11 @@ const buckets = z.discriminatedUnion("kind", [
       ),
     perDoubling: z.number().positive().max(1000).default(2)
       .describe("Buckets between a value and its double."),
-  }),
+  }).describe("Buckets whose width grows with the value."),
   z.strictObject({
     kind: z.literal("linear"),
     width: z.number().positive().describe("Width of a bucket in the attribute's unit."),
-  }),
+  }).describe("Buckets of equal width."),
 ]).describe("Maps the number to a bucket, whose index is a feature id.");
 
 /** The greatest `clip`: every clipped value is finite as float32. */
@@ -52,14 +52,14 @@ const dense = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("log") }).describe("sign(x) · ln(1 + |x|)"),
   z.strictObject({
     kind: z.literal("standard"),
-    mean: z.number(),
-    stddev: z.number().positive(),
+    mean: z.number().describe("Mean of the attribute."),
+    stddev: z.number().positive().describe("Standard deviation of the attribute."),
     clip,
   }).describe("(x - mean) / stddev, clipped to [-clip, clip]"),
   z.strictObject({
     kind: z.literal("range"),
-    low: z.number(),
-    high: z.number(),
+    low: z.number().describe("Value that becomes 0."),
+    high: z.number().describe("Value that becomes 1; above low."),
   }).describe("(x - low) / (high - low), clipped to [0, 1]"),
 ]).describe(
   "Passes the number to the model as a dense value with this scaling; missing attributes give 0.",
@@ -105,7 +105,7 @@ const slotSchema = z.discriminatedUnion("kind", [
   }).describe("Every combination of the values of two or three other slots."),
   z.strictObject({
     kind: z.literal("time"),
-    part: z.enum(["hourOfDay", "dayOfWeek", "hourOfWeek"]),
+    part: z.enum(["hourOfDay", "dayOfWeek", "hourOfWeek"]).describe("The part of the time."),
     utcOffsetMinutes: z.int().min(-14 * 60).max(14 * 60).default(0)
       .describe("Offset from UTC of the local time, in minutes."),
     slot,

@@ -38,8 +38,9 @@ export const joinerSection = z.strictObject({
   negativeSampling: z.strictObject({
     rate: z.number().positive().max(1).default(1)
       .describe("Share of negatives kept; the loss corrects for the omitted ones."),
-    seed: z.int().min(0).max(2 ** 32 - 1).default(1),
-  }).prefault({}),
+    seed: z.int().min(0).max(2 ** 32 - 1).default(1)
+      .describe("Seed of the choice, which is a function of ranking and item."),
+  }).prefault({}).describe("Sampling of negatives, to train on fewer examples."),
   impressionsMax: z.int().min(1).max(100_000_000).default(200_000)
     .describe("Maximum of open rankings; beyond it the oldest is closed early."),
   impressionsBytesMax: size("1MiB", "1TiB").default(2 ** 30).describe(

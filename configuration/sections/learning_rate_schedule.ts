@@ -3,7 +3,7 @@
  */
 import { z } from "zod";
 
-const steps = z.int().min(1).max(1_000_000_000);
+const steps = z.int().min(1).max(1_000_000_000).describe("Length of the decay in steps.");
 const final = z.number().min(0).max(1).describe("Share of the full rate at the end.");
 
 export const learningRateSchedule = z.strictObject({
@@ -12,12 +12,15 @@ export const learningRateSchedule = z.strictObject({
   decay: z.discriminatedUnion("kind", [
     z.strictObject({
       kind: z.literal("exponential"),
-      factor: z.number().positive().max(1).default(0.5),
+      factor: z.number().positive().max(1).default(0.5)
+        .describe("Factor by which the rate falls in `steps`."),
       steps,
     }).describe("Multiplies the rate by `factor` every `steps`."),
-    z.strictObject({ kind: z.literal("linear"), final, steps }),
-    z.strictObject({ kind: z.literal("cosine"), final, steps }),
+    z.strictObject({ kind: z.literal("linear"), final, steps })
+      .describe("Falls linearly over `steps`, then stays."),
+    z.strictObject({ kind: z.literal("cosine"), final, steps })
+      .describe("Falls along half a cosine over `steps`, then stays."),
     z.strictObject({ kind: z.literal("inverseSquareRoot"), steps })
       .describe("√(steps / (steps + t)): has no end, as online training has none."),
-  ]).optional(),
+  ]).optional().describe("Fall of the rate after the warm-up. Default: none."),
 });

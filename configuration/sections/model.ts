@@ -30,7 +30,7 @@ const attention = z.array(z.strictObject({
 
 const moment = z.number().min(0).lt(1);
 const everyOptimizer = {
-  learningRate: z.number().positive().max(100),
+  learningRate: z.number().positive().max(100).describe("Step size."),
   gradientClipNorm: z.number().positive().optional().describe(
     "Maximum of the joint norm of all dense gradients, which are scaled down to it.",
   ),
@@ -39,27 +39,34 @@ const everyOptimizer = {
   ),
 };
 const moments = {
-  beta1: moment.default(0.9),
-  beta2: moment.default(0.999),
-  epsilon: z.number().positive().default(1e-8),
+  beta1: moment.default(0.9)
+    .describe("Share of the mean of gradients that stays at each step."),
+  beta2: moment.default(0.999)
+    .describe("Share of the mean of squared gradients that stays at each step."),
+  epsilon: z.number().positive().default(1e-8).describe("Added to the denominator of the step."),
 };
 
 const optimizer = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("sgd"), ...everyOptimizer }),
+  z.strictObject({ kind: z.literal("sgd"), ...everyOptimizer })
+    .describe("Stochastic gradient descent."),
   z.strictObject({
     kind: z.literal("momentum"),
     ...everyOptimizer,
-    momentum: moment.default(0.9),
-    nesterov: z.boolean().default(false),
-  }),
+    momentum: moment.default(0.9).describe("Share of the velocity that stays at each step."),
+    nesterov: z.boolean().default(false).describe("Adds Nesterov's look-ahead."),
+  }).describe("Momentum (Sutskever et al. 2013)."),
   z.strictObject({
     kind: z.literal("adagrad"),
     ...everyOptimizer,
-    initialAccumulator: z.number().min(0).default(0.1),
-    epsilon: z.number().positive().default(1e-10),
-  }),
-  z.strictObject({ kind: z.literal("adam"), ...everyOptimizer, ...moments }),
-  z.strictObject({ kind: z.literal("adamW"), ...everyOptimizer, ...moments }),
+    initialAccumulator: z.number().min(0).default(0.1)
+      .describe("First value of the sum of squared gradients; smaller = larger first steps."),
+    epsilon: z.number().positive().default(1e-10)
+      .describe("Added to the denominator of the step."),
+  }).describe("One accumulator per weight (Duchi et al. 2011)."),
+  z.strictObject({ kind: z.literal("adam"), ...everyOptimizer, ...moments })
+    .describe("Adam (Kingma and Ba 2015)."),
+  z.strictObject({ kind: z.literal("adamW"), ...everyOptimizer, ...moments })
+    .describe("Adam with decoupled weight decay (Loshchilov and Hutter 2019)."),
 ]).describe("Optimizer of the dense weights; embeddings has the optimizers of the rows.");
 
 const everyModel = {
@@ -146,7 +153,7 @@ export const modelSection = z.discriminatedUnion("kind", [
     kind: z.literal("mmoe"),
     embeddingDim,
     attention,
-    experts: z.int().min(1).max(64).default(4),
+    experts: z.int().min(1).max(64).default(4).describe("Number of experts."),
     expertHidden: layers.min(1).default([64, 32]).describe("Units per layer of each expert."),
     towerHidden: layers.default([16]).describe("Units per hidden layer of each task's tower."),
     dropout,

@@ -287,6 +287,12 @@ for (const [path, text] of Object.entries(derivedDocs)) {
   });
 }
 
+Deno.test("every key and kind in the reference has a meaning", () => {
+  const rows = configurationReference().split("\n").filter((line) => line.startsWith("| `"));
+  assert(rows.length > 150);
+  assert.deepEqual(rows.filter((row) => row.endsWith("|  |") && !row.includes("| as `")), []);
+});
+
 Deno.test("the reference names the kind of a key when kinds differ, and gives defaults with units", () => {
   const reference = configurationReference();
   assert.match(reference, /^\| `logBytesMax` \(memory\) \|.*\| `256MiB` \|/m);

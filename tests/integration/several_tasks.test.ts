@@ -17,7 +17,7 @@ function configuration(weights: string): string {
   window: 2s
   tasks:
     clicked: [{ action: click, label: positive }]
-    minutes: [{ action: watch, label: value, final: true }]
+    minutes: [{ action: watch, label: value, valueMax: 60, final: true }]
 ranker: { scoreWeights: ${weights} }
 `;
   return (yaml.slice(0, yaml.indexOf("joiner:")) + joiner + yaml.slice(yaml.indexOf("trainer:")))

@@ -6,7 +6,7 @@ Deno.test("a task of squared error ranks by how much: the score is the predicted
   const [before, after] = [yaml.indexOf("joiner:"), yaml.indexOf("trainer:")];
   const joiner = `joiner:
   window: 2s
-  tasks: { minutes: [{ action: watch, label: value, final: true }] }
+  tasks: { minutes: [{ action: watch, label: value, valueMax: 60, final: true }] }
 `;
   const { mesh, client, problems } = await startSmallMesh(
     (yaml.slice(0, before) + joiner + yaml.slice(after))

@@ -6,6 +6,7 @@ import { createInferenceSession } from "../../../../kernels/dense/inference_sess
 import { createTrainingSession } from "../../../../kernels/dense/training_session.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel, EXAMPLES } from "../models/example_models.ts";
 import { deviceAvailable } from "./device_available.ts";
+import { leavesNoTrace } from "./leaves_no_trace.ts";
 
 // cuBLAS reads this when it starts: it disables TF32, so that products have full float32 factors as
 // on the CPU.
@@ -71,6 +72,16 @@ for (const device of ["webgpu", "cuda"] as const) {
       assert.deepEqual(a, b);
       assert.deepEqual(await first.checkpoint(), await second.checkpoint());
       await Promise.all([first.close(), second.close()]);
+    },
+  });
+
+  // In this file, because two threads cannot use one WebGPU device.
+  Deno.test({
+    name: `a step refused on ${device} leaves no trace`,
+    ignore,
+    fn: () => {
+      const optimizer = { kind: "adam", learningRate: 0.01 } as const;
+      return leavesNoTrace({ ...EXAMPLE_OPTIONS.deepFm, dropout: 0.3 }, optimizer, device);
     },
   });
 }

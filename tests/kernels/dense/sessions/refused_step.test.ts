@@ -4,19 +4,14 @@
  * find refused rows by halving a batch.
  */
 import assert from "node:assert/strict";
-import { DivergenceError } from "../../../../kernels/dense/divergence.ts";
 import type { ModelOptions } from "../../../../kernels/dense/models/options.ts";
 import type { DenseOptimizerOptions } from "../../../../kernels/dense/optimizers/options.ts";
-import type { Provider } from "../../../../kernels/dense/sessions/providers.ts";
-import { batchRows } from "../../../../kernels/dense/training_batch.ts";
 import {
   createTrainingSession,
   type TrainingSession,
 } from "../../../../kernels/dense/training_session.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "../models/example_models.ts";
-import { deviceAvailable } from "./device_available.ts";
-
-const ROWS = 12;
+import { leavesNoTrace } from "./leaves_no_trace.ts";
 
 const optimizers: readonly DenseOptimizerOptions[] = [
   { kind: "momentum", learningRate: 0.01, momentum: 0.9 },
@@ -39,36 +34,6 @@ for (const provider of ["cpu", "reference"] as const) {
   }
 }
 
-Deno.test({
-  name: "a step refused on webgpu leaves no trace in the state on the device",
-  ignore: !await deviceAvailable("webgpu"),
-  fn: () => leavesNoTrace(models["deepFm with dropout"], optimizers[2], "webgpu"),
-});
-
-async function leavesNoTrace(
-  options: ModelOptions,
-  optimizer: DenseOptimizerOptions,
-  provider: Provider,
-): Promise<void> {
-  const model = exampleModel(options);
-  const open = () => createTrainingSession(model, { optimizer, provider, threads: 1, seed: 3 });
-  const [tried, untried] = [await open(), await open()];
-  const first = exampleBatch(model, ROWS, 1);
-  await tried.step(first);
-  await untried.step(first);
-
-  const broken = exampleBatch(model, ROWS, 2);
-  broken.sparse.embeddings[broken.sparse.embeddings.length - 1] = NaN;
-  await assert.rejects(tried.step(broken), DivergenceError);
-  await assert.rejects(tried.step(batchRows(broken, 6, 6)), DivergenceError);
-  const sound = batchRows(broken, 0, 6);
-  assert.deepEqual(copy(await tried.step(sound)), copy(await untried.step(sound)));
-  const next = exampleBatch(model, ROWS, 4);
-  assert.deepEqual(copy(await tried.step(next)), copy(await untried.step(next)));
-  assert.deepEqual(await tried.checkpoint(), await untried.checkpoint());
-  await Promise.all([tried.close(), untried.close()]);
-}
-
 for (const optimizer of optimizers) {
   Deno.test(`a gradient whose square is not finite is refused under ${optimizer.kind}`, async () => {
     const session = await openZero(optimizer);
@@ -88,5 +53,3 @@ function openZero(optimizer: DenseOptimizerOptions): Promise<TrainingSession> {
   const model = exampleModel(EXAMPLE_OPTIONS.logisticRegression);
   return createTrainingSession(model, { optimizer, provider: "cpu", threads: 1, seed: 3 });
 }
-
-const copy = <T>(value: T): T => structuredClone(value);
