@@ -242,7 +242,10 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof Error && error.name === "LogFullError") {
     return new ProblemError("log-full", error.message, { cause: error });
   }
-  if (error instanceof Error && error.name === "LogUnavailableError") {
+  if (
+    error instanceof Error &&
+    (error.name === "LogUnavailableError" || error.name === "ProfileStoreUnavailableError")
+  ) {
     return new ProblemError("unavailable", error.message, { cause: error });
   }
   return new ProblemError(

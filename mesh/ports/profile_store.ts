@@ -38,7 +38,11 @@ export interface ProfileStore {
    * @returns Removes the listener.
    */
   onChanged(kind: ProfileKind, listener: (id: string) => void): () => void;
-  /** Replaces the attributes. Resolves with the new profile when it is durable. */
+  /**
+   * Replaces the attributes. Resolves with the new profile when it is durable.
+   *
+   * @throws {ProfileStoreUnavailableError} Nothing was written; a later write tries again.
+   */
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile>;
   /**
    * Deletes the profile, in order with puts. Resolves, when that is durable, with whether there was
@@ -49,4 +53,16 @@ export interface ProfileStore {
   count(kind: ProfileKind): number;
   /** Finishes the writes that wait and closes the store. */
   close(): Promise<void>;
+}
+
+/** Profiles cannot be written now: the disk is full or failed. */
+export class ProfileStoreUnavailableError extends Error {
+  override readonly name = "ProfileStoreUnavailableError";
+  constructor(readonly path: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      `Cannot write to ${path}: ${reason}. Nothing was written. Free disk space or repair the disk; writes go on as soon as writing works.`,
+      { cause },
+    );
+  }
 }

@@ -1,19 +1,35 @@
 /**
- * Profiles in SQLite. There is no cache here: ranking keeps what it makes of items, see {@link
+ * Profiles in SQLite, without a cache: the ranker keeps derived values of items, see {@link
  * ProfileStore.onChanged}, and the profile of one user is read in microseconds.
  *
- * Writes of one turn of the event loop share a transaction, as many as hold up rankings for a few
- * ms. A profile becomes readable when it is durable, and what is deleted or replaced is overwritten
- * in the file, since it may have been deleted for good reason.
+ * Writes of one turn of the event loop share a transaction, up to a number that holds up rankings
+ * for a few ms. A profile becomes readable when it is durable. Deleted and replaced profiles are
+ * overwritten in the file, because their deletion may be a duty.
+ *
+ * Nothing is read unverified: the write-ahead log is checked before SQLite reads it, the pages and
+ * all rows at the opening, and each row when it is read. A quiet store moves its write-ahead log
+ * into the database, so that rows' checksums stand for all profiles.
  */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { Clock } from "../../ports/clock.ts";
-import type { Attributes, Profile, ProfileKind, ProfileStore } from "../../ports/profile_store.ts";
-import { Listeners } from "../../runtime/listeners.ts";
+import { DatabaseSync } from "node:sqlite";
+import { present } from "../../../structures/invariant.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import {
+  type Attributes,
+  type Profile,
+  type ProfileKind,
+  type ProfileStore,
+  ProfileStoreUnavailableError,
+} from "../../ports/profile_store.ts";
+import { DamagedFileError } from "./checked_json.ts";
+import { type ProfileChange, ProfileRowError, ProfileTable } from "./profile_table.ts";
+import { readFileIfAny } from "./small_file.ts";
+import { findWalDamage } from "./wal_check.ts";
 
 export interface SqliteProfileStoreOptions {
   readonly path: string;
   readonly clock: Clock;
+  /** Pages of 4 KiB that the file may have. Default: no limit. */
+  readonly pagesMax?: number;
 }
 
 interface PendingWrite {
@@ -21,49 +37,58 @@ interface PendingWrite {
   readonly id: string;
   /** Undefined = the profile is deleted. */
   readonly attributes: Attributes | undefined;
-  readonly resolve: (change: Change) => void;
+  readonly resolve: (change: ProfileChange) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** What a write did to a profile; undefined where there is none. */
-interface Change {
-  readonly before: Profile | undefined;
-  readonly after: Profile | undefined;
-}
+/** Version of the tables, in the file's `user_version`. */
+const FORMAT = 2;
+/** Names of the tables, in the order in which they are made. */
+const TABLES = "user_profile,item_profile";
+/** Writes of one transaction; further ones wait for the next turn of the event loop. */
+const WRITES_PER_COMMIT = 128;
+/** Time without writes after which the write-ahead log is moved into the database, ms. */
+const CHECKPOINT_DELAY_MS = 1_000;
 
-interface Row {
-  readonly attributes: string;
-  readonly updated_at_ms: number;
-  readonly version: number;
-}
-
-/** More wait for the next turn. */
-const writesPerCommit = 128;
+/** Primary result codes of SQLite: the disk is full or failed, or the file is damaged. */
+const [SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB] = [10, 11, 13, 26];
 
 export class SqliteProfileStore implements ProfileStore {
+  readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
+  readonly #pagesMax: number | undefined;
   readonly #tables: Record<ProfileKind, ProfileTable>;
   readonly #pending: PendingWrite[] = [];
+  #checkpoint: Timer | undefined;
+  #isVerified = false;
 
+  /**
+   * Opens the store, or makes it, and verifies it.
+   *
+   * @throws {DamagedFileError} The file or its write-ahead log is damaged, or has another format.
+   */
   constructor(options: SqliteProfileStoreOptions) {
+    this.#path = options.path;
     this.#clock = options.clock;
-    this.#database = new DatabaseSync(options.path);
-    this.#database.exec(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
-    );
-    this.#tables = {
-      user: new ProfileTable(this.#database, "user"),
-      item: new ProfileTable(this.#database, "item"),
-    };
+    this.#pagesMax = options.pagesMax;
+    checkWriteAheadLog(options.path);
+    this.#database = this.#named(() => new DatabaseSync(options.path));
+    try {
+      this.#tables = this.#named(() => this.#open());
+      this.#isVerified = true;
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
   }
 
   get(kind: ProfileKind, id: string): Profile | undefined {
-    return this.#tables[kind].get(id);
+    return this.#named(() => this.#tables[kind].get(id));
   }
 
   getMany(kind: ProfileKind, ids: readonly string[]): (Profile | undefined)[] {
-    return this.#tables[kind].getMany(ids);
+    return this.#named(() => this.#tables[kind].getMany(ids));
   }
 
   onChanged(kind: ProfileKind, listener: (id: string) => void): () => void {
@@ -72,7 +97,7 @@ export class SqliteProfileStore implements ProfileStore {
 
   async put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
     const { after } = await this.#write(kind, id, attributes);
-    return after!;
+    return present(after, "a profile is there after its put");
   }
 
   async delete(kind: ProfileKind, id: string): Promise<boolean> {
@@ -86,11 +111,45 @@ export class SqliteProfileStore implements ProfileStore {
 
   close(): Promise<void> {
     while (this.#pending.length > 0) this.#commit();
+    this.#checkpoint?.cancel();
     this.#database.close();
     return Promise.resolve();
   }
 
-  #write(kind: ProfileKind, id: string, attributes: Attributes | undefined): Promise<Change> {
+  #open(): Record<ProfileKind, ProfileTable> {
+    this.#run("PRAGMA journal_mode = WAL");
+    this.#run("PRAGMA synchronous = FULL");
+    this.#run("PRAGMA secure_delete = ON");
+    if (this.#pagesMax !== undefined) this.#run(`PRAGMA max_page_count = ${this.#pagesMax}`);
+    const { user_version } = this.#row("PRAGMA user_version");
+    const { tables } = this.#row("SELECT group_concat(name) AS tables FROM sqlite_schema");
+    if (tables === null) this.#run(`PRAGMA user_version = ${FORMAT}`);
+    else if (user_version !== FORMAT) {
+      throw this.#damaged(`it has format ${user_version}, and this build reads ${FORMAT}`);
+    } else if (tables !== TABLES) throw this.#damaged(`it has the tables ${tables}`);
+    const { quick_check } = this.#row("PRAGMA quick_check(1)");
+    if (String(quick_check) !== "ok") throw this.#damaged(String(quick_check));
+    return {
+      user: new ProfileTable(this.#database, "user"),
+      item: new ProfileTable(this.#database, "item"),
+    };
+  }
+
+  /** A prepared statement, unlike `exec`, reports SQLite's result code. */
+  #run(sql: string): void {
+    this.#database.prepare(sql).all();
+  }
+
+  #row(sql: string): Record<string, unknown> {
+    const row = this.#database.prepare(sql).get();
+    return present(row, "the query has one row") as Record<string, unknown>;
+  }
+
+  #write(
+    kind: ProfileKind,
+    id: string,
+    attributes: Attributes | undefined,
+  ): Promise<ProfileChange> {
     return new Promise((resolve, reject) => {
       if (this.#pending.length === 0) this.#clock.schedule(0, () => this.#commit());
       this.#pending.push({ kind, id, attributes, resolve, reject });
@@ -98,27 +157,13 @@ export class SqliteProfileStore implements ProfileStore {
   }
 
   #commit(): void {
-    const writes = this.#pending.splice(0, writesPerCommit);
+    const writes = this.#pending.splice(0, WRITES_PER_COMMIT);
     if (writes.length === 0) return;
     if (this.#pending.length > 0) this.#clock.schedule(0, () => this.#commit());
-    const changes: Change[] = [];
+    let changes: ProfileChange[];
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
-      for (const { kind, id, attributes } of writes) {
-        const before = this.get(kind, id); // a write of this transaction included
-        const after = attributes && {
-          id,
-          attributes: structuredClone(attributes),
-          updatedAtMs: this.#clock.nowMs(),
-          version: (before?.version ?? 0) + 1,
-        };
-        if (after) this.#tables[kind].write(after);
-        else if (before) this.#tables[kind].delete(id);
-        changes.push({ before, after });
-      }
-      this.#database.exec("COMMIT");
+      changes = this.#named(() => this.#transact(writes));
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       for (const { reject } of writes) reject(error);
       return;
     }
@@ -126,79 +171,76 @@ export class SqliteProfileStore implements ProfileStore {
       this.#tables[kind].publish(id, changes[i]);
       resolve(changes[i]);
     });
+    this.#checkpoint?.cancel();
+    this.#checkpoint = this.#clock.schedule(CHECKPOINT_DELAY_MS, () => this.#moveLog());
+  }
+
+  #transact(writes: readonly PendingWrite[]): ProfileChange[] {
+    this.#run("BEGIN IMMEDIATE");
+    try {
+      const changes = writes.map(({ kind, id, attributes }): ProfileChange => {
+        const table = this.#tables[kind];
+        const before = table.get(id); // a write of this transaction included
+        const after = attributes && {
+          id,
+          attributes: structuredClone(attributes),
+          updatedAtMs: this.#clock.nowMs(),
+          version: (before?.version ?? 0) + 1,
+        };
+        if (after) table.write(after);
+        else if (before) table.delete(id);
+        return { before, after };
+      });
+      this.#run("COMMIT");
+      return changes;
+    } catch (error) {
+      if (this.#database.isTransaction) this.#run("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Moves the write-ahead log into the database. A failure leaves it in place, for a later try. */
+  #moveLog(): void {
+    this.#checkpoint = undefined;
+    try {
+      this.#run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch { /* the next commit schedules it again */ }
+  }
+
+  /** Runs an operation; its errors of a damaged file or a full disk name the file. */
+  #named<T>(operation: () => T): T {
+    try {
+      return operation();
+    } catch (error) {
+      if (error instanceof ProfileRowError) throw this.#damaged(error.message);
+      const code = Number((error as { errcode?: number }).errcode) & 0xff;
+      if (code === SQLITE_FULL || code === SQLITE_IOERR) {
+        throw new ProfileStoreUnavailableError(this.#path, error);
+      }
+      // Before its tables are verified, any statement may fail by a damaged schema.
+      const isDamage = code === SQLITE_CORRUPT || code === SQLITE_NOTADB ||
+        !this.#isVerified && !(error instanceof DamagedFileError);
+      throw isDamage ? this.#damaged((error as Error).message) : error;
+    }
+  }
+
+  #damaged(reason: string): DamagedFileError {
+    return new DamagedFileError(
+      this.#path,
+      reason,
+      "Restore the file from a copy, or move it aside and send the profiles again.",
+    );
   }
 }
 
-class ProfileTable {
-  readonly listeners = new Listeners<[id: string]>();
-  readonly #select: StatementSync;
-  readonly #selectMany: StatementSync;
-  readonly #upsert: StatementSync;
-  readonly #delete: StatementSync;
-  #count: number;
-
-  constructor(database: DatabaseSync, kind: ProfileKind) {
-    database.exec(
-      `CREATE TABLE IF NOT EXISTS ${kind}_profile (
-         id TEXT PRIMARY KEY, attributes TEXT NOT NULL, updated_at_ms REAL NOT NULL, version INTEGER NOT NULL
-       ) WITHOUT ROWID`,
-    );
-    this.#select = database.prepare(
-      `SELECT attributes, updated_at_ms, version FROM ${kind}_profile WHERE id = ?`,
-    );
-    // One call for all: half of the time of a call for each.
-    this.#selectMany = database.prepare(
-      `SELECT asked.key AS position, attributes, updated_at_ms, version
-       FROM json_each(?) AS asked JOIN ${kind}_profile AS profile ON profile.id = asked.value`,
-    );
-    this.#upsert = database.prepare(
-      `INSERT INTO ${kind}_profile (id, attributes, updated_at_ms, version) VALUES (?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET attributes = excluded.attributes,
-         updated_at_ms = excluded.updated_at_ms, version = excluded.version`,
-    );
-    this.#delete = database.prepare(`DELETE FROM ${kind}_profile WHERE id = ?`);
-    const { total } = database.prepare(`SELECT count(*) AS total FROM ${kind}_profile`).get() as {
-      total: number;
-    };
-    this.#count = total;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get(id: string): Profile | undefined {
-    const row = this.#select.get(id) as unknown as Row | undefined;
-    return row && profileOf(id, row);
-  }
-
-  getMany(ids: readonly string[]): (Profile | undefined)[] {
-    const profiles: (Profile | undefined)[] = new Array(ids.length).fill(undefined);
-    const rows = this.#selectMany.all(
-      JSON.stringify(ids),
-    ) as unknown as (Row & { readonly position: number })[];
-    for (const row of rows) profiles[row.position] = profileOf(ids[row.position], row);
-    return profiles;
-  }
-
-  write({ id, attributes, updatedAtMs, version }: Profile): void {
-    this.#upsert.run(id, JSON.stringify(attributes), updatedAtMs, version);
-  }
-
-  delete(id: string): void {
-    this.#delete.run(id);
-  }
-
-  /**
-   * The change is durable: those who derived something from the profile hear of it before its
-   * writer does.
-   */
-  publish(id: string, { before, after }: Change): void {
-    this.#count += Number(after !== undefined) - Number(before !== undefined);
-    this.listeners.tell(id);
-  }
-}
-
-function profileOf(id: string, { attributes, updated_at_ms, version }: Row): Profile {
-  return { id, attributes: JSON.parse(attributes), updatedAtMs: updated_at_ms, version };
+function checkWriteAheadLog(path: string): void {
+  const wal = `${path}-wal`;
+  const bytes = readFileIfAny(wal);
+  const at = bytes === undefined ? undefined : findWalDamage(bytes);
+  if (at === undefined) return;
+  throw new DamagedFileError(
+    wal,
+    `a damaged frame at byte ${at} would drop the writes behind it`,
+    "Restore the file from a copy, or delete it to go on without these writes.",
+  );
 }

@@ -1,0 +1,131 @@
+/**
+ * Damage to the files of the profile store: harmless, or an error that names the file. Only the last
+ * transaction before a kill may be dropped, as after a power failure.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
+import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
+
+const COMMITS = 12;
+const PROFILES_PER_COMMIT = 3;
+
+type Files = Map<string, Uint8Array<ArrayBuffer>>;
+
+function readFiles(directory: string): Files {
+  return new Map(
+    [...Deno.readDirSync(directory)].map(({ name }) => [
+      name,
+      Deno.readFileSync(`${directory}/${name}`),
+    ]),
+  );
+}
+
+function writeFiles(directory: string, files: Files): void {
+  for (const { name } of Deno.readDirSync(directory)) Deno.removeSync(`${directory}/${name}`);
+  for (const [name, bytes] of files) Deno.writeFileSync(`${directory}/${name}`, bytes);
+}
+
+const idOf = (commit: number, i: number) => `user-${commit}-${i}`;
+
+/** Writes profiles and ends as a killed process does, with its write-ahead log, or closed. */
+async function writeProfiles(directory: string): Promise<{ killed: Files; closed: Files }> {
+  const clock = new VirtualClock();
+  const store = new SqliteProfileStore({ path: `${directory}/profiles.db`, clock });
+  for (let commit = 0; commit < COMMITS; commit++) {
+    const puts = Array.from(
+      { length: PROFILES_PER_COMMIT },
+      (_, i) => store.put("user", idOf(commit, i), { city: `Lisboa ${commit}`, i }),
+    );
+    await clock.settle(Promise.all(puts));
+  }
+  const killed = readFiles(directory);
+  killed.delete("profiles.db-shm"); // made again from the log
+  await store.close();
+  return { killed, closed: readFiles(directory) };
+}
+
+/** Commits whose profiles are missing; an error's text where the store or a profile is refused. */
+function missingCommits(directory: string): number[] | string {
+  const clock = new VirtualClock();
+  try {
+    const store = new SqliteProfileStore({ path: `${directory}/profiles.db`, clock });
+    try {
+      const missing = new Set<number>();
+      for (let commit = 0; commit < COMMITS; commit++) {
+        for (let i = 0; i < PROFILES_PER_COMMIT; i++) {
+          const profile = store.get("user", idOf(commit, i));
+          if (profile === undefined) missing.add(commit);
+          else assert.deepEqual(profile.attributes, { city: `Lisboa ${commit}`, i });
+        }
+      }
+      return [...missing];
+    } finally {
+      store.close();
+    }
+  } catch (error) {
+    if (error instanceof assert.AssertionError) throw error;
+    return String(error);
+  }
+}
+
+for (const state of ["killed", "closed"] as const) {
+  Deno.test(`any byte flipped in the files of a ${state} profile store is harmless or an error that names the file`, async () => {
+    const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+    const files = (await writeProfiles(directory))[state];
+    const bytesOf = [...files].map(([name, { length }]) => ({ name, length }));
+    const at = fc.constantFrom(...bytesOf).chain(({ name, length }) =>
+      fc.record({ name: fc.constant(name), at: fc.nat(length - 1), bit: fc.nat(7) })
+    );
+    fc.assert(
+      fc.property(at, ({ name, at, bit }) => {
+        const bytes = files.get(name)?.slice() ?? new Uint8Array();
+        bytes[at] ^= 1 << bit;
+        writeFiles(directory, new Map([...files, [name, bytes]]));
+        const outcome = missingCommits(directory);
+        if (typeof outcome === "string") return assert.match(outcome, /Cannot read .*profiles\.db/);
+        const droppable = state === "killed" ? [COMMITS - 1] : [];
+        assert.ok(outcome.every((commit) => droppable.includes(commit)), `${outcome} are gone`);
+      }),
+      { numRuns: 150 },
+    );
+    Deno.removeSync(directory, { recursive: true });
+  });
+}
+
+Deno.test("a quiet store has moved its write-ahead log into the database", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  const clock = new VirtualClock();
+  const store = new SqliteProfileStore({ path: `${directory}/profiles.db`, clock });
+  await clock.settle(store.put("item", "m1", { year: 1999 }));
+  assert.ok(Deno.statSync(`${directory}/profiles.db-wal`).size > 0);
+  await clock.advance(1_000);
+  assert.equal(Deno.statSync(`${directory}/profiles.db-wal`).size, 0);
+  await store.close();
+  Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("a file that is no database, or has another format, is refused by its name", () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  const path = `${directory}/profiles.db`;
+  Deno.writeTextFileSync(path, "x".repeat(8192));
+  const clock = new VirtualClock();
+  assert.throws(() => new SqliteProfileStore({ path, clock }), /Cannot read .*profiles\.db: /);
+  Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("a full disk refuses writes with an error that says so, and they go on when there is room", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  const clock = new VirtualClock();
+  const store = new SqliteProfileStore({ path: `${directory}/profiles.db`, clock, pagesMax: 8 });
+  const large = { text: "x".repeat(40_000) };
+  const failed = await clock.settle(store.put("user", "ann", large).catch((error) => error));
+  assert.ok(failed instanceof ProfileStoreUnavailableError, String(failed));
+  assert.match(failed.message, /Cannot write to .*profiles\.db: .*full\. Nothing was written/);
+  assert.equal(store.get("user", "ann"), undefined);
+  await clock.settle(store.put("user", "ann", { text: "short" }));
+  assert.equal(store.count("user"), 1);
+  await store.close();
+  Deno.removeSync(directory, { recursive: true });
+});
