@@ -4,6 +4,7 @@
  * rule for labels.
  */
 import { type Document, isMap, parseDocument } from "yaml";
+import { withoutSource } from "../configuration/document.ts";
 import { sparseInputsOf } from "../configuration/model_options.ts";
 import type { TypedChange } from "../configuration/problems.ts";
 import { sections } from "../configuration/schema.ts";
@@ -86,13 +87,15 @@ export function overrideConfiguration(
   for (const assignment of assignments) {
     const [, path, value] = /^([\w.]+)=(.*)$/s.exec(assignment) ?? [];
     if (path === undefined) {
+      // The text is not repeated, because its value may be an API key.
       throw usageError(
-        `--set ${assignment} is no assignment; write it as --set trainer.batchRows=64.`,
+        "--set needs a dotted path and a value, such as --set trainer.batchRows=64; " +
+          `found ${assignment.includes("=") ? "no dotted path before the =" : "no ="}.`,
       );
     }
     const keys = path.split(".");
     changing(`--set ${path}`, keys);
-    assign(document, keys, assignment, value);
+    assign(document, keys, value);
   }
   // After the assignments, which may say how the embeddings learn.
   if (l2 !== undefined) {
@@ -120,21 +123,30 @@ function firstMissing(document: Document, path: readonly string[]): readonly str
   return length < 0 ? path : path.slice(0, length + 1);
 }
 
-function assign(
-  document: Document,
-  path: readonly string[],
-  assignment: string,
-  value: string,
-): void {
-  const typed = parseDocument(value);
-  if (typed.errors.length > 0) {
-    throw usageError(`--set ${assignment}: the value is not YAML: ${typed.errors[0].message}`);
+/** Messages name the path and never quote the value, which may be an API key. */
+function assign(document: Document, path: readonly string[], value: string): void {
+  const dotted = path.join(".");
+  const typed = yamlValue(value);
+  if (typed.problem !== undefined) {
+    throw usageError(`--set ${dotted}: the value is not YAML: ${typed.problem}.`);
   }
   try {
-    document.setIn(path, document.createNode(typed.toJS()));
+    document.setIn(path, document.createNode(typed.value));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw usageError(`--set ${path.join(".")} cannot be set in this file: ${reason}.`);
+    throw usageError(`--set ${dotted} cannot be set in this file: ${reason}.`);
+  }
+}
+
+function yamlValue(text: string): { readonly value?: unknown; readonly problem?: string } {
+  // At the default level the library prints warnings that quote keys.
+  const document = parseDocument(text, { prettyErrors: false, logLevel: "error" });
+  const [error] = [...document.errors, ...document.warnings];
+  if (error !== undefined) return { problem: withoutSource(error.message) };
+  try {
+    return { value: document.toJS() };
+  } catch (cause) {
+    return { problem: withoutSource(cause instanceof Error ? cause.message : String(cause)) };
   }
 }
 

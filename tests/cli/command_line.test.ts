@@ -69,13 +69,13 @@ const mistakes: readonly (readonly [args: string[], says: RegExp])[] = [
     /found "directory", expected a map .*; write --set storage\.kind=directory$/m,
   ],
   [["serve", "--set", "model.kind.depth=1"], /--set model\.kind\.depth cannot be set in this file/],
-  [["serve", "--set", "model.hidden=[8"], /--set model\.hidden=\[8: the value is not YAML/],
+  [["serve", "--set", "model.hidden=[8"], /--set model\.hidden: the value is not YAML/],
   [
     ["train", "--dataset", "csv", "--path", "x", "--compare", "foo"],
     /^--compare foo: model\.kind: found "foo", expected one of logisticRegression/m,
   ],
   [["serve", "--set", "gateway.apiKeys=[s3cret]"], /^(?![^]*s3cret)[^]*--set gateway\.apiKeys: /],
-  [["serve", "--set", "nonsense"], /--set nonsense is no assignment/],
+  [["serve", "--set", "nonsense"], /--set needs a dotted path and a value, .*; found no =\./],
 ];
 
 for (const [args, says] of mistakes) {

@@ -164,3 +164,23 @@ Deno.test("L2 comes on top of an optimizer that was typed", () => {
     weightDecay: 0.5,
   });
 });
+
+Deno.test("errors about assignments do not quote their values", () => {
+  const secret = "S3cretS3cretS3cret";
+  const assignments = [
+    secret,
+    `gateway.apiKeys[0]=${secret}`,
+    `gateway.apiKeys=[${secret}`,
+    `gateway.apiKeys=[*${secret}]`,
+    `gateway.apiKeys=[!${secret} x]`,
+    `gateway.apiKeys="${secret}`,
+    `trainer.batchRows.x=${secret}`,
+  ];
+  for (const assignment of assignments) {
+    assert.throws(
+      () => parseConfiguration(overridden(text, { assignments: [assignment] }), "test.yaml"),
+      (error: Error) => !error.message.includes(secret),
+      assignment,
+    );
+  }
+});
