@@ -2,7 +2,7 @@
 //! least useful rows of a sample.
 //!
 //! An expired row counts as absent from the moment of its expiry: a lookup does not find it, and an
-//! update evicts it and begins with a new row. So the weights are a function of the updates, and not
+//! update evicts it and begins with a new row. So the weights are a function of the updates, not
 //! of the times at which `evict_expired` removes expired rows to free their memory. (At the memory
 //! limit, the sample from which a victim is taken still depends on the rows that are there.)
 
