@@ -35,7 +35,7 @@ export class HealthWarnings {
         trainer.ask({ kind: "getStatus" }, { budgetMs })
       ),
     );
-    const rows = sum(statuses.map(({ rowsRefused = 0 }) => rowsRefused));
+    const rows = sum(statuses.map(({ rowsRefused }) => rowsRefused));
     return [
       ...statuses.flatMap(({ diverged }) => diverged ?? [])
         .map((detail) => ({ kind: "training-stopped", detail }) as const),

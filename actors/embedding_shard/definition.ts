@@ -24,6 +24,7 @@ export function defineEmbeddingShard(
         case "applyGradients":
         case "beginSnapshot":
         case "openSource":
+        case "goBack":
           return "read";
         case "takeDelta":
         case "exportRows":

@@ -15,6 +15,7 @@ import {
   type DeltaPosition,
   type EmbeddingShardMessage,
   type ExportRows,
+  type GoBack,
   type Lookup,
   type OpenSource,
   ShardRestartedError,
@@ -96,6 +97,8 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         return this.#applyGradients(message);
       case "openSource":
         return this.#openSource(message);
+      case "goBack":
+        return this.#goBack(message);
       case "getIncarnation":
         return this.#context.reply(message, { incarnation: this.#incarnation });
       case "takeDelta":
@@ -180,6 +183,13 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       options: this.#options,
     });
     this.#context.reply(message, undefined);
+  }
+
+  #goBack(message: GoBack): void {
+    if (message.opening.incarnation !== this.#incarnation) {
+      return this.#context.reply(message, undefined);
+    }
+    throw new Error("a trainer gave up the updates since the newest snapshot");
   }
 
   /** Why messages under this opening are refused; undefined where it is the current one. */

@@ -96,6 +96,15 @@ export interface OpenSource extends Request<SourceOpening & { readonly sequence:
   readonly source: string;
 }
 
+/**
+ * Gives up all updates since the newest snapshot: the shard crashes, and its supervisor restarts it
+ * from there. The request fails with the crash; it is ignored where the shard was restarted since.
+ */
+export interface GoBack extends Request<void> {
+  readonly kind: "goBack";
+  readonly opening: SourceOpening;
+}
+
 /** Asks for the shard's incarnation, to notice its restart. */
 export interface GetIncarnation extends Request<{ readonly incarnation: string }> {
   readonly kind: "getIncarnation";
@@ -240,6 +249,7 @@ export type EmbeddingShardMessage =
   | ApplyGradients
   | OpenSource
   | GetIncarnation
+  | GoBack
   | BeginSnapshot
   | WriteSnapshot
   | AbandonSnapshot

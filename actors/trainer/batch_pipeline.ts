@@ -66,6 +66,8 @@ export interface LearnedBatch {
 export interface RefusedBatch {
   readonly batch: TrainingBatch;
   readonly error: Error;
+  /** Batches that were in flight behind it, in order. They must begin again. */
+  readonly behind: readonly TrainingBatch[];
 }
 
 export interface BatchPipelineParts {
@@ -88,7 +90,7 @@ export class BatchPipeline {
   readonly #inFlight: BatchInFlight[] = [];
   /** Resolves when the newest batch in flight has been given to the session. */
   #submitted: Promise<unknown> = Promise.resolve();
-  /** Why a batch failed. No batch behind it may begin its step. */
+  /** Why a batch failed. No batch behind it begins its step. */
   #failed: Error | undefined;
   /** The gradients on their way to the shards, of at most one batch. */
   #applying: Promise<void> = Promise.resolve();
@@ -149,8 +151,7 @@ export class BatchPipeline {
   /**
    * Waits for the step of the oldest batch, and sends its gradients to the shards.
    *
-   * @returns The batch where its step diverged. The batches behind it are dropped, and none may
-   * begin any more.
+   * @returns The batch where its step diverged. The pipeline is empty then.
    * @throws {Error} When a lookup, the step or the gradients of a batch before failed.
    */
   async learnOldest(): Promise<RefusedBatch | undefined> {
@@ -162,8 +163,7 @@ export class BatchPipeline {
     } catch (error) {
       // By name: the step may have run in another thread.
       if ((error as Error).name !== "DivergenceError") throw error;
-      this.#inFlight.length = 0;
-      return { batch, error: error as Error };
+      return { batch, error: error as Error, behind: await this.#reset(oldest) };
     }
     this.#parts.onStep(batch, stepped);
     const gradients = workspace.inputs.gradients(stepped.gradients);
@@ -180,23 +180,22 @@ export class BatchPipeline {
     return undefined;
   }
 
-  /**
-   * Learns from all batches in flight. Afterwards weights, rows and marks belong to one moment.
-   *
-   * @returns As {@link learnOldest}.
-   */
-  async settle(): Promise<RefusedBatch | undefined> {
-    let refused: RefusedBatch | undefined;
-    while (!this.isEmpty) refused = await this.learnOldest();
-    await this.#applying;
-    invariant(this.isEmpty, "a settled pipeline holds no batch");
-    return refused;
-  }
-
   /** Resolves when nothing is on its way to the shards or in the session, however it ended. */
   async drain(): Promise<void> {
     const steps = this.#inFlight.map(({ step }) => step);
     await Promise.allSettled([this.#applying, this.#submitted, ...steps]);
+  }
+
+  /** Drops the batches behind a refused one, whose steps have failed with it. */
+  async #reset(refused: BatchInFlight): Promise<TrainingBatch[]> {
+    const behind = this.#inFlight.splice(0);
+    await Promise.allSettled([this.#submitted, ...behind.map(({ step }) => step)]);
+    await this.#applying; // of the batch before
+    for (const { workspace } of [refused, ...behind]) this.#idle.push(workspace);
+    this.#submitted = Promise.resolve();
+    this.#failed = undefined;
+    this.#begun = refused.batch.before.sequence;
+    return behind.map(({ batch }) => batch);
   }
 
   /** Pools the batch's rows, and copies its other inputs to the workspace. */

@@ -15,6 +15,12 @@ export interface ChunkBatchesOptions extends ExampleShape {
   readonly batchRows: number;
 }
 
+/** Rows `[from, to)` of the partition. */
+export interface RowRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 const BEGINNING: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
 
 export class ChunkBatches {
@@ -27,17 +33,25 @@ export class ChunkBatches {
   #progress: Progress;
   /** Sequences that no batch may cross, since a shard has applied the rows before them. */
   readonly #marks: readonly number[];
+  readonly #skipped: readonly RowRange[];
   #rows = 0;
 
   /**
    * @param start Rows before its sequence are skipped: they are learned. Default: none are.
    * @param marks Sequences at which batches must end: a shard has applied the rows before them.
+   * @param skipped Rows that are passed over.
    */
-  constructor(options: ChunkBatchesOptions, start?: Progress, marks: readonly number[] = []) {
+  constructor(
+    options: ChunkBatchesOptions,
+    start?: Progress,
+    marks: readonly number[] = [],
+    skipped: readonly RowRange[] = [],
+  ) {
     this.#options = options;
     this.#nextRow = start?.sequence;
     this.#progress = start ?? BEGINNING;
-    this.#marks = marks;
+    this.#skipped = skipped;
+    this.#marks = [...marks, ...skipped.flatMap(({ from, to }) => [from, to])];
   }
 
   /** Batches waiting. */
@@ -79,17 +93,17 @@ export class ChunkBatches {
       offset: offset + 1,
       learnedThroughMs: Math.max(before.learnedThroughMs, chunk.acceptedAtMs),
     };
-    if (isOfModel && end > nextRow) {
+    const cuts = isOfModel ? [...this.#cuts(nextRow, end, firstRow)] : [];
+    if (cuts.length > 0) {
       const whole = batchOf(chunk, before, this.#progress);
-      for (const [from, to] of this.#cuts(nextRow, end, firstRow)) {
+      for (const [from, to] of cuts) {
         this.#batches.push(from === 0 && to === rows ? whole : partOf(whole, from, to));
         this.#rows += to - from;
       }
-    } else {
-      // Nothing to learn: the last waiting batch takes the progress along.
-      const last = this.#batches.pop();
-      if (last !== undefined) this.#batches.push({ ...last, after: this.#progress });
     }
+    // The last waiting batch takes the progress along, past rows that are not learned.
+    const last = this.#batches.pop();
+    if (last !== undefined) this.#batches.push({ ...last, after: this.#progress });
     return isOfModel;
   }
 
@@ -100,14 +114,21 @@ export class ChunkBatches {
     return batch;
   }
 
-  /** The ranges of a chunk's rows that are batches: those from row number `begin` to `end`. */
+  /** Gives batches back that were taken last; they are the next ones again. */
+  putBack(batches: readonly TrainingBatch[]): void {
+    this.#batches.unshift(...batches);
+    for (const { features: { rows } } of batches) this.#rows += rows;
+  }
+
+  /** The ranges of a chunk's rows that are batches, from row number `begin` to `end`. */
   *#cuts(begin: number, end: number, firstRow: number): Iterable<readonly [number, number]> {
     const { batchRows } = this.#options;
     for (let from = begin; from < end;) {
       // Counted from the chunk's first row: the cuts do not depend on where the trainer resumes.
       const full = firstRow + (Math.floor((from - firstRow) / batchRows) + 1) * batchRows;
       const to = Math.min(end, full, ...this.#marks.filter((mark) => mark > from));
-      yield [from - firstRow, to - firstRow];
+      const isSkipped = this.#skipped.some((range) => range.from <= from && to <= range.to);
+      if (!isSkipped) yield [from - firstRow, to - firstRow];
       from = to;
     }
   }

@@ -5,7 +5,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
 import { invariant } from "../../structures/invariant.ts";
-import { ChunkBatches } from "./chunk_batches.ts";
+import { ChunkBatches, type RowRange } from "./chunk_batches.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { Progress, TrainingBatch } from "./training_batch.ts";
 
@@ -33,10 +33,11 @@ export class ExampleReader {
     parts: ExampleReaderParts,
     start?: Progress,
     marks?: readonly number[],
+    skipped?: readonly RowRange[],
   ) {
     this.#options = options;
     this.#parts = parts;
-    this.#batches = new ChunkBatches(options, start, marks);
+    this.#batches = new ChunkBatches(options, start, marks, skipped);
     this.#nextOffset = start?.offset ?? 0;
   }
 
@@ -53,6 +54,11 @@ export class ExampleReader {
   /** The next batch; undefined when none waits. */
   take(): TrainingBatch | undefined {
     return this.#batches.take();
+  }
+
+  /** Gives batches back that were taken last; they are the next ones again. */
+  putBack(batches: readonly TrainingBatch[]): void {
+    this.#batches.putBack(batches);
   }
 
   /** Reads until enough batches wait. True when the end of the log was reached. */

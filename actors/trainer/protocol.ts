@@ -46,10 +46,10 @@ export interface TrainerStatus {
   /** Incarnations of the shards that have learned that, by shard. */
   readonly incarnations: readonly string[];
   /** Rows that steps refused and that were put aside, since the start. */
-  readonly rowsRefused?: number;
+  readonly rowsRefused: number;
   /** Next example log offset. */
   readonly offset: number;
-  /** Why training has stopped, and at which batch: its loss was not finite or exploded. */
+  /** Why training has stopped: most examples were refused, also after going back to a snapshot. */
   readonly diverged?: string;
 }
 

@@ -46,6 +46,15 @@ export async function findResumePoint(
   return { part, checkpoint: decodePart<TrainingCheckpoint>(bytes) };
 }
 
+/** The trainer's part of the newest snapshot; undefined without any. */
+export async function newestPart(
+  blobs: BlobStore,
+  source: string,
+): Promise<TrainerPart | undefined> {
+  const [manifest] = await readManifests(blobs);
+  return manifest?.trainers.find((trainer) => trainer.source === source);
+}
+
 /**
  * Restores a checkpoint. Where features, layers, tasks or the optimizer have changed since, the
  * model keeps the weights that still fit.

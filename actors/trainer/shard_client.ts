@@ -118,6 +118,19 @@ export class ShardClient {
     });
   }
 
+  /**
+   * Has every shard restart from the newest snapshot. Resolves also where a shard restarts before
+   * it answers.
+   */
+  async goBack(): Promise<void> {
+    const { budgetMs } = this.#options;
+    await Promise.allSettled(
+      this.#shards.map((shard, s) =>
+        shard.ask({ kind: "goBack", opening: this.#openings[s] }, { budgetMs })
+      ),
+    );
+  }
+
   /** Asks every shard, with retries; the answers are in the shards' order. */
   #askAll<R>(
     ask: (shard: ActorRef<EmbeddingShardMessage>, s: number) => Promise<R>,

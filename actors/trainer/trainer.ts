@@ -17,16 +17,18 @@ import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import { bisect } from "./bisection.ts";
 import { BatchPipeline, type LearnedBatch, type RefusedBatch } from "./batch_pipeline.ts";
 import { ExampleReader } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, TrainerMessage } from "./protocol.ts";
-import { findResumePoint, restoreModel } from "./resume_point.ts";
+import { Refusals } from "./refusals.ts";
+import { findResumePoint, newestPart, restoreModel } from "./resume_point.ts";
 import { ShardClient } from "./shard_client.ts";
 import { cutParts, type StateAtCut } from "./snapshot_cut.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
-import type { Progress } from "./training_batch.ts";
+import { type Progress, rangeOf } from "./training_batch.ts";
 import { WeightExchange } from "./weight_exchange.ts";
 
 export interface TrainerDependencies {
@@ -56,12 +58,14 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #metrics: TrainerMetrics;
   readonly #unsubscribe: () => void;
   #state: TrainerState = { kind: "training" };
+  #refusals: Refusals;
   #reader: ExampleReader;
   #woken = false;
   #progress: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
   #steps = 0;
   #examples = 0;
   #loss = 0;
+  #rowsRefused = 0;
 
   private constructor(
     context: ActorContext<TrainerMessage>,
@@ -90,6 +94,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#validation = new TaskValidation(tasks, options.validationBins, telemetry, labels);
     this.#metrics = new TrainerMetrics(telemetry, labels);
     this.#exchange = new WeightExchange(session);
+    this.#refusals = Refusals.empty(dependencies.blobs, clock, source);
     this.#reader = this.#readFrom();
     this.#pipeline = new BatchPipeline({
       session,
@@ -136,6 +141,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           loss: this.#loss,
           learnedThroughMs: this.#progress.learnedThroughMs,
           incarnations: this.#shards.incarnations,
+          rowsRefused: this.#rowsRefused,
           offset: this.#progress.offset,
           ...(this.#state.kind === "diverged" ? { diverged: this.#state.reason } : {}),
         });
@@ -165,7 +171,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Reads ahead, begins batches, and learns from at most one. */
   async #turn(): Promise<void> {
-    if (this.#state.kind === "diverged") return;
+    if (this.#isStopped) return;
     let caughtUp = await this.#reader.read();
     while (this.#pipeline.hasRoom) {
       const batch = this.#reader.take();
@@ -174,8 +180,8 @@ export class Trainer implements Behavior<TrainerMessage> {
       caughtUp = await this.#reader.read();
     }
     if (!this.#pipeline.isEmpty) {
-      const refused = await this.#pipeline.learnOldest();
-      if (refused !== undefined) return this.#diverge(refused);
+      await this.#learnOldest();
+      if (this.#isStopped) return;
     } else {
       // Chunks without rows, and of another schema, still move the progress.
       this.#advance(this.#reader.progress);
@@ -204,18 +210,78 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#metrics.learnedUpTo(progress.sequence);
   }
 
-  /** Learns from all batches in flight: then weights, rows and marks belong to one moment. */
-  async #settle(): Promise<void> {
-    const refused = await this.#pipeline.settle();
-    if (refused !== undefined) this.#diverge(refused);
+  get #isStopped(): boolean {
+    return this.#state.kind === "diverged";
   }
 
-  #diverge({ batch: { features, sequence }, error }: RefusedBatch): void {
-    const reason =
-      `${error.message} The batch holds rows ${sequence - features.rows} to ${
-        sequence - 1
-      } of partition ${this.#options.partition} of the example log. Training has stopped; serving ` +
-      "continues with the weights before this batch.";
+  async #learnOldest(): Promise<void> {
+    const refused = await this.#pipeline.learnOldest();
+    if (refused === undefined) return this.#refusals.learned();
+    this.#reader.putBack(refused.behind);
+    await this.#putAside(refused);
+  }
+
+  /** Learns from all batches in flight: then weights, rows and marks belong to one moment. */
+  async #settle(): Promise<void> {
+    while (!this.#pipeline.isEmpty) await this.#learnOldest();
+    await this.#pipeline.drain();
+  }
+
+  /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */
+  async #putAside({ batch, error }: RefusedBatch): Promise<void> {
+    const refused = await bisect(batch, error, async (part) => {
+      this.#pipeline.begin(part);
+      return (await this.#pipeline.learnOldest())?.error;
+    });
+    this.#advance(batch.after);
+    const { source } = this.#options;
+    try {
+      const rows = await this.#refusals.record(batch, refused);
+      this.#rowsRefused += rows;
+      this.#metrics.rowsRefused(rows);
+    } catch (cause) {
+      this.#context.telemetry.log("warn", `cannot write the quarantine of ${source}`, { cause });
+    }
+    const rows = refused.map(({ part }) => rangeOf(part)).join(", ");
+    this.#context.telemetry.log(
+      "error",
+      `${source} put examples aside whose loss is not finite or exploded, and goes on: ` +
+        `rows ${rows} of partition ${this.#options.partition} of the example log`,
+      { cause: error.message },
+    );
+    if (this.#refusals.modelIsBroken) await this.#goBack(error);
+  }
+
+  /**
+   * Gives up the model's newest state: the shards restart from the newest snapshot, this trainer
+   * after them, and the rows since then are passed over. Stops training where that is impossible.
+   *
+   * @throws {Error} To be restarted.
+   */
+  async #goBack(error: Error): Promise<void> {
+    const { source } = this.#options;
+    const part = await newestPart(this.#dependencies.blobs, source);
+    if (part === undefined || !this.#refusals.mayGoBack) return this.#diverge(error);
+    const { version } = await this.#session.weights();
+    const { sequence } = this.#progress;
+    await this.#refusals.skip({
+      from: part.sequence,
+      to: sequence,
+      reason: error.message,
+      version,
+    });
+    this.#metrics.wentBack();
+    await this.#shards.goBack();
+    throw new Error(
+      `${source} goes back to the snapshot at row ${part.sequence}, and passes over the rows up ` +
+        `to ${sequence}: its model refuses most examples. ${error.message}`,
+    );
+  }
+
+  #diverge(error: Error): void {
+    const reason = `${this.#options.source} has stopped training: its model refuses most ` +
+      `examples, and there is no snapshot to go back to, or it went back too often. Serving ` +
+      `continues with the last accepted weights. ${error.message}`;
     this.#state = { kind: "diverged", reason };
     this.#metrics.diverged();
     this.#context.telemetry.log("error", reason);
@@ -225,10 +291,15 @@ export class Trainer implements Behavior<TrainerMessage> {
   async #resume(): Promise<void> {
     const marks = await this.#shards.open();
     const { source } = this.#options;
-    const resume = await findResumePoint(this.#dependencies.blobs, source, Math.min(...marks));
+    const { blobs } = this.#dependencies;
+    this.#refusals = await Refusals.open(blobs, this.#context.clock, source);
+    const resume = await findResumePoint(blobs, source, Math.min(...marks));
     if (resume !== undefined) {
       const { part, checkpoint } = resume;
-      const differences = await restoreModel(this.#session, checkpoint);
+      const differences = await restoreModel(
+        this.#session,
+        this.#refusals.aboveGivenUp(checkpoint),
+      );
       if (differences.length > 0) {
         this.#context.telemetry.log(
           "warn",
@@ -253,7 +324,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       telemetry: this.#context.telemetry,
       onSkipped: (rows: number) => this.#metrics.rowsSkipped(rows),
     };
-    return new ExampleReader(this.#options, parts, start, marks);
+    return new ExampleReader(this.#options, parts, start, marks, this.#refusals.skipped);
   }
 
   /** False where no such offer is open: the trainer was restarted since it made it. */
@@ -269,15 +340,13 @@ export class Trainer implements Behavior<TrainerMessage> {
     invariant(this.#pipeline.isEmpty, "a cut holds what is settled");
     const context = this.#context;
     try {
-      const parts = this.#state.kind === "diverged"
-        ? []
-        : await cutParts(message, this.#progress.sequence, () => this.#readState(), {
-          context,
-          options: this.#options,
-          blobs: this.#dependencies.blobs,
-          kernel: this.#kernel,
-          shards: this.#shards,
-        });
+      const parts = await cutParts(message, this.#progress.sequence, () => this.#readState(), {
+        context,
+        options: this.#options,
+        blobs: this.#dependencies.blobs,
+        kernel: this.#kernel,
+        shards: this.#shards,
+      });
       context.reply(message, { parts });
     } catch (error) {
       context.replyError(message, error as Error);

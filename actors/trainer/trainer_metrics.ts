@@ -9,6 +9,8 @@ export class TrainerMetrics {
   readonly #labels: { readonly trainer: string };
   readonly #examples: Counter;
   readonly #skipped: Counter;
+  readonly #refused: Counter;
+  readonly #wentBack: Counter;
   readonly #loss: Gauge;
   readonly #learned: Gauge;
   readonly #diverged: Gauge;
@@ -25,6 +27,14 @@ export class TrainerMetrics {
       help: "Examples of another schema, which are not trained on.",
       labelNames,
     });
+    this.#refused = telemetry.counter("cairn_trainer_rows_refused_total", {
+      help: "Examples put aside because their loss was not finite or exploded.",
+      labelNames,
+    });
+    this.#wentBack = telemetry.counter("cairn_trainer_went_back_total", {
+      help: "Returns to the newest snapshot because the model refused most examples.",
+      labelNames,
+    });
     this.#loss = telemetry.gauge("cairn_trainer_loss", {
       help: "Mean loss of the last batch, computed before the update.",
       labelNames,
@@ -34,7 +44,8 @@ export class TrainerMetrics {
       labelNames,
     });
     this.#diverged = telemetry.gauge("cairn_trainer_diverged", {
-      help: "1 when training has stopped because the loss was not finite or exploded.",
+      help:
+        "1 when training has stopped: the model refuses most examples, also after it went back.",
       labelNames,
     });
     this.#diverged.set(0, labels);
@@ -53,6 +64,14 @@ export class TrainerMetrics {
 
   rowsSkipped(rows: number): void {
     this.#skipped.add(rows, this.#labels);
+  }
+
+  rowsRefused(rows: number): void {
+    this.#refused.add(rows, this.#labels);
+  }
+
+  wentBack(): void {
+    this.#wentBack.add(1, this.#labels);
   }
 
   /** @param sequence Rows of the partition that are learned or skipped. */

@@ -32,6 +32,11 @@ export interface TrainingBatch {
   readonly after: Progress;
 }
 
+/** The numbers of a batch's rows in words: `17`, or `17 to 20`. */
+export function rangeOf({ sequence, features: { rows } }: TrainingBatch): string {
+  return rows === 1 ? String(sequence - 1) : `${sequence - rows} to ${sequence - 1}`;
+}
+
 /**
  * Rows `[from, to)` of a batch as a batch of their own. Only the last part reaches the batch's
  * progress: a chunk of the log is consumed as a whole.

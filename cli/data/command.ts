@@ -5,8 +5,8 @@ import { Argument, Command } from "commander";
 import type { Output } from "../command_line.ts";
 import { jsonOption } from "../options.ts";
 
-/** The typed options of `data verify`. */
-export interface VerifyFlags {
+/** The typed options of the data commands. */
+export interface DataFlags {
   readonly json?: true;
 }
 
@@ -19,17 +19,34 @@ a copy: what a running server is writing looks torn.
 Exits 1 when something is damaged or missing, with the file and the byte. docs/operations.md says
 what each costs and what to do.`;
 
+const quarantineHelp = `
+A row is put aside where its loss is not finite or explodes. Its label and its dense values tell
+why; the ids are its features. Rows that were passed over lie between a snapshot and the moment when
+the trainer went back to it, since its model refused most examples.
+
+  deno task cairn data quarantine data`;
+
 /** The group of data commands; their work is loaded when one runs. */
 export function dataCommand(output: Output): Command {
-  return new Command("data").description("check a data directory")
+  return new Command("data").description("look into a data directory")
     .addCommand(
       new Command("verify").description("read all files of a data directory and check them")
         .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
         .addOption(jsonOption())
         .addHelpText("after", help)
-        .action(async (folder: string, flags: VerifyFlags) => {
+        .action(async (folder: string, flags: DataFlags) => {
           const { verifyCommand } = await import("./verify.ts");
           await verifyCommand(folder, flags, output);
+        }),
+    )
+    .addCommand(
+      new Command("quarantine").description("show the examples that trainers put aside")
+        .addArgument(new Argument("<folder>", "the data directory (storage.path)"))
+        .addOption(jsonOption())
+        .addHelpText("after", quarantineHelp)
+        .action(async (folder: string, flags: DataFlags) => {
+          const { quarantineCommand } = await import("./quarantine.ts");
+          await quarantineCommand(folder, flags, output);
         }),
     );
 }

@@ -4,12 +4,12 @@
 import { verifyDirectory } from "../../offline/data_directory/verify_directory.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
-import type { VerifyFlags } from "./command.ts";
+import type { DataFlags } from "./command.ts";
 
 /** @throws {CommandError} When something is damaged or missing. */
 export async function verifyCommand(
   folder: string,
-  { json }: VerifyFlags,
+  { json }: DataFlags,
   output: Output,
 ): Promise<void> {
   const { files, problems, notes } = await verifyDirectory(folder);

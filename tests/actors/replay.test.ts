@@ -66,7 +66,9 @@ async function visit(loop: Loop, user: number, item: number, clicks: number): Pr
   const items = Array.from({ length: 5 }, (_, k) => `item-${item + k}`);
   const ranking = await loop.rank(`user-${user}`, items).catch(() => undefined);
   for (let k = 0; ranking !== undefined && k < clicks; k++) {
-    await loop.act(ranking.rankingId, items[k], "click");
+    // Where ratings are labels, this one makes the loss explode. Elsewhere it is ignored.
+    if (user === 0 && k === 1) await loop.act(ranking.rankingId, items[k], "rate", 1e30);
+    else await loop.act(ranking.rankingId, items[k], "click");
   }
 }
 
@@ -95,12 +97,29 @@ const step = fc.record({
 for (
   const [title, options] of Object.entries<LoopOptions>({
     "one trainer": { trainer: { batchRows: 8 } },
+    "with rows that expire": { trainer: { batchRows: 8 }, expirySeconds: 2 },
+    "with rows that are refused": {
+      trainer: { batchRows: 8 },
+      joiner: {
+        tasks: [{
+          task: "clicked",
+          rules: [
+            { action: "click", label: "positive", final: true },
+            { action: "rate", label: "value", final: true },
+          ],
+        }],
+      },
+    },
   })
 ) {
   Deno.test(`after kills and replays every row, weight and optimizer state has the bits of a run without: ${title}`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
-        let loop = await Loop.start({ ...options, shards: SHARDS, joiner: { windowMs: 1_000 } });
+        let loop = await Loop.start({
+          ...options,
+          shards: SHARDS,
+          joiner: { ...options.joiner, windowMs: 1_000 },
+        });
         let seed = 1;
         for (const { user, item, clicks, pauseMs, then } of steps) {
           await visit(loop, user, item, clicks);
@@ -119,7 +138,7 @@ for (
         assert.deepEqual(killed, await stateOf(steady));
         await steady.stop();
       }),
-      { numRuns: 20, endOnFailure: true },
+      { numRuns: 6, endOnFailure: true },
     );
   });
 }

@@ -1,41 +1,190 @@
+/**
+ * Examples and models whose loss is not finite or explodes: rows are put aside, a broken model goes
+ * back to its newest snapshot, and training stops only where both do not help.
+ */
 import assert from "node:assert/strict";
+import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
+import { readQuarantine } from "../../../records/quarantine.ts";
+import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
-import { Loop } from "../loop.ts";
+import { Loop, type LoopOptions } from "../loop.ts";
 
-async function visit(loop: Loop, user: string): Promise<void> {
-  const { rankingId } = await loop.rank(user, ["item-0", "item-1"]);
-  await loop.act(rankingId, "item-0", "click");
+const BUDGET = { budgetMs: 10_000 };
+const EXPLOSION = new DivergenceError({
+  step: 4,
+  loss: NaN,
+  learningRate: 0.1,
+  reason: "the loss is not finite",
+}, "some rows");
+
+/** Clicks are positive, and a rating is a label of its own: a huge one makes the loss explode. */
+const RATINGS: LoopOptions["joiner"] = {
+  tasks: [{
+    task: "clicked",
+    rules: [
+      { action: "click", label: "positive", final: true },
+      { action: "rate", label: "value", final: true },
+    ],
+  }],
+};
+
+async function visit(loop: Loop, i: number, actions: readonly (number | "click")[]) {
+  const items = actions.map((_, k) => `item-${(i + k) % 9}`);
+  const { rankingId } = await loop.rank(`user-${i % 4}`, items);
+  for (const [k, action] of actions.entries()) {
+    if (action === "click") await loop.act(rankingId, items[k], "click");
+    else await loop.act(rankingId, items[k], "rate", action);
+  }
   await loop.mesh.advance(100);
 }
 
-Deno.test("a diverged batch stops training and is named by its rows, and serving uses the weights before it", async () => {
-  const explosion = new DivergenceError({
-    step: 4,
-    loss: NaN,
-    learningRate: 0.1,
-    reason: "the loss is not finite",
-  }, "1 rows");
+async function snapshot(loop: Loop): Promise<void> {
+  const { blobs, exampleLog } = loop;
+  const node = loop.mesh.node();
+  const options = {
+    trainers: loop.trainers,
+    shards: Array.from({ length: loop.shards }, (_, s) => `embedding_shard/${s}` as const),
+    intervalMs: 3_600_000,
+    spreadMs: 0,
+    snapshotsKept: 10,
+    budgetMs: 5_000,
+  };
+  const snapshotter = await loop.mesh.settle(
+    node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, options),
+  );
+  await loop.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, BUDGET));
+  await loop.mesh.settle(node.stopActor("snapshotter/0", 0));
+}
+
+function counted(loop: Loop, name: string): number {
+  return loop.mesh.telemetry.value(`cairn_trainer_${name}`, { trainer: "0" });
+}
+
+for (const pipelined of [false, true]) {
+  Deno.test(`rows that the step refuses are put aside, and all others are learned, ${pipelined ? "with" : "without"} pipelining`, async () => {
+    const loop = await Loop.start({
+      joiner: { ...RATINGS, lingerMs: 50 },
+      trainer: { batchRows: 8, pipelined },
+    });
+    for (let i = 0; i < 20; i++) {
+      const poisoned = i === 7 || i === 13;
+      await visit(loop, i, ["click", "click", poisoned ? 1e30 : "click", "click", "click"]);
+    }
+    await loop.mesh.advance(1_000);
+    const { examples, diverged, offset } = await loop.trainerStatus();
+    assert.deepEqual([examples, diverged], [98, undefined]);
+    assert.equal(offset, await loop.exampleLog.endOffset(0));
+    assert.equal(counted(loop, "rows_refused_total"), 2);
+    assert.equal(counted(loop, "diverged"), 0);
+    const { rows, rowsRefused } = await readQuarantine(loop.blobs, "trainer/0");
+    assert.equal(rowsRefused, 2);
+    assert.deepEqual(rows.map(({ row, labels }) => [row, Number(labels[0])]), [
+      [37, Math.fround(1e30)],
+      [67, Math.fround(1e30)],
+    ]);
+    const errors = loop.mesh.telemetry.lines.filter(({ level }) => level === "error");
+    assert.match(errors[0].message, /rows 37 of partition 0 of the example log/);
+
+    // A replay puts the same rows aside, and does not count them again.
+    const again = await loop.kill(2);
+    await again.mesh.advance(5_000);
+    assert.equal((await again.trainerStatus()).examples, 98);
+    assert.equal(counted(again, "rows_refused_total"), 0);
+    assert.equal((await readQuarantine(again.blobs, "trainer/0")).rowsRefused, 2);
+    await loop.stop();
+    await again.stop();
+  });
+}
+
+Deno.test("a model that refuses most examples goes back to its newest snapshot, and learns on after the bad rows", async () => {
+  let broken = false;
+  const loop: Loop = await Loop.start({
+    trainer: { batchRows: 8 },
+    interference: {
+      trainingSession: (session) => {
+        let isBroken = false;
+        return altered(session, {
+          step: (batch) => {
+            isBroken ||= broken;
+            broken = false;
+            return isBroken ? Promise.reject(EXPLOSION) : session.step(batch);
+          },
+        });
+      },
+    },
+  });
+  for (let i = 0; i < 10; i++) await visit(loop, i, ["click", "click"]);
+  await snapshot(loop);
+  const [{ trainers: [part] }] = await readManifests(loop.blobs);
+  for (let i = 10; i < 15; i++) await visit(loop, i, ["click", "click"]);
+  const { version } = await loop.denseWeights();
+  broken = true;
+  for (let i = 15; i < 18; i++) await visit(loop, i, ["click", "click"]);
+  await loop.mesh.advance(5_000);
+  const { skipped: [skipped] } = await readQuarantine(loop.blobs, "trainer/0");
+  assert.equal(skipped.from, part.sequence);
+  assert.ok(skipped.to > 30 && skipped.to <= 36, `${skipped.to}`);
+  assert.equal(counted(loop, "went_back_total"), 1);
+  assert.ok((await loop.denseWeights()).version > version, "scorers take the weights after it");
+
+  for (let i = 18; i < 25; i++) await visit(loop, i, ["click", "click"]);
+  await loop.mesh.advance(1_000);
+  const { diverged, examples, offset } = await loop.trainerStatus();
+  assert.equal(diverged, undefined);
+  assert.equal(examples, 50 - skipped.to, "since the trainer's restart");
+  assert.equal(offset, await loop.exampleLog.endOffset(0));
+  assert.equal((await loop.rank("user-0", ["item-0"])).items[0].cold, false);
+  assert.equal((await loop.rankerStatus()).modelVersion, (await loop.denseWeights()).version);
+  await loop.stop();
+});
+
+Deno.test("without a snapshot to go back to, training stops, and serving and snapshots keep the last accepted weights", async () => {
   let steps = 0;
   const loop = await Loop.start({
+    trainer: { batchRows: 8 },
     interference: {
       trainingSession: (session) =>
         altered(session, {
-          step: (batch) => ++steps === 4 ? Promise.reject(explosion) : session.step(batch),
+          step: (batch) => ++steps > 3 ? Promise.reject(EXPLOSION) : session.step(batch),
         }),
     },
   });
-  const gauge = () => loop.mesh.telemetry.value("cairn_trainer_diverged", { trainer: "0" });
-  assert.equal(gauge(), 0);
-  for (let i = 0; i < 6; i++) await visit(loop, `user-${i}`);
+  assert.equal(counted(loop, "diverged"), 0);
+  for (let i = 0; i < 8; i++) await visit(loop, i, ["click"]);
   await loop.mesh.advance(1_000);
-  const { diverged, examples, steps: counted } = await loop.trainerStatus();
-  assert.match(diverged!, /the loss is not finite.*rows 3 to 3 of partition 0/s);
-  assert.deepEqual([examples, counted], [3, 3]);
-  assert.equal(gauge(), 1);
-
+  const { diverged, examples, steps: learned } = await loop.trainerStatus();
+  assert.match(diverged ?? "", /no snapshot to go back to.*the loss is not finite/s);
+  assert.deepEqual([examples, learned], [3, 3]);
+  assert.equal(counted(loop, "diverged"), 1);
   const { modelVersion, items } = await loop.rank("user-0", ["item-0"]);
   assert.equal(modelVersion, 3);
   assert.equal(items[0].cold, false);
+
+  await snapshot(loop);
+  const [{ trainers: [part] }] = await readManifests(loop.blobs);
+  assert.equal(part.sequence, 6, "three rows are learned, and three are put aside");
+  await loop.stop();
+});
+
+Deno.test("a model that breaks again and again stops training after three returns to its snapshot", async () => {
+  let steps = 0;
+  const loop = await Loop.start({
+    trainer: { batchRows: 8 },
+    interference: {
+      trainingSession: (session) =>
+        altered(session, {
+          step: (batch) => ++steps > 3 ? Promise.reject(EXPLOSION) : session.step(batch),
+        }),
+    },
+  });
+  for (let i = 0; i < 3; i++) await visit(loop, i, ["click"]);
+  await snapshot(loop);
+  for (let i = 0; i < 30; i++) {
+    await visit(loop, i, ["click"]);
+    await loop.mesh.advance(10_000); // restarts are bounded too
+  }
+  assert.equal((await readQuarantine(loop.blobs, "trainer/0")).skipped.length, 3);
+  assert.match((await loop.trainerStatus()).diverged ?? "", /went back too often/);
   await loop.stop();
 });

@@ -1,0 +1,136 @@
+/**
+ * Keeps the trainer's quarantine, and judges whether single rows are broken or the model is.
+ */
+import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import {
+  EMPTY_QUARANTINE,
+  type Quarantine,
+  readQuarantine,
+  type RefusedRow,
+  type SkippedStretch,
+  withRefused,
+  writeQuarantine,
+} from "../../records/quarantine.ts";
+import type { RefusedPart } from "./bisection.ts";
+import type { TrainingBatch } from "./training_batch.ts";
+
+/** Number of the last batches by which the model is judged. */
+const BATCHES_JUDGED = 10;
+/** More of these batches with most rows refused mean that the model is broken. */
+const BATCHES_REFUSED_MAX = 2;
+/** Returns to a snapshot within {@link GOING_BACK_PERIOD_MS}. Beyond, training stops. */
+const GOING_BACK_MAX = 3;
+const GOING_BACK_PERIOD_MS = 24 * 3_600_000;
+
+export class Refusals {
+  readonly #blobs: BlobStore;
+  readonly #clock: Clock;
+  readonly #source: string;
+  #quarantine: Quarantine;
+  /** For each of the last batches, whether most of its rows were refused; newest last. */
+  #mostlyRefused: boolean[] = [];
+
+  private constructor(blobs: BlobStore, clock: Clock, source: string, quarantine: Quarantine) {
+    this.#blobs = blobs;
+    this.#clock = clock;
+    this.#source = source;
+    this.#quarantine = quarantine;
+  }
+
+  /** Reads the quarantine of earlier incarnations. */
+  static async open(blobs: BlobStore, clock: Clock, source: string): Promise<Refusals> {
+    return new Refusals(blobs, clock, source, await readQuarantine(blobs, source));
+  }
+
+  /** A quarantine that is not read yet. */
+  static empty(blobs: BlobStore, clock: Clock, source: string): Refusals {
+    return new Refusals(blobs, clock, source, EMPTY_QUARANTINE);
+  }
+
+  /** Rows that are passed over, since the trainer went back to a snapshot before them. */
+  get skipped(): readonly SkippedStretch[] {
+    return this.#quarantine.skipped;
+  }
+
+  /** The checkpoint with a version above all weights that were given up, so that it is served. */
+  aboveGivenUp(checkpoint: TrainingCheckpoint): TrainingCheckpoint {
+    const givenUp = Math.max(0, ...this.skipped.map(({ version }) => version + 1));
+    const { step, versionBefore } = checkpoint;
+    return { ...checkpoint, versionBefore: Math.max(versionBefore, givenUp - step) };
+  }
+
+  /** Whether most batches of late were refused for the most part. */
+  get modelIsBroken(): boolean {
+    return this.#mostlyRefused.filter(Boolean).length > BATCHES_REFUSED_MAX;
+  }
+
+  /** Whether another return to a snapshot is allowed. */
+  get mayGoBack(): boolean {
+    const sinceMs = this.#clock.nowMs() - GOING_BACK_PERIOD_MS;
+    const recent = this.skipped.filter(({ skippedAtMs }) => skippedAtMs > sinceMs);
+    return recent.length < GOING_BACK_MAX;
+  }
+
+  /** Notes a batch that was learned whole. */
+  learned(): void {
+    if (this.#mostlyRefused.length > 0) this.#note(false);
+  }
+
+  /**
+   * Records the rows of a batch that were left out.
+   *
+   * @returns Rows that no earlier incarnation has recorded.
+   * @throws {Error} When the record cannot be written; the rows are left out all the same.
+   */
+  async record(batch: TrainingBatch, refused: readonly RefusedPart[]): Promise<number> {
+    const rows = refused.flatMap((part) => refusedRows(part, this.#clock.nowMs()));
+    this.#note(rows.length > batch.features.rows / 2);
+    const before = this.#quarantine;
+    this.#quarantine = withRefused(before, rows);
+    if (this.#quarantine === before) return 0;
+    await this.#write();
+    return this.#quarantine.rowsRefused - before.rowsRefused;
+  }
+
+  /**
+   * Records a stretch that is passed over from now on, also after a restart.
+   *
+   * @throws {Error} When it cannot be written: then the trainer must not go back.
+   */
+  async skip(stretch: Omit<SkippedStretch, "skippedAtMs">): Promise<void> {
+    const skippedAtMs = this.#clock.nowMs();
+    const skipped = [...this.skipped, { ...stretch, skippedAtMs }];
+    await writeQuarantine(this.#blobs, this.#source, { ...this.#quarantine, skipped });
+    this.#quarantine = { ...this.#quarantine, skipped };
+  }
+
+  #note(mostlyRefused: boolean): void {
+    this.#mostlyRefused = [...this.#mostlyRefused, mostlyRefused].slice(-BATCHES_JUDGED);
+  }
+
+  #write(): Promise<void> {
+    return writeQuarantine(this.#blobs, this.#source, this.#quarantine);
+  }
+}
+
+function refusedRows({ part, error }: RefusedPart, refusedAtMs: number): RefusedRow[] {
+  const { features, labels, logSampleRate, sequence, atMs } = part;
+  const { rows, ids, listOffsets, dense } = features;
+  const [slots, denseWidth] = [(listOffsets.length - 1) / rows, dense.length / rows];
+  const tasks = labels.length / rows;
+  return Array.from({ length: rows }, (_, row) => ({
+    row: sequence - rows + row,
+    refusedAtMs,
+    reason: error.message,
+    atMs,
+    labels: Array.from(labels.subarray(row * tasks, (row + 1) * tasks), String),
+    dense: Array.from(dense.subarray(row * denseWidth, (row + 1) * denseWidth), String),
+    logSampleRate: String(logSampleRate[row]),
+    ids: Array.from(
+      ids.subarray(listOffsets[row * slots], listOffsets[(row + 1) * slots]),
+      String,
+    ),
+  }));
+}

@@ -1,0 +1,38 @@
+/**
+ * The work of `cairn data quarantine`.
+ */
+import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
+import { readQuarantines } from "../../records/quarantine.ts";
+import type { Output } from "../command_line.ts";
+import type { DataFlags } from "./command.ts";
+
+export async function quarantineCommand(
+  folder: string,
+  { json }: DataFlags,
+  output: Output,
+): Promise<void> {
+  const quarantines = await readQuarantines(await openExistingBlobs(folder));
+  for (const { trainer, quarantine } of quarantines) {
+    if (json) {
+      output.out(`${JSON.stringify({ trainer, ...quarantine })}\n`);
+      continue;
+    }
+    for (const { row, refusedAtMs, labels, dense, ids, reason } of quarantine.rows) {
+      output.out(
+        `${trainer}  row ${row}  refused ${new Date(refusedAtMs).toISOString()}  ` +
+          `labels ${labels.join(" ")}  dense ${dense.join(" ")}  ids ${
+            ids.join(" ")
+          }\n  ${reason}\n`,
+      );
+    }
+    for (const { from, to, skippedAtMs, reason } of quarantine.skipped) {
+      output.out(
+        `${trainer}  rows ${from} to ${to - 1}  passed over ` +
+          `${new Date(skippedAtMs).toISOString()}\n  ${reason}\n`,
+      );
+    }
+    const { rows, rowsRefused } = quarantine;
+    output.out(`${trainer}  ${rowsRefused} rows refused in all, the last ${rows.length} shown\n`);
+  }
+  if (quarantines.length === 0 && !json) output.out("no rows were put aside\n");
+}

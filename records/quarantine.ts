@@ -1,0 +1,123 @@
+/**
+ * Examples that a trainer did not learn: single rows that the training step refused, and the
+ * stretch of rows that it passed over when it went back to a snapshot. One JSON blob per trainer.
+ */
+import type { BlobStore } from "../mesh/ports/blob_store.ts";
+
+/** A row whose loss was not finite or exploded. */
+export interface RefusedRow {
+  /** Number of the row in its partition. */
+  readonly row: number;
+  /** Wall time of the refusal, ms. */
+  readonly refusedAtMs: number;
+  /** The loss and its limit, in words. */
+  readonly reason: string;
+  /** Data clock of the row's chunk, ms. */
+  readonly atMs: number;
+  /** By task; JSON has no NaN and no Infinity, so numbers are written as text. */
+  readonly labels: readonly string[];
+  readonly dense: readonly string[];
+  readonly logSampleRate: string;
+  /** Feature ids, decimal; slot after slot. */
+  readonly ids: readonly string[];
+}
+
+/** Rows `[from, to)` of the partition that are not learned. */
+export interface SkippedStretch {
+  readonly from: number;
+  readonly to: number;
+  /** Wall time, ms. */
+  readonly skippedAtMs: number;
+  readonly reason: string;
+  /** Version of the dense weights that were given up; the weights after them have higher ones. */
+  readonly version: number;
+}
+
+/** The quarantine of one trainer. */
+export interface Quarantine {
+  readonly format: 1;
+  /** Oldest first, at most {@link ROWS_KEPT}. */
+  readonly rows: readonly RefusedRow[];
+  /** Rows refused in all, also those that are no longer kept. */
+  readonly rowsRefused: number;
+  /** Number after the last refused row. Rows before it are recorded, and are not counted again. */
+  readonly recordedBefore: number;
+  readonly skipped: readonly SkippedStretch[];
+}
+
+/** Refused rows that a quarantine keeps. Beyond, the oldest are dropped. */
+export const ROWS_KEPT = 200;
+
+/** A quarantine without rows. */
+export const EMPTY_QUARANTINE: Quarantine = {
+  format: 1,
+  rows: [],
+  rowsRefused: 0,
+  recordedBefore: 0,
+  skipped: [],
+};
+
+const PREFIX = "quarantine/";
+const SUFFIX = ".json";
+
+/** The name of a trainer's quarantine in the blob store. */
+function nameOf(source: string): string {
+  return `${PREFIX}${source.replaceAll("/", "-")}${SUFFIX}`;
+}
+
+/**
+ * The quarantine of a trainer; empty before the first refusal.
+ *
+ * @throws {Error} When the blob is damaged.
+ */
+export async function readQuarantine(blobs: BlobStore, source: string): Promise<Quarantine> {
+  const name = nameOf(source);
+  const bytes = await blobs.get(name);
+  if (bytes === undefined) return EMPTY_QUARANTINE;
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as Quarantine;
+  } catch (cause) {
+    throw new Error(
+      `Cannot read the blob ${name}: it is no JSON. Delete it: rows in it were not learned, and ` +
+        "only the record of them is lost.",
+      { cause },
+    );
+  }
+}
+
+/**
+ * The quarantines of all trainers, by the name of their blob.
+ *
+ * @throws {Error} When a blob is damaged.
+ */
+export async function readQuarantines(
+  blobs: BlobStore,
+): Promise<{ readonly trainer: string; readonly quarantine: Quarantine }[]> {
+  const names = await blobs.list(PREFIX);
+  return await Promise.all(names.map(async (name) => {
+    const trainer = name.slice(PREFIX.length, -SUFFIX.length);
+    return { trainer, quarantine: await readQuarantine(blobs, trainer) };
+  }));
+}
+
+/** Replaces the quarantine of a trainer. */
+export async function writeQuarantine(
+  blobs: BlobStore,
+  source: string,
+  quarantine: Quarantine,
+): Promise<void> {
+  const text = JSON.stringify(quarantine, undefined, 1);
+  await blobs.put(nameOf(source), new TextEncoder().encode(text));
+}
+
+/** The quarantine with more refused rows. Rows that it has recorded before are left out. */
+export function withRefused(quarantine: Quarantine, rows: readonly RefusedRow[]): Quarantine {
+  const fresh = rows.filter(({ row }) => row >= quarantine.recordedBefore);
+  if (fresh.length === 0) return quarantine;
+  return {
+    ...quarantine,
+    rows: [...quarantine.rows, ...fresh].slice(-ROWS_KEPT),
+    rowsRefused: quarantine.rowsRefused + fresh.length,
+    recordedBefore: Math.max(...fresh.map(({ row }) => row)) + 1,
+  };
+}
