@@ -14,6 +14,14 @@ export interface KernelExports extends Record<string, unknown> {
 }
 
 let compiled: WebAssembly.Module | undefined;
+/** Memories of this thread's instances; the collector may take them. */
+let memories: WeakRef<WebAssembly.Memory>[] = [];
+
+/** The memories of this thread's instances. */
+export function kernelMemories(): WebAssembly.Memory[] {
+  memories = memories.filter((memory) => memory.deref() !== undefined);
+  return memories.flatMap((memory) => memory.deref() ?? []);
+}
 
 /**
  * A fresh instance with a memory of its own.
@@ -30,5 +38,6 @@ export function instantiateKernel<Exports extends KernelExports>(): Exports {
         `${ABI_VERSION}; rebuild it by scripts/build_kernel.ts`,
     );
   }
+  memories.push(new WeakRef(exports.memory));
   return exports;
 }

@@ -6,7 +6,9 @@ import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
 import { startWorkerThreads, type WorkerThreads } from "../../mesh/adapters/deno/worker_threads.ts";
+import { kernelMemories } from "../../kernels/embedding/kernel_module.ts";
 import { BackgroundThreads } from "../../mesh/adapters/linux/background_threads.ts";
+import { HugePages } from "../../mesh/adapters/linux/huge_pages.ts";
 import type { LogLine } from "../../mesh/adapters/prometheus/log_lines.ts";
 import { registerLogMetrics } from "../../mesh/adapters/prometheus/log_metrics.ts";
 import { registerProcessMetrics } from "../../mesh/adapters/prometheus/process_metrics.ts";
@@ -68,6 +70,7 @@ export async function openMachine(
   });
   registerLogMetrics(telemetry, { events: storage.eventLog, examples: storage.exampleLog });
   const background = BackgroundThreads.start(home.clock);
+  const hugePages = HugePages.start(home.clock, kernelMemories);
   let threads: WorkerThreads | undefined;
   return {
     home,
@@ -92,6 +95,7 @@ export async function openMachine(
     beginStop: () => background.stop(),
     async close() {
       background.stop();
+      hugePages.stop();
       threads?.close();
       await storage.close();
     },

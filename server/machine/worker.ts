@@ -3,7 +3,9 @@
  * shards, or a trainer.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { kernelMemories } from "../../kernels/embedding/kernel_module.ts";
 import { runWorkerThread } from "../../mesh/adapters/deno/run_worker_thread.ts";
+import { HugePages } from "../../mesh/adapters/linux/huge_pages.ts";
 import { PrometheusTelemetry } from "../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import { computingDefinitions } from "../definitions.ts";
 import { nodeMetrics } from "../node_metrics.ts";
@@ -24,6 +26,7 @@ runWorkerThread<WorkerSetup>({
     }),
   async compose({ node, setup: { configuration, storage } }) {
     const telemetry = node.telemetry as PrometheusTelemetry;
+    HugePages.start(node.clock, kernelMemories);
     return {
       definitions: computingDefinitions({
         ...await openSharedStorage(storage),

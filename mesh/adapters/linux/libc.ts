@@ -22,6 +22,10 @@ const SYMBOLS = {
     parameters: ["i32", "i64", "i64", "i32"],
     result: "i32",
   },
+  /**
+   * Address, bytes, advice; 0 when it worked. Runs outside the event loop's thread.
+   */
+  madvise: { parameters: ["u64", "u64", "i32"], result: "i32", nonblocking: true },
 } as const;
 
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];

@@ -1,0 +1,118 @@
+/**
+ * Moves large, long-lived memories into huge pages of 2 MiB, in the background.
+ *
+ * Random reads of a table of 300 MB in pages of 4 KiB miss the translation cache. V8 reserves 4 GiB
+ * for a WebAssembly memory and makes it accessible as it grows, too little at a time for the kernel
+ * to use huge pages by itself. `MADV_COLLAPSE` copies what is there into a huge page, whatever its
+ * history. Lookups and updates of tables with 1 to 4 million rows take 5 to 20 % less core time.
+ *
+ * One chunk of 2 MiB takes 1 to 4 ms, during which reads of that chunk wait, so chunks are spread
+ * over time. Results do not depend on any of this.
+ *
+ * @see https://man7.org/linux/man-pages/man2/madvise.2.html
+ */
+import type { Clock, Timer } from "../../ports/clock.ts";
+import { type Libc, openLibc } from "./libc.ts";
+
+const MADV_COLLAPSE = 25;
+const HUGE_PAGE_BYTES = 2 ** 21;
+/** Smaller memories have few translation misses. */
+const MEMORY_BYTES_MIN = 32 * 2 ** 20;
+/** Pause between two chunks, ms: 20 MiB a second, for 1 to 4 % of a core. */
+const CHUNK_INTERVAL_MS = 100;
+/** Pause while no memory has a chunk left, ms. */
+const IDLE_INTERVAL_MS = 5_000;
+/** Chunks refused in a row after which no more are tried: the kernel is too old or has no memory. */
+const REFUSALS_MAX = 8;
+
+/** A memory that may grow. Its buffer is replaced when it does, its address stays. */
+export interface GrowingMemory {
+  readonly buffer: ArrayBufferLike;
+}
+
+/** Collapses the memories of one thread. */
+export class HugePages {
+  readonly #madvise: Libc["madvise"];
+  readonly #memories: () => Iterable<GrowingMemory>;
+  /** Address up to which each memory has been advised. */
+  readonly #advised = new WeakMap<GrowingMemory, number>();
+  #refusals = 0;
+
+  private constructor(libc: Libc, memories: () => Iterable<GrowingMemory>) {
+    this.#madvise = libc.madvise;
+    this.#memories = memories;
+  }
+
+  /**
+   * Undefined where huge pages cannot be had: the system is not Linux, or its administrator wrote
+   * `never` into `/sys/kernel/mm/transparent_hugepage/enabled`.
+   *
+   * @param memories The memories of this thread, asked again for every chunk.
+   */
+  static open(memories: () => Iterable<GrowingMemory>): HugePages | undefined {
+    const libc = openLibc();
+    return libc !== undefined && areAllowed() ? new HugePages(libc, memories) : undefined;
+  }
+
+  /** Collapses chunk after chunk, with pauses, until it is stopped. */
+  static start(clock: Clock, memories: () => Iterable<GrowingMemory>): { stop(): void } {
+    const pages = HugePages.open(memories);
+    let timer: Timer | undefined;
+    let stopped = false;
+    const next = async () => {
+      const outcome = await pages?.collapseNext() ?? "unavailable";
+      if (stopped || outcome === "unavailable") return;
+      timer = clock.schedule(outcome === "done" ? CHUNK_INTERVAL_MS : IDLE_INTERVAL_MS, next);
+    };
+    if (pages !== undefined) timer = clock.schedule(IDLE_INTERVAL_MS, next);
+    return {
+      stop() {
+        stopped = true;
+        timer?.cancel();
+      },
+    };
+  }
+
+  /**
+   * Collapses the next chunk that lies wholly in a memory.
+   *
+   * @returns "idle" where none is left, "unavailable" after too many refusals in a row.
+   */
+  async collapseNext(): Promise<"done" | "idle" | "unavailable"> {
+    if (this.#refusals >= REFUSALS_MAX) return "unavailable";
+    for (const memory of this.#memories()) {
+      const address = this.#nextChunk(memory);
+      if (address === undefined) continue;
+      this.#advised.set(memory, address + HUGE_PAGE_BYTES);
+      const status = await this.#madvise(BigInt(address), BigInt(HUGE_PAGE_BYTES), MADV_COLLAPSE);
+      this.#refusals = status === 0 ? 0 : this.#refusals + 1;
+      return "done";
+    }
+    return "idle";
+  }
+
+  #nextChunk(memory: GrowingMemory): number | undefined {
+    const { byteLength } = memory.buffer;
+    if (byteLength < MEMORY_BYTES_MIN) return undefined;
+    const begin = addressOf(memory.buffer);
+    const next = this.#advised.get(memory) ?? roundUp(begin);
+    return next + HUGE_PAGE_BYTES <= begin + byteLength ? next : undefined;
+  }
+}
+
+function areAllowed(): boolean {
+  try {
+    const enabled = Deno.readTextFileSync("/sys/kernel/mm/transparent_hugepage/enabled");
+    return !enabled.includes("[never]");
+  } catch {
+    return false;
+  }
+}
+
+function addressOf(buffer: ArrayBufferLike): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(buffer))));
+}
+
+function roundUp(address: number): number {
+  return Math.ceil(address / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
+}

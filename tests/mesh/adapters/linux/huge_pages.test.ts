@@ -1,0 +1,73 @@
+/** Goal: large memories lie in huge pages, also the part by which they grow. Method: real memories. */
+import assert from "node:assert/strict";
+import { HugePages } from "../../../../mesh/adapters/linux/huge_pages.ts";
+import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
+
+const PAGE_BYTES = 65_536;
+const MiB = 2 ** 20;
+
+function touchedMemory(bytes: number): WebAssembly.Memory {
+  const memory = new WebAssembly.Memory({ initial: bytes / PAGE_BYTES });
+  new Uint8Array(memory.buffer).fill(7);
+  return memory;
+}
+
+function hugeBytes(): number {
+  const rollup = Deno.readTextFileSync("/proc/self/smaps_rollup");
+  return Number(/AnonHugePages:\s+(\d+) kB/.exec(rollup)?.[1] ?? 0) * 1024;
+}
+
+async function collapseAll(pages: HugePages): Promise<number> {
+  for (let chunks = 0;; chunks++) {
+    const outcome = await pages.collapseNext();
+    if (outcome !== "done") return outcome === "idle" ? chunks : NaN;
+  }
+}
+
+/** Whether this kernel has `MADV_COLLAPSE` and memory for it. */
+async function canCollapse(): Promise<boolean> {
+  const pages = HugePages.open(() => [touchedMemory(32 * MiB)]);
+  if (pages === undefined) return false;
+  const before = hugeBytes();
+  await pages.collapseNext();
+  return hugeBytes() > before;
+}
+
+Deno.test({
+  name:
+    "a large memory is moved into huge pages chunk by chunk, and later the part that it grew by",
+  ignore: !await canCollapse(),
+  async fn() {
+    const memory = touchedMemory(40 * MiB);
+    const pages = HugePages.open(() => [memory]);
+    assert.ok(pages !== undefined);
+    const before = hugeBytes();
+    const chunks = await collapseAll(pages);
+    assert.ok(chunks === 19 || chunks === 20, `${chunks} chunks`); // by the alignment
+    assert.ok(hugeBytes() - before >= 30 * MiB);
+    assert.ok(new Uint8Array(memory.buffer).every((byte) => byte === 7));
+    assert.equal(await pages.collapseNext(), "idle");
+
+    memory.grow(8 * MiB / PAGE_BYTES);
+    assert.equal(await collapseAll(pages), 4);
+  },
+});
+
+Deno.test("small memories are left alone", async () => {
+  const memory = touchedMemory(1 * MiB);
+  assert.equal(await HugePages.open(() => [memory])?.collapseNext() ?? "idle", "idle");
+});
+
+Deno.test("chunks are spread over time, and none follows after a stop", async () => {
+  const clock = new VirtualClock();
+  let asked = 0;
+  const pages = HugePages.start(clock, () => {
+    asked++;
+    return [];
+  });
+  await clock.advance(20_000);
+  const before = asked;
+  pages.stop();
+  await clock.advance(20_000);
+  assert.equal(asked, before);
+});
