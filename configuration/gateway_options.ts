@@ -20,6 +20,7 @@ export function rankingsCovering({ impressionsMax }: Pick<CairnFile["joiner"], "
   return Math.ceil(impressionsMax / NEWEST_SHARE);
 }
 
+/** The gateway's options; bounds that the file leaves out derive from the joiner's. */
 export function gatewayOptionsOf({ gateway, joiner }: CairnFile): GatewayOptions {
   const rankingsMax = rankingsCovering(joiner);
   return {
