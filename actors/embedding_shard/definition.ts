@@ -1,4 +1,5 @@
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { fencedBlobStore } from "../../mesh/runtime/fenced_stores.ts";
 import { EmbeddingShard, type EmbeddingShardDependencies } from "./embedding_shard.ts";
 import type { EmbeddingShardOptions } from "./options.ts";
 import type { EmbeddingShardMessage } from "./protocol.ts";
@@ -35,6 +36,10 @@ export function defineEmbeddingShard(
           return "write";
       }
     },
-    create: (context, options) => EmbeddingShard.start(context, options, dependencies),
+    create: (context, options) =>
+      EmbeddingShard.start(context, options, {
+        ...dependencies,
+        blobs: fencedBlobStore(dependencies.blobs, context),
+      }),
   };
 }

@@ -2,6 +2,7 @@
  * The joiner as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { fencedEventLog } from "../../mesh/runtime/fenced_stores.ts";
 import { Joiner, type JoinerDependencies } from "./joiner.ts";
 import type { JoinerOptions } from "./options.ts";
 import type { JoinerMessage } from "./protocol.ts";
@@ -16,6 +17,11 @@ export function defineJoiner(
     mailbox: { capacity: 1_024, overflow: "reject" },
     restart: { restartsMax: 5, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
     priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
-    create: (context, options) => Joiner.start(context, options, dependencies),
+    create: (context, options) =>
+      Joiner.start(context, options, {
+        ...dependencies,
+        eventLog: fencedEventLog(dependencies.eventLog, context),
+        exampleLog: fencedEventLog(dependencies.exampleLog, context),
+      }),
   };
 }

@@ -2,6 +2,7 @@
  * The ranker as composition spawns it: mailbox, restarts and priorities.
  */
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { fencedEventLog } from "../../mesh/runtime/fenced_stores.ts";
 import type { RankerOptions } from "./options.ts";
 import type { RankerMessage } from "./protocol.ts";
 import { Ranker, type RankerDependencies } from "./ranker.ts";
@@ -16,6 +17,10 @@ export function defineRanker(
     mailbox: { capacity: 4_096, overflow: "reject" },
     restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
     priorityOf: (message) => message.kind === "rank" ? "read" : "control",
-    create: (context, options) => new Ranker(context, options, dependencies),
+    create: (context, options) =>
+      new Ranker(context, options, {
+        ...dependencies,
+        eventLog: fencedEventLog(dependencies.eventLog, context),
+      }),
   };
 }

@@ -1,4 +1,5 @@
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { fencedBlobStore, fencedEventLog } from "../../mesh/runtime/fenced_stores.ts";
 import type { SnapshotterOptions } from "./options.ts";
 import type { SnapshotterMessage } from "./protocol.ts";
 import { Snapshotter, type SnapshotterDependencies } from "./snapshotter.ts";
@@ -13,6 +14,11 @@ export function defineSnapshotter(
     mailbox: { capacity: 64, overflow: "reject" },
     restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 1_000, backoffMsMax: 30_000 },
     priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
-    create: (context, options) => Snapshotter.start(context, options, dependencies),
+    create: (context, options) =>
+      Snapshotter.start(context, options, {
+        ...dependencies,
+        blobs: fencedBlobStore(dependencies.blobs, context),
+        exampleLog: fencedEventLog(dependencies.exampleLog, context),
+      }),
   };
 }

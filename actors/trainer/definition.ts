@@ -1,4 +1,5 @@
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { fencedBlobStore } from "../../mesh/runtime/fenced_stores.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { TrainerMessage } from "./protocol.ts";
 import { Trainer, type TrainerDependencies } from "./trainer.ts";
@@ -27,6 +28,10 @@ export function defineTrainer(
           return "write";
       }
     },
-    create: (context, options) => Trainer.start(context, options, dependencies),
+    create: (context, options) =>
+      Trainer.start(context, options, {
+        ...dependencies,
+        blobs: fencedBlobStore(dependencies.blobs, context),
+      }),
   };
 }

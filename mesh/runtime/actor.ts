@@ -75,10 +75,16 @@ export interface ActorRef<M extends Message> {
 export interface ActorContext<M extends Message> {
   /**
    * Whether this is the context of the present incarnation. Once the actor has crashed or stopped,
-   * a tell of the old incarnation is dropped, an ask fails, a reply is ignored; see also {@link
-   * fencedEventLog}.
+   * a tell of the old incarnation is dropped, an ask fails and a reply is ignored.
    */
   readonly isCurrent: boolean;
+  /**
+   * Runs a write to a store that outlives this incarnation. The next incarnation is made when all
+   * such writes have settled; fenced_stores.ts wraps whole stores.
+   *
+   * @throws {ActorFailedError} This incarnation has ended; the write was not begun.
+   */
+  fence<T>(write: () => Promise<T>): Promise<T>;
   readonly self: ActorRef<M>;
   readonly clock: Clock;
   readonly random: Random;

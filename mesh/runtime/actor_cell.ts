@@ -378,6 +378,7 @@ export class ActorCell implements AskReceiver {
   #crash(error: unknown): void {
     if (this.state === "stopped") return;
     const behavior = this.#behavior;
+    const context = this.#context;
     this.#behavior = undefined;
     this.#endContext();
     const traceId = this.#currentAsk?.traceId;
@@ -388,12 +389,13 @@ export class ActorCell implements AskReceiver {
     }
     this.state = "restarting";
     this.#cancelTimers();
-    this.#release(behavior).then(() => this.#scheduleRestart(error, traceId));
+    this.#release(behavior)
+      .then(() => context?.settleWrites())
+      .then(() => this.#scheduleRestart(error, traceId));
   }
 
   #scheduleRestart(error: unknown, traceId?: string): void {
     if (this.state !== "restarting") return;
-    this.#endContext(); // of a create that failed half way
     this.#cancelTimers();
     const { address } = this;
     const nowMs = this.#host.clock.monotonicMs();
@@ -411,7 +413,13 @@ export class ActorCell implements AskReceiver {
       ...(traceId !== undefined && { traceId }),
     });
     this.#restartTimer = this.#host.clock.schedule(delayMs, () => {
-      this.#create().catch((failure) => this.#scheduleRestart(failure));
+      const creating = this.#create();
+      const context = this.#context;
+      creating.catch(async (failure) => {
+        this.#endContext(); // of a create that failed half way
+        await context?.settleWrites();
+        this.#scheduleRestart(failure);
+      });
     });
   }
 }

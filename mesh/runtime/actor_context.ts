@@ -10,6 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Ask, AskSender } from "./ask.ts";
+import { ActorFailedError } from "./errors.ts";
 import { TracedTelemetry } from "./traced_telemetry.ts";
 
 export class CellContext implements ActorContext<Message>, AskSender {
@@ -21,6 +22,8 @@ export class CellContext implements ActorContext<Message>, AskSender {
   readonly telemetry: Telemetry;
   #asksOut = 0;
   #waitingFor: string | undefined;
+  #writes = 0;
+  #writesSettled: (() => void) | undefined;
 
   constructor(cell: ActorCell, host: CellHost) {
     this.#cell = cell;
@@ -65,6 +68,24 @@ export class CellContext implements ActorContext<Message>, AskSender {
   askSettled(): void {
     this.#asksOut--;
     invariant(this.#asksOut >= 0, "an ask is settled once");
+  }
+
+  async fence<T>(write: () => Promise<T>): Promise<T> {
+    if (!this.isCurrent) {
+      throw new ActorFailedError(this.address, "this incarnation has ended and writes no more");
+    }
+    this.#writes++;
+    try {
+      return await write();
+    } finally {
+      if (--this.#writes === 0) this.#writesSettled?.();
+    }
+  }
+
+  /** Resolves when no fenced write is under way. */
+  settleWrites(): Promise<void> {
+    if (this.#writes === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#writesSettled = resolve);
   }
 
   actorRef<N extends Message>(address: Address): ActorRef<N> {

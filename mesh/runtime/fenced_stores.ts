@@ -1,0 +1,40 @@
+/**
+ * Stores as one incarnation of an actor sees them. Its writes go through the incarnation's fence: a
+ * write that is begun after its end fails, and the next incarnation is made when the writes under
+ * way have settled. What it reads of its own output is then complete.
+ */
+import type { BlobStore } from "../ports/blob_store.ts";
+import type { AppendUntil, EventLog } from "../ports/event_log.ts";
+import type { ActorContext, Message } from "./actor.ts";
+
+/** The part of a context that fences writes. */
+type Fence = Pick<ActorContext<Message>, "fence">;
+
+/** A log whose appends, commits and trims end with the incarnation. */
+export function fencedEventLog(log: EventLog, context: Fence): EventLog {
+  return {
+    partitions: log.partitions,
+    append: (partition: number, records: readonly Uint8Array[], until?: AppendUntil) =>
+      context.fence(() => log.append(partition, records, until)),
+    read: (partition, fromOffset, recordsMax) => log.read(partition, fromOffset, recordsMax),
+    endOffset: (partition) => log.endOffset(partition),
+    onAppended: (partition, listener) => log.onAppended(partition, listener),
+    commitOffset: (consumer, partition, offset) =>
+      context.fence(() => log.commitOffset(consumer, partition, offset)),
+    committedOffset: (consumer, partition) => log.committedOffset(consumer, partition),
+    trim: (partition, offset) => context.fence(() => log.trim(partition, offset)),
+    usage: () => log.usage(),
+    refusal: () => log.refusal(),
+    close: () => log.close(),
+  };
+}
+
+/** A blob store whose puts and deletes end with the incarnation. */
+export function fencedBlobStore(store: BlobStore, context: Fence): BlobStore {
+  return {
+    put: (name, bytes) => context.fence(() => store.put(name, bytes)),
+    get: (name) => store.get(name),
+    list: (prefix) => store.list(prefix),
+    delete: (name) => context.fence(() => store.delete(name)),
+  };
+}
