@@ -1,8 +1,8 @@
 /**
- * PyTorch as a peer: which Python has it, and the environment in which it is at its best.
+ * Finds a Python with PyTorch, and the environment in which PyTorch is fastest.
  */
 
-/** A Python that can import torch: $PYTHON, python3 or the system's own; undefined where none can. */
+/** A Python that can import torch: $PYTHON, python3 or the system's own. */
 export async function findTorch(): Promise<string | undefined> {
   for (const python of [Deno.env.get("PYTHON"), "python3", "/usr/bin/python3"]) {
     if (python !== undefined && await importsTorch(python)) return python;
@@ -24,9 +24,10 @@ async function importsTorch(python: string): Promise<boolean> {
 }
 
 /**
- * How OpenMP's threads wait for each other. Debian's PyTorch multiplies in OpenBLAS, whose threads are others: those that
- * spin take the cores from those that multiply, and a training step takes up to ten times as long. A build with one
- * pool of threads may be faster with them spinning; so a peer on several threads runs with both, and its better figure counts.
+ * Ways for OpenMP's threads to wait for each other. Debian's PyTorch multiplies in OpenBLAS, which
+ * has its own threads; spinning OpenMP threads take their cores, and a training step takes up to
+ * ten times as long. A build with one pool of threads may be faster with spinning threads. So a
+ * peer on several threads runs with both, and its better figure counts.
  */
 export const WAIT_POLICIES: readonly Readonly<Record<string, string>>[] = [
   { OMP_WAIT_POLICY: "passive" },

@@ -1,5 +1,5 @@
 /**
- * What every blob store promises; each adapter's test runs it.
+ * The promises of every blob store; the test of each adapter runs them.
  */
 import assert from "node:assert/strict";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";

@@ -1,5 +1,5 @@
 /**
- * What every event log promises; each adapter's test runs it.
+ * The promises of every event log; the test of each adapter runs them.
  */
 import assert from "node:assert/strict";
 import { type EventLog, LogFullError } from "../../mesh/ports/event_log.ts";

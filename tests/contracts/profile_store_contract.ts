@@ -1,5 +1,5 @@
 /**
- * What every profile store promises; each adapter's test runs it.
+ * The promises of every profile store; the test of each adapter runs them.
  */
 import assert from "node:assert/strict";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";

@@ -1,5 +1,6 @@
 /**
- * Host memory that an NVIDIA card copies at full speed: ordinary arrays whose pages the CUDA driver locks.
+ * Host memory that an NVIDIA GPU copies at full speed: ordinary arrays whose pages the CUDA driver
+ * locks.
  *
  * @see https://docs.nvidia.com/cuda/cuda-runtime-api, cudaHostRegister
  */

@@ -185,7 +185,7 @@ export class SegmentWriter {
   }
 
   async #syncAll(): Promise<void> {
-    await Promise.resolve(); // blocks that the same turn appends to other partitions are written first
+    await Promise.resolve(); // blocks that this turn appends to other partitions are written first
     while (this.#durableOffset < this.#writtenOffset && !this.#broken) {
       if (this.#unsynced.length === 0 && this.#options.durability === "disk") {
         await this.#delaySync();

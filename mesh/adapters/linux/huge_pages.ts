@@ -22,7 +22,9 @@ const MEMORY_BYTES_MIN = 32 * 2 ** 20;
 const CHUNK_INTERVAL_MS = 100;
 /** Pause while no memory has a chunk left, ms. */
 const IDLE_INTERVAL_MS = 5_000;
-/** Chunks refused in a row after which no more are tried: the kernel is too old or has no memory. */
+/**
+ * Chunks refused in a row after which no more are tried: the kernel is too old or has no memory.
+ */
 const REFUSALS_MAX = 8;
 
 /** A memory that may grow. Its buffer is replaced when it does, its address stays. */

@@ -63,8 +63,8 @@ export class PageCacheRelease {
 }
 
 /**
- * Drops the pages of a file that are on the disk from the cache, so that the next reads come from the
- * disk. Does nothing where the system has no such advice.
+ * Drops the pages of a file that are on the disk from the cache, so that the next reads come from
+ * the disk. Does nothing where the system has no such advice.
  */
 export function dropCachedPages(path: string): void {
   const libc = openLibc();

@@ -27,7 +27,7 @@ export function terminalLine({ level, message, fields }: LogLine, nowMs: number)
   return `${time} ${level.toUpperCase().padEnd(5)} ${message}${pairs.join("")}`;
 }
 
-/** Errors have no enumerable fields: their stack is what a log is read for. */
+/** Errors have no enumerable fields, so they become their stack. */
 function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([key, value]) => [

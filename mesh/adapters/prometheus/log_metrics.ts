@@ -1,11 +1,12 @@
 /**
- * How full the logs are, and whether they refuse, read when somebody asks: appends cost no metric.
+ * Gauges of how full the logs are and whether they refuse appends. They are read at each scrape, so
+ * that appends cost no metric.
  */
 import { Gauge } from "prom-client";
 import type { EventLog } from "../../ports/event_log.ts";
 import type { PrometheusTelemetry } from "./prometheus_telemetry.ts";
 
-/** @param logs By the name that their label gets; those that this thread writes. */
+/** @param logs The logs that this thread writes, by the name for their label. */
 export function registerLogMetrics(
   { registry }: PrometheusTelemetry,
   logs: Readonly<Record<string, EventLog>>,

@@ -1,5 +1,6 @@
 /**
- * What the process itself uses, under the names that Prometheus' dashboards know. Registered once, in the main thread.
+ * Metrics of the process (CPU, memory, files) under the usual names of Prometheus' dashboards.
+ * Registered once, in the main thread.
  */
 import process from "node:process";
 import { Counter, Gauge } from "prom-client";

@@ -1,6 +1,6 @@
 /**
- * The Telemetry port on prom-client. Each thread has one; a snapshot of each is plain data that crosses threads, and
- * {@link renderMetrics} merges them into the one page that Prometheus reads.
+ * The Telemetry port on prom-client. Each thread has its own; {@link renderMetrics} merges
+ * snapshots of all threads, which are plain data, into the page that Prometheus reads.
  */
 import {
   AggregatorRegistry,
@@ -96,7 +96,7 @@ export class PrometheusTelemetry implements Telemetry {
     return { name, help, labelNames: [...labelNames], registers: [this.registry] };
   }
 
-  /** The instrument of this name; made again by a restarted actor or a second shard, it is the same one. */
+  /** The instrument of this name. Restarted actors and several shards share one instrument. */
   #once<I extends Counter | Gauge | Histogram>(name: string, shape: string, make: () => I): I {
     const made = this.#made.get(name);
     if (made === undefined) {
@@ -114,8 +114,8 @@ export class PrometheusTelemetry implements Telemetry {
 }
 
 /**
- * Merges the threads' snapshots: values of the same name and labels are added, also gauges, whose labels (shard,
- * partition) keep apart what must not be added.
+ * Merges the threads' snapshots: values of the same name and labels are added. That includes
+ * gauges; labels (shard, partition) separate values that must not be added.
  *
  * @returns Prometheus' text format, version 0.0.4.
  */

@@ -1,6 +1,8 @@
 /**
- * What a message costs: tells and asks within a thread and between threads, and appends to the embedded event log.
- * Each case checks what arrived before its time is printed. Run: `deno run -A tests/bench/mesh/mesh_bench.ts`.
+ * Measures messages: tells and asks within a thread and between threads, and appends to the
+ * embedded event log. Each case checks the arrived messages before it prints its time.
+ *
+ *     deno run -A tests/bench/mesh/mesh_bench.ts
  */
 import assert from "node:assert/strict";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";

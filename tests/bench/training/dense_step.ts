@@ -3,7 +3,8 @@
  * of dim 16, 13 dense values, tower 256-128, Adagrad; pooled embeddings are copied from the host
  * and their gradients back to it.
  *
- *     deno run -A tests/bench/training/dense_step.ts --provider cpu|webgpu|cuda [--model deepFm] [--threads 1] [--batch 512,4096] [--tf32] [--json]
+ *     deno run -A tests/bench/training/dense_step.ts --provider cpu|webgpu|cuda
+ *         [--model deepFm] [--threads 1] [--batch 512,4096] [--tf32] [--json]
  *
  * Needs onnxruntime-node and protobufjs in node_modules; runs PyTorch if a Python here can import
  * it.

@@ -2,7 +2,8 @@
  * Measures the whole training step in the real actors (ids → lookups → dense → gradients → tables)
  * and in PyTorch.
  *
- *     deno task bench:training [--json] [--batch 512,4096] [--model deepFm,dcnV2,…] [--ids 4000000] [--seconds 8]
+ *     deno task bench:training [--json] [--batch 512,4096] [--model deepFm,dcnV2,…]
+ *         [--ids 4000000] [--seconds 8]
  *
  * A trainer in one worker thread and an embedding shard in another consume an example log; the
  * table contains every id before timing starts. PyTorch (nn.Embedding with sparse gradients,

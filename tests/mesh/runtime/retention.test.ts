@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 
 /**
- * What is under way when a collection comes becomes old: 5 of 100 requests of some 2.5 kB. With
- * Maps it was 760.
+ * Bytes per request that may become old. Requests in progress at a collection do: 5 of 100 requests
+ * of some 2.5 kB. With Maps it was 760.
  */
 const BYTES_OLD_MAX = 400;
 
-Deno.test("what was asked and answered does not become old", async () => {
+Deno.test("requests that were answered do not become old", async () => {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",

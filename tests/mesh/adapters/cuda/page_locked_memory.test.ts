@@ -1,5 +1,5 @@
 /**
- * Memory that a card copies fast, and what is said where there is none. The driver is a made-up one.
+ * Page-locked memory, and the messages where the driver has none. The driver is a test double.
  */
 import assert from "node:assert/strict";
 import { PageLockedMemory } from "../../../../mesh/adapters/cuda/page_locked_memory.ts";

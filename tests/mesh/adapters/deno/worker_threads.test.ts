@@ -99,7 +99,8 @@ Deno.test("float buffers are moved to a worker and back", async () => {
 
 Deno.test("a timeout in a worker reports the time in its mailbox and handler", async () => {
   const started = await start();
-  // On a busy machine the worker may not run before the grace period ends; then the asker's error names no handler.
+  // On a busy machine the worker may not run before the grace period ends; then the asker's error
+  // names no handler.
   let message = "";
   for (let attempt = 0; attempt < 20 && !message.includes("handler"); attempt++) {
     const error = await started.counter(0).ask({ kind: "answerLater" }, { budgetMs: 30 })

@@ -3,7 +3,9 @@
  */
 type FileMethod = "syncSync" | "syncDataSync" | "syncData" | "readSync";
 
-/** Calls `before` ahead of each call of a method of any file; an error that it throws is the call's. */
+/**
+ * Calls `before` ahead of each call of a method of any file; an error that it throws is the call's.
+ */
 export function beforeCalls(method: FileMethod, before: () => void): { [Symbol.dispose](): void } {
   const prototype = Deno.FsFile.prototype as unknown as Record<
     string,

@@ -1,6 +1,6 @@
 /**
- * Damage to the files of the profile store: harmless, or an error that names the file. Only the last
- * transaction before a kill may be dropped, as after a power failure.
+ * Damage to the files of the profile store: harmless, or an error that names the file. Only the
+ * last transaction before a kill may be dropped, as after a power failure.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

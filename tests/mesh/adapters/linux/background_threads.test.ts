@@ -6,7 +6,10 @@ import assert from "node:assert/strict";
 const url = (path: string) =>
   new URL(`../../../../mesh/adapters/linux/${path}`, import.meta.url).href;
 
-/** Starts a background thread that spins, then foreground threads that spin; prints the policy of each thread. */
+/**
+ * Starts a background thread that spins, then foreground threads that spin; prints the policy of
+ * each thread.
+ */
 const program = `
   import { BackgroundThreads } from "${url("background_threads.ts")}";
   import { moveEngineToBackground } from "${url("thread_priority.ts")}";

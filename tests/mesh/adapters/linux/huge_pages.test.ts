@@ -1,4 +1,6 @@
-/** Goal: large memories lie in huge pages, also the part by which they grow. Method: real memories. */
+/**
+ * Goal: large memories lie in huge pages, also the part by which they grow. Method: real memories.
+ */
 import assert from "node:assert/strict";
 import { HugePages } from "../../../../mesh/adapters/linux/huge_pages.ts";
 import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
