@@ -2,6 +2,7 @@
  * Chooses the snapshot that a trainer begins from, and restores its dense model.
  */
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import {
   carriedOver,
   checkpointDifferences,
@@ -44,6 +45,29 @@ export async function findResumePoint(
   }
   const bytes = await readPart(blobs, BatchKernel.create(), part.checkpoint);
   return { part, checkpoint: decodePart<TrainingCheckpoint>(bytes) };
+}
+
+/** The example log is shorter than a snapshot that was taken of it: it was damaged or replaced. */
+export class ExamplesLostError extends Error {
+  override readonly name = "ExamplesLostError";
+  constructor({ source, partition, offset }: TrainerPart, endOffset: number) {
+    super(
+      `Cannot resume training: the snapshot has what ${source} learned before offset ${offset} of ` +
+        `the example log (examples/${partition}), and the log ends at offset ${endOffset}. New ` +
+        "examples would be taken for learned ones. Restore log and snapshots from one copy, or " +
+        "start with an empty data directory.",
+    );
+  }
+}
+
+/**
+ * Checks that the log has all records before the snapshot's cut.
+ *
+ * @throws {ExamplesLostError} When it ends before.
+ */
+export async function requireExamples(log: EventLog, part: TrainerPart): Promise<void> {
+  const endOffset = await log.endOffset(part.partition);
+  if (part.offset > endOffset) throw new ExamplesLostError(part, endOffset);
 }
 
 /** The trainer's part of the newest snapshot; undefined without any. */

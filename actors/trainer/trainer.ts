@@ -23,7 +23,7 @@ import { ExampleReader } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, TrainerMessage } from "./protocol.ts";
 import { Refusals } from "./refusals.ts";
-import { findResumePoint, newestPart, restoreModel } from "./resume_point.ts";
+import { findResumePoint, newestPart, requireExamples, restoreModel } from "./resume_point.ts";
 import { ShardClient } from "./shard_client.ts";
 import { cutParts, type StateAtCut } from "./snapshot_cut.ts";
 import { TaskValidation } from "./task_validation.ts";
@@ -56,7 +56,7 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #exchange: WeightExchange;
   readonly #validation: TaskValidation;
   readonly #metrics: TrainerMetrics;
-  readonly #unsubscribe: () => void;
+  #unsubscribe: () => void = () => {};
   #state: TrainerState = { kind: "training" };
   #refusals: Refusals;
   #reader: ExampleReader;
@@ -105,7 +105,6 @@ export class Trainer implements Behavior<TrainerMessage> {
         this.#validation.record({ ...batch, rows: batch.features.rows }, logits),
       onLearned: (learned) => this.#learned(learned),
     }, options);
-    this.#unsubscribe = dependencies.exampleLog.onAppended(partition, () => this.#wake());
   }
 
   static async start(
@@ -296,6 +295,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     const resume = await findResumePoint(blobs, source, Math.min(...marks));
     if (resume !== undefined) {
       const { part, checkpoint } = resume;
+      await requireExamples(this.#dependencies.exampleLog, part);
       const differences = await restoreModel(
         this.#session,
         this.#refusals.aboveGivenUp(checkpoint),
@@ -315,6 +315,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#reader = this.#readFrom(resume === undefined ? undefined : this.#progress, ahead);
     this.#metrics.learnedUpTo(this.#progress.sequence);
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
+    // Last: the log would keep a trainer whose start fails, with all its memory.
+    const { exampleLog } = this.#dependencies;
+    this.#unsubscribe = exampleLog.onAppended(this.#options.partition, () => this.#wake());
     this.#wake();
   }
 

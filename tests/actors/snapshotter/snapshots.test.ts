@@ -4,6 +4,7 @@ import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import type { SnapshotterMessage } from "../../../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
+import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import type { ActorContext, ActorRef } from "../../../mesh/runtime/actor.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
@@ -199,6 +200,20 @@ Deno.test("no snapshot is taken while a restarted trainer is behind its shards, 
   await visit(loop, 40, 50);
   assert.ok((await snapshot(world)).name, "the trainer has caught up");
   await loop.stop();
+});
+
+Deno.test("a trainer refuses an example log that is shorter than its snapshot, and names it", async () => {
+  const world = await start();
+  const { loop } = world;
+  await visit(loop, 0, 20);
+  await snapshot(world);
+  const { eventLog, blobs } = loop;
+  await loop.stop();
+  const exampleLog = new MemoryEventLog({ name: "examples", partitions: 1 });
+  await assert.rejects(
+    Loop.start({ shards: SHARDS, storage: { eventLog, exampleLog, blobs } }),
+    /snapshot has what trainer\/0 learned before offset \d+ .*\(examples\/0\).* ends at offset 0/,
+  );
 });
 
 Deno.test("a snapshot is skipped where nothing was learned since the last", async () => {
