@@ -27,40 +27,8 @@ export const exemptRooms: readonly string[] = [
   "tests/",
 ];
 
-/** Rooms whose comments keep the prose rules. */
-export const proseRooms: readonly string[] = [
-  "main.ts",
-  "gateway/",
-  "actors/",
-  "records/",
-  "structures/",
-  "configuration/",
-  "scripts/",
-  "kernels/",
-  "mesh/",
-  "server/",
-  "offline/",
-  "cli/",
-  "simulation/",
-  "tests/",
-];
-
-/** Rooms without non-null assertions. */
-export const assertionFreeRooms: readonly string[] = [
-  "main.ts",
-  "gateway/",
-  "actors/",
-  "records/",
-  "structures/",
-  "configuration/",
-  "scripts/",
-  "kernels/",
-  "mesh/",
-  "server/",
-  "offline/",
-  "cli/",
-  "simulation/",
-];
+/** Rooms that may use non-null assertions. */
+const roomsWithAssertions: readonly string[] = ["tests/"];
 
 interface Ban {
   /** Dotted value, or a bare global; `new Date()` and `Date()` are told apart in the visitor. */
@@ -252,7 +220,6 @@ function* commentLines(
 function proseRule({ find, instead }: ProseRule): Deno.lint.Rule {
   return {
     create(context) {
-      if (!isIn(proseRooms, context.filename)) return {};
       return {
         Program() {
           const { text } = context.sourceCode;
@@ -270,7 +237,7 @@ function proseRule({ find, instead }: ProseRule): Deno.lint.Rule {
 
 const noNonNullAssertion: Deno.lint.Rule = {
   create(context) {
-    if (!isIn(assertionFreeRooms, context.filename)) return {};
+    if (isIn(roomsWithAssertions, context.filename)) return {};
     return {
       TSNonNullExpression(node: AnyNode) {
         context.report({
