@@ -121,6 +121,7 @@ export interface LoopOptions {
   readonly shards?: number;
   readonly trainers?: number;
   readonly exampleBytesMax?: number;
+  readonly eventBytesMax?: number;
   /** Default: all rows stay. */
   readonly expirySeconds?: number;
   readonly joiner?: Partial<JoinerOptions>;
@@ -148,7 +149,11 @@ export class Loop {
     this.shards = options.shards ?? 2;
     const partitions = options.trainers ?? 1;
     const bytesMax = options.exampleBytesMax ?? Infinity;
-    this.eventLog = storage?.eventLog ?? new MemoryEventLog({ name: "events", partitions: 1 });
+    this.eventLog = storage?.eventLog ?? new MemoryEventLog({
+      name: "events",
+      partitions: 1,
+      bytesMax: options.eventBytesMax ?? Infinity,
+    });
     this.exampleLog = storage?.exampleLog ??
       new MemoryEventLog({ name: "examples", partitions, bytesMax });
     this.blobs = storage?.blobs ?? new MemoryBlobStore();
