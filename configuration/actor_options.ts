@@ -21,8 +21,8 @@ import {
 
 /** Bound of the items that a ranking with `explain` explains, best first. */
 const EXPLAINED_ITEMS_MAX = 20;
-/** Bound of the requests that wait for an explanation. */
-const EXPLANATIONS_WAITING_MAX = 64;
+/** Bound of the rankings with explanations in progress. */
+const EXPLAINING_MAX = 16;
 
 /** The configuration without its warnings. */
 export function actorOptionsOf(
@@ -126,6 +126,7 @@ export function actorOptionsOf(
       taskNames: model.tasks,
       itemCacheBytesMax: file.features.itemCache,
       explainedItemsMax: EXPLAINED_ITEMS_MAX,
+      explainingMax: EXPLAINING_MAX,
     },
     scorer: {
       schema,
@@ -134,7 +135,7 @@ export function actorOptionsOf(
       lookupBudgetMs: ranker.lookupBudget,
       batchRowsMax: ranker.batchRowsMax,
       requestsWaitingMax: ranker.requestsWaitingMax,
-      explanationsWaitingMax: EXPLANATIONS_WAITING_MAX,
+      explanationsWaitingMax: EXPLAINING_MAX,
     },
     storage: file.storage,
     http: { host: gateway.host, port: gateway.port },

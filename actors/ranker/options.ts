@@ -14,4 +14,6 @@ export interface RankerOptions {
   readonly itemCacheBytesMax: number;
   /** Bound of the items that a ranking explains, best first. */
   readonly explainedItemsMax: number;
+  /** Bound of the rankings with explanations that are in progress; more are "overloaded". */
+  readonly explainingMax: number;
 }

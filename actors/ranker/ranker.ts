@@ -11,6 +11,7 @@
  * the features of the next request while the scorer works on this one.
  */
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
+import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
@@ -45,6 +46,8 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #impressionRows: ImpressionRowsWriter;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
+  /** Rankings with explanations in progress. */
+  #explaining = 0;
 
   constructor(
     context: ActorContext<RankerMessage>,
@@ -94,19 +97,28 @@ export class Ranker implements Behavior<RankerMessage> {
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
   #rank(request: Rank): void {
+    const { explainingMax } = this.#options;
+    // Refused before it is scored: an explanation that would come too late costs other rankings.
+    if (request.explain && this.#explaining >= explainingMax) {
+      const { address } = this.#context.self;
+      const error = new OverloadedError(address, this.#explaining, explainingMax);
+      return this.#refuse(request, "overloaded", error);
+    }
     let features: FeatureBatch;
     try {
       features = this.#extract(request);
     } catch (error) {
       return this.#refuse(request, "refused", error);
     }
+    const explaining = request.explain ? 1 : 0;
+    this.#explaining += explaining;
     this.#answer(request, this.#deadlineOf(request), features).then(
       () => this.#requests.add(1, { outcome: "answered" }),
       (error) => {
         const overloaded = (error as Error).name === "OverloadedError";
         this.#refuse(request, overloaded ? "overloaded" : "failed", error);
       },
-    );
+    ).finally(() => this.#explaining -= explaining);
   }
 
   /**

@@ -34,7 +34,7 @@ export interface Scores {
  */
 export type Explanation = readonly { readonly slot: string; readonly contribution: number }[];
 
-/** Asks for the explanation of each row. Explanations are made while no {@link Score} waits. */
+/** Asks for the explanation of each row. Waiting {@link Score}s go first. */
 export interface Explain extends Request<readonly Explanation[]> {
   readonly kind: "explain";
   readonly features: FeatureBatch;

@@ -4,8 +4,8 @@
  * extracts features and logs.
  *
  * Requests that arrive during a pass share the next one: batches grow with load, and an idle scorer
- * adds no delay. Explanations cost a pass over rows × slots; one is made only when no request to
- * score waits.
+ * adds no delay. An explanation costs a pass over rows × slots. While requests to score wait, one
+ * explanation is made for every {@link PASSES_PER_EXPLANATION} passes.
  */
 import type { ActorContext, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
@@ -30,6 +30,9 @@ export interface ScorerDependencies {
   createSession(): Promise<InferenceSession>;
 }
 
+/** Passes over requests to score that go before an explanation. */
+const PASSES_PER_EXPLANATION = 4;
+
 /** A request that waits for its turn. */
 interface Waiting<R> {
   readonly request: R;
@@ -52,6 +55,8 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #scoring: Waiting<Score>[] = [];
   /** Requests to explain that wait, oldest first. */
   readonly #explaining: Waiting<Explain>[] = [];
+  /** Passes that go before the next explanation. */
+  #passesBeforeExplanation = 0;
   /** Dense weights have arrived since the start; before, the session has untrained ones. */
   #weightsLoaded = false;
   #modelVersion = 0;
@@ -140,6 +145,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     const deadlineMs = clock.monotonicMs() + this.#context.remainingMs(request);
     waiting.push({ request, deadlineMs });
     if (waiting.length > 1) return;
+    if (request.kind === "explain") this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     // Goes behind the requests that are in the mailbox, so that they share the pass.
     self.tell({ kind: request.kind === "score" ? "scoreWaiting" : "explainWaiting" });
   }
@@ -148,6 +154,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     const taken = this.#take();
     if (this.#scoring.length > 0) this.#context.self.tell({ kind: "scoreWaiting" });
     if (taken.length === 0) return;
+    this.#passesBeforeExplanation--;
     try {
       const { schema } = this.#options;
       const batches = taken.map(({ request }) => request.features);
@@ -219,11 +226,13 @@ export class Scorer implements Behavior<ScorerMessage> {
     }
   }
 
-  /** Makes one explanation, unless requests to score wait: then it goes behind them. */
+  /** Makes one explanation, or goes behind the requests to score if it is their turn. */
   async #explainWaiting(): Promise<void> {
-    const waiting = this.#scoring.length > 0 ? undefined : this.#explaining.shift();
+    const goesBehind = this.#scoring.length > 0 && this.#passesBeforeExplanation > 0;
+    const waiting = goesBehind ? undefined : this.#explaining.shift();
     if (this.#explaining.length > 0) this.#context.self.tell({ kind: "explainWaiting" });
     if (waiting === undefined || this.#isOver(waiting)) return;
+    this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     const { request } = waiting;
     try {
       const scored = await this.#pass.run(request.features, this.#lookupOptions([waiting]));

@@ -38,7 +38,7 @@ export const rankRequestSchema = fields({
   }),
   explain: z.boolean("send true or false").optional().meta({
     description: "Adds to the first 20 items the contribution of each feature slot to the score. " +
-      "Explanations wait while other rankings do.",
+      "Other rankings go before an explanation.",
   }),
   rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.")
     .optional(),

@@ -268,6 +268,7 @@ export class Loop {
       taskNames: ["clicked"],
       itemCacheBytesMax: 2 ** 16,
       explainedItemsMax: 20,
+      explainingMax: 16,
       ...this.options.ranker,
     });
     await this.#start(defineParameterSync(), 0, {

@@ -1,6 +1,6 @@
 /**
- * Goal: rankings and events do not depend on learning. Method: the trainer is gone and both logs are
- * small; visits go on for many times the size of the logs, and then the trainer comes back.
+ * Goal: rankings and events do not depend on learning. Method: the trainer is gone and both logs
+ * are small; visits go on for many times the size of the logs, and then the trainer comes back.
  */
 import assert from "node:assert/strict";
 import { Loop } from "./loop.ts";

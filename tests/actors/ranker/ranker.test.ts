@@ -4,6 +4,7 @@ import { decodeEvent, type ImpressionRecord } from "../../../records/event_recor
 import { ImpressionRowsReader } from "../../../records/impression_rows_reader.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
 import { defineServingReplica } from "../../../actors/serving_replica/definition.ts";
+import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
 async function impressions(loop: Loop): Promise<ImpressionRecord[]> {
@@ -131,6 +132,36 @@ Deno.test("the best items are explained, at most as many as `explainedItemsMax`"
   const loop = await Loop.start({ ranker: { explainedItemsMax: 2 } });
   const { items } = await loop.rank("u", ["a", "b", "c"], { explain: true });
   assert.deepEqual(items.map(({ explanation }) => explanation?.length), [3, 3, undefined]);
+  await loop.stop();
+});
+
+Deno.test("rankings with explanations beyond `explainingMax` are refused before they are scored", async () => {
+  let rows = 0;
+  const loop = await Loop.start({
+    ranker: { explainingMax: 2 },
+    interference: {
+      inferenceSession: (session) =>
+        altered(session, {
+          predict(batch) {
+            rows += batch.rows;
+            return session.predict(batch);
+          },
+        }),
+    },
+  });
+  for (let round = 0; round < 3; round++) {
+    rows = 0;
+    const requests = Array.from(
+      { length: 5 },
+      (_, i) => loop.requestRanking("u", ["a"], { explain: i > 0 }),
+    );
+    const outcomes = await loop.mesh.settle(Promise.allSettled(requests));
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status === "rejected" ? outcome.reason.name : "answered"),
+      ["answered", "answered", "answered", "OverloadedError", "OverloadedError"],
+    );
+    assert.equal(rows, 3 + 2 * (1 + 3), "three rankings, two explanations of three slots");
+  }
   await loop.stop();
 });
 

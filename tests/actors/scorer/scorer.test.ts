@@ -146,6 +146,33 @@ Deno.test("explanations wait for requests to score, and those beyond the bound a
   await loop.stop();
 });
 
+Deno.test("while requests to score keep waiting, an explanation is made after every fourth pass", async () => {
+  const passes: number[] = [];
+  const loop = await trained({
+    scorer: { batchRowsMax: 12 },
+    interference: {
+      inferenceSession: (session) =>
+        altered(session, {
+          predict(batch) {
+            passes.push(batch.rows);
+            return session.predict(batch);
+          },
+        }),
+    },
+  });
+  passes.length = 0;
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const ask = (kind: "explain" | "score", rows: number) =>
+    scorer.ask({ kind, features: features(rows) }, { budgetMs: 1_000 }) as Promise<unknown>;
+  await loop.mesh.settle(Promise.all([
+    ask("explain", 2),
+    ask("explain", 3),
+    ...Array.from({ length: 10 }, () => ask("score", 12)),
+  ]));
+  assert.deepEqual(passes, [12, 12, 12, 12, 2, 6, 12, 12, 12, 12, 3, 9, 12, 12]);
+  await loop.stop();
+});
+
 Deno.test("an explanation whose time is up makes no further pass", async () => {
   let passes = 0;
   let explaining = false;
