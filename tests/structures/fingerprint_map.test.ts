@@ -66,7 +66,7 @@ Deno.test("ids that count, and ids that differ by little, have fingerprints of t
   assert.ok(Math.abs(ofParity / ids.length - 0.5) < 0.01, "partitions get equal shares");
 });
 
-Deno.test("fingerprints stay what they are: partitions of the logs rest on them", () => {
+Deno.test("fingerprints never change, because partitions of the logs are chosen by them", () => {
   assert.deepEqual(fingerprintOf("7f8d9f0e-2f57-4a64-9e3f-0d5a6f6d9c11"), {
     low: 3_674_789_553,
     high: 2_963_291_580,

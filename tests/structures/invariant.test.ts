@@ -7,7 +7,7 @@ Deno.test("a promise that holds passes, and the compiler knows it afterwards", (
   assert.equal(found.toFixed(1), "1.0");
 });
 
-Deno.test("a broken promise throws and says which one", () => {
+Deno.test("a broken promise throws with its sentence", () => {
   assert.throws(() => invariant(false, "offsets ascend"), {
     name: "InvariantError",
     message: "Broken invariant: offsets ascend",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RingQueue } from "../../structures/ring_queue.ts";
 
-Deno.test("a ring queue gives back what an array would, in the same order, whatever is pushed and shifted", () => {
+Deno.test("a ring queue returns the entries of an array model in the same order, after any pushes and shifts", () => {
   fc.assert(fc.property(fc.array(fc.option(fc.nat())), (operations) => {
     const queue = new RingQueue<number>(2);
     const model: number[] = [];

@@ -12,7 +12,7 @@ const SYMBOLS = {
 
 type CudaRuntime = Pick<Deno.DynamicLibrary<typeof SYMBOLS>, "symbols">;
 
-/** The runtime's major versions that have these functions in this form, newest first. */
+/** Libraries of the runtime's major versions with these functions, newest first. */
 const LIBRARIES = ["libcudart.so.13", "libcudart.so.12"];
 
 export class PageLockedMemory {
@@ -29,9 +29,9 @@ export class PageLockedMemory {
   }
 
   /**
-   * Undefined where the CUDA runtime is not installed.
+   * Opens the CUDA runtime; undefined where it is not installed.
    *
-   * @param tell Takes a line when copies will be slower than they could be, once for each reason.
+   * @param tell Called with a line when copies will be slow, once for each reason.
    */
   static open(
     tell: (line: string) => void,
@@ -46,19 +46,19 @@ export class PageLockedMemory {
       }
     }
     tell(
-      `Batches are copied to the card from ordinary memory, which is slower: no CUDA runtime locks pages (${
+      `Batches are copied to the GPU from ordinary memory, which is slower: no CUDA runtime locks pages (${
         causes.join("; ")
       }).`,
     );
     return undefined;
   }
 
-  /** On a runtime that is open already. */
+  /** Uses a runtime that is already open. */
   static on(library: CudaRuntime, tell: (line: string) => void): PageLockedMemory {
     return new PageLockedMemory(library, tell);
   }
 
-  /** A zeroed array; ordinary memory where the driver locks no more. */
+  /** A zeroed array, in ordinary memory once the driver locks no more. */
   allocate(length: number): Float32Array<ArrayBuffer> {
     const array = new Float32Array(length);
     if (length === 0) return array;
@@ -67,7 +67,7 @@ export class PageLockedMemory {
     else if (!this.#refused) {
       this.#refused = true;
       this.#tell(
-        `A batch is copied to the card from ordinary memory, which is slower: the driver locks no more pages (cudaHostRegister says ${status} for ${array.byteLength} bytes).`,
+        `A batch is copied to the GPU from ordinary memory, which is slower: the driver locks no more pages (cudaHostRegister returned ${status} for ${array.byteLength} bytes).`,
       );
     }
     return array;

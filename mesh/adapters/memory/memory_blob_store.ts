@@ -1,5 +1,5 @@
 /**
- * Blobs in memory: for tests, and for the simulation.
+ * Blobs in memory, for `storage: memory`, tests and the simulation.
  */
 import type { BlobStore } from "../../ports/blob_store.ts";
 

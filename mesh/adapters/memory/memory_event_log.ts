@@ -1,5 +1,6 @@
 /**
- * A log in memory, with the promises of the durable ones: for tests, and for the simulation.
+ * A log in memory with the guarantees of a durable one, for `storage: memory`, tests and the
+ * simulation.
  */
 import {
   type EventLog,
@@ -13,7 +14,7 @@ import { Listeners } from "../../runtime/listeners.ts";
 export interface MemoryEventLogOptions {
   readonly name?: string;
   readonly partitions: number;
-  /** Bytes that may lie in the log before appends fail. Default: no limit. */
+  /** Bytes of records before appends fail. Default: no limit. */
   readonly bytesMax?: number;
 }
 
@@ -46,7 +47,7 @@ export class MemoryEventLog implements EventLog {
     }));
   }
 
-  /** Memory is as durable at once as it will ever be. */
+  /** Records in memory count as durable at once. */
   append(partition: number, records: readonly Uint8Array[]): Promise<number> {
     const target = this.#partition(partition);
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
@@ -118,7 +119,7 @@ export class MemoryEventLog implements EventLog {
     return partitionOf(this.#partitions, partition);
   }
 
-  /** Listeners hear of a burst of appends once, after the appends have resolved. */
+  /** Calls listeners once for a burst of appends, after the appends have resolved. */
   #notify(partition: Partition): void {
     if (partition.notifying) return;
     partition.notifying = true;

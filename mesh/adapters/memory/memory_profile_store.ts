@@ -1,5 +1,5 @@
 /**
- * Profiles in memory: for tests, and for the simulation.
+ * Profiles in memory, for `storage: memory`, tests and the simulation.
  */
 import type { Clock } from "../../ports/clock.ts";
 import type { Attributes, Profile, ProfileKind, ProfileStore } from "../../ports/profile_store.ts";

@@ -70,7 +70,7 @@ Deno.test("a kept request is answered in a later turn, also by a timer of the ac
   assert.equal(mesh.clock.monotonicMs(), 30);
 });
 
-Deno.test("an ask waits for as long as its budget says, for minutes too; without one for a minute", async () => {
+Deno.test("an ask waits for its whole budget, also for minutes, and without a budget for a minute", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const counter = await mesh.node().spawn(counterDefinition(), 0, { start: 7 });
   const later: CounterMessage = { kind: "answerLater", afterMs: 300_000 };
@@ -81,7 +81,7 @@ Deno.test("an ask waits for as long as its budget says, for minutes too; without
   assert.equal(mesh.clock.monotonicMs(), 300_000);
 });
 
-Deno.test("a constant that is asked twice is answered in the order of asking, also where one is given up", async () => {
+Deno.test("a constant that is asked twice is answered in the order of asking, also when an ask is given up", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node("main", { copyMessages: false });
   const counter = await node.spawn(counterDefinition(), 0, { start: 7 });
@@ -99,7 +99,7 @@ Deno.test("a constant that is asked twice is answered in the order of asking, al
   assert.deepEqual(settled, ["given up: AskTimeoutError", "first", "last"]);
 });
 
-Deno.test("a queued ask times out with the place where its time went", async () => {
+Deno.test("the timeout of a queued ask reports its time in the mailbox", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   let open = () => {};
   const gate = new Promise<void>((resolve) => open = resolve);
@@ -131,7 +131,7 @@ function delayed(mesh: SimulatedMesh, gate: Promise<void>): Promise<void> {
   return Promise.all([gate, held]).then(() => undefined);
 }
 
-Deno.test("a handled ask times out with the chain and whom its handler waits for", async () => {
+Deno.test("the timeout of a handled ask reports the chain and the actor that its handler waits for", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
   const [a] = await Promise.all(
@@ -166,7 +166,7 @@ Deno.test("a call cycle fails at once and names the cycle", async () => {
   assert.equal(mesh.clock.monotonicMs(), 0, "nobody waited for a timeout");
 });
 
-Deno.test("a full mailbox that rejects answers overloaded, and counts what was told", async () => {
+Deno.test("a full mailbox that rejects answers asks with overloaded and counts tells", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
   const counter = await node.spawn(counterDefinition({ mailbox: { capacity: 2 } }), 0, {
@@ -185,7 +185,7 @@ Deno.test("a full mailbox that rejects answers overloaded, and counts what was t
   assert.equal(await mesh.settle(counter.ask({ kind: "getCount" }, { budgetMs })), 2);
 });
 
-Deno.test("with back-pressure an ask waits for a place, in order, and a second mailbox of waiters is the end", async () => {
+Deno.test("with back-pressure asks wait for room in order, as many as the mailbox holds, and further asks are refused", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const mailbox = { capacity: 2, overflow: "backpressure" } as const;
   const counter = await mesh.node().spawn(counterDefinition({ mailbox }), 0, { start: 5 });
@@ -204,7 +204,7 @@ Deno.test("with back-pressure an ask waits for a place, in order, and a second m
   assert.deepEqual(order, [0, 1, 2, 3]);
 });
 
-Deno.test("a crash fails what was taken, keeps what waits, and restarts after the back-off", async () => {
+Deno.test("a crash fails the requests that were taken, keeps waiting messages, and restarts after the back-off", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   let stops = 0;
   const counter = await mesh.node().spawn(counterDefinition(), 0, {
@@ -247,7 +247,7 @@ Deno.test("one crash more than the policy allows stops the actor and escalates",
   assert.match(error.message, /counter\/0 failed: it has stopped/);
 });
 
-Deno.test("what an incarnation scheduled, or schedules late, is gone with its crash", async () => {
+Deno.test("timers of a crashed incarnation never fire, also those that it schedules late", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const handled: string[] = [];
   const contexts: { schedule(delayMs: number, message: CounterMessage): unknown }[] = [];
@@ -290,7 +290,7 @@ Deno.test("crashes further apart than the period never escalate", async () => {
   assert.equal(node.statistics()[0].restarts, 5);
 });
 
-Deno.test("a stop drains what waits and then refuses", async () => {
+Deno.test("a stop handles waiting messages and then refuses new ones", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const node = mesh.node();
   let stopped = 0;
@@ -320,7 +320,7 @@ Deno.test("a failing create fails the spawn with its reason, and leaves the addr
   assert.equal(await mesh.settle(counter.ask({ kind: "getCount" }, { budgetMs })), 3);
 });
 
-Deno.test("a transferred buffer leaves the sender, in one node as between two", async () => {
+Deno.test("a transferred buffer leaves its sender, within a node and between two", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const counter = await mesh.node().spawn(counterDefinition(), 0, { start: 0 });
   const values = new Float32Array([1, 2, 3.5]);

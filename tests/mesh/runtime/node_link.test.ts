@@ -42,7 +42,7 @@ Deno.test("tells and asks to another node keep their order", async () => {
   assert.equal(mesh.clock.monotonicMs(), 2, "there and back");
 });
 
-Deno.test("what one turn sends goes as one batch, with one list of buffers to move", async () => {
+Deno.test("the messages of a turn go out as one batch with one list of buffers to move", async () => {
   const sent: { value: unknown[]; transfer: number }[] = [];
   const link: Link = {
     send: (value, transfer) =>
@@ -109,7 +109,7 @@ Deno.test("a node that says nothing is named when the budget has run out", async
   await mesh.advance(30_000); // the late answer is ignored
 });
 
-Deno.test("a link forgets what was asked once its budget has run out", async () => {
+Deno.test("a link forgets an ask whose budget has run out", async () => {
   const silent: Link = { send() {}, onReceive() {}, onClosed() {}, close() {} };
   const mesh = new SimulatedMesh({ seed: 1 });
   const home = mesh.node("home");
@@ -135,7 +135,7 @@ Deno.test("a chain of asks over nodes is whole in the error", async () => {
   assert.match(error.message, /waiting for counter\/home|chain counter\/away→counter\/home/);
 });
 
-Deno.test("a broken link fails what is under way at once, and what is asked later too", async () => {
+Deno.test("a broken link fails pending asks at once, and later asks too", async () => {
   const { mesh, counter, link } = await twoNodes();
   const waiting = counter.ask({ kind: "answerLater" }, { budgetMs: 60_000 }).catch((e) => e);
   await mesh.advance(10);

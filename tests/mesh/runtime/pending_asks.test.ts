@@ -41,13 +41,13 @@ Deno.test("pending asks answer as a Map by number does: each ask is taken once, 
   );
 });
 
-Deno.test("a number that was never given is nobody's", () => {
+Deno.test("a number that was never given is not pending", () => {
   const pending = new PendingAsks();
   pending.add(createAsk());
   for (const id of [0, -1, 1, 2 ** 53, NaN]) assert.equal(pending.take(id), undefined);
 });
 
-Deno.test("the place of an ask that was answered is the next one's", () => {
+Deno.test("the index of an answered ask is used by the next ask", () => {
   const pending = new PendingAsks();
   const places = new Set<number>();
   for (let i = 0; i < 1_000; i++) {

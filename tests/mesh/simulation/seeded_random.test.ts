@@ -11,7 +11,7 @@ Deno.test("the same seed and name give the same numbers; others give others", ()
   assert.notDeepEqual(draw(new SeededRandom(7), "a"), draw(new SeededRandom(7 + 2 ** 32), "a"));
 });
 
-Deno.test("one more draw for one purpose disturbs no other", () => {
+Deno.test("a further draw for one purpose changes no other stream", () => {
   const [plain, disturbed] = [new SeededRandom(1), new SeededRandom(1)];
   disturbed.stream("other").nextFloat();
   assert.deepEqual(draw(plain, "a"), draw(disturbed, "a"));

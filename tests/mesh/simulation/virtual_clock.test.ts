@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { EventHeap } from "../../../mesh/simulation/event_heap.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 
-Deno.test("the heap gives events by time, and those of one time as they were scheduled", () => {
+Deno.test("the heap returns events by time, and events of the same time in the order of scheduling", () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ atMs: fc.nat(20), cancelled: fc.boolean() }), { maxLength: 400 }),
@@ -79,7 +79,7 @@ Deno.test("a wall clock that steps back does not disturb timers or durations", a
   assert.equal(clock.nowMs(), 1_000_000 - 3_600_000 + 10);
 });
 
-Deno.test("a condition that never holds fails with what it was", async () => {
+Deno.test("a condition that never holds fails with its text", async () => {
   const clock = new VirtualClock();
   let count = 0;
   clock.schedule(10, () => count++);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CommittedOffsets } from "../../../../mesh/adapters/embedded/committed_offsets.ts";
 
-Deno.test("a commit that failed fails alone: the next one is written, with its offset", async () => {
+Deno.test("a failed commit rejects its own caller, and the next commit writes its offset too", async () => {
   const directory = Deno.makeTempDirSync();
   try {
     const folder = `${directory}/offsets`;

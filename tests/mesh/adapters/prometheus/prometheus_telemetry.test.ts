@@ -87,7 +87,7 @@ Deno.test("actors that make the same instrument share it, so a restart goes on c
   assert.match(await renderMetrics([await telemetry.snapshot()]), /^starts_total 3$/m);
 });
 
-Deno.test("one name for two kinds of instrument is refused", () => {
+Deno.test("a name cannot be used for two kinds of instrument", () => {
   const { telemetry } = telemetryWithLines();
   telemetry.counter("rows", { help: "Rows.", labelNames: ["shard"] });
   assert.throws(
