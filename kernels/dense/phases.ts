@@ -29,7 +29,7 @@ export function servingPhase(g: Graph): Phase {
   };
 }
 
-/** The training phase, and what it adds to the graph. */
+/** The training phase, and its additions to the graph. */
 export interface TrainingPhase extends Phase {
   readonly dropoutMasks: readonly DropoutMask[];
   /** Decrease of each of the graph's statistics by this batch, which must not be a part of one. */

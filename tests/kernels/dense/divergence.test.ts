@@ -1,3 +1,7 @@
+/**
+ * The watch over the loss: sequences of losses and the first one that it refuses, and the advice in
+ * the error.
+ */
 import assert from "node:assert/strict";
 import { divergedAt, LossWatch } from "../../../kernels/dense/divergence.ts";
 import { meanCount } from "../../../kernels/dense/losses.ts";

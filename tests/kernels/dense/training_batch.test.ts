@@ -1,3 +1,7 @@
+/**
+ * Batches as arrays: parts, copies and widths, and steps over parts compared with steps over the
+ * whole batch.
+ */
 import assert from "node:assert/strict";
 import {
   allocateBatch,

@@ -1,3 +1,6 @@
+/**
+ * Averages of running moments, against the moments of one trainer that saw all values.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { averageWeights, type DenseWeights } from "../../../kernels/dense/weights.ts";
