@@ -6,7 +6,7 @@ import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
-import { labelRulesOf } from "./label_rules.ts";
+import { labelMaxOf, labelRulesOf } from "./label_rules.ts";
 import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
 import { gatewayOptionsOf } from "./gateway_options.ts";
 import type { CairnFile } from "./schema.ts";
@@ -36,7 +36,12 @@ export function actorOptionsOf(
   const schedule = learningRateScheduleOf(model);
   return {
     features: { schema, itemCacheBytesMax: file.features.itemCache },
-    model: modelOptionsOf(model, columns, columns.map((name) => embeddingDimOf(name, file))),
+    model: modelOptionsOf(
+      model,
+      columns,
+      columns.map((name) => embeddingDimOf(name, file)),
+      (task) => labelMaxOf(task, model, joiner),
+    ),
     modelSizes: modelSizesOf(file, schema),
     session: {
       optimizer: denseOptimizerOf(model),

@@ -30,19 +30,58 @@ export function labelRulesOf(
 }
 
 /**
- * The declared bounds by action. Actions without bounds are left out: their values only have to be
- * finite as 32-bit floats.
+ * The declared bounds by action; without valueMin, values from -|valueMax| on. Actions without
+ * bounds are left out: their values only have to be finite as 32-bit floats.
  */
 export function valueBoundsOf(
   { tasks }: CairnFile["joiner"],
 ): Readonly<Record<string, ValueBounds>> {
-  const bounds: Record<string, ValueBounds> = {};
+  const declared = new Map<string, { readonly min?: number; readonly max?: number }>();
   for (const { action, valueMin, valueMax } of Object.values(tasks).flat()) {
     if (valueMin === undefined && valueMax === undefined) continue;
-    const { min, max } = Object.hasOwn(bounds, action) ? bounds[action] : unbounded;
-    bounds[action] = { min: valueMin ?? min, max: valueMax ?? max };
+    const known = declared.get(action);
+    const min = valueMin ?? known?.min, max = valueMax ?? known?.max;
+    declared.set(action, {
+      ...(min === undefined ? {} : { min }),
+      ...(max === undefined ? {} : { max }),
+    });
   }
-  return bounds;
+  return Object.fromEntries(
+    [...declared].map(([action, { min, max = Infinity }]) =>
+      [action, { min: min ?? -Math.abs(max), max }] as const
+    ),
+  );
+}
+
+/**
+ * The largest magnitude of a task's labels.
+ *
+ * @returns Undefined when the task predicts no values, or when a rule takes values without bounds.
+ */
+export function labelMaxOf(
+  task: string,
+  model: CairnFile["model"],
+  joiner: CairnFile["joiner"],
+): number | undefined {
+  if (taskOptionsOf(task, model).loss !== "squaredError") return undefined;
+  const bounds = valueBoundsOf(joiner);
+  const magnitudes = labelRulesOf(task, model, joiner).map((rule) =>
+    rule.label === "value" ? largestValue(rule, bounds) : 1
+  );
+  const largest = Math.max(...magnitudes);
+  return Number.isFinite(largest) ? largest : undefined;
+}
+
+/** The largest magnitude of a value that a rule takes as the label; Infinity = unbounded. */
+export function largestValue(
+  { action, atLeast = -Infinity, below = Infinity }: Pick<
+    LabelRule,
+    "action" | "atLeast" | "below"
+  >,
+  bounds: Readonly<Record<string, ValueBounds>>,
+): number {
+  const { min, max } = Object.hasOwn(bounds, action) ? bounds[action] : unbounded;
+  return Math.max(Math.abs(Math.max(min, atLeast)), Math.abs(Math.min(max, below)));
 }
 
 const unbounded: ValueBounds = { min: -Infinity, max: Infinity };

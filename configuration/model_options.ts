@@ -5,7 +5,7 @@ import type { LearningRateSchedule } from "../kernels/dense/optimizers/learning_
 import type { DenseOptimizerOptions } from "../kernels/dense/optimizers/options.ts";
 import { createModel } from "../kernels/dense/models/create_model.ts";
 import type { SparseInput } from "../kernels/dense/models/model.ts";
-import type { ModelOptions, ModelSizes, TaskOptions } from "../kernels/dense/models/options.ts";
+import type { ModelOptions, ModelSizes, Task } from "../kernels/dense/models/options.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
 import { sharesIds } from "./feature_schema.ts";
 import type { CairnFile } from "./schema.ts";
@@ -15,6 +15,7 @@ import { withoutUndefined } from "./without_undefined.ts";
 /**
  * The model's options, with slots by index.
  *
+ * @param labelMax Gives the largest magnitude of a task's labels; undefined = unbounded.
  * @param columns The slots' names in the order of a batch.
  * @param slotDims Widths of their embeddings. Default: the model's embeddingDim for all.
  */
@@ -22,6 +23,7 @@ export function modelOptionsOf(
   section: ModelSection,
   columns: readonly string[],
   slotDims: readonly number[] = [],
+  labelMax: (task: string) => number | undefined = () => undefined,
 ): ModelOptions {
   const { attention = [], ...rest } = "attention" in section
     ? section
@@ -48,7 +50,13 @@ export function modelOptionsOf(
         hidden,
       })),
     }),
-    tasks: tasks.map((task) => taskOptionsOf(task, section)),
+    tasks: tasks.map((task) => {
+      const bound = labelMax(task);
+      return {
+        ...taskOptionsOf(task, section),
+        ...(bound === undefined ? {} : { labelMax: bound }),
+      };
+    }),
   };
 }
 
@@ -56,7 +64,7 @@ export function modelOptionsOf(
 export function taskOptionsOf(
   task: string,
   { taskLosses, taskWeights }: ModelSection,
-): Required<TaskOptions> {
+): Task {
   return {
     loss: Object.hasOwn(taskLosses, task) ? taskLosses[task] : "binaryCrossEntropy",
     weight: Object.hasOwn(taskWeights, task) ? taskWeights[task] : 1,

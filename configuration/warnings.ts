@@ -4,6 +4,7 @@
  */
 import type { Finding } from "./expectations.ts";
 import { rankingsCovering } from "./gateway_options.ts";
+import { labelRulesOf, largestValue, valueBoundsOf } from "./label_rules.ts";
 import { taskOptionsOf } from "./model_options.ts";
 import type { CairnFile } from "./schema.ts";
 import { formatDuration } from "./units.ts";
@@ -17,32 +18,26 @@ export function configurationWarnings(file: CairnFile): Finding[] {
   return warnings.flatMap((warn) => [...warn(file)]);
 }
 
-/** Values as labels without an upper bound: one huge value disturbs or stops training. */
+/** Values as labels without bounds: training cannot tell a huge value from a mistake. */
 function* unboundedLabels({ model, joiner }: CairnFile): Iterable<Finding> {
+  const bounds = valueBoundsOf(joiner);
   for (const task of model.tasks) {
     if (taskOptionsOf(task, model).loss !== "squaredError") continue;
-    if (!Object.hasOwn(joiner.tasks, task)) {
-      yield {
-        path: ["model", "taskLosses", task],
-        message: `the value of the action "${task}" is the label and has no upper bound, so one ` +
-          "huge value is an example that training refuses; write joiner.tasks: " +
-          `{ ${task}: [{ action: ${task}, label: value, valueMax: … }] }`,
-        atKey: true,
-      };
-      continue;
-    }
-    const rules = joiner.tasks[task];
-    const bounded = new Set(
-      Object.values(joiner.tasks).flat()
-        .filter(({ valueMax }) => valueMax !== undefined).map(({ action }) => action),
-    );
-    for (const [i, { action, label, valueBelow }] of rules.entries()) {
-      if (label !== "value" || valueBelow !== undefined || bounded.has(action)) continue;
-      yield {
-        path: ["joiner", "tasks", task, i, "label"],
-        message: "the label has no upper bound, so one huge value is an example that training " +
-          "refuses; add valueMax: … to this rule",
-      };
+    const configured = Object.hasOwn(joiner.tasks, task);
+    for (const [i, rule] of labelRulesOf(task, model, joiner).entries()) {
+      if (rule.label !== "value" || Number.isFinite(largestValue(rule, bounds))) continue;
+      const effect = "has no bounds, so one huge value can disturb training until it is refused";
+      yield configured
+        ? {
+          path: ["joiner", "tasks", task, i, "label"],
+          message: `the label ${effect}; add valueMax: … to this rule`,
+        }
+        : {
+          path: ["model", "taskLosses", task],
+          message: `the label, the value of the action "${rule.action}", ${effect}; write ` +
+            `joiner.tasks: { ${task}: [{ action: ${rule.action}, label: value, valueMax: … }] }`,
+          atKey: true,
+        };
     }
   }
 }

@@ -14,13 +14,13 @@ const rule = z.strictObject({
   valueAtLeast: z.number().optional().describe("Matches only if the action's value is ≥ this."),
   valueBelow: z.number().optional().describe("Matches only if the action's value is < this."),
   valueMin: finite.optional().describe(
-    "Smallest value of the action that the API accepts; an event with a smaller one gets status 422. Declared once per action. Default: no bound.",
+    "Smallest value of the action that the API accepts; an event with a smaller one gets status 422. Declared once per action. Default: -|valueMax|, or no bound.",
   ),
   valueMax: finite.optional().describe(
     "Largest value of the action that the API accepts; an event with a larger one gets status 422. Declared once per action. Default: no bound.",
   ),
   label: z.enum(["positive", "negative", "value"]).describe(
-    "The label: 1, 0, or (for a task with squaredError) the action's value. Bound a rule with label value by valueMax: training refuses an example whose value is far beyond all others (trainer.explosionFactor).",
+    "The label: 1, 0, or (for a task with squaredError) the action's value. Bound a rule with label value by valueMax: then training knows which labels are possible, and does not take a large one for a mistake (trainer.explosionFactor).",
   ),
   final: z.boolean().default(false).describe(
     "Makes the item's example immediately instead of at the end of the window; later actions on the item are ignored.",

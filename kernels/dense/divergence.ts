@@ -58,28 +58,40 @@ const NEWEST_SHARE = 0.02;
  */
 const LOSS_FLOOR = 0.1;
 
-/** Compares each loss with the mean of recent losses. */
+/** Compares each loss with the mean of recent losses, and with the loss that labels can explain. */
 export class LossWatch {
   readonly #factor: number;
   /**
    * Reference for the first loss: an untrained model's cross entropy, summed over tasks. Infinity
-   * when a task predicts values, because the labels of one batch do not bound a sound loss: they
-   * may all be 0 while a model that started from saved weights predicts large values.
+   * when a task predicts values without bounds, because the labels of one batch do not bound a
+   * sound loss: they may all be 0 while a model that started from saved weights predicts large
+   * values.
    */
   readonly #untrained: number;
   readonly #floor: number;
+  /**
+   * A loss up to this is never an explosion, since labels within their bounds can cause it: values
+   * in a small unit (seconds, cents) after a batch whose labels are all 0. 0 = no task has bounds.
+   */
+  readonly #explained: number;
   /** Mean of recent losses; NaN before the first loss. */
   recent = NaN;
 
   constructor(
     { explosionFactor = DEFAULT_FACTOR }: DivergenceOptions = {},
-    tasks: readonly Pick<TaskOptions, "loss" | "weight">[] = [{ loss: "binaryCrossEntropy" }],
+    tasks: readonly TaskOptions[] = [{ loss: "binaryCrossEntropy" }],
   ) {
-    const weights = tasks.reduce((sum, { weight = 1 }) => sum + weight, 0);
-    const squares = tasks.some(({ loss }) => loss === "squaredError");
-    this.#factor = squares ? explosionFactor ** 2 : explosionFactor;
-    this.#untrained = squares ? Infinity : weights * Math.LN2;
-    this.#floor = weights * LOSS_FLOOR;
+    const sum = (of: (task: TaskOptions) => number) =>
+      tasks.reduce((total, task) => total + (task.weight ?? 1) * of(task), 0);
+    const squares = tasks.filter(({ loss }) => loss === "squaredError");
+    const unbounded = squares.some(({ labelMax }) => labelMax === undefined);
+    this.#factor = squares.length > 0 ? explosionFactor ** 2 : explosionFactor;
+    this.#untrained = unbounded
+      ? Infinity
+      : sum(({ loss }) => loss === "squaredError" ? 0 : Math.LN2);
+    this.#floor = sum(() => LOSS_FLOOR);
+    const labels = sum(({ labelMax = 0 }) => labelMax ** 2);
+    this.#explained = labels === 0 ? 0 : explosionFactor * labels; // Infinity · 0 is not a number
   }
 
   /**
@@ -90,12 +102,18 @@ export class LossWatch {
   refuse(loss: number, meanCount: () => number = () => 1): string | undefined {
     if (!Number.isFinite(loss)) return "the loss is not finite";
     const first = Number.isNaN(this.recent);
-    const [mean, factor] = first
-      ? [this.#untrained * meanCount(), Math.max(this.#factor, DEFAULT_FACTOR)]
-      : [this.recent, this.#factor];
-    if (loss <= factor * Math.max(mean, this.#floor)) return undefined;
-    const whose = first ? "an untrained model's" : "its recent mean";
-    return `the loss is over ${factor} times ${whose} ${mean}`;
+    const count = first ? meanCount() : 1;
+    const mean = first ? this.#untrained * count : this.recent;
+    const factor = first ? Math.max(this.#factor, DEFAULT_FACTOR) : this.#factor;
+    const explosion = factor * Math.max(mean, this.#floor);
+    const explained = this.#explained * count;
+    if (loss <= Math.max(explosion, explained)) return undefined;
+    if (explained > explosion) {
+      return `the loss is over ${explained}, more than labels within their bounds explain`;
+    }
+    return `the loss is over ${factor} times ${
+      first ? "an untrained model's" : "its recent mean"
+    } ${mean}`;
   }
 
   accept(loss: number): void {
@@ -124,8 +142,8 @@ export function divergedAt(divergence: Divergence, batch: BatchInputs): Divergen
     largest > 1 && largest ** 2 >= Math.min(divergence.loss, FLOAT32_MAX)
       ? `The label ${
         largest.toPrecision(4)
-      } alone causes this loss. If it is a mistake, bound the label rule (valueBelow in joiner.tasks); ` +
-        "if it is not, use a larger unit for the label or raise trainer.explosionFactor."
+      } alone causes this loss. If it is a mistake, bound the label rule (valueMax in joiner.tasks); ` +
+        "if it is not, declare its bounds there, use a larger unit, or raise trainer.explosionFactor."
       : REMEDY,
   );
 }

@@ -3,7 +3,7 @@
  */
 import type { Graph } from "./graph/graph.ts";
 import type { Value } from "./graph/value.ts";
-import type { TaskOptions } from "./models/options.ts";
+import type { Task, TaskOptions } from "./models/options.ts";
 
 export interface LossInputs {
   /** Shape `[rows, tasks]`. */
@@ -64,7 +64,7 @@ export function meanCount(
 export function batchLoss(
   g: Graph,
   inputs: LossInputs,
-  tasks: readonly Required<TaskOptions>[],
+  tasks: readonly Task[],
 ): Value {
   const { labels, logSampleRate, inverseRows } = inputs;
   const byLogOdds = correctsLogOdds(tasks);

@@ -45,6 +45,30 @@ model: { kind: mmoe, tasks: [click, minutes], taskLosses: { minutes: squaredErro
   ]);
 });
 
+Deno.test("bounds of values reach the API, and the watch over the loss", () => {
+  const { gateway, model } = parseConfiguration(
+    `${minimal}
+model: { kind: mmoe, tasks: [minutes, stars, click], taskLosses: { minutes: squaredError, stars: squaredError } }
+joiner:
+  tasks:
+    minutes: [{ action: watch, label: value, valueMax: 600 }]
+    stars:
+      - { action: rate, label: value, valueAtLeast: 3, valueMin: -2, valueMax: 5 }
+      - { action: share, label: value }
+    click: [{ action: click, label: positive }, { action: rate, label: negative }]`,
+    "c",
+  );
+  assert.deepEqual(gateway.valueBounds, {
+    watch: { min: -600, max: 600 },
+    rate: { min: -2, max: 5 },
+  });
+  assert.deepEqual(model.tasks, [
+    { loss: "squaredError", weight: 1, labelMax: 600 },
+    { loss: "squaredError", weight: 1 },
+    { loss: "binaryCrossEntropy", weight: 1 },
+  ]);
+});
+
 Deno.test("a JSON file is accepted as YAML", () => {
   const json = JSON.stringify({ features: { slots: { user: { kind: "id", source: "user" } } } });
   assert.deepEqual(parseConfiguration(json, "c"), parseConfiguration(minimal, "c"));

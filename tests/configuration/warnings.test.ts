@@ -9,21 +9,22 @@ const minutes = "model: { kind: mmoe, tasks: [minutes], taskLosses: { minutes: s
 
 const warningsOf = (text: string) => parseConfiguration(`${slots}\n${text}`, "c.yaml").warnings;
 
-Deno.test("a value as the label without an upper bound is a warning", () => {
+Deno.test("a value as the label without bounds is a warning", () => {
+  const effect = "has no bounds, so one huge value can disturb training until it is refused";
   assert.deepEqual(warningsOf(minutes), [
-    'c.yaml:2:54 model.taskLosses.minutes: the value of the action "minutes" is the label and has no ' +
-    "upper bound, so one huge value is an example that training refuses; write joiner.tasks: " +
-    "{ minutes: [{ action: minutes, label: value, valueMax: … }] }",
+    `c.yaml:2:54 model.taskLosses.minutes: the label, the value of the action "minutes", ${effect}; ` +
+    "write joiner.tasks: { minutes: [{ action: minutes, label: value, valueMax: … }] }",
   ]);
-  const rule = (bound: string) =>
+  const rule = (bounds: string) =>
     warningsOf(`${minutes}
-joiner: { tasks: { minutes: [{ action: watch, label: value${bound} }] } }`);
-  assert.deepEqual(rule(""), [
-    "c.yaml:3:54 joiner.tasks.minutes[0].label: the label has no upper bound, so one huge value is an " +
-    "example that training refuses; add valueMax: … to this rule",
-  ]);
+joiner: { tasks: { minutes: [{ action: watch, label: value${bounds} }] } }`);
+  const warning =
+    `c.yaml:3:54 joiner.tasks.minutes[0].label: the label ${effect}; add valueMax: … to this rule`;
+  assert.deepEqual(rule(""), [warning]);
+  assert.deepEqual(rule(", valueBelow: 600"), [warning]);
+  assert.deepEqual(rule(", valueMin: 0"), [warning]);
   assert.deepEqual(rule(", valueMax: 600"), []);
-  assert.deepEqual(rule(", valueBelow: 600"), []);
+  assert.deepEqual(rule(", valueAtLeast: 0, valueBelow: 600"), []);
 });
 
 Deno.test("label rules that decide positives earlier than negatives are a warning", () => {

@@ -6,7 +6,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Value } from "../graph/value.ts";
 import type { Columns } from "./columns.ts";
 import type { Moments } from "./normalization.ts";
-import type { ModelOptions, ModelSizes, TaskOptions } from "./options.ts";
+import type { ModelOptions, ModelSizes, Task } from "./options.ts";
 
 /**
  * A table slice that the model reads: per example the pooled vectors of all slots, concatenated.
@@ -72,7 +72,7 @@ export interface Model {
   /** Empty for models without attention. */
   readonly historyInputs: readonly HistoryInput[];
   /** One per label column. */
-  readonly tasks: readonly Required<TaskOptions>[];
+  readonly tasks: readonly Task[];
   /**
    * The raw outputs, shape `[rows, tasks]`: logits of binary tasks, values of squared-error tasks.
    */

@@ -8,7 +8,12 @@ export interface TaskOptions {
   readonly loss: "binaryCrossEntropy" | "squaredError";
   /** Weight in the summed loss, > 0. Default 1. */
   readonly weight?: number;
+  /** Largest magnitude of a label of squaredError, if the label rules bound it. */
+  readonly labelMax?: number;
 }
+
+/** A task with its weight. */
+export type Task = TaskOptions & Required<Pick<TaskOptions, "weight">>;
 
 /**
  * Pools a list slot (a user's recent items) by the entries' relevance to a candidate, instead of by

@@ -59,9 +59,33 @@ Deno.test("the first loss of several tasks is compared with an untrained model's
   assert.match(watch.refuse(6 * first, counted)!, /over 5 times its recent mean/);
 });
 
-Deno.test("the first loss is accepted at any size when a task predicts values", () => {
+Deno.test("the first loss is accepted at any size when a task predicts values without bounds", () => {
   const tasks = [{ loss: "binaryCrossEntropy" }, { loss: "squaredError" }] as const;
   assert.equal(new LossWatch({}, tasks).refuse(1e12), undefined);
+});
+
+Deno.test("labels within their bounds are no explosion, also after a batch of zeros", () => {
+  const seconds = { loss: "squaredError", labelMax: 36_000 } as const;
+  const watch = new LossWatch({}, [seconds]);
+  watch.accept(0);
+  assert.equal(watch.refuse(36_000 ** 2), undefined);
+  assert.match(watch.refuse(36_000_000 ** 2) ?? "", /more than labels within their bounds explain/);
+  const unbounded = new LossWatch({}, [{ loss: "squaredError" }]);
+  unbounded.accept(0);
+  assert.match(unbounded.refuse(36_000 ** 2) ?? "", /times its recent mean 0/);
+});
+
+Deno.test("the first loss of bounded values is compared with their bounds", () => {
+  const watch = new LossWatch({}, [
+    { loss: "binaryCrossEntropy" },
+    { loss: "squaredError", weight: 0.5, labelMax: 600 },
+  ]);
+  assert.equal(watch.refuse(0.5 * 1200 ** 2), undefined);
+  assert.equal(watch.refuse(10_000 * 0.5 * 1200 ** 2, () => 10_000), undefined);
+  assert.match(
+    watch.refuse(3e30 ** 2 / 1e40) ?? "",
+    /more than labels within their bounds explain/,
+  );
 });
 
 Deno.test("the mean weight of examples is that of 1 / sample rate for several tasks and 1 for one binary task", () => {
@@ -89,10 +113,10 @@ Deno.test("the error blames a single huge label and says how to bound it, otherw
   const divergence = { step: 7, learningRate: 0.1, reason: "the loss is not finite" };
   assert.match(
     divergedAt({ ...divergence, loss: Infinity }, batch).message,
-    /labels mean 2\.500e\+29, largest 1\.000e\+30, .* The label 1\.000e\+30 alone .* \(valueBelow in joiner\.tasks\)/,
+    /labels mean 2\.500e\+29, largest 1\.000e\+30, .* The label 1\.000e\+30 alone .* \(valueMax in joiner\.tasks\)/,
   );
   const large = { ...batch, labels: Float32Array.of(3, 1e6, 2, 4) };
-  assert.match(divergedAt({ ...divergence, loss: 1e12 / 4 }, large).message, /valueBelow/);
+  assert.match(divergedAt({ ...divergence, loss: 1e12 / 4 }, large).message, /valueMax/);
   for (
     const [loss, labels] of [
       [1e12, Float32Array.of(3, 5, 2, 4)],
