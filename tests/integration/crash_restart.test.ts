@@ -1,77 +1,11 @@
 import assert from "node:assert/strict";
-import { Client, type Event, type PlacementName, smallConfiguration } from "./small_mesh.ts";
+import { eventually as holdsEventually, MeshProcess, NotReadyError } from "./mesh_process.ts";
+import { type Event, type PlacementName, smallConfiguration } from "./small_mesh.ts";
 
-interface MeshProcess {
-  readonly client: Client;
-  /** A metric's value now, summed over its series; 0 where it is not there yet. */
-  metric(name: string): Promise<number>;
-  kill(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus>;
-}
+const startProcess = (configurationPath: string) => MeshProcess.start(configurationPath);
 
-const serve = (configurationPath: string) =>
-  new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-check",
-      new URL("../../main.ts", import.meta.url).pathname,
-      "serve",
-      "--config",
-      configurationPath,
-      "--port",
-      "0",
-    ],
-    stdout: "null",
-    stderr: "piped",
-  });
-
-/** Runs `cairn serve`, and resolves when it can rank. */
-async function startProcess(configurationPath: string): Promise<MeshProcess> {
-  const process = serve(configurationPath).spawn();
-  const reader = process.stderr.pipeThrough(new TextDecoderStream()).getReader();
-  let output = "";
-  let url: string | undefined;
-  while (url === undefined) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`the process ended before it was ready: ${output}`);
-    output += value;
-    url = /Cairn serves on (\S+)/.exec(output)?.[1];
-  }
-  const client = new Client((request) => {
-    const { pathname } = new URL(request.url);
-    return fetch(
-      url + pathname,
-      request.method === "GET" ? {} : {
-        method: request.method,
-        headers: request.headers,
-        body: request.body,
-      },
-    );
-  });
-  return {
-    client,
-    async metric(name) {
-      const lines = (await client.text("/metrics")).split("\n");
-      const series = lines.filter((line) =>
-        line.startsWith(`${name} `) || line.startsWith(`${name}{`)
-      );
-      return series.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
-    },
-    async kill(signal) {
-      process.kill(signal);
-      const status = await process.status;
-      await reader.cancel();
-      return status;
-    },
-  };
-}
-
-async function eventually(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (const deadlineMs = performance.now() + 20_000; performance.now() < deadlineMs;) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail(what);
+async function eventually(condition: () => Promise<boolean>, complaint: string): Promise<void> {
+  assert.ok(await holdsEventually(condition), complaint);
 }
 
 const meshes: readonly [PlacementName, number][] = [
@@ -232,9 +166,11 @@ Deno.test("a second process on the same data directory is refused, and says why"
   );
   const mesh = await startProcess(path);
   try {
-    const second = await serve(path).output();
-    assert.equal(second.success, false);
-    assert.match(new TextDecoder().decode(second.stderr), /is in use by another process/);
+    await assert.rejects(startProcess(path), (error) => {
+      assert.ok(error instanceof NotReadyError);
+      assert.equal(error.status?.success, false);
+      return /is in use by another process/.test(error.said);
+    });
   } finally {
     await mesh.kill("SIGTERM");
     Deno.removeSync(directory, { recursive: true });

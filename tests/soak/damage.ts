@@ -1,0 +1,255 @@
+/**
+ * Damages every kind of file of a data directory and starts a server on it. The server must know
+ * and score as before, or say what is wrong with which file: silence with other answers is the
+ * failure.
+ */
+import { eventually, MeshProcess, NotReadyError } from "../integration/mesh_process.ts";
+import { type Client, smallConfiguration } from "../integration/small_mesh.ts";
+import { copyFolder, filesIn } from "./folders.ts";
+import { Choices } from "./random.ts";
+
+export interface DamageResult {
+  /** Files that were damaged at least once. */
+  files: number;
+  damages: number;
+  /** The server's answers are those of an undamaged one, and it says nothing. */
+  harmless: number;
+  /** It goes on and names the file. */
+  mended: number;
+  /** It does not start, or ends, and names the file. */
+  refused: number;
+  /** Other answers, or an end, without the file's name. */
+  silent: number;
+  hung: number;
+}
+
+type Outcome = Exclude<keyof DamageResult, "files" | "damages">;
+
+export interface DamageOptions {
+  /** Time for damages, s; at least one of each kind of file is made. */
+  readonly seconds: number;
+  readonly damagesMax?: number;
+  readonly seed: number;
+  readonly tell: (line: string) => void;
+}
+
+/** Kinds of files, by their paths in the data directory. */
+const kinds: readonly (readonly [string, RegExp])[] = [
+  ["event segment", /^events\/0\/.*\.segment$/],
+  ["example segment", /^examples\/0\/.*\.segment$/],
+  ["log.json", /^(events|examples)\/log\.json$/],
+  ["offsets", /^(events|examples)\/offsets\//],
+  ["manifest", /^blobs\/.*manifest\.json$/],
+  ["checkpoint", /^blobs\/.*\/trainer\/0$/],
+  ["shard header", /^blobs\/.*\/header$/],
+  ["shard chunk", /^blobs\/.*\/chunk-\d+$/],
+  ["profiles", /^profiles\.db$/],
+  ["profiles' write-ahead log", /^profiles\.db-wal$/],
+];
+
+const USERS = 12;
+const ITEMS = ["c1", "c2", "d1", "d2"];
+const READY_MAX_MS = 60_000;
+const STOP_MAX_MS = 30_000;
+
+export async function soakDamage(options: DamageOptions): Promise<DamageResult> {
+  const { seconds, damagesMax = Infinity, seed, tell } = options;
+  const folder = Deno.makeTempDirSync({ prefix: "cairn-damage-" });
+  const result = { files: 0, damages: 0, harmless: 0, mended: 0, refused: 0, silent: 0, hung: 0 };
+  const choices = new Choices(seed, "damage");
+  const damaged = new Set<string>();
+  try {
+    const directory = await Directory.make(folder);
+    const files = filesIn(`${folder}/whole`);
+    const endsAtMs = performance.now() + 1_000 * seconds;
+    for (let i = 0; i < damagesMax; i++) {
+      if (i >= kinds.length && performance.now() >= endsAtMs) break;
+      const [kind, pattern] = kinds[i % kinds.length];
+      const candidates = files.filter((file) => pattern.test(file));
+      if (candidates.length === 0) {
+        tell(`no file of the kind "${kind}"`);
+        continue;
+      }
+      const file = choices.of(candidates);
+      const { outcome, what } = await directory.tryDamage(file, choices);
+      damaged.add(file);
+      result.damages++;
+      result[outcome]++;
+      if (outcome === "silent" || outcome === "hung") tell(`${outcome.toUpperCase()}: ${what}`);
+    }
+    result.files = damaged.size;
+    return result;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Answers that a server on an undamaged directory gives. */
+interface Truth {
+  readonly rows: number;
+  readonly scores: readonly string[];
+  readonly profiles: readonly string[];
+}
+
+/** A data directory as a kill leaves it, and what a server on it must answer. */
+class Directory {
+  private constructor(
+    readonly folder: string,
+    readonly rankings: ReadonlyMap<string, string>,
+    readonly truth: Truth,
+  ) {}
+
+  static async make(folder: string): Promise<Directory> {
+    const path = `${folder}/cairn.yaml`;
+    const storage = "{ kind: directory, path: data, snapshots: { interval: 1s, spread: 0s } }";
+    Deno.writeTextFileSync(
+      path,
+      smallConfiguration("in one thread", storage)
+        .replace("shards: { count: 4 }", "shards: { count: 2 }")
+        .replace("window: 2s", "window: 1d"),
+    );
+    const rankings = new Map<string, string>();
+    for (const signal of ["SIGTERM", "SIGTERM", "SIGKILL"] as const) {
+      const server = await MeshProcess.start(path);
+      for (let user = 0; user < USERS; user++) {
+        await putProfile(server.client, rankings.size);
+        const { rankingId } = await server.client.rank(`u${user}`, ITEMS);
+        const name = `e${rankings.size}`;
+        await server.client.post(ITEMS.map((item) => event(name, rankingId, item)));
+        rankings.set(name, rankingId);
+      }
+      const rows = rankings.size * ITEMS.length;
+      await eventually(async () => await server.metric("cairn_trainer_rows_learned") >= rows);
+      // The durable end is stored within a second; behind a kill without it, a tail may be torn.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await server.kill(signal);
+    }
+    await Deno.rename(`${folder}/data`, `${folder}/whole`);
+    await copyFolder(`${folder}/whole`, `${folder}/data`);
+    const server = await MeshProcess.start(path);
+    const truth = await answers(server, rankings.size * ITEMS.length);
+    await server.kill("SIGTERM");
+    return new Directory(folder, rankings, truth);
+  }
+
+  async tryDamage(file: string, choices: Choices): Promise<{ outcome: Outcome; what: string }> {
+    const { folder } = this;
+    await Deno.remove(`${folder}/data`, { recursive: true });
+    await copyFolder(`${folder}/whole`, `${folder}/data`);
+    const damage = damageFile(`${folder}/data/${file}`, choices);
+    const what = `${file}: ${damage}`;
+    const server = MeshProcess.spawn(`${folder}/cairn.yaml`);
+    let differences: string[];
+    try {
+      await server.ready(READY_MAX_MS);
+      differences = await this.#differences(server);
+    } catch (error) {
+      if (error instanceof NotReadyError && error.status === undefined) {
+        await server.kill("SIGKILL");
+        return { outcome: "hung", what: `${what}: not ready` };
+      }
+      differences = [error instanceof NotReadyError ? "it does not start" : String(error)];
+    }
+    const stopped = await stops(server);
+    const isNamed = names(server.said, file);
+    if (stopped === "hung") return { outcome: "hung", what: `${what}: does not stop` };
+    if (stopped !== 0) {
+      const outcome = isNamed ? "refused" : "silent";
+      return { outcome, what: `${what}: ends with ${stopped}: ${server.said.slice(-1_000)}` };
+    }
+    if (isNamed) return { outcome: "mended", what };
+    if (differences.length === 0) return { outcome: "harmless", what };
+    return { outcome: "silent", what: `${what}: ${differences.join("; ")}` };
+  }
+
+  /** The server's answers that differ from those of an undamaged one. */
+  async #differences(server: MeshProcess): Promise<string[]> {
+    const { client } = server;
+    const found: string[] = [];
+    const { rows, scores, profiles } = await answers(server, this.truth.rows);
+    if (rows !== this.truth.rows) found.push(`${rows} of ${this.truth.rows} rows are learned`);
+    if (scores.join() !== this.truth.scores.join()) found.push("scores differ");
+    if (profiles.join() !== this.truth.profiles.join()) found.push("profiles differ");
+    for (const [name, rankingId] of this.rankings) {
+      const [{ status }] = await client.post([event(name, rankingId, ITEMS[0])]);
+      if (status !== "duplicate") found.push(`event ${name} again is ${status}`);
+    }
+    const { rankingId } = await client.rank("u0", ITEMS);
+    const results = await client.post(ITEMS.map((item) => event("new", rankingId, item)));
+    if (results.some(({ status }) => status !== "accepted")) found.push("a new event is refused");
+    const learnsOn = await eventually(
+      async () => await server.metric("cairn_trainer_rows_learned") >= rows + ITEMS.length,
+    );
+    if (!learnsOn) found.push("new events are not learned");
+    return found;
+  }
+}
+
+/** Waits until all rows are learned, at most some seconds, and reads everything. */
+async function answers(server: MeshProcess, rows: number): Promise<Truth> {
+  const { client } = server;
+  const learned = () => server.metric("cairn_trainer_rows_learned");
+  await eventually(async () => await learned() >= rows, 5_000);
+  // Learned rows are served a moment later.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const scores: string[] = [];
+  for (let user = 0; user < USERS; user++) {
+    const { items } = await client.rank(`u${user}`, ITEMS);
+    scores.push(JSON.stringify(items));
+  }
+  const profiles: string[] = [];
+  for (let profile = 0; profile < 3 * USERS; profile++) {
+    profiles.push(await client.text(`/v1/users/p${profile}`));
+  }
+  return { rows: await learned(), scores, profiles };
+}
+
+function event(name: string, rankingId: string, item: string) {
+  const action = item[0] === "c" ? "click" : "dismiss";
+  return { eventId: `${name}-${item}`, rankingId, item, action };
+}
+
+async function putProfile(client: Client, number: number): Promise<void> {
+  const response = await client.send(
+    new Request(`http://cairn/v1/users/p${number}`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ attributes: { note: `profile ${number}` } }),
+    }),
+  );
+  await response.body?.cancel();
+}
+
+/** Flips a bit or cuts the file, at a random byte; says which. */
+function damageFile(path: string, choices: Choices): string {
+  const bytes = Deno.readFileSync(path);
+  if (bytes.length === 0) return "empty";
+  const at = choices.below(bytes.length);
+  if (choices.chance(0.3)) {
+    Deno.truncateSync(path, at);
+    return `cut at byte ${at} of ${bytes.length}`;
+  }
+  const bit = choices.below(8);
+  bytes[at] ^= 1 << bit;
+  Deno.writeFileSync(path, bytes);
+  return `bit ${bit} of byte ${at} of ${bytes.length} flipped`;
+}
+
+/** The exit code after SIGTERM. */
+async function stops(server: MeshProcess): Promise<number | "hung"> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"hung">((resolve) => {
+    timer = setTimeout(() => resolve("hung"), STOP_MAX_MS);
+  });
+  const outcome = await Promise.race([server.kill("SIGTERM").then(({ code }) => code), late]);
+  clearTimeout(timer);
+  if (outcome === "hung") await server.kill("SIGKILL");
+  return outcome;
+}
+
+/** Whether an error or a warning names the file, or the folder of its snapshot. */
+function names(said: string, file: string): boolean {
+  const path = file.replace("profiles.db-wal", "profiles.db").replace(/^blobs\//, "");
+  const encoded = path.split("/").map(encodeURIComponent).join("/");
+  return said.includes(path) || said.includes(encoded) || said.includes(decodeURIComponent(path));
+}
