@@ -13,6 +13,7 @@ import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import type { ActionRecord, EventRecord, ImpressionRecord } from "../../records/event_record.ts";
+import { type ClockStart, DataClock } from "./data_clock.ts";
 import { ClosedRankings } from "./closed_rankings.ts";
 import type { ExampleChunkBuilder } from "./example_chunks.ts";
 import type { JoinerOptions } from "./options.ts";
@@ -45,17 +46,12 @@ export interface JoinCounts {
 }
 
 /** Where a window starts to read. */
-export interface WindowStart {
-  /** The data clock before the first record, ms. */
-  readonly clockMs: number;
+export interface WindowStart extends ClockStart {
   /**
    * Records before this offset are read again. Everything that they closed is decided and does not
    * come back, so nothing closes before it, even if a bound has become smaller since.
    */
   readonly decidedBefore: number;
-  /** Wall time, ms, and the end of the log then: no record before the end was accepted later. */
-  readonly wallMs: number;
-  readonly endOffset: number;
 }
 
 const BEGINNING: WindowStart = { clockMs: 0, decidedBefore: 0, wallMs: Infinity, endOffset: 0 };
@@ -71,8 +67,8 @@ export class JoinWindow {
   readonly #reader = new ImpressionRowsReader();
   /** Labels of a row without actions, `[tasks]`. */
   readonly #negative: Float32Array;
-  readonly #start: WindowStart;
-  #clockMs: number;
+  readonly #decidedBefore: number;
+  readonly #clock: DataClock;
   /** Records before this offset were accepted. */
   #acceptedBefore = 0;
   readonly counts: JoinCounts = {
@@ -91,8 +87,8 @@ export class JoinWindow {
 
   constructor(options: JoinerOptions, start: WindowStart = BEGINNING) {
     this.#options = options;
-    this.#start = start;
-    this.#clockMs = Math.min(start.clockMs, start.wallMs + options.clockSkewMsMax);
+    this.#decidedBefore = start.decidedBefore;
+    this.#clock = new DataClock(options.clockSkewMsMax, start);
     this.#rules = new LabelRules(options.tasks);
     this.#sampling = new NegativeSampling(options.negativeSampling);
     this.#closed = new ClosedRankings(options.impressionsMax);
@@ -115,7 +111,7 @@ export class JoinWindow {
 
   /** Newest data time seen, ms. */
   get clockMs(): number {
-    return this.#clockMs;
+    return this.#clock.nowMs;
   }
 
   /**
@@ -133,25 +129,13 @@ export class JoinWindow {
   ): { readonly replayOffset: number; readonly replayClockMs: number } {
     const { oldest } = this.#open;
     return oldest === undefined
-      ? { replayOffset: nextOffset, replayClockMs: this.#clockMs }
+      ? { replayOffset: nextOffset, replayClockMs: this.#clock.nowMs }
       : { replayOffset: oldest.offset, replayClockMs: oldest.openedAtMs };
   }
 
-  /**
-   * Moves the data clock to a record's time. An event from the future (a broken clock, a forged
-   * timestamp) moves it only to its acceptance plus `clockSkewMsMax`, so that one client cannot
-   * close the windows of all others. The acceptance itself is from the future if this machine's
-   * clock was ahead for a while: then the wall time of the start is the limit.
-   */
+  /** Moves the data clock to a record's time, see {@link DataClock.observe}. */
   observe(record: EventRecord, offset: number): void {
-    this.#clockMs = Math.max(this.#clockMs, Math.min(record.atMs, this.#limitMs(record, offset)));
-  }
-
-  /** The latest time that a record may claim. */
-  #limitMs({ acceptedAtMs }: EventRecord, offset: number): number {
-    const { endOffset, wallMs } = this.#start;
-    const acceptedMs = offset < endOffset ? Math.min(acceptedAtMs, wallMs) : acceptedAtMs;
-    return acceptedMs + this.#options.clockSkewMsMax;
+    this.#clock.observe(record, offset);
   }
 
   /**
@@ -160,8 +144,8 @@ export class JoinWindow {
    */
   closeNext(record: EventRecord, offset: number, out: ExampleOutput): boolean {
     const { oldest } = this.#open;
-    if (oldest === undefined || offset < this.#start.decidedBefore) return false;
-    if (this.#clockMs - oldest.openedAtMs >= this.#options.windowMs) {
+    if (oldest === undefined || offset < this.#decidedBefore) return false;
+    if (this.#clock.nowMs - oldest.openedAtMs >= this.#options.windowMs) {
       this.#close(oldest, out);
       return true;
     }
@@ -209,7 +193,7 @@ export class JoinWindow {
   accept(record: EventRecord, offset: number, out: ExampleOutput): void {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
-    if (record.atMs > this.#limitMs(record, offset)) this.counts.eventsAheadOfTime++;
+    if (this.#clock.isAhead(record, offset)) this.counts.eventsAheadOfTime++;
     if (record.kind === "impression") this.#acceptImpression(record, offset, out);
     else this.#acceptAction(record, out);
   }
@@ -230,13 +214,13 @@ export class JoinWindow {
       if (this.#actions.has(earlier.address)) this.#close(earlier, out);
       else this.#open.remove(earlier);
     }
-    if (offset >= this.#start.decidedBefore) {
+    if (offset >= this.#decidedBefore) {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
     }
     const samplingKey = this.#sampling.keyOf(record.rankingId);
     const { atMs } = record;
     this.#open.add(
-      { fingerprint, samplingKey, atMs, openedAtMs: this.#clockMs, offset },
+      { fingerprint, samplingKey, atMs, openedAtMs: this.#clock.nowMs, offset },
       record.shown,
     );
   }

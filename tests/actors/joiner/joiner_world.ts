@@ -1,0 +1,68 @@
+/**
+ * A joiner in virtual time, over logs in memory.
+ */
+import { defineJoiner } from "../../../actors/joiner/definition.ts";
+import type { JoinerOptions } from "../../../actors/joiner/options.ts";
+import { encodeEvent, type EventRecord } from "../../../records/event_record.ts";
+import { decodeExamples, type ExampleChunk } from "../../../records/example_chunk.ts";
+import type { EventLog } from "../../../mesh/ports/event_log.ts";
+import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { altered } from "../altered.ts";
+import { joinerOptions, readExamples } from "./records.ts";
+
+export class JoinerWorld {
+  readonly mesh = new SimulatedMesh({ seed: 1 });
+  readonly eventLog: MemoryEventLog;
+  readonly exampleLog: MemoryEventLog;
+  options: JoinerOptions;
+  /** While set, appends to this partition of the example log fail, and the joiner crashes. */
+  failingPartition: number | undefined;
+
+  constructor(
+    options: JoinerOptions = joinerOptions(),
+    exampleBytesMax = Infinity,
+    eventBytesMax = Infinity,
+    partitions = 1,
+  ) {
+    this.options = options;
+    this.eventLog = new MemoryEventLog({ partitions: 1, bytesMax: eventBytesMax });
+    this.exampleLog = new MemoryEventLog({ partitions, bytesMax: exampleBytesMax });
+  }
+
+  start() {
+    const exampleLog = altered<EventLog>(this.exampleLog, {
+      append: (partition, records) => {
+        if (partition === this.failingPartition) {
+          return Promise.reject(new Error("appends to this partition fail"));
+        }
+        return this.exampleLog.append(partition, records);
+      },
+    });
+    const definition = defineJoiner({ eventLog: this.eventLog, exampleLog });
+    return this.mesh.settle(this.mesh.node().spawn(definition, 0, this.options));
+  }
+
+  async stopJoiner(): Promise<void> {
+    await this.mesh.settle(this.mesh.node().stopActor("joiner/0", 0));
+  }
+
+  async restart(): Promise<void> {
+    await this.stopJoiner();
+    await this.start();
+  }
+
+  async post(...records: EventRecord[]): Promise<void> {
+    await this.eventLog.append(0, records.map(encodeEvent));
+    await this.mesh.advance(1);
+  }
+
+  async chunks(partition = 0): Promise<ExampleChunk[]> {
+    const records = await this.exampleLog.read(partition, 0, 1e6);
+    return records.map(({ bytes }) => decodeExamples(bytes));
+  }
+
+  async names(partition = 0): Promise<string[]> {
+    return (await this.chunks(partition)).flatMap(readExamples).map((e) => `${e.name}=${e.label}`);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Goal: a window that reads again from its resume point decides the same. Method: at every record
+ * of a random log, a second window reads from the resume point that the first one had there, and
+ * both go on to the end. From there on their examples, open impressions and bytes are equal.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
+import { JoinWindow } from "../../../actors/joiner/join_window.ts";
+import type { EventRecord } from "../../../records/event_record.ts";
+import { action, impression, joinerOptions, readExamples } from "./records.ts";
+
+const SHAPE = { slots: 2, denseWidth: 1, tasks: 1 };
+
+interface Step {
+  readonly shows: boolean;
+  readonly ranking: number;
+  readonly items: number;
+  readonly item: number;
+  readonly action: string;
+  readonly eventId: number;
+  readonly stepMs: number;
+  readonly backMs: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  shows: fc.boolean(),
+  ranking: fc.nat(9),
+  items: fc.integer({ min: 1, max: 4 }),
+  item: fc.nat(3),
+  action: fc.constantFrom("click", "buy", "dislike", "unknown"),
+  eventId: fc.nat(20),
+  stepMs: fc.integer({ min: 0, max: 300 }),
+  backMs: fc.integer({ min: 0, max: 400 }),
+});
+
+function logOf(steps: readonly Step[]): EventRecord[] {
+  let nowMs = 0;
+  return steps.map(({ shows, ranking, items, item, action: name, eventId, stepMs, backMs }) => {
+    nowMs += stepMs;
+    const atMs = Math.max(0, nowMs - backMs);
+    const shown = Array.from({ length: items }, (_, i) => `${i}`.padEnd(200, "x"));
+    return shows ? impression({ ranking: `r${ranking}`, items: shown, atMs }) : action({
+      ranking: `r${ranking}`,
+      item: shown[item % shown.length],
+      action: name,
+      eventId: `e${eventId}`,
+      atMs,
+    });
+  });
+}
+
+/** Feeds the records from `from` on; the examples that the records from `noteFrom` decide. */
+function feed(window: JoinWindow, log: readonly EventRecord[], from: number, noteFrom = from) {
+  const builder = new ExampleChunkBuilder(SHAPE, 0);
+  const names: string[] = [];
+  log.slice(from).forEach((record, i) => {
+    const offset = from + i;
+    window.observe(record, offset);
+    while (window.closeNext(record, offset, () => builder));
+    window.accept(record, offset, () => builder);
+    const examples = readExamples(builder.finish(0));
+    if (offset >= noteFrom) {
+      names.push(...examples.map(({ name, label }) => `${offset}: ${name}=${label}`));
+    }
+  });
+  return names;
+}
+
+Deno.test("a window read again from its resume point decides what the first one decided", () => {
+  fc.assert(
+    fc.property(
+      fc.array(step, { minLength: 1, maxLength: 60 }),
+      fc.constantFrom(3, 1_000),
+      fc.constantFrom(8_000, 1 << 24),
+      (steps, impressionsMax, impressionsBytesMax) => {
+        const options = joinerOptions({ windowMs: 800, impressionsMax, impressionsBytesMax });
+        const log = logOf(steps);
+        const first = new JoinWindow(options);
+        for (let cut = 0; cut < log.length; cut++) {
+          const whole = new JoinWindow(options);
+          feed(whole, log.slice(0, cut), 0);
+          const { replayOffset, replayClockMs } = whole.resumePoint(cut);
+          const expected = feed(whole, log, cut);
+          const again = new JoinWindow(options, {
+            clockMs: replayClockMs,
+            decidedBefore: cut,
+            wallMs: Infinity,
+            endOffset: 0,
+          });
+          assert.deepEqual(feed(again, log, replayOffset, cut), expected);
+          assert.equal(again.openBytes, whole.openBytes);
+          assert.deepEqual(again.resumePoint(log.length), whole.resumePoint(log.length));
+        }
+        feed(first, log, 0);
+        assert.ok(first.impressionsOpen <= impressionsMax);
+        assert.ok(first.openBytes <= impressionsBytesMax + 4_096);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
