@@ -2,5 +2,9 @@
  * The entry point: passes the arguments to the command line in cli/.
  */
 import { runCommandLine } from "./cli/command_line.ts";
+import { enterCallersFolder } from "./cli/working_directory.ts";
 
-if (import.meta.main) Deno.exit(await runCommandLine(Deno.args));
+if (import.meta.main) {
+  enterCallersFolder();
+  Deno.exit(await runCommandLine(Deno.args));
+}

@@ -4,6 +4,8 @@
  */
 import { Command, CommanderError } from "commander";
 import metadata from "../deno.json" with { type: "json" };
+import { LOG_FORMAT } from "../mesh/adapters/embedded/segment_block.ts";
+import { FORMAT } from "../records/snapshot_manifest.ts";
 import { dataCommand } from "./data/command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { modelCommand } from "./model/command.ts";
@@ -31,13 +33,22 @@ Examples:
 
 Each command explains itself: deno task cairn <command> --help`;
 
+/** A data directory can be read by builds with the same formats. */
+function versions(): string {
+  return [
+    `cairn ${metadata.version}`,
+    `deno ${Deno.version.deno}, V8 ${Deno.version.v8}`,
+    `formats: logs ${LOG_FORMAT}, snapshots ${FORMAT}`,
+  ].join("\n");
+}
+
 /** The whole command line. */
 export function buildCommandLine(output: Output): Command {
   const program = new Command("cairn")
     .description(
       "Real-time recommendations: rank over HTTP, learn from what people do, rank better.",
     )
-    .version(metadata.version, "--version", "print the version")
+    .version(versions(), "--version", "print the versions of Cairn, Deno and the data formats")
     .helpOption("-h, --help", "explain a command")
     .option("--debug", "print stack traces with errors")
     .addHelpText("after", examples)

@@ -11,6 +11,15 @@ export class ConfigurationFileError extends Error {
   override readonly name = "ConfigurationFileError";
 }
 
+/** The configuration's use by a command. */
+export interface LoadOptions {
+  /**
+   * Whether the command answers HTTP. Commands that do not need no API keys: a key whose
+   * environment variable is not set gets a placeholder. Default true.
+   */
+  readonly serves?: boolean;
+}
+
 /**
  * @param overrides Changes that the command line makes.
  * @throws {ConfigurationFileError} When the file cannot be read.
@@ -20,12 +29,14 @@ export class ConfigurationFileError extends Error {
 export async function loadConfiguration(
   path: string,
   overrides: ConfigurationOverrides = { assignments: [] },
+  { serves = true }: LoadOptions = {},
 ): Promise<CairnConfiguration> {
   const text = await readConfiguration(path);
   const overridden = overrideConfiguration(text, overrides);
+  const placeholders = serves ? new Map<string, string>() : keyPlaceholders(overridden.text);
   const host = {
     memoryBytes: Deno.systemMemoryInfo().total,
-    environment: (name: string) => Deno.env.get(name),
+    environment: (name: string) => Deno.env.get(name) ?? placeholders.get(name),
   };
   const typed = { fileText: text, changes: overridden.changes };
   const configuration = parseConfiguration(overridden.text, path, host, typed);
@@ -35,6 +46,15 @@ export async function loadConfiguration(
     ...configuration,
     storage: { ...storage, path: resolve(dirname(path), storage.path) },
   };
+}
+
+/** A key in place of each environment variable that `gateway.apiKeys` reads. */
+function keyPlaceholders(text: string): Map<string, string> {
+  const keys: unknown = parseDocument(text).toJS()?.gateway?.apiKeys;
+  const names = (Array.isArray(keys) ? keys : [])
+    .map((key) => /^\$\{(\w+)\}$/.exec(String(key))?.[1])
+    .filter((name) => name !== undefined);
+  return new Map(names.map((name, i) => [name, `placeholder for key ${i}`]));
 }
 
 /** The file's text with the changes of the command line, unchecked. */

@@ -125,9 +125,9 @@ async function configurationsOf(
   const typed = overrides("--model", flags.model);
   return {
     typed,
-    configuration: await loadConfiguration(config, typed),
+    configuration: await loadConfiguration(config, typed, { serves: false }),
     rival: flags.compare === undefined
       ? undefined
-      : await loadConfiguration(config, overrides("--compare", flags.compare)),
+      : await loadConfiguration(config, overrides("--compare", flags.compare), { serves: false }),
   };
 }

@@ -19,7 +19,7 @@ Deno.test("--help and --version answer on stdout and exit with 0", async () => {
   }
   const version = await runCaptured("--version");
   assert.equal(version.code, 0);
-  assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
+  assert.match(version.out, /^cairn \d+\.\d+\.\d+\ndeno .*\nformats: logs \d+, snapshots \d+\n$/);
 });
 
 for (const command of ["serve", "demo", "train", "replay"]) {
@@ -135,4 +135,32 @@ Deno.test("a dataset that is not there is an error in words, and --debug adds wh
   const debug = await runCaptured(...args, "--debug");
   assert.equal(debug.code, 1);
   assert.match(debug.err, /^\s+at /m);
+});
+
+Deno.test("deno task takes paths of the caller's folder, and model export needs no API key", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "cairn-caller-" });
+  try {
+    const movies = await Deno.readTextFile(new URL("../../examples/movies.yaml", import.meta.url));
+    const keys = "\ngateway: { apiKeys: ['${CAIRN_KEY_THAT_IS_NOT_SET}'] }\n";
+    await Deno.writeTextFile(`${folder}/my.yaml`, movies + keys);
+    const tasks = new URL("../../deno.json", import.meta.url).pathname;
+    const cairn = (...args: string[]) =>
+      new Deno.Command(Deno.execPath(), {
+        args: ["task", "--config", tasks, "cairn", ...args],
+        cwd: folder,
+        env: { NO_COLOR: "1", INIT_CWD: folder },
+      }).output();
+    const { success, stderr } = await cairn("model", "export", "m.onnx", "--config", "my.yaml");
+    const said = new TextDecoder().decode(stderr);
+    assert.ok(success, said);
+    assert.ok((await Deno.stat(`${folder}/m.onnx`)).size > 0);
+
+    const serve = await cairn("serve", "--config", "my.yaml");
+    assert.match(
+      new TextDecoder().decode(serve.stderr),
+      /environment variable CAIRN_KEY_THAT_IS_NOT_SET is not set/,
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

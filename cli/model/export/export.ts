@@ -35,7 +35,7 @@ export async function exportModel(
   const configuration = await loadConfiguration(flags.config, {
     assignments: flags.set,
     ...(flags.model !== undefined && { model: { flag: "--model", kind: flags.model } }),
-  });
+  }, { serves: false });
   const { bytes, version } = flags.training
     ? trainingStep(configuration)
     : await trainedModel(configuration, flags.from);
