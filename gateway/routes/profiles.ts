@@ -126,8 +126,8 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
 
 /** The path's last part, decoded here because the router passes a wrong encoding on undecoded. */
 function idOf(context: GatewayContext): string {
-  const { pathname } = new URL(context.req.url);
-  const encoded = pathname.slice(pathname.lastIndexOf("/") + 1);
+  const [path] = context.req.url.split(/[?#]/, 1);
+  const encoded = path.slice(path.lastIndexOf("/") + 1);
   let id: string;
   try {
     id = decodeURIComponent(encoded);

@@ -6,10 +6,11 @@
  *     stopping   answers new requests 503 `unavailable`; requests in progress may end
  *     closed     connections are gone, or end with the process
  *
- * Deno's own `shutdown()` cuts off request bodies at once and waits without limit for idle HTTP/2
- * connections, so requests are drained here first and `shutdown()` gets a time limit.
+ * Slow and idle connections are closed by {@link HttpServer}.
  */
 import { ProblemError, type ProblemKind } from "../../gateway/problems.ts";
+import { present } from "../../structures/invariant.ts";
+import { type Fetch, HttpServer } from "./http_server.ts";
 
 /** The configured address cannot be listened on. */
 export class ListenError extends Error {
@@ -24,9 +25,6 @@ export interface HttpPortOptions {
   readonly drainMs: number;
 }
 
-/** Answers one request. */
-export type Fetch = (request: Request) => Response | Promise<Response>;
-
 type State =
   | { readonly kind: "starting"; readonly progress: string }
   | { readonly kind: "serving"; readonly fetch: Fetch }
@@ -36,25 +34,27 @@ type State =
 /** Time that connections have to take their last answers, ms. */
 const FLUSH_MS = 1_000;
 
+/** Time for the headers of a request, ms. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Time for which a connection may be idle, ms: above the 60 s of common proxies. */
+const IDLE_TIMEOUT_MS = 75_000;
+const TIMEOUT_CHECK_MS = 1_000;
+
+/** A request that the gateway has not answered yet. */
+interface PendingRequest {
+  /** Answers it with the problem of the current state. */
+  refuse(): void;
+}
+
 export class HttpPort {
-  /** Without a path: `http://127.0.0.1:8080`. */
-  readonly url: string;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  readonly #abort = new AbortController();
   readonly #drainMs: number;
+  readonly #pending = new Set<PendingRequest>();
+  #server: HttpServer | undefined;
   #state: State = { kind: "starting", progress: "opening the stores" };
-  #inProgress = 0;
   #onDrained: (() => void) | undefined;
 
-  private constructor({ host, port, drainMs }: HttpPortOptions) {
+  private constructor(drainMs: number) {
     this.#drainMs = drainMs;
-    this.#server = Deno.serve(
-      { hostname: host, port, onListen: () => {}, signal: this.#abort.signal },
-      (request) => this.#answer(request),
-    );
-    const { hostname, port: bound } = this.#server.addr;
-    const shown = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname;
-    this.url = `http://${shown.includes(":") ? `[${shown}]` : shown}:${bound}`;
   }
 
   /**
@@ -62,18 +62,41 @@ export class HttpPort {
    *
    * @throws {ListenError} When the address is taken or not this machine's.
    */
-  static open(options: HttpPortOptions): HttpPort {
+  static async open({ host, port, drainMs }: HttpPortOptions): Promise<HttpPort> {
+    const opened = new HttpPort(drainMs);
     try {
-      return new HttpPort(options);
+      opened.#server = await HttpServer.listen(
+        {
+          host,
+          port,
+          headersTimeoutMs: HEADERS_TIMEOUT_MS,
+          // The gateway answers a late body itself, within the drain time.
+          requestTimeoutMs: HEADERS_TIMEOUT_MS + drainMs,
+          idleTimeoutMs: IDLE_TIMEOUT_MS,
+          checkIntervalMs: TIMEOUT_CHECK_MS,
+        },
+        (request) => opened.#answer(request),
+      );
+      return opened;
     } catch (cause) {
-      const reason = cause instanceof Deno.errors.AddrInUse
+      const reason = (cause as { readonly code?: unknown }).code === "EADDRINUSE"
         ? "another program listens there; choose another by --port (0 = any free one)"
         : cause instanceof Error
         ? cause.message
         : String(cause);
-      const address = `${options.host}:${options.port}`;
-      throw new ListenError(`Cannot listen on ${address}: ${reason}.`, { cause });
+      throw new ListenError(`Cannot listen on ${host}:${port}: ${reason}.`, { cause });
     }
+  }
+
+  /** Without a path: `http://127.0.0.1:8080`. */
+  get url(): string {
+    const { hostname, port } = this.#listening.address;
+    const shown = hostname === "0.0.0.0" || hostname === "::" ? "localhost" : hostname;
+    return `http://${shown.includes(":") ? `[${shown}]` : shown}:${port}`;
+  }
+
+  get #listening(): HttpServer {
+    return present(this.#server, "an open port listens");
   }
 
   /** Says how far the start is; shown in the answers until {@link serve}. */
@@ -87,42 +110,40 @@ export class HttpPort {
   }
 
   /**
-   * Refuses new requests, lets the ones in progress end within `drainMs`, and closes the
-   * connections. Resolves in any case within `drainMs` and a second; a connection that is open then
-   * (an idle HTTP/2 client, one that does not read its answer) ends with the process.
+   * Refuses new requests, lets the ones in progress end within `drainMs`, answers the others with
+   * 503, and closes the connections. Resolves within `drainMs` and a second.
    */
   async close(): Promise<void> {
     if (this.#state.kind === "closed") return;
     this.#state = { kind: "stopping" };
-    if (this.#inProgress > 0) {
+    if (this.#pending.size > 0) {
       await within(this.#drainMs, new Promise<void>((drained) => this.#onDrained = drained));
     }
     this.#state = { kind: "closed" };
-    await within(FLUSH_MS, this.#server.shutdown());
+    for (const request of this.#pending) request.refuse();
+    await within(FLUSH_MS, this.#listening.close());
+    this.#listening.abort();
   }
 
   /** Closes all connections now: a part of the mesh has failed for good. */
   abort(): void {
     if (this.#state.kind === "closed") return;
     this.#state = { kind: "closed" };
-    this.#abort.abort();
+    this.#listening.abort();
   }
 
   async #answer(request: Request): Promise<Response> {
     if (this.#state.kind !== "serving") return this.#refuse(request);
-    this.#inProgress++;
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const pending = { refuse: () => resolve(this.#refuse(request)) };
+    this.#pending.add(pending);
+    Promise.resolve(this.#state.fetch(request)).then(resolve, reject);
     try {
-      const response = await this.#state.fetch(request);
-      // The body of this request was cut off by the stop, not by its client.
-      const cutOff = response.status === 400 && this.#isClosed();
-      return cutOff ? this.#refuse(request) : response;
+      return await promise;
     } finally {
-      if (--this.#inProgress === 0) this.#onDrained?.();
+      this.#pending.delete(pending);
+      if (this.#pending.size === 0) this.#onDrained?.();
     }
-  }
-
-  #isClosed(): boolean {
-    return this.#state.kind === "closed";
   }
 
   #refuse(request: Request): Response {

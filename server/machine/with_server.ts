@@ -55,7 +55,7 @@ export async function withServer<T>(
   stoppedEarly?.catch(() => {});
   const notServing = stoppedEarly === undefined ? failure : Promise.race([failure, stoppedEarly]);
   notServing.catch(() => {});
-  const port = HttpPort.open({
+  const port = await HttpPort.open({
     ...configuration.http,
     drainMs: configuration.gateway.deadlineMs + DRAIN_GRACE_MS,
   });

@@ -44,7 +44,7 @@ try {
     },
   });
   const { http, gateway } = mesh.configuration;
-  const listener = HttpPort.open({ ...http, drainMs: gateway.deadlineMs });
+  const listener = await HttpPort.open({ ...http, drainMs: gateway.deadlineMs });
   listener.serve(mesh.fetch);
   const worker = new Worker(new URL("./load_worker.ts", import.meta.url), { type: "module" });
   try {

@@ -3,15 +3,24 @@
  * connections to a port with a handler of the test's own.
  */
 import assert from "node:assert/strict";
-import { connect } from "node:http2";
 import { HttpPort } from "../../../server/machine/http_port.ts";
 
 const DRAIN_MS = 300;
 const open = () => HttpPort.open({ host: "127.0.0.1", port: 0, drainMs: DRAIN_MS });
 
-/** Reads the body, as the gateway does; a body that cannot be read is a 400. */
-const echo = (request: Request) =>
-  request.text().then((text) => new Response(text), () => new Response("cut off", { status: 400 }));
+/** Reads the body by chunks, as the gateway does; a body that cannot be read is a 400. */
+async function echo({ body }: Request): Promise<Response> {
+  const chunks: Uint8Array[] = [];
+  try {
+    const reader = body?.getReader();
+    for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read()) {
+      chunks.push(chunk.value);
+    }
+  } catch {
+    return new Response("cut off", { status: 400 });
+  }
+  return new Response(new Blob(chunks as BlobPart[]));
+}
 
 /** A connection that has sent half of a request's body. */
 async function halfSent(url: string) {
@@ -51,7 +60,7 @@ function observed(handler: typeof echo) {
 }
 
 Deno.test("a server that starts answers 503 with its progress, and is alive", async () => {
-  const port = open();
+  const port = await open();
   port.report("making embedding_shard/3, actor 4 of 21");
   const early = await fetch(`${port.url}/v1/rank`, { method: "POST", body: "{}" });
   assert.equal(early.status, 503);
@@ -68,7 +77,7 @@ Deno.test("a server that starts answers 503 with its progress, and is alive", as
 });
 
 Deno.test("a request in progress at the stop ends as if there were none", async () => {
-  const port = open();
+  const port = await open();
   const { begun, handler } = observed(echo);
   port.serve(handler);
   const client = await halfSent(port.url);
@@ -82,7 +91,7 @@ Deno.test("a request in progress at the stop ends as if there were none", async 
 });
 
 Deno.test("new requests at the stop are answered 503 with Retry-After", async () => {
-  const port = open();
+  const port = await open();
   const { begun, handler } = observed(echo);
   port.serve(handler);
   const client = await halfSent(port.url);
@@ -98,7 +107,7 @@ Deno.test("new requests at the stop are answered 503 with Retry-After", async ()
 });
 
 Deno.test("a body that never ends holds the stop up for the drain time, and its client gets 503", async () => {
-  const port = open();
+  const port = await open();
   const { begun, handler } = observed(echo);
   port.serve(handler);
   const client = await halfSent(port.url);
@@ -111,20 +120,21 @@ Deno.test("a body that never ends holds the stop up for the drain time, and its 
   assert.ok(performance.now() - beganMs < DRAIN_MS + 2_000);
 });
 
-Deno.test("an idle HTTP/2 connection does not hold the stop up", async () => {
-  const port = open();
+Deno.test("an idle connection does not hold the stop up", async () => {
+  const port = await open();
   port.serve(() => new Response("hello"));
-  const session = connect(port.url);
-  const request = session.request({ ":path": "/" });
-  await new Promise((resolve) => request.on("end", resolve).resume().end());
+  const { hostname, port: number } = new URL(port.url);
+  const connection = await Deno.connect({ hostname, port: Number(number) });
+  await connection.write(new TextEncoder().encode("GET / HTTP/1.1\r\nhost: cairn\r\n\r\n"));
+  await connection.read(new Uint8Array(4_096));
   const beganMs = performance.now();
   await port.close();
-  assert.ok(performance.now() - beganMs < 2_000);
-  session.destroy();
+  assert.ok(performance.now() - beganMs < 500);
+  connection.close();
 });
 
 Deno.test("an abort cuts all connections at once", async () => {
-  const port = open();
+  const port = await open();
   const { begun, handler } = observed(echo);
   port.serve(handler);
   const client = await halfSent(port.url);

@@ -1,0 +1,191 @@
+/**
+ * An HTTP/1.1 server whose connections end in bounded time, on `node:http`. `Deno.serve` has no
+ * limit for slow headers and idle connections and cannot close a connection whose body is late.
+ *
+ *     headers    must be complete within `headersTimeoutMs`, else 408
+ *     request    must be complete, body included, within `requestTimeoutMs`, else 408
+ *     body       given up by the handler: the connection is closed behind the answer
+ *     idle       connections are closed after `idleTimeoutMs`
+ *
+ * Requests that are not HTTP are answered with a problem too. HTTP/2 is not spoken.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { ProblemError } from "../../gateway/problems.ts";
+import { ArrivingBody } from "./arriving_body.ts";
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** How often timeouts are checked, ms. */
+  readonly checkIntervalMs: number;
+}
+
+/** Answers one request. The request has method, url, headers and body, and nothing else. */
+export type Fetch = (request: Request) => Response | Promise<Response>;
+
+/** Time that a client has to take the answer to a broken request, ms. */
+const FAREWELL_MS = 1_000;
+
+export class HttpServer {
+  /** The address that it listens on. */
+  readonly address: { readonly hostname: string; readonly port: number };
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+    const { address, port } = server.address() as AddressInfo;
+    this.address = { hostname: address, port };
+  }
+
+  /**
+   * Listens.
+   *
+   * @throws {Error} With a `code`, when the address cannot be listened on.
+   */
+  static async listen(options: HttpServerOptions, fetch: Fetch): Promise<HttpServer> {
+    const server = createServer(
+      {
+        headersTimeout: options.headersTimeoutMs,
+        requestTimeout: options.requestTimeoutMs,
+        keepAliveTimeout: options.idleTimeoutMs,
+        connectionsCheckingInterval: options.checkIntervalMs,
+      },
+      (incoming, outgoing) => void answer(fetch, incoming, outgoing),
+    );
+    server.on("clientError", refuseBroken);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(options.port, options.host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    return new HttpServer(server);
+  }
+
+  /** Takes no more connections and closes idle ones; resolves when all are closed. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeIdleConnections();
+    });
+  }
+
+  /** Closes all connections now. */
+  abort(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+}
+
+async function answer(
+  fetch: Fetch,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  // The client may break off at any moment; reading the body reports it.
+  incoming.on("error", ignore);
+  outgoing.on("error", ignore);
+  const request = new ServedRequest(incoming);
+  try {
+    const response = await fetch(request as unknown as Request);
+    // All answers of the gateway are texts. A string is written together with the headers.
+    const text = response.body === null ? undefined : await response.text();
+    outgoing.statusCode = response.status;
+    response.headers.forEach((value, name) => outgoing.setHeader(name, value));
+    if (!incoming.complete) outgoing.setHeader("connection", "close");
+    outgoing.end(text);
+  } catch {
+    // The gateway turns its errors into answers; without an answer the client may try again.
+    incoming.destroy();
+  }
+}
+
+/** The parts of a `Request` that the gateway reads, without the cost of a real one. */
+class ServedRequest {
+  readonly method: string;
+  /** The authority is fixed: the path must not depend on the Host header. */
+  readonly url: string;
+  readonly headers: ServedHeaders;
+  readonly body: ArrivingBody | null;
+
+  constructor(incoming: IncomingMessage) {
+    const { headers, method = "GET", url = "/" } = incoming;
+    this.method = method;
+    this.url = `http://cairn${pathOf(url)}`;
+    this.headers = new ServedHeaders(headers);
+    const hasBody = headers["content-length"] !== undefined ||
+      headers["transfer-encoding"] !== undefined;
+    this.body = hasBody ? new ArrivingBody(incoming) : null;
+  }
+}
+
+/** Path and query of a request target, which may be an absolute URL. */
+function pathOf(target: string): string {
+  if (target.startsWith("/")) return target;
+  return `/${target.replace(/^https?:\/\/[^/]*\/?/i, "")}`;
+}
+
+/** The parts of `Headers` that the gateway reads. */
+class ServedHeaders {
+  readonly #values: IncomingMessage["headers"];
+
+  constructor(values: IncomingMessage["headers"]) {
+    this.#values = values;
+  }
+
+  get(name: string): string | null {
+    const value = this.#values[name.toLowerCase()];
+    return Array.isArray(value) ? value.join(", ") : value ?? null;
+  }
+
+  has(name: string): boolean {
+    return this.#values[name.toLowerCase()] !== undefined;
+  }
+}
+
+/** Answers a request that cannot be read, or is late, and closes the connection. */
+function refuseBroken(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (!socket.writable || socket.destroyed || refused.has(socket)) return socket.destroySoon();
+  refused.add(socket);
+  const problem = brokenProblem(error);
+  const { status } = problem;
+  const body = JSON.stringify(problem.body());
+  socket.end(
+    `HTTP/1.1 ${status} ${status === 408 ? "Request Timeout" : "Bad Request"}\r\n` +
+      "content-type: application/problem+json\r\n" +
+      `content-length: ${new TextEncoder().encode(body).byteLength}\r\n` +
+      `connection: close\r\n\r\n${body}`,
+    () => socket.destroySoon(),
+  );
+  socket.setTimeout(FAREWELL_MS, () => socket.destroy());
+}
+
+/** Sockets that got their last answer; each check of a timeout reports them again. */
+const refused = new WeakSet<Socket>();
+
+function brokenProblem(error: Error & { readonly code?: string }): ProblemError {
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    return new ProblemError(
+      "body-timeout",
+      "The request was not complete in time. Send all of it at once.",
+    );
+  }
+  if (error.code === "HPE_HEADER_OVERFLOW") {
+    return new ProblemError(
+      "malformed-request",
+      "The headers are too large; at most 16 KiB are read.",
+    );
+  }
+  return new ProblemError(
+    "malformed-request",
+    `This is not an HTTP/1.1 request: ${error.message}.`,
+  );
+}
+
+function ignore(): void {}
