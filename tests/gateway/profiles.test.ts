@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
-import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import { type ProfileStore, ProfileStoreUnavailableError } from "../../mesh/ports/profile_store.ts";
 import { profilesAnswerSchema, profileSchema } from "../../gateway/schemas/profiles.ts";
 import { gatewayFixture, json, startMs } from "./fixture.ts";
 
@@ -141,6 +141,25 @@ Deno.test("when the store fails, a list is answered with the server's failure, n
   assert.equal(response.status, 500);
   assert.equal((await json(response)).rejected, 2);
   assert.equal(telemetry.lines.length, 1);
+});
+
+Deno.test("a full disk under the profiles is a 503 with the remedy, for one profile and for a list", async () => {
+  const full = () =>
+    Promise.reject(new ProfileStoreUnavailableError("/data/profiles.db", "disk is full"));
+  const profiles = { put: full, delete: full } as unknown as ProfileStore;
+  const { app, post } = gatewayFixture({ profiles });
+  const answers = [
+    await put(app, "/v1/items/a", {}),
+    await app.request("/v1/items/a", { method: "DELETE" }),
+    await post("/v1/items", [{ id: "a", attributes: {} }]),
+  ];
+  for (const answer of answers) {
+    assert.equal(answer.status, 503);
+    assert.equal(answer.headers.get("retry-after"), "1");
+    const problem = await json(answer);
+    assert.equal(problem.type, "/problems/unavailable");
+    assert.match(problem.detail, /disk is full.*Free disk space/);
+  }
 });
 
 Deno.test("a profile whose attributes no feature can read is refused and not stored", async () => {
