@@ -7,36 +7,16 @@
  * promise settles.
  */
 import { present } from "../../structures/invariant.ts";
-import type { ActorDefinition, ActorRef, Address, Behavior, Message, Priority } from "./actor.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
-import type { Random } from "../ports/random.ts";
-import type { Telemetry } from "../ports/telemetry.ts";
-import type { ActorFailure, ActorStatistics, CellState } from "./actor_statistics.ts";
+import type { ActorDefinition, Address, Behavior, Message, Priority } from "./actor.ts";
+import type { Timer } from "../ports/clock.ts";
+import type { ActorStatistics, CellState } from "./actor_statistics.ts";
 import { CellContext } from "./actor_context.ts";
+import type { CellHost } from "./cell_host.ts";
 import { Ask, type AskReceiver } from "./ask.ts";
 import { ActorFailedError, OverloadedError, reasonOf } from "./errors.ts";
-import { KeptRequests } from "./kept_requests.ts";
 import { Mailbox } from "./mailbox.ts";
 import { RestartHistory } from "./restart_history.ts";
-
-/** The part of its node that a cell uses. */
-export interface CellHost {
-  readonly name: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly telemetry: Telemetry;
-  /** Gives the cell turns until its mailbox is empty. */
-  ready(cell: ActorCell): void;
-  createRef(address: Address, sender: CellContext): ActorRef<Message>;
-  settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void;
-  settleError(ask: Ask, error: Error): void;
-  /** Settles an ask whose budget has run out with an error that says where the time went. */
-  expire(ask: Ask): void;
-  /** Gives up the unsettled asks of an incarnation that has ended. */
-  withdrawAsks(sender: CellContext): void;
-  /** The actor has used up its restarts and is stopped. */
-  escalate(failure: ActorFailure): void;
-}
+import { TakenRequests } from "./taken_requests.ts";
 
 type AnyDefinition = ActorDefinition<Message, unknown>;
 
@@ -55,9 +35,7 @@ export class ActorCell implements AskReceiver {
   /** The behaviour is being made. */
   #creating = false;
   #busy = false;
-  #currentMessage: Message | undefined;
-  #currentAsk: Ask | undefined;
-  readonly #kept = new KeptRequests();
+  readonly #taken = new TakenRequests();
   readonly #timers = new Set<Timer>();
   #restartTimer: Timer | undefined;
   readonly #restarts: RestartHistory;
@@ -91,7 +69,7 @@ export class ActorCell implements AskReceiver {
 
   /** The request whose handler runs, or runs on. */
   get currentAsk(): Ask | undefined {
-    return this.#currentAsk;
+    return this.#taken.handled;
   }
 
   get busy(): boolean {
@@ -105,7 +83,7 @@ export class ActorCell implements AskReceiver {
 
   /** The message whose handler runs, or runs on. */
   get currentMessage(): Message | undefined {
-    return this.#currentMessage;
+    return this.#taken.message;
   }
 
   isCurrent(context: CellContext): boolean {
@@ -158,7 +136,7 @@ export class ActorCell implements AskReceiver {
     if (runs && !this.#idle) {
       await Promise.race([new Promise<void>((resolve) => this.#drained = resolve), deadline]);
     }
-    const abandoned = this.#mailbox.length + this.#kept.size;
+    const abandoned = this.#mailbox.length + this.#taken.kept;
     await this.#release(this.#behavior);
     this.#end();
     return abandoned;
@@ -244,7 +222,6 @@ export class ActorCell implements AskReceiver {
     while (handled < messagesMax && this.hasWork) {
       const mail = present(this.#mailbox.take(), "a cell with work has a message");
       const behavior = present(this.#behavior, "a cell with work has a behaviour");
-      let message: Message;
       if (mail instanceof Ask) {
         const nowMs = this.#host.clock.monotonicMs();
         if (mail.settled || nowMs >= mail.deadlineMs) { // its asker gives it up, or has
@@ -253,14 +230,12 @@ export class ActorCell implements AskReceiver {
           continue;
         }
         mail.startedAtMs = nowMs;
-        this.#currentAsk = mail;
-        message = mail.message;
-      } else message = mail;
+        this.#taken.begin(mail.message, mail);
+      } else this.#taken.begin(mail, undefined);
       handled++;
-      this.#currentMessage = message;
       try {
-        const result = behavior.receive(message);
-        if (result === undefined) this.#finish();
+        const result = behavior.receive(mail instanceof Ask ? mail.message : mail);
+        if (result === undefined) this.#taken.finish();
         else {
           this.#busy = true;
           result.then(
@@ -279,20 +254,13 @@ export class ActorCell implements AskReceiver {
 
   #handlerSettled(): void {
     this.#busy = false;
-    this.#finish();
+    this.#taken.finish();
     if (this.hasWork) this.#host.ready(this);
     else this.#noticeIdle();
   }
 
-  #finish(): void {
-    const ask = this.#currentAsk;
-    if (ask && !ask.settled) this.#kept.add(ask);
-    this.#currentAsk = undefined;
-    this.#currentMessage = undefined;
-  }
-
   get #idle(): boolean {
-    return !this.#busy && this.#mailbox.length === 0 && this.#kept.isEmpty;
+    return !this.#busy && this.#mailbox.length === 0 && this.#taken.kept === 0;
   }
 
   #noticeIdle(): void {
@@ -301,33 +269,26 @@ export class ActorCell implements AskReceiver {
 
   // ---- answering, for the context
 
-  /** The ask of a request that is being handled or was kept; undefined once it is settled. */
-  #askOf(request: Message): Ask | undefined {
-    if (this.#currentMessage === request) return this.#currentAsk;
-    return this.#kept.get(request);
-  }
-
   answer(request: Message, settle: (ask: Ask) => void): void {
-    const ask = this.#askOf(request);
+    const ask = this.#taken.find(request);
     if (!ask) return;
-    if (ask !== this.#currentAsk) this.#kept.remove(ask);
+    this.#taken.remove(ask);
     if (!ask.settled) settle(ask);
     this.#noticeIdle();
   }
 
   remainingMs(request: Message): number {
-    const ask = this.#askOf(request);
+    const ask = this.#taken.find(request);
     return ask ? Math.max(0, ask.deadlineMs - this.#host.clock.monotonicMs()) : Infinity;
   }
 
   traceIdOf(request: Message): string | undefined {
-    return this.#askOf(request)?.traceId;
+    return this.#taken.find(request)?.traceId;
   }
 
   /** The asker of a kept request has given it up. */
   askExpired(ask: Ask): void {
-    if (ask === this.#currentAsk) return;
-    this.#kept.remove(ask);
+    this.#taken.remove(ask);
     this.#noticeIdle();
   }
 
@@ -364,13 +325,9 @@ export class ActorCell implements AskReceiver {
 
   /** Fails the requests that the behaviour had taken. */
   #failTaken(reason: string, cause?: unknown): void {
-    const taken = this.#kept.takeAll();
-    if (this.#currentAsk && !this.#currentAsk.settled) taken.push(this.#currentAsk);
-    this.#currentAsk = undefined;
-    this.#currentMessage = undefined;
+    const taken = this.#taken.takeAll();
     this.#busy = false;
     for (const ask of taken) {
-      if (ask.settled) continue;
       this.#host.settleError(ask, new ActorFailedError(this.address, reason, { cause }));
     }
   }
@@ -381,7 +338,7 @@ export class ActorCell implements AskReceiver {
     const context = this.#context;
     this.#behavior = undefined;
     this.#endContext();
-    const traceId = this.#currentAsk?.traceId;
+    const traceId = this.#taken.handled?.traceId;
     this.#failTaken(reasonOf(error), error);
     if (this.state === "stopping") {
       this.#drained?.();

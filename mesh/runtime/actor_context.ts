@@ -4,7 +4,8 @@
  * tell, ask or schedule.
  */
 import type { ActorContext, ActorRef, Address, Message, ReplyOf, Request } from "./actor.ts";
-import type { ActorCell, CellHost } from "./actor_cell.ts";
+import type { ActorCell } from "./actor_cell.ts";
+import type { CellHost } from "./cell_host.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";

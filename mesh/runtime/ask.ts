@@ -18,6 +18,7 @@ export interface AskReceiver {
 /** The incarnation that asks. */
 export interface AskSender {
   readonly address: string;
+  askSent(address: string): void;
   /** Called once when the ask is settled. */
   askSettled(): void;
 }
@@ -107,6 +108,13 @@ export class Ask {
   /** Addresses of the askers, outermost first, and of the receiver. */
   chain(): string[] {
     return [...this.askers(), this.address];
+  }
+
+  /** Whether its asker was handling the request, or a request that waits for that one. */
+  isPartOf(request: Ask | undefined): boolean {
+    if (!request) return false;
+    for (let asker = this.parent; asker; asker = asker.parent) if (asker === request) return true;
+    return false;
   }
 
   /** How far it has come, for the error of a timeout. */

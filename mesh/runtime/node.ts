@@ -8,15 +8,16 @@ import type { ActorDefinition, ActorRef, Address, AskOptions, Message } from "./
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import { ActorCell, type CellHost } from "./actor_cell.ts";
+import { ActorCell } from "./actor_cell.ts";
+import type { CellHost } from "./cell_host.ts";
 import type { CellContext } from "./actor_context.ts";
 import type { ActorFailure, ActorStatistics } from "./actor_statistics.ts";
 import { Ask } from "./ask.ts";
-import { DeadlineWheel } from "./deadline_wheel.ts";
-import { ActorFailedError, AskTimeoutError, CallCycleError, reasonOf } from "./errors.ts";
+import { ActorFailedError, CallCycleError, reasonOf } from "./errors.ts";
 import type { NodeLink, ReceivedAsk } from "./node_link.ts";
 import { NodeRef } from "./node_ref.ts";
 import { TurnScheduler } from "./turn_scheduler.ts";
+import { UnsettledAsks } from "./unsettled_asks.ts";
 
 export interface NodeOptions {
   /** Unique in the mesh, e.g. `main` or `worker-1`. */
@@ -63,9 +64,8 @@ export class Node implements CellHost {
   readonly #turns: TurnScheduler;
   /** Links with something to send at the end of this turn. */
   #flushing: NodeLink[] = [];
-  readonly #wheel: DeadlineWheel;
+  readonly #asks: UnsettledAsks;
   #deadLetters = 0;
-  #asksOutside = 0;
 
   constructor(options: NodeOptions) {
     this.name = options.name;
@@ -81,7 +81,7 @@ export class Node implements CellHost {
       msMax: options.turnMsMax ?? 4,
       onTurnEnd: this.#flushLinks,
     });
-    this.#wheel = new DeadlineWheel(this.clock, (ask) => this.expire(ask));
+    this.#asks = new UnsettledAsks(this.clock, (node) => this.#links.get(node));
   }
 
   // ---- actors
@@ -146,7 +146,7 @@ export class Node implements CellHost {
     }
     this.#flushLinks();
     for (const link of [...this.#links.values()]) link.close();
-    this.#wheel.close();
+    this.#asks.close();
   }
 
   /**
@@ -185,7 +185,7 @@ export class Node implements CellHost {
 
   /** Asks from outside the actors that have no answer yet. */
   get asksFromOutside(): number {
-    return this.#asksOutside;
+    return this.#asks.fromOutside;
   }
 
   // ---- turns
@@ -222,7 +222,7 @@ export class Node implements CellHost {
       target.deliverTell(this.#copyMessages ? copy(message, transfer) : message);
     } else if (target) {
       target.tell(address, message, transfer);
-      this.#scheduleFlush(target);
+      this.scheduleFlush(target);
     } else this.#deadLetters++;
   }
 
@@ -258,16 +258,14 @@ export class Node implements CellHost {
         onValue: copies && !remote ? (value, transfer) => resolve(copy(value, transfer)) : resolve,
         onError: reject,
       });
-      if (sender) sender.askSent(address);
-      else this.#asksOutside++;
-      this.#wheel.add(ask);
+      this.#asks.add(ask);
       if (target instanceof ActorCell) {
-        if (target.busy && waitsFor(ask.parent, target.currentAsk)) {
+        if (target.busy && ask.isPartOf(target.currentAsk)) {
           this.settleError(ask, new CallCycleError(address, ask.chain()));
         } else target.deliverAsk(ask);
       } else if (target) {
         target.ask(ask, options.transfer);
-        this.#scheduleFlush(target);
+        this.scheduleFlush(target);
       } else {
         this.settleError(
           ask,
@@ -281,39 +279,19 @@ export class Node implements CellHost {
   }
 
   settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void {
-    if (this.#settled(ask)) ask.onValue(value, transfer);
+    this.#asks.settleValue(ask, value, transfer);
   }
 
   settleError(ask: Ask, error: Error): void {
-    if (this.#settled(ask)) ask.onError(error);
-  }
-
-  #settled(ask: Ask): boolean {
-    if (ask.settled) return false;
-    ask.settled = true;
-    this.#wheel.remove(ask);
-    if (ask.sender) ask.sender.askSettled();
-    else if (!ask.remoteChain) this.#asksOutside--;
-    return true;
+    this.#asks.settleError(ask, error);
   }
 
   expire(ask: Ask): void {
-    if (ask.settled) return;
-    const error = new AskTimeoutError(ask.address, ask.progress(this.clock.monotonicMs()));
-    const link = this.#links.get(ask.nodeName);
-    if (!ask.receiver && link) link.forget(ask);
-    this.settleError(ask, error);
-    if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
+    this.#asks.expire(ask);
   }
 
-  /** An ask that is given up before it is handled is never handled. */
   withdrawAsks(sender: CellContext): void {
-    const reason = `${sender.address}, which asked, has been restarted or stopped`;
-    for (const ask of this.#wheel.filter((ask) => ask.sender === sender)) {
-      if (!ask.receiver) this.#links.get(ask.nodeName)?.withdraw(ask);
-      this.settleError(ask, new ActorFailedError(ask.address, reason));
-      if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
-    }
+    this.#asks.withdraw(sender);
   }
 
   escalate(failure: ActorFailure): void {
@@ -357,7 +335,7 @@ export class Node implements CellHost {
         new ActorFailedError(ask.address, `${link.peer} is gone: ${cause.message}`, { cause }),
       );
     }
-    for (const ask of this.#wheel.filter((ask) => ask.receivedOver === link)) this.#drop(ask);
+    this.#asks.drop(link);
   }
 
   receiveAsk(received: ReceivedAsk): void {
@@ -381,7 +359,7 @@ export class Node implements CellHost {
     const cell = this.#cells.get(address);
     ask.receiver = cell;
     if (deadlineMs <= this.clock.monotonicMs()) return this.expire(ask);
-    this.#wheel.add(ask);
+    this.#asks.add(ask);
     if (cell) cell.deliverAsk(ask);
     else {
       this.settleError(
@@ -393,14 +371,7 @@ export class Node implements CellHost {
 
   /** The asker of an ask that came over the link has ended. */
   dropReceived(link: NodeLink, id: number): void {
-    const [ask] = this.#wheel.filter((ask) => ask.receivedOver === link && ask.linkId === id);
-    if (ask) this.#drop(ask);
-  }
-
-  /** Gives up an ask whose answer is of no use any more. */
-  #drop(ask: Ask): void {
-    this.#settled(ask);
-    if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
+    this.#asks.drop(link, id);
   }
 
   receiveTell(address: Address, message: Message): void {
@@ -409,12 +380,8 @@ export class Node implements CellHost {
     else this.#deadLetters++;
   }
 
-  /** Sends what the link has collected, at the end of this turn. */
+  /** Lets the link send its batch at the end of this turn. */
   scheduleFlush(link: NodeLink): void {
-    this.#scheduleFlush(link);
-  }
-
-  #scheduleFlush(link: NodeLink): void {
     if (this.#flushing.length === 0 && !this.#turns.pending) queueMicrotask(this.#flushLinks);
     if (!this.#flushing.includes(link)) this.#flushing.push(link);
   }
@@ -425,13 +392,6 @@ export class Node implements CellHost {
     this.#flushing = [];
     for (const link of links) link.flush();
   };
-}
-
-/** Whether `blocked` is `ask` or one of the requests that wait for it. */
-function waitsFor(ask: Ask | undefined, blocked: Ask | undefined): boolean {
-  if (!blocked) return false;
-  for (let asker = ask; asker; asker = asker.parent) if (asker === blocked) return true;
-  return false;
 }
 
 function copy<T>(value: T, transfer: readonly Transferable[] | undefined): T {

@@ -1,0 +1,93 @@
+/**
+ * All asks of a node that are not settled: sent from here or received over a link. An ask is
+ * settled once, by an answer, an error, its deadline, or the end of its asker. An ask that its
+ * asker gives up before it is handled is never handled.
+ */
+import type { Clock } from "../ports/clock.ts";
+import { ActorCell } from "./actor_cell.ts";
+import type { CellContext } from "./actor_context.ts";
+import type { Ask } from "./ask.ts";
+import { DeadlineWheel } from "./deadline_wheel.ts";
+import { ActorFailedError, AskTimeoutError } from "./errors.ts";
+import type { NodeLink } from "./node_link.ts";
+
+export class UnsettledAsks {
+  readonly #clock: Clock;
+  readonly #linkTo: (node: string) => NodeLink | undefined;
+  readonly #wheel: DeadlineWheel;
+  #fromOutside = 0;
+
+  /** @param linkTo The link to a node; undefined where there is none. */
+  constructor(clock: Clock, linkTo: (node: string) => NodeLink | undefined) {
+    this.#clock = clock;
+    this.#linkTo = linkTo;
+    this.#wheel = new DeadlineWheel(clock, (ask) => this.expire(ask));
+  }
+
+  /** Asks of senders that are no actors. */
+  get fromOutside(): number {
+    return this.#fromOutside;
+  }
+
+  add(ask: Ask): void {
+    if (ask.sender) ask.sender.askSent(ask.address);
+    else if (!ask.remoteChain) this.#fromOutside++;
+    this.#wheel.add(ask);
+  }
+
+  settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void {
+    if (this.#settle(ask)) ask.onValue(value, transfer);
+  }
+
+  settleError(ask: Ask, error: Error): void {
+    if (this.#settle(ask)) ask.onError(error);
+  }
+
+  /** The budget has run out: settles the ask with an error that says where the time went. */
+  expire(ask: Ask): void {
+    if (ask.settled) return;
+    const error = new AskTimeoutError(ask.address, ask.progress(this.#clock.monotonicMs()));
+    if (!ask.receiver) this.#linkTo(ask.nodeName)?.forget(ask);
+    this.settleError(ask, error);
+    tellReceiver(ask);
+  }
+
+  /** The incarnation has ended: its asks are given up, on other nodes too. */
+  withdraw(sender: CellContext): void {
+    const reason = `${sender.address}, which asked, has been restarted or stopped`;
+    for (const ask of this.#wheel.filter((ask) => ask.sender === sender)) {
+      if (!ask.receiver) this.#linkTo(ask.nodeName)?.withdraw(ask);
+      this.settleError(ask, new ActorFailedError(ask.address, reason));
+      tellReceiver(ask);
+    }
+  }
+
+  /** Drops asks that came over a link: one by its number, or all, because the link is gone. */
+  drop(link: NodeLink, id?: number): void {
+    const isDropped = (ask: Ask) =>
+      ask.receivedOver === link && (id === undefined || ask.linkId === id);
+    for (const ask of this.#wheel.filter(isDropped)) {
+      this.#settle(ask);
+      tellReceiver(ask);
+    }
+  }
+
+  /** Deadlines are noticed no more. */
+  close(): void {
+    this.#wheel.close();
+  }
+
+  /** False where it was settled before. */
+  #settle(ask: Ask): boolean {
+    if (ask.settled) return false;
+    ask.settled = true;
+    this.#wheel.remove(ask);
+    if (ask.sender) ask.sender.askSettled();
+    else if (!ask.remoteChain) this.#fromOutside--;
+    return true;
+  }
+}
+
+function tellReceiver(ask: Ask): void {
+  if (ask.receiver instanceof ActorCell) ask.receiver.askExpired(ask);
+}
