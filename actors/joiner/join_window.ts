@@ -69,6 +69,8 @@ export class JoinWindow {
   readonly #negative: Float32Array;
   readonly #decidedBefore: number;
   readonly #clock: DataClock;
+  /** The record at hand was joined before a restart. */
+  #readsAgain = false;
   /** Records before this offset were accepted. */
   #acceptedBefore = 0;
   readonly counts: JoinCounts = {
@@ -136,6 +138,7 @@ export class JoinWindow {
   /** Moves the data clock to a record's time, see {@link DataClock.observe}. */
   observe(record: EventRecord, offset: number): void {
     this.#clock.observe(record, offset);
+    this.#readsAgain = offset < this.#decidedBefore;
   }
 
   /**
@@ -180,7 +183,8 @@ export class JoinWindow {
   closeEarly(beforeOffset: number, out: ExampleOutput): boolean {
     const { oldest } = this.#open;
     if (oldest === undefined || oldest.offset >= beforeOffset) return false;
-    this.counts.impressionsClosedEarly++;
+    this.#readsAgain = false;
+    this.#count("impressionsClosedEarly");
     this.#close(oldest, out);
     return true;
   }
@@ -193,7 +197,7 @@ export class JoinWindow {
   accept(record: EventRecord, offset: number, out: ExampleOutput): void {
     invariant(offset >= this.#acceptedBefore, "records are accepted in the order of the log");
     this.#acceptedBefore = offset + 1;
-    if (this.#clock.isAhead(record, offset)) this.counts.eventsAheadOfTime++;
+    if (this.#clock.isAhead(record, offset)) this.#count("eventsAheadOfTime");
     if (record.kind === "impression") this.#acceptImpression(record, offset, out);
     else this.#acceptAction(record, out);
   }
@@ -210,7 +214,7 @@ export class JoinWindow {
     const fingerprint = fingerprintOf(record.rankingId);
     const earlier = this.#open.find(fingerprint);
     if (earlier !== undefined) {
-      this.counts.impressionsDuplicate++;
+      this.#count("impressionsDuplicate");
       if (this.#actions.has(earlier.address)) this.#close(earlier, out);
       else this.#open.remove(earlier);
     }
@@ -229,37 +233,37 @@ export class JoinWindow {
     const fingerprint = fingerprintOf(record.rankingId);
     const impression = this.#open.find(fingerprint);
     if (impression === undefined) {
-      if (this.#closed.has(fingerprint)) this.counts.actionsLate++;
-      else this.counts.actionsUnmatched++;
+      if (this.#closed.has(fingerprint)) this.#count("actionsLate");
+      else this.#count("actionsUnmatched");
       return;
     }
     const rows = this.#read(impression);
     const row = rows.rowOf(record.item);
     if (row < 0) {
-      this.counts.actionsUnmatched++;
+      this.#count("actionsUnmatched");
       return;
     }
     const tasks = this.#options.tasks.length;
     const actions = this.#actions.of(impression.address, rows.rows, tasks);
     if (actions.eventIds.has(record.eventId)) {
-      this.counts.actionsDuplicate++;
+      this.#count("actionsDuplicate");
       return;
     }
     if (actions.eventIds.size >= this.#options.actionsPerImpressionMax) {
-      this.counts.actionsExcess++;
+      this.#count("actionsExcess");
       return;
     }
     this.#actions.addEventId(actions, record.eventId);
     if (actions.decided[row] === 1) {
-      this.counts.actionsLate++;
+      this.#count("actionsLate");
       return;
     }
     const verdict = this.#rules.judge(record.action, record.value);
     if (verdict === undefined) {
-      this.counts.actionsIgnored++;
+      this.#count("actionsIgnored");
       return;
     }
-    this.counts.actionsMatched++;
+    this.#count("actionsMatched");
     for (let task = 0; task < tasks; task++) {
       const label = verdict.labels[task];
       if (label !== undefined) actions.labels[row * tasks + task] = label;
@@ -292,11 +296,13 @@ export class JoinWindow {
     const labels = this.#labelsOf(actions, row);
     const negative = labels === this.#negative || labels.every((label) => label === 0);
     if (negative && !this.#sampling.keeps(impression.samplingKey, row)) {
-      this.counts.examplesSampledOut++;
+      this.#count("examplesSampledOut");
       return;
     }
-    this.counts.examplesEmitted++;
-    out(impression)?.add({
+    const builder = out(impression);
+    if (builder === undefined) return;
+    this.#count("examplesEmitted");
+    builder.add({
       features: rows.features(),
       row,
       labels,
@@ -304,6 +310,11 @@ export class JoinWindow {
       servedScore: rows.score(row),
       atMs: impression.atMs,
     });
+  }
+
+  /** Counts an outcome, unless the record is read again: then it was counted before. */
+  #count(outcome: keyof JoinCounts): void {
+    if (!this.#readsAgain) this.counts[outcome]++;
   }
 
   /** `[tasks]`: 0 for a task that no action has decided. */

@@ -234,8 +234,10 @@ export class Joiner implements Behavior<JoinerMessage> {
         cause,
       });
     }
-    this.#recordsInvalid++;
-    this.#events.add(1, { outcome: "recordsInvalid" });
+    if (offset >= this.#examples.decidedBefore) {
+      this.#recordsInvalid++;
+      this.#events.add(1, { outcome: "recordsInvalid" });
+    }
     return undefined;
   }
 

@@ -8,7 +8,10 @@ export interface EventsAppended {
   readonly kind: "eventsAppended";
 }
 
-/** The joiner's state, and counts of everything that it read since its start. */
+/**
+ * The joiner's state, and counts since its start. Records that it reads again after a restart are
+ * not counted again.
+ */
 export interface JoinerStatus {
   readonly impressionsOpen: number;
   /** Closed before their window ended: a bound was reached, or the event log was nearly full. */

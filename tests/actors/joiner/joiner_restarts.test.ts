@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { defineJoiner } from "../../../actors/joiner/definition.ts";
 import type { EventRecord } from "../../../records/event_record.ts";
+import type { JoinerMessage } from "../../../actors/joiner/protocol.ts";
 import { JoinerWorld } from "./joiner_world.ts";
 import { action, impression, joinerOptions } from "./records.ts";
 
@@ -22,6 +23,42 @@ Deno.test("a joiner whose position lies beyond the event log's end refuses to st
     /events before offset 2, .*events\/0.* offset 0/,
   );
   await emptied.mesh.stop();
+  await world.mesh.stop();
+});
+
+Deno.test("a joiner that restarts counts no record again", async () => {
+  const world = new JoinerWorld(joinerOptions({ windowMs: 1e6 }));
+  const status = async () => {
+    const joiner = world.mesh.node().actorRef<JoinerMessage>("joiner/0");
+    return await world.mesh.settle(joiner.ask({ kind: "getStatus" }, { budgetMs: 100 }));
+  };
+  await world.start();
+  await world.post(
+    impression({ ranking: "open", items: ["a", "b"], atMs: 0 }),
+    action({ ranking: "open", item: "a", action: "click", atMs: 1 }),
+    action({ ranking: "open", item: "a", action: "unknown", atMs: 1 }),
+    action({ ranking: "nowhere", item: "a", action: "click", atMs: 1 }),
+    impression({ ranking: "bought", items: ["a"], atMs: 1 }),
+    action({ ranking: "bought", item: "a", action: "buy", atMs: 1, acceptedAtMs: 0 }),
+  );
+  await world.eventLog.append(0, [Uint8Array.of(0xc1)]);
+  // Its acceptance is later, so that a chunk with the position is written.
+  const late = action({ ranking: "bought", item: "a", action: "buy", atMs: 2, acceptedAtMs: 2e9 });
+  await world.post(late);
+  const before = await status();
+  assert.deepEqual(
+    [before.actionsMatched, before.actionsLate, before.eventsAheadOfTime, before.recordsInvalid],
+    [2, 1, 0, 1],
+  );
+  await world.restart();
+  await world.mesh.advance(1);
+  await world.post(action({ ranking: "open", item: "b", action: "buy", atMs: 2 }));
+  const after = await status();
+  assert.equal(after.impressionsOpen, 1, "it has read the impression again");
+  const counted = Object.entries(after).filter(([name, value]) =>
+    /^(actions|examples|events|records)/.test(name) && value !== 0
+  );
+  assert.deepEqual(counted, [["examplesEmitted", 1], ["actionsMatched", 1]]);
   await world.mesh.stop();
 });
 
