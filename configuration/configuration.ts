@@ -157,7 +157,7 @@ export function parseConfiguration(
   if (findings.length > 0 || parsed.data === undefined) {
     throw new ConfigurationError(file, problemsOf(findings));
   }
-  const warnings = problemsOf(configurationWarnings(parsed.data))
+  const warnings = problemsOf(configurationWarnings(parsed.data, host))
     .map((problem) => formatProblem(file, problem));
   return { ...actorOptionsOf(parsed.data, featureSchemaOf(parsed.data)), warnings };
 }

@@ -2,20 +2,24 @@
  * Warnings about settings that are valid but usually a mistake, with their remedies. They are
  * logged at start.
  */
+import type { HostLimits } from "./checks/check.ts";
 import type { Finding } from "./expectations.ts";
-import { rankingsCovering } from "./gateway_options.ts";
+import { gatewayOptionsOf, rankingsCovering } from "./gateway_options.ts";
 import { labelRulesOf, largestValue, valueBoundsOf } from "./label_rules.ts";
 import { taskOptionsOf } from "./model_options.ts";
+import { type ConfigurationPath, formatPath } from "./problems.ts";
 import type { CairnFile } from "./schema.ts";
+import { servingBytesNeeded } from "./serving_memory.ts";
 import { formatDuration } from "./units.ts";
 
 /** The delay of negatives that does not bias a model noticeably, ms. */
 const NEGATIVES_DELAY_MS_HARMLESS = 60_000;
 
-type Warn = (file: CairnFile) => Iterable<Finding>;
+type Warn = (file: CairnFile, host: HostLimits | undefined) => Iterable<Finding>;
 
-export function configurationWarnings(file: CairnFile): Finding[] {
-  return warnings.flatMap((warn) => [...warn(file)]);
+/** @param host The machine's limits; undefined = not compared. */
+export function configurationWarnings(file: CairnFile, host?: HostLimits): Finding[] {
+  return warnings.flatMap((warn) => [...warn(file, host)]);
 }
 
 /** Values as labels without bounds: training cannot tell a huge value from a mistake. */
@@ -76,4 +80,53 @@ function* forgottenRankings({ gateway, joiner }: CairnFile): Iterable<Finding> {
   };
 }
 
-const warnings: readonly Warn[] = [unboundedLabels, earlyPositives, forgottenRankings];
+/** Bounds of memory that are each below the machine's memory, and together above it. */
+function* memoryTogether(file: CairnFile, host: HostLimits | undefined): Iterable<Finding> {
+  if (host === undefined) return;
+  const bounds = memoryBounds(file).sort((a, b) => b.bytes - a.bytes);
+  const total = bounds.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (total <= host.memoryBytes) return;
+  const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)}GiB`;
+  const largest = bounds.slice(0, 3).map(({ path, bytes }) =>
+    `${gibibytes(bytes)} by ${formatPath(path)}`
+  );
+  yield {
+    path: bounds[0].path,
+    message: `the process may use ${gibibytes(total)} of memory (${largest.join(", ")}, …), more ` +
+      `than this machine's ${gibibytes(host.memoryBytes)}; lower this value`,
+  };
+}
+
+/** The largest uses of memory that settings bound. */
+function memoryBounds(
+  file: CairnFile,
+): { readonly path: ConfigurationPath; readonly bytes: number }[] {
+  const { embeddings, features, gateway, joiner, storage } = file;
+  return [
+    // While a snapshot is written, copies of changed rows take up to a quarter more.
+    { path: ["embeddings", "bytesMax"], bytes: 1.25 * embeddings.bytesMax },
+    {
+      path: ["embeddings", "serving", "bytesMax"],
+      bytes: embeddings.serving.bytesMax ?? servingBytesNeeded(file),
+    },
+    { path: ["features", "itemCache"], bytes: features.itemCache },
+    {
+      path: ["joiner", "impressionsBytesMax"],
+      // Records are packed into chunks, which may be half empty; the gateway knows the same
+      // rankings.
+      bytes: 2 * joiner.impressionsBytesMax + gatewayOptionsOf(file).rankingsBytesMax,
+    },
+    { path: ["gateway", "bodiesMax"], bytes: gateway.bodiesMax },
+    ...(storage.kind === "memory"
+      // The event log and the example log.
+      ? [{ path: ["storage", "logBytesMax"], bytes: 2 * storage.logBytesMax }]
+      : []),
+  ];
+}
+
+const warnings: readonly Warn[] = [
+  unboundedLabels,
+  earlyPositives,
+  forgottenRankings,
+  memoryTogether,
+];

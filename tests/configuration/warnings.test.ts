@@ -52,6 +52,17 @@ Deno.test("a gateway that remembers fewer rankings than the joiner holds is a wa
   assert.deepEqual(file(", unknownRankings: accept"), []);
 });
 
+Deno.test("bounds of memory that exceed the machine's memory together are a warning", () => {
+  const at = (memoryBytes: number) =>
+    parseConfiguration(slots, "c.yaml", { memoryBytes, environment: () => undefined }).warnings;
+  assert.deepEqual(at(2 ** 31), [
+    "c.yaml:1:1 joiner.impressionsBytesMax: the process may use 4.0GiB of memory (2.5GiB by " +
+    "joiner.impressionsBytesMax, 0.6GiB by embeddings.bytesMax, 0.5GiB by storage.logBytesMax, …), more " +
+    "than this machine's 2.0GiB; lower this value",
+  ]);
+  assert.deepEqual(at(2 ** 33), []);
+});
+
 Deno.test("the example files have no warnings", async () => {
   for (const name of ["demo", "movies", "widths"]) {
     const path = `examples/${name}.yaml`;
