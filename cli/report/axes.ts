@@ -15,14 +15,18 @@ export interface Plot {
 /** Room below a plot for the numbers and the label of its x axis. */
 export const BELOW_PLOT_PX = 44;
 
-/** @param yTicks Ticks of the y axis that get a grid line. */
-export function axes(
-  plot: Plot,
-  x: Scale,
-  y: Scale,
-  yTicks: readonly number[],
-  xLabel: string,
-): string {
+/** The scales of a chart, and their labels. */
+export interface Axes {
+  readonly plot: Plot;
+  readonly x: Scale;
+  readonly y: Scale;
+  /** Ticks of the y axis that get a grid line. */
+  readonly yTicks: readonly number[];
+  readonly xLabel: string;
+}
+
+/** The axes as SVG. */
+export function axes({ plot, x, y, yTicks, xLabel }: Axes): string {
   const { left, right, bottom } = plot;
   const grid = yTicks.map((tick) => {
     const at = y.toPixels(tick).toFixed(1);

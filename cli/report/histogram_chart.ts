@@ -57,7 +57,7 @@ export function histogramChart(sorted: Float64Array, options: HistogramOptions):
   return `<svg class="series-${options.series}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${
     escapeHtml(`Histogram of ${options.xLabel}`)
   }">
-${axes(plot, x, y, y.ticks.slice(1), options.xLabel)}
+${axes({ plot, x, y, yTicks: y.ticks.slice(1), xLabel: options.xLabel })}
 ${bars.join("\n")}
 ${marks.join("\n")}
 </svg>`;

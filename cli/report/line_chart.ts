@@ -66,7 +66,7 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${
     escapeHtml(`${options.yLabel} by ${options.xLabel}`)
   }">
-${axes(plot, x, y, y.ticks, options.xLabel)}
+${axes({ plot, x, y, yTicks: y.ticks, xLabel: options.xLabel })}
 <text class="label" transform="translate(12 ${
     (plot.top + plot.bottom) / 2
   }) rotate(-90)" text-anchor="middle">${escapeHtml(options.yLabel)}</text>

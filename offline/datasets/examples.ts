@@ -25,6 +25,12 @@ export interface ExamplesOptions {
   readonly onProgress?: (rows: number) => void;
 }
 
+/** Rows of a table, `to` excluded. */
+interface RowRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 const none: FeatureAttributes = {};
 
 /** Makes features of a dataset's interactions, with the dataset's items as stored profiles. */
@@ -82,7 +88,7 @@ export function labelledExamples(
     const parts: FeatureBatch[] = [];
     for (let row = begin; row < end;) {
       const next = requestEnd(table, row, end);
-      parts.push(extractRows(dataset, table, row, next, extractor));
+      parts.push(extractRows(dataset, table, { from: row, to: next }, extractor));
       row = next;
     }
     joined.push(concatenateBatches(parts));
@@ -90,7 +96,7 @@ export function labelledExamples(
   }
   return new ExampleTable(
     concatenateBatches(joined),
-    labelsOf(dataset, table, tasks, from, to),
+    labelsOf(dataset, table, { from, to }, tasks),
     table.atMs.subarray(from, to),
   );
 }
@@ -116,8 +122,7 @@ function requestEnd(table: InteractionTable, row: number, limit: number): number
 function extractRows(
   dataset: Dataset,
   table: InteractionTable,
-  from: number,
-  to: number,
+  { from, to }: RowRange,
   extractor: FeatureExtractor,
 ): FeatureBatch {
   const user = table.user(from);
@@ -140,9 +145,8 @@ function extractRows(
 function labelsOf(
   dataset: Dataset,
   table: InteractionTable,
+  { from, to }: RowRange,
   tasks: readonly TaskLabels[],
-  from: number,
-  to: number,
 ): Float32Array<ArrayBuffer> {
   const rules = new LabelRules(tasks);
   const labels = new Float32Array((to - from) * tasks.length);

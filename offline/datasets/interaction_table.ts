@@ -4,20 +4,41 @@
  */
 import type { Dataset, InteractionChunk, RowFields } from "./dataset.ts";
 
+/** The columns of a table. */
+export interface NumberedInteractions {
+  readonly rows: number;
+  /** Ids by number. */
+  readonly users: readonly string[];
+  readonly items: readonly string[];
+  /** Number of each row's user, shape `[rows]`, as all following columns. */
+  readonly userOf: Uint32Array<ArrayBuffer>;
+  readonly itemOf: Uint32Array<ArrayBuffer>;
+  readonly values: Float64Array<ArrayBuffer>;
+  readonly atMs: Float64Array<ArrayBuffer>;
+  readonly fields: readonly RowFields[] | undefined;
+}
+
 /** Users and items are numbered, so that a row takes 24 bytes, independent of its ids. */
 export class InteractionTable {
-  constructor(
-    readonly rows: number,
-    /** Ids by number. */
-    readonly users: readonly string[],
-    readonly items: readonly string[],
-    /** Shape `[rows]`. */
-    readonly userOf: Uint32Array<ArrayBuffer>,
-    readonly itemOf: Uint32Array<ArrayBuffer>,
-    readonly values: Float64Array<ArrayBuffer>,
-    readonly atMs: Float64Array<ArrayBuffer>,
-    readonly fields: readonly RowFields[] | undefined,
-  ) {}
+  readonly rows: number;
+  readonly users: readonly string[];
+  readonly items: readonly string[];
+  readonly userOf: Uint32Array<ArrayBuffer>;
+  readonly itemOf: Uint32Array<ArrayBuffer>;
+  readonly values: Float64Array<ArrayBuffer>;
+  readonly atMs: Float64Array<ArrayBuffer>;
+  readonly fields: readonly RowFields[] | undefined;
+
+  constructor(columns: NumberedInteractions) {
+    this.rows = columns.rows;
+    this.users = columns.users;
+    this.items = columns.items;
+    this.userOf = columns.userOf;
+    this.itemOf = columns.itemOf;
+    this.values = columns.values;
+    this.atMs = columns.atMs;
+    this.fields = columns.fields;
+  }
 
   user(row: number): string {
     return this.users[this.userOf[row]];
@@ -35,16 +56,16 @@ export function tableOf(
   const [userNames, itemNames] = [new Numbering(), new Numbering()];
   const userOf = Uint32Array.from(users, (id) => userNames.of(id));
   const itemOf = Uint32Array.from(items, (id) => itemNames.of(id));
-  return new InteractionTable(
-    users.length,
-    userNames.names,
-    itemNames.names,
+  return new InteractionTable({
+    rows: users.length,
+    users: userNames.names,
+    items: itemNames.names,
     userOf,
     itemOf,
     values,
     atMs,
     fields,
-  );
+  });
 }
 
 export interface ReadOptions {
@@ -83,16 +104,16 @@ export async function readInteractions(
   const fileUsers = concatenated(userOf, new Uint32Array(rows));
   const fileItems = concatenated(itemOf, new Uint32Array(rows));
   const fileValues = concatenated(values, new Float64Array(rows));
-  return new InteractionTable(
+  return new InteractionTable({
     rows,
-    users.names,
-    items.names,
-    order.map((row) => fileUsers[row]),
-    order.map((row) => fileItems[row]),
-    Float64Array.from(order, (row) => fileValues[row]),
-    Float64Array.from(order, (row) => times[row]),
-    fields.length === 0 ? undefined : Array.from(order, (row) => fields[row]),
-  );
+    users: users.names,
+    items: items.names,
+    userOf: order.map((row) => fileUsers[row]),
+    itemOf: order.map((row) => fileItems[row]),
+    values: Float64Array.from(order, (row) => fileValues[row]),
+    atMs: Float64Array.from(order, (row) => times[row]),
+    fields: fields.length === 0 ? undefined : Array.from(order, (row) => fields[row]),
+  });
 }
 
 class Numbering {

@@ -58,7 +58,7 @@ export function traceOptimizer(trace: Trace, name: string): TraceOptimizer {
   const all = RecordedUpdates.of(trace);
   const fitted = all === undefined || all.distance(kind, rates) <= 1
     ? {}
-    : fit(trace, kind, rates, stated, all);
+    : fit({ trace, kind, rates, stated, all });
   for (const [rate, value] of Object.entries(defaults) as [RateName, number][]) {
     const said = stated[rate], explaining = fitted?.[rate];
     if (explaining !== undefined) {
@@ -89,13 +89,14 @@ export function traceOptimizer(trace: Trace, name: string): TraceOptimizer {
 }
 
 /** Rates to replace so that the updates are explained, or undefined when none do. */
-function fit(
-  trace: Trace,
-  kind: DenseOptimizerKind,
-  rates: Rates,
-  stated: Rates,
-  all: RecordedUpdates,
-): Rates | undefined {
+function fit({ trace, kind, rates, stated, all }: {
+  readonly trace: Trace;
+  readonly kind: DenseOptimizerKind;
+  readonly rates: Rates;
+  readonly stated: Rates;
+  /** The updates that the rates must explain. */
+  readonly all: RecordedUpdates;
+}): Rates | undefined {
   const sample = present(
     RecordedUpdates.of(trace, SAMPLE),
     "a trace with updates has a sample of them",

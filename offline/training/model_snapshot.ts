@@ -57,16 +57,25 @@ export async function writeModelSnapshot(
     const cut = { ...beforeAllLogs, source: addresses.trainer(partition), partition };
     trainers.push(await writeTrainerPart(blobs, name, kernel, cut, checkpoint));
   }
-  const shard = await writeTables(blobs, kernel, `${name}/shard-0`, tables, embeddingShard);
+  const shard = await writeTables(
+    { blobs, kernel, prefix: `${name}/shard-0` },
+    tables,
+    embeddingShard,
+  );
   const manifest: SnapshotManifest = { format: FORMAT, name, atMs, trainers, shards: [shard] };
   await writeManifest(blobs, manifest);
   await keepSnapshots(blobs, [manifest]);
 }
 
+/** The blobs that a shard's part goes to. */
+interface ShardTarget {
+  readonly blobs: BlobStore;
+  readonly kernel: BatchKernel;
+  readonly prefix: string;
+}
+
 async function writeTables(
-  blobs: BlobStore,
-  kernel: BatchKernel,
-  prefix: string,
+  { blobs, kernel, prefix }: ShardTarget,
   tables: ClassTables,
   { slotNames, snapshotChunkRows }: CairnConfiguration["embeddingShard"],
 ): Promise<ShardPart> {
