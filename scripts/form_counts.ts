@@ -16,7 +16,7 @@ const FILE_LINES_MAX = 300;
 const ROOMS_WITHOUT_FEATURES = /^(structures|mesh|gateway)\//;
 /** Log files, and the demo, whose audience has segments of shoppers. */
 const SEGMENT_FILES =
-  /^(mesh\/adapters\/embedded|tests\/mesh\/adapters|tests\/contracts|records|cli\/demo)\//;
+  /^(mesh\/adapters\/embedded|tests\/mesh\/adapters|tests\/contracts|records|cli\/demo|offline\/data_directory)\//;
 
 /** A word with several meanings, and the files in which it has the one that remains. */
 interface Word {
