@@ -54,7 +54,9 @@ export class ExamplePartition {
   #rowsAfter = 0;
   /** The first examples of that moment that the example log has already. */
   #dropped = 0;
-  /** When the oldest row of the unfinished chunk has waited long enough, on the monotonic clock. */
+  /** Whether the newest chunk is full, so that a trainer waits for the chunk after it. */
+  #isAwaited: boolean;
+  /** When the next chunk is finished at the latest, on the monotonic clock. */
   #dueAtMs: number | undefined;
 
   private constructor(
@@ -73,6 +75,7 @@ export class ExamplePartition {
     // A chunk of offline training has no position: no event was read yet.
     this.start = this.#finished = this.#written = last?.resume ?? BEGINNING;
     this.#acceptedAtMs = last?.acceptedAtMs ?? 0;
+    this.#isAwaited = last !== undefined && last.rows >= limits.batchRows;
   }
 
   /**
@@ -143,15 +146,15 @@ export class ExamplePartition {
 
   /**
    * Finishes a chunk that is full or has waited long enough. Without rows, an empty chunk carries
-   * a later acceptance mark.
+   * a later acceptance mark, or ends the wait of a trainer for the chunk after a full one.
    */
   endTurn(moment: JoinMoment, nowMs: number): void {
-    if (this.rows === 0) {
-      if (moment.acceptedAtMs > this.#acceptedAtMs) this.finishChunk(moment);
-      return;
-    }
-    this.#dueAtMs ??= nowMs + this.#limits.lingerMs;
-    if (this.rows >= this.#limits.batchRows || nowMs >= this.#dueAtMs) this.finishChunk(moment);
+    const { batchRows, lingerMs } = this.#limits;
+    if (this.rows === 0 && moment.acceptedAtMs > this.#acceptedAtMs) this.finishChunk(moment);
+    const isRead = moment.eventOffset >= this.start.eventOffset;
+    if (this.rows === 0 && !(this.#isAwaited && isRead)) return;
+    this.#dueAtMs ??= nowMs + lingerMs;
+    if (this.rows >= batchRows || nowMs >= this.#dueAtMs) this.finishChunk(moment);
   }
 
   /** Finishes the chunk. Without rows it still carries the acceptance mark and the position on. */
@@ -182,6 +185,7 @@ export class ExamplePartition {
     );
     this.#finished = resume;
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
+    this.#isAwaited = this.rows >= this.#limits.batchRows;
     this.#waiting.push(encodeExamples(this.#builder.finish(this.#acceptedAtMs, resume)));
     this.#dueAtMs = undefined;
   }

@@ -5,6 +5,10 @@
  * A chunk is split in two cases. It has more than `batchRows` rows, where the configuration was
  * changed or the joiner drained a full log. Or a shard's mark lies inside of it, where a trainer
  * restarts alone after it learned a part of the chunk.
+ *
+ * The log also decides which batches are in flight together: groups of batches, each of which ends
+ * at a chunk that is not full, before an empty chunk, and at every {@link GROUP_CHUNKS}th offset.
+ * The joiner finishes an empty chunk where no other one follows a full one.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
@@ -14,6 +18,9 @@ export interface ChunkBatchesOptions extends ExampleShape {
   /** Rows of a batch at most. */
   readonly batchRows: number;
 }
+
+/** Offsets from one certain end of a group to the next, so that a cut need not wait for long. */
+const GROUP_CHUNKS = 64;
 
 /** Rows `[from, to)` of the partition. */
 export interface RowRange {
@@ -35,6 +42,7 @@ export class ChunkBatches {
   readonly #marks: readonly number[];
   readonly #skipped: readonly RowRange[];
   #rows = 0;
+  #endsGroup = true;
 
   /**
    * @param start Rows before its sequence are skipped: they are learned. Default: none are.
@@ -69,6 +77,11 @@ export class ChunkBatches {
     return this.#progress;
   }
 
+  /** Whether the group of the batch that was taken last ends with it. */
+  get endsGroup(): boolean {
+    return this.#endsGroup;
+  }
+
   /**
    * Adds a chunk read at `offset` of the log.
    *
@@ -95,7 +108,9 @@ export class ChunkBatches {
     };
     const cuts = isOfModel ? [...this.#cuts(nextRow, end, firstRow)] : [];
     if (cuts.length > 0) {
-      const whole = batchOf(chunk, before, this.#progress);
+      const isFull = rows >= this.#options.batchRows;
+      const endsGroup = !isFull || offset % GROUP_CHUNKS === GROUP_CHUNKS - 1;
+      const whole = { ...batchOf(chunk, before, this.#progress), endsGroup };
       for (const [from, to] of cuts) {
         this.#batches.push(from === 0 && to === rows ? whole : partOf(whole, from, to));
         this.#rows += to - from;
@@ -103,20 +118,31 @@ export class ChunkBatches {
     }
     // The last waiting batch takes the progress along, past rows that are not learned.
     const last = this.#batches.pop();
-    if (last !== undefined) this.#batches.push({ ...last, after: this.#progress });
+    const isBarrier = cuts.length === 0;
+    if (last === undefined) this.#endsGroup ||= isBarrier;
+    else {
+      const endsGroup = last.endsGroup || isBarrier;
+      this.#batches.push({ ...last, after: this.#progress, endsGroup });
+    }
     return isOfModel;
   }
 
   /** The next batch; undefined when none waits. */
   take(): TrainingBatch | undefined {
     const batch = this.#batches.shift();
-    if (batch !== undefined) this.#rows -= batch.features.rows;
+    if (batch === undefined) return undefined;
+    this.#rows -= batch.features.rows;
+    this.#endsGroup = batch.endsGroup;
     return batch;
   }
 
   /** Gives batches back that were taken last; they are the next ones again. */
   putBack(batches: readonly TrainingBatch[]): void {
-    this.#batches.unshift(...batches);
+    const last = batches.at(-1);
+    if (last === undefined) return;
+    // An empty chunk may have ended the group since.
+    this.#batches.unshift(...batches.slice(0, -1), { ...last, endsGroup: this.#endsGroup });
+    this.#endsGroup = true;
     for (const { features: { rows } } of batches) this.#rows += rows;
   }
 
@@ -177,7 +203,11 @@ function isWholeInSomeShape(chunk: ExampleChunk): boolean {
 }
 
 /** All rows of a chunk. Its columns are copied, since they may be unaligned. */
-function batchOf(chunk: ExampleChunk, before: Progress, after: Progress): TrainingBatch {
+function batchOf(
+  chunk: ExampleChunk,
+  before: Progress,
+  after: Progress,
+): Omit<TrainingBatch, "endsGroup"> {
   const buffer = (bytes: Uint8Array) => bytes.slice().buffer as ArrayBuffer;
   return {
     features: {

@@ -24,6 +24,7 @@ export function defineTrainer(
           return "read";
         case "examplesAppended":
         case "cut":
+        case "cutWaits":
         case "checkShards":
           return "write";
       }

@@ -46,6 +46,11 @@ export class ExampleReader {
     return this.#batches.waiting > 0;
   }
 
+  /** Whether the group of the batch that was taken last ends with it. */
+  get endsGroup(): boolean {
+    return this.#batches.endsGroup;
+  }
+
   /** The progress when all waiting batches are learned. */
   get progress(): Progress {
     return this.#batches.progress;

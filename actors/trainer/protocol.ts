@@ -117,6 +117,11 @@ export interface Cut extends Request<{ readonly parts: readonly TrainerPart[] }>
   readonly unlessAt?: Readonly<Record<string, number>>;
 }
 
+/** Makes the cuts that have waited long enough; the trainer's own timer. */
+export interface CutWaits {
+  readonly kind: "cutWaits";
+}
+
 /** Checks whether a shard was restarted while nothing was learned; the trainer's own timer. */
 export interface CheckShards {
   readonly kind: "checkShards";
@@ -127,6 +132,7 @@ export type TrainerMessage =
   | ExamplesAppended
   | CheckShards
   | Cut
+  | CutWaits
   | GetTrainerStatus
   | GetProgressiveValidation
   | GetDenseWeights

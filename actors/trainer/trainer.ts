@@ -15,7 +15,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
-import { invariant } from "../../structures/invariant.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
 import { bisect } from "./bisection.ts";
 import { BatchPipeline, type LearnedBatch, type RefusedBatch } from "./batch_pipeline.ts";
@@ -40,6 +40,9 @@ export interface TrainerDependencies {
 /** Interval at which the shards are asked whether they were restarted, ms. */
 const SHARD_CHECK_MS = 1_000;
 
+/** Longest wait of a cut for the end of a group, ms. */
+const CUT_WAIT_MS = 500;
+
 /** A diverged trainer answers requests, and reads and learns nothing. */
 type TrainerState =
   | { readonly kind: "training" }
@@ -61,6 +64,8 @@ export class Trainer implements Behavior<TrainerMessage> {
   #refusals: Refusals;
   #reader: ExampleReader;
   #woken = false;
+  /** Cuts that wait for the end of a group, with their times on the monotonic clock. */
+  readonly #cuts: { readonly message: Cut; readonly atMs: number }[] = [];
   #progress: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
   #steps = 0;
   #examples = 0;
@@ -132,7 +137,9 @@ export class Trainer implements Behavior<TrainerMessage> {
         this.#context.schedule(SHARD_CHECK_MS, message);
         return await this.#shards.check();
       case "cut":
-        return await this.#cut(message);
+        return await this.#requestCut(message);
+      case "cutWaits":
+        return await this.#endWait();
       case "getStatus":
         return this.#context.reply(message, {
           steps: this.#steps,
@@ -170,22 +177,37 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Reads ahead, begins batches, and learns from at most one. */
   async #turn(): Promise<void> {
-    if (this.#isStopped) return;
+    if (this.#isStopped) return await this.#takeCuts();
     let caughtUp = await this.#reader.read();
-    while (this.#pipeline.hasRoom) {
+    while (this.#mayBegin) {
       const batch = this.#reader.take();
-      if (batch === undefined) break;
-      this.#pipeline.begin(batch);
+      this.#pipeline.begin(present(batch, "a batch waits"));
       caughtUp = await this.#reader.read();
     }
-    if (!this.#pipeline.isEmpty) {
+    if (this.#mayLearn) {
       await this.#learnOldest();
-      if (this.#isStopped) return;
-    } else {
-      // Chunks without rows, and of another schema, still move the progress.
-      this.#advance(this.#reader.progress);
+      if (this.#isStopped) return await this.#takeCuts();
     }
-    if (!this.#pipeline.isEmpty || this.#reader.hasBatch || !caughtUp) this.#wake();
+    if (this.#pipeline.isEmpty) {
+      // Chunks without rows, and of another schema, still move the progress.
+      if (!this.#reader.hasBatch) this.#advance(this.#reader.progress);
+      await this.#takeCuts();
+    }
+    if (this.#mayBegin || this.#mayLearn || !caughtUp) this.#wake();
+  }
+
+  /**
+   * Whether the next batch may begin. The log decides which batches are in flight together, not the
+   * time of their arrival: with pipelining, a replay then looks up the same rows.
+   */
+  get #mayBegin(): boolean {
+    if (!this.#reader.hasBatch || !this.#pipeline.hasRoom) return false;
+    return this.#pipeline.isEmpty || !this.#reader.endsGroup;
+  }
+
+  /** Whether no other batch is to begin before the gradients of the oldest one are sent. */
+  get #mayLearn(): boolean {
+    return !this.#pipeline.isEmpty && (!this.#pipeline.hasRoom || this.#reader.endsGroup);
   }
 
   #learned({ batch, loss, tookMs }: LearnedBatch): void {
@@ -242,12 +264,16 @@ export class Trainer implements Behavior<TrainerMessage> {
       this.#context.telemetry.log("warn", `cannot write the quarantine of ${source}`, { cause });
     }
     const rows = refused.map(({ part }) => rangeOf(part)).join(", ");
-    this.#context.telemetry.log(
-      "error",
-      `${source} put examples aside whose loss is not finite or exploded, and goes on: ` +
-        `rows ${rows} of partition ${this.#options.partition} of the example log`,
-      { cause: error.message },
-    );
+    const fields = { cause: error.message };
+    if (rows === "") {
+      const message = `${source} learned a batch in parts, which was refused as a whole`;
+      this.#context.telemetry.log("warn", message, fields);
+    } else {
+      const message =
+        `${source} put examples aside whose loss is not finite or exploded, and goes on: rows ` +
+        `${rows} of partition ${this.#options.partition} of the example log`;
+      this.#context.telemetry.log("error", message, fields);
+    }
     if (this.#refusals.modelIsBroken) await this.#goBack(error);
   }
 
@@ -338,8 +364,34 @@ export class Trainer implements Behavior<TrainerMessage> {
     return true;
   }
 
+  /** Makes the cuts that wait for the end of a group. */
+  async #takeCuts(): Promise<void> {
+    for (const { message } of this.#cuts.splice(0)) await this.#cut(message);
+  }
+
+  /**
+   * Takes a cut in at the end of a group, so that a cut changes no bit of what is learned. Where
+   * the group does not end (the example log is full, the joiner is restarting), it ends here.
+   */
+  async #requestCut(message: Cut): Promise<void> {
+    if (this.#pipeline.isEmpty) return await this.#cut(message);
+    this.#cuts.push({ message, atMs: this.#context.clock.monotonicMs() });
+    this.#context.schedule(CUT_WAIT_MS, { kind: "cutWaits" });
+  }
+
+  /** Makes the cuts that have waited long enough. */
+  async #endWait(): Promise<void> {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (!this.#cuts.some(({ atMs }) => nowMs - atMs >= CUT_WAIT_MS)) return;
+    await this.#settle();
+    await this.#takeCuts();
+    this.#wake();
+  }
+
   async #cut(message: Cut): Promise<void> {
-    await this.#settle(); // outside the try: a batch that fails is more than a failed snapshot
+    // An asker that has given up must get no snapshot that it does not know.
+    if (this.#context.remainingMs(message) === 0) return;
+    await this.#pipeline.drain();
     invariant(this.#pipeline.isEmpty, "a cut holds what is settled");
     const context = this.#context;
     try {

@@ -30,6 +30,11 @@ export interface TrainingBatch {
   readonly before: Progress;
   /** The progress when this batch is learned. */
   readonly after: Progress;
+  /**
+   * Whether all gradients up to this batch are applied before the rows of the next one are looked
+   * up. Otherwise the next batches are looked up first, as far as they can be in flight.
+   */
+  readonly endsGroup: boolean;
 }
 
 /** The numbers of a batch's rows in words: `17`, or `17 to 20`. */
@@ -62,5 +67,6 @@ export function partOf(batch: TrainingBatch, from: number, to: number): Training
     atMs: batch.atMs,
     before: from === 0 ? before : { ...before, sequence: firstRow + from },
     after: to === rows ? after : { ...before, sequence: firstRow + to },
+    endsGroup: to === rows && batch.endsGroup,
   };
 }

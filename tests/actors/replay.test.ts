@@ -97,6 +97,7 @@ const step = fc.record({
 for (
   const [title, options] of Object.entries<LoopOptions>({
     "one trainer": { trainer: { batchRows: 8 } },
+    "with pipelining": { trainer: { batchRows: 8, pipelined: true } },
     "with rows that expire": { trainer: { batchRows: 8 }, expirySeconds: 2 },
     "with rows that are refused": {
       trainer: { batchRows: 8 },

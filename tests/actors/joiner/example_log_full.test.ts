@@ -71,12 +71,12 @@ Deno.test("windows that end together let few chunks wait while the example log t
   assert.ok(waitingMax <= 10, `${waitingMax} chunks waited`);
   const names = new Map<number, string>();
   for (let round = 0; names.size < expected.length && round < 1_000; round++) {
+    if (round % 5 === 2) await world.restart();
     for (const chunk of await world.chunks()) {
       readExamples(chunk).forEach(({ name, label }, row) => {
         names.set(chunk.firstRow + row, `${name}=${label}`);
       });
     }
-    if (round % 5 === 2) await world.restart();
     await world.exampleLog.trim(0, await world.exampleLog.endOffset(0) - 1);
     await world.mesh.advance(1_000);
   }

@@ -159,3 +159,21 @@ Deno.test("a cut asked for while batches are in flight holds all of them, in wei
   assert.equal((await loop.trainerStatus()).examples, 0, "nothing is learned again");
   await loop.stop();
 });
+
+Deno.test("a cut does not wait for a joiner that is away: after half a second it is made with the batches in flight", async () => {
+  const loop = await Loop.start({
+    joiner: { lingerMs: 60_000 },
+    trainer: { batchRows: 2, pipelined: true },
+  });
+  const { rankingId } = await loop.rank("user", ["a", "b"]);
+  await loop.act(rankingId, "a", "click");
+  await loop.act(rankingId, "b", "click");
+  await loop.mesh.advance(100);
+  assert.equal((await loop.trainerStatus()).examples, 0, "the batch waits for the next chunk");
+  const trainer = loop.mesh.node().actorRef<TrainerMessage>("trainer/0");
+  const cut = { kind: "cut", snapshot: "snapshots/1", standing: [], others: [] } as const;
+  const { parts: [part] } = await loop.mesh.settle(trainer.ask(cut, { budgetMs: 5_000 }));
+  assert.equal(part.sequence, 2);
+  assert.equal((await loop.trainerStatus()).examples, 2);
+  await loop.stop();
+});

@@ -49,8 +49,6 @@ const DISTINCT_BATCHES = 12;
 /** Warm-up time, in which all code is compiled and every batch is seen. */
 const WARM_UP_BATCHES = 12;
 const WARM_UP_ROWS = 65_536;
-/** Rows per record of the log. */
-const CHUNK_ROWS_MAX = 512;
 /**
  * Rows that the log is ahead of training: enough for the batches in flight and two pauses of the
  * writer.
@@ -206,9 +204,8 @@ async function drive(
   batches: ZipfBatches,
   batchRows: number,
 ): Promise<number> {
-  const chunkRows = Math.min(batchRows, CHUNK_ROWS_MAX);
-  const count = Math.ceil(DISTINCT_BATCHES * batchRows / chunkRows);
-  const templates = Array.from({ length: count }, () => batches.chunk(chunkRows, 0));
+  // A chunk is a batch.
+  const templates = Array.from({ length: DISTINCT_BATCHES }, () => batches.chunk(batchRows, 0));
   const aheadRows = Math.max(AHEAD_ROWS_MIN, AHEAD_BATCHES_MIN * batchRows);
   let rows = 0;
   let began: { examples: number; atMs: number } | undefined;
@@ -223,8 +220,8 @@ async function drive(
     if (began !== undefined && atMs - began.atMs >= seconds * 1000) {
       return (examples - began.examples) / (atMs - began.atMs) * 1000;
     }
-    for (; rows - examples < aheadRows; rows += chunkRows) {
-      const template = templates[rows / chunkRows % count];
+    for (; rows - examples < aheadRows; rows += batchRows) {
+      const template = templates[rows / batchRows % DISTINCT_BATCHES];
       await log.append(0, [encodeExamples({ ...template, firstRow: rows })]);
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
