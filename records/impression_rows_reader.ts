@@ -65,11 +65,17 @@ export class ImpressionRowsReader {
   /** The items' ids, in the order shown. */
   items(): string[] {
     const { bytes, words } = this.#memory;
+    const firstEnd = this.#begin + HEADER_WORDS;
+    const ends = words.subarray(firstEnd, firstEnd + this.rows);
+    const textBytes = ends.at(-1) ?? 0;
     const textBegin = this.#textBegin();
+    const text = bytes.slice(textBegin, textBegin + textBytes);
+    // Ids are mostly ASCII, where a byte is a unit: one call decodes them all.
+    const decoded = decoder.decode(text);
+    const isAscii = decoded.length === textBytes;
     let begin = 0;
-    return Array.from({ length: this.rows }, (_, row) => {
-      const end = words[this.#begin + HEADER_WORDS + row];
-      const item = decoder.decode(bytes.slice(textBegin + begin, textBegin + end));
+    return Array.from(ends, (end) => {
+      const item = isAscii ? decoded.slice(begin, end) : decoder.decode(text.subarray(begin, end));
       begin = end;
       return item;
     });
