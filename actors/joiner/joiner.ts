@@ -70,6 +70,10 @@ export class Joiner implements Behavior<JoinerMessage> {
   #reported: JoinCounts;
   /** Records before this offset are joined. */
   #nextOffset: number;
+  /** Records from `#nextOffset` on that were read and not joined. */
+  #unjoined: readonly LogRecord[] = [];
+  /** The last read gave as many records as it may. */
+  #logHasMore = false;
   /** The state before the examples that are being decided. */
   #moment: JoinMoment;
   /** Acceptance time of the newest action that was taken in. */
@@ -167,7 +171,11 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#scheduled = undefined;
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
-    const records = await this.#eventLog.read(partition, this.#nextOffset, recordsPerTurn);
+    if (this.#unjoined.length === 0) {
+      this.#unjoined = await this.#eventLog.read(partition, this.#nextOffset, recordsPerTurn);
+      this.#logHasMore = this.#unjoined.length === recordsPerTurn;
+    }
+    const records = this.#unjoined;
     this.#turnEndsAtMs = this.#context.clock.monotonicMs() + TURN_MS_MAX;
     let joined = 0;
     for (const record of records) {
@@ -175,13 +183,14 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#nextOffset = record.offset + 1;
       joined++;
     }
+    this.#unjoined = records.slice(joined);
     this.#examples.endTurn(
       this.#momentAt(this.#nextOffset),
       this.#context.clock.monotonicMs(),
     );
     await this.#write();
     await this.#commit();
-    if (joined < records.length || joined === recordsPerTurn) this.#wake();
+    if (this.#unjoined.length > 0 || this.#logHasMore) this.#wake();
     else await this.#drain();
     const { dueAtMs } = this.#examples;
     if (dueAtMs < Infinity) this.#wakeLater(dueAtMs - this.#context.clock.monotonicMs());
