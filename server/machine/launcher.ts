@@ -18,7 +18,7 @@ const POLL_MS = 500;
 /** More processes than this in a chain are not looked at. */
 const CHAIN_MAX = 16;
 
-/** Resolves with the name of the launcher when it has ended; never where there is none. */
+/** Resolves with the launcher's kind when one has ended; never where there is none. */
 export function launcherEnd(): Promise<string> {
   const chain = launchers(Deno.ppid, readProcess);
   return new Promise((resolve) => {
@@ -27,7 +27,8 @@ export function launcherEnd(): Promise<string> {
       const ended = chain.find(({ pid, startTime }) => readProcess(pid)?.startTime !== startTime);
       if (ended === undefined) return;
       clearInterval(timer);
-      resolve(ended.commandLine);
+      // Not its command line, which may hold secrets.
+      resolve(names[kindOf(ended.commandLine) ?? "task"]);
     }, POLL_MS);
     Deno.unrefTimer(timer);
   });
@@ -56,7 +57,15 @@ export function launchers(
   return chain.slice(0, kept);
 }
 
-function kindOf(commandLine: string): "task" | "shell" | "npm" | undefined {
+type Kind = "task" | "shell" | "npm";
+
+const names: Readonly<Record<Kind, string>> = {
+  task: "deno task",
+  shell: "the shell of npm",
+  npm: "npm",
+};
+
+function kindOf(commandLine: string): Kind | undefined {
   if (/^(?:\S*\/)?deno task(?: |$)/.test(commandLine)) return "task";
   if (/^(?:\S*\/)?(?:sh|bash|dash) -c /.test(commandLine)) return "shell";
   if (/^(?:npm|npx) |^\S*node \S*\/(?:npm|npx)(?:-cli\.js)? /.test(commandLine)) return "npm";
