@@ -78,6 +78,20 @@ Deno.test("a chunk is finished at exactly `batchRows` rows, also in the middle o
   await world.mesh.stop();
 });
 
+Deno.test("where no row follows a full chunk within the linger, an empty chunk does", async () => {
+  const world = new JoinerWorld(joinerOptions({ batchRows: 2, lingerMs: 50 }));
+  await world.start();
+  await world.post(impression({ ranking: "r1", items: ["a", "b"], atMs: 0 }));
+  await world.post(impression({ ranking: "r2", items: ["a"], atMs: 5_000 })); // closes r1
+  const rows = async () => (await world.chunks()).map(({ rows }) => rows);
+  assert.deepEqual(await rows(), [2]);
+  await world.mesh.advance(60);
+  assert.deepEqual(await rows(), [2, 0]);
+  await world.mesh.advance(500);
+  assert.deepEqual(await rows(), [2, 0], "once");
+  await world.mesh.stop();
+});
+
 Deno.test("a chunk that is not full waits for more rows until the linger is over", async () => {
   const world = new JoinerWorld(joinerOptions({ batchRows: 4, lingerMs: 50 }));
   await world.start();
