@@ -8,7 +8,7 @@ import { embeddingNames } from "./checks/embedding_checks.ts";
 import { crosses, slots } from "./checks/feature_checks.ts";
 import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
 import { labelRules, tasks, valueBounds } from "./checks/task_checks.ts";
-import type { Finding } from "./expectations.ts";
+import type { Finding } from "./problems.ts";
 
 const checks: readonly Check[] = [
   slots,

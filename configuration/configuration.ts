@@ -21,13 +21,15 @@ import { hidden, Secrets } from "./secrets.ts";
 import type { HostLimits } from "./checks/check.ts";
 import { ConfigurationDocument, withoutSource } from "./document.ts";
 import { type ReadEnvironment, withEnvironment } from "./environment.ts";
-import { explainIssue, type Finding, show, typedInstead } from "./expectations.ts";
+import { explainIssue, show } from "./issue_findings.ts";
+import { typedInstead } from "./typed_advice.ts";
 import { featureSchemaOf } from "./feature_schema.ts";
 import { actorOptionsOf } from "./actor_options.ts";
 import {
   changeAt,
   ConfigurationError,
   type ConfigurationProblem,
+  type Finding,
   formatPath,
   formatProblem,
   type TypedChange,

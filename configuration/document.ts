@@ -2,8 +2,7 @@
  * A YAML file that keeps the line and column of each value, for messages.
  */
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
-import type { ConfigurationPath, ConfigurationProblem } from "./problems.ts";
-import { formatPath } from "./problems.ts";
+import { type ConfigurationPath, type ConfigurationProblem, formatPath } from "./problems.ts";
 
 export class ConfigurationDocument {
   readonly #lines = new LineCounter();

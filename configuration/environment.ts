@@ -2,8 +2,7 @@
  * Replaces values of the form `${NAME}` by environment variables, so that secrets need not be in
  * the file.
  */
-import type { Finding } from "./expectations.ts";
-import type { ConfigurationPath } from "./problems.ts";
+import type { ConfigurationPath, Finding } from "./problems.ts";
 import type { EnvironmentValue } from "./secrets.ts";
 
 /** Returns the value of an environment variable; undefined = not set. */

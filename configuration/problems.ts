@@ -5,6 +5,14 @@
 /** Keys and list indices from the root of the file to a value. */
 export type ConfigurationPath = readonly (string | number)[];
 
+/** A problem with the configuration, before its position in the file is known. */
+export interface Finding {
+  readonly path: ConfigurationPath;
+  readonly message: string;
+  /** True = report the position of the key, not of the value. */
+  readonly atKey?: boolean;
+}
+
 /** A value from a command line option, which replaces the file's value. */
 export interface TypedChange {
   /** The option in messages, without its value, which could be secret: `--set shards.count`. */

@@ -3,11 +3,10 @@
  * logged at start.
  */
 import type { HostLimits } from "./checks/check.ts";
-import type { Finding } from "./expectations.ts";
+import { type ConfigurationPath, type Finding, formatPath } from "./problems.ts";
 import { gatewayOptionsOf, rankingsCovering } from "./gateway_options.ts";
 import { labelRulesOf, largestValue, valueBoundsOf } from "./label_rules.ts";
 import { taskOptionsOf } from "./model_options.ts";
-import { type ConfigurationPath, formatPath } from "./problems.ts";
 import type { CairnFile } from "./schema.ts";
 import { servingBytesNeeded } from "./serving_memory.ts";
 import { formatDuration } from "./units.ts";

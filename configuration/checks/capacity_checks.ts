@@ -1,8 +1,7 @@
 /**
  * Checks of memory limits, queues and threads.
  */
-import type { Finding } from "../expectations.ts";
-import type { ConfigurationPath } from "../problems.ts";
+import type { ConfigurationPath, Finding } from "../problems.ts";
 import { rowClassesOf } from "../row_classes.ts";
 import { servingBytesNeeded } from "../serving_memory.ts";
 import { formatBytes } from "../units.ts";

@@ -1,8 +1,7 @@
 /**
  * The form of checks between values of several sections.
  */
-import type { Finding } from "../expectations.ts";
-import type { ConfigurationPath } from "../problems.ts";
+import type { ConfigurationPath, Finding } from "../problems.ts";
 import type { CairnFile } from "../schema.ts";
 import { nearest } from "../suggestions.ts";
 

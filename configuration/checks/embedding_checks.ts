@@ -1,9 +1,8 @@
 /**
  * Checks of overrides in `embeddings`: slots and slices must exist.
  */
-import type { Finding } from "../expectations.ts";
+import type { ConfigurationPath, Finding } from "../problems.ts";
 import { sharesIds } from "../feature_schema.ts";
-import type { ConfigurationPath } from "../problems.ts";
 import type { CairnFile } from "../schema.ts";
 import { slicesOf } from "../slices.ts";
 import { type Sections, unknownName } from "./check.ts";

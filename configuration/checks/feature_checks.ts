@@ -1,7 +1,7 @@
 /**
  * Checks of slots: their number, their numbers, shared ids and crosses.
  */
-import type { Finding } from "../expectations.ts";
+import type { Finding } from "../problems.ts";
 import { makesNoIds, sharesIds } from "../feature_schema.ts";
 import type { CairnFile } from "../schema.ts";
 import { slotNumberOf } from "../../kernels/features/schema.ts";

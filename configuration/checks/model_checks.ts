@@ -1,7 +1,7 @@
 /**
  * Checks of the dense model against the slots: attention, embedding widths and size.
  */
-import type { Finding } from "../expectations.ts";
+import type { Finding } from "../problems.ts";
 import { makesNoIds, sharesIds } from "../feature_schema.ts";
 import { slicesOf } from "../slices.ts";
 import { type Sections, unknownName } from "./check.ts";

@@ -1,8 +1,7 @@
 /**
  * Checks of tasks: losses, score weights and label rules must fit the model's tasks.
  */
-import type { Finding } from "../expectations.ts";
-import type { ConfigurationPath } from "../problems.ts";
+import type { ConfigurationPath, Finding } from "../problems.ts";
 import type { CairnFile } from "../schema.ts";
 import { type Sections, unknownName } from "./check.ts";
 
