@@ -214,7 +214,9 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       delta === undefined || position.sequence === this.#acknowledged + 1,
       "a delta follows the acknowledged one",
     );
-    const answer = { position, incarnation: this.#incarnation };
+    const repeated = delta !== undefined && position.lineage === before.lineage &&
+      position.sequence === before.sequence;
+    const answer = { position, repeated, incarnation: this.#incarnation };
     if (delta === undefined) return this.#context.reply(message, answer);
     const buffers = delta.classes.flatMap((changes) =>
       changes === undefined

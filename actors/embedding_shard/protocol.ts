@@ -149,6 +149,8 @@ export interface TakeDelta extends
     readonly delta?: Delta;
     /** Position of the newest delta that was taken; the next one follows it. */
     readonly position: DeltaPosition;
+    /** The delta was given before: rows that changed since may be in the next one alone. */
+    readonly repeated: boolean;
     readonly incarnation: string;
   }> {
   readonly kind: "takeDelta";
@@ -207,7 +209,8 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 
 /**
  * Notes this moment as the cut of a snapshot: all rows of each source up to its `sequence` are
- * applied. Drops an unfinished snapshot.
+ * applied, and none after it. Drops an unfinished snapshot. Refused with a {@link CutBehindError}
+ * where the shard is past a mark.
  */
 export interface BeginSnapshot extends Request<void> {
   readonly kind: "beginSnapshot";

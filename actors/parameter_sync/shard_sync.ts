@@ -70,22 +70,21 @@ export class ShardSync {
     const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: [] as Error[] };
     let drained = false;
     while (!drained && round.deltas < deltasPerRoundMax) {
-      const { delta, position, incarnation } = await this.#shard.ask({
+      const { delta, position, repeated, incarnation } = await this.#shard.ask({
         kind: "takeDelta",
         acknowledged: this.#acknowledged,
         rowsMax: deltaRowsMax,
       }, { budgetMs });
       if (incarnation !== this.#incarnation) return { ...round, complete: false, incarnation };
-      drained = true;
+      drained = !repeated;
       if (delta === undefined) {
         // Without deltas, only this check finds an absent or empty replica, and a new lineage.
         await this.#check(position, round);
       } else {
         round.deltas++;
         invariant(
-          this.#acknowledged === undefined ||
-            position.lineage === this.#acknowledged.lineage &&
-              position.sequence === this.#acknowledged.sequence + 1,
+          position.lineage !== this.#acknowledged?.lineage ||
+            position.sequence === this.#acknowledged.sequence + 1,
           "deltas of a lineage follow each other",
         );
         for (const changes of delta.classes) {

@@ -40,3 +40,84 @@ Deno.test("a replica is not filled from another incarnation of the shard than th
   assert.match(failures[0].message, /another lineage/);
   assert.deepEqual(asked.map(({ kind }) => kind), ["getPosition"]);
 });
+
+Deno.test("a delta that was given before does not complete a round: newer rows are in the next one", async () => {
+  const changes = {
+    ids: BigUint64Array.of(1n),
+    rows: new Float32Array(1),
+    tombstones: new BigUint64Array(0),
+    checksum: 0,
+  };
+  const position = (sequence: number) => ({ lineage: "first/1", sequence });
+  const delta = (sequence: number) => ({ shard: 0, ...position(sequence), classes: [changes] });
+  const answers = [
+    { delta: delta(1), position: position(1), repeated: true },
+    { delta: delta(2), position: position(2), repeated: false },
+  ];
+  const shard = {
+    ask: () => Promise.resolve({ incarnation: "first", ...answers.shift() }),
+  } as unknown as ActorRef<EmbeddingShardMessage>;
+  const applied: number[] = [];
+  const replica = {
+    ask(message: ServingReplicaMessage) {
+      if (message.kind === "applyDelta") applied.push(message.delta.sequence);
+      return Promise.resolve({ status: "applied" });
+    },
+  } as unknown as ActorRef<ServingReplicaMessage>;
+  const sync = new ShardSync(shard, [replica], {
+    deltaRowsMax: 10,
+    deltasPerRoundMax: 4,
+    budgetMs: 100,
+  });
+  sync.follow("first");
+  const { complete } = await sync.round();
+  assert.deepEqual(applied, [1, 2]);
+  assert.ok(complete);
+});
+
+Deno.test("a replica is filled where the first delta of another lineage comes before any check", async () => {
+  const changes = {
+    ids: BigUint64Array.of(1n),
+    rows: new Float32Array(1),
+    tombstones: new BigUint64Array(0),
+    checksum: 0,
+  };
+  const old = { lineage: "first/1", sequence: 7 };
+  const first = { lineage: "second/1", sequence: 1 };
+  const deltas = [
+    { incarnation: "first", position: old, repeated: false },
+    {
+      incarnation: "second",
+      position: first,
+      repeated: false,
+      delta: { shard: 0, ...first, classes: [changes] },
+    },
+  ];
+  const shard = {
+    ask: ({ kind }: EmbeddingShardMessage) =>
+      Promise.resolve(
+        kind === "takeDelta" ? deltas.shift() : {
+          position: first,
+          class: 0,
+          ids: new BigUint64Array(0),
+          rows: new Float32Array(0),
+          done: true,
+        },
+      ),
+  } as unknown as ActorRef<EmbeddingShardMessage>;
+  const asked: string[] = [];
+  const replica = {
+    ask({ kind }: ServingReplicaMessage) {
+      asked.push(kind);
+      return Promise.resolve(kind === "getPosition" ? { position: old } : { status: "gap" });
+    },
+  } as unknown as ActorRef<ServingReplicaMessage>;
+  const options = { deltaRowsMax: 10, deltasPerRoundMax: 4, budgetMs: 100 };
+  const sync = new ShardSync(shard, [replica], options);
+  sync.follow("first");
+  await sync.round();
+  sync.follow("second");
+  const { complete } = await sync.round();
+  assert.deepEqual(asked, ["getPosition", "applyDelta", "loadRows"]);
+  assert.ok(complete);
+});
