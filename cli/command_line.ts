@@ -12,6 +12,7 @@ import { modelCommand } from "./model/command.ts";
 import { replayCommand } from "./replay/command.ts";
 import { serveCommand } from "./serve/command.ts";
 import { snapshotCommand } from "./snapshot/command.ts";
+import { simulateCommand } from "./simulate/command.ts";
 import { trainCommand } from "./train/command.ts";
 import { CommandError, describeError, exitCodes } from "./errors.ts";
 
@@ -60,6 +61,7 @@ export function buildCommandLine(output: Output): Command {
       demoCommand(output),
       trainCommand(output),
       replayCommand(output),
+      simulateCommand(output),
       modelCommand(output),
       snapshotCommand(output),
       dataCommand(output),

@@ -40,6 +40,12 @@ const protocols = /^actors\/[^/]+\/protocol\.ts$/;
 export const layers: readonly Layer[] = [
   { room: /^(main\.ts$|cli\/|scripts\/|tests\/)/, mayImport: [anything], inWords: "anything" },
   {
+    room: /^simulation\//,
+    mayImport: [/^(structures|records|kernels|mesh|actors|gateway|configuration|server)\//],
+    inWords:
+      "structures/, records/, kernels/, mesh/, actors/, gateway/, configuration/ and server/",
+  },
+  {
     room: /^offline\//,
     mayImport: [/^(structures|records|kernels|mesh|actors|configuration|server)\//],
     inWords: "structures/, records/, kernels/, mesh/, actors/, configuration/ and server/",

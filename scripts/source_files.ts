@@ -13,6 +13,7 @@ export const rooms: readonly string[] = [
   "structures",
   "configuration",
   "server",
+  "simulation",
   "offline",
   "cli",
 ];

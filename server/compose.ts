@@ -79,14 +79,15 @@ export async function compose(
   { onStep }: ComposeOptions = {},
 ): Promise<RunningMesh> {
   const { home, stores, dense, metrics } = environment;
+  const definitions = [
+    ...leadingDefinitions(stores),
+    ...computingDefinitions({ ...stores, dense }),
+  ];
   const mesh = new Mesh({
     home,
     spawnBudgetMs: SPAWN_BUDGET_MS,
     composition: {
-      definitions: [
-        ...leadingDefinitions(stores),
-        ...computingDefinitions({ ...stores, dense }),
-      ],
+      definitions: definitions.map((each) => environment.observe?.(each) ?? each),
       metrics: nodeMetrics(home, metrics),
     },
   });

@@ -10,6 +10,7 @@ import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { Node } from "../mesh/runtime/node.ts";
+import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import type { PlannedNode } from "./plan.ts";
 
 /**
@@ -26,6 +27,8 @@ export interface Environment {
   /** Dense sessions of actors in the home node. */
   readonly dense: DenseSessions;
   readonly metrics: MetricsPages;
+  /** Puts an observer between a kind of actor in the home node and the mesh. Default: none. */
+  observe?(definition: AnyDefinition): AnyDefinition;
   /**
    * Starts the other nodes of the plan and links them with the home node and with each other. A
    * node hosts the actors of {@link computingDefinitions}. Called once, and only where the plan has

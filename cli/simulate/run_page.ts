@@ -1,0 +1,167 @@
+/**
+ * A run as one page: its faults on a time line, and the last messages before its end as a ladder, a
+ * lane for each actor. Nothing is fetched, and no script runs.
+ */
+import { describeFault, type Fault } from "../../simulation/plan/fault.ts";
+import type { RunPlan } from "../../simulation/plan/run_plan.ts";
+import type { RunOutcome } from "../../simulation/run_world.ts";
+import { formatSeed } from "../../simulation/seed.ts";
+import type { TraceEvent } from "../../simulation/trace/trace.ts";
+import { escapeHtml } from "../report/escape.ts";
+
+/** Events that the ladder shows. */
+const LADDER_EVENTS_MAX = 400;
+const LANE_WIDTH = 112;
+const TIME_WIDTH = 78;
+const ROW_HEIGHT = 18;
+const HEAD_HEIGHT = 64;
+const LINE_WIDTH = 1_000;
+
+const style = `
+:root { color-scheme: light dark; --ground: #f6f7f9; --card: #fff; --ink: #1b2330; --muted: #5d6878;
+  --line: #dfe4ea; --message: #2563c9; --bad: #b3261e; --fault: #d9700b; }
+@media (prefers-color-scheme: dark) { :root { --ground: #12161d; --card: #1b212b; --ink: #e8ecf2;
+  --muted: #98a3b3; --line: #2e3744; --message: #7aa8ff; --bad: #ff8a80; --fault: #ffa552; } }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 15px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+main { padding: 28px 24px 60px; }
+h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 28px 0 8px; }
+p { margin: 2px 0; color: var(--muted); } p.bad { color: var(--bad); font-weight: 600; }
+ol { margin: 0; padding-left: 24px; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+svg { display: block; } svg text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink); }
+.time { fill: var(--muted) !important; } .lane { stroke: var(--line); }
+.message { stroke: var(--message); stroke-width: 1.3; fill: none; } .head { fill: var(--message); }
+.event { fill: var(--message); } .fault { fill: var(--fault); } .broken { stroke: var(--bad); stroke-width: 2; }
+.broken-text { fill: var(--bad) !important; font-weight: 600; }
+code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
+`;
+
+/** The page. */
+export function runPage(plan: RunPlan, outcome: RunOutcome): string {
+  const { kind, checker, message, atMs, virtualMs, traceHash, world } = outcome;
+  const verdict = kind === "passed"
+    ? "<p>Every promise held.</p>"
+    : `<p class="bad">${escapeHtml(`${kind} at ${seconds(atMs)}: ${checker}: ${message}`)}</p>`;
+  const events = world.trace.events().filter((event) => event.kind !== "callback");
+  const faults = plan.faults.map((fault) => `<li>${escapeHtml(describeFault(fault))}</li>`).join(
+    "",
+  );
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Simulated run ${formatSeed(plan.seed)}</title><style>${style}</style></head><body><main>
+<h1>Simulated run ${formatSeed(plan.seed)}</h1>
+<p>Scenario ${escapeHtml(plan.scenario)}, ${plan.clients.length} clients, ${seconds(virtualMs)} of
+virtual time, trace ${traceHash}</p>
+${verdict}
+<h2>Faults over time</h2>
+<div class="wide">${timeLine(plan.faults, virtualMs, kind === "passed" ? undefined : atMs)}</div>
+${faults === "" ? "<p>None.</p>" : `<ol>${faults}</ol>`}
+<h2>The last ${Math.min(events.length, LADDER_EVENTS_MAX)} events</h2>
+<p>Time runs down. A dot is a message handled, or an operation of a log; an arrow shows its sender.</p>
+<div class="wide">${ladder(events.slice(-LADDER_EVENTS_MAX), kind !== "passed")}</div>
+<h2>Configuration</h2>
+<p><code>${escapeHtml(JSON.stringify(plan.values))}</code></p>
+</main></body></html>
+`;
+}
+
+function timeLine(
+  faults: readonly Fault[],
+  virtualMs: number,
+  brokenAtMs: number | undefined,
+): string {
+  const x = (ms: number) => 8 + ms / Math.max(1, virtualMs) * (LINE_WIDTH - 16);
+  const bars = faults.map((fault, i) => {
+    const lengthMs = "forMs" in fault ? fault.forMs : "downMs" in fault ? fault.downMs : 0;
+    const width = Math.max(3, x(fault.atMs + lengthMs) - x(fault.atMs));
+    const title = `<title>${escapeHtml(describeFault(fault))}</title>`;
+    const y = 10 + (i % 6) * 9;
+    return `<rect class="fault" x="${x(fault.atMs).toFixed(1)}" y="${y}" width="${
+      width.toFixed(1)
+    }" height="7" rx="2">${title}</rect>`;
+  });
+  const ticks = Array.from({ length: 11 }, (_, i) => {
+    const ms = virtualMs * i / 10;
+    return `<text class="time" x="${x(ms).toFixed(1)}" y="86" text-anchor="middle">${
+      (ms / 1_000).toFixed(1)
+    }s</text>`;
+  });
+  const broken = brokenAtMs === undefined
+    ? ""
+    : `<line class="broken" x1="${x(brokenAtMs)}" x2="${x(brokenAtMs)}" y1="4" y2="70"/>`;
+  return `<svg width="${LINE_WIDTH}" height="94" role="img" aria-label="Faults over time">${
+    bars.join("")
+  }${ticks.join("")}${broken}</svg>`;
+}
+
+function ladder(events: readonly TraceEvent[], failed: boolean): string {
+  const lanes = lanesOf(events);
+  const center = (lane: string) => TIME_WIDTH + (lanes.indexOf(lane) + 0.5) * LANE_WIDTH;
+  const width = TIME_WIDTH + lanes.length * LANE_WIDTH + 240;
+  const height = HEAD_HEIGHT + (events.length + 2) * ROW_HEIGHT;
+  const heads = lanes.map((lane) => {
+    const x = center(lane);
+    return `<text x="${x}" y="20" text-anchor="middle">${
+      escapeHtml(lane.replace("/", " "))
+    }</text>` +
+      `<line class="lane" x1="${x}" x2="${x}" y1="30" y2="${height}"/>`;
+  });
+  const rows = events.map((event, i) => {
+    const y = HEAD_HEIGHT + i * ROW_HEIGHT;
+    const x = center(event.at);
+    const label = `${event.kind}${event.detail === 0 ? "" : ` ${event.detail}`}`;
+    const from = event.from !== undefined && lanes.includes(event.from) ? center(event.from) : x;
+    const arrow = from === x ? "" : arrowTo(from, x, y);
+    return `<text class="time" x="4" y="${y + 4}">${event.atMs.toFixed(3)}</text>${arrow}` +
+      `<circle class="event" cx="${x}" cy="${y}" r="3"><title>${
+        escapeHtml(event.text ?? label)
+      }</title></circle><text x="${x + 7}" y="${y + 4}">${escapeHtml(label)}</text>`;
+  });
+  const end = HEAD_HEIGHT + events.length * ROW_HEIGHT;
+  const broken = failed
+    ? `<line class="broken" x1="0" x2="${width}" y1="${end}" y2="${end}"/>` +
+      `<text class="broken-text" x="4" y="${end + 16}">the promise is broken</text>`
+    : "";
+  return `<svg width="${width}" height="${height}" role="img" aria-label="Messages between actors">${
+    heads.join("")
+  }${rows.join("")}${broken}</svg>`;
+}
+
+function arrowTo(from: number, to: number, y: number): string {
+  const direction = Math.sign(to - from);
+  const tip = to - direction * 4;
+  const back = tip - direction * 6;
+  return `<line class="message" x1="${from}" x2="${tip}" y1="${y}" y2="${y}"/>` +
+    `<path class="head" d="M${tip} ${y} L${back} ${y - 3} L${back} ${y + 3} Z"/>`;
+}
+
+/** Clients first, then the way of an event through the mesh, then the disk. */
+const LANE_ORDER = [
+  "world",
+  "client",
+  "ranker",
+  "scorer",
+  "serving_replica",
+  "log/events",
+  "joiner",
+  "log/examples",
+  "trainer",
+  "embedding_shard",
+  "parameter_sync",
+  "snapshotter",
+  "blobs",
+];
+
+function lanesOf(events: readonly TraceEvent[]): string[] {
+  const names = new Set(events.map(({ at }) => at));
+  const rank = (name: string) => {
+    const index = LANE_ORDER.findIndex((prefix) => name.startsWith(prefix));
+    return index < 0 ? LANE_ORDER.length : index;
+  };
+  return [...names].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(3)}s`;
+}

@@ -1,0 +1,246 @@
+/**
+ * Runs simulated worlds as the command line asks, and reports the first failure with the line that
+ * repeats it.
+ */
+import { dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseDurationMs } from "../../configuration/units.ts";
+import { type CampaignResult, type Failure, runCampaign } from "../../simulation/campaign.ts";
+import { describeFault, faultFamilies, type FaultFamily } from "../../simulation/plan/fault.ts";
+import type { RunPlan } from "../../simulation/plan/run_plan.ts";
+import { perfettoTrace } from "./perfetto.ts";
+import { runPage } from "./run_page.ts";
+import { run } from "../../simulation/run.ts";
+import type { RunOutcome } from "../../simulation/run_world.ts";
+import type { Scenario } from "../../simulation/scenarios/scenario.ts";
+import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
+import { formatSeed, parseSeed, SEED_END, SeedError } from "../../simulation/seed.ts";
+import type { Output } from "../command_line.ts";
+import { CommandError } from "../errors.ts";
+import { Progress, stderrTarget } from "../progress.ts";
+import type { SimulateFlags } from "./command.ts";
+
+/** Exit codes by the kind of failure; 1 = what was typed cannot be used. */
+const EXIT_CODES = { crash: 127, liveness: 128, correctness: 129, nondeterminism: 130 } as const;
+const USAGE = 1;
+/** One seed in so many runs twice. */
+const DOUBLE_EVERY = 20;
+const SHRINK_RUNS_MAX = 150;
+const SHRINK_MS_MAX = 60_000;
+/** Events that a picture shows. */
+const PICTURE_EVENTS_MAX = 20_000;
+
+/** Runs as typed. @throws {CommandError} With the exit code of the failure. */
+export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {
+  if (flags.replay !== undefined) return await replay(flags, flags.replay, output);
+  const scenario = await scenarioOf(flags.scenario);
+  const startedMs = performance.now();
+  const endsMs = flags.for === undefined ? Infinity : startedMs + durationOf(flags.for);
+  const seeds = seedsOf(flags);
+  const progress = new Progress(
+    "simulating",
+    seeds.count,
+    stderrTarget(),
+  );
+  const result = await runCampaign({
+    scenario,
+    seeds: seeds.each,
+    ...(flags.config !== undefined && { configuration: await readText(flags.config) }),
+    ...(flags.faults !== undefined && { families: familiesOf(flags.faults) }),
+    ...(flags.minutes !== undefined && { forMs: flags.minutes * 60_000 }),
+    doubleEvery: DOUBLE_EVERY,
+    shrinkRunsMax: SHRINK_RUNS_MAX,
+    shrinkMsMax: SHRINK_MS_MAX,
+    nowMs: () => performance.now(),
+    stopped: () => performance.now() >= endsMs,
+    onSeed: ({ seedsTried, events }) => progress.update(seedsTried, `${events} events`),
+  });
+  progress.finish();
+  const seconds = (performance.now() - startedMs) / 1_000;
+  const { failure } = result;
+  if (failure !== undefined) await writeFailure(flags, failure, output);
+  await writePictures(flags, failure?.shrunk, scenario);
+  output.err(summaryOf(result, seconds));
+  if (flags.json === true) output.out(`${JSON.stringify(jsonOf(result, seconds))}\n`);
+  if (failure !== undefined) {
+    throw new CommandError(`${failure.checker}: ${failure.message}`, EXIT_CODES[failure.kind]);
+  }
+}
+
+/** Runs the plan in a file. */
+async function replay(flags: SimulateFlags, file: string, output: Output): Promise<void> {
+  const plan = JSON.parse(await readText(file)) as RunPlan;
+  const scenario = await scenarioOf(plan.scenario);
+  const startedMs = performance.now();
+  const outcome = await run(plan, scenario);
+  const seconds = (performance.now() - startedMs) / 1_000;
+  await writePictures(flags, plan, scenario);
+  output.err(`${describeOutcome(outcome)}\n`);
+  if (flags.json === true) {
+    output.out(`${
+      JSON.stringify({
+        traceHash: outcome.traceHash,
+        events: outcome.events,
+        eventsPerSecond: Math.round(outcome.events / seconds),
+        virtualMs: Math.round(outcome.virtualMs),
+        violation: outcome.kind === "passed" ? null : outcome.checker,
+      })
+    }\n`);
+  }
+  if (outcome.kind === "passed") return;
+  throw new CommandError(`${outcome.checker}: ${outcome.message}`, EXIT_CODES[outcome.kind]);
+}
+
+function describeOutcome({ kind, checker, message, atMs, traceHash }: RunOutcome): string {
+  if (kind === "passed") return `passed, trace ${traceHash}`;
+  return `${kind} at ${(atMs / 1_000).toFixed(3)}s: ${checker}: ${message}`;
+}
+
+async function scenarioOf(name: string): Promise<Scenario> {
+  const shipped = shippedScenarios.find((scenario) => scenario.name === name);
+  if (shipped !== undefined) return shipped;
+  if (!name.endsWith(".ts")) {
+    const names = shippedScenarios.map((scenario) => scenario.name).join(", ");
+    throw new CommandError(
+      `There is no scenario "${name}"; choose ${names}, or a module that exports one.`,
+      USAGE,
+    );
+  }
+  const module = await import(pathToFileURL(resolve(name)).href) as { scenario?: Scenario };
+  if (module.scenario !== undefined) return module.scenario;
+  throw new CommandError(`${name} exports no "scenario".`, USAGE);
+}
+
+interface Seeds {
+  readonly each: Iterable<number>;
+  readonly count: number | undefined;
+}
+
+function seedsOf({ seed, seeds, for: forDuration }: SimulateFlags): Seeds {
+  try {
+    const first = seed === undefined ? undefined : parseSeed(seed);
+    const endless = first === undefined && seeds === undefined;
+    const count = endless || forDuration !== undefined ? seeds : seeds ?? 1;
+    return { each: ascending(first ?? freshSeed(), count ?? Infinity), count };
+  } catch (error) {
+    if (error instanceof SeedError) throw new CommandError(error.message, USAGE);
+    throw error;
+  }
+}
+
+function* ascending(first: number, count: number): Iterable<number> {
+  for (let i = 0; i < count; i++) yield (first + i) % SEED_END;
+}
+
+function freshSeed(): number {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+  return (high % 2 ** 16) * 2 ** 32 + low;
+}
+
+function familiesOf(text: string): FaultFamily[] {
+  if (text === "none") return [];
+  return text.split(",").map((name) => {
+    const family = faultFamilies.find((each) => each === name.trim());
+    if (family !== undefined) return family;
+    throw new CommandError(
+      `There are no faults "${name}"; choose among ${faultFamilies.join(", ")}, or none.`,
+      USAGE,
+    );
+  });
+}
+
+function durationOf(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms !== undefined) return ms;
+  throw new CommandError(`--for ${text}: write a duration such as 90s or 10m.`, USAGE);
+}
+
+async function readText(path: string): Promise<string> {
+  return await Deno.readTextFile(path).catch((cause) => {
+    throw new CommandError(`Cannot read ${path}: ${(cause as Error).message}`, USAGE, cause);
+  });
+}
+
+async function writeFailure(
+  flags: SimulateFlags,
+  failure: Failure,
+  output: Output,
+): Promise<void> {
+  const folder = `${flags.out}/${formatSeed(failure.seed)}`;
+  await Deno.mkdir(folder, { recursive: true });
+  for (const [name, plan] of [["plan", failure.plan], ["shrunk", failure.shrunk]] as const) {
+    await Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(plan, undefined, 1) + "\n");
+  }
+  const { kind, checker, message, plan, shrunk, atMs, shrinkRuns } = failure;
+  output.err([
+    "",
+    `${kind.toUpperCase()} (${EXIT_CODES[kind]}) ${checker}: ${message}`,
+    `  seed ${formatSeed(failure.seed)}, scenario ${plan.scenario}, Deno ${Deno.version.deno}`,
+    `  ${plan.faults.length} → ${shrunk.faults.length} faults, ` +
+    `${plan.clients.length} → ${shrunk.clients.length} clients in ${shrinkRuns} runs`,
+    ...shrunk.faults.map((fault) => `  ${describeFault(fault)}`),
+    `  ${`${(atMs / 1_000).toFixed(3)}s`.padStart(8)} the promise is broken`,
+    `  deno task simulate --replay ${folder}/shrunk.json --html trace.html`,
+    "",
+  ].join("\n"));
+}
+
+async function writePictures(
+  { html, perfetto, seed, minutes, faults, config }: SimulateFlags,
+  failing: RunPlan | undefined,
+  scenario: Scenario,
+): Promise<void> {
+  if (html === undefined && perfetto === undefined) return;
+  const { drawRunPlan } = await import("../../simulation/plan/run_plan.ts");
+  const plan = failing ?? drawRunPlan({
+    seed: seed === undefined ? freshSeed() : parseSeed(seed),
+    scenario,
+    ...(config !== undefined && { configuration: await readText(config) }),
+    ...(faults !== undefined && { families: familiesOf(faults) }),
+    ...(minutes !== undefined && { forMs: minutes * 60_000 }),
+  });
+  const outcome = await run(plan, scenario, PICTURE_EVENTS_MAX);
+  for (
+    const [file, text] of [
+      [html, () => runPage(plan, outcome)],
+      [perfetto, () => perfettoTrace(plan, outcome)],
+    ] as const
+  ) {
+    if (file === undefined) continue;
+    await Deno.mkdir(dirname(file), { recursive: true });
+    await Deno.writeTextFile(file, text());
+  }
+}
+
+function summaryOf(result: CampaignResult, seconds: number): string {
+  const { seedsTried, events, virtualMs, faults, probesMissed } = result;
+  const virtualS = virtualMs / 1_000;
+  return [
+    `${seedsTried} seeds, ${faults} faults, ${Math.round(virtualS)} virtual seconds in ` +
+    `${seconds.toFixed(1)} s (${(virtualS / seconds).toFixed(0)} times as fast)`,
+    `${events} events, ${Math.round(events / seconds)} a second`,
+    probesMissed.length === 0
+      ? "every probe was reached"
+      : `not reached: ${probesMissed.join("; ")}`,
+    "",
+  ].join("\n");
+}
+
+function jsonOf(result: CampaignResult, seconds: number): Record<string, unknown> {
+  const { seedsTried, events, virtualMs, probesMissed, traceHash, failure } = result;
+  return {
+    traceHash,
+    events,
+    eventsPerSecond: Math.round(events / seconds),
+    virtualMs: Math.round(virtualMs),
+    seedsTried,
+    seedsPerMinute: Math.round(seedsTried / seconds * 60),
+    probesMissed,
+    violation: failure?.checker ?? null,
+    ...(failure !== undefined && {
+      seed: failure.seed,
+      faults: failure.shrunk.faults.length,
+      clients: failure.shrunk.clients.length,
+    }),
+  };
+}

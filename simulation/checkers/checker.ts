@@ -1,0 +1,52 @@
+/**
+ * A checker watches one promise during a whole run. It sees the actors' messages,
+ * at the logs and blobs, and at the clients, and reports the first moment at which its promise does
+ * not hold.
+ */
+import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import type { Fault } from "../plan/fault.ts";
+import type { Reply } from "../world/client.ts";
+
+/** The part of a run that a checker may use. */
+export interface CheckerContext {
+  /** Virtual time since the run began, ms. */
+  nowMs(): number;
+  /** The promise does not hold; the first report ends the run. */
+  fail(message: string): void;
+}
+
+/** One promise, watched. Every method is called in the order in which things happen. */
+export interface Checker {
+  /** Short and unique: `exactly-once`. */
+  readonly name: string;
+  /** A process begins or dies; its actors' state goes with it. */
+  processBegan?(): void;
+  processDied?(): void;
+  /** An incarnation of an actor begins. */
+  began?(actor: Address): void;
+  /** An actor handles a message. */
+  handles?(actor: Address, message: Message): void;
+  /** An actor answers a request. */
+  answers?(actor: Address, request: Message, value: unknown): void;
+  /** Records of a log became durable. */
+  durable?(
+    log: string,
+    partition: number,
+    records: readonly Uint8Array[],
+    firstOffset: number,
+  ): void;
+  /** Records before `offset` are gone from a log. */
+  trimmed?(log: string, partition: number, offset: number): void;
+  blobStored?(name: string, bytes: Uint8Array): void;
+  blobDeleted?(name: string): void;
+  /** A client has an answer. */
+  replied?(reply: Reply): void;
+  fault?(fault: Fault): void;
+  /** An actor used up its restarts; the process ends by it. */
+  actorGone?(actor: Address, reason: string): void;
+  /** Called after the world has healed and drained. */
+  atEnd?(): void | Promise<void>;
+}
+
+/** Makes a checker for one run. */
+export type CheckerFactory = (context: CheckerContext) => Checker;

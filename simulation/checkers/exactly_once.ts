@@ -1,0 +1,152 @@
+/**
+ * Every example is learned exactly once by each shard that owns one of its ids.
+ *
+ *     ∀ shard incarnation, source:  applied sequences ascend
+ *     ∀ applied gradients (m, s]:   their ids, with multiplicity, are those ids of the rows
+ *                                   m … s-1 of the source's partition that the shard owns
+ *     ∀ cut of a snapshot:          each shard stands at the sequence that the cut names
+ *
+ * m is the sequence applied before, or the mark with which the incarnation began. A shard therefore
+ * neither skips rows nor sees them twice, whatever was sent again or replayed.
+ */
+import type {
+  ApplyGradients,
+  BeginSnapshot,
+  EmbeddingShardMessage,
+} from "../../actors/embedding_shard/protocol.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+import { idsOfRows } from "./example_rows.ts";
+
+const SHARD = "embedding_shard/";
+
+export function exactlyOnce(configuration: () => CairnConfiguration): CheckerFactory {
+  return (context) => new ExactlyOnce(configuration, context);
+}
+
+class ExactlyOnce implements Checker {
+  readonly name = "exactly-once";
+  readonly #configuration: () => CairnConfiguration;
+  readonly #context: CheckerContext;
+  readonly #kernel = BatchKernel.create();
+  /** Ids of each row, by source. */
+  readonly #rows = new Map<string, BigUint64Array[]>();
+  /** Sequence that the incarnation stands at, by shard and source. */
+  readonly #at = new Map<string, number>();
+  #owners = new Map<bigint, number>();
+  #shards = 0;
+
+  constructor(configuration: () => CairnConfiguration, context: CheckerContext) {
+    this.#configuration = configuration;
+    this.#context = context;
+  }
+
+  processBegan(): void {
+    this.#at.clear();
+    const { shardCount } = this.#configuration();
+    if (shardCount !== this.#shards) this.#owners = new Map();
+    this.#shards = shardCount;
+  }
+
+  began(actor: Address): void {
+    if (!actor.startsWith(SHARD)) return;
+    for (const key of this.#at.keys()) if (key.startsWith(`${actor} `)) this.#at.delete(key);
+  }
+
+  durable(log: string, partition: number, records: readonly Uint8Array[]): void {
+    if (log !== "examples") return;
+    const source = `trainer/${partition}`;
+    const rows = this.#rows.get(source) ?? [];
+    this.#rows.set(source, rows);
+    for (const bytes of records) rows.push(...idsOfRows(decodeExamples(bytes)));
+  }
+
+  answers(actor: Address, request: Message, value: unknown): void {
+    if (!actor.startsWith(SHARD)) return;
+    const message = request as EmbeddingShardMessage;
+    const mark = markOf(message, value);
+    if (mark !== undefined) {
+      const key = `${actor} ${mark.source}`;
+      if (!this.#at.has(key)) this.#at.set(key, mark.sequence);
+      return;
+    }
+    if (message.kind === "beginSnapshot") this.#cut(actor, message);
+    if (message.kind !== "applyGradients") return;
+    if ((value as { readonly applied: boolean }).applied) this.#applied(actor, message);
+  }
+
+  #cut(actor: Address, { snapshot, marks }: BeginSnapshot): void {
+    for (const { source, sequence } of marks) {
+      const at = this.#at.get(`${actor} ${source}`) ?? 0;
+      if (at <= sequence && this.#owed(actor, source, at, sequence).size === 0) continue;
+      this.#context.fail(
+        `${snapshot} cuts ${source} at row ${sequence}, and ${actor} stands at row ${at}`,
+      );
+    }
+  }
+
+  #applied(actor: Address, { source, sequence, ids, counts }: ApplyGradients): void {
+    const key = `${actor} ${source}`;
+    const at = this.#at.get(key) ?? 0;
+    if (sequence <= at) {
+      this.#context.fail(
+        `${actor} applied ${source} up to row ${sequence}, after it had applied up to row ${at}`,
+      );
+      return;
+    }
+    const owed = this.#owed(actor, source, at, sequence);
+    for (const [i, id] of ids.entries()) {
+      const count = owed.get(id) ?? 0;
+      if (count !== counts[i]) {
+        this.#context.fail(
+          `${actor} applied rows ${at} to ${sequence} of ${source} with ${
+            counts[i]
+          } occurrences of ` +
+            `id ${id.toString(16)}; the log has ${count}`,
+        );
+      }
+      owed.delete(id);
+    }
+    if (owed.size > 0) {
+      this.#context.fail(
+        `${actor} applied rows ${at} to ${sequence} of ${source} without ${owed.size} of their ids`,
+      );
+    }
+    this.#at.set(key, sequence);
+  }
+
+  /** Occurrences of the shard's ids in rows `from` to `to` of a source. */
+  #owed(actor: Address, source: string, from: number, to: number): Map<bigint, number> {
+    const shard = Number(actor.slice(SHARD.length));
+    const owed = new Map<bigint, number>();
+    const rows = this.#rows.get(source) ?? [];
+    for (const ids of rows.slice(from, to)) {
+      for (const id of ids) {
+        if (this.#ownerOf(id) === shard) owed.set(id, (owed.get(id) ?? 0) + 1);
+      }
+    }
+    return owed;
+  }
+
+  #ownerOf(id: bigint): number {
+    let owner = this.#owners.get(id);
+    if (owner === undefined) {
+      const { groupStarts } = this.#kernel.unique(BigUint64Array.of(id), this.#shards);
+      owner = groupStarts.findIndex((start) => start > 0) - 1;
+      this.#owners.set(id, owner);
+    }
+    return owner;
+  }
+}
+
+/** The mark in an answer that tells a trainer where the shard stands. */
+function markOf(
+  message: EmbeddingShardMessage,
+  value: unknown,
+): { readonly source: string; readonly sequence: number } | undefined {
+  if (message.kind !== "openSource") return undefined;
+  return { source: message.source, sequence: (value as { sequence: number }).sequence };
+}

@@ -1,0 +1,42 @@
+/**
+ * Chunks of a partition of the example log follow each other.
+ *
+ *     firstRow(n+1) = firstRow(n) + rows(n)
+ *     acceptedAtMs, eventOffset never fall;  replayOffset ≤ eventOffset
+ */
+import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import type { Checker, CheckerContext } from "./checker.ts";
+
+export function exampleChunks(context: CheckerContext): Checker {
+  const newest = new Map<number, ExampleChunk>();
+  return {
+    name: "example-chunks",
+    durable(log, partition, records, firstOffset) {
+      if (log !== "examples") return;
+      records.forEach((bytes, i) => {
+        const chunk = decodeExamples(bytes);
+        const fault = faultOf(chunk, newest.get(partition));
+        if (fault !== undefined) {
+          context.fail(`chunk ${firstOffset + i} of partition ${partition}: ${fault}`);
+        }
+        newest.set(partition, chunk);
+      });
+    },
+  };
+}
+
+function faultOf(chunk: ExampleChunk, before: ExampleChunk | undefined): string | undefined {
+  const { firstRow, acceptedAtMs, resume } = chunk;
+  if (resume !== undefined && resume.replayOffset > resume.eventOffset) {
+    return `it replays from ${resume.replayOffset}, behind its event offset ${resume.eventOffset}`;
+  }
+  const expected = before === undefined ? 0 : before.firstRow + before.rows;
+  if (firstRow !== expected) return `its first row is ${firstRow}, expected ${expected}`;
+  if (before === undefined) return undefined;
+  if (acceptedAtMs < before.acceptedAtMs) {
+    return `its acceptedAtMs fell from ${before.acceptedAtMs} to ${acceptedAtMs}`;
+  }
+  const fell = resume !== undefined && before.resume !== undefined &&
+    resume.eventOffset < before.resume.eventOffset;
+  return fell ? "its event offset fell" : undefined;
+}

@@ -1,0 +1,54 @@
+/**
+ * Reads rows out of chunks of the example log.
+ */
+import type { ExampleChunk } from "../../records/example_chunk.ts";
+
+/** The ids of each row of a chunk, all its lists together. */
+export function idsOfRows({ rows, ids, listOffsets }: ExampleChunk): BigUint64Array[] {
+  if (rows === 0) return [];
+  const offsets = wordsOf(listOffsets);
+  const lists = (offsets.length - 1) / rows;
+  const all = new BigUint64Array(ids.slice().buffer);
+  return Array.from(
+    { length: rows },
+    (_, row) => all.subarray(offsets[row * lists], offsets[(row + 1) * lists]),
+  );
+}
+
+/**
+ * A digest of each row: its lists, dense values, labels, sample rate and served score, bit by bit.
+ */
+export function digestsOfRows(chunk: ExampleChunk): number[] {
+  const { rows } = chunk;
+  if (rows === 0) return [];
+  const offsets = wordsOf(chunk.listOffsets);
+  const lists = (offsets.length - 1) / rows;
+  const ids = wordsOf(chunk.ids);
+  const columns = [chunk.dense, chunk.labels, chunk.logSampleRate, chunk.servedScores].map(wordsOf);
+  return Array.from({ length: rows }, (_, row) => {
+    let digest = 0;
+    const from = offsets[row * lists];
+    for (let list = row * lists; list < (row + 1) * lists; list++) {
+      digest = mixed(digest, offsets[list + 1] - from);
+    }
+    for (let word = 2 * from; word < 2 * offsets[(row + 1) * lists]; word++) {
+      digest = mixed(digest, ids[word]);
+    }
+    for (const column of columns) {
+      const width = column.length / rows;
+      for (let i = row * width; i < (row + 1) * width; i++) digest = mixed(digest, column[i]);
+    }
+    return digest;
+  });
+}
+
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.slice().buffer);
+}
+
+/** Keeps 53 bits. */
+function mixed(digest: number, word: number): number {
+  const low = Math.imul((digest | 0) ^ word, 0x9e3779b1) >>> 0;
+  const high = Math.imul(Math.floor(digest / 2 ** 32) ^ (word >>> 7), 0x85ebca6b) & 0x1fffff;
+  return (high ^ (low >>> 11)) * 2 ** 32 + low;
+}

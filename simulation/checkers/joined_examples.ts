@@ -1,0 +1,95 @@
+/**
+ * The joiner's output is a function of the event log.
+ *
+ *     ∀ partition p:  rows(example log p) is a prefix of Ref_p(event log)
+ *
+ * Ref is a join window of its own over every durable record, also of those that were trimmed since.
+ * Rows are compared bit by bit. The check ends with the two moments that come from outside the log:
+ * impressions are closed before their window is over (a nearly full log asks for it), or the wall
+ * clock steps back (a joiner that starts afterwards bounds its data clock by it).
+ */
+import { ExampleChunkBuilder } from "../../actors/joiner/example_chunks.ts";
+import { JoinWindow } from "../../actors/joiner/join_window.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { decodeEvent, partitionOf } from "../../records/event_record.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+import { digestsOfRows } from "./example_rows.ts";
+
+/** Rows of one partition: those that the reference decided and the joiner has not written. */
+interface Expected {
+  readonly builder: ExampleChunkBuilder;
+  readonly digests: number[];
+}
+
+/** @param configuration Its joiner must stay the same during the run. */
+export function joinedExamples(configuration: CairnConfiguration): CheckerFactory {
+  return (context) => create(configuration, context);
+}
+
+function create(
+  { joiner, trainerCount }: CairnConfiguration,
+  context: CheckerContext,
+): Checker {
+  const options = { ...joiner, partition: 0 };
+  const shape = {
+    slots: options.slots,
+    denseWidth: options.denseWidth,
+    tasks: options.tasks.length,
+  };
+  const window = new JoinWindow(options);
+  const expected: Expected[] = Array.from(
+    { length: trainerCount },
+    () => ({ builder: new ExampleChunkBuilder(shape, 0), digests: [] }),
+  );
+  const written = expected.map(() => 0);
+  const output = ({ fingerprint }: { readonly fingerprint: { low: number; high: number } }) =>
+    expected[partitionOf(fingerprint, trainerCount)].builder;
+  let gaveUp = false;
+  return {
+    name: "joined-examples",
+    durable(log, partition, records, firstOffset) {
+      if (log === "events") {
+        records.forEach((bytes, i) => {
+          const record = decodeEvent(bytes);
+          const offset = firstOffset + i;
+          window.observe(record, offset);
+          while (window.closeNext(record, offset, output));
+          window.accept(record, offset, output);
+        });
+        gaveUp ||= window.counts.impressionsClosedEarly > 0;
+        return;
+      }
+      if (log !== "examples" || gaveUp) return;
+      const { builder, digests } = expected[partition];
+      digests.push(...digestsOfRows(builder.finish(0)));
+      for (const bytes of records) {
+        for (const digest of digestsOfRows(decodeExamples(bytes))) {
+          const wanted = digests.shift();
+          if (wanted !== digest) {
+            const is = wanted === undefined
+              ? "is not decided by the log"
+              : "differs from the log's";
+            context.fail(`row ${written[partition]} of example partition ${partition} ${is}`);
+            return;
+          }
+          written[partition]++;
+        }
+      }
+    },
+    fault(fault) {
+      gaveUp ||= fault.kind === "stepClock" && fault.byMs < 0;
+    },
+    atEnd() {
+      if (gaveUp) return;
+      expected.forEach(({ builder, digests }, partition) => {
+        digests.push(...digestsOfRows(builder.finish(0)));
+        if (digests.length > 0) {
+          context.fail(
+            `${digests.length} examples of partition ${partition} were decided and never written`,
+          );
+        }
+      });
+    },
+  };
+}

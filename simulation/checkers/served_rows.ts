@@ -1,0 +1,66 @@
+/**
+ * A serving replica holds the rows of its shard, once nothing is on its way.
+ *
+ *     at the end, ∀ shard:  ids(replica) = ids(shard), and their weights are equal bit by bit
+ */
+import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
+import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tables.ts";
+import type { RunningMesh } from "../../server/compose.ts";
+import { addresses } from "../../server/plan.ts";
+import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+
+const BUDGET = { budgetMs: 10_000 };
+const PAGE_ROWS = 4_096;
+
+/** @param running The process at the end of the run. */
+export function servedRows(running: () => RunningMesh | undefined): CheckerFactory {
+  return (context) => ({
+    name: "served-rows",
+    async atEnd() {
+      const mesh = running();
+      for (let shard = 0; mesh !== undefined && shard < mesh.configuration.shardCount; shard++) {
+        await compare(mesh, shard, context);
+      }
+    },
+  } satisfies Checker);
+}
+
+async function compare(
+  { mesh, configuration }: RunningMesh,
+  shard: number,
+  context: CheckerContext,
+): Promise<void> {
+  const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+  const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
+  const classes = configuration.embeddingShard.tables.classes.length;
+  let rowsSeen = 0;
+  let cursor: ExportCursor | undefined;
+  for (let done = false; !done;) {
+    const page: ClassPage = await owner.ask(
+      { kind: "exportRows", rowsMax: PAGE_ROWS, ...(cursor !== undefined && { cursor }) },
+      BUDGET,
+    );
+    ({ cursor, done } = page);
+    rowsSeen += page.ids.length;
+    const starts = Uint32Array.from(
+      { length: classes + 1 },
+      (_, rowClass) => rowClass > page.class ? page.ids.length : 0,
+    );
+    const served = await replica.ask({ kind: "lookup", ids: page.ids, starts }, BUDGET);
+    const missing = served.found.findIndex((found) => found !== 1);
+    if (missing >= 0) {
+      context.fail(
+        `serving_replica/${shard} lacks id ${page.ids[missing].toString(16)} of its shard`,
+      );
+    }
+    const different = served.rows.findIndex((weight, i) => !Object.is(weight, page.rows[i]));
+    if (different >= 0) {
+      context.fail(`a weight of serving_replica/${shard} differs from its shard's`);
+    }
+  }
+  const { rows } = await replica.ask({ kind: "getStatistics" }, BUDGET);
+  if (rows !== rowsSeen) {
+    context.fail(`serving_replica/${shard} holds ${rows} rows and its shard ${rowsSeen}`);
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * No actor uses up its restarts, unless faults crash it more often than its supervisor allows.
+ *
+ *     ∀ escalation of actor a:  faults crashed a within the last minute more often than CRASHES_MAX
+ */
+import type { Checker, CheckerContext } from "./checker.ts";
+
+/** Fewer than any actor's `restartsMax`. */
+const CRASHES_MAX = 3;
+const PERIOD_MS = 60_000;
+
+export function supervision(context: CheckerContext): Checker {
+  const crashes: { readonly actor: string; readonly atMs: number }[] = [];
+  return {
+    name: "supervision",
+    fault(fault) {
+      if (fault.kind === "crashActor") {
+        crashes.push({ actor: fault.actor, atMs: context.nowMs() });
+      }
+    },
+    actorGone(actor, reason) {
+      const recent = crashes.filter((crash) =>
+        crash.actor === actor && crash.atMs > context.nowMs() - PERIOD_MS
+      );
+      if (recent.length <= CRASHES_MAX) context.fail(`${actor} is gone: ${reason}`);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * The work that a healed world still has to do. The first thing that is pending is the message of a
+ * liveness failure.
+ */
+import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
+import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
+import { reasonOf } from "../mesh/runtime/errors.ts";
+import type { RunningMesh } from "../server/compose.ts";
+import { addresses } from "../server/plan.ts";
+import { decodeExamples } from "../records/example_chunk.ts";
+import type { World } from "./world/world.ts";
+
+const BUDGET = { budgetMs: 5_000 };
+
+/** The pending work in words; undefined when everything has come through. */
+export async function pendingIn(world: World): Promise<string | undefined> {
+  const running = world.process?.running;
+  if (running === undefined) return "the process has not started";
+  try {
+    return await pendingOf(world, running);
+  } catch (error) {
+    return `no answer: ${reasonOf(error)}`;
+  }
+}
+
+async function pendingOf(world: World, running: RunningMesh): Promise<string | undefined> {
+  const { events, examples } = world.disk;
+  const joined = await running.joiner.ask({ kind: "getStatus" }, BUDGET);
+  const end = events.partition(0).durable;
+  if (joined.offset < end) return `the joiner stands at ${joined.offset} of ${end} events`;
+
+  const { offsets, diverged } = await running.trainers.status();
+  if (diverged !== undefined) return `a trainer has diverged: ${diverged}`;
+  let decidedMs = 0;
+  for (const [partition, { durable, records }] of examples.partitions.entries()) {
+    if (offsets[partition] < durable) {
+      return `trainer/${partition} stands at ${offsets[partition]} of ${durable} chunks`;
+    }
+    const last = records.at(-1);
+    if (last !== undefined) decidedMs = Math.max(decidedMs, decodeExamples(last).acceptedAtMs);
+  }
+  const { mesh, configuration } = running;
+  for (let shard = 0; shard < configuration.shardCount; shard++) {
+    const owner = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+    const { touched } = await owner.ask({ kind: "getStatistics" }, BUDGET);
+    if (touched > 0) return `${touched} rows of embedding_shard/${shard} are not served`;
+    const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
+    await replica.ask({ kind: "getStatistics" }, BUDGET);
+  }
+  const { learnedThroughMs } = await running.parameterSync.ask({ kind: "getStatus" }, BUDGET);
+  if (learnedThroughMs < decidedMs) {
+    return `learnedThroughMs is ${learnedThroughMs}, decided through ${decidedMs}`;
+  }
+  const ready = await running.fetch(new Request("http://simulated/health/ready"));
+  if (ready.status !== 200) return `/health/ready says ${ready.status}: ${await ready.text()}`;
+  return undefined;
+}

@@ -1,0 +1,154 @@
+/**
+ * Faults that a simulated world can suffer. Each is plain data with its own time, so that a plan
+ * can be written to a file, read again, and shrunk by leaving faults out.
+ */
+
+/** A fault that happens at one moment. */
+interface Moment {
+  /** Virtual time since the run began, ms. */
+  readonly atMs: number;
+}
+
+/** A fault that lasts. */
+interface Episode extends Moment {
+  readonly forMs: number;
+}
+
+/**
+ * The process dies as by `kill -9`; unsynced writes may be lost. It starts again over the same
+ * disk.
+ */
+export interface KillProcess extends Moment {
+  readonly kind: "killProcess";
+  /** The machine loses power: unsynced writes may be lost too. */
+  readonly power: boolean;
+  /** Until the next start, ms. */
+  readonly downMs: number;
+}
+
+/**
+ * The process is told to stop, stops in order, and starts again, perhaps with another
+ * configuration.
+ */
+export interface RestartProcess extends Moment {
+  readonly kind: "restartProcess";
+  readonly downMs: number;
+  /** Values of the configuration from then on, by path: `{ "shards.count": 3 }`. */
+  readonly configuration: Readonly<Record<string, unknown>>;
+}
+
+/** The actor's next message throws; its supervisor restarts it. */
+export interface CrashActor extends Moment {
+  readonly kind: "crashActor";
+  readonly actor: string;
+}
+
+/** The thread does nothing, as in a long garbage collection; its timers and messages wait. */
+export interface StallNode extends Episode {
+  readonly kind: "stallNode";
+  readonly node: string;
+}
+
+/** Messages to the node take this much longer. */
+export interface SlowLinks extends Episode {
+  readonly kind: "slowLinks";
+  readonly node: string;
+  readonly latencyMs: number;
+}
+
+/** A log takes nothing, as with a full disk. */
+export interface RefuseAppends extends Episode {
+  readonly kind: "refuseAppends";
+  readonly log: "events" | "examples";
+}
+
+/** Syncing takes this much longer. */
+export interface SlowDisk extends Episode {
+  readonly kind: "slowDisk";
+  readonly latencyMs: number;
+}
+
+/** Blobs cannot be written. */
+export interface RefuseBlobs extends Episode {
+  readonly kind: "refuseBlobs";
+}
+
+/** The wall clock steps, back where `byMs` is negative. */
+export interface StepClock extends Moment {
+  readonly kind: "stepClock";
+  readonly byMs: number;
+}
+
+/** Any fault. */
+export type Fault =
+  | KillProcess
+  | RestartProcess
+  | CrashActor
+  | StallNode
+  | SlowLinks
+  | RefuseAppends
+  | SlowDisk
+  | RefuseBlobs
+  | StepClock;
+
+/** Kinds of faults that are switched on and off together. */
+export type FaultFamily =
+  | "process"
+  | "actors"
+  | "threads"
+  | "links"
+  | "disk"
+  | "clock"
+  | "reconfigure";
+
+/** All families, in the order in which help texts list them. */
+export const faultFamilies: readonly FaultFamily[] = [
+  "process",
+  "actors",
+  "threads",
+  "links",
+  "disk",
+  "clock",
+  "reconfigure",
+];
+
+/** The fault as one line of a report: `4.120s stall trainer-0 for 0.9s`. */
+export function describeFault(fault: Fault): string {
+  return `${seconds(fault.atMs).padStart(8)} ${wordsOf(fault)}`;
+}
+
+function wordsOf(fault: Fault): string {
+  switch (fault.kind) {
+    case "killProcess":
+      return `${fault.power ? "cut the power" : "kill the process"}, start it again after ${
+        seconds(fault.downMs)
+      }`;
+    case "restartProcess": {
+      const changes = Object.entries(fault.configuration).map(([path, value]) =>
+        `${path}=${JSON.stringify(value)}`
+      );
+      const changed = changes.length > 0 ? ` with ${changes.join(", ")}` : "";
+      return `stop the process, start it again after ${seconds(fault.downMs)}${changed}`;
+    }
+    case "crashActor":
+      return `crash ${fault.actor}`;
+    case "stallNode":
+      return `stall ${fault.node} for ${seconds(fault.forMs)}`;
+    case "slowLinks":
+      return `delay messages to ${fault.node} by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
+    case "refuseAppends":
+      return `refuse appends to the log of ${fault.log} for ${seconds(fault.forMs)}`;
+    case "slowDisk":
+      return `delay syncs by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
+    case "refuseBlobs":
+      return `refuse blobs for ${seconds(fault.forMs)}`;
+    case "stepClock":
+      return `step the wall clock by ${fault.byMs > 0 ? "+" : ""}${seconds(fault.byMs)}`;
+    default:
+      return fault satisfies never;
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(3)}s`;
+}

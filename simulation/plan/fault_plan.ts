@@ -1,0 +1,135 @@
+/**
+ * Draws a run's faults ahead of the run. Every family draws from a stream of its own, as episodes:
+ * a family that is switched off, or a fault that is left out, changes no other.
+ *
+ * Swarm testing: each family is on or off by a coin, and its rate is log-uniform, so that some runs
+ * see one fault in a quiet world and others a storm of one kind.
+ *
+ * @see Groce, Zhang, Eide, Chen, Regehr, "Swarm Testing", ISSTA 2012
+ */
+import type { RandomStream } from "../../mesh/ports/random.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import type { Fault, FaultFamily } from "./fault.ts";
+import { faultFamilies } from "./fault.ts";
+
+/** The parts of a world that faults can strike. */
+export interface FaultTargets {
+  readonly nodes: readonly string[];
+  readonly actors: readonly string[];
+  /** Changes of configuration that a restart may bring, each by path. */
+  readonly reconfigurations: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** How a plan is drawn. */
+export interface FaultPlanOptions {
+  readonly seed: number;
+  /** Faults begin before this time, ms. */
+  readonly forMs: number;
+  readonly targets: FaultTargets;
+  /** Families that are always on; the others are off. Undefined: a coin decides for each. */
+  readonly families?: readonly FaultFamily[];
+}
+
+/** Mean time between two faults of a family, ms: log-uniform between these. */
+const BETWEEN_MS_MIN = 1_500;
+const BETWEEN_MS_MAX = 30_000;
+/** Faults of a family in one plan at most. */
+const FAULTS_MAX = 64;
+
+/** All faults of a run, by time. */
+export function drawFaultPlan(options: FaultPlanOptions): Fault[] {
+  const random = new SeededRandom(options.seed);
+  const faults: Fault[] = [];
+  for (const family of faultFamilies) {
+    const stream = random.stream(`faults/${family}`);
+    const coin = stream.nextFloat() < 0.5;
+    if (!(options.families?.includes(family) ?? coin)) continue;
+    const betweenMs = logUniform(stream, BETWEEN_MS_MIN, BETWEEN_MS_MAX);
+    let atMs = 0;
+    for (let count = 0; count < FAULTS_MAX; count++) {
+      atMs += -Math.log(1 - stream.nextFloat()) * betweenMs;
+      if (atMs >= options.forMs) break;
+      const fault = draw(family, stream, Math.round(atMs), options.targets);
+      if (fault !== undefined) faults.push(fault);
+    }
+  }
+  return faults.sort((a, b) => a.atMs - b.atMs);
+}
+
+function draw(
+  family: FaultFamily,
+  stream: RandomStream,
+  atMs: number,
+  { nodes, actors, reconfigurations }: FaultTargets,
+): Fault | undefined {
+  switch (family) {
+    case "process":
+      return {
+        kind: "killProcess",
+        atMs,
+        power: stream.nextFloat() < 0.5,
+        downMs: whole(stream, 1, 2_000),
+      };
+    case "actors":
+      return { kind: "crashActor", atMs, actor: chosen(stream, actors) };
+    case "threads":
+      return {
+        kind: "stallNode",
+        atMs,
+        node: chosen(stream, nodes),
+        forMs: whole(stream, 5, 5_000),
+      };
+    case "links":
+      return {
+        kind: "slowLinks",
+        atMs,
+        node: chosen(stream, nodes),
+        latencyMs: whole(stream, 1, 2_000),
+        forMs: whole(stream, 10, 5_000),
+      };
+    case "disk":
+      return diskFault(stream, atMs);
+    case "clock":
+      return {
+        kind: "stepClock",
+        atMs,
+        byMs: whole(stream, 10, 3_600_000) * (stream.nextFloat() < 0.5 ? -1 : 1),
+      };
+    case "reconfigure":
+      if (reconfigurations.length === 0) return undefined;
+      return {
+        kind: "restartProcess",
+        atMs,
+        downMs: whole(stream, 1, 2_000),
+        configuration: chosen(stream, reconfigurations),
+      };
+    default:
+      return family satisfies never;
+  }
+}
+
+function diskFault(stream: RandomStream, atMs: number): Fault {
+  const forMs = whole(stream, 10, 5_000);
+  switch (Math.floor(stream.nextFloat() * 4)) {
+    case 0:
+      return { kind: "refuseAppends", atMs, forMs, log: "events" };
+    case 1:
+      return { kind: "refuseAppends", atMs, forMs, log: "examples" };
+    case 2:
+      return { kind: "refuseBlobs", atMs, forMs };
+    default:
+      return { kind: "slowDisk", atMs, forMs, latencyMs: whole(stream, 1, 1_000) };
+  }
+}
+
+function logUniform(stream: RandomStream, low: number, high: number): number {
+  return Math.exp(Math.log(low) + stream.nextFloat() * Math.log(high / low));
+}
+
+function whole(stream: RandomStream, low: number, high: number): number {
+  return Math.round(logUniform(stream, low, high));
+}
+
+function chosen<T>(stream: RandomStream, from: readonly T[]): T {
+  return from[Math.floor(stream.nextFloat() * from.length)];
+}

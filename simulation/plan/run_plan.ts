@@ -1,0 +1,111 @@
+/**
+ * Everything that decides the course of a run, as plain data: it can be written to a file, run
+ * again, and shrunk.
+ */
+import { parseDocument } from "yaml";
+import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { addresses, homeNode, nodesOf, planOf } from "../../server/plan.ts";
+import type { Scenario } from "../scenarios/scenario.ts";
+import type { Fault, FaultFamily } from "./fault.ts";
+import { drawFaultPlan } from "./fault_plan.ts";
+import { drawKnobs, type Values } from "./knobs.ts";
+
+/** A run as data. */
+export interface RunPlan {
+  readonly format: 1;
+  readonly seed: number;
+  /** Name of the scenario, whose workload the clients run. */
+  readonly scenario: string;
+  /** `cairn.yaml` as text. */
+  readonly configuration: string;
+  /** Values that are set in it, by path. */
+  readonly values: Values;
+  readonly faults: readonly Fault[];
+  readonly clients: readonly string[];
+  /** Clients work this long, ms of virtual time. */
+  readonly forMs: number;
+  /** After healing, everything must have come through within this long, ms. */
+  readonly healMs: number;
+  /** Mean latency of a batch of messages between two threads, ms. */
+  readonly linkMs: number;
+  /** Mean latency of a sync, ms. */
+  readonly syncMs: number;
+  /** Messages that a thread handles before its event loop has a turn. */
+  readonly turnMessagesMax: number;
+}
+
+/** The choices of the command line or of a test. */
+export interface DrawOptions {
+  readonly seed: number;
+  readonly scenario: Scenario;
+  /** In place of the scenario's configuration. */
+  readonly configuration?: string;
+  /** Families of faults that strike; undefined leaves it to the scenario. */
+  readonly families?: readonly FaultFamily[];
+  readonly forMs?: number;
+}
+
+/** Draws a run from a seed. */
+export function drawRunPlan(options: DrawOptions): RunPlan {
+  const { seed, scenario } = options;
+  const random = new SeededRandom(seed);
+  const configuration = options.configuration ?? scenario.configuration;
+  const values = { ...drawKnobs(random.stream("knobs"), scenario.knobs), ...scenario.values };
+  const forMs = options.forMs ?? scenario.forMs;
+  const checked = configurationOf(configuration, values);
+  const families = options.families ?? scenario.families;
+  const drawn = families?.length === 0 ? [] : drawFaultPlan({
+    seed,
+    forMs,
+    targets: {
+      nodes: [homeNode, ...nodesOf(checked).map(({ name }) => name)],
+      actors: planOf(checked).map(({ kind, key }) => `${kind}/${key}`),
+      reconfigurations: reconfigurationsOf(checked),
+    },
+    ...(families !== undefined && { families }),
+  });
+  const fixed = scenario.faults?.(random.stream("scenario"), checked, forMs) ?? [];
+  const times = random.stream("times");
+  return {
+    format: 1,
+    seed,
+    scenario: scenario.name,
+    configuration,
+    values,
+    faults: [...drawn, ...fixed].sort((a, b) => a.atMs - b.atMs),
+    clients: Array.from({ length: scenario.clients }, (_, i) => `visitor-${i}`),
+    forMs,
+    healMs: scenario.healMs,
+    linkMs: [0, 0.02, 0.2, 5][Math.floor(times.nextFloat() * 4)],
+    syncMs: [0.1, 2, 20][Math.floor(times.nextFloat() * 3)],
+    turnMessagesMax: [1, 2, 7, 1024][Math.floor(times.nextFloat() * 4)],
+  };
+}
+
+/** Restarts of the swarm bring another number of shards. */
+function reconfigurationsOf({ shardCount }: CairnConfiguration): Values[] {
+  return [1, 2, 3, 5].filter((count) => count !== shardCount).map((count) => ({
+    "shards.count": count,
+  }));
+}
+
+/**
+ * The configuration with values set, checked, and on a simulated data directory, so that it
+ * restarts and snapshots.
+ *
+ * @throws {ConfigurationError} With every problem found.
+ */
+export function configurationOf(text: string, values: Values): CairnConfiguration {
+  const document = parseDocument(text);
+  if (document.getIn(["storage", "kind"]) !== "directory") {
+    document.setIn(["storage"], document.createNode({ kind: "directory", path: "simulated" }));
+  }
+  for (const [path, value] of Object.entries(values)) {
+    document.setIn(path.split("."), document.createNode(value));
+  }
+  return parseConfiguration(String(document), "simulated.yaml");
+}
+
+/** The address of every part that a fault plan of one's own may name. */
+export { addresses };

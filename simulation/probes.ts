@@ -1,0 +1,45 @@
+/**
+ * Probes: rare paths that some run of a campaign should have taken. A campaign that never takes one
+ * tests less than it seems to.
+ */
+import type { World } from "./world/world.ts";
+
+/** A rare path. */
+export interface Probe {
+  readonly name: string;
+  /** Whether the run has taken it. */
+  seen(world: World): boolean;
+}
+
+const line = (name: string, pattern: RegExp): Probe => ({
+  name,
+  seen: ({ telemetry }) => telemetry.lines(pattern) > 0,
+});
+
+const counter = (
+  name: string,
+  metric: string,
+  labels?: Readonly<Record<string, string>>,
+): Probe => ({
+  name,
+  seen: ({ telemetry }) => telemetry.sum(metric, labels) > 0,
+});
+
+const outcome = (name: string, value: string): Probe =>
+  counter(name, "cairn_joiner_outcomes_total", { outcome: value });
+
+/** The probes of every campaign. */
+export const probes: readonly Probe[] = [
+  counter("a replica missed a delta and was filled", "cairn_sync_gaps_total"),
+  line("an actor crashed and was restarted", /crashed and restarts/),
+  line("a trainer met a restarted shard", /was restarted since its mark was read/),
+  line("the joiner waited for the example log", /the joiner waits/),
+  line("the joiner went on", /the joiner goes on/),
+  line("a snapshot failed", /no snapshot|snapshot .*failed/),
+  line("a shard was restored from a snapshot", /restored/),
+  line("a replica was behind", /a serving replica is behind/),
+  outcome("an action came twice to the joiner", "actionsDuplicate"),
+  outcome("an action came after its item was decided", "actionsLate"),
+  outcome("an action had no effect by the label rules", "actionsIgnored"),
+  outcome("a window closed", "examplesEmitted"),
+];

@@ -1,0 +1,30 @@
+/**
+ * Runs a plan: the world, the clients of its scenario, the built-in checkers and the scenario's
+ * own.
+ */
+import { allCheckers } from "./checkers/all.ts";
+import { configurationOf, type RunPlan } from "./plan/run_plan.ts";
+import type { Scenario } from "./scenarios/scenario.ts";
+import { type RunOutcome, runWorld } from "./run_world.ts";
+
+/** Events kept for a report where nothing else is said. */
+const TRACE_EVENTS_MAX = 0;
+
+/** Runs the plan from beginning to end. */
+export async function run(
+  plan: RunPlan,
+  scenario: Scenario,
+  traceEventsMax = TRACE_EVENTS_MAX,
+): Promise<RunOutcome> {
+  const configuration = configurationOf(plan.configuration, plan.values);
+  let values = plan.values;
+  return await runWorld({
+    ...plan,
+    configuration,
+    traceEventsMax,
+    reconfigure: (changes) =>
+      configurationOf(plan.configuration, values = { ...values, ...changes }),
+    checkers: (world) => [...allCheckers(world), ...scenario.checkers ?? []],
+    workload: (world, client) => scenario.workload(world, client),
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * Runs one simulated world from a seed: warm up, let clients work while the plan's faults strike,
+ * heal, wait until everything has come through, and check the end.
+ */
+import type { CairnConfiguration } from "../configuration/configuration.ts";
+import type { CheckerFactory } from "./checkers/checker.ts";
+import type { Fault } from "./plan/fault.ts";
+import { World } from "./world/world.ts";
+import { pendingIn } from "./liveness.ts";
+
+/** All that decides the course of a run. */
+export interface RunOptions {
+  readonly seed: number;
+  readonly configuration: CairnConfiguration;
+  readonly reconfigure: (values: Readonly<Record<string, unknown>>) => CairnConfiguration;
+  readonly faults: readonly Fault[];
+  /** Names of the clients; each runs `workload`. */
+  readonly clients: readonly string[];
+  /** The work of one client; it ends once `world.running` is false. */
+  readonly workload: (world: World, client: string) => Promise<void>;
+  /** Clients work this long, ms of virtual time. */
+  readonly forMs: number;
+  /** After healing, everything must have come through within this long, ms. */
+  readonly healMs: number;
+  readonly checkers: (world: World) => readonly CheckerFactory[];
+  readonly traceEventsMax: number;
+  readonly linkMs: number;
+  readonly syncMs: number;
+  readonly turnMessagesMax: number;
+}
+
+/** How a run ended. */
+export interface RunOutcome {
+  readonly kind: "passed" | "correctness" | "liveness" | "crash";
+  /** The checker that failed, `liveness`, or `crash`. */
+  readonly checker?: string;
+  readonly message?: string;
+  readonly atMs: number;
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly traceHash: string;
+  readonly checkpoints: readonly string[];
+  readonly world: World;
+}
+
+/** Virtual time until the first process must be ready, ms. */
+const WARM_UP_MS = 60_000;
+/** Virtual time between two looks at the pending work, ms. */
+const POLL_MS = 250;
+
+/** Runs one world. */
+export async function runWorld(options: RunOptions): Promise<RunOutcome> {
+  const world = new World(options);
+  const outcome = (end: Pick<RunOutcome, "kind" | "checker" | "message">): RunOutcome => ({
+    ...end,
+    atMs: world.violation?.atMs ?? world.clock.monotonicMs(),
+    events: world.trace.hash.events,
+    virtualMs: world.clock.monotonicMs(),
+    traceHash: world.trace.hash.digest(),
+    checkpoints: world.trace.hash.checkpoints,
+    world,
+  });
+  const violated = () => {
+    const { violation } = world;
+    if (violation === undefined) return undefined;
+    const { checker, message } = violation;
+    return outcome({ kind: "correctness", checker, message });
+  };
+  try {
+    world.start();
+    world.plan(options.faults);
+    const clients = options.clients.map((client) => options.workload(world, client));
+    const crashed = Promise.all(clients).then(() => false, () => true);
+    crashed.then(() => {});
+    await advance(world, options.forMs);
+    const early = violated();
+    if (early !== undefined) return early;
+    world.heal();
+    let pending: string | undefined = "nothing was looked at yet";
+    const endsMs = world.clock.monotonicMs() + options.healMs;
+    while (pending !== undefined && world.clock.monotonicMs() < endsMs) {
+      await advance(world, POLL_MS);
+      const broken = violated();
+      if (broken !== undefined) return broken;
+      pending = await settled(world, pendingIn(world));
+    }
+    if (pending !== undefined) {
+      return outcome({ kind: "liveness", checker: "liveness", message: pending });
+    }
+    await settled(world, world.checkEnd());
+    return violated() ?? outcome({ kind: "passed" });
+  } catch (error) {
+    const message = error instanceof Error ? error.stack ?? error.message : String(error);
+    return violated() ?? outcome({ kind: "crash", checker: "crash", message });
+  } finally {
+    world.process?.kill();
+  }
+}
+
+/** Lets time pass; a violation ends it early. */
+async function advance(world: World, ms: number): Promise<void> {
+  const untilMs = world.clock.monotonicMs() + ms;
+  await world.clock.advanceUntil(
+    () => world.violation !== undefined || world.clock.monotonicMs() >= untilMs,
+    ms + 1,
+  ).catch(() => {});
+}
+
+function settled<T>(world: World, promise: Promise<T>): Promise<T> {
+  return world.clock.settle(promise, WARM_UP_MS);
+}

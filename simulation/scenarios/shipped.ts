@@ -1,0 +1,93 @@
+/**
+ * The scenarios that ship, by name.
+ */
+import type { Fault } from "../plan/fault.ts";
+import { swarmKnobs } from "../plan/knobs.ts";
+import type { Scenario } from "./scenario.ts";
+import { shopConfiguration, visitShop } from "./shop.ts";
+
+const shop = {
+  configuration: shopConfiguration,
+  knobs: swarmKnobs,
+  clients: 4,
+  workload: visitShop,
+  forMs: 20_000,
+  healMs: 60_000,
+} as const;
+
+const FAULT_FREE_MS = 3_000;
+
+/** Moments between which faults strike, evenly spread. */
+function moments(forMs: number, count: number): number[] {
+  const stepMs = (forMs - FAULT_FREE_MS) / count;
+  return Array.from({ length: count }, (_, i) => Math.round(FAULT_FREE_MS + i * stepMs));
+}
+
+/** In the order in which `--help` lists them; the first is the default. */
+export const shippedScenarios: readonly Scenario[] = [
+  {
+    ...shop,
+    name: "swarm",
+    description: "every family of faults by a coin, and every knob by a draw",
+  },
+  { ...shop, name: "quiet", description: "no faults", families: [] },
+  {
+    ...shop,
+    name: "black-friday",
+    description: "twenty times the visitors, while threads stall",
+    families: ["threads"],
+    clients: 80,
+    forMs: 5_000,
+  },
+  {
+    ...shop,
+    name: "full-disk",
+    description: "logs and blobs take nothing, again and again",
+    families: ["disk"],
+  },
+  {
+    ...shop,
+    name: "slow-threads",
+    description: "threads stall and messages are late",
+    families: ["threads", "links"],
+    values: { "shards.count": 3, placement: { kind: "workers", shardThreads: 2 } },
+  },
+  {
+    ...shop,
+    name: "rolling-restart",
+    description: "the process stops in order and starts again, four times",
+    families: [],
+    faults: (_random, _configuration, forMs) =>
+      moments(forMs, 4).map((atMs): Fault => ({
+        kind: "restartProcess",
+        atMs,
+        downMs: 200,
+        configuration: {},
+      })),
+  },
+  {
+    ...shop,
+    name: "power-failures",
+    description: "the machine loses power, five times",
+    families: [],
+    faults: (_random, _configuration, forMs) =>
+      moments(forMs, 5).map((atMs): Fault => ({
+        kind: "killProcess",
+        power: true,
+        atMs,
+        downMs: 300,
+      })),
+  },
+  {
+    ...shop,
+    name: "reshard",
+    description: "restarts bring another number of shards, while actors crash",
+    families: ["actors", "reconfigure"],
+  },
+  {
+    ...shop,
+    name: "clock-steps",
+    description: "the wall clock steps forwards and backwards, and the process is killed",
+    families: ["clock", "process"],
+  },
+];

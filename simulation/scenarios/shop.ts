@@ -1,0 +1,70 @@
+/**
+ * The shop that scenarios share: its configuration and its visitors.
+ */
+import { Visitor, type VisitorRanking } from "../world/visitor.ts";
+import type { World } from "../world/world.ts";
+
+/**
+ * A small model over users, items and one list, with rules that decide at once and rules that wait.
+ */
+export const shopConfiguration = `
+features:
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+    tags: { kind: list, source: item }
+model: { kind: logisticRegression, tasks: [bought] }
+joiner:
+  window: 3s
+  tasks:
+    bought:
+      - { action: purchase, label: positive, final: true }
+      - { action: click, label: positive }
+      - { action: dislike, label: negative, final: true }
+trainer: { batchRows: 8, linger: 20ms }
+shards: { count: 2 }
+storage: { kind: directory, path: simulated }
+`;
+
+const ITEMS = 40;
+const TAGS = ["red", "green", "blue"];
+const ACTIONS = ["purchase", "click", "click", "dislike", "look"];
+/** Pause between two visits, ms. */
+const PAUSE_MS_MAX = 400;
+
+/** Asks for rankings and acts on some of them, until the world stops. */
+export async function visitShop(world: World, client: string): Promise<void> {
+  const visitor = new Visitor(world, client);
+  const { random } = visitor;
+  while (world.running) {
+    const ranking = await visitor.rank(candidates(visitor), requestExtras(visitor));
+    if (ranking !== undefined) await actOn(visitor, ranking);
+    await world.sleep(random.nextFloat() * PAUSE_MS_MAX);
+  }
+}
+
+/** Some ids, each once. */
+function candidates({ random }: Visitor): string[] {
+  const count = 1 + Math.floor(random.nextFloat() * 6);
+  const ids = Array.from({ length: count }, () => `item-${Math.floor(random.nextFloat() * ITEMS)}`);
+  return [...new Set(ids)];
+}
+
+/** A request's less usual fields, now and then. */
+function requestExtras({ random }: Visitor): Record<string, unknown> {
+  return {
+    ...(random.nextFloat() < 0.2 && { explain: true }),
+    ...(random.nextFloat() < 0.2 && { limit: 2 }),
+    ...(random.nextFloat() < 0.3 && {
+      context: { tags: TAGS.slice(0, 1 + Math.floor(random.nextFloat() * 3)) },
+    }),
+  };
+}
+
+async function actOn(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
+  const { random } = visitor;
+  for (const { id } of ranking.items) {
+    if (random.nextFloat() > 0.35) continue;
+    await visitor.act(ranking, id, ACTIONS[Math.floor(random.nextFloat() * ACTIONS.length)]);
+  }
+}

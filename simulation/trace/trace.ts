@@ -1,0 +1,74 @@
+/**
+ * The events of a run, in order: the hash of all of it, and the newest events in words for a
+ * report.
+ */
+import { TraceHash } from "./trace_hash.ts";
+
+/** One thing that happened. */
+export interface TraceEvent {
+  /** From 0. */
+  readonly number: number;
+  /** Virtual time since the run began, ms. */
+  readonly atMs: number;
+  /** The actor, log, disk, client or `world` where it happened. */
+  readonly at: string;
+  /** The message, operation or fault. */
+  readonly kind: string;
+  /** A sequence, an offset, a status; 0 where it has none. */
+  readonly detail: number;
+  /** More in words, where there is more. */
+  readonly text?: string;
+  /** The sender of a message, and when it was sent. */
+  readonly from?: string;
+  readonly sentAtMs?: number;
+}
+
+/** Messages on their way that are remembered, for each pair of actors and kind of message. */
+const UNDER_WAY_MAX = 1_024;
+
+/** Keeps the newest events. */
+export class Trace {
+  readonly hash = new TraceHash();
+  readonly #kept: TraceEvent[] = [];
+  readonly #keptMax: number;
+  readonly #underWay = new Map<string, { readonly from: string; readonly sentAtMs: number }[]>();
+  #next = 0;
+
+  /** @param keptMax Events that are kept for a report; 0 keeps none. */
+  constructor(keptMax: number) {
+    this.#keptMax = keptMax;
+  }
+
+  /** Remembers who sent a message, for the event of its arrival. Not an event of its own. */
+  sent(atMs: number, from: string, to: string, kind: string): void {
+    if (this.#keptMax === 0) return;
+    const key = `${to} ${kind}`;
+    const waiting = this.#underWay.get(key) ?? [];
+    this.#underWay.set(key, waiting);
+    if (waiting.length < UNDER_WAY_MAX) waiting.push({ from, sentAtMs: atMs });
+  }
+
+  /** Adds an event. */
+  add(atMs: number, at: string, kind: string, detail = 0, text?: string): void {
+    this.hash.add(atMs, at, kind, detail);
+    if (this.#keptMax === 0) return;
+    const event: TraceEvent = {
+      number: this.hash.events - 1,
+      atMs,
+      at,
+      kind,
+      detail,
+      ...(text !== undefined && { text }),
+      ...this.#underWay.get(`${at} ${kind}`)?.shift(),
+    };
+    if (this.#kept.length < this.#keptMax) this.#kept.push(event);
+    else this.#kept[this.#next] = event;
+    this.#next = (this.#next + 1) % this.#keptMax;
+  }
+
+  /** The kept events, oldest first. */
+  events(): TraceEvent[] {
+    if (this.#kept.length < this.#keptMax) return [...this.#kept];
+    return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)];
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * A thread's clock in a simulated world: virtual time that can be stalled, and revoked when the
+ * process dies.
+ */
+import type { Clock, Timer } from "../../mesh/ports/clock.ts";
+import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
+
+/** A callback that became due while its thread stood still. */
+interface Held {
+  readonly callback: () => void;
+  cancelled: boolean;
+}
+
+/** Virtual time as one thread of one incarnation of the process sees it. */
+export class NodeClock implements Clock {
+  readonly #base: VirtualClock;
+  readonly #callbackRan: () => void;
+  readonly #held: Held[] = [];
+  #stalledUntilMs = 0;
+  #revoked = false;
+
+  /** @param callbackRan Told of each callback, which is an event of the run. */
+  constructor(base: VirtualClock, callbackRan: () => void) {
+    this.#base = base;
+    this.#callbackRan = callbackRan;
+  }
+
+  nowMs(): number {
+    return this.#base.nowMs();
+  }
+
+  monotonicMs(): number {
+    return this.#base.monotonicMs();
+  }
+
+  /**
+   * A callback that is due during a stall runs at its end, in the order in which callbacks became
+   * due.
+   */
+  schedule(delayMs: number, callback: () => void): Timer {
+    const held: Held = { callback, cancelled: false };
+    const timer = this.#base.schedule(delayMs, () => this.#due(held));
+    return {
+      cancel: () => {
+        held.cancelled = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  /** The thread does nothing for this long. A longer stall under way goes on. */
+  stall(forMs: number): void {
+    const untilMs = this.#base.monotonicMs() + forMs;
+    if (untilMs <= this.#stalledUntilMs) return;
+    this.#stalledUntilMs = untilMs;
+    this.#base.schedule(forMs, () => this.#resume());
+  }
+
+  /** Ends a stall now. */
+  wake(): void {
+    this.#stalledUntilMs = 0;
+    this.#resume();
+  }
+
+  /** The process is dead: no callback runs any more. */
+  revoke(): void {
+    this.#revoked = true;
+    this.#held.length = 0;
+  }
+
+  get revoked(): boolean {
+    return this.#revoked;
+  }
+
+  #due(held: Held): void {
+    if (this.#revoked) return;
+    if (this.#stalled || this.#held.length > 0) this.#held.push(held);
+    else this.#run(held);
+  }
+
+  get #stalled(): boolean {
+    return this.#base.monotonicMs() < this.#stalledUntilMs;
+  }
+
+  #resume(): void {
+    while (this.#held.length > 0 && !this.#stalled && !this.#revoked) {
+      const held = this.#held.shift();
+      if (held !== undefined && !held.cancelled) this.#run(held);
+    }
+  }
+
+  #run({ callback }: Held): void {
+    this.#callbackRan();
+    callback();
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Watches actors from outside: a definition that behaves as the given one, and tells an observer of
+ * each message, each answer and each incarnation.
+ */
+import type {
+  ActorContext,
+  ActorDefinition,
+  ActorRef,
+  Address,
+  Behavior,
+  Message,
+  Request,
+} from "../../mesh/runtime/actor.ts";
+
+/** Observes actors; its methods are called in the order of events. */
+export interface ActorObserver {
+  /** A message leaves for another actor, or for the sender itself. */
+  sends(from: Address, to: Address, message: Message): void;
+  /** An incarnation begins. */
+  began(actor: Address): void;
+  /**
+   * A message is about to be handled.
+   *
+   * @throws {Error} Crashes the actor, as a fault does.
+   */
+  handles(actor: Address, message: Message): void;
+  /** A request is answered. */
+  answers(actor: Address, request: Message, value: unknown): void;
+  /** A request is answered by an error. */
+  refuses(actor: Address, request: Message, error: Error): void;
+}
+
+/** The definition, observed. */
+export function observed<M extends Message, O>(
+  definition: ActorDefinition<M, O>,
+  observer: ActorObserver,
+): ActorDefinition<M, O> {
+  return {
+    kind: definition.kind,
+    mailbox: definition.mailbox,
+    restart: definition.restart,
+    priorityOf: (message) => definition.priorityOf(message),
+    create(context, options) {
+      const actor = context.self.address;
+      const made = definition.create(observedContext(context, observer), options);
+      const watch = (behavior: Behavior<M>) => {
+        observer.began(actor);
+        return observedBehavior(actor, behavior, observer);
+      };
+      return made instanceof Promise ? made.then(watch) : watch(made);
+    },
+  };
+}
+
+function observedBehavior<M extends Message>(
+  actor: Address,
+  behavior: Behavior<M>,
+  observer: ActorObserver,
+): Behavior<M> {
+  return {
+    receive(message) {
+      observer.handles(actor, message);
+      return behavior.receive(message);
+    },
+    stop: () => behavior.stop?.(),
+  };
+}
+
+function observedContext<M extends Message>(
+  context: ActorContext<M>,
+  observer: ActorObserver,
+): ActorContext<M> {
+  const actor = context.self.address;
+  const watched = <N extends Message>(ref: ActorRef<N>): ActorRef<N> => ({
+    address: ref.address,
+    tell(message, transfer) {
+      observer.sends(actor, ref.address, message);
+      ref.tell(message, transfer);
+    },
+    ask(request, options) {
+      observer.sends(actor, ref.address, request as Message);
+      return ref.ask(request, options);
+    },
+  });
+  return {
+    self: watched(context.self),
+    get isCurrent() {
+      return context.isCurrent;
+    },
+    clock: context.clock,
+    random: context.random,
+    telemetry: context.telemetry,
+    actorRef: <N extends Message>(address: Address) => watched(context.actorRef<N>(address)),
+    reply(request, value, transfer) {
+      observer.answers(actor, request as Message, value);
+      context.reply(request, value, transfer);
+    },
+    replyError(request: Request<unknown>, error) {
+      observer.refuses(actor, request, error);
+      context.replyError(request, error);
+    },
+    fence: (write) => context.fence(write),
+    remainingMs: (request) => context.remainingMs(request),
+    traceIdOf: (request) => context.traceIdOf(request),
+    schedule: (delayMs, message) => context.schedule(delayMs, message),
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * One person who uses a shop: asks for rankings, acts on items, and, as a shop's server would,
+ * sends an event again until it is answered.
+ */
+import type { RandomStream } from "../../mesh/ports/random.ts";
+import { Client, type Reply } from "./client.ts";
+import type { World } from "./world.ts";
+
+/** A ranking as the visitor got it. */
+export interface VisitorRanking {
+  readonly rankingId: string;
+  readonly learnedThroughMs: number;
+  readonly items: readonly { readonly id: string; readonly score: number }[];
+}
+
+/** Sends of one event at most. */
+const SENDS_MAX = 20;
+const RESEND_MS = 500;
+
+/** A visitor of the simulated server. */
+export class Visitor {
+  readonly #client: Client;
+  readonly random: RandomStream;
+  #events = 0;
+
+  constructor(readonly world: World, readonly name: string) {
+    this.#client = new Client(world, name);
+    this.random = world.random(`visitor/${name}`);
+  }
+
+  /** Asks for a ranking; undefined where the server did not give one. */
+  async rank(
+    items: readonly string[],
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<VisitorRanking | undefined> {
+    const candidates = items.map((id) => ({ id }));
+    const { status, body } = await this.#client.send("POST", "/v1/rank", {
+      user: this.name,
+      candidates,
+      ...more,
+    });
+    return status === 200 ? body as VisitorRanking : undefined;
+  }
+
+  /** Acts on an item, and sends the event until the server has answered whether it took it. */
+  async act(
+    ranking: VisitorRanking,
+    item: string,
+    action: string,
+    value?: number,
+  ): Promise<Reply | undefined> {
+    const event = {
+      eventId: `${this.name}-${this.#events++}`,
+      rankingId: ranking.rankingId,
+      item,
+      action,
+      ...(value !== undefined && { value }),
+    };
+    for (let sends = 0; sends < SENDS_MAX; sends++) {
+      const reply = await this.#client.send("POST", "/v1/events", event);
+      if (reply.status !== 0 && reply.status < 500 && reply.status !== 429) return reply;
+      await this.world.sleep(RESEND_MS);
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { faultFamilies } from "../../simulation/plan/fault.ts";
+import { drawFaultPlan } from "../../simulation/plan/fault_plan.ts";
+
+const targets = {
+  nodes: ["main", "serving"],
+  actors: ["joiner/0", "trainer/0"],
+  reconfigurations: [{ "shards.count": 3 }],
+};
+
+Deno.test("a seed gives one plan, in the order of time", () => {
+  fc.assert(fc.property(fc.nat(), (seed) => {
+    const plan = drawFaultPlan({ seed, forMs: 60_000, targets });
+    assert.deepEqual(drawFaultPlan({ seed, forMs: 60_000, targets }), plan);
+    const times = plan.map(({ atMs }) => atMs);
+    assert.deepEqual(times, times.toSorted((a, b) => a - b));
+    assert.ok(times.every((atMs) => atMs < 60_000));
+  }));
+});
+
+Deno.test("a family that is switched off leaves the faults of the others as they are", () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.subarray([...faultFamilies]), (seed, families) => {
+      const all = drawFaultPlan({ seed, forMs: 60_000, targets, families: faultFamilies });
+      const some = drawFaultPlan({ seed, forMs: 60_000, targets, families });
+      const expected = families.flatMap((family) =>
+        drawFaultPlan({ seed, forMs: 60_000, targets, families: [family] })
+      );
+      assert.equal(some.length, expected.length);
+      for (const fault of some) assert.ok(all.some((each) => same(each, fault)));
+    }),
+  );
+});
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

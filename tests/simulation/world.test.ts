@@ -1,0 +1,38 @@
+/**
+ * Whole simulated worlds. `deno task simulate` runs many more of them.
+ */
+import assert from "node:assert/strict";
+import { runCampaign } from "../../simulation/campaign.ts";
+import { drawRunPlan } from "../../simulation/plan/run_plan.ts";
+import { run } from "../../simulation/run.ts";
+import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
+
+const campaign = {
+  doubleEvery: 0,
+  shrinkRunsMax: 20,
+  shrinkMsMax: 10_000,
+  nowMs: () => performance.now(),
+};
+
+for (const scenario of shippedScenarios) {
+  Deno.test(`no promise is broken in the scenario ${scenario.name}: ${scenario.description}`, async () => {
+    const { failure, seedsTried } = await runCampaign({
+      ...campaign,
+      scenario: { ...scenario, forMs: Math.min(scenario.forMs, 8_000) },
+      seeds: [1, 2],
+    });
+    assert.equal(failure, undefined);
+    assert.equal(seedsTried, 2);
+  });
+}
+
+Deno.test("two runs of one plan take the same course", async () => {
+  const [scenario] = shippedScenarios;
+  for (const seed of [5, 11]) {
+    const plan = drawRunPlan({ seed, scenario, forMs: 6_000 });
+    const first = await run(plan, scenario);
+    const second = await run(structuredClone(plan), scenario);
+    assert.equal(second.traceHash, first.traceHash);
+    assert.equal(second.events, first.events);
+  }
+});
