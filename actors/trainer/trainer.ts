@@ -17,18 +17,20 @@ import { widthOf } from "../../kernels/embedding/row_classes.ts";
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import { invariant, present } from "../../structures/invariant.ts";
 import type { EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
-import { bisect } from "./bisection.ts";
-import { BatchPipeline, type LearnedBatch, type RefusedBatch } from "./batch_pipeline.ts";
+import { BatchPipeline, type LearnedBatch } from "./batch_pipeline.ts";
+import type { RowRange } from "./chunk_batches.ts";
 import { ExampleReader } from "./example_reader.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { AdoptMean, Cut, TrainerMessage } from "./protocol.ts";
+import { Recovery } from "./recovery.ts";
 import { Refusals } from "./refusals.ts";
-import { findResumePoint, newestPart, requireExamples, restoreModel } from "./resume_point.ts";
+import { findResumePoint, requireExamples, restoreModel } from "./resume_point.ts";
 import { ShardClient } from "./shard_client.ts";
 import { cutParts, type StateAtCut } from "./snapshot_cut.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
-import { type Progress, rangeOf } from "./training_batch.ts";
+import type { Progress, TrainingBatch } from "./training_batch.ts";
+import { WaitingCuts } from "./waiting_cuts.ts";
 import { WeightExchange } from "./weight_exchange.ts";
 
 export interface TrainerDependencies {
@@ -39,9 +41,6 @@ export interface TrainerDependencies {
 
 /** Interval at which the shards are asked whether they were restarted, ms. */
 const SHARD_CHECK_MS = 1_000;
-
-/** Longest wait of a cut for the end of a group, ms. */
-const CUT_WAIT_MS = 500;
 
 /** A diverged trainer answers requests, and reads and learns nothing. */
 type TrainerState =
@@ -59,18 +58,18 @@ export class Trainer implements Behavior<TrainerMessage> {
   readonly #exchange: WeightExchange;
   readonly #validation: TaskValidation;
   readonly #metrics: TrainerMetrics;
+  readonly #cuts: WaitingCuts;
   #unsubscribe: () => void = () => {};
   #state: TrainerState = { kind: "training" };
-  #refusals: Refusals;
+  #recovery: Recovery;
   #reader: ExampleReader;
   #woken = false;
-  /** Cuts that wait for the end of a group, with their times on the monotonic clock. */
-  readonly #cuts: { readonly message: Cut; readonly atMs: number }[] = [];
   #progress: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
+  /** Rows that a shard had applied when this trainer started. */
+  #learnedBefore = 0;
   #steps = 0;
   #examples = 0;
   #loss = 0;
-  #rowsRefused = 0;
 
   private constructor(
     context: ActorContext<TrainerMessage>,
@@ -99,17 +98,20 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#validation = new TaskValidation(tasks, options.validationBins, telemetry, labels);
     this.#metrics = new TrainerMetrics(telemetry, labels);
     this.#exchange = new WeightExchange(session);
-    this.#refusals = Refusals.empty(dependencies.blobs, clock, source);
+    this.#cuts = new WaitingCuts(context);
     this.#reader = this.#readFrom();
     this.#pipeline = new BatchPipeline({
       session,
       kernel: this.#kernel,
       shards: this.#shards,
       clock,
-      onStep: (batch, { logits }) =>
-        this.#validation.record({ ...batch, rows: batch.features.rows }, logits),
+      onStep: (batch, { logits }) => {
+        if (this.#isRepeated(batch)) return;
+        this.#validation.record({ ...batch, rows: batch.features.rows }, logits);
+      },
       onLearned: (learned) => this.#learned(learned),
     }, options);
+    this.#recovery = this.#recoveryWith(Refusals.empty(dependencies.blobs, clock, source));
   }
 
   static async start(
@@ -137,9 +139,10 @@ export class Trainer implements Behavior<TrainerMessage> {
         this.#context.schedule(SHARD_CHECK_MS, message);
         return await this.#shards.check();
       case "cut":
-        return await this.#requestCut(message);
+        if (this.#pipeline.isEmpty) return await this.#cut(message);
+        return this.#cuts.add(message);
       case "cutWaits":
-        return await this.#endWait();
+        return await this.#endGroup();
       case "getStatus":
         return this.#context.reply(message, {
           steps: this.#steps,
@@ -147,7 +150,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           loss: this.#loss,
           learnedThroughMs: this.#progress.learnedThroughMs,
           incarnations: this.#shards.incarnations,
-          rowsRefused: this.#rowsRefused,
+          rowsRefused: this.#recovery.rowsRefused,
           offset: this.#progress.offset,
           ...(this.#state.kind === "diverged" ? { diverged: this.#state.reason } : {}),
         });
@@ -216,8 +219,16 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#steps++;
     this.#examples += rows;
     this.#loss = loss;
-    this.#metrics.batchLearned({ rows, loss, tookMs });
+    this.#metrics.batchLearned({ rows: this.#isRepeated(batch) ? 0 : rows, loss, tookMs });
     this.#advance(after);
+  }
+
+  /**
+   * Whether a shard has applied the batch before this trainer's restart. Then it is not counted
+   * again, nor validated: the shards' rows have learned its labels.
+   */
+  #isRepeated({ sequence }: TrainingBatch): boolean {
+    return sequence <= this.#learnedBefore;
   }
 
   #advance(progress: Progress): void {
@@ -237,9 +248,15 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async #learnOldest(): Promise<void> {
     const refused = await this.#pipeline.learnOldest();
-    if (refused === undefined) return this.#refusals.learned();
+    if (refused === undefined) return this.#recovery.learned();
     this.#reader.putBack(refused.behind);
-    await this.#putAside(refused);
+    await this.#recovery.putAside(refused);
+    this.#advance(refused.batch.after);
+    if (!this.#recovery.modelIsBroken) return;
+    const reason = await this.#recovery.goBack(this.#progress.sequence, refused.error);
+    this.#state = { kind: "diverged", reason };
+    this.#metrics.diverged();
+    this.#context.telemetry.log("error", reason);
   }
 
   /** Learns from all batches in flight: then weights, rows and marks belong to one moment. */
@@ -248,84 +265,18 @@ export class Trainer implements Behavior<TrainerMessage> {
     await this.#pipeline.drain();
   }
 
-  /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */
-  async #putAside({ batch, error }: RefusedBatch): Promise<void> {
-    const refused = await bisect(batch, error, async (part) => {
-      this.#pipeline.begin(part);
-      return (await this.#pipeline.learnOldest())?.error;
-    });
-    this.#advance(batch.after);
-    const { source } = this.#options;
-    try {
-      const rows = await this.#refusals.record(batch, refused);
-      this.#rowsRefused += rows;
-      this.#metrics.rowsRefused(rows);
-    } catch (cause) {
-      this.#context.telemetry.log("warn", `cannot write the quarantine of ${source}`, { cause });
-    }
-    const rows = refused.map(({ part }) => rangeOf(part)).join(", ");
-    const fields = { cause: error.message };
-    if (rows === "") {
-      const message = `${source} learned a batch in parts, which was refused as a whole`;
-      this.#context.telemetry.log("warn", message, fields);
-    } else {
-      const message =
-        `${source} put examples aside whose loss is not finite or exploded, and goes on: rows ` +
-        `${rows} of partition ${this.#options.partition} of the example log`;
-      this.#context.telemetry.log("error", message, fields);
-    }
-    if (this.#refusals.modelIsBroken) await this.#goBack(error);
-  }
-
-  /**
-   * Gives up the model's newest state: the shards restart from the newest snapshot, this trainer
-   * after them, and the rows since then are passed over. Stops training where that is impossible.
-   *
-   * @throws {Error} To be restarted.
-   */
-  async #goBack(error: Error): Promise<void> {
-    const { source } = this.#options;
-    const part = await newestPart(this.#dependencies.blobs, source);
-    if (part === undefined || !this.#refusals.mayGoBack) return this.#diverge(error);
-    const { version } = await this.#session.weights();
-    const { sequence } = this.#progress;
-    await this.#refusals.skip({
-      from: part.sequence,
-      to: sequence,
-      reason: error.message,
-      version,
-    });
-    this.#metrics.wentBack();
-    await this.#shards.goBack();
-    throw new Error(
-      `${source} goes back to the snapshot at row ${part.sequence}, and passes over the rows up ` +
-        `to ${sequence}: its model refuses most examples. ${error.message}`,
-    );
-  }
-
-  #diverge(error: Error): void {
-    const reason = `${this.#options.source} has stopped training: its model refuses most ` +
-      `examples, and there is no snapshot to go back to, or it went back too often. Serving ` +
-      `continues with the last accepted weights. ${error.message}`;
-    this.#state = { kind: "diverged", reason };
-    this.#metrics.diverged();
-    this.#context.telemetry.log("error", reason);
-  }
-
   /** Goes on from the newest snapshot that all shards have reached. */
   async #resume(): Promise<void> {
     const marks = await this.#shards.open();
     const { source } = this.#options;
     const { blobs } = this.#dependencies;
-    this.#refusals = await Refusals.open(blobs, this.#context.clock, source);
+    const refusals = await Refusals.open(blobs, this.#context.clock, source);
+    this.#recovery = this.#recoveryWith(refusals);
     const resume = await findResumePoint(blobs, source, Math.min(...marks));
     if (resume !== undefined) {
       const { part, checkpoint } = resume;
       await requireExamples(this.#dependencies.exampleLog, part);
-      const differences = await restoreModel(
-        this.#session,
-        this.#refusals.aboveGivenUp(checkpoint),
-      );
+      const differences = await restoreModel(this.#session, refusals.aboveGivenUp(checkpoint));
       if (differences.length > 0) {
         this.#context.telemetry.log(
           "warn",
@@ -338,7 +289,9 @@ export class Trainer implements Behavior<TrainerMessage> {
       this.#progress = { sequence, offset, learnedThroughMs };
     }
     const ahead = marks.filter((mark) => mark > this.#progress.sequence);
-    this.#reader = this.#readFrom(resume === undefined ? undefined : this.#progress, ahead);
+    const start = resume === undefined ? undefined : this.#progress;
+    this.#reader = this.#readFrom(start, ahead, refusals.skipped);
+    this.#learnedBefore = Math.max(...marks);
     this.#metrics.learnedUpTo(this.#progress.sequence);
     this.#context.schedule(SHARD_CHECK_MS, { kind: "checkShards" });
     // Last: the log would keep a trainer whose start fails, with all its memory.
@@ -347,13 +300,29 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#wake();
   }
 
-  #readFrom(start?: Progress, marks?: readonly number[]): ExampleReader {
+  #recoveryWith(refusals: Refusals): Recovery {
+    return new Recovery({
+      options: this.#options,
+      telemetry: this.#context.telemetry,
+      blobs: this.#dependencies.blobs,
+      session: this.#session,
+      shards: this.#shards,
+      pipeline: this.#pipeline,
+      metrics: this.#metrics,
+    }, refusals);
+  }
+
+  #readFrom(
+    start?: Progress,
+    marks?: readonly number[],
+    skipped?: readonly RowRange[],
+  ): ExampleReader {
     const parts = {
       log: this.#dependencies.exampleLog,
       telemetry: this.#context.telemetry,
       onSkipped: (rows: number) => this.#metrics.rowsSkipped(rows),
     };
-    return new ExampleReader(this.#options, parts, start, marks, this.#refusals.skipped);
+    return new ExampleReader(this.#options, parts, start, marks, skipped);
   }
 
   /** False where no such offer is open: the trainer was restarted since it made it. */
@@ -366,31 +335,18 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Makes the cuts that wait for the end of a group. */
   async #takeCuts(): Promise<void> {
-    for (const { message } of this.#cuts.splice(0)) await this.#cut(message);
+    for (const message of this.#cuts.take()) await this.#cut(message);
   }
 
-  /**
-   * Takes a cut in at the end of a group, so that a cut changes no bit of what is learned. Where
-   * the group does not end (the example log is full, the joiner is restarting), it ends here.
-   */
-  async #requestCut(message: Cut): Promise<void> {
-    if (this.#pipeline.isEmpty) return await this.#cut(message);
-    this.#cuts.push({ message, atMs: this.#context.clock.monotonicMs() });
-    this.#context.schedule(CUT_WAIT_MS, { kind: "cutWaits" });
-  }
-
-  /** Makes the cuts that have waited long enough. */
-  async #endWait(): Promise<void> {
-    const nowMs = this.#context.clock.monotonicMs();
-    if (!this.#cuts.some(({ atMs }) => nowMs - atMs >= CUT_WAIT_MS)) return;
+  /** Ends the group where a cut has waited long enough. */
+  async #endGroup(): Promise<void> {
+    if (!this.#cuts.areDue) return;
     await this.#settle();
     await this.#takeCuts();
     this.#wake();
   }
 
   async #cut(message: Cut): Promise<void> {
-    // An asker that has given up must get no snapshot that it does not know.
-    if (this.#context.remainingMs(message) === 0) return;
     await this.#pipeline.drain();
     invariant(this.#pipeline.isEmpty, "a cut holds what is settled");
     const context = this.#context;

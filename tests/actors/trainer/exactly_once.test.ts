@@ -114,6 +114,12 @@ Deno.test("a trainer that crashes learns every example once", async () => {
   });
   assert.deepEqual(applied.counts, await occurrences(loop));
   assert.ok(applied.refused > 0, "the restarted trainer sends gradients that were applied before");
+  const chunks = await loop.examples();
+  const examples = chunks.reduce((sum, { rows }) => sum + rows, 0);
+  const counted = loop.mesh.telemetry.value("cairn_trainer_examples_total", { trainer: "0" });
+  assert.equal(counted, examples, "rows that are learned again are not counted again");
+  const { trained } = await loop.progressiveValidation();
+  assert.ok(trained.clicked.examples < examples, "nor are they validated after their labels");
   await loop.stop();
 });
 

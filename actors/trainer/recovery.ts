@@ -1,0 +1,108 @@
+/**
+ * The reaction of a trainer to a batch that the training step refuses: it learns the accepted parts
+ * and puts the others aside, and goes back to a snapshot where the model itself is broken.
+ */
+import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { BatchPipeline, RefusedBatch } from "./batch_pipeline.ts";
+import { bisect, type RefusedPart } from "./bisection.ts";
+import type { TrainerOptions } from "./options.ts";
+import type { Refusals } from "./refusals.ts";
+import { newestPart } from "./resume_point.ts";
+import type { ShardClient } from "./shard_client.ts";
+import type { TrainerMetrics } from "./trainer_metrics.ts";
+import { rangeOf } from "./training_batch.ts";
+
+export interface RecoveryParts {
+  readonly options: Pick<TrainerOptions, "source" | "partition">;
+  readonly telemetry: Telemetry;
+  readonly blobs: BlobStore;
+  readonly session: TrainingSession;
+  readonly shards: ShardClient;
+  readonly pipeline: BatchPipeline;
+  readonly metrics: TrainerMetrics;
+}
+
+export class Recovery {
+  readonly #parts: RecoveryParts;
+  readonly #refusals: Refusals;
+  #rowsRefused = 0;
+
+  constructor(parts: RecoveryParts, refusals: Refusals) {
+    this.#parts = parts;
+    this.#refusals = refusals;
+  }
+
+  /** Rows put aside since the start that no earlier incarnation has put aside. */
+  get rowsRefused(): number {
+    return this.#rowsRefused;
+  }
+
+  /** Whether the model is broken, and not single rows. */
+  get modelIsBroken(): boolean {
+    return this.#refusals.modelIsBroken;
+  }
+
+  /** Notes a batch that was learned whole. */
+  learned(): void {
+    this.#refusals.learned();
+  }
+
+  /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */
+  async putAside({ batch, error }: RefusedBatch): Promise<void> {
+    const { pipeline, metrics, options, telemetry } = this.#parts;
+    const refused = await bisect(batch, error, async (part) => {
+      pipeline.begin(part);
+      return (await pipeline.learnOldest())?.error;
+    });
+    this.#log(refused, error);
+    try {
+      const rows = await this.#refusals.record(batch, refused);
+      this.#rowsRefused += rows;
+      metrics.rowsRefused(rows);
+    } catch (cause) {
+      telemetry.log("warn", `cannot write the quarantine of ${options.source}`, { cause });
+    }
+  }
+
+  /**
+   * Gives up the model's newest state: the shards restart from the newest snapshot, the trainer
+   * after them, and the rows since then are passed over.
+   *
+   * @param sequence Rows that are learned or put aside.
+   * @returns Why it is impossible: training must stop.
+   * @throws {Error} Otherwise, to have the trainer restarted.
+   */
+  async goBack(sequence: number, error: Error): Promise<string> {
+    const { options: { source }, blobs, session, shards, metrics } = this.#parts;
+    const part = await newestPart(blobs, source);
+    if (part === undefined || !this.#refusals.mayGoBack) {
+      return `${source} has stopped training: its model refuses most examples, and there is no ` +
+        `snapshot to go back to, or it went back too often. Serving continues with the last ` +
+        `accepted weights. ${error.message}`;
+    }
+    const { version } = await session.weights();
+    const reason = error.message;
+    await this.#refusals.skip({ from: part.sequence, to: sequence, reason, version });
+    metrics.wentBack();
+    await shards.goBack();
+    throw new Error(
+      `${source} goes back to the snapshot at row ${part.sequence}, and passes over the rows up ` +
+        `to ${sequence}: its model refuses most examples. ${reason}`,
+    );
+  }
+
+  #log(refused: readonly RefusedPart[], error: Error): void {
+    const { options: { source, partition }, telemetry } = this.#parts;
+    const fields = { cause: error.message };
+    if (refused.length === 0) {
+      const message = `${source} learned a batch in parts, which was refused as a whole`;
+      return telemetry.log("warn", message, fields);
+    }
+    const rows = refused.map(({ part }) => rangeOf(part)).join(", ");
+    const message = `${source} put examples aside whose loss is not finite or exploded, and goes ` +
+      `on: rows ${rows} of partition ${partition} of the example log`;
+    telemetry.log("error", message, fields);
+  }
+}
