@@ -4,10 +4,13 @@
  */
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { EmbeddingTable } from "../../../kernels/embedding/embedding_table.ts";
+import { kernelMemories } from "../../../kernels/embedding/kernel_module.ts";
 import type { FeatureIds, TableOptions } from "../../../kernels/embedding/options.ts";
 import { PoolKernel } from "../../../kernels/embedding/pool_kernel.ts";
 import { ServingTable } from "../../../kernels/embedding/serving_table.ts";
+import { HugePages } from "../../../mesh/adapters/linux/huge_pages.ts";
 import type { Contender, Slice } from "./contender.ts";
+import { coreNanoseconds } from "./core_time.ts";
 import { type Distribution, fillRows, type Sequences } from "./sequences.ts";
 
 const BYTES_MAX = 3_000_000_000;
@@ -34,15 +37,11 @@ function poolingOf(dim: number): PoolKernel {
   return new PoolKernel({ widths: [dim], classOfSlot: [0], blocks: [{ parts: [part] }] }, true);
 }
 
-/** Runs `work` and returns nanoseconds. */
+/** Runs `work` and returns its core time, nanoseconds. */
 export function timed(work: () => void): number {
-  const begun = performance.now();
+  const begun = coreNanoseconds();
   work();
-  return nanosecondsSince(begun);
-}
-
-function nanosecondsSince(begunMs: number): number {
-  return (performance.now() - begunMs) * 1e6;
+  return coreNanoseconds() - begun;
 }
 
 type Table =
@@ -52,6 +51,7 @@ type Table =
 export class CairnContender implements Contender {
   readonly name = "ours";
   readonly #sequences: Sequences;
+  readonly #hugePages: HugePages | undefined;
   readonly #batch = BatchKernel.create();
   #pooling = poolingOf(1);
   #held: Table | undefined;
@@ -61,8 +61,10 @@ export class CairnContender implements Contender {
   #found = new Uint8Array();
   #ones = new Uint32Array();
 
-  constructor(sequences: Sequences) {
+  constructor(sequences: Sequences, hugePages: boolean) {
     this.#sequences = sequences;
+    this.#hugePages = hugePages ? HugePages.open(kernelMemories) : undefined;
+    if (hugePages && this.#hugePages === undefined) throw new Error("There are no huge pages here");
   }
 
   create(dim: number, learns: boolean): Promise<void> {
@@ -102,6 +104,10 @@ export class CairnContender implements Contender {
     }
     if (held.table.statistics().rows !== keys.length) throw new Error("A key got no row");
     return Promise.resolve(spent);
+  }
+
+  async settle(): Promise<void> {
+    while (await this.#hugePages?.collapseNext() === "done");
   }
 
   lookup({ distribution, batch, start, batches }: Slice): Promise<number> {
@@ -149,14 +155,14 @@ export class CairnContender implements Contender {
     let spent = 0;
     for (let at = start; at < start + batches; at++) {
       const ids = draws.subarray(at * batch, (at + 1) * batch);
-      const begun = performance.now();
+      const begun = coreNanoseconds();
       const { uniqueIds, groupStarts, inverse, counts } = this.#batch.unique(ids, 1);
-      spent += nanosecondsSince(begun);
+      spent += coreNanoseconds() - begun;
       const rows = this.#out.subarray(0, uniqueIds.length * dim);
       this.#pooling.pool([rows], { groupStarts, inverse, listOffsets });
-      const resumed = performance.now();
+      const resumed = coreNanoseconds();
       table.applyGradients(uniqueIds, this.#pooling.gradients([values]), counts, 0);
-      spent += nanosecondsSince(resumed);
+      spent += coreNanoseconds() - resumed;
     }
     return Promise.resolve(spent);
   }

@@ -11,13 +11,15 @@ export interface Slice {
   readonly batches: number;
 }
 
-/** All times in nanoseconds, without the preparation of inputs. */
+/** All times are core time in nanoseconds, without the preparation of inputs. */
 export interface Contender {
   readonly name: string;
   /** Starts over with rows of `dim` weights, followed by Adagrad's accumulators if `learns`. */
   create(dim: number, learns: boolean): Promise<void>;
   /** Inserts all keys into an empty table; a time for each batch. */
   insert(batch: number): Promise<readonly number[]>;
+  /** Moves the table into huge pages, if the run has them. */
+  settle(): Promise<void>;
   /** Finds ids, all present, and copies their weights out. */
   lookup(slice: Slice): Promise<number>;
   /** One Adagrad step for each distinct id of the batch. */

@@ -3,11 +3,15 @@
  * rows and batches. Answers are compared before anything is timed, and contenders take turns.
  *
  *     deno task bench:embedding [--json] [--quick] [--keys 1000000,4000000] [--dim 8,16,64]
- *         [--rounds 7]
+ *         [--rounds 7] [--huge-pages no|yes|both]
+ *
+ * Rates are operations per second of core time. With huge pages, Cairn's tables are collapsed after
+ * insertion, as a server does it, and the peers' allocator asks for them from the start.
  */
 import { parseArgs } from "node:util";
 import { CairnContender } from "./cairn_contender.ts";
 import type { Contender } from "./contender.ts";
+import { processorName } from "./core_time.ts";
 import { measureGrowth, measureMemory } from "./memory_and_growth.ts";
 import { findTorch } from "../torch_python.ts";
 import { compilePeer, NATIVE_NAMES, NativePeer } from "./native_peer.ts";
@@ -21,6 +25,7 @@ const { values: flags } = parseArgs({
     keys: { type: "string" },
     dim: { type: "string" },
     rounds: { type: "string" },
+    "huge-pages": { type: "string", default: "no" },
   },
 });
 const numbers = (text: string | undefined, fallback: readonly number[]) =>
@@ -29,6 +34,9 @@ const keyCounts = numbers(flags.keys, flags.quick ? [100_000] : [1_000_000, 4_00
 const dims = numbers(flags.dim, flags.quick ? [16] : [8, 16, 64]);
 const rounds = Number(flags.rounds ?? (flags.quick ? 3 : 7));
 const insertRounds = flags.quick ? 2 : 3;
+const pageSizes = { no: [false], yes: [true], both: [false, true] }[flags["huge-pages"]];
+if (pageSizes === undefined) throw new Error("--huge-pages is no, yes or both");
+const processor = processorName();
 const batches = [256, 4096];
 /** Draws of one timed slice. */
 const sliceDraws = 1 << 16;
@@ -43,12 +51,12 @@ function print(line: Record<string, unknown>): void {
   console.log(`${String(bench).padEnd(16)} ${words.join("  ")}`);
 }
 
-async function openContenders(sequences: Sequences): Promise<Contender[]> {
-  const contenders: Contender[] = [new CairnContender(sequences)];
+async function openContenders(sequences: Sequences, hugePages: boolean): Promise<Contender[]> {
+  const contenders: Contender[] = [new CairnContender(sequences, hugePages)];
   for (const name of NATIVE_NAMES) {
     const compiled = await compilePeer(name);
     if ("program" in compiled) {
-      contenders.push(new NativePeer(name, compiled.program, [sequences.folder]));
+      contenders.push(new NativePeer(name, compiled.program, [sequences.folder], hugePages));
     } else {
       console.error(`${name} is absent: ${compiled.absent}`);
     }
@@ -92,13 +100,17 @@ function fits(keys: number, rowFloats: number): boolean {
   return false;
 }
 
-async function benchTables(
-  contenders: Contender[],
-  sequences: Sequences,
-  dim: number,
-  learns: boolean,
-) {
-  const shape = { keys: sequences.keys.length, dim, table: learns ? "training" : "serving" };
+/** One run of tables: all contenders with the same keys, rows and pages. */
+interface Run {
+  readonly contenders: Contender[];
+  readonly sequences: Sequences;
+  readonly dim: number;
+  readonly hugePages: boolean;
+}
+
+async function benchTables({ contenders, sequences, dim, hugePages }: Run, learns: boolean) {
+  const table = learns ? "training" : "serving";
+  const shape = { keys: sequences.keys.length, dim, table, hugePages, processor };
   const draws = sequences.draws.uniform.length;
   for (const contender of contenders) await contender.create(dim, learns);
   const inserted = await takeInsertTurns(
@@ -107,6 +119,7 @@ async function benchTables(
     sequences.keys.length,
     (contender) => contender.insert(4096),
   );
+  for (const contender of contenders) await contender.settle();
   const ours = contenders[0] as CairnContender;
   for (const distribution of DISTRIBUTIONS) {
     ours.assertRows(distribution, checkedDraws);
@@ -152,16 +165,17 @@ async function benchTables(
 }
 
 /** Sums duplicates and applies Adagrad, on fresh tables; PyTorch takes part if it is installed. */
-async function benchDedupe(contenders: Contender[], sequences: Sequences, dim: number) {
+async function benchDedupe({ contenders, sequences, dim, hugePages }: Run) {
   const python = await findTorch();
   const script = new URL("./peers/torch_adagrad.py", import.meta.url).pathname;
   const torch = python === undefined
     ? undefined
-    : new NativePeer("torch", python, [script, sequences.folder, String(dim)]);
+    : new NativePeer("torch", python, [script, sequences.folder, String(dim)], hugePages);
   const all = torch ? [...contenders, torch] : contenders;
   for (const contender of contenders) {
     await contender.create(dim, true);
     await contender.insert(4096);
+    await contender.settle();
   }
   const draws = sequences.draws.zipf.length;
   for (const batch of batches) {
@@ -178,6 +192,8 @@ async function benchDedupe(contenders: Contender[], sequences: Sequences, dim: n
       table: "training",
       distribution: "zipf",
       batch,
+      hugePages,
+      processor,
     };
     print({ bench: "dedupe", ...shape, ...rateColumns(learnt, [...NATIVE_NAMES, "torch"]) });
   }
@@ -188,15 +204,18 @@ for (const keyCount of keyCounts) {
   const folder = await Deno.makeTempDir({ prefix: "cairn-bench-" });
   try {
     const sequences = await writeSequences(folder, keyCount, 16 * sliceDraws, batches);
-    const contenders = await openContenders(sequences);
-    for (const dim of dims) {
-      for (const contender of contenders) await contender.create(dim, false);
-      if (fits(keyCount, dim)) await benchTables(contenders, sequences, dim, false);
-      for (const contender of contenders) await contender.create(dim, false);
-      if (fits(keyCount, 2 * dim)) await benchTables(contenders, sequences, dim, true);
-      if (keyCount === keyCounts[0]) await benchDedupe(contenders, sequences, dim);
+    for (const hugePages of pageSizes) {
+      const contenders = await openContenders(sequences, hugePages);
+      for (const dim of dims) {
+        const run = { contenders, sequences, dim, hugePages };
+        for (const contender of contenders) await contender.create(dim, false);
+        if (fits(keyCount, dim)) await benchTables(run, false);
+        for (const contender of contenders) await contender.create(dim, false);
+        if (fits(keyCount, 2 * dim)) await benchTables(run, true);
+        if (keyCount === keyCounts[0]) await benchDedupe(run);
+      }
+      for (const contender of contenders) await contender.close();
     }
-    for (const contender of contenders) await contender.close();
     for (const dim of dims) print({ ...measureMemory(sequences.keys, dim) });
   } finally {
     await Deno.remove(folder, { recursive: true });

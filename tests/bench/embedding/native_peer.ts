@@ -49,12 +49,21 @@ export class NativePeer implements Contender {
   readonly #reader: ReadableStreamDefaultReader<string>;
   #pending = "";
 
-  constructor(readonly name: string, program: string, args: readonly string[]) {
+  /** @param hugePages Whether the allocator asks for huge pages. */
+  constructor(
+    readonly name: string,
+    program: string,
+    args: readonly string[],
+    hugePages: boolean,
+  ) {
     this.#process = new Deno.Command(program, {
       args: [...args],
       stdin: "piped",
       stdout: "piped",
-      env: { OMP_NUM_THREADS: "1" },
+      env: {
+        OMP_NUM_THREADS: "1",
+        ...(hugePages ? { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" } : {}),
+      },
     }).spawn();
     this.#writer = this.#process.stdin.getWriter();
     this.#reader = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
@@ -65,6 +74,9 @@ export class NativePeer implements Contender {
   }
   async insert(batch: number) {
     return (await this.#line(`insert ${batch}`)).split(" ").map(Number);
+  }
+  settle(): Promise<void> {
+    return Promise.resolve();
   }
   async lookup({ distribution, batch, start, batches }: Slice) {
     await this.#ask(`load ${distribution}`);

@@ -5,7 +5,7 @@
  */
 import type { Contender } from "./contender.ts";
 
-/** Operations a microsecond (= Mops/s) of each contender, by name. */
+/** Operations a microsecond of core time (= Mops/s) of each contender, by name. */
 export type Rates = ReadonlyMap<string, number>;
 
 const SLICES_PER_TURN = 4;
