@@ -13,7 +13,8 @@ export interface SimulateFlags {
   readonly for?: string;
   readonly minutes?: number;
   readonly config?: string;
-  readonly scenario: string;
+  readonly scenario?: string;
+  readonly plant?: string;
   readonly faults?: string;
   readonly replay?: string;
   readonly out: string;
@@ -48,9 +49,9 @@ export function simulateCommand(output: Output): Command {
     .option("--config <file>", "a cairn.yaml in place of the scenario's")
     .option(
       "--scenario <name|file>",
-      "a scenario that ships, or a module that exports one",
-      "swarm",
+      "a scenario that ships, or a module that exports one; default swarm",
     )
+    .option("--plant <name>", "plant this bug in a process of its own, which must find it")
     .option("--faults <families>", "only these families of faults, by commas; none = no faults")
     .option("--replay <file>", "run the plan in this file")
     .option("--out <folder>", "folder for the plans of a failure", "simulated")

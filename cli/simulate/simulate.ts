@@ -18,6 +18,8 @@ import { formatSeed, parseSeed, SEED_END, SeedError } from "../../simulation/see
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
+import { plants } from "../../simulation/plants/plants.ts";
+import { runPlanted } from "./planted.ts";
 import type { SimulateFlags } from "./command.ts";
 
 /** Exit codes by the kind of failure; 1 = what was typed cannot be used. */
@@ -32,8 +34,9 @@ const PICTURE_EVENTS_MAX = 20_000;
 
 /** Runs as typed. @throws {CommandError} With the exit code of the failure. */
 export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {
+  if (flags.plant !== undefined) return await simulatePlanted(flags, flags.plant);
   if (flags.replay !== undefined) return await replay(flags, flags.replay, output);
-  const scenario = await scenarioOf(flags.scenario);
+  const scenario = await scenarioOf(flags.scenario ?? shippedScenarios[0].name);
   const startedMs = performance.now();
   const endsMs = flags.for === undefined ? Infinity : startedMs + durationOf(flags.for);
   const seeds = seedsOf(flags);
@@ -65,6 +68,31 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
   if (failure !== undefined) {
     throw new CommandError(`${failure.checker}: ${failure.message}`, EXIT_CODES[failure.kind]);
   }
+}
+
+/** Seeds that are tried with a plant where nothing else is said. */
+const PLANTED_SEEDS = 200;
+
+/** Runs seeds with a bug planted, until its checker sees it. */
+async function simulatePlanted(flags: SimulateFlags, name: string): Promise<void> {
+  const plant = plants.find((each) => each.name === name);
+  if (plant === undefined) {
+    const names = plants.map((each) => each.name).join(", ");
+    throw new CommandError(`There is no plant "${name}"; choose ${names}.`, USAGE);
+  }
+  const { seed, seeds, faults, minutes, config, html, perfetto, out, json } = flags;
+  const typed: readonly [string, unknown][] = [
+    ["scenario", flags.scenario ?? plant.scenario],
+    ["seeds", seeds ?? PLANTED_SEEDS],
+    ["out", out],
+    ...Object.entries({ seed, faults, minutes, config, html, perfetto }),
+  ];
+  const args = typed.flatMap(([option, value]) =>
+    value === undefined ? [] : [`--${option}`, String(value)]
+  );
+  const code = await runPlanted(plant, json === true ? [...args, "--json"] : args);
+  if (code === 0) return;
+  throw new CommandError(`the planted bug ${name} was found`, code);
 }
 
 /** Runs the plan in a file. */
