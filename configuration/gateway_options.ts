@@ -6,18 +6,21 @@ import type { GatewayOptions } from "../gateway/options.ts";
 import { valueBoundsOf } from "./label_rules.ts";
 import type { CairnFile } from "./schema.ts";
 
-/** A gateway's memory always holds the newest 7/8 of its bound; see RecentMap. */
-const NEWEST_SHARE = 7 / 8;
+/**
+ * A gateway's memory has 8 generations of equal size and always holds the newest 7 of them; see
+ * RecentMap.
+ */
+const [GENERATIONS, GENERATIONS_SURE] = [8, 7];
 
 /**
  * Share of the joiner's memory that covers the same rankings in the gateway: 4 bytes an item there,
  * at least 9 in the joiner.
  */
-const RANKINGS_BYTES_SHARE = 4 / 9 / NEWEST_SHARE;
+const RANKINGS_BYTES_SHARE = (4 / 9) * (GENERATIONS / GENERATIONS_SURE);
 
 /** Rankings that the gateway must remember to know every ranking that the joiner holds. */
 export function rankingsCovering({ impressionsMax }: Pick<CairnFile["joiner"], "impressionsMax">) {
-  return Math.ceil(impressionsMax / NEWEST_SHARE);
+  return GENERATIONS * Math.ceil(impressionsMax / GENERATIONS_SURE);
 }
 
 /** The gateway's options; bounds that the file leaves out derive from the joiner's. */

@@ -28,6 +28,9 @@ export interface HttpServerOptions {
 /** Answers one request. The request has method, url, headers and body, and nothing else. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
+/** Requests that a connection may send before it has taken the first answer. */
+const PIPELINED_MAX = 16;
+
 /** Time that a client has to take the answer to a broken request, ms. */
 const FAREWELL_MS = 1_000;
 
@@ -55,9 +58,12 @@ export class HttpServer {
         keepAliveTimeout: options.idleTimeoutMs,
         connectionsCheckingInterval: options.checkIntervalMs,
       },
-      (incoming, outgoing) => void answer(fetch, incoming, outgoing),
+      (incoming, outgoing) =>
+        takeTurn(incoming.socket, outgoing, () => void answer(fetch, incoming, outgoing)),
     );
     server.on("clientError", refuseBroken);
+    // A client that does not read its answers makes no progress on its connection.
+    server.setTimeout(Math.max(options.idleTimeoutMs, options.requestTimeoutMs));
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(options.port, options.host, () => {
@@ -83,6 +89,33 @@ export class HttpServer {
   }
 }
 
+/** Requests of a connection that have not been answered; the first one is being answered. */
+const unanswered = new WeakMap<Socket, (() => void)[]>();
+
+/**
+ * Answers the requests of a connection one after another, each when the client has taken the answer
+ * before. Else a client that sends many requests and reads nothing would fill the memory.
+ */
+function takeTurn(socket: Socket, outgoing: ServerResponse, begin: () => void): void {
+  if (socket.destroyed) return;
+  let waiting = unanswered.get(socket);
+  if (waiting === undefined) unanswered.set(socket, waiting = []);
+  if (waiting.length >= PIPELINED_MAX) {
+    socket.destroy();
+    return;
+  }
+  let isOver = false;
+  const end = () => {
+    if (isOver) return;
+    isOver = true;
+    waiting.shift();
+    if (!socket.destroyed) waiting.at(0)?.();
+  };
+  outgoing.once("finish", end).once("close", end);
+  waiting.push(begin);
+  if (waiting.length === 1) begin();
+}
+
 async function answer(
   fetch: Fetch,
   incoming: IncomingMessage,
@@ -94,8 +127,9 @@ async function answer(
   const request = new ServedRequest(incoming);
   try {
     const response = await fetch(request as unknown as Request);
-    // All answers of the gateway are texts. A string is written together with the headers.
-    const text = response.body === null ? undefined : await response.text();
+    // All answers of the gateway are texts. A string is written together with the headers; the
+    // `body` of a response would become a stream.
+    const text = await response.text();
     outgoing.statusCode = response.status;
     response.headers.forEach((value, name) => outgoing.setHeader(name, value));
     if (!incoming.complete) outgoing.setHeader("connection", "close");

@@ -24,6 +24,7 @@ async function serve(parts: FixtureParts = {}) {
     checkIntervalMs: 20,
   }, (request) => fixture.app.fetch(request));
   const connections: Client[] = [];
+  const unread: Deno.Conn[] = [];
   return {
     ...fixture,
     async connect(): Promise<Client> {
@@ -31,7 +32,18 @@ async function serve(parts: FixtureParts = {}) {
       connections.push(connection);
       return connection;
     },
+    /** A connection that is never read. */
+    async connectUnread() {
+      const connection = await Deno.connect(server.address);
+      unread.push(connection);
+      /** Writes until the server has closed the connection. */
+      async function untilCutOff(): Promise<void> {
+        await eventually(() => connection.write(utf8.encode("\r\n")).then(() => false, () => true));
+      }
+      return { connection, untilCutOff };
+    },
     async [Symbol.asyncDispose]() {
+      for (const connection of unread) connection.close();
       for (const connection of connections) await connection.close();
       server.abort();
       await server.close();
@@ -237,6 +249,19 @@ Deno.test("a body is read whole however it is cut, and a connection is used agai
   await client.send(rank + rank);
   await client.until('"ranking-4"');
   assert.equal(client.received.match(/HTTP\/1\.1 200 /g)?.length, 2, "pipelined requests");
+});
+
+Deno.test("a client that sends requests and reads no answer is cut off, and costs one answer", async () => {
+  await using server = await serve();
+  let answered = 0;
+  server.ranker.script = (rank) => {
+    answered++;
+    return server.ranker.inOrder(rank);
+  };
+  const { connection, untilCutOff } = await server.connectUnread();
+  await connection.write(utf8.encode(rank.repeat(500)));
+  await untilCutOff();
+  assert.ok(answered <= 16, `${answered} requests of 500 were answered`);
 });
 
 Deno.test("HEAD and empty answers have no body", async () => {
