@@ -33,7 +33,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]): Json {
       title: "Cairn",
       version: "1",
       description:
-        "Rank candidates and report what users did; later rankings have learned from it. " +
+        "Ranks candidates, and trains on the events that report what users did with them. " +
         "Every error is application/problem+json (RFC 9457).",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },

@@ -108,3 +108,10 @@ Deno.test("every command in a document exists, with its options", () => {
   assert.deepEqual(unknown, []);
   assert.ok(commands > 10, `only ${commands} commands were seen`);
 });
+
+Deno.test("the glossary has each word once", () => {
+  const words = [...(pages.get("docs/glossary.md") ?? "").matchAll(/^\| ([^|]+?) +\|/gm)]
+    .map(([, word]) => word).filter((word) => word !== "Word" && !word.startsWith("-"));
+  assert.deepEqual(words.filter((word, i) => words.indexOf(word) !== i), []);
+  assert.ok(words.length > 60, `only ${words.length} words were seen`);
+});
