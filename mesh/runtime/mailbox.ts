@@ -3,7 +3,7 @@
  * a reader and neither delays control. Every {@link FAIRNESS_INTERVAL}-th message is taken from the
  * lowest priority first.
  */
-import { present } from "../../structures/invariant.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import { RingQueue } from "../../structures/ring_queue.ts";
 import type { MailboxOptions, Message, Priority } from "./actor.ts";
 import { Ask } from "./ask.ts";
@@ -24,7 +24,9 @@ export class Mailbox {
   readonly #waiting = new RingQueue<Ask>();
   #takes = 0;
 
-  constructor(readonly options: MailboxOptions) {}
+  constructor(readonly options: MailboxOptions) {
+    invariant(options.capacity > 0, "a mailbox holds a message");
+  }
 
   /** Messages that wait, over all priorities. */
   get length(): number {

@@ -91,7 +91,7 @@ export class Mesh {
     onSpawn: (actor: PlannedActor, index: number) => void = () => {},
   ): Promise<void> {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
-    this.home.place(placementOf(plan));
+    this.home.setPlacement(placementOf(plan));
     for (const [index, actor] of plan.entries()) {
       const { kind, key, options, node } = actor;
       onSpawn(actor, index);

@@ -307,7 +307,7 @@ export class Node implements CellHost {
   // ---- other nodes
 
   /** Sets the nodes of these addresses; those of other addresses stay. */
-  place(placement: Iterable<readonly [Address, string]>): void {
+  setPlacement(placement: Iterable<readonly [Address, string]>): void {
     for (const [address, node] of placement) {
       if (node === this.name) this.#placement.delete(address);
       else this.#placement.set(address, node);

@@ -11,6 +11,7 @@
  * receiver reads the deadline on its own clock, so that time spent on the way or in a stalled
  * thread counts against the budget.
  */
+import { invariant } from "../../structures/invariant.ts";
 import type { Address, Message } from "./actor.ts";
 import type { Link } from "../ports/transport.ts";
 import type { Ask } from "./ask.ts";
@@ -215,6 +216,7 @@ export class NodeLink {
 
   #receive(batch: unknown[]): void {
     this.#readByPeer = batch[0] as number;
+    invariant(this.#unread >= 0, "the other side reads no more frames than were sent");
     const nowMs = this.#node.clock.monotonicMs();
     this.#clockOffsetMs = Math.min(this.#clockOffsetMs, nowMs - (batch[1] as number));
     for (let at = HEAD_LENGTH; at < batch.length;) {

@@ -190,7 +190,7 @@ export class SimulatedProcess {
     for (const { name } of nodes) {
       const node = this.#nodes.get(name);
       if (node === undefined) continue;
-      node.place(placement);
+      node.setPlacement(placement);
       const { exampleLog, blobs } = this.#stores(name);
       const dense = referenceSessions(this.#options.configuration);
       const definitions = computingDefinitions({ exampleLog, blobs, dense });

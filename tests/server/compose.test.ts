@@ -52,7 +52,7 @@ function simulatedEnvironment(world: SimulatedMesh, yaml: string) {
         }
       }
       for (const node of all.slice(1)) {
-        node.place(placement);
+        node.setPlacement(placement);
         const definitions = computingDefinitions({ ...stores, dense });
         await node.spawn(defineNodeActor(node, { definitions }), node.name, undefined);
       }

@@ -48,7 +48,7 @@ export function runWorkerThread<S>(composition: WorkerComposition<S>): void {
             links.set(peer, link);
             new NodeLink(node, peer, link);
           });
-          node.place(command.placement);
+          node.setPlacement(command.placement);
           const composed = await composition.compose({ node, setup: command.setup as S });
           await node.spawn(defineNodeActor(node, composed), command.name, undefined);
           report({ type: "ready" });

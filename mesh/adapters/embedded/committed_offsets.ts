@@ -3,6 +3,7 @@
  * that consumers in different threads never write the same file. Commits that arrive during a write
  * are merged into the next write.
  */
+import { invariant } from "../../../structures/invariant.ts";
 import { readCheckedJson, writeCheckedJson } from "./checked_json.ts";
 import { makeDirectory } from "./durable_directory.ts";
 
@@ -55,6 +56,7 @@ export class CommittedOffsets {
 
   /** Resolves when the offset, or a later one of the same consumer, is durable. */
   async set(consumer: string, partition: number, offset: number): Promise<void> {
+    invariant(Number.isSafeInteger(offset) && offset >= 0, "an offset counts records");
     const entry = this.#consumer(consumer);
     entry.offsets.set(partition, offset);
     entry.next ??= (async () => {

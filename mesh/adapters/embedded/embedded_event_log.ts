@@ -5,6 +5,7 @@
  * Segment files rather than SQLite: a commit of SQLite blocks its thread while the disk syncs, and
  * the thread that appends also answers rank requests. Here a sync runs outside the event loop.
  */
+import { invariant } from "../../../structures/invariant.ts";
 import {
   type AppendUntil,
   type EventLog,
@@ -202,6 +203,10 @@ export class EmbeddedEventLog implements EventLog {
       const bytes = bytesOf([segments[i]]);
       await Deno.remove(segments[i].path);
       target.bytesBefore -= bytes;
+      invariant(
+        target.bytesBefore + (target.writer?.bytes ?? 0) >= 0,
+        "a partition holds at least the bytes that a trim removes",
+      );
       this.#full = undefined;
     }
     await this.#offsets.set(FLOOR_NAME, partition, floor);
@@ -275,6 +280,10 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   #onDurable(partition: number, endOffset: number): void {
+    invariant(
+      endOffset >= this.#partitions[partition].endOffset,
+      "the durable end of a partition never goes back",
+    );
     this.#partitions[partition].endOffset = endOffset;
     this.#announce(partition);
     this.#partitions[partition].listeners.tell();

@@ -7,6 +7,7 @@
  * the next append tries again. A failed sync is final: the kernel may have dropped the pages, and
  * another sync would succeed all the same. Only opening the log again shows what is on the disk.
  */
+import { invariant } from "../../../structures/invariant.ts";
 import { type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
 import { PageCacheRelease } from "../linux/page_cache.ts";
 import { syncDirectory } from "./durable_directory.ts";
@@ -199,6 +200,7 @@ export class SegmentWriter {
         this.#break(appends, error);
         break;
       }
+      invariant(writtenOffset > this.#durableOffset, "each sync makes further records durable");
       this.#durableOffset = writtenOffset;
       this.#options.onDurable(this.#durableOffset);
       for (const append of appends) append.resolve(append.firstOffset);
@@ -240,6 +242,10 @@ export class SegmentWriter {
     this.#position += bytes;
     this.#bytesWritten += bytes;
     this.#writtenOffset += records.length;
+    invariant(
+      this.#writtenOffset <= this.#nextOffset,
+      "records are written after they got offsets",
+    );
   }
 
   #writeAt(position: number, bytes: Uint8Array): void {

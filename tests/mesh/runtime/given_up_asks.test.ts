@@ -15,8 +15,8 @@ async function counterAcrossLink() {
   const mesh = new SimulatedMesh({ seed: 1 });
   const [home, away] = [mesh.node("home"), mesh.node("away")];
   const link = linkWithHold(mesh.clock, home, away);
-  home.place([["counter/away", "away"]]);
-  away.place([["asker/0", "home"]]);
+  home.setPlacement([["counter/away", "away"]]);
+  away.setPlacement([["asker/0", "home"]]);
   const handled: string[] = [];
   await mesh.settle(
     away.spawn(counterDefinition(), "away", {
@@ -86,7 +86,7 @@ Deno.test("the asks of a crashed incarnation are withdrawn, from its own node's 
   });
   const near = await mesh.settle(home.spawn(counterDefinition(), "near", options()));
   const far = await mesh.settle(away.spawn(counterDefinition(), "far", options()));
-  home.place([["counter/far", "away"]]);
+  home.setPlacement([["counter/far", "away"]]);
   const asker = await mesh.settle(home.spawn(askerDefinition(), 0, { failed: () => {} }));
   near.ask({ kind: "block" }, { budgetMs: 10_000 }).catch(() => {});
   far.ask({ kind: "block" }, { budgetMs: 10_000 }).catch(() => {});
@@ -118,7 +118,7 @@ Deno.test("asks of a node whose link breaks are not handled any more", async () 
   const mesh = new SimulatedMesh({ seed: 1 });
   const [home, away] = [mesh.node("home"), mesh.node("away")];
   const link = mesh.link(home, away);
-  home.place([["counter/0", "away"]]);
+  home.setPlacement([["counter/0", "away"]]);
   const handled: string[] = [];
   const gate = mesh.clock.delay(100);
   const local = await mesh.settle(

@@ -17,8 +17,8 @@ async function twoNodes(latencyMs = 1) {
   const mesh = new SimulatedMesh({ seed: 1, linkLatencyMs: latencyMs });
   const [home, away] = [mesh.node("home"), mesh.node("away")];
   const link: SimulatedLinkPair = mesh.link(home, away);
-  home.place([["counter/away", "away"]]);
-  away.place([["counter/home", "home"]]);
+  home.setPlacement([["counter/away", "away"]]);
+  away.setPlacement([["counter/home", "home"]]);
   const handled: string[] = [];
   await mesh.settle(away.spawn(counterDefinition(), "away", {
     start: 7,
@@ -54,7 +54,7 @@ Deno.test("the messages of a turn go out as one batch with one list of buffers t
   const mesh = new SimulatedMesh({ seed: 1 });
   const home = mesh.node("home");
   new NodeLink(home, "away", link);
-  home.place([["counter/away", "away"]]);
+  home.setPlacement([["counter/away", "away"]]);
   const counter = home.actorRef<CounterMessage>("counter/away");
   const values = new Float32Array(4);
   for (let i = 0; i < 100; i++) counter.tell({ kind: "add", amount: i });
@@ -114,7 +114,7 @@ Deno.test("a link forgets an ask whose budget has run out", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const home = mesh.node("home");
   const link = new NodeLink(home, "away", silent);
-  home.place([["counter/away", "away"]]);
+  home.setPlacement([["counter/away", "away"]]);
   const counter = home.actorRef<CounterMessage>("counter/away");
   const asked = counter.ask({ kind: "getCount" }, { budgetMs: 50 });
   const error = await mesh.settle(asked.catch((reason) => reason));
@@ -163,7 +163,7 @@ Deno.test("a peer that reads nothing is not sent more than it may leave unread",
     close() {},
   };
   const nodeLink = new NodeLink(home, "away", link);
-  home.place([["counter/away", "away"]]);
+  home.setPlacement([["counter/away", "away"]]);
   const counter = home.actorRef<CounterMessage>("counter/away");
   for (let i = 0; i < 70_000; i++) counter.tell({ kind: "add", amount: 1 });
   await assert.rejects(
@@ -188,7 +188,7 @@ Deno.test("an error of the actor's own keeps its name and data over a link", asy
   const mesh = new SimulatedMesh({ seed: 1 });
   const [home, away] = [mesh.node("home"), mesh.node("away")];
   mesh.link(home, away);
-  home.place([["strict/0", "away"]]);
+  home.setPlacement([["strict/0", "away"]]);
   class QuotaError extends Error {
     override readonly name = "QuotaError";
     readonly limit = 9;

@@ -42,7 +42,7 @@ const away = node("away");
 const { port1, port2 } = new MessageChannel();
 new NodeLink(home, "away", new PortLink(port1));
 new NodeLink(away, "home", new PortLink(port2));
-home.place([["scale/0", "away"]]);
+home.setPlacement([["scale/0", "away"]]);
 await away.spawn(scale, 0, undefined);
 const ref = home.actorRef<Weigh>("scale/0");
 

@@ -12,7 +12,7 @@ Deno.test("without a CUDA runtime it says that copies are slower", () => {
   assert.match(lines[0], /ordinary memory, which is slower: no CUDA runtime .*libno_such_runtime/);
 });
 
-Deno.test("a driver that locks no more pages is told of once, and only what it locked is unlocked", () => {
+Deno.test("a driver that locks no more pages is reported once, and only locked arrays are unlocked", () => {
   const lines: string[] = [], unlocked: unknown[] = [];
   let left = 1;
   const memory = PageLockedMemory.on({
@@ -27,7 +27,7 @@ Deno.test("a driver that locks no more pages is told of once, and only what it l
   const arrays = [4, 8, 16].map((length) => memory.allocate(length));
   assert.deepEqual(arrays.map(({ length }) => length), [4, 8, 16]);
   assert.equal(lines.length, 1);
-  assert.match(lines[0], /cudaHostRegister says 2 for 32 bytes/);
+  assert.match(lines[0], /cudaHostRegister returned 2 for 32 bytes/);
   for (const array of arrays) memory.free(array);
   assert.deepEqual(unlocked, [arrays[0]]);
 });
