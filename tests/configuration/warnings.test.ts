@@ -47,7 +47,7 @@ Deno.test("a gateway that remembers fewer rankings than the joiner holds is a wa
   const file = (rest: string) => warningsOf(`gateway: { rankingsRememberedMax: 1000${rest} }`);
   assert.deepEqual(file(""), [
     "c.yaml:2:35 gateway.rankingsRememberedMax: found 1000, and joiner.impressionsMax (200000) needs " +
-    "228572: the API refuses events on rankings that the joiner could still join; leave it out",
+    "228576: the API refuses events on rankings that the joiner could still join; leave it out",
   ]);
   assert.deepEqual(file(", unknownRankings: accept"), []);
 });
