@@ -4,8 +4,8 @@
  */
 import type { Dataset, InteractionChunk, RowFields } from "./dataset.ts";
 
-/** The columns of a table. */
-export interface NumberedInteractions {
+/** Users and items are numbered, so that a row takes 24 bytes, independent of its ids. */
+export class InteractionTable {
   readonly rows: number;
   /** Ids by number. */
   readonly users: readonly string[];
@@ -16,20 +16,8 @@ export interface NumberedInteractions {
   readonly values: Float64Array<ArrayBuffer>;
   readonly atMs: Float64Array<ArrayBuffer>;
   readonly fields: readonly RowFields[] | undefined;
-}
 
-/** Users and items are numbered, so that a row takes 24 bytes, independent of its ids. */
-export class InteractionTable {
-  readonly rows: number;
-  readonly users: readonly string[];
-  readonly items: readonly string[];
-  readonly userOf: Uint32Array<ArrayBuffer>;
-  readonly itemOf: Uint32Array<ArrayBuffer>;
-  readonly values: Float64Array<ArrayBuffer>;
-  readonly atMs: Float64Array<ArrayBuffer>;
-  readonly fields: readonly RowFields[] | undefined;
-
-  constructor(columns: NumberedInteractions) {
+  constructor(columns: Omit<InteractionTable, "user" | "item">) {
     this.rows = columns.rows;
     this.users = columns.users;
     this.items = columns.items;

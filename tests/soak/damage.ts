@@ -29,6 +29,8 @@ export interface DamageOptions {
   /** Time for damages, s; at least one of each kind of file is made. */
   readonly seconds: number;
   readonly damagesMax?: number;
+  /** Rankings before each of three stops; from 60 on the logs have several segments. */
+  readonly rankings: number;
   readonly seed: number;
   readonly tell: (line: string) => void;
 }
@@ -53,13 +55,13 @@ const READY_MAX_MS = 60_000;
 const STOP_MAX_MS = 30_000;
 
 export async function soakDamage(options: DamageOptions): Promise<DamageResult> {
-  const { seconds, damagesMax = Infinity, seed, tell } = options;
+  const { seconds, damagesMax = Infinity, rankings, seed, tell } = options;
   const folder = Deno.makeTempDirSync({ prefix: "cairn-damage-" });
   const result = { files: 0, damages: 0, harmless: 0, mended: 0, refused: 0, silent: 0, hung: 0 };
   const choices = new Choices(seed, "damage");
   const damaged = new Set<string>();
   try {
-    const directory = await Directory.make(folder);
+    const directory = await Directory.make(folder, rankings);
     const files = filesIn(`${folder}/whole`);
     const endsAtMs = performance.now() + 1_000 * seconds;
     for (let i = 0; i < damagesMax; i++) {
@@ -99,9 +101,10 @@ class Directory {
     readonly truth: Truth,
   ) {}
 
-  static async make(folder: string): Promise<Directory> {
+  static async make(folder: string, perRun: number): Promise<Directory> {
     const path = `${folder}/cairn.yaml`;
-    const storage = "{ kind: directory, path: data, snapshots: { interval: 1s, spread: 0s } }";
+    const storage = "{ kind: directory, path: data, logBytesMax: 1MiB, " +
+      "snapshots: { interval: 1s, spread: 0s } }";
     Deno.writeTextFileSync(
       path,
       smallConfiguration("in one thread", storage)
@@ -111,9 +114,9 @@ class Directory {
     const rankings = new Map<string, string>();
     for (const signal of ["SIGTERM", "SIGTERM", "SIGKILL"] as const) {
       const server = await MeshProcess.start(path);
-      for (let user = 0; user < USERS; user++) {
+      for (let ranking = 0; ranking < perRun; ranking++) {
         await putProfile(server.client, rankings.size);
-        const { rankingId } = await server.client.rank(`u${user}`, ITEMS);
+        const { rankingId } = await server.client.rank(`u${ranking % USERS}`, ITEMS);
         const name = `e${rankings.size}`;
         await server.client.post(ITEMS.map((item) => event(name, rankingId, item)));
         rankings.set(name, rankingId);

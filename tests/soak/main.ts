@@ -39,7 +39,12 @@ if (flags.kills !== undefined) {
   report(result, result.lost > 0 || result.twice > 0 || !result.bitEqual);
 }
 if (flags.damage) {
-  const result = await soakDamage({ seconds: Number(flags.seconds ?? 240), seed, tell });
+  const result = await soakDamage({
+    seconds: Number(flags.seconds ?? 240),
+    rankings: 60,
+    seed,
+    tell,
+  });
   report(result, result.silent > 0 || result.hung > 0);
 }
 if (flags.poison) {

@@ -21,7 +21,13 @@ Deno.test("servers that are killed lose nothing, learn nothing twice, and keep e
 
 Deno.test("a damaged file is harmless, mended or named, and never silent", async () => {
   const { tell, all } = lines();
-  const { damages, silent, hung } = await soakDamage({ seconds: 0, damagesMax: 3, seed: 1, tell });
+  const { damages, silent, hung } = await soakDamage({
+    seconds: 0,
+    damagesMax: 3,
+    rankings: 8,
+    seed: 1,
+    tell,
+  });
   assert.deepEqual({ damages, silent, hung }, { damages: 3, silent: 0, hung: 0 }, all());
 });
 

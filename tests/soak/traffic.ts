@@ -18,7 +18,11 @@ export class Traffic {
 
   /** Sends the unanswered events of earlier runs. */
   async resend(client: Client): Promise<void> {
-    for (const events of this.#unanswered.splice(0)) await this.#post(client, events);
+    while (this.#unanswered.length > 0) {
+      // They stay unanswered when the server is killed meanwhile.
+      await this.#post(client, this.#unanswered[0]);
+      this.#unanswered.shift();
+    }
   }
 
   /** One event that was answered, again: the server must know it. */
