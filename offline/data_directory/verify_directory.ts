@@ -2,9 +2,8 @@
  * Checks all files of a data directory without changing them: both logs, the snapshots and the
  * profiles.
  */
-import { DatabaseSync } from "node:sqlite";
 import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.ts";
-import { reasonOf } from "../../mesh/runtime/errors.ts";
+import { verifyProfiles } from "../../mesh/adapters/embedded/verify_profiles.ts";
 import { decodeEvent } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
 import { listSnapshots } from "../../records/snapshot_manifest.ts";
@@ -35,7 +34,10 @@ export async function verifyDirectory(directory: string): Promise<Findings> {
   if (events) await verifyLog(`${directory}/events`, decodeEvent, findings);
   if (examples) await verifyLog(`${directory}/examples`, decodeExamples, findings);
   if (blobs) await verifySnapshots(directory, findings);
-  verifyProfiles(`${directory}/profiles.db`, findings);
+  if (await isFile(`${directory}/profiles.db`)) {
+    findings.files++;
+    findings.problems.push(...verifyProfiles(`${directory}/profiles.db`));
+  }
   return findings;
 }
 
@@ -48,24 +50,6 @@ async function verifySnapshots(directory: string, findings: Findings): Promise<v
   }
 }
 
-function verifyProfiles(path: string, findings: Findings): void {
-  try {
-    if (!Deno.statSync(path).isFile) return;
-  } catch {
-    return;
-  }
-  findings.files++;
-  try {
-    const database = new DatabaseSync(path, { readOnly: true });
-    try {
-      const rows = database.prepare("PRAGMA quick_check").all() as { quick_check: string }[];
-      for (const { quick_check: line } of rows) {
-        if (line !== "ok") findings.problems.push(`${path}: ${line}`);
-      }
-    } finally {
-      database.close();
-    }
-  } catch (error) {
-    findings.problems.push(`${path}: ${reasonOf(error)}`);
-  }
+function isFile(path: string): Promise<boolean> {
+  return Deno.stat(path).then(({ isFile }) => isFile, () => false);
 }

@@ -25,7 +25,6 @@ const COLUMNS = "attributes, updated_at_ms, version, checksum";
 export class ProfileTable {
   readonly listeners = new Listeners<[id: string]>();
   readonly #kind: ProfileKind;
-  readonly #database: DatabaseSync;
   readonly #select: StatementSync;
   readonly #selectMany: StatementSync;
   readonly #upsert: StatementSync;
@@ -39,7 +38,6 @@ export class ProfileTable {
    */
   constructor(database: DatabaseSync, kind: ProfileKind) {
     this.#kind = kind;
-    this.#database = database;
     const table = `${kind}_profile`;
     database.exec(
       `CREATE TABLE IF NOT EXISTS ${table} (
@@ -60,28 +58,12 @@ export class ProfileTable {
          checksum = excluded.checksum`,
     );
     this.#delete = database.prepare(`DELETE FROM ${table} WHERE id = ?`);
-    this.#count = this.verify();
+    this.#count = verifyRows(database, kind);
   }
 
   /** Profiles in the table. */
   get count(): number {
     return this.#count;
-  }
-
-  /**
-   * Verifies the checksums of all rows.
-   *
-   * @returns How many there are.
-   * @throws {ProfileRowError}
-   */
-  verify(): number {
-    let rows = 0;
-    const all = this.#database.prepare(`SELECT id, ${COLUMNS} FROM ${this.#kind}_profile`);
-    for (const row of all.iterate() as unknown as Iterable<Row & { readonly id: string }>) {
-      this.#verify(row.id, row);
-      rows++;
-    }
-    return rows;
   }
 
   get(id: string): Profile | undefined {
@@ -117,18 +99,32 @@ export class ProfileTable {
   }
 
   #profileOf(id: string, row: Row): Profile {
-    this.#verify(id, row);
+    verify(this.#kind, id, row);
     const { attributes, updated_at_ms, version } = row;
     return { id, attributes: JSON.parse(attributes), updatedAtMs: updated_at_ms, version };
   }
+}
 
-  #verify(id: string, row: Row): void {
-    // A damaged row may have a blob of the same bytes in place of a text.
-    const isText = typeof id === "string" && typeof row.attributes === "string";
-    if (!isText || row.checksum !== checksumOf(id, row)) {
-      throw new ProfileRowError(this.#kind, String(id));
-    }
+/**
+ * Verifies the checksums of all rows.
+ *
+ * @returns How many there are.
+ * @throws {ProfileRowError}
+ */
+export function verifyRows(database: DatabaseSync, kind: ProfileKind): number {
+  let rows = 0;
+  const all = database.prepare(`SELECT id, ${COLUMNS} FROM ${kind}_profile`);
+  for (const row of all.iterate() as unknown as Iterable<Row & { readonly id: string }>) {
+    verify(kind, row.id, row);
+    rows++;
   }
+  return rows;
+}
+
+function verify(kind: ProfileKind, id: string, row: Row): void {
+  // A damaged row may have a blob of the same bytes in place of a text.
+  const isText = typeof id === "string" && typeof row.attributes === "string";
+  if (!isText || row.checksum !== checksumOf(id, row)) throw new ProfileRowError(kind, String(id));
 }
 
 /** A row holds other values than were written. */

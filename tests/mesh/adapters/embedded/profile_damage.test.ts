@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SqliteProfileStore } from "../../../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import { verifyProfiles } from "../../../../mesh/adapters/embedded/verify_profiles.ts";
 import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
 import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
 
@@ -127,5 +128,26 @@ Deno.test("a full disk refuses writes with an error that says so, and they go on
   await clock.settle(store.put("user", "ann", { text: "short" }));
   assert.equal(store.count("user"), 1);
   await store.close();
+  Deno.removeSync(directory, { recursive: true });
+});
+
+Deno.test("verifying names the damaged file, and changes none", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
+  const path = `${directory}/profiles.db`;
+  const { killed, closed } = await writeProfiles(directory);
+  writeFiles(directory, closed);
+  assert.deepEqual(verifyProfiles(path), []);
+  const changed = new Map(closed);
+  const text = new TextDecoder("latin1").decode(changed.get("profiles.db"));
+  const bytes = closed.get("profiles.db")?.slice() ?? new Uint8Array();
+  bytes[text.indexOf("Lisboa 3")] ^= 1;
+  writeFiles(directory, changed.set("profiles.db", bytes));
+  const [problem] = verifyProfiles(path);
+  assert.match(problem, /profiles\.db: .*user "user-3-\d" does not match its checksum/);
+  assert.deepEqual(readFiles(directory).get("profiles.db"), bytes);
+  const wal = killed.get("profiles.db-wal")?.slice() ?? new Uint8Array();
+  wal[wal.length >> 1] ^= 1;
+  writeFiles(directory, new Map([...killed, ["profiles.db-wal", wal]]));
+  assert.match(verifyProfiles(path)[0], /profiles\.db-wal: a damaged frame at byte \d+/);
   Deno.removeSync(directory, { recursive: true });
 });
