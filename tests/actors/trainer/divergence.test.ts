@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
-import { readQuarantine } from "../../../records/quarantine.ts";
+import { readQuarantine, readQuarantines } from "../../../records/quarantine.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
 import { Loop, type LoopOptions } from "../loop.ts";
@@ -136,6 +136,46 @@ Deno.test("a model that refuses most examples goes back to its newest snapshot, 
   assert.equal(offset, await loop.exampleLog.endOffset(0));
   assert.equal((await loop.rank("user-0", ["item-0"])).items[0].cold, false);
   assert.equal((await loop.rankerStatus()).modelVersion, (await loop.denseWeights()).version);
+  await loop.stop();
+});
+
+Deno.test("when one of two trainers goes back, the other learns its own examples since the snapshot again", async () => {
+  let broken = false;
+  const loop: Loop = await Loop.start({
+    trainers: 2,
+    trainer: { batchRows: 8 },
+    interference: {
+      trainingSession: (session) => {
+        let isBroken = false;
+        return altered(session, {
+          step: (batch) => {
+            isBroken ||= broken;
+            broken = false;
+            return isBroken ? Promise.reject(EXPLOSION) : session.step(batch);
+          },
+        });
+      },
+    },
+  });
+  for (let i = 0; i < 20; i++) await visit(loop, i, ["click", "click"]);
+  await snapshot(loop);
+  broken = true;
+  for (let i = 20; i < 40; i++) await visit(loop, i, ["click", "click"]);
+  await loop.mesh.advance(10_000);
+  const quarantines = await readQuarantines(loop.blobs);
+  assert.equal(quarantines.flatMap(({ quarantine }) => quarantine.skipped).length, 1);
+  const [{ trainer, quarantine: { skipped: [skipped] } }] = quarantines;
+  const other = trainer === "trainer-0" ? 1 : 0;
+  const [{ trainers }] = await readManifests(loop.blobs);
+  const rows = (await loop.examples(other)).reduce((sum, chunk) => sum + chunk.rows, 0);
+  const status = await loop.trainerStatus(other);
+  assert.equal(status.examples, rows - trainers[other].sequence, "all since the snapshot");
+  const own = (await loop.examples(1 - other)).reduce((sum, chunk) => sum + chunk.rows, 0);
+  assert.equal((await loop.trainerStatus(1 - other)).examples, own - skipped.to);
+  for (const partition of [0, 1]) {
+    const { offset, diverged } = await loop.trainerStatus(partition);
+    assert.deepEqual([offset, diverged], [await loop.exampleLog.endOffset(partition), undefined]);
+  }
   await loop.stop();
 });
 
