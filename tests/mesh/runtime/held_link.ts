@@ -37,7 +37,7 @@ class HeldLink implements Link {
   close(): void {}
 
   hold(): void {
-    this.#held = [];
+    this.#held ??= [];
   }
 
   /** Delivers each message in an event of its own, as a thread takes them from its port. */
