@@ -85,17 +85,21 @@ export async function readQuarantine(blobs: BlobStore, source: string): Promise<
   }
 }
 
+/** The trainers that have a quarantine, as {@link readQuarantine} takes them. */
+export async function listQuarantines(blobs: BlobStore): Promise<string[]> {
+  return (await blobs.list(PREFIX)).map((name) => name.slice(PREFIX.length, -SUFFIX.length));
+}
+
 /**
- * The quarantines of all trainers, by the name of their blob.
+ * The quarantines of all trainers.
  *
  * @throws {Error} When a blob is damaged.
  */
 export async function readQuarantines(
   blobs: BlobStore,
 ): Promise<{ readonly trainer: string; readonly quarantine: Quarantine }[]> {
-  const names = await blobs.list(PREFIX);
-  return await Promise.all(names.map(async (name) => {
-    const trainer = name.slice(PREFIX.length, -SUFFIX.length);
+  const trainers = await listQuarantines(blobs);
+  return await Promise.all(trainers.map(async (trainer) => {
     return { trainer, quarantine: await readQuarantine(blobs, trainer) };
   }));
 }

@@ -6,6 +6,8 @@ import { DataDirectoryError } from "../../mesh/adapters/embedded/data_directory.
 import { verifyProfiles } from "../../mesh/adapters/embedded/verify_profiles.ts";
 import { decodeEvent } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
+import { reasonOf } from "../../mesh/runtime/errors.ts";
+import { listQuarantines, readQuarantine } from "../../records/quarantine.ts";
 import { listSnapshots } from "../../records/snapshot_manifest.ts";
 import { isFolder, openExistingBlobs } from "./existing_stores.ts";
 import type { Findings } from "./findings.ts";
@@ -33,7 +35,10 @@ export async function verifyDirectory(directory: string): Promise<Findings> {
   }
   if (events) await verifyLog(`${directory}/events`, decodeEvent, findings);
   if (examples) await verifyLog(`${directory}/examples`, decodeExamples, findings);
-  if (blobs) await verifySnapshots(directory, findings);
+  if (blobs) {
+    await verifySnapshots(directory, findings);
+    await verifyQuarantines(directory, findings);
+  }
   if (await isFile(`${directory}/profiles.db`)) {
     findings.files++;
     findings.problems.push(...verifyProfiles(`${directory}/profiles.db`));
@@ -47,6 +52,18 @@ async function verifySnapshots(directory: string, findings: Findings): Promise<v
     const { parts, problems } = await verifySnapshot(blobs, name);
     findings.files += parts;
     findings.problems.push(...problems);
+  }
+}
+
+async function verifyQuarantines(directory: string, findings: Findings): Promise<void> {
+  const blobs = await openExistingBlobs(directory);
+  for (const trainer of await listQuarantines(blobs)) {
+    findings.files++;
+    try {
+      await readQuarantine(blobs, trainer);
+    } catch (error) {
+      findings.problems.push(reasonOf(error));
+    }
   }
 }
 

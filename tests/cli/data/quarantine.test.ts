@@ -34,3 +34,24 @@ Deno.test("`data quarantine` shows the refused rows and the passed-over stretche
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+Deno.test("`data verify` finds a damaged quarantine and names its file", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${directory}/blobs`);
+    await writeQuarantine(
+      new DirectoryBlobStore(`${directory}/blobs`),
+      "trainer/0",
+      EMPTY_QUARANTINE,
+    );
+    const file = `${directory}/blobs/quarantine/trainer-0.json`;
+    const bytes = await Deno.readFile(file);
+    bytes[bytes.indexOf("0".charCodeAt(0))] ^= 1;
+    await Deno.writeFile(file, bytes);
+    const { code, out } = await runCaptured("data", "verify", directory);
+    assert.equal(code, 1);
+    assert.match(out, /damaged: .*quarantine\/trainer-0\.json/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
