@@ -55,6 +55,7 @@ const checks: readonly Check[] = [
     counts: "junit",
   },
   { name: "tests", command: [deno, "task", "test"], counts: "junit" },
+  { name: "simulation", command: [deno, "run", "-A", "scripts/check_simulation.ts"] },
   // Exits with 1 when the rankings did not get better.
   { name: "demo", command: [deno, "task", "demo", "--seconds", "30"] },
 ];

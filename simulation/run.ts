@@ -4,8 +4,10 @@
  */
 import { allCheckers } from "./checkers/all.ts";
 import { configurationOf, type RunPlan } from "./plan/run_plan.ts";
+import { pendingIn } from "./liveness.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { type RunOutcome, runWorld } from "./run_world.ts";
+import { cairnProgram } from "./world/program.ts";
 
 /** Events kept for a report where nothing else is said. */
 const TRACE_EVENTS_MAX = 0;
@@ -20,6 +22,8 @@ export async function run(
   let values = plan.values;
   return await runWorld({
     ...plan,
+    program: cairnProgram,
+    pending: async (world) => await pendingIn(world) ?? await scenario.pending?.(world),
     configuration,
     traceEventsMax,
     reconfigure: (changes) =>

@@ -6,11 +6,12 @@ import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { CheckerFactory } from "./checkers/checker.ts";
 import type { Fault } from "./plan/fault.ts";
 import { World } from "./world/world.ts";
-import { pendingIn } from "./liveness.ts";
+import type { Program } from "./world/program.ts";
 
 /** All that decides the course of a run. */
 export interface RunOptions {
   readonly seed: number;
+  readonly program: Program;
   readonly configuration: CairnConfiguration;
   readonly reconfigure: (values: Readonly<Record<string, unknown>>) => CairnConfiguration;
   readonly faults: readonly Fault[];
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly forMs: number;
   /** After healing, everything must have come through within this long, ms. */
   readonly healMs: number;
+  /** The work that is pending after healing; undefined when there is none. */
+  readonly pending: (world: World) => Promise<string | undefined>;
   readonly checkers: (world: World) => readonly CheckerFactory[];
   readonly traceEventsMax: number;
   readonly linkMs: number;
@@ -69,10 +72,12 @@ export async function runWorld(options: RunOptions): Promise<RunOutcome> {
   try {
     world.start();
     world.plan(options.faults);
-    const clients = options.clients.map((client) => options.workload(world, client));
-    const crashed = Promise.all(clients).then(() => false, () => true);
-    crashed.then(() => {});
-    await advance(world, options.forMs);
+    let clientError: unknown;
+    for (const client of options.clients) {
+      options.workload(world, client).catch((error) => clientError ??= error);
+    }
+    await advance(world, options.forMs, () => clientError !== undefined);
+    if (clientError !== undefined) throw clientError;
     const early = violated();
     if (early !== undefined) return early;
     world.heal();
@@ -82,7 +87,7 @@ export async function runWorld(options: RunOptions): Promise<RunOutcome> {
       await advance(world, POLL_MS);
       const broken = violated();
       if (broken !== undefined) return broken;
-      pending = await settled(world, pendingIn(world));
+      pending = await settled(world, options.pending(world));
     }
     if (pending !== undefined) {
       return outcome({ kind: "liveness", checker: "liveness", message: pending });
@@ -98,12 +103,16 @@ export async function runWorld(options: RunOptions): Promise<RunOutcome> {
 }
 
 /** Lets time pass; a violation ends it early. */
-async function advance(world: World, ms: number): Promise<void> {
+async function advance(
+  world: World,
+  ms: number,
+  ends: () => boolean = () => false,
+): Promise<void> {
   const untilMs = world.clock.monotonicMs() + ms;
   await world.clock.advanceUntil(
-    () => world.violation !== undefined || world.clock.monotonicMs() >= untilMs,
+    () => world.violation !== undefined || ends() || world.clock.monotonicMs() >= untilMs,
     ms + 1,
-  ).catch(() => {});
+  );
 }
 
 function settled<T>(world: World, promise: Promise<T>): Promise<T> {

@@ -28,6 +28,8 @@ export interface Scenario {
   readonly clients: number;
   /** The work of one client until `world.running` is false. */
   workload(world: World, client: string): Promise<void>;
+  /** Work that is pending after healing, besides the mesh's own; undefined when there is none. */
+  pending?(world: World): Promise<string | undefined>;
   /** Checkers besides those of every run. */
   readonly checkers?: readonly CheckerFactory[];
   /** Clients work this long, ms of virtual time. */

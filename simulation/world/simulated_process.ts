@@ -6,13 +6,13 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
+import type { Mesh } from "../../mesh/runtime/mesh.ts";
 import { Node } from "../../mesh/runtime/node.ts";
 import { type AnyDefinition, defineNodeActor } from "../../mesh/runtime/node_actor.ts";
 import { NodeLink } from "../../mesh/runtime/node_link.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
-import { compose, type RunningMesh } from "../../server/compose.ts";
-import { computingDefinitions } from "../../server/definitions.ts";
+import type { RunningMesh } from "../../server/compose.ts";
 import type { Environment, MeshStores, NodesRequest } from "../../server/environment.ts";
 import { homeNode } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
@@ -20,6 +20,7 @@ import { KeyedHash } from "../keyed_hash.ts";
 import { SEED_END } from "../seed.ts";
 import type { Disk } from "./disk.ts";
 import { NodeClock } from "./node_clock.ts";
+import type { Composed, Program } from "./program.ts";
 import { type ActorObserver, observed } from "./observed.ts";
 import { WorldBlobs } from "./world_blobs.ts";
 import { createWorldLink } from "./world_link.ts";
@@ -33,6 +34,7 @@ export interface SimulatedProcessOptions {
   /** From 0. */
   readonly incarnation: number;
   readonly clock: VirtualClock;
+  readonly program: Program;
   readonly configuration: CairnConfiguration;
   readonly disk: Disk;
   readonly profiles: MemoryProfileStore;
@@ -56,7 +58,7 @@ export class SimulatedProcess {
   readonly #events: WorldLogHub;
   readonly #examples: WorldLogHub;
   readonly #death = Promise.withResolvers<void>();
-  #running: RunningMesh | undefined;
+  #composed: Composed | undefined;
   #dead = false;
 
   constructor(options: SimulatedProcessOptions) {
@@ -67,7 +69,12 @@ export class SimulatedProcess {
 
   /** Undefined until the process has started. */
   get running(): RunningMesh | undefined {
-    return this.#running;
+    return this.#composed?.running;
+  }
+
+  /** The mesh; undefined until the process has started. */
+  get mesh(): Mesh | undefined {
+    return this.#composed?.mesh;
   }
 
   get dead(): boolean {
@@ -86,12 +93,13 @@ export class SimulatedProcess {
 
   /** Composes the mesh. */
   async start(): Promise<void> {
-    this.#running = await compose(this.#options.configuration, this.#environment());
+    const { program, configuration } = this.#options;
+    this.#composed = await program.compose(this.#environment(), configuration);
   }
 
   /** Stops in order, as on SIGTERM. */
   async stop(): Promise<void> {
-    await this.#running?.stop();
+    await this.#composed?.stop();
   }
 
   /** Dies at once: no timer fires, no message arrives, no write begins any more. */
@@ -113,8 +121,8 @@ export class SimulatedProcess {
 
   /** Answers a request once the process has started. */
   async fetch(request: Request): Promise<Exchange | undefined> {
-    if (this.#running === undefined) return undefined;
-    const response = await this.#running.fetch(request);
+    const response = await this.#composed?.fetch?.(request);
+    if (response === undefined) return undefined;
     const text = await response.text();
     const isJson = response.headers.get("content-type")?.includes("json") ?? false;
     return { status: response.status, body: isJson ? JSON.parse(text) : text };
@@ -193,7 +201,7 @@ export class SimulatedProcess {
       node.setPlacement(placement);
       const { exampleLog, blobs } = this.#stores(name);
       const dense = referenceSessions(this.#options.configuration);
-      const definitions = computingDefinitions({ exampleLog, blobs, dense });
+      const definitions = this.#options.program.definitions({ exampleLog, blobs, dense });
       await node.spawn(
         defineNodeActor(node, {
           definitions: definitions.map((definition) => this.#observed(definition)),

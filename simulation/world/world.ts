@@ -6,7 +6,7 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
 import type { RandomStream } from "../../mesh/ports/random.ts";
-import type { Address, Message } from "../../mesh/runtime/actor.ts";
+import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
@@ -17,12 +17,14 @@ import { Trace } from "../trace/trace.ts";
 import type { Reply } from "./client.ts";
 import { Disk } from "./disk.ts";
 import type { ActorObserver } from "./observed.ts";
+import type { Program } from "./program.ts";
 import { SimulatedProcess } from "./simulated_process.ts";
 import { WorldTelemetry } from "./world_telemetry.ts";
 
 /** The parts of a world. */
 export interface WorldOptions {
   readonly seed: number;
+  readonly program: Program;
   /** The configuration at the first start. */
   readonly configuration: CairnConfiguration;
   /** The configuration with these values changed, by path. */
@@ -140,6 +142,24 @@ export class World implements ActorObserver {
     return this.#process;
   }
 
+  /**
+   * A handle to an actor, for clients that speak no HTTP. While the process is down its asks fail
+   * and its tells are lost.
+   */
+  actor<M extends Message>(address: Address): ActorRef<M> {
+    const current = () => this.#process?.mesh?.actorRef<M>(address);
+    return {
+      address,
+      tell: (message, transfer) => current()?.tell(message, transfer),
+      ask: async (request, options) => {
+        const ref = current();
+        if (ref !== undefined) return await ref.ask(request, options);
+        await this.sleep(1);
+        throw new Error(`Cannot ask ${address}: the process is down`);
+      },
+    };
+  }
+
   /** A stream of randomness that no other purpose draws from. */
   random(purpose: string): RandomStream {
     return this.#random.stream(purpose);
@@ -165,6 +185,7 @@ export class World implements ActorObserver {
       seed,
       incarnation,
       clock: this.clock,
+      program: this.#options.program,
       configuration: this.#configuration,
       disk: this.disk,
       profiles: this.profiles,

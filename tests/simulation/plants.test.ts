@@ -1,0 +1,15 @@
+import assert from "node:assert/strict";
+import { plants } from "../../simulation/plants/plants.ts";
+import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
+
+const root = new URL("../../", import.meta.url);
+
+Deno.test("each plant is one edit of one production file, in a scenario that ships", async () => {
+  for (const { name, file, find, replace, scenario } of plants) {
+    const text = await Deno.readTextFile(new URL(file, root));
+    assert.equal(text.split(find).length - 1, 1, `${name} in ${file}`);
+    assert.notEqual(find, replace);
+    assert.ok(shippedScenarios.some((each) => each.name === scenario), scenario);
+  }
+  assert.equal(new Set(plants.map(({ name }) => name)).size, plants.length);
+});

@@ -1,0 +1,101 @@
+/**
+ * Simulations of actors that are not Cairn's: a bank whose tellers move money between accounts.
+ */
+import assert from "node:assert/strict";
+import type { ActorContext, ActorDefinition, Behavior } from "../../mesh/runtime/actor.ts";
+import type { Request } from "../../mesh/runtime/actor.ts";
+import { always, eventually, simulate, SimulationError, sometimes } from "../../simulation/mod.ts";
+
+interface Add extends Request<number> {
+  readonly kind: "add";
+  readonly amount: number;
+  /** Tells a repeated request from a new one. */
+  readonly id: string;
+}
+
+type AccountMessage = Add | (Request<number> & { readonly kind: "getTotal" });
+
+/** @param remembersIds Without it, an addition that is sent again counts twice. */
+function account(remembersIds: boolean): ActorDefinition<AccountMessage, undefined> {
+  return {
+    kind: "account",
+    mailbox: { capacity: 64, overflow: "reject" },
+    restart: { restartsMax: 100, periodMs: 60_000, backoffMs: 10, backoffMsMax: 100 },
+    priorityOf: () => "read",
+    create: (context: ActorContext<AccountMessage>): Behavior<AccountMessage> => {
+      let total = 0;
+      const seen = new Set<string>();
+      return {
+        receive(message) {
+          if (message.kind === "getTotal") return context.reply(message, total);
+          if (!remembersIds || !seen.has(message.id)) total += message.amount;
+          seen.add(message.id);
+          context.reply(message, total);
+        },
+      };
+    },
+  };
+}
+
+function bank(remembersIds: boolean) {
+  return simulate({
+    seed: 3,
+    seeds: 10,
+    mesh: {
+      definitions: [account(remembersIds)],
+      actors: [{ address: "account/0", node: "vault" }],
+    },
+    faults: ["threads", "links"],
+    forMs: 20_000,
+    async workload(world, client) {
+      for (let i = 0; world.running; i++) {
+        const add = { kind: "add", amount: 1, id: `${client}-${i}` } as const;
+        for (let answered = false; !answered;) {
+          answered = await world.actor<AccountMessage>("account/0").ask(add, { budgetMs: 100 })
+            .then(() => true, () => false);
+          await world.sleep(20);
+        }
+      }
+    },
+    checks: () => {
+      const ids = new Set<string>();
+      return [
+        always("each addition counts once", ({ message, answer }) => {
+          if (message.kind !== "add" || answer === undefined) return undefined;
+          ids.add((message as Add).id);
+          return answer === ids.size ? undefined : `the total is ${answer} after ${ids.size}`;
+        }),
+        sometimes(
+          "an addition came twice",
+          ({ message }) => message.kind === "add" && ids.has((message as Add).id),
+        ),
+        eventually("the vault answers", async (world) => {
+          const vault = world.actor<AccountMessage>("account/0");
+          return await vault.ask({ kind: "getTotal" }, { budgetMs: 100 })
+            .then(() => undefined, (error: Error) => error.message);
+        }),
+      ];
+    },
+  });
+}
+
+Deno.test("actors of one's own keep their promises under faults, and the rare path is reached", async () => {
+  const simulation = await bank(true);
+  simulation.assertPassed();
+  assert.deepEqual(simulation.missed, []);
+  assert.ok(simulation.events > 1_000);
+});
+
+Deno.test("a bug of one's own is found and shrunk to a fault or two", async () => {
+  const { failure, assertPassed } = await bank(false);
+  assert.equal(failure?.checker, "checks");
+  assert.match(failure.message, /each addition counts once: the total is/);
+  assert.ok(failure.faults.length <= 2, `${failure.faults.length} faults`);
+  assert.throws(assertPassed, SimulationError);
+});
+
+Deno.test("one seed gives one course", async () => {
+  const [first, second] = [await bank(true), await bank(true)];
+  assert.equal(first.traceHash, second.traceHash);
+  assert.equal(first.events, second.events);
+});
