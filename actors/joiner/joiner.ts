@@ -50,7 +50,8 @@ export class PositionLostError extends Error {
     super(
       `Cannot resume joining: the example log has the examples of events before offset ` +
         `${eventOffset}, and the event log (events/${partition}) ends at offset ${endOffset}. ` +
-        `Restore both logs from one copy, or start with an empty data directory.`,
+        `Restore both logs from one copy. To keep the model and give up what the logs held, ` +
+        `delete events/ and examples/ and restore a snapshot with --examples skip.`,
     );
   }
 }

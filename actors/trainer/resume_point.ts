@@ -54,8 +54,9 @@ export class ExamplesLostError extends Error {
     super(
       `Cannot resume training: the snapshot has what ${source} learned before offset ${offset} of ` +
         `the example log (examples/${partition}), and the log ends at offset ${endOffset}. New ` +
-        "examples would be taken for learned ones. Restore log and snapshots from one copy, or " +
-        "start with an empty data directory.",
+        "examples would be taken for learned ones. Restore log and snapshots from one copy. To " +
+        "keep the model and give up what the logs held, delete events/ and examples/ and restore " +
+        "a snapshot with --examples skip.",
     );
   }
 }

@@ -20,7 +20,8 @@ export interface ExampleRange {
   readonly end: ExamplePosition;
 }
 
-const NOTHING: ExamplePosition = { offset: 0, sequence: 0, learnedThroughMs: 0 };
+/** The beginning of a log that holds nothing. */
+export const LOG_BEGIN: ExamplePosition = { offset: 0, sequence: 0, learnedThroughMs: 0 };
 
 /** The range of each partition; a partition without chunks begins and ends at 0. */
 export async function exampleRanges(log: EventLog): Promise<ExampleRange[]> {
@@ -33,7 +34,7 @@ async function rangeOf(log: EventLog, partition: number): Promise<ExampleRange> 
   const end = await log.endOffset(partition);
   const [first] = await log.read(partition, 0, 1);
   const [last] = end === 0 ? [] : await log.read(partition, end - 1, 1);
-  if (first === undefined || last === undefined) return { begin: NOTHING, end: NOTHING };
+  if (first === undefined || last === undefined) return { begin: LOG_BEGIN, end: LOG_BEGIN };
   const { firstRow } = decodeExamples(first.bytes);
   const newest = decodeExamples(last.bytes);
   return {

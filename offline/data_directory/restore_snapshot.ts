@@ -20,7 +20,7 @@ import {
 } from "../../records/snapshot_manifest.ts";
 import { readPart, type SnapshotPart, type TrainerPart } from "../../records/snapshot_parts.ts";
 import { addresses } from "../../server/plan.ts";
-import type { ExamplePosition, ExampleRange } from "./example_positions.ts";
+import { type ExamplePosition, type ExampleRange, LOG_BEGIN } from "./example_positions.ts";
 
 /** The treatment of the examples in the log. */
 export type ExamplesAfter = "learn" | "skip";
@@ -103,7 +103,7 @@ function isOwn({ source, target }: SnapshotRestore): boolean {
 /** The position of each trainer of the restored snapshot. */
 function cutsOf(restore: SnapshotRestore, manifest: SnapshotManifest): readonly ExamplePosition[] {
   const { examples, ranges } = restore;
-  if (ranges.length === 0) return manifest.trainers;
+  if (ranges.length === 0) return cutsWithoutLog(restore, manifest);
   if (examples === "skip") return ranges.map(({ end }) => end);
   if (!isOwn(restore)) return ranges.map(({ begin }) => begin);
   if (manifest.trainers.length !== ranges.length) {
@@ -125,6 +125,15 @@ function cutsOf(restore: SnapshotRestore, manifest: SnapshotManifest): readonly 
     );
   }
   return manifest.trainers;
+}
+
+/** The positions where no example log is: none was made yet, or it was lost and deleted. */
+function cutsWithoutLog(restore: SnapshotRestore, { name, trainers }: SnapshotManifest) {
+  if (!isOwn(restore) || trainers.every(({ offset }) => offset === 0)) return trainers;
+  if (restore.examples === "skip") return trainers.map(() => LOG_BEGIN);
+  throw new RestoreError(
+    `Cannot learn again from ${name}: there is no example log. Skip the examples instead.`,
+  );
 }
 
 function sum(counts: readonly number[]): number {

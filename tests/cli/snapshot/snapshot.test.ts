@@ -132,6 +132,28 @@ Deno.test("the model of another directory is put under a server's log and profil
   });
 });
 
+Deno.test("a lost event log stops the start, and the model can be kept without the logs", async () => {
+  await withFolder(async (folder) => {
+    const data = `${folder}/data`;
+    await run(data, (client) => teach(client, "first", "a"));
+    const good = await run(data, scores);
+    await Deno.remove(`${data}/events`, { recursive: true });
+    await assert.rejects(run(data, scores), /events\/0.* ends at offset 0.* delete events\/ and/s);
+    await Deno.remove(`${data}/events`, { recursive: true });
+    await Deno.remove(`${data}/examples`, { recursive: true });
+    const { out } = await snapshot("list", data, "--json");
+    const { name } = JSON.parse(out.split("\n")[0]);
+
+    const learned = await snapshot("restore", data, name, "--examples", "learn");
+    assert.match(learned.err, /there is no example log\. Skip the examples instead/);
+    const skipped = await snapshot("restore", data, name, "--examples", "skip");
+    assert.equal(skipped.code, 0, skipped.err);
+    assert.deepEqual(await run(data, scores), good);
+    const later = await run(data, (client) => teach(client, "later", "b"));
+    assert.ok(later[1] > good[1], "it goes on learning");
+  });
+});
+
 Deno.test("a pinned snapshot stays when newer ones replace the others", async () => {
   await withFolder(async (folder) => {
     const data = `${folder}/data`;
