@@ -3,6 +3,7 @@
  * one table. All classes share the numbering of deltas, snapshots are of one moment in all tables,
  * and restored rows go to the current table of their slot.
  */
+import { invariant } from "../../structures/invariant.ts";
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
 import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
@@ -209,6 +210,7 @@ export class ClassTables {
     this.#unacknowledged = classes.map((delta) => delta?.sequence);
     if (classes.every((delta) => delta === undefined)) return undefined;
     if (!again) this.#given++;
+    invariant(this.#given > acknowledged, "a delta follows the acknowledged one");
     return { sequence: this.#given, classes };
   }
 

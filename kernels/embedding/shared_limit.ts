@@ -4,6 +4,8 @@
  * limit a table makes room among its own rows.
  */
 
+import { invariant } from "../../structures/invariant.ts";
+
 /** A table whose limit can be moved. */
 interface LimitedTable {
   /** Returns the bytes claimed. */
@@ -38,6 +40,8 @@ export class SharedLimit {
       return work();
     } finally {
       this.#bytes[number] = table.limitMemory(bytesMax);
+      const bytes = this.#bytes.reduce((sum, each) => sum + each, 0);
+      invariant(bytes <= this.#bytesMax, "the tables together stay under their limit");
     }
   }
 

@@ -4,6 +4,7 @@
  *
  * Ids are copied as pairs of 32-bit words and never become BigInt.
  */
+import { invariant } from "../../structures/invariant.ts";
 import type { CachedItems } from "./cached_items.ts";
 import { copyWords } from "./copy_words.ts";
 import type { CrossColumn, FeatureColumns } from "./feature_columns.ts";
@@ -77,6 +78,7 @@ export class IdPass {
         read = end;
       }
     }
+    invariant(read === hashed.length, "every value that pass 1 encoded is in a list");
   }
 
   #writeCrosses(lists: IdLists): void {
@@ -106,6 +108,7 @@ export class IdPass {
         read = end;
       }
     }
+    invariant(read === hashed.length, "every combination that was encoded is in a list");
   }
 
   /** The crosses to hash for this row alone: those between item columns come with a cached item. */
