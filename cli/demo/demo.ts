@@ -12,6 +12,7 @@ import { GatewayClient } from "../load/gateway_client.ts";
 import { percentile } from "../../offline/evaluation/samples.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
+import { requireReportFolder } from "../report_file.ts";
 import { stopSignal } from "../../server/machine/stop_signal.ts";
 import { type ServedMesh, withServer } from "../../server/machine/with_server.ts";
 import { clickThrough, standardErrorsAbove } from "./arm.ts";
@@ -53,6 +54,7 @@ const STANDARD_ERRORS_MIN = 3;
 
 /** Runs the command. */
 export async function demo(flags: DemoFlags, output: Output): Promise<void> {
+  await requireReportFolder(flags.report);
   const assignments = ["gateway.host=127.0.0.1", `gateway.port=${flags.port}`, ...flags.set];
   const configuration = await loadConfiguration(flags.config, { assignments });
   const stopping = flags.keep === true ? stopSignal() : undefined;

@@ -7,6 +7,7 @@ import type { ProfilesAnswer } from "../../gateway/schemas/profiles.ts";
 import type { RankRequest } from "../../gateway/schemas/rank.ts";
 import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts";
 import type { Ranking } from "../../actors/ranker/protocol.ts";
+import { CommandError, usageError } from "../errors.ts";
 import type { Attributes, ProfileKind } from "../../mesh/ports/profile_store.ts";
 
 /** The server refused a request for good. */
@@ -150,6 +151,31 @@ export class GatewayClient {
       const seconds = Number(response.headers.get("retry-after") ?? 0.1);
       await pause(Math.min(this.#options.retryDelayMsMax, seconds * 1000));
     }
+  }
+}
+
+/**
+ * Requires the address of a server.
+ *
+ * @throws {CommandError} When it is not one.
+ */
+export function requireServerUrl(url: string): void {
+  if (/^https?:\/\/[^/]/.test(url)) return;
+  throw usageError(
+    `--url ${url} is not the address of a server; write it as http://localhost:8080.`,
+  );
+}
+
+/**
+ * Fetches a path of a server.
+ *
+ * @throws {CommandError} When the server cannot be reached.
+ */
+export async function fetchFrom(url: string, path: string): Promise<Response> {
+  try {
+    return await fetch(url.replace(/\/+$/, "") + path);
+  } catch (cause) {
+    throw new CommandError(`Cannot reach a server at ${url}: does it run there?`, 1, cause);
   }
 }
 

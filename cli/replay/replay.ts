@@ -23,9 +23,11 @@ import {
   type TrainerScores,
   WARM_UP_SHARE,
 } from "./figures.ts";
+import { requireReportFolder } from "../report_file.ts";
 import type { ReplayMeasurements } from "./replay_client.ts";
 import { replayReport } from "./replay_report.ts";
 import type { ReplayNews, ReplayOrder } from "./replay_worker.ts";
+import { fetchFrom, requireServerUrl } from "../load/gateway_client.ts";
 import { waitLearned } from "../../server/waits.ts";
 
 /** Between two looks at the trainer, ms. */
@@ -34,6 +36,7 @@ const SETTLE_TRIES_MAX = 50;
 
 /** Runs the command. */
 export async function replay(flags: ReplayFlags, output: Output): Promise<void> {
+  await requireReportFolder(flags.report);
   const result = flags.url === undefined
     ? await replayHere(flags, output)
     : await replayThere(flags, flags.url);
@@ -54,7 +57,9 @@ async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayRes
   return await withServer(configuration, { writeLog: output.err }, async ({ mesh, url }) => {
     const before = await outcomes(mesh);
     const warmUp = new WarmUp(mesh);
-    const measured = await runClient(flags, url, (done, total) => warmUp.look(done, total));
+    const [apiKey = flags.apiKey] = configuration.gateway.apiKeys;
+    const own = apiKey === undefined ? flags : { ...flags, apiKey };
+    const measured = await runClient(own, url, (done, total) => warmUp.look(done, total));
     await waitLearned(mesh);
     const { trained } = await mesh.trainers.progressiveValidation();
     return {
@@ -70,8 +75,9 @@ async function replayHere(flags: ReplayFlags, output: Output): Promise<ReplayRes
  * own scores.
  */
 async function replayThere(flags: ReplayFlags, url: string): Promise<ReplayResult> {
+  requireServerUrl(url);
   const metrics = async () => {
-    const response = await fetch(`${url.replace(/\/+$/, "")}/metrics`);
+    const response = await fetchFrom(url, "/metrics");
     const text = await response.text();
     if (!response.ok) {
       throw new CommandError(`${url}/metrics was answered ${response.status}: ${text}`);

@@ -107,7 +107,10 @@ export function trainCommand(output: Output): Command {
     )
     .option("--eval <file>", "evaluate on this file of the same kind")
     .addOption(
-      new Option("--eval-fraction <share>", "without --eval: hold back the newest share")
+      new Option(
+        "--eval-fraction <share>",
+        "without --eval: hold back the newest share (with --save: 0, so that the model learns from all)",
+      )
         .argParser(numberBetween(0, 0.9)).default(0.2),
     )
     .option(
@@ -151,7 +154,7 @@ export function trainCommand(output: Output): Command {
     )
     .option(
       "--save <folder>",
-      "keep the model, not its rival, in a new folder with the configuration to serve it by",
+      "keep the model (not the one of --compare) in a new folder, with its profiles and the configuration to serve it",
     )
     .option("--report <file>", "write one self-contained HTML page")
     .addOption(jsonOption())
@@ -166,7 +169,10 @@ export function trainCommand(output: Output): Command {
           `${option} needs a validation file: name one by --valid, or leave it out.`,
         );
       }
+      // A model that is kept learns from every row, unless a share to hold back was typed.
+      const holdsBack = flags.save === undefined ||
+        command.getOptionValueSource("evalFraction") === "cli";
       const { train } = await import("./train.ts");
-      await train(flags, output);
+      await train(holdsBack ? flags : { ...flags, evalFraction: 0 }, output);
     });
 }

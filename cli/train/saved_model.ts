@@ -5,13 +5,25 @@
 import { readManifests } from "../../records/snapshot_manifest.ts";
 import { openDataDirectory } from "../../mesh/adapters/embedded/data_directory.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
+import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import type { DatasetProfiles } from "../../offline/datasets/profiles.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { ConfigurationOverrides } from "../configuration_overrides.ts";
 import { usageError } from "../errors.ts";
 import { configurationText } from "../load_configuration.ts";
 
+const PROFILES = "profiles.db";
+const PROFILES_PER_COMMIT = 1_000;
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
 export interface SavedModel {
   readonly blobs: BlobStore;
+  /** Stores the attributes that the model was trained with. */
+  storeProfiles(profiles: DatasetProfiles): Promise<void>;
   /**
    * Releases the folder to servers, and writes the configuration if it holds a model. If training
    * failed before a model was kept, removes everything that was made.
@@ -35,6 +47,23 @@ export async function openSavedModel(
   const blobs = new DirectoryBlobStore(`${folder}/blobs`);
   return {
     blobs,
+    async storeProfiles(profiles) {
+      const store = new SqliteProfileStore({
+        path: `${folder}/${PROFILES}`,
+        clock: new DenoClock(),
+      });
+      try {
+        for (const kind of ["user", "item"] as const) {
+          const entries = [...profiles[kind]];
+          for (let at = 0; at < entries.length; at += PROFILES_PER_COMMIT) {
+            const some = entries.slice(at, at + PROFILES_PER_COMMIT);
+            await Promise.all(some.map(([id, attributes]) => store.put(kind, id, attributes)));
+          }
+        }
+      } finally {
+        await store.close();
+      }
+    },
     async close() {
       try {
         const [model] = await readManifests(blobs);
@@ -47,8 +76,8 @@ export async function openSavedModel(
       } finally {
         directory.release();
       }
-      for (const made of ["blobs", "lock"]) {
-        await Deno.remove(`${folder}/${made}`, { recursive: true });
+      for (const made of ["blobs", "lock", PROFILES]) {
+        await Deno.remove(`${folder}/${made}`, { recursive: true }).catch(ignoreMissing);
       }
       if (isNew) await Deno.remove(folder);
       return undefined;

@@ -5,17 +5,25 @@
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Output } from "../command_line.ts";
-import { typedOverrides } from "../dataset_options.ts";
+import { openNamedDataset, typedOverrides } from "../dataset_options.ts";
 import type { TrainFlags } from "./command.ts";
 import type { ConfigurationOverrides } from "../configuration_overrides.ts";
 import { requireProvider } from "../../server/machine/dense_sessions.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import { Progress, stderrTarget } from "../progress.ts";
+import { requireReportFolder } from "../report_file.ts";
 import { describeEpoch, describeResults, type NamedResult, summaryOf } from "./results.ts";
 import { openSavedModel, requireEmptyFolder } from "./saved_model.ts";
 import { readData, requireFiles } from "./training_data.ts";
 import { trainingReport } from "./training_report.ts";
-import { describeTable, l2OfTable, sourceOf, type TrainingSource } from "./training_source.ts";
+import {
+  describeLabels,
+  describeTable,
+  l2OfTable,
+  sourceOf,
+  type TrainingSource,
+} from "./training_source.ts";
+import { profilesOf } from "../../offline/datasets/profiles.ts";
 import { trainModel } from "../../offline/training/train_model.ts";
 import { TrainingPass } from "../../offline/training/training_pass.ts";
 
@@ -26,11 +34,16 @@ const EPOCHS_MAX = 100;
 export async function train(flags: TrainFlags, output: Output): Promise<void> {
   const source = await sourceOf(flags);
   const described = await configurationsOf(flags, source);
-  output.err(describeTable(flags.path, source, described.configuration));
+  output.err(
+    source.table === undefined
+      ? describeLabels(flags.path, source.config, described.configuration)
+      : describeTable(flags.path, source, described.configuration),
+  );
   if (source.table !== undefined && flags.valid === undefined && flags.epochs === undefined) {
     output.err("One pass over the examples; with --valid <file> it is as many as help.\n");
   }
   await requireFiles(flags);
+  await requireReportFolder(flags.report);
   if (flags.save !== undefined) await requireEmptyFolder(flags.save);
   await requireProvider(described.configuration);
   const data = await readData(flags, source.table, described.configuration);
@@ -85,7 +98,11 @@ export async function train(flags: TrainFlags, output: Output): Promise<void> {
     await using pass = await TrainingPass.create(configuration);
     if (folder === undefined) return await run(pass);
     const saved = await openSavedModel(folder, source.config, typed);
-    return await run(pass, saved.blobs).finally(async () => {
+    return await run(pass, saved.blobs).then(async (result) => {
+      const dataset = await openNamedDataset(flags, configuration, flags.path, source.table);
+      await saved.storeProfiles(await profilesOf(dataset));
+      return result;
+    }).finally(async () => {
       // Training that fails may have kept the best epoch before.
       const config = await saved.close();
       if (config === undefined) return;

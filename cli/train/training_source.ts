@@ -2,6 +2,7 @@
  * Finds out whether a file of `cairn train` holds interactions or a table of labelled examples, and
  * whether a model can learn from it.
  */
+import type { LabelRule } from "../../actors/joiner/options.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { namedRoles } from "../dataset_options.ts";
 import type { TrainFlags } from "./command.ts";
@@ -168,6 +169,25 @@ export function describeTable(
   ];
   return [`${path}: labelled examples, ${label} from ${names}${whose}`, ...hints]
     .map((line) => `${line}\n`).join("");
+}
+
+/** Says which configuration and which label rules turn interactions into examples. */
+export function describeLabels(
+  path: string,
+  config: string,
+  { joiner: { tasks } }: CairnConfiguration,
+): string {
+  const rules = tasks.map(({ task, rules }) => `${task} is ${rules.map(describeRule).join(", ")}`);
+  return `${path}: interactions, features and labels of ${config}: ${rules.join("; ")}\n`;
+}
+
+function describeRule({ action, atLeast, below, label }: LabelRule): string {
+  const value = atLeast !== undefined
+    ? ` of ${atLeast} or more`
+    : below !== undefined
+    ? ` below ${below}`
+    : "";
+  return `${label === "value" ? "the value" : label} for ${action}${value}`;
 }
 
 /**

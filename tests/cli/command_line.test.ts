@@ -137,6 +137,22 @@ Deno.test("a dataset that is not there is an error in words, and --debug adds wh
   assert.match(debug.err, /^\s+at /m);
 });
 
+for (
+  const [url, says] of [
+    ["localhost:9102", /is not the address of a server; write it as http:\/\/localhost:8080/],
+    ["http://127.0.0.1:9", /Cannot reach a server at http:\/\/127\.0\.0\.1:9/],
+  ] as const
+) {
+  Deno.test(`replay --url ${url} says what is wrong with it`, async () => {
+    const data = new URL("../offline/datasets/samples/movietweetings", import.meta.url).pathname;
+    const { code, err } = await runCaptured(
+      ...["replay", "--dataset", "movietweetings", "--path", data, "--url", url],
+    );
+    assert.notEqual(code, 0);
+    assert.match(err, says);
+  });
+}
+
 Deno.test("deno task takes paths of the caller's folder, and model export needs no API key", async () => {
   const folder = await Deno.makeTempDir({ prefix: "cairn-caller-" });
   try {

@@ -202,6 +202,47 @@ Deno.test("what is saved is the best epoch, to the bit, and a server begins from
   }
 });
 
+Deno.test("a model that is kept learns from all rows, and its folder has the profiles", async () => {
+  const dataset = await writeSmallDataset(400);
+  try {
+    const folder = `${dataset.folder}/saved`;
+    const saved = await train(`--path=${dataset.folder}`, `--save=${folder}`, "--json");
+    assert.equal(saved.code, 0, saved.err);
+    assert.equal(JSON.parse(saved.out).models[0].examples, 400);
+    assert.match(
+      saved.err,
+      /movies\.yaml: liked is positive for rating of 8 or more, negative for rating below 8/,
+    );
+    const mesh = await startMesh(await loadConfiguration(`${folder}/cairn.yaml`));
+    try {
+      const response = await mesh.fetch(new Request("http://localhost/v1/items/3"));
+      const { attributes } = await response.json();
+      assert.deepEqual(attributes.genres, ["Drama", "Crime"]);
+    } finally {
+      await mesh.stop();
+    }
+    const evaluated = await train(`--path=${dataset.folder}`, "--json");
+    assert.equal(JSON.parse(evaluated.out).models[0].examples, 320);
+  } finally {
+    await dataset.remove();
+  }
+});
+
+Deno.test("a report that cannot be written is refused before anything is trained", async () => {
+  const dataset = await writeSmallDataset(40);
+  try {
+    const { code, err } = await train(
+      `--path=${dataset.folder}`,
+      `--report=${dataset.folder}/missing/r.html`,
+    );
+    assert.equal(code, 2);
+    assert.match(err, /Cannot write the report to .*make its folder first/);
+    assert.doesNotMatch(err, /reading/);
+  } finally {
+    await dataset.remove();
+  }
+});
+
 Deno.test("training that fails leaves nothing in the folder that it was to be saved in, so that another try can", async () => {
   const dataset = await writeSmallDataset(400);
   try {
