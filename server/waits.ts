@@ -97,8 +97,12 @@ export async function waitLearned(running: RunningMesh, budgetMs = 60_000): Prom
   const { joiner, trainers, stores: { eventLog, exampleLog } } = running;
   const accepted = await eventLog.endOffset(0);
   await waitUntil(running, "The mesh has not learned everything", budgetMs, async () => {
-    const { offset } = await joiner.ask({ kind: "getStatus" }, { budgetMs: ASK_BUDGET_MS });
+    const { offset, examplesWaiting } = await joiner.ask(
+      { kind: "getStatus" },
+      { budgetMs: ASK_BUDGET_MS },
+    );
     if (offset < accepted) return `${accepted - offset} of ${accepted} events are not joined`;
+    if (examplesWaiting > 0) return `${examplesWaiting} examples wait for their batch to fill`;
     const ends = await Promise.all(
       trainers.all.map((_, partition) => exampleLog.endOffset(partition)),
     );

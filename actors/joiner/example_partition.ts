@@ -98,6 +98,11 @@ export class ExamplePartition {
     return this.#builder.rows;
   }
 
+  /** Rows that are not written, of finished chunks and of the unfinished one. */
+  get rowsWaiting(): number {
+    return this.#builder.nextRow - this.#nextRowWritten;
+  }
+
   /** Finished chunks that are not written. */
   get chunksWaiting(): number {
     return this.#waiting.length;

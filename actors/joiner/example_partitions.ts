@@ -52,6 +52,11 @@ export class ExamplePartitions {
     return rowsMax;
   }
 
+  /** Rows that are not written. */
+  get rowsWaiting(): number {
+    return this.#partitions.reduce((sum, { rowsWaiting }) => sum + rowsWaiting, 0);
+  }
+
   /** When the next unfinished chunk has waited long enough, on the monotonic clock, ms. */
   get dueAtMs(): number {
     return Math.min(...this.#partitions.map(({ dueAtMs }) => dueAtMs));

@@ -149,6 +149,7 @@ export class Joiner implements Behavior<JoinerMessage> {
         return this.#context.reply(message, {
           ...this.#window.counts,
           impressionsOpen: this.#window.impressionsOpen,
+          examplesWaiting: this.#examples.rowsWaiting,
           examplesDropped: this.#writer.dropped,
           recordsInvalid: this.#recordsInvalid,
           offset: this.#nextOffset,

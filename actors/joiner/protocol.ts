@@ -19,6 +19,8 @@ export interface JoinerStatus {
   /** Rankings that replaced an open one of the same id. */
   readonly impressionsDuplicate: number;
   readonly examplesEmitted: number;
+  /** Emitted examples that are not in the example log yet: their chunk is not full, or waits. */
+  readonly examplesWaiting: number;
   /** Negatives that sampling dropped. */
   readonly examplesSampledOut: number;
   /** Examples dropped because the example log took none while the event log was nearly full. */

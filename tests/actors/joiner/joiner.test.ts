@@ -94,7 +94,7 @@ Deno.test("where no row follows a full chunk within the linger, an empty chunk d
 
 Deno.test("a chunk that is not full waits for more rows until the linger is over", async () => {
   const world = new JoinerWorld(joinerOptions({ batchRows: 4, lingerMs: 50 }));
-  await world.start();
+  const joiner = await world.start();
   const buy = (ranking: string) => [
     impression({ ranking, items: ["a"], atMs: 0 }),
     action({ ranking, item: "a", action: "buy", atMs: 0 }),
@@ -103,7 +103,13 @@ Deno.test("a chunk that is not full waits for more rows until the linger is over
   await world.mesh.advance(30);
   await world.post(...buy("r2"));
   assert.deepEqual(await world.chunks(), []);
+  const waiting = async () => {
+    const answer = joiner.ask({ kind: "getStatus" }, { budgetMs: 100 });
+    return (await world.mesh.settle(answer)).examplesWaiting;
+  };
+  assert.equal(await waiting(), 2);
   await world.mesh.advance(25);
+  assert.equal(await waiting(), 0);
   assert.deepEqual((await world.chunks()).map(({ rows }) => rows), [2]);
   await world.mesh.stop();
 });
