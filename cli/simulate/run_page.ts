@@ -11,7 +11,7 @@ import { escapeHtml } from "../report/escape.ts";
 
 /** Events that the ladder shows. */
 const LADDER_EVENTS_MAX = 400;
-const LANE_WIDTH = 112;
+const LANE_WIDTH = 136;
 const TIME_WIDTH = 78;
 const ROW_HEIGHT = 18;
 const HEAD_HEIGHT = 64;
@@ -29,7 +29,8 @@ h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 17px; margin: 28px 0 8p
 p { margin: 2px 0; color: var(--muted); } p.bad { color: var(--bad); font-weight: 600; }
 ol { margin: 0; padding-left: 24px; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
-svg { display: block; } svg text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink); }
+svg { display: block; } svg text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink);
+  paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
 .time { fill: var(--muted) !important; } .lane { stroke: var(--line); }
 .message { stroke: var(--message); stroke-width: 1.3; fill: none; } .head { fill: var(--message); }
 .event { fill: var(--message); } .fault { fill: var(--fault); } .broken { stroke: var(--bad); stroke-width: 2; }
@@ -83,9 +84,9 @@ function timeLine(
   });
   const ticks = Array.from({ length: 11 }, (_, i) => {
     const ms = virtualMs * i / 10;
-    return `<text class="time" x="${x(ms).toFixed(1)}" y="86" text-anchor="middle">${
-      (ms / 1_000).toFixed(1)
-    }s</text>`;
+    return `<text class="time" x="${x(ms).toFixed(1)}" y="86" text-anchor="${
+      i === 0 ? "start" : i === 10 ? "end" : "middle"
+    }">${(ms / 1_000).toFixed(1)}s</text>`;
   });
   const broken = brokenAtMs === undefined
     ? ""
