@@ -26,7 +26,7 @@ export class HealthWarnings {
       this.#joining(budgetMs),
       this.#serving(budgetMs),
     ]);
-    return [...answers.flat(), ...this.#recalling()];
+    return [...this.#failing(), ...answers.flat(), ...this.#recalling()];
   }
 
   async #training(budgetMs: number): Promise<Warning[]> {
@@ -82,6 +82,15 @@ export class HealthWarnings {
         `The serving tables are at their memory limit; up to ${count} rows are left out, so ` +
         "their items are cold. Raise embeddings.serving.bytesMax.",
     }];
+  }
+
+  #failing(): Warning[] {
+    const { failingParts = () => [] } = this.#parts;
+    return failingParts().map(({ part, reason }) => ({
+      kind: "part-failing",
+      detail: `${part} crashes again and again, and is restarted; rankings and events go on ` +
+        `without what it learns: ${reason}`,
+    }));
   }
 
   #recalling(): Warning[] {

@@ -37,6 +37,8 @@ export interface GatewayParts {
   readonly joiner?: ActorRef<JoinerMessage>;
   /** `/health/ready` asks whether they left rows out; absent = it does not ask. */
   readonly replicas?: readonly ActorRef<ServingReplicaMessage>[];
+  /** Parts that crash again and again, for `/health/ready`, with the newest reason of each. */
+  readonly failingParts?: () => readonly { readonly part: string; readonly reason: string }[];
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;
   readonly clock: Clock;

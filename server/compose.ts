@@ -136,10 +136,11 @@ async function takeLastSnapshot(mesh: Mesh, { storage }: CairnConfiguration): Pr
 
 async function openGateway(
   configuration: CairnConfiguration,
-  { home, stores, metrics }: Environment,
+  environment: Environment,
   mesh: Mesh,
   stop: () => Promise<void>,
 ): Promise<RunningMesh> {
+  const { home, stores, metrics } = environment;
   const { clock, random, telemetry } = home;
   for (const warning of configuration.warnings) telemetry.log("warn", warning);
   const ranker = mesh.actorRef<RankerMessage>(addresses.ranker);
@@ -163,6 +164,7 @@ async function openGateway(
       { length: configuration.shardCount },
       (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard)),
     ),
+    failingParts: () => environment.failingParts?.() ?? [],
     profiles: stores.profiles,
     telemetry,
     clock,

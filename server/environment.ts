@@ -27,6 +27,8 @@ export interface Environment {
   /** Dense sessions of actors in the home node. */
   readonly dense: DenseSessions;
   readonly metrics: MetricsPages;
+  /** The parts that fail now, for `/health/ready`. Default: none. */
+  failingParts?(): readonly FailingPart[];
   /** Puts an observer between a kind of actor in the home node and the mesh. Default: none. */
   observe?(definition: AnyDefinition): AnyDefinition;
   /**
@@ -41,6 +43,14 @@ export interface Environment {
   beginStop?(): void;
   /** Ends the other nodes, then closes the stores. Called after the last actor has stopped. */
   close(): Promise<void>;
+}
+
+/** An actor that crashes again and again while the others go on without it. */
+export interface FailingPart {
+  /** The actor's address. */
+  readonly part: string;
+  /** The newest crash, in words. */
+  readonly reason: string;
 }
 
 /** The nodes that {@link Environment.startNodes} starts. */

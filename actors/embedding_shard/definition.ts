@@ -13,7 +13,13 @@ export function defineEmbeddingShard(
     kind: "embedding_shard",
     mailbox: { capacity: 4_096, overflow: "backpressure" },
     // Few restarts: each one costs a restored snapshot, and the trainer's replay from it.
-    restart: { restartsMax: 3, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
+    restart: {
+      restartsMax: 3,
+      periodMs: 60_000,
+      backoffMs: 100,
+      backoffMsMax: 5_000,
+      goesOn: true,
+    },
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatistics":

@@ -15,7 +15,13 @@ export function defineJoiner(
   return {
     kind: "joiner",
     mailbox: { capacity: 1_024, overflow: "reject" },
-    restart: { restartsMax: 5, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
+    restart: {
+      restartsMax: 5,
+      periodMs: 60_000,
+      backoffMs: 100,
+      backoffMsMax: 5_000,
+      goesOn: true,
+    },
     priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
     create: (context, options) =>
       Joiner.start(context, options, {

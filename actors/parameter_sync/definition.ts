@@ -12,7 +12,13 @@ export function defineParameterSync(): ActorDefinition<
   return {
     kind: "parameter_sync",
     mailbox: { capacity: 256, overflow: "reject" },
-    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 100, backoffMsMax: 5_000 },
+    restart: {
+      restartsMax: 10,
+      periodMs: 60_000,
+      backoffMs: 100,
+      backoffMsMax: 5_000,
+      goesOn: true,
+    },
     priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
     create: (context, options) => new ParameterSync(context, options),
   };

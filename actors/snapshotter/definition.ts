@@ -12,7 +12,13 @@ export function defineSnapshotter(
   return {
     kind: "snapshotter",
     mailbox: { capacity: 64, overflow: "reject" },
-    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 1_000, backoffMsMax: 30_000 },
+    restart: {
+      restartsMax: 10,
+      periodMs: 60_000,
+      backoffMs: 1_000,
+      backoffMsMax: 30_000,
+      goesOn: true,
+    },
     priorityOf: (message) => message.kind === "getStatus" ? "control" : "write",
     create: (context, options) =>
       Snapshotter.start(context, options, {

@@ -12,7 +12,13 @@ export function defineTrainer(
   return {
     kind: "trainer",
     mailbox: { capacity: 1_024, overflow: "reject" },
-    restart: { restartsMax: 5, periodMs: 60_000, backoffMs: 200, backoffMsMax: 10_000 },
+    restart: {
+      restartsMax: 5,
+      periodMs: 60_000,
+      backoffMs: 200,
+      backoffMsMax: 10_000,
+      goesOn: true,
+    },
     priorityOf: (message) => {
       switch (message.kind) {
         case "getStatus":

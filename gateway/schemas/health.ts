@@ -10,6 +10,7 @@ export const liveSchema = z.strictObject({ status: z.literal("live") })
 
 const warningSchema = z.strictObject({
   kind: z.enum([
+    "part-failing",
     "training-stopped",
     "rows-put-aside",
     "examples-held",

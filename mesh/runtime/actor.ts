@@ -130,11 +130,16 @@ export interface MailboxOptions {
   readonly overflow: "reject" | "backpressure";
 }
 
-/** How often a crashing actor is restarted before it is stopped and reported. */
+/** How often a crashing actor is restarted before that is reported. */
 export interface RestartPolicy {
-  /** Restarts within `periodMs`; a further crash stops the actor and escalates. */
+  /** Restarts within `periodMs`; a further crash is reported, and stops the actor. */
   readonly restartsMax: number;
   readonly periodMs: number;
+  /**
+   * Whether the actor is restarted all the same, every `backoffMsMax`: others do their work without
+   * it. Default false.
+   */
+  readonly goesOn?: boolean;
   /** Delay before the n-th restart: `backoffMs · 2^(n-1)`, at most `backoffMsMax`. */
   readonly backoffMs: number;
   readonly backoffMsMax: number;

@@ -356,13 +356,20 @@ export class ActorCell implements AskReceiver {
     this.#cancelTimers();
     const { address } = this;
     const nowMs = this.#host.clock.monotonicMs();
+    const isExceeded = this.#restarts.isExceeded(nowMs);
     const delayMs = this.#restarts.next(nowMs);
     const restarts = this.#restarts.recent(nowMs);
-    if (delayMs === undefined) {
-      this.#end();
-      this.#host.escalate({ address, node: this.#host.name, error, restarts });
-      return;
+    if (isExceeded) {
+      if (delayMs === undefined) this.#end();
+      this.#host.escalate({
+        address,
+        node: this.#host.name,
+        error,
+        restarts,
+        ...(delayMs !== undefined && { restartsInMs: delayMs }),
+      });
     }
+    if (delayMs === undefined) return;
     this.#host.telemetry.log("warn", `${address} crashed and restarts in ${delayMs} ms`, {
       reason: reasonOf(error),
       restart: restarts,

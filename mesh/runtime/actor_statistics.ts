@@ -3,13 +3,15 @@
  */
 import type { Address } from "./actor.ts";
 
-/** An actor that was stopped because it crashed too often. */
+/** An actor that crashed too often. */
 export interface ActorFailure {
   readonly address: Address;
   readonly node: string;
   readonly error: unknown;
   /** Restarts within the policy's period before this. */
   readonly restarts: number;
+  /** Delay before it is restarted all the same, ms; undefined where it is stopped. */
+  readonly restartsInMs?: number;
 }
 
 /** An actor's counters since it was spawned. */

@@ -25,6 +25,6 @@ export interface CellHost {
   expire(ask: Ask): void;
   /** Gives up the unsettled asks of an incarnation that has ended. */
   withdrawAsks(sender: CellContext): void;
-  /** The actor has used up its restarts and is stopped. */
+  /** The actor has used up its restarts. */
   escalate(failure: ActorFailure): void;
 }

@@ -295,12 +295,12 @@ export class Node implements CellHost {
   }
 
   escalate(failure: ActorFailure): void {
-    this.telemetry.log(
-      "error",
-      `${failure.address} is stopped after ${failure.restarts} restarts`,
-      { reason: reasonOf(failure.error) },
-    );
-    this.#topology++;
+    const { address, restarts, restartsInMs, error } = failure;
+    const outcome = restartsInMs === undefined
+      ? `is stopped after ${restarts} restarts`
+      : `crashes again and again, and is restarted every ${restartsInMs} ms`;
+    this.telemetry.log("error", `${address} ${outcome}`, { reason: reasonOf(error) });
+    if (restartsInMs === undefined) this.#topology++;
     this.#onFailure?.(failure);
   }
 

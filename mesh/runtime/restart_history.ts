@@ -23,13 +23,21 @@ export class RestartHistory {
     return this.#timesMs.length;
   }
 
-  /** Notes a further restart; returns its delay in ms, or undefined when the policy allows none. */
+  /** Whether a further restart is one more than the policy allows. */
+  isExceeded(nowMs: number): boolean {
+    return this.recent(nowMs) >= this.#policy.restartsMax;
+  }
+
+  /** Notes a further restart; returns its delay in ms, or undefined when there is none. */
   next(nowMs: number): number | undefined {
-    const { restartsMax, backoffMs, backoffMsMax } = this.#policy;
-    const restarts = this.recent(nowMs);
-    if (restarts >= restartsMax) return undefined;
+    const { backoffMs, backoffMsMax, goesOn = false } = this.#policy;
+    const isExceeded = this.isExceeded(nowMs);
+    if (isExceeded && !goesOn) return undefined;
+    const delayMs = isExceeded
+      ? backoffMsMax
+      : Math.min(backoffMs * 2 ** this.recent(nowMs), backoffMsMax);
     this.#timesMs.push(nowMs);
     this.#total++;
-    return Math.min(backoffMs * 2 ** restarts, backoffMsMax);
+    return delayMs;
   }
 }

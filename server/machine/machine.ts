@@ -24,6 +24,7 @@ import { Node } from "../../mesh/runtime/node.ts";
 import type { Environment, NodesRequest } from "../environment.ts";
 import { homeNode, nodesOf } from "../plan.ts";
 import { machineSessions } from "./dense_sessions.ts";
+import { FailingParts } from "./failing_parts.ts";
 import { openStorage, type SharedStorage } from "./storage.ts";
 import type { WorkerSetup } from "./worker.ts";
 
@@ -33,8 +34,8 @@ export interface MachineOptions {
   /** Default `info`. */
   readonly logLevelMin?: LogLevel;
   /**
-   * A part is gone for good (an actor used up its restarts, a thread crashed). The mesh should be
-   * stopped.
+   * A part is gone for good (an actor that serving needs used up its restarts, a thread crashed).
+   * The mesh should be stopped.
    */
   readonly onFatal?: (error: Error) => void;
 }
@@ -50,13 +51,17 @@ export async function openMachine(
 ): Promise<Environment> {
   const telemetry = new PrometheusTelemetry({ logLevelMin, writeLog });
   registerProcessMetrics(telemetry);
-  const onFailure = ({ address, node, error, restarts }: ActorFailure) => {
+  const clock = new DenoClock();
+  const failing = new FailingParts(clock);
+  const onFailure = (failure: ActorFailure) => {
+    const { address, node, error, restarts, restartsInMs } = failure;
+    if (restartsInMs !== undefined) return failing.add(failure);
     const actor = node === homeNode ? address : `${address} in thread ${node}`;
     onFatal(new Error(`${actor} is stopped after ${restarts} restarts: ${reasonOf(error)}`));
   };
   const home = new Node({
     name: homeNode,
-    clock: new DenoClock(),
+    clock,
     random: new DenoRandom(),
     telemetry,
     onFailure,
@@ -76,6 +81,7 @@ export async function openMachine(
     home,
     stores: storage,
     dense: machineSessions(configuration, telemetry),
+    failingParts: () => failing.current(),
     metrics: {
       snapshot: () => telemetry.snapshot(),
       render: (snapshots) => renderMetrics(snapshots as MetricsSnapshot[]),

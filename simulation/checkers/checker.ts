@@ -42,7 +42,7 @@ export interface Checker {
   /** A client has an answer. */
   replied?(reply: Reply): void;
   fault?(fault: Fault): void;
-  /** An actor used up its restarts; the process ends by it. */
+  /** An actor used up its restarts. The process ends by it, unless it learns. */
   actorGone?(actor: Address, reason: string): void;
   /** Called after the world has healed and drained. */
   atEnd?(): void | Promise<void>;

@@ -48,6 +48,8 @@ export interface SimulatedProcessOptions {
   readonly callbackRan: () => void;
   /** A part is gone for good. */
   readonly onFatal: (actor: Address, error: Error) => void;
+  /** An actor used up its restarts, and is restarted all the same. */
+  readonly onExceeded: (actor: Address, error: Error) => void;
 }
 
 /** A simulated server process. */
@@ -148,8 +150,7 @@ export class SimulatedProcess {
   }
 
   #node(name: string): Node {
-    const { clock, telemetry, seed, incarnation, turnMessagesMax, onFatal, callbackRan } =
-      this.#options;
+    const { clock, telemetry, seed, incarnation, turnMessagesMax, callbackRan } = this.#options;
     const nodeClock = new NodeClock(clock, callbackRan);
     this.#clocks.set(name, nodeClock);
     const key = new KeyedHash(seed, `node/${name}`);
@@ -161,8 +162,11 @@ export class SimulatedProcess {
       ),
       telemetry,
       turnMessagesMax,
-      onFailure: ({ address, error }) =>
-        onFatal(address, error instanceof Error ? error : new Error(String(error))),
+      onFailure: ({ address, error, restartsInMs }) => {
+        const { onFatal, onExceeded } = this.#options;
+        const report = restartsInMs === undefined ? onFatal : onExceeded;
+        report(address, error instanceof Error ? error : new Error(String(error)));
+      },
     });
     this.#nodes.set(name, node);
     return node;

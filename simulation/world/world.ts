@@ -199,6 +199,7 @@ export class World implements ActorObserver {
       turnMessagesMax,
       callbackRan: () => this.note("world", "callback"),
       onFatal: (actor, error) => this.#fatal(current, actor, error),
+      onExceeded: (actor, error) => this.#tellGone(actor, error),
     });
     this.#process = current;
     this.note("world", "start", incarnation);
@@ -208,10 +209,14 @@ export class World implements ActorObserver {
 
   #fatal(current: SimulatedProcess, actor: Address, error: unknown): void {
     if (this.#process !== current || current.dead) return;
-    this.note(actor, "gone", 0, reasonOf(error));
-    for (const checker of this.#checkers) checker.actorGone?.(actor, reasonOf(error));
+    this.#tellGone(actor, error);
     this.#die(false);
     this.clock.schedule(SUPERVISOR_MS, () => this.#startIfDown());
+  }
+
+  #tellGone(actor: Address, error: unknown): void {
+    this.note(actor, "gone", 0, reasonOf(error));
+    for (const checker of this.#checkers) checker.actorGone?.(actor, reasonOf(error));
   }
 
   #die(power: boolean): void {

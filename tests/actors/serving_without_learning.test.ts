@@ -1,6 +1,7 @@
 /**
- * Goal: rankings and events do not depend on learning. Method: the trainer is gone and both logs
- * are small; visits go on for many times the size of the logs, and then the trainer comes back.
+ * Goal: rankings and events do not depend on learning. Methods: the trainer is gone and both logs
+ * are small; visits go on for many times the size of the logs, and then the trainer comes back. Or
+ * a record of the example log is damaged, so that the trainer crashes whenever it reads.
  */
 import assert from "node:assert/strict";
 import { Loop } from "./loop.ts";
@@ -36,5 +37,23 @@ Deno.test("rankings and events go on while nothing is trained and the logs are f
   assert.ok(ranking.learnedThroughMs >= acceptedAtMs);
   assert.equal(ranking.items[0].id, "after");
   assert.equal(ranking.items[0].cold, false);
+  await loop.stop();
+});
+
+Deno.test("rankings and events go on while a trainer crashes at each start, and it is never given up", async () => {
+  const loop = await Loop.start();
+  const visit = async () => {
+    const { rankingId } = await loop.rank("u", ["item", "other"]);
+    await loop.act(rankingId, "item", "click");
+    await loop.mesh.advance(10_000);
+  };
+  await visit();
+  await loop.exampleLog.append(0, [new Uint8Array(100)]);
+  for (let i = 0; i < 30; i++) await visit(); // each of them is answered
+  const trainer = loop.mesh.node().statistics().find(({ address }) => address === "trainer/0");
+  assert.notEqual(trainer?.state, "stopped");
+  assert.ok((trainer?.restarts ?? 0) > 20, `${trainer?.restarts} restarts in five minutes`);
+  assert.equal((await loop.rankerStatus()).ready, true);
+  assert.equal((await loop.joinerStatus()).actionsMatched, 31);
   await loop.stop();
 });

@@ -93,6 +93,7 @@ export interface FixtureParts {
   readonly trainers?: GatewayParts["trainers"];
   readonly joiner?: GatewayParts["joiner"];
   readonly replicas?: GatewayParts["replicas"];
+  readonly failingParts?: GatewayParts["failingParts"];
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
 }
@@ -120,6 +121,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.trainers && { trainers: parts.trainers }),
     ...(parts.joiner && { joiner: parts.joiner }),
     ...(parts.replicas && { replicas: parts.replicas }),
+    ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.attributes && { attributes: parts.attributes }),
     metricsText: parts.metricsText ?? (() => Promise.resolve("# metrics\n")),
   });

@@ -134,6 +134,16 @@ Deno.test("serving tables at their limit are a warning while rows are left out",
   assert.match((await warnings())[0], /^rows-not-served 12: .*embeddings\.serving\.bytesMax/);
 });
 
+Deno.test("a part that crashes again and again is a warning with its reason, and the server is ready", async () => {
+  const { warnings } = healthOf({
+    failingParts: () => [{ part: "trainer/0", reason: "Cannot read examples/0" }],
+  });
+  assert.match(
+    (await warnings())[0],
+    /^part-failing : trainer\/0 crashes.*Cannot read examples\/0/,
+  );
+});
+
 Deno.test("rankings that are not read back yet are a warning", async () => {
   const { warnings, memory } = healthOf({});
   memory.isComplete = false;

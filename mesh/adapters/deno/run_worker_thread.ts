@@ -75,11 +75,8 @@ function makeNode<S>(
     telemetry: telemetry((level, message, fields = {}) =>
       report({ type: "log", level, message, fields: plain(fields) })
     ),
-    onFailure: ({ address, node, restarts, error }) =>
-      report({
-        type: "failure",
-        failure: { address, node, restarts, error: reasonOf(error) },
-      }),
+    onFailure: (failure) =>
+      report({ type: "failure", failure: { ...failure, error: reasonOf(failure.error) } }),
   });
 }
 

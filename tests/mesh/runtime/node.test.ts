@@ -247,6 +247,29 @@ Deno.test("one crash more than the policy allows stops the actor and escalates",
   assert.match(error.message, /counter\/0 failed: it has stopped/);
 });
 
+Deno.test("an actor that goes on is reported at each crash too many, and restarted all the same", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const failures: ActorFailure[] = [];
+  const node = mesh.node("main", { onFailure: (failure) => failures.push(failure) });
+  const restart = {
+    restartsMax: 2,
+    periodMs: 10_000,
+    backoffMs: 100,
+    backoffMsMax: 1_000,
+    goesOn: true,
+  };
+  const counter = await node.spawn(counterDefinition({ restart }), 0, { start: 1 });
+  for (let i = 0; i < 4; i++) counter.tell({ kind: "crash" });
+  await mesh.advance(100 + 200);
+  assert.deepEqual(failures.map(({ restartsInMs }) => restartsInMs), [1_000]);
+  await mesh.advance(1_000);
+  assert.deepEqual(failures.map(({ restartsInMs }) => restartsInMs), [1_000, 1_000]);
+  await mesh.advance(1_000);
+  const count = await mesh.settle(counter.ask({ kind: "getCount" }, { budgetMs }));
+  assert.equal(count, 1, "it is back");
+  assert.equal(node.statistics()[0].restarts, 4);
+});
+
 Deno.test("timers of a crashed incarnation never fire, also those that it schedules late", async () => {
   const mesh = new SimulatedMesh({ seed: 1 });
   const handled: string[] = [];
