@@ -180,7 +180,7 @@ impl EmbeddingTable {
         let is_current = |id: u64, start: *const u8| {
             // SAFETY: the stamp follows the key.
             let stamp = || unsafe { start.add(KEY_BYTES).cast::<u32>().read_unaligned() };
-            !start.is_null() && !(expires && options.has_expired(id, stamp(), *clock_seconds))
+            !(start.is_null() || expires && options.has_expired(id, stamp(), *clock_seconds))
         };
         found.fill(1);
         let mut answers = ids.iter().zip(out.chunks_exact_mut(width)).zip(found);
