@@ -103,6 +103,7 @@ class HonestFreshness implements Checker {
   }
 
   #claim(learnedThroughMs: number): void {
+    if (learnedThroughMs === 0) return; // claims nothing
     for (const [source, chunks] of this.#chunks) {
       const end = claimed(chunks, learnedThroughMs);
       if (end === 0 || this.#shards.size === 0) continue;
