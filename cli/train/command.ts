@@ -61,6 +61,10 @@ Examples:
   deno task cairn train --dataset movietweetings --path <folder> --set model.embeddingDim=8 \\
       --set 'model.optimizer={ kind: adam, learningRate: 0.002 }'
 
+JSONL has an object per line:
+  {"user": "u1", "item": "m1", "value": 4, "timestamp": 1700000000, "userAttributes": {"age": 30},
+   "itemAttributes": {"genres": ["Drama"]}, "context": {"device": "phone"}}
+
 Figures:
   progressive  each batch is scored before it is learned from (last 80 % of the first epoch)
   evaluation   examples held back, scored as serving would score them

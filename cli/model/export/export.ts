@@ -43,6 +43,9 @@ export async function exportModel(
   const weights = version === undefined
     ? "the training step, weights are inputs"
     : `weights after ${version} training ${version === 1 ? "step" : "steps"}`;
+  if (!flags.training && flags.from === undefined) {
+    output.err("The weights are untrained: --from <data directory> exports learned ones.\n");
+  }
   output.out(`${file}: ${configuration.model.kind}, ${bytes.length} bytes, ${weights}\n`);
 }
 

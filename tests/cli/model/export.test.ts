@@ -82,7 +82,9 @@ Deno.test("an exported file scores in another runtime as the server that learned
     const logits = await logitsOf(`${folder}/m.onnx`);
     for (let row = 0; row < ROWS; row++) assert.ok(Math.abs(logits[row] - learned[row]) < 1e-5);
 
-    await exportModel(`${folder}/untrained.onnx`, "-c", CONFIG);
+    const unnamed = await exportModel(`${folder}/untrained.onnx`, "-c", CONFIG);
+    assert.match(unnamed.err, /weights are untrained: --from/);
+    assert.doesNotMatch(err, /untrained/);
     const untrained = await logitsOf(`${folder}/untrained.onnx`);
     assert.ok(untrained.some((logit, row) => Math.abs(logit - learned[row]) > 1e-3));
   });
