@@ -29,6 +29,8 @@ import type { ClassTablesOptions } from "../../kernels/embedding/class_tables.ts
 import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { altered } from "./altered.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
@@ -141,6 +143,7 @@ export class Loop {
   readonly trainers: readonly Address[];
   readonly #spawns = new Map<Address, () => Promise<unknown>>();
   #events = 0;
+  #isKilled = false;
 
   private constructor(readonly options: LoopOptions) {
     const { seed = 1, startMs, storage } = options;
@@ -167,8 +170,21 @@ export class Loop {
     return loop;
   }
 
+  /** The log as this process sees it: a killed one is not told of appends, and makes none. */
+  #logOf(log: MemoryEventLog): EventLog {
+    return altered<EventLog>(log, {
+      onAppended: (partition, listener) =>
+        log.onAppended(partition, () => {
+          if (!this.#isKilled) listener();
+        }),
+      append: (partition, records) =>
+        this.#isKilled ? new Promise(() => {}) : log.append(partition, records),
+    });
+  }
+
   async #spawn(): Promise<void> {
-    const { eventLog, exampleLog, profiles, blobs } = this;
+    const { profiles, blobs } = this;
+    const [eventLog, exampleLog] = [this.#logOf(this.eventLog), this.#logOf(this.exampleLog)];
     const { interference = {} } = this.options;
     const defined = defineEmbeddingShard({ blobs });
     const shardDefinition = interference.shard?.(defined) ?? defined;
@@ -307,6 +323,7 @@ export class Loop {
    * unfinished writes of this one are lost.
    */
   kill(seed: number): Promise<Loop> {
+    this.#isKilled = true;
     const { eventLog, exampleLog, blobs } = this;
     const storage = { eventLog, exampleLog, blobs };
     return Loop.start({ ...this.options, seed, startMs: this.mesh.clock.nowMs(), storage });

@@ -132,6 +132,11 @@ for (
         const killed = await stateOf(loop);
         await loop.stop();
 
+        let rows = 0;
+        for (const chunk of await loop.examples()) {
+          assert.equal(chunk.firstRow, rows, "chunks follow each other");
+          rows += chunk.rows;
+        }
         const exampleLog = await copyOf(loop.exampleLog);
         const storage = { eventLog: loop.eventLog, exampleLog, blobs: new MemoryBlobStore() };
         const steady = await Loop.start({ ...options, shards: SHARDS, storage });
