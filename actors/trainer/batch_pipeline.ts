@@ -180,6 +180,32 @@ export class BatchPipeline {
     return undefined;
   }
 
+  /**
+   * Whether the step would accept a batch, which may be learned already. Nothing changes. Requires
+   * that no batch is in flight.
+   */
+  async accepts(batch: TrainingBatch): Promise<boolean> {
+    invariant(this.isEmpty, "a batch is tried while no other one is in flight");
+    const { kernel, session, shards } = this.#parts;
+    await this.#applying;
+    const workspace = present(this.#idle.pop(), "no batch has a workspace");
+    const checkpoint = await session.checkpoint();
+    try {
+      const grouped = kernel.unique(batch.features.ids, this.#shardCount);
+      const rows = await shards.lookup(grouped);
+      const filled = this.#fill(workspace, batch, grouped, rows);
+      shards.giveBack(rows);
+      await session.step(filled);
+    } catch (error) {
+      if ((error as Error).name === "DivergenceError") return false;
+      throw error;
+    } finally {
+      this.#idle.push(workspace);
+    }
+    await session.restore(checkpoint);
+    return true;
+  }
+
   /** Resolves when nothing is on its way to the shards or in the session, however it ended. */
   async drain(): Promise<void> {
     const steps = this.#inFlight.map(({ step }) => step);

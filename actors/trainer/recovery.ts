@@ -1,6 +1,9 @@
 /**
  * The reaction of a trainer to a batch that the training step refuses: it learns the accepted parts
  * and puts the others aside, and goes back to a snapshot where the model itself is broken.
+ *
+ * A client can send any number of bad rows one after another. So where most rows are refused, the
+ * model is tried on examples that it has accepted before: a sound model accepts them again.
  */
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -9,10 +12,16 @@ import type { BatchPipeline, RefusedBatch } from "./batch_pipeline.ts";
 import { bisect, type RefusedPart } from "./bisection.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { Refusals } from "./refusals.ts";
-import { newestPart } from "./resume_point.ts";
+import { partToGoBackTo } from "./resume_point.ts";
 import type { ShardClient } from "./shard_client.ts";
 import type { TrainerMetrics } from "./trainer_metrics.ts";
-import { rangeOf } from "./training_batch.ts";
+import { rangeOf, type TrainingBatch } from "./training_batch.ts";
+
+/**
+ * Batches refused for the most part, one after another, that mean a broken model where it has
+ * accepted none since the start. More than a client sends at once.
+ */
+const UNTRIED_BATCHES_MAX = 20;
 
 export interface RecoveryParts {
   readonly options: Pick<TrainerOptions, "source" | "partition">;
@@ -28,6 +37,10 @@ export class Recovery {
   readonly #parts: RecoveryParts;
   readonly #refusals: Refusals;
   #rowsRefused = 0;
+  /** The newest batch that was learned whole; before the first, the newest part of one. */
+  #accepted: TrainingBatch | undefined;
+  /** Whether a refused batch is being learned in parts. */
+  #inParts = false;
 
   constructor(parts: RecoveryParts, refusals: Refusals) {
     this.#parts = parts;
@@ -39,23 +52,36 @@ export class Recovery {
     return this.#rowsRefused;
   }
 
-  /** Whether the model is broken, and not single rows. */
-  get modelIsBroken(): boolean {
-    return this.#refusals.modelIsBroken;
+  /** Whether the model is broken, and not the rows of the last batches. */
+  async isModelBroken(): Promise<boolean> {
+    const { pipeline, options, telemetry } = this.#parts;
+    if (!this.#refusals.areMany) return false;
+    if (this.#accepted === undefined) return this.#refusals.inARow >= UNTRIED_BATCHES_MAX;
+    if (!await pipeline.accepts(this.#accepted)) return true;
+    this.#refusals.forget();
+    telemetry.log(
+      "warn",
+      `${options.source} keeps its model although it refused most of the last examples: it accepts ` +
+        `those of rows ${rangeOf(this.#accepted)} again`,
+    );
+    return false;
   }
 
-  /** Notes a batch that was learned whole. */
-  learned(): void {
-    this.#refusals.learned();
+  /** Notes a batch, or a part of one, that was learned. */
+  learned(batch: TrainingBatch): void {
+    if (!this.#inParts) this.#refusals.learned();
+    if (!this.#inParts || this.#accepted === undefined) this.#accepted = batch;
   }
 
   /** Learns from a refused batch without the rows that cause the refusal, which are recorded. */
   async putAside({ batch, error }: RefusedBatch): Promise<void> {
     const { pipeline, metrics, options, telemetry } = this.#parts;
+    this.#inParts = true;
     const refused = await bisect(batch, error, async (part) => {
       pipeline.begin(part);
       return (await pipeline.learnOldest())?.error;
     });
+    this.#inParts = false;
     this.#log(refused, error);
     try {
       const rows = await this.#refusals.record(batch, refused);
@@ -67,8 +93,9 @@ export class Recovery {
   }
 
   /**
-   * Gives up the model's newest state: the shards restart from the newest snapshot, the trainer
-   * after them, and the rows since then are passed over.
+   * Gives up the model's newest state: the shards restart from the newest snapshot, or from an
+   * older one if the model broke again after its return to the newest. The trainer restarts after
+   * them, and the rows since the snapshot are passed over.
    *
    * @param sequence Rows that are learned or put aside.
    * @returns Why it is impossible: training must stop.
@@ -76,8 +103,10 @@ export class Recovery {
    */
   async goBack(sequence: number, error: Error): Promise<string> {
     const { options: { source }, blobs, session, shards, metrics } = this.#parts;
-    const part = await newestPart(blobs, source);
-    if (part === undefined || !this.#refusals.mayGoBack) {
+    const part = this.#refusals.mayGoBack
+      ? await partToGoBackTo(blobs, source, this.#refusals.skipped.at(-1)?.from)
+      : undefined;
+    if (part === undefined) {
       return `${source} has stopped training: its model refuses most examples, and there is no ` +
         `snapshot to go back to, or it went back too often. Serving continues with the last ` +
         `accepted weights. ${error.message}`;

@@ -1,5 +1,5 @@
 /**
- * Keeps the trainer's quarantine, and judges whether single rows are broken or the model is.
+ * Keeps the trainer's quarantine, and counts the batches that were refused for the most part.
  */
 import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
@@ -16,9 +16,9 @@ import {
 import type { RefusedPart } from "./bisection.ts";
 import type { TrainingBatch } from "./training_batch.ts";
 
-/** Number of the last batches by which the model is judged. */
+/** Number of the last batches that are looked at. */
 const BATCHES_JUDGED = 10;
-/** More of these batches with most rows refused mean that the model is broken. */
+/** More of these batches with most rows refused raise the suspicion that the model is broken. */
 const BATCHES_REFUSED_MAX = 2;
 /** Returns to a snapshot within {@link GOING_BACK_PERIOD_MS}. Beyond, training stops. */
 const GOING_BACK_MAX = 3;
@@ -31,6 +31,7 @@ export class Refusals {
   #quarantine: Quarantine;
   /** For each of the last batches, whether most of its rows were refused; newest last. */
   #mostlyRefused: boolean[] = [];
+  #refusedInARow = 0;
 
   private constructor(blobs: BlobStore, clock: Clock, source: string, quarantine: Quarantine) {
     this.#blobs = blobs;
@@ -61,9 +62,19 @@ export class Refusals {
     return { ...checkpoint, versionBefore: Math.max(versionBefore, givenUp - step) };
   }
 
-  /** Whether most batches of late were refused for the most part. */
-  get modelIsBroken(): boolean {
+  /** Whether several of the last batches were refused for the most part. */
+  get areMany(): boolean {
     return this.#mostlyRefused.filter(Boolean).length > BATCHES_REFUSED_MAX;
+  }
+
+  /** Number of the batches up to the last one that were refused for the most part. */
+  get inARow(): number {
+    return this.#refusedInARow;
+  }
+
+  /** Looks at further batches alone: the rows of the last ones are broken, and not the model. */
+  forget(): void {
+    this.#mostlyRefused = [];
   }
 
   /** Whether another return to a snapshot is allowed. */
@@ -75,7 +86,7 @@ export class Refusals {
 
   /** Notes a batch that was learned whole. */
   learned(): void {
-    if (this.#mostlyRefused.length > 0) this.#note(false);
+    this.#note(false);
   }
 
   /**
@@ -107,6 +118,8 @@ export class Refusals {
   }
 
   #note(mostlyRefused: boolean): void {
+    this.#refusedInARow = mostlyRefused ? this.#refusedInARow + 1 : 0;
+    if (!mostlyRefused && this.#mostlyRefused.length === 0) return;
     this.#mostlyRefused = [...this.#mostlyRefused, mostlyRefused].slice(-BATCHES_JUDGED);
   }
 

@@ -10,7 +10,12 @@ import {
   type TrainingSession,
 } from "../../kernels/dense/training_session.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { readManifests } from "../../records/snapshot_manifest.ts";
+import {
+  listPinned,
+  manifestName,
+  readManifests,
+  type SnapshotManifest,
+} from "../../records/snapshot_manifest.ts";
 import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_parts.ts";
 
 /**
@@ -71,13 +76,27 @@ export async function requireExamples(log: EventLog, part: TrainerPart): Promise
   if (part.offset > endOffset) throw new ExamplesLostError(part, endOffset);
 }
 
-/** The trainer's part of the newest snapshot; undefined without any. */
-export async function newestPart(
+/**
+ * The trainer's part of the snapshot to go back to; undefined without any.
+ *
+ * @param refusedAt Sequence of the snapshot that the trainer went back to last. If that is still
+ *   the newest one, it has the broken model itself: it is removed where there is an older one,
+ *   unless it is pinned.
+ */
+export async function partToGoBackTo(
   blobs: BlobStore,
   source: string,
+  refusedAt: number | undefined,
 ): Promise<TrainerPart | undefined> {
-  const [manifest] = await readManifests(blobs);
-  return manifest?.trainers.find((trainer) => trainer.source === source);
+  const [newest, older] = await readManifests(blobs);
+  const partOf = (manifest: SnapshotManifest | undefined) =>
+    manifest?.trainers.find((trainer) => trainer.source === source);
+  const part = partOf(newest);
+  const isRefused = part !== undefined && part.sequence === refusedAt;
+  if (!isRefused || older === undefined) return part;
+  if ((await listPinned(blobs)).includes(newest.name)) return part;
+  await blobs.delete(manifestName(newest.name));
+  return partOf(older);
 }
 
 /**

@@ -220,6 +220,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#examples += rows;
     this.#loss = loss;
     this.#metrics.batchLearned({ rows: this.#isRepeated(batch) ? 0 : rows, loss, tookMs });
+    this.#recovery.learned(batch);
     this.#advance(after);
   }
 
@@ -248,11 +249,11 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async #learnOldest(): Promise<void> {
     const refused = await this.#pipeline.learnOldest();
-    if (refused === undefined) return this.#recovery.learned();
+    if (refused === undefined) return;
     this.#reader.putBack(refused.behind);
     await this.#recovery.putAside(refused);
     this.#advance(refused.batch.after);
-    if (!this.#recovery.modelIsBroken) return;
+    if (!await this.#recovery.isModelBroken()) return;
     const reason = await this.#recovery.goBack(this.#progress.sequence, refused.error);
     this.#state = { kind: "diverged", reason };
     this.#metrics.diverged();

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
 import { readQuarantine, readQuarantines } from "../../../records/quarantine.ts";
-import { readManifests } from "../../../records/snapshot_manifest.ts";
+import { pinSnapshot, readManifests } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
 import { Loop, type LoopOptions } from "../loop.ts";
 
@@ -92,6 +92,31 @@ for (const pipelined of [false, true]) {
     assert.equal((await again.trainerStatus()).examples, 98);
     assert.equal(counted(again, "rows_refused_total"), 0);
     assert.equal((await readQuarantine(again.blobs, "trainer/0")).rowsRefused, 2);
+    await loop.stop();
+    await again.stop();
+  });
+}
+
+for (const pipelined of [false, true]) {
+  Deno.test(`bad rows in many batches after each other are put aside, and the model does not go back, ${pipelined ? "with" : "without"} pipelining`, async () => {
+    const loop = await Loop.start({
+      joiner: { ...RATINGS, lingerMs: 50 },
+      trainer: { batchRows: 4, pipelined },
+    });
+    for (let i = 0; i < 10; i++) await visit(loop, i, ["click", "click", "click", "click"]);
+    await snapshot(loop);
+    for (let i = 10; i < 20; i++) await visit(loop, i, [1e30, 1e30, 1e30, 1e30]);
+    for (let i = 20; i < 30; i++) await visit(loop, i, ["click", "click", "click", "click"]);
+    await loop.mesh.advance(5_000);
+    const { examples, diverged, offset } = await loop.trainerStatus();
+    assert.deepEqual([examples, diverged], [80, undefined]);
+    assert.equal(offset, await loop.exampleLog.endOffset(0));
+    const { rowsRefused, skipped } = await readQuarantine(loop.blobs, "trainer/0");
+    assert.deepEqual([rowsRefused, skipped], [40, []]);
+
+    const again = await loop.kill(2);
+    await again.mesh.advance(5_000);
+    assert.deepEqual(await again.denseWeights(), await loop.denseWeights(), "to the bit");
     await loop.stop();
     await again.stop();
   });
@@ -220,11 +245,54 @@ Deno.test("a model that breaks again and again stops training after three return
   });
   for (let i = 0; i < 3; i++) await visit(loop, i, ["click"]);
   await snapshot(loop);
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < 80; i++) {
     await visit(loop, i, ["click"]);
     await loop.mesh.advance(10_000); // restarts are bounded too
   }
   assert.equal((await readQuarantine(loop.blobs, "trainer/0")).skipped.length, 3);
   assert.match((await loop.trainerStatus()).diverged ?? "", /went back too often/);
   await loop.stop();
+});
+
+Deno.test("a model that breaks again after its return goes back to an older snapshot, unless it is pinned", async () => {
+  for (const pinned of [false, true]) {
+    let brokenFrom = Infinity;
+    const loop = await Loop.start({
+      trainer: { batchRows: 8 },
+      interference: {
+        trainingSession: (session) => {
+          let isBroken = false;
+          return altered(session, {
+            restore: (checkpoint) => {
+              isBroken = checkpoint.step >= brokenFrom;
+              return session.restore(checkpoint);
+            },
+            step: async (batch) => {
+              if (isBroken || (await session.weights()).version >= brokenFrom + 3) throw EXPLOSION;
+              return await session.step(batch);
+            },
+          });
+        },
+      },
+    });
+    for (let i = 0; i < 5; i++) await visit(loop, i, ["click"]);
+    await snapshot(loop);
+    for (let i = 5; i < 10; i++) await visit(loop, i, ["click"]);
+    await snapshot(loop);
+    brokenFrom = 10;
+    const [newest] = await readManifests(loop.blobs);
+    if (pinned) await pinSnapshot(loop.blobs, newest.name);
+    for (let i = 10; i < 50; i++) {
+      await visit(loop, i, ["click"]);
+      await loop.mesh.advance(10_000);
+      brokenFrom = (await readQuarantine(loop.blobs, "trainer/0")).skipped.length > 1 && !pinned
+        ? Infinity
+        : 10;
+    }
+    const { skipped } = await readQuarantine(loop.blobs, "trainer/0");
+    assert.deepEqual(skipped.map(({ from }) => from), pinned ? [10, 10] : [10, 5]);
+    assert.equal((await readManifests(loop.blobs)).length, pinned ? 2 : 1);
+    if (!pinned) assert.equal((await loop.trainerStatus()).diverged, undefined);
+    await loop.stop();
+  }
 });
