@@ -47,9 +47,11 @@ export function noteOnProfiles(
   profiles: readonly Attributes[],
   known: Attributes,
 ): string | undefined {
-  return noteOf(
-    unreadOf("attributes", Object.fromEntries(profiles.flatMap(Object.entries)), known),
-  );
+  const unread = new Set<string>();
+  for (const profile of profiles) {
+    for (const name of unreadNames(profile, known)) unread.add(name);
+  }
+  return noteOf(unreadText("attributes", [...unread], known));
 }
 
 function noteOf(unread: readonly string[]): string | undefined {
@@ -61,8 +63,14 @@ function unreadOf(
   sent: Readonly<Record<string, unknown>> | undefined,
   known: Attributes,
 ): string[] {
-  if (sent === undefined) return [];
-  const unread = Object.keys(sent).filter((name) => !Object.hasOwn(known, name));
+  return sent === undefined ? [] : unreadText(where, unreadNames(sent, known), known);
+}
+
+function unreadNames(sent: Readonly<Record<string, unknown>>, known: Attributes): string[] {
+  return Object.keys(sent).filter((name) => !Object.hasOwn(known, name));
+}
+
+function unreadText(where: string, unread: readonly string[], known: Attributes): string[] {
   if (unread.length === 0) return [];
   const names = Object.keys(known);
   const read = names.length === 0 ? "nothing is read there" : `read there: ${names.join(", ")}`;
