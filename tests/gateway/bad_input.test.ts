@@ -89,3 +89,16 @@ Deno.test("no JSON value and no mutation of a valid body causes a server error",
     { numRuns: 400 },
   );
 });
+
+Deno.test("the answer to a list has 20 wrong fields in all, and one for each further entry", async () => {
+  const { post } = gatewayFixture();
+  const wrong = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`a${i}`, {}]));
+  const list = Array.from({ length: 100 }, (_, i) => ({ id: `i${i}`, attributes: wrong }));
+  const { profiles } = await json(post("/v1/items", list));
+  const listed = profiles.map(
+    ({ problem }: { problem: { errors: unknown[] } }) => problem.errors.length,
+  );
+  // The last error of each entry says that there are more.
+  assert.deepEqual(listed, [21, ...Array(99).fill(2)]);
+  assert.match(profiles[99].problem.detail, /#\/99\/attributes\/a0 is an object.*and 1 more/);
+});
