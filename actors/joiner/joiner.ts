@@ -138,6 +138,17 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (examples.readAgainUntil > endOffset) {
       throw new PositionLostError(options.partition, examples.readAgainUntil, endOffset);
     }
+    const { replayOffset } = examples.start;
+    const [oldest] = await eventLog.read(options.partition, replayOffset, 1);
+    const beginOffset = oldest?.offset ?? endOffset;
+    if (beginOffset > replayOffset) {
+      context.telemetry.log(
+        "warn",
+        `the event log events/${options.partition} begins at offset ${beginOffset}, and open ` +
+          `rankings need it from offset ${replayOffset}: the records before were trimmed while ` +
+          "examples were dropped, or files are lost. Events on those rankings are not learned.",
+      );
+    }
     return new Joiner(context, options, eventLog, examples, endOffset);
   }
 

@@ -26,6 +26,24 @@ Deno.test("a joiner whose position lies beyond the event log's end refuses to st
   await world.mesh.stop();
 });
 
+Deno.test("a joiner that finds no records at its position goes on, and says how many are gone", async () => {
+  const world = new JoinerWorld(joinerOptions({ windowMs: 1e6 }));
+  await world.start();
+  await world.post(
+    impression({ ranking: "lost", items: ["a", "b"], atMs: 0 }),
+    action({ ranking: "lost", item: "a", action: "buy", atMs: 1 }),
+    impression({ ranking: "kept", items: ["a"], atMs: 1 }),
+  );
+  await world.stopJoiner();
+  await world.eventLog.trim(0, 2);
+  await world.start();
+  await world.post(action({ ranking: "kept", item: "a", action: "buy", atMs: 2 }));
+  assert.deepEqual((await world.names()).length, 2);
+  const [warning] = world.mesh.telemetry.lines.filter(({ level }) => level === "warn");
+  assert.match(warning.message, /events\/0 begins at offset 2.*from offset 0/);
+  await world.mesh.stop();
+});
+
 Deno.test("a joiner that restarts counts no record again", async () => {
   const world = new JoinerWorld(joinerOptions({ windowMs: 1e6 }));
   const status = async () => {
