@@ -288,7 +288,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       }
       const { sequence, offset, learnedThroughMs } = part;
       this.#progress = { sequence, offset, learnedThroughMs };
-    }
+    } else await this.#warnOfTrimmed();
     const ahead = marks.filter((mark) => mark > this.#progress.sequence);
     const start = resume === undefined ? undefined : this.#progress;
     this.#reader = this.#readFrom(start, ahead, refusals.skipped);
@@ -299,6 +299,18 @@ export class Trainer implements Behavior<TrainerMessage> {
     const { exampleLog } = this.#dependencies;
     this.#unsubscribe = exampleLog.onAppended(this.#options.partition, () => this.#wake());
     this.#wake();
+  }
+
+  /** Says so where the log lacks examples that no snapshot holds. */
+  async #warnOfTrimmed(): Promise<void> {
+    const { source, partition } = this.#options;
+    const [oldest] = await this.#dependencies.exampleLog.read(partition, 0, 1);
+    if (oldest === undefined || oldest.offset === 0) return;
+    this.#context.telemetry.log(
+      "warn",
+      `${source} begins without a snapshot, and the example log examples/${partition} begins at ` +
+        `offset ${oldest.offset}: the examples before are not learned again`,
+    );
   }
 
   #recoveryWith(refusals: Refusals): Recovery {

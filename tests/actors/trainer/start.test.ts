@@ -1,5 +1,5 @@
 /**
- * Starts of a trainer that fail.
+ * Starts of a trainer that fail, or that find less than an earlier one has left.
  */
 import assert from "node:assert/strict";
 import { defineTrainer } from "../../../actors/trainer/definition.ts";
@@ -10,6 +10,7 @@ import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.t
 import type { EventLog } from "../../../mesh/ports/event_log.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { altered } from "../altered.ts";
+import { Loop } from "../loop.ts";
 
 const DIM = 4;
 
@@ -75,4 +76,24 @@ Deno.test("a trainer whose start fails leaves no subscription and no session beh
   assert.ok(starts > 0);
   assert.deepEqual([subscriptions, sessions], [0, 0]);
   await mesh.stop();
+});
+
+Deno.test("a trainer that finds no snapshot and a trimmed log says which rows are not learned again", async () => {
+  const loop = await Loop.start();
+  for (let i = 0; i < 20; i++) {
+    const { rankingId } = await loop.rank("user", ["item"]);
+    await loop.act(rankingId, "item", "click");
+    await loop.mesh.advance(1_000);
+  }
+  const { offset } = await loop.trainerStatus();
+  await loop.exampleLog.trim(0, offset - 2);
+  const again = await loop.kill(2);
+  await again.mesh.advance(1_000);
+  const warnings = again.mesh.telemetry.lines.filter(({ level }) => level === "warn");
+  assert.match(
+    warnings.map(({ message }) => message).join(),
+    /trainer\/0 begins without a snapshot.*examples\/0 begins at offset/,
+  );
+  await loop.stop();
+  await again.stop();
 });
