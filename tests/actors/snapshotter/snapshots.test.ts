@@ -260,7 +260,7 @@ Deno.test("a damaged part is refused by its name", async () => {
   crashShard(world, 1);
   await loop.mesh.advance(60_000);
   const given = loop.mesh.telemetry.lines.filter(({ message }) =>
-    message.startsWith("embedding_shard/1 is stopped")
+    message.startsWith("embedding_shard/1 crashes again and again")
   );
   assert.match(String(given[0]?.fields.reason), new RegExp(`${chunk}: checksum mismatch`));
   await loop.stop();
