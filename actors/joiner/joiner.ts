@@ -73,7 +73,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   #nextOffset: number;
   /** Records from `#nextOffset` on that were read and not joined. */
   #unjoined: readonly LogRecord[] = [];
-  /** The last read gave as many records as it may. */
+  /** The log may have records behind `#unjoined`. */
   #logHasMore = false;
   /** The state before the examples that are being decided. */
   #moment: JoinMoment;
@@ -187,7 +187,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (this.#unjoined.length === 0) {
       this.#unjoined = await this.#eventLog.read(partition, this.#nextOffset, recordsPerTurn);
       this.#logHasMore = this.#unjoined.length === recordsPerTurn;
-    }
+    } else this.#logHasMore = true; // since an earlier turn has read
     const records = this.#unjoined;
     this.#turnEndsAtMs = this.#context.clock.monotonicMs() + TURN_MS_MAX;
     let joined = 0;

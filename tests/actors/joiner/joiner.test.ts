@@ -42,13 +42,19 @@ Deno.test("a record that cannot be decoded is counted and skipped", async () => 
   await world.mesh.stop();
 });
 
-Deno.test("a turn ends when its time is over, and later turns join the rest", async () => {
-  const world = new JoinerWorld(joinerOptions({ batchRows: 1 }));
+/** Chunks of one row, of which 8 take 4 ms: a turn ends before many windows are closed. */
+function slowWorld(): JoinerWorld {
+  const world = new JoinerWorld(joinerOptions({ batchRows: 1, recordsKept: 1_000 }));
   const append = world.exampleLog.append.bind(world.exampleLog);
   world.exampleLog.append = async (partition, records) => {
-    await world.mesh.clock.delay(4); // 8 chunks in 4 ms
+    await world.mesh.clock.delay(4);
     return await append(partition, records);
   };
+  return world;
+}
+
+Deno.test("a turn ends when its time is over, and later turns join the rest", async () => {
+  const world = slowWorld();
   const joiner = await world.start();
   for (let i = 0; i < 200; i++) {
     await world.post(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
@@ -61,6 +67,22 @@ Deno.test("a turn ends when its time is over, and later turns join the rest", as
   assert.ok(impressionsOpen > 50, "it answers in the middle of the work");
   await world.mesh.advance(10_000);
   assert.equal((await world.names()).length, 200);
+  await world.mesh.stop();
+});
+
+Deno.test("events that come while earlier ones take several turns are joined without a further event", async () => {
+  const world = slowWorld();
+  const joiner = await world.start();
+  for (let i = 0; i < 100; i++) {
+    await world.post(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
+  }
+  await world.post(impression({ ranking: "end", items: ["a"], atMs: 5_000 }));
+  await world.post(impression({ ranking: "after", items: ["a"], atMs: 5_001 }));
+  await world.mesh.advance(10_000);
+  const { offset } = await world.mesh.settle(
+    joiner.ask({ kind: "getStatus" }, { budgetMs: 20 }),
+  );
+  assert.equal(offset, 102);
   await world.mesh.stop();
 });
 
