@@ -18,7 +18,7 @@ export interface RefusedRow {
   readonly labels: readonly string[];
   readonly dense: readonly string[];
   readonly logSampleRate: string;
-  /** Feature ids, decimal; slot after slot. */
+  /** Feature ids, decimal; slot after slot, the first {@link IDS_KEPT}. */
   readonly ids: readonly string[];
 }
 
@@ -47,6 +47,8 @@ export interface Quarantine {
 
 /** Refused rows that a quarantine keeps. Beyond, the oldest are dropped. */
 export const ROWS_KEPT = 200;
+/** Ids of a refused row that are kept: a list has up to 1,000, and each refusal writes all rows. */
+export const IDS_KEPT = 256;
 
 /** A quarantine without rows. */
 export const EMPTY_QUARANTINE: Quarantine = {
@@ -116,7 +118,9 @@ export async function writeQuarantine(
 
 /** The quarantine with more refused rows. Rows that it has recorded before are left out. */
 export function withRefused(quarantine: Quarantine, rows: readonly RefusedRow[]): Quarantine {
-  const fresh = rows.filter(({ row }) => row >= quarantine.recordedBefore);
+  const fresh = rows
+    .filter(({ row }) => row >= quarantine.recordedBefore)
+    .map((row) => ({ ...row, ids: row.ids.slice(0, IDS_KEPT) }));
   if (fresh.length === 0) return quarantine;
   return {
     ...quarantine,

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import {
+  EMPTY_QUARANTINE,
+  IDS_KEPT,
+  type RefusedRow,
+  ROWS_KEPT,
+  withRefused,
+} from "../../records/quarantine.ts";
+
+const refused = (row: number, ids: number): RefusedRow => ({
+  row,
+  refusedAtMs: 0,
+  reason: "the loss is not finite",
+  atMs: 0,
+  labels: ["1"],
+  dense: [],
+  logSampleRate: "0",
+  ids: Array.from({ length: ids }, () => String(2n ** 63n - 1n)),
+});
+
+Deno.test("a quarantine keeps the newest rows, each with its first ids, and counts all", () => {
+  let quarantine = EMPTY_QUARANTINE;
+  for (let row = 0; row < 2 * ROWS_KEPT; row++) {
+    quarantine = withRefused(quarantine, [refused(row, 20_000)]);
+  }
+  const { rows, rowsRefused, recordedBefore } = quarantine;
+  assert.deepEqual([rows.length, rows[0].row], [ROWS_KEPT, ROWS_KEPT]);
+  assert.ok(rows.every(({ ids }) => ids.length === IDS_KEPT));
+  assert.deepEqual([rowsRefused, recordedBefore], [2 * ROWS_KEPT, 2 * ROWS_KEPT]);
+  assert.ok(JSON.stringify(quarantine).length < 2_000_000);
+  assert.equal(withRefused(quarantine, [refused(3, 1)]), quarantine, "it is recorded already");
+});
