@@ -111,6 +111,10 @@ export class EmbeddedEventLog implements EventLog {
       if (options.mode === "read") this.#follow(partition);
       else this.#announce(partition);
     }
+    // After a kill the stored ends may be a second old, and without appends would stay so.
+    const isEndNew = ({ endOffset }: Partition, partition: number) =>
+      endOffset > this.#offsets.get(END_NAME, partition);
+    if (options.mode === "write" && this.#partitions.some(isEndNew)) this.#storeEndLater();
   }
 
   /**

@@ -11,6 +11,7 @@ import {
 import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
 import { listSegments } from "../../../../mesh/adapters/embedded/segment_files.ts";
 import type { TornTail } from "../../../../mesh/adapters/embedded/segment_recovery.ts";
+import { present } from "../../../../structures/invariant.ts";
 import { removeTemporaries } from "../../../../mesh/adapters/embedded/small_file.ts";
 
 const RECORDS = 24;
@@ -179,6 +180,20 @@ Deno.test("a newest segment that is shorter than the durable end is an error", a
       open(directory),
       /the end is missing \(by .*durable\).json, records up to 24 were durable\)/,
     );
+  });
+});
+
+Deno.test("the end that an opening finds behind a kill is known to the next one, although nothing was appended", async () => {
+  await withLog(async (directory, { killed }) => {
+    const files = new Map(killed);
+    for (const name of files.keys()) {
+      if (name.startsWith("offsets/")) files.delete(name); // the process was killed before
+    }
+    writeFiles(directory, files);
+    await (await open(directory)).close();
+    const { path } = present(listSegments(`${directory}/0`).at(-1), "the log has segments");
+    Deno.truncateSync(path, 0);
+    await assert.rejects(open(directory), LogCorruptError);
   });
 });
 
