@@ -1,6 +1,6 @@
 /**
- * Counts the telemetry of a run: sums of counters and log lines by their text, in bounded
- * memory. Probes read them to tell which rare paths a run has taken.
+ * Counts the telemetry of a run: sums of counters, and log lines by their text and `reason`, in
+ * bounded memory. Probes read them to tell which rare paths a run has taken.
  */
 import type {
   Counter,
@@ -39,9 +39,10 @@ export class WorldTelemetry implements Telemetry {
     return { record: () => {} };
   }
 
-  log(level: LogLevel, message: string): void {
+  log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
     this.onLine(level, message);
-    const kind = message.replaceAll(/[0-9]+/g, "#");
+    const text = typeof fields?.reason === "string" ? `${message}: ${fields.reason}` : message;
+    const kind = text.replaceAll(/[0-9]+/g, "#");
     if (this.#lines.has(kind) || this.#lines.size < LINES_MAX) {
       this.#lines.set(kind, (this.#lines.get(kind) ?? 0) + 1);
     }
@@ -52,7 +53,7 @@ export class WorldTelemetry implements Telemetry {
     return this.#values.get(keyOf(name, labels)) ?? 0;
   }
 
-  /** Log lines that match. */
+  /** Log lines whose text, with `#` for each number, matches. */
   lines(pattern: RegExp): number {
     let count = 0;
     for (const [text, times] of this.#lines) if (pattern.test(text)) count += times;
