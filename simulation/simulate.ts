@@ -48,7 +48,7 @@ export interface Simulation {
   readonly events: number;
   /** Names of the `sometimes` that no run has reached. */
   readonly missed: readonly string[];
-  /** @throws {SimulationError} When a run failed; the message repeats it. */
+  /** @throws {SimulationError} When a run failed; the message has its seed and its faults. */
   assertPassed(): void;
 }
 
@@ -68,7 +68,8 @@ export class SimulationError extends Error {
     const { seed, checker, message, faults, plan } = failure;
     super([
       `${checker}: ${message}`,
-      `  seed ${formatSeed(seed)}, ${plan.clients.length} clients, ${faults.length} faults:`,
+      `  seed ${formatSeed(seed)} (repeat it with seed: "${formatSeed(seed)}", seeds: 1), ` +
+      `${plan.clients.length} clients, ${faults.length} faults:`,
       ...faults.map((fault) => `  ${describeFault(fault)}`),
     ].join("\n"));
   }

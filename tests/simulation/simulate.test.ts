@@ -67,7 +67,8 @@ function bank(remembersIds: boolean) {
         }),
         sometimes(
           "an addition came twice",
-          ({ message }) => message.kind === "add" && ids.has((message as Add).id),
+          ({ message, answer }) =>
+            message.kind === "add" && answer === undefined && ids.has((message as Add).id),
         ),
         eventually("the vault answers", async (world) => {
           const vault = world.actor<AccountMessage>("account/0");
