@@ -1,6 +1,7 @@
 /**
  * Simulates the mesh with fixed seeds and with seeds of the commit, runs two of them twice, and
- * plants a bug that must be found: a simulation that finds nothing proves nothing.
+ * plants a bug that must be found: a simulation that finds nothing proves nothing. The shrunk plan
+ * of that run must find it again.
  *
  *     deno run -A scripts/check_simulation.ts
  */
@@ -28,13 +29,20 @@ async function commitSeeds(): Promise<number[]> {
   return Array.from({ length: COMMIT_SEEDS }, (_, i) => first + i);
 }
 
+/** Whether the planted bug is found, and again by the shrunk plan of that run. */
 async function canaryIsFound(): Promise<boolean> {
   const canary = plants.find(({ name }) => name === CANARY);
   if (canary === undefined) return false;
   const out = await Deno.makeTempDir();
-  const code = await runPlanted(canary, ["--seed", "1", "--seeds", "20", "--out", out]);
-  await Deno.remove(out, { recursive: true });
-  return code === CORRECTNESS;
+  try {
+    const found = await runPlanted(canary, ["--seed", "1", "--seeds", "20", "--out", out]);
+    if (found !== CORRECTNESS) return false;
+    const [seed] = [...Deno.readDirSync(out)];
+    const again = await runPlanted(canary, ["--replay", `${out}/${seed.name}/shrunk.json`]);
+    return again === CORRECTNESS;
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
 }
 
 if (import.meta.main) {

@@ -15,6 +15,8 @@ export interface SimulateFlags {
   readonly config?: string;
   readonly scenario?: string;
   readonly plant?: string;
+  /** The bug that is planted in this process already. */
+  readonly planted?: string;
   readonly faults?: string;
   readonly replay?: string;
   readonly out: string;
@@ -29,6 +31,7 @@ Examples:
   deno task simulate --seed 7 --minutes 10            ten virtual minutes of one seed
   deno task simulate --seeds 200 --scenario reshard   200 seeds of a scenario
   deno task simulate --replay simulated/0x7/shrunk.json --html trace.html
+  deno task simulate --plant double-apply             a planted bug, which must be found
 
 Exit codes: 0 no violation, 1 usage, 127 crash, 128 liveness, 129 correctness, 130 two runs of one seed differ.`;
 
@@ -52,8 +55,12 @@ export function simulateCommand(output: Output): Command {
       "a scenario that ships, or a module that exports one; default swarm",
     )
     .option("--plant <name>", "plant this bug in a process of its own, which must find it")
+    .addOption(new Option("--planted <name>").hideHelp())
     .option("--faults <families>", "only these families of faults, by commas; none = no faults")
-    .option("--replay <file>", "run the plan in this file")
+    .option(
+      "--replay <file>",
+      "run the plan in this file; with --plant if it was found with a plant",
+    )
     .option("--out <folder>", "folder for the plans of a failure", "simulated")
     .option("--html <file>", "draw the last run, or the failing one, as a page")
     .option("--perfetto <file>", "write it as a trace for ui.perfetto.dev")

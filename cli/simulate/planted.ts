@@ -39,6 +39,7 @@ export async function runPlanted(plant: Plant, args: readonly string[]): Promise
         `--import-map=${importMap}`,
         fileURLToPath(new URL("main.ts", root)),
         "simulate",
+        `--planted=${plant.name}`,
         ...args,
       ],
       stdin: "null",

@@ -59,7 +59,8 @@ ${verdict}
 <div class="wide">${timeLine(plan.faults, virtualMs, kind === "passed" ? undefined : atMs)}</div>
 ${faults === "" ? "<p>None.</p>" : `<ol>${faults}</ol>`}
 <h2>The last ${Math.min(events.length, LADDER_EVENTS_MAX)} events</h2>
-<p>Time runs down. A dot is a message handled, or an operation of a log; an arrow shows its sender.</p>
+<p>Time runs down, in ms of virtual time. A dot is a message handled, or an operation of a log; an
+arrow comes from the sender. Further actors are to the right.</p>
 <div class="wide">${ladder(events.slice(-LADDER_EVENTS_MAX), kind !== "passed")}</div>
 <h2>Configuration</h2>
 <p><code>${escapeHtml(JSON.stringify(plan.values))}</code></p>

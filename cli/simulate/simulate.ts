@@ -73,19 +73,19 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
 /** Seeds that are tried with a plant where nothing else is said. */
 const PLANTED_SEEDS = 200;
 
-/** Runs seeds with a bug planted, until its checker sees it. */
+/** Runs seeds, or the plan in a file, with a bug planted, until its checker sees it. */
 async function simulatePlanted(flags: SimulateFlags, name: string): Promise<void> {
   const plant = plants.find((each) => each.name === name);
   if (plant === undefined) {
     const names = plants.map((each) => each.name).join(", ");
     throw new CommandError(`There is no plant "${name}"; choose ${names}.`, USAGE);
   }
-  const { seed, seeds, faults, minutes, config, html, perfetto, out, json } = flags;
+  const { seed, seeds, faults, minutes, config, replay, html, perfetto, out, json } = flags;
   const typed: readonly [string, unknown][] = [
     ["scenario", flags.scenario ?? plant.scenario],
     ["seeds", seeds ?? PLANTED_SEEDS],
     ["out", out],
-    ...Object.entries({ seed, faults, minutes, config, html, perfetto }),
+    ...Object.entries({ seed, faults, minutes, config, replay, html, perfetto }),
   ];
   const args = typed.flatMap(([option, value]) =>
     value === undefined ? [] : [`--${option}`, String(value)]
@@ -200,6 +200,8 @@ async function writeFailure(
     await Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify(plan, undefined, 1) + "\n");
   }
   const { kind, checker, message, plan, shrunk, atMs, shrinkRuns } = failure;
+  // Without its plant the plan would pass.
+  const plant = flags.planted === undefined ? "" : ` --plant ${flags.planted}`;
   output.err([
     "",
     `${kind.toUpperCase()} (${EXIT_CODES[kind]}) ${checker}: ${message}`,
@@ -208,7 +210,7 @@ async function writeFailure(
     `${plan.clients.length} → ${shrunk.clients.length} clients in ${shrinkRuns} runs`,
     ...shrunk.faults.map((fault) => `  ${describeFault(fault)}`),
     `  ${`${(atMs / 1_000).toFixed(3)}s`.padStart(8)} the promise is broken`,
-    `  deno task simulate --replay ${folder}/shrunk.json --html trace.html`,
+    `  deno task simulate${plant} --replay ${folder}/shrunk.json --html trace.html`,
     "",
   ].join("\n"));
 }
@@ -241,15 +243,16 @@ async function writePictures(
 }
 
 function summaryOf(result: CampaignResult, seconds: number): string {
-  const { seedsTried, events, virtualMs, faults, probesMissed } = result;
+  const { seedsTried, events, virtualMs, faults, probesMissed, failure } = result;
   const virtualS = virtualMs / 1_000;
   return [
-    `${seedsTried} seeds, ${faults} faults, ${Math.round(virtualS)} virtual seconds in ` +
-    `${seconds.toFixed(1)} s (${(virtualS / seconds).toFixed(0)} times as fast)`,
-    `${events} events, ${Math.round(events / seconds)} a second`,
+    ...(failure === undefined ? ["no promise was broken"] : []),
+    `${seedsTried} ${seedsTried === 1 ? "seed" : "seeds"}, ${faults} faults, ` +
+    `${Math.round(virtualS)} virtual seconds in ${seconds.toFixed(1)} s`,
+    `${events} trace events, ${Math.round(events / seconds)} a second`,
     probesMissed.length === 0
-      ? "every probe was reached"
-      : `not reached: ${probesMissed.join("; ")}`,
+      ? "every rare path was taken"
+      : `rare paths not taken: ${probesMissed.join("; ")}`,
     "",
   ].join("\n");
 }
