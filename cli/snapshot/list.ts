@@ -21,7 +21,11 @@ export async function listCommand(
 ): Promise<void> {
   const blobs = await openExistingBlobs(folder);
   const pinned = await listPinned(blobs);
-  for (const name of await listSnapshots(blobs)) {
+  const names = await listSnapshots(blobs);
+  if (names.length === 0 && !json) {
+    output.out("no snapshot yet: a server takes one at intervals and when it stops\n");
+  }
+  for (const name of names) {
     const isPinned = pinned.includes(name);
     try {
       const manifest = await readManifest(blobs, name);

@@ -61,7 +61,7 @@ type Kind = "task" | "shell" | "npm";
 
 const names: Readonly<Record<Kind, string>> = {
   task: "deno task",
-  shell: "the shell of npm",
+  shell: "npm",
   npm: "npm",
 };
 

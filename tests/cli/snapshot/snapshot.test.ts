@@ -211,3 +211,13 @@ Deno.test("damage is found and named, and a mistake in words leaves nothing behi
     assert.match(unknown.err, new RegExp(`no snapshot 007: it has ${name}`));
   });
 });
+
+Deno.test("a directory whose server has not taken a snapshot yet is listed as such", async () => {
+  await withFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/blobs`);
+    const { code, out } = await snapshot("list", folder);
+    assert.equal(code, 0);
+    assert.match(out, /^no snapshot yet/);
+    assert.equal((await snapshot("list", folder, "--json")).out, "");
+  });
+});
