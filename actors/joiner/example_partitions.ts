@@ -91,14 +91,17 @@ export class ExamplePartitions {
     for (const partition of this.#partitions) partition.endTurn(moment, nowMs);
   }
 
-  /** Finishes an empty chunk, which carries mark and position, in the partitions without rows. */
+  /**
+   * Finishes an empty chunk, which carries acceptance mark and position on, in the partitions
+   * without rows.
+   */
   finishEmpty(moment: JoinMoment): void {
     for (const partition of this.#partitions) {
       if (partition.rows === 0) partition.finishChunk(moment);
     }
   }
 
-  /** Finishes a chunk in every partition; an empty one carries mark and position. */
+  /** Finishes a chunk in every partition; an empty one carries acceptance mark and position on. */
   finishAll(moment: JoinMoment): void {
     for (const partition of this.#partitions) partition.finishChunk(moment);
   }

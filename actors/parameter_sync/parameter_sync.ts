@@ -27,7 +27,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #options: ParameterSyncOptions;
   readonly #shards: readonly ShardSync[];
   readonly #trainers: readonly ActorRef<TrainerMessage>[];
-  /** The newest mark of each trainer, and the incarnations of the shards that it holds for. */
+  /** Each trainer's newest acceptance mark, and the shards' incarnations that it holds for. */
   readonly #marks: Pick<TrainerStatus, "learnedThroughMs" | "incarnations">[];
   /** Undefined with one trainer, whose own weights are served. */
   readonly #averaging: WeightAveraging | undefined;
@@ -141,7 +141,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       this.#shards.every(({ incarnation }, shard) => incarnation === incarnations[shard])
     );
     if (!known || !rounds.every(({ complete }) => complete)) return;
-    // The mark of a restarted trainer goes back; the rows that it had changed do not.
+    // The acceptance mark of a restarted trainer goes back; the rows that it had changed do not.
     const learned = Math.min(...this.#marks.map(({ learnedThroughMs }) => learnedThroughMs));
     await this.#serveFreshness(Math.max(this.#learnedThroughMs, learned));
   }
@@ -163,14 +163,14 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     }));
   }
 
-  /** Reads the trainers' marks. The last mark of a trainer that does not answer remains true. */
+  /** Reads the acceptance marks. The last one of a trainer that does not answer remains true. */
   async #readMarks(): Promise<void> {
     const { budgetMs } = this.#options;
     await Promise.all(this.#trainers.map(async (trainer, i) => {
       try {
         this.#marks[i] = await trainer.ask({ kind: "getStatus" }, { budgetMs });
       } catch (error) {
-        this.#warn("cannot read a trainer's mark, and freshness does not advance", error);
+        this.#warn("cannot read a trainer's status, and freshness does not advance", error);
       }
     }));
   }

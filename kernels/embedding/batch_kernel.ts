@@ -1,5 +1,5 @@
 /**
- * Batch primitives of trainer and ranker, in a WASM memory of their own: the distinct ids of a
+ * Batch primitives of trainer and scorer, in a WASM memory of their own: the distinct ids of a
  * batch, grouped by shard and class of rows, and checksums.
  */
 import type { BatchExports } from "./batch_exports.ts";

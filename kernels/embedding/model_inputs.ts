@@ -1,6 +1,6 @@
 /**
  * Turns rows into the dense model's inputs, and gradients of the inputs into gradients of the rows.
- * Trainer and ranker share it, so both pool alike.
+ * Trainer and scorer share it, so both pool alike.
  */
 import type { FeatureBatch } from "../features/feature_batch.ts";
 import type { UniqueIds } from "./batch_kernel.ts";

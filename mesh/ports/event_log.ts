@@ -8,7 +8,7 @@
 
 /** A record as it is read. */
 export interface LogRecord {
-  /** Position in the partition, from 0, without gaps. */
+  /** Number of the record in its partition, from 0, without gaps. */
   readonly offset: number;
   readonly bytes: Uint8Array;
 }

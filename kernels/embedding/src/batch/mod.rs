@@ -1,4 +1,4 @@
-//! Batch primitives of trainer and ranker: the distinct ids of a batch by shard and class, and
+//! Batch primitives of trainer and scorer: the distinct ids of a batch by shard and class, and
 //! pooling of their rows into dense inputs and of gradients back.
 
 mod checked_batch;
