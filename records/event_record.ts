@@ -100,10 +100,10 @@ export function itemsShown({ rankingId, shown }: ImpressionRecord): string[] {
  * that the log orders them.
  */
 export function eventPartition(rankingId: string, partitions: number): number {
-  return partitionOf(fingerprintOf(rankingId), partitions);
+  return partitionOfFingerprint(fingerprintOf(rankingId), partitions);
 }
 
 /** {@link eventPartition}, for a ranking whose fingerprint is known. */
-export function partitionOf({ low }: Fingerprint, partitions: number): number {
+export function partitionOfFingerprint({ low }: Fingerprint, partitions: number): number {
   return low % partitions;
 }

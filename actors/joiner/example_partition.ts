@@ -14,7 +14,7 @@ import type { EventLog } from "../../mesh/ports/event_log.ts";
 import { decodeExamples, encodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
-import { ExampleChunkBuilder } from "./example_chunks.ts";
+import { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { JoinMoment } from "./join_moment.ts";
 
 /** The position before anything was written. */

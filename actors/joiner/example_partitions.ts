@@ -4,9 +4,9 @@
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import { partitionOf } from "../../records/event_record.ts";
+import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
-import type { ExampleChunkBuilder } from "./example_chunks.ts";
+import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import { type ChunkLimits, ExamplePartition } from "./example_partition.ts";
 import type { JoinMoment } from "./join_moment.ts";
 import type { ImpressionHeader } from "./open_impressions.ts";
@@ -77,7 +77,8 @@ export class ExamplePartitions {
     { fingerprint, offset }: ImpressionHeader,
     moment: JoinMoment,
   ): ExampleChunkBuilder | undefined {
-    const partition = this.#partitions[partitionOf(fingerprint, this.#partitions.length)];
+    const partition =
+      this.#partitions[partitionOfFingerprint(fingerprint, this.#partitions.length)];
     return partition.builderFor(offset, moment);
   }
 

@@ -15,7 +15,7 @@ import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import type { ActionRecord, EventRecord, ImpressionRecord } from "../../records/event_record.ts";
 import { type ClockStart, DataClock } from "./data_clock.ts";
 import { ClosedRankings } from "./closed_rankings.ts";
-import type { ExampleChunkBuilder } from "./example_chunks.ts";
+import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
 import { NegativeSampling } from "./negative_sampling.ts";

@@ -8,10 +8,10 @@
  * impressions are closed before their window is over (a nearly full log asks for it), or the wall
  * clock steps back (a joiner that starts afterwards bounds its data clock by it).
  */
-import { ExampleChunkBuilder } from "../../actors/joiner/example_chunks.ts";
+import { ExampleChunkBuilder } from "../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../actors/joiner/join_window.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { decodeEvent, partitionOf } from "../../records/event_record.ts";
+import { decodeEvent, partitionOfFingerprint } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 import { digestsOfRows } from "./example_rows.ts";
@@ -44,7 +44,7 @@ function create(
   );
   const written = expected.map(() => 0);
   const output = ({ fingerprint }: { readonly fingerprint: { low: number; high: number } }) =>
-    expected[partitionOf(fingerprint, trainerCount)].builder;
+    expected[partitionOfFingerprint(fingerprint, trainerCount)].builder;
   let gaveUp = false;
   return {
     name: "joined-examples",

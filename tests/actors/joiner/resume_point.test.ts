@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../../actors/joiner/join_window.ts";
 import type { EventRecord } from "../../../records/event_record.ts";
 import { action, impression, joinerOptions, readExamples } from "./records.ts";

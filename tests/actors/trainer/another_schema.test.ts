@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { encodeExamples } from "../../../records/example_chunk.ts";
 import { Loop } from "../loop.ts";
 

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunks.ts";
+import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { ChunkBatches } from "../../../actors/trainer/chunk_batches.ts";
 import type { TrainingBatch } from "../../../actors/trainer/training_batch.ts";
 import {
