@@ -52,15 +52,6 @@ export const plants: readonly Plant[] = [
     scenario: "swarm",
   },
   {
-    name: "forget-touched-early",
-    file: shard,
-    find: "const delta = this.#tables.takeDelta(this.#acknowledged, rowsMax);",
-    replace:
-      "this.#acknowledged = before.sequence;\n    const delta = this.#tables.takeDelta(this.#acknowledged, rowsMax);",
-    seenBy: ["served-rows", "honest-freshness", "supervision"],
-    scenario: "slow-threads",
-  },
-  {
     name: "stale-epoch-write",
     file: shard,
     find: "if (epoch !== this.#epochs.get(source)) return new SourceReopenedError(shard, source);",

@@ -17,6 +17,8 @@ import { present } from "../../structures/invariant.ts";
 import { Loop, type LoopOptions } from "./loop.ts";
 
 const SHARDS = 2;
+/** Virtual time in which all examples are learned and all expired rows are swept. */
+const SETTLES_MS = 20_000;
 const BUDGET = { budgetMs: 10_000 };
 
 async function takeSnapshot(loop: Loop): Promise<void> {
@@ -128,7 +130,8 @@ for (
           if (then === "snapshot") await takeSnapshot(loop);
           if (then === "kill") loop = await loop.kill(++seed);
         }
-        await loop.mesh.advance(2_000);
+        // As long as the steady run, so that both have swept all rows after their last batch.
+        await loop.mesh.advance(SETTLES_MS);
         const killed = await stateOf(loop);
         await loop.stop();
 
@@ -140,7 +143,7 @@ for (
         const exampleLog = await copyOf(loop.exampleLog);
         const storage = { eventLog: loop.eventLog, exampleLog, blobs: new MemoryBlobStore() };
         const steady = await Loop.start({ ...options, shards: SHARDS, storage });
-        await steady.mesh.advance(20_000);
+        await steady.mesh.advance(SETTLES_MS);
         assert.deepEqual(killed, await stateOf(steady));
         await steady.stop();
       }),
