@@ -41,6 +41,8 @@ async function takeSnapshot(loop: Loop): Promise<void> {
 
 /** Saved rows with their optimizer state, sorted, and the trainer's checkpoint. */
 async function stateOf(loop: Loop) {
+  // A snapshot is skipped where nothing was learned since the last; rows may have expired since.
+  for (const name of await loop.blobs.list("")) await loop.blobs.delete(name);
   await takeSnapshot(loop);
   const [{ shards, trainers }] = await readManifests(loop.blobs);
   const read = async (name: string) => present(await loop.blobs.get(name), name);
