@@ -11,7 +11,7 @@ import { RecentRankings } from "./recent_rankings.ts";
 export class GatewayMemory {
   readonly events: RecentEvents;
   readonly rankings: RecentRankings;
-  readonly acceptance: AcceptanceClock;
+  readonly acceptanceClock: AcceptanceClock;
   /**
    * Whether a ranking that is not remembered is unknown. False while the log is being read back:
    * then it may be one of the log, and the joiner decides.
@@ -24,6 +24,6 @@ export class GatewayMemory {
       rankingsMax: options.rankingsRememberedMax,
       bytesMax: options.rankingsBytesMax,
     });
-    this.acceptance = new AcceptanceClock(clock);
+    this.acceptanceClock = new AcceptanceClock(clock);
   }
 }

@@ -76,11 +76,11 @@ class LogRecall {
     const { eventLog, exampleLog } = this.#source;
     for (const bytes of await newestRecords(eventLog)) {
       const record = decoded(bytes);
-      if (record !== undefined) this.#memory.acceptance.resumeAfter(record.acceptedAtMs);
+      if (record !== undefined) this.#memory.acceptanceClock.resumeAfter(record.acceptedAtMs);
     }
     if (exampleLog === undefined) return;
     for (const bytes of await newestRecords(exampleLog)) {
-      this.#memory.acceptance.resumeAfter(decodeExamples(bytes).acceptedAtMs);
+      this.#memory.acceptanceClock.resumeAfter(decodeExamples(bytes).acceptedAtMs);
     }
   }
 
@@ -147,7 +147,7 @@ class LogRecall {
       return true;
     }
     if (record.kind === "action") {
-      this.#memory.acceptance.resumeAfter(record.acceptedAtMs);
+      this.#memory.acceptanceClock.resumeAfter(record.acceptedAtMs);
       this.#memory.events.recallOlder(record);
       return true;
     }

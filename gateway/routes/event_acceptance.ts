@@ -54,7 +54,7 @@ export class EventAcceptance {
     this.#requireInBounds(event, base);
     const atMs = this.#timestamps.parse(event.timestamp, `${base}/timestamp`);
     this.#requireShown(event, base);
-    const record = actionRecord(event, atMs, memory.acceptance.nextMs());
+    const record = actionRecord(event, atMs, memory.acceptanceClock.nextMs());
     const accepted = Promise.withResolvers<number>();
     memory.events.begin(eventId, event, accepted.promise);
     const partition = eventPartition(event.rankingId, eventLog.partitions);

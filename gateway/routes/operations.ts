@@ -85,7 +85,7 @@ async function readyAnswer(
       });
     });
   requireLog(parts);
-  parts.memory.acceptance.resumeAfter(learnedThroughMs);
+  parts.memory.acceptanceClock.resumeAfter(learnedThroughMs);
   return { status: "ready", modelVersion, learnedThroughMs, warnings: await current };
 }
 

@@ -53,7 +53,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
       const ranking = await ask(context, message);
       memory.rankings.remember(ranking.rankingId, ranking.items);
       requireFiniteScores(ranking);
-      memory.acceptance.resumeAfter(ranking.learnedThroughMs);
+      memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);
       return ranking;
     } finally {
       if (rankingId !== undefined) memory.rankings.release(rankingId);

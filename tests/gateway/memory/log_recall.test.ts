@@ -147,7 +147,7 @@ Deno.test("acceptance goes on after the newest time of either log, although the 
     eventsRememberedMax: 0,
     rankingsRememberedMax: 0,
   });
-  assert.ok(none.memory.acceptance.nextMs() > startMs + hourMs);
+  assert.ok(none.memory.acceptanceClock.nextMs() > startMs + hourMs);
   const column = new Uint8Array(0);
   await exampleLog.append(1, [encodeExamples({
     firstRow: 0,
@@ -162,7 +162,7 @@ Deno.test("acceptance goes on after the newest time of either log, although the 
     acceptedAtMs: startMs + 2 * hourMs,
   })]);
   const { memory } = await restart(fixture, eventLog, {}, exampleLog);
-  assert.ok(memory.acceptance.nextMs() > startMs + 2 * hourMs);
+  assert.ok(memory.acceptanceClock.nextMs() > startMs + 2 * hourMs);
 });
 
 Deno.test("a log that cannot be read is an error line, and the joiner decides on unknown rankings", async () => {
