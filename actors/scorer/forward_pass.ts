@@ -70,11 +70,11 @@ export class ForwardPass {
   async run(batch: FeatureBatch, lookup: AskOptions): Promise<Scored> {
     const grouped = this.#kernel.uniqueInPlace(batch.ids, this.#shards);
     this.#replicasAnswer = false;
-    const { rows, found } = await this.#replicas.lookup(grouped, lookup);
+    const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);
     this.#replicasAnswer = true;
     const pooled = {
       rows: batch.rows,
-      ...this.#inputs.pool(rows, grouped, batch),
+      ...this.#inputs.pool(embeddings, grouped, batch),
       dense: batch.dense,
     };
     const outputs = await this.#session.predict(pooled);

@@ -118,11 +118,11 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
       const { ids, rows, tombstones, checksum } = changes;
       if (this.#kernel.crc32c(ids, rows, tombstones) !== checksum) return answer("corrupt");
     }
-    delta.classes.forEach((changes, number) => {
+    delta.classes.forEach((changes, rowClass) => {
       if (changes === undefined) return;
       // First the tombstones, so that at the memory limit evicted rows make room for new ones.
-      this.#tables.remove(number, changes.tombstones);
-      this.#upsert(number, changes.ids, changes.rows);
+      this.#tables.remove(rowClass, changes.tombstones);
+      this.#upsert(rowClass, changes.ids, changes.rows);
     });
     invariant(sequence === this.#position.sequence + 1, "deltas follow each other");
     this.#position = { lineage, sequence };
@@ -148,9 +148,9 @@ export class ServingReplica implements Behavior<ServingReplicaMessage> {
   }
 
   /** Writes rows. At the memory limit new rows are left out and rank with the default values. */
-  #upsert(number: number, ids: FeatureIds, rows: Float32Array): void {
+  #upsert(rowClass: number, ids: FeatureIds, rows: Float32Array): void {
     const before = this.#tables.rowsLeftOut;
-    const leftOut = this.#tables.upsert(number, ids, rows);
+    const leftOut = this.#tables.upsert(rowClass, ids, rows);
     if (leftOut === 0) return;
     this.#leftOut.add(leftOut, this.#labels);
     if (before > 0) return;

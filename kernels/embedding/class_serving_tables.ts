@@ -1,4 +1,7 @@
-/** The served rows of one shard: a table for each class of rows, under one memory limit. */
+/**
+ * The served rows of one shard: a table for each class of rows (row_classes.ts), under one memory
+ * limit.
+ */
 import type { ClassIds } from "./class_tables.ts";
 import type { FeatureIds } from "./options.ts";
 import { floatStarts } from "./row_classes.ts";
@@ -84,15 +87,15 @@ export class ClassServingTables {
   /**
    * Writes rows of one class and returns how many were left out; see {@link ServingTable.upsert}.
    */
-  upsert(number: number, ids: FeatureIds, rows: Float32Array): number {
-    const leftOut = this.#limit.during(number, () => this.#tables[number].upsert(ids, rows));
+  upsert(rowClass: number, ids: FeatureIds, rows: Float32Array): number {
+    const leftOut = this.#limit.during(rowClass, () => this.#tables[rowClass].upsert(ids, rows));
     this.#rowsLeftOut += leftOut;
     return leftOut;
   }
 
   /** Removes rows of one class; absent ids are no error. */
-  remove(number: number, ids: FeatureIds): void {
-    this.#tables[number].remove(ids);
+  remove(rowClass: number, ids: FeatureIds): void {
+    this.#tables[rowClass].remove(ids);
   }
 
   /**

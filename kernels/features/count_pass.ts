@@ -20,14 +20,14 @@ export type StoredItems = (ids: readonly string[]) => readonly (FeatureAttribute
 
 /** Counts of one batch. All arrays are the pass's own, valid until its next run. */
 export interface FeatureCounts {
-  /** Ids of all lists together. */
-  readonly ids: number;
+  /** Number of ids of all lists together. */
+  readonly idCount: number;
   /** Shape `[rows · slots + 1]`, as in a `FeatureBatch`. */
   readonly listOffsets: Uint32Array;
   /** Shape `[rows, denseWidth]`. */
   readonly dense: Float32Array;
-  /** Ids of each shared base column, the same in all rows. */
-  readonly shared: readonly number[];
+  /** Number of ids in each shared base column, the same in all rows. */
+  readonly sharedCounts: readonly number[];
 }
 
 export class CountPass {
@@ -66,17 +66,17 @@ export class CountPass {
     const listCounts = this.#listCounts = zeroedArray(this.#listCounts, lists + 1);
     const dense = this.#dense = zeroedArray(this.#dense, denseValues);
     this.#values.clear();
-    const shared = this.#countShared(request, listCounts);
+    const sharedCounts = this.#countShared(request, listCounts);
     this.#fillSharedDense(request, dense);
     this.#countItems(items, listCounts, dense);
     this.#countCrosses(this.#columns.itemCrosses, rows, listCounts);
     this.#countCrosses(this.#columns.mixedCrosses, rows, listCounts);
     for (let i = 1; i <= lists; i++) listCounts[i] += listCounts[i - 1];
     return {
-      ids: listCounts[lists],
+      idCount: listCounts[lists],
       listOffsets: listCounts.subarray(0, lists + 1),
       dense: dense.subarray(0, denseValues),
-      shared,
+      sharedCounts,
     };
   }
 
@@ -85,7 +85,7 @@ export class CountPass {
     const rows = request.items.length;
     const slots = this.#schema.slots.length;
     const { sharedBase, sharedCrosses } = this.#columns;
-    const shared = sharedBase.map(({ slot }) => {
+    const counts = sharedBase.map(({ slot }) => {
       if (slot.kind === "time") {
         const part = timePartOf(request.atMs, slot.part, slot.utcOffsetMinutes);
         this.#values.addText(slot.slot, String(part));
@@ -95,10 +95,10 @@ export class CountPass {
       return appendValues(this.#values, slot, request.user, attributes);
     });
     sharedBase.forEach(({ column }, i) => {
-      for (let row = 0; row < rows; row++) listCounts[row * slots + column + 1] = shared[i];
+      for (let row = 0; row < rows; row++) listCounts[row * slots + column + 1] = counts[i];
     });
     this.#countCrosses(sharedCrosses, rows, listCounts);
-    return shared;
+    return counts;
   }
 
   #fillSharedDense(request: FeatureRequest, dense: Float32Array): void {

@@ -75,11 +75,11 @@ export class FeatureExtractor {
 
     this.#cachedItems.locate(items);
     const counts = this.#countPass.run(request);
-    const batch = allocateFeatureBatch({ rows, ids: counts.ids, slots, denseWidth });
+    const batch = allocateFeatureBatch({ rows, ids: counts.idCount, slots, denseWidth });
     batch.listOffsets.set(counts.listOffsets);
     batch.dense.set(counts.dense);
     const words = new Uint32Array(batch.ids.buffer, 0, 2 * batch.ids.length);
-    this.#idPass.run({ rows, listOffsets: batch.listOffsets, words }, counts.shared);
+    this.#idPass.run({ rows, listOffsets: batch.listOffsets, words }, counts.sharedCounts);
     this.#cachedItems.keep(items, batch, words);
     return batch;
   }

@@ -33,7 +33,7 @@ export interface ExampleShape extends RowShape {
 /** Size of a batch. */
 export interface FeatureBatchShape extends RowShape {
   readonly rows: number;
-  /** Ids of all lists together. */
+  /** Number of ids of all lists together. */
   readonly ids: number;
 }
 

@@ -46,21 +46,21 @@ export class IdPass {
   /**
    * Fills the lists. The value buffer holds the values that pass 1 encoded.
    *
-   * @param shared Ids of each shared base column.
+   * @param sharedCounts Number of ids in each shared base column.
    */
-  run(lists: IdLists, shared: readonly number[]): void {
-    this.#writeBase(lists, shared);
+  run(lists: IdLists, sharedCounts: readonly number[]): void {
+    this.#writeBase(lists, sharedCounts);
     this.#writeCrosses(lists);
   }
 
-  #writeBase({ rows, listOffsets, words }: IdLists, shared: readonly number[]): void {
+  #writeBase({ rows, listOffsets, words }: IdLists, sharedCounts: readonly number[]): void {
     const slots = this.#slots;
     const { itemBase, sharedBase } = this.#columns;
     const hashed = this.#values.hash(this.#hasher);
     let read = 0;
-    for (let i = 0; i < shared.length; i++) {
+    for (let i = 0; i < sharedCounts.length; i++) {
       const { column } = sharedBase[i];
-      const end = read + 2 * shared[i];
+      const end = read + 2 * sharedCounts[i];
       for (let row = 0; row < rows; row++) {
         copyWords(hashed, read, end, words, 2 * listOffsets[row * slots + column]);
       }
