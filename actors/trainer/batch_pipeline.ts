@@ -7,16 +7,13 @@
  */
 import { BatchKernel, type UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
-import {
-  batchRows,
-  type TrainingBatch as SessionBatch,
-} from "../../kernels/dense/training_batch.ts";
+import { type TrainingBatch, viewOfRows } from "../../kernels/dense/training_batch.ts";
 import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import { invariant, present } from "../../structures/invariant.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { ShardClient } from "./shard_client.ts";
-import type { TrainingBatch } from "./training_batch.ts";
+import type { ExampleBatch } from "./example_batch.ts";
 
 /**
  * Rows in flight from which no further batch begins. Small batches have more in flight, so that the
@@ -39,14 +36,14 @@ interface BatchWorkspace {
   /** Pools the batch. The gradients it returns lie in its memory until it pools again. */
   readonly inputs: ModelInputs;
   /** Arrays of a full batch's size. */
-  readonly buffers: SessionBatch;
+  readonly buffers: TrainingBatch;
   /** Resolves when the gradients that lie in `inputs` are applied. */
   applied: Promise<void>;
 }
 
 /** A batch on its way to the model. */
 interface BatchInFlight {
-  readonly batch: TrainingBatch;
+  readonly batch: ExampleBatch;
   readonly grouped: UniqueIds;
   readonly workspace: BatchWorkspace;
   readonly beganMs: number;
@@ -56,7 +53,7 @@ interface BatchInFlight {
 
 /** A batch whose gradients all shards have applied. */
 export interface LearnedBatch {
-  readonly batch: TrainingBatch;
+  readonly batch: ExampleBatch;
   readonly loss: number;
   /** From the lookup to the applied gradients. */
   readonly tookMs: number;
@@ -64,10 +61,10 @@ export interface LearnedBatch {
 
 /** A batch that the dense step refused. Weights and shards are as before it. */
 export interface RefusedBatch {
-  readonly batch: TrainingBatch;
+  readonly batch: ExampleBatch;
   readonly error: Error;
   /** Batches that were in flight behind it, in order. They must begin again. */
-  readonly behind: readonly TrainingBatch[];
+  readonly behind: readonly ExampleBatch[];
 }
 
 export interface BatchPipelineParts {
@@ -76,7 +73,7 @@ export interface BatchPipelineParts {
   readonly shards: ShardClient;
   readonly clock: Clock;
   /** Called after the dense step, in the batches' order. */
-  onStep(batch: TrainingBatch, step: TrainingStep): void;
+  onStep(batch: ExampleBatch, step: TrainingStep): void;
   /** Called when a batch is learned, in the batches' order. */
   onLearned(learned: LearnedBatch): void;
 }
@@ -120,7 +117,7 @@ export class BatchPipeline {
   }
 
   /** Asks the shards for the batch's rows. Requires {@link hasRoom}. */
-  begin(batch: TrainingBatch): void {
+  begin(batch: ExampleBatch): void {
     const { clock, kernel, session, shards } = this.#parts;
     const { rows } = batch.features;
     invariant(batch.sequence - rows >= this.#begun, "batches follow each other");
@@ -184,7 +181,7 @@ export class BatchPipeline {
    * Whether the step would accept a batch, which may be learned already. Nothing changes. Requires
    * that no batch is in flight.
    */
-  async accepts(batch: TrainingBatch): Promise<boolean> {
+  async accepts(batch: ExampleBatch): Promise<boolean> {
     invariant(this.isEmpty, "a batch is tried while no other one is in flight");
     const { kernel, session, shards } = this.#parts;
     await this.#applying;
@@ -213,7 +210,7 @@ export class BatchPipeline {
   }
 
   /** Drops the batches behind a refused one, whose steps have failed with it. */
-  async #reset(refused: BatchInFlight): Promise<TrainingBatch[]> {
+  async #reset(refused: BatchInFlight): Promise<ExampleBatch[]> {
     const behind = this.#inFlight.splice(0);
     await Promise.allSettled([this.#submitted, ...behind.map(({ step }) => step)]);
     await this.#applying; // of the batch before
@@ -227,11 +224,11 @@ export class BatchPipeline {
   /** Pools the batch's rows, and copies its other inputs to the workspace. */
   #fill(
     { inputs, buffers }: BatchWorkspace,
-    { features, labels, logSampleRate }: TrainingBatch,
+    { features, labels, logSampleRate }: ExampleBatch,
     grouped: UniqueIds,
     rows: readonly Float32Array[],
-  ): SessionBatch {
-    const filled = batchRows(buffers, 0, features.rows);
+  ): TrainingBatch {
+    const filled = viewOfRows(buffers, 0, features.rows);
     filled.dense.set(features.dense);
     filled.labels.set(labels);
     filled.logSampleRate.set(logSampleRate);

@@ -6,7 +6,7 @@
  * replay makes the same parts.
  */
 import { invariant } from "../../structures/invariant.ts";
-import { partOf, type TrainingBatch } from "./training_batch.ts";
+import { type ExampleBatch, partOf } from "./example_batch.ts";
 
 /**
  * Refused parts of one batch that are halved down to single rows. Further refused parts are left
@@ -16,7 +16,7 @@ export const PARTS_BISECTED_MAX = 16;
 
 /** Rows that were left out. */
 export interface RefusedPart {
-  readonly part: TrainingBatch;
+  readonly part: ExampleBatch;
   /** Why the step refused them. */
   readonly error: Error;
 }
@@ -28,12 +28,12 @@ export interface RefusedPart {
  * @returns The rows that were left out, in order.
  */
 export async function bisect(
-  batch: TrainingBatch,
+  batch: ExampleBatch,
   error: Error,
-  learn: (part: TrainingBatch) => Promise<Error | undefined>,
+  learn: (part: ExampleBatch) => Promise<Error | undefined>,
 ): Promise<readonly RefusedPart[]> {
   const refused: RefusedPart[] = [];
-  const halves = async (part: TrainingBatch, error: Error): Promise<void> => {
+  const halves = async (part: ExampleBatch, error: Error): Promise<void> => {
     const { rows } = part.features;
     if (rows === 1 || refused.length >= PARTS_BISECTED_MAX) {
       refused.push({ part, error });

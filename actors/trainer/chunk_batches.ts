@@ -12,7 +12,7 @@
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
-import { partOf, type Progress, type TrainingBatch } from "./training_batch.ts";
+import { type ExampleBatch, partOf, type Progress } from "./example_batch.ts";
 
 export interface ChunkBatchesOptions extends ExampleShape {
   /** Rows of a batch at most. */
@@ -33,7 +33,7 @@ const BEGINNING: Progress = { sequence: 0, offset: 0, learnedThroughMs: 0 };
 export class ChunkBatches {
   readonly #options: ChunkBatchesOptions;
   /** Oldest first. */
-  readonly #batches: TrainingBatch[] = [];
+  readonly #batches: ExampleBatch[] = [];
   /** Rows before the first chunk are unknown until it is added. */
   #nextRow: number | undefined;
   /** The progress when all batches added so far are learned. */
@@ -128,7 +128,7 @@ export class ChunkBatches {
   }
 
   /** The next batch; undefined when none waits. */
-  take(): TrainingBatch | undefined {
+  take(): ExampleBatch | undefined {
     const batch = this.#batches.shift();
     if (batch === undefined) return undefined;
     this.#rows -= batch.features.rows;
@@ -137,7 +137,7 @@ export class ChunkBatches {
   }
 
   /** Gives batches back that were taken last; they are the next ones again. */
-  putBack(batches: readonly TrainingBatch[]): void {
+  putBack(batches: readonly ExampleBatch[]): void {
     const last = batches.at(-1);
     if (last === undefined) return;
     // An empty chunk may have ended the group since.
@@ -207,7 +207,7 @@ function batchOf(
   chunk: ExampleChunk,
   before: Progress,
   after: Progress,
-): Omit<TrainingBatch, "endsGroup"> {
+): Omit<ExampleBatch, "endsGroup"> {
   const buffer = (bytes: Uint8Array) => bytes.slice().buffer as ArrayBuffer;
   return {
     features: {

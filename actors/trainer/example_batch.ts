@@ -1,5 +1,6 @@
 /**
- * A batch of examples on its way through the trainer.
+ * A batch of examples as the trainer reads it: feature ids in place of the pooled inputs that a
+ * session's `TrainingBatch` has (kernels/dense/training_batch.ts).
  */
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { invariant } from "../../structures/invariant.ts";
@@ -14,7 +15,7 @@ export interface Progress {
   readonly learnedThroughMs: number;
 }
 
-export interface TrainingBatch {
+export interface ExampleBatch {
   readonly features: FeatureBatch;
   /** `[rows, tasks]` */
   readonly labels: Float32Array<ArrayBuffer>;
@@ -38,7 +39,7 @@ export interface TrainingBatch {
 }
 
 /** The numbers of a batch's rows in words: `17`, or `17 to 20`. */
-export function rangeOf({ sequence, features: { rows } }: TrainingBatch): string {
+export function rangeOf({ sequence, features: { rows } }: ExampleBatch): string {
   return rows === 1 ? String(sequence - 1) : `${sequence - rows} to ${sequence - 1}`;
 }
 
@@ -46,7 +47,7 @@ export function rangeOf({ sequence, features: { rows } }: TrainingBatch): string
  * Rows `[from, to)` of a batch as a batch of their own. Only the last part reaches the batch's
  * progress: a chunk of the log is consumed as a whole.
  */
-export function partOf(batch: TrainingBatch, from: number, to: number): TrainingBatch {
+export function partOf(batch: ExampleBatch, from: number, to: number): ExampleBatch {
   const { features: { rows, ids, listOffsets, dense }, labels, before, after } = batch;
   invariant(0 <= from && from < to && to <= rows, "a part of a batch has rows");
   const slots = (listOffsets.length - 1) / rows;

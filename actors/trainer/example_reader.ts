@@ -7,7 +7,7 @@ import { decodeExamples } from "../../records/example_chunk.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { ChunkBatches, type RowRange } from "./chunk_batches.ts";
 import type { TrainerOptions } from "./options.ts";
-import type { Progress, TrainingBatch } from "./training_batch.ts";
+import type { ExampleBatch, Progress } from "./example_batch.ts";
 
 /** Batches that wait before reading pauses: more than can be in flight. */
 const BATCHES_WAITING = 8;
@@ -57,12 +57,12 @@ export class ExampleReader {
   }
 
   /** The next batch; undefined when none waits. */
-  take(): TrainingBatch | undefined {
+  take(): ExampleBatch | undefined {
     return this.#batches.take();
   }
 
   /** Gives batches back that were taken last; they are the next ones again. */
-  putBack(batches: readonly TrainingBatch[]): void {
+  putBack(batches: readonly ExampleBatch[]): void {
     this.#batches.putBack(batches);
   }
 

@@ -15,7 +15,7 @@ import type { Refusals } from "./refusals.ts";
 import { partToGoBackTo } from "./resume_point.ts";
 import type { ShardClient } from "./shard_client.ts";
 import type { TrainerMetrics } from "./trainer_metrics.ts";
-import { rangeOf, type TrainingBatch } from "./training_batch.ts";
+import { type ExampleBatch, rangeOf } from "./example_batch.ts";
 
 /**
  * Batches refused for the most part, one after another, that mean a broken model where it has
@@ -38,7 +38,7 @@ export class Recovery {
   readonly #refusals: Refusals;
   #rowsRefused = 0;
   /** The newest batch that was learned whole; before the first, the newest part of one. */
-  #accepted: TrainingBatch | undefined;
+  #accepted: ExampleBatch | undefined;
   /** Whether a refused batch is being learned in parts. */
   #inParts = false;
 
@@ -68,7 +68,7 @@ export class Recovery {
   }
 
   /** Notes a batch, or a part of one, that was learned. */
-  learned(batch: TrainingBatch): void {
+  learned(batch: ExampleBatch): void {
     if (!this.#inParts) this.#refusals.learned();
     if (!this.#inParts || this.#accepted === undefined) this.#accepted = batch;
   }

@@ -14,7 +14,7 @@ import {
   writeQuarantine,
 } from "../../records/quarantine.ts";
 import type { RefusedPart } from "./bisection.ts";
-import type { TrainingBatch } from "./training_batch.ts";
+import type { ExampleBatch } from "./example_batch.ts";
 
 /** Number of the last batches that are looked at. */
 const BATCHES_JUDGED = 10;
@@ -95,7 +95,7 @@ export class Refusals {
    * @returns Rows that no earlier incarnation has recorded.
    * @throws {Error} When the record cannot be written; the rows are left out all the same.
    */
-  async record(batch: TrainingBatch, refused: readonly RefusedPart[]): Promise<number> {
+  async record(batch: ExampleBatch, refused: readonly RefusedPart[]): Promise<number> {
     const rows = refused.flatMap((part) => refusedRows(part, this.#clock.nowMs()));
     this.#note(rows.length > batch.features.rows / 2);
     const before = this.#quarantine;

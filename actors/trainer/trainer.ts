@@ -29,7 +29,7 @@ import { ShardClient } from "./shard_client.ts";
 import { cutParts, type StateAtCut } from "./snapshot_cut.ts";
 import { TaskValidation } from "./task_validation.ts";
 import { TrainerMetrics } from "./trainer_metrics.ts";
-import type { Progress, TrainingBatch } from "./training_batch.ts";
+import type { ExampleBatch, Progress } from "./example_batch.ts";
 import { WaitingCuts } from "./waiting_cuts.ts";
 import { WeightExchange } from "./weight_exchange.ts";
 
@@ -228,7 +228,7 @@ export class Trainer implements Behavior<TrainerMessage> {
    * Whether a shard has applied the batch before this trainer's restart. Then it is not counted
    * again, nor validated: the shards' rows have learned its labels.
    */
-  #isRepeated({ sequence }: TrainingBatch): boolean {
+  #isRepeated({ sequence }: ExampleBatch): boolean {
     return sequence <= this.#learnedBefore;
   }
 

@@ -120,7 +120,7 @@ export function requireWidths(model: Model, batch: TrainingBatch): void {
 }
 
 /** Rows `[from, from + rows)` as views of the same memory. */
-export function batchRows(batch: TrainingBatch, from: number, rows: number): TrainingBatch {
+export function viewOfRows(batch: TrainingBatch, from: number, rows: number): TrainingBatch {
   invariant(from >= 0 && rows >= 0 && from + rows <= batch.rows, "the rows are rows of the batch");
   const part = (array: Floats) => {
     const width = array.length / batch.rows;

@@ -3,7 +3,7 @@
  */
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
-import { batchRows, buffersOf } from "../../../kernels/dense/training_batch.ts";
+import { buffersOf, viewOfRows } from "../../../kernels/dense/training_batch.ts";
 import {
   createTrainingSession,
   type TrainingSession,
@@ -64,7 +64,7 @@ function answerTo(question: Question): Promise<unknown> {
 async function step({ batch, rows, share, number, waits }: Step): Promise<Stepped> {
   try {
     if (waits && failed?.number === number - 1) throw failed.error;
-    const { loss } = await session.step({ ...batchRows(batch, 0, rows), share });
+    const { loss } = await session.step({ ...viewOfRows(batch, 0, rows), share });
     return { loss, batch };
   } catch (error) {
     failed = { number, error };

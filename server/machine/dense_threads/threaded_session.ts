@@ -15,12 +15,12 @@ import { normalizesBatches } from "../../../kernels/dense/models/options.ts";
 import { ordinaryMemory } from "../../../kernels/dense/sessions/host_memory.ts";
 import {
   allocateBatch,
-  batchRows,
   buffersOf,
   copyInputs,
   copyResults,
   requireWidths,
   type TrainingBatch,
+  viewOfRows,
 } from "../../../kernels/dense/training_batch.ts";
 import type {
   TrainingCheckpoint,
@@ -87,7 +87,7 @@ export class ThreadedSession implements TrainingSession {
     const counted = meanCount(this.model.tasks, batch.logSampleRate);
     const losses = await Promise.allSettled(this.#replicas.map(async (_replica, r) => {
       const firstRow = Math.min(batch.rows, r * rowsEach);
-      const part = batchRows(whole, firstRow, Math.min(rowsEach, batch.rows - firstRow));
+      const part = viewOfRows(whole, firstRow, Math.min(rowsEach, batch.rows - firstRow));
       const share = { firstRow, rowsInAll: batch.rows, meanCount: counted };
       return await this.#stepPart(r, part, { share, number, waits });
     }));
@@ -149,12 +149,12 @@ export class ThreadedSession implements TrainingSession {
     const { rows } = part;
     const spare = this.#spare[r].pop();
     const batch = spare !== undefined && spare.rows >= rows ? spare : this.allocateBatch(rows);
-    copyInputs(part, batchRows(batch, 0, rows));
+    copyInputs(part, viewOfRows(batch, 0, rows));
     try {
       const step: Step = { kind: "step", batch, rows, ...position };
       const { loss, batch: returned } = await this.#replicas[r].ask(step, buffersOf(batch));
       const results = present(
-        batchRows(returned, 0, rows).results,
+        viewOfRows(returned, 0, rows).results,
         "a replica returns its results",
       );
       copyResults(results, present(part.results, "a part of a batch has arrays for results"));

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ExampleChunkBuilder } from "../../../actors/joiner/example_chunk_builder.ts";
 import { ChunkBatches } from "../../../actors/trainer/chunk_batches.ts";
-import type { TrainingBatch } from "../../../actors/trainer/training_batch.ts";
+import type { ExampleBatch } from "../../../actors/trainer/example_batch.ts";
 import {
   decodeExamples,
   encodeExamples,
@@ -47,7 +47,7 @@ function chunks(sizes: readonly number[], firstRow = 0): ExampleChunk[] {
 }
 
 /** The row numbers in a batch, after checking that all columns agree on them. */
-function rowsOf(batch: TrainingBatch): number[] {
+function rowsOf(batch: ExampleBatch): number[] {
   const { features, labels } = batch;
   return Array.from(features.dense, (row, i) => {
     const offsets = features.listOffsets;
@@ -63,8 +63,8 @@ function rowsOf(batch: TrainingBatch): number[] {
   });
 }
 
-function batchesOf(batches: ChunkBatches): TrainingBatch[] {
-  const taken: TrainingBatch[] = [];
+function batchesOf(batches: ChunkBatches): ExampleBatch[] {
+  const taken: ExampleBatch[] = [];
   for (let batch; (batch = batches.take()) !== undefined;) taken.push(batch);
   return taken;
 }

@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import {
   allocateBatch,
-  batchRows,
   buffersOf,
   copyInputs,
   copyResults,
   requireWidths,
+  viewOfRows,
 } from "../../../kernels/dense/training_batch.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
 import { EXAMPLE_OPTIONS, exampleBatch, exampleModel } from "./models/example_models.ts";
@@ -28,7 +28,7 @@ function open() {
 Deno.test("a part of a batch is a view of its memory, and copying into it changes no other rows", async () => {
   const session = await open();
   const whole = session.allocateBatch(7);
-  const part = batchRows(whole, 2, 3);
+  const part = viewOfRows(whole, 2, 3);
   assert.equal(part.rows, 3);
   copyInputs(exampleBatch(model, 3, 4), part);
   const { sparse, histories, labels } = exampleBatch(model, 3, 4);
@@ -39,7 +39,7 @@ Deno.test("a part of a batch is a view of its memory, and copying into it change
   );
   assert.deepEqual([...whole.labels], [0, 0, ...labels, 0, 0]);
   part.results!.gradients.embeddings.fill(5);
-  copyResults(part.results!, batchRows(whole, 0, 3).results!);
+  copyResults(part.results!, viewOfRows(whole, 0, 3).results!);
   assert.equal(whole.results!.gradients.embeddings.indexOf(0), 5 * 12);
   assert.equal(new Set(buffersOf(whole)).size, 15 - 4);
   await session.close();
