@@ -3,7 +3,7 @@
  * one partition.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
@@ -113,14 +113,21 @@ export class ExamplePartitions {
   }
 
   /**
-   * Appends the finished chunks of all partitions.
+   * Appends the finished chunks of all partitions at once: each append waits for the disk.
    *
    * @returns How many they are.
-   * @throws {LogFullError | LogUnavailableError} When the log takes nothing now; the chunks wait.
+   * @throws {LogFullError | LogUnavailableError} When a partition takes nothing now; its chunks
+   *   wait.
    */
   async write(): Promise<number> {
+    const writes = this.#partitions.map((partition) => partition.write());
+    const failures: unknown[] = [];
     let chunks = 0;
-    for (const partition of this.#partitions) chunks += await partition.write();
+    for (const outcome of await Promise.allSettled(writes)) {
+      if (outcome.status === "fulfilled") chunks += outcome.value;
+      else failures.push(outcome.reason);
+    }
+    if (failures.length > 0) throw failures.find((error) => !isRefusal(error)) ?? failures[0];
     return chunks;
   }
 }
