@@ -46,7 +46,7 @@ export const plants: readonly Plant[] = [
   {
     name: "missing-tombstone",
     file: replica,
-    find: "this.#tables.remove(number, changes.tombstones);",
+    find: "this.#tables.remove(rowClass, changes.tombstones);",
     replace: "",
     seenBy: ["served-rows"],
     scenario: "swarm",
