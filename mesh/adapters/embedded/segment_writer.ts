@@ -50,6 +50,12 @@ const ROOM_BYTES = 256 * 1024;
 /** Delay before syncing records whose append did not ask for durability, ms. */
 const SYNC_DELAY_MS = 20;
 
+/**
+ * Bytes that may wait for the disk. While a sync takes long, clients give up and send again, and
+ * each attempt would wait here.
+ */
+const UNSYNCED_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Bytes that must fit on the disk before a log that could not be written counts as mended. */
 const PROBE_BYTES = 64 * 1024;
 
@@ -72,6 +78,8 @@ export class SegmentWriter {
   #pending: PendingAppend[] = [];
   /** Written, waiting to be durable. */
   #unsynced: PendingAppend[] = [];
+  /** Bytes of the appends that are to be durable and are not. */
+  #bytesUnsynced = 0;
   #syncing: Promise<void> | undefined;
   /** Ends the delay before a sync. */
   #syncNow: (() => void) | undefined;
@@ -142,12 +150,38 @@ export class SegmentWriter {
     if (this.#broken) return Promise.reject(this.#broken);
     const firstOffset = this.#nextOffset;
     if (records.length === 0) return Promise.resolve(firstOffset);
+    if (until === "durable" && this.#bytesUnsynced > UNSYNCED_BYTES_MAX) {
+      return Promise.reject(this.#tooSlow());
+    }
     this.#nextOffset += records.length;
-    this.#bytesPending += blockBytes(records);
+    const bytes = blockBytes(records);
+    const unsynced = until === "durable" ? bytes : 0;
+    this.#bytesPending += bytes;
+    this.#bytesUnsynced += unsynced;
     return new Promise((resolve, reject) => {
       if (this.#pending.length === 0) queueMicrotask(() => this.#writePending());
-      this.#pending.push({ records, firstOffset, until, resolve, reject });
+      this.#pending.push({
+        records,
+        firstOffset,
+        until,
+        resolve: (offset) => {
+          this.#bytesUnsynced -= unsynced;
+          resolve(offset);
+        },
+        reject: (error) => {
+          this.#bytesUnsynced -= unsynced;
+          reject(error);
+        },
+      });
     });
+  }
+
+  #tooSlow(): LogUnavailableError {
+    return new LogUnavailableError(
+      this.#options.directory,
+      "Nothing was appended. Send again later; if it lasts, look at the disk.",
+      `${this.#bytesUnsynced} bytes wait for the disk`,
+    );
   }
 
   async close(): Promise<void> {

@@ -30,6 +30,21 @@ export function failing(method: FileMethod): { [Symbol.dispose](): void } {
   });
 }
 
+/** Lets the calls of an asynchronous method wait, from now on. */
+export function slow(method: "syncData", until: Promise<void>): { [Symbol.dispose](): void } {
+  const prototype = Deno.FsFile.prototype;
+  const original = prototype[method];
+  prototype[method] = async function () {
+    await until;
+    await original.call(this);
+  };
+  return {
+    [Symbol.dispose]() {
+      prototype[method] = original;
+    },
+  };
+}
+
 /** The directories that were synced since, by path. */
 export function syncedDirectories(): { readonly paths: string[]; [Symbol.dispose](): void } {
   const paths: string[] = [];

@@ -13,7 +13,7 @@ import { encodeBlock } from "../../../../mesh/adapters/embedded/segment_block.ts
 import { listSegments, segmentPath } from "../../../../mesh/adapters/embedded/segment_files.ts";
 import { SegmentReader } from "../../../../mesh/adapters/embedded/segment_reader.ts";
 import { LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
-import { beforeCalls, failing, syncedDirectories } from "./file_faults.ts";
+import { beforeCalls, failing, slow, syncedDirectories } from "./file_faults.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -67,6 +67,34 @@ Deno.test("a failed sync of the old segment rejects all appends of the turn, als
     }
     await assert.rejects(log.append(0, [text("d")]), /The last records may be lost/);
     assert.ok(log.refusal() instanceof LogUnavailableError);
+    await log.close();
+  });
+});
+
+Deno.test("while a sync does not end, a bounded number of bytes waits, and appends go on after it", async () => {
+  await withDirectory(async (directory) => {
+    const log = await open(directory, { segmentBytesMax: 2 ** 30 });
+    const sync = Promise.withResolvers<void>();
+    const megabyte = new Uint8Array(2 ** 20);
+    const appends: Promise<number>[] = [];
+    let refused = 0;
+    {
+      using _ = slow("syncData", sync.promise);
+      for (let i = 0; i < 100; i++) {
+        const append = log.append(0, [megabyte]);
+        append.catch((error) => {
+          assert.match(error.message, /bytes wait for the disk.*Send again/);
+          refused++;
+        });
+        appends.push(append);
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+      assert.equal(refused, 100 - 64);
+      assert.equal(await log.append(0, [text("written")], "written"), 64, "rankings go on");
+      sync.resolve();
+    }
+    await Promise.allSettled(appends);
+    assert.equal(await log.append(0, [megabyte]), 65);
     await log.close();
   });
 });
