@@ -29,6 +29,8 @@ storage: { kind: directory, path: simulated }
 const ITEMS = 40;
 const TAGS = ["red", "green", "blue"];
 const ACTIONS = ["purchase", "click", "click", "dislike", "look"];
+/** Share of actions after which the visitor acts on the same item again. */
+const AGAIN = 0.1;
 /** Pause between two visits, ms. */
 const PAUSE_MS_MAX = 400;
 
@@ -61,10 +63,13 @@ function requestExtras({ random }: Visitor): Record<string, unknown> {
   };
 }
 
+/** Acts on some items, and on few of them again, also where the first action was final. */
 async function actOn(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
   const { random } = visitor;
   for (const { id } of ranking.items) {
     if (random.nextFloat() > 0.35) continue;
-    await visitor.act(ranking, id, ACTIONS[Math.floor(random.nextFloat() * ACTIONS.length)]);
+    do {
+      await visitor.act(ranking, id, ACTIONS[Math.floor(random.nextFloat() * ACTIONS.length)]);
+    } while (random.nextFloat() < AGAIN);
   }
 }
