@@ -343,10 +343,10 @@ mod tests {
             [(0_u64, 0_u64), (900, 3), (9000, 0), (9000, 7), (14_500, 40), (9000, 900)]
         {
             let mut counter = AdmissionCounter::new(15_000);
-            let mut twin = AdmissionCounter::new(15_000);
+            let mut reference = AdmissionCounter::new(15_000);
             for id in 0..counted {
                 counter.add(id, 1 + id as u32 % 7);
-                twin.add(id, 1 + id as u32 % 7);
+                reference.add(id, 1 + id as u32 % 7);
             }
             assert!(counter.begin_snapshot());
             let newest = counter.newest();
@@ -362,7 +362,7 @@ mod tests {
             let mut restored = AdmissionCounter::new(15_000);
             restored.restore(newest, &bytes).expect("whole");
             for id in 0..20_000_u64 {
-                assert_eq!(restored.add(id, 1), twin.add(id, 1), "{counted} {between} {id}");
+                assert_eq!(restored.add(id, 1), reference.add(id, 1), "{counted} {between} {id}");
             }
         }
     }

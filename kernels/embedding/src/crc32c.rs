@@ -58,7 +58,7 @@ pub fn crc32c(crc: u32, bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// The scalar twin: bit by bit, from the definition.
+    /// The scalar form: bit by bit, from the definition.
     fn bitwise(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(!0_u32, |crc, &byte| {
             (0..8).fold(crc ^ u32::from(byte), |crc, _| match crc & 1 {

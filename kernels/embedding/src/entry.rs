@@ -86,7 +86,7 @@ fn set_top_bits(bytes: &mut [u8; BUCKET_CELLS], entries: &[Entry; BUCKET_CELLS],
     set_top_bits_scalar(bytes, entries, bit);
 }
 
-/// The scalar twin of `set_top_bits`.
+/// The scalar form of `set_top_bits`.
 #[cfg(any(test, not(target_arch = "wasm32")))]
 pub fn set_top_bits_scalar(
     bytes: &mut [u8; BUCKET_CELLS],
@@ -111,7 +111,7 @@ mod tests {
     use crate::mixing::mix64;
 
     #[test]
-    fn setting_top_bits_as_vectors_equals_its_scalar_twin() {
+    fn setting_top_bits_as_vectors_equals_its_scalar_form() {
         for seed in 0..2000 {
             let words: [u64; 8] = core::array::from_fn(|at| mix64(seed << 8 | at as u64));
             let entries = core::array::from_fn(|at| Entry((words[at / 2] >> (at % 2 * 32)) as u32));

@@ -1,5 +1,5 @@
 //! One arithmetic, two widths: every numeric rule of the kernel is written once over [`Lanes`] and
-//! runs four floats at a time (`F32x4`), with `f32` for the tail, which is also the scalar twin.
+//! runs four floats at a time (`F32x4`), with `f32` for the tail, which is also the scalar form.
 //! Only IEEE basic operations (+ − × ÷ √ and comparisons) occur, each rounded once, so both widths
 //! and all machines give the same bits.
 
@@ -84,7 +84,7 @@ impl Lanes for f32 {
 
 pub use vector::{all_below, F32x4};
 
-/// The scalar twin of `all_below`: magnitudes have the order of their bits, and those of NaN are
+/// The scalar form of `all_below`: magnitudes have the order of their bits, and those of NaN are
 /// above infinity.
 fn all_below_scalar(limit: f32, values: &[f32]) -> bool {
     values.iter().all(|value| value.abs().to_bits() < limit.to_bits())
@@ -283,7 +283,7 @@ mod tests {
     use crate::mixing::mix64;
 
     #[test]
-    fn all_below_equals_its_scalar_twin() {
+    fn all_below_equals_its_scalar_form() {
         for limit in [f32::MIN_POSITIVE, 1.0, 1e15, f32::INFINITY] {
             let mut seen = [0; 2];
             for number in 0..20_000_u64 {

@@ -21,6 +21,10 @@
 //! (displacement.rs). A row and its handle do not move, so code that remembers rows (row_memo.rs,
 //! changes.rs) need not follow moves.
 //!
+//! A call from TypeScript takes this way: an export (abi/serving.rs, abi/training.rs), its table
+//! (serving_table.rs, table.rs), the table's store (row_store.rs) and its lookups (row_lookup.rs),
+//! which ask the memo (row_memo.rs) and then the index (search.rs).
+//!
 //! To learn how it works, read search.rs, displacement.rs, plane_choice.rs and row_memo.rs first;
 //! each begins with the plain algorithm and lists the differences from it with their gain.
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -56,7 +60,7 @@ mod serving_table;
 mod snapshot;
 mod table;
 
-// Pure functions over slices. Tests compare each SIMD routine with its scalar twin.
+// Pure functions over slices. Tests compare each SIMD routine with its scalar form.
 mod admission;
 mod batch;
 mod counter_snapshot;

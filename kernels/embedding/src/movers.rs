@@ -67,7 +67,7 @@ impl Movers {
         self.among_scalar(bytes)
     }
 
-    /// The scalar twin of `among`.
+    /// The scalar form of `among`.
     #[cfg(any(test, not(target_arch = "wasm32")))]
     pub fn among_scalar(&self, bytes: &[u8; BUCKET_CELLS]) -> u32 {
         bytes.iter().enumerate().fold(0, |mask, (at, &byte)| {

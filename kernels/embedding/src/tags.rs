@@ -35,7 +35,7 @@ impl Tags {
         self.matches_scalar(tag)
     }
 
-    /// The scalar twin of `matches`.
+    /// The scalar form of `matches`.
     #[cfg(any(test, not(target_arch = "wasm32")))]
     pub fn matches_scalar(&self, tag: u8) -> u32 {
         self.0
@@ -64,7 +64,7 @@ mod tests {
     use crate::mixing::mix64;
 
     #[test]
-    fn the_vector_comparison_equals_its_scalar_twin() {
+    fn the_vector_comparison_equals_its_scalar_form() {
         for seed in 0..2000 {
             let words = [mix64(seed), mix64(seed + 1_000_000)];
             let mut tags = Tags::EMPTY;

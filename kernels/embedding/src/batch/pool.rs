@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn vector_loops_equal_their_scalar_twins_to_the_bit() {
+    fn vector_loops_equal_their_scalar_forms_to_the_bit() {
         let value = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 251.0 - 2.0;
         for length in 0..68 {
             for start in 0..4 {

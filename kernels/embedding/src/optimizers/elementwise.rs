@@ -84,7 +84,7 @@ fn split_columns<const STATES: usize>(state: &mut [f32], dim: usize) -> [&mut [f
     })
 }
 
-/// The scalar twin: the same loop, one weight at a time.
+/// The scalar form: the same loop, one weight at a time.
 #[cfg(test)]
 pub(super) fn apply_scalar<const STATES: usize, R: ElementwiseRule<STATES>>(
     rule: &R,

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reductions_equal_their_scalar_twins_to_the_bit() {
+    fn reductions_equal_their_scalar_forms_to_the_bit() {
         for length in 0..68_usize {
             let values: Vec<f32> =
                 (0..length).map(|i| ((i * 37 + 11) % 101) as f32 * 0.173 - 8.0).collect();

@@ -1,4 +1,4 @@
-//! Goal: every rule gives the published values, and each SIMD rule equals its scalar twin. Method:
+//! Goal: every rule gives the published values, and each SIMD rule equals its scalar form. Method:
 //! worked examples, and random slices of all lengths.
 
 use super::elementwise::{apply_scalar, ElementwiseRule};
@@ -197,7 +197,7 @@ fn a_learning_rate_of_zero_leaves_the_weights() {
     }
 }
 
-fn assert_twins<const STATES: usize, R: ElementwiseRule<STATES>>(rule: R) {
+fn assert_same_bits<const STATES: usize, R: ElementwiseRule<STATES>>(rule: R) {
     let preparation = Preparation { weight_decay: 0.01, clip: 1.5 };
     for dim in 0..68 {
         for start in 0..4 {
@@ -218,13 +218,13 @@ fn assert_twins<const STATES: usize, R: ElementwiseRule<STATES>>(rule: R) {
 }
 
 #[test]
-fn vector_rules_equal_their_scalar_twins_to_the_bit() {
-    assert_twins(sgd::Sgd { rate: 0.1 });
-    assert_twins(momentum::Momentum { rate: 0.1, momentum: 0.9, nesterov: true });
-    assert_twins(adagrad::Adagrad { rate: 0.1 });
-    assert_twins(adadelta::Adadelta { rate: 0.1, averaging_ratio: 0.9, epsilon: 0.01 });
-    assert_twins(rmsprop::Rmsprop::new(0.1, 0.9, RmspropVersion::V1));
-    assert_twins(ftrl::Ftrl { rate: 0.1, beta: 1.0, l1: 0.3, l2: 0.2 });
+fn vector_rules_equal_their_scalar_forms_to_the_bit() {
+    assert_same_bits(sgd::Sgd { rate: 0.1 });
+    assert_same_bits(momentum::Momentum { rate: 0.1, momentum: 0.9, nesterov: true });
+    assert_same_bits(adagrad::Adagrad { rate: 0.1 });
+    assert_same_bits(adadelta::Adadelta { rate: 0.1, averaging_ratio: 0.9, epsilon: 0.01 });
+    assert_same_bits(rmsprop::Rmsprop::new(0.1, 0.9, RmspropVersion::V1));
+    assert_same_bits(ftrl::Ftrl { rate: 0.1, beta: 1.0, l1: 0.3, l2: 0.2 });
 }
 
 #[test]
