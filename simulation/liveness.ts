@@ -14,6 +14,7 @@ const BUDGET = { budgetMs: 5_000 };
 
 /** The pending work in words; undefined when everything has come through. */
 export async function pendingIn(world: World): Promise<string | undefined> {
+  if (world.isRestarting) return "the process is being restarted";
   const running = world.process?.running;
   if (running === undefined) return "the process has not started";
   try {

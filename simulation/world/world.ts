@@ -77,6 +77,7 @@ export class World implements ActorObserver {
   #slowDisk = { untilMs: 0, latencyMs: 0 };
   #violation: Violation | undefined;
   #running = true;
+  #isRestarting = false;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -140,6 +141,11 @@ export class World implements ActorObserver {
   /** The process that runs; undefined while it is down. */
   get process(): SimulatedProcess | undefined {
     return this.#process;
+  }
+
+  /** Whether the process is being stopped, or is down, and starts again in a moment. */
+  get isRestarting(): boolean {
+    return this.#isRestarting;
   }
 
   /**
@@ -230,7 +236,9 @@ export class World implements ActorObserver {
   }
 
   #startIfDown(): void {
-    if (this.#process === undefined) this.start();
+    if (this.#process !== undefined) return;
+    this.#isRestarting = false;
+    this.start();
   }
 
   // ---- faults
@@ -289,6 +297,7 @@ export class World implements ActorObserver {
       this.disk.reopen(this.#configuration);
       this.clock.schedule(downMs, () => this.#startIfDown());
     };
+    this.#isRestarting = true;
     if (current === undefined) return begin();
     current.stop().then(() => {
       if (this.#process !== current) return; // killed while it stopped
