@@ -1,7 +1,8 @@
 /**
  * No actor uses up its restarts, unless faults crash it more often than its supervisor allows.
  *
- *     ∀ escalation of actor a:  faults crashed a within the last minute more often than CRASHES_MAX
+ *     ∀ escalation of actor a:  faults crashed a, or an actor that a restarts with, within the last
+ *                               minute more often than CRASHES_MAX
  */
 import type { Checker, CheckerContext } from "./checker.ts";
 
@@ -20,9 +21,15 @@ export function supervision(context: CheckerContext): Checker {
     },
     actorGone(actor, reason) {
       const recent = crashes.filter((crash) =>
-        crash.actor === actor && crash.atMs > context.nowMs() - PERIOD_MS
+        restartsWith(actor, crash.actor) && crash.atMs > context.nowMs() - PERIOD_MS
       );
       if (recent.length <= CRASHES_MAX) context.fail(`${actor} is gone: ${reason}`);
     },
   };
+}
+
+/** Whether the actor restarts when the other one does: a trainer, where a shard lost its rows. */
+function restartsWith(actor: string, crashed: string): boolean {
+  return actor === crashed ||
+    actor.startsWith("trainer/") && crashed.startsWith("embedding_shard/");
 }
