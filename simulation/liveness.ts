@@ -29,6 +29,9 @@ async function pendingOf(world: World, running: RunningMesh): Promise<string | u
   const joined = await running.joiner.ask({ kind: "getStatus" }, BUDGET);
   const end = events.partition(0).durable;
   if (joined.offset < end) return `the joiner stands at ${joined.offset} of ${end} events`;
+  if (joined.examplesWaiting > 0) {
+    return `${joined.examplesWaiting} examples of the joiner are not in the example log`;
+  }
 
   const { offsets, diverged } = await running.trainers.status();
   if (diverged !== undefined) return `a trainer has diverged: ${diverged}`;
