@@ -2,6 +2,7 @@
  * Runs a plan: the world, the clients of its scenario, the built-in checkers and the scenario's
  * own.
  */
+import { unbanned } from "./ambient_ban.ts";
 import { allCheckers } from "./checkers/all.ts";
 import { configurationOf, type RunPlan } from "./plan/run_plan.ts";
 import { pendingIn } from "./liveness.ts";
@@ -26,8 +27,9 @@ export async function run(
     pending: async (world) => await pendingIn(world) ?? await scenario.pending?.(world),
     configuration,
     traceEventsMax,
+    // The parser of YAML reads environment variables of its own.
     reconfigure: (changes) =>
-      configurationOf(plan.configuration, values = { ...values, ...changes }),
+      unbanned(() => configurationOf(plan.configuration, values = { ...values, ...changes })),
     checkers: (world) => [...allCheckers(world), ...scenario.checkers ?? []],
     workload: (world, client) => scenario.workload(world, client),
   });

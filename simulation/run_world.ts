@@ -3,6 +3,7 @@
  * heal, wait until everything has come through, and check the end.
  */
 import type { CairnConfiguration } from "../configuration/configuration.ts";
+import { banAmbient } from "./ambient_ban.ts";
 import type { CheckerFactory } from "./checkers/checker.ts";
 import type { Fault } from "./plan/fault.ts";
 import { World } from "./world/world.ts";
@@ -34,8 +35,8 @@ export interface RunOptions {
 
 /** How a run ended. */
 export interface RunOutcome {
-  readonly kind: "passed" | "correctness" | "liveness" | "crash";
-  /** The checker that failed, `liveness`, or `crash`. */
+  readonly kind: "passed" | "correctness" | "liveness" | "crash" | "nondeterminism";
+  /** The checker that failed, `liveness`, `crash`, or `determinism`. */
   readonly checker?: string;
   readonly message?: string;
   readonly atMs: number;
@@ -51,8 +52,9 @@ const WARM_UP_MS = 60_000;
 /** Virtual time between two looks at the pending work, ms. */
 const POLL_MS = 250;
 
-/** Runs one world. */
+/** Runs one world, without the machine's clock, timers, randomness, network and files. */
 export async function runWorld(options: RunOptions): Promise<RunOutcome> {
+  using ban = banAmbient();
   const world = new World(options);
   const outcome = (end: Pick<RunOutcome, "kind" | "checker" | "message">): RunOutcome => ({
     ...end,
@@ -64,6 +66,10 @@ export async function runWorld(options: RunOptions): Promise<RunOutcome> {
     world,
   });
   const violated = () => {
+    if (ban.violation !== undefined) {
+      const message = ban.violation.stack ?? ban.violation.message;
+      return outcome({ kind: "nondeterminism", checker: "determinism", message });
+    }
     const { violation } = world;
     if (violation === undefined) return undefined;
     const { checker, message } = violation;
@@ -76,7 +82,8 @@ export async function runWorld(options: RunOptions): Promise<RunOutcome> {
     for (const client of options.clients) {
       options.workload(world, client).catch((error) => clientError ??= error);
     }
-    await advance(world, options.forMs, () => clientError !== undefined);
+    const fails = () => clientError !== undefined || ban.violation !== undefined;
+    await advance(world, options.forMs, fails);
     if (clientError !== undefined) throw clientError;
     const early = violated();
     if (early !== undefined) return early;
@@ -84,7 +91,7 @@ export async function runWorld(options: RunOptions): Promise<RunOutcome> {
     let pending: string | undefined = "nothing was looked at yet";
     const endsMs = world.clock.monotonicMs() + options.healMs;
     while (pending !== undefined && world.clock.monotonicMs() < endsMs) {
-      await advance(world, POLL_MS);
+      await advance(world, POLL_MS, fails);
       const broken = violated();
       if (broken !== undefined) return broken;
       pending = await settled(world, options.pending(world));

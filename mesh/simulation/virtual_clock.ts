@@ -230,8 +230,9 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Runs the callback from the event loop, after all microtasks. */
-function nextLoopTurn(callback: () => void): void {
-  // deno-lint-ignore cairn/no-ambient-timers -- returns to the event loop; measures no time
-  setImmediate(callback);
-}
+/**
+ * Runs a callback from the event loop, after all microtasks. Taken at the start, because a
+ * simulation bans the global.
+ */
+// deno-lint-ignore cairn/no-ambient-timers -- returns to the event loop; measures no time
+const nextLoopTurn: (callback: () => void) => void = setImmediate;
