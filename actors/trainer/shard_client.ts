@@ -14,6 +14,7 @@ import {
   type SourceOpening,
 } from "../embedding_shard/protocol.ts";
 import type { TrainerMark } from "./protocol.ts";
+import { askUntilAnswered, type RepeatedAskOptions } from "./repeated_ask.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
 const SPARES_PER_SHARD = 4;
@@ -71,16 +72,21 @@ export class ShardClient {
   }
 
   /**
-   * Opens this trainer's stream at every shard. Messages of an earlier opening have no effect from
-   * now on.
+   * Opens this trainer's stream at every shard, however slow the shards are. Messages of an earlier
+   * opening have no effect from now on.
    *
+   * @param context The trainer's: its end ends the wait for slow shards.
    * @returns The newest sequence that each shard has applied.
+   * @throws {Error} When a shard cannot be reached.
    */
-  async open(): Promise<number[]> {
-    const { source, budgetMs } = this.#options;
-    const opened = await this.#askAll((shard) =>
-      shard.ask({ kind: "openSource", source }, { budgetMs })
-    );
+  async open(context: RepeatedAskOptions["context"]): Promise<number[]> {
+    const { source, budgetMs, attemptsMax } = this.#options;
+    const opened = await Promise.all(this.#shards.map((shard) =>
+      askUntilAnswered(
+        (budgetMs) => shard.ask({ kind: "openSource", source }, { budgetMs }),
+        { context, address: shard.address, budgetMs, failuresMax: attemptsMax },
+      )
+    ));
     this.#openings = opened.map(({ incarnation, epoch }) => ({ incarnation, epoch }));
     return opened.map(({ sequence }) => sequence);
   }

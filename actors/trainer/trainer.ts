@@ -268,7 +268,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Goes on from the newest snapshot that all shards have reached. */
   async #resume(): Promise<void> {
-    const marks = await this.#shards.open();
+    const marks = await this.#shards.open(this.#context);
     const { source } = this.#options;
     const { blobs } = this.#dependencies;
     const refusals = await Refusals.open(blobs, this.#context.clock, source);

@@ -105,6 +105,13 @@ export interface ActorContext<M extends Message> {
   traceIdOf(request: Message): string | undefined;
   /** Tells `message` to this actor after `delayMs`; cancelled when the actor stops. */
   schedule(delayMs: number, message: M): { cancel(): void };
+  /**
+   * Resolves after `delayMs`. Meanwhile a handler handles no other message: prefer
+   * {@link schedule} where the actor has other work.
+   *
+   * @throws {ActorFailedError} This incarnation has ended.
+   */
+  pause(delayMs: number): Promise<void>;
 }
 
 /** An actor's behaviour: made by its definition, driven by the runtime. */

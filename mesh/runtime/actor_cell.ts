@@ -78,7 +78,7 @@ export class ActorCell implements AskReceiver {
 
   /** It computes, or waits for something that is neither a message nor a timer of this mesh. */
   get waitsOutside(): boolean {
-    return (this.#busy || this.#creating) && this.#context?.asksOut === 0;
+    return (this.#busy || this.#creating) && this.#context?.waits === false;
   }
 
   /** The message whose handler runs, or runs on. */
@@ -315,12 +315,13 @@ export class ActorCell implements AskReceiver {
     this.#host.settleError(ask, new ActorFailedError(this.address, reason));
   }
 
-  /** The incarnation has ended: its asks are given up, and it can send no more. */
+  /** The incarnation has ended: its asks and pauses are given up, and it can send no more. */
   #endContext(): void {
     const context = this.#context;
     if (context === undefined) return;
     this.#context = undefined;
     this.#host.withdrawAsks(context);
+    context.endPauses();
   }
 
   /** Fails the requests that the behaviour had taken. */

@@ -23,6 +23,7 @@ export class CellContext implements ActorContext<Message>, AskSender {
   readonly telemetry: Telemetry;
   #asksOut = 0;
   #waitingFor: string | undefined;
+  readonly #pauses = new Set<{ end(): void }>();
   #writes = 0;
   #writesSettled: (() => void) | undefined;
 
@@ -51,9 +52,9 @@ export class CellContext implements ActorContext<Message>, AskSender {
     return this.isCurrent ? this.#cell.currentAsk : undefined;
   }
 
-  /** Asks of this incarnation that are not settled. */
-  get asksOut(): number {
-    return this.#asksOut;
+  /** Whether an ask or a pause of this incarnation is not settled. */
+  get waits(): boolean {
+    return this.#asksOut > 0 || this.#pauses.size > 0;
   }
 
   /** The receiver of the newest ask, while one is not settled. */
@@ -117,5 +118,32 @@ export class CellContext implements ActorContext<Message>, AskSender {
 
   schedule(delayMs: number, message: Message): { cancel(): void } {
     return this.#cell.schedule(this, delayMs, message);
+  }
+
+  pause(delayMs: number): Promise<void> {
+    if (!this.isCurrent) return Promise.reject(this.#endedWhilePaused());
+    return new Promise((resolve, reject) => {
+      const timer = this.clock.schedule(delayMs, () => {
+        this.#pauses.delete(pause);
+        resolve();
+      });
+      const pause = {
+        end: () => {
+          timer.cancel();
+          reject(this.#endedWhilePaused());
+        },
+      };
+      this.#pauses.add(pause);
+    });
+  }
+
+  /** The incarnation has ended: its pauses end. */
+  endPauses(): void {
+    for (const pause of this.#pauses) pause.end();
+    this.#pauses.clear();
+  }
+
+  #endedWhilePaused(): ActorFailedError {
+    return new ActorFailedError(this.address, "it has been restarted or stopped while it paused");
   }
 }

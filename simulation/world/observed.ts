@@ -103,5 +103,6 @@ function observedContext<M extends Message>(
     remainingMs: (request) => context.remainingMs(request),
     traceIdOf: (request) => context.traceIdOf(request),
     schedule: (delayMs, message) => context.schedule(delayMs, message),
+    pause: (delayMs) => context.pause(delayMs),
   };
 }

@@ -36,3 +36,21 @@ Deno.test("two runs of one plan take the same course", async () => {
     assert.equal(second.events, first.events);
   }
 });
+
+Deno.test("a process that restarts while messages to a trainer are slow starts all the same", async () => {
+  const [scenario] = shippedScenarios;
+  const drawn = drawRunPlan({ seed: 1, scenario, families: [], forMs: 8_000 });
+  const outcome = await run({
+    ...drawn,
+    clients: drawn.clients.slice(0, 1),
+    values: {
+      "trainer.shardBudget": "50ms",
+      placement: { kind: "workers", shardThreads: 1 },
+    },
+    faults: [
+      { kind: "slowLinks", atMs: 2_000, node: "trainer-0", latencyMs: 472, forMs: 4_000 },
+      { kind: "killProcess", atMs: 3_000, power: false, downMs: 1 },
+    ],
+  }, scenario);
+  assert.deepEqual([outcome.kind, outcome.message], ["passed", undefined]);
+});

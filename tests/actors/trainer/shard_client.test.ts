@@ -2,6 +2,15 @@ import assert from "node:assert/strict";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import { ShardClient } from "../../../actors/trainer/shard_client.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
+import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
+import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
+
+const context = {
+  clock: new VirtualClock(),
+  telemetry: new TelemetryRecorder(),
+  isCurrent: true,
+  pause: () => Promise.resolve(),
+};
 
 Deno.test("gradients sent while a restart is noticed still name the incarnation that they are for", async () => {
   const shard = { incarnation: "first", gradientsFor: [] as string[] };
@@ -16,7 +25,7 @@ Deno.test("gradients sent while a restart is noticed still name the incarnation 
     budgetMs: 100,
     attemptsMax: 2,
   });
-  assert.deepEqual(await client.open(), [8]);
+  assert.deepEqual(await client.open(context), [8]);
   await client.check();
   shard.incarnation = "second";
   await assert.rejects(client.check(), { name: "ShardRestartedError" });
@@ -57,7 +66,7 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
     groupStarts: Uint32Array.of(0, 2),
     counts: Uint32Array.of(1, 1),
   };
-  await client.open();
+  await client.open(context);
   client.giveBack(await client.lookup(grouped));
   const gradients = Float32Array.of(1, 2, 3, 4);
   await client.applyGradients(grouped, { gradients, sequence: 16, atMs: 0 });

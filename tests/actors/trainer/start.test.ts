@@ -2,24 +2,52 @@
  * Starts of a trainer that fail, or that find less than an earlier one has left.
  */
 import assert from "node:assert/strict";
-import { defineTrainer } from "../../../actors/trainer/definition.ts";
+import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import { defineTrainer, type TrainerOptions } from "../../../actors/trainer/definition.ts";
 import { createModel } from "../../../kernels/dense/models/create_model.ts";
 import { createTrainingSession } from "../../../kernels/dense/training_session.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import type { EventLog } from "../../../mesh/ports/event_log.ts";
+import type { ActorDefinition } from "../../../mesh/runtime/actor.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
 
 const DIM = 4;
+const LAYOUT = {
+  classes: [{
+    slots: [],
+    slices: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
+  }],
+  classOfColumn: [0],
+};
+const TRAINER: TrainerOptions = {
+  source: "trainer/0",
+  partition: 0,
+  batchRows: 8,
+  pipelined: false,
+  chunksPerRead: 8,
+  rowsWaitingMax: 64,
+  shards: ["embedding_shard/0"],
+  shardBudgetMs: 50,
+  shardAttemptsMax: 2,
+  slots: 1,
+  denseWidth: 0,
+  tasks: 1,
+  taskNames: ["clicked"],
+  combiners: ["sum"],
+  layout: LAYOUT,
+  validationBins: 16,
+};
 
-Deno.test("a trainer whose start fails leaves no subscription and no session behind", async () => {
-  let subscriptions = 0, sessions = 0, starts = 0;
+/** A trainer's definition that counts its open subscriptions and sessions. */
+function countingTrainer() {
+  const open = { subscriptions: 0, sessions: 0, starts: 0 };
   const exampleLog = altered<EventLog>(new MemoryEventLog({ name: "examples", partitions: 1 }), {
     onAppended: () => {
-      subscriptions++;
-      return () => void subscriptions--;
+      open.subscriptions++;
+      return () => void open.subscriptions--;
     },
   });
   const model = createModel(
@@ -36,45 +64,76 @@ Deno.test("a trainer whose start fails leaves no subscription and no session beh
         threads: 1,
         seed: 5,
       });
-      starts++;
-      sessions++;
+      open.starts++;
+      open.sessions++;
       return altered(session, {
         close: () => {
-          sessions--;
+          open.sessions--;
           return session.close();
         },
       });
     },
   });
+  return { definition, open };
+}
+
+/** A shard that is only opened. */
+const openedShard: ActorDefinition<EmbeddingShardMessage, undefined> = {
+  kind: "embedding_shard",
+  mailbox: { capacity: 16, overflow: "reject" },
+  restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
+  priorityOf: () => "write",
+  create(context) {
+    let epoch = 0;
+    return {
+      receive(message) {
+        if (message.kind !== "openSource") return;
+        context.reply(message, { sequence: 0, incarnation: "first", epoch: ++epoch });
+      },
+    };
+  },
+};
+
+Deno.test("a trainer whose start fails leaves no subscription and no session behind", async () => {
+  const { definition, open } = countingTrainer();
   const mesh = new SimulatedMesh({ seed: 1 });
-  const spawned = mesh.node().spawn(definition, 0, {
-    source: "trainer/0",
-    partition: 0,
-    batchRows: 8,
-    pipelined: false,
-    chunksPerRead: 8,
-    rowsWaitingMax: 64,
-    shards: ["embedding_shard/0"], // not in the mesh
-    shardBudgetMs: 50,
-    shardAttemptsMax: 2,
-    slots: 1,
-    denseWidth: 0,
-    tasks: 1,
-    taskNames: ["clicked"],
-    combiners: ["sum"],
-    layout: {
-      classes: [{
-        slots: [],
-        slices: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
-      }],
-      classOfColumn: [0],
-    },
-    validationBins: 16,
-  });
-  spawned.catch(() => {});
-  await mesh.advance(60_000);
-  assert.ok(starts > 0);
-  assert.deepEqual([subscriptions, sessions], [0, 0]);
+  const spawned = mesh.node().spawn(definition, 0, TRAINER); // its shard is not in the mesh
+  await assert.rejects(mesh.settle(spawned), /cannot start: ActorFailedError: embedding_shard\/0/);
+  assert.deepEqual(open, { subscriptions: 0, sessions: 0, starts: 1 });
+  await mesh.stop();
+});
+
+Deno.test("a trainer starts however long a message to its shards takes", async () => {
+  for (const linkLatencyMs of [1, 472, 20_000]) {
+    const { definition, open } = countingTrainer();
+    const mesh = new SimulatedMesh({ seed: 1, linkLatencyMs });
+    const [main, other] = [mesh.node(), mesh.node("other")];
+    mesh.link(main, other);
+    main.setPlacement([["embedding_shard/0", "other"]]);
+    await mesh.settle(other.spawn(openedShard, 0, undefined));
+    await mesh.settle(main.spawn(definition, 0, TRAINER), 600_000);
+    assert.equal(open.subscriptions, 1);
+    const waits = mesh.telemetry.lines.filter(({ message }) => message.includes("still waiting"));
+    const seconds = mesh.clock.monotonicMs() / 1_000;
+    assert.ok(waits.length <= seconds / 10, "a line in ten seconds at most");
+    if (seconds > 30) assert.match(waits[0].message, /the answer of embedding_shard\/0/);
+    await mesh.stop();
+    assert.equal(open.sessions, 0);
+  }
+});
+
+Deno.test("a trainer that waits for its shard at its start ends when it is stopped", async () => {
+  const { definition, open } = countingTrainer();
+  const mesh = new SimulatedMesh({ seed: 1, linkLatencyMs: 3_600_000 });
+  const node = mesh.node();
+  mesh.link(node, mesh.node("other"));
+  node.setPlacement([["embedding_shard/0", "other"]]);
+  const spawned = node.spawn(definition, 0, TRAINER);
+  const failed = assert.rejects(spawned, /trainer\/0.*has been restarted or stopped/);
+  await mesh.advance(30_000);
+  await mesh.settle(node.stopActor("trainer/0", 0));
+  await mesh.settle(failed);
+  assert.deepEqual(open, { subscriptions: 0, sessions: 0, starts: 1 });
   await mesh.stop();
 });
 
