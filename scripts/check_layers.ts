@@ -32,6 +32,7 @@ const anything = /^/;
 const structures = /^structures\//;
 const meshCore = /^mesh\/(runtime|ports)\//;
 const ports = /^mesh\/ports\//;
+const placement = /^mesh\/placement\//;
 const kernels = /^kernels\//;
 const records = /^records\//;
 const protocols = /^actors\/[^/]+\/protocol\.ts$/;
@@ -60,10 +61,11 @@ export const layers: readonly Layer[] = [
     room: /^server\/(?!machine\/)/,
     mayImport: [
       meshCore,
+      placement,
       /^(structures|records|kernels|actors|gateway|configuration)\//,
     ],
     inWords:
-      "structures/, records/, kernels/, mesh/runtime, mesh/ports, actors/, gateway/ and configuration/",
+      "structures/, records/, kernels/, mesh/runtime, mesh/ports, mesh/placement, actors/, gateway/ and configuration/",
   },
   {
     room: /^configuration\//,
@@ -100,6 +102,11 @@ export const layers: readonly Layer[] = [
     room: /^mesh\/simulation\//,
     mayImport: [structures, meshCore],
     inWords: "structures/, mesh/runtime and mesh/ports",
+  },
+  {
+    room: placement,
+    mayImport: [structures, ports],
+    inWords: "structures/ and mesh/ports",
   },
   {
     room: meshCore,

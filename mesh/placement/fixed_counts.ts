@@ -1,0 +1,37 @@
+/**
+ * Counts that a mesh is created with, and that no running mesh changes: they say which shard has an
+ * id, and which partition has a ranking.
+ */
+
+export interface FixedCounts {
+  readonly shards: number;
+  readonly eventPartitions: number;
+  readonly examplePartitions: number;
+}
+
+/** A part of a configuration that cannot be applied to the running mesh. */
+export interface RefusedChange {
+  readonly setting: string;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: string;
+}
+
+const names = {
+  shards: ["shards.count", "which shard owns a feature id"],
+  eventPartitions: ["mesh.eventPartitions", "which partition has a ranking's events"],
+  examplePartitions: ["mesh.examplePartitions", "which partition has a ranking's examples"],
+} as const satisfies Record<keyof FixedCounts, readonly [string, string]>;
+
+/** The counts that a configuration would change, with the way to change them. */
+export function refusedChanges(created: FixedCounts, asked: FixedCounts): RefusedChange[] {
+  return (Object.keys(names) as (keyof FixedCounts)[])
+    .filter((count) => created[count] !== asked[count])
+    .map((count) => {
+      const [setting, decides] = names[count];
+      const reason = `${setting} is fixed when a mesh is created, because it decides ${decides}: ` +
+        `set it to ${created[count]}, or stop the mesh and start it anew from a snapshot with ` +
+        `${asked[count]}`;
+      return { setting, from: created[count], to: asked[count], reason };
+    });
+}

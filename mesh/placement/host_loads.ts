@@ -1,0 +1,88 @@
+/**
+ * The bytes of shards on each host while a plan is made, and the choice of a host for a shard.
+ */
+import { present } from "../../structures/invariant.ts";
+import type { HostView, ShardView } from "./views.ts";
+
+/** Bytes that a shard counts at least: an empty one takes pages and messages, too. */
+export const SHARD_BYTES_MIN = 64 * 1024;
+
+/** The bytes of a shard that placement counts. */
+export function countedBytes({ bytes }: Pick<ShardView, "bytes">): number {
+  return Math.max(bytes, SHARD_BYTES_MIN);
+}
+
+interface HostLoad {
+  readonly view: HostView;
+  bytes: number;
+}
+
+export class HostLoads {
+  readonly #loads: ReadonlyMap<string, HostLoad>;
+
+  /** @param hosts The hosts that may get shards. */
+  constructor(hosts: readonly HostView[]) {
+    const sorted = hosts.toSorted((a, b) => a.host < b.host ? -1 : 1);
+    this.#loads = new Map(sorted.map((view) => [view.host, { view, bytes: 0 }]));
+  }
+
+  get size(): number {
+    return this.#loads.size;
+  }
+
+  has(host: string): boolean {
+    return this.#loads.has(host);
+  }
+
+  /** Adds bytes to a host, or removes them; a host that may not get shards is ignored. */
+  add(host: string, bytes: number): void {
+    const load = this.#loads.get(host);
+    if (load !== undefined) load.bytes += bytes;
+  }
+
+  bytes(host: string): number {
+    return this.#load(host).bytes;
+  }
+
+  /** Share of the host's capacity that is taken. */
+  fill(host: string, more = 0): number {
+    const { view, bytes } = this.#load(host);
+    return (bytes + more) / view.capacityBytes;
+  }
+
+  hasRoom(host: string, bytes: number): boolean {
+    const load = this.#load(host);
+    return load.bytes + bytes <= load.view.capacityBytes;
+  }
+
+  /** The host that is filled least once it has `bytes` more; undefined if none has room. */
+  leastFilled(bytes: number): string | undefined {
+    let least: string | undefined;
+    for (const host of this.#loads.keys()) {
+      if (!this.hasRoom(host, bytes)) continue;
+      if (least === undefined || this.fill(host, bytes) < this.fill(least, bytes)) least = host;
+    }
+    return least;
+  }
+
+  /** The host that is filled most, and the one that is filled least. */
+  extremes(): { readonly most: string; readonly least: string } {
+    const hosts = [...this.#loads.keys()];
+    const by = (better: (a: number, b: number) => boolean) =>
+      hosts.reduce((best, host) => better(this.fill(host), this.fill(best)) ? host : best);
+    return { most: by((a, b) => a > b), least: by((a, b) => a < b) };
+  }
+
+  /** Difference of the greatest and the least fill, as a share of the mean; 0 without bytes. */
+  get spread(): number {
+    if (this.#loads.size === 0) return 0;
+    const { most, least } = this.extremes();
+    const fills = [...this.#loads.keys()].map((host) => this.fill(host));
+    const mean = fills.reduce((sum, fill) => sum + fill, 0) / fills.length;
+    return mean === 0 ? 0 : (this.fill(most) - this.fill(least)) / mean;
+  }
+
+  #load(host: string): HostLoad {
+    return present(this.#loads.get(host), "loads are asked for hosts that may get shards");
+  }
+}

@@ -1,0 +1,376 @@
+/**
+ * Plans where the shards go. A shard keeps its host unless there is a reason:
+ *
+ * 1. Its host is gone, or it has none: the least filled host with room restores it.
+ * 2. Its host is draining or owns no shards any more: it moves to the least filled host with room.
+ * 3. Its host holds more than its capacity: shards move away until it does not.
+ * 4. The hosts differ in fill by more than `spreadMax` of the mean: the fullest host gives the
+ *    shard to the emptiest that brings both closest, until they differ by less, or no shard does.
+ *
+ * Fill is the share of a host's capacity that its shards take, in bytes. The result depends on the
+ * input alone, and a plan that was carried out is followed by an empty one.
+ */
+import { present } from "../../structures/invariant.ts";
+import { sizeText } from "./byte_sizes.ts";
+import { countedBytes, HostLoads } from "./host_loads.ts";
+import type { HostChange, PlacementPlan, ShardDecision } from "./placement_plan.ts";
+import { type HostView, ownerOf, type ShardPlacement, type ShardView } from "./views.ts";
+
+export interface PlannerOptions {
+  /** Difference of fill between hosts that is left alone, as a share of the mean fill. */
+  readonly spreadMax: number;
+  /** Live moves at the same time, with those under way. */
+  readonly movesMax: number;
+}
+
+export const defaultPlannerOptions: PlannerOptions = { spreadMax: 0.1, movesMax: 2 };
+
+/** A shard that was given a host, and why. */
+interface Assignment {
+  readonly view: ShardView;
+  host: string | undefined;
+  reason: string | undefined;
+  /** Order of the assignments. */
+  step: number;
+}
+
+/**
+ * @param hosts All hosts that are known; those of other roles are ignored.
+ * @param shards Every shard of the mesh, each once.
+ */
+export function planPlacement(
+  hosts: readonly HostView[],
+  shards: readonly ShardView[],
+  options: PlannerOptions = defaultPlannerOptions,
+): PlacementPlan {
+  return new Planner(hosts, shards, options).plan();
+}
+
+class Planner {
+  readonly #hosts: ReadonlyMap<string, HostView>;
+  readonly #options: PlannerOptions;
+  readonly #assignments: readonly Assignment[];
+  /** With all assignments so far. */
+  readonly #loads: HostLoads;
+  readonly #bytes: ReadonlyMap<number, number>;
+  #steps = 0;
+
+  constructor(
+    hosts: readonly HostView[],
+    shards: readonly ShardView[],
+    options: PlannerOptions,
+  ) {
+    this.#hosts = new Map(hosts.map((view) => [view.host, view]));
+    this.#options = options;
+    this.#loads = this.#emptyLoads();
+    this.#bytes = new Map(shards.map(({ shard, bytes }) => [shard, bytes]));
+    this.#assignments = shards.toSorted((a, b) => a.shard - b.shard).map((view) => {
+      const host = this.#destination(view);
+      if (host !== undefined) this.#loads.add(host, countedBytes(view));
+      return { view, host, reason: undefined, step: 0 };
+    });
+  }
+
+  plan(): PlacementPlan {
+    this.#placeOrphans();
+    this.#emptyHosts();
+    this.#relieveHosts();
+    this.#balanceHosts();
+    const decisions = this.#decisions();
+    return { shards: decisions, hosts: this.#hostChanges(decisions) };
+  }
+
+  #emptyLoads(): HostLoads {
+    const open = [...this.#hosts.values()].filter((view) => mayGetShards(view));
+    return new HostLoads(open);
+  }
+
+  /** The host on which a shard is, or will be once its move has ended; undefined without one. */
+  #destination({ placement }: ShardView): string | undefined {
+    const host = placement.kind === "moving" && this.#isAlive(placement.target)
+      ? placement.target
+      : ownerOf(placement);
+    return host !== undefined && this.#isAlive(host) ? host : undefined;
+  }
+
+  #isAlive(host: string): boolean {
+    const view = this.#hosts.get(host);
+    return view !== undefined && view.state !== "gone";
+  }
+
+  #assign(assignment: Assignment, host: string, reason: string): void {
+    const bytes = countedBytes(assignment.view);
+    if (assignment.host !== undefined) this.#loads.add(assignment.host, -bytes);
+    this.#loads.add(host, bytes);
+    assignment.host = host;
+    assignment.reason = reason;
+    assignment.step = ++this.#steps;
+  }
+
+  /** Shards that may be given another host now, the largest first. */
+  #movable(on: (host: string | undefined) => boolean): Assignment[] {
+    return this.#assignments
+      .filter(({ view, host }) => on(host) && !isUnderway(view, host))
+      .toSorted((a, b) => countedBytes(b.view) - countedBytes(a.view));
+  }
+
+  #placeOrphans(): void {
+    for (const assignment of this.#movable((host) => host === undefined)) {
+      const host = this.#loads.leastFilled(countedBytes(assignment.view));
+      if (host === undefined) continue;
+      const owner = ownerOf(assignment.view.placement);
+      const cause = owner === undefined ? "it has no host yet" : `its host ${owner} is gone`;
+      this.#assign(assignment, host, `${cause}; ${this.#mostRoom(host)}`);
+    }
+  }
+
+  #emptyHosts(): void {
+    const leaves = (host: string | undefined) => host !== undefined && !this.#loads.has(host);
+    for (const assignment of this.#movable(leaves)) {
+      const host = this.#loads.leastFilled(countedBytes(assignment.view));
+      if (host === undefined) continue;
+      const cause = this.#causeToLeave(present(assignment.host, "a host is left"));
+      this.#assign(assignment, host, `${cause}; ${this.#mostRoom(host)}`);
+    }
+  }
+
+  /** Moves shards off hosts that hold more than their capacity: few and large ones. */
+  #relieveHosts(): void {
+    for (const assignment of this.#movable((host) => host !== undefined && this.#loads.has(host))) {
+      const from = present(assignment.host, "the shard is on a host");
+      if (this.#loads.hasRoom(from, 0)) continue;
+      const host = this.#loads.leastFilled(countedBytes(assignment.view));
+      if (host === undefined) continue;
+      const held = sizeText(this.#loads.bytes(from));
+      const capacity = sizeText(present(this.#hosts.get(from), "it is known").capacityBytes);
+      this.#assign(
+        assignment,
+        host,
+        `${from} holds ${held}, more than its capacity of ${capacity}; ${this.#mostRoom(host)}`,
+      );
+    }
+  }
+
+  #balanceHosts(): void {
+    if (this.#loads.size < 2) return;
+    while (this.#loads.spread > this.#options.spreadMax) {
+      const { most, least } = this.#loads.extremes();
+      const before = this.#loads.fill(most);
+      const candidates = this.#movable((host) => host === most)
+        .filter(({ view }) => this.#loads.hasRoom(least, countedBytes(view)))
+        .map((assignment) => {
+          const bytes = countedBytes(assignment.view);
+          const fill = Math.max(
+            this.#loads.fill(most, -bytes),
+            this.#loads.fill(least, bytes),
+          );
+          return { assignment, fill };
+        })
+        .filter(({ fill }) => fill < before);
+      if (candidates.length === 0) return;
+      const best = candidates.reduce((best, each) => each.fill < best.fill ? each : best);
+      this.#assign(
+        best.assignment,
+        least,
+        `${most} is filled to ${percent(before)} and ${least} to ` +
+          `${percent(this.#loads.fill(least))}: they differ by more than ` +
+          `${percent(this.#options.spreadMax)} of the mean`,
+      );
+    }
+  }
+
+  #mostRoom(host: string): string {
+    return `${host} has the most room (${percent(this.#loads.fill(host))} full before)`;
+  }
+
+  #causeToLeave(host: string): string {
+    return this.#hosts.get(host)?.state === "draining"
+      ? `${host} is draining`
+      : `${host} owns no shards any more`;
+  }
+
+  /** Every shard's decision. Moves beyond the limit, and beyond the room there is now, wait. */
+  #decisions(): ShardDecision[] {
+    const now = this.#emptyLoads();
+    let moves = 0;
+    for (const { view } of this.#assignments) {
+      const { placement } = view;
+      const owner = ownerOf(placement);
+      if (owner !== undefined) now.add(owner, countedBytes(view));
+      if (placement.kind !== "moving") continue;
+      now.add(placement.target, countedBytes(view));
+      moves++;
+    }
+    const decisions = new Map<number, ShardDecision>();
+    // Restores first: their shards train nothing until then.
+    const ordered = this.#assignments.toSorted((a, b) =>
+      Number(this.#hasLivingOwner(a)) - Number(this.#hasLivingOwner(b)) || a.step - b.step
+    );
+    for (const assignment of ordered) {
+      const { shard } = assignment.view;
+      const settled = this.#unmoved(assignment);
+      if (settled !== undefined) {
+        decisions.set(shard, settled);
+        continue;
+      }
+      const to = present(assignment.host, "a shard that moves has a host");
+      const bytes = countedBytes(assignment.view);
+      const transfer = this.#transfer(assignment, to);
+      const from = ownerOf(assignment.view.placement);
+      if (!this.#hasLivingOwner(assignment)) {
+        // It does not wait for room that later moves make: nothing trains its rows meanwhile.
+        now.add(to, bytes);
+        decisions.set(shard, {
+          kind: "restores",
+          ...(from === undefined ? {} : { from }),
+          ...transfer,
+        });
+        continue;
+      }
+      const moving = { from: present(from, "a living owner has a name"), ...transfer };
+      if (moves >= this.#options.movesMax) {
+        const reason =
+          `${transfer.reason}; at most ${this.#options.movesMax} shards move at a time`;
+        decisions.set(shard, { kind: "waits", ...moving, reason });
+      } else if (!now.hasRoom(to, bytes)) {
+        const reason = `${transfer.reason}; ${to} has no room until other shards have left it`;
+        decisions.set(shard, { kind: "waits", ...moving, reason });
+      } else {
+        moves++;
+        now.add(to, bytes);
+        decisions.set(shard, { kind: "moves", ...moving });
+      }
+    }
+    return this.#assignments.map(({ view }) =>
+      present(decisions.get(view.shard), "every shard has a decision")
+    );
+  }
+
+  #transfer({ view: { shard, rows, bytes }, reason }: Assignment, to: string) {
+    return { shard, to, rows, bytes, reason: present(reason, "a transfer has a reason") };
+  }
+
+  #hasLivingOwner({ view }: Assignment): boolean {
+    const owner = ownerOf(view.placement);
+    return owner !== undefined && this.#isAlive(owner);
+  }
+
+  /** The decision about a shard whose host does not change now; undefined where it does. */
+  #unmoved(assignment: Assignment): ShardDecision | undefined {
+    const { view, host } = assignment;
+    const { shard, placement, rows, bytes } = view;
+    const owner = ownerOf(placement);
+    if (isUnderway(view, host) && host !== undefined) {
+      const from = placement.kind === "moving" ? { from: placement.owner } : {};
+      const reason = this.#reasonUnderway(placement);
+      return { kind: "underway", shard, ...from, to: host, rows, bytes, reason };
+    }
+    if (host === undefined) {
+      const cause = owner === undefined ? "it has no host yet" : `its host ${owner} is gone`;
+      return {
+        kind: "unplaced",
+        shard,
+        ...(owner === undefined ? {} : { from: owner }),
+        reason: `${cause}, and ${this.#noRoom(view)}`,
+      };
+    }
+    if (host !== owner) return undefined;
+    if (!this.#loads.has(host)) {
+      const reason = `${this.#causeToLeave(host)}, and ${this.#noRoom(view)}`;
+      return { kind: "unplaced", shard, from: host, reason };
+    }
+    return { kind: "stays", shard, on: host, reason: this.#reasonToStay(host) };
+  }
+
+  #reasonUnderway(placement: ShardPlacement): string {
+    if (placement.kind !== "moving") return "it is being restored from the newest snapshot";
+    if (!this.#isAlive(placement.target)) {
+      return `${placement.target} is gone: its move is given up, and it stays on ${placement.owner}`;
+    }
+    if (!this.#isAlive(placement.owner)) {
+      return `${placement.owner} is gone during its move: ${placement.target} takes it over`;
+    }
+    return "its move began before";
+  }
+
+  #noRoom(view: ShardView): string {
+    if (this.#loads.size === 0) return "no host is up that may own shards";
+    return `no host has room for its ${
+      sizeText(countedBytes(view))
+    }: add a host, or raise capacity`;
+  }
+
+  #reasonToStay(host: string): string {
+    if (!this.#loads.hasRoom(host, 0)) {
+      return `${host} holds more than its capacity, and no other host has room: add a host`;
+    }
+    const { spread } = this.#loads;
+    return spread <= this.#options.spreadMax
+      ? `after the plan the hosts differ by ${percent(spread)} of the mean, within ` +
+        percent(this.#options.spreadMax)
+      : "no move of a whole shard brings the hosts closer together";
+  }
+
+  #hostChanges(decisions: readonly ShardDecision[]): HostChange[] {
+    const sum = (host: string, on: (decision: ShardDecision) => string | undefined) => {
+      const held = decisions.filter((decision) => on(decision) === host);
+      const bytes = held.map(({ shard }) => this.#bytesOf(shard));
+      return { shards: held.length, bytes: bytes.reduce((total, each) => total + each, 0) };
+    };
+    return [...this.#hosts.values()]
+      .filter(({ host, ownsShards }) =>
+        ownsShards || decisions.some((decision) => hostBefore(decision) === host)
+      )
+      .toSorted((a, b) => a.host < b.host ? -1 : 1)
+      .map(({ host, state, capacityBytes }) => {
+        const before = sum(host, hostBefore);
+        const after = sum(host, hostAfter);
+        return {
+          host,
+          state,
+          capacityBytes,
+          shardsBefore: before.shards,
+          shardsAfter: after.shards,
+          bytesBefore: before.bytes,
+          bytesAfter: after.bytes,
+        };
+      });
+  }
+
+  #bytesOf(shard: number): number {
+    return present(this.#bytes.get(shard), "decisions are about the shards of the input");
+  }
+}
+
+function mayGetShards({ state, ownsShards }: HostView): boolean {
+  return state === "up" && ownsShards;
+}
+
+/** Whether the shard's way to this host began before; it is left alone until it ends. */
+function isUnderway({ placement }: ShardView, host: string | undefined): boolean {
+  if (host === undefined) return false;
+  if (placement.kind === "moving") return true;
+  return placement.kind === "restoring" && placement.owner === host;
+}
+
+function hostBefore(decision: ShardDecision): string | undefined {
+  return decision.kind === "stays" ? decision.on : decision.from;
+}
+
+function hostAfter(decision: ShardDecision): string | undefined {
+  switch (decision.kind) {
+    case "stays":
+      return decision.on;
+    case "waits":
+    case "unplaced":
+      return decision.from;
+    case "moves":
+    case "restores":
+    case "underway":
+      return decision.to;
+  }
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

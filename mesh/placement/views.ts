@@ -1,0 +1,65 @@
+/**
+ * Hosts and shards as placement sees them: plain data, read from the coordination store.
+ */
+
+/** A process of the mesh that may own shards or hold serving replicas. */
+export interface HostView {
+  /** The host's name, unique in the mesh. */
+  readonly host: string;
+  /** `gone`: its lease has expired. `draining`: it gives up its shards and gets no others. */
+  readonly state: "up" | "draining" | "gone";
+  /** Whether it may own shards. */
+  readonly ownsShards: boolean;
+  /** Whether it serves rankings, and so holds serving replicas. */
+  readonly serves: boolean;
+  /** Upper bound of the bytes of the shards that it owns. */
+  readonly capacityBytes: number;
+}
+
+/**
+ * The placement of one shard. `epoch` grows with each change of the owner; every effect of an owner
+ * names it.
+ *
+ *     unassigned ─▶ restoring ─▶ active ─▶ moving ─▶ active (epoch + 1)
+ *                       ▲           └─ the owner's lease expires: restoring (epoch + 1)
+ */
+export type ShardPlacement =
+  | { readonly kind: "unassigned"; readonly epoch: number }
+  /** The owner reads the newest snapshot. */
+  | { readonly kind: "restoring"; readonly epoch: number; readonly owner: string }
+  | { readonly kind: "active"; readonly epoch: number; readonly owner: string }
+  | MovingShard;
+
+/** The owner applies gradients while the target copies its rows. */
+export interface MovingShard {
+  readonly kind: "moving";
+  readonly epoch: number;
+  readonly owner: string;
+  readonly target: string;
+  /** Tells this attempt to move from an earlier one between the same hosts. */
+  readonly move: number;
+  readonly phase: MovePhase;
+}
+
+/** The steps of a live move; each one begins when the coordination store holds it. */
+export type MovePhase =
+  /** The target copies rows while the owner applies gradients. */
+  | { readonly kind: "filling" }
+  /**
+   * The owner applies nothing, so that the target can take the last changes. The controller aborts
+   * the move at `deadlineMs` of the store's clock; the owner never goes on by itself.
+   */
+  | { readonly kind: "frozen"; readonly deadlineMs: number };
+
+export interface ShardView {
+  /** From 0. */
+  readonly shard: number;
+  readonly placement: ShardPlacement;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** The host that applies gradients, or will when it has restored the shard. */
+export function ownerOf(placement: ShardPlacement): string | undefined {
+  return placement.kind === "unassigned" ? undefined : placement.owner;
+}
