@@ -33,6 +33,8 @@ export interface CampaignResult {
   readonly failure: Failure | undefined;
   /** Names of probes that no run has seen. */
   readonly probesMissed: readonly string[];
+  /** The plan of the last seed as drawn; undefined where no seed was tried. */
+  readonly lastPlan: RunPlan | undefined;
   /** Hash of the last run. */
   readonly traceHash: string;
 }
@@ -71,11 +73,13 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const missed = new Set(probes.map(({ name }) => name));
   const total = { seedsTried: 0, events: 0, virtualMs: 0, faults: 0 };
   let failure: Failure | undefined;
+  let lastPlan: RunPlan | undefined;
   let traceHash = "";
   for (const seed of options.seeds) {
     if (options.stopped?.() ?? false) break;
     const plan = drawRunPlan({ ...options, seed });
     const outcome = await run(plan, scenario);
+    lastPlan = plan;
     total.seedsTried++;
     total.events += outcome.events;
     total.virtualMs += outcome.virtualMs;
@@ -94,7 +98,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     });
     if (failure !== undefined) break;
   }
-  return { ...total, failure, probesMissed: [...missed], traceHash };
+  return { ...total, failure, probesMissed: [...missed], lastPlan, traceHash };
 }
 
 async function nondeterminism(

@@ -62,7 +62,7 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
   const seconds = (performance.now() - startedMs) / 1_000;
   const { failure } = result;
   if (failure !== undefined) await writeFailure(flags, failure, output);
-  await writePictures(flags, failure?.shrunk, scenario);
+  await writePictures(flags, failure?.shrunk ?? result.lastPlan, scenario);
   output.err(summaryOf(result, seconds));
   if (flags.json === true) output.out(`${JSON.stringify(jsonOf(result, seconds))}\n`);
   if (failure !== undefined) {
@@ -215,20 +215,13 @@ async function writeFailure(
   ].join("\n"));
 }
 
+/** Draws the run of a plan; undefined where no seed was tried. */
 async function writePictures(
-  { html, perfetto, seed, minutes, faults, config }: SimulateFlags,
-  failing: RunPlan | undefined,
+  { html, perfetto }: SimulateFlags,
+  plan: RunPlan | undefined,
   scenario: Scenario,
 ): Promise<void> {
-  if (html === undefined && perfetto === undefined) return;
-  const { drawRunPlan } = await import("../../simulation/plan/run_plan.ts");
-  const plan = failing ?? drawRunPlan({
-    seed: seed === undefined ? freshSeed() : parseSeed(seed),
-    scenario,
-    ...(config !== undefined && { configuration: await readText(config) }),
-    ...(faults !== undefined && { families: familiesOf(faults) }),
-    ...(minutes !== undefined && { forMs: minutes * 60_000 }),
-  });
+  if (plan === undefined || (html === undefined && perfetto === undefined)) return;
   const outcome = await run(plan, scenario, PICTURE_EVENTS_MAX);
   for (
     const [file, text] of [

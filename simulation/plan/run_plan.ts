@@ -5,7 +5,7 @@
 import { parseDocument } from "yaml";
 import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
-import { addresses, homeNode, nodesOf, planOf } from "../../server/plan.ts";
+import { homeNode, nodesOf, planOf } from "../../server/plan.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
 import type { Fault, FaultFamily } from "./fault.ts";
 import { drawFaultPlan } from "./fault_plan.ts";
@@ -106,6 +106,3 @@ export function configurationOf(text: string, values: Values): CairnConfiguratio
   }
   return parseConfiguration(String(document), "simulated.yaml");
 }
-
-/** The address of every part that a fault plan of one's own may name. */
-export { addresses };

@@ -5,6 +5,7 @@
  * A checkpoint of every 1,024th event is kept, so that the first differing event of two runs can be
  * found by running them again up to the last checkpoint that they share.
  */
+import { fnv1a } from "../../structures/fnv1a.ts";
 
 /** Events between two checkpoints. */
 export const CHECKPOINT_EVENTS = 1_024;
@@ -52,7 +53,7 @@ export class TraceHash {
 
   #numberOf(text: string): number {
     let number = this.#numbers.get(text);
-    if (number === undefined) this.#numbers.set(text, number = hashOf(text));
+    if (number === undefined) this.#numbers.set(text, number = fnv1a(text));
     return number;
   }
 
@@ -66,12 +67,6 @@ export class TraceHash {
     this.#low = Math.imul(this.#low ^ word, 0x01000193);
     this.#high = Math.imul(((this.#high << 5) | (this.#high >>> 27)) ^ word, 0x85ebca6b);
   }
-}
-
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash;
 }
 
 function hex(word: number): string {

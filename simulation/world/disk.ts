@@ -12,18 +12,14 @@ const EVENT_PARTITIONS = 1;
 /** The disk of a simulated machine. */
 export class Disk {
   readonly events: LogMedium;
+  readonly examples: LogMedium;
   readonly blobs: BlobMedium;
-  #examples: LogMedium;
 
   constructor(configuration: CairnConfiguration, observer: LogObserver & BlobObserver) {
     const { trainerCount, storage } = configuration;
     this.events = new LogMedium("events", EVENT_PARTITIONS, storage.logBytesMax, observer);
-    this.#examples = new LogMedium("examples", trainerCount, storage.logBytesMax, observer);
+    this.examples = new LogMedium("examples", trainerCount, storage.logBytesMax, observer);
     this.blobs = new BlobMedium(observer);
-  }
-
-  get examples(): LogMedium {
-    return this.#examples;
   }
 
   /**
@@ -31,7 +27,7 @@ export class Disk {
    * change.
    */
   reopen(configuration: CairnConfiguration): void {
-    if (configuration.trainerCount === this.#examples.partitions.length) return;
+    if (configuration.trainerCount === this.examples.partitions.length) return;
     throw new Error("a data directory keeps its number of trainers");
   }
 
@@ -41,13 +37,13 @@ export class Disk {
    */
   crash(kept: KeyedHash | undefined, number: number): void {
     this.events.crash(kept, 2 * number);
-    this.#examples.crash(kept, 2 * number + 1);
+    this.examples.crash(kept, 2 * number + 1);
   }
 
   /** Takes writes again. */
   heal(): void {
     this.events.refusedUntilMs = 0;
-    this.#examples.refusedUntilMs = 0;
+    this.examples.refusedUntilMs = 0;
     this.blobs.refusedUntilMs = 0;
   }
 }

@@ -56,6 +56,7 @@ export interface SimulatedProcessOptions {
 export class SimulatedProcess {
   readonly #options: SimulatedProcessOptions;
   readonly #clocks = new Map<string, NodeClock>();
+  /** Threads by name. */
   readonly #nodes = new Map<string, Node>();
   readonly #events: WorldLogHub;
   readonly #examples: WorldLogHub;
@@ -86,11 +87,6 @@ export class SimulatedProcess {
   /** Resolves when the process dies. */
   get died(): Promise<void> {
     return this.#death.promise;
-  }
-
-  /** Threads by name. */
-  get nodes(): ReadonlyMap<string, Node> {
-    return this.#nodes;
   }
 
   /** Composes the mesh. */

@@ -3,9 +3,26 @@
  */
 import assert from "node:assert/strict";
 import { ShardSync } from "../../../actors/parameter_sync/shard_sync.ts";
-import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
+import type {
+  DeltaPosition,
+  EmbeddingShardMessage,
+} from "../../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../../actors/serving_replica/protocol.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
+
+const OPTIONS = { deltaRowsMax: 10, deltasPerRoundMax: 4, budgetMs: 100 };
+const CHANGES = {
+  ids: BigUint64Array.of(1n),
+  rows: new Float32Array(1),
+  tombstones: new BigUint64Array(0),
+  checksum: 0,
+};
+
+/** The only page of an export without rows. */
+function emptyPage(position: DeltaPosition) {
+  const [ids, rows] = [new BigUint64Array(0), new Float32Array(0)];
+  return { position, class: 0, ids, rows, done: true };
+}
 
 Deno.test("a replica is not filled from another incarnation of the shard than the followed one", async () => {
   const shard = {
@@ -13,13 +30,7 @@ Deno.test("a replica is not filled from another incarnation of the shard than th
       Promise.resolve(
         kind === "takeDelta"
           ? { position: { lineage: "first/1", sequence: 7 }, incarnation: "first" }
-          : {
-            position: { lineage: "second/0", sequence: 0 },
-            class: 0,
-            ids: new BigUint64Array(0),
-            rows: new Float32Array(0),
-            done: true,
-          },
+          : emptyPage({ lineage: "second/0", sequence: 0 }),
       ),
   } as unknown as ActorRef<EmbeddingShardMessage>;
   const asked: ServingReplicaMessage[] = [];
@@ -29,11 +40,7 @@ Deno.test("a replica is not filled from another incarnation of the shard than th
       return Promise.resolve({ position: undefined });
     },
   } as unknown as ActorRef<ServingReplicaMessage>;
-  const sync = new ShardSync(shard, [replica], {
-    deltaRowsMax: 10,
-    deltasPerRoundMax: 4,
-    budgetMs: 100,
-  });
+  const sync = new ShardSync(shard, [replica], OPTIONS);
   sync.follow("first");
   const { complete, failures } = await sync.round();
   assert.ok(!complete);
@@ -42,14 +49,8 @@ Deno.test("a replica is not filled from another incarnation of the shard than th
 });
 
 Deno.test("a delta that was given before does not complete a round: newer rows are in the next one", async () => {
-  const changes = {
-    ids: BigUint64Array.of(1n),
-    rows: new Float32Array(1),
-    tombstones: new BigUint64Array(0),
-    checksum: 0,
-  };
   const position = (sequence: number) => ({ lineage: "first/1", sequence });
-  const delta = (sequence: number) => ({ shard: 0, ...position(sequence), classes: [changes] });
+  const delta = (sequence: number) => ({ shard: 0, ...position(sequence), classes: [CHANGES] });
   const answers = [
     { delta: delta(1), position: position(1), repeated: true },
     { delta: delta(2), position: position(2), repeated: false },
@@ -64,11 +65,7 @@ Deno.test("a delta that was given before does not complete a round: newer rows a
       return Promise.resolve({ status: "applied" });
     },
   } as unknown as ActorRef<ServingReplicaMessage>;
-  const sync = new ShardSync(shard, [replica], {
-    deltaRowsMax: 10,
-    deltasPerRoundMax: 4,
-    budgetMs: 100,
-  });
+  const sync = new ShardSync(shard, [replica], OPTIONS);
   sync.follow("first");
   const { complete } = await sync.round();
   assert.deepEqual(applied, [1, 2]);
@@ -76,12 +73,6 @@ Deno.test("a delta that was given before does not complete a round: newer rows a
 });
 
 Deno.test("a replica is filled where the first delta of another lineage comes before any check", async () => {
-  const changes = {
-    ids: BigUint64Array.of(1n),
-    rows: new Float32Array(1),
-    tombstones: new BigUint64Array(0),
-    checksum: 0,
-  };
   const old = { lineage: "first/1", sequence: 7 };
   const first = { lineage: "second/1", sequence: 1 };
   const deltas = [
@@ -90,19 +81,13 @@ Deno.test("a replica is filled where the first delta of another lineage comes be
       incarnation: "second",
       position: first,
       repeated: false,
-      delta: { shard: 0, ...first, classes: [changes] },
+      delta: { shard: 0, ...first, classes: [CHANGES] },
     },
   ];
   const shard = {
     ask: ({ kind }: EmbeddingShardMessage) =>
       Promise.resolve(
-        kind === "takeDelta" ? deltas.shift() : {
-          position: first,
-          class: 0,
-          ids: new BigUint64Array(0),
-          rows: new Float32Array(0),
-          done: true,
-        },
+        kind === "takeDelta" ? deltas.shift() : emptyPage(first),
       ),
   } as unknown as ActorRef<EmbeddingShardMessage>;
   const asked: string[] = [];
@@ -112,8 +97,7 @@ Deno.test("a replica is filled where the first delta of another lineage comes be
       return Promise.resolve(kind === "getPosition" ? { position: old } : { status: "gap" });
     },
   } as unknown as ActorRef<ServingReplicaMessage>;
-  const options = { deltaRowsMax: 10, deltasPerRoundMax: 4, budgetMs: 100 };
-  const sync = new ShardSync(shard, [replica], options);
+  const sync = new ShardSync(shard, [replica], OPTIONS);
   sync.follow("first");
   await sync.round();
   sync.follow("second");

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ScorerOptions } from "../../../actors/scorer/definition.ts";
 import type { ScorerMessage } from "../../../actors/scorer/protocol.ts";
 import type { FeatureBatch } from "../../../kernels/features/feature_batch.ts";
 import { altered } from "../altered.ts";
@@ -97,6 +98,28 @@ function features(rows: number): FeatureBatch {
   };
 }
 
+/** A trained loop, the rows of each pass of its scorer from now on, and requests to it. */
+async function observedScorer(options: Partial<ScorerOptions>) {
+  const passes: number[] = [];
+  const loop = await trained({
+    scorer: options,
+    interference: {
+      inferenceSession: (session) =>
+        altered(session, {
+          predict(batch) {
+            passes.push(batch.rows);
+            return session.predict(batch);
+          },
+        }),
+    },
+  });
+  passes.length = 0;
+  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
+  const ask = (kind: "explain" | "score", rows: number) =>
+    scorer.ask({ kind, features: features(rows) }, { budgetMs: 1_000 }) as Promise<unknown>;
+  return { loop, passes, ask };
+}
+
 Deno.test("an explanation whose lookup fails is refused, and the scorer goes on with its weights", async () => {
   const loop = await trained();
   const { modelVersion } = await loop.rank("u", ITEMS);
@@ -114,23 +137,7 @@ Deno.test("an explanation whose lookup fails is refused, and the scorer goes on 
 });
 
 Deno.test("explanations wait for requests to score, and those beyond the bound are overloaded", async () => {
-  const passes: number[] = [];
-  const loop = await trained({
-    scorer: { explanationsWaitingMax: 2 },
-    interference: {
-      inferenceSession: (session) =>
-        altered(session, {
-          predict(batch) {
-            passes.push(batch.rows);
-            return session.predict(batch);
-          },
-        }),
-    },
-  });
-  passes.length = 0;
-  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
-  const ask = (kind: "explain" | "score", rows: number) =>
-    scorer.ask({ kind, features: features(rows) }, { budgetMs: 1_000 }) as Promise<unknown>;
+  const { loop, passes, ask } = await observedScorer({ explanationsWaitingMax: 2 });
   const outcomes = await loop.mesh.settle(Promise.allSettled([
     ask("explain", 2),
     ask("explain", 3),
@@ -147,23 +154,7 @@ Deno.test("explanations wait for requests to score, and those beyond the bound a
 });
 
 Deno.test("while requests to score keep waiting, an explanation is made after every fourth pass", async () => {
-  const passes: number[] = [];
-  const loop = await trained({
-    scorer: { batchRowsMax: 12 },
-    interference: {
-      inferenceSession: (session) =>
-        altered(session, {
-          predict(batch) {
-            passes.push(batch.rows);
-            return session.predict(batch);
-          },
-        }),
-    },
-  });
-  passes.length = 0;
-  const scorer = loop.mesh.node().actorRef<ScorerMessage>("scorer/0");
-  const ask = (kind: "explain" | "score", rows: number) =>
-    scorer.ask({ kind, features: features(rows) }, { budgetMs: 1_000 }) as Promise<unknown>;
+  const { loop, passes, ask } = await observedScorer({ batchRowsMax: 12 });
   await loop.mesh.settle(Promise.all([
     ask("explain", 2),
     ask("explain", 3),

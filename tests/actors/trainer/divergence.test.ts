@@ -61,6 +61,42 @@ function counted(loop: Loop, name: string): number {
   return loop.mesh.telemetry.value(`cairn_trainer_${name}`, { trainer: "0" });
 }
 
+/** A loop whose sessions may break: the next one that steps refuses all steps from then on. */
+async function breakableLoop(options: LoopOptions = {}) {
+  let breaksNext = false;
+  const loop = await Loop.start({
+    trainer: { batchRows: 8 },
+    interference: {
+      trainingSession: (session) => {
+        let isBroken = false;
+        return altered(session, {
+          step: (batch) => {
+            isBroken ||= breaksNext;
+            breaksNext = false;
+            return isBroken ? Promise.reject(EXPLOSION) : session.step(batch);
+          },
+        });
+      },
+    },
+    ...options,
+  });
+  return { loop, breakModel: () => void (breaksNext = true) };
+}
+
+/** A loop that refuses all steps after the first ones, in all sessions together. */
+function loopBrokenAfter(stepsMax: number): Promise<Loop> {
+  let steps = 0;
+  return Loop.start({
+    trainer: { batchRows: 8 },
+    interference: {
+      trainingSession: (session) =>
+        altered(session, {
+          step: (batch) => ++steps > stepsMax ? Promise.reject(EXPLOSION) : session.step(batch),
+        }),
+    },
+  });
+}
+
 for (const pipelined of [false, true]) {
   Deno.test(`rows that the step refuses are put aside, and all others are learned, ${pipelined ? "with" : "without"} pipelining`, async () => {
     const loop = await Loop.start({
@@ -123,28 +159,13 @@ for (const pipelined of [false, true]) {
 }
 
 Deno.test("a model that refuses most examples goes back to its newest snapshot, and learns on after the bad rows", async () => {
-  let broken = false;
-  const loop: Loop = await Loop.start({
-    trainer: { batchRows: 8 },
-    interference: {
-      trainingSession: (session) => {
-        let isBroken = false;
-        return altered(session, {
-          step: (batch) => {
-            isBroken ||= broken;
-            broken = false;
-            return isBroken ? Promise.reject(EXPLOSION) : session.step(batch);
-          },
-        });
-      },
-    },
-  });
+  const { loop, breakModel } = await breakableLoop();
   for (let i = 0; i < 10; i++) await visit(loop, i, ["click", "click"]);
   await snapshot(loop);
   const [{ trainers: [part] }] = await readManifests(loop.blobs);
   for (let i = 10; i < 15; i++) await visit(loop, i, ["click", "click"]);
   const { version } = await loop.denseWeights();
-  broken = true;
+  breakModel();
   for (let i = 15; i < 18; i++) await visit(loop, i, ["click", "click"]);
   await loop.mesh.advance(5_000);
   const { skipped: [skipped] } = await readQuarantine(loop.blobs, "trainer/0");
@@ -165,26 +186,10 @@ Deno.test("a model that refuses most examples goes back to its newest snapshot, 
 });
 
 Deno.test("when one of two trainers goes back, the other learns its own examples since the snapshot again", async () => {
-  let broken = false;
-  const loop: Loop = await Loop.start({
-    trainers: 2,
-    trainer: { batchRows: 8 },
-    interference: {
-      trainingSession: (session) => {
-        let isBroken = false;
-        return altered(session, {
-          step: (batch) => {
-            isBroken ||= broken;
-            broken = false;
-            return isBroken ? Promise.reject(EXPLOSION) : session.step(batch);
-          },
-        });
-      },
-    },
-  });
+  const { loop, breakModel } = await breakableLoop({ trainers: 2 });
   for (let i = 0; i < 20; i++) await visit(loop, i, ["click", "click"]);
   await snapshot(loop);
-  broken = true;
+  breakModel();
   for (let i = 20; i < 40; i++) await visit(loop, i, ["click", "click"]);
   await loop.mesh.advance(10_000);
   const quarantines = await readQuarantines(loop.blobs);
@@ -205,16 +210,7 @@ Deno.test("when one of two trainers goes back, the other learns its own examples
 });
 
 Deno.test("without a snapshot to go back to, training stops, and serving and snapshots keep the last accepted weights", async () => {
-  let steps = 0;
-  const loop = await Loop.start({
-    trainer: { batchRows: 8 },
-    interference: {
-      trainingSession: (session) =>
-        altered(session, {
-          step: (batch) => ++steps > 3 ? Promise.reject(EXPLOSION) : session.step(batch),
-        }),
-    },
-  });
+  const loop = await loopBrokenAfter(3);
   assert.equal(counted(loop, "diverged"), 0);
   for (let i = 0; i < 8; i++) await visit(loop, i, ["click"]);
   await loop.mesh.advance(1_000);
@@ -233,16 +229,7 @@ Deno.test("without a snapshot to go back to, training stops, and serving and sna
 });
 
 Deno.test("a model that breaks again and again stops training after three returns to its snapshot", async () => {
-  let steps = 0;
-  const loop = await Loop.start({
-    trainer: { batchRows: 8 },
-    interference: {
-      trainingSession: (session) =>
-        altered(session, {
-          step: (batch) => ++steps > 3 ? Promise.reject(EXPLOSION) : session.step(batch),
-        }),
-    },
-  });
+  const loop = await loopBrokenAfter(3);
   for (let i = 0; i < 3; i++) await visit(loop, i, ["click"]);
   await snapshot(loop);
   for (let i = 0; i < 80; i++) {

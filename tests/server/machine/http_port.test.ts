@@ -59,6 +59,16 @@ function observed(handler: typeof echo) {
   };
 }
 
+/** A port whose handler reads a request that is half sent. */
+async function portWithRequest() {
+  const port = await open();
+  const { begun, handler } = observed(echo);
+  port.serve(handler);
+  const client = await halfSent(port.url);
+  await begun;
+  return { port, client };
+}
+
 Deno.test("a server that starts answers 503 with its progress, and is alive", async () => {
   const port = await open();
   port.report("making embedding_shard/3, actor 4 of 21");
@@ -77,11 +87,7 @@ Deno.test("a server that starts answers 503 with its progress, and is alive", as
 });
 
 Deno.test("a request in progress at the stop ends as if there were none", async () => {
-  const port = await open();
-  const { begun, handler } = observed(echo);
-  port.serve(handler);
-  const client = await halfSent(port.url);
-  await begun;
+  const { port, client } = await portWithRequest();
   const closed = port.close();
   await client.sendRest();
   const answer = await client.answer("helloworld");
@@ -91,11 +97,7 @@ Deno.test("a request in progress at the stop ends as if there were none", async 
 });
 
 Deno.test("new requests at the stop are answered 503 with Retry-After", async () => {
-  const port = await open();
-  const { begun, handler } = observed(echo);
-  port.serve(handler);
-  const client = await halfSent(port.url);
-  await begun;
+  const { port, client } = await portWithRequest();
   const closed = port.close();
   const late = await fetch(port.url, { method: "POST", body: "hello" });
   assert.equal(late.status, 503);
@@ -107,11 +109,7 @@ Deno.test("new requests at the stop are answered 503 with Retry-After", async ()
 });
 
 Deno.test("a body that never ends holds the stop up for the drain time, and its client gets 503", async () => {
-  const port = await open();
-  const { begun, handler } = observed(echo);
-  port.serve(handler);
-  const client = await halfSent(port.url);
-  await begun;
+  const { port, client } = await portWithRequest();
   const beganMs = performance.now();
   const [answer] = await Promise.all([client.answer("}"), port.close()]);
   assert.match(answer, /^HTTP\/1\.1 503 /);
@@ -134,11 +132,7 @@ Deno.test("an idle connection does not hold the stop up", async () => {
 });
 
 Deno.test("an abort cuts all connections at once", async () => {
-  const port = await open();
-  const { begun, handler } = observed(echo);
-  port.serve(handler);
-  const client = await halfSent(port.url);
-  await begun;
+  const { port, client } = await portWithRequest();
   const beganMs = performance.now();
   port.abort();
   assert.doesNotMatch(await client.answer("}"), / 200 /);
