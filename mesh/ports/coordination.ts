@@ -1,0 +1,369 @@
+/**
+ * The one truth about a mesh of several processes: its settings, its hosts, the controller's lease,
+ * the owner of every shard and partition, the newest manifest, and the plan.
+ *
+ * Every method is one atomic step. Epochs are minted here, only grow, and travel with every effect
+ * of an owner, so a process that was paused or cut off cannot do harm when it comes back. No method
+ * relies on a clock for safety: clocks only decide when a lease may be taken over.
+ */
+import type { Json } from "./record_store.ts";
+
+/** Numbers that are fixed when the mesh is created. */
+export interface MeshSettings {
+  /** Logical shards of the training table. */
+  readonly shards: number;
+  readonly eventPartitions: number;
+  readonly examplePartitions: number;
+  /** Fingerprint of the features and the model's shape: hosts with another one are refused. */
+  readonly schema: string;
+}
+
+/** The settings of a mesh that exists. */
+export interface MeshIdentity extends MeshSettings {
+  /** Minted when the mesh was created. */
+  readonly mesh: string;
+  /** The protocol that all hosts speak now; raised when each of them can. */
+  readonly protocol: number;
+}
+
+/** One run of a host's process. */
+export interface HostRun {
+  /** The host's name, which a restart keeps. */
+  readonly host: string;
+  /** A fresh uuid of each process. */
+  readonly incarnation: string;
+}
+
+/** A host as it describes itself. */
+export interface HostDescription extends HostRun {
+  /** Where other hosts reach it, for example `tcp://10.0.0.7:7400`. */
+  readonly address: string;
+  /** Parts that it may be given, for example `shards`, `trainer`, `serving`. */
+  readonly roles: readonly string[];
+  /** Memory for shards and replicas, bytes. */
+  readonly capacityBytes: number;
+  /** Version of the program. */
+  readonly version: string;
+  /** Protocols that it can speak, inclusive. */
+  readonly protocols: readonly [min: number, max: number];
+}
+
+/** A host as the mesh knows it. */
+export interface HostRecord extends HostDescription {
+  /** A draining host keeps its shards until they have moved, and gets no new ones. */
+  readonly state: "up" | "draining";
+  /** End of its lease on the store's clock, ms since the Unix epoch. */
+  readonly expiresMs: number;
+  /** Figures that it reported with its last renewal, by name. */
+  readonly load: Readonly<Record<string, number>>;
+}
+
+/** The controller's lease. */
+export interface ControlRecord {
+  readonly holder: HostRun;
+  /** Grows with each lease; commands of an earlier epoch are refused. */
+  readonly epoch: number;
+  readonly expiresMs: number;
+}
+
+/** The kinds of things that have one owner each. */
+export type PlacedKind = "shard" | "events" | "examples";
+
+/** A shard or a partition, for example `shard/17`. */
+export type PlacedKey = `${PlacedKind}/${number}`;
+
+/** Steps of a live move, in order. */
+export type MovePhase = "filling" | "frozen" | "verified";
+
+/** Who owns a shard or a partition, and what happens to it. */
+export type Ownership =
+  /** No process owns it. */
+  | { readonly state: "unassigned" }
+  /** The owner reads the newest manifest and replays; it says itself when it is done. */
+  | { readonly state: "restoring"; readonly owner: HostRun }
+  | { readonly state: "active"; readonly owner: HostRun }
+  /** The owner serves on while the target fills; `frozen` and `verified` end with a new owner. */
+  | {
+    readonly state: "moving";
+    readonly owner: HostRun;
+    readonly target: HostRun;
+    readonly phase: MovePhase;
+  };
+
+/** Ownership of a shard or a partition with its epoch. */
+export type Placement = Ownership & {
+  /** Grows by one with each new owner; 0 before the first. */
+  readonly epoch: number;
+};
+
+/** A change of one shard or partition. */
+export interface PlacementChange {
+  readonly key: PlacedKey;
+  /** The placement that the caller has read; another one refuses the whole command. */
+  readonly expected: Placement;
+  /** The ownership after the change; the epoch is minted by the store. */
+  readonly next: Ownership;
+}
+
+/** Changes that are made together or not at all. */
+export interface PlaceCommand {
+  /**
+   * The controller by its epoch, or a host that reports its own progress: it may end its
+   * restoring, and say which phase its move has reached.
+   */
+  readonly by: { readonly controllerEpoch: number } | HostRun;
+  readonly changes: readonly PlacementChange[];
+  /**
+   * Whether all shards and trainers go back to the newest manifest, because an owner was lost:
+   * raises the generation. For the controller only.
+   */
+  readonly rewind?: boolean;
+}
+
+/** The newest complete snapshot. */
+export interface ManifestRecord {
+  readonly name: string;
+  /** From 1, by one with each manifest. */
+  readonly sequence: number;
+}
+
+/** A snapshot that is complete and asks to become the newest. */
+export interface ManifestOffer {
+  readonly name: string;
+  /** Sequence of the manifest that it follows, 0 for the first. */
+  readonly after: number;
+  /** Generation in which its cut was made. */
+  readonly generation: number;
+  /** Epochs under which its parts were written: they must be the present ones. */
+  readonly epochs: Readonly<Partial<Record<PlacedKey, number>>>;
+}
+
+/** A document that the operator and the controller write in turns. */
+export interface PlanRecord {
+  /** From 1, by one with each write. */
+  readonly edition: number;
+  readonly document: Json;
+}
+
+/** Everything the store knows of a mesh, at one moment. */
+export interface MeshView {
+  readonly identity: MeshIdentity;
+  /** The store's clock, ms since the Unix epoch. */
+  readonly nowMs: number;
+  /** Grows with each change except renewals; {@link Coordination.watch} waits for it. */
+  readonly revision: number;
+  /** Grows with each change of placement, of the set of hosts or of their state. */
+  readonly version: number;
+  /** Grows with each rewind to the newest manifest. */
+  readonly generation: number;
+  /** By name. A host whose `expiresMs` has passed is still here until the controller removes it. */
+  readonly hosts: ReadonlyMap<string, HostRecord>;
+  readonly control: ControlRecord | undefined;
+  /** Every shard and every partition. */
+  readonly placements: ReadonlyMap<PlacedKey, Placement>;
+  readonly manifest: ManifestRecord | undefined;
+  readonly plan: PlanRecord | undefined;
+}
+
+/** The lease of a host after a renewal. */
+export interface HostLease {
+  /** Time for which the lease holds from the moment the renewal was sent, ms. */
+  readonly ttlMs: number;
+  readonly state: HostRecord["state"];
+  readonly version: number;
+  readonly generation: number;
+  /** The present controller, for a host that has to report to it. */
+  readonly controllerEpoch: number;
+}
+
+/** The one truth about a mesh. All methods can be called again when their answer was lost. */
+export interface Coordination {
+  /**
+   * Creates the mesh with these settings, or compares them with those of the mesh that exists.
+   *
+   * @throws {MeshMismatchError} The mesh was created with other settings.
+   */
+  open(settings: MeshSettings): Promise<MeshIdentity>;
+  /** The whole state at one moment. */
+  read(): Promise<MeshView>;
+  /** Waits for a revision above `since`, at most `timeoutMs`; resolves with the last one known. */
+  watch(since: number, timeoutMs: number): Promise<number>;
+
+  /**
+   * Registers this run of a host. An earlier run of the same host is replaced, and what it owned is
+   * no longer its own.
+   *
+   * @throws {ProtocolMismatchError} It cannot speak the mesh's protocol.
+   */
+  join(host: HostDescription): Promise<HostLease>;
+  /**
+   * Prolongs the lease of a host.
+   *
+   * @throws {HostGoneError} The host was removed or replaced: the process must stop at once.
+   */
+  renew(run: HostRun, load?: Readonly<Record<string, number>>): Promise<HostLease>;
+  /** Ends the lease of a host that owns nothing more. No error where it is gone already. */
+  leave(run: HostRun): Promise<void>;
+  /**
+   * Begins or ends the draining of a host.
+   *
+   * @throws {UnknownHostError} There is no such host.
+   */
+  setHostState(host: string, state: HostRecord["state"]): Promise<void>;
+  /**
+   * Removes a host whose lease has expired on the store's clock; returns false where it has not.
+   *
+   * @throws {StaleControllerError} Another process is the controller.
+   */
+  removeExpired(controllerEpoch: number, run: HostRun): Promise<boolean>;
+
+  /**
+   * Takes, or prolongs, the controller's lease; undefined while another host holds it.
+   *
+   * @throws {HostGoneError} The caller is not a host of the mesh.
+   */
+  acquireControl(run: HostRun): Promise<ControlRecord | undefined>;
+  /** Ends the controller's lease, so that another host need not wait for it to expire. */
+  releaseControl(controllerEpoch: number): Promise<void>;
+  /**
+   * Changes owners or states, all of them or none; resolves with the new placements.
+   *
+   * @throws {StaleControllerError} Another process is the controller.
+   * @throws {PlacementConflictError} A placement is not the expected one.
+   * @throws {IllegalPlacementError} The change is not allowed, whatever the present placement.
+   */
+  place(command: PlaceCommand): Promise<ReadonlyMap<PlacedKey, Placement>>;
+
+  /**
+   * Makes a complete snapshot the newest one.
+   *
+   * @throws {StaleManifestError} An owner changed, the mesh was rewound, or another manifest came
+   * first: the snapshot must not be used.
+   */
+  publishManifest(offer: ManifestOffer): Promise<ManifestRecord>;
+  /**
+   * Replaces the plan, if it still is the edition that was read.
+   *
+   * @param expected The edition, 0 where there was no plan, and, for a plan made from a view, the
+   * version of that view.
+   * @throws {PlanConflictError} The plan or the mesh changed meanwhile.
+   */
+  writePlan(
+    expected: { readonly edition: number; readonly version?: number },
+    document: Json,
+  ): Promise<PlanRecord>;
+  /** Raises the protocol that the mesh speaks, once every host can. Never lowers it. */
+  raiseProtocol(protocol: number): Promise<MeshIdentity>;
+  /**
+   * For an operator whose store was restored from old data: raises every epoch, the version, the
+   * revision and the generation by {@link RECOVERY_STEP}, which is more than what can have been
+   * lost, and gives all shards and partitions up for a new owner.
+   */
+  acceptLoss(): Promise<void>;
+}
+
+/** Distance that {@link Coordination.acceptLoss} puts between old and new epochs. */
+export const RECOVERY_STEP = 2 ** 20;
+
+/** The mesh was created with other settings. */
+export class MeshMismatchError extends Error {
+  override readonly name = "MeshMismatchError";
+  constructor(readonly setting: string, readonly found: string, readonly asked: string) {
+    super(
+      `This mesh was created with ${setting} ${found}, and the configuration asks for ${asked}. Set ${found}, or give the new mesh a name of its own.`,
+    );
+  }
+}
+
+/** A host cannot speak the protocol of the mesh. */
+export class ProtocolMismatchError extends Error {
+  override readonly name = "ProtocolMismatchError";
+  constructor(readonly protocol: number, readonly protocols: readonly [number, number]) {
+    const [min, max] = protocols;
+    super(
+      `The mesh speaks protocol ${protocol}, and this program ${min} to ${max}. Run ${
+        protocol > max ? "a newer" : "an older"
+      } version of the program.`,
+    );
+  }
+}
+
+/** A host's lease has ended: it was removed, or another process with its name took its part. */
+export class HostGoneError extends Error {
+  override readonly name = "HostGoneError";
+  constructor(readonly run: HostRun, readonly replacedBy: HostRecord | undefined) {
+    super(
+      replacedBy
+        ? `Another process at ${replacedBy.address} has joined as host "${run.host}", so this one must stop. Give each process a host name of its own.`
+        : `Host "${run.host}" was removed from the mesh, because its lease expired. The process must stop; it may join again.`,
+    );
+  }
+}
+
+/** A command named a host that the mesh does not know. */
+export class UnknownHostError extends Error {
+  override readonly name = "UnknownHostError";
+  constructor(readonly host: string, known: readonly string[]) {
+    super(`There is no host "${host}"; the mesh has ${known.join(", ") || "none"}.`);
+  }
+}
+
+/** The caller's lease as the controller has ended. */
+export class StaleControllerError extends Error {
+  override readonly name = "StaleControllerError";
+  constructor(readonly epoch: number, readonly control: ControlRecord | undefined) {
+    super(
+      `The controller of epoch ${epoch} was replaced by ${
+        control ? `"${control.holder.host}" in epoch ${control.epoch}` : "none yet"
+      }; it must stop deciding.`,
+    );
+  }
+}
+
+/** A placement changed after the caller read it. */
+export class PlacementConflictError extends Error {
+  override readonly name = "PlacementConflictError";
+  constructor(readonly key: PlacedKey, readonly expected: Placement, readonly found: Placement) {
+    super(
+      `${key} is ${describe(found)}, not ${describe(expected)}; read the placement again.`,
+    );
+  }
+}
+
+/** A change of placement that no caller may make. */
+export class IllegalPlacementError extends Error {
+  override readonly name = "IllegalPlacementError";
+  constructor(readonly key: PlacedKey, readonly found: Placement, next: Ownership, why: string) {
+    super(`${key} cannot go from ${describe(found)} to ${describe(next)}: ${why}.`);
+  }
+}
+
+/** A snapshot was made under owners or a generation that have passed. */
+export class StaleManifestError extends Error {
+  override readonly name = "StaleManifestError";
+  constructor(readonly manifest: string, why: string) {
+    super(`The snapshot ${manifest} is not used: ${why}. The next snapshot will be complete.`);
+  }
+}
+
+/** The plan was made from a state that has passed. */
+export class PlanConflictError extends Error {
+  override readonly name = "PlanConflictError";
+  constructor(why: string) {
+    super(`The plan was not written: ${why}. Make a new plan.`);
+  }
+}
+
+/** A placement in words, for errors and for operators. */
+export function describe(placement: Ownership & { readonly epoch?: number }): string {
+  const epoch = placement.epoch === undefined ? "" : ` in epoch ${placement.epoch}`;
+  switch (placement.state) {
+    case "unassigned":
+      return `unassigned${epoch}`;
+    case "moving":
+      return `moving from "${placement.owner.host}" to "${placement.target.host}" (${placement.phase})${epoch}`;
+    case "restoring":
+    case "active":
+      return `${placement.state} on "${placement.owner.host}"${epoch}`;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * {@link Coordination} by pure rules over any {@link RecordStore}.
+ */
+import type {
+  ControlRecord,
+  Coordination,
+  HostDescription,
+  HostLease,
+  HostRecord,
+  HostRun,
+  ManifestOffer,
+  ManifestRecord,
+  MeshIdentity,
+  MeshSettings,
+  MeshView,
+  PlaceCommand,
+  PlacedKey,
+  Placement,
+  PlanRecord,
+} from "../../ports/coordination.ts";
+import type { Random } from "../../ports/random.ts";
+import type { Json, RecordStore } from "../../ports/record_store.ts";
+import { present } from "../../../structures/invariant.ts";
+import {
+  acceptLoss,
+  openMesh,
+  publishManifest,
+  raiseProtocol,
+  writePlan,
+} from "./document_rules.ts";
+import {
+  acquireControl,
+  joinHost,
+  type LeaseOptions,
+  leaveHost,
+  releaseControl,
+  removeExpired,
+  renewHost,
+  setHostState,
+} from "./host_rules.ts";
+import { place } from "./placement_rules.ts";
+import { placedKeys, recordKeys, records } from "./record_keys.ts";
+
+/** Options of {@link Coordinator}. */
+export interface CoordinatorOptions extends LeaseOptions {
+  readonly store: RecordStore;
+  /** Mints the identity of a new mesh. */
+  readonly random: Random;
+  /** The protocol that a new mesh begins with. */
+  readonly protocol: number;
+}
+
+export class Coordinator implements Coordination {
+  readonly #store: RecordStore;
+  readonly #options: CoordinatorOptions;
+
+  constructor(options: CoordinatorOptions) {
+    this.#store = options.store;
+    this.#options = options;
+  }
+
+  open(settings: MeshSettings): Promise<MeshIdentity> {
+    const { random, protocol } = this.#options;
+    const created = { mesh: random.uuid("mesh"), protocol };
+    return this.#store.transact((view) => openMesh(view, settings, created), {
+      keys: [recordKeys.identity],
+    });
+  }
+
+  read(): Promise<MeshView> {
+    return this.#store.transact((view): MeshView => {
+      const identity = present(records.identity(view), "a mesh is opened before it is read");
+      const { version, generation } = records.counts(view);
+      return {
+        identity,
+        nowMs: view.nowMs,
+        revision: view.revision,
+        version,
+        generation,
+        hosts: new Map(records.hosts(view).map((host) => [host.host, host])),
+        control: records.control(view),
+        placements: new Map(placedKeys(identity).map((key) => [key, records.placement(view, key)])),
+        manifest: records.manifest(view),
+        plan: records.plan(view),
+      };
+    });
+  }
+
+  watch(since: number, timeoutMs: number): Promise<number> {
+    return this.#store.watch(since, timeoutMs);
+  }
+
+  join(host: HostDescription): Promise<HostLease> {
+    return this.#store.transact((view) => joinHost(view, host, this.#options), {
+      keys: [recordKeys.identity, ...leaseKeys(host)],
+    });
+  }
+
+  renew(run: HostRun, load?: Readonly<Record<string, number>>): Promise<HostLease> {
+    return this.#store.transact((view) => renewHost(view, run, load, this.#options), {
+      keys: leaseKeys(run),
+      durable: false,
+    });
+  }
+
+  leave(run: HostRun): Promise<void> {
+    return this.#store.transact((view) => leaveHost(view, run), { keys: leaseKeys(run) });
+  }
+
+  setHostState(host: string, state: HostRecord["state"]): Promise<void> {
+    return this.#store.transact((view) => setHostState(view, host, state));
+  }
+
+  removeExpired(controllerEpoch: number, run: HostRun): Promise<boolean> {
+    return this.#store.transact((view) => removeExpired(view, controllerEpoch, run), {
+      keys: leaseKeys(run),
+    });
+  }
+
+  acquireControl(run: HostRun): Promise<ControlRecord | undefined> {
+    return this.#store.transact((view) => acquireControl(view, run, this.#options), {
+      keys: leaseKeys(run),
+    });
+  }
+
+  releaseControl(controllerEpoch: number): Promise<void> {
+    return this.#store.transact((view) => releaseControl(view, controllerEpoch), {
+      keys: [recordKeys.control],
+    });
+  }
+
+  place(command: PlaceCommand): Promise<ReadonlyMap<PlacedKey, Placement>> {
+    return this.#store.transact((view) => place(view, command));
+  }
+
+  publishManifest(offer: ManifestOffer): Promise<ManifestRecord> {
+    return this.#store.transact((view) => publishManifest(view, offer), {
+      keys: [recordKeys.manifest, recordKeys.counts, ...Object.keys(offer.epochs)],
+    });
+  }
+
+  writePlan(
+    expected: { readonly edition: number; readonly version?: number },
+    document: Json,
+  ): Promise<PlanRecord> {
+    return this.#store.transact((view) => writePlan(view, expected, document), {
+      keys: [recordKeys.plan, recordKeys.counts],
+    });
+  }
+
+  raiseProtocol(protocol: number): Promise<MeshIdentity> {
+    return this.#store.transact((view) => raiseProtocol(view, protocol), {
+      keys: [recordKeys.identity],
+    });
+  }
+
+  acceptLoss(): Promise<void> {
+    return this.#store.transact((view) => acceptLoss(view));
+  }
+}
+
+/** The records that decide about the lease of one host and the controller's. */
+function leaseKeys({ host }: HostRun): string[] {
+  return [recordKeys.host(host), recordKeys.control, recordKeys.counts];
+}

@@ -1,0 +1,131 @@
+/**
+ * Rules for the mesh's documents: its settings, the newest manifest and the plan. Pure functions
+ * over the mesh's records.
+ */
+import {
+  type ManifestOffer,
+  type ManifestRecord,
+  type MeshIdentity,
+  MeshMismatchError,
+  type MeshSettings,
+  type PlacedKey,
+  PlanConflictError,
+  type PlanRecord,
+  RECOVERY_STEP,
+  StaleManifestError,
+} from "../../ports/coordination.ts";
+import type { Json, RecordView } from "../../ports/record_store.ts";
+import { present } from "../../../structures/invariant.ts";
+import { json, placedKeys, recordKeys, records } from "./record_keys.ts";
+
+/** Creates the mesh or compares its settings; see {@link Coordination.open}. */
+export function openMesh(
+  view: RecordView,
+  settings: MeshSettings,
+  created: { readonly mesh: string; readonly protocol: number },
+): MeshIdentity {
+  const found = records.identity(view);
+  if (!found) {
+    const { shards, eventPartitions, examplePartitions, schema } = settings;
+    const identity: MeshIdentity = {
+      shards,
+      eventPartitions,
+      examplePartitions,
+      schema,
+      ...created,
+    };
+    view.set(recordKeys.identity, json(identity));
+    return identity;
+  }
+  for (const name of ["shards", "eventPartitions", "examplePartitions", "schema"] as const) {
+    if (found[name] !== settings[name]) {
+      throw new MeshMismatchError(name, String(found[name]), String(settings[name]));
+    }
+  }
+  return found;
+}
+
+/** Raises the protocol; see {@link Coordination.raiseProtocol}. */
+export function raiseProtocol(view: RecordView, protocol: number): MeshIdentity {
+  const found = present(records.identity(view), "a mesh is opened before its protocol is raised");
+  if (found.protocol >= protocol) return found;
+  const raised: MeshIdentity = { ...found, protocol };
+  view.set(recordKeys.identity, json(raised));
+  return raised;
+}
+
+/** Makes a snapshot the newest one; see {@link Coordination.publishManifest}. */
+export function publishManifest(view: RecordView, offer: ManifestOffer): ManifestRecord {
+  const { name, after, generation, epochs } = offer;
+  const present = records.manifest(view);
+  // The answer to an earlier sending of the same offer was lost.
+  if (present?.name === name && present.sequence === after + 1) return present;
+  const counts = records.counts(view);
+  if (counts.generation !== generation) {
+    throw new StaleManifestError(
+      name,
+      `it was cut in generation ${generation}, and the mesh is in ${counts.generation}`,
+    );
+  }
+  if ((present?.sequence ?? 0) !== after) {
+    throw new StaleManifestError(
+      name,
+      `it follows manifest ${after}, and the newest is ${present?.sequence ?? 0}`,
+    );
+  }
+  for (const [key, epoch] of Object.entries(epochs) as [PlacedKey, number][]) {
+    const found = records.placement(view, key).epoch;
+    if (found !== epoch) {
+      throw new StaleManifestError(
+        name,
+        `${key} was written in epoch ${epoch}, and its epoch is ${found}`,
+      );
+    }
+  }
+  const record: ManifestRecord = { name, sequence: after + 1 };
+  view.set(recordKeys.manifest, json(record));
+  return record;
+}
+
+/** Replaces the plan; see {@link Coordination.writePlan}. */
+export function writePlan(
+  view: RecordView,
+  expected: { readonly edition: number; readonly version?: number },
+  document: Json,
+): PlanRecord {
+  const present = records.plan(view);
+  const edition = present?.edition ?? 0;
+  const isRepeated = edition === expected.edition + 1 &&
+    JSON.stringify(present?.document) === JSON.stringify(document);
+  if (present && isRepeated) return present;
+  if (edition !== expected.edition) {
+    throw new PlanConflictError(`it is edition ${edition}, and ${expected.edition} was read`);
+  }
+  const { version } = records.counts(view);
+  if (expected.version !== undefined && expected.version !== version) {
+    throw new PlanConflictError(
+      `the mesh is at version ${version}, and the plan was made from ${expected.version}`,
+    );
+  }
+  const record: PlanRecord = { edition: edition + 1, document };
+  view.set(recordKeys.plan, json(record));
+  return record;
+}
+
+/** Puts all epochs beyond those that may have been lost; see {@link Coordination.acceptLoss}. */
+export function acceptLoss(view: RecordView): void {
+  const identity = present(records.identity(view), "a mesh is opened before its loss is accepted");
+  const { version, generation } = records.counts(view);
+  const counts = { version: version + RECOVERY_STEP, generation: generation + RECOVERY_STEP };
+  view.set(recordKeys.counts, json(counts));
+  const control = records.control(view);
+  if (control) {
+    const ended = { ...control, epoch: control.epoch + RECOVERY_STEP, expiresMs: 0 };
+    view.set(recordKeys.control, json(ended));
+  }
+  for (const key of placedKeys(identity)) {
+    const { epoch } = records.placement(view, key);
+    view.set(key, json({ state: "unassigned", epoch: epoch + RECOVERY_STEP }));
+  }
+  view.skipRevisions(RECOVERY_STEP);
+}

@@ -1,0 +1,148 @@
+/**
+ * Rules for the leases of hosts and of the controller: pure functions over the mesh's records.
+ */
+import {
+  type ControlRecord,
+  type HostDescription,
+  HostGoneError,
+  type HostLease,
+  type HostRecord,
+  type HostRun,
+  ProtocolMismatchError,
+  StaleControllerError,
+  UnknownHostError,
+} from "../../ports/coordination.ts";
+import type { RecordView } from "../../ports/record_store.ts";
+import { present } from "../../../structures/invariant.ts";
+import { isSameRun, json, raiseCounts, recordKeys, records, runOf } from "./record_keys.ts";
+
+/** Lengths of the leases. */
+export interface LeaseOptions {
+  /** Time without a renewal after which a host may be removed, ms. */
+  readonly hostTtlMs: number;
+  /** Time without a renewal after which another host may become the controller, ms. */
+  readonly controlTtlMs: number;
+}
+
+/** Registers a run; see {@link Coordination.join}. */
+export function joinHost(
+  view: RecordView,
+  description: HostDescription,
+  { hostTtlMs }: LeaseOptions,
+): HostLease {
+  const { protocol } = present(records.identity(view), "a mesh is opened before hosts join it");
+  const [min, max] = description.protocols;
+  if (protocol < min || protocol > max) {
+    throw new ProtocolMismatchError(protocol, description.protocols);
+  }
+  const { host } = description;
+  const before = records.host(view, host);
+  const record: HostRecord = {
+    ...description,
+    state: before?.state ?? "up",
+    expiresMs: view.nowMs + hostTtlMs,
+    load: {},
+  };
+  view.set(recordKeys.host(host), json(record));
+  if (!before || !isSameRun(before, description)) raiseCounts(view);
+  return leaseOf(view, record, hostTtlMs);
+}
+
+/** Prolongs a lease; see {@link Coordination.renew}. */
+export function renewHost(
+  view: RecordView,
+  run: HostRun,
+  load: Readonly<Record<string, number>> | undefined,
+  { hostTtlMs }: LeaseOptions,
+): HostLease {
+  const before = liveRun(view, run);
+  const record: HostRecord = {
+    ...before,
+    expiresMs: view.nowMs + hostTtlMs,
+    load: load ?? before.load,
+  };
+  view.setQuietly(recordKeys.host(run.host), json(record));
+  return leaseOf(view, record, hostTtlMs);
+}
+
+/** Ends a lease; see {@link Coordination.leave}. */
+export function leaveHost(view: RecordView, run: HostRun): void {
+  const record = records.host(view, run.host);
+  if (!record || !isSameRun(record, run)) return;
+  view.delete(recordKeys.host(run.host));
+  raiseCounts(view);
+}
+
+/** Begins or ends a drain; see {@link Coordination.setHostState}. */
+export function setHostState(view: RecordView, host: string, state: HostRecord["state"]): void {
+  const record = records.host(view, host);
+  if (!record) throw new UnknownHostError(host, records.hosts(view).map((each) => each.host));
+  if (record.state === state) return;
+  view.set(recordKeys.host(host), json({ ...record, state }));
+  raiseCounts(view);
+}
+
+/** Removes a host whose lease has expired; see {@link Coordination.removeExpired}. */
+export function removeExpired(view: RecordView, controllerEpoch: number, run: HostRun): boolean {
+  checkController(view, controllerEpoch);
+  const record = records.host(view, run.host);
+  if (!record || !isSameRun(record, run)) return true;
+  if (record.expiresMs > view.nowMs) return false;
+  view.delete(recordKeys.host(run.host));
+  raiseCounts(view);
+  return true;
+}
+
+/** Takes or prolongs the controller's lease; see {@link Coordination.acquireControl}. */
+export function acquireControl(
+  view: RecordView,
+  run: HostRun,
+  { controlTtlMs }: LeaseOptions,
+): ControlRecord | undefined {
+  liveRun(view, run);
+  const before = records.control(view);
+  const isHeld = before !== undefined && before.expiresMs > view.nowMs;
+  if (isHeld && !isSameRun(before.holder, run)) return undefined;
+  const record: ControlRecord = {
+    holder: runOf(run),
+    epoch: isHeld ? before.epoch : (before?.epoch ?? 0) + 1,
+    expiresMs: view.nowMs + controlTtlMs,
+  };
+  if (isHeld) view.setQuietly(recordKeys.control, json(record));
+  else view.set(recordKeys.control, json(record));
+  return record;
+}
+
+/** Ends the controller's lease; see {@link Coordination.releaseControl}. */
+export function releaseControl(view: RecordView, controllerEpoch: number): void {
+  const before = records.control(view);
+  if (before?.epoch !== controllerEpoch) return;
+  view.set(recordKeys.control, json({ ...before, expiresMs: 0 }));
+}
+
+/**
+ * Compares the epoch of a caller with the controller's. An expired lease is still the newest one,
+ * so clocks decide nothing here.
+ *
+ * @throws {StaleControllerError} Another process has become the controller.
+ */
+export function checkController(view: RecordView, epoch: number): void {
+  const control = records.control(view);
+  if (control?.epoch !== epoch) throw new StaleControllerError(epoch, control);
+}
+
+/**
+ * The record of a run that is a host of the mesh.
+ *
+ * @throws {HostGoneError} It was removed or replaced.
+ */
+export function liveRun(view: RecordView, run: HostRun): HostRecord {
+  const record = records.host(view, run.host);
+  if (!record || !isSameRun(record, run)) throw new HostGoneError(runOf(run), record);
+  return record;
+}
+
+function leaseOf(view: RecordView, { state }: HostRecord, ttlMs: number): HostLease {
+  const { version, generation } = records.counts(view);
+  return { ttlMs, state, version, generation, controllerEpoch: records.control(view)?.epoch ?? 0 };
+}

@@ -1,0 +1,85 @@
+/**
+ * Names and forms of the records of {@link Coordination} in a {@link RecordStore}.
+ */
+import type {
+  ControlRecord,
+  HostRecord,
+  HostRun,
+  ManifestRecord,
+  MeshIdentity,
+  PlacedKey,
+  PlacedKind,
+  Placement,
+  PlanRecord,
+} from "../../ports/coordination.ts";
+import type { Json, RecordView } from "../../ports/record_store.ts";
+
+/** Keys of single records; hosts and placements have one key each. */
+export const recordKeys = {
+  identity: "identity",
+  control: "control",
+  /** Counts of placement changes and rewinds. */
+  counts: "counts",
+  manifest: "manifest",
+  plan: "plan",
+  host: (host: string) => `${HOST_PREFIX}${host}`,
+} as const;
+
+/** Prefix of the hosts' keys. */
+export const HOST_PREFIX = "host/";
+
+/** Numbers that only grow. */
+export interface Counts {
+  readonly version: number;
+  readonly generation: number;
+}
+
+/** The records of coordination, typed. The store holds JSON that only these functions write. */
+export const records = {
+  identity: (view: RecordView) => view.get(recordKeys.identity) as MeshIdentity | undefined,
+  control: (view: RecordView) => view.get(recordKeys.control) as ControlRecord | undefined,
+  counts: (view: RecordView) =>
+    (view.get(recordKeys.counts) as Counts | undefined) ?? { version: 0, generation: 0 },
+  manifest: (view: RecordView) => view.get(recordKeys.manifest) as ManifestRecord | undefined,
+  plan: (view: RecordView) => view.get(recordKeys.plan) as PlanRecord | undefined,
+  host: (view: RecordView, host: string) =>
+    view.get(recordKeys.host(host)) as HostRecord | undefined,
+  hosts: (view: RecordView): HostRecord[] =>
+    view.entries(HOST_PREFIX).map(([, value]) => value as unknown as HostRecord),
+  placement: (view: RecordView, key: PlacedKey): Placement =>
+    (view.get(key) as Placement | undefined) ?? { state: "unassigned", epoch: 0 },
+} as const;
+
+/** A typed record as the store takes it. */
+export function json(record: object): Json {
+  return record as unknown as Json;
+}
+
+/** Whether two runs are the same process. */
+export function isSameRun(a: HostRun, b: HostRun): boolean {
+  return a.host === b.host && a.incarnation === b.incarnation;
+}
+
+/** The run of a host without its description. */
+export function runOf({ host, incarnation }: HostRun): HostRun {
+  return { host, incarnation };
+}
+
+/** The keys of all shards and partitions of a mesh. */
+export function placedKeys(identity: MeshIdentity): PlacedKey[] {
+  const counts: Record<PlacedKind, number> = {
+    shard: identity.shards,
+    events: identity.eventPartitions,
+    examples: identity.examplePartitions,
+  };
+  return (Object.entries(counts) as [PlacedKind, number][]).flatMap(([kind, count]) =>
+    Array.from({ length: count }, (_, index): PlacedKey => `${kind}/${index}`)
+  );
+}
+
+/** Raises the version, and the generation where the mesh goes back to its newest manifest. */
+export function raiseCounts(view: RecordView, { rewind = false } = {}): void {
+  const { version, generation } = records.counts(view);
+  const next: Counts = { version: version + 1, generation: generation + (rewind ? 1 : 0) };
+  view.set(recordKeys.counts, json(next));
+}
