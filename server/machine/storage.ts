@@ -9,10 +9,8 @@ import {
   openDataDirectory,
 } from "../../mesh/adapters/embedded/data_directory.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
-import {
-  createLogEnds,
-  EmbeddedEventLog,
-} from "../../mesh/adapters/embedded/embedded_event_log.ts";
+import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_log.ts";
+import { createLogEnds, SharedLogEnds } from "../../mesh/adapters/embedded/log_ends.ts";
 import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts";
@@ -84,7 +82,7 @@ export async function openSharedStorage(
       directory: `${path}/examples`,
       partitions: examplePartitions,
       mode: "read",
-      ends: exampleLogEnds,
+      ends: new SharedLogEnds(exampleLogEnds),
     }),
     blobs: new DirectoryBlobStore(`${path}/blobs`),
   };
@@ -137,7 +135,7 @@ async function openDirectory(
       ...common,
       partitions: examplePartitions,
       directory: `${path}/examples`,
-      ends: exampleLogEnds,
+      ends: new SharedLogEnds(exampleLogEnds),
     }).catch((error) => {
       throw trainerCountError(error);
     }),

@@ -4,6 +4,7 @@
  * offset.
  */
 import { crc32 } from "node:zlib";
+import type { Files } from "../../ports/files.ts";
 import { readFileIfAny, replaceFile } from "./small_file.ts";
 
 /** A file holds other bytes than were written. */
@@ -15,9 +16,14 @@ export class DamagedFileError extends Error {
 }
 
 /** Replaces the file; resolves when it is durable. */
-export async function writeCheckedJson(path: string, value: unknown): Promise<void> {
+export async function writeCheckedJson(
+  path: string,
+  value: unknown,
+  files: Files,
+): Promise<void> {
   const text = JSON.stringify(value);
-  await replaceFile(path, new TextEncoder().encode(`${text}\n${checksumLine(text)}\n`));
+  const bytes = new TextEncoder().encode(`${text}\n${checksumLine(text)}\n`);
+  await replaceFile(path, [bytes], files);
 }
 
 /**
@@ -26,8 +32,8 @@ export async function writeCheckedJson(path: string, value: unknown): Promise<vo
  * @param remedy Advice for the operator, a sentence of the error.
  * @throws {DamagedFileError} When the checksum does not match.
  */
-export function readCheckedJson(path: string, remedy: string): unknown {
-  const bytes = readFileIfAny(path);
+export function readCheckedJson(path: string, remedy: string, files: Files): unknown {
+  const bytes = readFileIfAny(path, files);
   if (bytes === undefined) return undefined;
   const [text, line, rest, ...more] = new TextDecoder().decode(bytes).split("\n");
   if (line !== checksumLine(text) || rest !== "" || more.length > 0) {

@@ -4,6 +4,8 @@
  * are merged into the next write.
  */
 import { invariant } from "../../../structures/invariant.ts";
+import type { Files } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { readCheckedJson, writeCheckedJson } from "./checked_json.ts";
 import { makeDirectory } from "./durable_directory.ts";
 
@@ -25,12 +27,14 @@ const SUFFIX = ".json";
 
 export class CommittedOffsets {
   readonly #directory: string;
+  readonly #files: Files;
   readonly #consumers = new Map<string, ConsumerOffsets>();
 
   /** @param directory Made where it is missing. */
-  constructor(directory: string) {
+  constructor(directory: string, files: Files = denoFiles) {
     this.#directory = directory;
-    makeDirectory(directory);
+    this.#files = files;
+    makeDirectory(directory, files);
   }
 
   /** @throws {DamagedFileError} */
@@ -44,7 +48,7 @@ export class CommittedOffsets {
    * @throws {DamagedFileError}
    */
   all(): CommittedOffset[] {
-    const files = [...Deno.readDirSync(this.#directory)].filter(({ name }) =>
+    const files = [...this.#files.readDirSync(this.#directory)].filter(({ name }) =>
       name.endsWith(SUFFIX)
     );
     return files.flatMap(({ name }) => {
@@ -64,7 +68,8 @@ export class CommittedOffsets {
       await entry.writing?.catch(() => {});
       entry.writing = entry.next;
       entry.next = undefined;
-      await writeCheckedJson(this.path(consumer), Object.fromEntries(entry.offsets));
+      const offsets = Object.fromEntries(entry.offsets);
+      await writeCheckedJson(this.path(consumer), offsets, this.#files);
     })();
     await entry.next;
   }
@@ -80,6 +85,7 @@ export class CommittedOffsets {
     const stored = readCheckedJson(
       this.path(consumer),
       "Restore it from a copy, or delete it: its consumer keeps its position elsewhere.",
+      this.#files,
     );
     const entries = Object.entries((stored ?? {}) as Record<string, number>);
     const offsets = new Map(entries.map(([partition, offset]) => [Number(partition), offset]));

@@ -8,6 +8,8 @@
  */
 import { crc32 } from "node:zlib";
 import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
+import { type Files, isNotFound } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { makeDirectory } from "./durable_directory.ts";
 import { readFileIfAny, replaceFile, TEMPORARY_SUFFIX } from "./small_file.ts";
 
@@ -18,11 +20,13 @@ const CHECKSUM_BYTES_MAX = 4 * 1024 * 1024;
 
 export class DirectoryBlobStore implements BlobStore {
   readonly #directory: string;
+  readonly #files: Files;
 
   /** @param directory Made where it is missing. */
-  constructor(directory: string) {
+  constructor(directory: string, files: Files = denoFiles) {
     this.#directory = directory;
-    makeDirectory(directory);
+    this.#files = files;
+    makeDirectory(directory, files);
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -30,14 +34,14 @@ export class DirectoryBlobStore implements BlobStore {
     const footer = new Uint8Array(FOOTER_BYTES);
     footer.set(MAGIC);
     new DataView(footer.buffer).setUint32(MAGIC.length, await checksumOf(bytes), true);
-    makeDirectory(path.slice(0, path.lastIndexOf("/")));
-    await replaceFile(path, bytes, footer);
+    makeDirectory(path.slice(0, path.lastIndexOf("/")), this.#files);
+    await replaceFile(path, [bytes, footer], this.#files);
   }
 
   /** @throws {BlobDamagedError} */
   async get(name: string): Promise<Uint8Array | undefined> {
     const path = this.#path(name);
-    const file = readFileIfAny(path);
+    const file = readFileIfAny(path, this.#files);
     if (file === undefined) return undefined;
     const length = file.byteLength - FOOTER_BYTES;
     const footer = file.subarray(Math.max(0, length));
@@ -54,7 +58,7 @@ export class DirectoryBlobStore implements BlobStore {
   list(prefix: string): Promise<string[]> {
     const names: string[] = [];
     const walk = (folder: string) => {
-      for (const entry of Deno.readDirSync(`${this.#directory}/${folder}`)) {
+      for (const entry of this.#files.readDirSync(`${this.#directory}/${folder}`)) {
         const name = folder + entry.name;
         if (entry.isDirectory) walk(`${name}/`);
         else if (!name.endsWith(TEMPORARY_SUFFIX)) {
@@ -71,14 +75,14 @@ export class DirectoryBlobStore implements BlobStore {
   async delete(name: string): Promise<void> {
     let path = this.#path(name);
     try {
-      await Deno.remove(path);
+      await this.#files.remove(path);
       for (;;) {
         path = path.slice(0, path.lastIndexOf("/"));
         if (path.length <= this.#directory.length) return;
-        Deno.removeSync(path); // fails unless the folder is empty
+        this.#files.removeSync(path); // fails unless the folder is empty
       }
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
+      if (isNotFound(error)) return;
       if (isNotEmpty(error)) return;
       throw error;
     }

@@ -4,10 +4,12 @@
  * parent.
  */
 import { dirname, resolve } from "node:path";
+import { type Files, isNotFound } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 
 /** Makes the names of new, renamed and removed entries of the directory durable. */
-export function syncDirectory(directory: string): void {
-  const handle = Deno.openSync(directory, { read: true });
+export function syncDirectory(directory: string, files: Files = denoFiles): void {
+  const handle = files.openSync(directory, { read: true });
   try {
     handle.syncSync();
   } finally {
@@ -16,8 +18,8 @@ export function syncDirectory(directory: string): void {
 }
 
 /** As {@link syncDirectory}, without keeping the calling thread waiting. */
-export async function syncDirectoryAsync(directory: string): Promise<void> {
-  const handle = await Deno.open(directory, { read: true });
+export async function syncDirectoryAsync(directory: string, files: Files): Promise<void> {
+  const handle = await files.open(directory, { read: true });
   try {
     await handle.sync();
   } finally {
@@ -26,20 +28,20 @@ export async function syncDirectoryAsync(directory: string): Promise<void> {
 }
 
 /** Makes a directory and its missing parents, durably. Does nothing where it is there. */
-export function makeDirectory(directory: string): void {
+export function makeDirectory(directory: string, files: Files = denoFiles): void {
   const made: string[] = [];
-  for (let path = resolve(directory); !exists(path); path = dirname(path)) made.push(path);
+  for (let path = resolve(directory); !exists(path, files); path = dirname(path)) made.push(path);
   if (made.length === 0) return;
-  Deno.mkdirSync(directory, { recursive: true });
-  for (const path of made.reverse()) syncDirectory(dirname(path));
+  files.mkdirSync(directory);
+  for (const path of made.reverse()) syncDirectory(dirname(path), files);
 }
 
-function exists(path: string): boolean {
+function exists(path: string, files: Files): boolean {
   try {
-    Deno.statSync(path);
+    files.statSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
 }

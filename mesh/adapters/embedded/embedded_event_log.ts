@@ -6,6 +6,7 @@
  * the thread that appends also answers rank requests. Here a sync runs outside the event loop.
  */
 import { invariant } from "../../../structures/invariant.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
 import {
   type AppendUntil,
   type EventLog,
@@ -14,10 +15,14 @@ import {
   type LogUsage,
   partitionOf,
 } from "../../ports/event_log.ts";
+import { type Files, isNotFound } from "../../ports/files.ts";
 import { Listeners } from "../../runtime/listeners.ts";
+import { DenoClock } from "../deno/deno_clock.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { DamagedFileError } from "./checked_json.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
 import { makeDirectory } from "./durable_directory.ts";
+import { createLogEnds, type LogEnds, SharedLogEnds } from "./log_ends.ts";
 import { PartitionCountError, readLogHeader, writeLogHeader } from "./log_header.ts";
 import { blockBytes } from "./segment_block.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
@@ -33,11 +38,8 @@ export interface EmbeddedEventLogOptions {
    * `write` in one thread of one process, `read` in its other threads, which see durable records.
    */
   readonly mode: "write" | "read";
-  /**
-   * Memory shared by all threads that open this log, see {@link createLogEnds}. May be left out
-   * where there is one thread.
-   */
-  readonly ends?: SharedArrayBuffer;
+  /** Shared by all threads that open this log. May be left out where there is one thread. */
+  readonly ends?: LogEnds;
   /** Bytes on disk before appends fail. Default 64 GiB. */
   readonly bytesMax?: number;
   /**
@@ -52,6 +54,10 @@ export interface EmbeddedEventLogOptions {
   readonly durability?: "disk" | "process";
   /** Called for each partition whose torn tail was cut off at the opening. */
   readonly onTornTail?: (tail: TornTail) => void;
+  /** Default: the machine's. */
+  readonly files?: Files;
+  /** Default: real time. */
+  readonly clock?: Clock;
 }
 
 interface Partition {
@@ -71,11 +77,6 @@ interface Partition {
 
 const SEGMENT_BYTES_USUAL = 64 * 2 ** 20;
 
-/** Memory in which the writing thread keeps the end of each partition's durable records. */
-export function createLogEnds(partitions: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(partitions * BigInt64Array.BYTES_PER_ELEMENT);
-}
-
 /** The trim floor is stored like a consumer's offset, under a name that no consumer can have. */
 const FLOOR_NAME = "(trimmed)";
 /** The durable end is stored in the same way. */
@@ -89,8 +90,11 @@ export class EmbeddedEventLog implements EventLog {
   readonly #bytesMax: number;
   readonly #partitions: Partition[];
   readonly #offsets: CommittedOffsets;
-  readonly #ends: BigInt64Array;
-  #endTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #files: Files;
+  readonly #clock: Clock;
+  readonly #ends: LogEnds;
+  readonly #unfollow: readonly (() => void)[];
+  #endTimer: Timer | undefined;
   #full: LogFullError | undefined;
   #closed = false;
 
@@ -101,16 +105,22 @@ export class EmbeddedEventLog implements EventLog {
     this.#options = options;
     this.partitions = options.partitions;
     this.#bytesMax = options.bytesMax ?? 64 * 2 ** 30;
-    this.#offsets = new CommittedOffsets(`${options.directory}/offsets`);
-    this.#ends = new BigInt64Array(options.ends ?? createLogEnds(options.partitions));
+    this.#files = options.files ?? denoFiles;
+    this.#clock = options.clock ?? new DenoClock();
+    this.#offsets = new CommittedOffsets(`${options.directory}/offsets`, this.#files);
+    this.#ends = options.ends ?? new SharedLogEnds(createLogEnds(options.partitions));
     this.#partitions = Array.from(
       { length: options.partitions },
       (_, partition) => this.#openPartition(partition),
     );
-    for (let partition = 0; partition < this.partitions; partition++) {
-      if (options.mode === "read") this.#follow(partition);
-      else this.#announce(partition);
+    if (options.mode === "write") {
+      this.#partitions.forEach(({ endOffset }, partition) =>
+        this.#ends.store(partition, endOffset)
+      );
     }
+    this.#unfollow = options.mode === "write"
+      ? []
+      : this.#partitions.map((_, partition) => this.#follow(partition));
     // After a kill the stored ends may be a second old, and without appends would stay so.
     const isEndNew = ({ endOffset }: Partition, partition: number) =>
       endOffset > this.#offsets.get(END_NAME, partition);
@@ -126,21 +136,21 @@ export class EmbeddedEventLog implements EventLog {
    * @throws {DamagedFileError} A small file of the log is damaged.
    */
   static async open(options: EmbeddedEventLogOptions): Promise<EmbeddedEventLog> {
-    const { directory, mode, partitions } = options;
-    if (mode === "write") makeDirectory(directory);
-    const found = readLogHeader(directory);
+    const { directory, mode, partitions, files = denoFiles } = options;
+    if (mode === "write") makeDirectory(directory, files);
+    const found = readLogHeader(directory, files);
     if (found === undefined) {
       if (mode === "read") {
         throw new Error(`There is no log in ${directory}: open it for writing before readers do.`);
       }
-      if (hasSegments(directory)) {
+      if (hasSegments(directory, files)) {
         throw new DamagedFileError(
           `${directory}/log.json`,
           "it is missing, and there are segments",
           "Restore it from a copy, or move the log's directory aside and start anew.",
         );
       }
-      await writeLogHeader(directory, partitions);
+      await writeLogHeader(directory, partitions, files);
     } else if (found !== partitions) throw new PartitionCountError(directory, found, partitions);
     return new EmbeddedEventLog(options);
   }
@@ -202,10 +212,10 @@ export class EmbeddedEventLog implements EventLog {
     const floor = Math.min(offset, target.endOffset);
     if (floor <= target.floor) return;
     target.floor = floor;
-    const segments = listSegments(target.directory);
+    const segments = listSegments(target.directory, this.#files);
     for (let i = 0; i + 1 < segments.length && segments[i + 1].firstOffset <= floor; i++) {
-      const bytes = bytesOf([segments[i]]);
-      await Deno.remove(segments[i].path);
+      const bytes = bytesOf([segments[i]], this.#files);
+      await this.#files.remove(segments[i].path);
       target.bytesBefore -= bytes;
       invariant(
         target.bytesBefore + (target.writer?.bytes ?? 0) >= 0,
@@ -241,22 +251,20 @@ export class EmbeddedEventLog implements EventLog {
       reader.close();
     }
     const storesEnds = this.#endTimer !== undefined;
-    clearTimeout(this.#endTimer);
+    this.#endTimer?.cancel();
     if (storesEnds) await this.#storeEnds().catch(() => {});
     await this.#offsets.settle();
-    if (this.#options.mode === "read") { // ends the waits of #follow
-      for (let partition = 0; partition < this.partitions; partition++) {
-        Atomics.notify(this.#ends, partition);
-      }
-    }
+    for (const unfollow of this.#unfollow) unfollow();
   }
 
   #openPartition(partition: number): Partition {
     const { directory: root, mode, segmentBytesMax, durability } = this.#options;
     const directory = `${root}/${partition}`;
-    if (mode === "write") makeDirectory(directory);
+    if (mode === "write") makeDirectory(directory, this.#files);
     const writer = mode === "read" ? undefined : new SegmentWriter({
       directory,
+      files: this.#files,
+      clock: this.#clock,
       segmentBytesMax: segmentBytesMax ??
         Math.min(SEGMENT_BYTES_USUAL, this.#bytesMax / (8 * this.partitions)),
       durability: durability ?? "disk",
@@ -264,15 +272,15 @@ export class EmbeddedEventLog implements EventLog {
       onDurable: (endOffset) => this.#onDurable(partition, endOffset),
     });
     if (writer?.torn) this.#options.onTornTail?.(writer.torn);
-    const reader = new SegmentReader(directory);
+    const reader = new SegmentReader(directory, this.#files);
     return {
       directory,
       reader,
       writer,
       listeners: new Listeners(),
-      endOffset: writer ? writer.durableOffset : Number(Atomics.load(this.#ends, partition)),
+      endOffset: writer ? writer.durableOffset : this.#ends.load(partition),
       floor: this.#offsets.get(FLOOR_NAME, partition),
-      bytesBefore: bytesOf(listSegments(directory)),
+      bytesBefore: bytesOf(listSegments(directory, this.#files), this.#files),
     };
   }
 
@@ -289,7 +297,7 @@ export class EmbeddedEventLog implements EventLog {
       "the durable end of a partition never goes back",
     );
     this.#partitions[partition].endOffset = endOffset;
-    this.#announce(partition);
+    this.#ends.store(partition, endOffset);
     this.#partitions[partition].listeners.tell();
     this.#storeEndLater();
   }
@@ -297,8 +305,8 @@ export class EmbeddedEventLog implements EventLog {
   /** Stores the durable ends at most once per {@link END_INTERVAL_MS}. */
   #storeEndLater(): void {
     if (this.#options.durability === "process" || this.#endTimer !== undefined) return;
-    this.#endTimer = setTimeout(() => void this.#storeEnds().catch(() => {}), END_INTERVAL_MS);
-    Deno.unrefTimer(Number(this.#endTimer));
+    const store = () => void this.#storeEnds().catch(() => {});
+    this.#endTimer = this.#clock.schedule(END_INTERVAL_MS, store);
   }
 
   /**
@@ -306,29 +314,18 @@ export class EmbeddedEventLog implements EventLog {
    * tail. A failure changes nothing: the log is whole without.
    */
   async #storeEnds(): Promise<void> {
-    clearTimeout(this.#endTimer);
+    this.#endTimer?.cancel();
     this.#endTimer = undefined;
     const ends = this.#partitions.map(({ endOffset }) => endOffset);
     await Promise.all(ends.map((end, partition) => this.#offsets.set(END_NAME, partition, end)));
   }
 
-  #announce(partition: number): void {
-    Atomics.store(this.#ends, partition, BigInt(this.#partitions[partition].endOffset));
-    Atomics.notify(this.#ends, partition);
-  }
-
-  /** Waits for each new end, without a timer, until the log is closed. */
-  async #follow(partition: number): Promise<void> {
-    while (!this.#closed) {
-      const end = Atomics.load(this.#ends, partition);
-      if (Number(end) > this.#partitions[partition].endOffset) {
-        this.#partitions[partition].endOffset = Number(end);
-        this.#partitions[partition].listeners.tell();
-        continue;
-      }
-      const wait = Atomics.waitAsync(this.#ends, partition, end);
-      if (wait.async) await wait.value;
-    }
+  #follow(partition: number): () => void {
+    return this.#ends.follow(partition, (end) => {
+      if (this.#closed || end <= this.#partitions[partition].endOffset) return;
+      this.#partitions[partition].endOffset = end;
+      this.#partitions[partition].listeners.tell();
+    });
   }
 
   #partition(partition: number): Partition {
@@ -336,15 +333,15 @@ export class EmbeddedEventLog implements EventLog {
   }
 }
 
-function hasSegments(directory: string): boolean {
+function hasSegments(directory: string, files: Files): boolean {
   try {
-    return listSegments(`${directory}/0`).length > 0;
+    return listSegments(`${directory}/0`, files).length > 0;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
 }
 
-function bytesOf(segments: readonly SegmentFile[]): number {
-  return segments.reduce((sum, { path }) => sum + Deno.statSync(path).size, 0);
+function bytesOf(segments: readonly SegmentFile[], files: Files): number {
+  return segments.reduce((sum, { path }) => sum + files.statSync(path).size, 0);
 }

@@ -1,6 +1,8 @@
 /**
  * `log.json`, the file that makes a directory a log: its format and its number of partitions.
  */
+import type { Files } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { readCheckedJson, writeCheckedJson } from "./checked_json.ts";
 import { LOG_FORMAT } from "./segment_block.ts";
 
@@ -25,10 +27,14 @@ export class PartitionCountError extends Error {
  * @throws {DamagedFileError}
  * @throws {Error} The log has a format of another build.
  */
-export function readLogHeader(directory: string): number | undefined {
+export function readLogHeader(
+  directory: string,
+  files: Files = denoFiles,
+): number | undefined {
   const header = readCheckedJson(
     pathOf(directory),
     "Restore it from a copy, or move the log's directory aside and start anew.",
+    files,
   ) as LogHeader | undefined;
   if (header !== undefined && header.format !== LOG_FORMAT) {
     throw new Error(
@@ -39,9 +45,13 @@ export function readLogHeader(directory: string): number | undefined {
 }
 
 /** Makes the directory a log. */
-export async function writeLogHeader(directory: string, partitions: number): Promise<void> {
+export async function writeLogHeader(
+  directory: string,
+  partitions: number,
+  files: Files,
+): Promise<void> {
   const header: LogHeader = { format: LOG_FORMAT, partitions };
-  await writeCheckedJson(pathOf(directory), header);
+  await writeCheckedJson(pathOf(directory), header, files);
 }
 
 function pathOf(directory: string): string {

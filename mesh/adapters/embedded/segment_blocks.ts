@@ -1,13 +1,15 @@
 /**
  * Reads the blocks of one segment file through a buffer.
  */
+import type { Files, OpenFile } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { BLOCK_HEADER_BYTES, decodeHeader, isIntact } from "./segment_block.ts";
 import { readAt } from "./segment_files.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 
 export class SegmentBlocks {
-  readonly #file: Deno.FsFile;
+  readonly #file: OpenFile;
   #chunk: Uint8Array<ArrayBuffer>;
   /** Byte of the file at which the chunk begins; -1 when it holds nothing. */
   #chunkPosition = -1;
@@ -20,10 +22,10 @@ export class SegmentBlocks {
 
   /**
    * @param chunk Memory for the buffer, from {@link SegmentBlocks.close} of another file.
-   * @throws {Deno.errors.NotFound} When there is no such file.
+   * @throws {Error} Named `NotFound`, when there is no such file.
    */
-  constructor(path: string, chunk = new Uint8Array(CHUNK_BYTES)) {
-    this.#file = Deno.openSync(path, { read: true });
+  constructor(path: string, files: Files = denoFiles, chunk = new Uint8Array(CHUNK_BYTES)) {
+    this.#file = files.openSync(path, { read: true });
     this.#chunk = chunk;
   }
 

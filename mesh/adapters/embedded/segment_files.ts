@@ -1,6 +1,9 @@
 /**
  * A partition on disk: a directory of segment files, each named for the offset of its first record.
  */
+import { type Files, type OpenFile, SEEK_START } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
+
 export interface SegmentFile {
   readonly path: string;
   readonly firstOffset: number;
@@ -13,9 +16,9 @@ export function segmentPath(directory: string, firstOffset: number): string {
 }
 
 /** Segments by first offset, ascending. */
-export function listSegments(directory: string): SegmentFile[] {
+export function listSegments(directory: string, files: Files = denoFiles): SegmentFile[] {
   const segments: SegmentFile[] = [];
-  for (const entry of Deno.readDirSync(directory)) {
+  for (const entry of files.readDirSync(directory)) {
     if (!entry.isFile || !entry.name.endsWith(SUFFIX)) continue;
     const firstOffset = Number(entry.name.slice(0, -SUFFIX.length));
     segments.push({ path: `${directory}/${entry.name}`, firstOffset });
@@ -24,8 +27,8 @@ export function listSegments(directory: string): SegmentFile[] {
 }
 
 /** Fills `bytes` from `position` of the file; returns how many there were before its end. */
-export function readAt(file: Deno.FsFile, position: number, bytes: Uint8Array): number {
-  file.seekSync(position, Deno.SeekMode.Start);
+export function readAt(file: OpenFile, position: number, bytes: Uint8Array): number {
+  file.seekSync(position, SEEK_START);
   let filled = 0;
   while (filled < bytes.byteLength) {
     const read = file.readSync(bytes.subarray(filled));

@@ -7,6 +7,8 @@
  */
 import { invariant, present } from "../../../structures/invariant.ts";
 import type { LogRecord } from "../../ports/event_log.ts";
+import { type Files, isNotFound } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { decodeHeader, decodeRecords, LogCorruptError } from "./segment_block.ts";
 import { SegmentBlocks } from "./segment_blocks.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
@@ -46,14 +48,16 @@ const INDEX_BYTES = 1024 * 1024;
 
 export class SegmentReader {
   readonly #directory: string;
+  readonly #files: Files;
   #segments: readonly SegmentFile[];
   #open: OpenSegment | undefined;
   /** Memory for the next segment's buffer. */
   #buffer: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(directory: string) {
+  constructor(directory: string, files: Files = denoFiles) {
     this.#directory = directory;
-    this.#segments = listSegments(directory);
+    this.#files = files;
+    this.#segments = listSegments(directory, files);
   }
 
   /**
@@ -92,7 +96,7 @@ export class SegmentReader {
   #openSegmentOf(offset: number): BoundedSegment | undefined {
     const segment = this.#findSegment(offset);
     if (segment !== undefined && this.#openSegment(segment)) return segment;
-    this.#segments = listSegments(this.#directory);
+    this.#segments = listSegments(this.#directory, this.#files);
     const renewed = this.#findSegment(offset);
     return renewed !== undefined && this.#openSegment(renewed) ? renewed : undefined;
   }
@@ -111,9 +115,9 @@ export class SegmentReader {
     this.close();
     let blocks: SegmentBlocks;
     try {
-      blocks = new SegmentBlocks(segment.path, this.#buffer);
+      blocks = new SegmentBlocks(segment.path, this.#files, this.#buffer);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
+      if (isNotFound(error)) return false;
       throw error;
     }
     this.#open = {
@@ -178,7 +182,7 @@ export class SegmentReader {
 
   /** The file ends although durable records follow: they are in a newer segment, or missing. */
   #endOfSegment(open: OpenSegment, { offset, position }: BlockPosition): number {
-    this.#segments = listSegments(this.#directory);
+    this.#segments = listSegments(this.#directory, this.#files);
     const next = this.#findSegment(offset);
     if (next?.firstOffset === offset && next.path !== open.segment.path) return offset;
     throw new LogCorruptError(

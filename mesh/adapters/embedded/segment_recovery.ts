@@ -10,7 +10,8 @@
  * stores. A torn tail is cut off and kept in a file next to the segment.
  */
 import { present } from "../../../structures/invariant.ts";
-import { dropCachedPages } from "../linux/page_cache.ts";
+import type { Files } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { syncDirectory } from "./durable_directory.ts";
 import { BLOCK_HEADER_BYTES, decodeHeader, isIntact, LogCorruptError } from "./segment_block.ts";
 import { SegmentBlocks } from "./segment_blocks.ts";
@@ -58,20 +59,24 @@ export interface IntactPart {
  *
  * @throws {LogCorruptError} A block that was durable is damaged or missing; nothing was cut off.
  */
-export function recoverPartition(directory: string, evidence?: DurableEvidence): PartitionEnd {
-  const segments = listSegments(directory);
-  while (segments.length > 1 && Deno.statSync(lastOf(segments).path).size === 0) {
-    Deno.removeSync(lastOf(segments).path);
+export function recoverPartition(
+  directory: string,
+  evidence?: DurableEvidence,
+  files: Files = denoFiles,
+): PartitionEnd {
+  const segments = listSegments(directory, files);
+  while (segments.length > 1 && files.statSync(lastOf(segments).path).size === 0) {
+    files.removeSync(lastOf(segments).path);
     segments.pop();
   }
   const last = segments.at(-1) ?? { path: segmentPath(directory, 0), firstOffset: 0 };
   const { path } = last;
-  const file = Deno.openSync(path, { create: true, read: true, write: true });
+  const file = files.openSync(path, { create: true, read: true, write: true });
   try {
     file.syncDataSync();
-    syncDirectory(directory);
-    dropCachedPages(path);
-    const intact = readIntactPart(path, last.firstOffset);
+    syncDirectory(directory, files);
+    files.dropCachedPages(path);
+    const intact = readIntactPart(path, last.firstOffset, files);
     const { position, endOffset } = intact;
     const bytes = file.statSync().size - position;
     if (evidence !== undefined && evidence.offset > endOffset) {
@@ -83,7 +88,7 @@ export function recoverPartition(directory: string, evidence?: DurableEvidence):
       );
     }
     if (bytes === 0) return { path, ...intact, torn: undefined };
-    const tail = readTail(path, position, bytes);
+    const tail = readTail({ path, position, bytes }, files);
     const later = durablePast(tail, endOffset);
     if (later !== undefined) {
       throw new LogCorruptError(
@@ -94,7 +99,7 @@ export function recoverPartition(directory: string, evidence?: DurableEvidence):
         }, records up to ${later.durableOffset} were durable)`,
       );
     }
-    const keptAt = keepTail(path, position, tail);
+    const keptAt = keepTail(`${path}.${position}.torn`, tail, files);
     file.truncateSync(position);
     file.syncDataSync();
     return { path, ...intact, torn: { path, position, bytes, keptAt } };
@@ -104,8 +109,12 @@ export function recoverPartition(directory: string, evidence?: DurableEvidence):
 }
 
 /** Reads blocks from the beginning of a segment up to the first that is not intact. */
-export function readIntactPart(path: string, firstOffset: number): IntactPart {
-  const blocks = new SegmentBlocks(path);
+export function readIntactPart(
+  path: string,
+  firstOffset: number,
+  files: Files = denoFiles,
+): IntactPart {
+  const blocks = new SegmentBlocks(path, files);
   try {
     let [position, endOffset] = [0, firstOffset];
     for (;;) {
@@ -122,8 +131,11 @@ export function readIntactPart(path: string, firstOffset: number): IntactPart {
   }
 }
 
-function readTail(path: string, position: number, bytes: number): Uint8Array {
-  const blocks = new SegmentBlocks(path);
+function readTail(
+  { path, position, bytes }: { path: string; position: number; bytes: number },
+  files: Files,
+): Uint8Array {
+  const blocks = new SegmentBlocks(path, files);
   try {
     return present(blocks.bytesAt(position, bytes), "a file is as long as it says").slice();
   } finally {
@@ -153,11 +165,15 @@ function durablePast(
 }
 
 /** Writes the tail to a file of its own; on a full disk the log opens all the same. */
-function keepTail(path: string, position: number, tail: Uint8Array): string | undefined {
+function keepTail(keptAt: string, tail: Uint8Array, files: Files): string | undefined {
   if (tail.every((byte) => byte === 0)) return undefined;
-  const keptAt = `${path}.${position}.torn`;
   try {
-    Deno.writeFileSync(keptAt, tail);
+    const file = files.openSync(keptAt, { create: true, truncate: true, write: true });
+    try {
+      for (let at = 0; at < tail.byteLength;) at += file.writeSync(tail.subarray(at));
+    } finally {
+      file.close();
+    }
     return keptAt;
   } catch {
     return undefined;

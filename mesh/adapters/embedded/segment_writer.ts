@@ -8,8 +8,15 @@
  * another sync would succeed all the same. Only opening the log again shows what is on the disk.
  */
 import { invariant } from "../../../structures/invariant.ts";
+import type { Clock } from "../../ports/clock.ts";
 import { type AppendUntil, LogUnavailableError } from "../../ports/event_log.ts";
-import { PageCacheRelease } from "../linux/page_cache.ts";
+import {
+  type Files,
+  isNotFound,
+  type OpenFile,
+  type PageRelease,
+  SEEK_START,
+} from "../../ports/files.ts";
 import { syncDirectory } from "./durable_directory.ts";
 import { blockBytes, encodeBlock } from "./segment_block.ts";
 import { segmentPath } from "./segment_files.ts";
@@ -18,6 +25,8 @@ import { TEMPORARY_SUFFIX } from "./small_file.ts";
 
 export interface SegmentWriterOptions {
   readonly directory: string;
+  readonly files: Files;
+  readonly clock: Clock;
   /** Evidence of records that were durable before the opening. */
   readonly evidence?: DurableEvidence | undefined;
   /** A segment that would grow past this is closed and a new one begun, bytes. */
@@ -62,8 +71,8 @@ const PROBE_BYTES = 64 * 1024;
 export class SegmentWriter {
   readonly #options: SegmentWriterOptions;
   #path: string;
-  #file: Deno.FsFile;
-  #pages: PageCacheRelease;
+  #file: OpenFile;
+  #pages: PageRelease;
   /** The position of `#file`; NaN = unknown. */
   #cursor = NaN;
   /** The end of the last block, bytes. */
@@ -100,14 +109,12 @@ export class SegmentWriter {
    */
   constructor(options: SegmentWriterOptions) {
     this.#options = options;
-    const { path, position, endOffset, torn } = recoverPartition(
-      options.directory,
-      options.evidence,
-    );
+    const { directory, evidence, files } = options;
+    const { path, position, endOffset, torn } = recoverPartition(directory, evidence, files);
     this.torn = torn;
     this.#path = path;
-    this.#file = Deno.openSync(path, { read: true, write: true });
-    this.#pages = new PageCacheRelease(path, position);
+    this.#file = files.openSync(path, { read: true, write: true });
+    this.#pages = files.releasePages(path, position);
     this.#position = position;
     this.#nextOffset = this.#writtenOffset = this.#durableOffset = endOffset;
     this.#syncedOffset = endOffset;
@@ -134,13 +141,14 @@ export class SegmentWriter {
    */
   failure(): Error | undefined {
     if (this.#broken !== undefined || this.#failure === undefined) return this.#broken;
-    const path = `${this.#options.directory}/probe${TEMPORARY_SUFFIX}`;
+    const { directory, files } = this.#options;
+    const path = `${directory}/probe${TEMPORARY_SUFFIX}`;
     try {
-      writeProbe(path);
+      writeProbe(path, files);
       this.#failure = undefined;
     } catch { /* still no room */ }
     try {
-      Deno.removeSync(path);
+      files.removeSync(path);
     } catch { /* it was not made */ }
     return this.#failure;
   }
@@ -253,11 +261,11 @@ export class SegmentWriter {
   #delaySync(): Promise<void> {
     return new Promise((resolve) => {
       const end = () => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#syncNow = undefined;
         resolve();
       };
-      const timer = setTimeout(end, SYNC_DELAY_MS);
+      const timer = this.#options.clock.schedule(SYNC_DELAY_MS, end);
       this.#syncNow = end;
     });
   }
@@ -283,7 +291,7 @@ export class SegmentWriter {
   }
 
   #writeAt(position: number, bytes: Uint8Array): void {
-    if (position !== this.#cursor) this.#file.seekSync(position, Deno.SeekMode.Start);
+    if (position !== this.#cursor) this.#file.seekSync(position, SEEK_START);
     this.#cursor = NaN;
     for (let at = 0; at < bytes.byteLength;) at += this.#file.writeSync(bytes.subarray(at));
     this.#cursor = position + bytes.byteLength;
@@ -294,7 +302,7 @@ export class SegmentWriter {
    * alone.
    */
   #roll(): void {
-    const { directory, durability } = this.#options;
+    const { directory, durability, files } = this.#options;
     if (durability === "disk") {
       try {
         this.#file.syncDataSync();
@@ -310,7 +318,7 @@ export class SegmentWriter {
     void this.#pages.close();
     this.#path = path;
     this.#file = next;
-    this.#pages = new PageCacheRelease(path, 0);
+    this.#pages = files.releasePages(path, 0);
     this.#position = this.#cursor = 0;
   }
 
@@ -318,18 +326,19 @@ export class SegmentWriter {
    * A file that cannot be made durable is removed: while it is there, an opening would look into it
    * alone.
    */
-  #createSegment(path: string): Deno.FsFile {
-    let file: Deno.FsFile | undefined;
+  #createSegment(path: string): OpenFile {
+    const { directory, files } = this.#options;
+    let file: OpenFile | undefined;
     try {
-      file = Deno.openSync(path, { create: true, truncate: true, read: true, write: true });
-      syncDirectory(this.#options.directory);
+      file = files.openSync(path, { create: true, truncate: true, read: true, write: true });
+      syncDirectory(directory, files);
       return file;
     } catch (cause) {
       file?.close();
       try {
-        Deno.removeSync(path);
+        files.removeSync(path);
       } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) this.#break([], cause);
+        if (!isNotFound(error)) this.#break([], cause);
       }
       throw cause;
     }
@@ -369,8 +378,8 @@ export class SegmentWriter {
   }
 }
 
-function writeProbe(path: string): void {
-  const file = Deno.openSync(path, { create: true, truncate: true, write: true });
+function writeProbe(path: string, files: Files): void {
+  const file = files.openSync(path, { create: true, truncate: true, write: true });
   try {
     for (let bytes = 0; bytes < PROBE_BYTES;) {
       bytes += file.writeSync(new Uint8Array(PROBE_BYTES - bytes));

@@ -2,6 +2,8 @@
  * Whole files that are replaced at once: written under a temporary name, synced, renamed. A reader,
  * and a restart after a crash, sees the old content or the new, never a part.
  */
+import { type Files, isNotFound } from "../../ports/files.ts";
+import { denoFiles } from "../deno/deno_files.ts";
 import { syncDirectoryAsync } from "./durable_directory.ts";
 
 /** Bytes of one write. A thread cannot answer requests during a write, so large ones are split. */
@@ -15,11 +17,15 @@ export const TEMPORARY_SUFFIX = ".tmp";
 /**
  * Replaces the file by one with these bytes, one part after another. Resolves when it is durable.
  */
-export async function replaceFile(path: string, ...parts: readonly Uint8Array[]): Promise<void> {
+export async function replaceFile(
+  path: string,
+  parts: readonly Uint8Array[],
+  files: Files,
+): Promise<void> {
   const directory = path.slice(0, path.lastIndexOf("/"));
-  const temporary = `${path}.${Deno.pid}-${temporaries++}${TEMPORARY_SUFFIX}`;
+  const temporary = `${path}.${files.user}-${temporaries++}${TEMPORARY_SUFFIX}`;
   try {
-    const file = await Deno.open(temporary, { createNew: true, write: true });
+    const file = await files.open(temporary, { createNew: true, write: true });
     try {
       for (const bytes of parts) {
         for (let at = 0; at < bytes.byteLength;) {
@@ -30,29 +36,32 @@ export async function replaceFile(path: string, ...parts: readonly Uint8Array[])
     } finally {
       file.close();
     }
-    await Deno.rename(temporary, path);
+    await files.rename(temporary, path);
   } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
+    await files.remove(temporary).catch(() => {});
     throw error;
   }
-  await syncDirectoryAsync(directory);
+  await syncDirectoryAsync(directory, files);
 }
 
 /** The file's bytes; undefined where there is no such file. */
-export function readFileIfAny(path: string): Uint8Array<ArrayBuffer> | undefined {
+export function readFileIfAny(
+  path: string,
+  files: Files = denoFiles,
+): Uint8Array<ArrayBuffer> | undefined {
   try {
-    return Deno.readFileSync(path);
+    return files.readFileSync(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (isNotFound(error)) return undefined;
     throw error;
   }
 }
 
 /** Removes temporary files below a directory that a crash has left. None may be under way. */
-export function removeTemporaries(directory: string): void {
-  for (const entry of Deno.readDirSync(directory)) {
+export function removeTemporaries(directory: string, files: Files = denoFiles): void {
+  for (const entry of files.readDirSync(directory)) {
     const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory) removeTemporaries(path);
-    else if (entry.isFile && entry.name.endsWith(TEMPORARY_SUFFIX)) Deno.removeSync(path);
+    if (entry.isDirectory) removeTemporaries(path, files);
+    else if (entry.isFile && entry.name.endsWith(TEMPORARY_SUFFIX)) files.removeSync(path);
   }
 }

@@ -19,10 +19,8 @@ import type { WorkerSetup } from "../../../server/machine/worker.ts";
 import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
 import { startWorkerThreads } from "../../../mesh/adapters/deno/worker_threads.ts";
-import {
-  createLogEnds,
-  EmbeddedEventLog,
-} from "../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { EmbeddedEventLog } from "../../../mesh/adapters/embedded/embedded_event_log.ts";
+import { createLogEnds, SharedLogEnds } from "../../../mesh/adapters/embedded/log_ends.ts";
 import { PrometheusTelemetry } from "../../../mesh/adapters/prometheus/prometheus_telemetry.ts";
 import type { ActorRef } from "../../../mesh/runtime/actor.ts";
 import { Mesh, placementOf } from "../../../mesh/runtime/mesh.ts";
@@ -121,7 +119,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
     partitions: 1,
     mode: "write",
     durability: "process",
-    ends,
+    ends: new SharedLogEnds(ends),
   });
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});

@@ -4,11 +4,11 @@ import {
   openDataDirectory,
 } from "../../../../mesh/adapters/embedded/data_directory.ts";
 import {
-  createLogEnds,
   EmbeddedEventLog,
   type EmbeddedEventLogOptions,
 } from "../../../../mesh/adapters/embedded/embedded_event_log.ts";
 import { LogUnavailableError } from "../../../../mesh/ports/event_log.ts";
+import { createLogEnds, SharedLogEnds } from "../../../../mesh/adapters/embedded/log_ends.ts";
 import { LogCorruptError } from "../../../../mesh/adapters/embedded/segment_block.ts";
 import type { TornTail } from "../../../../mesh/adapters/embedded/segment_recovery.ts";
 import { listSegments } from "../../../../mesh/adapters/embedded/segment_files.ts";
@@ -97,7 +97,7 @@ Deno.test("a reader follows the writer through the shared ends, up to the durabl
     // Waiting on shared memory does not keep a process alive; a server's sockets do, and here this
     // timer.
     const alive = setInterval(() => {}, 1_000);
-    const ends = createLogEnds(1);
+    const ends = new SharedLogEnds(createLogEnds(1));
     const writer = await open(directory, { ends, segmentBytesMax: 64 });
     await writer.append(0, [text("before")]);
     const reader = await open(directory, { ends, mode: "read" });

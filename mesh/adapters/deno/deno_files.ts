@@ -1,0 +1,21 @@
+/**
+ * The machine's file system.
+ */
+import type { Files } from "../../ports/files.ts";
+import { dropCachedPages, PageCacheRelease } from "../linux/page_cache.ts";
+
+/** Files of the machine. Open files are those of Deno themselves. */
+export const denoFiles: Files = {
+  user: String(Deno.pid),
+  openSync: (path, options) => Deno.openSync(path, options),
+  open: (path, options) => Deno.open(path, options),
+  readFileSync: (path) => Deno.readFileSync(path),
+  readDirSync: (path) => Deno.readDirSync(path),
+  statSync: (path) => Deno.statSync(path),
+  mkdirSync: (path) => Deno.mkdirSync(path, { recursive: true }),
+  removeSync: (path) => Deno.removeSync(path),
+  remove: (path) => Deno.remove(path),
+  rename: (from, to) => Deno.rename(from, to),
+  dropCachedPages,
+  releasePages: (path, begin) => new PageCacheRelease(path, begin),
+};
