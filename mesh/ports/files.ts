@@ -23,20 +23,27 @@ export const SEEK_START = 0;
 
 /** An open file. `Deno.FsFile` is such a file as it is. */
 export interface OpenFile {
-  /** @returns The bytes read, which may be fewer than asked for; null at the end of the file. */
+  /** Reads on. @returns The bytes read, perhaps fewer than asked for; null at the end. */
   readSync(into: Uint8Array): number | null;
-  /** @returns The bytes written, which may be fewer than given. */
+  /** Writes on. @returns The bytes written, which may be fewer than given. */
   writeSync(bytes: Uint8Array): number;
+  /** As {@link writeSync}, without keeping the thread waiting. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Sets the position of the next read or write. */
   seekSync(offset: number, whence: typeof SEEK_START): number;
+  /** Cuts the file off, or fills it up with zeros. */
   truncateSync(length: number): void;
+  /** The length of the file, bytes. */
   statSync(): { readonly size: number };
   /** Makes the content durable. */
   syncData(): Promise<void>;
+  /** As {@link syncData}, and keeps the thread waiting. */
   syncDataSync(): void;
   /** Makes content and attributes durable; for a directory, the names in it. */
   sync(): Promise<void>;
+  /** As {@link sync}, and keeps the thread waiting. */
   syncSync(): void;
+  /** Ends the use of the file; its content stays as durable as it was. */
   close(): void;
 }
 
@@ -49,8 +56,9 @@ export interface DirectoryEntry {
 
 /** Gives cached pages of a file that grows back to the system. */
 export interface PageRelease {
-  /** @param synced Bytes of the file that are on the disk. */
+  /** Gives back what is far enough behind. @param synced Bytes of the file on the disk. */
   follow(synced: number): void;
+  /** Resolves when no call is under way. */
   close(): Promise<void>;
 }
 
@@ -58,19 +66,27 @@ export interface PageRelease {
 export interface Files {
   /** In the names of temporary files: tells apart the processes that use a directory. */
   readonly user: string;
+  /** Opens a file. @throws {Error} Named `NotFound`, where it is missing and not to be made. */
   openSync(path: string, options: OpenFileOptions): OpenFile;
+  /** As {@link openSync}, without keeping the thread waiting. */
   open(path: string, options: OpenFileOptions): Promise<OpenFile>;
+  /** All bytes of a file. */
   readFileSync(path: string): Uint8Array<ArrayBuffer>;
+  /** The names in a directory, in any order. */
   readDirSync(path: string): Iterable<DirectoryEntry>;
+  /** The length of a file, bytes; fails where there is none. */
   statSync(path: string): { readonly size: number };
   /** Makes a directory and its missing parents. */
   mkdirSync(path: string): void;
+  /** Removes a file, or a directory that is empty. */
   removeSync(path: string): void;
+  /** As {@link removeSync}, without keeping the thread waiting. */
   remove(path: string): Promise<void>;
+  /** Renames a file within its directory; a file of the new name is replaced at once. */
   rename(from: string, to: string): Promise<void>;
   /** Drops pages of the file that are on the disk: the next reads come from the disk. */
   dropCachedPages(path: string): void;
-  /** @param begin Byte at which writing begins; pages before it are left to the system. */
+  /** For a file that grows. @param begin Byte at which writing begins; pages before it stay. */
   releasePages(path: string, begin: number): PageRelease;
 }
 
