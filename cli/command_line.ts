@@ -8,6 +8,7 @@ import { LOG_FORMAT } from "../mesh/adapters/embedded/segment_block.ts";
 import { FORMAT } from "../records/snapshot_manifest.ts";
 import { dataCommand } from "./data/command.ts";
 import { demoCommand } from "./demo/command.ts";
+import { healthCommand } from "./health/command.ts";
 import { modelCommand } from "./model/command.ts";
 import { replayCommand } from "./replay/command.ts";
 import { serveCommand } from "./serve/command.ts";
@@ -58,6 +59,7 @@ export function buildCommandLine(output: Output): Command {
   for (
     const command of [
       serveCommand(output),
+      healthCommand(output),
       demoCommand(output),
       trainCommand(output),
       replayCommand(output),

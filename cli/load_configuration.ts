@@ -4,6 +4,7 @@
 import { dirname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import { type CairnConfiguration, parseConfiguration } from "../configuration/configuration.ts";
+import { memoryLimitBytes } from "../mesh/adapters/linux/memory_limit.ts";
 import { type ConfigurationOverrides, overrideConfiguration } from "./configuration_overrides.ts";
 
 /** The configuration file cannot be read. */
@@ -35,7 +36,7 @@ export async function loadConfiguration(
   const overridden = overrideConfiguration(text, overrides);
   const placeholders = serves ? new Map<string, string>() : keyPlaceholders(overridden.text);
   const host = {
-    memoryBytes: Deno.systemMemoryInfo().total,
+    memoryBytes: memoryLimitBytes(Deno.systemMemoryInfo().total),
     environment: (name: string) => Deno.env.get(name) ?? placeholders.get(name),
   };
   const typed = { fileText: text, changes: overridden.changes };

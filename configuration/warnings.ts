@@ -92,7 +92,7 @@ function* memoryTogether(file: CairnFile, host: HostLimits | undefined): Iterabl
   yield {
     path: bounds[0].path,
     message: `the process may use ${gibibytes(total)} of memory (${largest.join(", ")}, …), more ` +
-      `than this machine's ${gibibytes(host.memoryBytes)}; lower this value`,
+      `than the ${gibibytes(host.memoryBytes)} that it gets here; lower this value`,
   };
 }
 

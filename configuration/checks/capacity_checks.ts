@@ -69,8 +69,8 @@ export function* memory(
     yield {
       path: ["embeddings", "bytesMax"],
       message: `${formatBytes(bytesMax)} for training and ${formatBytes(servingBytes)} for ` +
-        `serving do not fit in this machine's ${(host.memoryBytes / 2 ** 30).toFixed(1)}GiB; ` +
-        "lower this value",
+        `serving do not fit in the ${(host.memoryBytes / 2 ** 30).toFixed(1)}GiB that the ` +
+        "process gets here; lower this value",
     };
   }
 }

@@ -5,7 +5,7 @@ import type { ConfigurationPath, Finding } from "../problems.ts";
 import type { CairnFile } from "../schema.ts";
 import { nearest } from "../suggestions.ts";
 
-/** Limits of the machine that the configuration is for. */
+/** Limits of the machine, or of the container, that the configuration is for. */
 export interface HostLimits {
   readonly memoryBytes: number;
 }

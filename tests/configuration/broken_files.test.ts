@@ -391,8 +391,8 @@ Deno.test("tables must fit in the machine's memory when it is known", () => {
   });
   assert.equal(
     problem,
-    "2:25 embeddings.bytesMax: 2GiB for training and 1172MiB for serving do not fit in this " +
-      "machine's 2.0GiB; lower this value",
+    "2:25 embeddings.bytesMax: 2GiB for training and 1172MiB for serving do not fit in the " +
+      "2.0GiB that the process gets here; lower this value",
   );
 });
 

@@ -1,0 +1,34 @@
+/**
+ * Goal: the image starts Cairn as `deno task cairn` does, with a valid configuration.
+ * `scripts/check_image.ts` builds the image and runs it.
+ */
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import metadata from "../../deno.json" with { type: "json" };
+
+function fileText(path: string): string {
+  return Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));
+}
+
+Deno.test("the image runs with the V8 flags of the task `tuned`", () => {
+  const flags = (text: string) => /--v8-flags=(\S+)/.exec(text)?.[1];
+  const tuned = flags(metadata.tasks.tuned);
+  assert.ok(tuned);
+  assert.equal(flags(fileText("deploy/image/cairn")), tuned);
+});
+
+Deno.test("the image has the version of Deno that CI runs", () => {
+  const [, version] = /deno@([\d.]+)/.exec(fileText(".ci/run")) ?? [];
+  assert.ok(version);
+  assert.match(fileText("Dockerfile"), new RegExp(`DENO_IMAGE=\\S+:bin-${version}\n`));
+});
+
+Deno.test("the image's configuration is valid, warns of nothing, and needs a key", () => {
+  const parse = (key?: string) =>
+    parseConfiguration(fileText("deploy/image/cairn.yaml"), "cairn.yaml", {
+      memoryBytes: 2 ** 31,
+      environment: (name) => name === "CAIRN_API_KEY" ? key : undefined,
+    });
+  assert.deepEqual(parse("a key of sixteen or more").warnings, []);
+  assert.throws(() => parse(), /CAIRN_API_KEY/);
+});
