@@ -21,6 +21,8 @@ import {
 
 /** Bound of the items that a ranking with `explain` explains, best first. */
 const EXPLAINED_ITEMS_MAX = 20;
+/** Bound of the items left out by rules that an answer with `explain` lists. */
+const REMOVED_ITEMS_MAX = 20;
 /** Bound of the rankings with explanations in progress. */
 const EXPLAINING_MAX = 16;
 
@@ -131,6 +133,8 @@ export function actorOptionsOf(
       taskNames: model.tasks,
       itemCacheBytesMax: file.features.itemCache,
       explainedItemsMax: EXPLAINED_ITEMS_MAX,
+      removedItemsMax: REMOVED_ITEMS_MAX,
+      attributeTypes: gatewayOptions.attributeTypes,
       explainingMax: EXPLAINING_MAX,
     },
     scorer: {

@@ -7,6 +7,7 @@ import type { Check, HostLimits, Sections } from "./checks/check.ts";
 import { embeddingNames } from "./checks/embedding_checks.ts";
 import { crosses, slots } from "./checks/feature_checks.ts";
 import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
+import { attributeTypes, scenarios } from "./checks/rule_checks.ts";
 import { labelRules, tasks, valueBounds } from "./checks/task_checks.ts";
 import type { Finding } from "./problems.ts";
 
@@ -19,6 +20,8 @@ const checks: readonly Check[] = [
   tasks,
   labelRules,
   valueBounds,
+  attributeTypes,
+  scenarios,
   modelSize,
   memory,
   queues,

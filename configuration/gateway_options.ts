@@ -4,6 +4,7 @@
  */
 import type { GatewayOptions } from "../gateway/options.ts";
 import { valueBoundsOf } from "./label_rules.ts";
+import { attributeTypesOf, scenariosOf } from "./scenarios.ts";
 import type { CairnFile } from "./schema.ts";
 
 /**
@@ -24,7 +25,8 @@ export function rankingsCovering({ impressionsMax }: Pick<CairnFile["joiner"], "
 }
 
 /** The gateway's options; bounds that the file leaves out derive from the joiner's. */
-export function gatewayOptionsOf({ gateway, joiner }: CairnFile): GatewayOptions {
+export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
+  const { gateway, joiner } = file;
   const rankingsMax = rankingsCovering(joiner);
   return {
     apiKeys: gateway.apiKeys,
@@ -38,6 +40,8 @@ export function gatewayOptionsOf({ gateway, joiner }: CairnFile): GatewayOptions
     rankingsBytesMax: Math.ceil(joiner.impressionsBytesMax * RANKINGS_BYTES_SHARE),
     unknownRankings: gateway.unknownRankings,
     valueBounds: valueBoundsOf(joiner),
+    attributeTypes: attributeTypesOf(file),
+    scenarios: scenariosOf(file),
     docsPage: gateway.docsPage,
   };
 }

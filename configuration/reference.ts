@@ -40,6 +40,8 @@ export function configurationReference(): string {
 function sectionOf(name: string, node: JsonSchemaNode): string[] {
   const rows = new ReferenceRows();
   rows.addInside("", node);
+  const { additionalProperties: named } = node;
+  if (typeof named === "object") rows.addInside("<name>.", named);
   return [
     `## ${name}`,
     "",

@@ -8,6 +8,7 @@ import { gatewaySection, rankerSection } from "./sections/gateway.ts";
 import { joinerSection, trainerSection } from "./sections/learning.ts";
 import { placementSection, shardsSection, storageSection, syncSection } from "./sections/mesh.ts";
 import { modelSection } from "./sections/model.ts";
+import { attributesSection, scenariosSection } from "./sections/rules.ts";
 import type { UnitRange } from "./units.ts";
 
 export const sections = {
@@ -20,6 +21,8 @@ export const sections = {
   placement: placementSection.prefault({ kind: "singleThread" }),
   sync: syncSection.prefault({}),
   ranker: rankerSection.prefault({}),
+  attributes: attributesSection.prefault({}),
+  scenarios: scenariosSection.prefault({}),
   storage: storageSection.prefault({ kind: "memory" }),
   gateway: gatewaySection.prefault({}),
 } as const;

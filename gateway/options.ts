@@ -1,6 +1,9 @@
 /**
  * Options of the HTTP API as plain data, checked by the configuration, and its fixed limits.
  */
+import type { AttributeTypes } from "../rules/attribute_types.ts";
+import type { RuleSet } from "../rules/rule_set.ts";
+
 export interface GatewayOptions {
   /** Accepted for `/v1` as `Authorization: Bearer …` or `X-API-Key`. Empty = no key is needed. */
   readonly apiKeys: readonly string[];
@@ -38,6 +41,10 @@ export interface GatewayOptions {
   readonly unknownRankings: "refuse" | "accept";
   /** Bounds of the value by action; an event outside is refused. Actions left out have none. */
   readonly valueBounds: Readonly<Record<string, ValueBounds>>;
+  /** Types of the attributes that rules may read. */
+  readonly attributeTypes: AttributeTypes;
+  /** Rules by the name that a request may give as its `scenario`. */
+  readonly scenarios: Readonly<Record<string, RuleSet>>;
   /** Serve the page to try the API at `/`. */
   readonly docsPage: boolean;
 }
@@ -50,6 +57,12 @@ export interface ValueBounds {
 
 /** Candidates of one ranking. */
 export const CANDIDATES_MAX = 500;
+
+/** Boosts of one request. */
+export const BOOSTS_MAX = 32;
+
+/** Pins of one request. */
+export const PINS_MAX = 50;
 
 /** Events of one batch. */
 export const EVENTS_PER_BATCH_MAX = 1000;

@@ -35,6 +35,7 @@ const ports = /^mesh\/ports\//;
 const placement = /^mesh\/placement\//;
 const kernels = /^kernels\//;
 const records = /^records\//;
+const rules = /^rules\//;
 const protocols = /^actors\/[^/]+\/protocol\.ts$/;
 
 /** Who may import whom. */
@@ -42,52 +43,55 @@ export const layers: readonly Layer[] = [
   { room: /^(main\.ts$|cli\/|scripts\/|tests\/)/, mayImport: [anything], inWords: "anything" },
   {
     room: /^simulation\//,
-    mayImport: [/^(structures|records|kernels|mesh|actors|gateway|configuration|server)\//],
+    mayImport: [/^(structures|records|rules|kernels|mesh|actors|gateway|configuration|server)\//],
     inWords:
-      "structures/, records/, kernels/, mesh/, actors/, gateway/, configuration/ and server/",
+      "structures/, records/, rules/, kernels/, mesh/, actors/, gateway/, configuration/ and server/",
   },
   {
     room: /^offline\//,
-    mayImport: [/^(structures|records|kernels|mesh|actors|configuration|server)\//],
-    inWords: "structures/, records/, kernels/, mesh/, actors/, configuration/ and server/",
+    mayImport: [/^(structures|records|rules|kernels|mesh|actors|configuration|server)\//],
+    inWords: "structures/, records/, rules/, kernels/, mesh/, actors/, configuration/ and server/",
   },
   {
     room: /^server\/machine\//,
-    mayImport: [/^(structures|records|kernels|mesh|actors|gateway|configuration|server)\//],
+    mayImport: [/^(structures|records|rules|kernels|mesh|actors|gateway|configuration|server)\//],
     inWords:
-      "structures/, records/, kernels/, mesh/, actors/, gateway/, configuration/ and server/",
+      "structures/, records/, rules/, kernels/, mesh/, actors/, gateway/, configuration/ and server/",
   },
   {
     room: /^server\/(?!machine\/)/,
     mayImport: [
       meshCore,
       placement,
-      /^(structures|records|kernels|actors|gateway|configuration)\//,
+      /^(structures|records|rules|kernels|actors|gateway|configuration)\//,
     ],
     inWords:
-      "structures/, records/, kernels/, mesh/runtime, mesh/ports, mesh/placement, actors/, gateway/ and configuration/",
+      "structures/, records/, rules/, kernels/, mesh/runtime, mesh/ports, mesh/placement, actors/, gateway/ and configuration/",
   },
   {
     room: /^configuration\//,
     mayImport: [
       structures,
       kernels,
+      rules,
       /^mesh\//,
       protocols,
       /^(actors\/[^/]+|gateway)\/options\.ts$/,
     ],
-    inWords: "structures/, kernels/, mesh/, actors/*/protocol.ts and options.ts",
+    inWords: "structures/, kernels/, rules/, mesh/, actors/*/protocol.ts and options.ts",
   },
   {
     room: /^gateway\//,
-    mayImport: [structures, records, meshCore, protocols],
-    inWords: "structures/, records/, mesh/runtime, mesh/ports and actors/*/protocol.ts",
+    mayImport: [structures, records, rules, meshCore, protocols],
+    inWords: "structures/, records/, rules/, mesh/runtime, mesh/ports and actors/*/protocol.ts",
   },
   {
     room: /^actors\/[^/]+\//,
-    mayImport: [structures, records, meshCore, kernels, protocols],
-    inWords: "structures/, records/, kernels/, mesh/runtime, mesh/ports and actors/*/protocol.ts",
+    mayImport: [structures, records, rules, meshCore, kernels, protocols],
+    inWords:
+      "structures/, records/, rules/, kernels/, mesh/runtime, mesh/ports and actors/*/protocol.ts",
   },
+  { room: rules, mayImport: [structures, ports], inWords: "structures/ and mesh/ports" },
   {
     room: records,
     mayImport: [structures, kernels, ports],

@@ -7,6 +7,7 @@
 export const rooms: readonly string[] = [
   "gateway",
   "actors",
+  "rules",
   "records",
   "kernels",
   "mesh",

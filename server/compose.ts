@@ -172,7 +172,7 @@ async function openGateway(
     options: configuration.gateway,
     memory,
     checkProfile: createProfileCheck(schema),
-    attributes: knownAttributes(schema),
+    attributes: knownAttributes(schema, configuration.gateway.attributeTypes),
     labels: actionLabels(configuration.joiner.tasks),
     metricsText,
   });

@@ -1,11 +1,15 @@
 /**
- * The attributes that the feature schema reads, with an example value of each.
+ * The attributes that features and rules read, with an example value of each.
  */
 import type { KnownAttributes } from "../gateway/attributes/known_attributes.ts";
 import type { Attributes } from "../mesh/ports/profile_store.ts";
+import type { AttributeType, AttributeTypes } from "../rules/attribute_types.ts";
 import type { FeatureSchema, FeatureSource } from "../kernels/features/schema.ts";
 
-export function knownAttributes({ slots, dense }: FeatureSchema): KnownAttributes {
+export function knownAttributes(
+  { slots, dense }: FeatureSchema,
+  types: AttributeTypes,
+): KnownAttributes {
   const known: Record<FeatureSource, Record<string, Attributes[string]>> = {
     user: {},
     item: {},
@@ -22,5 +26,23 @@ export function knownAttributes({ slots, dense }: FeatureSchema): KnownAttribute
   // attribute.
   const numbers = [...slots.filter((slot) => slot.kind === "numeric"), ...dense];
   for (const { attribute, source } of numbers) known[source][attribute] = 1;
+  for (const owner of ["user", "item", "context"] as const) {
+    for (const [name, type] of Object.entries(types[owner])) {
+      known[owner][name] ??= exampleOf(name, type);
+    }
+  }
   return known;
+}
+
+function exampleOf(name: string, type: AttributeType): Attributes[string] {
+  switch (type) {
+    case "number":
+      return 1;
+    case "boolean":
+      return true;
+    case "texts":
+      return [`${name}-1`, `${name}-2`];
+    default:
+      return `${name}-1`;
+  }
 }

@@ -3,6 +3,7 @@
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import type { AttributeTypes } from "../../rules/attribute_types.ts";
 
 /** Its scorer, the feature schema, and the bound of its cache. */
 export interface RankerOptions {
@@ -14,6 +15,10 @@ export interface RankerOptions {
   readonly itemCacheBytesMax: number;
   /** Bound of the items that a ranking explains, best first. */
   readonly explainedItemsMax: number;
+  /** Bound of the items left out by rules that an answer with `explain` lists. */
+  readonly removedItemsMax: number;
+  /** Types of the attributes that rules may read. */
+  readonly attributeTypes: AttributeTypes;
   /** Bound of the rankings with explanations that are in progress; more are "overloaded". */
   readonly explainingMax: number;
 }

@@ -3,6 +3,8 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
+import type { RuleSet } from "../../rules/rule_set.ts";
+import type { MovingRule } from "../../rules/apply_rules.ts";
 import type { Explanation, ScorerStatus, Scores } from "../scorer/protocol.ts";
 
 /** An item to rank. */
@@ -28,8 +30,27 @@ export interface Rank extends Request<Ranking> {
   readonly limit: number;
   /** Adds explanations to the first `RankerOptions.explainedItemsMax` items. */
   readonly explain: boolean;
+  /** Rules over the scored items; their conditions are valid. Absent = none. */
+  readonly rules?: RuleSet;
   /** The caller's id for this ranking; a new one if absent. */
   readonly rankingId?: string;
+}
+
+/** A change of an item's position by a rule. */
+export interface Move {
+  readonly rule: MovingRule;
+  /** Position before the rule, from 1. */
+  readonly from: number;
+  /** Position after the rule, from 1. */
+  readonly to: number;
+  /** Conditions of boosts that the item meets; absent for an item that others passed. */
+  readonly boosts?: readonly string[];
+}
+
+/** An item that a rule left out. */
+export interface RemovedItem {
+  readonly id: string;
+  readonly by: "exclude" | "filter";
 }
 
 /** An item with its score. */
@@ -45,12 +66,17 @@ export interface RankedItem {
   readonly cold: boolean;
   /** Present if `explain` was set and the item is among the first `explainedItemsMax`. */
   readonly explanation?: Explanation;
+  /** Present if `explain` was set and rules moved the item. */
+  readonly moves?: readonly Move[];
 }
 
 /** The answer to {@link Rank}: items, best first, with model version and freshness. */
 export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs"> {
   readonly rankingId: string;
+  /** Empty if the rules left no item. Such a ranking is not logged. */
   readonly items: readonly RankedItem[];
+  /** Present if `explain` was set: items that rules left out, at most `removedItemsMax`. */
+  readonly removed?: readonly RemovedItem[];
 }
 
 /** Asks for the status of the ranker's scorer. */

@@ -3,7 +3,7 @@
  *
  *     features from request and profiles          extractor (kernels/features)
  *       → scores, predictions, cold               scorer: lookup, pooling, forward pass
- *       → order of the items                      row_order.ts
+ *       → order of the items                      row_order.ts, ranking_rules.ts
  *       → impression in the event log             records/event_record.ts
  *       → answer
  *
@@ -23,6 +23,7 @@ import { ImpressionRowsWriter, type ServedRanking } from "../../records/impressi
 import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";
+import { RankingRules } from "./ranking_rules.ts";
 import { orderByScore, pickRows } from "./row_order.ts";
 
 export interface RankerDependencies {
@@ -44,6 +45,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #scorer: ActorRef<ScorerMessage>;
   readonly #extractor: FeatureExtractor;
   readonly #impressionRows: ImpressionRowsWriter;
+  readonly #rules: RankingRules;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
   /** Rankings with explanations in progress. */
@@ -69,6 +71,7 @@ export class Ranker implements Behavior<RankerMessage> {
       sharedSlots: this.#extractor.sharedSlots,
       tasks: options.taskNames.length,
     });
+    this.#rules = new RankingRules(options, profiles);
     this.#unsubscribe = profiles.onChanged("item", (id) => this.#extractor.forget(id));
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
       help: "Rankings by outcome.",
@@ -128,13 +131,27 @@ export class Ranker implements Behavior<RankerMessage> {
    */
   async #answer(request: Rank, deadline: Deadline, features: FeatureBatch): Promise<void> {
     const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(deadline));
-    const rows = orderByScore(scored.scores).subarray(0, request.limit);
+    const ruled = request.rules && this.#rules.apply(request, request.rules, scored.scores);
+    const rows = (ruled?.order.rows ?? orderByScore(scored.scores)).subarray(0, request.limit);
     const shown = this.#items(request, scored, rows);
-    const items = request.explain ? await this.#explained(shown, deadline, features, rows) : shown;
+    const explained = request.explain && rows.length > 0
+      ? await this.#explained(shown, deadline, features, rows)
+      : shown;
+    const items = request.explain && ruled !== undefined
+      ? this.#rules.explained(explained, rows, ruled)
+      : explained;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
-    await this.#log(request, rankingId, { features, predictions: scored.predictions, rows });
+    if (rows.length > 0) {
+      await this.#log(request, rankingId, { features, predictions: scored.predictions, rows });
+    }
     const { modelVersion, learnedThroughMs } = scored;
-    this.#context.reply(request, { rankingId, items, modelVersion, learnedThroughMs });
+    this.#context.reply(request, {
+      rankingId,
+      items,
+      modelVersion,
+      learnedThroughMs,
+      ...(request.explain && ruled && { removed: this.#rules.removed(request, ruled) }),
+    });
   }
 
   #extract(request: Rank): FeatureBatch {

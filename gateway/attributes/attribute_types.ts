@@ -4,6 +4,7 @@
  * turn it into a problem that points to the field of the request.
  */
 import type { Attributes, ProfileKind } from "../../mesh/ports/profile_store.ts";
+import { type AttributeType, valuesOf, wrongAttribute } from "../../rules/attribute_types.ts";
 import { describe, pointerOf } from "../parsing/field_errors.ts";
 import type { GatewayParts } from "../parts.ts";
 import { type FieldError, ProblemError } from "../problems.ts";
@@ -31,13 +32,14 @@ export function rankProblem(error: unknown, request: RankRequest): unknown {
 }
 
 /**
- * Requires attributes of which features can be made.
+ * Requires attributes of which features can be made, and of the types that the configuration
+ * declares.
  *
  * @param base Path of the profile in the body.
  * @throws {ProblemError} `invalid-request` that names the attribute.
  */
 export function requireFeatures(
-  { checkProfile }: GatewayParts,
+  { checkProfile, options }: GatewayParts,
   kind: ProfileKind,
   attributes: Attributes,
   base: readonly number[] = [],
@@ -51,6 +53,19 @@ export function requireFeatures(
       detail: `${describe(error.found)}; ${sendExpected(error)}`,
     });
   }
+  const types = options.attributeTypes[kind];
+  const name = wrongAttribute(attributes, types);
+  if (name === undefined) return;
+  const pointer = pointerOf([...base, "attributes", name]);
+  const detail = `${describe(attributes[name])}; ${sendDeclared(types[name])}`;
+  throw new ProblemError("invalid-request", `${pointer} ${detail}.`, {
+    errors: [{ pointer, detail }],
+  });
+}
+
+/** The correction of an attribute that is not of its declared type. */
+export function sendDeclared(type: AttributeType): string {
+  return `rules read it as ${valuesOf[type]}, so send ${valuesOf[type]}, or null`;
 }
 
 function attributeProblem(cause: FeatureTypeError, field: FieldError): ProblemError {

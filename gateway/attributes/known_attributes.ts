@@ -1,6 +1,6 @@
 /**
- * The attributes that features read. The API page uses them in its examples, and answers note sent
- * attributes that are not among them, because those may be misspelt.
+ * The attributes that features and rules read. The API page uses them in its examples, and answers
+ * note sent attributes that are not among them, because those may be misspelt.
  */
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
 import type { RankRequest } from "../schemas/rank.ts";

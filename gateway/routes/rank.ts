@@ -7,8 +7,10 @@ import { exampleRequest, noteOnAttributes } from "../attributes/known_attributes
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { budgetMs } from "../middleware/deadline.ts";
 import { parseRankRequest } from "../parsing/rank_request.ts";
+import { requestRules } from "../parsing/request_rules.ts";
 import { BodyReader } from "../parsing/request_body.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
+import type { RuleSet } from "../../rules/rule_set.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
@@ -24,7 +26,8 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
 
   async function rank(context: GatewayContext): Promise<Response> {
     const request = parseRankRequest(await body.readJson(context));
-    const message = rankMessage(request, timestamps.parse(request.timestamp));
+    const rules = requestRules(request, options);
+    const message = rankMessage(request, timestamps.parse(request.timestamp), rules);
     const ranking = await askOnce(context, message).catch((error) => {
       throw rankProblem(error, request);
     });
@@ -35,6 +38,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
       modelVersion: ranking.modelVersion,
       learnedThroughMs: ranking.learnedThroughMs,
       items: ranking.items,
+      ...(ranking.removed && { removed: ranking.removed }),
       ...(note !== undefined && { note }),
     });
   }
@@ -51,7 +55,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     }
     try {
       const ranking = await ask(context, message);
-      memory.rankings.remember(ranking.rankingId, ranking.items);
+      if (ranking.items.length > 0) memory.rankings.remember(ranking.rankingId, ranking.items);
       requireFiniteScores(ranking);
       memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);
       return ranking;
@@ -114,7 +118,7 @@ function requireFiniteScores({ items }: Ranking): void {
   );
 }
 
-function rankMessage(request: RankRequest, atMs: number): Rank {
+function rankMessage(request: RankRequest, atMs: number, rules: RuleSet | undefined): Rank {
   return {
     kind: "rank",
     user: request.user,
@@ -124,6 +128,7 @@ function rankMessage(request: RankRequest, atMs: number): Rank {
     candidates: request.candidates as Rank["candidates"],
     limit: Math.min(request.limit ?? request.candidates.length, request.candidates.length),
     explain: request.explain ?? false,
+    ...(rules && { rules }),
     ...(request.rankingId !== undefined && { rankingId: request.rankingId }),
   };
 }

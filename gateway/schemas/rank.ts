@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { CANDIDATES_MAX } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
+import { rulesSchema } from "./rules.ts";
 import { attributesSchema, idSchema, timestampSchema } from "./values.ts";
 
 const sendLimit = `send a whole number from 1 to ${CANDIDATES_MAX}`;
@@ -39,6 +40,11 @@ export const rankRequestSchema = fields({
   explain: z.boolean("send true or false").optional().meta({
     description: "Adds to the first 20 items the contribution of each feature slot to the score. " +
       "Other rankings go before an explanation.",
+  }),
+  rules: rulesSchema.optional(),
+  scenario: z.string("send the name of a scenario of cairn.yaml").optional().meta({
+    description: "Rules that cairn.yaml names under `scenarios`. Lists of `rules` add to them; " +
+      "diversity of `rules` replaces theirs.",
   }),
   rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.")
     .optional(),
@@ -85,7 +91,20 @@ export const rankingSchema = z.strictObject({
         description: "With `explain`, for the first 20 items: the decrease of the score without " +
           "the slot, largest first. With one task, the decrease of its logit.",
       }),
-  })).meta({ description: "Best first." }),
+    moves: z.array(z.strictObject({
+      rule: z.enum(["boost", "rotation", "diversity", "pin"]),
+      from: z.int().min(1),
+      to: z.int().min(1),
+      boosts: z.array(z.string()).optional(),
+    })).optional().meta({
+      description: "With `explain`: the item's position before and after each rule that changed " +
+        "it, from 1. `boosts` are the conditions that it meets; an item without them was passed.",
+    }),
+  })).meta({ description: "Best first. Empty if the rules left no item." }),
+  removed: z.array(z.strictObject({ id: z.string(), by: z.enum(["exclude", "filter"]) }))
+    .optional().meta({
+      description: "With `explain`: the first 20 candidates that rules left out, with the rule.",
+    }),
   note: z.string().optional().meta({
     description: "Attributes of context, userFields or the first candidate's fields that no " +
       "feature reads.",

@@ -30,6 +30,7 @@ import type { RowLayout } from "../../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { ActorDefinition, ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { AttributeTypes } from "../../rules/attribute_types.ts";
 import { altered } from "./altered.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
@@ -62,6 +63,12 @@ export const SCHEMA: FeatureSchema = {
   ],
   dense: [],
   denseWidth: 0,
+};
+
+export const ATTRIBUTE_TYPES: AttributeTypes = {
+  item: { tags: "texts", price: "number", brand: "text" },
+  user: { brand: "text" },
+  context: {},
 };
 
 const TABLES: ClassTablesOptions = {
@@ -285,6 +292,8 @@ export class Loop {
       itemCacheBytesMax: 2 ** 16,
       explainedItemsMax: 20,
       explainingMax: 16,
+      removedItemsMax: 20,
+      attributeTypes: ATTRIBUTE_TYPES,
       ...this.options.ranker,
     });
     await this.#start(defineParameterSync(), 0, {

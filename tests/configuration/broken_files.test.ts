@@ -21,6 +21,40 @@ function problemsOf(text: string, host?: Host): string[] {
 
 const oneProblem: [name: string, text: string, problem: string][] = [
   [
+    "a scenario with a condition that ends early",
+    `${slots}\nattributes: { item: { price: number } }\nscenarios: { home: { filter: price < } }`,
+    "3:30 scenarios.home.filter: at character 8: unexpected token",
+  ],
+  [
+    "a scenario that reads an attribute that is not declared",
+    `${slots}\nscenarios:\n  home:\n    boost: [{ when: stock > 5, factor: 2 }]`,
+    '4:21 scenarios.home.boost[0].when: at character 1: no attribute "stock" of item is declared; ' +
+    "none is. Declare others under attributes in cairn.yaml",
+  ],
+  [
+    "a scenario with a cap on an attribute that is not declared",
+    `${slots}\nscenarios: { home: { diversity: { kind: cap, by: brand, max: 2 } } }`,
+    "2:50 scenarios.home.diversity.by: no such attribute of items is declared; declare it under " +
+    "attributes.item in cairn.yaml",
+  ],
+  [
+    "a scenario with a boost by zero",
+    `${slots}\nscenarios: { home: { boost: [{ when: now > 0, factor: 0 }] } }`,
+    "2:55 scenarios.home.boost[0].factor: found 0, expected a number above 0 and at most 1,000",
+  ],
+  [
+    "an attribute that a feature reads as another type",
+    "features: { slots: { tags: { kind: list, source: item } } }\n" +
+    "attributes: { item: { tags: number } }",
+    '2:29 attributes.item.tags: found "number", but a feature reads it as a list of texts; leave ' +
+    "it out here",
+  ],
+  [
+    "an attribute of an unknown type",
+    `${slots}\nattributes: { item: { price: float } }`,
+    '2:30 attributes.item.price: found "float", expected one of text, number, boolean, texts',
+  ],
+  [
     "a file that is not a map",
     "[1, 2]",
     "1:1 found a list of 2, expected a map of sections, at least features",

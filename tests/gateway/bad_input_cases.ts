@@ -8,6 +8,7 @@ import { events } from "./bad_input/events.ts";
 import { pathsAndKeys } from "./bad_input/paths_and_keys.ts";
 import { profiles } from "./bad_input/profiles.ts";
 import { rankFields } from "./bad_input/rank_fields.ts";
+import { rules } from "./bad_input/rules.ts";
 import { timestamps } from "./bad_input/timestamps.ts";
 
 export { goodEvent, goodRank, requestOf } from "./bad_input/bad_input.ts";
@@ -15,6 +16,7 @@ export { goodEvent, goodRank, requestOf } from "./bad_input/bad_input.ts";
 export const badInputs: readonly BadInput[] = [
   ...bodies,
   ...rankFields,
+  ...rules,
   ...timestamps,
   ...events,
   ...profiles,

@@ -33,6 +33,12 @@ const fixtureOptions: GatewayOptions = {
   rankingsBytesMax: 1 << 28,
   unknownRankings: "refuse",
   valueBounds: {},
+  attributeTypes: {
+    item: { price: "number", brand: "text", tags: "texts", hidden: "boolean", year: "label" },
+    user: { age: "number" },
+    context: { device: "label" },
+  },
+  scenarios: { home: { filter: ["!hidden"], pin: [{ item: "b", position: 1 }] } },
   docsPage: true,
 };
 

@@ -74,7 +74,9 @@ Deno.test("an attribute that no feature reads is noted when it is stored, once f
 Deno.test("the API page's examples use attributes that the configured features read, and are accepted", async () => {
   for (const example of ["examples/movies.yaml", "examples/demo.yaml"]) {
     const { schema } = (await loadConfiguration(bundledFile(example))).features;
-    const { app, post } = gatewayFixture({ attributes: knownAttributes(schema) });
+    const { app, post } = gatewayFixture({
+      attributes: knownAttributes(schema, { item: {}, user: {}, context: {} }),
+    });
     const { paths } = await json(app.request("/openapi.json"));
     const exampleOf = (path: string, method: string) =>
       paths[path][method].requestBody.content["application/json"].example;

@@ -1,0 +1,87 @@
+/**
+ * The ranker's side of rules: gathers the attributes that they read, applies them to the scores,
+ * and says which items they moved and left out.
+ */
+import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
+import { applyRules, movesOf, type RuledOrder } from "../../rules/apply_rules.ts";
+import { type CompiledRules, RuleCompiler } from "../../rules/compiled_rules.ts";
+import type { RuleSet } from "../../rules/rule_set.ts";
+import type { RankerOptions } from "./options.ts";
+import type { Rank, RankedItem, RemovedItem } from "./protocol.ts";
+import { orderByScore } from "./row_order.ts";
+
+/** Rules with the order that they gave. */
+export interface AppliedRules {
+  readonly rules: RuleSet;
+  readonly order: RuledOrder;
+}
+
+const nothing: Attributes = {};
+
+export class RankingRules {
+  readonly #compiler: RuleCompiler;
+  readonly #profiles: ProfileStore;
+  readonly #removedItemsMax: number;
+
+  constructor(
+    { attributeTypes, removedItemsMax }: Pick<RankerOptions, "attributeTypes" | "removedItemsMax">,
+    profiles: ProfileStore,
+  ) {
+    this.#compiler = new RuleCompiler(attributeTypes);
+    this.#profiles = profiles;
+    this.#removedItemsMax = removedItemsMax;
+  }
+
+  /** @throws {ExpressionError} When a condition is wrong, which the gateway refuses before. */
+  apply(request: Rank, rules: RuleSet, scores: Float32Array): AppliedRules {
+    const compiled = this.#compiler.compile(rules);
+    const { candidates, user, userFields, context, atMs } = request;
+    const order = applyRules(
+      {
+        ids: candidates.map(({ id }) => id),
+        scores,
+        ...this.#itemAttributes(request, compiled),
+        user: { ...this.#profiles.get("user", user)?.attributes, ...userFields },
+        context,
+        nowMs: atMs,
+      },
+      compiled,
+      orderByScore,
+    );
+    return { rules, order };
+  }
+
+  /** The items of `rows` with the moves that rules made of them. */
+  explained(
+    items: readonly RankedItem[],
+    rows: Uint32Array,
+    { rules, order }: AppliedRules,
+  ): RankedItem[] {
+    return items.map((item, i) => {
+      const moves = movesOf(rows[i], order).map(({ boosts, ...move }) => ({
+        ...move,
+        ...(boosts && { boosts: boosts.map((boost) => rules.boost?.[boost].when ?? "") }),
+      }));
+      return moves.length === 0 ? item : { ...item, moves };
+    });
+  }
+
+  /** Items that the rules left out, in the order of the request. */
+  removed({ candidates }: Rank, { order }: AppliedRules): RemovedItem[] {
+    return order.removed.slice(0, this.#removedItemsMax)
+      .map(({ row, by }) => ({ id: candidates[row].id, by }));
+  }
+
+  #itemAttributes(
+    { candidates }: Rank,
+    { readsItems }: CompiledRules,
+  ): { readonly attributes?: readonly Attributes[] } {
+    if (!readsItems) return {};
+    const stored = this.#profiles.getMany("item", candidates.map(({ id }) => id));
+    const attributes = candidates.map(({ fields }, i) => {
+      const own = stored[i]?.attributes ?? nothing;
+      return fields === undefined ? own : { ...own, ...fields };
+    });
+    return { attributes };
+  }
+}

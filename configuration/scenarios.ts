@@ -1,0 +1,48 @@
+/**
+ * Derives the types of attributes and the rules of scenarios from the file.
+ */
+import type { AttributeOwner, AttributeType, AttributeTypes } from "../rules/attribute_types.ts";
+import type { RuleSet } from "../rules/rule_set.ts";
+import type { CairnFile } from "./schema.ts";
+
+type Types = Record<AttributeOwner, Record<string, AttributeType>>;
+
+/** The types of attributes that features read: those of the slots, before the declared ones. */
+export function featureAttributeTypes({ features }: Pick<CairnFile, "features">): AttributeTypes {
+  const types: Types = { item: {}, user: {}, context: {} };
+  const typeOf = { categorical: "label", list: "texts", numeric: "number" } as const;
+  for (const [name, slot] of Object.entries(features.slots)) {
+    if (slot.kind !== "categorical" && slot.kind !== "list" && slot.kind !== "numeric") continue;
+    const { source, attribute = name } = slot;
+    // A number suits a categorical slot too.
+    if (types[source][attribute] === undefined || types[source][attribute] === "label") {
+      types[source][attribute] = typeOf[slot.kind];
+    }
+  }
+  return types;
+}
+
+/** The types of all attributes that rules may read. */
+export function attributeTypesOf(
+  file: Pick<CairnFile, "features" | "attributes">,
+): AttributeTypes {
+  const { item, user, context } = featureAttributeTypes(file);
+  const { attributes } = file;
+  return {
+    item: { ...item, ...attributes.item },
+    user: { ...user, ...attributes.user },
+    context: { ...context, ...attributes.context },
+  };
+}
+
+/** The rules of each scenario. */
+export function scenariosOf({ scenarios }: Pick<CairnFile, "scenarios">): Record<string, RuleSet> {
+  return Object.fromEntries(
+    Object.entries(scenarios).map(([name, { filter, boost, diversity, pin }]) => [name, {
+      ...(filter !== undefined && { filter: [filter] }),
+      ...(boost && { boost }),
+      ...(diversity && { diversity }),
+      ...(pin && { pin }),
+    }]),
+  );
+}

@@ -1,0 +1,55 @@
+/**
+ * `attributes` and `scenarios`: the attributes that rules read, and named rules.
+ */
+import { z } from "zod";
+
+const types = z.record(
+  z.string().min(1).max(128),
+  z.enum(["text", "number", "boolean", "texts"]),
+);
+
+export const attributesSection = z.strictObject({
+  item: types.default({}).describe(
+    "Types of items' attributes by name: `{ stock: number, brand: text }`.",
+  ),
+  user: types.default({}).describe("Types of users' attributes."),
+  context: types.default({}).describe("Types of requests' attributes."),
+}).describe(
+  "Types of attributes for rules: text, number, boolean, or texts for a list of texts. Attributes that features read are known without: of a list slot as texts, of a numeric slot as a number, of a categorical slot as a label, which is compared by == only unless it is declared here. Stored attributes of another type are refused.",
+);
+
+const condition = z.string().min(1).max(1000);
+
+const scenario = z.strictObject({
+  filter: condition.optional().describe(
+    'Condition on an item; items that do not meet it are left out: `stock > 0 && !("adult" in tags)`.',
+  ),
+  boost: z.array(
+    z.strictObject({
+      when: condition.describe("Condition on an item."),
+      factor: z.number().positive().max(1000).describe(
+        "Multiplies the score of items that meet it; below 1 it lowers them.",
+      ),
+    }),
+  ).max(32).optional().describe("Changes of scores before the items are ordered."),
+  diversity: z.strictObject({
+    kind: z.literal("cap"),
+    by: z.string().min(1).describe("An attribute of items; of a list, each value counts."),
+    max: z.int().min(1).max(500).describe("Items with the same value among the first `top`."),
+    top: z.int().min(1).max(500).optional()
+      .describe("Positions that the cap is about. Default: all."),
+  }).optional().describe("Spreads items of the same kind."),
+  pin: z.array(
+    z.strictObject({
+      item: z.string().min(1).max(256).describe("Id of the item."),
+      position: z.int().min(1).max(500).describe("Position in the answer, from 1."),
+    }),
+  ).max(50).optional().describe("Items at fixed positions, if they are candidates."),
+});
+
+export const scenariosSection = z.record(z.string().min(1).max(128), scenario).describe(
+  "Rules by name, for requests with this `scenario`. They apply in this order: filter, boost, diversity, pin.",
+);
+
+/** The scenarios of the file. */
+export type ScenariosSection = z.output<typeof scenariosSection>;

@@ -1,0 +1,73 @@
+/**
+ * Schemas of the rules of a request. Conditions are parsed by `requestRules`.
+ */
+import { z } from "zod";
+import { EXPRESSION_UNITS_MAX } from "../../rules/parse_expression.ts";
+import { BOOSTS_MAX, CANDIDATES_MAX, PINS_MAX } from "../options.ts";
+import { fields, namedSchemas } from "./registry.ts";
+import { idSchema } from "./values.ts";
+
+const sendCondition =
+  `send a condition of 1 to ${EXPRESSION_UNITS_MAX} characters, like "price < 20"`;
+
+const conditionSchema = z.string(sendCondition).min(1, sendCondition)
+  .max(EXPRESSION_UNITS_MAX, sendCondition);
+
+const sendFactor = "send a number above 0 and at most 1000";
+
+const boostSchema = fields({
+  when: conditionSchema.meta({ description: "Condition on an item." }),
+  factor: z.number(sendFactor).positive(sendFactor).max(1000, sendFactor).meta({
+    description: "Multiplies the score of each item that meets the condition; below 1 it lowers " +
+      "them. A negative score is divided by it.",
+  }),
+}, 'a boost like {"when": "stock > 100", "factor": 1.2}');
+
+const sendPosition = `send a whole number from 1 to ${CANDIDATES_MAX}`;
+
+const pinSchema = fields({
+  item: idSchema("The item. Without it among the candidates, the pin has no effect."),
+  position: z.int(sendPosition).min(1, sendPosition).max(CANDIDATES_MAX, sendPosition).meta({
+    description: "Position in the answer, from 1.",
+  }),
+}, 'a pin like {"item": "item-1", "position": 1}');
+
+const sendCount = `send a whole number from 1 to ${CANDIDATES_MAX}`;
+const sendBy = "send the name of a declared attribute of items";
+const countSchema = z.int(sendCount).min(1, sendCount).max(CANDIDATES_MAX, sendCount);
+
+const diversitySchema = fields({
+  kind: z.literal("cap", 'send "cap"'),
+  by: z.string(sendBy).meta({
+    description: "An attribute of items; of a list, each value counts.",
+  }),
+  max: countSchema.meta({ description: "Items with the same value among the first `top`." }),
+  top: countSchema.optional().meta({
+    description: "Positions that the cap is about; absent = all.",
+  }),
+}, 'a diversity rule like {"kind": "cap", "by": "brand", "max": 2}');
+
+const sendBoosts = `send a list of at most ${BOOSTS_MAX} boosts`;
+const sendPins = `send a list of at most ${PINS_MAX} pins`;
+
+export const rulesSchema = fields({
+  filter: conditionSchema.optional().meta({
+    description:
+      "Condition on an item; items that do not meet it are left out. It reads declared " +
+      "attributes of items (`price`, `item.price`), of the user (`user.age`) and of the request " +
+      "(`context.device`).",
+  }),
+  boost: z.array(boostSchema, sendBoosts).max(BOOSTS_MAX, sendBoosts).optional().meta({
+    description: "Changes scores before the items are ordered.",
+  }),
+  diversity: diversitySchema.optional().meta({ description: "Spreads items of the same kind." }),
+  pin: z.array(pinSchema, sendPins).max(PINS_MAX, sendPins).optional().meta({
+    description: "Puts items at positions. An item that a filter left out is not pinned.",
+  }),
+}, "rules").meta({
+  description: "Rules over the scored items. They apply in this order: filter, boost, diversity, " +
+    "pin.",
+  examples: [{ filter: "price < 50", boost: [{ when: '"new" in tags', factor: 1.2 }] }],
+}).register(namedSchemas, { id: "Rules" });
+
+export type RequestRules = z.infer<typeof rulesSchema>;

@@ -1,0 +1,140 @@
+/**
+ * Applies rules to scored items: which items stay, and in which order.
+ *
+ *     exclude, filter → boost, rotation → order by score → diversity → pins
+ */
+import type { Attributes } from "../mesh/ports/profile_store.ts";
+import type { CompiledRules } from "./compiled_rules.ts";
+import { capped } from "./diversity_cap.ts";
+import type { RuleSet } from "./rule_set.ts";
+
+/** Scored items of one request; entry i of each array is item i. */
+export interface ScoredItems {
+  readonly ids: readonly string[];
+  readonly scores: ArrayLike<number>;
+  /** Stored attributes with those of the request; undefined if no rule reads them. */
+  readonly attributes?: readonly Attributes[];
+  readonly user: Attributes;
+  readonly context: Attributes;
+  readonly nowMs: number;
+  /** 1 for an item that an `exclude` rule leaves out; absent = none is. */
+  readonly excluded?: ArrayLike<number>;
+  /** 1 for an item that `rotation` lowers; absent = none is. */
+  readonly rotated?: ArrayLike<number>;
+}
+
+/** A rule that can move an item. */
+export type MovingRule = "boost" | "rotation" | "diversity" | "pin";
+
+/** The order after the rules. */
+export interface RuledOrder {
+  /** Indices of the items that stay, in their order. */
+  readonly rows: Uint32Array;
+  /** Indices of the items that were left out, with the rule. */
+  readonly removed: readonly { readonly row: number; readonly by: "exclude" | "filter" }[];
+  /** The order after each rule that changed it, from the order by score on. */
+  readonly steps: readonly { readonly by: MovingRule | "score"; readonly rows: Uint32Array }[];
+  /** Indices of the boosts that an item meets, by item; without boosts empty. */
+  readonly boosted: ReadonlyMap<number, readonly number[]>;
+}
+
+const nothing: Attributes = {};
+
+/** @param orderBy The indices of scores, best first; see `orderByScore`. */
+export function applyRules(
+  items: ScoredItems,
+  { rules, filters, boosts }: CompiledRules,
+  orderBy: (scores: Float32Array) => Uint32Array,
+): RuledOrder {
+  const removed: { row: number; by: "exclude" | "filter" }[] = [];
+  const boosted = new Map<number, readonly number[]>();
+  const kept: number[] = [];
+  const byModel: number[] = [];
+  const byBoost: number[] = [];
+  const byRotation: number[] = [];
+  const scope = { item: nothing, user: items.user, context: items.context, nowMs: items.nowMs };
+  for (let row = 0; row < items.ids.length; row++) {
+    scope.item = items.attributes?.[row] ?? nothing;
+    if (items.excluded?.[row] === 1) removed.push({ row, by: "exclude" });
+    else if (!filters.every(({ holds }) => holds(scope))) removed.push({ row, by: "filter" });
+    else {
+      const score = items.scores[row];
+      const met = boosts.flatMap(({ holds }, i) => holds(scope) ? [i] : []);
+      const lifted = met.reduce((sum, i) => multiplied(sum, boosts[i].factor), score);
+      if (met.length > 0) boosted.set(row, met);
+      kept.push(row);
+      byModel.push(score);
+      byBoost.push(lifted);
+      byRotation.push(items.rotated?.[row] === 1 ? lowered(lifted, rules) : lifted);
+    }
+  }
+  const orderOf = (scores: readonly number[]) =>
+    orderBy(Float32Array.from(scores)).map((i) => kept[i]);
+  const steps: { by: MovingRule | "score"; rows: Uint32Array }[] = [
+    { by: "score", rows: orderOf(byModel) },
+  ];
+  let rows = steps[0].rows;
+  const step = (by: MovingRule, after: Uint32Array) => {
+    if (after.some((row, i) => row !== rows[i])) steps.push({ by, rows: after });
+    rows = after;
+  };
+  if (boosted.size > 0) step("boost", orderOf(byBoost));
+  if (items.rotated !== undefined) step("rotation", orderOf(byRotation));
+  const { diversity, pin } = rules;
+  if (diversity?.kind === "cap") {
+    step("diversity", capped(rows, diversity, items.attributes ?? []));
+  }
+  if (pin !== undefined && pin.length > 0) step("pin", pinned(rows, items.ids, pin));
+  return { rows, removed, steps, boosted };
+}
+
+/** A boost raises negative scores too. */
+function multiplied(score: number, factor: number): number {
+  return score < 0 ? score / factor : score * factor;
+}
+
+/** The score after `rotation`; a penalty of 1 puts the item behind all others. */
+function lowered(score: number, { rotation }: RuleSet): number {
+  const share = 1 - (rotation?.penalty ?? 0);
+  return share === 0 ? -Infinity : multiplied(score, share);
+}
+
+/** The order with each pinned item that is in it at its position, or last if there are fewer. */
+function pinned(
+  rows: Uint32Array,
+  ids: readonly string[],
+  pins: NonNullable<RuleSet["pin"]>,
+): Uint32Array {
+  const rowOf = new Map<string, number>();
+  for (const row of rows) rowOf.set(ids[row], row);
+  const placed = pins.flatMap(({ item, position }) => {
+    const row = rowOf.get(item);
+    return row === undefined ? [] : [{ row, position }];
+  }).sort((a, b) => a.position - b.position);
+  const isPlaced = new Set(placed.map(({ row }) => row));
+  const order = [...rows].filter((row) => !isPlaced.has(row));
+  for (const { row, position } of placed) order.splice(position - 1, 0, row);
+  return Uint32Array.from(order);
+}
+
+/** The moves of one item: its position, from 1, before and after each rule that changed it. */
+export function movesOf(
+  row: number,
+  { steps, boosted }: RuledOrder,
+): {
+  readonly rule: MovingRule;
+  readonly from: number;
+  readonly to: number;
+  readonly boosts?: readonly number[];
+}[] {
+  const moves = [];
+  for (let i = 1; i < steps.length; i++) {
+    const { by } = steps[i];
+    const from = steps[i - 1].rows.indexOf(row) + 1;
+    const to = steps[i].rows.indexOf(row) + 1;
+    if (from === to || by === "score") continue;
+    const boosts = by === "boost" ? boosted.get(row) : undefined;
+    moves.push({ rule: by, from, to, ...(boosts && { boosts }) });
+  }
+  return moves;
+}

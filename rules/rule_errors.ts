@@ -1,0 +1,55 @@
+/**
+ * Checks rules: conditions that cannot be parsed or typed, unknown attributes, and pins that
+ * contradict each other. The configuration checks scenarios with it, the gateway requests.
+ */
+import type { AttributeTypes } from "./attribute_types.ts";
+import { ExpressionError } from "./expression.ts";
+import { nearest } from "./nearest.ts";
+import { parseCondition } from "./parse_expression.ts";
+import type { RuleSet } from "./rule_set.ts";
+
+/** A wrong value of a rule set. */
+export interface RuleError {
+  /** Keys and indices from the rule set to the value. */
+  readonly path: readonly [keyof RuleSet, ...(string | number)[]];
+  readonly found: unknown;
+  /** The correction, with the character for a condition. */
+  readonly correction: string;
+}
+
+/** All errors of a rule set. */
+export function ruleErrors(rules: RuleSet, types: AttributeTypes): RuleError[] {
+  const errors: RuleError[] = [];
+  const check = (path: RuleError["path"], text: string) => {
+    try {
+      parseCondition(text, types);
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      errors.push({ path, found: text, correction: error.message });
+    }
+  };
+  rules.filter?.forEach((text, i) => check(["filter", i], text));
+  rules.boost?.forEach(({ when }, i) => check(["boost", i, "when"], when));
+  const { diversity, pin = [] } = rules;
+  if (diversity?.kind === "cap" && !Object.hasOwn(types.item, diversity.by)) {
+    const known = Object.keys(types.item);
+    const near = nearest(diversity.by, known);
+    const instead = near !== undefined
+      ? `did you mean ${near}?`
+      : known.length > 0
+      ? `known: ${known.slice(0, 20).join(", ")}`
+      : "declare it under attributes.item in cairn.yaml";
+    const correction = `no such attribute of items is declared; ${instead}`;
+    errors.push({ path: ["diversity", "by"], found: diversity.by, correction });
+  }
+  pin.forEach(({ item, position }, i) => {
+    const earlier = pin.slice(0, i);
+    if (earlier.some((other) => other.item === item)) {
+      errors.push({ path: ["pin", i, "item"], found: item, correction: "pin each item once" });
+    } else if (earlier.some((other) => other.position === position)) {
+      const correction = "pin one item at a position";
+      errors.push({ path: ["pin", i, "position"], found: position, correction });
+    }
+  });
+  return errors;
+}

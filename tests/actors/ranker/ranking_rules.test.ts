@@ -1,0 +1,62 @@
+/** Rules in the ranker, over a running loop. */
+import assert from "node:assert/strict";
+import { decodeEvent, itemsShown } from "../../../records/event_record.ts";
+import { Loop } from "../loop.ts";
+
+const items = ["a", "b", "c", "d"];
+
+async function shop(): Promise<Loop> {
+  const loop = await Loop.start();
+  await loop.profiles.put("item", "a", { price: 10, brand: "x" });
+  await loop.profiles.put("item", "b", { price: 20, brand: "x" });
+  await loop.profiles.put("item", "c", { price: 30, brand: "y" });
+  await loop.profiles.put("user", "u", { brand: "y" });
+  return loop;
+}
+
+Deno.test("rules read stored attributes, those of the request precede, and the log has the order shown", async () => {
+  const loop = await shop();
+  const { items: shown } = await loop.rank("u", items, {
+    candidates: [{ id: "a" }, { id: "b", fields: { price: 99 } }, { id: "c" }, { id: "d" }],
+    rules: { filter: ["price < 50"], boost: [{ when: "brand == user.brand", factor: 5 }] },
+  });
+  assert.deepEqual(shown.map(({ id }) => id), ["c", "a"]);
+  const [{ bytes }] = await loop.eventLog.read(0, 0, 1);
+  const record = decodeEvent(bytes);
+  assert.ok(record.kind === "impression");
+  assert.deepEqual(itemsShown(record), ["c", "a"]);
+  await loop.stop();
+});
+
+Deno.test("an explanation has the moves of each item and the items left out", async () => {
+  const loop = await shop();
+  const ranking = await loop.rank("u", items, {
+    explain: true,
+    rules: {
+      filter: ["has(price)"],
+      boost: [{ when: "price > 25", factor: 3 }],
+      pin: [{ item: "b", position: 1 }],
+    },
+  });
+  assert.deepEqual(ranking.items.map(({ id, moves }) => ({ id, moves })), [
+    { id: "b", moves: [{ rule: "boost", from: 2, to: 3 }, { rule: "pin", from: 3, to: 1 }] },
+    {
+      id: "c",
+      moves: [
+        { rule: "boost", from: 3, to: 1, boosts: ["price > 25"] },
+        { rule: "pin", from: 1, to: 2 },
+      ],
+    },
+    { id: "a", moves: [{ rule: "boost", from: 1, to: 2 }, { rule: "pin", from: 2, to: 3 }] },
+  ]);
+  assert.deepEqual(ranking.removed, [{ id: "d", by: "filter" }]);
+  await loop.stop();
+});
+
+Deno.test("a ranking without items is answered and not logged", async () => {
+  const loop = await shop();
+  const ranking = await loop.rank("u", items, { explain: true, rules: { filter: ["price > 99"] } });
+  assert.deepEqual(ranking.items, []);
+  assert.equal(await loop.eventLog.endOffset(0), 0);
+  await loop.stop();
+});

@@ -1,0 +1,63 @@
+/** Rules of a ranking request, from the client's side. */
+import assert from "node:assert/strict";
+import { rankingSchema } from "../../gateway/schemas/rank.ts";
+import { gatewayFixture, json } from "./fixture.ts";
+
+const two = { user: "u", candidates: [{ id: "a" }, { id: "b" }] };
+
+Deno.test("the ranker gets the rules of the scenario and of the request together", async () => {
+  const { post, ranker } = gatewayFixture();
+  const response = await post("/v1/rank", {
+    ...two,
+    scenario: "home",
+    rules: {
+      filter: "price < 5",
+      boost: [{ when: '"new" in tags', factor: 2 }],
+      diversity: { kind: "cap", by: "brand", max: 2 },
+      pin: [{ item: "a", position: 1 }],
+    },
+  });
+  assert.equal(response.status, 200);
+  await response.body?.cancel();
+  assert.deepEqual(ranker.asked[0].rules, {
+    exclude: [],
+    filter: ["!hidden", "price < 5"],
+    boost: [{ when: '"new" in tags', factor: 2 }],
+    diversity: { kind: "cap", by: "brand", max: 2 },
+    pin: [{ item: "a", position: 1 }],
+  });
+  await (await post("/v1/rank", two)).body?.cancel();
+  assert.equal(ranker.asked[1].rules, undefined);
+});
+
+Deno.test("a ranking whose items were all left out is answered, with the removed items", async () => {
+  const { post, ranker } = gatewayFixture();
+  ranker.script = (rank) => ({
+    ...ranker.inOrder(rank),
+    items: [],
+    removed: [{ id: "a", by: "filter" }],
+  });
+  const response = await post("/v1/rank", { ...two, explain: true, rules: { filter: "hidden" } });
+  assert.equal(response.status, 200);
+  const ranking = await json(response);
+  assert.ok(rankingSchema.safeParse(ranking).success);
+  assert.deepEqual(ranking.items, []);
+  assert.deepEqual(ranking.removed, [{ id: "a", by: "filter" }]);
+  const event = { eventId: "e", rankingId: ranking.rankingId, item: "a", action: "click" };
+  assert.equal((await post("/v1/events", event)).status, 422);
+});
+
+Deno.test("a stored attribute of another type than rules read is refused", async () => {
+  const { app } = gatewayFixture();
+  const response = await app.request("/v1/items/a", {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ attributes: { price: "cheap" } }),
+  });
+  assert.equal(response.status, 422);
+  const { errors } = await json(response);
+  assert.deepEqual(errors, [{
+    pointer: "#/attributes/price",
+    detail: 'is the text "cheap"; rules read it as a number, so send a number, or null',
+  }]);
+});
