@@ -14,7 +14,7 @@ import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import { type ShardPart, SnapshotError, type TrainerPart } from "./snapshot_parts.ts";
 
 /** Version of the manifest and of the contents of the parts; a build reads only its own. */
-export const FORMAT = 8;
+export const FORMAT = 9;
 
 /** The parts of a snapshot. */
 export interface SnapshotManifest {

@@ -1,5 +1,5 @@
 /**
- * The parts of a snapshot: a checkpoint from each trainer, a header and chunks of rows from each
+ * The parts of a snapshot: the state of each trainer, a header and chunks of rows from each
  * shard. Headers and checkpoints are MessagePack ({@link encodePart}); a chunk has the layout of
  * kernels/embedding/ABI.md.
  */
@@ -52,7 +52,7 @@ export interface TrainerPart {
   /** Offset in the example log from which the rows after the cut can be read. */
   readonly offset: number;
   readonly learnedThroughMs: number;
-  /** The encoded checkpoint of the training session. */
+  /** The encoded `TrainerState` (trainer_state.ts). */
   readonly checkpoint: SnapshotPart;
 }
 

@@ -6,11 +6,14 @@
  * model is tried on examples that it has accepted before: a sound model accepts them again.
  */
 import type { TrainingSession } from "../../kernels/dense/training_session.ts";
+import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { BatchJudgement } from "../../records/trainer_state.ts";
 import type { BatchPipeline, RefusedBatch } from "./batch_pipeline.ts";
 import { bisect, type RefusedPart } from "./bisection.ts";
 import type { TrainerOptions } from "./options.ts";
+import { decodeReference, encodeReference, referenceOf } from "./reference_batch.ts";
 import type { Refusals } from "./refusals.ts";
 import { partToGoBackTo } from "./resume_point.ts";
 import type { ShardClient } from "./shard_client.ts";
@@ -19,12 +22,12 @@ import { type ExampleBatch, rangeOf } from "./example_batch.ts";
 
 /**
  * Batches refused for the most part, one after another, that mean a broken model where it has
- * accepted none since the start. More than a client sends at once.
+ * accepted none so far. More than a client sends at once.
  */
 const UNTRIED_BATCHES_MAX = 20;
 
 export interface RecoveryParts {
-  readonly options: Pick<TrainerOptions, "source" | "partition">;
+  readonly options: Pick<TrainerOptions, "source" | "partition" | keyof ExampleShape>;
   readonly telemetry: Telemetry;
   readonly blobs: BlobStore;
   readonly session: TrainingSession;
@@ -52,17 +55,32 @@ export class Recovery {
     return this.#rowsRefused;
   }
 
+  /** The judgement of the last batches, for a snapshot. */
+  get judgement(): BatchJudgement {
+    const accepted = this.#accepted;
+    const reference = accepted && encodeReference(referenceOf(accepted));
+    return { ...this.#refusals.judgement, reference };
+  }
+
+  /** Goes on with the judgement in a snapshot. Examples of another schema are no reference. */
+  restore(judgement: BatchJudgement): void {
+    const { reference } = judgement;
+    this.#refusals.restore(judgement);
+    this.#accepted = reference && decodeReference(this.#parts.options, reference);
+  }
+
   /** Whether the model is broken, and not the rows of the last batches. */
   async isModelBroken(): Promise<boolean> {
     const { pipeline, options, telemetry } = this.#parts;
     if (!this.#refusals.areMany) return false;
     if (this.#accepted === undefined) return this.#refusals.inARow >= UNTRIED_BATCHES_MAX;
-    if (!await pipeline.accepts(this.#accepted)) return true;
+    const reference = referenceOf(this.#accepted);
+    if (!await pipeline.accepts(reference)) return true;
     this.#refusals.forget();
     telemetry.log(
       "warn",
       `${options.source} keeps its model although it refused most of the last examples: it accepts ` +
-        `those of rows ${rangeOf(this.#accepted)} again`,
+        `those of rows ${rangeOf(reference)} again`,
     );
     return false;
   }

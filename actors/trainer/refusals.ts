@@ -13,6 +13,7 @@ import {
   withRefused,
   writeQuarantine,
 } from "../../records/quarantine.ts";
+import type { BatchJudgement } from "../../records/trainer_state.ts";
 import type { RefusedPart } from "./bisection.ts";
 import type { ExampleBatch } from "./example_batch.ts";
 
@@ -30,7 +31,7 @@ export class Refusals {
   readonly #source: string;
   #quarantine: Quarantine;
   /** For each of the last batches, whether most of its rows were refused; newest last. */
-  #mostlyRefused: boolean[] = [];
+  #mostlyRefused: readonly boolean[] = [];
   #refusedInARow = 0;
 
   private constructor(blobs: BlobStore, clock: Clock, source: string, quarantine: Quarantine) {
@@ -60,6 +61,17 @@ export class Refusals {
     const givenUp = Math.max(0, ...this.skipped.map(({ version }) => version + 1));
     const { step, versionBefore } = checkpoint;
     return { ...checkpoint, versionBefore: Math.max(versionBefore, givenUp - step) };
+  }
+
+  /** Goes on with the judgement of an earlier incarnation. */
+  restore({ mostlyRefused, refusedInARow }: BatchJudgement): void {
+    this.#mostlyRefused = mostlyRefused;
+    this.#refusedInARow = refusedInARow;
+  }
+
+  /** The judgement of the last batches, without the reference. */
+  get judgement(): Omit<BatchJudgement, "reference"> {
+    return { mostlyRefused: this.#mostlyRefused, refusedInARow: this.#refusedInARow };
   }
 
   /** Whether several of the last batches were refused for the most part. */

@@ -17,6 +17,7 @@ import {
   type SnapshotManifest,
 } from "../../records/snapshot_manifest.ts";
 import { decodePart, readPart, type TrainerPart } from "../../records/snapshot_parts.ts";
+import type { TrainerState } from "../../records/trainer_state.ts";
 
 /**
  * The newest snapshot whose cut every shard has reached; undefined without any snapshot.
@@ -29,7 +30,7 @@ export async function findResumePoint(
   blobs: BlobStore,
   source: string,
   mark: number,
-): Promise<{ readonly part: TrainerPart; readonly checkpoint: TrainingCheckpoint } | undefined> {
+): Promise<{ readonly part: TrainerPart; readonly state: TrainerState } | undefined> {
   const manifests = await readManifests(blobs);
   if (manifests.length === 0) return undefined;
   const parts = manifests.map(({ name, trainers }) => {
@@ -49,7 +50,7 @@ export async function findResumePoint(
     );
   }
   const bytes = await readPart(blobs, BatchKernel.create(), part.checkpoint);
-  return { part, checkpoint: decodePart<TrainingCheckpoint>(bytes) };
+  return { part, state: decodePart<TrainerState>(bytes) };
 }
 
 /** The example log is shorter than a snapshot that was taken of it: it was damaged or replaced. */

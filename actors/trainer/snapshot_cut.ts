@@ -4,10 +4,10 @@
  * each trainer writes its part.
  */
 import type { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
 import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { encodePart, type TrainerPart, writePart } from "../../records/snapshot_parts.ts";
+import type { TrainerState } from "../../records/trainer_state.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { Cut, TrainerMessage } from "./protocol.ts";
@@ -23,7 +23,7 @@ export interface SnapshotCutParts {
 
 /** The state of a trainer at the cut: weights, optimizer state and shards hold exactly its rows. */
 export interface StateAtCut extends Omit<TrainerPart, "checkpoint"> {
-  readonly checkpoint: TrainingCheckpoint;
+  readonly state: TrainerState;
 }
 
 /**
@@ -53,19 +53,19 @@ export async function cutParts(
     if (standing.every((mark) => mark.sequence === unlessAt?.[mark.source])) return [];
     await shards.beginSnapshot(snapshot, standing);
   }
-  const { checkpoint, ...state } = await readState();
-  invariant(state.sequence === sequence, "a trainer holds still during a cut");
-  return [await writeTrainerPart(blobs, snapshot, kernel, state, checkpoint), ...parts];
+  const { state, ...cut } = await readState();
+  invariant(cut.sequence === sequence, "a trainer holds still during a cut");
+  return [await writeTrainerPart(blobs, snapshot, kernel, cut, state), ...parts];
 }
 
-/** Writes a trainer's checkpoint to the snapshot. */
+/** Writes a trainer's state to the snapshot. */
 export async function writeTrainerPart(
   blobs: BlobStore,
   snapshot: string,
   kernel: BatchKernel,
-  state: Omit<TrainerPart, "checkpoint">,
-  checkpoint: TrainingCheckpoint,
+  cut: Omit<TrainerPart, "checkpoint">,
+  state: TrainerState,
 ): Promise<TrainerPart> {
-  const name = `${snapshot}/${state.source}`;
-  return { ...state, checkpoint: await writePart(blobs, kernel, name, encodePart(checkpoint)) };
+  const name = `${snapshot}/${cut.source}`;
+  return { ...cut, checkpoint: await writePart(blobs, kernel, name, encodePart(state)) };
 }

@@ -275,9 +275,9 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#recovery = this.#recoveryWith(refusals);
     const resume = await findResumePoint(blobs, source, Math.min(...marks));
     if (resume !== undefined) {
-      const { part, checkpoint } = resume;
+      const { part, state } = resume;
       await requireExamples(this.#dependencies.exampleLog, part);
-      const differences = await restoreModel(this.#session, refusals.aboveGivenUp(checkpoint));
+      const differences = await restoreModel(this.#session, refusals.aboveGivenUp(state.model));
       if (differences.length > 0) {
         this.#context.telemetry.log(
           "warn",
@@ -286,6 +286,7 @@ export class Trainer implements Behavior<TrainerMessage> {
           { differences },
         );
       }
+      this.#recovery.restore(state.judgement);
       const { sequence, offset, learnedThroughMs } = part;
       this.#progress = { sequence, offset, learnedThroughMs };
     } else await this.#warnOfTrimmed();
@@ -383,7 +384,10 @@ export class Trainer implements Behavior<TrainerMessage> {
       source,
       partition,
       ...this.#progress,
-      checkpoint: await this.#session.checkpoint(),
+      state: {
+        model: await this.#session.checkpoint(),
+        judgement: this.#recovery.judgement,
+      },
     };
   }
 

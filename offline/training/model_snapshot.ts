@@ -20,6 +20,7 @@ import {
   writeChunk,
   writePart,
 } from "../../records/snapshot_parts.ts";
+import { NO_JUDGEMENT, type TrainerState } from "../../records/trainer_state.ts";
 import { findResumePoint } from "../../actors/trainer/resume_point.ts";
 import { writeTrainerPart } from "../../actors/trainer/snapshot_cut.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
@@ -53,9 +54,10 @@ export async function writeModelSnapshot(
   const name = snapshotName(atMs, before?.name);
   const kernel = BatchKernel.create();
   const trainers: TrainerPart[] = [];
+  const state: TrainerState = { model: checkpoint, judgement: NO_JUDGEMENT };
   for (let partition = 0; partition < trainerCount; partition++) {
     const cut = { ...beforeAllLogs, source: addresses.trainer(partition), partition };
-    trainers.push(await writeTrainerPart(blobs, name, kernel, cut, checkpoint));
+    trainers.push(await writeTrainerPart(blobs, name, kernel, cut, state));
   }
   const shard = await writeTables(
     { blobs, kernel, prefix: `${name}/shard-0` },
@@ -115,5 +117,5 @@ export async function readModelSnapshot(
   await restoreNewest(tables, whole, blobs, quiet);
   const resume = await findResumePoint(blobs, addresses.trainer(0), beforeAllLogs.sequence);
   if (resume === undefined) throw new Error("Cannot go back to the best epoch: it was not kept.");
-  return resume.checkpoint;
+  return resume.state.model;
 }

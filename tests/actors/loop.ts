@@ -13,6 +13,7 @@ import { defineRanker, type RankerOptions } from "../../actors/ranker/definition
 import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
 import { defineScorer, type ScorerOptions } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
+import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
 import { defineTrainer, type TrainerOptions } from "../../actors/trainer/definition.ts";
 import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
 import type { TrainerMessage } from "../../actors/trainer/protocol.ts";
@@ -336,6 +337,28 @@ export class Loop {
     const { eventLog, exampleLog, blobs } = this;
     const storage = { eventLog, exampleLog, blobs };
     return Loop.start({ ...this.options, seed, startMs: this.mesh.clock.nowMs(), storage });
+  }
+
+  /** Takes a snapshot, with a snapshotter of its own. Older snapshots stay. */
+  async snapshot(): Promise<void> {
+    const { blobs, exampleLog, trainers } = this;
+    const shards = Array.from(
+      { length: this.shards },
+      (_, shard): Address => `embedding_shard/${shard}`,
+    );
+    const node = this.mesh.node();
+    const snapshotter = await this.mesh.settle(
+      node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, {
+        trainers,
+        shards,
+        intervalMs: 3_600_000,
+        spreadMs: 0,
+        snapshotsKept: 1_000,
+        budgetMs: 5_000,
+      }),
+    );
+    await this.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, { budgetMs: 10_000 }));
+    await this.mesh.settle(node.stopActor("snapshotter/0", 0));
   }
 
   async startReplica(shard: number): Promise<void> {

@@ -7,63 +7,21 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
-import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
-import { readManifests } from "../../records/snapshot_manifest.ts";
-import { decodePart } from "../../records/snapshot_parts.ts";
-import { present } from "../../structures/invariant.ts";
+import { type SnapshotBits, snapshotBits } from "../records/snapshot_bits.ts";
 import { Loop, type LoopOptions } from "./loop.ts";
 
 const SHARDS = 2;
 /** Virtual time in which all examples are learned and all expired rows are swept. */
 const SETTLES_MS = 20_000;
-const BUDGET = { budgetMs: 10_000 };
 
-async function takeSnapshot(loop: Loop): Promise<void> {
-  const { blobs, exampleLog } = loop;
-  const options = {
-    trainers: loop.trainers,
-    shards: Array.from({ length: SHARDS }, (_, shard) => `embedding_shard/${shard}` as const),
-    intervalMs: 3_600_000,
-    spreadMs: 0,
-    snapshotsKept: 1_000,
-    budgetMs: 5_000,
-  };
-  const node = loop.mesh.node();
-  const snapshotter = await loop.mesh.settle(
-    node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, options),
-  );
-  await loop.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, BUDGET));
-  await loop.mesh.settle(node.stopActor("snapshotter/0", 0));
-}
-
-/** Saved rows with their optimizer state, sorted, and the trainer's checkpoint. */
-async function stateOf(loop: Loop) {
+/** Saved rows with their optimizer state, sorted, and the trainer's state. */
+async function stateOf(loop: Loop): Promise<SnapshotBits> {
   // A snapshot is skipped where nothing was learned since the last; rows may have expired since.
   for (const name of await loop.blobs.list("")) await loop.blobs.delete(name);
-  await takeSnapshot(loop);
-  const [{ shards, trainers }] = await readManifests(loop.blobs);
-  const read = async (name: string) => present(await loop.blobs.get(name), name);
-  const rows: string[] = [];
-  for (const { shard, chunks } of shards) {
-    for (const { name, holds, rows: count, class: rowClass } of chunks) {
-      const bytes = await read(name);
-      const rowBytes = holds === "rows" ? bytes.byteLength / count : bytes.byteLength;
-      for (let at = 0; at < bytes.byteLength; at += rowBytes) {
-        const row = bytes.subarray(at, at + rowBytes);
-        rows.push(`shard ${shard} ${holds} ${rowClass} ${[...row].join(" ")}`);
-      }
-    }
-  }
-  const checkpoints = await Promise.all(trainers.map(async ({ checkpoint, sequence }) => {
-    const { vectors, step, recentLoss } = decodePart<TrainingCheckpoint>(
-      await read(checkpoint.name),
-    );
-    return { vectors, step, recentLoss, sequence };
-  }));
-  return { rows: rows.sort(), checkpoints };
+  await loop.snapshot();
+  return await snapshotBits(loop.blobs);
 }
 
 async function visit(loop: Loop, user: number, item: number, clicks: number): Promise<void> {
@@ -129,7 +87,7 @@ for (
         for (const { user, item, clicks, pauseMs, then } of steps) {
           await visit(loop, user, item, clicks);
           await loop.mesh.advance(pauseMs);
-          if (then === "snapshot") await takeSnapshot(loop);
+          if (then === "snapshot") await loop.snapshot();
           if (then === "kill") loop = await loop.kill(++seed);
         }
         // As long as the steady run, so that both have swept all rows after their last batch.

@@ -12,7 +12,8 @@ import { type Event, type PlacementName, smallConfiguration } from "../integrati
 import { copyFolder } from "./folders.ts";
 import { countExampleRows } from "./example_rows.ts";
 import { Choices } from "./random.ts";
-import { snapshotBits } from "./snapshot_bits.ts";
+import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import { snapshotBits } from "../records/snapshot_bits.ts";
 import { Traffic } from "./traffic.ts";
 
 export interface KillsResult {
@@ -228,7 +229,9 @@ class KilledRun {
     );
     await this.#stop(server);
     const [killed, unkilled] = await Promise.all(
-      ["data", "steady"].map((name) => snapshotBits(`${this.#folder}/${name}`)),
+      ["data", "steady"].map((name) =>
+        snapshotBits(new DirectoryBlobStore(`${this.#folder}/${name}/blobs`))
+      ),
     );
     const equal = isDeepStrictEqual(killed, unkilled);
     if (!equal) {

@@ -18,6 +18,7 @@ import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
 import { openExistingBlobs } from "../../../offline/data_directory/existing_stores.ts";
 import { readManifests } from "../../../records/snapshot_manifest.ts";
 import { decodePart, readPart } from "../../../records/snapshot_parts.ts";
+import type { TrainerState } from "../../../records/trainer_state.ts";
 import type { Output } from "../../command_line.ts";
 import { CommandError } from "../../errors.ts";
 import { loadConfiguration } from "../../load_configuration.ts";
@@ -105,7 +106,7 @@ async function readCheckpoints(path: string): Promise<TrainingCheckpoint[]> {
   const kernel = BatchKernel.create();
   return await Promise.all(
     newest.trainers.map(async ({ checkpoint }) =>
-      decodePart<TrainingCheckpoint>(await readPart(blobs, kernel, checkpoint))
+      decodePart<TrainerState>(await readPart(blobs, kernel, checkpoint)).model
     ),
   );
 }

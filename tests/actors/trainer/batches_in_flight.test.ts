@@ -5,13 +5,10 @@ import assert from "node:assert/strict";
 import type { EmbeddingShardMessage } from "../../../actors/embedding_shard/protocol.ts";
 import type { TrainerMessage } from "../../../actors/trainer/protocol.ts";
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
-import type {
-  TrainingCheckpoint,
-  TrainingSession,
-  TrainingStep,
-} from "../../../kernels/dense/training_session.ts";
+import type { TrainingSession, TrainingStep } from "../../../kernels/dense/training_session.ts";
 import { FORMAT, writeManifest } from "../../../records/snapshot_manifest.ts";
 import { decodePart, type TrainerPart } from "../../../records/snapshot_parts.ts";
+import type { TrainerState } from "../../../records/trainer_state.ts";
 import { present } from "../../../structures/invariant.ts";
 import { altered } from "../altered.ts";
 import { Loop } from "../loop.ts";
@@ -139,7 +136,7 @@ Deno.test("a cut asked for while batches are in flight holds all of them, in wei
     await loop.exampleLog.endOffset(0),
   ]);
   const bytes = present(await loop.blobs.get(part.checkpoint.name), "the part is written");
-  assert.equal(decodePart<TrainingCheckpoint>(bytes).step, 3);
+  assert.equal(decodePart<TrainerState>(bytes).model.step, 3);
 
   // The shard's rows of the cut hold the same three batches.
   const shard = loop.mesh.node().actorRef<EmbeddingShardMessage>("embedding_shard/0");

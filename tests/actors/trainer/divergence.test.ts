@@ -3,14 +3,12 @@
  * back to its newest snapshot, and training stops only where both do not help.
  */
 import assert from "node:assert/strict";
-import { defineSnapshotter } from "../../../actors/snapshotter/definition.ts";
 import { DivergenceError } from "../../../kernels/dense/divergence.ts";
 import { readQuarantine, readQuarantines } from "../../../records/quarantine.ts";
 import { pinSnapshot, readManifests } from "../../../records/snapshot_manifest.ts";
 import { altered } from "../altered.ts";
 import { Loop, type LoopOptions } from "../loop.ts";
 
-const BUDGET = { budgetMs: 10_000 };
 const EXPLOSION = new DivergenceError({
   step: 4,
   loss: NaN,
@@ -37,24 +35,6 @@ async function visit(loop: Loop, i: number, actions: readonly (number | "click")
     else await loop.act(rankingId, items[k], "rate", action);
   }
   await loop.mesh.advance(100);
-}
-
-async function snapshot(loop: Loop): Promise<void> {
-  const { blobs, exampleLog } = loop;
-  const node = loop.mesh.node();
-  const options = {
-    trainers: loop.trainers,
-    shards: Array.from({ length: loop.shards }, (_, s) => `embedding_shard/${s}` as const),
-    intervalMs: 3_600_000,
-    spreadMs: 0,
-    snapshotsKept: 10,
-    budgetMs: 5_000,
-  };
-  const snapshotter = await loop.mesh.settle(
-    node.spawn(defineSnapshotter({ blobs, exampleLog }), 0, options),
-  );
-  await loop.mesh.settle(snapshotter.ask({ kind: "takeSnapshot" }, BUDGET));
-  await loop.mesh.settle(node.stopActor("snapshotter/0", 0));
 }
 
 function counted(loop: Loop, name: string): number {
@@ -140,7 +120,7 @@ for (const pipelined of [false, true]) {
       trainer: { batchRows: 4, pipelined },
     });
     for (let i = 0; i < 10; i++) await visit(loop, i, ["click", "click", "click", "click"]);
-    await snapshot(loop);
+    await loop.snapshot();
     for (let i = 10; i < 20; i++) await visit(loop, i, [1e30, 1e30, 1e30, 1e30]);
     for (let i = 20; i < 30; i++) await visit(loop, i, ["click", "click", "click", "click"]);
     await loop.mesh.advance(5_000);
@@ -161,7 +141,7 @@ for (const pipelined of [false, true]) {
 Deno.test("a model that refuses most examples goes back to its newest snapshot, and learns on after the bad rows", async () => {
   const { loop, breakModel } = await breakableLoop();
   for (let i = 0; i < 10; i++) await visit(loop, i, ["click", "click"]);
-  await snapshot(loop);
+  await loop.snapshot();
   const [{ trainers: [part] }] = await readManifests(loop.blobs);
   for (let i = 10; i < 15; i++) await visit(loop, i, ["click", "click"]);
   const { version } = await loop.denseWeights();
@@ -188,7 +168,7 @@ Deno.test("a model that refuses most examples goes back to its newest snapshot, 
 Deno.test("when one of two trainers goes back, the other learns its own examples since the snapshot again", async () => {
   const { loop, breakModel } = await breakableLoop({ trainers: 2 });
   for (let i = 0; i < 20; i++) await visit(loop, i, ["click", "click"]);
-  await snapshot(loop);
+  await loop.snapshot();
   breakModel();
   for (let i = 20; i < 40; i++) await visit(loop, i, ["click", "click"]);
   await loop.mesh.advance(10_000);
@@ -222,7 +202,7 @@ Deno.test("without a snapshot to go back to, training stops, and serving and sna
   assert.equal(modelVersion, 3);
   assert.equal(items[0].cold, false);
 
-  await snapshot(loop);
+  await loop.snapshot();
   const [{ trainers: [part] }] = await readManifests(loop.blobs);
   assert.equal(part.sequence, 6, "three rows are learned, and three are put aside");
   await loop.stop();
@@ -231,7 +211,7 @@ Deno.test("without a snapshot to go back to, training stops, and serving and sna
 Deno.test("a model that breaks again and again stops training after three returns to its snapshot", async () => {
   const loop = await loopBrokenAfter(3);
   for (let i = 0; i < 3; i++) await visit(loop, i, ["click"]);
-  await snapshot(loop);
+  await loop.snapshot();
   for (let i = 0; i < 80; i++) {
     await visit(loop, i, ["click"]);
     await loop.mesh.advance(10_000); // restarts are bounded too
@@ -263,9 +243,9 @@ Deno.test("a model that breaks again after its return goes back to an older snap
       },
     });
     for (let i = 0; i < 5; i++) await visit(loop, i, ["click"]);
-    await snapshot(loop);
+    await loop.snapshot();
     for (let i = 5; i < 10; i++) await visit(loop, i, ["click"]);
-    await snapshot(loop);
+    await loop.snapshot();
     brokenFrom = 10;
     const [newest] = await readManifests(loop.blobs);
     if (pinned) await pinSnapshot(loop.blobs, newest.name);
@@ -277,9 +257,33 @@ Deno.test("a model that breaks again after its return goes back to an older snap
         : 10;
     }
     const { skipped } = await readQuarantine(loop.blobs, "trainer/0");
-    assert.deepEqual(skipped.map(({ from }) => from), pinned ? [10, 10] : [10, 5]);
+    assert.deepEqual(skipped.map(({ from }) => from), pinned ? [10, 10, 10] : [10, 5]);
     assert.equal((await readManifests(loop.blobs)).length, pinned ? 2 : 1);
-    if (!pinned) assert.equal((await loop.trainerStatus()).diverged, undefined);
+    const { diverged } = await loop.trainerStatus();
+    if (pinned) assert.match(diverged ?? "", /went back too often/);
+    else assert.equal(diverged, undefined);
     await loop.stop();
   }
+});
+
+Deno.test("a trainer that restarts from a snapshot remembers the refusals and the reference before it", async () => {
+  const warnings: string[][] = [];
+  for (const isKilled of [false, true]) {
+    let loop = await Loop.start({
+      joiner: { ...RATINGS, lingerMs: 50 },
+      trainer: { batchRows: 4 },
+    });
+    for (let i = 0; i < 3; i++) await visit(loop, i, ["click", "click", "click", "click"]);
+    for (let i = 3; i < 5; i++) await visit(loop, i, [1e30, 1e30, 1e30, 1e30]);
+    await loop.mesh.advance(5_000);
+    await loop.snapshot();
+    if (isKilled) loop = await loop.kill(2);
+    await visit(loop, 5, [1e30, 1e30, 1e30, 1e30]);
+    await loop.mesh.advance(5_000);
+    const lines = loop.mesh.telemetry.lines.filter(({ level }) => level === "warn");
+    warnings.push(lines.map(({ message }) => message).filter((text) => /keeps its/.test(text)));
+    await loop.stop();
+  }
+  assert.match(warnings[0].join(), /keeps its model.*accepts those of rows 8 to 11 again/);
+  assert.deepEqual(warnings[1], warnings[0]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { loadConfiguration } from "../../../cli/load_configuration.ts";
 import { openTrainingSession } from "../../../server/machine/dense_sessions.ts";
+import { NO_JUDGEMENT } from "../../../records/trainer_state.ts";
 import { writeTrainerPart } from "../../../actors/trainer/snapshot_cut.ts";
 import { FORMAT, manifestName, type SnapshotManifest } from "../../../records/snapshot_manifest.ts";
 import { BatchKernel } from "../../../kernels/embedding/batch_kernel.ts";
@@ -37,8 +38,8 @@ async function writeSnapshot(dataFolder: string): Promise<Float32Array> {
   const blobs = new DirectoryBlobStore(`${dataFolder}/blobs`);
   const name = "snapshots/000000000000007";
   const cut = { source: "trainer/0", partition: 0, sequence: 3, offset: 1, learnedThroughMs: 7 };
-  const checkpoint = await session.checkpoint();
-  const part = await writeTrainerPart(blobs, name, BatchKernel.create(), cut, checkpoint);
+  const state = { model: await session.checkpoint(), judgement: NO_JUDGEMENT };
+  const part = await writeTrainerPart(blobs, name, BatchKernel.create(), cut, state);
   const manifest: SnapshotManifest = {
     format: FORMAT,
     name,

@@ -1,21 +1,21 @@
 /**
- * The state of a stopped server, from its newest snapshot: every row with its optimizer state, and
- * the dense model.
+ * The state in the newest snapshot: every row with its optimizer state, the dense models and the
+ * trainers' judgements.
  */
-import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
-import type { TrainingCheckpoint } from "../../kernels/dense/training_session.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { readManifests } from "../../records/snapshot_manifest.ts";
 import { decodePart } from "../../records/snapshot_parts.ts";
+import type { TrainerState } from "../../records/trainer_state.ts";
 import { present } from "../../structures/invariant.ts";
 
 export interface SnapshotBits {
   /** Sorted, since the order of rows in a table depends on its history. */
   readonly rows: readonly string[];
-  readonly trainers: readonly unknown[];
+  /** By partition. */
+  readonly trainers: readonly (TrainerState & { readonly sequence: number })[];
 }
 
-export async function snapshotBits(directory: string): Promise<SnapshotBits> {
-  const blobs = new DirectoryBlobStore(`${directory}/blobs`);
+export async function snapshotBits(blobs: BlobStore): Promise<SnapshotBits> {
   const [{ shards, trainers }] = await readManifests(blobs);
   const read = async (name: string) => present(await blobs.get(name), name);
   const rows: string[] = [];
@@ -29,9 +29,10 @@ export async function snapshotBits(directory: string): Promise<SnapshotBits> {
       }
     }
   }
-  const checkpoints = await Promise.all(trainers.map(async ({ checkpoint, sequence }) => {
-    const part = decodePart<TrainingCheckpoint>(await read(checkpoint.name));
-    return { vectors: part.vectors, step: part.step, recentLoss: part.recentLoss, sequence };
-  }));
-  return { rows: rows.sort(), trainers: checkpoints };
+  return {
+    rows: rows.sort(),
+    trainers: await Promise.all(trainers.map(async ({ checkpoint, sequence }) => {
+      return { ...decodePart<TrainerState>(await read(checkpoint.name)), sequence };
+    })),
+  };
 }

@@ -1,0 +1,50 @@
+/**
+ * The examples on which a trainer tries its model when it refuses most others, as part of a
+ * snapshot.
+ */
+import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
+import { decodeExamples, encodeExamples } from "../../records/example_chunk.ts";
+import { ChunkBatches } from "./chunk_batches.ts";
+import { type ExampleBatch, partOf } from "./example_batch.ts";
+
+/** Rows of a reference at most, so that a snapshot grows little by it. */
+const ROWS_MAX = 256;
+
+/** The first rows of a batch, enough to try a model on. */
+export function referenceOf(batch: ExampleBatch): ExampleBatch {
+  const { rows } = batch.features;
+  return rows <= ROWS_MAX ? batch : partOf(batch, 0, ROWS_MAX);
+}
+
+/** A reference as an encoded example chunk. */
+export function encodeReference({ features, ...batch }: ExampleBatch): Uint8Array {
+  const { rows, ids, listOffsets, dense } = features;
+  return encodeExamples({
+    firstRow: batch.sequence - rows,
+    rows,
+    ids: bytesOf(ids),
+    listOffsets: bytesOf(listOffsets),
+    dense: bytesOf(dense),
+    labels: bytesOf(batch.labels),
+    logSampleRate: bytesOf(batch.logSampleRate),
+    servedScores: bytesOf(batch.servedScores),
+    atMs: batch.atMs,
+    acceptedAtMs: batch.after.learnedThroughMs,
+  });
+}
+
+/**
+ * The reference that {@link encodeReference} wrote; undefined where it is of another schema.
+ *
+ * @throws {RangeError} When it is damaged.
+ */
+export function decodeReference(shape: ExampleShape, bytes: Uint8Array): ExampleBatch | undefined {
+  const { slots, denseWidth, tasks } = shape;
+  const batches = new ChunkBatches({ slots, denseWidth, tasks, batchRows: ROWS_MAX });
+  batches.add(decodeExamples(bytes), 0);
+  return batches.take();
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,31 @@
+/**
+ * The content of a trainer's blob in a snapshot, encoded by `encodePart`: a trainer that starts
+ * from it goes on as if it had never stopped.
+ */
+import type { TrainingCheckpoint } from "../kernels/dense/training_session.ts";
+
+/** The state of a trainer at a cut. */
+export interface TrainerState {
+  readonly model: TrainingCheckpoint;
+  readonly judgement: BatchJudgement;
+}
+
+/** The trainer's memory of its last batches, by which it tells a broken model from bad rows. */
+export interface BatchJudgement {
+  /** For each of the last batches, whether most of its rows were refused; newest last. */
+  readonly mostlyRefused: readonly boolean[];
+  /** Batches up to the last one, without a gap, of which most rows were refused. */
+  readonly refusedInARow: number;
+  /**
+   * Examples that the model has accepted, as an encoded example chunk; a sound model accepts them
+   * again. Undefined before the first batch.
+   */
+  readonly reference: Uint8Array | undefined;
+}
+
+/** The judgement before the first batch. */
+export const NO_JUDGEMENT: BatchJudgement = {
+  mostlyRefused: [],
+  refusedInARow: 0,
+  reference: undefined,
+};
