@@ -1,0 +1,74 @@
+/**
+ * Waits until everything that the server has written is on its disk, and on its replicas' disks
+ * where they are asked for.
+ *
+ * A server counts the writes of all connections in one sequence. So a small write of one connection
+ * followed by WAITAOF there covers every write that was answered before, on any connection. Waits
+ * that begin meanwhile share the next round. The connection is its own: it stands still while the
+ * server syncs, and no other command waits behind it.
+ */
+import type { RedisConnection } from "./redis_connection.ts";
+
+/** Options of {@link DurabilityBarrier}. */
+export interface BarrierOptions {
+  readonly connection: RedisConnection;
+  /** The key that the rounds write. */
+  readonly key: string;
+  /** Replicas that must have the writes on their disks, beside the primary. */
+  readonly replicas: number;
+  /** Longest wait for the disks, ms. */
+  readonly waitMs: number;
+}
+
+/** The server did not confirm in time that its disk has the writes. */
+export class NotDurableError extends Error {
+  override readonly name = "NotDurableError";
+  constructor(waitMs: number, replicas: number, found: readonly [local: number, replicas: number]) {
+    const [local, synced] = found;
+    super(
+      local < 1
+        ? `Redis has written but not synced to its disk within ${waitMs} ms: check the disk, and that appendfsync is "always" or "everysec"`
+        : `${synced} of ${replicas} replicas of Redis have synced within ${waitMs} ms: check the replicas, or ask for fewer`,
+    );
+  }
+}
+
+export class DurabilityBarrier {
+  readonly #options: BarrierOptions;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(options: BarrierOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when every write that was answered before this call is durable.
+   *
+   * @throws {NotDurableError} The disks have not confirmed in time.
+   * @throws {RedisUnavailableError} The server does not answer.
+   */
+  pass(): Promise<void> {
+    if (!this.#running) return this.#start();
+    return this.#next ??= this.#running.catch(() => {}).then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+  }
+
+  #start(): Promise<void> {
+    const round = this.#round().finally(() => {
+      if (this.#running === round) this.#running = undefined;
+    });
+    return this.#running = round;
+  }
+
+  async #round(): Promise<void> {
+    const { connection, key, replicas, waitMs } = this.#options;
+    const [, found] = await Promise.all([
+      connection.send(["SET", key, "1"]),
+      connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
+    ]);
+    if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);
+  }
+}

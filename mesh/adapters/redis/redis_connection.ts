@@ -1,0 +1,280 @@
+/**
+ * One connection to a Redis or Valkey server, which connects again by itself.
+ *
+ * Commands are answered in order. A command that is sent on a broken connection fails at once, and
+ * the commands on the way when a connection breaks fail with it: whether the server ran them is
+ * unknown, and nothing is sent twice here. The connection has its own deadline, because a socket
+ * whose peer has vanished may stay silent for hours.
+ */
+import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
+import { present } from "../../../structures/invariant.ts";
+import { Listeners } from "../../runtime/listeners.ts";
+
+/** Where and how to connect. */
+export interface RedisOptions {
+  /**
+   * `redis://[user:password@]host:port[/database]`, `rediss://…` for TLS, or `unix:///path` for a
+   * socket.
+   */
+  readonly url: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** Name of the connection in the server's list of clients. */
+  readonly name?: string;
+  /** Time within which a connection must be made and a command answered, ms; default 2000. */
+  readonly deadlineMs?: number;
+}
+
+/** An argument of a command: text, or bytes that are sent as they are. */
+export type RedisArgument = string | number | Uint8Array;
+
+/** The server does not answer, or refuses everything for now. */
+export class RedisUnavailableError extends Error {
+  override readonly name = "RedisUnavailableError";
+  /** @param sent Whether the server may have run the command. */
+  constructor(readonly url: string, readonly sent: boolean, cause: unknown) {
+    super(cause instanceof Error ? cause.message || cause.name : String(cause), { cause });
+  }
+}
+
+/** Default of {@link RedisOptions.deadlineMs}. */
+const DEADLINE_MS = 2_000;
+/** Pauses between attempts to connect, ms. */
+const RETRY_MS = [0, 20, 50, 100, 200, 500, 1_000];
+/** Interval at which deadlines are looked at, as a part of the deadline. */
+const WATCHES_PER_DEADLINE = 8;
+
+/** Answers of a server that cannot serve now: it loads its data, or has become a replica. */
+const UNAVAILABLE =
+  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|MISCONF|NOREPLICAS)\b/;
+
+/** The part of the client that is used here. */
+interface Client {
+  connect(): Promise<unknown>;
+  destroy(): void;
+  sendCommand(
+    args: readonly (string | Buffer)[],
+    options: { readonly typeMapping: Record<number, unknown> },
+  ): Promise<unknown>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  readonly isReady: boolean;
+}
+
+/** Bulk strings as bytes: text is decoded where it is text. */
+const binary = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
+const textual = { typeMapping: {} };
+
+export class RedisConnection {
+  readonly #options: RedisOptions;
+  readonly #deadlineMs: number;
+  readonly #ready = new Listeners<[]>();
+  /** Deadlines of the commands on the way, in order, on the monotonic clock. */
+  readonly #deadlines: number[] = [];
+  #client: Client | undefined;
+  #connecting: Promise<void> | undefined;
+  #cause: unknown = new Error("not connected yet");
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #attempt = 0;
+  #closed = false;
+
+  constructor(options: RedisOptions) {
+    this.#options = options;
+    this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+  }
+
+  /** The address without a password, for messages. */
+  get url(): string {
+    return withoutPassword(this.#options.url);
+  }
+
+  /** Whether commands are being taken. */
+  get isReady(): boolean {
+    return this.#client?.isReady === true;
+  }
+
+  /** Why there is no connection; undefined while there is one. */
+  get failure(): Error | undefined {
+    return this.isReady ? undefined : new RedisUnavailableError(this.url, false, this.#cause);
+  }
+
+  /** Makes the connection; on failure it goes on trying by itself. */
+  async connect(): Promise<void> {
+    if (this.isReady) return;
+    await (this.#connecting ??= this.#connect().finally(() => this.#connecting = undefined));
+  }
+
+  /**
+   * Calls `listener` after each connection was made, also the first.
+   *
+   * @returns Removes the listener.
+   */
+  onReady(listener: () => void): () => void {
+    return this.#ready.add(listener);
+  }
+
+  /**
+   * Sends a command; text in the reply comes as strings.
+   *
+   * @param waitMs Time that the command itself may wait at the server, beyond the deadline.
+   * @throws {RedisUnavailableError} There is no connection, or it broke on the way.
+   */
+  send<Reply>(args: readonly RedisArgument[], waitMs = 0): Promise<Reply> {
+    return this.#send(args, waitMs, textual) as Promise<Reply>;
+  }
+
+  /** Sends a command whose reply holds bytes: views into a shared buffer, to be copied if kept. */
+  sendForBytes<Reply>(args: readonly RedisArgument[], waitMs = 0): Promise<Reply> {
+    return this.#send(args, waitMs, binary) as Promise<Reply>;
+  }
+
+  /** Ends the connection; the commands on the way fail. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#drop(new Error("the connection was closed"));
+  }
+
+  async #send(
+    args: readonly RedisArgument[],
+    waitMs: number,
+    options: typeof binary | typeof textual,
+  ): Promise<unknown> {
+    const client = this.#client;
+    if (!client?.isReady) throw new RedisUnavailableError(this.url, false, this.#cause);
+    this.#deadlines.push(performance.now() + this.#deadlineMs + waitMs);
+    this.#startWatch();
+    try {
+      return await client.sendCommand(args.map(encoded), options);
+    } catch (error) {
+      if (!(error instanceof ErrorReply)) {
+        const cause = client === this.#client && client.isReady ? error : this.#cause;
+        if (client === this.#client) this.#drop(error);
+        throw new RedisUnavailableError(this.url, true, cause);
+      }
+      if (UNAVAILABLE.test(error.message)) {
+        // A demoted primary stays connected: only a new connection may find the present one.
+        if (client === this.#client) this.#drop(error);
+        throw new RedisUnavailableError(this.url, false, error);
+      }
+      throw error;
+    } finally {
+      if (client === this.#client) this.#deadlines.shift();
+    }
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#closed) throw new RedisUnavailableError(this.url, false, this.#cause);
+    const { url, username, password, name } = this.#options;
+    const target = url.startsWith("unix://")
+      ? { socket: { path: url.slice("unix://".length), tls: false as const } }
+      : { url };
+    const client = createClient(
+      {
+        ...target,
+        ...(username !== undefined && { username }),
+        ...(password !== undefined && { password }),
+        ...(name !== undefined && { name }),
+        RESP: 2,
+        maintNotifications: "disabled",
+        disableClientInfo: true,
+        disableOfflineQueue: true,
+        socket: {
+          ...("socket" in target ? target.socket : {}),
+          connectTimeout: this.#deadlineMs,
+          reconnectStrategy: false,
+        },
+        // The client's own timeout covers only commands that were not sent, with a timer for each.
+        commandOptions: { timeout: 0 },
+      } as Parameters<typeof createClient>[0],
+    ) as unknown as Client;
+    client.on("error", (error) => {
+      if (client === this.#client) this.#drop(error);
+    });
+    try {
+      await within(this.#deadlineMs, client.connect());
+    } catch (error) {
+      destroy(client);
+      this.#cause = error;
+      this.#retryLater();
+      throw new RedisUnavailableError(this.url, false, error);
+    }
+    if (this.#closed) {
+      destroy(client);
+      throw new RedisUnavailableError(this.url, false, this.#cause);
+    }
+    this.#client = client;
+    this.#deadlines.length = 0;
+    this.#attempt = 0;
+    this.#ready.tell();
+  }
+
+  #drop(cause: unknown): void {
+    const client = this.#client;
+    this.#client = undefined;
+    this.#cause = cause;
+    this.#deadlines.length = 0;
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+    if (client) destroy(client);
+    if (!this.#closed) this.#retryLater();
+  }
+
+  #retryLater(): void {
+    if (this.#closed || this.#retry !== undefined) return;
+    const pauseMs = RETRY_MS[Math.min(this.#attempt++, RETRY_MS.length - 1)];
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.connect().catch(() => {});
+    }, pauseMs);
+    Deno.unrefTimer(Number(this.#retry));
+  }
+
+  /** Breaks the connection when its oldest command has waited too long. */
+  #startWatch(): void {
+    if (this.#watch !== undefined) return;
+    this.#watch = setInterval(() => {
+      if (this.#deadlines.length === 0) {
+        clearInterval(this.#watch);
+        this.#watch = undefined;
+        return;
+      }
+      const oldest = present(this.#deadlines[0], "the list has an entry");
+      if (performance.now() < oldest) return;
+      this.#drop(new Error(`no answer within ${this.#deadlineMs} ms`));
+    }, this.#deadlineMs / WATCHES_PER_DEADLINE);
+    Deno.unrefTimer(Number(this.#watch));
+  }
+}
+
+function encoded(argument: RedisArgument): string | Buffer {
+  if (typeof argument === "string") return argument;
+  if (typeof argument === "number") return String(argument);
+  return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
+}
+
+/** The client throws where it is closed already. */
+function destroy(client: Client): void {
+  try {
+    client.destroy();
+  } catch {
+    // It has ended.
+  }
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The address as it may be shown. */
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, "//");
+}
