@@ -1,15 +1,16 @@
 /**
- * Carries messages to another node (a worker thread, later another process).
+ * Carries messages to another node: in a worker thread, or in another process.
  *
- * A link delivers at most once, in order. It carries structured-cloneable values; the buffers named
- * in `transfer` are moved instead of copied.
+ * A link delivers at most once, in order, until it is closed; a new connection to the same node is
+ * a new link. It carries plain data with typed arrays, which share their memory at the receiver as
+ * they did at the sender; the buffers named in `transfer` are moved instead of copied.
  */
 /** One end of a link. */
 export interface Link {
   /**
    * Sends a value. The buffers in `transfer` are unusable here afterwards.
    *
-   * @throws {DataCloneError} When the value cannot be cloned; nothing was sent.
+   * @throws {Error} When the value cannot travel, or is too large; nothing was sent.
    */
   send(value: unknown, transfer?: readonly Transferable[]): void;
   /** Sets the only listener, before the first value can arrive. */
@@ -19,6 +20,15 @@ export interface Link {
    * arrives.
    */
   onClosed(listener: (cause: Error) => void): void;
-  /** Closes the link: nothing is sent or received any more. */
-  close(): void;
+  /**
+   * Whether so many bytes wait to be sent that new messages should be refused. Absent: the link
+   * sends at once.
+   */
+  readonly isCongested?: boolean;
+  /**
+   * Closes the link: nothing is sent or received any more.
+   *
+   * @param reason Why the other side's messages make no sense; a link between processes tells it.
+   */
+  close(reason?: string): void;
 }

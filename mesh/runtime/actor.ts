@@ -49,6 +49,11 @@ export interface AskOptions {
   readonly transfer?: readonly Transferable[];
   /** Id of the trace for log lines on the way. Default: the trace of the request being handled. */
   readonly traceId?: string | undefined;
+  /**
+   * The request or its answer is large, and need not keep its order with other messages: between
+   * hosts it takes a connection of its own, so that it delays none of them. Default false.
+   */
+  readonly bulk?: boolean;
 }
 
 /** A handle to an actor on any node. */

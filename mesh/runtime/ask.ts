@@ -23,6 +23,14 @@ export interface AskSender {
   askSettled(): void;
 }
 
+/** The link over which an ask went to its receiver's node. */
+export interface AskCarrier {
+  /** Ignores the answer, should it still come. */
+  forget(ask: Ask): void;
+  /** Ignores the answer, and lets the other node drop the ask unless it is handled already. */
+  withdraw(ask: Ask): void;
+}
+
 /** The fields that an ask is made with. */
 export interface AskOrigin {
   readonly address: Address;
@@ -40,13 +48,19 @@ export interface AskOrigin {
   readonly parent: Ask | undefined;
   /** Askers before this node, outermost first, when the ask came over a link. */
   readonly remoteChain: readonly string[] | undefined;
+  /** Numbers of the asks that these askers handled when they asked; 0 for a told message. */
+  readonly remoteSerials?: readonly number[] | undefined;
   /** W3C trace id, where the first asker named one. */
   readonly traceId: string | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
 }
 
+let asksMade = 0;
+
 export class Ask {
+  /** Tells it from the other asks of its thread. */
+  readonly serial = ++asksMade;
   readonly address: Address;
   readonly message: Message;
   readonly sentAtMs: number;
@@ -56,6 +70,7 @@ export class Ask {
   readonly sender: AskSender | undefined;
   readonly parent: Ask | undefined;
   readonly remoteChain: readonly string[] | undefined;
+  readonly remoteSerials: readonly number[] | undefined;
   readonly traceId: string | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
@@ -73,6 +88,8 @@ export class Ask {
   linkId = 0;
   /** The link over which it came. */
   receivedOver: unknown = undefined;
+  /** The link over which it went. */
+  sentOver: AskCarrier | undefined = undefined;
 
   // The deadline wheel's list; see deadline_wheel.ts.
   wheelIndex = -1;
@@ -89,6 +106,7 @@ export class Ask {
     this.sender = origin.sender;
     this.parent = origin.parent;
     this.remoteChain = origin.remoteChain;
+    this.remoteSerials = origin.remoteSerials;
     this.traceId = origin.traceId;
     this.onValue = origin.onValue;
     this.onError = origin.onError;
@@ -105,16 +123,38 @@ export class Ask {
     return askers;
   }
 
+  /** For each of the {@link askers}, the serial of the ask that it handled; 0 for a tell. */
+  askerSerials(): number[] {
+    const serials = this.remoteSerials
+      ? [...this.remoteSerials]
+      : this.parent
+      ? this.parent.askerSerials()
+      : [];
+    if (this.sender) serials.push(this.parent?.serial ?? 0);
+    return serials;
+  }
+
   /** Addresses of the askers, outermost first, and of the receiver. */
   chain(): string[] {
     return [...this.askers(), this.address];
   }
 
-  /** Whether its asker was handling the request, or a request that waits for that one. */
+  /**
+   * Whether its asker was handling the request, or a request that waits for that one, on this node
+   * or on others.
+   */
   isPartOf(request: Ask | undefined): boolean {
     if (!request) return false;
-    for (let asker = this.parent; asker; asker = asker.parent) if (asker === request) return true;
-    return false;
+    // deno-lint-ignore no-this-alias -- walks the chain that begins here
+    let outermost: Ask = this;
+    for (let asker = this.parent; asker; asker = asker.parent) {
+      if (asker === request) return true;
+      outermost = asker;
+    }
+    const { remoteChain, remoteSerials } = outermost;
+    return remoteChain?.some((address, i) =>
+      address === request.address && remoteSerials?.[i] === request.serial
+    ) ?? false;
   }
 
   /** How far it has come, for the error of a timeout. */

@@ -68,9 +68,17 @@ function milliseconds(value: number): string {
  */
 export class OverloadedError extends Error {
   override readonly name = "OverloadedError";
-  constructor(readonly address: Address, readonly waiting: number, readonly capacity: number) {
+  /** @param queue The full queue, where it is not the mailbox. */
+  constructor(
+    readonly address: Address,
+    readonly waiting: number,
+    readonly capacity: number,
+    readonly queue?: string,
+  ) {
     super(
-      `${address} is overloaded: ${waiting} messages wait (capacity ${capacity}). Ask less often, or raise its mailbox capacity.`,
+      queue === undefined
+        ? `${address} is overloaded: ${waiting} messages wait (capacity ${capacity}). Ask less often, or raise its mailbox capacity.`
+        : `${address} cannot be asked now: ${queue} is full. Ask less often.`,
     );
   }
 }
@@ -127,7 +135,12 @@ const decoders: Record<string, (data: WireError["data"]) => Error> = {
   AskTimeoutError: (data) =>
     new AskTimeoutError(data.address as Address, data.progress as AskProgress),
   OverloadedError: (data) =>
-    new OverloadedError(data.address as Address, data.waiting as number, data.capacity as number),
+    new OverloadedError(
+      data.address as Address,
+      data.waiting as number,
+      data.capacity as number,
+      data.queue as string | undefined,
+    ),
   ActorFailedError: (data) => new ActorFailedError(data.address as Address, data.reason as string),
   CallCycleError: (data) => new CallCycleError(data.address as Address, data.chain as string[]),
 };

@@ -57,6 +57,10 @@ export class Node implements CellHost {
 
   readonly #cells = new Map<Address, ActorCell>();
   readonly #links = new Map<string, NodeLink>();
+  /** Links for asks with `bulk`, to nodes that have one. */
+  readonly #bulkLinks = new Map<string, NodeLink>();
+  /** The end of the last link to a node that has none now. */
+  readonly #lost = new Map<string, Error>();
   readonly #placement = new Map<Address, string>();
   /** Grows when an actor or a link comes or goes: references then resolve their address again. */
   #topology = 0;
@@ -81,7 +85,7 @@ export class Node implements CellHost {
       msMax: options.turnMsMax ?? 4,
       onTurnEnd: this.#flushLinks,
     });
-    this.#asks = new UnsettledAsks(this.clock, (node) => this.#links.get(node));
+    this.#asks = new UnsettledAsks(this.clock);
   }
 
   // ---- actors
@@ -145,7 +149,7 @@ export class Node implements CellHost {
       await this.stopActor(address, drainMs);
     }
     this.#flushLinks();
-    for (const link of [...this.#links.values()]) link.close();
+    for (const link of [...this.#links.values(), ...this.#bulkLinks.values()]) link.close();
     this.#asks.close();
   }
 
@@ -203,9 +207,13 @@ export class Node implements CellHost {
   resolve(address: Address): ActorCell | NodeLink | undefined {
     const cell = this.#cells.get(address);
     if (cell) return cell;
-    const node = this.#placement.get(address) ??
-      (address.startsWith("node/") ? address.slice("node/".length) : undefined);
+    const node = this.#nodeOf(address);
     return node === undefined ? undefined : this.#links.get(node);
+  }
+
+  #nodeOf(address: Address): string | undefined {
+    return this.#placement.get(address) ??
+      (address.startsWith("node/") ? address.slice("node/".length) : undefined);
   }
 
   createRef(address: Address, sender: CellContext): ActorRef<Message> {
@@ -232,12 +240,15 @@ export class Node implements CellHost {
   }
 
   ask(
-    target: ActorCell | NodeLink | undefined,
+    resolved: ActorCell | NodeLink | undefined,
     address: Address,
     message: Message,
     options: AskOptions,
     sender: CellContext | undefined,
   ): Promise<unknown> {
+    const target = options.bulk === true && resolved && !(resolved instanceof ActorCell)
+      ? this.#bulkLinks.get(resolved.peer) ?? resolved
+      : resolved;
     return new Promise((resolve, reject) => {
       const given = options.budgetMs;
       const budgetMs = given === Infinity ? this.#askBudgetMsDefault : Math.max(0, given);
@@ -267,15 +278,18 @@ export class Node implements CellHost {
         target.ask(ask, options.transfer);
         this.scheduleFlush(target);
       } else {
-        this.settleError(
-          ask,
-          new ActorFailedError(
-            address,
-            `there is no such actor on ${this.name}, and no link to a node that has it`,
-          ),
-        );
+        this.settleError(ask, new ActorFailedError(address, this.#whyUnreachable(address)));
       }
     });
+  }
+
+  #whyUnreachable(address: Address): string {
+    const node = this.#nodeOf(address);
+    if (node === undefined || node === this.name) return `there is no such actor on ${this.name}`;
+    const lost = this.#lost.get(node);
+    return lost === undefined
+      ? `${this.name} has no link to ${node}`
+      : `${node} is gone: ${lost.message}`;
   }
 
   settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void {
@@ -316,7 +330,8 @@ export class Node implements CellHost {
   }
 
   addLink(link: NodeLink): void {
-    this.#links.set(link.peer, link);
+    this.#linksLike(link).set(link.peer, link);
+    if (!link.isBulk) this.#lost.delete(link.peer);
     this.#topology++;
   }
 
@@ -325,8 +340,10 @@ export class Node implements CellHost {
    * more.
    */
   removeLink(link: NodeLink, cause: Error): void {
-    if (this.#links.get(link.peer) !== link) return;
-    this.#links.delete(link.peer);
+    const links = this.#linksLike(link);
+    if (links.get(link.peer) !== link) return;
+    links.delete(link.peer);
+    if (!link.isBulk) this.#lost.set(link.peer, cause);
     this.#flushing = this.#flushing.filter((other) => other !== link);
     this.#topology++;
     for (const ask of link.takePending()) {
@@ -336,6 +353,10 @@ export class Node implements CellHost {
       );
     }
     this.#asks.drop(link);
+  }
+
+  #linksLike({ isBulk }: NodeLink): Map<string, NodeLink> {
+    return isBulk ? this.#bulkLinks : this.#links;
   }
 
   receiveAsk(received: ReceivedAsk): void {
@@ -350,6 +371,7 @@ export class Node implements CellHost {
       sender: undefined,
       parent: undefined,
       remoteChain: received.chain,
+      remoteSerials: received.chainSerials,
       traceId: received.traceId,
       onValue: received.onValue,
       onError: received.onError,
@@ -360,7 +382,9 @@ export class Node implements CellHost {
     ask.receiver = cell;
     if (deadlineMs <= this.clock.monotonicMs()) return this.expire(ask);
     this.#asks.add(ask);
-    if (cell) cell.deliverAsk(ask);
+    if (cell?.busy && ask.isPartOf(cell.currentAsk)) {
+      this.settleError(ask, new CallCycleError(address, ask.chain()));
+    } else if (cell) cell.deliverAsk(ask);
     else {
       this.settleError(
         ask,

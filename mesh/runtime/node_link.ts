@@ -6,15 +6,16 @@
  * A batch is a flat array: the number of frames received so far, the sender's monotonic time, then
  * frames, each an operation and its operands.
  *
- * An ask carries its deadline on the sender's clock. The smallest difference between arrival and
- * sending of any batch is the offset between the two clocks plus the shortest transit; with it the
- * receiver reads the deadline on its own clock, so that time spent on the way or in a stalled
- * thread counts against the budget.
+ * An ask carries its deadline on the sender's clock. The receiver reads it on its own clock by the
+ * {@link ClockOffset}, so that time spent on the way or in a stalled thread counts against the
+ * budget.
+ *
+ * The other side may be another process: a batch that is not one closes the link with a reason.
  */
-import { invariant } from "../../structures/invariant.ts";
 import type { Address, Message } from "./actor.ts";
 import type { Link } from "../ports/transport.ts";
-import type { Ask } from "./ask.ts";
+import type { Ask, AskCarrier } from "./ask.ts";
+import { ClockOffset } from "./clock_offset.ts";
 import {
   ActorFailedError,
   decodeError,
@@ -27,12 +28,13 @@ import type { Node } from "./node.ts";
 import { PendingAsks } from "./pending_asks.ts";
 
 const TELL = 1; // address, message
-const ASK = 2; // id, address, message, budget ms, deadline on the sender's clock, chain, trace id
+// id, address, message, budget ms, deadline on the sender's clock, chain, its serials, trace id
+const ASK = 2;
 const VALUE = 3; // id, value
 const ERROR = 4; // id, WireError
 const WITHDRAW = 5; // id of an ask whose asker has ended
 /** Operands of each operation, by its number. */
-const operandCounts = [0, 2, 7, 2, 2, 1];
+const operandCounts = [0, 2, 8, 2, 2, 1];
 
 /** Numbers at the head of a batch: frames received, monotonic ms. */
 const HEAD_LENGTH = 2;
@@ -54,13 +56,17 @@ export interface ReceivedAsk {
   readonly deadlineMs: number;
   /** Addresses of the askers, outermost first. */
   readonly chain: readonly string[];
+  /** For each of them, the serial of the ask that it handled; 0 for a told message. */
+  readonly chainSerials: readonly number[];
   readonly traceId: string | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
 }
 
-export class NodeLink {
+export class NodeLink implements AskCarrier {
   readonly peer: string;
+  /** Whether it carries the asks with `bulk` alone. */
+  readonly isBulk: boolean;
   readonly #node: Node;
   readonly #link: Link;
   /** The batch of this turn, its head filled in when it is sent. */
@@ -73,14 +79,14 @@ export class NodeLink {
   #readByPeer = 0;
   #received = 0;
   #receiptSent = 0;
-  /** Smallest difference between this node's clock at arrival and the sender's at sending, ms. */
-  #clockOffsetMs = Infinity;
+  readonly #clockOffset = new ClockOffset();
   #dropped = 0;
   #closed = false;
 
-  constructor(node: Node, peer: string, link: Link) {
+  constructor(node: Node, peer: string, link: Link, { isBulk = false } = {}) {
     this.#node = node;
     this.peer = peer;
+    this.isBulk = isBulk;
     this.#link = link;
     link.onReceive((value) => this.#receive(value as unknown[]));
     link.onClosed((cause) => {
@@ -103,23 +109,26 @@ export class NodeLink {
   }
 
   tell(address: Address, message: Message, transfer: readonly Transferable[] | undefined): void {
-    if (this.#unread >= FRAMES_UNREAD_MAX) this.#dropped++;
+    if (this.#isFull) this.#dropped++;
     else this.#push([TELL, address, message], transfer);
   }
 
   ask(ask: Ask, transfer: readonly Transferable[] | undefined): void {
-    if (this.#unread >= FRAMES_UNREAD_MAX) {
+    if (this.#isFull) {
+      const queue = this.#link.isCongested === true ? `the connection to ${this.peer}` : undefined;
       this.#node.settleError(
         ask,
-        new OverloadedError(ask.address, this.#unread, FRAMES_UNREAD_MAX),
+        new OverloadedError(ask.address, this.#unread, FRAMES_UNREAD_MAX, queue),
       );
       return;
     }
     this.#pending.add(ask);
+    ask.sentOver = this;
     const { linkId, address, message, sentAtMs, budgetMs, traceId } = ask;
     const deadlineMs = sentAtMs + budgetMs;
+    const [chain, serials] = [ask.askers(), ask.askerSerials()];
     this.#push(
-      [ASK, linkId, address, message, budgetMs, deadlineMs, ask.askers(), traceId],
+      [ASK, linkId, address, message, budgetMs, deadlineMs, chain, serials, traceId],
       transfer,
     );
   }
@@ -164,6 +173,21 @@ export class NodeLink {
 
   get #unread(): number {
     return this.#sent - this.#readByPeer;
+  }
+
+  /** The other side, or the way to it, does not keep up. */
+  get #isFull(): boolean {
+    return this.#unread >= FRAMES_UNREAD_MAX || this.#link.isCongested === true;
+  }
+
+  /** The other side sends what no node sends. */
+  #refuse(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const cause = new Error(`${this.peer} sent a batch that makes no sense: ${reason}`);
+    this.#node.telemetry.log("error", `the link to ${this.peer} is closed`, { cause });
+    this.#link.close(cause.message);
+    this.#node.removeLink(this, cause);
   }
 
   #push(frame: unknown[], transfer: readonly Transferable[] | undefined): void {
@@ -215,10 +239,12 @@ export class NodeLink {
   }
 
   #receive(batch: unknown[]): void {
+    if (this.#closed) return;
+    if (!Array.isArray(batch) || !(batch[0] as number <= this.#sent)) {
+      return this.#refuse("it has read more messages than were sent");
+    }
     this.#readByPeer = batch[0] as number;
-    invariant(this.#unread >= 0, "the other side reads no more frames than were sent");
-    const nowMs = this.#node.clock.monotonicMs();
-    this.#clockOffsetMs = Math.min(this.#clockOffsetMs, nowMs - (batch[1] as number));
+    this.#clockOffset.add(batch[1] as number, this.#node.clock.monotonicMs());
     for (let at = HEAD_LENGTH; at < batch.length;) {
       this.#received++;
       switch (batch[at]) {
@@ -242,7 +268,7 @@ export class NodeLink {
           break;
         }
         default:
-          throw new Error(`A batch from ${this.peer} has an unknown frame ${String(batch[at])}`);
+          return this.#refuse(`it has the unknown frame ${String(batch[at])}`);
       }
       at += 1 + operandCounts[batch[at] as number];
     }
@@ -257,9 +283,10 @@ export class NodeLink {
       address: batch[at + 2] as Address,
       message: batch[at + 3] as Message,
       budgetMs: batch[at + 4] as number,
-      deadlineMs: batch[at + 5] as number + this.#clockOffsetMs,
+      deadlineMs: batch[at + 5] as number + this.#clockOffset.ms,
       chain: batch[at + 6] as string[],
-      traceId: batch[at + 7] as string | undefined,
+      chainSerials: batch[at + 7] as number[],
+      traceId: batch[at + 8] as string | undefined,
       onValue: (value, transfer) => this.#answer([VALUE, id, value], transfer),
       onError: (error) => this.#answer([ERROR, id, encodeError(error)], undefined),
     });

@@ -13,14 +13,11 @@ import type { NodeLink } from "./node_link.ts";
 
 export class UnsettledAsks {
   readonly #clock: Clock;
-  readonly #linkTo: (node: string) => NodeLink | undefined;
   readonly #wheel: DeadlineWheel;
   #fromOutside = 0;
 
-  /** @param linkTo The link to a node; undefined where there is none. */
-  constructor(clock: Clock, linkTo: (node: string) => NodeLink | undefined) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#linkTo = linkTo;
     this.#wheel = new DeadlineWheel(clock, (ask) => this.expire(ask));
   }
 
@@ -47,7 +44,7 @@ export class UnsettledAsks {
   expire(ask: Ask): void {
     if (ask.settled) return;
     const error = new AskTimeoutError(ask.address, ask.progress(this.#clock.monotonicMs()));
-    if (!ask.receiver) this.#linkTo(ask.nodeName)?.forget(ask);
+    if (!ask.receiver) ask.sentOver?.forget(ask);
     this.settleError(ask, error);
     tellReceiver(ask);
   }
@@ -56,7 +53,7 @@ export class UnsettledAsks {
   withdraw(sender: CellContext): void {
     const reason = `${sender.address}, which asked, has been restarted or stopped`;
     for (const ask of this.#wheel.filter((ask) => ask.sender === sender)) {
-      if (!ask.receiver) this.#linkTo(ask.nodeName)?.withdraw(ask);
+      if (!ask.receiver) ask.sentOver?.withdraw(ask);
       this.settleError(ask, new ActorFailedError(ask.address, reason));
       tellReceiver(ask);
     }

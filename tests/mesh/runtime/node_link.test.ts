@@ -3,6 +3,7 @@ import type { Link } from "../../../mesh/ports/transport.ts";
 import {
   ActorFailedError,
   AskTimeoutError,
+  CallCycleError,
   OverloadedError,
 } from "../../../mesh/runtime/errors.ts";
 import { Node } from "../../../mesh/runtime/node.ts";
@@ -130,9 +131,69 @@ Deno.test("a chain of asks over nodes is whole in the error", async () => {
     counter.ask({ kind: "relay", path: ["counter/home", "counter/away"] }, { budgetMs: 60 })
       .catch((reason) => reason),
   );
-  // away waits for home, which waits for away: found by no one node, reported by the deadline.
+  assert.ok(error instanceof CallCycleError);
+  assert.deepEqual(error.chain, ["counter/away", "counter/home", "counter/away"]);
+});
+
+Deno.test("a chain of asks over nodes is whole in the error of a timeout", async () => {
+  const { mesh, home, away, counter } = await twoNodes();
+  const silent = { ...counterDefinition({ kind: "silent" }), create: () => ({ receive() {} }) };
+  await mesh.settle(away.spawn(silent, 0, { start: 0 }));
+  home.setPlacement([["silent/0", "away"]]);
+  const error = await mesh.settle(
+    counter.ask({ kind: "relay", path: ["counter/home", "silent/0"] }, { budgetMs: 60 })
+      .catch((reason) => reason),
+  );
   assert.ok(error instanceof AskTimeoutError);
   assert.match(error.message, /waiting for counter\/home|chain counter\/away→counter\/home/);
+});
+
+Deno.test("a peer that sends what is no batch is closed with a reason", async () => {
+  const closed: (string | undefined)[] = [];
+  for (const batch of [[0, 0, 99], [1, 0], "batch", [NaN, 0], undefined]) {
+    const mesh = new SimulatedMesh({ seed: 1 });
+    const home = mesh.node("home");
+    let receive: (value: unknown) => void = () => {};
+    new NodeLink(home, "away", {
+      send() {},
+      onReceive: (listener) => void (receive = listener),
+      onClosed() {},
+      close: (reason) => void closed.push(reason),
+    });
+    home.setPlacement([["counter/away", "away"]]);
+    receive(batch);
+    await assert.rejects(
+      mesh.settle(
+        home.actorRef<CounterMessage>("counter/away").ask({ kind: "getCount" }, {
+          budgetMs,
+        }),
+      ),
+      /away is gone: away sent a batch that makes no sense/,
+    );
+  }
+  assert.match(closed[0]!, /away sent a batch that makes no sense: it has the unknown frame 99/);
+  assert.equal(closed.length, 5);
+});
+
+Deno.test("a congested link refuses new messages and says which connection is full", async () => {
+  const mesh = new SimulatedMesh({ seed: 1 });
+  const home = mesh.node("home");
+  let sent = 0;
+  const link = new NodeLink(home, "away", {
+    send: () => void sent++,
+    onReceive() {},
+    onClosed() {},
+    close() {},
+    isCongested: true,
+  });
+  home.setPlacement([["counter/away", "away"]]);
+  const counter = home.actorRef<CounterMessage>("counter/away");
+  counter.tell({ kind: "add", amount: 1 });
+  await assert.rejects(
+    mesh.settle(counter.ask({ kind: "getCount" }, { budgetMs })),
+    /counter\/away cannot be asked now: the connection to away is full/,
+  );
+  assert.deepEqual([sent, link.dropped], [0, 1]);
 });
 
 Deno.test("a broken link fails pending asks at once, and later asks too", async () => {
@@ -146,7 +207,7 @@ Deno.test("a broken link fails pending asks at once, and later asks too", async 
   assert.ok(mesh.clock.monotonicMs() < 20);
   await assert.rejects(
     mesh.settle(counter.ask({ kind: "getCount" }, { budgetMs })),
-    /counter\/away failed: there is no such actor on home, and no link to a node that has it/,
+    /counter\/away failed: away is gone: the process was killed/,
   );
   counter.tell({ kind: "add", amount: 1 });
   assert.equal(mesh.node("home").deadLetters, 1);
