@@ -54,9 +54,15 @@ export function textOf({ structure }: Frame): string {
   return new TextDecoder().decode(structure);
 }
 
+/** Bytes of header and lengths. */
+export function headBytesOf({ sections }: Frame): number {
+  return HEADER_BYTES + 4 * sections.length;
+}
+
 /** Header and lengths of the sections. */
-export function headOf({ type, channel, structure, sections }: Frame): Uint8Array<ArrayBuffer> {
-  const head = new DataView(new ArrayBuffer(HEADER_BYTES + 4 * sections.length));
+export function headOf(frame: Frame): Uint8Array<ArrayBuffer> {
+  const { type, channel, structure, sections } = frame;
+  const head = new DataView(new ArrayBuffer(headBytesOf(frame)));
   let bytes = head.byteLength - LENGTH_BYTES + structure.byteLength;
   sections.forEach(({ byteLength }, i) => {
     head.setUint32(HEADER_BYTES + 4 * i, byteLength, true);

@@ -4,7 +4,7 @@
  */
 import type { ByteStream } from "./byte_stream.ts";
 import { byteLengthOf } from "./encoded_value.ts";
-import { type Frame, headOf } from "./frame.ts";
+import { type Frame, headBytesOf, headOf } from "./frame.ts";
 
 const GATHERED_BYTES = 64 * 1024;
 /** Parts from this size on are not copied. */
@@ -32,7 +32,7 @@ export class FrameWriter {
   /** Queues a frame. */
   push(frame: Frame): void {
     this.#frames.push(frame);
-    this.#unsentBytes += byteLengthOf(frame);
+    this.#unsentBytes += headBytesOf(frame) + byteLengthOf(frame);
     this.#writing ??= this.#write();
   }
 
@@ -76,12 +76,15 @@ export class FrameWriter {
       await add(headOf(frame));
       await add(frame.structure);
       for (const section of frame.sections) await add(section);
-      this.#unsentBytes -= byteLengthOf(frame);
     }
     if (gathered > 0) await this.#writeAll(this.#gathered.subarray(0, gathered));
   }
 
   async #writeAll(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    for (let at = 0; at < bytes.byteLength;) at += await this.#stream.write(bytes.subarray(at));
+    for (let at = 0; at < bytes.byteLength;) {
+      const written = await this.#stream.write(bytes.subarray(at));
+      this.#unsentBytes -= written;
+      at += written;
+    }
   }
 }

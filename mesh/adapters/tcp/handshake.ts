@@ -1,0 +1,362 @@
+/**
+ * The beginning of a connection between two hosts, as JSON in frames:
+ *
+ *     connector → acceptor   hello   mesh, host, incarnation, protocols, purpose, nonce
+ *     acceptor  → connector  hello   the same of the acceptor
+ *     acceptor  → connector  proof   HMAC-SHA256 over both hellos with the mesh's secret
+ *     connector → acceptor   proof   the same for the other side; configuration and nodes
+ *     acceptor  → connector  accept  configuration and nodes
+ *
+ * Both sides prove the secret without sending it. Each proof names its side, so that it cannot be
+ * sent back as the other one. The secret authenticates the beginning of a connection; it neither
+ * encrypts nor protects the bytes that follow.
+ *
+ * A side that refuses says so in a goodbye frame, so that both ends can log the same sentence.
+ */
+import { reasonOf } from "../../runtime/errors.ts";
+import { MalformedFrameError } from "./encoded_value.ts";
+import { type Frame, frameTypes, textFrame, textOf } from "./frame.ts";
+import type { FrameReader } from "./frame_reader.ts";
+import type { FrameWriter } from "./frame_writer.ts";
+import { type HostIdentity, NODES_MAX, type Purpose, purposes } from "./host_identity.ts";
+
+/** The connection was refused, by this host or by the other one. */
+export class HandshakeError extends Error {
+  override readonly name = "HandshakeError";
+  /** @param fromPeer Whether the other host has refused. */
+  constructor(message: string, readonly fromPeer: boolean) {
+    super(message);
+  }
+}
+
+/** The outcome of a handshake. */
+export interface Handshaken {
+  readonly peer: HostIdentity;
+  /** The highest version that both hosts speak. */
+  readonly protocol: number;
+  readonly purpose: Purpose;
+}
+
+/** The frames of one connection. */
+export interface HandshakeFrames {
+  readonly reader: FrameReader;
+  readonly writer: FrameWriter;
+}
+
+export interface HandshakeOptions {
+  readonly own: HostIdentity;
+  /**
+   * Secrets of the mesh. The first one is proved, any is accepted: during a rotation the old one is
+   * the second. Empty where the mesh has no secret.
+   */
+  readonly secrets: readonly string[];
+  /** Names of the mesh's hosts. */
+  readonly hosts: readonly string[];
+}
+
+/** Bytes of a frame of a host that has proved nothing. */
+const FRAME_BYTES_MAX = 16 * 1024;
+const NONCE_BYTES = 32;
+/** The key where no secret is configured; a mesh without one listens on loopback addresses only. */
+const NO_SECRET = "no secret";
+
+type Side = "connector" | "acceptor";
+
+interface Hello {
+  readonly kind: "hello";
+  readonly mesh: string;
+  readonly host: string;
+  /** The host that it wants to reach. */
+  readonly to: string;
+  readonly incarnation: string;
+  readonly protocols: { readonly min: number; readonly max: number };
+  readonly purpose: Purpose;
+  readonly nonce: string;
+}
+
+interface Proof {
+  readonly kind: "proof";
+  readonly proof: string;
+  readonly details?: Details;
+}
+
+interface Accept {
+  readonly kind: "accept";
+  readonly details: Details;
+}
+
+/** Told to a host that has proved the secret. */
+interface Details {
+  readonly configuration: Readonly<Record<string, string>>;
+  readonly nodes: readonly string[];
+}
+
+/**
+ * Begins a connection to the host `to`.
+ *
+ * @throws {HandshakeError} One of the two hosts refuses.
+ */
+export async function connectTo(
+  to: string,
+  purpose: Purpose,
+  frames: HandshakeFrames,
+  options: HandshakeOptions,
+): Promise<Handshaken> {
+  return await refusing(frames, async () => {
+    const { own } = options;
+    const hello = send(frames, helloOf(own, to, purpose));
+    const [peerHello, peerText] = await receive(frames, readHello);
+    const protocol = requireSpoken(own, peerHello);
+    if (peerHello.host !== to) {
+      refuse(`the address of host ${to} leads to host ${peerHello.host}; correct mesh.hosts`);
+    }
+    const transcript = `${hello}\n${peerText}`;
+    const [{ proof }] = await receive(frames, readProof);
+    await requireProof("acceptor", transcript, proof, to, options.secrets);
+    send(frames, {
+      kind: "proof",
+      proof: await prove("connector", transcript, options.secrets),
+      details: detailsOf(own),
+    });
+    const [{ details }] = await receive(frames, readAccept);
+    requireSameConfiguration(own, to, details);
+    return { peer: identityOf(peerHello, details), protocol, purpose };
+  });
+}
+
+/**
+ * Takes a connection that another host begins.
+ *
+ * @throws {HandshakeError} One of the two hosts refuses.
+ */
+export async function accept(
+  frames: HandshakeFrames,
+  options: HandshakeOptions,
+): Promise<Handshaken> {
+  return await refusing(frames, async () => {
+    const { own, hosts, secrets } = options;
+    const [peerHello, peerText] = await receive(frames, readHello);
+    const { host, to, purpose } = peerHello;
+    const protocol = requireSpoken(own, peerHello);
+    if (host === own.host) {
+      refuse(`another process runs as host ${host}; start each process with its own --host`);
+    }
+    if (to !== own.host) {
+      refuse(`the address of host ${to} leads to host ${own.host}; correct mesh.hosts`);
+    }
+    if (!hosts.includes(host)) {
+      refuse(
+        `mesh.hosts of ${own.host} has no host ${host}, only ${hosts.join(", ")}; ` +
+          "give all hosts the same mesh.hosts",
+      );
+    }
+    const hello = send(frames, helloOf(own, host, purpose));
+    const transcript = `${peerText}\n${hello}`;
+    send(frames, { kind: "proof", proof: await prove("acceptor", transcript, secrets) });
+    const [{ proof, details }] = await receive(frames, readProof);
+    await requireProof("connector", transcript, proof, host, secrets);
+    if (details === undefined) throw new MalformedFrameError("a proof without details");
+    requireSameConfiguration(own, host, details);
+    send(frames, { kind: "accept", details: detailsOf(own) });
+    return { peer: identityOf(peerHello, details), protocol, purpose };
+  });
+}
+
+// ---- checks
+
+function requireSpoken(own: HostIdentity, peer: Hello): number {
+  if (peer.mesh !== own.mesh) {
+    refuse(
+      `host ${peer.host} belongs to mesh "${peer.mesh}", and host ${own.host} to "${own.mesh}"; ` +
+        "correct mesh.id, or the addresses in mesh.hosts",
+    );
+  }
+  const protocol = Math.min(own.protocols.max, peer.protocols.max);
+  if (protocol < Math.max(own.protocols.min, peer.protocols.min)) {
+    const range = ({ min, max }: { min: number; max: number }) =>
+      min === max ? `${min}` : `${min} to ${max}`;
+    refuse(
+      `host ${peer.host} speaks protocol ${range(peer.protocols)}, and host ${own.host} ` +
+        `${range(own.protocols)}; upgrade the older host, one release at a time`,
+    );
+  }
+  return protocol;
+}
+
+function requireSameConfiguration(own: HostIdentity, peer: string, { configuration }: Details) {
+  const sections = new Set([...Object.keys(own.configuration), ...Object.keys(configuration)]);
+  const clashing = [...sections].filter((name) => own.configuration[name] !== configuration[name]);
+  if (clashing.length === 0) return;
+  refuse(
+    `hosts ${own.host} and ${peer} are configured differently in ${clashing.sort().join(", ")}; ` +
+      "start both with the same sections",
+  );
+}
+
+async function requireProof(
+  side: Side,
+  transcript: string,
+  proof: string,
+  peer: string,
+  secrets: readonly string[],
+): Promise<void> {
+  const mac = bytesOf(proof);
+  for (const secret of keysOf(secrets)) {
+    const key = await hmacKey(secret);
+    if (await crypto.subtle.verify("HMAC", key, mac, signed(side, transcript))) return;
+  }
+  refuse(
+    `host ${peer} has another secret; give all hosts the same mesh.secret (during a change, the ` +
+      "new one and the old one in mesh.secretBefore)",
+  );
+}
+
+async function prove(
+  side: Side,
+  transcript: string,
+  secrets: readonly string[],
+): Promise<string> {
+  const key = await hmacKey(keysOf(secrets)[0]);
+  const mac = await crypto.subtle.sign("HMAC", key, signed(side, transcript));
+  return new Uint8Array(mac).toHex();
+}
+
+function keysOf(secrets: readonly string[]): readonly string[] {
+  return secrets.length > 0 ? secrets : [NO_SECRET];
+}
+
+async function hmacKey(secret: string): Promise<CryptoKey> {
+  const bytes = new TextEncoder().encode(secret);
+  const usages: KeyUsage[] = ["sign", "verify"];
+  return await crypto.subtle.importKey(
+    "raw",
+    bytes,
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    usages,
+  );
+}
+
+function signed(side: Side, transcript: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`cairn ${side}\n${transcript}`);
+}
+
+// ---- frames
+
+/** Runs a side of the handshake; a refusal is told to the other side too. */
+async function refusing(
+  frames: HandshakeFrames,
+  run: () => Promise<Handshaken>,
+): Promise<Handshaken> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof HandshakeError && error.fromPeer) throw error;
+    const ours = error instanceof HandshakeError || error instanceof MalformedFrameError;
+    const reason = ours ? error.message : `the handshake failed: ${reasonOf(error)}`;
+    frames.writer.push(textFrame(frameTypes.goodbye, JSON.stringify({ reason })));
+    await frames.writer.drained();
+    throw ours && error instanceof HandshakeError ? error : new HandshakeError(reason, false);
+  }
+}
+
+function refuse(reason: string): never {
+  throw new HandshakeError(reason, false);
+}
+
+/** Sends a message; the text that was sent. */
+function send({ writer }: HandshakeFrames, message: Hello | Proof | Accept): string {
+  const text = JSON.stringify(message);
+  writer.push(textFrame(frameTypes.handshake, text));
+  return text;
+}
+
+async function receive<T>(
+  { reader }: HandshakeFrames,
+  read: (fields: Fields) => T | undefined,
+): Promise<[T, string]> {
+  const frame = await reader.next(FRAME_BYTES_MAX);
+  if (frame === undefined) {
+    throw new HandshakeError("the other side has closed the connection", true);
+  }
+  if (frame.type === frameTypes.goodbye) throw new HandshakeError(reasonIn(frame), true);
+  const text = textOf(frame);
+  const message = frame.type === frameTypes.handshake ? read(fieldsOf(text)) : undefined;
+  if (message === undefined) throw new MalformedFrameError("the handshake has another message");
+  return [message, text];
+}
+
+/** The reason in a goodbye frame. */
+export function reasonIn(frame: Frame): string {
+  const { reason } = fieldsOf(textOf(frame));
+  return typeof reason === "string" ? reason : "no reason given";
+}
+
+// ---- messages
+
+function helloOf(own: HostIdentity, to: string, purpose: Purpose): Hello {
+  const { mesh, host, incarnation, protocols } = own;
+  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES)).toHex();
+  return { kind: "hello", mesh, host, to, incarnation, protocols, purpose, nonce };
+}
+
+function detailsOf({ configuration, nodes }: HostIdentity): Details {
+  return { configuration, nodes };
+}
+
+function identityOf(hello: Hello, details: Details): HostIdentity {
+  const { mesh, host, incarnation, protocols } = hello;
+  return { mesh, host, incarnation, protocols, ...details };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(text: string): Fields {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value as Fields : {};
+  } catch {
+    return {};
+  }
+}
+
+function readHello(fields: Fields): Hello | undefined {
+  const { mesh, host, to, incarnation, purpose, nonce } = fields;
+  const protocols = fields.protocols as Hello["protocols"] | undefined;
+  const texts = [mesh, host, to, incarnation, nonce];
+  const isHello = fields.kind === "hello" && texts.every((text) => typeof text === "string") &&
+    purposes.includes(purpose as Purpose) && Number.isInteger(protocols?.min) &&
+    Number.isInteger(protocols?.max) && (nonce as string).length === 2 * NONCE_BYTES;
+  return isHello ? fields as unknown as Hello : undefined;
+}
+
+function readProof(fields: Fields): Proof | undefined {
+  const { kind, proof, details } = fields;
+  if (kind !== "proof" || typeof proof !== "string") return undefined;
+  if (details === undefined) return { kind, proof };
+  const read = readDetails(details);
+  return read && { kind, proof, details: read };
+}
+
+function readAccept(fields: Fields): Accept | undefined {
+  const details = readDetails(fields.details);
+  return fields.kind === "accept" && details ? { kind: "accept", details } : undefined;
+}
+
+function readDetails(value: unknown): Details | undefined {
+  const { configuration, nodes } = (value ?? {}) as Partial<Details>;
+  const areTexts = (values: readonly unknown[]) => values.every((each) => typeof each === "string");
+  return typeof configuration === "object" && configuration !== null &&
+      areTexts(Object.values(configuration)) && Array.isArray(nodes) && areTexts(nodes) &&
+      nodes.length <= NODES_MAX
+    ? { configuration, nodes }
+    : undefined;
+}
+
+function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.fromHex(hex);
+  } catch {
+    return new Uint8Array(0);
+  }
+}

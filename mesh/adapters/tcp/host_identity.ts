@@ -1,0 +1,35 @@
+/**
+ * The name of a host, and all that two hosts compare before they exchange messages.
+ */
+
+/** Versions of the protocol between hosts that this program speaks. */
+export interface ProtocolRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Raised with each change of frames, handshake or messages that an older host cannot read. */
+export const PROTOCOLS: ProtocolRange = { min: 1, max: 1 };
+
+/** The load of a connection: messages, or transfers that must not delay messages. */
+export type Purpose = "messages" | "bulk";
+
+export const purposes: readonly Purpose[] = ["messages", "bulk"];
+
+/** One process of a mesh. */
+export interface HostIdentity {
+  /** Name of the mesh, from `mesh.id`. */
+  readonly mesh: string;
+  /** Name of the host, a key of `mesh.hosts`. */
+  readonly host: string;
+  /** A UUID of this start of the process. */
+  readonly incarnation: string;
+  readonly protocols: ProtocolRange;
+  /** Digests of the sections of the configuration in which all hosts must agree. */
+  readonly configuration: Readonly<Record<string, string>>;
+  /** Names of its nodes; a node's number is its index. At most 256. */
+  readonly nodes: readonly string[];
+}
+
+/** Nodes that a channel number can name on either side. */
+export const NODES_MAX = 256;

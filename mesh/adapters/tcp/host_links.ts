@@ -1,0 +1,331 @@
+/**
+ * The connections of one host with the other hosts of its mesh: two with each, one for messages and
+ * one for bulk transfers. Of two hosts, the one whose name comes first connects; it tries again, at
+ * growing intervals, as long as the process runs.
+ *
+ * Each connection has a channel for each pair of nodes. A connection that ends closes its channels;
+ * the next one opens new ones.
+ */
+import { invariant, present } from "../../../structures/invariant.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import type { RandomStream } from "../../ports/random.ts";
+import type { Telemetry } from "../../ports/telemetry.ts";
+import { reasonOf } from "../../runtime/errors.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import { Channel, channelNumber } from "./channel.ts";
+import { Connection, type ConnectionLimits } from "./connection.ts";
+import { MalformedFrameError } from "./encoded_value.ts";
+import { accept, connectTo, type Handshaken } from "./handshake.ts";
+import { type HostIdentity, NODES_MAX, type Purpose, purposes } from "./host_identity.ts";
+
+/** The TCP address of a host. */
+export interface HostAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** A channel between a node of this host and a node of another one. */
+export interface OpenedChannel {
+  /** Name of this host's node. */
+  readonly node: string;
+  /** Name of the other host's node. */
+  readonly peer: string;
+  readonly purpose: Purpose;
+  readonly channel: Channel;
+}
+
+export interface HostLinksOptions {
+  readonly own: HostIdentity;
+  readonly address: HostAddress;
+  /** Addresses of the other hosts, by name. */
+  readonly peers: ReadonlyMap<string, HostAddress>;
+  readonly secrets: readonly string[];
+  readonly limits: ConnectionLimits;
+  readonly clock: Clock;
+  readonly random: RandomStream;
+  readonly telemetry: Telemetry;
+  /** Sets the channel's listeners, at once: values may follow. */
+  readonly onChannel: (opened: OpenedChannel) => void;
+}
+
+/** Another host, as far as this one knows. */
+export interface PeerState {
+  readonly host: string;
+  readonly isLinked: boolean;
+  /** Why it is not linked; undefined while it is, and before the first attempt has ended. */
+  readonly reason: string | undefined;
+}
+
+/** Time for a handshake, ms. */
+const HANDSHAKE_MS = 5_000;
+/** Time for a TCP connection, ms. */
+const CONNECT_MS = 5_000;
+/** Handshakes of other hosts at a time; a host makes two. */
+const HANDSHAKES_MAX = 256;
+/** Delay before the second attempt to connect, ms; it doubles with each failure. */
+const BACKOFF_MS = 100;
+const BACKOFF_MS_MAX = 5_000;
+
+interface Established {
+  readonly connection: Connection;
+  readonly channels: ReadonlyMap<number, Channel>;
+  readonly ended: PromiseWithResolvers<void>;
+}
+
+export class HostLinks {
+  readonly #options: HostLinksOptions;
+  readonly #listener: Deno.TcpListener;
+  /** By purpose and host. */
+  readonly #established = new Map<string, Established>();
+  readonly #reasons = new Map<string, string>();
+  readonly #sleeping = new Set<() => void>();
+  #handshakes = 0;
+  #stopped = false;
+
+  private constructor(options: HostLinksOptions, listener: Deno.TcpListener) {
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  /**
+   * Listens, and begins to connect with the other hosts.
+   *
+   * @throws {Error} The address cannot be listened on.
+   */
+  static open(options: HostLinksOptions): HostLinks {
+    const { own, address: { hostname, port }, peers } = options;
+    invariant(own.nodes.length <= NODES_MAX, "a channel's number has room for both nodes");
+    let listener: Deno.TcpListener;
+    try {
+      listener = Deno.listen({ hostname, port });
+    } catch (cause) {
+      throw new Error(
+        `Host ${own.host} cannot listen on ${hostname}:${port}: ${reasonOf(cause)}. Give it an ` +
+          `address of this machine that is free, in mesh.hosts.${own.host}.address.`,
+        { cause },
+      );
+    }
+    const links = new HostLinks(options, listener);
+    links.#acceptAll();
+    for (const host of peers.keys()) {
+      if (host > own.host) { for (const purpose of purposes) links.#keepConnected(host, purpose); }
+    }
+    return links;
+  }
+
+  /** The port that it listens on. */
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  /** The other hosts. */
+  get peers(): readonly PeerState[] {
+    return [...this.#options.peers.keys()].map((host) => {
+      const isLinked = this.#established.has(keyOf(host, "messages"));
+      return { host, isLinked, reason: isLinked ? undefined : this.#reasons.get(host) };
+    });
+  }
+
+  /** Closes all connections, with a goodbye. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#listener.close();
+    for (const wake of this.#sleeping) wake();
+    const reason = `host ${this.#options.own.host} stops`;
+    await Promise.all([...this.#established].map(async ([key, { connection, ended }]) => {
+      this.#detach(key, new Error(reason));
+      await connection.close(reason);
+      ended.resolve();
+    }));
+  }
+
+  // ---- connecting
+
+  async #keepConnected(host: string, purpose: Purpose): Promise<void> {
+    let failures = 0;
+    while (!this.#stopped) {
+      try {
+        const established = await this.#connect(host, purpose);
+        failures = 0;
+        await established.ended.promise;
+      } catch (error) {
+        this.#note(host, messageOf(error));
+      }
+      if (this.#stopped) return;
+      const delayMs = Math.min(BACKOFF_MS * 2 ** failures++, BACKOFF_MS_MAX);
+      await this.#sleep(delayMs * (0.5 + this.#options.random.nextFloat() / 2));
+    }
+  }
+
+  async #connect(host: string, purpose: Purpose): Promise<Established> {
+    const { hostname, port } = present(this.#options.peers.get(host), "a peer has an address");
+    const connecting = Deno.connect({ hostname, port, signal: AbortSignal.timeout(CONNECT_MS) });
+    const stream = await connecting.catch((cause) => {
+      throw new Error(`host ${host} does not answer at ${hostname}:${port}: ${reasonOf(cause)}`);
+    });
+    return await this.#establish(
+      stream,
+      host,
+      (connection) => connectTo(host, purpose, connection.frames, this.#handshakeOptions()),
+    );
+  }
+
+  // ---- accepting
+
+  async #acceptAll(): Promise<void> {
+    while (!this.#stopped) {
+      let stream: Deno.TcpConn;
+      try {
+        stream = await this.#listener.accept();
+      } catch (error) {
+        if (this.#stopped) return;
+        // For example too many open files: the next attempt may succeed.
+        this.#options.telemetry.log("warn", "cannot accept a connection of another host", {
+          reason: reasonOf(error),
+        });
+        await this.#sleep(BACKOFF_MS);
+        continue;
+      }
+      if (this.#handshakes >= HANDSHAKES_MAX) stream.close();
+      else this.#accept(stream);
+    }
+  }
+
+  async #accept(stream: Deno.TcpConn): Promise<void> {
+    const from = `${stream.remoteAddr.hostname}:${stream.remoteAddr.port}`;
+    this.#handshakes++;
+    try {
+      await this.#establish(
+        stream,
+        from,
+        (connection) => accept(connection.frames, this.#handshakeOptions()),
+      );
+    } catch (error) {
+      this.#note(from.slice(0, from.lastIndexOf(":")), `refused: ${messageOf(error)}`);
+    } finally {
+      this.#handshakes--;
+    }
+  }
+
+  // ---- both
+
+  #handshakeOptions() {
+    const { own, secrets, peers } = this.#options;
+    return { own, secrets, hosts: [...peers.keys()] };
+  }
+
+  async #establish(
+    stream: Deno.TcpConn,
+    name: string,
+    handshake: (connection: Connection) => Promise<Handshaken>,
+  ): Promise<Established> {
+    const { clock, limits } = this.#options;
+    stream.setNoDelay(true);
+    const connection = new Connection(name, stream as ByteStream, clock, limits);
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = clock.schedule(
+        HANDSHAKE_MS,
+        () => reject(new Error(`${name} has not finished the handshake in ${HANDSHAKE_MS} ms`)),
+      );
+    });
+    late.catch(() => {});
+    try {
+      const handshaken = await Promise.race([handshake(connection), late]);
+      if (this.#stopped) throw new Error("this host stops");
+      return this.#attach(connection, handshaken);
+    } catch (error) {
+      closeStream(stream);
+      throw error;
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  #attach(connection: Connection, { peer, purpose }: Handshaken): Established {
+    const { own, telemetry, onChannel } = this.#options;
+    const { host } = peer;
+    const key = keyOf(host, purpose);
+    const old = this.#established.get(key);
+    if (old !== undefined) {
+      // The peer has restarted, or has noticed the end of the old connection earlier.
+      const again = `host ${host} has connected again`;
+      this.#detach(key, new Error(again));
+      void old.connection.close(again);
+      old.ended.resolve();
+    }
+    const channels = new Map<number, Channel>();
+    const established = { connection, channels, ended: Promise.withResolvers<void>() };
+    this.#established.set(key, established);
+    own.nodes.forEach((node, i) =>
+      peer.nodes.forEach((peerNode, j) => {
+        const channel = new Channel(connection, channelNumber(i, j));
+        channels.set(channelNumber(j, i), channel);
+        onChannel({ node, peer: peerNode, purpose, channel });
+      })
+    );
+    if (purpose === "messages") {
+      this.#reasons.delete(host);
+      telemetry.log("info", `linked with host ${host}`, { incarnation: peer.incarnation });
+    }
+    connection.rename(host);
+    connection.begin({
+      onValue(number, value) {
+        const channel = channels.get(number);
+        if (channel === undefined) {
+          connection.reject(new MalformedFrameError(`channel ${number} does not exist`));
+        } else channel.deliver(value);
+      },
+      onClosed: (cause) => {
+        if (this.#established.get(key) === established) {
+          this.#detach(key, cause);
+          if (purpose === "messages") this.#note(host, cause.message, "lost the link with");
+        }
+        established.ended.resolve();
+      },
+    });
+    return established;
+  }
+
+  #detach(key: string, cause: Error): void {
+    const established = this.#established.get(key);
+    this.#established.delete(key);
+    for (const channel of established?.channels.values() ?? []) channel.end(cause);
+  }
+
+  /** Notes why a host is not linked; logs it where it is another reason than before. */
+  #note(host: string, reason: string, failure = "no link with"): void {
+    if (this.#stopped || this.#reasons.get(host) === reason) return;
+    this.#reasons.set(host, reason);
+    this.#options.telemetry.log("warn", `${failure} host ${host}: ${reason}`);
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        timer.cancel();
+        this.#sleeping.delete(wake);
+        resolve();
+      };
+      const timer = this.#options.clock.schedule(delayMs, wake);
+      this.#sleeping.add(wake);
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function keyOf(host: string, purpose: Purpose): string {
+  return `${purpose} ${host}`;
+}
+
+function closeStream(stream: ByteStream): void {
+  try {
+    stream.close();
+  } catch {
+    // It is closed already.
+  }
+}
