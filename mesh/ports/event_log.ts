@@ -20,6 +20,17 @@ export interface LogRecord {
  */
 export type AppendUntil = "written" | "durable";
 
+/**
+ * The right of the one writer of a partition, checked where the records are stored. A writer that
+ * was paused while another one took over is refused, whatever its clock says.
+ */
+export interface AppendFence {
+  /** The epoch that {@link EventLog.claim} was called with. */
+  readonly epoch: number;
+  /** The offset that the first record must get. */
+  readonly expectedOffset: number;
+}
+
 /** A log of one or more partitions. */
 export interface EventLog {
   readonly partitions: number;
@@ -28,10 +39,27 @@ export interface EventLog {
    *
    * @param until State to wait for, default `durable`. Written records become durable soon after in
    * any case.
+   * @param fence Needed as soon as the partition has been claimed.
    * @throws {LogFullError} When the log has reached its `bytesMax`; nothing was appended.
    * @throws {LogUnavailableError} When the log cannot be written; the next append tries again.
+   * @throws {StaleWriterError} When another writer has claimed the partition; nothing was appended.
+   * @throws {LogOffsetError} When the partition ends elsewhere; nothing was appended.
    */
-  append(partition: number, records: readonly Uint8Array[], until?: AppendUntil): Promise<number>;
+  append(
+    partition: number,
+    records: readonly Uint8Array[],
+    until?: AppendUntil,
+    fence?: AppendFence,
+  ): Promise<number>;
+  /**
+   * Makes `epoch` the only one whose appends the partition takes, durably, and resolves with the
+   * end of the partition, which no earlier writer can move any more. The same epoch again changes
+   * nothing.
+   *
+   * @param epoch From 1; minted by the store of placements, see `coordination.ts`.
+   * @throws {StaleWriterError} A later epoch has claimed the partition.
+   */
+  claim(partition: number, epoch: number): Promise<number>;
   /** Up to `recordsMax` records from `fromOffset` (inclusive); empty when there are none yet. */
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]>;
   /** The offset that the next record will get. */
@@ -82,6 +110,27 @@ export function partitionOf<P>(partitions: readonly P[], partition: number): P {
   return found;
 }
 
+/** The end of a partition and the epoch of the writer that claimed it, 0 before the first. */
+export interface ClaimedEnd {
+  /** The log in words, for an error. */
+  readonly log: string;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly endOffset: number;
+}
+
+/** The error that refuses an append; undefined where its fence holds. */
+export function checkFence(
+  { log, partition, epoch, endOffset }: ClaimedEnd,
+  fence: AppendFence | undefined,
+): StaleWriterError | LogOffsetError | undefined {
+  if ((fence?.epoch ?? 0) !== epoch) {
+    return new StaleWriterError(log, partition, fence?.epoch, epoch);
+  }
+  if (fence === undefined || fence.expectedOffset === endOffset) return undefined;
+  return new LogOffsetError(log, partition, fence.expectedOffset, endOffset);
+}
+
 /** The log has reached the size that its configuration allows. */
 export class LogFullError extends Error {
   override readonly name = "LogFullError";
@@ -98,6 +147,56 @@ export class LogUnavailableError extends Error {
   constructor(readonly log: string, readonly remedy: string, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`Cannot append to ${log}: ${reason}. ${remedy}`, { cause });
+  }
+}
+
+/** Another writer has claimed the partition. */
+export class StaleWriterError extends Error {
+  override readonly name = "StaleWriterError";
+  /** @param epoch The refused writer's epoch; undefined for an append without a fence. */
+  constructor(
+    readonly log: string,
+    readonly partition: number,
+    readonly epoch: number | undefined,
+    readonly present: number,
+  ) {
+    super(
+      `Partition ${partition} of ${log} belongs to the writer of epoch ${present}, and the append came ${
+        epoch === undefined ? "without an epoch" : `in epoch ${epoch}`
+      }; its writer must stop.`,
+    );
+  }
+}
+
+/** The only writer of a partition expected another end: records were lost, or added by another. */
+export class LogOffsetError extends Error {
+  override readonly name = "LogOffsetError";
+  constructor(
+    readonly log: string,
+    readonly partition: number,
+    readonly expected: number,
+    readonly found: number,
+  ) {
+    super(
+      `Partition ${partition} of ${log} ends at offset ${found}, and its writer expected ${expected}; it must read the log again before it writes.`,
+    );
+  }
+}
+
+/** Acknowledged records at the end of a log are gone. */
+export class LogTailLostError extends Error {
+  override readonly name = "LogTailLostError";
+  constructor(
+    readonly log: string,
+    readonly partition: number,
+    readonly known: number,
+    readonly found: number,
+  ) {
+    super(
+      `Partition ${partition} of ${log} ends at offset ${found}, and ${known} records were acknowledged: a failover or a restore from an old copy has lost ${
+        known - found
+      }. Nothing is written until the newer data is restored or the loss is accepted.`,
+    );
   }
 }
 

@@ -4,7 +4,7 @@
  * way have settled. What it reads of its own output is then complete.
  */
 import type { BlobStore } from "../ports/blob_store.ts";
-import type { AppendUntil, EventLog } from "../ports/event_log.ts";
+import type { AppendFence, AppendUntil, EventLog } from "../ports/event_log.ts";
 import type { ActorContext, Message } from "./actor.ts";
 
 /** The part of a context that fences writes. */
@@ -14,8 +14,13 @@ type Fence = Pick<ActorContext<Message>, "fence">;
 export function fencedEventLog(log: EventLog, context: Fence): EventLog {
   return {
     partitions: log.partitions,
-    append: (partition: number, records: readonly Uint8Array[], until?: AppendUntil) =>
-      context.fence(() => log.append(partition, records, until)),
+    append: (
+      partition: number,
+      records: readonly Uint8Array[],
+      until?: AppendUntil,
+      fence?: AppendFence,
+    ) => context.fence(() => log.append(partition, records, until, fence)),
+    claim: (partition, epoch) => context.fence(() => log.claim(partition, epoch)),
     read: (partition, fromOffset, recordsMax) => log.read(partition, fromOffset, recordsMax),
     endOffset: (partition) => log.endOffset(partition),
     onAppended: (partition, listener) => log.onAppended(partition, listener),

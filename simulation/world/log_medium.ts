@@ -34,6 +34,8 @@ export interface LogPartition {
 export class LogMedium {
   readonly partitions: readonly LogPartition[];
   readonly committed = new Map<string, number>();
+  /** Epochs of the writers that claimed partitions. */
+  readonly epochs = new Map<number, number>();
   /** Appends are refused until this virtual time, ms. */
   refusedUntilMs = 0;
   #bytes = 0;

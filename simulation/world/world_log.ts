@@ -3,8 +3,19 @@
  * it. Writes and syncs take virtual time; after the process has died, nothing that was asked of it
  * has an effect or an answer.
  */
-import type { AppendUntil, EventLog, LogRecord, LogUsage } from "../../mesh/ports/event_log.ts";
-import { LogFullError, LogUnavailableError } from "../../mesh/ports/event_log.ts";
+import type {
+  AppendFence,
+  AppendUntil,
+  EventLog,
+  LogRecord,
+  LogUsage,
+} from "../../mesh/ports/event_log.ts";
+import {
+  checkFence,
+  LogFullError,
+  LogUnavailableError,
+  StaleWriterError,
+} from "../../mesh/ports/event_log.ts";
 import { Listeners } from "../../mesh/runtime/listeners.ts";
 import type { KeyedHash } from "../keyed_hash.ts";
 import type { LogMedium } from "./log_medium.ts";
@@ -62,10 +73,18 @@ export class WorldLog implements EventLog {
     partition: number,
     records: readonly Uint8Array[],
     until: AppendUntil = "durable",
+    fence?: AppendFence,
   ): Promise<number> {
     const { medium } = this.#hub;
     const target = medium.partition(partition);
     if (this.#clock.revoked) return never();
+    const stale = checkFence({
+      log: medium.name,
+      partition,
+      epoch: medium.epochs.get(partition) ?? 0,
+      endOffset: target.written,
+    }, fence);
+    if (stale !== undefined) return Promise.reject(stale);
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
     const refusal = this.#refusalOf(bytes);
     this.#refusal = refusal;
@@ -74,6 +93,17 @@ export class WorldLog implements EventLog {
     medium.write(partition, records.map((record) => record.slice()));
     const durable = this.#durable(partition, target.written);
     return until === "written" ? Promise.resolve(first) : durable.then(() => first);
+  }
+
+  claim(partition: number, epoch: number): Promise<number> {
+    if (this.#clock.revoked) return never();
+    const { medium } = this.#hub;
+    const present = medium.epochs.get(partition) ?? 0;
+    if (epoch < present) {
+      return Promise.reject(new StaleWriterError(medium.name, partition, epoch, present));
+    }
+    return this.#after(partition, () => void medium.epochs.set(partition, epoch))
+      .then(() => medium.partition(partition).written);
   }
 
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {

@@ -2,7 +2,12 @@
  * The promises of every event log; the test of each adapter runs them.
  */
 import assert from "node:assert/strict";
-import { type EventLog, LogFullError } from "../../mesh/ports/event_log.ts";
+import {
+  type EventLog,
+  LogFullError,
+  LogOffsetError,
+  StaleWriterError,
+} from "../../mesh/ports/event_log.ts";
 
 export interface EventLogUnderTest {
   readonly log: EventLog;
@@ -179,12 +184,58 @@ export function eventLogContract(
     await assert.rejects(async () => await log.append(2, words("a")), /partitions 0 to 1, not 2/);
   });
 
+  test("a claimed partition takes appends of its epoch at its end only", async ({ log }) => {
+    await log.append(0, words("a"));
+    assert.equal(await log.claim(0, 3), 1);
+    assert.equal(await log.claim(0, 3), 1, "the same claim again changes nothing");
+    const append = (epoch: number, expectedOffset: number) =>
+      log.append(0, words("b"), "durable", { epoch, expectedOffset });
+    assert.equal(await append(3, 1), 1);
+    const misplaced = await append(3, 1).catch((error) => error);
+    assert.ok(misplaced instanceof LogOffsetError);
+    assert.deepEqual([misplaced.expected, misplaced.found], [1, 2]);
+    await assert.rejects(log.append(0, words("c")), /came without an epoch; its writer must stop/);
+    assert.equal(await log.append(1, words("x")), 0, "other partitions take appends as before");
+    assert.deepEqual(await readAll(log, 0), ["0:a", "1:b"]);
+  });
+
+  test("a writer is refused from the moment at which a later one has claimed", async ({ log }) => {
+    const end = await log.claim(0, 1);
+    await log.append(0, words("a", "b"), "durable", { epoch: 1, expectedOffset: end });
+    assert.equal(await log.claim(0, 2), 2, "the later writer sees everything before it");
+    const stale = await log.append(0, words("c"), "written", { epoch: 1, expectedOffset: 2 })
+      .catch((error) => error);
+    assert.ok(stale instanceof StaleWriterError);
+    assert.deepEqual([stale.epoch, stale.present], [1, 2]);
+    await assert.rejects(log.claim(0, 1), StaleWriterError);
+    await log.append(0, words("d"), "durable", { epoch: 2, expectedOffset: 2 });
+    assert.deepEqual(await readAll(log, 0), ["0:a", "1:b", "2:d"]);
+  });
+
+  test("fenced appends of one writer may overlap", async ({ log }) => {
+    await log.claim(0, 1);
+    const firsts = await Promise.all(
+      Array.from(
+        { length: 40 },
+        (_, i) =>
+          log.append(0, words(`${i}`), i % 3 === 0 ? "durable" : "written", {
+            epoch: 1,
+            expectedOffset: i,
+          }),
+      ),
+    );
+    assert.deepEqual(firsts, firsts.map((_, i) => i));
+    assert.equal((await readAll(log, 0)).slice(0, 37).length, 37);
+  });
+
   test("records, offsets and trims outlive a restart", async (under) => {
     if (!under.reopen) return;
     await under.log.append(0, words("a", "b", "c"));
     await under.log.commitOffset("joiner", 0, 2);
     await under.log.trim(0, 1);
+    await under.log.claim(1, 7);
     const log = await under.reopen();
+    await assert.rejects(log.claim(1, 6), StaleWriterError);
     assert.deepEqual(await readAll(log, 0), ["1:b", "2:c"]);
     assert.equal(await log.committedOffset("joiner", 0), 2);
     assert.equal(await log.append(0, words("d")), 3);

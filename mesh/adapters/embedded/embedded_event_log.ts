@@ -8,12 +8,15 @@
 import { invariant } from "../../../structures/invariant.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import {
+  type AppendFence,
   type AppendUntil,
+  checkFence,
   type EventLog,
   LogFullError,
   type LogRecord,
   type LogUsage,
   partitionOf,
+  StaleWriterError,
 } from "../../ports/event_log.ts";
 import { type Files, isNotFound } from "../../ports/files.ts";
 import { Listeners } from "../../runtime/listeners.ts";
@@ -81,6 +84,8 @@ const SEGMENT_BYTES_USUAL = 64 * 2 ** 20;
 const FLOOR_NAME = "(trimmed)";
 /** The durable end is stored in the same way. */
 const END_NAME = "(durable)";
+/** Folder of the epochs, and the name under which a partition's epoch is stored there. */
+const [EPOCHS, WRITER_NAME] = ["epochs", "writer"];
 /** Time between two writes of the durable end, ms. */
 const END_INTERVAL_MS = 1_000;
 
@@ -90,6 +95,8 @@ export class EmbeddedEventLog implements EventLog {
   readonly #bytesMax: number;
   readonly #partitions: Partition[];
   readonly #offsets: CommittedOffsets;
+  /** Epochs of the writers that claimed partitions; undefined before the first claim. */
+  #epochs: CommittedOffsets | undefined;
   readonly #files: Files;
   readonly #clock: Clock;
   readonly #ends: LogEnds;
@@ -108,6 +115,9 @@ export class EmbeddedEventLog implements EventLog {
     this.#files = options.files ?? denoFiles;
     this.#clock = options.clock ?? new DenoClock();
     this.#offsets = new CommittedOffsets(`${options.directory}/offsets`, this.#files);
+    if ([...this.#files.readDirSync(options.directory)].some(({ name }) => name === EPOCHS)) {
+      this.#epochs = new CommittedOffsets(`${options.directory}/${EPOCHS}`, this.#files);
+    }
     this.#ends = options.ends ?? new SharedLogEnds(createLogEnds(options.partitions));
     this.#partitions = Array.from(
       { length: options.partitions },
@@ -159,12 +169,18 @@ export class EmbeddedEventLog implements EventLog {
     partition: number,
     records: readonly Uint8Array[],
     until: AppendUntil = "durable",
+    fence?: AppendFence,
   ): Promise<number> {
     const target = this.#partition(partition);
-    if (!target.writer) {
-      return Promise.reject(
-        new Error(`The log in ${this.#options.directory} is open for reading in this thread.`),
-      );
+    if (!target.writer) return Promise.reject(this.#readOnlyError());
+    if (fence !== undefined || this.#epochs !== undefined) {
+      const refused = checkFence({
+        log: this.#options.directory,
+        partition,
+        epoch: this.#epochs?.get(WRITER_NAME, partition) ?? 0,
+        endOffset: target.writer.nextOffset,
+      }, fence);
+      if (refused !== undefined) return Promise.reject(refused);
     }
     const { bytes } = this.usage();
     if (bytes + blockBytes(records) > this.#bytesMax) {
@@ -173,6 +189,18 @@ export class EmbeddedEventLog implements EventLog {
     }
     this.#full = undefined;
     return target.writer.append(records, until);
+  }
+
+  async claim(partition: number, epoch: number): Promise<number> {
+    const { writer } = this.#partition(partition);
+    if (!writer) throw this.#readOnlyError();
+    this.#epochs ??= new CommittedOffsets(`${this.#options.directory}/${EPOCHS}`, this.#files);
+    const present = this.#epochs.get(WRITER_NAME, partition);
+    if (epoch < present) {
+      throw new StaleWriterError(this.#options.directory, partition, epoch, present);
+    }
+    await this.#epochs.set(WRITER_NAME, partition, epoch);
+    return writer.nextOffset;
   }
 
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
@@ -255,6 +283,10 @@ export class EmbeddedEventLog implements EventLog {
     if (storesEnds) await this.#storeEnds().catch(() => {});
     await this.#offsets.settle();
     for (const unfollow of this.#unfollow) unfollow();
+  }
+
+  #readOnlyError(): Error {
+    return new Error(`The log in ${this.#options.directory} is open for reading in this thread.`);
   }
 
   #openPartition(partition: number): Partition {

@@ -125,6 +125,11 @@ export class SegmentWriter {
     return this.#path;
   }
 
+  /** The offset that the next appended record will get. */
+  get nextOffset(): number {
+    return this.#nextOffset;
+  }
+
   /** The offset after the last durable record. */
   get durableOffset(): number {
     return this.#durableOffset;

@@ -3,11 +3,15 @@
  * simulation.
  */
 import {
+  type AppendFence,
+  type AppendUntil,
+  checkFence,
   type EventLog,
   LogFullError,
   type LogRecord,
   type LogUsage,
   partitionOf,
+  StaleWriterError,
 } from "../../ports/event_log.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 
@@ -22,6 +26,8 @@ interface Partition {
   /** Offset of `records[0]`. */
   firstOffset: number;
   records: Uint8Array[];
+  /** Epoch of the writer that claimed the partition; 0 before. */
+  epoch: number;
   readonly listeners: Listeners<[]>;
   notifying: boolean;
 }
@@ -42,25 +48,44 @@ export class MemoryEventLog implements EventLog {
     this.#partitions = Array.from({ length: options.partitions }, () => ({
       firstOffset: 0,
       records: [],
+      epoch: 0,
       listeners: new Listeners(),
       notifying: false,
     }));
   }
 
   /** Records in memory count as durable at once. */
-  append(partition: number, records: readonly Uint8Array[]): Promise<number> {
+  append(
+    partition: number,
+    records: readonly Uint8Array[],
+    _until?: AppendUntil,
+    fence?: AppendFence,
+  ): Promise<number> {
     const target = this.#partition(partition);
+    const first = target.firstOffset + target.records.length;
+    const at = { log: `the log "${this.#name}"`, partition, epoch: target.epoch, endOffset: first };
+    const stale = checkFence(at, fence);
+    if (stale) return Promise.reject(stale);
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
     if (this.#bytes + bytes > this.#bytesMax) {
       this.#refusal = new LogFullError(this.#name, this.#bytes, this.#bytesMax);
       return Promise.reject(this.#refusal);
     }
     this.#refusal = undefined;
-    const first = target.firstOffset + target.records.length;
     for (const record of records) target.records.push(record.slice());
     this.#bytes += bytes;
     if (records.length > 0) this.#notify(target);
     return Promise.resolve(first);
+  }
+
+  claim(partition: number, epoch: number): Promise<number> {
+    const target = this.#partition(partition);
+    if (epoch < target.epoch) {
+      const log = `the log "${this.#name}"`;
+      return Promise.reject(new StaleWriterError(log, partition, epoch, target.epoch));
+    }
+    target.epoch = epoch;
+    return this.endOffset(partition);
   }
 
   read(partition: number, fromOffset: number, recordsMax: number): Promise<LogRecord[]> {
