@@ -4,6 +4,7 @@
  * and restored rows go to the current table of their slot.
  */
 import { invariant } from "../../structures/invariant.ts";
+import { CopySource, CopyTarget } from "./class_copy.ts";
 import { type ClassRestores, restoreClasses } from "./class_restore.ts";
 import { EmbeddingTable, type ExportedRows, type TableDelta } from "./embedding_table.ts";
 import type { FeatureIds, SliceOptions, SlotOptions, TableOptions } from "./options.ts";
@@ -63,7 +64,7 @@ export interface ClassTablesStatistics extends Omit<TableStatistics, "rowBytes" 
   readonly classes: readonly Pick<TableStatistics, "rows" | "bytes" | "rowBytes">[];
 }
 
-/** The only consumer of changes. */
+/** The consumer of changes for serving. */
 const CONSUMER = 0;
 
 /** Tables by class, used like one table. */
@@ -72,6 +73,7 @@ export class ClassTables {
   readonly widths: readonly number[];
   readonly #tables: readonly EmbeddingTable[];
   readonly #limit: SharedLimit;
+  readonly #bytesMax: number;
   /**
    * Number of the current lineage, 0 = none has begun. A new lineage means that all rows must be
    * read again.
@@ -90,6 +92,7 @@ export class ClassTables {
     this.#tables = tables;
     this.widths = tables.map(({ width }) => width);
     this.#limit = new SharedLimit(bytesMax, tables);
+    this.#bytesMax = bytesMax;
     this.#acknowledged = tables.map(() => 0);
     this.#unacknowledged = tables.map(() => undefined);
   }
@@ -282,6 +285,21 @@ export class ClassTables {
     selection: Omit<RestoreSelection, "slots">,
   ): ClassRestores {
     return restoreClasses(this.#tables, this.#limit, headers, selection);
+  }
+
+  /** The rows and counters of these tables, for a copy that follows their changes. */
+  copySource(): CopySource {
+    return new CopySource(this.#tables);
+  }
+
+  /**
+   * Fills these tables, which are empty, with a copy of others.
+   *
+   * @param headers The source's, from {@link CopySource.begin}.
+   * @throws {RangeError} When the source has other classes, widths or optimizers.
+   */
+  copyTarget(headers: readonly SnapshotHeader[]): CopyTarget {
+    return new CopyTarget(this.#tables, this.#limit, this.#bytesMax, headers);
   }
 
   /** Number of buckets of all indexes that hold 0, 1, … 16 entries; visits every bucket. */

@@ -6,6 +6,8 @@ import type { FeatureIds, TableOptions } from "./options.ts";
 import { encodeTableOptions } from "./table_encoding.ts";
 import {
   type RestoreSelection,
+  SAVED_LINE_BYTES,
+  savedRowBytes,
   type SnapshotChunk,
   type SnapshotHeader,
   type SnapshotSchema,
@@ -46,6 +48,40 @@ export interface ExportedRows {
   readonly done: boolean;
 }
 
+/** Whole rows, with the state of their optimizers, for another training table. */
+export interface SavedRows {
+  readonly rows: number;
+  /** Saved rows, one after another. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** CRC-32C of `bytes`. */
+  readonly checksum: number;
+}
+
+/** A page of whole rows. */
+export interface SavedPage extends SavedRows {
+  /** Argument for the next page. */
+  readonly cursor: number;
+  readonly done: boolean;
+}
+
+/** Whole rows that changed and ids that were removed, numbered without gaps per consumer. */
+export interface SavedDelta extends SavedRows {
+  /** From 1, one more than the consumer's previous delta. */
+  readonly sequence: number;
+  /** Removed ids; no row of the delta has one of them. */
+  readonly tombstones: FeatureIds;
+}
+
+/** A number that tables with the same rows have in common, whatever the order of the rows. */
+export interface TableDigest {
+  readonly rows: number;
+  /** Sum of a hash of each row's id, time of update, weights and optimizer state; 64 bits. */
+  readonly digest: bigint;
+}
+
+/** Handles that one call of the kernel digests. */
+const DIGEST_HANDLES = 2_048;
+
 /** Statuses of the kernel's `table_take_delta`. */
 const NOTHING_NEW = 0;
 const OVERFLOWED = 2;
@@ -83,6 +119,7 @@ export class EmbeddingTable {
   readonly options: TableOptions;
   readonly #memory: KernelMemory;
   readonly #rates: SliceRates;
+  #savedRowSize: number | undefined;
 
   private constructor(memory: KernelMemory, options: TableOptions, width: number) {
     this.#rates = new SliceRates(options.slices, (number, scale) => {
@@ -256,6 +293,97 @@ export class EmbeddingTable {
     };
   }
 
+  /** Stops recording changes for a consumer that needs no more deltas. */
+  endDeltas(consumer: number): void {
+    accepted(`end deltas for consumer ${consumer}`, this.#memory.kernel.table_end_deltas(consumer));
+  }
+
+  /**
+   * As {@link takeDelta}, with whole rows. A consumer takes all its deltas in one of both forms.
+   */
+  takeSavedDelta(
+    consumer: number,
+    acknowledged: number,
+    rowsMax: number,
+  ): SavedDelta | "overflowed" | undefined {
+    const memory = this.#memory;
+    const status = accepted(
+      `take a delta of whole rows for consumer ${consumer}`,
+      memory.kernel.table_take_saved_delta(consumer, acknowledged, rowsMax),
+    );
+    if (status === NOTHING_NEW) return undefined;
+    if (status === OVERFLOWED) return "overflowed";
+    const [sequence, rows, removed, checksum] = memory.words(4);
+    return {
+      sequence,
+      rows,
+      bytes: memory.bytes(rows * this.#savedRowBytes).slice(),
+      tombstones: memory.removed(removed).slice(),
+      checksum,
+    };
+  }
+
+  /** As {@link exportRows}, with whole rows. */
+  exportSaved(cursor: number, rowsMax: number): SavedPage {
+    const memory = this.#memory;
+    accepted("export whole rows", memory.kernel.table_export_saved(cursor, rowsMax));
+    const [rows, next, done, checksum] = memory.words(4);
+    const bytes = memory.bytes(rows * this.#savedRowBytes).slice();
+    return { rows, bytes, checksum, cursor: next, done: done === 1 };
+  }
+
+  /**
+   * The admission counters in chunks, as a snapshot holds them. They are of one moment only where
+   * no update comes between the chunks.
+   */
+  *exportCounters(linesMax: number): Generator<SnapshotChunk> {
+    const memory = this.#memory;
+    for (let cursor = 0, done = false; !done;) {
+      const { kernel } = memory;
+      accepted("export counters", kernel.table_export_counters(cursor, linesMax));
+      const [lines, next, isLast, checksum] = memory.words(4);
+      if (lines > 0) {
+        const bytes = memory.bytes(lines * SAVED_LINE_BYTES).slice();
+        yield { holds: "counters", rows: 0, bytes, checksum };
+      }
+      [cursor, done] = [next, isLast === 1];
+    }
+  }
+
+  /** The header that a snapshot of this moment would have. */
+  moment(): SnapshotHeader {
+    const memory = this.#memory;
+    accepted("read the moment", memory.kernel.table_moment());
+    const [rows, clockSeconds, draws, newestGeneration] = memory.words(4);
+    return { schema: this.#schema(), rows, clockSeconds, draws, newestGeneration };
+  }
+
+  /** The digest of all rows; visits every row. */
+  digest(): TableDigest {
+    const memory = this.#memory;
+    let [rows, digest] = [0, 0n];
+    // In parts: the engine compiles a function better after some calls, not within one.
+    for (let cursor = 0, done = 0; done === 0;) {
+      accepted("digest the rows", memory.kernel.table_digest(cursor, DIGEST_HANDLES));
+      let part, low, high;
+      [part, low, high, cursor, done] = memory.words(5);
+      rows += part;
+      digest += (BigInt(high) << 32n) | BigInt(low);
+    }
+    return { rows, digest: BigInt.asUintN(64, digest) };
+  }
+
+  /**
+   * Removes rows. Every consumer of deltas gets their ids as tombstones.
+   *
+   * @returns Number of rows removed.
+   */
+  remove(ids: FeatureIds): number {
+    const memory = this.#memory;
+    memory.ids(ids.length).set(ids);
+    return accepted("remove rows", memory.kernel.table_remove(ids.length));
+  }
+
   /**
    * Multiplies a slice's learning rate, on top of its schedule.
    *
@@ -334,6 +462,10 @@ export class EmbeddingTable {
    */
   limitMemory(bytesMax: number): number {
     return this.#memory.kernel.table_limit(Math.min(bytesMax, 0xffff_ffff)) >>> 0;
+  }
+
+  get #savedRowBytes(): number {
+    return this.#savedRowSize ??= savedRowBytes(this.#schema());
   }
 
   #schema(): SnapshotSchema {

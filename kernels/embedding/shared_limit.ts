@@ -18,7 +18,7 @@ interface LimitedTable {
 const RESERVED_SHARE = 4;
 
 export class SharedLimit {
-  readonly #bytesMax: number;
+  #bytesMax: number;
   readonly #tables: readonly LimitedTable[];
   readonly #bytes: number[];
   readonly #reserve: number;
@@ -43,6 +43,11 @@ export class SharedLimit {
       const bytes = this.#bytes.reduce((sum, each) => sum + each, 0);
       invariant(bytes <= this.#bytesMax, "the tables together stay under their limit");
     }
+  }
+
+  /** Moves the limit, but not below the memory that the tables have claimed. */
+  moveTo(bytesMax: number): void {
+    this.#bytesMax = Math.max(bytesMax, this.#bytes.reduce((sum, each) => sum + each, 0));
   }
 
   #leftFor(number: number): number {

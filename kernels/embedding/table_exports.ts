@@ -18,6 +18,17 @@ export interface TableExports extends KernelExports {
   readonly table_begin_deltas: (consumer: number) => number;
   readonly table_take_delta: (consumer: number, acknowledged: number, rowsMax: number) => number;
   readonly table_export_rows: (cursor: number, rowsMax: number) => number;
+  readonly table_end_deltas: (consumer: number) => number;
+  readonly table_take_saved_delta: (
+    consumer: number,
+    acknowledged: number,
+    rowsMax: number,
+  ) => number;
+  readonly table_export_saved: (cursor: number, rowsMax: number) => number;
+  readonly table_export_counters: (cursor: number, linesMax: number) => number;
+  readonly table_moment: () => number;
+  readonly table_digest: (cursor: number, handlesMax: number) => number;
+  readonly table_remove: (count: number) => number;
   readonly table_snapshot_begin: () => number;
   readonly table_snapshot_next: (rowsMax: number) => number;
   readonly table_snapshot_aside: () => number;

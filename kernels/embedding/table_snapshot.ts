@@ -216,10 +216,14 @@ export class TableRestore {
   }
 }
 
+/** Bytes of a saved line of admission counters. */
+export const SAVED_LINE_BYTES = 72;
+
 /** Key and stamp of a saved row. */
 const ROW_HEADER_BYTES = 12;
 
-function savedRowBytes({ floats, counted }: SnapshotSchema): number {
+/** Bytes of a saved row of this schema. */
+export function savedRowBytes({ floats, counted }: SnapshotSchema): number {
   return ROW_HEADER_BYTES + 4 * floats + Number(counted);
 }
 

@@ -200,6 +200,31 @@ impl AdmissionCounter {
         self.snapshot.as_mut()?.next(lines_of(&self.generations), lines_max, out)
     }
 
+    /// Upper bound of the lines that [`export`](Self::export) gives.
+    pub fn lines_in_use(&self) -> usize {
+        self.generations.iter().map(|generation| generation.held.min(generation.lines.len())).sum()
+    }
+
+    /// Appends the lines with counts from number `cursor` on, over all generations, at most
+    /// `lines_max`, in saved form to `out`, which has room for them. Returns the cursor of the
+    /// next line; `None` = done.
+    pub fn export(&self, cursor: usize, lines_max: usize, out: &mut Vec<u8>) -> Option<usize> {
+        let mut lines = 0;
+        for at in cursor..GENERATIONS * self.lines {
+            let (generation, line) = (at / self.lines, at % self.lines);
+            let Some(content) = self.generations[generation].lines.get(line) else { continue };
+            if content.counts[0] == 0 {
+                continue;
+            }
+            if lines == lines_max {
+                return Some(at);
+            }
+            counter_snapshot::save(generation, line, content, out);
+            lines += 1;
+        }
+        None
+    }
+
     /// Restores the saved lines of a counter of the same size, whose newest generation is `newest`.
     pub fn restore(&mut self, newest: usize, saved: &[u8]) -> Result<(), RestoreError> {
         if newest >= GENERATIONS || saved.len() % SAVED_LINE_BYTES != 0 {

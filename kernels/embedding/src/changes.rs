@@ -15,15 +15,29 @@ pub const CONSUMERS_MAX: usize = 4;
 /// Maximum number of tombstones that wait for a consumer.
 pub const TOMBSTONES_MAX: usize = 1 << 18;
 
-/// Changed weights and removed ids, numbered without gaps per consumer.
+/// The form of the rows of a delta.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum RowForm {
+    /// Weights, for serving.
+    #[default]
+    Weights,
+    /// Whole rows as a snapshot saves them, for another training table.
+    Saved,
+}
+
+/// Changed rows and removed ids, numbered without gaps per consumer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delta {
     /// From 1.
     pub sequence: u64,
-    /// Ids of `rows`.
+    /// The form of the rows.
+    pub form: RowForm,
+    /// Ids of the rows.
     pub ids: Vec<u64>,
-    /// Weights, shape `[ids, width]`.
+    /// Weights, shape `[ids, width]`; empty in the form `Saved`.
     pub rows: Vec<f32>,
+    /// Saved rows, one after another; empty in the form `Weights`.
+    pub saved: Vec<u8>,
     /// Removed ids; none of them is in `ids`.
     pub tombstones: Vec<u64>,
 }
@@ -59,6 +73,8 @@ pub enum DeltaError {
     Overflowed,
     /// The host refuses the memory for it; nothing is lost.
     OutOfMemory,
+    /// The delta that is not acknowledged was given in another form.
+    OtherForm,
 }
 
 impl Changes {
@@ -105,6 +121,14 @@ impl Changes {
         Ok(())
     }
 
+    /// Stops recording changes for a consumer. A consumer that has not begun is no error.
+    pub fn end(&mut self, number: usize) -> Result<(), DeltaError> {
+        let known = self.consumers.get_mut(number).ok_or(DeltaError::UnknownConsumer)?;
+        *known = None;
+        self.active &= !(1 << number);
+        Ok(())
+    }
+
     /// The next delta of a consumer, at most `rows_max` rows and as many tombstones; empty if
     /// nothing is new.
     ///
@@ -115,6 +139,7 @@ impl Changes {
         store: &mut RowStore,
         number: usize,
         acknowledged: u64,
+        form: RowForm,
         width: usize,
         rows_max: usize,
     ) -> Result<&Delta, DeltaError> {
@@ -128,15 +153,24 @@ impl Changes {
         }
         consumer.acknowledged = acknowledged;
         if consumer.last.sequence > acknowledged {
-            return Ok(&consumer.last);
+            let is_other = consumer.last.form != form;
+            return if is_other { Err(DeltaError::OtherForm) } else { Ok(&consumer.last) };
         }
         let delta = &mut consumer.last;
+        delta.form = form;
         delta.ids.clear();
         delta.rows.clear();
+        delta.saved.clear();
         delta.tombstones.clear();
         let rows = rows_max.min(store.rows());
-        let reserved = delta.ids.try_reserve(rows).is_ok()
-            && delta.rows.try_reserve(rows * width).is_ok()
+        let has_room = match form {
+            RowForm::Weights => delta.rows.try_reserve(rows * width).is_ok(),
+            RowForm::Saved => {
+                delta.saved.try_reserve(rows * store.layout.saved_row_bytes()).is_ok()
+            }
+        };
+        let reserved = has_room
+            && delta.ids.try_reserve(rows).is_ok()
             && delta.tombstones.try_reserve(rows_max.min(consumer.tombstones.len())).is_ok();
         if !reserved {
             return Err(DeltaError::OutOfMemory);
@@ -209,7 +243,12 @@ fn collect(
                     let row = store.slab.row(handle + bits.trailing_zeros());
                     bits &= bits - 1;
                     delta.ids.push(row.key());
-                    delta.rows.extend_from_slice(&store.slab.floats(&row)[..width]);
+                    match delta.form {
+                        RowForm::Weights => {
+                            delta.rows.extend_from_slice(&store.slab.floats(&row)[..width]);
+                        }
+                        RowForm::Saved => store.slab.save(&row, &mut delta.saved),
+                    }
                 }
                 layout.set_word(page.as_ptr(), bitmap, word, 0);
             }
@@ -234,7 +273,11 @@ mod tests {
             store.insert(id).unwrap();
         }
         changes.begin(&mut store, 0).unwrap();
-        assert!(changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap().ids.is_empty());
+        assert!(changes
+            .take(&mut store, 0, 0, RowForm::Weights, 1, usize::MAX)
+            .unwrap()
+            .ids
+            .is_empty());
         for id in 0..64 {
             let row = store.find(id);
             changes.touch(&mut store, &row);
@@ -245,7 +288,7 @@ mod tests {
             id += 1;
         }
         assert_eq!(changes.touched(&store), 64);
-        let delta = changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap();
+        let delta = changes.take(&mut store, 0, 0, RowForm::Weights, 1, usize::MAX).unwrap();
         let mut ids = delta.ids.clone();
         ids.sort_unstable();
         assert_eq!(ids, (0..64).collect::<Vec<u64>>());
@@ -262,16 +305,69 @@ mod tests {
         for id in 0..TOMBSTONES_MAX as u64 + 2 {
             changes.bury(id);
             if id % 100_000 == 0 {
-                told += changes.take(&mut store, 1, taken, 1, usize::MAX).unwrap().tombstones.len();
+                told += changes
+                    .take(&mut store, 1, taken, RowForm::Weights, 1, usize::MAX)
+                    .unwrap()
+                    .tombstones
+                    .len();
                 taken += 1;
             }
         }
-        told += changes.take(&mut store, 1, taken, 1, usize::MAX).unwrap().tombstones.len();
+        told += changes
+            .take(&mut store, 1, taken, RowForm::Weights, 1, usize::MAX)
+            .unwrap()
+            .tombstones
+            .len();
         assert_eq!(told, TOMBSTONES_MAX + 2);
-        let overflowed = changes.take(&mut store, 0, 0, 1, usize::MAX);
+        let overflowed = changes.take(&mut store, 0, 0, RowForm::Weights, 1, usize::MAX);
         assert_eq!(overflowed, Err(DeltaError::Overflowed));
         changes.begin(&mut store, 0).unwrap();
         changes.bury(7);
-        assert_eq!(changes.take(&mut store, 0, 0, 1, usize::MAX).unwrap().tombstones, [7]);
+        assert_eq!(
+            changes.take(&mut store, 0, 0, RowForm::Weights, 1, usize::MAX).unwrap().tombstones,
+            [7]
+        );
+    }
+
+    #[test]
+    fn a_consumer_that_ends_records_nothing_and_may_begin_again() {
+        let mut store =
+            RowStore::new(PageLayout::new(16, Changes::BITMAPS, false), 1 << 26).unwrap();
+        let mut changes = Changes::default();
+        for id in 0..100 {
+            store.insert(id).unwrap();
+        }
+        changes.begin(&mut store, 1).unwrap();
+        let row = store.find(7);
+        changes.touch(&mut store, &row);
+        changes.end(1).unwrap();
+        let row = store.find(8);
+        changes.touch(&mut store, &row);
+        changes.bury(9);
+        assert_eq!(changes.touched(&store), 0);
+        let ended = changes.take(&mut store, 1, 0, RowForm::Saved, 1, 10);
+        assert_eq!(ended, Err(DeltaError::UnknownConsumer));
+        changes.begin(&mut store, 1).unwrap();
+        let row = store.find(10);
+        changes.touch(&mut store, &row);
+        let delta = changes.take(&mut store, 1, 0, RowForm::Saved, 1, 10).unwrap();
+        assert_eq!((&delta.ids[..], &delta.tombstones[..]), (&[10][..], &[][..]));
+        assert_eq!(delta.saved.len(), store.layout.saved_row_bytes());
+    }
+
+    #[test]
+    fn a_delta_is_given_again_in_its_own_form_only() {
+        let mut store =
+            RowStore::new(PageLayout::new(16, Changes::BITMAPS, false), 1 << 26).unwrap();
+        let mut changes = Changes::default();
+        store.insert(1).unwrap();
+        changes.begin(&mut store, 1).unwrap();
+        let row = store.find(1);
+        changes.touch(&mut store, &row);
+        let first = changes.take(&mut store, 1, 0, RowForm::Saved, 1, 10).unwrap().clone();
+        let other = changes.take(&mut store, 1, 0, RowForm::Weights, 1, 10);
+        assert_eq!(other, Err(DeltaError::OtherForm));
+        assert_eq!(changes.take(&mut store, 1, 0, RowForm::Saved, 1, 10), Ok(&first));
+        assert!(changes.take(&mut store, 1, 1, RowForm::Weights, 1, 10).unwrap().ids.is_empty());
     }
 }

@@ -127,7 +127,8 @@ impl CounterSnapshot {
     }
 }
 
-fn save(generation: usize, line: usize, content: &Line, out: &mut Vec<u8>) {
+/// Appends a line in saved form.
+pub fn save(generation: usize, line: usize, content: &Line, out: &mut Vec<u8>) {
     out.extend((generation as u32).to_le_bytes());
     out.extend((line as u32).to_le_bytes());
     out.extend(content.tags.iter().chain(&content.counts).flat_map(|word| word.to_le_bytes()));

@@ -174,7 +174,7 @@ Deno.test("no sequence of calls traps or leaves inconsistent rows", () => {
         scribble(exports, memory, step.noise);
         exports[step.call](...step.args);
       }
-      assert.equal(exports.abi_version(), 6);
+      assert.equal(exports.abi_version(), 7);
       assertConsistent(exports, memory);
     }),
     { numRuns: 1500 * RUNS },
