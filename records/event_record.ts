@@ -19,6 +19,11 @@ export interface ImpressionRecord {
   readonly user: string;
   /** Items in the order shown, scores and features: the bytes laid out in impression_rows.ts. */
   readonly shown: Uint8Array;
+  /**
+   * Present where no ranking was served and the rows are a sample: ln(share) of the items without
+   * an action that the rows hold. Their examples are corrected for it as for sampled negatives.
+   */
+  readonly logSampleRate?: number;
 }
 
 /** One action on a shown item. Written by the gateway. */
@@ -74,11 +79,17 @@ function isEventRecord(record: Partial<EventRecord> | null): record is EventReco
     return false;
   }
   if (record.kind === "impression") {
-    return typeof record.user === "string" && record.shown instanceof Uint8Array;
+    return typeof record.user === "string" && record.shown instanceof Uint8Array &&
+      (record.logSampleRate === undefined || isLogRate(record.logSampleRate));
   }
   return record.kind === "action" && typeof record.eventId === "string" &&
     typeof record.item === "string" && typeof record.action === "string" &&
     (record.value === undefined || typeof record.value === "number");
+}
+
+/** Whether the value is ln of a share in (0, 1]. */
+function isLogRate(value: unknown): boolean {
+  return typeof value === "number" && value <= 0 && Number.isFinite(value);
 }
 
 const reader = new ImpressionRowsReader();

@@ -222,9 +222,10 @@ export class JoinWindow {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
     }
     const samplingKey = this.#sampling.keyOf(record.rankingId);
-    const { atMs } = record;
+    const { atMs, logSampleRate = 0 } = record;
+    const openedAtMs = this.#clock.nowMs;
     this.#open.add(
-      { fingerprint, samplingKey, atMs, openedAtMs: this.#clock.nowMs, offset },
+      { fingerprint, samplingKey, atMs, openedAtMs, offset, logSampleRate },
       record.shown,
     );
   }
@@ -306,7 +307,7 @@ export class JoinWindow {
       features: rows.features(),
       row,
       labels,
-      logSampleRate: this.#sampling.logSampleRate(negative),
+      logSampleRate: this.#sampling.logSampleRate(negative, impression.logSampleRate),
       servedScore: rows.score(row),
       atMs: impression.atMs,
     });

@@ -28,9 +28,14 @@ export class NegativeSampling {
     this.#seed = options.seed;
   }
 
-  /** ln(sample rate) of an example. @param isNegative Whether it is negative in all tasks. */
-  logSampleRate(isNegative: boolean): number {
-    return isNegative || this.#onAll ? this.#logRate : 0;
+  /**
+   * ln(sample rate) of an example.
+   *
+   * @param isNegative Whether it is negative in all tasks.
+   * @param rowsLogRate ln(share) of the items without an action that the ranking's rows hold.
+   */
+  logSampleRate(isNegative: boolean, rowsLogRate = 0): number {
+    return isNegative || this.#onAll ? this.#logRate + rowsLogRate : 0;
   }
 
   /** The ranking's key for {@link keeps}. */

@@ -7,7 +7,7 @@
  * would stop the thread to mark them. A header is
  *
  *     f64  address of the next older record, of the next newer record; -1 = none
- *     f64  atMs, openedAtMs, offset
+ *     f64  atMs, openedAtMs, offset, logSampleRate
  *     u32  the id's fingerprint, low and high word; the sampling key; length of the rows, bytes
  */
 import type { Fingerprint } from "../../structures/fingerprint.ts";
@@ -26,6 +26,8 @@ export interface ImpressionHeader {
   readonly openedAtMs: number;
   /** Offset of the impression in the event log. */
   readonly offset: number;
+  /** ln(share) of the items without an action that the rows hold; 0 where all are there. */
+  readonly logSampleRate: number;
 }
 
 /** An open ranking in memory. */
@@ -39,12 +41,12 @@ export interface OpenImpression extends ImpressionHeader {
 /** The record of an impression has a new address. */
 export type OnMoved = (from: RecordAddress, to: RecordAddress) => void;
 
-const HEADER_DOUBLES = 7;
+const HEADER_DOUBLES = 8;
 const HEADER_BYTES = 8 * HEADER_DOUBLES;
 /** Doubles from the header's beginning. */
-const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET] = [0, 1, 2, 3, 4];
+const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET, LOG_SAMPLE_RATE] = [0, 1, 2, 3, 4, 5];
 /** Words from the header's beginning. */
-const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES] = [10, 11, 12, 13];
+const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES] = [12, 13, 14, 15];
 const NONE = -1;
 /** In place of the next older record: the record is removed. */
 const REMOVED = -2;
@@ -115,6 +117,7 @@ export class OpenImpressions {
     doubles[begin + AT_MS] = header.atMs;
     doubles[begin + OPENED_AT_MS] = header.openedAtMs;
     doubles[begin + OFFSET] = header.offset;
+    doubles[begin + LOG_SAMPLE_RATE] = header.logSampleRate;
     memory.words[2 * begin + LOW] = header.fingerprint.low;
     memory.words[2 * begin + HIGH] = header.fingerprint.high;
     memory.words[2 * begin + SAMPLING_KEY] = header.samplingKey;
@@ -212,6 +215,7 @@ export class OpenImpressions {
       atMs: doubles[begin + AT_MS],
       openedAtMs: doubles[begin + OPENED_AT_MS],
       offset: doubles[begin + OFFSET],
+      logSampleRate: doubles[begin + LOG_SAMPLE_RATE],
     };
   }
 }

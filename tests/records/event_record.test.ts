@@ -7,6 +7,7 @@ Deno.test("records are read from the log as they were written", () => {
   for (
     const record of [
       impression({ ranking: "r", items: ["a", "\ufeffb"], atMs: 7 }),
+      { ...impression({ ranking: "r", items: ["a"], atMs: 7 }), logSampleRate: Math.log(0.1) },
       action({ ranking: "r", item: "a", action: "rating", value: 3.5, atMs: 8 }),
     ]
   ) assert.deepEqual(decodeEvent(encodeEvent(record)), record);
@@ -27,6 +28,10 @@ Deno.test("a record with a missing or wrong field is refused", () => {
         assert.throws(() => decodeEvent(encode({ ...others, [field]: wrong })), RangeError, field);
       }
     }
+  }
+  for (const logSampleRate of [0.5, NaN, -Infinity, "0"]) {
+    const record = { ...impression({ ranking: "r", items: ["a"], atMs: 7 }), logSampleRate };
+    assert.throws(() => decodeEvent(encode(record)), RangeError, String(logSampleRate));
   }
   for (const other of [null, 7, "text", [], {}]) {
     assert.throws(() => decodeEvent(encode(other)), RangeError);

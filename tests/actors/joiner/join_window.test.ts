@@ -337,3 +337,24 @@ Deno.test("every shown item becomes exactly one example, whatever actions come",
     },
   ));
 });
+
+Deno.test("examples of an impression whose rows are a sample carry the rows' share", () => {
+  const sampled = {
+    ...impression({ ranking: "r1", items: ["a", "b"], atMs: 0 }),
+    logSampleRate: Math.log(0.25),
+  };
+  const records = [
+    sampled,
+    action({ ranking: "r1", item: "a", action: "click", atMs: 1 }),
+    impression({ ranking: "r2", items: ["c"], atMs: 1_000 }),
+  ];
+  const rates = (correction: "logOdds" | "weight") => {
+    const negativeSampling = { rate: 1, seed: 1, correction } as const;
+    const { examples } = join(records, joinerOptions({ negativeSampling }));
+    return examples.map((
+      { name, logSampleRate },
+    ) => [name, Number(Math.exp(logSampleRate).toFixed(6))]);
+  };
+  assert.deepEqual(rates("logOdds"), [["r1/a", 0.25], ["r1/b", 0.25]], "all rows");
+  assert.deepEqual(rates("weight"), [["r1/a", 1], ["r1/b", 0.25]], "negatives only");
+});

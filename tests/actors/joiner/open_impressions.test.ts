@@ -29,6 +29,7 @@ Deno.test("an impression is found with its header and rows, and the oldest is th
             atMs: step.times,
             openedAtMs: 2 * step.times,
             offset: 2 ** 40 + i,
+            logSampleRate: -0.5 * i,
           };
           const rows = new Uint8Array(step.bytes).fill(i + 1);
           open.add(header, rows);
@@ -72,7 +73,10 @@ Deno.test("impressions that stay open among decided ones keep at most twice thei
       const rowsOf = (i: number) => new Uint8Array(10_000 + 37 * ((seed + i) % 100)).fill(i);
       for (let i = 0; i < 5_000; i++) {
         const fingerprint = fingerprintOf(`r${i}`);
-        open.add({ fingerprint, samplingKey: i, atMs: i, openedAtMs: i, offset: i }, rowsOf(i));
+        open.add(
+          { fingerprint, samplingKey: i, atMs: i, openedAtMs: i, offset: i, logSampleRate: 0 },
+          rowsOf(i),
+        );
         byAddress.set(open.find(fingerprint)!.address, i);
         if (i < 20 || i % stays === 0) continue;
         const decided = open.find(fingerprintOf(`r${i - 20}`));
