@@ -9,6 +9,7 @@ import { FORMAT } from "../records/snapshot_manifest.ts";
 import { dataCommand } from "./data/command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { healthCommand } from "./health/command.ts";
+import { importCommand } from "./import/command.ts";
 import { modelCommand } from "./model/command.ts";
 import { replayCommand } from "./replay/command.ts";
 import { serveCommand } from "./serve/command.ts";
@@ -61,6 +62,7 @@ export function buildCommandLine(output: Output): Command {
       serveCommand(output),
       healthCommand(output),
       demoCommand(output),
+      importCommand(output),
       trainCommand(output),
       replayCommand(output),
       simulateCommand(output),

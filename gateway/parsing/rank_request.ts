@@ -1,9 +1,9 @@
 /**
  * Validates the body of `POST /v1/rank`.
  */
+import { idPattern } from "../../records/client_ids.ts";
 import { CANDIDATES_MAX } from "../options.ts";
 import { candidateSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
-import { idPattern } from "../schemas/values.ts";
 import { FieldErrors } from "./field_errors.ts";
 import { repeatsIn } from "./repeated_ids.ts";
 import { fieldProblem, requireFewFields } from "./validation.ts";

@@ -9,6 +9,7 @@ import {
   LIST_ENTRIES_MAX,
   TEXT_CHARACTERS_MAX,
 } from "../parsing/attribute_check.ts";
+import { idPattern } from "../../records/client_ids.ts";
 import { namedSchemas } from "./registry.ts";
 
 /** Largest finite float32. */
@@ -16,13 +17,7 @@ const FLOAT32_MAX = 3.4028234663852886e38;
 
 const sendId = "send text of 1 to 256 characters without control characters";
 
-/** Ids that {@link idSchema} accepts. */
-export const idPattern = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
-
-/**
- * An id that a client chooses. Lone surrogates are refused, because features hash the UTF-8 form
- * and they have none.
- */
+/** An id that a client chooses. */
 export function idSchema(description: string) {
   return z.string(sendId).regex(idPattern, sendId).meta({ description });
 }

@@ -189,15 +189,23 @@ export function rowFields(
   return { ...fields, ...(action === undefined || action === "" ? {} : { action }) };
 }
 
-/** Unix seconds, Unix ms (from 10^11 on: March 1973 as ms) or a date as ISO 8601; to ms. */
-export function timeAt(text: string, file: string, line: number): number {
+/**
+ * Unix seconds, Unix ms (from 10^11 on: March 1973 as ms) or a date as ISO 8601; to ms. NaN for any
+ * other text.
+ */
+export function timeMsOf(text: string): number {
   const number = Number(text);
   if (text.trim() !== "" && Number.isFinite(number)) {
     return Math.abs(number) < 1e11 ? number * 1000 : number;
   }
   // A time without a zone is UTC, so that a file means the same times on every machine.
   const iso = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.trim().replace(" ", "T")}Z`;
-  const ms = Date.parse(/^\d{4}-\d\d-\d\dZ$/.test(iso) ? iso.slice(0, -1) : iso);
+  return Date.parse(/^\d{4}-\d\d-\d\dZ$/.test(iso) ? iso.slice(0, -1) : iso);
+}
+
+/** The time in a cell, ms. @throws {DatasetError} When it is none. */
+export function timeAt(text: string, file: string, line: number): number {
+  const ms = timeMsOf(text);
   if (Number.isFinite(ms)) return ms;
   throw new DatasetError(
     file,

@@ -3,6 +3,7 @@
  * that order, and published files are not sorted.
  */
 import type { Dataset, InteractionChunk, RowFields } from "./dataset.ts";
+import { Numbering } from "./numbering.ts";
 
 /** Users and items are numbered, so that a row takes 24 bytes, independent of its ids. */
 export class InteractionTable {
@@ -102,18 +103,6 @@ export async function readInteractions(
     atMs: Float64Array.from(order, (row) => times[row]),
     fields: fields.length === 0 ? undefined : Array.from(order, (row) => fields[row]),
   });
-}
-
-class Numbering {
-  readonly names: string[] = [];
-  readonly #numbers = new Map<string, number>();
-
-  of(name: string): number {
-    const known = this.#numbers.get(name);
-    if (known !== undefined) return known;
-    this.#numbers.set(name, this.names.length);
-    return this.names.push(name) - 1;
-  }
 }
 
 function concatenated<A extends Uint32Array | Float64Array>(parts: readonly A[], into: A): A {

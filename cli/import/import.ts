@@ -1,0 +1,202 @@
+/**
+ * The work of `cairn import`: reads the files into a history, then sends its visits through the
+ * event log of a mesh without a port, which joins and learns as it does from live traffic.
+ */
+import { LabelRules } from "../../actors/joiner/label_rules.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { timeMsOf } from "../../offline/datasets/columns.ts";
+import { History } from "../../offline/import/history.ts";
+import { readHistory } from "../../offline/import/read_history.ts";
+import {
+  type LabelShares,
+  labelShares,
+  needsNegatives,
+  type VisitCounts,
+  Visits,
+} from "../../offline/import/visits.ts";
+import { fingerprintOf } from "../../structures/fingerprint.ts";
+import type { Output } from "../command_line.ts";
+import { usageError } from "../errors.ts";
+import { loadConfiguration } from "../load_configuration.ts";
+import { Progress, stderrTarget } from "../progress.ts";
+import { requireReportFolder } from "../report_file.ts";
+import type { ImportFlags } from "./command.ts";
+import { RefusedRows } from "./refused_rows.ts";
+import { addPresetProfiles, describeSources, type ImportSource, openSources } from "./sources.ts";
+import { writeVisits, type WrittenFigures } from "./write_visits.ts";
+
+/** Sampled negatives per item of an event, where the history has none of its own. */
+const NEGATIVES_DEFAULT = 4;
+
+/** Figures of an import, as `--json` prints them. */
+export interface ImportFigures extends VisitCounts, WrittenFigures {
+  /** Events and rankings of the files that were taken. */
+  readonly imported: number;
+  /** Rows that could not be used. */
+  readonly refused: number;
+  readonly users: number;
+  readonly items: number;
+  /** From the first row read to the snapshot. */
+  readonly seconds: number;
+}
+
+/** Runs the command. */
+export async function runImport(flags: ImportFlags, output: Output): Promise<ImportFigures> {
+  const startedAtMs = performance.now();
+  const serves = { serves: false };
+  const configuration = await loadConfiguration(flags.config, { assignments: flags.set }, serves);
+  if (flags.dryRun !== true) requireDirectory(configuration, flags.config);
+  await requireReportFolder(flags.refused);
+  const untilMs = flags.until === undefined ? Infinity : timeMsOf(flags.until);
+  if (Number.isNaN(untilMs)) throw usageError(`--until ${flags.until} is not a time.`);
+
+  const sources = await openSources(flags, configuration);
+  output.err(describeSources(sources));
+  const refused = new RefusedRows(flags.refused);
+  const history = new History();
+  try {
+    await addPresetProfiles(flags, history);
+    for (const source of sources) {
+      await readSource(source, { flags, configuration, history, refused, untilMs });
+    }
+  } finally {
+    refused.close();
+  }
+  const { tasks } = configuration.joiner;
+  const rules = new LabelRules(tasks);
+  const shares = labelShares(history, rules);
+  const negatives = flags.negatives ??
+    (history.events > 0 && needsNegatives(shares) ? NEGATIVES_DEFAULT : 0);
+  output.err(describeHistory(history, shares, refused, flags, negatives));
+  const key = keyOf(sources, flags, negatives);
+  const visits = new Visits(history, {
+    idPrefix: `import-${key}`,
+    windowMs: configuration.joiner.windowMs,
+    rules,
+    negatives,
+    itemsSeen: flags.seen,
+  });
+  const written = flags.dryRun === true
+    ? countVisits(visits)
+    : await writeVisits({ configuration, history, visits, key, output });
+  const figures: ImportFigures = {
+    imported: history.events + history.rankings.length,
+    refused: refused.total,
+    users: history.profiles.user.size,
+    items: history.profiles.item.size,
+    ...visits.counts,
+    ...written,
+    seconds: Math.round((performance.now() - startedAtMs) / 100) / 10,
+  };
+  output.err(describeVisits(visits.counts));
+  output.out(
+    flags.json === true
+      ? JSON.stringify(figures) + "\n"
+      : flags.dryRun === true
+      ? "Nothing was written (--dry-run).\n"
+      : describeFigures(figures, flags.config),
+  );
+  return figures;
+}
+
+interface Reading {
+  readonly flags: ImportFlags;
+  readonly configuration: CairnConfiguration;
+  readonly history: History;
+  readonly refused: RefusedRows;
+  readonly untilMs: number;
+}
+
+async function readSource(
+  { file, content, rows, mapping }: ImportSource,
+  { flags, configuration, history, refused, untilMs }: Reading,
+): Promise<void> {
+  const progress = new Progress(`reading ${file}`, undefined, stderrTarget());
+  const { valueBounds, timestampAheadMsMax } = configuration.gateway;
+  const read = await readHistory(history, rows.rows(), {
+    content,
+    mapping,
+    action: flags.action ?? "rating",
+    latestMs: Date.now() + timestampAheadMsMax,
+    untilMs,
+    valueRanges: valueBounds,
+    refuse: (line, reason, cells) => refused.add(file, rows.columns, { line, reason, cells }),
+  }, (rows) => progress.update(rows, `${rows.toLocaleString("en")} rows`));
+  progress.finish(read, `${read.toLocaleString("en")} rows`);
+}
+
+function requireDirectory({ storage }: CairnConfiguration, config: string): void {
+  if (storage.kind === "directory") return;
+  throw usageError(
+    `Nothing would be kept: storage is memory in ${config}. Name a data directory, there or by ` +
+      "--set 'storage={ kind: directory, path: data }'.",
+  );
+}
+
+/** A short name of the import: another file, mapping or option gives another one. */
+function keyOf(sources: readonly ImportSource[], flags: ImportFlags, negatives: number): string {
+  const { action, until, seen } = flags;
+  const files = sources.map(({ file, bytes, mapping }) => ({
+    file: file.split("/").at(-1),
+    bytes,
+    mapping: mapping.map(({ column, target }) => [column, target]),
+  }));
+  const { high, low } = fingerprintOf(JSON.stringify({ files, action, until, seen, negatives }));
+  return [high, low].map((word) => word.toString(16).padStart(8, "0")).join("");
+}
+
+function countVisits(visits: Visits): WrittenFigures {
+  for (const _ of visits.all());
+  return { examples: 0, windowsOpen: 0, resumed: false };
+}
+
+function describeHistory(
+  { events, rankings, profiles }: History,
+  { positive, negative, ignored }: LabelShares,
+  refused: RefusedRows,
+  { seen }: ImportFlags,
+  negatives: number,
+): string {
+  const n = (count: number) => count.toLocaleString("en");
+  const lines = [
+    `${n(events)} events, ${n(rankings.length)} rankings, attributes of ` +
+    `${n(profiles.item.size)} items and ${n(profiles.user.size)} users.`,
+  ];
+  if (events > 0) {
+    lines.push(
+      `By the label rules ${n(positive)} events are positive, ${n(negative)} negative, and ` +
+        `${n(ignored)} are read by no rule.`,
+    );
+  }
+  if (negatives > 0) {
+    lines.push(
+      `Events without a ranking get ${negatives} sampled negatives per item, from the items of ` +
+        `other events at that time. The loss corrects for the sample as if each visit had shown ` +
+        `${seen} items (--seen); scores keep that base rate until live rankings correct it.`,
+    );
+  } else if (events > 0 && positive === events - ignored) {
+    lines.push("All events are positive and no negatives are sampled: the model cannot learn.");
+  }
+  if (refused.total > 0) lines.push(`${n(refused.total)} rows are refused:`);
+  return lines.join("\n") + "\n" + refused.describe();
+}
+
+function describeVisits({ orphans, attributed, ignored, unmatched }: VisitCounts): string {
+  const n = (count: number) => count.toLocaleString("en");
+  const lines = [
+    [orphans, "events name a ranking that no file holds, or an item that it did not show"],
+    [attributed, "events were matched to the newest ranking that showed the item to the user"],
+    [ignored, "events are read by no label rule, and nothing is learned from them"],
+    [unmatched, "events only take something back (a return), without a purchase in the window"],
+  ] as const;
+  return lines.filter(([count]) => count > 0).map(([count, text]) => `${n(count)} ${text}.\n`)
+    .join("");
+}
+
+function describeFigures(figures: ImportFigures, config: string): string {
+  const n = (count: number) => count.toLocaleString("en");
+  return `Imported ${n(figures.imported)} rows in ${figures.seconds} s${
+    figures.resumed ? ", going on where an import had stopped" : ""
+  }: ${n(figures.examples)} examples are learned, ${n(figures.windowsOpen)} windows are open.\n` +
+    `Start the server with: deno task cairn serve --config ${config}\n`;
+}

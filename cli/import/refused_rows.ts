@@ -1,0 +1,61 @@
+/**
+ * Rows that an import cannot use: counted by reason, and written to a file if one is named.
+ */
+import type { Cell } from "../../offline/import/file_rows.ts";
+
+/** Rows written at a time. */
+const ROWS_PER_WRITE = 1_000;
+
+export class RefusedRows {
+  readonly #file: Deno.FsFile | undefined;
+  readonly #counts = new Map<string, number>();
+  #lines: string[] = [];
+  total = 0;
+
+  /** @param path File that is replaced; undefined = rows are only counted. */
+  constructor(path: string | undefined) {
+    this.#file = path === undefined ? undefined : Deno.openSync(path, {
+      create: true,
+      truncate: true,
+      write: true,
+    });
+  }
+
+  add(
+    file: string,
+    columns: readonly string[],
+    row: { readonly line: number; readonly reason: string; readonly cells: readonly Cell[] },
+  ): void {
+    this.total++;
+    // Reasons differ in the values that they quote.
+    const kind = row.reason.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?/g, "…");
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+    if (this.#file === undefined) return;
+    const { line, reason, cells } = row;
+    const values = cells.length <= columns.length
+      ? Object.fromEntries(cells.map((cell, i) => [columns[i], cell]))
+      : cells;
+    this.#lines.push(JSON.stringify({ file, line, reason, row: values }));
+    if (this.#lines.length >= ROWS_PER_WRITE) this.#write();
+  }
+
+  /** The reasons with the numbers of their rows, the most frequent first. */
+  describe(): string {
+    return [...this.#counts].sort((a, b) => b[1] - a[1])
+      .map(([reason, rows]) => `  ${rows.toLocaleString("en").padStart(12)}  ${reason}\n`).join("");
+  }
+
+  close(): void {
+    this.#write();
+    this.#file?.close();
+  }
+
+  #write(): void {
+    if (this.#file === undefined || this.#lines.length === 0) return;
+    const bytes = new TextEncoder().encode(this.#lines.join("\n") + "\n");
+    for (let written = 0; written < bytes.length;) {
+      written += this.#file.writeSync(bytes.subarray(written));
+    }
+    this.#lines = [];
+  }
+}

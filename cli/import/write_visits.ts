@@ -1,0 +1,244 @@
+/**
+ * Appends visits to the event log of a running mesh, as fast as joiner and trainers follow, and
+ * ends with a snapshot of what they learned.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { AcceptanceClock } from "../../gateway/memory/acceptance_clock.ts";
+import { jsonLine, terminalLine } from "../../mesh/adapters/prometheus/log_lines.ts";
+import { isRefusal } from "../../mesh/ports/event_log.ts";
+import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
+import type { History } from "../../offline/import/history.ts";
+import { VisitRecords } from "../../offline/import/visit_records.ts";
+import type { Visit, Visits } from "../../offline/import/visits.ts";
+import { decodeEvent } from "../../records/event_record.ts";
+import type { RunningMesh } from "../../server/compose.ts";
+import { startMesh } from "../../server/machine/start_mesh.ts";
+import { waitLearned } from "../../server/waits.ts";
+import { invariant } from "../../structures/invariant.ts";
+import type { Output } from "../command_line.ts";
+import { CommandError, usageError } from "../errors.ts";
+import { Progress, stderrTarget } from "../progress.ts";
+import { type Checkpoint, loggedSince, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+
+/** Records per append. */
+const RECORDS_PER_APPEND = 512;
+/** Records that the joiner may be behind. */
+const RECORDS_AHEAD_MAX = 8_192;
+/** Chunks of examples that trainers may be behind. */
+const CHUNKS_AHEAD_MAX = 1_024;
+const POLL_MS = 10;
+const PROFILES_PER_WRITE = 1_000;
+const ASK_BUDGET = { budgetMs: 30_000 };
+/** Waits that end only with the work: a large import takes hours. */
+const LONG_BUDGET_MS = 24 * 3_600_000;
+
+export interface WrittenFigures {
+  /** Examples that the trainers learned from. */
+  readonly examples: number;
+  /** Rankings that still wait for actions. */
+  readonly windowsOpen: number;
+  /** Whether an interrupted import went on. */
+  readonly resumed: boolean;
+}
+
+export interface WriteVisitsOptions {
+  readonly configuration: CairnConfiguration;
+  readonly history: History;
+  readonly visits: Visits;
+  /** Names the import in its checkpoint. */
+  readonly key: string;
+  readonly output: Output;
+}
+
+/** @throws {CommandError} When the data directory holds events that are newer than the history. */
+export async function writeVisits(options: WriteVisitsOptions): Promise<WrittenFigures> {
+  const { configuration, key, output } = options;
+  const { storage } = configuration;
+  invariant(storage.kind === "directory", "an import has a data directory");
+  const begun = await readCheckpoint(storage.path, key);
+  if (begun?.isComplete === true) {
+    throw usageError(
+      `${storage.path} holds this import already. To import it again, name an empty directory.`,
+    );
+  }
+  const { promise: failure, reject } = Promise.withResolvers<never>();
+  failure.catch(() => {/* reported by the race below */});
+  const mesh = await startMesh(configuration, {
+    logLevelMin: "warn",
+    writeLog: (line) => {
+      const asText = Deno.stderr.isTerminal() ? terminalLine : jsonLine;
+      output.err(asText(line, Date.now()) + "\n");
+    },
+    onFatal: reject,
+  });
+  try {
+    const writer = new VisitWriter(mesh, options, storage.path, begun);
+    return await Promise.race([writer.run(), failure]);
+  } finally {
+    await mesh.stop();
+  }
+}
+
+class VisitWriter {
+  readonly #mesh: RunningMesh;
+  readonly #options: WriteVisitsOptions;
+  readonly #folder: string;
+  readonly #begun: Checkpoint | undefined;
+  readonly #records: VisitRecords;
+  readonly #acceptance: AcceptanceClock;
+  /** Records that are not appended yet, of `#visits` visits so far. */
+  #waiting: Uint8Array[] = [];
+  #visits = 0;
+
+  constructor(
+    mesh: RunningMesh,
+    options: WriteVisitsOptions,
+    folder: string,
+    begun: Checkpoint | undefined,
+  ) {
+    this.#mesh = mesh;
+    this.#options = options;
+    this.#folder = folder;
+    this.#begun = begun;
+    this.#acceptance = new AcceptanceClock(mesh.mesh.home.clock);
+    const { configuration, history } = options;
+    this.#records = new VisitRecords({
+      schema: configuration.features.schema,
+      tasks: configuration.joiner.tasks.length,
+      profiles: history.profiles,
+      nextAcceptedAtMs: () => this.#acceptance.nextMs(),
+    });
+  }
+
+  async run(): Promise<WrittenFigures> {
+    const { history, visits, key } = this.#options;
+    const { stores: { eventLog } } = this.#mesh;
+    await this.#resumeAcceptance();
+    const { user, item } = history.profiles;
+    await this.#storeProfiles("item", item.keys());
+    await this.#storeProfiles("user", user.keys());
+    const begun = this.#begun ?? await this.#begin();
+    const logged = await loggedSince(eventLog, begun.offset);
+    const progress = new Progress("importing", history.events || undefined, stderrTarget());
+    for (const visit of visits.all()) {
+      this.#records.learnProfiles(visit);
+      if (this.#visits === 0) await this.#requireNewer(visit);
+      if (this.#visits >= begun.visits) {
+        for (const record of this.#records.records(missing(visit, logged))) {
+          this.#waiting.push(record);
+        }
+      }
+      this.#visits++;
+      if (this.#waiting.length < RECORDS_PER_APPEND) continue;
+      await this.#append();
+      progress.update(visits.eventsDone, `${new Date(visit.atMs).toISOString().slice(0, 10)}`);
+    }
+    await this.#append();
+    progress.finish(visits.eventsDone);
+    await waitLearned(this.#mesh, LONG_BUDGET_MS);
+    await this.#mesh.snapshotter?.ask({ kind: "takeSnapshot" }, { budgetMs: LONG_BUDGET_MS });
+    const offset = await eventLog.endOffset(0);
+    await writeCheckpoint(this.#folder, { key, visits: this.#visits, offset, isComplete: true });
+    const { examples } = await this.#mesh.trainers.status();
+    const { impressionsOpen } = await this.#mesh.joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
+    return { examples, windowsOpen: impressionsOpen, resumed: this.#begun !== undefined };
+  }
+
+  /** The checkpoint before the first record: without it a crash would lose track of the log. */
+  async #begin(): Promise<Checkpoint> {
+    const { key } = this.#options;
+    const offset = await this.#mesh.stores.eventLog.endOffset(0);
+    const checkpoint = { key, visits: 0, offset, isComplete: false };
+    await writeCheckpoint(this.#folder, checkpoint);
+    return checkpoint;
+  }
+
+  /** Keeps acceptance times above those of the log. */
+  async #resumeAcceptance(): Promise<void> {
+    const { eventLog } = this.#mesh.stores;
+    const end = await eventLog.endOffset(0);
+    const [last] = end === 0 ? [] : await eventLog.read(0, end - 1, 1);
+    if (last !== undefined) this.#acceptance.resumeAfter(decodeEvent(last.bytes).acceptedAtMs);
+  }
+
+  /** Times before those of the log would not move the data clock, so no window would end. */
+  async #requireNewer({ atMs }: Visit): Promise<void> {
+    if (this.#begun !== undefined) return;
+    const { dataClockMs } = await this.#mesh.joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
+    if (dataClockMs <= atMs) return;
+    throw new CommandError(
+      `Cannot import events from ${new Date(atMs).toISOString()} on: ${this.#folder} holds ` +
+        `events up to ${new Date(dataClockMs).toISOString()}, and windows go by the time of the ` +
+        "newest event. Import history into an empty data directory, before live traffic.",
+    );
+  }
+
+  async #append(): Promise<void> {
+    const { key } = this.#options;
+    const changed = this.#records.takeChanged();
+    await this.#storeProfiles("item", changed.item);
+    await this.#storeProfiles("user", changed.user);
+    if (this.#waiting.length === 0) return;
+    await this.#waitForRoom();
+    const first = await this.#appendWhenPossible(this.#waiting);
+    const offset = first + this.#waiting.length;
+    this.#waiting = [];
+    await writeCheckpoint(this.#folder, { key, visits: this.#visits, offset, isComplete: false });
+    this.#appended = offset;
+  }
+
+  /** Offset after the newest record. */
+  #appended = 0;
+
+  async #appendWhenPossible(records: readonly Uint8Array[]): Promise<number> {
+    for (;;) {
+      try {
+        return await this.#mesh.stores.eventLog.append(0, records);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        await pause(POLL_MS);
+      }
+    }
+  }
+
+  /** Waits until joiner and trainers have nearly caught up, so that no log grows full. */
+  async #waitForRoom(): Promise<void> {
+    const { joiner, trainers, stores: { exampleLog } } = this.#mesh;
+    for (;;) {
+      const { offset } = await joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
+      const { offsets, diverged } = await trainers.status();
+      if (diverged !== undefined) throw new CommandError(diverged);
+      const ends = await Promise.all(offsets.map((_, i) => exampleLog.endOffset(i)));
+      const chunks = Math.max(...ends.map((end, i) => end - offsets[i]));
+      if (this.#appended - offset < RECORDS_AHEAD_MAX && chunks < CHUNKS_AHEAD_MAX) return;
+      await pause(POLL_MS);
+    }
+  }
+
+  async #storeProfiles(kind: ProfileKind, ids: Iterable<string>): Promise<void> {
+    const { profiles } = this.#mesh.stores;
+    const attributes = this.#options.history.profiles[kind];
+    const all = [...ids];
+    for (let at = 0; at < all.length; at += PROFILES_PER_WRITE) {
+      const some = all.slice(at, at + PROFILES_PER_WRITE);
+      await Promise.all(some.map((id) => profiles.put(kind, id, attributes.get(id) ?? {})));
+    }
+  }
+}
+
+/** The part of a visit that the log does not hold yet. */
+function missing(
+  visit: Visit,
+  { rankings, events }: { readonly rankings: Set<string>; readonly events: Set<string> },
+): Visit {
+  const { ranking, ...rest } = visit;
+  return {
+    ...rest,
+    ...(ranking !== undefined && !rankings.has(ranking.id) && { ranking }),
+    actions: visit.actions.filter(({ eventId }) => !events.has(eventId)),
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

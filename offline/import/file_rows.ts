@@ -1,0 +1,157 @@
+/**
+ * Rows of a file of history, CSV or JSON Lines, with the line of each. A row that cannot be read is
+ * reported and does not end the reading: files of years always have some.
+ */
+import { Readable } from "node:stream";
+import { CsvError, parse } from "csv-parse";
+import { DatasetError } from "../datasets/errors.ts";
+import { readLines, readText } from "../datasets/lines.ts";
+
+/** Layout of a file. */
+export interface FileFormat {
+  readonly kind: "csv" | "jsonl";
+  /** CSV: between two cells. Default `,`. */
+  readonly delimiter?: string;
+  /** CSV: names of the columns of a file without a header. */
+  readonly header?: readonly string[];
+  /** Default `utf-8`. */
+  readonly encoding?: string;
+}
+
+/** A cell: text in CSV, any value in JSON Lines; undefined where the row has none. */
+export type Cell = unknown;
+
+/** A row, or a line that holds none. */
+export type FileRow =
+  | { readonly line: number; readonly cells: readonly Cell[] }
+  | { readonly line: number; readonly cells: readonly Cell[]; readonly reason: string };
+
+export interface FileRows {
+  readonly columns: readonly string[];
+  rows(): AsyncIterable<FileRow>;
+}
+
+/** Objects of a JSON Lines file from which its columns are known. */
+const COLUMN_ROWS = 1_000;
+
+/** The format by the name of the file: `.jsonl`, `.ndjson` and `.json` are JSON Lines. */
+export function formatOf(file: string): FileFormat {
+  const name = file.toLowerCase().replace(/\.gz$/, "");
+  if (/\.(jsonl|ndjson|json)$/.test(name)) return { kind: "jsonl" };
+  return name.endsWith(".tsv") ? { kind: "csv", delimiter: "\t" } : { kind: "csv" };
+}
+
+/**
+ * Opens a file and reads the names of its columns.
+ *
+ * @throws {DatasetError} When the file cannot be read or has no columns.
+ */
+export async function openFileRows(file: string, format: FileFormat): Promise<FileRows> {
+  if (format.kind === "jsonl") {
+    const columns = await jsonColumns(file);
+    return { columns, rows: () => jsonRows(file, columns) };
+  }
+  const columns = format.header ?? await csvHeader(file, format);
+  return { columns, rows: () => csvRows(file, format, columns.length) };
+}
+
+async function csvHeader(file: string, format: FileFormat): Promise<readonly string[]> {
+  for await (const row of csvRows(file, { ...format, header: [] })) {
+    const names = row.cells.map((cell) => String(cell).trim());
+    const twice = names.find((name, i) => name !== "" && names.indexOf(name) !== i);
+    if (twice === undefined) return names;
+    throw new DatasetError(file, 1, `two columns are called "${twice}"; name them by --header.`);
+  }
+  throw new DatasetError(file, 1, "there is no header.");
+}
+
+/** @param width Cells of a whole row; 0 = any number. */
+async function* csvRows(file: string, format: FileFormat, width = 0): AsyncGenerator<FileRow> {
+  const { delimiter = ",", header, encoding } = format;
+  const skipped: FileRow[] = [];
+  const parser = parse({
+    bom: true,
+    delimiter,
+    info: true,
+    // Files with such delimiters quote nothing, and a quote in them is part of a title.
+    quote: delimiter === "::" || delimiter === "\t" ? null : '"',
+    relax_column_count: true,
+    skip_empty_lines: true,
+    skip_records_with_error: true,
+    on_skip(error) {
+      if (error === undefined) return undefined;
+      const { lines } = error as CsvError & { readonly lines?: number };
+      skipped.push({ line: lines ?? 0, cells: [], reason: error.message });
+      return undefined;
+    },
+  });
+  const source = Readable.from(readText(file, encoding));
+  source.on("error", (error) => parser.destroy(error));
+  source.pipe(parser);
+  let isHeader = header === undefined;
+  try {
+    for await (const { record, info } of parser) {
+      yield* skipped.splice(0);
+      if (isHeader) {
+        isHeader = false;
+        continue;
+      }
+      const line: number = info.lines;
+      if (width === 0 || record.length === width) yield { line, cells: record };
+      else {
+        const reason = `the row has ${record.length} cells, and there are ${width} columns`;
+        yield { line, cells: record, reason };
+      }
+    }
+    yield* skipped;
+  } finally {
+    source.destroy();
+    parser.destroy();
+  }
+}
+
+async function jsonColumns(file: string): Promise<string[]> {
+  const columns = new Set<string>();
+  let rows = 0;
+  for await (const { cells, object } of jsonObjects(file)) {
+    if (object !== undefined) { for (const key of Object.keys(object)) columns.add(key); }
+    if (cells === undefined && ++rows >= COLUMN_ROWS) break;
+  }
+  if (columns.size === 0) {
+    throw new DatasetError(file, 1, "no line holds a JSON object with fields.");
+  }
+  return [...columns];
+}
+
+async function* jsonRows(file: string, columns: readonly string[]): AsyncGenerator<FileRow> {
+  for await (const { line, object, cells } of jsonObjects(file)) {
+    if (object !== undefined) yield { line, cells: columns.map((column) => object[column]) };
+    else yield { line, cells, reason: "the line is not a JSON object" };
+  }
+}
+
+type JsonLine =
+  | { readonly line: number; readonly object: Record<string, unknown>; readonly cells?: undefined }
+  | { readonly line: number; readonly object?: undefined; readonly cells: readonly Cell[] };
+
+async function* jsonObjects(file: string): AsyncGenerator<JsonLine> {
+  for await (const { firstLine, lines } of readLines(file)) {
+    for (let i = 0; i < lines.length; i++) {
+      if (lines[i].trim() === "") continue;
+      const object = parsed(lines[i]);
+      yield object === undefined
+        ? { line: firstLine + i, cells: [lines[i]] }
+        : { line: firstLine + i, object };
+    }
+  }
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    return value as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}

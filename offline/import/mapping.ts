@@ -1,0 +1,263 @@
+/**
+ * The meaning of each column of a file of history: a role, an attribute that features read, or
+ * none. Proposed from names, changed by `--map`, with the reason for each column.
+ */
+import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
+import { plainName } from "../datasets/columns.ts";
+import { DatasetError, shown } from "../datasets/errors.ts";
+
+/** Content of a file. */
+export type FileContent = "items" | "users" | "impressions" | "events";
+
+export type Role =
+  | "id"
+  | "user"
+  | "item"
+  | "time"
+  | "action"
+  | "value"
+  | "ranking"
+  | "visit"
+  | "event";
+
+export type AttributeType = "text" | "number" | "list";
+
+export type Target =
+  | { readonly kind: "role"; readonly role: Role }
+  | {
+    readonly kind: "attribute";
+    readonly source: FeatureSource;
+    readonly attribute: string;
+    readonly type: AttributeType;
+    /** Between two values of a list that is one text. */
+    readonly separator: string;
+  }
+  | { readonly kind: "ignored" };
+
+export interface MappedColumn {
+  readonly column: string;
+  /** Index in the rows. */
+  readonly index: number;
+  readonly target: Target;
+  /** The reason, as part of a sentence. */
+  readonly because: string;
+}
+
+/** Roles of each content, and those that a file must have. */
+const rolesOf: Readonly<Record<FileContent, { readonly all: Role[]; readonly needed: Role[] }>> = {
+  items: { all: ["id"], needed: ["id"] },
+  users: { all: ["id"], needed: ["id"] },
+  impressions: { all: ["ranking", "user", "item", "time"], needed: ["ranking", "user", "item"] },
+  events: {
+    all: ["user", "item", "time", "action", "value", "ranking", "visit", "event"],
+    needed: ["user", "item"],
+  },
+};
+
+/** Sources of the attributes that a file of each content may hold. */
+const sourcesOf: Readonly<Record<FileContent, readonly FeatureSource[]>> = {
+  items: ["item"],
+  users: ["user"],
+  impressions: ["context", "user"],
+  events: ["item", "user", "context"],
+};
+
+const users = ["user", "userid", "customer", "customerid", "visitor", "visitorid", "uid", "client"];
+const items = [
+  "item",
+  "itemid",
+  "items",
+  "movie",
+  "movieid",
+  "product",
+  "productid",
+  "sku",
+  "stockcode",
+  "article",
+  "articleid",
+];
+
+/** Usual names, compared by their letters and digits, without case. */
+const usualNames: Readonly<Record<Role, readonly string[]>> = {
+  id: ["id", ...users, ...items],
+  user: users,
+  item: items,
+  time: [
+    "timestamp",
+    "time",
+    "datetime",
+    "date",
+    "at",
+    "atms",
+    "createdat",
+    "orderdate",
+    "invoicedate",
+  ],
+  action: ["action", "event", "eventtype", "type"],
+  value: ["value", "rating", "score", "quantity", "qty", "amount"],
+  ranking: ["ranking", "rankingid", "recommendationid", "recommid", "impressionid"],
+  visit: ["visit", "visitid", "order", "orderid", "orderno", "invoice", "invoiceno", "basket"],
+  event: ["eventid"],
+};
+
+/** The content of a role's column, for messages. */
+const roleTexts: Readonly<Record<Role, string>> = {
+  id: "the id",
+  user: "the user",
+  item: "the item",
+  time: "the time",
+  action: "the action",
+  value: "the value of the action",
+  ranking: "the ranking that showed the item",
+  visit: "the visit: rows of one visit are learned from together",
+  event: "the id of the event",
+};
+
+const LIST_SEPARATOR = "|";
+
+/** A typed `--map column=target`, and `--split column=separator`. */
+export interface TypedMapping {
+  readonly targets: ReadonlyMap<string, string>;
+  readonly separators: ReadonlyMap<string, string>;
+}
+
+export interface MappingInput {
+  readonly file: string;
+  readonly content: FileContent;
+  readonly columns: readonly string[];
+  readonly schema: FeatureSchema;
+  readonly typed: TypedMapping;
+}
+
+/**
+ * The mapping of a file's columns.
+ *
+ * @throws {DatasetError} When a typed target is unknown, or a needed role has no column.
+ */
+export function proposeMapping(input: MappingInput): MappedColumn[] {
+  const { file, content, columns, typed } = input;
+  const attributes = attributeTypes(input.schema);
+  const taken = new Set<Role>();
+  const targets = new Map<string, { target: Target; because: string }>();
+  for (const column of columns) {
+    const text = typed.targets.get(column);
+    if (text === undefined) continue;
+    const target = typedTarget(text, column, input, attributes);
+    if (target.kind === "role") taken.add(target.role);
+    targets.set(column, { target, because: "as --map says" });
+  }
+  for (const role of rolesOf[content].all) {
+    if (taken.has(role)) continue;
+    const column = columns.find((name) =>
+      !targets.has(name) && usualNames[role].includes(plainName(name))
+    );
+    if (column === undefined) continue;
+    taken.add(role);
+    targets.set(column, { target: { kind: "role", role }, because: "by its name" });
+  }
+  requireRoles(input, taken);
+  return columns.map((column, index) => {
+    const found = targets.get(column) ?? proposedAttribute(column, input, attributes);
+    return { column, index, ...found };
+  }).map((mapped) => {
+    const typedSeparator = typed.separators.get(mapped.column);
+    if (typedSeparator === undefined || mapped.target.kind !== "attribute") return mapped;
+    return { ...mapped, target: { ...mapped.target, separator: typedSeparator } };
+  });
+
+  function requireRoles({ content }: MappingInput, taken: ReadonlySet<Role>): void {
+    const missing = rolesOf[content].needed.find((role) => !taken.has(role));
+    if (missing === undefined) return;
+    throw new DatasetError(
+      file,
+      1,
+      `no column is called like ${roleTexts[missing]} (its columns are ${columns.join(", ")}); ` +
+        `name it: --map '<column>=${missing}'.`,
+    );
+  }
+}
+
+function proposedAttribute(
+  column: string,
+  { content }: MappingInput,
+  attributes: ReadonlyMap<string, AttributeType>,
+): { target: Target; because: string } {
+  for (const source of sourcesOf[content]) {
+    for (const [name, type] of attributes) {
+      const attribute = name.slice(source.length + 1);
+      if (!name.startsWith(`${source}.`) || plainName(attribute) !== plainName(column)) continue;
+      return {
+        target: { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
+        because: `the features read ${name} as ${typeTexts[type]}`,
+      };
+    }
+  }
+  return {
+    target: { kind: "ignored" },
+    because: "no feature reads an attribute of that name",
+  };
+}
+
+const typeTexts: Readonly<Record<AttributeType, string>> = {
+  text: "text",
+  number: "a number",
+  list: "a list",
+};
+
+function typedTarget(
+  text: string,
+  column: string,
+  { file, content, typed }: MappingInput,
+  attributes: ReadonlyMap<string, AttributeType>,
+): Target {
+  if (text === "ignore") return { kind: "ignored" };
+  const role = rolesOf[content].all.find((role) => role === text);
+  if (role !== undefined) return { kind: "role", role };
+  const [, source, attribute] = /^(item|user|context)\.(.+)$/.exec(text) ?? [];
+  if (attribute !== undefined && sourcesOf[content].includes(source as FeatureSource)) {
+    return {
+      kind: "attribute",
+      source: source as FeatureSource,
+      attribute,
+      type: attributes.get(text) ?? "text",
+      separator: typed.separators.get(column) ?? LIST_SEPARATOR,
+    };
+  }
+  const sources = sourcesOf[content].map((source) => `${source}.<attribute>`);
+  throw new DatasetError(
+    file,
+    undefined,
+    `${shown(text)} is not a meaning of column ${shown(column)} in a file of ${content}; ` +
+      `write one of ${[...rolesOf[content].all, ...sources, "ignore"].join(", ")}.`,
+  );
+}
+
+/** The attributes that features read, as `source.attribute`, with their types. */
+export function attributeTypes(schema: FeatureSchema): Map<string, AttributeType> {
+  const types = new Map<string, AttributeType>();
+  for (const reader of [...schema.slots, ...schema.dense]) {
+    if (!("attribute" in reader)) continue;
+    const kind = "kind" in reader ? reader.kind : "numeric";
+    const type = kind === "categorical" ? "text" : kind === "list" ? "list" : "number";
+    types.set(`${reader.source}.${reader.attribute}`, type);
+  }
+  return types;
+}
+
+/** The mapping as lines for a reader: column, meaning, reason. */
+export function describeMapping(mapping: readonly MappedColumn[]): string {
+  const rows = mapping.map(({ column, target, because }) => [
+    column,
+    target.kind === "role"
+      ? roleTexts[target.role]
+      : target.kind === "ignored"
+      ? "not read"
+      : `${target.source}.${target.attribute}` +
+        (target.type === "list" ? `, split at ${JSON.stringify(target.separator)}` : ""),
+    because,
+  ]);
+  const widths = [0, 1].map((i) => Math.max(...rows.map((row) => row[i].length)));
+  return rows.map(([column, meaning, because]) =>
+    `  ${column.padEnd(widths[0])}  ${meaning.padEnd(widths[1])}  (${because})\n`
+  ).join("");
+}

@@ -1,0 +1,277 @@
+/**
+ * Reads files of history by their mappings. A row that cannot be used is refused with a reason, and
+ * the others are read.
+ */
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
+import type { FeatureSource } from "../../kernels/features/schema.ts";
+import { idPattern } from "../../records/client_ids.ts";
+import { timeMsOf } from "../datasets/columns.ts";
+import { shown } from "../datasets/errors.ts";
+import type { Cell, FileRow } from "./file_rows.ts";
+import type { History, PastRanking } from "./history.ts";
+import type { FileContent, MappedColumn, Role } from "./mapping.ts";
+
+/** Range of the values of an action, inclusive. */
+export interface ValueRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface ReadHistoryOptions {
+  readonly content: FileContent;
+  readonly mapping: readonly MappedColumn[];
+  /** The action of events of a file without a column of actions. */
+  readonly action: string;
+  /** Latest time that an event or ranking may have, ms: it happened in the past. */
+  readonly latestMs: number;
+  /** Events and rankings from this time on are left out, ms. */
+  readonly untilMs: number;
+  readonly valueRanges: Readonly<Record<string, ValueRange>>;
+  /** Takes a row that is not read. */
+  readonly refuse: (line: number, reason: string, cells: readonly Cell[]) => void;
+}
+
+/** A row cannot be used. */
+class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
+/** Adds the rows of a file to the history; returns the number of rows added. */
+export async function readHistory(
+  history: History,
+  rows: AsyncIterable<FileRow>,
+  options: ReadHistoryOptions,
+  onProgress: (rows: number) => void = () => {},
+): Promise<number> {
+  const reader = new RowReader(history, options);
+  let [read, added] = [0, 0];
+  for await (const row of rows) {
+    if (++read % 4096 === 0) onProgress(read);
+    const { line, cells } = row;
+    try {
+      if ("reason" in row) throw new RefusedError(row.reason);
+      reader.add(cells);
+      added++;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      options.refuse(line, error.message, cells);
+    }
+  }
+  reader.end();
+  onProgress(read);
+  return added;
+}
+
+class RowReader {
+  readonly #history: History;
+  readonly #options: ReadHistoryOptions;
+  readonly #columnOf: Partial<Record<Role, MappedColumn>> = {};
+  readonly #attributes: readonly MappedColumn[];
+  /** The ranking whose rows are being read, one item each. */
+  #ranking: Omit<PastRanking, "items"> & { readonly items: string[] } | undefined;
+
+  constructor(history: History, options: ReadHistoryOptions) {
+    this.#history = history;
+    this.#options = options;
+    for (const mapped of options.mapping) {
+      if (mapped.target.kind === "role") this.#columnOf[mapped.target.role] = mapped;
+    }
+    this.#attributes = options.mapping.filter(({ target }) => target.kind === "attribute");
+  }
+
+  add(cells: readonly Cell[]): void {
+    switch (this.#options.content) {
+      case "items":
+        this.#history.profiles.item.set(this.#id("id", cells), this.#fields(cells).item ?? {});
+        return;
+      case "users":
+        this.#history.profiles.user.set(this.#id("id", cells), this.#fields(cells).user ?? {});
+        return;
+      case "impressions":
+        return this.#addRanking(cells);
+      case "events":
+        return this.#addEvent(cells);
+      default:
+        this.#options.content satisfies never;
+    }
+  }
+
+  /** Adds the last ranking. */
+  end(): void {
+    if (this.#ranking === undefined) return;
+    this.#history.addRanking({ ...this.#ranking, items: [...new Set(this.#ranking.items)] });
+    this.#ranking = undefined;
+  }
+
+  /** A ranking is one row with a list of items, or neighbouring rows with one item each. */
+  #addRanking(cells: readonly Cell[]): void {
+    const atMs = this.#time(cells);
+    if (atMs >= this.#options.untilMs) return;
+    const id = this.#id("ranking", cells);
+    const user = this.#id("user", cells);
+    const items = this.#items(cells);
+    if (this.#ranking?.ranking === id) {
+      this.#ranking.items.push(...items);
+      return;
+    }
+    if (this.#history.hasRanking(id)) {
+      throw new RefusedError(
+        `ranking ${shown(id)} was there before; the rows of a ranking follow each other`,
+      );
+    }
+    this.end();
+    const { user: userFields, context } = this.#fields(cells);
+    this.#ranking = {
+      ranking: id,
+      user,
+      atMs,
+      items,
+      ...(userFields && { userFields }),
+      ...(context && { context }),
+    };
+  }
+
+  #addEvent(cells: readonly Cell[]): void {
+    const atMs = this.#time(cells);
+    if (atMs >= this.#options.untilMs) return;
+    const user = this.#id("user", cells);
+    const item = this.#id("item", cells);
+    const action = this.#columnOf.action === undefined
+      ? this.#options.action
+      : this.#id("action", cells);
+    const value = this.#value(action, cells);
+    const fields = this.#fields(cells);
+    const ranking = this.#optionalId("ranking", cells);
+    const visit = this.#optionalId("visit", cells);
+    const eventId = this.#optionalId("event", cells);
+    this.#history.addEvent({
+      user,
+      item,
+      action,
+      value,
+      atMs,
+      ...(ranking !== undefined && { ranking }),
+      ...(visit !== undefined && { visit }),
+      ...(eventId !== undefined && { eventId }),
+      ...(fields.user && { userFields: fields.user }),
+      ...(fields.item && { itemFields: fields.item }),
+      ...(fields.context && { context: fields.context }),
+    });
+  }
+
+  #cell(role: Role, cells: readonly Cell[]): Cell {
+    const mapped = this.#columnOf[role];
+    return mapped === undefined ? undefined : cells[mapped.index];
+  }
+
+  #id(role: Role, cells: readonly Cell[]): string {
+    const id = this.#optionalId(role, cells);
+    if (id === undefined) {
+      throw new RefusedError(`column ${this.#columnOf[role]?.column} has no ${role}`);
+    }
+    return id;
+  }
+
+  #optionalId(role: Role, cells: readonly Cell[]): string | undefined {
+    const cell = this.#cell(role, cells);
+    if (cell === undefined || cell === null || cell === "") return undefined;
+    return idOf(cell, role);
+  }
+
+  /** One item, or a list of items in JSON or between `|`. */
+  #items(cells: readonly Cell[]): string[] {
+    const cell = this.#cell("item", cells);
+    if (!Array.isArray(cell)) {
+      const texts = typeof cell === "string" && cell.includes("|") ? cell.split("|") : [cell];
+      return texts.map((text) => idOf(text ?? "", "item"));
+    }
+    if (cell.length === 0) throw new RefusedError("the list of items is empty");
+    return cell.map((item) => idOf(item, "item"));
+  }
+
+  #value(action: string, cells: readonly Cell[]): number {
+    const cell = this.#cell("value", cells);
+    if (cell === undefined || cell === null || cell === "") return NaN;
+    const value = numberOf(cell);
+    if (!Number.isFinite(Math.fround(value))) {
+      throw new RefusedError(`the value is ${shown(String(cell))}, expected a number`);
+    }
+    const range = this.#options.valueRanges[action];
+    if (range !== undefined && (value < range.min || value > range.max)) {
+      throw new RefusedError(
+        `the value ${value} is outside the bounds of the action "${action}" ` +
+          `(${range.min} to ${range.max}, by the label rules)`,
+      );
+    }
+    return value;
+  }
+
+  #time(cells: readonly Cell[]): number {
+    if (this.#columnOf.time === undefined) return 0;
+    const cell = this.#cell("time", cells);
+    const atMs = timeMsOf(String(cell ?? ""));
+    if (Number.isNaN(atMs)) {
+      throw new RefusedError(
+        `the time is ${shown(String(cell ?? ""))}, expected Unix seconds, Unix ms or a date ` +
+          "such as 2024-05-01T12:00:00Z",
+      );
+    }
+    if (atMs > this.#options.latestMs) {
+      throw new RefusedError(`the time ${shown(String(cell))} is in the future`);
+    }
+    return atMs;
+  }
+
+  /** The attributes of a row, by source. */
+  #fields(cells: readonly Cell[]): Partial<Record<FeatureSource, FeatureAttributes>> {
+    const fields: Record<string, Record<string, FeatureAttributes[string]>> = {};
+    for (const { column, index, target } of this.#attributes) {
+      const cell = cells[index];
+      if (target.kind !== "attribute" || cell === undefined || cell === null || cell === "") {
+        continue;
+      }
+      (fields[target.source] ??= {})[target.attribute] = attributeOf(cell, column, target);
+    }
+    return fields;
+  }
+}
+
+function attributeOf(
+  cell: Cell,
+  column: string,
+  { type, separator }: { readonly type: string; readonly separator: string },
+): FeatureAttributes[string] {
+  switch (type) {
+    case "number": {
+      const value = numberOf(cell);
+      if (Number.isFinite(Math.fround(value))) return value;
+      throw new RefusedError(`column ${column} is ${shown(String(cell))}, expected a number`);
+    }
+    case "list": {
+      const parts = Array.isArray(cell) ? cell.map(String) : String(cell).split(separator);
+      return parts.map((part) => part.trim()).filter((part) => part !== "");
+    }
+    default:
+      return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
+  }
+}
+
+function numberOf(cell: Cell): number {
+  if (typeof cell === "number") return cell;
+  return typeof cell === "string" && cell.trim() !== "" ? Number(cell) : NaN;
+}
+
+/** The id in a cell. A number that a table wrote with decimals (`17850.0`) is the whole number. */
+function idOf(cell: Cell, role: string): string {
+  const text = typeof cell === "number"
+    ? String(cell)
+    : typeof cell === "string"
+    ? cell.trim()
+    : "";
+  const id = /^\d+\.0+$/.test(text) ? text.slice(0, text.indexOf(".")) : text;
+  if (idPattern.test(id)) return id;
+  throw new RefusedError(
+    `the ${role} is ${shown(JSON.stringify(cell))}, expected text of 1 to 256 characters ` +
+      "without control characters",
+  );
+}

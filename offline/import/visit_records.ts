@@ -1,0 +1,127 @@
+/**
+ * Makes the event log's records of visits, with the features that serving would have logged at
+ * their time: the attributes that were known then.
+ */
+import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
+import { FeatureExtractor } from "../../kernels/features/extractor.ts";
+import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
+import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import { encodeEvent } from "../../records/event_record.ts";
+import { ImpressionRowsWriter } from "../../records/impression_rows_writer.ts";
+import type { Visit } from "./visits.ts";
+
+/** Memory for features of items between visits, bytes. */
+const ITEM_CACHE_BYTES = 64 * 2 ** 20;
+
+/** Stored attributes while a history is imported. */
+export interface ImportedProfiles {
+  readonly user: Map<string, FeatureAttributes>;
+  readonly item: Map<string, FeatureAttributes>;
+}
+
+export interface VisitRecordsOptions {
+  readonly schema: FeatureSchema;
+  readonly tasks: number;
+  readonly profiles: ImportedProfiles;
+  /** The next acceptance time, ms, ascending. */
+  readonly nextAcceptedAtMs: () => number;
+}
+
+export class VisitRecords {
+  readonly #options: VisitRecordsOptions;
+  readonly #extractor: FeatureExtractor;
+  readonly #rows: ImpressionRowsWriter;
+  /** Ids whose attributes have changed since {@link takeChanged}. */
+  #changed = { user: new Set<string>(), item: new Set<string>() };
+
+  constructor(options: VisitRecordsOptions) {
+    const { schema, tasks, profiles } = options;
+    this.#options = options;
+    this.#extractor = new FeatureExtractor(schema, FeatureHasher.create(), {
+      storedItems: (ids) => ids.map((id) => profiles.item.get(id)),
+      itemCacheBytesMax: ITEM_CACHE_BYTES,
+    });
+    this.#rows = new ImpressionRowsWriter({
+      slots: schema.slots.length,
+      denseWidth: schema.denseWidth,
+      sharedSlots: this.#extractor.sharedSlots,
+      tasks,
+    });
+  }
+
+  /** Takes over the attributes of a visit's rows. */
+  learnProfiles({ user, userFields, itemFields }: Visit): void {
+    if (userFields !== undefined) this.#merge("user", user, userFields);
+    for (const [item, fields] of itemFields) this.#merge("item", item, fields);
+  }
+
+  /**
+   * The records of a visit, the ranking first.
+   *
+   * @throws {FeatureTypeError} When an attribute is not of the type that its slot reads.
+   */
+  records(visit: Visit): Uint8Array[] {
+    const records: Uint8Array[] = [];
+    if (visit.ranking !== undefined) records.push(this.#impression(visit, visit.ranking));
+    for (const { value, ...action } of visit.actions) {
+      records.push(encodeEvent({
+        kind: "action",
+        ...action,
+        ...(!Number.isNaN(value) && { value }),
+        acceptedAtMs: this.#options.nextAcceptedAtMs(),
+      }));
+    }
+    return records;
+  }
+
+  /** The ids whose attributes have changed since the last call. */
+  takeChanged(): { readonly user: Set<string>; readonly item: Set<string> } {
+    const changed = this.#changed;
+    this.#changed = { user: new Set(), item: new Set() };
+    return changed;
+  }
+
+  #impression({ user, atMs }: Visit, ranking: NonNullable<Visit["ranking"]>): Uint8Array {
+    const { profiles, tasks, nextAcceptedAtMs } = this.#options;
+    const candidates = ranking.items.map((id) => ({ id }));
+    const features = this.#extractor.extract({
+      user,
+      userAttributes: profiles.user.get(user) ?? {},
+      context: ranking.context,
+      atMs,
+      items: candidates,
+    });
+    const { logSampleRate } = ranking;
+    return encodeEvent({
+      kind: "impression",
+      rankingId: ranking.id,
+      atMs,
+      acceptedAtMs: nextAcceptedAtMs(),
+      user,
+      shown: this.#rows.write({
+        candidates,
+        features,
+        predictions: new Float32Array(candidates.length * tasks).fill(NaN),
+        rows: candidates.map((_, row) => row),
+      }),
+      ...(logSampleRate !== undefined && { logSampleRate }),
+    });
+  }
+
+  #merge(kind: "user" | "item", id: string, fields: FeatureAttributes): void {
+    const stored = this.#options.profiles[kind];
+    const known = stored.get(id);
+    if (
+      known !== undefined && Object.keys(fields).every((key) => isEqual(known[key], fields[key]))
+    ) {
+      return;
+    }
+    stored.set(id, { ...known, ...fields });
+    this.#changed[kind].add(id);
+    if (kind === "item") this.#extractor.forget(id);
+  }
+}
+
+function isEqual(a: FeatureAttributes[string] | undefined, b: FeatureAttributes[string]): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { loadConfiguration } from "../../../cli/load_configuration.ts";
+import { bundledFile } from "../../../cli/options.ts";
+import {
+  describeMapping,
+  type FileContent,
+  type MappedColumn,
+  proposeMapping,
+} from "../../../offline/import/mapping.ts";
+
+const { features: { schema } } = await loadConfiguration(bundledFile("examples/shop.yaml"));
+
+function map(
+  content: FileContent,
+  columns: readonly string[],
+  targets: Record<string, string> = {},
+  separators: Record<string, string> = {},
+): MappedColumn[] {
+  const typed = {
+    targets: new Map(Object.entries(targets)),
+    separators: new Map(Object.entries(separators)),
+  };
+  return proposeMapping({ file: "f.csv", content, columns, schema, typed });
+}
+
+function meanings(mapping: readonly MappedColumn[]): string[] {
+  return mapping.map(({ target }) =>
+    target.kind === "role"
+      ? target.role
+      : target.kind === "ignored"
+      ? "ignored"
+      : `${target.source}.${target.attribute}:${target.type}`
+  );
+}
+
+Deno.test("columns get roles and attributes by their names", () => {
+  const columns = ["Customer ID", "StockCode", "InvoiceDate", "Qty", "Country", "Price", "Note"];
+  assert.deepEqual(
+    meanings(map("events", columns)),
+    ["user", "item", "time", "value", "user.country:text", "item.price:number", "ignored"],
+  );
+  assert.deepEqual(meanings(map("items", ["sku", "price", "words"])), [
+    "id",
+    "item.price:number",
+    "item.words:list",
+  ]);
+  assert.deepEqual(meanings(map("impressions", ["ranking_id", "user", "items", "at"])), [
+    "ranking",
+    "user",
+    "item",
+    "time",
+  ]);
+});
+
+Deno.test("a typed meaning precedes names, and frees the role for another column", () => {
+  const columns = ["user", "account", "item", "title"];
+  const typed = { account: "user", user: "ignore", title: "item.words" };
+  const mapping = map("events", columns, typed, { title: " " });
+  assert.deepEqual(meanings(mapping), ["ignored", "user", "item", "item.words:list"]);
+  const { target } = mapping[3];
+  assert.ok(target.kind === "attribute" && target.separator === " ");
+});
+
+Deno.test("the description has a line per column with its reason", () => {
+  const lines = describeMapping(map("events", ["user", "item", "x"], { x: "item.colour" }))
+    .trimEnd().split("\n");
+  assert.equal(lines.length, 3);
+  assert.match(lines[0], /^ {2}user +the user +\(by its name\)$/);
+  assert.match(lines[2], /item\.colour +\(as --map says\)$/);
+});
+
+Deno.test("a missing role and an unknown meaning are errors that say the cure", () => {
+  assert.throws(() => map("events", ["who", "item"]), {
+    message:
+      "Cannot read f.csv:1: no column is called like the user (its columns are who, item); name it: " +
+      "--map '<column>=user'.",
+  });
+  assert.throws(() => map("items", ["id", "x"], { x: "user.age" }), {
+    message: /"user.age" is not a meaning of column "x" in a file of items; write one of id, item/,
+  });
+});

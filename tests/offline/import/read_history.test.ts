@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { loadConfiguration } from "../../../cli/load_configuration.ts";
+import { bundledFile } from "../../../cli/options.ts";
+import { formatOf, openFileRows } from "../../../offline/import/file_rows.ts";
+import { History } from "../../../offline/import/history.ts";
+import { type FileContent, proposeMapping } from "../../../offline/import/mapping.ts";
+import { readHistory } from "../../../offline/import/read_history.ts";
+
+const { features: { schema } } = await loadConfiguration(bundledFile("examples/shop.yaml"));
+const LATEST_MS = Date.parse("2026-01-01T00:00:00Z");
+
+/** Reads a file with this text; `refused` has line and reason of each refused row. */
+async function read(
+  name: string,
+  text: string,
+  content: FileContent,
+  { untilMs = Infinity, targets = {} }: {
+    untilMs?: number;
+    targets?: Record<string, string>;
+  } = {},
+) {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/${name}`;
+  try {
+    const bytes = new Blob([text]).stream();
+    const packed = name.endsWith(".gz") ? bytes.pipeThrough(new CompressionStream("gzip")) : bytes;
+    await Deno.writeFile(file, packed);
+    const rows = await openFileRows(file, formatOf(file));
+    const typed = { targets: new Map(Object.entries(targets)), separators: new Map() };
+    const mapping = proposeMapping({ file, content, columns: rows.columns, schema, typed });
+    const history = new History();
+    const refused: [number, string][] = [];
+    const added = await readHistory(history, rows.rows(), {
+      content,
+      mapping,
+      action: "purchase",
+      latestMs: LATEST_MS,
+      untilMs,
+      valueRanges: { rating: { min: 1, max: 5 } },
+      refuse: (line, reason) => refused.push([line, reason]),
+    });
+    return { history, refused, added };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("events are read from a packed CSV with quotes, and whole numbers lose their decimals", async () => {
+  const { history, refused } = await read(
+    "orders.csv.gz",
+    'customer,item,date,qty,price\n17850.0,"a,1",2024-05-01 08:00,2,2.5\nx,b,1714550400,,\n',
+    "events",
+  );
+  assert.deepEqual(refused, []);
+  assert.deepEqual([0, 1].map((i) => history.event(i)), [
+    {
+      user: "17850",
+      item: "a,1",
+      action: "purchase",
+      value: 2,
+      atMs: Date.parse("2024-05-01T08:00:00Z"),
+      itemFields: { price: 2.5 },
+    },
+    { user: "x", item: "b", action: "purchase", value: NaN, atMs: 1714550400_000 },
+  ]);
+});
+
+Deno.test("a row that cannot be used is refused with its line, and the others are read", async () => {
+  const { history, refused, added } = await read(
+    "events.csv",
+    [
+      "user,item,time,action,value,price",
+      ",a,2024-05-01,rating,3,1", // 2
+      "u,a,yesterday,rating,3,1",
+      "u,a,2027-01-01,rating,3,1",
+      "u,a,2024-05-01,rating,9,1",
+      "u,a,2024-05-01,rating,many,1",
+      "u,a,2024-05-01,rating,3,cheap",
+      "u,a,2024-05-01",
+      "u,a,2024-05-01,rating,3,1",
+      "",
+    ].join("\n"),
+    "events",
+  );
+  assert.equal(added, 1);
+  assert.equal(history.events, 1);
+  assert.deepEqual(refused, [
+    [2, "column user has no user"],
+    [
+      3,
+      'the time is "yesterday", expected Unix seconds, Unix ms or a date such as 2024-05-01T12:00:00Z',
+    ],
+    [4, 'the time "2027-01-01" is in the future'],
+    [
+      5,
+      'the value 9 is outside the bounds of the action "rating" (1 to 5, by the label rules)',
+    ],
+    [6, 'the value is "many", expected a number'],
+    [7, 'column price is "cheap", expected a number'],
+    [8, "the row has 3 cells, and there are 6 columns"],
+  ]);
+});
+
+Deno.test("JSON Lines hold lists, numbers as ids, and lines that are no objects", async () => {
+  const lines = [
+    { rankingId: "r1", user: 7, items: ["a", "b", "a"], time: 1714550400 },
+    "nonsense",
+    { rankingId: "r2", user: "u", items: [], time: 1714550400 },
+  ].map((line) => JSON.stringify(line));
+  const { history, refused } = await read("shown.jsonl", lines.join("\n"), "impressions");
+  assert.deepEqual(history.rankings, [
+    { ranking: "r1", user: "7", atMs: 1714550400_000, items: ["a", "b"] },
+  ]);
+  assert.ok(history.shows("r1", "b") && !history.shows("r1", "c"));
+  assert.deepEqual(refused, [
+    [2, "the line is not a JSON object"],
+    [3, "the list of items is empty"],
+  ]);
+});
+
+Deno.test("neighbouring rows of one ranking are one ranking; rows apart are refused", async () => {
+  const { history, refused } = await read(
+    "shown.csv",
+    "ranking,user,item,time\nr1,u,a,10\nr1,u,b,10\nr2,u,c,11\nr1,u,d,12\n",
+    "impressions",
+  );
+  assert.deepEqual(history.rankings.map(({ items }) => items), [["a", "b"], ["c"]]);
+  assert.deepEqual(refused, [
+    [5, 'ranking "r1" was there before; the rows of a ranking follow each other'],
+  ]);
+});
+
+Deno.test("rows from a time on are left out and are not refused", async () => {
+  const text = "user,item,time\nu,a,10\n,b,20\nu,c,30\n";
+  const { history, refused } = await read("e.csv", text, "events", { untilMs: 20_000 });
+  assert.equal(history.events, 1);
+  assert.deepEqual(refused, []);
+});
+
+Deno.test("items keep the attributes that features read", async () => {
+  const text = "sku,price,words,colour\np1,2.5,red|cup,blue\np2,,,\n";
+  const { history } = await read("items.csv", text, "items");
+  assert.deepEqual([...history.profiles.item], [
+    ["p1", { price: 2.5, words: ["red", "cup"] }],
+    ["p2", {}],
+  ]);
+});
