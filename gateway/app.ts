@@ -2,20 +2,17 @@
  * The HTTP API as a function from its parts to a Hono app. It opens no port: tests call
  * `app.request(…)`, the server passes `app.fetch` to its listener.
  *
- * Middleware order: trace context, metrics, Host header, API key, load shedding, budget of body
- * bytes, deadline, handler. Anything thrown on the way becomes a problem in one function,
- * {@link problemOf}.
+ * Hono finds the endpoint of a request; {@link Pipeline.answer} has the steps that every request
+ * takes. Anything thrown on the way becomes a problem in one function, {@link problemOf}.
  */
 import { Hono } from "hono";
-import type { MiddlewareHandler } from "hono";
 import type { Endpoint, GatewayContext, GatewayEnv } from "./endpoint.ts";
 import { FailureLog } from "./failure_log.ts";
 import { apiKeys } from "./middleware/api_keys.ts";
-import { bodyBudget } from "./middleware/body_budget.ts";
-import { deadline } from "./middleware/deadline.ts";
-import { hostCheck } from "./middleware/host_check.ts";
-import { loadShedding } from "./middleware/load_shedding.ts";
-import { requestMetrics } from "./middleware/request_metrics.ts";
+import { BodyBudget } from "./middleware/body_budget.ts";
+import { requireHost } from "./middleware/host_check.ts";
+import { LoadShedding } from "./middleware/load_shedding.ts";
+import { type RecordAnswer, requestMetrics } from "./middleware/request_metrics.ts";
 import { traceContext } from "./middleware/trace_context.ts";
 import type { GatewayParts } from "./parts.ts";
 import { ProblemError, problemOf } from "./problems.ts";
@@ -25,6 +22,7 @@ import { eventsEndpoint } from "./routes/events.ts";
 import { operationsEndpoints } from "./routes/operations.ts";
 import { profileEndpoints } from "./routes/profiles.ts";
 import { rankEndpoint } from "./routes/rank.ts";
+import { TextResponse } from "./text_response.ts";
 
 export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const { clock, options, telemetry } = parts;
@@ -39,47 +37,88 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const endpoints = [...described, ...documentationEndpoints(described, options.docsPage)];
 
   const app = new Hono<GatewayEnv>();
-  const metricsOf = requestMetrics(telemetry, clock);
-  const trace = traceContext(parts.random);
-  const guards: MiddlewareHandler<GatewayEnv>[] = [
-    apiKeys(options.apiKeys),
-    loadShedding(telemetry, options.requestsInFlightMax),
-    bodyBudget(options.bodiesBytesMax),
-  ];
-  const time = deadline(clock, options.deadlineMs);
+  const pipeline = new Pipeline(parts, failures);
+  const metricsOf = requestMetrics(telemetry);
   for (const endpoint of endpoints) {
-    app.on(
-      endpoint.method.toUpperCase(),
-      honoPath(endpoint.path),
-      trace,
-      metricsOf(endpoint.method.toUpperCase(), endpoint.path),
-      hostCheck,
-      ...(endpoint.guarded ? guards : []),
-      time,
-      (context) => endpoint.handle(context),
-    );
+    const method = endpoint.method.toUpperCase();
+    const record = metricsOf(method, endpoint.path);
+    const handle = endpoint.guarded
+      ? (context: GatewayContext) => pipeline.guarded(endpoint, context)
+      : (context: GatewayContext) => endpoint.handle(context);
+    app.on(method, honoPath(endpoint.path), (context) => pipeline.answer(context, record, handle));
   }
-  const metricsOfUnmatched = metricsOf("other", "none");
-  app.notFound(async (context) => {
-    // The middleware of routes did not run for this path; trace and count it here.
-    await trace(context, async () => {});
-    const problem = unmatchedProblem(context, endpoints);
-    await metricsOfUnmatched(context, () => {
-      context.res = respond(context, problem);
-      return Promise.resolve();
-    });
-    return context.res;
-  });
-  app.onError((error, context) => {
-    const problem = problemOf(error);
-    if (problem.status >= 500) failures.write(context, problem);
-    return respond(context, problem);
-  });
+  const recordUnmatched = metricsOf("other", "none");
+  app.notFound((context) =>
+    pipeline.answer(context, recordUnmatched, () => {
+      throw unmatchedProblem(context, endpoints);
+    })
+  );
+  // Errors before the pipeline: Hono could not match the request.
+  app.onError((error, context) => pipeline.refuse(error, context));
   return app;
 }
 
-function respond(context: GatewayContext, problem: ProblemError): Response {
-  return problem.response(context.newResponse(null).headers, context.get("traceId"));
+/** The steps between a request and the handler of its endpoint. */
+class Pipeline {
+  readonly #parts: GatewayParts;
+  readonly #failures: FailureLog;
+  readonly #trace: (context: GatewayContext) => string;
+  readonly #requireKey: (headers: Headers) => void;
+  readonly #load: LoadShedding;
+  readonly #bodies: BodyBudget;
+
+  constructor(parts: GatewayParts, failures: FailureLog) {
+    const { options, random, telemetry } = parts;
+    this.#parts = parts;
+    this.#failures = failures;
+    this.#trace = traceContext(random);
+    this.#requireKey = apiKeys(options.apiKeys);
+    this.#load = new LoadShedding(telemetry, options.requestsInFlightMax);
+    this.#bodies = new BodyBudget(options.bodiesBytesMax);
+  }
+
+  /** Answers a request: trace, deadline, Host header, handler; then metrics. */
+  async answer(
+    context: GatewayContext,
+    record: RecordAnswer,
+    handle: Endpoint["handle"],
+  ): Promise<Response> {
+    const { clock, options } = this.#parts;
+    const startMs = clock.monotonicMs();
+    const traceparent = this.#trace(context);
+    context.set("deadlineAtMs", startMs + options.deadlineMs);
+    let response: Response;
+    try {
+      requireHost(context.req.raw.headers);
+      response = await handle(context);
+    } catch (error) {
+      response = this.refuse(error, context);
+    }
+    TextResponse.addHeader(response, "traceparent", traceparent);
+    record(response.status, clock.monotonicMs() - startMs);
+    return response;
+  }
+
+  /** Runs the handler of a guarded endpoint: API key, load shedding, budget of body bytes. */
+  async guarded(endpoint: Endpoint, context: GatewayContext): Promise<Response> {
+    this.#requireKey(context.req.raw.headers);
+    this.#load.enter();
+    const hold = this.#bodies.hold();
+    context.set("bodyHold", hold);
+    try {
+      return await endpoint.handle(context);
+    } finally {
+      hold.release();
+      this.#load.leave();
+    }
+  }
+
+  /** The problem that the error is, as an answer; failures of the server are logged. */
+  refuse(error: unknown, context: GatewayContext): Response {
+    const problem = problemOf(error);
+    if (problem.status >= 500) this.#failures.write(context, problem);
+    return problem.response(context.get("traceId"));
+  }
 }
 
 /** The problem of a request that no endpoint matches: an unknown path, or a wrong method. */

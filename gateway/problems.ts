@@ -6,6 +6,7 @@
 import type { z } from "zod";
 import { ActorFailedError, AskTimeoutError, OverloadedError } from "../mesh/runtime/errors.ts";
 import type { problemSchema } from "./schemas/problem.ts";
+import { type HeaderField, TextResponse } from "./text_response.ts";
 
 interface ProblemDefinition {
   readonly status: number;
@@ -208,15 +209,22 @@ export class ProblemError extends Error {
     };
   }
 
-  /** The problem as a response. @param headers Changed and used for the response. */
-  response(headers: Headers, traceId?: string): Response {
+  /** The problem as a response. @param more Further headers. */
+  response(traceId?: string, more: readonly HeaderField[] = []): Response {
     const definition: ProblemDefinition = problems[this.kind];
-    headers.set("content-type", "application/problem+json");
-    if (definition.retryAfterSeconds !== undefined) {
-      headers.set("retry-after", String(definition.retryAfterSeconds));
-    }
-    for (const [name, value] of Object.entries(this.extras.headers ?? {})) headers.set(name, value);
-    return new Response(JSON.stringify(this.body(traceId)), { status: this.status, headers });
+    const { retryAfterSeconds } = definition;
+    return TextResponse.of({
+      status: this.status,
+      fields: [
+        ["content-type", "application/problem+json"],
+        ...(retryAfterSeconds === undefined
+          ? []
+          : [["retry-after", String(retryAfterSeconds)] as const]),
+        ...Object.entries(this.extras.headers ?? {}),
+        ...more,
+      ],
+      text: JSON.stringify(this.body(traceId)),
+    });
   }
 }
 

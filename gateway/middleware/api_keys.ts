@@ -2,19 +2,19 @@
  * Requires a configured API key. The presented key is compared with every configured key to its
  * last byte, so that the response time does not reveal how much of a guess was right.
  */
-import type { MiddlewareHandler } from "hono";
-import type { GatewayEnv } from "../endpoint.ts";
 import { ProblemError } from "../problems.ts";
 
 const utf8 = new TextEncoder();
 const bearerPattern = /^Bearer +(.+)$/i;
 
-/** @param keys Accepted keys; empty = no key is needed. */
-export function apiKeys(keys: readonly string[]): MiddlewareHandler<GatewayEnv> {
+/**
+ * @param keys Accepted keys; empty = no key is needed.
+ * @returns Throws the problem `unauthorized` for a request without one of the keys.
+ */
+export function apiKeys(keys: readonly string[]): (headers: Headers) => void {
   const known = keys.map((key) => utf8.encode(key));
-  return (context, next) => {
-    if (known.length === 0) return next();
-    const headers = context.req.raw.headers;
+  return (headers) => {
+    if (known.length === 0) return;
     const presented = bearerPattern.exec(headers.get("authorization") ?? "")?.[1].trim() ??
       headers.get("x-api-key");
     if (presented === null) {
@@ -24,7 +24,6 @@ export function apiKeys(keys: readonly string[]): MiddlewareHandler<GatewayEnv> 
     let found = false;
     for (const key of known) found = equalInConstantTime(guess, key) || found;
     if (!found) throw unauthorized("The API key is not one of this server's keys.");
-    return next();
   };
 }
 

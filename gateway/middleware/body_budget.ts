@@ -2,49 +2,66 @@
  * Bounds the memory of all request bodies together. Without it, `requestsInFlightMax` bodies of
  * `bodyBytesMax` each could be in memory at once.
  */
-import type { MiddlewareHandler } from "hono";
 import { invariant } from "../../structures/invariant.ts";
-import type { GatewayEnv } from "../endpoint.ts";
 import { ProblemError } from "../problems.ts";
 
+export class BodyBudget {
+  readonly #bytesMax: number;
+  #bytesHeld = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** The share of a new request. */
+  hold(): BodyHold {
+    return new BodyHold(this);
+  }
+
+  /** @throws {ProblemError} `overloaded` when all bodies together would be too large. */
+  take(bytes: number): void {
+    if (this.#bytesHeld + bytes > this.#bytesMax) {
+      throw new ProblemError(
+        "overloaded",
+        `The bodies of the requests in progress have ${this.#bytesHeld} bytes, and ` +
+          `gateway.bodiesMax is ${this.#bytesMax}.`,
+      );
+    }
+    this.#bytesHeld += bytes;
+  }
+
+  giveBack(bytes: number): void {
+    this.#bytesHeld -= bytes;
+    invariant(this.#bytesHeld >= 0, "each held byte is given back once");
+  }
+}
+
 /** The share of one request. */
-export interface BodyHold {
+export class BodyHold {
+  readonly #budget: BodyBudget;
+  #bytes = 0;
+  #isReleased = false;
+
+  constructor(budget: BodyBudget) {
+    this.#budget = budget;
+  }
+
   /**
    * Adds bytes that have arrived.
    *
    * @throws {ProblemError} `overloaded` when all bodies together would be too large.
    */
-  add(bytes: number): void;
-}
+  add(bytes: number): void {
+    // A chunk may arrive after the body was given up.
+    if (this.#isReleased) return;
+    this.#budget.take(bytes);
+    this.#bytes += bytes;
+  }
 
-/** Gives each request its hold, and takes the bytes back when the request is answered. */
-export function bodyBudget(bytesMax: number): MiddlewareHandler<GatewayEnv> {
-  let bytesHeld = 0;
-  return async (context, next) => {
-    let own = 0;
-    let isAnswered = false;
-    const hold: BodyHold = {
-      add(bytes) {
-        // A chunk may arrive after the body was given up.
-        if (isAnswered) return;
-        if (bytesHeld + bytes > bytesMax) {
-          throw new ProblemError(
-            "overloaded",
-            `The bodies of the requests in progress have ${bytesHeld} bytes, and ` +
-              `gateway.bodiesMax is ${bytesMax}.`,
-          );
-        }
-        bytesHeld += bytes;
-        own += bytes;
-      },
-    };
-    context.set("bodyHold", hold);
-    try {
-      await next();
-    } finally {
-      isAnswered = true;
-      bytesHeld -= own;
-      invariant(bytesHeld >= 0, "each held byte is given back once");
-    }
-  };
+  /** Gives the bytes back: the request is answered. */
+  release(): void {
+    this.#isReleased = true;
+    this.#budget.giveBack(this.#bytes);
+    this.#bytes = 0;
+  }
 }

@@ -1,18 +1,9 @@
 /**
- * Gives each request the time by which it must be answered. Reading the body and asking actors
- * spend from this budget.
+ * The time by which a request must be answered. Reading the body and asking actors spend from it.
  */
-import type { MiddlewareHandler } from "hono";
 import type { Clock } from "../../mesh/ports/clock.ts";
-import type { GatewayContext, GatewayEnv } from "../endpoint.ts";
+import type { GatewayContext } from "../endpoint.ts";
 import { ProblemError } from "../problems.ts";
-
-export function deadline(clock: Clock, deadlineMs: number): MiddlewareHandler<GatewayEnv> {
-  return (context, next) => {
-    context.set("deadlineAtMs", clock.monotonicMs() + deadlineMs);
-    return next();
-  };
-}
 
 /**
  * The remaining budget of the request, ms.

@@ -2,34 +2,41 @@
  * Rejects requests above `requestsInFlightMax` with 429 before reading their body; queueing them
  * would only let them time out.
  */
-import type { MiddlewareHandler } from "hono";
-import type { Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
 import { invariant } from "../../structures/invariant.ts";
-import type { GatewayEnv } from "../endpoint.ts";
 import { ProblemError } from "../problems.ts";
 
-export function loadShedding(
-  telemetry: Telemetry,
-  requestsInFlightMax: number,
-): MiddlewareHandler<GatewayEnv> {
-  let inFlight = 0;
-  const shed = telemetry.counter("cairn_http_requests_shed_total", {
-    help: "Requests answered 429 because too many were in progress.",
-  });
-  return async (_context, next) => {
-    if (inFlight >= requestsInFlightMax) {
-      shed.add(1);
+export class LoadShedding {
+  readonly #requestsInFlightMax: number;
+  readonly #shed: Counter;
+  #inFlight = 0;
+
+  constructor(telemetry: Telemetry, requestsInFlightMax: number) {
+    this.#requestsInFlightMax = requestsInFlightMax;
+    this.#shed = telemetry.counter("cairn_http_requests_shed_total", {
+      help: "Requests answered 429 because too many were in progress.",
+    });
+  }
+
+  /**
+   * Counts a request as in progress, until {@link leave}.
+   *
+   * @throws {ProblemError} `overloaded`; the request is not counted.
+   */
+  enter(): void {
+    if (this.#inFlight >= this.#requestsInFlightMax) {
+      this.#shed.add(1);
       throw new ProblemError(
         "overloaded",
-        `${inFlight} requests are in progress and gateway.requestsInFlightMax is ${requestsInFlightMax}.`,
+        `${this.#inFlight} requests are in progress and gateway.requestsInFlightMax is ` +
+          `${this.#requestsInFlightMax}.`,
       );
     }
-    inFlight++;
-    try {
-      await next();
-    } finally {
-      inFlight--;
-      invariant(inFlight >= 0, "a finished request was counted as in flight");
-    }
-  };
+    this.#inFlight++;
+  }
+
+  leave(): void {
+    this.#inFlight--;
+    invariant(this.#inFlight >= 0, "a finished request was counted as in flight");
+  }
 }

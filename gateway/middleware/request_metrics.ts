@@ -2,10 +2,7 @@
  * Counts and times every request. The label is the endpoint, not the path, so that ids never become
  * label values.
  */
-import type { MiddlewareHandler } from "hono";
-import type { Clock } from "../../mesh/ports/clock.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
-import type { GatewayEnv } from "../endpoint.ts";
 
 const secondsBuckets = [
   0.0005,
@@ -25,23 +22,18 @@ const secondsBuckets = [
   2.5,
 ];
 
-/** @returns The middleware for one endpoint. */
+/** Takes the status of an answer and the time from the request's arrival, ms. */
+export type RecordAnswer = (status: number, ms: number) => void;
+
+/** @returns The recorder of one endpoint. */
 export function requestMetrics(
   telemetry: Telemetry,
-  clock: Clock,
-): (method: string, route: string) => MiddlewareHandler<GatewayEnv> {
+): (method: string, route: string) => RecordAnswer {
   const seconds = telemetry.histogram("cairn_http_request_seconds", {
     help: "Time from a request's arrival to its answer, seconds.",
     labelNames: ["method", "route", "status"],
     buckets: secondsBuckets,
   });
-  return (method, route) => async (context, next) => {
-    const startMs = clock.monotonicMs();
-    await next();
-    seconds.record((clock.monotonicMs() - startMs) / 1000, {
-      method,
-      route,
-      status: String(context.res.status),
-    });
-  };
+  return (method, route) => (status, ms) =>
+    seconds.record(ms / 1000, { method, route, status: String(status) });
 }

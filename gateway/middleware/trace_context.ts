@@ -4,24 +4,23 @@
  *
  * @see https://www.w3.org/TR/trace-context/
  */
-import type { MiddlewareHandler } from "hono";
 import type { Random, RandomStream } from "../../mesh/ports/random.ts";
-import type { GatewayEnv } from "../endpoint.ts";
+import type { GatewayContext } from "../endpoint.ts";
 
 const traceparentPattern =
   /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-|$)/;
 
-export function traceContext(random: Random): MiddlewareHandler<GatewayEnv> {
+/** @returns Sets the request's trace id and returns the `traceparent` of its answer. */
+export function traceContext(random: Random): (context: GatewayContext) => string {
   const stream = random.stream("gateway/trace");
-  return (context, next) => {
+  return (context) => {
     const incoming = context.req.raw.headers.get("traceparent");
     const match = incoming === null ? null : traceparentPattern.exec(incoming);
     const traceId = match?.[1] ??
       hexWord(stream) + hexWord(stream) + hexWord(stream) + hexWord(stream);
     context.set("traceId", traceId);
     const spanId = hexWord(stream) + hexWord(stream);
-    context.header("traceparent", `00-${traceId}-${spanId}-${match?.[2] ?? "00"}`);
-    return next();
+    return `00-${traceId}-${spanId}-${match?.[2] ?? "00"}`;
   };
 }
 

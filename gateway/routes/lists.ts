@@ -6,6 +6,7 @@ import { invariant } from "../../structures/invariant.ts";
 import type { GatewayContext } from "../endpoint.ts";
 import type { FailureLog } from "../failure_log.ts";
 import { ProblemError, type ProblemKind } from "../problems.ts";
+import { TextResponse } from "../text_response.ts";
 
 /**
  * Requires a list of 1 to `entriesMax` entries.
@@ -73,7 +74,7 @@ export function answerList(
   { entries, none, nothingDone }: NothingDone,
 ): Response {
   invariant(rejected.length <= entries, "a list has at most one problem for each entry");
-  if (rejected.length === 0) return context.json(answer);
+  if (rejected.length === 0) return TextResponse.json(answer);
   const ours = rejected.find((problem) => problem.status >= 500);
   if (rejected.length === entries) {
     throw new ProblemError(
@@ -83,5 +84,5 @@ export function answerList(
     );
   }
   if (ours) failures.write(context, ours);
-  return context.json(answer, 207);
+  return TextResponse.json(answer, 207);
 }

@@ -8,6 +8,7 @@ import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
 import { liveSchema, type ReadyAnswer, readySchema } from "../schemas/health.ts";
 import { SharedAnswer } from "../shared_answer.ts";
+import { TextResponse } from "../text_response.ts";
 
 /**
  * Time that `/health/ready` waits for the ranker and the trainers, ms: less than the second after
@@ -33,7 +34,7 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
       guarded: false,
       answers: { 200: { description: "The process is alive.", schema: liveSchema } },
       problems: [],
-      handle: (context) => context.json({ status: "live" }),
+      handle: () => TextResponse.json({ status: "live" }),
     },
     {
       method: "get",
@@ -46,7 +47,7 @@ export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): 
         200: { description: "The server can rank and takes events.", schema: readySchema },
       },
       problems: ["not-ready"],
-      handle: async (context) => context.json(await ready.get()),
+      handle: async () => TextResponse.json(await ready.get()),
     },
     {
       method: "get",

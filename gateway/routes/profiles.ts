@@ -19,6 +19,7 @@ import {
   storedProfileSchema,
 } from "../schemas/profiles.ts";
 import { profileListEndpoint } from "./profile_list.ts";
+import { TextResponse } from "../text_response.ts";
 
 export function profileEndpoints(parts: GatewayParts, failures: FailureLog): Endpoint[] {
   return (["item", "user"] as const).flatMap((kind) => [
@@ -45,7 +46,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
         "Send it again: the last write counts.",
     );
     const note = known && noteOnProfiles([attributes], known);
-    return context.json(
+    return TextResponse.json(
       { ...answerOf(profile), ...(note !== undefined && { note }) },
       profile.version === 1 ? 201 : 200,
     );
@@ -61,7 +62,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
           "rankings work without them.",
       );
     }
-    return context.json(answerOf(profile));
+    return TextResponse.json(answerOf(profile));
   }
 
   async function remove(context: GatewayContext): Promise<Response> {

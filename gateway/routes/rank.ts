@@ -15,6 +15,7 @@ import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import type { Readiness } from "../readiness.ts";
 import { rankingSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
+import { TextResponse } from "../text_response.ts";
 
 export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoint {
   const { attributes, clock, memory, options, ranker, telemetry } = parts;
@@ -33,7 +34,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     });
     countCold(ranking);
     const note = attributes && noteOnAttributes(request, attributes);
-    return context.json({
+    return TextResponse.json({
       rankingId: ranking.rankingId,
       modelVersion: ranking.modelVersion,
       learnedThroughMs: ranking.learnedThroughMs,

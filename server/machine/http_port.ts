@@ -9,6 +9,7 @@
  * Slow and idle connections are closed by {@link HttpServer}.
  */
 import { ProblemError, type ProblemKind } from "../../gateway/problems.ts";
+import { TextResponse } from "../../gateway/text_response.ts";
 import { present } from "../../structures/invariant.ts";
 import { type Fetch, HttpServer } from "./http_server.ts";
 
@@ -148,13 +149,13 @@ export class HttpPort {
 
   #refuse(request: Request): Response {
     if (new URL(request.url).pathname === "/health/live") {
-      return Response.json({ status: "live" });
+      return TextResponse.json({ status: "live" });
     }
     const state = this.#state;
     const [kind, detail]: [ProblemKind, string] = state.kind === "starting"
       ? ["not-ready", `The server is starting: ${state.progress}.`]
       : ["unavailable", "The server is stopping. Send the request again when it has restarted."];
-    return new ProblemError(kind, detail).response(new Headers({ connection: "close" }));
+    return new ProblemError(kind, detail).response(undefined, [["connection", "close"]]);
   }
 }
 

@@ -12,6 +12,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { ProblemError } from "../../gateway/problems.ts";
+import { TextResponse } from "../../gateway/text_response.ts";
 import { ArrivingBody } from "./arriving_body.ts";
 
 export interface HttpServerOptions {
@@ -129,9 +130,9 @@ async function answer(
     const response = await fetch(request as unknown as Request);
     // All answers of the gateway are texts. A string is written together with the headers; the
     // `body` of a response would become a stream.
-    const text = await response.text();
-    outgoing.statusCode = response.status;
-    response.headers.forEach((value, name) => outgoing.setHeader(name, value));
+    const { status, fields, text } = await TextResponse.partsOf(response);
+    outgoing.statusCode = status;
+    for (const [name, value] of fields) outgoing.setHeader(name, value);
     if (!incoming.complete) outgoing.setHeader("connection", "close");
     outgoing.end(text);
   } catch {
