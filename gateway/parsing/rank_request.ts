@@ -5,11 +5,35 @@ import { idPattern } from "../../records/client_ids.ts";
 import { CANDIDATES_MAX } from "../options.ts";
 import { candidateSchema, type RankRequest, rankRequestSchema } from "../schemas/rank.ts";
 import { FieldErrors } from "./field_errors.ts";
+import { type BodyText, parseBody } from "./json_body.ts";
+import { splitCandidates } from "./plain_candidates.ts";
 import { repeatsIn } from "./repeated_ids.ts";
 import { fieldProblem, requireFewFields } from "./validation.ts";
 
 /** Stands for valid candidates while the schema validates the other fields. */
 const validCandidates: RankRequest["candidates"] = [{ id: "a" }];
+
+const utf8 = new TextEncoder();
+
+/**
+ * The text of a body as a ranking request; like {@link parseRankRequest} of its value, in a quarter
+ * of the time where the candidates are ids alone.
+ *
+ * @throws {ProblemError} `malformed-json`, or `invalid-request` with the wrong fields.
+ */
+export function parseRankText(body: BodyText): RankRequest {
+  const split = splitCandidates(body);
+  if (split === undefined) return parseRankRequest(parseBody(body));
+  const { candidates, outline } = split;
+  let others: object;
+  try {
+    others = parseBody({ bytes: utf8.encode(outline), text: outline }) as object;
+  } catch {
+    // The error of a text that is not JSON names a position in the whole of it.
+    return parseRankRequest(parseBody(body));
+  }
+  return parseRankRequest({ ...others, candidates }, true);
+}
 
 /**
  * The body as a ranking request whose candidates are distinct.
@@ -19,9 +43,10 @@ const validCandidates: RankRequest["candidates"] = [{ id: "a" }];
  * it counts them. So candidates are counted first and then validated one by one; those that are ids
  * alone, as in most requests, need no schema.
  *
+ * @param areCandidatesValid Each candidate was found to be a valid id and nothing else.
  * @throws {ProblemError} `invalid-request` with the wrong fields.
  */
-export function parseRankRequest(body: unknown): RankRequest {
+export function parseRankRequest(body: unknown, areCandidatesValid = false): RankRequest {
   requireFewFields(body);
   const errors = new FieldErrors();
   const candidates = candidatesOf(body);
@@ -32,7 +57,7 @@ export function parseRankRequest(body: unknown): RankRequest {
     : { ...body as object, candidates: inLimits ? validCandidates : [] };
   const parsed = rankRequestSchema.safeParse(outline);
   if (!parsed.success) errors.addIssues(parsed.error.issues, body);
-  if (inLimits) addCandidateErrors(errors, candidates);
+  if (inLimits && !areCandidatesValid) addCandidateErrors(errors, candidates);
   if (!parsed.success || errors.count > 0) throw fieldProblem(errors);
 
   const request = { ...parsed.data, candidates: candidates as RankRequest["candidates"] };

@@ -6,25 +6,22 @@ import type { z } from "zod";
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { GatewayContext } from "../endpoint.ts";
 import type { BodyHold } from "../middleware/body_budget.ts";
-import { countKeys, repeatedKey, SCAN_DEPTH_MAX, scanJson } from "./json_scan.ts";
-import { parseJson } from "./json_text.ts";
+import { BodyDeadlines } from "./body_deadlines.ts";
+import { type BodyText, parseBody } from "./json_body.ts";
 import { validate } from "./validation.ts";
 import type { GatewayOptions } from "../options.ts";
 import { ProblemError } from "../problems.ts";
 
 const jsonTypePattern = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
-/** Keys that an object may have to be parsed; objects of more keys take long to build. */
-const KEYS_PER_OBJECT_MAX = 1024;
-
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 export class BodyReader {
-  readonly #clock: Clock;
   readonly #bytesMax: number;
+  readonly #deadlines: BodyDeadlines;
 
   constructor(clock: Clock, options: GatewayOptions) {
-    this.#clock = clock;
     this.#bytesMax = options.bodyBytesMax;
+    this.#deadlines = new BodyDeadlines(clock);
   }
 
   /**
@@ -38,17 +35,20 @@ export class BodyReader {
 
   /** The body as any JSON value. */
   async readJson(context: GatewayContext): Promise<unknown> {
+    return parseBody(await this.readText(context));
+  }
+
+  /** The body as a text that may be JSON. */
+  async readText(context: GatewayContext): Promise<BodyText> {
     const headers = context.req.raw.headers;
     requireJson(headers);
     this.#requireSize(Number(headers.get("content-length") ?? 0));
     const bytes = await this.#readBytes(context);
-    let text: string;
     try {
-      text = utf8.decode(bytes);
+      return { bytes, text: utf8.decode(bytes) };
     } catch {
       throw new ProblemError("malformed-json", "Cannot read the body: it is not UTF-8.");
     }
-    return parsedText(text, bytes);
   }
 
   #requireSize(bytes: number): void {
@@ -68,16 +68,14 @@ export class BodyReader {
     const { body } = context.req.raw;
     if (body === null) return new Uint8Array(0);
     const reader = body.getReader();
-    const late = Promise.withResolvers<never>();
-    const leftMs = Math.max(0, context.get("deadlineAtMs") - this.#clock.monotonicMs());
-    const timer = this.#clock.schedule(leftMs, () => late.reject(lateBody(leftMs)));
+    const late = this.#deadlines.add(context.get("deadlineAtMs"));
     try {
-      return await Promise.race([this.#collect(reader, context.get("bodyHold")), late.promise]);
+      return await Promise.race([this.#collect(reader, context.get("bodyHold")), late.passed]);
     } catch (error) {
       reader.cancel().catch(() => {/* the sender has broken off */});
       throw error instanceof ProblemError ? error : interrupted(error);
     } finally {
-      timer.cancel();
+      late.cancel();
     }
   }
 
@@ -113,13 +111,6 @@ function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
   return whole;
 }
 
-function lateBody(leftMs: number): ProblemError {
-  return new ProblemError(
-    "body-timeout",
-    `The body was not complete ${Math.round(leftMs)} ms after the request began.`,
-  );
-}
-
 /** The problem of a body that could not be read: the sender broke off. */
 function interrupted(cause: unknown): ProblemError {
   return new ProblemError(
@@ -127,32 +118,6 @@ function interrupted(cause: unknown): ProblemError {
     "The body ended before it was complete. Send as many bytes as Content-Length says.",
     { cause },
   );
-}
-
-/** @throws {ProblemError} `malformed-json`. */
-function parsedText(text: string, bytes: Uint8Array): unknown {
-  const { keys, keysPerObject, depth } = scanJson(bytes);
-  if (depth > SCAN_DEPTH_MAX) {
-    throw malformedJson(`objects and lists nest more than ${SCAN_DEPTH_MAX} deep`);
-  }
-  if (keysPerObject > KEYS_PER_OBJECT_MAX) {
-    throw malformedJson(`an object has more than ${KEYS_PER_OBJECT_MAX} keys`);
-  }
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (error) {
-    throw malformedJson(text.trim() === "" ? "the body is empty" : (error as Error).message);
-  }
-  if (countKeys(value) !== keys) {
-    const key = JSON.stringify(repeatedKey(text) ?? "");
-    throw malformedJson(`an object has the key ${key} twice`);
-  }
-  return value;
-}
-
-function malformedJson(reason: string): ProblemError {
-  return new ProblemError("malformed-json", `Cannot read the body as JSON: ${reason}.`);
 }
 
 function requireJson(headers: Headers): void {

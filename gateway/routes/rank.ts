@@ -6,7 +6,7 @@ import { isFeatureTypeError, rankProblem } from "../attributes/attribute_types.t
 import { exampleRequest, noteOnAttributes } from "../attributes/known_attributes.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import { budgetMs } from "../middleware/deadline.ts";
-import { parseRankRequest } from "../parsing/rank_request.ts";
+import { parseRankText } from "../parsing/rank_request.ts";
 import { requestRules } from "../parsing/request_rules.ts";
 import { BodyReader } from "../parsing/request_body.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
@@ -26,7 +26,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
   });
 
   async function rank(context: GatewayContext): Promise<Response> {
-    const request = parseRankRequest(await body.readJson(context));
+    const request = parseRankText(await body.readText(context));
     const rules = requestRules(request, options);
     const message = rankMessage(request, timestamps.parse(request.timestamp), rules);
     const ranking = await askOnce(context, message).catch((error) => {

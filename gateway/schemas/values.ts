@@ -9,13 +9,13 @@ import {
   LIST_ENTRIES_MAX,
   TEXT_CHARACTERS_MAX,
 } from "../parsing/attribute_check.ts";
-import { idPattern } from "../../records/client_ids.ts";
+import { ID_CHARACTERS_MAX, idPattern } from "../../records/client_ids.ts";
 import { namedSchemas } from "./registry.ts";
 
 /** Largest finite float32. */
 const FLOAT32_MAX = 3.4028234663852886e38;
 
-const sendId = "send text of 1 to 256 characters without control characters";
+const sendId = `send text of 1 to ${ID_CHARACTERS_MAX} characters without control characters`;
 
 /** An id that a client chooses. */
 export function idSchema(description: string) {

@@ -44,12 +44,15 @@ const TIMEOUT_CHECK_MS = 1_000;
 /** A request that the gateway has not answered yet. */
 interface PendingRequest {
   /** Answers it with the problem of the current state. */
-  refuse(): void;
+  readonly refuse: () => void;
+  /** Its index among the pending requests. */
+  index: number;
 }
 
 export class HttpPort {
   readonly #drainMs: number;
-  readonly #pending = new Set<PendingRequest>();
+  /** In no order: an ended request gives its index to the last one. */
+  readonly #pending: PendingRequest[] = [];
   #server: HttpServer | undefined;
   #state: State = { kind: "starting", progress: "opening the stores" };
   #onDrained: (() => void) | undefined;
@@ -117,7 +120,7 @@ export class HttpPort {
   async close(): Promise<void> {
     if (this.#state.kind === "closed") return;
     this.#state = { kind: "stopping" };
-    if (this.#pending.size > 0) {
+    if (this.#pending.length > 0) {
       await within(this.#drainMs, new Promise<void>((drained) => this.#onDrained = drained));
     }
     this.#state = { kind: "closed" };
@@ -133,18 +136,30 @@ export class HttpPort {
     this.#listening.abort();
   }
 
-  async #answer(request: Request): Promise<Response> {
+  #answer(request: Request): Response | Promise<Response> {
     if (this.#state.kind !== "serving") return this.#refuse(request);
-    const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const pending = { refuse: () => resolve(this.#refuse(request)) };
-    this.#pending.add(pending);
-    Promise.resolve(this.#state.fetch(request)).then(resolve, reject);
-    try {
-      return await promise;
-    } finally {
-      this.#pending.delete(pending);
-      if (this.#pending.size === 0) this.#onDrained?.();
+    const { fetch } = this.#state;
+    return new Promise((resolve, reject) => {
+      const pending = { refuse: () => resolve(this.#refuse(request)), index: this.#pending.length };
+      this.#pending.push(pending);
+      const end = (settle: () => void) => {
+        this.#remove(pending);
+        settle();
+      };
+      Promise.try(fetch, request).then(
+        (response) => end(() => resolve(response)),
+        (error) => end(() => reject(error)),
+      );
+    });
+  }
+
+  #remove({ index }: PendingRequest): void {
+    const last = present(this.#pending.pop(), "a pending request is in the list");
+    if (index < this.#pending.length) {
+      this.#pending[index] = last;
+      last.index = index;
     }
+    if (this.#pending.length === 0) this.#onDrained?.();
   }
 
   #refuse(request: Request): Response {

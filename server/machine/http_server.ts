@@ -14,6 +14,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { ProblemError } from "../../gateway/problems.ts";
 import { TextResponse } from "../../gateway/text_response.ts";
 import { ArrivingBody } from "./arriving_body.ts";
+import { HttpConnection, type QuietLooksMax } from "./http_connection.ts";
 
 export interface HttpServerOptions {
   readonly host: string;
@@ -29,9 +30,6 @@ export interface HttpServerOptions {
 /** Answers one request. The request has method, url, headers and body, and nothing else. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
-/** Requests that a connection may send before it has taken the first answer. */
-const PIPELINED_MAX = 16;
-
 /** Time that a client has to take the answer to a broken request, ms. */
 const FAREWELL_MS = 1_000;
 
@@ -39,9 +37,11 @@ export class HttpServer {
   /** The address that it listens on. */
   readonly address: { readonly hostname: string; readonly port: number };
   readonly #server: Server;
+  readonly #looking: ReturnType<typeof setInterval>;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, looking: ReturnType<typeof setInterval>) {
     this.#server = server;
+    this.#looking = looking;
     const { address, port } = server.address() as AddressInfo;
     this.address = { hostname: address, port };
   }
@@ -52,69 +52,65 @@ export class HttpServer {
    * @throws {Error} With a `code`, when the address cannot be listened on.
    */
   static async listen(options: HttpServerOptions, fetch: Fetch): Promise<HttpServer> {
+    const connections = new Map<Socket, HttpConnection>();
     const server = createServer(
       {
         headersTimeout: options.headersTimeoutMs,
         requestTimeout: options.requestTimeoutMs,
-        keepAliveTimeout: options.idleTimeoutMs,
+        // Idle connections are closed by `HttpConnection.look`.
+        keepAliveTimeout: 0,
         connectionsCheckingInterval: options.checkIntervalMs,
       },
-      (incoming, outgoing) =>
-        takeTurn(incoming.socket, outgoing, () => void answer(fetch, incoming, outgoing)),
+      (incoming, outgoing) => {
+        const connection = connections.get(incoming.socket);
+        connection?.takeTurn(outgoing, () => void answer(fetch, incoming, outgoing));
+      },
     );
     server.on("clientError", refuseBroken);
-    // A client that does not read its answers makes no progress on its connection.
-    server.setTimeout(Math.max(options.idleTimeoutMs, options.requestTimeoutMs));
+    server.on("connection", (socket: Socket) => {
+      connections.set(socket, new HttpConnection(socket));
+      socket.once("close", () => connections.delete(socket));
+    });
+    const { idleTimeoutMs, requestTimeoutMs, checkIntervalMs } = options;
+    const quietLooksMax: QuietLooksMax = {
+      idle: idleTimeoutMs / checkIntervalMs,
+      // A client that does not read its answers makes no progress on its connection.
+      answering: Math.max(idleTimeoutMs, requestTimeoutMs) / checkIntervalMs,
+    };
+    const looking = setInterval(() => {
+      for (const connection of connections.values()) connection.look(quietLooksMax);
+    }, checkIntervalMs);
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
+      const fail = (error: Error) => {
+        clearInterval(looking);
+        reject(error);
+      };
+      server.once("error", fail);
       server.listen(options.port, options.host, () => {
-        server.off("error", reject);
+        server.off("error", fail);
         resolve();
       });
     });
-    return new HttpServer(server);
+    return new HttpServer(server, looking);
   }
 
   /** Takes no more connections and closes idle ones; resolves when all are closed. */
   close(): Promise<void> {
     return new Promise((resolve) => {
-      this.#server.close(() => resolve());
+      this.#server.close(() => {
+        clearInterval(this.#looking);
+        resolve();
+      });
       this.#server.closeIdleConnections();
     });
   }
 
   /** Closes all connections now. */
   abort(): void {
+    clearInterval(this.#looking);
     this.#server.close();
     this.#server.closeAllConnections();
   }
-}
-
-/** Requests of a connection that have not been answered; the first one is being answered. */
-const unanswered = new WeakMap<Socket, (() => void)[]>();
-
-/**
- * Answers the requests of a connection one after another, each when the client has taken the answer
- * before. Else a client that sends many requests and reads nothing would fill the memory.
- */
-function takeTurn(socket: Socket, outgoing: ServerResponse, begin: () => void): void {
-  if (socket.destroyed) return;
-  let waiting = unanswered.get(socket);
-  if (waiting === undefined) unanswered.set(socket, waiting = []);
-  if (waiting.length >= PIPELINED_MAX) {
-    socket.destroy();
-    return;
-  }
-  let isOver = false;
-  const end = () => {
-    if (isOver) return;
-    isOver = true;
-    waiting.shift();
-    if (!socket.destroyed) waiting.at(0)?.();
-  };
-  outgoing.once("finish", end).once("close", end);
-  waiting.push(begin);
-  if (waiting.length === 1) begin();
 }
 
 async function answer(

@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { CANDIDATES_MAX } from "../../../gateway/options.ts";
-import { parseRankRequest } from "../../../gateway/parsing/rank_request.ts";
+import { parseBody } from "../../../gateway/parsing/json_body.ts";
+import { parseRankRequest, parseRankText } from "../../../gateway/parsing/rank_request.ts";
 import { validate } from "../../../gateway/parsing/validation.ts";
 import { ProblemError } from "../../../gateway/problems.ts";
 import { rankRequestSchema } from "../../../gateway/schemas/rank.ts";
@@ -61,4 +62,68 @@ Deno.test("a body that is not a ranking request is refused", () => {
   for (const body of [null, [], {}, "candidates", 7]) {
     assert.throws(() => parseRankRequest(body), ProblemError);
   }
+});
+
+const utf8 = new TextEncoder();
+const bodyText = (text: string) => ({ bytes: utf8.encode(text), text });
+
+/** Asserts that a text means the same as its value; returns the outcome. */
+function outcomeOfText(text: string): unknown {
+  const body = bodyText(text);
+  const outcomeOfValue = outcome(() => parseRankRequest(parseBody(body)));
+  assert.deepEqual(outcome(() => parseRankText(body)), outcomeOfValue, text);
+  return outcomeOfValue;
+}
+
+Deno.test("the text of a request gives the same request or problem as its value", () => {
+  const id = fc.oneof(
+    fc.constantFrom("a", "i1", "", "\u0007", "\u007f", "ü", "\\", '"', "x".repeat(256)),
+    fc.string(),
+  );
+  const candidate = fc.oneof(
+    { arbitrary: fc.record({ id }), weight: 4 },
+    fc.record({ id, fields: fc.jsonValue({ maxDepth: 1 }) }),
+    fc.jsonValue({ maxDepth: 1 }),
+  );
+  const key = fc.constantFrom("user", "context", "limit", "candidates", "x", 'a"candidates"');
+  const field = fc.tuple(key, fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.array(candidate)));
+  const space = fc.constantFrom("", "", " ", "\n\t\r");
+  const fields = fc.array(fc.tuple(field, space), { maxLength: 4 });
+  const withUser = fc.tuple(fields, fc.array(candidate), fields);
+  fc.assert(fc.property(withUser, space, ([before, candidates, after], between) => {
+    const texts = [
+      ...before,
+      [["user", "u"], between] as const,
+      [["candidates", candidates], between] as const,
+      ...after,
+    ].map(([[name, value], gap]) =>
+      `${gap}${JSON.stringify(name)}${gap}:${gap}${JSON.stringify(value, undefined, gap.length)}`
+    );
+    outcomeOfText(`{${texts.join(",")}}`);
+  }));
+});
+
+Deno.test("a cut or changed text gives the same problem as its value", () => {
+  const text =
+    '{"user":"u","context":{"a":["}","1"]},"candidates":[{"id":"a"},{"id":"b"}],"limit":1}';
+  assert.ok("candidates" in (outcomeOfText(text) as object));
+  for (let at = 0; at <= text.length; at++) outcomeOfText(text.slice(0, at));
+  for (let at = 0; at < text.length; at++) {
+    for (const character of '{}[]",:\\ \u00001aü') {
+      outcomeOfText(text.slice(0, at) + character + text.slice(at));
+      outcomeOfText(text.slice(0, at) + character + text.slice(at + 1));
+    }
+  }
+});
+
+Deno.test("the candidates of a text are counted, compared and found at its top level alone", () => {
+  const ids = (count: number) => Array.from({ length: count }, (_, i) => ({ id: `${i}` }));
+  for (const count of [1, CANDIDATES_MAX, CANDIDATES_MAX + 1]) {
+    outcomeOfText(JSON.stringify({ user: "u", candidates: ids(count) }));
+  }
+  outcomeOfText('{"user":"u","candidates":[{"id":"a"},{"id":"a"}]}');
+  outcomeOfText('{"user":"u","candidates":[{"id":"a"}],"candidates":[{"id":"b"}]}');
+  outcomeOfText('{"user":"u","context":{"candidates":[{"id":"a"}]},"candidates":[{"id":"b"}]}');
+  outcomeOfText('[{"user":"u","candidates":[{"id":"a"}]}]');
+  outcomeOfText('{"user":"u","candidates":[{"id":"a","id":"b"}]}');
 });
