@@ -53,11 +53,13 @@ export class HttpConnection {
   /** Called once each interval: closes the connection after too many of them without a change. */
   look({ idle, answering }: QuietLooksMax): void {
     const { bytesRead, writableLength } = this.#socket;
-    const isQuiet = bytesRead === this.#bytesRead && writableLength === this.#bytesUnsent;
+    const isAnswering = this.#unanswered.length > 0;
+    // While an answer is taken, bytes of further requests are no progress.
+    const isQuiet = writableLength === this.#bytesUnsent &&
+      (isAnswering || bytesRead === this.#bytesRead);
     this.#bytesRead = bytesRead;
     this.#bytesUnsent = writableLength;
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
-    const looksMax = this.#unanswered.length === 0 ? idle : answering;
-    if (this.#quietLooks > looksMax) this.#socket.destroy();
+    if (this.#quietLooks > (isAnswering ? answering : idle)) this.#socket.destroy();
   }
 }

@@ -264,6 +264,35 @@ Deno.test("a client that sends requests and reads no answer is cut off, and cost
   assert.ok(answered <= 16, `${answered} requests of 500 were answered`);
 });
 
+Deno.test("a client that does not take its answer is cut off, one that takes it slowly is not", async () => {
+  const answer = "x".repeat(20_000_000);
+  const server = await HttpServer.listen({
+    host: "127.0.0.1",
+    port: 0,
+    headersTimeoutMs: TIMEOUT_MS,
+    requestTimeoutMs: TIMEOUT_MS,
+    idleTimeoutMs: TIMEOUT_MS,
+    checkIntervalMs: 20,
+  }, () => new Response(answer));
+  const request = utf8.encode("GET / HTTP/1.1\r\nhost: cairn\r\n\r\n");
+  const unread = await Deno.connect(server.address);
+  await unread.write(request);
+  await eventually(() => unread.write(utf8.encode("\r\n")).then(() => false, () => true));
+  unread.close();
+
+  const slow = await Deno.connect(server.address);
+  await slow.write(request);
+  let bytes = 0;
+  for (const buffer = new Uint8Array(1 << 20); bytes < answer.length;) {
+    const count = await slow.read(buffer);
+    assert.ok(count !== null, `cut off after ${bytes} bytes`);
+    bytes += count;
+  }
+  slow.close();
+  server.abort();
+  await server.close();
+});
+
 Deno.test("HEAD and empty answers have no body", async () => {
   await using server = await serve();
   const client = await server.connect();
