@@ -339,6 +339,22 @@ export class Loop {
     return Loop.start({ ...this.options, seed, startMs: this.mesh.clock.nowMs(), storage });
   }
 
+  /**
+   * A run that was never killed, on a copy of this one's example log: it learns all examples from
+   * the beginning. No snapshot has trimmed the log, since each one is kept.
+   */
+  async learnAgain(): Promise<Loop> {
+    const { eventLog, options } = this;
+    const { partitions } = this.exampleLog;
+    const exampleLog = new MemoryEventLog({ name: "examples", partitions });
+    for (let partition = 0; partition < partitions; partition++) {
+      const records = await this.exampleLog.read(partition, 0, 1e6);
+      if (records.length > 0) await exampleLog.append(partition, records.map(({ bytes }) => bytes));
+    }
+    const storage = { eventLog, exampleLog, blobs: new MemoryBlobStore() };
+    return await Loop.start({ ...options, storage });
+  }
+
   /** Takes a snapshot, with a snapshotter of its own. Older snapshots stay. */
   async snapshot(): Promise<void> {
     const { blobs, exampleLog, trainers } = this;

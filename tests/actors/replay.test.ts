@@ -7,8 +7,6 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
-import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { type SnapshotBits, snapshotBits } from "../records/snapshot_bits.ts";
 import { Loop, type LoopOptions } from "./loop.ts";
 
@@ -32,16 +30,6 @@ async function visit(loop: Loop, user: number, item: number, clicks: number): Pr
     if (user === 0 && k === 1) await loop.act(ranking.rankingId, items[k], "rate", 1e30);
     else await loop.act(ranking.rankingId, items[k], "click");
   }
-}
-
-/** A copy of all records, which the killed run never trimmed. */
-async function copyOf(log: MemoryEventLog): Promise<MemoryEventLog> {
-  const copy = new MemoryEventLog({ name: "examples", partitions: log.partitions });
-  for (let partition = 0; partition < log.partitions; partition++) {
-    const records = await log.read(partition, 0, 1e6);
-    if (records.length > 0) await copy.append(partition, records.map(({ bytes }) => bytes));
-  }
-  return copy;
 }
 
 const step = fc.record({
@@ -100,9 +88,7 @@ for (
           assert.equal(chunk.firstRow, rows, "chunks follow each other");
           rows += chunk.rows;
         }
-        const exampleLog = await copyOf(loop.exampleLog);
-        const storage = { eventLog: loop.eventLog, exampleLog, blobs: new MemoryBlobStore() };
-        const steady = await Loop.start({ ...options, shards: SHARDS, storage });
+        const steady = await loop.learnAgain();
         await steady.mesh.advance(SETTLES_MS);
         assert.deepEqual(killed, await stateOf(steady));
         await steady.stop();

@@ -4,7 +4,8 @@
  *
  * The bits are compared for one trainer: a second server learns from a copy of the killed one's
  * example log, from its beginning and without interruption. Several trainers average their dense
- * weights by time, so for them only the counts are checked.
+ * weights by time, so for them only the counts are checked, and the difference of both models is
+ * told.
  */
 import { isDeepStrictEqual } from "node:util";
 import { eventually, MeshProcess, NotReadyError } from "../integration/mesh_process.ts";
@@ -13,6 +14,7 @@ import { copyFolder } from "./folders.ts";
 import { countExampleRows } from "./example_rows.ts";
 import { Choices } from "./random.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import { modelDifference } from "../records/model_difference.ts";
 import { snapshotBits } from "../records/snapshot_bits.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -123,7 +125,7 @@ class KilledRun {
         learned: rows,
         lost: Math.max(0, accepted - Math.min(rows, log.distinct)) + traffic.wrong.length,
         twice: Math.max(0, Math.max(rows, log.rows) - log.distinct) + log.gaps,
-        bitEqual: this.arrangement.trainers > 1 || await this.#hasBitsOfSteadyRun(rows),
+        bitEqual: await this.#isLikeSteadyRun(rows),
         maxRecoveryMs: Math.round(this.#maxRecoveryMs),
       };
     } finally {
@@ -211,7 +213,8 @@ class KilledRun {
     }
   }
 
-  async #hasBitsOfSteadyRun(rows: number): Promise<boolean> {
+  /** With one trainer it has the same bits, with several the same rows. */
+  async #isLikeSteadyRun(rows: number): Promise<boolean> {
     const steady = `${this.#folder}/steady`;
     await Deno.mkdir(steady);
     for (const log of ["events", "examples"]) {
@@ -228,11 +231,15 @@ class KilledRun {
       READY_MAX_MS,
     );
     await this.#stop(server);
-    const [killed, unkilled] = await Promise.all(
-      ["data", "steady"].map((name) =>
-        snapshotBits(new DirectoryBlobStore(`${this.#folder}/${name}/blobs`))
-      ),
+    const stores = ["data", "steady"].map((name) =>
+      new DirectoryBlobStore(`${this.#folder}/${name}/blobs`)
     );
+    if (this.arrangement.trainers > 1) {
+      const difference = await modelDifference(stores[0], stores[1]);
+      this.tell(`difference to a run without kills: ${JSON.stringify(difference)}`);
+      return difference.unmatched === 0;
+    }
+    const [killed, unkilled] = await Promise.all(stores.map(snapshotBits));
     const equal = isDeepStrictEqual(killed, unkilled);
     if (!equal) {
       const differing = killed.rows.filter((row, i) => row !== unkilled.rows[i]).length;
