@@ -134,10 +134,13 @@ export function checkFence(
 /** The log has reached the size that its configuration allows. */
 export class LogFullError extends Error {
   override readonly name = "LogFullError";
-  constructor(readonly log: string, readonly bytes: number, readonly bytesMax: number) {
-    super(
-      `The log "${log}" holds ${bytes} bytes and its limit is ${bytesMax}; raise storage.logBytesMax or let its consumers catch up.`,
-    );
+  constructor(
+    readonly log: string,
+    readonly bytes: number,
+    readonly bytesMax: number,
+    remedy = "raise storage.logBytesMax or let its consumers catch up",
+  ) {
+    super(`The log "${log}" holds ${bytes} bytes and its limit is ${bytesMax}; ${remedy}.`);
   }
 }
 

@@ -7,7 +7,7 @@
  * that begin meanwhile share the next round. The connection is its own: it stands still while the
  * server syncs, and no other command waits behind it.
  */
-import type { RedisConnection } from "./redis_connection.ts";
+import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 
 /** Options of {@link DurabilityBarrier}. */
 export interface BarrierOptions {
@@ -35,8 +35,8 @@ export class NotDurableError extends Error {
 
 export class DurabilityBarrier {
   readonly #options: BarrierOptions;
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  #running: Promise<string> | undefined;
+  #next: Promise<string> | undefined;
 
   constructor(options: BarrierOptions) {
     this.#options = options;
@@ -45,10 +45,19 @@ export class DurabilityBarrier {
   /**
    * Resolves when every write that was answered before this call is durable.
    *
+   * @param runId The run of the server that answered: under another run the writes may be lost.
    * @throws {NotDurableError} The disks have not confirmed in time.
-   * @throws {RedisUnavailableError} The server does not answer.
+   * @throws {RedisUnavailableError} The server does not answer, or has another run.
    */
-  pass(): Promise<void> {
+  async pass(runId: string): Promise<void> {
+    const synced = await this.#round();
+    if (synced === runId) return;
+    const { url } = this.#options.connection;
+    throw new RedisUnavailableError(url, true, new Error("the server was restarted meanwhile"));
+  }
+
+  /** A round that begins from now on; resolves with the run of the server. */
+  #round(): Promise<string> {
     if (!this.#running) return this.#start();
     return this.#next ??= this.#running.catch(() => {}).then(() => {
       this.#next = undefined;
@@ -56,19 +65,21 @@ export class DurabilityBarrier {
     });
   }
 
-  #start(): Promise<void> {
-    const round = this.#round().finally(() => {
+  #start(): Promise<string> {
+    const round = this.#sync().finally(() => {
       if (this.#running === round) this.#running = undefined;
     });
     return this.#running = round;
   }
 
-  async #round(): Promise<void> {
+  async #sync(): Promise<string> {
     const { connection, key, replicas, waitMs } = this.#options;
+    const { runId } = connection;
     const [, found] = await Promise.all([
       connection.send(["SET", key, "1"]),
       connection.send<[number, number]>(["WAITAOF", 1, replicas, waitMs], waitMs),
     ]);
     if (found[0] < 1 || found[1] < replicas) throw new NotDurableError(waitMs, replicas, found);
+    return runId;
   }
 }

@@ -23,6 +23,7 @@ import { NotDurableError } from "./durability_barrier.ts";
 import { type RedisConnection, RedisUnavailableError } from "./redis_connection.ts";
 import { RedisScript } from "./redis_script.ts";
 import type { RedisServer } from "./redis_server.ts";
+import { RUN_CHECK, type ServerRun } from "./server_runs.ts";
 
 /** Field of the revision, which no record's key can be. */
 const REVISION = "#revision";
@@ -41,22 +42,23 @@ return {now, revision, redis.call('HMGET', KEYS[1], unpack(ARGV))}
 `);
 
 /**
- * ARGV: expected revision or '', revisions to add, number of compared fields, then for each the
- * field, '1' or '0' for its presence, and its value; then the same for each written field. Returns
- * the new revision, or false where a compared field differs.
+ * KEYS: runs, records, changes. ARGV: run id, expected revision or '', revisions to add, number of
+ * compared fields, then for each the field, '1' or '0' for its presence, and its value; then the
+ * same for each written field. Returns the new revision, or DIFFERS where a compared field does.
  */
-const writeScript = new RedisScript<string | null>(`#!lua
-local records, changes = KEYS[1], KEYS[2]
-if ARGV[1] ~= '' and (redis.call('HGET', records, '${REVISION}') or '0') ~= ARGV[1] then
-  return false
+const writeScript = new RedisScript<["OK", string] | ["DIFFERS"] | ["RUN"]>(`#!lua
+${RUN_CHECK}
+local records, changes = KEYS[2], KEYS[3]
+if ARGV[2] ~= '' and (redis.call('HGET', records, '${REVISION}') or '0') ~= ARGV[2] then
+  return {'DIFFERS'}
 end
-local at = 4
-for _ = 1, tonumber(ARGV[3]) do
+local at = 5
+for _ = 1, tonumber(ARGV[4]) do
   local found = redis.call('HGET', records, ARGV[at])
   if ARGV[at + 1] == '1' then
-    if found ~= ARGV[at + 2] then return false end
+    if found ~= ARGV[at + 2] then return {'DIFFERS'} end
   elseif found then
-    return false
+    return {'DIFFERS'}
   end
   at = at + 3
 end
@@ -68,11 +70,11 @@ while at <= #ARGV do
   end
   at = at + 3
 end
-local steps = tonumber(ARGV[2])
-if steps == 0 then return redis.call('HGET', records, '${REVISION}') or '0' end
+local steps = tonumber(ARGV[3])
+if steps == 0 then return {'OK', redis.call('HGET', records, '${REVISION}') or '0'} end
 local revision = string.format('%d', redis.call('HINCRBY', records, '${REVISION}', steps))
 redis.call('XADD', changes, 'MAXLEN', 1, '0-' .. revision, 'r', '')
-return revision
+return {'OK', revision}
 `);
 
 export class RedisRecordStore implements RecordStore {
@@ -86,6 +88,7 @@ export class RedisRecordStore implements RecordStore {
   #seen = 0;
   /** The highest revision that is known to be durable. */
   #durable = 0;
+  #run: ServerRun | undefined;
   #closed = false;
 
   constructor(server: RedisServer) {
@@ -97,14 +100,15 @@ export class RedisRecordStore implements RecordStore {
   async transact<R>(rule: RecordRule<R>, options: TransactOptions = {}): Promise<R> {
     return await this.#available(async () => {
       for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
+        const runId = await this.#checkedRun();
         const read = await this.#read(options.keys);
         const attempt = new Attempt(read, options.keys);
         const result = rule(attempt.view);
-        const revision = await this.#write(attempt);
+        const revision = await this.#write(attempt, runId);
         if (revision === undefined) continue;
         this.#see(revision);
         if (attempt.isWriting && options.durable !== false || read.revision > this.#durable) {
-          await this.#server.barrier.pass();
+          await this.#server.barrier.pass(runId);
           this.#durable = Math.max(this.#durable, revision);
         }
         return result;
@@ -169,14 +173,30 @@ export class RedisRecordStore implements RecordStore {
   }
 
   /** Undefined where another transaction came between. */
-  async #write(attempt: Attempt): Promise<number | undefined> {
+  async #write(attempt: Attempt, runId: string): Promise<number | undefined> {
     if (!attempt.isWriting) return attempt.view.revision;
-    const written = await writeScript.run(
-      this.#server.commands,
-      [this.#records, this.#changes],
-      attempt.arguments(),
+    const { commands, runs } = this.#server;
+    const [outcome, revision] = await writeScript.run(
+      commands,
+      [runs.key, this.#records, this.#changes],
+      [runId, ...attempt.arguments()],
     );
-    return written === null ? undefined : Number(written);
+    if (outcome === "RUN") runs.leave();
+    return outcome === "OK" ? Number(revision) : undefined;
+  }
+
+  /** The server's run, after a check that no run since the last one began before our view. */
+  async #checkedRun(): Promise<string> {
+    const { runs } = this.#server;
+    const run = await runs.current();
+    if (this.#run && run.number !== this.#run.number) {
+      const lowest = (await runs.lowestEnds(this.#run, run)).get("records") ?? Infinity;
+      if (lowest < this.#durable) {
+        throw new RecordsLostError(this.#server.url, this.#durable, lowest);
+      }
+    }
+    this.#run = run;
+    return run.id;
   }
 
   #see(revision: number): void {

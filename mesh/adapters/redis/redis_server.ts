@@ -1,10 +1,16 @@
 /**
- * The server that all stores of a process share: a connection for commands, one for durability, and
- * one for each reader that waits.
+ * The server that all stores of a process share: connections for commands, long reads and
+ * durability, and one for each reader that waits.
  */
 import { DurabilityBarrier } from "./durability_barrier.ts";
-import { RedisConnection, type RedisOptions } from "./redis_connection.ts";
-import { checkServer, type ServerFacts } from "./server_check.ts";
+import {
+  RedisConnection,
+  type RedisOptions,
+  RedisUnavailableError,
+  withoutPassword,
+} from "./redis_connection.ts";
+import { appendfsyncOf, checkServer, type ServerFacts, UnsafeRedisError } from "./server_check.ts";
+import { ServerRuns } from "./server_runs.ts";
 
 /** Options of {@link RedisServer}. */
 export interface RedisServerOptions extends RedisOptions {
@@ -14,25 +20,36 @@ export interface RedisServerOptions extends RedisOptions {
   readonly replicas?: number;
   /** Longest wait for a durable write, ms; default 5000. */
   readonly durableWaitMs?: number;
+  /** Time within which the server must answer at first, ms; default 10 s: it may start as well. */
+  readonly openBudgetMs?: number;
 }
 
+const OPEN_BUDGET_MS = 10_000;
+/** Pause between attempts to reach the server at first, ms. */
+const RETRY_MS = 100;
+
 export class RedisServer {
+  /** For writes and small reads. */
   readonly commands: RedisConnection;
+  /** For long reads, behind which no write waits. */
+  readonly reads: RedisConnection;
   readonly barrier: DurabilityBarrier;
+  readonly runs: ServerRuns;
   readonly facts: ServerFacts;
   readonly #options: RedisServerOptions;
   readonly #connections: RedisConnection[];
 
   private constructor(
     options: RedisServerOptions,
-    commands: RedisConnection,
-    syncing: RedisConnection,
+    [commands, reads, syncing]: readonly RedisConnection[],
     facts: ServerFacts,
   ) {
     this.#options = options;
     this.commands = commands;
+    this.reads = reads;
     this.facts = facts;
-    this.#connections = [commands, syncing];
+    this.#connections = [commands, reads, syncing];
+    this.runs = new ServerRuns(commands, this.key(""));
     this.barrier = new DurabilityBarrier({
       connection: syncing,
       key: this.key("synced"),
@@ -48,15 +65,16 @@ export class RedisServer {
    * @throws {UnsafeRedisError} It would lose data.
    */
   static async open(options: RedisServerOptions): Promise<RedisServer> {
-    const [commands, syncing] = ["commands", "sync"].map((use) => connectionFor(options, use));
+    const connections = ["commands", "reads", "sync"].map((use) => connectionFor(options, use));
+    const [commands] = connections;
     try {
-      await commands.connect();
-      const facts = await checkServer(commands, options.replicas ?? 0);
-      await syncing.connect();
-      return new RedisServer(options, commands, syncing, facts);
+      await connectWithin(commands, options.openBudgetMs ?? OPEN_BUDGET_MS);
+      const fsync = await appendfsyncOf(commands);
+      const facts = checkServer(commands.url, commands.report, options.replicas ?? 0, fsync);
+      await Promise.all(connections.map((each) => each.connect()));
+      return new RedisServer(options, connections, facts);
     } catch (error) {
-      commands.close();
-      syncing.close();
+      for (const each of connections) each.close();
       throw error;
     }
   }
@@ -85,5 +103,24 @@ export class RedisServer {
 }
 
 function connectionFor(options: RedisServerOptions, use: string): RedisConnection {
-  return new RedisConnection({ ...options, name: `cairn-${options.mesh}-${use}` });
+  return new RedisConnection({
+    ...options,
+    name: `cairn-${options.mesh}-${use}`,
+    check: (report) => void checkServer(withoutPassword(options.url), report, 0),
+  });
+}
+
+/** Connects, again while the server is not there. */
+async function connectWithin(connection: RedisConnection, budgetMs: number): Promise<void> {
+  const untilMs = performance.now() + budgetMs;
+  for (;;) {
+    try {
+      return await connection.connect();
+    } catch (error) {
+      if (!(error instanceof RedisUnavailableError)) throw error;
+      if (error.cause instanceof UnsafeRedisError) throw error.cause;
+      if (performance.now() + RETRY_MS > untilMs) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
 }

@@ -2,7 +2,7 @@
  * Refuses a server that would lose data silently: one without an append-only file, one that evicts
  * keys when its memory is full, a replica, and versions without the commands that are needed.
  */
-import type { RedisConnection } from "./redis_connection.ts";
+import type { RedisConnection, ServerReport } from "./redis_connection.ts";
 
 /** A server that cannot hold the mesh's data. */
 export class UnsafeRedisError extends Error {
@@ -23,24 +23,20 @@ export interface ServerFacts {
 }
 
 /**
- * Reads the server's own report.
+ * Reads the report of a server.
  *
+ * @param fsync Value of appendfsync; undefined where the server does not let its settings be read.
  * @throws {UnsafeRedisError} It would lose data.
  */
-export async function checkServer(
-  connection: RedisConnection,
+export function checkServer(
+  url: string,
+  report: ServerReport,
   replicas: number,
-): Promise<ServerFacts> {
-  const text = (await connection.send<string>(["INFO", "everything"])).toString();
-  const facts = new Map(
-    text.split("\r\n").filter((line) => line.includes(":")).map((line) => {
-      const colon = line.indexOf(":");
-      return [line.slice(0, colon), line.slice(colon + 1)] as const;
-    }),
-  );
-  const fact = (name: string) => facts.get(name) ?? "";
+  fsync?: string,
+): ServerFacts {
+  const fact = (name: string) => report.get(name) ?? "";
   const refuse = (reason: string, remedy: string): never => {
-    throw new UnsafeRedisError(connection.url, reason, remedy);
+    throw new UnsafeRedisError(url, reason, remedy);
   };
   const isValkey = fact("server_name") === "valkey";
   const version = isValkey ? fact("valkey_version") : fact("redis_version");
@@ -67,43 +63,41 @@ export async function checkServer(
     );
   }
   const policy = fact("maxmemory_policy");
-  const maxmemoryBytes = Number(fact("maxmemory"));
   if (policy !== "noeviction") {
     refuse(
       `deletes keys when its memory is full (maxmemory-policy ${policy})`,
       "Set `maxmemory-policy noeviction`: a full server then refuses writes, which Cairn reports.",
     );
   }
-  const connected = Number(fact("connected_slaves"));
-  if (connected < replicas) {
-    refuse(
-      `has ${connected} replicas, and ${replicas} must confirm each write`,
-      "Connect the replicas, or lower storage.redis.replicas.",
-    );
-  }
-  const warnings: string[] = [];
-  if (maxmemoryBytes === 0) {
-    warnings.push(
-      `The Redis at ${connection.url} has no maxmemory: it may be killed when the machine's memory is used up. Set maxmemory to at most two thirds of it.`,
-    );
-  }
-  const fsync = await appendfsyncOf(connection);
   if (fsync === "no") {
     refuse(
       "never syncs its append-only file itself (appendfsync no)",
       "Set `appendfsync always` or `everysec`.",
     );
   }
+  const warnings: string[] = [];
+  const connected = Number(fact("connected_slaves"));
+  if (connected < replicas) {
+    warnings.push(
+      `The Redis at ${url} has ${connected} replicas, and ${replicas} must confirm each durable write: nothing is accepted before they are connected. Connect them, or lower storage.redis.replicas.`,
+    );
+  }
+  const maxmemoryBytes = Number(fact("maxmemory"));
+  if (maxmemoryBytes === 0) {
+    warnings.push(
+      `The Redis at ${url} has no maxmemory: it may be killed when the machine's memory is used up. Set maxmemory to at most two thirds of it.`,
+    );
+  }
   if (fsync === "everysec") {
     warnings.push(
-      `The Redis at ${connection.url} syncs once a second (appendfsync everysec), so each accepted event waits for it, half a second on average. \`appendfsync always\` answers as soon as the disk has it.`,
+      `The Redis at ${url} syncs once a second (appendfsync everysec), so each accepted event waits for it, half a second on average. \`appendfsync always\` answers as soon as the disk has it.`,
     );
   }
   return { version: `${isValkey ? "valkey" : "redis"} ${version}`, maxmemoryBytes, warnings };
 }
 
-/** The policy; undefined where the server does not let its settings be read. */
-async function appendfsyncOf(connection: RedisConnection): Promise<string | undefined> {
+/** The fsync policy; undefined where the server does not let its settings be read. */
+export async function appendfsyncOf(connection: RedisConnection): Promise<string | undefined> {
   try {
     const [, value] = await connection.send<string[]>(["CONFIG", "GET", "appendfsync"]);
     return value;

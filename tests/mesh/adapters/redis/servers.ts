@@ -27,17 +27,9 @@ export interface TestServer {
  * file. Where a program is missing, a skipped test says so.
  */
 export async function withServers(declare: (server: TestServer) => void): Promise<void> {
-  for (const program of programs) {
-    if (!isInstalled(program)) {
-      Deno.test({
-        name: `${program} is not installed: its cases are skipped (apt-get install ${
-          program === "redis-server" ? "redis-server" : "valkey-server"
-        })`,
-        ignore: true,
-        fn: () => {},
-      });
-      continue;
-    }
+  const installed: ServerProgram[] = [];
+  withPrograms((program) => installed.push(program));
+  for (const program of installed) {
     const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
     const local = await LocalServer.start({ program, directory });
     globalThis.addEventListener("unload", () => {
@@ -47,9 +39,22 @@ export async function withServers(declare: (server: TestServer) => void): Promis
     declare({
       program,
       local,
-      connect: (options = {}) =>
-        RedisServer.open({ url: local.url, mesh: `test-${meshes++}`, ...options }),
+      connect: (options = {}) => RedisServer.open({ url: local.url, mesh: newMesh(), ...options }),
     });
+  }
+}
+
+/** Calls `declare` with each installed program; a skipped test names those that are missing. */
+export function withPrograms(declare: (program: ServerProgram) => void): void {
+  for (const program of programs) {
+    if (isInstalled(program)) declare(program);
+    else {
+      Deno.test({
+        name: `${program} is not installed: its cases are skipped (apt-get install ${program})`,
+        ignore: true,
+        fn: () => {},
+      });
+    }
   }
 }
 

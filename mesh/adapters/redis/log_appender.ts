@@ -1,0 +1,367 @@
+/**
+ * Appends to one partition of a log in Redis.
+ *
+ * One batch is on the way at a time, and appends that come meanwhile make the next one: so order
+ * needs no further care, and the batch grows with the load. Each batch has a sequence of this
+ * writer, by which the server knows one that it has appended already. A batch is sent again after a
+ * connection was lost, until its time is up; batches whose durability was not confirmed are sent
+ * again before a newer one, because a restart may have lost them.
+ */
+import {
+  type AppendFence,
+  type AppendUntil,
+  LogFullError,
+  LogOffsetError,
+  LogUnavailableError,
+  StaleWriterError,
+} from "../../ports/event_log.ts";
+import { NotDurableError } from "./durability_barrier.ts";
+import { type AppendReply, appendScript } from "./log_scripts.ts";
+import { RedisUnavailableError } from "./redis_connection.ts";
+import type { RedisServer } from "./redis_server.ts";
+
+/** The parts of a log that an appender uses. */
+export interface AppenderParts {
+  readonly server: RedisServer;
+  /** The log in words, for errors. */
+  readonly log: string;
+  readonly partition: number;
+  readonly keys: { readonly log: string; readonly stream: string; readonly writer: string };
+  readonly bytesMax: number;
+  /** Time within which an append is sent again, ms. */
+  readonly budgetMs: number;
+  /**
+   * The run of the server, after the log has checked that it lost nothing.
+   *
+   * @throws {LogTailLostError} It has.
+   */
+  checkedRun(): Promise<string>;
+  onBytes(bytes: number): void;
+  onAppended(endOffset: number): void;
+  /** Records before `endOffset` are durable. */
+  onDurable(endOffset: number): void;
+  /** Why the last append was refused; undefined after one that was taken. */
+  onRefusal(refusal: Error | undefined): void;
+}
+
+interface Append {
+  readonly records: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly until: AppendUntil;
+  readonly fence: AppendFence | undefined;
+  /** End of its time on the monotonic clock, ms. */
+  readonly untilMs: number;
+  isSettled: boolean;
+  resolve(firstOffset: number): void;
+  reject(error: unknown): void;
+}
+
+/** Appends that are sent in one script. */
+interface Batch {
+  readonly sequence: number;
+  readonly appends: readonly Append[];
+  readonly count: number;
+  firstOffset: number;
+  /** Run of the server that answered last. */
+  runId: string;
+}
+
+/** Bounds of a batch. */
+const [RECORDS_MAX, BYTES_MAX] = [1_000, 4 * 2 ** 20];
+/** Bytes that wait before further appends are refused. */
+const WAITING_BYTES_MAX = 64 * 2 ** 20;
+/** Pause before a batch is sent again, ms. */
+const RETRY_MS = 20;
+
+export class LogAppender {
+  readonly #parts: AppenderParts;
+  #waiting: Append[] = [];
+  #waitingBytes = 0;
+  #sequence = 0;
+  #isSending = false;
+  /** Batches with durable appends that are not confirmed yet, oldest first. */
+  #unconfirmed: Batch[] = [];
+  #isConfirming = false;
+  #isClosed = false;
+
+  constructor(parts: AppenderParts) {
+    this.#parts = parts;
+  }
+
+  append(
+    records: readonly Uint8Array[],
+    until: AppendUntil,
+    fence: AppendFence | undefined,
+  ): Promise<number> {
+    const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
+    const isBehind = this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX;
+    if (isBehind || this.#isClosed) {
+      const reason = this.#isClosed ? "the log is closed" : `${this.#waitingBytes} bytes wait`;
+      const error = this.#unavailable(new Error(reason));
+      this.#parts.onRefusal(error);
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      const untilMs = performance.now() + this.#parts.budgetMs;
+      const isSettled = false;
+      this.#waiting.push({ records, bytes, until, fence, untilMs, isSettled, resolve, reject });
+      this.#waitingBytes += bytes;
+      if (!this.#isSending) {
+        this.#isSending = true;
+        // Appends of one turn share a batch.
+        queueMicrotask(() => void this.#send());
+      }
+    });
+  }
+
+  /** Waits for the appends under way; later ones are refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    while (this.#isSending || this.#unconfirmed.length > 0) await pause(1);
+  }
+
+  async #send(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const appends = this.#take();
+      await this.#deliver(appends);
+    }
+    this.#isSending = false;
+  }
+
+  /** The next appends that fit together into a batch. */
+  #take(): Append[] {
+    let records = 0;
+    let bytes = 0;
+    let taken = 0;
+    for (const append of this.#waiting) {
+      const isFull = records + append.records.length > RECORDS_MAX ||
+        bytes + append.bytes > BYTES_MAX;
+      if (taken > 0 && (isFull || !continues(this.#waiting[taken - 1], append))) break;
+      taken++;
+      records += append.records.length;
+      bytes += append.bytes;
+    }
+    const appends = this.#waiting.slice(0, taken);
+    this.#waiting = this.#waiting.slice(taken);
+    return appends;
+  }
+
+  async #deliver(appends: readonly Append[]): Promise<void> {
+    const batch: Batch = {
+      sequence: ++this.#sequence,
+      appends,
+      count: appends.reduce((sum, { records }) => sum + records.length, 0),
+      firstOffset: 0,
+      runId: "",
+    };
+    const reply = await this.#sendUntilAnswered(batch);
+    if (reply instanceof Error) return this.#settle(batch, reply);
+    switch (reply[0]) {
+      case "OK":
+        return this.#appended(batch, Number(reply[2]));
+      case "FULL":
+        // Together the appends are too large; some of them may fit.
+        if (appends.length > 1) {
+          for (const append of appends) await this.#deliver([append]);
+          return;
+        }
+        return this.#settle(
+          batch,
+          new LogFullError(this.#parts.log, Number(reply[1]), this.#parts.bytesMax),
+        );
+      case "STALE":
+        return this.#settle(
+          batch,
+          new StaleWriterError(
+            this.#parts.log,
+            this.#parts.partition,
+            appends[0].fence?.epoch,
+            Number(reply[1]),
+          ),
+        );
+      case "OFFSET":
+        return this.#settle(
+          batch,
+          new LogOffsetError(
+            this.#parts.log,
+            this.#parts.partition,
+            appends[0].fence?.expectedOffset ?? 0,
+            Number(reply[1]),
+          ),
+        );
+      default:
+        // EARLIER and RUN do not leave #sendUntilAnswered for a new batch.
+        return this.#settle(batch, new Error(`the server answered ${reply[0]}`));
+    }
+  }
+
+  /** Sends the batch until the server answers or the time of its appends is up. */
+  async #sendUntilAnswered(batch: Batch): Promise<AppendReply | Error> {
+    const untilMs = Math.max(...batch.appends.map((append) => append.untilMs));
+    for (;;) {
+      try {
+        const runId = await this.#parts.checkedRun();
+        await this.#sendAgain(runId);
+        const reply = await this.#run(batch, runId);
+        if (reply[0] !== "RUN") return reply;
+        this.#parts.server.runs.leave();
+      } catch (error) {
+        if (!(error instanceof RedisUnavailableError)) return this.#translated(error);
+        if (performance.now() + RETRY_MS > untilMs) return this.#unavailable(error);
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
+  /** Sends batches again that another run of the server may have lost, oldest first. */
+  async #sendAgain(runId: string): Promise<void> {
+    for (const batch of this.#unconfirmed) {
+      if (batch.runId === runId) continue;
+      const reply = await this.#run(batch, runId);
+      if (reply[0] === "OK" || reply[0] === "EARLIER") {
+        if (reply[0] === "OK") batch.firstOffset = Number(reply[1]);
+        batch.runId = runId;
+        continue;
+      }
+      if (reply[0] === "RUN") {
+        throw new RedisUnavailableError(
+          this.#parts.server.url,
+          true,
+          new Error("the server was restarted meanwhile"),
+        );
+      }
+      this.#unconfirmed = this.#unconfirmed.filter((each) => each !== batch);
+      this.#settle(batch, this.#unavailable(new Error(`it was lost and then ${reply[0]}`)));
+    }
+  }
+
+  async #run(batch: Batch, runId: string): Promise<AppendReply> {
+    const { server, keys, partition, bytesMax } = this.#parts;
+    const { fence } = batch.appends[0];
+    const reply = await appendScript.run(
+      server.commands,
+      [server.runs.key, keys.log, keys.stream, keys.writer],
+      [
+        runId,
+        partition,
+        batch.sequence,
+        bytesMax,
+        fence?.epoch ?? 0,
+        fence?.expectedOffset ?? "",
+        ...batch.appends.flatMap(({ records }) => records),
+      ],
+    );
+    if (reply[0] === "OK") {
+      batch.firstOffset = Number(reply[1]);
+      batch.runId = runId;
+    }
+    return reply;
+  }
+
+  #appended(batch: Batch, bytesHeld: number): void {
+    this.#parts.onRefusal(undefined);
+    this.#parts.onBytes(bytesHeld);
+    this.#settle(batch, undefined, "written");
+    if (batch.appends.some(({ isSettled }) => !isSettled)) {
+      this.#unconfirmed.push(batch);
+      if (!this.#isConfirming) void this.#confirm();
+    }
+    this.#parts.onAppended(batch.firstOffset + batch.count);
+  }
+
+  /** Waits until the unconfirmed batches are durable. */
+  async #confirm(): Promise<void> {
+    this.#isConfirming = true;
+    while (this.#unconfirmed.length > 0) {
+      const covered = [...this.#unconfirmed];
+      try {
+        await this.#parts.server.barrier.pass(covered[covered.length - 1].runId);
+        const { runId } = covered[covered.length - 1];
+        // An older run's batches are sent again first.
+        if (covered.some((batch) => batch.runId !== runId)) await this.#resend();
+        else for (const batch of covered) this.#confirmed(batch);
+      } catch (error) {
+        await this.#recover(error);
+      }
+    }
+    this.#isConfirming = false;
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    const isPassing = error instanceof RedisUnavailableError || error instanceof NotDurableError;
+    const nowMs = performance.now();
+    const late = this.#unconfirmed.filter(({ appends }) =>
+      !isPassing || appends.every(({ untilMs }) => nowMs + RETRY_MS > untilMs)
+    );
+    this.#unconfirmed = this.#unconfirmed.filter((batch) => !late.includes(batch));
+    const failure = isPassing ? this.#unavailable(error) : this.#translated(error);
+    for (const batch of late) this.#settle(batch, failure);
+    await pause(RETRY_MS);
+    await this.#resend().catch(() => {});
+  }
+
+  /** Has the sender send unconfirmed batches again, also where no new append comes. */
+  async #resend(): Promise<void> {
+    // The sender does it itself, in order, before its next batch.
+    if (this.#isSending || this.#unconfirmed.length === 0) return;
+    this.#isSending = true;
+    try {
+      await this.#sendAgain(await this.#parts.checkedRun());
+    } finally {
+      await this.#send();
+    }
+  }
+
+  #confirmed(batch: Batch): void {
+    this.#unconfirmed = this.#unconfirmed.filter((each) => each !== batch);
+    this.#parts.onDurable(batch.firstOffset + batch.count);
+    this.#settle(batch, undefined);
+  }
+
+  /** Answers the appends of a batch, or those that wait for no more than `until`. */
+  #settle(batch: Batch, failure: Error | undefined, until: AppendUntil = "durable"): void {
+    if (failure) this.#parts.onRefusal(failure);
+    let offset = batch.firstOffset;
+    for (const append of batch.appends) {
+      const first = offset;
+      offset += append.records.length;
+      if (append.isSettled || (until === "written" && append.until === "durable")) continue;
+      append.isSettled = true;
+      this.#waitingBytes -= append.bytes;
+      if (failure) append.reject(failure);
+      else append.resolve(first);
+    }
+  }
+
+  #translated(error: unknown): Error {
+    if (error instanceof Error && /^(OOM|ERR.*OOM)/.test(error.message)) {
+      const { facts, url } = this.#parts.server;
+      return new LogFullError(
+        this.#parts.log,
+        facts.maxmemoryBytes,
+        facts.maxmemoryBytes,
+        `that is the maxmemory of the Redis at ${url}: raise it or let the consumers of its logs catch up`,
+      );
+    }
+    return error instanceof Error ? error : new Error(String(error));
+  }
+
+  #unavailable(cause: unknown): LogUnavailableError {
+    return new LogUnavailableError(
+      this.#parts.log,
+      "The records may have been written. Appends go on as soon as Redis answers.",
+      cause,
+    );
+  }
+}
+
+/** Whether `next` may follow `before` in one batch: both unfenced, or of one writer in order. */
+function continues(before: Append, next: Append): boolean {
+  if (before.fence === undefined || next.fence === undefined) return before.fence === next.fence;
+  return before.fence.epoch === next.fence.epoch &&
+    before.fence.expectedOffset + before.records.length === next.fence.expectedOffset;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

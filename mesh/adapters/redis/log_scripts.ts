@@ -1,0 +1,121 @@
+/**
+ * The atomic steps of a log in Redis.
+ *
+ * Keys of the log `events` of a mesh, all with the mesh's hash tag:
+ *
+ *     …:log:events           hash: next:p, total:p, freed:p, floor:p, epoch:p, bytes, partitions
+ *     …:log:events:p         stream of partition p
+ *     …:log:events:offsets   hash: `p consumer` → committed offset
+ *     …:log:events:writer:w  hash: p → `sequence offset` of the last append of writer w
+ *
+ * The id of the record with offset n is `n+1 - b`, where b is the number of bytes of the records
+ * before it in the partition. So ids ascend, offsets are dense, and a trim knows how many bytes it
+ * frees.
+ */
+import { RUN_CHECK } from "./server_runs.ts";
+import { RedisScript } from "./redis_script.ts";
+
+/** Time after which the server forgets a writer that has ended, s. */
+const WRITER_TTL_S = 24 * 3_600;
+
+/** Outcomes of an append. */
+export type AppendReply =
+  /** Appended, now or by an earlier sending of the same sequence. */
+  | ["OK", first: string, bytes: string]
+  /** A later append of the same writer is there, so this one was appended before. */
+  | ["EARLIER"]
+  /** Another run of the server is current. */
+  | ["RUN"]
+  | ["STALE", epoch: string]
+  | ["OFFSET", endOffset: string]
+  | ["FULL", bytes: string];
+
+/**
+ * KEYS: runs, log, stream, writer. ARGV: run id, partition, sequence of this writer, limit of
+ * bytes, epoch or 0, expected offset or '', records.
+ *
+ * The script refuses as a whole on a server whose memory is full: its default flags deny it then.
+ */
+export const appendScript = new RedisScript<AppendReply>(`#!lua
+${RUN_CHECK}
+local log, stream, writer, p = KEYS[2], KEYS[3], KEYS[4], ARGV[2]
+local sequence = tonumber(ARGV[3])
+local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes')
+local first, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
+local epoch, held = m[3] or '0', tonumber(m[4] or '0')
+local last = redis.call('HGET', writer, p)
+if last then
+  local s, offset = string.match(last, '^(%d+) (%d+)$')
+  if tonumber(s) == sequence then return {'OK', offset, string.format('%d', held)} end
+  if tonumber(s) > sequence then return {'EARLIER'} end
+end
+if epoch ~= ARGV[5] then return {'STALE', epoch} end
+if ARGV[6] ~= '' and tonumber(ARGV[6]) ~= first then return {'OFFSET', string.format('%d', first)} end
+local bytes = 0
+for i = 7, #ARGV do bytes = bytes + #ARGV[i] end
+if held + bytes > tonumber(ARGV[4]) then return {'FULL', string.format('%d', held)} end
+local next = first
+for i = 7, #ARGV do
+  redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', ARGV[i])
+  next = next + 1
+  total = total + #ARGV[i]
+end
+redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p, string.format('%d', total))
+held = redis.call('HINCRBY', log, 'bytes', bytes)
+redis.call('HSET', writer, p, string.format('%d %d', sequence, first))
+redis.call('EXPIRE', writer, ${WRITER_TTL_S})
+return {'OK', string.format('%d', first), string.format('%d', held)}
+`);
+
+/** KEYS: runs, log. ARGV: run id, partition, epoch. Returns the end of the partition. */
+export const claimScript = new RedisScript<["OK" | "STALE", string] | ["RUN"]>(`#!lua
+${RUN_CHECK}
+local field = 'epoch:' .. ARGV[2]
+local epoch = tonumber(redis.call('HGET', KEYS[2], field) or '0')
+if epoch > tonumber(ARGV[3]) then return {'STALE', string.format('%d', epoch)} end
+redis.call('HSET', KEYS[2], field, ARGV[3])
+return {'OK', redis.call('HGET', KEYS[2], 'next:' .. ARGV[2]) or '0'}
+`);
+
+/**
+ * KEYS: runs, log, stream. ARGV: run id, partition, offset. Also on a server whose memory is full:
+ * trimming is how it gets room. Returns the bytes that the log holds then.
+ */
+export const trimScript = new RedisScript<["OK", bytes: string] | ["RUN"]>(`#!lua flags=allow-oom
+${RUN_CHECK}
+local log, stream, p = KEYS[2], KEYS[3], ARGV[2]
+local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'freed:' .. p, 'floor:' .. p)
+local next, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
+local freed, floor = tonumber(m[3] or '0'), tonumber(m[4] or '0')
+local offset = math.min(tonumber(ARGV[3]), next)
+if offset <= floor then return {'OK', redis.call('HGET', log, 'bytes') or '0'} end
+local id = string.format('%d-0', offset + 1)
+local kept = redis.call('XRANGE', stream, id, '+', 'COUNT', 1)
+local before = total
+if #kept > 0 then before = tonumber(string.match(kept[1][1], '-(%d+)$')) end
+redis.call('XTRIM', stream, 'MINID', '=', id)
+redis.call('HSET', log, 'freed:' .. p, string.format('%d', before), 'floor:' .. p, string.format('%d', offset))
+return {'OK', string.format('%d', redis.call('HINCRBY', log, 'bytes', freed - before))}
+`);
+
+/** KEYS: runs, offsets. ARGV: run id, field, offset. */
+export const commitScript = new RedisScript<["OK"] | ["RUN"]>(`#!lua flags=allow-oom
+${RUN_CHECK}
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+return {'OK'}
+`);
+
+/** The id of the record with this offset, or of the one before it where `b` is left out. */
+export function idOf(offset: number): string {
+  return `${offset + 1}-0`;
+}
+
+/** An id after every id of the records before `offset`, and before that of `offset` itself. */
+export function idBefore(offset: number): string {
+  return `${offset}-18446744073709551615`;
+}
+
+/** The offset of a record by its id. */
+export function offsetOf(id: string): number {
+  return Number(id.slice(0, id.indexOf("-"))) - 1;
+}

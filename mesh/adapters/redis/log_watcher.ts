@@ -1,0 +1,129 @@
+/**
+ * Wakes the readers of a log when other processes have appended, by one blocking read over all
+ * partitions that have listeners, on a connection of its own.
+ */
+import { Listeners } from "../../runtime/listeners.ts";
+import { idBefore } from "./log_scripts.ts";
+import type { RedisConnection } from "./redis_connection.ts";
+import type { RedisServer } from "./redis_server.ts";
+
+/** The parts of a log that its watcher uses. */
+export interface WatcherParts {
+  readonly server: RedisServer;
+  readonly partitions: number;
+  streamOf(partition: number): string;
+  /** The ends of these partitions. */
+  endsOf(partitions: readonly number[]): Promise<number[]>;
+}
+
+interface WatchedPartition {
+  readonly listeners: Listeners<[]>;
+  count: number;
+  /** Records before this offset were told of; -1 before the first look. */
+  toldTo: number;
+}
+
+/** Longest wait of one blocking read, ms. */
+const BLOCK_MS = 5_000;
+/** Pause after a failure, ms. */
+const RETRY_MS = 100;
+
+export class LogWatcher {
+  readonly #parts: WatcherParts;
+  readonly #partitions: WatchedPartition[];
+  #connection: RedisConnection | undefined;
+  /** The server's number of the connection, by which its wait is ended. */
+  #clientId: number | undefined;
+  #isRunning = false;
+  #isClosed = false;
+
+  constructor(parts: WatcherParts) {
+    this.#parts = parts;
+    this.#partitions = Array.from({ length: parts.partitions }, () => ({
+      listeners: new Listeners<[]>(),
+      count: 0,
+      toldTo: -1,
+    }));
+  }
+
+  /** Adds a listener; returns a function that removes it. */
+  add(partition: number, listener: () => void): () => void {
+    const watched = this.#partitions[partition];
+    const remove = watched.listeners.add(listener);
+    if (watched.count++ === 0) watched.toldTo = -1;
+    if (!this.#isRunning) void this.#run();
+    else if (watched.count === 1) this.#interrupt();
+    let isRemoved = false;
+    return () => {
+      if (isRemoved) return;
+      isRemoved = true;
+      remove();
+      watched.count--;
+    };
+  }
+
+  /** Tells the listeners of an append by this process. */
+  tell(partition: number, endOffset: number): void {
+    const watched = this.#partitions[partition];
+    if (watched.toldTo >= 0) watched.toldTo = Math.max(watched.toldTo, endOffset);
+    watched.listeners.tell();
+  }
+
+  /** Ends the wait; no listener is called any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#connection?.close();
+    for (const { listeners } of this.#partitions) listeners.clear();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    const connection = this.#connection = this.#parts.server.waitingConnection();
+    while (!this.#isClosed) {
+      const watched = [...this.#partitions.keys()].filter((p) => this.#partitions[p].count > 0);
+      if (watched.length === 0) break;
+      try {
+        if (!connection.isReady) {
+          await connection.connect();
+          this.#clientId = await connection.send<number>(["CLIENT", "ID"]);
+          // Appends may have come while there was no connection.
+          for (const p of watched) this.#partitions[p].toldTo = -1;
+        }
+        await this.#look(watched);
+        await this.#wait(connection, watched);
+      } catch {
+        if (!this.#isClosed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    connection.close();
+    this.#isRunning = false;
+    // A listener may have come while the loop ended.
+    if (!this.#isClosed && this.#partitions.some(({ count }) => count > 0)) void this.#run();
+  }
+
+  /** Compares the ends with those that were told of. */
+  async #look(watched: readonly number[]): Promise<void> {
+    const ends = await this.#parts.endsOf(watched);
+    watched.forEach((p, i) => {
+      const partition = this.#partitions[p];
+      const isNew = ends[i] > Math.max(0, partition.toldTo);
+      partition.toldTo = Math.max(partition.toldTo, ends[i]);
+      if (isNew) partition.listeners.tell();
+    });
+  }
+
+  async #wait(connection: RedisConnection, watched: readonly number[]): Promise<void> {
+    const streams = watched.map((p) => this.#parts.streamOf(p));
+    const after = watched.map((p) => idBefore(this.#partitions[p].toldTo));
+    await connection.sendForBytes(
+      ["XREAD", "COUNT", 1, "BLOCK", BLOCK_MS, "STREAMS", ...streams, ...after],
+      BLOCK_MS,
+    );
+  }
+
+  /** Ends the present wait, so that the next one has the new partition. */
+  #interrupt(): void {
+    if (this.#clientId === undefined) return;
+    this.#parts.server.commands.send(["CLIENT", "UNBLOCK", this.#clientId]).catch(() => {});
+  }
+}

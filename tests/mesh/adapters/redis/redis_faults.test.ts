@@ -1,0 +1,259 @@
+/**
+ * Faults of real servers: killed, stopped, full, restored from an old copy, and unsafe settings.
+ */
+import assert from "node:assert/strict";
+import { LocalServer, type ServerProgram } from "../../../../mesh/adapters/redis/local_server.ts";
+import { RedisEventLog } from "../../../../mesh/adapters/redis/redis_event_log.ts";
+import { RedisRecordStore } from "../../../../mesh/adapters/redis/redis_record_store.ts";
+import {
+  RedisServer,
+  type RedisServerOptions,
+} from "../../../../mesh/adapters/redis/redis_server.ts";
+import { UnsafeRedisError } from "../../../../mesh/adapters/redis/server_check.ts";
+import {
+  LogFullError,
+  LogTailLostError,
+  LogUnavailableError,
+} from "../../../../mesh/ports/event_log.ts";
+import { RecordsLostError } from "../../../../mesh/ports/record_store.ts";
+import { withPrograms } from "./servers.ts";
+
+interface World {
+  readonly local: LocalServer;
+  readonly directory: string;
+  open(options?: Partial<RedisServerOptions>): Promise<RedisServer>;
+  log(server: RedisServer, options?: { budgetMs?: number }): Promise<RedisEventLog>;
+}
+
+const text = (value: string) => new TextEncoder().encode(value);
+const texts = async (log: RedisEventLog) =>
+  (await log.read(0, 0, 1e6)).map(({ bytes }) => new TextDecoder().decode(bytes));
+
+withPrograms((program: ServerProgram) => {
+  const test = (
+    name: string,
+    body: (world: World) => Promise<void>,
+    settings: Readonly<Record<string, string>> = {},
+  ) =>
+    Deno.test(`${program}: ${name}`, async () => {
+      const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+      const local = await LocalServer.start({ program, directory, settings });
+      const servers: RedisServer[] = [];
+      const logs: RedisEventLog[] = [];
+      try {
+        await body({
+          local,
+          directory,
+          open: async (options = {}) => {
+            const server = await RedisServer.open({
+              url: local.url,
+              mesh: "faults",
+              deadlineMs: 500,
+              ...options,
+            });
+            servers.push(server);
+            return server;
+          },
+          log: async (server, { budgetMs = 20_000 } = {}) => {
+            const log = await RedisEventLog.open({
+              server,
+              name: "events",
+              partitions: 1,
+              bytesMax: 2 ** 30,
+              writer: crypto.randomUUID(),
+              budgetMs,
+            });
+            logs.push(log);
+            return log;
+          },
+        });
+      } finally {
+        for (const log of logs) await log.close();
+        for (const server of servers) server.close();
+        await local.kill();
+        await Deno.remove(directory, { recursive: true });
+      }
+    });
+
+  test("appends over a kill -9 of the server are there once each, in order", async (world) => {
+    const log = await world.log(await world.open());
+    const appends: Promise<number>[] = [];
+    for (let i = 0; i < 300; i++) {
+      appends.push(log.append(0, [text(`${i}`)], i % 7 === 0 ? "written" : "durable"));
+      if (i % 10 === 0) await appends.at(-1);
+      if (i === 100 || i === 200) {
+        const killed = world.local.kill();
+        for (let k = 0; k < 5; k++) appends.push(log.append(0, [text(`${i}+${k}`)]));
+        await killed;
+        await world.local.start();
+      }
+    }
+    await Promise.all(appends);
+    const found = await texts(log);
+    assert.equal(found.length, new Set(found).size, "no record is there twice");
+    assert.equal(found.length, 310);
+    const numbers = found.filter((each) => !each.includes("+")).map(Number);
+    assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b));
+  });
+
+  test("connections that break at any moment double and lose nothing", async (world) => {
+    const server = await world.open();
+    const [one, two] = [await world.log(server), await world.log(await world.open())];
+    const killer = await world.open({ mesh: "killer" });
+    const sent: string[] = [];
+    const rounds = Array.from({ length: 60 }, (_, round) => round);
+    for (const round of rounds) {
+      const appends = [one, two].flatMap((log, w) =>
+        Array.from({ length: 5 }, (_, i) => {
+          const record = `${w}/${round}/${i}`;
+          sent.push(record);
+          return log.append(0, [text(record)]);
+        })
+      );
+      // Breaks every connection except its own.
+      if (round % 3 === 0) {
+        await killer.commands.send(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+      }
+      await Promise.all(appends);
+    }
+    const found = await texts(one);
+    assert.deepEqual(found.toSorted(), sent.toSorted());
+    for (const w of ["0", "1"]) {
+      const own = (records: string[]) => records.filter((each) => each.startsWith(`${w}/`));
+      assert.deepEqual(own(found), own(sent), "each writer's records keep their order");
+    }
+  });
+
+  test("a server that answers nothing is given up, and its appends go on when it is back", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server, { budgetMs: 1_500 });
+    await log.append(0, [text("before")]);
+    world.local.pause();
+    const refused = await log.append(0, [text("away")]).catch((error) => error);
+    assert.ok(refused instanceof LogUnavailableError);
+    assert.match(refused.message, /no answer within 500 ms|no connection within 500 ms/);
+    assert.ok(log.refusal() instanceof LogUnavailableError, "a readiness probe says so");
+    world.local.resume();
+    await server.commands.connect();
+    await log.append(0, [text("after")]);
+    assert.equal(log.refusal(), undefined);
+    const found = await texts(log);
+    assert.ok(["before,after", "before,away,after"].includes(found.join()), found.join());
+  });
+
+  test("a log restored from an old copy is refused, also when others have filled it again", async (world) => {
+    const first = await world.log(await world.open());
+    for (let i = 0; i < 10; i++) await first.append(0, [text(`${i}`)]);
+    const copy = await Deno.makeTempDir({ prefix: "cairn-redis-copy-" });
+    await new Deno.Command("cp", { args: ["-a", `${world.directory}/appendonlydir`, copy] })
+      .output();
+    for (let i = 10; i < 20; i++) await first.append(0, [text(`${i}`)]);
+    await world.local.kill();
+    await Deno.remove(`${world.directory}/appendonlydir`, { recursive: true });
+    await Deno.rename(`${copy}/appendonlydir`, `${world.directory}/appendonlydir`);
+    await Deno.remove(copy);
+    await world.local.start();
+    const second = await world.log(await world.open());
+    for (let i = 0; i < 50; i++) await second.append(0, [text(`new ${i}`)]);
+    const error = await first.append(0, [text("20")]).catch((error) => error);
+    assert.ok(error instanceof LogTailLostError, String(error));
+    assert.deepEqual([error.known, error.found], [20, 10]);
+    assert.match(error.message, /has lost 10\. Nothing is written until/);
+    await assert.rejects(first.read(0, 0, 1), LogTailLostError);
+    assert.equal(first.refusal(), error);
+  });
+
+  test("records restored from an old copy are refused by the processes that saw newer ones", async (world) => {
+    const server = await world.open();
+    const store = new RedisRecordStore(server);
+    const write = (each: RedisRecordStore, key: string) =>
+      each.transact((view) => view.set(key, 1), { keys: [key] });
+    await write(store, "a");
+    const copy = await Deno.makeTempDir({ prefix: "cairn-redis-copy-" });
+    await new Deno.Command("cp", { args: ["-a", `${world.directory}/appendonlydir`, copy] })
+      .output();
+    await write(store, "b");
+    await world.local.kill();
+    await Deno.remove(`${world.directory}/appendonlydir`, { recursive: true });
+    await Deno.rename(`${copy}/appendonlydir`, `${world.directory}/appendonlydir`);
+    await Deno.remove(copy);
+    await world.local.start();
+    const other = new RedisRecordStore(await world.open());
+    for (const key of ["c", "d", "e"]) await write(other, key);
+    await server.commands.connect().catch(() => {});
+    const error = await write(store, "f").catch((error) => error);
+    assert.ok(error instanceof RecordsLostError, String(error));
+    assert.match(error.message, /Restore the newer data, or accept the loss/);
+    for (const each of [store, other]) await each.close();
+  });
+
+  test("a full server refuses whole appends by name, and a trim makes room", async (world) => {
+    const server = await world.open();
+    const log = await world.log(server);
+    const record = new Uint8Array(64 * 1024);
+    let error: unknown;
+    let appended = 0;
+    for (; error === undefined && appended < 1_000; appended++) {
+      error = await log.append(0, [record, record]).then(() => undefined, (cause) => cause);
+    }
+    assert.ok(error instanceof LogFullError, String(error));
+    assert.match(error.message, /that is the maxmemory of the Redis at unix:.*raise it/);
+    assert.ok(log.refusal() instanceof LogFullError);
+    const end = await log.endOffset(0);
+    assert.equal(end % 2, 0, "no append is there by half");
+    await log.commitOffset("joiner", 0, end);
+    await log.trim(0, end - 2);
+    assert.equal(log.refusal(), undefined);
+    assert.equal(await log.append(0, [record, record]), end);
+  }, { maxmemory: "12mb" });
+
+  test("a reader in another process is woken by an append", async (world) => {
+    const writer = await world.log(await world.open());
+    const reader = await world.log(await world.open());
+    for (const record of ["a", "b"]) {
+      const woken = Promise.withResolvers<void>();
+      const remove = reader.onAppended(0, () => woken.resolve());
+      await writer.append(0, [text(record)]);
+      await woken.promise;
+      remove();
+    }
+    assert.deepEqual(await texts(reader), ["a", "b"]);
+  });
+});
+
+withPrograms((program: ServerProgram) => {
+  const cases: readonly [string, Readonly<Record<string, string>>, RegExp][] = [
+    ["without an append-only file", { appendonly: "no" }, /no append-only file.*appendonly yes/],
+    ["that evicts keys", { "maxmemory-policy": "allkeys-lru" }, /maxmemory-policy allkeys-lru/],
+    ["that never syncs", { appendfsync: "no" }, /appendfsync no/],
+    ["in cluster mode", { "cluster-enabled": "yes" }, /cluster mode/],
+  ];
+  for (const [what, settings, expected] of cases) {
+    Deno.test(`${program}: a server ${what} is refused with the setting to change`, async () => {
+      const directory = await Deno.makeTempDir({ prefix: "cairn-redis-" });
+      const local = await LocalServer.start({ program, directory, settings });
+      try {
+        const refused = await RedisServer.open({ url: local.url, mesh: "m" }).catch((error) =>
+          error
+        );
+        assert.ok(refused instanceof UnsafeRedisError, String(refused));
+        assert.match(refused.message, expected);
+      } finally {
+        await local.kill();
+        await Deno.remove(directory, { recursive: true });
+      }
+    });
+  }
+
+  Deno.test(`${program}: a server that is not there is an error that names it, without the password`, async () => {
+    const error = await RedisServer.open({
+      url: "redis://user:secret@127.0.0.1:1",
+      mesh: "m",
+      deadlineMs: 300,
+      openBudgetMs: 0,
+    }).catch((error) => error);
+    assert.equal(error.name, "RedisUnavailableError");
+    assert.equal(error.url, "redis://127.0.0.1:1");
+    assert.ok(!String(error).includes("secret"));
+  });
+});
