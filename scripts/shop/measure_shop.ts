@@ -1,0 +1,169 @@
+/**
+ * The measurement of `deno task shop`: an import, and the same visits on two servers.
+ */
+import { runImport } from "../../cli/import/import.ts";
+import type { ImportFlags } from "../../cli/import/command.ts";
+import { loadConfiguration } from "../../cli/load_configuration.ts";
+import { Progress, stderrTarget } from "../../cli/progress.ts";
+import { exactAuc } from "../../offline/evaluation/auc.ts";
+import { percentile } from "../../offline/evaluation/samples.ts";
+import { formatOf, openFileRows } from "../../offline/import/file_rows.ts";
+import { History } from "../../offline/import/history.ts";
+import { proposeMapping } from "../../offline/import/mapping.ts";
+import { readHistory } from "../../offline/import/read_history.ts";
+import { withServer } from "../../server/machine/with_server.ts";
+import type { ShopMeasurements, ShopNews, ShopOrder } from "./shop_client.ts";
+import { type ShopVisit, shopVisits } from "./shop_visits.ts";
+
+export interface ShopOptions {
+  /** The table of order lines. */
+  readonly path: string;
+  readonly config: string;
+  readonly set: readonly string[];
+  /** Visits to replay, the earliest. */
+  readonly visitsMax: number;
+  /** Takes lines about the progress. */
+  tell(line: string): void;
+}
+
+export interface ShopFigures {
+  /** Order lines that were imported, and those that could not be used. */
+  readonly imported: number;
+  readonly refused: number;
+  /** Duration of the import, from reading the file to the snapshot. */
+  readonly seconds: number;
+  /** AUC over all candidates of all visits. */
+  readonly servedAucCold: number;
+  readonly servedAucWarm: number;
+  /** Time of a ranking over HTTP on the warm server. */
+  readonly rankP99Ms: number;
+  readonly visits: number;
+}
+
+/** Share of the order lines that is imported. */
+const IMPORTED = 2 / 3;
+
+/** The meaning of the table's columns that their names do not tell. */
+const columns = {
+  targets: new Map([["UnitPrice", "item.price"], ["Description", "item.words"]]),
+  separators: new Map([["Description", " "]]),
+};
+
+export async function measureShop(options: ShopOptions): Promise<ShopFigures> {
+  const { path, config, set, visitsMax, tell } = options;
+  const history = await readOrders(options);
+  const order = history.eventsByTime();
+  const cutMs = history.timeOf(order[Math.floor(IMPORTED * order.length)]);
+  const visits = [...firstOf(shopVisits(history, cutMs), visitsMax)];
+  const folder = await Deno.makeTempDir({ prefix: "cairn-shop-" });
+  try {
+    const flags: ImportFlags = {
+      config,
+      set: [...set, `storage={ kind: directory, path: ${folder}/warm }`],
+      events: path,
+      action: "purchase",
+      map: [...columns.targets].map(([column, target]) => `${column}=${target}`),
+      split: [...columns.separators].map(([column, text]) => `${column}=${text}`),
+      until: new Date(cutMs).toISOString(),
+      seen: 50,
+    };
+    const { imported, refused, seconds } = await runImport(flags, { out: () => {}, err: tell });
+    // Both servers know the catalogue: it is the model that one of them lacks.
+    const cold = await replay(visits, options, `${folder}/cold`);
+    const warm = await replay(visits, options, `${folder}/warm`);
+    return {
+      imported,
+      refused,
+      seconds,
+      servedAucCold: rounded(exactAuc(cold.scores, cold.labels)),
+      servedAucWarm: rounded(exactAuc(warm.scores, warm.labels)),
+      rankP99Ms: Math.round(10 * percentile(warm.rankMs.toSorted(), 0.99)) / 10,
+      visits: visits.length,
+    };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function readOrders({ path, config, set }: ShopOptions): Promise<History> {
+  const { features: { schema }, gateway } = await loadConfiguration(config, { assignments: set });
+  const rows = await openFileRows(path, formatOf(path));
+  const history = new History();
+  await readHistory(history, rows.rows(), {
+    content: "events",
+    mapping: proposeMapping({
+      file: path,
+      content: "events",
+      columns: rows.columns,
+      schema,
+      typed: columns,
+    }),
+    action: "purchase",
+    latestMs: Date.now(),
+    untilMs: Infinity,
+    valueRanges: gateway.valueBounds,
+    refuse: () => {},
+  });
+  return history;
+}
+
+async function replay(
+  visits: readonly ShopVisit[],
+  { config, set }: ShopOptions,
+  folder: string,
+): Promise<ShopMeasurements> {
+  const assignments = [
+    ...set,
+    "gateway.port=0",
+    "gateway.host=127.0.0.1",
+    `storage={ kind: directory, path: ${folder} }`,
+  ];
+  const configuration = await loadConfiguration(config, { assignments });
+  const [apiKey] = configuration.gateway.apiKeys;
+  return await withServer(
+    configuration,
+    { writeLog: (line) => Deno.stderr.writeSync(new TextEncoder().encode(line)) },
+    ({ url }) => runClient({ url, visits, ...(apiKey !== undefined && { apiKey }) }),
+  );
+}
+
+async function runClient(order: ShopOrder): Promise<ShopMeasurements> {
+  const worker = new Worker(new URL("./shop_client.ts", import.meta.url), { type: "module" });
+  const progress = new Progress("visits", order.visits.length, stderrTarget());
+  try {
+    return await new Promise<ShopMeasurements>((resolve, reject) => {
+      worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(`The client's thread failed: ${event.message}`));
+      };
+      worker.onmessage = ({ data: news }: MessageEvent<ShopNews>) => {
+        switch (news.kind) {
+          case "visits":
+            return progress.update(news.done);
+          case "finished":
+            progress.finish();
+            return resolve(news.measured);
+          case "failed":
+            return reject(new Error(news.message));
+          default:
+            news satisfies never;
+        }
+      };
+      worker.postMessage(order);
+    });
+  } finally {
+    worker.terminate();
+  }
+}
+
+function* firstOf<T>(all: Iterable<T>, max: number): Generator<T> {
+  let given = 0;
+  for (const each of all) {
+    if (given++ >= max) return;
+    yield each;
+  }
+}
+
+function rounded(share: number): number {
+  return Math.round(1e4 * share) / 1e4;
+}
