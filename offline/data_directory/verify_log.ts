@@ -3,6 +3,7 @@
  * that each record can be decoded.
  */
 import { CommittedOffsets } from "../../mesh/adapters/embedded/committed_offsets.ts";
+import { durableEvidence } from "../../mesh/adapters/embedded/durable_evidence.ts";
 import { readLogHeader } from "../../mesh/adapters/embedded/log_header.ts";
 import { decodeHeader, decodeRecords } from "../../mesh/adapters/embedded/segment_block.ts";
 import { SegmentBlocks } from "../../mesh/adapters/embedded/segment_blocks.ts";
@@ -43,25 +44,15 @@ export async function verifyLog(
       continue;
     }
     try {
-      const evidence = await evidenceOf(directory, partition);
+      const offsets = `${directory}/offsets`;
+      const evidence = await isFolder(offsets)
+        ? durableEvidence(folder, partition, new CommittedOffsets(offsets))
+        : undefined;
       verifyPartition(folder, evidence, decode, findings);
     } catch (error) {
       findings.problems.push(reasonOf(error));
     }
   }
-}
-
-/** The furthest offset that the log's small files know to have been durable. */
-async function evidenceOf(
-  directory: string,
-  partition: number,
-): Promise<DurableEvidence | undefined> {
-  const folder = `${directory}/offsets`;
-  if (!await isFolder(folder)) return undefined;
-  const offsets = new CommittedOffsets(folder);
-  const committed = offsets.all().filter((entry) => entry.partition === partition);
-  const furthest = committed.sort((a, b) => b.offset - a.offset).at(0);
-  return furthest && { offset: furthest.offset, path: offsets.path(furthest.consumer) };
 }
 
 function verifyPartition(

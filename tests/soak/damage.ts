@@ -123,8 +123,6 @@ class Directory {
       }
       const rows = rankings.size * ITEMS.length;
       await eventually(async () => await server.metric("cairn_trainer_rows_learned") >= rows);
-      // The durable end is stored within a second; behind a kill without it, a tail may be torn.
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
       await server.kill(signal);
     }
     await Deno.rename(`${folder}/data`, `${folder}/whole`);

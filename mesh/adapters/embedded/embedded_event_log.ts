@@ -25,13 +25,15 @@ import { denoFiles } from "../deno/deno_files.ts";
 import { DamagedFileError } from "./checked_json.ts";
 import { CommittedOffsets } from "./committed_offsets.ts";
 import { makeDirectory } from "./durable_directory.ts";
+import { durableEvidence } from "./durable_evidence.ts";
 import { createLogEnds, type LogEnds, SharedLogEnds } from "./log_ends.ts";
 import { PartitionCountError, readLogHeader, writeLogHeader } from "./log_header.ts";
 import { blockBytes } from "./segment_block.ts";
 import { listSegments, type SegmentFile } from "./segment_files.ts";
 import { SegmentReader } from "./segment_reader.ts";
-import type { DurableEvidence, TornTail } from "./segment_recovery.ts";
+import type { TornTail } from "./segment_recovery.ts";
 import { SegmentWriter } from "./segment_writer.ts";
+import { SyncedEnd } from "./synced_end.ts";
 
 export interface EmbeddedEventLogOptions {
   readonly directory: string;
@@ -67,6 +69,8 @@ interface Partition {
   readonly directory: string;
   readonly reader: SegmentReader;
   readonly writer: SegmentWriter | undefined;
+  /** Undefined where this thread does not write, or does not sync. */
+  readonly syncedEnd: SyncedEnd | undefined;
   readonly listeners: Listeners<[]>;
   endOffset: number;
   /** Records before this offset are trimmed. */
@@ -273,9 +277,10 @@ export class EmbeddedEventLog implements EventLog {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { reader, writer, listeners } of this.#partitions) {
+    for (const { reader, writer, syncedEnd, listeners } of this.#partitions) {
       listeners.clear();
       await writer?.close();
+      syncedEnd?.close();
       reader.close();
     }
     const storesEnds = this.#endTimer !== undefined;
@@ -300,7 +305,7 @@ export class EmbeddedEventLog implements EventLog {
       segmentBytesMax: segmentBytesMax ??
         Math.min(SEGMENT_BYTES_USUAL, this.#bytesMax / (8 * this.partitions)),
       durability: durability ?? "disk",
-      evidence: this.#evidence(partition),
+      evidence: durableEvidence(directory, partition, this.#offsets, this.#files),
       onDurable: (endOffset) => this.#onDurable(partition, endOffset),
     });
     if (writer?.torn) this.#options.onTornTail?.(writer.torn);
@@ -309,18 +314,14 @@ export class EmbeddedEventLog implements EventLog {
       directory,
       reader,
       writer,
+      syncedEnd: writer && durability !== "process"
+        ? new SyncedEnd(directory, this.#files)
+        : undefined,
       listeners: new Listeners(),
       endOffset: writer ? writer.durableOffset : this.#ends.load(partition),
       floor: this.#offsets.get(FLOOR_NAME, partition),
       bytesBefore: bytesOf(listSegments(directory, this.#files), this.#files),
     };
-  }
-
-  /** The furthest offset that the log's small files know to have been durable. */
-  #evidence(partition: number): DurableEvidence | undefined {
-    const all = this.#offsets.all().filter((committed) => committed.partition === partition);
-    const [furthest] = all.sort((a, b) => b.offset - a.offset);
-    return furthest && { offset: furthest.offset, path: this.#offsets.path(furthest.consumer) };
   }
 
   #onDurable(partition: number, endOffset: number): void {
@@ -329,6 +330,7 @@ export class EmbeddedEventLog implements EventLog {
       "the durable end of a partition never goes back",
     );
     this.#partitions[partition].endOffset = endOffset;
+    this.#partitions[partition].syncedEnd?.store(endOffset);
     this.#ends.store(partition, endOffset);
     this.#partitions[partition].listeners.tell();
     this.#storeEndLater();
@@ -342,8 +344,8 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   /**
-   * Stores how far each partition is durable, which tells damage to the last records from a torn
-   * tail. A failure changes nothing: the log is whole without.
+   * Stores how far each partition is durable, synced: after a power failure it tells damage to the
+   * last records from a torn tail. A failure changes nothing: the log is whole without.
    */
   async #storeEnds(): Promise<void> {
     this.#endTimer?.cancel();
