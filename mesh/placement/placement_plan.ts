@@ -2,6 +2,8 @@
  * The plan of a placement: one decision for every shard, with its reason as a sentence.
  */
 
+import type { HostState } from "./views.ts";
+
 /** A decision about one shard. */
 export type ShardDecision =
   | { readonly kind: "stays"; readonly shard: number; readonly on: string; readonly reason: string }
@@ -35,7 +37,7 @@ export interface ShardTransfer {
 /** The load of a host before and after a plan. */
 export interface HostChange {
   readonly host: string;
-  readonly state: "up" | "draining" | "gone";
+  readonly state: HostState;
   readonly capacityBytes: number;
   readonly shardsBefore: number;
   readonly shardsAfter: number;

@@ -21,6 +21,11 @@ export interface PlannerOptions {
   readonly spreadMax: number;
   /** Live moves at the same time, with those under way. */
   readonly movesMax: number;
+  /**
+   * Whether shards move to even out the hosts' fill, and off hosts above their capacity. Otherwise
+   * they move only off hosts that they have to leave. Default true.
+   */
+  readonly balances?: boolean;
 }
 
 export const defaultPlannerOptions: PlannerOptions = { spreadMax: 0.1, movesMax: 2 };
@@ -74,8 +79,10 @@ class Planner {
   plan(): PlacementPlan {
     this.#placeOrphans();
     this.#emptyHosts();
-    this.#relieveHosts();
-    this.#balanceHosts();
+    if (this.#options.balances !== false) {
+      this.#relieveHosts();
+      this.#balanceHosts();
+    }
     const decisions = this.#decisions();
     return { shards: decisions, hosts: this.#hostChanges(decisions) };
   }
@@ -125,7 +132,7 @@ class Planner {
   }
 
   #emptyHosts(): void {
-    const leaves = (host: string | undefined) => host !== undefined && !this.#loads.has(host);
+    const leaves = (host: string | undefined) => host !== undefined && this.#isToLeave(host);
     for (const assignment of this.#movable(leaves)) {
       const host = this.#loads.leastFilled(countedBytes(assignment.view));
       if (host === undefined) continue;
@@ -181,6 +188,10 @@ class Planner {
 
   #mostRoom(host: string): string {
     return `${host} has the most room (${percent(this.#loads.fill(host))} full before)`;
+  }
+
+  #isToLeave(host: string): boolean {
+    return !this.#loads.has(host) && this.#hosts.get(host)?.state !== "silent";
   }
 
   #causeToLeave(host: string): string {
@@ -275,7 +286,7 @@ class Planner {
       };
     }
     if (host !== owner) return undefined;
-    if (!this.#loads.has(host)) {
+    if (this.#isToLeave(host)) {
       const reason = `${this.#causeToLeave(host)}, and ${this.#noRoom(view)}`;
       return { kind: "unplaced", shard, from: host, reason };
     }
@@ -301,10 +312,14 @@ class Planner {
   }
 
   #reasonToStay(host: string): string {
-    if (!this.#loads.hasRoom(host, 0)) {
+    if (!this.#loads.has(host)) {
+      return `${host} does not renew its lease: it is removed if it does not come back`;
+    }
+    if (!this.#loads.hasRoom(host, 0) && this.#options.balances !== false) {
       return `${host} holds more than its capacity, and no other host has room: add a host`;
     }
     const { spread } = this.#loads;
+    if (this.#options.balances === false) return `${host} is up, and shards move on command`;
     return spread <= this.#options.spreadMax
       ? `after the plan the hosts differ by ${percent(spread)} of the mean, within ` +
         percent(this.#options.spreadMax)

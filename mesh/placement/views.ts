@@ -2,12 +2,17 @@
  * Hosts and shards as placement sees them: plain data, read from the coordination store.
  */
 
+export type HostState = "up" | "draining" | "silent" | "gone";
+
 /** A process of the mesh that may own shards or hold serving replicas. */
 export interface HostView {
   /** The host's name, unique in the mesh. */
   readonly host: string;
-  /** `gone`: its lease has expired. `draining`: it gives up its shards and gets no others. */
-  readonly state: "up" | "draining" | "gone";
+  /**
+   * `draining`: it gives up its shards and gets no others. `silent`: its lease has expired, and it
+   * may still come back: it keeps its shards and gets no others. `gone`: it was removed.
+   */
+  readonly state: HostState;
   /** Whether it may own shards. */
   readonly ownsShards: boolean;
   /** Whether it serves rankings, and so holds serving replicas. */
@@ -28,28 +33,13 @@ export type ShardPlacement =
   /** The owner reads the newest snapshot. */
   | { readonly kind: "restoring"; readonly epoch: number; readonly owner: string }
   | { readonly kind: "active"; readonly epoch: number; readonly owner: string }
-  | MovingShard;
-
-/** The owner applies gradients while the target copies its rows. */
-export interface MovingShard {
-  readonly kind: "moving";
-  readonly epoch: number;
-  readonly owner: string;
-  readonly target: string;
-  /** Tells this attempt to move from an earlier one between the same hosts. */
-  readonly move: number;
-  readonly phase: MovePhase;
-}
-
-/** The steps of a live move; each one begins when the coordination store holds it. */
-export type MovePhase =
-  /** The target copies rows while the owner applies gradients. */
-  | { readonly kind: "filling" }
-  /**
-   * The owner applies nothing, so that the target can take the last changes. The controller aborts
-   * the move at `deadlineMs` of the store's clock; the owner never goes on by itself.
-   */
-  | { readonly kind: "frozen"; readonly deadlineMs: number };
+  /** The target copies the rows while the owner applies gradients. */
+  | {
+    readonly kind: "moving";
+    readonly epoch: number;
+    readonly owner: string;
+    readonly target: string;
+  };
 
 export interface ShardView {
   /** From 0. */

@@ -96,8 +96,6 @@ Deno.test("moves under way count against the limit, and are left alone", () => {
       owner: "a",
       target: "b",
       epoch: 1,
-      move: 1,
-      phase: { kind: "filling" },
     },
   };
   const shards = [moving, ...Array.from({ length: 7 }, (_, i) => active(i + 1, "a"))];
@@ -174,7 +172,7 @@ Deno.test("a shard moves in a later round when its room is only free then", () =
 });
 
 function movingTo(owner: string, target: string): ShardPlacement {
-  return { kind: "moving", owner, target, epoch: 1, move: 1, phase: { kind: "filling" } };
+  return { kind: "moving", owner, target, epoch: 1 };
 }
 
 Deno.test("a move whose target is gone is given up, and one whose owner is gone ends there", () => {
@@ -221,7 +219,7 @@ const shardsArbitrary = fc.array(
       if (owner === undefined) return { kind: "unassigned", epoch: 0 };
       if (state === "restoring") return { kind: "restoring", owner, epoch: 2 };
       if (state === "moving" && target !== owner) {
-        return { kind: "moving", owner, target, epoch: 3, move: 1, phase: { kind: "filling" } };
+        return { kind: "moving", owner, target, epoch: 3 };
       }
       return { kind: "active", owner, epoch: 1 };
     };

@@ -1,0 +1,277 @@
+/**
+ * The controller's decisions, as a function of the mesh's state in the coordination store and of
+ * little memory: when it first saw a step of a move, and the last known sizes. Another process can
+ * take over at any moment: everything that must not be forgotten is in the store.
+ *
+ * It removes hosts whose lease has expired, restores what they owned on other hosts (and takes the
+ * whole mesh back to the newest manifest where shards were lost), commits moves that are verified,
+ * aborts those that cannot end or take too long, and begins the moves that a drain, the operator's
+ * plan or the balance of the hosts asks for.
+ *
+ * It has no effects: the caller sends the steps to the store, in order, and observes again. Every
+ * step names the state that it was decided from, so a step that comes late changes nothing.
+ */
+import type {
+  HostRun,
+  MeshView,
+  Ownership,
+  PlacedKey,
+  PlacedKind,
+  Placement,
+  PlacementChange,
+} from "../ports/coordination.ts";
+import { present } from "../../structures/invariant.ts";
+import {
+  countOf,
+  hostViews,
+  isLive,
+  type PartSize,
+  placementOf,
+  reportedSize,
+  rolesOf,
+  shardViews,
+} from "./mesh_views.ts";
+import { decodePlan, encodePlan, type PlanDocument } from "./plan_document.ts";
+import { changesOf } from "./placement_plan.ts";
+import { type PlannerOptions, planPlacement } from "./plan_placement.ts";
+import type { Json } from "../ports/record_store.ts";
+
+export interface ControllerOptions extends Omit<PlannerOptions, "balances"> {
+  /** Whether shards move to even out the hosts, without a command. */
+  readonly balances: boolean;
+  /** Time without contact to the store after whose end no host is removed, ms: a host's lease. */
+  readonly patienceMs: number;
+  /** Time from the freeze of an owner to the abort of its move, ms. */
+  readonly frozenMsMax: number;
+  /** Time for copying a shard before its move is aborted, ms. */
+  readonly fillingMsMax: number;
+}
+
+export const defaultControllerOptions: ControllerOptions = {
+  spreadMax: 0.1,
+  movesMax: 2,
+  balances: false,
+  patienceMs: 10_000,
+  frozenMsMax: 2_000,
+  fillingMsMax: 30 * 60_000,
+};
+
+/** One atomic step at the store. */
+export type ControllerStep =
+  | { readonly kind: "removeHost"; readonly run: HostRun; readonly reason: string }
+  | {
+    readonly kind: "place";
+    readonly changes: readonly PlacementChange[];
+    /** Whether all shards and trainers go back to the newest manifest. */
+    readonly rewind: boolean;
+    readonly reason: string;
+  }
+  /** Notes that the operator's plan has ended. */
+  | { readonly kind: "writePlan"; readonly edition: number; readonly document: Json };
+
+const kinds: readonly PlacedKind[] = ["shard", "events", "examples"];
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  /** Until then no host is removed, on the store's clock; undefined before the first view. */
+  #patientUntilMs: number | undefined;
+  #wasAway = true;
+  /** When each step of a move was first seen, on the store's clock, by its key. */
+  #seen = new Map<PlacedKey, { readonly step: string; readonly sinceMs: number }>();
+  readonly #sizes = new Map<PlacedKey, PartSize>();
+
+  constructor(options: ControllerOptions = defaultControllerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The store did not answer: hosts could not renew their leases either, so all of them get one
+   * lease's time after it returns.
+   */
+  lostContact(): void {
+    this.#wasAway = true;
+  }
+
+  /** The steps to make now. */
+  observe(view: MeshView): ControllerStep[] {
+    if (this.#wasAway) {
+      this.#wasAway = false;
+      this.#patientUntilMs = view.nowMs + this.#options.patienceMs;
+    }
+    this.#remember(view);
+    const removals = this.#removals(view);
+    // Placements are decided from the state without these hosts.
+    if (removals.length > 0) return removals;
+    const ends = this.#endsOfMoves(view);
+    if (ends.length > 0) return ends;
+    const restores = kinds.flatMap((kind) => this.#restores(view, kind));
+    if (restores.length > 0) return restores;
+    return [...this.#plannedMoves(view), ...kinds.flatMap((kind) => this.#moves(view, kind))]
+      .slice(0, 1);
+  }
+
+  #remember(view: MeshView): void {
+    const seen = new Map<PlacedKey, { readonly step: string; readonly sinceMs: number }>();
+    for (const [key, placement] of view.placements) {
+      const size = reportedSize(view, key);
+      if (size !== undefined) this.#sizes.set(key, size);
+      if (placement.state !== "moving") continue;
+      const step = `${placement.epoch} ${placement.target.incarnation} ${placement.phase}`;
+      const before = this.#seen.get(key);
+      seen.set(key, before?.step === step ? before : { step, sinceMs: view.nowMs });
+    }
+    this.#seen = seen;
+  }
+
+  #removals(view: MeshView): ControllerStep[] {
+    const patientUntilMs = present(this.#patientUntilMs, "a view was observed");
+    if (view.nowMs < patientUntilMs) return [];
+    return [...view.hosts.values()].filter(({ expiresMs }) => expiresMs <= view.nowMs)
+      .map(({ host, incarnation, expiresMs }) => ({
+        kind: "removeHost",
+        run: { host, incarnation },
+        reason: `the lease of ${host} expired ${view.nowMs - expiresMs} ms ago`,
+      }));
+  }
+
+  /** Commits and aborts of moves, one command each: they have nothing to do with each other. */
+  #endsOfMoves(view: MeshView): ControllerStep[] {
+    const plan = activePlan(view);
+    return [...view.placements].flatMap(([key, placement]): ControllerStep[] => {
+      if (placement.state !== "moving") return [];
+      const { owner, target, phase } = placement;
+      const end = (to: HostRun, reason: string): ControllerStep[] => [
+        place([{ key, expected: placement, next: { state: "active", owner: to } }], reason),
+      ];
+      const hasOwner = isLive(view, owner);
+      if (isLive(view, target) && phase === "verified") {
+        return end(target, `${target.host} has verified its copy of ${key}`);
+      }
+      if (!hasOwner) return [];
+      if (!isLive(view, target)) {
+        return end(owner, `${target.host} is gone, so ${key} stays on ${owner.host}`);
+      }
+      if (plan?.state === "cancelled" && isMoveOf(plan, key, placement)) {
+        return end(owner, `the plan was cancelled, so ${key} stays on ${owner.host}`);
+      }
+      const { sinceMs } = present(this.#seen.get(key), "moves are remembered");
+      const { frozenMsMax, fillingMsMax } = this.#options;
+      const limitMs = phase === "frozen" ? frozenMsMax : fillingMsMax;
+      if (view.nowMs - sinceMs < limitMs) return [];
+      return end(owner, `${key} was ${phase} for ${limitMs} ms: its move to ${target.host} ends`);
+    });
+  }
+
+  /** Gives everything without a living owner to a host, in one step a kind. */
+  #restores(view: MeshView, kind: PlacedKind): ControllerStep[] {
+    const plan = planPlacement(hostViews(view, kind), shardViews(view, kind, this.#sizes), {
+      ...this.#options,
+      balances: false,
+    });
+    const restores = changesOf(plan).filter((change) => change.kind === "restores");
+    if (restores.length === 0) return [];
+    const changes = restores.map(({ shard, to }) =>
+      changeOf(view, `${kind}/${shard}`, { state: "restoring", owner: runOf(view, to) })
+    );
+    // A shard that had an owner has lost the updates since the manifest: the others go back to it,
+    // too, and the trainers with them. A partition's reader only reads its log again.
+    const rewind = kind === "shard" && changes.some(({ expected }) => expected.epoch > 0);
+    const [{ reason }] = restores;
+    const others = restores.length > 1 ? `, and ${restores.length - 1} more` : "";
+    return [place(changes, `${kind}/${restores[0].shard}: ${reason}${others}`, rewind)];
+  }
+
+  /** The next moves that a drain or the balance of the hosts asks for. */
+  #moves(view: MeshView, kind: PlacedKind): ControllerStep[] {
+    const plan = planPlacement(
+      hostViews(view, kind),
+      shardViews(view, kind, this.#sizes),
+      this.#options,
+    );
+    return changesOf(plan).filter((change) => change.kind === "moves")
+      .slice(0, kind === "shard" ? Infinity : this.#handoversLeft(view, kind))
+      .map(({ shard, to, reason }) => {
+        const key: PlacedKey = `${kind}/${shard}`;
+        return place([moveOf(view, key, runOf(view, to))], `${key}: ${reason}`);
+      });
+  }
+
+  /** Partitions that may change their reader now. */
+  #handoversLeft(view: MeshView, kind: PlacedKind): number {
+    const restoring = Array.from(
+      { length: countOf(view, kind) },
+      (_, partition) => placementOf(view, `${kind}/${partition}`),
+    ).filter(({ state }) => state === "restoring");
+    return Math.max(0, this.#options.movesMax - restoring.length);
+  }
+
+  /** The next move of the operator's plan; the plan's end where there is none. */
+  #plannedMoves(view: MeshView): ControllerStep[] {
+    const plan = activePlan(view);
+    if (plan === undefined || plan.state !== "active") return [];
+    const open = plan.moves.filter((move) => isOpen(view, move));
+    if (open.length === 0) {
+      const { edition } = present(view.plan, "the plan was read");
+      return [{ kind: "writePlan", edition, document: encodePlan({ ...plan, state: "done" }) }];
+    }
+    const underway = [...view.placements.values()].filter(({ state }) => state === "moving");
+    if (underway.length >= plan.movesMax) return [];
+    return open.flatMap(({ shard, from, to }) => {
+      const key: PlacedKey = `shard/${shard}`;
+      if (placementOf(view, key).state !== "active") return [];
+      const target = runOf(view, to);
+      return [place([moveOf(view, key, target)], `${key}: planned from ${from} to ${to}`)];
+    }).slice(0, 1);
+  }
+}
+
+/** The plan in the store that is to be carried out or given up; a done one changes nothing. */
+function activePlan(view: MeshView): PlanDocument | undefined {
+  if (view.plan === undefined) return undefined;
+  const plan = decodePlan(view.plan.document);
+  return plan.state === "done" ? undefined : plan;
+}
+
+/** Whether a planned move is still to be begun or ended. */
+function isOpen(view: MeshView, { shard, from, to }: PlanDocument["moves"][number]): boolean {
+  const placement = placementOf(view, `shard/${shard}`);
+  if (placement.state === "unassigned" || placement.owner.host !== from) return false;
+  const target = view.hosts.get(to);
+  if (placement.state === "moving") return placement.target.host === to;
+  return target?.state === "up" && target.roles.includes(rolesOf.shard) &&
+    target.expiresMs > view.nowMs;
+}
+
+function isMoveOf(plan: PlanDocument, key: PlacedKey, placement: Placement): boolean {
+  return placement.state === "moving" &&
+    plan.moves.some(({ shard, from, to }) =>
+      key === `shard/${shard}` && placement.owner.host === from && placement.target.host === to
+    );
+}
+
+function runOf(view: MeshView, name: string): HostRun {
+  const { host, incarnation } = present(view.hosts.get(name), "a plan names hosts of the view");
+  return { host, incarnation };
+}
+
+function changeOf(view: MeshView, key: PlacedKey, next: Ownership): PlacementChange {
+  return { key, expected: placementOf(view, key), next };
+}
+
+/** A shard is copied first; the reader of a partition reads its log again at the new host. */
+function moveOf(view: MeshView, key: PlacedKey, target: HostRun): PlacementChange {
+  const placement = placementOf(view, key);
+  if (!key.startsWith("shard/") || placement.state !== "active") {
+    return changeOf(view, key, { state: "restoring", owner: target });
+  }
+  const { owner } = placement;
+  return changeOf(view, key, { state: "moving", owner, target, phase: "filling" });
+}
+
+function place(
+  changes: readonly PlacementChange[],
+  reason: string,
+  rewind = false,
+): ControllerStep {
+  return { kind: "place", changes, rewind, reason };
+}

@@ -1,0 +1,94 @@
+/**
+ * Runs the controller on a host: takes or keeps its lease, reads the mesh's state, and makes the
+ * steps that the controller decides. Every host runs it; at any moment one of them holds the lease.
+ */
+import {
+  type Coordination,
+  type HostRun,
+  PlacementConflictError,
+  PlanConflictError,
+  StaleControllerError,
+} from "../ports/coordination.ts";
+import { RecordsLostError, RecordStoreUnavailableError } from "../ports/record_store.ts";
+import { Controller, type ControllerOptions, type ControllerStep } from "./controller.ts";
+
+/** The outcome of a round. */
+export type ControllerRound =
+  /** Another host is the controller. */
+  | { readonly kind: "standby" }
+  | { readonly kind: "controls"; readonly epoch: number; readonly made: readonly ControllerStep[] }
+  /** The store does not answer: nothing moves. */
+  | { readonly kind: "away"; readonly error: Error }
+  /** The store went back to an older state: nothing moves until an operator decides. */
+  | { readonly kind: "lost"; readonly error: RecordsLostError };
+
+export class ControllerRounds {
+  readonly #coordination: Coordination;
+  readonly #run: HostRun;
+  readonly #options: ControllerOptions;
+  #controller: Controller;
+  /** Epoch of the lease that {@link #controller} decides under. */
+  #epoch: number | undefined;
+
+  constructor(coordination: Coordination, run: HostRun, options: ControllerOptions) {
+    this.#coordination = coordination;
+    this.#run = run;
+    this.#options = options;
+    this.#controller = new Controller(options);
+  }
+
+  /**
+   * @throws {HostGoneError} This host was removed: the process must stop.
+   */
+  async round(): Promise<ControllerRound> {
+    try {
+      const control = await this.#coordination.acquireControl(this.#run);
+      if (control === undefined) {
+        this.#epoch = undefined;
+        return { kind: "standby" };
+      }
+      if (control.epoch !== this.#epoch) {
+        this.#epoch = control.epoch;
+        this.#controller = new Controller(this.#options);
+      }
+      const steps = this.#controller.observe(await this.#coordination.read());
+      const made: ControllerStep[] = [];
+      for (const step of steps) {
+        if (await this.#make(step, control.epoch)) made.push(step);
+      }
+      return { kind: "controls", epoch: control.epoch, made };
+    } catch (error) {
+      if (error instanceof StaleControllerError) {
+        this.#epoch = undefined;
+        return { kind: "standby" };
+      }
+      if (error instanceof RecordsLostError) return { kind: "lost", error };
+      if (!(error instanceof RecordStoreUnavailableError)) throw error;
+      this.#controller.lostContact();
+      return { kind: "away", error };
+    }
+  }
+
+  /** Whether the step was made; false where the state has changed since it was decided. */
+  async #make(step: ControllerStep, controllerEpoch: number): Promise<boolean> {
+    try {
+      switch (step.kind) {
+        case "removeHost":
+          return await this.#coordination.removeExpired(controllerEpoch, step.run);
+        case "place": {
+          const { changes, rewind } = step;
+          await this.#coordination.place({ by: { controllerEpoch }, changes, rewind });
+          return true;
+        }
+        case "writePlan":
+          await this.#coordination.writePlan({ edition: step.edition }, step.document);
+          return true;
+      }
+    } catch (error) {
+      if (error instanceof PlacementConflictError || error instanceof PlanConflictError) {
+        return false;
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The duties of a host towards shards and partitions, from the mesh's state: a function, so that a
+ * host that missed any number of changes does the same as one that saw each of them.
+ */
+import type { HostRun, MeshView, MovePhase, PlacedKey, Placement } from "../ports/coordination.ts";
+
+/** The part that a host has in one shard or partition. */
+export type HostDuty =
+  /** Reads the newest manifest, then reports that it is active. */
+  | { readonly kind: "restore"; readonly placement: Placement }
+  /** Applies gradients, or reads its partition. */
+  | { readonly kind: "own"; readonly placement: Placement }
+  /** Owns the shard and lets the target copy it. */
+  | {
+    readonly kind: "give";
+    readonly placement: Placement;
+    readonly target: HostRun;
+    readonly phase: MovePhase;
+  }
+  /** Copies the shard from its owner. */
+  | {
+    readonly kind: "learn";
+    readonly placement: Placement;
+    readonly owner: HostRun;
+    readonly phase: MovePhase;
+  };
+
+/** The duties of one run of a host; keys without a duty are left out. */
+export function dutiesOf(view: MeshView, run: HostRun): Map<PlacedKey, HostDuty> {
+  const duties = new Map<PlacedKey, HostDuty>();
+  for (const [key, placement] of view.placements) {
+    const duty = dutyIn(placement, run);
+    if (duty !== undefined) duties.set(key, duty);
+  }
+  return duties;
+}
+
+function dutyIn(placement: Placement, run: HostRun): HostDuty | undefined {
+  if (placement.state === "unassigned") return undefined;
+  const owns = isSame(placement.owner, run);
+  switch (placement.state) {
+    case "restoring":
+      return owns ? { kind: "restore", placement } : undefined;
+    case "active":
+      return owns ? { kind: "own", placement } : undefined;
+    case "moving": {
+      const { owner, target, phase } = placement;
+      if (owns) return { kind: "give", placement, target, phase };
+      return isSame(target, run) ? { kind: "learn", placement, owner, phase } : undefined;
+    }
+  }
+}
+
+function isSame(a: HostRun, b: HostRun): boolean {
+  return a.host === b.host && a.incarnation === b.incarnation;
+}
+
+/** The part of a shard that a host holds in memory: never more than one. */
+export type Holding =
+  /** Rows under an epoch and a generation; `givesTo` is the target of a copy that was begun. */
+  | {
+    readonly kind: "rows";
+    readonly epoch: number;
+    readonly generation: number;
+    readonly givesTo: HostRun | undefined;
+  }
+  /** A copy of the rows of an owner of this epoch, being filled or verified. */
+  | {
+    readonly kind: "copy";
+    readonly epoch: number;
+    readonly generation: number;
+    readonly verified: boolean;
+  };
+
+/** The next step of a host towards its duty for one shard. */
+export type HostStep =
+  | { readonly kind: "nothing" }
+  /** Frees the rows or the copy. The next step is decided then. */
+  | { readonly kind: "drop" }
+  /** Reads the newest manifest under this epoch and generation, in place of any rows. */
+  | { readonly kind: "restore"; readonly epoch: number; readonly generation: number }
+  /** Tells the store that the restored rows are there. */
+  | { readonly kind: "reportActive"; readonly placement: Placement }
+  /** Ends the copy of a move that was aborted: the owner goes on. */
+  | { readonly kind: "endGiving" }
+  | { readonly kind: "startCopy"; readonly placement: Placement; readonly owner: HostRun }
+  /** Tells the store that the copy is verified. */
+  | { readonly kind: "reportVerified"; readonly placement: Placement }
+  /** Makes the verified copy the rows of the new epoch. */
+  | { readonly kind: "promote"; readonly epoch: number }
+  /**
+   * The store says that this host owns rows that it does not have: the process joins anew, and what
+   * it owned is restored from the manifest.
+   */
+  | { readonly kind: "rejoin"; readonly reason: string };
+
+const nothing: HostStep = { kind: "nothing" };
+
+/**
+ * Decides the next step from the duty and the holding alone. The holding may be of any earlier
+ * epoch: a host that was paused has missed changes.
+ *
+ * @param generation The mesh's, of the same view as the duty.
+ */
+export function hostStep(
+  duty: HostDuty | undefined,
+  holding: Holding | undefined,
+  generation: number,
+): HostStep {
+  if (duty === undefined) return holding === undefined ? nothing : { kind: "drop" };
+  const { placement } = duty;
+  const { epoch } = placement;
+  switch (duty.kind) {
+    case "restore":
+      if (holding?.kind === "rows" && holding.epoch === epoch) {
+        return holding.generation === generation
+          ? { kind: "reportActive", placement }
+          : { kind: "restore", epoch, generation };
+      }
+      return holding === undefined ? { kind: "restore", epoch, generation } : { kind: "drop" };
+    case "own":
+    case "give": {
+      if (holding?.kind === "rows" && holding.epoch === epoch) {
+        // The rows belong to a past from which the mesh has gone back.
+        if (holding.generation !== generation) return { kind: "restore", epoch, generation };
+        const target = duty.kind === "give" ? duty.target : undefined;
+        const { givesTo } = holding;
+        if (givesTo === undefined) return nothing;
+        return target !== undefined && isSame(givesTo, target) ? nothing : { kind: "endGiving" };
+      }
+      if (holding?.kind === "copy" && holding.verified && holding.epoch === epoch - 1) {
+        return holding.generation === generation
+          ? { kind: "promote", epoch }
+          : { kind: "restore", epoch, generation };
+      }
+      return { kind: "rejoin", reason: `it has no rows of epoch ${epoch}` };
+    }
+    case "learn":
+      // The move is committed soon, whatever has happened to the mesh since.
+      if (duty.phase === "verified") return nothing;
+      if (holding === undefined) return { kind: "startCopy", placement, owner: duty.owner };
+      if (
+        holding.kind === "rows" || holding.epoch !== epoch || holding.generation !== generation
+      ) {
+        return { kind: "drop" };
+      }
+      return holding.verified ? { kind: "reportVerified", placement } : nothing;
+  }
+}

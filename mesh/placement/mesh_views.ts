@@ -1,0 +1,115 @@
+/**
+ * The state of a mesh, from the coordination store, as the planner sees it.
+ */
+import type { HostRun, MeshView, PlacedKey, PlacedKind, Placement } from "../ports/coordination.ts";
+import { present } from "../../structures/invariant.ts";
+import type { HostView, ShardPlacement, ShardView } from "./views.ts";
+
+/** The roles of hosts that own the things of each kind. */
+export const rolesOf: Readonly<Record<PlacedKind, string>> = {
+  shard: "shards",
+  events: "joiner",
+  examples: "trainer",
+};
+
+/** The role of hosts that hold serving replicas. */
+export const SERVING_ROLE = "serving";
+
+export interface PartSize {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Names of the figures with which a host reports the size of a shard. */
+export function sizeFigures(key: PlacedKey): { readonly rows: string; readonly bytes: string } {
+  return { rows: `${key}.rows`, bytes: `${key}.bytes` };
+}
+
+/** Whether this run of a host is the one that the mesh has, its lease removed or not. */
+export function isLive(view: MeshView, run: HostRun): boolean {
+  return view.hosts.get(run.host)?.incarnation === run.incarnation;
+}
+
+/** The hosts that own things of a kind, and those that serve. */
+export function hostViews(view: MeshView, kind: PlacedKind): HostView[] {
+  return [...view.hosts.values()].map(({ host, state, roles, capacityBytes, expiresMs }) => ({
+    host,
+    state: expiresMs <= view.nowMs ? "silent" : state,
+    ownsShards: roles.includes(rolesOf[kind]),
+    serves: roles.includes(SERVING_ROLE),
+    capacityBytes: kind === "shard" ? capacityBytes : Number.MAX_SAFE_INTEGER,
+  }));
+}
+
+/** Number of the things of a kind; fixed when the mesh was created. */
+export function countOf({ identity }: MeshView, kind: PlacedKind): number {
+  switch (kind) {
+    case "shard":
+      return identity.shards;
+    case "events":
+      return identity.eventPartitions;
+    case "examples":
+      return identity.examplePartitions;
+  }
+}
+
+/** The placement of one thing. */
+export function placementOf(view: MeshView, key: PlacedKey): Placement {
+  return present(view.placements.get(key), "the store has the placement of every key");
+}
+
+/**
+ * Every shard, or partition, of the mesh.
+ *
+ * @param sizes The last known sizes; those that the owners report now come first.
+ */
+export function shardViews(
+  view: MeshView,
+  kind: PlacedKind,
+  sizes: ReadonlyMap<PlacedKey, PartSize> = new Map(),
+): ShardView[] {
+  return Array.from({ length: countOf(view, kind) }, (_, shard) => {
+    const key: PlacedKey = `${kind}/${shard}`;
+    const placement = placementOf(view, key);
+    const size = reportedSize(view, key) ?? sizes.get(key) ?? { rows: 0, bytes: 0 };
+    return { shard, placement: placementView(view, placement), ...size };
+  });
+}
+
+/** The size that the owner reports; undefined where it reports none, or is gone. */
+export function reportedSize(view: MeshView, key: PlacedKey): PartSize | undefined {
+  const placement = placementOf(view, key);
+  if (placement.state === "unassigned" || !isLive(view, placement.owner)) return undefined;
+  const { load } = present(view.hosts.get(placement.owner.host), "a live host is known");
+  const figures = sizeFigures(key);
+  if (load[figures.bytes] === undefined) return undefined;
+  return { rows: load[figures.rows] ?? 0, bytes: load[figures.bytes] };
+}
+
+/**
+ * The name under which the planner knows a run: the host's, or a name that no host has where this
+ * run has ended.
+ */
+export function nameOf(view: MeshView, run: HostRun): string {
+  const isReplaced = view.hosts.has(run.host) && !isLive(view, run);
+  return isReplaced ? `an earlier run of ${run.host}` : run.host;
+}
+
+function placementView(view: MeshView, placement: Placement): ShardPlacement {
+  const { epoch } = placement;
+  switch (placement.state) {
+    case "unassigned":
+      return { kind: "unassigned", epoch };
+    case "restoring":
+    case "active":
+      return { kind: placement.state, epoch, owner: nameOf(view, placement.owner) };
+    case "moving": {
+      const owner = nameOf(view, placement.owner);
+      // Its copy cannot be completed, unless the target has verified it.
+      if (!isLive(view, placement.owner) && placement.phase !== "verified") {
+        return { kind: "active", epoch, owner };
+      }
+      return { kind: "moving", epoch, owner, target: nameOf(view, placement.target) };
+    }
+  }
+}

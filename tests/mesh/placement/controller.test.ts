@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import type { HostRun, MovePhase, Placement } from "../../../mesh/ports/coordination.ts";
+import {
+  Controller,
+  type ControllerStep,
+  defaultControllerOptions,
+} from "../../../mesh/placement/controller.ts";
+import type { PlanDocument } from "../../../mesh/placement/plan_document.ts";
+import { hostRecord, meshView, type ViewParts } from "./mesh_view.ts";
+
+const options = { ...defaultControllerOptions, patienceMs: 10_000 };
+const run = (host: string): HostRun => ({ host, incarnation: `${host}-1` });
+const active = (host: string, epoch = 1): Placement => ({
+  state: "active",
+  owner: run(host),
+  epoch,
+});
+const moving = (owner: string, target: string, phase: MovePhase): Placement => ({
+  state: "moving",
+  owner: run(owner),
+  target: run(target),
+  phase,
+  epoch: 1,
+});
+
+/** The steps of a controller that has been in contact with the store for long. */
+function stepsOf(parts: ViewParts, changes: Partial<typeof options> = {}): ControllerStep[] {
+  const controller = new Controller({ ...options, ...changes });
+  controller.observe(meshView({ ...parts, nowMs: 0 }));
+  return controller.observe(meshView(parts));
+}
+
+/** The placements that steps lead to, as `owner`, `owner>target` or `(owner)` while it restores. */
+function placesOf(steps: readonly ControllerStep[]): Record<string, string> {
+  const changes = steps.flatMap((step) => step.kind === "place" ? step.changes : []);
+  return Object.fromEntries(changes.map(({ key, next }) => {
+    switch (next.state) {
+      case "unassigned":
+        return [key, "-"];
+      case "restoring":
+        return [key, `(${next.owner.host})`];
+      case "active":
+        return [key, next.owner.host];
+      case "moving":
+        return [key, `${next.owner.host}>${next.target.host}`];
+    }
+  }));
+}
+
+Deno.test("a new mesh gives its shards to hosts without going back to a manifest", () => {
+  const none: Placement = { state: "unassigned", epoch: 0 };
+  const steps = stepsOf({ placements: { "shard/0": none, "shard/1": none } });
+  assert.deepEqual(placesOf(steps), { "shard/0": "(a)", "shard/1": "(b)" });
+  assert.equal(steps[0].kind === "place" && steps[0].rewind, false);
+});
+
+Deno.test("a host whose lease has expired is removed, and nothing moves before", () => {
+  const hosts = [hostRecord("a"), hostRecord("b", { expiresMs: 99_000 })];
+  const steps = stepsOf({ hosts, placements: { "shard/0": active("b") } });
+  assert.deepEqual(steps, [{
+    kind: "removeHost",
+    run: run("b"),
+    reason: "the lease of b expired 1000 ms ago",
+  }]);
+});
+
+Deno.test("the shards of a lost host are restored elsewhere, and the mesh goes back", () => {
+  const hosts = [hostRecord("a")];
+  const placements = { "shard/0": active("a"), "shard/1": active("b"), "shard/2": active("b") };
+  const [step, ...others] = stepsOf({ hosts, placements });
+  assert.deepEqual(others, []);
+  assert.deepEqual(placesOf([step]), { "shard/1": "(a)", "shard/2": "(a)" });
+  assert.equal(step.kind === "place" && step.rewind, true);
+  assert.match(step.kind === "place" ? step.reason : "", /its host b is gone.*and 1 more/);
+});
+
+Deno.test("a host that restarted has lost what its earlier run owned", () => {
+  const hosts = [hostRecord("a", { incarnation: "a-2" })];
+  const [step] = stepsOf({ hosts, placements: { "shard/0": active("a") } });
+  assert.deepEqual(placesOf([step]), { "shard/0": "(a)" });
+  assert.match(step.kind === "place" ? step.reason : "", /its host an earlier run of a is gone/);
+});
+
+Deno.test("after the store was away every host has one lease's time to come back", () => {
+  const hosts = [hostRecord("a"), hostRecord("b", { expiresMs: 1 })];
+  const placements = { "shard/0": active("b") };
+  const controller = new Controller(options);
+  const at = (nowMs: number) => controller.observe(meshView({ hosts, placements, nowMs }));
+  assert.deepEqual(at(50_000), [], "a new controller does not know how long it was away");
+  assert.deepEqual(at(59_999), []);
+  assert.equal(at(60_000)[0].kind, "removeHost");
+  controller.lostContact();
+  assert.deepEqual(at(70_000), []);
+  assert.equal(at(80_000)[0].kind, "removeHost");
+});
+
+Deno.test("a verified move is committed, also where its owner is gone", () => {
+  const placements = { "shard/0": moving("a", "b", "verified") };
+  assert.deepEqual(placesOf(stepsOf({ placements })), { "shard/0": "b" });
+  assert.deepEqual(placesOf(stepsOf({ hosts: [hostRecord("b")], placements })), { "shard/0": "b" });
+});
+
+Deno.test("a move whose target is gone is aborted, and one whose owner is gone is restored", () => {
+  const placements = { "shard/0": moving("a", "b", "frozen") };
+  assert.deepEqual(placesOf(stepsOf({ hosts: [hostRecord("a")], placements })), { "shard/0": "a" });
+  assert.deepEqual(placesOf(stepsOf({ hosts: [hostRecord("b")], placements })), {
+    "shard/0": "(b)",
+  });
+});
+
+Deno.test("an owner is frozen for a limited time, counted from when it was seen frozen", () => {
+  const controller = new Controller({ ...options, frozenMsMax: 2_000 });
+  const at = (nowMs: number, phase: MovePhase) =>
+    placesOf(
+      controller.observe(meshView({ nowMs, placements: { "shard/0": moving("a", "b", phase) } })),
+    );
+  assert.deepEqual(at(0, "filling"), {});
+  assert.deepEqual(at(50_000, "frozen"), {});
+  assert.deepEqual(at(51_999, "frozen"), {});
+  assert.deepEqual(at(52_000, "frozen"), { "shard/0": "a" });
+});
+
+Deno.test("a drained host gives its shards away a few at a time", () => {
+  const hosts = [hostRecord("a", { state: "draining" }), hostRecord("b")];
+  const placements = {
+    "shard/0": active("a"),
+    "shard/1": active("a"),
+    "shard/2": moving("a", "b", "filling"),
+  };
+  assert.deepEqual(placesOf(stepsOf({ hosts, placements })), { "shard/0": "a>b" });
+  assert.deepEqual(placesOf(stepsOf({ hosts, placements }, { movesMax: 1 })), {});
+});
+
+Deno.test("hosts are evened out only where that is asked for", () => {
+  const placements = { "shard/0": active("a"), "shard/1": active("a") };
+  assert.deepEqual(stepsOf({ placements }), []);
+  assert.deepEqual(placesOf(stepsOf({ placements }, { balances: true })), { "shard/0": "a>b" });
+});
+
+const plan = (changes: Partial<PlanDocument> = {}): PlanDocument => ({
+  format: 1,
+  state: "active",
+  moves: [{ shard: 0, from: "a", to: "b" }, { shard: 1, from: "a", to: "b" }],
+  movesMax: 1,
+  ...changes,
+});
+
+Deno.test("the operator's plan is carried out within its limit, and marked as done", () => {
+  const at = (first: Placement, second: Placement) =>
+    stepsOf({ plan: plan(), placements: { "shard/0": first, "shard/1": second } });
+  assert.deepEqual(placesOf(at(active("a"), active("a"))), { "shard/0": "a>b" });
+  assert.deepEqual(at(moving("a", "b", "filling"), active("a")), []);
+  assert.deepEqual(placesOf(at(active("b", 2), active("a"))), { "shard/1": "a>b" });
+  const [done] = at(active("b", 2), active("b", 2));
+  assert.ok(done.kind === "writePlan" && done.edition === 7);
+  assert.equal((done.document as unknown as PlanDocument).state, "done");
+});
+
+Deno.test("a move to a host that is gone or draining is left out of a plan", () => {
+  const hosts = [hostRecord("a"), hostRecord("b", { state: "draining" })];
+  const placements = { "shard/0": active("a"), "shard/1": active("a") };
+  const [done] = stepsOf({ plan: plan(), hosts, placements });
+  assert.equal(done.kind, "writePlan");
+});
+
+Deno.test("a cancelled plan ends its moves, and leaves those that are verified and others'", () => {
+  const hosts = ["a", "b", "c"].map((name) => hostRecord(name));
+  const placements = {
+    "shard/0": moving("a", "b", "filling"),
+    "shard/1": moving("a", "b", "verified"),
+    "shard/2": moving("a", "c", "filling"),
+  };
+  const steps = stepsOf({ plan: plan({ state: "cancelled" }), hosts, placements });
+  assert.deepEqual(placesOf(steps), { "shard/0": "a", "shard/1": "b" });
+});

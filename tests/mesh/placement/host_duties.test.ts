@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import type { HostRun, Placement } from "../../../mesh/ports/coordination.ts";
+import {
+  dutiesOf,
+  type Holding,
+  type HostDuty,
+  hostStep,
+} from "../../../mesh/placement/host_duties.ts";
+import { meshView } from "./mesh_view.ts";
+
+const [a, b] = ["a", "b"].map((host) => ({ host, incarnation: `${host}-1` }));
+const moving = (phase: "filling" | "frozen" | "verified", epoch = 3): Placement => ({
+  state: "moving",
+  owner: a,
+  target: b,
+  phase,
+  epoch,
+});
+const rows = (epoch: number, givesTo?: HostRun): Holding => ({
+  kind: "rows",
+  epoch,
+  generation: 1,
+  givesTo,
+});
+const copy = (epoch: number, verified: boolean, generation = 1): Holding => ({
+  kind: "copy",
+  epoch,
+  generation,
+  verified,
+});
+
+/** The duty of a run for one shard of a mesh with this placement. */
+function dutyOf(placement: Placement, run = b): HostDuty | undefined {
+  return dutiesOf(meshView({ placements: { "shard/0": placement } }), run).get("shard/0");
+}
+
+const step = (placement: Placement, holding: Holding | undefined, run = b, generation = 1) =>
+  hostStep(dutyOf(placement, run), holding, generation).kind;
+
+Deno.test("a host without a duty frees what it holds", () => {
+  const elsewhere: Placement = { state: "active", owner: a, epoch: 3 };
+  assert.equal(step(elsewhere, undefined), "nothing");
+  assert.equal(step(elsewhere, rows(2)), "drop");
+  assert.equal(step(elsewhere, copy(3, true)), "drop");
+});
+
+Deno.test("an owner restores once an epoch and generation, and reports it", () => {
+  const restoring: Placement = { state: "restoring", owner: b, epoch: 3 };
+  assert.equal(step(restoring, undefined), "restore");
+  assert.equal(step(restoring, rows(2)), "drop");
+  assert.equal(step(restoring, rows(3)), "reportActive");
+  assert.equal(step(restoring, rows(3), b, 2), "restore");
+});
+
+Deno.test("an owner goes back to the manifest when the generation grows", () => {
+  const active: Placement = { state: "active", owner: a, epoch: 3 };
+  assert.equal(step(active, rows(3), a), "nothing");
+  assert.equal(step(active, rows(3), a, 2), "restore");
+  assert.equal(step(moving("filling"), rows(3, b), a, 2), "restore");
+});
+
+Deno.test("the owner of an aborted move goes on when the store says so, and not before", () => {
+  assert.equal(step(moving("frozen"), rows(3, b), a), "nothing");
+  assert.equal(step({ state: "active", owner: a, epoch: 3 }, rows(3, b), a), "endGiving");
+  const toOther: Placement = {
+    ...moving("filling"),
+    target: { host: "c", incarnation: "c-1" },
+  } as Placement;
+  assert.equal(step(toOther, rows(3, b), a), "endGiving");
+});
+
+Deno.test("a target copies, reports its verified copy, and takes over the next epoch", () => {
+  assert.equal(step(moving("filling"), undefined), "startCopy");
+  assert.equal(step(moving("filling"), copy(3, false)), "nothing");
+  assert.equal(step(moving("frozen"), copy(3, true)), "reportVerified");
+  assert.equal(step(moving("verified"), copy(3, true)), "nothing");
+  assert.equal(step({ state: "active", owner: b, epoch: 4 }, copy(3, true)), "promote");
+});
+
+Deno.test("rows of an earlier ownership are freed before a host copies the shard again", () => {
+  // A paused host has missed that it gave the shard away.
+  assert.equal(step(moving("filling", 4), rows(3, a)), "drop");
+  assert.equal(step(moving("filling", 4), copy(3, true)), "drop");
+});
+
+Deno.test("a copy of a past generation is never served", () => {
+  assert.equal(step(moving("frozen"), copy(3, true), b, 2), "drop");
+  // It was reported before the mesh went back, and the commit is on its way.
+  assert.equal(step(moving("verified"), copy(3, true), b, 2), "nothing");
+  assert.equal(step({ state: "active", owner: b, epoch: 4 }, copy(3, true), b, 2), "restore");
+});
+
+Deno.test("a host that owns rows that it does not have joins anew", () => {
+  const active: Placement = { state: "active", owner: b, epoch: 4 };
+  assert.equal(step(active, undefined), "rejoin");
+  assert.equal(step(active, rows(3)), "rejoin");
+  assert.equal(step(active, copy(3, false)), "rejoin");
+});

@@ -1,0 +1,57 @@
+/** Views of a mesh for tests. */
+import type {
+  HostRecord,
+  MeshView,
+  PlacedKey,
+  Placement,
+} from "../../../mesh/ports/coordination.ts";
+import { encodePlan, type PlanDocument } from "../../../mesh/placement/plan_document.ts";
+
+export function hostRecord(host: string, changes: Partial<HostRecord> = {}): HostRecord {
+  return {
+    host,
+    incarnation: `${host}-1`,
+    address: `tcp://${host}:7400`,
+    roles: ["shards", "trainer", "joiner"],
+    capacityBytes: 2 ** 30,
+    version: "1",
+    protocols: [1, 1],
+    state: "up",
+    expiresMs: 1e9,
+    load: {},
+    ...changes,
+  };
+}
+
+export interface ViewParts {
+  readonly nowMs?: number;
+  readonly hosts?: readonly HostRecord[];
+  /** The shards; there are as many as the highest names, and no partitions. */
+  readonly placements?: Readonly<Record<PlacedKey, Placement>>;
+  readonly plan?: PlanDocument;
+  readonly generation?: number;
+}
+
+export function meshView(parts: ViewParts = {}): MeshView {
+  const placements = new Map(Object.entries(parts.placements ?? {}) as [PlacedKey, Placement][]);
+  const hosts = parts.hosts ?? [hostRecord("a"), hostRecord("b")];
+  return {
+    identity: {
+      mesh: "m",
+      protocol: 1,
+      shards: placements.size,
+      eventPartitions: 0,
+      examplePartitions: 0,
+      schema: "s",
+    },
+    nowMs: parts.nowMs ?? 100_000,
+    revision: 1,
+    version: 1,
+    generation: parts.generation ?? 0,
+    hosts: new Map(hosts.map((each) => [each.host, each])),
+    control: undefined,
+    placements,
+    manifest: undefined,
+    plan: parts.plan && { edition: 7, document: encodePlan(parts.plan) },
+  };
+}
