@@ -1,26 +1,11 @@
 /**
  * Finds a Python with PyTorch, and the environment in which PyTorch is fastest.
  */
+import { findPython } from "./python.ts";
 
-/** A Python that can import torch: $PYTHON, python3 or the system's own. */
-export async function findTorch(): Promise<string | undefined> {
-  for (const python of [Deno.env.get("PYTHON"), "python3", "/usr/bin/python3"]) {
-    if (python !== undefined && await importsTorch(python)) return python;
-  }
-  return undefined;
-}
-
-async function importsTorch(python: string): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(python, {
-      args: ["-c", "import torch"],
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false; // no such program
-  }
+/** A Python that can import torch. */
+export function findTorch(): Promise<string | undefined> {
+  return findPython(["torch"]);
 }
 
 /**

@@ -1,23 +1,30 @@
 /**
- * Ranking over HTTP: a real server, a million items, the client on the same machine.
+ * Ranking over HTTP: a real server with a million items, in a process of its own, and the client
+ * on the same machine.
  *
  *     deno task bench:ranking [--json] [--candidates 25,100] [--items 1000000] [--seconds 20]
- *         [--rate 500]
+ *         [--rate 500] [--only ranking|peer]
  *
- * A closed loop measures requests a second at saturation, for half of `--seconds`. An open loop at
- * half of that rate, or at `--rate`, then measures latencies from the due time of each request.
- * Before that each item is ranked once, so that all caches are full. `memoryMiB` is the whole
- * process, client included; `pausedByMachine` is the share of time that the host stopped idle
- * cores, measured one second before and one second after the open loop.
+ * Lines "ranking": a closed loop measures requests a second at saturation, for half of `--seconds`.
+ * An open loop at half of that rate, or at `--rate`, then measures latencies from the due time of
+ * each request. Before that each item is ranked once, so that all caches are full. `coreMicros` is
+ * the core time of the server's process for a request at saturation; `memoryMiB` is that process;
+ * `pausedByMachine` is the share of time that the host stopped idle cores, measured one second
+ * before and one second after the open loop.
+ *
+ * Lines "ranking-peer": the stack that a team would build by itself, Cairn, and bare Hono, with 100
+ * candidates, in turns: without neighbours and with two busy processes beside them. The open loop
+ * runs at half of the peer's saturated rate. Where the peer's software is not installed, a line
+ * says what is missing, and the others are compared.
  */
 import { parseArgs } from "node:util";
-import { HttpPort } from "../../../server/machine/http_port.ts";
 import { percentile } from "../../../offline/evaluation/samples.ts";
-import { startMesh } from "../../../server/machine/start_mesh.ts";
-import type { LoadOrder, LoadResult } from "./load_worker.ts";
+import { processorName } from "../embedding/core_time.ts";
+import { type Contender, PeerMissingError, startBare, startOurs, startPeer } from "./contenders.ts";
+import { LoadClient } from "./load_client.ts";
 import { machinePauses } from "./machine_pauses.ts";
-import { learnItems, shopConfiguration, writeProfiles } from "./shop.ts";
-import { waitReady } from "../../../server/waits.ts";
+import { compare, type Comparison } from "./peer_comparison.ts";
+import { coreTimeOf, residentMiB } from "./processes.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -26,106 +33,124 @@ const { values: options } = parseArgs({
     items: { type: "string", default: "1000000" },
     seconds: { type: "string", default: "20" },
     rate: { type: "string" },
+    only: { type: "string" },
   },
 });
 const items = Number(options.items);
 const seconds = Number(options.seconds);
-const CONNECTIONS = 8;
+const rate = options.rate === undefined ? undefined : Number(options.rate);
 
-const directory = Deno.makeTempDirSync({ prefix: "cairn-bench-" });
+/** Candidates of the comparison with the peer. */
+const COMPARED_CANDIDATES = 100;
+/** Busy processes beside the servers, in one comparison after another. */
+const NEIGHBOURS = [0, 2];
+/** Time for each contender before the comparison, in which code is compiled, s. */
+const WARM_UP_SECONDS = 5;
+
+const client = new LoadClient(items);
+const contenders: Contender[] = [];
 try {
-  await writeProfiles(directory, items);
-  const mesh = await startMesh(shopConfiguration(directory), {
-    logLevelMin: "warn",
-    writeLog: (line) => console.error(line),
-    onFatal: (error) => {
-      console.error(error);
-      Deno.exit(1);
-    },
-  });
-  const { http, gateway } = mesh.configuration;
-  const listener = await HttpPort.open({ ...http, drainMs: gateway.deadlineMs });
-  listener.serve(mesh.fetch);
-  const worker = new Worker(new URL("./load_worker.ts", import.meta.url), { type: "module" });
-  try {
-    await waitReady(mesh);
-    await learnItems(mesh, items);
-    const { hostname, port } = new URL(listener.url);
-    await assertAnswers(listener.url);
-    await warmUp(listener.url);
-    const load = (order: Partial<LoadOrder> & Pick<LoadOrder, "candidates" | "seconds">) =>
-      new Promise<LoadResult>((resolve, reject) => {
-        worker.onmessage = ({ data }) => resolve(data);
-        worker.onerror = (event) => {
-          event.preventDefault();
-          reject(new Error(event.message));
-        };
-        worker.postMessage({
-          hostname,
-          port: Number(port),
-          items,
-          users: 100_000,
-          connections: CONNECTIONS,
-          seed: 1,
-          ...order,
-        });
-      });
+  const ours = await startOurs(items);
+  contenders.push(ours);
+  await assertAnswers(ours.url);
+  if (options.only !== "peer") {
     for (const candidates of options.candidates.split(",").map(Number)) {
-      await load({ candidates, seconds: Math.min(5, seconds) });
-      const saturated = await load({ candidates, seconds: seconds / 2, seed: 2 });
-      const requestsPerSecond = Number(options.rate ?? saturated.requestsPerSecond / 2);
-      // Not counted: at a new rate connections are opened and V8 recompiles for some seconds.
-      await load({ candidates, seconds: Math.min(2, seconds), seed: 3, requestsPerSecond });
-      const pausesBefore = await machinePauses();
-      const half = await load({ candidates, seconds, seed: 4, requestsPerSecond });
-      const pauses = (pausesBefore + await machinePauses()) / 2;
-      const ms = (share: number) => Number(percentile(half.latenciesMs, share).toFixed(2));
-      const line = {
-        bench: "ranking",
-        candidates,
-        items,
-        p50Ms: ms(0.5),
-        p95Ms: ms(0.95),
-        p99Ms: ms(0.99),
-        measuredAtPerSecond: Math.round(requestsPerSecond),
-        requestsPerSecond: Math.round(saturated.requestsPerSecond),
-        pausedByMachine: Number(pauses.toFixed(3)),
-        memoryMiB: Math.round(Deno.memoryUsage().rss / 2 ** 20),
-      };
-      console.log(
-        options.json
-          ? JSON.stringify(line)
-          : `${candidates} candidates: ${line.requestsPerSecond} requests/s at saturation; at ${line.measuredAtPerSecond} ` +
-            `p50 ${line.p50Ms} ms, p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms; ${line.memoryMiB} MiB; the machine paused for ${
-              (100 * pauses).toFixed(1)
-            } %`,
-      );
+      await measureRanking(ours, candidates);
     }
-  } finally {
-    worker.terminate();
-    await listener.close();
-    await mesh.stop();
+  }
+  if (options.only !== "ranking") {
+    const missing = await startOthers();
+    if (missing !== undefined) {
+      print({ bench: "ranking-peer", missing }, `The peer is missing: ${missing}`);
+    }
+    for (const { url } of contenders) {
+      const seconds = Math.min(WARM_UP_SECONDS, Number(options.seconds));
+      await client.measure(url, { candidates: COMPARED_CANDIDATES, seconds });
+    }
+    let ratePerSecond = rate;
+    for (const neighbours of NEIGHBOURS) {
+      const line = await compare(contenders, client, {
+        candidates: COMPARED_CANDIDATES,
+        neighbours,
+        ratePerSecond,
+        seconds,
+      });
+      ratePerSecond ??= line.ratePerSecond;
+      print(line, comparisonInWords(line));
+    }
   }
 } finally {
-  Deno.removeSync(directory, { recursive: true });
+  client.close();
+  for (const contender of contenders) await contender.close();
 }
 
-/** Ranks every item once, so that the caches of the measured server are full. */
-async function warmUp(url: string): Promise<void> {
-  for (let from = 0; from < items; from += 500) {
-    const count = Math.min(500, items - from);
-    const response = await fetch(`${url}/v1/rank`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({
-        user: "u1",
-        limit: 1,
-        candidates: Array.from({ length: count }, (_, i) => ({ id: `i${from + i}` })),
-      }),
-    });
-    if (!response.ok) throw new Error(`Answered ${response.status}: ${await response.text()}`);
-    await response.body?.cancel();
+/** Starts the other contenders. @returns The software that the peer lacks here. */
+async function startOthers(): Promise<string | undefined> {
+  contenders.push(await startBare());
+  try {
+    contenders.push(await startPeer(items));
+  } catch (error) {
+    if (!(error instanceof PeerMissingError)) throw error;
+    return error.message;
   }
+}
+
+async function measureRanking(
+  { url, processIds }: Contender,
+  candidates: number,
+): Promise<void> {
+  await client.measure(url, { candidates, seconds: Math.min(5, seconds) });
+  const before = coreTimeOf(processIds);
+  const saturated = await client.measure(url, { candidates, seconds: seconds / 2, seed: 2 });
+  const coreMicros = (coreTimeOf(processIds).micros - before.micros) /
+    saturated.latenciesMs.length;
+  const requestsPerSecond = rate ?? saturated.requestsPerSecond / 2;
+  // Not counted: at a new rate connections are opened and V8 recompiles for some seconds.
+  const settling = Math.min(2, seconds);
+  await client.measure(url, { candidates, seconds: settling, seed: 3, requestsPerSecond });
+  const pausesBefore = await machinePauses();
+  const half = await client.measure(url, { candidates, seconds, seed: 4, requestsPerSecond });
+  const pauses = (pausesBefore + await machinePauses()) / 2;
+  const ms = (share: number) => Number(percentile(half.latenciesMs, share).toFixed(2));
+  const line = {
+    bench: "ranking",
+    candidates,
+    items,
+    processor: processorName(),
+    p50Ms: ms(0.5),
+    p95Ms: ms(0.95),
+    p99Ms: ms(0.99),
+    measuredAtPerSecond: Math.round(requestsPerSecond),
+    requestsPerSecond: Math.round(saturated.requestsPerSecond),
+    coreMicros: Math.round(coreMicros),
+    pausedByMachine: Number(pauses.toFixed(3)),
+    memoryMiB: Math.round(residentMiB(processIds)),
+  };
+  print(
+    line,
+    `${candidates} candidates: ${line.requestsPerSecond} requests/s at saturation, ` +
+      `${line.coreMicros} us of core time each; at ${line.measuredAtPerSecond} p50 ${line.p50Ms} ms, ` +
+      `p95 ${line.p95Ms} ms, p99 ${line.p99Ms} ms; ${line.memoryMiB} MiB; the machine paused for ` +
+      `${(100 * pauses).toFixed(1)} %`,
+  );
+}
+
+function print(line: object, inWords: string): void {
+  console.log(options.json ? JSON.stringify(line) : inWords);
+}
+
+function comparisonInWords(line: Comparison): string {
+  const each = (["ours", "peer", "bare"] as const).flatMap((name) => {
+    const figures = line[name];
+    if (figures === undefined) return [];
+    const { requestsPerSecond, coreMicros, p50Ms, p99Ms } = figures;
+    return [
+      `${name} ${requestsPerSecond} requests/s, ${coreMicros} us of core time, ` +
+      `p50 ${p50Ms} ms, p99 ${p99Ms} ms`,
+    ];
+  });
+  return `${line.neighbours} busy neighbours, latencies at ${line.ratePerSecond}/s: ` +
+    each.join("; ");
 }
 
 /** Asserts that items are known, that their scores differ and that they are in order of score. */
