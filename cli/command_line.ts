@@ -11,6 +11,7 @@ import { demoCommand } from "./demo/command.ts";
 import { healthCommand } from "./health/command.ts";
 import { importCommand } from "./import/command.ts";
 import { modelCommand } from "./model/command.ts";
+import { nodeCommand } from "./node/command.ts";
 import { replayCommand } from "./replay/command.ts";
 import { serveCommand } from "./serve/command.ts";
 import { snapshotCommand } from "./snapshot/command.ts";
@@ -60,6 +61,7 @@ export function buildCommandLine(output: Output): Command {
   for (
     const command of [
       serveCommand(output),
+      nodeCommand(output),
       healthCommand(output),
       demoCommand(output),
       importCommand(output),
@@ -102,6 +104,7 @@ const spokenErrors: readonly string[] = [
   "BlobDamagedError",
   "LogCorruptError",
   "TraceError",
+  "UnknownHostError",
 ];
 
 /**

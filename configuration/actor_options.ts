@@ -10,6 +10,7 @@ import { labelMaxOf, labelRulesOf } from "./label_rules.ts";
 import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
 import { gatewayOptionsOf } from "./gateway_options.ts";
 import type { CairnFile } from "./schema.ts";
+import { meshOptionsOf } from "./mesh_options.ts";
 import { servingBytesNeeded } from "./serving_memory.ts";
 import {
   denseOptimizerOf,
@@ -56,6 +57,7 @@ export function actorOptionsOf(
     shardCount: file.shards.count,
     trainerCount: trainer.count,
     placement: file.placement,
+    ...(file.mesh && { mesh: meshOptionsOf(file.mesh, gateway) }),
     embeddingShard: {
       tables: {
         seed: embeddings.seed,

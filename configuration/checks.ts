@@ -6,6 +6,7 @@ import { memory, queues } from "./checks/capacity_checks.ts";
 import type { Check, HostLimits, Sections } from "./checks/check.ts";
 import { embeddingNames } from "./checks/embedding_checks.ts";
 import { crosses, slots } from "./checks/feature_checks.ts";
+import { hostAddresses, hostRoles, hostStorage, linkTimes } from "./checks/mesh_checks.ts";
 import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
 import { attributeTypes, scenarios } from "./checks/rule_checks.ts";
 import { labelRules, tasks, valueBounds } from "./checks/task_checks.ts";
@@ -25,6 +26,10 @@ const checks: readonly Check[] = [
   modelSize,
   memory,
   queues,
+  hostRoles,
+  hostAddresses,
+  linkTimes,
+  hostStorage,
 ];
 
 /** All contradictions between sections. */

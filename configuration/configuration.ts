@@ -35,6 +35,8 @@ import {
   type TypedChange,
 } from "./problems.ts";
 import { type CairnFile, cairnSchema, sections } from "./schema.ts";
+import type { NetworkAddress } from "./addresses.ts";
+import type { Role } from "./sections/hosts.ts";
 import type { PlacementSection, StorageSection } from "./sections/mesh.ts";
 
 /**
@@ -58,6 +60,8 @@ export interface CairnConfiguration {
   /** Number of trainers and of partitions of the example log. */
   readonly trainerCount: number;
   readonly placement: PlacementSection;
+  /** Absent where one process runs all parts. */
+  readonly mesh?: MeshOptions;
   readonly embeddingShard: Omit<EmbeddingShardOptions, "shard">;
   readonly servingReplica: Omit<ServingReplicaOptions, "shard">;
   readonly joiner: Omit<JoinerOptions, "partition">;
@@ -78,6 +82,31 @@ export interface CairnConfiguration {
   readonly warnings: readonly string[];
   readonly http: { readonly host: string; readonly port: number };
   readonly gateway: GatewayOptions;
+}
+
+/** One process of a mesh of several. */
+export interface HostOptions {
+  readonly name: string;
+  /** The other hosts connect to it. */
+  readonly address: NetworkAddress;
+  /** The host listens on it. */
+  readonly listen: NetworkAddress;
+  readonly roles: readonly Role[];
+  /** Undefined: it has no HTTP server. */
+  readonly http: NetworkAddress | undefined;
+}
+
+/** A mesh of several processes. */
+export interface MeshOptions {
+  readonly id: string;
+  /** The present secret first, then the one before; empty where the mesh has none. */
+  readonly secrets: readonly string[];
+  readonly heartbeatMs: number;
+  readonly silenceMs: number;
+  readonly frameBytesMax: number;
+  readonly windowBytes: number;
+  /** In the order of the file. */
+  readonly hosts: readonly HostOptions[];
 }
 
 /** The machine that a configuration is for. */

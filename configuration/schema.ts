@@ -5,6 +5,7 @@ import { z } from "zod";
 import { embeddingsSection } from "./sections/embeddings.ts";
 import { featuresSection } from "./sections/features.ts";
 import { gatewaySection, rankerSection } from "./sections/gateway.ts";
+import { meshSection } from "./sections/hosts.ts";
 import { joinerSection, trainerSection } from "./sections/learning.ts";
 import { placementSection, shardsSection, storageSection, syncSection } from "./sections/mesh.ts";
 import { modelSection } from "./sections/model.ts";
@@ -18,6 +19,7 @@ export const sections = {
   joiner: joinerSection.prefault({}),
   trainer: trainerSection.prefault({}),
   shards: shardsSection.prefault({}),
+  mesh: meshSection.optional(),
   placement: placementSection.prefault({ kind: "singleThread" }),
   sync: syncSection.prefault({}),
   ranker: rankerSection.prefault({}),

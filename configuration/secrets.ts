@@ -21,7 +21,11 @@ export class Secrets {
   /** @param value The file's content. */
   constructor(value: unknown, environment: readonly EnvironmentValue[]) {
     this.#hiddenPaths = new Set(environment.map(({ path }) => formatPath(path)));
-    this.#texts = [...environment.map(({ text }) => text), ...textsIn(apiKeysOf(value))]
+    this.#texts = [
+      ...environment.map(({ text }) => text),
+      ...textsIn(apiKeysOf(value)),
+      ...textsIn(meshSecretsOf(value)),
+    ]
       .filter(({ length }) => length >= SEARCHED_CHARACTERS_MIN)
       .flatMap((text) => [text, JSON.stringify(text).slice(1, -1)])
       // A longer secret may contain a shorter one.
@@ -31,6 +35,7 @@ export class Secrets {
   /** Whether a message must not show the value at `path`. */
   hides(path: ConfigurationPath): boolean {
     return (path[0] === "gateway" && path[1] === "apiKeys") ||
+      (path[0] === "mesh" && String(path[1]).startsWith("secret")) ||
       this.#hiddenPaths.has(formatPath(path));
   }
 
@@ -50,6 +55,11 @@ export function hidden(value: unknown): string {
 function apiKeysOf(value: unknown): unknown {
   const gateway = (value as { gateway?: { apiKeys?: unknown } } | null | undefined)?.gateway;
   return gateway?.apiKeys;
+}
+
+function meshSecretsOf(value: unknown): unknown[] {
+  const { mesh } = (value ?? {}) as { mesh?: { secret?: unknown; secretBefore?: unknown } | null };
+  return [mesh?.secret, mesh?.secretBefore];
 }
 
 function textsIn(value: unknown): string[] {

@@ -9,14 +9,17 @@ import { defineScorer } from "../actors/scorer/definition.ts";
 import { defineServingReplica } from "../actors/serving_replica/definition.ts";
 import { defineSnapshotter } from "../actors/snapshotter/definition.ts";
 import { defineTrainer } from "../actors/trainer/definition.ts";
+import type { Role } from "../configuration/sections/hosts.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
-import type { DenseSessions, MeshStores } from "./environment.ts";
+import { present } from "../structures/invariant.ts";
+import type { DenseSessions, HostStores, MeshStores } from "./environment.ts";
 
 /** The stores and sessions of the actors that compute, opened in the node that hosts them. */
 export interface ComputingResources {
-  readonly exampleLog: EventLog;
+  /** Undefined where no trainer runs. */
+  readonly exampleLog: EventLog | undefined;
   readonly blobs: BlobStore;
   readonly dense: DenseSessions;
 }
@@ -29,7 +32,9 @@ export function computingDefinitions(
     defineServingReplica(),
     defineScorer({ createSession: () => dense.openInference() }),
     defineEmbeddingShard({ blobs }),
-    defineTrainer({ exampleLog, blobs, createSession: () => dense.openTraining() }),
+    ...(exampleLog === undefined
+      ? []
+      : [defineTrainer({ exampleLog, blobs, createSession: () => dense.openTraining() })]),
   ];
 }
 
@@ -44,4 +49,29 @@ export function leadingDefinitions(stores: MeshStores): AnyDefinition[] {
     defineJoiner(stores),
     defineSnapshotter(stores),
   ];
+}
+
+/** The kinds of actors that a host of a mesh with these roles runs in its home node. */
+export function hostDefinitions(
+  roles: readonly Role[],
+  stores: HostStores,
+  dense: DenseSessions,
+): AnyDefinition[] {
+  const { blobs, exampleLog } = stores;
+  const usesLogs = roles.some((role) => role !== "shards");
+  return [
+    ...computingDefinitions({ blobs, exampleLog, dense }),
+    ...(usesLogs ? leadingDefinitions(requireStores(stores)) : []),
+  ];
+}
+
+/** All stores; present where a host has another role than shards. */
+export function requireStores({ eventLog, exampleLog, profiles, blobs }: HostStores): MeshStores {
+  const promise = "a host that does more than keep shards has all stores";
+  return {
+    eventLog: present(eventLog, promise),
+    exampleLog: present(exampleLog, promise),
+    profiles: present(profiles, promise),
+    blobs,
+  };
 }

@@ -53,6 +53,35 @@ export interface FailingPart {
   readonly reason: string;
 }
 
+/** Everything outside the actors that one host of a mesh of several processes runs on. */
+export interface HostEnvironment extends Omit<Environment, "stores"> {
+  /** Its name. */
+  readonly host: string;
+  readonly stores: HostStores;
+  /**
+   * Starts the other nodes of this host, if any, and begins to link all of its nodes with the nodes
+   * of the other hosts. Links come and go afterwards.
+   *
+   * @throws {Error} When a node cannot start, or the host's address cannot be listened on.
+   */
+  startNodes(request: NodesRequest): Promise<void>;
+  /** The links with the other hosts now. */
+  links(): readonly HostLinkState[];
+}
+
+/** Whether another host of the mesh can be reached. */
+export interface HostLinkState {
+  readonly host: string;
+  readonly isLinked: boolean;
+  /** Why it cannot be reached. */
+  readonly reason: string | undefined;
+}
+
+/** The stores of a host; one that only keeps shards needs no more than blobs. */
+export type HostStores =
+  & Pick<MeshStores, "blobs">
+  & { readonly [Store in Exclude<keyof MeshStores, "blobs">]?: MeshStores[Store] | undefined };
+
 /** The nodes that {@link Environment.startNodes} starts. */
 export interface NodesRequest {
   readonly nodes: readonly PlannedNode[];

@@ -6,7 +6,9 @@
  *     trainer-0…n one trainer each
  *     shards-1…n  embedding shards, dealt round robin
  *
- * With `placement: singleThread` all of them are in `main`.
+ * With `placement: singleThread` all of them are in `main`. In a mesh of several processes each
+ * host has these nodes for its own roles, and their names begin with the host's, as in
+ * `tables:shards-1`.
  */
 import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
@@ -18,20 +20,30 @@ import type { SnapshotterOptions } from "../actors/snapshotter/options.ts";
 import type { TrainerOptions } from "../actors/trainer/options.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import type { StorageSection } from "../configuration/sections/mesh.ts";
+import { type Role, roles } from "../configuration/sections/hosts.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { PlannedActor } from "../mesh/runtime/mesh.ts";
+import { present } from "../structures/invariant.ts";
 
+/** The home node of the only process. */
 export const homeNode = "main";
 
+/** The name of the home node of a host; undefined = the only process. */
+export function homeNodeOf(host: string | undefined): string {
+  return nodeName(homeNode, host);
+}
+
+/** Addresses. Parts of which each serving host has one take its name; undefined = one process. */
 export const addresses = {
-  ranker: "ranker/0",
-  scorer: "scorer/0",
+  ranker: (host?: string): Address => `ranker/${host ?? 0}`,
+  scorer: (host?: string): Address => `scorer/${host ?? 0}`,
   joiner: "joiner/0",
   parameterSync: "parameter_sync/0",
   snapshotter: "snapshotter/0",
   trainer: (partition: number): Address => `trainer/${partition}`,
   embeddingShard: (shard: number): Address => `embedding_shard/${shard}`,
-  servingReplica: (shard: number): Address => `serving_replica/${shard}`,
+  servingReplica: (shard: number, host?: string): Address =>
+    host === undefined ? `serving_replica/${shard}` : `serving_replica/${shard}@${host}`,
 } as const;
 
 /** A node other than the home node: a worker thread, or a simulated one. */
@@ -41,25 +53,94 @@ export interface PlannedNode {
   readonly background: boolean;
 }
 
-/** The nodes of the plan besides the home node. */
-export function nodesOf(configuration: CairnConfiguration): PlannedNode[] {
-  const { servingNodes, trainerNodes, shardNodes } = nodeNames(configuration);
-  return [
-    ...servingNodes.map((name) => ({ name, background: false })),
-    ...[...trainerNodes, ...shardNodes].map((name) => ({ name, background: true })),
-  ];
+/** One process: the only one, or a host of a mesh. */
+export interface PlannedProcess {
+  /** Undefined = the only process. */
+  readonly host: string | undefined;
+  readonly roles: readonly Role[];
 }
 
-function nodeNames({ placement, shardCount, trainerCount }: CairnConfiguration) {
-  if (placement.kind === "singleThread") {
-    return { servingNodes: [], trainerNodes: [], shardNodes: [] };
+/** The processes of a configuration. */
+export function processesOf({ mesh }: CairnConfiguration): PlannedProcess[] {
+  return mesh?.hosts.map(({ name, roles }) => ({ host: name, roles })) ??
+    [{ host: undefined, roles }];
+}
+
+/**
+ * The nodes of a process besides its home node.
+ *
+ * @param host Undefined = the only process.
+ */
+export function nodesOf(configuration: CairnConfiguration, host?: string): PlannedNode[] {
+  const layout = new Layout(configuration);
+  const { home, serving, trainers, shards } = layout.threadsOf(host);
+  const nodes = [
+    ...serving.map((name) => ({ name, background: false })),
+    ...[...trainers, ...shards].map((name) => ({ name, background: true })),
+  ];
+  return nodes.filter(({ name }) => name !== home);
+}
+
+/** The node of each actor. */
+class Layout {
+  readonly #configuration: CairnConfiguration;
+  readonly #processes: readonly PlannedProcess[];
+
+  constructor(configuration: CairnConfiguration) {
+    this.#configuration = configuration;
+    this.#processes = processesOf(configuration);
   }
-  const shardThreads = Math.min(placement.shardThreads, shardCount);
-  return {
-    servingNodes: ["serving"],
-    trainerNodes: Array.from({ length: trainerCount }, (_, i) => `trainer-${i}`),
-    shardNodes: Array.from({ length: shardThreads }, (_, i) => `shards-${i + 1}`),
-  };
+
+  /** The processes with a role. */
+  with(role: Role): readonly PlannedProcess[] {
+    return this.#processes.filter(({ roles }) => roles.includes(role));
+  }
+
+  /** The home node of the only process with the role. */
+  home(role: Role): string {
+    return homeNodeOf(present(this.with(role)[0], "each role has a host").host);
+  }
+
+  serving(host: string | undefined): string {
+    return this.#inWorkers ? nodeName("serving", host) : homeNodeOf(host);
+  }
+
+  trainer(partition: number): string {
+    const hosts = this.with("trainer");
+    const { host } = hosts[partition % hosts.length];
+    return this.#inWorkers ? nodeName(`trainer-${partition}`, host) : homeNodeOf(host);
+  }
+
+  shard(shard: number): string {
+    const { placement, shardCount } = this.#configuration;
+    const hosts = this.with("shards");
+    const { host } = hosts[shard % hosts.length];
+    if (placement.kind === "singleThread") return homeNodeOf(host);
+    const own = Math.floor(shard / hosts.length); // index among the host's shards
+    const ownCount = Math.ceil((shardCount - shard % hosts.length) / hosts.length);
+    const threads = Math.min(placement.shardThreads, ownCount);
+    return nodeName(`shards-${1 + own % threads}`, host);
+  }
+
+  /** Names of a process's nodes, by use. */
+  threadsOf(host: string | undefined) {
+    const { shardCount, trainerCount } = this.#configuration;
+    const owned = (names: readonly string[]) =>
+      [...new Set(names)].filter((name) =>
+        name === homeNodeOf(host) ||
+        (host === undefined ? !name.includes(":") : name.startsWith(`${host}:`))
+      );
+    return {
+      home: homeNodeOf(host),
+      serving: owned(this.with("serving").map((each) => this.serving(each.host))),
+      trainers: owned(count(trainerCount).map((partition) => this.trainer(partition))),
+      shards: owned(count(shardCount).map((shard) => this.shard(shard))).sort(byNumber),
+    };
+  }
+
+  get #inWorkers(): boolean {
+    return this.#configuration.placement.kind === "workers";
+  }
 }
 
 /**
@@ -68,13 +149,10 @@ function nodeNames({ placement, shardCount, trainerCount }: CairnConfiguration) 
  */
 export function planOf(configuration: CairnConfiguration): PlannedActor[] {
   const { shardCount, trainerCount, storage } = configuration;
-  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
-  const trainers = Array.from({ length: trainerCount }, (_, partition) => partition);
-  const { servingNodes: [servingNode = homeNode], trainerNodes, shardNodes } = nodeNames(
-    configuration,
-  );
-  const shardNode = (shard: number) =>
-    shardNodes.length > 0 ? shardNodes[shard % shardNodes.length] : homeNode;
+  const layout = new Layout(configuration);
+  const shards = count(shardCount);
+  const trainers = count(trainerCount);
+  const serving = layout.with("serving");
 
   const plan: PlannedActor[] = [];
   const add = <O>(address: Address, node: string, options: O) => {
@@ -82,46 +160,69 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     plan.push({ kind, key, node, options });
   };
   for (const shard of shards) {
-    add<EmbeddingShardOptions>(addresses.embeddingShard(shard), shardNode(shard), {
+    add<EmbeddingShardOptions>(addresses.embeddingShard(shard), layout.shard(shard), {
       ...configuration.embeddingShard,
       shard,
     });
   }
-  for (const shard of shards) {
-    add<ServingReplicaOptions>(addresses.servingReplica(shard), servingNode, {
-      ...configuration.servingReplica,
-      shard,
-    });
+  for (const { host } of serving) {
+    for (const shard of shards) {
+      add<ServingReplicaOptions>(addresses.servingReplica(shard, host), layout.serving(host), {
+        ...configuration.servingReplica,
+        shard,
+      });
+    }
   }
-  const replicas = shards.map((shard) => [addresses.servingReplica(shard)]);
   for (const partition of trainers) {
     const address = addresses.trainer(partition);
-    add<TrainerOptions>(address, trainerNodes[partition] ?? homeNode, {
+    add<TrainerOptions>(address, layout.trainer(partition), {
       ...configuration.trainer,
       source: address,
       partition,
       shards: shards.map(addresses.embeddingShard),
     });
   }
-  add<ScorerOptions>(addresses.scorer, servingNode, { ...configuration.scorer, replicas });
-  add<RankerOptions>(addresses.ranker, homeNode, {
-    ...configuration.ranker,
-    scorer: addresses.scorer,
-  });
-  add<ParameterSyncOptions>(addresses.parameterSync, homeNode, {
+  for (const { host } of serving) {
+    add<ScorerOptions>(addresses.scorer(host), layout.serving(host), {
+      ...configuration.scorer,
+      replicas: shards.map((shard) => [addresses.servingReplica(shard, host)]),
+    });
+    add<RankerOptions>(addresses.ranker(host), homeNodeOf(host), {
+      ...configuration.ranker,
+      scorer: addresses.scorer(host),
+    });
+  }
+  add<ParameterSyncOptions>(addresses.parameterSync, layout.home("sync"), {
     ...configuration.sync,
     shards: shards.map(addresses.embeddingShard),
-    replicas,
+    replicas: shards.map((shard) =>
+      serving.map(({ host }) => addresses.servingReplica(shard, host))
+    ),
     trainers: trainers.map(addresses.trainer),
-    scorers: [addresses.scorer],
+    scorers: serving.map(({ host }) => addresses.scorer(host)),
   });
-  add<JoinerOptions>(addresses.joiner, homeNode, { ...configuration.joiner, partition: 0 });
-  add<SnapshotterOptions>(addresses.snapshotter, homeNode, {
+  add<JoinerOptions>(addresses.joiner, layout.home("joiner"), {
+    ...configuration.joiner,
+    partition: 0,
+  });
+  add<SnapshotterOptions>(addresses.snapshotter, layout.home("sync"), {
     trainers: trainers.map(addresses.trainer),
     shards: shards.map(addresses.embeddingShard),
     ...snapshotsOf(storage),
   });
   return plan;
+}
+
+function nodeName(thread: string, host: string | undefined): string {
+  return host === undefined ? thread : `${host}:${thread}`;
+}
+
+function count(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
+
+function byNumber(left: string, right: string): number {
+  return left.localeCompare(right, "en", { numeric: true });
 }
 
 function snapshotsOf(storage: StorageSection): Omit<SnapshotterOptions, "trainers" | "shards"> {

@@ -4,6 +4,7 @@
 import { stopSignal } from "../../server/machine/stop_signal.ts";
 import { StoppedEarlyError, withServer } from "../../server/machine/with_server.ts";
 import type { Output } from "../command_line.ts";
+import { usageError } from "../errors.ts";
 import { loadConfiguration } from "../load_configuration.ts";
 import type { ServeFlags } from "./command.ts";
 
@@ -15,6 +16,13 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
     ...(flags.port === undefined ? [] : [`gateway.port=${flags.port}`]),
   ];
   const configuration = await loadConfiguration(flags.config, { assignments });
+  const hosts = configuration.mesh?.hosts.map(({ name }) => name);
+  if (hosts !== undefined) {
+    throw usageError(
+      `${flags.config} describes a mesh of the hosts ${hosts.join(", ")}. Start each by ` +
+        "`cairn node --host NAME`, or leave out the section mesh for one process.",
+    );
+  }
   const stopping = stopSignal();
   stopping.then((reason) => output.err(`${reason}: finishing what is under way\n`));
   await withServer(

@@ -1,8 +1,11 @@
 /**
  * A mesh of nodes run by one plan, which lists the actors, their options and the node of each. The
- * same plan with every `node` set to the same name is the single-threaded placement.
+ * same plan with every `node` set to the same name is the single-threaded placement. Several
+ * processes run one plan together: each makes the actors of its own nodes.
  */
+import type { Timer } from "../ports/clock.ts";
 import type { ActorRef, Address, Message } from "./actor.ts";
+import { reasonOf } from "./errors.ts";
 import type { Node } from "./node.ts";
 import {
   defineNodeActor,
@@ -29,6 +32,19 @@ export interface MeshOptions {
   readonly composition: NodeComposition;
   /** Budget for making an actor, ms; it may restore gigabytes. Default 120,000. */
   readonly spawnBudgetMs?: number;
+  /** Present where other processes run a part of the plan. */
+  readonly part?: MeshPart;
+}
+
+/** The part of a plan that one of several processes runs. */
+export interface MeshPart {
+  /** Names of the nodes of this process, the home node included. */
+  readonly nodes: readonly string[];
+  /**
+   * Pause before an actor that could not be made is made again, ms: it may need actors of processes
+   * that have not started yet.
+   */
+  readonly retryMs: number;
 }
 
 /**
@@ -70,6 +86,9 @@ export class Mesh {
   readonly home: Node;
   readonly #composition: NodeComposition;
   readonly #spawnBudgetMs: number;
+  readonly #part: MeshPart | undefined;
+  #endRetry: (() => void) | undefined;
+  #stopping = false;
   readonly #nodes = new Set<string>();
   readonly #started: { readonly address: Address; readonly node: string }[] = [];
 
@@ -77,30 +96,64 @@ export class Mesh {
     this.home = options.home;
     this.#composition = options.composition;
     this.#spawnBudgetMs = options.spawnBudgetMs ?? 120_000;
+    this.#part = options.part;
   }
 
   /**
    * Makes the actors in the plan's order. While an actor is made it may ask the actors before it.
    *
-   * @param onSpawn Called before each actor is made, with its index in the plan.
+   * @param onSpawn Called before each actor is made, with the number of actors before it and of all
+   * actors that this process makes.
    * @throws {ActorFailedError} An actor cannot be made; the actors before it run on until {@link
-   * stop}.
+   * stop}. Where other processes run a part of the plan, it is made again until {@link stop}.
    */
   async start(
     plan: readonly PlannedActor[],
-    onSpawn: (actor: PlannedActor, index: number) => void = () => {},
+    onSpawn: (actor: PlannedActor, index: number, count: number) => void = () => {},
   ): Promise<void> {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
     this.home.setPlacement(placementOf(plan));
-    for (const [index, actor] of plan.entries()) {
-      const { kind, key, options, node } = actor;
-      onSpawn(actor, index);
-      this.#nodes.add(node);
-      await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
-        budgetMs: this.#spawnBudgetMs,
-      });
-      this.#started.push({ address: `${kind}/${key}`, node });
+    const own = plan.filter(({ node }) => this.#part?.nodes.includes(node) ?? true);
+    for (const [index, actor] of own.entries()) {
+      onSpawn(actor, index, own.length);
+      this.#nodes.add(actor.node);
+      await this.#spawn(actor);
+      this.#started.push({ address: addressOf(actor), node: actor.node });
     }
+  }
+
+  async #spawn(actor: PlannedActor): Promise<void> {
+    const { kind, key, options, node } = actor;
+    const { telemetry } = this.home;
+    for (let logged = "";;) {
+      try {
+        return await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
+          budgetMs: this.#spawnBudgetMs,
+        });
+      } catch (error) {
+        const part = this.#part;
+        if (part === undefined || this.#stopping) throw error;
+        const reason = reasonOf(error);
+        if (reason !== logged) {
+          telemetry.log("warn", `cannot make ${addressOf(actor)} yet; it is tried again`, {
+            reason,
+          });
+        }
+        logged = reason;
+        await this.#pause(part.retryMs);
+        if (this.#stopping) throw error;
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer: Timer = this.home.clock.schedule(ms, resolve);
+      this.#endRetry = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   /** A handle to an actor of the plan, on any node. */
@@ -132,6 +185,8 @@ export class Mesh {
    * clean stop.
    */
   async stop(drainMs = 5_000): Promise<Record<Address, number>> {
+    this.#stopping = true;
+    this.#endRetry?.();
     const abandoned: Record<Address, number> = {};
     for (const { address, node } of this.#started.splice(0).reverse()) {
       try {
@@ -154,5 +209,9 @@ export class Mesh {
 
 /** The node of each actor of a plan. */
 export function placementOf(plan: readonly PlannedActor[]): [Address, string][] {
-  return plan.map(({ kind, key, node }) => [`${kind}/${key}`, node]);
+  return plan.map((actor) => [addressOf(actor), actor.node]);
+}
+
+function addressOf({ kind, key }: PlannedActor): Address {
+  return `${kind}/${key}`;
 }

@@ -1,6 +1,6 @@
 /**
  * The environment of the real machine: its clock, randomness and stores, Prometheus' metrics, and
- * worker threads.
+ * worker threads. A host of a mesh has links with the other hosts too.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
@@ -21,11 +21,21 @@ import type { LogLevel } from "../../mesh/ports/telemetry.ts";
 import type { ActorFailure } from "../../mesh/runtime/actor_statistics.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { Node } from "../../mesh/runtime/node.ts";
-import type { Environment, NodesRequest } from "../environment.ts";
-import { homeNode, nodesOf } from "../plan.ts";
+import { present } from "../../structures/invariant.ts";
+import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
+import { hostOf } from "../compose_host.ts";
+import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
+import { homeNodeOf, nodesOf } from "../plan.ts";
 import { machineSessions } from "./dense_sessions.ts";
 import { FailingParts } from "./failing_parts.ts";
-import { openStorage, type SharedStorage } from "./storage.ts";
+import { type LinksWorkers, openHostLinks } from "./open_host_links.ts";
+import {
+  type BlobStorage,
+  type MeshStorage,
+  openBlobStorage,
+  openStorage,
+  type SharedStorage,
+} from "./storage.ts";
 import type { WorkerSetup } from "./worker.ts";
 
 export interface MachineOptions {
@@ -47,8 +57,79 @@ export interface MachineOptions {
  */
 export async function openMachine(
   configuration: CairnConfiguration,
-  { writeLog = () => {}, logLevelMin = "info", onFatal = () => {} }: MachineOptions = {},
+  options: MachineOptions = {},
 ): Promise<Environment> {
+  return await openProcess(
+    configuration,
+    { ...options, host: undefined },
+    (machine) => openAllStores(configuration, machine, nodesOf(configuration).length > 0),
+  );
+}
+
+/**
+ * Opens the stores that a host of a mesh uses, and makes its home node. Threads and links start
+ * when the composition asks for them.
+ *
+ * @throws {Error} When a store cannot be opened.
+ */
+export async function openHostMachine(
+  configuration: CairnConfiguration,
+  name: string,
+  options: MachineOptions = {},
+): Promise<HostEnvironment> {
+  const host = hostOf(configuration, name);
+  const { storage } = configuration;
+  const opened = await openProcess<MeshStorage | BlobStorage>(
+    configuration,
+    { ...options, host: name },
+    (machine) =>
+      host.roles.every((role) => role === "shards") && storage.kind === "directory"
+        ? Promise.resolve(openBlobStorage(storage.path))
+        : openAllStores(configuration, machine, true),
+  );
+  let links: HostLinks | undefined;
+  return {
+    ...opened,
+    host: name,
+    async startNodes(request) {
+      await opened.startNodes(request);
+      links = openHostLinks({ configuration, host, home: opened.home, ...request }, opened);
+    },
+    links: () => links?.peers ?? [],
+    async close() {
+      await links?.close();
+      await opened.close();
+    },
+  };
+}
+
+async function openAllStores(
+  { storage, trainerCount }: CairnConfiguration,
+  telemetry: PrometheusTelemetry,
+  manyThreads: boolean,
+): Promise<MeshStorage> {
+  const opened = await openStorage({
+    storage,
+    examplePartitions: trainerCount,
+    manyThreads,
+    onTornTail: (tail) =>
+      telemetry.log("warn", "the end of a log was torn by a crash and is cut off", { ...tail }),
+  });
+  registerLogMetrics(telemetry, { events: opened.eventLog, examples: opened.exampleLog });
+  return opened;
+}
+
+interface ProcessOptions extends MachineOptions {
+  /** Undefined = the only process. */
+  readonly host: string | undefined;
+}
+
+/** The environment of one process, without links with other hosts. */
+async function openProcess<S extends MeshStorage | BlobStorage>(
+  configuration: CairnConfiguration,
+  { host, writeLog = () => {}, logLevelMin = "info", onFatal = () => {} }: ProcessOptions,
+  openStores: (telemetry: PrometheusTelemetry) => Promise<S>,
+): Promise<Omit<Environment, "stores"> & { readonly stores: S } & LinksWorkers> {
   const telemetry = new PrometheusTelemetry({ logLevelMin, writeLog });
   registerProcessMetrics(telemetry);
   const clock = new DenoClock();
@@ -56,24 +137,17 @@ export async function openMachine(
   const onFailure = (failure: ActorFailure) => {
     const { address, node, error, restarts, restartsInMs } = failure;
     if (restartsInMs !== undefined) return failing.add(failure);
-    const actor = node === homeNode ? address : `${address} in thread ${node}`;
+    const actor = node === home.name ? address : `${address} in thread ${node}`;
     onFatal(new Error(`${actor} is stopped after ${restarts} restarts: ${reasonOf(error)}`));
   };
   const home = new Node({
-    name: homeNode,
+    name: homeNodeOf(host),
     clock,
     random: new DenoRandom(),
     telemetry,
     onFailure,
   });
-  const storage = await openStorage({
-    storage: configuration.storage,
-    examplePartitions: configuration.trainerCount,
-    manyThreads: nodesOf(configuration).length > 0,
-    onTornTail: (tail) =>
-      telemetry.log("warn", "the end of a log was torn by a crash and is cut off", { ...tail }),
-  });
-  registerLogMetrics(telemetry, { events: storage.eventLog, examples: storage.exampleLog });
+  const storage = await openStores(telemetry);
   const background = BackgroundThreads.start(home.clock);
   const hugePages = HugePages.start(home.clock, kernelMemories);
   let threads: WorkerThreads | undefined;
@@ -87,6 +161,7 @@ export async function openMachine(
       render: (snapshots) => renderMetrics(snapshots as MetricsSnapshot[]),
     },
     async startNodes({ nodes, placement }: NodesRequest) {
+      if (nodes.length === 0) return;
       threads = await startWorkerThreads({
         home,
         names: nodes.map(({ name }) => name),
@@ -98,6 +173,7 @@ export async function openMachine(
         onFailure,
       });
     },
+    linkWorker: (remote) => present(threads, "only threads are linked").link(remote),
     beginStop: () => background.stop(),
     async close() {
       background.stop();

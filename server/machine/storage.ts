@@ -16,7 +16,7 @@ import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_
 import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { MeshStores } from "../environment.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
@@ -24,11 +24,7 @@ import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_st
 /** Partitions of the event log: one joiner reads it. */
 const EVENT_PARTITIONS = 1;
 
-export interface MeshStorage {
-  readonly eventLog: EventLog;
-  readonly exampleLog: EventLog;
-  readonly profiles: ProfileStore;
-  readonly blobs: BlobStore;
+export interface MeshStorage extends MeshStores {
   /**
    * Opens the stores for reading in other threads; undefined where storage is this thread's memory.
    */
@@ -36,12 +32,20 @@ export interface MeshStorage {
   close(): Promise<void>;
 }
 
+/** The storage of a host that keeps shards and reads no log. */
+export type BlobStorage =
+  & Pick<MeshStorage, "blobs" | "shared" | "close">
+  & Partial<Record<"eventLog" | "exampleLog" | "profiles", undefined>>;
+
 /** Plain data for {@link openSharedStorage} in another thread. */
 export interface SharedStorage {
   readonly path: string;
-  /** One per trainer. */
-  readonly examplePartitions: number;
-  readonly exampleLogEnds: SharedArrayBuffer;
+  /** Undefined where the process has no logs. */
+  readonly examples: {
+    /** One per trainer. */
+    readonly partitions: number;
+    readonly ends: SharedArrayBuffer;
+  } | undefined;
 }
 
 export interface OpenStorageOptions {
@@ -73,16 +77,26 @@ export async function openStorage(options: OpenStorageOptions): Promise<MeshStor
   };
 }
 
-/** The stores that a worker thread reads. */
-export async function openSharedStorage(
-  { path, examplePartitions, exampleLogEnds }: SharedStorage,
-): Promise<{ readonly exampleLog: EventLog; readonly blobs: BlobStore }> {
+/** The snapshots in a data directory whose logs belong to another host. */
+export function openBlobStorage(path: string): BlobStorage {
   return {
-    exampleLog: await EmbeddedEventLog.open({
+    blobs: new DirectoryBlobStore(`${path}/blobs`),
+    shared: { path, examples: undefined },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** The stores that a worker thread reads. */
+export async function openSharedStorage({ path, examples }: SharedStorage): Promise<{
+  readonly exampleLog: EventLog | undefined;
+  readonly blobs: BlobStore;
+}> {
+  return {
+    exampleLog: examples && await EmbeddedEventLog.open({
       directory: `${path}/examples`,
-      partitions: examplePartitions,
+      partitions: examples.partitions,
       mode: "read",
-      ends: new SharedLogEnds(exampleLogEnds),
+      ends: new SharedLogEnds(examples.ends),
     }),
     blobs: new DirectoryBlobStore(`${path}/blobs`),
   };
@@ -154,7 +168,7 @@ async function openDirectory(
     exampleLog,
     profiles,
     blobs: new DirectoryBlobStore(`${path}/blobs`),
-    shared: { path, examplePartitions, exampleLogEnds },
+    shared: { path, examples: { partitions: examplePartitions, ends: exampleLogEnds } },
     close: () => all.disposeAsync(),
   };
 }

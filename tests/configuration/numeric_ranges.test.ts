@@ -77,11 +77,14 @@ Deno.test("settings are accepted at their bounds and refused beyond", () => {
 
 function accepts({ path, unit }: NumericRange, value: number): boolean {
   const written = unit === "ms" ? `${value}ms` : unit === "bytes" ? `${value}B` : value;
-  const file = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), written) as object;
-  const features = { slots: { user: { kind: "id", source: "user" } } };
+  const file = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), written) as {
+    readonly features?: object;
+    readonly mesh?: object;
+  };
   const merged = {
     ...file,
-    features: { ...features, ...(file as { features?: object }).features },
+    features: { slots: { user: { kind: "id", source: "user" } }, ...file.features },
+    ...(file.mesh && { mesh: { id: "shop", hosts: {}, ...file.mesh } }),
   };
   return cairnSchema.safeParse(merged).success;
 }

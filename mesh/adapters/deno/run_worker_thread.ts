@@ -7,6 +7,8 @@ import { reasonOf } from "../../runtime/errors.ts";
 import { Node } from "../../runtime/node.ts";
 import { defineNodeActor, type NodeComposition } from "../../runtime/node_actor.ts";
 import { NodeLink } from "../../runtime/node_link.ts";
+import { present } from "../../../structures/invariant.ts";
+import { RelayedLink } from "../tcp/relayed_link.ts";
 import { enterBackground } from "../linux/thread_priority.ts";
 import { DenoClock } from "./deno_clock.ts";
 import { DenoRandom } from "./deno_random.ts";
@@ -34,6 +36,7 @@ export function runWorkerThread<S>(composition: WorkerComposition<S>): void {
   };
   const report = (report: WorkerReport) => scope.postMessage(report);
   const links = new Map<string, PortLink>();
+  let node: Node | undefined;
   scope.onmessage = async (event) => {
     const command = event.data as WorkerCommand;
     switch (command.type) {
@@ -42,20 +45,26 @@ export function runWorkerThread<S>(composition: WorkerComposition<S>): void {
         return;
       case "begin":
         try {
-          const node = makeNode(command, composition, report);
+          const made = node = makeNode(command, composition, report);
           command.peers.forEach((peer, i) => {
             const link = new PortLink(command.ports[i]);
             links.set(peer, link);
-            new NodeLink(node, peer, link);
+            new NodeLink(made, peer, link);
           });
-          node.setPlacement(command.placement);
-          const composed = await composition.compose({ node, setup: command.setup as S });
-          await node.spawn(defineNodeActor(node, composed), command.name, undefined);
+          made.setPlacement(command.placement);
+          const composed = await composition.compose({ node: made, setup: command.setup as S });
+          await made.spawn(defineNodeActor(made, composed), command.name, undefined);
           report({ type: "ready" });
         } catch (error) {
           report({ type: "failed", reason: reasonOf(error) });
         }
         return;
+      case "linkPeer": {
+        const { peer, isBulk, port, limits } = command;
+        const begun = present(node, "a worker is linked with other hosts after it has begun");
+        new NodeLink(begun, peer, new RelayedLink(port, limits), { isBulk });
+        return;
+      }
       default:
         command satisfies never;
     }

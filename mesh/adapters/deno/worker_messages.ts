@@ -4,6 +4,7 @@
  */
 import type { LogLevel } from "../../ports/telemetry.ts";
 import type { Address } from "../../runtime/actor.ts";
+import type { RelayLimits } from "../tcp/relayed_link.ts";
 import type { ActorFailure } from "../../runtime/actor_statistics.ts";
 
 /** The first message to a worker. */
@@ -28,8 +29,18 @@ export interface PeerGone {
   readonly reason: string;
 }
 
+/** A node of another host can be reached: the thread of the socket relays, see relay.ts. */
+export interface LinkPeer {
+  readonly type: "linkPeer";
+  /** Name of the other host's node. */
+  readonly peer: string;
+  readonly isBulk: boolean;
+  readonly port: MessagePort;
+  readonly limits: RelayLimits;
+}
+
 /** A message to a worker. */
-export type WorkerCommand = BeginWorker | PeerGone;
+export type WorkerCommand = BeginWorker | PeerGone | LinkPeer;
 
 /** A message from a worker. */
 export type WorkerReport =

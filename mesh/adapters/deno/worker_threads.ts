@@ -10,7 +10,7 @@ import type { ActorFailure } from "../../runtime/actor_statistics.ts";
 import type { Node } from "../../runtime/node.ts";
 import { NodeLink } from "../../runtime/node_link.ts";
 import { PortLink } from "./port_link.ts";
-import type { BeginWorker, PeerGone, WorkerReport } from "./worker_messages.ts";
+import type { BeginWorker, LinkPeer, PeerGone, WorkerReport } from "./worker_messages.ts";
 
 export interface WorkerThreadsOptions {
   /** The node of this thread. */
@@ -30,7 +30,15 @@ export interface WorkerThreadsOptions {
   readonly onFailure: (failure: ActorFailure) => void;
 }
 
+/** A link of a worker with a node of another host. */
+export interface RemoteLink extends Omit<LinkPeer, "type"> {
+  /** Name of the worker. */
+  readonly worker: string;
+}
+
 export interface WorkerThreads {
+  /** Gives a worker a link with a node of another host. */
+  link(remote: RemoteLink): void;
   /** Ends the threads. Stop their actors first. */
   close(): void;
 }
@@ -100,7 +108,13 @@ export async function startWorkerThreads(options: WorkerThreadsOptions): Promise
     close();
     throw error;
   }
-  return { close };
+  return {
+    link({ worker, peer, isBulk, port, limits }) {
+      const message: LinkPeer = { type: "linkPeer", peer, isBulk, port, limits };
+      present(workers.get(worker), "a link belongs to a worker").postMessage(message, [port]);
+    },
+    close,
+  };
 }
 
 /** The ports of one worker and the nodes behind them, in the same order. */

@@ -141,7 +141,7 @@ async function measure(model: string, batchRows: number): Promise<number> {
     placement: placementOf(plan),
     setup: {
       configuration,
-      storage: { path: directory, examplePartitions: 1, exampleLogEnds: ends },
+      storage: { path: directory, examples: { partitions: 1, ends } },
     } satisfies WorkerSetup,
     onCrashed: (_name, cause) => failed.reject(cause),
     onFailure: ({ error }) => failed.reject(error),

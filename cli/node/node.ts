@@ -1,0 +1,30 @@
+/**
+ * The work of `cairn node`.
+ */
+import { stopSignal } from "../../server/machine/stop_signal.ts";
+import { withHost } from "../../server/machine/with_host.ts";
+import { StoppedEarlyError } from "../../server/machine/with_process.ts";
+import type { Output } from "../command_line.ts";
+import { loadConfiguration } from "../load_configuration.ts";
+import type { NodeFlags } from "./command.ts";
+
+/** Runs the host until a stop signal. */
+export async function runNode(flags: NodeFlags, output: Output): Promise<void> {
+  const { config, set, host } = flags;
+  const configuration = await loadConfiguration(config, { assignments: set });
+  const stopping = stopSignal();
+  stopping.then((reason) => output.err(`${reason}: finishing what is under way\n`));
+  await withHost(
+    configuration,
+    host,
+    { writeLog: output.err, logLevelMin: "info", stopping },
+    async ({ url, mesh: { serving } }) => {
+      const where = url === undefined ? "without HTTP" : `on ${url}`;
+      const state = serving === undefined ? `Host ${host} runs` : `Cairn serves as host ${host}`;
+      output.err(`${state} ${where}. Ctrl-C stops it.\n`);
+      await stopping;
+    },
+  ).catch((error) => {
+    if (!(error instanceof StoppedEarlyError)) throw error;
+  });
+}

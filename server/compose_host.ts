@@ -1,0 +1,70 @@
+/**
+ * The composition of one host of a mesh of several processes: the same actors as in one process, as
+ * far as the roles of the host have them.
+ */
+import type { CairnConfiguration, HostOptions } from "../configuration/configuration.ts";
+import type { ComposeOptions } from "./compose.ts";
+import { hostDefinitions, requireStores } from "./definitions.ts";
+import type { HostEnvironment } from "./environment.ts";
+import { hostPages } from "./host_pages.ts";
+import { openGateway, type RunningMesh } from "./open_gateway.ts";
+import { type RunningHost, withActors } from "./start_actors.ts";
+
+/** A host at work. */
+export interface ComposedHost extends RunningHost {
+  /** The mesh as this host sees it, where it serves; undefined on other hosts. */
+  readonly serving: RunningMesh | undefined;
+}
+
+/** There is no such host in the configuration. */
+export class UnknownHostError extends Error {
+  override readonly name = "UnknownHostError";
+}
+
+/**
+ * The options of a host.
+ *
+ * @throws {UnknownHostError} The configuration has no such host.
+ */
+export function hostOf({ mesh }: CairnConfiguration, name: string): HostOptions {
+  if (mesh === undefined) {
+    throw new UnknownHostError(
+      "The configuration has no section mesh, so there is one process: start it by `cairn serve`.",
+    );
+  }
+  const host = mesh.hosts.find((each) => each.name === name);
+  if (host !== undefined) return host;
+  const names = mesh.hosts.map((each) => each.name).join(", ");
+  throw new UnknownHostError(`mesh.hosts has no host "${name}"; it has ${names}.`);
+}
+
+/**
+ * Starts the nodes and the actors of a host. An actor that needs another host waits until that host
+ * is there.
+ *
+ * @throws {Error} When a part cannot start; then everything that had started is stopped and
+ * `environment` is closed.
+ */
+export async function composeHost(
+  configuration: CairnConfiguration,
+  environment: HostEnvironment,
+  { onStep }: ComposeOptions = {},
+): Promise<ComposedHost> {
+  const { host, stores, dense } = environment;
+  const { roles } = hostOf(configuration, host);
+  const definitions = hostDefinitions(roles, stores, dense);
+  return await withActors(
+    { configuration, environment, definitions, host, onStep },
+    async (started) => {
+      if (roles.includes("serving")) {
+        const gateway = { ...environment, stores: requireStores(stores) };
+        const serving = await openGateway(configuration, gateway, started);
+        return { ...serving, serving };
+      }
+      const { mesh, stop } = started;
+      const metricsText = async () => environment.metrics.render(await mesh.metrics());
+      const pages = hostPages(environment, metricsText);
+      return { configuration, fetch: pages, mesh, metricsText, stop, serving: undefined };
+    },
+  );
+}

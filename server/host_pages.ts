@@ -1,0 +1,44 @@
+/**
+ * The HTTP pages of a host that does not serve: health and metrics.
+ */
+import type { HostEnvironment } from "./environment.ts";
+
+type Fetch = (request: Request) => Promise<Response>;
+
+/** Answers `/health/live`, `/health/ready` and `/metrics`. */
+export function hostPages(
+  environment: Pick<HostEnvironment, "host" | "links" | "failingParts">,
+  metricsText: () => Promise<string>,
+): Fetch {
+  const { host } = environment;
+  const pages: Readonly<Record<string, () => Response | Promise<Response>>> = {
+    "/health/live": () => Response.json({ status: "live", host }),
+    "/health/ready": () =>
+      Response.json({
+        status: "ready",
+        host,
+        links: environment.links(),
+        failingParts: environment.failingParts?.() ?? [],
+      }),
+    "/metrics": async () =>
+      new Response(await metricsText(), {
+        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+      }),
+  };
+  return async ({ method, url }) => {
+    const { pathname } = new URL(url);
+    const page = Object.hasOwn(pages, pathname) ? pages[pathname] : undefined;
+    if (page !== undefined && method === "GET") return await page();
+    return problem(
+      404,
+      `Host ${host} does not serve the API; it has GET ${Object.keys(pages).join(", ")}.`,
+    );
+  };
+}
+
+function problem(status: number, detail: string): Response {
+  return new Response(JSON.stringify({ type: "about:blank", status, detail }), {
+    status,
+    headers: { "content-type": "application/problem+json" },
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * Digests of the sections of a configuration in which all hosts of a mesh must agree, because their
+ * actors exchange what these sections describe.
+ */
+import { createHash } from "node:crypto";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+
+/** By the names that an operator knows from the file. */
+export function configurationDigests(
+  configuration: CairnConfiguration,
+): Readonly<Record<string, string>> {
+  const { features, model, session, embeddingShard, servingReplica, joiner, mesh } = configuration;
+  const { bytesMax: _, ...tables } = embeddingShard.tables;
+  return {
+    features: digest(features.schema),
+    model: digest([model, session.optimizer, session.seed]),
+    embeddings: digest([tables, servingReplica.widths]),
+    "joiner.tasks": digest(joiner.tasks),
+    "shards.count": digest(configuration.shardCount),
+    "trainer.count": digest(configuration.trainerCount),
+    placement: digest(configuration.placement),
+    "mesh.hosts": digest(mesh?.hosts.map(({ name, roles }) => [name, roles])),
+  };
+}
+
+function digest(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value) ?? "undefined").digest("hex").slice(
+    0,
+    16,
+  );
+}

@@ -1,0 +1,43 @@
+/**
+ * Runs one host of a mesh of several processes, with its HTTP port if it has one, around a piece of
+ * work.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { type ComposedHost, composeHost, hostOf } from "../compose_host.ts";
+import { waitUntilReady } from "../waits.ts";
+import { openHostMachine } from "./machine.ts";
+import { type ServedProcess, type ServerOptions, withProcess } from "./with_process.ts";
+
+/**
+ * Opens the port, starts the host, waits until its parts are there (where it serves, until it can
+ * rank), runs `work`, and stops everything, also when `work` fails.
+ *
+ * @throws {StoppedEarlyError} When `stopping` resolved before the host was ready.
+ * @throws {UnknownHostError} The configuration has no such host.
+ * @throws {Error} From `work`, or when the host cannot start or has failed for good.
+ */
+export async function withHost<T>(
+  configuration: CairnConfiguration,
+  name: string,
+  options: ServerOptions,
+  work: (served: ServedProcess<ComposedHost>) => Promise<T>,
+): Promise<T> {
+  const { http } = hostOf(configuration, name);
+  return await withProcess(
+    {
+      configuration,
+      http: http && { host: http.hostname, port: http.port },
+      start: async (machine) =>
+        await composeHost(
+          configuration,
+          await openHostMachine(configuration, name, machine),
+          machine,
+        ),
+      async ready({ serving }, wait) {
+        if (serving !== undefined) await waitUntilReady(serving, wait);
+      },
+    },
+    options,
+    work,
+  );
+}

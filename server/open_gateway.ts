@@ -1,0 +1,101 @@
+/**
+ * The gateway in front of a mesh whose actors have started.
+ */
+import type { JoinerMessage } from "../actors/joiner/protocol.ts";
+import type { ParameterSyncMessage } from "../actors/parameter_sync/protocol.ts";
+import type { RankerMessage } from "../actors/ranker/protocol.ts";
+import type { ServingReplicaMessage } from "../actors/serving_replica/protocol.ts";
+import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
+import type { TrainerMessage } from "../actors/trainer/protocol.ts";
+import type { CairnConfiguration } from "../configuration/configuration.ts";
+import { createGateway } from "../gateway/app.ts";
+import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
+import { recallFromLogs } from "../gateway/memory/log_recall.ts";
+import { createProfileCheck } from "../kernels/features/profile_check.ts";
+import type { ActorRef } from "../mesh/runtime/actor.ts";
+import { actionLabels } from "./action_labels.ts";
+import type { Environment, MeshStores } from "./environment.ts";
+import { knownAttributes } from "./known_attributes.ts";
+import { addresses } from "./plan.ts";
+import type { RunningHost, StartedActors } from "./start_actors.ts";
+import { Trainers } from "./trainers.ts";
+
+/** A mesh at work, with its HTTP API. */
+export interface RunningMesh extends RunningHost {
+  readonly ranker: ActorRef<RankerMessage>;
+  readonly joiner: ActorRef<JoinerMessage>;
+  readonly trainers: Trainers;
+  readonly parameterSync: ActorRef<ParameterSyncMessage>;
+  /** Undefined where storage is memory: there is nothing to resume from. */
+  readonly snapshotter: ActorRef<SnapshotterMessage> | undefined;
+  readonly stores: MeshStores;
+}
+
+/** The parts of an environment that a gateway uses. */
+export type GatewayEnvironment = Pick<Environment, "home" | "metrics" | "failingParts"> & {
+  readonly stores: MeshStores;
+  /** Undefined = the only process. */
+  readonly host?: string;
+};
+
+/** Opens the gateway; its ranker is the one of this process. */
+export async function openGateway(
+  configuration: CairnConfiguration,
+  environment: GatewayEnvironment,
+  { mesh, stop }: StartedActors,
+): Promise<RunningMesh> {
+  const { home, stores, metrics, host } = environment;
+  const { clock, random, telemetry } = home;
+  for (const warning of configuration.warnings) telemetry.log("warn", warning);
+  const ranker = mesh.actorRef<RankerMessage>(addresses.ranker(host));
+  const trainers = new Trainers(
+    Array.from(
+      { length: configuration.trainerCount },
+      (_, partition) => mesh.actorRef<TrainerMessage>(addresses.trainer(partition)),
+    ),
+  );
+  const metricsText = async () => metrics.render(await mesh.metrics());
+  const { schema } = configuration.features;
+  const memory = new GatewayMemory(clock, configuration.gateway);
+  const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
+  const app = createGateway({
+    ranker,
+    trainers: trainers.all,
+    eventLog: stores.eventLog,
+    exampleLog: stores.exampleLog,
+    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner),
+    replicas: Array.from(
+      { length: configuration.shardCount },
+      (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host)),
+    ),
+    failingParts: () => environment.failingParts?.() ?? [],
+    profiles: stores.profiles,
+    telemetry,
+    clock,
+    random,
+    options: configuration.gateway,
+    memory,
+    checkProfile: createProfileCheck(schema),
+    attributes: knownAttributes(schema, configuration.gateway.attributeTypes),
+    labels: actionLabels(configuration.joiner.tasks),
+    metricsText,
+  });
+  return {
+    configuration,
+    fetch: (request) => app.fetch(request),
+    ranker,
+    joiner: mesh.actorRef<JoinerMessage>(addresses.joiner),
+    trainers,
+    parameterSync: mesh.actorRef<ParameterSyncMessage>(addresses.parameterSync),
+    snapshotter: configuration.storage.kind === "memory"
+      ? undefined
+      : mesh.actorRef<SnapshotterMessage>(addresses.snapshotter),
+    mesh,
+    stores,
+    metricsText,
+    async stop() {
+      await recall.stop();
+      await stop();
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * Starts the nodes and the actors of one process, and stops them again.
+ */
+import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
+import type { CairnConfiguration } from "../configuration/configuration.ts";
+import { Mesh, type MeshPart, placementOf } from "../mesh/runtime/mesh.ts";
+import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
+import type { Environment } from "./environment.ts";
+import { nodeMetrics } from "./node_metrics.ts";
+import { addresses, nodesOf, planOf } from "./plan.ts";
+import { StartProgress } from "./start_progress.ts";
+
+/** One process at work. */
+export interface RunningHost {
+  readonly configuration: CairnConfiguration;
+  /** Answers one HTTP request. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly mesh: Mesh;
+  /** The metrics of all nodes of the process in Prometheus' text format. */
+  metricsText(): Promise<string>;
+  /**
+   * Takes a last snapshot, handles waiting messages, ends the actors, closes the environment.
+   * Idempotent.
+   */
+  stop(): Promise<void>;
+}
+
+/** The actors of a process. */
+export interface StartedActors {
+  readonly mesh: Mesh;
+  /** Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly configuration: CairnConfiguration;
+  readonly environment: Omit<Environment, "stores">;
+  /** The kinds of actors of the home node. */
+  readonly definitions: readonly AnyDefinition[];
+  /** The host that this process is; undefined = the only process. */
+  readonly host?: string;
+  /** Takes the current step of the start, in words. */
+  readonly onStep?: ((step: string) => void) | undefined;
+}
+
+/**
+ * Budget for making an actor, ms: a shard takes as long as its rows need. Where its thread ends,
+ * the ask fails at once.
+ */
+const SPAWN_BUDGET_MS = 7 * 24 * 3_600_000;
+
+/** Pause before an actor that needs a host which is away is made again, ms. */
+const SPAWN_RETRY_MS = 500;
+
+/**
+ * Budget of the last snapshot: below the 30 s and more that Kubernetes and systemd wait before they
+ * kill, ms.
+ */
+const LAST_SNAPSHOT_BUDGET_MS = 20_000;
+
+/**
+ * Starts the nodes and the actors of a process, then runs `work` on them. The start has no time
+ * limit; its progress is logged.
+ *
+ * @throws {Error} When a part cannot start, or from `work`; then everything that had started is
+ * stopped and the environment is closed.
+ */
+export async function withActors<T>(
+  options: StartOptions,
+  work: (started: StartedActors) => Promise<T>,
+): Promise<T> {
+  const { configuration, environment, definitions, host, onStep } = options;
+  const { home, metrics } = environment;
+  const nodes = nodesOf(configuration, host);
+  const part: MeshPart | undefined = host === undefined
+    ? undefined
+    : { nodes: [home.name, ...nodes.map(({ name }) => name)], retryMs: SPAWN_RETRY_MS };
+  const mesh = new Mesh({
+    home,
+    spawnBudgetMs: SPAWN_BUDGET_MS,
+    composition: {
+      definitions: definitions.map((each) => environment.observe?.(each) ?? each),
+      metrics: nodeMetrics(home, metrics),
+    },
+    ...(part && { part }),
+  });
+  let takesSnapshots = false;
+  const stop = once(async () => {
+    environment.beginStop?.();
+    if (takesSnapshots) await takeLastSnapshot(mesh);
+    const abandoned = await mesh.stop();
+    for (const [address, count] of Object.entries(abandoned)) {
+      home.telemetry.log("warn", `${address} was stopped with messages unhandled`, { count });
+    }
+    await environment.close();
+  });
+  const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
+  try {
+    const plan = planOf(configuration);
+    if (nodes.length > 0 || part !== undefined) {
+      progress.enter(`starting ${nodes.length} threads`);
+      await environment.startNodes({ nodes, placement: placementOf(plan) });
+    }
+    await mesh.start(plan, ({ kind, key }, index, count) => {
+      progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);
+    });
+    takesSnapshots = configuration.storage.kind !== "memory" &&
+      plan.some(({ kind, node }) => kind === "snapshotter" && (part?.nodes.includes(node) ?? true));
+    progress.enter("opening the gateway");
+    return await work({ mesh, stop });
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** Taken when the mesh is told to stop, so that the next start has nothing to learn again. */
+async function takeLastSnapshot(mesh: Mesh): Promise<void> {
+  const snapshotter = mesh.actorRef<SnapshotterMessage>(addresses.snapshotter);
+  const budget = { budgetMs: LAST_SNAPSHOT_BUDGET_MS };
+  await snapshotter.ask({ kind: "takeSnapshot" }, budget).catch((cause) => {
+    const lost = "no snapshot at the end; the next start learns again from the last one";
+    mesh.home.telemetry.log("warn", lost, { cause });
+  });
+}
+
+/** The function, run at most once; every caller gets the one outcome. */
+function once(run: () => Promise<void>): () => Promise<void> {
+  let outcome: Promise<void> | undefined;
+  return () => outcome ??= run();
+}

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { type CairnConfiguration, parseConfiguration } from "../../configuration/configuration.ts";
+import { addresses, homeNodeOf, nodesOf, planOf, processesOf } from "../../server/plan.ts";
+
+const hosts = {
+  edge: '{ address: "10.0.0.1:7400", roles: [serving, joiner, trainer, sync] }',
+  "tables-1": '{ address: "10.0.0.2:7400", roles: [shards] }',
+  "tables-2": '{ address: "10.0.0.3:7400", roles: [shards] }',
+};
+
+function yaml(
+  over: Readonly<Record<string, string>> = {},
+  rest = "",
+  mesh = "secret: a-secret-of-the-mesh",
+): string {
+  const all = Object.entries({ ...hosts, ...over }).filter(([, host]) => host !== "");
+  return `
+features: { slots: { user: { kind: id, source: user } } }
+storage: { kind: directory, path: data }
+${rest}
+mesh:
+  id: shop
+  ${mesh}
+  hosts:
+${all.map(([name, host]) => `    ${name}: ${host}`).join("\n")}
+`;
+}
+
+const parse = (text: string): CairnConfiguration => parseConfiguration(text, "mesh.yaml");
+
+function refuses(text: string, expected: RegExp): void {
+  assert.throws(() => parse(text), expected);
+}
+
+Deno.test("a mesh is read with its hosts, in the order of the file", () => {
+  const { mesh } = parse(yaml({ edge: hosts.edge.replace("}", ", http: 0.0.0.0:80 }") }));
+  assert.deepEqual(mesh?.secrets, ["a-secret-of-the-mesh"]);
+  assert.deepEqual(mesh?.hosts.map(({ name, http }) => [name, http]), [
+    ["edge", { hostname: "0.0.0.0", port: 80 }],
+    ["tables-1", undefined],
+    ["tables-2", undefined],
+  ]);
+  assert.deepEqual(mesh?.hosts[0].listen, { hostname: "10.0.0.1", port: 7400 });
+  assert.equal(parse(yaml()).mesh?.hosts[0].http?.port, 8080);
+});
+
+Deno.test("every part needs a host, and some parts exactly one", () => {
+  refuses(
+    yaml({ edge: '{ address: "10.0.0.1:7400", roles: [serving, joiner, sync] }' }),
+    /mesh\.hosts: no host has the role trainer; add it to the roles of one/,
+  );
+  refuses(
+    yaml({ "tables-1": '{ address: "10.0.0.2:7400", roles: [shards, sync] }' }),
+    /edge and tables-1 have the role sync, of which a mesh has one/,
+  );
+  refuses(
+    yaml({}, "shards: { count: 1 }"),
+    /2 hosts have the role shards and shards\.count is 1; raise shards\.count/,
+  );
+});
+
+Deno.test("addresses are checked, and a secret is needed beyond this machine", () => {
+  refuses(
+    yaml({ "tables-2": '{ address: "10.0.0.2:7400", roles: [shards] }' }),
+    /found 10\.0\.0\.2:7400, which mesh\.hosts\.tables-1\.address is too; give each its own/,
+  );
+  refuses(
+    yaml({ "tables-2": "{ address: somewhere, roles: [shards] }" }),
+    /expected an address and a port such as "10\.0\.0\.7:7400"/,
+  );
+  refuses(yaml({}, "", ""), /no secret, and 10\.0\.0\.1:7400 of host edge is reachable from other/);
+  const local = Object.fromEntries(
+    Object.entries(hosts).map(([name, host]) => [name, host.replace("10.0.0.", "127.0.0.")]),
+  );
+  assert.deepEqual(parse(yaml(local, "", "")).mesh?.secrets, []);
+  refuses(yaml({}, "", "secret: short"), /mesh\.secret: /);
+  refuses(
+    yaml({}, "", "secret: a-secret-of-the-mesh\n  silence: 2s"),
+    /silence: found 2000 ms, and heartbeat is 1000 ms; raise silence to 3000ms or more/,
+  );
+});
+
+Deno.test("a problem never shows the secret", () => {
+  for (const key of ["secret", "secretBefore"]) {
+    assert.throws(
+      () => parse(yaml({}, "", `${key}: [hidden-secret-of-the-mesh]`)),
+      (error: Error) => !error.message.includes("hidden-secret"),
+    );
+  }
+});
+
+Deno.test("storage that other hosts cannot reach is refused", () => {
+  refuses(
+    yaml().replace("{ kind: directory, path: data }", "{ kind: memory }"),
+    /storage\.kind: found memory, which no other process reaches/,
+  );
+  refuses(
+    yaml({
+      edge: '{ address: "10.0.0.1:7400", roles: [serving] }',
+      learn: '{ address: "10.0.0.4:7400", roles: [trainer, joiner, sync] }',
+    }),
+    /found directory, whose logs one process reads and writes, but edge, learn have roles of/,
+  );
+});
+
+Deno.test("the hosts' parts together are the plan, each actor on a node of one host", () => {
+  for (const placement of ["{ kind: singleThread }", "{ kind: workers, shardThreads: 2 }"]) {
+    const configuration = parse(yaml({}, `placement: ${placement}\nshards: { count: 7 }`));
+    const plan = planOf(configuration);
+    const nodes = processesOf(configuration).flatMap(({ host }) => [
+      homeNodeOf(host),
+      ...nodesOf(configuration, host).map(({ name }) => name),
+    ]);
+    assert.equal(new Set(nodes).size, nodes.length);
+    for (const { node } of plan) assert.ok(nodes.includes(node), node);
+    const names = plan.map(({ kind, key }) => `${kind}/${key}`);
+    assert.equal(new Set(names).size, names.length);
+    const hostOf = (address: string) => plan[names.indexOf(address)].node.split(":")[0];
+    assert.deepEqual(
+      [0, 1, 2, 3].map((shard) => hostOf(addresses.embeddingShard(shard))),
+      ["tables-1", "tables-2", "tables-1", "tables-2"],
+    );
+    assert.equal(hostOf(addresses.ranker("edge")), "edge");
+    assert.equal(hostOf(addresses.servingReplica(6, "edge")), "edge");
+  }
+});
+
+Deno.test("several serving hosts have a ranker, a scorer and all replicas each", () => {
+  const configuration = parse(yaml({
+    edge: '{ address: "127.0.0.1:1", roles: [serving, joiner, trainer, sync] }',
+  }));
+  const [edge, ...others] = configuration.mesh!.hosts;
+  const twice = {
+    ...configuration,
+    mesh: { ...configuration.mesh!, hosts: [edge, ...others, { ...edge, name: "edge-2" }] },
+  };
+  const kinds = (kind: string) => planOf(twice).filter((actor) => actor.kind === kind);
+  assert.deepEqual(kinds("ranker").map(({ key }) => key), ["edge", "edge-2"]);
+  assert.equal(kinds("serving_replica").length, 2 * configuration.shardCount);
+});

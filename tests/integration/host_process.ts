@@ -1,0 +1,117 @@
+/**
+ * The hosts of a mesh as processes of their own, `cairn node`, which tests can kill.
+ */
+import { Client } from "./small_mesh.ts";
+
+const main = new URL("../../main.ts", import.meta.url).pathname;
+
+/** A port of this machine that is free now. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+export class HostProcess {
+  readonly #process: Deno.ChildProcess;
+  readonly #read: Promise<void>;
+  readonly #ready = Promise.withResolvers<void>();
+  #said = "";
+
+  /** Starts the host and does not wait. */
+  constructor(readonly host: string, configuration: string) {
+    this.#process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", main, "node", "--host", host, "--config", configuration],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+    }).spawn();
+    this.#read = this.#readAll();
+    this.#ready.promise.catch(() => {});
+  }
+
+  /** Resolves when its parts run; where it serves, when it can rank. */
+  async ready(msMax = 60_000): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`${this.host} is not ready: ${this.#said}`)),
+        msMax,
+      );
+    });
+    try {
+      await Promise.race([this.#ready.promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** All lines of stderr so far. */
+  get said(): string {
+    return this.#said;
+  }
+
+  /** Sends the signal and waits for the end. */
+  async kill(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus> {
+    try {
+      this.#process.kill(signal);
+    } catch { /* it has ended already */ }
+    const status = await this.#process.status;
+    await this.#read;
+    return status;
+  }
+
+  async #readAll(): Promise<void> {
+    for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#said += text;
+      if (/^(Host \S+ runs|Cairn serves)/m.test(this.#said)) this.#ready.resolve();
+    }
+    this.#ready.reject(new Error(`${this.host} has ended: ${this.#said}`));
+  }
+}
+
+/** Hosts of one configuration file. */
+export class HostProcesses {
+  readonly #running = new Map<string, HostProcess>();
+
+  constructor(readonly configuration: string) {}
+
+  /** Starts hosts together, and waits until all are ready. */
+  async start(...hosts: readonly string[]): Promise<void> {
+    for (const host of hosts) this.#running.set(host, new HostProcess(host, this.configuration));
+    await Promise.all(hosts.map((host) => this.of(host).ready()));
+  }
+
+  of(host: string): HostProcess {
+    const running = this.#running.get(host);
+    if (running === undefined) throw new Error(`${host} was not started`);
+    return running;
+  }
+
+  /** Stops all hosts by SIGTERM; their exit codes. */
+  async stop(): Promise<Record<string, number>> {
+    const codes = await Promise.all(
+      [...this.#running].map(async ([host, process]) =>
+        [host, (await process.kill("SIGTERM")).code] as const
+      ),
+    );
+    return Object.fromEntries(codes);
+  }
+
+  /** Ends all hosts. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((process) => process.kill("SIGKILL")));
+  }
+}
+
+/** Speaks to the HTTP API on a port of this machine. */
+export function clientOn(port: number): Client {
+  return new Client(({ url, method, headers, body }) =>
+    fetch(
+      `http://127.0.0.1:${port}${new URL(url).pathname}`,
+      method === "GET" ? {} : { method, headers, body },
+    )
+  );
+}

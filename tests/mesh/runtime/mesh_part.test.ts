@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { Mesh, type PlannedActor } from "../../../mesh/runtime/mesh.ts";
+import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
+import { counterDefinition, type CounterMessage } from "./counter_actor.ts";
+
+const plan: PlannedActor[] = ["left", "right"].map((node) => ({
+  kind: "counter",
+  key: node,
+  options: { start: 5 },
+  node,
+}));
+
+Deno.test("each process makes the actors of its own nodes, and they reach each other", async () => {
+  const world = new SimulatedMesh({ seed: 1 });
+  const meshes = ["left", "right"].map((name) =>
+    new Mesh({
+      home: world.node(name),
+      composition: { definitions: [counterDefinition()] },
+      part: { nodes: [name], retryMs: 100 },
+    })
+  );
+  world.link(meshes[0].home, meshes[1].home);
+  for (const mesh of meshes) await world.settle(mesh.start(plan));
+  for (const [i, other] of [[0, "counter/right"], [1, "counter/left"]] as const) {
+    const ref = meshes[i].actorRef<CounterMessage>(other);
+    assert.equal(await world.settle(ref.ask({ kind: "getCount" }, { budgetMs: 100 })), 5);
+    assert.equal(meshes[i].home.statistics().length, 2, "the node's actor and one counter");
+  }
+  for (const mesh of meshes) assert.deepEqual(await world.settle(mesh.stop()), {});
+});
+
+Deno.test("an actor that cannot be made yet is made again until it can, or the mesh stops", async () => {
+  const world = new SimulatedMesh({ seed: 1 });
+  let fails = true;
+  const definition = counterDefinition();
+  const home = world.node("left");
+  const mesh = new Mesh({
+    home,
+    composition: { definitions: [definition] },
+    part: { nodes: ["left"], retryMs: 100 },
+  });
+  const options = { start: 5, failCreate: () => fails };
+  // Options are copied, so the definition has to know.
+  const create = definition.create;
+  definition.create = (context) => create(context, options);
+  const started = mesh.start(plan);
+  await world.advance(1_050);
+  assert.equal(home.statistics().length, 1);
+  const lines = world.telemetry.lines.filter(({ message }) => message.includes("cannot make"));
+  assert.equal(lines.length, 1, "the same reason is logged once");
+  fails = false;
+  await world.settle(started);
+  assert.equal(home.statistics().length, 2);
+  await world.settle(mesh.stop());
+
+  fails = true;
+  const again = new Mesh({
+    home: world.node("left-2"),
+    composition: { definitions: [definition] },
+    part: { nodes: ["left"], retryMs: 100 },
+  });
+  const starting = again.start(plan.slice(0, 1));
+  starting.catch(() => {});
+  await world.advance(250);
+  await world.settle(again.stop());
+  await assert.rejects(world.settle(starting));
+});

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { hostPages } from "../../server/host_pages.ts";
+
+const pages = hostPages(
+  {
+    host: "tables",
+    links: () => [
+      { host: "edge", isLinked: true, reason: undefined },
+      { host: "learn", isLinked: false, reason: "host learn does not answer" },
+    ],
+    failingParts: () => [{ part: "trainer/0", reason: "no shards" }],
+  },
+  () => Promise.resolve("cairn_up 1\n"),
+);
+
+const get = (path: string, method = "GET") => pages(new Request(`http://cairn${path}`, { method }));
+
+Deno.test("a host that does not serve answers health and metrics", async () => {
+  assert.deepEqual(await (await get("/health/live")).json(), { status: "live", host: "tables" });
+  assert.deepEqual(await (await get("/health/ready")).json(), {
+    status: "ready",
+    host: "tables",
+    links: [
+      { host: "edge", isLinked: true },
+      { host: "learn", isLinked: false, reason: "host learn does not answer" },
+    ],
+    failingParts: [{ part: "trainer/0", reason: "no shards" }],
+  });
+  assert.equal(await (await get("/metrics")).text(), "cairn_up 1\n");
+});
+
+Deno.test("other paths are answered with a problem that names the pages", async () => {
+  for (const answer of [await get("/v1/rank", "POST"), await get("/constructor")]) {
+    assert.equal(answer.status, 404);
+    assert.match(
+      (await answer.json()).detail,
+      /tables does not serve the API; it has GET \/health/,
+    );
+  }
+});
