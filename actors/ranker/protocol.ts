@@ -26,8 +26,12 @@ export interface Rank extends Request<Ranking> {
   readonly atMs: number;
   /** 1 to 500. */
   readonly candidates: readonly Candidate[];
-  /** Number of items to return, and to log as shown. */
+  /** Number of items to return, and without `shown` to log as shown. */
   readonly limit: number;
+  /** False = the ranking is not logged, and nothing is learned from it. Default true. */
+  readonly learn?: boolean;
+  /** Candidates in the order in which the caller shows them; absent = in the answer's order. */
+  readonly shown?: readonly string[];
   /** Adds explanations to the first `RankerOptions.explainedItemsMax` items. */
   readonly explain: boolean;
   /** Rules over the scored items; their conditions are valid. Absent = none. */

@@ -21,6 +21,7 @@ import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { ImpressionRowsWriter, type ServedRanking } from "../../records/impression_rows_writer.ts";
 import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
+import { present } from "../../structures/invariant.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";
 import { RankingRules } from "./ranking_rules.ts";
@@ -141,8 +142,10 @@ export class Ranker implements Behavior<RankerMessage> {
       ? this.#rules.explained(explained, rows, ruled)
       : explained;
     const rankingId = request.rankingId ?? this.#context.random.uuid();
-    if (rows.length > 0) {
-      await this.#log(request, rankingId, { features, predictions: scored.predictions, rows });
+    const logged = request.learn === false ? none : rowsShown(request) ?? rows;
+    if (logged.length > 0) {
+      const { predictions } = scored;
+      await this.#log(request, rankingId, { features, predictions, rows: logged });
     }
     const { modelVersion, learnedThroughMs } = scored;
     this.#context.reply(request, {
@@ -243,4 +246,13 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#requests.add(1, { outcome });
     this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+const none = new Uint32Array(0);
+
+/** Rows of the candidates that the caller shows, in its order; undefined if it shows the answer. */
+function rowsShown({ candidates, shown }: Rank): Uint32Array | undefined {
+  if (shown === undefined) return undefined;
+  const rowOf = new Map(candidates.map(({ id }, row) => [id, row]));
+  return Uint32Array.from(shown, (id) => present(rowOf.get(id), "a shown item is a candidate"));
 }

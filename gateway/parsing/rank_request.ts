@@ -62,6 +62,7 @@ export function parseRankRequest(body: unknown, areCandidatesValid = false): Ran
 
   const request = { ...parsed.data, candidates: candidates as RankRequest["candidates"] };
   addRepeats(errors, request.candidates);
+  if (request.shown !== undefined) addShownErrors(errors, request.shown, request.candidates);
   if (errors.count > 0) throw fieldProblem(errors);
   return request;
 }
@@ -98,4 +99,21 @@ function addRepeats(errors: FieldErrors, candidates: RankRequest["candidates"]):
     const detail = `repeats candidate ${firstIndex}, ${id}; send each item once`;
     errors.add(["candidates", index, "id"], detail);
   }
+}
+
+/** Shown items must be candidates, each once. */
+function addShownErrors(
+  errors: FieldErrors,
+  shown: readonly string[],
+  candidates: RankRequest["candidates"],
+): void {
+  const left = new Set(candidates.map(({ id }) => id));
+  shown.forEach((id, index) => {
+    if (left.delete(id) || errors.isFull) return;
+    const repeats = shown.indexOf(id) < index;
+    const detail = `is ${JSON.stringify(id)}, which ${
+      repeats ? "is there before; send each item once" : "is no candidate; send ids of candidates"
+    }`;
+    errors.add(["shown", index], detail);
+  });
 }

@@ -56,7 +56,10 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
     }
     try {
       const ranking = await ask(context, message);
-      if (ranking.items.length > 0) memory.rankings.remember(ranking.rankingId, ranking.items);
+      const shown = message.shown?.map((id) => ({ id })) ?? ranking.items;
+      if (message.learn !== false && shown.length > 0) {
+        memory.rankings.remember(ranking.rankingId, shown);
+      }
       requireFiniteScores(ranking);
       memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);
       return ranking;
@@ -129,6 +132,8 @@ function rankMessage(request: RankRequest, atMs: number, rules: RuleSet | undefi
     candidates: request.candidates as Rank["candidates"],
     limit: Math.min(request.limit ?? request.candidates.length, request.candidates.length),
     explain: request.explain ?? false,
+    ...(request.learn !== undefined && { learn: request.learn }),
+    ...(request.shown && { shown: request.shown }),
     ...(rules && { rules }),
     ...(request.rankingId !== undefined && { rankingId: request.rankingId }),
   };

@@ -11,6 +11,8 @@ const sendLimit = `send a whole number from 1 to ${CANDIDATES_MAX}`;
 const sendCandidates =
   `send a list of 1 to ${CANDIDATES_MAX} candidates, each like {"id": "item-1"}`;
 
+const sendShown = `send a list of 1 to ${CANDIDATES_MAX} ids of candidates, each once`;
+
 export const candidateSchema = fields({
   id: idSchema("The item. An item without stored attributes is ranked too."),
   fields: attributesSchema.optional().meta({
@@ -40,6 +42,18 @@ export const rankRequestSchema = fields({
   explain: z.boolean("send true or false").optional().meta({
     description: "Adds to the first 20 items the contribution of each feature slot to the score. " +
       "Other rankings go before an explanation.",
+  }),
+  learn: z.boolean("send true or false").optional().meta({
+    description:
+      "false = nothing is learned from this ranking: for previews, load tests, crawlers " +
+      "and comparisons. Events on it are refused. Default true.",
+  }),
+  shown: z.array(idSchema("A candidate."), sendShown).min(1, sendShown).max(
+    CANDIDATES_MAX,
+    sendShown,
+  ).optional().meta({
+    description: "The candidates that you show, in your order, where it is not the order of the " +
+      "answer, as for a control group. They are learned from, and events may name them.",
   }),
   rules: rulesSchema.optional(),
   scenario: z.string("send the name of a scenario of cairn.yaml").optional().meta({

@@ -289,3 +289,22 @@ for (const { name, error, pointer, detail } of mistyped) {
     assert.match(problem.errors[0].detail, detail);
   });
 }
+
+Deno.test("the caller's own order is logged, and events may name its items", async () => {
+  const { post, ranker, memory } = gatewayFixture();
+  const shown = ["c", "a"];
+  await post("/v1/rank", { ...three, rankingId: "own", limit: 1, shown });
+  assert.deepEqual(ranker.asked[0].shown, shown);
+  assert.deepEqual(["a", "b", "c"].map((item) => memory.rankings.check("own", item)), [
+    "shown",
+    "item-not-shown",
+    "shown",
+  ]);
+});
+
+Deno.test("a ranking that teaches nothing is not remembered", async () => {
+  const { post, ranker, memory } = gatewayFixture();
+  await post("/v1/rank", { ...three, rankingId: "preview", learn: false });
+  assert.equal(ranker.asked[0].learn, false);
+  assert.equal(memory.rankings.check("preview", "a"), "unknown-ranking");
+});

@@ -209,3 +209,26 @@ Deno.test("the trace of a ranking reaches the replicas, in a later turn too", as
   assert.deepEqual(lines.map(({ fields }) => fields.traceId), ["0af7651916cd43dd8448eb211c80319c"]);
   await loop.stop();
 });
+
+Deno.test("the caller's own order is logged in place of the answer's", async () => {
+  const loop = await Loop.start();
+  const shown = ["c", "a"];
+  const ranking = await loop.rank("u", ["a", "b", "c"], { limit: 1, rankingId: "own", shown });
+  assert.equal(ranking.items.length, 1);
+  const [impression] = await impressions(loop);
+  const rows = rowsOf(impression);
+  assert.deepEqual(rows.items(), shown);
+  const all = await loop.rank("u", ["a", "b", "c"], { rankingId: "all" });
+  for (const [row, item] of shown.entries()) {
+    assert.equal(rows.score(row), all.items.find(({ id }) => id === item)!.score);
+  }
+  await loop.stop();
+});
+
+Deno.test("a ranking that is not to be learned from is answered and not logged", async () => {
+  const loop = await Loop.start();
+  const preview = await loop.rank("u", ["a", "b"], { learn: false });
+  assert.equal(preview.items.length, 2);
+  assert.deepEqual(await impressions(loop), []);
+  await loop.stop();
+});

@@ -96,7 +96,7 @@ export const rankFields: readonly BadInput[] = [
     detail: /did you mean userFields/,
     errors: [
       "#/userfields is an unknown field; send only user, candidates, context, userFields, " +
-      "timestamp, limit, explain, rules, scenario, rankingId (did you mean userFields?)",
+      "timestamp, limit, explain, learn, shown, rules, scenario, rankingId (did you mean userFields?)",
     ],
   },
   {
@@ -209,6 +209,24 @@ export const rankFields: readonly BadInput[] = [
     status: 422,
     type: "invalid-request",
     detail: /limit is 2.5; send a whole number/,
+  },
+  {
+    name: "shown items that are no candidates, or are there twice",
+    body: { ...goodRank, shown: ["a", "zz", "a"] },
+    status: 422,
+    type: "invalid-request",
+    detail: /shown\/1 is "zz", which is no candidate/,
+    errors: [
+      '#/shown/1 is "zz", which is no candidate; send ids of candidates',
+      '#/shown/2 is "a", which is there before; send each item once',
+    ],
+  },
+  {
+    name: "learn as text",
+    body: { ...goodRank, learn: "no" },
+    status: 422,
+    type: "invalid-request",
+    detail: /learn is the text "no"; send true or false/,
   },
   {
     name: "explain as text",
