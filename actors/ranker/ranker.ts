@@ -73,7 +73,10 @@ export class Ranker implements Behavior<RankerMessage> {
       tasks: options.taskNames.length,
     });
     this.#rules = new RankingRules(options, profiles);
-    this.#unsubscribe = profiles.onChanged("item", (id) => this.#extractor.forget(id));
+    this.#unsubscribe = profiles.onChanged("item", (id) => {
+      if (id === undefined) this.#extractor.forgetAll();
+      else this.#extractor.forget(id);
+    });
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
       help: "Rankings by outcome.",
       labelNames: ["outcome"],
@@ -99,8 +102,23 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#unsubscribe();
   }
 
-  /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
+  /**
+   * Begins a ranking: where profiles are stored elsewhere, after the profiles that it reads have
+   * been loaded.
+   */
   #rank(request: Rank): void {
+    const deadline = this.#deadlineOf(request);
+    if (this.#profiles.isLocal) return this.#begin(request, deadline);
+    const { user, candidates } = request;
+    const reads = [
+      this.#profiles.load("item", candidates.map(({ id }) => id)),
+      ...(this.#extractor.readsUsers || request.rules ? [this.#profiles.load("user", [user])] : []),
+    ];
+    void Promise.all(reads).then(() => this.#begin(request, deadline));
+  }
+
+  /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
+  #begin(request: Rank, deadline: Deadline): void {
     const { explainingMax } = this.#options;
     // Refused before it is scored: an explanation that would come too late costs other rankings.
     if (request.explain && this.#explaining >= explainingMax) {
@@ -116,7 +134,7 @@ export class Ranker implements Behavior<RankerMessage> {
     }
     const explaining = request.explain ? 1 : 0;
     this.#explaining += explaining;
-    this.#answer(request, this.#deadlineOf(request), features).then(
+    this.#answer(request, deadline, features).then(
       () => this.#requests.add(1, { outcome: "answered" }),
       (error) => {
         const overloaded = (error as Error).name === "OverloadedError";

@@ -52,8 +52,9 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
     );
   }
 
-  function get(context: GatewayContext): Response {
+  async function get(context: GatewayContext): Promise<Response> {
     const id = idOf(context);
+    if (!profiles.isLocal) await profiles.load(kind, [id]);
     const profile = profiles.get(kind, id);
     if (profile === undefined) {
       throw new ProblemError(

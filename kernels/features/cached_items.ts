@@ -118,4 +118,9 @@ export class CachedItems {
   forget(item: string): void {
     this.#cache.forget(item);
   }
+
+  /** Removes all items. */
+  clear(): void {
+    this.#cache.clear();
+  }
 }

@@ -61,6 +61,11 @@ export class FeatureExtractor {
     this.#cachedItems.forget(item);
   }
 
+  /** Removes all items from the cache: changes of stored attributes may have been missed. */
+  forgetAll(): void {
+    this.#cachedItems.clear();
+  }
+
   /**
    * The features of a request.
    *

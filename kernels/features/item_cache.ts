@@ -152,6 +152,11 @@ export class ItemCache {
     this.#remove(cell);
   }
 
+  /** Removes all items. */
+  clear(): void {
+    while (this.#items > 0) this.#ring.dropOldest();
+  }
+
   #recordOfKey(): number {
     const cell = this.#cellOfKey();
     return cell < 0 ? 0 : this.#index[2 * cell + 1];

@@ -23,9 +23,16 @@ export interface Profile {
 
 /** Profiles by kind and id. */
 export interface ProfileStore {
+  /** Whether every profile can be read at any time, so that {@link load} has nothing to do. */
+  readonly isLocal: boolean;
   /**
-   * The profile; undefined where there is none. Synchronous, so that a ranking reads profiles of
-   * one moment.
+   * Makes profiles readable that are stored elsewhere. Never fails and never takes long: where the
+   * store is away, profiles that were not read before are as if there were none, until it is back.
+   */
+  load(kind: ProfileKind, ids: readonly string[]): Promise<void>;
+  /**
+   * The profile; undefined where there is none or it was not loaded. Synchronous, so that a ranking
+   * reads profiles of one moment.
    */
   get(kind: ProfileKind, id: string): Profile | undefined;
   /** Several profiles, in the order of `ids`. */
@@ -33,11 +40,11 @@ export interface ProfileStore {
   /**
    * Calls `listener` with the id of each profile that is written or deleted, when the change is
    * readable and before the write resolves, so that a cache of derived values drops its entry in
-   * time.
+   * time. An undefined id stands for all profiles: changes of other processes may have been missed.
    *
    * @returns Removes the listener.
    */
-  onChanged(kind: ProfileKind, listener: (id: string) => void): () => void;
+  onChanged(kind: ProfileKind, listener: (id: string | undefined) => void): () => void;
   /**
    * Replaces the attributes. Resolves with the new profile when it is durable.
    *
@@ -58,11 +65,13 @@ export interface ProfileStore {
 /** Profiles cannot be written now: the disk is full or failed. */
 export class ProfileStoreUnavailableError extends Error {
   override readonly name = "ProfileStoreUnavailableError";
-  constructor(readonly path: string, cause: unknown) {
+  constructor(
+    readonly path: string,
+    cause: unknown,
+    remedy =
+      "Nothing was written. Free disk space or repair the disk; writes go on as soon as writing works.",
+  ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(
-      `Cannot write to ${path}: ${reason}. Nothing was written. Free disk space or repair the disk; writes go on as soon as writing works.`,
-      { cause },
-    );
+    super(`Cannot write to ${path}: ${reason}. ${remedy}`, { cause });
   }
 }

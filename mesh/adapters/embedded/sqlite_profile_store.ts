@@ -54,6 +54,7 @@ const CHECKPOINT_DELAY_MS = 1_000;
 const [SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB] = [10, 11, 13, 26];
 
 export class SqliteProfileStore implements ProfileStore {
+  readonly isLocal = true;
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
@@ -83,6 +84,10 @@ export class SqliteProfileStore implements ProfileStore {
     }
   }
 
+  load(): Promise<void> {
+    return Promise.resolve();
+  }
+
   get(kind: ProfileKind, id: string): Profile | undefined {
     return this.#named(() => this.#tables[kind].get(id));
   }
@@ -91,7 +96,7 @@ export class SqliteProfileStore implements ProfileStore {
     return this.#named(() => this.#tables[kind].getMany(ids));
   }
 
-  onChanged(kind: ProfileKind, listener: (id: string) => void): () => void {
+  onChanged(kind: ProfileKind, listener: (id: string | undefined) => void): () => void {
     return this.#tables[kind].listeners.add(listener);
   }
 

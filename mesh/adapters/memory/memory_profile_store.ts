@@ -6,18 +6,23 @@ import type { Attributes, Profile, ProfileKind, ProfileStore } from "../../ports
 import { Listeners } from "../../runtime/listeners.ts";
 
 export class MemoryProfileStore implements ProfileStore {
+  readonly isLocal = true;
   readonly #clock: Clock;
   readonly #profiles = {
     user: new Map<string, Profile>(),
     item: new Map<string, Profile>(),
   };
   readonly #listeners = {
-    user: new Listeners<[id: string]>(),
-    item: new Listeners<[id: string]>(),
+    user: new Listeners<[id: string | undefined]>(),
+    item: new Listeners<[id: string | undefined]>(),
   };
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  load(): Promise<void> {
+    return Promise.resolve();
   }
 
   get(kind: ProfileKind, id: string): Profile | undefined {
@@ -28,7 +33,7 @@ export class MemoryProfileStore implements ProfileStore {
     return ids.map((id) => this.get(kind, id));
   }
 
-  onChanged(kind: ProfileKind, listener: (id: string) => void): () => void {
+  onChanged(kind: ProfileKind, listener: (id: string | undefined) => void): () => void {
     return this.#listeners[kind].add(listener);
   }
 

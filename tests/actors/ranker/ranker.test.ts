@@ -80,6 +80,30 @@ Deno.test("a changed or deleted item profile is in the features of the next rank
   await loop.stop();
 });
 
+Deno.test("profiles that lie elsewhere are loaded before a ranking reads them", async () => {
+  const loop = await Loop.start();
+  const { profiles } = loop;
+  const stored = profiles.getMany.bind(profiles);
+  const loaded = new Set<string>();
+  Object.assign(profiles, {
+    isLocal: false,
+    load(kind: string, ids: string[]) {
+      for (const id of ids) loaded.add(`${kind} ${id}`);
+      return Promise.resolve();
+    },
+    getMany: (kind: "item", ids: string[]) =>
+      stored(kind, ids).map((each, i) => loaded.has(`${kind} ${ids[i]}`) ? each : undefined),
+  });
+  await profiles.put("item", "a", { tags: ["one"] });
+  await loop.rank("u", ["a", "b"], { rankingId: "first" });
+  assert.deepEqual([...loaded].toSorted(), ["item a", "item b"]);
+  const [impression] = await impressions(loop);
+  const { listOffsets } = rowsOf(impression).features();
+  const row = rowsOf(impression).items().indexOf("a");
+  assert.equal(listOffsets[3 * row + 3] - listOffsets[3 * row + 2], 1, "the tag of item a");
+  await loop.stop();
+});
+
 Deno.test("an invalid request does not fail the requests that wait with it", async () => {
   const loop = await Loop.start();
   const wrong = loop.requestRanking("u", ["a"], {

@@ -30,6 +30,7 @@ const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ keep: ids, payload }) },
   { weight: 3, arbitrary: fc.record({ find: ids }) },
   { weight: 1, arbitrary: fc.record({ forget: ids }) },
+  { weight: 1, arbitrary: fc.constant({ clear: true }) },
 );
 const steps = fc.array(step, { maxLength: 400, size: "max" });
 
@@ -42,6 +43,12 @@ function followsTheMap(bytesMax: number, hash?: WordsHash) {
         if (keep(cache, step.keep, step.payload)) model.set(step.keep, step.payload);
         else model.delete(step.keep);
         assert.deepEqual(kept(cache, step.keep), model.get(step.keep));
+      } else if ("clear" in step) {
+        // Seldom, so that the cache also fills up.
+        if (model.size < 20) continue;
+        cache.clear();
+        model.clear();
+        assert.equal(cache.size, 0);
       } else if ("forget" in step) {
         cache.forget(step.forget);
         model.delete(step.forget);
