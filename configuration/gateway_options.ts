@@ -43,5 +43,6 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     attributeTypes: attributeTypesOf(file),
     scenarios: scenariosOf(file),
     docsPage: gateway.docsPage,
+    console: gateway.console,
   };
 }

@@ -17,9 +17,10 @@ import { traceContext } from "./middleware/trace_context.ts";
 import type { GatewayParts } from "./parts.ts";
 import { ProblemError, problemOf } from "./problems.ts";
 import { Readiness } from "./readiness.ts";
+import { consolePages, consoleStream } from "./routes/console.ts";
 import { documentationEndpoints } from "./routes/documentation.ts";
 import { eventsEndpoint } from "./routes/events.ts";
-import { operationsEndpoints } from "./routes/operations.ts";
+import { operationsEndpoints, sharedReadyAnswer } from "./routes/operations.ts";
 import { profileEndpoints } from "./routes/profiles.ts";
 import { rankEndpoint } from "./routes/rank.ts";
 import { TextResponse } from "./text_response.ts";
@@ -28,13 +29,19 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const { clock, options, telemetry } = parts;
   const failures = new FailureLog(telemetry, clock);
   const readiness = new Readiness(parts.ranker);
+  const ready = sharedReadyAnswer(parts, readiness);
   const described = [
     rankEndpoint(parts, readiness),
     eventsEndpoint(parts, failures),
     ...profileEndpoints(parts, failures),
-    ...operationsEndpoints(parts, readiness),
+    ...operationsEndpoints(parts, ready),
+    ...(parts.console ? [consoleStream(parts.console, parts, () => ready.get())] : []),
   ];
-  const endpoints = [...described, ...documentationEndpoints(described, options.docsPage)];
+  const endpoints = [
+    ...described,
+    ...documentationEndpoints(described, options.docsPage),
+    ...(parts.console ? consolePages() : []),
+  ];
 
   const app = new Hono<GatewayEnv>();
   const pipeline = new Pipeline(parts, failures);
@@ -117,6 +124,9 @@ class Pipeline {
   refuse(error: unknown, context: GatewayContext): Response {
     const problem = problemOf(error);
     if (problem.status >= 500) this.#failures.write(context, problem);
+    const { method, path } = context.req;
+    const { status, kind, detail } = problem;
+    this.#parts.console?.activity.refused({ method, path, status, kind, detail });
     return problem.response(context.get("traceId"));
   }
 }

@@ -47,6 +47,8 @@ export interface GatewayOptions {
   readonly scenarios: Readonly<Record<string, RuleSet>>;
   /** Serve the page to try the API at `/`. */
   readonly docsPage: boolean;
+  /** Serve the console at `/console`. */
+  readonly console: boolean;
 }
 
 /** Range of an action's value, inclusive; infinite = unbounded on this side. */

@@ -13,6 +13,7 @@ import type { Random } from "../mesh/ports/random.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import type { KnownAttributes } from "./attributes/known_attributes.ts";
+import type { Console } from "./console/console.ts";
 import type { GatewayMemory } from "./memory/gateway_memory.ts";
 import type { GatewayOptions } from "./options.ts";
 
@@ -55,6 +56,8 @@ export interface GatewayParts {
   readonly attributes?: KnownAttributes;
   /** Absent = answers have no notes on actions that no label rule reads. */
   readonly labels?: ActionLabels;
+  /** Absent = this server has no console. */
+  readonly console?: Console;
   /** All metrics of the mesh in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;
 }

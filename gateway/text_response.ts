@@ -51,6 +51,11 @@ export class TextResponse {
     else response.headers.set(...field);
   }
 
+  /** Whether the response was made by this class. */
+  static isText(response: Response): boolean {
+    return #fields in response;
+  }
+
   /** The parts of a response of either kind. */
   static partsOf(response: Response): ResponseParts | Promise<ResponseParts> {
     if (#fields in response && response.#response === undefined) {

@@ -9,6 +9,7 @@ import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
+import type { MetricFamily } from "../gateway/console/metric_reading.ts";
 import type { Node } from "../mesh/runtime/node.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
 import type { PlannedNode } from "./plan.ts";
@@ -114,4 +115,6 @@ export interface MetricsPages {
   snapshot(): Promise<unknown>;
   /** Merges the snapshots of all nodes into Prometheus' text format. */
   render(snapshots: readonly unknown[]): Promise<string>;
+  /** Merges the snapshots of all nodes into values. Absent = there is no console. */
+  values?(snapshots: readonly unknown[]): Promise<readonly MetricFamily[]>;
 }

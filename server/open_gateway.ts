@@ -9,6 +9,7 @@ import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { TrainerMessage } from "../actors/trainer/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { createGateway } from "../gateway/app.ts";
+import { Console } from "../gateway/console/console.ts";
 import { GatewayMemory } from "../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
@@ -55,6 +56,14 @@ export async function openGateway(
     ),
   );
   const metricsText = async () => metrics.render(await mesh.metrics());
+  const { values } = metrics;
+  const console = values !== undefined && configuration.gateway.console
+    ? new Console({
+      clock,
+      telemetry,
+      metricValues: async () => await values(await mesh.metrics()),
+    })
+    : undefined;
   const { schema } = configuration.features;
   const memory = new GatewayMemory(clock, configuration.gateway);
   const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });
@@ -79,7 +88,9 @@ export async function openGateway(
     attributes: knownAttributes(schema, configuration.gateway.attributeTypes),
     labels: actionLabels(configuration.joiner.tasks),
     metricsText,
+    ...(console && { console }),
   });
+  console?.start();
   return {
     configuration,
     fetch: (request) => app.fetch(request),
@@ -94,6 +105,7 @@ export async function openGateway(
     stores,
     metricsText,
     async stop() {
+      console?.stop();
       await recall.stop();
       await stop();
     },

@@ -40,6 +40,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #bytesSent: Counter;
   readonly #gapsFound: Counter;
   readonly #roundMs: Histogram;
+  readonly #freshness: Histogram;
   readonly #denseServed: Gauge;
   #learnedThroughMs = 0;
   #deltas = 0;
@@ -80,6 +81,10 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#roundMs = context.telemetry.histogram("cairn_sync_round_ms", {
       help: "Duration of one round of rows over all shards, ms.",
       buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000],
+    });
+    this.#freshness = context.telemetry.histogram("cairn_sync_freshness_seconds", {
+      help: "Age of the newest learned event when the scores begin to reflect it, seconds.",
+      buckets: [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300],
     });
     this.#denseServed = context.telemetry.gauge("cairn_sync_dense_version", {
       help: "Version of the dense weights that the scorers serve.",
@@ -143,7 +148,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     if (!known || !rounds.every(({ complete }) => complete)) return;
     // The acceptance mark of a restarted trainer goes back; the rows that it had changed do not.
     const learned = Math.min(...this.#marks.map(({ learnedThroughMs }) => learnedThroughMs));
+    const advances = learned > this.#learnedThroughMs;
     await this.#serveFreshness(Math.max(this.#learnedThroughMs, learned));
+    if (advances) this.#freshness.record((this.#context.clock.nowMs() - learned) / 1000);
   }
 
   async #round(): Promise<ShardRound[]> {

@@ -39,7 +39,15 @@ export class TaskValidation {
   /** Since the metrics were last set. */
   readonly #interval: readonly ScoreRecorder[];
   readonly #served: ScoreRecorder;
-  readonly #publish: (task: string, interval: ScoreHistograms, isBinary: boolean) => void;
+  /** Weighted sums of the interval, by task; their ratio is the calibration. */
+  readonly #predictionSums: Float64Array;
+  readonly #labelSums: Float64Array;
+  readonly #publish: (
+    task: string,
+    interval: ScoreHistograms,
+    calibration: number,
+    isBinary: boolean,
+  ) => void;
 
   constructor(
     tasks: readonly ValidatedTask[],
@@ -53,6 +61,8 @@ export class TaskValidation {
     this.#trained = recorders();
     this.#interval = recorders();
     this.#served = new ScoreRecorder(bins);
+    this.#predictionSums = new Float64Array(tasks.length);
+    this.#labelSums = new Float64Array(tasks.length);
     const labelNames = [...Object.keys(labels), "task"];
     const auc = telemetry.gauge("cairn_trainer_auc", {
       help: `Progressive AUC over the last ${INTERVAL_EXAMPLES} examples, by task.`,
@@ -62,8 +72,14 @@ export class TaskValidation {
       help: `Progressive logloss, or squared error, over the last ${INTERVAL_EXAMPLES} examples.`,
       labelNames,
     });
-    this.#publish = (task, interval, isBinary) => {
+    const calibrationGauge = telemetry.gauge("cairn_trainer_calibration", {
+      help: "Mean prediction divided by the mean label, over the last " +
+        `${INTERVAL_EXAMPLES} examples, by task; 1 is right.`,
+      labelNames,
+    });
+    this.#publish = (task, interval, calibration, isBinary) => {
       loss.set(interval.lossSum / interval.weights, { ...labels, task });
+      if (Number.isFinite(calibration)) calibrationGauge.set(calibration, { ...labels, task });
       const area = isBinary ? areaUnderCurve(interval) : NaN;
       if (!Number.isNaN(area)) auc.set(area, { ...labels, task });
     };
@@ -79,10 +95,16 @@ export class TaskValidation {
       for (let row = 0, i = task; row < rows; row++, i += tasks) {
         const offset = byLogOdds ? logSampleRate[row] : 0;
         const weight = byLogOdds ? 1 : Math.exp(-logSampleRate[row]);
+        let prediction = logits[i];
         if (isBinary) {
           const surprise = logloss(logits[i] - offset, labels[i]);
-          recorder.record(sigmoid(logits[i]), labels[i], surprise, weight);
+          prediction = sigmoid(logits[i]);
+          recorder.record(prediction, labels[i], surprise, weight);
+          // Both sums are of examples as sampled, to which the offset fits the prediction.
+          if (offset !== 0) prediction = sigmoid(logits[i] - offset);
         } else recorder.recordError((logits[i] - labels[i]) ** 2, weight);
+        this.#predictionSums[task] += weight * prediction;
+        this.#labelSums[task] += weight * labels[i];
       }
     }
     if (this.#tasks[0].loss === "binaryCrossEntropy") {
@@ -113,7 +135,9 @@ export class TaskValidation {
   #report(): void {
     this.#tasks.forEach(({ name, loss }, task) => {
       const interval = this.#interval[task];
-      this.#publish(name, interval, loss === "binaryCrossEntropy");
+      const calibration = this.#predictionSums[task] / this.#labelSums[task];
+      this.#publish(name, interval, calibration, loss === "binaryCrossEntropy");
+      this.#predictionSums[task] = this.#labelSums[task] = 0;
       this.#trained[task].add(interval);
       interval.clear();
     });

@@ -33,6 +33,9 @@ export const gatewaySection = z.strictObject({
   unknownRankings: z.enum(["refuse", "accept"]).default("refuse")
     .describe("Treatment of an event for a ranking that is not remembered."),
   docsPage: z.boolean().default(true).describe("Serves a page to try the API."),
+  console: z.boolean().default(true).describe(
+    "Serves a console for operators at /console; what it shows needs an API key where there are any.",
+  ),
 }).describe("The HTTP server.");
 
 export const rankerSection = z.strictObject({

@@ -3,6 +3,7 @@
  */
 import type { Clock } from "../../mesh/ports/clock.ts";
 import type { GatewayContext } from "../endpoint.ts";
+import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 
 /**
@@ -17,6 +18,14 @@ export function budgetMs(context: GatewayContext, clock: Clock): number {
     "deadline-exceeded",
     "The deadline passed while the request was read and checked; no actor was asked.",
   );
+}
+
+/** Time since the request's arrival, ms. */
+export function elapsedMs(
+  context: GatewayContext,
+  { clock, options }: Pick<GatewayParts, "clock" | "options">,
+): number {
+  return clock.monotonicMs() - (context.get("deadlineAtMs") - options.deadlineMs);
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { Endpoint } from "../endpoint.ts";
 import { openApiDocument } from "../openapi.ts";
 import { ProblemError, type ProblemKind, problems } from "../problems.ts";
+import { textEndpoint } from "./text_endpoint.ts";
 import pageHtml from "../page/try.html" with { type: "text" };
 import pageScript from "../page/try.js" with { type: "text" };
 import pageStyle from "../page/try.css" with { type: "text" };
@@ -19,25 +20,37 @@ export function documentationEndpoints(
 ): Endpoint[] {
   let document: string | undefined;
   const page = [
-    text("/", "tryPage", "A page to try this API", "text/html; charset=utf-8", () => pageHtml),
-    text(
+    textEndpoint(
+      "/",
+      "tryPage",
+      "A page to try this API",
+      "text/html; charset=utf-8",
+      () => pageHtml,
+    ),
+    textEndpoint(
       "/try.js",
       "tryScript",
       "The page's script",
       "text/javascript; charset=utf-8",
       () => pageScript,
     ),
-    text("/try.css", "tryStyle", "The page's style", "text/css; charset=utf-8", () => pageStyle),
+    textEndpoint(
+      "/try.css",
+      "tryStyle",
+      "The page's style",
+      "text/css; charset=utf-8",
+      () => pageStyle,
+    ),
   ];
   return [
-    text(
+    textEndpoint(
       "/openapi.json",
       "openApi",
       "This API as an OpenAPI 3.1 document",
       "application/json",
       () => document ??= JSON.stringify(openApiDocument(endpoints)),
     ),
-    text(
+    textEndpoint(
       "/problems/{kind}",
       "problem",
       "The meaning of a problem type",
@@ -54,29 +67,4 @@ function problemText(kind: string | undefined): string {
   }
   const { title, status, remedy } = problems[kind as ProblemKind];
   return `/problems/${kind} (HTTP ${status})\n\n${title}.\n${remedy}\n`;
-}
-
-function text(
-  path: string,
-  operationId: string,
-  summary: string,
-  contentType: string,
-  content: (kind?: string) => string,
-): Endpoint {
-  return {
-    method: "get",
-    path,
-    operationId,
-    summary,
-    tag: "Operations",
-    guarded: false,
-    answers: { 200: { description: summary, contentType } },
-    problems: [],
-    handle: (context) =>
-      context.body(content(context.req.param("kind")), 200, {
-        "content-type": contentType,
-        "content-security-policy": "default-src 'self'; img-src data:; frame-ancestors 'none'",
-        "x-content-type-options": "nosniff",
-      }),
-  };
 }

@@ -72,7 +72,11 @@ export class EventAcceptance {
     for (const [partition, group] of pending) {
       const records = group.map(({ record }) => encodeEvent(record));
       this.#parts.eventLog.append(partition, records).then(
-        () => group.forEach(({ record, accepted }) => accepted.resolve(record.acceptedAtMs)),
+        () =>
+          group.forEach(({ record, accepted }) => {
+            this.#parts.console?.activity.accepted(record);
+            accepted.resolve(record.acceptedAtMs);
+          }),
         (error) => group.forEach(({ accepted }) => accepted.reject(error)),
       );
     }

@@ -49,6 +49,10 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
     counted.add(answer.rejected, { status: "rejected" });
     const problems = problemsOf(outcomes);
     if (!many && problems.length > 0) throw problems[0];
+    const { method, path } = context.req;
+    for (const { status, kind, detail } of problems) {
+      parts.console?.activity.refused({ method, path, status, kind, detail });
+    }
     return answerList(context, failures, answer, problems, {
       entries: events.length,
       none: "no-event-accepted",

@@ -19,10 +19,24 @@ const READY_BUDGET_MS = 500;
 /** Answers of `/health/ready` and `/metrics` are shared for this long, ms. */
 const SHARED_MS = 1000;
 
-export function operationsEndpoints(parts: GatewayParts, readiness: Readiness): Endpoint[] {
-  const { clock } = parts;
+/** The answer of `/health/ready`, shared by requests that come within a second. */
+export function sharedReadyAnswer(
+  parts: GatewayParts,
+  readiness: Readiness,
+): SharedAnswer<ReadyAnswer> {
   const warnings = new HealthWarnings(parts);
-  const ready = new SharedAnswer(clock, SHARED_MS, () => readyAnswer(parts, readiness, warnings));
+  return new SharedAnswer(
+    parts.clock,
+    SHARED_MS,
+    () => readyAnswer(parts, readiness, warnings),
+  );
+}
+
+export function operationsEndpoints(
+  parts: GatewayParts,
+  ready: SharedAnswer<ReadyAnswer>,
+): Endpoint[] {
+  const { clock } = parts;
   const metrics = new SharedAnswer(clock, SHARED_MS, parts.metricsText);
   return [
     {

@@ -5,7 +5,7 @@ import type { Rank, Ranking } from "../../actors/ranker/protocol.ts";
 import { isFeatureTypeError, rankProblem } from "../attributes/attribute_types.ts";
 import { exampleRequest, noteOnAttributes } from "../attributes/known_attributes.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
-import { budgetMs } from "../middleware/deadline.ts";
+import { budgetMs, elapsedMs } from "../middleware/deadline.ts";
 import { parseRankText } from "../parsing/rank_request.ts";
 import { requestRules } from "../parsing/request_rules.ts";
 import { BodyReader } from "../parsing/request_body.ts";
@@ -33,6 +33,7 @@ export function rankEndpoint(parts: GatewayParts, readiness: Readiness): Endpoin
       throw rankProblem(error, request);
     });
     countCold(ranking);
+    parts.console?.activity.ranked(request.user, ranking, elapsedMs(context, parts));
     const note = attributes && noteOnAttributes(request, attributes);
     return TextResponse.json({
       rankingId: ranking.rankingId,

@@ -11,8 +11,12 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { ProblemError } from "../../gateway/problems.ts";
 import { TextResponse } from "../../gateway/text_response.ts";
+import { present } from "../../structures/invariant.ts";
 import { ArrivingBody } from "./arriving_body.ts";
 import { HttpConnection, type QuietLooksMax } from "./http_connection.ts";
 
@@ -124,8 +128,9 @@ async function answer(
   const request = new ServedRequest(incoming);
   try {
     const response = await fetch(request as unknown as Request);
-    // All answers of the gateway are texts. A string is written together with the headers; the
-    // `body` of a response would become a stream.
+    if (isEventStream(response)) return await writeStream(response, outgoing);
+    // All other answers of the gateway are texts. A string is written together with the headers;
+    // the `body` of a response would become a stream.
     const { status, fields, text } = await TextResponse.partsOf(response);
     outgoing.statusCode = status;
     for (const [name, value] of fields) outgoing.setHeader(name, value);
@@ -135,6 +140,20 @@ async function answer(
     // The gateway turns its errors into answers; without an answer the client may try again.
     incoming.destroy();
   }
+}
+
+function isEventStream(response: Response): boolean {
+  return !TextResponse.isText(response) &&
+    response.headers.get("content-type") === "text/event-stream";
+}
+
+/** Writes the body as it comes, and cancels it when the client leaves. */
+async function writeStream(response: Response, outgoing: ServerResponse): Promise<void> {
+  outgoing.statusCode = response.status;
+  response.headers.forEach((value, name) => outgoing.setHeader(name, value));
+  outgoing.flushHeaders();
+  const body = present(response.body, "a stream of events has a body");
+  await pipeline(Readable.fromWeb(body as NodeReadableStream), outgoing).catch(ignore);
 }
 
 /** The parts of a `Request` that the gateway reads, without the cost of a real one. */

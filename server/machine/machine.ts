@@ -13,6 +13,7 @@ import type { LogLine } from "../../mesh/adapters/prometheus/log_lines.ts";
 import { registerLogMetrics } from "../../mesh/adapters/prometheus/log_metrics.ts";
 import { registerProcessMetrics } from "../../mesh/adapters/prometheus/process_metrics.ts";
 import {
+  mergeMetrics,
   type MetricsSnapshot,
   PrometheusTelemetry,
   renderMetrics,
@@ -159,6 +160,7 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
     metrics: {
       snapshot: () => telemetry.snapshot(),
       render: (snapshots) => renderMetrics(snapshots as MetricsSnapshot[]),
+      values: (snapshots) => mergeMetrics(snapshots as MetricsSnapshot[]),
     },
     async startNodes({ nodes, placement }: NodesRequest) {
       if (nodes.length === 0) return;

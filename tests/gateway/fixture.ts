@@ -40,6 +40,7 @@ const fixtureOptions: GatewayOptions = {
   },
   scenarios: { home: { filter: ["!hidden"], pin: [{ item: "b", position: 1 }] } },
   docsPage: true,
+  console: true,
 };
 
 /** Answers rank requests by `script`; by default the candidates in order, with falling scores. */
@@ -102,6 +103,7 @@ export interface FixtureParts {
   readonly failingParts?: GatewayParts["failingParts"];
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
+  readonly console?: GatewayParts["console"];
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
@@ -129,6 +131,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.replicas && { replicas: parts.replicas }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
     ...(parts.attributes && { attributes: parts.attributes }),
+    ...(parts.console && { console: parts.console }),
     metricsText: parts.metricsText ?? (() => Promise.resolve("# metrics\n")),
   });
 

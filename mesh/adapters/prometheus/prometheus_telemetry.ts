@@ -123,6 +123,11 @@ export function renderMetrics(snapshots: readonly MetricsSnapshot[]): Promise<st
   return AggregatorRegistry.aggregate([...snapshots]).metrics();
 }
 
+/** Merges the threads' snapshots as {@link renderMetrics} does, into values. */
+export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
+  return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON();
+}
+
 function shapeOf(kind: string, { labelNames = [] }: InstrumentOptions): string {
   return labelNames.length === 0 ? kind : `${kind} by ${labelNames.join(", ")}`;
 }

@@ -54,6 +54,28 @@ Deno.test("metrics give each task's AUC and loss over the examples since the las
   assert.equal(of("cairn_trainer_task_loss", "minutes"), 9);
 });
 
+Deno.test("calibration is the mean prediction divided by the mean label, also of sampled negatives", () => {
+  const telemetry = new TelemetryRecorder();
+  const validation = new TaskValidation(tasks.slice(0, 1), 100, telemetry, {});
+  const calibration = () => telemetry.value("cairn_trainer_calibration", { task: "clicked" });
+  const rows = 1000;
+  /** One row in ten is positive, and every row is predicted with the probability. */
+  const record = (probability: number, sampleRate: number) =>
+    validation.record({
+      rows,
+      labels: Float32Array.from({ length: rows }, (_, row) => row % 10 === 0 ? 1 : 0),
+      logSampleRate: new Float32Array(rows).fill(Math.log(sampleRate)),
+      servedScores: new Float32Array(rows).fill(NaN),
+    }, new Float32Array(rows).fill(Math.log(probability / (1 - probability))));
+  record(0.1, 1);
+  assert.ok(Math.abs(calibration()! - 1) < 1e-5, `${calibration()}`);
+  record(0.2, 1);
+  assert.ok(Math.abs(calibration()! - 2) < 1e-5, `${calibration()}`);
+  // A quarter of the negatives is kept: a tenth of the kept rows are 1 / 37 of all.
+  record(1 / 37, 1 / 4);
+  assert.ok(Math.abs(calibration()! - 1) < 1e-5, `${calibration()}`);
+});
+
 Deno.test("served scores are not recorded where the first task predicts a value", () => {
   const validation = new TaskValidation([tasks[2]], 100, new TelemetryRecorder(), {});
   validation.record({

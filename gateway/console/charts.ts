@@ -1,0 +1,204 @@
+/**
+ * The charts of the console: which metrics each of them draws.
+ */
+import type { LabelMatch, MetricInterval } from "./metric_reading.ts";
+
+/** Names of lines with their values at one moment; undefined = nothing happened to measure. */
+export type ChartPoint = Readonly<Record<string, number | undefined>>;
+
+export interface Chart {
+  readonly id: string;
+  readonly group: "Serving" | "Learning" | "Memory and logs";
+  readonly title: string;
+  /** Unit of the values. A share lies in [0, 1] and is written in percent. */
+  readonly unit: "per second" | "ms" | "share" | "bytes" | "count" | "cores" | "AUC";
+  /** The meaning, where the title does not say it. */
+  readonly help?: string;
+  point(interval: MetricInterval): ChartPoint;
+}
+
+const RANKINGS: LabelMatch = { route: "/v1/rank" };
+
+export const charts: readonly Chart[] = [
+  {
+    id: "requests",
+    group: "Serving",
+    title: "Requests",
+    unit: "per second",
+    point: (interval) => {
+      const rates = interval.rates("route", "cairn_http_request_seconds_count");
+      return pointOf([...rates].filter(([route]) => route.startsWith("/v1/")));
+    },
+  },
+  {
+    id: "latency",
+    group: "Serving",
+    title: "Latency of rankings",
+    unit: "ms",
+    point: (interval) => quantiles(interval, "cairn_http_request_seconds", 1000, RANKINGS),
+  },
+  {
+    id: "refusals",
+    group: "Serving",
+    title: "Refused and failed requests",
+    unit: "per second",
+    help: "By status: 429 is overload, another 4xx a mistake of the client, 5xx a failure here.",
+    point: (interval) => {
+      const rates = interval.rates("status", "cairn_http_request_seconds_count");
+      return pointOf([...rates].filter(([status]) => status >= "400"));
+    },
+  },
+  {
+    id: "missing",
+    group: "Serving",
+    title: "Ids without a row",
+    unit: "share",
+    help: "Ids looked up of which nothing is learned.",
+    point: (interval) => ({
+      serving: share(interval, "cairn_replica_missing_total", "cairn_replica_lookups_total"),
+      training: share(interval, "cairn_shard_missing_total", "cairn_shard_lookups_total"),
+    }),
+  },
+  {
+    id: "freshness",
+    group: "Learning",
+    title: "Freshness",
+    unit: "ms",
+    help: "Age of the newest learned event when the scores begin to reflect it.",
+    point: (interval) => quantiles(interval, "cairn_sync_freshness_seconds", 1000),
+  },
+  {
+    id: "events",
+    group: "Learning",
+    title: "Events",
+    unit: "per second",
+    point: (interval) => pointOf(interval.rates("status", "cairn_events_total")),
+  },
+  {
+    id: "joiner",
+    group: "Learning",
+    title: "Joiner",
+    unit: "per second",
+    help: "Rankings, actions and examples by what the joiner did with them.",
+    point: (interval) => pointOf(interval.rates("outcome", "cairn_joiner_outcomes_total")),
+  },
+  {
+    id: "examples",
+    group: "Learning",
+    title: "Examples",
+    unit: "per second",
+    point: (interval) => ({
+      emitted: interval.rate("cairn_joiner_outcomes_total", { outcome: "examplesEmitted" }),
+      "trained on": interval.rate("cairn_trainer_examples_total"),
+      "put aside": interval.rate("cairn_trainer_rows_refused_total"),
+      dropped: interval.rate("cairn_joiner_examples_dropped_total"),
+    }),
+  },
+  {
+    id: "auc",
+    group: "Learning",
+    title: "Progressive AUC",
+    unit: "AUC",
+    help: "By task; each example is scored before the step that trains on it.",
+    point: ({ now }) => pointOf(now.by("task", "cairn_trainer_auc")),
+  },
+  {
+    id: "calibration",
+    group: "Learning",
+    title: "Calibration",
+    unit: "count",
+    help: "By task: mean prediction divided by the mean label; 1 is right.",
+    point: ({ now }) => pointOf(now.by("task", "cairn_trainer_calibration")),
+  },
+  {
+    id: "step",
+    group: "Learning",
+    title: "Duration of a batch",
+    unit: "ms",
+    point: (interval) => quantiles(interval, "cairn_trainer_step_ms", 1),
+  },
+  {
+    id: "rows",
+    group: "Memory and logs",
+    title: "Rows",
+    unit: "count",
+    point: ({ now }) => ({
+      training: now.sum("cairn_shard_rows"),
+      serving: now.sum("cairn_replica_rows"),
+    }),
+  },
+  {
+    id: "changes",
+    group: "Memory and logs",
+    title: "Rows admitted and evicted",
+    unit: "per second",
+    point: (interval) => {
+      const { updated: _, ...changes } = pointOf(
+        interval.rates("outcome", "cairn_shard_updates_total"),
+      );
+      return changes;
+    },
+  },
+  {
+    id: "logs",
+    group: "Memory and logs",
+    title: "Log fill",
+    unit: "share",
+    help: "Above 75 % of the event log, open rankings are decided early.",
+    point: ({ now }) => {
+      const limits = now.by("log", "cairn_log_bytes_max");
+      return pointOf(
+        [...now.by("log", "cairn_log_bytes")]
+          .map(([log, bytes]) => [log, bytes / (limits.get(log) || Infinity)]),
+      );
+    },
+  },
+  {
+    id: "open",
+    group: "Memory and logs",
+    title: "Open rankings",
+    unit: "count",
+    help: "Rankings whose window has not closed.",
+    point: ({ now }) => ({ open: now.sum("cairn_joiner_impressions_open") }),
+  },
+  {
+    id: "memory",
+    group: "Memory and logs",
+    title: "Memory",
+    unit: "bytes",
+    point: ({ now }) => ({
+      process: now.sum("process_resident_memory_bytes"),
+      "training tables": now.sum("cairn_shard_bytes"),
+      "newest snapshot": now.sum("cairn_snapshot_bytes"),
+    }),
+  },
+  {
+    id: "cores",
+    group: "Memory and logs",
+    title: "Cores in use",
+    unit: "cores",
+    point: (interval) => ({ process: interval.rate("process_cpu_seconds_total") }),
+  },
+];
+
+function pointOf(values: Iterable<readonly [string, number]>): ChartPoint {
+  return Object.fromEntries(values);
+}
+
+function quantiles(
+  interval: MetricInterval,
+  name: string,
+  factor: number,
+  match?: LabelMatch,
+): ChartPoint {
+  const scaled = (q: number) => {
+    const value = interval.quantile(q, name, match);
+    return value === undefined ? undefined : value * factor;
+  };
+  return { p50: scaled(0.5), p99: scaled(0.99) };
+}
+
+function share(interval: MetricInterval, part: string, whole: string): number | undefined {
+  const rate = interval.rate(whole);
+  return rate > 0 ? interval.rate(part) / rate : undefined;
+}

@@ -1,0 +1,206 @@
+// deno-lint-ignore-file cairn/no-host-access cairn/no-ambient-timers -- runs in the browser
+/**
+ * The console: draws the stream of /console/stream, and connects again when it ends. The server
+ * keeps the last hour, so a page that opens late misses nothing.
+ */
+import { showActivity, takeActivity } from "./activity.js";
+import { Chart } from "./chart.js";
+import { cell, element, fillTable, find } from "./elements.js";
+import { formatBytes, formats, formatTime, short, whole } from "./format.js";
+
+/** Without data for this long the stream counts as broken, ms. */
+const SILENCE_MS = 15_000;
+const RETRY_MS = 2_000;
+
+/** Charts by id. */
+const drawn = new Map();
+/** The times of all charts' points, and how many are kept. */
+const history = { timesMs: [], capacity: 720 };
+
+function showHistory({ charts, series, sampleMs }) {
+  history.timesMs = [...series.timesMs];
+  history.capacity = Math.round(3_600_000 / sampleMs);
+  drawn.clear();
+  const groups = new Map();
+  for (const description of charts) {
+    const chart = new Chart(description, history);
+    drawn.set(description.id, chart);
+    const list = groups.get(description.group) ?? [];
+    list.push(chart.figure);
+    groups.set(description.group, list);
+  }
+  find("#charts").replaceChildren(
+    ...[...groups].map(([title, figures]) =>
+      element(
+        "section",
+        {},
+        element("h2", {}, title),
+        element("div", { className: "grid" }, ...figures),
+      )
+    ),
+  );
+  for (const [id, chart] of drawn) chart.setLines(structuredClone(series.charts[id]));
+  showFigures();
+}
+
+function showSample({ atMs, points, parts }) {
+  history.timesMs.push(atMs);
+  const isFull = history.timesMs.length > history.capacity;
+  if (isFull) history.timesMs.shift();
+  for (const [id, chart] of drawn) {
+    if (isFull) chart.dropOldest();
+    chart.add(points[id] ?? {}, history.timesMs.length - 1);
+  }
+  showFigures();
+  showParts(parts);
+}
+
+const figures = [
+  ["Rankings", "requests", "/v1/rank"],
+  ["Latency p99", "latency", "p99"],
+  ["Events accepted", "events", "accepted"],
+  ["Freshness p50", "freshness", "p50"],
+  ["Examples trained on", "examples", "trained on"],
+  ["Rows", "rows", "training"],
+];
+
+function showFigures() {
+  find("#figures").replaceChildren(...figures.map(([title, id, line]) => {
+    const chart = drawn.get(id);
+    const value = chart?.lines.get(line)?.at(-1);
+    const text = value === null || value === undefined
+      ? "–"
+      : formats[chart.description.unit](value);
+    return element("div", {}, element("dt", {}, title), element("dd", {}, text));
+  }));
+}
+
+function showParts({ shards, actors }) {
+  fillTable(
+    "#shards",
+    shards.map((shard) =>
+      element(
+        "tr",
+        {},
+        cell(shard.shard),
+        cell(whole.format(shard.rows)),
+        cell(whole.format(shard.rowsServed)),
+        cell(formatBytes(shard.bytes)),
+        cell(formats.share(shard.load)),
+        cell(whole.format(shard.waiting)),
+      )
+    ),
+    "No shards in this process.",
+  );
+  fillTable(
+    "#actors",
+    actors.map((actor) =>
+      element(
+        "tr",
+        {},
+        cell(actor.actor, "id"),
+        cell(whole.format(actor.messagesWaiting)),
+        cell(short.format(actor.messagesPerSecond)),
+        cell(whole.format(actor.restarts), actor.restarts > 0 ? "bad" : ""),
+        cell(whole.format(actor.failures), actor.failures > 0 ? "bad" : ""),
+      )
+    ),
+    "No actors.",
+  );
+}
+
+function showState({ state }) {
+  const isReady = state.status === "ready";
+  setState(isReady ? "Ready" : `Not ready: ${state.detail}`, isReady ? "ready" : "broken");
+  find("#freshness").textContent = isReady && state.learnedThroughMs > 0
+    ? `Scores know the events until ${formatTime(state.learnedThroughMs)}, ` +
+      `model version ${state.modelVersion}`
+    : isReady
+    ? "The model is untrained"
+    : "";
+  const warnings = isReady ? state.warnings : [];
+  find("#warnings").hidden = warnings.length === 0;
+  find("#warnings ul").replaceChildren(
+    ...warnings.map(({ detail }) => element("li", {}, detail)),
+  );
+  document.title = isReady ? "Cairn: console" : "● Cairn: console";
+}
+
+function setState(text, className) {
+  const state = find("#state");
+  if (state.textContent !== text) state.textContent = text;
+  state.className = className;
+}
+
+const handlers = {
+  history: showHistory,
+  sample: showSample,
+  activity(activity) {
+    showState(activity);
+    takeActivity(activity);
+  },
+};
+
+let connection = 0;
+
+async function connect() {
+  const mine = ++connection;
+  while (mine === connection) {
+    const stop = new AbortController();
+    let silence = setTimeout(() => stop.abort(), SILENCE_MS);
+    try {
+      const key = find("#key").value;
+      const response = await fetch("/console/stream", {
+        headers: key === "" ? {} : { authorization: `Bearer ${key}` },
+        signal: stop.signal,
+      });
+      if (!response.ok) {
+        const { detail = response.statusText } = await response.json().catch(() => ({}));
+        setState(response.status === 401 ? `Type an API key above. ${detail}` : detail, "broken");
+        if (response.status === 401) return;
+      } else {
+        for await (const [event, data] of messages(response.body)) {
+          if (mine !== connection) break;
+          clearTimeout(silence);
+          silence = setTimeout(() => stop.abort(), SILENCE_MS);
+          handlers[event]?.(data);
+        }
+        setState("The server ended the connection; trying again …", "broken");
+      }
+    } catch {
+      if (mine === connection) {
+        setState("The server does not answer; trying again …", "broken");
+      }
+    }
+    clearTimeout(silence);
+    stop.abort();
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** The events of a text/event-stream with one line of data each. */
+async function* messages(body) {
+  let rest = "";
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n\n");
+    rest = parts.pop();
+    for (const part of parts) {
+      const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(part) ?? [];
+      if (event !== undefined) yield [event, JSON.parse(data)];
+    }
+  }
+}
+
+find("#key").value = sessionStorage.getItem("cairn-key") ?? "";
+find("#keyForm").addEventListener("submit", (event) => event.preventDefault());
+find("#key").addEventListener("change", () => {
+  sessionStorage.setItem("cairn-key", find("#key").value);
+  connect();
+});
+find("#filterForm").addEventListener("submit", (event) => event.preventDefault());
+find("#filter").addEventListener("input", showActivity);
+find("#pause").addEventListener("change", showActivity);
+addEventListener("resize", () => drawn.forEach((chart) => chart.resize()));
+matchMedia("(prefers-color-scheme: dark)")
+  .addEventListener("change", () => drawn.forEach((chart) => chart.draw()));
+connect();

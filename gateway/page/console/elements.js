@@ -1,0 +1,23 @@
+/** Elements of the page. */
+export const find = (selector) => document.querySelector(selector);
+
+export function element(name, properties = {}, ...children) {
+  const { className, ...attributes } = properties;
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+export const cell = (text, className) => element("td", className ? { className } : {}, text);
+
+export function fillTable(selector, rows, empty) {
+  const body = find(`${selector} tbody`);
+  const columns = find(`${selector} thead tr`).children.length;
+  body.replaceChildren(
+    ...(rows.length > 0
+      ? rows
+      : [element("tr", {}, element("td", { colspan: columns, className: "quiet" }, empty))]),
+  );
+}
