@@ -79,7 +79,7 @@ export class SegmentReader {
         end > next || this.#findSegment(next)?.path !== segment.path,
         "a read that gets no further goes on in another segment",
       );
-      next = end;
+      next = Math.max(next, end); // the segment may end before the offset: a newer one has it
     }
     return records;
   }

@@ -156,6 +156,18 @@ Deno.test("a data directory is used by one process at a time", async () => {
   });
 });
 
+Deno.test("a first read begins at its offset, also in a segment that was begun since the opening", async () => {
+  await withDirectory(async (directory) => {
+    for (let from = 0; from < 9; from++) {
+      const log = await open(`${directory}/${from}`, { segmentBytesMax: 100 });
+      for (let i = 0; i < 9; i++) await log.append(0, [text(`record ${i}`)]);
+      const [{ offset, bytes }] = await log.read(0, from, 1);
+      assert.deepEqual([offset, new TextDecoder().decode(bytes)], [from, `record ${from}`]);
+      await log.close();
+    }
+  });
+});
+
 Deno.test("a full disk refuses whole appends, at any byte, and appends go on when there is room", async () => {
   await withDirectory(async (directory) => {
     for (const room of [0, 10, 30, 45, 60]) {
