@@ -74,9 +74,11 @@ export class CommittedOffsets {
     await entry.next;
   }
 
-  /** Resolves when all offsets are durable. */
+  /** Resolves when no write is under way. A write that fails rejects its own callers only. */
   async settle(): Promise<void> {
-    for (const { writing, next } of this.#consumers.values()) await (next ?? writing);
+    for (const { writing, next } of this.#consumers.values()) {
+      await (next ?? writing)?.catch(() => {});
+    }
   }
 
   #consumer(consumer: string): ConsumerOffsets {

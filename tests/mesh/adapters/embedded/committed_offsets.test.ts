@@ -14,6 +14,9 @@ Deno.test("a failed commit rejects its own caller, and the next commit writes it
     await offsets.settle();
     const reopened = new CommittedOffsets(folder);
     assert.deepEqual([reopened.get("reader", 0), reopened.get("reader", 1)], [3, 2]);
+    Deno.renameSync(folder, `${directory}/away`);
+    await assert.rejects(reopened.set("reader", 0, 4), Deno.errors.NotFound);
+    await reopened.settle(); // the failure was the caller's alone
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
