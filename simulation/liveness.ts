@@ -25,9 +25,9 @@ export async function pendingIn(world: World): Promise<string | undefined> {
 }
 
 async function pendingOf(world: World, running: RunningMesh): Promise<string | undefined> {
-  const { events, examples } = world.disk;
+  const { logs } = world.disk;
   const joined = await running.joiner.ask({ kind: "getStatus" }, BUDGET);
-  const end = events.partition(0).durable;
+  const end = logs.partition("events", 0).durable;
   if (joined.offset < end) return `the joiner stands at ${joined.offset} of ${end} events`;
   if (joined.examplesWaiting > 0) {
     return `${joined.examplesWaiting} examples of the joiner are not in the example log`;
@@ -36,11 +36,11 @@ async function pendingOf(world: World, running: RunningMesh): Promise<string | u
   const { offsets, diverged } = await running.trainers.status();
   if (diverged !== undefined) return `a trainer has diverged: ${diverged}`;
   let decidedMs = 0;
-  for (const [partition, { durable, records }] of examples.partitions.entries()) {
-    if (offsets[partition] < durable) {
-      return `trainer/${partition} stands at ${offsets[partition]} of ${durable} chunks`;
+  for (const [partition, offset] of offsets.entries()) {
+    const { durable, last } = logs.partition("examples", partition);
+    if (offset < durable) {
+      return `trainer/${partition} stands at ${offset} of ${durable} chunks`;
     }
-    const last = records.at(-1);
     if (last !== undefined) decidedMs = Math.max(decidedMs, decodeExamples(last).acceptedAtMs);
   }
   const { mesh, configuration } = running;

@@ -31,6 +31,7 @@ export interface RunOptions {
   readonly linkMs: number;
   readonly syncMs: number;
   readonly turnMessagesMax: number;
+  readonly segmentBytesMax: number;
 }
 
 /** How a run ended. */

@@ -28,6 +28,6 @@ export function allCheckers(world: World): CheckerFactory[] {
     servedRows(() => world.process?.running),
     statedAnswers,
     supervision,
-    bounded(() => world.configuration, () => [world.disk.events, world.disk.examples]),
+    bounded(() => world.configuration, world.disk),
   ];
 }

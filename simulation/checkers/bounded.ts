@@ -6,22 +6,20 @@
  */
 import type { JoinerStatus } from "../../actors/joiner/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import type { LogMedium } from "../world/log_medium.ts";
+import type { MachineDisk } from "../disk/machine_disk.ts";
 import type { CheckerFactory } from "./checker.ts";
 
-/** @param logs Both logs of the disk. */
 export function bounded(
   configuration: () => CairnConfiguration,
-  logs: () => readonly LogMedium[],
+  disk: MachineDisk,
 ): CheckerFactory {
   return (context) => ({
     name: "bounded",
-    durable() {
-      for (const log of logs()) {
-        const { bytes, bytesMax } = log.usage();
-        if (bytes > bytesMax) {
-          context.fail(`the log ${log.name} holds ${bytes} of ${bytesMax} bytes`);
-        }
+    durable(log) {
+      const bytes = disk.logBytes(log);
+      const { logBytesMax } = configuration().storage;
+      if (bytes > logBytesMax) {
+        context.fail(`the log ${log} holds ${bytes} of ${logBytesMax} bytes`);
       }
     },
     answers(actor, request, value) {

@@ -55,8 +55,7 @@ export function statedAnswers(context: CheckerContext): Checker {
 }
 
 function lengthMs(fault: Fault): number {
-  if ("forMs" in fault) return fault.forMs;
-  return "downMs" in fault ? fault.downMs : 0;
+  return ("forMs" in fault ? fault.forMs : 0) + ("downMs" in fault ? fault.downMs : 0);
 }
 
 function checkRanking(body: unknown, context: CheckerContext): void {

@@ -3,6 +3,8 @@
  * can be written to a file, read again, and shrunk by leaving faults out.
  */
 
+import type { DiskArea } from "../disk/simulated_disk.ts";
+
 /** A fault that happens at one moment. */
 interface Moment {
   /** Virtual time since the run began, ms. */
@@ -73,6 +75,29 @@ export interface RefuseBlobs extends Episode {
   readonly kind: "refuseBlobs";
 }
 
+/** About every second write to a part of the data directory fails, some of them half done. */
+export interface FailWrites extends Episode {
+  readonly kind: "failWrites";
+  readonly area: DiskArea;
+}
+
+/**
+ * Syncs of a part of the data directory fail, and the pages that they were to write are lost for
+ * good. The operator then restarts the process, as the error asks for.
+ */
+export interface FailSyncs extends Episode {
+  readonly kind: "failSyncs";
+  readonly area: DiskArea;
+  /** From the restart's begin to its start, ms. */
+  readonly downMs: number;
+}
+
+/** The next read of a part of the data directory returns a changed bit; the one after does not. */
+export interface FlipRead extends Moment {
+  readonly kind: "flipRead";
+  readonly area: DiskArea;
+}
+
 /** The wall clock steps, back where `byMs` is negative. */
 export interface StepClock extends Moment {
   readonly kind: "stepClock";
@@ -89,6 +114,9 @@ export type Fault =
   | RefuseAppends
   | SlowDisk
   | RefuseBlobs
+  | FailWrites
+  | FailSyncs
+  | FlipRead
   | StepClock;
 
 /** Kinds of faults that are switched on and off together. */
@@ -98,6 +126,7 @@ export type FaultFamily =
   | "threads"
   | "links"
   | "disk"
+  | "io"
   | "clock"
   | "reconfigure";
 
@@ -108,6 +137,7 @@ export const faultFamilies: readonly FaultFamily[] = [
   "threads",
   "links",
   "disk",
+  "io",
   "clock",
   "reconfigure",
 ];
@@ -142,6 +172,12 @@ function wordsOf(fault: Fault): string {
       return `delay syncs by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
     case "refuseBlobs":
       return `refuse blobs for ${seconds(fault.forMs)}`;
+    case "failWrites":
+      return `fail writes of ${fault.area} for ${seconds(fault.forMs)}`;
+    case "failSyncs":
+      return `fail syncs of ${fault.area} for ${seconds(fault.forMs)}, then restart the process`;
+    case "flipRead":
+      return `flip a bit of the next read of ${fault.area}`;
     case "stepClock":
       return `step the wall clock by ${fault.byMs > 0 ? "+" : ""}${seconds(fault.byMs)}`;
     default:

@@ -89,6 +89,8 @@ function draw(
       };
     case "disk":
       return diskFault(stream, atMs);
+    case "io":
+      return ioFault(stream, atMs);
     case "clock":
       return {
         kind: "stepClock",
@@ -119,6 +121,20 @@ function diskFault(stream: RandomStream, atMs: number): Fault {
       return { kind: "refuseBlobs", atMs, forMs };
     default:
       return { kind: "slowDisk", atMs, forMs, latencyMs: whole(stream, 1, 1_000) };
+  }
+}
+
+function ioFault(stream: RandomStream, atMs: number): Fault {
+  const area = chosen(stream, ["events", "examples", "blobs"] as const);
+  const forMs = whole(stream, 1, 2_000);
+  const downMs = whole(stream, 1, 2_000);
+  switch (Math.floor(stream.nextFloat() * 3)) {
+    case 0:
+      return { kind: "failWrites", atMs, area, forMs };
+    case 1:
+      return { kind: "failSyncs", atMs, area, forMs, downMs };
+    default:
+      return { kind: "flipRead", atMs, area };
   }
 }
 

@@ -33,6 +33,8 @@ export interface RunPlan {
   readonly syncMs: number;
   /** Messages that a thread handles before its event loop has a turn. */
   readonly turnMessagesMax: number;
+  /** A segment of a log that would grow past this is followed by a new one, bytes. */
+  readonly segmentBytesMax: number;
 }
 
 /** The choices of the command line or of a test. */
@@ -80,6 +82,7 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
     linkMs: [0, 0.02, 0.2, 5][Math.floor(times.nextFloat() * 4)],
     syncMs: [0.1, 2, 20][Math.floor(times.nextFloat() * 3)],
     turnMessagesMax: [1, 2, 7, 1024][Math.floor(times.nextFloat() * 4)],
+    segmentBytesMax: [2 ** 12, 2 ** 16, 2 ** 20][Math.floor(times.nextFloat() * 3)],
   };
 }
 

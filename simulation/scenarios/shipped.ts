@@ -80,6 +80,12 @@ export const shippedScenarios: readonly Scenario[] = [
   },
   {
     ...shop,
+    name: "bad-disk",
+    description: "writes and syncs fail, and reads return changed bits",
+    families: ["io"],
+  },
+  {
+    ...shop,
     name: "reshard",
     description: "restarts bring another number of shards, while actors crash",
     families: ["actors", "reconfigure"],

@@ -70,7 +70,7 @@ async function simplifyKnobs(
   plan: () => RunPlan,
   tryPlan: (change: Partial<RunPlan>) => Promise<boolean | undefined>,
 ): Promise<void> {
-  await tryPlan({ linkMs: 0, syncMs: 0.1, turnMessagesMax: 1024 });
+  await tryPlan({ linkMs: 0, syncMs: 0.1, turnMessagesMax: 1024, segmentBytesMax: 2 ** 20 });
   await minimize(
     Object.entries(plan().values),
     (entries) => tryPlan({ values: Object.fromEntries(entries) }),

@@ -4,7 +4,13 @@
  * nothing of it can act any more.
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
+import { makeDirectory } from "../../mesh/adapters/embedded/durable_directory.ts";
+import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_log.ts";
+import { removeTemporaries } from "../../mesh/adapters/embedded/small_file.ts";
 import type { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
+import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { Mesh } from "../../mesh/runtime/mesh.ts";
 import { Node } from "../../mesh/runtime/node.ts";
@@ -16,17 +22,25 @@ import type { RunningMesh } from "../../server/compose.ts";
 import type { Environment, MeshStores, NodesRequest } from "../../server/environment.ts";
 import { homeNode } from "../../server/plan.ts";
 import { referenceSessions } from "../../server/reference_sessions.ts";
+import { DATA_DIRECTORY, type MachineDisk } from "../disk/machine_disk.ts";
+import { SimulatedFiles } from "../disk/simulated_files.ts";
+import { SimulatedLogEnds, SimulatedLogMemory } from "../disk/simulated_log_ends.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import { SEED_END } from "../seed.ts";
-import type { Disk } from "./disk.ts";
 import { NodeClock } from "./node_clock.ts";
 import type { Composed, Program } from "./program.ts";
 import { type ActorObserver, observed } from "./observed.ts";
-import { WorldBlobs } from "./world_blobs.ts";
 import { createWorldLink } from "./world_link.ts";
-import { type DiskTimes, WorldLog, WorldLogHub } from "./world_log.ts";
 import type { WorldTelemetry } from "./world_telemetry.ts";
 import type { Exchange } from "./world.ts";
+
+/** Time that requests in progress have at a stop, beyond the deadline of a ranking, ms. */
+const DRAIN_GRACE_MS = 1_000;
+/** The answer of a server that stops. */
+const refused: Exchange = { status: 503, body: { detail: "The server is stopping." } };
+
+/** The event log has one joiner. */
+const EVENT_PARTITIONS = 1;
 
 /** The surroundings of a process. */
 export interface SimulatedProcessOptions {
@@ -36,7 +50,7 @@ export interface SimulatedProcessOptions {
   readonly clock: VirtualClock;
   readonly program: Program;
   readonly configuration: CairnConfiguration;
-  readonly disk: Disk;
+  readonly disk: MachineDisk;
   readonly profiles: MemoryProfileStore;
   readonly telemetry: WorldTelemetry;
   readonly observer: ActorObserver;
@@ -44,6 +58,8 @@ export interface SimulatedProcessOptions {
   readonly linkExtraMs: (node: string) => number;
   readonly syncMs: number;
   readonly syncExtraMs: () => number;
+  /** A segment of a log that would grow past this is followed by a new one, bytes. */
+  readonly segmentBytesMax: number;
   readonly turnMessagesMax: number;
   readonly callbackRan: () => void;
   /** A part is gone for good. */
@@ -58,16 +74,19 @@ export class SimulatedProcess {
   readonly #clocks = new Map<string, NodeClock>();
   /** Threads by name. */
   readonly #nodes = new Map<string, Node>();
-  readonly #events: WorldLogHub;
-  readonly #examples: WorldLogHub;
+  readonly #exampleEnds: SimulatedLogMemory;
+  readonly #logs: EventLog[] = [];
   readonly #death = Promise.withResolvers<void>();
+  readonly #requests = new Set<Promise<unknown>>();
+  /** Answers the requests that are in progress when the time for them is over. */
+  readonly #stopped = Promise.withResolvers<Exchange>();
+  #stopping = false;
   #composed: Composed | undefined;
   #dead = false;
 
   constructor(options: SimulatedProcessOptions) {
     this.#options = options;
-    this.#events = new WorldLogHub(options.disk.events);
-    this.#examples = new WorldLogHub(options.disk.examples);
+    this.#exampleEnds = new SimulatedLogMemory(options.configuration.trainerCount);
   }
 
   /** Undefined until the process has started. */
@@ -92,11 +111,26 @@ export class SimulatedProcess {
   /** Composes the mesh. */
   async start(): Promise<void> {
     const { program, configuration } = this.#options;
-    this.#composed = await program.compose(this.#environment(), configuration);
+    this.#composed = await program.compose(await this.#environment(), configuration);
   }
 
-  /** Stops in order, as on SIGTERM. */
+  /**
+   * Stops in order, as on SIGTERM: new requests are refused, the ones in progress may end, then the
+   * mesh stops.
+   */
   async stop(): Promise<void> {
+    this.#stopping = true;
+    const { configuration } = this.#options;
+    if (this.#requests.size > 0) {
+      await Promise.race([
+        Promise.allSettled(this.#requests),
+        new Promise<void>((resolve) => {
+          const drainMs = configuration.gateway.deadlineMs + DRAIN_GRACE_MS;
+          this.#clockOf(homeNode).schedule(drainMs, resolve);
+        }),
+      ]);
+    }
+    this.#stopped.resolve(refused);
     await this.#composed?.stop();
   }
 
@@ -119,6 +153,17 @@ export class SimulatedProcess {
 
   /** Answers a request once the process has started. */
   async fetch(request: Request): Promise<Exchange | undefined> {
+    if (this.#stopping) return refused;
+    const answer = this.#answer(request);
+    this.#requests.add(answer);
+    try {
+      return await Promise.race([answer, this.#stopped.promise]);
+    } finally {
+      this.#requests.delete(answer);
+    }
+  }
+
+  async #answer(request: Request): Promise<Exchange | undefined> {
     const response = await this.#composed?.fetch?.(request);
     if (response === undefined) return undefined;
     const text = await response.text();
@@ -126,18 +171,20 @@ export class SimulatedProcess {
     return { status: response.status, body: isJson ? JSON.parse(text) : text };
   }
 
-  #environment(): Environment {
-    const { configuration, profiles } = this.#options;
+  async #environment(): Promise<Environment> {
+    const { configuration } = this.#options;
     const home = this.#node(homeNode);
     const dense = referenceSessions(configuration);
     return {
       home,
-      stores: { ...this.#stores(homeNode), profiles },
+      stores: await this.#openStores(),
       dense,
       metrics: { snapshot: () => Promise.resolve(undefined), render: () => Promise.resolve("") },
       observe: (definition) => this.#observed(definition),
       startNodes: (request) => this.#startNodes(request),
-      close: () => Promise.resolve(),
+      close: async () => {
+        for (const log of this.#logs) await log.close();
+      },
     };
   }
 
@@ -168,19 +215,63 @@ export class SimulatedProcess {
     return node;
   }
 
-  #stores(node: string): Omit<MeshStores, "profiles"> {
+  /** The stores of the home node, opened as in production. */
+  async #openStores(): Promise<MeshStores> {
+    const { configuration, profiles, segmentBytesMax } = this.#options;
+    const files = this.#files(homeNode);
+    makeDirectory(DATA_DIRECTORY, files);
+    removeTemporaries(DATA_DIRECTORY, files);
+    const common = {
+      mode: "write",
+      bytesMax: configuration.storage.logBytesMax,
+      segmentBytesMax,
+      files,
+      clock: this.#clockOf(homeNode),
+    } as const;
+    const eventLog = await EmbeddedEventLog.open({
+      ...common,
+      directory: `${DATA_DIRECTORY}/events`,
+      partitions: EVENT_PARTITIONS,
+    });
+    const exampleLog = await EmbeddedEventLog.open({
+      ...common,
+      directory: `${DATA_DIRECTORY}/examples`,
+      partitions: configuration.trainerCount,
+      ends: new SimulatedLogEnds(this.#exampleEnds, common.clock),
+    });
+    this.#logs.push(eventLog, exampleLog);
+    const blobs = new DirectoryBlobStore(`${DATA_DIRECTORY}/blobs`, files);
+    return { eventLog, exampleLog, blobs, profiles };
+  }
+
+  /** The stores that another thread reads. */
+  async #openSharedStores(
+    node: string,
+  ): Promise<{ readonly exampleLog: EventLog; readonly blobs: BlobStore }> {
+    const files = this.#files(node);
     const clock = this.#clockOf(node);
+    const exampleLog = await EmbeddedEventLog.open({
+      mode: "read",
+      directory: `${DATA_DIRECTORY}/examples`,
+      partitions: this.#options.configuration.trainerCount,
+      ends: new SimulatedLogEnds(this.#exampleEnds, clock),
+      files,
+      clock,
+    });
+    this.#logs.push(exampleLog);
+    return { exampleLog, blobs: new DirectoryBlobStore(`${DATA_DIRECTORY}/blobs`, files) };
+  }
+
+  #files(node: string): SimulatedFiles {
     const { seed, incarnation, syncMs, syncExtraMs, disk } = this.#options;
-    const times = (store: string): DiskTimes => ({
-      latency: new KeyedHash(seed, `disk/${store}/${node}/${incarnation}`),
+    return new SimulatedFiles({
+      disk,
+      clock: this.#clockOf(node),
+      user: `${node}-${incarnation}`,
+      draws: new KeyedHash(seed, `disk/${node}/${incarnation}`),
       syncMs,
       extraMs: syncExtraMs,
     });
-    return {
-      eventLog: new WorldLog(this.#events, clock, times("events")),
-      exampleLog: new WorldLog(this.#examples, clock, times("examples")),
-      blobs: new WorldBlobs(disk.blobs, clock, times("blobs")),
-    };
   }
 
   #clockOf(node: string): NodeClock {
@@ -199,7 +290,7 @@ export class SimulatedProcess {
       const node = this.#nodes.get(name);
       if (node === undefined) continue;
       node.setPlacement(placement);
-      const { exampleLog, blobs } = this.#stores(name);
+      const { exampleLog, blobs } = await this.#openSharedStores(name);
       const dense = referenceSessions(this.#options.configuration);
       const definitions = this.#options.program.definitions({ exampleLog, blobs, dense });
       await node.spawn(

@@ -11,11 +11,11 @@ import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "../checkers/checker.ts";
+import { MachineDisk } from "../disk/machine_disk.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import { describeFault, type Fault } from "../plan/fault.ts";
 import { Trace } from "../trace/trace.ts";
 import type { Reply } from "./client.ts";
-import { Disk } from "./disk.ts";
 import type { ActorObserver } from "./observed.ts";
 import type { Program } from "./program.ts";
 import { SimulatedProcess } from "./simulated_process.ts";
@@ -38,6 +38,8 @@ export interface WorldOptions {
   readonly syncMs: number;
   /** Messages that a thread handles before its event loop has a turn. */
   readonly turnMessagesMax: number;
+  /** A segment of a log that would grow past this is followed by a new one, bytes. */
+  readonly segmentBytesMax: number;
 }
 
 /** A promise that did not hold. */
@@ -63,7 +65,7 @@ export class World implements ActorObserver {
   readonly clock = new VirtualClock();
   readonly trace: Trace;
   readonly telemetry = new WorldTelemetry();
-  readonly disk: Disk;
+  readonly disk: MachineDisk;
   readonly profiles: MemoryProfileStore;
   readonly #options: WorldOptions;
   readonly #random: SeededRandom;
@@ -73,7 +75,8 @@ export class World implements ActorObserver {
   #configuration: CairnConfiguration;
   #process: SimulatedProcess | undefined;
   #incarnations = 0;
-  #kills = 0;
+  /** Restarts that failed syncs ask for. */
+  #restartsDue = 0;
   #slowDisk = { untilMs: 0, latencyMs: 0 };
   #violation: Violation | undefined;
   #running = true;
@@ -85,7 +88,7 @@ export class World implements ActorObserver {
     this.#random = new SeededRandom(options.seed);
     this.trace = new Trace(options.traceEventsMax);
     this.profiles = new MemoryProfileStore(this.clock);
-    this.disk = new Disk(options.configuration, {
+    this.disk = new MachineDisk({
       durable: (log, partition, records, first) => {
         this.note(`log/${log}/${partition}`, "durable", first + records.length);
         for (const checker of this.#checkers) checker.durable?.(log, partition, records, first);
@@ -94,7 +97,7 @@ export class World implements ActorObserver {
         this.note(`log/${log}/${partition}`, "trimmed", offset);
         for (const checker of this.#checkers) checker.trimmed?.(log, partition, offset);
       },
-      lost: (log, partition, count) => this.note(`log/${log}/${partition}`, "lost", count),
+      lost: (operations) => this.note("disk", "lost", operations),
       blobStored: (name, bytes) => {
         this.note("blobs", "stored", bytes.byteLength, name);
         for (const checker of this.#checkers) checker.blobStored?.(name, bytes);
@@ -185,7 +188,7 @@ export class World implements ActorObserver {
 
   /** Starts the process. One that fails to start is started again, as by a service manager. */
   start(): void {
-    const { seed, linkMs, syncMs, turnMessagesMax } = this.#options;
+    const { seed, linkMs, syncMs, turnMessagesMax, segmentBytesMax } = this.#options;
     const incarnation = this.#incarnations++;
     const current = new SimulatedProcess({
       seed,
@@ -203,6 +206,7 @@ export class World implements ActorObserver {
       syncExtraMs: () =>
         this.clock.monotonicMs() < this.#slowDisk.untilMs ? this.#slowDisk.latencyMs : 0,
       turnMessagesMax,
+      segmentBytesMax,
       callbackRan: () => this.note("world", "callback"),
       onFatal: (actor, error) => this.#fatal(current, actor, error),
       onExceeded: (actor, error) => this.#tellGone(actor, error),
@@ -230,8 +234,8 @@ export class World implements ActorObserver {
     if (current === undefined) return;
     this.#process = undefined;
     current.kill();
-    const kept = power ? new KeyedHash(this.#options.seed, "unsynced") : undefined;
-    this.disk.crash(kept, this.#kills++);
+    for (const faults of Object.values(this.disk.faults)) faults.flipsNextRead = false;
+    if (power) this.disk.losePower(new KeyedHash(this.#options.seed, "unsynced"));
     for (const checker of this.#checkers) checker.processDied?.();
   }
 
@@ -274,13 +278,25 @@ export class World implements ActorObserver {
         });
         return;
       case "refuseAppends":
-        this.disk[fault.log].refusedUntilMs = nowMs + fault.forMs;
+        this.disk.faults[fault.log].fullUntilMs = nowMs + fault.forMs;
         return;
       case "slowDisk":
         this.#slowDisk = { untilMs: nowMs + fault.forMs, latencyMs: fault.latencyMs };
         return;
       case "refuseBlobs":
-        this.disk.blobs.refusedUntilMs = nowMs + fault.forMs;
+        this.disk.faults.blobs.fullUntilMs = nowMs + fault.forMs;
+        return;
+      case "failWrites":
+        this.disk.faults[fault.area].writesFailUntilMs = nowMs + fault.forMs;
+        return;
+      case "failSyncs":
+        this.disk.faults[fault.area].syncsFailUntilMs = nowMs + fault.forMs;
+        this.#restartsDue++;
+        this.clock.schedule(fault.forMs, () => this.#restartAfterFailedSyncs(fault.downMs));
+        return;
+      case "flipRead":
+        if (this.#process?.mesh === undefined) return; // an opening reads each byte once
+        this.disk.faults[fault.area].flipsNextRead = true;
         return;
       case "stepClock":
         this.clock.stepWall(fault.byMs);
@@ -294,16 +310,28 @@ export class World implements ActorObserver {
     const current = this.#process;
     const begin = () => {
       this.#configuration = this.#options.reconfigure(values);
-      this.disk.reopen(this.#configuration);
       this.clock.schedule(downMs, () => this.#startIfDown());
     };
     this.#isRestarting = true;
     if (current === undefined) return begin();
-    current.stop().then(() => {
+    const ended = () => {
       if (this.#process !== current) return; // killed while it stopped
       this.#die(false);
       begin();
+    };
+    current.stop().then(ended, (error) => {
+      this.#tellGone("node/main", error);
+      ended();
     });
+  }
+
+  /** A log whose sync failed takes nothing until its process has been restarted. */
+  #restartAfterFailedSyncs(downMs: number): void {
+    if (this.#restartsDue === 0) return;
+    this.#restartsDue--;
+    this.note("world", "restartAfterFailedSyncs");
+    this.#die(false);
+    this.clock.schedule(downMs, () => this.#startIfDown());
   }
 
   #linkExtraMs(node: string): number {
@@ -319,6 +347,8 @@ export class World implements ActorObserver {
     this.disk.heal();
     this.#process?.wake();
     this.#running = false;
+    if (this.#restartsDue > 0) this.#die(false);
+    this.#restartsDue = 0;
     this.#startIfDown();
   }
 
