@@ -2,7 +2,8 @@
  * No actor uses up its restarts, unless faults crash it more often than its supervisor allows.
  *
  *     ∀ escalation of actor a:  faults crashed a, or an actor that a restarts with, within the last
- *                               minute more often than CRASHES_MAX
+ *                               minute more often than CRASHES_MAX; or a is the process, and the
+ *                               disk fails its writes or syncs while it starts
  */
 import type { Checker, CheckerContext } from "./checker.ts";
 
@@ -11,15 +12,21 @@ const CRASHES_MAX = 3;
 const PERIOD_MS = 60_000;
 
 export function supervision(context: CheckerContext): Checker {
+  let diskFailsUntilMs = 0;
   const crashes: { readonly actor: string; readonly atMs: number }[] = [];
   return {
     name: "supervision",
     fault(fault) {
+      if (fault.kind === "failWrites" || fault.kind === "failSyncs") {
+        diskFailsUntilMs = Math.max(diskFailsUntilMs, context.nowMs() + fault.forMs);
+      }
       if (fault.kind === "crashActor") {
         crashes.push({ actor: fault.actor, atMs: context.nowMs() });
       }
     },
     actorGone(actor, reason) {
+      const diskFails = context.nowMs() < diskFailsUntilMs;
+      if (actor.startsWith("node/") && diskFails && reason.includes("input/output error")) return;
       const recent = crashes.filter((crash) =>
         restartsWith(actor, crash.actor) && crash.atMs > context.nowMs() - PERIOD_MS
       );
