@@ -1,5 +1,6 @@
 /**
- * Damages every kind of file of a data directory and starts a server on it. The server must know
+ * Damages every kind of file of a data directory: flips a bit, cuts it or deletes it, and starts a
+ * server on it. The server must know
  * and score as before, or say what is wrong with which file: silence with other answers is the
  * failure.
  */
@@ -39,17 +40,21 @@ export interface DamageOptions {
 const kinds: readonly (readonly [string, RegExp])[] = [
   ["event segment", /^events\/0\/.*\.segment$/],
   ["example segment", /^examples\/0\/.*\.segment$/],
+  ["synced end", /^(events|examples)\/0\/synced$/],
   ["log.json", /^(events|examples)\/log\.json$/],
   ["offsets", /^(events|examples)\/offsets\//],
   ["manifest", /^blobs\/.*manifest\.json$/],
   ["checkpoint", /^blobs\/.*\/trainer\/0$/],
   ["shard header", /^blobs\/.*\/header$/],
   ["shard chunk", /^blobs\/.*\/chunk-\d+$/],
+  ["quarantine", /^blobs\/quarantine\//],
   ["profiles", /^profiles\.db$/],
   ["profiles' write-ahead log", /^profiles\.db-wal$/],
 ];
 
 const USERS = 12;
+/** The ranking of each run that has an event from which no step can learn. */
+const UNLEARNABLE = 3;
 const ITEMS = ["c1", "c2", "d1", "d2"];
 const READY_MAX_MS = 60_000;
 const STOP_MAX_MS = 30_000;
@@ -109,7 +114,9 @@ class Directory {
       path,
       smallConfiguration("in one thread", storage)
         .replace("shards: { count: 4 }", "shards: { count: 2 }")
-        .replace("window: 2s", "window: 1d"),
+        .replace("window: 2s", "window: 1d")
+        .replace("tasks: [clicked]", "tasks: [rated], taskLosses: { rated: squaredError }")
+        .replace(/clicked:\n.*\n.*\n/, "rated: [{ action: rate, label: value, final: true }]\n"),
     );
     const rankings = new Map<string, string>();
     for (const signal of ["SIGTERM", "SIGTERM", "SIGKILL"] as const) {
@@ -118,11 +125,15 @@ class Directory {
         await putProfile(server.client, rankings.size);
         const { rankingId } = await server.client.rank(`u${ranking % USERS}`, ITEMS);
         const name = `e${rankings.size}`;
-        await server.client.post(ITEMS.map((item) => event(name, rankingId, item)));
+        const events = ITEMS.map((item) => event(name, rankingId, item));
+        // The model cannot learn from the value, so the row goes to the quarantine.
+        if (ranking === UNLEARNABLE) events[0] = { ...events[0], value: 1e30 };
+        await server.client.post(events);
         rankings.set(name, rankingId);
       }
       const rows = rankings.size * ITEMS.length;
       await eventually(async () => await server.metric("cairn_trainer_rows_learned") >= rows);
+      await eventually(async () => await server.metric("cairn_trainer_rows_refused_total") >= 1);
       await server.kill(signal);
     }
     await Deno.rename(`${folder}/data`, `${folder}/whole`);
@@ -172,7 +183,7 @@ class Directory {
     if (scores.join() !== this.truth.scores.join()) found.push("scores differ");
     if (profiles.join() !== this.truth.profiles.join()) found.push("profiles differ");
     for (const [name, rankingId] of this.rankings) {
-      const [{ status }] = await client.post([event(name, rankingId, ITEMS[0])]);
+      const [{ status }] = await client.post([event(name, rankingId, ITEMS[1])]);
       if (status !== "duplicate") found.push(`event ${name} again is ${status}`);
     }
     const { rankingId } = await client.rank("u0", ITEMS);
@@ -206,8 +217,8 @@ async function answers(server: MeshProcess, rows: number): Promise<Truth> {
 }
 
 function event(name: string, rankingId: string, item: string) {
-  const action = item[0] === "c" ? "click" : "dismiss";
-  return { eventId: `${name}-${item}`, rankingId, item, action };
+  const value = item[0] === "c" ? 5 : 1;
+  return { eventId: `${name}-${item}`, rankingId, item, action: "rate", value };
 }
 
 async function putProfile(client: Client, number: number): Promise<void> {
@@ -221,8 +232,12 @@ async function putProfile(client: Client, number: number): Promise<void> {
   await response.body?.cancel();
 }
 
-/** Flips a bit or cuts the file, at a random byte; says which. */
+/** Flips a bit or cuts the file, at a random byte, or deletes it; says which. */
 function damageFile(path: string, choices: Choices): string {
+  if (choices.chance(0.15)) {
+    Deno.removeSync(path);
+    return "deleted";
+  }
   const bytes = Deno.readFileSync(path);
   if (bytes.length === 0) return "empty";
   const at = choices.below(bytes.length);
@@ -248,8 +263,13 @@ async function stops(server: MeshProcess): Promise<number | "hung"> {
   return outcome;
 }
 
-/** Whether an error or a warning names the file, or the folder of its snapshot. */
+/**
+ * Whether an error or a warning names the file, or the folder of its snapshot. Where a segment is
+ * gone, its partition is named.
+ */
 function names(said: string, file: string): boolean {
+  const partition = /^(events|examples)\/0\//.exec(file)?.[0];
+  if (partition !== undefined && said.includes(partition)) return true;
   const path = file.replace("profiles.db-wal", "profiles.db").replace(/^blobs\//, "");
   const encoded = path.split("/").map(encodeURIComponent).join("/");
   return said.includes(path) || said.includes(encoded) || said.includes(decodeURIComponent(path));
