@@ -115,6 +115,12 @@ async function openAllStores(
     manyThreads,
     onTornTail: (tail) =>
       telemetry.log("warn", "the end of a log was torn by a crash and is cut off", { ...tail }),
+    onProfilesMissing: (path) =>
+      telemetry.log(
+        "warn",
+        `${path} is missing although the data directory was used before: all profiles are empty. ` +
+          "If that was not meant, stop the server and restore the file from a copy",
+      ),
   });
   registerLogMetrics(telemetry, { events: opened.eventLog, examples: opened.exampleLog });
   return opened;

@@ -59,6 +59,8 @@ export interface OpenStorageOptions {
   readonly manyThreads: boolean;
   /** Called for each log partition whose torn tail was cut off. */
   readonly onTornTail?: (tail: TornTail) => void;
+  /** Called with the file of the profiles where it lacks in a directory that was used before. */
+  readonly onProfilesMissing?: (path: string) => void;
 }
 
 /** Opens the stores of the mesh. */
@@ -123,12 +125,14 @@ function openMemory(examplePartitions: number, bytesMax: number): MeshStorage {
 
 async function openDirectory(
   path: string,
-  { storage, examplePartitions, onTornTail }: OpenStorageOptions,
+  { storage, examplePartitions, onTornTail, onProfilesMissing }: OpenStorageOptions,
   durability: "disk" | "process",
 ): Promise<MeshStorage> {
   // When a later store cannot be opened, the earlier ones are closed again, the lock last.
   await using opened = new AsyncDisposableStack();
   opened.adopt(openDataDirectory(path), (directory) => directory.release());
+  const profilesPath = `${path}/profiles.db`;
+  if (isFile(`${path}/events/log.json`) && !isFile(profilesPath)) onProfilesMissing?.(profilesPath);
   const exampleLogEnds = createLogEnds(examplePartitions);
   const common = {
     bytesMax: storage.logBytesMax,
@@ -156,10 +160,7 @@ async function openDirectory(
     (log) => log.close(),
   );
   const profiles = opened.adopt(
-    new SqliteProfileStore({
-      path: `${path}/profiles.db`,
-      clock: new DenoClock(),
-    }),
+    new SqliteProfileStore({ path: profilesPath, clock: new DenoClock() }),
     (store) => store.close(),
   );
   const all = opened.move();
@@ -185,4 +186,13 @@ function trainerCountError(error: unknown): unknown {
       `their number stays. Set trainer.count to ${found}, or storage.path to an empty directory.`,
     { cause: error },
   );
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
