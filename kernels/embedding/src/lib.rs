@@ -63,6 +63,7 @@ mod table;
 // Pure functions over slices. Tests compare each SIMD routine with its scalar form.
 mod admission;
 mod batch;
+mod candidates;
 mod counter_snapshot;
 mod crc32c;
 mod feature_hash;

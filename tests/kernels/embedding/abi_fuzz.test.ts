@@ -20,6 +20,9 @@ const kernelExports = Object.entries(instantiateKernel<KernelExports>())
 
 /** Bytes of an element, of the buffers that the host writes. */
 const BUFFERS: Readonly<Record<string, number>> = {
+  candidates_floats: 4,
+  candidates_indices: 4,
+  candidates_mask: 4,
   table_ids: 8,
   table_floats: 4,
   table_counts: 4,

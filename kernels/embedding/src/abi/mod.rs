@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod buffers;
+pub mod candidates;
 pub mod deltas;
 mod instance;
 mod proofs;
