@@ -4,6 +4,7 @@
 import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
+import type { AttributeTypes } from "../rules/attribute_types.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
 import { labelMaxOf, labelRulesOf } from "./label_rules.ts";
@@ -139,6 +140,7 @@ export function actorOptionsOf(
       attributeTypes: gatewayOptions.attributeTypes,
       explainingMax: EXPLAINING_MAX,
     },
+    ...retrieverOf(file, schema, gatewayOptions.attributeTypes),
     scorer: {
       schema,
       scoreWeights: scoreWeightsOf(model.tasks, ranker.scoreWeights),
@@ -151,6 +153,25 @@ export function actorOptionsOf(
     storage: file.storage,
     http: { host: gateway.host, port: gateway.port },
     gateway: gatewayOptions,
+  };
+}
+
+function retrieverOf(
+  { recommend, model }: CairnFile,
+  schema: FeatureSchema,
+  attributeTypes: AttributeTypes,
+): Pick<CairnConfiguration, "retriever"> {
+  if (!recommend.enabled || !("embeddingDim" in model)) return {};
+  const { itemsMax, recentBy, refreshShare } = recommend;
+  return {
+    retriever: {
+      schema,
+      dim: model.embeddingDim,
+      itemsMax,
+      attributeTypes,
+      ...(recentBy !== undefined && { recentBy }),
+      refreshShare,
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts
 import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../actors/ranker/options.ts";
+import type { RetrieverOptions } from "../actors/retriever/options.ts";
 import type { ScorerOptions } from "../actors/scorer/options.ts";
 import type { ServingReplicaOptions } from "../actors/serving_replica/options.ts";
 import type { TrainerOptions } from "../actors/trainer/options.ts";
@@ -75,7 +76,9 @@ export interface CairnConfiguration {
     | "deltasPerRoundMax"
     | "budgetMs"
   >;
-  readonly ranker: Omit<RankerOptions, "scorer">;
+  readonly ranker: Omit<RankerOptions, "scorer" | "retriever">;
+  /** Absent where `recommend.enabled` is false. */
+  readonly retriever?: Omit<RetrieverOptions, "scorer">;
   readonly scorer: Omit<ScorerOptions, "replicas">;
   readonly storage: StorageSection;
   /** Settings that are valid but usually a mistake: lines for the log at start, with remedies. */

@@ -42,7 +42,13 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     valueBounds: valueBoundsOf(joiner),
     attributeTypes: attributeTypesOf(file),
     scenarios: scenariosOf(file),
+    ...(file.recommend.enabled && { recommend: recommendOptionsOf(file) }),
     docsPage: gateway.docsPage,
     console: gateway.console,
   };
+}
+
+function recommendOptionsOf({ recommend }: CairnFile): NonNullable<GatewayOptions["recommend"]> {
+  const { candidates, sources, recentBy } = recommend;
+  return { candidates, sources, hasRecent: recentBy !== undefined };
 }

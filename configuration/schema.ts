@@ -9,6 +9,7 @@ import { meshSection } from "./sections/hosts.ts";
 import { joinerSection, trainerSection } from "./sections/learning.ts";
 import { placementSection, shardsSection, storageSection, syncSection } from "./sections/mesh.ts";
 import { modelSection } from "./sections/model.ts";
+import { recommendSection } from "./sections/recommend.ts";
 import { attributesSection, scenariosSection } from "./sections/rules.ts";
 import type { UnitRange } from "./units.ts";
 
@@ -25,6 +26,7 @@ export const sections = {
   ranker: rankerSection.prefault({}),
   attributes: attributesSection.prefault({}),
   scenarios: scenariosSection.prefault({}),
+  recommend: recommendSection.prefault({}),
   storage: storageSection.prefault({ kind: "memory" }),
   gateway: gatewaySection.prefault({}),
 } as const;

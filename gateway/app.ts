@@ -23,6 +23,8 @@ import { eventsEndpoint } from "./routes/events.ts";
 import { operationsEndpoints, sharedReadyAnswer } from "./routes/operations.ts";
 import { profileEndpoints } from "./routes/profiles.ts";
 import { rankEndpoint } from "./routes/rank.ts";
+import { RankingCalls } from "./routes/ranking_calls.ts";
+import { recommendEndpoints } from "./routes/recommend.ts";
 import { TextResponse } from "./text_response.ts";
 
 export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
@@ -30,8 +32,10 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const failures = new FailureLog(telemetry, clock);
   const readiness = new Readiness(parts.ranker);
   const ready = sharedReadyAnswer(parts, readiness);
+  const calls = new RankingCalls(parts, readiness);
   const described = [
-    rankEndpoint(parts, readiness),
+    rankEndpoint(parts, calls),
+    ...recommendEndpoints(parts, calls),
     eventsEndpoint(parts, failures),
     ...profileEndpoints(parts, failures),
     ...operationsEndpoints(parts, ready),

@@ -1,6 +1,7 @@
 /**
  * Options of the HTTP API as plain data, checked by the configuration, and its fixed limits.
  */
+import type { CandidateSource } from "../actors/retriever/protocol.ts";
 import type { AttributeTypes } from "../rules/attribute_types.ts";
 import type { RuleSet } from "../rules/rule_set.ts";
 
@@ -45,6 +46,14 @@ export interface GatewayOptions {
   readonly attributeTypes: AttributeTypes;
   /** Rules by the name that a request may give as its `scenario`. */
   readonly scenarios: Readonly<Record<string, RuleSet>>;
+  /** Defaults of recommendations; absent = they are off. */
+  readonly recommend?: {
+    /** Items of each source that are ranked. */
+    readonly candidates: number;
+    readonly sources: readonly CandidateSource[];
+    /** Whether the source `recent` has an order. */
+    readonly hasRecent: boolean;
+  };
   /** Serve the page to try the API at `/`. */
   readonly docsPage: boolean;
   /** Serve the console at `/console`. */

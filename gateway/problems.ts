@@ -48,6 +48,11 @@ export const problems = {
     title: "No attributes are stored for this user",
     remedy: "Store them with PUT /v1/users/{id}. Ranking and events work without them.",
   },
+  "recommend-off": {
+    status: 404,
+    title: "This server does not look for candidates",
+    remedy: "Set recommend.enabled: true in cairn.yaml, or send candidates to POST /v1/rank.",
+  },
   "method-not-allowed": {
     status: 405,
     title: "This path does not take this method",
@@ -246,6 +251,12 @@ export function problemOf(error: unknown): ProblemError {
     (error.name === "ReplicaNotCurrentError" || error.name === "NoWeightsError")
   ) {
     return new ProblemError("not-ready", error.message, { cause: error });
+  }
+  if (error instanceof Error && error.name === "UnknownItemError") {
+    return new ProblemError("unknown-item", error.message, { cause: error });
+  }
+  if (error instanceof Error && error.name === "RecommendOffError") {
+    return new ProblemError("recommend-off", error.message, { cause: error });
   }
   if (error instanceof Error && error.name === "LogFullError") {
     return new ProblemError("log-full", error.message, { cause: error });

@@ -1,10 +1,12 @@
 /**
  * The kinds of actors that a node can host, with the stores and sessions that they use.
  */
+import { defineCatalogue } from "../actors/catalogue/definition.ts";
 import { defineEmbeddingShard } from "../actors/embedding_shard/definition.ts";
 import { defineJoiner } from "../actors/joiner/definition.ts";
 import { defineParameterSync } from "../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../actors/ranker/definition.ts";
+import { defineRetriever } from "../actors/retriever/definition.ts";
 import { defineScorer } from "../actors/scorer/definition.ts";
 import { defineServingReplica } from "../actors/serving_replica/definition.ts";
 import { defineSnapshotter } from "../actors/snapshotter/definition.ts";
@@ -24,12 +26,14 @@ export interface ComputingResources {
   readonly dense: DenseSessions;
 }
 
-/** The actors that any node can host: serving replicas, scorers, embedding shards and trainers. */
+/** The actors that any node can host: serving replicas, retrievers, scorers, embedding
+ * shards and trainers. */
 export function computingDefinitions(
   { exampleLog, blobs, dense }: ComputingResources,
 ): AnyDefinition[] {
   return [
     defineServingReplica(),
+    defineRetriever(),
     defineScorer({ createSession: () => dense.openInference() }),
     defineEmbeddingShard({ blobs }),
     ...(exampleLog === undefined
@@ -45,6 +49,7 @@ export function computingDefinitions(
 export function leadingDefinitions(stores: MeshStores): AnyDefinition[] {
   return [
     defineRanker(stores),
+    defineCatalogue(stores),
     defineParameterSync(),
     defineJoiner(stores),
     defineSnapshotter(stores),

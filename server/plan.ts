@@ -1,8 +1,8 @@
 /**
  * The actors that a configuration asks for, and the node (thread) of each.
  *
- *     main        gateway, ranker, joiner, parameter sync, snapshotter
- *     serving     scorer, serving replicas
+ *     main        gateway, ranker, joiner, parameter sync, snapshotter, catalogue
+ *     serving     scorer, serving replicas, retriever
  *     trainer-0…n one trainer each
  *     shards-1…n  embedding shards, dealt round robin
  *
@@ -14,6 +14,8 @@ import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../actors/ranker/options.ts";
+import type { CatalogueOptions } from "../actors/catalogue/options.ts";
+import type { RetrieverOptions } from "../actors/retriever/options.ts";
 import type { ScorerOptions } from "../actors/scorer/options.ts";
 import type { ServingReplicaOptions } from "../actors/serving_replica/options.ts";
 import type { SnapshotterOptions } from "../actors/snapshotter/options.ts";
@@ -36,6 +38,8 @@ export function homeNodeOf(host: string | undefined): string {
 /** Addresses. Parts of which each serving host has one take its name; undefined = one process. */
 export const addresses = {
   ranker: (host?: string): Address => `ranker/${host ?? 0}`,
+  retriever: (host?: string): Address => `retriever/${host ?? 0}`,
+  catalogue: (host?: string): Address => `catalogue/${host ?? 0}`,
   scorer: (host?: string): Address => `scorer/${host ?? 0}`,
   joiner: "joiner/0",
   parameterSync: "parameter_sync/0",
@@ -187,10 +191,20 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       ...configuration.scorer,
       replicas: shards.map((shard) => [addresses.servingReplica(shard, host)]),
     });
+    const { retriever } = configuration;
+    if (retriever !== undefined) {
+      const options = { ...retriever, scorer: addresses.scorer(host) };
+      add<RetrieverOptions>(addresses.retriever(host), layout.serving(host), options);
+    }
     add<RankerOptions>(addresses.ranker(host), homeNodeOf(host), {
       ...configuration.ranker,
       scorer: addresses.scorer(host),
+      ...(retriever && { retriever: addresses.retriever(host) }),
     });
+    if (retriever !== undefined) {
+      const options = { retriever: addresses.retriever(host) };
+      add<CatalogueOptions>(addresses.catalogue(host), homeNodeOf(host), options);
+    }
   }
   add<ParameterSyncOptions>(addresses.parameterSync, layout.home("sync"), {
     ...configuration.sync,

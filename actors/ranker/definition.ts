@@ -16,7 +16,7 @@ export function defineRanker(
     kind: "ranker",
     mailbox: { capacity: 4_096, overflow: "reject" },
     restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
-    priorityOf: (message) => message.kind === "rank" ? "read" : "control",
+    priorityOf: (message) => message.kind === "getStatus" ? "control" : "read",
     create: (context, options) =>
       new Ranker(context, options, {
         ...dependencies,

@@ -8,6 +8,8 @@ import type { AttributeTypes } from "../../rules/attribute_types.ts";
 /** Its scorer, the feature schema, and the bound of its cache. */
 export interface RankerOptions {
   readonly scorer: Address;
+  /** Absent = candidates are not searched. */
+  readonly retriever?: Address;
   readonly schema: FeatureSchema;
   /** Names of the model's tasks, `[tasks]`. */
   readonly taskNames: readonly string[];

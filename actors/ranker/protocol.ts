@@ -3,6 +3,7 @@
  */
 import type { Request } from "../../mesh/runtime/actor.ts";
 import type { Attributes } from "../../mesh/ports/profile_store.ts";
+import type { CandidateSource } from "../retriever/protocol.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import type { MovingRule } from "../../rules/apply_rules.ts";
 import type { Explanation, ScorerStatus, Scores } from "../scorer/protocol.ts";
@@ -14,9 +15,8 @@ export interface Candidate {
   readonly fields?: Attributes;
 }
 
-/** Asks for a ranking of the candidates. */
-export interface Rank extends Request<Ranking> {
-  readonly kind: "rank";
+/** The parts of a request that do not depend on where its candidates come from. */
+interface RankingRequest extends Request<Ranking> {
   readonly user: string;
   /** Attributes of the request (device, page, …). */
   readonly context: Attributes;
@@ -24,20 +24,43 @@ export interface Rank extends Request<Ranking> {
   readonly userFields?: Attributes;
   /** The request's time on the data clock, ms since the Unix epoch. */
   readonly atMs: number;
-  /** 1 to 500. */
-  readonly candidates: readonly Candidate[];
   /** Number of items to return, and without `shown` to log as shown. */
   readonly limit: number;
   /** False = the ranking is not logged, and nothing is learned from it. Default true. */
   readonly learn?: boolean;
-  /** Candidates in the order in which the caller shows them; absent = in the answer's order. */
-  readonly shown?: readonly string[];
   /** Adds explanations to the first `RankerOptions.explainedItemsMax` items. */
   readonly explain: boolean;
   /** Rules over the scored items; their conditions are valid. Absent = none. */
   readonly rules?: RuleSet;
   /** The caller's id for this ranking; a new one if absent. */
   readonly rankingId?: string;
+}
+
+/** Asks for a ranking of the candidates. */
+export interface Rank extends RankingRequest {
+  readonly kind: "rank";
+  /** 1 to 500. */
+  readonly candidates: readonly Candidate[];
+  /** Candidates in the order in which the caller shows them; absent = in the answer's order. */
+  readonly shown?: readonly string[];
+}
+
+/** Asks for a ranking of stored items that the ranker finds itself. */
+export interface Recommend extends RankingRequest {
+  readonly kind: "recommend";
+  readonly sources: readonly CandidateSource[];
+  /** Items of each source that are ranked, at most. */
+  readonly candidates: number;
+}
+
+/** Asks for the items that are similar to an item. */
+export interface RecommendSimilar extends RankingRequest {
+  readonly kind: "recommendSimilar";
+  readonly item: string;
+  /** Similar items that are ranked, at most. */
+  readonly candidates: number;
+  /** `similarity`: the most similar first, before the rules. `score`: as in other rankings. */
+  readonly orderBy: "similarity" | "score";
 }
 
 /** A change of an item's position by a rule. */
@@ -68,13 +91,17 @@ export interface RankedItem {
   readonly predictions?: Readonly<Record<string, number>>;
   /** No feature of this item has a learned row yet: the score rests on user and context. */
   readonly cold: boolean;
+  /** Where a recommended item comes from. */
+  readonly sources?: readonly CandidateSource[];
+  /** Cosine of the vectors of a similar item. */
+  readonly similarity?: number;
   /** Present if `explain` was set and the item is among the first `explainedItemsMax`. */
   readonly explanation?: Explanation;
   /** Present if `explain` was set and rules moved the item. */
   readonly moves?: readonly Move[];
 }
 
-/** The answer to {@link Rank}: items, best first, with model version and freshness. */
+/** The answer to a request for a ranking: items, best first, with model version and freshness. */
 export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs"> {
   readonly rankingId: string;
   /** Empty if the rules left no item. Such a ranking is not logged. */
@@ -89,4 +116,15 @@ export interface GetRankerStatus extends Request<ScorerStatus> {
 }
 
 /** All that a ranker understands. */
-export type RankerMessage = Rank | GetRankerStatus;
+export type RankerMessage = Rank | Recommend | RecommendSimilar | GetRankerStatus;
+
+/** All requests for a ranking. */
+export type RankingMessage = Rank | Recommend | RecommendSimilar;
+
+/** `recommend.enabled` is false, so that there are no candidates to find. */
+export class RecommendOffError extends Error {
+  override readonly name = "RecommendOffError";
+  constructor() {
+    super("This server does not look for candidates; set recommend.enabled: true in cairn.yaml.");
+  }
+}

@@ -20,10 +20,20 @@ import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { ImpressionRowsWriter, type ServedRanking } from "../../records/impression_rows_writer.ts";
+import type { RetrieverMessage } from "../retriever/protocol.ts";
 import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
 import { present } from "../../structures/invariant.ts";
+import { CandidateSearch, type FoundCandidates } from "./candidate_search.ts";
 import type { RankerOptions } from "./options.ts";
-import type { Rank, RankedItem, RankerMessage } from "./protocol.ts";
+import {
+  type Rank,
+  type RankedItem,
+  type RankerMessage,
+  type RankingMessage,
+  type Recommend,
+  RecommendOffError,
+  type RecommendSimilar,
+} from "./protocol.ts";
 import { RankingRules } from "./ranking_rules.ts";
 import { orderByScore, pickRows } from "./row_order.ts";
 
@@ -38,6 +48,15 @@ interface Deadline {
   readonly traceId: string | undefined;
 }
 
+/** The request that a ranking answers. */
+interface Asked {
+  readonly replyTo: RankingMessage;
+  readonly deadline: Deadline;
+  /** The search for candidates; absent for a client's candidates. */
+  readonly found?: FoundCandidates;
+  readonly orderBySimilarity?: boolean;
+}
+
 export class Ranker implements Behavior<RankerMessage> {
   readonly #context: ActorContext<RankerMessage>;
   readonly #options: RankerOptions;
@@ -47,6 +66,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #extractor: FeatureExtractor;
   readonly #impressionRows: ImpressionRowsWriter;
   readonly #rules: RankingRules;
+  readonly #search: CandidateSearch | undefined;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
   /** Rankings with explanations in progress. */
@@ -73,6 +93,10 @@ export class Ranker implements Behavior<RankerMessage> {
       tasks: options.taskNames.length,
     });
     this.#rules = new RankingRules(options, profiles);
+    if (options.retriever !== undefined) {
+      const retriever = context.actorRef<RetrieverMessage>(options.retriever);
+      this.#search = new CandidateSearch(retriever, this.#extractor, profiles);
+    }
     this.#unsubscribe = profiles.onChanged("item", (id) => {
       if (id === undefined) this.#extractor.forgetAll();
       else this.#extractor.forget(id);
@@ -86,7 +110,11 @@ export class Ranker implements Behavior<RankerMessage> {
   receive(message: RankerMessage): void {
     switch (message.kind) {
       case "rank":
-        return this.#rank(message);
+        return this.#rank(message, { replyTo: message, deadline: this.#deadlineOf(message) });
+      case "recommend":
+      case "recommendSimilar":
+        this.#recommend(message, this.#deadlineOf(message));
+        return;
       case "getStatus":
         this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(this.#deadlineOf(message))).then(
           (status) => this.#context.reply(message, status),
@@ -102,43 +130,67 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#unsubscribe();
   }
 
+  /** Finds candidates, then ranks them as those of a client. */
+  async #recommend(request: Recommend | RecommendSimilar, deadline: Deadline): Promise<void> {
+    try {
+      if (this.#search === undefined) throw new RecommendOffError();
+      const found = await this.#search.find(request, this.#askOptions(deadline));
+      if (found.candidates.length === 0) return await this.#answerNothing(request, deadline);
+      const rank: Rank = { ...request, kind: "rank", candidates: found.candidates };
+      const orderBySimilarity = request.kind === "recommendSimilar" &&
+        request.orderBy === "similarity";
+      this.#rank(rank, { replyTo: request, deadline, found, orderBySimilarity });
+    } catch (error) {
+      this.#refuse(request, "failed", error);
+    }
+  }
+
+  /** Answers a request that no item fits. Nothing is logged. */
+  async #answerNothing(request: RankingMessage, deadline: Deadline): Promise<void> {
+    const status = await this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(deadline));
+    const { modelVersion, learnedThroughMs } = status;
+    const rankingId = request.rankingId ?? this.#context.random.uuid();
+    this.#requests.add(1, { outcome: "answered" });
+    this.#context.reply(request, { rankingId, items: [], modelVersion, learnedThroughMs });
+  }
+
   /**
    * Begins a ranking: where profiles are stored elsewhere, after the profiles that it reads have
    * been loaded.
    */
-  #rank(request: Rank): void {
-    const deadline = this.#deadlineOf(request);
-    if (this.#profiles.isLocal) return this.#begin(request, deadline);
+  #rank(request: Rank, asked: Asked): void {
+    if (this.#profiles.isLocal) return this.#begin(request, asked);
     const { user, candidates } = request;
     const reads = [
       this.#profiles.load("item", candidates.map(({ id }) => id)),
       ...(this.#extractor.readsUsers || request.rules ? [this.#profiles.load("user", [user])] : []),
     ];
-    void Promise.all(reads).then(() => this.#begin(request, deadline));
+    void Promise.all(reads).then(() => this.#begin(request, asked));
   }
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
-  #begin(request: Rank, deadline: Deadline): void {
+  #begin(request: Rank, asked: Asked): void {
+    const { replyTo } = asked;
     const { explainingMax } = this.#options;
     // Refused before it is scored: an explanation that would come too late costs other rankings.
     if (request.explain && this.#explaining >= explainingMax) {
       const { address } = this.#context.self;
       const error = new OverloadedError(address, this.#explaining, explainingMax);
-      return this.#refuse(request, "overloaded", error);
+      return this.#refuse(replyTo, "overloaded", error);
     }
     let features: FeatureBatch;
     try {
       features = this.#extract(request);
     } catch (error) {
-      return this.#refuse(request, "refused", error);
+      return this.#refuse(replyTo, "refused", error);
     }
     const explaining = request.explain ? 1 : 0;
     this.#explaining += explaining;
-    this.#answer(request, deadline, features).then(
+    this.#answer(request, asked, features).then(
       () => this.#requests.add(1, { outcome: "answered" }),
       (error) => {
         const overloaded = (error as Error).name === "OverloadedError";
-        this.#refuse(request, overloaded ? "overloaded" : "failed", error);
+        this.#refuse(replyTo, overloaded ? "overloaded" : "failed", error);
       },
     ).finally(() => this.#explaining -= explaining);
   }
@@ -148,11 +200,14 @@ export class Ranker implements Behavior<RankerMessage> {
    * durable: the impression lies before its actions in the same partition, so that an action that
    * was accepted as durable makes its impression durable too.
    */
-  async #answer(request: Rank, deadline: Deadline, features: FeatureBatch): Promise<void> {
+  async #answer(request: Rank, asked: Asked, features: FeatureBatch): Promise<void> {
+    const { deadline, found } = asked;
     const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(deadline));
-    const ruled = request.rules && this.#rules.apply(request, request.rules, scored.scores);
-    const rows = (ruled?.order.rows ?? orderByScore(scored.scores)).subarray(0, request.limit);
-    const shown = this.#items(request, scored, rows);
+    const ordering = asked.orderBySimilarity && found?.similarity || scored.scores;
+    const ruled = request.rules && this.#rules.apply(request, request.rules, ordering);
+    const rows = (ruled?.order.rows ?? orderByScore(ordering)).subarray(0, request.limit);
+    const ranked = this.#items(request, scored, rows);
+    const shown = found === undefined ? ranked : withOrigin(ranked, rows, found);
     const explained = request.explain && rows.length > 0
       ? await this.#explained(shown, deadline, features, rows)
       : shown;
@@ -166,7 +221,7 @@ export class Ranker implements Behavior<RankerMessage> {
       await this.#log(request, rankingId, { features, predictions, rows: logged });
     }
     const { modelVersion, learnedThroughMs } = scored;
-    this.#context.reply(request, {
+    this.#context.reply(asked.replyTo, {
       rankingId,
       items,
       modelVersion,
@@ -260,7 +315,7 @@ export class Ranker implements Behavior<RankerMessage> {
     return { budgetMs: Math.max(0, atMs - this.#context.clock.monotonicMs()), traceId };
   }
 
-  #refuse(request: Rank, outcome: string, error: unknown): void {
+  #refuse(request: RankingMessage, outcome: string, error: unknown): void {
     this.#requests.add(1, { outcome });
     this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
   }
@@ -273,4 +328,17 @@ function rowsShown({ candidates, shown }: Rank): Uint32Array | undefined {
   if (shown === undefined) return undefined;
   const rowOf = new Map(candidates.map(({ id }, row) => [id, row]));
   return Uint32Array.from(shown, (id) => present(rowOf.get(id), "a shown item is a candidate"));
+}
+
+/** The items with where they come from and how similar they are. */
+function withOrigin(
+  items: readonly RankedItem[],
+  rows: Uint32Array,
+  { sources, similarity }: FoundCandidates,
+): RankedItem[] {
+  return items.map((item, i) => ({
+    ...item,
+    sources: sources[rows[i]],
+    ...(similarity && { similarity: similarity[rows[i]] }),
+  }));
 }

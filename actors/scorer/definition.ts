@@ -24,6 +24,8 @@ export function defineScorer(
         case "score":
         case "explain":
           return "read";
+        case "embed":
+          return message.of === "users" ? "read" : "write";
         case "scoreWaiting":
         case "explainWaiting":
           return "write";

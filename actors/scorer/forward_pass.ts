@@ -68,6 +68,19 @@ export class ForwardPass {
    * @throws {Error} When no replica of a shard answers within the budget.
    */
   async run(batch: FeatureBatch, lookup: AskOptions): Promise<Scored> {
+    const looked = await this.pool(batch, lookup);
+    const outputs = await this.#session.predict(looked.pooled);
+    this.#rows.add(batch.rows);
+    this.#batchRows.record(batch.rows);
+    return { ...looked, outputs };
+  }
+
+  /**
+   * Looks up and pools a batch, without the dense model.
+   *
+   * @throws {Error} When no replica of a shard answers within the budget.
+   */
+  async pool(batch: FeatureBatch, lookup: AskOptions): Promise<Omit<Scored, "outputs">> {
     const grouped = this.#kernel.uniqueInPlace(batch.ids, this.#shards);
     this.#replicasAnswer = false;
     const { rows: embeddings, found } = await this.#replicas.lookup(grouped, lookup);
@@ -77,10 +90,7 @@ export class ForwardPass {
       ...this.#inputs.pool(embeddings, grouped, batch),
       dense: batch.dense,
     };
-    const outputs = await this.#session.predict(pooled);
-    this.#rows.add(batch.rows);
-    this.#batchRows.record(batch.rows);
-    return { batch, slots: this.#slots, pooled, outputs, found, inverse: grouped.inverse };
+    return { batch, slots: this.#slots, pooled, found, inverse: grouped.inverse };
   }
 
   /** Whether every shard has a replica that answers: by the last lookup, or by asking them. */

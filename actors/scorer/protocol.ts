@@ -40,6 +40,23 @@ export interface Explain extends Request<readonly Explanation[]> {
   readonly features: FeatureBatch;
 }
 
+/**
+ * Asks for the retrieval vectors of rows: their items' or their users' side; see
+ * retrieval_vectors.ts.
+ */
+export interface Embed extends Request<Embedded> {
+  readonly kind: "embed";
+  readonly features: FeatureBatch;
+  readonly of: "items" | "users";
+}
+
+/** The answer to {@link Embed}. */
+export interface Embedded {
+  readonly dim: number;
+  /** Each vector is followed by its bias; `[rows, dim + 1]`. */
+  readonly vectors: Float32Array<ArrayBuffer>;
+}
+
 /** New dense weights from parameter sync; a version older than the served one is ignored. */
 export interface LoadDenseWeights extends Request<{ readonly version: number }> {
   readonly kind: "loadDenseWeights";
@@ -97,6 +114,7 @@ export class NoWeightsError extends Error {
 export type ScorerMessage =
   | Score
   | Explain
+  | Embed
   | LoadDenseWeights
   | SetFreshness
   | GetScorerStatus

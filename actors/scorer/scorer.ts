@@ -17,6 +17,7 @@ import { contributions, leaveSlotsOut } from "./explain.ts";
 import { mergeBatches } from "./merged_batches.ts";
 import type { ScorerOptions } from "./options.ts";
 import {
+  type Embed,
   type Explain,
   type Explanation,
   NoWeightsError,
@@ -24,6 +25,7 @@ import {
   type ScorerMessage,
   type ScorerStatus,
 } from "./protocol.ts";
+import { RetrievalVectors } from "./retrieval_vectors.ts";
 import { allocateScores } from "./scores_buffer.ts";
 
 export interface ScorerDependencies {
@@ -49,6 +51,7 @@ export class Scorer implements Behavior<ScorerMessage> {
   readonly #session: InferenceSession;
   readonly #pass: ForwardPass;
   readonly #combined: CombinedScore;
+  readonly #vectors: RetrievalVectors;
   readonly #slotNames: readonly string[];
   readonly #itemColumns: readonly number[];
   /** Requests to score that wait for a pass, oldest first. */
@@ -72,6 +75,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     this.#session = session;
     this.#pass = new ForwardPass(context, options, session);
     this.#combined = new CombinedScore(session.model.tasks, options.scoreWeights);
+    this.#vectors = new RetrievalVectors(options.schema, session.model);
     this.#slotNames = options.schema.slots.map((slot) => slot.name);
     this.#itemColumns = itemColumns(options.schema);
   }
@@ -90,6 +94,8 @@ export class Scorer implements Behavior<ScorerMessage> {
         return this.#enqueue(message, this.#scoring, this.#options.requestsWaitingMax);
       case "explain":
         return this.#enqueue(message, this.#explaining, this.#options.explanationsWaitingMax);
+      case "embed":
+        return await this.#embed(message);
       case "scoreWaiting":
         return await this.#scoreWaiting();
       case "explainWaiting":
@@ -148,6 +154,18 @@ export class Scorer implements Behavior<ScorerMessage> {
     if (request.kind === "explain") this.#passesBeforeExplanation = PASSES_PER_EXPLANATION;
     // Goes behind the requests that are in the mailbox, so that they share the pass.
     self.tell({ kind: request.kind === "score" ? "scoreWaiting" : "explainWaiting" });
+  }
+
+  /** Embeds in its own turn, between the passes over requests to score. */
+  async #embed(request: Embed): Promise<void> {
+    const budgetMs = Math.min(this.#options.lookupBudgetMs, this.#context.remainingMs(request));
+    try {
+      const { pooled } = await this.#pass.pool(request.features, { budgetMs });
+      const embedded = this.#vectors.of(pooled, request.of);
+      this.#context.reply(request, embedded, [embedded.vectors.buffer]);
+    } catch (error) {
+      this.#context.replyError(request, error as Error);
+    }
   }
 
   async #scoreWaiting(): Promise<void> {

@@ -38,7 +38,7 @@ export function noteOnAttributes(
   return noteOf([
     ...unreadOf("context", context, known.context),
     ...unreadOf("userFields", userFields, known.user),
-    ...unreadOf("candidates/0/fields", candidates[0].fields, known.item),
+    ...unreadOf("candidates/0/fields", candidates[0]?.fields, known.item),
   ]);
 }
 

@@ -100,6 +100,12 @@ export const rankingSchema = z.strictObject({
     cold: z.boolean().meta({
       description: "Nothing is learned about this item yet; its score depends on user and context.",
     }),
+    sources: z.array(z.enum(["model", "recent"])).optional().meta({
+      description: "Of a recommendation: where the item comes from; empty for a pinned one.",
+    }),
+    similarity: z.number().optional().meta({
+      description: "Of a similar item: the cosine of the vectors, -1 to 1.",
+    }),
     explanation: z.array(z.strictObject({ slot: z.string(), contribution: z.number() })).optional()
       .meta({
         description: "With `explain`, for the first 20 items: the decrease of the score without " +

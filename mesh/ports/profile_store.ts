@@ -21,6 +21,13 @@ export interface Profile {
   readonly version: number;
 }
 
+/** Some of the profiles of a kind. */
+export interface ProfilePage {
+  readonly profiles: readonly Profile[];
+  /** The cursor of the next page; undefined after the last. */
+  readonly next: string | undefined;
+}
+
 /** Profiles by kind and id. */
 export interface ProfileStore {
   /** Whether every profile can be read at any time, so that {@link load} has nothing to do. */
@@ -56,6 +63,14 @@ export interface ProfileStore {
    * a profile.
    */
   delete(kind: ProfileKind, id: string): Promise<boolean>;
+  /**
+   * A page of all profiles of this kind, of about `limit`. A profile that is there while all pages
+   * are read is in one of them at least.
+   *
+   * @param cursor Of {@link ProfilePage.next}; undefined = the first page.
+   * @throws {ProfileStoreUnavailableError} The page cannot be read now.
+   */
+  list(kind: ProfileKind, cursor: string | undefined, limit: number): Promise<ProfilePage>;
   /** Number of profiles of this kind. */
   count(kind: ProfileKind): number;
   /** Finishes the writes that wait and closes the store. */

@@ -10,7 +10,15 @@ import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
 import { defineParameterSync } from "../../actors/parameter_sync/definition.ts";
 import type { ParameterSyncMessage } from "../../actors/parameter_sync/protocol.ts";
 import { defineRanker, type RankerOptions } from "../../actors/ranker/definition.ts";
-import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
+import type {
+  Rank,
+  RankerMessage,
+  Ranking,
+  Recommend,
+  RecommendSimilar,
+} from "../../actors/ranker/protocol.ts";
+import { defineCatalogue } from "../../actors/catalogue/definition.ts";
+import { defineRetriever, type RetrieverOptions } from "../../actors/retriever/definition.ts";
 import { defineScorer, type ScorerOptions } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import { defineSnapshotter } from "../../actors/snapshotter/definition.ts";
@@ -138,6 +146,8 @@ export interface LoopOptions {
   readonly trainer?: Partial<TrainerOptions>;
   readonly scorer?: Partial<ScorerOptions>;
   readonly ranker?: Partial<RankerOptions>;
+  /** Default: no retriever and no catalogue. */
+  readonly recommend?: Partial<RetrieverOptions>;
 }
 
 export class Loop {
@@ -286,6 +296,20 @@ export class Loop {
       layout: LAYOUT,
       ...this.options.scorer,
     });
+    const { recommend } = this.options;
+    if (recommend !== undefined) {
+      await this.#start(defineRetriever(), 0, {
+        scorer: "scorer/0",
+        schema: SCHEMA,
+        dim: DIM,
+        itemsMax: 1_000,
+        attributeTypes: ATTRIBUTE_TYPES,
+        recentBy: "price",
+        refreshShare: 0.5,
+        ...recommend,
+      });
+      await this.#start(defineCatalogue({ profiles }), 0, { retriever: "retriever/0" });
+    }
     await this.#start(defineRanker({ eventLog, profiles }), 0, {
       scorer: "scorer/0",
       schema: SCHEMA,
@@ -295,6 +319,7 @@ export class Loop {
       explainingMax: 16,
       removedItemsMax: 20,
       attributeTypes: ATTRIBUTE_TYPES,
+      ...(recommend !== undefined && { retriever: "retriever/0" as const }),
       ...this.options.ranker,
     });
     await this.#start(defineParameterSync(), 0, {
@@ -448,6 +473,40 @@ export class Loop {
       ...more,
     };
     return this.#ref<RankerMessage>("ranker/0").ask(request, BUDGET);
+  }
+
+  /** Recommends stored items. */
+  recommend(
+    request: Partial<Recommend> & { readonly user: string },
+  ): Promise<Ranking> {
+    const whole: Recommend = {
+      kind: "recommend",
+      context: {},
+      atMs: this.mesh.clock.nowMs(),
+      limit: 10,
+      explain: false,
+      sources: ["model"],
+      candidates: 100,
+      ...request,
+    };
+    return this.mesh.settle(this.#ref<RankerMessage>("ranker/0").ask(whole, BUDGET));
+  }
+
+  /** Items similar to an item. */
+  similar(item: string, request: Partial<RecommendSimilar> = {}): Promise<Ranking> {
+    const whole: RecommendSimilar = {
+      kind: "recommendSimilar",
+      item,
+      user: "",
+      context: {},
+      atMs: this.mesh.clock.nowMs(),
+      limit: 10,
+      explain: false,
+      candidates: 100,
+      orderBy: "similarity",
+      ...request,
+    };
+    return this.mesh.settle(this.#ref<RankerMessage>("ranker/0").ask(whole, BUDGET));
   }
 
   rank(...request: Parameters<Loop["requestRanking"]>): Promise<Ranking> {

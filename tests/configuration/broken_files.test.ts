@@ -21,6 +21,24 @@ function problemsOf(text: string, host?: Host): string[] {
 
 const oneProblem: [name: string, text: string, problem: string][] = [
   [
+    "recommendations of a model without dot products",
+    `${slots}\nmodel: { kind: wideAndDeep }\nrecommend: { enabled: true }`,
+    "3:23 recommend.enabled: the model wideAndDeep has no dot products to find candidates by; " +
+    "choose one of factorizationMachine, deepFm, dlrm, or write enabled: false",
+  ],
+  [
+    "the source recent without an order",
+    `${slots}\nrecommend: { enabled: true, sources: [model, recent] }`,
+    "2:46 recommend.sources[1]: recent has no order; name a numeric attribute of items as " +
+    "recommend.recentBy",
+  ],
+  [
+    "an order of the source recent that is no number",
+    `${slots}\nattributes: { item: { published: number, brand: text } }\n` +
+    "recommend: { enabled: true, recentBy: publish }",
+    '3:39 recommend.recentBy: unknown numeric attribute of items "publish"; did you mean "published"?',
+  ],
+  [
     "a scenario with a condition that ends early",
     `${slots}\nattributes: { item: { price: number } }\nscenarios: { home: { filter: price < } }`,
     "3:30 scenarios.home.filter: at character 8: unexpected token",

@@ -140,6 +140,23 @@ export function profileStoreContract(
     assert.equal(store.count("item"), 400);
   });
 
+  test("the pages have every profile of their kind, as it was written last", async ({ store, settle }) => {
+    const ids = ["b", "ä", "a", "Z", "10", "9", "日本", "😀"];
+    for (const id of ids) await settle(store.put("item", id, { id }));
+    await settle(store.put("user", "ann", {}));
+    await settle(store.delete("item", "9"));
+    await settle(store.put("item", "b", { id: "new" }));
+    const listed = new Map<string, unknown>();
+    let cursor: string | undefined;
+    do {
+      const page = await settle(store.list("item", cursor, 3));
+      for (const { id, attributes } of page.profiles) listed.set(id, attributes.id);
+      cursor = page.next;
+    } while (cursor !== undefined);
+    const expected = ids.filter((id) => id !== "9").map((id) => [id, id === "b" ? "new" : id]);
+    assert.deepEqual([...listed].sort(), expected.sort());
+  });
+
   test("profiles outlive a restart, deleted ones stay deleted", async (under) => {
     if (!under.reopen) return;
     for (let i = 0; i < 50; i++) await under.settle(under.store.put("item", `${i}`, { i }));

@@ -37,6 +37,7 @@ for (const each of badInputs) {
     for (const [name, value] of Object.entries(each.answerHeaders ?? {})) {
       assert.equal(response.headers.get(name), value);
     }
+    assert.equal(ranker.recommended.length, 0);
     assert.equal(ranker.asked.length, 1, "only the first, good ranking reached the ranker");
     assert.deepEqual(await logged(), []);
   });

@@ -8,6 +8,7 @@ import { events } from "./bad_input/events.ts";
 import { pathsAndKeys } from "./bad_input/paths_and_keys.ts";
 import { profiles } from "./bad_input/profiles.ts";
 import { rankFields } from "./bad_input/rank_fields.ts";
+import { recommend } from "./bad_input/recommend.ts";
 import { rules } from "./bad_input/rules.ts";
 import { timestamps } from "./bad_input/timestamps.ts";
 
@@ -17,6 +18,7 @@ export const badInputs: readonly BadInput[] = [
   ...bodies,
   ...rankFields,
   ...rules,
+  ...recommend,
   ...timestamps,
   ...events,
   ...profiles,

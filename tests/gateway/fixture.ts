@@ -1,7 +1,13 @@
 /**
  * A gateway on doubles: a scripted ranker, stores in memory, and a virtual clock.
  */
-import type { Rank, RankerMessage, Ranking } from "../../actors/ranker/protocol.ts";
+import type {
+  Rank,
+  RankerMessage,
+  Ranking,
+  Recommend,
+  RecommendSimilar,
+} from "../../actors/ranker/protocol.ts";
 import type { ScorerStatus } from "../../actors/scorer/protocol.ts";
 import { createGateway } from "../../gateway/app.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
@@ -39,6 +45,7 @@ const fixtureOptions: GatewayOptions = {
     context: { device: "label" },
   },
   scenarios: { home: { filter: ["!hidden"], pin: [{ item: "b", position: 1 }] } },
+  recommend: { candidates: 300, sources: ["model"], hasRecent: false },
   docsPage: true,
   console: true,
 };
@@ -48,6 +55,12 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
   readonly address = "ranker/0";
   readonly asked: Rank[] = [];
   readonly askedWith: AskOptions[] = [];
+  /** Requests for recommendations and similar items. */
+  readonly recommended: (Recommend | RecommendSimilar)[] = [];
+  /** Answers them; by default with two items. */
+  recommend: (request: Recommend | RecommendSimilar) => Ranking | Promise<Ranking> = (request) => ({
+    ...this.inOrder({ ...request, kind: "rank", candidates: [{ id: "a" }, { id: "b" }] }),
+  });
   statusAsked = 0;
   status: ScorerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
   script: (rank: Rank) => Ranking | Promise<Ranking> = (rank) => this.inOrder(rank);
@@ -80,6 +93,10 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
       case "getStatus":
         this.statusAsked++;
         return this.status;
+      case "recommend":
+      case "recommendSimilar":
+        this.recommended.push(request);
+        return await this.recommend(request);
       case "rank":
         this.asked.push(request);
         this.askedWith.push(options);

@@ -31,6 +31,8 @@ Deno.test("the document is OpenAPI 3.1 and lists every operation", () => {
     ),
     [
       "post /v1/rank",
+      "post /v1/recommend",
+      "post /v1/similar",
       "post /v1/events",
       "post /v1/items",
       "put /v1/items/{id}",
@@ -117,5 +119,5 @@ Deno.test("every example of a request body is accepted", async () => {
       examples++;
     }
   }
-  assert.equal(examples, 6);
+  assert.equal(examples, 8);
 });

@@ -34,6 +34,8 @@ embeddings:
     embeddings:
       optimizer: { kind: adagrad, learningRate: 0.3, initialAccumulator: 0.01 }
   serving: { bytesMax: 64MiB }
+attributes: { item: { price: number, hidden: boolean } }
+recommend: { enabled: true, recentBy: price }
 joiner:
   window: 2s
   tasks:
@@ -81,6 +83,11 @@ export class Client {
   async rank(user: string, items: readonly string[]): Promise<Ranking> {
     const candidates = items.map((id) => ({ id }));
     return await this.#post("/v1/rank", { user, candidates }) as Ranking;
+  }
+
+  /** Asks a path with a JSON body for a ranking. */
+  async ask(path: string, body: unknown): Promise<Ranking> {
+    return await this.#post(path, body) as Ranking;
   }
 
   async post(events: readonly Event[]): Promise<readonly EventResult[]> {

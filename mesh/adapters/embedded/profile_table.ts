@@ -27,6 +27,7 @@ export class ProfileTable {
   readonly #kind: ProfileKind;
   readonly #select: StatementSync;
   readonly #selectMany: StatementSync;
+  readonly #selectPage: StatementSync;
   readonly #upsert: StatementSync;
   readonly #delete: StatementSync;
   #count: number;
@@ -50,6 +51,9 @@ export class ProfileTable {
     this.#selectMany = database.prepare(
       `SELECT asked.key AS position, ${COLUMNS}
        FROM json_each(?) AS asked JOIN ${table} AS profile ON profile.id = asked.value`,
+    );
+    this.#selectPage = database.prepare(
+      `SELECT id, ${COLUMNS} FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
     );
     this.#upsert = database.prepare(
       `INSERT INTO ${table} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?)
@@ -78,6 +82,16 @@ export class ProfileTable {
     ) as unknown as (Row & { readonly position: number })[];
     for (const row of rows) profiles[row.position] = this.#profileOf(ids[row.position], row);
     return profiles;
+  }
+
+  /** Up to `limit` profiles in the order of their ids, behind `after`. */
+  list(after: string | undefined, limit: number): Profile[] {
+    // Ids are not empty, so the empty text lies before all of them.
+    const rows = this.#selectPage.all(
+      after ?? "",
+      limit,
+    ) as unknown as (Row & { readonly id: string })[];
+    return rows.map((row) => this.#profileOf(row.id, row));
   }
 
   write({ id, attributes, updatedAtMs, version }: Profile): void {

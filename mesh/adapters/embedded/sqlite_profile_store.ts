@@ -17,6 +17,7 @@ import {
   type Attributes,
   type Profile,
   type ProfileKind,
+  type ProfilePage,
   type ProfileStore,
   ProfileStoreUnavailableError,
 } from "../../ports/profile_store.ts";
@@ -108,6 +109,13 @@ export class SqliteProfileStore implements ProfileStore {
   async delete(kind: ProfileKind, id: string): Promise<boolean> {
     const { before } = await this.#write(kind, id, undefined);
     return before !== undefined;
+  }
+
+  list(kind: ProfileKind, after: string | undefined, limit: number): Promise<ProfilePage> {
+    return Promise.try(() => {
+      const profiles = this.#named(() => this.#tables[kind].list(after, limit));
+      return { profiles, next: profiles.at(-1)?.id };
+    });
   }
 
   count(kind: ProfileKind): number {

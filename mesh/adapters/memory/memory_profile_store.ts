@@ -2,7 +2,13 @@
  * Profiles in memory, for `storage: memory`, tests and the simulation.
  */
 import type { Clock } from "../../ports/clock.ts";
-import type { Attributes, Profile, ProfileKind, ProfileStore } from "../../ports/profile_store.ts";
+import type {
+  Attributes,
+  Profile,
+  ProfileKind,
+  ProfilePage,
+  ProfileStore,
+} from "../../ports/profile_store.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 
 export class MemoryProfileStore implements ProfileStore {
@@ -16,6 +22,9 @@ export class MemoryProfileStore implements ProfileStore {
     user: new Listeners<[id: string | undefined]>(),
     item: new Listeners<[id: string | undefined]>(),
   };
+
+  /** The ids in order, until one is added or deleted. */
+  readonly #ordered: Partial<Record<ProfileKind, string[]>> = {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -44,6 +53,7 @@ export class MemoryProfileStore implements ProfileStore {
       updatedAtMs: this.#clock.nowMs(),
       version: (this.get(kind, id)?.version ?? 0) + 1,
     };
+    if (profile.version === 1) delete this.#ordered[kind];
     this.#profiles[kind].set(id, profile);
     this.#listeners[kind].tell(id);
     return Promise.resolve(profile);
@@ -51,8 +61,21 @@ export class MemoryProfileStore implements ProfileStore {
 
   delete(kind: ProfileKind, id: string): Promise<boolean> {
     const existed = this.#profiles[kind].delete(id);
+    delete this.#ordered[kind];
     this.#listeners[kind].tell(id);
     return Promise.resolve(existed);
+  }
+
+  list(kind: ProfileKind, after: string | undefined, limit: number): Promise<ProfilePage> {
+    const ids = this.#ordered[kind] ??= [...this.#profiles[kind].keys()].sort();
+    let [low, high] = [0, ids.length];
+    while (after !== undefined && low < high) {
+      const middle = (low + high) >>> 1;
+      if (ids[middle] > after) high = middle;
+      else low = middle + 1;
+    }
+    const profiles = ids.slice(low, low + limit).flatMap((id) => this.get(kind, id) ?? []);
+    return Promise.resolve({ profiles, next: profiles.at(-1)?.id });
   }
 
   count(kind: ProfileKind): number {

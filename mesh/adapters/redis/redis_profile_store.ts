@@ -10,6 +10,7 @@ import {
   type Attributes,
   type Profile,
   type ProfileKind,
+  type ProfilePage,
   type ProfileStore,
   ProfileStoreUnavailableError,
 } from "../../ports/profile_store.ts";
@@ -176,6 +177,20 @@ export class RedisProfileStore implements ProfileStore {
       const [, existed, number, count] = reply;
       return { result: existed === 1, profile: undefined, bytes: 0, number, count };
     });
+  }
+
+  /** The first page has the cursor "0", as the last has for its next. */
+  async list(kind: ProfileKind, cursor = "0", limit: number): Promise<ProfilePage> {
+    try {
+      const [next, fields] = await this.#server.reads.send<[string, string[]]>(
+        ["HSCAN", this.#kinds[kind].key, cursor, "COUNT", limit],
+      );
+      const profiles = [];
+      for (let i = 0; i < fields.length; i += 2) profiles.push(parse(fields[i], fields[i + 1]));
+      return { profiles, next: next === "0" ? undefined : next };
+    } catch (error) {
+      throw this.#translated(error);
+    }
   }
 
   count(kind: ProfileKind): number {

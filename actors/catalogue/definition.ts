@@ -1,0 +1,26 @@
+/**
+ * The catalogue as composition spawns it: mailbox, restarts and priorities.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+import { Catalogue } from "./catalogue.ts";
+import type { CatalogueOptions } from "./options.ts";
+import type { CatalogueMessage } from "./protocol.ts";
+
+export type { CatalogueOptions };
+
+export interface CatalogueDependencies {
+  readonly profiles: ProfileStore;
+}
+
+export function defineCatalogue(
+  { profiles }: CatalogueDependencies,
+): ActorDefinition<CatalogueMessage, CatalogueOptions> {
+  return {
+    kind: "catalogue",
+    mailbox: { capacity: 64, overflow: "reject" },
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    priorityOf: () => "write",
+    create: (context, options) => new Catalogue(context, options, profiles),
+  };
+}

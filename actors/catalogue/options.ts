@@ -1,0 +1,8 @@
+/**
+ * The catalogue's configuration, as plain data.
+ */
+import type { Address } from "../../mesh/runtime/actor.ts";
+
+export interface CatalogueOptions {
+  readonly retriever: Address;
+}

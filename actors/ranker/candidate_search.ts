@@ -1,0 +1,101 @@
+/**
+ * Finds the candidates of a recommendation: asks the retriever, and adds the items that rules pin.
+ */
+import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
+import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
+import type { FeatureExtractor } from "../../kernels/features/extractor.ts";
+import type { CandidateSource, Retrieved, RetrieverMessage } from "../retriever/protocol.ts";
+import type { Candidate, Recommend, RecommendSimilar } from "./protocol.ts";
+
+/** Candidates of a ranking at most. */
+const CANDIDATES_MAX = 500;
+
+/** Candidates, with what the search knows of each. */
+export interface FoundCandidates {
+  readonly candidates: readonly Candidate[];
+  /** By candidate. */
+  readonly sources: readonly (readonly CandidateSource[])[];
+  /** Cosine by candidate; undefined unless similar items were asked for. */
+  readonly similarity: Float32Array | undefined;
+}
+
+export class CandidateSearch {
+  readonly #retriever: ActorRef<RetrieverMessage>;
+  readonly #extractor: FeatureExtractor;
+  readonly #profiles: ProfileStore;
+
+  constructor(
+    retriever: ActorRef<RetrieverMessage>,
+    extractor: FeatureExtractor,
+    profiles: ProfileStore,
+  ) {
+    this.#retriever = retriever;
+    this.#extractor = extractor;
+    this.#profiles = profiles;
+  }
+
+  /**
+   * @throws {UnknownItemError} Items similar to an item that is not stored are asked for.
+   * @throws {FeatureTypeError} An attribute of the request is not of the type that its slot reads.
+   */
+  async find(
+    request: Recommend | RecommendSimilar,
+    options: AskOptions,
+  ): Promise<FoundCandidates> {
+    const { user, userFields, context, atMs, candidates: count, rules } = request;
+    const pins = (rules?.pin ?? []).map(({ item }) => item);
+    await Promise.all([
+      this.#profiles.load("user", [user]),
+      this.#profiles.load("item", pins),
+    ]);
+    const stored = this.#profiles.get("user", user)?.attributes;
+    const attributes: Attributes = { ...stored, ...userFields };
+    const scope = { user: attributes, context, nowMs: atMs };
+    const filter = rules?.filter ?? [];
+    if (request.kind === "recommendSimilar") {
+      const { item } = request;
+      const retrieved = await this.#retriever.ask(
+        { kind: "retrieveSimilar", item, count, filter, scope },
+        options,
+      );
+      return this.#found(retrieved, request, retrieved.scores);
+    }
+    const features = this.#extractor.extract({
+      user,
+      userAttributes: attributes,
+      context,
+      atMs,
+      items: [{ id: "", fields: {} }],
+    });
+    const { sources } = request;
+    const retrieved = await this.#retriever.ask(
+      { kind: "retrieve", features, sources, count, filter, scope },
+      options,
+    );
+    return this.#found(retrieved, request, undefined);
+  }
+
+  /** A pinned item has the similarity 0 unless it was found. */
+  #found(
+    { items }: Retrieved,
+    { rules }: Recommend | RecommendSimilar,
+    scores: Float32Array | undefined,
+  ): FoundCandidates {
+    const isFound = new Set(items.map(({ id }) => id));
+    const pins = (rules?.pin ?? []).map(({ item }) => item).filter((item) => !isFound.has(item));
+    const stored = this.#profiles.getMany("item", pins);
+    const pinned = pins.filter((_, i) => stored[i] !== undefined);
+    const kept = items.slice(0, CANDIDATES_MAX - pinned.length);
+    const candidates = [...kept.map(({ id }) => ({ id })), ...pinned.map((id) => ({ id }))];
+    let similarity: Float32Array | undefined;
+    if (scores !== undefined) {
+      similarity = new Float32Array(candidates.length);
+      similarity.set(scores.subarray(0, kept.length));
+    }
+    return {
+      candidates,
+      sources: [...kept.map(({ sources }) => sources), ...pinned.map(() => [])],
+      similarity,
+    };
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * The retriever as composition spawns it: mailbox, restarts and priorities.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import type { RetrieverOptions } from "./options.ts";
+import type { RetrieverMessage } from "./protocol.ts";
+import { Retriever } from "./retriever.ts";
+
+export type { RetrieverOptions };
+
+export function defineRetriever(): ActorDefinition<RetrieverMessage, RetrieverOptions> {
+  return {
+    kind: "retriever",
+    mailbox: { capacity: 1_024, overflow: "reject" },
+    // A restarted retriever is empty; the catalogue finds that and sends all items.
+    restart: { restartsMax: 10, periodMs: 60_000, backoffMs: 50, backoffMsMax: 5_000 },
+    priorityOf: (message) => {
+      switch (message.kind) {
+        case "getState":
+          return "control";
+        case "retrieve":
+        case "retrieveSimilar":
+          return "read";
+        case "putItems":
+        case "refreshVectors":
+          return "write";
+      }
+    },
+    create: (context, options) => new Retriever(context, options),
+  };
+}

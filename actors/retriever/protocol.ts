@@ -1,0 +1,98 @@
+/**
+ * The messages of a retriever: items in, the nearest ones to a user or an item out.
+ */
+import type { Request } from "../../mesh/runtime/actor.ts";
+import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { Attributes } from "../../mesh/ports/profile_store.ts";
+
+/** An item as the profile store has it now; without attributes it was deleted. */
+export interface CatalogueItem {
+  readonly id: string;
+  readonly attributes: Attributes | undefined;
+}
+
+/** Items that were stored, changed or deleted. An item that comes again replaces itself. */
+export interface PutItems extends Request<RetrieverState> {
+  readonly kind: "putItems";
+  readonly items: readonly CatalogueItem[];
+}
+
+/** The contents of a retriever. */
+export interface RetrieverState {
+  /** Changes with each start, after which the retriever is empty. */
+  readonly incarnation: string;
+  readonly items: number;
+  /** Items whose vectors are computed. */
+  readonly embedded: number;
+  /** Items left out because `itemsMax` are held. */
+  readonly leftOut: number;
+}
+
+/** Asks for {@link RetrieverState}. */
+export interface GetRetrieverState extends Request<RetrieverState> {
+  readonly kind: "getState";
+}
+
+/** Where candidates come from: the model's inner products, or the newest by an attribute. */
+export type CandidateSource = "model" | "recent";
+
+/** The values that conditions of a filter read besides those of items. */
+export interface FilterScope {
+  readonly user: Attributes;
+  readonly context: Attributes;
+  /** The request's time on the data clock, ms. */
+  readonly nowMs: number;
+}
+
+/** Asks for candidates for a user. */
+export interface Retrieve extends Request<Retrieved> {
+  readonly kind: "retrieve";
+  /** One row; only the slots that are the same for each item are read. */
+  readonly features: FeatureBatch;
+  readonly sources: readonly CandidateSource[];
+  /** Candidates of each source at most. */
+  readonly count: number;
+  /** Conditions that every candidate meets. */
+  readonly filter: readonly string[];
+  readonly scope: FilterScope;
+}
+
+/** Asks for the items that are nearest to an item, without the item itself. */
+export interface RetrieveSimilar extends Request<Retrieved> {
+  readonly kind: "retrieveSimilar";
+  readonly item: string;
+  readonly count: number;
+  readonly filter: readonly string[];
+  readonly scope: FilterScope;
+}
+
+/** Candidates, source by source, the best first; an item of several sources is listed once. */
+export interface Retrieved {
+  readonly items: readonly {
+    readonly id: string;
+    readonly sources: readonly CandidateSource[];
+  }[];
+  /** Inner product with bias or cosine by item; NaN for an item of another source. */
+  readonly scores: Float32Array<ArrayBuffer>;
+}
+
+/** Computes the vectors of the next items. The retriever sends it to itself. */
+export interface RefreshVectors {
+  readonly kind: "refreshVectors";
+}
+
+/** All that a retriever understands. */
+export type RetrieverMessage =
+  | PutItems
+  | GetRetrieverState
+  | Retrieve
+  | RetrieveSimilar
+  | RefreshVectors;
+
+/** The retriever does not have the item, or has no vector of it yet. */
+export class UnknownItemError extends Error {
+  override readonly name = "UnknownItemError";
+  constructor(item: string) {
+    super(`No attributes are stored for item "${item}", so nothing is similar to it.`);
+  }
+}

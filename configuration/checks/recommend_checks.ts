@@ -1,0 +1,35 @@
+/**
+ * Checks of recommendations: a model with inner products, and sources that exist.
+ */
+import type { Finding } from "../problems.ts";
+import { attributeTypesOf } from "../scenarios.ts";
+import { type Sections, unknownName } from "./check.ts";
+
+/** Kinds of models that multiply the embeddings of different slots. */
+const withDotProducts: readonly string[] = ["factorizationMachine", "deepFm", "dlrm"];
+
+/** Recommendations of a model without inner products, or from a source that has no order. */
+export function* recommendations(
+  { features, attributes, model, recommend }: Sections,
+): Iterable<Finding> {
+  if (recommend === undefined || !recommend.enabled) return;
+  if (model !== undefined && !withDotProducts.includes(model.kind)) {
+    yield {
+      path: ["recommend", "enabled"],
+      message: `the model ${model.kind} has no dot products to find candidates by; choose one of ` +
+        `${withDotProducts.join(", ")}, or write enabled: false`,
+    };
+  }
+  const { recentBy, sources } = recommend;
+  if (recentBy === undefined && sources.includes("recent")) {
+    yield {
+      path: ["recommend", "sources", sources.indexOf("recent")],
+      message: "recent has no order; name a numeric attribute of items as recommend.recentBy",
+    };
+  }
+  if (recentBy === undefined || features === undefined || attributes === undefined) return;
+  const types = attributeTypesOf({ features, attributes }).item;
+  const numbers = Object.keys(types).filter((name) => types[name] === "number");
+  if (numbers.includes(recentBy)) return;
+  yield unknownName(["recommend", "recentBy"], recentBy, "numeric attribute of items", numbers);
+}

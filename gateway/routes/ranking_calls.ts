@@ -1,0 +1,133 @@
+/**
+ * Asks the ranker for rankings, remembers them, and turns them into answers: shared by the routes
+ * that rank.
+ */
+import type {
+  Rank,
+  Ranking,
+  RankingMessage,
+  Recommend,
+  RecommendSimilar,
+} from "../../actors/ranker/protocol.ts";
+import type { Counter } from "../../mesh/ports/telemetry.ts";
+import { isFeatureTypeError } from "../attributes/attribute_types.ts";
+import type { GatewayContext } from "../endpoint.ts";
+import { budgetMs, elapsedMs } from "../middleware/deadline.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+import type { Readiness } from "../readiness.ts";
+
+/** Problems of each route that ranks. */
+export const rankingProblems = [
+  "ranking-exists",
+  "timestamp-ahead",
+  "not-ready",
+  "unavailable",
+  "log-full",
+  "deadline-exceeded",
+] as const;
+
+export class RankingCalls {
+  readonly #parts: GatewayParts;
+  readonly #readiness: Readiness;
+  readonly #itemsCold: Counter;
+
+  constructor(parts: GatewayParts, readiness: Readiness) {
+    this.#parts = parts;
+    this.#readiness = readiness;
+    this.#itemsCold = parts.telemetry.counter("cairn_rank_items_cold_total", {
+      help: "Items returned of which nothing is learned yet.",
+    });
+  }
+
+  /**
+   * Asks the ranker and remembers the ranking. A client's own ranking id is used once.
+   *
+   * @throws {ProblemError} `ranking-exists`, or `unavailable` for scores that are not finite.
+   */
+  async ask(context: GatewayContext, message: RankingMessage): Promise<Ranking> {
+    const { rankingId } = message;
+    const { memory } = this.#parts;
+    if (rankingId !== undefined && !memory.rankings.reserve(rankingId)) {
+      throw new ProblemError(
+        "ranking-exists",
+        `Cannot rank as "${rankingId}": a ranking of this id was served or is in progress. ` +
+          "Leave rankingId out, or send a new one.",
+      );
+    }
+    try {
+      const ranking = await this.#ask(context, message);
+      const own = message.kind === "rank" ? message.shown : undefined;
+      const shown = own?.map((id) => ({ id })) ?? ranking.items;
+      if (message.learn !== false && shown.length > 0) {
+        memory.rankings.remember(ranking.rankingId, shown);
+      }
+      requireFiniteScores(ranking);
+      memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);
+      this.#countCold(ranking);
+      this.#parts.console?.activity.ranked(
+        message.user,
+        ranking,
+        elapsedMs(context, this.#parts),
+      );
+      return ranking;
+    } finally {
+      if (rankingId !== undefined) memory.rankings.release(rankingId);
+    }
+  }
+
+  async #ask(context: GatewayContext, message: RankingMessage): Promise<Ranking> {
+    const { clock, ranker } = this.#parts;
+    try {
+      await this.#readiness.require(budgetMs(context, clock));
+      const options = { budgetMs: budgetMs(context, clock), traceId: context.get("traceId") };
+      switch (message.kind) {
+        case "rank":
+          return await ranker.ask<Rank["kind"]>(message, options);
+        case "recommend":
+          return await ranker.ask<Recommend["kind"]>(message, options);
+        case "recommendSimilar":
+          return await ranker.ask<RecommendSimilar["kind"]>(message, options);
+        default:
+          return message satisfies never;
+      }
+    } catch (error) {
+      // A client's wrong request says nothing about the ranker, so it causes no status question.
+      if (!isOfClient(error)) this.#readiness.doubt();
+      throw error;
+    }
+  }
+
+  #countCold({ items }: Ranking): void {
+    let cold = 0;
+    for (const item of items) if (item.cold) cold++;
+    this.#itemsCold.add(cold);
+  }
+}
+
+/** The body of an answer. */
+export function rankingBody(ranking: Ranking, note?: string) {
+  return {
+    rankingId: ranking.rankingId,
+    modelVersion: ranking.modelVersion,
+    learnedThroughMs: ranking.learnedThroughMs,
+    items: ranking.items,
+    ...(ranking.removed && { removed: ranking.removed }),
+    ...(note !== undefined && { note }),
+  };
+}
+
+function isOfClient(error: unknown): boolean {
+  const { name } = error as Error;
+  return isFeatureTypeError(error) || name === "UnknownItemError" || name === "RecommendOffError";
+}
+
+/** JSON would write a score that is not finite as null. */
+function requireFiniteScores({ items }: Ranking): void {
+  if (items.every(({ score }) => Number.isFinite(score))) return;
+  throw new ProblemError(
+    "unavailable",
+    "The model's scores are not finite. The trainers go back to their last sound state; " +
+      "GET /health/ready says more.",
+  );
+}

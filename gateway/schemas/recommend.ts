@@ -1,0 +1,68 @@
+/**
+ * Schemas of `POST /v1/recommend` and `POST /v1/similar`.
+ */
+import { z } from "zod";
+import { CANDIDATES_MAX } from "../options.ts";
+import { fields, namedSchemas } from "./registry.ts";
+import { rulesSchema } from "./rules.ts";
+import { attributesSchema, idSchema, timestampSchema } from "./values.ts";
+
+const sendCount = `send a whole number from 1 to ${CANDIDATES_MAX}`;
+const count = z.int(sendCount).min(1, sendCount).max(CANDIDATES_MAX, sendCount);
+
+const shared = {
+  limit: count.optional().meta({
+    description: "Number of items that you will show, best first. Absent = 20.",
+  }),
+  candidates: count.optional().meta({
+    description: "Items of each source that the model ranks. Absent = recommend.candidates of " +
+      "cairn.yaml.",
+  }),
+  context: attributesSchema.optional().meta({
+    description: "Attributes of the moment of the request: device, page, …",
+  }),
+  userFields: attributesSchema.optional().meta({
+    description: "Attributes that override the user's stored ones for this request.",
+  }),
+  timestamp: timestampSchema.optional(),
+  rules: rulesSchema.optional(),
+  scenario: z.string("send the name of a scenario of cairn.yaml").optional().meta({
+    description: "Rules that cairn.yaml names under `scenarios`.",
+  }),
+  explain: z.boolean("send true or false").optional().meta({
+    description: "Adds contributions of feature slots, moves by rules and removed items.",
+  }),
+  rankingId: idSchema("Your own id for this ranking, never used before. Absent = a new one.")
+    .optional(),
+};
+
+const sendSources = 'send a list of sources, such as ["model", "recent"]';
+
+export const recommendRequestSchema = fields({
+  user: idSchema("The user for whom items are recommended."),
+  sources: z.array(z.enum(["model", "recent"], sendSources), sendSources).min(1, sendSources)
+    .max(2, sendSources).optional().meta({
+      description: "Sources of candidates: `model`, the inner products of the model's vectors; " +
+        "`recent`, the newest items. Absent = recommend.sources of cairn.yaml.",
+    }),
+  ...shared,
+}, "a request for recommendations").meta({
+  examples: [{ user: "user-7", limit: 10 }],
+}).register(namedSchemas, { id: "RecommendRequest" });
+
+export type RecommendRequest = z.infer<typeof recommendRequestSchema>;
+
+export const similarRequestSchema = fields({
+  item: idSchema("The item to which others are similar; its attributes are stored."),
+  user: idSchema("The user for whom the items are scored. Absent = an unknown user.").optional(),
+  orderBy: z.enum(["similarity", "score"], 'send "similarity" or "score"').optional().meta({
+    description:
+      "Order of the items before the rules: by similarity, or by the model's score for " +
+      "the user. Absent = similarity.",
+  }),
+  ...shared,
+}, "a request for similar items").meta({
+  examples: [{ item: "item-1", limit: 10 }],
+}).register(namedSchemas, { id: "SimilarRequest" });
+
+export type SimilarRequest = z.infer<typeof similarRequestSchema>;
