@@ -1,5 +1,5 @@
-//! Vectors of candidate items, eight bits a number, and the search for those with the greatest inner
-//! products with a query.
+//! Vectors of candidate items, eight bits a number, and the search for the greatest inner products
+//! with a query.
 //!
 //! The search visits every item that a mask allows. An item's score is
 //! `scale · ⟨codes, query⟩ + bias`, or the cosine. The query has sixteen bits a number, so the

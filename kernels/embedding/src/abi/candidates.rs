@@ -47,7 +47,7 @@ pub extern "C" fn candidates_mask(length: usize) -> usize {
 }
 
 /// Makes the candidates of this instance: vectors of `dim` numbers at indices below `count_max`.
-/// Those that the instance held are dropped.
+/// Drops the candidates that it held before.
 #[no_mangle]
 pub extern "C" fn candidates_create(dim: usize, count_max: usize) -> i32 {
     if dim == 0 || dim > DIM_MAX || count_max > COUNT_MAX {
