@@ -67,7 +67,7 @@ export interface ProfileStore {
    * A page of all profiles of this kind, of about `limit`. A profile that is there while all pages
    * are read is in one of them at least.
    *
-   * @param cursor Of {@link ProfilePage.next}; undefined = the first page.
+   * @param cursor From {@link ProfilePage.next}; undefined = the first page.
    * @throws {ProfileStoreUnavailableError} The page cannot be read now.
    */
   list(kind: ProfileKind, cursor: string | undefined, limit: number): Promise<ProfilePage>;
