@@ -3,6 +3,7 @@
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 
+/** Its retriever. */
 export interface CatalogueOptions {
   readonly retriever: Address;
 }

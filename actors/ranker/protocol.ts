@@ -16,7 +16,7 @@ export interface Candidate {
 }
 
 /** The parts of a request that do not depend on where its candidates come from. */
-interface RankingRequest extends Request<Ranking> {
+export interface RankingRequest extends Request<Ranking> {
   readonly user: string;
   /** Attributes of the request (device, page, …). */
   readonly context: Attributes;

@@ -5,6 +5,7 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { AttributeTypes } from "../../rules/attribute_types.ts";
 
+/** Its scorer, the shape of the vectors, and its bounds. */
 export interface RetrieverOptions {
   /** Computes the vectors. */
   readonly scorer: Address;
