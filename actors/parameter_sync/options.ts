@@ -4,10 +4,14 @@ import type { Address } from "../../mesh/runtime/actor.ts";
 export interface ParameterSyncOptions {
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /** Replicas of each shard, by shard number: `replicas[shard]`. */
+  /**
+   * Replicas of each shard, by shard number and serving host: the scorer of `replicas[shard][host]`
+   * is `scorers[host]`.
+   */
   readonly replicas: readonly (readonly Address[])[];
   /** By partition of the example log. The dense weights of several trainers are averaged. */
   readonly trainers: readonly Address[];
+  /** One on each serving host. */
   readonly scorers: readonly Address[];
   /** Pause between rounds of rows, ms. */
   readonly rowsIntervalMs: number;

@@ -4,8 +4,9 @@
  * made every `averageIntervalMs`.
  *
  * Freshness: `learnedThroughMs`, the minimum over the trainers, is read before the deltas of a
- * round. Once these deltas are on all replicas, every row changed by events up to it is served, and
- * it is published to the scorers. When a shard restarts it is reset to 0 before the replicas take
+ * round. Once these deltas are on all replicas of a serving host, every row changed by events up to
+ * it is served there, and it is published to the scorer of that host: a host that is away or slow
+ * holds back its own mark alone. When a shard restarts it is reset to 0 before the replicas take
  * the shard's rows, and rises again after every trainer has reported the new incarnation. Dense
  * weights are synced separately and not covered; every answer names their version.
  */
@@ -17,6 +18,7 @@ import type { ScorerMessage } from "../scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 import type { TrainerMessage, TrainerStatus } from "../trainer/protocol.ts";
 import { present } from "../../structures/invariant.ts";
+import { LimitedWarnings } from "./limited_warnings.ts";
 import type { ParameterSyncOptions } from "./options.ts";
 import type { ParameterSyncMessage, SyncStatus } from "./protocol.ts";
 import { type ShardRound, ShardSync } from "./shard_sync.ts";
@@ -42,7 +44,11 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   readonly #roundMs: Histogram;
   readonly #freshness: Histogram;
   readonly #denseServed: Gauge;
-  #learnedThroughMs = 0;
+  readonly #warnings: LimitedWarnings;
+  /** The mark of each serving host. */
+  readonly #learnedThroughMs: number[];
+  /** Serving hosts that may still publish the mark of rows that a shard has lost. */
+  readonly #unaware = new Set<number>();
   #deltas = 0;
   #rows = 0;
   #bytes = 0;
@@ -69,6 +75,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       : undefined;
     this.#scorers = options.scorers.map((address) => context.actorRef<ScorerMessage>(address));
     this.#scorerVersions = options.scorers.map(() => -1);
+    this.#learnedThroughMs = options.scorers.map(() => 0);
+    this.#warnings = new LimitedWarnings(context.clock, context.telemetry);
     this.#rowsSent = context.telemetry.counter("cairn_sync_rows_total", {
       help: "Changed rows carried to serving replicas.",
     });
@@ -118,7 +126,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
 
   #status(): SyncStatus {
     return {
-      learnedThroughMs: this.#learnedThroughMs,
+      learnedThroughMs: this.#learnedByAll,
       deltas: this.#deltas,
       rows: this.#rows,
       bytes: this.#bytes,
@@ -131,11 +139,13 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   async #syncRows(): Promise<void> {
     const beganMs = this.#context.clock.monotonicMs();
     // Before anything that can wait for trainers or shards: a scorer that restarted needs weights.
-    await this.#guarded("scorers", () => this.#serveFreshness(this.#learnedThroughMs));
+    await this.#serveFreshness();
     await this.#readMarks();
     let rounds = await this.#round();
     if (rounds.some(({ incarnation }) => incarnation !== undefined)) {
-      await this.#serveFreshness(0);
+      this.#learnedThroughMs.fill(0);
+      this.#scorers.forEach((_, host) => this.#unaware.add(host));
+      await this.#serveFreshness();
       rounds.forEach(({ incarnation }, shard) => {
         if (incarnation !== undefined) this.#shards[shard].follow(incarnation);
       });
@@ -145,28 +155,46 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     const known = this.#marks.every(({ incarnations }) =>
       this.#shards.every(({ incarnation }, shard) => incarnation === incarnations[shard])
     );
-    if (!known || !rounds.every(({ complete }) => complete)) return;
+    if (!known) return;
     // The acceptance mark of a restarted trainer goes back; the rows that it had changed do not.
     const learned = Math.min(...this.#marks.map(({ learnedThroughMs }) => learnedThroughMs));
-    const advances = learned > this.#learnedThroughMs;
-    await this.#serveFreshness(Math.max(this.#learnedThroughMs, learned));
-    if (advances) this.#freshness.record((this.#context.clock.nowMs() - learned) / 1000);
+    const before = this.#learnedByAll;
+    this.#learnedThroughMs.forEach((mark, host) => {
+      if (rounds.every(({ complete }) => complete[host])) {
+        this.#learnedThroughMs[host] = Math.max(mark, learned);
+      }
+    });
+    await this.#serveFreshness();
+    if (this.#learnedByAll <= before) return;
+    this.#freshness.record((this.#context.clock.nowMs() - this.#learnedByAll) / 1000);
+  }
+
+  /** The mark that all serving hosts have reached. */
+  get #learnedByAll(): number {
+    return Math.min(...this.#learnedThroughMs);
   }
 
   async #round(): Promise<ShardRound[]> {
-    const rounds = await Promise.all(this.#shards.map((shard) => shard.round()));
+    const rounds = await Promise.all(this.#shards.map((shard) => shard.round(this.#unaware)));
     for (const round of rounds) this.#count(round);
     return rounds;
   }
 
-  async #serveFreshness(learnedThroughMs: number): Promise<void> {
+  /** Publishes the marks; a scorer that does not answer gets the next ones. */
+  async #serveFreshness(): Promise<void> {
     const { budgetMs } = this.#options;
-    this.#learnedThroughMs = learnedThroughMs;
     await Promise.all(this.#scorers.map(async (scorer, i) => {
+      const learnedThroughMs = this.#learnedThroughMs[i];
       const message = { kind: "setFreshness", learnedThroughMs } as const;
-      const { modelVersion, weightsLoaded } = await scorer.ask(message, { budgetMs });
-      this.#scorerVersions[i] = weightsLoaded ? modelVersion : -1;
-      if (!weightsLoaded && this.#carried !== undefined) await this.#loadDense(i, this.#carried);
+      try {
+        const { modelVersion, weightsLoaded } = await scorer.ask(message, { budgetMs });
+        this.#unaware.delete(i);
+        this.#scorerVersions[i] = weightsLoaded ? modelVersion : -1;
+        if (!weightsLoaded && this.#carried !== undefined) await this.#loadDense(i, this.#carried);
+      } catch (error) {
+        this.#scorerVersions[i] = -1;
+        this.#warnings.warn(`${scorer.address} does not get marks and weights`, error);
+      }
     }));
   }
 
@@ -177,7 +205,9 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
       try {
         this.#marks[i] = await trainer.ask({ kind: "getStatus" }, { budgetMs });
       } catch (error) {
-        this.#warn("cannot read a trainer's status, and freshness does not advance", error);
+        const cannot =
+          `cannot read the status of ${trainer.address}, and freshness does not advance`;
+        this.#warnings.warn(cannot, error);
       }
     }));
   }
@@ -185,7 +215,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   async #averageDense(): Promise<void> {
     const averaging = present(this.#averaging, "only the weights of several trainers are averaged");
     for (const error of await averaging.round()) {
-      this.#warn("a trainer was left out of a mean of dense weights", error);
+      this.#warnings.warn("a trainer was left out of a mean of dense weights", error);
     }
   }
 
@@ -193,15 +223,19 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   async #denseWeights(): Promise<DenseWeights | undefined> {
     if (this.#averaging !== undefined) return this.#averaging.mean;
     const { budgetMs } = this.#options;
-    return (await this.#trainers[0].ask({ kind: "getDenseWeights" }, { budgetMs })).weights;
+    const [trainer] = this.#trainers;
+    return (await trainer.ask({ kind: "getDenseWeights" }, { budgetMs, bulk: true })).weights;
   }
 
   async #syncDense(): Promise<void> {
     const weights = await this.#denseWeights();
     if (weights === undefined) return;
     this.#carried = weights;
-    await Promise.all(this.#scorers.map(async (_, i) => {
-      if (this.#scorerVersions[i] < weights.version) await this.#loadDense(i, weights);
+    await Promise.all(this.#scorers.map(async ({ address }, i) => {
+      if (this.#scorerVersions[i] >= weights.version) return;
+      await this.#loadDense(i, weights).catch((error) => {
+        this.#warnings.warn(`${address} does not get marks and weights`, error);
+      });
     }));
     this.#denseVersion = weights.version;
     this.#denseServed.set(weights.version);
@@ -210,7 +244,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
   async #loadDense(scorer: number, weights: DenseWeights): Promise<void> {
     const { budgetMs } = this.#options;
     const message = { kind: "loadDenseWeights", weights } as const;
-    const { version } = await this.#scorers[scorer].ask(message, { budgetMs });
+    const { version } = await this.#scorers[scorer].ask(message, { budgetMs, bulk: true });
     this.#scorerVersions[scorer] = version;
   }
 
@@ -222,8 +256,8 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     this.#rowsSent.add(rows);
     this.#bytesSent.add(bytes);
     this.#gapsFound.add(gaps);
-    for (const { message } of failures) {
-      this.#context.telemetry.log("warn", `a serving replica is not up to date: ${message}`);
+    for (const [host, failure] of failures) {
+      this.#warnings.warn(`replicas of ${this.#scorers[host].address} are not up to date`, failure);
     }
   }
 
@@ -232,12 +266,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
     try {
       await work();
     } catch (error) {
-      this.#warn(`syncing ${subject} failed and is retried`, error);
+      this.#warnings.warn(`syncing ${subject} failed and is retried`, error);
     }
-  }
-
-  #warn(message: string, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#context.telemetry.log("warn", `${message}: ${reason}`);
   }
 }

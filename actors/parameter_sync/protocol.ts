@@ -22,8 +22,9 @@ export interface AverageDense {
 /** The freshness of the served rows, and the work of sync since its start. */
 export interface SyncStatus {
   /**
-   * Every decided event accepted up to this wall time is served. Falls to 0 when a shard restarts
-   * and when sync itself restarts, until all trainers have reported their marks.
+   * Every decided event accepted up to this wall time is served by all serving hosts. Falls to 0
+   * when a shard restarts and when sync itself restarts, until all trainers have reported their
+   * marks.
    */
   readonly learnedThroughMs: number;
   readonly deltas: number;

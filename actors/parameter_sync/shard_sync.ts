@@ -22,12 +22,20 @@ export interface ShardRound {
   readonly rows: number;
   readonly bytes: number;
   readonly gaps: number;
-  /** Replicas that could not be brought up to date. */
-  readonly failures: readonly Error[];
-  /** Whether all rows learned before the round are on all replicas. */
-  readonly complete: boolean;
+  /** Why replicas could not be brought up to date, by replica. */
+  readonly failures: ReadonlyMap<number, Error>;
+  /** By replica: whether all rows learned before the round are on it. */
+  readonly complete: readonly boolean[];
   /** The shard's incarnation, where it is not the followed one. Then nothing was carried. */
   readonly incarnation?: string;
+}
+
+/** The parts of a round that its steps change. */
+interface Outcomes {
+  rows: number;
+  bytes: number;
+  gaps: number;
+  readonly failures: Map<number, Error>;
 }
 
 export class ShardSync {
@@ -35,7 +43,7 @@ export class ShardSync {
   readonly #replicas: readonly ActorRef<ServingReplicaMessage>[];
   readonly #options: ShardSyncOptions;
   /** Replicas that failed or missed a delta. They are filled before they get deltas again. */
-  readonly #behind = new Set<ActorRef<ServingReplicaMessage>>();
+  readonly #behind = new Set<number>();
   #incarnation: string | undefined;
   #acknowledged: DeltaPosition | undefined;
 
@@ -64,18 +72,25 @@ export class ShardSync {
     this.#incarnation = incarnation;
   }
 
-  /** Carries deltas until the shard has no more, at most `deltasPerRoundMax`. */
-  async round(): Promise<ShardRound> {
+  /**
+   * Carries deltas until the shard has no more, at most `deltasPerRoundMax`.
+   *
+   * @param leftOut Replicas that get nothing in this round and are filled in a later one.
+   */
+  async round(leftOut: ReadonlySet<number> = new Set()): Promise<ShardRound> {
+    for (const index of leftOut) this.#behind.add(index);
     const { deltaRowsMax, deltasPerRoundMax, budgetMs } = this.#options;
-    const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: [] as Error[] };
+    const round = { deltas: 0, rows: 0, bytes: 0, gaps: 0, failures: new Map<number, Error>() };
     let drained = false;
     while (!drained && round.deltas < deltasPerRoundMax) {
       const { delta, position, repeated, incarnation } = await this.#shard.ask({
         kind: "takeDelta",
         acknowledged: this.#acknowledged,
         rowsMax: deltaRowsMax,
-      }, { budgetMs });
-      if (incarnation !== this.#incarnation) return { ...round, complete: false, incarnation };
+      }, { budgetMs, bulk: true });
+      if (incarnation !== this.#incarnation) {
+        return { ...round, complete: this.#replicas.map(() => false), incarnation };
+      }
       drained = !repeated;
       if (delta === undefined) {
         // Without deltas, only this check finds an absent or empty replica, and a new lineage.
@@ -98,52 +113,51 @@ export class ShardSync {
       }
       this.#acknowledged = position;
     }
-    for (const replica of [...this.#behind]) await this.#fill(replica, round);
-    return { ...round, complete: drained && this.#behind.size === 0 };
+    for (const index of [...this.#behind]) {
+      if (!leftOut.has(index)) await this.#fill(index, round);
+    }
+    const complete = this.#replicas.map((_, i) => drained && !this.#behind.has(i));
+    return { ...round, complete };
   }
 
-  async #carry(delta: Delta, round: { gaps: number; failures: Error[] }): Promise<void> {
+  async #carry(delta: Delta, round: Outcomes): Promise<void> {
     const { budgetMs } = this.#options;
-    await Promise.all(this.#replicas.map(async (replica) => {
-      if (this.#behind.has(replica)) return;
+    await Promise.all(this.#replicas.map(async (replica, i) => {
+      if (this.#behind.has(i)) return;
       try {
-        const { status } = await replica.ask({ kind: "applyDelta", delta }, { budgetMs });
+        const options = { budgetMs, bulk: true };
+        const { status } = await replica.ask({ kind: "applyDelta", delta }, options);
         if (status === "applied" || status === "duplicate") return;
         round.gaps++;
-        this.#behind.add(replica);
+        this.#behind.add(i);
       } catch (error) {
-        round.failures.push(error as Error);
-        this.#behind.add(replica);
+        round.failures.set(i, error as Error);
+        this.#behind.add(i);
       }
     }));
   }
 
   /** Compares the replicas' positions with the shard's. */
-  async #check(
-    { lineage, sequence }: DeltaPosition,
-    round: { gaps: number; failures: Error[] },
-  ): Promise<void> {
+  async #check({ lineage, sequence }: DeltaPosition, round: Outcomes): Promise<void> {
     const { budgetMs } = this.#options;
     const known = lineage === this.#acknowledged?.lineage;
-    await Promise.all(this.#replicas.map(async (replica) => {
-      if (this.#behind.has(replica)) return;
+    await Promise.all(this.#replicas.map(async (replica, i) => {
+      if (this.#behind.has(i)) return;
       try {
         const { position } = await replica.ask({ kind: "getPosition" }, { budgetMs });
         if (position?.lineage === lineage && position.sequence === sequence) return;
         if (known) round.gaps++;
       } catch (error) {
-        round.failures.push(error as Error);
+        round.failures.set(i, error as Error);
       }
-      this.#behind.add(replica);
+      this.#behind.add(i);
     }));
   }
 
   /** Replaces all rows of a replica by the shard's, page by page. */
-  async #fill(
-    replica: ActorRef<ServingReplicaMessage>,
-    round: { rows: number; bytes: number; failures: Error[] },
-  ): Promise<void> {
+  async #fill(index: number, round: Outcomes): Promise<void> {
     const { deltaRowsMax, budgetMs } = this.#options;
+    const replica = this.#replicas[index];
     try {
       let cursor: ExportCursor | undefined;
       let begins: DeltaPosition | undefined;
@@ -154,7 +168,7 @@ export class ShardSync {
             rowsMax: deltaRowsMax,
             ...(cursor === undefined ? {} : { cursor }),
           },
-          { budgetMs },
+          { budgetMs, bulk: true },
         );
         const first = begins === undefined;
         // Deltas continue from the first page's position. They may repeat changes that later pages
@@ -170,15 +184,15 @@ export class ShardSync {
           rows: page.rows,
           first,
           ...(page.done ? { position: begins } : {}),
-        }, { budgetMs });
+        }, { budgetMs, bulk: true });
         round.rows += page.ids.length;
         round.bytes += page.ids.byteLength + page.rows.byteLength;
         cursor = page.cursor;
         done = page.done;
       }
-      this.#behind.delete(replica);
+      this.#behind.delete(index);
     } catch (error) {
-      round.failures.push(error as Error);
+      round.failures.set(index, error as Error);
     }
   }
 }
