@@ -14,7 +14,7 @@ export function featureSchemaOf({ features }: Pick<CairnFile, "features">): Feat
   const slots: SlotDefinition[] = [];
   const dense: DenseDefinition[] = [];
   for (const [name, definition] of Object.entries(features.slots)) {
-    const common = { name, slot: slotNumber(name, features.slots), pooling: "sum" as const };
+    const common = { name, number: slotNumber(name, features.slots), pooling: "sum" as const };
     switch (definition.kind) {
       case "id":
         slots.push({ ...common, kind: "id", source: definition.source });

@@ -80,8 +80,8 @@ export function modelSizesOf(
     denseWidth: schema.denseWidth,
     tasks: model.tasks.length,
     names: {
-      slots: schema.slots.map(({ name, slot }) =>
-        sharesIds(features.slots[name]) ? { name } : { name, number: slot }
+      slots: schema.slots.map(({ name, number }) =>
+        sharesIds(features.slots[name]) ? { name } : { name, number }
       ),
       dense: schema.dense.map(({ name }) => name),
       tasks: model.tasks,

@@ -49,7 +49,7 @@ export function rowLayoutOf(file: File, columns: readonly string[]): RowLayout {
       slots: names.map((name) => slotNumber(name, file.features.slots)),
       slices: slices.map(({ name, dim }) => ({ name, dim })),
     })),
-    classOfColumn: columns.map((column) => {
+    classByColumn: columns.map((column) => {
       const owner = ownerOf(column, file.features.slots);
       return classes.findIndex(({ names }) => names.includes(owner));
     }),
@@ -99,7 +99,7 @@ function slotOptions(name: string, { features, embeddings }: File): SlotOptions 
   const special = embeddings.slots[name];
   const expiryMs = special?.expiry ?? embeddings.expiry;
   return {
-    slot: slotNumber(name, features.slots),
+    number: slotNumber(name, features.slots),
     admission: special?.admission ?? embeddings.admission,
     ...(expiryMs === undefined ? {} : { expirySeconds: expiryMs / 1000 }),
     ...(special === undefined ? {} : { slices: overridesOf(special.slices) }),

@@ -109,7 +109,7 @@ export class ExamplePartition {
   }
 
   /** Offset from which a restart would read again for this partition. */
-  get resumeOffset(): number {
+  get replayOffset(): number {
     return this.#written.replayOffset;
   }
 

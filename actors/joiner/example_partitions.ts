@@ -18,14 +18,14 @@ export class ExamplePartitions {
   /** Records before this offset were decided in all partitions when the joiner started. */
   readonly decidedBefore: number;
   /** Records before this offset were decided in at least one partition. */
-  readonly readAgainUntil: number;
+  readonly replayEndOffset: number;
 
   private constructor(partitions: readonly ExamplePartition[]) {
     this.#partitions = partitions;
     const starts = partitions.map(({ start }) => start);
     this.start = starts.reduce((a, b) => b.replayOffset < a.replayOffset ? b : a);
     this.decidedBefore = Math.min(...starts.map(({ eventOffset }) => eventOffset));
-    this.readAgainUntil = Math.max(...starts.map(({ eventOffset }) => eventOffset));
+    this.replayEndOffset = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 
   /**
@@ -68,8 +68,8 @@ export class ExamplePartitions {
   }
 
   /** Offset from which a restart would read again, by the chunks that are written. */
-  get resumeOffset(): number {
-    return Math.min(...this.#partitions.map(({ resumeOffset }) => resumeOffset));
+  get replayOffset(): number {
+    return Math.min(...this.#partitions.map(({ replayOffset }) => replayOffset));
   }
 
   /** The builder for the impression's next example, see {@link ExamplePartition.builderFor}. */

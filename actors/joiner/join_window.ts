@@ -5,7 +5,7 @@
  *
  * The window is a function of the event log: time is the data clock (the newest event time seen,
  * never going back), and sampling is keyed. A joiner that reads the same records again decides the
- * same again, which makes its output exactly-once (see {@link JoinWindow.resumePoint}). The one
+ * same again, which makes its output exactly-once (see {@link JoinWindow.replayPoint}). The one
  * exception is {@link JoinWindow.closeEarly}, which its caller may invoke at any moment and which
  * closes only the oldest impressions.
  */
@@ -118,7 +118,7 @@ export class JoinWindow {
 
   /**
    * The offset, and the data clock there, from which reading rebuilds this window: the oldest open
-   * impression, or `nextOffset` if none is open.
+   * impression, or `eventOffset` if none is open.
    *
    * Every impression before that offset is decided. Reading from it decides all later impressions
    * as the first time: their actions come after it, and the clock starts where it stood. The
@@ -126,12 +126,12 @@ export class JoinWindow {
    * caused earlier closing, which takes the oldest first, and the impression at the offset was not
    * closed. Actions on them are counted as unmatched instead of late; that is the only difference.
    */
-  resumePoint(
-    nextOffset: number,
+  replayPoint(
+    eventOffset: number,
   ): { readonly replayOffset: number; readonly replayClockMs: number } {
     const { oldest } = this.#open;
     return oldest === undefined
-      ? { replayOffset: nextOffset, replayClockMs: this.#clock.nowMs }
+      ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
       : { replayOffset: oldest.offset, replayClockMs: oldest.openedAtMs };
   }
 
@@ -174,15 +174,15 @@ export class JoinWindow {
   }
 
   /**
-   * Closes the oldest impression, whatever its window, if its record lies before `beforeOffset`;
+   * Closes the oldest impression, whatever its window, if its record lies before `before`;
    * false if it does not.
    *
-   * The moment of the call need not be a function of the log: {@link resumePoint}, which is written
+   * The moment of the call need not be a function of the log: {@link replayPoint}, which is written
    * with the examples, shows after a restart that the impression was closed.
    */
-  closeEarly(beforeOffset: number, out: ExampleOutput): boolean {
+  closeEarly(before: number, out: ExampleOutput): boolean {
     const { oldest } = this.#open;
-    if (oldest === undefined || oldest.offset >= beforeOffset) return false;
+    if (oldest === undefined || oldest.offset >= before) return false;
     this.#readsAgain = false;
     this.#count("impressionsClosedEarly");
     this.#close(oldest, out);

@@ -26,7 +26,7 @@ export interface JoinerDependencies {
 }
 
 const CONSUMER = "joiner";
-/** Interval at which the resume offset is committed and the event log trimmed, ms. */
+/** Interval at which the replay offset is committed and the event log trimmed, ms. */
 const COMMIT_INTERVAL_MS = 1_000;
 /** Pause before an append to an example log that refused one is tried again, ms. */
 const REFUSED_RETRY_MS = 500;
@@ -70,8 +70,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #openBytes: Gauge;
   #reported: JoinCounts;
   /** Records before this offset are joined. */
-  #nextOffset: number;
-  /** Records from `#nextOffset` on that were read and not joined. */
+  #eventOffset: number;
+  /** Records from `#eventOffset` on that were read and not joined. */
   #unjoined: readonly LogRecord[] = [];
   /** The log may have records behind `#unjoined`. */
   #logHasMore = false;
@@ -108,8 +108,8 @@ export class Joiner implements Behavior<JoinerMessage> {
       wallMs: context.clock.nowMs(),
       endOffset,
     });
-    this.#nextOffset = examples.start.replayOffset;
-    this.#moment = this.#momentAt(this.#nextOffset);
+    this.#eventOffset = examples.start.replayOffset;
+    this.#moment = this.#momentAt(this.#eventOffset);
     this.#committedAtMs = context.clock.monotonicMs();
     this.#reported = { ...this.#window.counts };
     this.#events = context.telemetry.counter("cairn_joiner_outcomes_total", {
@@ -135,8 +135,8 @@ export class Joiner implements Behavior<JoinerMessage> {
     const shape = { slots, denseWidth, tasks: tasks.length };
     const examples = await ExamplePartitions.open(exampleLog, shape, options);
     const endOffset = await eventLog.endOffset(options.partition);
-    if (examples.readAgainUntil > endOffset) {
-      throw new PositionLostError(options.partition, examples.readAgainUntil, endOffset);
+    if (examples.replayEndOffset > endOffset) {
+      throw new PositionLostError(options.partition, examples.replayEndOffset, endOffset);
     }
     const { replayOffset } = examples.start;
     const [oldest] = await eventLog.read(options.partition, replayOffset, 1);
@@ -163,7 +163,7 @@ export class Joiner implements Behavior<JoinerMessage> {
           examplesWaiting: this.#examples.rowsWaiting,
           examplesDropped: this.#writer.dropped,
           recordsInvalid: this.#recordsInvalid,
-          offset: this.#nextOffset,
+          offset: this.#eventOffset,
           dataClockMs: this.#window.clockMs,
           warning: this.#writer.warning ?? this.#clockLead.warning,
         });
@@ -185,7 +185,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
     if (this.#unjoined.length === 0) {
-      this.#unjoined = await this.#eventLog.read(partition, this.#nextOffset, recordsPerTurn);
+      this.#unjoined = await this.#eventLog.read(partition, this.#eventOffset, recordsPerTurn);
       this.#logHasMore = this.#unjoined.length === recordsPerTurn;
     } else this.#logHasMore = true; // since an earlier turn has read
     const records = this.#unjoined;
@@ -193,12 +193,12 @@ export class Joiner implements Behavior<JoinerMessage> {
     let joined = 0;
     for (const record of records) {
       if (joined > 0 && this.#isTurnOver() || !await this.#take(record)) break;
-      this.#nextOffset = record.offset + 1;
+      this.#eventOffset = record.offset + 1;
       joined++;
     }
     this.#unjoined = records.slice(joined);
     this.#examples.endTurn(
-      this.#momentAt(this.#nextOffset),
+      this.#momentAt(this.#eventOffset),
       this.#context.clock.monotonicMs(),
     );
     await this.#write();
@@ -242,7 +242,7 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   #momentAt(eventOffset: number, repeatable = true): JoinMoment {
     const acceptedAtMs = this.#acceptedAtMs;
-    return { eventOffset, ...this.#window.resumePoint(eventOffset), acceptedAtMs, repeatable };
+    return { eventOffset, ...this.#window.replayPoint(eventOffset), acceptedAtMs, repeatable };
   }
 
   #decode(offset: number, bytes: Uint8Array): EventRecord | undefined {
@@ -286,17 +286,17 @@ export class Joiner implements Behavior<JoinerMessage> {
    */
   async #commit(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
-    if (this.#nextOffset < this.#examples.readAgainUntil) return;
-    const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
+    if (this.#eventOffset < this.#examples.replayEndOffset) return;
+    const { replayOffset } = this.#window.replayPoint(this.#eventOffset);
     const nearlyFull = isNearlyFull(this.#eventLog);
-    const keptFrom = nearlyFull ? Infinity : this.#nextOffset - this.#options.recordsKept;
+    const keptFrom = nearlyFull ? Infinity : this.#eventOffset - this.#options.recordsKept;
     if (Math.min(replayOffset, keptFrom) <= this.#trimmedBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
     if (dueInMs > 0 && !nearlyFull) return this.#wakeLater(dueInMs);
     // Sampling may drop all rows of an impression: the position moves without a chunk of rows.
-    if (replayOffset > this.#examples.resumeOffset) {
-      const moment = this.#momentAt(this.#nextOffset);
+    if (replayOffset > this.#examples.replayOffset) {
+      const moment = this.#momentAt(this.#eventOffset);
       if (nearlyFull) this.#examples.finishAll(moment);
       else this.#examples.finishEmpty(moment);
     }
@@ -304,10 +304,10 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#committedAtMs = nowMs;
     const { partition } = this.#options;
     try {
-      const { resumeOffset } = this.#examples;
-      const trimBefore = Math.min(resumeOffset, keptFrom);
+      const written = this.#examples.replayOffset;
+      const trimBefore = Math.min(written, keptFrom);
       await this.#eventLog.trim(partition, trimBefore);
-      await this.#eventLog.commitOffset(CONSUMER, partition, resumeOffset);
+      await this.#eventLog.commitOffset(CONSUMER, partition, written);
       this.#trimmedBefore = trimBefore;
     } catch (cause) {
       this.#context.telemetry.log("warn", "cannot trim joined records of the event log", { cause });
@@ -321,16 +321,16 @@ export class Joiner implements Behavior<JoinerMessage> {
    */
   async #drain(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
-    if (this.#nextOffset < this.#examples.readAgainUntil) return;
+    if (this.#eventOffset < this.#examples.replayEndOffset) return;
     if (!isNearlyFull(this.#eventLog) || this.#window.impressionsOpen === 0) return;
-    const { replayOffset } = this.#window.resumePoint(this.#nextOffset);
-    const kept = Math.floor((this.#nextOffset - replayOffset) * (1 - GIVEN_UP));
-    this.#moment = this.#momentAt(this.#nextOffset, false);
-    while (this.#window.closeEarly(this.#nextOffset - kept, this.#output)) {
-      this.#moment = this.#momentAt(this.#nextOffset, false);
+    const { replayOffset } = this.#window.replayPoint(this.#eventOffset);
+    const kept = Math.floor((this.#eventOffset - replayOffset) * (1 - GIVEN_UP));
+    this.#moment = this.#momentAt(this.#eventOffset, false);
+    while (this.#window.closeEarly(this.#eventOffset - kept, this.#output)) {
+      this.#moment = this.#momentAt(this.#eventOffset, false);
       if (!await this.#finishFull(this.#moment)) return;
     }
-    this.#examples.finishAll(this.#momentAt(this.#nextOffset));
+    this.#examples.finishAll(this.#momentAt(this.#eventOffset));
     await this.#write();
     await this.#commit();
     if (isNearlyFull(this.#eventLog)) this.#wake();

@@ -6,8 +6,8 @@
  * changed or the joiner drained a full log. Or a shard's mark lies inside of it, where a trainer
  * restarts alone after it learned a part of the chunk.
  *
- * The log also decides which batches are in flight together: groups of batches, each of which ends
- * at a chunk that is not full, before an empty chunk, and at every {@link GROUP_CHUNKS}th offset.
+ * The log also decides which batches are in flight together: a flight ends at a chunk that is not
+ * full, before an empty chunk, and at every {@link FLIGHT_CHUNKS}th offset.
  * The joiner finishes an empty chunk where no other one follows a full one.
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
@@ -19,8 +19,8 @@ export interface ChunkBatchesOptions extends ExampleShape {
   readonly batchRows: number;
 }
 
-/** Offsets from one certain end of a group to the next, so that a cut need not wait for long. */
-const GROUP_CHUNKS = 64;
+/** Offsets from one certain end of a flight to the next, so that a cut need not wait for long. */
+const FLIGHT_CHUNKS = 64;
 
 /** Rows `[from, to)` of the partition. */
 export interface RowRange {
@@ -42,7 +42,7 @@ export class ChunkBatches {
   readonly #marks: readonly number[];
   readonly #skipped: readonly RowRange[];
   #rows = 0;
-  #endsGroup = true;
+  #endsFlight = true;
 
   /**
    * @param start Rows before its sequence are skipped: they are learned. Default: none are.
@@ -77,9 +77,9 @@ export class ChunkBatches {
     return this.#progress;
   }
 
-  /** Whether the group of the batch that was taken last ends with it. */
-  get endsGroup(): boolean {
-    return this.#endsGroup;
+  /** Whether the flight of the batch that was taken last ends with it. */
+  get endsFlight(): boolean {
+    return this.#endsFlight;
   }
 
   /**
@@ -109,8 +109,8 @@ export class ChunkBatches {
     const cuts = isOfModel ? [...this.#cuts(nextRow, end, firstRow)] : [];
     if (cuts.length > 0) {
       const isFull = rows >= this.#options.batchRows;
-      const endsGroup = !isFull || offset % GROUP_CHUNKS === GROUP_CHUNKS - 1;
-      const whole = { ...batchOf(chunk, before, this.#progress), endsGroup };
+      const endsFlight = !isFull || offset % FLIGHT_CHUNKS === FLIGHT_CHUNKS - 1;
+      const whole = { ...batchOf(chunk, before, this.#progress), endsFlight };
       for (const [from, to] of cuts) {
         this.#batches.push(from === 0 && to === rows ? whole : partOf(whole, from, to));
         this.#rows += to - from;
@@ -119,10 +119,10 @@ export class ChunkBatches {
     // The last waiting batch takes the progress along, past rows that are not learned.
     const last = this.#batches.pop();
     const isBarrier = cuts.length === 0;
-    if (last === undefined) this.#endsGroup ||= isBarrier;
+    if (last === undefined) this.#endsFlight ||= isBarrier;
     else {
-      const endsGroup = last.endsGroup || isBarrier;
-      this.#batches.push({ ...last, after: this.#progress, endsGroup });
+      const endsFlight = last.endsFlight || isBarrier;
+      this.#batches.push({ ...last, after: this.#progress, endsFlight });
     }
     return isOfModel;
   }
@@ -132,7 +132,7 @@ export class ChunkBatches {
     const batch = this.#batches.shift();
     if (batch === undefined) return undefined;
     this.#rows -= batch.features.rows;
-    this.#endsGroup = batch.endsGroup;
+    this.#endsFlight = batch.endsFlight;
     return batch;
   }
 
@@ -140,9 +140,9 @@ export class ChunkBatches {
   putBack(batches: readonly ExampleBatch[]): void {
     const last = batches.at(-1);
     if (last === undefined) return;
-    // An empty chunk may have ended the group since.
-    this.#batches.unshift(...batches.slice(0, -1), { ...last, endsGroup: this.#endsGroup });
-    this.#endsGroup = true;
+    // An empty chunk may have ended the flight since.
+    this.#batches.unshift(...batches.slice(0, -1), { ...last, endsFlight: this.#endsFlight });
+    this.#endsFlight = true;
     for (const { features: { rows } } of batches) this.#rows += rows;
   }
 
@@ -207,7 +207,7 @@ function batchOf(
   chunk: ExampleChunk,
   before: Progress,
   after: Progress,
-): Omit<ExampleBatch, "endsGroup"> {
+): Omit<ExampleBatch, "endsFlight"> {
   const buffer = (bytes: Uint8Array) => bytes.slice().buffer as ArrayBuffer;
   return {
     features: {

@@ -35,7 +35,7 @@ export interface ExampleBatch {
    * Whether all gradients up to this batch are applied before the rows of the next one are looked
    * up. Otherwise the next batches are looked up first, as far as they can be in flight.
    */
-  readonly endsGroup: boolean;
+  readonly endsFlight: boolean;
 }
 
 /** The numbers of a batch's rows in words: `17`, or `17 to 20`. */
@@ -68,6 +68,6 @@ export function partOf(batch: ExampleBatch, from: number, to: number): ExampleBa
     atMs: batch.atMs,
     before: from === 0 ? before : { ...before, sequence: firstRow + from },
     after: to === rows ? after : { ...before, sequence: firstRow + to },
-    endsGroup: to === rows && batch.endsGroup,
+    endsFlight: to === rows && batch.endsFlight,
   };
 }

@@ -46,9 +46,9 @@ export class ExampleReader {
     return this.#batches.waiting > 0;
   }
 
-  /** Whether the group of the batch that was taken last ends with it. */
-  get endsGroup(): boolean {
-    return this.#batches.endsGroup;
+  /** Whether the flight of the batch that was taken last ends with it. */
+  get endsFlight(): boolean {
+    return this.#batches.endsFlight;
   }
 
   /** The progress when all waiting batches are learned. */

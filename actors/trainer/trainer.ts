@@ -142,7 +142,7 @@ export class Trainer implements Behavior<TrainerMessage> {
         if (this.#pipeline.isEmpty) return await this.#cut(message);
         return this.#cuts.add(message);
       case "cutWaits":
-        return await this.#endGroup();
+        return await this.#endFlight();
       case "getStatus":
         return this.#context.reply(message, {
           steps: this.#steps,
@@ -205,12 +205,12 @@ export class Trainer implements Behavior<TrainerMessage> {
    */
   get #mayBegin(): boolean {
     if (!this.#reader.hasBatch || !this.#pipeline.hasRoom) return false;
-    return this.#pipeline.isEmpty || !this.#reader.endsGroup;
+    return this.#pipeline.isEmpty || !this.#reader.endsFlight;
   }
 
   /** Whether no other batch is to begin before the gradients of the oldest one are sent. */
   get #mayLearn(): boolean {
-    return !this.#pipeline.isEmpty && (!this.#pipeline.hasRoom || this.#reader.endsGroup);
+    return !this.#pipeline.isEmpty && (!this.#pipeline.hasRoom || this.#reader.endsFlight);
   }
 
   #learned({ batch, loss, tookMs }: LearnedBatch): void {
@@ -347,13 +347,13 @@ export class Trainer implements Behavior<TrainerMessage> {
     return true;
   }
 
-  /** Makes the cuts that wait for the end of a group. */
+  /** Makes the cuts that wait for the end of a flight. */
   async #takeCuts(): Promise<void> {
     for (const message of this.#cuts.take()) await this.#cut(message);
   }
 
-  /** Ends the group where a cut has waited long enough. */
-  async #endGroup(): Promise<void> {
+  /** Ends the flight where a cut has waited long enough. */
+  async #endFlight(): Promise<void> {
     if (!this.#cuts.areDue) return;
     await this.#settle();
     await this.#takeCuts();

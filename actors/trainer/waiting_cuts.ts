@@ -1,5 +1,5 @@
 /**
- * Cuts that wait for the end of a group of batches, so that a cut changes no bit of what is
+ * Cuts that wait for the end of a flight, so that a cut changes no bit of what is
  * learned.
  */
 import type { ActorContext } from "../../mesh/runtime/actor.ts";

@@ -49,9 +49,9 @@ export class BatchKernel {
     const kernel = instantiateKernel<BatchExports>();
     if (classes.length < 2) return new BatchKernel(kernel, 1);
     const address = reserved("group slots", kernel.batch_bytes, SLOTS);
-    const classOfSlot = new Uint8Array(kernel.memory.buffer, address, SLOTS).fill(0);
+    const classBySlotNumber = new Uint8Array(kernel.memory.buffer, address, SLOTS).fill(0);
     classes.forEach(({ slots }, number) => {
-      for (const slot of slots) classOfSlot[slot] = number;
+      for (const slot of slots) classBySlotNumber[slot] = number;
     });
     accepted("group slots", kernel.batch_classes());
     return new BatchKernel(kernel, classes.length);

@@ -66,7 +66,7 @@ export function restoreClasses(
   headers: readonly SnapshotHeader[],
   selection: Omit<RestoreSelection, "slots">,
 ): ClassRestores {
-  const slotsOf = tables.map(({ options }) => options.slots.map(({ slot }) => slot));
+  const slotsOf = tables.map(({ options }) => options.slots.map(({ number }) => number));
   const [slotsBefore, slotsNow] = [headers.flatMap(({ schema }) => schema.slots), slotsOf.flat()];
   // If the tables name no slot, they take rows of all slots.
   const all = slotsNow.length === 0;

@@ -66,12 +66,12 @@ export class ModelInputs {
   constructor(
     { layout, sparseInputs, historyInputs = [], combiners, learns }: ModelInputsOptions,
   ) {
-    const { classes, classOfColumn } = layout;
+    const { classes, classByColumn } = layout;
     this.#slots = combiners.length;
     this.#slices = sparseInputs.map(({ slice }) => slice);
     this.#histories = historyInputs;
     const columnOf = (slot: number, slice: string, dim: number) => {
-      const { slices } = classes[classOfColumn[slot]];
+      const { slices } = classes[classByColumn[slot]];
       const number = slices.findIndex((each) => each.name === slice && each.dim === dim);
       if (number >= 0) return widthOf({ slices: slices.slice(0, number) });
       const rows = slices.map(({ name, dim }) => `${name}[${dim}]`).join(", ");
@@ -93,7 +93,7 @@ export class ModelInputs {
     });
     this.#pooling = new PoolKernel({
       widths: classes.map(widthOf),
-      classOfSlot: classOfColumn,
+      classByColumn,
       blocks: [...pooled, ...histories],
     }, learns);
   }

@@ -83,7 +83,7 @@ export type AdmissionOptions =
 /** Options of one slot. */
 export interface SlotOptions {
   /** 0 to 32,767; a feature schema numbers its slots from 1. */
-  readonly slot: number;
+  readonly number: number;
   readonly admission: AdmissionOptions;
   /** A row without an update for this long on the data clock expires; absent = never. Seconds. */
   readonly expirySeconds?: number;

@@ -38,7 +38,7 @@ export class PoolKernel {
   constructor(plan: PoolPlan, learns = false) {
     this.#learns = learns;
     this.#kernel = instantiateKernel<BatchExports>();
-    this.#slots = plan.classOfSlot.length;
+    this.#slots = plan.classByColumn.length;
     this.#strides = plan.blocks.map(strideOf);
     const words = encodePoolPlan(plan);
     const address = reserved("plan pooling", this.#kernel.batch_plan, words.length);

@@ -28,7 +28,7 @@ export interface PoolPlan {
   /** Weights in a row, by class. */
   readonly widths: readonly number[];
   /** The class of each slot's rows. */
-  readonly classOfSlot: readonly number[];
+  readonly classByColumn: readonly number[];
   readonly blocks: readonly PoolBlock[];
 }
 
@@ -39,7 +39,7 @@ export function strideOf({ parts }: PoolBlock): number {
   return parts.reduce((sum, { entries, dim }) => sum + entries * dim, 0);
 }
 
-export function encodePoolPlan({ widths, classOfSlot, blocks }: PoolPlan): Uint32Array {
+export function encodePoolPlan({ widths, classByColumn, blocks }: PoolPlan): Uint32Array {
   const parts = blocks.flatMap((block, number) => {
     let at = 0;
     return block.parts.map(({ slot, combiner, entries, column, dim }) => {
@@ -55,7 +55,7 @@ export function encodePoolPlan({ widths, classOfSlot, blocks }: PoolPlan): Uint3
   return Uint32Array.from([
     ...[widths.length, ...widths],
     ...[blocks.length, ...blocks.map(strideOf)],
-    ...[classOfSlot.length, ...classOfSlot],
+    ...[classByColumn.length, ...classByColumn],
     ...parts.flat(),
   ]);
 }

@@ -18,8 +18,8 @@ export interface RowClass {
 /** The rows of a model's slots. */
 export interface RowLayout {
   readonly classes: readonly RowClass[];
-  /** The class of each of a batch's slots, by index. */
-  readonly classOfColumn: readonly number[];
+  /** Index of the class of each column of a batch, `[columns]`. */
+  readonly classByColumn: readonly number[];
 }
 
 /** Weights in a row. */

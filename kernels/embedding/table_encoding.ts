@@ -26,7 +26,7 @@ function admission(options: AdmissionOptions): readonly [kind: number, value: nu
 
 function slot(options: SlotOptions, slices: readonly SliceOptions[]): number[] {
   return [
-    options.slot,
+    options.number,
     ...admission(options.admission),
     Math.min(Math.ceil(options.expirySeconds ?? NEVER_SECONDS), NEVER_SECONDS),
     ...slices.flatMap((slice) => rule({ ...slice, ...options.slices?.[slice.name] })),

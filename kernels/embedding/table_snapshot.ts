@@ -109,7 +109,7 @@ function rulesOf(options: TableOptions, name: string): string {
   const overrides = options.slots.flatMap((slot) => {
     const optimizer = slot.slices?.[name]?.optimizer;
     return optimizer && kind(optimizer) !== kind(slice.optimizer)
-      ? [`${slot.slot}:${kind(optimizer)}`]
+      ? [`${slot.number}:${kind(optimizer)}`]
       : [];
   });
   return [kind(slice.optimizer), ...overrides.sort()].join(" ");
@@ -122,7 +122,7 @@ export function snapshotSchema(options: TableOptions, words: Float64Array): Snap
     const [column, state, stateFloats] = words.subarray(1 + number * LAYOUT_WORDS);
     return { name, dim, column, state, stateFloats, rules: rulesOf(options, name) };
   });
-  const slots = options.slots.map(({ slot }) => slot);
+  const slots = options.slots.map(({ number }) => number);
   const counted = options.atLimit === "evictLeastFrequentlyUsed";
   const counts = options.slots.some(({ admission }) =>
     admission.kind === "threshold" && admission.threshold > 0

@@ -28,27 +28,27 @@ export function appendValues(
 ): number {
   if (slot.kind === "id") {
     if (id === "") return 0;
-    values.addText(slot.slot, id);
+    values.addText(slot.number, id);
     return 1;
   }
   const value = attributes[slot.attribute];
   if (value === undefined || value === null) return 0;
   switch (slot.kind) {
     case "categorical":
-      if (typeof value === "string") values.addText(slot.slot, value);
+      if (typeof value === "string") values.addText(slot.number, value);
       else if (typeof value === "boolean" || isFinite(value)) {
-        values.addText(slot.slot, String(value));
+        values.addText(slot.number, String(value));
       } else return wrongType(slot, attributes, "a string, a number or a boolean", itemIndex);
       return 1;
     case "list": {
       if (!isStrings(value)) return wrongType(slot, attributes, "a list of strings", itemIndex);
       const count = Math.min(value.length, slot.valuesMax);
-      for (let i = 0; i < count; i++) values.addText(slot.slot, value[i]);
+      for (let i = 0; i < count; i++) values.addText(slot.number, value[i]);
       return count;
     }
     case "numeric":
       if (!isFinite(value)) return wrongType(slot, attributes, "a finite number", itemIndex);
-      values.addText(slot.slot, String(bucketOf(value, slot.buckets)));
+      values.addText(slot.number, String(bucketOf(value, slot.buckets)));
       return 1;
     default:
       return slot satisfies never;

@@ -88,7 +88,7 @@ export class CountPass {
     const counts = sharedBase.map(({ slot }) => {
       if (slot.kind === "time") {
         const part = timePartOf(request.atMs, slot.part, slot.utcOffsetMinutes);
-        this.#values.addText(slot.slot, String(part));
+        this.#values.addText(slot.number, String(part));
         return 1;
       }
       const attributes = slot.source === "user" ? request.userAttributes : request.context;

@@ -131,7 +131,7 @@ export class IdPass {
         partIds[part] = start + rest % values;
         rest = Math.floor(rest / values);
       }
-      this.#values.addCombination(slot.slot, words, partIds, parts.length);
+      this.#values.addCombination(slot.number, words, partIds, parts.length);
     }
   }
 }

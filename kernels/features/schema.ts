@@ -16,7 +16,7 @@ export interface SlotBase {
   /** Unique within the schema. */
   readonly name: string;
   /** 1 to 32,767; the upper bits of its feature ids. */
-  readonly slot: number;
+  readonly number: number;
   /** How the vectors of several values of one row are combined. */
   readonly pooling: Combiner;
 }

@@ -53,17 +53,17 @@ const LAYOUT: RowLayout = {
     slots: [],
     slices: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
   }],
-  classOfColumn: [0, 0, 0],
+  classByColumn: [0, 0, 0],
 };
 
 export const SCHEMA: FeatureSchema = {
   slots: [
-    { kind: "id", name: "user", slot: 1, source: "user", pooling: "sum" },
-    { kind: "id", name: "item", slot: 2, source: "item", pooling: "sum" },
+    { kind: "id", name: "user", number: 1, source: "user", pooling: "sum" },
+    { kind: "id", name: "item", number: 2, source: "item", pooling: "sum" },
     {
       kind: "list",
       name: "tags",
-      slot: 3,
+      number: 3,
       source: "item",
       attribute: "tags",
       valuesMax: 4,
@@ -106,8 +106,8 @@ const TABLES: ClassTablesOptions = {
 /** The shards' tables, with expiry of all slots where the options say so. */
 function tablesOf({ expirySeconds }: LoopOptions): ClassTablesOptions {
   if (expirySeconds === undefined) return TABLES;
-  const slots = SCHEMA.slots.map(({ slot }) => {
-    return { slot, admission: { kind: "threshold", threshold: 0 }, expirySeconds } as const;
+  const slots = SCHEMA.slots.map(({ number }) => {
+    return { number, admission: { kind: "threshold", threshold: 0 }, expirySeconds } as const;
   });
   return { ...TABLES, classes: TABLES.classes.map((each) => ({ ...each, slots })) };
 }
@@ -220,7 +220,7 @@ export class Loop {
         shard,
         shards: this.shards,
         tables: tablesOf(this.options),
-        slotNames: Object.fromEntries(SCHEMA.slots.map(({ name, slot }) => [slot, name])),
+        slotNames: Object.fromEntries(SCHEMA.slots.map(({ name, number }) => [number, name])),
         evictionIntervalMs: 1_000,
         evictionBucketsMax: 1_024,
         snapshotChunkRows: 64,

@@ -96,7 +96,7 @@ embeddings:
   });
   assert.deepEqual(embeddingShard.tables.classes[0].slots, [
     {
-      slot: slotNumberOf("user"),
+      number: slotNumberOf("user"),
       admission: { kind: "threshold", threshold: 0 },
       expirySeconds: 30 * 86_400,
     },
@@ -222,11 +222,11 @@ embeddings:
     { slots: slots(["hour", "device"]), slices: [{ name: "embeddings", dim: 4 }] },
     { slots: slots(["country"]), slices: [{ name: "embeddings", dim: 8 }] },
   ];
-  assert.deepEqual(trainer.layout, { classes, classOfColumn: [0, 0, 0, 1, 2, 1] });
+  assert.deepEqual(trainer.layout, { classes, classByColumn: [0, 0, 0, 1, 2, 1] });
   assert.deepEqual(scorer.layout, trainer.layout);
   assert.deepEqual(servingReplica.widths, [8, 4, 8]);
   assert.deepEqual(
-    embeddingShard.tables.classes.map(({ slots }) => slots.map(({ slot }) => slot)),
+    embeddingShard.tables.classes.map(({ slots }) => slots.map(({ number }) => number)),
     classes.map(({ slots }) => slots),
   );
   const optimizers = embeddingShard.tables.classes.map(({ slices }) => slices[0].optimizer);
@@ -274,12 +274,12 @@ model:
     "c",
   );
   const number = slotNumberOf("item");
-  assert.deepEqual(features.schema.slots.map(({ slot }) => slot), [
+  assert.deepEqual(features.schema.slots.map(({ number }) => number), [
     slotNumberOf("user"),
     number,
     number,
   ]);
-  assert.deepEqual(embeddingShard.tables.classes[0].slots.map(({ slot }) => slot), [
+  assert.deepEqual(embeddingShard.tables.classes[0].slots.map(({ number }) => number), [
     slotNumberOf("user"),
     number,
   ]);

@@ -117,7 +117,7 @@ Deno.test("a snapshot of another format is refused with both format numbers", as
 function classesOf(slots: readonly number[], threshold = 0): Pick<ClassTablesOptions, "classes"> {
   const admission = { kind: "threshold", threshold } as const;
   const [{ slices }] = tablesOf({}).classes;
-  return { classes: [{ slices, slots: slots.map((slot) => ({ slot, admission })) }] };
+  return { classes: [{ slices, slots: slots.map((slot) => ({ number: slot, admission })) }] };
 }
 
 Deno.test("added and removed slots are logged with the number of removed rows, also within one class", async () => {

@@ -182,7 +182,7 @@ Deno.test("actions stay with their impression when its record moves in memory", 
   }
 });
 
-Deno.test("a window read again from its resume point closes the same impressions early", () => {
+Deno.test("a window read again from its replay point closes the same impressions early", () => {
   const item = (name: string, kib: number) => name.padEnd(kib * 1_024 - 100, "y");
   const records: EventRecord[] = [];
   const show = (ranking: string, kib: number) =>
@@ -202,7 +202,7 @@ Deno.test("a window read again from its resume point closes the same impressions
   const options = joinerOptions({ windowMs: 1e9, impressionsBytesMax: 515 * 1_024 });
 
   const first = join(records, options).window;
-  const { replayOffset, replayClockMs } = first.resumePoint(records.length);
+  const { replayOffset, replayClockMs } = first.replayPoint(records.length);
   assert.equal(replayOffset, 1, "X is open");
   const again = new JoinWindow(options, {
     clockMs: replayClockMs,
@@ -247,13 +247,13 @@ Deno.test("a ranking with every item decided is closed, and actions on it are la
     records.push(impression({ ranking: `r${i}`, items: ["a"], atMs: 0 }));
     records.push(action({ ranking: `r${i}`, item: "a", action: "buy", atMs: 0 }));
   }
-  assert.equal(join(records).window.resumePoint(99).replayOffset, 0, "the old one is open");
+  assert.equal(join(records).window.replayPoint(99).replayOffset, 0, "the old one is open");
   const { window, counts } = join([
     ...records,
     action({ ranking: "old", item: "a", action: "buy", atMs: 1 }),
     action({ ranking: "r4999", item: "a", action: "click", atMs: 1 }),
   ]);
-  assert.deepEqual(window.resumePoint(20_000), { replayOffset: 20_000, replayClockMs: 1 });
+  assert.deepEqual(window.replayPoint(20_000), { replayOffset: 20_000, replayClockMs: 1 });
   assert.equal(window.impressionsOpen, 0);
   assert.equal(counts.actionsLate, 1);
 });

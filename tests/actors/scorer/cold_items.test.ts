@@ -4,12 +4,12 @@ import type { FeatureSchema } from "../../../kernels/features/schema.ts";
 
 const SCHEMA: FeatureSchema = {
   slots: [
-    { kind: "id", name: "user", slot: 1, source: "user", pooling: "sum" },
-    { kind: "id", name: "item", slot: 2, source: "item", pooling: "sum" },
+    { kind: "id", name: "user", number: 1, source: "user", pooling: "sum" },
+    { kind: "id", name: "item", number: 2, source: "item", pooling: "sum" },
     {
       kind: "cross",
       name: "user_item",
-      slot: 3,
+      number: 3,
       of: ["user", "item"],
       valuesMax: 8,
       pooling: "sum",
@@ -17,7 +17,7 @@ const SCHEMA: FeatureSchema = {
     {
       kind: "time",
       name: "hour",
-      slot: 4,
+      number: 4,
       part: "hourOfDay",
       utcOffsetMinutes: 0,
       pooling: "sum",
@@ -25,7 +25,7 @@ const SCHEMA: FeatureSchema = {
     {
       kind: "list",
       name: "tags",
-      slot: 5,
+      number: 5,
       source: "item",
       attribute: "tags",
       valuesMax: 8,

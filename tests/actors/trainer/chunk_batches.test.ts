@@ -137,29 +137,29 @@ Deno.test("an empty chunk moves the progress when no row waits before it", () =>
   assert.deepEqual(batches.progress, { sequence: 0, offset: 1, learnedThroughMs: 100 });
 });
 
-Deno.test("a group ends at a chunk that is not full, before an empty chunk, and at every 64th offset", () => {
+Deno.test("a flight ends at a chunk that is not full, before an empty chunk, and at every 64th offset", () => {
   const batches = new ChunkBatches(SHAPE);
   const sizes = [8, 8, 5, 8, 0, 8, 20, ...Array(70).fill(8)];
   chunks(sizes).forEach((chunk, offset) => batches.add(chunk, offset));
   const taken = batchesOf(batches);
   // The chunk of 20 rows is full, and gives three batches.
-  const ends = taken.slice(0, 8).map(({ endsGroup }) => endsGroup);
+  const ends = taken.slice(0, 8).map(({ endsFlight }) => endsFlight);
   assert.deepEqual(ends, [false, false, true, true, false, false, false, false]);
-  const later = taken.filter(({ after, endsGroup }) => endsGroup && after.offset > 7);
+  const later = taken.filter(({ after, endsFlight }) => endsFlight && after.offset > 7);
   assert.deepEqual(later.map(({ after }) => after.offset), [64]);
 });
 
-Deno.test("an empty chunk ends the group of a batch that was taken before it came", () => {
+Deno.test("an empty chunk ends the flight of a batch that was taken before it came", () => {
   const batches = new ChunkBatches(SHAPE);
   const [full, empty, next] = chunks([8, 0, 8]);
   batches.add(full, 0);
   batches.take();
-  assert.equal(batches.endsGroup, false);
+  assert.equal(batches.endsFlight, false);
   batches.add(empty, 1);
-  assert.equal(batches.endsGroup, true);
+  assert.equal(batches.endsFlight, true);
   batches.add(next, 2);
   batches.take();
-  assert.equal(batches.endsGroup, false);
+  assert.equal(batches.endsFlight, false);
 });
 
 Deno.test("learned rows are skipped inside their chunk", () => {

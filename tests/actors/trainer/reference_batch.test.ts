@@ -30,7 +30,7 @@ function batchOf(lengths: readonly number[]): ExampleBatch {
     atMs: 12.5,
     before: { ...progress, sequence: 100 },
     after: progress,
-    endsGroup: false,
+    endsFlight: false,
   };
 }
 

@@ -20,7 +20,7 @@ const LAYOUT = {
     slots: [],
     slices: [{ name: "first_order", dim: 1 }, { name: "embeddings", dim: DIM }],
   }],
-  classOfColumn: [0],
+  classByColumn: [0],
 };
 const TRAINER: TrainerOptions = {
   source: "trainer/0",

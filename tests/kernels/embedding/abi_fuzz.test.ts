@@ -63,7 +63,7 @@ const options: TableOptions = {
       optimizer: { kind: "adam", learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 0.01 },
     },
   ],
-  slots: [{ slot: 1, admission: { kind: "threshold", threshold: 2 }, expirySeconds: 3 }],
+  slots: [{ number: 1, admission: { kind: "threshold", threshold: 2 }, expirySeconds: 3 }],
   bytesMax: BYTES_MAX,
   atLimit: "evictLeastFrequentlyUsed",
 };

@@ -40,13 +40,13 @@ const classes: readonly ClassOptions[] = [
   {
     slices: [slice(6, ADAM)],
     slots: [
-      { slot: 1, admission: { kind: "threshold", threshold: 2 }, expirySeconds: 40 },
-      { slot: 2, admission: { kind: "probability", probability: 0.5 }, expirySeconds: 1_000 },
+      { number: 1, admission: { kind: "threshold", threshold: 2 }, expirySeconds: 40 },
+      { number: 2, admission: { kind: "probability", probability: 0.5 }, expirySeconds: 1_000 },
     ],
   },
   {
     slices: [slice(3, ADAGRAD)],
-    slots: [{ slot: 3, admission: { kind: "threshold", threshold: 0 } }],
+    slots: [{ number: 3, admission: { kind: "threshold", threshold: 0 } }],
   },
 ];
 

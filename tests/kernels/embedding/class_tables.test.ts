@@ -31,8 +31,8 @@ function slice(dim: number, optimizer = SGD, name = "embeddings"): SliceOptions 
   return { name, dim, initializer: { kind: "uniform", low: -1, high: 1 }, optimizer };
 }
 
-const slot = (slot: number, expirySeconds = 100) => ({
-  slot,
+const slot = (number: number, expirySeconds = 100) => ({
+  number,
   admission: { kind: "threshold", threshold: 0 } as const,
   expirySeconds,
 });
@@ -50,7 +50,7 @@ const SHARED = { seed: 9, atLimit: "reject", bytesMax: 64 << 20 } as const;
 
 const tablesOf = (classes = CLASSES) => ClassTables.create({ ...SHARED, classes });
 const classNumbers = (classes: readonly ClassOptions[]) =>
-  classes.map(({ slots }) => ({ slots: slots.map(({ slot }) => slot), slices: [] }));
+  classes.map(({ slots }) => ({ slots: slots.map(({ number }) => number), slices: [] }));
 const KERNEL = BatchKernel.create(classNumbers(CLASSES));
 
 const idOf = (slot: number, value: number) => (BigInt(slot) << 48n) | BigInt(value);

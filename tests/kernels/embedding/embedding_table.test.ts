@@ -67,7 +67,7 @@ Deno.test("duplicates summed before the step give the reference values", () => {
 
 Deno.test("a threshold of 3 counts each occurrence and applies the share beyond it", () => {
   const table = EmbeddingTable.create(options({
-    slots: [{ slot: 0, admission: { kind: "threshold", threshold: 3 } }],
+    slots: [{ number: 0, admission: { kind: "threshold", threshold: 3 } }],
   }));
   const seen: number[][] = [];
   for (let step = 0; step < 4; step++) {
@@ -81,7 +81,7 @@ Deno.test("a threshold of 3 counts each occurrence and applies the share beyond 
 Deno.test("only expired rows of a slot with expiry are evicted, and consumers get tombstones", () => {
   const day = 86_400;
   const slot = (number: number, days: number) => ({
-    slot: number,
+    number,
     admission: { kind: "threshold", threshold: 0 } as const,
     expirySeconds: days * day,
   });
@@ -225,7 +225,7 @@ Deno.test("impossible options are refused with the number of the wrong word", ()
   assert.throws(
     () =>
       EmbeddingTable.create(options({
-        slots: [{ slot: 40_000, admission: { kind: "threshold", threshold: 0 } }],
+        slots: [{ number: 40_000, admission: { kind: "threshold", threshold: 0 } }],
       })),
     /word 18/,
   );
@@ -250,7 +250,7 @@ Deno.test("two slices use their own optimizers and rates, and a schedule scales 
 Deno.test("a slot overrides initializer and optimizer, whose state fits the widest of all slots", () => {
   const table = EmbeddingTable.create(options({
     slots: [{
-      slot: 2,
+      number: 2,
       admission: { kind: "threshold", threshold: 0 },
       slices: {
         embeddings: {
@@ -271,7 +271,7 @@ Deno.test("admission by probability admits about that share of single occurrence
   const count = 20_000;
   const admitted = () => {
     const table = EmbeddingTable.create(options({
-      slots: [{ slot: 0, admission: { kind: "probability", probability: 0.3 } }],
+      slots: [{ number: 0, admission: { kind: "probability", probability: 0.3 } }],
     }));
     const some = BigUint64Array.from({ length: count }, (_, index) => BigInt(index));
     table.applyGradients(some, new Float32Array(count), ones(count), 0);
@@ -285,7 +285,7 @@ Deno.test("admission by probability admits about that share of single occurrence
 
 Deno.test("a late update does not make a row look older", () => {
   const table = EmbeddingTable.create(options({
-    slots: [{ slot: 0, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 10 }],
+    slots: [{ number: 0, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 10 }],
   }));
   table.applyGradients(ids(1), Float32Array.of(1), ones(1), 100);
   table.applyGradients(ids(1), Float32Array.of(1), ones(1), 50);
@@ -297,7 +297,7 @@ Deno.test("a late update does not make a row look older", () => {
 
 Deno.test("a row inserted by a late update expires as if it had come in order", () => {
   const slots: TableOptions["slots"] = [
-    { slot: 1, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 50 },
+    { number: 1, admission: { kind: "threshold", threshold: 0 }, expirySeconds: 50 },
   ];
   const [early, late] = [ids((1n << 48n) + 1n), ids((1n << 48n) + 2n)];
   const evicted = [[10, 100], [100, 10]].map((seconds) => {

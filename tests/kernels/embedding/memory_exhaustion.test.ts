@@ -26,7 +26,7 @@ const options: TableOptions = {
     initializer: { kind: "zeros" },
     optimizer: { kind: "adagrad", learningRate: 0.1, initialAccumulator: 0.1 },
   }],
-  slots: [{ slot: 1, admission: { kind: "threshold", threshold: 2 }, expirySeconds: 100 }],
+  slots: [{ number: 1, admission: { kind: "threshold", threshold: 2 }, expirySeconds: 100 }],
   bytesMax: 2 ** 28,
   atLimit: "evictLeastRecentlyUsed",
 };

@@ -18,7 +18,7 @@ const ROWS = Float32Array.from({ length: 15 }, (_, n) => Math.floor(n / 3) * 10 
 
 function inputsOf(options: Partial<ConstructorParameters<typeof ModelInputs>[0]> = {}) {
   return new ModelInputs({
-    layout: { classes: [{ slots: [], slices: SLICES }], classOfColumn: [0, 0] },
+    layout: { classes: [{ slots: [], slices: SLICES }], classByColumn: [0, 0] },
     sparseInputs: [{ slice: "embeddings", dims: [2, 2] }, {
       slice: "first_order",
       dims: [1, 1],

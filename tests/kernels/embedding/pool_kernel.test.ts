@@ -33,9 +33,9 @@ const cases: fc.Arbitrary<Case> = fc.record({
   let state = seed | 1;
   const random = (below: number) =>
     ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8) % below;
-  const classOfSlot = Array.from({ length: slots }, () => random(widths.length));
+  const classByColumn = Array.from({ length: slots }, () => random(widths.length));
   const part = (slot: number): PoolPart => {
-    const width = widths[classOfSlot[slot]];
+    const width = widths[classByColumn[slot]];
     const column = random(width);
     const combiner = COMBINERS[random(5)];
     const entries = combiner === "each" ? 1 + random(3) : 1;
@@ -43,10 +43,10 @@ const cases: fc.Arbitrary<Case> = fc.record({
   };
   const plan: PoolPlan = {
     widths,
-    classOfSlot,
+    classByColumn,
     // Not every input reads every slot.
     blocks: Array.from({ length: blocks }, () => ({
-      parts: classOfSlot.flatMap((_, slot) => random(4) === 0 && slot > 0 ? [] : [part(slot)]),
+      parts: classByColumn.flatMap((_, slot) => random(4) === 0 && slot > 0 ? [] : [part(slot)]),
     })),
   };
   const groups = shards * widths.length;
@@ -64,7 +64,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   const inverse: number[] = [];
   for (let k = 0; k < examples * slots; k++) {
     for (let ids = random(5); ids > 0; ids--) {
-      const group = random(shards) * widths.length + classOfSlot[k % slots];
+      const group = random(shards) * widths.length + classByColumn[k % slots];
       inverse.push(groupStarts[group] + random(groupStarts[group + 1] - groupStarts[group]));
     }
     listOffsets[k + 1] = inverse.length;
@@ -103,7 +103,7 @@ function walk(
     part: PoolPart,
   ) => void,
 ) {
-  const slots = plan.classOfSlot.length;
+  const slots = plan.classByColumn.length;
   for (let example = 0; example < examples; example++) {
     for (let slot = 0; slot < slots; slot++) {
       const k = example * slots + slot;
@@ -189,7 +189,7 @@ Deno.test("pooling and its gradient are adjoint: <pool(x), y> = <x, gradients(y)
 
 Deno.test("malformed batches are refused with a reason, and the kernel goes on", () => {
   const part = { slot: 0, combiner: "sum", entries: 1, column: 0, dim: 2 } as const;
-  const kernel = new PoolKernel({ widths: [2], classOfSlot: [0], blocks: [{ parts: [part] }] });
+  const kernel = new PoolKernel({ widths: [2], classByColumn: [0], blocks: [{ parts: [part] }] });
   const pool = (inverse: number[], offsets: number[], floats = 4) =>
     kernel.pool([new Float32Array(floats)], {
       groupStarts: Uint32Array.of(0, 2),
@@ -203,7 +203,7 @@ Deno.test("malformed batches are refused with a reason, and the kernel goes on",
   assert.equal(pool([1], [0, 1])[0].length, 2);
   assert.throws(() => kernel.gradients([new Float32Array(3)]), /has 2 floats and its gradient 3/);
   assert.throws(
-    () => new PoolKernel({ widths: [1], classOfSlot: [0], blocks: [{ parts: [part] }] }),
+    () => new PoolKernel({ widths: [1], classByColumn: [0], blocks: [{ parts: [part] }] }),
     /the plan does not fit its rows/,
   );
 });
@@ -212,7 +212,7 @@ Deno.test("an id of another class than its slot's is refused, not read with wron
   const part = { combiner: "sum", entries: 1, column: 0, dim: 1 } as const;
   const kernel = new PoolKernel({
     widths: [1, 2],
-    classOfSlot: [0, 1],
+    classByColumn: [0, 1],
     blocks: [{ parts: [{ slot: 0, ...part }, { slot: 1, ...part }] }],
   });
   const groupStarts = Uint32Array.of(0, 1, 2);

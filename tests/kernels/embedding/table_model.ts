@@ -28,11 +28,11 @@ export function modelledOptions(overrides: Partial<TableOptions> & { dim: number
     }],
     slots: [
       ...Object.entries(EXPIRY_SECONDS).map(([slot, expirySeconds]) => ({
-        slot: Number(slot),
+        number: Number(slot),
         admission: { kind: "threshold", threshold: 0 } as const,
         expirySeconds,
       })),
-      { slot: THRESHOLD_SLOT, admission: { kind: "threshold", threshold: THRESHOLD } },
+      { number: THRESHOLD_SLOT, admission: { kind: "threshold", threshold: THRESHOLD } },
     ],
     bytesMax: 1 << 30,
     atLimit: "reject",

@@ -161,7 +161,7 @@ Deno.test("a damaged chunk is refused as a whole, and so is a snapshot that was 
 });
 
 Deno.test("a flipped byte, a cut or a wrong count in any chunk is refused, and no row is restored", () => {
-  const slots = [{ slot: 1, admission: { kind: "threshold", threshold: 3 } as const }];
+  const slots = [{ number: 1, admission: { kind: "threshold", threshold: 3 } as const }];
   const table = EmbeddingTable.create({ ...options([slice("embeddings", 4)]), slots });
   step(
     table,

@@ -8,11 +8,11 @@ import type { FeatureSchema } from "../../../kernels/features/schema.ts";
 
 const schema: FeatureSchema = {
   slots: [
-    { kind: "id", name: "item", slot: 1, pooling: "first", source: "item" },
+    { kind: "id", name: "item", number: 1, pooling: "first", source: "item" },
     {
       kind: "numeric",
       name: "year",
-      slot: 2,
+      number: 2,
       pooling: "first",
       source: "item",
       attribute: "year",
@@ -21,7 +21,7 @@ const schema: FeatureSchema = {
     {
       kind: "list",
       name: "genres",
-      slot: 3,
+      number: 3,
       pooling: "mean",
       source: "item",
       attribute: "genres",
@@ -30,7 +30,7 @@ const schema: FeatureSchema = {
     {
       kind: "categorical",
       name: "country",
-      slot: 4,
+      number: 4,
       pooling: "first",
       source: "user",
       attribute: "country",
@@ -38,7 +38,7 @@ const schema: FeatureSchema = {
     {
       kind: "cross",
       name: "both",
-      slot: 5,
+      number: 5,
       pooling: "sum",
       of: ["genres", "country"],
       valuesMax: 9,

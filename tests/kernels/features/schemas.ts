@@ -7,11 +7,11 @@ import type { FeatureSchema } from "../../../kernels/features/schema.ts";
 /** One slot of each kind from each source, crosses of each class, dense values of two sources. */
 export const fullSchema: FeatureSchema = {
   slots: [
-    { name: "user", slot: 1, kind: "id", source: "user", pooling: "sum" },
-    { name: "item", slot: 2, kind: "id", source: "item", pooling: "sum" },
+    { name: "user", number: 1, kind: "id", source: "user", pooling: "sum" },
+    { name: "item", number: 2, kind: "id", source: "item", pooling: "sum" },
     {
       name: "tags",
-      slot: 3,
+      number: 3,
       kind: "list",
       source: "item",
       attribute: "tags",
@@ -20,7 +20,7 @@ export const fullSchema: FeatureSchema = {
     },
     {
       name: "device",
-      slot: 4,
+      number: 4,
       kind: "categorical",
       source: "context",
       attribute: "device",
@@ -28,7 +28,7 @@ export const fullSchema: FeatureSchema = {
     },
     {
       name: "price",
-      slot: 5,
+      number: 5,
       kind: "numeric",
       source: "item",
       attribute: "price",
@@ -37,7 +37,7 @@ export const fullSchema: FeatureSchema = {
     },
     {
       name: "user_tags",
-      slot: 6,
+      number: 6,
       kind: "cross",
       of: ["user", "tags"],
       pooling: "mean",
@@ -45,7 +45,7 @@ export const fullSchema: FeatureSchema = {
     },
     {
       name: "price_tags",
-      slot: 7,
+      number: 7,
       kind: "cross",
       of: ["price", "tags"],
       pooling: "mean",
@@ -53,13 +53,20 @@ export const fullSchema: FeatureSchema = {
     },
     {
       name: "user_device",
-      slot: 8,
+      number: 8,
       kind: "cross",
       of: ["user", "device"],
       pooling: "sum",
       valuesMax: 4,
     },
-    { name: "hour", slot: 9, kind: "time", part: "hourOfDay", utcOffsetMinutes: 0, pooling: "sum" },
+    {
+      name: "hour",
+      number: 9,
+      kind: "time",
+      part: "hourOfDay",
+      utcOffsetMinutes: 0,
+      pooling: "sum",
+    },
   ],
   dense: [
     { name: "price", source: "item", attribute: "price", scaling: { kind: "log" } },

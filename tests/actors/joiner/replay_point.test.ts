@@ -1,6 +1,6 @@
 /**
- * Goal: a window that reads again from its resume point decides the same. Method: at every record
- * of a random log, a second window reads from the resume point that the first one had there, and
+ * Goal: a window that reads again from its replay point decides the same. Method: at every record
+ * of a random log, a second window reads from the replay point that the first one had there, and
  * both go on to the end. From there on their examples, open impressions and bytes are equal.
  */
 import assert from "node:assert/strict";
@@ -67,7 +67,7 @@ function feed(window: JoinWindow, log: readonly EventRecord[], from: number, not
   return names;
 }
 
-Deno.test("a window read again from its resume point decides what the first one decided", () => {
+Deno.test("a window read again from its replay point decides what the first one decided", () => {
   fc.assert(
     fc.property(
       fc.array(step, { minLength: 1, maxLength: 60 }),
@@ -80,7 +80,7 @@ Deno.test("a window read again from its resume point decides what the first one 
         for (let cut = 0; cut < log.length; cut++) {
           const whole = new JoinWindow(options);
           feed(whole, log.slice(0, cut), 0);
-          const { replayOffset, replayClockMs } = whole.resumePoint(cut);
+          const { replayOffset, replayClockMs } = whole.replayPoint(cut);
           const expected = feed(whole, log, cut);
           const again = new JoinWindow(options, {
             clockMs: replayClockMs,
@@ -90,7 +90,7 @@ Deno.test("a window read again from its resume point decides what the first one 
           });
           assert.deepEqual(feed(again, log, replayOffset, cut), expected);
           assert.equal(again.openBytes, whole.openBytes);
-          assert.deepEqual(again.resumePoint(log.length), whole.resumePoint(log.length));
+          assert.deepEqual(again.replayPoint(log.length), whole.replayPoint(log.length));
         }
         feed(first, log, 0);
         assert.ok(first.impressionsOpen <= impressionsMax);
