@@ -97,14 +97,15 @@ const spokenErrors: readonly string[] = [
   "DatasetError",
   "GatewayError",
   "ListenError",
+  "LogCorruptError",
+  "LogPartitionsError",
+  "LogTailLostError",
+  "RedisStorageError",
   "RestoreError",
   "SnapshotError",
-  "LogCorruptError",
-  "DamagedFileError",
-  "BlobDamagedError",
-  "LogCorruptError",
   "TraceError",
   "UnknownHostError",
+  "UnsafeRedisError",
 ];
 
 /**

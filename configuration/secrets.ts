@@ -25,6 +25,7 @@ export class Secrets {
       ...environment.map(({ text }) => text),
       ...textsIn(apiKeysOf(value)),
       ...textsIn(meshSecretsOf(value)),
+      ...textsIn(redisPasswordsOf(value)),
     ]
       .filter(({ length }) => length >= SEARCHED_CHARACTERS_MIN)
       .flatMap((text) => [text, JSON.stringify(text).slice(1, -1)])
@@ -36,6 +37,8 @@ export class Secrets {
   hides(path: ConfigurationPath): boolean {
     return (path[0] === "gateway" && path[1] === "apiKeys") ||
       (path[0] === "mesh" && String(path[1]).startsWith("secret")) ||
+      (path[0] === "storage" && path[1] === "redis" &&
+        (path[2] === "password" || path[2] === "url")) ||
       this.#hiddenPaths.has(formatPath(path));
   }
 
@@ -60,6 +63,16 @@ function apiKeysOf(value: unknown): unknown {
 function meshSecretsOf(value: unknown): unknown[] {
   const { mesh } = (value ?? {}) as { mesh?: { secret?: unknown; secretBefore?: unknown } | null };
   return [mesh?.secret, mesh?.secretBefore];
+}
+
+/** The password of Redis, by itself and in its address. */
+function redisPasswordsOf(value: unknown): unknown[] {
+  const { storage } = (value ?? {}) as {
+    storage?: { redis?: { url?: unknown; password?: unknown } | null } | null;
+  };
+  const { url, password } = storage?.redis ?? {};
+  const inUrl = typeof url === "string" ? /\/\/[^/@]*:([^/@]+)@/.exec(url)?.[1] : undefined;
+  return [password, inUrl];
 }
 
 function textsIn(value: unknown): string[] {

@@ -12,7 +12,7 @@
  */
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
-import type { EventLog } from "../../mesh/ports/event_log.ts";
+import { type EventLog, LogUnavailableError } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
@@ -69,6 +69,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #search: CandidateSearch | undefined;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
+  readonly #unlogged: Counter;
   /** Rankings with explanations in progress. */
   #explaining = 0;
 
@@ -104,6 +105,9 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#requests = context.telemetry.counter("cairn_ranker_requests_total", {
       help: "Rankings by outcome.",
       labelNames: ["outcome"],
+    });
+    this.#unlogged = context.telemetry.counter("cairn_ranker_unlogged_total", {
+      help: "Rankings that are not learned from, because the event log's server was away.",
     });
   }
 
@@ -196,9 +200,10 @@ export class Ranker implements Behavior<RankerMessage> {
   }
 
   /**
-   * Scores, orders, logs the impression, and answers once the log has it. The append need not be
-   * durable: the impression lies before its actions in the same partition, so that an action that
-   * was accepted as durable makes its impression durable too.
+   * Scores, orders, logs the impression, and answers once the log has it. Where the log's server is
+   * away, the ranking is answered and not learned from. The append need not be durable: the
+   * impression lies before its actions in the same partition, so that an action that was accepted
+   * as durable makes its impression durable too.
    */
   async #answer(request: Rank, asked: Asked, features: FeatureBatch): Promise<void> {
     const { deadline, found } = asked;
@@ -284,11 +289,11 @@ export class Ranker implements Behavior<RankerMessage> {
     );
   }
 
-  #log(
+  async #log(
     { candidates, user, atMs }: Rank,
     rankingId: string,
     served: Omit<ServedRanking, "candidates">,
-  ): Promise<number> {
+  ): Promise<void> {
     const impression = encodeEvent({
       kind: "impression",
       rankingId,
@@ -298,7 +303,12 @@ export class Ranker implements Behavior<RankerMessage> {
       shown: this.#impressionRows.write({ candidates, ...served }),
     });
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
-    return this.#eventLog.append(partition, [impression], "written");
+    try {
+      await this.#eventLog.append(partition, [impression], "written");
+    } catch (error) {
+      if (!(error instanceof LogUnavailableError && error.isAway)) throw error;
+      this.#unlogged.add(1);
+    }
   }
 
   /** Taken in the request's own turn: once the asker gives up, the context knows no budget. */

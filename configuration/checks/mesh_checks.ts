@@ -103,7 +103,7 @@ export function* hostStorage({ mesh, storage }: Sections): Iterable<Finding> {
       message: "found memory, which no other process reaches; hosts of a mesh share their storage",
     };
   }
-  if (storage.kind !== "directory") return;
+  if (storage.kind !== "directory" || storage.redis !== undefined) return;
   const names = Object.entries(mesh.hosts)
     .filter(([, host]) => host.roles.some((role) => logRoles.includes(role)))
     .map(([name]) => name);
@@ -111,6 +111,6 @@ export function* hostStorage({ mesh, storage }: Sections): Iterable<Finding> {
   yield {
     path: ["storage", "kind"],
     message: `found directory, whose logs one process reads and writes, but ${names.join(", ")} ` +
-      `have roles of ${logRoles.join(", ")}; give these roles to one host`,
+      `have roles of ${logRoles.join(", ")}; give these roles to one host, or set storage.redis`,
   };
 }

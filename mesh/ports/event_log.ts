@@ -144,10 +144,19 @@ export class LogFullError extends Error {
   }
 }
 
-/** The log cannot be written now: the disk is full or failed. */
+/** The log cannot be written now: the disk is full or failed, or its server is away. */
 export class LogUnavailableError extends Error {
   override readonly name = "LogUnavailableError";
-  constructor(readonly log: string, readonly remedy: string, cause: unknown) {
+  /**
+   * @param isAway Whether the log is on a server that does not answer, so that whether the records
+   * were written is unknown. A full or broken disk of this machine has written nothing.
+   */
+  constructor(
+    readonly log: string,
+    readonly remedy: string,
+    cause: unknown,
+    readonly isAway = false,
+  ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`Cannot append to ${log}: ${reason}. ${remedy}`, { cause });
   }

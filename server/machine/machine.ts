@@ -105,14 +105,16 @@ export async function openHostMachine(
 }
 
 async function openAllStores(
-  { storage, trainerCount }: CairnConfiguration,
+  { storage, trainerCount, mesh }: CairnConfiguration,
   telemetry: PrometheusTelemetry,
   manyThreads: boolean,
 ): Promise<MeshStorage> {
   const opened = await openStorage({
     storage,
+    mesh: mesh?.id ?? "cairn",
     examplePartitions: trainerCount,
     manyThreads,
+    onWarning: (warning) => telemetry.log("warn", warning),
     onTornTail: (tail) =>
       telemetry.log("warn", "the end of a log was torn by a crash and is cut off", { ...tail }),
     onProfilesMissing: (path) =>

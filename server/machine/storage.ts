@@ -3,11 +3,13 @@
  * threads.
  */
 import type { StorageSection } from "../../configuration/sections/mesh.ts";
+import type { RedisSection } from "../../configuration/sections/redis.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import {
   DataDirectoryError,
   openDataDirectory,
 } from "../../mesh/adapters/embedded/data_directory.ts";
+import { makeDirectory } from "../../mesh/adapters/embedded/durable_directory.ts";
 import { DirectoryBlobStore } from "../../mesh/adapters/embedded/directory_blob_store.ts";
 import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_log.ts";
 import { createLogEnds, SharedLogEnds } from "../../mesh/adapters/embedded/log_ends.ts";
@@ -20,6 +22,12 @@ import type { MeshStores } from "../environment.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_store.ts";
+import {
+  openRedisExampleLog,
+  openRedisStores,
+  type RedisStorage,
+  redisStorageOf,
+} from "./redis_storage.ts";
 
 /** Partitions of the event log: one joiner reads it. */
 const EVENT_PARTITIONS = 1;
@@ -40,6 +48,8 @@ export type BlobStorage =
 /** Plain data for {@link openSharedStorage} in another thread. */
 export interface SharedStorage {
   readonly path: string;
+  /** Where the logs are on a server. */
+  readonly redis?: RedisStorage;
   /** Undefined where the process has no logs. */
   readonly examples: {
     /** One per trainer. */
@@ -50,6 +60,8 @@ export interface SharedStorage {
 
 export interface OpenStorageOptions {
   readonly storage: StorageSection;
+  /** Name of the mesh among those that share a server. */
+  readonly mesh: string;
   /** One per trainer. */
   readonly examplePartitions: number;
   /**
@@ -61,12 +73,18 @@ export interface OpenStorageOptions {
   readonly onTornTail?: (tail: TornTail) => void;
   /** Called with the file of the profiles where it lacks in a directory that was used before. */
   readonly onProfilesMissing?: (path: string) => void;
+  /** Takes settings of a storage server that an operator should know of. */
+  readonly onWarning?: (warning: string) => void;
 }
 
 /** Opens the stores of the mesh. */
 export async function openStorage(options: OpenStorageOptions): Promise<MeshStorage> {
   const { storage, examplePartitions, manyThreads } = options;
-  if (storage.kind === "directory") return await openDirectory(storage.path, options, "disk");
+  if (storage.kind === "directory") {
+    return storage.redis
+      ? await openRedis(storage.path, storage.redis, options)
+      : await openDirectory(storage.path, options, "disk");
+  }
   if (!manyThreads) return openMemory(examplePartitions, storage.logBytesMax);
   const path = Deno.makeTempDirSync({ prefix: "cairn-" });
   const opened = await openDirectory(path, options, "process");
@@ -89,10 +107,12 @@ export function openBlobStorage(path: string): BlobStorage {
 }
 
 /** The stores that a worker thread reads. */
-export async function openSharedStorage({ path, examples }: SharedStorage): Promise<{
+export async function openSharedStorage({ path, redis, examples }: SharedStorage): Promise<{
   readonly exampleLog: EventLog | undefined;
   readonly blobs: BlobStore;
 }> {
+  const blobs = new DirectoryBlobStore(`${path}/blobs`);
+  if (redis) return { exampleLog: await openRedisExampleLog(redis), blobs };
   return {
     exampleLog: examples && await EmbeddedEventLog.open({
       directory: `${path}/examples`,
@@ -100,7 +120,7 @@ export async function openSharedStorage({ path, examples }: SharedStorage): Prom
       mode: "read",
       ends: new SharedLogEnds(examples.ends),
     }),
-    blobs: new DirectoryBlobStore(`${path}/blobs`),
+    blobs,
   };
 }
 
@@ -120,6 +140,29 @@ function openMemory(examplePartitions: number, bytesMax: number): MeshStorage {
     shared: undefined,
     close: () =>
       Promise.all([eventLog.close(), exampleLog.close(), profiles.close()]).then(() => {}),
+  };
+}
+
+/**
+ * Logs and profiles on a server, snapshots in the directory, which several processes may share and
+ * none locks.
+ */
+async function openRedis(
+  path: string,
+  section: RedisSection,
+  { storage, mesh, examplePartitions, onWarning = () => {} }: OpenStorageOptions,
+): Promise<MeshStorage> {
+  const redis = redisStorageOf(section, mesh, {
+    logBytesMax: storage.logBytesMax,
+    eventPartitions: EVENT_PARTITIONS,
+    examplePartitions,
+  });
+  makeDirectory(path);
+  const stores = await openRedisStores(redis, onWarning);
+  return {
+    ...stores,
+    blobs: new DirectoryBlobStore(`${path}/blobs`),
+    shared: { path, redis, examples: undefined },
   };
 }
 

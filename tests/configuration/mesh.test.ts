@@ -101,6 +101,11 @@ Deno.test("storage that other hosts cannot reach is refused", () => {
     }),
     /found directory, whose logs one process reads and writes, but edge, learn have roles of/,
   );
+  const apart = yaml({
+    edge: '{ address: "10.0.0.1:7400", roles: [serving] }',
+    learn: '{ address: "10.0.0.4:7400", roles: [trainer, joiner, sync] }',
+  });
+  parse(apart.replace("path: data }", 'path: data, redis: { url: "redis://10.0.0.9:6379" } }'));
 });
 
 Deno.test("the hosts' parts together are the plan, each actor on a node of one host", () => {

@@ -30,6 +30,10 @@ export interface AppenderParts {
   readonly bytesMax: number;
   /** Time within which an append is sent again, ms. */
   readonly budgetMs: number;
+  /** Longest wait of an append that need not be durable, ms: a ranking waits for it. */
+  readonly writtenBudgetMs: number;
+  /** Time without a connection after which appends are refused at once, ms. */
+  readonly awayAfterMs: number;
   /**
    * The run of the server, after the log has checked that it lost nothing.
    *
@@ -52,6 +56,8 @@ interface Append {
   /** End of its time on the monotonic clock, ms. */
   readonly untilMs: number;
   isSettled: boolean;
+  /** Ends the wait of an append that need not be durable. */
+  timer: ReturnType<typeof setTimeout> | undefined;
   resolve(firstOffset: number): void;
   reject(error: unknown): void;
 }
@@ -94,17 +100,29 @@ export class LogAppender {
     fence: AppendFence | undefined,
   ): Promise<number> {
     const bytes = records.reduce((sum, record) => sum + record.byteLength, 0);
-    const isBehind = this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX;
-    if (isBehind || this.#isClosed) {
-      const reason = this.#isClosed ? "the log is closed" : `${this.#waitingBytes} bytes wait`;
-      const error = this.#unavailable(new Error(reason));
+    const refused = this.#reasonToRefuse(bytes);
+    if (refused !== undefined) {
+      const error = this.#unavailable(refused);
       this.#parts.onRefusal(error);
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
       const untilMs = performance.now() + this.#parts.budgetMs;
-      const isSettled = false;
-      this.#waiting.push({ records, bytes, until, fence, untilMs, isSettled, resolve, reject });
+      const append: Append = {
+        records,
+        bytes,
+        until,
+        fence,
+        untilMs,
+        isSettled: false,
+        timer: undefined,
+        resolve,
+        reject,
+      };
+      if (until === "written") {
+        append.timer = setTimeout(() => this.#giveUp(append), this.#parts.writtenBudgetMs);
+      }
+      this.#waiting.push(append);
       this.#waitingBytes += bytes;
       if (!this.#isSending) {
         this.#isSending = true;
@@ -118,6 +136,22 @@ export class LogAppender {
   async close(): Promise<void> {
     this.#isClosed = true;
     while (this.#isSending || this.#unconfirmed.length > 0) await pause(1);
+  }
+
+  #reasonToRefuse(bytes: number): Error | undefined {
+    if (this.#isClosed) return new Error("the log is closed");
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
+      return new Error(`${this.#waitingBytes} bytes wait to be written`);
+    }
+    const { commands } = this.#parts.server;
+    return commands.downMs > this.#parts.awayAfterMs ? commands.failure : undefined;
+  }
+
+  /** Answers an append that has waited too long; one that was not sent is not written. */
+  #giveUp(append: Append): void {
+    this.#waiting = this.#waiting.filter((each) => each !== append);
+    const late = new Error(`no answer within ${this.#parts.writtenBudgetMs} ms`);
+    this.#answer(append, this.#unavailable(this.#parts.server.commands.failure ?? late), 0);
   }
 
   async #send(): Promise<void> {
@@ -323,14 +357,21 @@ export class LogAppender {
     if (failure) this.#parts.onRefusal(failure);
     let offset = batch.firstOffset;
     for (const append of batch.appends) {
-      const first = offset;
+      if (until === "durable" || append.until === "written") {
+        this.#answer(append, failure, offset);
+      }
       offset += append.records.length;
-      if (append.isSettled || (until === "written" && append.until === "durable")) continue;
-      append.isSettled = true;
-      this.#waitingBytes -= append.bytes;
-      if (failure) append.reject(failure);
-      else append.resolve(first);
     }
+  }
+
+  /** Answers an append, once. */
+  #answer(append: Append, failure: Error | undefined, firstOffset: number): void {
+    if (append.isSettled) return;
+    append.isSettled = true;
+    clearTimeout(append.timer);
+    this.#waitingBytes -= append.bytes;
+    if (!failure) append.resolve(firstOffset);
+    else append.reject(failure);
   }
 
   #translated(error: unknown): Error {
@@ -351,6 +392,7 @@ export class LogAppender {
       this.#parts.log,
       "The records may have been written. Appends go on as soon as Redis answers.",
       cause,
+      true,
     );
   }
 }

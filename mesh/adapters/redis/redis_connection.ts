@@ -93,6 +93,7 @@ export class RedisConnection {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
   #attempt = 0;
+  #downSinceMs = performance.now();
   #closed = false;
 
   constructor(options: RedisOptions) {
@@ -121,6 +122,11 @@ export class RedisConnection {
   /** Whether commands are being taken. */
   get isReady(): boolean {
     return this.#client?.isReady === true;
+  }
+
+  /** Time since the connection broke, ms; 0 while there is one. */
+  get downMs(): number {
+    return this.isReady ? 0 : performance.now() - this.#downSinceMs;
   }
 
   /** Why there is no connection; undefined while there is one. */
@@ -244,6 +250,7 @@ export class RedisConnection {
 
   #drop(cause: unknown): void {
     const client = this.#client;
+    if (client) this.#downSinceMs = performance.now();
     this.#client = undefined;
     this.#cause = cause;
     this.#deadlines.length = 0;

@@ -38,6 +38,10 @@ export interface RedisEventLogOptions {
   readonly writer: string;
   /** Time within which a failed command is made again, ms; default 5000. */
   readonly budgetMs?: number;
+  /** Longest wait of an append that need not be durable, ms; default 200. */
+  readonly writtenBudgetMs?: number;
+  /** Time without a connection after which appends are refused at once, ms; default 1000. */
+  readonly awayAfterMs?: number;
 }
 
 /** A log keeps the number of partitions that it was made with. */
@@ -108,6 +112,8 @@ export class RedisEventLog implements EventLog {
         keys: { ...this.#keys, stream: streamOf(partition) },
         bytesMax,
         budgetMs: this.#budgetMs,
+        writtenBudgetMs: options.writtenBudgetMs ?? 200,
+        awayAfterMs: options.awayAfterMs ?? 1_000,
         checkedRun: () => this.#checkedRun(),
         onBytes: (bytes) => this.#held(bytes),
         onAppended: (endOffset) => this.#watcher.tell(partition, endOffset),
@@ -390,6 +396,7 @@ export class RedisEventLog implements EventLog {
       this.#inWords,
       "Check that Redis runs; the log goes on as soon as it answers.",
       cause,
+      true,
     );
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { NumberMemory } from "../../../structures/number_memory.ts";
+import { LogUnavailableError } from "../../../mesh/ports/event_log.ts";
 import { decodeEvent, type ImpressionRecord } from "../../../records/event_record.ts";
 import { ImpressionRowsReader } from "../../../records/impression_rows_reader.ts";
 import type { Rank, RankerMessage } from "../../../actors/ranker/protocol.ts";
@@ -77,6 +78,19 @@ Deno.test("a changed or deleted item profile is in the features of the next rank
   assert.deepEqual(await tagIds("changed"), known.slice(1));
   await loop.profiles.delete("item", "a");
   assert.deepEqual(await tagIds("deleted"), []);
+  await loop.stop();
+});
+
+Deno.test("a ranking is answered while the log's server is away, and refused on a broken disk", async () => {
+  const loop = await Loop.start();
+  const failure = {
+    error: new LogUnavailableError("events", "Start it.", new Error("away"), true),
+  };
+  Object.assign(loop.eventLog, { append: () => Promise.reject(failure.error) });
+  const { items } = await loop.rank("u", ["a", "b"]);
+  assert.equal(items.length, 2);
+  failure.error = new LogUnavailableError("events", "Mend it.", new Error("disk I/O error"));
+  await assert.rejects(loop.rank("u", ["a", "b"]), /disk I\/O error/);
   await loop.stop();
 });
 

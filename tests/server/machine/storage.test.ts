@@ -17,6 +17,7 @@ function open(
   } as unknown as Parameters<typeof openStorage>[0]["storage"];
   return openStorage({
     storage,
+    mesh: "cairn",
     examplePartitions: trainers,
     manyThreads: false,
     onProfilesMissing,

@@ -62,6 +62,8 @@ withPrograms((program: ServerProgram) => {
               bytesMax: 2 ** 30,
               writer: crypto.randomUUID(),
               budgetMs,
+              writtenBudgetMs: budgetMs,
+              awayAfterMs: budgetMs,
             });
             logs.push(log);
             return log;

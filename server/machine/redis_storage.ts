@@ -1,0 +1,136 @@
+/**
+ * Opens the stores of `storage.redis`: logs and profiles on a server that several processes share.
+ */
+import type { RedisSection } from "../../configuration/sections/redis.ts";
+import { LogPartitionsError, RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
+import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connection.ts";
+import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store.ts";
+import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
+
+/** The server cannot be used; the operator can do something about it. */
+export class RedisStorageError extends Error {
+  override readonly name = "RedisStorageError";
+}
+
+/** Plain data by which each thread of a process opens the stores. */
+export interface RedisStorage {
+  readonly server: RedisServerOptions;
+  readonly logBytesMax: number;
+  readonly eventPartitions: number;
+  readonly examplePartitions: number;
+  readonly profilesCacheBytesMax: number;
+}
+
+/** Stores of one process. */
+export interface RedisStores {
+  readonly eventLog: EventLog;
+  readonly exampleLog: EventLog;
+  readonly profiles: ProfileStore;
+  close(): Promise<void>;
+}
+
+/** @param mesh Name of the mesh, where the section gives none. */
+export function redisStorageOf(
+  { url, username, password, name, replicas, deadline, durableWait, profilesCache }: RedisSection,
+  mesh: string,
+  sizes: Pick<RedisStorage, "logBytesMax" | "eventPartitions" | "examplePartitions">,
+): RedisStorage {
+  return {
+    server: {
+      url,
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      mesh: name ?? mesh,
+      replicas,
+      deadlineMs: deadline,
+      durableWaitMs: durableWait,
+    },
+    profilesCacheBytesMax: profilesCache,
+    ...sizes,
+  };
+}
+
+/**
+ * Opens all stores.
+ *
+ * @param onWarning Takes settings of the server that an operator should know of.
+ * @throws {RedisStorageError} The server does not answer, or its log has other partitions.
+ * @throws {UnsafeRedisError} The server would lose data.
+ * @throws {LogTailLostError} The server has lost records that were handled.
+ */
+export async function openRedisStores(
+  storage: RedisStorage,
+  onWarning: (warning: string) => void,
+): Promise<RedisStores> {
+  await using opened = new AsyncDisposableStack();
+  const server = opened.adopt(
+    await openServer(storage),
+    (server) => Promise.resolve(server.close()),
+  );
+  const { warnings, maxmemoryBytes } = server.facts;
+  for (const warning of warnings) onWarning(warning);
+  if (maxmemoryBytes > 0 && 2 * storage.logBytesMax > maxmemoryBytes) {
+    onWarning(
+      `The Redis at ${server.url} has a maxmemory of ${maxmemoryBytes} bytes, and two logs of up to ` +
+        `storage.logBytesMax (${storage.logBytesMax}) are kept there: it refuses events before the logs do. ` +
+        "Raise its maxmemory, or lower storage.logBytesMax.",
+    );
+  }
+  const writer = crypto.randomUUID();
+  const openLog = (name: string, partitions: number) =>
+    RedisEventLog.open({ server, name, partitions, bytesMax: storage.logBytesMax, writer });
+  const close = (store: { close(): Promise<void> }) => store.close();
+  const eventLog = opened.adopt(await openLog("events", storage.eventPartitions), close);
+  const exampleLog = opened.adopt(
+    await openLog("examples", storage.examplePartitions).catch((error) => {
+      throw trainerCountError(error);
+    }),
+    close,
+  );
+  const profiles = opened.adopt(
+    await RedisProfileStore.open({
+      server,
+      writer,
+      cacheBytesMax: storage.profilesCacheBytesMax,
+    }),
+    close,
+  );
+  const all = opened.move();
+  return { eventLog, exampleLog, profiles, close: () => all.disposeAsync() };
+}
+
+/** Opens the example log alone, as a thread does that trains. */
+export async function openRedisExampleLog(storage: RedisStorage): Promise<EventLog> {
+  return await RedisEventLog.open({
+    server: await openServer(storage),
+    name: "examples",
+    partitions: storage.examplePartitions,
+    bytesMax: storage.logBytesMax,
+    writer: crypto.randomUUID(),
+  });
+}
+
+async function openServer({ server }: RedisStorage): Promise<RedisServer> {
+  try {
+    return await RedisServer.open(server);
+  } catch (error) {
+    if (!(error instanceof RedisUnavailableError)) throw error;
+    throw new RedisStorageError(
+      `Cannot reach the Redis at ${error.url}: ${error.message}. Start it, or correct storage.redis.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Rewords a mismatch of partitions: the configuration calls their number trainer.count. */
+function trainerCountError(error: unknown): unknown {
+  if (!(error instanceof LogPartitionsError)) return error;
+  const { log, found, asked } = error;
+  return new RedisStorageError(
+    `trainer.count is ${asked}, and the log ${log} was made for ${found}: examples are spread over the trainers, so ` +
+      `their number stays. Set trainer.count to ${found}, or storage.redis.name to another name.`,
+    { cause: error },
+  );
+}
