@@ -2,7 +2,9 @@
  * The kinds of actors that a node can host, with the stores and sessions that they use.
  */
 import { defineCatalogue } from "../actors/catalogue/definition.ts";
+import { defineShardCopy } from "../actors/embedding_shard/copy_definition.ts";
 import { defineEmbeddingShard } from "../actors/embedding_shard/definition.ts";
+import { MovedShards } from "../actors/embedding_shard/moved_shards.ts";
 import { defineJoiner } from "../actors/joiner/definition.ts";
 import { defineParameterSync } from "../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../actors/ranker/definition.ts";
@@ -26,16 +28,20 @@ export interface ComputingResources {
   readonly dense: DenseSessions;
 }
 
-/** The actors that any node can host: serving replicas, retrievers, scorers, embedding
- * shards and trainers. */
+/**
+ * The actors that any node can host: serving replicas, retrievers, scorers, embedding shards and
+ * their copies, and trainers.
+ */
 export function computingDefinitions(
   { exampleLog, blobs, dense }: ComputingResources,
 ): AnyDefinition[] {
+  const moved = new MovedShards();
   return [
     defineServingReplica(),
     defineRetriever(),
     defineScorer({ createSession: () => dense.openInference() }),
-    defineEmbeddingShard({ blobs }),
+    defineEmbeddingShard({ blobs, moved }),
+    defineShardCopy(moved),
     ...(exampleLog === undefined
       ? []
       : [defineTrainer({ exampleLog, blobs, createSession: () => dense.openTraining() })]),

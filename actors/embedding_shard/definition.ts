@@ -24,6 +24,8 @@ export function defineEmbeddingShard(
       switch (message.kind) {
         case "getStatistics":
         case "getIncarnation":
+        case "abandonCopy":
+        case "retireShard":
           return "control";
         // One queue for training: a lookup, a cut or an opening must not overtake the gradients
         // sent before it.
@@ -32,6 +34,7 @@ export function defineEmbeddingShard(
         case "beginSnapshot":
         case "openSource":
         case "goBack":
+        case "finishCopy":
           return "read";
         case "takeDelta":
         case "exportRows":
@@ -39,6 +42,9 @@ export function defineEmbeddingShard(
         case "writeSnapshot":
         case "abandonSnapshot":
         case "writeSnapshotChunk":
+        case "beginCopy":
+        case "copyRows":
+        case "getCopyChanges":
           return "write";
       }
     },

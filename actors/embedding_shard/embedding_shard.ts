@@ -12,7 +12,6 @@ import {
   type ApplyGradients,
   type BeginSnapshot,
   CutPassedError,
-  type DeltaPosition,
   type EmbeddingShardMessage,
   type ExportRows,
   type GoBack,
@@ -23,9 +22,17 @@ import {
   SourceReopenedError,
   type TakeDelta,
 } from "./protocol.ts";
-import { invariant } from "../../structures/invariant.ts";
+import {
+  type BeginCopy,
+  CopyLostError,
+  type GivingMessage,
+  ShardMovingError,
+} from "./copy_protocol.ts";
+import { buffersOf, DeltaStream } from "./delta_stream.ts";
+import { Giving } from "./giving.ts";
+import type { MovedShard, MovedShards } from "./moved_shards.ts";
 import { ShardFigures } from "./shard_figures.ts";
-import { type RestoredShard, restoreNewest } from "./shard_restore.ts";
+import { restoreNewest } from "./shard_restore.ts";
 import { ShardSnapshot } from "./shard_snapshot.ts";
 
 /** Interval at which the entries per bucket are counted, ms. Counting visits all buckets. */
@@ -34,8 +41,12 @@ const BUCKETS_INTERVAL_MS = 60_000;
 /** As many as a trainer has batches in flight. */
 const SPARE_BUFFERS = 4;
 
+/** Rows of a delta that is handed over with the shard. */
+const HANDED_ROWS_MAX = 8_192;
+
 export interface EmbeddingShardDependencies {
   readonly blobs: BlobStore;
+  readonly moved: MovedShards;
 }
 
 export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
@@ -45,14 +56,19 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   readonly #blobs: BlobStore;
   /** Memory of applied gradients, for the answers to lookups. */
   readonly #buffers = new BufferPool(SPARE_BUFFERS);
+  readonly #moved: MovedShards;
+  /** Another one after each restart. It moves with the shard. */
   readonly #incarnation: string;
+  /** How often the shard has moved since its incarnation began. */
+  readonly #moves: number;
+  readonly #deltas: DeltaStream;
+  /** The move to another node that is under way. */
+  #giving: Giving | undefined;
   #snapshot: ShardSnapshot | undefined;
   /** The newest sequence applied, by source. */
   readonly #marks = new Map<string, number>();
   /** Number of the current opening, by source. */
   readonly #epochs = new Map<string, number>();
-  /** Sequence of the newest acknowledged delta of the current lineage. */
-  #acknowledged = 0;
   readonly #labels: { readonly shard: string };
   readonly #gradientRows: Counter;
   readonly #figures: ShardFigures;
@@ -61,15 +77,24 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   private constructor(
     context: ActorContext<EmbeddingShardMessage>,
     options: EmbeddingShardOptions,
-    { blobs }: EmbeddingShardDependencies,
-    { tables, marks }: RestoredShard,
+    { blobs, moved }: EmbeddingShardDependencies,
+    start: MovedShard,
   ) {
     this.#context = context;
     this.#options = options;
-    this.#tables = tables;
     this.#blobs = blobs;
-    this.#incarnation = context.random.uuid();
-    for (const { source, sequence } of marks) this.#marks.set(source, sequence);
+    this.#moved = moved;
+    const { tables, incarnation, moves, marks, epochs, deltas } = start;
+    const { shard } = options;
+    this.#tables = tables;
+    this.#incarnation = incarnation;
+    this.#moves = moves;
+    for (const [source, sequence] of marks) this.#marks.set(source, sequence);
+    for (const [source, epoch] of epochs) this.#epochs.set(source, epoch);
+    this.#deltas = new DeltaStream(tables, shard, `${incarnation}/${moves}`, deltas);
+    // It handed itself over and crashed: the copy may be the owner by now.
+    const copy = moved.givenTo(shard);
+    if (copy !== undefined) this.#giving = new Giving(copy, undefined);
     this.#labels = { shard: String(options.shard) };
     this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
       help: "Rows for which gradients arrived; a row counts once a batch.",
@@ -84,12 +109,25 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     options: EmbeddingShardOptions,
     dependencies: EmbeddingShardDependencies,
   ): Promise<EmbeddingShard> {
+    const moved = dependencies.moved.take(options.shard);
+    if (moved !== undefined) {
+      dependencies.moved.settle(options.shard);
+      return new EmbeddingShard(context, options, dependencies, moved);
+    }
     const tables = ClassTables.create(options.tables);
     const restored = await restoreNewest(tables, options, dependencies.blobs, context.telemetry);
-    return new EmbeddingShard(context, options, dependencies, restored);
+    return new EmbeddingShard(context, options, dependencies, {
+      tables,
+      incarnation: context.random.uuid(),
+      moves: 0,
+      marks: restored.marks.map(({ source, sequence }) => [source, sequence] as const),
+      epochs: [],
+      deltas: undefined,
+    });
   }
 
   receive(message: EmbeddingShardMessage): void {
+    if (this.#giving?.isFrozen === true && this.#waitsForMove(message, this.#giving)) return;
     switch (message.kind) {
       case "lookup":
         return this.#lookup(message);
@@ -129,9 +167,25 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
           ...this.#tables.statistics(),
           shard: this.#options.shard,
         });
+      case "beginCopy":
+        return this.#beginCopy(message);
+      case "copyRows":
+      case "getCopyChanges":
+      case "finishCopy":
+        return this.#give(message);
+      case "abandonCopy":
+        if (this.#giving?.copy === message.copy) this.#endGiving();
+        return this.#context.reply(message, undefined);
+      case "retireShard":
+        this.#moved.settle(this.#options.shard);
+        return this.#context.reply(message, undefined);
       default:
         message satisfies never;
     }
+  }
+
+  stop(): void {
+    this.#figures.clear();
   }
 
   #lookup(message: Lookup): void {
@@ -201,44 +255,125 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #takeDelta(message: TakeDelta): void {
-    const { acknowledged, rowsMax } = message;
-    const before = this.#deltaPosition();
-    // A taker that has restarted does not know its last acknowledgement.
-    if (acknowledged?.lineage === before.lineage) {
-      this.#acknowledged = Math.max(this.#acknowledged, acknowledged.sequence);
-    }
-    const delta = this.#tables.takeDelta(this.#acknowledged, rowsMax);
-    const position = this.#deltaPosition();
-    if (position.lineage !== before.lineage) this.#acknowledged = 0;
-    invariant(
-      delta === undefined || position.sequence === this.#acknowledged + 1,
-      "a delta follows the acknowledged one",
-    );
-    const repeated = delta !== undefined && position.lineage === before.lineage &&
-      position.sequence === before.sequence;
-    const answer = { position, repeated, incarnation: this.#incarnation };
-    if (delta === undefined) return this.#context.reply(message, answer);
-    const buffers = delta.classes.flatMap((changes) =>
-      changes === undefined
-        ? []
-        : [changes.ids.buffer, changes.rows.buffer, changes.tombstones.buffer]
-    );
-    const { shard } = this.#options;
-    const { classes } = delta;
-    this.#context.reply(message, { ...answer, delta: { shard, ...position, classes } }, buffers);
-  }
-
-  #deltaPosition(): DeltaPosition {
-    const { lineage, sequence } = this.#tables.deltaPosition;
-    return { lineage: `${this.#incarnation}/${lineage}`, sequence };
+    const taken = this.#deltas.take(message.acknowledged, message.rowsMax);
+    const buffers = taken.delta === undefined ? [] : buffersOf(taken.delta);
+    this.#context.reply(message, { ...taken, incarnation: this.#incarnation }, buffers);
   }
 
   #exportRows(message: ExportRows): void {
+    const moves = this.#moves;
+    if (message.cursor !== undefined && message.cursor.moves !== moves) {
+      const { shard } = this.#options;
+      return this.#context.replyError(
+        message,
+        new Error(`embedding_shard/${shard} has moved: export its rows from the first page on.`),
+      );
+    }
     const page = this.#tables.exportRows(message.cursor, message.rowsMax);
-    this.#context.reply(message, { ...page, position: this.#deltaPosition() }, [
+    const cursor = { ...page.cursor, moves };
+    this.#context.reply(message, { ...page, cursor, position: this.#deltas.position }, [
       page.ids.buffer,
       page.rows.buffer,
     ]);
+  }
+
+  // ---- moving to another node
+
+  /**
+   * Whether a message is not handled while the shard is frozen. Those of trainers and of parameter
+   * sync wait for the end of the move, in their order; the ones that come again later are refused.
+   */
+  #waitsForMove(message: EmbeddingShardMessage, giving: Giving): boolean {
+    const { shard } = this.#options;
+    switch (message.kind) {
+      case "lookup":
+      case "applyGradients":
+      case "openSource":
+      case "takeDelta":
+        if (!giving.defer(message)) {
+          this.#context.replyError(message, new ShardMovingError(shard, "keep more messages"));
+        }
+        return true;
+      case "beginSnapshot":
+      case "goBack":
+        this.#context.replyError(message, new ShardMovingError(shard, message.kind));
+        return true;
+      case "evictExpired":
+        this.#context.schedule(this.#options.evictionIntervalMs, message);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #beginCopy(message: BeginCopy): void {
+    if (this.#giving !== undefined) this.#endGiving();
+    const source = this.#tables.copySource();
+    const headers = source.begin();
+    this.#giving = new Giving(message.copy, source);
+    this.#context.reply(message, { incarnation: this.#incarnation, headers });
+  }
+
+  #give(
+    message: Exclude<GivingMessage, { kind: "beginCopy" | "abandonCopy" | "retireShard" }>,
+  ): void {
+    const giving = this.#giving;
+    const source = giving?.copy === message.copy ? giving.source : undefined;
+    if (giving === undefined || source === undefined) {
+      return this.#copyLost(message, "the shard was restarted, or another copy was begun");
+    }
+    if (message.kind === "copyRows") {
+      const page = source.page(message.cursor, message.rowsMax);
+      return this.#context.reply(message, page, [page.bytes.buffer]);
+    }
+    if (message.kind === "finishCopy") this.#freeze(giving);
+    const changes = source.changes(message.applied, message.rowsMax);
+    if (changes === "overflowed") {
+      return this.#copyLost(message, "more rows were removed than can be remembered");
+    }
+    const buffers = changes.classes.flatMap((delta) =>
+      delta === undefined ? [] : [delta.bytes.buffer, delta.tombstones.buffer]
+    );
+    if (message.kind === "getCopyChanges") {
+      return this.#context.reply(message, changes, buffers);
+    }
+    const areLast = changes.classes.every((delta) =>
+      delta === undefined || delta.rows + delta.tombstones.length < message.rowsMax
+    );
+    if (!areLast) return this.#context.reply(message, { changes }, buffers);
+    giving.deltas ??= { handed: this.#deltas.handOver(HANDED_ROWS_MAX) };
+    this.#context.reply(message, {
+      changes,
+      handover: {
+        end: source.end(),
+        incarnation: this.#incarnation,
+        moves: this.#moves + 1,
+        marks: [...this.#marks],
+        epochs: [...this.#epochs],
+        deltas: giving.deltas.handed,
+      },
+    }, buffers);
+  }
+
+  #freeze(giving: Giving): void {
+    if (giving.isFrozen) return;
+    giving.isFrozen = true;
+    this.#moved.give(this.#options.shard, giving.copy);
+    this.#snapshot?.abandon();
+  }
+
+  #copyLost(message: Exclude<GivingMessage, BeginCopy>, why: string): void {
+    const error = new CopyLostError(this.#options.shard, message.copy, why);
+    this.#context.replyError(message, error);
+  }
+
+  /** The shard stays here: what has waited is handled now. */
+  #endGiving(): void {
+    const giving = this.#giving;
+    this.#giving = undefined;
+    giving?.source?.close();
+    this.#moved.settle(this.#options.shard);
+    for (const message of giving?.takeWaiting() ?? []) this.receive(message);
   }
 
   #evictExpired(): void {

@@ -5,6 +5,7 @@ import type { Request } from "../../mesh/runtime/actor.ts";
 import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tables.ts";
 import type { FeatureIds } from "../../kernels/embedding/options.ts";
 import type { ShardPart } from "../../records/snapshot_parts.ts";
+import type { GivingMessage } from "./copy_protocol.ts";
 
 /**
  * Asks for the weights of `ids`: for n ids of a class `[n, width]`, one class after another.
@@ -160,6 +161,12 @@ export interface TakeDelta extends
   readonly rowsMax: number;
 }
 
+/** The place of the next page; it means nothing to the tables of another owner. */
+export interface ShardCursor extends ExportCursor {
+  /** How often the shard had moved. */
+  readonly moves: number;
+}
+
 /**
  * Asks for all rows, page by page until `done`, for a replica that starts or has missed a delta.
  */
@@ -168,11 +175,12 @@ export interface ExportRows extends
     ClassPage & {
       /** Position of the newest delta whose changes are in this page. */
       readonly position: DeltaPosition;
+      readonly cursor: ShardCursor;
     }
   > {
   readonly kind: "exportRows";
-  /** From the page before; absent for the first. */
-  readonly cursor?: ExportCursor;
+  /** From the page before; absent for the first. Refused where the shard has moved since. */
+  readonly cursor?: ShardCursor;
   readonly rowsMax: number;
 }
 
@@ -260,4 +268,5 @@ export type EmbeddingShardMessage =
   | TakeDelta
   | ExportRows
   | EvictExpired
-  | GetShardStatistics;
+  | GetShardStatistics
+  | GivingMessage;

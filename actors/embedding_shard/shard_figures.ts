@@ -5,6 +5,9 @@
 import type { ClassTablesStatistics } from "../../kernels/embedding/class_tables.ts";
 import type { Counter, Gauge, Telemetry } from "../../mesh/ports/telemetry.ts";
 
+/** Entries of a full bucket. */
+const ENTRIES_MAX = 16;
+
 /** Outcomes of updates, as the tables count them. */
 const OUTCOMES = ["admitted", "filtered", "updated", "evicted", "rejected"] as const;
 
@@ -77,6 +80,21 @@ export class ShardFigures {
       this.#updates.add(statistics[outcome] - this.#before[outcome], { shard, outcome });
     }
     this.#before = statistics;
+  }
+
+  /** Empties the gauges: the shard ends here, and another thread may have it next. */
+  clear(): void {
+    const shard = this.#shard;
+    for (const number of this.#before.classes.keys()) {
+      const labels = { shard, class: String(number) };
+      this.#rows.set(0, labels);
+      this.#bytes.set(0, labels);
+    }
+    this.#load.set(0, { shard });
+    this.#touched.set(0, { shard });
+    for (let entries = 0; entries <= ENTRIES_MAX; entries++) {
+      this.#buckets.set(0, { shard, entries: String(entries) });
+    }
   }
 
   /** @param entriesPerBucket Number of buckets with 0, 1, … 16 entries. */

@@ -6,8 +6,12 @@
  * with all rows of the shard. All replicas are filled when the shard begins another lineage.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
-import type { ExportCursor } from "../../kernels/embedding/class_tables.ts";
-import type { Delta, DeltaPosition, EmbeddingShardMessage } from "../embedding_shard/protocol.ts";
+import type {
+  Delta,
+  DeltaPosition,
+  EmbeddingShardMessage,
+  ShardCursor,
+} from "../embedding_shard/protocol.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
@@ -159,7 +163,7 @@ export class ShardSync {
     const { deltaRowsMax, budgetMs } = this.#options;
     const replica = this.#replicas[index];
     try {
-      let cursor: ExportCursor | undefined;
+      let cursor: ShardCursor | undefined;
       let begins: DeltaPosition | undefined;
       for (let done = false; !done;) {
         const page = await this.#shard.ask(

@@ -6,6 +6,7 @@
 import type { Timer } from "../ports/clock.ts";
 import type { ActorRef, Address, Message } from "./actor.ts";
 import { reasonOf } from "./errors.ts";
+import { invariant } from "../../structures/invariant.ts";
 import type { Node } from "./node.ts";
 import {
   defineNodeActor,
@@ -90,6 +91,8 @@ export class Mesh {
   #endRetry: (() => void) | undefined;
   #stopping = false;
   readonly #nodes = new Set<string>();
+  /** The nodes of all actors of the plan, also of other processes. */
+  readonly #planned = new Set<string>();
   readonly #started: { readonly address: Address; readonly node: string }[] = [];
 
   constructor(options: MeshOptions) {
@@ -113,6 +116,7 @@ export class Mesh {
   ): Promise<void> {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
     this.home.setPlacement(placementOf(plan));
+    for (const { node } of plan) this.#planned.add(node);
     const own = plan.filter(({ node }) => this.#part?.nodes.includes(node) ?? true);
     for (const [index, actor] of own.entries()) {
       onSpawn(actor, index, own.length);
@@ -154,6 +158,72 @@ export class Mesh {
         resolve();
       };
     });
+  }
+
+  /**
+   * Makes one more actor.
+   *
+   * @throws {ActorFailedError} It cannot be made.
+   */
+  async spawn(actor: PlannedActor): Promise<void> {
+    await this.#make(actor);
+    await this.#place([[addressOf(actor), actor.node]]);
+    this.#started.push({ address: addressOf(actor), node: actor.node });
+  }
+
+  /** Ends one actor, after its waiting messages are handled or after `drainMs`. */
+  async end(address: Address, drainMs = 5_000): Promise<void> {
+    const index = this.#started.findIndex((started) => started.address === address);
+    if (index < 0) return;
+    const [{ node }] = this.#started.splice(index, 1);
+    await this.#node(node).ask({ kind: "stop", address, drainMs }, { budgetMs: drainMs + 5_000 });
+  }
+
+  /** The node of an actor; undefined where there is no such actor. */
+  nodeOf(address: Address): string | undefined {
+    return this.#started.find((started) => started.address === address)?.node;
+  }
+
+  /**
+   * Makes the actor on another node, sends its messages there, and ends the old one. Asks that wait
+   * for the old one fail, and reach the new one when they are repeated. The new one has none of the
+   * old one's state: the caller moves it.
+   *
+   * @returns `placed` resolves when every node has answered that it sends there; busy ones are
+   * late, and what they send to the old node meanwhile fails.
+   * @throws {ActorFailedError} It cannot be made there; the old one goes on.
+   */
+  async relocate(actor: PlannedActor): Promise<{ readonly placed: Promise<void> }> {
+    const address = addressOf(actor);
+    const index = this.#started.findIndex((started) => started.address === address);
+    invariant(index >= 0, "an actor that is relocated was made before");
+    const { node } = this.#started[index];
+    await this.#make(actor);
+    this.#started[index] = { address, node: actor.node };
+    const placed = this.#place([[address, actor.node]]);
+    placed.catch(() => {}); // the caller awaits it after the end of the old one
+    await this.#node(node).ask({ kind: "stop", address, drainMs: 0, hasMoved: true }, {
+      budgetMs: 5_000,
+    });
+    return { placed };
+  }
+
+  async #make({ kind, key, options, node }: PlannedActor): Promise<void> {
+    this.#nodes.add(node);
+    this.#planned.add(node);
+    await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
+      budgetMs: this.#spawnBudgetMs,
+    });
+  }
+
+  /** Tells every node where these actors are. */
+  async #place(placement: readonly (readonly [Address, string])[]): Promise<void> {
+    const nodes = new Set([this.home.name, ...this.#planned]);
+    await Promise.all(
+      [...nodes].map((node) =>
+        this.#node(node).ask({ kind: "place", placement }, { budgetMs: 60_000 })
+      ),
+    );
   }
 
   /** A handle to an actor of the plan, on any node. */

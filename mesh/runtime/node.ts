@@ -127,11 +127,14 @@ export class Node implements CellHost {
   /**
    * Ends one actor: it handles waiting messages for at most `drainMs`, then releases its resources.
    *
+   * @param hasMoved Another node has the actor already: messages go there from now on.
    * @returns Messages and requests given up.
    */
-  async stopActor(address: Address, drainMs: number): Promise<number> {
+  async stopActor(address: Address, drainMs: number, hasMoved = false): Promise<number> {
     const cell = this.#cells.get(address);
     if (!cell) return 0;
+    if (hasMoved) this.#cells.delete(address);
+    this.#topology++;
     let timer: { cancel(): void } | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = this.clock.schedule(drainMs, resolve);

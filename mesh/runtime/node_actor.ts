@@ -22,6 +22,14 @@ export interface StopActor extends Request<number> {
   readonly kind: "stop";
   readonly address: Address;
   readonly drainMs: number;
+  /** Another node has the actor already: messages go there from now on. Default false. */
+  readonly hasMoved?: boolean;
+}
+
+/** Tells the node where these actors are from now on. */
+export interface PlaceActors extends Request<void> {
+  readonly kind: "place";
+  readonly placement: readonly (readonly [address: Address, node: string])[];
 }
 
 export interface NodeStatistics {
@@ -40,7 +48,12 @@ export interface GetNodeMetrics extends Request<unknown> {
   readonly kind: "getMetrics";
 }
 
-export type NodeMessage = SpawnActor | StopActor | GetNodeStatistics | GetNodeMetrics;
+export type NodeMessage =
+  | SpawnActor
+  | StopActor
+  | PlaceActors
+  | GetNodeStatistics
+  | GetNodeMetrics;
 
 /** Any definition; its options are checked where the plan is made. */
 // deno-lint-ignore no-explicit-any -- a registry holds definitions of different message types
@@ -86,11 +99,14 @@ export function defineNodeActor(
             return;
           }
           case "stop":
-            node.stopActor(message.address, message.drainMs).then(
+            node.stopActor(message.address, message.drainMs, message.hasMoved).then(
               (abandoned) => context.reply(message, abandoned),
               (error) => context.replyError(message, error),
             );
             return;
+          case "place":
+            node.setPlacement(message.placement);
+            return context.reply(message, undefined);
           case "getStatistics":
             return context.reply(message, {
               actors: node.statistics(),

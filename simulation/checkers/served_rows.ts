@@ -3,9 +3,9 @@
  *
  *     at the end, ∀ shard:  ids(replica) = ids(shard), and their weights are equal bit by bit
  */
-import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import type { EmbeddingShardMessage, ShardCursor } from "../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
-import type { ClassPage, ExportCursor } from "../../kernels/embedding/class_tables.ts";
+import type { ClassPage } from "../../kernels/embedding/class_tables.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
 import type { Checker, CheckerFactory } from "./checker.ts";
@@ -45,9 +45,9 @@ async function differenceOf(
   const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
   const classes = configuration.embeddingShard.tables.classes.length;
   let rowsSeen = 0;
-  let cursor: ExportCursor | undefined;
+  let cursor: ShardCursor | undefined;
   for (let done = false; !done;) {
-    const page: ClassPage = await owner.ask(
+    const page: ClassPage & { readonly cursor: ShardCursor } = await owner.ask(
       { kind: "exportRows", rowsMax: PAGE_ROWS, ...(cursor !== undefined && { cursor }) },
       BUDGET,
     );

@@ -4,6 +4,7 @@
  * found here.
  */
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
+import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import { defineJoiner, type JoinerOptions } from "../../actors/joiner/definition.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import type { JoinerMessage } from "../../actors/joiner/protocol.ts";
@@ -204,7 +205,7 @@ export class Loop {
     const { profiles, blobs } = this;
     const [eventLog, exampleLog] = [this.#logOf(this.eventLog), this.#logOf(this.exampleLog)];
     const { interference = {} } = this.options;
-    const defined = defineEmbeddingShard({ blobs });
+    const defined = defineEmbeddingShard({ blobs, moved: new MovedShards() });
     const shardDefinition = interference.shard?.(defined) ?? defined;
     const model = createModel(
       { kind: "deepFm", embeddingDim: DIM, hidden: [8] },

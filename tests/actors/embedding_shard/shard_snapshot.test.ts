@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
+import { MovedShards } from "../../../actors/embedding_shard/moved_shards.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
 
@@ -15,7 +16,7 @@ async function start({ chunkRows = 100, spreadMs = SPREAD_MS } = {}) {
   const mesh = new SimulatedMesh({ seed: 1 });
   const blobs = new MemoryBlobStore();
   const shard = await mesh.settle(
-    mesh.node().spawn(defineEmbeddingShard({ blobs }), 0, {
+    mesh.node().spawn(defineEmbeddingShard({ blobs, moved: new MovedShards() }), 0, {
       shard: 0,
       shards: 1,
       tables: {

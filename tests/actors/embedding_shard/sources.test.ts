@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { defineEmbeddingShard } from "../../../actors/embedding_shard/definition.ts";
+import { MovedShards } from "../../../actors/embedding_shard/moved_shards.ts";
 import type { SourceOpening } from "../../../actors/embedding_shard/protocol.ts";
 import { MemoryBlobStore } from "../../../mesh/adapters/memory/memory_blob_store.ts";
 import { SimulatedMesh } from "../../../mesh/simulation/simulated_mesh.ts";
@@ -13,28 +14,32 @@ const BUDGET = { budgetMs: 1_000 };
 async function startShard() {
   const mesh = new SimulatedMesh({ seed: 1 });
   const shard = await mesh.settle(
-    mesh.node().spawn(defineEmbeddingShard({ blobs: new MemoryBlobStore() }), 0, {
-      shard: 0,
-      shards: 1,
-      tables: {
-        seed: 1,
-        classes: [{
-          slices: [{
-            name: "embeddings",
-            dim: 1,
-            initializer: { kind: "zeros" },
-            optimizer: { kind: "sgd", learningRate: 1 },
+    mesh.node().spawn(
+      defineEmbeddingShard({ blobs: new MemoryBlobStore(), moved: new MovedShards() }),
+      0,
+      {
+        shard: 0,
+        shards: 1,
+        tables: {
+          seed: 1,
+          classes: [{
+            slices: [{
+              name: "embeddings",
+              dim: 1,
+              initializer: { kind: "zeros" },
+              optimizer: { kind: "sgd", learningRate: 1 },
+            }],
+            slots: [],
           }],
-          slots: [],
-        }],
-        bytesMax: 1 << 20,
-        atLimit: "reject",
+          bytesMax: 1 << 20,
+          atLimit: "reject",
+        },
+        slotNames: {},
+        evictionIntervalMs: 1_000,
+        evictionBucketsMax: 1_024,
+        snapshotChunkRows: 100,
       },
-      slotNames: {},
-      evictionIntervalMs: 1_000,
-      evictionBucketsMax: 1_024,
-      snapshotChunkRows: 100,
-    }),
+    ),
   );
   return {
     mesh,

@@ -1,0 +1,44 @@
+/**
+ * The shards of one thread that are between two owners. An actor cannot hold this state, because it
+ * outlives the actor: a verified copy becomes the state of the actor that is made next, and a shard
+ * that has handed itself over stays frozen even if it crashes and is restarted.
+ */
+import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import type { ShardHandover } from "./copy_protocol.ts";
+
+/** A verified copy. */
+export interface MovedShard extends Omit<ShardHandover, "end"> {
+  readonly tables: ClassTables;
+}
+
+export class MovedShards {
+  readonly #verified = new Map<number, MovedShard>();
+  readonly #given = new Map<number, string>();
+
+  /** Keeps a verified copy for the actor that will own it. */
+  keep(shard: number, moved: MovedShard): void {
+    this.#verified.set(shard, moved);
+  }
+
+  /** Takes the verified copy; undefined where there is none. */
+  take(shard: number): MovedShard | undefined {
+    const moved = this.#verified.get(shard);
+    this.#verified.delete(shard);
+    return moved;
+  }
+
+  /** Notes that the shard handed itself over to a copy. */
+  give(shard: number, copy: string): void {
+    this.#given.set(shard, copy);
+  }
+
+  /** The copy that the shard handed itself over to; undefined where it did not. */
+  givenTo(shard: number): string | undefined {
+    return this.#given.get(shard);
+  }
+
+  /** The shard is this thread's again, or no more. */
+  settle(shard: number): void {
+    this.#given.delete(shard);
+  }
+}
