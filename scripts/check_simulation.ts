@@ -5,6 +5,7 @@
  *
  *     deno run -A scripts/check_simulation.ts
  */
+import { counted } from "../structures/counted.ts";
 import { runPlanted } from "../cli/simulate/planted.ts";
 import { runCampaign } from "../simulation/campaign.ts";
 import { describeFault } from "../simulation/plan/fault.ts";
@@ -56,7 +57,7 @@ if (import.meta.main) {
     shrinkMsMax: 60_000,
     nowMs: () => performance.now(),
   });
-  console.log(`simulation: ${seedsTried} seeds, ${events} events`);
+  console.log(`simulation: ${counted(seedsTried, "seed")}, ${counted(events, "event")}`);
   if (failure !== undefined) {
     const { kind, checker, message, seed, shrunk } = failure;
     console.error(`${kind}: ${checker}: ${message}`);

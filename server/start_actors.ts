@@ -1,6 +1,7 @@
 /**
  * Starts the nodes and the actors of one process, and stops them again.
  */
+import { counted } from "../structures/counted.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, placementOf } from "../mesh/runtime/mesh.ts";
@@ -98,7 +99,7 @@ export async function withActors<T>(
   try {
     const plan = planOf(configuration);
     if (nodes.length > 0 || part !== undefined) {
-      progress.enter(`starting ${nodes.length} threads`);
+      progress.enter(`starting ${counted(nodes.length, "thread")}`);
       await environment.startNodes({ nodes, placement: placementOf(plan) });
     }
     await mesh.start(plan, ({ kind, key }, index, count) => {

@@ -2,6 +2,7 @@
  * Simulations in one's own tests: the whole mesh from a `cairn.yaml`, or actors of one's own, under
  * drawn or listed faults, with promises that must hold.
  */
+import { counted } from "../structures/counted.ts";
 import { type Check, checkerOf, pendingOf } from "./checks.ts";
 import { describeFault, type Fault, type FaultFamily } from "./plan/fault.ts";
 import { drawFaultPlan } from "./plan/fault_plan.ts";
@@ -69,7 +70,7 @@ export class SimulationError extends Error {
     super([
       `${checker}: ${message}`,
       `  seed ${formatSeed(seed)} (repeat it with seed: "${formatSeed(seed)}", seeds: 1), ` +
-      `${plan.clients.length} clients, ${faults.length} faults:`,
+      `${counted(plan.clients.length, "client")}, ${counted(faults.length, "fault")}:`,
       ...faults.map((fault) => `  ${describeFault(fault)}`),
     ].join("\n"));
   }

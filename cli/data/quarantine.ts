@@ -1,6 +1,7 @@
 /**
  * The work of `cairn data quarantine`.
  */
+import { counted } from "../../structures/counted.ts";
 import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
 import { readQuarantines } from "../../records/quarantine.ts";
 import type { Output } from "../command_line.ts";
@@ -32,7 +33,9 @@ export async function quarantineCommand(
       );
     }
     const { rows, rowsRefused } = quarantine;
-    output.out(`${trainer}  ${rowsRefused} rows refused in all, the last ${rows.length} shown\n`);
+    output.out(
+      `${trainer}  ${counted(rowsRefused, "row")} refused in all, the last ${rows.length} shown\n`,
+    );
   }
   if (quarantines.length === 0 && !json) output.out("no rows were put aside\n");
 }

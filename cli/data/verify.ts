@@ -1,6 +1,7 @@
 /**
  * The work of `cairn data verify`.
  */
+import { counted } from "../../structures/counted.ts";
 import { verifyDirectory } from "../../offline/data_directory/verify_directory.ts";
 import type { Output } from "../command_line.ts";
 import { CommandError } from "../errors.ts";
@@ -17,11 +18,15 @@ export async function verifyCommand(
     json ? `${JSON.stringify({ files, problems, notes })}\n` : [
       ...problems.map((problem) => `damaged: ${problem}`),
       ...notes.map((note) => `note: ${note}`),
-      `${files} files and parts of snapshots read, ${problems.length} problems`,
+      `${counted(files, "file")} and parts of snapshots read, ${
+        counted(problems.length, "problem")
+      }`,
       "",
     ].join("\n"),
   );
   if (problems.length > 0) {
-    throw new CommandError(`${folder} has ${problems.length} problems; see docs/operations.md.`);
+    throw new CommandError(
+      `${folder} has ${counted(problems.length, "problem")}; see docs/operations.md.`,
+    );
   }
 }

@@ -3,6 +3,7 @@
  * simulated audience visit it, prints live figures, and reports at the end whether rankings got
  * better.
  */
+import { counted } from "../../structures/counted.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import type { Output } from "../command_line.ts";
 import type { DemoFlags } from "./command.ts";
@@ -199,7 +200,9 @@ ${summary.seconds} seconds, ${count(summary.visits)} visits, ${count(summary.cli
   ranking        p50 ${milliseconds(summary.rankMsP50)}, p99 ${
     milliseconds(summary.rankMsP99)
   } for 20 candidates over HTTP
-  learned from   ${count(summary.examples)} examples, ${count(summary.examplesPerSecond)} a second
+  learned from   ${counted(summary.examples, "example")}, ${
+    count(summary.examplesPerSecond)
+  } a second
 `;
 }
 

@@ -2,6 +2,7 @@
  * The work of `cairn import`: reads the files into a history, then sends its visits through the
  * event log of a mesh without a port, which joins and learns as it does from live traffic.
  */
+import { counted } from "../../structures/counted.ts";
 import { LabelRules } from "../../actors/joiner/label_rules.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { timeMsOf } from "../../offline/datasets/columns.ts";
@@ -121,8 +122,8 @@ async function readSource(
     untilMs,
     valueRanges: valueBounds,
     refuse: (line, reason, cells) => refused.add(file, rows.columns, { line, reason, cells }),
-  }, (rows) => progress.update(rows, `${rows.toLocaleString("en")} rows`));
-  progress.finish(read, `${read.toLocaleString("en")} rows`);
+  }, (rows) => progress.update(rows, counted(rows, "row")));
+  progress.finish(read, counted(read, "row"));
 }
 
 function requireDirectory({ storage }: CairnConfiguration, config: string): void {
@@ -159,8 +160,8 @@ function describeHistory(
 ): string {
   const n = (count: number) => count.toLocaleString("en");
   const lines = [
-    `${n(events)} events, ${n(rankings.length)} rankings, attributes of ` +
-    `${n(profiles.item.size)} items and ${n(profiles.user.size)} users.`,
+    `${counted(events, "event")}, ${counted(rankings.length, "ranking")}, attributes of ` +
+    `${counted(profiles.item.size, "item")} and ${counted(profiles.user.size, "user")}.`,
   ];
   if (events > 0) {
     lines.push(
@@ -195,7 +196,7 @@ function describeVisits({ orphans, attributed, ignored, unmatched }: VisitCounts
 
 function describeFigures(figures: ImportFigures, config: string): string {
   const n = (count: number) => count.toLocaleString("en");
-  return `Imported ${n(figures.imported)} rows in ${figures.seconds} s${
+  return `Imported ${counted(figures.imported, "row")} in ${figures.seconds} s${
     figures.resumed ? ", going on where an import had stopped" : ""
   }: ${n(figures.examples)} examples are learned, ${n(figures.windowsOpen)} windows are open.\n` +
     `Start the server with: deno task cairn serve --config ${config}\n`;

@@ -2,6 +2,7 @@
  * A run as one page: its faults on a time line, and the last messages before its end as a ladder, a
  * lane for each actor. Nothing is fetched, and no script runs.
  */
+import { counted } from "../../structures/counted.ts";
 import { describeFault, type Fault } from "../../simulation/plan/fault.ts";
 import type { RunPlan } from "../../simulation/plan/run_plan.ts";
 import type { RunOutcome } from "../../simulation/run_world.ts";
@@ -52,7 +53,9 @@ export function runPage(plan: RunPlan, outcome: RunOutcome): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Simulated run ${formatSeed(plan.seed)}</title><style>${style}</style></head><body><main>
 <h1>Simulated run ${formatSeed(plan.seed)}</h1>
-<p>Scenario ${escapeHtml(plan.scenario)}, ${plan.clients.length} clients, ${seconds(virtualMs)} of
+<p>Scenario ${escapeHtml(plan.scenario)}, ${counted(plan.clients.length, "client")}, ${
+    seconds(virtualMs)
+  } of
 virtual time, trace ${traceHash}</p>
 ${verdict}
 <h2>Faults over time</h2>

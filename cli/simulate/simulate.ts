@@ -2,6 +2,7 @@
  * Runs simulated worlds as the command line asks, and reports the first failure with the line that
  * repeats it.
  */
+import { counted } from "../../structures/counted.ts";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseDurationMs } from "../../configuration/units.ts";
@@ -56,7 +57,7 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
     shrinkMsMax: SHRINK_MS_MAX,
     nowMs: () => performance.now(),
     stopped: () => performance.now() >= endsMs,
-    onSeed: ({ seedsTried, events }) => progress.update(seedsTried, `${events} events`),
+    onSeed: ({ seedsTried, events }) => progress.update(seedsTried, counted(events, "event")),
   });
   progress.finish();
   const seconds = (performance.now() - startedMs) / 1_000;
@@ -206,8 +207,10 @@ async function writeFailure(
     "",
     `${kind.toUpperCase()} (${EXIT_CODES[kind]}) ${checker}: ${message}`,
     `  seed ${formatSeed(failure.seed)}, scenario ${plan.scenario}, Deno ${Deno.version.deno}`,
-    `  ${plan.faults.length} → ${shrunk.faults.length} faults, ` +
-    `${plan.clients.length} → ${shrunk.clients.length} clients in ${shrinkRuns} runs`,
+    `  ${plan.faults.length} → ${counted(shrunk.faults.length, "fault")}, ` +
+    `${plan.clients.length} → ${counted(shrunk.clients.length, "client")} in ${
+      counted(shrinkRuns, "run")
+    }`,
     ...shrunk.faults.map((fault) => `  ${describeFault(fault)}`),
     `  ${`${(atMs / 1_000).toFixed(3)}s`.padStart(8)} the promise is broken`,
     `  deno task simulate${plant} --replay ${folder}/shrunk.json --html trace.html`,
@@ -240,7 +243,7 @@ function summaryOf(result: CampaignResult, seconds: number): string {
   const virtualS = virtualMs / 1_000;
   return [
     ...(failure === undefined ? ["no promise was broken"] : []),
-    `${seedsTried} ${seedsTried === 1 ? "seed" : "seeds"}, ${faults} faults, ` +
+    `${counted(seedsTried, "seed")}, ${counted(faults, "fault")}, ` +
     `${Math.round(virtualS)} virtual seconds in ${seconds.toFixed(1)} s`,
     `${events} trace events, ${Math.round(events / seconds)} a second`,
     probesMissed.length === 0

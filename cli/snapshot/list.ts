@@ -1,6 +1,7 @@
 /**
  * The work of `cairn snapshot list`.
  */
+import { counted } from "../../structures/counted.ts";
 import { openExistingBlobs } from "../../offline/data_directory/existing_stores.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import {
@@ -40,9 +41,7 @@ export async function listCommand(
       };
       output.out(
         json ? `${JSON.stringify(line)}\n` : `${line.name}  ${line.at}  ` +
-          `${line.rows.toLocaleString("en")} rows learned  ${
-            line.bytes.toLocaleString("en")
-          } bytes` +
+          `${counted(line.rows, "row")} learned  ${line.bytes.toLocaleString("en")} bytes` +
           `${isPinned ? "  pinned" : ""}\n`,
       );
     } catch (error) {

@@ -1,6 +1,7 @@
 /**
  * The results of training, as JSON and as text.
  */
+import { counted } from "../../structures/counted.ts";
 import type { Quality } from "../../offline/evaluation/task_scores.ts";
 import type { EpochResult, TrainingResult } from "../../offline/training/train_model.ts";
 
@@ -121,7 +122,7 @@ export function describeResults(results: readonly NamedResult[]): string {
     const difference = one.goodness - other.goodness;
     const verb = isValue ? "better" : "above";
     text.push(
-      `\nEvaluated on ${one.examples.toLocaleString("en")} examples held back, ` +
+      `\nEvaluated on ${counted(one.examples, "example")} held back, ` +
         `${first.model} is ${Math.abs(difference).toFixed(4)} ` +
         `${isValue ? "squared error" : "AUC"} ${
           difference >= 0 ? verb : isValue ? "worse" : "below"

@@ -2,6 +2,7 @@
  * The environment of the real machine: its clock, randomness and stores, Prometheus' metrics, and
  * worker threads. A host of a mesh has links with the other hosts too.
  */
+import { counted } from "../../structures/counted.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
@@ -147,7 +148,9 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
     const { address, node, error, restarts, restartsInMs } = failure;
     if (restartsInMs !== undefined) return failing.add(failure);
     const actor = node === home.name ? address : `${address} in thread ${node}`;
-    onFatal(new Error(`${actor} is stopped after ${restarts} restarts: ${reasonOf(error)}`));
+    onFatal(
+      new Error(`${actor} is stopped after ${counted(restarts, "restart")}: ${reasonOf(error)}`),
+    );
   };
   const home = new Node({
     name: homeNodeOf(host),

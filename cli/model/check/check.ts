@@ -2,6 +2,7 @@
  * The work of `cairn model check`: replays a trace, prints the largest error, and says where
  * training first differs.
  */
+import { counted } from "../../../structures/counted.ts";
 import {
   modelCheck,
   type ModelCheckReport,
@@ -23,7 +24,7 @@ export async function check(trace: string, flags: CheckFlags, output: Output): P
   output.out(
     flags.json
       ? `${JSON.stringify(report)}\n`
-      : `${steps} steps, largest relative error ${
+      : `${counted(steps, "step")}, largest relative error ${
         maxRelativeError.toExponential(2)
       } (${worst.tensor} at step ${worst.step})\n`,
   );
