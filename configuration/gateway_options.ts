@@ -39,6 +39,12 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     rankingsRememberedMax: gateway.rankingsRememberedMax ?? rankingsMax,
     rankingsBytesMax: Math.ceil(joiner.impressionsBytesMax * RANKINGS_BYTES_SHARE),
     unknownRankings: gateway.unknownRankings,
+    eventsWithoutRanking: {
+      match: gateway.eventsWithoutRanking.match,
+      withinMs: gateway.eventsWithoutRanking.within ?? joiner.window,
+      negatives: gateway.eventsWithoutRanking.negatives,
+      itemsSeen: gateway.eventsWithoutRanking.itemsSeen,
+    },
     valueBounds: valueBoundsOf(joiner),
     attributeTypes: attributeTypesOf(file),
     scenarios: scenariosOf(file),

@@ -40,6 +40,7 @@ export interface GatewayOptions {
    * only its own rankings).
    */
   readonly unknownRankings: "refuse" | "accept";
+  readonly eventsWithoutRanking: EventsWithoutRanking;
   /** Bounds of the value by action; an event outside is refused. Actions left out have none. */
   readonly valueBounds: Readonly<Record<string, ValueBounds>>;
   /** Types of the attributes that rules may read. */
@@ -58,6 +59,18 @@ export interface GatewayOptions {
   readonly docsPage: boolean;
   /** Serve the console at `/console`. */
   readonly console: boolean;
+}
+
+/** Treatment of events that name no ranking. */
+export interface EventsWithoutRanking {
+  /** `lastShown`: goes to the newest ranking that showed the item to the user. */
+  readonly match: "lastShown" | "none";
+  /** Time after a ranking in which an event may go to it, ms. */
+  readonly withinMs: number;
+  /** Sampled items of a ranking that is made of an event without one; 0 = none is made. */
+  readonly negatives: number;
+  /** Items that the user of such an event is assumed to have seen. */
+  readonly itemsSeen: number;
 }
 
 /** Range of an action's value, inclusive; infinite = unbounded on this side. */

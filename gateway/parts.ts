@@ -21,6 +21,8 @@ import type { GatewayOptions } from "./options.ts";
 export interface ActionLabels {
   /** Whether a rule matches the action. */
   decides(action: string, value: number | undefined): boolean;
+  /** Whether a rule gives the action a label other than negative. */
+  isPositive(action: string, value: number | undefined): boolean;
   /** The actions that rules read. */
   readonly actions: readonly string[];
   /** An action that a rule matches, for the documentation. */

@@ -31,7 +31,10 @@ export interface ActionRecord {
   readonly kind: "action";
   /** Unique; a second action with the same id changes nothing. */
   readonly eventId: string;
+  /** The ranking that showed the item. An event that named none was attributed to it. */
   readonly rankingId: string;
+  /** The user of an event that named no ranking; absent where it named one. */
+  readonly user?: string;
   readonly item: string;
   /** Name of the action: `click`, `purchase`, `rating`, … */
   readonly action: string;
@@ -84,6 +87,7 @@ function isEventRecord(record: Partial<EventRecord> | null): record is EventReco
   }
   return record.kind === "action" && typeof record.eventId === "string" &&
     typeof record.item === "string" && typeof record.action === "string" &&
+    (record.user === undefined || typeof record.user === "string") &&
     (record.value === undefined || typeof record.value === "number");
 }
 

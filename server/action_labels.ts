@@ -14,6 +14,8 @@ export function actionLabels(tasks: readonly TaskLabels[]): ActionLabels {
   const value = atLeast ?? (below === undefined ? undefined : below - 1);
   return {
     decides: (action, value) => judge.judge(action, value) !== undefined,
+    isPositive: (action, value) =>
+      judge.judge(action, value)?.labels.some((label) => (label ?? 0) !== 0) === true,
     actions: [...new Set(rules.map((rule) => rule.action))],
     example: { action, ...(value !== undefined && { value }) },
   };

@@ -110,13 +110,28 @@ export interface Ranking extends Pick<Scores, "modelVersion" | "learnedThroughMs
   readonly removed?: readonly RemovedItem[];
 }
 
+/**
+ * Asks for the impression of a ranking that no server gave: the record for the event log, with the
+ * features of now and without scores. Nothing is logged.
+ */
+export interface DescribeItems extends Request<Uint8Array> {
+  readonly kind: "describeItems";
+  readonly rankingId: string;
+  readonly user: string;
+  /** On the data clock, ms since the Unix epoch. */
+  readonly atMs: number;
+  readonly items: readonly string[];
+  /** ln(share) of the items without an action that `items` holds. */
+  readonly logSampleRate: number;
+}
+
 /** Asks for the status of the ranker's scorer. */
 export interface GetRankerStatus extends Request<ScorerStatus> {
   readonly kind: "getStatus";
 }
 
 /** All that a ranker understands. */
-export type RankerMessage = Rank | Recommend | RecommendSimilar | GetRankerStatus;
+export type RankerMessage = Rank | Recommend | RecommendSimilar | DescribeItems | GetRankerStatus;
 
 /** All requests for a ranking. */
 export type RankingMessage = Rank | Recommend | RecommendSimilar;

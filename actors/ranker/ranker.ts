@@ -26,6 +26,7 @@ import { present } from "../../structures/invariant.ts";
 import { CandidateSearch, type FoundCandidates } from "./candidate_search.ts";
 import type { RankerOptions } from "./options.ts";
 import {
+  type DescribeItems,
   type Rank,
   type RankedItem,
   type RankerMessage,
@@ -119,6 +120,8 @@ export class Ranker implements Behavior<RankerMessage> {
       case "recommendSimilar":
         this.#recommend(message, this.#deadlineOf(message));
         return;
+      case "describeItems":
+        return this.#describe(message);
       case "getStatus":
         this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(this.#deadlineOf(message))).then(
           (status) => this.#context.reply(message, status),
@@ -235,7 +238,39 @@ export class Ranker implements Behavior<RankerMessage> {
     });
   }
 
-  #extract(request: Rank): FeatureBatch {
+  #describe(request: DescribeItems): void {
+    const { rankingId, user, atMs, logSampleRate } = request;
+    const candidates = request.items.map((id) => ({ id }));
+    try {
+      const features = this.#extract({ user, atMs, context: {}, candidates });
+      const predictions = new Float32Array(candidates.length * this.#options.taskNames.length);
+      const shown = this.#impressionRows.write({
+        candidates,
+        features,
+        predictions: predictions.fill(NaN),
+        rows: candidates.map((_, row) => row),
+      });
+      const acceptedAtMs = this.#context.clock.nowMs();
+      this.#context.reply(
+        request,
+        encodeEvent({
+          kind: "impression",
+          rankingId,
+          atMs,
+          acceptedAtMs,
+          user,
+          shown,
+          logSampleRate,
+        }),
+      );
+    } catch (error) {
+      this.#context.replyError(request, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #extract(
+    request: Pick<Rank, "user" | "userFields" | "context" | "atMs" | "candidates">,
+  ): FeatureBatch {
     const stored = this.#extractor.readsUsers
       ? this.#profiles.get("user", request.user)?.attributes
       : undefined;

@@ -32,6 +32,24 @@ export const gatewaySection = z.strictObject({
     ),
   unknownRankings: z.enum(["refuse", "accept"]).default("refuse")
     .describe("Treatment of an event for a ranking that is not remembered."),
+  eventsWithoutRanking: z.strictObject({
+    match: z.enum(["lastShown", "none"]).default("lastShown")
+      .describe(
+        "lastShown: the event goes to the newest ranking that showed the item to the user; none: it never goes to a ranking that was served.",
+      ),
+    within: duration("1s", "90d").optional()
+      .describe(
+        "Time after a ranking in which an event may go to it. Default: `joiner.window`.",
+      ),
+    negatives: z.int().min(0).max(100).default(4)
+      .describe(
+        "Sampled items with which an event is learned from if no ranking showed its item; 0 = nothing is learned from it.",
+      ),
+    itemsSeen: z.int().min(2).max(100_000).default(50)
+      .describe(
+        "Items that the user of such an event is assumed to have seen; the loss corrects for the sample.",
+      ),
+  }).prefault({}).describe("Events that name a user instead of a ranking."),
   docsPage: z.boolean().default(true).describe("Serves a page to try the API."),
   console: z.boolean().default(true).describe(
     "Serves a console for operators at /console; what it shows needs an API key where there are any.",

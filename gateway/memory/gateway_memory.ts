@@ -6,11 +6,17 @@ import type { Clock } from "../../mesh/ports/clock.ts";
 import type { GatewayOptions } from "../options.ts";
 import { AcceptanceClock } from "./acceptance_clock.ts";
 import { RecentEvents } from "./recent_events.ts";
+import { RecentItems } from "./recent_items.ts";
 import { RecentRankings } from "./recent_rankings.ts";
+import { UserRankings } from "./user_rankings.ts";
 
 export class GatewayMemory {
   readonly events: RecentEvents;
   readonly rankings: RecentRankings;
+  /** The same rankings by user. */
+  readonly userRankings: UserRankings;
+  /** Items of the newest events. */
+  readonly items: RecentItems;
   readonly acceptanceClock: AcceptanceClock;
   /**
    * Whether a ranking that is not remembered is unknown. False while the log is being read back:
@@ -24,6 +30,8 @@ export class GatewayMemory {
       rankingsMax: options.rankingsRememberedMax,
       bytesMax: options.rankingsBytesMax,
     });
+    this.userRankings = new UserRankings(options.rankingsRememberedMax);
+    this.items = new RecentItems();
     this.acceptanceClock = new AcceptanceClock(clock);
   }
 }

@@ -149,9 +149,12 @@ class LogRecall {
     if (record.kind === "action") {
       this.#memory.acceptanceClock.resumeAfter(record.acceptedAtMs);
       this.#memory.events.recallOlder(record);
+      this.#memory.items.add(record.item);
       return true;
     }
-    return this.#memory.rankings.recallOlder(record.rankingId, record.shown);
+    const { rankingId, atMs, user, shown } = record;
+    this.#memory.userRankings.recallOlder(user, { rankingId, atMs });
+    return this.#memory.rankings.recallOlder(rankingId, shown);
   }
 }
 
@@ -160,6 +163,8 @@ type Recalled = Extract<EventRecord, { kind: "action" }> | {
   readonly kind: "impression";
   readonly rankingId: string;
   readonly acceptedAtMs: number;
+  readonly atMs: number;
+  readonly user: string;
   readonly shown: Uint32Array;
 };
 
@@ -170,7 +175,8 @@ function decoded(bytes: Uint8Array): Recalled | undefined {
     const { acceptedAtMs, kind, rankingId } = record;
     if (typeof rankingId !== "string" || !Number.isFinite(acceptedAtMs)) return undefined;
     if (kind === "action") return typeof record.eventId === "string" ? record : undefined;
-    return { kind, rankingId, acceptedAtMs, shown: hashItems(itemsShown(record)) };
+    const { atMs, user } = record;
+    return { kind, rankingId, acceptedAtMs, atMs, user, shown: hashItems(itemsShown(record)) };
   } catch {
     return undefined;
   }

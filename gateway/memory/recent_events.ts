@@ -11,7 +11,10 @@ import { FingerprintMap } from "../../structures/fingerprint_map.ts";
 import { type Generation, RecentMap } from "../../structures/recent_map.ts";
 
 /** The fields that make two events of one id the same event. */
-export interface EventContent extends Pick<ActionRecord, "rankingId" | "item" | "action"> {
+export interface EventContent extends Pick<ActionRecord, "item" | "action"> {
+  readonly rankingId?: string | undefined;
+  /** The user, where the event named no ranking. */
+  readonly user?: string | undefined;
   readonly value?: number | undefined;
 }
 
@@ -87,9 +90,13 @@ export class RecentEvents {
   }
 }
 
-/** Ids have no control characters, so the separator makes the text unambiguous. */
-function contentOf({ rankingId, item, action, value }: EventContent): Fingerprint {
-  return fingerprintOf(`${rankingId}\0${item}\0${action}\0${value ?? ""}`);
+/**
+ * Ids have no control characters, so the separator makes the text unambiguous. The ranking that an
+ * event was attributed to is no part of its content: a retry may find another one.
+ */
+function contentOf({ rankingId, user, item, action, value }: EventContent): Fingerprint {
+  const cause = user === undefined ? rankingId : `\0${user}`;
+  return fingerprintOf(`${cause}\0${item}\0${action}\0${value ?? ""}`);
 }
 
 function areEqual(one: Fingerprint, other: Fingerprint): boolean {

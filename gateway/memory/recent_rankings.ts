@@ -59,6 +59,11 @@ export class RecentRankings {
     this.#shown.set(fingerprintOf(rankingId), this.#hashes.subarray(0, items.length));
   }
 
+  /** Forgets a ranking that the log does not have. */
+  forget(rankingId: string): void {
+    this.#shown.delete(fingerprintOf(rankingId));
+  }
+
   /**
    * Remembers a ranking of the log as older than all others.
    *

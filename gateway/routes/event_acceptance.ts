@@ -10,6 +10,7 @@ import type { ActionLabels, GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import type { Taken } from "./events_answer.ts";
+import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
 /** New events of one request by log partition, each with the promise that duplicates wait for. */
 export type Pending = Map<
@@ -20,9 +21,11 @@ export type Pending = Map<
 export class EventAcceptance {
   readonly #parts: GatewayParts;
   readonly #timestamps: TimestampParser;
+  readonly #unranked: UnrankedEvents;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#unranked = new UnrankedEvents(parts);
     this.#timestamps = new TimestampParser(parts.clock, parts.options.timestampAheadMsMax);
   }
 
@@ -53,18 +56,61 @@ export class EventAcceptance {
 
     this.#requireInBounds(event, base);
     const atMs = this.#timestamps.parse(event.timestamp, `${base}/timestamp`);
-    this.#requireShown(event, base);
-    const record = actionRecord(event, atMs, memory.acceptanceClock.nextMs());
+    const cause = causeOf(event, base);
     const accepted = Promise.withResolvers<number>();
+    let attribution: Attribution | undefined;
+    if (cause.user === undefined) this.#requireShown({ ...event, ...cause }, base);
+    else attribution = this.#unranked.attribute({ ...event, ...cause }, atMs);
+    const rankingId = attribution?.rankingId ?? cause.rankingId;
     memory.events.begin(eventId, event, accepted.promise);
-    const partition = eventPartition(event.rankingId, eventLog.partitions);
-    const group = pending.get(partition);
-    if (group === undefined) pending.set(partition, [{ record, accepted }]);
-    else group.push({ record, accepted });
-
-    const note = noteOn(event, labels);
+    memory.items.add(event.item);
+    const recordNow = () =>
+      actionRecord({ ...event, rankingId }, atMs, memory.acceptanceClock.nextMs());
+    const waitsFor = attribution && waitsForOf(attribution);
+    if (waitsFor !== undefined) this.#appendLater(rankingId, waitsFor, recordNow, accepted);
+    else {
+      const partition = eventPartition(rankingId, eventLog.partitions);
+      const group = pending.get(partition);
+      const entry = { record: recordNow(), accepted };
+      if (group === undefined) pending.set(partition, [entry]);
+      else group.push(entry);
+    }
+    const note = noteOn(event, labels) ?? noteOnAttribution(event, attribution);
     const acceptedAtMs = await accepted.promise;
-    return { eventId, status: "accepted", acceptedAtMs, ...(note !== undefined && { note }) };
+    return {
+      eventId,
+      status: "accepted",
+      acceptedAtMs,
+      ...(attribution?.kind === "shown" && { rankingId }),
+      ...(note !== undefined && { note }),
+    };
+  }
+
+  /**
+   * Appends an event when the ranking that it needs is made: behind the ranking's record, or after
+   * the event of which it was made.
+   */
+  #appendLater(
+    rankingId: string,
+    waitsFor: Promise<unknown>,
+    recordNow: () => ActionRecord,
+    accepted: PromiseWithResolvers<number>,
+  ): void {
+    const { console, eventLog } = this.#parts;
+    const append = async () => {
+      const made = await waitsFor;
+      const record = recordNow();
+      const records = [
+        ...(made instanceof Uint8Array ? [made] : []),
+        encodeEvent(record),
+      ];
+      await eventLog.append(eventPartition(rankingId, eventLog.partitions), records);
+      console?.activity.accepted(record);
+      return record.acceptedAtMs;
+    };
+    const appending = append();
+    this.#unranked.follow(rankingId, appending);
+    appending.then(accepted.resolve, accepted.reject);
   }
 
   /** Appends each partition's events in one call and settles their promises. */
@@ -104,7 +150,10 @@ export class EventAcceptance {
     );
   }
 
-  #requireShown({ eventId, rankingId, item }: EventRequest, base: string): void {
+  #requireShown(
+    { eventId, rankingId, item }: Pick<ActionRecord, "eventId" | "rankingId" | "item">,
+    base: string,
+  ): void {
     const { memory, options } = this.#parts;
     if (options.unknownRankings === "accept") return;
     const shown = memory.rankings.check(rankingId, item);
@@ -130,6 +179,52 @@ export class EventAcceptance {
       },
     );
   }
+}
+
+/** The ranking that an event names, or its user. */
+type Cause =
+  | { readonly rankingId: string; readonly user?: undefined }
+  | { readonly rankingId: ""; readonly user: string };
+
+function causeOf({ eventId, rankingId, user }: EventRequest, base: string): Cause {
+  if (rankingId !== undefined && user === undefined) return { rankingId };
+  if (rankingId === undefined && user !== undefined) return { rankingId: "", user };
+  const detail = rankingId === undefined
+    ? "is missing; send the rankingId of the answer that contained the item, or the user of an " +
+      "event that no ranking caused"
+    : "comes with a user; send rankingId, or user if no ranking caused the event";
+  throw new ProblemError(
+    "invalid-request",
+    `Cannot accept event "${eventId}": rankingId ${detail}.`,
+    { errors: [{ pointer: `${base}/rankingId`, detail }] },
+  );
+}
+
+/** The record of the ranking that an event needs in the log, or a sign that the log has it. */
+function waitsForOf(attribution: Attribution): Promise<unknown> | undefined {
+  switch (attribution.kind) {
+    case "made":
+      return attribution.impression;
+    case "shown":
+      return attribution.logged;
+    case "none":
+      return undefined;
+    default:
+      return attribution satisfies never;
+  }
+}
+
+function noteOnAttribution(
+  { item, user }: Pick<EventRequest, "item" | "user">,
+  attribution: Attribution | undefined,
+): string | undefined {
+  if (attribution?.kind === "made") {
+    return `No ranking showed item "${item}" to user "${user}" in time: it is learned from with ` +
+      "sampled negatives.";
+  }
+  if (attribution?.kind !== "none") return undefined;
+  return `Nothing will be learned from it: no ranking showed item "${item}" to user "${user}" in ` +
+    "time.";
 }
 
 function conflict(eventId: string, base: string): ProblemError {
@@ -160,11 +255,16 @@ function noteOn(
   }.`;
 }
 
-function actionRecord(event: EventRequest, atMs: number, acceptedAtMs: number): ActionRecord {
+function actionRecord(
+  event: EventRequest & Pick<ActionRecord, "rankingId">,
+  atMs: number,
+  acceptedAtMs: number,
+): ActionRecord {
   return {
     kind: "action",
     eventId: event.eventId,
     rankingId: event.rankingId,
+    ...(event.user !== undefined && { user: event.user }),
     item: event.item,
     action: event.action,
     ...(event.value !== undefined && { value: event.value }),

@@ -9,6 +9,8 @@ export interface Taken {
   readonly eventId: string;
   readonly status: "accepted" | "duplicate";
   readonly acceptedAtMs: number;
+  /** The ranking of an event that named none. */
+  readonly rankingId?: string;
   readonly note?: string;
 }
 

@@ -60,7 +60,9 @@ export class RankingCalls {
       const own = message.kind === "rank" ? message.shown : undefined;
       const shown = own?.map((id) => ({ id })) ?? ranking.items;
       if (message.learn !== false && shown.length > 0) {
+        const { user, atMs } = message;
         memory.rankings.remember(ranking.rankingId, shown);
+        memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
       }
       requireFiniteScores(ranking);
       memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);

@@ -15,8 +15,12 @@ export const eventSchema = fields({
     "Your own id for this event, such as a UUID. The same event sent again counts once; another " +
       "event under the same eventId is refused.",
   ),
-  rankingId: idSchema("The rankingId of the answer that contained the item."),
-  item: idSchema("An item that the ranking showed."),
+  rankingId: idSchema("The rankingId of the answer that contained the item.").optional(),
+  user: idSchema(
+    "The user of an event that names no ranking. It goes to the newest ranking that showed the item " +
+      "to the user, or is learned from with sampled negatives (gateway.eventsWithoutRanking).",
+  ).optional(),
+  item: idSchema("The item: with a rankingId, one that the ranking showed."),
   action: idSchema("The action: click, purchase, rating, … The label rules give it a meaning."),
   value: z.number("send a finite number").refine(isFloat32, sendFloat32).optional().meta({
     description: "Strength of the action, if it has one: a rating, a price, seconds watched.",
@@ -45,8 +49,12 @@ const eventResultSchema = z.discriminatedUnion("status", [
         "whose learnedThroughMs is at least this has learned from the event, if the event is " +
         "decided: at once if its label rule is final, else when the window of its ranking closes.",
     }),
+    rankingId: z.string().optional().meta({
+      description: "The ranking to which an event with `user` was attributed.",
+    }),
     note: z.string().optional().meta({
-      description: "The event is accepted, but nothing will be learned from it, for this reason.",
+      description: "The reason why nothing will be learned from the event, or how it is learned " +
+        "from if no ranking showed its item to its user.",
     }),
   }),
   z.strictObject({

@@ -10,6 +10,7 @@
 import type { LabelRules } from "../../actors/joiner/label_rules.ts";
 import { uniformAt } from "../../kernels/dense/counter_random.ts";
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
+import { logSampleRateOf } from "../../records/sampled_items.ts";
 import { fnv1a } from "../../structures/fnv1a.ts";
 import type { History, PastEvent } from "./history.ts";
 
@@ -215,10 +216,10 @@ export class Visits {
       if (!excluded.has(item)) sampled.add(item);
     }
     this.counts.negatives += sampled.size;
-    const unseen = Math.max(sampled.size, this.#options.itemsSeen - items.length, 1);
-    // Without any negative the smallest rate states that all others are missing.
-    const rate = Math.max(sampled.size, 0.5) / unseen;
-    return { items: [...items, ...sampled], logSampleRate: Math.min(0, Math.log(rate)) };
+    return {
+      items: [...items, ...sampled],
+      logSampleRate: logSampleRateOf(items.length, sampled.size, this.#options.itemsSeen),
+    };
   }
 
   /** The ranking that an event belongs to, by its id or by user and item. */

@@ -31,6 +31,10 @@ const TAGS = ["red", "green", "blue"];
 const ACTIONS = ["purchase", "click", "click", "dislike", "look"];
 /** Share of actions after which the visitor acts on the same item again. */
 const AGAIN = 0.1;
+/** Share of events that name the user and no ranking. */
+const UNRANKED = 0.15;
+/** Share of visits in which the visitor also buys an item that no ranking may have shown. */
+const ELSEWHERE = 0.1;
 /** Pause between two visits, ms. */
 const PAUSE_MS_MAX = 400;
 
@@ -69,7 +73,11 @@ async function actOn(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
   for (const { id } of ranking.items) {
     if (random.nextFloat() > 0.35) continue;
     do {
-      await visitor.act(ranking, id, ACTIONS[Math.floor(random.nextFloat() * ACTIONS.length)]);
+      const named = random.nextFloat() < UNRANKED ? undefined : ranking;
+      await visitor.act(named, id, ACTIONS[Math.floor(random.nextFloat() * ACTIONS.length)]);
     } while (random.nextFloat() < AGAIN);
   }
+  if (random.nextFloat() > ELSEWHERE) return;
+  const [elsewhere] = candidates(visitor);
+  await visitor.act(undefined, elsewhere, "purchase");
 }

@@ -42,16 +42,20 @@ export class Visitor {
     return status === 200 ? body as VisitorRanking : undefined;
   }
 
-  /** Acts on an item, and sends the event until the server has answered whether it took it. */
+  /**
+   * Acts on an item, and sends the event until the server has answered whether it took it.
+   *
+   * @param ranking The ranking that the event names; undefined = it names the user.
+   */
   async act(
-    ranking: VisitorRanking,
+    ranking: VisitorRanking | undefined,
     item: string,
     action: string,
     value?: number,
   ): Promise<Reply | undefined> {
     const event = {
       eventId: `${this.name}-${this.#events++}`,
-      rankingId: ranking.rankingId,
+      ...(ranking === undefined ? { user: this.name } : { rankingId: ranking.rankingId }),
       item,
       action,
       ...(value !== undefined && { value }),

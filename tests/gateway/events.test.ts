@@ -242,6 +242,7 @@ Deno.test("an action from which nothing will be learned is accepted with a note"
   const { app, post, rank } = gatewayFixture({
     labels: {
       decides: (action, value) => action === "rating" && value !== undefined,
+      isPositive: (_, value) => value !== undefined && value >= 8,
       actions: ["rating"],
       example: { action: "rating", value: 8 },
     },

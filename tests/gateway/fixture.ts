@@ -2,6 +2,7 @@
  * A gateway on doubles: a scripted ranker, stores in memory, and a virtual clock.
  */
 import type {
+  DescribeItems,
   Rank,
   RankerMessage,
   Ranking,
@@ -21,7 +22,8 @@ import { MemoryProfileStore } from "../../mesh/adapters/memory/memory_profile_st
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { TelemetryRecorder } from "../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
-import { type ActionRecord, decodeEvent } from "../../records/event_record.ts";
+import { type ActionRecord, decodeEvent, encodeEvent } from "../../records/event_record.ts";
+import { impression } from "../actors/joiner/records.ts";
 
 /** Wall time at which every fixture begins, ms. */
 export const startMs = Date.UTC(2026, 0, 1);
@@ -39,6 +41,7 @@ const fixtureOptions: GatewayOptions = {
   rankingsBytesMax: 1 << 28,
   unknownRankings: "refuse",
   valueBounds: {},
+  eventsWithoutRanking: { match: "lastShown", withinMs: 60_000, negatives: 2, itemsSeen: 50 },
   attributeTypes: {
     item: { price: "number", brand: "text", tags: "texts", hidden: "boolean", year: "label" },
     user: { age: "number" },
@@ -65,6 +68,11 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
   status: ScorerStatus = { ready: true, modelVersion: 3, learnedThroughMs: startMs - 500 };
   script: (rank: Rank) => Ranking | Promise<Ranking> = (rank) => this.inOrder(rank);
 
+  readonly described: DescribeItems[] = [];
+  describe: (request: DescribeItems) => Uint8Array | Promise<Uint8Array> = (
+    { rankingId, items, atMs, user, logSampleRate },
+  ) => encodeEvent({ ...impression({ ranking: rankingId, items, atMs }), user, logSampleRate });
+
   tell(message: RankerMessage): void {
     throw new Error(`The gateway tells the ranker nothing, but told it ${message.kind}`);
   }
@@ -88,7 +96,10 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
     };
   }
 
-  async #answer(request: RankerMessage, options: AskOptions): Promise<ScorerStatus | Ranking> {
+  async #answer(
+    request: RankerMessage,
+    options: AskOptions,
+  ): Promise<ScorerStatus | Ranking | Uint8Array> {
     switch (request.kind) {
       case "getStatus":
         this.statusAsked++;
@@ -101,6 +112,9 @@ export class ScriptedRanker implements ActorRef<RankerMessage> {
         this.asked.push(request);
         this.askedWith.push(options);
         return await this.script(request);
+      case "describeItems":
+        this.described.push(request);
+        return await this.describe(request);
     }
   }
 }

@@ -1,0 +1,124 @@
+/**
+ * Events that name no ranking: a purchase from a search, a mail or an application.
+ *
+ * An event goes to the newest ranking that showed its item to its user. Where none did, a ranking
+ * is made of it: its item among sampled items. The decision is part of the records that are logged,
+ * so that the joiner's output remains a function of the log.
+ */
+import type { DescribeItems } from "../../actors/ranker/protocol.ts";
+import type { RandomStream } from "../../mesh/ports/random.ts";
+import { logSampleRateOf } from "../../records/sampled_items.ts";
+import type { UserRanking } from "../memory/user_rankings.ts";
+import type { GatewayParts } from "../parts.ts";
+import { ProblemError } from "../problems.ts";
+
+export interface UnrankedEvent {
+  readonly eventId: string;
+  readonly user: string;
+  readonly item: string;
+  readonly action: string;
+  readonly value?: number | undefined;
+}
+
+/** The ranking of an event that named none. */
+export type Attribution =
+  /** A ranking that was served, or that was made of an earlier event. */
+  | {
+    readonly kind: "shown";
+    readonly rankingId: string;
+    /** Resolves when the log has the ranking; absent where it has it. */
+    readonly logged?: Promise<unknown>;
+  }
+  /** A ranking that is made of this event; its record is to be logged before the event. */
+  | { readonly kind: "made"; readonly rankingId: string; readonly impression: Promise<Uint8Array> }
+  /** No ranking, and nothing to learn. `rankingId` is unknown to the joiner. */
+  | { readonly kind: "none"; readonly rankingId: string };
+
+export class UnrankedEvents {
+  readonly #parts: GatewayParts;
+  readonly #random: RandomStream;
+  /** Rankings that are being made, by id. */
+  readonly #making = new Map<string, Promise<unknown>>();
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#random = parts.random.stream("gateway/negatives");
+  }
+
+  /**
+   * Decides on an event's ranking and remembers it.
+   *
+   * @throws {ProblemError} `not-ready` while rankings are read back from the log.
+   */
+  attribute(event: UnrankedEvent, atMs: number): Attribution {
+    const { memory, options, labels } = this.#parts;
+    if (!memory.isComplete) {
+      throw new ProblemError(
+        "not-ready",
+        `Cannot attribute event "${event.eventId}" yet: rankings are being read back from the ` +
+          "event log after a restart. Send it again with the same eventId.",
+      );
+    }
+    const { negatives } = options.eventsWithoutRanking;
+    const shown = this.#lastShown(event, atMs);
+    if (shown !== undefined) {
+      const logged = this.#making.get(shown.rankingId);
+      return { kind: "shown", rankingId: shown.rankingId, ...(logged && { logged }) };
+    }
+    const isPositive = labels === undefined || labels.isPositive(event.action, event.value);
+    if (negatives === 0 || !isPositive) {
+      return { kind: "none", rankingId: `${MADE}none-${event.eventId}`.slice(0, ID_MAX) };
+    }
+    return this.#make(event, atMs);
+  }
+
+  /**
+   * Lets later events on a ranking wait for this append, so that the log has its record first. If
+   * it fails, they fail too.
+   */
+  follow(rankingId: string, appending: Promise<unknown>): void {
+    this.#making.set(rankingId, appending);
+    const settle = () => {
+      if (this.#making.get(rankingId) === appending) this.#making.delete(rankingId);
+    };
+    appending.then(settle, () => {
+      settle();
+      this.#parts.memory.rankings.forget(rankingId);
+    });
+  }
+
+  /** The newest ranking that showed the item, or that was made of an earlier event on it. */
+  #lastShown({ user, item }: UnrankedEvent, atMs: number): UserRanking | undefined {
+    const { memory, options: { eventsWithoutRanking: { match, withinMs } } } = this.#parts;
+    return memory.userRankings.find(user, ({ rankingId, atMs: shownAtMs }) => {
+      if (match === "none" && !rankingId.startsWith(MADE)) return false;
+      const afterMs = atMs - shownAtMs;
+      return afterMs >= 0 && afterMs < withinMs &&
+        memory.rankings.check(rankingId, item) === "shown";
+    });
+  }
+
+  #make({ user, item }: UnrankedEvent, atMs: number): Attribution {
+    const { memory, options, ranker, random } = this.#parts;
+    const { negatives, itemsSeen } = options.eventsWithoutRanking;
+    const rankingId = `${MADE}${random.uuid("gateway/rankings")}`;
+    const sampled = memory.items.sample(negatives, item, this.#random);
+    const request: DescribeItems = {
+      kind: "describeItems",
+      rankingId,
+      user,
+      atMs,
+      items: [item, ...sampled],
+      logSampleRate: logSampleRateOf(1, sampled.length, itemsSeen),
+    };
+    // Sampled items were not shown: only the event's own item finds this ranking again.
+    memory.rankings.remember(rankingId, [{ id: item }]);
+    memory.userRankings.remember(user, { rankingId, atMs });
+    const impression = ranker.ask(request, { budgetMs: options.deadlineMs });
+    return { kind: "made", rankingId, impression };
+  }
+}
+
+/** Begins the ids of rankings that are made of events. */
+const MADE = "unranked-";
+const ID_MAX = 256;
