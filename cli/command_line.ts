@@ -8,6 +8,7 @@ import { LOG_FORMAT } from "../mesh/adapters/embedded/segment_block.ts";
 import { FORMAT } from "../records/snapshot_manifest.ts";
 import { dataCommand } from "./data/command.ts";
 import { demoCommand } from "./demo/command.ts";
+import { demoMeshCommand } from "./demo_mesh/command.ts";
 import { healthCommand } from "./health/command.ts";
 import { importCommand } from "./import/command.ts";
 import { modelCommand } from "./model/command.ts";
@@ -64,6 +65,7 @@ export function buildCommandLine(output: Output): Command {
       nodeCommand(output),
       healthCommand(output),
       demoCommand(output),
+      demoMeshCommand(output),
       importCommand(output),
       trainCommand(output),
       replayCommand(output),

@@ -61,6 +61,18 @@ const checks: readonly Check[] = [
   { name: "simulation", command: [deno, "run", "-A", "scripts/check_simulation.ts"] },
   // Exits with 1 when the rankings did not get better.
   { name: "demo", command: [deno, "task", "demo", "--seconds", "30"] },
+  // Exits with 1 when a click was lost or learned twice.
+  {
+    name: "mesh",
+    command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "5"],
+    needs: ["redis-server"],
+  },
+  {
+    name: "mesh-valkey",
+    command: [deno, "task", "demo:mesh", "--short", "--json", "--seconds", "5", "--server"]
+      .concat("valkey-server"),
+    needs: ["valkey-server"],
+  },
   {
     name: "image",
     command: [deno, "run", "-A", "scripts/check_image.ts"],

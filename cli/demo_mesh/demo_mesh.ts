@@ -1,0 +1,219 @@
+/**
+ * The work of `cairn demo-mesh`.
+ */
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
+import {
+  isInstalled,
+  LocalServer,
+  type ServerProgram,
+} from "../../mesh/adapters/redis/local_server.ts";
+import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
+import { percentile, Samples } from "../../offline/evaluation/samples.ts";
+import type { Output } from "../command_line.ts";
+import { Audience, demoAudience } from "../demo/audience.ts";
+import { CommandError } from "../errors.ts";
+import { FreshnessTracker } from "../load/freshness.ts";
+import { bundledFile } from "../options.ts";
+import { ClickAudit } from "./click_audit.ts";
+import type { DemoMeshFlags } from "./command.ts";
+import { ExampleFollower } from "./example_follower.ts";
+import { Gateways } from "./gateways.ts";
+import { HostProcesses } from "./host_processes.ts";
+import { allHosts, demoHosts, meshFile } from "./mesh_file.ts";
+import { Shoppers } from "./shoppers.ts";
+
+/** The result of the demo. */
+export interface DemoMeshSummary {
+  readonly hosts: number;
+  /** Shards that moved to another host while it ran. */
+  readonly moves: number;
+  /** Processes that were killed, the Redis server included. */
+  readonly kills: number;
+  readonly restarts: number;
+  /** Clicks that gateways accepted. */
+  readonly accepted: number;
+  /** Positive examples. */
+  readonly learned: number;
+  readonly lost: number;
+  readonly twice: number;
+  /** Failed attempts at a ranking, outside of the second after a kill of that gateway. */
+  readonly rankErrors: number;
+  /** Rankings made while the Redis server was away: nothing is learned from them. */
+  readonly unlogged: number;
+  readonly rankP99MsQuiet: number;
+  readonly rankP99MsDuring: number;
+  /** Measured in the quiet time. */
+  readonly freshnessMsP99: number;
+  /** Longest time for which a moving shard took no gradients, ms; 0 without a move. */
+  readonly freezeMsMax: number;
+}
+
+/** Pause after a host is back, in which the mesh settles, ms. */
+const SETTLE_MS = 2_000;
+/** Time for everything accepted to be learned at the end, ms. */
+const LEARNED_MS_MAX = 60_000;
+
+/** Runs the command. */
+export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<void> {
+  requireInstalled(flags.server);
+  const folder = await Deno.makeTempDir({ prefix: "cairn-mesh-" });
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(async () => {
+    if (flags.keep === true) output.err(`Configuration, data and logs are in ${folder}\n`);
+    else await Deno.remove(folder, { recursive: true });
+  });
+  await Deno.mkdir(`${folder}/redis`);
+  const server = await LocalServer.start({ program: flags.server, directory: `${folder}/redis` });
+  cleanup.defer(() => server.kill());
+  const demo = await Deno.readTextFile(bundledFile("examples/demo.yaml"));
+  const { text, ports } = meshFile(demo, server.url);
+  const file = `${folder}/mesh.yaml`;
+  await Deno.writeTextFile(file, text);
+  const hosts = new HostProcesses(file, folder);
+  cleanup.defer(() => hosts.killAll());
+  output.err(`Starting ${flags.server} and the hosts ${allHosts.join(", ")}\n`);
+  await hosts.start(...allHosts);
+
+  const { features, trainerCount } = parseConfiguration(text, file);
+  const audit = new ClickAudit(features.schema, FeatureHasher.create());
+  const follower = await ExampleFollower.open(server.url, trainerCount, (bytes) => {
+    audit.example(bytes);
+  });
+  cleanup.defer(() => follower.close());
+  const gateways = new Gateways(
+    new Map(demoHosts.serving.map((host) => [host, ports.get(host) ?? 0])),
+  );
+  const shoppers = new Shoppers({
+    gateways,
+    audience: new Audience(demoAudience, new SeededRandom(flags.seed)),
+    audit,
+    rate: flags.rate,
+    runId: crypto.randomUUID(),
+  });
+  await shoppers.introduce();
+  const visits = shoppers.run();
+  const story = tell({ flags, output, hosts, server, gateways, shoppers });
+  const { quiet, ...counts } = await Promise.race([
+    story,
+    visits.then(() => story), // a visit that failed ends the demo
+  ]);
+  shoppers.stop();
+  await visits;
+  await untilLearned(shoppers);
+  await follower.catchUp();
+  gateways.close();
+  const summary: DemoMeshSummary = {
+    hosts: allHosts.length,
+    moves: 0,
+    ...counts,
+    ...audit.result(),
+    rankErrors: gateways.rankErrors,
+    unlogged: shoppers.unlogged,
+    rankP99MsQuiet: percentile(quiet.rankMs.sorted(), 0.99),
+    rankP99MsDuring: percentile(gateways.rankMs.sorted(), 0.99),
+    freshnessMsP99: percentile(quiet.freshness.samples.sorted(), 0.99),
+    freezeMsMax: 0,
+  };
+  output.out(flags.json === true ? JSON.stringify(summary) + "\n" : describe(summary));
+  if (summary.lost > 0 || summary.twice > 0) {
+    throw new CommandError(
+      `${summary.lost} accepted clicks were lost, and ${summary.twice} were learned twice.`,
+    );
+  }
+}
+
+interface Scene {
+  readonly flags: DemoMeshFlags;
+  readonly output: Output;
+  readonly hosts: HostProcesses;
+  readonly server: LocalServer;
+  readonly gateways: Gateways;
+  readonly shoppers: Shoppers;
+}
+
+/** The quiet time, the kills and the restarts. */
+async function tell({ flags, output, hosts, server, gateways, shoppers }: Scene) {
+  const say = (text: string) => output.err(`${text}\n`);
+  say(`${flags.seconds} quiet seconds`);
+  await pause(2_000); // the first rankings find cold caches
+  gateways.rankMs = new Samples();
+  shoppers.freshness = new FreshnessTracker();
+  await pause(1_000 * flags.seconds);
+  const quiet = { rankMs: gateways.rankMs, freshness: shoppers.freshness };
+  gateways.rankMs = new Samples();
+  shoppers.freshness = new FreshnessTracker();
+
+  const killed = [demoHosts.tables[0], demoHosts.learning[0], demoHosts.serving[0]];
+  for (const host of killed) {
+    say(`kill -9 ${host}`);
+    gateways.killed(host);
+    await hosts.end(host, "SIGKILL");
+    await pause(SETTLE_MS); // the others go on without it
+    await hosts.start(host);
+    await pause(SETTLE_MS);
+  }
+  say(`kill -9 ${flags.server}`);
+  shoppers.isLogAway = true;
+  await server.kill();
+  await server.start();
+  await pause(SETTLE_MS);
+  shoppers.isLogAway = false;
+  let restarts = 0;
+  for (const host of flags.short === true ? [] : allHosts) {
+    say(`restart ${host}`);
+    await gateways.leaveOut(host);
+    const { code } = await hosts.end(host, "SIGTERM");
+    if (code !== 0) throw new CommandError(`Host ${host} has stopped with exit code ${code}.`);
+    await hosts.start(host);
+    gateways.takeIn(host);
+    restarts++;
+    await pause(SETTLE_MS);
+  }
+  return { quiet, kills: killed.length + 1, restarts };
+}
+
+/** Waits until answers have learned from everything that was accepted. */
+async function untilLearned(shoppers: Shoppers): Promise<void> {
+  const endsMs = performance.now() + LEARNED_MS_MAX;
+  while (shoppers.learnedThroughMs < shoppers.acceptedAtMs) {
+    if (performance.now() > endsMs) {
+      const lateMs = shoppers.acceptedAtMs - shoppers.learnedThroughMs;
+      throw new CommandError(
+        `${
+          LEARNED_MS_MAX / 1_000
+        } seconds after the last click, answers have not learned from the ` +
+          `last ${Math.round(lateMs)} ms of clicks. Run it again with --keep and read the logs.`,
+      );
+    }
+    await pause(50);
+    await shoppers.look();
+  }
+}
+
+function requireInstalled(program: ServerProgram): void {
+  if (isInstalled(program)) return;
+  throw new CommandError(
+    `${program} is not installed: \`apt-get install ${
+      program === "redis-server" ? "redis-server" : "valkey-server"
+    }\` installs it on Debian 13, or choose the other by --server.`,
+  );
+}
+
+/** For people. */
+function describe(summary: DemoMeshSummary): string {
+  const ms = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+  return `
+${summary.hosts} hosts, ${summary.kills} kills, ${summary.restarts} restarts.
+
+  clicks     ${summary.accepted} accepted, ${summary.lost} lost, ${summary.twice} learned twice
+  rankings   p99 ${ms(summary.rankP99MsQuiet)} when quiet, ${
+    ms(summary.rankP99MsDuring)
+  } meanwhile; ${summary.rankErrors} failed attempts
+  freshness  p99 ${ms(summary.freshnessMsP99)} when quiet
+`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

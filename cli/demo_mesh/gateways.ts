@@ -1,0 +1,161 @@
+/**
+ * The gateways of a mesh behind a balancer, as a client or a load balancer has it: a gateway that
+ * fails is left out until its health page answers again, and the request goes to another one.
+ */
+import type { Ranking } from "../../actors/ranker/protocol.ts";
+import type { EventRequest, EventsAnswer } from "../../gateway/schemas/events.ts";
+import type { RankRequest } from "../../gateway/schemas/rank.ts";
+import { Samples } from "../../offline/evaluation/samples.ts";
+import { present } from "../../structures/invariant.ts";
+
+interface Gateway {
+  readonly host: string;
+  readonly url: string;
+  isUp: boolean;
+  inFlight: number;
+  /** Monotonic ms of the last kill; -Infinity before. */
+  killedAtMs: number;
+}
+
+/** Pause between two looks at a gateway that is left out, ms. */
+const HEALTH_POLL_MS = 100;
+/** Pause before a request is sent again, ms. */
+const RETRY_MS = 50;
+/** A kill may fail requests that the killed host holds, and new ones, for this long, ms. */
+const KILL_MS = 1_000;
+/** Time after which a request is given up, ms. */
+const GIVE_UP_MS = 60_000;
+
+export class Gateways {
+  readonly #gateways: readonly Gateway[];
+  /** Latencies of rankings, the attempts that failed included. */
+  rankMs = new Samples();
+  /** Attempts at a ranking that failed, outside of the second after a kill of that gateway. */
+  rankErrors = 0;
+  #next = 0;
+  #closed = false;
+
+  /** @param ports HTTP port of each gateway, by host. */
+  constructor(ports: ReadonlyMap<string, number>) {
+    this.#gateways = [...ports].map(([host, port]) => ({
+      host,
+      url: `http://127.0.0.1:${port}`,
+      isUp: true,
+      inFlight: 0,
+      killedAtMs: -Infinity,
+    }));
+  }
+
+  async rank(request: RankRequest): Promise<Ranking> {
+    const beganMs = performance.now();
+    const ranking = await this.#send<Ranking>("/v1/rank", request, true);
+    this.rankMs.add(performance.now() - beganMs);
+    return ranking;
+  }
+
+  sendEvents(events: readonly EventRequest[]): Promise<EventsAnswer> {
+    return this.#send("/v1/events", events, false);
+  }
+
+  /** Stores profiles. */
+  store(kind: "user" | "item", profiles: readonly object[]): Promise<unknown> {
+    return this.#send(`/v1/${kind}s`, profiles, false);
+  }
+
+  /** Notes that the host is killed now. */
+  killed(host: string): void {
+    const gateway = this.#gateways.find((each) => each.host === host);
+    if (gateway !== undefined) gateway.killedAtMs = performance.now();
+  }
+
+  /** Sends nothing more to the host; resolves when it has answered everything. */
+  async leaveOut(host: string): Promise<void> {
+    const gateway = this.#gateways.find((each) => each.host === host);
+    if (gateway === undefined) return;
+    gateway.isUp = false;
+    while (gateway.inFlight > 0) await pause(RETRY_MS);
+  }
+
+  /** Sends requests to the host again once it is healthy. */
+  takeIn(host: string): void {
+    const gateway = this.#gateways.find((each) => each.host === host);
+    if (gateway !== undefined) void this.#waitFor(gateway);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #send<T>(path: string, body: unknown, isRanking: boolean): Promise<T> {
+    const beganMs = performance.now();
+    for (;;) {
+      const gateway = this.#pick();
+      if (gateway === undefined) {
+        await pause(RETRY_MS);
+      } else {
+        try {
+          return await post<T>(gateway, path, body);
+        } catch (error) {
+          if (error instanceof RefusedError) throw error;
+          const duringKill = performance.now() - gateway.killedAtMs < KILL_MS;
+          if (isRanking && !duringKill) this.rankErrors++;
+          if (gateway.isUp && error instanceof TypeError) {
+            gateway.isUp = false; // the connection failed
+            void this.#waitFor(gateway);
+          } else await pause(RETRY_MS);
+        }
+      }
+      if (performance.now() - beganMs > GIVE_UP_MS) {
+        throw new Error(`No gateway has answered ${path} for ${GIVE_UP_MS} ms.`);
+      }
+    }
+  }
+
+  #pick(): Gateway | undefined {
+    const up = this.#gateways.filter(({ isUp }) => isUp);
+    return up.length === 0 ? undefined : present(up[this.#next++ % up.length], "one is up");
+  }
+
+  async #waitFor(gateway: Gateway): Promise<void> {
+    while (!this.#closed) {
+      const isReady = await fetch(`${gateway.url}/health/ready`)
+        .then(async (response) => {
+          await response.body?.cancel();
+          return response.ok;
+        }, () => false);
+      if (isReady) {
+        gateway.isUp = true;
+        return;
+      }
+      await pause(HEALTH_POLL_MS);
+    }
+  }
+}
+
+/** The gateway has refused the request for good. */
+class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
+async function post<T>(gateway: Gateway, path: string, body: unknown): Promise<T> {
+  gateway.inFlight++;
+  try {
+    const response = await fetch(gateway.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (response.ok) return JSON.parse(text) as T;
+    const reason = `${gateway.host} answered ${path} with ${response.status}: ${text}`;
+    throw response.status < 500 && response.status !== 429
+      ? new RefusedError(reason)
+      : new Error(reason);
+  } finally {
+    gateway.inFlight--;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

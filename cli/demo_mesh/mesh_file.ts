@@ -1,0 +1,70 @@
+/**
+ * The configuration of the demo's mesh: that of `cairn demo` with hosts and a server for the logs.
+ */
+import { parseDocument } from "yaml";
+import { freePorts } from "./free_ports.ts";
+
+/** The hosts of the demo. */
+export const demoHosts = {
+  serving: ["edge-1", "edge-2"],
+  learning: ["learn"],
+  tables: ["tables-1", "tables-2"],
+} as const;
+
+/** All hosts, in the order in which they are restarted: serving hosts last. */
+export const allHosts: readonly string[] = [
+  ...demoHosts.tables,
+  ...demoHosts.learning,
+  ...demoHosts.serving,
+];
+
+export interface MeshFile {
+  readonly text: string;
+  /** HTTP port by host. */
+  readonly ports: ReadonlyMap<string, number>;
+}
+
+const roles: Readonly<Record<keyof typeof demoHosts, readonly string[]>> = {
+  serving: ["serving"],
+  learning: ["joiner", "trainer", "sync"],
+  tables: ["shards"],
+};
+
+/**
+ * @param demo Text of examples/demo.yaml.
+ * @param redisUrl Address of the server of logs and profiles.
+ */
+export function meshFile(demo: string, redisUrl: string): MeshFile {
+  const document = parseDocument(demo);
+  const hosts = new Map<string, object>();
+  const ports = new Map<string, number>();
+  for (const [group, names] of Object.entries(demoHosts)) {
+    for (const name of names) {
+      const [link, http] = freePorts(2);
+      ports.set(name, http);
+      hosts.set(name, {
+        address: `127.0.0.1:${link}`,
+        http: `127.0.0.1:${http}`,
+        roles: roles[group as keyof typeof demoHosts],
+      });
+    }
+  }
+  document.set("mesh", {
+    id: "demo",
+    heartbeat: "200ms",
+    silence: "2s",
+    hosts: Object.fromEntries(hosts),
+  });
+  document.set("storage", {
+    kind: "directory",
+    path: "data",
+    snapshots: { interval: "5s", spread: "500ms", kept: 3 },
+    redis: { url: redisUrl },
+  });
+  document.set("placement", { kind: "singleThread" });
+  // An event may go to another gateway than its ranking, and a kill delays it.
+  document.setIn(["gateway", "unknownRankings"], "accept");
+  document.setIn(["gateway", "deadline"], "8s");
+  document.setIn(["joiner", "window"], "60s");
+  return { text: document.toString(), ports };
+}

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { Gateways } from "../../../cli/demo_mesh/gateways.ts";
+
+const request = { user: "ann", candidates: [{ id: "a" }] };
+const ranking = { rankingId: "r", modelVersion: 1, learnedThroughMs: 5, items: [] };
+
+/** A gateway that answers by a function. */
+function serve(answer: (path: string) => Response) {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    ({ url }) => answer(new URL(url).pathname),
+  );
+  return { port: server.addr.port, shutdown: () => server.shutdown() };
+}
+
+const ranks = () => serve(() => Response.json(ranking));
+
+Deno.test("rankings go to all gateways in turn, and around one that is killed", async () => {
+  const paths: string[] = [];
+  const [left, right] = [
+    ranks(),
+    serve((path) => {
+      paths.push(path);
+      return Response.json(ranking);
+    }),
+  ];
+  const gateways = new Gateways(new Map([["left", left.port], ["right", right.port]]));
+  for (let i = 0; i < 4; i++) assert.deepEqual(await gateways.rank(request), ranking);
+  assert.equal(paths.length, 2);
+  gateways.killed("left");
+  await left.shutdown();
+  for (let i = 0; i < 4; i++) await gateways.rank(request);
+  assert.equal(gateways.rankErrors, 0, "a kill may fail requests for a second");
+  assert.equal(paths.filter((path) => path === "/v1/rank").length, 6);
+  gateways.close();
+  await right.shutdown();
+});
+
+Deno.test("a failed attempt without a kill is counted, and the request is sent again", async () => {
+  let answers = 0;
+  const flaky = serve(() =>
+    answers++ === 0 ? new Response("busy", { status: 503 }) : Response.json(ranking)
+  );
+  const gateways = new Gateways(new Map([["flaky", flaky.port]]));
+  assert.deepEqual(await gateways.rank(request), ranking);
+  assert.equal(gateways.rankErrors, 1);
+  gateways.close();
+  await flaky.shutdown();
+});
+
+Deno.test("a refused request is an error at once", async () => {
+  const strict = serve(() => new Response("no such field", { status: 422 }));
+  const gateways = new Gateways(new Map([["strict", strict.port]]));
+  await assert.rejects(
+    gateways.rank(request),
+    /strict answered \/v1\/rank with 422: no such field/,
+  );
+  gateways.close();
+  await strict.shutdown();
+});
