@@ -15,8 +15,8 @@ export interface NodeFlags {
 const examples = `
 Examples, each in a terminal (or on a machine) of its own:
   deno task cairn node --host edge   --config examples/mesh.yaml
-  deno task cairn node --host tables --config examples/mesh.yaml
   deno task cairn node --host learn  --config examples/mesh.yaml
+  deno task cairn node --host tables --config examples/mesh.yaml
 
 The section mesh of the file lists the hosts. They may start in any order; a host that is lost
 comes back by starting it again. See docs/mesh.md.`;
