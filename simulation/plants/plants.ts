@@ -164,8 +164,8 @@ export const plants: readonly Plant[] = [
   {
     name: "behind-forgotten",
     file: shardSync,
-    find: "        round.failures.push(error as Error);\n        this.#behind.add(replica);",
-    replace: "        round.failures.push(error as Error);",
+    find: "        round.failures.set(i, error as Error);\n        this.#behind.add(i);",
+    replace: "        round.failures.set(i, error as Error);",
     seenBy: ["served-rows", "honest-freshness"],
     scenario: "slow-threads",
   },
