@@ -211,7 +211,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "scores-ascending",
-    file: "gateway/routes/rank.ts",
+    file: "gateway/routes/ranking_calls.ts",
     find: "items: ranking.items",
     replace: "items: [...ranking.items].reverse()",
     seenBy: ["stated-answers"],
