@@ -118,7 +118,11 @@ function memoryBounds(
     { path: ["gateway", "bodiesMax"], bytes: gateway.bodiesMax },
     ...(storage.kind === "memory"
       // The event log and the example log.
-      ? [{ path: ["storage", "logBytesMax"], bytes: 2 * storage.logBytesMax }]
+      ? [
+        { path: ["storage", "logBytesMax"], bytes: 2 * storage.logBytesMax },
+        // Objects in memory take more than their text.
+        { path: ["storage", "profilesBytesMax"], bytes: 4 * storage.profilesBytesMax },
+      ]
       : []),
   ];
 }

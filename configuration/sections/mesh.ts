@@ -39,6 +39,8 @@ export const storageSection = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("memory"),
     logBytesMax: size("1MiB", "1TiB").default(256 * 2 ** 20).describe("Limit of each log."),
+    profilesBytesMax: size("1MiB", "1TiB").default(64 * 2 ** 20)
+      .describe("Limit of all profiles; further ones are refused with 503."),
   }).describe("In memory, lost when the process ends: for demos and tests."),
   z.strictObject({
     kind: z.literal("directory"),
@@ -46,6 +48,8 @@ export const storageSection = z.discriminatedUnion("kind", [
       "The data directory, relative to this file; created if missing.",
     ),
     logBytesMax: size("1MiB", "100TiB").default(8 * 2 ** 30).describe("Limit of each log."),
+    profilesBytesMax: size("1MiB", "100TiB").default(8 * 2 ** 30)
+      .describe("Limit of the file of all profiles; further ones are refused with 503."),
     snapshots: z.strictObject({
       interval: duration("1s", "30d").default(60_000)
         .describe(

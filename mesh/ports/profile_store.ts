@@ -55,7 +55,8 @@ export interface ProfileStore {
   /**
    * Replaces the attributes. Resolves with the new profile when it is durable.
    *
-   * @throws {ProfileStoreUnavailableError} Nothing was written; a later write tries again.
+   * @throws {ProfileStoreUnavailableError} Nothing was written, also where the store is at its
+   * limit in bytes; a later write tries again.
    */
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile>;
   /**
@@ -77,7 +78,7 @@ export interface ProfileStore {
   close(): Promise<void>;
 }
 
-/** Profiles cannot be written now: the disk is full or failed. */
+/** Profiles cannot be written now: the disk is full or failed, or the store is at its limit. */
 export class ProfileStoreUnavailableError extends Error {
   override readonly name = "ProfileStoreUnavailableError";
   constructor(
@@ -89,4 +90,10 @@ export class ProfileStoreUnavailableError extends Error {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`Cannot write to ${path}: ${reason}. ${remedy}`, { cause });
   }
+}
+
+/** The remedy where a store is at its limit; a full disk cannot be told from it. */
+export function profilesFull(bytesMax: number): string {
+  return `Nothing was written. The profiles have reached their limit of ${bytesMax} bytes, or the ` +
+    "disk is full: delete profiles, raise storage.profilesBytesMax, or free disk space.";
 }

@@ -85,7 +85,7 @@ export async function openStorage(options: OpenStorageOptions): Promise<MeshStor
       ? await openRedis(storage.path, storage.redis, options)
       : await openDirectory(storage.path, options, "disk");
   }
-  if (!manyThreads) return openMemory(examplePartitions, storage.logBytesMax);
+  if (!manyThreads) return openMemory(examplePartitions, storage);
   const path = Deno.makeTempDirSync({ prefix: "cairn-" });
   const opened = await openDirectory(path, options, "process");
   return {
@@ -124,14 +124,17 @@ export async function openSharedStorage({ path, redis, examples }: SharedStorage
   };
 }
 
-function openMemory(examplePartitions: number, bytesMax: number): MeshStorage {
+function openMemory(
+  examplePartitions: number,
+  { logBytesMax: bytesMax, profilesBytesMax }: StorageSection,
+): MeshStorage {
   const eventLog = new MemoryEventLog({ name: "events", partitions: EVENT_PARTITIONS, bytesMax });
   const exampleLog = new MemoryEventLog({
     name: "examples",
     partitions: examplePartitions,
     bytesMax,
   });
-  const profiles = new MemoryProfileStore(new DenoClock());
+  const profiles = new MemoryProfileStore(new DenoClock(), profilesBytesMax);
   return {
     eventLog,
     exampleLog,
@@ -203,7 +206,11 @@ async function openDirectory(
     (log) => log.close(),
   );
   const profiles = opened.adopt(
-    new SqliteProfileStore({ path: profilesPath, clock: new DenoClock() }),
+    new SqliteProfileStore({
+      path: profilesPath,
+      clock: new DenoClock(),
+      bytesMax: storage.profilesBytesMax,
+    }),
     (store) => store.close(),
   );
   const all = opened.move();

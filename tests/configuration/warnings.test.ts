@@ -56,7 +56,7 @@ Deno.test("bounds of memory that exceed the machine's memory together are a warn
   const at = (memoryBytes: number) =>
     parseConfiguration(slots, "c.yaml", { memoryBytes, environment: () => undefined }).warnings;
   assert.deepEqual(at(2 ** 31), [
-    "c.yaml:1:1 joiner.impressionsBytesMax: the process may use 4.0GiB of memory (2.5GiB by " +
+    "c.yaml:1:1 joiner.impressionsBytesMax: the process may use 4.3GiB of memory (2.5GiB by " +
     "joiner.impressionsBytesMax, 0.6GiB by embeddings.bytesMax, 0.5GiB by storage.logBytesMax, …), more " +
     "than the 2.0GiB that it gets here; lower this value",
   ]);

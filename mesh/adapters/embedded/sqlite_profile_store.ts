@@ -18,6 +18,7 @@ import {
   type Profile,
   type ProfileKind,
   type ProfilePage,
+  profilesFull,
   type ProfileStore,
   ProfileStoreUnavailableError,
 } from "../../ports/profile_store.ts";
@@ -29,8 +30,8 @@ import { findWalDamage } from "./wal_check.ts";
 export interface SqliteProfileStoreOptions {
   readonly path: string;
   readonly clock: Clock;
-  /** Pages of 4 KiB that the file may have. Default: no limit. */
-  readonly pagesMax?: number;
+  /** Bytes that the file may have before puts fail. Default: no limit. */
+  readonly bytesMax?: number;
 }
 
 interface PendingWrite {
@@ -59,7 +60,7 @@ export class SqliteProfileStore implements ProfileStore {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
-  readonly #pagesMax: number | undefined;
+  readonly #bytesMax: number | undefined;
   readonly #tables: Record<ProfileKind, ProfileTable>;
   readonly #pending: PendingWrite[] = [];
   #checkpoint: Timer | undefined;
@@ -73,7 +74,7 @@ export class SqliteProfileStore implements ProfileStore {
   constructor(options: SqliteProfileStoreOptions) {
     this.#path = options.path;
     this.#clock = options.clock;
-    this.#pagesMax = options.pagesMax;
+    this.#bytesMax = options.bytesMax;
     checkWriteAheadLog(options.path);
     this.#database = this.#named(() => new DatabaseSync(options.path));
     try {
@@ -133,19 +134,26 @@ export class SqliteProfileStore implements ProfileStore {
     this.#run("PRAGMA journal_mode = WAL");
     this.#run("PRAGMA synchronous = FULL");
     this.#run("PRAGMA secure_delete = ON");
-    if (this.#pagesMax !== undefined) this.#run(`PRAGMA max_page_count = ${this.#pagesMax}`);
     const { user_version } = this.#row("PRAGMA user_version");
     const { tables } = this.#row("SELECT group_concat(name) AS tables FROM sqlite_schema");
     if (tables === null) this.#run(`PRAGMA user_version = ${FORMAT}`);
     else if (user_version !== FORMAT) {
       throw this.#damaged(`it has format ${user_version}, and this build reads ${FORMAT}`);
     } else if (tables !== TABLES) throw this.#damaged(`it has the tables ${tables}`);
+    if (this.#bytesMax !== undefined) {
+      const pagesMax = Math.max(1, Math.floor(this.#bytesMax / this.#pragma("page_size")));
+      this.#run(`PRAGMA max_page_count = ${pagesMax}`);
+    }
     const { quick_check } = this.#row("PRAGMA quick_check(1)");
     if (String(quick_check) !== "ok") throw this.#damaged(String(quick_check));
     return {
       user: new ProfileTable(this.#database, "user"),
       item: new ProfileTable(this.#database, "item"),
     };
+  }
+
+  #pragma(name: string): number {
+    return Number(Object.values(this.#row(`PRAGMA ${name}`))[0]);
   }
 
   /** A prepared statement, unlike `exec`, reports SQLite's result code. */
@@ -228,7 +236,12 @@ export class SqliteProfileStore implements ProfileStore {
       if (error instanceof ProfileRowError) throw this.#damaged(error.message);
       const code = Number((error as { errcode?: number }).errcode) & 0xff;
       if (code === SQLITE_FULL || code === SQLITE_IOERR) {
-        throw new ProfileStoreUnavailableError(this.#path, error);
+        const isLimited = code === SQLITE_FULL && this.#bytesMax !== undefined;
+        throw new ProfileStoreUnavailableError(
+          this.#path,
+          error,
+          isLimited ? profilesFull(this.#bytesMax) : undefined,
+        );
       }
       // Before its tables are verified, any statement may fail by a damaged schema.
       const isDamage = code === SQLITE_CORRUPT || code === SQLITE_NOTADB ||

@@ -2,12 +2,14 @@
  * Profiles in memory, for `storage: memory`, tests and the simulation.
  */
 import type { Clock } from "../../ports/clock.ts";
-import type {
-  Attributes,
-  Profile,
-  ProfileKind,
-  ProfilePage,
-  ProfileStore,
+import {
+  type Attributes,
+  type Profile,
+  type ProfileKind,
+  type ProfilePage,
+  profilesFull,
+  type ProfileStore,
+  ProfileStoreUnavailableError,
 } from "../../ports/profile_store.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 
@@ -25,9 +27,13 @@ export class MemoryProfileStore implements ProfileStore {
 
   /** The ids in order, until one is added or deleted. */
   readonly #ordered: Partial<Record<ProfileKind, string[]>> = {};
+  readonly #bytesMax: number;
+  #bytes = 0;
 
-  constructor(clock: Clock) {
+  /** @param bytesMax Limit of ids and attributes as JSON, in UTF-16 units. */
+  constructor(clock: Clock, bytesMax = Infinity) {
     this.#clock = clock;
+    this.#bytesMax = bytesMax;
   }
 
   load(): Promise<void> {
@@ -53,6 +59,13 @@ export class MemoryProfileStore implements ProfileStore {
       updatedAtMs: this.#clock.nowMs(),
       version: (this.get(kind, id)?.version ?? 0) + 1,
     };
+    const bytes = this.#bytes + sizeOf(profile) - sizeOf(this.get(kind, id));
+    if (bytes > this.#bytesMax && bytes > this.#bytes) {
+      const full = new Error("the memory for profiles is full");
+      const remedy = profilesFull(this.#bytesMax);
+      return Promise.reject(new ProfileStoreUnavailableError("the profiles", full, remedy));
+    }
+    this.#bytes = bytes;
     if (profile.version === 1) delete this.#ordered[kind];
     this.#profiles[kind].set(id, profile);
     this.#listeners[kind].tell(id);
@@ -60,6 +73,7 @@ export class MemoryProfileStore implements ProfileStore {
   }
 
   delete(kind: ProfileKind, id: string): Promise<boolean> {
+    this.#bytes -= sizeOf(this.get(kind, id));
     const existed = this.#profiles[kind].delete(id);
     delete this.#ordered[kind];
     this.#listeners[kind].tell(id);
@@ -85,4 +99,10 @@ export class MemoryProfileStore implements ProfileStore {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Size of a profile in the units of the limit; 0 where there is none. */
+function sizeOf(profile: Profile | undefined): number {
+  if (profile === undefined) return 0;
+  return profile.id.length + JSON.stringify(profile.attributes).length;
 }

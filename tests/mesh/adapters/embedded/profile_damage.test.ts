@@ -116,14 +116,21 @@ Deno.test("a file that is no database, or has another format, is refused by its 
   Deno.removeSync(directory, { recursive: true });
 });
 
-Deno.test("a full disk refuses writes with an error that says so, and they go on when there is room", async () => {
+Deno.test("a full disk, or the limit in bytes, refuses writes with an error that says so, and they go on when there is room", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "cairn-profiles-" });
   const clock = new VirtualClock();
-  const store = new SqliteProfileStore({ path: `${directory}/profiles.db`, clock, pagesMax: 8 });
+  const store = new SqliteProfileStore({
+    path: `${directory}/profiles.db`,
+    clock,
+    bytesMax: 32_768,
+  });
   const large = { text: "x".repeat(40_000) };
   const failed = await clock.settle(store.put("user", "ann", large).catch((error) => error));
   assert.ok(failed instanceof ProfileStoreUnavailableError, String(failed));
-  assert.match(failed.message, /Cannot write to .*profiles\.db: .*full\. Nothing was written/);
+  assert.match(
+    failed.message,
+    /Cannot write to .*profiles\.db: .*full\. Nothing was written\..*limit of 32768 bytes/,
+  );
   assert.equal(store.get("user", "ann"), undefined);
   await clock.settle(store.put("user", "ann", { text: "short" }));
   assert.equal(store.count("user"), 1);

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { MemoryBlobStore } from "../../../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryEventLog } from "../../../../mesh/adapters/memory/memory_event_log.ts";
 import { MemoryProfileStore } from "../../../../mesh/adapters/memory/memory_profile_store.ts";
@@ -19,4 +20,19 @@ profileStoreContract("memory profile store", () => {
 
 blobStoreContract("memory blob store", () => {
   return Promise.resolve({ store: new MemoryBlobStore(), dispose: () => Promise.resolve() });
+});
+
+Deno.test("profiles in memory are bounded: a store at its limit takes what does not grow it", async () => {
+  const store = new MemoryProfileStore(new VirtualClock(), 40);
+  await store.put("item", "1", { text: "x".repeat(20) });
+  await assert.rejects(store.put("user", "ann", { text: "y".repeat(20) }), {
+    name: "ProfileStoreUnavailableError",
+    message: /limit of 40 bytes.*storage\.profilesBytesMax/s,
+  });
+  assert.equal(store.count("user"), 0);
+  await store.put("item", "1", { text: "x" });
+  await store.put("user", "ann", { text: "y" });
+  await store.delete("item", "1");
+  await store.put("user", "bob", { text: "z" });
+  assert.equal(store.count("user"), 2);
 });
