@@ -88,7 +88,8 @@ Deno.test("every command in a document exists, with its options", () => {
       const [line] of content.replaceAll("\\\n", " ").matchAll(/\bdeno task (cairn|demo)\b[^\n`]*/g)
     ) {
       commands++;
-      const words = line.replace(/'[^']*'/g, "x").replace(/ #.*/, "").split(/\s+/).slice(2);
+      const words = line.replace(/'[^']*'/g, "x").replace(/ #.*/, "").split(/\s+/).slice(2)
+        .map((word) => word === "demo:mesh" ? "demo-mesh" : word);
       let command: Command | undefined = program;
       if (words[0] === "cairn") words.shift();
       for (; words.length > 0 && /^[a-z]/.test(words[0]); words.shift()) {
