@@ -26,7 +26,7 @@ export class HealthWarnings {
       this.#joining(budgetMs),
       this.#serving(budgetMs),
     ]);
-    return [...this.#failing(), ...answers.flat(), ...this.#recalling()];
+    return [...this.#failing(), ...this.#away(), ...answers.flat(), ...this.#recalling()];
   }
 
   async #training(budgetMs: number): Promise<Warning[]> {
@@ -90,6 +90,15 @@ export class HealthWarnings {
       kind: "part-failing",
       detail: `${part} crashes again and again, and is restarted; rankings and events go on ` +
         `without what it learns: ${reason}`,
+    }));
+  }
+
+  #away(): Warning[] {
+    const { links = () => [] } = this.#parts;
+    return links().filter(({ isLinked }) => !isLinked).map(({ host, reason }) => ({
+      kind: "host-away",
+      detail: `Host ${host} cannot be reached; what it does is not done, and goes on when it is ` +
+        `back: ${reason ?? "no attempt has ended yet"}. Start it again, or see its log.`,
     }));
   }
 

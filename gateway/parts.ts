@@ -42,6 +42,12 @@ export interface GatewayParts {
   readonly replicas?: readonly ActorRef<ServingReplicaMessage>[];
   /** Parts that crash again and again, for `/health/ready`, with the newest reason of each. */
   readonly failingParts?: () => readonly { readonly part: string; readonly reason: string }[];
+  /** The other hosts of a mesh of several processes, for `/health/ready`; absent = one process. */
+  readonly links?: () => readonly {
+    readonly host: string;
+    readonly isLinked: boolean;
+    readonly reason: string | undefined;
+  }[];
   readonly profiles: ProfileStore;
   readonly telemetry: Telemetry;
   readonly clock: Clock;

@@ -15,7 +15,7 @@ import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
-import type { Environment, MeshStores } from "./environment.ts";
+import type { Environment, HostEnvironment, MeshStores } from "./environment.ts";
 import { knownAttributes } from "./known_attributes.ts";
 import { addresses } from "./plan.ts";
 import type { RunningHost, StartedActors } from "./start_actors.ts";
@@ -35,6 +35,7 @@ export interface RunningMesh extends RunningHost {
 /** The parts of an environment that a gateway uses. */
 export type GatewayEnvironment = Pick<Environment, "home" | "metrics" | "failingParts"> & {
   readonly stores: MeshStores;
+  readonly links?: HostEnvironment["links"];
   /** Undefined = the only process. */
   readonly host?: string;
 };
@@ -78,6 +79,7 @@ export async function openGateway(
       (_, shard) => mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard, host)),
     ),
     failingParts: () => environment.failingParts?.() ?? [],
+    links: () => environment.links?.() ?? [],
     profiles: stores.profiles,
     telemetry,
     clock,

@@ -11,6 +11,7 @@ export const liveSchema = z.strictObject({ status: z.literal("live") })
 const warningSchema = z.strictObject({
   kind: z.enum([
     "part-failing",
+    "host-away",
     "training-stopped",
     "rows-put-aside",
     "examples-held",

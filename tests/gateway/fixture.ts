@@ -132,6 +132,7 @@ export interface FixtureParts {
   readonly joiner?: GatewayParts["joiner"];
   readonly replicas?: GatewayParts["replicas"];
   readonly failingParts?: GatewayParts["failingParts"];
+  readonly links?: GatewayParts["links"];
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
   readonly console?: GatewayParts["console"];
@@ -161,6 +162,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.joiner && { joiner: parts.joiner }),
     ...(parts.replicas && { replicas: parts.replicas }),
     ...(parts.failingParts && { failingParts: parts.failingParts }),
+    ...(parts.links && { links: parts.links }),
     ...(parts.attributes && { attributes: parts.attributes }),
     ...(parts.console && { console: parts.console }),
     metricsText: parts.metricsText ?? (() => Promise.resolve("# metrics\n")),

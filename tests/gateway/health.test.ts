@@ -144,6 +144,18 @@ Deno.test("a part that crashes again and again is a warning with its reason, and
   );
 });
 
+Deno.test("a host that cannot be reached is a warning with its reason", async () => {
+  const { warnings } = healthOf({
+    links: () => [
+      { host: "tables", isLinked: true, reason: undefined },
+      { host: "learn", isLinked: false, reason: "host learn has sent nothing for 5000 ms" },
+    ],
+  });
+  const found = await warnings();
+  assert.equal(found.length, 1);
+  assert.match(found[0], /^host-away : Host learn cannot be reached; .*sent nothing for 5000 ms\./);
+});
+
 Deno.test("rankings that are not read back yet are a warning", async () => {
   const { warnings, memory } = healthOf({});
   memory.isComplete = false;

@@ -87,6 +87,11 @@ export class Connection {
     return this.#writer.unsentBytes >= this.#limits.windowBytes;
   }
 
+  /** Bytes of frames that the socket has not taken. */
+  get unsentBytes(): number {
+    return this.#writer.unsentBytes;
+  }
+
   /** Starts heartbeats and reads frames until the connection ends. */
   begin(listeners: ConnectionListeners): void {
     this.#listeners = listeners;

@@ -62,9 +62,37 @@ const HANDSHAKE_MS = 5_000;
 const CONNECT_MS = 5_000;
 /** Handshakes of other hosts at a time; a host makes two. */
 const HANDSHAKES_MAX = 256;
+/** Pause between two readings of the queues, ms. */
+const WATCH_MS = 1_000;
 /** Delay before the second attempt to connect, ms; it doubles with each failure. */
 const BACKOFF_MS = 100;
 const BACKOFF_MS_MAX = 5_000;
+
+/** Instruments of the links, by host. */
+function instruments(telemetry: Telemetry) {
+  const labelNames = ["host"];
+  return {
+    linked: telemetry.gauge("cairn_link_up", {
+      help: "1 while the host is linked.",
+      labelNames,
+    }),
+    unsentBytes: telemetry.gauge("cairn_link_unsent_bytes", {
+      help: "Bytes of messages that wait to be sent to the host.",
+      labelNames,
+    }),
+    connected: telemetry.counter("cairn_link_connections_total", {
+      help: "Connections for messages with the host since the start.",
+      labelNames,
+    }),
+    lost: telemetry.counter("cairn_link_lost_total", {
+      help: "Connections for messages with the host that were lost.",
+      labelNames,
+    }),
+    refused: telemetry.counter("cairn_link_refused_total", {
+      help: "Connections of others that were refused, for example with a wrong secret.",
+    }),
+  };
+}
 
 interface Established {
   readonly connection: Connection;
@@ -79,12 +107,17 @@ export class HostLinks {
   readonly #established = new Map<string, Established>();
   readonly #reasons = new Map<string, string>();
   readonly #sleeping = new Set<() => void>();
+  readonly #metrics: ReturnType<typeof instruments>;
+  #watching: Timer | undefined;
   #handshakes = 0;
   #stopped = false;
 
   private constructor(options: HostLinksOptions, listener: Deno.TcpListener) {
     this.#options = options;
     this.#listener = listener;
+    this.#metrics = instruments(options.telemetry);
+    for (const host of options.peers.keys()) this.#metrics.linked.set(0, { host });
+    this.#watch();
   }
 
   /**
@@ -130,6 +163,7 @@ export class HostLinks {
   async close(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#watching?.cancel();
     this.#listener.close();
     for (const wake of this.#sleeping) wake();
     const reason = `host ${this.#options.own.host} stops`;
@@ -202,6 +236,7 @@ export class HostLinks {
         (connection) => accept(connection.frames, this.#handshakeOptions()),
       );
     } catch (error) {
+      this.#metrics.refused.add(1);
       this.#note(from.slice(0, from.lastIndexOf(":")), `refused: ${messageOf(error)}`);
     } finally {
       this.#handshakes--;
@@ -267,6 +302,8 @@ export class HostLinks {
     );
     if (purpose === "messages") {
       this.#reasons.delete(host);
+      this.#metrics.linked.set(1, { host });
+      this.#metrics.connected.add(1, { host });
       telemetry.log("info", `linked with host ${host}`, { incarnation: peer.incarnation });
     }
     connection.rename(host);
@@ -280,7 +317,11 @@ export class HostLinks {
       onClosed: (cause) => {
         if (this.#established.get(key) === established) {
           this.#detach(key, cause);
-          if (purpose === "messages") this.#note(host, cause.message, "lost the link with");
+          if (purpose === "messages") {
+            this.#metrics.linked.set(0, { host });
+            this.#metrics.lost.add(1, { host });
+            this.#note(host, cause.message, "lost the link with");
+          }
         }
         established.ended.resolve();
       },
@@ -292,6 +333,21 @@ export class HostLinks {
     const established = this.#established.get(key);
     this.#established.delete(key);
     for (const channel of established?.channels.values() ?? []) channel.end(cause);
+  }
+
+  /** Reads the queues now and then. */
+  #watch(): void {
+    this.#watching = this.#options.clock.schedule(WATCH_MS, () => {
+      for (const host of this.#options.peers.keys()) {
+        const bytes = purposes.reduce(
+          (sum, purpose) =>
+            sum + (this.#established.get(keyOf(host, purpose))?.connection.unsentBytes ?? 0),
+          0,
+        );
+        this.#metrics.unsentBytes.set(bytes, { host });
+      }
+      this.#watch();
+    });
   }
 
   /** Notes why a host is not linked; logs it where it is another reason than before. */
