@@ -24,6 +24,8 @@ export interface RetrieverState {
   readonly items: number;
   /** Items whose vectors are computed. */
   readonly embedded: number;
+  /** New and changed items whose vectors are computed next. */
+  readonly waiting: number;
   /** Items left out because `itemsMax` are held. */
   readonly leftOut: number;
 }

@@ -110,6 +110,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
       incarnation: this.#incarnation,
       items: this.#items.size,
       embedded: this.#embeddedCount,
+      waiting: this.#changed.size,
       leftOut: this.#items.leftOut,
     };
   }

@@ -21,7 +21,11 @@ import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { SqliteProfileStore } from "../../../mesh/adapters/embedded/sqlite_profile_store.ts";
 import type { Attributes } from "../../../mesh/ports/profile_store.ts";
 
-export function shopConfiguration(directory: string): CairnConfiguration {
+/** @param more Further sections, and another placement than `{ kind: workers }`. */
+export function shopConfiguration(
+  directory: string,
+  { placement = "{ kind: workers }", sections = "" } = {},
+): CairnConfiguration {
   return parseConfiguration(
     `
 features:
@@ -40,8 +44,9 @@ joiner: { impressionsBytesMax: 64MiB, negativeSampling: { rate: 0.1 } }
 model: { kind: deepFm, embeddingDim: 16, hidden: [128, 64], tasks: [click] }
 embeddings: { bytesMax: 4GiB }
 storage: { kind: directory, path: ${JSON.stringify(directory)} }
-placement: { kind: workers }
+placement: ${placement}
 gateway: { port: 0 }
+${sections}
 `,
     "bench.yaml",
   );
