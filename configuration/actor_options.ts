@@ -4,12 +4,13 @@
 import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
-import type { AttributeTypes } from "../rules/attribute_types.ts";
 import type { CairnConfiguration } from "./configuration.ts";
 import { ownerOf, slotNumber } from "./feature_schema.ts";
 import { labelMaxOf, labelRulesOf } from "./label_rules.ts";
 import { embeddingDimOf, rowClassesOf, rowLayoutOf } from "./row_classes.ts";
 import { gatewayOptionsOf } from "./gateway_options.ts";
+import { keepersOf } from "./kept_features.ts";
+import { attributeTypesOf } from "./scenarios.ts";
 import type { CairnFile } from "./schema.ts";
 import { meshOptionsOf } from "./mesh_options.ts";
 import { servingBytesNeeded } from "./serving_memory.ts";
@@ -136,11 +137,13 @@ export function actorOptionsOf(
       taskNames: model.tasks,
       itemCacheBytesMax: file.features.itemCache,
       explainedItemsMax: EXPLAINED_ITEMS_MAX,
+      keptBudgetMs: file.kept.budget,
       removedItemsMax: REMOVED_ITEMS_MAX,
       attributeTypes: gatewayOptions.attributeTypes,
       explainingMax: EXPLAINING_MAX,
     },
-    ...retrieverOf(file, schema, gatewayOptions.attributeTypes),
+    ...keepersOf(file, gatewayOptions),
+    ...retrieverOf(file, schema),
     scorer: {
       schema,
       scoreWeights: scoreWeightsOf(model.tasks, ranker.scoreWeights),
@@ -157,10 +160,10 @@ export function actorOptionsOf(
 }
 
 function retrieverOf(
-  { recommend, model }: CairnFile,
+  file: CairnFile,
   schema: FeatureSchema,
-  attributeTypes: AttributeTypes,
 ): Pick<CairnConfiguration, "retriever"> {
+  const { recommend, model } = file;
   if (!recommend.enabled || !("embeddingDim" in model)) return {};
   const { itemsMax, recentBy, refreshShare } = recommend;
   return {
@@ -168,7 +171,8 @@ function retrieverOf(
       schema,
       dim: model.embeddingDim,
       itemsMax,
-      attributeTypes,
+      // Without kept features, which the retriever does not have.
+      attributeTypes: attributeTypesOf({ ...file, kept: { ...file.kept, features: {} } }),
       ...(recentBy !== undefined && { recentBy }),
       refreshShare,
     },

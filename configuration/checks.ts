@@ -8,6 +8,7 @@ import { embeddingNames } from "./checks/embedding_checks.ts";
 import { crosses, slots } from "./checks/feature_checks.ts";
 import { hostAddresses, hostRoles, hostStorage, linkTimes } from "./checks/mesh_checks.ts";
 import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
+import { keptFeatures } from "./checks/kept_checks.ts";
 import { recommendations } from "./checks/recommend_checks.ts";
 import { attributeTypes, scenarios } from "./checks/rule_checks.ts";
 import { labelRules, tasks, valueBounds } from "./checks/task_checks.ts";
@@ -23,6 +24,7 @@ const checks: readonly Check[] = [
   labelRules,
   valueBounds,
   attributeTypes,
+  keptFeatures,
   scenarios,
   recommendations,
   modelSize,

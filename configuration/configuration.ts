@@ -3,6 +3,7 @@
  * nowhere else; the actors trust the plain data that they get.
  */
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
+import type { FeatureKeeperOptions } from "../actors/feature_keeper/options.ts";
 import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
 import type { RankerOptions } from "../actors/ranker/options.ts";
@@ -76,7 +77,9 @@ export interface CairnConfiguration {
     | "deltasPerRoundMax"
     | "budgetMs"
   >;
-  readonly ranker: Omit<RankerOptions, "scorer" | "retriever">;
+  readonly ranker: Omit<RankerOptions, "scorer" | "retriever" | "keepers">;
+  /** Absent where no features are kept. */
+  readonly featureKeeper?: Omit<FeatureKeeperOptions, "shard">;
   /** Absent where `recommend.enabled` is false. */
   readonly retriever?: Omit<RetrieverOptions, "scorer">;
   readonly scorer: Omit<ScorerOptions, "replicas">;

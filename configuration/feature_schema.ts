@@ -10,7 +10,9 @@ import {
 } from "../kernels/features/schema.ts";
 import type { CairnFile } from "./schema.ts";
 
-export function featureSchemaOf({ features }: Pick<CairnFile, "features">): FeatureSchema {
+export function featureSchemaOf(
+  { features, kept }: Pick<CairnFile, "features" | "kept">,
+): FeatureSchema {
   const slots: SlotDefinition[] = [];
   const dense: DenseDefinition[] = [];
   for (const [name, definition] of Object.entries(features.slots)) {
@@ -53,7 +55,16 @@ export function featureSchemaOf({ features }: Pick<CairnFile, "features">): Feat
         definition satisfies never;
     }
   }
-  return { slots, dense, denseWidth: dense.length };
+  const keptOfItems = Object.entries(kept.features)
+    .flatMap(([name, feature]) =>
+      feature.kind !== "history" && feature.by === "item" ? [name] : []
+    );
+  return {
+    slots,
+    dense,
+    denseWidth: dense.length,
+    ...(keptOfItems.length > 0 && { keptOfItems }),
+  };
 }
 
 /** The slot number in a slot's feature ids: its own, or that of the slot whose ids it shares. */

@@ -4,7 +4,7 @@
  */
 import type { GatewayOptions } from "../gateway/options.ts";
 import { valueBoundsOf } from "./label_rules.ts";
-import { attributeTypesOf, scenariosOf } from "./scenarios.ts";
+import { attributeTypesOf, keptHistoriesOf, scenariosOf } from "./scenarios.ts";
 import type { CairnFile } from "./schema.ts";
 
 /**
@@ -47,6 +47,7 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     },
     valueBounds: valueBoundsOf(joiner),
     attributeTypes: attributeTypesOf(file),
+    keptHistories: keptHistoriesOf(file),
     scenarios: scenariosOf(file),
     ...(file.recommend.enabled && { recommend: recommendOptionsOf(file) }),
     docsPage: gateway.docsPage,

@@ -24,25 +24,45 @@ export function featureAttributeTypes({ features }: Pick<CairnFile, "features">)
 
 /** The types of all attributes that rules may read. */
 export function attributeTypesOf(
-  file: Pick<CairnFile, "features" | "attributes">,
+  file: Pick<CairnFile, "features" | "attributes" | "kept">,
 ): AttributeTypes {
   const { item, user, context } = featureAttributeTypes(file);
-  const { attributes } = file;
+  const { attributes, kept } = file;
+  const keptTypes: Types = { item: {}, user: {}, context: {} };
+  for (const [name, feature] of Object.entries(kept.features)) {
+    if (feature.kind === "history") keptTypes.user[name] = "texts";
+    else keptTypes[feature.by][name] = "number";
+  }
   return {
-    item: { ...item, ...attributes.item },
-    user: { ...user, ...attributes.user },
+    item: { ...item, ...attributes.item, ...keptTypes.item },
+    user: { ...user, ...attributes.user, ...keptTypes.user },
     context: { ...context, ...attributes.context },
   };
+}
+
+/** Actions of which histories are kept. */
+export function keptHistoriesOf({ kept }: Pick<CairnFile, "kept">): string[] {
+  const actions = Object.values(kept.features).flatMap((feature) =>
+    feature.kind === "history" ? [feature.action] : []
+  );
+  return [...new Set(actions)];
 }
 
 /** The rules of each scenario. */
 export function scenariosOf({ scenarios }: Pick<CairnFile, "scenarios">): Record<string, RuleSet> {
   return Object.fromEntries(
-    Object.entries(scenarios).map(([name, { filter, boost, diversity, pin }]) => [name, {
-      ...(filter !== undefined && { filter: [filter] }),
-      ...(boost && { boost }),
-      ...(diversity && { diversity }),
-      ...(pin && { pin }),
-    }]),
+    Object.entries(scenarios).map(([name, rules]) => {
+      const { exclude, filter, boost, rotation, diversity, pin } = rules;
+      return [name, {
+        ...(exclude && {
+          exclude: exclude.map(({ what, within }) => ({ what, withinMs: within })),
+        }),
+        ...(filter !== undefined && { filter: [filter] }),
+        ...(boost && { boost }),
+        ...(rotation && { rotation: { withinMs: rotation.within, penalty: rotation.penalty } }),
+        ...(diversity && { diversity }),
+        ...(pin && { pin }),
+      }];
+    }),
   );
 }

@@ -8,6 +8,7 @@ import { gatewaySection, rankerSection } from "./sections/gateway.ts";
 import { meshSection } from "./sections/hosts.ts";
 import { joinerSection, trainerSection } from "./sections/learning.ts";
 import { placementSection, shardsSection, storageSection, syncSection } from "./sections/mesh.ts";
+import { keptSection } from "./sections/kept.ts";
 import { modelSection } from "./sections/model.ts";
 import { recommendSection } from "./sections/recommend.ts";
 import { attributesSection, scenariosSection } from "./sections/rules.ts";
@@ -24,6 +25,7 @@ export const sections = {
   placement: placementSection.prefault({ kind: "singleThread" }),
   sync: syncSection.prefault({}),
   ranker: rankerSection.prefault({}),
+  kept: keptSection.prefault({}),
   attributes: attributesSection.prefault({}),
   scenarios: scenariosSection.prefault({}),
   recommend: recommendSection.prefault({}),

@@ -45,6 +45,8 @@ export interface GatewayOptions {
   readonly valueBounds: Readonly<Record<string, ValueBounds>>;
   /** Types of the attributes that rules may read. */
   readonly attributeTypes: AttributeTypes;
+  /** Actions of which histories are kept, for `exclude` and `rotation`. */
+  readonly keptHistories: readonly string[];
   /** Rules by the name that a request may give as its `scenario`. */
   readonly scenarios: Readonly<Record<string, RuleSet>>;
   /** Defaults of recommendations; absent = they are off. */
@@ -84,6 +86,9 @@ export const CANDIDATES_MAX = 500;
 
 /** Boosts of one request. */
 export const BOOSTS_MAX = 32;
+
+/** Exclusions of one request. */
+export const EXCLUDES_MAX = 16;
 
 /** Pins of one request. */
 export const PINS_MAX = 50;

@@ -17,8 +17,17 @@ export interface RuleError {
   readonly correction: string;
 }
 
+/** The action of an item that a ranking showed. */
+export const SHOWN = "shown";
+
+/** The attributes that rules may read, and the actions of which histories are kept. */
+export interface RuleSources {
+  readonly types: AttributeTypes;
+  readonly histories: readonly string[];
+}
+
 /** All errors of a rule set. */
-export function ruleErrors(rules: RuleSet, types: AttributeTypes): RuleError[] {
+export function ruleErrors(rules: RuleSet, { types, histories }: RuleSources): RuleError[] {
   const errors: RuleError[] = [];
   const check = (path: RuleError["path"], text: string) => {
     try {
@@ -30,6 +39,17 @@ export function ruleErrors(rules: RuleSet, types: AttributeTypes): RuleError[] {
   };
   rules.filter?.forEach((text, i) => check(["filter", i], text));
   rules.boost?.forEach(({ when }, i) => check(["boost", i, "when"], when));
+  const requireHistory = (path: RuleError["path"], action: string) => {
+    if (histories.includes(action)) return;
+    const known = histories.length === 0 ? "none is" : `kept: ${histories.join(", ")}`;
+    const correction = `no history of this action is kept (${known}); add ` +
+      `{ kind: history, action: ${action}, last: 100 } to kept.features in cairn.yaml`;
+    errors.push({ path, found: action, correction });
+  };
+  rules.exclude?.forEach(({ what }, i) => requireHistory(["exclude", i, "what"], what));
+  if (rules.rotation !== undefined && !histories.includes(SHOWN)) {
+    requireHistory(["rotation"], SHOWN);
+  }
   const { diversity, pin = [] } = rules;
   if (diversity?.kind === "cap" && !Object.hasOwn(types.item, diversity.by)) {
     const known = Object.keys(types.item);

@@ -5,6 +5,7 @@ import { defineCatalogue } from "../actors/catalogue/definition.ts";
 import { defineShardCopy } from "../actors/embedding_shard/copy_definition.ts";
 import { defineEmbeddingShard } from "../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../actors/embedding_shard/moved_shards.ts";
+import { defineFeatureKeeper } from "../actors/feature_keeper/definition.ts";
 import { defineJoiner } from "../actors/joiner/definition.ts";
 import { defineParameterSync } from "../actors/parameter_sync/definition.ts";
 import { defineRanker } from "../actors/ranker/definition.ts";
@@ -56,6 +57,7 @@ export function leadingDefinitions(stores: MeshStores): AnyDefinition[] {
   return [
     defineRanker(stores),
     defineCatalogue(stores),
+    defineFeatureKeeper(stores),
     defineParameterSync(),
     defineJoiner(stores),
     defineSnapshotter(stores),

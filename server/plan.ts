@@ -1,7 +1,8 @@
 /**
  * The actors that a configuration asks for, and the node (thread) of each.
  *
- *     main        gateway, ranker, joiner, parameter sync, snapshotter, catalogue
+ *     main        gateway, ranker, joiner, parameter sync, snapshotter, catalogue,
+ *                 feature keepers
  *     serving     scorer, serving replicas, retriever
  *     trainer-0…n one trainer each
  *     shards-1…n  embedding shards, dealt round robin
@@ -10,6 +11,7 @@
  * host has these nodes for its own roles, and their names begin with the host's, as in
  * `tables:shards-1`.
  */
+import type { FeatureKeeperOptions } from "../actors/feature_keeper/options.ts";
 import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { EmbeddingShardOptions } from "../actors/embedding_shard/options.ts";
 import type { ParameterSyncOptions } from "../actors/parameter_sync/options.ts";
@@ -39,6 +41,7 @@ export function homeNodeOf(host: string | undefined): string {
 export const addresses = {
   ranker: (host?: string): Address => `ranker/${host ?? 0}`,
   retriever: (host?: string): Address => `retriever/${host ?? 0}`,
+  featureKeeper: (shard: number): Address => `feature_keeper/${shard}`,
   catalogue: (host?: string): Address => `catalogue/${host ?? 0}`,
   scorer: (host?: string): Address => `scorer/${host ?? 0}`,
   joiner: "joiner/0",
@@ -186,6 +189,17 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
       shards: shards.map(addresses.embeddingShard),
     });
   }
+  const { featureKeeper } = configuration;
+  const keeperShards = count(featureKeeper?.shards ?? 0);
+  const keepers = keeperShards.map(addresses.featureKeeper);
+  if (featureKeeper !== undefined) {
+    for (const shard of keeperShards) {
+      add<FeatureKeeperOptions>(addresses.featureKeeper(shard), layout.home("joiner"), {
+        ...featureKeeper,
+        shard,
+      });
+    }
+  }
   for (const { host } of serving) {
     add<ScorerOptions>(addresses.scorer(host), layout.serving(host), {
       ...configuration.scorer,
@@ -199,6 +213,7 @@ export function planOf(configuration: CairnConfiguration): PlannedActor[] {
     add<RankerOptions>(addresses.ranker(host), homeNodeOf(host), {
       ...configuration.ranker,
       scorer: addresses.scorer(host),
+      keepers,
       ...(retriever && { retriever: addresses.retriever(host) }),
     });
     if (retriever !== undefined) {

@@ -8,6 +8,10 @@ import type { AttributeTypes } from "../../rules/attribute_types.ts";
 /** Its scorer, the feature schema, and the bound of its cache. */
 export interface RankerOptions {
   readonly scorer: Address;
+  /** Feature keepers, by shard; empty = no features are kept. */
+  readonly keepers: readonly Address[];
+  /** Time for the keepers to answer, ms; a later ranking goes on without kept features. */
+  readonly keptBudgetMs: number;
   /** Absent = candidates are not searched. */
   readonly retriever?: Address;
   readonly schema: FeatureSchema;

@@ -20,6 +20,7 @@ import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { ImpressionRowsWriter, type ServedRanking } from "../../records/impression_rows_writer.ts";
+import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
 import type { RetrieverMessage } from "../retriever/protocol.ts";
 import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
 import { present } from "../../structures/invariant.ts";
@@ -35,6 +36,7 @@ import {
   RecommendOffError,
   type RecommendSimilar,
 } from "./protocol.ts";
+import { type Kept, KeptReader } from "./kept_reader.ts";
 import { RankingRules } from "./ranking_rules.ts";
 import { orderByScore, pickRows } from "./row_order.ts";
 
@@ -56,6 +58,8 @@ interface Asked {
   /** The search for candidates; absent for a client's candidates. */
   readonly found?: FoundCandidates;
   readonly orderBySimilarity?: boolean;
+  /** Kept features; undefined if there are none or no keeper answered. */
+  readonly kept?: Kept | undefined;
 }
 
 export class Ranker implements Behavior<RankerMessage> {
@@ -68,6 +72,7 @@ export class Ranker implements Behavior<RankerMessage> {
   readonly #impressionRows: ImpressionRowsWriter;
   readonly #rules: RankingRules;
   readonly #search: CandidateSearch | undefined;
+  readonly #kept: KeptReader;
   readonly #unsubscribe: () => void;
   readonly #requests: Counter;
   readonly #unlogged: Counter;
@@ -95,6 +100,13 @@ export class Ranker implements Behavior<RankerMessage> {
       tasks: options.taskNames.length,
     });
     this.#rules = new RankingRules(options, profiles);
+    this.#kept = new KeptReader(
+      options.keepers.map((keeper) => context.actorRef<FeatureKeeperMessage>(keeper)),
+      options.keptBudgetMs,
+      context.telemetry.counter("cairn_ranker_kept_missing_total", {
+        help: "Rankings without kept features, because a keeper did not answer in time.",
+      }),
+    );
     if (options.retriever !== undefined) {
       const retriever = context.actorRef<RetrieverMessage>(options.retriever);
       this.#search = new CandidateSearch(retriever, this.#extractor, profiles);
@@ -121,7 +133,8 @@ export class Ranker implements Behavior<RankerMessage> {
         this.#recommend(message, this.#deadlineOf(message));
         return;
       case "describeItems":
-        return this.#describe(message);
+        this.#describe(message);
+        return;
       case "getStatus":
         this.#scorer.ask({ kind: "getStatus" }, this.#askOptions(this.#deadlineOf(message))).then(
           (status) => this.#context.reply(message, status),
@@ -163,20 +176,26 @@ export class Ranker implements Behavior<RankerMessage> {
 
   /**
    * Begins a ranking: where profiles are stored elsewhere, after the profiles that it reads have
-   * been loaded.
+   * been loaded, and where features
+   * are kept, after they have been read.
    */
   #rank(request: Rank, asked: Asked): void {
-    if (this.#profiles.isLocal) return this.#begin(request, asked);
+    if (this.#profiles.isLocal && !this.#kept.reads) return this.#begin(request, asked, undefined);
     const { user, candidates } = request;
-    const reads = [
+    const kept = this.#kept.reads
+      ? this.#kept.read(request, this.#askOptions(asked.deadline))
+      : undefined;
+    const reads = this.#profiles.isLocal ? [] : [
       this.#profiles.load("item", candidates.map(({ id }) => id)),
       ...(this.#extractor.readsUsers || request.rules ? [this.#profiles.load("user", [user])] : []),
     ];
-    void Promise.all(reads).then(() => this.#begin(request, asked));
+    void Promise.all([kept, ...reads]).then(([kept]) =>
+      this.#begin(request, asked, kept as Kept | undefined)
+    );
   }
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */
-  #begin(request: Rank, asked: Asked): void {
+  #begin(request: Rank, asked: Asked, kept: Kept | undefined): void {
     const { replyTo } = asked;
     const { explainingMax } = this.#options;
     // Refused before it is scored: an explanation that would come too late costs other rankings.
@@ -187,13 +206,13 @@ export class Ranker implements Behavior<RankerMessage> {
     }
     let features: FeatureBatch;
     try {
-      features = this.#extract(request);
+      features = this.#extract(request, kept);
     } catch (error) {
       return this.#refuse(replyTo, "refused", error);
     }
     const explaining = request.explain ? 1 : 0;
     this.#explaining += explaining;
-    this.#answer(request, asked, features).then(
+    this.#answer(request, { ...asked, kept }, features).then(
       () => this.#requests.add(1, { outcome: "answered" }),
       (error) => {
         const overloaded = (error as Error).name === "OverloadedError";
@@ -212,7 +231,7 @@ export class Ranker implements Behavior<RankerMessage> {
     const { deadline, found } = asked;
     const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(deadline));
     const ordering = asked.orderBySimilarity && found?.similarity || scored.scores;
-    const ruled = request.rules && this.#rules.apply(request, request.rules, ordering);
+    const ruled = request.rules && this.#rules.apply(request, request.rules, ordering, asked.kept);
     const rows = (ruled?.order.rows ?? orderByScore(ordering)).subarray(0, request.limit);
     const ranked = this.#items(request, scored, rows);
     const shown = found === undefined ? ranked : withOrigin(ranked, rows, found);
@@ -238,11 +257,15 @@ export class Ranker implements Behavior<RankerMessage> {
     });
   }
 
-  #describe(request: DescribeItems): void {
+  async #describe(request: DescribeItems): Promise<void> {
     const { rankingId, user, atMs, logSampleRate } = request;
     const candidates = request.items.map((id) => ({ id }));
+    const deadline = this.#deadlineOf(request);
     try {
-      const features = this.#extract({ user, atMs, context: {}, candidates });
+      const kept = this.#kept.reads
+        ? await this.#kept.read({ user, atMs, candidates }, this.#askOptions(deadline))
+        : undefined;
+      const features = this.#extract({ user, atMs, context: {}, candidates }, kept);
       const predictions = new Float32Array(candidates.length * this.#options.taskNames.length);
       const shown = this.#impressionRows.write({
         candidates,
@@ -270,16 +293,18 @@ export class Ranker implements Behavior<RankerMessage> {
 
   #extract(
     request: Pick<Rank, "user" | "userFields" | "context" | "atMs" | "candidates">,
+    kept: Kept | undefined,
   ): FeatureBatch {
     const stored = this.#extractor.readsUsers
       ? this.#profiles.get("user", request.user)?.attributes
       : undefined;
     return this.#extractor.extract({
       user: request.user,
-      userAttributes: { ...stored, ...request.userFields },
+      userAttributes: { ...stored, ...kept?.user, ...request.userFields },
       context: request.context,
       atMs: request.atMs,
       items: request.candidates,
+      ...(kept && { keptOfItems: kept.items }),
     });
   }
 

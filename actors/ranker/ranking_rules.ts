@@ -5,7 +5,9 @@
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
 import { applyRules, movesOf, type RuledOrder } from "../../rules/apply_rules.ts";
 import { type CompiledRules, RuleCompiler } from "../../rules/compiled_rules.ts";
+import { SHOWN } from "../../rules/rule_errors.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
+import type { Kept } from "./kept_reader.ts";
 import type { RankerOptions } from "./options.ts";
 import type { Rank, RankedItem, RemovedItem } from "./protocol.ts";
 import { orderByScore } from "./row_order.ts";
@@ -22,26 +24,37 @@ export class RankingRules {
   readonly #compiler: RuleCompiler;
   readonly #profiles: ProfileStore;
   readonly #removedItemsMax: number;
+  readonly #keptOfItems: readonly string[];
 
   constructor(
-    { attributeTypes, removedItemsMax }: Pick<RankerOptions, "attributeTypes" | "removedItemsMax">,
+    { attributeTypes, removedItemsMax, schema }: Pick<
+      RankerOptions,
+      "attributeTypes" | "removedItemsMax" | "schema"
+    >,
     profiles: ProfileStore,
   ) {
+    this.#keptOfItems = schema.keptOfItems ?? [];
     this.#compiler = new RuleCompiler(attributeTypes);
     this.#profiles = profiles;
     this.#removedItemsMax = removedItemsMax;
   }
 
   /** @throws {ExpressionError} When a condition is wrong, which the gateway refuses before. */
-  apply(request: Rank, rules: RuleSet, scores: Float32Array): AppliedRules {
+  apply(
+    request: Rank,
+    rules: RuleSet,
+    scores: Float32Array,
+    kept: Kept | undefined,
+  ): AppliedRules {
     const compiled = this.#compiler.compile(rules);
     const { candidates, user, userFields, context, atMs } = request;
     const order = applyRules(
       {
         ids: candidates.map(({ id }) => id),
         scores,
-        ...this.#itemAttributes(request, compiled),
-        user: { ...this.#profiles.get("user", user)?.attributes, ...userFields },
+        ...this.#itemAttributes(request, compiled, kept),
+        ...(kept && rowsByHistory(request, rules, kept)),
+        user: { ...this.#profiles.get("user", user)?.attributes, ...kept?.user, ...userFields },
         context,
         nowMs: atMs,
       },
@@ -75,13 +88,47 @@ export class RankingRules {
   #itemAttributes(
     { candidates }: Rank,
     { readsItems }: CompiledRules,
+    kept: Kept | undefined,
   ): { readonly attributes?: readonly Attributes[] } {
     if (!readsItems) return {};
     const stored = this.#profiles.getMany("item", candidates.map(({ id }) => id));
     const attributes = candidates.map(({ fields }, i) => {
       const own = stored[i]?.attributes ?? nothing;
-      return fields === undefined ? own : { ...own, ...fields };
+      return fields === undefined && kept === undefined
+        ? own
+        : { ...own, ...this.#keptOf(i, kept), ...fields };
     });
     return { attributes };
   }
+
+  /** The kept numbers of a candidate as attributes. */
+  #keptOf(row: number, kept: Kept | undefined): Attributes {
+    if (kept === undefined) return nothing;
+    const attributes: Record<string, number> = {};
+    this.#keptOfItems.forEach((name, i) => {
+      const value = kept.items[row * this.#keptOfItems.length + i];
+      if (!Number.isNaN(value)) attributes[name] = value;
+    });
+    return attributes;
+  }
+}
+
+/** The candidates that `exclude` leaves out and that `rotation` lowers. */
+function rowsByHistory(
+  { candidates, atMs }: Rank,
+  { exclude = [], rotation }: RuleSet,
+  { histories }: Kept,
+): { readonly excluded?: Uint8Array; readonly rotated?: Uint8Array } {
+  const within = (action: string, withinMs: number) => {
+    const { items = [], atMs: times = [] } = histories[action] ?? {};
+    return new Set(items.filter((_, i) => times[i] > atMs - withinMs));
+  };
+  const marked = (sets: readonly ReadonlySet<string>[]) =>
+    Uint8Array.from(candidates, ({ id }) => Number(sets.some((set) => set.has(id))));
+  return {
+    ...(exclude.length > 0 && {
+      excluded: marked(exclude.map(({ what, withinMs }) => within(what, withinMs))),
+    }),
+    ...(rotation && { rotated: marked([within(SHOWN, rotation.withinMs)]) }),
+  };
 }

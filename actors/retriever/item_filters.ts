@@ -11,6 +11,7 @@ import {
   ownersRead,
   readsTime,
 } from "../../rules/compile_expression.ts";
+import type { Expression } from "../../rules/expression.ts";
 import { parseCondition } from "../../rules/parse_expression.ts";
 import { Bitmap } from "./bitmap.ts";
 import type { HeldItems, ItemIndex } from "./held_items.ts";
@@ -56,8 +57,9 @@ export class ItemFilters {
   /**
    * The items that meet all conditions of a request.
    *
+   * A condition that reads other attributes, such as kept features, is left to the ranking.
+   *
    * @param allowed The items to begin with.
-   * @throws {ExpressionError} When a condition is wrong.
    */
   apply(filter: readonly string[], allowed: Bitmap): AppliedFilters {
     const { end } = this.#items;
@@ -89,7 +91,12 @@ export class ItemFilters {
       this.#conditions.set(text, known);
       return known;
     }
-    const expression = parseCondition(text, this.#types);
+    let expression: Expression;
+    try {
+      expression = parseCondition(text, this.#types);
+    } catch {
+      return () => true;
+    }
     const holds = compileCondition(expression);
     const owners = ownersRead(expression);
     if (owners.has("user") || owners.has("context") || readsTime(expression)) return holds;

@@ -3,10 +3,17 @@
  * user and the context.
  */
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
-import type { FeatureSchema, SlotDefinition } from "../../kernels/features/schema.ts";
+import {
+  type FeatureSchema,
+  readsKeptOfItem,
+  type SlotDefinition,
+} from "../../kernels/features/schema.ts";
 import { present } from "../../structures/invariant.ts";
 
-/** Columns of the slots that are made from the item alone. */
+/**
+ * Columns of the slots that are made from the item alone, neither from the request nor from numbers
+ * that the server keeps.
+ */
 export function itemColumns(schema: FeatureSchema): number[] {
   const byName = new Map(schema.slots.map((slot) => [slot.name, slot]));
   const ofItem = (slot: SlotDefinition): boolean => {
@@ -16,7 +23,7 @@ export function itemColumns(schema: FeatureSchema): number[] {
       case "cross":
         return slot.of.every((name) => ofItem(present(byName.get(name), "a cross names slots")));
       default:
-        return slot.source === "item";
+        return slot.source === "item" && !readsKeptOfItem(slot, schema);
     }
   };
   return schema.slots.flatMap((slot, column) => ofItem(slot) ? [column] : []);

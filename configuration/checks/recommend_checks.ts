@@ -10,7 +10,7 @@ const withDotProducts: readonly string[] = ["factorizationMachine", "deepFm", "d
 
 /** Recommendations of a model without inner products, or from a source that has no order. */
 export function* recommendations(
-  { features, attributes, model, recommend }: Sections,
+  { features, attributes, kept, model, recommend }: Sections,
 ): Iterable<Finding> {
   if (recommend === undefined || !recommend.enabled) return;
   if (model !== undefined && !withDotProducts.includes(model.kind)) {
@@ -28,7 +28,8 @@ export function* recommendations(
     };
   }
   if (recentBy === undefined || features === undefined || attributes === undefined) return;
-  const types = attributeTypesOf({ features, attributes }).item;
+  const nothingKept = { features: {} } as NonNullable<typeof kept>;
+  const types = attributeTypesOf({ features, attributes, kept: nothingKept }).item;
   const numbers = Object.keys(types).filter((name) => types[name] === "number");
   if (numbers.includes(recentBy)) return;
   yield unknownName(["recommend", "recentBy"], recentBy, "numeric attribute of items", numbers);

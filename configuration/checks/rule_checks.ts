@@ -4,7 +4,12 @@
 import { type AttributeType, valuesOf } from "../../rules/attribute_types.ts";
 import { ruleErrors } from "../../rules/rule_errors.ts";
 import type { ConfigurationPath, Finding } from "../problems.ts";
-import { attributeTypesOf, featureAttributeTypes, scenariosOf } from "../scenarios.ts";
+import {
+  attributeTypesOf,
+  featureAttributeTypes,
+  keptHistoriesOf,
+  scenariosOf,
+} from "../scenarios.ts";
 import type { Sections } from "./check.ts";
 
 /** Attributes that are declared as another type than their feature reads. */
@@ -27,11 +32,15 @@ export function* attributeTypes({ features, attributes }: Sections): Iterable<Fi
 }
 
 /** Scenarios with conditions, attributes or pins that are wrong. */
-export function* scenarios({ features, attributes, scenarios }: Sections): Iterable<Finding> {
-  if (features === undefined || attributes === undefined || scenarios === undefined) return;
-  const types = attributeTypesOf({ features, attributes });
+export function* scenarios(
+  { features, attributes, kept, scenarios }: Sections,
+): Iterable<Finding> {
+  if (features === undefined || attributes === undefined || kept === undefined) return;
+  if (scenarios === undefined) return;
+  const types = attributeTypesOf({ features, attributes, kept });
+  const sources = { types, histories: keptHistoriesOf({ kept }) };
   for (const [name, rules] of Object.entries(scenariosOf({ scenarios }))) {
-    for (const { path: [first, ...rest], correction } of ruleErrors(rules, types)) {
+    for (const { path: [first, ...rest], correction } of ruleErrors(rules, sources)) {
       // The file has one filter, where a rule set has a list of them.
       const inside: ConfigurationPath = first === "filter" ? [first] : [first, ...rest];
       yield { path: ["scenarios", name, ...inside], message: correction };

@@ -2,6 +2,7 @@
  * `attributes` and `scenarios`: the attributes that rules read, and named rules.
  */
 import { z } from "zod";
+import { duration } from "../units.ts";
 
 const types = z.record(
   z.string().min(1).max(128),
@@ -32,6 +33,20 @@ const scenario = z.strictObject({
       ),
     }),
   ).max(32).optional().describe("Changes of scores before the items are ordered."),
+  exclude: z.array(
+    z.strictObject({
+      what: z.string().min(1)
+        .describe("shown = items that rankings showed to the user; else the name of an action."),
+      within: duration("1s", "365d").describe("Time before the request."),
+    }),
+  ).max(16).optional().describe(
+    "Leaves out items that the user has seen or acted on. A history of the action is kept (`kept.features`).",
+  ),
+  rotation: z.strictObject({
+    within: duration("1s", "365d").describe("Time before the request."),
+    penalty: z.number().positive().max(1)
+      .describe("Share of its score that an item loses; 1 = it comes behind all others."),
+  }).optional().describe("Lowers items that were just shown to the user."),
   diversity: z.strictObject({
     kind: z.literal("cap"),
     by: z.string().min(1).describe("An attribute of items; of a list, each value counts."),
@@ -48,7 +63,7 @@ const scenario = z.strictObject({
 });
 
 export const scenariosSection = z.record(z.string().min(1).max(128), scenario).describe(
-  "Rules by name, for requests with this `scenario`. They apply in this order: filter, boost, diversity, pin.",
+  "Rules by name, for requests with this `scenario`. They apply in this order: exclude, filter, boost, rotation, diversity, pin.",
 );
 
 /** The scenarios of the file. */

@@ -33,14 +33,18 @@ export interface RuledRequest {
  */
 export function requestRules(
   request: RuledRequest,
-  { attributeTypes, scenarios }: Pick<GatewayOptions, "attributeTypes" | "scenarios">,
+  { attributeTypes, keptHistories, scenarios }: Pick<
+    GatewayOptions,
+    "attributeTypes" | "keptHistories" | "scenarios"
+  >,
 ): RuleSet | undefined {
   const { rules, scenario } = request;
   if (rules === undefined && scenario === undefined) return undefined;
   const errors = new FieldErrors();
   const named = scenario === undefined ? {} : scenarioOf(scenario, scenarios, errors);
   const own = rules === undefined ? {} : ruleSetOf(rules);
-  for (const { path, found, correction } of ruleErrors(own, attributeTypes)) {
+  const sources = { types: attributeTypes, histories: keptHistories };
+  for (const { path, found, correction } of ruleErrors(own, sources)) {
     // A request has one filter, where a rule set has a list of them.
     const [first, ...rest] = path;
     errors.add(
@@ -90,8 +94,16 @@ function scenarioOf(
 }
 
 function ruleSetOf({ filter, ...rest }: RequestRules): RuleSet {
-  const { boost, diversity, pin } = rest;
+  const { boost, diversity, exclude, pin, rotation } = rest;
   return {
+    ...(exclude && {
+      exclude: exclude.map(({ what, withinSeconds }) => {
+        return { what, withinMs: 1_000 * withinSeconds };
+      }),
+    }),
+    ...(rotation && {
+      rotation: { withinMs: 1_000 * rotation.withinSeconds, penalty: rotation.penalty },
+    }),
     ...(filter !== undefined && { filter: [filter] }),
     ...(boost && { boost }),
     ...(diversity && { diversity }),

@@ -3,7 +3,7 @@
  */
 import { z } from "zod";
 import { EXPRESSION_UNITS_MAX } from "../../rules/parse_expression.ts";
-import { BOOSTS_MAX, CANDIDATES_MAX, PINS_MAX } from "../options.ts";
+import { BOOSTS_MAX, CANDIDATES_MAX, EXCLUDES_MAX, PINS_MAX } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
 import { idSchema } from "./values.ts";
 
@@ -22,6 +22,33 @@ const boostSchema = fields({
       "them. A negative score is divided by it.",
   }),
 }, 'a boost like {"when": "stock > 100", "factor": 1.2}');
+
+const sendSeconds = "send a number of seconds above 0 and at most 31536000, a year";
+
+const withinSeconds = z.number(sendSeconds).positive(sendSeconds).max(31_536_000, sendSeconds).meta(
+  {
+    description: "Time before the request, s.",
+  },
+);
+
+const sendWhat = 'send "shown" or the name of an action';
+
+const excludeSchema = fields({
+  what: z.string(sendWhat).min(1, sendWhat).meta({
+    description: "`shown`: items that rankings showed to the user. Else items on which the user " +
+      "has acted in this way. A history of it is kept.",
+  }),
+  withinSeconds,
+}, 'an exclusion like {"what": "purchase", "withinSeconds": 86400}');
+
+const sendPenalty = "send a number above 0 and at most 1";
+
+const rotationSchema = fields({
+  withinSeconds,
+  penalty: z.number(sendPenalty).positive(sendPenalty).max(1, sendPenalty).meta({
+    description: "Share of its score that an item loses; 1 = it comes behind all others.",
+  }),
+}, 'a rotation like {"withinSeconds": 600, "penalty": 0.5}');
 
 const sendPosition = `send a whole number from 1 to ${CANDIDATES_MAX}`;
 
@@ -48,6 +75,7 @@ const diversitySchema = fields({
 }, 'a diversity rule like {"kind": "cap", "by": "brand", "max": 2}');
 
 const sendBoosts = `send a list of at most ${BOOSTS_MAX} boosts`;
+const sendExcludes = `send a list of at most ${EXCLUDES_MAX} exclusions`;
 const sendPins = `send a list of at most ${PINS_MAX} pins`;
 
 export const rulesSchema = fields({
@@ -60,13 +88,19 @@ export const rulesSchema = fields({
   boost: z.array(boostSchema, sendBoosts).max(BOOSTS_MAX, sendBoosts).optional().meta({
     description: "Changes scores before the items are ordered.",
   }),
+  exclude: z.array(excludeSchema, sendExcludes).max(EXCLUDES_MAX, sendExcludes).optional().meta({
+    description: "Leaves out items that the user has seen, or has acted on.",
+  }),
+  rotation: rotationSchema.optional().meta({
+    description: "Lowers items that were just shown to the user.",
+  }),
   diversity: diversitySchema.optional().meta({ description: "Spreads items of the same kind." }),
   pin: z.array(pinSchema, sendPins).max(PINS_MAX, sendPins).optional().meta({
     description: "Puts items at positions. An item that a filter left out is not pinned.",
   }),
 }, "rules").meta({
-  description: "Rules over the scored items. They apply in this order: filter, boost, diversity, " +
-    "pin.",
+  description: "Rules over the scored items. They apply in this order: exclude, filter, boost, " +
+    "rotation, diversity, pin.",
   examples: [{ filter: "price < 50", boost: [{ when: '"new" in tags', factor: 1.2 }] }],
 }).register(namedSchemas, { id: "Rules" });
 

@@ -9,7 +9,7 @@ import { appendValues, denseValue } from "./attribute_values.ts";
 import type { CachedItems } from "./cached_items.ts";
 import type { CrossColumn, FeatureColumns } from "./feature_columns.ts";
 import type { FeatureAttributes, FeatureItem, FeatureRequest } from "./feature_request.ts";
-import { timePartOf } from "./numbers.ts";
+import { bucketOf, scale, timePartOf } from "./numbers.ts";
 import type { FeatureSchema } from "./schema.ts";
 import type { ValueBuffer } from "./value_buffer.ts";
 
@@ -69,6 +69,9 @@ export class CountPass {
     const sharedCounts = this.#countShared(request, listCounts);
     this.#fillSharedDense(request, dense);
     this.#countItems(items, listCounts, dense);
+    if (request.keptOfItems !== undefined) {
+      this.#countKept(rows, request.keptOfItems, listCounts, dense);
+    }
     this.#countCrosses(this.#columns.itemCrosses, rows, listCounts);
     this.#countCrosses(this.#columns.mixedCrosses, rows, listCounts);
     for (let i = 1; i <= lists; i++) listCounts[i] += listCounts[i - 1];
@@ -137,6 +140,32 @@ export class CountPass {
         dense[row * denseWidth + column] = denseValue(definition, attributes, row);
       }
     });
+  }
+
+  /** Counts and encodes the numbers that the server keeps of the items, whether cached or not. */
+  #countKept(
+    rows: number,
+    numbers: Float64Array,
+    listCounts: Uint32Array,
+    dense: Float32Array,
+  ): void {
+    const { slots: { length: slots }, denseWidth, keptOfItems = [] } = this.#schema;
+    const { keptBase, keptDense } = this.#columns;
+    const width = keptOfItems.length;
+    for (let row = 0; row < rows; row++) {
+      for (const { column, slot, kept } of keptBase) {
+        const value = numbers[row * width + kept];
+        if (Number.isNaN(value)) continue;
+        this.#values.addText(slot.number, String(bucketOf(value, slot.buckets)));
+        listCounts[row * slots + column + 1] = 1;
+      }
+      for (const { column, definition, kept } of keptDense) {
+        const value = numbers[row * width + kept];
+        if (!Number.isNaN(value)) {
+          dense[row * denseWidth + column] = scale(value, definition.scaling);
+        }
+      }
+    }
   }
 
   /** A cross has the product of its parts' counts, up to its slot's limit. */

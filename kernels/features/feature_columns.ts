@@ -3,13 +3,15 @@
  * item columns once per version of the item, and only the crosses between both for each row.
  */
 import { present } from "../../structures/invariant.ts";
-import type {
-  CrossSlot,
-  DenseDefinition,
-  FeatureSchema,
-  FeatureSource,
-  SlotDefinition,
-  TimeSlot,
+import {
+  type CrossSlot,
+  type DenseDefinition,
+  type FeatureSchema,
+  type FeatureSource,
+  type NumericSlot,
+  readsKeptOfItem,
+  type SlotDefinition,
+  type TimeSlot,
 } from "./schema.ts";
 
 /** A slot that reads one attribute or id. */
@@ -35,6 +37,18 @@ export interface DenseColumn {
   readonly definition: DenseDefinition;
 }
 
+/** A column of buckets of a number that the server keeps of items. */
+export interface KeptColumn extends BaseColumn<NumericSlot> {
+  /** Index of the number in `FeatureSchema.keptOfItems`. */
+  readonly kept: number;
+}
+
+/** A column of dense values of a number that the server keeps of items. */
+export interface KeptDenseColumn extends DenseColumn {
+  /** Index of the number in `FeatureSchema.keptOfItems`. */
+  readonly kept: number;
+}
+
 /** The columns of one schema. */
 export class FeatureColumns {
   /** Columns with the same values in each row of a request. */
@@ -45,6 +59,9 @@ export class FeatureColumns {
   readonly itemBase: readonly BaseColumn<AttributeSlot>[];
   readonly itemCrosses: readonly CrossColumn[];
   readonly itemDense: readonly DenseColumn[];
+  /** Columns that depend on the item and the moment. */
+  readonly keptBase: readonly KeptColumn[];
+  readonly keptDense: readonly KeptDenseColumn[];
   /** Crosses between an item's values and the request's. */
   readonly mixedCrosses: readonly CrossColumn[];
   /**
@@ -61,6 +78,8 @@ export class FeatureColumns {
   constructor(schema: FeatureSchema) {
     const sharedBase: BaseColumn<AttributeSlot | TimeSlot>[] = [];
     const itemBase: BaseColumn<AttributeSlot>[] = [];
+    const keptBase: KeptColumn[] = [];
+    const { keptOfItems = [] } = schema;
     const crosses: CrossColumn[] = [];
     const columnOf = new Map(schema.slots.map((slot, column) => [slot.name, column]));
     schema.slots.forEach((slot, column) => {
@@ -69,6 +88,8 @@ export class FeatureColumns {
           present(columnOf.get(name), "a cross combines slots of its own schema")
         );
         crosses.push({ column, slot, parts });
+      } else if (slot.kind === "numeric" && readsKeptOfItem(slot, schema)) {
+        keptBase.push({ column, slot, kept: keptOfItems.indexOf(slot.attribute) });
       } else if (slot.kind !== "time" && slot.source === "item") itemBase.push({ column, slot });
       else sharedBase.push({ column, slot });
     });
@@ -76,6 +97,7 @@ export class FeatureColumns {
       parts.filter((part) => sourceOf(schema.slots[part]) === "item").length;
     const dense = schema.dense.map((definition, column) => ({ column, definition }));
     const ofItem = ({ definition }: DenseColumn) => definition.source === "item";
+    const isKept = ({ definition }: DenseColumn) => readsKeptOfItem(definition, schema);
 
     this.sharedBase = sharedBase;
     this.itemBase = itemBase;
@@ -91,7 +113,11 @@ export class FeatureColumns {
       );
     this.crossPartsMax = Math.max(0, ...crosses.map(({ parts }) => parts.length));
     this.sharedDense = dense.filter((column) => !ofItem(column));
-    this.itemDense = dense.filter(ofItem);
+    this.itemDense = dense.filter((column) => ofItem(column) && !isKept(column));
+    this.keptBase = keptBase;
+    this.keptDense = dense.filter(isKept).map((column) => {
+      return { ...column, kept: keptOfItems.indexOf(column.definition.attribute) };
+    });
     this.itemColumns = [...itemBase, ...this.itemCrosses].map(({ column }) => column);
   }
 }

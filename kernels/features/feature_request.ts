@@ -15,6 +15,11 @@ export interface FeatureRequest {
   readonly atMs: number;
   /** Row i of the batch is item i. */
   readonly items: readonly FeatureItem[];
+  /**
+   * The numbers that the server keeps of the items, NaN where absent:
+   * `[items, FeatureSchema.keptOfItems]`. Absent = none is known.
+   */
+  readonly keptOfItems?: Float64Array;
 }
 
 /** A candidate. */

@@ -55,7 +55,7 @@ export class IdPass {
 
   #writeBase({ rows, listOffsets, words }: IdLists, sharedCounts: readonly number[]): void {
     const slots = this.#slots;
-    const { itemBase, sharedBase } = this.#columns;
+    const { itemBase, keptBase, sharedBase } = this.#columns;
     const hashed = this.#values.hash(this.#hasher);
     let read = 0;
     for (let i = 0; i < sharedCounts.length; i++) {
@@ -73,6 +73,14 @@ export class IdPass {
       }
       for (let i = 0; i < itemBase.length; i++) {
         const list = row * slots + itemBase[i].column;
+        const end = read + 2 * (listOffsets[list + 1] - listOffsets[list]);
+        copyWords(hashed, read, end, words, 2 * listOffsets[list]);
+        read = end;
+      }
+    }
+    for (let row = 0; row < rows; row++) {
+      for (const { column } of keptBase) {
+        const list = row * slots + column;
         const end = read + 2 * (listOffsets[list + 1] - listOffsets[list]);
         copyWords(hashed, read, end, words, 2 * listOffsets[list]);
         read = end;

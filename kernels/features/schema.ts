@@ -125,6 +125,20 @@ export interface FeatureSchema {
   readonly dense: readonly DenseDefinition[];
   /** `dense.length`: the row length of {@link FeatureBatch.dense}. */
   readonly denseWidth: number;
+  /**
+   * Names of the numbers that the server keeps of items. They change with every event, so they are
+   * not cached with the item. Absent = none.
+   */
+  readonly keptOfItems?: readonly string[];
+}
+
+/** Whether a slot or dense value reads a number that the server keeps of items. */
+export function readsKeptOfItem(
+  reader: SlotDefinition | DenseDefinition,
+  { keptOfItems = [] }: Pick<FeatureSchema, "keptOfItems">,
+): boolean {
+  return "attribute" in reader && reader.source === "item" &&
+    keptOfItems.includes(reader.attribute);
 }
 
 /** Slot numbers have 15 bits, and 0 is not used. */

@@ -19,6 +19,10 @@ import type {
   RecommendSimilar,
 } from "../../actors/ranker/protocol.ts";
 import { defineCatalogue } from "../../actors/catalogue/definition.ts";
+import {
+  defineFeatureKeeper,
+  type FeatureKeeperOptions,
+} from "../../actors/feature_keeper/definition.ts";
 import { defineRetriever, type RetrieverOptions } from "../../actors/retriever/definition.ts";
 import { defineScorer, type ScorerOptions } from "../../actors/scorer/definition.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
@@ -147,6 +151,8 @@ export interface LoopOptions {
   readonly trainer?: Partial<TrainerOptions>;
   readonly scorer?: Partial<ScorerOptions>;
   readonly ranker?: Partial<RankerOptions>;
+  /** Default: no features are kept. */
+  readonly kept?: Partial<FeatureKeeperOptions>;
   /** Default: no retriever and no catalogue. */
   readonly recommend?: Partial<RetrieverOptions>;
 }
@@ -297,7 +303,19 @@ export class Loop {
       layout: LAYOUT,
       ...this.options.scorer,
     });
-    const { recommend } = this.options;
+    const { kept, recommend } = this.options;
+    if (kept !== undefined) {
+      await this.#start(defineFeatureKeeper({ eventLog, blobs }), 0, {
+        features: [],
+        shard: 0,
+        shards: 1,
+        usersMax: 1_000,
+        itemsMax: 1_000,
+        rankingsMax: 1_000,
+        checkpointMs: 1_000,
+        ...kept,
+      });
+    }
     if (recommend !== undefined) {
       await this.#start(defineRetriever(), 0, {
         scorer: "scorer/0",
@@ -318,6 +336,8 @@ export class Loop {
       itemCacheBytesMax: 2 ** 16,
       explainedItemsMax: 20,
       explainingMax: 16,
+      keepers: kept === undefined ? [] : ["feature_keeper/0" as const],
+      keptBudgetMs: 50,
       removedItemsMax: 20,
       attributeTypes: ATTRIBUTE_TYPES,
       ...(recommend !== undefined && { retriever: "retriever/0" as const }),

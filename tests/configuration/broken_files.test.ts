@@ -21,6 +21,39 @@ function problemsOf(text: string, host?: Host): string[] {
 
 const oneProblem: [name: string, text: string, problem: string][] = [
   [
+    "a scenario that excludes by an action of which no history is kept",
+    `${slots}\nscenarios: { home: { exclude: [{ what: click, within: 1h }] } }`,
+    "2:40 scenarios.home.exclude[0].what: no history of this action is kept (none is); add " +
+    "{ kind: history, action: click, last: 100 } to kept.features in cairn.yaml",
+  ],
+  [
+    "a slot that reads a kept number as a text",
+    "features: { slots: { clicks: { kind: categorical, source: item } } }\n" +
+    "kept: { features: { clicks: { kind: count, by: item, of: click, window: 1h } } }",
+    '1:38 features.slots.clicks.kind: found "categorical", but the kept feature "clicks" is a ' +
+    "number; write kind: numeric",
+  ],
+  [
+    "a cross of a kept number of items",
+    "features: { slots: { u: { kind: id, source: user }, clicks: { kind: numeric, source: item, " +
+    "buckets: { kind: log } }, x: { kind: cross, of: [u, clicks] } } }\n" +
+    "kept: { features: { clicks: { kind: count, by: item, of: click, window: 1h } } }",
+    '1:144 features.slots.x.of[1]: "clicks" reads the kept feature "clicks" of items, which cannot ' +
+    "be crossed",
+  ],
+  [
+    "a declared attribute that is kept",
+    `${slots}\nattributes: { user: { n: number } }\n` +
+    "kept: { features: { n: { kind: count, by: user, of: click, window: 1h } } }",
+    "2:23 attributes.user.n: the kept feature of this name has its own type; leave it out here, " +
+    "or rename it",
+  ],
+  [
+    "a rate without a prior",
+    `${slots}\nkept: { features: { n: { kind: rate, by: user, of: click, window: 1h } } }`,
+    "2:21 kept.features.n.prior: missing; expected a map with rate, weight",
+  ],
+  [
     "recommendations of a model without dot products",
     `${slots}\nmodel: { kind: wideAndDeep }\nrecommend: { enabled: true }`,
     "3:23 recommend.enabled: the model wideAndDeep has no dot products to find candidates by; " +

@@ -47,6 +47,7 @@ const fixtureOptions: GatewayOptions = {
     user: { age: "number" },
     context: { device: "label" },
   },
+  keptHistories: ["shown", "click"],
   scenarios: { home: { filter: ["!hidden"], pin: [{ item: "b", position: 1 }] } },
   recommend: { candidates: 300, sources: ["model"], hasRecent: false },
   docsPage: true,

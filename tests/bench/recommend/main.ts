@@ -71,7 +71,8 @@ async function measure(items: number): Promise<void> {
       const seconds = (performance.now() - beganAtMs) / 1_000;
       const { user, system } = process.cpuUsage(before);
       latenciesMs.sort((a, b) => a - b);
-      const ms = (share: number) => Number(percentile(Float64Array.from(latenciesMs), share).toFixed(2));
+      const ms = (share: number) =>
+        Number(percentile(Float64Array.from(latenciesMs), share).toFixed(2));
       const line = {
         bench: "recommend",
         items,

@@ -21,7 +21,7 @@ export const rules: readonly BadInput[] = [
   wrongRules(
     "a misspelt rule",
     { filters: "price < 5" },
-    "#/rules/filters is an unknown field; send only filter, boost, diversity, pin (did you mean filter?)",
+    "#/rules/filters is an unknown field; send only filter, boost, exclude, rotation, diversity, pin (did you mean filter?)",
   ),
   wrongRules(
     "a condition that ends early",
@@ -75,6 +75,23 @@ export const rules: readonly BadInput[] = [
     "a pin before the first position",
     { pin: [{ item: "a", position: 0 }] },
     "#/rules/pin/0/position is 0; send a whole number from 1 to 500",
+  ),
+  wrongRules(
+    "an exclusion by an action of which no history is kept",
+    { exclude: [{ what: "purchase", withinSeconds: 60 }] },
+    '#/rules/exclude/0/what is the text "purchase"; no history of this action is kept (kept: shown, ' +
+      "click); add { kind: history, action: purchase, last: 100 } to kept.features in cairn.yaml",
+  ),
+  wrongRules(
+    "an exclusion without a time",
+    { exclude: [{ what: "shown" }] },
+    "#/rules/exclude/0/withinSeconds is missing; send a number of seconds above 0 and at most " +
+      "31536000, a year",
+  ),
+  wrongRules(
+    "a rotation that lowers nothing",
+    { rotation: { withinSeconds: 60, penalty: 0 } },
+    "#/rules/rotation/penalty is 0; send a number above 0 and at most 1",
   ),
   {
     name: "a scenario that cairn.yaml does not have",

@@ -1,0 +1,37 @@
+/**
+ * The feature keeper as composition spawns it: mailbox, restarts and priorities.
+ */
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { FeatureKeeper, type FeatureKeeperDependencies } from "./feature_keeper.ts";
+import type { FeatureKeeperOptions } from "./options.ts";
+import type { FeatureKeeperMessage } from "./protocol.ts";
+
+export type { FeatureKeeperDependencies, FeatureKeeperOptions };
+
+export function defineFeatureKeeper(
+  dependencies: FeatureKeeperDependencies,
+): ActorDefinition<FeatureKeeperMessage, FeatureKeeperOptions> {
+  return {
+    kind: "feature_keeper",
+    mailbox: { capacity: 4_096, overflow: "reject" },
+    // Rankings go on without kept features, so a keeper is restarted for as long as it takes.
+    restart: {
+      restartsMax: 10,
+      periodMs: 60_000,
+      goesOn: true,
+      backoffMs: 50,
+      backoffMsMax: 5_000,
+    },
+    priorityOf: (message) => {
+      switch (message.kind) {
+        case "getStatus":
+          return "control";
+        case "readKept":
+          return "read";
+        case "readLog":
+          return "write";
+      }
+    },
+    create: (context, options) => FeatureKeeper.start(context, options, dependencies),
+  };
+}

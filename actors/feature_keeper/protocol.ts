@@ -1,0 +1,55 @@
+/**
+ * The messages of a feature keeper: users and items in, the features that it keeps of them out.
+ */
+import type { Request } from "../../mesh/runtime/actor.ts";
+
+/** Asks for the features of a user and of items; ids of other keepers are passed over. */
+export interface ReadKept extends Request<KeptValues> {
+  readonly kind: "readKept";
+  readonly user: string;
+  readonly items: readonly string[];
+  /** The request's time on the data clock, ms. */
+  readonly atMs: number;
+  /** Actions whose histories are returned with their times, for rules. */
+  readonly histories: readonly string[];
+}
+
+/** The features at a moment. */
+export interface KeptValues {
+  /** Whether the user is one of this keeper's; if not, `user` and `histories` are empty. */
+  readonly hasUser: boolean;
+  /** By the name of the feature; absent features are left out. */
+  readonly user: Readonly<Record<string, number | readonly string[]>>;
+  /** Numbers of items, `[items, features by item]`; NaN = absent, or an item of another keeper. */
+  readonly items: Float64Array<ArrayBuffer>;
+  /** By action, the newest first. */
+  readonly histories: Readonly<Record<string, HistoryTimes>>;
+}
+
+/** Items of a history, and when the action was. */
+export interface HistoryTimes {
+  readonly items: readonly string[];
+  /** On the data clock, ms. */
+  readonly atMs: readonly number[];
+}
+
+/** Reads the next records of the event log. The keeper sends it to itself. */
+export interface ReadLog {
+  readonly kind: "readLog";
+}
+
+/** Asks how far the keeper has read. */
+export interface GetKeeperStatus extends Request<KeeperStatus> {
+  readonly kind: "getStatus";
+}
+
+/** The contents of a keeper. */
+export interface KeeperStatus {
+  /** Records before it are read, by partition of the event log. */
+  readonly offsets: readonly number[];
+  readonly users: number;
+  readonly items: number;
+}
+
+/** All that a feature keeper understands. */
+export type FeatureKeeperMessage = ReadKept | ReadLog | GetKeeperStatus;

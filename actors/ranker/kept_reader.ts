@@ -1,0 +1,80 @@
+/**
+ * Reads the kept features of a request from all keepers. A ranking does not fail with a keeper: it
+ * goes on without kept features, and that is counted.
+ */
+import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
+import type { Counter } from "../../mesh/ports/telemetry.ts";
+import type { FeatureKeeperMessage, HistoryTimes, KeptValues } from "../feature_keeper/protocol.ts";
+import type { RuleSet } from "../../rules/rule_set.ts";
+import { SHOWN } from "../../rules/rule_errors.ts";
+import type { Rank } from "./protocol.ts";
+
+/** Kept features of one request. */
+export interface Kept {
+  /** Attributes of the user, by the name of the feature. */
+  readonly user: Readonly<Record<string, number | readonly string[]>>;
+  /** `[candidates, features by item]`, NaN where absent. */
+  readonly items: Float64Array;
+  /** By action. */
+  readonly histories: Readonly<Record<string, HistoryTimes>>;
+}
+
+export class KeptReader {
+  readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
+  readonly #budgetMs: number;
+  readonly #missing: Counter;
+
+  constructor(
+    keepers: readonly ActorRef<FeatureKeeperMessage>[],
+    budgetMs: number,
+    missing: Counter,
+  ) {
+    this.#keepers = keepers;
+    this.#budgetMs = budgetMs;
+    this.#missing = missing;
+  }
+
+  /** Whether there are keepers. */
+  get reads(): boolean {
+    return this.#keepers.length > 0;
+  }
+
+  /** The features at the time of a request; undefined if a keeper does not answer in time. */
+  async read(
+    { user, candidates, atMs, rules }: Pick<Rank, "user" | "candidates" | "atMs" | "rules">,
+    options: AskOptions,
+  ): Promise<Kept | undefined> {
+    const budgetMs = Math.min(options.budgetMs, this.#budgetMs);
+    const items = candidates.map(({ id }) => id);
+    const histories = historiesOf(rules);
+    try {
+      const values = await Promise.all(
+        this.#keepers.map((keeper) =>
+          keeper.ask({ kind: "readKept", user, items, atMs, histories }, { ...options, budgetMs })
+        ),
+      );
+      return merged(values);
+    } catch {
+      this.#missing.add(1);
+      return undefined;
+    }
+  }
+}
+
+/** Actions whose times the rules read. */
+function historiesOf(rules: RuleSet | undefined): string[] {
+  const actions = new Set((rules?.exclude ?? []).map(({ what }) => what));
+  if (rules?.rotation !== undefined) actions.add(SHOWN);
+  return [...actions];
+}
+
+/** Each user and item is kept by one keeper. */
+function merged(values: readonly KeptValues[]): Kept {
+  const [first, ...rest] = values;
+  const { items } = first;
+  for (const other of rest) {
+    for (let i = 0; i < items.length; i++) if (Number.isNaN(items[i])) items[i] = other.items[i];
+  }
+  const { user, histories } = values.find(({ hasUser }) => hasUser) ?? first;
+  return { user, items, histories };
+}

@@ -1,0 +1,88 @@
+/** Kept features in a running loop: rules by history, restarts, and a keeper that is away. */
+import assert from "node:assert/strict";
+import type { FeatureKeeperMessage } from "../../../actors/feature_keeper/protocol.ts";
+import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
+import type { Ranking } from "../../../actors/ranker/protocol.ts";
+import { Loop } from "../loop.ts";
+
+const features: KeptFeature[] = [
+  { kind: "history", name: "seen", action: "shown", last: 20 },
+  { kind: "history", name: "clicked", action: "click", last: 20 },
+];
+const items = ["a", "b", "c", "d"];
+const ids = (ranking: Ranking) => ranking.items.map(({ id }) => id);
+const day = 86_400_000;
+
+function statusOf(loop: Loop) {
+  const keeper = loop.mesh.node().actorRef<FeatureKeeperMessage>("feature_keeper/0");
+  return loop.mesh.settle(keeper.ask({ kind: "getStatus" }, { budgetMs: 1_000 }));
+}
+
+Deno.test("an exclusion leaves out what the user has seen or acted on within its time", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  const first = await loop.rank("ann", ["a", "b"]);
+  await loop.act(first.rankingId, "a", "click");
+  await loop.mesh.advance(100);
+  const excluding = (what: string, withinMs: number, user = "ann") =>
+    loop.rank(user, items, {
+      rules: { exclude: [{ what, withinMs }] },
+      explain: true,
+      learn: false,
+    });
+  assert.deepEqual(ids(await excluding("shown", day)).sort(), ["c", "d"]);
+  const clicked = await excluding("click", day);
+  assert.deepEqual(ids(clicked).sort(), ["b", "c", "d"]);
+  assert.deepEqual(clicked.removed, [{ id: "a", by: "exclude" }]);
+  assert.deepEqual(ids(await excluding("shown", 1)).sort(), items, "it was longer ago");
+  assert.deepEqual(ids(await excluding("shown", day, "bob")).sort(), items);
+  await loop.stop();
+});
+
+Deno.test("a rotation lowers what was just shown", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  await loop.rank("ann", ["a", "b"]);
+  await loop.mesh.advance(100);
+  const ranking = await loop.rank("ann", items, {
+    rules: { rotation: { withinMs: day, penalty: 1 } },
+  });
+  assert.deepEqual(ids(ranking).slice(2).sort(), ["a", "b"]);
+  await loop.stop();
+});
+
+Deno.test("a keeper that restarts continues from its checkpoint", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  for (let i = 0; i < 5; i++) {
+    await loop.rank(`user-${i}`, ["a", "b"]);
+    await loop.mesh.advance(1_100);
+  }
+  const before = await statusOf(loop);
+  assert.deepEqual(before.offsets, [5]);
+  assert.equal((await loop.blobs.list("kept/")).length, 1);
+  await loop.restart("feature_keeper/0");
+  await loop.mesh.advance(100);
+  assert.deepEqual(await statusOf(loop), before);
+  await loop.stop();
+});
+
+Deno.test("a keeper continues after the process was killed", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  for (let i = 0; i < 3; i++) {
+    await loop.rank("ann", [items[i]]);
+    await loop.mesh.advance(1_100);
+  }
+  const again = await loop.kill(2);
+  await again.mesh.advance(200);
+  const ranking = await again.rank("ann", items, {
+    rules: { exclude: [{ what: "shown", withinMs: day }] },
+  });
+  assert.deepEqual(ids(ranking), ["d"]);
+  await again.stop();
+});
+
+Deno.test("a ranking goes on while the keeper is away", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  await loop.mesh.settle(loop.mesh.node().stopActor("feature_keeper/0", 0));
+  const ranking = await loop.rank("ann", items);
+  assert.equal(ranking.items.length, 4);
+  await loop.stop();
+});

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { KeptState } from "../../../actors/feature_keeper/kept_state.ts";
+import type { FeatureKeeperOptions, KeptFeature } from "../../../actors/feature_keeper/options.ts";
+import { allocateFeatureBatch } from "../../../kernels/features/feature_batch.ts";
+import { encodeEvent } from "../../../records/event_record.ts";
+import { ImpressionRowsWriter } from "../../../records/impression_rows_writer.ts";
+
+const HOUR = 3_600_000;
+const features: KeptFeature[] = [
+  { kind: "history", name: "recent", action: "click", last: 2 },
+  { kind: "history", name: "seen", action: "shown", last: 10 },
+  { kind: "count", name: "clicks", by: "item", of: { action: "click" }, windowMs: HOUR },
+  {
+    kind: "rate",
+    name: "ctr",
+    by: "item",
+    of: { action: "click" },
+    per: { action: "shown" },
+    windowMs: HOUR,
+    prior: { rate: 0.1, weight: 10 },
+  },
+  { kind: "trend", name: "trend", by: "item", of: { action: "click" }, windowMs: HOUR },
+  { kind: "since", name: "since", by: "item", of: { action: "click" } },
+  {
+    kind: "count",
+    name: "liked",
+    by: "user",
+    of: { action: "rating", atLeast: 8 },
+    windowMs: 24 * HOUR,
+  },
+  {
+    kind: "count",
+    name: "disliked",
+    by: "user",
+    of: { action: "rating", below: 8 },
+    windowMs: 24 * HOUR,
+  },
+];
+const options: FeatureKeeperOptions = {
+  features,
+  shard: 0,
+  shards: 1,
+  usersMax: 100,
+  itemsMax: 100,
+  rankingsMax: 1_000,
+  checkpointMs: 0,
+};
+const itemNames = ["clicks", "ctr", "trend", "since"];
+const writer = new ImpressionRowsWriter({ slots: 1, denseWidth: 0, sharedSlots: [], tasks: 1 });
+
+function impression(rankingId: string, user: string, items: readonly string[], atMs: number) {
+  const rows = items.length;
+  const shown = writer.write({
+    candidates: items.map((id) => ({ id })),
+    features: allocateFeatureBatch({ rows, ids: 0, slots: 1, denseWidth: 0 }),
+    predictions: new Float32Array(rows),
+    rows: items.map((_, i) => i),
+  });
+  return encodeEvent({ kind: "impression", rankingId, atMs, acceptedAtMs: atMs, user, shown })
+    .slice();
+}
+
+function action(
+  eventId: string,
+  rankingId: string,
+  item: string,
+  atMs: number,
+  name = "click",
+  value?: number,
+) {
+  const record = { eventId, rankingId, item, action: name, atMs, acceptedAtMs: atMs };
+  return encodeEvent({ kind: "action", ...record, ...(value !== undefined && { value }) }).slice();
+}
+
+function itemOf(state: KeptState, item: string, nowMs: number) {
+  const { items } = state.read("", [item], nowMs, []);
+  return Object.fromEntries(itemNames.map((name, i) => [name, items[i]]));
+}
+
+Deno.test("histories have the newest items first, each once, at most as many as declared", () => {
+  const state = new KeptState(options);
+  state.take(impression("r", "ann", ["a", "b", "c"], 0));
+  for (const [i, item] of ["a", "b", "a", "c"].entries()) {
+    state.take(action(`e${i}`, "r", item, i));
+  }
+  const { user, histories } = state.read("ann", [], 10, ["click", "shown"]);
+  assert.deepEqual(user.recent, ["c", "a"]);
+  assert.deepEqual(user.seen, ["a", "b", "c"], "the first of a ranking is the newest");
+  assert.deepEqual(histories.click, { items: ["c", "a"], atMs: [3, 2] });
+  assert.deepEqual(state.read("bob", [], 10, []).user.recent, []);
+});
+
+Deno.test("counts, rates, trends and times are those of the window at the time of the read", () => {
+  const state = new KeptState(options);
+  for (let i = 0; i < 10; i++) state.take(impression(`r${i}`, "ann", ["a", "b"], i));
+  for (let i = 0; i < 4; i++) state.take(action(`e${i}`, `r${i}`, "a", 100));
+  assert.deepEqual(itemOf(state, "a", 200), {
+    clicks: 4,
+    ctr: (4 + 1) / (10 + 10),
+    trend: Math.log(5 / 1.5),
+    since: 100 / HOUR,
+  });
+  assert.deepEqual(itemOf(state, "a", 2 * HOUR).clicks, 0);
+  assert.deepEqual(itemOf(state, "a", 2 * HOUR).ctr, 0.1);
+  const { since, ...fresh } = itemOf(state, "never", 200);
+  assert.deepEqual(fresh, { clicks: 0, ctr: 0.1, trend: 0 });
+  assert.ok(Number.isNaN(since));
+});
+
+Deno.test("values decide which actions count, and an event counts once", () => {
+  const state = new KeptState(options);
+  state.take(impression("r", "ann", ["a"], 0));
+  state.take(action("e1", "r", "a", 1, "rating", 9));
+  state.take(action("e1", "r", "a", 1, "rating", 9));
+  state.take(action("e2", "r", "a", 2, "rating", 3));
+  state.take(action("e3", "r", "a", 3, "rating"));
+  const { user } = state.read("ann", [], 10, []);
+  assert.equal(user.liked, 1);
+  assert.equal(user.disliked, 1);
+});
+
+Deno.test("an action on an unknown ranking counts for the item alone, and damage changes nothing", () => {
+  const state = new KeptState(options);
+  state.take(action("e", "unknown", "a", 1));
+  state.take(Uint8Array.of(1, 2, 3));
+  assert.equal(itemOf(state, "a", 10).clicks, 1);
+  assert.equal(state.users, 0);
+});
+
+Deno.test("the user and item without an event for longest are forgotten at the bound", () => {
+  const state = new KeptState({ ...options, usersMax: 2, itemsMax: 3 });
+  for (const [i, user] of ["ann", "bob", "ann", "eve"].entries()) {
+    state.take(impression(`r${i}`, user, [`i${i}`], i));
+  }
+  assert.equal(state.users, 2);
+  assert.equal(state.items, 3);
+  assert.deepEqual(state.read("bob", [], 9, []).user.seen, []);
+  assert.deepEqual(state.read("ann", [], 9, []).user.seen, ["i2", "i0"]);
+});
+
+const records = fc.array(
+  fc.record({
+    user: fc.constantFrom("ann", "bob"),
+    items: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1 }),
+    click: fc.option(fc.nat(3)),
+    stepMs: fc.nat(HOUR / 2),
+  }),
+  { maxLength: 30 },
+).map((visits) => {
+  let atMs = 1e12;
+  return visits.flatMap(({ user, items, click, stepMs }, i) => {
+    atMs += stepMs;
+    const shown = impression(`r${i}`, user, items, atMs);
+    if (click === null) return [shown];
+    return [shown, action(`e${i}`, `r${i}`, items[click % items.length], atMs + 1)];
+  });
+});
+
+function everything(states: readonly KeptState[]) {
+  const nowMs = 1e12 + 5 * HOUR;
+  return ["ann", "bob"].map((user) =>
+    states.map((state) => state.read(user, ["a", "b", "c", "d"], nowMs, ["click", "shown"]))
+  );
+}
+
+Deno.test("a state that was saved and restored between any two records is the state of the log", () => {
+  fc.assert(fc.property(records, fc.nat(60), (log, at) => {
+    const whole = new KeptState(options);
+    for (const record of log) whole.take(record);
+    const before = new KeptState(options);
+    for (const record of log.slice(0, at)) before.take(record);
+    const after = new KeptState(options);
+    after.restore(structuredClone(before.save()));
+    for (const record of log.slice(at)) after.take(record);
+    assert.deepEqual(everything([after]), everything([whole]));
+  }));
+});
+
+Deno.test("several keepers together have what one keeper has", () => {
+  fc.assert(fc.property(records, (log) => {
+    const whole = new KeptState(options);
+    const parts = [0, 1, 2].map((shard) => new KeptState({ ...options, shard, shards: 3 }));
+    for (const record of log) for (const state of [whole, ...parts]) state.take(record);
+    const [ofOne, ofParts] = [everything([whole]), everything(parts)];
+    ofOne.forEach(([one], user) => {
+      const own = ofParts[user].filter(({ hasUser }) => hasUser);
+      assert.equal(own.length, 1);
+      assert.deepEqual(own[0].user, one.user);
+      assert.deepEqual(own[0].histories, one.histories);
+      one.items.forEach((value, i) => {
+        const values = ofParts[user].map(({ items }) => items[i]).filter((n) => !Number.isNaN(n));
+        assert.deepEqual(values, Number.isNaN(value) ? [] : [value]);
+      });
+    });
+  }));
+});
