@@ -176,6 +176,10 @@ class KilledRun {
     if (known !== undefined) await this.#traffic.recheck(server.client, known);
     let killed = false;
     const visits = this.#traffic.visit(server.client, VISITORS, () => killed);
+    if (choices.chance(0.7)) { // a loaded machine may not answer within the time below
+      const before = this.#traffic.answered.size;
+      await eventually(() => Promise.resolve(this.#traffic.answered.size > before));
+    }
     await new Promise((resolve) => setTimeout(resolve, choices.below(KILL_AFTER_MAX_MS)));
     killed = true;
     await server.kill("SIGKILL");
