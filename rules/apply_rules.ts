@@ -6,6 +6,7 @@
 import type { Attributes } from "../mesh/ports/profile_store.ts";
 import type { CompiledRules } from "./compiled_rules.ts";
 import { capped } from "./diversity_cap.ts";
+import { byMarginalRelevance, type ItemVectors } from "./marginal_relevance.ts";
 import type { RuleSet } from "./rule_set.ts";
 
 /** Scored items of one request; entry i of each array is item i. */
@@ -17,6 +18,8 @@ export interface ScoredItems {
   readonly user: Attributes;
   readonly context: Attributes;
   readonly nowMs: number;
+  /** Vectors of the items; undefined if no rule reads them. */
+  readonly vectors?: ItemVectors | undefined;
   /** 1 for an item that an `exclude` rule leaves out; absent = none is. */
   readonly excluded?: ArrayLike<number>;
   /** 1 for an item that `rotation` lowers; absent = none is. */
@@ -83,6 +86,11 @@ export function applyRules(
   const { diversity, pin } = rules;
   if (diversity?.kind === "cap") {
     step("diversity", capped(rows, diversity, items.attributes ?? []));
+  } else if (diversity?.kind === "mmr" && items.vectors !== undefined) {
+    const scoreOf = new Map(kept.map((row, i) => [row, byRotation[i]]));
+    const scores = Array.from(rows, (row) => scoreOf.get(row) ?? 0);
+    const { lambda, top = rows.length } = diversity;
+    step("diversity", byMarginalRelevance({ rows, scores, vectors: items.vectors, lambda, top }));
   }
   if (pin !== undefined && pin.length > 0) step("pin", pinned(rows, items.ids, pin));
   return { rows, removed, steps, boosted };

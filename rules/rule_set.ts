@@ -35,8 +35,17 @@ export interface DiversityCap {
   readonly top?: number | undefined;
 }
 
+/** Maximal marginal relevance over the vectors of the items; see marginal_relevance.ts. */
+export interface DiversityByVectors {
+  readonly kind: "mmr";
+  /** Weight of the score against the difference from the items before, 0 to 1. */
+  readonly lambda: number;
+  /** From 1; absent = all positions. */
+  readonly top?: number | undefined;
+}
+
 /** Spreads items. */
-export type Diversity = DiversityCap;
+export type Diversity = DiversityCap | DiversityByVectors;
 
 /** Lowers items that were just shown to the user. */
 export interface Rotation {

@@ -21,6 +21,7 @@ import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { ImpressionRowsWriter, type ServedRanking } from "../../records/impression_rows_writer.ts";
 import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
+import type { ItemVectors } from "../../rules/marginal_relevance.ts";
 import type { RetrieverMessage } from "../retriever/protocol.ts";
 import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
 import { present } from "../../structures/invariant.ts";
@@ -231,7 +232,13 @@ export class Ranker implements Behavior<RankerMessage> {
     const { deadline, found } = asked;
     const scored = await this.#scorer.ask({ kind: "score", features }, this.#askOptions(deadline));
     const ordering = asked.orderBySimilarity && found?.similarity || scored.scores;
-    const ruled = request.rules && this.#rules.apply(request, request.rules, ordering, asked.kept);
+    const vectors = request.rules?.diversity?.kind === "mmr"
+      ? await this.#vectorsOf(features, deadline)
+      : undefined;
+    const ruled = request.rules && this.#rules.apply(request, request.rules, ordering, {
+      kept: asked.kept,
+      ...(vectors && { vectors }),
+    });
     const rows = (ruled?.order.rows ?? orderByScore(ordering)).subarray(0, request.limit);
     const ranked = this.#items(request, scored, rows);
     const shown = found === undefined ? ranked : withOrigin(ranked, rows, found);
@@ -306,6 +313,15 @@ export class Ranker implements Behavior<RankerMessage> {
       items: request.candidates,
       ...(kept && { keptOfItems: kept.items }),
     });
+  }
+
+  /** The vectors of the candidates, for rules. */
+  async #vectorsOf(features: FeatureBatch, deadline: Deadline): Promise<ItemVectors> {
+    const { dim, vectors } = await this.#scorer.ask(
+      { kind: "embed", features, of: "items" },
+      this.#askOptions(deadline),
+    );
+    return { dim, stride: dim + 1, values: vectors };
   }
 
   /** The candidates of `rows`, in that order. */

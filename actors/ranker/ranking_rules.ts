@@ -5,6 +5,7 @@
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
 import { applyRules, movesOf, type RuledOrder } from "../../rules/apply_rules.ts";
 import { type CompiledRules, RuleCompiler } from "../../rules/compiled_rules.ts";
+import type { ItemVectors } from "../../rules/marginal_relevance.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import type { Kept } from "./kept_reader.ts";
@@ -44,7 +45,7 @@ export class RankingRules {
     request: Rank,
     rules: RuleSet,
     scores: Float32Array,
-    kept: Kept | undefined,
+    { kept, vectors }: { readonly kept?: Kept | undefined; readonly vectors?: ItemVectors },
   ): AppliedRules {
     const compiled = this.#compiler.compile(rules);
     const { candidates, user, userFields, context, atMs } = request;
@@ -54,6 +55,7 @@ export class RankingRules {
         scores,
         ...this.#itemAttributes(request, compiled, kept),
         ...(kept && rowsByHistory(request, rules, kept)),
+        vectors,
         user: { ...this.#profiles.get("user", user)?.attributes, ...kept?.user, ...userFields },
         context,
         nowMs: atMs,

@@ -21,6 +21,9 @@ export const attributesSection = z.strictObject({
 
 const condition = z.string().min(1).max(1000);
 
+const top = z.int().min(1).max(500).optional()
+  .describe("Positions that the rule is about. Default: all.");
+
 const scenario = z.strictObject({
   filter: condition.optional().describe(
     'Condition on an item; items that do not meet it are left out: `stock > 0 && !("adult" in tags)`.',
@@ -47,13 +50,21 @@ const scenario = z.strictObject({
     penalty: z.number().positive().max(1)
       .describe("Share of its score that an item loses; 1 = it comes behind all others."),
   }).optional().describe("Lowers items that were just shown to the user."),
-  diversity: z.strictObject({
-    kind: z.literal("cap"),
-    by: z.string().min(1).describe("An attribute of items; of a list, each value counts."),
-    max: z.int().min(1).max(500).describe("Items with the same value among the first `top`."),
-    top: z.int().min(1).max(500).optional()
-      .describe("Positions that the cap is about. Default: all."),
-  }).optional().describe("Spreads items of the same kind."),
+  diversity: z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("cap"),
+      by: z.string().min(1).describe("An attribute of items; of a list, each value counts."),
+      max: z.int().min(1).max(500).describe("Items with the same value among the first `top`."),
+      top,
+    }).describe("At most `max` items with the same value of an attribute."),
+    z.strictObject({
+      kind: z.literal("mmr"),
+      lambda: z.number().min(0).max(1).describe(
+        "Weight of the score; the rest is the weight of the difference from the items before.",
+      ),
+      top,
+    }).describe("Maximal marginal relevance by the cosine of the model's vectors."),
+  ]).optional().describe("Spreads items that are alike."),
   pin: z.array(
     z.strictObject({
       item: z.string().min(1).max(256).describe("Id of the item."),

@@ -63,16 +63,30 @@ const sendCount = `send a whole number from 1 to ${CANDIDATES_MAX}`;
 const sendBy = "send the name of a declared attribute of items";
 const countSchema = z.int(sendCount).min(1, sendCount).max(CANDIDATES_MAX, sendCount);
 
-const diversitySchema = fields({
-  kind: z.literal("cap", 'send "cap"'),
-  by: z.string(sendBy).meta({
-    description: "An attribute of items; of a list, each value counts.",
-  }),
-  max: countSchema.meta({ description: "Items with the same value among the first `top`." }),
-  top: countSchema.optional().meta({
-    description: "Positions that the cap is about; absent = all.",
-  }),
-}, 'a diversity rule like {"kind": "cap", "by": "brand", "max": 2}');
+const sendDiversity = 'send "cap" or "mmr"';
+const sendLambda = "send a number from 0 to 1";
+const top = countSchema.optional().meta({
+  description: "Positions that the rule is about; absent = all.",
+});
+
+const diversitySchema = z.discriminatedUnion("kind", [
+  fields({
+    kind: z.literal("cap", sendDiversity),
+    by: z.string(sendBy).meta({
+      description: "An attribute of items; of a list, each value counts.",
+    }),
+    max: countSchema.meta({ description: "Items with the same value among the first `top`." }),
+    top,
+  }, 'a diversity rule like {"kind": "cap", "by": "brand", "max": 2}'),
+  fields({
+    kind: z.literal("mmr", sendDiversity),
+    lambda: z.number(sendLambda).min(0, sendLambda).max(1, sendLambda).meta({
+      description: "Weight of the score; the rest is the weight of the difference from the items " +
+        "before, by the cosine of the model's vectors.",
+    }),
+    top,
+  }, 'a diversity rule like {"kind": "mmr", "lambda": 0.7}'),
+], { error: 'send a diversity rule of kind "cap" or "mmr"' });
 
 const sendBoosts = `send a list of at most ${BOOSTS_MAX} boosts`;
 const sendExcludes = `send a list of at most ${EXCLUDES_MAX} exclusions`;

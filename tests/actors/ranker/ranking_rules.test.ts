@@ -60,3 +60,25 @@ Deno.test("a ranking without items is answered and not logged", async () => {
   assert.equal(await loop.eventLog.endOffset(0), 0);
   await loop.stop();
 });
+
+Deno.test("marginal relevance begins with the best item and keeps all items", async () => {
+  const loop = await Loop.start();
+  const candidates = ["p", "q", "r"].map((id, i) => ({
+    id,
+    fields: { tags: i < 2 ? ["same"] : ["other"] },
+  }));
+  for (let round = 0; round < 12; round++) {
+    const { rankingId } = await loop.rank("u", [], { candidates, limit: 3 });
+    for (const { id } of candidates) await loop.act(rankingId, id, "click");
+    await loop.mesh.advance(1_000);
+  }
+  const plain = await loop.rank("u", [], { candidates, limit: 3 });
+  const spread = await loop.rank("u", [], {
+    candidates,
+    limit: 3,
+    rules: { diversity: { kind: "mmr", lambda: 0 } },
+  });
+  assert.equal(spread.items[0].id, plain.items[0].id);
+  assert.equal(new Set(spread.items.map(({ id }) => id)).size, 3);
+  await loop.stop();
+});

@@ -66,6 +66,16 @@ export const rules: readonly BadInput[] = [
     "#/rules/diversity/max is 0; send a whole number from 1 to 500",
   ),
   wrongRules(
+    "a diversity of an unknown kind",
+    { diversity: { kind: "spread" } },
+    '#/rules/diversity/kind is the text "spread"; send a diversity rule of kind "cap" or "mmr"',
+  ),
+  wrongRules(
+    "a diversity that weighs the score more than once",
+    { diversity: { kind: "mmr", lambda: 2 } },
+    "#/rules/diversity/lambda is 2; send a number from 0 to 1",
+  ),
+  wrongRules(
     "two pins at one position, and one item twice",
     { pin: [{ item: "a", position: 1 }, { item: "b", position: 1 }, { item: "a", position: 2 }] },
     "#/rules/pin/1/position is 1; pin one item at a position",
