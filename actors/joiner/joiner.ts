@@ -8,7 +8,6 @@
  * where to read again and which examples to drop.
  */
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
-import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import type { EventLog, LogRecord } from "../../mesh/ports/event_log.ts";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import { areRowsOf } from "../../records/impression_rows.ts";
@@ -16,8 +15,11 @@ import { ClockLead } from "./clock_lead.ts";
 import { ExamplePartitions } from "./example_partitions.ts";
 import { ExampleWriter, isNearlyFull } from "./example_writer.ts";
 import type { JoinMoment } from "./join_moment.ts";
-import { type ExampleOutput, type JoinCounts, JoinWindow } from "./join_window.ts";
+import { type ExampleOutput, JoinWindow } from "./join_window.ts";
+import { JoinerMetrics } from "./joiner_metrics.ts";
+import { NextTurn } from "./next_turn.ts";
 import type { JoinerOptions } from "./options.ts";
+import { PositionLostError } from "./position_lost_error.ts";
 import type { JoinerMessage } from "./protocol.ts";
 
 export interface JoinerDependencies {
@@ -40,22 +42,6 @@ const CHUNKS_WAITING_MAX = 8;
 /** Time after which a turn ends, ms: many windows may end with one record. */
 const TURN_MS_MAX = 10;
 
-/**
- * The example log has examples of events that the event log does not have: it was damaged, deleted
- * or replaced by an older copy, and new events would be taken for joined ones.
- */
-export class PositionLostError extends Error {
-  override readonly name = "PositionLostError";
-  constructor(partition: number, eventOffset: number, endOffset: number) {
-    super(
-      `Cannot resume joining: the example log has the examples of events before offset ` +
-        `${eventOffset}, and the event log (events/${partition}) ends at offset ${endOffset}. ` +
-        `Restore both logs from one copy. To keep the model and give up what the logs held, ` +
-        `delete events/ and examples/ and restore a snapshot with --examples skip.`,
-    );
-  }
-}
-
 export class Joiner implements Behavior<JoinerMessage> {
   readonly #context: ActorContext<JoinerMessage>;
   readonly #options: JoinerOptions;
@@ -65,10 +51,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   readonly #writer: ExampleWriter;
   readonly #clockLead: ClockLead;
   readonly #unsubscribe: () => void;
-  readonly #events: Counter;
-  readonly #open: Gauge;
-  readonly #openBytes: Gauge;
-  #reported: JoinCounts;
+  readonly #metrics: JoinerMetrics;
+  readonly #nextTurn: NextTurn;
   /** Records before this offset are joined. */
   #eventOffset: number;
   /** Records from `#eventOffset` on that were read and not joined. */
@@ -82,12 +66,8 @@ export class Joiner implements Behavior<JoinerMessage> {
   #recordsInvalid = 0;
   #committedAtMs: number;
   #trimmedBefore = 0;
-  /** An `eventsAppended` message is in the mailbox or scheduled. */
-  #woken = false;
   /** When the turn ends, on the monotonic clock. */
   #turnEndsAtMs = 0;
-  /** The timer of the next turn without new events. */
-  #scheduled: { readonly atMs: number; cancel(): void } | undefined;
 
   private constructor(
     context: ActorContext<JoinerMessage>,
@@ -111,19 +91,10 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#eventOffset = examples.start.replayOffset;
     this.#moment = this.#momentAt(this.#eventOffset);
     this.#committedAtMs = context.clock.monotonicMs();
-    this.#reported = { ...this.#window.counts };
-    this.#events = context.telemetry.counter("cairn_joiner_outcomes_total", {
-      help: "Impressions, actions and examples by what the joiner did with them.",
-      labelNames: ["outcome"],
-    });
-    this.#open = context.telemetry.gauge("cairn_joiner_impressions_open", {
-      help: "Impressions that wait for actions.",
-    });
-    this.#openBytes = context.telemetry.gauge("cairn_joiner_impressions_bytes", {
-      help: "Memory held for impressions that wait for actions, and for the actions on them.",
-    });
-    this.#unsubscribe = eventLog.onAppended(options.partition, () => this.#wake());
-    this.#wake();
+    this.#metrics = new JoinerMetrics(context.telemetry, this.#window.counts);
+    this.#nextTurn = new NextTurn(context);
+    this.#unsubscribe = eventLog.onAppended(options.partition, () => this.#nextTurn.now());
+    this.#nextTurn.now();
   }
 
   static async start(
@@ -174,14 +145,12 @@ export class Joiner implements Behavior<JoinerMessage> {
 
   stop(): void {
     this.#unsubscribe();
-    this.#scheduled?.cancel();
+    this.#nextTurn.cancel();
   }
 
   /** One turn: when it ends, the decided examples are in the example log or wait for it. */
   async #join(): Promise<void> {
-    this.#woken = false;
-    this.#scheduled?.cancel();
-    this.#scheduled = undefined;
+    this.#nextTurn.begin();
     if (!await this.#write()) return;
     const { partition, recordsPerTurn } = this.#options;
     if (this.#unjoined.length === 0) {
@@ -203,11 +172,11 @@ export class Joiner implements Behavior<JoinerMessage> {
     );
     await this.#write();
     await this.#commit();
-    if (this.#unjoined.length > 0 || this.#logHasMore) this.#wake();
+    if (this.#unjoined.length > 0 || this.#logHasMore) this.#nextTurn.now();
     else await this.#drain();
     const { dueAtMs } = this.#examples;
-    if (dueAtMs < Infinity) this.#wakeLater(dueAtMs - this.#context.clock.monotonicMs());
-    this.#report();
+    if (dueAtMs < Infinity) this.#nextTurn.within(dueAtMs - this.#context.clock.monotonicMs());
+    this.#metrics.report(this.#window);
     this.#clockLead.check(this.#window.clockMs);
   }
 
@@ -258,7 +227,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     }
     if (offset >= this.#examples.decidedBefore) {
       this.#recordsInvalid++;
-      this.#events.add(1, { outcome: "recordsInvalid" });
+      this.#metrics.addInvalid();
     }
     return undefined;
   }
@@ -275,8 +244,7 @@ export class Joiner implements Behavior<JoinerMessage> {
   /** Appends the finished chunks. If the example log refuses them: false, and a later try. */
   async #write(): Promise<boolean> {
     if (await this.#writer.write()) return true;
-    this.#wakeLater(REFUSED_RETRY_MS);
-    this.#woken = true; // new events do not shorten the pause
+    this.#nextTurn.after(REFUSED_RETRY_MS);
     return false;
   }
 
@@ -293,7 +261,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (Math.min(replayOffset, keptFrom) <= this.#trimmedBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
-    if (dueInMs > 0 && !nearlyFull) return this.#wakeLater(dueInMs);
+    if (dueInMs > 0 && !nearlyFull) return this.#nextTurn.within(dueInMs);
     // Sampling may drop all rows of an impression: the position moves without a chunk of rows.
     if (replayOffset > this.#examples.replayOffset) {
       const moment = this.#momentAt(this.#eventOffset);
@@ -311,7 +279,7 @@ export class Joiner implements Behavior<JoinerMessage> {
       this.#trimmedBefore = trimBefore;
     } catch (cause) {
       this.#context.telemetry.log("warn", "cannot trim joined records of the event log", { cause });
-      this.#wakeLater(COMMIT_INTERVAL_MS);
+      this.#nextTurn.within(COMMIT_INTERVAL_MS);
     }
   }
 
@@ -333,32 +301,6 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#examples.finishAll(this.#momentAt(this.#eventOffset));
     await this.#write();
     await this.#commit();
-    if (isNearlyFull(this.#eventLog)) this.#wake();
-  }
-
-  /** Schedules a turn in `ms`, unless an earlier one is scheduled. */
-  #wakeLater(ms: number): void {
-    const atMs = this.#context.clock.monotonicMs() + ms;
-    if (this.#scheduled !== undefined && this.#scheduled.atMs <= atMs) return;
-    this.#scheduled?.cancel();
-    const timer = this.#context.schedule(Math.max(0, ms), { kind: "eventsAppended" });
-    this.#scheduled = { atMs, cancel: () => timer.cancel() };
-  }
-
-  #wake(): void {
-    if (this.#woken) return;
-    this.#woken = true;
-    this.#context.self.tell({ kind: "eventsAppended" });
-  }
-
-  #report(): void {
-    const counts = this.#window.counts;
-    for (const outcome of Object.keys(counts) as (keyof JoinCounts)[]) {
-      const more = counts[outcome] - this.#reported[outcome];
-      if (more > 0) this.#events.add(more, { outcome });
-    }
-    this.#reported = { ...counts };
-    this.#open.set(this.#window.impressionsOpen);
-    this.#openBytes.set(this.#window.memoryBytes);
+    if (isNearlyFull(this.#eventLog)) this.#nextTurn.now();
   }
 }

@@ -1,0 +1,43 @@
+/**
+ * The joiner's metrics: outcomes as counters, open impressions as gauges.
+ */
+import type { Counter, Gauge, Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { JoinCounts, JoinWindow } from "./join_window.ts";
+
+export class JoinerMetrics {
+  readonly #outcomes: Counter;
+  readonly #open: Gauge;
+  readonly #openBytes: Gauge;
+  #reported: JoinCounts;
+
+  /** @param counts The window's counts, from which on outcomes are reported. */
+  constructor(telemetry: Telemetry, counts: JoinCounts) {
+    this.#reported = { ...counts };
+    this.#outcomes = telemetry.counter("cairn_joiner_outcomes_total", {
+      help: "Impressions, actions and examples by what the joiner did with them.",
+      labelNames: ["outcome"],
+    });
+    this.#open = telemetry.gauge("cairn_joiner_impressions_open", {
+      help: "Impressions that wait for actions.",
+    });
+    this.#openBytes = telemetry.gauge("cairn_joiner_impressions_bytes", {
+      help: "Memory held for impressions that wait for actions, and for the actions on them.",
+    });
+  }
+
+  /** A record could not be decoded. */
+  addInvalid(): void {
+    this.#outcomes.add(1, { outcome: "recordsInvalid" });
+  }
+
+  /** Reports the outcomes since the last report, and the open impressions. */
+  report({ counts, impressionsOpen, memoryBytes }: JoinWindow): void {
+    for (const outcome of Object.keys(counts) as (keyof JoinCounts)[]) {
+      const more = counts[outcome] - this.#reported[outcome];
+      if (more > 0) this.#outcomes.add(more, { outcome });
+    }
+    this.#reported = { ...counts };
+    this.#open.set(impressionsOpen);
+    this.#openBytes.set(memoryBytes);
+  }
+}
