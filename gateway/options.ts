@@ -36,8 +36,7 @@ export interface GatewayOptions {
   readonly rankingsBytesMax: number;
   /**
    * Treatment of an event whose ranking is not remembered here: `refuse` answers with a problem;
-   * `accept` lets the joiner decide (for several gateways on one event log, each of which knows
-   * only its own rankings).
+   * `accept` lets the joiner decide.
    */
   readonly unknownRankings: "refuse" | "accept";
   readonly eventsWithoutRanking: EventsWithoutRanking;

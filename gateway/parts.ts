@@ -10,6 +10,7 @@ import type { Clock } from "../mesh/ports/clock.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { Random } from "../mesh/ports/random.ts";
+import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import type { KnownAttributes } from "./attributes/known_attributes.ts";
@@ -49,6 +50,8 @@ export interface GatewayParts {
     readonly reason: string | undefined;
   }[];
   readonly profiles: ProfileStore;
+  /** Rankings of all gateways; absent = this gateway is the only one. */
+  readonly sharedRankings?: SharedRankings;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly random: Random;

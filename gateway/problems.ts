@@ -100,7 +100,7 @@ export const problems = {
     status: 422,
     title: "The gateway does not remember this ranking",
     remedy: "Send the rankingId of an answer of POST /v1/rank, while the gateway remembers it " +
-      "(gateway.rankingsRememberedMax). With several gateways, set gateway.unknownRankings to accept.",
+      "(gateway.rankingsRememberedMax). With several gateways and no storage.redis, set gateway.unknownRankings to accept.",
   },
   "item-not-shown": {
     status: 422,

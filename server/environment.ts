@@ -8,6 +8,7 @@ import type { TrainingSession } from "../kernels/dense/training_session.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../mesh/ports/profile_store.ts";
+import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
 import type { Address } from "../mesh/runtime/actor.ts";
 import type { MetricFamily } from "../gateway/console/metric_reading.ts";
 import type { Node } from "../mesh/runtime/node.ts";
@@ -97,6 +98,8 @@ export interface MeshStores {
   readonly exampleLog: EventLog;
   readonly profiles: ProfileStore;
   readonly blobs: BlobStore;
+  /** Rankings of all gateways; absent where there is one. */
+  readonly sharedRankings?: SharedRankings;
 }
 
 /**

@@ -81,6 +81,7 @@ export async function openGateway(
     failingParts: () => environment.failingParts?.() ?? [],
     links: () => environment.links?.() ?? [],
     profiles: stores.profiles,
+    ...(stores.sharedRankings && { sharedRankings: stores.sharedRankings }),
     telemetry,
     clock,
     random,

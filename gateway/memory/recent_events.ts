@@ -91,12 +91,16 @@ export class RecentEvents {
 }
 
 /**
- * Ids have no control characters, so the separator makes the text unambiguous. The ranking that an
- * event was attributed to is no part of its content: a retry may find another one.
+ * The content of an event as a text, the same in all processes. Ids have no control characters, so
+ * the separators make it unambiguous.
  */
-function contentOf({ rankingId, user, item, action, value }: EventContent): Fingerprint {
+export function contentText({ rankingId, user, item, action, value }: EventContent): string {
   const cause = user === undefined ? rankingId : `\0${user}`;
-  return fingerprintOf(`${cause}\0${item}\0${action}\0${value ?? ""}`);
+  return `${cause}\0${item}\0${action}\0${value ?? ""}`;
+}
+
+function contentOf(event: EventContent): Fingerprint {
+  return fingerprintOf(contentText(event));
 }
 
 function areEqual(one: Fingerprint, other: Fingerprint): boolean {

@@ -7,11 +7,9 @@
  */
 import { type Fingerprint, fingerprintOf } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
+import type { RankingLookup } from "../../mesh/ports/shared_rankings.ts";
 import { invariant } from "../../structures/invariant.ts";
 import { type Generation, RecentMap } from "../../structures/recent_map.ts";
-
-/** Result of looking an event's ranking and item up. */
-export type Shown = "shown" | "item-not-shown" | "unknown-ranking";
 
 export interface RankingBounds {
   /** Rankings remembered; the newest 7/8 of them always are, within `bytesMax`. */
@@ -74,7 +72,12 @@ export class RecentRankings {
     return this.#shown.setOlder(fingerprintOf(rankingId), shown);
   }
 
-  check(rankingId: string, item: string): Shown {
+  /** Whether the ranking is remembered. */
+  has(rankingId: string): boolean {
+    return this.#shown.has(fingerprintOf(rankingId));
+  }
+
+  check(rankingId: string, item: string): RankingLookup {
     const shown = this.#shown.get(fingerprintOf(rankingId));
     if (shown === undefined) return "unknown-ranking";
     return shown.includes(hashOf(item)) ? "shown" : "item-not-shown";

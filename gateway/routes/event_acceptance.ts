@@ -3,6 +3,7 @@
  * to the event log. Events of one request that belong to one partition are appended together.
  */
 import { type ActionRecord, encodeEvent, eventPartition } from "../../records/event_record.ts";
+import { contentText } from "../memory/recent_events.ts";
 import type { FieldErrorBudget } from "../parsing/field_errors.ts";
 import { validateEntry } from "../parsing/validation.ts";
 import { TimestampParser } from "../parsing/timestamps.ts";
@@ -12,11 +13,21 @@ import { type EventRequest, eventSchema } from "../schemas/events.ts";
 import type { Taken } from "./events_answer.ts";
 import { type Attribution, UnrankedEvents } from "./unranked_events.ts";
 
-/** New events of one request by log partition, each with the promise that duplicates wait for. */
-export type Pending = Map<
-  number,
-  { readonly record: ActionRecord; readonly accepted: PromiseWithResolvers<number> }[]
->;
+/** A new event of a request. */
+interface NewEvent {
+  readonly record: ActionRecord;
+  /** As its client sent it. */
+  readonly event: EventRequest;
+  /** Duplicates wait for its promise of the acceptance time. */
+  readonly accepted: PromiseWithResolvers<number>;
+  /** Path of the event in the body. */
+  readonly base: string;
+  /** Whether another gateway has accepted it before. */
+  isDuplicate: boolean;
+}
+
+/** New events of one request by log partition. */
+export type Pending = Map<number, NewEvent[]>;
 
 export class EventAcceptance {
   readonly #parts: GatewayParts;
@@ -67,16 +78,18 @@ export class EventAcceptance {
     const recordNow = () =>
       actionRecord({ ...event, rankingId }, atMs, memory.acceptanceClock.nextMs());
     const waitsFor = attribution && waitsForOf(attribution);
+    let added: NewEvent | undefined;
     if (waitsFor !== undefined) this.#appendLater(rankingId, waitsFor, recordNow, accepted);
     else {
+      added = { record: recordNow(), event, accepted, base, isDuplicate: false };
       const partition = eventPartition(rankingId, eventLog.partitions);
       const group = pending.get(partition);
-      const entry = { record: recordNow(), accepted };
-      if (group === undefined) pending.set(partition, [entry]);
-      else group.push(entry);
+      if (group === undefined) pending.set(partition, [added]);
+      else group.push(added);
     }
     const note = noteOn(event, labels) ?? noteOnAttribution(event, attribution);
     const acceptedAtMs = await accepted.promise;
+    if (added?.isDuplicate) return { eventId, status: "duplicate", acceptedAtMs };
     return {
       eventId,
       status: "accepted",
@@ -116,16 +129,57 @@ export class EventAcceptance {
   /** Appends each partition's events in one call and settles their promises. */
   append(pending: Pending): void {
     for (const [partition, group] of pending) {
-      const records = group.map(({ record }) => encodeEvent(record));
-      this.#parts.eventLog.append(partition, records).then(
-        () =>
-          group.forEach(({ record, accepted }) => {
-            this.#parts.console?.activity.accepted(record);
-            accepted.resolve(record.acceptedAtMs);
-          }),
-        (error) => group.forEach(({ accepted }) => accepted.reject(error)),
+      this.#append(partition, group).catch((error) =>
+        group.forEach(({ accepted }) => accepted.reject(error))
       );
     }
+  }
+
+  /**
+   * Loads the rankings of a request's events that this gateway does not know, where another one may
+   * have answered them.
+   *
+   * @throws {LogUnavailableError} Whether the rankings exist is unknown now.
+   */
+  async loadRankings(events: readonly unknown[]): Promise<void> {
+    const { memory, options, sharedRankings } = this.#parts;
+    if (sharedRankings === undefined || options.unknownRankings === "accept") return;
+    const ids = events
+      .map((event) => (event as { rankingId?: unknown } | null)?.rankingId)
+      .filter((id) => typeof id === "string")
+      .filter((id) => !memory.rankings.has(id));
+    if (ids.length > 0) await sharedRankings.load(ids);
+  }
+
+  async #append(partition: number, group: readonly NewEvent[]): Promise<void> {
+    const { eventLog } = this.#parts;
+    if (eventLog.appendOnce === undefined) {
+      await eventLog.append(partition, group.map(({ record }) => encodeEvent(record)));
+      for (const event of group) this.#accept(event);
+      return;
+    }
+    const earlier = await eventLog.appendOnce(
+      partition,
+      group.map(({ record, event }) => ({
+        id: record.eventId,
+        bytes: encodeEvent(record),
+        content: contentText(event),
+        acceptedAtMs: record.acceptedAtMs,
+      })),
+    );
+    group.forEach((event, i) => {
+      const { accepted, record, base } = event;
+      const known = earlier[i];
+      if (known === undefined) return this.#accept(event);
+      if (!known.isSame) return accepted.reject(conflict(record.eventId, base));
+      event.isDuplicate = true;
+      accepted.resolve(known.acceptedAtMs);
+    });
+  }
+
+  #accept({ accepted, record }: NewEvent): void {
+    this.#parts.console?.activity.accepted(record);
+    accepted.resolve(record.acceptedAtMs);
   }
 
   #requireInBounds({ eventId, action, value }: EventRequest, base: string): void {
@@ -154,9 +208,12 @@ export class EventAcceptance {
     { eventId, rankingId, item }: Pick<ActionRecord, "eventId" | "rankingId" | "item">,
     base: string,
   ): void {
-    const { memory, options } = this.#parts;
+    const { memory, options, sharedRankings } = this.#parts;
     if (options.unknownRankings === "accept") return;
-    const shown = memory.rankings.check(rankingId, item);
+    const here = memory.rankings.check(rankingId, item);
+    const shown = here === "unknown-ranking" && sharedRankings !== undefined
+      ? sharedRankings.check(rankingId, item)
+      : here;
     if (shown === "shown") return;
     const unknown = shown === "unknown-ranking";
     if (unknown && !memory.isComplete) return;

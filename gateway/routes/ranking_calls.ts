@@ -63,6 +63,7 @@ export class RankingCalls {
         const { user, atMs } = message;
         memory.rankings.remember(ranking.rankingId, shown);
         memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
+        await this.#parts.sharedRankings?.remember(ranking.rankingId, shown);
       }
       requireFiniteScores(ranking);
       memory.acceptanceClock.resumeAfter(ranking.learnedThroughMs);

@@ -31,6 +31,22 @@ export interface AppendFence {
   readonly expectedOffset: number;
 }
 
+/** A record that is appended once, whichever process sends it and however often. */
+export interface OnceRecord {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  /** Two records of one id are the same if their contents are. */
+  readonly content: string;
+  /** Wall time at which it was accepted, ms. */
+  readonly acceptedAtMs: number;
+}
+
+/** The record that was appended under an id before. */
+export interface EarlierRecord {
+  readonly isSame: boolean;
+  readonly acceptedAtMs: number;
+}
+
 /** A log of one or more partitions. */
 export interface EventLog {
   readonly partitions: number;
@@ -51,6 +67,18 @@ export interface EventLog {
     until?: AppendUntil,
     fence?: AppendFence,
   ): Promise<number>;
+  /**
+   * Appends durably those records whose id was not appended before, by any process, and resolves
+   * with the earlier record of each other one. Ids are known for as long as the log is told to keep
+   * them. Absent where one process alone appends, which remembers the ids itself.
+   *
+   * @throws As {@link append}; which records were appended is then unknown, and sending them again
+   * appends none twice.
+   */
+  appendOnce?(
+    partition: number,
+    records: readonly OnceRecord[],
+  ): Promise<(EarlierRecord | undefined)[]>;
   /**
    * Makes `epoch` the only one whose appends the partition takes, durably, and resolves with the
    * end of the partition, which no earlier writer can move any more. The same epoch again changes

@@ -40,6 +40,9 @@ import {
 } from "./storage.ts";
 import type { WorkerSetup } from "./worker.ts";
 
+/** Time for which gateways know rankings beyond the window of the joiner, ms. */
+const KNOWN_BEYOND_MS = 60_000;
+
 export interface MachineOptions {
   /** Takes each log line that is at least `logLevelMin`. Default: none are written. */
   readonly writeLog?: (line: LogLine) => void;
@@ -106,13 +109,14 @@ export async function openHostMachine(
 }
 
 async function openAllStores(
-  { storage, trainerCount, mesh }: CairnConfiguration,
+  { storage, trainerCount, mesh, joiner }: CairnConfiguration,
   telemetry: PrometheusTelemetry,
   manyThreads: boolean,
 ): Promise<MeshStorage> {
   const opened = await openStorage({
     storage,
     mesh: mesh?.id ?? "cairn",
+    knownMs: joiner.windowMs + joiner.clockSkewMsMax + KNOWN_BEYOND_MS,
     examplePartitions: trainerCount,
     manyThreads,
     onWarning: (warning) => telemetry.log("warn", warning),

@@ -6,6 +6,8 @@ import { LogPartitionsError, RedisEventLog } from "../../mesh/adapters/redis/red
 import { RedisUnavailableError } from "../../mesh/adapters/redis/redis_connection.ts";
 import { RedisProfileStore } from "../../mesh/adapters/redis/redis_profile_store.ts";
 import { RedisServer, type RedisServerOptions } from "../../mesh/adapters/redis/redis_server.ts";
+import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
+import type { SharedRankings } from "../../mesh/ports/shared_rankings.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 
@@ -21,6 +23,8 @@ export interface RedisStorage {
   readonly eventPartitions: number;
   readonly examplePartitions: number;
   readonly profilesCacheBytesMax: number;
+  /** Time for which gateways know rankings and event ids of each other, ms. */
+  readonly knownMs: number;
 }
 
 /** Stores of one process. */
@@ -28,6 +32,7 @@ export interface RedisStores {
   readonly eventLog: EventLog;
   readonly exampleLog: EventLog;
   readonly profiles: ProfileStore;
+  readonly sharedRankings: SharedRankings;
   close(): Promise<void>;
 }
 
@@ -35,7 +40,10 @@ export interface RedisStores {
 export function redisStorageOf(
   { url, username, password, name, replicas, deadline, durableWait, profilesCache }: RedisSection,
   mesh: string,
-  sizes: Pick<RedisStorage, "logBytesMax" | "eventPartitions" | "examplePartitions">,
+  sizes: Pick<
+    RedisStorage,
+    "logBytesMax" | "eventPartitions" | "examplePartitions" | "knownMs"
+  >,
 ): RedisStorage {
   return {
     server: {
@@ -80,7 +88,14 @@ export async function openRedisStores(
   }
   const writer = crypto.randomUUID();
   const openLog = (name: string, partitions: number) =>
-    RedisEventLog.open({ server, name, partitions, bytesMax: storage.logBytesMax, writer });
+    RedisEventLog.open({
+      server,
+      name,
+      partitions,
+      bytesMax: storage.logBytesMax,
+      writer,
+      idsKeptMs: storage.knownMs,
+    });
   const close = (store: { close(): Promise<void> }) => store.close();
   const eventLog = opened.adopt(await openLog("events", storage.eventPartitions), close);
   const exampleLog = opened.adopt(
@@ -97,8 +112,9 @@ export async function openRedisStores(
     }),
     close,
   );
+  const sharedRankings = new RedisSharedRankings({ server, keptMs: storage.knownMs });
   const all = opened.move();
-  return { eventLog, exampleLog, profiles, close: () => all.disposeAsync() };
+  return { eventLog, exampleLog, profiles, sharedRankings, close: () => all.disposeAsync() };
 }
 
 /** Opens the example log alone, as a thread does that trains. */

@@ -62,6 +62,8 @@ export interface OpenStorageOptions {
   readonly storage: StorageSection;
   /** Name of the mesh among those that share a server. */
   readonly mesh: string;
+  /** Time for which gateways know rankings and event ids of each other, ms. */
+  readonly knownMs: number;
   /** One per trainer. */
   readonly examplePartitions: number;
   /**
@@ -153,12 +155,13 @@ function openMemory(
 async function openRedis(
   path: string,
   section: RedisSection,
-  { storage, mesh, examplePartitions, onWarning = () => {} }: OpenStorageOptions,
+  { storage, mesh, knownMs, examplePartitions, onWarning = () => {} }: OpenStorageOptions,
 ): Promise<MeshStorage> {
   const redis = redisStorageOf(section, mesh, {
     logBytesMax: storage.logBytesMax,
     eventPartitions: EVENT_PARTITIONS,
     examplePartitions,
+    knownMs,
   });
   makeDirectory(path);
   const stores = await openRedisStores(redis, onWarning);

@@ -228,6 +228,34 @@ export function eventLogContract(
     assert.equal((await readAll(log, 0)).slice(0, 37).length, 37);
   });
 
+  test("a record that is sent again under its id is appended once", async ({ log }) => {
+    if (!log.appendOnce) return;
+    const record = (id: string, content = id, acceptedAtMs = 7) => ({
+      id,
+      content,
+      acceptedAtMs,
+      bytes: text(`${id}:${content}`),
+    });
+    assert.deepEqual(await log.appendOnce(0, [record("a"), record("b")]), [undefined, undefined]);
+    const again = await log.appendOnce(0, [
+      record("b", "b", 8),
+      record("c"),
+      record("a", "other"),
+      record("c", "c", 9),
+    ]);
+    assert.deepEqual(again, [
+      { isSame: true, acceptedAtMs: 7 },
+      undefined,
+      { isSame: false, acceptedAtMs: 7 },
+      { isSame: true, acceptedAtMs: 7 },
+    ]);
+    await log.append(0, words("d"));
+    assert.deepEqual(await readAll(log, 0), ["0:a:a", "1:b:b", "2:c:c", "3:d"]);
+    assert.deepEqual(await log.appendOnce(1, [record("z")]), [undefined]);
+    await log.claim(1, 1);
+    await assert.rejects(log.appendOnce(1, [record("y")]), StaleWriterError);
+  });
+
   test("records, offsets and trims outlive a restart", async (under) => {
     if (!under.reopen) return;
     await under.log.append(0, words("a", "b", "c"));

@@ -125,6 +125,7 @@ export interface FixtureParts {
   readonly eventLog?: EventLog;
   readonly exampleLog?: EventLog;
   readonly profiles?: ProfileStore;
+  readonly sharedRankings?: GatewayParts["sharedRankings"];
   readonly memory?: GatewayMemory;
   readonly clock?: VirtualClock;
   readonly checkProfile?: GatewayParts["checkProfile"];
@@ -157,6 +158,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     options,
     memory,
     ...(parts.exampleLog && { exampleLog: parts.exampleLog }),
+    ...(parts.sharedRankings && { sharedRankings: parts.sharedRankings }),
     ...(parts.checkProfile && { checkProfile: parts.checkProfile }),
     ...(parts.labels && { labels: parts.labels }),
     ...(parts.trainers && { trainers: parts.trainers }),

@@ -375,15 +375,8 @@ export class LogAppender {
   }
 
   #translated(error: unknown): Error {
-    if (error instanceof Error && /^(OOM|ERR.*OOM)/.test(error.message)) {
-      const { facts, url } = this.#parts.server;
-      return new LogFullError(
-        this.#parts.log,
-        facts.maxmemoryBytes,
-        facts.maxmemoryBytes,
-        `that is the maxmemory of the Redis at ${url}: raise it or let the consumers of its logs catch up`,
-      );
-    }
+    const full = fullMemory(error, this.#parts.log, this.#parts.server);
+    if (full !== undefined) return full;
     return error instanceof Error ? error : new Error(String(error));
   }
 
@@ -395,6 +388,19 @@ export class LogAppender {
       true,
     );
   }
+}
+
+/** The error of a server whose memory is full; undefined for other errors. */
+export function fullMemory(
+  error: unknown,
+  log: string,
+  { facts, url }: Pick<RedisServer, "facts" | "url">,
+): LogFullError | undefined {
+  if (!(error instanceof Error && /^(OOM|ERR.*OOM)/.test(error.message))) return undefined;
+  const { maxmemoryBytes } = facts;
+  const remedy =
+    `that is the maxmemory of the Redis at ${url}: raise it or let the consumers of its logs catch up`;
+  return new LogFullError(log, maxmemoryBytes, maxmemoryBytes, remedy);
 }
 
 /** Whether `next` may follow `before` in one batch: both unfenced, or of one writer in order. */

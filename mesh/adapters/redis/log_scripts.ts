@@ -7,6 +7,7 @@
  *     …:log:events:p         stream of partition p
  *     …:log:events:offsets   hash: `p consumer` → committed offset
  *     …:log:events:writer:w  hash: p → `sequence offset` of the last append of writer w
+ *     …:log:events:once:id   `content time token` of the record that was appended under an id
  *
  * The id of the record with offset n is `n+1 - b`, where b is the number of bytes of the records
  * before it in the partition. So ids ascend, offsets are dense, and a trim knows how many bytes it
@@ -65,6 +66,48 @@ held = redis.call('HINCRBY', log, 'bytes', bytes)
 redis.call('HSET', writer, p, string.format('%d %d', sequence, first))
 redis.call('EXPIRE', writer, ${WRITER_TTL_S})
 return {'OK', string.format('%d', first), string.format('%d', held)}
+`);
+
+/**
+ * Appends records whose ids are new. KEYS: runs, log, stream. ARGV: run id, partition, limit of
+ * bytes, time to keep ids in ms, prefix of their keys, and for each record its id, its value
+ * (`content time token`) and its bytes. Returns for each record false where it is new, or the value
+ * that was stored first.
+ */
+export const appendOnceScript = new RedisScript<
+  | ["OK", bytes: string, endOffset: string, earlier: (string | null)[]]
+  | ["RUN"]
+  | ["STALE", epoch: string]
+  | ["FULL", bytes: string]
+>(`#!lua
+${RUN_CHECK}
+local log, stream, p, prefix = KEYS[2], KEYS[3], ARGV[2], ARGV[5]
+local m = redis.call('HMGET', log, 'next:' .. p, 'total:' .. p, 'epoch:' .. p, 'bytes')
+local next, total = tonumber(m[1] or '0'), tonumber(m[2] or '0')
+local held = tonumber(m[4] or '0')
+if (m[3] or '0') ~= '0' then return {'STALE', m[3]} end
+local bytes = 0
+for i = 8, #ARGV, 3 do bytes = bytes + #ARGV[i] end
+if held + bytes > tonumber(ARGV[3]) then return {'FULL', string.format('%d', held)} end
+local earlier = {}
+bytes = 0
+for i = 6, #ARGV, 3 do
+  local key = prefix .. ARGV[i]
+  local found = redis.call('GET', key)
+  if found then
+    table.insert(earlier, found)
+  else
+    redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[4])
+    redis.call('XADD', stream, string.format('%d-%d', next + 1, total), 'r', ARGV[i + 2])
+    next = next + 1
+    total = total + #ARGV[i + 2]
+    bytes = bytes + #ARGV[i + 2]
+    table.insert(earlier, false)
+  end
+end
+redis.call('HSET', log, 'next:' .. p, string.format('%d', next), 'total:' .. p, string.format('%d', total))
+held = redis.call('HINCRBY', log, 'bytes', bytes)
+return {'OK', string.format('%d', held), string.format('%d', next), earlier}
 `);
 
 /** KEYS: runs, log. ARGV: run id, partition, epoch. Returns the end of the partition. */

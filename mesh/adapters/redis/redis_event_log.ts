@@ -6,21 +6,31 @@
  * the durability barrier before it returns records that were not known to be durable. Records that
  * were acknowledged and are gone after a failover are detected, and the log then refuses.
  */
+import { createHash } from "node:crypto";
 import {
   type AppendFence,
   type AppendUntil,
+  type EarlierRecord,
   type EventLog,
   LogFullError,
   type LogRecord,
   LogTailLostError,
   LogUnavailableError,
   type LogUsage,
+  type OnceRecord,
   partitionOf,
   StaleWriterError,
 } from "../../ports/event_log.ts";
 import { NotDurableError } from "./durability_barrier.ts";
-import { LogAppender } from "./log_appender.ts";
-import { claimScript, commitScript, idOf, offsetOf, trimScript } from "./log_scripts.ts";
+import { fullMemory, LogAppender } from "./log_appender.ts";
+import {
+  appendOnceScript,
+  claimScript,
+  commitScript,
+  idOf,
+  offsetOf,
+  trimScript,
+} from "./log_scripts.ts";
 import { LogWatcher } from "./log_watcher.ts";
 import { RedisUnavailableError } from "./redis_connection.ts";
 import type { RedisServer } from "./redis_server.ts";
@@ -38,6 +48,8 @@ export interface RedisEventLogOptions {
   readonly writer: string;
   /** Time within which a failed command is made again, ms; default 5000. */
   readonly budgetMs?: number;
+  /** Time for which ids of {@link RedisEventLog.appendOnce} are kept, ms; default one hour. */
+  readonly idsKeptMs?: number;
   /** Longest wait of an append that need not be durable, ms; default 200. */
   readonly writtenBudgetMs?: number;
   /** Time without a connection after which appends are refused at once, ms; default 1000. */
@@ -63,6 +75,8 @@ interface Partition {
   recordBytes: number;
 }
 
+/** Default of {@link RedisEventLogOptions.idsKeptMs}. */
+const ID_KEPT_MS = 3_600_000;
 /** Bytes of one reply that a read aims at. */
 const PAGE_BYTES = 4 * 2 ** 20;
 /** Records of one reply at most. */
@@ -80,6 +94,7 @@ export class RedisEventLog implements EventLog {
   readonly partitions: number;
   readonly #options: RedisEventLogOptions;
   readonly #budgetMs: number;
+  readonly #awayAfterMs: number;
   readonly #keys: { readonly log: string; readonly offsets: string; readonly writer: string };
   readonly #partitions: readonly Partition[];
   readonly #watcher: LogWatcher;
@@ -88,11 +103,14 @@ export class RedisEventLog implements EventLog {
   #usageReadMs = -Infinity;
   #refusal: Error | undefined;
   #lost: LogTailLostError | undefined;
+  /** Records sent by {@link appendOnce}, for their tokens. */
+  #onceSent = 0;
 
   private constructor(options: RedisEventLogOptions) {
     const { server, name, partitions, writer, bytesMax } = options;
     this.#options = options;
     this.#budgetMs = options.budgetMs ?? 5_000;
+    this.#awayAfterMs = options.awayAfterMs ?? 1_000;
     this.partitions = partitions;
     const log = server.key(`log:${name}`);
     this.#keys = { log, offsets: `${log}:offsets`, writer: `${log}:writer:${writer}` };
@@ -113,7 +131,7 @@ export class RedisEventLog implements EventLog {
         bytesMax,
         budgetMs: this.#budgetMs,
         writtenBudgetMs: options.writtenBudgetMs ?? 200,
-        awayAfterMs: options.awayAfterMs ?? 1_000,
+        awayAfterMs: this.#awayAfterMs,
         checkedRun: () => this.#checkedRun(),
         onBytes: (bytes) => this.#held(bytes),
         onAppended: (endOffset) => this.#watcher.tell(partition, endOffset),
@@ -147,6 +165,51 @@ export class RedisEventLog implements EventLog {
     // The caller may change its bytes after the call.
     const copies = records.map((record) => record.slice());
     return this.#partition(partition).appender.append(copies, until, fence);
+  }
+
+  async appendOnce(
+    partition: number,
+    records: readonly OnceRecord[],
+  ): Promise<(EarlierRecord | undefined)[]> {
+    const { stream } = this.#partition(partition);
+    const { commands, runs, barrier } = this.#server;
+    const { bytesMax, idsKeptMs = ID_KEPT_MS, writer } = this.#options;
+    if (commands.downMs > this.#awayAfterMs) {
+      throw this.#refused(this.#unavailable(commands.failure));
+    }
+    const tokens = records.map(() => `${writer}:${this.#onceSent++}`);
+    const args = records.flatMap(({ id, bytes, content, acceptedAtMs }, i) => [
+      id,
+      `${digest(content)} ${acceptedAtMs} ${tokens[i]}`,
+      bytes,
+    ]);
+    return await this.#again(async () => {
+      const runId = await this.#checkedRun();
+      const reply = await this.#atomic((run) =>
+        appendOnceScript.run(commands, [runs.key, this.#keys.log, stream], [
+          run,
+          partition,
+          bytesMax,
+          idsKeptMs,
+          `${this.#keys.log}:once:`,
+          ...args,
+        ])
+      );
+      if (reply[0] === "STALE") {
+        throw new StaleWriterError(this.#inWords, partition, undefined, Number(reply[1]));
+      }
+      if (reply[0] === "FULL") throw new LogFullError(this.#inWords, Number(reply[1]), bytesMax);
+      const [, held, end, earlier] = reply;
+      // Also an earlier record is durable when its repetition is answered.
+      await barrier.pass(runId);
+      this.#refusal = undefined;
+      this.#held(Number(held));
+      this.#durableTo(partition, Number(end));
+      this.#watcher.tell(partition, Number(end));
+      return earlier.map((value, i) => earlierOf(value, tokens[i], digest(records[i].content)));
+    }).catch((error) => {
+      throw this.#refused(fullMemory(error, this.#inWords, this.#server) ?? error);
+    });
   }
 
   async claim(partition: number, epoch: number): Promise<number> {
@@ -347,6 +410,10 @@ export class RedisEventLog implements EventLog {
     return run.id;
   }
 
+  #refused(error: Error): Error {
+    return this.#refusal = error;
+  }
+
   #tailLost(partition: number, known: number, found: number): never {
     this.#lost = new LogTailLostError(this.#inWords, partition, known, found);
     throw this.#lost;
@@ -403,4 +470,21 @@ export class RedisEventLog implements EventLog {
   #partition(partition: number): Partition {
     return partitionOf(this.#partitions, partition);
   }
+}
+
+/** The earlier record under an id; undefined where there was none, or it is this very one. */
+function earlierOf(
+  value: string | null,
+  token: string,
+  content: string,
+): EarlierRecord | undefined {
+  if (value === null) return undefined;
+  const [earlierContent, acceptedAtMs, earlierToken] = value.split(" ");
+  if (earlierToken === token) return undefined;
+  return { isSame: earlierContent === content, acceptedAtMs: Number(acceptedAtMs) };
+}
+
+/** A content as it is stored: the same in all processes, and short. */
+function digest(content: string): string {
+  return createHash("sha256").update(content).digest("base64url").slice(0, 22);
 }

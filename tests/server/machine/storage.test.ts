@@ -18,6 +18,7 @@ function open(
   return openStorage({
     storage,
     mesh: "cairn",
+    knownMs: 1_000,
     examplePartitions: trainers,
     manyThreads: false,
     onProfilesMissing,

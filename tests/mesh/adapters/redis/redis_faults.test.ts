@@ -48,7 +48,7 @@ withPrograms((program: ServerProgram) => {
             const server = await RedisServer.open({
               url: local.url,
               mesh: "faults",
-              deadlineMs: 500,
+              deadlineMs: 5_000,
               ...options,
             });
             servers.push(server);
@@ -126,8 +126,36 @@ withPrograms((program: ServerProgram) => {
     }
   });
 
+  test("records with ids are appended once over broken connections and from two processes", async (world) => {
+    const [one, two] = [await world.log(await world.open()), await world.log(await world.open())];
+    const killer = await world.open({ mesh: "killer" });
+    let appended = 0;
+    for (let round = 0; round < 30; round++) {
+      const records = Array.from({ length: 4 }, (_, i) => ({
+        id: `${round}/${i}`,
+        bytes: text(`${round}/${i}`),
+        content: "same",
+        acceptedAtMs: round,
+      }));
+      const both = Promise.all([one.appendOnce(0, records), two.appendOnce(0, records)]);
+      if (round % 3 === 0) {
+        await killer.commands.send(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+      }
+      const [first, second] = await both;
+      first.forEach((earlier, i) => {
+        assert.ok(
+          (earlier === undefined) !== (second[i] === undefined),
+          "one of the two processes has appended it",
+        );
+        appended++;
+      });
+    }
+    const found = await texts(one);
+    assert.deepEqual([found.length, new Set(found).size], [appended, appended]);
+  });
+
   test("a server that answers nothing is given up, and its appends go on when it is back", async (world) => {
-    const server = await world.open();
+    const server = await world.open({ deadlineMs: 500 });
     const log = await world.log(server, { budgetMs: 1_500 });
     await log.append(0, [text("before")]);
     world.local.pause();

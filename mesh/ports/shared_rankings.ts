@@ -1,0 +1,23 @@
+/**
+ * Rankings that any gateway of a mesh has answered, so that an event may go to another one.
+ */
+
+/** Result of looking a ranking and one of its items up. */
+export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
+
+/** Rankings by id, kept as long as the joiner may hold them. */
+export interface SharedRankings {
+  /**
+   * Remembers the items that a ranking showed. Resolves when other gateways can find it, or cannot
+   * because the store is away: it never fails, as a ranking is answered in both cases.
+   */
+  remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void>;
+  /**
+   * Makes rankings of other gateways readable here.
+   *
+   * @throws {LogUnavailableError} The store is away: whether the rankings exist is unknown.
+   */
+  load(rankingIds: readonly string[]): Promise<void>;
+  /** Compares an item with a ranking that was loaded. A collision of hashes may say `shown`. */
+  check(rankingId: string, item: string): RankingLookup;
+}

@@ -1,0 +1,94 @@
+/**
+ * Two gateways on one event log: an event may go to another gateway than its ranking, and twice to
+ * both.
+ */
+import assert from "node:assert/strict";
+import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
+import { RedisSharedRankings } from "../../mesh/adapters/redis/redis_shared_rankings.ts";
+import { newMesh, withServers } from "../mesh/adapters/redis/servers.ts";
+import { gatewayFixture, json } from "./fixture.ts";
+
+const click = { eventId: "e1", rankingId: "r", item: "a", action: "click" };
+
+await withServers((server) => {
+  const test = (
+    name: string,
+    body: (gateways: ReturnType<typeof gatewayFixture>[]) => Promise<void>,
+  ) =>
+    Deno.test(`${server.program}: ${name}`, async () => {
+      const mesh = newMesh();
+      const opened = await Promise.all([1, 2].map(async (seed) => {
+        const redis = await server.connect({ mesh, deadlineMs: 1_500 });
+        const eventLog = await RedisEventLog.open({
+          server: redis,
+          name: "events",
+          partitions: 2,
+          bytesMax: 2 ** 24,
+          writer: `gateway-${seed}`,
+          budgetMs: 20_000,
+        });
+        const sharedRankings = new RedisSharedRankings({ server: redis, keptMs: 60_000 });
+        const gateway = gatewayFixture({ eventLog, sharedRankings });
+        const close = async () => {
+          await eventLog.close();
+          redis.close();
+        };
+        return { gateway, close };
+      }));
+      try {
+        await body(opened.map(({ gateway }) => gateway));
+      } finally {
+        for (const { close } of opened) await close();
+      }
+    });
+
+  test("an event on a ranking of the other gateway is accepted", async ([one, two]) => {
+    await one.rank("r", ["a", "b"]);
+    assert.equal((await json(two.post("/v1/events", click))).accepted, 1);
+    const wrongItem = await two.post("/v1/events", { ...click, eventId: "e2", item: "z" });
+    assert.equal((await json(wrongItem)).type, "/problems/item-not-shown");
+    const unknown = await two.post("/v1/events", { ...click, eventId: "e3", rankingId: "none" });
+    assert.equal((await json(unknown)).type, "/problems/unknown-ranking");
+    await one.rank("none", ["a"]);
+    const late = await two.post("/v1/events", { ...click, eventId: "e3", rankingId: "none" });
+    assert.equal((await json(late)).accepted, 1, "it was answered meanwhile");
+  });
+
+  test("an event that both gateways get is accepted once, with one acceptance time", async ([one, two]) => {
+    await one.rank("r", ["a", "b"]);
+    const ids = Array.from({ length: 20 }, (_, i) => `e${i}`);
+    const batch = ids.map((eventId) => ({ ...click, eventId }));
+    const answers = await Promise.all([
+      json(one.post("/v1/events", batch)),
+      json(two.post("/v1/events", batch)),
+    ]);
+    assert.equal(answers[0].accepted + answers[1].accepted, ids.length);
+    assert.equal(answers[0].duplicates + answers[1].duplicates, ids.length);
+    const times = (answer: { events: { acceptedAtMs: number }[] }) =>
+      answer.events.map(({ acceptedAtMs }) => acceptedAtMs);
+    assert.deepEqual(times(answers[0]), times(answers[1]));
+    assert.equal((await one.logged()).length, ids.length);
+    const again = await json(two.post("/v1/events", batch.slice(0, 3)));
+    assert.deepEqual([again.accepted, again.duplicates], [0, 3]);
+  });
+
+  test("another content under an id that the other gateway knows is a conflict", async ([one, two]) => {
+    await one.rank("r", ["a", "b"]);
+    await one.post("/v1/events", click);
+    const refused = await two.post("/v1/events", { ...click, item: "b" });
+    assert.equal(refused.status, 409);
+    assert.equal((await json(refused)).type, "/problems/event-conflict");
+  });
+
+  test("while the server is away, an event on an unknown ranking is not refused for good", async ([one, two]) => {
+    await one.rank("r", ["a"]);
+    server.local.pause();
+    try {
+      const answer = await two.post("/v1/events", click);
+      assert.equal(answer.status, 503);
+      assert.equal((await json(answer)).type, "/problems/unavailable");
+    } finally {
+      server.local.resume();
+    }
+  });
+});
