@@ -92,7 +92,8 @@ export class RecentEvents {
 
 /**
  * The content of an event as a text, the same in all processes. Ids have no control characters, so
- * the separators make it unambiguous.
+ * the separators make it unambiguous. The ranking that an event was attributed to is no part of it:
+ * a retry may find another one.
  */
 export function contentText({ rankingId, user, item, action, value }: EventContent): string {
   const cause = user === undefined ? rankingId : `\0${user}`;
