@@ -20,9 +20,13 @@ export class HostProcess {
   #said = "";
 
   /** Starts the host and does not wait. */
-  constructor(readonly host: string, configuration: string) {
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", main, "node", "--host", host, "--config", configuration],
+  constructor(readonly host: string, configuration: string, under: readonly string[] = []) {
+    const command = [
+      ...[...under, Deno.execPath(), "run", "-A", "--no-check", main],
+      ...["node", "--host", host, "--config", configuration],
+    ];
+    this.#process = new Deno.Command(command[0], {
+      args: command.slice(1),
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -76,11 +80,17 @@ export class HostProcess {
 export class HostProcesses {
   readonly #running = new Map<string, HostProcess>();
 
-  constructor(readonly configuration: string) {}
+  /** @param under A command and its arguments to run the host under. */
+  constructor(
+    readonly configuration: string,
+    readonly under: (host: string) => readonly string[] = () => [],
+  ) {}
 
   /** Starts hosts together, and waits until all are ready. */
   async start(...hosts: readonly string[]): Promise<void> {
-    for (const host of hosts) this.#running.set(host, new HostProcess(host, this.configuration));
+    for (const host of hosts) {
+      this.#running.set(host, new HostProcess(host, this.configuration, this.under(host)));
+    }
     await Promise.all(hosts.map((host) => this.of(host).ready()));
   }
 
@@ -106,11 +116,11 @@ export class HostProcesses {
   }
 }
 
-/** Speaks to the HTTP API on a port of this machine. */
-export function clientOn(port: number): Client {
+/** Speaks to the HTTP API on a port, by default of this machine. */
+export function clientOn(port: number, address = "127.0.0.1"): Client {
   return new Client(({ url, method, headers, body }) =>
     fetch(
-      `http://127.0.0.1:${port}${new URL(url).pathname}`,
+      `http://${address}:${port}${new URL(url).pathname}`,
       method === "GET" ? {} : { method, headers, body },
     )
   );
