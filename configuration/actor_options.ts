@@ -138,6 +138,7 @@ export function actorOptionsOf(
       itemCacheBytesMax: file.features.itemCache,
       explainedItemsMax: EXPLAINED_ITEMS_MAX,
       keptBudgetMs: file.kept.budget,
+      topBy: topByOf(file),
       removedItemsMax: REMOVED_ITEMS_MAX,
       attributeTypes: gatewayOptions.attributeTypes,
       explainingMax: EXPLAINING_MAX,
@@ -157,6 +158,11 @@ export function actorOptionsOf(
     http: { host: gateway.host, port: gateway.port },
     gateway: gatewayOptions,
   };
+}
+
+function topByOf({ recommend }: CairnFile): CairnConfiguration["ranker"]["topBy"] {
+  const { popularBy: popular, trendingBy: trending } = recommend;
+  return { ...(popular !== undefined && { popular }), ...(trending !== undefined && { trending }) };
 }
 
 function retrieverOf(

@@ -56,6 +56,15 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
 }
 
 function recommendOptionsOf({ recommend }: CairnFile): NonNullable<GatewayOptions["recommend"]> {
-  const { candidates, sources, recentBy } = recommend;
-  return { candidates, sources, hasRecent: recentBy !== undefined };
+  const { candidates, sources, recentBy, popularBy, trendingBy } = recommend;
+  return {
+    candidates,
+    sources,
+    ordered: [
+      "model",
+      ...(recentBy === undefined ? [] : ["recent"] as const),
+      ...(popularBy === undefined ? [] : ["popular"] as const),
+      ...(trendingBy === undefined ? [] : ["trending"] as const),
+    ],
+  };
 }

@@ -53,8 +53,8 @@ export interface GatewayOptions {
     /** Items of each source that are ranked. */
     readonly candidates: number;
     readonly sources: readonly CandidateSource[];
-    /** Whether the source `recent` has an order. */
-    readonly hasRecent: boolean;
+    /** Sources that have an order. */
+    readonly ordered: readonly CandidateSource[];
   };
   /** Serve the page to try the API at `/`. */
   readonly docsPage: boolean;

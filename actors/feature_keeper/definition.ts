@@ -27,6 +27,7 @@ export function defineFeatureKeeper(
         case "getStatus":
           return "control";
         case "readKept":
+        case "getTop":
           return "read";
         case "readLog":
           return "write";

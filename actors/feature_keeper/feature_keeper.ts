@@ -10,7 +10,7 @@ import type { Gauge } from "../../mesh/ports/telemetry.ts";
 import { Checkpoints } from "./checkpoint.ts";
 import { KeptState } from "./kept_state.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
-import type { FeatureKeeperMessage } from "./protocol.ts";
+import type { FeatureKeeperMessage, TopItems } from "./protocol.ts";
 
 /** The stores of a keeper. */
 export interface FeatureKeeperDependencies {
@@ -18,6 +18,10 @@ export interface FeatureKeeperDependencies {
   readonly blobs: BlobStore;
 }
 
+/** Items of a list of the greatest values. */
+const TOP_MAX = 500;
+/** Time for which a list is kept, ms. */
+const TOP_KEPT_MS = 1_000;
 /** Records that are read in one turn. */
 const RECORDS_PER_TURN = 256;
 
@@ -31,6 +35,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #offsets: number[];
   readonly #unsubscribe: readonly (() => void)[];
   readonly #keys: Gauge;
+  /** The last list of each feature that was asked for. */
+  readonly #tops = new Map<string, { readonly top: TopItems; readonly untilMs: number }>();
   #woken = false;
   #checkpointAtMs: number;
   #hasNews = false;
@@ -93,6 +99,14 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
         const values = this.#state.read(user, items, atMs, histories);
         return this.#context.reply(message, values, [values.items.buffer]);
       }
+      case "getTop": {
+        const { items, values } = this.#topOf(message.feature, message.atMs);
+        const { count } = message;
+        return this.#context.reply(message, {
+          items: items.slice(0, count),
+          values: values.slice(0, count),
+        });
+      }
       case "readLog":
         return await this.#readLog();
       case "getStatus":
@@ -109,6 +123,16 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     if (this.#options.checkpointMs > 0 && this.#hasNews) await this.#checkpoint();
+  }
+
+  /** The list of a feature, made at most once a second: it visits every item. */
+  #topOf(feature: string, atMs: number): TopItems {
+    const nowMs = this.#context.clock.monotonicMs();
+    const known = this.#tops.get(feature);
+    if (known !== undefined && nowMs < known.untilMs) return known.top;
+    const top = this.#state.top(feature, TOP_MAX, atMs);
+    this.#tops.set(feature, { top, untilMs: nowMs + TOP_KEPT_MS });
+    return top;
   }
 
   #wake(): void {

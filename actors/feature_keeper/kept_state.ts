@@ -7,7 +7,7 @@ import { SHOWN } from "../../rules/rule_errors.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
 import { NumberColumns } from "./number_columns.ts";
 import type { FeatureKeeperOptions, KeptHistory, KeptNumber } from "./options.ts";
-import type { HistoryTimes, KeptValues } from "./protocol.ts";
+import type { HistoryTimes, KeptValues, TopItems } from "./protocol.ts";
 import { RecentKeys } from "./recent_keys.ts";
 
 /** The newest items of one action of a user, the newest first. */
@@ -130,6 +130,21 @@ export class KeptState {
       if (history !== undefined) histories[action] = history;
     }
     return { hasUser: true, user: kept, items: numbers, histories };
+  }
+
+  /** The items with the greatest values of a feature, above that of an item without events. */
+  top(feature: string, count: number, nowMs: number): TopItems {
+    const index = this.#itemColumns.names.indexOf(feature);
+    if (index < 0) return { items: [], values: [] };
+    const least = this.#itemColumns.readOne(index, undefined, nowMs);
+    const found: { readonly item: string; readonly value: number }[] = [];
+    for (const [item, numbers] of this.#items.entries()) {
+      const value = this.#itemColumns.readOne(index, numbers, nowMs);
+      if (value > least) found.push({ item, value });
+    }
+    found.sort((a, b) => b.value - a.value || (a.item < b.item ? -1 : 1));
+    const top = found.slice(0, count);
+    return { items: top.map(({ item }) => item), values: top.map(({ value }) => value) };
   }
 
   /** The state as plain data. */

@@ -65,6 +65,11 @@ export class NumberColumns {
     for (let i = 0; i < this.#readers.length; i++) out[at + i] = this.#readers[i](all, nowMs);
   }
 
+  /** One feature of a key. @param feature Index in {@link NumberColumns.names}. */
+  readOne(feature: number, numbers: Float64Array | undefined, nowMs: number): number {
+    return this.#readers[feature](numbers ?? (this.#empty ??= this.create()), nowMs);
+  }
+
   #empty: Float64Array | undefined;
 
   #readerOf(feature: KeptNumber): (numbers: Float64Array, nowMs: number) => number {

@@ -33,6 +33,22 @@ export interface HistoryTimes {
   readonly atMs: readonly number[];
 }
 
+/** Asks for the items with the greatest values of a feature; the list may be a second old. */
+export interface GetTop extends Request<TopItems> {
+  readonly kind: "getTop";
+  /** The name of a number of items. */
+  readonly feature: string;
+  readonly count: number;
+  /** The request's time on the data clock, ms. */
+  readonly atMs: number;
+}
+
+/** Items whose value is above that of an item without events, the greatest first. */
+export interface TopItems {
+  readonly items: readonly string[];
+  readonly values: readonly number[];
+}
+
 /** Reads the next records of the event log. The keeper sends it to itself. */
 export interface ReadLog {
   readonly kind: "readLog";
@@ -52,4 +68,4 @@ export interface KeeperStatus {
 }
 
 /** All that a feature keeper understands. */
-export type FeatureKeeperMessage = ReadKept | ReadLog | GetKeeperStatus;
+export type FeatureKeeperMessage = ReadKept | GetTop | ReadLog | GetKeeperStatus;

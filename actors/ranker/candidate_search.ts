@@ -4,7 +4,9 @@
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Attributes, ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { FeatureExtractor } from "../../kernels/features/extractor.ts";
-import type { CandidateSource, Retrieved, RetrieverMessage } from "../retriever/protocol.ts";
+import type { FeatureKeeperMessage } from "../feature_keeper/protocol.ts";
+import type { CandidateSource, RetrieverMessage } from "../retriever/protocol.ts";
+import type { RankerOptions } from "./options.ts";
 import type { Candidate, Recommend, RecommendSimilar } from "./protocol.ts";
 
 /** Candidates of a ranking at most. */
@@ -24,12 +26,19 @@ export class CandidateSearch {
   readonly #extractor: FeatureExtractor;
   readonly #profiles: ProfileStore;
 
-  constructor(
-    retriever: ActorRef<RetrieverMessage>,
-    extractor: FeatureExtractor,
-    profiles: ProfileStore,
-  ) {
+  readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
+  readonly #topBy: RankerOptions["topBy"];
+
+  constructor({ retriever, keepers, topBy, extractor, profiles }: {
+    readonly retriever: ActorRef<RetrieverMessage>;
+    readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
+    readonly topBy: RankerOptions["topBy"];
+    readonly extractor: FeatureExtractor;
+    readonly profiles: ProfileStore;
+  }) {
     this.#retriever = retriever;
+    this.#keepers = keepers;
+    this.#topBy = topBy;
     this.#extractor = extractor;
     this.#profiles = profiles;
   }
@@ -58,7 +67,7 @@ export class CandidateSearch {
         { kind: "retrieveSimilar", item, count, filter, scope },
         options,
       );
-      return this.#found(retrieved, request, retrieved.scores);
+      return this.#found(retrieved.items, request, retrieved.scores);
     }
     const features = this.#extractor.extract({
       user,
@@ -67,17 +76,49 @@ export class CandidateSearch {
       atMs,
       items: [{ id: "", fields: {} }],
     });
-    const { sources } = request;
-    const retrieved = await this.#retriever.ask(
-      { kind: "retrieve", features, sources, count, filter, scope },
-      options,
+    const sources = request.sources.filter((source) => source === "model" || source === "recent");
+    const tops = (["popular", "trending"] as const)
+      .filter((source) => request.sources.includes(source));
+    const [{ items }, ...lists] = await Promise.all([
+      sources.length === 0 ? { items: [] } : this.#retriever.ask(
+        { kind: "retrieve", features, sources, count, filter, scope },
+        options,
+      ),
+      ...tops.map((source) => this.#top(source, count, atMs, options)),
+    ]);
+    const found = new Map(items.map(({ id, sources }) => [id, [...sources] as CandidateSource[]]));
+    lists.forEach((list, i) => {
+      for (const id of list) {
+        const known = found.get(id);
+        if (known === undefined) found.set(id, [tops[i]]);
+        else known.push(tops[i]);
+      }
+    });
+    const all = [...found].map(([id, sources]) => ({ id, sources }));
+    return this.#found(all, request, undefined);
+  }
+
+  /** The items with the greatest values of a kept feature, over all keepers. */
+  async #top(
+    source: "popular" | "trending",
+    count: number,
+    atMs: number,
+    options: AskOptions,
+  ): Promise<string[]> {
+    const feature = this.#topBy[source];
+    if (feature === undefined) return [];
+    const lists = await Promise.all(
+      this.#keepers.map((keeper) => keeper.ask({ kind: "getTop", feature, count, atMs }, options)),
     );
-    return this.#found(retrieved, request, undefined);
+    return lists.flatMap(({ items, values }) => items.map((id, i) => ({ id, value: values[i] })))
+      .sort((a, b) => b.value - a.value)
+      .slice(0, count)
+      .map(({ id }) => id);
   }
 
   /** A pinned item has the similarity 0 unless it was found. */
   #found(
-    { items }: Retrieved,
+    items: readonly { readonly id: string; readonly sources: readonly CandidateSource[] }[],
     { rules }: Recommend | RecommendSimilar,
     scores: Float32Array | undefined,
   ): FoundCandidates {

@@ -12,6 +12,8 @@ export interface RankerOptions {
   readonly keepers: readonly Address[];
   /** Time for the keepers to answer, ms; a later ranking goes on without kept features. */
   readonly keptBudgetMs: number;
+  /** Kept features of items that order the sources `popular` and `trending`. */
+  readonly topBy: { readonly popular?: string; readonly trending?: string };
   /** Absent = candidates are not searched. */
   readonly retriever?: Address;
   readonly schema: FeatureSchema;

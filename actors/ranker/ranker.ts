@@ -101,8 +101,9 @@ export class Ranker implements Behavior<RankerMessage> {
       tasks: options.taskNames.length,
     });
     this.#rules = new RankingRules(options, profiles);
+    const keepers = options.keepers.map((keeper) => context.actorRef<FeatureKeeperMessage>(keeper));
     this.#kept = new KeptReader(
-      options.keepers.map((keeper) => context.actorRef<FeatureKeeperMessage>(keeper)),
+      keepers,
       options.keptBudgetMs,
       context.telemetry.counter("cairn_ranker_kept_missing_total", {
         help: "Rankings without kept features, because a keeper did not answer in time.",
@@ -110,7 +111,9 @@ export class Ranker implements Behavior<RankerMessage> {
     );
     if (options.retriever !== undefined) {
       const retriever = context.actorRef<RetrieverMessage>(options.retriever);
-      this.#search = new CandidateSearch(retriever, this.#extractor, profiles);
+      const { topBy } = options;
+      const extractor = this.#extractor;
+      this.#search = new CandidateSearch({ retriever, keepers, topBy, extractor, profiles });
     }
     this.#unsubscribe = profiles.onChanged("item", (id) => {
       if (id === undefined) this.#extractor.forgetAll();

@@ -35,8 +35,11 @@ export interface GetRetrieverState extends Request<RetrieverState> {
   readonly kind: "getState";
 }
 
-/** Where candidates come from: the model's inner products, or the newest by an attribute. */
-export type CandidateSource = "model" | "recent";
+/** Sources of the retriever: the model's inner products, or the newest by an attribute. */
+export type RetrieverSource = "model" | "recent";
+
+/** Sources of candidates; `popular` and `trending` are lists of a kept feature. */
+export type CandidateSource = RetrieverSource | "popular" | "trending";
 
 /** The values that conditions of a filter read besides those of items. */
 export interface FilterScope {
@@ -51,7 +54,7 @@ export interface Retrieve extends Request<Retrieved> {
   readonly kind: "retrieve";
   /** One row; only the slots that are the same for each item are read. */
   readonly features: FeatureBatch;
-  readonly sources: readonly CandidateSource[];
+  readonly sources: readonly RetrieverSource[];
   /** Candidates of each source at most. */
   readonly count: number;
   /** Conditions that every candidate meets. */
@@ -72,7 +75,7 @@ export interface RetrieveSimilar extends Request<Retrieved> {
 export interface Retrieved {
   readonly items: readonly {
     readonly id: string;
-    readonly sources: readonly CandidateSource[];
+    readonly sources: readonly RetrieverSource[];
   }[];
   /** Inner product with bias or cosine by item; NaN for an item of another source. */
   readonly scores: Float32Array<ArrayBuffer>;

@@ -18,11 +18,11 @@ import { HeldItems, type ItemIndex } from "./held_items.ts";
 import { type AppliedFilters, ItemFilters } from "./item_filters.ts";
 import type { RetrieverOptions } from "./options.ts";
 import {
-  type CandidateSource,
   type PutItems,
   type Retrieve,
   type Retrieved,
   type RetrieverMessage,
+  type RetrieverSource,
   type RetrieverState,
   type RetrieveSimilar,
   UnknownItemError,
@@ -144,8 +144,8 @@ export class Retriever implements Behavior<RetrieverMessage> {
   /** Waits for the scorer outside the request's turn, so that other requests go on. */
   async #retrieve(request: Retrieve, budgetMs: number): Promise<void> {
     try {
-      const found = new Map<ItemIndex, { sources: CandidateSource[]; score: number }>();
-      const add = (index: ItemIndex, source: CandidateSource, score: number) => {
+      const found = new Map<ItemIndex, { sources: RetrieverSource[]; score: number }>();
+      const add = (index: ItemIndex, source: RetrieverSource, score: number) => {
         const known = found.get(index);
         if (known === undefined) found.set(index, { sources: [source], score });
         else known.sources.push(source);
@@ -185,7 +185,7 @@ export class Retriever implements Behavior<RetrieverMessage> {
 
   #answer(
     request: Retrieve | RetrieveSimilar,
-    found: readonly { index: ItemIndex; sources: readonly CandidateSource[]; score: number }[],
+    found: readonly { index: ItemIndex; sources: readonly RetrieverSource[]; score: number }[],
   ): void {
     const answer: Retrieved = {
       items: found.map(({ index, sources }) => ({ id: this.#items.idOf(index), sources })),

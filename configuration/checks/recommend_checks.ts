@@ -27,6 +27,22 @@ export function* recommendations(
       message: "recent has no order; name a numeric attribute of items as recommend.recentBy",
     };
   }
+  for (const source of ["popular", "trending"] as const) {
+    const by = `${source}By` as const;
+    const name = recommend[by];
+    if (name === undefined && sources.includes(source)) {
+      yield {
+        path: ["recommend", "sources", sources.indexOf(source)],
+        message: `${source} has no order; name a kept feature of items as recommend.${by}`,
+      };
+    }
+    if (name === undefined || kept === undefined) continue;
+    const numbers = Object.entries(kept.features)
+      .flatMap(([name, each]) => each.kind !== "history" && each.by === "item" ? [name] : []);
+    if (!numbers.includes(name)) {
+      yield unknownName(["recommend", by], name, "kept feature of items", numbers);
+    }
+  }
   if (recentBy === undefined || features === undefined || attributes === undefined) return;
   const nothingKept = { features: {} } as NonNullable<typeof kept>;
   const types = attributeTypesOf({ features, attributes, kept: nothingKept }).item;

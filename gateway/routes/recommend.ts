@@ -72,11 +72,11 @@ export function recommendEndpoints(parts: GatewayParts, calls: RankingCalls): En
     const recommended = requireRecommend();
     const request = await body.read(context, recommendRequestSchema);
     const sources = [...new Set(request.sources ?? recommended.sources)];
-    if (sources.includes("recent") && !recommended.hasRecent) {
+    const unordered = sources.find((source) => !recommended.ordered.includes(source));
+    if (unordered !== undefined) {
       const errors = new FieldErrors();
-      const detail =
-        `${describe(request.sources)}; leave recent out, or set recommend.recentBy in ` +
-        "cairn.yaml to the attribute that orders it";
+      const detail = `${describe(request.sources)}; leave ${unordered} out, or set ` +
+        `recommend.${unordered}By in cairn.yaml`;
       errors.add(["sources"], detail);
       throw fieldProblem(errors);
     }

@@ -40,10 +40,11 @@ const sendSources = 'send a list of sources, such as ["model", "recent"]';
 
 export const recommendRequestSchema = fields({
   user: idSchema("The user for whom items are recommended."),
-  sources: z.array(z.enum(["model", "recent"], sendSources), sendSources).min(1, sendSources)
-    .max(2, sendSources).optional().meta({
+  sources: z.array(z.enum(["model", "recent", "popular", "trending"], sendSources), sendSources)
+    .min(1, sendSources)
+    .max(4, sendSources).optional().meta({
       description: "Sources of candidates: `model`, the inner products of the model's vectors; " +
-        "`recent`, the newest items. Absent = recommend.sources of cairn.yaml.",
+        "`recent`, the newest items; `popular` and `trending`, by kept features. Absent = recommend.sources of cairn.yaml.",
     }),
   ...shared,
 }, "a request for recommendations").meta({

@@ -338,6 +338,7 @@ export class Loop {
       explainingMax: 16,
       keepers: kept === undefined ? [] : ["feature_keeper/0" as const],
       keptBudgetMs: 50,
+      topBy: {},
       removedItemsMax: 20,
       attributeTypes: ATTRIBUTE_TYPES,
       ...(recommend !== undefined && { retriever: "retriever/0" as const }),

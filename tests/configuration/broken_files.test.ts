@@ -66,6 +66,17 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "recommend.recentBy",
   ],
   [
+    "the source popular without an order",
+    `${slots}\nrecommend: { enabled: true, sources: [popular] }`,
+    "2:39 recommend.sources[0]: popular has no order; name a kept feature of items as " +
+    "recommend.popularBy",
+  ],
+  [
+    "an order of the source trending that is not kept",
+    `${slots}\nrecommend: { enabled: true, trendingBy: pace }`,
+    '2:41 recommend.trendingBy: unknown kept feature of items "pace"; none is defined.',
+  ],
+  [
     "an order of the source recent that is no number",
     `${slots}\nattributes: { item: { published: number, brand: text } }\n` +
     "recommend: { enabled: true, recentBy: publish }",

@@ -49,7 +49,7 @@ const fixtureOptions: GatewayOptions = {
   },
   keptHistories: ["shown", "click"],
   scenarios: { home: { filter: ["!hidden"], pin: [{ item: "b", position: 1 }] } },
-  recommend: { candidates: 300, sources: ["model"], hasRecent: false },
+  recommend: { candidates: 300, sources: ["model"], ordered: ["model"] },
   docsPage: true,
   console: true,
 };

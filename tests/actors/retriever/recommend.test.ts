@@ -1,6 +1,7 @@
 /** Recommendations over a running loop: catalogue, retriever, scorer, ranker. */
 import assert from "node:assert/strict";
 import { decodeEvent, itemsShown } from "../../../records/event_record.ts";
+import type { KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import type { Ranking } from "../../../actors/ranker/protocol.ts";
 import { Loop, type LoopOptions } from "../loop.ts";
 
@@ -155,5 +156,30 @@ Deno.test("no stored items give an answer without items", async () => {
   const ranking = await loop.recommend({ user: "u", explain: true });
   assert.deepEqual(ranking.items, []);
   assert.equal(await loop.eventLog.endOffset(0), 0);
+  await loop.stop();
+});
+
+Deno.test("popular items come from a kept feature, and an item may have several sources", async () => {
+  const clicks: KeptFeature = {
+    kind: "count",
+    name: "clicks",
+    by: "item",
+    of: { action: "click" },
+    windowMs: 3_600_000,
+  };
+  const loop = await shop({
+    kept: { features: [clicks] },
+    ranker: { topBy: { popular: "clicks" } },
+  });
+  const { rankingId } = await loop.rank("ann", ["i3", "i9", "i11"]);
+  await loop.act(rankingId, "i9", "click");
+  await loop.act(rankingId, "i3", "click");
+  await loop.mesh.advance(100);
+  const popular = await loop.recommend({ user: "u", sources: ["popular"] });
+  assert.deepEqual(ids(popular).sort(), ["i3", "i9"]);
+  const both = await loop.recommend({ user: "u", sources: ["model", "popular"], limit: 40 });
+  const sourcesOf = (id: string) => both.items.find((item) => item.id === id)?.sources;
+  assert.deepEqual(sourcesOf("i9"), ["model", "popular"]);
+  assert.deepEqual(sourcesOf("i8"), ["model"]);
   await loop.stop();
 });

@@ -41,8 +41,7 @@ export const recommend: readonly BadInput[] = [
       "a recommendation from the source recent without an order",
       "/v1/recommend",
       { user: "u", sources: ["recent"] },
-      "#/sources is a list of 1 entry; leave recent out, or set recommend.recentBy in cairn.yaml " +
-        "to the attribute that orders it",
+      "#/sources is a list of 1 entry; leave recent out, or set recommend.recentBy in cairn.yaml",
     ),
     fixtureOnly: true,
   },
