@@ -94,7 +94,11 @@ export function actorOptionsOf(
       impressionsBytesMax: joiner.impressionsBytesMax,
       actionsPerImpressionMax: joiner.actionsPerImpressionMax,
       // In the order of the model's tasks: label column t belongs to task t.
-      tasks: model.tasks.map((task) => ({ task, rules: labelRulesOf(task, model, joiner) })),
+      tasks: model.tasks.map((task) => ({
+        task,
+        rules: labelRulesOf(task, model, joiner),
+        ...(Object.hasOwn(joiner.lateLabels, task) && { lateMs: joiner.lateLabels[task] }),
+      })),
       negativeSampling: {
         ...joiner.negativeSampling,
         correction: correctsLogOdds(model.tasks.map((task) => taskOptionsOf(task, model)))

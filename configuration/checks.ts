@@ -11,7 +11,7 @@ import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
 import { keptFeatures } from "./checks/kept_checks.ts";
 import { recommendations } from "./checks/recommend_checks.ts";
 import { attributeTypes, scenarios } from "./checks/rule_checks.ts";
-import { labelRules, tasks, valueBounds } from "./checks/task_checks.ts";
+import { labelRules, lateLabels, tasks, valueBounds } from "./checks/task_checks.ts";
 import type { Finding } from "./problems.ts";
 
 const checks: readonly Check[] = [
@@ -22,6 +22,7 @@ const checks: readonly Check[] = [
   embeddingDims,
   tasks,
   labelRules,
+  lateLabels,
   valueBounds,
   attributeTypes,
   keptFeatures,

@@ -41,7 +41,8 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     unknownRankings: gateway.unknownRankings,
     eventsWithoutRanking: {
       match: gateway.eventsWithoutRanking.match,
-      withinMs: gateway.eventsWithoutRanking.within ?? joiner.window,
+      withinMs: gateway.eventsWithoutRanking.within ??
+        Math.max(joiner.window, ...Object.values(joiner.lateLabels)),
       negatives: gateway.eventsWithoutRanking.negatives,
       itemsSeen: gateway.eventsWithoutRanking.itemsSeen,
     },

@@ -24,6 +24,11 @@ export interface ActionLabels {
   decides(action: string, value: number | undefined): boolean;
   /** Whether a rule gives the action a label other than negative. */
   isPositive(action: string, value: number | undefined): boolean;
+  /**
+   * Time after a ranking in which the action is learned from, ms: until the window closes, or as
+   * long as a positive label may be late.
+   */
+  learnedWithinMs(action: string, value: number | undefined): number;
   /** The actions that rules read. */
   readonly actions: readonly string[];
   /** An action that a rule matches, for the documentation. */

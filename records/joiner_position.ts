@@ -17,4 +17,24 @@ export interface JoinerPosition {
    * decided after this position. Above 0 where a chunk was full in the middle of an impression.
    */
   readonly rowsAfter: number;
+  /**
+   * Where reading must begin to rebuild also the decided impressions that are kept for late labels;
+   * absent where none are.
+   */
+  readonly kept?: {
+    /** At most `replayOffset`. */
+    readonly offset: number;
+    /** The data clock at `offset`, ms. */
+    readonly clockMs: number;
+  };
+  /** Positive labels before `eventOffset`; absent where late ones are not learned from. */
+  readonly positives?: PositiveCounts;
+}
+
+/** Positive labels of a task, by the time of their coming. */
+export interface PositiveCounts {
+  /** Before the example was decided. */
+  readonly inTime: number;
+  /** After it. */
+  readonly late: number;
 }

@@ -3,11 +3,13 @@
  * learned from an event.
  */
 import { LabelRules } from "../actors/joiner/label_rules.ts";
-import type { TaskLabels } from "../actors/joiner/options.ts";
+import type { JoinerOptions } from "../actors/joiner/options.ts";
 import type { ActionLabels } from "../gateway/parts.ts";
 
 /** @param tasks At least one task with at least one rule, as the configuration guarantees. */
-export function actionLabels(tasks: readonly TaskLabels[]): ActionLabels {
+export function actionLabels(
+  { tasks, windowMs }: Pick<JoinerOptions, "tasks" | "windowMs">,
+): ActionLabels {
   const rules = tasks.flatMap((task) => task.rules);
   const judge = new LabelRules(tasks);
   const [{ action, atLeast, below }] = rules;
@@ -16,6 +18,11 @@ export function actionLabels(tasks: readonly TaskLabels[]): ActionLabels {
     decides: (action, value) => judge.judge(action, value) !== undefined,
     isPositive: (action, value) =>
       judge.judge(action, value)?.labels.some((label) => (label ?? 0) !== 0) === true,
+    learnedWithinMs: (action, value) => {
+      const labels = judge.judge(action, value)?.labels ?? [];
+      const lateMs = tasks.map(({ lateMs = 0 }, task) => labels[task] === 1 ? lateMs : 0);
+      return Math.max(windowMs, ...lateMs);
+    },
     actions: [...new Set(rules.map((rule) => rule.action))],
     example: { action, ...(value !== undefined && { value }) },
   };

@@ -89,7 +89,7 @@ export async function openGateway(
     memory,
     checkProfile: createProfileCheck(schema),
     attributes: knownAttributes(schema, configuration.gateway.attributeTypes),
-    labels: actionLabels(configuration.joiner.tasks),
+    labels: actionLabels(configuration.joiner),
     metricsText,
     ...(console && { console }),
   });

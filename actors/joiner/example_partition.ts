@@ -109,8 +109,8 @@ export class ExamplePartition {
   }
 
   /** Offset from which a restart would read again for this partition. */
-  get replayOffset(): number {
-    return this.#written.replayOffset;
+  get keptOffset(): number {
+    return this.#written.kept?.offset ?? this.#written.replayOffset;
   }
 
   /** When {@link endTurn} would finish the unfinished chunk, on the monotonic clock, ms. */
@@ -182,7 +182,15 @@ export class ExamplePartition {
     const { replayOffset, replayClockMs } = replay.replayOffset < start.replayOffset
       ? start
       : replay;
-    const resume = { eventOffset, replayOffset, replayClockMs, rowsAfter };
+    const { kept, positives } = replay;
+    const resume = {
+      eventOffset,
+      replayOffset,
+      replayClockMs,
+      rowsAfter,
+      ...(kept && { kept }),
+      ...(positives && { positives }),
+    };
     invariant(replayOffset <= eventOffset, "reading again ends where it began");
     invariant(
       eventOffset >= this.#finished.eventOffset && replayOffset >= this.#finished.replayOffset,

@@ -13,8 +13,12 @@ import type { ImpressionHeader } from "./open_impressions.ts";
 
 export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
-  /** Lowest start position: the joiner reads again from its replay offset. */
-  readonly start: Pick<JoinerPosition, "replayOffset" | "replayClockMs">;
+  /** Where the joiner begins to read. */
+  readonly start: NonNullable<JoinerPosition["kept"]>;
+  /** Impressions before this offset were decided in all partitions when the joiner started. */
+  readonly undecidedFrom: number;
+  /** Positive labels before {@link decidedBefore}. */
+  readonly positives: JoinerPosition["positives"];
   /** Records before this offset were decided in all partitions when the joiner started. */
   readonly decidedBefore: number;
   /** Records before this offset were decided in at least one partition. */
@@ -23,8 +27,13 @@ export class ExamplePartitions {
   private constructor(partitions: readonly ExamplePartition[]) {
     this.#partitions = partitions;
     const starts = partitions.map(({ start }) => start);
-    this.start = starts.reduce((a, b) => b.replayOffset < a.replayOffset ? b : a);
-    this.decidedBefore = Math.min(...starts.map(({ eventOffset }) => eventOffset));
+    this.start = starts.map(({ kept, replayOffset, replayClockMs }) =>
+      kept ?? { offset: replayOffset, clockMs: replayClockMs }
+    ).reduce((a, b) => b.offset < a.offset ? b : a);
+    this.undecidedFrom = Math.min(...starts.map(({ replayOffset }) => replayOffset));
+    const hindmost = starts.reduce((a, b) => b.eventOffset < a.eventOffset ? b : a);
+    this.decidedBefore = hindmost.eventOffset;
+    this.positives = hindmost.positives;
     this.replayEndOffset = Math.max(...starts.map(({ eventOffset }) => eventOffset));
   }
 
@@ -68,8 +77,8 @@ export class ExamplePartitions {
   }
 
   /** Offset from which a restart would read again, by the chunks that are written. */
-  get replayOffset(): number {
-    return Math.min(...this.#partitions.map(({ replayOffset }) => replayOffset));
+  get keptOffset(): number {
+    return Math.min(...this.#partitions.map(({ keptOffset }) => keptOffset));
   }
 
   /** The builder for the impression's next example, see {@link ExamplePartition.builderFor}. */

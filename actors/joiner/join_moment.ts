@@ -3,6 +3,8 @@
  * impression that closes. A restart that reads again from here decides the same examples in the
  * same order.
  */
+import type { JoinerPosition } from "../../records/joiner_position.ts";
+
 export interface JoinMoment {
   /** Offset of the record; all records before it are decided. */
   readonly eventOffset: number;
@@ -10,6 +12,10 @@ export interface JoinMoment {
   readonly replayOffset: number;
   /** The data clock at `replayOffset`, ms. */
   readonly replayClockMs: number;
+  /** See {@link JoinerPosition.kept}. */
+  readonly kept?: JoinerPosition["kept"];
+  /** Positive labels before this moment; absent where none are awaited late. */
+  readonly positives?: JoinerPosition["positives"];
   /** Acceptance time of the newest action before this moment, ms. */
   readonly acceptedAtMs: number;
   /**

@@ -10,14 +10,16 @@
  * closes only the oldest impressions.
  */
 import { fingerprintOf } from "../../structures/fingerprint.ts";
-import { invariant } from "../../structures/invariant.ts";
+import { invariant, present } from "../../structures/invariant.ts";
 import { ImpressionRowsReader } from "../../records/impression_rows_reader.ts";
 import type { ActionRecord, EventRecord, ImpressionRecord } from "../../records/event_record.ts";
+import type { JoinerPosition, PositiveCounts } from "../../records/joiner_position.ts";
 import { type ClockStart, DataClock } from "./data_clock.ts";
 import { ClosedRankings } from "./closed_rankings.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
 import type { JoinerOptions } from "./options.ts";
 import { LabelRules } from "./label_rules.ts";
+import { LateLabels, NO_LABEL } from "./late_labels.ts";
 import { NegativeSampling } from "./negative_sampling.ts";
 import {
   impressionBytes,
@@ -41,6 +43,7 @@ export interface JoinCounts {
   actionsUnmatched: number;
   actionsDuplicate: number;
   actionsLate: number;
+  actionsLearnedLate: number;
   actionsExcess: number;
   eventsAheadOfTime: number;
 }
@@ -52,15 +55,27 @@ export interface WindowStart extends ClockStart {
    * come back, so nothing closes before it, even if a bound has become smaller since.
    */
   readonly decidedBefore: number;
+  /** Impressions before this offset are decided; they are read for labels that come late. */
+  readonly undecidedFrom: number;
+  /** Positive labels before `decidedBefore`. */
+  readonly positives: PositiveCounts | undefined;
 }
 
-const BEGINNING: WindowStart = { clockMs: 0, decidedBefore: 0, wallMs: Infinity, endOffset: 0 };
+const BEGINNING: WindowStart = {
+  clockMs: 0,
+  decidedBefore: 0,
+  undecidedFrom: 0,
+  positives: undefined,
+  wallMs: Infinity,
+  endOffset: 0,
+};
 
 export class JoinWindow {
   readonly #options: JoinerOptions;
   readonly #rules: LabelRules;
   readonly #sampling: NegativeSampling;
-  /** Impressions with at least one undecided row. */
+  readonly #late: LateLabels;
+  /** Impressions with an undecided row, and decided ones that are kept for late labels. */
   readonly #open = new OpenImpressions((from, to) => this.#actions.move(from, to));
   readonly #actions = new ActionsByImpression();
   readonly #closed: ClosedRankings;
@@ -68,6 +83,7 @@ export class JoinWindow {
   /** Labels of a row without actions, `[tasks]`. */
   readonly #negative: Float32Array;
   readonly #decidedBefore: number;
+  readonly #undecidedFrom: number;
   readonly #clock: DataClock;
   /** The record at hand was joined before a restart. */
   #readsAgain = false;
@@ -83,6 +99,7 @@ export class JoinWindow {
     actionsUnmatched: 0,
     actionsDuplicate: 0,
     actionsLate: 0,
+    actionsLearnedLate: 0,
     actionsExcess: 0,
     eventsAheadOfTime: 0,
   };
@@ -90,6 +107,8 @@ export class JoinWindow {
   constructor(options: JoinerOptions, start: WindowStart = BEGINNING) {
     this.#options = options;
     this.#decidedBefore = start.decidedBefore;
+    this.#undecidedFrom = start.undecidedFrom;
+    this.#late = new LateLabels(options, start.positives);
     this.#clock = new DataClock(options.clockSkewMsMax, start);
     this.#rules = new LabelRules(options.tasks);
     this.#sampling = new NegativeSampling(options.negativeSampling);
@@ -97,7 +116,13 @@ export class JoinWindow {
     this.#negative = new Float32Array(options.tasks.length);
   }
 
+  /** Impressions that wait for their window to end. */
   get impressionsOpen(): number {
+    return this.#open.undecided;
+  }
+
+  /** The same, and the decided ones that are kept for late labels. */
+  get impressionsHeld(): number {
     return this.#open.size;
   }
 
@@ -118,7 +143,8 @@ export class JoinWindow {
 
   /**
    * The offset, and the data clock there, from which reading rebuilds this window: the oldest open
-   * impression, or `eventOffset` if none is open.
+   * impression, or `eventOffset` if none is open. With late labels also `kept`, from which reading
+   * rebuilds the decided impressions, and the counts of positive labels.
    *
    * Every impression before that offset is decided. Reading from it decides all later impressions
    * as the first time: their actions come after it, and the clock starts where it stood. The
@@ -128,11 +154,15 @@ export class JoinWindow {
    */
   replayPoint(
     eventOffset: number,
-  ): { readonly replayOffset: number; readonly replayClockMs: number } {
-    const { oldest } = this.#open;
-    return oldest === undefined
+  ): Pick<JoinerPosition, "replayOffset" | "replayClockMs" | "kept" | "positives"> {
+    const { oldest, oldestUndecided } = this.#open;
+    const point = oldestUndecided === undefined
       ? { replayOffset: eventOffset, replayClockMs: this.#clock.nowMs }
-      : { replayOffset: oldest.offset, replayClockMs: oldest.openedAtMs };
+      : { replayOffset: oldestUndecided.offset, replayClockMs: oldestUndecided.openedAtMs };
+    const { positives } = this.#late;
+    if (positives === undefined) return point;
+    if (oldest === undefined || !oldest.isDecided) return { ...point, positives };
+    return { ...point, positives, kept: { offset: oldest.offset, clockMs: oldest.openedAtMs } };
   }
 
   /** Moves the data clock to a record's time, see {@link DataClock.observe}. */
@@ -146,10 +176,23 @@ export class JoinWindow {
    * the record needs its room. False if nothing is left to close before the record is accepted.
    */
   closeNext(record: EventRecord, offset: number, out: ExampleOutput): boolean {
-    const { oldest } = this.#open;
-    if (oldest === undefined || offset < this.#decidedBefore) return false;
-    if (this.#clock.nowMs - oldest.openedAtMs >= this.#options.windowMs) {
-      this.#close(oldest, out);
+    const { oldest, oldestUndecided } = this.#open;
+    if (oldest === undefined) return false;
+    const readsAgain = offset < this.#decidedBefore;
+    if (oldestUndecided !== undefined) {
+      // Read again, a decided impression is decided anew, so that later actions on it are late;
+      // its examples are in the log and `out` takes none.
+      const wasDecided = oldestUndecided.offset < this.#undecidedFrom;
+      const isOver = this.#ageOf(oldestUndecided) >= this.#options.windowMs;
+      if (readsAgain ? wasDecided && isOver : wasDecided || isOver) {
+        if (wasDecided && !readsAgain) this.#decide(oldestUndecided);
+        else this.#close(oldestUndecided, out);
+        return true;
+      }
+    }
+    if (readsAgain) return false;
+    if (oldest.isDecided && this.#ageOf(oldest) >= this.#late.lateMsMax) {
+      this.#forget(oldest);
       return true;
     }
     const impression = record.kind === "impression" ? record : undefined;
@@ -169,6 +212,10 @@ export class JoinWindow {
     return this.openBytes + bytes <= impressionsBytesMax || impressions <= 1;
   }
 
+  #ageOf({ openedAtMs }: OpenImpression): number {
+    return this.#clock.nowMs - openedAtMs;
+  }
+
   #find({ rankingId }: ImpressionRecord): OpenImpression | undefined {
     return this.#open.find(fingerprintOf(rankingId));
   }
@@ -185,7 +232,9 @@ export class JoinWindow {
     if (oldest === undefined || oldest.offset >= before) return false;
     this.#readsAgain = false;
     this.#count("impressionsClosedEarly");
-    this.#close(oldest, out);
+    if (!oldest.isDecided) this.#close(oldest, out);
+    const kept = this.#open.find(oldest.fingerprint);
+    if (kept !== undefined) this.#forget(kept);
     return true;
   }
 
@@ -215,8 +264,9 @@ export class JoinWindow {
     const earlier = this.#open.find(fingerprint);
     if (earlier !== undefined) {
       this.#count("impressionsDuplicate");
-      if (this.#actions.has(earlier.address)) this.#close(earlier, out);
-      else this.#open.remove(earlier);
+      if (this.#actions.has(earlier.address) && !earlier.isDecided) this.#close(earlier, out);
+      const kept = this.#open.find(fingerprint);
+      if (kept !== undefined) this.#remove(kept);
     }
     if (offset >= this.#decidedBefore) {
       while (!this.#hasRoom(record) && this.closeEarly(offset, out));
@@ -255,8 +305,8 @@ export class JoinWindow {
       return;
     }
     this.#actions.addEventId(actions, record.eventId);
-    if (actions.decided[row] === 1) {
-      this.#count("actionsLate");
+    if (impression.isDecided || actions.decided[row] === 1) {
+      this.#learnLate({ impression, actions, rows, row }, record, out);
       return;
     }
     const verdict = this.#rules.judge(record.action, record.value);
@@ -272,7 +322,32 @@ export class JoinWindow {
     if (!verdict.final) return;
     this.#emit({ impression, actions, rows, row }, out);
     actions.decided[row] = 1;
-    if (--actions.rowsOpen === 0) this.#forget(impression);
+    if (--actions.rowsOpen === 0) this.#decide(impression);
+  }
+
+  /**
+   * Makes a further example of a decided row whose positive label comes late; see late_labels.ts.
+   */
+  #learnLate(target: RowToEmit, { action, value }: ActionRecord, out: ExampleOutput): void {
+    const { impression, actions, rows, row } = target;
+    const verdict = this.#rules.judge(action, value);
+    const tasks = this.#options.tasks.length;
+    const labels = new Float32Array(tasks).fill(NO_LABEL);
+    const ageMs = this.#ageOf(impression);
+    let learned = false;
+    for (let task = 0; task < tasks; task++) {
+      const known = present(actions, "an action was added").labels;
+      const isNew = verdict?.labels[task] === 1 && known[row * tasks + task] !== 1;
+      if (!isNew || !this.#late.isLearned(task, ageMs)) continue;
+      known[row * tasks + task] = labels[task] = 1;
+      learned = true;
+    }
+    if (!learned) {
+      this.#count("actionsLate");
+      return;
+    }
+    this.#count("actionsLearnedLate");
+    this.#add({ impression, rows, row, labels, isNegative: false, isLate: true }, out);
   }
 
   #close(impression: OpenImpression, out: ExampleOutput): void {
@@ -281,15 +356,25 @@ export class JoinWindow {
     for (let row = 0; row < rows.rows; row++) {
       if (actions?.decided[row] !== 1) this.#emit({ impression, actions, rows, row }, out);
     }
-    this.#forget(impression);
+    this.#decide(impression);
+  }
+
+  /** Keeps an impression whose rows are all decided for late labels, or drops it. */
+  #decide(impression: OpenImpression): void {
+    if (this.#ageOf(impression) < this.#late.lateMsMax) this.#open.decide(impression);
+    else this.#forget(impression);
   }
 
   /** Drops an impression whose rows are all decided. */
   #forget(impression: OpenImpression): void {
+    this.#remove(impression);
+    this.#closed.add(impression.fingerprint);
+  }
+
+  #remove(impression: OpenImpression): void {
     // Removing may move other impressions, also to this address.
     this.#actions.delete(impression.address);
     this.#open.remove(impression);
-    this.#closed.add(impression.fingerprint);
   }
 
   /** Makes the example of a row, unless sampling leaves it out. */
@@ -300,17 +385,21 @@ export class JoinWindow {
       this.#count("examplesSampledOut");
       return;
     }
-    const builder = out(impression);
+    this.#add({ impression, rows, row, labels, isNegative: negative, isLate: false }, out);
+  }
+
+  #add(added: RowToAdd, out: ExampleOutput): void {
+    const { impression, rows, row, labels, isNegative, isLate } = added;
+    const servedScore = rows.score(row);
+    const logSampleRate = this.#sampling.logSampleRate(isNegative, impression.logSampleRate) +
+      this.#late.correction(servedScore);
+    if (labels[0] === 1 && !this.#readsAgain) this.#late.count(isLate);
+    // A late example is not among those that closed with its impression.
+    const builder = out(isLate ? { ...impression, offset: Infinity } : impression);
     if (builder === undefined) return;
     this.#count("examplesEmitted");
-    builder.add({
-      features: rows.features(),
-      row,
-      labels,
-      logSampleRate: this.#sampling.logSampleRate(negative, impression.logSampleRate),
-      servedScore: rows.score(row),
-      atMs: impression.atMs,
-    });
+    const { atMs } = impression;
+    builder.add({ features: rows.features(), row, labels, logSampleRate, servedScore, atMs });
   }
 
   /** Counts an outcome, unless the record is read again: then it was counted before. */
@@ -329,6 +418,19 @@ export class JoinWindow {
   #read({ memory, begin }: OpenImpression): ImpressionRowsReader {
     return this.#reader.open(memory, begin);
   }
+}
+
+/** A row with the labels of its example. */
+interface RowToAdd {
+  readonly impression: OpenImpression;
+  readonly rows: ImpressionRowsReader;
+  readonly row: number;
+  /** `[tasks]` */
+  readonly labels: Float32Array;
+  /** Whether it is negative in all tasks. */
+  readonly isNegative: boolean;
+  /** Whether the row was decided before. */
+  readonly isLate: boolean;
 }
 
 /** A row of an open impression whose example is decided. */

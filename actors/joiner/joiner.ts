@@ -83,12 +83,14 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#writer = new ExampleWriter(examples, eventLog, context.telemetry);
     this.#clockLead = new ClockLead(context.clock, context.telemetry, options.clockSkewMsMax);
     this.#window = new JoinWindow(options, {
-      clockMs: examples.start.replayClockMs,
+      clockMs: examples.start.clockMs,
       decidedBefore: examples.decidedBefore,
+      undecidedFrom: examples.undecidedFrom,
+      positives: examples.positives,
       wallMs: context.clock.nowMs(),
       endOffset,
     });
-    this.#eventOffset = examples.start.replayOffset;
+    this.#eventOffset = examples.start.offset;
     this.#moment = this.#momentAt(this.#eventOffset);
     this.#committedAtMs = context.clock.monotonicMs();
     this.#metrics = new JoinerMetrics(context.telemetry, this.#window.counts);
@@ -109,7 +111,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     if (examples.replayEndOffset > endOffset) {
       throw new PositionLostError(options.partition, examples.replayEndOffset, endOffset);
     }
-    const { replayOffset } = examples.start;
+    const { offset: replayOffset } = examples.start;
     const [oldest] = await eventLog.read(options.partition, replayOffset, 1);
     const beginOffset = oldest?.offset ?? endOffset;
     if (beginOffset > replayOffset) {
@@ -131,6 +133,7 @@ export class Joiner implements Behavior<JoinerMessage> {
         return this.#context.reply(message, {
           ...this.#window.counts,
           impressionsOpen: this.#window.impressionsOpen,
+          impressionsKept: this.#window.impressionsHeld - this.#window.impressionsOpen,
           examplesWaiting: this.#examples.rowsWaiting,
           examplesDropped: this.#writer.dropped,
           recordsInvalid: this.#recordsInvalid,
@@ -255,15 +258,16 @@ export class Joiner implements Behavior<JoinerMessage> {
   async #commit(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
     if (this.#eventOffset < this.#examples.replayEndOffset) return;
-    const { replayOffset } = this.#window.replayPoint(this.#eventOffset);
+    const { kept, replayOffset } = this.#window.replayPoint(this.#eventOffset);
+    const neededFrom = kept?.offset ?? replayOffset;
     const nearlyFull = isNearlyFull(this.#eventLog);
     const keptFrom = nearlyFull ? Infinity : this.#eventOffset - this.#options.recordsKept;
-    if (Math.min(replayOffset, keptFrom) <= this.#trimmedBefore) return;
+    if (Math.min(neededFrom, keptFrom) <= this.#trimmedBefore) return;
     const nowMs = this.#context.clock.monotonicMs();
     const dueInMs = this.#committedAtMs + COMMIT_INTERVAL_MS - nowMs;
     if (dueInMs > 0 && !nearlyFull) return this.#nextTurn.within(dueInMs);
     // Sampling may drop all rows of an impression: the position moves without a chunk of rows.
-    if (replayOffset > this.#examples.replayOffset) {
+    if (neededFrom > this.#examples.keptOffset) {
       const moment = this.#momentAt(this.#eventOffset);
       if (nearlyFull) this.#examples.finishAll(moment);
       else this.#examples.finishEmpty(moment);
@@ -272,7 +276,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#committedAtMs = nowMs;
     const { partition } = this.#options;
     try {
-      const written = this.#examples.replayOffset;
+      const written = this.#examples.keptOffset;
       const trimBefore = Math.min(written, keptFrom);
       await this.#eventLog.trim(partition, trimBefore);
       await this.#eventLog.commitOffset(CONSUMER, partition, written);
@@ -290,11 +294,12 @@ export class Joiner implements Behavior<JoinerMessage> {
   async #drain(): Promise<void> {
     if (this.#examples.chunksWaitingMax > 0) return;
     if (this.#eventOffset < this.#examples.replayEndOffset) return;
-    if (!isNearlyFull(this.#eventLog) || this.#window.impressionsOpen === 0) return;
-    const { replayOffset } = this.#window.replayPoint(this.#eventOffset);
-    const kept = Math.floor((this.#eventOffset - replayOffset) * (1 - GIVEN_UP));
+    if (!isNearlyFull(this.#eventLog) || this.#window.impressionsHeld === 0) return;
+    const { kept, replayOffset } = this.#window.replayPoint(this.#eventOffset);
+    const needed = this.#eventOffset - (kept?.offset ?? replayOffset);
+    const stay = Math.floor(needed * (1 - GIVEN_UP));
     this.#moment = this.#momentAt(this.#eventOffset, false);
-    while (this.#window.closeEarly(this.#eventOffset - kept, this.#output)) {
+    while (this.#window.closeEarly(this.#eventOffset - stay, this.#output)) {
       this.#moment = this.#momentAt(this.#eventOffset, false);
       if (!await this.#finishFull(this.#moment)) return;
     }

@@ -1,6 +1,6 @@
 /**
  * Rankings that wait for actions, in the order of the log, and indexed by the fingerprint of their
- * id.
+ * id. A ranking is undecided at first; a decided one may be kept for labels that come late.
  *
  * Each impression is one record of bytes, its rows behind a header. There are hundreds of thousands
  * of them for half an hour: as objects they would be most of the heap, and the garbage collector
@@ -9,6 +9,7 @@
  *     f64  address of the next older record, of the next newer record; -1 = none
  *     f64  atMs, openedAtMs, offset, logSampleRate
  *     u32  the id's fingerprint, low and high word; the sampling key; length of the rows, bytes
+ *     u32  1 = decided; unused
  */
 import type { Fingerprint } from "../../structures/fingerprint.ts";
 import { FingerprintMap } from "../../structures/fingerprint_map.ts";
@@ -33,6 +34,7 @@ export interface ImpressionHeader {
 /** An open ranking in memory. */
 export interface OpenImpression extends ImpressionHeader {
   readonly address: RecordAddress;
+  readonly isDecided: boolean;
   /** Holds the rows, from byte `begin` on. */
   readonly memory: NumberMemory;
   readonly begin: number;
@@ -41,12 +43,12 @@ export interface OpenImpression extends ImpressionHeader {
 /** The record of an impression has a new address. */
 export type OnMoved = (from: RecordAddress, to: RecordAddress) => void;
 
-const HEADER_DOUBLES = 8;
+const HEADER_DOUBLES = 9;
 const HEADER_BYTES = 8 * HEADER_DOUBLES;
 /** Doubles from the header's beginning. */
 const [OLDER, NEWER, AT_MS, OPENED_AT_MS, OFFSET, LOG_SAMPLE_RATE] = [0, 1, 2, 3, 4, 5];
 /** Words from the header's beginning. */
-const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES] = [12, 13, 14, 15];
+const [LOW, HIGH, SAMPLING_KEY, ROWS_BYTES, DECIDED] = [12, 13, 14, 15, 16];
 const NONE = -1;
 /** In place of the next older record: the record is removed. */
 const REMOVED = -2;
@@ -69,6 +71,9 @@ export class OpenImpressions {
   #bytes = 0;
   #oldest = NONE;
   #newest = NONE;
+  /** The first undecided impression in the order of the log. */
+  #oldestUndecided = NONE;
+  #undecided = 0;
 
   /** @param onMoved Called when {@link remove} moves the record of another impression. */
   constructor(onMoved: OnMoved = () => {}) {
@@ -77,6 +82,11 @@ export class OpenImpressions {
 
   get size(): number {
     return this.#addresses.size;
+  }
+
+  /** Impressions that are undecided. */
+  get undecided(): number {
+    return this.#undecided;
   }
 
   /** Memory that holds the records, bytes: at most about twice {@link bytes}, plus 8 MiB. */
@@ -95,6 +105,11 @@ export class OpenImpressions {
   /** The first open impression in the order of the log. */
   get oldest(): OpenImpression | undefined {
     return this.#oldest === NONE ? undefined : this.#read(this.#oldest);
+  }
+
+  /** The first undecided impression in the order of the log. */
+  get oldestUndecided(): OpenImpression | undefined {
+    return this.#oldestUndecided === NONE ? undefined : this.#read(this.#oldestUndecided);
   }
 
   find(fingerprint: Fingerprint): OpenImpression | undefined {
@@ -122,11 +137,23 @@ export class OpenImpressions {
     memory.words[2 * begin + HIGH] = header.fingerprint.high;
     memory.words[2 * begin + SAMPLING_KEY] = header.samplingKey;
     memory.words[2 * begin + ROWS_BYTES] = rows.byteLength;
+    memory.words[2 * begin + DECIDED] = 0;
     memory.bytes.set(rows, 8 * begin + HEADER_BYTES);
     this.#link(this.#newest, address);
     this.#newest = address;
     this.#addresses.set(header.fingerprint, address);
+    if (this.#oldestUndecided === NONE) this.#oldestUndecided = address;
+    this.#undecided++;
     this.#bytes += impressionBytes(rows.byteLength);
+  }
+
+  /** Marks an undecided impression as decided; it stays. */
+  decide({ address }: OpenImpression): void {
+    invariant(!this.#isDecided(address), "an impression is decided once");
+    if (address === this.#oldestUndecided) this.#oldestUndecided = this.#undecidedAfter(address);
+    const { memory } = this.#records.chunkOf(address);
+    memory.words[2 * this.#records.beginOf(address) + DECIDED] = 1;
+    this.#undecided--;
   }
 
   /** Removes an impression. No {@link OpenImpression} that was read before may be used after. */
@@ -136,6 +163,8 @@ export class OpenImpressions {
     const rowsBytes = memory.words[2 * begin + ROWS_BYTES];
     this.#bytes -= impressionBytes(rowsBytes);
     const [older, newer] = [doubles[begin + OLDER], doubles[begin + NEWER]];
+    if (!this.#isDecided(address)) this.#undecided--;
+    if (address === this.#oldestUndecided) this.#oldestUndecided = this.#undecidedAfter(address);
     this.#link(older, newer);
     if (newer === NONE) this.#newest = older;
     doubles[begin + OLDER] = REMOVED;
@@ -179,6 +208,7 @@ export class OpenImpressions {
     this.#link(target.doubles[begin + OLDER], to);
     this.#link(to, target.doubles[begin + NEWER]);
     if (this.#newest === from) this.#newest = to;
+    if (this.#oldestUndecided === from) this.#oldestUndecided = to;
     const { words } = target.memory;
     this.#addresses.set({ low: words[2 * begin + LOW], high: words[2 * begin + HIGH] }, to);
     this.#onMoved(from, to);
@@ -190,6 +220,18 @@ export class OpenImpressions {
     if (older === NONE) this.#oldest = newer;
     else this.#setDouble(older, NEWER, newer);
     if (newer !== NONE) this.#setDouble(newer, OLDER, older);
+  }
+
+  #isDecided(address: RecordAddress): boolean {
+    const { memory } = this.#records.chunkOf(address);
+    return memory.words[2 * this.#records.beginOf(address) + DECIDED] === 1;
+  }
+
+  /** The next undecided impression in the order of the log; {@link NONE} if there is none. */
+  #undecidedAfter(address: RecordAddress): RecordAddress {
+    let next = this.#double(address, NEWER);
+    while (next !== NONE && this.#isDecided(next)) next = this.#double(next, NEWER);
+    return next;
   }
 
   #double(address: RecordAddress, field: number): number {
@@ -205,6 +247,7 @@ export class OpenImpressions {
     const begin = this.#records.beginOf(address);
     return {
       address,
+      isDecided: memory.words[2 * begin + DECIDED] === 1,
       memory,
       begin: 8 * begin + HEADER_BYTES,
       fingerprint: {

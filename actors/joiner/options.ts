@@ -20,6 +20,11 @@ export interface LabelRule {
 export interface TaskLabels {
   readonly task: string;
   readonly rules: readonly LabelRule[];
+  /**
+   * How long after an impression a positive label is still learned from, where the example was
+   * decided before; on the data clock, ms. Default: not at all.
+   */
+  readonly lateMs?: number;
 }
 
 /** The window, the label rules, and the bounds of both. */

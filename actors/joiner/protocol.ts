@@ -32,8 +32,12 @@ export interface JoinerStatus {
   /** Actions on an unknown ranking, or on an item that the ranking did not show. */
   readonly actionsUnmatched: number;
   readonly actionsDuplicate: number;
-  /** Actions on an item or a ranking that was already decided. */
+  /** Actions on an item or a ranking that was already decided, from which nothing is learned. */
   readonly actionsLate: number;
+  /** Positive actions on a decided item that were learned from as late labels. */
+  readonly actionsLearnedLate: number;
+  /** Decided rankings that are kept for late labels. */
+  readonly impressionsKept: number;
   /** Actions beyond `actionsPerImpressionMax`. */
   readonly actionsExcess: number;
   /** Events whose time was more than `clockSkewMsMax` after their acceptance. */

@@ -96,6 +96,8 @@ export class TaskValidation {
         const offset = byLogOdds ? logSampleRate[row] : 0;
         const weight = byLogOdds ? 1 : Math.exp(-logSampleRate[row]);
         let prediction = logits[i];
+        // A late label is of one task, and the others have none.
+        if (isBinary && labels[i] < 0) continue;
         if (isBinary) {
           const surprise = logloss(logits[i] - offset, labels[i]);
           prediction = sigmoid(logits[i]);
@@ -113,6 +115,7 @@ export class TaskValidation {
         const weight = byLogOdds ? 1 : Math.exp(-logSampleRate[row]);
         const served = servedScores[row];
         const label = labels[row * tasks];
+        if (label < 0) continue;
         const servedLogit = Math.log(served / (1 - served));
         this.#served.record(served, label, logloss(servedLogit - offset, label), weight);
       }

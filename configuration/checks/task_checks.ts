@@ -3,6 +3,7 @@
  */
 import type { ConfigurationPath, Finding } from "../problems.ts";
 import type { CairnFile } from "../schema.ts";
+import { formatDuration } from "../units.ts";
 import { type Sections, unknownName } from "./check.ts";
 
 /** Unknown tasks, tasks without label rules and score weights without effect. */
@@ -33,6 +34,7 @@ export function* tasks({ model, joiner, ranker }: Sections): Iterable<Finding> {
     }
   }
   if (joiner === undefined) return;
+  yield* knownTasks(["joiner", "lateLabels"], Object.keys(joiner.lateLabels), model.tasks);
   const ruled = Object.keys(joiner.tasks);
   yield* knownTasks(["joiner", "tasks"], ruled, model.tasks);
   // A misspelt task is reported once, as unknown, and not again as missing.
@@ -58,6 +60,27 @@ function* knownTasks(
   for (const name of names) {
     if (known.includes(name)) continue;
     yield { ...unknownName([...path, name], name, "task of the model", known), atKey: true };
+  }
+}
+
+/** Late labels that come before the window ends, or of a task that predicts values. */
+export function* lateLabels({ model, joiner }: Sections): Iterable<Finding> {
+  for (const [task, lateMs] of Object.entries(joiner?.lateLabels ?? {})) {
+    const path = ["joiner", "lateLabels", task];
+    if (model?.tasks.includes(task) && learnsValues(task, model)) {
+      yield {
+        path,
+        message: `"${task}" predicts a value, and only positive labels are learned from late; ` +
+          "leave it out, or lengthen joiner.window",
+      };
+    } else if (joiner !== undefined && lateMs <= joiner.window) {
+      yield {
+        path,
+        message: `found ${formatDuration(lateMs)}, and the window is ${
+          formatDuration(joiner.window)
+        }: write a longer time than joiner.window, or leave it out`,
+      };
+    }
   }
 }
 

@@ -39,7 +39,7 @@ export const gatewaySection = z.strictObject({
       ),
     within: duration("1s", "90d").optional()
       .describe(
-        "Time after a ranking in which an event may go to it. Default: `joiner.window`.",
+        "Time after a ranking in which an event may go to it. Default: the longest of `joiner.window` and `joiner.lateLabels`.",
       ),
     negatives: z.int().min(0).max(100).default(4)
       .describe(

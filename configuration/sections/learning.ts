@@ -35,6 +35,9 @@ export const joinerSection = z.strictObject({
   tasks: z.record(z.string(), z.array(rule).min(1)).default({}).describe(
     "Label rules, in order, by task; for all tasks of the model or for none. Default: the action with the task's name is positive, or with squaredError gives its value.",
   ),
+  lateLabels: z.record(z.string(), duration("1s", "90d")).default({}).describe(
+    "Time after a ranking in which a positive label is still learned from, by task, where the window decided the example before: { purchase: 7d }. Rankings are kept so long within impressionsMax and impressionsBytesMax. For tasks without squaredError. Default: late labels are not learned from.",
+  ),
   negativeSampling: z.strictObject({
     rate: z.number().positive().max(1).default(1)
       .describe("Share of negatives kept; the loss corrects for the omitted ones."),

@@ -11,7 +11,7 @@ import type { Telemetry } from "../../mesh/ports/telemetry.ts";
 import { decodeEvent, type EventRecord, itemsShown } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
 import type { GatewayMemory } from "./gateway_memory.ts";
-import { hashItems } from "./recent_rankings.ts";
+import { hashRanking } from "./recent_rankings.ts";
 
 /** Records read and decoded at once; at 100 items a ranking some 3 ms. */
 const RECORDS_PER_STEP = 64;
@@ -176,7 +176,14 @@ function decoded(bytes: Uint8Array): Recalled | undefined {
     if (typeof rankingId !== "string" || !Number.isFinite(acceptedAtMs)) return undefined;
     if (kind === "action") return typeof record.eventId === "string" ? record : undefined;
     const { atMs, user } = record;
-    return { kind, rankingId, acceptedAtMs, atMs, user, shown: hashItems(itemsShown(record)) };
+    return {
+      kind,
+      rankingId,
+      acceptedAtMs,
+      atMs,
+      user,
+      shown: hashRanking(itemsShown(record), atMs),
+    };
   } catch {
     return undefined;
   }

@@ -21,8 +21,13 @@ export interface RankingBounds {
 /** Generations that a full {@link RecentMap} has at least. */
 const GENERATIONS_MIN = 8;
 
+/** Words before the item hashes of a ranking: its time, float64. */
+const TIME_WORDS = 2;
+const time = new Float64Array(1);
+const timeWords = new Uint32Array(time.buffer);
+
 export class RecentRankings {
-  /** Item hashes by ranking. */
+  /** Time and item hashes by ranking. */
   readonly #shown: RecentMap<Fingerprint, Uint32Array>;
   /** Ids chosen by clients whose rankings are in progress; at most one for each request. */
   readonly #reserved = new Set<string>();
@@ -50,11 +55,15 @@ export class RecentRankings {
     this.#reserved.delete(rankingId);
   }
 
-  remember(rankingId: string, items: readonly { readonly id: string }[]): void {
+  /** @param atMs Time of the ranking on the data clock, ms. */
+  remember(rankingId: string, items: readonly { readonly id: string }[], atMs: number): void {
     invariant(items.length > 0, "a ranking shows at least one item");
-    if (this.#hashes.length < items.length) this.#hashes = new Uint32Array(2 * items.length);
-    for (let i = 0; i < items.length; i++) this.#hashes[i] = hashOf(items[i].id);
-    this.#shown.set(fingerprintOf(rankingId), this.#hashes.subarray(0, items.length));
+    const words = TIME_WORDS + items.length;
+    if (this.#hashes.length < words) this.#hashes = new Uint32Array(2 * words);
+    time[0] = atMs;
+    this.#hashes.set(timeWords);
+    for (let i = 0; i < items.length; i++) this.#hashes[TIME_WORDS + i] = hashOf(items[i].id);
+    this.#shown.set(fingerprintOf(rankingId), this.#hashes.subarray(0, words));
   }
 
   /** Forgets a ranking that the log does not have. */
@@ -65,7 +74,7 @@ export class RecentRankings {
   /**
    * Remembers a ranking of the log as older than all others.
    *
-   * @param shown From {@link hashItems}; copied.
+   * @param shown From {@link hashRanking}; copied.
    * @returns False when there is no room for older rankings.
    */
   recallOlder(rankingId: string, shown: Uint32Array): boolean {
@@ -80,7 +89,15 @@ export class RecentRankings {
   check(rankingId: string, item: string): RankingLookup {
     const shown = this.#shown.get(fingerprintOf(rankingId));
     if (shown === undefined) return "unknown-ranking";
-    return shown.includes(hashOf(item)) ? "shown" : "item-not-shown";
+    return shown.includes(hashOf(item), TIME_WORDS) ? "shown" : "item-not-shown";
+  }
+
+  /** Time of a ranking on the data clock, ms; undefined for an unknown one. */
+  timeOf(rankingId: string): number | undefined {
+    const shown = this.#shown.get(fingerprintOf(rankingId));
+    if (shown === undefined) return undefined;
+    timeWords.set(shown.subarray(0, TIME_WORDS));
+    return time[0];
   }
 }
 
@@ -142,9 +159,13 @@ class ShownItems implements Generation<Fingerprint, Uint32Array> {
   }
 }
 
-/** The items of a ranking in the form in which they are remembered. */
-export function hashItems(items: readonly string[]): Uint32Array {
-  return Uint32Array.from(items, hashOf);
+/** A ranking in the form in which it is remembered. @param atMs Its time on the data clock, ms. */
+export function hashRanking(items: readonly string[], atMs: number): Uint32Array {
+  const words = new Uint32Array(TIME_WORDS + items.length);
+  time[0] = atMs;
+  words.set(timeWords);
+  items.forEach((item, i) => words[TIME_WORDS + i] = hashOf(item));
+  return words;
 }
 
 function hashOf(item: string): number {

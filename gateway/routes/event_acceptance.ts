@@ -78,18 +78,19 @@ export class EventAcceptance {
     const recordNow = () =>
       actionRecord({ ...event, rankingId }, atMs, memory.acceptanceClock.nextMs());
     const waitsFor = attribution && waitsForOf(attribution);
-    let added: NewEvent | undefined;
-    if (waitsFor !== undefined) this.#appendLater(rankingId, waitsFor, recordNow, accepted);
+    const outcome = { event, accepted, base, isDuplicate: false };
+    if (waitsFor !== undefined) this.#appendLater(rankingId, waitsFor, recordNow, outcome);
     else {
-      added = { record: recordNow(), event, accepted, base, isDuplicate: false };
       const partition = eventPartition(rankingId, eventLog.partitions);
+      const added = Object.assign(outcome, { record: recordNow() });
       const group = pending.get(partition);
       if (group === undefined) pending.set(partition, [added]);
       else group.push(added);
     }
-    const note = noteOn(event, labels) ?? noteOnAttribution(event, attribution);
+    const note = noteOn(event, labels) ?? noteOnAttribution(event, attribution) ??
+      this.#noteOnLateness(event, rankingId, atMs);
     const acceptedAtMs = await accepted.promise;
-    if (added?.isDuplicate) return { eventId, status: "duplicate", acceptedAtMs };
+    if (outcome.isDuplicate) return { eventId, status: "duplicate", acceptedAtMs };
     return {
       eventId,
       status: "accepted",
@@ -107,23 +108,23 @@ export class EventAcceptance {
     rankingId: string,
     waitsFor: Promise<unknown>,
     recordNow: () => ActionRecord,
-    accepted: PromiseWithResolvers<number>,
+    outcome: Omit<NewEvent, "record">,
   ): void {
-    const { console, eventLog } = this.#parts;
+    const { eventLog } = this.#parts;
+    const { accepted } = outcome;
+    const partition = eventPartition(rankingId, eventLog.partitions);
     const append = async () => {
       const made = await waitsFor;
-      const record = recordNow();
-      const records = [
-        ...(made instanceof Uint8Array ? [made] : []),
-        encodeEvent(record),
-      ];
-      await eventLog.append(eventPartition(rankingId, eventLog.partitions), records);
-      console?.activity.accepted(record);
-      return record.acceptedAtMs;
+      const added = Object.assign(outcome, { record: recordNow() });
+      const before = made instanceof Uint8Array ? [made] : [];
+      if (before.length > 0 && eventLog.appendOnce === undefined) {
+        await eventLog.append(partition, [...before, encodeEvent(added.record)]);
+        return this.#accept(added);
+      }
+      if (before.length > 0) await eventLog.append(partition, before);
+      await this.#append(partition, [added]);
     };
-    const appending = append();
-    this.#unranked.follow(rankingId, appending);
-    appending.then(accepted.resolve, accepted.reject);
+    this.#unranked.follow(rankingId, append().catch(accepted.reject).then(() => accepted.promise));
   }
 
   /** Appends each partition's events in one call and settles their promises. */
@@ -180,6 +181,22 @@ export class EventAcceptance {
   #accept({ accepted, record }: NewEvent): void {
     this.#parts.console?.activity.accepted(record);
     accepted.resolve(record.acceptedAtMs);
+  }
+
+  /** The note on an event that comes after its ranking's examples are decided for good. */
+  #noteOnLateness(
+    { action, value }: EventRequest,
+    rankingId: string,
+    atMs: number,
+  ): string | undefined {
+    const { labels, memory } = this.#parts;
+    const shownAtMs = memory.rankings.timeOf(rankingId);
+    if (labels === undefined || shownAtMs === undefined) return undefined;
+    const withinMs = labels.learnedWithinMs(action, value);
+    if (atMs - shownAtMs < withinMs) return undefined;
+    const [after, within] = [atMs - shownAtMs, withinMs].map(inWords);
+    return `Nothing will be learned from it: it came ${after} after its ranking, and "${action}" ` +
+      `is learned from within ${within} (joiner.window, joiner.lateLabels).`;
   }
 
   #requireInBounds({ eventId, action, value }: EventRequest, base: string): void {
@@ -328,4 +345,11 @@ function actionRecord(
     atMs,
     acceptedAtMs,
   };
+}
+
+/** A duration in the largest unit that it has at least two of. */
+function inWords(ms: number): string {
+  const units = [["days", 86_400_000], ["hours", 3_600_000], ["minutes", 60_000]] as const;
+  const [unit, unitMs] = units.find(([, unitMs]) => ms >= 2 * unitMs) ?? ["seconds", 1_000];
+  return `${Math.round(10 * ms / unitMs) / 10} ${unit}`;
 }

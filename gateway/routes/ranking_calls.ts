@@ -61,7 +61,7 @@ export class RankingCalls {
       const shown = own?.map((id) => ({ id })) ?? ranking.items;
       if (message.learn !== false && shown.length > 0) {
         const { user, atMs } = message;
-        memory.rankings.remember(ranking.rankingId, shown);
+        memory.rankings.remember(ranking.rankingId, shown, atMs);
         memory.userRankings.remember(user, { rankingId: ranking.rankingId, atMs });
         await this.#parts.sharedRankings?.remember(ranking.rankingId, shown);
       }

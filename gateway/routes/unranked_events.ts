@@ -112,7 +112,7 @@ export class UnrankedEvents {
       logSampleRate: logSampleRateOf(1, sampled.length, itemsSeen),
     };
     // Sampled items were not shown: only the event's own item finds this ranking again.
-    memory.rankings.remember(rankingId, [{ id: item }]);
+    memory.rankings.remember(rankingId, [{ id: item }], atMs);
     memory.userRankings.remember(user, { rankingId, atMs });
     const impression = ranker.ask(request, { budgetMs: options.deadlineMs });
     return { kind: "made", rankingId, impression };

@@ -8,7 +8,10 @@ import type { Task, TaskOptions } from "./models/options.ts";
 export interface LossInputs {
   /** Shape `[rows, tasks]`. */
   readonly logits: Value;
-  /** Shape `[rows, tasks]`. */
+  /**
+   * Shape `[rows, tasks]`. With several tasks, -1 for a task that the example says nothing about; a
+   * task of values has a label in every example.
+   */
   readonly labels: Value;
   /**
    * ln(sample rate), 0 for examples that were not sampled; {@link correctsLogOdds} tells its use.
@@ -25,6 +28,10 @@ const lossRules: { readonly [Loss in TaskOptions["loss"]]: LossRule } = {
   binaryCrossEntropy: (g, logit, label) => g.sigmoidCrossEntropy(logit, label),
   squaredError: (g, value, label) => g.square(g.subtract(value, label)),
 };
+
+/** Cross-entropy where the label is known, else 0. */
+const knownLabels: LossRule = (g, logit, label) =>
+  g.passPositive(g.shift(label, 0.5), g.sigmoidCrossEntropy(logit, label));
 
 /**
  * Whether the loss corrects for sampled negatives by the log-odds; otherwise it corrects by
@@ -70,13 +77,16 @@ export function batchLoss(
   const byLogOdds = correctsLogOdds(tasks);
   const logits = byLogOdds ? g.subtract(inputs.logits, logSampleRate) : inputs.logits;
   const [{ loss, weight }] = tasks;
+  const ruleOf = tasks.length === 1
+    ? (loss: TaskOptions["loss"]) => lossRules[loss]
+    : (loss: TaskOptions["loss"]) => loss === "binaryCrossEntropy" ? knownLabels : lossRules[loss];
   const alike = tasks.every((task) => task.loss === loss && task.weight === weight);
   const perTask = alike
-    ? [g.scale(lossRules[loss](g, logits, labels), weight)]
+    ? [g.scale(ruleOf(loss)(g, logits, labels), weight)]
     : tasks.map((task, index) => {
       const logit = g.slice(logits, 1, index, index + 1);
       const label = g.slice(labels, 1, index, index + 1);
-      return g.scale(lossRules[task.loss](g, logit, label), task.weight);
+      return g.scale(ruleOf(task.loss)(g, logit, label), task.weight);
     });
   const total = perTask.reduce((sum, next) => g.add(sum, next));
   const counted = byLogOdds ? total : g.multiply(total, g.exp(g.scale(logSampleRate, -1)));

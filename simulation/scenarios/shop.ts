@@ -16,6 +16,7 @@ features:
 model: { kind: logisticRegression, tasks: [bought] }
 joiner:
   window: 3s
+  lateLabels: { bought: 9s }
   tasks:
     bought:
       - { action: purchase, label: positive, final: true }

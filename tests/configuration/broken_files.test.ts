@@ -54,6 +54,24 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "2:21 kept.features.n.prior: missing; expected a map with rate, weight",
   ],
   [
+    "late labels that come before the window ends",
+    `${slots}\njoiner: { window: 1h, lateLabels: { click: 30m } }`,
+    "2:44 joiner.lateLabels.click: found 30m, and the window is 1h: write a longer time than " +
+    "joiner.window, or leave it out",
+  ],
+  [
+    "late labels of a task that predicts a value",
+    `${slots}\nmodel: { kind: deepFm, tasks: [click], taskLosses: { click: squaredError } }\n` +
+    "joiner: { lateLabels: { click: 3h } }",
+    '3:32 joiner.lateLabels.click: "click" predicts a value, and only positive labels are learned ' +
+    "from late; leave it out, or lengthen joiner.window",
+  ],
+  [
+    "late labels of an unknown task",
+    `${slots}\njoiner: { lateLabels: { clicks: 3h } }`,
+    '2:25 joiner.lateLabels.clicks: unknown task of the model "clicks"; did you mean "click"?',
+  ],
+  [
     "recommendations of a model without dot products",
     `${slots}\nmodel: { kind: wideAndDeep }\nrecommend: { enabled: true }`,
     "3:23 recommend.enabled: the model wideAndDeep has no dot products to find candidates by; " +

@@ -242,6 +242,7 @@ Deno.test("an action from which nothing will be learned is accepted with a note"
   const { app, post, rank } = gatewayFixture({
     labels: {
       decides: (action, value) => action === "rating" && value !== undefined,
+      learnedWithinMs: () => 1_800_000,
       isPositive: (_, value) => value !== undefined && value >= 8,
       actions: ["rating"],
       example: { action: "rating", value: 8 },
@@ -319,4 +320,46 @@ Deno.test("another event under a known eventId is a conflict, also while the fir
   const list = await json(post("/v1/events", [click, others[0]]));
   assert.equal(list.events[1].problem.type, "/problems/event-conflict");
   assert.equal((await logged()).length, 1);
+});
+
+Deno.test("an event that comes too late to be learned from is accepted with a note", async () => {
+  const { post, rank } = gatewayFixture({
+    labels: {
+      decides: () => true,
+      isPositive: () => true,
+      learnedWithinMs: (action) => action === "click" ? 1_800_000 : 7 * 86_400_000,
+      actions: ["click", "purchase"],
+      example: { action: "click" },
+    },
+  });
+  await rank("r", ["a"]);
+  const hour = 3_600_000;
+  const answer = await json(post("/v1/events", [
+    { ...click, eventId: "e1", timestamp: startMs - 1 },
+    { ...click, eventId: "e2", action: "purchase", timestamp: startMs + 1_000 },
+  ]));
+  assert.deepEqual(answer.events.map(({ note }: { note?: string }) => note), [
+    undefined,
+    undefined,
+  ]);
+  const { post: postLater, clock, rank: rankLater } = gatewayFixture({
+    labels: {
+      decides: () => true,
+      isPositive: () => true,
+      learnedWithinMs: (action) => action === "click" ? hour / 2 : 7 * 24 * hour,
+      actions: ["click", "purchase"],
+      example: { action: "click" },
+    },
+  });
+  await rankLater("r", ["a"]);
+  await clock.advance(3 * hour);
+  const late = await json(postLater("/v1/events", [
+    { ...click, eventId: "e1" },
+    { ...click, eventId: "e2", action: "purchase" },
+  ]));
+  assert.deepEqual(late.events.map(({ note }: { note?: string }) => note), [
+    'Nothing will be learned from it: it came 3 hours after its ranking, and "click" is learned ' +
+    "from within 30 minutes (joiner.window, joiner.lateLabels).",
+    undefined,
+  ]);
 });

@@ -13,6 +13,7 @@ const purchase = { eventId: "e1", user: "u", item: "a", action: "purchase" };
 
 const labels: NonNullable<GatewayParts["labels"]> = {
   decides: (action) => action === "purchase" || action === "return",
+  learnedWithinMs: (action) => action === "purchase" ? 90_000 : 30_000,
   isPositive: (action) => action === "purchase",
   actions: ["purchase", "return"],
   example: { action: "purchase" },

@@ -61,7 +61,11 @@ function feed(window: JoinWindow, log: readonly EventRecord[], from: number, not
     window.accept(record, offset, () => builder);
     const examples = readExamples(builder.finish(0));
     if (offset >= noteFrom) {
-      names.push(...examples.map(({ name, label }) => `${offset}: ${name}=${label}`));
+      names.push(
+        ...examples.map(({ name, label, logSampleRate }) =>
+          `${offset}: ${name}=${label}, ${logSampleRate}`
+        ),
+      );
     }
   });
   return names;
@@ -73,27 +77,33 @@ Deno.test("a window read again from its replay point decides what the first one 
       fc.array(step, { minLength: 1, maxLength: 60 }),
       fc.constantFrom(3, 1_000),
       fc.constantFrom(8_000, 1 << 24),
-      (steps, impressionsMax, impressionsBytesMax) => {
-        const options = joinerOptions({ windowMs: 800, impressionsMax, impressionsBytesMax });
+      fc.constantFrom(0, 900, 3_000),
+      (steps, impressionsMax, impressionsBytesMax, lateMs) => {
+        const tasks = joinerOptions().tasks.map((task) => ({ ...task, lateMs }));
+        const bounds = { impressionsMax, impressionsBytesMax };
+        const options = joinerOptions({ windowMs: 800, tasks, ...bounds });
         const log = logOf(steps);
         const first = new JoinWindow(options);
         for (let cut = 0; cut < log.length; cut++) {
           const whole = new JoinWindow(options);
           feed(whole, log.slice(0, cut), 0);
-          const { replayOffset, replayClockMs } = whole.replayPoint(cut);
+          const { replayOffset, replayClockMs, kept, positives } = whole.replayPoint(cut);
+          const begin = kept ?? { offset: replayOffset, clockMs: replayClockMs };
           const expected = feed(whole, log, cut);
           const again = new JoinWindow(options, {
-            clockMs: replayClockMs,
+            clockMs: begin.clockMs,
             decidedBefore: cut,
+            undecidedFrom: replayOffset,
+            positives,
             wallMs: Infinity,
             endOffset: 0,
           });
-          assert.deepEqual(feed(again, log, replayOffset, cut), expected);
+          assert.deepEqual(feed(again, log, begin.offset, cut), expected);
           assert.equal(again.openBytes, whole.openBytes);
           assert.deepEqual(again.replayPoint(log.length), whole.replayPoint(log.length));
         }
         feed(first, log, 0);
-        assert.ok(first.impressionsOpen <= impressionsMax);
+        assert.ok(first.impressionsHeld <= impressionsMax);
         assert.ok(first.openBytes <= impressionsBytesMax + 4_096);
       },
     ),

@@ -43,3 +43,13 @@ Deno.test("with several tasks or a value an example is weighted by 1 / its sampl
     assert.ok(alone > 0 && Math.abs(sampled - 4 * alone) < 1e-9, `${losses}`);
   }
 });
+
+Deno.test("with several tasks an example teaches nothing about a task without a label", () => {
+  const both = ["binaryCrossEntropy", "binaryCrossEntropy"] as const;
+  const second = lossOf(both, [0.4, -1.5], [-1, 1], 0);
+  const alone = lossOf(["binaryCrossEntropy"], [-1.5], [1], 0);
+  assert.ok(Math.abs(second - alone) < 1e-12);
+  const other = lossOf(["binaryCrossEntropy", "squaredError"], [0.4, 3], [-1, 1], 0);
+  assert.equal(other, 4, "the squared error of the value");
+  assert.equal(lossOf(both, [40, -40], [-1, -1], 0), 0);
+});
