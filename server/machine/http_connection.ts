@@ -23,10 +23,14 @@ export class HttpConnection {
   /** Looks since something happened. A timer per connection would be set anew by each request. */
   #quietLooks = 0;
   #bytesRead = 0;
+  #bytesWritten = 0;
   #bytesUnsent = 0;
+  /** Its index among the open connections. */
+  index: number;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, index: number) {
     this.#socket = socket;
+    this.index = index;
   }
 
   /**
@@ -52,12 +56,13 @@ export class HttpConnection {
 
   /** Called once each interval: closes the connection after too many of them without a change. */
   look({ idle, answering }: QuietLooksMax): void {
-    const { bytesRead, writableLength } = this.#socket;
+    const { bytesRead, bytesWritten, writableLength } = this.#socket;
     const isAnswering = this.#unanswered.length > 0;
     // While an answer is taken, bytes of further requests are no progress.
-    const isQuiet = writableLength === this.#bytesUnsent &&
+    const isQuiet = bytesWritten === this.#bytesWritten && writableLength === this.#bytesUnsent &&
       (isAnswering || bytesRead === this.#bytesRead);
     this.#bytesRead = bytesRead;
+    this.#bytesWritten = bytesWritten;
     this.#bytesUnsent = writableLength;
     this.#quietLooks = isQuiet ? this.#quietLooks + 1 : 0;
     if (this.#quietLooks > (isAnswering ? answering : idle)) this.#socket.destroy();

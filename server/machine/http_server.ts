@@ -18,7 +18,7 @@ import { ProblemError } from "../../gateway/problems.ts";
 import { TextResponse } from "../../gateway/text_response.ts";
 import { present } from "../../structures/invariant.ts";
 import { ArrivingBody } from "./arriving_body.ts";
-import { HttpConnection, type QuietLooksMax } from "./http_connection.ts";
+import { HttpConnections } from "./http_connections.ts";
 
 export interface HttpServerOptions {
   readonly host: string;
@@ -41,11 +41,11 @@ export class HttpServer {
   /** The address that it listens on. */
   readonly address: { readonly hostname: string; readonly port: number };
   readonly #server: Server;
-  readonly #looking: ReturnType<typeof setInterval>;
+  readonly #connections: HttpConnections;
 
-  private constructor(server: Server, looking: ReturnType<typeof setInterval>) {
+  private constructor(server: Server, connections: HttpConnections) {
     this.#server = server;
-    this.#looking = looking;
+    this.#connections = connections;
     const { address, port } = server.address() as AddressInfo;
     this.address = { hostname: address, port };
   }
@@ -56,37 +56,30 @@ export class HttpServer {
    * @throws {Error} With a `code`, when the address cannot be listened on.
    */
   static async listen(options: HttpServerOptions, fetch: Fetch): Promise<HttpServer> {
-    const connections = new Map<Socket, HttpConnection>();
-    const server = createServer(
-      {
-        headersTimeout: options.headersTimeoutMs,
-        requestTimeout: options.requestTimeoutMs,
-        // Idle connections are closed by `HttpConnection.look`.
-        keepAliveTimeout: 0,
-        connectionsCheckingInterval: options.checkIntervalMs,
-      },
-      (incoming, outgoing) => {
-        const connection = connections.get(incoming.socket);
-        connection?.takeTurn(outgoing, () => void answer(fetch, incoming, outgoing));
-      },
-    );
-    server.on("clientError", refuseBroken);
-    server.on("connection", (socket: Socket) => {
-      connections.set(socket, new HttpConnection(socket));
-      socket.once("close", () => connections.delete(socket));
-    });
     const { idleTimeoutMs, requestTimeoutMs, checkIntervalMs } = options;
-    const quietLooksMax: QuietLooksMax = {
+    const connections = new HttpConnections({
       idle: idleTimeoutMs / checkIntervalMs,
       // A client that does not read its answers makes no progress on its connection.
       answering: Math.max(idleTimeoutMs, requestTimeoutMs) / checkIntervalMs,
-    };
-    const looking = setInterval(() => {
-      for (const connection of connections.values()) connection.look(quietLooksMax);
     }, checkIntervalMs);
+    const server = createServer(
+      {
+        headersTimeout: options.headersTimeoutMs,
+        requestTimeout: requestTimeoutMs,
+        // Idle connections are closed by `HttpConnection.look`.
+        keepAliveTimeout: 0,
+        connectionsCheckingInterval: checkIntervalMs,
+      },
+      (incoming, outgoing) => {
+        const connection = connections.of(incoming.socket);
+        connection.takeTurn(outgoing, () => void answer(fetch, incoming, outgoing));
+      },
+    );
+    server.on("clientError", refuseBroken);
+    server.on("connection", (socket: Socket) => connections.add(socket));
     await new Promise<void>((resolve, reject) => {
       const fail = (error: Error) => {
-        clearInterval(looking);
+        connections.stop();
         reject(error);
       };
       server.once("error", fail);
@@ -95,14 +88,14 @@ export class HttpServer {
         resolve();
       });
     });
-    return new HttpServer(server, looking);
+    return new HttpServer(server, connections);
   }
 
   /** Takes no more connections and closes idle ones; resolves when all are closed. */
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => {
-        clearInterval(this.#looking);
+        this.#connections.stop();
         resolve();
       });
       this.#server.closeIdleConnections();
@@ -111,7 +104,7 @@ export class HttpServer {
 
   /** Closes all connections now. */
   abort(): void {
-    clearInterval(this.#looking);
+    this.#connections.stop();
     this.#server.close();
     this.#server.closeAllConnections();
   }

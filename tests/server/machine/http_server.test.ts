@@ -293,6 +293,33 @@ Deno.test("a client that does not take its answer is cut off, one that takes it 
   await server.close();
 });
 
+Deno.test("a stream of events stays open while events come, and is cut off when none come", async () => {
+  let eventsLeft = 20;
+  const server = await HttpServer.listen({
+    host: "127.0.0.1",
+    port: 0,
+    headersTimeoutMs: TIMEOUT_MS,
+    requestTimeoutMs: TIMEOUT_MS,
+    idleTimeoutMs: TIMEOUT_MS,
+    checkIntervalMs: 20,
+  }, () => {
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 25));
+        if (eventsLeft === 0) return await new Promise(() => {});
+        controller.enqueue(utf8.encode(`data: ${--eventsLeft}\n\n`));
+      },
+    });
+    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+  });
+  const client = new Client(await Deno.connect(server.address));
+  await client.send("GET / HTTP/1.1\r\nhost: cairn\r\n\r\n");
+  await client.until("data: 0\n");
+  await client.untilClosed();
+  server.abort();
+  await server.close();
+});
+
 Deno.test("HEAD and empty answers have no body", async () => {
   await using server = await serve();
   const client = await server.connect();
