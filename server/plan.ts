@@ -129,6 +129,12 @@ class Layout {
     return nodeName(`shards-${1 + own % threads}`, host);
   }
 
+  /** The node of a shard on a host that was given it. */
+  shardOn(host: string, shard: number): string {
+    const { shards } = this.threadsOf(host);
+    return shards.length === 0 ? homeNodeOf(host) : shards[shard % shards.length];
+  }
+
   /** Names of a process's nodes, by use. */
   threadsOf(host: string | undefined) {
     const { shardCount, trainerCount } = this.#configuration;
@@ -148,6 +154,11 @@ class Layout {
   get #inWorkers(): boolean {
     return this.#configuration.placement.kind === "workers";
   }
+}
+
+/** The node of a shard on a host of a mesh of several processes that owns it. */
+export function shardNode(configuration: CairnConfiguration, host: string, shard: number): string {
+  return new Layout(configuration).shardOn(host, shard);
 }
 
 /**

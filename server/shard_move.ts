@@ -144,6 +144,7 @@ class ShardMove {
       };
       const { node } = this.#actor;
       await mesh.spawn({ kind: "shard_copy", key: String(shard), node, options: copyOptions });
+      await mesh.place([[this.#copyAddress, node]]);
       const { rows, bytes } = await this.#caughtUp();
       const frozenAtMs = clock.monotonicMs();
       await mesh.actorRef<ShardCopyMessage>(this.#copyAddress)
@@ -191,6 +192,6 @@ class ShardMove {
   /** The old owner frees its thread for another actor of the shard. */
   async #retire(): Promise<void> {
     await this.#mesh.actorRef<EmbeddingShardMessage>(this.#owner)
-      .ask({ kind: "retireShard", copy: this.#copy }, this.#budget).catch(() => {});
+      .ask({ kind: "retireShard" }, this.#budget).catch(() => {});
   }
 }

@@ -82,7 +82,14 @@ export interface FinishCopy
 /** Gives up a copy: a frozen owner goes on. No error where there is no such copy. */
 export interface AbandonCopy extends Request<void> {
   readonly kind: "abandonCopy";
-  readonly copy: string;
+  /** Absent = whichever copy there is. */
+  readonly copy?: string;
+}
+
+/** Asks for the copy that was begun last; undefined where there is none, or it was given up. */
+export interface GetGiving
+  extends Request<{ readonly copy: string; readonly isFrozen: boolean } | undefined> {
+  readonly kind: "getGiving";
 }
 
 /**
@@ -91,16 +98,17 @@ export interface AbandonCopy extends Request<void> {
  */
 export interface RetireShard extends Request<void> {
   readonly kind: "retireShard";
-  readonly copy: string;
 }
+
+/** The messages of a copy that has begun. */
+export type CopyRequest = CopyRows | GetCopyChanges | FinishCopy;
 
 /** The messages that an owner understands about a copy. */
 export type GivingMessage =
   | BeginCopy
-  | CopyRows
-  | GetCopyChanges
-  | FinishCopy
+  | CopyRequest
   | AbandonCopy
+  | GetGiving
   | RetireShard;
 
 /** The copy is not the one that was begun last: it has to begin anew. */

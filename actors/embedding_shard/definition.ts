@@ -25,6 +25,7 @@ export function defineEmbeddingShard(
         case "getStatistics":
         case "getIncarnation":
         case "abandonCopy":
+        case "getGiving":
         case "retireShard":
           return "control";
         // One queue for training: a lookup, a cut or an opening must not overtake the gradients

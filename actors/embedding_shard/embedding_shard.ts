@@ -25,7 +25,7 @@ import {
 import {
   type BeginCopy,
   CopyLostError,
-  type GivingMessage,
+  type CopyRequest,
   ShardMovingError,
 } from "./copy_protocol.ts";
 import { buffersOf, DeltaStream } from "./delta_stream.ts";
@@ -93,7 +93,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     for (const [source, epoch] of epochs) this.#epochs.set(source, epoch);
     this.#deltas = new DeltaStream(tables, shard, `${incarnation}/${moves}`, deltas);
     // It handed itself over and crashed: the copy may be the owner by now.
-    const copy = moved.givenTo(shard);
+    const copy = moved.givenTo(shard, options.tenure);
     if (copy !== undefined) this.#giving = new Giving(copy, undefined);
     this.#labels = { shard: String(options.shard) };
     this.#gradientRows = context.telemetry.counter("cairn_shard_gradient_rows_total", {
@@ -174,8 +174,13 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       case "finishCopy":
         return this.#give(message);
       case "abandonCopy":
-        if (this.#giving?.copy === message.copy) this.#endGiving();
+        if (this.#giving?.copy === (message.copy ?? this.#giving?.copy)) this.#endGiving();
         return this.#context.reply(message, undefined);
+      case "getGiving": {
+        const giving = this.#giving;
+        const { copy, isFrozen } = giving ?? { copy: "", isFrozen: false };
+        return this.#context.reply(message, giving && { copy, isFrozen });
+      }
       case "retireShard":
         this.#moved.settle(this.#options.shard);
         return this.#context.reply(message, undefined);
@@ -315,7 +320,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   #give(
-    message: Exclude<GivingMessage, { kind: "beginCopy" | "abandonCopy" | "retireShard" }>,
+    message: CopyRequest,
   ): void {
     const giving = this.#giving;
     const source = giving?.copy === message.copy ? giving.source : undefined;
@@ -358,11 +363,11 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #freeze(giving: Giving): void {
     if (giving.isFrozen) return;
     giving.isFrozen = true;
-    this.#moved.give(this.#options.shard, giving.copy);
+    this.#moved.give(this.#options.shard, giving.copy, this.#options.tenure);
     this.#snapshot?.abandon();
   }
 
-  #copyLost(message: Exclude<GivingMessage, BeginCopy>, why: string): void {
+  #copyLost(message: CopyRequest, why: string): void {
     const error = new CopyLostError(this.#options.shard, message.copy, why);
     this.#context.replyError(message, error);
   }

@@ -13,7 +13,7 @@ export interface MovedShard extends Omit<ShardHandover, "end"> {
 
 export class MovedShards {
   readonly #verified = new Map<number, MovedShard>();
-  readonly #given = new Map<number, string>();
+  readonly #given = new Map<number, { readonly copy: string; readonly tenure: number }>();
 
   /** Keeps a verified copy for the actor that will own it. */
   keep(shard: number, moved: MovedShard): void {
@@ -28,13 +28,14 @@ export class MovedShards {
   }
 
   /** Notes that the shard handed itself over to a copy. */
-  give(shard: number, copy: string): void {
-    this.#given.set(shard, copy);
+  give(shard: number, copy: string, tenure = 0): void {
+    this.#given.set(shard, { copy, tenure });
   }
 
-  /** The copy that the shard handed itself over to; undefined where it did not. */
-  givenTo(shard: number): string | undefined {
-    return this.#given.get(shard);
+  /** The copy that the shard handed itself over to in this tenure; undefined where it did not. */
+  givenTo(shard: number, tenure = 0): string | undefined {
+    const given = this.#given.get(shard);
+    return given?.tenure === tenure ? given.copy : undefined;
   }
 
   /** The shard is this thread's again, or no more. */

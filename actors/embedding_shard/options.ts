@@ -6,6 +6,11 @@ export interface EmbeddingShardOptions {
   readonly shard: number;
   /** Number of shards. The rows of a snapshot of another number are distributed anew. */
   readonly shards: number;
+  /**
+   * Number of the ownership, where a mesh of several processes gives shards to hosts: a shard that
+   * has handed itself over and crashes stays frozen within the same one.
+   */
+  readonly tenure?: number;
   readonly tables: ClassTablesOptions;
   /** Names of the slots, by their number in the ids; for log lines and snapshots. */
   readonly slotNames: Readonly<Record<number, string>>;

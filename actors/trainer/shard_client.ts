@@ -19,6 +19,9 @@ import { askUntilAnswered, type RepeatedAskOptions } from "./repeated_ask.ts";
 /** Spare buffers per shard: as many as there are batches in flight. */
 const SPARES_PER_SHARD = 4;
 
+/** Pause before a shard is asked once more whose actor was gone twice, ms. */
+const MOVED_PAUSE_MS = 100;
+
 /** Errors of a shard that a retry gets again. By name: the shard may live in another thread. */
 const FINAL_ERRORS: ReadonlySet<string> = new Set([
   "ShardRestartedError",
@@ -51,6 +54,7 @@ export class ShardClient {
   readonly #options: ShardClientOptions;
   readonly #fanOut: ShardFanOut;
   readonly #buffers: BufferPool;
+  #context: RepeatedAskOptions["context"] | undefined;
   /** By shard. */
   #openings: readonly SourceOpening[] = [];
   /** Sequence of the newest gradients that were sent. */
@@ -80,6 +84,7 @@ export class ShardClient {
    * @throws {Error} When a shard cannot be reached.
    */
   async open(context: RepeatedAskOptions["context"]): Promise<number[]> {
+    this.#context = context;
     const { source, budgetMs, attemptsMax } = this.#options;
     const opened = await Promise.all(this.#shards.map((shard) =>
       askUntilAnswered(
@@ -203,8 +208,10 @@ export class ShardClient {
       try {
         return await attempt();
       } catch (error) {
-        const isFinal = FINAL_ERRORS.has((error as Error).name);
-        if (isFinal || attempts >= this.#options.attemptsMax) throw error;
+        const { name } = error as Error;
+        if (FINAL_ERRORS.has(name) || attempts >= this.#options.attemptsMax) throw error;
+        // A shard that has moved is at once where the next ask goes, or within a moment.
+        if (name === "ActorFailedError" && attempts > 1) await this.#context?.pause(MOVED_PAUSE_MS);
       }
     }
   }

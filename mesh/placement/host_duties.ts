@@ -144,6 +144,10 @@ export function hostStep(
       ) {
         return { kind: "drop" };
       }
-      return holding.verified ? { kind: "reportVerified", placement } : nothing;
+      // Only while the owner says that it is frozen: a copy that was verified for an earlier,
+      // aborted move between the same hosts lacks what the owner has applied since.
+      return holding.verified && duty.phase === "frozen"
+        ? { kind: "reportVerified", placement }
+        : nothing;
   }
 }

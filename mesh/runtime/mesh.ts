@@ -48,6 +48,9 @@ export interface MeshPart {
   readonly retryMs: number;
 }
 
+/** Time in which a busy node has to learn where an actor is, ms. */
+const PLACE_BUDGET_MS = 60_000;
+
 /**
  * The nodes and the actors of one plan, started and stopped together.
  *
@@ -91,8 +94,6 @@ export class Mesh {
   #endRetry: (() => void) | undefined;
   #stopping = false;
   readonly #nodes = new Set<string>();
-  /** The nodes of all actors of the plan, also of other processes. */
-  readonly #planned = new Set<string>();
   readonly #started: { readonly address: Address; readonly node: string }[] = [];
 
   constructor(options: MeshOptions) {
@@ -116,7 +117,6 @@ export class Mesh {
   ): Promise<void> {
     await this.home.spawn(defineNodeActor(this.home, this.#composition), this.home.name, undefined);
     this.home.setPlacement(placementOf(plan));
-    for (const { node } of plan) this.#planned.add(node);
     const own = plan.filter(({ node }) => this.#part?.nodes.includes(node) ?? true);
     for (const [index, actor] of own.entries()) {
       onSpawn(actor, index, own.length);
@@ -161,22 +161,37 @@ export class Mesh {
   }
 
   /**
-   * Makes one more actor.
+   * Makes one more actor. Other nodes send nothing to it before they are told by {@link place}.
    *
    * @throws {ActorFailedError} It cannot be made.
    */
   async spawn(actor: PlannedActor): Promise<void> {
     await this.#make(actor);
-    await this.#place([[addressOf(actor), actor.node]]);
     this.#started.push({ address: addressOf(actor), node: actor.node });
   }
 
-  /** Ends one actor, after its waiting messages are handled or after `drainMs`. */
-  async end(address: Address, drainMs = 5_000): Promise<void> {
+  /**
+   * Ends one actor, after its waiting messages are handled or after `drainMs`.
+   *
+   * @param hasMoved Another node has the actor already: messages go there from now on.
+   */
+  async end(address: Address, drainMs = 5_000, hasMoved = false): Promise<void> {
     const index = this.#started.findIndex((started) => started.address === address);
     if (index < 0) return;
     const [{ node }] = this.#started.splice(index, 1);
-    await this.#node(node).ask({ kind: "stop", address, drainMs }, { budgetMs: drainMs + 5_000 });
+    await this.#node(node).ask({ kind: "stop", address, drainMs, hasMoved }, {
+      budgetMs: drainMs + 5_000,
+    });
+  }
+
+  /** Tells every node of this process where these actors are, of any process. */
+  async place(placement: readonly (readonly [Address, string])[]): Promise<void> {
+    const nodes = this.#part?.nodes ?? new Set([this.home.name, ...this.#nodes]);
+    await Promise.all(
+      [...nodes].map((node) =>
+        this.#node(node).ask({ kind: "place", placement }, { budgetMs: PLACE_BUDGET_MS })
+      ),
+    );
   }
 
   /** The node of an actor; undefined where there is no such actor. */
@@ -200,7 +215,7 @@ export class Mesh {
     const { node } = this.#started[index];
     await this.#make(actor);
     this.#started[index] = { address, node: actor.node };
-    const placed = this.#place([[address, actor.node]]);
+    const placed = this.place([[address, actor.node]]);
     placed.catch(() => {}); // the caller awaits it after the end of the old one
     await this.#node(node).ask({ kind: "stop", address, drainMs: 0, hasMoved: true }, {
       budgetMs: 5_000,
@@ -210,20 +225,9 @@ export class Mesh {
 
   async #make({ kind, key, options, node }: PlannedActor): Promise<void> {
     this.#nodes.add(node);
-    this.#planned.add(node);
     await this.#node(node).ask({ kind: "spawn", actorKind: kind, key, options }, {
       budgetMs: this.#spawnBudgetMs,
     });
-  }
-
-  /** Tells every node where these actors are. */
-  async #place(placement: readonly (readonly [Address, string])[]): Promise<void> {
-    const nodes = new Set([this.home.name, ...this.#planned]);
-    await Promise.all(
-      [...nodes].map((node) =>
-        this.#node(node).ask({ kind: "place", placement }, { budgetMs: 60_000 })
-      ),
-    );
   }
 
   /** A handle to an actor of the plan, on any node. */

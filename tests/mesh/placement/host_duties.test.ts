@@ -73,6 +73,7 @@ Deno.test("a target copies, reports its verified copy, and takes over the next e
   assert.equal(step(moving("filling"), undefined), "startCopy");
   assert.equal(step(moving("filling"), copy(3, false)), "nothing");
   assert.equal(step(moving("frozen"), copy(3, true)), "reportVerified");
+  assert.equal(step(moving("filling"), copy(3, true)), "nothing", "of an aborted move, perhaps");
   assert.equal(step(moving("verified"), copy(3, true)), "nothing");
   assert.equal(step({ state: "active", owner: b, epoch: 4 }, copy(3, true)), "promote");
 });

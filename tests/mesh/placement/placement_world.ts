@@ -446,6 +446,7 @@ export class HostProcess extends Process {
     this.#duties = dutiesOf(view, this.run);
     for (let shard = 0; shard < this.world.options.shards; shard++) {
       for (let steps = 0; steps < 3 && this.#step(mesh, view, shard); steps++);
+      this.#reportFrozen(shard, this.#duties.get(`shard/${shard}`));
     }
     for (const key of ["events/0", "events/1", "examples/0", "examples/1"] as const) {
       const duty = this.#duties.get(key);
@@ -602,13 +603,18 @@ export class HostProcess extends Process {
     if (this.world.options.plant === "unfreezeByTimer") {
       this.world.clock.delay(300).then(() => has.frozen = false);
     }
-    if (duty?.kind === "give" && duty.phase === "filling" && duty.placement.state === "moving") {
-      const { placement } = duty;
-      const next = { ...placement, phase: "frozen" } as const;
-      const changes: PlacementChange[] = [{ key: `shard/${shard}`, expected: placement, next }];
-      this.#mesh?.place({ by: this.run, changes }).catch(() => {});
-    }
+    this.#reportFrozen(shard, duty);
     return new Map(has.marks);
+  }
+
+  #reportFrozen(shard: number, duty: HostDuty | undefined): void {
+    const isFrozen = this.#shards.get(shard)?.frozen;
+    if (!isFrozen || duty?.kind !== "give" || duty.phase !== "filling") return;
+    const { placement } = duty;
+    if (placement.state !== "moving") return;
+    const next = { ...placement, phase: "frozen" } as const;
+    const changes: PlacementChange[] = [{ key: `shard/${shard}`, expected: placement, next }];
+    this.#mesh?.place({ by: this.run, changes }).catch(() => {});
   }
 
   cut(shard: number): { epoch: number; generation: number; marks: Marks } {
