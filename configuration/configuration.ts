@@ -98,6 +98,8 @@ export interface HostOptions {
   /** The host listens on it. */
   readonly listen: NetworkAddress;
   readonly roles: readonly Role[];
+  /** Memory for shards; undefined: enough for all. */
+  readonly capacityBytes: number | undefined;
   /** Undefined: it has no HTTP server. */
   readonly http: NetworkAddress | undefined;
 }
@@ -109,6 +111,12 @@ export interface MeshOptions {
   readonly secrets: readonly string[];
   readonly heartbeatMs: number;
   readonly silenceMs: number;
+  /** Length of a host's lease at the coordination store. */
+  readonly leaseMs: number;
+  /** Whether shards move to even out the hosts by themselves. */
+  readonly balance: boolean;
+  /** Shards that move at the same time. */
+  readonly movesMax: number;
   readonly frameBytesMax: number;
   readonly windowBytes: number;
   /** In the order of the file. */

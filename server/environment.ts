@@ -6,6 +6,8 @@
 import type { InferenceSession } from "../kernels/dense/inference_session.ts";
 import type { TrainingSession } from "../kernels/dense/training_session.ts";
 import type { BlobStore } from "../mesh/ports/blob_store.ts";
+import type { Coordination, HostDescription, MeshSettings } from "../mesh/ports/coordination.ts";
+import type { ControllerOptions } from "../mesh/placement/controller.ts";
 import type { EventLog } from "../mesh/ports/event_log.ts";
 import type { ProfileStore } from "../mesh/ports/profile_store.ts";
 import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
@@ -67,8 +69,25 @@ export interface HostEnvironment extends Omit<Environment, "stores"> {
    * @throws {Error} When a node cannot start, or the host's address cannot be listened on.
    */
   startNodes(request: NodesRequest): Promise<void>;
+  /**
+   * The store that gives shards to hosts; absent = each host has the shards that the plan gives it.
+   */
+  readonly placement?: PlacementEnvironment;
   /** The links with the other hosts now. */
   links(): readonly HostLinkState[];
+}
+
+/** The coordination store as one host uses it. */
+export interface PlacementEnvironment {
+  readonly settings: MeshSettings;
+  readonly description: HostDescription;
+  /** Length of a host's lease, ms. */
+  readonly ttlMs: number;
+  readonly controller: Pick<ControllerOptions, "balances" | "movesMax">;
+  /** Connects; the caller closes the connection. */
+  open(): Promise<{ readonly coordination: Coordination; close(): Promise<void> }>;
+  /** The host was removed from the mesh: the process must stop. */
+  onGone(error: Error): void;
 }
 
 /** Whether another host of the mesh can be reached. */

@@ -6,9 +6,10 @@ import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { Mesh, type MeshPart, placementOf } from "../mesh/runtime/mesh.ts";
 import type { AnyDefinition } from "../mesh/runtime/node_actor.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, HostEnvironment, PlacementEnvironment } from "./environment.ts";
 import { nodeMetrics } from "./node_metrics.ts";
-import { addresses, nodesOf, planOf } from "./plan.ts";
+import { PlacementAgent } from "./placement_agent.ts";
+import { addresses, nodesOf, planOf, shardNode } from "./plan.ts";
 import { StartProgress } from "./start_progress.ts";
 
 /** One process at work. */
@@ -35,7 +36,7 @@ export interface StartedActors {
 
 export interface StartOptions {
   readonly configuration: CairnConfiguration;
-  readonly environment: Omit<Environment, "stores">;
+  readonly environment: Omit<Environment, "stores"> & Pick<HostEnvironment, "placement">;
   /** The kinds of actors of the home node. */
   readonly definitions: readonly AnyDefinition[];
   /** The host that this process is; undefined = the only process. */
@@ -86,9 +87,11 @@ export async function withActors<T>(
     ...(part && { part }),
   });
   let takesSnapshots = false;
+  let placing: { stop(): Promise<void> } | undefined;
   const stop = once(async () => {
     environment.beginStop?.();
     if (takesSnapshots) await takeLastSnapshot(mesh);
+    await placing?.stop();
     const abandoned = await mesh.stop();
     for (const [address, count] of Object.entries(abandoned)) {
       home.telemetry.log("warn", `${address} was stopped with messages unhandled`, { count });
@@ -97,14 +100,23 @@ export async function withActors<T>(
   });
   const progress = new StartProgress({ clock: home.clock, telemetry: home.telemetry, onStep });
   try {
-    const plan = planOf(configuration);
+    const { placement } = environment;
+    const plan = planOf(configuration).filter(({ kind }) =>
+      placement === undefined || kind !== "embedding_shard"
+    );
     if (nodes.length > 0 || part !== undefined) {
       progress.enter(`starting ${counted(nodes.length, "thread")}`);
       await environment.startNodes({ nodes, placement: placementOf(plan) });
     }
-    await mesh.start(plan, ({ kind, key }, index, count) => {
+    const starting = mesh.start(plan, ({ kind, key }, index, count) => {
       progress.enter(`making ${kind}/${key}, actor ${index + 1} of ${count}`);
     });
+    starting.catch(() => {}); // it is awaited below
+    if (placement !== undefined) {
+      progress.enter("joining the mesh");
+      placing = await startPlacement(configuration, mesh, placement);
+    }
+    await starting;
     takesSnapshots = configuration.storage.kind !== "memory" &&
       plan.some(({ kind, node }) => kind === "snapshotter" && (part?.nodes.includes(node) ?? true));
     progress.enter("opening the gateway");
@@ -115,6 +127,34 @@ export async function withActors<T>(
   } finally {
     progress.end();
   }
+}
+
+/** Lets the coordination store give shards to this host. */
+async function startPlacement(
+  configuration: CairnConfiguration,
+  mesh: Mesh,
+  { open, ...placement }: PlacementEnvironment,
+): Promise<{ stop(): Promise<void> }> {
+  const { coordination, close } = await open();
+  const agent = new PlacementAgent({
+    mesh,
+    coordination,
+    ...placement,
+    shard: configuration.embeddingShard,
+    nodeOf: (host, shard) => shardNode(configuration, host, shard),
+  });
+  try {
+    await agent.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    async stop() {
+      await agent.stop();
+      await close();
+    },
+  };
 }
 
 /** Taken when the mesh is told to stop, so that the next start has nothing to learn again. */

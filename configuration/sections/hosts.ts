@@ -34,6 +34,9 @@ const host = z.strictObject({
   roles: z.array(z.enum(roles)).min(1).describe(
     "Parts that it runs: serving (the HTTP API, ranking, and a copy of all rows), shards (the training table), trainer, joiner, sync (carries what is learned to serving, and takes snapshots).",
   ),
+  capacity: size("1MiB", "4TiB").optional().describe(
+    "Memory for the shards that it is given, where the hosts have storage.redis. Default: enough for all shards.",
+  ),
   http: address.optional().describe(
     "Address and port of its HTTP server: the API where it serves, else health and metrics. Default: `gateway.host` and `gateway.port` where it serves, else none.",
   ),
@@ -54,6 +57,15 @@ export const meshSection = z.strictObject({
     .describe("A host sends something to each other host at least this often."),
   silence: duration("50ms", "10m").default(5000).describe(
     "Time without a byte from a host after which it counts as lost and asks to it fail; at least three times heartbeat.",
+  ),
+  lease: duration("500ms", "10m").default(10_000).describe(
+    "Time without a word from a host to the Redis server after which its shards go to other hosts; the same on all hosts. Used with storage.redis.",
+  ),
+  balance: z.boolean().default(true).describe(
+    "Whether shards move by themselves when hosts differ in fill by more than a tenth of the mean. Otherwise they move by `cairn apply` and `cairn drain` only. Used with storage.redis.",
+  ),
+  movesMax: z.int().min(1).max(64).default(2).describe(
+    "Shards that move at the same time. Used with storage.redis.",
   ),
   frameBytesMax: size("1MiB", "1GiB").default(64 * 2 ** 20)
     .describe("Maximum size of a message between hosts; the same on all hosts."),

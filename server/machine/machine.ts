@@ -3,7 +3,7 @@
  * worker threads. A host of a mesh has links with the other hosts too.
  */
 import { counted } from "../../structures/counted.ts";
-import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import type { CairnConfiguration, HostOptions } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
 import { startWorkerThreads, type WorkerThreads } from "../../mesh/adapters/deno/worker_threads.ts";
@@ -24,10 +24,17 @@ import type { ActorFailure } from "../../mesh/runtime/actor_statistics.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { Node } from "../../mesh/runtime/node.ts";
 import { present } from "../../structures/invariant.ts";
+import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
 import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
 import { hostOf } from "../compose_host.ts";
-import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
+import type {
+  Environment,
+  HostEnvironment,
+  NodesRequest,
+  PlacementEnvironment,
+} from "../environment.ts";
 import { homeNodeOf, nodesOf } from "../plan.ts";
+import { hasCoordination, meshSettingsOf, openCoordination } from "./redis_coordination.ts";
 import { machineSessions } from "./dense_sessions.ts";
 import { FailingParts } from "./failing_parts.ts";
 import { type LinksWorkers, openHostLinks } from "./open_host_links.ts";
@@ -100,11 +107,40 @@ export async function openHostMachine(
       await opened.startNodes(request);
       links = openHostLinks({ configuration, host, home: opened.home, ...request }, opened);
     },
+    ...(hasCoordination(configuration) &&
+      { placement: placementOf(configuration, host, opened.home, options) }),
     links: () => links?.peers ?? [],
     async close() {
       await links?.close();
       await opened.close();
     },
+  };
+}
+
+/** The coordination store as this host uses it. */
+function placementOf(
+  configuration: CairnConfiguration,
+  { name, address, roles, capacityBytes }: HostOptions,
+  { random }: Node,
+  { onFatal = () => {} }: MachineOptions,
+): PlacementEnvironment {
+  const { embeddingShard, shardCount } = configuration;
+  const { leaseMs, balance, movesMax } = present(configuration.mesh, "hosts belong to a mesh");
+  return {
+    settings: meshSettingsOf(configuration),
+    description: {
+      host: name,
+      incarnation: random.uuid("host/placement"),
+      address: `${address.hostname}:${address.port}`,
+      roles,
+      capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
+      version: `protocol ${PROTOCOLS.max}`,
+      protocols: [PROTOCOLS.min, PROTOCOLS.max],
+    },
+    ttlMs: leaseMs,
+    controller: { balances: balance, movesMax },
+    open: () => openCoordination(configuration),
+    onGone: onFatal,
   };
 }
 

@@ -1,0 +1,81 @@
+/**
+ * The coordination store of a mesh whose logs are on Redis: hosts, leases, and the owner of every
+ * shard.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
+import { RedisRecordStore } from "../../mesh/adapters/redis/redis_record_store.ts";
+import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
+import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
+import type { Coordination, MeshSettings } from "../../mesh/ports/coordination.ts";
+import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
+import { configurationDigests } from "./configuration_digests.ts";
+import { redisStorageOf } from "./redis_storage.ts";
+
+/** The configuration has no coordination store; the message says what to set. */
+export class NoCoordinationError extends Error {
+  override readonly name = "NoCoordinationError";
+}
+
+export interface OpenedCoordination {
+  readonly coordination: Coordination;
+  close(): Promise<void>;
+}
+
+/** Whether a configuration has a coordination store. */
+export function hasCoordination({ mesh, storage }: CairnConfiguration): boolean {
+  return mesh !== undefined && storage.kind === "directory" && storage.redis !== undefined;
+}
+
+/**
+ * Connects to the store.
+ *
+ * @throws {NoCoordinationError} There is none.
+ * @throws {RedisUnavailableError} The server does not answer.
+ */
+export async function openCoordination(
+  configuration: CairnConfiguration,
+): Promise<OpenedCoordination> {
+  const { mesh, storage } = configuration;
+  if (mesh === undefined) {
+    throw new NoCoordinationError(
+      "The configuration has no section mesh: one process runs everything, and its shards stay in " +
+        "its threads. A change of shards.count, trainer.count or placement is applied by a restart.",
+    );
+  }
+  if (storage.kind !== "directory" || storage.redis === undefined) {
+    throw new NoCoordinationError(
+      "The hosts of this mesh have no common store, so each keeps the shards that the order of " +
+        "mesh.hosts gives it. Set storage.redis to the address of a Redis or Valkey server: then " +
+        "shards move between hosts while they serve.",
+    );
+  }
+  const sizes = { logBytesMax: 0, eventPartitions: 1, examplePartitions: 1, knownMs: 0 };
+  const server = await RedisServer.open(redisStorageOf(storage.redis, mesh.id, sizes).server);
+  const store = new RedisRecordStore(server);
+  const coordination = new Coordinator({
+    store,
+    random: new DenoRandom(),
+    protocol: PROTOCOLS.max,
+    hostTtlMs: mesh.leaseMs,
+    controlTtlMs: mesh.leaseMs,
+  });
+  return {
+    coordination,
+    async close() {
+      await store.close();
+      server.close();
+    },
+  };
+}
+
+/** The numbers and features with which a mesh is created. Only shards are placed by the store. */
+export function meshSettingsOf(configuration: CairnConfiguration): MeshSettings {
+  const { features, model, embeddings } = configurationDigests(configuration);
+  return {
+    shards: configuration.shardCount,
+    eventPartitions: 0,
+    examplePartitions: 0,
+    schema: [features, model, embeddings].join("-"),
+  };
+}

@@ -1,0 +1,143 @@
+/**
+ * Goal: shards move between the processes of a mesh by a drain, and go to another host when theirs
+ * is killed, while users rank and act; nothing is lost, learned twice or refused. Method: real
+ * processes over loopback sockets with a real Redis or Valkey server.
+ */
+import assert from "node:assert/strict";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import {
+  isInstalled,
+  LocalServer,
+  type ServerProgram,
+} from "../../mesh/adapters/redis/local_server.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
+import {
+  openCoordination,
+  type OpenedCoordination,
+} from "../../server/machine/redis_coordination.ts";
+import { clientOn, freePort, HostProcesses } from "./host_process.ts";
+import { type Client, smallConfiguration } from "./small_mesh.ts";
+
+const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
+const program = programs.find(isInstalled);
+
+interface World {
+  readonly processes: HostProcesses;
+  readonly client: Client;
+  readonly store: OpenedCoordination["coordination"];
+}
+
+async function withHosts(program: ServerProgram, run: (world: World) => Promise<void>) {
+  const folder = Deno.makeTempDirSync();
+  const redis = await LocalServer.start({ program, directory: folder });
+  const [port, ...ports] = Array.from({ length: 4 }, freePort);
+  const snapshots = "snapshots: { interval: 2s, spread: 0ms }";
+  const storage = `{ kind: directory, path: data, ${snapshots}, redis: { url: "${redis.url}" } }`;
+  const file = `${folder}/mesh.yaml`;
+  const yaml = `${
+    smallConfiguration("in worker threads", storage).replace("window: 2s", "window: 1h")
+  }
+mesh:
+  id: shop
+  secret: a-secret-for-the-test
+  heartbeat: 200ms
+  silence: 3s
+  lease: 4s
+  hosts:
+    edge:
+      address: 127.0.0.1:${ports[0]}
+      roles: [serving, joiner, trainer, sync]
+      http: 127.0.0.1:${port}
+    tables-1: { address: "127.0.0.1:${ports[1]}", roles: [shards] }
+    tables-2: { address: "127.0.0.1:${ports[2]}", roles: [shards] }
+`;
+  Deno.writeTextFileSync(file, yaml);
+  const processes = new HostProcesses(file);
+  let opened: OpenedCoordination | undefined;
+  try {
+    await processes.start("edge", "tables-1", "tables-2");
+    opened = await openCoordination(parseConfiguration(yaml, file));
+    await run({ processes, client: clientOn(port), store: opened.coordination });
+  } catch (error) {
+    for (const host of ["edge", "tables-1", "tables-2"]) {
+      console.error(`---- ${host}\n${processes.of(host).said.slice(-4_000)}`);
+    }
+    throw error;
+  } finally {
+    await processes.end();
+    await opened?.close();
+    await redis.kill();
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** The host of each shard, once all are active. */
+async function ownersWhen(
+  store: World["store"],
+  condition: (owners: readonly string[], view: MeshView) => boolean,
+  msMax = 40_000,
+): Promise<string[]> {
+  const deadlineMs = performance.now() + msMax;
+  for (;;) {
+    const view = await store.read();
+    const placements = [...view.placements.values()];
+    const owners = placements.map((placement) =>
+      placement.state === "unassigned" ? "none" : placement.owner.host
+    );
+    if (placements.every(({ state }) => state === "active") && condition(owners, view)) {
+      return owners;
+    }
+    assert.ok(performance.now() < deadlineMs, JSON.stringify(placements));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+Deno.test({
+  name: "shards move between processes by a drain, and are restored where a host is killed",
+  ignore: program === undefined,
+  async fn() {
+    await withHosts(program ?? "redis-server", async ({ processes, client, store }) => {
+      let round = 0;
+      let newest = 0;
+      let stopped = false;
+      const visit = async () => {
+        const { rankingId } = await client.rank(`user-${round % 9}`, ["left", "right"]);
+        const results = await client.post([
+          { eventId: `e-${round}`, rankingId, item: "right", action: "click" },
+        ]);
+        round++;
+        for (const { status, acceptedAtMs } of results) {
+          assert.equal(status, "accepted");
+          newest = Math.max(newest, acceptedAtMs);
+        }
+      };
+      await visit();
+      // The first host to come took all shards; they even out when the other one is there.
+      const areEven = (owners: readonly string[]) =>
+        owners.filter((owner) => owner === "tables-1").length === 2;
+      await ownersWhen(store, areEven);
+      await client.rankFresh("user-0", ["left", "right"], newest);
+      const visits = (async () => {
+        while (!stopped) await visit();
+      })();
+      visits.catch(() => {});
+
+      await store.setHostState("tables-1", "draining");
+      const drained = await ownersWhen(store, (owners) => !owners.includes("tables-1"));
+      assert.deepEqual(drained, ["tables-2", "tables-2", "tables-2", "tables-2"]);
+      await client.rankFresh("user-0", ["left", "right"], newest);
+      const { generation } = await store.read();
+      assert.equal(generation, 0, "no shard was lost");
+
+      await store.setHostState("tables-1", "up");
+      await ownersWhen(store, areEven);
+      await processes.of("tables-2").kill("SIGKILL");
+      const restored = await ownersWhen(store, (owners) => !owners.includes("tables-2"));
+      assert.deepEqual(restored, ["tables-1", "tables-1", "tables-1", "tables-1"]);
+      stopped = true;
+      await visits;
+      await client.rankFresh("user-0", ["left", "right"], newest);
+      assert.ok(round > 20);
+    });
+  },
+});
