@@ -13,6 +13,7 @@ import { healthCommand } from "./health/command.ts";
 import { importCommand } from "./import/command.ts";
 import { modelCommand } from "./model/command.ts";
 import { nodeCommand } from "./node/command.ts";
+import { placementCommands } from "./placement/command.ts";
 import { replayCommand } from "./replay/command.ts";
 import { serveCommand } from "./serve/command.ts";
 import { snapshotCommand } from "./snapshot/command.ts";
@@ -66,6 +67,7 @@ export function buildCommandLine(output: Output): Command {
       healthCommand(output),
       demoCommand(output),
       demoMeshCommand(output),
+      ...placementCommands(output),
       importCommand(output),
       trainCommand(output),
       replayCommand(output),

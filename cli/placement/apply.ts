@@ -1,0 +1,111 @@
+/**
+ * The work of `cairn apply`, `cairn cancel` and `cairn rollback`.
+ */
+import {
+  decodePlan,
+  encodePlan,
+  type PlanDocument,
+  reversed,
+} from "../../mesh/placement/plan_document.ts";
+import { changesOf } from "../../mesh/placement/placement_plan.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
+import { present } from "../../structures/invariant.ts";
+import type { Output } from "../command_line.ts";
+import { CommandError } from "../errors.ts";
+import type { ApplyFlags, PlacementFlags } from "./command.ts";
+import { type MeshStore, planOfView, withMeshStore } from "./mesh_store.ts";
+
+/** Pause between two looks at the store while a command waits, ms. */
+const LOOK_MS = 1_000;
+
+/** @throws {CommandError} The mesh is at another version, or changed meanwhile. */
+export async function applyCommand(flags: ApplyFlags, output: Output): Promise<void> {
+  await withMeshStore(flags, async (store) => {
+    const view = await store.read();
+    if (flags.version !== undefined && flags.version !== view.version) {
+      throw new CommandError(
+        `The mesh is at version ${view.version}, not ${flags.version}: look at cairn plan again.`,
+      );
+    }
+    const moves = changesOf(planOfView(view, Infinity)).flatMap((change) =>
+      change.kind === "moves" ? [{ shard: change.shard, from: change.from, to: change.to }] : []
+    );
+    await write(store, view, moves, flags, output);
+  });
+}
+
+/** Writes the reverse of the last plan, for the shards that it has moved. */
+export async function rollbackCommand(flags: ApplyFlags, output: Output): Promise<void> {
+  await withMeshStore(flags, async (store) => {
+    const view = await store.read();
+    const back = reversed(planIn(view));
+    const moved = back.moves.filter(({ shard, from }) => {
+      const placement = view.placements.get(`shard/${shard}`);
+      return placement !== undefined && placement.state !== "unassigned" &&
+        placement.owner.host === from;
+    });
+    await write(store, view, moved, flags, output);
+  });
+}
+
+/** @throws {CommandError} There is no plan, or it has ended. */
+export async function cancelCommand(flags: PlacementFlags, output: Output): Promise<void> {
+  await withMeshStore(flags, async ({ coordination, read }) => {
+    const view = await read();
+    const plan = planIn(view);
+    if (plan.state !== "active") throw new CommandError(`The plan is ${plan.state} already.`);
+    const { edition } = present(view.plan, "the plan was read");
+    await coordination.writePlan({ edition }, encodePlan({ ...plan, state: "cancelled" }));
+    output.out(
+      flags.json ? '{"cancelled":true}\n' : "the plan ends; cairn status shows what is left\n",
+    );
+  });
+}
+
+function planIn(view: MeshView): PlanDocument {
+  if (view.plan === undefined) throw new CommandError("No plan was applied to this mesh yet.");
+  return decodePlan(view.plan.document);
+}
+
+async function write(
+  store: MeshStore,
+  view: MeshView,
+  moves: PlanDocument["moves"],
+  { maxMoves, json, wait }: ApplyFlags,
+  output: Output,
+): Promise<void> {
+  if (moves.length === 0) {
+    return output.out(json ? '{"moves":[]}\n' : "there is nothing to move\n");
+  }
+  const { movesMax } = present(store.configuration.mesh, "a store belongs to a mesh");
+  const plan: PlanDocument = { format: 1, state: "active", moves, movesMax: maxMoves ?? movesMax };
+  const { edition } = await store.coordination.writePlan(
+    { edition: view.plan?.edition ?? 0, version: view.version },
+    encodePlan(plan),
+  );
+  output.out(
+    json
+      ? `${JSON.stringify({ edition, moves })}\n`
+      : `plan ${edition}: ${moves.length} shards move, ${plan.movesMax} at a time\n`,
+  );
+  if (wait) await waitForEnd(store, edition, output);
+}
+
+/** Resolves when the hosts have carried the plan out. */
+async function waitForEnd({ coordination, read }: MeshStore, edition: number, output: Output) {
+  let shown = "";
+  for (;;) {
+    const view = await read();
+    const plan = planIn(view);
+    const left = plan.moves.filter(({ shard, from }) => {
+      const placement = view.placements.get(`shard/${shard}`);
+      return placement !== undefined && placement.state !== "unassigned" &&
+        placement.owner.host === from;
+    }).length;
+    const line = `${plan.moves.length - left} of ${plan.moves.length} shards have moved\n`;
+    if (line !== shown) output.err(line);
+    shown = line;
+    if (view.plan?.edition !== edition || plan.state !== "active") return;
+    await coordination.watch(view.revision, LOOK_MS);
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The commands for the operator of a mesh of several hosts: which host has which shard, and
+ * changes of that while the mesh serves.
+ */
+import { Argument, Command } from "commander";
+import type { Output } from "../command_line.ts";
+import { configOption, jsonOption, setOption, wholeNumber } from "../options.ts";
+
+/** The typed options that all of these commands have. */
+export interface PlacementFlags {
+  readonly config: string;
+  readonly set: readonly string[];
+  readonly json?: true;
+}
+
+/** The typed options of `apply`. */
+export interface ApplyFlags extends PlacementFlags {
+  readonly maxMoves?: number;
+  readonly version?: number;
+  readonly wait?: true;
+}
+
+/** The typed options of `drain`. */
+export interface DrainFlags extends PlacementFlags {
+  readonly wait?: true;
+}
+
+const EXAMPLE = "examples/mesh.yaml";
+
+const planHelp = `
+Exit codes: 0 nothing to move, 2 shards would move, 1 an error or a change that a running mesh cannot
+take. With mesh.balance the hosts make these moves by themselves.`;
+
+const applyHelp = `
+The hosts carry the plan out, also when this command has ended: see cairn status. cairn cancel ends
+it, cairn rollback moves its shards back.`;
+
+/** The commands; their work is loaded when one runs. */
+export function placementCommands(output: Output): Command[] {
+  const command = (name: string, description: string) =>
+    new Command(name).description(description)
+      .addOption(configOption(EXAMPLE)).addOption(setOption()).addOption(jsonOption());
+  const host = () => new Argument("<host>", "the host, a key of mesh.hosts in the configuration");
+  const wait = "wait until it is done, and print the progress";
+  return [
+    command("plan", "show which shards would move between the hosts of a mesh, and why")
+      .addHelpText("after", planHelp)
+      .action(async (flags: PlacementFlags) => {
+        const { planCommand } = await import("./plan.ts");
+        await planCommand(flags, output);
+      }),
+    command("apply", "move shards between the hosts of a mesh as cairn plan shows")
+      .option("--max-moves <n>", "shards that move at the same time", wholeNumber(1, 64))
+      .option("--version <n>", "refuse unless the mesh is at this version", wholeNumber(0, 2 ** 50))
+      .option("--wait", wait)
+      .addHelpText("after", applyHelp)
+      .action(async (flags: ApplyFlags) => {
+        const { applyCommand } = await import("./apply.ts");
+        await applyCommand(flags, output);
+      }),
+    command("status", "show the hosts of a mesh, their shards, and what moves")
+      .action(async (flags: PlacementFlags) => {
+        const { statusCommand } = await import("./status.ts");
+        await statusCommand(flags, output);
+      }),
+    command("explain", "say where a shard is, and why it stays or moves")
+      .addArgument(
+        new Argument("<shard>", "its number, from 0").argParser(wholeNumber(0, 1023)),
+      )
+      .action(async (shard: number, flags: PlacementFlags) => {
+        const { explainCommand } = await import("./explain.ts");
+        await explainCommand(shard, flags, output);
+      }),
+    command("drain", "move all shards off a host, and give it no others")
+      .addArgument(host())
+      .option("--wait", wait)
+      .action(async (name: string, flags: DrainFlags) => {
+        const { drainCommand } = await import("./drain.ts");
+        await drainCommand(name, "draining", flags, output);
+      }),
+    command("undrain", "let a drained host have shards again")
+      .addArgument(host())
+      .action(async (name: string, flags: PlacementFlags) => {
+        const { drainCommand } = await import("./drain.ts");
+        await drainCommand(name, "up", flags, output);
+      }),
+    command("cancel", "end the plan that was applied; shards that have not moved stay")
+      .action(async (flags: PlacementFlags) => {
+        const { cancelCommand } = await import("./apply.ts");
+        await cancelCommand(flags, output);
+      }),
+    command("rollback", "move the shards of the last plan back")
+      .option("--wait", wait)
+      .action(async (flags: ApplyFlags) => {
+        const { rollbackCommand } = await import("./apply.ts");
+        await rollbackCommand(flags, output);
+      }),
+    command("recover", "go on with a coordination store that was restored from older data")
+      .requiredOption(
+        "--accept-loss",
+        "give every shard a new owner, which restores it from the newest snapshot",
+      )
+      .action(async (flags: PlacementFlags) => {
+        const { recoverCommand } = await import("./recover.ts");
+        await recoverCommand(flags, output);
+      }),
+  ];
+}

@@ -1,0 +1,49 @@
+/**
+ * The work of `cairn drain` and `cairn undrain`.
+ */
+import { ownerOf } from "../../mesh/placement/views.ts";
+import { shardViews } from "../../mesh/placement/mesh_views.ts";
+import type { MeshView } from "../../mesh/ports/coordination.ts";
+import type { Output } from "../command_line.ts";
+import type { DrainFlags } from "./command.ts";
+import { planOfView, withMeshStore } from "./mesh_store.ts";
+
+/** Pause between two looks at the store while the command waits, ms. */
+const LOOK_MS = 1_000;
+
+/** @throws {CommandError} There is no such host. */
+export async function drainCommand(
+  host: string,
+  state: "draining" | "up",
+  flags: DrainFlags,
+  output: Output,
+): Promise<void> {
+  await withMeshStore(flags, async ({ coordination, read }) => {
+    await coordination.setHostState(host, state);
+    let view = await read();
+    const before = shardsOn(view, host);
+    const stuck = planOfView(view, Infinity).shards.filter((each) =>
+      each.kind === "unplaced" && each.from === host
+    );
+    output.out(
+      flags.json
+        ? `${JSON.stringify({ host, state, shards: before, unplaced: stuck })}\n`
+        : state === "up"
+        ? `${host} may have shards again\n`
+        : `${host} is draining: ${before} shards leave it\n`,
+    );
+    for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);
+    let shown = before;
+    while (flags.wait && state === "draining" && shardsOn(view, host) > 0) {
+      await coordination.watch(view.revision, LOOK_MS);
+      view = await read();
+      const left = shardsOn(view, host);
+      if (left !== shown) output.err(`${left} shards left on ${host}\n`);
+      shown = left;
+    }
+  });
+}
+
+function shardsOn(view: MeshView, host: string): number {
+  return shardViews(view, "shard").filter(({ placement }) => ownerOf(placement) === host).length;
+}

@@ -1,0 +1,77 @@
+/**
+ * The coordination store, for a command.
+ */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { PlanFormatError } from "../../mesh/placement/plan_document.ts";
+import type { PlacementPlan } from "../../mesh/placement/placement_plan.ts";
+import { hostViews, shardViews } from "../../mesh/placement/mesh_views.ts";
+import { planPlacement } from "../../mesh/placement/plan_placement.ts";
+import {
+  type Coordination,
+  type MeshView,
+  PlanConflictError,
+  UnknownHostError,
+} from "../../mesh/ports/coordination.ts";
+import { openCoordination } from "../../server/machine/redis_coordination.ts";
+import { InvariantError, present } from "../../structures/invariant.ts";
+import { CommandError } from "../errors.ts";
+import { loadConfiguration } from "../load_configuration.ts";
+import type { PlacementFlags } from "./command.ts";
+
+/** The store of a mesh, and the configuration that names it. */
+export interface MeshStore {
+  readonly configuration: CairnConfiguration;
+  readonly coordination: Coordination;
+  /** @throws {CommandError} No host has joined the mesh yet. */
+  read(): Promise<MeshView>;
+}
+
+/** Differences of fill that are left alone, as the hosts do. */
+const SPREAD_MAX = 0.1;
+
+/**
+ * Runs `work` on the store of the configuration's mesh.
+ *
+ * @throws {CommandError} There is no such store, or it does not answer.
+ */
+export async function withMeshStore<T>(
+  { config, set }: PlacementFlags,
+  work: (store: MeshStore) => Promise<T>,
+): Promise<T> {
+  const overrides = { assignments: set };
+  const configuration = await loadConfiguration(config, overrides, { serves: false });
+  const { coordination, close } = await openCoordination(configuration).catch((error: Error) => {
+    throw new CommandError(error.message);
+  });
+  try {
+    return await work({
+      configuration,
+      coordination,
+      async read() {
+        try {
+          return await coordination.read();
+        } catch (error) {
+          if (!(error instanceof InvariantError)) throw error;
+          const { id } = present(configuration.mesh, "a store belongs to a mesh");
+          throw new CommandError(
+            `No host has joined the mesh ${id} yet: start its hosts by cairn node.`,
+          );
+        }
+      },
+    });
+  } catch (error) {
+    const isExpected = error instanceof UnknownHostError || error instanceof PlanConflictError ||
+      error instanceof PlanFormatError;
+    throw isExpected ? new CommandError(error.message) : error;
+  } finally {
+    await close();
+  }
+}
+
+/** The plan that evens out the hosts. */
+export function planOfView(view: MeshView, movesMax: number): PlacementPlan {
+  return planPlacement(hostViews(view, "shard"), shardViews(view, "shard"), {
+    spreadMax: SPREAD_MAX,
+    movesMax,
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * The work of `cairn plan`.
+ */
+import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
+import { moveMs } from "../../mesh/placement/move_time.ts";
+import { changesOf, type ShardDecision } from "../../mesh/placement/placement_plan.ts";
+import { present } from "../../structures/invariant.ts";
+import type { Output } from "../command_line.ts";
+import { CommandError, exitCodes } from "../errors.ts";
+import type { PlacementFlags } from "./command.ts";
+import { planOfView, withMeshStore } from "./mesh_store.ts";
+
+/** Exit code of a plan with changes. */
+export const CHANGES = 2;
+
+/**
+ * Bytes of rows that one shard copies a second: the lowest rate of copies between worker threads on
+ * a machine of two busy cores.
+ */
+const BYTES_PER_SECOND = 40 * 2 ** 20;
+
+/** @throws {CommandError} With exit code 2 where shards would move. */
+export async function planCommand(flags: PlacementFlags, output: Output): Promise<void> {
+  await withMeshStore(flags, async ({ configuration, read }) => {
+    const view = await read();
+    const { movesMax } = present(configuration.mesh, "a store belongs to a mesh");
+    const plan = planOfView(view, movesMax);
+    const changes = changesOf(plan);
+    const refused = refusedChanges(view.identity, {
+      ...view.identity,
+      shards: configuration.shardCount,
+    });
+    const later = plan.shards.filter((each) => each.kind === "waits" || each.kind === "unplaced");
+    const bytes = [...changes, ...plan.shards.filter(({ kind }) => kind === "waits")]
+      .reduce((sum, each) => sum + ("bytes" in each ? each.bytes : 0), 0);
+    const estimatedMs = Math.ceil(moveMs(bytes, BYTES_PER_SECOND) / movesMax);
+    if (flags.json) {
+      const { version, generation, identity } = view;
+      const result = { version, generation, mesh: identity.mesh, estimatedMs, refused, ...plan };
+      output.out(`${JSON.stringify(result)}\n`);
+    } else {
+      for (const line of hostLines(plan.hosts)) output.out(line);
+      for (const each of plan.shards) if (each.kind !== "stays") output.out(decisionLine(each));
+      const stays = plan.shards.filter(({ kind }) => kind === "stays").length;
+      output.out(
+        `${stays} of ${plan.shards.length} shards stay where they are (version ${version(view)})\n`,
+      );
+      for (const { reason } of refused) output.out(`refused: ${reason}\n`);
+    }
+    if (refused.length > 0) {
+      throw new CommandError("the running mesh cannot take this configuration", exitCodes.failed);
+    }
+    const count = changes.length + later.length;
+    if (count === 0) return;
+    throw new CommandError(
+      `${count} shards would move or wait, in about ${Math.ceil(estimatedMs / 1_000)} s; cairn ` +
+        "apply carries it out",
+      CHANGES,
+    );
+  });
+}
+
+function version({ version }: { readonly version: number }): number {
+  return version;
+}
+
+function hostLines(hosts: ReturnType<typeof planOfView>["hosts"]): string[] {
+  return hosts.map((each) => {
+    const { host, state, shardsBefore, shardsAfter, bytesBefore, bytesAfter } = each;
+    const shards = shardsBefore === shardsAfter
+      ? `${shardsBefore} shards`
+      : `${shardsBefore} -> ${shardsAfter} shards`;
+    const sizes = bytesBefore === bytesAfter
+      ? sizeText(bytesBefore)
+      : `${sizeText(bytesBefore)} -> ${sizeText(bytesAfter)}`;
+    const over = bytesAfter > each.capacityBytes ? "  over its capacity" : "";
+    return `${host}  ${state}  ${shards}  ${sizes} of ${sizeText(each.capacityBytes)}${over}\n`;
+  });
+}
+
+/** One decision as a line: the shard, its way, its size and the reason. */
+export function decisionLine(decision: ShardDecision): string {
+  const { kind, shard, reason } = decision;
+  switch (kind) {
+    case "stays":
+      return `shard ${shard}  stays on ${decision.on}: ${reason}\n`;
+    case "unplaced":
+      return `shard ${shard}  has no place: ${reason}\n`;
+    case "moves":
+    case "restores":
+    case "underway":
+    case "waits": {
+      const size = `${decision.rows.toLocaleString("en")} rows, ${sizeText(decision.bytes)}`;
+      const from = decision.from ?? "none";
+      return `shard ${shard}  ${kind} ${from} -> ${decision.to}  (${size}): ${reason}\n`;
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The work of `cairn status`.
+ */
+import { sizeText } from "../../mesh/placement/byte_sizes.ts";
+import { shardViews } from "../../mesh/placement/mesh_views.ts";
+import { decodePlan } from "../../mesh/placement/plan_document.ts";
+import { ownerOf } from "../../mesh/placement/views.ts";
+import { describe } from "../../mesh/ports/coordination.ts";
+import type { Output } from "../command_line.ts";
+import type { PlacementFlags } from "./command.ts";
+import { withMeshStore } from "./mesh_store.ts";
+
+export async function statusCommand(flags: PlacementFlags, output: Output): Promise<void> {
+  await withMeshStore(flags, async ({ read }) => {
+    const view = await read();
+    const shards = shardViews(view, "shard");
+    const hosts = [...view.hosts.values()].map((each) => {
+      const owned = shards.filter(({ placement }) => ownerOf(placement) === each.host);
+      return {
+        host: each.host,
+        state: each.expiresMs <= view.nowMs ? "silent" : each.state,
+        roles: each.roles,
+        address: each.address,
+        shards: owned.length,
+        rows: owned.reduce((sum, { rows }) => sum + rows, 0),
+        bytes: owned.reduce((sum, { bytes }) => sum + bytes, 0),
+        capacityBytes: each.capacityBytes,
+      };
+    });
+    const restless = [...view.placements].filter(([, { state }]) => state !== "active")
+      .map(([key, placement]) => ({ key, placement }));
+    const plan = view.plan && decodePlan(view.plan.document);
+    const controller = view.control?.holder.host;
+    if (flags.json) {
+      const { version, generation, identity } = view;
+      const result = {
+        mesh: identity.mesh,
+        version,
+        generation,
+        controller,
+        hosts,
+        restless,
+        plan,
+      };
+      return output.out(`${JSON.stringify(result)}\n`);
+    }
+    output.out(
+      `version ${view.version}, generation ${view.generation}, controller ${
+        controller ?? "none"
+      }\n`,
+    );
+    for (const each of hosts) {
+      output.out(
+        `${each.host}  ${each.state}  ${each.roles.join(", ")}  ${each.shards} shards  ` +
+          `${each.rows.toLocaleString("en")} rows  ${sizeText(each.bytes)}  ${each.address}\n`,
+      );
+    }
+    for (const { key, placement } of restless) output.out(`${key} is ${describe(placement)}\n`);
+    if (plan !== undefined) {
+      output.out(`plan ${view.plan?.edition}: ${plan.state}, ${plan.moves.length} moves\n`);
+    }
+  });
+}
