@@ -11,12 +11,18 @@ import { decodeExamples } from "../records/example_chunk.ts";
 import type { World } from "./world/world.ts";
 
 const BUDGET = { budgetMs: 5_000 };
+/** For so long no actor may have been restarted, ms. */
+const STEADY_MS = 1_000;
+/** A snapshot of all rows is waited for where one is taken this often, ms. */
+const SNAPSHOT_INTERVAL_MS_MAX = 15_000;
 
 /** The pending work in words; undefined when everything has come through. */
 export async function pendingIn(world: World): Promise<string | undefined> {
   if (world.isRestarting) return "the process is being restarted";
   const running = world.process?.running;
   if (running === undefined) return "the process has not started";
+  const { actor, atMs } = world.lastBegun;
+  if (atMs + STEADY_MS > world.clock.monotonicMs()) return `${actor} was restarted just now`;
   try {
     return await pendingOf(world, running);
   } catch (error) {
@@ -36,12 +42,16 @@ async function pendingOf(world: World, running: RunningMesh): Promise<string | u
   const { offsets, diverged } = await running.trainers.status();
   if (diverged !== undefined) return `a trainer has diverged: ${diverged}`;
   let decidedMs = 0;
+  let rowsDecided = 0;
   for (const [partition, offset] of offsets.entries()) {
     const { durable, last } = logs.partition("examples", partition);
     if (offset < durable) {
       return `trainer/${partition} stands at ${offset} of ${durable} chunks`;
     }
-    if (last !== undefined) decidedMs = Math.max(decidedMs, decodeExamples(last).acceptedAtMs);
+    if (last === undefined) continue;
+    const { acceptedAtMs, firstRow, rows } = decodeExamples(last);
+    decidedMs = Math.max(decidedMs, acceptedAtMs);
+    rowsDecided += firstRow + rows;
   }
   const { mesh, configuration } = running;
   for (let shard = 0; shard < configuration.shardCount; shard++) {
@@ -54,6 +64,13 @@ async function pendingOf(world: World, running: RunningMesh): Promise<string | u
   const { learnedThroughMs } = await running.parameterSync.ask({ kind: "getStatus" }, BUDGET);
   if (learnedThroughMs < decidedMs) {
     return `learnedThroughMs is ${learnedThroughMs}, decided through ${decidedMs}`;
+  }
+  const snapshots = await running.snapshotter?.ask({ kind: "getStatus" }, BUDGET);
+  const { storage } = configuration;
+  const isDue = storage.kind === "directory" &&
+    storage.snapshots.interval <= SNAPSHOT_INTERVAL_MS_MAX;
+  if (snapshots !== undefined && isDue && snapshots.sequence < rowsDecided) {
+    return `the newest snapshot has ${snapshots.sequence} of ${rowsDecided} rows`;
   }
   const ready = await running.fetch(new Request("http://simulated/health/ready"));
   if (ready.status !== 200) return `/health/ready says ${ready.status}: ${await ready.text()}`;

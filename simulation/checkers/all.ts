@@ -3,31 +3,47 @@
  */
 import type { World } from "../world/world.ts";
 import { acceptedEvents } from "./accepted_events.ts";
+import { admittedRows } from "./admitted_rows.ts";
 import { ascendingAcceptance } from "./ascending_acceptance.ts";
 import { bounded } from "./bounded.ts";
 import type { CheckerFactory } from "./checker.ts";
+import { currentOpenings } from "./current_openings.ts";
 import { exactlyOnce } from "./exactly_once.ts";
 import { exampleChunks } from "./example_chunks.ts";
 import { honestFreshness } from "./honest_freshness.ts";
 import { joinedExamples } from "./joined_examples.ts";
+import { logOffsets } from "./log_offsets.ts";
+import { promptAsks } from "./prompt_asks.ts";
+import { promptFreshness } from "./prompt_freshness.ts";
+import { reproducedScores } from "./reproduced_scores.ts";
 import { servedRows } from "./served_rows.ts";
 import { statedAnswers } from "./stated_answers.ts";
 import { supervision } from "./supervision.ts";
+import { wholeDeltas } from "./whole_deltas.ts";
 import { wholeSnapshots } from "./whole_snapshots.ts";
 
 /** All checkers, for a world that begins. */
 export function allCheckers(world: World): CheckerFactory[] {
+  const configuration = () => world.configuration;
+  const running = () => world.process?.running;
   return [
+    logOffsets,
     acceptedEvents,
     ascendingAcceptance,
     exampleChunks,
     joinedExamples(world.configuration),
-    exactlyOnce(() => world.configuration),
+    exactlyOnce(configuration),
+    currentOpenings,
+    wholeDeltas(configuration),
     wholeSnapshots,
     honestFreshness,
-    servedRows(() => world.process?.running),
+    promptFreshness(world.configuration, world.latencies),
+    servedRows(running),
+    admittedRows(running),
+    reproducedScores(running),
     statedAnswers,
     supervision,
-    bounded(() => world.configuration, world.disk),
+    promptAsks,
+    bounded(configuration, world.disk),
   ];
 }

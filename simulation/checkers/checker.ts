@@ -28,6 +28,10 @@ export interface Checker {
   handles?(actor: Address, message: Message): void;
   /** An actor answers a request. */
   answers?(actor: Address, request: Message, value: unknown): void;
+  /** An ask has not ended in time. */
+  askLate?(from: Address, to: Address, kind: string, lateMs: number): void;
+  /** A request is handled although its asker has given up. */
+  handledLate?(actor: Address, kind: string, lateMs: number): void;
   /** Records of a log became durable. */
   durable?(
     log: string,

@@ -3,15 +3,14 @@
  *
  *     at the end, ∀ shard:  ids(replica) = ids(shard), and their weights are equal bit by bit
  */
-import type { EmbeddingShardMessage, ShardCursor } from "../../actors/embedding_shard/protocol.ts";
+import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
-import type { ClassPage } from "../../kernels/embedding/class_tables.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { addresses } from "../../server/plan.ts";
 import type { Checker, CheckerFactory } from "./checker.ts";
+import { rowsOf } from "./shard_rows.ts";
 
 const BUDGET = { budgetMs: 10_000 };
-const PAGE_ROWS = 4_096;
 /** Comparisons, with pauses between them, of which one must find no difference. */
 const COMPARISONS_MAX = 4;
 const PAUSE_MS = 500;
@@ -45,13 +44,7 @@ async function differenceOf(
   const replica = mesh.actorRef<ServingReplicaMessage>(addresses.servingReplica(shard));
   const classes = configuration.embeddingShard.tables.classes.length;
   let rowsSeen = 0;
-  let cursor: ShardCursor | undefined;
-  for (let done = false; !done;) {
-    const page: ClassPage & { readonly cursor: ShardCursor } = await owner.ask(
-      { kind: "exportRows", rowsMax: PAGE_ROWS, ...(cursor !== undefined && { cursor }) },
-      BUDGET,
-    );
-    ({ cursor, done } = page);
+  for await (const page of rowsOf(owner)) {
     rowsSeen += page.ids.length;
     const starts = Uint32Array.from(
       { length: classes + 1 },

@@ -38,6 +38,10 @@ export const swarmKnobs: readonly Knob[] = [
   { path: "storage.snapshots.interval", values: ["1s", "3s", "10s"] },
   { path: "storage.snapshots.spread", values: ["0ms", "1s"] },
   { path: "storage.snapshots.chunkRows", values: [1, 8, 8192] },
+  {
+    path: "embeddings.admission",
+    values: [undefined, undefined, { kind: "threshold", threshold: 2 }],
+  },
   { path: "embeddings.expiry", values: [undefined, undefined, "4s"] },
   { path: "embeddings.evictionInterval", values: ["100ms", "1s"] },
 ];

@@ -17,6 +17,8 @@ export class NodeClock implements Clock {
   readonly #callbackRan: () => void;
   readonly #held: Held[] = [];
   #stalledUntilMs = 0;
+  /** Time of all stalls that have begun, ms. */
+  #stallsMs = 0;
   #revoked = false;
 
   /** @param callbackRan Told of each callback, which is an event of the run. */
@@ -52,8 +54,14 @@ export class NodeClock implements Clock {
   stall(forMs: number): void {
     const untilMs = this.#base.monotonicMs() + forMs;
     if (untilMs <= this.#stalledUntilMs) return;
+    this.#stallsMs += untilMs - Math.max(this.#stalledUntilMs, this.#base.monotonicMs());
     this.#stalledUntilMs = untilMs;
     this.#base.schedule(forMs, () => this.#resume());
+  }
+
+  /** Time for which the thread stood still, or will by the stall under way, ms. */
+  get stallsMs(): number {
+    return this.#stallsMs;
   }
 
   /** Ends a stall now. */

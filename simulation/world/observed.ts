@@ -2,6 +2,7 @@
  * Watches actors from outside: a definition that behaves as the given one, and tells an observer of
  * each message, each answer and each incarnation.
  */
+import type { NodeClock } from "./node_clock.ts";
 import type {
   ActorContext,
   ActorDefinition,
@@ -26,14 +27,35 @@ export interface ActorObserver {
   handles(actor: Address, message: Message): void;
   /** A request is answered. */
   answers(actor: Address, request: Message, value: unknown): void;
+  /** An ask ended, so long after its budget; or is pending so long after it. */
+  askLate(from: Address, to: Address, request: Message, lateMs: number): void;
+  /** A request is handled so long after its deadline. */
+  handledLate(actor: Address, request: Message, lateMs: number): void;
   /** A request is answered by an error. */
   refuses(actor: Address, request: Message, error: Error): void;
+}
+
+/** Asks that have not ended, by a key of their own. */
+export interface PendingAsk {
+  readonly from: Address;
+  readonly to: Address;
+  readonly request: Message;
+  readonly dueAtMs: number;
+  /** Whether the asker lives. */
+  isCurrent(): boolean;
+}
+
+/** The thread of an observed actor. */
+export interface ObservedThread {
+  readonly clock: NodeClock;
+  readonly asks: Set<PendingAsk>;
 }
 
 /** The definition, observed. */
 export function observed<M extends Message, O>(
   definition: ActorDefinition<M, O>,
   observer: ActorObserver,
+  thread: ObservedThread,
 ): ActorDefinition<M, O> {
   return {
     kind: definition.kind,
@@ -42,10 +64,10 @@ export function observed<M extends Message, O>(
     priorityOf: (message) => definition.priorityOf(message),
     create(context, options) {
       const actor = context.self.address;
-      const made = definition.create(observedContext(context, observer), options);
+      const made = definition.create(observedContext(context, observer, thread), options);
       const watch = (behavior: Behavior<M>) => {
         observer.began(actor);
-        return observedBehavior(actor, behavior, observer);
+        return observedBehavior(context, behavior, observer);
       };
       return made instanceof Promise ? made.then(watch) : watch(made);
     },
@@ -53,12 +75,15 @@ export function observed<M extends Message, O>(
 }
 
 function observedBehavior<M extends Message>(
-  actor: Address,
+  context: ActorContext<M>,
   behavior: Behavior<M>,
   observer: ActorObserver,
 ): Behavior<M> {
+  const actor = context.self.address;
   return {
     receive(message) {
+      const remainingMs = context.remainingMs(message);
+      if (remainingMs < 0) observer.handledLate(actor, message, -remainingMs);
       observer.handles(actor, message);
       return behavior.receive(message);
     },
@@ -69,6 +94,7 @@ function observedBehavior<M extends Message>(
 function observedContext<M extends Message>(
   context: ActorContext<M>,
   observer: ActorObserver,
+  { clock, asks }: ObservedThread,
 ): ActorContext<M> {
   const actor = context.self.address;
   const watched = <N extends Message>(ref: ActorRef<N>): ActorRef<N> => ({
@@ -79,7 +105,24 @@ function observedContext<M extends Message>(
     },
     ask(request, options) {
       observer.sends(actor, ref.address, request as Message);
-      return ref.ask(request, options);
+      const stallsMs = clock.stallsMs;
+      const dueAtMs = clock.monotonicMs() + options.budgetMs;
+      const pending: PendingAsk = {
+        from: actor,
+        to: ref.address,
+        request: request as Message,
+        dueAtMs,
+        isCurrent: () => context.isCurrent,
+      };
+      asks.add(pending);
+      const answer = ref.ask(request, options);
+      const ended = () => {
+        asks.delete(pending);
+        const lateMs = clock.monotonicMs() - dueAtMs - (clock.stallsMs - stallsMs);
+        if (lateMs > 0) observer.askLate(actor, ref.address, request as Message, lateMs);
+      };
+      answer.then(ended, ended);
+      return answer;
     },
   });
   return {

@@ -29,7 +29,7 @@ import { KeyedHash } from "../keyed_hash.ts";
 import { SEED_END } from "../seed.ts";
 import { NodeClock } from "./node_clock.ts";
 import type { Composed, Program } from "./program.ts";
-import { type ActorObserver, observed } from "./observed.ts";
+import { type ActorObserver, observed, type PendingAsk } from "./observed.ts";
 import { createWorldLink } from "./world_link.ts";
 import type { WorldTelemetry } from "./world_telemetry.ts";
 import type { Exchange } from "./world.ts";
@@ -80,6 +80,7 @@ export class SimulatedProcess {
   readonly #requests = new Set<Promise<unknown>>();
   /** Answers the requests that are in progress when the time for them is over. */
   readonly #stopped = Promise.withResolvers<Exchange>();
+  readonly #asks = new Set<PendingAsk>();
   #stopping = false;
   #composed: Composed | undefined;
   #dead = false;
@@ -180,7 +181,7 @@ export class SimulatedProcess {
       stores: await this.#openStores(),
       dense,
       metrics: { snapshot: () => Promise.resolve(undefined), render: () => Promise.resolve("") },
-      observe: (definition) => this.#observed(definition),
+      observe: (definition) => this.#observed(definition, homeNode),
       startNodes: (request) => this.#startNodes(request),
       close: async () => {
         for (const log of this.#logs) await log.close();
@@ -188,8 +189,15 @@ export class SimulatedProcess {
     };
   }
 
-  #observed(definition: AnyDefinition): AnyDefinition {
-    return observed(definition, this.#options.observer);
+  #observed(definition: AnyDefinition, node: string): AnyDefinition {
+    const thread = { clock: this.#clockOf(node), asks: this.#asks };
+    return observed(definition, this.#options.observer, thread);
+  }
+
+  /** Asks of actors that live and that should have ended so long ago. */
+  overdueAsks(lateMs: number): PendingAsk[] {
+    const nowMs = this.#clockOf(homeNode).monotonicMs();
+    return [...this.#asks].filter((ask) => ask.dueAtMs + lateMs < nowMs && ask.isCurrent());
   }
 
   #node(name: string): Node {
@@ -295,7 +303,7 @@ export class SimulatedProcess {
       const definitions = this.#options.program.definitions({ exampleLog, blobs, dense });
       await node.spawn(
         defineNodeActor(node, {
-          definitions: definitions.map((definition) => this.#observed(definition)),
+          definitions: definitions.map((definition) => this.#observed(definition, name)),
         }),
         name,
         undefined,

@@ -12,6 +12,7 @@ import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "../checkers/checker.ts";
 import { MachineDisk } from "../disk/machine_disk.ts";
+import { LATE_MS } from "../checkers/prompt_asks.ts";
 import { KeyedHash } from "../keyed_hash.ts";
 import { describeFault, type Fault } from "../plan/fault.ts";
 import { Trace } from "../trace/trace.ts";
@@ -79,6 +80,7 @@ export class World implements ActorObserver {
   #restartsDue = 0;
   #slowDisk = { untilMs: 0, latencyMs: 0 };
   #violation: Violation | undefined;
+  #lastBegun = { actor: "none", atMs: -Infinity };
   #running = true;
   #isRestarting = false;
 
@@ -139,6 +141,16 @@ export class World implements ActorObserver {
   /** The configuration of the process that runs, or of the next one. */
   get configuration(): CairnConfiguration {
     return this.#configuration;
+  }
+
+  /** The newest incarnation of any actor, and when it began. */
+  get lastBegun(): { readonly actor: string; readonly atMs: number } {
+    return this.#lastBegun;
+  }
+
+  /** Mean latencies of links and syncs, without faults. */
+  get latencies(): { readonly linkMs: number; readonly syncMs: number } {
+    return this.#options;
   }
 
   /** The process that runs; undefined while it is down. */
@@ -376,6 +388,10 @@ export class World implements ActorObserver {
 
   /** After the last event: the promises about the end of a run. */
   async checkEnd(): Promise<void> {
+    const nowMs = this.clock.monotonicMs();
+    for (const ask of this.#process?.overdueAsks(LATE_MS) ?? []) {
+      this.askLate(ask.from, ask.to, ask.request, nowMs - ask.dueAtMs);
+    }
     for (const checker of this.#checkers) await checker.atEnd?.();
   }
 
@@ -383,6 +399,7 @@ export class World implements ActorObserver {
 
   began(actor: Address): void {
     this.note(actor, "began");
+    this.#lastBegun = { actor, atMs: this.clock.monotonicMs() };
     for (const checker of this.#checkers) checker.began?.(actor);
   }
 
@@ -398,6 +415,16 @@ export class World implements ActorObserver {
 
   answers(actor: Address, request: Message, value: unknown): void {
     for (const checker of this.#checkers) checker.answers?.(actor, request, value);
+  }
+
+  askLate(from: Address, to: Address, { kind }: Message, lateMs: number): void {
+    if (lateMs <= LATE_MS) return;
+    for (const checker of this.#checkers) checker.askLate?.(from, to, kind, lateMs);
+  }
+
+  handledLate(actor: Address, { kind }: Message, lateMs: number): void {
+    if (lateMs <= LATE_MS) return;
+    for (const checker of this.#checkers) checker.handledLate?.(actor, kind, lateMs);
   }
 
   refuses(actor: Address, request: Message, error: Error): void {

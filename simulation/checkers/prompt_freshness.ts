@@ -1,0 +1,73 @@
+/**
+ * Without faults, a decided example is learned and served within a bound that follows from the
+ * configuration.
+ *
+ *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
+ *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
+ *     bound = 2 · rowsInterval + linger + ROUND_TRIPS · link + SYNCS · sync + STEP_MS
+ */
+import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
+import { decodeExamples } from "../../records/example_chunk.ts";
+import type { CheckerFactory } from "./checker.ts";
+
+/** Messages there and back between a chunk and its freshness: read, lookup, gradients, sync. */
+const ROUND_TRIPS = 40;
+const SYNCS = 10;
+/** Several chunks may wait for one trainer, ms. */
+const STEP_MS = 1_000;
+/** A start, and a restart of every part after a fault, ms. */
+const FAULT_FREE_MS = 30_000;
+const QUANTILE = 0.99;
+
+/** The mean latencies of a run. */
+export interface RunLatencies {
+  readonly linkMs: number;
+  readonly syncMs: number;
+}
+
+/** @param configuration At the first start. */
+export function promptFreshness(
+  { sync, joiner }: CairnConfiguration,
+  { linkMs, syncMs }: RunLatencies,
+): CheckerFactory {
+  const boundMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + ROUND_TRIPS * linkMs +
+    SYNCS * syncMs + STEP_MS;
+  return (context) => {
+    let calmFromMs = 0;
+    let waiting: { readonly acceptedAtMs: number; readonly decidedMs: number }[] = [];
+    const tookMs: number[] = [];
+    return {
+      name: "prompt-freshness",
+      fault() {
+        calmFromMs = context.nowMs() + FAULT_FREE_MS;
+        waiting = [];
+      },
+      durable(log, _partition, records) {
+        if (log !== "examples" || context.nowMs() < calmFromMs) return;
+        for (const bytes of records) {
+          const { acceptedAtMs, rows } = decodeExamples(bytes);
+          if (rows > 0) waiting.push({ acceptedAtMs, decidedMs: context.nowMs() });
+        }
+      },
+      handles(actor, message) {
+        if (!actor.startsWith("scorer/")) return;
+        const told = message as ScorerMessage;
+        if (told.kind !== "setFreshness") return;
+        waiting = waiting.filter(({ acceptedAtMs, decidedMs }) => {
+          if (acceptedAtMs > told.learnedThroughMs) return true;
+          tookMs.push(context.nowMs() - decidedMs);
+          return false;
+        });
+      },
+      atEnd() {
+        const slowest = tookMs.sort((a, b) => a - b)[Math.floor(QUANTILE * tookMs.length)] ?? 0;
+        if (slowest <= boundMs) return;
+        context.fail(
+          `1 of 100 examples was served ${slowest.toFixed(0)} ms after it was decided; the bound ` +
+            `is ${boundMs.toFixed(0)} ms`,
+        );
+      },
+    };
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * A score is a function of the shards' rows and of the dense weights that the answer names.
+ *
+ *     ∀ scorer incarnation:        versions of its dense weights never fall
+ *     at the end, ∀ sampled request:
+ *         predictions = model(pool(rows of the shards), weights of the named version), bit by bit
+ *
+ * The reference is a session of its own and asks the shards themselves. At the end nothing is
+ * learned any more, so that shards and replicas have the same rows.
+ */
+import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import type {
+  LoadDenseWeights,
+  Score,
+  ScorerMessage,
+  Scores,
+} from "../../actors/scorer/protocol.ts";
+import { prediction } from "../../kernels/dense/inference_session.ts";
+import type { DenseWeights } from "../../kernels/dense/weights.ts";
+import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
+import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
+import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
+import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
+import type { RunningMesh } from "../../server/compose.ts";
+import { addresses } from "../../server/plan.ts";
+import { referenceSessions } from "../../server/reference_sessions.ts";
+import type { CheckerFactory } from "./checker.ts";
+
+const BUDGET = { budgetMs: 10_000 };
+/** One request in so many is kept, and the newest of these are asked again. */
+const SAMPLE = 16;
+const KEPT_MAX = 8;
+
+/** @param running The process at the end of the run. */
+export function reproducedScores(running: () => RunningMesh | undefined): CheckerFactory {
+  return (context) => {
+    const versions = new Map<string, number>();
+    let weights: DenseWeights | undefined;
+    const kept: FeatureBatch[] = [];
+    let requests = 0;
+    return {
+      name: "reproduced-scores",
+      began(actor) {
+        versions.delete(actor);
+        if (actor.startsWith("scorer/")) weights = undefined;
+      },
+      handles(actor, message) {
+        if (!actor.startsWith("scorer/")) return;
+        if (message.kind === "loadDenseWeights") {
+          const loaded = (message as LoadDenseWeights).weights;
+          if (loaded.version >= (weights?.version ?? 0)) weights = structuredClone(loaded);
+        }
+        if (message.kind !== "score" || requests++ % SAMPLE !== 0) return;
+        kept.push(structuredClone((message as Score).features));
+        if (kept.length > KEPT_MAX) kept.shift();
+      },
+      answers(actor, request, value) {
+        if (!actor.startsWith("scorer/") || request.kind !== "score") return;
+        const { modelVersion } = value as Scores;
+        const before = versions.get(actor) ?? 0;
+        if (modelVersion < before) {
+          context.fail(`${actor} scored by version ${modelVersion} after version ${before}`);
+        }
+        versions.set(actor, modelVersion);
+      },
+      async atEnd() {
+        const mesh = running();
+        if (mesh === undefined) return;
+        for (const features of kept) {
+          const difference = await differenceOf(mesh, structuredClone(features), () => weights);
+          if (difference !== undefined) context.fail(difference);
+        }
+      },
+    };
+  };
+}
+
+async function differenceOf(
+  mesh: RunningMesh,
+  features: FeatureBatch,
+  newest: () => DenseWeights | undefined,
+): Promise<string | undefined> {
+  const { configuration } = mesh;
+  const scorer = mesh.mesh.actorRef<ScorerMessage>(addresses.scorer());
+  const score = () => scorer.ask({ kind: "score", features: structuredClone(features) }, BUDGET);
+  let scored = await score();
+  // The last weights may arrive between an answer and the look at them.
+  if (scored.modelVersion !== newest()?.version) scored = await score();
+  const weights = newest();
+  if (weights === undefined) return undefined;
+  if (scored.modelVersion !== weights.version) {
+    return `a score names version ${scored.modelVersion}; version ${weights.version} was loaded last`;
+  }
+  const session = await referenceSessions(configuration).openInference();
+  session.load(weights);
+  const { layout, schema } = configuration.scorer;
+  const { shardCount } = configuration;
+  const grouped = BatchKernel.create(layout.classes).unique(features.ids, shardCount);
+  const rows = await new ShardFanOut(shardCount, layout.classes.length).ask(
+    grouped.groupStarts,
+    async ({ shard, from, to, starts }) => {
+      const owner = mesh.mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+      const ids = grouped.uniqueIds.slice(from, to);
+      return (await owner.ask({ kind: "lookup", ids, starts, missing: "zeros" }, BUDGET)).rows;
+    },
+  );
+  const { sparseInputs, historyInputs, tasks } = session.model;
+  const inputs = new ModelInputs({
+    layout,
+    sparseInputs,
+    historyInputs,
+    combiners: schema.slots.map(({ pooling }) => pooling),
+  });
+  const outputs = await session.predict({
+    rows: features.rows,
+    ...inputs.pool(rows, grouped, features),
+    dense: features.dense,
+  });
+  const differs = scored.predictions.findIndex((value, i) =>
+    !Object.is(value, Math.fround(prediction(tasks[i % tasks.length], outputs[i])))
+  );
+  if (differs < 0) return undefined;
+  return `a prediction is ${scored.predictions[differs]}, and ${
+    outputs[differs]
+  } is the reference's ` +
+    "raw output";
+}
