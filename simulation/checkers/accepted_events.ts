@@ -1,12 +1,14 @@
 /**
- * No accepted event is lost, and an event id stands for one event.
+ * No accepted event is lost, and an event id stands for one event as long as it is remembered.
  *
- *     ∀ answer "accepted" or "duplicate" for event e at t:  e is durable in the event log at t
- *     ∀ answers for one event id:                           they give one acceptedAtMs
- *     ∀ event id:                                           at most one record in the event log
+ *     ∀ answer "accepted" or "duplicate" for event e at t:
+ *         e is durable in the event log at t, with the answer's acceptedAtMs
+ *     ∀ two records of one event id:
+ *         at least 7/8 of eventsRememberedMax other events lie between them
  */
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { decodeEvent } from "../../records/event_record.ts";
-import type { Checker, CheckerContext } from "./checker.ts";
+import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
 
 interface EventAnswer {
   readonly eventId?: string;
@@ -14,9 +16,18 @@ interface EventAnswer {
   readonly acceptedAtMs?: number;
 }
 
-export function acceptedEvents(context: CheckerContext): Checker {
-  /** `acceptedAtMs` by event id. */
-  const durable = new Map<string, number>();
+/** Share of its limit that the gateway remembers at least. */
+const REMEMBERED_SHARE = 7 / 8;
+
+/** @param configuration That of the process that runs. */
+export function acceptedEvents(configuration: () => CairnConfiguration): CheckerFactory {
+  return (context) => create(configuration, context);
+}
+
+function create(configuration: () => CairnConfiguration, context: CheckerContext): Checker {
+  /** Acceptance times of an event id's records, and the number of the newest. */
+  const durable = new Map<string, { readonly times: Set<number>; number: number }>();
+  let events = 0;
   return {
     name: "accepted-events",
     durable(log, _partition, records) {
@@ -24,10 +35,18 @@ export function acceptedEvents(context: CheckerContext): Checker {
       for (const bytes of records) {
         const record = decodeEvent(bytes);
         if (record.kind !== "action") continue;
-        if (durable.has(record.eventId)) {
-          context.fail(`the event ${record.eventId} is in the event log twice`);
+        const { eventId, acceptedAtMs } = record;
+        const number = events++;
+        const earlier = durable.get(eventId);
+        const remembered = configuration().gateway.eventsRememberedMax * REMEMBERED_SHARE;
+        if (earlier !== undefined && number - earlier.number - 1 < Math.floor(remembered)) {
+          context.fail(
+            `the event ${eventId} is in the event log twice, with ` +
+              `${number - earlier.number - 1} events between`,
+          );
         }
-        durable.set(record.eventId, record.acceptedAtMs);
+        const { times } = earlier ?? { times: new Set() };
+        durable.set(eventId, { times: times.add(acceptedAtMs), number });
       }
     },
     replied({ path, method, status, body }) {
@@ -38,9 +57,10 @@ export function acceptedEvents(context: CheckerContext): Checker {
         const written = durable.get(eventId);
         if (written === undefined) {
           context.fail(`the event ${eventId} was answered "${word}" and is not durable`);
-        } else if (written !== acceptedAtMs) {
+        } else if (acceptedAtMs === undefined || !written.times.has(acceptedAtMs)) {
           context.fail(
-            `the event ${eventId} was answered acceptedAtMs ${acceptedAtMs}; the log has ${written}`,
+            `the event ${eventId} was answered acceptedAtMs ${acceptedAtMs}; the log has ` +
+              [...written.times].join(),
           );
         }
       }

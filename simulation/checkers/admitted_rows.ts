@@ -77,7 +77,7 @@ async function problemOf(
   const { shardCount, embeddingShard } = configuration;
   const slots = new Map<number, SlotOptions>();
   for (const { slots: ofClass } of embeddingShard.tables.classes) {
-    for (const slot of ofClass) slots.set(slot.slot, slot);
+    for (const slot of ofClass) slots.set(slot.number, slot);
   }
   const present = new Map<bigint, number>();
   for (let shard = 0; shard < shardCount; shard++) {

@@ -28,7 +28,7 @@ export function allCheckers(world: World): CheckerFactory[] {
   const running = () => world.process?.running;
   return [
     logOffsets,
-    acceptedEvents,
+    acceptedEvents(configuration),
     ascendingAcceptance,
     exampleChunks,
     joinedExamples(world.configuration),

@@ -29,6 +29,7 @@ export const swarmKnobs: readonly Knob[] = [
       { kind: "workers", shardThreads: 1 },
     ],
   },
+  { path: "gateway.eventsRememberedMax", values: [undefined, undefined, 8] },
   { path: "joiner.window", values: ["1s", "3s", "8s"] },
   { path: "joiner.recordsPerTurn", values: [1, 4, 256] },
   { path: "sync.rowsInterval", values: ["10ms", "100ms", "300ms"] },

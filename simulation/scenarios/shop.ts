@@ -36,6 +36,8 @@ const AGAIN = 0.1;
 const UNRANKED = 0.15;
 /** Share of visits in which the visitor also buys an item that no ranking may have shown. */
 const ELSEWHERE = 0.1;
+/** Share of visits that end with an event that was sent before. */
+const REPEATED = 0.1;
 /** Pause between two visits, ms. */
 const PAUSE_MS_MAX = 400;
 
@@ -78,7 +80,9 @@ async function actOn(visitor: Visitor, ranking: VisitorRanking): Promise<void> {
       await visitor.act(named, id, ACTIONS[Math.floor(random.nextFloat() * ACTIONS.length)]);
     } while (random.nextFloat() < AGAIN);
   }
-  if (random.nextFloat() > ELSEWHERE) return;
-  const [elsewhere] = candidates(visitor);
-  await visitor.act(undefined, elsewhere, "purchase");
+  if (random.nextFloat() < ELSEWHERE) {
+    const [elsewhere] = candidates(visitor);
+    await visitor.act(undefined, elsewhere, "purchase");
+  }
+  if (random.nextFloat() < REPEATED) await visitor.repeat();
 }

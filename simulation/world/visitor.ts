@@ -13,6 +13,18 @@ export interface VisitorRanking {
   readonly items: readonly { readonly id: string; readonly score: number }[];
 }
 
+/** An event as it is sent; it names its ranking, or its user. */
+interface SentEvent {
+  readonly eventId: string;
+  readonly rankingId?: string;
+  readonly user?: string;
+  readonly item: string;
+  readonly action: string;
+  readonly value?: number;
+}
+
+/** Events that {@link Visitor.repeat} chooses among. */
+const REPEATED_MAX = 16;
 /** Sends of one event at most. */
 const SENDS_MAX = 20;
 const RESEND_MS = 500;
@@ -22,6 +34,7 @@ export class Visitor {
   readonly #client: Client;
   readonly random: RandomStream;
   #events = 0;
+  readonly #sent: SentEvent[] = [];
 
   constructor(readonly world: World, readonly name: string) {
     this.#client = new Client(world, name);
@@ -53,13 +66,25 @@ export class Visitor {
     action: string,
     value?: number,
   ): Promise<Reply | undefined> {
-    const event = {
+    const event: SentEvent = {
       eventId: `${this.name}-${this.#events++}`,
       ...(ranking === undefined ? { user: this.name } : { rankingId: ranking.rankingId }),
       item,
       action,
       ...(value !== undefined && { value }),
     };
+    this.#sent.push(event);
+    if (this.#sent.length > REPEATED_MAX) this.#sent.shift();
+    return await this.#send(event);
+  }
+
+  /** Sends one of its newest events again, as a queue does that delivers twice. */
+  async repeat(): Promise<Reply | undefined> {
+    const event = this.#sent[Math.floor(this.random.nextFloat() * this.#sent.length)];
+    return event && await this.#send(event);
+  }
+
+  async #send(event: SentEvent): Promise<Reply | undefined> {
     for (let sends = 0; sends < SENDS_MAX; sends++) {
       const reply = await this.#client.send("POST", "/v1/events", event);
       if (reply.status !== 0 && reply.status < 500 && reply.status !== 429) return reply;
