@@ -33,7 +33,7 @@ Examples:
   deno task simulate --replay simulated/0x7/shrunk.json --html trace.html
   deno task simulate --plant double-apply             a planted bug, which must be found
 
-Exit codes: 0 no violation, 1 usage, 127 crash, 128 liveness, 129 correctness, 130 two runs of one seed differ, or one used the machine.`;
+Exit codes: 0 no violation, 1 usage, 2 a plant was not found, 127 crash, 128 liveness, 129 correctness, 130 two runs of one seed differ, or one used the machine.`;
 
 /** The command, without having loaded anything heavy. */
 export function simulateCommand(output: Output): Command {

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import metadata from "../../deno.json" with { type: "json" };
-import type { Plant } from "../../simulation/plants/plants.ts";
+import type { Plant, PlantEdit } from "../../simulation/plants/plants.ts";
 import { CommandError } from "../errors.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -18,15 +18,19 @@ const root = new URL("../../", import.meta.url);
 export async function runPlanted(plant: Plant, args: readonly string[]): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "cairn-plant-" });
   try {
-    const planted = `${folder}/planted.ts`;
-    await Deno.writeTextFile(planted, await plantedText(plant));
+    const planted: Record<string, string> = {};
+    for (const [i, edit] of plant.edits.entries()) {
+      const path = `${folder}/planted-${i}.ts`;
+      await Deno.writeTextFile(path, await plantedText(plant.name, edit));
+      planted[new URL(edit.file, root).href] = `file://${path}`;
+    }
     const importMap = `${folder}/imports.json`;
     await Deno.writeTextFile(
       importMap,
       JSON.stringify({
         imports: {
-          ...metadata.imports,
-          [new URL(plant.file, root).href]: `file://${planted}`,
+          ...withFolders(metadata.imports),
+          ...planted,
         },
       }),
     );
@@ -52,8 +56,17 @@ export async function runPlanted(plant: Plant, args: readonly string[]): Promise
   }
 }
 
+/** In an import map a package's folders are entries of their own; deno.json implies them. */
+function withFolders(imports: Readonly<Record<string, string>>): Record<string, string> {
+  const folders = Object.entries(imports).flatMap(([name, target]) => {
+    const [, scheme, path] = /^(npm|jsr):\/?(.+)$/.exec(target) ?? [];
+    return path === undefined ? [] : [[`${name}/`, `${scheme}:/${path}/`] as const];
+  });
+  return { ...imports, ...Object.fromEntries(folders) };
+}
+
 /** The file with the bug in it. Its relative imports become absolute, since it lies elsewhere. */
-async function plantedText({ name, file, find, replace }: Plant): Promise<string> {
+async function plantedText(name: string, { file, find, replace }: PlantEdit): Promise<string> {
   const url = new URL(file, root);
   const text = await Deno.readTextFile(url);
   const places = text.split(find).length - 1;

@@ -23,9 +23,10 @@ import { plants } from "../../simulation/plants/plants.ts";
 import { runPlanted } from "./planted.ts";
 import type { SimulateFlags } from "./command.ts";
 
-/** Exit codes by the kind of failure; 1 = what was typed cannot be used. */
+/** Exit codes by the kind of failure. */
 const EXIT_CODES = { crash: 127, liveness: 128, correctness: 129, nondeterminism: 130 } as const;
 const USAGE = 1;
+const PLANT_NOT_FOUND = 2;
 /** One seed in so many runs twice. */
 const DOUBLE_EVERY = 20;
 const SHRINK_RUNS_MAX = 150;
@@ -92,8 +93,12 @@ async function simulatePlanted(flags: SimulateFlags, name: string): Promise<void
     value === undefined ? [] : [`--${option}`, String(value)]
   );
   const code = await runPlanted(plant, json === true ? [...args, "--json"] : args);
-  if (code === 0) return;
-  throw new CommandError(`the planted bug ${name} was found`, code);
+  if (code === 0) throw new CommandError(`the planted bug ${name} was not found`, PLANT_NOT_FOUND);
+  const isFound = Object.values<number>(EXIT_CODES).includes(code);
+  throw new CommandError(
+    isFound ? `the planted bug ${name} was found` : `the bug ${name} could not be planted`,
+    code,
+  );
 }
 
 /** Runs the plan in a file. */
