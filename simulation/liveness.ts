@@ -11,6 +11,8 @@ import { decodeExamples } from "../records/example_chunk.ts";
 import type { World } from "./world/world.ts";
 
 const BUDGET = { budgetMs: 5_000 };
+/** Budget within which several trainers can always write their parts of a snapshot, ms. */
+const CUT_BUDGET_MS = 5_000;
 /** For so long no actor may have been restarted, ms. */
 const STEADY_MS = 1_000;
 /** A snapshot of all rows is waited for where one is taken this often, ms. */
@@ -66,8 +68,10 @@ async function pendingOf(world: World, running: RunningMesh): Promise<string | u
     return `learnedThroughMs is ${learnedThroughMs}, decided through ${decidedMs}`;
   }
   const snapshots = await running.snapshotter?.ask({ kind: "getStatus" }, BUDGET);
-  const { storage } = configuration;
-  const isDue = storage.kind === "directory" &&
+  const { storage, trainer, trainerCount } = configuration;
+  // All trainers of a cut write their parts within one budget of the shards.
+  const mayCut = trainerCount === 1 || trainer.shardBudgetMs >= CUT_BUDGET_MS;
+  const isDue = storage.kind === "directory" && mayCut &&
     storage.snapshots.interval <= SNAPSHOT_INTERVAL_MS_MAX;
   if (snapshots !== undefined && isDue && snapshots.sequence < rowsDecided) {
     return `the newest snapshot has ${snapshots.sequence} of ${rowsDecided} rows`;

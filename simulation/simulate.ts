@@ -14,6 +14,7 @@ import { shopConfiguration } from "./scenarios/shop.ts";
 import { formatSeed, parseSeed } from "./seed.ts";
 import { shrinkPlan } from "./shrink/shrink_plan.ts";
 import { actorProgram, nodesOfActors, type OwnActors } from "./world/program.ts";
+import { homeNode } from "../server/plan.ts";
 import type { World } from "./world/world.ts";
 
 /** A simulation. */
@@ -152,6 +153,11 @@ function planOf(options: SimulateOptions, seed: number): RunPlan {
       targets: {
         nodes: nodesOfActors(mesh),
         actors: mesh.actors.map(({ address }) => address),
+        interruptible: mesh.actors.map(({ address, node = homeNode }) => ({
+          node,
+          actor: address,
+          messages: [],
+        })),
         reconfigurations: [],
       },
     });

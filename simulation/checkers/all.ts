@@ -12,6 +12,7 @@ import { exactlyOnce } from "./exactly_once.ts";
 import { exampleChunks } from "./example_chunks.ts";
 import { honestFreshness } from "./honest_freshness.ts";
 import { joinedExamples } from "./joined_examples.ts";
+import { keptInvariants } from "./kept_invariants.ts";
 import { logOffsets } from "./log_offsets.ts";
 import { promptAsks } from "./prompt_asks.ts";
 import { promptFreshness } from "./prompt_freshness.ts";
@@ -43,6 +44,7 @@ export function allCheckers(world: World): CheckerFactory[] {
     reproducedScores(running),
     statedAnswers,
     supervision,
+    keptInvariants,
     promptAsks,
     bounded(configuration, world.disk),
   ];

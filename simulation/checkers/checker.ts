@@ -28,6 +28,8 @@ export interface Checker {
   handles?(actor: Address, message: Message): void;
   /** An actor answers a request. */
   answers?(actor: Address, request: Message, value: unknown): void;
+  /** A line of the log, and its reason, "" where it has none. */
+  logged?(line: string, reason: string): void;
   /** An ask has not ended in time. */
   askLate?(from: Address, to: Address, kind: string, lateMs: number): void;
   /** A request is handled although its asker has given up. */

@@ -20,7 +20,9 @@ export function supervision(context: CheckerContext): Checker {
       if (fault.kind === "failWrites" || fault.kind === "failSyncs") {
         diskFailsUntilMs = Math.max(diskFailsUntilMs, context.nowMs() + fault.forMs);
       }
-      if (fault.kind === "crashActor") {
+      if (
+        fault.kind === "crashActor" || fault.kind === "interrupt" && fault.effect === "crash"
+      ) {
         crashes.push({ actor: fault.actor, atMs: context.nowMs() });
       }
     },

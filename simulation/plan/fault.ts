@@ -51,6 +51,24 @@ export interface StallNode extends Episode {
   readonly node: string;
 }
 
+/**
+ * Something happens while a message is under way: the next one to the actor, of the kind if one is
+ * given. Random times seldom hit the moment between two messages that belong together.
+ */
+export interface Interrupt extends Episode {
+  readonly kind: "interrupt";
+  /** The actor's thread. */
+  readonly node: string;
+  readonly actor: string;
+  readonly message?: string;
+  /**
+   * `stall`: the thread stands still from the sending on. `crash`: the actor crashes instead of
+   * handling it. `kill`: the process dies when it was handled, and `power`: the machine loses power
+   * then; the next start is after `forMs`.
+   */
+  readonly effect: "stall" | "crash" | "kill" | "power";
+}
+
 /** Messages to the node take this much longer. */
 export interface SlowLinks extends Episode {
   readonly kind: "slowLinks";
@@ -110,6 +128,7 @@ export type Fault =
   | RestartProcess
   | CrashActor
   | StallNode
+  | Interrupt
   | SlowLinks
   | RefuseAppends
   | SlowDisk
@@ -124,6 +143,7 @@ export type FaultFamily =
   | "process"
   | "actors"
   | "threads"
+  | "interrupts"
   | "links"
   | "disk"
   | "io"
@@ -135,6 +155,7 @@ export const faultFamilies: readonly FaultFamily[] = [
   "process",
   "actors",
   "threads",
+  "interrupts",
   "links",
   "disk",
   "io",
@@ -164,6 +185,11 @@ function wordsOf(fault: Fault): string {
       return `crash ${fault.actor}`;
     case "stallNode":
       return `stall ${fault.node} for ${seconds(fault.forMs)}`;
+    case "interrupt": {
+      const message = fault.message ?? "message";
+      const effect = fault.effect === "power" ? "cut the power" : fault.effect;
+      return `at the next ${message} to ${fault.actor}: ${effect}, for ${seconds(fault.forMs)}`;
+    }
     case "slowLinks":
       return `delay messages to ${fault.node} by ${fault.latencyMs} ms for ${seconds(fault.forMs)}`;
     case "refuseAppends":

@@ -16,8 +16,18 @@ import { faultFamilies } from "./fault.ts";
 export interface FaultTargets {
   readonly nodes: readonly string[];
   readonly actors: readonly string[];
+  /** Messages at which something may happen. */
+  readonly interruptible: readonly Interruptible[];
   /** Changes of configuration that a restart may bring, each by path. */
   readonly reconfigurations: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** An actor and messages to it. */
+export interface Interruptible {
+  readonly node: string;
+  readonly actor: string;
+  /** Kinds; empty = any. */
+  readonly messages: readonly string[];
 }
 
 /** How a plan is drawn. */
@@ -60,7 +70,7 @@ function draw(
   family: FaultFamily,
   stream: RandomStream,
   atMs: number,
-  { nodes, actors, reconfigurations }: FaultTargets,
+  { nodes, actors, interruptible, reconfigurations }: FaultTargets,
 ): Fault | undefined {
   switch (family) {
     case "process":
@@ -79,6 +89,10 @@ function draw(
         node: chosen(stream, nodes),
         forMs: whole(stream, 5, 5_000),
       };
+    case "interrupts":
+      return interruptible.length === 0
+        ? undefined
+        : interrupt(stream, atMs, chosen(stream, interruptible));
     case "links":
       return {
         kind: "slowLinks",
@@ -108,6 +122,25 @@ function draw(
     default:
       return family satisfies never;
   }
+}
+
+function interrupt(
+  stream: RandomStream,
+  atMs: number,
+  { node, actor, messages }: Interruptible,
+): Fault {
+  const effect = chosen(stream, ["stall", "stall", "crash", "kill", "power"] as const);
+  const forMs = whole(stream, 5, 5_000);
+  const message = messages.length === 0 ? undefined : chosen(stream, messages);
+  return {
+    kind: "interrupt",
+    atMs,
+    node,
+    actor,
+    ...(message !== undefined && { message }),
+    effect,
+    forMs,
+  };
 }
 
 function diskFault(stream: RandomStream, atMs: number): Fault {

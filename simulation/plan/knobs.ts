@@ -31,6 +31,7 @@ export const swarmKnobs: readonly Knob[] = [
   },
   { path: "gateway.eventsRememberedMax", values: [undefined, undefined, 8] },
   { path: "joiner.window", values: ["1s", "3s", "8s"] },
+  { path: "joiner.negativeSampling.rate", values: [undefined, undefined, 0.5] },
   { path: "joiner.recordsPerTurn", values: [1, 4, 256] },
   { path: "sync.rowsInterval", values: ["10ms", "100ms", "300ms"] },
   { path: "sync.rowsMax", values: [4, 64, 8192] },

@@ -48,6 +48,24 @@ export interface DrawOptions {
   readonly forMs?: number;
 }
 
+/** Messages at which interrupts strike, by kind of actor. */
+const moments: Readonly<Record<string, readonly string[]>> = {
+  embedding_shard: [
+    "applyGradients",
+    "lookup",
+    "openSource",
+    "beginSnapshot",
+    "writeSnapshot",
+    "takeDelta",
+    "exportRows",
+  ],
+  serving_replica: ["applyDelta", "loadRows"],
+  trainer: ["examplesAppended", "cut", "adoptMean"],
+  joiner: ["eventsAppended"],
+  snapshotter: ["wake"],
+  scorer: ["loadDenseWeights", "setFreshness"],
+};
+
 /** Draws a run from a seed. */
 export function drawRunPlan(options: DrawOptions): RunPlan {
   const { seed, scenario } = options;
@@ -63,6 +81,10 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
     targets: {
       nodes: [homeNode, ...nodesOf(checked).map(({ name }) => name)],
       actors: planOf(checked).map(({ kind, key }) => `${kind}/${key}`),
+      interruptible: planOf(checked).flatMap(({ kind, key, node }) => {
+        const messages = moments[kind];
+        return messages === undefined ? [] : [{ node, actor: `${kind}/${key}`, messages }];
+      }),
       reconfigurations: reconfigurationsOf(checked),
     },
     ...(families !== undefined && { families }),
@@ -86,11 +108,14 @@ export function drawRunPlan(options: DrawOptions): RunPlan {
   };
 }
 
-/** Restarts of the swarm bring another number of shards. */
+/** Restarts of the swarm bring another number of shards, or batches of another size. */
 function reconfigurationsOf({ shardCount }: CairnConfiguration): Values[] {
-  return [1, 2, 3, 5].filter((count) => count !== shardCount).map((count) => ({
-    "shards.count": count,
-  }));
+  return [
+    ...[1, 2, 3, 5].filter((count) => count !== shardCount).map((count) => ({
+      "shards.count": count,
+    })),
+    ...[1, 3, 16].map((rows) => ({ "trainer.batchRows": rows })),
+  ];
 }
 
 /**

@@ -54,6 +54,26 @@ export const shippedScenarios: readonly Scenario[] = [
   },
   {
     ...shop,
+    name: "interrupts",
+    description: "threads stall, actors crash and the process dies while messages are under way",
+    families: ["interrupts", "actors"],
+    values: { "shards.count": 3, placement: { kind: "workers", shardThreads: 2 } },
+  },
+  {
+    ...shop,
+    name: "batch-sizes",
+    description: "restarts bring batches of another size, while actors crash",
+    families: ["actors"],
+    faults: (random, _configuration, forMs) =>
+      moments(forMs, 4).map((atMs): Fault => ({
+        kind: "restartProcess",
+        atMs,
+        downMs: 200,
+        configuration: { "trainer.batchRows": 1 + Math.floor(random.nextFloat() * 16) },
+      })),
+  },
+  {
+    ...shop,
     name: "rolling-restart",
     description: "the process stops in order and starts again, four times",
     families: [],

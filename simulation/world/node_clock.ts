@@ -59,13 +59,14 @@ export class NodeClock implements Clock {
     this.#base.schedule(forMs, () => this.#resume());
   }
 
-  /** Time for which the thread stood still, or will by the stall under way, ms. */
-  get stallsMs(): number {
-    return this.#stallsMs;
+  /** Time for which the thread has stood still so far, ms. */
+  get stalledMs(): number {
+    return this.#stallsMs - Math.max(0, this.#stalledUntilMs - this.#base.monotonicMs());
   }
 
   /** Ends a stall now. */
   wake(): void {
+    this.#stallsMs -= Math.max(0, this.#stalledUntilMs - this.#base.monotonicMs());
     this.#stalledUntilMs = 0;
     this.#resume();
   }

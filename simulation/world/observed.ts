@@ -105,7 +105,7 @@ function observedContext<M extends Message>(
     },
     ask(request, options) {
       observer.sends(actor, ref.address, request as Message);
-      const stallsMs = clock.stallsMs;
+      const { stalledMs } = clock;
       const dueAtMs = clock.monotonicMs() + options.budgetMs;
       const pending: PendingAsk = {
         from: actor,
@@ -118,7 +118,7 @@ function observedContext<M extends Message>(
       const answer = ref.ask(request, options);
       const ended = () => {
         asks.delete(pending);
-        const lateMs = clock.monotonicMs() - dueAtMs - (clock.stallsMs - stallsMs);
+        const lateMs = clock.monotonicMs() - dueAtMs - (clock.stalledMs - stalledMs);
         if (lateMs > 0) observer.askLate(actor, ref.address, request as Message, lateMs);
       };
       answer.then(ended, ended);

@@ -165,6 +165,8 @@ export class SimulatedProcess {
   }
 
   async #answer(request: Request): Promise<Exchange | undefined> {
+    // A thread that stands still reads its sockets afterwards.
+    await new Promise<void>((resolve) => void this.#clockOf(homeNode).schedule(0, resolve));
     const response = await this.#composed?.fetch?.(request);
     if (response === undefined) return undefined;
     const text = await response.text();

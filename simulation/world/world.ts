@@ -14,7 +14,7 @@ import type { Checker, CheckerContext, CheckerFactory } from "../checkers/checke
 import { MachineDisk } from "../disk/machine_disk.ts";
 import { LATE_MS } from "../checkers/prompt_asks.ts";
 import { KeyedHash } from "../keyed_hash.ts";
-import { describeFault, type Fault } from "../plan/fault.ts";
+import { describeFault, type Fault, type Interrupt } from "../plan/fault.ts";
 import { Trace } from "../trace/trace.ts";
 import type { Reply } from "./client.ts";
 import type { ActorObserver } from "./observed.ts";
@@ -83,6 +83,7 @@ export class World implements ActorObserver {
   #lastBegun = { actor: "none", atMs: -Infinity };
   #running = true;
   #isRestarting = false;
+  readonly #interrupts: Interrupt[] = [];
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -109,7 +110,10 @@ export class World implements ActorObserver {
         for (const checker of this.#checkers) checker.blobDeleted?.(name);
       },
     });
-    this.telemetry.onLine = (level, message) => this.note("log lines", level, 0, message);
+    this.telemetry.onLine = (level, message, reason) => {
+      this.note("log lines", level, 0, message);
+      for (const checker of this.#checkers) checker.logged?.(message, reason);
+    };
     for (const create of options.checkers(this)) this.#checkers.push(this.#watch(create));
   }
 
@@ -283,6 +287,9 @@ export class World implements ActorObserver {
       case "stallNode":
         this.#process?.stall(fault.node, fault.forMs);
         return;
+      case "interrupt":
+        this.#interrupts.push(fault);
+        return;
       case "slowLinks":
         this.#slowUntilMs.set(fault.node, {
           untilMs: nowMs + fault.forMs,
@@ -354,6 +361,7 @@ export class World implements ActorObserver {
   /** Ends all faults and starts the process where it is down. Clients go on. */
   heal(): void {
     this.#crashing.clear();
+    this.#interrupts.length = 0;
     this.#slowUntilMs.clear();
     this.#slowDisk = { untilMs: 0, latencyMs: 0 };
     this.disk.heal();
@@ -405,12 +413,38 @@ export class World implements ActorObserver {
 
   sends(from: Address, to: Address, message: Message): void {
     this.trace.sent(this.clock.monotonicMs(), from, to, message.kind);
+    const interrupt = this.#interruptOf(to, message, true);
+    if (interrupt !== undefined) this.#process?.stall(interrupt.node, interrupt.forMs);
   }
 
   handles(actor: Address, message: Message): void {
     this.note(actor, message.kind, numberIn(message));
     for (const checker of this.#checkers) checker.handles?.(actor, message);
     if (this.#crashing.delete(actor)) throw new Error("a simulated crash");
+    const interrupt = this.#interruptOf(actor, message, false);
+    if (interrupt?.effect === "crash") throw new Error("a simulated crash");
+    if (interrupt !== undefined) this.clock.schedule(0, () => this.#dieBy(interrupt));
+  }
+
+  /** The interrupt that waits for this message; it strikes once. */
+  #interruptOf(actor: Address, { kind }: Message, isSent: boolean): Interrupt | undefined {
+    if (this.#interrupts.length === 0) return undefined;
+    const index = this.#interrupts.findIndex((each) =>
+      each.actor === actor && (each.message ?? kind) === kind &&
+      (each.effect === "stall") === isSent
+    );
+    if (index < 0) return undefined;
+    const [interrupt] = this.#interrupts.splice(index, 1);
+    this.note("world", `interrupt: ${interrupt.effect}`, 0, `${actor} ${kind}`);
+    // Its effects begin now, perhaps long after it was drawn.
+    for (const checker of this.#checkers) checker.fault?.(interrupt);
+    return interrupt;
+  }
+
+  #dieBy({ effect, forMs }: Interrupt): void {
+    if (this.#process === undefined) return;
+    this.#die(effect === "power");
+    this.clock.schedule(forMs, () => this.#startIfDown());
   }
 
   answers(actor: Address, request: Message, value: unknown): void {

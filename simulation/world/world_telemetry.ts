@@ -18,8 +18,8 @@ const LINES_MAX = 4_096;
 export class WorldTelemetry implements Telemetry {
   readonly #values = new Map<string, number>();
   readonly #lines = new Map<string, number>();
-  /** Called with each log line. */
-  onLine: (level: LogLevel, message: string) => void = () => {};
+  /** Called with each log line and its reason, "" where it has none. */
+  onLine: (level: LogLevel, message: string, reason: string) => void = () => {};
 
   counter(name: string): Counter {
     return {
@@ -40,8 +40,9 @@ export class WorldTelemetry implements Telemetry {
   }
 
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
-    this.onLine(level, message);
-    const text = typeof fields?.reason === "string" ? `${message}: ${fields.reason}` : message;
+    const reason = typeof fields?.reason === "string" ? fields.reason : "";
+    this.onLine(level, message, reason);
+    const text = reason === "" ? message : `${message}: ${reason}`;
     const kind = text.replaceAll(/[0-9]+/g, "#");
     if (this.#lines.has(kind) || this.#lines.size < LINES_MAX) {
       this.#lines.set(kind, (this.#lines.get(kind) ?? 0) + 1);

@@ -6,6 +6,7 @@ import { drawFaultPlan } from "../../simulation/plan/fault_plan.ts";
 const targets = {
   nodes: ["main", "serving"],
   actors: ["joiner/0", "trainer/0"],
+  interruptible: [{ node: "main", actor: "joiner/0", messages: ["eventsAppended"] }],
   reconfigurations: [{ "shards.count": 3 }],
 };
 
