@@ -2,12 +2,11 @@
  * Many seeds of one scenario: runs each, checks a share of them for determinism by running them
  * twice, and stops at the first failure, which it shrinks.
  */
-import type { FaultFamily } from "./plan/fault.ts";
 import { drawRunPlan, type RunPlan } from "./plan/run_plan.ts";
 import { probes } from "./probes.ts";
 import { run } from "./run.ts";
 import type { RunOutcome } from "./run_world.ts";
-import type { Scenario } from "./scenarios/scenario.ts";
+import { runSeed, type SeedOptions, type SeedResult, type SeedTask } from "./seed_run.ts";
 import { shrinkPlan } from "./shrink/shrink_plan.ts";
 
 /** A failure, shrunk. */
@@ -40,13 +39,13 @@ export interface CampaignResult {
 }
 
 /** How a campaign runs. */
-export interface CampaignOptions {
-  readonly scenario: Scenario;
+export interface CampaignOptions extends SeedOptions {
   /** In the order in which they are tried. */
   readonly seeds: Iterable<number>;
-  readonly configuration?: string;
-  readonly families?: readonly FaultFamily[];
-  readonly forMs?: number;
+  /** Runs a seed, perhaps in another thread. Default: {@link runSeed}. */
+  readonly runSeed?: (task: SeedTask) => Promise<SeedResult>;
+  /** Seeds that run at a time. Default 1. */
+  readonly atATime?: number;
   /** One seed in so many runs twice; 0 = none. */
   readonly doubleEvery: number;
   readonly shrinkRunsMax: number;
@@ -67,86 +66,70 @@ export interface SeedProgress {
   readonly outcome: RunOutcome["kind"];
 }
 
-/** Tries seeds until one fails or none is left. */
+/**
+ * Tries seeds until one fails or none is left. The result is that of the seeds in their order up to
+ * the first that fails, however many run at a time.
+ */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { scenario } = options;
   const missed = new Set(probes.map(({ name }) => name));
   const total = { seedsTried: 0, events: 0, virtualMs: 0, faults: 0 };
-  let failure: Failure | undefined;
-  let lastPlan: RunPlan | undefined;
-  let traceHash = "";
-  for (const seed of options.seeds) {
-    if (options.stopped?.() ?? false) break;
-    const plan = drawRunPlan({ ...options, seed });
-    const outcome = await run(plan, scenario);
-    lastPlan = plan;
+  let last: SeedResult | undefined;
+  for await (const result of resultsOf(options)) {
+    last = result;
     total.seedsTried++;
-    total.events += outcome.events;
-    total.virtualMs += outcome.virtualMs;
-    total.faults += plan.faults.length;
-    traceHash = outcome.traceHash;
-    for (const { name, seen } of probes) if (seen(outcome.world)) missed.delete(name);
-    failure = outcome.kind === "passed"
-      ? await nondeterminism(options, plan, outcome, total.seedsTried)
-      : await shrunkFailure(options, plan, outcome);
-    options.onSeed?.({
-      seed,
-      seedsTried: total.seedsTried,
-      events: total.events,
-      virtualMs: total.virtualMs,
-      outcome: outcome.kind,
-    });
-    if (failure !== undefined) break;
+    total.events += result.events;
+    total.virtualMs += result.virtualMs;
+    total.faults += result.faults;
+    for (const name of result.probesSeen) missed.delete(name);
+    const { seed, kind } = result;
+    options.onSeed?.({ seed, outcome: kind, ...total });
+    if (kind !== "passed") break;
   }
-  return { ...total, failure, probesMissed: [...missed], lastPlan, traceHash };
-}
-
-async function nondeterminism(
-  { doubleEvery, scenario }: CampaignOptions,
-  plan: RunPlan,
-  first: RunOutcome,
-  number: number,
-): Promise<Failure | undefined> {
-  if (doubleEvery === 0 || (number - 1) % doubleEvery !== 0) return undefined;
-  const second = await run(plan, scenario);
-  if (second.traceHash === first.traceHash) return undefined;
+  const lastPlan = last && drawRunPlan({ ...options, seed: last.seed });
   return {
-    seed: plan.seed,
-    kind: "nondeterminism",
-    checker: "determinism",
-    message: await firstDifference(plan, scenario, first, second),
-    plan,
-    shrunk: plan,
-    atMs: first.atMs,
-    shrinkRuns: 0,
+    ...total,
+    failure: last === undefined || lastPlan === undefined || last.kind === "passed"
+      ? undefined
+      : await shrunkFailure(options, lastPlan, last),
+    probesMissed: [...missed],
+    lastPlan,
+    traceHash: last?.traceHash ?? "",
   };
 }
 
-/** The first event in which two runs of one plan differ, in words. */
-async function firstDifference(
-  plan: RunPlan,
-  scenario: Scenario,
-  first: RunOutcome,
-  second: RunOutcome,
-): Promise<string> {
-  const checkpoint = first.checkpoints.findIndex((hash, i) => hash !== second.checkpoints[i]);
-  const [a, b] = [
-    await run(plan, scenario, Infinity),
-    await run(plan, scenario, Infinity),
-  ].map(({ world }) => world.trace.events());
-  const at = a.findIndex((event, i) => JSON.stringify(event) !== JSON.stringify(b[i]));
-  const where = `the hashes ${first.traceHash} and ${second.traceHash} differ from checkpoint ` +
-    `${checkpoint} on`;
-  if (at < 0) return `${where}; two further runs were equal`;
-  return `${where}; event ${at} is ${JSON.stringify(a[at])} in one run and ` +
-    `${JSON.stringify(b[at])} in another`;
+/** The results in the order of the seeds. */
+async function* resultsOf(options: CampaignOptions): AsyncIterable<SeedResult> {
+  const { doubleEvery, atATime = 1, stopped = () => false } = options;
+  const run = options.runSeed ?? ((task: SeedTask) => runSeed(options, task));
+  const seeds = options.seeds[Symbol.iterator]();
+  const running: Promise<SeedResult>[] = [];
+  let number = 0;
+  for (;;) {
+    while (running.length < atATime && !stopped()) {
+      const next = seeds.next();
+      if (next.done === true) break;
+      const result = run({
+        seed: next.value,
+        twice: doubleEvery > 0 && number++ % doubleEvery === 0,
+      });
+      result.catch(() => {}); // thrown when its turn comes
+      running.push(result);
+    }
+    const oldest = running.shift();
+    if (oldest === undefined) return;
+    yield await oldest;
+  }
 }
 
 async function shrunkFailure(
   { scenario, shrinkRunsMax, shrinkMsMax, nowMs }: CampaignOptions,
   plan: RunPlan,
-  outcome: RunOutcome,
+  outcome: SeedResult,
 ): Promise<Failure> {
+  if (outcome.kind === "nondeterminism") {
+    const { kind, checker, message, atMs } = outcome;
+    return { seed: plan.seed, kind, checker, message, plan, shrunk: plan, atMs, shrinkRuns: 0 };
+  }
   const shrunk = await shrinkPlan(plan, outcome, {
     runsMax: shrinkRunsMax,
     msMax: shrinkMsMax,

@@ -11,6 +11,7 @@ export interface SimulateFlags {
   readonly seed?: string;
   readonly seeds?: number;
   readonly for?: string;
+  readonly workers?: number;
   readonly minutes?: number;
   readonly config?: string;
   readonly scenario?: string;
@@ -45,6 +46,10 @@ export function simulateCommand(output: Output): Command {
         .argParser(wholeNumber(1, 10_000_000)),
     )
     .option("--for <duration>", "run fresh seeds for so long: 90s, 10m")
+    .addOption(
+      new Option("--workers <number>", "threads that run seeds; default one a core")
+        .argParser(wholeNumber(1, 1_024)),
+    )
     .addOption(
       new Option("--minutes <number>", "virtual minutes of one seed")
         .argParser(wholeNumber(1, 10_000)),

@@ -2,9 +2,8 @@
  * Runs simulated worlds as the command line asks, and reports the first failure with the line that
  * repeats it.
  */
+import { dirname } from "node:path";
 import { counted } from "../../structures/counted.ts";
-import { dirname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseDurationMs } from "../../configuration/units.ts";
 import { type CampaignResult, type Failure, runCampaign } from "../../simulation/campaign.ts";
 import { describeFault, faultFamilies, type FaultFamily } from "../../simulation/plan/fault.ts";
@@ -13,6 +12,7 @@ import { perfettoTrace } from "./perfetto.ts";
 import { runPage } from "./run_page.ts";
 import { run } from "../../simulation/run.ts";
 import type { RunOutcome } from "../../simulation/run_world.ts";
+import type { SeedTask } from "../../simulation/seed_run.ts";
 import type { Scenario } from "../../simulation/scenarios/scenario.ts";
 import { shippedScenarios } from "../../simulation/scenarios/shipped.ts";
 import { formatSeed, parseSeed, SEED_END, SeedError } from "../../simulation/seed.ts";
@@ -21,6 +21,8 @@ import { CommandError } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
 import { plants } from "../../simulation/plants/plants.ts";
 import { runPlanted } from "./planted.ts";
+import { findScenario } from "./scenarios.ts";
+import { SeedWorkers } from "./seed_workers.ts";
 import type { SimulateFlags } from "./command.ts";
 
 /** Exit codes by the kind of failure. */
@@ -38,7 +40,8 @@ const PICTURE_EVENTS_MAX = 20_000;
 export async function simulate(flags: SimulateFlags, output: Output): Promise<void> {
   if (flags.plant !== undefined) return await simulatePlanted(flags, flags.plant);
   if (flags.replay !== undefined) return await replay(flags, flags.replay, output);
-  const scenario = await scenarioOf(flags.scenario ?? shippedScenarios[0].name);
+  const scenarioName = flags.scenario ?? shippedScenarios[0].name;
+  const scenario = await findScenario(scenarioName);
   const startedMs = performance.now();
   const endsMs = flags.for === undefined ? Infinity : startedMs + durationOf(flags.for);
   const seeds = seedsOf(flags);
@@ -47,19 +50,31 @@ export async function simulate(flags: SimulateFlags, output: Output): Promise<vo
     seeds.count,
     stderrTarget(),
   );
-  const result = await runCampaign({
-    scenario,
-    seeds: seeds.each,
+  const drawn = {
     ...(flags.config !== undefined && { configuration: await readText(flags.config) }),
     ...(flags.faults !== undefined && { families: familiesOf(flags.faults) }),
     ...(flags.minutes !== undefined && { forMs: flags.minutes * 60_000 }),
+  };
+  const threads = Math.min(flags.workers ?? navigator.hardwareConcurrency, seeds.count ?? Infinity);
+  const workers = threads < 2
+    ? undefined
+    : new SeedWorkers({ ...drawn, scenario: scenarioName }, threads);
+  const result = await runCampaign({
+    ...drawn,
+    scenario,
+    seeds: seeds.each,
+    // A seed that takes long keeps as many others from being started at most.
+    ...(workers !== undefined && {
+      runSeed: (task: SeedTask) => workers.run(task),
+      atATime: 2 * threads,
+    }),
     doubleEvery: DOUBLE_EVERY,
     shrinkRunsMax: SHRINK_RUNS_MAX,
     shrinkMsMax: SHRINK_MS_MAX,
     nowMs: () => performance.now(),
     stopped: () => performance.now() >= endsMs,
     onSeed: ({ seedsTried, events }) => progress.update(seedsTried, counted(events, "event")),
-  });
+  }).finally(() => workers?.close());
   progress.finish();
   const seconds = (performance.now() - startedMs) / 1_000;
   const { failure } = result;
@@ -82,12 +97,13 @@ async function simulatePlanted(flags: SimulateFlags, name: string): Promise<void
     const names = plants.map((each) => each.name).join(", ");
     throw new CommandError(`There is no plant "${name}"; choose ${names}.`, USAGE);
   }
-  const { seed, seeds, faults, minutes, config, replay, html, perfetto, out, json } = flags;
+  const { seed, seeds, faults, minutes, config, replay, html, perfetto, workers, out, json } =
+    flags;
   const typed: readonly [string, unknown][] = [
     ["scenario", flags.scenario ?? plant.scenario],
     ["seeds", seeds ?? PLANTED_SEEDS],
     ["out", out],
-    ...Object.entries({ seed, faults, minutes, config, replay, html, perfetto }),
+    ...Object.entries({ seed, faults, minutes, config, replay, html, perfetto, workers }),
   ];
   const args = typed.flatMap(([option, value]) =>
     value === undefined ? [] : [`--${option}`, String(value)]
@@ -104,7 +120,7 @@ async function simulatePlanted(flags: SimulateFlags, name: string): Promise<void
 /** Runs the plan in a file. */
 async function replay(flags: SimulateFlags, file: string, output: Output): Promise<void> {
   const plan = JSON.parse(await readText(file)) as RunPlan;
-  const scenario = await scenarioOf(plan.scenario);
+  const scenario = await findScenario(plan.scenario);
   const startedMs = performance.now();
   const outcome = await run(plan, scenario);
   const seconds = (performance.now() - startedMs) / 1_000;
@@ -128,21 +144,6 @@ async function replay(flags: SimulateFlags, file: string, output: Output): Promi
 function describeOutcome({ kind, checker, message, atMs, traceHash }: RunOutcome): string {
   if (kind === "passed") return `passed, trace ${traceHash}`;
   return `${kind} at ${(atMs / 1_000).toFixed(3)}s: ${checker}: ${message}`;
-}
-
-async function scenarioOf(name: string): Promise<Scenario> {
-  const shipped = shippedScenarios.find((scenario) => scenario.name === name);
-  if (shipped !== undefined) return shipped;
-  if (!name.endsWith(".ts")) {
-    const names = shippedScenarios.map((scenario) => scenario.name).join(", ");
-    throw new CommandError(
-      `There is no scenario "${name}"; choose ${names}, or a module that exports one.`,
-      USAGE,
-    );
-  }
-  const module = await import(pathToFileURL(resolve(name)).href) as { scenario?: Scenario };
-  if (module.scenario !== undefined) return module.scenario;
-  throw new CommandError(`${name} exports no "scenario".`, USAGE);
 }
 
 interface Seeds {

@@ -17,21 +17,24 @@ export interface ShrinkOptions {
   readonly run: (plan: RunPlan) => Promise<RunOutcome>;
 }
 
+/** The parts of an outcome that tell one failure from another. */
+export type RunFailure = Pick<RunOutcome, "kind" | "checker" | "message" | "atMs">;
+
 /** A smaller plan that fails in the same way. */
 export interface Shrunk {
   readonly plan: RunPlan;
-  readonly outcome: RunOutcome;
+  readonly outcome: RunFailure;
   readonly runs: number;
 }
 
 /** Shrinks a plan that fails with `outcome`. */
 export async function shrinkPlan(
   plan: RunPlan,
-  outcome: RunOutcome,
+  outcome: RunFailure,
   options: ShrinkOptions,
 ): Promise<Shrunk> {
   const endsMs = options.nowMs() + options.msMax;
-  let best = { plan, outcome };
+  let best: { plan: RunPlan; outcome: RunFailure } = { plan, outcome };
   let runs = 0;
   const fails = async (candidate: RunPlan): Promise<boolean | undefined> => {
     if (runs >= options.runsMax || options.nowMs() >= endsMs) return undefined;
