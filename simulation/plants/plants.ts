@@ -188,8 +188,9 @@ export const plants: readonly Plant[] = [
     name: "ack-before-durable",
     edits: [{
       file: "gateway/routes/event_acceptance.ts",
-      find: "this.#parts.eventLog.append(partition, records).then(",
-      replace: 'this.#parts.eventLog.append(partition, records, "written").then(',
+      find: "await eventLog.append(partition, group.map(({ record }) => encodeEvent(record)));",
+      replace:
+        'await eventLog.append(partition, group.map(({ record }) => encodeEvent(record)), "written");',
     }],
     seenBy: ["accepted-events"],
     scenario: "power-failures",
