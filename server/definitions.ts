@@ -79,12 +79,14 @@ export function hostDefinitions(
 }
 
 /** All stores; present where a host has another role than shards. */
-export function requireStores({ eventLog, exampleLog, profiles, blobs }: HostStores): MeshStores {
+export function requireStores(stores: HostStores): MeshStores {
+  const { eventLog, exampleLog, profiles, blobs, sharedRankings } = stores;
   const promise = "a host that does more than keep shards has all stores";
   return {
     eventLog: present(eventLog, promise),
     exampleLog: present(exampleLog, promise),
     profiles: present(profiles, promise),
     blobs,
+    ...(sharedRankings && { sharedRankings }),
   };
 }

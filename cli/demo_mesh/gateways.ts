@@ -23,6 +23,8 @@ const HEALTH_POLL_MS = 100;
 const RETRY_MS = 50;
 /** A kill may fail requests that the killed host holds, and new ones, for this long, ms. */
 const KILL_MS = 1_000;
+/** Statuses below 500 after which the same request may succeed. */
+const later: readonly number[] = [408, 429];
 /** Time after which a request is given up, ms. */
 const GIVE_UP_MS = 60_000;
 
@@ -148,7 +150,7 @@ async function post<T>(gateway: Gateway, path: string, body: unknown): Promise<T
     const text = await response.text();
     if (response.ok) return JSON.parse(text) as T;
     const reason = `${gateway.host} answered ${path} with ${response.status}: ${text}`;
-    throw response.status < 500 && response.status !== 429
+    throw response.status < 500 && !later.includes(response.status)
       ? new RefusedError(reason)
       : new Error(reason);
   } finally {

@@ -62,8 +62,6 @@ export function meshFile(demo: string, redisUrl: string): MeshFile {
     redis: { url: redisUrl },
   });
   document.set("placement", { kind: "singleThread" });
-  // An event may go to another gateway than its ranking, and a kill delays it.
-  document.setIn(["gateway", "unknownRankings"], "accept");
   document.setIn(["gateway", "deadline"], "8s");
   document.setIn(["joiner", "window"], "60s");
   return { text: document.toString(), ports };
