@@ -51,6 +51,7 @@ export function gatewayOptionsOf(file: CairnFile): GatewayOptions {
     keptHistories: keptHistoriesOf(file),
     scenarios: scenariosOf(file),
     ...(file.recommend.enabled && { recommend: recommendOptionsOf(file) }),
+    tracedShare: gateway.tracedShare,
     docsPage: gateway.docsPage,
     console: gateway.console,
   };

@@ -12,8 +12,9 @@ import { apiKeys } from "./middleware/api_keys.ts";
 import { BodyBudget } from "./middleware/body_budget.ts";
 import { requireHost } from "./middleware/host_check.ts";
 import { LoadShedding } from "./middleware/load_shedding.ts";
-import { type RecordAnswer, requestMetrics } from "./middleware/request_metrics.ts";
-import { traceContext } from "./middleware/trace_context.ts";
+import { type MeasuredRoute, requestMetrics } from "./middleware/request_metrics.ts";
+import { RequestTraces } from "./middleware/trace_context.ts";
+import { noTracing, type TraceContext, traceIdOf } from "../mesh/ports/tracing.ts";
 import type { GatewayParts } from "./parts.ts";
 import { ProblemError, problemOf } from "./problems.ts";
 import { Readiness } from "./readiness.ts";
@@ -52,15 +53,15 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
   const metricsOf = requestMetrics(telemetry);
   for (const endpoint of endpoints) {
     const method = endpoint.method.toUpperCase();
-    const record = metricsOf(method, endpoint.path);
+    const route = metricsOf(method, endpoint.path);
     const handle = endpoint.guarded
       ? (context: GatewayContext) => pipeline.guarded(endpoint, context)
       : (context: GatewayContext) => endpoint.handle(context);
-    app.on(method, honoPath(endpoint.path), (context) => pipeline.answer(context, record, handle));
+    app.on(method, honoPath(endpoint.path), (context) => pipeline.answer(context, route, handle));
   }
-  const recordUnmatched = metricsOf("other", "none");
+  const unmatched = metricsOf("other", "none");
   app.notFound((context) =>
-    pipeline.answer(context, recordUnmatched, () => {
+    pipeline.answer(context, unmatched, () => {
       throw unmatchedProblem(context, endpoints);
     })
   );
@@ -73,16 +74,16 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
 class Pipeline {
   readonly #parts: GatewayParts;
   readonly #failures: FailureLog;
-  readonly #trace: (context: GatewayContext) => string;
+  readonly #traces: RequestTraces;
   readonly #requireKey: (headers: Headers) => void;
   readonly #load: LoadShedding;
   readonly #bodies: BodyBudget;
 
   constructor(parts: GatewayParts, failures: FailureLog) {
-    const { options, random, telemetry } = parts;
+    const { options, random, telemetry, tracing = noTracing } = parts;
     this.#parts = parts;
     this.#failures = failures;
-    this.#trace = traceContext(random);
+    this.#traces = new RequestTraces(random, tracing, options.tracedShare);
     this.#requireKey = apiKeys(options.apiKeys);
     this.#load = new LoadShedding(telemetry, options.requestsInFlightMax);
     this.#bodies = new BodyBudget(options.bodiesBytesMax);
@@ -91,12 +92,12 @@ class Pipeline {
   /** Answers a request: trace, deadline, Host header, handler; then metrics. */
   async answer(
     context: GatewayContext,
-    record: RecordAnswer,
+    route: MeasuredRoute,
     handle: Endpoint["handle"],
   ): Promise<Response> {
     const { clock, options } = this.#parts;
     const startMs = clock.monotonicMs();
-    const traceparent = this.#trace(context);
+    const span = this.#traces.begin(context, route.method, route.route);
     context.set("deadlineAtMs", startMs + options.deadlineMs);
     let response: Response;
     try {
@@ -105,8 +106,11 @@ class Pipeline {
     } catch (error) {
       response = this.refuse(error, context);
     }
-    TextResponse.addHeader(response, "traceparent", traceparent);
-    record(response.status, clock.monotonicMs() - startMs);
+    TextResponse.addHeader(response, "traceparent", context.get("trace"));
+    route.answered(response.status, clock.monotonicMs() - startMs);
+    span?.setAttributes({ "http.response.status_code": response.status });
+    if (response.status >= 500) span?.fail(`status ${response.status}`);
+    span?.end();
     return response;
   }
 
@@ -131,7 +135,9 @@ class Pipeline {
     const { method, path } = context.req;
     const { status, kind, detail } = problem;
     this.#parts.console?.activity.refused({ method, path, status, kind, detail });
-    return problem.response(context.get("traceId"));
+    // An error before the pipeline has no trace.
+    const trace: TraceContext | undefined = context.get("trace");
+    return problem.response(trace && traceIdOf(trace));
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import type { z } from "zod";
+import type { TraceContext } from "../mesh/ports/tracing.ts";
 import type { BodyHold } from "./middleware/body_budget.ts";
 import type { ProblemKind } from "./problems.ts";
 
@@ -14,8 +15,8 @@ export interface GatewayEnv {
     deadlineAtMs: number;
     /** Counts the bytes of the request's body; set for guarded endpoints. */
     bodyHold: BodyHold;
-    /** W3C trace id, 32 hex digits. */
-    traceId: string;
+    /** The request's span, or the span of the caller's trace. */
+    trace: TraceContext;
   };
 }
 

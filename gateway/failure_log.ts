@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../mesh/ports/clock.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
+import { traceIdOf } from "../mesh/ports/tracing.ts";
 import type { GatewayContext } from "./endpoint.ts";
 import type { ProblemError, ProblemKind } from "./problems.ts";
 
@@ -37,7 +38,7 @@ export class FailureLog {
     this.#telemetry.log(defect ? "error" : "warn", problem.message, {
       method: context.req.method,
       path: context.req.path,
-      traceId: context.get("traceId"),
+      traceId: traceIdOf(context.get("trace")),
       ...(leftOut > 0 && { leftOut }),
       // The message of an expected failure is complete; a defect needs its stack.
       ...(defect &&

@@ -56,6 +56,8 @@ export interface GatewayOptions {
     /** Sources that have an order. */
     readonly ordered: readonly CandidateSource[];
   };
+  /** Share of the requests without a trace of their caller whose spans are recorded, in [0, 1]. */
+  readonly tracedShare: number;
   /** Serve the page to try the API at `/`. */
   readonly docsPage: boolean;
   /** Serve the console at `/console`. */

@@ -12,6 +12,7 @@ import type { Attributes, ProfileKind, ProfileStore } from "../mesh/ports/profil
 import type { Random } from "../mesh/ports/random.ts";
 import type { SharedRankings } from "../mesh/ports/shared_rankings.ts";
 import type { Telemetry } from "../mesh/ports/telemetry.ts";
+import type { Tracing } from "../mesh/ports/tracing.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import type { KnownAttributes } from "./attributes/known_attributes.ts";
 import type { Console } from "./console/console.ts";
@@ -60,6 +61,8 @@ export interface GatewayParts {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly random: Random;
+  /** Takes the spans of requests. Absent = they are not recorded. */
+  readonly tracing?: Tracing;
   readonly options: GatewayOptions;
   /** From {@link GatewayMemory.recall} where the event log is not new. */
   readonly memory: GatewayMemory;

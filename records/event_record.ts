@@ -24,6 +24,8 @@ export interface ImpressionRecord {
    * an action that the rows hold. Their examples are corrected for it as for sampled negatives.
    */
   readonly logSampleRate?: number;
+  /** W3C trace context of the request, where its spans are recorded. */
+  readonly trace?: string;
 }
 
 /** One action on a shown item. Written by the gateway. */
@@ -83,7 +85,8 @@ function isEventRecord(record: Partial<EventRecord> | null): record is EventReco
   }
   if (record.kind === "impression") {
     return typeof record.user === "string" && record.shown instanceof Uint8Array &&
-      (record.logSampleRate === undefined || isLogRate(record.logSampleRate));
+      (record.logSampleRate === undefined || isLogRate(record.logSampleRate)) &&
+      (record.trace === undefined || typeof record.trace === "string");
   }
   return record.kind === "action" && typeof record.eventId === "string" &&
     typeof record.item === "string" && typeof record.action === "string" &&

@@ -36,12 +36,14 @@ export interface ExampleChunk {
    * wall time, ms.
    */
   readonly acceptedAtMs: number;
+  /** W3C trace contexts of rankings in this chunk whose spans are recorded, at most 16. */
+  readonly traces?: readonly string[];
   /** Where a joiner resumes if this is its newest chunk; absent in chunks of offline training. */
   readonly resume?: JoinerPosition;
 }
 
 /** Upper bound of a chunk's keys, lengths and scalar fields, bytes. */
-const ENVELOPE_BYTES = 1_024;
+const ENVELOPE_BYTES = 2_048;
 
 /** The chunk as bytes for the example log. */
 export function encodeExamples(chunk: ExampleChunk): Uint8Array {

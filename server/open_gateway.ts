@@ -85,6 +85,7 @@ export async function openGateway(
     telemetry,
     clock,
     random,
+    tracing: home.tracing,
     options: configuration.gateway,
     memory,
     checkProfile: createProfileCheck(schema),

@@ -4,6 +4,8 @@
  * the new owner continues the same lineage, so that no replica reloads a row.
  */
 import type { ClassTables } from "../../kernels/embedding/class_tables.ts";
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
+import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { Delta, DeltaPosition } from "./protocol.ts";
 
@@ -43,6 +45,7 @@ export class DeltaStream {
   #waiting: Delta[];
   #acknowledged: number;
   #given: number;
+  readonly #traces = new TraceLinks();
 
   /** @param name Unique among all owners of the shard. */
   constructor(tables: ClassTables, shard: number, name: string, handed?: HandedDeltas) {
@@ -57,6 +60,11 @@ export class DeltaStream {
     this.#acknowledged = handed?.acknowledged ?? 0;
     this.#given = handed?.given ?? 0;
     this.#before = this.#acknowledged + this.#waiting.length;
+  }
+
+  /** The next delta has changes of this trace. */
+  trace(context: TraceContext | undefined): void {
+    this.#traces.add(context);
   }
 
   /** Position of the newest delta that was given. */
@@ -132,7 +140,14 @@ export class DeltaStream {
     }
     if (delta === undefined) return undefined;
     const sequence = this.#before + delta.sequence;
-    return { shard: this.#shard, lineage: this.#lineage, sequence, classes: delta.classes };
+    const traces = this.#traces.take();
+    return {
+      shard: this.#shard,
+      lineage: this.#lineage,
+      sequence,
+      classes: delta.classes,
+      ...(traces && { traces }),
+    };
   }
 }
 

@@ -220,6 +220,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
     this.#snapshot?.keepAhead();
     this.#buffers.give(message.gradients);
     this.#marks.set(message.source, message.sequence);
+    this.#deltas.trace(this.#context.traceOf(message));
     this.#gradientRows.add(message.ids.length, this.#labels);
     this.#context.reply(message, { applied: true });
   }

@@ -126,6 +126,8 @@ export interface DeltaPosition {
 /** Changed rows and evicted ids. Its sequence follows the sequence of the delta before. */
 export interface Delta extends DeltaPosition {
   readonly shard: number;
+  /** Traces of gradients since the delta before whose spans are recorded. */
+  readonly traces?: readonly string[];
   /** By class of rows; undefined for a class without changes. */
   readonly classes: readonly (ClassChanges | undefined)[];
 }

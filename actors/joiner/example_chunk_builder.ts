@@ -6,6 +6,8 @@ import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { LoggedFeatures } from "../../records/impression_rows.ts";
 import type { ExampleChunk } from "../../records/example_chunk.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
+import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
 import { invariant } from "../../structures/invariant.ts";
 
 /** A row of a ranking, with its labels. */
@@ -21,6 +23,8 @@ export interface DecidedExample {
   readonly servedScore: number;
   /** Time of the example on the data clock, ms. */
   readonly atMs: number;
+  /** The ranking's trace, where its spans are recorded. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export class ExampleChunkBuilder {
@@ -35,6 +39,7 @@ export class ExampleChunkBuilder {
   #labels: Float32Array<ArrayBuffer>;
   #logSampleRate: Float32Array<ArrayBuffer>;
   #servedScores: Float32Array<ArrayBuffer>;
+  readonly #traces = new TraceLinks();
 
   /** @param firstRow Number of the next example in its partition. */
   constructor(shape: ExampleShape, firstRow: number, rowsHint = 64) {
@@ -58,7 +63,8 @@ export class ExampleChunkBuilder {
     return this.#firstRow + this.#rows;
   }
 
-  add({ features, row, labels, logSampleRate, servedScore, atMs }: DecidedExample): void {
+  add(example: DecidedExample): void {
+    const { features, row, labels, logSampleRate, servedScore, atMs, trace } = example;
     const { slots, denseWidth, tasks } = this.#shape;
     invariant(labels.length === tasks, "an example has a label per task");
     invariant(
@@ -84,6 +90,7 @@ export class ExampleChunkBuilder {
     this.#servedScores[this.#rows] = servedScore;
     if (atMs > this.#atMs) this.#atMs = atMs;
     this.#idCount += to - from;
+    this.#traces.add(trace);
     this.#rows++;
   }
 
@@ -95,6 +102,7 @@ export class ExampleChunkBuilder {
     const { slots, denseWidth, tasks } = this.#shape;
     const rows = this.#rows;
     invariant(this.#offsets[rows * slots] === this.#idCount, "the last list ends at the last id");
+    const traces = this.#traces.take();
     const chunk: ExampleChunk = {
       firstRow: this.#firstRow,
       rows,
@@ -106,6 +114,7 @@ export class ExampleChunkBuilder {
       servedScores: bytesOf(this.#servedScores, rows),
       atMs: this.#atMs,
       acceptedAtMs,
+      ...(traces && { traces }),
       ...(resume === undefined ? {} : { resume }),
     };
     this.#firstRow += rows;

@@ -11,6 +11,8 @@
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
+import { TraceLinks } from "../../mesh/runtime/trace_links.ts";
 import { decodeExamples, encodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import { invariant } from "../../structures/invariant.ts";
@@ -40,6 +42,8 @@ export class ExamplePartition {
   /** Position of the newest chunk when the joiner started. */
   readonly start: JoinerPosition;
   #waiting: Uint8Array[] = [];
+  /** Traces of the chunks that were finished since {@link takeTraces}. */
+  readonly #traces = new TraceLinks();
   /** Position of the newest finished chunk. */
   #finished: JoinerPosition;
   /** Position of the newest written chunk, or dropped one. */
@@ -91,6 +95,11 @@ export class ExamplePartition {
   ): Promise<ExamplePartition> {
     const last = await newestChunk(log, partition);
     return new ExamplePartition(log, partition, shape, limits, last);
+  }
+
+  /** Traces of the chunks that were finished since the last call. */
+  takeTraces(): readonly TraceContext[] {
+    return this.#traces.take() ?? [];
   }
 
   /** Rows of the unfinished chunk. */
@@ -199,7 +208,9 @@ export class ExamplePartition {
     this.#finished = resume;
     this.#acceptedAtMs = Math.max(this.#acceptedAtMs, acceptedAtMs);
     this.#isAwaited = this.rows >= this.#limits.batchRows;
-    this.#waiting.push(encodeExamples(this.#builder.finish(this.#acceptedAtMs, resume)));
+    const chunk = this.#builder.finish(this.#acceptedAtMs, resume);
+    this.#traces.addAll(chunk.traces);
+    this.#waiting.push(encodeExamples(chunk));
     this.#dueAtMs = undefined;
   }
 

@@ -4,6 +4,7 @@
  */
 import type { ExampleShape } from "../../kernels/features/feature_batch.ts";
 import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
@@ -52,6 +53,11 @@ export class ExamplePartitions {
       (_, partition) => ExamplePartition.open(log, partition, shape, limits),
     );
     return new ExamplePartitions(await Promise.all(partitions));
+  }
+
+  /** Traces of the chunks that were finished since the last call. */
+  takeTraces(): readonly TraceContext[] {
+    return this.#partitions.flatMap((partition) => partition.takeTraces());
   }
 
   /** Rows of the longest unfinished chunk. */

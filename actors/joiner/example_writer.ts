@@ -9,6 +9,8 @@
  */
 import { type EventLog, isRefusal } from "../../mesh/ports/event_log.ts";
 import type { Counter, Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { Tracing } from "../../mesh/ports/tracing.ts";
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
 import type { ExamplePartitions } from "./example_partitions.ts";
 
 /** Share of the event log's limit from which room is made in it at any cost. */
@@ -31,14 +33,20 @@ export class ExampleWriter {
   readonly #examples: ExamplePartitions;
   readonly #eventLog: EventLog;
   readonly #telemetry: Telemetry;
+  readonly #tracing: Tracing;
   readonly #droppedTotal: Counter;
   #state: WriterState = { kind: "writing" };
   #dropped = 0;
 
-  constructor(examples: ExamplePartitions, eventLog: EventLog, telemetry: Telemetry) {
+  constructor(
+    examples: ExamplePartitions,
+    eventLog: EventLog,
+    { telemetry, tracing }: Pick<ActorContext<never>, "telemetry" | "tracing">,
+  ) {
     this.#examples = examples;
     this.#eventLog = eventLog;
     this.#telemetry = telemetry;
+    this.#tracing = tracing;
     this.#droppedTotal = telemetry.counter("cairn_joiner_examples_dropped_total", {
       help: "Examples that no trainer will learn from, because the example log took nothing.",
     });
@@ -60,6 +68,10 @@ export class ExampleWriter {
    * @returns False if the chunks wait and the joiner must stop.
    */
   async write(): Promise<boolean> {
+    const links = this.#examples.takeTraces();
+    const span = links.length > 0
+      ? this.#tracing.begin("joiner write examples", { kind: "consumer", links })
+      : undefined;
     try {
       if (await this.#examples.write() > 0) this.#writing();
       return true;
@@ -71,6 +83,8 @@ export class ExampleWriter {
       }
       this.#wait(error.message);
       return false;
+    } finally {
+      span?.end();
     }
   }
 

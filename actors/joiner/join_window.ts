@@ -27,6 +27,7 @@ import {
   type OpenImpression,
   OpenImpressions,
 } from "./open_impressions.ts";
+import { OpenTraces } from "./open_traces.ts";
 import { ActionsByImpression, type RankingActions } from "./ranking_actions.ts";
 
 /** The builder for an impression's examples; undefined if they were written before a restart. */
@@ -78,6 +79,7 @@ export class JoinWindow {
   /** Impressions with an undecided row, and decided ones that are kept for late labels. */
   readonly #open = new OpenImpressions((from, to) => this.#actions.move(from, to));
   readonly #actions = new ActionsByImpression();
+  readonly #traces = new OpenTraces();
   readonly #closed: ClosedRankings;
   readonly #reader = new ImpressionRowsReader();
   /** Labels of a row without actions, `[tasks]`. */
@@ -278,6 +280,7 @@ export class JoinWindow {
       { fingerprint, samplingKey, atMs, openedAtMs, offset, logSampleRate },
       record.shown,
     );
+    this.#traces.add(offset, record.trace);
   }
 
   #acceptAction(record: ActionRecord, out: ExampleOutput): void {
@@ -373,6 +376,7 @@ export class JoinWindow {
 
   #remove(impression: OpenImpression): void {
     // Removing may move other impressions, also to this address.
+    this.#traces.delete(impression.offset);
     this.#actions.delete(impression.address);
     this.#open.remove(impression);
   }
@@ -398,8 +402,15 @@ export class JoinWindow {
     const builder = out(isLate ? { ...impression, offset: Infinity } : impression);
     if (builder === undefined) return;
     this.#count("examplesEmitted");
-    const { atMs } = impression;
-    builder.add({ features: rows.features(), row, labels, logSampleRate, servedScore, atMs });
+    builder.add({
+      features: rows.features(),
+      row,
+      labels,
+      logSampleRate,
+      servedScore,
+      atMs: impression.atMs,
+      trace: this.#traces.get(impression.offset),
+    });
   }
 
   /** Counts an outcome, unless the record is read again: then it was counted before. */

@@ -80,7 +80,7 @@ export class Joiner implements Behavior<JoinerMessage> {
     this.#options = options;
     this.#eventLog = eventLog;
     this.#examples = examples;
-    this.#writer = new ExampleWriter(examples, eventLog, context.telemetry);
+    this.#writer = new ExampleWriter(examples, eventLog, context);
     this.#clockLead = new ClockLead(context.clock, context.telemetry, options.clockSkewMsMax);
     this.#window = new JoinWindow(options, {
       clockMs: examples.start.clockMs,

@@ -66,6 +66,7 @@ export class ParameterSync implements Behavior<ParameterSyncMessage> {
         context.actorRef<EmbeddingShardMessage>(address),
         options.replicas[shard].map((replica) => context.actorRef<ServingReplicaMessage>(replica)),
         options,
+        context.tracing,
       )
     );
     this.#trainers = options.trainers.map((address) => context.actorRef<TrainerMessage>(address));

@@ -12,6 +12,7 @@ import type {
   EmbeddingShardMessage,
   ShardCursor,
 } from "../embedding_shard/protocol.ts";
+import { noTracing, type Tracing } from "../../mesh/ports/tracing.ts";
 import { invariant } from "../../structures/invariant.ts";
 import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
@@ -46,6 +47,7 @@ export class ShardSync {
   readonly #shard: ActorRef<EmbeddingShardMessage>;
   readonly #replicas: readonly ActorRef<ServingReplicaMessage>[];
   readonly #options: ShardSyncOptions;
+  readonly #tracing: Tracing;
   /** Replicas that failed or missed a delta. They are filled before they get deltas again. */
   readonly #behind = new Set<number>();
   #incarnation: string | undefined;
@@ -55,7 +57,9 @@ export class ShardSync {
     shard: ActorRef<EmbeddingShardMessage>,
     replicas: readonly ActorRef<ServingReplicaMessage>[],
     options: ShardSyncOptions,
+    tracing: Tracing = noTracing,
   ) {
+    this.#tracing = tracing;
     this.#shard = shard;
     this.#replicas = replicas;
     this.#options = options;
@@ -126,10 +130,13 @@ export class ShardSync {
 
   async #carry(delta: Delta, round: Outcomes): Promise<void> {
     const { budgetMs } = this.#options;
+    const { traces } = delta;
+    const span = traces &&
+      this.#tracing.begin("parameter_sync carry rows", { kind: "consumer", links: traces });
     await Promise.all(this.#replicas.map(async (replica, i) => {
       if (this.#behind.has(i)) return;
       try {
-        const options = { budgetMs, bulk: true };
+        const options = { budgetMs, bulk: true, trace: span?.context };
         const { status } = await replica.ask({ kind: "applyDelta", delta }, options);
         if (status === "applied" || status === "duplicate") return;
         round.gaps++;
@@ -139,6 +146,7 @@ export class ShardSync {
         this.#behind.add(i);
       }
     }));
+    span?.end();
   }
 
   /** Compares the replicas' positions with the shard's. */

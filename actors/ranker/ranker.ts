@@ -10,6 +10,7 @@
  * Features are made in the request's turn; everything else runs after it, so that the ranker makes
  * the features of the next request while the scorer works on this one.
  */
+import { isSampled, type TraceContext } from "../../mesh/ports/tracing.ts";
 import type { ActorContext, ActorRef, AskOptions, Behavior } from "../../mesh/runtime/actor.ts";
 import { OverloadedError } from "../../mesh/runtime/errors.ts";
 import { type EventLog, LogUnavailableError } from "../../mesh/ports/event_log.ts";
@@ -49,7 +50,7 @@ export interface RankerDependencies {
 /** When a request's asker gives up, monotonic ms, and the request's trace. */
 interface Deadline {
   readonly atMs: number;
-  readonly traceId: string | undefined;
+  readonly trace: TraceContext | undefined;
 }
 
 /** The request that a ranking answers. */
@@ -255,7 +256,7 @@ export class Ranker implements Behavior<RankerMessage> {
     const logged = request.learn === false ? none : rowsShown(request) ?? rows;
     if (logged.length > 0) {
       const { predictions } = scored;
-      await this.#log(request, rankingId, { features, predictions, rows: logged });
+      await this.#log(request, rankingId, { features, predictions, rows: logged }, deadline.trace);
     }
     const { modelVersion, learnedThroughMs } = scored;
     this.#context.reply(asked.replyTo, {
@@ -372,6 +373,7 @@ export class Ranker implements Behavior<RankerMessage> {
     { candidates, user, atMs }: Rank,
     rankingId: string,
     served: Omit<ServedRanking, "candidates">,
+    trace: TraceContext | undefined,
   ): Promise<void> {
     const impression = encodeEvent({
       kind: "impression",
@@ -380,6 +382,7 @@ export class Ranker implements Behavior<RankerMessage> {
       acceptedAtMs: this.#context.clock.nowMs(),
       user,
       shown: this.#impressionRows.write({ candidates, ...served }),
+      ...(isSampled(trace) && { trace }),
     });
     const partition = eventPartition(rankingId, this.#eventLog.partitions);
     try {
@@ -395,13 +398,13 @@ export class Ranker implements Behavior<RankerMessage> {
     const { clock } = this.#context;
     return {
       atMs: clock.monotonicMs() + this.#context.remainingMs(request),
-      traceId: this.#context.traceIdOf(request),
+      trace: this.#context.traceOf(request),
     };
   }
 
   /** Passes on the remaining budget and the trace. */
-  #askOptions({ atMs, traceId }: Deadline): AskOptions {
-    return { budgetMs: Math.max(0, atMs - this.#context.clock.monotonicMs()), traceId };
+  #askOptions({ atMs, trace }: Deadline): AskOptions {
+    return { budgetMs: Math.max(0, atMs - this.#context.clock.monotonicMs()), trace };
   }
 
   #refuse(request: RankingMessage, outcome: string, error: unknown): void {

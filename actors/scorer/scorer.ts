@@ -210,7 +210,7 @@ export class Scorer implements Behavior<ScorerMessage> {
     return {
       budgetMs: Math.min(this.#options.lookupBudgetMs, remainingMs),
       // A pass for several requests is traced as the first one's.
-      traceId: this.#context.traceIdOf(taken[0].request),
+      trace: this.#context.traceOf(taken[0].request),
     };
   }
 

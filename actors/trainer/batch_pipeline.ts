@@ -10,6 +10,7 @@ import { ModelInputs } from "../../kernels/embedding/model_inputs.ts";
 import { type TrainingBatch, viewOfRows } from "../../kernels/dense/training_batch.ts";
 import type { TrainingSession, TrainingStep } from "../../kernels/dense/training_session.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
+import type { Span, Tracing } from "../../mesh/ports/tracing.ts";
 import { invariant, present } from "../../structures/invariant.ts";
 import type { TrainerOptions } from "./options.ts";
 import type { ShardClient } from "./shard_client.ts";
@@ -47,6 +48,8 @@ interface BatchInFlight {
   readonly grouped: UniqueIds;
   readonly workspace: BatchWorkspace;
   readonly beganMs: number;
+  /** Ends when the gradients are applied; undefined where no trace of the batch is recorded. */
+  readonly span: Span | undefined;
   /** The dense step. It waits for the batch's rows and for the step of the batch before. */
   readonly step: Promise<TrainingStep>;
 }
@@ -72,6 +75,7 @@ export interface BatchPipelineParts {
   readonly kernel: BatchKernel;
   readonly shards: ShardClient;
   readonly clock: Clock;
+  readonly tracing: Tracing;
   /** Called after the dense step, in the batches' order. */
   onStep(batch: ExampleBatch, step: TrainingStep): void;
   /** Called when a batch is learned, in the batches' order. */
@@ -124,8 +128,9 @@ export class BatchPipeline {
     this.#begun = batch.sequence;
     const workspace = present(this.#idle.pop(), "a batch begins where a workspace is idle");
     const beganMs = clock.monotonicMs();
+    const span = this.#spanOf(batch);
     const grouped = kernel.unique(batch.features.ids, this.#shardCount);
-    const lookup = shards.lookup(grouped);
+    const lookup = shards.lookup(grouped, span?.context);
     const submitted = this.#submitted.then(async () => {
       const rows = await lookup;
       // No wait, unless a shard was asked twice: a shard applies a batch's gradients before it
@@ -142,7 +147,7 @@ export class BatchPipeline {
       promise.catch((error) => this.#failed ??= error);
     }
     this.#submitted = submitted;
-    this.#inFlight.push({ batch, grouped, workspace, beganMs, step });
+    this.#inFlight.push({ batch, grouped, workspace, beganMs, span, step });
   }
 
   /**
@@ -159,6 +164,8 @@ export class BatchPipeline {
       stepped = await step;
     } catch (error) {
       // By name: the step may have run in another thread.
+      oldest.span?.fail((error as Error).message);
+      oldest.span?.end();
       if ((error as Error).name !== "DivergenceError") throw error;
       return { batch, error: error as Error, behind: await this.#reset(oldest) };
     }
@@ -209,12 +216,23 @@ export class BatchPipeline {
     await Promise.allSettled([this.#applying, this.#submitted, ...steps]);
   }
 
+  #spanOf({ features: { rows }, traces }: ExampleBatch): Span | undefined {
+    if (traces === undefined) return undefined;
+    const attributes = { "cairn.examples": rows };
+    return this.#parts.tracing.begin("trainer step", {
+      kind: "consumer",
+      links: traces,
+      attributes,
+    });
+  }
+
   /** Drops the batches behind a refused one, whose steps have failed with it. */
   async #reset(refused: BatchInFlight): Promise<ExampleBatch[]> {
     const behind = this.#inFlight.splice(0);
     await Promise.allSettled([this.#submitted, ...behind.map(({ step }) => step)]);
     await this.#applying; // of the batch before
     for (const { workspace } of [refused, ...behind]) this.#idle.push(workspace);
+    for (const { span } of behind) span?.end();
     this.#submitted = Promise.resolve();
     this.#failed = undefined;
     this.#begun = refused.batch.before.sequence;
@@ -246,13 +264,14 @@ export class BatchPipeline {
 
   /** Resolves when all shards have applied the gradients. */
   async #apply(
-    { batch, grouped, beganMs }: BatchInFlight,
+    { batch, grouped, beganMs, span }: BatchInFlight,
     gradients: Float32Array<ArrayBuffer>,
     loss: number,
   ): Promise<void> {
     const { clock, shards, onLearned } = this.#parts;
     const { sequence, atMs } = batch;
-    await shards.applyGradients(grouped, { gradients, sequence, atMs });
+    await shards.applyGradients(grouped, { gradients, sequence, atMs, trace: span?.context })
+      .finally(() => span?.end());
     onLearned({ batch, loss, tookMs: clock.monotonicMs() - beganMs });
   }
 }

@@ -223,5 +223,6 @@ function batchOf(
     atMs: chunk.atMs,
     before,
     after,
+    traces: chunk.traces,
   };
 }

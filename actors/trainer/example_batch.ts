@@ -2,6 +2,7 @@
  * A batch of examples as the trainer reads it: feature ids in place of the pooled inputs that a
  * session's `TrainingBatch` has (kernels/dense/training_batch.ts).
  */
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { invariant } from "../../structures/invariant.ts";
 
@@ -36,6 +37,8 @@ export interface ExampleBatch {
    * up. Otherwise the next batches are looked up first, as far as they can be in flight.
    */
   readonly endsFlight: boolean;
+  /** Traces of rankings in this batch whose spans are recorded. */
+  readonly traces?: readonly TraceContext[] | undefined;
 }
 
 /** The numbers of a batch's rows in words: `17`, or `17 to 20`. */
@@ -69,5 +72,6 @@ export function partOf(batch: ExampleBatch, from: number, to: number): ExampleBa
     before: from === 0 ? before : { ...before, sequence: firstRow + from },
     after: to === rows ? after : { ...before, sequence: firstRow + to },
     endsFlight: to === rows && batch.endsFlight,
+    traces: batch.traces,
   };
 }

@@ -7,6 +7,7 @@ import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
 import { floatStarts } from "../../kernels/embedding/row_classes.ts";
 import { ShardFanOut } from "../../kernels/embedding/shard_fan_out.ts";
 import { BufferPool } from "../../structures/buffer_pool.ts";
+import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { invariant } from "../../structures/invariant.ts";
 import {
   type EmbeddingShardMessage,
@@ -47,6 +48,8 @@ export interface BatchGradients {
   readonly sequence: number;
   /** Data clock, ms. */
   readonly atMs: number;
+  /** The span of the batch. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export class ShardClient {
@@ -155,13 +158,16 @@ export class ShardClient {
    * @returns By shard: for n ids of a class `[n, width]`, one class after another. Hand them to
    * {@link giveBack} when they are read.
    */
-  lookup({ uniqueIds, groupStarts }: GroupedIds): Promise<Float32Array<ArrayBuffer>[]> {
+  lookup(
+    { uniqueIds, groupStarts }: GroupedIds,
+    trace?: TraceContext,
+  ): Promise<Float32Array<ArrayBuffer>[]> {
     const { budgetMs } = this.#options;
     return this.#fanOut.ask(groupStarts, ({ shard, from, to, starts }) =>
       this.#retry(async () => {
         const ids = uniqueIds.slice(from, to);
         const message = { kind: "lookup", ids, starts, missing: "initial" } as const;
-        const options = { budgetMs, transfer: [ids.buffer] };
+        const options = { budgetMs, transfer: [ids.buffer], trace };
         return (await this.#shards[shard].ask(message, options)).rows;
       }));
   }
@@ -174,7 +180,7 @@ export class ShardClient {
   /** Resolves when every shard has applied its part of the gradients. */
   async applyGradients(
     { uniqueIds, groupStarts, counts }: GroupedIds,
-    { gradients, sequence, atMs }: BatchGradients,
+    { gradients, sequence, atMs, trace }: BatchGradients,
   ): Promise<void> {
     invariant(sequence > this.#sent, "sequences of gradients ascend");
     this.#sent = sequence;
@@ -198,6 +204,7 @@ export class ShardClient {
         message.gradients.set(part);
         return this.#shards[shard].ask(message, {
           budgetMs,
+          trace,
           transfer: [message.ids.buffer, message.gradients.buffer, message.counts.buffer],
         });
       }));

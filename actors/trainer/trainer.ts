@@ -105,6 +105,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       kernel: this.#kernel,
       shards: this.#shards,
       clock,
+      tracing: context.tracing,
       onStep: (batch, { logits }) => {
         if (this.#isRepeated(batch)) return;
         this.#validation.record({ ...batch, rows: batch.features.rows }, logits);

@@ -50,6 +50,9 @@ export const gatewaySection = z.strictObject({
         "Items that the user of such an event is assumed to have seen; the loss corrects for the sample.",
       ),
   }).prefault({}).describe("Events that name a user instead of a ranking."),
+  tracedShare: z.number().min(0).max(1).default(0).describe(
+    "Share of the requests whose spans are recorded when the process runs with `OTEL_DENO=true`; a caller that sends `traceparent` decides itself.",
+  ),
   docsPage: z.boolean().default(true).describe("Serves a page to try the API."),
   console: z.boolean().default(true).describe(
     "Serves a console for operators at /console; what it shows needs an API key where there are any.",

@@ -22,18 +22,26 @@ const secondsBuckets = [
   2.5,
 ];
 
-/** Takes the status of an answer and the time from the request's arrival, ms. */
-export type RecordAnswer = (status: number, ms: number) => void;
+/** One endpoint, as metrics and spans name it. */
+export interface MeasuredRoute {
+  readonly method: string;
+  readonly route: string;
+  /** Takes the status of an answer and the time from the request's arrival, ms. */
+  answered(status: number, ms: number): void;
+}
 
-/** @returns The recorder of one endpoint. */
+/** @returns Makes the recorder of one endpoint. */
 export function requestMetrics(
   telemetry: Telemetry,
-): (method: string, route: string) => RecordAnswer {
+): (method: string, route: string) => MeasuredRoute {
   const seconds = telemetry.histogram("cairn_http_request_seconds", {
     help: "Time from a request's arrival to its answer, seconds.",
     labelNames: ["method", "route", "status"],
     buckets: secondsBuckets,
   });
-  return (method, route) => (status, ms) =>
-    seconds.record(ms / 1000, { method, route, status: String(status) });
+  return (method, route) => ({
+    method,
+    route,
+    answered: (status, ms) => seconds.record(ms / 1000, { method, route, status: String(status) }),
+  });
 }

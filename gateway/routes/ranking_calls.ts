@@ -83,7 +83,7 @@ export class RankingCalls {
     const { clock, ranker } = this.#parts;
     try {
       await this.#readiness.require(budgetMs(context, clock));
-      const options = { budgetMs: budgetMs(context, clock), traceId: context.get("traceId") };
+      const options = { budgetMs: budgetMs(context, clock), trace: context.get("trace") };
       switch (message.kind) {
         case "rank":
           return await ranker.ask<Rank["kind"]>(message, options);

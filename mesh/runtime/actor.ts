@@ -10,6 +10,7 @@
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import type { TraceContext, Tracing } from "../ports/tracing.ts";
 
 /** Any message: plain data with a discriminating `kind`. */
 export interface Message {
@@ -47,8 +48,8 @@ export interface AskOptions {
    * afterwards.
    */
   readonly transfer?: readonly Transferable[];
-  /** Id of the trace for log lines on the way. Default: the trace of the request being handled. */
-  readonly traceId?: string | undefined;
+  /** Trace that the request belongs to. Default: that of the request being handled. */
+  readonly trace?: TraceContext | undefined;
   /**
    * The request or its answer is large, and need not keep its order with other messages: between
    * hosts it takes a connection of its own, so that it delays none of them. Default false.
@@ -94,6 +95,8 @@ export interface ActorContext<M extends Message> {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  /** For work that no request waits for; the runtime makes the spans of requests. */
+  readonly tracing: Tracing;
   /** Another actor by its address; resolving never blocks and never fails, asking may. */
   actorRef<N extends Message>(address: Address): ActorRef<N>;
   /** Answers a request, now or in a later turn; a second answer is ignored. */
@@ -106,8 +109,8 @@ export interface ActorContext<M extends Message> {
   replyError(request: Request<unknown>, error: Error): void;
   /** Time left of the asker's budget, ms, at least 0. Infinity for a told message. */
   remainingMs(request: Message): number;
-  /** Id of a request's trace, to be passed on with asks that are made in a later turn. */
-  traceIdOf(request: Message): string | undefined;
+  /** A request's trace, to be passed on with asks that are made in a later turn. */
+  traceOf(request: Message): TraceContext | undefined;
   /** Tells `message` to this actor after `delayMs`; cancelled when the actor stops. */
   schedule(delayMs: number, message: M): { cancel(): void };
   /**

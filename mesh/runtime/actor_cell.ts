@@ -9,6 +9,7 @@
 import { present } from "../../structures/invariant.ts";
 import type { ActorDefinition, Address, Behavior, Message, Priority } from "./actor.ts";
 import type { Timer } from "../ports/clock.ts";
+import { isSampled, type TraceContext, traceIdOf } from "../ports/tracing.ts";
 import type { ActorStatistics, CellState } from "./actor_statistics.ts";
 import { CellContext } from "./actor_context.ts";
 import type { CellHost } from "./cell_host.ts";
@@ -230,6 +231,7 @@ export class ActorCell implements AskReceiver {
           continue;
         }
         mail.startedAtMs = nowMs;
+        if (isSampled(mail.trace)) this.#beginSpan(mail, nowMs);
         this.#taken.begin(mail.message, mail);
       } else this.#taken.begin(mail, undefined);
       handled++;
@@ -250,6 +252,20 @@ export class ActorCell implements AskReceiver {
     this.#handled += handled;
     this.#noticeIdle();
     return handled;
+  }
+
+  /** The span begins when the ask was sent, as far as this node knows. */
+  #beginSpan(ask: Ask, nowMs: number): void {
+    const queuedMs = nowMs - ask.sentAtMs;
+    ask.span = this.#host.tracing.begin(`${this.#definition.kind} ${ask.message.kind}`, {
+      parent: ask.trace,
+      startedAtMs: this.#host.clock.nowMs() - queuedMs,
+      attributes: {
+        "cairn.actor": this.address,
+        "cairn.node": this.#host.name,
+        "cairn.queued_ms": queuedMs,
+      },
+    });
   }
 
   #handlerSettled(): void {
@@ -282,8 +298,8 @@ export class ActorCell implements AskReceiver {
     return ask ? Math.max(0, ask.deadlineMs - this.#host.clock.monotonicMs()) : Infinity;
   }
 
-  traceIdOf(request: Message): string | undefined {
-    return this.#taken.find(request)?.traceId;
+  traceOf(request: Message): TraceContext | undefined {
+    return this.#taken.find(request)?.innerTrace;
   }
 
   /** The asker of a kept request has given it up. */
@@ -339,7 +355,7 @@ export class ActorCell implements AskReceiver {
     const context = this.#context;
     this.#behavior = undefined;
     this.#endContext();
-    const traceId = this.#taken.handled?.traceId;
+    const { trace } = this.#taken.handled ?? {};
     this.#failTaken(reasonOf(error), error);
     if (this.state === "stopping") {
       this.#drained?.();
@@ -349,10 +365,10 @@ export class ActorCell implements AskReceiver {
     this.#cancelTimers();
     this.#release(behavior)
       .then(() => context?.settleWrites())
-      .then(() => this.#scheduleRestart(error, traceId));
+      .then(() => this.#scheduleRestart(error, trace));
   }
 
-  #scheduleRestart(error: unknown, traceId?: string): void {
+  #scheduleRestart(error: unknown, trace?: TraceContext): void {
     if (this.state !== "restarting") return;
     this.#cancelTimers();
     const { address } = this;
@@ -375,7 +391,7 @@ export class ActorCell implements AskReceiver {
       reason: reasonOf(error),
       restart: restarts,
       restartsMax: this.#definition.restart.restartsMax,
-      ...(traceId !== undefined && { traceId }),
+      ...(trace !== undefined && { traceId: traceIdOf(trace) }),
     });
     this.#restartTimer = this.#host.clock.schedule(delayMs, () => {
       const creating = this.#create();

@@ -10,6 +10,7 @@ import { invariant } from "../../structures/invariant.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import type { TraceContext, Tracing } from "../ports/tracing.ts";
 import type { Ask, AskSender } from "./ask.ts";
 import { ActorFailedError } from "./errors.ts";
 import { TracedTelemetry } from "./traced_telemetry.ts";
@@ -21,6 +22,7 @@ export class CellContext implements ActorContext<Message>, AskSender {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  readonly tracing: Tracing;
   #asksOut = 0;
   #waitingFor: string | undefined;
   readonly #pauses = new Set<{ end(): void }>();
@@ -32,6 +34,7 @@ export class CellContext implements ActorContext<Message>, AskSender {
     this.#host = host;
     this.clock = host.clock;
     this.telemetry = new TracedTelemetry(host.telemetry, cell);
+    this.tracing = host.tracing;
     this.random = {
       stream: (name) => host.random.stream(`${cell.address}/${name}`),
       uuid: () => host.random.uuid(cell.address),
@@ -112,8 +115,8 @@ export class CellContext implements ActorContext<Message>, AskSender {
     return this.#cell.remainingMs(request);
   }
 
-  traceIdOf(request: Message): string | undefined {
-    return this.#cell.traceIdOf(request);
+  traceOf(request: Message): TraceContext | undefined {
+    return this.#cell.traceOf(request);
   }
 
   schedule(delayMs: number, message: Message): { cancel(): void } {

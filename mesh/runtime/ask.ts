@@ -3,6 +3,7 @@
  * timeout's error.
  */
 import type { Address, Message, Priority } from "./actor.ts";
+import type { Span, TraceContext } from "../ports/tracing.ts";
 import type { AskProgress } from "./errors.ts";
 
 /** The receiver of an ask, as far as a timeout's error describes it. */
@@ -50,8 +51,8 @@ export interface AskOrigin {
   readonly remoteChain: readonly string[] | undefined;
   /** Numbers of the asks that these askers handled when they asked; 0 for a told message. */
   readonly remoteSerials?: readonly number[] | undefined;
-  /** W3C trace id, where the first asker named one. */
-  readonly traceId: string | undefined;
+  /** The trace of the first asker, where it named one. */
+  readonly trace: TraceContext | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -71,7 +72,7 @@ export class Ask {
   readonly parent: Ask | undefined;
   readonly remoteChain: readonly string[] | undefined;
   readonly remoteSerials: readonly number[] | undefined;
-  readonly traceId: string | undefined;
+  readonly trace: TraceContext | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
 
@@ -83,6 +84,8 @@ export class Ask {
   /** Monotonic ms; NaN until the handler began. */
   startedAtMs = NaN;
   receiver: AskReceiver | undefined = undefined;
+  /** The span of its handling, where its trace is recorded. */
+  span: Span | undefined = undefined;
 
   /** Its number on the link over which it went or came; see pending_asks.ts. */
   linkId = 0;
@@ -107,9 +110,14 @@ export class Ask {
     this.parent = origin.parent;
     this.remoteChain = origin.remoteChain;
     this.remoteSerials = origin.remoteSerials;
-    this.traceId = origin.traceId;
+    this.trace = origin.trace;
     this.onValue = origin.onValue;
     this.onError = origin.onError;
+  }
+
+  /** The trace of what its handler asks and logs. */
+  get innerTrace(): TraceContext | undefined {
+    return this.span?.context ?? this.trace;
   }
 
   /** Addresses of the askers, outermost first, without the receiver. */

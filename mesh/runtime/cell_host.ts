@@ -4,6 +4,7 @@
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import type { Tracing } from "../ports/tracing.ts";
 import type { ActorRef, Address, Message } from "./actor.ts";
 import type { ActorCell } from "./actor_cell.ts";
 import type { CellContext } from "./actor_context.ts";
@@ -16,6 +17,7 @@ export interface CellHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  readonly tracing: Tracing;
   /** Gives the cell turns until its mailbox is empty. */
   ready(cell: ActorCell): void;
   createRef(address: Address, sender: CellContext): ActorRef<Message>;

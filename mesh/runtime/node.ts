@@ -8,6 +8,7 @@ import type { ActorDefinition, ActorRef, Address, AskOptions, Message } from "./
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
+import { noTracing, type Tracing } from "../ports/tracing.ts";
 import { ActorCell } from "./actor_cell.ts";
 import type { CellHost } from "./cell_host.ts";
 import type { CellContext } from "./actor_context.ts";
@@ -36,6 +37,8 @@ export interface NodeOptions {
    * buffers. Default false.
    */
   readonly copyMessages?: boolean;
+  /** Takes the spans of sampled requests. Default: they are not recorded. */
+  readonly tracing?: Tracing;
   /** Called when an actor has used up its restarts, after that is logged. */
   readonly onFailure?: (failure: ActorFailure) => void;
 }
@@ -51,6 +54,7 @@ export class Node implements CellHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: Telemetry;
+  readonly tracing: Tracing;
   readonly #askBudgetMsDefault: number;
   readonly #copyMessages: boolean;
   readonly #onFailure: ((failure: ActorFailure) => void) | undefined;
@@ -76,6 +80,7 @@ export class Node implements CellHost {
     this.clock = options.clock;
     this.random = options.random;
     this.telemetry = options.telemetry;
+    this.tracing = options.tracing ?? noTracing;
     this.#askBudgetMsDefault = options.askBudgetMsDefault ?? 60_000;
     this.#copyMessages = options.copyMessages ?? false;
     this.#onFailure = options.onFailure;
@@ -268,7 +273,7 @@ export class Node implements CellHost {
         sender,
         parent: sender?.currentAsk,
         remoteChain: undefined,
-        traceId: options.traceId ?? sender?.currentAsk?.traceId,
+        trace: options.trace ?? sender?.currentAsk?.innerTrace,
         onValue: copies && !remote ? (value, transfer) => resolve(copy(value, transfer)) : resolve,
         onError: reject,
       });
@@ -375,7 +380,7 @@ export class Node implements CellHost {
       parent: undefined,
       remoteChain: received.chain,
       remoteSerials: received.chainSerials,
-      traceId: received.traceId,
+      trace: received.trace,
       onValue: received.onValue,
       onError: received.onError,
     });

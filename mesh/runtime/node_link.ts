@@ -13,6 +13,7 @@
  * The other side may be another process: a batch that is not one closes the link with a reason.
  */
 import type { Address, Message } from "./actor.ts";
+import type { TraceContext } from "../ports/tracing.ts";
 import type { Link } from "../ports/transport.ts";
 import type { Ask, AskCarrier } from "./ask.ts";
 import { ClockOffset } from "./clock_offset.ts";
@@ -58,7 +59,7 @@ export interface ReceivedAsk {
   readonly chain: readonly string[];
   /** For each of them, the serial of the ask that it handled; 0 for a told message. */
   readonly chainSerials: readonly number[];
-  readonly traceId: string | undefined;
+  readonly trace: TraceContext | undefined;
   readonly onValue: (value: unknown, transfer?: readonly Transferable[]) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -124,11 +125,11 @@ export class NodeLink implements AskCarrier {
     }
     this.#pending.add(ask);
     ask.sentOver = this;
-    const { linkId, address, message, sentAtMs, budgetMs, traceId } = ask;
+    const { linkId, address, message, sentAtMs, budgetMs, trace } = ask;
     const deadlineMs = sentAtMs + budgetMs;
     const [chain, serials] = [ask.askers(), ask.askerSerials()];
     this.#push(
-      [ASK, linkId, address, message, budgetMs, deadlineMs, chain, serials, traceId],
+      [ASK, linkId, address, message, budgetMs, deadlineMs, chain, serials, trace],
       transfer,
     );
   }
@@ -286,7 +287,7 @@ export class NodeLink implements AskCarrier {
       deadlineMs: batch[at + 5] as number + this.#clockOffset.ms,
       chain: batch[at + 6] as string[],
       chainSerials: batch[at + 7] as number[],
-      traceId: batch[at + 8] as string | undefined,
+      trace: batch[at + 8] as TraceContext | undefined,
       onValue: (value, transfer) => this.#answer([VALUE, id, value], transfer),
       onError: (error) => this.#answer([ERROR, id, encodeError(error)], undefined),
     });

@@ -12,10 +12,11 @@ import type {
   LogLevel,
   Telemetry,
 } from "../ports/telemetry.ts";
+import { type TraceContext, traceIdOf } from "../ports/tracing.ts";
 
 /** The actor that writes the lines. */
 export interface TracedActor {
-  readonly currentAsk: { readonly traceId: string | undefined } | undefined;
+  readonly currentAsk: { readonly trace: TraceContext | undefined } | undefined;
 }
 
 export class TracedTelemetry implements Telemetry {
@@ -40,7 +41,11 @@ export class TracedTelemetry implements Telemetry {
   }
 
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
-    const traceId = this.#actor.currentAsk?.traceId;
-    this.#telemetry.log(level, message, traceId === undefined ? fields : { ...fields, traceId });
+    const trace = this.#actor.currentAsk?.trace;
+    this.#telemetry.log(
+      level,
+      message,
+      trace === undefined ? fields : { ...fields, traceId: traceIdOf(trace) },
+    );
   }
 }

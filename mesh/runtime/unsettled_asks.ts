@@ -33,11 +33,16 @@ export class UnsettledAsks {
   }
 
   settleValue(ask: Ask, value: unknown, transfer?: readonly Transferable[]): void {
-    if (this.#settle(ask)) ask.onValue(value, transfer);
+    if (!this.#settle(ask)) return;
+    ask.span?.end();
+    ask.onValue(value, transfer);
   }
 
   settleError(ask: Ask, error: Error): void {
-    if (this.#settle(ask)) ask.onError(error);
+    if (!this.#settle(ask)) return;
+    ask.span?.fail(error.message);
+    ask.span?.end();
+    ask.onError(error);
   }
 
   /** The budget has run out: settles the ask with an error that says where the time went. */
@@ -64,7 +69,7 @@ export class UnsettledAsks {
     const isDropped = (ask: Ask) =>
       ask.receivedOver === link && (id === undefined || ask.linkId === id);
     for (const ask of this.#wheel.filter(isDropped)) {
-      this.#settle(ask);
+      if (this.#settle(ask)) ask.span?.end();
       tellReceiver(ask);
     }
   }

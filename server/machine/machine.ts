@@ -2,6 +2,7 @@
  * The environment of the real machine: its clock, randomness and stores, Prometheus' metrics, and
  * worker threads. A host of a mesh has links with the other hosts too.
  */
+import { openTelemetryTracing } from "../../mesh/adapters/opentelemetry/opentelemetry_tracing.ts";
 import { counted } from "../../structures/counted.ts";
 import type { CairnConfiguration, HostOptions } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
@@ -197,6 +198,7 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
     clock,
     random: new DenoRandom(),
     telemetry,
+    tracing: openTelemetryTracing(),
     onFailure,
   });
   const storage = await openStores(telemetry);

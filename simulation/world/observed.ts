@@ -133,6 +133,7 @@ function observedContext<M extends Message>(
     clock: context.clock,
     random: context.random,
     telemetry: context.telemetry,
+    tracing: context.tracing,
     actorRef: <N extends Message>(address: Address) => watched(context.actorRef<N>(address)),
     reply(request, value, transfer) {
       observer.answers(actor, request as Message, value);
@@ -144,7 +145,7 @@ function observedContext<M extends Message>(
     },
     fence: (write) => context.fence(write),
     remainingMs: (request) => context.remainingMs(request),
-    traceIdOf: (request) => context.traceIdOf(request),
+    traceOf: (request) => context.traceOf(request),
     schedule: (delayMs, message) => context.schedule(delayMs, message),
     pause: (delayMs) => context.pause(delayMs),
   };

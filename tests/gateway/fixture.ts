@@ -50,6 +50,7 @@ const fixtureOptions: GatewayOptions = {
   keptHistories: ["shown", "click"],
   scenarios: { home: { filter: ["!hidden"], pin: [{ item: "b", position: 1 }] } },
   recommend: { candidates: 300, sources: ["model"], ordered: ["model"] },
+  tracedShare: 0,
   docsPage: true,
   console: true,
 };
@@ -138,6 +139,7 @@ export interface FixtureParts {
   readonly metricsText?: GatewayParts["metricsText"];
   readonly attributes?: GatewayParts["attributes"];
   readonly console?: GatewayParts["console"];
+  readonly tracing?: GatewayParts["tracing"];
 }
 
 export function gatewayFixture(parts: FixtureParts = {}) {
@@ -168,6 +170,7 @@ export function gatewayFixture(parts: FixtureParts = {}) {
     ...(parts.links && { links: parts.links }),
     ...(parts.attributes && { attributes: parts.attributes }),
     ...(parts.console && { console: parts.console }),
+    ...(parts.tracing && { tracing: parts.tracing }),
     metricsText: parts.metricsText ?? (() => Promise.resolve("# metrics\n")),
   });
 

@@ -12,6 +12,8 @@ export interface StartOptions {
   readonly under?: readonly string[];
   /** Longest wait until it can rank, ms. Default 60,000. */
   readonly readyMsMax?: number;
+  /** Further variables of its environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** The process ended, or did not come up, before it could rank. */
@@ -29,7 +31,10 @@ export class MeshProcess {
   #said = "";
   #url = "";
 
-  private constructor(configuration: string, { args = [], under = [] }: StartOptions) {
+  private constructor(
+    configuration: string,
+    { args = [], under = [], environment = {} }: StartOptions,
+  ) {
     const command = [
       ...under,
       Deno.execPath(),
@@ -41,7 +46,7 @@ export class MeshProcess {
       stdin: "null",
       stdout: "null",
       stderr: "piped",
-      env: { NO_COLOR: "1" },
+      env: { NO_COLOR: "1", ...environment },
     }).spawn();
     this.#read = this.#readAll();
   }

@@ -2,6 +2,7 @@
  * The body of a worker thread: waits for its orders, builds the node, links it, and composes the
  * actors' definitions.
  */
+import { openTelemetryTracing } from "../opentelemetry/opentelemetry_tracing.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import { reasonOf } from "../../runtime/errors.ts";
 import { Node } from "../../runtime/node.ts";
@@ -84,6 +85,7 @@ function makeNode<S>(
     telemetry: telemetry((level, message, fields = {}) =>
       report({ type: "log", level, message, fields: plain(fields) })
     ),
+    tracing: openTelemetryTracing(),
     onFailure: (failure) =>
       report({ type: "failure", failure: { ...failure, error: reasonOf(failure.error) } }),
   });

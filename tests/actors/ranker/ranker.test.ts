@@ -241,7 +241,10 @@ Deno.test("the trace of a ranking reaches the replicas, in a later turn too", as
     explain: false,
   };
   const asked = node.actorRef<RankerMessage>("ranker/0")
-    .ask(rank, { budgetMs: 1_000, traceId: "0af7651916cd43dd8448eb211c80319c" });
+    .ask(rank, {
+      budgetMs: 1_000,
+      trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+    });
   await assert.rejects(loop.mesh.settle(asked), /this replica fails/);
   const lines = loop.mesh.telemetry.lines.filter(({ message }) => message === "received lookup");
   assert.deepEqual(lines.map(({ fields }) => fields.traceId), ["0af7651916cd43dd8448eb211c80319c"]);

@@ -53,16 +53,23 @@ Deno.test("a counter of a restarted thread counts from 0, and a missing metric i
 Deno.test("a quantile lies in the bucket that holds it", () => {
   const bounds = [1, 2, 4, 8, 16];
   const values = fc.array(fc.double({ min: 0.01, max: 15.9, noNaN: true }), { minLength: 1 });
-  fc.assert(fc.property(values, values, fc.double({ min: 0.01, max: 0.99 }), (before, new_, q) => {
-    const estimate = interval(
-      [histogram("s", bounds, before)],
-      [histogram("s", bounds, [...before, ...new_])],
-    ).quantile(q, "s") ?? NaN;
-    const exact = new_.toSorted((a, b) => a - b)[Math.ceil(q * new_.length) - 1];
-    const upper = bounds.findIndex((bound) => exact <= bound);
-    assert.ok(estimate <= bounds[upper], `${estimate} > ${bounds[upper]}`);
-    assert.ok(estimate >= (bounds[upper - 1] ?? 0), `${estimate} < ${bounds[upper - 1]}`);
-  }));
+  fc.assert(
+    fc.property(
+      values,
+      values,
+      fc.double({ min: 0.01, max: 0.99, noNaN: true }),
+      (before, new_, q) => {
+        const estimate = interval(
+          [histogram("s", bounds, before)],
+          [histogram("s", bounds, [...before, ...new_])],
+        ).quantile(q, "s") ?? NaN;
+        const exact = new_.toSorted((a, b) => a - b)[Math.ceil(q * new_.length) - 1];
+        const upper = bounds.findIndex((bound) => exact <= bound);
+        assert.ok(estimate <= bounds[upper], `${estimate} > ${bounds[upper]}`);
+        assert.ok(estimate >= (bounds[upper - 1] ?? 0), `${estimate} < ${bounds[upper - 1]}`);
+      },
+    ),
+  );
 });
 
 Deno.test("values beyond the last bound count as that bound", () => {

@@ -13,7 +13,7 @@ function askOf(address: Address, origin: Partial<AskOrigin> = {}): Ask {
     sender: undefined,
     parent: undefined,
     remoteChain: undefined,
-    traceId: undefined,
+    trace: undefined,
     onValue() {},
     onError() {},
     ...origin,

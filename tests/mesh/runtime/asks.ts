@@ -14,7 +14,7 @@ export function createAsk({ sentAtMs = 0, budgetMs = 1_000 } = {}): Ask {
     sender: undefined,
     parent: undefined,
     remoteChain: undefined,
-    traceId: undefined,
+    trace: undefined,
     onValue: () => {},
     onError: () => {},
   });

@@ -93,8 +93,8 @@ class Counter implements Behavior<CounterMessage> {
       case "release":
       case "tick":
         for (const kept of this.#kept.splice(0)) {
-          const traceId = this.context.traceIdOf(kept);
-          this.context.telemetry.log("debug", "answers later", { traceId });
+          const trace = this.context.traceOf(kept);
+          this.context.telemetry.log("debug", "answers later", { trace });
           this.context.reply(kept, this.#count);
         }
         if (message.kind === "release") this.context.reply(message, this.#count);

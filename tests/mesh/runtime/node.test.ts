@@ -212,7 +212,10 @@ Deno.test("a crash fails the requests that were taken, keeps waiting messages, a
     onStop: () => stops++,
   });
   const kept = counter.ask({ kind: "answerLater" }, { budgetMs }).catch((error) => error);
-  const crashed = counter.ask({ kind: "crashOnAsk" }, { budgetMs, traceId: "4bf9" })
+  const crashed = counter.ask({ kind: "crashOnAsk" }, {
+    budgetMs,
+    trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+  })
     .catch((error) => error);
   counter.tell({ kind: "add", amount: 5 });
   await mesh.advance(50);
@@ -222,7 +225,7 @@ Deno.test("a crash fails the requests that were taken, keeps waiting messages, a
   assert.equal(stops, 1);
   const [line] = mesh.telemetry.lines;
   assert.match(line.message, /counter\/0 crashed and restarts in 100 ms/);
-  assert.equal(line.fields.traceId, "4bf9", "which request it was");
+  assert.equal(line.fields.traceId, "0af7651916cd43dd8448eb211c80319c", "which request it was");
   const count = await mesh.settle(counter.ask({ kind: "getCount" }, { budgetMs }));
   assert.equal(mesh.clock.monotonicMs(), 100, "it waited for the back-off");
   assert.equal(count, 1, "state begins anew; the read overtakes the waiting write");

@@ -73,9 +73,10 @@ Deno.test("the messages of a turn go out as one batch with one list of buffers t
 Deno.test("a trace goes along with a request, to the log lines of every actor on the way", async () => {
   const { mesh, home, counter } = await twoNodes();
   const first = home.actorRef<CounterMessage>("counter/home");
-  const relay = (traceId?: string) =>
-    mesh.settle(first.ask({ kind: "relay", path: ["counter/away"] }, { budgetMs, traceId }));
-  await relay("0af7651916cd43dd8448eb211c80319c");
+  const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+  const relay = (trace?: string) =>
+    mesh.settle(first.ask({ kind: "relay", path: ["counter/away"] }, { budgetMs, trace }));
+  await relay(trace);
   await relay();
   assert.deepEqual(
     mesh.telemetry.lines.map(({ message, fields }) => [message, fields.traceId]),
@@ -86,8 +87,8 @@ Deno.test("a trace goes along with a request, to the log lines of every actor on
       ["counter/away relays", undefined],
     ],
   );
-  await mesh.settle(counter.ask({ kind: "answerLater", afterMs: 5 }, { budgetMs, traceId: "1b" }));
-  assert.equal(mesh.telemetry.lines.at(-1)!.fields.traceId, "1b", "in a later turn too");
+  await mesh.settle(counter.ask({ kind: "answerLater", afterMs: 5 }, { budgetMs, trace }));
+  assert.equal(mesh.telemetry.lines.at(-1)!.fields.trace, trace, "in a later turn too");
 });
 
 Deno.test("the budget goes along: the other node says where the time went", async () => {
