@@ -4,13 +4,16 @@ import { eventually } from "./mesh_process.ts";
 import {
   type PlacementName,
   placements,
+  recommendations,
   smallConfiguration,
   startSmallMesh,
 } from "./small_mesh.ts";
 
 for (const placement of Object.keys(placements) as PlacementName[]) {
   Deno.test(`stored items are recommended, and events on them learned ${placement}`, async () => {
-    const { mesh, client, problems } = await startSmallMesh(smallConfiguration(placement));
+    const { mesh, client, problems } = await startSmallMesh(
+      smallConfiguration(placement) + recommendations,
+    );
     try {
       const items = Array.from({ length: 30 }, (_, i) => {
         return { id: `i${i}`, attributes: { tags: [i % 3 === 0 ? "a" : "b"], price: i } };

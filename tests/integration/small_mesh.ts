@@ -14,6 +14,11 @@ export const placements = {
 
 export type PlacementName = keyof typeof placements;
 
+/** Appended to a {@link smallConfiguration}: items are found among all stored ones. */
+export const recommendations = `attributes: { item: { price: number, hidden: boolean } }
+recommend: { enabled: true, recentBy: price }
+`;
+
 export function smallConfiguration(
   placement: PlacementName,
   storage = "{ kind: memory }",
@@ -34,8 +39,6 @@ embeddings:
     embeddings:
       optimizer: { kind: adagrad, learningRate: 0.3, initialAccumulator: 0.01 }
   serving: { bytesMax: 64MiB }
-attributes: { item: { price: number, hidden: boolean } }
-recommend: { enabled: true, recentBy: price }
 joiner:
   window: 2s
   tasks:
