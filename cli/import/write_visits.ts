@@ -106,6 +106,7 @@ class VisitWriter {
       schema: configuration.features.schema,
       tasks: configuration.joiner.tasks.length,
       profiles: history.profiles,
+      ...(configuration.featureKeeper && { kept: configuration.featureKeeper }),
       nextAcceptedAtMs: () => this.#acceptance.nextMs(),
     });
   }
@@ -127,7 +128,7 @@ class VisitWriter {
         for (const record of this.#records.records(missing(visit, logged))) {
           this.#waiting.push(record);
         }
-      }
+      } else this.#records.skip(visit);
       this.#visits++;
       if (this.#waiting.length < RECORDS_PER_APPEND) continue;
       await this.#append();

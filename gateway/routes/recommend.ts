@@ -49,6 +49,7 @@ export function recommendEndpoints(parts: GatewayParts, calls: RankingCalls): En
       limit: request.limit ?? LIMIT_DEFAULT,
       candidates: Math.max(request.candidates ?? candidates, request.limit ?? 0),
       explain: request.explain ?? false,
+      ...(request.learn !== undefined && { learn: request.learn }),
       ...(rules && { rules }),
       ...(request.rankingId !== undefined && { rankingId: request.rankingId }),
     };

@@ -29,6 +29,10 @@ const shared = {
   scenario: z.string("send the name of a scenario of cairn.yaml").optional().meta({
     description: "Rules that cairn.yaml names under `scenarios`.",
   }),
+  learn: z.boolean("send true or false").optional().meta({
+    description: "False = the ranking is not logged: nothing is learned from it, and it takes no " +
+      "events. Absent = true.",
+  }),
   explain: z.boolean("send true or false").optional().meta({
     description: "Adds contributions of feature slots, moves by rules and removed items.",
   }),

@@ -2,6 +2,8 @@
  * Makes the event log's records of visits, with the features that serving would have logged at
  * their time: the attributes that were known then.
  */
+import { KeptState } from "../../actors/feature_keeper/kept_state.ts";
+import type { FeatureKeeperOptions } from "../../actors/feature_keeper/options.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
@@ -23,6 +25,8 @@ export interface VisitRecordsOptions {
   readonly schema: FeatureSchema;
   readonly tasks: number;
   readonly profiles: ImportedProfiles;
+  /** The features that the server keeps; absent = none. */
+  readonly kept?: Omit<FeatureKeeperOptions, "shard">;
   /** The next acceptance time, ms, ascending. */
   readonly nextAcceptedAtMs: () => number;
 }
@@ -31,12 +35,15 @@ export class VisitRecords {
   readonly #options: VisitRecordsOptions;
   readonly #extractor: FeatureExtractor;
   readonly #rows: ImpressionRowsWriter;
+  /** The kept features as of the visits so far; undefined if none are kept. */
+  readonly #kept: KeptState | undefined;
   /** Ids whose attributes have changed since {@link takeChanged}. */
   #changed = { user: new Set<string>(), item: new Set<string>() };
 
   constructor(options: VisitRecordsOptions) {
-    const { schema, tasks, profiles } = options;
+    const { schema, tasks, profiles, kept } = options;
     this.#options = options;
+    this.#kept = kept && new KeptState({ ...kept, shard: 0, shards: 1 });
     this.#extractor = new FeatureExtractor(schema, FeatureHasher.create(), {
       storedItems: (ids) => ids.map((id) => profiles.item.get(id)),
       itemCacheBytesMax: ITEM_CACHE_BYTES,
@@ -71,7 +78,13 @@ export class VisitRecords {
         acceptedAtMs: this.#options.nextAcceptedAtMs(),
       }));
     }
+    for (const record of records) this.#kept?.take(record);
     return records;
+  }
+
+  /** Takes over what is kept of a visit whose records the log has already. */
+  skip(visit: Visit): void {
+    if (this.#kept !== undefined) this.records(visit);
   }
 
   /** The ids whose attributes have changed since the last call. */
@@ -84,12 +97,14 @@ export class VisitRecords {
   #impression({ user, atMs }: Visit, ranking: NonNullable<Visit["ranking"]>): Uint8Array {
     const { profiles, tasks, nextAcceptedAtMs } = this.#options;
     const candidates = ranking.items.map((id) => ({ id }));
+    const kept = this.#kept?.read(user, ranking.items, atMs, []);
     const features = this.#extractor.extract({
       user,
-      userAttributes: profiles.user.get(user) ?? {},
+      userAttributes: { ...profiles.user.get(user), ...kept?.user },
       context: ranking.context,
       atMs,
       items: candidates,
+      ...(kept && { keptOfItems: kept.items }),
     });
     const { logSampleRate } = ranking;
     return encodeEvent({
