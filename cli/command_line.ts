@@ -106,6 +106,7 @@ const spokenErrors: readonly string[] = [
   "LogTailLostError",
   "RedisStorageError",
   "RestoreError",
+  "S3Error",
   "SnapshotError",
   "TraceError",
   "UnknownHostError",

@@ -25,7 +25,7 @@ export class Secrets {
       ...environment.map(({ text }) => text),
       ...textsIn(apiKeysOf(value)),
       ...textsIn(meshSecretsOf(value)),
-      ...textsIn(redisPasswordsOf(value)),
+      ...textsIn(storageSecretsOf(value)),
     ]
       .filter(({ length }) => length >= SEARCHED_CHARACTERS_MIN)
       .flatMap((text) => [text, JSON.stringify(text).slice(1, -1)])
@@ -39,6 +39,7 @@ export class Secrets {
       (path[0] === "mesh" && String(path[1]).startsWith("secret")) ||
       (path[0] === "storage" && path[1] === "redis" &&
         (path[2] === "password" || path[2] === "url")) ||
+      (path[0] === "storage" && path[1] === "s3" && path[2] === "secretAccessKey") ||
       this.#hiddenPaths.has(formatPath(path));
   }
 
@@ -65,14 +66,17 @@ function meshSecretsOf(value: unknown): unknown[] {
   return [mesh?.secret, mesh?.secretBefore];
 }
 
-/** The password of Redis, by itself and in its address. */
-function redisPasswordsOf(value: unknown): unknown[] {
+/** The password of Redis, by itself and in its address, and the key of S3. */
+function storageSecretsOf(value: unknown): unknown[] {
   const { storage } = (value ?? {}) as {
-    storage?: { redis?: { url?: unknown; password?: unknown } | null } | null;
+    storage?: {
+      redis?: { url?: unknown; password?: unknown } | null;
+      s3?: { secretAccessKey?: unknown } | null;
+    } | null;
   };
   const { url, password } = storage?.redis ?? {};
   const inUrl = typeof url === "string" ? /\/\/[^/@]*:([^/@]+)@/.exec(url)?.[1] : undefined;
-  return [password, inUrl];
+  return [password, inUrl, storage?.s3?.secretAccessKey];
 }
 
 function textsIn(value: unknown): string[] {

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { duration, size } from "../units.ts";
 import { redisSection } from "./redis.ts";
+import { s3Section } from "./s3.ts";
 
 export const shardsSection = z.strictObject({
   count: z.int().min(1).max(1024).default(4).describe(
@@ -66,6 +67,7 @@ export const storageSection = z.discriminatedUnion("kind", [
       budget: duration("1s", "1d").default(10 * 60_000).describe("Time limit of a snapshot."),
     }).prefault({}).describe("Snapshots, from which training resumes after a restart."),
     redis: redisSection.optional(),
+    s3: s3Section.optional(),
   }).describe("In files of a data directory: logs, profiles and snapshots."),
 ]).describe("Storage of logs, profiles and snapshots.");
 

@@ -97,7 +97,7 @@ export async function openHostMachine(
     { ...options, host: name },
     (machine) =>
       host.roles.every((role) => role === "shards") && storage.kind === "directory"
-        ? Promise.resolve(openBlobStorage(storage.path))
+        ? Promise.resolve(openBlobStorage(storage))
         : openAllStores(configuration, machine, true),
   );
   let links: HostLinks | undefined;

@@ -15,6 +15,7 @@ import { EmbeddedEventLog } from "../../mesh/adapters/embedded/embedded_event_lo
 import { createLogEnds, SharedLogEnds } from "../../mesh/adapters/embedded/log_ends.ts";
 import { PartitionCountError } from "../../mesh/adapters/embedded/log_header.ts";
 import { SqliteProfileStore } from "../../mesh/adapters/embedded/sqlite_profile_store.ts";
+import { S3BlobStore, type S3Options } from "../../mesh/adapters/s3/s3_blob_store.ts";
 import type { TornTail } from "../../mesh/adapters/embedded/segment_recovery.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
@@ -50,6 +51,8 @@ export interface SharedStorage {
   readonly path: string;
   /** Where the logs are on a server. */
   readonly redis?: RedisStorage;
+  /** Where the snapshots are in a bucket. */
+  readonly s3?: S3Options;
   /** Undefined where the process has no logs. */
   readonly examples: {
     /** One per trainer. */
@@ -100,20 +103,22 @@ export async function openStorage(options: OpenStorageOptions): Promise<MeshStor
 }
 
 /** The snapshots in a data directory whose logs belong to another host. */
-export function openBlobStorage(path: string): BlobStorage {
+export function openBlobStorage(
+  { path, s3 }: Extract<StorageSection, { kind: "directory" }>,
+): BlobStorage {
   return {
-    blobs: new DirectoryBlobStore(`${path}/blobs`),
-    shared: { path, examples: undefined },
+    blobs: blobsOf(path, s3),
+    shared: { path, ...(s3 && { s3 }), examples: undefined },
     close: () => Promise.resolve(),
   };
 }
 
 /** The stores that a worker thread reads. */
-export async function openSharedStorage({ path, redis, examples }: SharedStorage): Promise<{
+export async function openSharedStorage({ path, redis, s3, examples }: SharedStorage): Promise<{
   readonly exampleLog: EventLog | undefined;
   readonly blobs: BlobStore;
 }> {
-  const blobs = new DirectoryBlobStore(`${path}/blobs`);
+  const blobs = blobsOf(path, s3);
   if (redis) return { exampleLog: await openRedisExampleLog(redis), blobs };
   return {
     exampleLog: examples && await EmbeddedEventLog.open({
@@ -157,6 +162,7 @@ async function openRedis(
   section: RedisSection,
   { storage, mesh, knownMs, examplePartitions, onWarning = () => {} }: OpenStorageOptions,
 ): Promise<MeshStorage> {
+  const s3 = s3Of(storage);
   const redis = redisStorageOf(section, mesh, {
     logBytesMax: storage.logBytesMax,
     eventPartitions: EVENT_PARTITIONS,
@@ -167,8 +173,8 @@ async function openRedis(
   const stores = await openRedisStores(redis, onWarning);
   return {
     ...stores,
-    blobs: new DirectoryBlobStore(`${path}/blobs`),
-    shared: { path, redis, examples: undefined },
+    blobs: blobsOf(path, s3),
+    shared: { path, redis, ...(s3 && { s3 }), examples: undefined },
   };
 }
 
@@ -217,12 +223,17 @@ async function openDirectory(
     (store) => store.close(),
   );
   const all = opened.move();
+  const s3 = s3Of(storage);
   return {
     eventLog,
     exampleLog,
     profiles,
-    blobs: new DirectoryBlobStore(`${path}/blobs`),
-    shared: { path, examples: { partitions: examplePartitions, ends: exampleLogEnds } },
+    blobs: blobsOf(path, s3),
+    shared: {
+      path,
+      ...(s3 && { s3 }),
+      examples: { partitions: examplePartitions, ends: exampleLogEnds },
+    },
     close: () => all.disposeAsync(),
   };
 }
@@ -248,4 +259,13 @@ function isFile(path: string): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+/** Snapshots in the bucket, or in the directory where there is none. */
+function blobsOf(path: string, s3: S3Options | undefined): BlobStore {
+  return s3 ? new S3BlobStore(s3) : new DirectoryBlobStore(`${path}/blobs`);
+}
+
+function s3Of(storage: StorageSection): S3Options | undefined {
+  return storage.kind === "directory" ? storage.s3 : undefined;
 }

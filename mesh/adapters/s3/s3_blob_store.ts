@@ -1,0 +1,193 @@
+/**
+ * Blobs as objects of a bucket in any store that speaks Amazon's S3 protocol.
+ *
+ * Each object carries the SHA-256 of its bytes: the store compares it when it takes the object, and
+ * a reader compares it again. Failed requests are made again, because each of them can be.
+ */
+import { AwsClient } from "aws4fetch";
+import { BlobDamagedError, type BlobStore } from "../../ports/blob_store.ts";
+
+/** Where the objects are. */
+export interface S3Options {
+  /** For example `https://s3.eu-central-1.amazonaws.com`. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  /** Put before each name, for example `cairn/`; may be empty. */
+  readonly prefix: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Time of one request, ms, besides a second for each MiB of its body; default 10 s. */
+  readonly deadlineMs?: number;
+}
+
+/** The store of blobs refuses a request, or does not answer. */
+export class S3Error extends Error {
+  override readonly name = "S3Error";
+  constructor(request: string, readonly status: number | undefined, reason: string) {
+    super(`Cannot ${request}: ${reason}. ${remedyOf(status)}`);
+  }
+}
+
+/** Attempts of one request. */
+const TRIES = 4;
+/** Pause before the second attempt, ms; it doubles. */
+const RETRY_MS = 100;
+/** Default of {@link S3Options.deadlineMs}. */
+const DEADLINE_MS = 10_000;
+/** Header of an object's SHA-256, in hexadecimal digits. */
+const DIGEST = "x-amz-meta-sha256";
+
+export class S3BlobStore implements BlobStore {
+  readonly #options: S3Options;
+  readonly #client: AwsClient;
+  readonly #root: string;
+
+  constructor(options: S3Options) {
+    const { endpoint, bucket, region, accessKeyId, secretAccessKey } = options;
+    this.#options = options;
+    this.#client = new AwsClient({
+      accessKeyId,
+      secretAccessKey,
+      region,
+      service: "s3",
+      retries: 0,
+    });
+    this.#root = `${endpoint.replace(/\/+$/, "")}/${encodeURIComponent(bucket)}`;
+  }
+
+  /** @throws {S3Error} */
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    // The caller may change its bytes while they are sent.
+    const body = new Uint8Array(bytes);
+    const digest = await sha256(body);
+    const headers = { "x-amz-content-sha256": digest, [DIGEST]: digest };
+    const response = await this.#request(`write ${name}`, this.#urlOf(name), {
+      method: "PUT",
+      headers,
+      body,
+    });
+    await response.body?.cancel();
+  }
+
+  /**
+   * @throws {BlobDamagedError}
+   * @throws {S3Error}
+   */
+  async get(name: string): Promise<Uint8Array | undefined> {
+    const url = this.#urlOf(name);
+    const response = await this.#request(`read ${name}`, url, { method: "GET" }, [404]);
+    if (response.status === 404) {
+      await response.body?.cancel();
+      return undefined;
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const digest = response.headers.get(DIGEST);
+    if (digest !== null && digest !== await sha256(bytes)) {
+      throw new BlobDamagedError(name, url, "its checksum does not match its bytes");
+    }
+    return bytes;
+  }
+
+  /** @throws {S3Error} */
+  async list(prefix: string): Promise<string[]> {
+    const names: string[] = [];
+    const parameters = new URLSearchParams({
+      "list-type": "2",
+      "encoding-type": "url",
+      prefix: this.#options.prefix + prefix,
+    });
+    for (;;) {
+      const url = `${this.#root}?${parameters}`;
+      const page = await (await this.#request(`list ${prefix}`, url, { method: "GET" })).text();
+      for (const [, key] of page.matchAll(/<Key>([^<]*)<\/Key>/g)) {
+        names.push(decoded(key).slice(this.#options.prefix.length));
+      }
+      const next = /<NextContinuationToken>([^<]*)<\/NextContinuationToken>/.exec(page)?.[1];
+      if (next === undefined) return names.sort();
+      parameters.set("continuation-token", unescaped(next));
+    }
+  }
+
+  /** @throws {S3Error} */
+  async delete(name: string): Promise<void> {
+    const init = { method: "DELETE" };
+    const response = await this.#request(`delete ${name}`, this.#urlOf(name), init, [404]);
+    await response.body?.cancel();
+  }
+
+  #urlOf(name: string): string {
+    const key = this.#options.prefix + name;
+    if (name === "" || key.split("/").some((part) => part === "." || part === "..")) {
+      throw new RangeError(`A blob cannot be named "${name}"`);
+    }
+    return `${this.#root}/${key.split("/").map(encodeURIComponent).join("/")}`;
+  }
+
+  /** Makes a request, again while the store is away or busy. */
+  async #request(
+    what: string,
+    url: string,
+    init: { method: string; headers?: Record<string, string>; body?: Uint8Array<ArrayBuffer> },
+    allowed: readonly number[] = [],
+  ): Promise<Response> {
+    const { bucket, endpoint, deadlineMs = DEADLINE_MS } = this.#options;
+    const request = `${what} in the bucket ${bucket} at ${endpoint}`;
+    const timeoutMs = deadlineMs + (init.body?.byteLength ?? 0) / 2 ** 20 * 1_000;
+    let failure: S3Error | undefined;
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (tries > 0) {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS * 2 ** (tries - 1)));
+      }
+      try {
+        const signal = AbortSignal.timeout(timeoutMs);
+        const response = await this.#client.fetch(url, { ...init, signal });
+        if (response.ok || allowed.includes(response.status)) {
+          const isOfBucket = response.status === 404 &&
+            (await response.clone().text()).includes("NoSuchBucket");
+          if (!isOfBucket) return response;
+        }
+        const reason = reasonOf(await response.text());
+        failure = new S3Error(request, response.status, `${response.status} ${reason}`);
+        if (response.status < 500 && response.status !== 429) break;
+      } catch (error) {
+        failure = new S3Error(request, undefined, (error as Error).message);
+      }
+    }
+    throw failure ?? new S3Error(request, undefined, "no attempt was made");
+  }
+}
+
+function remedyOf(status: number | undefined): string {
+  if (status === 401 || status === 403) {
+    return "Check the keys of storage.s3, and that they may read, write, list and delete.";
+  }
+  if (status === 404) return "Create the bucket, or correct storage.s3.bucket.";
+  return "Check storage.s3.endpoint, and that the store answers.";
+}
+
+/** The message of an error in XML. */
+function reasonOf(text: string): string {
+  return unescaped(/<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? "");
+}
+
+/** A key of a list with `encoding-type=url`. */
+function decoded(key: string): string {
+  return decodeURIComponent(unescaped(key).replaceAll("+", " "));
+}
+
+const entities: Readonly<Record<string, string>> = {
+  "&lt;": "<",
+  "&gt;": ">",
+  "&quot;": '"',
+  "&apos;": "'",
+  "&amp;": "&",
+};
+
+function unescaped(text: string): string {
+  return text.replace(/&(?:lt|gt|quot|apos|amp);/g, (entity) => entities[entity]);
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}

@@ -1,0 +1,71 @@
+/**
+ * The S3 blob store against Debian's moto, a server of the protocol.
+ */
+import assert from "node:assert/strict";
+import {
+  S3BlobStore,
+  S3Error,
+  type S3Options,
+} from "../../../../mesh/adapters/s3/s3_blob_store.ts";
+import { BlobDamagedError } from "../../../../mesh/ports/blob_store.ts";
+import { blobStoreContract } from "../../../contracts/blob_store_contract.ts";
+import { withMoto } from "./moto.ts";
+
+await withMoto(({ endpoint, keys, client, makeBucket }) => {
+  const open = async (options: Partial<S3Options> = {}) => {
+    const bucket = await makeBucket();
+    const all = { endpoint, bucket, prefix: "cairn/", ...keys, ...options };
+    return { store: new S3BlobStore(all), bucket };
+  };
+
+  blobStoreContract("S3 blob store", async () => {
+    const { store } = await open();
+    return { store, dispose: () => Promise.resolve() };
+  });
+
+  Deno.test("a list has all pages, and names with any characters", async () => {
+    const { store } = await open();
+    const names = Array.from({ length: 1_050 }, (_, i) => `many/${String(i).padStart(4, "0")}`);
+    const odd = ["a b", "a+b", "ü/Ω", "x&y", "50%"];
+    for (let i = 0; i < names.length; i += 50) {
+      await Promise.all(names.slice(i, i + 50).map((name) => store.put(name, new Uint8Array(1))));
+    }
+    for (const name of odd) await store.put(`odd/${name}`, new TextEncoder().encode(name));
+    assert.deepEqual(await store.list("many/"), names);
+    assert.deepEqual(await store.list("odd/"), odd.map((name) => `odd/${name}`).toSorted());
+    for (const name of odd) {
+      assert.equal(new TextDecoder().decode(await store.get(`odd/${name}`)), name);
+    }
+  });
+
+  Deno.test("bytes that changed in the store are an error that names the object", async () => {
+    const { store, bucket } = await open();
+    await store.put("a", Uint8Array.of(1, 2, 3));
+    const url = `${endpoint}/${bucket}/cairn/a`;
+    const before = await client.fetch(url);
+    const digest = before.headers.get("x-amz-meta-sha256") ?? "";
+    await before.body?.cancel();
+    const changed = await client.fetch(url, {
+      method: "PUT",
+      headers: { "x-amz-meta-sha256": digest },
+      body: Uint8Array.of(1, 2, 4),
+    });
+    await changed.body?.cancel();
+    const error = await store.get("a").catch((error) => error);
+    assert.ok(error instanceof BlobDamagedError, String(error));
+    assert.match(error.message, /cairn\/a: its checksum does not match/);
+  });
+
+  Deno.test("a missing bucket and a store that is away are errors that say what to do", async () => {
+    const { store: nowhere } = await open({ bucket: "never-made" });
+    for (const call of [() => nowhere.get("a"), () => nowhere.put("a", new Uint8Array(1))]) {
+      const error = await call().catch((error) => error);
+      assert.ok(error instanceof S3Error, String(error));
+      assert.match(error.message, /in the bucket never-made .*Create the bucket/);
+    }
+    const { store: away } = await open({ endpoint: "http://127.0.0.1:1" });
+    const error = await away.list("").catch((error) => error);
+    assert.ok(error instanceof S3Error, String(error));
+    assert.match(error.message, /Check storage\.s3\.endpoint, and that the store answers/);
+  });
+});
