@@ -7,6 +7,7 @@
  */
 import { counted } from "../structures/counted.ts";
 import { runPlanted } from "../cli/simulate/planted.ts";
+import { SeedWorkers } from "../cli/simulate/seed_workers.ts";
 import { runCampaign } from "../simulation/campaign.ts";
 import { describeFault } from "../simulation/plan/fault.ts";
 import { plants } from "../simulation/plants/plants.ts";
@@ -49,6 +50,8 @@ async function canaryIsFound(): Promise<boolean> {
 if (import.meta.main) {
   const [scenario] = shippedScenarios;
   const fixed = Array.from({ length: FIXED_SEEDS }, (_, i) => i + 1);
+  const threads = navigator.hardwareConcurrency;
+  const workers = new SeedWorkers({ scenario: scenario.name }, threads);
   const { failure, seedsTried, events } = await runCampaign({
     scenario,
     seeds: [...fixed, ...await commitSeeds()],
@@ -56,7 +59,9 @@ if (import.meta.main) {
     shrinkRunsMax: 60,
     shrinkMsMax: 60_000,
     nowMs: () => performance.now(),
-  });
+    runSeed: (task) => workers.run(task),
+    atATime: 2 * threads,
+  }).finally(() => workers.close());
   console.log(`simulation: ${counted(seedsTried, "seed")}, ${counted(events, "event")}`);
   if (failure !== undefined) {
     const { kind, checker, message, seed, shrunk } = failure;

@@ -33,7 +33,7 @@ export interface Checker {
   /** An ask has not ended in time. */
   askLate?(from: Address, to: Address, kind: string, lateMs: number): void;
   /** A request is handled although its asker has given up. */
-  handledLate?(actor: Address, kind: string, lateMs: number): void;
+  handledLate?(actor: Address, kind: string): void;
   /** Records of a log became durable. */
   durable?(
     log: string,

@@ -78,10 +78,10 @@ export const plants: readonly Plant[] = [
       replace: 'case "getIncarnation":\n        case "openSource":',
     }, {
       file: "mesh/runtime/actor_cell.ts",
-      find: "this.#host.withdrawAsks(context);",
-      replace: "",
+      find: "if (mail.settled || nowMs >= mail.deadlineMs) {",
+      replace: "if (mail.settled && nowMs < 0) {",
     }],
-    seenBy: ["current-openings", "exactly-once"],
+    seenBy: ["prompt-asks", "current-openings", "exactly-once"],
     scenario: "interrupts",
   },
   {
@@ -150,7 +150,7 @@ export const plants: readonly Plant[] = [
       replace: "",
     }],
     seenBy: ["kept-invariants", "exactly-once", "supervision"],
-    scenario: "swarm",
+    scenario: "full-disk",
   },
   {
     name: "trim-newest",
@@ -285,6 +285,16 @@ export const plants: readonly Plant[] = [
     }],
     seenBy: ["stated-answers"],
     scenario: "quiet",
+  },
+  {
+    name: "late-effects",
+    edits: [{
+      file: "mesh/runtime/actor_cell.ts",
+      find: "if (mail.settled || nowMs >= mail.deadlineMs) {",
+      replace: "if (mail.settled && nowMs < 0) {",
+    }],
+    seenBy: ["prompt-asks"],
+    scenario: "slow-threads",
   },
   {
     name: "forget-touched-early",

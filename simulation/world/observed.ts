@@ -29,8 +29,8 @@ export interface ActorObserver {
   answers(actor: Address, request: Message, value: unknown): void;
   /** An ask ended, so long after its budget; or is pending so long after it. */
   askLate(from: Address, to: Address, request: Message, lateMs: number): void;
-  /** A request is handled so long after its deadline. */
-  handledLate(actor: Address, request: Message, lateMs: number): void;
+  /** A request is handled after its deadline. */
+  handledLate(actor: Address, request: Message): void;
   /** A request is answered by an error. */
   refuses(actor: Address, request: Message, error: Error): void;
 }
@@ -82,8 +82,7 @@ function observedBehavior<M extends Message>(
   const actor = context.self.address;
   return {
     receive(message) {
-      const remainingMs = context.remainingMs(message);
-      if (remainingMs < 0) observer.handledLate(actor, message, -remainingMs);
+      if (context.remainingMs(message) === 0) observer.handledLate(actor, message);
       observer.handles(actor, message);
       return behavior.receive(message);
     },

@@ -456,9 +456,8 @@ export class World implements ActorObserver {
     for (const checker of this.#checkers) checker.askLate?.(from, to, kind, lateMs);
   }
 
-  handledLate(actor: Address, { kind }: Message, lateMs: number): void {
-    if (lateMs <= LATE_MS) return;
-    for (const checker of this.#checkers) checker.handledLate?.(actor, kind, lateMs);
+  handledLate(actor: Address, { kind }: Message): void {
+    for (const checker of this.#checkers) checker.handledLate?.(actor, kind);
   }
 
   refuses(actor: Address, request: Message, error: Error): void {
