@@ -37,9 +37,9 @@ export const plants: readonly Plant[] = [
     name: "drop-ack",
     edits: [{
       file: shardClient,
-      find: "if (isFinal || attempts >= this.#options.attemptsMax) throw error;",
+      find: "if (FINAL_ERRORS.has(name) || attempts >= this.#options.attemptsMax) throw error;",
       replace:
-        "if (isFinal) throw error;\n        if (attempts >= this.#options.attemptsMax) return undefined as R;",
+        "if (FINAL_ERRORS.has(name)) throw error;\n        if (attempts >= this.#options.attemptsMax) return undefined as R;",
     }],
     seenBy: ["exactly-once", "liveness"],
     scenario: "interrupts",
@@ -88,8 +88,8 @@ export const plants: readonly Plant[] = [
     name: "lose-joiner-state",
     edits: [{
       file: "actors/joiner/join_window.ts",
-      find: "return oldest === undefined\n",
-      replace: "return oldest === undefined || true\n",
+      find: "oldestUndecided === undefined\n      ? { replayOffset",
+      replace: "oldestUndecided === undefined || true\n      ? { replayOffset",
     }],
     seenBy: ["joined-examples"],
     scenario: "power-failures",
