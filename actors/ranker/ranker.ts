@@ -181,8 +181,7 @@ export class Ranker implements Behavior<RankerMessage> {
 
   /**
    * Begins a ranking: where profiles are stored elsewhere, after the profiles that it reads have
-   * been loaded, and where features
-   * are kept, after they have been read.
+   * been loaded, and where features are kept, after they have been read.
    */
   #rank(request: Rank, asked: Asked): void {
     if (this.#profiles.isLocal && !this.#kept.reads) return this.#begin(request, asked, undefined);
