@@ -22,9 +22,9 @@ const LOOK_MS = 1_000;
 export async function applyCommand(flags: ApplyFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async (store) => {
     const view = await store.read();
-    if (flags.version !== undefined && flags.version !== view.version) {
+    if (flags.ifVersion !== undefined && flags.ifVersion !== view.version) {
       throw new CommandError(
-        `The mesh is at version ${view.version}, not ${flags.version}: look at cairn plan again.`,
+        `The mesh is at version ${view.version}, not ${flags.ifVersion}: look at cairn plan again.`,
       );
     }
     const moves = changesOf(planOfView(view, Infinity)).flatMap((change) =>

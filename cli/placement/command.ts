@@ -16,7 +16,7 @@ export interface PlacementFlags {
 /** The typed options of `apply`. */
 export interface ApplyFlags extends PlacementFlags {
   readonly maxMoves?: number;
-  readonly version?: number;
+  readonly ifVersion?: number;
   readonly wait?: true;
 }
 
@@ -51,7 +51,11 @@ export function placementCommands(output: Output): Command[] {
       }),
     command("apply", "move shards between the hosts of a mesh as cairn plan shows")
       .option("--max-moves <n>", "shards that move at the same time", wholeNumber(1, 64))
-      .option("--version <n>", "refuse unless the mesh is at this version", wholeNumber(0, 2 ** 50))
+      .option(
+        "--if-version <n>",
+        "refuse unless the mesh is at this version",
+        wholeNumber(0, 2 ** 50),
+      )
       .option("--wait", wait)
       .addHelpText("after", applyHelp)
       .action(async (flags: ApplyFlags) => {

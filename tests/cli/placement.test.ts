@@ -1,0 +1,208 @@
+/**
+ * The operator's commands against the coordination store of a real Redis or Valkey server, with
+ * hosts that have joined and own shards, but run nothing.
+ */
+import assert from "node:assert/strict";
+import { runCommandLine } from "../../cli/command_line.ts";
+import { parseConfiguration } from "../../configuration/configuration.ts";
+import {
+  isInstalled,
+  LocalServer,
+  type ServerProgram,
+} from "../../mesh/adapters/redis/local_server.ts";
+import type { HostDescription, HostRun } from "../../mesh/ports/coordination.ts";
+import { meshSettingsOf, openCoordination } from "../../server/machine/redis_coordination.ts";
+import { smallConfiguration } from "../integration/small_mesh.ts";
+
+const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];
+const program = programs.find(isInstalled);
+const ignore = program === undefined;
+
+function yamlOf(redis: string | undefined, changes: readonly (readonly [string, string])[] = []) {
+  const server = redis === undefined ? "" : `, redis: { url: "${redis}" }`;
+  const yaml = `${smallConfiguration("in one thread", `{ kind: directory, path: data${server} }`)}
+mesh:
+  id: shop
+  balance: false
+  hosts:
+    edge: { address: "127.0.0.1:7401", roles: [serving, joiner, trainer, sync] }
+    tables-1: { address: "127.0.0.1:7402", roles: [shards], capacity: 1GiB }
+    tables-2: { address: "127.0.0.1:7403", roles: [shards], capacity: 1GiB }
+`;
+  return changes.reduce((text, [from, to]) => text.replace(from, to), yaml);
+}
+
+class World {
+  readonly file: string;
+  readonly redis: string;
+
+  constructor(readonly folder: string, redis: string) {
+    this.redis = redis;
+    this.file = `${folder}/mesh.yaml`;
+    Deno.writeTextFileSync(this.file, yamlOf(redis));
+  }
+
+  /** Runs a command; its exit code and both outputs. */
+  async run(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+    const said = { out: "", err: "" };
+    const code = await runCommandLine([...args, "--config", this.file], {
+      out: (text) => said.out += text,
+      err: (text) => said.err += text,
+    });
+    return { code, ...said };
+  }
+
+  /** Both hosts join, and the first one owns every shard. */
+  async join(): Promise<void> {
+    const configuration = parseConfiguration(Deno.readTextFileSync(this.file), this.file);
+    const { coordination, close } = await openCoordination(configuration);
+    await coordination.open(meshSettingsOf(configuration));
+    for (const host of ["tables-1", "tables-2"]) {
+      const description: HostDescription = {
+        ...runOf(host),
+        address: "127.0.0.1:1",
+        roles: ["shards"],
+        capacityBytes: 2 ** 30,
+        version: "1",
+        protocols: [1, 1],
+      };
+      await coordination.join(description);
+    }
+    const owner = runOf("tables-1");
+    const control = await coordination.acquireControl(owner);
+    assert.ok(control);
+    const { placements } = await coordination.read();
+    const keys = [...placements.keys()];
+    const restoring = await coordination.place({
+      by: { controllerEpoch: control.epoch },
+      changes: keys.map((key) => ({
+        key,
+        expected: { state: "unassigned", epoch: 0 },
+        next: { state: "restoring", owner },
+      })),
+    });
+    await coordination.place({
+      by: owner,
+      changes: [...restoring].map(([key, expected]) => ({
+        key,
+        expected,
+        next: { state: "active", owner },
+      })),
+    });
+    const load = Object.fromEntries(
+      keys.flatMap((key) => [[`${key}.rows`, 1_000], [`${key}.bytes`, 10 * 2 ** 20]]),
+    );
+    await coordination.renew(owner, load);
+    await close();
+  }
+}
+
+function runOf(host: string): HostRun {
+  return { host, incarnation: `${host}-1` };
+}
+
+async function withWorld(run: (world: World) => Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync();
+  const server = await LocalServer.start({ program: program ?? "redis-server", directory: folder });
+  try {
+    await run(new World(folder, server.url));
+  } finally {
+    await server.kill();
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "plan shows every move with its reason, and its exit code says whether there is one",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      const empty = await world.run("plan");
+      assert.equal(empty.code, 1);
+      assert.match(
+        empty.err,
+        /No host has joined the mesh shop yet: start its hosts by cairn node/,
+      );
+
+      await world.join();
+      const plan = await world.run("plan");
+      assert.equal(plan.code, 2);
+      assert.match(plan.out, /^tables-1 {2}up {2}4 -> 2 shards {2}40 MiB -> 20 MiB of 1 GiB$/m);
+      assert.match(
+        plan.out,
+        /^shard \d {2}moves tables-1 -> tables-2 {2}\(1,000 rows, 10 MiB\): tables-1 is filled to/m,
+      );
+      assert.match(plan.err, /2 shards would move or wait, in about 1 s/);
+      const { shards } = JSON.parse((await world.run("plan", "--json")).out);
+      assert.deepEqual(shards.map(({ shard }: { shard: number }) => shard), [0, 1, 2, 3]);
+
+      const explained = await world.run("explain", "3");
+      assert.match(explained.out, /^shard 3 is active on "tables-1" in epoch 1, with 1,000 rows/);
+      assert.match((await world.run("explain", "4")).err, /no shard 4: the mesh has 0 to 3/);
+    }),
+});
+
+Deno.test({
+  name: "a plan is applied at its version, cancelled, and rolled back",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const { version } = JSON.parse((await world.run("status", "--json")).out);
+      const late = await world.run("apply", "--if-version", String(version + 1));
+      assert.equal(late.code, 1);
+      assert.match(late.err, /is at version \d+, not \d+: look at cairn plan again/);
+      assert.equal((await world.run("rollback")).code, 1, "there is no plan yet");
+
+      const applied = await world.run("apply", "--if-version", String(version), "--max-moves", "1");
+      assert.deepEqual([applied.code, applied.out], [0, "plan 1: 2 shards move, 1 at a time\n"]);
+      assert.match((await world.run("status")).out, /plan 1: active, 2 moves/);
+      assert.equal((await world.run("cancel")).code, 0);
+      assert.match((await world.run("status")).out, /plan 2: cancelled, 2 moves/);
+      assert.match((await world.run("cancel")).err, /The plan is cancelled already/);
+      assert.equal((await world.run("rollback")).out, "there is nothing to move\n");
+    }),
+});
+
+Deno.test({
+  name: "a host is drained and comes back, and one that does not exist is named",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      const drained = await world.run("drain", "tables-1");
+      assert.deepEqual(
+        [drained.code, drained.out],
+        [0, "tables-1 is draining: 4 shards leave it\n"],
+      );
+      assert.match((await world.run("status")).out, /^tables-1 {2}draining/m);
+      assert.match((await world.run("plan")).out, /moves .*: tables-1 is draining; tables-2 has/);
+      await world.run("undrain", "tables-1");
+      assert.match((await world.run("status")).out, /^tables-1 {2}up/m);
+      const unknown = await world.run("drain", "tables-9");
+      assert.equal(unknown.code, 1);
+      assert.match(unknown.err, /no host "tables-9"; the mesh has tables-1, tables-2/);
+    }),
+});
+
+Deno.test({
+  name: "a change that a running mesh cannot take, and a mesh without a store, say what to do",
+  ignore,
+  fn: () =>
+    withWorld(async (world) => {
+      await world.join();
+      Deno.writeTextFileSync(
+        world.file,
+        yamlOf(world.redis, [["shards: { count: 4 }", "shards: { count: 8 }"]]),
+      );
+      const refused = await world.run("plan");
+      assert.equal(refused.code, 1);
+      assert.match(refused.out, /^refused: shards.count is fixed when a mesh is created/m);
+      Deno.writeTextFileSync(world.file, yamlOf(undefined));
+      const alone = await world.run("plan");
+      assert.equal(alone.code, 1);
+      assert.match(alone.err, /Set storage.redis to the address of a Redis or Valkey server/);
+      Deno.writeTextFileSync(world.file, smallConfiguration("in one thread"));
+      assert.match((await world.run("plan")).err, /one process runs everything/);
+    }),
+});
