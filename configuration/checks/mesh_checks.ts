@@ -48,6 +48,8 @@ export function* hostRoles({ mesh, shards, trainer }: Sections): Iterable<Findin
   }
 }
 
+const UNSPECIFIED: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
 /** Addresses that hosts share, and a secret that is missing or not enough. */
 export function* hostAddresses({ mesh }: Sections): Iterable<Finding> {
   if (mesh === undefined) return;
@@ -58,8 +60,11 @@ export function* hostAddresses({ mesh }: Sections): Iterable<Finding> {
       if (address === undefined) continue;
       const text = formatAddress(address);
       const path = `mesh.hosts.${name}.${key}`;
-      const other = seen.get(text);
-      seen.set(text, path);
+      // The address of all interfaces is another one on each machine.
+      const machine = UNSPECIFIED.has(address.hostname) ? host.address.hostname : address.hostname;
+      const listened = formatAddress({ ...address, hostname: machine });
+      const other = seen.get(listened);
+      seen.set(listened, path);
       if (other === undefined || address.port === 0) continue;
       yield {
         path: ["mesh", "hosts", name, key],

@@ -59,6 +59,19 @@ Deno.test("every part needs a host, and some parts exactly one", () => {
   );
 });
 
+Deno.test("hosts on different machines may listen on all interfaces of one port", () => {
+  const hosts = (first: string, second: string) =>
+    yaml({
+      "tables-1": `{ address: "${first}:7400", roles: [shards], http: "0.0.0.0:8081" }`,
+      "tables-2": `{ address: "${second}:7401", roles: [shards], http: "0.0.0.0:8081" }`,
+    });
+  parse(hosts("10.0.0.2", "10.0.0.3"));
+  refuses(
+    hosts("10.0.0.2", "10.0.0.2"),
+    /found 0\.0\.0\.0:8081, which mesh\.hosts\.tables-1\.http/,
+  );
+});
+
 Deno.test("addresses are checked, and a secret is needed beyond this machine", () => {
   refuses(
     yaml({ "tables-2": '{ address: "10.0.0.2:7400", roles: [shards] }' }),

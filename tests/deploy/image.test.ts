@@ -3,6 +3,7 @@
  * `scripts/check_image.ts` builds the image and runs it.
  */
 import assert from "node:assert/strict";
+import { parseDocument } from "yaml";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 import metadata from "../../deno.json" with { type: "json" };
 
@@ -32,3 +33,23 @@ Deno.test("the image's configuration is valid, warns of nothing, and needs a key
   assert.deepEqual(parse("a key of sixteen or more").warnings, []);
   assert.throws(() => parse(), /CAIRN_API_KEY/);
 });
+
+Deno.test("the services of the composed mesh are the hosts of its configuration", () => {
+  const compose = parseDocument(fileText("deploy/compose.mesh.yaml"), { merge: true }).toJS();
+  const { mesh, warnings } = parseConfiguration(fileText("deploy/mesh/cairn.yaml"), "cairn.yaml", {
+    memoryBytes: 2 ** 31,
+    environment: (name) => /^CAIRN_/.test(name) ? `${name} of sixteen or more` : undefined,
+  });
+  assert.deepEqual(warnings, []);
+  const { valkey: _, ...services } = compose.services;
+  assert.deepEqual(Object.keys(services), mesh?.hosts.map(({ name }) => name));
+  for (const [name, { command, mem_limit }] of Object.entries<Service>(services)) {
+    assert.deepEqual(command, ["node", "--host", name, "--config", "/etc/cairn/cairn.yaml"]);
+    assert.equal(mem_limit, "2g");
+  }
+});
+
+interface Service {
+  readonly command: readonly string[];
+  readonly mem_limit: string;
+}

@@ -6,7 +6,7 @@
  * which finds misspelt and misplaced keys; the policies below are about what types do not say.
  */
 import assert from "node:assert/strict";
-import { parseAllDocuments } from "yaml";
+import { parseAllDocuments, parseDocument } from "yaml";
 import { parseConfiguration } from "../../configuration/configuration.ts";
 
 import { parseBytes } from "../../configuration/units.ts";
@@ -16,6 +16,7 @@ import { gatewayFixture } from "../gateway/fixture.ts";
 /** Modules of the API's types, by `apiVersion` and `kind`. */
 const modules: Readonly<Record<string, string>> = {
   "v1 ConfigMap": "v1/ConfigMap",
+  "v1 PersistentVolumeClaim": "v1/PersistentVolumeClaim",
   "v1 Service": "v1/Service",
   "v1 ServiceAccount": "v1/ServiceAccount",
   "apps/v1 StatefulSet": "apps/v1/StatefulSet",
@@ -72,12 +73,8 @@ async function build(path: string): Promise<Manifest[]> {
 const kustomize = await new Deno.Command("kustomize", { args: ["version"] }).output()
   .then(({ success }) => success, () => false);
 
-const layouts = [...Deno.readDirSync(folder)]
-  .flatMap(({ name }) =>
-    name === "overlays"
-      ? [...Deno.readDirSync(`${folder}overlays`)].map((each) => `overlays/${each.name}`)
-      : [name]
-  );
+/** Each is applied by itself. */
+const layouts = [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
 
 for (const layout of layouts) {
   const test = (name: string, fn: (manifests: Manifest[]) => void | Promise<void>) =>
@@ -125,7 +122,12 @@ for (const layout of layouts) {
         ...pod.volumes.map(nameOf),
         ...(spec.volumeClaimTemplates ?? []).map((claim: Manifest) => claim.metadata.name),
       ]);
-      for (const { configMap } of pod.volumes) if (configMap) require("ConfigMap", configMap.name);
+      for (const { configMap, persistentVolumeClaim } of pod.volumes) {
+        if (configMap) require("ConfigMap", configMap.name);
+        if (persistentVolumeClaim) {
+          require("PersistentVolumeClaim", persistentVolumeClaim.claimName);
+        }
+      }
       for (const { env = [], volumeMounts } of pod.containers) {
         for (const { valueFrom } of env) {
           if (valueFrom?.secretKeyRef) require("Secret", valueFrom.secretKeyRef.name);
@@ -161,6 +163,19 @@ for (const layout of layouts) {
         }
       }
     }
+  });
+
+  test("every pod of a mesh is a host of its configuration, and the other way round", (manifests) => {
+    const maps = manifests.filter(({ kind }) => kind === "ConfigMap");
+    const hosts = maps.flatMap(({ data }) =>
+      Object.keys(parseDocument(data["cairn.yaml"]).toJS().mesh?.hosts ?? {})
+    );
+    const pods = manifests.filter(({ kind, spec }) =>
+      kind === "StatefulSet" && spec.template.spec.containers[0].args.includes("node")
+    ).flatMap(({ metadata: { name }, spec: { replicas } }) =>
+      Array.from({ length: replicas }, (_, i) => `${name}-${i}`)
+    );
+    assert.deepEqual(pods.toSorted(), hosts.toSorted());
   });
 
   test("every container is bounded, probed and without rights", async (manifests) => {
