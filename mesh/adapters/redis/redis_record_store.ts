@@ -149,6 +149,8 @@ export class RedisRecordStore implements RecordStore {
   }
 
   async #read(keys: readonly string[] | undefined): Promise<ReadRecords> {
+    // A change may be heard of while the reply is on its way.
+    const seenBefore = this.#seen;
     const [now, revision, found] = await readScript.run(
       this.#server.commands,
       [this.#records],
@@ -166,8 +168,8 @@ export class RedisRecordStore implements RecordStore {
       }
     }
     const read = { nowMs: Number(now), revision: Number(revision ?? 0), fields };
-    if (read.revision < this.#seen) {
-      throw new RecordsLostError(this.#server.url, this.#seen, read.revision);
+    if (read.revision < seenBefore) {
+      throw new RecordsLostError(this.#server.url, seenBefore, read.revision);
     }
     return read;
   }
