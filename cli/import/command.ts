@@ -4,7 +4,14 @@
  */
 import { Command, Option } from "commander";
 import type { Output } from "../command_line.ts";
-import { configOption, jsonOption, namesOf, setOption, wholeNumber } from "../options.ts";
+import {
+  configOption,
+  jsonOption,
+  namesOf,
+  numberBetween,
+  setOption,
+  wholeNumber,
+} from "../options.ts";
 
 /** The typed options. */
 export interface ImportFlags {
@@ -17,6 +24,7 @@ export interface ImportFlags {
   readonly preset?: "movielens" | "movietweetings";
   readonly path?: string;
   readonly action?: string;
+  readonly labelAtLeast?: number;
   readonly map: readonly string[];
   readonly split: readonly string[];
   readonly delimiter?: string;
@@ -51,7 +59,7 @@ Examples:
       --action purchase --map StockCode=item --map 'UnitPrice=item.price' --refused refused.jsonl
   deno task cairn serve --config shop.yaml
 
-  deno task cairn import --config my.yaml --preset movielens --path <folder>
+  deno task cairn import --config my.yaml --preset movielens --path <folder> --label-at-least 4
 
 The same command goes on where an interrupted import stopped.`;
 
@@ -72,6 +80,12 @@ export function importCommand(output: Output): Command {
     )
     .option("--path <folder>", "the folder of --preset")
     .option("--action <name>", "the action of events where the file names none (rating)")
+    .addOption(
+      new Option(
+        "--label-at-least <value>",
+        "positive = a value of at least this, instead of the label rules; serve needs the same rule",
+      ).argParser(numberBetween(-1e15, 1e15)),
+    )
     .addOption(
       new Option("--map <column=meaning>", "the meaning of a column (repeatable)")
         .argParser(collect).default([], "proposed"),

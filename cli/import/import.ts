@@ -45,7 +45,7 @@ export interface ImportFigures extends VisitCounts, WrittenFigures {
 export async function runImport(flags: ImportFlags, output: Output): Promise<ImportFigures> {
   const startedAtMs = performance.now();
   const serves = { serves: false };
-  const configuration = await loadConfiguration(flags.config, { assignments: flags.set }, serves);
+  const configuration = await loadConfiguration(flags.config, overridesOf(flags), serves);
   if (flags.dryRun !== true) requireDirectory(configuration, flags.config);
   await requireReportFolder(flags.refused);
   const untilMs = flags.until === undefined ? Infinity : timeMsOf(flags.until);
@@ -69,6 +69,12 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
   const negatives = flags.negatives ??
     (history.events > 0 && needsNegatives(shares) ? NEGATIVES_DEFAULT : 0);
   output.err(describeHistory(history, shares, refused, flags, negatives));
+  if (flags.dryRun !== true && history.events > 0 && shares.positive === 0) {
+    throw usageError(
+      `By the label rules of ${flags.config} no event is positive, so there is nothing to rank by. ` +
+        "Change joiner.tasks, or say which values are positive: --label-at-least <value>.",
+    );
+  }
   const key = keyOf(sources, flags, negatives);
   const visits = new Visits(history, {
     idPrefix: `import-${key}`,
@@ -134,15 +140,24 @@ function requireDirectory({ storage }: CairnConfiguration, config: string): void
   );
 }
 
+function overridesOf({ set, action = "rating", labelAtLeast }: ImportFlags) {
+  return {
+    assignments: set,
+    ...(labelAtLeast !== undefined && { positive: { action, atLeast: labelAtLeast } }),
+  };
+}
+
 /** A short name of the import: another file, mapping or option gives another one. */
 function keyOf(sources: readonly ImportSource[], flags: ImportFlags, negatives: number): string {
-  const { action, until, seen } = flags;
+  const { action, labelAtLeast, until, seen } = flags;
   const files = sources.map(({ file, bytes, mapping }) => ({
     file: file.split("/").at(-1),
     bytes,
     mapping: mapping.map(({ column, target }) => [column, target]),
   }));
-  const { high, low } = fingerprintOf(JSON.stringify({ files, action, until, seen, negatives }));
+  const { high, low } = fingerprintOf(
+    JSON.stringify({ files, action, labelAtLeast, until, seen, negatives }),
+  );
   return [high, low].map((word) => word.toString(16).padStart(8, "0")).join("");
 }
 

@@ -173,7 +173,7 @@ export class Visits {
       }
       const eventId = event.eventId ?? `${idPrefix}-e${indices[i]}`;
       const past = { eventId, item, action, value, atMs: event.atMs };
-      const rankingId = this.#rankingOf(event);
+      const rankingId = this.#rankingOf(event, verdict.final);
       if (rankingId !== undefined) actions.push({ ...past, rankingId });
       else if (negatives > 0 && verdict.labels.every((label) => (label ?? 0) === 0)) {
         this.counts.unmatched++;
@@ -222,8 +222,13 @@ export class Visits {
     };
   }
 
-  /** The ranking that an event belongs to, by its id or by user and item. */
-  #rankingOf({ ranking, user, item, atMs }: PastEvent): string | undefined {
+  /**
+   * The ranking that an event belongs to, by its id or by user and item.
+   *
+   * @param isFinal Whether the event decides its item at once: then a ranking that was made of an
+   * earlier event is decided, and another one is made.
+   */
+  #rankingOf({ ranking, user, item, atMs }: PastEvent, isFinal: boolean): string | undefined {
     const shown = this.#shown.get(`${user}\n${item}`);
     if (ranking !== undefined) {
       if (shown?.ranking === ranking) return ranking;
@@ -231,6 +236,7 @@ export class Visits {
       this.counts.orphans++;
     }
     if (shown === undefined || atMs - shown.atMs >= this.#options.windowMs) return undefined;
+    if (isFinal && shown.ranking.startsWith(this.#options.idPrefix)) return undefined;
     this.counts.attributed++;
     return shown.ranking;
   }

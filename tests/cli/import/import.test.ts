@@ -6,6 +6,7 @@ import { EmbeddedEventLog } from "../../../mesh/adapters/embedded/embedded_event
 import { decodeEvent } from "../../../records/event_record.ts";
 import { withServer } from "../../../server/machine/with_server.ts";
 import { runCaptured } from "../captured_command.ts";
+import { writeSmallDataset } from "../small_dataset.ts";
 import { shopHeader, shopMapping, smallShopLines } from "./small_shop.ts";
 
 const config = bundledFile("examples/shop.yaml");
@@ -179,4 +180,32 @@ Deno.test("an import without a file, a directory or a known column says the cure
     const { err } = await runCaptured(...importing(folder, "--map=Colour=item.colour"));
     assert.match(err, /No file has a column "Colour"; the columns are InvoiceNo, StockCode/);
   });
+});
+
+Deno.test("a published dataset is imported with its movies, and ratings need no sampled negatives", async () => {
+  const dataset = await writeSmallDataset(600);
+  try {
+    const importRatings = (...more: string[]) =>
+      runCaptured(
+        "import",
+        `--config=${bundledFile("examples/movies.yaml")}`,
+        `--set=storage={ kind: directory, path: ${dataset.folder}/data }`,
+        "--preset=movietweetings",
+        `--path=${dataset.folder}`,
+        "--json",
+        ...more,
+      );
+    const hopeless = await importRatings("--label-at-least=11");
+    assert.equal(hopeless.code, 2);
+    assert.match(hopeless.err, /no event is positive.*--label-at-least <value>/s);
+    const { code, out, err } = await importRatings();
+    assert.equal(code, 0, err);
+    const figures = figuresOf(out);
+    assert.equal(figures.imported, dataset.ratings);
+    assert.equal(figures.negatives, 0);
+    assert.equal(figures.examples, dataset.ratings, "each rating is final");
+    assert.ok(figures.items > 0);
+  } finally {
+    await Deno.remove(dataset.folder, { recursive: true });
+  }
 });

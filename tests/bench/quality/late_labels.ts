@@ -1,0 +1,166 @@
+/**
+ * Measures the correction for labels that come late: an audience buys hours after it was shown an
+ * item, and the same traffic goes through the real ranker, joiner and trainer with different
+ * windows. An oracle run knows each purchase at once.
+ *
+ *     deno task bench:late-labels [--visits 20000] [--json]
+ *
+ * Scores are the served ones, each before its label could be known, over the last two thirds of the
+ * visits.
+ */
+import { parseArgs } from "node:util";
+import { parseConfiguration } from "../../../configuration/configuration.ts";
+import { AcceptanceClock } from "../../../gateway/memory/acceptance_clock.ts";
+import { exactAuc, logloss } from "../../../offline/evaluation/auc.ts";
+import { encodeEvent } from "../../../records/event_record.ts";
+import { startMesh } from "../../../server/machine/start_mesh.ts";
+import { waitLearned, waitReady } from "../../../server/waits.ts";
+import { type Audience, makeAudience } from "./late_audience.ts";
+
+/** Visits between two waits for the trainer: five minutes, less than the shortest window. */
+const BLOCK_VISITS = 10;
+const ASK_BUDGET = { budgetMs: 60_000 };
+
+interface Variant {
+  readonly name: string;
+  readonly window: string;
+  /** Absent = late labels are lost. */
+  readonly lateLabels?: string;
+  /** Whether purchases are known at once. */
+  readonly atOnce?: boolean;
+}
+
+interface Quality {
+  readonly auc: number;
+  readonly logloss: number;
+  /** Mean prediction / mean label. */
+  readonly calibration: number;
+}
+
+const variants: readonly Variant[] = [
+  { name: "oracle", window: "10m", atOnce: true },
+  ...["10m", "1h", "6h"].flatMap((window) => [
+    { name: "late labels are lost", window },
+    { name: "with lateLabels", window, lateLabels: "3d" },
+  ]),
+  { name: "late labels are lost", window: "1d" },
+];
+
+function configurationOf({ window, lateLabels }: Variant): string {
+  return `
+features:
+  slots:
+    user: { kind: id, source: user }
+    item: { kind: id, source: item }
+    category: { kind: categorical, source: item }
+    user_category: { kind: cross, of: [user, category] }
+model:
+  kind: deepFm
+  embeddingDim: 8
+  hidden: [16]
+  tasks: [purchase]
+  optimizer: { kind: adam, learningRate: 0.001 }
+embeddings:
+  slices:
+    first_order:
+      optimizer: { kind: adagrad, learningRate: 0.1, initialAccumulator: 1.0e-2 }
+    embeddings:
+      initializer: { kind: uniform, low: -0.02, high: 0.02 }
+      optimizer: { kind: adagrad, learningRate: 0.05, initialAccumulator: 1.0e-3 }
+joiner:
+  window: ${window}
+  lateLabels: ${lateLabels === undefined ? "{}" : `{ purchase: ${lateLabels} }`}
+trainer: { batchRows: 64, linger: 2ms }
+`;
+}
+
+async function run(variant: Variant, audience: Audience): Promise<Quality> {
+  const configuration = parseConfiguration(configurationOf(variant), "late_labels.yaml");
+  const mesh = await startMesh(configuration, { logLevelMin: "error" });
+  const acceptance = new AcceptanceClock(mesh.mesh.home.clock);
+  const [scores, labels]: number[][] = [[], []];
+  let due: { readonly atMs: number; readonly bytes: () => Uint8Array }[] = [];
+  try {
+    await waitReady(mesh);
+    const { visits } = audience;
+    for (let begin = 0; begin < visits.length; begin += BLOCK_VISITS) {
+      const block = visits.slice(begin, begin + BLOCK_VISITS);
+      const rankings = await Promise.all(
+        block.map(({ user, atMs, items }, i) =>
+          mesh.ranker.ask<"rank">({
+            kind: "rank",
+            user,
+            context: {},
+            atMs,
+            candidates: items.map(({ id, category }) => ({ id, fields: { category } })),
+            limit: items.length,
+            explain: false,
+            rankingId: `r${begin + i}`,
+          }, ASK_BUDGET)
+        ),
+      );
+      block.forEach(({ items, atMs }, i) => {
+        const scoreOf = new Map(rankings[i].items.map(({ id, score }) => [id, score]));
+        for (const { id, boughtAfterMs } of items) {
+          if (begin + i >= visits.length / 3) {
+            scores.push(scoreOf.get(id) ?? NaN);
+            labels.push(boughtAfterMs === undefined ? 0 : 1);
+          }
+          if (boughtAfterMs === undefined) continue;
+          const boughtAtMs = atMs + (variant.atOnce === true ? 0 : boughtAfterMs);
+          due.push({
+            atMs: boughtAtMs,
+            bytes: () =>
+              encodeEvent({
+                kind: "action",
+                eventId: `e${begin + i}-${id}`,
+                rankingId: `r${begin + i}`,
+                item: id,
+                action: "purchase",
+                atMs: boughtAtMs,
+                acceptedAtMs: acceptance.nextMs(),
+              }),
+          });
+        }
+      });
+      const untilMs = block[block.length - 1].atMs;
+      const now = due.filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs);
+      due = due.filter(({ atMs }) => atMs > untilMs);
+      if (now.length > 0) {
+        await mesh.stores.eventLog.append(0, now.map(({ bytes }) => bytes()));
+      }
+      await waitLearned(mesh);
+    }
+  } finally {
+    await mesh.stop();
+  }
+  const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
+  return {
+    auc: exactAuc(scores, labels),
+    logloss: logloss(scores, labels),
+    calibration: mean(scores) / mean(labels),
+  };
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      visits: { type: "string", default: "20000" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const audience = makeAudience(Number(values.visits));
+  console.error(`${audience.visits.length} visits, ${audience.purchases} purchases`);
+  console.log("| Window | Labels | AUC | Logloss | Calibration |\n| --- | --- | --- | --- | --- |");
+  for (const variant of variants) {
+    const quality = await run(variant, audience);
+    const { auc, logloss, calibration } = quality;
+    console.log(
+      values.json
+        ? JSON.stringify({ ...variant, ...quality })
+        : `| ${variant.window} | ${
+          variant.atOnce === true ? "oracle: known at once" : variant.name
+        } | ${auc.toFixed(4)} | ${logloss.toFixed(4)} | ${calibration.toFixed(3)} |`,
+    );
+  }
+}
