@@ -17,8 +17,8 @@ import { startMesh } from "../../../server/machine/start_mesh.ts";
 import { waitLearned, waitReady } from "../../../server/waits.ts";
 import { type Audience, makeAudience } from "./late_audience.ts";
 
-/** Visits between two waits for the trainer: five minutes, less than the shortest window. */
-const BLOCK_VISITS = 10;
+/** Visits between two waits for the trainer: ten minutes, less than the shortest window. */
+const BLOCK_VISITS = 20;
 const ASK_BUDGET = { budgetMs: 60_000 };
 
 interface Variant {
@@ -38,8 +38,8 @@ interface Quality {
 }
 
 const variants: readonly Variant[] = [
-  { name: "oracle", window: "10m", atOnce: true },
-  ...["10m", "1h", "6h"].flatMap((window) => [
+  { name: "oracle", window: "20m", atOnce: true },
+  ...["20m", "1h", "6h"].flatMap((window) => [
     { name: "late labels are lost", window },
     { name: "with lateLabels", window, lateLabels: "3d" },
   ]),
@@ -70,7 +70,7 @@ embeddings:
 joiner:
   window: ${window}
   lateLabels: ${lateLabels === undefined ? "{}" : `{ purchase: ${lateLabels} }`}
-trainer: { batchRows: 64, linger: 2ms }
+trainer: { batchRows: 32, linger: 60ms } # so that late labels and new negatives share batches
 `;
 }
 
@@ -85,6 +85,12 @@ async function run(variant: Variant, audience: Audience): Promise<Quality> {
     const { visits } = audience;
     for (let begin = 0; begin < visits.length; begin += BLOCK_VISITS) {
       const block = visits.slice(begin, begin + BLOCK_VISITS);
+      const [{ atMs: nowMs }] = block;
+      const now = due.filter(({ atMs }) => atMs <= nowMs).sort((a, b) => a.atMs - b.atMs);
+      due = due.filter(({ atMs }) => atMs > nowMs);
+      if (now.length > 0) {
+        await mesh.stores.eventLog.append(0, now.map(({ bytes }) => bytes()));
+      }
       const rankings = await Promise.all(
         block.map(({ user, atMs, items }, i) =>
           mesh.ranker.ask<"rank">({
@@ -123,12 +129,6 @@ async function run(variant: Variant, audience: Audience): Promise<Quality> {
           });
         }
       });
-      const untilMs = block[block.length - 1].atMs;
-      const now = due.filter(({ atMs }) => atMs <= untilMs).sort((a, b) => a.atMs - b.atMs);
-      due = due.filter(({ atMs }) => atMs > untilMs);
-      if (now.length > 0) {
-        await mesh.stores.eventLog.append(0, now.map(({ bytes }) => bytes()));
-      }
       await waitLearned(mesh);
     }
   } finally {
