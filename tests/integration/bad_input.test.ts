@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { badInputs, goodRank, requestOf } from "../gateway/bad_input_cases.ts";
-import { smallConfiguration, startSmallMesh } from "./small_mesh.ts";
+import { recommendations, smallConfiguration, startSmallMesh } from "./small_mesh.ts";
 import { waitLearned } from "../../server/waits.ts";
 
 const items = ["a", "b", "c"];
@@ -18,7 +18,8 @@ function jsonRequest(path: string, body: unknown): Request {
 }
 
 Deno.test("between all kinds of bad input, good events are learned once and nothing crashes", async () => {
-  const { mesh, client, problems } = await startSmallMesh(smallConfiguration("in one thread"));
+  const yaml = smallConfiguration("in one thread") + recommendations;
+  const { mesh, client, problems } = await startSmallMesh(yaml);
   try {
     await mesh.fetch(jsonRequest("/v1/rank", { ...goodRank, rankingId: "known" }));
     let good = 0;
