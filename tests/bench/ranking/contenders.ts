@@ -112,7 +112,6 @@ function startRedis(port: number): Deno.ChildProcess {
   try {
     return new Deno.Command("redis-server", {
       args: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-      cwd: Deno.makeTempDirSync({ prefix: "cairn-bench-redis-" }),
       stdout: "null",
       stderr: "null",
     }).spawn();
