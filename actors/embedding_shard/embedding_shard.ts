@@ -29,7 +29,7 @@ import {
   ShardMovingError,
 } from "./copy_protocol.ts";
 import { buffersOf, DeltaStream } from "./delta_stream.ts";
-import { Giving } from "./giving.ts";
+import { Giving, whileFrozen } from "./giving.ts";
 import type { MovedShard, MovedShards } from "./moved_shards.ts";
 import { ShardFigures } from "./shard_figures.ts";
 import { restoreNewest } from "./shard_restore.ts";
@@ -100,7 +100,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       help: "Rows for which gradients arrived; a row counts once a batch.",
       labelNames: ["shard"],
     });
-    this.#figures = new ShardFigures(context.telemetry, options.shard, tables.statistics());
+    this.#figures = new ShardFigures(context, options.shard, tables.statistics());
     this.#context.schedule(options.evictionIntervalMs, { kind: "evictExpired" });
   }
 
@@ -190,6 +190,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   }
 
   stop(): void {
+    this.#figures.moveEnded("moved", this.#giving?.frozenAtMs);
     this.#figures.clear();
   }
 
@@ -291,23 +292,19 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
    */
   #waitsForMove(message: EmbeddingShardMessage, giving: Giving): boolean {
     const { shard } = this.#options;
-    switch (message.kind) {
-      case "lookup":
-      case "applyGradients":
-      case "openSource":
-      case "takeDelta":
+    switch (whileFrozen(message)) {
+      case "waits":
         if (!giving.defer(message)) {
           this.#context.replyError(message, new ShardMovingError(shard, "keep more messages"));
         }
         return true;
-      case "beginSnapshot":
-      case "goBack":
+      case "refused":
         this.#context.replyError(message, new ShardMovingError(shard, message.kind));
         return true;
-      case "evictExpired":
+      case "again":
         this.#context.schedule(this.#options.evictionIntervalMs, message);
         return true;
-      default:
+      case "handled":
         return false;
     }
   }
@@ -364,6 +361,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   #freeze(giving: Giving): void {
     if (giving.isFrozen) return;
     giving.isFrozen = true;
+    giving.frozenAtMs = this.#context.clock.monotonicMs();
     this.#moved.give(this.#options.shard, giving.copy, this.#options.tenure);
     this.#snapshot?.abandon();
   }
@@ -376,6 +374,7 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
   /** The shard stays here: what has waited is handled now. */
   #endGiving(): void {
     const giving = this.#giving;
+    this.#figures.moveEnded("givenUp", giving?.frozenAtMs);
     this.#giving = undefined;
     giving?.source?.close();
     this.#moved.settle(this.#options.shard);

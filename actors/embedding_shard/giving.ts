@@ -9,12 +9,34 @@ import type { EmbeddingShardMessage } from "./protocol.ts";
 /** Messages that wait, at most: several of each trainer. */
 const WAITING_MAX = 4_096;
 
+/** The fate of a message that comes while the shard is frozen. */
+export function whileFrozen(
+  { kind }: EmbeddingShardMessage,
+): "waits" | "refused" | "again" | "handled" {
+  switch (kind) {
+    case "lookup":
+    case "applyGradients":
+    case "openSource":
+    case "takeDelta":
+      return "waits";
+    case "beginSnapshot":
+    case "goBack":
+      return "refused";
+    case "evictExpired":
+      return "again";
+    default:
+      return "handled";
+  }
+}
+
 export class Giving {
   readonly copy: string;
   /** Undefined after a crash of the frozen shard: it only waits for the end of the move. */
   readonly source: CopySource | undefined;
   readonly #waiting: EmbeddingShardMessage[] = [];
   isFrozen: boolean;
+  /** When it was frozen, on the monotonic clock, ms; undefined before that, and after a crash. */
+  frozenAtMs: number | undefined;
   /** The deltas as they were handed over; undefined before that. */
   deltas: { readonly handed: HandedDeltas | undefined } | undefined;
 

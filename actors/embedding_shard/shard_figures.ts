@@ -3,7 +3,8 @@
  * for the replicas, lookups, and outcomes of updates, including rejections for lack of memory.
  */
 import type { ClassTablesStatistics } from "../../kernels/embedding/class_tables.ts";
-import type { Counter, Gauge, Telemetry } from "../../mesh/ports/telemetry.ts";
+import type { Clock } from "../../mesh/ports/clock.ts";
+import type { Counter, Gauge, Histogram, Telemetry } from "../../mesh/ports/telemetry.ts";
 
 /** Entries of a full bucket. */
 const ENTRIES_MAX = 16;
@@ -12,6 +13,7 @@ const ENTRIES_MAX = 16;
 const OUTCOMES = ["admitted", "filtered", "updated", "evicted", "rejected"] as const;
 
 export class ShardFigures {
+  readonly #clock: Clock;
   readonly #shard: string;
   readonly #rows: Gauge;
   readonly #bytes: Gauge;
@@ -21,10 +23,16 @@ export class ShardFigures {
   readonly #lookups: Counter;
   readonly #missing: Counter;
   readonly #updates: Counter;
+  readonly #frozenMs: Histogram;
   #before: ClassTablesStatistics;
 
   /** @param restored Statistics after the restore: rows of a snapshot do not count as updates. */
-  constructor(telemetry: Telemetry, shard: number, restored: ClassTablesStatistics) {
+  constructor(
+    { telemetry, clock }: { readonly telemetry: Telemetry; readonly clock: Clock },
+    shard: number,
+    restored: ClassTablesStatistics,
+  ) {
+    this.#clock = clock;
     this.#shard = String(shard);
     this.#rows = telemetry.gauge("cairn_shard_rows", {
       help: "Rows in the training tables, by class: slots of the same widths and optimizers.",
@@ -60,6 +68,12 @@ export class ShardFigures {
         "updates rejected for lack of memory or because they were not finite.",
       labelNames: ["shard", "outcome"],
     });
+    this.#frozenMs = telemetry.histogram("cairn_shard_frozen_ms", {
+      help:
+        "Time from the freeze of a shard to the end of its move, ms; by outcome, moved or given up.",
+      labelNames: ["outcome"],
+      buckets: [2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000],
+    });
     this.#before = restored;
     this.show(restored);
   }
@@ -80,6 +94,12 @@ export class ShardFigures {
       this.#updates.add(statistics[outcome] - this.#before[outcome], { shard, outcome });
     }
     this.#before = statistics;
+  }
+
+  /** A move has ended for which the shard was frozen at this time; undefined = it was not. */
+  moveEnded(outcome: "moved" | "givenUp", frozenAtMs: number | undefined): void {
+    if (frozenAtMs === undefined) return;
+    this.#frozenMs.record(this.#clock.monotonicMs() - frozenAtMs, { outcome });
   }
 
   /** Empties the gauges: the shard ends here, and another thread may have it next. */

@@ -101,6 +101,7 @@ class World {
               this.handled.push(message.kind);
               return behavior.receive(message);
             },
+            stop: () => behavior.stop?.(),
           };
         },
       };
@@ -232,6 +233,8 @@ Deno.test("a shard that moved while it learned has every bit of one that did not
     assert.deepEqual(moved, other, `seed ${seed}`);
     assert.ok(moved[0].rows > 300);
     for (const frozenMs of frozen) assert.ok(frozenMs < 50, `${frozenMs} ms`);
+    const shown = simulated.telemetry.samples("cairn_shard_frozen_ms", { outcome: "moved" });
+    assert.ok(shown.length === 3 && shown.every((ms, i) => ms > 0 && ms <= frozen[i]));
     world.stopped = true;
     await simulated.advance(100);
     await simulated.stop();

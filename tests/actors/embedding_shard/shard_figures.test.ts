@@ -1,3 +1,4 @@
+import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import assert from "node:assert/strict";
 import { ShardFigures } from "../../../actors/embedding_shard/shard_figures.ts";
 import { ClassTables } from "../../../kernels/embedding/class_tables.ts";
@@ -31,7 +32,11 @@ Deno.test("a shard shows rows and memory of each class, and how many updates its
   };
   // As a snapshot would.
   learn(500, 7, 0);
-  const figures = new ShardFigures(telemetry, 3, tables.statistics());
+  const figures = new ShardFigures(
+    { telemetry, clock: new VirtualClock() },
+    3,
+    tables.statistics(),
+  );
   const rows = (number: string) =>
     telemetry.value("cairn_shard_rows", { shard: "3", class: number });
   const updates = (outcome: string) =>
@@ -62,7 +67,11 @@ Deno.test("a shard shows its load, what waits for replicas, and how many ids wer
     bytesMax: 4 << 20,
     atLimit: "reject",
   });
-  const figures = new ShardFigures(telemetry, 3, tables.statistics());
+  const figures = new ShardFigures(
+    { telemetry, clock: new VirtualClock() },
+    3,
+    tables.statistics(),
+  );
   const value = (name: string, labels = {}) =>
     telemetry.value(`cairn_shard_${name}`, { shard: "3", ...labels });
   tables.takeDelta(0, 10);
