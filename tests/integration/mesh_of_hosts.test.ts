@@ -37,8 +37,8 @@ async function withHosts(
   });
   Deno.writeTextFileSync(
     configuration,
-    // No window closes: items without an event would become negatives, however long this takes.
-    `${smallConfiguration("in worker threads", storage).replace("window: 2s", "window: 1d")}
+    // With a short window, each ranking that is only looked at would teach that nothing is clicked.
+    `${smallConfiguration("in worker threads", storage).replace("window: 2s", "window: 1h")}
 mesh:
   id: shop
   secret: a-secret-for-the-test
