@@ -5,6 +5,9 @@
  *     ∀ chunk that is durable at t, where no fault struck until then or since FAULT_FREE_MS:
  *         some scorer is told learnedThroughMs ≥ its acceptedAtMs before t + bound, for 99 % of all
  *     bound = 2 · rowsInterval + linger + ROUND_TRIPS · link + SYNCS · sync + STEP_MS
+ *
+ * A sync whose rounds carry fewer rows than change meanwhile falls behind, however calm the run is;
+ * such configurations have no bound.
  */
 import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
@@ -19,6 +22,8 @@ const STEP_MS = 1_000;
 /** A start, and a restart of every part after a fault, ms. */
 const FAULT_FREE_MS = 30_000;
 const QUANTILE = 0.99;
+/** Rows of a class and shard that change between two rounds at most, by the workloads here. */
+const ROWS_CHANGED_MAX = 64;
 
 /** The mean latencies of a run. */
 export interface RunLatencies {
@@ -33,6 +38,7 @@ export function promptFreshness(
 ): CheckerFactory {
   const boundMs = 2 * sync.rowsIntervalMs + joiner.lingerMs + ROUND_TRIPS * linkMs +
     SYNCS * syncMs + STEP_MS;
+  const keepsUp = sync.deltaRowsMax * sync.deltasPerRoundMax >= ROWS_CHANGED_MAX;
   return (context) => {
     let calmFromMs = 0;
     let waiting: { readonly acceptedAtMs: number; readonly decidedMs: number }[] = [];
@@ -62,7 +68,7 @@ export function promptFreshness(
       },
       atEnd() {
         const slowest = tookMs.sort((a, b) => a - b)[Math.floor(QUANTILE * tookMs.length)] ?? 0;
-        if (slowest <= boundMs) return;
+        if (slowest <= boundMs || !keepsUp) return;
         context.fail(
           `1 of 100 examples was served ${slowest.toFixed(0)} ms after it was decided; the bound ` +
             `is ${boundMs.toFixed(0)} ms`,
