@@ -1,17 +1,30 @@
 /**
  * Compares the clicks that gateways accepted with the examples that the joiner wrote: each click
- * must be one positive example of its shopper and its product.
+ * must be one positive example of its shopper and its product. A click on a ranking that is not in
+ * the event log is left out: while the server of the log is away or slow, a ranking is answered
+ * without it, and nothing is learned from it.
  *
  * Examples hold feature ids, so clicks are counted by the ids of shopper and product.
  */
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import { type ValueHasher } from "../../kernels/features/value_buffer.ts";
+import { decodeEvent } from "../../records/event_record.ts";
 import { decodeExamples } from "../../records/example_chunk.ts";
 import { present } from "../../structures/invariant.ts";
 
+/** A click that a gateway has accepted. */
+export interface AcceptedClick {
+  readonly rankingId: string;
+  readonly user: string;
+  readonly item: string;
+}
+
 /** The outcome of the comparison, in clicks. */
 export interface AuditResult {
+  /** Clicks on rankings that are in the event log. */
   readonly accepted: number;
+  /** Clicks on other rankings. */
+  readonly unlogged: number;
   /** Positive examples. */
   readonly learned: number;
   /** Accepted clicks without an example. */
@@ -34,6 +47,8 @@ export class ClickAudit {
   readonly #slots: number;
   readonly #pairs = new Map<string, Pair>();
   readonly #ids = new Map<string, bigint>();
+  readonly #clicks: AcceptedClick[] = [];
+  readonly #logged = new Set<string>();
 
   constructor(schema: FeatureSchema, hasher: ValueHasher) {
     this.#hasher = hasher;
@@ -47,10 +62,14 @@ export class ClickAudit {
   }
 
   /** A gateway has accepted a click. */
-  clicked(user: string, item: string): void {
-    const userId = this.#idOf(this.#user.slot, user);
-    const itemId = this.#idOf(this.#item.slot, item);
-    this.#pair(userId, itemId).clicks++;
+  clicked(click: AcceptedClick): void {
+    this.#clicks.push(click);
+  }
+
+  /** A record of the event log. */
+  event(record: Uint8Array): void {
+    const event = decodeEvent(record);
+    if (event.kind === "impression") this.#logged.add(event.rankingId);
   }
 
   /** A record of the example log. */
@@ -69,7 +88,13 @@ export class ClickAudit {
   }
 
   result(): AuditResult {
-    const sum = { accepted: 0, learned: 0, lost: 0, twice: 0 };
+    const logged = this.#clicks.filter(({ rankingId }) => this.#logged.has(rankingId));
+    for (const pair of this.#pairs.values()) pair.clicks = 0;
+    for (const { user, item } of logged) {
+      this.#pair(this.#idOf(this.#user.slot, user), this.#idOf(this.#item.slot, item)).clicks++;
+    }
+    const unlogged = this.#clicks.length - logged.length;
+    const sum = { accepted: 0, unlogged, learned: 0, lost: 0, twice: 0 };
     for (const { clicks, examples } of this.#pairs.values()) {
       sum.accepted += clicks;
       sum.learned += examples;

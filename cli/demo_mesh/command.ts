@@ -19,8 +19,9 @@ export interface DemoMeshFlags {
 
 const help = `
 Starts a Redis server and five hosts on this machine: two that serve, one that learns, two with the
-training table. An audience ranks and clicks; meanwhile one host of each role and the Redis server
-are killed and started again, then all hosts are restarted one after another.
+training table. An audience ranks and clicks. Meanwhile a sixth host joins and gets shards, another
+one is drained; one host of each role and the Redis server are killed and started again; then all
+hosts are restarted one after another.
 
 Every accepted click must be one example, no less and no more, or the exit code is 1.
 

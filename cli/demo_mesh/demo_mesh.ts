@@ -16,11 +16,14 @@ import { CommandError } from "../errors.ts";
 import { FreshnessTracker } from "../load/freshness.ts";
 import { bundledFile } from "../options.ts";
 import { ClickAudit } from "./click_audit.ts";
+import type { Coordination } from "../../mesh/ports/coordination.ts";
+import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import type { DemoMeshFlags } from "./command.ts";
-import { ExampleFollower } from "./example_follower.ts";
+import { LogFollower } from "./log_follower.ts";
 import { Gateways } from "./gateways.ts";
 import { HostProcesses } from "./host_processes.ts";
 import { allHosts, demoHosts, meshFile } from "./mesh_file.ts";
+import { PlacementWatch } from "./placement_watch.ts";
 import { Shoppers } from "./shoppers.ts";
 
 /** The result of the demo. */
@@ -31,21 +34,23 @@ export interface DemoMeshSummary {
   /** Processes that were killed, the Redis server included. */
   readonly kills: number;
   readonly restarts: number;
-  /** Clicks that gateways accepted. */
+  /** Clicks that gateways accepted on rankings that are in the event log. */
   readonly accepted: number;
+  /** Clicks on rankings that were answered without the log: nothing is learned from them. */
+  readonly unlogged: number;
   /** Positive examples. */
   readonly learned: number;
+  /** Clicks that a gateway refused, because another one could not share their ranking in time. */
+  readonly refused: number;
   readonly lost: number;
   readonly twice: number;
   /** Failed attempts at a ranking, outside of the second after a kill of that gateway. */
   readonly rankErrors: number;
-  /** Rankings made while the Redis server was away: nothing is learned from them. */
-  readonly unlogged: number;
   readonly rankP99MsQuiet: number;
   readonly rankP99MsDuring: number;
   /** Measured in the quiet time. */
   readonly freshnessMsP99: number;
-  /** Longest time for which a moving shard took no gradients, ms; 0 without a move. */
+  /** Longest time for which a moving shard took no gradients, ms, as the store shows it. */
   readonly freezeMsMax: number;
 }
 
@@ -73,14 +78,23 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   const hosts = new HostProcesses(file, folder);
   cleanup.defer(() => hosts.killAll());
   output.err(`Starting ${flags.server} and the hosts ${allHosts.join(", ")}\n`);
-  await hosts.start(...allHosts);
+  const [joining] = demoHosts.joining;
+  await hosts.start(...allHosts.filter((host) => host !== joining));
 
-  const { features, trainerCount } = parseConfiguration(text, file);
+  const configuration = parseConfiguration(text, file);
+  const { features, trainerCount } = configuration;
+  const { coordination, close } = await openCoordination(configuration);
+  cleanup.defer(close);
+  const watch = new PlacementWatch(coordination);
+  cleanup.defer(() => watch.close());
   const audit = new ClickAudit(features.schema, FeatureHasher.create());
-  const follower = await ExampleFollower.open(server.url, trainerCount, (bytes) => {
-    audit.example(bytes);
-  });
-  cleanup.defer(() => follower.close());
+  const examples = { name: "examples", partitions: trainerCount };
+  const events = { name: "events", partitions: 1 };
+  const followers = [
+    await LogFollower.open(server.url, examples, (bytes) => audit.example(bytes)),
+    await LogFollower.open(server.url, events, (bytes) => audit.event(bytes)),
+  ];
+  cleanup.defer(() => followers.forEach((follower) => follower.close()));
   const gateways = new Gateways(
     new Map(demoHosts.serving.map((host) => [host, ports.get(host) ?? 0])),
   );
@@ -93,7 +107,8 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   });
   await shoppers.introduce();
   const visits = shoppers.run();
-  const story = tell({ flags, output, hosts, server, gateways, shoppers });
+  const scene = { flags, output, hosts, server, gateways, shoppers, coordination, watch };
+  const story = tell(scene);
   const { quiet, ...counts } = await Promise.race([
     story,
     visits.then(() => story), // a visit that failed ends the demo
@@ -101,19 +116,19 @@ export async function demoMesh(flags: DemoMeshFlags, output: Output): Promise<vo
   shoppers.stop();
   await visits;
   await untilLearned(shoppers);
-  await follower.catchUp();
+  for (const follower of followers) await follower.catchUp();
   gateways.close();
   const summary: DemoMeshSummary = {
     hosts: allHosts.length,
-    moves: 0,
+    moves: watch.moves,
     ...counts,
     ...audit.result(),
+    refused: shoppers.refused,
     rankErrors: gateways.rankErrors,
-    unlogged: shoppers.unlogged,
     rankP99MsQuiet: percentile(quiet.rankMs.sorted(), 0.99),
     rankP99MsDuring: percentile(gateways.rankMs.sorted(), 0.99),
     freshnessMsP99: percentile(quiet.freshness.samples.sorted(), 0.99),
-    freezeMsMax: 0,
+    freezeMsMax: watch.freezeMsMax,
   };
   output.out(flags.json === true ? JSON.stringify(summary) + "\n" : describe(summary));
   if (summary.lost > 0 || summary.twice > 0) {
@@ -130,10 +145,13 @@ interface Scene {
   readonly server: LocalServer;
   readonly gateways: Gateways;
   readonly shoppers: Shoppers;
+  readonly coordination: Coordination;
+  readonly watch: PlacementWatch;
 }
 
 /** The quiet time, the kills and the restarts. */
-async function tell({ flags, output, hosts, server, gateways, shoppers }: Scene) {
+async function tell(scene: Scene) {
+  const { flags, output, hosts, server, gateways, shoppers } = scene;
   const say = (text: string) => output.err(`${text}\n`);
   say(`${flags.seconds} quiet seconds`);
   await pause(2_000); // the first rankings find cold caches
@@ -144,6 +162,7 @@ async function tell({ flags, output, hosts, server, gateways, shoppers }: Scene)
   gateways.rankMs = new Samples();
   shoppers.freshness = new FreshnessTracker();
 
+  await moveShards(scene);
   const killed = [demoHosts.tables[0], demoHosts.learning[0], demoHosts.serving[0]];
   for (const host of killed) {
     say(`kill -9 ${host}`);
@@ -154,11 +173,9 @@ async function tell({ flags, output, hosts, server, gateways, shoppers }: Scene)
     await pause(SETTLE_MS);
   }
   say(`kill -9 ${flags.server}`);
-  shoppers.isLogAway = true;
   await server.kill();
   await server.start();
   await pause(SETTLE_MS);
-  shoppers.isLogAway = false;
   let restarts = 0;
   for (const host of flags.short === true ? [] : allHosts) {
     say(`restart ${host}`);
@@ -171,6 +188,22 @@ async function tell({ flags, output, hosts, server, gateways, shoppers }: Scene)
     await pause(SETTLE_MS);
   }
   return { quiet, kills: killed.length + 1, restarts };
+}
+
+/** A host joins and gets shards; another one is drained, and gets some again. */
+async function moveShards({ output, hosts, coordination, watch }: Scene): Promise<void> {
+  const [joining] = demoHosts.joining;
+  const [drained] = demoHosts.tables;
+  const isEven = (shards: ReadonlyMap<string, number>) =>
+    [...demoHosts.tables, joining].every((host) => (shards.get(host) ?? 0) > 0);
+  output.err(`${joining} joins\n`);
+  await hosts.start(joining);
+  await watch.until(`${joining} has not got shards`, isEven);
+  output.err(`drain ${drained}\n`);
+  await coordination.setHostState(drained, "draining");
+  await watch.until(`${drained} was not drained`, (shards) => (shards.get(drained) ?? 0) === 0);
+  await coordination.setHostState(drained, "up");
+  await watch.until(`${drained} has not got shards again`, isEven);
 }
 
 /** Waits until answers have learned from everything that was accepted. */
@@ -206,6 +239,9 @@ function describe(summary: DemoMeshSummary): string {
   return `
 ${summary.hosts} hosts, ${summary.kills} kills, ${summary.restarts} restarts.
 
+  shards     ${summary.moves} moved to other hosts, each frozen for at most ${
+    ms(summary.freezeMsMax)
+  }
   clicks     ${summary.accepted} accepted, ${summary.lost} lost, ${summary.twice} learned twice
   rankings   p99 ${ms(summary.rankP99MsQuiet)} when quiet, ${
     ms(summary.rankP99MsDuring)

@@ -135,7 +135,7 @@ export class Gateways {
 }
 
 /** The gateway has refused the request for good. */
-class RefusedError extends Error {
+export class RefusedError extends Error {
   override readonly name = "RefusedError";
 }
 

@@ -9,11 +9,14 @@ export const demoHosts = {
   serving: ["edge-1", "edge-2"],
   learning: ["learn"],
   tables: ["tables-1", "tables-2"],
+  /** Joins while the mesh runs, and gets shards from the others. */
+  joining: ["tables-3"],
 } as const;
 
 /** All hosts, in the order in which they are restarted: serving hosts last. */
 export const allHosts: readonly string[] = [
   ...demoHosts.tables,
+  ...demoHosts.joining,
   ...demoHosts.learning,
   ...demoHosts.serving,
 ];
@@ -28,6 +31,7 @@ const roles: Readonly<Record<keyof typeof demoHosts, readonly string[]>> = {
   serving: ["serving"],
   learning: ["joiner", "trainer", "sync"],
   tables: ["shards"],
+  joining: ["shards"],
 };
 
 /**
@@ -53,6 +57,7 @@ export function meshFile(demo: string, redisUrl: string): MeshFile {
     id: "demo",
     heartbeat: "200ms",
     silence: "2s",
+    lease: "5s",
     hosts: Object.fromEntries(hosts),
   });
   document.set("storage", {
@@ -62,6 +67,7 @@ export function meshFile(demo: string, redisUrl: string): MeshFile {
     redis: { url: redisUrl },
   });
   document.set("placement", { kind: "singleThread" });
+  document.setIn(["shards", "count"], 9);
   document.setIn(["gateway", "deadline"], "8s");
   document.setIn(["joiner", "window"], "60s");
   return { text: document.toString(), ports };

@@ -3,11 +3,12 @@
  * are sent until a gateway has accepted them.
  */
 import type { Ranking } from "../../actors/ranker/protocol.ts";
+import type { EventsAnswer } from "../../gateway/schemas/events.ts";
 import type { Audience } from "../demo/audience.ts";
 import { FreshnessTracker } from "../load/freshness.ts";
 import { present } from "../../structures/invariant.ts";
 import type { ClickAudit } from "./click_audit.ts";
-import type { Gateways } from "./gateways.ts";
+import { type Gateways, RefusedError } from "./gateways.ts";
 
 export interface ShoppersOptions {
   readonly gateways: Gateways;
@@ -20,6 +21,10 @@ export interface ShoppersOptions {
 
 /** Visits under way at once. */
 const IN_FLIGHT_MAX = 64;
+/** Time for which a shopper looks at a page before clicking, ms. */
+const LOOK_MS = 500;
+/** The problem of an event whose ranking the gateway does not know. */
+const UNKNOWN = "/problems/unknown-ranking";
 /** Profiles of one request. */
 const PROFILES_PER_REQUEST = 100;
 
@@ -31,10 +36,8 @@ export class Shoppers {
   /** Newest `learnedThroughMs` of an answer. */
   learnedThroughMs = 0;
   visits = 0;
-  /** Visits whose ranking was made while the server of the log was away: it is not learned from. */
-  unlogged = 0;
-  /** Whether the server of the log is away, as far as the demo has killed it. */
-  isLogAway = false;
+  /** Clicks that a gateway refused, because it did not know their ranking. */
+  refused = 0;
   #running = true;
   #failure: unknown;
   readonly #underWay = new Set<Promise<void>>();
@@ -94,12 +97,8 @@ export class Shoppers {
 
   async #visit(): Promise<void> {
     const { gateways, audience, audit, runId } = this.#options;
-    const beganAway = this.isLogAway;
     const { shopper, ranking } = await this.#rank();
-    if (beganAway || this.isLogAway) {
-      this.unlogged++;
-      return;
-    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     const products = new Map(audience.products.map(({ id }, at) => [id, at]));
     const shown = ranking.items.map(({ id }) => present(products.get(id), "a product is ranked"));
     const clicked = audience.click(shopper, shown);
@@ -112,14 +111,19 @@ export class Shoppers {
       rankingId: ranking.rankingId,
       item,
       action: "click",
-    })));
+    }))).catch((error): Pick<EventsAnswer, "events"> => {
+      // Another gateway made the ranking and could not share it: the server was away or slow.
+      if (!(error instanceof RefusedError && error.message.includes(UNKNOWN))) throw error;
+      this.refused += items.length;
+      return { events: [] };
+    });
     const answeredAtMs = performance.now();
     const { id: user } = audience.shoppers[shopper];
     events.forEach((event, i) => {
       if (event.status === "rejected") {
         throw new Error(`A click was refused: ${event.problem.detail}`);
       }
-      audit.clicked(user, items[i]);
+      audit.clicked({ rankingId: ranking.rankingId, user, item: items[i] });
       this.acceptedAtMs = Math.max(this.acceptedAtMs, event.acceptedAtMs);
       this.freshness.accepted(event.acceptedAtMs, postedAtMs, answeredAtMs);
     });

@@ -3,6 +3,7 @@ import { ClickAudit } from "../../../cli/demo_mesh/click_audit.ts";
 import { meshFile } from "../../../cli/demo_mesh/mesh_file.ts";
 import { parseConfiguration } from "../../../configuration/configuration.ts";
 import { FeatureHasher } from "../../../kernels/embedding/feature_hasher.ts";
+import { encodeEvent } from "../../../records/event_record.ts";
 import { encodeExamples } from "../../../records/example_chunk.ts";
 
 const demo = await Deno.readTextFile(new URL("../../../examples/demo.yaml", import.meta.url));
@@ -43,31 +44,55 @@ function record(...examples: readonly [string, string, number][]): Uint8Array {
   });
 }
 
+/** A record of a ranking. */
+function impression(rankingId: string): Uint8Array {
+  return encodeEvent({
+    kind: "impression",
+    rankingId,
+    atMs: 0,
+    acceptedAtMs: 0,
+    user: "ann",
+    shown: new Uint8Array(0),
+  });
+}
+
 Deno.test("each accepted click that is one positive example is neither lost nor twice", () => {
   const audit = new ClickAudit(schema, hasher);
-  audit.clicked("ann", "tent");
-  audit.clicked("ann", "tent"); // on another ranking
-  audit.clicked("bob", "bike");
+  audit.event(impression("r"));
+  audit.clicked({ rankingId: "r", user: "ann", item: "tent" });
+  audit.clicked({ rankingId: "r", user: "ann", item: "tent" }); // on another ranking
+  audit.clicked({ rankingId: "r", user: "bob", item: "bike" });
   audit.example(record(["ann", "tent", 1], ["ann", "bike", 0]));
   audit.example(record(["bob", "bike", 1], ["ann", "tent", 1]));
-  assert.deepEqual(audit.result(), { accepted: 3, learned: 3, lost: 0, twice: 0 });
+  assert.deepEqual(audit.result(), { accepted: 3, unlogged: 0, learned: 3, lost: 0, twice: 0 });
 });
 
 Deno.test("a click without an example is lost, and one with two is twice, though the sums agree", () => {
   const audit = new ClickAudit(schema, hasher);
-  audit.clicked("ann", "tent");
-  audit.clicked("bob", "bike");
+  audit.event(impression("r"));
+  audit.clicked({ rankingId: "r", user: "ann", item: "tent" });
+  audit.clicked({ rankingId: "r", user: "bob", item: "bike" });
   audit.example(record(["bob", "bike", 1], ["bob", "bike", 1]));
-  assert.deepEqual(audit.result(), { accepted: 2, learned: 2, lost: 1, twice: 1 });
+  assert.deepEqual(audit.result(), { accepted: 2, unlogged: 0, learned: 2, lost: 1, twice: 1 });
 });
 
-Deno.test("the demo's mesh has five hosts on ports of their own", () => {
+Deno.test("a click on a ranking that is not in the event log is not expected as an example", () => {
+  const audit = new ClickAudit(schema, hasher);
+  audit.event(impression("logged"));
+  audit.clicked({ rankingId: "logged", user: "ann", item: "tent" });
+  audit.clicked({ rankingId: "not logged", user: "ann", item: "tent" });
+  audit.example(record(["ann", "tent", 1]));
+  assert.deepEqual(audit.result(), { accepted: 1, unlogged: 1, learned: 1, lost: 0, twice: 0 });
+});
+
+Deno.test("the demo's mesh has six hosts on ports of their own", () => {
   assert.deepEqual(mesh?.hosts.map(({ name }) => name), [
     "edge-1",
     "edge-2",
     "learn",
     "tables-1",
     "tables-2",
+    "tables-3",
   ]);
-  assert.equal(new Set(ports.values()).size, 5);
+  assert.equal(new Set(ports.values()).size, 6);
 });

@@ -1,5 +1,5 @@
 /**
- * Reads every record of the example log while the mesh runs, before it is trimmed.
+ * Reads every record of a log while the mesh runs, before it is trimmed.
  */
 import { RedisEventLog } from "../../mesh/adapters/redis/redis_event_log.ts";
 import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
@@ -10,7 +10,7 @@ const RECORDS_MAX = 256;
 /** Pause between two reads, ms. */
 const POLL_MS = 200;
 
-export class ExampleFollower {
+export class LogFollower {
   readonly #server: RedisServer;
   readonly #log: RedisEventLog;
   readonly #onRecord: (bytes: Uint8Array) => void;
@@ -35,18 +35,18 @@ export class ExampleFollower {
   /** Begins to read, from the first record on. */
   static async open(
     url: string,
-    partitions: number,
+    { name, partitions }: { readonly name: string; readonly partitions: number },
     onRecord: (bytes: Uint8Array) => void,
-  ): Promise<ExampleFollower> {
+  ): Promise<LogFollower> {
     const server = await RedisServer.open({ url, mesh: "demo" });
     const log = await RedisEventLog.open({
       server,
-      name: "examples",
+      name,
       partitions,
       bytesMax: 2 ** 40,
       writer: crypto.randomUUID(),
     });
-    return new ExampleFollower(server, log, onRecord);
+    return new LogFollower(server, log, onRecord);
   }
 
   /** Reads up to the present end; fails where reading has failed. */
@@ -78,9 +78,7 @@ export class ExampleFollower {
         for (const { offset, bytes } of records) {
           if (offset !== this.#offsets[partition]) {
             throw new CommandError(
-              `Record ${
-                this.#offsets[partition]
-              } of the example log was trimmed before it was read.`,
+              `Record ${this.#offsets[partition]} of the log was trimmed before it was read.`,
             );
           }
           this.#onRecord(bytes);
