@@ -119,6 +119,7 @@ export const layers: readonly Layer[] = [
   },
   { room: kernels, mayImport: [structures], inWords: "structures/" },
   { room: structures, mayImport: [], inWords: "nothing" },
+  { room: /^clients\//, mayImport: [], inWords: "nothing" },
 ];
 
 /** The finding for `edge`, in words; undefined where the layers allow it. */

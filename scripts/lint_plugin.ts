@@ -19,6 +19,7 @@ const root = new URL("../", import.meta.url).pathname;
 /** Rooms that may reach the machine; all others get time, randomness and the host through ports. */
 export const exemptRooms: readonly string[] = [
   "mesh/adapters/",
+  "clients/",
   "main.ts",
   "server/machine/",
   "offline/",

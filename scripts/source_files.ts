@@ -17,6 +17,7 @@ export const rooms: readonly string[] = [
   "simulation",
   "offline",
   "cli",
+  "clients",
 ];
 
 /** Absolute paths of all TypeScript sources under `root` (with a trailing slash), ascending. */
