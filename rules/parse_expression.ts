@@ -70,7 +70,7 @@ function readText(text: string): Node {
   }
   let node: Node;
   try {
-    node = parseExpressionAt(text, 0, { ecmaVersion: 2022 });
+    node = parseExpressionAt(text, 0, { ecmaVersion: 2022, preserveParens: true });
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const { pos = 0 } = error as SyntaxError & { readonly pos?: number };
@@ -164,11 +164,10 @@ class Typing {
       case "===":
       case "!=":
       case "!==": {
-        const equal = {
-          kind: "equal",
-          left: this.#scalar(left).expression,
-          right: this.#alike(left, right),
-        } as const;
+        // Each side is typed once: twice would take exponential time in a chain of ==.
+        const first = this.#scalar(left);
+        const second = this.#alike(first, right);
+        const equal = { kind: "equal", left: first.expression, right: second } as const;
         const expression = operator.startsWith("!") ? { kind: "not", of: equal } as const : equal;
         return { expression, type: "boolean" };
       }
@@ -302,8 +301,8 @@ class Typing {
   }
 
   /** The right side of a comparison for equality. */
-  #alike(left: Node, right: Node): Expression {
-    const [a, b] = [this.#scalar(left), this.#scalar(right)];
+  #alike(a: Typed, right: Node): Expression {
+    const b = this.#scalar(right);
     if (a.type === b.type || a.type === "label" || b.type === "label") return b.expression;
     throw wrong(
       right,
