@@ -15,7 +15,7 @@ export const SAMPLE_MS = 5_000;
 /** Samples of an hour. */
 const SAMPLES_KEPT = 720;
 /** Viewers at a time; each of them gets every sample. */
-const VIEWERS_MAX = 32;
+export const VIEWERS_MAX = 32;
 
 /** A sample with the state of the parts at that time. */
 export interface ConsoleSample extends ChartSample {

@@ -7,7 +7,7 @@
 import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { charts } from "../console/charts.ts";
-import { type Console, SAMPLE_MS } from "../console/console.ts";
+import { type Console, SAMPLE_MS, VIEWERS_MAX } from "../console/console.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
 import activityScript from "../page/console/activity.js" with { type: "text" };
 import chartScript from "../page/console/chart.js" with { type: "text" };
@@ -27,6 +27,12 @@ const ACTIVITY_MS = 1_000;
 const STREAM_BYTES_MAX = 4 * 2 ** 20;
 
 const [SCRIPT, STYLE] = ["text/javascript; charset=utf-8", "text/css; charset=utf-8"];
+
+const streamHeaders = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  "x-accel-buffering": "no",
+};
 
 /** The page's files. */
 const files = [
@@ -89,6 +95,8 @@ export function consoleStream(
   };
 
   function stream(context: GatewayContext): Response {
+    // Its answer has no body, so no reader would ever leave.
+    if (context.req.method === "HEAD") return context.body(null, 200, streamHeaders);
     const { readable, send, close, cancelled } = eventStream();
     const unsubscribe = console.subscribe({
       sample: (sample) => send("sample", sample),
@@ -98,7 +106,11 @@ export function consoleStream(
       },
     });
     if (unsubscribe === undefined) {
-      throw new ProblemError("unavailable", "The console has as many viewers as it takes.");
+      throw new ProblemError(
+        "unavailable",
+        `The console takes no more than ${VIEWERS_MAX} viewers, or the server stops. Close the ` +
+          "console in another window.",
+      );
     }
     let timer = clock.schedule(0, sendActivity);
     let ended = false;
@@ -119,11 +131,7 @@ export function consoleStream(
       send("activity", { atMs: clock.nowMs(), state, ...console.readActivity() });
       timer = clock.schedule(ACTIVITY_MS, sendActivity);
     }
-    return context.body(readable, 200, {
-      "content-type": "text/event-stream",
-      "cache-control": "no-store",
-      "x-accel-buffering": "no",
-    });
+    return context.body(readable, 200, streamHeaders);
   }
 }
 

@@ -141,6 +141,13 @@ Deno.test("streams are bounded in number, and a closed one makes room", async ()
   await Promise.all(streams.map((stream) => stream.close()));
 });
 
+Deno.test("a HEAD request for the stream takes no viewer's place", async () => {
+  const { app } = consoleFixture();
+  for (let i = 0; i < 33; i++) await app.request("/console/stream", { method: "HEAD" });
+  const stream = await openStream(app);
+  await stream.close();
+});
+
 Deno.test("streams end when the server stops, and no timer is left", async () => {
   const { app, clock, console } = consoleFixture();
   const stream = await openStream(app);
