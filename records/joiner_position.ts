@@ -13,6 +13,15 @@ export interface JoinerPosition {
   /** The data clock at `replayOffset`, ms. */
   readonly replayClockMs: number;
   /**
+   * Where the oldest impression lay that was open for another partition, if that is before
+   * `replayOffset`: this partition had its own examples of the impressions in between.
+   */
+  readonly openFrom?: {
+    readonly offset: number;
+    /** The data clock at `offset`, ms. */
+    readonly clockMs: number;
+  };
+  /**
    * Examples in the example log beyond `eventOffset`: the first ones of this partition that are
    * decided after this position. Above 0 where a chunk was full in the middle of an impression.
    */

@@ -119,7 +119,7 @@ export class ExamplePartition {
 
   /** Offset from which a restart would read again for this partition. */
   get keptOffset(): number {
-    return this.#written.kept?.offset ?? this.#written.replayOffset;
+    return beginOf(this.#written).offset;
   }
 
   /** When {@link endTurn} would finish the unfinished chunk, on the monotonic clock, ms. */
@@ -188,15 +188,18 @@ export class ExamplePartition {
     const { start } = this;
     // This partition is complete up to its start; keep that, even if another one needs an earlier
     // replay offset.
-    const { replayOffset, replayClockMs } = replay.replayOffset < start.replayOffset
-      ? start
-      : replay;
+    const isBehind = replay.replayOffset < start.replayOffset;
+    const { replayOffset, replayClockMs } = isBehind ? start : replay;
     const { kept, positives } = replay;
+    const openFrom = isBehind
+      ? { offset: replay.replayOffset, clockMs: replay.replayClockMs }
+      : undefined;
     const resume = {
       eventOffset,
       replayOffset,
       replayClockMs,
       rowsAfter,
+      ...(openFrom && { openFrom }),
       ...(kept && { kept }),
       ...(positives && { positives }),
     };
@@ -244,6 +247,14 @@ export class ExamplePartition {
     this.#builder.renumber(this.#nextRowWritten);
     return rows;
   }
+}
+
+/** Where reading begins, so that everything that was open or kept at the position is rebuilt. */
+export function beginOf(
+  { kept, openFrom, replayOffset, replayClockMs }: JoinerPosition,
+): NonNullable<JoinerPosition["kept"]> {
+  const open = openFrom ?? { offset: replayOffset, clockMs: replayClockMs };
+  return kept !== undefined && kept.offset < open.offset ? kept : open;
 }
 
 async function newestChunk(log: EventLog, partition: number): Promise<ExampleChunk | undefined> {

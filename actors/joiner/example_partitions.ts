@@ -8,7 +8,7 @@ import type { TraceContext } from "../../mesh/ports/tracing.ts";
 import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { JoinerPosition } from "../../records/joiner_position.ts";
 import type { ExampleChunkBuilder } from "./example_chunk_builder.ts";
-import { type ChunkLimits, ExamplePartition } from "./example_partition.ts";
+import { beginOf, type ChunkLimits, ExamplePartition } from "./example_partition.ts";
 import type { JoinMoment } from "./join_moment.ts";
 import type { ImpressionHeader } from "./open_impressions.ts";
 
@@ -16,7 +16,7 @@ export class ExamplePartitions {
   readonly #partitions: readonly ExamplePartition[];
   /** Where the joiner begins to read. */
   readonly start: NonNullable<JoinerPosition["kept"]>;
-  /** Impressions before this offset were decided in all partitions when the joiner started. */
+  /** Impressions before this offset were decided where {@link decidedBefore} is. */
   readonly undecidedFrom: number;
   /** Positive labels before {@link decidedBefore}. */
   readonly positives: JoinerPosition["positives"];
@@ -28,11 +28,9 @@ export class ExamplePartitions {
   private constructor(partitions: readonly ExamplePartition[]) {
     this.#partitions = partitions;
     const starts = partitions.map(({ start }) => start);
-    this.start = starts.map(({ kept, replayOffset, replayClockMs }) =>
-      kept ?? { offset: replayOffset, clockMs: replayClockMs }
-    ).reduce((a, b) => b.offset < a.offset ? b : a);
-    this.undecidedFrom = Math.min(...starts.map(({ replayOffset }) => replayOffset));
-    const hindmost = starts.reduce((a, b) => b.eventOffset < a.eventOffset ? b : a);
+    this.start = starts.map(beginOf).reduce((a, b) => b.offset < a.offset ? b : a);
+    const hindmost = starts.reduce((a, b) => isBehind(b, a) ? b : a);
+    this.undecidedFrom = openOffsetOf(hindmost);
     this.decidedBefore = hindmost.eventOffset;
     this.positives = hindmost.positives;
     this.replayEndOffset = Math.max(...starts.map(({ eventOffset }) => eventOffset));
@@ -145,4 +143,18 @@ export class ExamplePartitions {
     if (failures.length > 0) throw failures.find((error) => !isRefusal(error)) ?? failures[0];
     return chunks;
   }
+}
+
+/** Offset of the oldest impression that was open at the position. */
+function openOffsetOf({ openFrom, replayOffset }: JoinerPosition): number {
+  return openFrom?.offset ?? replayOffset;
+}
+
+/**
+ * Whether a position is before another one. A record that closes several impressions has several
+ * positions of one event offset.
+ */
+function isBehind(one: JoinerPosition, other: JoinerPosition): boolean {
+  return one.eventOffset < other.eventOffset ||
+    (one.eventOffset === other.eventOffset && openOffsetOf(one) < openOffsetOf(other));
 }

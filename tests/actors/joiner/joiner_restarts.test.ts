@@ -159,13 +159,17 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
       fc.array(step, { minLength: 1, maxLength: 50 }),
       fc.constantFrom(1, 0.5),
       fc.constantFrom(1, 3),
-      fc.constantFrom(0, 5),
-      async (steps, rate, partitions, lingerMs) => {
+      fc.constantFrom(0, 5, 1_000),
+      fc.constantFrom(0, 3_000),
+      fc.constantFrom(6, 100),
+      async (steps, rate, partitions, lingerMs, lateMs, impressionsMax) => {
+        const [task] = joinerOptions().tasks;
         const options = joinerOptions({
+          tasks: [{ ...task, lateMs }],
           recordsPerTurn: 3,
           batchRows: 2,
           lingerMs,
-          impressionsMax: 6,
+          impressionsMax,
           negativeSampling: { rate, seed: 3, correction: "logOdds" },
         });
         const restarted = new JoinerWorld(options, Infinity, Infinity, partitions);
@@ -211,7 +215,7 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
         await restarted.mesh.advance(10);
         await steady.mesh.advance(10);
         for (let partition = 0; partition < partitions; partition++) {
-          assert.deepEqual(await restarted.names(partition), await steady.names(partition));
+          assert.deepEqual(await restarted.examples(partition), await steady.examples(partition));
           let nextRow = 0;
           for (const { firstRow, rows } of await restarted.chunks(partition)) {
             assert.equal(firstRow, nextRow);
@@ -223,7 +227,7 @@ Deno.test("restarts at any moment change no example, its order, or that it comes
         await steady.mesh.stop();
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 200 },
   );
 });
 

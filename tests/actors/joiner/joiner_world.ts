@@ -62,7 +62,11 @@ export class JoinerWorld {
     return records.map(({ bytes }) => decodeExamples(bytes));
   }
 
+  async examples(partition = 0) {
+    return (await this.chunks(partition)).flatMap(readExamples);
+  }
+
   async names(partition = 0): Promise<string[]> {
-    return (await this.chunks(partition)).flatMap(readExamples).map((e) => `${e.name}=${e.label}`);
+    return (await this.examples(partition)).map(({ name, label }) => `${name}=${label}`);
   }
 }
