@@ -27,6 +27,11 @@ export class MovedShards {
     return moved;
   }
 
+  /** Frees these tables where no actor has taken them: their move was given up. */
+  discard(shard: number, tables: ClassTables): void {
+    if (this.#verified.get(shard)?.tables === tables) this.#verified.delete(shard);
+  }
+
   /** Notes that the shard handed itself over to a copy. */
   give(shard: number, copy: string, tenure = 0): void {
     this.#given.set(shard, { copy, tenure });

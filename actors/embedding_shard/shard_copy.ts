@@ -1,7 +1,8 @@
 /**
  * A copy of a shard on the node to which it moves. It copies all rows in pages, follows their
  * changes, and on request has the owner frozen, takes the rest and compares both sides. The
- * verified copy waits in {@link MovedShards} for the shard's actor on this node.
+ * verified copy waits in {@link MovedShards} for the shard's actor on this node, until the copy's
+ * actor ends.
  */
 import type { ActorContext, ActorRef, Behavior } from "../../mesh/runtime/actor.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
@@ -37,6 +38,7 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
   #cursor: CopyCursor | undefined;
   #incarnation = "";
   #progress: CopyProgress = { state: "filling", rows: 0, bytes: 0, behindRows: 0 };
+  #ended = false;
 
   constructor(
     context: ActorContext<ShardCopyMessage>,
@@ -62,6 +64,15 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
       default:
         message satisfies never;
     }
+  }
+
+  /**
+   * A verified copy that no shard has become belongs to a move that was given up. Its rows are old
+   * as soon as the owner goes on: a shard that this node is given later must not begin with them.
+   */
+  stop(): void {
+    this.#ended = true;
+    this.#moved.discard(this.#options.shard, this.#tables);
   }
 
   /** A copy that fails stays failed: the move is given up. */
@@ -121,6 +132,7 @@ export class ShardCopy implements Behavior<ShardCopyMessage> {
       }
       const { end, ...rest } = handover;
       target.finish(end);
+      if (this.#ended) throw new Error("the move was given up");
       this.#moved.keep(this.#options.shard, { ...rest, tables: this.#tables });
       this.#progress = { ...this.#progress, state: "verified", behindRows: 0 };
     });

@@ -296,6 +296,34 @@ Deno.test("a move that is not committed leaves the shard as it was, and what wai
   await simulated.stop();
 });
 
+Deno.test("a host forgets the copy of a move that was given up", async () => {
+  const world = new World(10);
+  await world.start();
+  const { simulated, mesh } = world;
+  await simulated.settle(world.learn(0, 20, world.nodes[0], 0));
+  const shard = mesh.actorRef<EmbeddingShardMessage>(SHARD);
+  const { incarnation } = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
+  const commit = () => Promise.resolve(false);
+  await assert.rejects(simulated.settle(world.move("b", { commit })), { name: "ShardMoveError" });
+  // The owner goes on and is lost later: the shard is restored where the copy was.
+  await simulated.settle(mesh.end(SHARD, 0));
+  await simulated.settle(
+    mesh.spawn({
+      kind: "embedding_shard",
+      key: "0",
+      options: { ...options, tenure: 3 },
+      node: "b",
+    }),
+  );
+  for (const node of world.nodes) node.setPlacement([[SHARD, "b"]]);
+  const restored = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
+  assert.notEqual(restored.incarnation, incarnation, "the shard is the copy that was given up");
+  assert.deepEqual((await world.state()).marks, []);
+  world.stopped = true;
+  await simulated.advance(100);
+  await simulated.stop();
+});
+
 Deno.test("an owner that crashes while it is frozen applies nothing until the move has ended", async () => {
   const world = new World(9);
   await world.start();
