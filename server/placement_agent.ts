@@ -53,6 +53,10 @@ export interface PlacementAgentOptions {
   readonly onGone: (error: Error) => void;
 }
 
+/** Renewals within the length of a lease. */
+const RENEWALS_PER_LEASE = 3;
+/** The share of a lease in which a shard has to answer with its size is one over this. */
+const SIZES_PER_LEASE = 6;
 /** Longest time between two looks at the store, ms; a change of the store comes at once. */
 const LOOK_MS = 500;
 /** The same while a shard moves: the freeze of an owner is no change of the store. */
@@ -119,11 +123,11 @@ export class PlacementAgent {
       patienceMs: ttlMs,
       ...controller,
     });
-    let revision = 0;
+    let seen = 0;
     this.#loops = [
       this.#loop("renewing the lease", async () => {
         await coordination.renew(this.#run, await this.#sizes());
-        await this.#pause(ttlMs / 3);
+        await this.#pause(ttlMs / RENEWALS_PER_LEASE);
       }),
       this.#loop("controlling the mesh", async () => {
         const round = await rounds.round();
@@ -133,13 +137,12 @@ export class PlacementAgent {
           }
         }
         if (round.kind === "lost") throw round.error;
-        await this.#changed(revision, LOOK_MS);
+        seen = await coordination.watch(seen, LOOK_MS);
       }),
       this.#loop("placing shards", async () => {
         const view = await coordination.read();
-        revision = view.revision;
         const moves = await this.#fulfil(view);
-        await this.#changed(view.revision, moves ? LOOK_MOVING_MS : LOOK_MS);
+        await coordination.watch(view.revision, moves ? LOOK_MOVING_MS : LOOK_MS);
       }),
     ];
   }
@@ -175,21 +178,21 @@ export class PlacementAgent {
     return new Promise((resolve) => void clock.schedule(ms, resolve));
   }
 
-  async #changed(since: number, timeoutMs: number): Promise<void> {
-    await this.#options.coordination.watch(since, timeoutMs);
-  }
-
-  /** The sizes of the shards that are here, for the planner. */
+  /**
+   * The sizes of the shards that are here, for the planner. A shard that is slow to answer is left
+   * out: the lease is renewed in time whatever the shards do.
+   */
   async #sizes(): Promise<Record<string, number>> {
+    const budget = { budgetMs: Math.min(BUDGET.budgetMs, this.#options.ttlMs / SIZES_PER_LEASE) };
     const load: Record<string, number> = {};
     await Promise.all([...this.#rows.keys()].map(async (shard) => {
       try {
-        const { rows, bytes } = await this.#shard(shard).ask({ kind: "getStatistics" }, BUDGET);
+        const { rows, bytes } = await this.#shard(shard).ask({ kind: "getStatistics" }, budget);
         const figures = sizeFigures(`shard/${shard}`);
         load[figures.rows] = rows;
         load[figures.bytes] = bytes;
       } catch {
-        // It is being restored; the last figures stay with the controller.
+        // The last figures stay with the controller.
       }
     }));
     return load;

@@ -1,0 +1,99 @@
+/**
+ * Goal: a host's part in the placement of shards withstands slow shards and slow nodes. Method: an
+ * agent under virtual time, with its records in memory.
+ */
+import assert from "node:assert/strict";
+import { defineShardCopy } from "../../actors/embedding_shard/copy_definition.ts";
+import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
+import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
+import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
+import type { HostDescription } from "../../mesh/ports/coordination.ts";
+import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
+import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
+import { Mesh } from "../../mesh/runtime/mesh.ts";
+import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
+import { PlacementAgent } from "../../server/placement_agent.ts";
+
+const LEASE_MS = 2_000;
+
+const description: HostDescription = {
+  host: "a",
+  incarnation: "a-1",
+  address: "a:7400",
+  roles: ["shards"],
+  capacityBytes: 1e9,
+  version: "1",
+  protocols: [1, 1],
+};
+
+/** A shard that answers nothing, as one whose thread is busy for a long time. */
+const silentShard: ActorDefinition<EmbeddingShardMessage, EmbeddingShardOptions> = {
+  kind: "embedding_shard",
+  mailbox: { capacity: 4_096, overflow: "backpressure" },
+  restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
+  priorityOf: () => "read",
+  create: () => ({ receive: () => {} }),
+};
+
+async function startHost(seed: number) {
+  const simulated = new SimulatedMesh({ seed });
+  const mesh = new Mesh({
+    home: simulated.node(),
+    composition: { definitions: [silentShard, defineShardCopy(new MovedShards())] },
+  });
+  await simulated.settle(mesh.start([]));
+  const coordination = new Coordinator({
+    store: new MemoryRecordStore(simulated.clock),
+    random: simulated.random,
+    protocol: 1,
+    hostTtlMs: LEASE_MS,
+    controlTtlMs: LEASE_MS,
+  });
+  const gone: Error[] = [];
+  const agent = new PlacementAgent({
+    mesh,
+    coordination,
+    settings: { shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" },
+    description,
+    shard: {} as EmbeddingShardOptions,
+    nodeOf: () => "main",
+    ttlMs: LEASE_MS,
+    onGone: (error) => gone.push(error),
+  });
+  return { simulated, mesh, coordination, agent, gone };
+}
+
+Deno.test("a host whose shard answers nothing renews its lease in time", async () => {
+  const { simulated, coordination, agent, gone } = await startHost(1);
+  await simulated.settle(agent.start());
+  const placed = async () => (await coordination.read()).placements.get("shard/0")?.state;
+  for (let i = 0; i < 200; i++) {
+    await simulated.advance(100);
+    const { hosts, nowMs } = await coordination.read();
+    const expiresMs = hosts.get("a")?.expiresMs ?? 0;
+    assert.ok(expiresMs > nowMs, `the lease has expired after ${(i + 1) * 100} ms`);
+  }
+  assert.equal(await placed(), "active");
+  assert.deepEqual(gone, []);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("the controller waits between its looks while a node is slow to take placements", async () => {
+  const { simulated, mesh, coordination, agent } = await startHost(2);
+  mesh.place = () => simulated.clock.delay(20_000);
+  const acquire = coordination.acquireControl.bind(coordination);
+  let rounds = 0;
+  coordination.acquireControl = (run) => {
+    if (++rounds > 1_000) throw new Error("it does not wait");
+    return acquire(run);
+  };
+  await simulated.settle(agent.start());
+  await simulated.advance(2_000);
+  await coordination.setHostState("a", "draining");
+  await simulated.advance(8_000);
+  assert.ok(rounds >= 20 && rounds <= 40, `${rounds} rounds in 10 s`);
+  await simulated.settle(agent.stop());
+  await simulated.stop();
+});
