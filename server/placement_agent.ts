@@ -53,15 +53,12 @@ export interface PlacementAgentOptions {
   readonly onGone: (error: Error) => void;
 }
 
-/** Renewals within the length of a lease. */
+/** Renewals within the length of a lease; shards have half as long to tell their sizes. */
 const RENEWALS_PER_LEASE = 3;
-/** The share of a lease in which a shard has to answer with its size is one over this. */
-const SIZES_PER_LEASE = 6;
 /** Longest time between two looks at the store, ms; a change of the store comes at once. */
 const LOOK_MS = 500;
 /** The same while a shard moves: the freeze of an owner is no change of the store. */
 const LOOK_MOVING_MS = 20;
-/** Rows of a page of a copy. */
 const COPY_ROWS_MAX = 4_096;
 /** Rows that a copy may be behind when its owner is frozen. */
 const BEHIND_ROWS_MAX = 2_048;
@@ -183,7 +180,7 @@ export class PlacementAgent {
    * out: the lease is renewed in time whatever the shards do.
    */
   async #sizes(): Promise<Record<string, number>> {
-    const budget = { budgetMs: Math.min(BUDGET.budgetMs, this.#options.ttlMs / SIZES_PER_LEASE) };
+    const budget = { budgetMs: this.#options.ttlMs / RENEWALS_PER_LEASE / 2 };
     const load: Record<string, number> = {};
     await Promise.all([...this.#rows.keys()].map(async (shard) => {
       try {
@@ -325,7 +322,6 @@ export class PlacementAgent {
         changes: [{ key, expected, next }],
       });
     } catch (error) {
-      // The next look decides anew.
       if (!(error instanceof PlacementConflictError)) throw error;
     }
   }

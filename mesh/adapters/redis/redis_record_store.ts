@@ -8,6 +8,7 @@
  * A view is returned only when the writes that it saw are durable, so no process acts on an epoch
  * that the server could forget and mint again.
  */
+import { RECOVERY_STEP } from "../../ports/coordination.ts";
 import {
   type Json,
   type RecordRule,
@@ -193,12 +194,20 @@ export class RedisRecordStore implements RecordStore {
     const run = await runs.current();
     if (this.#run && run.number !== this.#run.number) {
       const lowest = (await runs.lowestEnds(this.#run, run)).get("records") ?? Infinity;
-      if (lowest < this.#durable) {
+      if (lowest < this.#durable && !await this.#isAccepted(lowest)) {
         throw new RecordsLostError(this.#server.url, this.#durable, lowest);
       }
     }
     this.#run = run;
     return run.id;
+  }
+
+  /** Whether an operator has accepted the loss of the revisions from `lowest` on. */
+  async #isAccepted(lowest: number): Promise<boolean> {
+    const revision = await this.#server.commands.send<string | null>(
+      ["HGET", this.#records, REVISION],
+    );
+    return Number(revision ?? 0) >= lowest + RECOVERY_STEP;
   }
 
   #see(revision: number): void {

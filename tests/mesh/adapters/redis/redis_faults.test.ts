@@ -15,7 +15,11 @@ import {
   LogTailLostError,
   LogUnavailableError,
 } from "../../../../mesh/ports/event_log.ts";
-import { RecordsLostError } from "../../../../mesh/ports/record_store.ts";
+import { RECOVERY_STEP } from "../../../../mesh/ports/coordination.ts";
+import {
+  RecordsLostError,
+  RecordStoreUnavailableError,
+} from "../../../../mesh/ports/record_store.ts";
 import { withPrograms } from "./servers.ts";
 
 interface World {
@@ -214,6 +218,14 @@ withPrograms((program: ServerProgram) => {
     const error = await write(store, "f").catch((error) => error);
     assert.ok(error instanceof RecordsLostError, String(error));
     assert.match(error.message, /Restore the newer data, or accept the loss/);
+    await other.transact((view) => view.skipRevisions(RECOVERY_STEP));
+    // The connection that waits for the disk may be made anew only now.
+    let unavailable: unknown;
+    do {
+      unavailable = await write(store, "f").then(() => undefined, (error) => error);
+    } while (unavailable instanceof RecordStoreUnavailableError);
+    assert.equal(unavailable, undefined);
+    assert.equal(await other.transact((view) => view.get("f"), { keys: ["f"] }), 1);
     for (const each of [store, other]) await each.close();
   });
 
