@@ -9,7 +9,7 @@ import { isRefusal } from "../../mesh/ports/event_log.ts";
 import type { ProfileKind } from "../../mesh/ports/profile_store.ts";
 import type { History } from "../../offline/import/history.ts";
 import { VisitRecords } from "../../offline/import/visit_records.ts";
-import type { Visit, Visits } from "../../offline/import/visits.ts";
+import type { Visits } from "../../offline/import/visits.ts";
 import { decodeEvent } from "../../records/event_record.ts";
 import type { RunningMesh } from "../../server/compose.ts";
 import { startMesh } from "../../server/machine/start_mesh.ts";
@@ -115,6 +115,7 @@ class VisitWriter {
     const { history, visits, key } = this.#options;
     const { stores: { eventLog } } = this.#mesh;
     await this.#resumeAcceptance();
+    await this.#requireNewer();
     const { user, item } = history.profiles;
     await this.#storeProfiles("item", item.keys());
     await this.#storeProfiles("user", user.keys());
@@ -123,9 +124,8 @@ class VisitWriter {
     const progress = new Progress("importing", history.events || undefined, stderrTarget());
     for (const visit of visits.all()) {
       this.#records.learnProfiles(visit);
-      if (this.#visits === 0) await this.#requireNewer(visit);
       if (this.#visits >= begun.visits) {
-        for (const record of this.#records.records(missing(visit, logged))) {
+        for (const record of this.#records.records(visit, logged)) {
           this.#waiting.push(record);
         }
       } else this.#records.skip(visit);
@@ -162,16 +162,31 @@ class VisitWriter {
     if (last !== undefined) this.#acceptance.resumeAfter(decodeEvent(last.bytes).acceptedAtMs);
   }
 
-  /** Times before those of the log would not move the data clock, so no window would end. */
-  async #requireNewer({ atMs }: Visit): Promise<void> {
-    if (this.#begun !== undefined) return;
-    const { dataClockMs } = await this.#mesh.joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
+  /**
+   * Refuses an import, before it writes anything, whose times are before those of the log: they
+   * would not move the data clock, so no window would end.
+   */
+  async #requireNewer(): Promise<void> {
+    const { firstMs: atMs } = this.#options.history;
+    if (this.#begun !== undefined || atMs === Infinity) return;
+    const dataClockMs = await this.#dataClockMs();
     if (dataClockMs <= atMs) return;
     throw new CommandError(
       `Cannot import events from ${new Date(atMs).toISOString()} on: ${this.#folder} holds ` +
         `events up to ${new Date(dataClockMs).toISOString()}, and windows go by the time of the ` +
         "newest event. Import history into an empty data directory, before live traffic.",
     );
+  }
+
+  /** The data clock after all records of the log, of which a new joiner has yet to read some. */
+  async #dataClockMs(): Promise<number> {
+    const { joiner, stores: { eventLog } } = this.#mesh;
+    const end = await eventLog.endOffset(0);
+    for (;;) {
+      const { offset, dataClockMs } = await joiner.ask({ kind: "getStatus" }, ASK_BUDGET);
+      if (offset >= end) return dataClockMs;
+      await pause(POLL_MS);
+    }
   }
 
   async #append(): Promise<void> {
@@ -225,19 +240,6 @@ class VisitWriter {
       await Promise.all(some.map((id) => profiles.put(kind, id, attributes.get(id) ?? {})));
     }
   }
-}
-
-/** The part of a visit that the log does not hold yet. */
-function missing(
-  visit: Visit,
-  { rankings, events }: { readonly rankings: Set<string>; readonly events: Set<string> },
-): Visit {
-  const { ranking, ...rest } = visit;
-  return {
-    ...rest,
-    ...(ranking !== undefined && !rankings.has(ranking.id) && { ranking }),
-    actions: visit.actions.filter(({ eventId }) => !events.has(eventId)),
-  };
 }
 
 function pause(ms: number): Promise<void> {

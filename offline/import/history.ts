@@ -154,6 +154,14 @@ export class History {
     return order;
   }
 
+  /** Time of the oldest event or ranking, ms; Infinity if there is none. */
+  get firstMs(): number {
+    let firstMs = Infinity;
+    for (const atMs of this.#columns.atMs) firstMs = Math.min(firstMs, atMs);
+    for (const { atMs } of this.rankings) firstMs = Math.min(firstMs, atMs);
+    return firstMs;
+  }
+
   /** Time of the event at an index, ms. */
   timeOf(index: number): number {
     return this.#columns.atMs[index];

@@ -21,6 +21,12 @@ export interface ImportedProfiles {
   readonly item: Map<string, FeatureAttributes>;
 }
 
+/** Ids of the rankings and events that the log holds already. */
+export interface LoggedIds {
+  readonly rankings: ReadonlySet<string>;
+  readonly events: ReadonlySet<string>;
+}
+
 export interface VisitRecordsOptions {
   readonly schema: FeatureSchema;
   readonly tasks: number;
@@ -63,11 +69,11 @@ export class VisitRecords {
   }
 
   /**
-   * The records of a visit, the ranking first.
+   * The records of a visit that the log does not hold yet, the ranking first.
    *
    * @throws {FeatureTypeError} When an attribute is not of the type that its slot reads.
    */
-  records(visit: Visit): Uint8Array[] {
+  records(visit: Visit, logged?: LoggedIds): Uint8Array[] {
     const records: Uint8Array[] = [];
     if (visit.ranking !== undefined) records.push(this.#impression(visit, visit.ranking));
     for (const { value, ...action } of visit.actions) {
@@ -79,7 +85,11 @@ export class VisitRecords {
       }));
     }
     for (const record of records) this.#kept?.take(record);
-    return records;
+    if (logged === undefined) return records;
+    const { ranking, actions } = visit;
+    const isLogged = actions.map(({ eventId }) => logged.events.has(eventId));
+    if (ranking !== undefined) isLogged.unshift(logged.rankings.has(ranking.id));
+    return records.filter((_, i) => !isLogged[i]);
   }
 
   /** Takes over what is kept of a visit whose records the log has already. */

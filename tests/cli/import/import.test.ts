@@ -163,6 +163,32 @@ Deno.test("an import that is killed goes on where it stopped, and another one is
   });
 });
 
+Deno.test("an import of older events is refused each time, and changes no profile", async () => {
+  await inFolder(async (folder) => {
+    const lines = smallShopLines({ invoices: 50 });
+    await Deno.writeTextFile(`${folder}/orders.csv`, [shopHeader, ...lines].join("\n"));
+    assert.equal((await runCaptured(...importing(folder))).code, 0);
+    const before = await loggedIds(folder);
+    const items = `${folder}/items.csv`;
+    await Deno.writeTextFile(items, "id,words\np1,changed\n");
+    const older = lines.map((line) => line.replace(",2024-", ",2023-"));
+    await Deno.writeTextFile(`${folder}/orders.csv`, [shopHeader, ...older].join("\n"));
+    for (let i = 0; i < 2; i++) {
+      const { code, err } = await runCaptured(...importing(folder, `--items=${items}`));
+      assert.equal(code, 1, err);
+      assert.match(err, /holds events up to 2024-/);
+    }
+    assert.deepEqual(await loggedIds(folder), before);
+    const configuration = await loadConfiguration(config, {
+      assignments: [`storage={ kind: directory, path: ${folder}/data }`, "gateway.port=0"],
+    });
+    await withServer(configuration, { writeLog: () => {} }, async ({ url }) => {
+      const profile = await fetch(`${url}/v1/items/p1`).then((response) => response.json());
+      assert.notDeepEqual(profile.attributes?.words, ["changed"]);
+    });
+  });
+});
+
 Deno.test("an import without a file, a directory or a known column says the cure", async () => {
   const cases = [
     [["import"], /storage is memory in .*shop\.yaml. Name a data directory/],

@@ -64,4 +64,13 @@ Deno.test("an imported ranking has the features that were kept before it, also a
   resumed.skip(visits[0]);
   resumed.skip(visits[1]);
   assert.deepEqual(clicksOf(resumed.records(visits[2])[0]), [2, 0]);
+
+  // The log may hold more than the checkpoint tells.
+  const cut = records();
+  cut.skip(visits[0]);
+  const logged = { rankings: new Set(["r1", "r2"]), events: new Set(["e-r1"]) };
+  assert.deepEqual(cut.records(visits[1], logged), []);
+  const [event, ...others] = cut.records(visits[2], logged).map(decodeEvent);
+  assert.ok(event.kind === "action" && event.eventId === "e-r2" && others.length === 0);
+  assert.deepEqual(clicksOf(cut.records(visit("r3", 3))[0]), [3, 0]);
 });
