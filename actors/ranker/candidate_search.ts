@@ -98,7 +98,7 @@ export class CandidateSearch {
     return this.#found(all, request, undefined);
   }
 
-  /** The items with the greatest values of a kept feature, over all keepers. */
+  /** The stored items among those with the greatest values of a kept feature, over all keepers. */
   async #top(
     source: "popular" | "trending",
     count: number,
@@ -110,10 +110,15 @@ export class CandidateSearch {
     const lists = await Promise.all(
       this.#keepers.map((keeper) => keeper.ask({ kind: "getTop", feature, count, atMs }, options)),
     );
-    return lists.flatMap(({ items, values }) => items.map((id, i) => ({ id, value: values[i] })))
+    const top = lists
+      .flatMap(({ items, values }) => items.map((id, i) => ({ id, value: values[i] })))
       .sort((a, b) => b.value - a.value)
       .slice(0, count)
       .map(({ id }) => id);
+    // A keeper counts events on any id, also of an item that was deleted since.
+    await this.#profiles.load("item", top);
+    const stored = this.#profiles.getMany("item", top);
+    return top.filter((_, i) => stored[i] !== undefined);
   }
 
   /** A pinned item has the similarity 0 unless it was found. */

@@ -83,6 +83,17 @@ export class ItemFilters {
     return rest.every((holds) => holds(whole));
   }
 
+  /** Clears the items of a mask that do not meet the conditions that it does not cover. */
+  narrow(mask: Uint32Array, rest: readonly Condition[], scope: FilterScope): void {
+    const whole = { ...scope, item: nothing };
+    for (let index = 0; index < this.#items.end; index++) {
+      const bit = 1 << (index & 31);
+      if ((mask[index >>> 5] & bit) === 0) continue;
+      whole.item = this.#items.attributesOf(index);
+      if (!rest.every((holds) => holds(whole))) mask[index >>> 5] &= ~bit;
+    }
+  }
+
   /** The bitmap of a condition on items alone; of another condition, the condition itself. */
   #bitmapOf(text: string): ItemCondition | Condition {
     const known = this.#conditions.get(text);

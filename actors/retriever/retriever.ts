@@ -39,7 +39,7 @@ const RETRY_MS = 250;
 const SWEEP_PAUSE_MS_MIN = 20;
 /** Least time from the begin of one sweep over all items to the next, ms. */
 const SWEEP_MS_MIN = 500;
-/** A search that filters what it finds looks for so many times the items that are missing. */
+/** A search that filters what it finds looks for so many times the items that are asked for. */
 const OVERSAMPLING = 4;
 
 export class Retriever implements Behavior<RetrieverMessage> {
@@ -150,13 +150,16 @@ export class Retriever implements Behavior<RetrieverMessage> {
         if (known === undefined) found.set(index, { sources: [source], score });
         else known.sources.push(source);
       };
+      // Before any search: an item may be deleted meanwhile, and another get its index.
+      const query = request.sources.includes("model")
+        ? await this.#embed(request.features, "users", budgetMs)
+        : undefined;
       for (const source of request.sources) {
-        if (source === "recent") {
+        if (source === "recent" || query === undefined) {
           for (const index of this.#newest(request)) add(index, source, NaN);
           continue;
         }
         // The user's bias is the same for each item, so the search leaves it out.
-        const query = await this.#embed(request.features, "users", budgetMs);
         const { indices, scores } = this.#search(query, "innerProduct", request);
         indices.forEach((index, i) => add(index, source, scores[i]));
       }
@@ -212,25 +215,23 @@ export class Retriever implements Behavior<RetrieverMessage> {
   ): { readonly indices: number[]; readonly scores: number[] } {
     const { mask, rest } = this.#filters.apply(request.filter, this.#embedded);
     if (without !== undefined) mask[without >>> 5] &= ~(1 << (without & 31));
-    const passes = (count: number) => {
-      const found = this.#index.search({ query, mask, order, count });
-      const kept = [...found.indices.keys()]
+    const { count } = request;
+    if (rest.length > 0) {
+      const found = this.#index.search({ query, mask, order, count: OVERSAMPLING * count });
+      const meeting = [...found.indices.keys()]
         .filter((i) => this.#filters.meets(found.indices[i], rest, request.scope))
-        .slice(0, request.count);
-      const isComplete = kept.length === request.count || found.indices.length < count;
-      return { found, kept, isComplete };
-    };
-    let count = rest.length === 0 ? request.count : OVERSAMPLING * request.count;
-    let pass = passes(count);
-    while (!pass.isComplete) {
-      count *= OVERSAMPLING;
-      pass = passes(count);
+        .slice(0, count);
+      if (meeting.length === count || found.indices.length < OVERSAMPLING * count) {
+        return {
+          indices: meeting.map((i) => found.indices[i]),
+          scores: meeting.map((i) => found.scores[i]),
+        };
+      }
+      // Few items meet the filter: it is applied to each of them once, and then searched.
+      this.#filters.narrow(mask, rest, request.scope);
     }
-    const { found, kept } = pass;
-    return {
-      indices: kept.map((i) => found.indices[i]),
-      scores: kept.map((i) => found.scores[i]),
-    };
+    const found = this.#index.search({ query, mask, order, count });
+    return { indices: [...found.indices], scores: [...found.scores] };
   }
 
   #newest(request: Retrieve): ItemIndex[] {

@@ -71,6 +71,14 @@ Deno.test("filters hold for every candidate: those of the item, of the user and 
   assert.deepEqual(await filtered("price < 3"), ["i0", "i1", "i2"]);
   assert.deepEqual(await filtered("price < 3", '"red" in tags'), ["i0", "i2"]);
   assert.deepEqual(await filtered("brand == user.brand"), ["i7"]);
+  const few = await loop.recommend({
+    user: "ann",
+    sources: ["model"],
+    candidates: 2,
+    limit: 2,
+    rules: { filter: ["brand == user.brand"] },
+  });
+  assert.deepEqual(ids(few), ["i7"], "also beyond the items that a search finds first");
   assert.deepEqual(await filtered("price > 100"), []);
   await loop.profiles.put("item", "i39", { tags: ["red"], price: 1 });
   await loop.mesh.advance(1_000);
@@ -181,5 +189,9 @@ Deno.test("popular items come from a kept feature, and an item may have several 
   const sourcesOf = (id: string) => both.items.find((item) => item.id === id)?.sources;
   assert.deepEqual(sourcesOf("i9"), ["model", "popular"]);
   assert.deepEqual(sourcesOf("i8"), ["model"]);
+
+  await loop.profiles.delete("item", "i9");
+  await loop.mesh.advance(2_000);
+  assert.deepEqual(ids(await loop.recommend({ user: "u", sources: ["popular"] })), ["i3"]);
   await loop.stop();
 });
