@@ -91,7 +91,8 @@ const knownTypes: readonly number[] = Object.values(frameTypes);
 /**
  * Reads a header.
  *
- * @param bytesMax Bytes of structure and sections at most.
+ * @param bytesMax Bytes of structure and sections at most, and of the lengths of the sections: a
+ * peer that has proved nothing yet makes this host reserve no more memory than that.
  * @throws {MalformedFrameError} The header is not one of this protocol, or the frame is too large.
  */
 export function readHeader(header: DataView, bytesMax: number): FrameHeader {
@@ -102,7 +103,9 @@ export function readHeader(header: DataView, bytesMax: number): FrameHeader {
   if (!knownTypes.includes(type) || header.getUint8(5) !== 0) {
     throw new MalformedFrameError(`its type ${type} is unknown; the peer may not be a Cairn host`);
   }
-  if (sectionCount > SECTIONS_MAX) throw new MalformedFrameError(`it has ${sectionCount} sections`);
+  if (sectionCount > SECTIONS_MAX || 4 * sectionCount > bytesMax) {
+    throw new MalformedFrameError(`it has ${sectionCount} sections`);
+  }
   const sectionsBytes = length - (HEADER_BYTES - LENGTH_BYTES) - 4 * sectionCount - structureBytes;
   if (sectionsBytes < 0) throw new MalformedFrameError("its lengths contradict each other");
   if (structureBytes + sectionsBytes > bytesMax) {

@@ -147,6 +147,15 @@ Deno.test("wrong bytes give a malformed-frame error", async () => {
   );
 });
 
+Deno.test("the number of sections is bounded by the bytes that a frame may have", async () => {
+  const bytes = new DataView(new ArrayBuffer(16));
+  const count = 2 ** 18 + 1;
+  bytes.setUint32(0, 12 + 4 * count, true);
+  bytes.setUint8(4, frameTypes.handshake);
+  bytes.setUint32(12, count, true);
+  await assert.rejects(framesOf(new Uint8Array(bytes.buffer), [16]), /it has 262145 sections/);
+});
+
 Deno.test("a stream that fails is reported once, and nothing is written afterwards", async () => {
   const failures: string[] = [];
   let writes = 0;
