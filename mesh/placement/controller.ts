@@ -3,10 +3,10 @@
  * little memory: when it first saw a step of a move, and the last known sizes. Another process can
  * take over at any moment: everything that must not be forgotten is in the store.
  *
- * It removes hosts whose lease has expired, restores what they owned on other hosts (and takes the
- * whole mesh back to the newest manifest where shards were lost), commits moves that are verified,
- * aborts those that cannot end or take too long, and begins the moves that a drain, the operator's
- * plan or the balance of the hosts asks for.
+ * It removes hosts whose lease has expired, restores what they owned on other hosts (and raises the
+ * generation where shards were lost), commits moves that are verified, aborts those that cannot end
+ * or take too long, and begins the moves that a drain, the operator's plan or the balance of the
+ * hosts asks for.
  *
  * It has no effects: the caller sends the steps to the store, in order, and observes again. Every
  * step names the state that it was decided from, so a step that comes late changes nothing.
@@ -62,7 +62,7 @@ export type ControllerStep =
   | {
     readonly kind: "place";
     readonly changes: readonly PlacementChange[];
-    /** Whether all shards and trainers go back to the newest manifest. */
+    /** Whether the generation is raised, because shards were lost. */
     readonly rewind: boolean;
     readonly reason: string;
   }
@@ -173,8 +173,8 @@ export class Controller {
     const changes = restores.map(({ shard, to }) =>
       changeOf(view, `${kind}/${shard}`, { state: "restoring", owner: runOf(view, to) })
     );
-    // A shard that had an owner has lost the updates since the manifest: the others go back to it,
-    // too, and the trainers with them. A partition's reader only reads its log again.
+    // A shard that had an owner has lost the updates since the manifest. A partition's reader only
+    // reads its log again.
     const rewind = kind === "shard" && changes.some(({ expected }) => expected.epoch > 0);
     const [{ reason }] = restores;
     const others = restores.length > 1 ? `, and ${restores.length - 1} more` : "";

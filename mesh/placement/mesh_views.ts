@@ -12,9 +12,6 @@ export const rolesOf: Readonly<Record<PlacedKind, string>> = {
   examples: "trainer",
 };
 
-/** The role of hosts that hold serving replicas. */
-export const SERVING_ROLE = "serving";
-
 export interface PartSize {
   readonly rows: number;
   readonly bytes: number;
@@ -36,7 +33,6 @@ export function hostViews(view: MeshView, kind: PlacedKind): HostView[] {
     host,
     state: expiresMs <= view.nowMs ? "silent" : state,
     ownsShards: roles.includes(rolesOf[kind]),
-    serves: roles.includes(SERVING_ROLE),
     capacityBytes: kind === "shard" ? capacityBytes : Number.MAX_SAFE_INTEGER,
   }));
 }

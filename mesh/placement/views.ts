@@ -4,7 +4,7 @@
 
 export type HostState = "up" | "draining" | "silent" | "gone";
 
-/** A process of the mesh that may own shards or hold serving replicas. */
+/** A process of the mesh that may own shards. */
 export interface HostView {
   /** The host's name, unique in the mesh. */
   readonly host: string;
@@ -15,8 +15,6 @@ export interface HostView {
   readonly state: HostState;
   /** Whether it may own shards. */
   readonly ownsShards: boolean;
-  /** Whether it serves rankings, and so holds serving replicas. */
-  readonly serves: boolean;
   /** Upper bound of the bytes of the shards that it owns. */
   readonly capacityBytes: number;
 }

@@ -2,9 +2,9 @@
  * The one truth about a mesh of several processes: its settings, its hosts, the controller's lease,
  * the owner of every shard and partition, the newest manifest, and the plan.
  *
- * Every method is one atomic step. Epochs are minted here, only grow, and travel with every effect
- * of an owner, so a process that was paused or cut off cannot do harm when it comes back. No method
- * relies on a clock for safety: clocks only decide when a lease may be taken over.
+ * Every method is one atomic step. Epochs are minted here and only grow. A process that was paused
+ * or cut off changes nothing here when it comes back; its appends and snapshots carry no epoch yet.
+ * No method relies on a clock for safety: clocks only decide when a lease may be taken over.
  */
 import type { Json } from "./record_store.ts";
 
@@ -114,8 +114,8 @@ export interface PlaceCommand {
   readonly by: { readonly controllerEpoch: number } | HostRun;
   readonly changes: readonly PlacementChange[];
   /**
-   * Whether all shards and trainers go back to the newest manifest, because an owner was lost:
-   * raises the generation. For the controller only.
+   * Whether an owner was lost, so that the mesh goes back to the newest manifest: raises the
+   * generation, which hosts do not follow yet. For the controller only.
    */
   readonly rewind?: boolean;
 }
@@ -235,7 +235,7 @@ export interface Coordination {
   place(command: PlaceCommand): Promise<ReadonlyMap<PlacedKey, Placement>>;
 
   /**
-   * Makes a complete snapshot the newest one.
+   * Makes a complete snapshot the newest one. The snapshotter does not call this yet.
    *
    * @throws {StaleManifestError} An owner changed, the mesh was rewound, or another manifest came
    * first: the snapshot must not be used.

@@ -82,7 +82,7 @@ export interface EventLog {
   /**
    * Makes `epoch` the only one whose appends the partition takes, durably, and resolves with the
    * end of the partition, which no earlier writer can move any more. The same epoch again changes
-   * nothing.
+   * nothing. No actor claims a partition yet.
    *
    * @param epoch From 1; minted by the store of placements, see `coordination.ts`.
    * @throws {StaleWriterError} A later epoch has claimed the partition.
@@ -235,7 +235,7 @@ export class LogTailLostError extends Error {
     super(
       `Partition ${partition} of ${log} ends at offset ${found}, and ${known} records were acknowledged: a failover or a restore from an old copy has lost ${
         known - found
-      }. Nothing is written until the newer data is restored or the loss is accepted.`,
+      }. Nothing is written until the newer data is restored, or this process is restarted, which accepts the loss.`,
     );
   }
 }

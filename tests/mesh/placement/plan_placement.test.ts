@@ -23,7 +23,6 @@ function host(name: string, changes: Partial<HostView> = {}): HostView {
     host: name,
     state: "up",
     ownsShards: true,
-    serves: false,
     capacityBytes: 1024 * MIB,
     ...changes,
   };
@@ -199,7 +198,6 @@ const hostsArbitrary = fc.tuple(
       host: fc.constant(name as string),
       state: fc.constantFrom<HostView["state"]>("up", "up", "up", "draining", "gone"),
       ownsShards: fc.boolean().map((value) => value || name === "a"),
-      serves: fc.boolean(),
       capacityBytes: fc.integer({ min: 1, max: 400 }).map((mib) => mib * MIB),
     })
   ),
