@@ -307,6 +307,34 @@ class Profiles:
                 total.setdefault("note", answer["note"])
         return total
 
+    def patch(self, id, changes):
+        """Replaces some attributes, removes those that are None, and keeps the others."""
+        return self._cairn._send("PATCH", self._path(id), {"attributes": changes})
+
+    def count(self):
+        """Returns the number of stored profiles."""
+        return self._page(limit=1)["count"]
+
+    def list(self, written_before=None):
+        """Yields every stored profile, read page by page; one that is written meanwhile may come
+        twice.
+
+        written_before: only profiles whose last write was before: stale ones; ms since the Unix
+            epoch, or an ISO 8601 text with its zone.
+        """
+        query = {"limit": 1000}
+        if written_before is not None:
+            query["writtenBefore"] = written_before
+        while True:
+            page = self._page(**query)
+            yield from page["profiles"]
+            if "next" not in page:
+                return
+            query["cursor"] = page["next"]
+
+    def _page(self, **query):
+        return self._cairn._send("GET", f"/v1/{self._kind}s?{urllib.parse.urlencode(query)}")
+
     def get(self, id):
         """Returns the stored profile; None where none is stored."""
         unknown = f"/problems/unknown-{self._kind}"

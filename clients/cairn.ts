@@ -168,6 +168,13 @@ export interface StoredProfile extends Profile {
   note?: string;
 }
 
+/** A page of stored profiles. */
+export interface ProfilePage {
+  count: number;
+  profiles: Profile[];
+  next?: string;
+}
+
 /** Result of one profile of a list. */
 export type ProfileResult =
   | { id: string; status: "stored"; version: number; updatedAtMs: number }
@@ -560,6 +567,11 @@ export class Profiles {
     return total;
   }
 
+  /** Replaces some attributes, removes those that are null, and keeps the others. */
+  patch(id: string, changes: Attributes): Promise<StoredProfile> {
+    return this.#send("PATCH", id, { attributes: changes });
+  }
+
   /** The stored attributes; undefined where none are stored. */
   get(id: string): Promise<Profile | undefined> {
     return this.#sender.send<Profile | null>({
@@ -572,6 +584,33 @@ export class Profiles {
   /** Deletes the attributes; absent ones are no error. */
   delete(id: string): Promise<void> {
     return this.#send("DELETE", id);
+  }
+
+  /** Number of stored profiles. */
+  async count(): Promise<number> {
+    return (await this.#page({ limit: "1" })).count;
+  }
+
+  /**
+   * Every stored profile, read page by page. A profile that is written meanwhile may come twice.
+   *
+   * @param writtenBefore Only profiles whose last write was before: stale ones.
+   */
+  async *list({ writtenBefore }: { writtenBefore?: Timestamp } = {}): AsyncGenerator<Profile> {
+    const query = writtenBefore === undefined ? {} : { writtenBefore: String(writtenBefore) };
+    let cursor: string | undefined;
+    do {
+      const page = await this.#page({ ...query, limit: "1000", ...(cursor && { cursor }) });
+      yield* page.profiles;
+      cursor = page.next;
+    } while (cursor !== undefined);
+  }
+
+  #page(query: Record<string, string>): Promise<ProfilePage> {
+    return this.#sender.send({
+      method: "GET",
+      path: `/v1/${this.#kind}s?${new URLSearchParams(query)}`,
+    });
   }
 
   #send<T>(method: Method, id: string, body?: unknown): Promise<T> {

@@ -32,7 +32,7 @@ export interface Answer {
 }
 
 export interface Endpoint {
-  readonly method: "get" | "post" | "put" | "delete";
+  readonly method: "get" | "post" | "put" | "patch" | "delete";
   /** With parameters in braces: `/v1/items/{id}`. */
   readonly path: string;
   readonly operationId: string;
@@ -42,6 +42,8 @@ export interface Endpoint {
   /** Needs an API key where keys are configured, and counts towards `requestsInFlightMax`. */
   readonly guarded: boolean;
   readonly parameters?: z.ZodObject;
+  /** Optional parameters of the query; texts, numbers and integers. */
+  readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   /** An example body that suits this server's feature schema; replaces the schema's own example. */
   readonly example?: unknown;

@@ -37,6 +37,7 @@ export function openApiDocument(endpoints: readonly Endpoint[]): Json {
         "Every error is application/problem+json (RFC 9457).",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
+    servers: [{ url: "/", description: "The server that answered with this document." }],
     tags: [
       { name: "Ranking", description: "Rank candidates, then report events on the items shown." },
       { name: "Profiles", description: "Stored attributes of items and users." },
@@ -60,8 +61,13 @@ function operation(endpoint: Endpoint): Json {
     ...(endpoint.description && { description: endpoint.description }),
     tags: [endpoint.tag],
     // The empty requirement is for servers without configured keys.
-    ...(endpoint.guarded && { security: [{ bearer: [] }, { apiKey: [] }, {}] }),
-    ...(endpoint.parameters && { parameters: pathParameters(endpoint.parameters) }),
+    security: endpoint.guarded ? [{ bearer: [] }, { apiKey: [] }, {}] : [],
+    ...((endpoint.parameters || endpoint.query) && {
+      parameters: [
+        ...parametersOf(endpoint.parameters, "path"),
+        ...parametersOf(endpoint.query, "query"),
+      ],
+    }),
     ...(endpoint.body && {
       requestBody: {
         required: true,
@@ -72,10 +78,11 @@ function operation(endpoint: Endpoint): Json {
   };
 }
 
-function pathParameters(schema: z.ZodObject): Json[] {
-  return Object.entries(schema.shape).map(([name, shape]) => {
+/** Parameters of the path, which are required, or of the query, which are optional. */
+function parametersOf(schema: z.ZodObject | undefined, place: "path" | "query"): Json[] {
+  return Object.entries(schema?.shape ?? {}).map(([name, shape]) => {
     const { description, ...rest } = inline(shape as z.ZodType);
-    return { name, in: "path", required: true, description, schema: rest };
+    return { name, in: place, required: place === "path", description, schema: rest };
   });
 }
 
@@ -96,7 +103,9 @@ function problemResponses(endpoint: Endpoint): Json {
   const kinds = new Set([
     ...endpoint.problems,
     ...(endpoint.body ? problemsWhereBody : []),
-    ...(endpoint.parameters ? ["malformed-request", "invalid-request"] as const : []),
+    ...(endpoint.parameters || endpoint.query
+      ? ["malformed-request", "invalid-request"] as const
+      : []),
     ...(endpoint.guarded ? problemsWhereGuarded : []),
     ...problemsEverywhere,
   ]);

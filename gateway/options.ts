@@ -99,3 +99,6 @@ export const EVENTS_PER_BATCH_MAX = 1000;
 
 /** Profiles of one list. */
 export const PROFILES_PER_LIST_MAX = 1000;
+
+/** Profiles of one page without a `limit`. */
+export const PROFILES_PER_PAGE_DEFAULT = 100;

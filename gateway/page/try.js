@@ -101,8 +101,10 @@ function showParameters(operation) {
     const label = text("label", `${parameter.name}: ${parameter.description ?? ""}`);
     const input = document.createElement("input");
     input.name = parameter.name;
-    input.required = true;
-    input.value = current.path.includes("/users/") ? "user-7" : "item-1";
+    input.required = parameter.required;
+    if (parameter.in === "path") {
+      input.value = current.path.includes("/users/") ? "user-7" : "item-1";
+    }
     label.append(input);
     return label;
   }));
@@ -174,10 +176,15 @@ function resolve(schema) {
 
 /** The request that the form describes. */
 function requestOf() {
+  const { elements } = element("request");
+  const query = new URLSearchParams();
+  for (const { in: place, name } of current.operation.parameters ?? []) {
+    if (place === "query" && elements[name].value !== "") query.set(name, elements[name].value);
+  }
   const path = current.path.replaceAll(
     /\{(\w+)\}/g,
-    (_, name) => encodeURIComponent(element("request").elements[name].value),
-  );
+    (_, name) => encodeURIComponent(elements[name].value),
+  ) + (query.size > 0 ? `?${query}` : "");
   const headers = {};
   if (keyInput.value) headers["x-api-key"] = keyInput.value;
   const body = element("body").hidden ? undefined : element("body").value;

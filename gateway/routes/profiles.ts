@@ -1,8 +1,8 @@
 /**
- * `PUT`, `GET` and `DELETE /v1/items/{id}` and `/v1/users/{id}`: the stored attributes of one item
- * or user.
+ * `PUT`, `PATCH`, `GET` and `DELETE /v1/items/{id}` and `/v1/users/{id}`: the stored attributes of
+ * one item or user.
  */
-import type { Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
+import type { Attributes, Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
 import { requireFeatures } from "../attributes/attribute_types.ts";
 import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
@@ -13,17 +13,24 @@ import { validate } from "../parsing/validation.ts";
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import {
+  profilePatchSchema,
   profilePathSchema,
   profileRequestSchema,
   profileSchema,
   storedProfileSchema,
 } from "../schemas/profiles.ts";
+import { profileAnswer } from "./profile_answer.ts";
 import { profileListEndpoint } from "./profile_list.ts";
+import { profilePageEndpoints } from "./profile_pages.ts";
 import { TextResponse } from "../text_response.ts";
+
+/** Tries of a patch, each after another write of the same profile came first. */
+const PATCH_TRIES_MAX = 16;
 
 export function profileEndpoints(parts: GatewayParts, failures: FailureLog): Endpoint[] {
   return (["item", "user"] as const).flatMap((kind) => [
     profileListEndpoint(kind, parts, failures),
+    ...profilePageEndpoints(kind, parts),
     ...endpointsOf(kind, parts),
   ]);
 }
@@ -45,25 +52,61 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
       `The profile store did not confirm ${kind} "${id}" in time, so whether it was written is unknown. ` +
         "Send it again: the last write counts.",
     );
-    const note = known && noteOnProfiles([attributes], known);
+    return stored(profile, attributes, profile.version === 1 ? 201 : 200);
+  }
+
+  async function patch(context: GatewayContext): Promise<Response> {
+    const id = idOf(context);
+    const { attributes: changes } = await body.read(context, profilePatchSchema);
+    const profile = await withinDeadline(
+      context,
+      clock,
+      patched(id, changes),
+      `The profile store did not confirm ${kind} "${id}" in time, so whether it was changed is unknown. ` +
+        "Send the patch again: it has the same effect twice.",
+    );
+    return stored(profile, changes, 200);
+  }
+
+  /** Applies changes to the profile as it is at the moment of the write. */
+  async function patched(id: string, changes: Attributes): Promise<Profile> {
+    for (let tries = 0; tries < PATCH_TRIES_MAX; tries++) {
+      const before = await read(id);
+      const attributes = mergePatch(before.attributes, changes);
+      validate(profileRequestSchema, { attributes });
+      requireFeatures(parts, kind, attributes);
+      const after = await profiles.replace(kind, before, attributes);
+      if (after !== undefined) return after;
+    }
+    throw new ProblemError(
+      "unavailable",
+      `Other writes of ${kind} "${id}" came first ${PATCH_TRIES_MAX} times. Nothing was changed.`,
+    );
+  }
+
+  /** The answer to a write; its note is about the attributes that the client sent. */
+  function stored(profile: Profile, sent: Attributes, status: number): Response {
+    const note = known && noteOnProfiles([sent], known);
     return TextResponse.json(
-      { ...answerOf(profile), ...(note !== undefined && { note }) },
-      profile.version === 1 ? 201 : 200,
+      { ...profileAnswer(profile), ...(note !== undefined && { note }) },
+      status,
     );
   }
 
   async function get(context: GatewayContext): Promise<Response> {
-    const id = idOf(context);
+    return TextResponse.json(profileAnswer(await read(idOf(context))));
+  }
+
+  /** @throws {ProblemError} `unknown-item` or `unknown-user`. */
+  async function read(id: string): Promise<Profile> {
     if (!profiles.isLocal) await profiles.load(kind, [id]);
     const profile = profiles.get(kind, id);
-    if (profile === undefined) {
-      throw new ProblemError(
-        `unknown-${kind}`,
-        `No attributes are stored for ${kind} "${id}". Store them with PUT /v1/${kind}s/{id}; ` +
-          "rankings work without them.",
-      );
-    }
-    return TextResponse.json(answerOf(profile));
+    if (profile !== undefined) return profile;
+    throw new ProblemError(
+      `unknown-${kind}`,
+      `No attributes are stored for ${kind} "${id}". Store them with PUT /v1/${kind}s/{id}; ` +
+        "rankings work without them.",
+    );
   }
 
   async function remove(context: GatewayContext): Promise<Response> {
@@ -105,6 +148,22 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
     },
     {
       ...shared,
+      method: "patch",
+      operationId: `patch${Kind}`,
+      summary: `Change some of ${kind === "item" ? "an item's" : "a user's"} attributes`,
+      description:
+        "A JSON merge patch (RFC 7396): an attribute replaces the stored one, null removes it, and " +
+        "the others stay. Patches that come at the same moment are all applied.",
+      body: profilePatchSchema,
+      ...(known && { example: { attributes: known } }),
+      answers: {
+        200: { description: "The profile after the change.", schema: storedProfileSchema },
+      },
+      problems: [`unknown-${kind}`, "unavailable", "deadline-exceeded"],
+      handle: patch,
+    },
+    {
+      ...shared,
       method: "get",
       operationId: `get${Kind}`,
       summary: `Read ${kind === "item" ? "an item's" : "a user's"} attributes`,
@@ -126,6 +185,13 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
   ];
 }
 
+/** The attributes after a JSON merge patch; values of attributes are not merged. */
+function mergePatch(before: Attributes, changes: Attributes): Attributes {
+  const kept = Object.entries(before).filter(([name]) => !Object.hasOwn(changes, name));
+  const set = Object.entries(changes).filter(([, value]) => value !== null);
+  return Object.fromEntries([...kept, ...set]);
+}
+
 /** The path's last part, decoded here because the router passes a wrong encoding on undecoded. */
 function idOf(context: GatewayContext): string {
   const [path] = context.req.url.split(/[?#]/, 1);
@@ -141,8 +207,4 @@ function idOf(context: GatewayContext): string {
     );
   }
   return validate(profilePathSchema, { id }).id;
-}
-
-function answerOf({ id, attributes, version, updatedAtMs }: Profile) {
-  return { id, attributes, version, updatedAtMs };
 }

@@ -1,11 +1,11 @@
 /**
- * Schemas of `/v1/items`, `/v1/items/{id}`, `/v1/users` and `/v1/users/{id}`.
+ * Schemas of `/v1/items`, `/v1/items/{id}`, `/v1/items.jsonl` and the same of `/v1/users`.
  */
 import { z } from "zod";
-import { PROFILES_PER_LIST_MAX } from "../options.ts";
+import { PROFILES_PER_LIST_MAX, PROFILES_PER_PAGE_DEFAULT } from "../options.ts";
 import { problemSchema } from "./problem.ts";
 import { fields, namedSchemas } from "./registry.ts";
-import { attributesSchema, profileIdSchema } from "./values.ts";
+import { attributesSchema, profileIdSchema, timestampSchema } from "./values.ts";
 
 export const profilePathSchema = z.strictObject({
   id: profileIdSchema("The id, percent-encoded in a URL."),
@@ -17,6 +17,16 @@ export const profileRequestSchema = fields(
 ).meta({
   examples: [{ attributes: { title: "Léon", year: 1994, genres: ["drama", "crime"] } }],
 }).register(namedSchemas, { id: "ProfileRequest" });
+
+export const profilePatchSchema = fields(
+  { attributes: attributesSchema },
+  'changes like {"attributes": {"price": 9.5, "sale": null}}',
+).meta({
+  description:
+    "A JSON merge patch (RFC 7396) of a profile: an attribute replaces the stored one, " +
+    "null removes it, and the others stay.",
+  examples: [{ attributes: { year: 1995, note: null } }],
+}).register(namedSchemas, { id: "ProfilePatch" });
 
 export const profileSchema = z.strictObject({
   id: z.string(),
@@ -77,3 +87,32 @@ export const profilesAnswerSchema = z.strictObject({
 }).register(namedSchemas, { id: "ProfilesAnswer" });
 
 export type ProfilesAnswer = z.infer<typeof profilesAnswerSchema>;
+
+const sendLimit = `send a whole number from 1 to ${PROFILES_PER_LIST_MAX}`;
+
+const writtenBeforeSchema = timestampSchema.optional().meta({
+  description: "Only profiles whose last write was before this time: ms since the Unix epoch, or " +
+    "an ISO 8601 time with its zone.",
+  examples: ["2026-03-01T12:00:00Z"],
+});
+
+export const profilePageQuerySchema = fields({
+  cursor: z.string().min(1, "send the `next` of a page, or leave it out").optional().meta({
+    description: "`next` of the page before. Absent = the first page.",
+  }),
+  limit: z.int(sendLimit).min(1, sendLimit).max(PROFILES_PER_LIST_MAX, sendLimit).optional().meta({
+    description: "Profiles that are read for this page; the page may have a few more, and with " +
+      `writtenBefore it has fewer. Absent = ${PROFILES_PER_PAGE_DEFAULT}.`,
+  }),
+  writtenBefore: writtenBeforeSchema,
+}, "a query");
+
+export const profileExportQuerySchema = fields({ writtenBefore: writtenBeforeSchema }, "a query");
+
+export const profilePageSchema = z.strictObject({
+  count: z.int().min(0).meta({ description: "Number of all stored profiles of this kind." }),
+  profiles: z.array(profileSchema),
+  next: z.string().optional().meta({
+    description: "Cursor of the next page; absent after the last. Pages may be empty before it.",
+  }),
+}).register(namedSchemas, { id: "ProfilePage" });

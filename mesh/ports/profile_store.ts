@@ -60,6 +60,15 @@ export interface ProfileStore {
    */
   put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile>;
   /**
+   * Replaces the attributes of a profile that is still as it was read: its version and the time of
+   * its last write are those of `before`. Resolves with the new profile when it is durable;
+   * undefined where the profile was written or deleted meanwhile. Then {@link load} and
+   * {@link get} read the present one.
+   *
+   * @throws {ProfileStoreUnavailableError} As {@link put}.
+   */
+  replace(kind: ProfileKind, before: Profile, attributes: Attributes): Promise<Profile | undefined>;
+  /**
    * Deletes the profile, in order with puts. Resolves, when that is durable, with whether there was
    * a profile.
    */
@@ -69,6 +78,7 @@ export interface ProfileStore {
    * are read is in one of them at least.
    *
    * @param cursor From {@link ProfilePage.next}; undefined = the first page.
+   * @throws {ProfileCursorError} The cursor is not one of this store.
    * @throws {ProfileStoreUnavailableError} The page cannot be read now.
    */
   list(kind: ProfileKind, cursor: string | undefined, limit: number): Promise<ProfilePage>;
@@ -89,6 +99,19 @@ export class ProfileStoreUnavailableError extends Error {
   ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`Cannot write to ${path}: ${reason}. ${remedy}`, { cause });
+  }
+}
+
+/** Whether the profile is the one that was read as `before`. */
+export function isUnchanged(present: Profile | undefined, before: Profile): boolean {
+  return present?.version === before.version && present.updatedAtMs === before.updatedAtMs;
+}
+
+/** A cursor that no page of this store has given. */
+export class ProfileCursorError extends Error {
+  override readonly name = "ProfileCursorError";
+  constructor(readonly cursor: string) {
+    super(`The cursor ${JSON.stringify(cursor)} was not given by this store.`);
   }
 }
 

@@ -56,6 +56,10 @@ findings["putMany"] = [
     many["profiles"][1200]["status"],
 ]
 cairn.items.delete(item(1200))
+findings["patch"] = cairn.items.patch(item(1), {"price": 3, "tags": None})["attributes"]
+listed = {profile["id"] for profile in cairn.items.list() if profile["id"].startswith(prefix)}
+findings["listed"] = [len(listed), cairn.items.count() >= 1199]
+findings["stale"] = len(list(cairn.items.list(written_before=1772366400000)))
 findings["deleted"] = cairn.items.get(item(1200))
 
 candidates = [{"id": item(1)}, {"id": item(2)}, {"id": item(3)}]

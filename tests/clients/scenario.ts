@@ -43,6 +43,14 @@ const many = await cairn.items.putMany([
 ]);
 findings.putMany = [many.stored, many.rejected, many.profiles.length, many.profiles[1200].status];
 await cairn.items.delete(item(1200));
+const patched = await cairn.items.patch(item(1), { price: 3, tags: null });
+findings.patch = patched.attributes;
+const listed = new Set<string>();
+for await (const { id } of cairn.items.list()) if (id.startsWith(prefix)) listed.add(id);
+findings.listed = [listed.size, await cairn.items.count() >= 1199];
+const stale: string[] = [];
+for await (const { id } of cairn.items.list({ writtenBefore: 1772366400000 })) stale.push(id);
+findings.stale = stale.length;
 findings.deleted = await cairn.items.get(item(1200)) ?? null;
 
 const candidates = [{ id: item(1) }, { id: item(2) }, { id: item(3) }];

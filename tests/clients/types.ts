@@ -9,6 +9,7 @@ import type { eventsAnswerSchema, eventSchema } from "../../gateway/schemas/even
 import type { problemSchema } from "../../gateway/schemas/problem.ts";
 import type {
   profileEntrySchema,
+  profilePageSchema,
   profilesAnswerSchema,
   profileSchema,
   storedProfileSchema,
@@ -43,6 +44,7 @@ const same: {
   profileEntry: Same<client.ProfileEntry, z.infer<typeof profileEntrySchema>>;
   profile: Same<client.Profile, z.infer<typeof profileSchema>>;
   storedProfile: Same<client.StoredProfile, z.infer<typeof storedProfileSchema>>;
+  profilePage: Same<client.ProfilePage, z.infer<typeof profilePageSchema>>;
   profilesAnswer: Same<client.ProfilesAnswer, z.infer<typeof profilesAnswerSchema>>;
   problem: Same<client.Problem, z.infer<typeof problemSchema>>;
   problemKind: Same<client.ProblemKind, ProblemKind>;
@@ -56,6 +58,7 @@ const same: {
   profileEntry: true,
   profile: true,
   storedProfile: true,
+  profilePage: true,
   profilesAnswer: true,
   problem: true,
   problemKind: true,

@@ -102,6 +102,33 @@ export function profileStoreContract(
     assert.equal(store.count("item"), 1);
   });
 
+  test("a profile is replaced if it is as it was read, and left alone if not", async ({ store, settle }) => {
+    const first = await settle(store.put("item", "1", { i: 1 }));
+    const second = await settle(store.replace("item", first, { i: 2 }));
+    assert.deepEqual([second?.version, second?.attributes], [2, { i: 2 }]);
+    assert.deepEqual(store.get("item", "1"), second);
+    assert.equal(await settle(store.replace("item", first, { i: 3 })), undefined);
+    assert.deepEqual(store.get("item", "1"), second);
+    assert.equal(await settle(store.replace("user", second!, { i: 3 })), undefined);
+    assert.equal(store.get("user", "1"), undefined);
+    await settle(store.delete("item", "1"));
+    assert.equal(await settle(store.replace("item", second!, { i: 3 })), undefined);
+    assert.equal(store.get("item", "1"), undefined);
+    assert.equal(store.count("item"), 0);
+    assert.equal(store.count("user"), 0);
+  });
+
+  test("one of many replacements of the same profile is made", async ({ store, settle }) => {
+    const before = await settle(store.put("item", "1", { i: 0 }));
+    const made = await settle(
+      Promise.all([1, 2, 3, 4].map((i) => store.replace("item", before, { i }))),
+    );
+    const [winner, ...others] = made.filter((profile) => profile !== undefined);
+    assert.deepEqual(others, []);
+    assert.deepEqual(store.get("item", "1"), winner);
+    assert.equal(store.count("item"), 1);
+  });
+
   test("many are read at once, in the order asked for", async ({ store, settle }) => {
     const ids = ["b", "", "Ω/ü", "a"];
     await settle(Promise.all(ids.map((id) => store.put("item", id, { id }))));

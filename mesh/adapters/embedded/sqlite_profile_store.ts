@@ -15,6 +15,7 @@ import { present } from "../../../structures/invariant.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import {
   type Attributes,
+  isUnchanged,
   type Profile,
   type ProfileKind,
   type ProfilePage,
@@ -39,6 +40,8 @@ interface PendingWrite {
   readonly id: string;
   /** Undefined = the profile is deleted. */
   readonly attributes: Attributes | undefined;
+  /** The write is left out unless the profile is still this one. */
+  readonly expected?: Profile;
   readonly resolve: (change: ProfileChange) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -107,6 +110,15 @@ export class SqliteProfileStore implements ProfileStore {
     return present(after, "a profile is there after its put");
   }
 
+  async replace(
+    kind: ProfileKind,
+    before: Profile,
+    attributes: Attributes,
+  ): Promise<Profile | undefined> {
+    const { after } = await this.#write(kind, before.id, attributes, before);
+    return after;
+  }
+
   async delete(kind: ProfileKind, id: string): Promise<boolean> {
     const { before } = await this.#write(kind, id, undefined);
     return before !== undefined;
@@ -170,10 +182,11 @@ export class SqliteProfileStore implements ProfileStore {
     kind: ProfileKind,
     id: string,
     attributes: Attributes | undefined,
+    expected?: Profile,
   ): Promise<ProfileChange> {
     return new Promise((resolve, reject) => {
       if (this.#pending.length === 0) this.#clock.schedule(0, () => this.#commit());
-      this.#pending.push({ kind, id, attributes, resolve, reject });
+      this.#pending.push({ kind, id, attributes, ...(expected && { expected }), resolve, reject });
     });
   }
 
@@ -188,8 +201,9 @@ export class SqliteProfileStore implements ProfileStore {
       for (const { reject } of writes) reject(error);
       return;
     }
-    writes.forEach(({ kind, id, resolve }, i) => {
-      this.#tables[kind].publish(id, changes[i]);
+    writes.forEach(({ kind, id, expected, resolve }, i) => {
+      const isLeftOut = expected !== undefined && changes[i].after === undefined;
+      if (!isLeftOut) this.#tables[kind].publish(id, changes[i]);
       resolve(changes[i]);
     });
     this.#checkpoint?.cancel();
@@ -199,9 +213,10 @@ export class SqliteProfileStore implements ProfileStore {
   #transact(writes: readonly PendingWrite[]): ProfileChange[] {
     this.#run("BEGIN IMMEDIATE");
     try {
-      const changes = writes.map(({ kind, id, attributes }): ProfileChange => {
+      const changes = writes.map(({ kind, id, attributes, expected }): ProfileChange => {
         const table = this.#tables[kind];
         const before = table.get(id); // a write of this transaction included
+        if (expected && !isUnchanged(before, expected)) return { before, after: undefined };
         const after = attributes && {
           id,
           attributes: structuredClone(attributes),

@@ -4,6 +4,7 @@
 import type { Clock } from "../../ports/clock.ts";
 import {
   type Attributes,
+  isUnchanged,
   type Profile,
   type ProfileKind,
   type ProfilePage,
@@ -70,6 +71,17 @@ export class MemoryProfileStore implements ProfileStore {
     this.#profiles[kind].set(id, profile);
     this.#listeners[kind].tell(id);
     return Promise.resolve(profile);
+  }
+
+  replace(
+    kind: ProfileKind,
+    before: Profile,
+    attributes: Attributes,
+  ): Promise<Profile | undefined> {
+    const present = this.get(kind, before.id);
+    return isUnchanged(present, before)
+      ? this.put(kind, before.id, attributes)
+      : Promise.resolve(undefined);
   }
 
   delete(kind: ProfileKind, id: string): Promise<boolean> {

@@ -16,13 +16,20 @@ import { RUN_CHECK } from "./server_runs.ts";
 export const CHANGES_KEPT = 65_536;
 
 /**
- * KEYS: runs, profiles, number, changes. ARGV: run id, id, JSON, kind, writer, changes to keep.
+ * KEYS: runs, profiles, number, changes. ARGV: run id, id, JSON, kind, writer, changes to keep, and
+ * the beginning that the stored value must have (`version updatedAtMs `), or ''. A value with
+ * another beginning is returned, with the number of the newest change.
  */
 export const putScript = new RedisScript<
-  ["OK", version: number, updatedAtMs: string, number: number, count: number] | ["RUN"]
+  | ["OK", version: number, updatedAtMs: string, number: number, count: number]
+  | ["RUN"]
+  | ["OTHER", number: number, text: string | null]
 >(`#!lua
 ${RUN_CHECK}
 local old = redis.call('HGET', KEYS[2], ARGV[2])
+if ARGV[7] ~= '' and (not old or string.sub(old, 1, #ARGV[7]) ~= ARGV[7]) then
+  return {'OTHER', tonumber(redis.call('GET', KEYS[3]) or '0'), old}
+end
 local version = 1
 if old then version = tonumber(string.match(old, '^%d+')) + 1 end
 local t = redis.call('TIME')

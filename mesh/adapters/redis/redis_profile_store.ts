@@ -9,11 +9,13 @@
 import {
   type Attributes,
   type Profile,
+  ProfileCursorError,
   type ProfileKind,
   type ProfilePage,
   type ProfileStore,
   ProfileStoreUnavailableError,
 } from "../../ports/profile_store.ts";
+import { present } from "../../../structures/invariant.ts";
 import { Listeners } from "../../runtime/listeners.ts";
 import { NotDurableError } from "./durability_barrier.ts";
 import { ProfileCache } from "./profile_cache.ts";
@@ -143,6 +145,27 @@ export class RedisProfileStore implements ProfileStore {
   }
 
   async put(kind: ProfileKind, id: string, attributes: Attributes): Promise<Profile> {
+    return present(
+      await this.#put(kind, id, attributes, ""),
+      "a put without an expected profile is not left out",
+    );
+  }
+
+  replace(
+    kind: ProfileKind,
+    { id, version, updatedAtMs }: Profile,
+    attributes: Attributes,
+  ): Promise<Profile | undefined> {
+    return this.#put(kind, id, attributes, `${version} ${updatedAtMs} `);
+  }
+
+  /** Undefined where the stored value does not begin as expected; then that value is cached. */
+  async #put(
+    kind: ProfileKind,
+    id: string,
+    attributes: Attributes,
+    expected: string,
+  ): Promise<Profile | undefined> {
     const { writer, changesKept = CHANGES_KEPT } = this.#options;
     const { key } = this.#kinds[kind];
     const json = JSON.stringify(attributes);
@@ -154,8 +177,16 @@ export class RedisProfileStore implements ProfileStore {
         kind,
         writer,
         changesKept,
+        expected,
       ]);
       if (reply[0] === "RUN") return undefined;
+      if (reply[0] === "OTHER") {
+        const [, number, text] = reply;
+        const profile = text === null ? undefined : parse(id, text);
+        const bytes = text?.length ?? 0;
+        const { count } = this.#kinds[kind];
+        return { result: undefined, profile, bytes, number, count };
+      }
       const [, version, at, number, count] = reply;
       const profile = { id, attributes: JSON.parse(json), updatedAtMs: Number(at), version };
       return { result: profile, profile, bytes: json.length, number, count };
@@ -181,6 +212,7 @@ export class RedisProfileStore implements ProfileStore {
 
   /** The first page has the cursor "0", as the last has for its next. */
   async list(kind: ProfileKind, cursor = "0", limit: number): Promise<ProfilePage> {
+    if (!/^\d{1,20}$/.test(cursor)) throw new ProfileCursorError(cursor);
     try {
       const [next, fields] = await this.#server.reads.send<[string, string[]]>(
         ["HSCAN", this.#kinds[kind].key, cursor, "COUNT", limit],

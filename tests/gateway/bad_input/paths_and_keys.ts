@@ -29,13 +29,13 @@ export const pathsAndKeys: readonly BadInput[] = [
     answerHeaders: { allow: "POST" },
   },
   {
-    name: "PATCH of an item",
-    method: "PATCH",
+    name: "POST to an item",
+    method: "POST",
     path: "/v1/items/a%20b",
     status: 405,
     type: "method-not-allowed",
-    detail: /send PUT or GET or DELETE/,
-    answerHeaders: { allow: "PUT, GET, DELETE" },
+    detail: /send PUT or PATCH or GET or DELETE/,
+    answerHeaders: { allow: "PUT, PATCH, GET, DELETE" },
   },
   {
     name: "an unknown problem type",

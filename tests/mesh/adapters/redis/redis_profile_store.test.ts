@@ -4,7 +4,10 @@ import {
   type RedisProfileStoreOptions,
 } from "../../../../mesh/adapters/redis/redis_profile_store.ts";
 import type { RedisServer } from "../../../../mesh/adapters/redis/redis_server.ts";
-import { ProfileStoreUnavailableError } from "../../../../mesh/ports/profile_store.ts";
+import {
+  ProfileCursorError,
+  ProfileStoreUnavailableError,
+} from "../../../../mesh/ports/profile_store.ts";
 import { profileStoreContract } from "../../../contracts/profile_store_contract.ts";
 import { newMesh, type TestServer, withServers } from "./servers.ts";
 
@@ -76,6 +79,27 @@ await withServers((server) => {
         await two.close();
       }
     });
+
+  test(
+    "of two processes that replace a profile one does, and the other reads its result",
+    async (one, two) => {
+      const before = await one.store.put("item", "a", { i: 0 });
+      await two.store.load("item", ["a"]);
+      const made = await Promise.all([
+        one.store.replace("item", before, { i: 1 }),
+        two.store.replace("item", before, { i: 2 }),
+      ]);
+      const winner = made.find((profile) => profile !== undefined);
+      assert.equal(made.filter((profile) => profile !== undefined).length, 1);
+      const loser = made[0] === undefined ? one : two;
+      assert.deepEqual(loser.store.get("item", "a"), winner);
+      assert.equal(loser.store.count("item"), 1);
+    },
+  );
+
+  test("a cursor of another store is refused", async ({ store }) => {
+    await assert.rejects(store.list("item", "item-7", 10), ProfileCursorError);
+  });
 
   test("another process loads a profile, and hears of its next change", async (one, two) => {
     await one.store.put("item", "a", { year: 1 });
