@@ -18,7 +18,7 @@ export interface Pin {
 
 /** Leaves items out that the user has seen, or has acted on. */
 export interface Exclude {
-  /** `seen`: shown by a ranking; else the name of an action. */
+  /** `shown`: shown by a ranking; else the name of an action. */
   readonly what: string;
   /** Time before the request, ms. */
   readonly withinMs: number;

@@ -2,6 +2,7 @@
  * Schemas of the rules of a request. Conditions are parsed by `requestRules`.
  */
 import { z } from "zod";
+import { ID_CHARACTERS_MAX } from "../../records/client_ids.ts";
 import { EXPRESSION_UNITS_MAX } from "../../rules/parse_expression.ts";
 import { BOOSTS_MAX, CANDIDATES_MAX, EXCLUDES_MAX, PINS_MAX } from "../options.ts";
 import { fields, namedSchemas } from "./registry.ts";
@@ -31,10 +32,11 @@ const withinSeconds = z.number(sendSeconds).positive(sendSeconds).max(31_536_000
   },
 );
 
-const sendWhat = 'send "shown" or the name of an action';
+const sendWhat =
+  `send "shown" or the name of an action, of at most ${ID_CHARACTERS_MAX} characters`;
 
 const excludeSchema = fields({
-  what: z.string(sendWhat).min(1, sendWhat).meta({
+  what: z.string(sendWhat).min(1, sendWhat).max(ID_CHARACTERS_MAX, sendWhat).meta({
     description: "`shown`: items that rankings showed to the user. Else items on which the user " +
       "has acted in this way. A history of it is kept.",
   }),

@@ -93,6 +93,12 @@ export const rules: readonly BadInput[] = [
       "click); add { kind: history, action: purchase, last: 100 } to kept.features in cairn.yaml",
   ),
   wrongRules(
+    "an exclusion by an action whose name an answer should not repeat",
+    { exclude: [{ what: "x".repeat(257), withinSeconds: 60 }] },
+    `#/rules/exclude/0/what is a text of 257 characters that begins "${"x".repeat(40)}"; ` +
+      'send "shown" or the name of an action, of at most 256 characters',
+  ),
+  wrongRules(
     "an exclusion without a time",
     { exclude: [{ what: "shown" }] },
     "#/rules/exclude/0/withinSeconds is missing; send a number of seconds above 0 and at most " +
