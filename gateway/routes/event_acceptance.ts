@@ -79,8 +79,9 @@ export class EventAcceptance {
       actionRecord({ ...event, rankingId }, atMs, memory.acceptanceClock.nextMs());
     const waitsFor = attribution && waitsForOf(attribution);
     const outcome = { event, accepted, base, isDuplicate: false };
-    if (waitsFor !== undefined) this.#appendLater(rankingId, waitsFor, recordNow, outcome);
-    else {
+    if (attribution !== undefined && waitsFor !== undefined) {
+      this.#appendLater(attribution, waitsFor, recordNow, outcome);
+    } else {
       const partition = eventPartition(rankingId, eventLog.partitions);
       const added = Object.assign(outcome, { record: recordNow() });
       const group = pending.get(partition);
@@ -105,14 +106,14 @@ export class EventAcceptance {
    * the event of which it was made.
    */
   #appendLater(
-    rankingId: string,
+    attribution: Attribution,
     waitsFor: Promise<unknown>,
     recordNow: () => ActionRecord,
     outcome: Omit<NewEvent, "record">,
   ): void {
     const { eventLog } = this.#parts;
     const { accepted } = outcome;
-    const partition = eventPartition(rankingId, eventLog.partitions);
+    const partition = eventPartition(attribution.rankingId, eventLog.partitions);
     const append = async () => {
       const made = await waitsFor;
       const added = Object.assign(outcome, { record: recordNow() });
@@ -124,7 +125,10 @@ export class EventAcceptance {
       if (before.length > 0) await eventLog.append(partition, before);
       await this.#append(partition, [added]);
     };
-    this.#unranked.follow(rankingId, append().catch(accepted.reject).then(() => accepted.promise));
+    this.#unranked.follow(
+      attribution,
+      append().catch(accepted.reject).then(() => accepted.promise),
+    );
   }
 
   /** Appends each partition's events in one call and settles their promises. */

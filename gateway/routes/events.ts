@@ -94,6 +94,7 @@ export function eventsEndpoint(parts: GatewayParts, failures: FailureLog): Endpo
       "timestamp-ahead",
       "event-conflict",
       "no-event-accepted",
+      "not-ready",
       "log-full",
       "unavailable",
       "deadline-exceeded",

@@ -74,16 +74,16 @@ export class UnrankedEvents {
 
   /**
    * Lets later events on a ranking wait for this append, so that the log has its record first. If
-   * it fails, they fail too.
+   * the append of a ranking that is made fails, they fail too.
    */
-  follow(rankingId: string, appending: Promise<unknown>): void {
+  follow({ kind, rankingId }: Attribution, appending: Promise<unknown>): void {
     this.#making.set(rankingId, appending);
     const settle = () => {
       if (this.#making.get(rankingId) === appending) this.#making.delete(rankingId);
     };
     appending.then(settle, () => {
       settle();
-      this.#parts.memory.rankings.forget(rankingId);
+      if (kind === "made") this.#parts.memory.rankings.forget(rankingId);
     });
   }
 

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { decodeEvent, type EventRecord } from "../../records/event_record.ts";
 import type { GatewayParts } from "../../gateway/parts.ts";
+import { MemoryEventLog } from "../../mesh/adapters/memory/memory_event_log.ts";
 import { GatewayMemory } from "../../gateway/memory/gateway_memory.ts";
 import { recallFromLogs } from "../../gateway/memory/log_recall.ts";
 import { eventsAnswerSchema } from "../../gateway/schemas/events.ts";
@@ -143,6 +144,20 @@ Deno.test("an event fails with the ranking that cannot be made, and a retry make
   assert.equal(ranker.described.length, 2);
 });
 
+Deno.test("an event that the log refuses leaves the ranking of an earlier event in memory", async () => {
+  const eventLog = new MemoryEventLog({ name: "events", partitions: 1 });
+  const append = eventLog.append.bind(eventLog);
+  let appends = 0;
+  eventLog.append = (...parts) =>
+    ++appends === 2 ? Promise.reject(new Error("no disk")) : append(...parts);
+  const { post, ranker } = gatewayFixture({ labels, eventLog });
+  const both = await json(post("/v1/events", [purchase, { ...purchase, eventId: "e2" }]));
+  assert.deepEqual([both.accepted, both.rejected], [1, 1]);
+  const again = await json(post("/v1/events", { ...purchase, eventId: "e2" }));
+  assert.equal(again.accepted, 1);
+  assert.equal(ranker.described.length, 1, "no second ranking is made");
+});
+
 Deno.test("after a restart events find the rankings of the log by user and item", async () => {
   const first = gatewayFixture({ labels });
   const rankings = [["r1", "a"], ["r2", "a"], ["r3", "b"]] as const;
@@ -168,11 +183,13 @@ Deno.test("after a restart events find the rankings of the log by user and item"
 });
 
 Deno.test("while rankings are read back an event without a ranking is to be sent again", async () => {
-  const { post, memory } = gatewayFixture({ labels });
+  const { app, post, memory } = gatewayFixture({ labels });
   memory.isComplete = false;
   const response = await post("/v1/events", purchase);
   assert.equal(response.status, 503);
   assert.equal((await json(response)).type, "/problems/not-ready");
+  const { paths } = await json(app.request("/openapi.json"));
+  assert.match(JSON.stringify(paths["/v1/events"].post.responses[503]), /not-ready/);
   memory.isComplete = true;
   assert.equal((await json(post("/v1/events", purchase))).accepted, 1);
 });
