@@ -101,7 +101,7 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
       ? JSON.stringify(figures) + "\n"
       : flags.dryRun === true
       ? "Nothing was written (--dry-run).\n"
-      : describeFigures(figures, flags.config),
+      : describeFigures(figures, flags),
   );
   return figures;
 }
@@ -209,10 +209,12 @@ function describeVisits({ orphans, attributed, ignored, unmatched }: VisitCounts
     .join("");
 }
 
-function describeFigures(figures: ImportFigures, config: string): string {
+/** The server needs the `--set` of the import: without them it may start from another directory. */
+function describeFigures(figures: ImportFigures, { config, set }: ImportFlags): string {
+  const changes = set.map((each) => ` --set '${each.replaceAll("'", "'\\''")}'`).join("");
   const n = (count: number) => count.toLocaleString("en");
   return `Imported ${counted(figures.imported, "row")} in ${figures.seconds} s${
     figures.resumed ? ", going on where an import had stopped" : ""
   }: ${n(figures.examples)} examples are learned, ${n(figures.windowsOpen)} windows are open.\n` +
-    `Start the server with: deno task cairn serve --config ${config}\n`;
+    `Start the server with: deno task cairn serve --config ${config}${changes}\n`;
 }

@@ -235,3 +235,16 @@ Deno.test("a published dataset is imported with its movies, and ratings need no 
     await Deno.remove(dataset.folder, { recursive: true });
   }
 });
+
+Deno.test("the command that starts the server repeats the changes to the configuration", async () => {
+  await inFolder(async (folder) => {
+    const lines = smallShopLines({ invoices: 20 });
+    await Deno.writeTextFile(`${folder}/orders.csv`, [shopHeader, ...lines].join("\n"));
+    const args = importing(folder, "--set=trainer.batchRows=32").filter((arg) => arg !== "--json");
+    const { code, out, err } = await runCaptured(...args);
+    assert.equal(code, 0, err);
+    const command = `deno task cairn serve --config ${config} ` +
+      `--set 'storage={ kind: directory, path: ${folder}/data }' --set 'trainer.batchRows=32'`;
+    assert.ok(out.endsWith(`Start the server with: ${command}\n`), out);
+  });
+});
