@@ -19,7 +19,7 @@ import { serveCommand } from "./serve/command.ts";
 import { snapshotCommand } from "./snapshot/command.ts";
 import { simulateCommand } from "./simulate/command.ts";
 import { trainCommand } from "./train/command.ts";
-import { CommandError, describeError, exitCodes } from "./errors.ts";
+import { CommandError, CommandExit, describeError, exitCodes } from "./errors.ts";
 
 /** The output streams of a command: the process's own, or a test's. */
 export interface Output {
@@ -137,6 +137,7 @@ export async function runCommandLine(
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     }
+    if (error instanceof CommandExit) return error.exitCode;
     output.err(`error: ${describeError(error, debug)}\n`);
     const spoken = error instanceof Error && spokenErrors.includes(error.name);
     if (!spoken && !debug) output.err("Run it again with --debug to see where this comes from.\n");

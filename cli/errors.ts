@@ -20,6 +20,14 @@ export class CommandError extends Error {
   }
 }
 
+/** Ends a command with an exit code that is its result; all output is printed before. */
+export class CommandExit extends Error {
+  override readonly name = "CommandExit";
+  constructor(readonly exitCode: number) {
+    super(`exit code ${exitCode}`);
+  }
+}
+
 /** An error about the typed options. */
 export function usageError(message: string): CommandError {
   return new CommandError(message, exitCodes.usage);

@@ -30,7 +30,7 @@ export async function drainCommand(
         ? `${JSON.stringify({ host, state, shards: before, unplaced: stuck })}\n`
         : state === "up"
         ? `${host} may have shards again\n`
-        : `${host} is draining: ${before} shards leave it\n`,
+        : `${host} is draining: ${drained(before, stuck.length)}\n`,
     );
     for (const { shard, reason } of stuck) output.err(`shard ${shard} cannot leave: ${reason}\n`);
     let shown = before;
@@ -42,6 +42,11 @@ export async function drainCommand(
       shown = left;
     }
   });
+}
+
+function drained(shards: number, stuck: number): string {
+  if (stuck === 0) return `${shards} shards leave it`;
+  return `${shards - stuck} of ${shards} shards can leave it; start another host with shards`;
 }
 
 function shardsOn(view: MeshView, host: string): number {

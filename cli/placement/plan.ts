@@ -5,9 +5,10 @@ import { sizeText } from "../../mesh/placement/byte_sizes.ts";
 import { refusedChanges } from "../../mesh/placement/fixed_counts.ts";
 import { moveMs } from "../../mesh/placement/move_time.ts";
 import { changesOf, type ShardDecision } from "../../mesh/placement/placement_plan.ts";
+import { counted } from "../../structures/counted.ts";
 import { present } from "../../structures/invariant.ts";
 import type { Output } from "../command_line.ts";
-import { CommandError, exitCodes } from "../errors.ts";
+import { CommandError, CommandExit, exitCodes } from "../errors.ts";
 import type { PlacementFlags } from "./command.ts";
 import { planOfView, withMeshStore } from "./mesh_store.ts";
 
@@ -20,7 +21,7 @@ export const CHANGES = 2;
  */
 const BYTES_PER_SECOND = 40 * 2 ** 20;
 
-/** @throws {CommandError} With exit code 2 where shards would move. */
+/** @throws {CommandExit} With exit code 2 where shards would move. */
 export async function planCommand(flags: PlacementFlags, output: Output): Promise<void> {
   await withMeshStore(flags, async ({ configuration, read }) => {
     const view = await read();
@@ -53,11 +54,15 @@ export async function planCommand(flags: PlacementFlags, output: Output): Promis
     }
     const count = changes.length + later.length;
     if (count === 0) return;
-    throw new CommandError(
-      `${count} shards would move or wait, in about ${Math.ceil(estimatedMs / 1_000)} s; cairn ` +
-        "apply carries it out",
-      CHANGES,
-    );
+    const seconds = Math.ceil(estimatedMs / 1_000);
+    const canMove = changes.length > 0 || later.some(({ kind }) => kind === "waits");
+    const summary = canMove
+      ? `${
+        counted(count, "shard")
+      } would move or wait, in about ${seconds} s; cairn apply moves them`
+      : `${counted(count, "shard")} cannot move until a host has room for them`;
+    output.err(`${summary}\n`);
+    throw new CommandExit(CHANGES);
   });
 }
 

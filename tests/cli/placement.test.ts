@@ -132,7 +132,11 @@ Deno.test({
         plan.out,
         /^shard \d {2}moves tables-1 -> tables-2 {2}\(1,000 rows, 10 MiB\): tables-1 is filled to/m,
       );
-      assert.match(plan.err, /2 shards would move or wait, in about 1 s/);
+      assert.match(
+        plan.err,
+        /^2 shards would move or wait, in about 1 s; cairn apply moves them$/m,
+      );
+      assert.doesNotMatch(plan.err, /error/);
       const { shards } = JSON.parse((await world.run("plan", "--json")).out);
       assert.deepEqual(shards.map(({ shard }: { shard: number }) => shard), [0, 1, 2, 3]);
 
@@ -177,6 +181,14 @@ Deno.test({
       );
       assert.match((await world.run("status")).out, /^tables-1 {2}draining/m);
       assert.match((await world.run("plan")).out, /moves .*: tables-1 is draining; tables-2 has/);
+      await world.run("undrain", "tables-1");
+      await world.run("drain", "tables-2");
+      const stuck = await world.run("drain", "tables-1");
+      assert.equal(
+        stuck.out,
+        "tables-1 is draining: 0 of 4 shards can leave it; start another host with shards\n",
+      );
+      assert.match((await world.run("plan")).err, /^4 shards cannot move until a host has room/m);
       await world.run("undrain", "tables-1");
       assert.match((await world.run("status")).out, /^tables-1 {2}up/m);
       const unknown = await world.run("drain", "tables-9");
