@@ -3,6 +3,13 @@
  *
  * @module
  */
+export type {
+  ActorContext,
+  ActorDefinition,
+  Behavior,
+  Message,
+  Request,
+} from "../mesh/runtime/actor.ts";
 export { always, type Check, eventually, sometimes } from "./checks.ts";
 export type { ActorEvent } from "./checks.ts";
 export type { Fault, FaultFamily } from "./plan/fault.ts";

@@ -62,8 +62,14 @@ export function nodesOfActors({ actors }: OwnActors): string[] {
   return [...new Set([homeNode, ...actors.map(({ node = homeNode }) => node)])];
 }
 
-/** A program of these actors. */
+/**
+ * A program of these actors.
+ *
+ * @throws {TypeError} A definition lacks a part, or an actor has no definition. Each ask of such an
+ * actor would fail, and a test that allows asks to fail would pass.
+ */
 export function actorProgram(own: OwnActors): Program {
+  requireWhole(own);
   const plan = own.actors.map(({ address, node = homeNode, options }): PlannedActor => {
     const [kind, key] = address.split("/");
     return { kind, key, node, options };
@@ -80,4 +86,21 @@ export function actorProgram(own: OwnActors): Program {
     },
     definitions: () => own.definitions,
   };
+}
+
+const definitionParts = ["mailbox", "restart", "priorityOf", "create"] as const;
+
+function requireWhole({ definitions, actors }: OwnActors): void {
+  for (const definition of definitions) {
+    const missing = definitionParts.filter((part) => definition[part] === undefined);
+    if (missing.length === 0) continue;
+    throw new TypeError(`the definition of "${definition.kind}" lacks ${missing.join(", ")}`);
+  }
+  const kinds = definitions.map(({ kind }) => kind);
+  for (const { address } of actors) {
+    const [kind, key] = address.split("/");
+    if (!key) throw new TypeError(`the address "${address}" is not kind/key`);
+    if (kinds.includes(kind)) continue;
+    throw new TypeError(`no definition is of kind "${kind}"; there are ${kinds.join(", ")}`);
+  }
 }

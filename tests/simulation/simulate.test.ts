@@ -2,8 +2,13 @@
  * Simulations of actors that are not Cairn's: a bank whose tellers move money between accounts.
  */
 import assert from "node:assert/strict";
-import type { ActorContext, ActorDefinition, Behavior } from "../../mesh/runtime/actor.ts";
-import type { Request } from "../../mesh/runtime/actor.ts";
+import type {
+  ActorContext,
+  ActorDefinition,
+  Address,
+  Behavior,
+  Request,
+} from "../../mesh/runtime/actor.ts";
 import { always, eventually, simulate, SimulationError, sometimes } from "../../simulation/mod.ts";
 
 interface Add extends Request<number> {
@@ -99,4 +104,19 @@ Deno.test("one seed gives one course", async () => {
   const [first, second] = [await bank(true), await bank(true)];
   assert.equal(first.traceHash, second.traceHash);
   assert.equal(first.events, second.events);
+});
+
+Deno.test("an actor without a whole definition is refused before a run", async () => {
+  const { kind, create } = account(true);
+  const run = (address: Address, definition: object) =>
+    simulate({
+      mesh: { definitions: [definition as never], actors: [{ address }] },
+      workload: async () => {},
+    });
+  await assert.rejects(run("account/0", { kind, create }), {
+    message: 'the definition of "account" lacks mailbox, restart, priorityOf',
+  });
+  await assert.rejects(run("acount/0", account(true)), {
+    message: 'no definition is of kind "acount"; there are account',
+  });
 });
