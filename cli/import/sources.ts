@@ -66,7 +66,9 @@ export async function openSources(
     const rows = await openFileRows(file, format);
     const { size: bytes } = await Deno.stat(file);
     const { schema } = configuration.features;
-    const mapping = proposeMapping({ file, content, columns: rows.columns, schema, typed });
+    const { attributeTypes: declared } = configuration.gateway;
+    const { columns } = rows;
+    const mapping = proposeMapping({ file, content, columns, schema, declared, typed });
     sources.push({ file, content, bytes, rows, mapping });
   }
   requireColumns(typed, sources);

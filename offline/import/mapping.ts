@@ -3,6 +3,7 @@
  * none. Proposed from names, changed by `--map`, with the reason for each column.
  */
 import type { FeatureSchema, FeatureSource } from "../../kernels/features/schema.ts";
+import type { AttributeType as RuleType, AttributeTypes } from "../../rules/attribute_types.ts";
 import { plainName } from "../datasets/columns.ts";
 import { DatasetError, shown } from "../datasets/errors.ts";
 
@@ -20,7 +21,7 @@ export type Role =
   | "visit"
   | "event";
 
-export type AttributeType = "text" | "number" | "list";
+export type AttributeType = "text" | "number" | "list" | "boolean";
 
 export type Target =
   | { readonly kind: "role"; readonly role: Role }
@@ -126,6 +127,8 @@ export interface MappingInput {
   readonly content: FileContent;
   readonly columns: readonly string[];
   readonly schema: FeatureSchema;
+  /** The attributes that rules may read. */
+  readonly declared: AttributeTypes;
   readonly typed: TypedMapping;
 }
 
@@ -136,7 +139,7 @@ export interface MappingInput {
  */
 export function proposeMapping(input: MappingInput): MappedColumn[] {
   const { file, content, columns, typed } = input;
-  const attributes = attributeTypes(input.schema);
+  const attributes = attributeTypes(input.schema, input.declared);
   const taken = new Set<Role>();
   const targets = new Map<string, { target: Target; because: string }>();
   for (const column of columns) {
@@ -179,7 +182,7 @@ export function proposeMapping(input: MappingInput): MappedColumn[] {
 
 function proposedAttribute(
   column: string,
-  { content }: MappingInput,
+  { content, schema }: MappingInput,
   attributes: ReadonlyMap<string, AttributeType>,
 ): { target: Target; because: string } {
   for (const source of sourcesOf[content]) {
@@ -188,13 +191,15 @@ function proposedAttribute(
       if (!name.startsWith(`${source}.`) || plainName(attribute) !== plainName(column)) continue;
       return {
         target: { kind: "attribute", source, attribute, type, separator: LIST_SEPARATOR },
-        because: `the features read ${name} as ${typeTexts[type]}`,
+        because: `${isRead(schema, name) ? "the features" : "rules"} read ${name} as ${
+          typeTexts[type]
+        }`,
       };
     }
   }
   return {
     target: { kind: "ignored" },
-    because: "no feature reads an attribute of that name",
+    because: "no feature or rule reads an attribute of that name",
   };
 }
 
@@ -202,6 +207,15 @@ const typeTexts: Readonly<Record<AttributeType, string>> = {
   text: "text",
   number: "a number",
   list: "a list",
+  boolean: "true or false",
+};
+
+const typeOfRules: Readonly<Record<RuleType, AttributeType>> = {
+  text: "text",
+  label: "text",
+  number: "number",
+  texts: "list",
+  boolean: "boolean",
 };
 
 function typedTarget(
@@ -232,8 +246,14 @@ function typedTarget(
   );
 }
 
-/** The attributes that features read, as `source.attribute`, with their types. */
-export function attributeTypes(schema: FeatureSchema): Map<string, AttributeType> {
+/**
+ * The attributes that features and rules read, as `source.attribute`, with their types. A declared
+ * type precedes: a slot reads a number as a label too.
+ */
+export function attributeTypes(
+  schema: FeatureSchema,
+  declared: AttributeTypes,
+): Map<string, AttributeType> {
   const types = new Map<string, AttributeType>();
   for (const reader of [...schema.slots, ...schema.dense]) {
     if (!("attribute" in reader)) continue;
@@ -241,7 +261,19 @@ export function attributeTypes(schema: FeatureSchema): Map<string, AttributeType
     const type = kind === "categorical" ? "text" : kind === "list" ? "list" : "number";
     types.set(`${reader.source}.${reader.attribute}`, type);
   }
+  for (const owner of ["item", "user", "context"] as const) {
+    for (const [name, type] of Object.entries(declared[owner])) {
+      types.set(`${owner}.${name}`, typeOfRules[type]);
+    }
+  }
   return types;
+}
+
+/** Whether a feature reads the attribute `source.attribute`. */
+function isRead({ slots, dense }: FeatureSchema, name: string): boolean {
+  return [...slots, ...dense].some((reader) =>
+    "attribute" in reader && `${reader.source}.${reader.attribute}` === name
+  );
 }
 
 /** The mapping as lines for a reader: column, meaning, reason. */

@@ -247,6 +247,12 @@ function attributeOf(
       if (Number.isFinite(Math.fround(value))) return value;
       throw new RefusedError(`column ${column} is ${shown(String(cell))}, expected a number`);
     }
+    case "boolean": {
+      const text = String(cell).trim().toLowerCase();
+      if (text === "true" || text === "1") return true;
+      if (text === "false" || text === "0") return false;
+      throw new RefusedError(`column ${column} is ${shown(String(cell))}, expected true or false`);
+    }
     case "list": {
       const parts = Array.isArray(cell) ? cell.map(String) : String(cell).split(separator);
       return parts.map((part) => part.trim()).filter((part) => part !== "");

@@ -96,6 +96,7 @@ async function readOrders({ path, config, set }: ShopOptions): Promise<History> 
       content: "events",
       columns: rows.columns,
       schema,
+      declared: gateway.attributeTypes,
       typed: columns,
     }),
     action: "purchase",

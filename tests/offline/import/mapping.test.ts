@@ -8,7 +8,11 @@ import {
   proposeMapping,
 } from "../../../offline/import/mapping.ts";
 
-const { features: { schema } } = await loadConfiguration(bundledFile("examples/shop.yaml"));
+const { features: { schema }, gateway } = await loadConfiguration(
+  bundledFile("examples/shop.yaml"),
+  { assignments: ["attributes.item={ stock: number, brand: text, sold: boolean }"] },
+);
+const declared = gateway.attributeTypes;
 
 function map(
   content: FileContent,
@@ -20,7 +24,7 @@ function map(
     targets: new Map(Object.entries(targets)),
     separators: new Map(Object.entries(separators)),
   };
-  return proposeMapping({ file: "f.csv", content, columns, schema, typed });
+  return proposeMapping({ file: "f.csv", content, columns, schema, declared, typed });
 }
 
 function meanings(mapping: readonly MappedColumn[]): string[] {
@@ -50,6 +54,16 @@ Deno.test("columns get roles and attributes by their names", () => {
     "item",
     "time",
   ]);
+});
+
+Deno.test("attributes that only rules read keep their declared types", () => {
+  const columns = ["sku", "stock", "brand", "sold", "note"];
+  const mapping = map("items", columns, { note: "item.stock" });
+  assert.deepEqual(
+    meanings(mapping),
+    ["id", "item.stock:number", "item.brand:text", "item.sold:boolean", "item.stock:number"],
+  );
+  assert.equal(mapping[1].because, "rules read item.stock as a number");
 });
 
 Deno.test("a typed meaning precedes names, and frees the role for another column", () => {

@@ -6,7 +6,11 @@ import { History } from "../../../offline/import/history.ts";
 import { type FileContent, proposeMapping } from "../../../offline/import/mapping.ts";
 import { readHistory } from "../../../offline/import/read_history.ts";
 
-const { features: { schema } } = await loadConfiguration(bundledFile("examples/shop.yaml"));
+const { features: { schema }, gateway } = await loadConfiguration(
+  bundledFile("examples/shop.yaml"),
+  { assignments: ["attributes.item={ stock: number, brand: text, sold: boolean }"] },
+);
+const declared = gateway.attributeTypes;
 const LATEST_MS = Date.parse("2026-01-01T00:00:00Z");
 
 /** Reads a file with this text; `refused` has line and reason of each refused row. */
@@ -27,7 +31,14 @@ async function read(
     await Deno.writeFile(file, packed);
     const rows = await openFileRows(file, formatOf(file));
     const typed = { targets: new Map(Object.entries(targets)), separators: new Map() };
-    const mapping = proposeMapping({ file, content, columns: rows.columns, schema, typed });
+    const mapping = proposeMapping({
+      file,
+      content,
+      columns: rows.columns,
+      schema,
+      declared,
+      typed,
+    });
     const history = new History();
     const refused: [number, string][] = [];
     const added = await readHistory(history, rows.rows(), {
@@ -63,6 +74,19 @@ Deno.test("events are read from a packed CSV with quotes, and whole numbers lose
     },
     { user: "x", item: "b", action: "purchase", value: NaN, atMs: 1714550400_000 },
   ]);
+});
+
+Deno.test("attributes that only rules read are stored in their declared types", async () => {
+  const { history, refused } = await read(
+    "items.csv",
+    "id,stock,sold\na,3,true\nb,,0\nc,3,perhaps\n",
+    "items",
+  );
+  assert.deepEqual([...history.profiles.item], [["a", { stock: 3, sold: true }], [
+    "b",
+    { sold: false },
+  ]]);
+  assert.deepEqual(refused, [[4, 'column sold is "perhaps", expected true or false']]);
 });
 
 Deno.test("a row that cannot be used is refused with its line, and the others are read", async () => {
