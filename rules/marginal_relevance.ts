@@ -52,13 +52,14 @@ export function byMarginalRelevance(
   return Uint32Array.from([...order, ...Array.from(left, (i) => rows[i])]);
 }
 
-/** The vectors of the rows with length 1; a vector of zeros stays. */
+/** The vectors of the rows with length 1; zeros for a vector of zeros, or of no finite length. */
 function unitVectors(rows: Uint32Array, { dim, stride, values }: ItemVectors): Float64Array {
   const units = new Float64Array(rows.length * dim);
   rows.forEach((row, i) => {
     let squares = 0;
     for (let n = 0; n < dim; n++) squares += values[row * stride + n] ** 2;
-    const scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
+    if (squares === 0 || !Number.isFinite(squares)) return;
+    const scale = 1 / Math.sqrt(squares);
     for (let n = 0; n < dim; n++) units[i * dim + n] = values[row * stride + n] * scale;
   });
   return units;
