@@ -9,67 +9,21 @@ import { defineShardCopy } from "../../actors/embedding_shard/copy_definition.ts
 import type { FinishCopy } from "../../actors/embedding_shard/copy_protocol.ts";
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
-import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { ShardSync } from "../../actors/parameter_sync/shard_sync.ts";
 import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import { ShardClient } from "../../actors/trainer/shard_client.ts";
-import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
-import { ClassTables, type ClassTablesOptions } from "../../kernels/embedding/class_tables.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
 import type { Node } from "../../mesh/runtime/node.ts";
 import { defineNodeActor } from "../../mesh/runtime/node_actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { moveShard, type ShardMoveOptions } from "../../server/shard_move.ts";
+import { batchOf, DIM, options, unmoved } from "./moving_shard.ts";
 
-const DIM = 8;
 const SHARD = "embedding_shard/0";
 const BUDGET = { budgetMs: 5_000 };
-
-const tables: ClassTablesOptions = {
-  seed: 3,
-  bytesMax: 32 << 20,
-  atLimit: "reject",
-  classes: [{
-    slices: [{
-      name: "embeddings",
-      dim: DIM,
-      initializer: { kind: "uniform", low: -1, high: 1 },
-      optimizer: { kind: "adam", learningRate: 0.05, beta1: 0.9, beta2: 0.99, epsilon: 0.01 },
-    }],
-    slots: [
-      { number: 1, admission: { kind: "threshold", threshold: 2 } },
-      { number: 2, admission: { kind: "threshold", threshold: 0 } },
-    ],
-  }],
-};
-
-const options: EmbeddingShardOptions = {
-  shard: 0,
-  shards: 1,
-  tables,
-  slotNames: { 1: "user", 2: "item" },
-  evictionIntervalMs: 50,
-  evictionBucketsMax: 16,
-  snapshotChunkRows: 64,
-};
-
-const KERNEL = BatchKernel.create([{ slots: [] }]);
-
-/** A batch of one source, the same in every run. Sources share no id. */
-function batchOf(source: number, sequence: number) {
-  const values = Array.from({ length: 40 }, (_, i) => (sequence * 7 + i * i) % 300 + i % 3 * 1_000);
-  const slot = (value: number) => BigInt(1 + value % 2) << 48n;
-  const ids = values.map((value) => slot(value) | BigInt(value * 2 + source));
-  const grouped = KERNEL.unique(BigUint64Array.from(ids), 1);
-  const gradients = Float32Array.from(
-    { length: grouped.uniqueIds.length * DIM },
-    (_, i) => Math.sin(i * 0.37 + sequence + source),
-  );
-  return { grouped, gradients, sequence, atMs: sequence * 400 };
-}
 
 class World {
   readonly simulated: SimulatedMesh;
@@ -181,26 +135,6 @@ class World {
     assert.ok(handover);
     return handover;
   }
-}
-
-/** The state of tables that got the same batches and never moved. */
-function unmoved(batches: readonly number[]) {
-  const still = ClassTables.create(tables);
-  for (const [source, count] of batches.entries()) {
-    for (let sequence = 1; sequence <= count; sequence++) {
-      const { grouped: { uniqueIds, groupStarts, counts }, gradients, atMs } = batchOf(
-        source,
-        sequence,
-      );
-      still.applyGradients(
-        { ids: uniqueIds, starts: groupStarts },
-        gradients,
-        counts,
-        Math.floor(atMs / 1_000),
-      );
-    }
-  }
-  return still;
 }
 
 Deno.test("a shard that moved while it learned has every bit of one that did not", async () => {

@@ -14,7 +14,7 @@ export interface BarrierOptions {
   readonly connection: RedisConnection;
   /** The key that the rounds write. */
   readonly key: string;
-  /** Replicas that must have the writes on their disks, beside the primary. */
+  /** Replicas that must have the writes on their disks, as the primary must. */
   readonly replicas: number;
   /** Longest wait for the disks, ms. */
   readonly waitMs: number;
