@@ -22,6 +22,8 @@ export interface FeatureKeeperDependencies {
 const TOP_MAX = 500;
 /** Time for which a list is kept, ms. */
 const TOP_KEPT_MS = 1_000;
+/** Greatest share of a keeper's time that checkpoints take; no question is answered meanwhile. */
+const CHECKPOINT_SHARE = 1 / 50;
 /** Records that are read in one turn. */
 const RECORDS_PER_TURN = 256;
 
@@ -160,10 +162,12 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     this.#keys.set(this.#state.users, { kind: "user" });
     this.#keys.set(this.#state.items, { kind: "item" });
     const { checkpointMs } = this.#options;
-    const nowMs = this.#context.clock.monotonicMs();
-    if (checkpointMs > 0 && this.#hasNews && nowMs >= this.#checkpointAtMs) {
-      this.#checkpointAtMs = nowMs + checkpointMs;
+    const { clock } = this.#context;
+    const beganAtMs = clock.monotonicMs();
+    if (checkpointMs > 0 && this.#hasNews && beganAtMs >= this.#checkpointAtMs) {
       await this.#checkpoint();
+      const tookMs = clock.monotonicMs() - beganAtMs;
+      this.#checkpointAtMs = beganAtMs + Math.max(checkpointMs, tookMs / CHECKPOINT_SHARE);
     }
     if (hasMore) this.#wake();
   }

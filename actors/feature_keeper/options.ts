@@ -85,6 +85,6 @@ export interface FeatureKeeperOptions {
   readonly itemsMax: number;
   /** Newest rankings whose user is remembered, for the actions on them. */
   readonly rankingsMax: number;
-  /** Time between two checkpoints, ms; 0 = none, where the log does not outlive the process. */
+  /** Least time between checkpoints, ms; 0 = none, where the log does not outlive the process. */
   readonly checkpointMs: number;
 }

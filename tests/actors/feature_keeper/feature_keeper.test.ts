@@ -64,6 +64,24 @@ Deno.test("a keeper that restarts continues from its checkpoint", async () => {
   await loop.stop();
 });
 
+Deno.test("checkpoints that take long are written less often", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  const { blobs, mesh: { clock } } = loop;
+  const [put, monotonicMs] = [blobs.put.bind(blobs), clock.monotonicMs.bind(clock)];
+  let checkpoints = 0;
+  clock.monotonicMs = () => monotonicMs() + 100 * checkpoints;
+  blobs.put = (name, bytes) => {
+    if (name.startsWith("kept/")) checkpoints++;
+    return put(name, bytes);
+  };
+  for (let i = 0; i < 20; i++) {
+    await loop.rank(`user-${i}`, ["a", "b"]);
+    await loop.mesh.advance(1_100);
+  }
+  assert.ok(checkpoints >= 3 && checkpoints <= 6, `${checkpoints} checkpoints of 100 ms in 22 s`);
+  await loop.stop();
+});
+
 Deno.test("a keeper continues after the process was killed", async () => {
   const loop = await Loop.start({ kept: { features } });
   for (let i = 0; i < 3; i++) {
