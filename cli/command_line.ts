@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import metadata from "../deno.json" with { type: "json" };
 import { LOG_FORMAT } from "../mesh/adapters/embedded/segment_block.ts";
 import { FORMAT } from "../records/snapshot_manifest.ts";
+import { catalogueCommand } from "./catalogue/command.ts";
 import { dataCommand } from "./data/command.ts";
 import { demoCommand } from "./demo/command.ts";
 import { demoMeshCommand } from "./demo_mesh/command.ts";
@@ -69,6 +70,8 @@ export function buildCommandLine(output: Output): Command {
       demoMeshCommand(output),
       ...placementCommands(output),
       importCommand(output),
+      catalogueCommand("item", output),
+      catalogueCommand("user", output),
       trainCommand(output),
       replayCommand(output),
       simulateCommand(output),
@@ -93,6 +96,8 @@ export function buildCommandLine(output: Output): Command {
  */
 const spokenErrors: readonly string[] = [
   "BlobDamagedError",
+  "CairnProblemError",
+  "CairnUnreachableError",
   "CommandError",
   "ConfigurationError",
   "ConfigurationFileError",
@@ -104,6 +109,7 @@ const spokenErrors: readonly string[] = [
   "LogCorruptError",
   "LogPartitionsError",
   "LogTailLostError",
+  "ProfileStoreUnavailableError",
   "RedisStorageError",
   "RestoreError",
   "S3Error",

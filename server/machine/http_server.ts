@@ -121,7 +121,7 @@ async function answer(
   const request = new ServedRequest(incoming);
   try {
     const response = await fetch(request as unknown as Request);
-    if (isEventStream(response)) return await writeStream(response, outgoing);
+    if (isStream(response)) return await writeStream(response, outgoing);
     // All other answers of the gateway are texts. A string is written together with the headers;
     // the `body` of a response would become a stream.
     const { status, fields, text } = await TextResponse.partsOf(response);
@@ -135,17 +135,24 @@ async function answer(
   }
 }
 
-function isEventStream(response: Response): boolean {
-  return !TextResponse.isText(response) &&
-    response.headers.get("content-type") === "text/event-stream";
+/** Media types of answers that are written piece by piece: events, and exports of any size. */
+const streamedTypes: readonly string[] = ["text/event-stream", "application/jsonl"];
+
+function isStream(response: Response): boolean {
+  if (TextResponse.isText(response)) return false;
+  const [type] = (response.headers.get("content-type") ?? "").split(";");
+  return response.ok && streamedTypes.includes(type);
 }
 
-/** Writes the body as it comes, and cancels it when the client leaves. */
+/**
+ * Writes the body as it comes, and cancels it when the client leaves. A body that fails breaks the
+ * connection, so that the client does not take it for complete.
+ */
 async function writeStream(response: Response, outgoing: ServerResponse): Promise<void> {
   outgoing.statusCode = response.status;
   response.headers.forEach((value, name) => outgoing.setHeader(name, value));
   outgoing.flushHeaders();
-  const body = present(response.body, "a stream of events has a body");
+  const body = present(response.body, "a streamed answer has a body");
   await pipeline(Readable.fromWeb(body as NodeReadableStream), outgoing).catch(ignore);
 }
 

@@ -4,8 +4,11 @@
  * clock; the server's own timeouts are real and short.
  */
 import assert from "node:assert/strict";
+import { MemoryProfileStore } from "../../../mesh/adapters/memory/memory_profile_store.ts";
+import { ProfileStoreUnavailableError } from "../../../mesh/ports/profile_store.ts";
+import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import { HttpServer } from "../../../server/machine/http_server.ts";
-import { type FixtureParts, gatewayFixture } from "../../gateway/fixture.ts";
+import { type FixtureParts, gatewayFixture, startMs } from "../../gateway/fixture.ts";
 
 const TIMEOUT_MS = 150;
 /** A connection must be closed by then; generous, because test machines are busy. */
@@ -341,4 +344,49 @@ Deno.test("memory is taken for the bytes that arrive, not for those that are dec
   await (await server.post("/v1/rank", rankBody)).body?.cancel();
   const grownBytes = Deno.memoryUsage().rss - beforeBytes;
   assert.ok(grownBytes < 100e6, `${grownBytes} bytes for 20 kB; 200 MB were declared`);
+});
+
+Deno.test("an export is written page by page, and one that fails breaks the connection", async () => {
+  const store = new MemoryProfileStore(new VirtualClock({ startMs }));
+  const fixture = gatewayFixture({ profiles: store });
+  for (let i = 0; i < 250; i++) await store.put("item", `${i}`, { i });
+  const server = await HttpServer.listen(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      headersTimeoutMs: 30_000,
+      requestTimeoutMs: 30_000,
+      idleTimeoutMs: 30_000,
+      checkIntervalMs: 1_000,
+    },
+    (request) => fixture.app.fetch(request),
+  );
+  const url = `http://127.0.0.1:${server.address.port}/v1/items.jsonl`;
+  const list = store.list.bind(store);
+  const held = Promise.withResolvers<void>();
+  try {
+    store.list = async (kind, cursor, limit) => {
+      if (cursor !== undefined) await held.promise;
+      return await list(kind, cursor, limit);
+    };
+    const response = await fetch(url);
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const { value: first } = await reader.read();
+    assert.match(first ?? "", /^\{"id":"0"/, "the first page comes before the second is read");
+    held.resolve();
+    let text = first ?? "";
+    for (let read = await reader.read(); !read.done; read = await reader.read()) text += read.value;
+    assert.equal(text.trimEnd().split("\n").length, 250);
+
+    store.list = (kind, cursor, limit) =>
+      cursor === undefined
+        ? list(kind, cursor, limit)
+        : Promise.reject(new ProfileStoreUnavailableError("the disk", "it is gone"));
+    const broken = await fetch(url);
+    assert.equal(broken.status, 200);
+    await assert.rejects(broken.text(), TypeError);
+  } finally {
+    server.abort();
+    await server.close();
+  }
 });
