@@ -6,7 +6,13 @@ import { memory, queues } from "./checks/capacity_checks.ts";
 import type { Check, HostLimits, Sections } from "./checks/check.ts";
 import { embeddingNames } from "./checks/embedding_checks.ts";
 import { crosses, slots } from "./checks/feature_checks.ts";
-import { hostAddresses, hostRoles, hostStorage, linkTimes } from "./checks/mesh_checks.ts";
+import {
+  hostAddresses,
+  hostRoles,
+  hostStorage,
+  leaseTime,
+  linkTimes,
+} from "./checks/mesh_checks.ts";
 import { attention, embeddingDims, modelSize } from "./checks/model_checks.ts";
 import { keptFeatures } from "./checks/kept_checks.ts";
 import { recommendations } from "./checks/recommend_checks.ts";
@@ -34,6 +40,7 @@ const checks: readonly Check[] = [
   hostRoles,
   hostAddresses,
   linkTimes,
+  leaseTime,
   hostStorage,
 ];
 

@@ -99,6 +99,19 @@ export function* linkTimes({ mesh }: Sections): Iterable<Finding> {
   };
 }
 
+/** Leases that end while the store is slow but answers in time. */
+export function* leaseTime({ mesh, storage }: Sections): Iterable<Finding> {
+  if (mesh === undefined || storage?.kind !== "directory" || storage.redis === undefined) return;
+  const { deadline } = storage.redis;
+  // A host renews at least every half of its lease, and the answer may take the whole deadline.
+  if (mesh.lease >= 2 * deadline) return;
+  yield {
+    path: ["mesh", "lease"],
+    message: `found ${mesh.lease} ms, and storage.redis.deadline is ${deadline} ms: hosts would ` +
+      `lose their shards while Redis is slow; raise lease to ${2 * deadline}ms or more`,
+  };
+}
+
 /** Storage that not all hosts with a need for it reach. */
 export function* hostStorage({ mesh, storage }: Sections): Iterable<Finding> {
   if (mesh === undefined || storage === undefined) return;

@@ -59,7 +59,7 @@ export const meshSection = z.strictObject({
     "Time without a byte from a host after which it counts as lost and asks to it fail; at least three times heartbeat.",
   ),
   lease: duration("500ms", "10m").default(10_000).describe(
-    "Time without a word from a host to the Redis server after which its shards go to other hosts; the same on all hosts. Used with storage.redis.",
+    "Time without a word from a host to the Redis server after which its shards go to other hosts; the same on all hosts, and at least twice storage.redis.deadline. Used with storage.redis.",
   ),
   balance: z.boolean().default(true).describe(
     "Whether shards move by themselves when hosts differ in fill by more than a tenth of the mean. Otherwise they move by `cairn apply` and `cairn drain` only. Used with storage.redis.",

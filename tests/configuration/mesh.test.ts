@@ -121,6 +121,21 @@ Deno.test("storage that other hosts cannot reach is refused", () => {
   parse(apart.replace("path: data }", 'path: data, redis: { url: "redis://10.0.0.9:6379" } }'));
 });
 
+Deno.test("a lease outlasts a store that answers at the end of its deadline", () => {
+  const redis = (mesh: string) =>
+    yaml({}, "", `secret: a-secret-of-the-mesh\n  ${mesh}`)
+      .replace("path: data }", 'path: data, redis: { url: "redis://10.0.0.9:6379" } }');
+  refuses(
+    redis("lease: 3s"),
+    /mesh\.lease: found 3000 ms, and storage\.redis\.deadline is 2000 ms: .* raise lease to 4000ms/,
+  );
+  assert.equal(parse(redis("lease: 4s")).mesh?.leaseMs, 4_000);
+  assert.equal(
+    parse(yaml({}, "", "secret: a-secret-of-the-mesh\n  lease: 1s")).mesh?.leaseMs,
+    1_000,
+  );
+});
+
 Deno.test("the hosts' parts together are the plan, each actor on a node of one host", () => {
   for (const placement of ["{ kind: singleThread }", "{ kind: workers, shardThreads: 2 }"]) {
     const configuration = parse(yaml({}, `placement: ${placement}\nshards: { count: 7 }`));
