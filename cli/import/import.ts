@@ -75,7 +75,7 @@ export async function runImport(flags: ImportFlags, output: Output): Promise<Imp
         "Change joiner.tasks, or say which values are positive: --label-at-least <value>.",
     );
   }
-  const key = keyOf(sources, flags, negatives);
+  const key = keyOf(sources, flags, negatives, configuration.joiner);
   const visits = new Visits(history, {
     idPrefix: `import-${key}`,
     windowMs: configuration.joiner.windowMs,
@@ -147,8 +147,16 @@ function overridesOf({ set, action = "rating", labelAtLeast }: ImportFlags) {
   };
 }
 
-/** A short name of the import: another file, mapping or option gives another one. */
-function keyOf(sources: readonly ImportSource[], flags: ImportFlags, negatives: number): string {
+/**
+ * A short name of the import: another file, mapping, option, window or label rule gives another
+ * one, because it changes which visits come after which.
+ */
+function keyOf(
+  sources: readonly ImportSource[],
+  flags: ImportFlags,
+  negatives: number,
+  { tasks, windowMs }: CairnConfiguration["joiner"],
+): string {
   const { action, labelAtLeast, until, seen } = flags;
   const files = sources.map(({ file, bytes, mapping }) => ({
     file: file.split("/").at(-1),
@@ -156,7 +164,7 @@ function keyOf(sources: readonly ImportSource[], flags: ImportFlags, negatives: 
     mapping: mapping.map(({ column, target }) => [column, target]),
   }));
   const { high, low } = fingerprintOf(
-    JSON.stringify({ files, action, labelAtLeast, until, seen, negatives }),
+    JSON.stringify({ files, action, labelAtLeast, until, seen, negatives, tasks, windowMs }),
   );
   return [high, low].map((word) => word.toString(16).padStart(8, "0")).join("");
 }
