@@ -64,6 +64,8 @@ const CONNECT_MS = 5_000;
 const HANDSHAKES_MAX = 256;
 /** Pause between two readings of the queues, ms. */
 const WATCH_MS = 1_000;
+/** Time in which a running host that connects with this one has done so, in readings. */
+const LOOKS_TO_CONNECT = 15;
 /** Delay before the second attempt to connect, ms; it doubles with each failure. */
 const BACKOFF_MS = 100;
 const BACKOFF_MS_MAX = 5_000;
@@ -336,7 +338,7 @@ export class HostLinks {
   }
 
   /** Reads the queues now and then. */
-  #watch(): void {
+  #watch(looks = 0): void {
     this.#watching = this.#options.clock.schedule(WATCH_MS, () => {
       for (const host of this.#options.peers.keys()) {
         const bytes = purposes.reduce(
@@ -346,8 +348,24 @@ export class HostLinks {
         );
         this.#metrics.unsentBytes.set(bytes, { host });
       }
-      this.#watch();
+      if (looks === LOOKS_TO_CONNECT) this.#noteSilent();
+      this.#watch(looks + 1);
     });
+  }
+
+  /**
+   * Notes the hosts that should have connected with this one and never did. They have no error to
+   * log: a host that runs with an older file does not know this one.
+   */
+  #noteSilent(): void {
+    const { own, peers } = this.#options;
+    for (const host of peers.keys()) {
+      const isExpected = host < own.host && !this.#established.has(keyOf(host, "messages"));
+      if (!isExpected || this.#reasons.has(host)) continue;
+      const reason = `host ${host} has not connected; start it, or restart it with the file that ` +
+        `lists ${own.host} under mesh.hosts`;
+      this.#note(host, reason);
+    }
   }
 
   /** Notes why a host is not linked; logs it where it is another reason than before. */

@@ -7,6 +7,7 @@ import { ActorFailedError } from "../../../../mesh/runtime/errors.ts";
 import { Node } from "../../../../mesh/runtime/node.ts";
 import { NodeLink } from "../../../../mesh/runtime/node_link.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
+import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
 import { counterDefinition, type CounterMessage } from "../../runtime/counter_actor.ts";
 import { clock, type HostSettings, openHost, until } from "./two_hosts.ts";
 
@@ -116,4 +117,19 @@ Deno.test("a cycle of asks over hosts is an error at once", async () => {
     /CallCycleError: Call cycle counter\/b→counter\/a→counter\/b: counter\/b is still handling/,
   );
   await Promise.all([a.stop(), b.stop()]);
+});
+
+Deno.test("a host that never connects is named, once, with the remedy", async () => {
+  const virtual = new VirtualClock();
+  const b = openHost("b", { clock: virtual });
+  await virtual.advance(10_000);
+  assert.deepEqual(b.links.peers, [{ host: "a", isLinked: false, reason: undefined }]);
+  await virtual.advance(60_000);
+  const reason =
+    "host a has not connected; start it, or restart it with the file that lists b under mesh.hosts";
+  assert.deepEqual(b.links.peers, [{ host: "a", isLinked: false, reason }]);
+  assert.deepEqual(b.telemetry.lines.map(({ message }) => message), [
+    `no link with host a: ${reason}`,
+  ]);
+  await b.links.close();
 });

@@ -9,6 +9,7 @@ import { HostLinks, type OpenedChannel } from "../../../../mesh/adapters/tcp/hos
 import { type HostIdentity, PROTOCOLS } from "../../../../mesh/adapters/tcp/host_identity.ts";
 import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../../mesh/adapters/deno/deno_random.ts";
+import type { Clock } from "../../../../mesh/ports/clock.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
 
 export interface HostUnderTest {
@@ -25,6 +26,7 @@ export interface HostSettings {
   /** Port of the other host. */
   readonly peerPort?: number;
   readonly port?: number;
+  readonly clock?: Clock;
   readonly onChannel?: (opened: OpenedChannel) => void;
 }
 
@@ -49,7 +51,7 @@ export function openHost(host: string, settings: HostSettings = {}): HostUnderTe
     peers: new Map([[host === "a" ? "b" : "a", { hostname: "127.0.0.1", port: peerPort }]]),
     secrets,
     limits: { ...connectionLimits, ...limits },
-    clock,
+    clock: settings.clock ?? clock,
     random: new DenoRandom().stream("backoff"),
     telemetry,
     onChannel(opened) {
