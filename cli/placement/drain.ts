@@ -1,6 +1,7 @@
 /**
  * The work of `cairn drain` and `cairn undrain`.
  */
+import { counted } from "../../structures/counted.ts";
 import { ownerOf } from "../../mesh/placement/views.ts";
 import { shardViews } from "../../mesh/placement/mesh_views.ts";
 import type { MeshView } from "../../mesh/ports/coordination.ts";
@@ -38,7 +39,7 @@ export async function drainCommand(
       await coordination.watch(view.revision, LOOK_MS);
       view = await read();
       const left = shardsOn(view, host);
-      if (left !== shown) output.err(`${left} shards left on ${host}\n`);
+      if (left !== shown) output.err(`${counted(left, "shard")} left on ${host}\n`);
       shown = left;
     }
   });

@@ -29,9 +29,13 @@ export async function serve(flags: ServeFlags, output: Output): Promise<void> {
     configuration,
     { writeLog: output.err, logLevelMin: "info", stopping },
     async ({ url }) => {
-      const { docsPage } = configuration.gateway;
-      const page = docsPage ? `a page to try it: ${url}/` : "no page to try it";
-      output.err(`Cairn serves on ${url} (${page}). Ctrl-C stops it.\n`);
+      const { docsPage, console } = configuration.gateway;
+      const pages = [
+        ...(docsPage ? [`to try it: ${url}/`] : []),
+        ...(console ? [`to watch it: ${url}/console`] : []),
+      ];
+      const where = pages.length === 0 ? "" : ` (${pages.join(", ")})`;
+      output.err(`Cairn serves on ${url}${where}. Ctrl-C stops it.\n`);
       await stopping;
     },
   ).catch((error) => {

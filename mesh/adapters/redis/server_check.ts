@@ -90,7 +90,7 @@ export function checkServer(
   }
   if (fsync === "everysec") {
     warnings.push(
-      `The Redis at ${url} syncs once a second (appendfsync everysec), so each accepted event waits for it, half a second on average. \`appendfsync always\` answers as soon as the disk has it.`,
+      `The Redis at ${url} syncs once a second (appendfsync everysec), so each accepted event waits for it, up to a second or more, and may be answered 504. \`appendfsync always\` answers as soon as the disk has it.`,
     );
   }
   return { version: `${isValkey ? "valkey" : "redis"} ${version}`, maxmemoryBytes, warnings };
