@@ -17,7 +17,7 @@ export interface Chart {
   point(interval: MetricInterval): ChartPoint;
 }
 
-const RANKINGS: LabelMatch = { route: "/v1/rank" };
+const rankings: LabelMatch = { route: ["/v1/rank", "/v1/recommend", "/v1/similar"] };
 
 export const charts: readonly Chart[] = [
   {
@@ -35,7 +35,7 @@ export const charts: readonly Chart[] = [
     group: "Serving",
     title: "Latency of rankings",
     unit: "ms",
-    point: (interval) => quantiles(interval, "cairn_http_request_seconds", 1000, RANKINGS),
+    point: (interval) => quantiles(interval, "cairn_http_request_seconds", 1000, rankings),
   },
   {
     id: "refusals",
@@ -88,7 +88,7 @@ export const charts: readonly Chart[] = [
     title: "Examples",
     unit: "per second",
     point: (interval) => ({
-      emitted: interval.rate("cairn_joiner_outcomes_total", { outcome: "examplesEmitted" }),
+      emitted: interval.rate("cairn_joiner_outcomes_total", { outcome: ["examplesEmitted"] }),
       "trained on": interval.rate("cairn_trainer_examples_total"),
       "put aside": interval.rate("cairn_trainer_rows_refused_total"),
       dropped: interval.rate("cairn_joiner_examples_dropped_total"),

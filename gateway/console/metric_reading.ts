@@ -15,8 +15,8 @@ export interface MetricValue {
   readonly metricName?: string;
 }
 
-/** Values of labels that a value must have. */
-export type LabelMatch = Readonly<Record<string, string>>;
+/** Labels that a value must have, each with the values that match. */
+export type LabelMatch = Readonly<Record<string, readonly string[]>>;
 
 export class MetricReading {
   readonly #series = new Map<string, MetricValue[]>();
@@ -119,6 +119,6 @@ function growth(before: number, now: number): number {
 }
 
 function matches(labels: MetricValue["labels"], match: LabelMatch): boolean {
-  for (const name in match) if (String(labels[name]) !== match[name]) return false;
+  for (const name in match) if (!match[name].includes(String(labels[name]))) return false;
   return true;
 }

@@ -36,7 +36,7 @@ Deno.test("a rate is the growth of a counter over the time between two readings"
   const at = (a: number, b: number) => [counter("c_total", "status", { a, b })];
   const grown = interval(at(10, 5), at(110, 5));
   assert.equal(grown.rate("c_total"), 10);
-  assert.equal(grown.rate("c_total", { status: "b" }), 0);
+  assert.equal(grown.rate("c_total", { status: ["b"] }), 0);
   assert.deepEqual([...grown.rates("status", "c_total")], [["a", 10], ["b", 0]]);
 });
 
