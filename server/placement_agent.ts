@@ -31,11 +31,12 @@ import {
   type HostStep,
   hostStep,
 } from "../mesh/placement/host_duties.ts";
-import { sizeFigures } from "../mesh/placement/mesh_views.ts";
 import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { Mesh } from "../mesh/runtime/mesh.ts";
 import { present } from "../structures/invariant.ts";
+import { Pauses } from "./pauses.ts";
 import { addresses } from "./plan.ts";
+import { shardSizes } from "./shard_sizes.ts";
 
 export interface PlacementAgentOptions {
   readonly mesh: Mesh;
@@ -71,6 +72,8 @@ const HANDOVER_MS = 20;
  * shards have reached, and the marks of the other shards drop what they have applied.
  */
 const GENERATION = 0;
+/** Time that what is under way has to end at a stop, ms. */
+const STOP_MS = 2_000;
 const BUDGET = { budgetMs: 5_000 };
 
 interface Copy {
@@ -89,6 +92,7 @@ export class PlacementAgent {
   readonly #options: PlacementAgentOptions;
   readonly #run: HostRun;
   readonly #telemetry: Telemetry;
+  readonly #pauses: Pauses;
   readonly #rows = new Map<number, Rows>();
   readonly #copies = new Map<number, Copy>();
   /** Shards for which something is being done, which the next look leaves alone. */
@@ -103,6 +107,7 @@ export class PlacementAgent {
     const { host, incarnation } = options.description;
     this.#run = { host, incarnation };
     this.#telemetry = options.mesh.home.telemetry;
+    this.#pauses = new Pauses(options.mesh.home.clock);
   }
 
   /**
@@ -124,7 +129,7 @@ export class PlacementAgent {
     this.#loops = [
       this.#loop("renewing the lease", async () => {
         await coordination.renew(this.#run, await this.#sizes());
-        await this.#pause(ttlMs / RENEWALS_PER_LEASE);
+        await this.#pauses.pause(ttlMs / RENEWALS_PER_LEASE);
       }),
       this.#loop("controlling the mesh", async () => {
         const round = await rounds.round();
@@ -147,7 +152,11 @@ export class PlacementAgent {
   /** Ends the loops, and the lease: what this host owns is restored by others. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.allSettled([...this.#loops, ...this.#busy.values()]);
+    this.#pauses.endAll();
+    // A restore or a busy node may take minutes: the others need not wait for these shards.
+    const ended = Promise.allSettled([...this.#loops, ...this.#busy.values()]);
+    await Promise.race([ended, this.#pauses.pause(STOP_MS)]);
+    this.#pauses.endAll();
     await this.#options.coordination.leave(this.#run).catch(() => {});
   }
 
@@ -159,40 +168,21 @@ export class PlacementAgent {
         logged = "";
       } catch (error) {
         if (error instanceof HostGoneError) {
+          if (this.#stopped) return;
           this.#stopped = true;
           return this.#options.onGone(error);
         }
         const reason = reasonOf(error);
         if (reason !== logged) this.#telemetry.log("warn", `${subject} failed`, { reason });
         logged = reason;
-        await this.#pause(LOOK_MS);
+        await this.#pauses.pause(LOOK_MS);
       }
     }
   }
 
-  #pause(ms: number): Promise<void> {
-    const { clock } = this.#options.mesh.home;
-    return new Promise((resolve) => void clock.schedule(ms, resolve));
-  }
-
-  /**
-   * The sizes of the shards that are here, for the planner. A shard that is slow to answer is left
-   * out: the lease is renewed in time whatever the shards do.
-   */
-  async #sizes(): Promise<Record<string, number>> {
-    const budget = { budgetMs: this.#options.ttlMs / RENEWALS_PER_LEASE / 2 };
-    const load: Record<string, number> = {};
-    await Promise.all([...this.#rows.keys()].map(async (shard) => {
-      try {
-        const { rows, bytes } = await this.#shard(shard).ask({ kind: "getStatistics" }, budget);
-        const figures = sizeFigures(`shard/${shard}`);
-        load[figures.rows] = rows;
-        load[figures.bytes] = bytes;
-      } catch {
-        // The last figures stay with the controller.
-      }
-    }));
-    return load;
+  #sizes(): Promise<Record<string, number>> {
+    const budgetMs = Math.min(this.#options.ttlMs / RENEWALS_PER_LEASE / 2, BUDGET.budgetMs);
+    return shardSizes(this.#options.mesh, [...this.#rows.keys()], budgetMs);
   }
 
   #shard(shard: number) {
@@ -305,7 +295,7 @@ export class PlacementAgent {
     const rows = this.#rows.get(shard);
     if (rows === undefined) return;
     // The asks that wait are repeated once they fail: the others should know the new owner then.
-    if (rows.givesTo !== undefined) await this.#pause(HANDOVER_MS);
+    if (rows.givesTo !== undefined) await this.#pauses.pause(HANDOVER_MS);
     await mesh.end(addresses.embeddingShard(shard), 0, true);
     this.#rows.delete(shard);
   }
@@ -390,7 +380,7 @@ export class PlacementAgent {
         copy.verifiedAtMs = mesh.home.clock.monotonicMs();
         return;
       }
-      await this.#pause(LOOK_MOVING_MS);
+      await this.#pauses.pause(LOOK_MOVING_MS);
     }
   }
 }

@@ -36,7 +36,7 @@ const silentShard: ActorDefinition<EmbeddingShardMessage, EmbeddingShardOptions>
   create: () => ({ receive: () => {} }),
 };
 
-async function startHost(seed: number) {
+async function startHost(seed: number, leaseMs = LEASE_MS) {
   const simulated = new SimulatedMesh({ seed });
   const mesh = new Mesh({
     home: simulated.node(),
@@ -47,8 +47,8 @@ async function startHost(seed: number) {
     store: new MemoryRecordStore(simulated.clock),
     random: simulated.random,
     protocol: 1,
-    hostTtlMs: LEASE_MS,
-    controlTtlMs: LEASE_MS,
+    hostTtlMs: leaseMs,
+    controlTtlMs: leaseMs,
   });
   const gone: Error[] = [];
   const agent = new PlacementAgent({
@@ -58,7 +58,7 @@ async function startHost(seed: number) {
     description,
     shard: {} as EmbeddingShardOptions,
     nodeOf: () => "main",
-    ttlMs: LEASE_MS,
+    ttlMs: leaseMs,
     onGone: (error) => gone.push(error),
   });
   return { simulated, mesh, coordination, agent, gone };
@@ -95,5 +95,16 @@ Deno.test("the controller waits between its looks while a node is slow to take p
   await simulated.advance(8_000);
   assert.ok(rounds >= 20 && rounds <= 40, `${rounds} rounds in 10 s`);
   await simulated.settle(agent.stop());
+  await simulated.stop();
+});
+
+Deno.test("a host that stops ends its lease at once, also while a node is slow", async () => {
+  const { simulated, mesh, coordination, agent } = await startHost(3, 600_000);
+  mesh.place = () => simulated.clock.delay(60_000);
+  await simulated.settle(agent.start());
+  await simulated.advance(1_000);
+  await simulated.settle(agent.stop(), 2_500);
+  const { hosts } = await coordination.read();
+  assert.deepEqual([...hosts.keys()], []);
   await simulated.stop();
 });

@@ -1,0 +1,28 @@
+/**
+ * The sizes of a host's shards, for the planner.
+ */
+import type { EmbeddingShardMessage } from "../actors/embedding_shard/protocol.ts";
+import { sizeFigures } from "../mesh/placement/mesh_views.ts";
+import type { Mesh } from "../mesh/runtime/mesh.ts";
+import { addresses } from "./plan.ts";
+
+/**
+ * Asks the shards for their sizes. A shard that does not answer in time is left out: the planner
+ * keeps its last figures, and the host's lease, which waits for this, is renewed in time.
+ */
+export async function shardSizes(
+  mesh: Mesh,
+  shards: readonly number[],
+  budgetMs: number,
+): Promise<Record<string, number>> {
+  const load: Record<string, number> = {};
+  await Promise.all(shards.map(async (shard) => {
+    const actor = mesh.actorRef<EmbeddingShardMessage>(addresses.embeddingShard(shard));
+    const size = await actor.ask({ kind: "getStatistics" }, { budgetMs }).catch(() => undefined);
+    if (size === undefined) return;
+    const figures = sizeFigures(`shard/${shard}`);
+    load[figures.rows] = size.rows;
+    load[figures.bytes] = size.bytes;
+  }));
+  return load;
+}
