@@ -58,6 +58,8 @@ function compile(expression: Expression): Read {
       return () => value;
     }
     case "list": {
+      const values = literalsOf(expression);
+      if (values !== undefined) return () => values;
       const elements = expression.elements.map(compile);
       return (scope) =>
         elements.map((element) => element(scope)).filter((each) => each !== undefined).map(String);
@@ -117,6 +119,14 @@ function compile(expression: Expression): Read {
     }
     case "in": {
       const [left, right] = [compile(expression.left), compile(expression.right)];
+      const literals = literalsOf(expression.right);
+      if (literals !== undefined) {
+        const known = new Set(literals);
+        return (scope) => {
+          const value = left(scope);
+          return value !== undefined && known.has(String(value));
+        };
+      }
       return (scope) => {
         const [value, list] = [left(scope), right(scope)];
         return value !== undefined && list !== undefined &&
@@ -137,6 +147,17 @@ function compile(expression: Expression): Read {
     default:
       return expression satisfies never;
   }
+}
+
+/** The elements of a written list of literals, which are the same for each item. */
+function literalsOf(expression: Expression): readonly string[] | undefined {
+  if (expression.kind !== "list") return undefined;
+  const values: string[] = [];
+  for (const element of expression.elements) {
+    if (element.kind !== "literal") return undefined;
+    values.push(String(element.value));
+  }
+  return values;
 }
 
 const arithmetic = {

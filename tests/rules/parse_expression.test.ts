@@ -47,6 +47,16 @@ Deno.test("a condition may stand in parentheses as a whole", () => {
   assert.ok(holds("has((price))", { price: 5 }));
 });
 
+Deno.test("a list of literals and one with attributes have the same values", () => {
+  for (const list of ['["x", 5, true]', '["x", 5, true, user.brand]']) {
+    assert.ok(holds(`brand in ${list}`, { brand: "x" }));
+    assert.ok(holds(`price in ${list} && hidden in ${list}`, { price: 5, hidden: true }));
+    assert.ok(holds(`overlaps(tags, ${list})`, { tags: ["a", "5"] }));
+    assert.ok(!holds(`brand in ${list} || overlaps(tags, ${list})`, { brand: "z", tags: ["b"] }));
+    assert.ok(!holds(`brand in ${list}`, {}));
+  }
+});
+
 Deno.test("a chain of comparisons is typed in linear time", () => {
   // 2^n steps would not end at the longest chain of a request.
   const chain = "hidden" + "==true".repeat(165);
