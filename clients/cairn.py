@@ -76,6 +76,8 @@ class Cairn:
     api_key: one of gateway.apiKeys.
     timeout: longest wait for one answer, s.
     retries_max: retries of one request.
+    track_retries_max: retries of a batch of tracked events; the default is about a minute and a
+        half, in which a server can restart.
     backoff: upper bound of the first wait before a retry, s; it doubles with each.
     backoff_max: longest wait before a retry, s. A server that asks for a longer one by Retry-After
         is not asked again.
@@ -94,6 +96,7 @@ class Cairn:
         api_key=None,
         timeout=10.0,
         retries_max=5,
+        track_retries_max=10,
         backoff=0.1,
         backoff_max=30.0,
         flush_interval=1.0,
@@ -106,6 +109,7 @@ class Cairn:
         self._api_key = api_key
         self._timeout = timeout
         self._retries_max = retries_max
+        self._track_retries_max = track_retries_max
         self._backoff = backoff
         self._backoff_max = backoff_max
         self._batch_events_max = batch_events_max
@@ -134,10 +138,13 @@ class Cairn:
         return self._events.add(event)
 
     def send_events(self, events):
-        """Sends events now and returns their results, one per event, rejected ones included."""
+        """Sends events now and returns their results, one per event, rejected ones included.
+
+        To send them again after an error, give each an eventId: some may have been accepted.
+        """
         results = []
         for batch in self._batches([_with_id(event) for event in events]):
-            results += self._send_batch(batch)
+            results += self._send_batch(batch, self._retries_max)
 
         def count(status):
             return sum(result["status"] == status for result in results)
@@ -182,15 +189,16 @@ class Cairn:
         ranking_id = sent.pop("rankingId")
         return {**self._send("POST", path, {**sent, "learn": False}), "rankingId": ranking_id}
 
-    def _send_batch(self, batch):
+    def _send_batch(self, batch, retries_max):
         """Sends a batch, and sends those events again that the server could not take just now."""
         results = [None] * len(batch)
         waiting = list(range(len(batch)))
-        for attempt in range(self._retries_max + 1):
+        for attempt in range(retries_max + 1):
             answer = self._send(
                 "POST",
                 "/v1/events",
                 [batch[i] for i in waiting],
+                retries_max=retries_max,
                 accept=lambda problem, _: problem["type"] == "/problems/no-event-accepted",
             )
             for i, result in zip(waiting, answer["events"]):
@@ -201,18 +209,26 @@ class Cairn:
                 if results[i]["status"] == "rejected"
                 and results[i]["problem"]["status"] in _STATUSES_TO_RETRY
             ]
-            if not waiting or attempt == self._retries_max:
+            if not waiting or attempt == retries_max:
                 break
             time.sleep(self._wait(attempt + 1, 0.0))
         return results
 
-    def _send(self, method, path, body=None, accept=lambda problem, has_unknown_outcome: False):
+    def _send(
+        self,
+        method,
+        path,
+        body=None,
+        accept=lambda problem, has_unknown_outcome: False,
+        retries_max=None,
+    ):
         """Sends a request until it is answered for good.
 
         accept: whether a problem is returned as the answer, and not raised.
         Raises CairnProblemError or CairnUnreachableError.
         """
         name = f"{method} {path}"
+        retries_max = self._retries_max if retries_max is None else retries_max
         data = None if body is None else json.dumps(body, allow_nan=False).encode()
         # Whether the server may have acted on an earlier attempt whose answer did not arrive.
         has_unknown_outcome = False
@@ -237,7 +253,7 @@ class Cairn:
                     raise error
                 has_unknown_outcome = has_unknown_outcome or status in (502, 504)
                 retry_after = _retry_after(headers.get("retry-after"))
-            if attempt > self._retries_max or retry_after > self._backoff_max:
+            if attempt > retries_max or retry_after > self._backoff_max:
                 raise error
             time.sleep(self._wait(attempt, retry_after))
 
@@ -431,7 +447,7 @@ class _EventQueue:
 
     def _send(self, batch):
         try:
-            results = self._cairn._send_batch(batch)
+            results = self._cairn._send_batch(batch, self._cairn._track_retries_max)
         except CairnError as error:
             self._lose(batch, error)
             return

@@ -272,6 +272,11 @@ export interface CairnOptions {
   timeoutMs?: number;
   /** Retries of one request. Default 5. */
   retriesMax?: number;
+  /**
+   * Retries of a batch of tracked events. Default 10: about a minute and a half, in which a server
+   * can restart.
+   */
+  trackRetriesMax?: number;
   /** Upper bound of the first wait before a retry, ms; it doubles with each. Default 100. */
   backoffMs?: number;
   /**
@@ -296,6 +301,7 @@ export interface CairnOptions {
 const defaults = {
   timeoutMs: 10_000,
   retriesMax: 5,
+  trackRetriesMax: 10,
   backoffMs: 100,
   backoffMsMax: 30_000,
   flushMs: 1_000,
@@ -317,6 +323,8 @@ interface Call {
   readonly path: string;
   /** JSON text. */
   readonly body?: string;
+  /** Default: `retriesMax` of the options. */
+  readonly retriesMax?: number;
   /** Maps an answer with a problem to a value; undefined = it is an error. */
   readonly accept?: (problem: Problem, hasUnknownOutcome: boolean) => unknown;
 }
@@ -335,7 +343,8 @@ class Sender {
    * @throws {CairnUnreachableError}
    */
   async send<T>(call: Call): Promise<T> {
-    const { retriesMax, backoffMs, backoffMsMax } = this.options;
+    const { backoffMs, backoffMsMax } = this.options;
+    const retriesMax = call.retriesMax ?? this.options.retriesMax;
     const name = `${call.method} ${call.path}`;
     // Whether the server may have acted on an earlier attempt whose answer did not arrive.
     let hasUnknownOutcome = false;
@@ -420,9 +429,13 @@ export class Cairn {
     return this.#queue.add(event);
   }
 
-  /** Sends events now and waits for their results, one per event, rejected ones included. */
+  /**
+   * Sends events now and waits for their results, one per event, rejected ones included. To send
+   * them again after an error, give each an `eventId`: some of them may have been accepted.
+   */
   sendEvents(events: readonly CairnEvent[]): Promise<EventsAnswer> {
-    return sendEvents(this.#sender, events.map(withId));
+    const { retriesMax } = this.#sender.options;
+    return sendEvents(this.#sender, events.map(withId), retriesMax);
   }
 
   /** Sends the tracked events, and waits until each is accepted or lost. */
@@ -512,7 +525,11 @@ class EventQueue {
       const [batch] = batchesOf(this.#waiting, this.#sender.options);
       this.#waiting = this.#waiting.slice(batch.length);
       try {
-        const { events: results } = await sendEvents(this.#sender, batch);
+        const { events: results } = await sendEvents(
+          this.#sender,
+          batch,
+          this.#sender.options.trackRetriesMax,
+        );
         results.forEach((result, i) => {
           if (result.status !== "rejected") return;
           this.#lose([batch[i]], new CairnProblemError("POST /v1/events", result.problem, 1));
@@ -634,10 +651,14 @@ function withId(event: CairnEvent): SentEvent {
 }
 
 /** Sends events in batches, and sends those again that the server could not take at the moment. */
-async function sendEvents(sender: Sender, events: readonly CairnEvent[]): Promise<EventsAnswer> {
+async function sendEvents(
+  sender: Sender,
+  events: readonly CairnEvent[],
+  retriesMax: number,
+): Promise<EventsAnswer> {
   const results: EventResult[] = [];
   for (const batch of batchesOf(events, sender.options)) {
-    results.push(...await sendBatch(sender, batch));
+    results.push(...await sendBatch(sender, batch, retriesMax));
   }
   const count = (status: string) => results.filter((result) => result.status === status).length;
   return {
@@ -651,20 +672,24 @@ async function sendEvents(sender: Sender, events: readonly CairnEvent[]): Promis
 async function sendBatch(
   sender: Sender,
   batch: readonly CairnEvent[],
-  retriesLeft = sender.options.retriesMax,
+  retriesMax: number,
+  attempt = 1,
 ): Promise<EventResult[]> {
   const { events: results } = await sender.send<EventsAnswer>({
     method: "POST",
     path: "/v1/events",
     body: JSON.stringify(batch),
+    retriesMax,
     accept: ({ type, ...problem }) => type === "/problems/no-event-accepted" ? problem : undefined,
   });
   const again = results.flatMap((result, i) =>
     result.status === "rejected" && statusesToRetry.includes(result.problem.status) ? [i] : []
   );
-  if (again.length === 0 || retriesLeft === 0) return results;
-  await pause(sender.options.backoffMs * 2 ** (sender.options.retriesMax - retriesLeft));
-  const repeated = await sendBatch(sender, again.map((i) => batch[i]), retriesLeft - 1);
+  if (again.length === 0 || attempt > retriesMax) return results;
+  const { backoffMs, backoffMsMax } = sender.options;
+  await pause(Math.min(backoffMsMax, backoffMs * 2 ** (attempt - 1)));
+  const left = again.map((i) => batch[i]);
+  const repeated = await sendBatch(sender, left, retriesMax, attempt + 1);
   again.forEach((i, at) => results[i] = repeated[at]);
   return results;
 }

@@ -161,6 +161,20 @@ Deno.test("a full queue, a closed client and an event that is no JSON are refuse
   assert.deepEqual(bodies, [[click(1), click(2)]]);
 });
 
+Deno.test("tracked events are sent again more often than other requests", async () => {
+  const lost: LostEvents[] = [];
+  const { cairn, bodies } = scripted(() => problem("not-ready", 503), {
+    backoffMs: 0,
+    onLost: (entry) => lost.push(entry),
+  });
+  await assert.rejects(cairn.sendEvents([click(1)]), CairnProblemError);
+  assert.equal(bodies.splice(0).length, 6);
+  cairn.track(click(2));
+  await cairn.close();
+  assert.equal(bodies.length, 11);
+  assert.deepEqual(lost.map(({ error }) => error.attempts), [11]);
+});
+
 Deno.test("each tracked event is accepted once or reported as lost, however requests fail", async () => {
   const outcome = fc.constantFrom("accepted", "busy", "gone", "lost", "refused");
   await fc.assert(
@@ -186,7 +200,7 @@ Deno.test("each tracked event is accepted once or reported as lost, however requ
           return Response.json({ accepted: 0, duplicates: 0, rejected: 0, events: results });
         }, {
           batchEventsMax,
-          retriesMax: 2,
+          trackRetriesMax: 2,
           backoffMs: 0,
           onLost: (entry) => lost.push(entry),
         });
