@@ -25,13 +25,6 @@ export interface ConnectionLimits {
   readonly windowBytes: number;
 }
 
-export const connectionLimits: ConnectionLimits = {
-  heartbeatMs: 1_000,
-  silenceMs: 5_000,
-  frameBytesMax: 64 * 2 ** 20,
-  windowBytes: 64 * 2 ** 20,
-};
-
 /** Time that the peer has to take the reason of a close, ms. */
 const FAREWELL_MS = 500;
 

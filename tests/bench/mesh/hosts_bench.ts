@@ -10,7 +10,7 @@ import { DenoClock } from "../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
 import { startWorkerThreads } from "../../../mesh/adapters/deno/worker_threads.ts";
 import { ChannelLink } from "../../../mesh/adapters/tcp/channel_link.ts";
-import { connectionLimits } from "../../../mesh/adapters/tcp/connection.ts";
+import { connectionLimits } from "../../mesh/adapters/tcp/connection_limits.ts";
 import { type HostAddress, HostLinks } from "../../../mesh/adapters/tcp/host_links.ts";
 import { PROTOCOLS } from "../../../mesh/adapters/tcp/host_identity.ts";
 import type { ActorDefinition, ActorRef, Request } from "../../../mesh/runtime/actor.ts";

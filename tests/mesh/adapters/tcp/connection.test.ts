@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import {
-  Connection,
-  type ConnectionLimits,
-  connectionLimits,
-} from "../../../../mesh/adapters/tcp/connection.ts";
+import { Connection, type ConnectionLimits } from "../../../../mesh/adapters/tcp/connection.ts";
 import type { EncodedValue } from "../../../../mesh/adapters/tcp/encoded_value.ts";
 import type { Clock } from "../../../../mesh/ports/clock.ts";
 import { VirtualClock } from "../../../../mesh/simulation/virtual_clock.ts";
 import { MemoryStream, streamPair } from "./memory_stream.ts";
+import { connectionLimits } from "./connection_limits.ts";
 
 const value = (bytes: number): EncodedValue => ({
   structure: new Uint8Array(bytes),

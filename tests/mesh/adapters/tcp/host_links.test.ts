@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ChannelLink } from "../../../../mesh/adapters/tcp/channel_link.ts";
-import { connectionLimits } from "../../../../mesh/adapters/tcp/connection.ts";
+import { connectionLimits } from "./connection_limits.ts";
 import { DenoRandom } from "../../../../mesh/adapters/deno/deno_random.ts";
 import type { OpenedChannel } from "../../../../mesh/adapters/tcp/host_links.ts";
 import { ActorFailedError } from "../../../../mesh/runtime/errors.ts";

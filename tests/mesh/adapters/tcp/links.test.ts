@@ -1,5 +1,5 @@
 import { ChannelLink } from "../../../../mesh/adapters/tcp/channel_link.ts";
-import { connectionLimits } from "../../../../mesh/adapters/tcp/connection.ts";
+import { connectionLimits } from "./connection_limits.ts";
 import { relay } from "../../../../mesh/adapters/tcp/relay.ts";
 import { RelayedLink } from "../../../../mesh/adapters/tcp/relayed_link.ts";
 import type { Link } from "../../../../mesh/ports/transport.ts";

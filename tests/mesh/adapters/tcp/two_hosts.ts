@@ -1,16 +1,14 @@
 /**
  * Two hosts of a mesh in this process, linked over loopback sockets.
  */
-import {
-  type ConnectionLimits,
-  connectionLimits,
-} from "../../../../mesh/adapters/tcp/connection.ts";
+import { type ConnectionLimits } from "../../../../mesh/adapters/tcp/connection.ts";
 import { HostLinks, type OpenedChannel } from "../../../../mesh/adapters/tcp/host_links.ts";
 import { type HostIdentity, PROTOCOLS } from "../../../../mesh/adapters/tcp/host_identity.ts";
 import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../../../mesh/adapters/deno/deno_random.ts";
 import type { Clock } from "../../../../mesh/ports/clock.ts";
 import { TelemetryRecorder } from "../../../../mesh/simulation/telemetry_recorder.ts";
+import { connectionLimits } from "./connection_limits.ts";
 
 export interface HostUnderTest {
   readonly links: HostLinks;
