@@ -21,6 +21,18 @@ export interface FoundCandidates {
   readonly similarity: Float32Array | undefined;
 }
 
+/** The candidates without one of them. */
+export function withoutCandidate(
+  { candidates, sources, similarity }: FoundCandidates,
+  index: number,
+): FoundCandidates {
+  return {
+    candidates: candidates.toSpliced(index, 1),
+    sources: sources.toSpliced(index, 1),
+    similarity: similarity?.filter((_, i) => i !== index),
+  };
+}
+
 export class CandidateSearch {
   readonly #retriever: ActorRef<RetrieverMessage>;
   readonly #extractor: FeatureExtractor;

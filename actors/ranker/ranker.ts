@@ -17,6 +17,7 @@ import { type EventLog, LogUnavailableError } from "../../mesh/ports/event_log.t
 import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
+import { FeatureTypeError } from "../../kernels/features/errors.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
@@ -26,7 +27,7 @@ import type { ItemVectors } from "../../rules/marginal_relevance.ts";
 import type { RetrieverMessage } from "../retriever/protocol.ts";
 import type { ScorerMessage, Scores } from "../scorer/protocol.ts";
 import { present } from "../../structures/invariant.ts";
-import { CandidateSearch, type FoundCandidates } from "./candidate_search.ts";
+import { CandidateSearch, type FoundCandidates, withoutCandidate } from "./candidate_search.ts";
 import type { RankerOptions } from "./options.ts";
 import {
   type DescribeItems,
@@ -160,14 +161,21 @@ export class Ranker implements Behavior<RankerMessage> {
     try {
       if (this.#search === undefined) throw new RecommendOffError();
       const found = await this.#search.find(request, this.#askOptions(deadline));
-      if (found.candidates.length === 0) return await this.#answerNothing(request, deadline);
       const rank: Rank = { ...request, kind: "rank", candidates: found.candidates };
       const orderBySimilarity = request.kind === "recommendSimilar" &&
         request.orderBy === "similarity";
-      this.#rank(rank, { replyTo: request, deadline, found, orderBySimilarity });
+      await this.#rankFound(rank, { replyTo: request, deadline, found, orderBySimilarity });
     } catch (error) {
       this.#refuse(request, "failed", error);
     }
+  }
+
+  /** Ranks the candidates that a search found, if there are any. */
+  async #rankFound(request: Rank, asked: Asked): Promise<void> {
+    const { replyTo, deadline } = asked;
+    if (request.candidates.length > 0) return this.#rank(request, asked);
+    await this.#answerNothing(replyTo, deadline)
+      .catch((error) => this.#refuse(replyTo, "failed", error));
   }
 
   /** Answers a request that no item fits. Nothing is logged. */
@@ -212,6 +220,13 @@ export class Ranker implements Behavior<RankerMessage> {
     try {
       features = this.#extract(request, kept);
     } catch (error) {
+      const { found } = asked;
+      if (found !== undefined && error instanceof FeatureTypeError && error.source === "item") {
+        // Its attributes were stored before a feature of another type read them.
+        const left = withoutCandidate(found, error.itemIndex ?? 0);
+        this.#rankFound({ ...request, candidates: left.candidates }, { ...asked, found: left });
+        return;
+      }
       return this.#refuse(replyTo, "refused", error);
     }
     const explaining = request.explain ? 1 : 0;

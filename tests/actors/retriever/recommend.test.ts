@@ -144,12 +144,16 @@ Deno.test("items beyond the bound are left out, and those within it are served",
   await loop.stop();
 });
 
-Deno.test("an item whose attributes no feature reads is not recommended by its vector", async () => {
+Deno.test("an item whose attributes no feature can read is left out, from whatever source", async () => {
   const loop = await shop();
-  await loop.profiles.put("item", "odd", { tags: 7 });
+  await loop.profiles.put("item", "odd", { tags: 7, price: 100 });
   await loop.mesh.advance(1_000);
   const ranking = await loop.recommend({ user: "u", limit: 100 });
   assert.equal(ranking.items.length, 40);
+  const recent = await loop.recommend({ user: "u", sources: ["recent"], candidates: 3 });
+  assert.deepEqual(ids(recent).sort(), ["i38", "i39"]);
+  const none = await loop.recommend({ user: "u", sources: ["recent"], candidates: 1 });
+  assert.deepEqual(ids(none), []);
   await loop.stop();
 });
 
