@@ -3,6 +3,7 @@
  * one item or user.
  */
 import type { Attributes, Profile, ProfileKind } from "../../mesh/ports/profile_store.ts";
+import { TurnsByKey } from "../../structures/turns_by_key.ts";
 import { requireFeatures } from "../attributes/attribute_types.ts";
 import { noteOnProfiles } from "../attributes/known_attributes.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
@@ -40,6 +41,8 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
   const body = new BodyReader(clock, options);
   const known = parts.attributes?.[kind];
   const Kind = kind === "item" ? "Item" : "User";
+  // Patches of this gateway do not overtake one another; those of other gateways may.
+  const patches = new TurnsByKey();
 
   async function put(context: GatewayContext): Promise<Response> {
     const id = idOf(context);
@@ -61,7 +64,7 @@ function endpointsOf(kind: ProfileKind, parts: GatewayParts): Endpoint[] {
     const profile = await withinDeadline(
       context,
       clock,
-      patched(id, changes),
+      patches.run(id, () => patched(id, changes)),
       `The profile store did not confirm ${kind} "${id}" in time, so whether it was changed is unknown. ` +
         "Send the patch again: it has the same effect twice.",
     );

@@ -73,10 +73,22 @@ Deno.test("a patch whose result has too many attributes or a wrong type is refus
   assert.equal(wrong.errors[0].pointer, "#/attributes/price");
 });
 
-Deno.test("patches that overtake one another are all applied", async () => {
+Deno.test("many patches of one profile at the same moment are all applied", async () => {
+  const { app } = gatewayFixture();
+  await put(app, "/v1/items/x", {});
+  const names = Array.from({ length: 200 }, (_, i) => `a${i}`);
+  const answers = await Promise.all(names.map((name) => patch(app, "/v1/items/x", { [name]: 1 })));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  const { attributes, version } = await json(app.request("/v1/items/x"));
+  assert.deepEqual(Object.keys(attributes).sort(), names.sort());
+  assert.equal(version, 201);
+});
+
+Deno.test("patches of several gateways that overtake one another are all applied", async () => {
   const store = new MemoryProfileStore(new VirtualClock({ startMs }));
   const names = ["a", "b", "c", "d", "e"];
-  const { app } = gatewayFixture({ profiles: store });
+  const apps = names.map(() => gatewayFixture({ profiles: store }).app);
+  const [app] = apps;
   await put(app, "/v1/items/x", {});
   const replace = store.replace.bind(store);
   // Each write comes a turn after its read, so that patches overtake one another.
@@ -84,7 +96,9 @@ Deno.test("patches that overtake one another are all applied", async () => {
     await new Promise((resolve) => queueMicrotask(() => resolve(undefined)));
     return await replace(...args);
   };
-  const answers = await Promise.all(names.map((name) => patch(app, "/v1/items/x", { [name]: 1 })));
+  const answers = await Promise.all(
+    names.map((name, i) => patch(apps[i], "/v1/items/x", { [name]: 1 })),
+  );
   assert.deepEqual(answers.map(({ status }) => status), [200, 200, 200, 200, 200]);
   const { attributes, version } = await json(app.request("/v1/items/x"));
   assert.deepEqual(Object.keys(attributes).sort(), names);
