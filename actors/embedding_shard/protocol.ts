@@ -219,7 +219,7 @@ export interface GetShardStatistics extends Request<ShardStatistics> {
 
 /**
  * Notes this moment as the cut of a snapshot: all rows of each source up to its `sequence` are
- * applied, and none after it. Drops an unfinished snapshot. Refused with a {@link CutBehindError}
+ * applied, and none after it. Drops an unfinished snapshot. Refused with a {@link CutPassedError}
  * where the shard is past a mark.
  */
 export interface BeginSnapshot extends Request<void> {

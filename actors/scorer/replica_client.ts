@@ -12,7 +12,7 @@ import type { ServingReplicaMessage } from "../serving_replica/protocol.ts";
 
 /** The result of a lookup; valid until the next one. */
 export interface FoundRows {
-  /** By shard: for n ids of a class `[n, width]`, one class after another. */
+  /** By shard that owns ids: for n ids of a class `[n, width]`, one class after another. */
   readonly rows: readonly Float32Array<ArrayBuffer>[];
   /** 1 where the id has a row, `[unique]`. */
   readonly found: Uint8Array<ArrayBuffer>;

@@ -155,8 +155,8 @@ export class ShardClient {
   /**
    * Rows of the distinct ids. An absent id has the values that its row would begin with.
    *
-   * @returns By shard: for n ids of a class `[n, width]`, one class after another. Hand them to
-   * {@link giveBack} when they are read.
+   * @returns By shard that owns ids: for n ids of a class `[n, width]`, one class after another.
+   * Hand them to {@link giveBack} when they are read.
    */
   lookup(
     { uniqueIds, groupStarts }: GroupedIds,

@@ -188,7 +188,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       this.#pipeline.begin(present(batch, "a batch waits"));
       caughtUp = await this.#reader.read();
     }
-    if (this.#mayLearn) {
+    if (this.#mustLearn) {
       await this.#learnOldest();
       if (this.#isStopped) return await this.#takeCuts();
     }
@@ -197,7 +197,7 @@ export class Trainer implements Behavior<TrainerMessage> {
       if (!this.#reader.hasBatch) this.#advance(this.#reader.progress);
       await this.#takeCuts();
     }
-    if (this.#mayBegin || this.#mayLearn || !caughtUp) this.#wake();
+    if (this.#mayBegin || this.#mustLearn || !caughtUp) this.#wake();
   }
 
   /**
@@ -209,8 +209,8 @@ export class Trainer implements Behavior<TrainerMessage> {
     return this.#pipeline.isEmpty || !this.#reader.endsFlight;
   }
 
-  /** Whether no other batch is to begin before the gradients of the oldest one are sent. */
-  get #mayLearn(): boolean {
+  /** Whether the gradients of the oldest batch must be sent before another batch begins. */
+  get #mustLearn(): boolean {
     return !this.#pipeline.isEmpty && (!this.#pipeline.hasRoom || this.#reader.endsFlight);
   }
 

@@ -28,7 +28,7 @@ export class ShardFanOut {
    *
    * @param groupStarts Where each group begins among the distinct ids; shape `[shards · classes +
    *   1]`.
-   * @returns The answers, in the shards' order.
+   * @returns The answers in the order of the shards, without the shards that own no ids.
    * @throws The error of the first shard that failed.
    */
   async ask<R>(groupStarts: Uint32Array, ask: (range: ShardRange) => Promise<R>): Promise<R[]> {
