@@ -157,10 +157,14 @@ const records = fc.array(
   });
 });
 
+/** Numbers in lists: typed arrays are compared by bytes, and NaN has several. */
 function everything(states: readonly KeptState[]) {
   const nowMs = 1e12 + 5 * HOUR;
   return ["ann", "bob"].map((user) =>
-    states.map((state) => state.read(user, ["a", "b", "c", "d"], nowMs, ["click", "shown"]))
+    states.map((state) => {
+      const { items, ...rest } = state.read(user, ["a", "b", "c", "d"], nowMs, ["click", "shown"]);
+      return { ...rest, items: [...items] };
+    })
   );
 }
 
