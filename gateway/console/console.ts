@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from "../../mesh/ports/clock.ts";
 import type { Telemetry } from "../../mesh/ports/telemetry.ts";
-import { Activity, type ActivitySeen } from "./activity.ts";
+import { Activity } from "./activity.ts";
 import { ChartHistory, type ChartSample } from "./chart_history.ts";
 import { charts } from "./charts.ts";
 import { type MetricFamily, MetricInterval, MetricReading } from "./metric_reading.ts";
@@ -70,10 +70,6 @@ export class Console {
     if (this.#stopped || this.#viewers.size >= VIEWERS_MAX) return undefined;
     this.#viewers.add(viewer);
     return () => void this.#viewers.delete(viewer);
-  }
-
-  readActivity(): ActivitySeen {
-    return this.activity.read();
   }
 
   async #sample(): Promise<void> {

@@ -128,7 +128,7 @@ export function consoleStream(
         detail: error instanceof Error ? error.message : String(error),
       }));
       if (ended) return;
-      send("activity", { atMs: clock.nowMs(), state, ...console.readActivity() });
+      send("activity", { atMs: clock.nowMs(), state, ...console.activity.read() });
       timer = clock.schedule(ACTIVITY_MS, sendActivity);
     }
     return context.body(readable, 200, streamHeaders);

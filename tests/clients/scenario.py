@@ -44,7 +44,7 @@ findings = {}
 stored = cairn.items.put(item(1), {"tags": ["a"], "price": 2})
 findings["put"] = [stored["version"], stored["attributes"]]
 findings["get"] = cairn.items.get(item(1))["attributes"]
-findings["absent"] = cairn.users.get(f"{prefix}-nobody")
+findings["absent"] = cairn.users.get(f"{prefix}-absent")
 many = cairn.items.put_many(
     [{"id": item(i + 1), "attributes": {"tags": ["b"]}} for i in range(1200)]
     + [{"id": item(1201), "attributes": {"tags": 7}}]

@@ -36,7 +36,7 @@ const item = (n: number) => `${prefix}/item ${n}`;
 const stored = await cairn.items.put(item(1), { tags: ["a"], price: 2 });
 findings.put = [stored.version, stored.attributes];
 findings.get = (await cairn.items.get(item(1)))?.attributes;
-findings.absent = await cairn.users.get(`${prefix}-nobody`) ?? null;
+findings.absent = await cairn.users.get(`${prefix}-absent`) ?? null;
 const many = await cairn.items.putMany([
   ...Array.from({ length: 1200 }, (_, i) => ({ id: item(i + 1), attributes: { tags: ["b"] } })),
   { id: item(1201), attributes: { tags: 7 } },

@@ -111,7 +111,7 @@ export function linkContract(adapter: string, open: () => Promise<LinksUnderTest
     right.onClosed((cause) => closed.push(cause));
     endLeft();
     await until(() => closed.length > 0);
-    right.send("nobody reads this");
+    right.send("the receiver is gone");
     right.close();
     left.close();
     assert.deepEqual([closed.length, values], [1, []]);

@@ -103,7 +103,7 @@ Deno.test("refused requests and refused events of a list are shown with their re
   const { console, post } = consoleFixture();
   await post("/v1/rank", { user: "ann" });
   await post("/v1/events", [{ eventId: "e-1", rankingId: "none", item: "a", action: "click" }]);
-  const kinds = console.readActivity().refusals.map(({ kind }) => kind);
+  const kinds = console.activity.read().refusals.map(({ kind }) => kind);
   assert.ok(kinds.includes("invalid-request"), kinds.join());
   assert.ok(kinds.includes("unknown-ranking"), kinds.join());
 });
@@ -114,7 +114,7 @@ Deno.test("a flood is sampled, counted, and keeps its newest entries", async () 
     for (let i = 0; i < 25; i++) await post("/v1/rank", { user: `user-${second}` });
     await clock.advance(1000);
   }
-  const { refusals } = console.readActivity();
+  const { refusals } = console.activity.read();
   assert.equal(refusals.length, 100);
   assert.equal(refusals.reduce((sum, { leftOut }) => sum + leftOut, 0), 15 * 10);
   assert.equal(refusals[0].atMs, startMs + 29_000);
