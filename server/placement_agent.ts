@@ -65,6 +65,8 @@ const COPY_ROWS_MAX = 4_096;
 const BEHIND_ROWS_MAX = 2_048;
 /** Time after which a verified copy is void if its owner does not say that it is frozen, ms. */
 const UNCONFIRMED_MS = 3_000;
+/** Pause before a copy that failed begins anew: twice as long after each failure in a row, ms. */
+const COPY_PAUSE_MS = { first: 500, max: 30_000 };
 /** Time in which the others learn of a move before the old owner's messages fail, ms. */
 const HANDOVER_MS = 20;
 /**
@@ -95,6 +97,8 @@ export class PlacementAgent {
   readonly #pauses: Pauses;
   readonly #rows = new Map<number, Rows>();
   readonly #copies = new Map<number, Copy>();
+  /** Copies that have failed in a row, by shard, and when the next one may begin. */
+  readonly #failed = new Map<number, { readonly count: number; readonly untilMs: number }>();
   /** Shards for which something is being done, which the next look leaves alone. */
   readonly #busy = new Map<number, Promise<void>>();
   /** The node of each shard's owner, as this process was told last. */
@@ -226,6 +230,7 @@ export class PlacementAgent {
   }
 
   async #fulfilOne(shard: number, duty: HostDuty | undefined): Promise<void> {
+    if (duty?.kind !== "learn") this.#failed.delete(shard);
     if (duty?.kind === "give") await this.#reportFrozen(shard, duty);
     if (duty?.kind === "own") await this.#findFrozen(shard, duty.placement.epoch);
     const step = hostStep(duty, this.#holding(shard), GENERATION);
@@ -268,6 +273,9 @@ export class PlacementAgent {
         return;
       }
       case "startCopy":
+        if (this.#options.mesh.home.clock.monotonicMs() < (this.#failed.get(shard)?.untilMs ?? 0)) {
+          return;
+        }
         return await this.#copy(shard, step.placement.epoch);
       case "promote": {
         await this.#makeShard(shard, step.epoch);
@@ -360,13 +368,24 @@ export class PlacementAgent {
     const copy: Copy = { epoch, verifiedAtMs: undefined };
     this.#copies.set(shard, copy);
     this.#follow(shard, copy).catch(async (error) => {
+      const pauseMs = this.#pauseAfterFailure(shard);
       this.#telemetry.log("warn", `the copy of shard ${shard} failed and begins anew`, {
         reason: reasonOf(error),
+        pauseMs,
       });
       if (this.#copies.get(shard) !== copy) return;
       this.#copies.delete(shard);
       await mesh.end(copyAddress(shard), 0).catch(() => {});
     });
+  }
+
+  /** Notes a failed copy; the pause before the next one, ms. */
+  #pauseAfterFailure(shard: number): number {
+    const { count } = this.#failed.get(shard) ?? { count: 0 };
+    const pauseMs = Math.min(COPY_PAUSE_MS.first * 2 ** count, COPY_PAUSE_MS.max);
+    const untilMs = this.#options.mesh.home.clock.monotonicMs() + pauseMs;
+    this.#failed.set(shard, { count: count + 1, untilMs });
+    return pauseMs;
   }
 
   async #follow(shard: number, copy: Copy): Promise<void> {
@@ -378,6 +397,7 @@ export class PlacementAgent {
       if (state === "following" && behindRows <= BEHIND_ROWS_MAX) {
         await actor.ask({ kind: "verifyCopy" }, { budgetMs: 4 * BUDGET.budgetMs });
         copy.verifiedAtMs = mesh.home.clock.monotonicMs();
+        this.#failed.delete(shard);
         return;
       }
       await this.#pauses.pause(LOOK_MOVING_MS);

@@ -92,14 +92,6 @@ export interface GetGiving
   readonly kind: "getGiving";
 }
 
-/**
- * Tells a frozen owner that the copy has replaced it: it is stopped next, and another actor of the
- * shard may be made in its thread later.
- */
-export interface RetireShard extends Request<void> {
-  readonly kind: "retireShard";
-}
-
 /** The messages of a copy that has begun. */
 export type CopyRequest = CopyRows | GetCopyChanges | FinishCopy;
 
@@ -108,8 +100,7 @@ export type GivingMessage =
   | BeginCopy
   | CopyRequest
   | AbandonCopy
-  | GetGiving
-  | RetireShard;
+  | GetGiving;
 
 /** The copy is not the one that was begun last: it has to begin anew. */
 export class CopyLostError extends Error {

@@ -26,7 +26,6 @@ export function defineEmbeddingShard(
         case "getIncarnation":
         case "abandonCopy":
         case "getGiving":
-        case "retireShard":
           return "control";
         // One queue for training: a lookup, a cut or an opening must not overtake the gradients
         // sent before it.

@@ -181,9 +181,6 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
         const { copy, isFrozen } = giving ?? { copy: "", isFrozen: false };
         return this.#context.reply(message, giving && { copy, isFrozen });
       }
-      case "retireShard":
-        this.#moved.settle(this.#options.shard);
-        return this.#context.reply(message, undefined);
       default:
         message satisfies never;
     }

@@ -386,6 +386,12 @@ function hostAfter(decision: ShardDecision): string | undefined {
   }
 }
 
+/**
+ * A share in percent; below ten with as many decimals as show that it is not zero, so that two
+ * fills that differ by more than the limit do not read alike.
+ */
 function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
+  const value = share * 100;
+  if (value === 0 || value >= 10) return `${Math.round(value)} %`;
+  return `${Number(value.toPrecision(2))} %`;
 }

@@ -9,7 +9,8 @@ export type RankingLookup = "shown" | "item-not-shown" | "unknown-ranking";
 export interface SharedRankings {
   /**
    * Remembers the items that a ranking showed. Resolves when other gateways can find it, or cannot
-   * because the store is away: it never fails, as a ranking is answered in both cases.
+   * because the store is away: it never fails, as a ranking is answered in both cases. A ranking
+   * that they cannot find yet is written as soon as the store answers.
    */
   remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void>;
   /**
@@ -18,6 +19,12 @@ export interface SharedRankings {
    * @throws {LogUnavailableError} The store is away: whether the rankings exist is unknown.
    */
   load(rankingIds: readonly string[]): Promise<void>;
+  /** Rankings of this gateway that the others cannot find yet. */
+  readonly unshared: number;
+  /** Rankings since the start that the others will never find: too many waited. */
+  readonly givenUp: number;
+  /** Ends the attempts to write rankings that wait. */
+  close(): void;
   /** Compares an item with a ranking that was loaded. A collision of hashes may say `shown`. */
   check(rankingId: string, item: string): RankingLookup;
 }

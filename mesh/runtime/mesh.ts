@@ -6,7 +6,6 @@
 import type { Timer } from "../ports/clock.ts";
 import type { ActorRef, Address, Message } from "./actor.ts";
 import { reasonOf } from "./errors.ts";
-import { invariant } from "../../structures/invariant.ts";
 import type { Node } from "./node.ts";
 import {
   defineNodeActor,
@@ -197,30 +196,6 @@ export class Mesh {
   /** The node of an actor; undefined where there is no such actor. */
   nodeOf(address: Address): string | undefined {
     return this.#started.find((started) => started.address === address)?.node;
-  }
-
-  /**
-   * Makes the actor on another node, sends its messages there, and ends the old one. Asks that wait
-   * for the old one fail, and reach the new one when they are repeated. The new one has none of the
-   * old one's state: the caller moves it.
-   *
-   * @returns `placed` resolves when every node has answered that it sends there; busy ones are
-   * late, and what they send to the old node meanwhile fails.
-   * @throws {ActorFailedError} It cannot be made there; the old one goes on.
-   */
-  async relocate(actor: PlannedActor): Promise<{ readonly placed: Promise<void> }> {
-    const address = addressOf(actor);
-    const index = this.#started.findIndex((started) => started.address === address);
-    invariant(index >= 0, "an actor that is relocated was made before");
-    const { node } = this.#started[index];
-    await this.#make(actor);
-    this.#started[index] = { address, node: actor.node };
-    const placed = this.place([[address, actor.node]]);
-    placed.catch(() => {}); // the caller awaits it after the end of the old one
-    await this.#node(node).ask({ kind: "stop", address, drainMs: 0, hasMoved: true }, {
-      budgetMs: 5_000,
-    });
-    return { placed };
   }
 
   async #make({ kind, key, options, node }: PlannedActor): Promise<void> {

@@ -12,7 +12,10 @@ import { kernelMemories } from "../../kernels/embedding/kernel_module.ts";
 import { BackgroundThreads } from "../../mesh/adapters/linux/background_threads.ts";
 import { HugePages } from "../../mesh/adapters/linux/huge_pages.ts";
 import type { LogLine } from "../../mesh/adapters/prometheus/log_lines.ts";
-import { registerLogMetrics } from "../../mesh/adapters/prometheus/log_metrics.ts";
+import {
+  registerLogMetrics,
+  registerRankingMetrics,
+} from "../../mesh/adapters/prometheus/log_metrics.ts";
 import { registerProcessMetrics } from "../../mesh/adapters/prometheus/process_metrics.ts";
 import {
   mergeMetrics,
@@ -167,6 +170,7 @@ async function openAllStores(
       ),
   });
   registerLogMetrics(telemetry, { events: opened.eventLog, examples: opened.exampleLog });
+  if (opened.sharedRankings) registerRankingMetrics(telemetry, opened.sharedRankings);
   return opened;
 }
 

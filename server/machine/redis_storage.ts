@@ -112,7 +112,10 @@ export async function openRedisStores(
     }),
     close,
   );
-  const sharedRankings = new RedisSharedRankings({ server, keptMs: storage.knownMs });
+  const sharedRankings = opened.adopt(
+    new RedisSharedRankings({ server, keptMs: storage.knownMs }),
+    (rankings) => rankings.close(),
+  );
   const all = opened.move();
   return { eventLog, exampleLog, profiles, sharedRankings, close: () => all.disposeAsync() };
 }

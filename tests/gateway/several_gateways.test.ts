@@ -54,6 +54,20 @@ await withServers((server) => {
     assert.equal((await json(late)).accepted, 1, "it was answered meanwhile");
   });
 
+  test("a ranking that could not be shared is shared when the server answers again", async ([one, two]) => {
+    await server.local.kill();
+    await one.rank("away", ["a", "b"]);
+    await server.local.start();
+    const event = { ...click, rankingId: "away" };
+    const endsMs = performance.now() + 20_000;
+    for (;;) {
+      const answer = await json(two.post("/v1/events", event));
+      if (answer.accepted === 1) break;
+      assert.ok(performance.now() < endsMs, JSON.stringify(answer));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  });
+
   test("an event that both gateways get is accepted once, with one acceptance time", async ([one, two]) => {
     await one.rank("r", ["a", "b"]);
     const ids = Array.from({ length: 20 }, (_, i) => `e${i}`);

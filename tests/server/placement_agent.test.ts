@@ -4,14 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { defineShardCopy } from "../../actors/embedding_shard/copy_definition.ts";
+import type { ShardCopyMessage } from "../../actors/embedding_shard/copy_protocol.ts";
 import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import type { EmbeddingShardOptions } from "../../actors/embedding_shard/options.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
-import type { HostDescription } from "../../mesh/ports/coordination.ts";
+import type { HostDescription, Ownership } from "../../mesh/ports/coordination.ts";
 import type { ActorDefinition } from "../../mesh/runtime/actor.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
 import { Mesh } from "../../mesh/runtime/mesh.ts";
+import type { AnyDefinition } from "../../mesh/runtime/node_actor.ts";
 import { SimulatedMesh } from "../../mesh/simulation/simulated_mesh.ts";
 import { PlacementAgent } from "../../server/placement_agent.ts";
 
@@ -36,11 +38,36 @@ const silentShard: ActorDefinition<EmbeddingShardMessage, EmbeddingShardOptions>
   create: () => ({ receive: () => {} }),
 };
 
-async function startHost(seed: number, leaseMs = LEASE_MS) {
+/** A copy that fails at once, as where its owner cannot be reached. */
+function failingCopy(made: () => void): ActorDefinition<ShardCopyMessage, unknown> {
+  return {
+    kind: "shard_copy",
+    mailbox: { capacity: 16, overflow: "reject" },
+    restart: { restartsMax: 1, periodMs: 1_000, backoffMs: 10, backoffMsMax: 10 },
+    priorityOf: () => "read",
+    create(context) {
+      made();
+      return {
+        receive(message) {
+          if (message.kind !== "getCopyProgress") return;
+          const reason = "no link with the owner";
+          const progress = { state: "failed", rows: 0, bytes: 0, behindRows: 0, reason } as const;
+          context.reply(message, progress);
+        },
+      };
+    },
+  };
+}
+
+async function startHost(
+  seed: number,
+  leaseMs = LEASE_MS,
+  copy: AnyDefinition = defineShardCopy(new MovedShards()),
+) {
   const simulated = new SimulatedMesh({ seed });
   const mesh = new Mesh({
     home: simulated.node(),
-    composition: { definitions: [silentShard, defineShardCopy(new MovedShards())] },
+    composition: { definitions: [silentShard, copy] },
   });
   await simulated.settle(mesh.start([]));
   const coordination = new Coordinator({
@@ -106,5 +133,36 @@ Deno.test("a host that stops ends its lease at once, also while a node is slow",
   await simulated.settle(agent.stop(), 2_500);
   const { hosts } = await coordination.read();
   assert.deepEqual([...hosts.keys()], []);
+  await simulated.stop();
+});
+
+Deno.test("copies that fail one after another begin at growing distances", async () => {
+  const beginnings: number[] = [];
+  const copy = failingCopy(() => beginnings.push(simulated.clock.monotonicMs()));
+  const { simulated, coordination, agent } = await startHost(4, 60_000, copy);
+  const owner = { host: "z", incarnation: "z-1" };
+  await coordination.open({ shards: 1, eventPartitions: 0, examplePartitions: 0, schema: "s" });
+  await coordination.join({ ...description, ...owner });
+  const control = await coordination.acquireControl(owner);
+  const by = { controllerEpoch: control?.epoch ?? 0 };
+  const key = "shard/0";
+  const change = async (next: Ownership) => {
+    const { placements } = await coordination.read();
+    const expected = placements.get(key);
+    assert.ok(expected);
+    await coordination.place({ by, changes: [{ key, expected, next }] });
+  };
+  await change({ state: "restoring", owner });
+  await change({ state: "active", owner });
+  await simulated.settle(agent.start());
+  const target = { host: "a", incarnation: "a-1" };
+  await change({ state: "moving", owner, target, phase: "filling" });
+  await simulated.advance(20_000);
+  const pauses = beginnings.slice(1).map((atMs, i) => atMs - beginnings[i]);
+  assert.ok(pauses.length >= 4 && pauses.length <= 6, `${pauses}`);
+  for (const [i, pauseMs] of pauses.entries()) {
+    assert.ok(pauseMs >= 500 * 2 ** i, `${pauses}`);
+  }
+  await simulated.settle(agent.stop(), 5_000);
   await simulated.stop();
 });

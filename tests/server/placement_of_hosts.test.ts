@@ -1,14 +1,18 @@
 /**
- * Goal: two hosts pass a shard to and fro while a trainer on a third one teaches it and the store
- * is away now and then, and lose no update and no bit. Method: three agents under virtual time,
- * with their records in memory; an absence of the store ends moves in any phase.
+ * Goal: two hosts pass a shard to and fro while trainers on a third one teach it and the store is
+ * away now and then, and lose no update and no bit; replicas reload nothing, and a frozen owner
+ * that crashes stays frozen. Method: three agents under virtual time, with their records in memory;
+ * an absence of the store ends moves in any phase.
  */
 import assert from "node:assert/strict";
 import { defineShardCopy } from "../../actors/embedding_shard/copy_definition.ts";
-import type { FinishCopy } from "../../actors/embedding_shard/copy_protocol.ts";
+import type { FinishCopy, ShardCopyMessage } from "../../actors/embedding_shard/copy_protocol.ts";
 import { defineEmbeddingShard } from "../../actors/embedding_shard/definition.ts";
 import { MovedShards } from "../../actors/embedding_shard/moved_shards.ts";
 import type { EmbeddingShardMessage } from "../../actors/embedding_shard/protocol.ts";
+import { ShardSync } from "../../actors/parameter_sync/shard_sync.ts";
+import { defineServingReplica } from "../../actors/serving_replica/definition.ts";
+import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import { ShardClient } from "../../actors/trainer/shard_client.ts";
 import { MemoryBlobStore } from "../../mesh/adapters/memory/memory_blob_store.ts";
 import { MemoryRecordStore } from "../../mesh/adapters/memory/memory_record_store.ts";
@@ -24,12 +28,17 @@ const SHARD = "embedding_shard/0";
 const BUDGET = { budgetMs: 5_000 };
 const LEASE_MS = 4_000;
 const BATCHES = 2_000;
+const REPLICA = "serving_replica/0";
 
 class World {
   readonly simulated: SimulatedMesh;
   readonly coordination: Coordinator;
   readonly gone: string[] = [];
   readonly trainer: Node;
+  /** Kinds of the messages that owners of the shard have handled. */
+  readonly handled: string[] = [];
+  /** The agents' meshes, by host. */
+  readonly meshes = new Map<string, Mesh>();
   isStoreAway = false;
 
   constructor(seed: number) {
@@ -61,10 +70,25 @@ class World {
     }
     for (const home of nodes) {
       const moved = new MovedShards();
-      const definitions = [defineEmbeddingShard({ blobs, moved }), defineShardCopy(moved)];
+      const shard = defineEmbeddingShard({ blobs, moved });
+      const observed: typeof shard = {
+        ...shard,
+        create: async (context, options) => {
+          const behavior = await shard.create(context, options);
+          return {
+            receive: (message) => {
+              this.handled.push(message.kind);
+              return behavior.receive(message);
+            },
+            stop: () => behavior.stop?.(),
+          };
+        },
+      };
+      const definitions = [observed, defineShardCopy(moved), defineServingReplica()];
       const part = { nodes: [home.name], retryMs: 100 };
       const mesh = new Mesh({ home, composition: { definitions }, part });
       await simulated.settle(mesh.start([]));
+      this.meshes.set(home.name, mesh);
       const agent = new PlacementAgent({
         mesh,
         coordination,
@@ -88,18 +112,18 @@ class World {
     await simulated.advance(LEASE_MS + 2_000);
   }
 
-  async learn(): Promise<void> {
+  async learn(source = 0, batches = BATCHES): Promise<void> {
     const { clock } = this.simulated;
     const client = new ShardClient([this.trainer.actorRef<EmbeddingShardMessage>(SHARD)], {
-      source: "trainer/0",
+      source: `trainer/${source}`,
       widths: [DIM],
       budgetMs: 1_000,
       attemptsMax: 100,
     });
     const pause = (ms: number) => clock.delay(ms);
     await client.open({ ...this.trainer, isCurrent: true, pause } as never);
-    for (let sequence = 1; sequence <= BATCHES; sequence++) {
-      const { grouped, ...batch } = batchOf(0, sequence);
+    for (let sequence = 1; sequence <= batches; sequence++) {
+      const { grouped, ...batch } = batchOf(source, sequence);
       client.giveBack(await client.lookup(grouped));
       await client.applyGradients(grouped, batch);
       await clock.delay(5);
@@ -114,6 +138,45 @@ class World {
     await this.coordination.setHostState(host === "a" ? "b" : "a", "up");
     await this.coordination.setHostState(host, "draining");
     return host;
+  }
+
+  /** A replica on the trainer's host, with rounds of parameter sync until `stop` is called. */
+  async replica() {
+    const { simulated } = this;
+    const mesh = this.meshes.get("trainer");
+    assert.ok(mesh);
+    const replicaOptions = { shard: 0, widths: [DIM], precision: "fp32", bytesMax: 32 << 20 };
+    await simulated.settle(
+      mesh.spawn({ kind: "serving_replica", key: "0", options: replicaOptions, node: "trainer" }),
+    );
+    await simulated.settle(mesh.place([[REPLICA, "trainer"]]));
+    const shard = this.trainer.actorRef<EmbeddingShardMessage>(SHARD);
+    const replica = this.trainer.actorRef<ServingReplicaMessage>(REPLICA);
+    const sync = new ShardSync(shard, [replica], {
+      deltaRowsMax: 200,
+      deltasPerRoundMax: 8,
+      budgetMs: 1_000,
+    });
+    const { incarnation } = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
+    sync.follow(incarnation);
+    let stopped = false;
+    (async () => {
+      while (!stopped) {
+        await sync.round().catch(() => {});
+        await simulated.clock.delay(15);
+      }
+    })();
+    return { replica, stop: () => stopped = true };
+  }
+
+  /** Advances until the shard is at rest at another host than `before`. */
+  async hasLeft(before: string): Promise<void> {
+    for (let i = 0; i < 100; i++) {
+      await this.simulated.advance(200);
+      const placement = (await this.coordination.read()).placements.get("shard/0");
+      if (placement?.state === "active" && placement.owner.host !== before) return;
+    }
+    assert.fail(`the shard stays on ${before}`);
   }
 
   async handover() {
@@ -155,4 +218,92 @@ Deno.test("hosts that pass a shard to and fro lose no bit while the store comes 
     assert.deepEqual(after.marks, [["trainer/0", BATCHES]]);
     assert.deepEqual(after.end.digests, unmoved([BATCHES]).copySource().end().digests);
   }
+});
+
+Deno.test("replicas continue a moved shard's deltas at its new owner and reload nothing", async () => {
+  const world = new World(7);
+  await world.start();
+  const { simulated, handled } = world;
+  const { replica, stop } = await world.replica();
+  // Each interleaving of the sources gives the same rows, as no id is of both.
+  const learning = Promise.all([world.learn(0, 600), world.learn(1, 200)]);
+  await simulated.advance(100);
+  const exports = () => handled.filter((kind) => kind === "exportRows").length;
+  const before = exports();
+  for (let i = 0; i < 2; i++) await world.hasLeft(await world.drainOwner());
+  await simulated.settle(learning, 600_000);
+  await simulated.advance(2_000);
+  assert.equal(exports(), before, "no page of rows was read for a replica");
+  const shard = world.trainer.actorRef<EmbeddingShardMessage>(SHARD);
+  const page = await simulated.settle(shard.ask({ kind: "exportRows", rowsMax: 1e5 }, BUDGET));
+  const starts = Uint32Array.of(0, page.ids.length);
+  const served = await simulated.settle(
+    replica.ask({ kind: "lookup", ids: page.ids, starts }, BUDGET),
+  );
+  assert.deepEqual(served.rows, page.rows);
+  stop();
+  const { end, marks } = await world.handover();
+  assert.deepEqual(marks.toSorted(), [["trainer/0", 600], ["trainer/1", 200]]);
+  assert.deepEqual(end.digests, unmoved([600, 200]).copySource().end().digests);
+});
+
+Deno.test("an owner that crashes while it is frozen applies nothing until its move has ended", async () => {
+  const world = new World(9);
+  await world.start();
+  const { simulated } = world;
+  await simulated.settle(world.learn(0, 30), 60_000);
+  const shard = world.trainer.actorRef<EmbeddingShardMessage>(SHARD);
+  const { incarnation } = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
+  const owner = await world.drainOwner();
+  for (let i = 0; !world.isStoreAway; i++) {
+    assert.ok(i < 2_000, "it was never frozen");
+    await simulated.advance(1);
+    const giving = await simulated.settle(shard.ask({ kind: "getGiving" }, BUDGET), 1_000);
+    world.isStoreAway = giving?.isFrozen === true;
+  }
+  const badCursor = { class: 99, row: 0, moves: 0 };
+  shard.ask({ kind: "exportRows", rowsMax: 1, cursor: badCursor }, BUDGET).catch(() => {});
+  await simulated.advance(500);
+  const opened = shard.ask({ kind: "openSource", source: "trainer/0" }, { budgetMs: 300 });
+  const outcome = opened.then(() => "opened", ({ name }) => name);
+  assert.equal(await simulated.settle(outcome), "AskTimeoutError");
+  world.isStoreAway = false;
+  await world.hasLeft(owner);
+  const now = await simulated.settle(shard.ask({ kind: "getIncarnation" }, BUDGET));
+  assert.equal(now.incarnation, incarnation, "the copy has the state from before the crash");
+  assert.deepEqual((await world.handover()).marks, [["trainer/0", 30]]);
+});
+
+Deno.test("a host forgets the verified copy of a move that was given up", async () => {
+  const world = new World(10);
+  await world.start();
+  const { simulated } = world;
+  await simulated.settle(world.learn(0, 20), 60_000);
+  const view = await world.coordination.read();
+  const placement = view.placements.get("shard/0");
+  assert.ok(placement?.state === "active");
+  const other = placement.owner.host === "a" ? "b" : "a";
+  const mesh = world.meshes.get(other);
+  assert.ok(mesh);
+  const copy = { shard: 0, owner: SHARD, copy: "c", rowsMax: 100, followIntervalMs: 10 };
+  const actor = { kind: "shard_copy", key: "9", node: other };
+  await simulated.settle(
+    mesh.spawn({ ...actor, options: { ...copy, budgetMs: 1_000, tables: options.tables } }),
+  );
+  await simulated.advance(500);
+  const ref = mesh.actorRef<ShardCopyMessage>("shard_copy/9");
+  await simulated.settle(mesh.place([["shard_copy/9", other]]));
+  await simulated.settle(ref.ask({ kind: "verifyCopy" }, BUDGET));
+  await simulated.settle(mesh.end("shard_copy/9", 0));
+  const owned = { ...options, tenure: 9 };
+  const shard = { kind: "embedding_shard", key: "0", node: other, options: owned };
+  await simulated.settle(mesh.spawn(shard));
+  const restored = mesh.actorRef<EmbeddingShardMessage>(SHARD);
+  await simulated.settle(mesh.place([[SHARD, other]]));
+  const finish = { kind: "finishCopy", copy: "end", applied: [0], rowsMax: 1e5 } as const;
+  await simulated.settle(restored.ask({ kind: "beginCopy", copy: "end" }, BUDGET));
+  const { handover } = await simulated.settle(
+    restored.ask<FinishCopy["kind"]>(finish, BUDGET),
+  );
+  assert.deepEqual(handover?.marks, [], "the shard is the copy that was given up");
 });

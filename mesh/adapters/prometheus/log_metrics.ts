@@ -1,9 +1,10 @@
 /**
- * Gauges of how full the logs are and whether they refuse appends. They are read at each scrape, so
- * that appends cost no metric.
+ * Gauges of how full the logs are, whether they refuse appends, and whether rankings are shared.
+ * They are read at each scrape, so that appends and rankings cost no metric.
  */
-import { Gauge } from "prom-client";
+import { Counter, Gauge } from "prom-client";
 import type { EventLog } from "../../ports/event_log.ts";
+import type { SharedRankings } from "../../ports/shared_rankings.ts";
 import type { PrometheusTelemetry } from "./prometheus_telemetry.ts";
 
 /** @param logs The logs that this thread writes, by the name for their label. */
@@ -32,4 +33,28 @@ export function registerLogMetrics(
     "1 while the log takes no appends: it is full, or the disk is full or failed.",
     (log) => log.refusal() === undefined ? 0 : 1,
   );
+}
+
+/** Metrics of the rankings that the gateways of a mesh know of each other. */
+export function registerRankingMetrics(
+  { registry }: PrometheusTelemetry,
+  rankings: SharedRankings,
+): void {
+  new Gauge({
+    name: "cairn_rankings_unshared",
+    help: "Rankings whose events the other gateways refuse, until the Redis server answers.",
+    registers: [registry],
+    collect() {
+      this.set(rankings.unshared);
+    },
+  });
+  new Counter({
+    name: "cairn_rankings_given_up_total",
+    help: "Rankings whose events the other gateways refuse for good: too many waited to be shared.",
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(rankings.givenUp);
+    },
+  });
 }

@@ -1,5 +1,7 @@
 /**
- * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires.
+ * Rankings of all gateways in Redis: the hashes of their items under a key each, which expires. A
+ * ranking that could not be written is kept here and written when the server answers again: until
+ * then the other gateways refuse its events as unknown, and its own gateway accepts them.
  */
 import { fnv1a } from "../../../structures/fnv1a.ts";
 import { LogUnavailableError } from "../../ports/event_log.ts";
@@ -18,30 +20,51 @@ export interface SharedRankingsOptions {
 const LOADED_MAX = 10_000;
 /** Longest wait of a ranking until it is remembered, ms. */
 const REMEMBER_MS = 100;
+/** Pause between two attempts to write the rankings that could not be written, ms. */
+const RETRY_MS = 500;
+/** Rankings that wait to be written; the oldest ones make room. */
+const UNSHARED_MAX = 10_000;
+/** Rankings of one attempt. */
+const BATCH_MAX = 500;
 
 export class RedisSharedRankings implements SharedRankings {
   readonly #options: SharedRankingsOptions;
   /** Hashes of the items of rankings that were loaded, oldest first; empty = there is none. */
   readonly #loaded = new Map<string, Uint32Array>();
+  /** Bytes and end of rankings that could not be written, oldest first. */
+  readonly #unshared = new Map<string, { readonly bytes: Uint8Array; readonly untilMs: number }>();
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #givenUp = 0;
 
   constructor(options: SharedRankingsOptions) {
     this.#options = options;
   }
 
   async remember(rankingId: string, items: readonly { readonly id: string }[]): Promise<void> {
-    const { server, keptMs } = this.#options;
+    const { keptMs } = this.#options;
     const hashes = Uint32Array.from(items, ({ id }) => fnv1a(id) >>> 0);
-    const written = server.commands.send([
-      "SET",
-      this.#key(rankingId),
-      new Uint8Array(hashes.buffer),
-      "PX",
-      keptMs,
-    ]).catch(() => {});
+    const bytes = new Uint8Array(hashes.buffer);
+    const written = this.#write(rankingId, bytes, keptMs).catch(() =>
+      this.#keep(rankingId, bytes, performance.now() + keptMs)
+    );
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise((resolve) => timer = setTimeout(resolve, REMEMBER_MS));
     await Promise.race([written, late]);
     clearTimeout(timer);
+  }
+
+  get unshared(): number {
+    return this.#unshared.size;
+  }
+
+  get givenUp(): number {
+    return this.#givenUp;
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#unshared.clear();
   }
 
   async load(rankingIds: readonly string[]): Promise<void> {
@@ -74,6 +97,42 @@ export class RedisSharedRankings implements SharedRankings {
     const hashes = this.#loaded.get(rankingId);
     if (!hashes?.length) return "unknown-ranking";
     return hashes.includes(fnv1a(item) >>> 0) ? "shown" : "item-not-shown";
+  }
+
+  async #write(rankingId: string, bytes: Uint8Array, keptMs: number): Promise<void> {
+    const { commands } = this.#options.server;
+    await commands.send(["SET", this.#key(rankingId), bytes, "PX", Math.ceil(keptMs)]);
+  }
+
+  #keep(rankingId: string, bytes: Uint8Array, untilMs: number): void {
+    this.#unshared.set(rankingId, { bytes, untilMs });
+    for (const id of this.#unshared.keys()) {
+      if (this.#unshared.size <= UNSHARED_MAX) break;
+      this.#unshared.delete(id);
+      this.#givenUp++;
+    }
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    if (this.#retry !== undefined || this.#unshared.size === 0) return;
+    this.#retry = setTimeout(() => void this.#shareAgain(), RETRY_MS);
+    Deno.unrefTimer(Number(this.#retry));
+  }
+
+  /** Writes the oldest rankings that wait, and goes on at once where all were taken. */
+  async #shareAgain(): Promise<void> {
+    const nowMs = performance.now();
+    const batch = [...this.#unshared].slice(0, BATCH_MAX);
+    const outcomes = await Promise.allSettled(batch.map(async ([id, entry]) => {
+      const leftMs = entry.untilMs - nowMs;
+      if (leftMs >= 1) await this.#write(id, entry.bytes, leftMs);
+      if (this.#unshared.get(id) === entry) this.#unshared.delete(id);
+    }));
+    this.#retry = undefined;
+    const all = outcomes.every(({ status }) => status === "fulfilled");
+    if (all && this.#unshared.size > 0) return await this.#shareAgain();
+    this.#retryLater();
   }
 
   #key(rankingId: string): string {

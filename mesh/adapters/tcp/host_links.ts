@@ -62,6 +62,8 @@ const HANDSHAKE_MS = 5_000;
 const CONNECT_MS = 5_000;
 /** Handshakes of other hosts at a time; a host makes two. */
 const HANDSHAKES_MAX = 256;
+/** Addresses of which the last refusal is remembered. */
+const REFUSALS_MAX = 64;
 /** Pause between two readings of the queues, ms. */
 const WATCH_MS = 1_000;
 /** Time in which a running host that connects with this one has done so, in readings. */
@@ -107,7 +109,10 @@ export class HostLinks {
   readonly #listener: Deno.TcpListener;
   /** By purpose and host. */
   readonly #established = new Map<string, Established>();
+  /** Why each host of `peers` is not linked. */
   readonly #reasons = new Map<string, string>();
+  /** The newest reasons for which connections were refused, by address; oldest first. */
+  readonly #refusals = new Map<string, string>();
   readonly #sleeping = new Set<() => void>();
   readonly #metrics: ReturnType<typeof instruments>;
   #watching: Timer | undefined;
@@ -239,7 +244,7 @@ export class HostLinks {
       );
     } catch (error) {
       this.#metrics.refused.add(1);
-      this.#note(from.slice(0, from.lastIndexOf(":")), `refused: ${messageOf(error)}`);
+      this.#noteRefused(stream.remoteAddr.hostname, messageOf(error));
     } finally {
       this.#handshakes--;
     }
@@ -373,6 +378,18 @@ export class HostLinks {
     if (this.#stopped || this.#reasons.get(host) === reason) return;
     this.#reasons.set(host, reason);
     this.#options.telemetry.log("warn", `${failure} host ${host}: ${reason}`);
+  }
+
+  /** Logs a refused connection, where the same was not refused to its address lately. */
+  #noteRefused(address: string, reason: string): void {
+    if (this.#stopped || this.#refusals.get(address) === reason) return;
+    this.#refusals.delete(address);
+    this.#refusals.set(address, reason);
+    for (const oldest of this.#refusals.keys()) {
+      if (this.#refusals.size <= REFUSALS_MAX) break;
+      this.#refusals.delete(oldest);
+    }
+    this.#options.telemetry.log("warn", `no link with host ${address}: refused: ${reason}`);
   }
 
   #sleep(delayMs: number): Promise<void> {
