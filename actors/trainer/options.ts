@@ -24,9 +24,12 @@ export interface TrainerOptions {
   readonly rowsWaitingMax: number;
   /** Embedding shards, by shard number. */
   readonly shards: readonly Address[];
-  /** Budget of one message to a shard, ms. */
+  /** Least budget of one message to a shard, ms. It grows with the time that the shard takes. */
   readonly shardBudgetMs: number;
-  /** Attempts of one such message before the trainer crashes and is restarted. */
+  /**
+   * Attempts of one such message that fail, for another reason than the shard's slowness, before
+   * the trainer crashes and is restarted.
+   */
   readonly shardAttemptsMax: number;
   readonly slots: number;
   readonly denseWidth: number;

@@ -1,6 +1,6 @@
 /**
- * The trainer's side of the embedding shards: asks all of them at once, and retries what failed.
- * Retries are safe, since lookups have no effect and gradients carry a sequence.
+ * The trainer's side of the embedding shards: asks all of them at once, and repeats asks that
+ * failed. Repeating is safe, since lookups have no effect and gradients carry a sequence.
  */
 import type { ActorRef } from "../../mesh/runtime/actor.ts";
 import type { UniqueIds } from "../../kernels/embedding/batch_kernel.ts";
@@ -15,15 +15,12 @@ import {
   type SourceOpening,
 } from "../embedding_shard/protocol.ts";
 import type { TrainerMark } from "./protocol.ts";
-import { askUntilAnswered, type RepeatedAskOptions } from "./repeated_ask.ts";
+import { RepeatedAsks, type RepeatedAsksOptions, type Repeating } from "./repeated_asks.ts";
 
 /** Spare buffers per shard: as many as there are batches in flight. */
 const SPARES_PER_SHARD = 4;
 
-/** Pause before a shard is asked once more whose actor was gone twice, ms. */
-const MOVED_PAUSE_MS = 100;
-
-/** Errors of a shard that a retry gets again. By name: the shard may live in another thread. */
+/** Errors of a shard that another ask gets again. By name: the shard may live in another thread. */
 const FINAL_ERRORS: ReadonlySet<string> = new Set([
   "ShardRestartedError",
   "SourceReopenedError",
@@ -37,7 +34,11 @@ export interface ShardClientOptions {
   readonly source: string;
   /** Weights of a row, by class. */
   readonly widths: readonly number[];
+  /** The trainer's: its end ends the wait for slow shards. */
+  readonly context: RepeatedAsksOptions["context"];
+  /** Least budget of a message, ms; longer for a shard that is slower. */
   readonly budgetMs: number;
+  /** Attempts of a message that fail for another reason than the shard's slowness. */
   readonly attemptsMax: number;
 }
 
@@ -57,7 +58,8 @@ export class ShardClient {
   readonly #options: ShardClientOptions;
   readonly #fanOut: ShardFanOut;
   readonly #buffers: BufferPool;
-  #context: RepeatedAskOptions["context"] | undefined;
+  /** By shard. */
+  readonly #asks: readonly RepeatedAsks[];
   /** By shard. */
   #openings: readonly SourceOpening[] = [];
   /** Sequence of the newest gradients that were sent. */
@@ -69,6 +71,10 @@ export class ShardClient {
   ) {
     this.#shards = shards;
     this.#options = options;
+    const { context, budgetMs, attemptsMax: failuresMax } = options;
+    this.#asks = shards.map(({ address }) =>
+      new RepeatedAsks({ context, address, budgetMs, failuresMax, finalErrors: FINAL_ERRORS })
+    );
     this.#fanOut = new ShardFanOut(shards.length, options.widths.length);
     this.#buffers = new BufferPool(SPARES_PER_SHARD * shards.length);
   }
@@ -78,23 +84,29 @@ export class ShardClient {
     return this.#openings.map(({ incarnation }) => incarnation);
   }
 
+  /** Budget with which the slowest shard answers, ms. */
+  get budgetMs(): number {
+    return Math.max(...this.#asks.map(({ budgetMs }) => budgetMs));
+  }
+
+  /** Lets the messages on their way be the last ones, however they end. */
+  end(): void {
+    for (const asks of this.#asks) asks.end();
+  }
+
   /**
    * Opens this trainer's stream at every shard, however slow the shards are. Messages of an earlier
    * opening have no effect from now on.
    *
-   * @param context The trainer's: its end ends the wait for slow shards.
    * @returns The newest sequence that each shard has applied.
    * @throws {Error} When a shard cannot be reached.
    */
-  async open(context: RepeatedAskOptions["context"]): Promise<number[]> {
-    this.#context = context;
-    const { source, budgetMs, attemptsMax } = this.#options;
-    const opened = await Promise.all(this.#shards.map((shard) =>
-      askUntilAnswered(
-        (budgetMs) => shard.ask({ kind: "openSource", source }, { budgetMs }),
-        { context, address: shard.address, budgetMs, failuresMax: attemptsMax },
-      )
-    ));
+  async open(): Promise<number[]> {
+    const { source } = this.#options;
+    const opened = await this.#askAll(
+      (shard, _, budgetMs) => shard.ask({ kind: "openSource", source }, { budgetMs }),
+      { isStart: true },
+    );
     this.#openings = opened.map(({ incarnation, epoch }) => ({ incarnation, epoch }));
     return opened.map(({ sequence }) => sequence);
   }
@@ -106,8 +118,7 @@ export class ShardClient {
    * @throws {ShardRestartedError} When a shard has another incarnation than at {@link open}.
    */
   async check(): Promise<void> {
-    const { budgetMs } = this.#options;
-    const answers = await this.#askAll((shard) =>
+    const answers = await this.#askAll((shard, _, budgetMs) =>
       shard.ask({ kind: "getIncarnation" }, { budgetMs })
     );
     const restarted = answers.findIndex(({ incarnation }, s) =>
@@ -121,15 +132,22 @@ export class ShardClient {
     return { source: this.#options.source, sequence, openings: this.#openings };
   }
 
-  /** Tells every shard that a snapshot cuts here, where all trainers hold still. */
-  async beginSnapshot(snapshot: string, standing: readonly TrainerMark[]): Promise<void> {
-    const { budgetMs } = this.#options;
-    await this.#askAll((shard, s) => {
+  /**
+   * Tells every shard that a snapshot cuts here, where all trainers hold still.
+   *
+   * @param remainingMs Time left for the cut, ms.
+   */
+  async beginSnapshot(
+    snapshot: string,
+    standing: readonly TrainerMark[],
+    remainingMs: () => number,
+  ): Promise<void> {
+    await this.#askAll((shard, s, budgetMs) => {
       const marks = standing.map(({ source, sequence, openings }) => {
         return { source, sequence, opening: openings[s] };
       });
       return shard.ask({ kind: "beginSnapshot", snapshot, marks }, { budgetMs });
-    });
+    }, { remainingMs });
   }
 
   /**
@@ -137,7 +155,7 @@ export class ShardClient {
    * it answers.
    */
   async goBack(): Promise<void> {
-    const { budgetMs } = this.#options;
+    const { budgetMs } = this;
     await Promise.allSettled(
       this.#shards.map((shard, s) =>
         shard.ask({ kind: "goBack", opening: this.#openings[s] }, { budgetMs })
@@ -145,11 +163,16 @@ export class ShardClient {
     );
   }
 
-  /** Asks every shard, with retries; the answers are in the shards' order. */
+  /** Asks every shard until it answers; the answers are in the shards' order. */
   #askAll<R>(
-    ask: (shard: ActorRef<EmbeddingShardMessage>, s: number) => Promise<R>,
+    ask: (shard: ActorRef<EmbeddingShardMessage>, s: number, budgetMs: number) => Promise<R>,
+    repeating?: Repeating,
   ): Promise<R[]> {
-    return Promise.all(this.#shards.map((shard, s) => this.#retry(() => ask(shard, s))));
+    return Promise.all(
+      this.#shards.map((shard, s) =>
+        this.#asks[s].ask((budgetMs) => ask(shard, s, budgetMs), repeating)
+      ),
+    );
   }
 
   /**
@@ -162,14 +185,16 @@ export class ShardClient {
     { uniqueIds, groupStarts }: GroupedIds,
     trace?: TraceContext,
   ): Promise<Float32Array<ArrayBuffer>[]> {
-    const { budgetMs } = this.#options;
-    return this.#fanOut.ask(groupStarts, ({ shard, from, to, starts }) =>
-      this.#retry(async () => {
-        const ids = uniqueIds.slice(from, to);
-        const message = { kind: "lookup", ids, starts, missing: "initial" } as const;
-        const options = { budgetMs, transfer: [ids.buffer], trace };
-        return (await this.#shards[shard].ask(message, options)).rows;
-      }));
+    return this.#fanOut.ask(
+      groupStarts,
+      ({ shard, from, to, starts }) =>
+        this.#asks[shard].ask(async (budgetMs) => {
+          const ids = uniqueIds.slice(from, to);
+          const message = { kind: "lookup", ids, starts, missing: "initial" } as const;
+          const options = { budgetMs, transfer: [ids.buffer], trace };
+          return (await this.#shards[shard].ask(message, options)).rows;
+        }),
+    );
   }
 
   /** Takes over the memory of looked-up rows, which gradients will use. */
@@ -184,42 +209,32 @@ export class ShardClient {
   ): Promise<void> {
     invariant(sequence > this.#sent, "sequences of gradients ascend");
     this.#sent = sequence;
-    const { source, widths, budgetMs } = this.#options;
+    const { source, widths } = this.#options;
     const floats = floatStarts(groupStarts, widths);
-    await this.#fanOut.ask(groupStarts, ({ shard, from, to, starts }) =>
-      this.#retry(() => {
-        const group = shard * widths.length;
-        const part = gradients.subarray(floats[group], floats[group + widths.length]);
-        const message = {
-          kind: "applyGradients",
-          source,
-          sequence,
-          ids: uniqueIds.slice(from, to),
-          starts,
-          gradients: this.#buffers.take(part.length),
-          counts: counts.slice(from, to),
-          atMs,
-          opening: this.#openings[shard],
-        } as const;
-        message.gradients.set(part);
-        return this.#shards[shard].ask(message, {
-          budgetMs,
-          trace,
-          transfer: [message.ids.buffer, message.gradients.buffer, message.counts.buffer],
-        });
-      }));
-  }
-
-  async #retry<R>(attempt: () => Promise<R>): Promise<R> {
-    for (let attempts = 1;; attempts++) {
-      try {
-        return await attempt();
-      } catch (error) {
-        const { name } = error as Error;
-        if (FINAL_ERRORS.has(name) || attempts >= this.#options.attemptsMax) throw error;
-        // A shard that has moved is at once where the next ask goes, or within a moment.
-        if (name === "ActorFailedError" && attempts > 1) await this.#context?.pause(MOVED_PAUSE_MS);
-      }
-    }
+    await this.#fanOut.ask(
+      groupStarts,
+      ({ shard, from, to, starts }) =>
+        this.#asks[shard].ask((budgetMs) => {
+          const group = shard * widths.length;
+          const part = gradients.subarray(floats[group], floats[group + widths.length]);
+          const message = {
+            kind: "applyGradients",
+            source,
+            sequence,
+            ids: uniqueIds.slice(from, to),
+            starts,
+            gradients: this.#buffers.take(part.length),
+            counts: counts.slice(from, to),
+            atMs,
+            opening: this.#openings[shard],
+          } as const;
+          message.gradients.set(part);
+          return this.#shards[shard].ask(message, {
+            budgetMs,
+            trace,
+            transfer: [message.ids.buffer, message.gradients.buffer, message.counts.buffer],
+          });
+        }),
+    );
   }
 }

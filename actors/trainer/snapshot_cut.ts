@@ -9,13 +9,11 @@ import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import { encodePart, type TrainerPart, writePart } from "../../records/snapshot_parts.ts";
 import type { TrainerState } from "../../records/trainer_state.ts";
 import { invariant } from "../../structures/invariant.ts";
-import type { TrainerOptions } from "./options.ts";
 import type { Cut, TrainerMessage } from "./protocol.ts";
 import type { ShardClient } from "./shard_client.ts";
 
 export interface SnapshotCutParts {
   readonly context: ActorContext<TrainerMessage>;
-  readonly options: Pick<TrainerOptions, "shardBudgetMs">;
   readonly blobs: BlobStore;
   readonly kernel: BatchKernel;
   readonly shards: ShardClient;
@@ -37,21 +35,25 @@ export async function cutParts(
   message: Cut,
   sequence: number,
   readState: () => Promise<StateAtCut>,
-  { context, options, blobs, kernel, shards }: SnapshotCutParts,
+  { context, blobs, kernel, shards }: SnapshotCutParts,
 ): Promise<readonly TrainerPart[]> {
   const { snapshot, unlessAt } = message;
   const standing = [...message.standing, shards.standing(sequence)];
   const [next, ...others] = message.others;
   let parts: readonly TrainerPart[] = [];
   if (next !== undefined) {
-    // Bounded by the shards' budget, so that an absent trainer holds the others only briefly.
-    const budgetMs = Math.min(options.shardBudgetMs, context.remainingMs(message));
+    // A shard's budget for each part that is to come, so that an absent trainer holds the others
+    // only briefly.
+    const budgetMs = Math.min(
+      shards.budgetMs * message.others.length,
+      context.remainingMs(message),
+    );
     const trainer = context.actorRef<TrainerMessage>(next);
     ({ parts } = await trainer.ask({ ...message, standing, others }, { budgetMs }));
     if (parts.length === 0) return [];
   } else {
     if (standing.every((mark) => mark.sequence === unlessAt?.[mark.source])) return [];
-    await shards.beginSnapshot(snapshot, standing);
+    await shards.beginSnapshot(snapshot, standing, () => context.remainingMs(message));
   }
   const { state, ...cut } = await readState();
   invariant(cut.sequence === sequence, "a trainer holds still during a cut");

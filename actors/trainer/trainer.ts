@@ -90,6 +90,7 @@ export class Trainer implements Behavior<TrainerMessage> {
     this.#shards = new ShardClient(shards, {
       source,
       widths: layout.classes.map(widthOf),
+      context,
       budgetMs: options.shardBudgetMs,
       attemptsMax: options.shardAttemptsMax,
     });
@@ -174,6 +175,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   async stop(): Promise<void> {
     this.#unsubscribe();
+    this.#shards.end();
     // Gradients must not reach a shard after its mark was read again, nor a step a closed session.
     await this.#pipeline.drain();
     await this.#session.close();
@@ -269,7 +271,7 @@ export class Trainer implements Behavior<TrainerMessage> {
 
   /** Goes on from the newest snapshot that all shards have reached. */
   async #resume(): Promise<void> {
-    const marks = await this.#shards.open(this.#context);
+    const marks = await this.#shards.open();
     const { source } = this.#options;
     const { blobs } = this.#dependencies;
     const refusals = await Refusals.open(blobs, this.#context.clock, source);
@@ -368,7 +370,6 @@ export class Trainer implements Behavior<TrainerMessage> {
     try {
       const parts = await cutParts(message, this.#progress.sequence, () => this.#readState(), {
         context,
-        options: this.#options,
         blobs: this.#dependencies.blobs,
         kernel: this.#kernel,
         shards: this.#shards,

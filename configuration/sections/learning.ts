@@ -79,9 +79,11 @@ export const trainerSection = z.strictObject({
   rowsWaitingMax: z.int().min(1).max(100_000_000).default(65_536)
     .describe("Maximum of rows read ahead of training."),
   shardBudget: duration("10ms", "10m").default(5000)
-    .describe("Time limit of a lookup or gradient message."),
+    .describe("Time limit of a lookup or gradient message; it grows while a shard takes longer."),
   shardAttemptsMax: z.int().min(1).max(1000).default(5)
-    .describe("Attempts per message before the trainer restarts."),
+    .describe(
+      "Failed attempts per message before the trainer restarts. A slow shard is waited for.",
+    ),
   validationBins: z.int().min(16).max(1_000_000).default(10_000)
     .describe("Bins of the score histograms of progressive validation."),
   explosionFactor: z.number().min(2).max(1e9).default(1000)

@@ -27,7 +27,6 @@ export interface Plant {
 
 const shard = "actors/embedding_shard/embedding_shard.ts";
 const replica = "actors/serving_replica/serving_replica.ts";
-const shardClient = "actors/trainer/shard_client.ts";
 const sync = "actors/parameter_sync/parameter_sync.ts";
 const shardSync = "actors/parameter_sync/shard_sync.ts";
 
@@ -36,10 +35,9 @@ export const plants: readonly Plant[] = [
   {
     name: "drop-ack",
     edits: [{
-      file: shardClient,
-      find: "if (FINAL_ERRORS.has(name) || attempts >= this.#options.attemptsMax) throw error;",
-      replace:
-        "if (FINAL_ERRORS.has(name)) throw error;\n        if (attempts >= this.#options.attemptsMax) return undefined as R;",
+      file: "actors/trainer/repeated_asks.ts",
+      find: "loggedMs = this.#log(error, { isStart, beganMs, loggedMs });",
+      replace: 'if (name === "AskTimeoutError" && !isStart) return undefined as R;',
     }],
     seenBy: ["exactly-once", "liveness"],
     scenario: "interrupts",

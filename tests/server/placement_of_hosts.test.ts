@@ -114,14 +114,15 @@ class World {
 
   async learn(source = 0, batches = BATCHES): Promise<void> {
     const { clock } = this.simulated;
+    const pause = (ms: number) => clock.delay(ms);
     const client = new ShardClient([this.trainer.actorRef<EmbeddingShardMessage>(SHARD)], {
       source: `trainer/${source}`,
       widths: [DIM],
+      context: { ...this.trainer, isCurrent: true, pause } as never,
       budgetMs: 1_000,
       attemptsMax: 100,
     });
-    const pause = (ms: number) => clock.delay(ms);
-    await client.open({ ...this.trainer, isCurrent: true, pause } as never);
+    await client.open();
     for (let sequence = 1; sequence <= batches; sequence++) {
       const { grouped, ...batch } = batchOf(source, sequence);
       client.giveBack(await client.lookup(grouped));

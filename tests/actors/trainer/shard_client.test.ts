@@ -22,10 +22,11 @@ Deno.test("gradients sent while a restart is noticed still name the incarnation 
   const client = new ShardClient([ref], {
     source: "trainer",
     widths: [1],
+    context,
     budgetMs: 100,
     attemptsMax: 2,
   });
-  assert.deepEqual(await client.open(context), [8]);
+  assert.deepEqual(await client.open(), [8]);
   await client.check();
   shard.incarnation = "second";
   await assert.rejects(client.check(), { name: "ShardRestartedError" });
@@ -58,6 +59,7 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
   const client = new ShardClient([ref], {
     source: "trainer",
     widths: [2],
+    context,
     budgetMs: 100,
     attemptsMax: 2,
   });
@@ -66,7 +68,7 @@ Deno.test("gradients travel in the memory of looked-up rows, and a retry sends t
     groupStarts: Uint32Array.of(0, 2),
     counts: Uint32Array.of(1, 1),
   };
-  await client.open(context);
+  await client.open();
   client.giveBack(await client.lookup(grouped));
   const gradients = Float32Array.of(1, 2, 3, 4);
   await client.applyGradients(grouped, { gradients, sequence: 16, atMs: 0 });
