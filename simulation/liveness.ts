@@ -8,7 +8,7 @@ import { reasonOf } from "../mesh/runtime/errors.ts";
 import type { RunningMesh } from "../server/compose.ts";
 import { addresses } from "../server/plan.ts";
 import { decodeExamples } from "../records/example_chunk.ts";
-import type { World } from "./world/world.ts";
+import type { ProcessWorld } from "./world/process_world.ts";
 
 const BUDGET = { budgetMs: 5_000 };
 /** Budget within which several trainers can always write their parts of a snapshot, ms. */
@@ -19,7 +19,7 @@ const STEADY_MS = 1_000;
 const SNAPSHOT_INTERVAL_MS_MAX = 15_000;
 
 /** The pending work in words; undefined when everything has come through. */
-export async function pendingIn(world: World): Promise<string | undefined> {
+export async function pendingIn(world: ProcessWorld): Promise<string | undefined> {
   if (world.isRestarting) return "the process is being restarted";
   const running = world.process?.running;
   if (running === undefined) return "the process has not started";
@@ -32,7 +32,7 @@ export async function pendingIn(world: World): Promise<string | undefined> {
   }
 }
 
-async function pendingOf(world: World, running: RunningMesh): Promise<string | undefined> {
+async function pendingOf(world: ProcessWorld, running: RunningMesh): Promise<string | undefined> {
   const { logs } = world.disk;
   const joined = await running.joiner.ask({ kind: "getStatus" }, BUDGET);
   const end = logs.partition("events", 0).durable;

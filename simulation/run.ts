@@ -8,6 +8,7 @@ import { configurationOf, type RunPlan } from "./plan/run_plan.ts";
 import { pendingIn } from "./liveness.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import { type RunOutcome, runWorld } from "./run_world.ts";
+import { ProcessWorld } from "./world/process_world.ts";
 import { cairnProgram } from "./world/program.ts";
 
 /** Events kept for a report where nothing else is said. */
@@ -23,14 +24,18 @@ export async function run(
   let values = plan.values;
   return await runWorld({
     ...plan,
-    program: cairnProgram,
+    create: () =>
+      new ProcessWorld({
+        ...plan,
+        program: cairnProgram,
+        configuration,
+        traceEventsMax,
+        // The parser of YAML reads environment variables of its own.
+        reconfigure: (changes) =>
+          unbanned(() => configurationOf(plan.configuration, values = { ...values, ...changes })),
+        checkers: (world) => [...allCheckers(world), ...scenario.checkers ?? []],
+      }),
     pending: async (world) => await pendingIn(world) ?? await scenario.pending?.(world),
-    configuration,
-    traceEventsMax,
-    // The parser of YAML reads environment variables of its own.
-    reconfigure: (changes) =>
-      unbanned(() => configurationOf(plan.configuration, values = { ...values, ...changes })),
-    checkers: (world) => [...allCheckers(world), ...scenario.checkers ?? []],
     workload: (world, client) => scenario.workload(world, client),
   });
 }

@@ -2,36 +2,25 @@
  * Runs one simulated world from a seed: warm up, let clients work while the plan's faults strike,
  * heal, wait until everything has come through, and check the end.
  */
-import type { CairnConfiguration } from "../configuration/configuration.ts";
 import { banAmbient } from "./ambient_ban.ts";
-import type { CheckerFactory } from "./checkers/checker.ts";
 import type { Fault } from "./plan/fault.ts";
-import { World } from "./world/world.ts";
-import type { Program } from "./world/program.ts";
+import type { World } from "./world/world.ts";
 
-/** All that decides the course of a run. */
-export interface RunOptions {
-  readonly seed: number;
-  readonly program: Program;
-  readonly configuration: CairnConfiguration;
-  readonly reconfigure: (values: Readonly<Record<string, unknown>>) => CairnConfiguration;
+/** All that decides the course of a run in a world of kind `W`. */
+export interface RunOptions<W extends World> {
+  /** Makes the world, with its checkers. */
+  readonly create: () => W;
   readonly faults: readonly Fault[];
   /** Names of the clients; each runs `workload`. */
   readonly clients: readonly string[];
   /** The work of one client; it ends once `world.running` is false. */
-  readonly workload: (world: World, client: string) => Promise<void>;
+  readonly workload: (world: W, client: string) => Promise<void>;
   /** Clients work this long, ms of virtual time. */
   readonly forMs: number;
   /** After healing, everything must have come through within this long, ms. */
   readonly healMs: number;
   /** The work that is pending after healing; undefined when there is none. */
-  readonly pending: (world: World) => Promise<string | undefined>;
-  readonly checkers: (world: World) => readonly CheckerFactory[];
-  readonly traceEventsMax: number;
-  readonly linkMs: number;
-  readonly syncMs: number;
-  readonly turnMessagesMax: number;
-  readonly segmentBytesMax: number;
+  readonly pending: (world: W) => Promise<string | undefined>;
 }
 
 /** How a run ended. */
@@ -54,9 +43,9 @@ const WARM_UP_MS = 60_000;
 const POLL_MS = 250;
 
 /** Runs one world, without the machine's clock, timers, randomness, network and files. */
-export async function runWorld(options: RunOptions): Promise<RunOutcome> {
+export async function runWorld<W extends World>(options: RunOptions<W>): Promise<RunOutcome> {
   using ban = banAmbient();
-  const world = new World(options);
+  const world = options.create();
   const outcome = (end: Pick<RunOutcome, "kind" | "checker" | "message">): RunOutcome => ({
     ...end,
     atMs: world.violation?.atMs ?? world.clock.monotonicMs(),
@@ -106,7 +95,7 @@ export async function runWorld(options: RunOptions): Promise<RunOutcome> {
     const message = error instanceof Error ? error.stack ?? error.message : String(error);
     return violated() ?? outcome({ kind: "crash", checker: "crash", message });
   } finally {
-    world.process?.kill();
+    world.kill();
   }
 }
 

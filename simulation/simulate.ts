@@ -15,6 +15,7 @@ import { formatSeed, parseSeed } from "./seed.ts";
 import { shrinkPlan } from "./shrink/shrink_plan.ts";
 import { actorProgram, nodesOfActors, type OwnActors } from "./world/program.ts";
 import { homeNode } from "../server/plan.ts";
+import { ProcessWorld } from "./world/process_world.ts";
 import type { World } from "./world/world.ts";
 
 /** A simulation. */
@@ -193,13 +194,18 @@ async function runPlan(
   const scenario = scenarioOf(options, reached);
   if (typeof options.mesh === "string") return await run(plan, scenario);
   const configuration = configurationOf(plan.configuration, plan.values);
+  const program = actorProgram(options.mesh);
   return await runWorld({
     ...plan,
-    program: actorProgram(options.mesh),
-    configuration,
-    reconfigure: () => configuration,
-    traceEventsMax: 0,
-    checkers: () => scenario.checkers ?? [],
+    create: () =>
+      new ProcessWorld({
+        ...plan,
+        program,
+        configuration,
+        reconfigure: () => configuration,
+        traceEventsMax: 0,
+        checkers: () => scenario.checkers ?? [],
+      }),
     pending: async (world) => await scenario.pending?.(world),
     workload: (world, client) => scenario.workload(world, client),
   });

@@ -4,7 +4,7 @@
  */
 import { openTelemetryTracing } from "../../mesh/adapters/opentelemetry/opentelemetry_tracing.ts";
 import { counted } from "../../structures/counted.ts";
-import type { CairnConfiguration, HostOptions } from "../../configuration/configuration.ts";
+import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { DenoClock } from "../../mesh/adapters/deno/deno_clock.ts";
 import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
 import { startWorkerThreads, type WorkerThreads } from "../../mesh/adapters/deno/worker_threads.ts";
@@ -28,20 +28,18 @@ import type { ActorFailure } from "../../mesh/runtime/actor_statistics.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { Node } from "../../mesh/runtime/node.ts";
 import { present } from "../../structures/invariant.ts";
-import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
+import { denoNetwork } from "../../mesh/adapters/tcp/deno_network.ts";
 import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
 import { hostOf } from "../compose_host.ts";
-import type {
-  Environment,
-  HostEnvironment,
-  NodesRequest,
-  PlacementEnvironment,
-} from "../environment.ts";
+import type { Environment, HostEnvironment, NodesRequest } from "../environment.ts";
 import { homeNodeOf, nodesOf } from "../plan.ts";
-import { hasCoordination, meshSettingsOf, openCoordination } from "./redis_coordination.ts";
+import { openCoordination } from "./redis_coordination.ts";
 import { machineSessions } from "./dense_sessions.ts";
+import { hasCoordination } from "./mesh_settings.ts";
+import { placementEnvironment } from "./placement_environment.ts";
 import { FailingParts } from "./failing_parts.ts";
-import { type LinksWorkers, openHostLinks } from "./open_host_links.ts";
+import { openHostLinks } from "./open_host_links.ts";
+import { type LinksWorkers, linkWorker } from "./worker_channels.ts";
 import {
   type BlobStorage,
   type MeshStorage,
@@ -109,42 +107,28 @@ export async function openHostMachine(
     host: name,
     async startNodes(request) {
       await opened.startNodes(request);
-      links = openHostLinks({ configuration, host, home: opened.home, ...request }, opened);
+      links = openHostLinks({
+        configuration,
+        host,
+        home: opened.home,
+        network: denoNetwork,
+        onWorkerChannel: (worker) => linkWorker(worker, configuration, opened),
+        ...request,
+      });
     },
     ...(hasCoordination(configuration) &&
-      { placement: placementOf(configuration, host, opened.home, options) }),
+      {
+        placement: placementEnvironment(configuration, host, {
+          random: opened.home.random,
+          open: () => openCoordination(configuration),
+          onGone: options.onFatal ?? (() => {}),
+        }),
+      }),
     links: () => links?.peers ?? [],
     async close() {
       await links?.close();
       await opened.close();
     },
-  };
-}
-
-/** The coordination store as this host uses it. */
-function placementOf(
-  configuration: CairnConfiguration,
-  { name, address, roles, capacityBytes }: HostOptions,
-  { random }: Node,
-  { onFatal = () => {} }: MachineOptions,
-): PlacementEnvironment {
-  const { embeddingShard, shardCount } = configuration;
-  const { leaseMs, balance, movesMax } = present(configuration.mesh, "hosts belong to a mesh");
-  return {
-    settings: meshSettingsOf(configuration),
-    description: {
-      host: name,
-      incarnation: random.uuid("host/placement"),
-      address: `${address.hostname}:${address.port}`,
-      roles,
-      capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
-      version: `protocol ${PROTOCOLS.max}`,
-      protocols: [PROTOCOLS.min, PROTOCOLS.max],
-    },
-    ttlMs: leaseMs,
-    controller: { balances: balance, movesMax },
-    open: () => openCoordination(configuration),
-    onGone: onFatal,
   };
 }
 

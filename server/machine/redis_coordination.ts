@@ -7,9 +7,8 @@ import { DenoRandom } from "../../mesh/adapters/deno/deno_random.ts";
 import { RedisRecordStore } from "../../mesh/adapters/redis/redis_record_store.ts";
 import { RedisServer } from "../../mesh/adapters/redis/redis_server.ts";
 import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
-import type { Coordination, MeshSettings } from "../../mesh/ports/coordination.ts";
+import type { Coordination } from "../../mesh/ports/coordination.ts";
 import { Coordinator } from "../../mesh/runtime/coordination/coordinator.ts";
-import { configurationDigests } from "./configuration_digests.ts";
 import { redisStorageOf } from "./redis_storage.ts";
 
 /** The configuration has no coordination store; the message says what to set. */
@@ -20,11 +19,6 @@ export class NoCoordinationError extends Error {
 export interface OpenedCoordination {
   readonly coordination: Coordination;
   close(): Promise<void>;
-}
-
-/** Whether a configuration has a coordination store. */
-export function hasCoordination({ mesh, storage }: CairnConfiguration): boolean {
-  return mesh !== undefined && storage.kind === "directory" && storage.redis !== undefined;
 }
 
 /**
@@ -66,16 +60,5 @@ export async function openCoordination(
       await store.close();
       server.close();
     },
-  };
-}
-
-/** The numbers and features with which a mesh is created. Only shards are placed by the store. */
-export function meshSettingsOf(configuration: CairnConfiguration): MeshSettings {
-  const { features, model, embeddings } = configurationDigests(configuration);
-  return {
-    shards: configuration.shardCount,
-    eventPartitions: 0,
-    examplePartitions: 0,
-    schema: [features, model, embeddings].join("-"),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The checkers of every run.
  */
-import type { World } from "../world/world.ts";
+import type { ProcessWorld } from "../world/process_world.ts";
 import { acceptedEvents } from "./accepted_events.ts";
 import { admittedRows } from "./admitted_rows.ts";
 import { ascendingAcceptance } from "./ascending_acceptance.ts";
@@ -24,7 +24,7 @@ import { wholeDeltas } from "./whole_deltas.ts";
 import { wholeSnapshots } from "./whole_snapshots.ts";
 
 /** All checkers, for a world that begins. */
-export function allCheckers(world: World): CheckerFactory[] {
+export function allCheckers(world: ProcessWorld): CheckerFactory[] {
   const configuration = () => world.configuration;
   const running = () => world.process?.running;
   return [

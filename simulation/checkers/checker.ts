@@ -15,7 +15,10 @@ export interface CheckerContext {
   fail(message: string): void;
 }
 
-/** One promise, watched. Every method is called in the order in which things happen. */
+/**
+ * One promise, watched. Every method is called in the order in which things happen. `host` is that
+ * of the actor, in a mesh of several processes.
+ */
 export interface Checker {
   /** Short and unique: `exactly-once`. */
   readonly name: string;
@@ -23,11 +26,11 @@ export interface Checker {
   processBegan?(): void;
   processDied?(): void;
   /** An incarnation of an actor begins. */
-  began?(actor: Address): void;
+  began?(actor: Address, host?: string): void;
   /** An actor handles a message. */
-  handles?(actor: Address, message: Message): void;
+  handles?(actor: Address, message: Message, host?: string): void;
   /** An actor answers a request. */
-  answers?(actor: Address, request: Message, value: unknown): void;
+  answers?(actor: Address, request: Message, value: unknown, host?: string): void;
   /** A line of the log, and its reason, "" where it has none. */
   logged?(line: string, reason: string): void;
   /** An ask has not ended in time. */

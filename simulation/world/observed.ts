@@ -13,26 +13,29 @@ import type {
   Request,
 } from "../../mesh/runtime/actor.ts";
 
-/** Observes actors; its methods are called in the order of events. */
+/**
+ * Observes actors; its methods are called in the order of events. `host` is that of the actor, in a
+ * mesh of several processes.
+ */
 export interface ActorObserver {
   /** A message leaves for another actor, or for the sender itself. */
-  sends(from: Address, to: Address, message: Message): void;
+  sends(from: Address, to: Address, message: Message, host?: string): void;
   /** An incarnation begins. */
-  began(actor: Address): void;
+  began(actor: Address, host?: string): void;
   /**
    * A message is about to be handled.
    *
    * @throws {Error} Crashes the actor, as a fault does.
    */
-  handles(actor: Address, message: Message): void;
+  handles(actor: Address, message: Message, host?: string): void;
   /** A request is answered. */
-  answers(actor: Address, request: Message, value: unknown): void;
+  answers(actor: Address, request: Message, value: unknown, host?: string): void;
   /** An ask ended, so long after its budget; or is pending so long after it. */
   askLate(from: Address, to: Address, request: Message, lateMs: number): void;
   /** A request is handled after its deadline. */
   handledLate(actor: Address, request: Message): void;
   /** A request is answered by an error. */
-  refuses(actor: Address, request: Message, error: Error): void;
+  refuses(actor: Address, request: Message, error: Error, host?: string): void;
 }
 
 /** Asks that have not ended, by a key of their own. */
@@ -47,6 +50,8 @@ export interface PendingAsk {
 
 /** The thread of an observed actor. */
 export interface ObservedThread {
+  /** Undefined = the only process. */
+  readonly host?: string;
   readonly clock: NodeClock;
   readonly asks: Set<PendingAsk>;
 }
@@ -66,8 +71,8 @@ export function observed<M extends Message, O>(
       const actor = context.self.address;
       const made = definition.create(observedContext(context, observer, thread), options);
       const watch = (behavior: Behavior<M>) => {
-        observer.began(actor);
-        return observedBehavior(context, behavior, observer);
+        observer.began(actor, thread.host);
+        return observedBehavior(context, behavior, observer, thread);
       };
       return made instanceof Promise ? made.then(watch) : watch(made);
     },
@@ -78,12 +83,13 @@ function observedBehavior<M extends Message>(
   context: ActorContext<M>,
   behavior: Behavior<M>,
   observer: ActorObserver,
+  { host }: ObservedThread,
 ): Behavior<M> {
   const actor = context.self.address;
   return {
     receive(message) {
       if (context.remainingMs(message) === 0) observer.handledLate(actor, message);
-      observer.handles(actor, message);
+      observer.handles(actor, message, host);
       return behavior.receive(message);
     },
     stop: () => behavior.stop?.(),
@@ -93,17 +99,17 @@ function observedBehavior<M extends Message>(
 function observedContext<M extends Message>(
   context: ActorContext<M>,
   observer: ActorObserver,
-  { clock, asks }: ObservedThread,
+  { host, clock, asks }: ObservedThread,
 ): ActorContext<M> {
   const actor = context.self.address;
   const watched = <N extends Message>(ref: ActorRef<N>): ActorRef<N> => ({
     address: ref.address,
     tell(message, transfer) {
-      observer.sends(actor, ref.address, message);
+      observer.sends(actor, ref.address, message, host);
       ref.tell(message, transfer);
     },
     ask(request, options) {
-      observer.sends(actor, ref.address, request as Message);
+      observer.sends(actor, ref.address, request as Message, host);
       const { stalledMs } = clock;
       const dueAtMs = clock.monotonicMs() + options.budgetMs;
       const pending: PendingAsk = {
@@ -135,11 +141,11 @@ function observedContext<M extends Message>(
     tracing: context.tracing,
     actorRef: <N extends Message>(address: Address) => watched(context.actorRef<N>(address)),
     reply(request, value, transfer) {
-      observer.answers(actor, request as Message, value);
+      observer.answers(actor, request as Message, value, host);
       context.reply(request, value, transfer);
     },
     replyError(request: Request<unknown>, error) {
-      observer.refuses(actor, request, error);
+      observer.refuses(actor, request, error, host);
       context.replyError(request, error);
     },
     fence: (write) => context.fence(write),

@@ -11,7 +11,8 @@ import {
   type ServerProgram,
 } from "../../mesh/adapters/redis/local_server.ts";
 import type { HostDescription, HostRun } from "../../mesh/ports/coordination.ts";
-import { meshSettingsOf, openCoordination } from "../../server/machine/redis_coordination.ts";
+import { meshSettingsOf } from "../../server/machine/mesh_settings.ts";
+import { openCoordination } from "../../server/machine/redis_coordination.ts";
 import { smallConfiguration } from "../integration/small_mesh.ts";
 
 const programs: readonly ServerProgram[] = ["redis-server", "valkey-server"];

@@ -13,12 +13,14 @@
  *
  * A side that refuses says so in a goodbye frame, so that both ends can log the same sentence.
  */
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { reasonOf } from "../../runtime/errors.ts";
 import { MalformedFrameError } from "./encoded_value.ts";
 import { type Frame, frameTypes, textFrame, textOf } from "./frame.ts";
 import type { FrameReader } from "./frame_reader.ts";
 import type { FrameWriter } from "./frame_writer.ts";
 import { type HostIdentity, NODES_MAX, type Purpose, purposes } from "./host_identity.ts";
+import type { Network } from "./network.ts";
 
 /** The connection was refused, by this host or by the other one. */
 export class HandshakeError extends Error {
@@ -52,6 +54,7 @@ export interface HandshakeOptions {
   readonly secrets: readonly string[];
   /** Names of the mesh's hosts. */
   readonly hosts: readonly string[];
+  readonly nonce: Network["nonce"];
 }
 
 /** Bytes of a frame of a host that has proved nothing. */
@@ -104,7 +107,7 @@ export async function connectTo(
 ): Promise<Handshaken> {
   return await refusing(frames, async () => {
     const { own } = options;
-    const hello = send(frames, helloOf(own, to, purpose));
+    const hello = send(frames, helloOf(options, to, purpose));
     const [peerHello, peerText] = await receive(frames, readHello);
     const protocol = requireSpoken(own, peerHello);
     if (peerHello.host !== to) {
@@ -112,10 +115,10 @@ export async function connectTo(
     }
     const transcript = `${hello}\n${peerText}`;
     const [{ proof }] = await receive(frames, readProof);
-    await requireProof("acceptor", transcript, proof, to, options.secrets);
+    requireProof("acceptor", transcript, proof, to, options.secrets);
     send(frames, {
       kind: "proof",
-      proof: await prove("connector", transcript, options.secrets),
+      proof: prove("connector", transcript, options.secrets),
       details: detailsOf(own),
     });
     const [{ details }] = await receive(frames, readAccept);
@@ -150,11 +153,11 @@ export async function accept(
           "give all hosts the same mesh.hosts",
       );
     }
-    const hello = send(frames, helloOf(own, host, purpose));
+    const hello = send(frames, helloOf(options, host, purpose));
     const transcript = `${peerText}\n${hello}`;
-    send(frames, { kind: "proof", proof: await prove("acceptor", transcript, secrets) });
+    send(frames, { kind: "proof", proof: prove("acceptor", transcript, secrets) });
     const [{ proof, details }] = await receive(frames, readProof);
-    await requireProof("connector", transcript, proof, host, secrets);
+    requireProof("connector", transcript, proof, host, secrets);
     if (details === undefined) throw new MalformedFrameError("a proof without details");
     requireSameConfiguration(own, host, details);
     send(frames, { kind: "accept", details: detailsOf(own) });
@@ -193,17 +196,17 @@ function requireSameConfiguration(own: HostIdentity, peer: string, { configurati
   );
 }
 
-async function requireProof(
+function requireProof(
   side: Side,
   transcript: string,
   proof: string,
   peer: string,
   secrets: readonly string[],
-): Promise<void> {
+): void {
   const mac = bytesOf(proof);
   for (const secret of keysOf(secrets)) {
-    const key = await hmacKey(secret);
-    if (await crypto.subtle.verify("HMAC", key, mac, signed(side, transcript))) return;
+    const own = macOf(side, transcript, secret);
+    if (mac.byteLength === own.byteLength && timingSafeEqual(mac, own)) return;
   }
   refuse(
     `host ${peer} has another secret; give all hosts the same mesh.secret (during a change, the ` +
@@ -211,34 +214,18 @@ async function requireProof(
   );
 }
 
-async function prove(
-  side: Side,
-  transcript: string,
-  secrets: readonly string[],
-): Promise<string> {
-  const key = await hmacKey(keysOf(secrets)[0]);
-  const mac = await crypto.subtle.sign("HMAC", key, signed(side, transcript));
-  return new Uint8Array(mac).toHex();
+function prove(side: Side, transcript: string, secrets: readonly string[]): string {
+  return macOf(side, transcript, keysOf(secrets)[0]).toHex();
 }
 
 function keysOf(secrets: readonly string[]): readonly string[] {
   return secrets.length > 0 ? secrets : [NO_SECRET];
 }
 
-async function hmacKey(secret: string): Promise<CryptoKey> {
-  const bytes = new TextEncoder().encode(secret);
-  const usages: KeyUsage[] = ["sign", "verify"];
-  return await crypto.subtle.importKey(
-    "raw",
-    bytes,
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    usages,
+function macOf(side: Side, transcript: string, secret: string): Uint8Array {
+  return new Uint8Array(
+    createHmac("sha256", secret).update(`cairn ${side}\n${transcript}`).digest(),
   );
-}
-
-function signed(side: Side, transcript: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`cairn ${side}\n${transcript}`);
 }
 
 // ---- frames
@@ -294,9 +281,9 @@ export function reasonIn(frame: Frame): string {
 
 // ---- messages
 
-function helloOf(own: HostIdentity, to: string, purpose: Purpose): Hello {
-  const { mesh, host, incarnation, protocols } = own;
-  const nonce = crypto.getRandomValues(new Uint8Array(NONCE_BYTES)).toHex();
+function helloOf(options: HandshakeOptions, to: string, purpose: Purpose): Hello {
+  const { mesh, host, incarnation, protocols } = options.own;
+  const nonce = options.nonce(NONCE_BYTES);
   return { kind: "hello", mesh, host, to, incarnation, protocols, purpose, nonce };
 }
 

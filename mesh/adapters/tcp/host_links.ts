@@ -11,18 +11,12 @@ import type { Clock, Timer } from "../../ports/clock.ts";
 import type { RandomStream } from "../../ports/random.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import { reasonOf } from "../../runtime/errors.ts";
-import type { ByteStream } from "./byte_stream.ts";
 import { Channel, channelNumber } from "./channel.ts";
 import { Connection, type ConnectionLimits } from "./connection.ts";
 import { MalformedFrameError } from "./encoded_value.ts";
 import { accept, connectTo, type Handshaken } from "./handshake.ts";
 import { type HostIdentity, NODES_MAX, type Purpose, purposes } from "./host_identity.ts";
-
-/** The TCP address of a host. */
-export interface HostAddress {
-  readonly hostname: string;
-  readonly port: number;
-}
+import type { HostAddress, Listener, Network, Socket } from "./network.ts";
 
 /** A channel between a node of this host and a node of another one. */
 export interface OpenedChannel {
@@ -41,6 +35,7 @@ export interface HostLinksOptions {
   readonly peers: ReadonlyMap<string, HostAddress>;
   readonly secrets: readonly string[];
   readonly limits: ConnectionLimits;
+  readonly network: Network;
   readonly clock: Clock;
   readonly random: RandomStream;
   readonly telemetry: Telemetry;
@@ -106,7 +101,7 @@ interface Established {
 
 export class HostLinks {
   readonly #options: HostLinksOptions;
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: Listener;
   /** By purpose and host. */
   readonly #established = new Map<string, Established>();
   /** Why each host of `peers` is not linked. */
@@ -119,7 +114,7 @@ export class HostLinks {
   #handshakes = 0;
   #stopped = false;
 
-  private constructor(options: HostLinksOptions, listener: Deno.TcpListener) {
+  private constructor(options: HostLinksOptions, listener: Listener) {
     this.#options = options;
     this.#listener = listener;
     this.#metrics = instruments(options.telemetry);
@@ -133,11 +128,11 @@ export class HostLinks {
    * @throws {Error} The address cannot be listened on.
    */
   static open(options: HostLinksOptions): HostLinks {
-    const { own, address: { hostname, port }, peers } = options;
+    const { own, address: { hostname, port }, peers, network } = options;
     invariant(own.nodes.length <= NODES_MAX, "a channel's number has room for both nodes");
-    let listener: Deno.TcpListener;
+    let listener: Listener;
     try {
-      listener = Deno.listen({ hostname, port });
+      listener = network.listen({ hostname, port });
     } catch (cause) {
       throw new Error(
         `Host ${own.host} cannot listen on ${hostname}:${port}: ${reasonOf(cause)}. Give it an ` +
@@ -155,7 +150,7 @@ export class HostLinks {
 
   /** The port that it listens on. */
   get port(): number {
-    return this.#listener.addr.port;
+    return this.#listener.port;
   }
 
   /** The other hosts. */
@@ -201,7 +196,7 @@ export class HostLinks {
 
   async #connect(host: string, purpose: Purpose): Promise<Established> {
     const { hostname, port } = present(this.#options.peers.get(host), "a peer has an address");
-    const connecting = Deno.connect({ hostname, port, signal: AbortSignal.timeout(CONNECT_MS) });
+    const connecting = this.#options.network.connect({ hostname, port }, CONNECT_MS);
     const stream = await connecting.catch((cause) => {
       throw new Error(`host ${host} does not answer at ${hostname}:${port}: ${reasonOf(cause)}`);
     });
@@ -216,7 +211,7 @@ export class HostLinks {
 
   async #acceptAll(): Promise<void> {
     while (!this.#stopped) {
-      let stream: Deno.TcpConn;
+      let stream: Socket;
       try {
         stream = await this.#listener.accept();
       } catch (error) {
@@ -233,8 +228,8 @@ export class HostLinks {
     }
   }
 
-  async #accept(stream: Deno.TcpConn): Promise<void> {
-    const from = `${stream.remoteAddr.hostname}:${stream.remoteAddr.port}`;
+  async #accept(stream: Socket): Promise<void> {
+    const { from } = stream;
     this.#handshakes++;
     try {
       await this.#establish(
@@ -244,7 +239,7 @@ export class HostLinks {
       );
     } catch (error) {
       this.#metrics.refused.add(1);
-      this.#noteRefused(stream.remoteAddr.hostname, messageOf(error));
+      this.#noteRefused(from.slice(0, from.lastIndexOf(":")), messageOf(error));
     } finally {
       this.#handshakes--;
     }
@@ -253,18 +248,17 @@ export class HostLinks {
   // ---- both
 
   #handshakeOptions() {
-    const { own, secrets, peers } = this.#options;
-    return { own, secrets, hosts: [...peers.keys()] };
+    const { own, secrets, peers, network } = this.#options;
+    return { own, secrets, hosts: [...peers.keys()], nonce: network.nonce };
   }
 
   async #establish(
-    stream: Deno.TcpConn,
+    stream: Socket,
     name: string,
     handshake: (connection: Connection) => Promise<Handshaken>,
   ): Promise<Established> {
     const { clock, limits } = this.#options;
-    stream.setNoDelay(true);
-    const connection = new Connection(name, stream as ByteStream, clock, limits);
+    const connection = new Connection(name, stream, clock, limits);
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = clock.schedule(
@@ -413,7 +407,7 @@ function keyOf(host: string, purpose: Purpose): string {
   return `${purpose} ${host}`;
 }
 
-function closeStream(stream: ByteStream): void {
+function closeStream(stream: Socket): void {
   try {
     stream.close();
   } catch {

@@ -11,7 +11,9 @@ import { DenoRandom } from "../../../mesh/adapters/deno/deno_random.ts";
 import { startWorkerThreads } from "../../../mesh/adapters/deno/worker_threads.ts";
 import { ChannelLink } from "../../../mesh/adapters/tcp/channel_link.ts";
 import { connectionLimits } from "../../mesh/adapters/tcp/connection_limits.ts";
-import { type HostAddress, HostLinks } from "../../../mesh/adapters/tcp/host_links.ts";
+import { denoNetwork } from "../../../mesh/adapters/tcp/deno_network.ts";
+import { HostLinks } from "../../../mesh/adapters/tcp/host_links.ts";
+import type { HostAddress } from "../../../mesh/adapters/tcp/network.ts";
 import { PROTOCOLS } from "../../../mesh/adapters/tcp/host_identity.ts";
 import type { ActorDefinition, ActorRef, Request } from "../../../mesh/runtime/actor.ts";
 import { Node } from "../../../mesh/runtime/node.ts";
@@ -52,6 +54,7 @@ function link(node: Node, host: string, peers: ReadonlyMap<string, HostAddress>)
     peers,
     secrets: [],
     limits: connectionLimits,
+    network: denoNetwork,
     clock,
     random: new DenoRandom().stream("backoff"),
     telemetry: new TelemetryRecorder(),

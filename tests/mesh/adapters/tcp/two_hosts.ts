@@ -2,6 +2,7 @@
  * Two hosts of a mesh in this process, linked over loopback sockets.
  */
 import { type ConnectionLimits } from "../../../../mesh/adapters/tcp/connection.ts";
+import { denoNetwork } from "../../../../mesh/adapters/tcp/deno_network.ts";
 import { HostLinks, type OpenedChannel } from "../../../../mesh/adapters/tcp/host_links.ts";
 import { type HostIdentity, PROTOCOLS } from "../../../../mesh/adapters/tcp/host_identity.ts";
 import { DenoClock } from "../../../../mesh/adapters/deno/deno_clock.ts";
@@ -49,6 +50,7 @@ export function openHost(host: string, settings: HostSettings = {}): HostUnderTe
     peers: new Map([[host === "a" ? "b" : "a", { hostname: "127.0.0.1", port: peerPort }]]),
     secrets,
     limits: { ...connectionLimits, ...limits },
+    network: denoNetwork,
     clock: settings.clock ?? clock,
     random: new DenoRandom().stream("backoff"),
     telemetry,

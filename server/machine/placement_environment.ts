@@ -1,0 +1,39 @@
+/**
+ * The coordination store as one host uses it.
+ */
+import type { CairnConfiguration, HostOptions } from "../../configuration/configuration.ts";
+import { PROTOCOLS } from "../../mesh/adapters/tcp/host_identity.ts";
+import type { Random } from "../../mesh/ports/random.ts";
+import { present } from "../../structures/invariant.ts";
+import type { PlacementEnvironment } from "../environment.ts";
+import { meshSettingsOf } from "./mesh_settings.ts";
+
+/** The parts of the environment that a configuration does not say. */
+export interface PlacementParts extends Pick<PlacementEnvironment, "open" | "onGone"> {
+  readonly random: Random;
+}
+
+export function placementEnvironment(
+  configuration: CairnConfiguration,
+  { name, address, roles, capacityBytes }: HostOptions,
+  { random, open, onGone }: PlacementParts,
+): PlacementEnvironment {
+  const { embeddingShard, shardCount } = configuration;
+  const { leaseMs, balance, movesMax } = present(configuration.mesh, "hosts belong to a mesh");
+  return {
+    settings: meshSettingsOf(configuration),
+    description: {
+      host: name,
+      incarnation: random.uuid("host/placement"),
+      address: `${address.hostname}:${address.port}`,
+      roles,
+      capacityBytes: capacityBytes ?? embeddingShard.tables.bytesMax * shardCount,
+      version: `protocol ${PROTOCOLS.max}`,
+      protocols: [PROTOCOLS.min, PROTOCOLS.max],
+    },
+    ttlMs: leaseMs,
+    controller: { balances: balance, movesMax },
+    open,
+    onGone,
+  };
+}
