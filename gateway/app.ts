@@ -14,11 +14,13 @@ import { requireHost } from "./middleware/host_check.ts";
 import { LoadShedding } from "./middleware/load_shedding.ts";
 import { type MeasuredRoute, requestMetrics } from "./middleware/request_metrics.ts";
 import { RequestTraces } from "./middleware/trace_context.ts";
-import { noTracing, type TraceContext, traceIdOf } from "../mesh/ports/tracing.ts";
+import { noTracing, outwardContext, type TraceContext, traceIdOf } from "../mesh/ports/tracing.ts";
 import type { GatewayParts } from "./parts.ts";
 import { ProblemError, problemOf } from "./problems.ts";
 import { Readiness } from "./readiness.ts";
-import { consolePages, consoleStream } from "./routes/console.ts";
+import { consolePages } from "./routes/console_pages.ts";
+import { consoleStream } from "./routes/console_stream.ts";
+import { rankingStoryEndpoints } from "./routes/ranking_story.ts";
 import { documentationEndpoints } from "./routes/documentation.ts";
 import { eventsEndpoint } from "./routes/events.ts";
 import { operationsEndpoints, sharedReadyAnswer } from "./routes/operations.ts";
@@ -40,7 +42,12 @@ export function createGateway(parts: GatewayParts): Hono<GatewayEnv> {
     eventsEndpoint(parts, failures),
     ...profileEndpoints(parts, failures),
     ...operationsEndpoints(parts, ready),
-    ...(parts.console ? [consoleStream(parts.console, parts, () => ready.get())] : []),
+    ...(parts.console
+      ? [
+        consoleStream(parts.console, parts, () => ready.get()),
+        ...rankingStoryEndpoints(parts.console, parts),
+      ]
+      : []),
   ];
   const endpoints = [
     ...described,
@@ -83,7 +90,12 @@ class Pipeline {
     const { options, random, telemetry, tracing = noTracing } = parts;
     this.#parts = parts;
     this.#failures = failures;
-    this.#traces = new RequestTraces(random, tracing, options.tracedShare);
+    this.#traces = new RequestTraces(
+      random,
+      tracing,
+      options.tracedShare,
+      (route) => parts.console?.follows(route) ?? false,
+    );
     this.#requireKey = apiKeys(options.apiKeys);
     this.#load = new LoadShedding(telemetry, options.requestsInFlightMax);
     this.#bodies = new BodyBudget(options.bodiesBytesMax);
@@ -106,7 +118,7 @@ class Pipeline {
     } catch (error) {
       response = this.refuse(error, context);
     }
-    TextResponse.addHeader(response, "traceparent", context.get("trace"));
+    TextResponse.addHeader(response, "traceparent", outwardContext(context.get("trace")));
     route.answered(response.status, clock.monotonicMs() - startMs);
     span?.setAttributes({ "http.response.status_code": response.status });
     if (response.status >= 500) span?.fail(`status ${response.status}`);

@@ -15,6 +15,7 @@ import { recallFromLogs } from "../gateway/memory/log_recall.ts";
 import { createProfileCheck } from "../kernels/features/profile_check.ts";
 import type { ActorRef } from "../mesh/runtime/actor.ts";
 import { actionLabels } from "./action_labels.ts";
+import { consoleSources, shareActivity } from "./console_sources.ts";
 import type { Environment, HostEnvironment, MeshStores } from "./environment.ts";
 import { knownAttributes } from "./known_attributes.ts";
 import { addresses } from "./plan.ts";
@@ -44,8 +45,9 @@ export type GatewayEnvironment = Pick<Environment, "home" | "metrics" | "failing
 export async function openGateway(
   configuration: CairnConfiguration,
   environment: GatewayEnvironment,
-  { mesh, stop }: StartedActors,
+  started: StartedActors,
 ): Promise<RunningMesh> {
+  const { mesh, stop } = started;
   const { home, stores, metrics, host } = environment;
   const { clock, random, telemetry } = home;
   for (const warning of configuration.warnings) telemetry.log("warn", warning);
@@ -62,9 +64,10 @@ export async function openGateway(
     ? new Console({
       clock,
       telemetry,
-      metricValues: async () => await values(await mesh.metrics()),
+      sources: consoleSources(configuration, { ...environment, values }, started),
     })
     : undefined;
+  if (console !== undefined) await shareActivity(configuration, mesh, host, console.activity);
   const { schema } = configuration.features;
   const memory = new GatewayMemory(clock, configuration.gateway);
   const recall = await recallFromLogs(memory, { ...stores, clock, telemetry });

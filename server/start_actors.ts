@@ -1,6 +1,7 @@
 /**
  * Starts the nodes and the actors of one process, and stops them again.
  */
+import type { MeshView } from "../mesh/ports/coordination.ts";
 import { counted } from "../structures/counted.ts";
 import type { SnapshotterMessage } from "../actors/snapshotter/protocol.ts";
 import type { CairnConfiguration } from "../configuration/configuration.ts";
@@ -30,6 +31,8 @@ export interface RunningHost {
 /** The actors of a process. */
 export interface StartedActors {
   readonly mesh: Mesh;
+  /** Reads the coordination store; absent = nothing is placed by one. */
+  readonly meshView?: () => Promise<MeshView>;
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -87,7 +90,7 @@ export async function withActors<T>(
     ...(part && { part }),
   });
   let takesSnapshots = false;
-  let placing: { stop(): Promise<void> } | undefined;
+  let placing: Placing | undefined;
   const stop = once(async () => {
     environment.beginStop?.();
     if (takesSnapshots) await takeLastSnapshot(mesh);
@@ -120,7 +123,7 @@ export async function withActors<T>(
     takesSnapshots = configuration.storage.kind !== "memory" &&
       plan.some(({ kind, node }) => kind === "snapshotter" && (part?.nodes.includes(node) ?? true));
     progress.enter("opening the gateway");
-    return await work({ mesh, stop });
+    return await work({ mesh, stop, ...(placing && { meshView: placing.view }) });
   } catch (error) {
     await stop();
     throw error;
@@ -129,12 +132,18 @@ export async function withActors<T>(
   }
 }
 
+/** The placement of shards at work. */
+interface Placing {
+  view(): Promise<MeshView>;
+  stop(): Promise<void>;
+}
+
 /** Lets the coordination store give shards to this host. */
 async function startPlacement(
   configuration: CairnConfiguration,
   mesh: Mesh,
   { open, ...placement }: PlacementEnvironment,
-): Promise<{ stop(): Promise<void> }> {
+): Promise<Placing> {
   const { coordination, close } = await open();
   const agent = new PlacementAgent({
     mesh,
@@ -150,6 +159,7 @@ async function startPlacement(
     throw error;
   }
   return {
+    view: () => coordination.read(),
     async stop() {
       await agent.stop();
       await close();

@@ -100,7 +100,12 @@ export class EmbeddingShard implements Behavior<EmbeddingShardMessage> {
       help: "Rows for which gradients arrived; a row counts once a batch.",
       labelNames: ["shard"],
     });
-    this.#figures = new ShardFigures(context, options.shard, tables.statistics());
+    this.#figures = new ShardFigures(
+      context,
+      options.shard,
+      tables.statistics(),
+      options.tables.bytesMax,
+    );
     this.#context.schedule(options.evictionIntervalMs, { kind: "evictExpired" });
   }
 

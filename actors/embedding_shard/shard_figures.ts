@@ -17,6 +17,7 @@ export class ShardFigures {
   readonly #shard: string;
   readonly #rows: Gauge;
   readonly #bytes: Gauge;
+  readonly #bytesMax: Gauge;
   readonly #load: Gauge;
   readonly #buckets: Gauge;
   readonly #touched: Gauge;
@@ -26,11 +27,15 @@ export class ShardFigures {
   readonly #frozenMs: Histogram;
   #before: ClassTablesStatistics;
 
-  /** @param restored Statistics after the restore: rows of a snapshot do not count as updates. */
+  /**
+   * @param restored Statistics after the restore: rows of a snapshot do not count as updates.
+   * @param bytesMax Limit of the tables' memory.
+   */
   constructor(
     { telemetry, clock }: { readonly telemetry: Telemetry; readonly clock: Clock },
     shard: number,
     restored: ClassTablesStatistics,
+    bytesMax: number,
   ) {
     this.#clock = clock;
     this.#shard = String(shard);
@@ -43,6 +48,11 @@ export class ShardFigures {
       labelNames: ["shard", "class"],
     });
     const labelNames = ["shard"];
+    this.#bytesMax = telemetry.gauge("cairn_shard_bytes_max", {
+      help: "Memory that the shard's training tables may take (embeddings.bytesMax).",
+      labelNames,
+    });
+    this.#bytesMax.set(bytesMax, { shard: this.#shard });
     this.#load = telemetry.gauge("cairn_shard_load", {
       help: "Share of the cells of the training tables' indexes that is in use.",
       labelNames,
@@ -110,6 +120,7 @@ export class ShardFigures {
       this.#rows.set(0, labels);
       this.#bytes.set(0, labels);
     }
+    this.#bytesMax.set(0, { shard });
     this.#load.set(0, { shard });
     this.#touched.set(0, { shard });
     for (let entries = 0; entries <= ENTRIES_MAX; entries++) {

@@ -6,6 +6,7 @@
  */
 import type { Ranking } from "../../actors/ranker/protocol.ts";
 import type { Clock } from "../../mesh/ports/clock.ts";
+import { isSampled, type TraceContext, traceIdOf } from "../../mesh/ports/tracing.ts";
 
 /** Entries kept of each kind. */
 const KEPT = 100;
@@ -26,6 +27,8 @@ export interface RankingSeen {
   readonly itemCount: number;
   /** The first items, best first. */
   readonly items: readonly { readonly id: string; readonly score: number }[];
+  /** Undefined where its spans are not recorded. */
+  readonly traceId: string | undefined;
 }
 
 /** An accepted event. */
@@ -74,11 +77,15 @@ export class Activity {
     this.#clock = clock;
   }
 
-  /** @param ranking As the ranker answered it. */
-  ranked(user: string, ranking: Ranking, tookMs: number): void {
+  /**
+   * @param ranking As the ranker answered it.
+   * @param trace A ranking whose spans are recorded is kept in any case.
+   */
+  ranked(user: string, ranking: Ranking, tookMs: number, trace?: TraceContext): void {
     if (this.#unknown > 0) this.#learn(ranking.learnedThroughMs);
     const atMs = this.#clock.nowMs();
-    if (!this.#rankings.take(atMs)) return;
+    const isTraced = isSampled(trace);
+    if (!this.#rankings.take(atMs) && !isTraced) return;
     const { rankingId, modelVersion, items } = ranking;
     this.#rankings.add({
       rankingId,
@@ -88,6 +95,7 @@ export class Activity {
       modelVersion,
       itemCount: items.length,
       items: items.slice(0, ITEMS_KEPT).map(({ id, score }) => ({ id, score })),
+      traceId: isTraced ? traceIdOf(trace) : undefined,
     });
   }
 

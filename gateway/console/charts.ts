@@ -1,6 +1,7 @@
 /**
  * The charts of the console: which metrics each of them draws.
  */
+import { rankingRoutes } from "./followed_rankings.ts";
 import type { LabelMatch, MetricInterval } from "./metric_reading.ts";
 
 /** Names of lines with their values at one moment; undefined = nothing happened to measure. */
@@ -17,7 +18,7 @@ export interface Chart {
   point(interval: MetricInterval): ChartPoint;
 }
 
-const rankings: LabelMatch = { route: ["/v1/rank", "/v1/recommend", "/v1/similar"] };
+const rankings: LabelMatch = { route: rankingRoutes };
 
 export const charts: readonly Chart[] = [
   {
@@ -99,8 +100,8 @@ export const charts: readonly Chart[] = [
     group: "Learning",
     title: "Progressive AUC",
     unit: "AUC",
-    help: "By task; each example is scored before the step that trains on it.",
-    point: ({ now }) => pointOf(now.by("task", "cairn_trainer_auc")),
+    help: "By task, the mean of all trainers; each example is scored before its training step.",
+    point: ({ now }) => pointOf(now.meanBy("task", "cairn_trainer_auc")),
   },
   {
     id: "calibration",
@@ -108,7 +109,7 @@ export const charts: readonly Chart[] = [
     title: "Calibration",
     unit: "count",
     help: "By task: mean prediction divided by the mean label; 1 is right.",
-    point: ({ now }) => pointOf(now.by("task", "cairn_trainer_calibration")),
+    point: ({ now }) => pointOf(now.meanBy("task", "cairn_trainer_calibration")),
   },
   {
     id: "step",
@@ -124,8 +125,22 @@ export const charts: readonly Chart[] = [
     unit: "count",
     point: ({ now }) => ({
       training: now.sum("cairn_shard_rows"),
-      serving: now.sum("cairn_replica_rows"),
+      serving: total(now.leastBy("shard", "cairn_replica_rows")),
     }),
+  },
+  {
+    id: "fill",
+    group: "Memory and logs",
+    title: "Table fill",
+    unit: "share",
+    help:
+      "Memory of the fullest shard's tables, of embeddings.bytesMax; at 100 % rows are evicted.",
+    point: ({ now }) => {
+      const limits = now.by("shard", "cairn_shard_bytes_max");
+      const fills = [...now.by("shard", "cairn_shard_bytes")]
+        .map(([shard, bytes]) => bytes / (limits.get(shard) || Infinity));
+      return { fullest: fills.length === 0 ? undefined : Math.max(...fills) };
+    },
   },
   {
     id: "changes",
@@ -167,7 +182,7 @@ export const charts: readonly Chart[] = [
     title: "Memory",
     unit: "bytes",
     point: ({ now }) => ({
-      process: now.sum("process_resident_memory_bytes"),
+      ...named(now.by("host", "process_resident_memory_bytes")),
       "training tables": now.sum("cairn_shard_bytes"),
       "newest snapshot": now.sum("cairn_snapshot_bytes"),
     }),
@@ -177,9 +192,20 @@ export const charts: readonly Chart[] = [
     group: "Memory and logs",
     title: "Cores in use",
     unit: "cores",
-    point: (interval) => ({ process: interval.rate("process_cpu_seconds_total") }),
+    point: (interval) => named(interval.rates("host", "process_cpu_seconds_total")),
   },
 ];
+
+/** Lines of processes: the only one has no name. */
+function named(values: ReadonlyMap<string, number>): ChartPoint {
+  return pointOf([...values].map(([host, value]) => [host === "" ? "process" : host, value]));
+}
+
+function total(values: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const value of values.values()) sum += value;
+  return sum;
+}
 
 function pointOf(values: Iterable<readonly [string, number]>): ChartPoint {
   return Object.fromEntries(values);

@@ -1,6 +1,7 @@
 /**
- * The values of all metrics at one moment, and how a chart asks for them.
+ * The values of all metrics of all hosts at one moment, and how a chart asks for them.
  */
+import { present } from "../../structures/invariant.ts";
 
 /** The values of one metric: plain data, in the form that prom-client gives. */
 export interface MetricFamily {
@@ -15,20 +16,42 @@ export interface MetricValue {
   readonly metricName?: string;
 }
 
-/** Labels that a value must have, each with the values that match. */
+/** The metrics of one process. */
+export interface HostMetrics {
+  readonly host: string;
+  readonly families: readonly MetricFamily[];
+}
+
+/**
+ * Labels that a value must have, each with the values that match. `host` is the process that the
+ * value comes from.
+ */
 export type LabelMatch = Readonly<Record<string, readonly string[]>>;
 
+interface HostValue {
+  readonly host: string;
+  readonly value: number;
+  readonly labels: MetricValue["labels"];
+}
+
 export class MetricReading {
-  readonly #series = new Map<string, MetricValue[]>();
+  readonly #series = new Map<string, HostValue[]>();
+  readonly #hosts: ReadonlySet<string>;
+  /** Values by the identity of their series, made when a rate first asks. */
+  readonly #identified = new Map<string, ReadonlyMap<string, number>>();
 
   /** @param atMs Monotonic time of the reading, ms. */
-  constructor(families: readonly MetricFamily[], readonly atMs: number) {
-    for (const { name, values } of families) {
-      for (const value of values) {
-        const series = value.metricName ?? name;
-        const list = this.#series.get(series);
-        if (list === undefined) this.#series.set(series, [value]);
-        else list.push(value);
+  constructor(hosts: readonly HostMetrics[], readonly atMs: number) {
+    this.#hosts = new Set(hosts.map(({ host }) => host));
+    for (const { host, families } of hosts) {
+      for (const { name, values } of families) {
+        for (const { value, labels, metricName } of values) {
+          const series = metricName ?? name;
+          const list = this.#series.get(series);
+          const entry = { host, value, labels };
+          if (list === undefined) this.#series.set(series, [entry]);
+          else list.push(entry);
+        }
       }
     }
   }
@@ -36,34 +59,86 @@ export class MetricReading {
   /** The sum of the metric's values that match; 0 where there are none. */
   sum(name: string, match: LabelMatch = {}): number {
     let sum = 0;
-    for (const { value, labels } of this.#values(name)) if (matches(labels, match)) sum += value;
+    for (const value of this.#values(name)) if (matches(value, match)) sum += value.value;
     return sum;
   }
 
   /** Sums of the values that match, by the value of one label, in the order of the metric. */
   by(label: string, name: string, match: LabelMatch = {}): Map<string, number> {
-    const sums = new Map<string, number>();
-    for (const { value, labels } of this.#values(name)) {
-      const key = labels[label];
-      if (key === undefined || !matches(labels, match)) continue;
-      sums.set(String(key), (sums.get(String(key)) ?? 0) + value);
-    }
-    return sums;
+    return this.#combine(label, name, match, (sum, value) => sum + value);
   }
 
-  /** Counts of a histogram up to each upper bound, ascending; the last bound is infinite. */
-  buckets(name: string, match: LabelMatch = {}): [bound: number, count: number][] {
-    const counts = new Map<number, number>();
-    for (const { value, labels } of this.#values(`${name}_bucket`)) {
-      if (!matches(labels, match)) continue;
-      const bound = labels.le === "+Inf" ? Infinity : Number(labels.le);
-      counts.set(bound, (counts.get(bound) ?? 0) + value);
-    }
-    return [...counts].sort(([a], [b]) => a - b);
+  /** The smallest of the values that match, by the value of one label. */
+  leastBy(label: string, name: string): Map<string, number> {
+    return this.#combine(label, name, {}, Math.min);
   }
 
-  #values(name: string): readonly MetricValue[] {
+  /** The mean of the values that match, by the value of one label. */
+  meanBy(label: string, name: string): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const value of this.#values(name)) {
+      const key = labelOf(value, label);
+      if (key !== undefined) counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return new Map(
+      [...this.by(label, name)].map(([key, sum]) => [
+        key,
+        sum / present(counts.get(key), "a value that was added was counted"),
+      ]),
+    );
+  }
+
+  /**
+   * Growth of a counter since another reading, series by series as Prometheus counts it. A series
+   * that went back began anew and counts from 0; one of a host that the other reading did not have
+   * does not count.
+   */
+  growthSince(
+    before: MetricReading,
+    name: string,
+    match: LabelMatch,
+    keyOf: (value: HostValue) => string | undefined,
+  ): Map<string, number> {
+    const grown = new Map<string, number>();
+    const earlier = before.#identify(name);
+    for (const value of this.#values(name)) {
+      if (!before.#hosts.has(value.host) || !matches(value, match)) continue;
+      const key = keyOf(value);
+      if (key === undefined) continue;
+      const last = earlier.get(identityOf(value)) ?? 0;
+      const growth = value.value >= last ? value.value - last : value.value;
+      grown.set(key, (grown.get(key) ?? 0) + growth);
+    }
+    return grown;
+  }
+
+  #combine(
+    label: string,
+    name: string,
+    match: LabelMatch,
+    combine: (a: number, b: number) => number,
+  ): Map<string, number> {
+    const results = new Map<string, number>();
+    for (const value of this.#values(name)) {
+      const key = labelOf(value, label);
+      if (key === undefined || !matches(value, match)) continue;
+      const before = results.get(key);
+      results.set(key, before === undefined ? value.value : combine(before, value.value));
+    }
+    return results;
+  }
+
+  #values(name: string): readonly HostValue[] {
     return this.#series.get(name) ?? [];
+  }
+
+  #identify(name: string): ReadonlyMap<string, number> {
+    let identified = this.#identified.get(name);
+    if (identified === undefined) {
+      identified = new Map(this.#values(name).map((each) => [identityOf(each), each.value]));
+      this.#identified.set(name, identified);
+    }
+    return identified;
   }
 }
 
@@ -76,30 +151,37 @@ export class MetricInterval {
     this.#seconds = Math.max(now.atMs - before.atMs, 1) / 1000;
   }
 
-  /** Growth of a counter, a second. A counter that went back began anew and counts from 0. */
-  rate(name: string, match?: LabelMatch): number {
-    return growth(this.before.sum(name, match), this.now.sum(name, match)) / this.#seconds;
+  /** Growth of a counter, a second. */
+  rate(name: string, match: LabelMatch = {}): number {
+    const grown = this.now.growthSince(this.before, name, match, () => "");
+    return (grown.get("") ?? 0) / this.#seconds;
   }
 
   /** Rates by the value of one label. */
-  rates(label: string, name: string, match?: LabelMatch): Map<string, number> {
-    const before = this.before.by(label, name, match);
-    return new Map(
-      [...this.now.by(label, name, match)].map(([key, value]) => [
-        key,
-        growth(before.get(key) ?? 0, value) / this.#seconds,
-      ]),
+  rates(label: string, name: string, match: LabelMatch = {}): Map<string, number> {
+    const grown = this.now.growthSince(
+      this.before,
+      name,
+      match,
+      (value) => labelOf(value, label),
     );
+    return new Map([...grown].map(([key, growth]) => [key, growth / this.#seconds]));
   }
 
   /**
    * The quantile of the values that a histogram recorded between the readings, interpolated within
    * its bucket as Prometheus does; undefined where it recorded none.
    */
-  quantile(q: number, name: string, match?: LabelMatch): number | undefined {
-    const before = new Map(this.before.buckets(name, match));
-    const counts = this.now.buckets(name, match)
-      .map(([bound, count]) => [bound, growth(before.get(bound) ?? 0, count)] as const);
+  quantile(q: number, name: string, match: LabelMatch = {}): number | undefined {
+    const grown = this.now.growthSince(
+      this.before,
+      `${name}_bucket`,
+      match,
+      ({ labels: { le } }) => le === undefined ? undefined : String(le),
+    );
+    const counts = [...grown]
+      .map(([le, count]) => [le === "+Inf" ? Infinity : Number(le), count] as const)
+      .sort(([a], [b]) => a - b);
     const total = counts.at(-1)?.[1] ?? 0;
     if (total <= 0) return undefined;
     let [below, lower] = [0, 0];
@@ -114,11 +196,19 @@ export class MetricInterval {
   }
 }
 
-function growth(before: number, now: number): number {
-  return now >= before ? now - before : now;
+function labelOf({ host, labels }: HostValue, label: string): string | undefined {
+  const value = label === "host" ? host : labels[label];
+  return value === undefined ? undefined : String(value);
 }
 
-function matches(labels: MetricValue["labels"], match: LabelMatch): boolean {
-  for (const name in match) if (!match[name].includes(String(labels[name]))) return false;
+function identityOf({ host, labels }: HostValue): string {
+  return `${host} ${JSON.stringify(labels)}`;
+}
+
+function matches(value: HostValue, match: LabelMatch): boolean {
+  for (const name in match) {
+    const found = labelOf(value, name);
+    if (found === undefined || !match[name].includes(found)) return false;
+  }
   return true;
 }

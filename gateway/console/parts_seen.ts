@@ -1,18 +1,7 @@
 /**
- * The state of the parts of the mesh, as rows of the console's tables.
+ * The state of the actors of all hosts, as rows of the console's table.
  */
 import type { MetricInterval } from "./metric_reading.ts";
-
-export interface ShardSeen {
-  readonly shard: string;
-  readonly rows: number;
-  readonly rowsServed: number;
-  readonly bytes: number;
-  /** Share of the index's cells in use. */
-  readonly load: number;
-  /** Rows that changed and are not yet carried to serving. */
-  readonly waiting: number;
-}
 
 export interface ActorSeen {
   readonly actor: string;
@@ -24,37 +13,38 @@ export interface ActorSeen {
   readonly failures: number;
 }
 
+/** The joiner's outcomes, in all and at present. */
+export interface OutcomeSeen {
+  readonly outcome: string;
+  readonly count: number;
+  readonly perSecond: number;
+}
+
 export interface PartsSeen {
-  readonly shards: readonly ShardSeen[];
   readonly actors: readonly ActorSeen[];
+  readonly joiner: readonly OutcomeSeen[];
 }
 
 /** The parts at the end of the interval; rates are over the interval. */
 export function partsSeen(interval: MetricInterval): PartsSeen {
   const { now } = interval;
-  const served = now.by("shard", "cairn_replica_rows");
-  const bytes = now.by("shard", "cairn_shard_bytes");
-  const load = now.by("shard", "cairn_shard_load");
-  const touched = now.by("shard", "cairn_shard_touched");
   const handled = interval.rates("actor", "cairn_actor_messages_handled_total");
   const restarts = now.by("actor", "cairn_actor_restarts_total");
   const failures = ["messages_dropped", "asks_rejected", "asks_expired"]
     .map((name) => now.by("actor", `cairn_actor_${name}_total`));
+  const outcomes = interval.rates("outcome", "cairn_joiner_outcomes_total");
   return {
-    shards: [...now.by("shard", "cairn_shard_rows")].map(([shard, rows]) => ({
-      shard,
-      rows,
-      rowsServed: served.get(shard) ?? 0,
-      bytes: bytes.get(shard) ?? 0,
-      load: load.get(shard) ?? 0,
-      waiting: touched.get(shard) ?? 0,
-    })),
     actors: [...now.by("actor", "cairn_actor_messages_waiting")].map(([actor, waiting]) => ({
       actor,
       messagesWaiting: waiting,
       messagesPerSecond: handled.get(actor) ?? 0,
       restarts: restarts.get(actor) ?? 0,
       failures: failures.reduce((sum, counts) => sum + (counts.get(actor) ?? 0), 0),
+    })),
+    joiner: [...now.by("outcome", "cairn_joiner_outcomes_total")].map(([outcome, count]) => ({
+      outcome,
+      count,
+      perSecond: outcomes.get(outcome) ?? 0,
     })),
   };
 }

@@ -18,12 +18,23 @@ export class RequestTraces {
   readonly #stream: RandomStream;
   readonly #tracing: Tracing;
   readonly #share: number;
+  readonly #follows: (route: string) => boolean;
 
-  /** @param share Share of the requests without a trace that are recorded, in [0, 1]. */
-  constructor(random: Random, tracing: Tracing, share: number) {
+  /**
+   * @param share Share of the requests without a trace that are recorded, in [0, 1].
+   * @param follows Whether the next request of a route is recorded for the console, where its trace
+   * is not recorded otherwise.
+   */
+  constructor(
+    random: Random,
+    tracing: Tracing,
+    share: number,
+    follows: (route: string) => boolean = () => false,
+  ) {
     this.#stream = random.stream("gateway/trace");
     this.#tracing = tracing;
     this.#share = share;
+    this.#follows = follows;
   }
 
   /**
@@ -34,11 +45,13 @@ export class RequestTraces {
   begin(context: GatewayContext, method: string, route: string): Span | undefined {
     const caller = callersTrace(context.req.raw.headers.get("traceparent"));
     const sampled = caller === undefined ? this.#isDrawn() : caller.flags % 2 === 1;
-    const span = sampled
+    const isLocal = !sampled && caller === undefined && this.#follows(route);
+    const span = sampled || isLocal
       ? this.#tracing.begin(`${method} ${route}`, {
         kind: "server",
         parent: caller?.context,
         attributes: { "http.request.method": method, "http.route": route },
+        isLocal,
       })
       : undefined;
     context.set("trace", span?.context ?? this.#unrecorded(caller));

@@ -72,6 +72,7 @@ export class RankingCalls {
         message.user,
         ranking,
         elapsedMs(context, this.#parts),
+        context.get("trace"),
       );
       return ranking;
     } finally {

@@ -4,6 +4,7 @@
  * processes run one plan together: each makes the actors of its own nodes.
  */
 import type { Timer } from "../ports/clock.ts";
+import type { SpanSeen } from "../ports/tracing.ts";
 import type { ActorRef, Address, Message } from "./actor.ts";
 import { reasonOf } from "./errors.ts";
 import type { Node } from "./node.ts";
@@ -225,6 +226,28 @@ export class Mesh {
     return await Promise.all(
       [...nodes].map((node) => this.#node(node).ask({ kind: "getMetrics" }, { budgetMs })),
     );
+  }
+
+  /**
+   * The snapshot of a node of any process.
+   *
+   * @throws {Error} The node does not answer within the budget.
+   */
+  async metricsOf(node: string, budgetMs: number): Promise<unknown> {
+    return await this.#node(node).ask({ kind: "getMetrics" }, { budgetMs });
+  }
+
+  /**
+   * The recent spans of these traces on a node of any process, and those that are linked to them.
+   *
+   * @throws {Error} The node does not answer within the budget.
+   */
+  async spansOf(
+    node: string,
+    traceIds: readonly string[],
+    budgetMs: number,
+  ): Promise<readonly SpanSeen[]> {
+    return await this.#node(node).ask({ kind: "getSpans", traceIds }, { budgetMs });
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import type { ActorDefinition, Address, Message, Request } from "./actor.ts";
 import type { ActorStatistics } from "./actor_statistics.ts";
+import type { SpanSeen } from "../ports/tracing.ts";
 import type { Node } from "./node.ts";
 
 /** Makes an actor of a kind that the node knows; fails as its `create` fails. */
@@ -48,12 +49,19 @@ export interface GetNodeMetrics extends Request<unknown> {
   readonly kind: "getMetrics";
 }
 
+/** Asks for the node's recent spans of these traces, and for those that are linked to them. */
+export interface GetNodeSpans extends Request<readonly SpanSeen[]> {
+  readonly kind: "getSpans";
+  readonly traceIds: readonly string[];
+}
+
 export type NodeMessage =
   | SpawnActor
   | StopActor
   | PlaceActors
   | GetNodeStatistics
-  | GetNodeMetrics;
+  | GetNodeMetrics
+  | GetNodeSpans;
 
 /** Any definition; its options are checked where the plan is made. */
 // deno-lint-ignore no-explicit-any -- a registry holds definitions of different message types
@@ -118,6 +126,8 @@ export function defineNodeActor(
               (error) => context.replyError(message, error),
             );
             return;
+          case "getSpans":
+            return context.reply(message, node.tracing.find?.(message.traceIds) ?? []);
           default:
             message satisfies never;
         }

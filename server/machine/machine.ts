@@ -27,6 +27,7 @@ import type { LogLevel } from "../../mesh/ports/telemetry.ts";
 import type { ActorFailure } from "../../mesh/runtime/actor_statistics.ts";
 import { reasonOf } from "../../mesh/runtime/errors.ts";
 import { Node } from "../../mesh/runtime/node.ts";
+import { RecentSpans } from "../../mesh/runtime/recent_spans.ts";
 import { present } from "../../structures/invariant.ts";
 import { denoNetwork } from "../../mesh/adapters/tcp/deno_network.ts";
 import type { HostLinks } from "../../mesh/adapters/tcp/host_links.ts";
@@ -181,12 +182,13 @@ async function openProcess<S extends MeshStorage | BlobStorage>(
       new Error(`${actor} is stopped after ${counted(restarts, "restart")}: ${reasonOf(error)}`),
     );
   };
+  const random = new DenoRandom();
   const home = new Node({
     name: homeNodeOf(host),
     clock,
-    random: new DenoRandom(),
+    random,
     telemetry,
-    tracing: openTelemetryTracing(),
+    tracing: new RecentSpans({ clock, random, exporter: openTelemetryTracing() }),
     onFailure,
   });
   const storage = await openStores(telemetry);

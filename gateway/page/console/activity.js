@@ -1,12 +1,13 @@
-/** The newest rankings, the one that the user follows, and refused requests. */
+/** The newest rankings and refused requests of all gateways. */
 import { cell, element, fillTable, find } from "./elements.js";
 import { formatMs, formatTime, whole } from "./format.js";
+import { followedRanking, rankingButton } from "./story.js";
 
 /** Rows of a table. */
 const ROWS_MAX = 50;
 
-/** Newest activity, and the ranking that the user follows. */
-const view = { activity: undefined, followed: undefined };
+/** Newest activity. */
+const view = { activity: undefined };
 
 /** Shows the newest activity; the table stands still while the user points at it or pauses it. */
 export function takeActivity(activity) {
@@ -32,24 +33,28 @@ export function showActivity() {
   fillTable(
     "#rankings",
     chosen.slice(0, ROWS_MAX).map((ranking) => {
-      const { rankingId } = ranking;
-      const button = element("button", { type: "button", "data-ranking": rankingId }, rankingId);
-      button.addEventListener("click", () => follow(ranking));
+      const { rankingId, traceId } = ranking;
+      const mark = traceId === undefined
+        ? []
+        : [element("span", { title: "followed through training" }, "● ")];
       return element(
         "tr",
-        { "aria-selected": String(rankingId === view.followed?.rankingId) },
+        { "aria-selected": String(rankingId === followedRanking()) },
         cell(formatTime(ranking.atMs)),
-        element("td", {}, button),
+        element("td", {}, ...mark, rankingButton(rankingId)),
         cell(ranking.user, "id"),
+        cell(ranking.host || "this process", "id"),
         cell(whole.format(ranking.itemCount)),
         cell(formatMs(ranking.tookMs)),
         cell(String(ranking.modelVersion)),
-        cell(eventsOf(rankingId).map(({ action }) => action).join(", ")),
+        cell(eventsOf(rankingId).map(eventText).join(", ")),
       );
     }),
     wanted === "" ? "No rankings yet." : `No ranking of the last ${rankings.length} matches.`,
   );
-  if (focused !== undefined) find(`[data-ranking="${CSS.escape(focused)}"]`)?.focus();
+  if (focused !== undefined) {
+    find(`#rankings [data-ranking="${CSS.escape(focused)}"]`)?.focus();
+  }
   fillTable(
     "#refusals",
     refusals.slice(0, ROWS_MAX).map((refusal) =>
@@ -57,6 +62,7 @@ export function showActivity() {
         "tr",
         {},
         cell(formatTime(refusal.atMs)),
+        cell(refusal.host || "this process", "id"),
         cell(`${refusal.method} ${refusal.path}`, "id"),
         element(
           "td",
@@ -68,50 +74,9 @@ export function showActivity() {
     ),
     "None.",
   );
-  showFollowed();
 }
 
-function follow(ranking) {
-  view.followed = ranking;
-  showActivity();
-}
-
-function showFollowed() {
-  const ranking = view.followed;
-  find("#ranking").hidden = ranking === undefined;
-  if (ranking === undefined) return;
-  find("#ranking h3").textContent = `Ranking ${ranking.rankingId} for ${ranking.user}`;
-  const events = eventsOf(ranking.rankingId).toReversed();
-  find("#steps").replaceChildren(
-    element(
-      "li",
-      {},
-      `${formatTime(ranking.atMs)}: ${ranking.itemCount} items ranked in ` +
-        `${formatMs(ranking.tookMs)} by model version ${ranking.modelVersion}`,
-    ),
-    ...events.map(({ item, action, acceptedAtMs, knownAtMs }) =>
-      element(
-        "li",
-        {},
-        `${formatTime(acceptedAtMs)}: ${action} on ${item}; ` + (knownAtMs === undefined
-          ? "no answer knows it yet"
-          : `an answer knew it ${formatMs(Math.max(0, knownAtMs - acceptedAtMs))} later`),
-      )
-    ),
-    ...(events.length === 0 ? [element("li", { className: "quiet" }, "No event yet")] : []),
-  );
-  fillTable(
-    "#items",
-    ranking.items.map(({ id, score }, i) =>
-      element(
-        "tr",
-        {},
-        cell(String(i + 1)),
-        cell(id, "id"),
-        cell(score.toPrecision(4)),
-        cell(events.filter(({ item }) => item === id).map(({ action }) => action).join(", ")),
-      )
-    ),
-    "The ranking had no items.",
-  );
+function eventText({ action, acceptedAtMs, knownAtMs }) {
+  if (knownAtMs === undefined) return action;
+  return `${action}, known after ${formatMs(Math.max(0, knownAtMs - acceptedAtMs))}`;
 }

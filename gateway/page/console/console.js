@@ -5,8 +5,10 @@
  */
 import { showActivity, takeActivity } from "./activity.js";
 import { Chart } from "./chart.js";
-import { cell, element, fillTable, find } from "./elements.js";
-import { formatBytes, formats, formatTime, short, whole } from "./format.js";
+import { element, find, keyHeaders } from "./elements.js";
+import { formats, formatTime } from "./format.js";
+import { showMesh, showParts, showStores } from "./mesh.js";
+import { searchLog } from "./story.js";
 
 /** Without data for this long the stream counts as broken, ms. */
 const SILENCE_MS = 15_000;
@@ -75,40 +77,6 @@ function showFigures() {
   }));
 }
 
-function showParts({ shards, actors }) {
-  fillTable(
-    "#shards",
-    shards.map((shard) =>
-      element(
-        "tr",
-        {},
-        cell(shard.shard),
-        cell(whole.format(shard.rows)),
-        cell(whole.format(shard.rowsServed)),
-        cell(formatBytes(shard.bytes)),
-        cell(formats.share(shard.load)),
-        cell(whole.format(shard.waiting)),
-      )
-    ),
-    "No shards in this process.",
-  );
-  fillTable(
-    "#actors",
-    actors.map((actor) =>
-      element(
-        "tr",
-        {},
-        cell(actor.actor, "id"),
-        cell(whole.format(actor.messagesWaiting)),
-        cell(short.format(actor.messagesPerSecond)),
-        cell(whole.format(actor.restarts), actor.restarts > 0 ? "bad" : ""),
-        cell(whole.format(actor.failures), actor.failures > 0 ? "bad" : ""),
-      )
-    ),
-    "No actors.",
-  );
-}
-
 function showState({ state }) {
   const isReady = state.status === "ready";
   setState(isReady ? "Ready" : `Not ready: ${state.detail}`, isReady ? "ready" : "broken");
@@ -135,6 +103,8 @@ function setState(text, className) {
 const handlers = {
   history: showHistory,
   sample: showSample,
+  mesh: showMesh,
+  stores: showStores,
   activity(activity) {
     showState(activity);
     takeActivity(activity);
@@ -149,9 +119,8 @@ async function connect() {
     const stop = new AbortController();
     let silence = setTimeout(() => stop.abort(), SILENCE_MS);
     try {
-      const key = find("#key").value;
       const response = await fetch("/console/stream", {
-        headers: key === "" ? {} : { authorization: `Bearer ${key}` },
+        headers: keyHeaders(),
         signal: stop.signal,
       });
       if (!response.ok) {
@@ -197,7 +166,10 @@ find("#key").addEventListener("change", () => {
   sessionStorage.setItem("cairn-key", find("#key").value);
   connect();
 });
-find("#filterForm").addEventListener("submit", (event) => event.preventDefault());
+find("#filterForm").addEventListener("submit", (event) => {
+  event.preventDefault();
+  searchLog(find("#filter").value.trim());
+});
 find("#filter").addEventListener("input", showActivity);
 find("#pause").addEventListener("change", showActivity);
 addEventListener("resize", () => drawn.forEach((chart) => chart.resize()));

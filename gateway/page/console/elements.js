@@ -21,3 +21,9 @@ export function fillTable(selector, rows, empty) {
       : [element("tr", {}, element("td", { colspan: columns, className: "quiet" }, empty))]),
   );
 }
+
+/** The header with the API key that the user typed. */
+export function keyHeaders() {
+  const key = find("#key").value;
+  return key === "" ? {} : { authorization: `Bearer ${key}` };
+}

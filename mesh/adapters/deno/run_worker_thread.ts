@@ -5,6 +5,7 @@
 import { openTelemetryTracing } from "../opentelemetry/opentelemetry_tracing.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import { reasonOf } from "../../runtime/errors.ts";
+import { RecentSpans } from "../../runtime/recent_spans.ts";
 import { Node } from "../../runtime/node.ts";
 import { defineNodeActor, type NodeComposition } from "../../runtime/node_actor.ts";
 import { NodeLink } from "../../runtime/node_link.ts";
@@ -78,14 +79,15 @@ function makeNode<S>(
   report: (report: WorkerReport) => void,
 ): Node {
   if (background) enterBackground();
+  const [clock, random] = [new DenoClock(), new DenoRandom()];
   return new Node({
     name,
-    clock: new DenoClock(),
-    random: new DenoRandom(),
+    clock,
+    random,
     telemetry: telemetry((level, message, fields = {}) =>
       report({ type: "log", level, message, fields: plain(fields) })
     ),
-    tracing: openTelemetryTracing(),
+    tracing: new RecentSpans({ clock, random, exporter: openTelemetryTracing() }),
     onFailure: (failure) =>
       report({ type: "failure", failure: { ...failure, error: reasonOf(failure.error) } }),
   });

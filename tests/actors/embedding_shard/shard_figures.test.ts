@@ -36,6 +36,7 @@ Deno.test("a shard shows rows and memory of each class, and how many updates its
     { telemetry, clock: new VirtualClock() },
     3,
     tables.statistics(),
+    bytesMax,
   );
   const rows = (number: string) =>
     telemetry.value("cairn_shard_rows", { shard: "3", class: number });
@@ -71,6 +72,7 @@ Deno.test("a shard shows its load, what waits for replicas, and how many ids wer
     { telemetry, clock: new VirtualClock() },
     3,
     tables.statistics(),
+    4 << 20,
   );
   const value = (name: string, labels = {}) =>
     telemetry.value(`cairn_shard_${name}`, { shard: "3", ...labels });

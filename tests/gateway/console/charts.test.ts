@@ -10,13 +10,30 @@ function requestsOf(route: string): MetricReading {
     labels: { route, le },
     metricName: `${name}_bucket`,
   }));
-  return new MetricReading([{ name, values }], 1_000);
+  return new MetricReading([{ host: "", families: [{ name, values }] }], 1_000);
 }
 
 Deno.test("the latency of rankings is that of every route that ranks", () => {
   const latency = charts.find(({ id }) => id === "latency");
   const p50Of = (route: string) =>
-    latency?.point(new MetricInterval(new MetricReading([], 0), requestsOf(route))).p50;
+    latency?.point(
+      new MetricInterval(
+        new MetricReading([{ host: "", families: [] }], 0),
+        requestsOf(route),
+      ),
+    ).p50;
   for (const route of ["/v1/rank", "/v1/recommend", "/v1/similar"]) assert.equal(p50Of(route), 5);
   assert.equal(p50Of("/v1/events"), undefined);
+});
+
+Deno.test("the AUC of a task is the mean of its trainers", () => {
+  const auc = charts.find(({ id }) => id === "auc");
+  const values = [0.6, 0.8].map((value, i) => ({
+    value,
+    labels: { trainer: String(i), task: "click" },
+  }));
+  const families = [{ name: "cairn_trainer_auc", values }];
+  const now = new MetricReading([{ host: "", families }], 1_000);
+  const point = auc?.point(new MetricInterval(new MetricReading([], 0), now));
+  assert.ok(Math.abs((point?.click ?? 0) - 0.7) < 1e-12);
 });

@@ -5,22 +5,30 @@
  */
 import assert from "node:assert/strict";
 import { Console, SAMPLE_MS } from "../../../gateway/console/console.ts";
-import type { MetricFamily } from "../../../gateway/console/metric_reading.ts";
+import { MemoryEventLog } from "../../../mesh/adapters/memory/memory_event_log.ts";
 import { TelemetryRecorder } from "../../../mesh/simulation/telemetry_recorder.ts";
 import { VirtualClock } from "../../../mesh/simulation/virtual_clock.ts";
 import { type FixtureParts, gatewayFixture, startMs } from "../fixture.ts";
+import { consoleDoubles } from "./console_doubles.ts";
 
 function consoleFixture(parts: FixtureParts = {}) {
   const clock = new VirtualClock({ startMs });
   let events = 0;
-  const metrics = (): Promise<MetricFamily[]> =>
-    Promise.resolve([{
-      name: "cairn_events_total",
-      values: [{ value: events += 50, labels: { status: "accepted" } }],
-    }]);
   const telemetry = new TelemetryRecorder();
-  const console = new Console({ clock, telemetry, metricValues: metrics });
-  const fixture = gatewayFixture({ ...parts, clock, console });
+  const eventLog = new MemoryEventLog({ name: "events", partitions: 2 });
+  const sources = consoleDoubles({
+    eventLog,
+    metrics: () =>
+      Promise.resolve([{
+        host: "",
+        families: [{
+          name: "cairn_events_total",
+          values: [{ value: events += 50, labels: { status: "accepted" } }],
+        }],
+      }]),
+  });
+  const console = new Console({ clock, telemetry, sources });
+  const fixture = gatewayFixture({ ...parts, clock, console, eventLog });
   console.start();
   const post = (path: string, body: unknown) =>
     fixture.app.request(path, {
@@ -40,13 +48,22 @@ async function openStream(
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("content-type"), "text/event-stream");
   const reader = response.body!.getReader();
+  async function next() {
+    const { done, value } = await reader.read();
+    if (done) return undefined;
+    const text = new TextDecoder().decode(value);
+    const [, event, data] = /^event: (\w+)\ndata: (.*)\n\n$/.exec(text)!;
+    return { event, data: JSON.parse(data) };
+  }
   return {
-    async next() {
-      const { done, value } = await reader.read();
-      if (done) return undefined;
-      const text = new TextDecoder().decode(value);
-      const [, event, data] = /^event: (\w+)\ndata: (.*)\n\n$/.exec(text)!;
-      return { event, data: JSON.parse(data) };
+    next,
+    /** The next message of this event. */
+    async nextOf(event: string) {
+      for (;;) {
+        const message = await next();
+        assert.ok(message, `the stream ended before ${event}`);
+        if (message.event === event) return message.data;
+      }
     },
     close: () => reader.cancel(),
   };
@@ -64,16 +81,13 @@ Deno.test("a viewer gets the history, then the newest requests, then each sample
 
   await post("/v1/rank", { user: "ann", rankingId: "r-1", candidates: [{ id: "a" }] });
   await clock.advance(0);
-  const activity = await stream.next();
-  assert.equal(activity?.event, "activity");
-  assert.equal(activity.data.state.status, "ready");
-  assert.deepEqual(activity.data.rankings.map((seen: { user: string }) => seen.user), ["ann"]);
+  const activity = await stream.nextOf("activity");
+  assert.equal(activity.state.status, "ready");
+  assert.deepEqual(activity.rankings.map((seen: { user: string }) => seen.user), ["ann"]);
 
   await clock.advance(SAMPLE_MS);
-  let sample = await stream.next();
-  while (sample?.event === "activity") sample = await stream.next();
-  assert.equal(sample?.event, "sample");
-  assert.deepEqual(sample.data.points.events, { accepted: 10 });
+  const sample = await stream.nextOf("sample");
+  assert.deepEqual(sample.points.events, { accepted: 10 });
   await stream.close();
 });
 
@@ -86,17 +100,22 @@ Deno.test("an event is known from the first answer that learned from it", async 
     const stream = await openStream(app);
     await stream.next();
     await clock.advance(0);
-    const activity = await stream.next();
+    const activity = await stream.nextOf("activity");
     await stream.close();
-    return activity?.data.events;
+    return activity.events;
   };
   await post("/v1/rank", { user: "ann", candidates: [{ id: "a" }] });
-  assert.deepEqual(await seen(), [{ ...event, acceptedAtMs }]);
+  assert.deepEqual(await seen(), [{ ...event, acceptedAtMs, host: "" }]);
 
-  await clock.advance(80);
+  await clock.advance(600);
   ranker.status = { ...ranker.status, learnedThroughMs: acceptedAtMs };
   await post("/v1/rank", { user: "ann", candidates: [{ id: "a" }] });
-  assert.deepEqual(await seen(), [{ ...event, acceptedAtMs, knownAtMs: startMs + 80 }]);
+  assert.deepEqual(await seen(), [{
+    ...event,
+    acceptedAtMs,
+    knownAtMs: startMs + 600,
+    host: "",
+  }]);
 });
 
 Deno.test("refused requests and refused events of a list are shown with their reasons", async () => {

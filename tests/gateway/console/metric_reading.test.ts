@@ -11,6 +11,11 @@ import {
 
 type Values = Readonly<Record<string, number>>;
 
+/** A reading of the only process. */
+function readingOf(families: readonly MetricFamily[], atMs: number): MetricReading {
+  return new MetricReading([{ host: "", families }], atMs);
+}
+
 /** A counter by one label. */
 function counter(name: string, label: string, values: Values): MetricFamily {
   return {
@@ -29,7 +34,7 @@ function histogram(name: string, bounds: readonly number[], recorded: readonly n
 }
 
 function interval(before: MetricFamily[], now: MetricFamily[], seconds = 10): MetricInterval {
-  return new MetricInterval(new MetricReading(before, 0), new MetricReading(now, seconds * 1000));
+  return new MetricInterval(readingOf(before, 0), readingOf(now, seconds * 1000));
 }
 
 Deno.test("a rate is the growth of a counter over the time between two readings", () => {
@@ -75,4 +80,29 @@ Deno.test("a quantile lies in the bucket that holds it", () => {
 Deno.test("values beyond the last bound count as that bound", () => {
   const beyond = interval([histogram("s", [1], [])], [histogram("s", [1], [50, 60])]);
   assert.equal(beyond.quantile(0.99, "s"), 1);
+});
+
+/** A reading of several hosts with one counter each. */
+function hostsReading(values: Values, atMs: number): MetricReading {
+  const hosts = Object.entries(values).map(([host, value]) => ({
+    host,
+    families: [counter("c_total", "status", { a: value })],
+  }));
+  return new MetricReading(hosts, atMs);
+}
+
+Deno.test("a host that was away, or comes back, adds no rate of its own; one that restarts counts from 0", () => {
+  const rate = (before: Values, now: Values) =>
+    new MetricInterval(hostsReading(before, 0), hostsReading(now, 10_000)).rate("c_total");
+  assert.equal(rate({ a: 1000, b: 5000 }, { a: 1010 }), 1, "b is away");
+  assert.equal(rate({ a: 1010 }, { a: 1020, b: 9000 }), 1, "b is back");
+  assert.equal(rate({ a: 1000, b: 5000 }, { a: 1010, b: 30 }), 4, "b began anew");
+});
+
+Deno.test("values of a host are told apart by the label host", () => {
+  const reading = hostsReading({ a: 1, b: 2 }, 0);
+  assert.deepEqual([...reading.by("host", "c_total")], [["a", 1], ["b", 2]]);
+  assert.equal(reading.sum("c_total", { host: ["b"] }), 2);
+  assert.deepEqual([...reading.leastBy("status", "c_total")], [["a", 1]]);
+  assert.deepEqual([...reading.meanBy("status", "c_total")], [["a", 1.5]]);
 });

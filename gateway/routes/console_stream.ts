@@ -1,50 +1,25 @@
 /**
- * The console: a page for operators, its files, and the stream of what it shows.
- *
- * The page and its files need no key, because they hold nothing; the stream needs one where keys
- * are configured.
+ * The stream of what the console shows. It needs a key where keys are configured.
  */
-import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
-import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
 import { charts } from "../console/charts.ts";
 import { type Console, SAMPLE_MS, VIEWERS_MAX } from "../console/console.ts";
 import type { Endpoint, GatewayContext } from "../endpoint.ts";
-import activityScript from "../page/console/activity.js" with { type: "text" };
-import chartScript from "../page/console/chart.js" with { type: "text" };
-import pageStyle from "../page/console/console.css" with { type: "text" };
-import pageHtml from "../page/console/console.html" with { type: "text" };
-import pageScript from "../page/console/console.js" with { type: "text" };
-import elementsScript from "../page/console/elements.js" with { type: "text" };
-import formatScript from "../page/console/format.js" with { type: "text" };
 import type { GatewayParts } from "../parts.ts";
 import { ProblemError } from "../problems.ts";
 import type { ReadyAnswer } from "../schemas/health.ts";
-import { textEndpoint } from "./text_endpoint.ts";
 
-/** The newest requests are sent this often, ms. */
+/** The newest requests and the mesh are sent this often, ms. */
 const ACTIVITY_MS = 1_000;
+/** Snapshots and examples put aside are sent this often, ms. */
+const STORES_MS = 10_000;
 /** Bytes of a viewer's stream that wait; a viewer that reads slower misses samples. */
 const STREAM_BYTES_MAX = 4 * 2 ** 20;
-
-const [SCRIPT, STYLE] = ["text/javascript; charset=utf-8", "text/css; charset=utf-8"];
 
 const streamHeaders = {
   "content-type": "text/event-stream",
   "cache-control": "no-store",
   "x-accel-buffering": "no",
 };
-
-/** The page's files. */
-const files = [
-  ["console.js", SCRIPT, pageScript],
-  ["chart.js", SCRIPT, chartScript],
-  ["activity.js", SCRIPT, activityScript],
-  ["elements.js", SCRIPT, elementsScript],
-  ["format.js", SCRIPT, formatScript],
-  ["uplot.js", SCRIPT, plotScript],
-  ["console.css", STYLE, pageStyle],
-  ["uplot.css", STYLE, plotStyle],
-] as const;
 
 /** The charts as the page gets them. */
 const described = charts.map(({ id, group, title, unit, help }) => ({
@@ -54,22 +29,6 @@ const described = charts.map(({ id, group, title, unit, help }) => ({
   unit,
   help,
 }));
-
-/** The page and its files. */
-export function consolePages(): Endpoint[] {
-  return [
-    textEndpoint(
-      "/console",
-      "consolePage",
-      "The console: the server's state",
-      "text/html; charset=utf-8",
-      () => pageHtml,
-    ),
-    ...files.map(([name, contentType, text]) =>
-      textEndpoint(`/console/${name}`, name, "A file of the console", contentType, () => text)
-    ),
-  ];
-}
 
 /** @param ready The answer of `/health/ready`; rejects with a problem while it is not ready. */
 export function consoleStream(
@@ -86,7 +45,9 @@ export function consoleStream(
     guarded: true,
     answers: {
       200: {
-        description: "`history` once, then `sample` every 5 s and `activity` every second.",
+        description:
+          "`history` once, then `sample` every 5 s, `activity` and `mesh` every second, " +
+          "and `stores` every 10 s.",
         contentType: "text/event-stream",
       },
     },
@@ -113,23 +74,37 @@ export function consoleStream(
       );
     }
     let timer = clock.schedule(0, sendActivity);
+    let storesTimer = clock.schedule(0, sendStores);
     let ended = false;
     const end = () => {
       ended = true;
       timer.cancel();
+      storesTimer.cancel();
       unsubscribe();
     };
     cancelled.then(end);
     send("history", { sampleMs: SAMPLE_MS, charts: described, series: console.history.read() });
 
     async function sendActivity(): Promise<void> {
-      const state = await ready().catch((error) => ({
-        status: "not ready" as const,
-        detail: error instanceof Error ? error.message : String(error),
-      }));
+      const [state, activity, mesh] = await Promise.all([
+        ready().catch((error) => ({
+          status: "not ready" as const,
+          detail: error instanceof Error ? error.message : String(error),
+        })),
+        console.mergedActivity(),
+        console.mesh(),
+      ]);
       if (ended) return;
-      send("activity", { atMs: clock.nowMs(), state, ...console.activity.read() });
+      send("activity", { atMs: clock.nowMs(), state, ...activity });
+      send("mesh", { atMs: clock.nowMs(), ...mesh });
       timer = clock.schedule(ACTIVITY_MS, sendActivity);
+    }
+
+    async function sendStores(): Promise<void> {
+      const stores = await console.stores();
+      if (ended) return;
+      send("stores", stores);
+      storesTimer = clock.schedule(STORES_MS, sendStores);
     }
     return context.body(readable, 200, streamHeaders);
   }

@@ -1,0 +1,124 @@
+/**
+ * Finds rankings in the event log, newest first: what a user got, and what happened then. The log
+ * keeps a ranking until its window has closed and its examples are in the example log.
+ */
+import type { Clock } from "../../mesh/ports/clock.ts";
+import type { EventLog } from "../../mesh/ports/event_log.ts";
+import {
+  type ActionRecord,
+  decodeEvent,
+  eventPartition,
+  type EventRecord,
+  type ImpressionRecord,
+} from "../../records/event_record.ts";
+
+/** Records of a partition that are read at a time; requests are answered between two blocks. */
+const BLOCK_RECORDS = 64;
+/** Records of a partition that are searched; the search ends there. */
+const RECORDS_MAX = 100_000;
+/** The search ends after this time, ms. */
+const SEARCH_MS_MAX = 2_000;
+
+/** A ranking as the log has it, with the events on it. */
+export interface LoggedRanking {
+  readonly partition: number;
+  readonly offset: number;
+  readonly impression: ImpressionRecord;
+  /** Oldest first. */
+  readonly actions: readonly { readonly offset: number; readonly action: ActionRecord }[];
+}
+
+export interface FoundRankings {
+  /** Newest first. */
+  readonly rankings: readonly LoggedRanking[];
+  readonly recordsRead: number;
+  /** Whether the search ended before the beginning of the log. */
+  readonly isCut: boolean;
+}
+
+export class LogSearch {
+  readonly #log: EventLog;
+  readonly #clock: Clock;
+
+  constructor(log: EventLog, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** The newest rankings of a user. */
+  async ofUser(user: string, rankingsMax: number): Promise<FoundRankings> {
+    const partitions = Array.from({ length: this.#log.partitions }, (_, i) => i);
+    return await this.#search(partitions, rankingsMax, (record) => record.user === user);
+  }
+
+  /** The ranking of this id, if the log has it. */
+  async ofId(rankingId: string): Promise<FoundRankings> {
+    const partition = eventPartition(rankingId, this.#log.partitions);
+    return await this.#search([partition], 1, (record) => record.rankingId === rankingId);
+  }
+
+  async #search(
+    partitions: readonly number[],
+    rankingsMax: number,
+    matches: (record: ImpressionRecord) => boolean,
+  ): Promise<FoundRankings> {
+    const untilMs = this.#clock.monotonicMs() + SEARCH_MS_MAX;
+    const found = await Promise.all(
+      partitions.map((partition) => this.#searchOne(partition, rankingsMax, matches, untilMs)),
+    );
+    return {
+      rankings: found.flatMap(({ rankings }) => rankings)
+        .sort((a, b) => b.impression.acceptedAtMs - a.impression.acceptedAtMs)
+        .slice(0, rankingsMax),
+      recordsRead: found.reduce((sum, { recordsRead }) => sum + recordsRead, 0),
+      isCut: found.some(({ isCut }) => isCut),
+    };
+  }
+
+  /** Reads one partition from its end to its beginning. */
+  async #searchOne(
+    partition: number,
+    rankingsMax: number,
+    matches: (record: ImpressionRecord) => boolean,
+    untilMs: number,
+  ): Promise<FoundRankings> {
+    const actions = new Map<string, { offset: number; action: ActionRecord }[]>();
+    const rankings: LoggedRanking[] = [];
+    let recordsRead = 0;
+    let end = await this.#log.endOffset(partition);
+    while (end > 0 && rankings.length < rankingsMax) {
+      if (recordsRead >= RECORDS_MAX || this.#clock.monotonicMs() > untilMs) {
+        return { rankings, recordsRead, isCut: true };
+      }
+      const from = Math.max(0, end - BLOCK_RECORDS);
+      const records = await this.#log.read(partition, from, end - from);
+      // Below the oldest record that is left, a read begins there.
+      const block = records.filter(({ offset }) => offset < end);
+      if (block.length === 0) break;
+      recordsRead += block.length;
+      for (const { offset, bytes } of block.toReversed()) {
+        const record = decoded(bytes);
+        if (record?.kind === "action") {
+          const list = actions.get(record.rankingId) ?? [];
+          list.unshift({ offset, action: record });
+          actions.set(record.rankingId, list);
+        } else if (record !== undefined && matches(record)) {
+          const own = actions.get(record.rankingId) ?? [];
+          rankings.push({ partition, offset, impression: record, actions: own });
+        }
+      }
+      if (block[0].offset > from) break;
+      end = from;
+    }
+    return { rankings: rankings.slice(0, rankingsMax), recordsRead, isCut: false };
+  }
+}
+
+/** Undefined for a record of another version. */
+function decoded(bytes: Uint8Array): EventRecord | undefined {
+  try {
+    return decodeEvent(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The sources of the console, on a mesh that runs: it asks every node of every process, over the
+ * links between hosts.
+ */
+import type { ScorerMessage } from "../actors/scorer/protocol.ts";
+import type { CairnConfiguration } from "../configuration/configuration.ts";
+import type { Activity } from "../gateway/console/activity.ts";
+import { defineActivityActor, type GetActivity } from "../gateway/console/activity_actor.ts";
+import type { ConsoleSources, HostReading, NodeSpan } from "../gateway/console/sources.ts";
+import type { Address } from "../mesh/runtime/actor.ts";
+import { reasonOf } from "../mesh/runtime/errors.ts";
+import type { Mesh } from "../mesh/runtime/mesh.ts";
+import type { HostEnvironment, MeshStores, MetricsPages } from "./environment.ts";
+import { addresses, homeNodeOf, nodesOf, type PlannedProcess, processesOf } from "./plan.ts";
+import type { StartedActors } from "./start_actors.ts";
+
+/** Time that a node has to answer the console, ms. */
+const ASK_BUDGET_MS = 1_000;
+/** The same for the explanation of a ranking: one forward pass for each slot of each item. */
+const EXPLAIN_BUDGET_MS = 2_000;
+
+export interface ConsoleEnvironment {
+  readonly stores: Pick<MeshStores, "blobs" | "eventLog">;
+  readonly values: NonNullable<MetricsPages["values"]>;
+  readonly links?: HostEnvironment["links"];
+  /** Undefined = the only process. */
+  readonly host?: string;
+}
+
+export function consoleSources(
+  configuration: CairnConfiguration,
+  { stores, values, links, host: own }: ConsoleEnvironment,
+  { mesh, meshView }: StartedActors,
+): ConsoleSources {
+  const processes = processesOf(configuration);
+  const addressOf = new Map(
+    configuration.mesh?.hosts.map(({ name, address }) => [
+      name,
+      `${address.hostname}:${address.port}`,
+    ]),
+  );
+  const { slots, denseWidth } = configuration.features.schema;
+  const others = servingHosts(processes).filter((host) => host !== own);
+  return {
+    host: own ?? "",
+    hosts: processes.map(({ host = "", roles }) => ({
+      host,
+      roles,
+      address: addressOf.get(host),
+    })),
+    metrics: () => Promise.all(processes.map((each) => readingOf(each))),
+    ...(meshView && { meshView }),
+    links: () => links?.() ?? [],
+    async spans(traceIds) {
+      const found = await Promise.all(processes.map((each) => spansOf(each, traceIds)));
+      return found.flat();
+    },
+    async otherActivities() {
+      const answers = await Promise.allSettled(others.map(async (host) => ({
+        host,
+        activity: await mesh.actorRef<GetActivity>(activityAddress(host))
+          .ask({ kind: "getActivity" }, { budgetMs: ASK_BUDGET_MS }),
+      })));
+      return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
+    },
+    blobs: stores.blobs,
+    eventLog: stores.eventLog,
+    shape: { slots: slots.length, denseWidth },
+    explain: (features) =>
+      mesh.actorRef<ScorerMessage>(addresses.scorer(own))
+        .ask({ kind: "explain", features }, { budgetMs: EXPLAIN_BUDGET_MS }),
+  };
+
+  /** All nodes of a host or none: without one of them its counters would seem to go back. */
+  async function readingOf(each: PlannedProcess): Promise<HostReading> {
+    const host = each.host ?? "";
+    try {
+      const snapshots = await Promise.all(
+        nodesOfProcess(configuration, each).map((node) => mesh.metricsOf(node, ASK_BUDGET_MS)),
+      );
+      return { host, families: await values(snapshots) };
+    } catch (error) {
+      return { host, failure: reasonOf(error) };
+    }
+  }
+
+  async function spansOf(
+    each: PlannedProcess,
+    traceIds: readonly string[],
+  ): Promise<NodeSpan[]> {
+    const host = each.host ?? "";
+    const answers = await Promise.allSettled(
+      nodesOfProcess(configuration, each).map(async (node) => {
+        const spans = await mesh.spansOf(node, traceIds, ASK_BUDGET_MS);
+        return spans.map((span) => ({ ...span, host, node }));
+      }),
+    );
+    return answers.flatMap((answer) => answer.status === "fulfilled" ? answer.value : []);
+  }
+}
+
+/** Lets the consoles of the other gateways read the activity of this one. */
+export async function shareActivity(
+  configuration: CairnConfiguration,
+  mesh: Mesh,
+  own: string | undefined,
+  activity: Activity,
+): Promise<void> {
+  if (own === undefined) return;
+  await mesh.home.spawn(defineActivityActor(activity), own, undefined);
+  mesh.home.setPlacement(
+    servingHosts(processesOf(configuration))
+      .map((host) => [activityAddress(host), homeNodeOf(host)] as const),
+  );
+}
+
+function nodesOfProcess(configuration: CairnConfiguration, { host }: PlannedProcess): string[] {
+  return [homeNodeOf(host), ...nodesOf(configuration, host).map(({ name }) => name)];
+}
+
+function servingHosts(processes: readonly PlannedProcess[]): string[] {
+  return processes.flatMap(({ host, roles }) =>
+    host !== undefined && roles.includes("serving") ? [host] : []
+  );
+}
+
+function activityAddress(host: string): Address {
+  return `gateway_activity/${host}`;
+}

@@ -1,0 +1,202 @@
+/**
+ * Goal: the console says of each configured host whether it lives, and of each shard where it is,
+ * under which epoch, and where it moves.
+ */
+import assert from "node:assert/strict";
+import { meshSeen } from "../../../gateway/console/mesh_seen.ts";
+import { MetricInterval, MetricReading } from "../../../gateway/console/metric_reading.ts";
+import type {
+  HostRecord,
+  MeshView,
+  PlacedKey,
+  Placement,
+} from "../../../mesh/ports/coordination.ts";
+
+const NOW_MS = 50_000;
+
+function record(host: string, changes: Partial<HostRecord> = {}): HostRecord {
+  return {
+    host,
+    incarnation: `${host}-1`,
+    address: `10.0.0.1:7400`,
+    roles: ["shards"],
+    capacityBytes: 1,
+    version: "1",
+    protocols: [1, 1],
+    state: "up",
+    expiresMs: NOW_MS + 4_000,
+    load: {},
+    ...changes,
+  };
+}
+
+function view(
+  hosts: readonly HostRecord[],
+  placements: Readonly<Record<PlacedKey, Placement>> = {},
+): MeshView {
+  return {
+    identity: {
+      mesh: "m",
+      protocol: 1,
+      shards: 2,
+      eventPartitions: 0,
+      examplePartitions: 0,
+      schema: "s",
+    },
+    nowMs: NOW_MS,
+    revision: 9,
+    version: 7,
+    generation: 2,
+    hosts: new Map(hosts.map((each) => [each.host, each])),
+    control: { holder: { host: "a", incarnation: "a-1" }, epoch: 3, expiresMs: NOW_MS + 1_500 },
+    placements: new Map(Object.entries(placements) as [PlacedKey, Placement][]),
+    manifest: undefined,
+    plan: undefined,
+  };
+}
+
+const names = ["edge", "a", "b", "c", "d"];
+const configured = names.map((host) => ({ host, roles: ["shards"], address: "10.0.0.1:7400" }));
+
+function seen({ store, unlinked = {}, interval, answered = names }: {
+  readonly store?: MeshView | Error;
+  readonly unlinked?: Readonly<Record<string, string>>;
+  readonly interval?: MetricInterval;
+  readonly answered?: readonly string[];
+}) {
+  const sources = {
+    host: "edge",
+    hosts: configured,
+    links: () =>
+      names.filter((host) => host !== "edge").map((host) => ({
+        host,
+        isLinked: !(host in unlinked),
+        reason: unlinked[host],
+      })),
+  };
+  return meshSeen(sources, {
+    interval,
+    view: store,
+    answeredAtMs: new Map(answered.map((host) => [host, 1])),
+    failures: new Map(),
+  });
+}
+
+Deno.test("a host is live, draining, joining or lost", () => {
+  const { hosts, leases } = seen({
+    store: view([
+      record("edge"),
+      record("a"),
+      record("b", { state: "draining" }),
+      record("c", { expiresMs: NOW_MS - 1 }),
+    ]),
+  });
+  assert.deepEqual(
+    hosts.map(({ host, state, leaseMs, isController }) => [host, state, leaseMs, isController]),
+    [
+      ["edge", "live", 4_000, false],
+      ["a", "live", 4_000, true],
+      ["b", "draining", 4_000, false],
+      ["c", "lost", 0, false],
+      ["d", "joining", undefined, false],
+    ],
+  );
+  assert.deepEqual(leases, {
+    kind: "store",
+    version: 7,
+    generation: 2,
+    controller: { host: "a", epoch: 3, leaseMs: 1_500 },
+  });
+});
+
+Deno.test("a host without a link is lost with the reason, before its lease ends", () => {
+  const store = view(names.map((host) => record(host)));
+  const { hosts } = seen({ store, unlinked: { c: "connection refused" } });
+  const lost = hosts.filter(({ state }) => state === "lost");
+  assert.deepEqual(lost.map(({ host, reason }) => [host, reason]), [["c", "connection refused"]]);
+});
+
+Deno.test("without a store, links and answers decide; a store that is away is said", () => {
+  const { hosts, leases } = seen({ unlinked: { b: "silent" }, answered: ["edge", "a", "b"] });
+  assert.deepEqual(hosts.map(({ state }) => state), ["live", "live", "lost", "unknown", "unknown"]);
+  assert.deepEqual(leases, { kind: "fixed" });
+  const away = seen({ store: new Error("the server is away") });
+  assert.deepEqual(away.leases, { kind: "unavailable", reason: "the server is away" });
+});
+
+Deno.test("a shard has owner, epoch and the move in progress, with the figures of its owner", () => {
+  const [a, b] = ["a", "b"].map((host) => ({ host, incarnation: `${host}-1` }));
+  const store = view([record("a"), record("b")], {
+    "shard/0": { state: "moving", owner: a, target: b, phase: "filling", epoch: 4 },
+    "shard/1": { state: "unassigned", epoch: 2 },
+    "shard/10": { state: "active", owner: b, epoch: 1 },
+  });
+  const gauge = (name: string, values: Readonly<Record<string, number>>) => ({
+    name,
+    values: Object.entries(values).map(([shard, value]) => ({ value, labels: { shard } })),
+  });
+  const reading = (evicted: number, atMs: number) =>
+    new MetricReading([
+      {
+        host: "a",
+        families: [
+          gauge("cairn_shard_rows", { 0: 30 }),
+          gauge("cairn_shard_bytes", { 0: 500 }),
+          gauge("cairn_shard_bytes_max", { 0: 1_000 }),
+          {
+            name: "cairn_shard_updates_total",
+            values: [{ value: evicted, labels: { shard: "0", outcome: "evicted" } }],
+          },
+        ],
+      },
+      { host: "edge", families: [gauge("cairn_replica_rows", { 0: 29 })] },
+      { host: "d", families: [gauge("cairn_replica_rows", { 0: 12 })] },
+    ], atMs);
+  const { shards, hosts } = seen({
+    store,
+    interval: new MetricInterval(reading(10, 0), reading(30, 10_000)),
+  });
+  assert.deepEqual(shards.map(({ shard }) => shard), ["0", "1", "10"]);
+  const [moving, unassigned, active] = shards;
+  assert.deepEqual(moving, {
+    shard: "0",
+    host: "a",
+    state: "moving",
+    epoch: 4,
+    move: { to: "b", phase: "filling" },
+    rows: 30,
+    rowsServed: 12,
+    bytes: 500,
+    bytesMax: 1_000,
+    evictedPerSecond: 2,
+    load: 0,
+    waiting: 0,
+  });
+  assert.deepEqual([unassigned.host, unassigned.state, unassigned.epoch], [
+    undefined,
+    "unassigned",
+    2,
+  ]);
+  assert.equal(active.host, "b");
+  assert.deepEqual(hosts.map(({ shards }) => shards), [0, 1, 1, 0, 0]);
+});
+
+Deno.test("one process has its shards and no leases", () => {
+  const gauge = (name: string) => ({ name, values: [{ value: 5, labels: { shard: "0" } }] });
+  const reading = new MetricReading(
+    [{ host: "", families: [gauge("cairn_shard_rows"), gauge("cairn_shard_bytes_max")] }],
+    0,
+  );
+  const { shards, hosts, leases } = meshSeen(
+    { host: "", hosts: [{ host: "", roles: ["serving"], address: undefined }], links: () => [] },
+    {
+      interval: new MetricInterval(reading, reading),
+      view: undefined,
+      answeredAtMs: new Map([["", 1]]),
+      failures: new Map(),
+    },
+  );
+  assert.deepEqual([shards[0].host, shards[0].state, shards[0].epoch], ["", "fixed", undefined]);
+  assert.deepEqual([hosts[0].state, hosts[0].shards], ["live", 1]);
+  assert.deepEqual(leases, { kind: "oneProcess" });
+});
