@@ -7,8 +7,8 @@
  *         at least 7/8 of eventsRememberedMax other events lie between them
  */
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { decodeEvent } from "../../records/event_record.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+import { decodedEvents } from "./decoded_records.ts";
 
 interface EventAnswer {
   readonly eventId?: string;
@@ -32,8 +32,7 @@ function create(configuration: () => CairnConfiguration, context: CheckerContext
     name: "accepted-events",
     durable(log, _partition, records) {
       if (log !== "events") return;
-      for (const bytes of records) {
-        const record = decodeEvent(bytes);
+      for (const record of decodedEvents(records)) {
         if (record.kind !== "action") continue;
         const { eventId, acceptedAtMs } = record;
         const number = events++;

@@ -3,8 +3,8 @@
  *
  *     ∀ actions a before b in the log:  acceptedAtMs(a) < acceptedAtMs(b)
  */
-import { decodeEvent } from "../../records/event_record.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
+import { decodedEvents } from "./decoded_records.ts";
 
 export function ascendingAcceptance(context: CheckerContext): Checker {
   let last = -Infinity;
@@ -12,8 +12,7 @@ export function ascendingAcceptance(context: CheckerContext): Checker {
     name: "ascending-acceptance",
     durable(log, _partition, records, firstOffset) {
       if (log !== "events") return;
-      records.forEach((bytes, i) => {
-        const record = decodeEvent(bytes);
+      decodedEvents(records).forEach((record, i) => {
         if (record.kind !== "action") return;
         if (record.acceptedAtMs <= last) {
           context.fail(

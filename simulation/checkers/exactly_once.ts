@@ -17,8 +17,8 @@ import type {
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
 import { BatchKernel } from "../../kernels/embedding/batch_kernel.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+import { decodedChunks } from "./decoded_records.ts";
 import { idsOfRows } from "./example_rows.ts";
 
 const SHARD = "embedding_shard/";
@@ -61,7 +61,7 @@ class ExactlyOnce implements Checker {
     const source = `trainer/${partition}`;
     const rows = this.#rows.get(source) ?? [];
     this.#rows.set(source, rows);
-    for (const bytes of records) rows.push(...idsOfRows(decodeExamples(bytes)));
+    for (const chunk of decodedChunks(records)) rows.push(...idsOfRows(chunk));
   }
 
   answers(actor: Address, request: Message, value: unknown): void {

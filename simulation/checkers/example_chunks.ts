@@ -4,8 +4,9 @@
  *     firstRow(n+1) = firstRow(n) + rows(n)
  *     acceptedAtMs, eventOffset never fall;  replayOffset ≤ eventOffset
  */
-import { decodeExamples, type ExampleChunk } from "../../records/example_chunk.ts";
+import type { ExampleChunk } from "../../records/example_chunk.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
+import { decodedChunks } from "./decoded_records.ts";
 
 export function exampleChunks(context: CheckerContext): Checker {
   const newest = new Map<number, ExampleChunk>();
@@ -13,8 +14,7 @@ export function exampleChunks(context: CheckerContext): Checker {
     name: "example-chunks",
     durable(log, partition, records, firstOffset) {
       if (log !== "examples") return;
-      records.forEach((bytes, i) => {
-        const chunk = decodeExamples(bytes);
+      decodedChunks(records).forEach((chunk, i) => {
         const fault = faultOf(chunk, newest.get(partition));
         if (fault !== undefined) {
           context.fail(`chunk ${firstOffset + i} of partition ${partition}: ${fault}`);

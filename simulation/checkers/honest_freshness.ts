@@ -18,8 +18,11 @@ import type {
 import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
 import type { ServingReplicaMessage } from "../../actors/serving_replica/protocol.ts";
 import type { Address, Message } from "../../mesh/runtime/actor.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
 import type { Checker, CheckerContext } from "./checker.ts";
+import { decodedChunks } from "./decoded_records.ts";
+
+const SHARD = "embedding_shard/";
+const REPLICA = "serving_replica/";
 
 /** A chunk of examples, as freshness sees it. */
 interface Decided {
@@ -81,8 +84,7 @@ class HonestFreshness implements Checker {
     const source = `trainer/${partition}`;
     const chunks = this.#chunks.get(source) ?? [];
     this.#chunks.set(source, chunks);
-    for (const bytes of records) {
-      const { acceptedAtMs, firstRow, rows } = decodeExamples(bytes);
+    for (const { acceptedAtMs, firstRow, rows } of decodedChunks(records)) {
       chunks.push({ acceptedAtMs, end: firstRow + rows });
     }
   }
@@ -94,11 +96,12 @@ class HonestFreshness implements Checker {
   }
 
   answers(actor: Address, request: Message, value: unknown): void {
-    const [kind, number] = actor.split("/");
-    if (kind === "embedding_shard") {
-      this.#onShard(this.#shard(number), request as EmbeddingShardMessage, value);
-    } else if (kind === "serving_replica") {
-      this.#onReplica(this.#shard(number), request as ServingReplicaMessage, value);
+    if (actor.startsWith(SHARD)) {
+      const shard = this.#shard(actor.slice(SHARD.length));
+      this.#onShard(shard, request as EmbeddingShardMessage, value);
+    } else if (actor.startsWith(REPLICA)) {
+      const shard = this.#shard(actor.slice(REPLICA.length));
+      this.#onReplica(shard, request as ServingReplicaMessage, value);
     }
   }
 
@@ -197,15 +200,24 @@ class HonestFreshness implements Checker {
 
 /**
  * The end of the chunk whose acceptance mark is claimed. Later chunks may carry the same mark: the
- * windows that decided them closed after it.
+ * windows that decided them closed after it. Marks never fall from chunk to chunk.
  */
 function claimed(chunks: readonly Decided[], learnedThroughMs: number): number {
-  let claim: Decided | undefined;
-  for (const chunk of chunks) {
-    if (chunk.acceptedAtMs > learnedThroughMs) break;
-    if (claim === undefined || chunk.acceptedAtMs > claim.acceptedAtMs) claim = chunk;
+  const behind = firstFrom(chunks, (mark) => mark > learnedThroughMs);
+  if (behind === 0) return 0;
+  const { acceptedAtMs } = chunks[behind - 1];
+  return chunks[firstFrom(chunks, (mark) => mark >= acceptedAtMs)].end;
+}
+
+/** Index of the first chunk whose mark is large enough; the number of chunks if none is. */
+function firstFrom(chunks: readonly Decided[], isEnough: (mark: number) => boolean): number {
+  let [low, high] = [0, chunks.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isEnough(chunks[middle].acceptedAtMs)) high = middle;
+    else low = middle + 1;
   }
-  return claim?.end ?? 0;
+  return low;
 }
 
 function keyOf({ lineage, sequence }: DeltaPosition): string {

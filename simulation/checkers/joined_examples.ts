@@ -11,9 +11,9 @@
 import { ExampleChunkBuilder } from "../../actors/joiner/example_chunk_builder.ts";
 import { JoinWindow } from "../../actors/joiner/join_window.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { decodeEvent, partitionOfFingerprint } from "../../records/event_record.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
+import { partitionOfFingerprint } from "../../records/event_record.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "./checker.ts";
+import { decodedChunks, decodedEvents } from "./decoded_records.ts";
 import { digestsOfRows } from "./example_rows.ts";
 
 /** Rows of one partition: those that the reference decided and the joiner has not written. */
@@ -50,8 +50,7 @@ function create(
     name: "joined-examples",
     durable(log, partition, records, firstOffset) {
       if (log === "events") {
-        records.forEach((bytes, i) => {
-          const record = decodeEvent(bytes);
+        decodedEvents(records).forEach((record, i) => {
           const offset = firstOffset + i;
           window.observe(record, offset);
           while (window.closeNext(record, offset, output));
@@ -63,8 +62,8 @@ function create(
       if (log !== "examples" || gaveUp) return;
       const { builder, digests } = expected[partition];
       digests.push(...digestsOfRows(builder.finish(0)));
-      for (const bytes of records) {
-        for (const digest of digestsOfRows(decodeExamples(bytes))) {
+      for (const chunk of decodedChunks(records)) {
+        for (const digest of digestsOfRows(chunk)) {
           const wanted = digests.shift();
           if (wanted !== digest) {
             const is = wanted === undefined

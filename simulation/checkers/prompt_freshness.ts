@@ -11,8 +11,8 @@
  */
 import type { ScorerMessage } from "../../actors/scorer/protocol.ts";
 import type { CairnConfiguration } from "../../configuration/configuration.ts";
-import { decodeExamples } from "../../records/example_chunk.ts";
 import type { CheckerFactory } from "./checker.ts";
+import { decodedChunks } from "./decoded_records.ts";
 
 /** Messages there and back between a chunk and its freshness: read, lookup, gradients, sync. */
 const ROUND_TRIPS = 40;
@@ -51,8 +51,7 @@ export function promptFreshness(
       },
       durable(log, _partition, records) {
         if (log !== "examples" || context.nowMs() < calmFromMs) return;
-        for (const bytes of records) {
-          const { acceptedAtMs, rows } = decodeExamples(bytes);
+        for (const { acceptedAtMs, rows } of decodedChunks(records)) {
           if (rows > 0) waiting.push({ acceptedAtMs, decidedMs: context.nowMs() });
         }
       },

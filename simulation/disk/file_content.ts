@@ -24,6 +24,10 @@ class GrowingBytes {
   #bytes = new Uint8Array(256);
   #length = 0;
 
+  get length(): number {
+    return this.#length;
+  }
+
   /** Valid until the next change. */
   get view(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
@@ -52,15 +56,33 @@ class GrowingBytes {
   }
 }
 
+/** Bytes of files that are counted together. */
+export interface ByteTotal {
+  bytes: number;
+}
+
 /** A file's content. */
 export class FileContent {
   readonly #cache = new GrowingBytes();
   readonly #disk = new GrowingBytes();
   #unsynced: Operation[] = [];
   #operations = 0;
+  #total: ByteTotal | undefined;
 
   /** @param number Tells it from all other files of the disk. */
   constructor(readonly number: number) {}
+
+  /** Counts the cached bytes in this total from now on, and in no other. */
+  countIn(total: ByteTotal | undefined): void {
+    if (this.#total !== undefined) this.#total.bytes -= this.#cache.length;
+    this.#total = total;
+    if (total !== undefined) total.bytes += this.#cache.length;
+  }
+
+  /** Bytes that the process sees. */
+  get size(): number {
+    return this.#cache.length;
+  }
 
   /** The bytes that the process sees, valid until the next change. */
   get cached(): Uint8Array {
@@ -74,12 +96,16 @@ export class FileContent {
 
   write(at: number, bytes: Uint8Array): void {
     const kept = bytes.slice();
+    const before = this.#cache.length;
     this.#cache.write(at, kept);
+    this.#recount(before);
     this.#unsynced.push({ number: this.#operations++, at, bytes: kept });
   }
 
   truncate(length: number): void {
+    const before = this.#cache.length;
     this.#cache.resize(length);
+    this.#recount(before);
     this.#unsynced.push({ number: this.#operations++, length });
   }
 
@@ -99,8 +125,10 @@ export class FileContent {
 
   /** Clean pages leave the cache: the process sees what the disk has, and its unsynced writes. */
   dropCache(): void {
+    const before = this.#cache.length;
     this.#cache.replace(this.#disk.view);
     for (const operation of this.#unsynced) apply(this.#cache, operation);
+    this.#recount(before);
   }
 
   /**
@@ -122,11 +150,18 @@ export class FileContent {
       }
     }
     this.#unsynced = [];
+    const before = this.#cache.length;
     this.#cache.replace(this.#disk.view);
+    this.#recount(before);
     return lost;
   }
 
+  #recount(before: number): void {
+    if (this.#total !== undefined) this.#total.bytes += this.#cache.length - before;
+  }
+
   #take(mark: number): Operation[] {
+    if (this.#operations === mark) return this.#unsynced.splice(0);
     const taken = this.#unsynced.filter(({ number }) => number < mark);
     this.#unsynced = this.#unsynced.filter(({ number }) => number >= mark);
     return taken;

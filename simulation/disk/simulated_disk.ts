@@ -13,10 +13,12 @@ export type DiskArea = "events" | "examples" | "blobs";
 
 /** Observes a disk over all incarnations of the process. */
 export interface DiskObserver {
+  /** A file has a name now that is new on the disk. */
+  made(path: string, content: FileContent): void;
   /** The file's content was synced. */
   synced(path: string, content: FileContent): void;
   renamed(path: string, content: FileContent): void;
-  removed(path: string): void;
+  removed(path: string, content: FileContent): void;
   /** A power failure took names or content. */
   powerLost(operations: number): void;
 }
@@ -26,6 +28,8 @@ type Entry = FileContent | "directory";
 
 /** Names that change together. */
 interface NameChange {
+  /** From 0, in the order of time. */
+  readonly number: number;
   readonly directory: string;
   readonly names: readonly (readonly [name: string, entry: Entry | undefined])[];
 }
@@ -61,7 +65,9 @@ export class SimulatedDisk {
   /** Content of directories by path; the root is always there. */
   readonly #directories = new Map<string, Map<string, Entry>>([["", new Map()]]);
   readonly #durableNames = new Map<string, Map<string, Entry>>([["", new Map()]]);
-  #unsynced: NameChange[] = [];
+  /** Changes of names that no sync has made durable, by directory. */
+  readonly #unsynced = new Map<string, NameChange[]>();
+  #changes = 0;
   readonly #observer: DiskObserver;
   readonly faults: Readonly<Record<DiskArea, AreaFaults>> = {
     events: noFaults(),
@@ -108,6 +114,7 @@ export class SimulatedDisk {
     const content = new FileContent(this.#files++);
     const [directory, name] = split(path);
     this.#change({ directory, names: [[name, content]] });
+    this.#observer.made(path, content);
     return content;
   }
 
@@ -125,7 +132,7 @@ export class SimulatedDisk {
     }
     const [directory, name] = split(path);
     this.#change({ directory, names: [[name, undefined]] });
-    if (entry !== "directory") this.#observer.removed(path);
+    if (entry !== "directory") this.#observer.removed(path, entry);
   }
 
   /** Within one directory. */
@@ -139,10 +146,9 @@ export class SimulatedDisk {
   /** The names in a directory become durable. */
   syncDirectory(path: string): void {
     const directory = path === "/" ? "" : path;
-    for (const change of this.#unsynced) {
-      if (change.directory === directory) applyNames(this.#durableNames, change);
-    }
-    this.#unsynced = this.#unsynced.filter((change) => change.directory !== directory);
+    const changes = this.#unsynced.get(directory) ?? [];
+    this.#unsynced.delete(directory);
+    for (const change of changes) applyNames(this.#durableNames, change);
   }
 
   /** A sync of the content has ended. */
@@ -154,10 +160,11 @@ export class SimulatedDisk {
   /** The machine loses power; all that runs is dead already. */
   losePower(draws: KeyedHash): void {
     const failure = this.#powerFailures++;
-    const kept = Math.floor(draws.float(failure) * (this.#unsynced.length + 1));
-    let lost = this.#unsynced.length - kept;
-    for (const change of this.#unsynced.slice(0, kept)) applyNames(this.#durableNames, change);
-    this.#unsynced = [];
+    const unsynced = [...this.#unsynced.values()].flat().sort((a, b) => a.number - b.number);
+    const kept = Math.floor(draws.float(failure) * (unsynced.length + 1));
+    let lost = unsynced.length - kept;
+    for (const change of unsynced.slice(0, kept)) applyNames(this.#durableNames, change);
+    this.#unsynced.clear();
     this.#directories.clear();
     for (const [directory, names] of this.#durableNames) {
       this.#directories.set(directory, new Map(names));
@@ -171,12 +178,15 @@ export class SimulatedDisk {
     for (const faults of Object.values(this.faults)) Object.assign(faults, noFaults());
   }
 
-  #change(change: NameChange): void {
+  #change(named: Omit<NameChange, "number">): void {
+    const change = { ...named, number: this.#changes++ };
     if (!this.#directories.has(change.directory)) {
       throw new DiskError("NotFound", "ENOENT", `${change.directory}: no such directory`);
     }
     applyNames(this.#directories, change);
-    this.#unsynced.push(change);
+    const changes = this.#unsynced.get(change.directory);
+    if (changes === undefined) this.#unsynced.set(change.directory, [change]);
+    else changes.push(change);
   }
 }
 

@@ -59,7 +59,7 @@ export class SimulatedFiles implements Files {
       throw new DiskError("AlreadyExists", "EEXIST", `${path}: it exists`);
     }
     if (found !== undefined) {
-      if (options.truncate === true && found.cached.byteLength > 0) found.truncate(0);
+      if (options.truncate === true && found.size > 0) found.truncate(0);
       return new SimulatedFile(path, found, this);
     }
     if (options.create !== true && options.createNew !== true) contentOf(disk, path);
@@ -90,7 +90,7 @@ export class SimulatedFiles implements Files {
 
   statSync(path: string): { readonly size: number } {
     const entry = this.#options.disk.entry(path);
-    return { size: entry === "directory" ? 0 : entry.cached.byteLength };
+    return { size: entry === "directory" ? 0 : entry.size };
   }
 
   mkdirSync(path: string): void {
@@ -280,7 +280,7 @@ class SimulatedFile implements OpenFile {
   }
 
   statSync(): { readonly size: number } {
-    return { size: this.content.cached.byteLength };
+    return { size: this.content.size };
   }
 
   syncData(): Promise<void> {

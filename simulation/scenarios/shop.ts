@@ -16,6 +16,7 @@ features:
 model: { kind: logisticRegression, tasks: [bought] }
 joiner:
   window: 3s
+  impressionsMax: 20000
   lateLabels: { bought: 9s }
   tasks:
     bought:

@@ -47,20 +47,22 @@ export class ProcessWorld extends World {
     this.disk = new MachineDisk({
       durable: (log, partition, records, first) => {
         this.note(`log/${log}/${partition}`, "durable", first + records.length);
-        for (const checker of this.checkers) checker.durable?.(log, partition, records, first);
+        for (const checker of this.checkers.durable) {
+          checker.durable(log, partition, records, first);
+        }
       },
       trimmed: (log, partition, offset) => {
         this.note(`log/${log}/${partition}`, "trimmed", offset);
-        for (const checker of this.checkers) checker.trimmed?.(log, partition, offset);
+        for (const checker of this.checkers.trimmed) checker.trimmed(log, partition, offset);
       },
       lost: (operations) => this.note("disk", "lost", operations),
       blobStored: (name, bytes) => {
         this.note("blobs", "stored", bytes.byteLength, name);
-        for (const checker of this.checkers) checker.blobStored?.(name, bytes);
+        for (const checker of this.checkers.blobStored) checker.blobStored(name, bytes);
       },
       blobDeleted: (name) => {
         this.note("blobs", "deleted", 0, name);
-        for (const checker of this.checkers) checker.blobDeleted?.(name);
+        for (const checker of this.checkers.blobDeleted) checker.blobDeleted(name);
       },
     });
     this.watch(options.checkers(this));
@@ -140,7 +142,7 @@ export class ProcessWorld extends World {
     });
     this.#process = current;
     this.note("world", "start", incarnation);
-    for (const checker of this.checkers) checker.processBegan?.();
+    for (const checker of this.checkers.processBegan) checker.processBegan();
     current.start().catch((error) => this.#fatal(current, "node/main", error));
   }
 
@@ -153,7 +155,7 @@ export class ProcessWorld extends World {
 
   #tellGone(actor: Address, error: unknown): void {
     this.note(actor, "gone", 0, reasonOf(error));
-    for (const checker of this.checkers) checker.actorGone?.(actor, reasonOf(error));
+    for (const checker of this.checkers.actorGone) checker.actorGone(actor, reasonOf(error));
   }
 
   #die(power: boolean): void {
@@ -163,7 +165,7 @@ export class ProcessWorld extends World {
     current.kill();
     for (const faults of Object.values(this.disk.faults)) faults.flipsNextRead = false;
     if (power) this.disk.losePower(new KeyedHash(this.#options.seed, "unsynced"));
-    for (const checker of this.checkers) checker.processDied?.();
+    for (const checker of this.checkers.processDied) checker.processDied();
   }
 
   #startIfDown(): void {

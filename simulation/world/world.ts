@@ -9,6 +9,7 @@ import type { ActorRef, Address, Message } from "../../mesh/runtime/actor.ts";
 import { SeededRandom } from "../../mesh/simulation/seeded_random.ts";
 import { VirtualClock } from "../../mesh/simulation/virtual_clock.ts";
 import type { Checker, CheckerContext, CheckerFactory } from "../checkers/checker.ts";
+import { CheckersByHook } from "../checkers/checkers_by_hook.ts";
 import { LATE_MS } from "../checkers/prompt_asks.ts";
 import { describeFault, type Fault, type Interrupt } from "../plan/fault.ts";
 import { Trace } from "../trace/trace.ts";
@@ -54,7 +55,7 @@ export abstract class World implements ActorObserver {
   readonly clock = new VirtualClock();
   readonly trace: Trace;
   readonly telemetry = new WorldTelemetry();
-  protected readonly checkers: Checker[] = [];
+  protected readonly checkers = new CheckersByHook();
   protected readonly crashing = new Set<Address>();
   protected readonly interrupts: Interrupt[] = [];
   readonly #options: WorldOptions;
@@ -69,7 +70,7 @@ export abstract class World implements ActorObserver {
     this.trace = new Trace(options.traceEventsMax);
     this.telemetry.onLine = (level, message, reason) => {
       this.note("log lines", level, 0, message);
-      for (const checker of this.checkers) checker.logged?.(message, reason);
+      for (const checker of this.checkers.logged) checker.logged(message, reason);
     };
   }
 
@@ -108,7 +109,7 @@ export abstract class World implements ActorObserver {
 
   /** Adds checkers; called before the world starts. */
   watch(factories: readonly CheckerFactory[]): void {
-    for (const create of factories) this.checkers.push(this.#watched(create));
+    for (const create of factories) this.checkers.add(this.#watched(create));
   }
 
   #watched(create: CheckerFactory): Checker {
@@ -169,7 +170,7 @@ export abstract class World implements ActorObserver {
       this.clock.schedule(fault.atMs, () => {
         if (!this.#running) return;
         this.note("world", fault.kind, fault.atMs, describeFault(fault));
-        for (const checker of this.checkers) checker.fault?.(fault);
+        for (const checker of this.checkers.fault) checker.fault(fault);
         this.strike(fault);
       });
     }
@@ -196,7 +197,7 @@ export abstract class World implements ActorObserver {
   /** A client has an answer. */
   replied(reply: Reply): void {
     this.note(`client/${reply.client}`, `${reply.method} ${reply.path}`, reply.status);
-    for (const checker of this.checkers) checker.replied?.(reply);
+    for (const checker of this.checkers.replied) checker.replied(reply);
   }
 
   /** After the last event: the promises about the end of a run. */
@@ -205,7 +206,7 @@ export abstract class World implements ActorObserver {
     for (const ask of this.overdueAsks(LATE_MS)) {
       this.askLate(ask.from, ask.to, ask.request, nowMs - ask.dueAtMs);
     }
-    for (const checker of this.checkers) await checker.atEnd?.();
+    for (const checker of this.checkers.atEnd) await checker.atEnd();
   }
 
   // ---- actors
@@ -213,7 +214,7 @@ export abstract class World implements ActorObserver {
   began(actor: Address, host?: string): void {
     this.note(laneOf(actor, host), "began");
     this.#lastBegun = { actor, atMs: this.clock.monotonicMs() };
-    for (const checker of this.checkers) checker.began?.(actor, host);
+    for (const checker of this.checkers.began) checker.began(actor, host);
   }
 
   sends(from: Address, to: Address, message: Message, host?: string): void {
@@ -224,7 +225,7 @@ export abstract class World implements ActorObserver {
 
   handles(actor: Address, message: Message, host?: string): void {
     this.note(laneOf(actor, host), message.kind, numberIn(message));
-    for (const checker of this.checkers) checker.handles?.(actor, message, host);
+    for (const checker of this.checkers.handles) checker.handles(actor, message, host);
     if (this.crashing.delete(actor)) throw new Error("a simulated crash");
     const interrupt = this.#interruptOf(actor, message, false);
     if (interrupt?.effect === "crash") throw new Error("a simulated crash");
@@ -242,21 +243,22 @@ export abstract class World implements ActorObserver {
     const [interrupt] = this.interrupts.splice(index, 1);
     this.note("world", `interrupt: ${interrupt.effect}`, 0, `${actor} ${kind}`);
     // Its effects begin now, perhaps long after it was drawn.
-    for (const checker of this.checkers) checker.fault?.(interrupt);
+    for (const checker of this.checkers.fault) checker.fault(interrupt);
     return interrupt;
   }
 
   answers(actor: Address, request: Message, value: unknown, host?: string): void {
-    for (const checker of this.checkers) checker.answers?.(actor, request, value, host);
+    this.note(laneOf(actor, host), answerTo(request.kind), numberIn(value));
+    for (const checker of this.checkers.answers) checker.answers(actor, request, value, host);
   }
 
   askLate(from: Address, to: Address, { kind }: Message, lateMs: number): void {
     if (lateMs <= LATE_MS) return;
-    for (const checker of this.checkers) checker.askLate?.(from, to, kind, lateMs);
+    for (const checker of this.checkers.askLate) checker.askLate(from, to, kind, lateMs);
   }
 
   handledLate(actor: Address, { kind }: Message): void {
-    for (const checker of this.checkers) checker.handledLate?.(actor, kind);
+    for (const checker of this.checkers.handledLate) checker.handledLate(actor, kind);
   }
 
   refuses(actor: Address, request: Message, error: Error, host?: string): void {
@@ -269,8 +271,18 @@ function laneOf(actor: Address, host: string | undefined): string {
   return host === undefined ? actor : `${host}:${actor}`;
 }
 
-/** A number that tells a message from others of its kind. */
-function numberIn(message: Message): number {
+/** Names of answers by the kind of their request. */
+const answerNames = new Map<string, string>();
+
+function answerTo(kind: string): string {
+  let name = answerNames.get(kind);
+  if (name === undefined) answerNames.set(kind, name = `answers ${kind}`);
+  return name;
+}
+
+/** A number that tells a message or an answer from others of its kind. */
+function numberIn(message: unknown): number {
+  if (typeof message !== "object" || message === null) return 0;
   const { sequence } = message as { readonly sequence?: unknown };
   return typeof sequence === "number" ? sequence : 0;
 }

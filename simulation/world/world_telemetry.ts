@@ -63,6 +63,9 @@ export class WorldTelemetry implements Telemetry {
 }
 
 function keyOf(name: string, labels: Labels = {}): string {
+  const names = Object.keys(labels);
+  if (names.length === 0) return name;
+  if (names.length === 1) return `${name}{${names[0]}=${labels[names[0]]}}`;
   const pairs = Object.entries(labels).sort(([a], [b]) => a < b ? -1 : 1);
-  return pairs.length === 0 ? name : `${name}{${pairs.map((pair) => pair.join("=")).join(",")}}`;
+  return `${name}{${pairs.map((pair) => pair.join("=")).join(",")}}`;
 }

@@ -282,3 +282,34 @@ Deno.test("a stalled thread's callbacks wait, in order, and a revoked one's neve
   await base.advance(100);
   assert.deepEqual(ran, ["a", "c"] as string[]);
 });
+
+Deno.test("the bytes of a log's segments are counted through writes, removals and power failures", () => {
+  const step = fc.record({
+    kind: fc.constantFrom("write", "truncate", "remove", "drop", "sync", "syncNames", "power"),
+    file: fc.constantFrom("0/a.segment", "0/b.segment", "1/a.segment", "0/other.json"),
+    bytes: fc.integer({ min: 0, max: 700 }),
+  });
+  fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    const machine = new Machine(0);
+    const { disk } = machine;
+    for (const folder of ["0", "1"]) disk.makeDirectory(`${EVENTS}/${folder}`);
+    for (const folder of ["/", "/simulated", EVENTS]) disk.syncDirectory(folder);
+    for (const [i, { kind, file, bytes: size }] of steps.entries()) {
+      const path = `${EVENTS}/${file}`;
+      const found = disk.find(path);
+      const content = found === undefined || found === "directory" ? disk.makeFile(path) : found;
+      if (kind === "write") content.write(content.size, new Uint8Array(size));
+      else if (kind === "truncate") content.truncate(size);
+      else if (kind === "remove") disk.remove(path);
+      else if (kind === "drop") content.dropCache();
+      else if (kind === "sync") disk.endSync(path, content, content.syncMark());
+      else if (kind === "syncNames") disk.syncDirectory(`${EVENTS}/${file[0]}`);
+      else disk.losePower(new KeyedHash(i, "test"));
+      let expected = 0;
+      for (const [name, { size: held }] of disk.files()) {
+        if (name.endsWith(".segment")) expected += held;
+      }
+      assert.equal(disk.logBytes("events"), expected);
+    }
+  }));
+});

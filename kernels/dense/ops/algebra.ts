@@ -4,7 +4,7 @@
 import { present } from "../../../structures/invariant.ts";
 import { formatShape, type Shape, ShapeError } from "../graph/shape.ts";
 import type { OpTable, ReferenceTensor } from "./op.ts";
-import { broadcastStrides, forEachOffset, product } from "./strides.ts";
+import { broadcastStrides, offsetsOf, product } from "./strides.ts";
 
 type AlgebraName = "MatMul" | "Linear" | "Softmax" | "ReduceSum" | "ReduceSumSquare";
 
@@ -125,16 +125,21 @@ export const algebraOps: Pick<OpTable, AlgebraName> = {
     shape: ([x], { axes }) => x.map((dim, axis) => axes.includes(axis) ? 1 : dim),
     gradient: ({ inputs: [x] }, dY, g) => [g.multiply(g.scale(dY, 2), x)], // dX = 2 dY ∘ X
     evaluate: ([{ shape, data }], _attributes, target) =>
-      sumTo({ shape, data: data.map((value) => value * value) }, target),
+      sumTo({ shape, data: squares(data) }, target),
     encode: (y, [x], emit) => emit.result("ReduceSumSquare", [x, emit.integers(y.attributes.axes)]),
   },
 };
 
+function squares(data: Float64Array): Float64Array {
+  const y = new Float64Array(data.length);
+  for (let i = 0; i < y.length; i++) y[i] = data[i] * data[i];
+  return y;
+}
+
 function sumTo(x: ReferenceTensor, shape: readonly number[]): Float64Array {
   const y = new Float64Array(product(shape));
-  forEachOffset(x.shape, broadcastStrides(shape, x.shape), (position, offset) => {
-    y[offset] += x.data[position];
-  });
+  const offsets = offsetsOf(x.shape, broadcastStrides(shape, x.shape));
+  for (let i = 0; i < offsets.length; i++) y[offsets[i]] += x.data[i];
   return y;
 }
 

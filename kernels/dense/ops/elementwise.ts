@@ -50,21 +50,33 @@ export const elementwiseOps: Pick<OpTable, ElementwiseName> = {
   Scale: {
     shape: ([x]) => x,
     gradient: (y, dY, g) => [g.scale(dY, y.attributes.factor)], // dX = factor · dY
-    evaluate: ([x], { factor }) => x.data.map((value) => factor * value),
+    evaluate: ([{ data }], { factor }) => {
+      const y = new Float64Array(data.length);
+      for (let i = 0; i < y.length; i++) y[i] = factor * data[i];
+      return y;
+    },
     encode: (y, [x], emit) => emit.result("Mul", [x, emit.scalar(y.attributes.factor)]),
     elementwise: true,
   },
   Shift: {
     shape: ([x]) => x,
     gradient: (_y, dY) => [dY], // dX = dY
-    evaluate: ([x], { offset }) => x.data.map((value) => value + offset),
+    evaluate: ([{ data }], { offset }) => {
+      const y = new Float64Array(data.length);
+      for (let i = 0; i < y.length; i++) y[i] = data[i] + offset;
+      return y;
+    },
     encode: (y, [x], emit) => emit.result("Add", [x, emit.scalar(y.attributes.offset)]),
     elementwise: true,
   },
   Square: {
     shape: ([x]) => x,
     gradient: ({ inputs: [x] }, dY, g) => [g.multiply(g.scale(dY, 2), x)], // dX = 2 dY ∘ X
-    evaluate: ([x]) => x.data.map((value) => value * value),
+    evaluate: ([{ data }]) => {
+      const y = new Float64Array(data.length);
+      for (let i = 0; i < y.length; i++) y[i] = data[i] * data[i];
+      return y;
+    },
     encode: (_y, [x], emit) => emit.result("Mul", [x, x]),
     elementwise: true,
   },
@@ -117,7 +129,11 @@ function unary<Name extends OpName>(
   return {
     shape: ([x]) => x,
     gradient: (y, dY, g) => [gradient(y.inputs[0], y as Value, dY, g)],
-    evaluate: ([x]) => x.data.map(f),
+    evaluate: ([{ data }]) => {
+      const y = new Float64Array(data.length);
+      for (let i = 0; i < y.length; i++) y[i] = f(data[i]);
+      return y;
+    },
     encode: (_y, inputs, emit) => emit.result(onnx, inputs),
     elementwise: true,
   };
@@ -133,7 +149,9 @@ function binary<Name extends OpName>(
     gradient: (y, dY, g) => gradient(y.inputs[0], y.inputs[1], y as Value, dY, g),
     evaluate: ([a, b], _attributes, shape) => {
       const left = stretch(a, shape), right = stretch(b, shape);
-      return left.map((value, index) => f(value, right[index]));
+      const y = new Float64Array(left.length);
+      for (let i = 0; i < y.length; i++) y[i] = f(left[i], right[i]);
+      return y;
     },
     encode: (_y, inputs, emit) => emit.result(onnx, inputs),
     elementwise: true,

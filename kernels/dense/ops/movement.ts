@@ -11,7 +11,7 @@ import {
 } from "../graph/shape.ts";
 import { FAN_MAX } from "../onnx/node_emitter.ts";
 import type { OpTable } from "./op.ts";
-import { broadcastStrides, forEachOffset, product, stretch } from "./strides.ts";
+import { broadcastStrides, gather, offsetsOf, product, stretch } from "./strides.ts";
 
 type MovementName = "Reshape" | "Transpose" | "BroadcastTo" | "Concat" | "Slice" | "Pad";
 
@@ -39,11 +39,7 @@ export const movementOps: Pick<OpTable, MovementName> = {
     },
     evaluate: ([x], { permutation }, shape) => {
       const strides = broadcastStrides(x.shape, x.shape);
-      const y = new Float64Array(x.data.length);
-      forEachOffset(shape, permutation.map((axis) => strides[axis]), (position, offset) => {
-        y[position] = x.data[offset];
-      });
-      return y;
+      return gather(x.data, offsetsOf(shape, permutation.map((axis) => strides[axis])));
     },
     encode: (y, [x], emit) =>
       emit.result("Transpose", [x], { perm: [...y.attributes.permutation] }),

@@ -14,20 +14,13 @@ export function broadcastStrides(shape: readonly number[], target: readonly numb
   return strides;
 }
 
-/**
- * Calls `visit(position, offset)` for each element of `shape` in row-major order; `strides` give
- * the offset.
- */
-export function forEachOffset(
-  shape: readonly number[],
-  strides: readonly number[],
-  visit: (position: number, offset: number) => void,
-): void {
-  const size = product(shape);
+/** The offset of each element of `shape` in row-major order, by these strides. */
+export function offsetsOf(shape: readonly number[], strides: readonly number[]): Uint32Array {
+  const offsets = new Uint32Array(product(shape));
   const index = new Array<number>(shape.length).fill(0);
   let offset = 0;
-  for (let position = 0; position < size; position++) {
-    visit(position, offset);
+  for (let position = 0; position < offsets.length; position++) {
+    offsets[position] = offset;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       offset += strides[axis];
       if (++index[axis] < shape[axis]) break;
@@ -35,6 +28,7 @@ export function forEachOffset(
       index[axis] = 0;
     }
   }
+  return offsets;
 }
 
 /** The tensor's elements, repeated to fill `shape`. */
@@ -42,13 +36,18 @@ export function stretch(tensor: ReferenceTensor, shape: readonly number[]): Floa
   const size = product(shape);
   if (tensor.data.length === size) return tensor.data;
   if (tensor.data.length === 1) return new Float64Array(size).fill(tensor.data[0]);
-  const stretched = new Float64Array(size);
-  forEachOffset(shape, broadcastStrides(tensor.shape, shape), (position, offset) => {
-    stretched[position] = tensor.data[offset];
-  });
-  return stretched;
+  return gather(tensor.data, offsetsOf(shape, broadcastStrides(tensor.shape, shape)));
+}
+
+/** `data[offsets[i]]` for each i. */
+export function gather(data: Float64Array, offsets: Uint32Array): Float64Array {
+  const gathered = new Float64Array(offsets.length);
+  for (let i = 0; i < offsets.length; i++) gathered[i] = data[offsets[i]];
+  return gathered;
 }
 
 export function product(dims: readonly number[]): number {
-  return dims.reduce((total, dim) => total * dim, 1);
+  let total = 1;
+  for (const dim of dims) total *= dim;
+  return total;
 }

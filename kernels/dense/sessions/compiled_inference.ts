@@ -3,7 +3,7 @@
  * effect at the next call.
  */
 import type { InferenceSession as OnnxSession, Tensor } from "onnxruntime-node";
-import { evaluate } from "../graph/evaluate.ts";
+import { Evaluator } from "../graph/evaluate.ts";
 import { resolveShape } from "../graph/shape.ts";
 import type { InferenceGraph } from "../inference_graph.ts";
 import type { InferenceBatch, InferenceSession } from "../inference_session.ts";
@@ -51,12 +51,14 @@ abstract class CompiledInference implements InferenceSession {
 /** Serves with the reference evaluator. */
 export class ReferenceInference extends CompiledInference {
   readonly provider = "reference";
+  #evaluator: Evaluator | undefined;
 
   predict(batch: InferenceBatch): Promise<Float32Array<ArrayBuffer>> {
     const feeds: Record<string, Float32Array> = this.feeds(batch);
     for (const [name, { data }] of Object.entries(this.weights.parameters)) feeds[name] = data;
-    const [logits] = evaluate([this.compiled.logits], feeds, { rows: batch.rows });
-    return Promise.resolve(Float32Array.from(logits.data));
+    this.#evaluator ??= new Evaluator([this.compiled.logits]);
+    const [logits] = this.#evaluator.evaluate(feeds, { rows: batch.rows });
+    return Promise.resolve(new Float32Array(logits.data));
   }
 
   close(): Promise<void> {

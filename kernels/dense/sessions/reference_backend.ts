@@ -2,7 +2,7 @@
  * Runs steps in plain TypeScript: no library, the same bits on every machine. Slow; for tests and
  * the simulation.
  */
-import { evaluate } from "../graph/evaluate.ts";
+import { Evaluator } from "../graph/evaluate.ts";
 import { type TrainingGraph, trainingNames } from "../training_graph.ts";
 import { unpackWeights } from "../weights.ts";
 import type { HostArrays, StateVectors, TrainingBackend } from "./training_backend.ts";
@@ -10,11 +10,13 @@ import type { HostArrays, StateVectors, TrainingBackend } from "./training_backe
 export class ReferenceBackend implements TrainingBackend {
   readonly provider = "reference";
   readonly #compiled: TrainingGraph;
+  readonly #evaluator: Evaluator;
   #present: StateVectors = {};
   #next: StateVectors = {};
 
   constructor(compiled: TrainingGraph) {
     this.#compiled = compiled;
+    this.#evaluator = new Evaluator(Object.values(compiled.outputs));
   }
 
   run(rows: number, feeds: HostArrays): Promise<HostArrays> {
@@ -25,8 +27,8 @@ export class ReferenceBackend implements TrainingBackend {
     const names = Object.keys(outputs);
     // Rounded to float32 as in a checkpoint, so that a resumed run continues with the same bits.
     const results = Object.fromEntries(
-      evaluate(Object.values(outputs), all, { rows }).map(({ data }, index) =>
-        [names[index], Float32Array.from(data)] as const
+      this.#evaluator.evaluate(all, { rows }).map(({ data }, index) =>
+        [names[index], new Float32Array(data)] as const
       ),
     );
     this.#next = Object.fromEntries(

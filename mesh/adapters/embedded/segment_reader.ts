@@ -180,11 +180,17 @@ export class SegmentReader {
     throw new LogCorruptError(open.segment.path, position, problem);
   }
 
+  /** Whether the known list has a segment after the open one that begins at the offset. */
+  #beginsElsewhere(offset: number, { segment }: OpenSegment): boolean {
+    const next = this.#findSegment(offset);
+    return next?.firstOffset === offset && next.path !== segment.path;
+  }
+
   /** The file ends although durable records follow: they are in a newer segment, or missing. */
   #endOfSegment(open: OpenSegment, { offset, position }: BlockPosition): number {
+    if (this.#beginsElsewhere(offset, open)) return offset;
     this.#segments = listSegments(this.#directory, this.#files);
-    const next = this.#findSegment(offset);
-    if (next?.firstOffset === offset && next.path !== open.segment.path) return offset;
+    if (this.#beginsElsewhere(offset, open)) return offset;
     throw new LogCorruptError(
       open.segment.path,
       position,

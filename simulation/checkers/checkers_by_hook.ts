@@ -1,0 +1,33 @@
+/**
+ * The checkers of a run by the events that they watch: most events concern few of them.
+ */
+import type { Checker } from "./checker.ts";
+
+type Hook = Exclude<keyof Checker, "name">;
+type Watching<H extends Hook> = Checker & Required<Pick<Checker, H>>;
+
+/** For each kind of event, the checkers that watch it, in the order in which they were added. */
+export class CheckersByHook implements Record<Hook, readonly Checker[]> {
+  readonly processBegan: Watching<"processBegan">[] = [];
+  readonly processDied: Watching<"processDied">[] = [];
+  readonly began: Watching<"began">[] = [];
+  readonly handles: Watching<"handles">[] = [];
+  readonly answers: Watching<"answers">[] = [];
+  readonly logged: Watching<"logged">[] = [];
+  readonly askLate: Watching<"askLate">[] = [];
+  readonly handledLate: Watching<"handledLate">[] = [];
+  readonly durable: Watching<"durable">[] = [];
+  readonly trimmed: Watching<"trimmed">[] = [];
+  readonly blobStored: Watching<"blobStored">[] = [];
+  readonly blobDeleted: Watching<"blobDeleted">[] = [];
+  readonly replied: Watching<"replied">[] = [];
+  readonly fault: Watching<"fault">[] = [];
+  readonly actorGone: Watching<"actorGone">[] = [];
+  readonly atEnd: Watching<"atEnd">[] = [];
+
+  add(checker: Checker): void {
+    for (const [hook, watching] of Object.entries(this) as [Hook, Checker[]][]) {
+      if (checker[hook] !== undefined) watching.push(checker);
+    }
+  }
+}
