@@ -1,6 +1,7 @@
 /**
  * Builds the options of all actors from the checked file.
  */
+import { keptSlots } from "../actors/feature_keeper/options.ts";
 import { correctsLogOdds } from "../kernels/dense/losses.ts";
 import { widthOf } from "../kernels/embedding/row_classes.ts";
 import type { FeatureSchema } from "../kernels/features/schema.ts";
@@ -36,6 +37,7 @@ export function actorOptionsOf(
 ): Omit<CairnConfiguration, "warnings"> {
   const { embeddings, joiner, trainer, sync, ranker, gateway, model } = file;
   const gatewayOptions = gatewayOptionsOf(file);
+  const keepers = keepersOf(file, gatewayOptions, schema);
   const columns = schema.slots.map(({ name }) => name);
   const layout = rowLayoutOf(file, columns);
   const schedule = learningRateScheduleOf(model);
@@ -141,13 +143,14 @@ export function actorOptionsOf(
       taskNames: model.tasks,
       itemCacheBytesMax: file.features.itemCache,
       explainedItemsMax: EXPLAINED_ITEMS_MAX,
+      keptSlots: keptSlots(keepers.featureKeeper?.features ?? []),
       keptBudgetMs: file.kept.budget,
       topBy: topByOf(file),
       removedItemsMax: REMOVED_ITEMS_MAX,
       attributeTypes: gatewayOptions.attributeTypes,
       explainingMax: EXPLAINING_MAX,
     },
-    ...keepersOf(file, gatewayOptions),
+    ...keepers,
     ...retrieverOf(file, schema),
     scorer: {
       schema,

@@ -55,16 +55,34 @@ export function featureSchemaOf(
         definition satisfies never;
     }
   }
-  const keptOfItems = Object.entries(kept.features)
-    .flatMap(([name, feature]) =>
-      feature.kind !== "history" && feature.by === "item" ? [name] : []
-    );
+  const keptOfItems = keptOfItemsOf(kept);
   return {
     slots,
     dense,
     denseWidth: dense.length,
     ...(keptOfItems.length > 0 && { keptOfItems }),
   };
+}
+
+/**
+ * Names of the kept numbers that are attributes of items, in the order in which a keeper gives
+ * them: those of items, then those of users by the values of a slot, slot by slot.
+ */
+export function keptOfItemsOf({ features }: CairnFile["kept"]): string[] {
+  const numbers = Object.entries(features).flatMap(([name, feature]) =>
+    feature.kind === "history" ? [] : [{ name, by: feature.by, slot: feature.slot }]
+  );
+  const slots = new Set(numbers.flatMap(({ slot }) => slot ?? []));
+  return [
+    ...numbers.filter(({ by }) => by === "item"),
+    ...[...slots].flatMap((name) => numbers.filter(({ slot }) => slot === name)),
+  ].map(({ name }) => name);
+}
+
+/** The owner of the attribute that a kept feature becomes. */
+export function keptOwnerOf(feature: CairnFile["kept"]["features"][string]): "user" | "item" {
+  if (feature.kind === "history") return "user";
+  return feature.slot === undefined ? feature.by : "item";
 }
 
 /** The slot number in a slot's feature ids: its own, or that of the slot whose ids it shares. */

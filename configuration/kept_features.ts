@@ -5,8 +5,12 @@ import type {
   FeatureKeeperOptions,
   KeptEvent,
   KeptFeature,
+  KeptSpan,
 } from "../actors/feature_keeper/options.ts";
 import type { GatewayOptions } from "../gateway/options.ts";
+import type { SlotColumn } from "../kernels/features/values_of_items.ts";
+import type { FeatureSchema } from "../kernels/features/schema.ts";
+import { invariant, present } from "../structures/invariant.ts";
 import type { CairnFile } from "./schema.ts";
 
 /** Time between two checkpoints of a keeper, ms. */
@@ -16,17 +20,18 @@ const CHECKPOINT_MS = 10_000;
 export function keepersOf(
   { kept, storage }: CairnFile,
   { rankingsRememberedMax }: GatewayOptions,
+  schema: FeatureSchema,
 ): { readonly featureKeeper?: Omit<FeatureKeeperOptions, "shard"> } {
   const features = Object.entries(kept.features)
-    .map(([name, feature]) => keptFeatureOf(name, feature));
+    .map(([name, feature]) => keptFeatureOf(name, feature, schema));
   if (features.length === 0) return {};
-  const { shards, usersMax, itemsMax } = kept;
+  const { shards, bytesMax, valuesMax } = kept;
   return {
     featureKeeper: {
       features,
       shards,
-      usersMax,
-      itemsMax,
+      bytesMax,
+      valuesMax,
       rankingsMax: Math.max(1, rankingsRememberedMax),
       checkpointMs: storage.kind === "memory" ? 0 : CHECKPOINT_MS,
     },
@@ -36,25 +41,67 @@ export function keepersOf(
 function keptFeatureOf(
   name: string,
   feature: CairnFile["kept"]["features"][string],
+  schema: FeatureSchema,
 ): KeptFeature {
-  if (feature.kind === "history") return { ...feature, name };
-  const { by, of: action, valueAtLeast: atLeast, valueBelow: below } = feature;
-  const of: KeptEvent = {
+  if (feature.kind === "history") {
+    const { action, last, session: sessionMs } = feature;
+    return {
+      kind: "history",
+      name,
+      of: eventOf(action, feature),
+      last,
+      ...(sessionMs !== undefined && { sessionMs }),
+    };
+  }
+  const { by } = feature;
+  const common = {
+    name,
+    by,
+    ...(feature.slot !== undefined && { slot: slotOf(feature.slot, schema) }),
+    of: eventOf(feature.of, feature),
+  };
+  switch (feature.kind) {
+    case "count":
+      return { kind: "count", ...common, span: spanOf(feature) };
+    case "rate": {
+      const { per, prior } = feature;
+      return { kind: "rate", ...common, per: { action: per }, span: spanOf(feature), prior };
+    }
+    case "mean":
+      return { kind: "mean", ...common, span: spanOf(feature), prior: feature.prior };
+    case "trend":
+      return { kind: "trend", ...common, windowMs: feature.window };
+    case "since":
+      return { kind: "since", ...common };
+    default:
+      return feature satisfies never;
+  }
+}
+
+function eventOf(
+  action: string,
+  { valueAtLeast: atLeast, valueBelow: below }: {
+    readonly valueAtLeast?: number | undefined;
+    readonly valueBelow?: number | undefined;
+  },
+): KeptEvent {
+  return {
     action,
     ...(atLeast !== undefined && { atLeast }),
     ...(below !== undefined && { below }),
   };
-  switch (feature.kind) {
-    case "count":
-    case "trend":
-      return { kind: feature.kind, name, by, of, windowMs: feature.window };
-    case "rate": {
-      const { per, window: windowMs, prior } = feature;
-      return { kind: "rate", name, by, of, per: { action: per }, windowMs, prior };
-    }
-    case "since":
-      return { kind: "since", name, by, of };
-    default:
-      return feature satisfies never;
-  }
+}
+
+function spanOf({ window: windowMs, session: sessionMs }: {
+  readonly window?: number | undefined;
+  readonly session?: number | undefined;
+}): KeptSpan {
+  if (windowMs !== undefined) return { windowMs };
+  return { sessionMs: present(sessionMs, "a checked feature has a window or a session") };
+}
+
+function slotOf(name: string, { slots }: FeatureSchema): SlotColumn {
+  const column = slots.findIndex((slot) => slot.name === name);
+  invariant(column >= 0, "a checked feature names a slot");
+  return { name, number: slots[column].number, column };
 }

@@ -3,6 +3,7 @@
  */
 import type { AttributeOwner, AttributeType, AttributeTypes } from "../rules/attribute_types.ts";
 import type { RuleSet } from "../rules/rule_set.ts";
+import { keptOwnerOf } from "./feature_schema.ts";
 import type { CairnFile } from "./schema.ts";
 
 type Types = Record<AttributeOwner, Record<string, AttributeType>>;
@@ -31,7 +32,7 @@ export function attributeTypesOf(
   const keptTypes: Types = { item: {}, user: {}, context: {} };
   for (const [name, feature] of Object.entries(kept.features)) {
     if (feature.kind === "history") keptTypes.user[name] = "texts";
-    else keptTypes[feature.by][name] = "number";
+    else keptTypes[keptOwnerOf(feature)][name] = "number";
   }
   return {
     item: { ...item, ...attributes.item, ...keptTypes.item },
@@ -40,12 +41,20 @@ export function attributeTypesOf(
   };
 }
 
-/** Actions of which histories are kept. */
+/** Actions of which all events are in a history. */
 export function keptHistoriesOf({ kept }: Pick<CairnFile, "kept">): string[] {
   const actions = Object.values(kept.features).flatMap((feature) =>
-    feature.kind === "history" ? [feature.action] : []
+    feature.kind === "history" && isWhole(feature) ? [feature.action] : []
   );
   return [...new Set(actions)];
+}
+
+function isWhole({ valueAtLeast, valueBelow, session }: {
+  readonly valueAtLeast?: number | undefined;
+  readonly valueBelow?: number | undefined;
+  readonly session?: number | undefined;
+}): boolean {
+  return valueAtLeast === undefined && valueBelow === undefined && session === undefined;
 }
 
 /** The rules of each scenario. */

@@ -100,7 +100,7 @@ function* memoryTogether(file: CairnFile, host: HostLimits | undefined): Iterabl
 function memoryBounds(
   file: CairnFile,
 ): { readonly path: ConfigurationPath; readonly bytes: number }[] {
-  const { embeddings, features, gateway, joiner, storage } = file;
+  const { embeddings, features, gateway, joiner, kept, storage } = file;
   return [
     // While a snapshot is written, copies of changed rows take up to a quarter more.
     { path: ["embeddings", "bytesMax"], bytes: 1.25 * embeddings.bytesMax },
@@ -116,6 +116,9 @@ function memoryBounds(
       bytes: 2 * joiner.impressionsBytesMax + gatewayOptionsOf(file).rankingsBytesMax,
     },
     { path: ["gateway", "bodiesMax"], bytes: gateway.bodiesMax },
+    ...(Object.keys(kept.features).length > 0
+      ? [{ path: ["kept", "bytesMax"], bytes: kept.shards * kept.bytesMax }]
+      : []),
     ...(storage.kind === "memory"
       // The event log and the example log.
       ? [

@@ -102,15 +102,25 @@ function isLogRate(value: unknown): boolean {
 const reader = new ImpressionRowsReader();
 
 /**
+ * The rows of a ranking, in the order shown.
+ *
+ * @returns Valid until the next call.
+ * @throws {RangeError} When the rows are damaged.
+ */
+export function rowsShown({ rankingId, shown }: ImpressionRecord): ImpressionRowsReader {
+  if (!areRows(shown)) {
+    throw new RangeError(`Cannot read the items of ranking "${rankingId}": its rows are damaged`);
+  }
+  return reader.open(NumberMemory.copyOf(shown));
+}
+
+/**
  * Ids of the items of a ranking, in the order shown.
  *
  * @throws {RangeError} When the rows are damaged.
  */
-export function itemsShown({ rankingId, shown }: ImpressionRecord): string[] {
-  if (!areRows(shown)) {
-    throw new RangeError(`Cannot read the items of ranking "${rankingId}": its rows are damaged`);
-  }
-  return reader.open(NumberMemory.copyOf(shown)).items();
+export function itemsShown(record: ImpressionRecord): string[] {
+  return rowsShown(record).items();
 }
 
 /**

@@ -36,6 +36,11 @@ export class ImpressionRowsReader {
     return this.#header(headerWord.rows);
   }
 
+  /** Number of slots, which are the columns of the features. */
+  get slots(): number {
+    return this.#header(headerWord.slots);
+  }
+
   /** The first task's prediction for the row when it was served. */
   score(row: number): number {
     return this.#memory.floats[this.#begin + HEADER_WORDS + this.rows + row];

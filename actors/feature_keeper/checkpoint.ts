@@ -1,20 +1,35 @@
 /**
- * Checkpoints of a feature keeper in the blob store: its state, and how far into the event log it
- * reaches. A keeper that starts again continues from there.
+ * Checkpoints of a feature keeper in the blob store: its state in parts, and a blob that names the
+ * parts and how far into the event log they reach. A keeper that starts again continues from there.
+ * The naming blob is written after the parts and replaced as a whole, so that a reader finds all
+ * parts of the newest checkpoint.
  */
 import { decode, encode } from "@msgpack/msgpack";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
+import type { SavedPart } from "./kept_state.ts";
 import type { KeptFeature } from "./options.ts";
-import type { SavedState } from "./kept_state.ts";
 
 /** Increased by every change of the format. */
-const FORMAT = 1;
+const FORMAT = 2;
 
-/** A state and the records that it has read. */
-export interface Checkpoint {
+/** The end of the records that a state has. */
+export interface CheckpointEnd {
   /** By partition of the event log. */
   readonly offsets: readonly number[];
-  readonly state: SavedState;
+  /** Records that the state has taken. */
+  readonly records: number;
+}
+
+/** A state and the records that it has read. */
+export interface Checkpoint extends CheckpointEnd {
+  readonly parts: readonly SavedPart[];
+}
+
+interface Index extends CheckpointEnd {
+  readonly shape: string;
+  /** Number of the checkpoint, in the names of its parts. */
+  readonly number: number;
+  readonly parts: number;
 }
 
 /** The checkpoints of one keeper. */
@@ -23,6 +38,9 @@ export class Checkpoints {
   readonly #name: string;
   /** A state of other features, or of another number of keepers, is of no use. */
   readonly #shape: string;
+  /** The checkpoint that is written. */
+  #number = 0;
+  #parts = 0;
 
   constructor(
     blobs: BlobStore,
@@ -37,15 +55,54 @@ export class Checkpoints {
     this.#shape = JSON.stringify([FORMAT, shards, features]);
   }
 
-  async write({ offsets, state }: Checkpoint): Promise<void> {
-    await this.#blobs.put(this.#name, encode({ shape: this.#shape, offsets, state }));
+  /** Begins a checkpoint; the last one stays until {@link finish}. */
+  begin(): void {
+    this.#number++;
+    this.#parts = 0;
   }
 
-  /** The last checkpoint; undefined if there is none of these features. */
+  async writePart(part: SavedPart): Promise<void> {
+    const name = this.#partName(this.#number, this.#parts++);
+    await this.#blobs.put(name, encode(part));
+  }
+
+  /** Makes the parts written since {@link begin} the last checkpoint. */
+  async finish(end: CheckpointEnd): Promise<void> {
+    const index: Index = { ...end, shape: this.#shape, number: this.#number, parts: this.#parts };
+    await this.#blobs.put(this.#name, encode(index));
+    await this.#deleteOthers();
+  }
+
+  /**
+   * The last checkpoint; undefined if there is none of these features.
+   *
+   * @throws {Error} When a part is missing or cannot be read.
+   */
   async read(): Promise<Checkpoint | undefined> {
     const bytes = await this.#blobs.get(this.#name);
     if (bytes === undefined) return undefined;
-    const { shape, offsets, state } = decode(bytes) as Checkpoint & { readonly shape: string };
-    return shape === this.#shape ? { offsets, state } : undefined;
+    const { shape, offsets, records, number, parts: count } = decode(bytes) as Index;
+    // Also where the parts are of no use: a new checkpoint does not write over them.
+    this.#number = number ?? 0;
+    if (shape !== this.#shape) return undefined;
+    const parts: SavedPart[] = [];
+    for (let i = 0; i < count; i++) {
+      const part = await this.#blobs.get(this.#partName(number, i));
+      if (part === undefined) throw new Error(`The blob ${this.#partName(number, i)} is missing`);
+      parts.push(decode(part) as SavedPart);
+    }
+    return { offsets, records, parts };
+  }
+
+  /** Deletes parts of other checkpoints. */
+  async #deleteOthers(): Promise<void> {
+    const own = `${this.#name}/${this.#number}/`;
+    for (const name of await this.#blobs.list(`${this.#name}/`)) {
+      if (!name.startsWith(own)) await this.#blobs.delete(name);
+    }
+  }
+
+  #partName(number: number, part: number): string {
+    return `${this.#name}/${number}/${part}`;
   }
 }

@@ -30,6 +30,7 @@ export function defineFeatureKeeper(
         case "getTop":
           return "read";
         case "readLog":
+        case "saveNext":
           return "write";
       }
     },

@@ -6,9 +6,10 @@
 import type { ActorContext, Behavior } from "../../mesh/runtime/actor.ts";
 import type { BlobStore } from "../../mesh/ports/blob_store.ts";
 import type { EventLog } from "../../mesh/ports/event_log.ts";
-import type { Gauge } from "../../mesh/ports/telemetry.ts";
+import type { Counter, Gauge } from "../../mesh/ports/telemetry.ts";
 import { Checkpoints } from "./checkpoint.ts";
-import { KeptState } from "./kept_state.ts";
+import { CheckpointWriter } from "./checkpoint_writer.ts";
+import { KeptState, type TableName, tableNames } from "./kept_state.ts";
 import type { FeatureKeeperOptions } from "./options.ts";
 import type { FeatureKeeperMessage, TopItems } from "./protocol.ts";
 
@@ -22,26 +23,26 @@ export interface FeatureKeeperDependencies {
 const TOP_MAX = 500;
 /** Time for which a list is kept, ms. */
 const TOP_KEPT_MS = 1_000;
-/** Greatest share of a keeper's time that checkpoints take; no question is answered meanwhile. */
-const CHECKPOINT_SHARE = 1 / 50;
 /** Records that are read in one turn. */
 const RECORDS_PER_TURN = 256;
 
 export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   readonly #context: ActorContext<FeatureKeeperMessage>;
-  readonly #options: FeatureKeeperOptions;
   readonly #eventLog: EventLog;
-  readonly #checkpoints: Checkpoints;
+  /** Undefined where the log does not outlive the process. */
+  readonly #writer: CheckpointWriter | undefined;
   readonly #state: KeptState;
   /** By partition of the event log. */
   readonly #offsets: number[];
   readonly #unsubscribe: readonly (() => void)[];
   readonly #keys: Gauge;
+  readonly #bytes: Gauge;
+  readonly #forgotten: Counter;
+  /** Keys whose forgetting is counted in the metric. */
+  readonly #told: Record<TableName, number>;
   /** The last list of each feature that was asked for. */
   readonly #tops = new Map<string, { readonly top: TopItems; readonly untilMs: number }>();
   #woken = false;
-  #checkpointAtMs: number;
-  #hasNews = false;
 
   private constructor(
     context: ActorContext<FeatureKeeperMessage>,
@@ -54,14 +55,23 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
     },
   ) {
     this.#context = context;
-    this.#options = options;
     this.#eventLog = eventLog;
-    this.#checkpoints = checkpoints;
     this.#state = state;
     this.#offsets = offsets;
-    this.#checkpointAtMs = context.clock.monotonicMs() + options.checkpointMs;
+    const { checkpointMs: intervalMs } = options;
+    this.#writer = intervalMs > 0
+      ? new CheckpointWriter(context, { checkpoints, state, intervalMs })
+      : undefined;
+    this.#told = { ...state.forgotten };
     this.#keys = context.telemetry.gauge("cairn_keeper_keys", {
       help: "Users and items of which features are kept.",
+      labelNames: ["kind"],
+    });
+    this.#bytes = context.telemetry.gauge("cairn_keeper_bytes", {
+      help: "Memory of kept features, as counted against kept.bytesMax.",
+    });
+    this.#forgotten = context.telemetry.counter("cairn_keeper_forgotten_total", {
+      help: "Keys that were forgotten because of kept.bytesMax or the bound of rankings.",
       labelNames: ["kind"],
     });
     this.#unsubscribe = offsets.map((_, partition) =>
@@ -87,7 +97,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       const ends = await Promise.all(offsets.map((_, partition) => eventLog.endOffset(partition)));
       // A log that ends before the checkpoint is another one.
       if (saved?.offsets.length === ends.length && saved.offsets.every((at, i) => at <= ends[i])) {
-        state.restore(saved.state);
+        state.restore(saved.parts, saved.records);
         offsets = [...saved.offsets];
       }
     }
@@ -97,8 +107,8 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
   async receive(message: FeatureKeeperMessage): Promise<void> {
     switch (message.kind) {
       case "readKept": {
-        const { user, items, atMs, histories } = message;
-        const values = this.#state.read(user, items, atMs, histories);
+        const { user, items, atMs } = message;
+        const values = this.#state.read(user, items, atMs, message);
         return this.#context.reply(message, values, [values.items.buffer]);
       }
       case "getTop": {
@@ -111,11 +121,14 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       }
       case "readLog":
         return await this.#readLog();
+      case "saveNext":
+        return this.#writer?.saveNext();
       case "getStatus":
         return this.#context.reply(message, {
           offsets: [...this.#offsets],
           users: this.#state.users,
           items: this.#state.items,
+          bytes: this.#state.bytes,
         });
       default:
         message satisfies never;
@@ -124,7 +137,7 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
 
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    if (this.#options.checkpointMs > 0 && this.#hasNews) await this.#checkpoint();
+    await this.#writer?.stop(this.#offsets);
   }
 
   /** The list of a feature, made at most once a second: it visits every item. */
@@ -155,31 +168,24 @@ export class FeatureKeeper implements Behavior<FeatureKeeperMessage> {
       for (const { offset, bytes } of records) {
         this.#state.take(bytes);
         this.#offsets[partition] = offset + 1;
-        this.#hasNews = true;
       }
       if (records.length === RECORDS_PER_TURN) hasMore = true;
     }
-    this.#keys.set(this.#state.users, { kind: "user" });
-    this.#keys.set(this.#state.items, { kind: "item" });
-    const { checkpointMs } = this.#options;
-    const { clock } = this.#context;
-    const beganAtMs = clock.monotonicMs();
-    if (checkpointMs > 0 && this.#hasNews && beganAtMs >= this.#checkpointAtMs) {
-      await this.#checkpoint();
-      const tookMs = clock.monotonicMs() - beganAtMs;
-      this.#checkpointAtMs = beganAtMs + Math.max(checkpointMs, tookMs / CHECKPOINT_SHARE);
-    }
+    this.#writer?.beginIfDue(this.#offsets);
+    this.#tell();
     if (hasMore) this.#wake();
   }
 
-  /** A checkpoint that cannot be written costs a longer restart, so the keeper goes on. */
-  async #checkpoint(): Promise<void> {
-    this.#hasNews = false;
-    try {
-      await this.#checkpoints.write({ offsets: [...this.#offsets], state: this.#state.save() });
-    } catch (cause) {
-      this.#hasNews = true;
-      this.#context.telemetry.log("warn", "cannot save the kept features", { cause });
+  #tell(): void {
+    const { users, items, bytes, forgotten } = this.#state;
+    this.#keys.set(users, { kind: "user" });
+    this.#keys.set(items, { kind: "item" });
+    this.#bytes.set(bytes);
+    for (const name of tableNames) {
+      const news = forgotten[name] - this.#told[name];
+      if (news === 0) continue;
+      this.#told[name] = forgotten[name];
+      this.#forgotten.add(news, { kind: name });
     }
   }
 }

@@ -2,134 +2,241 @@
  * The state of a feature keeper, as a function of the records of the event log: the same records
  * give the same features, however they are split into reads and restarts.
  */
-import { decodeEvent, type EventRecord, itemsShown } from "../../records/event_record.ts";
+import type { SlotColumn, SlotValues } from "../../kernels/features/values_of_items.ts";
+import { decodeEvent, type EventRecord, rowsShown } from "../../records/event_record.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
 import { fingerprintOf } from "../../structures/fingerprint.ts";
-import { NumberColumns } from "./number_columns.ts";
-import type { FeatureKeeperOptions, KeptHistory, KeptNumber } from "./options.ts";
+import { type KeptEntry, KeptTable, type SavedEntry } from "./kept_table.ts";
+import { counts, type KeyEvent, NumberColumns } from "./number_columns.ts";
+import {
+  type FeatureKeeperOptions,
+  type KeptEvent,
+  type KeptHistory,
+  type KeptNumber,
+  keptSlots,
+} from "./options.ts";
 import type { HistoryTimes, KeptValues, TopItems } from "./protocol.ts";
-import { RecentKeys } from "./recent_keys.ts";
+import { SessionTimes } from "./session_times.ts";
+import { valuesOfRows, ValuesReader } from "./slot_values.ts";
+import { numbersOfValue, remember, userForm, type UserState } from "./user_state.ts";
 
-/** The newest items of one action of a user, the newest first. */
-interface History {
-  items: string[];
-  atMs: number[];
+/** The tables of a state, in the order in which equally old keys are forgotten. */
+export const tableNames = ["rankings", "events", "shownItems", "users", "items"] as const;
+export type TableName = typeof tableNames[number];
+
+/** Some entries of one table. */
+export interface SavedPart {
+  readonly table: TableName;
+  readonly entries: SavedEntry<unknown>[];
 }
 
-/** The numbers and histories of a user. */
-interface UserState {
-  readonly numbers: Float64Array;
-  /** By action. */
-  readonly histories: Record<string, History>;
+/** A past event: an action, or an item of a ranking. */
+interface Counted extends KeyEvent {
+  readonly user: string;
+  readonly item: string;
 }
 
-/** A state as plain data, for checkpoints. */
-export interface SavedState {
-  readonly rankings: readonly (readonly [string, string])[];
-  readonly events: readonly string[];
-  readonly users: readonly (readonly [string, number[], Record<string, History>])[];
-  readonly items: readonly (readonly [string, number[]])[];
-}
+/** Memory of numbers of an item beside them, bytes. */
+const NUMBERS_BYTES = 32;
 
 export class KeptState {
   readonly #options: FeatureKeeperOptions;
+  readonly #slots: readonly SlotColumn[];
+  readonly #sessions: SessionTimes;
   readonly #userColumns: NumberColumns;
   readonly #itemColumns: NumberColumns;
+  /** Columns of users by values of slots, in the order of `keptSlots`. */
+  readonly #valueColumns: readonly NumberColumns[];
+  readonly #values: ValuesReader;
   readonly #histories: readonly KeptHistory[];
-  /** Items that are kept, by action: the longest history of it. */
-  readonly #lengths = new Map<string, number>();
-  /** The user of each ranking, if it is one of this keeper's; else the empty text. */
-  readonly #rankings: RecentKeys<string>;
-  /** Events that were counted, since a log may have one twice. */
-  readonly #events: RecentKeys<true>;
-  readonly #users: RecentKeys<UserState>;
-  readonly #items: RecentKeys<Float64Array>;
+  /** Histories that are stored: the longest of each counted event. */
+  readonly #stored = new Map<string, { readonly of: KeptEvent; readonly lengthMax: number }>();
+  readonly #tables: {
+    /** The user of each ranking, if it is one of this keeper's; else the empty text. */
+    readonly rankings: KeptTable<string, string>;
+    /** Events that were counted, since a log may have one twice. */
+    readonly events: KeptTable<true, true>;
+    /** Values of slots of the items that rankings showed, as of the last one. */
+    readonly shownItems: KeptTable<{ values: number[][] }, number[][]>;
+    readonly users: KeptTable<UserState, unknown>;
+    readonly items: KeptTable<number[], number[]>;
+  };
+  /** Records taken so far. */
+  #records = 0;
+  readonly forgotten: Record<TableName, number>;
 
   constructor(options: FeatureKeeperOptions) {
-    const numbers = options.features.filter((feature) => feature.kind !== "history");
+    const { features } = options;
+    const numbers = features.filter((feature) => feature.kind !== "history") as KeptNumber[];
     this.#options = options;
-    this.#userColumns = new NumberColumns(numbers as readonly KeptNumber[], "user");
-    this.#itemColumns = new NumberColumns(numbers as readonly KeptNumber[], "item");
-    this.#histories = options.features.filter((feature) => feature.kind === "history");
-    for (const { action, last } of this.#histories) {
-      this.#lengths.set(action, Math.max(last, this.#lengths.get(action) ?? 0));
+    this.#slots = keptSlots(features);
+    this.#sessions = new SessionTimes(gapsOf(options));
+    const columnsOf = (is: (feature: KeptNumber) => boolean) =>
+      new NumberColumns(numbers.filter(is), this.#sessions);
+    this.#userColumns = columnsOf(({ by, slot }) => by === "user" && slot === undefined);
+    this.#itemColumns = columnsOf(({ by }) => by === "item");
+    this.#valueColumns = this.#slots.map(({ name }) =>
+      columnsOf(({ slot }) => slot?.name === name)
+    );
+    this.#values = new ValuesReader(this.#valueColumns);
+    this.#histories = features.filter((feature) => feature.kind === "history");
+    for (const { of, last } of this.#histories) {
+      const key = historyKey(of);
+      const lengthMax = Math.max(last, this.#stored.get(key)?.lengthMax ?? 0);
+      this.#stored.set(key, { of, lengthMax });
     }
-    this.#rankings = new RecentKeys(options.rankingsMax);
-    this.#events = new RecentKeys(options.rankingsMax);
-    this.#users = new RecentKeys(options.usersMax);
-    this.#items = new RecentKeys(options.itemsMax);
+    this.#tables = tables();
+    this.forgotten = { rankings: 0, events: 0, shownItems: 0, users: 0, items: 0 };
   }
 
   /** Users of whom something is kept. */
   get users(): number {
-    return this.#users.size;
+    return this.#tables.users.size;
   }
 
   /** Items of which something is kept. */
   get items(): number {
-    return this.#items.size;
+    return this.#tables.items.size;
+  }
+
+  /** Counted memory, bytes. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const name of tableNames) bytes += this.#tables[name].bytes;
+    return bytes;
+  }
+
+  /** Records taken so far. */
+  get records(): number {
+    return this.#records;
   }
 
   /** Takes a record of the log in; one that cannot be read changes nothing. */
   take(bytes: Uint8Array): void {
     let record: EventRecord;
-    let items: string[];
+    let shown: ReturnType<typeof rowsShown> | undefined;
     try {
       record = decodeEvent(bytes);
-      items = record.kind === "impression" ? itemsShown(record) : [record.item];
+      if (record.kind === "impression") shown = rowsShown(record);
     } catch {
       return; // the joiner counts and reports it
     }
-    if (record.kind === "impression") {
-      const { rankingId, user, atMs } = record;
-      if (this.#rankings.get(rankingId) !== undefined) return;
-      this.#rankings.set(rankingId, this.#owns(user) ? user : "");
-      // A sample of items that no ranking showed.
-      if (record.logSampleRate !== undefined) return;
-      // The first item shown is the newest of the ranking.
-      for (const item of items.toReversed()) this.#count(user, item, SHOWN, undefined, atMs);
-      return;
+    if (record.kind === "action") this.takeAction(record);
+    else if (shown !== undefined) {
+      const items = shown.items();
+      const values = this.#slots.length === 0 ? undefined : valuesOfRows(shown, this.#slots);
+      this.takeRanking({ ...record, items, values });
     }
-    const { eventId, rankingId, item, action, value, atMs } = record;
-    if (this.#events.get(eventId) !== undefined) return;
-    this.#events.set(eventId, true);
-    this.#count(this.#rankings.get(rankingId) ?? "", item, action, value, atMs);
   }
 
-  /** The features of a user and of items at a moment. */
+  /** Takes a ranking in. */
+  takeRanking({ rankingId, user, items, values, atMs, logSampleRate }: {
+    readonly rankingId: string;
+    readonly user: string;
+    readonly items: readonly string[];
+    /** By item and slot. */
+    readonly values: readonly (readonly number[][])[] | undefined;
+    readonly atMs: number;
+    readonly logSampleRate?: number;
+  }): void {
+    const { rankings, shownItems } = this.#tables;
+    this.#records++;
+    if (rankings.get(rankingId) !== undefined) return;
+    rankings.close(rankings.open(rankingId, this.#records, () => this.#owns(user) ? user : ""));
+    values?.forEach((bySlot, i) => {
+      const entry = shownItems.open(items[i], this.#records, () => ({ values: [] }));
+      entry.value.values = bySlot as number[][];
+      shownItems.close(entry);
+    });
+    // With a rate, the items are a sample that no ranking showed.
+    if (logSampleRate === undefined) {
+      // The first item shown is the newest of the ranking.
+      for (const item of items.toReversed()) {
+        this.#count({ user, item, action: SHOWN, value: undefined, atMs });
+      }
+    }
+    this.#forgetBeyondBounds();
+  }
+
+  /** Takes an action on an item in. */
+  takeAction({ eventId, rankingId, item, action, value, atMs }: {
+    readonly eventId: string;
+    readonly rankingId: string;
+    readonly item: string;
+    readonly action: string;
+    readonly value?: number;
+    readonly atMs: number;
+  }): void {
+    const { rankings, events } = this.#tables;
+    this.#records++;
+    if (events.get(eventId) !== undefined) return;
+    events.close(events.open(eventId, this.#records, () => true));
+    this.#count({ user: rankings.get(rankingId) ?? "", item, action, value, atMs });
+    this.#forgetBeyondBounds();
+  }
+
+  /**
+   * The features of a user and of items at a moment.
+   *
+   * @param values Values of the slots by which features divide a user's events, of the items.
+   */
   read(
     user: string,
     items: readonly string[],
     nowMs: number,
-    actions: readonly string[],
+    { histories: actions, values }: {
+      readonly histories: readonly string[];
+      readonly values?: SlotValues | undefined;
+    },
   ): KeptValues {
-    const width = this.#itemColumns.names.length;
+    const isOwn = this.#owns(user);
+    const state = isOwn ? this.#tables.users.get(user) : undefined;
+    const moment = { nowMs, sessions: state?.sessions };
+    const ownWidth = this.#itemColumns.names.length;
+    const width = ownWidth + this.#values.width;
     const numbers = new Float64Array(items.length * width);
     if (width > 0) {
       items.forEach((item, i) => {
+        const at = i * width;
         if (this.#owns(item)) {
-          this.#itemColumns.read(this.#items.get(item), nowMs, numbers, i * width);
-        } else numbers.fill(NaN, i * width, (i + 1) * width);
+          this.#itemColumns.read(this.#tables.items.get(item), moment, numbers, at);
+        } else numbers.fill(NaN, at, at + ownWidth);
+      });
+      this.#values.read(isOwn ? values : undefined, state?.values, moment, {
+        rows: items.length,
+        numbers,
+        width,
+        at: ownWidth,
       });
     }
-    if (!this.#owns(user)) return { hasUser: false, user: {}, items: numbers, histories: {} };
-    const state = this.#users.get(user);
+    if (!isOwn) return { hasUser: false, user: {}, items: numbers, histories: {} };
+    const histories: Record<string, HistoryTimes> = {};
+    for (const action of actions) {
+      const history = state?.histories.get(historyKey({ action }));
+      if (history !== undefined) histories[action] = history;
+    }
+    return { hasUser: true, user: this.#ofUser(state, nowMs), items: numbers, histories };
+  }
+
+  #ofUser(state: UserState | undefined, nowMs: number) {
     const kept: Record<string, number | readonly string[]> = {};
     const { names } = this.#userColumns;
     const own = new Float64Array(names.length);
-    this.#userColumns.read(state?.numbers, nowMs, own, 0);
+    const sessions = state?.sessions;
+    this.#userColumns.read(state?.numbers, { nowMs, sessions }, own, 0);
     names.forEach((name, i) => {
       if (!Number.isNaN(own[i])) kept[name] = own[i];
     });
-    for (const { name, action, last } of this.#histories) {
-      kept[name] = state?.histories[action]?.items.slice(0, last) ?? [];
+    for (const { name, of, last, sessionMs } of this.#histories) {
+      const { items, atMs } = state?.histories.get(historyKey(of)) ?? { items: [], atMs: [] };
+      if (sessionMs === undefined) {
+        kept[name] = items.slice(0, last);
+        continue;
+      }
+      const begin = this.#sessions.beginOf(sessions, this.#sessions.indexOf(sessionMs), nowMs);
+      kept[name] = items.filter((_, i) => atMs[i] >= begin).slice(0, last);
     }
-    const histories: Record<string, HistoryTimes> = {};
-    for (const action of actions) {
-      const history = state?.histories[action];
-      if (history !== undefined) histories[action] = history;
-    }
-    return { hasUser: true, user: kept, items: numbers, histories };
+    return kept;
   }
 
   /** The items with the greatest values of a feature, above that of an item without events. */
@@ -138,7 +245,7 @@ export class KeptState {
     if (index < 0) return { items: [], values: [] };
     const least = this.#itemColumns.readOne(index, undefined, nowMs);
     const found: { readonly item: string; readonly value: number }[] = [];
-    for (const [item, numbers] of this.#items.entries()) {
+    for (const { key: item, value: numbers } of this.#tables.items.entries()) {
       const value = this.#itemColumns.readOne(index, numbers, nowMs);
       if (value > least) found.push({ item, value });
     }
@@ -147,26 +254,33 @@ export class KeptState {
     return { items: top.map(({ item }) => item), values: top.map(({ value }) => value) };
   }
 
-  /** The state as plain data. */
-  save(): SavedState {
-    return {
-      rankings: [...this.#rankings.entries()],
-      events: [...this.#events.entries()].map(([event]) => event),
-      users: [...this.#users.entries()].map(([user, { numbers, histories }]) => {
-        return [user, [...numbers], histories] as const;
-      }),
-      items: [...this.#items.entries()].map(([item, numbers]) => [item, [...numbers]] as const),
-    };
+  /** Begins a save of the state as it is now, which later records do not change. */
+  beginSave(): void {
+    for (const name of tableNames) this.#tables[name].beginSave(this.#records);
+  }
+
+  /** The next part of the save, of about so many bytes of memory; undefined at the end. */
+  nextSaved(bytesMax: number): SavedPart | undefined {
+    for (const table of tableNames) {
+      const entries = this.#tables[table].nextSaved(bytesMax);
+      if (entries.length > 0) return { table, entries };
+    }
+    return undefined;
+  }
+
+  /** Ends a save before its last part. */
+  endSave(): void {
+    for (const name of tableNames) this.#tables[name].endSave();
   }
 
   /** Continues a saved state of the same features. */
-  restore({ rankings, events, users, items }: SavedState): void {
-    for (const [ranking, user] of rankings) this.#rankings.set(ranking, user);
-    for (const event of events) this.#events.set(event, true);
-    for (const [user, numbers, histories] of users) {
-      this.#users.set(user, { numbers: Float64Array.from(numbers), histories });
+  restore(parts: readonly SavedPart[], records: number): void {
+    for (const name of tableNames) {
+      const entries = parts.flatMap((part) => part.table === name ? part.entries : []);
+      (this.#tables[name] as KeptTable<unknown, unknown>).restore(entries);
     }
-    for (const [item, numbers] of items) this.#items.set(item, Float64Array.from(numbers));
+    this.#records = records;
+    this.#forgetBeyondBounds();
   }
 
   #owns(id: string): boolean {
@@ -174,47 +288,105 @@ export class KeptState {
     return shards === 1 ? id !== "" : id !== "" && fingerprintOf(id).low % shards === shard;
   }
 
-  #count(
-    user: string,
-    item: string,
-    action: string,
-    value: number | undefined,
-    atMs: number,
-  ): void {
-    const event = { action, value, atMs };
+  #count({ user, item, ...event }: Counted): void {
+    const { items, users, shownItems } = this.#tables;
     if (this.#owns(item) && this.#itemColumns.length > 0) {
-      const numbers = this.#items.get(item) ?? this.#itemColumns.create();
-      this.#itemColumns.add(numbers, event);
-      this.#items.set(item, numbers);
+      const entry = items.open(item, this.#records, () => this.#itemColumns.create());
+      this.#itemColumns.add(entry.value, event);
+      items.close(entry);
     }
     if (!this.#owns(user)) return;
-    const length = this.#lengths.get(action);
-    if (length === undefined && this.#userColumns.length === 0) return;
-    const state = this.#users.get(user) ??
-      { numbers: this.#userColumns.create(), histories: {} };
-    this.#userColumns.add(state.numbers, event);
-    if (length !== undefined) {
-      remember(state.histories[action] ??= emptyHistory(), item, atMs, length);
+    const keeps = this.#sessions.length + this.#userColumns.length + this.#values.width > 0 ||
+      [...this.#stored.values()].some(({ of }) => counts(of, event));
+    if (!keeps) return;
+    const entry = users.open(user, this.#records, () => this.#newUser());
+    const { value: state } = entry;
+    this.#sessions.add(state.sessions, event.atMs);
+    this.#userColumns.add(state.numbers, event, state.sessions);
+    for (const [key, { of, lengthMax }] of this.#stored) {
+      if (counts(of, event)) remember(state, key, { item, atMs: event.atMs, lengthMax });
     }
-    this.#users.set(user, state);
+    const values = shownItems.get(item)?.values;
+    this.#valueColumns.forEach((columns, slot) => {
+      if (!columns.reads(event)) return;
+      for (const value of values?.[slot] ?? []) {
+        const numbers = numbersOfValue(state.values[slot], value, {
+          valuesMax: this.#options.valuesMax,
+          create: () => columns.create(),
+        });
+        columns.add(numbers, event, state.sessions);
+      }
+    });
+    users.close(entry);
+  }
+
+  #newUser(): UserState {
+    return {
+      numbers: this.#userColumns.create(),
+      sessions: this.#sessions.create(),
+      histories: new Map(),
+      values: this.#valueColumns.map(() => new Map()),
+      historyBytes: 0,
+    };
+  }
+
+  #forgetBeyondBounds(): void {
+    const { rankings, events } = this.#tables;
+    const { rankingsMax, bytesMax } = this.#options;
+    while (rankings.size > rankingsMax) this.#forget("rankings");
+    while (events.size > rankingsMax) this.#forget("events");
+    while (this.bytes > bytesMax) {
+      let oldest: TableName | undefined;
+      let touched = Infinity;
+      for (const name of tableNames) {
+        const entry = this.#tables[name].oldest();
+        if (entry === undefined || entry.touched >= touched) continue;
+        oldest = name;
+        touched = entry.touched;
+      }
+      if (oldest === undefined) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(name: TableName): void {
+    const table = this.#tables[name] as KeptTable<unknown, unknown>;
+    table.forget(table.oldest() as KeptEntry<unknown>);
+    this.forgotten[name]++;
   }
 }
 
-function emptyHistory(): History {
-  return { items: [], atMs: [] };
+/** The key under which a history of these events is stored. */
+function historyKey({ action, atLeast, below }: KeptEvent): string {
+  return atLeast === undefined && below === undefined
+    ? action
+    : JSON.stringify([action, atLeast ?? null, below ?? null]);
 }
 
-/** Puts an item first; it leaves its former index. */
-function remember(history: History, item: string, atMs: number, length: number): void {
-  const former = history.items.indexOf(item);
-  if (former >= 0) {
-    history.items.splice(former, 1);
-    history.atMs.splice(former, 1);
+function* gapsOf({ features }: FeatureKeeperOptions): Iterable<number> {
+  for (const feature of features) {
+    if (feature.kind === "history") {
+      if (feature.sessionMs !== undefined) yield feature.sessionMs;
+    } else if ("span" in feature && "sessionMs" in feature.span) yield feature.span.sessionMs;
   }
-  history.items.unshift(item);
-  history.atMs.unshift(atMs);
-  if (history.items.length > length) {
-    history.items.pop();
-    history.atMs.pop();
-  }
+}
+
+function tables() {
+  const plain = { saved: <V>(value: V) => value, restored: <V>(value: V) => value };
+  return {
+    rankings: new KeptTable<string, string>({ ...plain, bytesOf: (user) => 16 + 2 * user.length }),
+    events: new KeptTable<true, true>({ ...plain, bytesOf: () => 0 }),
+    shownItems: new KeptTable<{ values: number[][] }, number[][]>({
+      bytesOf: ({ values }) =>
+        values.reduce((bytes, of) => bytes + NUMBERS_BYTES + 8 * of.length, 2 * NUMBERS_BYTES),
+      saved: ({ values }) => values,
+      restored: (values) => ({ values }),
+    }),
+    users: new KeptTable<UserState, unknown>(userForm as never),
+    items: new KeptTable<number[], number[]>({
+      bytesOf: (numbers) => NUMBERS_BYTES + 8 * numbers.length,
+      saved: (numbers) => [...numbers],
+      restored: (numbers) => numbers,
+    }),
+  };
 }

@@ -1,21 +1,44 @@
 /**
- * The numbers that a key needs for its features: windows and times of last events, each once
- * however many features read it.
+ * The numbers that a key needs for its features: windows, sums of sessions and times of last
+ * events, each once however many features read it.
  */
-import type { KeptBy, KeptEvent, KeptNumber } from "./options.ts";
-import { addToWindow, countOf, WINDOW_NUMBERS } from "./window_counts.ts";
+import type { KeptEvent, KeptNumber, KeptSpan } from "./options.ts";
+import type { SessionTimes } from "./session_times.ts";
+import { addToWindow, sumOf, WINDOW_NUMBERS } from "./window_counts.ts";
 
 /** Windows of the mean that a trend compares with. */
 const TREND_WINDOWS = 8;
 
-type Column =
+/** The numbers that events change. */
+type ColumnShape =
   | {
     readonly kind: "window";
     readonly event: KeptEvent;
+    readonly sums: Summand;
     readonly windowMs: number;
-    readonly at: number;
   }
-  | { readonly kind: "last"; readonly event: KeptEvent; readonly at: number };
+  /** Begin of the session that was summed last, and the sum. */
+  | {
+    readonly kind: "session";
+    readonly event: KeptEvent;
+    readonly sums: Summand;
+    readonly session: number;
+  }
+  | { readonly kind: "last"; readonly event: KeptEvent };
+
+type Column = ColumnShape & { readonly at: number };
+
+/** The summed quantity: events, events with a value, or their values. */
+type Summand = "events" | "valued" | "values";
+
+/** Time of a read, and the user's sessions then. */
+export interface ReadMoment {
+  readonly nowMs: number;
+  /** Undefined = a user without events, or a key without sessions. */
+  readonly sessions: readonly number[] | undefined;
+}
+
+type Reader = (numbers: readonly number[], moment: ReadMoment) => number;
 
 /** An event of a key. */
 export interface KeyEvent {
@@ -24,99 +47,141 @@ export interface KeyEvent {
   readonly atMs: number;
 }
 
+/** Whether a feature counts an event. */
+export function counts(event: KeptEvent, { action, value }: Omit<KeyEvent, "atMs">): boolean {
+  const { action: counted, atLeast, below } = event;
+  if (counted !== action) return false;
+  if (atLeast !== undefined && !(value !== undefined && value >= atLeast)) return false;
+  return below === undefined || (value !== undefined && value < below);
+}
+
 export class NumberColumns {
   /** Names of the features, in the order of {@link NumberColumns.read}. */
   readonly names: readonly string[];
-  /** Length of a key's numbers. */
-  readonly length: number;
+  readonly #sessions: SessionTimes;
   readonly #columns: Column[] = [];
-  readonly #readers: readonly ((numbers: Float64Array, nowMs: number) => number)[];
+  readonly #readers: readonly Reader[];
   #end = 0;
 
-  constructor(features: readonly KeptNumber[], by: KeptBy) {
-    const own = features.filter((feature) => feature.by === by);
-    this.names = own.map(({ name }) => name);
-    this.#readers = own.map((feature) => this.#readerOf(feature));
-    this.length = this.#end;
+  /** @param sessions The sessions of users, which features of users read. */
+  constructor(features: readonly KeptNumber[], sessions: SessionTimes) {
+    this.#sessions = sessions;
+    this.names = features.map(({ name }) => name);
+    this.#readers = features.map((feature) => this.#readerOf(feature));
+  }
+
+  /** Length of a key's numbers. */
+  get length(): number {
+    return this.#end;
   }
 
   /** The numbers of a key without events. */
-  create(): Float64Array {
-    const numbers = new Float64Array(this.length);
+  create(): number[] {
+    const numbers = Array.from({ length: this.length }, () => 0);
     for (const { kind, at } of this.#columns) numbers[at] = kind === "last" ? NaN : -Infinity;
     return numbers;
   }
 
-  /** Counts an event. */
-  add(numbers: Float64Array, { action, value, atMs }: KeyEvent): void {
+  /** Whether any feature counts such events. */
+  reads(event: Omit<KeyEvent, "atMs">): boolean {
+    return this.#columns.some((column) => counts(column.event, event));
+  }
+
+  /** Counts an event. @param sessions The user's sessions, which have the event already. */
+  add(numbers: number[], event: KeyEvent, sessions?: readonly number[]): void {
+    const { value = NaN, atMs } = event;
     for (const column of this.#columns) {
-      const { action: counted, atLeast, below } = column.event;
-      if (counted !== action) continue;
-      if (atLeast !== undefined && !(value !== undefined && value >= atLeast)) continue;
-      if (below !== undefined && !(value !== undefined && value < below)) continue;
-      if (column.kind === "window") addToWindow(numbers, column.at, column.windowMs, atMs);
-      else numbers[column.at] = Math.max(atMs, numbers[column.at] || 0);
+      if (!counts(column.event, event)) continue;
+      if (column.kind === "last") {
+        numbers[column.at] = Math.max(atMs, numbers[column.at] || 0);
+        continue;
+      }
+      if (column.sums !== "events" && Number.isNaN(value)) continue;
+      const amount = column.sums === "values" ? value : 1;
+      if (column.kind === "window") {
+        addToWindow(numbers, column.at, { windowMs: column.windowMs, atMs, amount });
+        continue;
+      }
+      const begin = this.#sessions.beginOf(sessions, column.session, atMs);
+      if (atMs < begin) continue;
+      if (numbers[column.at] !== begin) numbers[column.at + 1] = 0;
+      numbers[column.at] = begin;
+      numbers[column.at + 1] += amount;
     }
   }
 
   /** The features of a key, NaN where absent. @param numbers Undefined = a key without events. */
-  read(numbers: Float64Array | undefined, nowMs: number, out: Float64Array, at: number): void {
+  read(
+    numbers: readonly number[] | undefined,
+    moment: ReadMoment,
+    out: Float64Array,
+    at: number,
+  ): void {
     const all = numbers ?? (this.#empty ??= this.create());
-    for (let i = 0; i < this.#readers.length; i++) out[at + i] = this.#readers[i](all, nowMs);
+    for (let i = 0; i < this.#readers.length; i++) out[at + i] = this.#readers[i](all, moment);
   }
 
   /** One feature of a key. @param feature Index in {@link NumberColumns.names}. */
-  readOne(feature: number, numbers: Float64Array | undefined, nowMs: number): number {
-    return this.#readers[feature](numbers ?? (this.#empty ??= this.create()), nowMs);
+  readOne(feature: number, numbers: readonly number[] | undefined, nowMs: number): number {
+    const all = numbers ?? (this.#empty ??= this.create());
+    return this.#readers[feature](all, { nowMs, sessions: undefined });
   }
 
-  #empty: Float64Array | undefined;
+  #empty: number[] | undefined;
 
-  #readerOf(feature: KeptNumber): (numbers: Float64Array, nowMs: number) => number {
+  #readerOf(feature: KeptNumber): Reader {
+    const { of } = feature;
     switch (feature.kind) {
-      case "count": {
-        const count = this.#window(feature.of, feature.windowMs);
-        return count;
-      }
+      case "count":
+        return this.#sum(of, "events", feature.span);
       case "rate": {
-        const { of, per, windowMs, prior: { rate, weight } } = feature;
-        const [some, all] = [this.#window(of, windowMs), this.#window(per, windowMs)];
-        return (numbers, nowMs) =>
-          (some(numbers, nowMs) + rate * weight) / (all(numbers, nowMs) + weight);
+        const { per, span, prior: { rate, weight } } = feature;
+        const [some, all] = [this.#sum(of, "events", span), this.#sum(per, "events", span)];
+        return (numbers, moment) =>
+          (some(numbers, moment) + rate * weight) / (all(numbers, moment) + weight);
+      }
+      case "mean": {
+        const { span, prior: { value, weight } } = feature;
+        const [sum, count] = [this.#sum(of, "values", span), this.#sum(of, "valued", span)];
+        return (numbers, moment) =>
+          (sum(numbers, moment) + value * weight) / (count(numbers, moment) + weight);
       }
       case "trend": {
-        const { of, windowMs } = feature;
-        const now = this.#window(of, windowMs);
-        const before = this.#window(of, TREND_WINDOWS * windowMs);
-        return (numbers, nowMs) =>
-          Math.log((1 + now(numbers, nowMs)) / (1 + before(numbers, nowMs) / TREND_WINDOWS));
+        const { windowMs } = feature;
+        const now = this.#sum(of, "events", { windowMs });
+        const before = this.#sum(of, "events", { windowMs: TREND_WINDOWS * windowMs });
+        return (numbers, moment) =>
+          Math.log((1 + now(numbers, moment)) / (1 + before(numbers, moment) / TREND_WINDOWS));
       }
       case "since": {
-        const at = this.#column({ kind: "last", event: feature.of });
-        return (numbers, nowMs) => Math.max(0, nowMs - numbers[at]) / 3_600_000;
+        const at = this.#column({ kind: "last", event: of });
+        return (numbers, { nowMs }) => Math.max(0, nowMs - numbers[at]) / 3_600_000;
       }
       default:
         return feature satisfies never;
     }
   }
 
-  #window(event: KeptEvent, windowMs: number): (numbers: Float64Array, nowMs: number) => number {
-    const at = this.#column({ kind: "window", event, windowMs });
-    return (numbers, nowMs) => countOf(numbers, at, windowMs, nowMs);
+  #sum(event: KeptEvent, sums: Summand, span: KeptSpan): Reader {
+    if ("windowMs" in span) {
+      const { windowMs } = span;
+      const at = this.#column({ kind: "window", event, sums, windowMs });
+      return (numbers, { nowMs }) => sumOf(numbers, at, windowMs, nowMs);
+    }
+    const session = this.#sessions.indexOf(span.sessionMs);
+    const at = this.#column({ kind: "session", event, sums, session });
+    return (numbers, { nowMs, sessions }) =>
+      numbers[at] === this.#sessions.beginOf(sessions, session, nowMs) ? numbers[at + 1] : 0;
   }
 
-  /** The first number of a column, which features with the same event and window share. */
-  #column(
-    column:
-      | { readonly kind: "window"; readonly event: KeptEvent; readonly windowMs: number }
-      | { readonly kind: "last"; readonly event: KeptEvent },
-  ): number {
+  /** The first number of a column, which features with the same shape share. */
+  #column(column: ColumnShape): number {
     const shape = JSON.stringify(column);
     const known = this.#columns.find(({ at: _at, ...other }) => JSON.stringify(other) === shape);
     if (known !== undefined) return known.at;
     const at = this.#end;
     this.#columns.push({ ...column, at });
-    this.#end += column.kind === "window" ? WINDOW_NUMBERS : 1;
+    this.#end += { window: WINDOW_NUMBERS, session: 2, last: 1 }[column.kind];
     return at;
   }
 }

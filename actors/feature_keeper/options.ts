@@ -2,6 +2,8 @@
  * The feature keeper's configuration, as plain data: the features that it keeps, and its bounds.
  */
 
+import type { SlotColumn } from "../../kernels/features/values_of_items.ts";
+
 /** Events that a feature counts. */
 export interface KeptEvent {
   /** The name of an action, or `shown`: an item of a ranking. */
@@ -15,59 +17,75 @@ export interface KeptEvent {
 /** The key of a feature. */
 export type KeptBy = "user" | "item";
 
+/**
+ * Time that a feature covers: a sliding window, or the user's session, which ends when the user has
+ * had no ranking and no event for `sessionMs`.
+ */
+export type KeptSpan = { readonly windowMs: number } | { readonly sessionMs: number };
+
 /** A user's newest items of an action, the newest first, each once. */
 export interface KeptHistory {
   readonly kind: "history";
   readonly name: string;
-  readonly action: string;
+  readonly of: KeptEvent;
   /** Items at most. */
   readonly last: number;
+  /** Only items of the user's session, which ends after a pause of this length; absent = all. */
+  readonly sessionMs?: number | undefined;
 }
 
-/** Events within a sliding window. */
-export interface KeptCount {
-  readonly kind: "count";
+/** Fields of every feature that is a number. */
+export interface KeptNumberBase {
   readonly name: string;
   readonly by: KeptBy;
+  /**
+   * Divides the events of a user by a slot's values: the feature of a user and an item counts the
+   * user's events on items with a value in common with it.
+   */
+  readonly slot?: SlotColumn | undefined;
   readonly of: KeptEvent;
-  readonly windowMs: number;
+}
+
+/** Events within the span. */
+export interface KeptCount extends KeptNumberBase {
+  readonly kind: "count";
+  readonly span: KeptSpan;
 }
 
 /**
- * `(count(of) + rate · weight) / (count(per) + weight)` within a sliding window: the share of
- * events, drawn towards the prior while there are few.
+ * `(count(of) + rate · weight) / (count(per) + weight)` within the span: the share of events, drawn
+ * towards the prior while there are few.
  */
-export interface KeptRate {
+export interface KeptRate extends KeptNumberBase {
   readonly kind: "rate";
-  readonly name: string;
-  readonly by: KeptBy;
-  readonly of: KeptEvent;
   readonly per: KeptEvent;
-  readonly windowMs: number;
+  readonly span: KeptSpan;
   readonly prior: { readonly rate: number; readonly weight: number };
 }
 
 /**
- * Events in the last window against the mean of eight windows: ln((1 + now) / (1 + mean)).
+ * `(sum of values + value · weight) / (count + weight)` within the span: the mean value of events,
+ * drawn towards the prior while there are few. Events without a value do not count.
  */
-export interface KeptTrend {
+export interface KeptMean extends KeptNumberBase {
+  readonly kind: "mean";
+  readonly span: KeptSpan;
+  readonly prior: { readonly value: number; readonly weight: number };
+}
+
+/** Events in the last window against the mean of eight windows: ln((1 + now) / (1 + mean)). */
+export interface KeptTrend extends KeptNumberBase {
   readonly kind: "trend";
-  readonly name: string;
-  readonly by: KeptBy;
-  readonly of: KeptEvent;
   readonly windowMs: number;
 }
 
 /** Hours since the last event; absent before the first. */
-export interface KeptSince {
+export interface KeptSince extends KeptNumberBase {
   readonly kind: "since";
-  readonly name: string;
-  readonly by: KeptBy;
-  readonly of: KeptEvent;
 }
 
 /** A feature with a number for each key. */
-export type KeptNumber = KeptCount | KeptRate | KeptTrend | KeptSince;
+export type KeptNumber = KeptCount | KeptRate | KeptMean | KeptTrend | KeptSince;
 
 /** A feature that the keeper keeps. */
 export type KeptFeature = KeptHistory | KeptNumber;
@@ -79,12 +97,25 @@ export interface FeatureKeeperOptions {
   readonly shard: number;
   /** Keepers; each has the users and items whose ids it is given by their hash. */
   readonly shards: number;
-  /** Users of a keeper; the one without an event for longest is forgotten. */
-  readonly usersMax: number;
-  /** Items of a keeper; the one without an event for longest is forgotten. */
-  readonly itemsMax: number;
+  /**
+   * Memory of a keeper, bytes. Beyond it, the user, item, ranking or event whose last record is the
+   * oldest is forgotten.
+   */
+  readonly bytesMax: number;
   /** Newest rankings whose user is remembered, for the actions on them. */
   readonly rankingsMax: number;
+  /** Values of a slot that are kept of a user; the value without an event for longest goes. */
+  readonly valuesMax: number;
   /** Least time between checkpoints, ms; 0 = none, where the log does not outlive the process. */
   readonly checkpointMs: number;
+}
+
+/** The slots by which features divide the events of users, each once, in the order of features. */
+export function keptSlots(features: readonly KeptFeature[]): SlotColumn[] {
+  const slots = new Map<string, SlotColumn>();
+  for (const feature of features) {
+    if (feature.kind === "history" || feature.slot === undefined) continue;
+    if (!slots.has(feature.slot.name)) slots.set(feature.slot.name, feature.slot);
+  }
+  return [...slots.values()];
 }

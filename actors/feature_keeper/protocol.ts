@@ -1,6 +1,7 @@
 /**
  * The messages of a feature keeper: users and items in, the features that it keeps of them out.
  */
+import type { SlotValues } from "../../kernels/features/values_of_items.ts";
 import type { Request } from "../../mesh/runtime/actor.ts";
 
 /** Asks for the features of a user and of items; ids of other keepers are passed over. */
@@ -12,6 +13,8 @@ export interface ReadKept extends Request<KeptValues> {
   readonly atMs: number;
   /** Actions whose histories are returned with their times, for rules. */
   readonly histories: readonly string[];
+  /** Values of the items' slots; absent where no feature is by the values of a slot. */
+  readonly values?: SlotValues | undefined;
 }
 
 /** The features at a moment. */
@@ -54,6 +57,11 @@ export interface ReadLog {
   readonly kind: "readLog";
 }
 
+/** Writes the next part of a checkpoint. The keeper sends it to itself. */
+export interface SaveNext {
+  readonly kind: "saveNext";
+}
+
 /** Asks how far the keeper has read. */
 export interface GetKeeperStatus extends Request<KeeperStatus> {
   readonly kind: "getStatus";
@@ -65,7 +73,9 @@ export interface KeeperStatus {
   readonly offsets: readonly number[];
   readonly users: number;
   readonly items: number;
+  /** Counted memory. */
+  readonly bytes: number;
 }
 
 /** All that a feature keeper understands. */
-export type FeatureKeeperMessage = ReadKept | GetTop | ReadLog | GetKeeperStatus;
+export type FeatureKeeperMessage = ReadKept | GetTop | ReadLog | SaveNext | GetKeeperStatus;

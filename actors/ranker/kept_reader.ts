@@ -4,6 +4,8 @@
  */
 import type { ActorRef, AskOptions } from "../../mesh/runtime/actor.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
+import { FeatureTypeError } from "../../kernels/features/errors.ts";
+import type { SlotValues, ValuesOfItems } from "../../kernels/features/values_of_items.ts";
 import type { FeatureKeeperMessage, HistoryTimes, KeptValues } from "../feature_keeper/protocol.ts";
 import type { RuleSet } from "../../rules/rule_set.ts";
 import { SHOWN } from "../../rules/rule_errors.ts";
@@ -23,15 +25,19 @@ export class KeptReader {
   readonly #keepers: readonly ActorRef<FeatureKeeperMessage>[];
   readonly #budgetMs: number;
   readonly #missing: Counter;
+  readonly #valuesOfItems: ValuesOfItems | undefined;
 
-  constructor(
-    keepers: readonly ActorRef<FeatureKeeperMessage>[],
-    budgetMs: number,
-    missing: Counter,
-  ) {
+  /** @param valuesOfItems Undefined if no feature is by the values of a slot. */
+  constructor({ keepers, budgetMs, missing, valuesOfItems }: {
+    readonly keepers: readonly ActorRef<FeatureKeeperMessage>[];
+    readonly budgetMs: number;
+    readonly missing: Counter;
+    readonly valuesOfItems: ValuesOfItems | undefined;
+  }) {
     this.#keepers = keepers;
     this.#budgetMs = budgetMs;
     this.#missing = missing;
+    this.#valuesOfItems = valuesOfItems;
   }
 
   /** Whether there are keepers. */
@@ -47,16 +53,28 @@ export class KeptReader {
     const budgetMs = Math.min(options.budgetMs, this.#budgetMs);
     const items = candidates.map(({ id }) => id);
     const histories = historiesOf(rules);
+    const values = this.#valuesOf(candidates);
     try {
-      const values = await Promise.all(
-        this.#keepers.map((keeper) =>
-          keeper.ask({ kind: "readKept", user, items, atMs, histories }, { ...options, budgetMs })
+      const message = { kind: "readKept", user, items, atMs, histories, values } as const;
+      return merged(
+        await Promise.all(
+          this.#keepers.map((keeper) => keeper.ask(message, { ...options, budgetMs })),
         ),
       );
-      return merged(values);
     } catch {
       this.#missing.add(1);
       return undefined;
+    }
+  }
+
+  /** Values of slots of the candidates; undefined where no feature reads them. */
+  #valuesOf(candidates: Rank["candidates"]): SlotValues | undefined {
+    try {
+      return candidates.length === 0 ? undefined : this.#valuesOfItems?.of(candidates);
+    } catch (error) {
+      // The extraction of all features refuses the candidate, with the reason.
+      if (error instanceof FeatureTypeError) return undefined;
+      throw error;
     }
   }
 }

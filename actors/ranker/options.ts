@@ -3,6 +3,7 @@
  */
 import type { Address } from "../../mesh/runtime/actor.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
+import type { SlotColumn } from "../../kernels/features/values_of_items.ts";
 import type { AttributeTypes } from "../../rules/attribute_types.ts";
 
 /** Its scorer, the feature schema, and the bound of its cache. */
@@ -10,6 +11,8 @@ export interface RankerOptions {
   readonly scorer: Address;
   /** Feature keepers, by shard; empty = no features are kept. */
   readonly keepers: readonly Address[];
+  /** Slots by which kept features divide the events of users. */
+  readonly keptSlots: readonly SlotColumn[];
   /** Time for the keepers to answer, ms; a later ranking goes on without kept features. */
   readonly keptBudgetMs: number;
   /** Kept features of items that order the sources `popular` and `trending`. */

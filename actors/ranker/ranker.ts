@@ -18,7 +18,9 @@ import type { ProfileStore } from "../../mesh/ports/profile_store.ts";
 import type { Counter } from "../../mesh/ports/telemetry.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
 import { FeatureTypeError } from "../../kernels/features/errors.ts";
+import type { StoredItems } from "../../kernels/features/count_pass.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
+import { ValuesOfItems } from "../../kernels/features/values_of_items.ts";
 import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import { encodeEvent, eventPartition } from "../../records/event_record.ts";
 import { ImpressionRowsWriter, type ServedRanking } from "../../records/impression_rows_writer.ts";
@@ -92,9 +94,11 @@ export class Ranker implements Behavior<RankerMessage> {
     this.#eventLog = eventLog;
     this.#profiles = profiles;
     this.#scorer = context.actorRef<ScorerMessage>(options.scorer);
+    const storedItems: StoredItems = (ids) =>
+      profiles.getMany("item", ids).map((profile) => profile?.attributes);
     this.#extractor = new FeatureExtractor(options.schema, FeatureHasher.create(), {
       ...options,
-      storedItems: (ids) => profiles.getMany("item", ids).map((profile) => profile?.attributes),
+      storedItems,
     });
     this.#impressionRows = new ImpressionRowsWriter({
       slots: options.schema.slots.length,
@@ -104,13 +108,17 @@ export class Ranker implements Behavior<RankerMessage> {
     });
     this.#rules = new RankingRules(options, profiles);
     const keepers = options.keepers.map((keeper) => context.actorRef<FeatureKeeperMessage>(keeper));
-    this.#kept = new KeptReader(
+    const { keptSlots, schema } = options;
+    this.#kept = new KeptReader({
       keepers,
-      options.keptBudgetMs,
-      context.telemetry.counter("cairn_ranker_kept_missing_total", {
+      budgetMs: options.keptBudgetMs,
+      missing: context.telemetry.counter("cairn_ranker_kept_missing_total", {
         help: "Rankings without kept features, because a keeper did not answer in time.",
       }),
-    );
+      valuesOfItems: keptSlots.length === 0
+        ? undefined
+        : new ValuesOfItems(keptSlots, schema, storedItems),
+    });
     if (options.retriever !== undefined) {
       const retriever = context.actorRef<RetrieverMessage>(options.retriever);
       const { topBy } = options;
@@ -194,16 +202,15 @@ export class Ranker implements Behavior<RankerMessage> {
   #rank(request: Rank, asked: Asked): void {
     if (this.#profiles.isLocal && !this.#kept.reads) return this.#begin(request, asked, undefined);
     const { user, candidates } = request;
-    const kept = this.#kept.reads
-      ? this.#kept.read(request, this.#askOptions(asked.deadline))
-      : undefined;
     const reads = this.#profiles.isLocal ? [] : [
       this.#profiles.load("item", candidates.map(({ id }) => id)),
       ...(this.#extractor.readsUsers || request.rules ? [this.#profiles.load("user", [user])] : []),
     ];
-    void Promise.all([kept, ...reads]).then(([kept]) =>
-      this.#begin(request, asked, kept as Kept | undefined)
-    );
+    void Promise.all(reads)
+      .then(() =>
+        this.#kept.reads ? this.#kept.read(request, this.#askOptions(asked.deadline)) : undefined
+      )
+      .then((kept) => this.#begin(request, asked, kept));
   }
 
   /** Extracts the features in this turn and leaves the rest to {@link Ranker.#answer}. */

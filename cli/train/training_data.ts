@@ -8,6 +8,7 @@ import type { TrainFlags } from "./command.ts";
 import { DatasetError } from "../../offline/datasets/errors.ts";
 import type { ExampleTable } from "../../offline/datasets/example_table.ts";
 import { datasetExtractor, readExamples } from "../../offline/datasets/examples.ts";
+import { KeptOfRows } from "../../offline/datasets/kept_of_rows.ts";
 import type { LabelledTable } from "../../offline/datasets/labelled_table.ts";
 import { usageError } from "../errors.ts";
 import { Progress, stderrTarget } from "../progress.ts";
@@ -72,7 +73,9 @@ function exampleReader(
     const dataset = await openNamedDataset(flags, configuration, path, labelled);
     const progress = new Progress(`reading ${basename(path)}`, undefined, stderrTarget());
     const count = (rows: number) => `${rows.toLocaleString("en")} examples`;
+    const { featureKeeper } = configuration;
     const all = await readExamples(dataset, {
+      ...(featureKeeper && { kept: new KeptOfRows(featureKeeper, schema, dataset) }),
       extractor: datasetExtractor(schema, dataset, itemCacheBytesMax),
       tasks: configuration.joiner.tasks,
       onProgress: (rows) => progress.update(rows, count(rows)),

@@ -2,13 +2,59 @@
  * Checks of kept features: the slots that read them, and attributes of the same name.
  */
 import type { Finding } from "../problems.ts";
-import type { Sections } from "./check.ts";
+import { keptOwnerOf } from "../feature_schema.ts";
+import { type Sections, unknownName } from "./check.ts";
+
+type Features = NonNullable<Sections["features"]>;
+type Kept = NonNullable<Sections["kept"]>["features"][string];
+
+/** Spans and slots that do not suit a kept feature. */
+function* keptNumber(name: string, feature: Kept, { slots }: Features): Iterable<Finding> {
+  if (feature.kind === "history") return;
+  const path = ["kept", "features", name];
+  if (feature.kind === "count" || feature.kind === "rate" || feature.kind === "mean") {
+    const { window, session, by } = feature;
+    if (window === undefined && session === undefined) {
+      yield {
+        path,
+        message: "has no time; add window: 1h, or session: 30m for the user's session",
+      };
+    }
+    if (window !== undefined && session !== undefined) {
+      yield { path: [...path, "session"], message: "found beside window; write one of them" };
+    }
+    if (session !== undefined && by === "item") {
+      yield { path: [...path, "session"], message: "sessions are those of users; write by: user" };
+    }
+  }
+  const { slot, by } = feature;
+  if (slot === undefined) return;
+  if (by === "item") {
+    yield {
+      path: [...path, "slot"],
+      message: "divides the events of a user; write by: user, or leave it out",
+    };
+    return;
+  }
+  const isOfItem = (name: string): boolean => {
+    const definition = slots[name];
+    if (
+      definition.kind === "cross" || definition.kind === "time" || definition.kind === "numeric"
+    ) {
+      return false;
+    }
+    return definition.source === "item";
+  };
+  const names = Object.keys(slots).filter(isOfItem);
+  if (!names.includes(slot)) yield unknownName([...path, "slot"], slot, "slot of items", names);
+}
 
 /** Slots that read a kept feature as another kind, and declared attributes of its name. */
 export function* keptFeatures({ features, attributes, kept }: Sections): Iterable<Finding> {
   if (features === undefined || kept === undefined) return;
   for (const [name, feature] of Object.entries(kept.features)) {
-    const owner = feature.kind === "history" ? "user" : feature.by;
+    yield* keptNumber(name, feature, features);
+    const owner = keptOwnerOf(feature);
     const slotKind = feature.kind === "history" ? "list" : "numeric";
     if (attributes !== undefined && Object.hasOwn(attributes[owner], name)) {
       yield {

@@ -10,13 +10,16 @@ import type { FeatureBatch } from "../../kernels/features/feature_batch.ts";
 import type { FeatureAttributes, FeatureItem } from "../../kernels/features/feature_request.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
 import type { Dataset } from "./dataset.ts";
+import type { KeptOfRows } from "./kept_of_rows.ts";
 import { concatenateBatches, ExampleTable } from "./example_table.ts";
-import { type InteractionTable, tableOf } from "./interaction_table.ts";
+import { type InteractionTable, readInteractions, tableOf } from "./interaction_table.ts";
 
 export interface ExamplesOptions {
   /** From {@link datasetExtractor}. */
   readonly extractor: FeatureExtractor;
   readonly tasks: readonly TaskLabels[];
+  /** Adds the features that the server keeps; absent = none are kept. */
+  readonly kept?: KeptOfRows;
   /** First row. Default 0. */
   readonly from?: number;
   /** End of the rows, exclusive. Default all. */
@@ -54,9 +57,13 @@ export function datasetExtractor(
  */
 export async function readExamples(
   dataset: Dataset,
-  options: Pick<ExamplesOptions, "extractor" | "tasks" | "onProgress">,
+  options: Pick<ExamplesOptions, "extractor" | "tasks" | "kept" | "onProgress">,
 ): Promise<ExampleTable> {
-  const { extractor, tasks, onProgress } = options;
+  const { extractor, tasks, kept, onProgress } = options;
+  // Kept features of a row are those of the rows before it, and files are not sorted.
+  if (kept !== undefined) {
+    return labelledExamples(dataset, await readInteractions(dataset), options);
+  }
   const parts: ExampleTable[] = [];
   let rows = 0;
   for await (const chunk of dataset.interactions()) {
@@ -81,14 +88,14 @@ export function labelledExamples(
   table: InteractionTable,
   options: ExamplesOptions,
 ): ExampleTable {
-  const { extractor, tasks, from = 0, to = table.rows } = options;
+  const { tasks, from = 0, to = table.rows } = options;
   const joined: FeatureBatch[] = [];
   for (let begin = from; begin < to; begin += ROWS_JOINED) {
     const end = Math.min(to, begin + ROWS_JOINED);
     const parts: FeatureBatch[] = [];
     for (let row = begin; row < end;) {
       const next = requestEnd(table, row, end);
-      parts.push(extractRows(dataset, table, { from: row, to: next }, extractor));
+      parts.push(extractRows(dataset, table, { from: row, to: next }, options));
       row = next;
     }
     joined.push(concatenateBatches(parts));
@@ -123,7 +130,7 @@ function extractRows(
   dataset: Dataset,
   table: InteractionTable,
   { from, to }: RowRange,
-  extractor: FeatureExtractor,
+  { extractor, kept }: Pick<ExamplesOptions, "extractor" | "kept">,
 ): FeatureBatch {
   const user = table.user(from);
   const fields = table.fields?.[from];
@@ -133,13 +140,26 @@ function extractRows(
     const own = table.fields?.[row]?.item;
     items.push(own === undefined ? { id } : { id, fields: own });
   }
-  return extractor.extract({
+  const atMs = table.atMs[from];
+  const own = kept?.read(user, items, atMs);
+  const features = extractor.extract({
     user,
-    userAttributes: merged(dataset.users.get(user), fields?.user),
+    userAttributes: { ...merged(dataset.users.get(user), own?.user), ...fields?.user },
     context: fields?.context ?? none,
-    atMs: table.atMs[from],
+    atMs,
     items,
+    ...(own && { keptOfItems: own.items }),
   });
+  kept?.take({
+    user,
+    items,
+    atMs,
+    actions: items.map((_, i) => ({
+      action: table.fields?.[from + i]?.action ?? dataset.action,
+      value: table.values[from + i],
+    })),
+  });
+  return features;
 }
 
 function labelsOf(

@@ -3,8 +3,10 @@
  * their time: the attributes that were known then.
  */
 import { KeptState } from "../../actors/feature_keeper/kept_state.ts";
-import type { FeatureKeeperOptions } from "../../actors/feature_keeper/options.ts";
+import { type FeatureKeeperOptions, keptSlots } from "../../actors/feature_keeper/options.ts";
+import { ValuesOfItems } from "../../kernels/features/values_of_items.ts";
 import { FeatureHasher } from "../../kernels/embedding/feature_hasher.ts";
+import type { StoredItems } from "../../kernels/features/count_pass.ts";
 import { FeatureExtractor } from "../../kernels/features/extractor.ts";
 import type { FeatureAttributes } from "../../kernels/features/feature_request.ts";
 import type { FeatureSchema } from "../../kernels/features/schema.ts";
@@ -43,6 +45,7 @@ export class VisitRecords {
   readonly #rows: ImpressionRowsWriter;
   /** The kept features as of the visits so far; undefined if none are kept. */
   readonly #kept: KeptState | undefined;
+  readonly #valuesOfItems: ValuesOfItems | undefined;
   /** Ids whose attributes have changed since {@link takeChanged}. */
   #changed = { user: new Set<string>(), item: new Set<string>() };
 
@@ -50,8 +53,13 @@ export class VisitRecords {
     const { schema, tasks, profiles, kept } = options;
     this.#options = options;
     this.#kept = kept && new KeptState({ ...kept, shard: 0, shards: 1 });
+    const storedItems: StoredItems = (ids) => ids.map((id) => profiles.item.get(id));
+    const slots = keptSlots(kept?.features ?? []);
+    this.#valuesOfItems = slots.length > 0
+      ? new ValuesOfItems(slots, schema, storedItems)
+      : undefined;
     this.#extractor = new FeatureExtractor(schema, FeatureHasher.create(), {
-      storedItems: (ids) => ids.map((id) => profiles.item.get(id)),
+      storedItems,
       itemCacheBytesMax: ITEM_CACHE_BYTES,
     });
     this.#rows = new ImpressionRowsWriter({
@@ -107,7 +115,8 @@ export class VisitRecords {
   #impression({ user, atMs }: Visit, ranking: NonNullable<Visit["ranking"]>): Uint8Array {
     const { profiles, tasks, nextAcceptedAtMs } = this.#options;
     const candidates = ranking.items.map((id) => ({ id }));
-    const kept = this.#kept?.read(user, ranking.items, atMs, []);
+    const values = this.#valuesOfItems?.of(candidates);
+    const kept = this.#kept?.read(user, ranking.items, atMs, { histories: [], values });
     const features = this.#extractor.extract({
       user,
       userAttributes: { ...profiles.user.get(user), ...kept?.user },

@@ -42,6 +42,47 @@ const oneProblem: [name: string, text: string, problem: string][] = [
     "be crossed",
   ],
   [
+    "a kept count without a time",
+    `${slots}\nkept: { features: { n: { kind: count, by: user, of: click } } }`,
+    "2:24 kept.features.n: has no time; add window: 1h, or session: 30m for the user's session",
+  ],
+  [
+    "a kept count with a window and a session",
+    `${slots}\nkept: { features: { n: { kind: count, by: user, of: click, window: 1h, session: 30m } } }`,
+    "2:81 kept.features.n.session: found beside window; write one of them",
+  ],
+  [
+    "a session of items",
+    `${slots}\nkept: { features: { n: { kind: count, by: item, of: click, session: 30m } } }`,
+    "2:69 kept.features.n.session: sessions are those of users; write by: user",
+  ],
+  [
+    "a kept feature of items by a slot",
+    "features: { slots: { item: { kind: id, source: item } } }\n" +
+    "kept: { features: { n: { kind: since, by: item, slot: item, of: click } } }",
+    "2:55 kept.features.n.slot: divides the events of a user; write by: user, or leave it out",
+  ],
+  [
+    "a kept feature by an unknown slot",
+    `${slots}\nkept: { features: { n: { kind: since, by: user, slot: itme, of: click } } }`,
+    '2:55 kept.features.n.slot: unknown slot of items "itme"; none is defined.',
+  ],
+  [
+    "a kept mean without a prior",
+    `${slots}\nkept: { features: { n: { kind: mean, by: user, of: rating, window: 1h } } }`,
+    "2:21 kept.features.n.prior: missing; expected a map with value, weight",
+  ],
+  [
+    "a session of a day and more",
+    `${slots}\nkept: { features: { n: { kind: history, action: click, last: 5, session: 2d } } }`,
+    '2:74 kept.features.n.session: found "2d", expected a duration from 1m to 1d',
+  ],
+  [
+    "a bound of kept values below one",
+    `${slots}\nkept: { valuesMax: 0 }`,
+    "2:20 kept.valuesMax: found 0, expected a whole number from 1 to 10,000",
+  ],
+  [
     "a declared attribute that is kept",
     `${slots}\nattributes: { user: { n: number } }\n` +
     "kept: { features: { n: { kind: count, by: user, of: click, window: 1h } } }",

@@ -25,14 +25,14 @@ scenarios:
   );
   assert.deepEqual(features.schema.keptOfItems, ["ctr", "pace"]);
   assert.deepEqual(featureKeeper?.features, [
-    { kind: "history", name: "recent", action: "click", last: 20 },
+    { kind: "history", name: "recent", of: { action: "click" }, last: 20 },
     {
       kind: "rate",
       name: "ctr",
       by: "item",
       of: { action: "rating", atLeast: 8 },
       per: { action: "shown" },
-      windowMs: 86_400_000,
+      span: { windowMs: 86_400_000 },
       prior: { rate: 0.1, weight: 5 },
     },
     { kind: "trend", name: "pace", by: "item", of: { action: "click" }, windowMs: 3_600_000 },

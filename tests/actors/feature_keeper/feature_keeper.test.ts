@@ -6,8 +6,8 @@ import type { Ranking } from "../../../actors/ranker/protocol.ts";
 import { Loop } from "../loop.ts";
 
 const features: KeptFeature[] = [
-  { kind: "history", name: "seen", action: "shown", last: 20 },
-  { kind: "history", name: "clicked", action: "click", last: 20 },
+  { kind: "history", name: "seen", of: { action: "shown" }, last: 20 },
+  { kind: "history", name: "clicked", of: { action: "click" }, last: 20 },
 ];
 const items = ["a", "b", "c", "d"];
 const ids = (ranking: Ranking) => ranking.items.map(({ id }) => id);
@@ -57,28 +57,57 @@ Deno.test("a keeper that restarts continues from its checkpoint", async () => {
   }
   const before = await statusOf(loop);
   assert.deepEqual(before.offsets, [5]);
-  assert.equal((await loop.blobs.list("kept/")).length, 1);
+  assert.ok((await loop.blobs.list("kept/")).includes("kept/0"));
   await loop.restart("feature_keeper/0");
   await loop.mesh.advance(100);
   assert.deepEqual(await statusOf(loop), before);
   await loop.stop();
 });
 
-Deno.test("checkpoints that take long are written less often", async () => {
-  const loop = await Loop.start({ kept: { features } });
+Deno.test("a keeper answers and counts while the parts of a checkpoint are written", async () => {
+  const loop = await Loop.start({ kept: { features, bytesMax: 2 ** 30 } });
   const { blobs, mesh: { clock } } = loop;
   const [put, monotonicMs] = [blobs.put.bind(blobs), clock.monotonicMs.bind(clock)];
-  let checkpoints = 0;
-  clock.monotonicMs = () => monotonicMs() + 100 * checkpoints;
+  let parts = 0;
+  let turns = 0;
+  // Each reading of the clock takes 0.5 ms, so that parts are apart.
+  clock.monotonicMs = () => monotonicMs() + 0.5 * turns++;
   blobs.put = (name, bytes) => {
-    if (name.startsWith("kept/")) checkpoints++;
+    if (name.startsWith("kept/0/")) parts++;
     return put(name, bytes);
   };
-  for (let i = 0; i < 20; i++) {
+  const long = "x".repeat(20_000);
+  for (let i = 0; i < 40; i++) {
+    await loop.rank(`user-${i}`, [`${long}-${i}`, "a"], { learn: true });
+    await loop.mesh.advance(100);
+  }
+  await loop.mesh.advance(5_000);
+  assert.ok(parts > 5, `${parts} parts`);
+  const before = await statusOf(loop);
+  assert.equal(before.users, 40);
+  clock.monotonicMs = monotonicMs;
+  await loop.restart("feature_keeper/0");
+  await loop.mesh.advance(100);
+  assert.deepEqual(await statusOf(loop), before);
+  await loop.stop();
+});
+
+Deno.test("a store that fails costs a checkpoint, and the keeper goes on", async () => {
+  const loop = await Loop.start({ kept: { features } });
+  const { blobs } = loop;
+  const put = blobs.put.bind(blobs);
+  let failures = 0;
+  blobs.put = (name, bytes) => {
+    if (name.startsWith("kept/") && failures++ < 2) return Promise.reject(new Error("full"));
+    return put(name, bytes);
+  };
+  for (let i = 0; i < 6; i++) {
     await loop.rank(`user-${i}`, ["a", "b"]);
     await loop.mesh.advance(1_100);
   }
-  assert.ok(checkpoints >= 3 && checkpoints <= 6, `${checkpoints} checkpoints of 100 ms in 22 s`);
+  assert.equal((await statusOf(loop)).users, 6);
+  assert.ok(failures > 2, "it tried again");
+  assert.ok((await blobs.list("kept/")).includes("kept/0"));
   await loop.stop();
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { KeptState } from "../../../actors/feature_keeper/kept_state.ts";
+import { KeptState, type SavedPart } from "../../../actors/feature_keeper/kept_state.ts";
 import type { FeatureKeeperOptions, KeptFeature } from "../../../actors/feature_keeper/options.ts";
 import { allocateFeatureBatch } from "../../../kernels/features/feature_batch.ts";
 import { encodeEvent } from "../../../records/event_record.ts";
@@ -8,16 +8,16 @@ import { ImpressionRowsWriter } from "../../../records/impression_rows_writer.ts
 
 const HOUR = 3_600_000;
 const features: KeptFeature[] = [
-  { kind: "history", name: "recent", action: "click", last: 2 },
-  { kind: "history", name: "seen", action: "shown", last: 10 },
-  { kind: "count", name: "clicks", by: "item", of: { action: "click" }, windowMs: HOUR },
+  { kind: "history", name: "recent", of: { action: "click" }, last: 2 },
+  { kind: "history", name: "seen", of: { action: "shown" }, last: 10 },
+  { kind: "count", name: "clicks", by: "item", of: { action: "click" }, span: { windowMs: HOUR } },
   {
     kind: "rate",
     name: "ctr",
     by: "item",
     of: { action: "click" },
     per: { action: "shown" },
-    windowMs: HOUR,
+    span: { windowMs: HOUR },
     prior: { rate: 0.1, weight: 10 },
   },
   { kind: "trend", name: "trend", by: "item", of: { action: "click" }, windowMs: HOUR },
@@ -27,22 +27,22 @@ const features: KeptFeature[] = [
     name: "liked",
     by: "user",
     of: { action: "rating", atLeast: 8 },
-    windowMs: 24 * HOUR,
+    span: { windowMs: 24 * HOUR },
   },
   {
     kind: "count",
     name: "disliked",
     by: "user",
     of: { action: "rating", below: 8 },
-    windowMs: 24 * HOUR,
+    span: { windowMs: 24 * HOUR },
   },
 ];
 const options: FeatureKeeperOptions = {
   features,
   shard: 0,
   shards: 1,
-  usersMax: 100,
-  itemsMax: 100,
+  bytesMax: 2 ** 20,
+  valuesMax: 3,
   rankingsMax: 1_000,
   checkpointMs: 0,
 };
@@ -74,7 +74,7 @@ function action(
 }
 
 function itemOf(state: KeptState, item: string, nowMs: number) {
-  const { items } = state.read("", [item], nowMs, []);
+  const { items } = state.read("", [item], nowMs, { histories: [] });
   return Object.fromEntries(itemNames.map((name, i) => [name, items[i]]));
 }
 
@@ -84,11 +84,11 @@ Deno.test("histories have the newest items first, each once, at most as many as 
   for (const [i, item] of ["a", "b", "a", "c"].entries()) {
     state.take(action(`e${i}`, "r", item, i));
   }
-  const { user, histories } = state.read("ann", [], 10, ["click", "shown"]);
+  const { user, histories } = state.read("ann", [], 10, { histories: ["click", "shown"] });
   assert.deepEqual(user.recent, ["c", "a"]);
   assert.deepEqual(user.seen, ["a", "b", "c"], "the first of a ranking is the newest");
   assert.deepEqual(histories.click, { items: ["c", "a"], atMs: [3, 2] });
-  assert.deepEqual(state.read("bob", [], 10, []).user.recent, []);
+  assert.deepEqual(state.read("bob", [], 10, { histories: [] }).user.recent, []);
 });
 
 Deno.test("counts, rates, trends and times are those of the window at the time of the read", () => {
@@ -115,7 +115,7 @@ Deno.test("values decide which actions count, and an event counts once", () => {
   state.take(action("e1", "r", "a", 1, "rating", 9));
   state.take(action("e2", "r", "a", 2, "rating", 3));
   state.take(action("e3", "r", "a", 3, "rating"));
-  const { user } = state.read("ann", [], 10, []);
+  const { user } = state.read("ann", [], 10, { histories: [] });
   assert.equal(user.liked, 1);
   assert.equal(user.disliked, 1);
 });
@@ -128,15 +128,27 @@ Deno.test("an action on an unknown ranking counts for the item alone, and damage
   assert.equal(state.users, 0);
 });
 
-Deno.test("the user and item without an event for longest are forgotten at the bound", () => {
-  const state = new KeptState({ ...options, usersMax: 2, itemsMax: 3 });
-  for (const [i, user] of ["ann", "bob", "ann", "eve"].entries()) {
-    state.take(impression(`r${i}`, user, [`i${i}`], i));
+Deno.test("beyond the bound of memory the key whose last record is the oldest is forgotten", () => {
+  const state = new KeptState({ ...options, bytesMax: 20_000 });
+  for (let i = 0; i < 200; i++) {
+    state.take(impression(`r${i}`, i % 50 === 0 ? "ann" : `user-${i}`, [`i${i}`], i));
+    assert.ok(state.bytes <= 20_000, `${state.bytes} bytes after ${i} records`);
   }
-  assert.equal(state.users, 2);
-  assert.equal(state.items, 3);
-  assert.deepEqual(state.read("bob", [], 9, []).user.seen, []);
-  assert.deepEqual(state.read("ann", [], 9, []).user.seen, ["i2", "i0"]);
+  assert.ok(state.users > 5 && state.users < 50, `${state.users} users`);
+  assert.deepEqual(state.read("user-1", [], 300, { histories: [] }).user.seen, []);
+  assert.deepEqual(state.read("user-199", [], 300, { histories: [] }).user.seen, ["i199"]);
+  const { users, items, rankings } = state.forgotten;
+  assert.ok(users > 0 && items > 0 && rankings > 0);
+  assert.equal(state.items + items, 200);
+});
+
+Deno.test("rankings and events beyond their bound are forgotten", () => {
+  const state = new KeptState({ ...options, rankingsMax: 2 });
+  for (let i = 0; i < 4; i++) state.take(impression(`r${i}`, "ann", ["a"], i));
+  state.take(action("e", "r1", "b", 5));
+  assert.deepEqual(state.read("ann", [], 9, { histories: [] }).user.recent, []);
+  assert.equal(itemOf(state, "b", 9).clicks, 1);
+  assert.equal(state.forgotten.rankings, 2);
 });
 
 const records = fc.array(
@@ -162,22 +174,35 @@ function everything(states: readonly KeptState[]) {
   const nowMs = 1e12 + 5 * HOUR;
   return ["ann", "bob"].map((user) =>
     states.map((state) => {
-      const { items, ...rest } = state.read(user, ["a", "b", "c", "d"], nowMs, ["click", "shown"]);
+      const histories = ["click", "shown"];
+      const { items, ...rest } = state.read(user, ["a", "b", "c", "d"], nowMs, { histories });
       return { ...rest, items: [...items] };
     })
   );
 }
 
 Deno.test("a state that was saved and restored between any two records is the state of the log", () => {
-  fc.assert(fc.property(records, fc.nat(60), (log, at) => {
+  fc.assert(fc.property(records, fc.nat(60), fc.nat(5), (log, at, recordsPerPart) => {
     const whole = new KeptState(options);
     for (const record of log) whole.take(record);
     const before = new KeptState(options);
     for (const record of log.slice(0, at)) before.take(record);
+    const taken = before.records;
+    // Records that come while the parts are written change nothing in them.
+    const parts: SavedPart[] = [];
+    const coming = [...log.slice(at)];
+    before.beginSave();
+    for (let part; (part = before.nextSaved(1)) !== undefined;) {
+      parts.push(structuredClone(part));
+      for (const record of coming.splice(0, recordsPerPart)) before.take(record);
+    }
     const after = new KeptState(options);
-    after.restore(structuredClone(before.save()));
+    after.restore(parts, taken);
     for (const record of log.slice(at)) after.take(record);
     assert.deepEqual(everything([after]), everything([whole]));
+    assert.equal(after.bytes, whole.bytes);
+    for (const record of coming) before.take(record);
+    assert.deepEqual(everything([before]), everything([whole]));
   }));
 });
 

@@ -177,7 +177,7 @@ Deno.test("popular items come from a kept feature, and an item may have several 
     name: "clicks",
     by: "item",
     of: { action: "click" },
-    windowMs: 3_600_000,
+    span: { windowMs: 3_600_000 },
   };
   const loop = await shop({
     kept: { features: [clicks] },

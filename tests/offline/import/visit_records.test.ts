@@ -46,11 +46,17 @@ Deno.test("an imported ranking has the features that were kept before it, also a
       profiles: { user: new Map(), item: new Map() },
       kept: {
         features: [
-          { kind: "count", name: "clicks", by: "item", of: { action: "click" }, windowMs: 1e6 },
+          {
+            kind: "count",
+            name: "clicks",
+            by: "item",
+            of: { action: "click" },
+            span: { windowMs: 1e6 },
+          },
         ],
         shards: 1,
-        usersMax: 10,
-        itemsMax: 10,
+        bytesMax: 2 ** 20,
+        valuesMax: 10,
         rankingsMax: 10,
         checkpointMs: 0,
       },

@@ -1,0 +1,112 @@
+/**
+ * Writes the checkpoints of a running keeper, one part a turn: the state goes on taking records and
+ * answering meanwhile.
+ */
+import type { ActorContext } from "../../mesh/runtime/actor.ts";
+import type { CheckpointEnd, Checkpoints } from "./checkpoint.ts";
+import type { KeptState } from "./kept_state.ts";
+import type { FeatureKeeperMessage } from "./protocol.ts";
+
+/** Memory of the entries of a part, bytes: a few milliseconds of copying and encoding. */
+const PART_BYTES = 256 * 2 ** 10;
+/** Greatest share of a keeper's time that checkpoints take. */
+const CHECKPOINT_SHARE = 1 / 50;
+/** Longest pause between parts, ms. */
+const PAUSE_MS_MAX = 1_000;
+
+export class CheckpointWriter {
+  readonly #context: ActorContext<FeatureKeeperMessage>;
+  readonly #checkpoints: Checkpoints;
+  readonly #state: KeptState;
+  /** Least time between the begins of two checkpoints, ms. */
+  readonly #intervalMs: number;
+  /** The end of the checkpoint that is being written. */
+  #writing: CheckpointEnd | undefined;
+  /** The records of the last complete checkpoint. */
+  #written: number;
+  #nextAtMs: number;
+  #stopped = false;
+
+  constructor(
+    context: ActorContext<FeatureKeeperMessage>,
+    { checkpoints, state, intervalMs }: {
+      readonly checkpoints: Checkpoints;
+      readonly state: KeptState;
+      readonly intervalMs: number;
+    },
+  ) {
+    this.#context = context;
+    this.#checkpoints = checkpoints;
+    this.#state = state;
+    this.#intervalMs = intervalMs;
+    this.#written = state.records;
+    this.#nextAtMs = context.clock.monotonicMs() + intervalMs;
+  }
+
+  /** Begins a checkpoint if it is time for one. */
+  beginIfDue(offsets: readonly number[]): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (this.#writing !== undefined || nowMs < this.#nextAtMs || !this.#hasNews) return;
+    this.#nextAtMs = nowMs + this.#intervalMs;
+    this.#begin(offsets);
+    this.saveNext();
+  }
+
+  /** Writes the next part, outside the keeper's turn, and asks for the one after it. */
+  saveNext(): void {
+    const end = this.#writing;
+    if (end === undefined || this.#stopped) return;
+    const { clock } = this.#context;
+    const beganAtMs = clock.monotonicMs();
+    const part = this.#state.nextSaved(PART_BYTES);
+    const written = part === undefined
+      ? this.#checkpoints.finish(end)
+      : this.#checkpoints.writePart(part);
+    // The time of the turn; the store works while the keeper answers.
+    const tookMs = clock.monotonicMs() - beganAtMs;
+    written.then(() => {
+      if (part === undefined) {
+        this.#written = end.records;
+        this.#writing = undefined;
+        return;
+      }
+      if (this.#stopped || !this.#context.isCurrent) return;
+      const pauseMs = Math.min(PAUSE_MS_MAX, tookMs * (1 / CHECKPOINT_SHARE - 1));
+      this.#context.schedule(pauseMs, { kind: "saveNext" });
+    }, (cause) => this.#giveUp(cause));
+  }
+
+  /** Writes a whole checkpoint, unless the last one has every record. */
+  async stop(offsets: readonly number[]): Promise<void> {
+    this.#stopped = true;
+    if (!this.#hasNews) return;
+    try {
+      const end = this.#begin(offsets);
+      for (let part; (part = this.#state.nextSaved(PART_BYTES)) !== undefined;) {
+        await this.#checkpoints.writePart(part);
+      }
+      await this.#checkpoints.finish(end);
+    } catch (cause) {
+      this.#giveUp(cause);
+    }
+  }
+
+  get #hasNews(): boolean {
+    return this.#state.records > this.#written;
+  }
+
+  #begin(offsets: readonly number[]): CheckpointEnd {
+    const end = { offsets: [...offsets], records: this.#state.records };
+    this.#writing = end;
+    this.#checkpoints.begin();
+    this.#state.beginSave();
+    return end;
+  }
+
+  /** A checkpoint that cannot be written costs a longer restart, so the keeper goes on. */
+  #giveUp(cause: unknown): void {
+    this.#writing = undefined;
+    this.#state.endSave();
+    this.#context.telemetry.log("warn", "cannot save the kept features", { cause });
+  }
+}

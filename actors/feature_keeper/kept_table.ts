@@ -1,0 +1,164 @@
+/**
+ * A table of keys in the order of their last records, with its memory counted, that can be saved in
+ * parts while it changes: an entry that changes before its part was written is copied first.
+ */
+import { invariant } from "../../structures/invariant.ts";
+
+/** A key with its value. */
+export interface KeptEntry<V> {
+  readonly key: string;
+  readonly value: V;
+  /** Number of the last record about the key. */
+  touched: number;
+  /** The save that has the entry. */
+  savedBy: number;
+  /** Counted memory. */
+  bytes: number;
+}
+
+/** An entry as plain data: key, number of the last record, value. */
+export type SavedEntry<S> = readonly [key: string, touched: number, value: S];
+
+/** How values are counted, and copied for a save. */
+export interface ValueForm<V, S> {
+  /** Memory of a value without its key, bytes. */
+  bytesOf(value: V): number;
+  /** The value as plain data that later changes do not reach. */
+  saved(value: V): S;
+  restored(saved: S): V;
+}
+
+/** Memory of an entry beside key and value: the object and its share of the map, measured. */
+const ENTRY_BYTES = 104;
+
+/** Memory of a text, bytes; most ids are ASCII, which takes a byte a character. */
+export function textBytes(text: string): number {
+  return 16 + 2 * text.length;
+}
+
+export class KeptTable<V, S> {
+  readonly #form: ValueForm<V, S>;
+  /** From the oldest entry to the newest. */
+  readonly #entries = new Map<string, KeptEntry<V>>();
+  #bytes = 0;
+  #save = 0;
+  #unsaved: IterableIterator<KeptEntry<V>> | undefined;
+  /** The last record that the save has. */
+  #savedThrough = 0;
+  /** Entries that changed before they were saved, as they were. */
+  #copies: { readonly entry: SavedEntry<S>; readonly bytes: number }[] = [];
+
+  constructor(form: ValueForm<V, S>) {
+    this.#form = form;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Counted memory, bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(key: string): V | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
+  /** The key whose last record is the oldest. */
+  oldest(): KeptEntry<V> | undefined {
+    const { value } = this.#entries.values().next();
+    return value;
+  }
+
+  entries(): IterableIterator<KeptEntry<V>> {
+    return this.#entries.values();
+  }
+
+  /**
+   * The entry of a key, made the newest, for the caller to change and then to {@link close}.
+   *
+   * @param record Number of the record about the key, ascending.
+   */
+  open(key: string, record: number, create: () => V): KeptEntry<V> {
+    const known = this.#entries.get(key);
+    if (known === undefined) {
+      const entry = { key, value: create(), touched: record, savedBy: this.#save, bytes: 0 };
+      this.#entries.set(key, entry);
+      return entry;
+    }
+    this.#copyUnsaved(known);
+    if (known.touched !== record) {
+      this.#entries.delete(key);
+      this.#entries.set(key, known);
+      known.touched = record;
+    }
+    return known;
+  }
+
+  /** Counts the memory of an entry that has changed. */
+  close(entry: KeptEntry<V>): void {
+    const bytes = ENTRY_BYTES + textBytes(entry.key) + this.#form.bytesOf(entry.value);
+    this.#bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+  }
+
+  forget(entry: KeptEntry<V>): void {
+    this.#copyUnsaved(entry);
+    this.#entries.delete(entry.key);
+    this.#bytes -= entry.bytes;
+  }
+
+  /** Begins a save of the entries as they are now. */
+  beginSave(record: number): void {
+    this.#save++;
+    this.#savedThrough = record;
+    this.#copies = [];
+    this.#unsaved = this.#entries.values();
+  }
+
+  /** The next entries of the save, of about so many bytes; empty at the end. */
+  nextSaved(bytesMax: number): SavedEntry<S>[] {
+    const part: SavedEntry<S>[] = [];
+    let bytes = 0;
+    for (let copy; bytes < bytesMax && (copy = this.#copies.pop()) !== undefined;) {
+      part.push(copy.entry);
+      bytes += copy.bytes;
+    }
+    while (this.#unsaved !== undefined && bytes < bytesMax) {
+      const { value: entry } = this.#unsaved.next();
+      // Entries are in the order of their records, so all after it are newer than the save too.
+      if (entry === undefined || entry.touched > this.#savedThrough) {
+        this.#unsaved = undefined;
+        break;
+      }
+      if (entry.savedBy === this.#save) continue;
+      entry.savedBy = this.#save;
+      part.push([entry.key, entry.touched, this.#form.saved(entry.value)]);
+      bytes += entry.bytes;
+    }
+    return part;
+  }
+
+  /** Ends the save; entries that change are not copied any more. */
+  endSave(): void {
+    this.#unsaved = undefined;
+    this.#copies = [];
+  }
+
+  /** Takes over the entries of all parts of a save into an empty table. */
+  restore(saved: SavedEntry<S>[]): void {
+    invariant(this.size === 0, "a state is restored into an empty table");
+    saved.sort(([, a], [, b]) => a - b);
+    for (const [key, touched, value] of saved) {
+      this.close(this.open(key, touched, () => this.#form.restored(value)));
+    }
+  }
+
+  #copyUnsaved(entry: KeptEntry<V>): void {
+    if (this.#unsaved === undefined || entry.savedBy === this.#save) return;
+    entry.savedBy = this.#save;
+    const { key, touched, value, bytes } = entry;
+    this.#copies.push({ entry: [key, touched, this.#form.saved(value)], bytes });
+  }
+}
